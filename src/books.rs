@@ -1,0 +1,159 @@
+//! The books: per tracepoint and CPU, what the kernel counted against what was recorded and what was lost.
+//!
+//! The kernel increments an event's counter before it tries to write the sample, so `counted = recorded + lost` as a
+//! rule. Where it does not hold, the difference is the **residual**: hits that the kernel counted but wrote no sample
+//! for, without reporting a loss. It is never folded into the other numbers.
+
+use crate::perf::{Counted, Slot};
+use crate::stream::Decoded;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::AddAssign;
+
+/// The account of one tracepoint, one CPU, or both, or all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// Samples taken from the rings.
+    pub recorded: u64,
+    /// Samples that found their ring full.
+    pub lost: u64,
+    /// The kernel's counter.
+    pub counted: u64,
+}
+
+impl Account {
+    /// `counted − recorded − lost`; 0 when the account balances.
+    pub fn residual(&self) -> i64 {
+        self.counted.wrapping_sub(self.recorded).wrapping_sub(self.lost) as i64
+    }
+}
+
+impl AddAssign for Account {
+    fn add_assign(&mut self, other: Self) {
+        self.recorded += other.recorded;
+        self.lost += other.lost;
+        self.counted += other.counted;
+    }
+}
+
+/// The books of one capture.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Books {
+    accounts: Vec<(Slot, Account)>,
+    per_cpu: BTreeMap<u32, Account>,
+    /// Whether losses are known per tracepoint; before Linux 6.0 they are known per CPU only.
+    pub lost_per_tracepoint: bool,
+    /// Late events per CPU, ascending.
+    pub late: BTreeMap<u32, u64>,
+    /// Samples whose id stands for nothing that was opened.
+    pub unknown: u64,
+}
+
+impl Books {
+    /// Closes the books at the end of a capture: what the stream decoded against what the kernel counted.
+    pub fn close(decoded: &Decoded, counted: &[Counted]) -> Self {
+        let recorded: HashMap<Slot, u64> = decoded.samples.iter().copied().collect();
+        let accounts: Vec<(Slot, Account)> = counted
+            .iter()
+            .map(|Counted { slot, count, .. }| {
+                let recorded = recorded.get(slot).copied().unwrap_or(0);
+                (*slot, Account { recorded, lost: count.lost, counted: count.value })
+            })
+            .collect();
+        let lost_per_tracepoint = counted.iter().all(|counted| counted.lost_known);
+        let mut per_cpu = sums(&accounts, |slot| slot.cpu);
+        if !lost_per_tracepoint {
+            for cpu in &decoded.per_cpu {
+                per_cpu.entry(cpu.cpu).or_default().lost = cpu.lost;
+            }
+        }
+        let late = decoded.per_cpu.iter().map(|cpu| (cpu.cpu, cpu.late)).collect();
+        Books { accounts, per_cpu, lost_per_tracepoint, late, unknown: decoded.unknown }
+    }
+
+    /// All together.
+    pub fn total(&self) -> Account {
+        self.per_cpu.values().fold(Account::default(), |mut total, account| {
+            total += *account;
+            total
+        })
+    }
+
+    /// Per tracepoint, by tpid.
+    pub fn per_tracepoint(&self) -> BTreeMap<u32, Account> {
+        sums(&self.accounts, |slot| slot.tpid)
+    }
+
+    /// Per CPU.
+    pub fn per_cpu(&self) -> &BTreeMap<u32, Account> {
+        &self.per_cpu
+    }
+
+    /// The accounts that do not balance, those furthest off first. Empty where losses are not known per tracepoint.
+    pub fn unbalanced(&self) -> Vec<(Slot, Account)> {
+        if !self.lost_per_tracepoint {
+            return Vec::new();
+        }
+        let mut off: Vec<_> = self.accounts.iter().copied().filter(|(_, account)| account.residual() != 0).collect();
+        off.sort_by_key(|(slot, account)| (std::cmp::Reverse(account.residual().unsigned_abs()), slot.tpid, slot.cpu));
+        off
+    }
+
+    /// Late events on all CPUs.
+    pub fn total_late(&self) -> u64 {
+        self.late.values().sum()
+    }
+}
+
+fn sums(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> u32) -> BTreeMap<u32, Account> {
+    let mut sums = BTreeMap::<u32, Account>::new();
+    for (slot, account) in accounts {
+        *sums.entry(key(slot)).or_default() += *account;
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perf::Count;
+    use crate::stream::DecodedCpu;
+
+    fn slot(tpid: u32, cpu: u32) -> Slot {
+        Slot { tpid, cpu }
+    }
+
+    fn books(lost_known: bool) -> Books {
+        let decoded = Decoded {
+            samples: vec![(slot(1, 0), 10), (slot(1, 1), 5), (slot(2, 1), 0)],
+            per_cpu: vec![DecodedCpu { cpu: 0, lost: 3, late: 1 }, DecodedCpu { cpu: 1, lost: 0, late: 0 }],
+            unknown: 0,
+        };
+        let counted = |slot, value, lost| Counted {
+            slot,
+            count: Count { value, lost: if lost_known { lost } else { 0 } },
+            lost_known,
+        };
+        let counted = [counted(slot(1, 0), 13, 3), counted(slot(1, 1), 9, 0), counted(slot(2, 1), 1, 0)];
+        Books::close(&decoded, &counted)
+    }
+
+    #[test]
+    fn accounts_add_up_and_what_is_off_is_named() {
+        let books = books(true);
+        assert_eq!(books.total(), Account { recorded: 15, lost: 3, counted: 23 });
+        assert_eq!(books.total().residual(), 5);
+        assert_eq!(books.per_tracepoint()[&1], Account { recorded: 15, lost: 3, counted: 22 });
+        assert_eq!(books.per_cpu()[&0].residual(), 0);
+        let off: Vec<_> = books.unbalanced().into_iter().map(|(slot, account)| (slot, account.residual())).collect();
+        assert_eq!(off, [(slot(1, 1), 4), (slot(2, 1), 1)]);
+        assert_eq!(books.total_late(), 1);
+    }
+
+    #[test]
+    fn where_the_kernel_tells_no_loss_per_event_the_rings_tell_it_per_cpu() {
+        let books = books(false);
+        assert_eq!(books.per_cpu()[&0], Account { recorded: 10, lost: 3, counted: 13 });
+        assert_eq!(books.total().lost, 3);
+        assert!(books.unbalanced().is_empty());
+    }
+}

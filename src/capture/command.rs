@@ -1,0 +1,129 @@
+//! COMMAND: found before anything is attached, started when the events are on.
+
+use crate::perf::sys::start_with_nofile_limit;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{AccessFlags, Pid, access};
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+/// A command line whose program exists.
+#[derive(Debug, Clone)]
+pub struct CommandLine {
+    program: PathBuf,
+    words: Vec<OsString>,
+}
+
+impl CommandLine {
+    /// Finds the program, as execvp(3) would.
+    ///
+    /// # Errors
+    /// A message that says what was not found, or cannot be run.
+    pub fn find(words: Vec<OsString>) -> Result<Self, String> {
+        let Some(name) = words.first() else { return Err("COMMAND is empty".to_owned()) };
+        let shown = name.to_string_lossy();
+        let runs = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+        if name.is_empty() {
+            return Err("COMMAND is empty".to_owned());
+        }
+        if shown.contains('/') {
+            let program = PathBuf::from(name);
+            return match (program.exists(), runs(&program)) {
+                (false, _) => Err(format!("COMMAND `{shown}` does not exist")),
+                (_, false) => Err(format!("COMMAND `{shown}` is not executable; `chmod +x` it, or run it by its interpreter")),
+                _ => Ok(CommandLine { program, words }),
+            };
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let program = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| runs(program));
+        match program {
+            Some(program) => Ok(CommandLine { program, words }),
+            None => Err(format!(
+                "COMMAND `{shown}` was not found in PATH ({}); sudo may have changed it: give the whole path",
+                path.to_string_lossy()
+            )),
+        }
+    }
+
+    /// The words, for the summary.
+    pub fn words(&self) -> Vec<String> {
+        self.words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    /// Starts it, with the limit on descriptors that this process was itself started with.
+    pub fn start(&self, nofile_limit: (u64, u64)) -> io::Result<Running> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.words[1..]);
+        start_with_nofile_limit(&mut command, nofile_limit);
+        let child = command.spawn()?;
+        Ok(Running { child, code: None })
+    }
+}
+
+/// COMMAND, started.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    code: Option<i32>,
+}
+
+impl Running {
+    /// Its exit code once it has ended: its own, or 128 + n if signal n ended it.
+    pub fn exit_code(&mut self) -> io::Result<Option<i32>> {
+        if self.code.is_none() {
+            self.code = self
+                .child
+                .try_wait()?
+                .map(|status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
+        }
+        Ok(self.code)
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        // It may have ended in between, and then there is nobody to ask.
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(words: &[&str]) -> Result<CommandLine, String> {
+        CommandLine::find(words.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn what_cannot_run_is_said_before_anything_starts() {
+        for (words, said) in [
+            (vec![], "is empty"),
+            (vec![""], "is empty"),
+            (vec!["/no/such/program"], "does not exist"),
+            (vec!["/etc/passwd"], "is not executable"),
+            (vec!["/etc"], "is not executable"),
+            (vec!["no-such-program-at-all"], "was not found in PATH"),
+        ] {
+            let error = find(&words).unwrap_err();
+            assert!(error.contains(said), "{words:?} gave {error:?}");
+        }
+    }
+
+    #[test]
+    fn the_exit_code_is_the_commands_own_or_its_signals() {
+        for (script, expected) in [("exit 7", 7), ("kill -9 $$", 137)] {
+            let limit = crate::perf::DescriptorLimit::read();
+            let mut running = find(&["sh", "-c", script]).unwrap().start((limit.soft, limit.hard)).unwrap();
+            let code = loop {
+                match running.exit_code().unwrap() {
+                    Some(code) => break code,
+                    None => std::thread::yield_now(),
+                }
+            };
+            assert_eq!(code, expected);
+            assert_eq!(running.exit_code().unwrap(), Some(expected), "asked again");
+        }
+    }
+}

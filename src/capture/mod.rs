@@ -1,0 +1,222 @@
+//! The capture itself: attach, run, account, let go, write the results.
+
+mod command;
+mod progress;
+mod results;
+mod run;
+mod signals;
+
+pub use command::{CommandLine, Running};
+pub use progress::Progress;
+pub use results::{Captured, Written};
+pub use run::{Run, StopReason, StopRules, run};
+pub use signals::{Senders, Signals};
+
+use crate::cpus::CpuList;
+use crate::perf::{self, AttachRequest, Attachment, Clock, Detaching, Engine};
+use crate::recording::{self, RecordingDir};
+use crate::spool::{DEFAULT_MEMORY, Spool};
+use crate::tracefs::{self, Selection, SelectionRequest, Table, Tracefs};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Bytes of each CPU's ring by default.
+pub const DEFAULT_RING_SIZE: usize = 8 << 20;
+
+/// A capture, validated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// When it stops.
+    pub rules: StopRules,
+    /// The directory of the recording.
+    pub output: PathBuf,
+    /// Replace a recording that is there.
+    pub force: bool,
+    /// Which tracepoints.
+    pub selection: SelectionRequest,
+    /// Which CPUs; all that are online if `None`.
+    pub cpus: Option<CpuList>,
+    /// The clock of the timestamps.
+    pub clock: Clock,
+    /// Bytes of each CPU's ring; a power of two of pages.
+    pub ring_size: usize,
+    /// Record tp-perf's own thread too.
+    pub include_self: bool,
+    /// Run this, and stop when it ends.
+    pub command: Option<CommandLine>,
+    /// tp-perf's own arguments, for the summary.
+    pub arguments: Vec<String>,
+}
+
+/// Why a capture failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The tracepoints could not be listed or chosen.
+    #[error(transparent)]
+    Tracefs(#[from] tracefs::Error),
+    /// The events could not be opened.
+    #[error(transparent)]
+    Perf(#[from] perf::Error),
+    /// The recording could not be written.
+    #[error(transparent)]
+    Recording(#[from] recording::Error),
+    /// CPUs were chosen that are not online.
+    #[error("CPU {wanted} is not online; online are {online} (`cat {}`)", crate::cpus::ONLINE)]
+    Offline {
+        /// Those that are not.
+        wanted: CpuList,
+        /// Those that are.
+        online: CpuList,
+    },
+    /// The list of CPUs could not be read.
+    #[error("failed to read the list of CPUs: {0}")]
+    Cpus(io::Error),
+    /// While the events were on.
+    #[error("the capture failed: {0}")]
+    Run(io::Error),
+    /// What the spool holds could not be read back.
+    #[error("failed to read back what was captured: {0}")]
+    Replay(io::Error),
+}
+
+/// A capture that is done, but for what goes on in the background.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was written.
+    pub written: Written,
+    /// Where.
+    pub directory: RecordingDir,
+    /// COMMAND, if there was one; it may go on.
+    pub command: Option<Running>,
+    /// The tracepoints being let go of.
+    pub detaching: Detaching,
+}
+
+/// Captures, and writes the recording.
+pub fn capture(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Outcome, Error> {
+    let (table, mut selection) = choose(&options.selection)?;
+    let cpus = chosen_cpus(options.cpus.as_ref())?;
+    let directory = RecordingDir::create(&options.output, options.force)?;
+
+    let begin = Instant::now();
+    let mut engine = attach(options, &table, &selection, cpus, signals, progress)?;
+    let attach = begin.elapsed();
+    for refusal in &engine.refused {
+        selection.refuse(refusal.tpid, refusal.reason.clone());
+    }
+    note_what_differs(options, &engine, &table, progress);
+
+    let scratch = directory.try_clone().map_err(Error::Run)?;
+    let mut spool = Spool::new(DEFAULT_MEMORY, move || scratch.scratch());
+    let command = options.command.as_ref().map(|line| (line, engine.descriptor_limit));
+    let run = run(&mut engine, &options.rules, command, &mut spool, signals, progress).map_err(Error::Run)?;
+
+    let (cpus, offline, ring_size) = (engine.cpus.clone(), engine.offline.clone(), engine.ring_size);
+    let ids = engine.sample_ids().clone();
+    // Before the results are written: the kernel needs long, and the child is ready.
+    let detaching = engine.detach();
+    let detach_expected = detaching.expected();
+    let captured = Captured { table, selection, cpus, offline, ring_size, attach, detach_expected, run, spool, ids };
+    let (written, command) = captured.write(options, &directory, signals, progress)?;
+    Ok(Outcome { written, directory, command, detaching })
+}
+
+/// Reads the table and chooses from it. tracefs is not needed after that, and not held.
+pub fn choose(request: &SelectionRequest) -> Result<(Table, Selection), Error> {
+    let tracefs = Tracefs::open()?;
+    let table = Table::read(tracefs.root())?;
+    let selection = Selection::choose(&table, request)?;
+    Ok((table, selection))
+}
+
+/// The CPUs to capture: those asked for, which must be online, or all that are.
+pub fn chosen_cpus(wanted: Option<&CpuList>) -> Result<CpuList, Error> {
+    let online = CpuList::online().map_err(Error::Cpus)?;
+    let Some(wanted) = wanted else { return Ok(online) };
+    let missing = wanted.without(&online);
+    if missing.is_empty() { Ok(wanted.clone()) } else { Err(Error::Offline { wanted: missing, online }) }
+}
+
+fn attach(
+    options: &Options,
+    table: &Table,
+    selection: &Selection,
+    cpus: CpuList,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<Attachment, Error> {
+    let request = AttachRequest {
+        tracepoints: selection.captured().map(|tpid| table.get(tpid)).collect(),
+        wakeup_watermark: watermark(options.ring_size, options.rules.events, cpus.len()),
+        cpus,
+        clock: options.clock,
+        ring_size: options.ring_size,
+        exclude_thread: (!options.include_self).then(|| nix::unistd::gettid().as_raw()),
+    };
+    let mut steps = 0usize;
+    let attachment = perf::attach(&request, &mut |open, total| {
+        steps += 1;
+        if steps % 64 == 1 {
+            progress.attaching(open, total);
+            if signals.asked() > 0 {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    progress.phase_ends();
+    Ok(attachment?)
+}
+
+/// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that, so that a short
+/// capture does not run on.
+fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
+    let half = ring_size / 2;
+    let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(perf::record::SAMPLE_SIZE));
+    share.map_or(half, |bytes| half.min(bytes / cpus.max(1))).max(perf::sys::page_size())
+}
+
+fn note_what_differs(options: &Options, engine: &Attachment, table: &Table, progress: &mut dyn Progress) {
+    if engine.ring_size != options.ring_size {
+        progress.note(&format!(
+            "the kernel refused rings of {} per CPU; they have {} (events are lost sooner under load; more memory for \
+             rings: `sudo sysctl kernel.perf_event_mlock_kb=…`, or CAP_IPC_LOCK)",
+            crate::units::Bytes(options.ring_size as u64),
+            crate::units::Bytes(engine.ring_size as u64)
+        ));
+    }
+    if !engine.offline.is_empty() {
+        progress.note(&format!("CPU {} went offline and is not captured", engine.offline));
+    }
+    if let [first, rest @ ..] = engine.refused.as_slice() {
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more (tracepoints.csv names them)", rest.len()) };
+        let name = table.get(first.tpid).full_name();
+        progress.note(&format!("the kernel refused {name}{more}: {}", first.reason));
+    }
+}
+
+/// Waits for a detach; the user may stop waiting, which leaves the rest to the background. True if it is done.
+pub fn wait_for_detach(detaching: &mut Detaching, signals: &mut Signals, step: &mut dyn FnMut(usize)) -> io::Result<bool> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let asked_before = signals.asked();
+    let mut done = 0;
+    loop {
+        let Some(progress) = detaching.wake_descriptor() else { return Ok(true) };
+        let descriptors = signals.wake_descriptors().into_iter().chain([progress]);
+        let mut polled: Vec<_> = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+        match poll(&mut polled, PollTimeout::NONE) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let ready = polled[3].any().unwrap_or(false);
+        if signals.asked() > asked_before {
+            return Ok(false);
+        }
+        if ready {
+            done += detaching.wait_for_more()?;
+            step(done);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What a capture tells while it goes on. It does not print by itself.
+
+use std::time::Duration;
+
+/// Somebody who watches a capture.
+pub trait Progress {
+    /// While attaching: events open so far, and of how many.
+    fn attaching(&mut self, _open: usize, _total: usize) {}
+    /// While the events are on: samples taken so far.
+    fn capturing(&mut self, _samples: u64, _elapsed: Duration) {}
+    /// While the log is written: samples taken from the spool so far, and of how many.
+    fn writing(&mut self, _done: u64, _total: u64) {}
+    /// A phase is over.
+    fn phase_ends(&mut self) {}
+    /// Something that the user should know and that is no error.
+    fn note(&mut self, _message: &str) {}
+}
+
+/// Nobody watches.
+impl Progress for () {}

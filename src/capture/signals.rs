@@ -1,0 +1,86 @@
+//! SIGINT, SIGTERM, SIGHUP and SIGCHLD as descriptors to poll.
+
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+/// What has arrived so far.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: UnixStream,
+    terminate: UnixStream,
+    child: UnixStream,
+    interrupts: usize,
+    terminates: usize,
+}
+
+/// The ends that signals arrive at; in tests, what plays the user.
+#[derive(Debug)]
+pub struct Senders {
+    /// A byte is a SIGINT.
+    pub interrupt: UnixStream,
+    /// A byte is a SIGTERM or SIGHUP.
+    pub terminate: UnixStream,
+    /// A byte is a SIGCHLD.
+    pub child: UnixStream,
+}
+
+impl Signals {
+    /// Takes over the signals of this process, for good. COMMAND gets its own back when it starts.
+    pub fn install() -> io::Result<Self> {
+        let (signals, senders) = Self::pair()?;
+        pipe::register(SIGHUP, senders.terminate.try_clone()?)?;
+        pipe::register(SIGTERM, senders.terminate)?;
+        pipe::register(SIGINT, senders.interrupt)?;
+        pipe::register(SIGCHLD, senders.child)?;
+        Ok(signals)
+    }
+
+    /// Signals that somebody else sends.
+    pub fn pair() -> io::Result<(Self, Senders)> {
+        let pair = || {
+            let (reader, sender) = UnixStream::pair()?;
+            reader.set_nonblocking(true)?;
+            Ok::<_, io::Error>((reader, sender))
+        };
+        let ((interrupt, i), (terminate, t), (child, c)) = (pair()?, pair()?, pair()?);
+        let senders = Senders { interrupt: i, terminate: t, child: c };
+        Ok((Signals { interrupt, terminate, child, interrupts: 0, terminates: 0 }, senders))
+    }
+
+    /// Descriptors that poll readable when a signal has arrived.
+    pub fn wake_descriptors(&self) -> [BorrowedFd<'_>; 3] {
+        [self.interrupt.as_fd(), self.terminate.as_fd(), self.child.as_fd()]
+    }
+
+    /// Takes note of what has arrived.
+    pub fn check(&mut self) {
+        self.interrupts += arrived(&mut self.interrupt);
+        self.terminates += arrived(&mut self.terminate);
+        arrived(&mut self.child);
+    }
+
+    /// SIGINTs so far.
+    pub fn interrupts(&self) -> usize {
+        self.interrupts
+    }
+
+    /// SIGTERMs and SIGHUPs so far.
+    pub fn terminates(&self) -> usize {
+        self.terminates
+    }
+
+    /// How often the user has asked for the end by now, in whatever way.
+    pub fn asked(&mut self) -> usize {
+        self.check();
+        self.interrupts + self.terminates
+    }
+}
+
+/// How many bytes are waiting.
+fn arrived(stream: &mut UnixStream) -> usize {
+    let mut bytes = [0; 64];
+    stream.read(&mut bytes).unwrap_or(0)
+}

@@ -1,0 +1,349 @@
+//! The arguments, and how they become requests.
+
+use crate::capture::{self, CommandLine, DEFAULT_RING_SIZE, StopRules};
+use crate::cpus::CpuList;
+use crate::perf::Clock;
+use crate::perf::sys::page_size;
+use crate::tracefs::{Pattern, SelectionRequest};
+use crate::units::{Bytes, parse_duration, parse_events, parse_size};
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+/// The kernel refuses larger rings.
+const MOST_RING: usize = 1 << 30;
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo tp-perf --events 100000            record the next 100,000 events of all tracepoints
+  sudo tp-perf -d 10s -o idle             record for ten seconds into the directory `idle`
+  sudo tp-perf -- make -j8                record while a command runs, and end with its exit code
+  sudo tp-perf -t 'sched:*' -x sched_switch -n 1000
+                                          record the tracepoints of one group, but for one
+  sudo tp-perf list 'sched:*'             what there is, what would be captured, and why not
+  sudo tp-perf doctor                     what this machine allows, and the cure for what is missing
+
+A PATTERN is a glob over group:name, as in `sched:*`; without a colon it is a tracepoint's name in any group.
+Exit codes: 0 done, 1 failed, 2 wrong usage; with COMMAND its own.";
+
+/// Record every tracepoint that fires in the Linux kernel, on every CPU
+///
+/// Without a subcommand tp-perf captures until the first of: --events, --duration, the end of COMMAND, Ctrl-C. It leaves
+/// a directory with log.csv (every event in time order), tracepoints.csv, groups.csv and summary.json.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    capture: CaptureArgs,
+}
+
+/// What to do instead of capturing.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the tracepoints: what would be captured, what is excluded, and why
+    List(ListArgs),
+    /// Check what this machine allows and what a capture needs, with the cure for what is missing
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example: tp-perf completions bash > /etc/bash_completion.d/tp-perf")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example: tp-perf man > /usr/local/share/man/man1/tp-perf.1")]
+    Man,
+}
+
+#[derive(Debug, Args)]
+struct SelectionArgs {
+    /// Only the tracepoints that match; repeatable. The default exclusions do not apply then
+    #[arg(short, long = "tracepoint", value_name = "PATTERN", value_parser = pattern)]
+    tracepoints: Vec<Pattern>,
+    /// Not the tracepoints that match; repeatable
+    #[arg(short = 'x', long, value_name = "PATTERN", value_parser = pattern)]
+    exclude: Vec<Pattern>,
+    /// Take also what is excluded by default (hit too often; `tp-perf list` shows it)
+    #[arg(long)]
+    no_default_excludes: bool,
+}
+
+#[derive(Debug, Args)]
+struct MachineArgs {
+    /// Only these CPUs, as in `0-3,7` [default: all that are online]
+    #[arg(long, value_name = "LIST")]
+    cpus: Option<CpuList>,
+    /// Memory for events per CPU, as in `512K` or `8M`; rounded up to a power of two of pages
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "8M")]
+    ring_size: usize,
+}
+
+#[derive(Debug, Args)]
+struct CaptureArgs {
+    /// Stop after this many events; log.csv then has exactly the first N in time order
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
+    events: Option<u64>,
+    /// Stop after this time, as in `500ms`, `10s` or `1m30s`
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// The directory to make for the recording [default: tp-perf-<UTC time>]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Replace a recording that is in DIR already
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// The clock of the timestamps
+    #[arg(long, value_enum, default_value_t)]
+    clock: Clock,
+    /// Record tp-perf's own events too
+    #[arg(long)]
+    include_self: bool,
+    /// Wait until the kernel has let go of all tracepoints, instead of leaving that to the background
+    #[arg(long)]
+    wait_detach: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Run this, and stop when it ends. If the capture stops before, tp-perf waits for it and ends with its exit code
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// The arguments of `tp-perf list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Show only tracepoints that match
+    #[arg(value_name = "PATTERN", value_parser = pattern)]
+    patterns: Vec<Pattern>,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The arguments of `tp-perf doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+/// How a table is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// As tracepoints.csv
+    Csv,
+    /// An array of objects
+    Json,
+}
+
+/// What the user wants, validated.
+#[derive(Debug)]
+pub enum Request {
+    /// Capture.
+    Capture(Box<CaptureRequest>),
+    /// List.
+    List(ListRequest),
+    /// Check the machine.
+    Doctor(DoctorRequest),
+    /// Print a completion script.
+    Completions(clap_complete::Shell),
+    /// Print the manual page.
+    Man,
+}
+
+/// A capture, and how it shows itself.
+#[derive(Debug)]
+pub struct CaptureRequest {
+    /// The capture.
+    pub options: capture::Options,
+    /// Wait for the detach.
+    pub wait_detach: bool,
+    /// Print nothing but errors.
+    pub quiet: bool,
+    /// What was changed in what the user asked for.
+    pub notes: Vec<String>,
+}
+
+/// A list.
+#[derive(Debug)]
+pub struct ListRequest {
+    /// Show only these; all if empty.
+    pub patterns: Vec<Pattern>,
+    /// The selection that the statuses are of.
+    pub selection: SelectionRequest,
+    /// How to print it.
+    pub format: Format,
+}
+
+/// A check of the machine for a capture of this shape.
+#[derive(Debug)]
+pub struct DoctorRequest {
+    /// Which tracepoints.
+    pub selection: SelectionRequest,
+    /// Which CPUs.
+    pub cpus: Option<CpuList>,
+    /// Bytes of each CPU's ring.
+    pub ring_size: usize,
+}
+
+impl Cli {
+    /// Validates what clap has parsed.
+    pub fn request(self) -> Result<Request, clap::Error> {
+        Ok(match self.command {
+            None => Request::Capture(Box::new(self.capture.request()?)),
+            Some(Command::List(list)) => Request::List(ListRequest {
+                patterns: list.patterns,
+                selection: list.selection.request(),
+                format: list.format,
+            }),
+            Some(Command::Doctor(doctor)) => {
+                let (ring_size, _) = doctor.machine.ring_size()?;
+                Request::Doctor(DoctorRequest {
+                    selection: doctor.selection.request(),
+                    cpus: doctor.machine.cpus,
+                    ring_size,
+                })
+            }
+            Some(Command::Completions { shell }) => Request::Completions(shell),
+            Some(Command::Man) => Request::Man,
+        })
+    }
+}
+
+impl CaptureArgs {
+    fn request(self) -> Result<CaptureRequest, clap::Error> {
+        let (ring_size, note) = self.machine.ring_size()?;
+        let command = match self.command.is_empty() {
+            true => None,
+            false => Some(CommandLine::find(self.command).map_err(usage)?),
+        };
+        let options = capture::Options {
+            rules: StopRules { events: self.events, duration: self.duration },
+            output: self.output.unwrap_or_else(default_output),
+            force: self.force,
+            selection: self.selection.request(),
+            cpus: self.machine.cpus,
+            clock: self.clock,
+            ring_size,
+            include_self: self.include_self,
+            command,
+            arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
+        };
+        let notes = note.into_iter().collect();
+        Ok(CaptureRequest { options, wait_detach: self.wait_detach, quiet: self.quiet, notes })
+    }
+}
+
+impl SelectionArgs {
+    fn request(self) -> SelectionRequest {
+        SelectionRequest {
+            only: self.tracepoints,
+            exclude: self.exclude,
+            no_default_excludes: self.no_default_excludes,
+        }
+    }
+}
+
+impl MachineArgs {
+    /// The size that perf can map, and a note if it is not what was typed.
+    fn ring_size(&self) -> Result<(usize, Option<String>), clap::Error> {
+        if self.ring_size > MOST_RING {
+            let most = Bytes(MOST_RING as u64);
+            return Err(usage(format!("--ring-size: the kernel maps rings of at most {most} per CPU")));
+        }
+        let bytes = self.ring_size.next_power_of_two().max(page_size());
+        let note = (bytes != self.ring_size).then(|| {
+            let (typed, size) = (Bytes(self.ring_size as u64), Bytes(bytes as u64));
+            format!("--ring-size {typed} is rounded up to {size}, a power of two of pages")
+        });
+        Ok((bytes, note))
+    }
+}
+
+fn usage(message: String) -> clap::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, message)
+}
+
+fn pattern(text: &str) -> Result<Pattern, crate::tracefs::Error> {
+    Pattern::new(text)
+}
+
+/// `tp-perf-20261123T144707Z`.
+fn default_output() -> PathBuf {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    PathBuf::from(format!("tp-perf-{}", now.replace(['-', ':'], "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(words: &[&str]) -> Result<Request, clap::Error> {
+        Cli::try_parse_from(["tp-perf"].iter().chain(words)).and_then(Cli::request)
+    }
+
+    fn capture(words: &[&str]) -> CaptureRequest {
+        match parse(words).unwrap() {
+            Request::Capture(request) => *request,
+            other => panic!("{words:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+        assert_eq!(DEFAULT_RING_SIZE, capture(&[]).options.ring_size);
+    }
+
+    #[test]
+    fn a_capture_takes_all_its_options() {
+        let words = "-n 100_000 -d 10s -o out --force -t sched:* -x *_waking --cpus 0-1,4 --clock tai --ring-size 5M \
+                     --include-self --wait-detach -q -- sh -c true";
+        let request = capture(&words.split_whitespace().collect::<Vec<_>>());
+        let options = &request.options;
+        assert_eq!(options.rules.events, Some(100_000));
+        assert_eq!(options.rules.duration, Some(Duration::from_secs(10)));
+        assert_eq!(options.cpus.as_ref().unwrap().as_slice(), [0, 1, 4]);
+        assert_eq!(options.clock, Clock::Tai);
+        assert_eq!(options.ring_size, 8 << 20);
+        assert!(request.notes[0].contains("5 MiB is rounded up to 8 MiB"), "{:?}", request.notes);
+        assert_eq!(options.command.as_ref().unwrap().words(), ["sh", "-c", "true"]);
+        assert!(options.include_self && options.force && request.wait_detach && request.quiet);
+    }
+
+    #[test]
+    fn wrong_usage_names_the_option() {
+        for (words, said) in [
+            (&["--events", "0"][..], "--events"),
+            (&["--events", "99999999999999999999"], "--events"),
+            (&["--duration", "soon"], "--duration"),
+            (&["--duration", "10"], "unit"),
+            (&["--ring-size", "3 apples"], "--ring-size"),
+            (&["--ring-size", "2G"], "--ring-size"),
+            (&["--cpus", "1-"], "--cpus"),
+            (&["--clock", "sundial"], "--clock"),
+            (&["-t", "a["], "--tracepoint"),
+            (&["--", "no-such-program-at-all"], "was not found in PATH"),
+        ] {
+            let error = parse(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+            assert!(error.to_string().contains(said), "{words:?} gave {error}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The command line: what can be typed, and the validated options that it turns into.
+
+mod args;
+
+pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, Request};
+
+use clap::{CommandFactory, Parser};
+
+/// Reads the arguments of this process. Wrong usage ends it with code 2.
+pub fn parse() -> Request {
+    let cli = Cli::parse();
+    cli.request().unwrap_or_else(|error| error.format(&mut Cli::command()).exit())
+}

@@ -1,0 +1,124 @@
+//! Lists of CPU numbers, as the kernel writes them: `0-3,7`.
+
+use std::{fmt, fs, io, str::FromStr};
+
+/// Where the kernel lists the CPUs that are online now; the list may have gaps.
+pub const ONLINE: &str = "/sys/devices/system/cpu/online";
+
+/// No kernel is built for more CPUs than this (`NR_CPUS` is at most 8192 on x86-64); it bounds what a typed range can
+/// ask for.
+const MOST: u32 = 65_536;
+
+/// CPU numbers, ascending, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CpuList(Vec<u32>);
+
+impl CpuList {
+    /// The CPUs that are online now.
+    pub fn online() -> io::Result<Self> {
+        let text = fs::read_to_string(ONLINE)?;
+        text.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{ONLINE}: {error}")))
+    }
+
+    /// The numbers, ascending.
+    pub fn as_slice(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// How many CPUs.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of this list that are not in `other`.
+    pub fn without(&self, other: &CpuList) -> CpuList {
+        CpuList(self.0.iter().copied().filter(|cpu| other.0.binary_search(cpu).is_err()).collect())
+    }
+}
+
+impl FromIterator<u32> for CpuList {
+    fn from_iter<T: IntoIterator<Item = u32>>(cpus: T) -> Self {
+        let mut cpus: Vec<u32> = cpus.into_iter().collect();
+        cpus.sort_unstable();
+        cpus.dedup();
+        CpuList(cpus)
+    }
+}
+
+impl FromStr for CpuList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |digits: &str| {
+            digits
+                .trim()
+                .parse::<u32>()
+                .ok()
+                .filter(|cpu| *cpu < MOST)
+                .ok_or_else(|| format!("`{digits}` is not a CPU number; a list looks like `0-3,7`"))
+        };
+        let mut cpus = Vec::new();
+        for part in text.trim().split(',') {
+            match part.split_once('-') {
+                None => cpus.push(number(part)?),
+                Some((first, last)) => {
+                    let (first, last) = (number(first)?, number(last)?);
+                    if first > last {
+                        return Err(format!("`{part}` runs backwards; write `{last}-{first}`"));
+                    }
+                    cpus.extend(first..=last);
+                }
+            }
+        }
+        Ok(cpus.into_iter().collect())
+    }
+}
+
+impl fmt::Display for CpuList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.as_slice();
+        let mut separator = "";
+        while let [first, ..] = rest {
+            let run = rest.iter().zip(*first..).take_while(|(cpu, expected)| **cpu == *expected).count();
+            write!(f, "{separator}{first}")?;
+            if run > 1 {
+                write!(f, "-{}", rest[run - 1])?;
+            }
+            rest = &rest[run..];
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bad_lists_are_refused_with_the_part_that_is_wrong() {
+        for (text, part) in [("", "``"), ("a", "`a`"), ("1,", "``"), ("3-1", "`1-3`"), ("0-99999999", "`99999999`"), ("-1", "``")] {
+            let error = text.parse::<CpuList>().unwrap_err();
+            assert!(error.contains(part), "{text:?} gave {error:?}");
+        }
+    }
+
+    #[test]
+    fn lists_with_gaps_and_repeats_are_read() {
+        assert_eq!("7,0-2,2\n".parse::<CpuList>().unwrap().as_slice(), [0, 1, 2, 7]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(cpus in proptest::collection::btree_set(0u32..300, 1..40)) {
+            let list: CpuList = cpus.into_iter().collect();
+            prop_assert_eq!(list.to_string().parse::<CpuList>().unwrap(), list);
+        }
+    }
+}

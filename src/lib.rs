@@ -1,0 +1,40 @@
+//! tp-perf records every tracepoint that fires in the Linux kernel, on every CPU, with nothing but tracefs and
+//! perf_event_open(2).
+//!
+//! Capturing moves bytes; everything else is replay:
+//!
+//! ```text
+//!  tracefs ──> table (tpid, gid, names) ──> selection
+//!                                              │
+//!  perf events on every CPU ──> rings ──> rounds of chunks ──> spool (memory, then disk)
+//!                                                              │
+//!                                                              ▼
+//!                             decode (24-byte records) ──> merge in time order ──> event stream
+//!                                                                                      │
+//!                                                                     log.csv · books · summary
+//! ```
+//!
+//! | idea | module |
+//! |---|---|
+//! | the table, patterns, selection | [`tracefs`] |
+//! | system calls, rings, records, attach and detach | [`perf`] |
+//! | chunks kept until the events are off | [`spool`] |
+//! | time order, lateness | [`merge`] |
+//! | bytes to events, the one road | [`stream`] |
+//! | counted = recorded + lost | [`books`] |
+//! | the files that a capture leaves | [`recording`] |
+//! | the capture itself: when it stops, what it does then | [`capture`] |
+//! | what this machine allows | [`doctor`] |
+
+pub mod books;
+pub mod capture;
+//pub mod cli;
+pub mod cpus;
+//pub mod doctor;
+pub mod merge;
+pub mod perf;
+pub mod recording;
+pub mod spool;
+pub mod stream;
+pub mod tracefs;
+pub mod units;

@@ -1,0 +1,257 @@
+//! Merging the CPUs' events into time order.
+//!
+//! # What the merge assumes
+//!
+//! An event is stamped, then written to its CPU's ring, then published; an interrupt between these steps delays the
+//! event by as long as the interrupt takes, so within a ring time can step back a little. Rings know nothing of each
+//! other. What orders them is the round:
+//!
+//! ```text
+//!            round r−1          round r            round r+1
+//!   cpu 0  ──●──●───┤ taken ├──●────●────┤ taken ├──●───
+//!   cpu 1  ────●──●─┤ taken ├●───────────┤ taken ├────●─
+//!                ▲
+//!                newest of round r−1
+//! ```
+//!
+//! All of round r−1 was stamped before round r began. What is first seen in round r+1 was not in its ring when round r
+//! took from it, so it was published after round r began. Once round r has been taken, everything older than the newest
+//! event of round r−1 is therefore complete, but for an event whose way from stamp to publication took longer than the
+//! time from that newest event to the beginning of round r. This newest time is the **watermark**: events below it are
+//! passed on, in the order of (time, cpu, arrival). An event that arrives below the watermark all the same is **late**:
+//! it is counted, and left out, because its place has gone by. (perf's FINISHED_ROUND means the same.)
+//!
+//! Memory holds the events of two rounds, whatever the length of the capture.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// One tracepoint hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// Nanoseconds of the capture's clock.
+    pub time: u64,
+    /// The CPU it fired on.
+    pub cpu: u32,
+    /// The tracepoint.
+    pub tpid: u32,
+}
+
+/// The merge over the queues of all CPUs.
+#[derive(Debug, Default)]
+pub struct Merge {
+    queues: Vec<Queue>,
+    /// The newest time of all rounds that are finished.
+    newest: u64,
+    watermark: u64,
+}
+
+/// One CPU's events that have not been passed on yet.
+#[derive(Debug, Default)]
+struct Queue {
+    events: Vec<Event>,
+    newest: u64,
+    out_of_order: bool,
+    late: u64,
+}
+
+impl Merge {
+    /// A merge of this many queues. Among events of the same time those of a lower queue come first.
+    pub fn new(queues: usize) -> Self {
+        Merge { queues: (0..queues).map(|_| Queue::default()).collect(), ..Default::default() }
+    }
+
+    /// Takes in an event, in the order of arrival in its queue.
+    #[inline]
+    pub fn push(&mut self, queue: usize, event: Event) {
+        let queue = &mut self.queues[queue];
+        if event.time < self.watermark {
+            queue.late += 1;
+            return;
+        }
+        queue.out_of_order |= event.time < queue.newest;
+        queue.newest = queue.newest.max(event.time);
+        queue.events.push(event);
+    }
+
+    /// Ends a round: appends to `out` all that is complete by now.
+    pub fn finish_round(&mut self, out: &mut Vec<Event>) {
+        let watermark = self.newest;
+        self.watermark = watermark;
+        self.newest = self.queues.iter().map(|queue| queue.newest).max().unwrap_or(0);
+        self.pass_on(out, |event| event.time < watermark);
+    }
+
+    /// Ends the merge: appends to `out` all that is left.
+    pub fn finish(&mut self, out: &mut Vec<Event>) {
+        self.pass_on(out, |_| true);
+    }
+
+    /// How many events of a queue came late.
+    pub fn late(&self, queue: usize) -> u64 {
+        self.queues[queue].late
+    }
+
+    /// Appends the events for which `complete` holds, a prefix of each sorted queue.
+    fn pass_on(&mut self, out: &mut Vec<Event>, complete: impl Fn(&Event) -> bool) {
+        for queue in &mut self.queues {
+            queue.sort();
+        }
+        let ready: Vec<&[Event]> =
+            self.queues.iter().map(|queue| &queue.events[..queue.events.partition_point(&complete)]).collect();
+        merge_sorted(&ready, out);
+        let lengths: Vec<usize> = ready.iter().map(|events| events.len()).collect();
+        for (queue, length) in self.queues.iter_mut().zip(lengths) {
+            queue.events.drain(..length);
+        }
+    }
+}
+
+impl Queue {
+    fn sort(&mut self) {
+        if std::mem::take(&mut self.out_of_order) {
+            // Stable, so that arrival decides among equal times; and quick, because hardly anything is out of place.
+            self.events.sort_by_key(|event| event.time);
+        }
+    }
+}
+
+/// Merges sorted lists; among equal times the list that comes first in `lists` comes first.
+fn merge_sorted(lists: &[&[Event]], out: &mut Vec<Event>) {
+    out.reserve(lists.iter().map(|list| list.len()).sum());
+    let mut rest = lists.to_vec();
+    let mut heads: BinaryHeap<Reverse<(u64, u32)>> = (0u32..)
+        .zip(lists)
+        .filter_map(|(number, list)| Some(Reverse((list.first()?.time, number))))
+        .collect();
+    while let Some(Reverse((_, number))) = heads.pop() {
+        let list = &mut rest[number as usize];
+        // As long as this list stays ahead of the next one, its events need no heap.
+        let run = match heads.peek() {
+            Some(Reverse(next)) => list.iter().take_while(|event| (event.time, number) < *next).count(),
+            None => list.len(),
+        };
+        out.extend_from_slice(&list[..run]);
+        *list = &list[run..];
+        if let Some(first) = list.first() {
+            heads.push(Reverse((first.time, number)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(time: u64, cpu: u32, tpid: u32) -> Event {
+        Event { time, cpu, tpid }
+    }
+
+    /// Feeds rounds of `(queue, event)` and gives all that came out, and how much was late.
+    fn merged(queues: usize, rounds: &[Vec<(usize, Event)>]) -> (Vec<Event>, u64) {
+        let mut merge = Merge::new(queues);
+        let mut out = Vec::new();
+        for round in rounds {
+            round.iter().for_each(|(queue, event)| merge.push(*queue, *event));
+            merge.finish_round(&mut out);
+        }
+        merge.finish(&mut out);
+        (out, (0..queues).map(|queue| merge.late(queue)).sum())
+    }
+
+    #[test]
+    fn equal_times_come_by_cpu_then_by_arrival() {
+        let round = vec![
+            (1, event(5, 1, 1)),
+            (1, event(5, 1, 2)),
+            (0, event(5, 0, 3)),
+            (0, event(5, 0, 4)),
+            (0, event(4, 0, 5)),
+        ];
+        let (out, late) = merged(2, &[round]);
+        assert_eq!(out.iter().map(|event| event.tpid).collect::<Vec<_>>(), [5, 3, 4, 1, 2]);
+        assert_eq!(late, 0);
+    }
+
+    #[test]
+    fn an_event_one_round_behind_keeps_its_place() {
+        // The event at 15 is published after round 1 took from its ring, as when an interrupt delays it.
+        let rounds = [
+            vec![(0, event(10, 0, 1)), (1, event(20, 1, 2))],
+            vec![(0, event(15, 0, 3)), (1, event(30, 1, 4))],
+            vec![],
+        ];
+        let (out, late) = merged(2, &rounds);
+        assert_eq!(out.iter().map(|event| event.time).collect::<Vec<_>>(), [10, 15, 20, 30]);
+        assert_eq!(late, 0);
+    }
+
+    #[test]
+    fn an_event_two_rounds_behind_is_late_and_counted() {
+        let rounds = [vec![(1, event(20, 1, 2))], vec![(1, event(30, 1, 4))], vec![(0, event(19, 0, 3)), (0, event(20, 0, 5))]];
+        let (out, late) = merged(2, &rounds);
+        assert_eq!(out.iter().map(|event| event.time).collect::<Vec<_>>(), [20, 20, 30]);
+        assert_eq!(late, 1);
+    }
+
+    #[test]
+    fn what_is_below_the_watermark_leaves_memory() {
+        let mut merge = Merge::new(2);
+        let mut out = Vec::new();
+        for round in 0..1_000 {
+            (0..100).for_each(|n| merge.push(n % 2, event(round * 100 + n as u64, n as u32 % 2, 1)));
+            merge.finish_round(&mut out);
+            assert!(merge.queues.iter().all(|queue| queue.events.len() <= 101));
+            out.clear();
+        }
+    }
+
+    /// Rounds as a machine makes them: each CPU's events are stamped in order but published with a delay below the
+    /// bound, and each round takes what is published when it reaches the CPU's ring.
+    fn machine() -> impl Strategy<Value = (usize, Vec<Vec<(usize, Event)>>, Vec<Event>)> {
+        const ROUND: u64 = 100;
+        (1usize..20, proptest::collection::vec((0usize..20, 0u64..2_000, 0u64..ROUND), 0..300)).prop_map(|(cpus, raw)| {
+            let mut published: Vec<(u64, usize, Event)> = Vec::new();
+            for ((cpu, time, delay), tpid) in raw.into_iter().zip(1..) {
+                let cpu = cpu % cpus;
+                published.push((time + delay, cpu, event(time, cpu as u32, tpid)));
+            }
+            published.sort_by_key(|(at, ..)| *at);
+            // An event in every round keeps the watermark close behind, which is the hard case.
+            let mut rounds = vec![Vec::new(); 23];
+            for (at, cpu, event) in &published {
+                rounds[(at / ROUND) as usize].push((*cpu, *event));
+            }
+            let mut expected: Vec<_> = published.iter().map(|(.., event)| *event).collect();
+            expected.sort_by_key(|event| (event.time, event.cpu));
+            (cpus, rounds, expected)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn all_events_come_out_in_order_whatever_the_delays_within_the_bound((cpus, rounds, expected) in machine()) {
+            let (out, late) = merged(cpus, &rounds);
+            prop_assert_eq!(late, 0);
+            prop_assert_eq!(out, expected);
+        }
+
+        #[test]
+        fn nothing_is_lost_unsaid_and_the_order_holds_whatever_comes(rounds in proptest::collection::vec(proptest::collection::vec((0usize..5, 0u64..200), 0..50), 0..20)) {
+            let rounds: Vec<Vec<_>> = rounds.into_iter().map(|round| round.into_iter().map(|(queue, time)| (queue, event(time, queue as u32, 1))).collect()).collect();
+            let pushed: usize = rounds.iter().map(Vec::len).sum();
+            let (out, late) = merged(5, &rounds);
+            prop_assert_eq!(out.len() as u64 + late, pushed as u64);
+            prop_assert!(out.is_sorted_by_key(|event| (event.time, event.cpu)));
+        }
+
+        #[test]
+        fn a_thousand_rings_merge_like_one_sort(events in proptest::collection::vec((0usize..1024, 0u64..1000), 0..2000)) {
+            let round: Vec<_> = events.iter().zip(0..).map(|((queue, time), n)| (*queue, event(*time, *queue as u32, n))).collect();
+            let mut expected: Vec<_> = round.iter().map(|(_, event)| *event).collect();
+            expected.sort_by_key(|event| (event.time, event.cpu));
+            prop_assert_eq!(merged(1024, &[round]).0, expected);
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Attaching: every chosen tracepoint opened on every chosen CPU, off, writing into one ring per CPU.
+//!
+//! Per CPU a dummy event leads a group and owns the ring. The tracepoints join the group switched on: they stay off
+//! until their leader is on, so that opening needs no call to the CPU and one PERF_EVENT_IOC_ENABLE per CPU starts all
+//! of them together. A leader that is no tracepoint cannot be refused for what it traces.
+
+use super::detach::Guardian;
+use super::engine::{Counted, Engine};
+use super::sys::{self, Clock, EventConfig, Source};
+use super::{Detaching, Error, Ring, SampleIds, Slot, raise_descriptor_limit};
+use crate::cpus::CpuList;
+use crate::spool::Spool;
+use crate::tracefs::Tracepoint;
+use nix::errno::Errno;
+use std::ffi::CString;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// No smaller ring is tried.
+const LEAST_RING: usize = 64 << 10;
+
+/// What to attach to, and how.
+#[derive(Debug, Clone)]
+pub struct AttachRequest<'a> {
+    /// The tracepoints to open.
+    pub tracepoints: Vec<&'a Tracepoint>,
+    /// The CPUs to open them on.
+    pub cpus: CpuList,
+    /// The clock that stamps the events.
+    pub clock: Clock,
+    /// Bytes of each CPU's ring, a power of two of pages. Halved where the kernel refuses it.
+    pub ring_size: usize,
+    /// Bytes in one ring after which the reader is woken.
+    pub wakeup_watermark: usize,
+    /// A thread whose own hits are filtered out.
+    pub exclude_thread: Option<i32>,
+}
+
+/// A tracepoint that the kernel would not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which.
+    pub tpid: u32,
+    /// What the kernel said.
+    pub reason: String,
+}
+
+/// Everything that a capture holds of the kernel: perf's engine, attached and off.
+///
+/// Dropping it detaches in the background, as [`Engine::detach`] does. The fields are dropped in their order: rings and
+/// descriptors before the guardian, which waits for that.
+#[derive(Debug)]
+pub struct Attachment {
+    rings: Vec<Ring>,
+    leaders: Vec<OwnedFd>,
+    /// One list per tracepoint.
+    events: Vec<Vec<OwnedFd>>,
+    /// The slots of `events`, in their order.
+    ids: SampleIds,
+    guardian: Option<Guardian>,
+    lost_known: bool,
+    /// The CPUs attached to.
+    pub cpus: CpuList,
+    /// The CPUs that went offline before they could be attached to.
+    pub offline: CpuList,
+    /// The tracepoints that the kernel would not open.
+    pub refused: Vec<Refusal>,
+    /// Bytes of each ring.
+    pub ring_size: usize,
+    /// The limit on descriptors before it was raised, as (soft, hard).
+    pub descriptor_limit: (u64, u64),
+}
+
+/// Attaches.
+///
+/// `progress` is told how many events are open, and of how many, and may break off.
+///
+/// # Errors
+/// What cannot be cured by leaving out one tracepoint or one CPU. All that was opened by then is let go of in the
+/// background.
+pub fn attach(
+    request: &AttachRequest<'_>,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Attachment, Error> {
+    let descriptor_limit = raise_descriptor_limit(request.tracepoints.len(), request.cpus.len())?;
+    let mut opening = Opening::new(request, descriptor_limit);
+    match opening.open_all(progress) {
+        Ok(()) => {}
+        Err(error) => {
+            opening.let_go();
+            return Err(error);
+        }
+    }
+    opening.finish()
+}
+
+/// An attachment in the making.
+struct Opening<'a> {
+    request: &'a AttachRequest<'a>,
+    filter: Option<CString>,
+    rings: Vec<Ring>,
+    leaders: Vec<OwnedFd>,
+    /// One list for each tracepoint of the request; a refused one's is empty, but for what lies on CPUs since gone.
+    events: Vec<Vec<(Slot, OwnedFd)>>,
+    refused: Vec<Refusal>,
+    online: Vec<u32>,
+    ring_size: usize,
+    read_lost: bool,
+    descriptor_limit: (u64, u64),
+}
+
+impl<'a> Opening<'a> {
+    fn new(request: &'a AttachRequest<'a>, descriptor_limit: (u64, u64)) -> Self {
+        Opening {
+            request,
+            filter: request
+                .exclude_thread
+                .map(|thread| CString::new(format!("common_pid != {thread}")).expect("digits hold no NUL")),
+            rings: Vec::new(),
+            leaders: Vec::new(),
+            events: request.tracepoints.iter().map(|_| Vec::with_capacity(request.cpus.len())).collect(),
+            refused: Vec::new(),
+            online: Vec::new(),
+            ring_size: request.ring_size,
+            read_lost: true,
+            descriptor_limit,
+        }
+    }
+
+    fn open_all(&mut self, progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>) -> Result<(), Error> {
+        let request = self.request;
+        let total = request.cpus.len() * request.tracepoints.len();
+        let mut done = 0;
+        for cpu in request.cpus.as_slice() {
+            if !self.open_leader(*cpu)? {
+                continue;
+            }
+            for index in 0..request.tracepoints.len() {
+                if progress(done, total).is_break() {
+                    return Err(Error::Interrupted);
+                }
+                done += 1;
+                if !self.open_tracepoint(index, *cpu)? {
+                    break;
+                }
+            }
+        }
+        match (self.online.is_empty(), self.events.iter().all(Vec::is_empty), self.refused.first()) {
+            (true, ..) => Err(Error::NoCpu { cpus: request.cpus.to_string() }),
+            (_, true, Some(Refusal { tpid, reason })) => {
+                let tracepoint = self.request.tracepoints.iter().find(|tracepoint| tracepoint.tpid == *tpid);
+                let tracepoint = tracepoint.map_or_else(String::new, |tracepoint| tracepoint.full_name());
+                Err(Error::AllRefused { tracepoint, reason: reason.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn config(&self, source: Source, disabled: bool) -> EventConfig {
+        EventConfig {
+            source,
+            clock: self.request.clock,
+            disabled,
+            wakeup_watermark: u32::try_from(self.request.wakeup_watermark.min(self.ring_size / 2)).unwrap_or(u32::MAX),
+            read_lost: self.read_lost,
+        }
+    }
+
+    /// Opens the event that leads this CPU's group, and its ring. False if the CPU is offline.
+    fn open_leader(&mut self, cpu: u32) -> Result<bool, Error> {
+        let mut opened = sys::open(self.config(Source::Dummy, true), cpu, None);
+        if self.read_lost && self.leaders.is_empty() && is(&opened, Errno::EINVAL) {
+            // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
+            self.read_lost = false;
+            opened = sys::open(self.config(Source::Dummy, true), cpu, None);
+        }
+        let leader = match opened {
+            Ok(leader) => leader,
+            Err(error) if is_offline(&error, cpu) => return Ok(false),
+            Err(error) => return Err(self.fatal(&error).unwrap_or(Error::Leader { cpu, source: error })),
+        };
+        let ring = self.map_ring(leader.as_fd(), cpu)?;
+        self.rings.push(ring);
+        self.leaders.push(leader);
+        self.online.push(cpu);
+        Ok(true)
+    }
+
+    /// Maps a ring, smaller ones if that size is refused.
+    fn map_ring(&mut self, leader: BorrowedFd<'_>, cpu: u32) -> Result<Ring, Error> {
+        loop {
+            let bytes = self.ring_size;
+            match sys::map_ring(leader, bytes).and_then(Ring::new) {
+                Ok(ring) => return Ok(ring),
+                Err(source) if bytes <= LEAST_RING => return Err(Error::Ring { cpu, bytes, source }),
+                Err(_) => self.ring_size = bytes / 2,
+            }
+        }
+    }
+
+    /// Opens one tracepoint on the CPU whose leader was opened last. False if that CPU has gone offline.
+    fn open_tracepoint(&mut self, index: usize, cpu: u32) -> Result<bool, Error> {
+        let tracepoint = self.request.tracepoints[index];
+        if self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid) {
+            return Ok(true);
+        }
+        let leader = self.leaders.last().expect("the CPU's leader is open").as_fd();
+        let config = self.config(Source::Tracepoint(tracepoint.tracefs_id), false);
+        let event = match sys::open(config, cpu, Some(leader)) {
+            Ok(event) => event,
+            Err(error) if is_offline(&error, cpu) => {
+                self.online.pop();
+                return Ok(false);
+            }
+            Err(error) => {
+                if let Some(fatal) = self.fatal(&error) {
+                    return Err(fatal);
+                }
+                self.refused.push(Refusal { tpid: tracepoint.tpid, reason: refusal(&error) });
+                return Ok(true);
+            }
+        };
+        let call = |call| {
+            move |source| Error::Call { call, tracepoint: tracepoint.full_name(), cpu, source }
+        };
+        sys::set_output(event.as_fd(), leader).map_err(call("redirect the output of"))?;
+        if let Some(filter) = &self.filter
+            && let Err(error) = sys::set_filter(event.as_fd(), filter)
+        {
+            // Unfiltered it would record the recorder itself.
+            self.refused.push(Refusal { tpid: tracepoint.tpid, reason: format!("no filter on it: {}", refusal(&error)) });
+            return Ok(true);
+        }
+        self.events[index].push((Slot { tpid: tracepoint.tpid, cpu }, event));
+        Ok(true)
+    }
+
+    /// The error of an open that no other tracepoint will fare better with.
+    fn fatal(&self, error: &io::Error) -> Option<Error> {
+        let opened = self.events.iter().map(Vec::len).sum::<usize>();
+        let needed = super::descriptors_needed(self.request.tracepoints.len(), self.request.cpus.len());
+        match error.raw_os_error().map(Errno::from_raw)? {
+            Errno::EACCES | Errno::EPERM if opened == 0 => Some(Error::NotPermitted),
+            Errno::EMFILE => Some(Error::TooFewDescriptors {
+                needed,
+                allowed: super::DescriptorLimit::read().soft,
+                tracepoints: self.request.tracepoints.len(),
+                cpus: self.request.cpus.len(),
+            }),
+            Errno::ENFILE => Some(Error::SystemOutOfDescriptors { needed }),
+            Errno::ENOMEM => Some(Error::NoMemory { opened }),
+            _ => None,
+        }
+    }
+
+    /// Lets go of all that was opened.
+    fn let_go(self) {
+        if let Ok(attachment) = self.finish() {
+            drop(attachment);
+        }
+    }
+
+    /// Numbers what was opened, and starts the guardian.
+    fn finish(self) -> Result<Attachment, Error> {
+        let cpus: CpuList = self.online.iter().copied().collect();
+        let mut pairs = Vec::new();
+        let mut events = Vec::new();
+        for opened in self.events.into_iter().filter(|opened| !opened.is_empty()) {
+            let mut descriptors = Vec::with_capacity(opened.len());
+            for (slot, event) in opened {
+                let id = sys::sample_id(event.as_fd()).map_err(|source| Error::Leader { cpu: slot.cpu, source })?;
+                pairs.push((id, slot));
+                descriptors.push(event);
+            }
+            events.push(descriptors);
+        }
+        let guardian = match events.is_empty() {
+            true => None,
+            false => Some(Guardian::start(&self.leaders, &events)?),
+        };
+        Ok(Attachment {
+            rings: self.rings,
+            leaders: self.leaders,
+            events,
+            ids: SampleIds::new(&pairs),
+            guardian,
+            lost_known: self.read_lost,
+            offline: self.request.cpus.without(&cpus),
+            cpus,
+            refused: self.refused,
+            ring_size: self.ring_size,
+            descriptor_limit: self.descriptor_limit,
+        })
+    }
+}
+
+impl Engine for Attachment {
+    fn sample_ids(&self) -> &SampleIds {
+        &self.ids
+    }
+
+    fn enable(&mut self) -> io::Result<()> {
+        self.leaders.iter().try_for_each(|leader| sys::enable(leader.as_fd()))
+    }
+
+    fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.leaders.iter().map(AsFd::as_fd).collect()
+    }
+
+    fn round(&mut self, spool: &mut Spool) -> io::Result<()> {
+        for ring in &mut self.rings {
+            spool.append(|bytes| ring.take(bytes).map(drop))?;
+        }
+        spool.finish_round()
+    }
+
+    fn disable(&mut self) -> io::Result<()> {
+        // Every leader is tried, so that one failure does not leave the others on.
+        let results: Vec<_> = self.leaders.iter().map(|leader| sys::disable(leader.as_fd())).collect();
+        results.into_iter().collect()
+    }
+
+    fn account(&self) -> io::Result<Vec<Counted>> {
+        let descriptors = self.events.iter().flatten();
+        descriptors
+            .zip(self.ids.slots())
+            .map(|(event, slot)| {
+                let count = sys::read_count(event.as_fd(), self.lost_known)?;
+                Ok(Counted { slot: *slot, count, lost_known: self.lost_known })
+            })
+            .collect()
+    }
+
+    fn detach(self) -> Detaching {
+        let Attachment { rings, leaders, events, guardian, .. } = self;
+        drop((rings, leaders, events));
+        guardian.map_or_else(Detaching::done, Guardian::release)
+    }
+}
+
+fn is<T>(result: &io::Result<T>, errno: Errno) -> bool {
+    matches!(result, Err(error) if error.raw_os_error() == Some(errno as i32))
+}
+
+/// Whether an open failed because the CPU is not online (any more). The kernel says ENODEV, or EINVAL for a number that
+/// it can never have.
+fn is_offline(error: &io::Error, cpu: u32) -> bool {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENODEV) => true,
+        Some(Errno::EINVAL) => CpuList::online().is_ok_and(|online| !online.as_slice().contains(&cpu)),
+        _ => false,
+    }
+}
+
+fn refusal(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => format!("{} ({})", Errno::from_raw(number).desc(), Errno::from_raw(number)),
+        None => error.to_string(),
+    }
+}

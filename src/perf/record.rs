@@ -1,0 +1,192 @@
+//! perf's records: what the bytes of a chunk mean.
+//!
+//! ```text
+//!   u32 type │ u16 misc │ u16 size │ size − 8 bytes of body
+//!   SAMPLE (24 bytes)       u64 sample id │ u64 time
+//!   LOST                    u64 sample id │ u64 lost │ …
+//!   FINISHED_ROUND (8)      all rings have been taken from once since the last one
+//! ```
+
+use byteorder::{ByteOrder, NativeEndian};
+use perf_event_open_sys::bindings as abi;
+
+/// The size of a sample of IDENTIFIER and TIME, in bytes.
+pub const SAMPLE_SIZE: usize = 24;
+const HEADER_SIZE: usize = 8;
+/// perf's own record type for the end of a round (`PERF_RECORD_FINISHED_ROUND` in tools/perf).
+const FINISHED_ROUND: u32 = 68;
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// A hit.
+    Sample {
+        /// Which event, on which CPU.
+        id: u64,
+        /// Nanoseconds of the capture's clock.
+        time: u64,
+    },
+    /// The kernel found the ring full.
+    Lost {
+        /// The event whose record found room again.
+        id: u64,
+        /// How many records had none.
+        lost: u64,
+    },
+    /// The end of a round.
+    FinishedRound,
+    /// Any other record, by its type; none of them is an event.
+    Other(u32),
+}
+
+/// A record that cannot be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the record at byte {offset} is damaged: type {kind}, size {size}")]
+pub struct Damaged {
+    /// Where it begins, in bytes from the start of what was being read.
+    pub offset: u64,
+    /// Its type, as it stands.
+    pub kind: u32,
+    /// Its size, as it stands.
+    pub size: u16,
+}
+
+/// Splits the first record off `bytes` and gives it with its length; `None` if it is not all there.
+///
+/// # Errors
+/// A size below its type's least size; the offset in the error is 0.
+#[inline]
+pub fn first(bytes: &[u8]) -> Result<Option<(Record, usize)>, Damaged> {
+    if bytes.len() < HEADER_SIZE {
+        return Ok(None);
+    }
+    let kind = NativeEndian::read_u32(bytes);
+    let size = NativeEndian::read_u16(&bytes[6..]);
+    let least = match kind {
+        abi::PERF_RECORD_SAMPLE | abi::PERF_RECORD_LOST => SAMPLE_SIZE,
+        _ => HEADER_SIZE,
+    };
+    let length = usize::from(size);
+    if length < least {
+        return Err(Damaged { offset: 0, kind, size });
+    }
+    let Some(record) = bytes.get(..length) else { return Ok(None) };
+    let body = |index: usize| NativeEndian::read_u64(&record[HEADER_SIZE + 8 * index..]);
+    let record = match kind {
+        abi::PERF_RECORD_SAMPLE => Record::Sample { id: body(0), time: body(1) },
+        abi::PERF_RECORD_LOST => Record::Lost { id: body(0), lost: body(1) },
+        FINISHED_ROUND => Record::FinishedRound,
+        other => Record::Other(other),
+    };
+    Ok(Some((record, length)))
+}
+
+/// The samples in `bytes`, which hold whole records.
+///
+/// # Errors
+/// A damaged record, or one that is not all there.
+pub fn count_samples(bytes: &[u8]) -> Result<u64, Damaged> {
+    let mut samples = 0;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let at = |damaged: Damaged| Damaged { offset: (bytes.len() - rest.len()) as u64, ..damaged };
+        let Some((record, length)) = first(rest).map_err(at)? else {
+            return Err(at(torn(rest)));
+        };
+        samples += u64::from(matches!(record, Record::Sample { .. }));
+        rest = &rest[length..];
+    }
+    Ok(samples)
+}
+
+/// The error for a record of which only `bytes` are there.
+pub fn torn(bytes: &[u8]) -> Damaged {
+    match bytes.len() {
+        0..HEADER_SIZE => Damaged { offset: 0, kind: 0, size: bytes.len() as u16 },
+        _ => Damaged { offset: 0, kind: NativeEndian::read_u32(bytes), size: NativeEndian::read_u16(&bytes[6..]) },
+    }
+}
+
+/// Appends the record that ends a round.
+pub fn push_finished_round(out: &mut Vec<u8>) {
+    push(out, FINISHED_ROUND, &[]);
+}
+
+/// Appends a sample, as the kernel writes it; for tests and benchmarks.
+pub fn push_sample(out: &mut Vec<u8>, id: u64, time: u64) {
+    push(out, abi::PERF_RECORD_SAMPLE, &[id, time]);
+}
+
+/// Appends a LOST record, as the kernel writes it with `sample_id_all`; for tests and benchmarks.
+pub fn push_lost(out: &mut Vec<u8>, id: u64, lost: u64, time: u64) {
+    push(out, abi::PERF_RECORD_LOST, &[id, lost, time, id]);
+}
+
+fn push(out: &mut Vec<u8>, kind: u32, body: &[u64]) {
+    let size = (HEADER_SIZE + 8 * body.len()) as u16;
+    out.extend(kind.to_ne_bytes());
+    out.extend(0u16.to_ne_bytes());
+    out.extend(size.to_ne_bytes());
+    body.iter().for_each(|word| out.extend(word.to_ne_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn records_come_out_as_they_went_in() {
+        let mut bytes = Vec::new();
+        push_sample(&mut bytes, 7, 1_000);
+        push_lost(&mut bytes, 7, 33, 1_001);
+        push(&mut bytes, 5, &[1, 2]);
+        push_finished_round(&mut bytes);
+        let mut rest = bytes.as_slice();
+        let mut records = Vec::new();
+        while let Some((record, length)) = first(rest).unwrap() {
+            records.push((record, length));
+            rest = &rest[length..];
+        }
+        let expected = [
+            (Record::Sample { id: 7, time: 1_000 }, 24),
+            (Record::Lost { id: 7, lost: 33 }, 40),
+            (Record::Other(5), 24),
+            (Record::FinishedRound, 8),
+        ];
+        assert_eq!(records, expected);
+        assert_eq!(count_samples(&bytes), Ok(1));
+    }
+
+    #[test]
+    fn a_record_of_size_zero_is_an_error_and_no_loop() {
+        let mut bytes = Vec::new();
+        push_sample(&mut bytes, 1, 1);
+        bytes.extend([0; 16]);
+        assert_eq!(count_samples(&bytes), Err(Damaged { offset: 24, kind: 0, size: 0 }));
+    }
+
+    #[test]
+    fn a_sample_too_short_for_its_fields_is_damaged() {
+        let mut bytes = Vec::new();
+        push(&mut bytes, abi::PERF_RECORD_SAMPLE, &[1]);
+        assert_eq!(first(&bytes), Err(Damaged { offset: 0, kind: 9, size: 16 }));
+    }
+
+    #[test]
+    fn a_torn_record_is_not_a_record() {
+        let mut bytes = Vec::new();
+        push_sample(&mut bytes, 1, 1);
+        for length in 0..24 {
+            assert_eq!(first(&bytes[..length]), Ok(None), "{length} bytes");
+            assert_eq!(count_samples(&bytes[..length]).is_err(), length > 0, "{length} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_to_their_end_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = count_samples(&bytes);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! One CPU's ring: the memory that the kernel writes and tp-perf reads.
+//!
+//! ```text
+//!   control page      data_size bytes of ring
+//!   ┌───────────┬──────────────────────────────────────┐
+//!   │ data_head │ …free… [tail ── records ── head) …   │   head: the kernel's, only grows
+//!   │ data_tail │ ── records) …free… [tail ── records  │   tail: ours, what we have taken
+//!   └───────────┴──────────────────────────────────────┘   both modulo data_size; records may straddle the end
+//! ```
+//!
+//! Only this file knows that records wrap: what it hands on is contiguous.
+
+use memmap2::MmapRaw;
+use perf_event_open_sys::bindings::perf_event_mmap_page as ControlPage;
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A mapped ring. Memory of the kernel's is reached through raw pointers and atomics only; there is never a reference
+/// to it.
+#[derive(Debug)]
+pub struct Ring {
+    map: MmapRaw,
+    data_offset: usize,
+    data_size: usize,
+}
+
+impl Ring {
+    /// Takes over the map of an event's ring.
+    ///
+    /// # Errors
+    /// If the control page does not describe a ring within the map.
+    pub fn new(map: MmapRaw) -> io::Result<Self> {
+        let bad = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, format!("the ring's control page: {what}")));
+        if map.len() < size_of::<ControlPage>() {
+            return bad("is not all there");
+        }
+        let page = map.as_ptr().cast::<ControlPage>();
+        // SAFETY: the map is at least a ControlPage long and page-aligned; the kernel sets both fields before mmap
+        // returns and never again.
+        let (offset, size) = unsafe { ((&raw const (*page).data_offset).read(), (&raw const (*page).data_size).read()) };
+        let (Ok(data_offset), Ok(data_size)) = (usize::try_from(offset), usize::try_from(size)) else {
+            return bad("sizes are too large");
+        };
+        if !data_size.is_power_of_two() || data_offset.checked_add(data_size).is_none_or(|end| end > map.len()) {
+            return bad("describes no ring within the map");
+        }
+        Ok(Ring { map, data_offset, data_size })
+    }
+
+    /// The ring's size in bytes.
+    pub fn size(&self) -> usize {
+        self.data_size
+    }
+
+    /// Takes all that is in the ring: appends it to `out`, then gives the space back to the kernel.
+    ///
+    /// # Errors
+    /// If the kernel's position makes no sense; nothing is appended then.
+    pub fn take(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        // ATOMICS: acquire pairs with the barrier before the kernel publishes data_head; all bytes before it are there.
+        let head = self.data_head().load(Ordering::Acquire);
+        // ATOMICS: only this thread writes data_tail.
+        let tail = self.data_tail().load(Ordering::Relaxed);
+        let length = head.wrapping_sub(tail);
+        if length > self.data_size as u64 {
+            let message = format!("the ring's head {head} is not within {} bytes of its tail {tail}", self.data_size);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        for piece in pieces(tail, length as usize, self.data_size) {
+            self.copy(piece, out);
+        }
+        // ATOMICS: release keeps the copies above it; after it the kernel may overwrite what was taken.
+        self.data_tail().store(head, Ordering::Release);
+        Ok(length as usize)
+    }
+
+    /// Appends a contiguous piece of the ring, given as offsets into it.
+    fn copy(&self, piece: Range<usize>, out: &mut Vec<u8>) {
+        out.reserve(piece.len());
+        // SAFETY: `pieces` gives ranges within data_size, and `new` has checked that the ring is within the map; `out`
+        // has room for the piece, and is not part of the map; the kernel does not write between tail and head.
+        unsafe {
+            let from = self.map.as_ptr().add(self.data_offset + piece.start);
+            from.copy_to_nonoverlapping(out.as_mut_ptr().add(out.len()), piece.len());
+            out.set_len(out.len() + piece.len());
+        }
+    }
+
+    fn data_head(&self) -> &AtomicU64 {
+        let page = self.map.as_mut_ptr().cast::<ControlPage>();
+        // SAFETY: the map holds a whole, aligned ControlPage (`new`) for as long as `self` lives; the kernel and this
+        // process reach the field with atomic loads and stores only.
+        unsafe { AtomicU64::from_ptr(&raw mut (*page).data_head) }
+    }
+
+    fn data_tail(&self) -> &AtomicU64 {
+        let page = self.map.as_mut_ptr().cast::<ControlPage>();
+        // SAFETY: as in `data_head`.
+        unsafe { AtomicU64::from_ptr(&raw mut (*page).data_tail) }
+    }
+}
+
+/// The one or two contiguous pieces of `length` bytes from position `tail` on, in a ring of `size` bytes (a power of
+/// two). A piece may be empty.
+fn pieces(tail: u64, length: usize, size: usize) -> [Range<usize>; 2] {
+    let start = (tail & (size as u64 - 1)) as usize;
+    let first = length.min(size - start);
+    [start..start + first, 0..length - first]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memmap2::MmapMut;
+    use proptest::prelude::*;
+
+    const PAGE: usize = 4096;
+
+    /// The kernel's side of a ring in ordinary memory.
+    struct Kernel {
+        map: *mut u8,
+        size: usize,
+        head: u64,
+    }
+
+    fn ring(size: usize) -> (Ring, Kernel) {
+        let map = MmapRaw::from(MmapMut::map_anon(PAGE + size).unwrap());
+        let page = map.as_mut_ptr().cast::<ControlPage>();
+        // SAFETY: the map begins with a whole zeroed page.
+        unsafe {
+            (*page).data_offset = PAGE as u64;
+            (*page).data_size = size as u64;
+        }
+        let kernel = Kernel { map: map.as_mut_ptr(), size, head: 0 };
+        (Ring::new(map).unwrap(), kernel)
+    }
+
+    impl Kernel {
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                // SAFETY: the offset is within the map of PAGE + size bytes.
+                unsafe { self.map.add(PAGE + (self.head as usize % self.size)).write(*byte) };
+                self.head += 1;
+            }
+            self.publish(self.head);
+        }
+
+        fn publish(&self, head: u64) {
+            // SAFETY: the map begins with a control page.
+            unsafe { (*self.map.cast::<ControlPage>()).data_head = head };
+        }
+
+        fn tail(&self) -> u64 {
+            // SAFETY: the map begins with a control page.
+            unsafe { (*self.map.cast::<ControlPage>()).data_tail }
+        }
+    }
+
+    #[test]
+    fn a_record_that_straddles_the_end_comes_out_whole() {
+        let (mut ring, mut kernel) = ring(64);
+        let mut out = Vec::new();
+        kernel.write(&[1; 48]);
+        assert_eq!(ring.take(&mut out).unwrap(), 48);
+        let record: Vec<u8> = (10..34).collect();
+        kernel.write(&record);
+        out.clear();
+        assert_eq!(ring.take(&mut out).unwrap(), 24);
+        assert_eq!(out, record);
+        assert_eq!(kernel.tail(), 72);
+        assert_eq!(ring.take(&mut out).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_full_ring_is_taken_whole() {
+        let (mut ring, mut kernel) = ring(64);
+        let mut out = Vec::new();
+        kernel.write(&[7; 24]);
+        ring.take(&mut out).unwrap();
+        out.clear();
+        let full: Vec<u8> = (0..64).collect();
+        kernel.write(&full);
+        assert_eq!(ring.take(&mut out).unwrap(), 64);
+        assert_eq!(out, full);
+    }
+
+    #[test]
+    fn a_head_that_makes_no_sense_is_an_error_and_moves_nothing() {
+        let (mut ring, kernel) = ring(64);
+        let mut out = Vec::new();
+        kernel.publish(65);
+        assert!(ring.take(&mut out).is_err());
+        assert!(out.is_empty());
+        assert_eq!(kernel.tail(), 0);
+    }
+
+    #[test]
+    fn a_control_page_that_describes_no_ring_is_refused() {
+        for (offset, size) in [(PAGE, 0), (PAGE, 96), (PAGE, 1 << 40), (usize::MAX, 64), (0, PAGE * 4)] {
+            let map = MmapRaw::from(MmapMut::map_anon(PAGE * 2).unwrap());
+            let page = map.as_mut_ptr().cast::<ControlPage>();
+            // SAFETY: the map begins with a whole zeroed page.
+            unsafe {
+                (*page).data_offset = offset as u64;
+                (*page).data_size = size as u64;
+            }
+            assert!(Ring::new(map).is_err(), "offset {offset}, size {size}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_out_as_they_went_in(writes in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..60)) {
+            let (mut ring, mut kernel) = ring(64);
+            let (mut out, mut expected) = (Vec::new(), Vec::new());
+            for write in writes {
+                if kernel.head - kernel.tail() + write.len() as u64 > 64 {
+                    ring.take(&mut out).unwrap();
+                }
+                kernel.write(&write);
+                expected.extend(write);
+            }
+            ring.take(&mut out).unwrap();
+            prop_assert_eq!(out, expected);
+        }
+    }
+}

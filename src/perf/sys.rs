@@ -1,0 +1,181 @@
+//! The one door to perf's system calls: descriptors go out as `OwnedFd`, errors as `io::Error`.
+//!
+//! Names are those of perf_event_open(2).
+
+use memmap2::{MmapOptions, MmapRaw};
+use nix::libc;
+use nix::sys::resource::{Resource, setrlimit};
+use perf_event_open_sys::{bindings as abi, ioctls, perf_event_open};
+use std::ffi::CStr;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// The clock that stamps the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// CLOCK_MONOTONIC, the clock of the thesis's log (`bpf_ktime_get_ns`).
+    #[default]
+    Monotonic,
+    /// CLOCK_MONOTONIC_RAW: monotonic without the adjustments of NTP.
+    MonotonicRaw,
+    /// CLOCK_BOOTTIME: monotonic that goes on while the machine sleeps.
+    Boottime,
+    /// CLOCK_REALTIME: the wall clock, which can be set and so can step.
+    Realtime,
+    /// CLOCK_TAI: the wall clock without leap seconds.
+    Tai,
+}
+
+impl Clock {
+    fn id(self) -> i32 {
+        match self {
+            Clock::Monotonic => libc::CLOCK_MONOTONIC,
+            Clock::MonotonicRaw => libc::CLOCK_MONOTONIC_RAW,
+            Clock::Boottime => libc::CLOCK_BOOTTIME,
+            Clock::Realtime => libc::CLOCK_REALTIME,
+            Clock::Tai => libc::CLOCK_TAI,
+        }
+    }
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Clock::Monotonic => "monotonic",
+            Clock::MonotonicRaw => "monotonic-raw",
+            Clock::Boottime => "boottime",
+            Clock::Realtime => "realtime",
+            Clock::Tai => "tai",
+        })
+    }
+}
+
+/// What an event counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Nothing (PERF_COUNT_SW_DUMMY): an event to lead a group and to own a ring.
+    Dummy,
+    /// The hits of the tracepoint with this tracefs id.
+    Tracepoint(u64),
+}
+
+/// How an event is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct EventConfig {
+    /// What it counts.
+    pub source: Source,
+    /// The clock of its samples.
+    pub clock: Clock,
+    /// Off until PERF_EVENT_IOC_ENABLE. A member of a group that is not disabled waits for its leader.
+    pub disabled: bool,
+    /// Bytes in the ring after which a poller is woken; matters on the event that owns the ring.
+    pub wakeup_watermark: u32,
+    /// Ask for the number of lost samples on read (PERF_FORMAT_LOST, Linux 6.0).
+    pub read_lost: bool,
+}
+
+/// What `read` gives for an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Hits.
+    pub value: u64,
+    /// Samples that found the ring full; 0 where the kernel does not tell.
+    pub lost: u64,
+}
+
+/// perf_event_open(2) for all processes on one CPU. Samples carry IDENTIFIER and TIME and nothing else, which makes
+/// records of 24 bytes.
+pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    let mut attr = abi::perf_event_attr { size: size_of::<abi::perf_event_attr>() as u32, ..Default::default() };
+    (attr.type_, attr.config) = match config.source {
+        Source::Dummy => (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)),
+        Source::Tracepoint(id) => (abi::PERF_TYPE_TRACEPOINT, id),
+    };
+    attr.__bindgen_anon_1.sample_period = 1;
+    attr.sample_type = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME);
+    attr.read_format = if config.read_lost { u64::from(abi::PERF_FORMAT_LOST) } else { 0 };
+    attr.set_disabled(config.disabled.into());
+    attr.set_sample_id_all(1);
+    attr.set_use_clockid(1);
+    attr.clockid = config.clock.id();
+    attr.set_watermark(1);
+    attr.__bindgen_anon_2.wakeup_watermark = config.wakeup_watermark;
+
+    let group = group.map_or(-1, |fd| fd.as_raw_fd());
+    // SAFETY: `attr` is a whole, initialized perf_event_attr that outlives the call; the group is a descriptor that the
+    // caller borrows for the call, or -1.
+    let fd = unsafe { perf_event_open(&mut attr, -1, cpu as i32, group, abi::PERF_FLAG_FD_CLOEXEC.into()) };
+    check(fd)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// PERF_EVENT_IOC_SET_OUTPUT: the event's samples go to the ring of `onto` (same CPU, same clock).
+pub fn set_output(event: BorrowedFd<'_>, onto: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both descriptors are borrowed for the call; the argument is an integer.
+    check(unsafe { ioctls::SET_OUTPUT(event.as_raw_fd(), onto.as_raw_fd()) }).map(drop)
+}
+
+/// PERF_EVENT_IOC_SET_FILTER: only hits for which the expression over the tracepoint's fields holds.
+pub fn set_filter(event: BorrowedFd<'_>, filter: &CStr) -> io::Result<()> {
+    // SAFETY: the kernel reads the string up to its NUL and does not write it.
+    check(unsafe { ioctls::SET_FILTER(event.as_raw_fd(), filter.as_ptr().cast_mut()) }).map(drop)
+}
+
+/// PERF_EVENT_IOC_ID: the sample id.
+pub fn sample_id(event: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut id = 0;
+    // SAFETY: the kernel writes one u64 to `id`.
+    check(unsafe { ioctls::ID(event.as_raw_fd(), &mut id) })?;
+    Ok(id)
+}
+
+/// PERF_EVENT_IOC_ENABLE on a group's leader.
+pub fn enable(leader: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the descriptor is borrowed for the call; the argument is an integer.
+    check(unsafe { ioctls::ENABLE(leader.as_raw_fd(), 0) }).map(drop)
+}
+
+/// PERF_EVENT_IOC_DISABLE on a group's leader: the group leaves the CPU, and its members with it.
+pub fn disable(leader: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the descriptor is borrowed for the call; the argument is an integer.
+    check(unsafe { ioctls::DISABLE(leader.as_raw_fd(), 0) }).map(drop)
+}
+
+/// Reads an event's count; `with_lost` as it was opened (`read_lost`).
+pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Count> {
+    let mut words = [[0u8; 8]; 2];
+    let wanted = if with_lost { 16 } else { 8 };
+    let got = nix::unistd::read(event, &mut words.as_flattened_mut()[..wanted])?;
+    if got != wanted {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{got} of {wanted} bytes of a counter")));
+    }
+    let [value, lost] = words.map(u64::from_ne_bytes);
+    Ok(Count { value, lost })
+}
+
+/// Maps the ring of an event: one page of control data and `bytes` of ring, a power of two of pages.
+pub fn map_ring(event: BorrowedFd<'_>, bytes: usize) -> io::Result<MmapRaw> {
+    MmapOptions::new().len(page_size() + bytes).map_raw(event.as_raw_fd())
+}
+
+/// The size of a page in bytes.
+pub fn page_size() -> usize {
+    // SAFETY: sysconf only reads.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).expect("the system has a page size")
+}
+
+/// Makes `command` start with this limit on open descriptors `(soft, hard)` instead of the raised one of this process.
+pub fn start_with_nofile_limit(command: &mut Command, (soft, hard): (u64, u64)) {
+    // SAFETY: the closure makes one system call and nothing else, which is allowed between fork and exec.
+    unsafe { command.pre_exec(move || Ok(setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?)) };
+}
+
+fn check(result: i32) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

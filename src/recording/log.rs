@@ -1,0 +1,169 @@
+//! `log.csv`: the thesis's Figure 5, a row for each event.
+
+use super::{Error, NewFile};
+use crate::merge::Event;
+use crate::tracefs::Table;
+
+/// Bytes written at once.
+const CHUNK: usize = 256 << 10;
+
+/// What is cut off a log that filled the disk, so that the other files have room.
+const ROOM_FOR_THE_REST: u64 = 1 << 20;
+
+const HEADER: &[u8] = b"timestamp,tpid,gid,tracepoint name\n";
+
+/// Writes events as rows.
+pub struct LogWriter<'a> {
+    file: NewFile<'a>,
+    rows: Rows,
+    buffer: Vec<u8>,
+    /// After each write, how long the file was, and how many rows it had: where it can be cut.
+    cuts: Vec<Cut>,
+    logged: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Cut {
+    bytes: u64,
+    rows: u64,
+}
+
+impl<'a> LogWriter<'a> {
+    /// A log into this file, of tracepoints of this table.
+    pub fn new(file: NewFile<'a>, table: &Table) -> Result<Self, Error> {
+        let buffer = Vec::with_capacity(CHUNK * 2);
+        let mut log = LogWriter { file, rows: Rows::new(table), buffer, cuts: Vec::new(), logged: 0 };
+        log.buffer.extend_from_slice(HEADER);
+        log.flush()?;
+        Ok(log)
+    }
+
+    /// Appends a row for each event.
+    pub fn write(&mut self, events: &[Event]) -> Result<(), Error> {
+        // In slices of less than a chunk, so that the buffer stays small whatever the batch.
+        for events in events.chunks(1024) {
+            events.iter().for_each(|event| self.rows.push(&mut self.buffer, event));
+            self.logged += events.len() as u64;
+            if self.buffer.len() >= CHUNK {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is in memory still.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.file.write(&self.buffer)?;
+        let bytes = self.cuts.last().map_or(0, |cut| cut.bytes) + self.buffer.len() as u64;
+        self.cuts.push(Cut { bytes, rows: self.logged });
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// After a write that found the disk full: cuts the log back to whole rows, and so far that the other files of the
+    /// recording have room.
+    pub fn cut_back(&mut self) -> Result<(), Error> {
+        self.buffer.clear();
+        let end = self.cuts.last().map_or(0, |cut| cut.bytes).saturating_sub(ROOM_FOR_THE_REST);
+        let fitting = self.cuts.partition_point(|cut| cut.bytes <= end).max(1);
+        self.cuts.truncate(fitting);
+        let cut = self.cuts.last().copied().unwrap_or(Cut { bytes: 0, rows: 0 });
+        self.logged = cut.rows;
+        self.file.cut(cut.bytes)
+    }
+
+    /// Gives the file its name, and gives how many rows it has.
+    pub fn finish(mut self) -> Result<u64, Error> {
+        self.flush()?;
+        self.file.finish()?;
+        Ok(self.logged)
+    }
+}
+
+/// The constant part of each tracepoint's rows: `,tpid,gid,name\n`, with what CSV needs to be quoted.
+struct Rows {
+    ends: Vec<u8>,
+    /// Where the row end of tpid `i + 1` is in `ends`.
+    places: Vec<(u32, u32)>,
+}
+
+impl Rows {
+    fn new(table: &Table) -> Self {
+        let mut rows = Rows { ends: Vec::new(), places: Vec::new() };
+        for tracepoint in table.tracepoints() {
+            let mut row = csv::WriterBuilder::new().from_writer(Vec::new());
+            let fields = ["", &tracepoint.tpid.to_string(), &tracepoint.gid.to_string(), &tracepoint.name];
+            row.write_record(fields).expect("a vector takes every row");
+            let row = row.into_inner().expect("a vector takes every row");
+            // The csv crate writes a leading empty field as nothing or as quotes; the comma begins what is wanted.
+            let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
+            let start = rows.ends.len();
+            rows.ends.extend_from_slice(&row[comma..]);
+            rows.places.push((start as u32, rows.ends.len() as u32));
+        }
+        rows
+    }
+
+    #[inline]
+    fn push(&self, out: &mut Vec<u8>, event: &Event) {
+        let (start, end) = self.places[event.tpid as usize - 1];
+        out.extend_from_slice(itoa::Buffer::new().format(event.time).as_bytes());
+        out.extend_from_slice(&self.ends[start as usize..end as usize]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::RecordingDir;
+    use std::fs;
+
+    fn table() -> Table {
+        let entries = [("irq", "softirq_entry"), ("odd", "a \"b\", c"), ("sched", "sched_switch")];
+        Table::from_entries(entries.iter().zip(1..).map(|((g, n), id)| (g.to_string(), n.to_string(), id)).collect())
+    }
+
+    fn event(time: u64, tpid: u32) -> Event {
+        Event { time, cpu: 0, tpid }
+    }
+
+    #[test]
+    fn rows_are_as_in_the_thesis_and_any_name_reads_back() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table()).unwrap();
+        log.write(&[event(2_069_046_799_106, 3), event(u64::MAX, 2)]).unwrap();
+        assert_eq!(log.finish().unwrap(), 2);
+        let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
+        assert!(text.starts_with("timestamp,tpid,gid,tracepoint name\n2069046799106,3,3,sched_switch\n"), "{text}");
+        let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(text.as_bytes()).records().map(Result::unwrap).collect();
+        assert_eq!(rows[1].iter().collect::<Vec<_>>(), ["18446744073709551615", "2", "2", "a \"b\", c"]);
+    }
+
+    #[test]
+    fn a_log_that_filled_the_disk_is_cut_to_whole_rows_with_room_for_the_rest() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table()).unwrap();
+        let events: Vec<_> = (0..200_000).map(|n| event(n, 1)).collect();
+        log.write(&events).unwrap();
+        let before = log.cuts.last().unwrap().bytes;
+        log.cut_back().unwrap();
+        let logged = log.finish().unwrap();
+        let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
+        assert!(text.len() as u64 <= before - ROOM_FOR_THE_REST);
+        assert_eq!(text.lines().count() as u64, logged + 1);
+        assert!(logged > 0 && text.ends_with(&format!("\n{},1,1,softirq_entry\n", logged - 1)));
+    }
+
+    #[test]
+    fn a_short_log_that_filled_the_disk_keeps_its_header() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table()).unwrap();
+        log.write(&[event(1, 1)]).unwrap();
+        log.cut_back().unwrap();
+        assert_eq!(log.finish().unwrap(), 0);
+        assert_eq!(fs::read(dir.path().join("log.csv")).unwrap(), HEADER);
+    }
+}

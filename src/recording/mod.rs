@@ -1,0 +1,83 @@
+//! A recording: the directory that a capture leaves.
+
+mod directory;
+mod log;
+mod summary;
+mod tables;
+
+pub use directory::{NewFile, RecordingDir};
+pub use log::LogWriter;
+pub use summary::{
+    CpuSummary, EventsSummary, ResidualSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool, TracepointSummary,
+    TracepointsSummary, accounts,
+};
+pub use tables::{encode_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
+
+use std::io;
+use std::path::PathBuf;
+
+/// `timestamp,tpid,gid,tracepoint name`, a row for each event in time order.
+pub const LOG: &str = "log.csv";
+/// All tracepoints with their numbers and what became of them.
+pub const TRACEPOINTS: &str = "tracepoints.csv";
+/// All groups with their numbers.
+pub const GROUPS: &str = "groups.csv";
+/// What the capture was, and its books.
+pub const SUMMARY: &str = "summary.json";
+
+/// All files of a recording.
+pub const FILES: [&str; 4] = [LOG, TRACEPOINTS, GROUPS, SUMMARY];
+
+/// Why a recording could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is a recording already.
+    #[error("`{path}` holds a recording already (it has {file}): choose another with -o, or replace it with --force")]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+        /// A file of the recording in it.
+        file: &'static str,
+    },
+    /// Something else is in the way.
+    #[error("`{0}` is in the way and is not a directory: choose another with -o")]
+    NotADirectory(PathBuf),
+    /// A symbolic link is in the way.
+    #[error("`{0}` is a symbolic link, and a recording is not written through one: name the directory itself with -o")]
+    SymbolicLink(PathBuf),
+    /// A call on the directory or a file failed.
+    #[error("failed to {verb} `{path}`: {source}{}", cure(source))]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Whether a disk or a quota is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if is_full(source))
+    }
+}
+
+/// Whether an error says that a disk or a quota is full.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn cure(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space, or choose a directory on another filesystem with -o"
+        }
+        io::ErrorKind::NotFound => "; the directory above it must exist",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; choose a directory that can be written with -o"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,241 @@
+//! `summary.json`: what a capture was, and its books.
+
+use super::{Error, NewFile};
+use crate::books::{Account, Books};
+use crate::perf::Clock;
+use crate::tracefs::Table;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The version of the form. It grows when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// The whole summary.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What wrote it.
+    pub tool: Tool,
+    /// The kernel's release, as `uname -r` says.
+    pub kernel: String,
+    /// The machine's name.
+    pub hostname: String,
+    /// The CPUs captured, ascending.
+    pub cpus: Vec<u32>,
+    /// CPUs that were asked for and went offline before they could be attached to.
+    pub offline_cpus: Vec<u32>,
+    /// The clock of the log's timestamps.
+    pub clock: Clock,
+    /// COMMAND and its arguments, or null.
+    pub command: Option<Vec<String>>,
+    /// COMMAND's exit code (128 + n for signal n), or null while it was not over.
+    pub command_exit: Option<i32>,
+    /// The arguments of tp-perf itself.
+    pub arguments: Vec<String>,
+    /// When the events were switched on, by the wall clock in UTC.
+    pub started: String,
+    /// `events`, `duration`, `command`, `interrupt`, `terminate` or `disk-full`.
+    pub stop_reason: String,
+    /// False if the log holds less than was asked for, because of a second interrupt or a full disk.
+    pub log_complete: bool,
+    /// Bytes of each CPU's ring.
+    pub ring_size: usize,
+    /// How many tracepoints.
+    pub tracepoints: TracepointsSummary,
+    /// How many events.
+    pub events: EventsSummary,
+    /// How long, in nanoseconds.
+    pub timing_ns: TimingSummary,
+    /// What tp-perf did not record of itself.
+    #[serde(rename = "self")]
+    pub own: SelfSummary,
+    /// Every tracepoint that has an event in any column, by tpid.
+    pub per_tracepoint: Vec<TracepointSummary>,
+    /// Every CPU.
+    pub per_cpu: Vec<CpuSummary>,
+    /// Every tracepoint and CPU whose account does not balance, those furthest off first.
+    pub residuals: Vec<ResidualSummary>,
+}
+
+/// What wrote the summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tool {
+    /// `tp-perf`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Counts of tracepoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TracepointsSummary {
+    /// All that tracefs lists.
+    pub listed: usize,
+    /// Left out.
+    pub excluded: usize,
+    /// Recorded.
+    pub captured: usize,
+    /// Chosen, but refused by the kernel.
+    pub refused: usize,
+}
+
+/// Counts of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct EventsSummary {
+    /// Rows of log.csv.
+    pub logged: u64,
+    /// Samples taken from the rings.
+    pub recorded: u64,
+    /// Samples that found their ring full.
+    pub lost: u64,
+    /// Samples that came behind the merge's watermark: recorded, not logged.
+    pub late: u64,
+    /// The sum of the kernel's counters.
+    pub counted: u64,
+    /// counted − recorded − lost.
+    pub residual: i64,
+    /// Samples that belong to no event of this capture; 0 unless something is broken.
+    pub unknown: u64,
+}
+
+/// Durations in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TimingSummary {
+    /// Opening all events.
+    pub attach: u64,
+    /// From switching the events on to switching them off.
+    pub capture: u64,
+    /// From then until the log was written.
+    pub drain: u64,
+    /// Letting go of the tracepoints: measured with --wait-detach, else null.
+    pub detach: Option<u64>,
+    /// What letting go was expected to take.
+    pub detach_expected: u64,
+}
+
+/// tp-perf's own part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SelfSummary {
+    /// Whether hits while tp-perf's own thread was running are left out.
+    pub excluded: bool,
+    /// The process (and thread) id.
+    pub pid: i32,
+    /// CPU time that tp-perf used while the events were on, in nanoseconds. With `excluded`, interrupts that hit in
+    /// this time are in no number here.
+    pub cpu_ns: u64,
+}
+
+/// One tracepoint's account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TracepointSummary {
+    /// Its number.
+    pub tpid: u32,
+    /// `group:name`.
+    pub name: String,
+    /// See [`EventsSummary`].
+    pub recorded: u64,
+    /// Null where the kernel tells losses per CPU only (before Linux 6.0).
+    pub lost: Option<u64>,
+    /// See [`EventsSummary`].
+    pub counted: u64,
+    /// Null where `lost` is.
+    pub residual: Option<i64>,
+}
+
+/// One CPU's account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CpuSummary {
+    /// The CPU.
+    pub cpu: u32,
+    /// See [`EventsSummary`].
+    pub recorded: u64,
+    /// See [`EventsSummary`].
+    pub lost: u64,
+    /// See [`EventsSummary`].
+    pub late: u64,
+    /// See [`EventsSummary`].
+    pub counted: u64,
+    /// See [`EventsSummary`].
+    pub residual: i64,
+}
+
+/// An account that does not balance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResidualSummary {
+    /// The tracepoint's number.
+    pub tpid: u32,
+    /// `group:name`.
+    pub name: String,
+    /// The CPU.
+    pub cpu: u32,
+    /// See [`EventsSummary`].
+    pub recorded: u64,
+    /// See [`EventsSummary`].
+    pub lost: u64,
+    /// See [`EventsSummary`].
+    pub counted: u64,
+    /// See [`EventsSummary`].
+    pub residual: i64,
+}
+
+impl EventsSummary {
+    /// From the books, and the rows of the log.
+    pub fn new(books: &Books, logged: u64) -> Self {
+        let total = books.total();
+        EventsSummary {
+            logged,
+            recorded: total.recorded,
+            lost: total.lost,
+            late: books.total_late(),
+            counted: total.counted,
+            residual: total.residual(),
+            unknown: books.unknown,
+        }
+    }
+}
+
+/// The parts of the summary that list accounts: per tracepoint, per CPU, and those off balance.
+pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<CpuSummary>, Vec<ResidualSummary>) {
+    let name = |tpid| table.get(tpid).full_name();
+    let lost_known = books.lost_per_tracepoint;
+    let per_tracepoint: BTreeMap<u32, Account> = books.per_tracepoint();
+    let tracepoints = per_tracepoint.into_iter().filter(|(_, account)| *account != Account::default());
+    let tracepoints = tracepoints.map(|(tpid, account)| TracepointSummary {
+        tpid,
+        name: name(tpid),
+        recorded: account.recorded,
+        lost: lost_known.then_some(account.lost),
+        counted: account.counted,
+        residual: lost_known.then(|| account.residual()),
+    });
+    let cpus = books.per_cpu().iter().map(|(cpu, account)| CpuSummary {
+        cpu: *cpu,
+        recorded: account.recorded,
+        lost: account.lost,
+        late: books.late.get(cpu).copied().unwrap_or(0),
+        counted: account.counted,
+        residual: account.residual(),
+    });
+    let residuals = books.unbalanced().into_iter().map(|(slot, account)| ResidualSummary {
+        tpid: slot.tpid,
+        name: name(slot.tpid),
+        cpu: slot.cpu,
+        recorded: account.recorded,
+        lost: account.lost,
+        counted: account.counted,
+        residual: account.residual(),
+    });
+    (tracepoints.collect(), cpus.collect(), residuals.collect())
+}
+
+impl Summary {
+    /// Writes it as JSON.
+    pub fn write(&self, mut file: NewFile<'_>) -> Result<(), Error> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::Io { verb: "encode", path: file.path(), source: error.into() })?;
+        text.push(b'\n');
+        file.write(&text)?;
+        file.finish()
+    }
+}

@@ -1,0 +1,90 @@
+//! tracefs: where it is, what it lists, and which of that a capture takes.
+
+mod mount;
+mod select;
+mod table;
+
+pub use mount::{Origin, Tracefs};
+pub use select::{Pattern, Selection, SelectionRequest, Status, check_matches};
+pub use table::{Table, Tracepoint};
+
+use std::{io, path::PathBuf};
+
+/// Why the tracepoints could not be listed or chosen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of tracefs could not be read.
+    #[error("failed to read `{path}`{}", cure_for_reading(source))]
+    Read {
+        /// What was read.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// tracefs is nowhere mounted and could not be mounted for this process.
+    #[error("tracefs is not mounted, and mounting it for this process alone failed at {step}{}", cure_for_mounting(source))]
+    Mount {
+        /// The system call that failed.
+        step: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// tracefs is there but lists nothing.
+    #[error("`{0}` lists no tracepoints: this kernel is built without them (CONFIG_TRACEPOINTS, CONFIG_FTRACE)")]
+    NoTracepoints(PathBuf),
+    /// A glob that cannot be read.
+    #[error("`{pattern}` is not a pattern: {reason}; write a glob over group:name, as in `sched:*` or `*_enter`")]
+    BadPattern {
+        /// As typed.
+        pattern: String,
+        /// What globset says.
+        reason: String,
+    },
+    /// A pattern that no tracepoint matches.
+    #[error("no tracepoint matches `{pattern}`{}; `tp-perf list` shows them all", near(nearest))]
+    NoMatch {
+        /// As typed.
+        pattern: String,
+        /// The nearest names there are.
+        nearest: Vec<String>,
+    },
+    /// All that was chosen is excluded.
+    #[error("nothing is left to capture: every tracepoint is excluded; `tp-perf list` says why for each")]
+    NothingSelected,
+}
+
+fn cure_for_reading(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            ": reading tracefs needs root: run with sudo, or let root open it to readers: \
+             `sudo mount -o remount,mode=755 /sys/kernel/tracing` (a kernel in lockdown=confidentiality refuses even root)"
+        }
+        _ => "",
+    }
+}
+
+fn cure_for_mounting(source: &io::Error) -> &'static str {
+    match source.raw_os_error() {
+        Some(errno::EPERM | errno::EACCES) => {
+            ": this needs CAP_SYS_ADMIN: run with sudo, or let root mount it: `sudo mount -t tracefs nodev /sys/kernel/tracing` \
+             (a kernel in lockdown=confidentiality hides tracefs even from root)"
+        }
+        Some(errno::ENODEV) => ": this kernel has no tracefs (CONFIG_FTRACE is off)",
+        _ => "",
+    }
+}
+
+/// The few error numbers whose cure is known, named as in errno(3).
+mod errno {
+    use nix::errno::Errno;
+    pub const EPERM: i32 = Errno::EPERM as i32;
+    pub const EACCES: i32 = Errno::EACCES as i32;
+    pub const ENODEV: i32 = Errno::ENODEV as i32;
+}
+
+fn near(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        names => format!("; the nearest are {}", names.join(", ")),
+    }
+}

@@ -1,0 +1,293 @@
+//! Patterns over `group:name`, and the choice of what a capture takes.
+
+use super::{Error, Table, Tracepoint};
+use globset::{GlobBuilder, GlobMatcher};
+use std::fmt;
+
+// What the thesis excludes "because eBPF does not support them or because they are hit so often that they get in the way
+// of the others": these groups, and the tracepoints of these names in any group.
+const EXCLUDED_GROUPS: [&str; 3] = ["ftrace", "syscalls", "raw_syscalls"];
+const EXCLUDED_TRACEPOINTS: [&str; 15] = [
+    "irq_work_entry",
+    "irq_work_exit",
+    "write_msr",
+    "cpu_idle",
+    "rcu_utilization",
+    "sched_switch",
+    "sched_stat_runtime",
+    "sched_waking",
+    "sched_wakeup",
+    "rseq_update",
+    "x86_fpu_regs_deactivated",
+    "hrtimer_cancel",
+    "hrtimer_start",
+    "tlb_flush",
+    "tick_stop",
+];
+
+/// A glob over `group:name`; without a colon it is a tracepoint's name in any group.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    text: String,
+    glob: GlobMatcher,
+}
+
+impl Pattern {
+    /// Reads a glob: `*`, `?`, `[a-z]`, `{one,two}`.
+    pub fn new(text: &str) -> Result<Self, Error> {
+        let bad = |reason: String| Error::BadPattern { pattern: text.to_owned(), reason };
+        if text.is_empty() {
+            return Err(bad("it is empty".to_owned()));
+        }
+        let full = if text.contains(':') { text.to_owned() } else { format!("*:{text}") };
+        let glob = GlobBuilder::new(&full).build().map_err(|error| bad(error.kind().to_string()))?;
+        Ok(Pattern { text: text.to_owned(), glob: glob.compile_matcher() })
+    }
+
+    /// Whether the tracepoint is meant.
+    pub fn matches(&self, tracepoint: &Tracepoint) -> bool {
+        self.glob.is_match(tracepoint.full_name())
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone, Default)]
+pub struct SelectionRequest {
+    /// Only these (`-t`); empty means all. With any, the default exclusions do not apply.
+    pub only: Vec<Pattern>,
+    /// Not these (`-x`); applies always.
+    pub exclude: Vec<Pattern>,
+    /// Leave the default exclusions out.
+    pub no_default_excludes: bool,
+}
+
+/// What becomes of one tracepoint in a capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It is opened, and its events are recorded.
+    Captured,
+    /// It is left out, for this reason.
+    Excluded(String),
+    /// It was chosen, but the kernel would not open it, for this reason.
+    Refused(String),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Captured => f.write_str("captured"),
+            Status::Excluded(reason) => write!(f, "excluded: {reason}"),
+            Status::Refused(reason) => write!(f, "refused: {reason}"),
+        }
+    }
+}
+
+/// The status of every tracepoint of a table, in the order of tpid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    statuses: Vec<Status>,
+}
+
+impl Selection {
+    /// Chooses from the table.
+    ///
+    /// # Errors
+    /// A pattern that matches nothing (with the nearest names), or nothing left.
+    pub fn choose(table: &Table, request: &SelectionRequest) -> Result<Self, Error> {
+        request.only.iter().chain(&request.exclude).try_for_each(|pattern| check_matches(table, pattern))?;
+        let statuses: Vec<_> = table.tracepoints().iter().map(|tracepoint| request.status(tracepoint)).collect();
+        if !statuses.contains(&Status::Captured) {
+            return Err(Error::NothingSelected);
+        }
+        Ok(Selection { statuses })
+    }
+
+    /// The status of a tracepoint.
+    pub fn status(&self, tpid: u32) -> &Status {
+        &self.statuses[tpid as usize - 1]
+    }
+
+    /// Notes that the kernel would not open a chosen tracepoint.
+    pub fn refuse(&mut self, tpid: u32, reason: String) {
+        self.statuses[tpid as usize - 1] = Status::Refused(reason);
+    }
+
+    /// The tpids of all that is captured, ascending.
+    pub fn captured(&self) -> impl Iterator<Item = u32> {
+        (1..).zip(&self.statuses).filter(|(_, status)| **status == Status::Captured).map(|(tpid, _)| tpid)
+    }
+
+    /// How many tracepoints are (captured, excluded, refused).
+    pub fn counts(&self) -> (usize, usize, usize) {
+        self.statuses.iter().fold((0, 0, 0), |(captured, excluded, refused), status| match status {
+            Status::Captured => (captured + 1, excluded, refused),
+            Status::Excluded(_) => (captured, excluded + 1, refused),
+            Status::Refused(_) => (captured, excluded, refused + 1),
+        })
+    }
+}
+
+impl SelectionRequest {
+    fn status(&self, tracepoint: &Tracepoint) -> Status {
+        let excluded = |reason: String| Status::Excluded(reason);
+        if let Some(pattern) = self.exclude.iter().find(|pattern| pattern.matches(tracepoint)) {
+            return excluded(format!("by -x {pattern}"));
+        }
+        if !self.only.is_empty() {
+            return match self.only.iter().any(|pattern| pattern.matches(tracepoint)) {
+                true => Status::Captured,
+                false => excluded("not chosen by -t".to_owned()),
+            };
+        }
+        if self.no_default_excludes {
+            return Status::Captured;
+        }
+        if EXCLUDED_GROUPS.contains(&tracepoint.group.as_str()) {
+            return excluded(format!("by default, as all of group {}", tracepoint.group));
+        }
+        if EXCLUDED_TRACEPOINTS.contains(&tracepoint.name.as_str()) {
+            return excluded("by default, hit too often".to_owned());
+        }
+        Status::Captured
+    }
+}
+
+/// That the pattern matches something.
+///
+/// # Errors
+/// [`Error::NoMatch`], with the nearest names.
+pub fn check_matches(table: &Table, pattern: &Pattern) -> Result<(), Error> {
+    if table.tracepoints().iter().any(|tracepoint| pattern.matches(tracepoint)) {
+        return Ok(());
+    }
+    let pattern = pattern.to_string();
+    Err(Error::NoMatch { nearest: nearest(table, &pattern), pattern })
+}
+
+/// Up to three names that are like the pattern, best first.
+fn nearest(table: &Table, pattern: &str) -> Vec<String> {
+    /// Below this similarity a name is no help but noise.
+    const ALIKE: f64 = 0.75;
+    let letters = |text: &str| text.replace(['*', '?', '[', ']', '{', '}'], "");
+    let wanted = letters(pattern);
+    let (wanted_group, wanted_name) = wanted.split_once(':').unwrap_or(("", &wanted));
+    let mut scored: Vec<(f64, String)> = table
+        .tracepoints()
+        .iter()
+        .map(|tracepoint| {
+            // Without a name the group alone is what was mistyped; then its first tracepoint stands for it.
+            let score = match (wanted_group, wanted_name) {
+                ("", name) => strsim::jaro_winkler(name, &tracepoint.name),
+                (group, "") => strsim::jaro_winkler(group, &tracepoint.group),
+                _ => strsim::jaro_winkler(&wanted, &tracepoint.full_name()),
+            };
+            let shown =
+                if wanted_name.is_empty() { format!("{}:*", tracepoint.group) } else { tracepoint.full_name() };
+            (score, shown)
+        })
+        .filter(|(score, _)| *score >= ALIKE)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let names = [
+            ("ftrace", "function"),
+            ("irq", "softirq_entry"),
+            ("irq", "softirq_exit"),
+            ("sched", "sched_process_fork"),
+            ("sched", "sched_switch"),
+            ("syscalls", "sys_enter_read"),
+            ("task", "task_rename"),
+        ];
+        Table::from_entries(names.iter().zip(1..).map(|((g, n), id)| (g.to_string(), n.to_string(), id)).collect())
+    }
+
+    fn patterns(texts: &[&str]) -> Vec<Pattern> {
+        texts.iter().map(|text| Pattern::new(text).unwrap()).collect()
+    }
+
+    fn captured(request: SelectionRequest) -> Vec<String> {
+        let table = table();
+        let selection = Selection::choose(&table, &request).unwrap();
+        selection.captured().map(|tpid| table.get(tpid).full_name()).collect()
+    }
+
+    #[test]
+    fn by_default_the_exclusions_of_the_thesis_apply() {
+        let expected = ["irq:softirq_entry", "irq:softirq_exit", "sched:sched_process_fork", "task:task_rename"];
+        assert_eq!(captured(SelectionRequest::default()), expected);
+    }
+
+    #[test]
+    fn without_default_excludes_all_are_taken() {
+        assert_eq!(captured(SelectionRequest { no_default_excludes: true, ..Default::default() }).len(), 7);
+    }
+
+    #[test]
+    fn chosen_tracepoints_ignore_the_defaults_but_not_an_exclusion() {
+        let request = SelectionRequest {
+            only: patterns(&["sched:*", "soft*", "sys_enter_read"]),
+            exclude: patterns(&["softirq_exit"]),
+            ..Default::default()
+        };
+        let expected = ["irq:softirq_entry", "sched:sched_process_fork", "sched:sched_switch", "syscalls:sys_enter_read"];
+        assert_eq!(captured(request), expected);
+    }
+
+    #[test]
+    fn a_pattern_without_a_match_names_the_nearest() {
+        for (pattern, expected) in [
+            ("task_renam", "task:task_rename"),
+            ("task:task_rename_", "task:task_rename"),
+            ("shced:*", "sched:*"),
+            ("irq:softirq_entr", "irq:softirq_entry"),
+        ] {
+            let request = SelectionRequest { only: patterns(&[pattern]), ..Default::default() };
+            match Selection::choose(&table(), &request) {
+                Err(Error::NoMatch { nearest, .. }) => assert_eq!(nearest[0], expected, "for {pattern}"),
+                other => panic!("{pattern} gave {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_exclusion_without_a_match_is_an_error_too() {
+        let request = SelectionRequest { exclude: patterns(&["zzz"]), ..Default::default() };
+        assert!(matches!(Selection::choose(&table(), &request), Err(Error::NoMatch { .. })));
+    }
+
+    #[test]
+    fn excluding_everything_is_an_error() {
+        let request = SelectionRequest { exclude: patterns(&["*"]), ..Default::default() };
+        assert!(matches!(Selection::choose(&table(), &request), Err(Error::NothingSelected)));
+    }
+
+    #[test]
+    fn bad_globs_are_refused() {
+        for text in ["", "a[", "{a"] {
+            assert!(matches!(Pattern::new(text), Err(Error::BadPattern { .. })), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_changes_the_counts() {
+        let mut selection = Selection::choose(&table(), &SelectionRequest::default()).unwrap();
+        assert_eq!(selection.counts(), (4, 3, 0));
+        selection.refuse(2, "EINVAL".to_owned());
+        assert_eq!(selection.counts(), (3, 3, 1));
+        assert_eq!(selection.status(2).to_string(), "refused: EINVAL");
+    }
+}

@@ -1,0 +1,164 @@
+//! The tracepoint table: every tracepoint that tracefs lists, numbered.
+
+use super::Error;
+use std::path::Path;
+use std::{fs, io};
+
+/// One tracepoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracepoint {
+    /// tp-perf's own number, from 1, in the order of (group, name) over all tracepoints.
+    pub tpid: u32,
+    /// The group's number, from 1, in the order of its name.
+    pub gid: u32,
+    /// The group, as in `events/<group>/<name>`.
+    pub group: String,
+    /// The name within the group.
+    pub name: String,
+    /// The kernel's number for it, which goes into `perf_event_attr.config`.
+    pub tracefs_id: u64,
+}
+
+impl Tracepoint {
+    /// `group:name`, the only name that means the same on another kernel.
+    pub fn full_name(&self) -> String {
+        format!("{}:{}", self.group, self.name)
+    }
+}
+
+/// All tracepoints of one kernel, in the order of their tpid.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Table {
+    tracepoints: Vec<Tracepoint>,
+    groups: Vec<String>,
+}
+
+impl Table {
+    /// Reads `<root>/events`. A tracepoint is a folder with a file `id`; what has none cannot be opened and is not
+    /// listed (some of ftrace's own formats, and groups without tracepoints).
+    pub fn read(root: &Path) -> Result<Self, Error> {
+        let events = root.join("events");
+        let mut entries = Vec::new();
+        for group in folders(&events)? {
+            let folder = events.join(&group);
+            for name in folders(&folder)? {
+                let path = folder.join(&name).join("id");
+                let text = match fs::read_to_string(&path) {
+                    Ok(text) => text,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(source) => return Err(Error::Read { path, source }),
+                };
+                let id = text.trim().parse().map_err(|error| Error::Read {
+                    path: path.clone(),
+                    source: io::Error::new(io::ErrorKind::InvalidData, format!("{:?}: {error}", text.trim())),
+                })?;
+                entries.push((group.clone(), name, id));
+            }
+        }
+        if entries.is_empty() {
+            return Err(Error::NoTracepoints(events));
+        }
+        Ok(Self::from_entries(entries))
+    }
+
+    /// Numbers `(group, name, tracefs id)` entries given in any order.
+    pub fn from_entries(mut entries: Vec<(String, String, u64)>) -> Self {
+        entries.sort();
+        let mut table = Table::default();
+        for (number, (group, name, tracefs_id)) in (1..).zip(entries) {
+            if table.groups.last() != Some(&group) {
+                table.groups.push(group.clone());
+            }
+            let gid = table.groups.len() as u32;
+            table.tracepoints.push(Tracepoint { tpid: number, gid, group, name, tracefs_id });
+        }
+        table
+    }
+
+    /// All tracepoints; the one at index `i` has tpid `i + 1`.
+    pub fn tracepoints(&self) -> &[Tracepoint] {
+        &self.tracepoints
+    }
+
+    /// All groups; the one at index `i` has gid `i + 1`.
+    pub fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// The tracepoint of this number.
+    ///
+    /// # Panics
+    /// If `tpid` is not of this table.
+    pub fn get(&self, tpid: u32) -> &Tracepoint {
+        &self.tracepoints[tpid as usize - 1]
+    }
+}
+
+/// The names of the folders in a folder.
+fn folders(path: &Path) -> Result<Vec<String>, Error> {
+    let read = || {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                let name = entry.file_name().into_string();
+                names.push(name.map_err(|name| {
+                    io::Error::new(io::ErrorKind::InvalidData, format!("{name:?} is not UTF-8"))
+                })?);
+            }
+        }
+        Ok(names)
+    };
+    read().map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_group_then_name_and_start_at_one() {
+        let table = Table::from_entries(
+            [("sched", "sched_waking", 9), ("irq", "softirq_entry", 7), ("irq", "irq_handler_entry", 8)]
+                .map(|(group, name, id)| (group.to_owned(), name.to_owned(), id))
+                .to_vec(),
+        );
+        let rows: Vec<_> = table.tracepoints().iter().map(|t| (t.tpid, t.gid, t.full_name(), t.tracefs_id)).collect();
+        assert_eq!(
+            rows,
+            [
+                (1, 1, "irq:irq_handler_entry".to_owned(), 8),
+                (2, 1, "irq:softirq_entry".to_owned(), 7),
+                (3, 2, "sched:sched_waking".to_owned(), 9)
+            ]
+        );
+        assert_eq!(table.groups(), ["irq", "sched"]);
+        assert_eq!(table.get(3).name, "sched_waking");
+    }
+
+    #[test]
+    fn a_folder_without_an_id_is_no_tracepoint_and_a_torn_id_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |path: &str| {
+            let path = root.path().join("events").join(path);
+            fs::create_dir_all(&path).unwrap();
+            path
+        };
+        place("ftrace/print");
+        fs::write(place("task/task_rename").join("id"), "204\n").unwrap();
+        let table = Table::read(root.path()).unwrap();
+        assert_eq!(table.tracepoints().len(), 1);
+        assert_eq!((table.get(1).gid, table.get(1).tracefs_id), (1, 204));
+
+        fs::write(place("task/task_newtask").join("id"), "twelve\n").unwrap();
+        let error = Table::read(root.path()).unwrap_err();
+        assert!(error.to_string().contains("task/task_newtask/id"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_tracefs_is_said_to_be_empty() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("events")).unwrap();
+        assert!(matches!(Table::read(root.path()), Err(Error::NoTracepoints(_))));
+    }
+}

@@ -1,0 +1,143 @@
+//! Numbers as people read them, and as they type them.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Bytes in the largest unit that leaves a whole number or one decimal.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(1u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        match units.into_iter().find(|(size, _)| self.0 >= *size) {
+            Some((size, unit)) if self.0.is_multiple_of(size) => write!(f, "{} {unit}", self.0 / size),
+            Some((size, unit)) => write!(f, "{:.1} {unit}", self.0 as f64 / size as f64),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
+
+
+/// A whole number with its thousands set apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Grouped(pub u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        let mut text = String::with_capacity(digits.len() * 4 / 3);
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                text.push(',');
+            }
+            text.push(digit);
+        }
+        f.pad_integral(true, "", &text)
+    }
+}
+
+/// A duration with three significant digits.
+#[derive(Debug, Clone, Copy)]
+pub struct Seconds(pub Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        match seconds {
+            100.0.. => write!(f, "{seconds:.0} s"),
+            10.0.. => write!(f, "{seconds:.1} s"),
+            1.0.. => write!(f, "{seconds:.2} s"),
+            0.001.. => write!(f, "{:.0} ms", seconds * 1e3),
+            _ => write!(f, "{:.0} µs", seconds * 1e6),
+        }
+    }
+}
+
+/// Reads a duration with its unit: `500ms`, `10s`, `1m30s`, `2h`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a number and its unit, as in `500ms`, `10s` or `1m30s`"))?;
+    // Longer than any machine runs, and short enough that no sum of it with a clock overflows.
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+    match duration {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        duration if duration > LONGEST => Err("it is longer than a century".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// Reads a size in bytes, with K, M or G (times 1024) if given: `65536`, `512K`, `8M`, `1GiB`.
+pub fn parse_size(text: &str) -> Result<usize, String> {
+    let hint = "write bytes, or a number with K, M or G, as in `512K` or `8M`";
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(format!("`{text}` is not a size; {hint}")),
+    };
+    let number: usize = digits.parse().map_err(|_| format!("`{text}` is not a size; {hint}"))?;
+    match number.checked_mul(1 << shift) {
+        Some(0) => Err("it must be more than nothing".to_owned()),
+        Some(bytes) => Ok(bytes),
+        None => Err(format!("`{text}` is more than any memory")),
+    }
+}
+
+/// Reads a number of events: digits, which `_` or `,` may set apart.
+pub fn parse_events(text: &str) -> Result<u64, String> {
+    let digits = text.replace(['_', ','], "");
+    match digits.parse::<u64>() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(events) => Ok(events),
+        Err(_) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(format!("it is more than {}", u64::MAX))
+        }
+        Err(_) => Err("write a whole number, as in `100000`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        for (text, bytes) in [("4096", 4096), ("512K", 512 << 10), ("8M", 8 << 20), ("8mib", 8 << 20), ("1 G", 1 << 30)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "M", "-1", "8X", "1.5M", "0", "99999999999999999999", "99999999999G", "8M8"] {
+            assert!(parse_size(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_a_value() {
+        assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
+        for text in ["", "10", "0s", "-1s", "10 parsecs", "1000000y", "999999999999999999999s"] {
+            assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn event_counts_are_whole_and_at_least_one() {
+        assert_eq!(parse_events("100_000"), Ok(100_000));
+        assert_eq!(parse_events("18446744073709551615"), Ok(u64::MAX));
+        for text in ["", "_", "0", "-1", "1e5", "18446744073709551616", "ten"] {
+            assert!(parse_events(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_read_them() {
+        assert_eq!(Grouped(1_234_567).to_string(), "1,234,567");
+        assert_eq!(format!("{:>9}", Grouped(999)), "      999");
+        assert_eq!(Bytes(8 << 20).to_string(), "8 MiB");
+        assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
+        assert_eq!(Seconds(Duration::from_micros(1_234_567)).to_string(), "1.23 s");
+        assert_eq!(Seconds(Duration::from_micros(2_500)).to_string(), "2 ms");
+    }
+}
