@@ -26,15 +26,18 @@
 //! | the capture itself: when it stops, what it does then | [`capture`] |
 //! | what this machine allows | [`doctor`] |
 
+pub mod app;
 pub mod books;
 pub mod capture;
-//pub mod cli;
+pub mod cli;
 pub mod cpus;
-//pub mod doctor;
+pub mod doctor;
+pub mod list;
 pub mod merge;
 pub mod perf;
 pub mod recording;
 pub mod spool;
 pub mod stream;
+pub mod terminal;
 pub mod tracefs;
 pub mod units;

@@ -1,1 +1,19 @@
-fn main(){}
+//! `tp-perf`: parses, dispatches and exits.
+
+use std::io;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match tp_perf::app::run(tp_perf::cli::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("tp-perf: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -199,22 +199,16 @@ fn note_what_differs(options: &Options, engine: &Attachment, table: &Table, prog
 
 /// Waits for a detach; the user may stop waiting, which leaves the rest to the background. True if it is done.
 pub fn wait_for_detach(detaching: &mut Detaching, signals: &mut Signals, step: &mut dyn FnMut(usize)) -> io::Result<bool> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let asked_before = signals.asked();
     let mut done = 0;
     loop {
         let Some(progress) = detaching.wake_descriptor() else { return Ok(true) };
         let descriptors = signals.wake_descriptors().into_iter().chain([progress]);
-        let mut polled: Vec<_> = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
-        match poll(&mut polled, PollTimeout::NONE) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        let ready = polled[3].any().unwrap_or(false);
+        let ready = signals::wait_for_any(descriptors, None)?;
         if signals.asked() > asked_before {
             return Ok(false);
         }
-        if ready {
+        if ready.last() == Some(&true) {
             done += detaching.wait_for_more()?;
             step(done);
         }

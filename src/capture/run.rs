@@ -2,11 +2,10 @@
 
 use super::command::{CommandLine, Running};
 use super::progress::Progress;
-use super::signals::Signals;
+use super::signals::{Signals, wait_for_any};
 use crate::perf::{Counted, Engine};
 use crate::recording::is_full;
 use crate::spool::Spool;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use std::io;
@@ -160,13 +159,7 @@ fn rounds_until_stop<E: Engine>(
 /// Sleeps until a ring has filled up to its watermark, a signal has arrived, or patience is at an end.
 fn wait(engine: &impl Engine, signals: &Signals, patience: Duration) -> io::Result<()> {
     let descriptors = signals.wake_descriptors().into_iter().chain(engine.wake_descriptors());
-    let mut polled: Vec<_> = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
-    // Rounded up, or the last fraction of a millisecond would be spent polling again and again.
-    let timeout = PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
-    match poll(&mut polled, timeout) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
+    wait_for_any(descriptors, Some(patience)).map(drop)
 }
 
 fn own_cpu_time() -> io::Result<Duration> {

@@ -1,10 +1,13 @@
 //! SIGINT, SIGTERM, SIGHUP and SIGCHLD as descriptors to poll.
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// What has arrived so far.
 #[derive(Debug)]
@@ -55,6 +58,11 @@ impl Signals {
         [self.interrupt.as_fd(), self.terminate.as_fd(), self.child.as_fd()]
     }
 
+    /// Sleeps until a signal arrives.
+    pub fn wait(&self) -> io::Result<()> {
+        wait_for_any(self.wake_descriptors().into_iter(), None).map(drop)
+    }
+
     /// Takes note of what has arrived.
     pub fn check(&mut self) {
         self.interrupts += arrived(&mut self.interrupt);
@@ -76,6 +84,17 @@ impl Signals {
     pub fn asked(&mut self) -> usize {
         self.check();
         self.interrupts + self.terminates
+    }
+}
+
+/// A sleep until any of the descriptors is readable, or until `patience` is over.
+pub(super) fn wait_for_any<'a>(descriptors: impl Iterator<Item = BorrowedFd<'a>>, patience: Option<Duration>) -> io::Result<Vec<bool>> {
+    let mut polled: Vec<_> = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+    // Rounded up, or the last fraction of a millisecond would be spent polling again and again.
+    let timeout = patience.map(|patience| PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX));
+    match poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)) {
+        Ok(_) | Err(Errno::EINTR) => Ok(polled.iter().map(|descriptor| descriptor.any().unwrap_or(false)).collect()),
+        Err(errno) => Err(errno.into()),
     }
 }
 

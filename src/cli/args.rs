@@ -1,6 +1,6 @@
 //! The arguments, and how they become requests.
 
-use crate::capture::{self, CommandLine, DEFAULT_RING_SIZE, StopRules};
+use crate::capture::{self, CommandLine, StopRules};
 use crate::cpus::CpuList;
 use crate::perf::Clock;
 use crate::perf::sys::page_size;

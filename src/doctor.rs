@@ -1,0 +1,298 @@
+//! `tp-perf doctor`: what this machine allows, what a capture needs, and the cure for each shortfall.
+
+use crate::cli::DoctorRequest;
+use crate::cpus::CpuList;
+use crate::perf::sys::{self, EventConfig, Source, page_size};
+use crate::perf::{Capabilities, Clock, DETACH_PER_TRACEPOINT, DescriptorLimit, descriptors_needed, sysctl};
+use crate::tracefs::{Origin, Selection, Table, Tracefs};
+use crate::units::{Bytes, Grouped, Seconds};
+use anstyle::{AnsiColor, Style};
+use nix::sys::resource::{Resource, getrlimit};
+use std::fs;
+use std::io::{self, Write};
+
+/// Kernel memory of one opened event in bytes, as measured on Linux 6.18.
+const EVENT_MEMORY: u64 = 1_800;
+
+/// What the machine has and allows.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The kernel's release.
+    pub kernel: String,
+    /// How tracefs was found and how many tracepoints it lists, or why not.
+    pub tracefs: Result<(Origin, usize), String>,
+    /// kernel.perf_event_paranoid, if the kernel has it.
+    pub paranoid: Option<i64>,
+    /// Effective capabilities.
+    pub capabilities: Capabilities,
+    /// What became of opening an event for all processes on a CPU.
+    pub trial: Result<(), String>,
+    /// RLIMIT_NOFILE and fs.nr_open.
+    pub descriptors: DescriptorLimit,
+    /// Bytes of rings per CPU that everybody may map: kernel.perf_event_mlock_kb.
+    pub perf_mlock: Option<u64>,
+    /// RLIMIT_MEMLOCK in bytes.
+    pub memlock: u64,
+    /// The CPUs online, and those chosen of them.
+    pub online: CpuList,
+    /// MemAvailable in bytes.
+    pub memory: Option<u64>,
+}
+
+/// What a capture needs.
+#[derive(Debug, Clone)]
+pub struct Needs {
+    /// Tracepoints chosen.
+    pub tracepoints: usize,
+    /// CPUs chosen.
+    pub cpus: CpuList,
+    /// Bytes of each CPU's ring.
+    pub ring_size: usize,
+}
+
+/// One line of the diagnosis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// What is there, and what is needed of it.
+    pub finding: String,
+    /// What to do about it, and whether it keeps a capture from working.
+    pub verdict: Verdict,
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Enough.
+    Good,
+    /// A capture works, with less; the cure.
+    Less(String),
+    /// A capture does not work; the cure.
+    Bad(String),
+}
+
+/// Looks at the machine, prints the diagnosis, and gives whether a capture would work.
+pub fn doctor(request: &DoctorRequest, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let tracefs = Tracefs::open().and_then(|tracefs| Ok((tracefs.origin(), Table::read(tracefs.root())?)));
+    let online = CpuList::online()?;
+    let needs = Needs {
+        tracepoints: match &tracefs {
+            Ok((_, table)) => Selection::choose(table, &request.selection)?.counts().0,
+            Err(_) => 0,
+        },
+        cpus: request.cpus.clone().unwrap_or_else(|| online.clone()),
+        ring_size: request.ring_size,
+    };
+    let tracefs = tracefs.map(|(origin, table)| (origin, table.tracepoints().len())).map_err(|error| error.to_string());
+    let checks = diagnose(&Machine::look(tracefs, online), &needs);
+    print(&checks, out)?;
+    Ok(!checks.iter().any(|check| matches!(check.verdict, Verdict::Bad(_))))
+}
+
+impl Machine {
+    fn look(tracefs: Result<(Origin, usize), String>, online: CpuList) -> Self {
+        let number = |path| sysctl(path).and_then(|value| value.parse::<i64>().ok());
+        let trial = EventConfig {
+            source: Source::Dummy,
+            clock: Clock::Monotonic,
+            disabled: true,
+            wakeup_watermark: 0,
+            read_lost: false,
+        };
+        let uname = nix::sys::utsname::uname();
+        Machine {
+            kernel: uname.map_or_else(|_| "unknown".to_owned(), |uname| uname.release().to_string_lossy().into_owned()),
+            tracefs,
+            paranoid: number("kernel/perf_event_paranoid"),
+            capabilities: Capabilities::of_this_process(),
+            trial: online.as_slice().first().map_or_else(
+                || Err("no CPU is online".to_owned()),
+                |cpu| sys::open(trial, *cpu, None).map(drop).map_err(|error| error.to_string()),
+            ),
+            descriptors: DescriptorLimit::read(),
+            perf_mlock: number("kernel/perf_event_mlock_kb").map(|kilobytes| kilobytes.unsigned_abs() << 10),
+            memlock: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft),
+            online,
+            memory: available_memory(&fs::read_to_string("/proc/meminfo").unwrap_or_default()),
+        }
+    }
+}
+
+/// Compares what is needed with what is there.
+pub fn diagnose(machine: &Machine, needs: &Needs) -> Vec<Check> {
+    let mut checks = vec![kernel(machine), tracefs(machine), permission(machine), cpus(machine, needs)];
+    if machine.tracefs.is_ok() {
+        checks.extend([descriptors(machine, needs), rings(machine, needs), memory(machine, needs), detach(needs)]);
+    }
+    checks
+}
+
+fn kernel(machine: &Machine) -> Check {
+    let verdict = match version(&machine.kernel) {
+        Some(version) if version < (4, 1) => {
+            Verdict::Bad("Linux 4.1 or later is needed: before, events cannot be stamped by a chosen clock".to_owned())
+        }
+        Some(version) if version < (6, 0) => {
+            Verdict::Less("before Linux 6.0 losses are known per CPU only, not per tracepoint".to_owned())
+        }
+        _ => Verdict::Good,
+    };
+    Check { name: "kernel", finding: format!("Linux {}", machine.kernel), verdict }
+}
+
+fn tracefs(machine: &Machine) -> Check {
+    let (finding, verdict) = match &machine.tracefs {
+        Ok((origin, listed)) => {
+            let how = match origin {
+                Origin::Found => "is mounted",
+                Origin::Detached => "is not mounted; tp-perf mounts it for itself alone, and leaves nothing behind",
+                Origin::Plain => "is not mounted; tp-perf mounts it at /sys/kernel/tracing for the while",
+            };
+            (format!("{how}; lists {} tracepoints", Grouped(*listed as u64)), Verdict::Good)
+        }
+        Err(error) => ("cannot be read".to_owned(), Verdict::Bad(error.clone())),
+    };
+    Check { name: "tracefs", finding, verdict }
+}
+
+fn permission(machine: &Machine) -> Check {
+    let paranoid = machine.paranoid.map_or("unknown".to_owned(), |value| value.to_string());
+    let by = match (machine.capabilities.may_trace(), machine.paranoid) {
+        (true, _) => "by capability",
+        (false, Some(..=-1)) => "to everybody",
+        (false, _) => "not by capability",
+    };
+    let (finding, verdict) = match &machine.trial {
+        Ok(()) => (format!("allowed {by} (kernel.perf_event_paranoid is {paranoid})"), Verdict::Good),
+        Err(error) => (
+            format!("refused: {error} (kernel.perf_event_paranoid is {paranoid})"),
+            Verdict::Bad(
+                "run with sudo, or `sudo setcap cap_perfmon,cap_sys_resource,cap_ipc_lock+ep <path of tp-perf>`; in a container, \
+                 perf_event_open must be allowed by its seccomp profile"
+                    .to_owned(),
+            ),
+        ),
+    };
+    Check { name: "perf_event_open", finding, verdict }
+}
+
+fn cpus(machine: &Machine, needs: &Needs) -> Check {
+    let missing = needs.cpus.without(&machine.online);
+    let verdict = match missing.is_empty() {
+        true => Verdict::Good,
+        false => Verdict::Bad(format!("CPU {missing} is not online; choose among {} with --cpus", machine.online)),
+    };
+    Check { name: "CPUs", finding: format!("{} chosen, {} online", needs.cpus, machine.online), verdict }
+}
+
+fn descriptors(machine: &Machine, needs: &Needs) -> Check {
+    let needed = descriptors_needed(needs.tracepoints, needs.cpus.len());
+    let DescriptorLimit { soft, hard, nr_open } = machine.descriptors;
+    let may_raise = machine.capabilities.has(Capabilities::SYS_RESOURCE);
+    let reachable = if may_raise { nr_open.max(hard) } else { hard.min(nr_open) };
+    let finding = format!(
+        "{} needed ({} tracepoints on {} CPUs); soft limit {}, hard {}, fs.nr_open {}",
+        Grouped(needed),
+        Grouped(needs.tracepoints as u64),
+        needs.cpus.len(),
+        Grouped(soft),
+        Grouped(hard),
+        Grouped(nr_open)
+    );
+    let verdict = if needed <= reachable {
+        Verdict::Good
+    } else if needed > nr_open {
+        Verdict::Bad(format!(
+            "`sudo sysctl fs.nr_open={needed}`, then `ulimit -n {needed}` as root; or fewer CPUs (--cpus) or tracepoints (-t, -x)"
+        ))
+    } else {
+        Verdict::Bad(format!("`ulimit -n {needed}` as root, or sudo; or fewer CPUs (--cpus) or tracepoints (-t, -x)"))
+    };
+    Check { name: "descriptors", finding, verdict }
+}
+
+fn rings(machine: &Machine, needs: &Needs) -> Check {
+    let cpus = needs.cpus.len() as u64;
+    let each = (needs.ring_size + page_size()) as u64;
+    let needed = each * cpus;
+    let free_for_all = machine.perf_mlock.map_or(0, |bytes| bytes * machine.online.len() as u64);
+    let allowed = free_for_all.saturating_add(machine.memlock);
+    let unlimited = machine.capabilities.has(Capabilities::IPC_LOCK) || machine.paranoid.is_some_and(|value| value < 0);
+    let limit = match unlimited {
+        true => "no limit for this user".to_owned(),
+        false => format!("{} allowed", Bytes(allowed)),
+    };
+    let mlock = machine.perf_mlock.map_or("unknown".to_owned(), |bytes| (bytes >> 10).to_string());
+    let finding = format!(
+        "{} needed ({} on each of {cpus} CPUs); {limit} (kernel.perf_event_mlock_kb is {mlock})",
+        Bytes(needed),
+        Bytes(needs.ring_size as u64)
+    );
+    let verdict = match unlimited || needed <= allowed {
+        true => Verdict::Good,
+        false => Verdict::Less(format!(
+            "the rings will be smaller; run with sudo, or `sudo sysctl kernel.perf_event_mlock_kb={}`",
+            each.div_ceil(1024)
+        )),
+    };
+    Check { name: "ring memory", finding, verdict }
+}
+
+fn memory(machine: &Machine, needs: &Needs) -> Check {
+    let cpus = needs.cpus.len() as u64;
+    let events = needs.tracepoints as u64 * cpus;
+    let needed = events * EVENT_MEMORY + needs.ring_size as u64 * cpus + crate::spool::DEFAULT_MEMORY as u64;
+    let available = machine.memory.map_or("unknown".to_owned(), |bytes| Bytes(bytes).to_string());
+    let finding = format!(
+        "up to {} needed ({} for {} events in the kernel, the rings, the spool); {available} available",
+        Bytes(needed),
+        Bytes(events * EVENT_MEMORY),
+        Grouped(events),
+    );
+    let verdict = match machine.memory {
+        Some(available) if available < needed => {
+            Verdict::Less("smaller rings (--ring-size), fewer CPUs (--cpus) or tracepoints (-t, -x)".to_owned())
+        }
+        _ => Verdict::Good,
+    };
+    Check { name: "memory", finding, verdict }
+}
+
+fn detach(needs: &Needs) -> Check {
+    let expected = DETACH_PER_TRACEPOINT * needs.tracepoints as u32;
+    let finding = format!("about {}, in the background after the capture is done", Seconds(expected));
+    Check { name: "detach time", finding, verdict: Verdict::Good }
+}
+
+fn print(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
+    let style = |color: AnsiColor| Style::new().bold().fg_color(Some(color.into()));
+    for Check { name, finding, verdict } in checks {
+        let (style, word, cure) = match verdict {
+            Verdict::Good => (style(AnsiColor::Green), "ok", None),
+            Verdict::Less(cure) => (style(AnsiColor::Yellow), "less", Some(cure)),
+            Verdict::Bad(cure) => (style(AnsiColor::Red), "bad", Some(cure)),
+        };
+        writeln!(out, "{style}{word:<4}{style:#}  {name:<15}  {finding}")?;
+        if let Some(cure) = cure {
+            writeln!(out, "{:23}→ {cure}", "")?;
+        }
+    }
+    let bad = checks.iter().filter(|check| matches!(check.verdict, Verdict::Bad(_))).count();
+    match bad {
+        0 => writeln!(out, "\nA capture works here: `sudo tp-perf --events 100000`"),
+        1 => writeln!(out, "\nA capture does not work here until this is cured."),
+        _ => writeln!(out, "\nA capture does not work here until these {bad} are cured."),
+    }
+}
+
+/// (major, minor) of a kernel's release.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+fn available_memory(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? << 10)
+}

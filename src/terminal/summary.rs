@@ -1,0 +1,143 @@
+//! The short summary of a capture.
+
+use crate::recording::{EventsSummary, FILES, Summary, TracepointSummary};
+use crate::units::{Grouped, Seconds};
+use anstyle::{AnsiColor, Style};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// How many tracepoints and groups are shown, as in the thesis.
+const TOP: usize = 5;
+
+/// Prints it.
+pub fn print_summary(summary: &Summary, directory: &Path, out: &mut dyn Write) -> io::Result<()> {
+    let bold = Style::new().bold();
+    let events = &summary.events;
+    let capture = Duration::from_nanos(summary.timing_ns.capture);
+    let rate = if capture.is_zero() { 0.0 } else { events.counted as f64 / capture.as_secs_f64() };
+    writeln!(
+        out,
+        "{bold}{} events{bold:#} in {} ({} a second), {} tracepoints on {}; stopped by {}",
+        Grouped(events.counted),
+        Seconds(capture),
+        Grouped(rate as u64),
+        Grouped(summary.tracepoints.captured as u64),
+        cpus(&summary.cpus),
+        stopped_by(summary),
+    )?;
+    if events.counted > 0 {
+        writeln!(out)?;
+        print_top(out, "tracepoint", top(per_name(&summary.per_tracepoint, |name| name)), events.counted)?;
+        print_top(out, "group", top(per_name(&summary.per_tracepoint, group)), events.counted)?;
+    }
+    writeln!(out)?;
+    print_books(summary, out)?;
+    print_log(summary, out)?;
+    let used = Duration::from_nanos(summary.own.cpu_ns);
+    let share = 100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE);
+    let hidden = if summary.own.excluded { "; what hit meanwhile on its CPU is not in these numbers" } else { ", recorded too" };
+    writeln!(out, "self      tp-perf ran {share:.1} % of the time{hidden}")?;
+    writeln!(out, "recording {bold}{}{bold:#}: {}", directory.display(), FILES.join(", "))
+}
+
+fn print_top(out: &mut dyn Write, what: &str, top: Vec<(&str, u64)>, total: u64) -> io::Result<()> {
+    let bold = Style::new().bold();
+    writeln!(out, "{bold}{:>12} {:>7}  top {what}s{bold:#}", "events", "share")?;
+    for (name, events) in top {
+        writeln!(out, "{:>12} {:>5.1} %  {name}", Grouped(events), 100.0 * events as f64 / total as f64)?;
+    }
+    Ok(())
+}
+
+fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let EventsSummary { recorded, lost, late, counted, residual, unknown, .. } = summary.events;
+    let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+    let good = Style::new().fg_color(Some(AnsiColor::Green.into()));
+    let equation = format!("{} counted = {} recorded + {} lost", Grouped(counted), Grouped(recorded), Grouped(lost));
+    match (residual, summary.residuals.is_empty()) {
+        (0, true) => writeln!(out, "books     {good}balance{good:#}: {equation}")?,
+        _ => {
+            let sign = if residual < 0 { '−' } else { '+' };
+            let off = Grouped(residual.unsigned_abs());
+            writeln!(out, "books     {warning}{equation} {sign} {off} unaccounted{warning:#}")?;
+            let places: Vec<String> = summary
+                .residuals
+                .iter()
+                .take(3)
+                .map(|account| format!("{} of {} on CPU {}", Grouped(account.residual.unsigned_abs()), account.name, account.cpu))
+                .collect();
+            let more = if summary.residuals.len() > 3 { ", …" } else { "" };
+            writeln!(
+                out,
+                "          the kernel counted these hits but neither wrote a sample nor reported a loss: they are in the\n          \
+                 counts, not in log.csv ({}{more}; all in summary.json, `residuals`)",
+                places.join(", ")
+            )?;
+        }
+    }
+    if lost > 0 {
+        let share = 100.0 * lost as f64 / counted.max(1) as f64;
+        writeln!(
+            out,
+            "lost      {warning}{} ({share:.1} %){warning:#}: the rings were full; a larger --ring-size, or fewer tracepoints \
+             (-t, -x), lose less",
+            Grouped(lost)
+        )?;
+    }
+    if late > 0 {
+        writeln!(out, "late      {warning}{}{warning:#}: came too late for their place in time, not in log.csv", Grouped(late))?;
+    }
+    if unknown > 0 {
+        writeln!(out, "unknown   {warning}{}{warning:#}: samples that belong to no event of this capture", Grouped(unknown))?;
+    }
+    Ok(())
+}
+
+fn print_log(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let EventsSummary { logged, recorded, late, .. } = summary.events;
+    let which = match (summary.log_complete, logged + late == recorded) {
+        (true, true) => "all that were recorded",
+        (true, false) => "the first ones in time order, as asked for",
+        (false, _) => "cut short",
+    };
+    writeln!(out, "log       {} events: {which}", Grouped(logged))
+}
+
+fn stopped_by(summary: &Summary) -> String {
+    match summary.stop_reason.as_str() {
+        "events" => "--events".to_owned(),
+        "duration" => "--duration".to_owned(),
+        "command" => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
+        "interrupt" => "Ctrl-C".to_owned(),
+        "terminate" => "SIGTERM".to_owned(),
+        "disk-full" => "a full disk".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn cpus(cpus: &[u32]) -> String {
+    let list: crate::cpus::CpuList = cpus.iter().copied().collect();
+    if cpus.len() == 1 { format!("CPU {list}") } else { format!("CPUs {list}") }
+}
+
+fn group(name: &str) -> &str {
+    name.split_once(':').map_or(name, |(group, _)| group)
+}
+
+/// Counted events per name, as `key` makes it of `group:name`.
+fn per_name<'a>(tracepoints: &'a [TracepointSummary], key: impl Fn(&'a str) -> &'a str) -> BTreeMap<&'a str, u64> {
+    let mut sums = BTreeMap::new();
+    for tracepoint in tracepoints {
+        *sums.entry(key(&tracepoint.name)).or_default() += tracepoint.counted;
+    }
+    sums
+}
+
+fn top(sums: BTreeMap<&str, u64>) -> Vec<(&str, u64)> {
+    let mut sorted: Vec<_> = sums.into_iter().collect();
+    sorted.sort_by_key(|(name, events)| (std::cmp::Reverse(*events), *name));
+    sorted.truncate(TOP);
+    sorted
+}
