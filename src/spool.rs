@@ -1,14 +1,22 @@
 //! The spool: the chunks of all rounds, in the order in which they were taken.
 //!
-//! What is kept in memory disturbs nothing, so a capture stays in memory while it is small; what is larger goes to a
-//! file in large writes, and memory stays flat. Either way it is one stream of perf's records: the ring bytes as they
-//! came, and a FINISHED_ROUND after each round.
+//! What is kept in memory disturbs nothing, so a capture stays in memory while it is small. Of a larger one the oldest
+//! bytes go to a file, block by block, so that the rings never wait for more than one write, and memory stays flat:
+//!
+//! ```text
+//!   file  │ block │ block │ block │                       written directly, past the page cache
+//!   arena         …then…          │ oldest ── newest │ free …   used round and round
+//! ```
+//!
+//! Either way it is one stream of perf's records: the ring bytes as they came, and a FINISHED_ROUND after each round.
 
-use crate::perf::record::{Damaged, count_samples, push_finished_round};
+use crate::perf::Room;
+use crate::perf::record::{Damaged, SampleCounter, finished_round};
+use memmap2::{Advice, MmapMut};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// Bytes after which a block is full.
+/// Bytes that go to the file at once. Files written directly want multiples of a page at multiples of a page.
 const BLOCK: usize = 4 << 20;
 
 /// How much is kept in memory by default, in bytes.
@@ -19,102 +27,85 @@ type MakeFile = Box<dyn FnMut() -> io::Result<File>>;
 
 /// The chunks of a capture.
 pub struct Spool {
-    blocks: Vec<Vec<u8>>,
-    current: Vec<u8>,
-    memory: usize,
+    arena: MmapMut,
+    /// Bytes taken since the start. The byte number `n` is at `n` modulo the arena's size while it is in memory.
+    taken: u64,
+    /// Those of them that are in the file, a whole number of blocks.
+    in_file: u64,
+    /// So much is kept free in the arena at the end of a round, so that what is in the rings still has a place even when
+    /// the file takes no more.
+    headroom: usize,
     make_file: MakeFile,
     file: Option<File>,
-    bytes: u64,
-    samples: u64,
+    counter: SampleCounter,
 }
 
 impl Spool {
-    /// A spool that keeps up to `memory` bytes and asks for a file when there is more.
-    pub fn new(memory: usize, make_file: impl FnMut() -> io::Result<File> + 'static) -> Self {
-        Spool {
-            blocks: Vec::new(),
-            current: Vec::with_capacity(BLOCK),
-            memory,
-            make_file: Box::new(make_file),
-            file: None,
-            bytes: 0,
-            samples: 0,
+    /// A spool that keeps up to `memory` bytes and asks for a file when there is more. `rings` is how many bytes one round
+    /// can bring at most.
+    pub fn new(memory: usize, rings: usize, make_file: impl FnMut() -> io::Result<File> + 'static) -> io::Result<Self> {
+        // The last two rounds of a capture, and their ends.
+        let headroom = 2 * rings + BLOCK;
+        let size = memory.max(headroom + BLOCK).next_multiple_of(BLOCK);
+        let arena = MmapMut::map_anon(size)?;
+        // Huge pages spare many faults; where there are none, small ones do.
+        let _ = arena.advise(Advice::HugePage);
+        let make_file = Box::new(make_file);
+        Ok(Spool { arena, taken: 0, in_file: 0, headroom, make_file, file: None, counter: SampleCounter::default() })
+    }
+
+    /// Has the kernel back the first `bytes` of the arena with memory now. A page that is faulted in while the events are
+    /// on costs several times its filling: the kernel's tracepoints on that way are switched on.
+    pub fn prefault(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.arena.len());
+        if self.arena.advise_range(Advice::PopulateWrite, 0, bytes).is_err() {
+            // Before Linux 5.14.
+            self.arena[..bytes].iter_mut().step_by(4096).for_each(|byte| *byte = 0);
         }
     }
 
-    /// Takes a chunk: `take` appends whole records to the buffer.
+    /// Takes a chunk of at most `most` bytes, which `take` fills in: whole records.
     ///
     /// # Errors
     /// Those of `take`, and a chunk that does not hold whole records; the chunk is then left out.
-    pub fn append(&mut self, take: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()> {
-        let start = self.current.len();
-        let samples = take(&mut self.current).and_then(|()| {
-            let counted = count_samples(&self.current[start..]);
-            counted.map_err(|damaged| invalid(Damaged { offset: self.bytes + damaged.offset, ..damaged }))
-        });
-        match samples {
-            Ok(samples) => {
-                self.samples += samples;
-                self.bytes += (self.current.len() - start) as u64;
-                Ok(())
-            }
-            Err(error) => {
-                self.current.truncate(start);
-                Err(error)
-            }
+    pub fn append(&mut self, most: usize, take: impl FnOnce(&mut Filling<'_>) -> io::Result<()>) -> io::Result<()> {
+        while self.free() < most {
+            self.write_oldest()?;
         }
+        let (start, counter) = (self.taken, self.counter);
+        let result = take(&mut Filling(self)).and_then(|()| self.count_from(start));
+        if result.is_err() {
+            (self.taken, self.counter) = (start, counter);
+        }
+        result
     }
 
     /// Ends a round.
     ///
     /// # Errors
-    /// Those of writing to the file. What could be written can still be read.
+    /// Those of writing to the file; all that was taken is still there then.
     pub fn finish_round(&mut self) -> io::Result<()> {
-        let before = self.current.len();
-        push_finished_round(&mut self.current);
-        self.bytes += (self.current.len() - before) as u64;
-        if self.current.len() < BLOCK {
-            return Ok(());
+        let end = finished_round();
+        self.append(end.len(), |room| room.room(end.len()).map(|room| room.copy_from_slice(&end)))?;
+        while self.free() < self.headroom {
+            self.write_oldest()?;
         }
-        if self.file.is_none() && (self.blocks.len() + 1) * BLOCK <= self.memory {
-            let full = std::mem::replace(&mut self.current, Vec::with_capacity(BLOCK));
-            self.blocks.push(full);
-            return Ok(());
-        }
-        self.write_out()
-    }
-
-    /// Moves all blocks to the file. If that fails they stay in memory, and the file ends where it ended before.
-    fn write_out(&mut self) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert((self.make_file)()?),
-        };
-        let end = file.stream_position()?;
-        let blocks = self.blocks.iter().chain([&self.current]);
-        if let Err(error) = blocks.into_iter().try_for_each(|block| file.write_all(block)) {
-            file.set_len(end)?;
-            file.seek(SeekFrom::Start(end))?;
-            return Err(error);
-        }
-        self.blocks.clear();
-        self.current.clear();
         Ok(())
     }
 
     /// Samples taken so far.
     pub fn samples(&self) -> u64 {
-        self.samples
+        self.counter.samples
     }
 
     /// Bytes taken so far, those of the rounds' ends included.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.taken
     }
 
     /// Whether memory was not enough.
     pub fn is_on_disk(&self) -> bool {
-        self.file.is_some()
+        self.in_file > 0
     }
 
     /// Ends the writing, and gives what was taken from the start.
@@ -122,8 +113,69 @@ impl Spool {
         if let Some(file) = &mut self.file {
             file.seek(SeekFrom::Start(0))?;
         }
-        self.blocks.push(self.current);
-        Ok(SpoolBlocks { file: self.file, blocks: self.blocks.into_iter(), block: Vec::new() })
+        Ok(SpoolBlocks { spool: self, given: 0, block: MmapMut::map_anon(BLOCK)? })
+    }
+
+    fn free(&self) -> usize {
+        self.arena.len() - (self.taken - self.in_file) as usize
+    }
+
+    /// Where the byte of this number is, and how many follow it without a wrap, up to byte number `end`.
+    fn place(&self, number: u64, end: u64) -> std::ops::Range<usize> {
+        let start = (number % self.arena.len() as u64) as usize;
+        let length = usize::try_from(end - number).unwrap_or(usize::MAX).min(self.arena.len() - start);
+        start..start + length
+    }
+
+    fn count_from(&mut self, start: u64) -> io::Result<()> {
+        let mut number = start;
+        while number < self.taken {
+            let piece = self.place(number, self.taken);
+            let length = piece.len() as u64;
+            self.counter
+                .count(&self.arena[piece])
+                .map_err(|damaged| invalid(Damaged { offset: number + damaged.offset, ..damaged }))?;
+            number += length;
+        }
+        match self.counter.is_whole() {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "a chunk ends within a record")),
+        }
+    }
+
+    /// Moves the oldest block to the file. If that fails it stays in memory, and the file ends where it ended before.
+    fn write_oldest(&mut self) -> io::Result<()> {
+        let block = self.place(self.in_file, self.in_file + BLOCK as u64);
+        if self.taken - self.in_file < BLOCK as u64 {
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the spool has no room for a chunk of this size"));
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert((self.make_file)()?),
+        };
+        if let Err(error) = file.write_all(&self.arena[block]) {
+            file.set_len(self.in_file)?;
+            file.seek(SeekFrom::Start(self.in_file))?;
+            return Err(error);
+        }
+        self.in_file += BLOCK as u64;
+        Ok(())
+    }
+}
+
+/// The room that a chunk is filled into.
+pub struct Filling<'a>(&'a mut Spool);
+
+impl Room for Filling<'_> {
+    fn room(&mut self, wanted: usize) -> io::Result<&mut [u8]> {
+        let spool = &mut *self.0;
+        let wanted = wanted.min(spool.free());
+        if wanted == 0 {
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "a chunk is larger than was said"));
+        }
+        let place = spool.place(spool.taken, spool.taken + wanted as u64);
+        spool.taken += place.len() as u64;
+        Ok(&mut spool.arena[place])
     }
 }
 
@@ -135,29 +187,28 @@ pub trait Blocks {
 
 /// What a spool holds, from the start.
 pub struct SpoolBlocks {
-    file: Option<File>,
-    blocks: std::vec::IntoIter<Vec<u8>>,
-    block: Vec<u8>,
+    spool: Spool,
+    given: u64,
+    /// A block read back from the file; in a map, because a file that is read directly wants whole pages.
+    block: MmapMut,
 }
 
 impl Blocks for SpoolBlocks {
     fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
-        if let Some(file) = &mut self.file {
-            self.block.resize(BLOCK, 0);
-            let length = file.read(&mut self.block)?;
-            self.block.truncate(length);
-            if length > 0 {
-                return Ok(Some(&self.block));
-            }
-            self.file = None;
+        let SpoolBlocks { spool, given, block } = self;
+        if *given < spool.in_file
+            && let Some(file) = &mut spool.file
+        {
+            file.read_exact(block)?;
+            *given += BLOCK as u64;
+            return Ok(Some(block));
         }
-        match self.blocks.next() {
-            Some(block) => {
-                self.block = block;
-                Ok(Some(&self.block))
-            }
-            None => Ok(None),
+        if *given == spool.taken {
+            return Ok(None);
         }
+        let place = spool.place(*given, spool.taken.min(*given + BLOCK as u64));
+        *given += place.len() as u64;
+        Ok(Some(&spool.arena[place]))
     }
 }
 
@@ -170,15 +221,32 @@ mod tests {
     use super::*;
     use crate::perf::record::push_sample;
 
-    fn filled(memory: usize, samples: u64) -> Spool {
-        let mut spool = Spool::new(memory, tempfile::tempfile);
-        for round in 0..samples.div_ceil(50_000) {
-            spool
-                .append(|bytes| {
-                    (round * 50_000..samples.min((round + 1) * 50_000)).for_each(|n| push_sample(bytes, 1, n));
-                    Ok(())
-                })
-                .unwrap();
+    const CHUNK: usize = 50_000 * 24;
+
+    fn append(spool: &mut Spool, bytes: &[u8]) -> io::Result<()> {
+        spool.append(bytes.len(), |room| {
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                let place = room.room(rest.len())?;
+                let (now, later) = rest.split_at(place.len());
+                place.copy_from_slice(now);
+                rest = later;
+            }
+            Ok(())
+        })
+    }
+
+    fn samples(times: std::ops::Range<u64>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        times.for_each(|time| push_sample(&mut bytes, 1, time));
+        bytes
+    }
+
+    fn filled(memory: usize, total: u64) -> Spool {
+        let mut spool = Spool::new(memory, CHUNK, tempfile::tempfile).unwrap();
+        spool.prefault(1 << 20);
+        for start in (0..total).step_by(50_000) {
+            append(&mut spool, &samples(start..total.min(start + 50_000))).unwrap();
             spool.finish_round().unwrap();
         }
         spool
@@ -193,16 +261,21 @@ mod tests {
         bytes
     }
 
+    fn expected(total: u64) -> Vec<u8> {
+        let round = |start| [samples(start..total.min(start + 50_000)), finished_round()].concat();
+        (0..total).step_by(50_000).flat_map(round).collect()
+    }
+
     #[test]
     fn memory_and_file_hold_the_same_stream() {
-        let (in_memory, on_disk) = (filled(1 << 30, 1_000_000), filled(8 << 20, 1_000_000));
+        // The small arena goes round several times, with chunks that straddle its end.
+        let (in_memory, on_disk) = (filled(256 << 20, 3_000_000), filled(0, 3_000_000));
         assert!(!in_memory.is_on_disk() && on_disk.is_on_disk());
-        assert_eq!((in_memory.samples(), on_disk.samples()), (1_000_000, 1_000_000));
-        let bytes = on_disk.bytes();
-        let (one, other) = (read(in_memory), read(on_disk));
-        assert_eq!(one.len() as u64, bytes);
-        assert!(one == other, "the streams differ");
-        assert_eq!(count_samples(&one), Ok(1_000_000));
+        assert!(on_disk.arena.len() <= 3 * BLOCK + 2 * CHUNK);
+        assert_eq!((in_memory.samples(), on_disk.samples()), (3_000_000, 3_000_000));
+        let expected = expected(3_000_000);
+        assert!(read(in_memory) == expected, "the stream from memory differs");
+        assert!(read(on_disk) == expected, "the stream from the file differs");
     }
 
     #[test]
@@ -213,26 +286,33 @@ mod tests {
     #[test]
     fn a_torn_chunk_is_left_out_and_said() {
         let mut spool = filled(1 << 20, 10);
-        let error = spool.append(|bytes| {
-            push_sample(bytes, 1, 1);
-            bytes.pop();
-            Ok(())
-        });
-        assert!(error.unwrap_err().to_string().contains("at byte 248"));
+        let error = append(&mut spool, &samples(0..2)[..40]).unwrap_err();
+        assert!(error.to_string().contains("ends within a record"), "{error}");
+        let mut damaged = samples(0..2);
+        damaged[24 + 6] = 0;
+        let error = append(&mut spool, &damaged).unwrap_err();
+        assert!(error.to_string().contains("at byte 272"), "{error}");
         assert_eq!(spool.samples(), 10);
-        assert_eq!(count_samples(&read(spool)), Ok(10));
+        assert_eq!(read(spool), expected(10));
     }
 
     #[test]
-    fn a_file_that_cannot_be_made_is_an_error_and_what_was_taken_stays() {
-        let mut spool = Spool::new(0, || Err(io::ErrorKind::StorageFull.into()));
-        spool
-            .append(|bytes| {
-                (0..200_000).for_each(|n| push_sample(bytes, 1, n));
-                Ok(())
-            })
-            .unwrap();
-        assert_eq!(spool.finish_round().unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(count_samples(&read(spool)), Ok(200_000));
+    fn when_no_file_can_be_made_what_was_taken_stays_and_the_last_rounds_find_room() {
+        let mut spool = Spool::new(0, CHUNK, || Err(io::ErrorKind::StorageFull.into())).unwrap();
+        let mut rounds = 0;
+        let error = loop {
+            append(&mut spool, &samples(0..50_000)).unwrap();
+            rounds += 1;
+            if let Err(error) = spool.finish_round() {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        append(&mut spool, &samples(0..50_000)).unwrap();
+        assert!(spool.finish_round().is_err());
+        append(&mut spool, &samples(0..50_000)).unwrap();
+        assert!(spool.finish_round().is_err());
+        assert_eq!(spool.samples(), (rounds + 2) * 50_000);
+        assert_eq!(read(spool).len() as u64, (rounds + 2) * (CHUNK as u64 + 8));
     }
 }

@@ -169,7 +169,7 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perf::record::{push_finished_round, push_lost, push_sample};
+    use crate::perf::record::{finished_round, push_lost, push_sample};
     use proptest::prelude::*;
 
     /// A source that gives bytes in pieces of given lengths.
@@ -208,12 +208,12 @@ mod tests {
         let mut bytes = Vec::new();
         push_sample(&mut bytes, 10, 100);
         push_sample(&mut bytes, 13, 90);
-        push_finished_round(&mut bytes);
+        bytes.extend(finished_round());
         push_lost(&mut bytes, 12, 4, 120);
         push_sample(&mut bytes, 12, 121);
         push_sample(&mut bytes, 99, 122);
         push_sample(&mut bytes, 11, 110);
-        push_finished_round(&mut bytes);
+        bytes.extend(finished_round());
         bytes
     }
 

@@ -13,6 +13,7 @@ pub use run::{Run, StopReason, StopRules, run};
 pub use signals::{Senders, Signals};
 
 use crate::cpus::CpuList;
+use crate::perf::record::SAMPLE_SIZE;
 use crate::perf::{self, AttachRequest, Attachment, Clock, Detaching, Engine};
 use crate::recording::{self, RecordingDir};
 use crate::spool::{DEFAULT_MEMORY, Spool};
@@ -108,8 +109,7 @@ pub fn capture(options: &Options, signals: &mut Signals, progress: &mut dyn Prog
     }
     note_what_differs(options, &engine, &table, progress);
 
-    let scratch = directory.try_clone().map_err(Error::Run)?;
-    let mut spool = Spool::new(DEFAULT_MEMORY, move || scratch.scratch());
+    let mut spool = spool(options, &engine, &directory).map_err(Error::Run)?;
     let command = options.command.as_ref().map(|line| (line, engine.descriptor_limit));
     let run = run(&mut engine, &options.rules, command, &mut spool, signals, progress).map_err(Error::Run)?;
 
@@ -170,11 +170,22 @@ fn attach(
     Ok(attachment?)
 }
 
+/// A spool that spills into the recording's directory, with the memory that the capture will need in place.
+fn spool(options: &Options, engine: &Attachment, directory: &RecordingDir) -> io::Result<Spool> {
+    let scratch = directory.try_clone()?;
+    let rings = engine.ring_size * engine.cpus.len();
+    let mut spool = Spool::new(DEFAULT_MEMORY, rings, move || scratch.scratch())?;
+    // A capture of N events overshoots by what comes in while it is being stopped.
+    let wanted = options.rules.events.map_or(u64::MAX, |events| events.saturating_mul(2 * SAMPLE_SIZE as u64));
+    spool.prefault(usize::try_from(wanted).unwrap_or(usize::MAX));
+    Ok(spool)
+}
+
 /// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that, so that a short
 /// capture does not run on.
 fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
     let half = ring_size / 2;
-    let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(perf::record::SAMPLE_SIZE));
+    let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(SAMPLE_SIZE));
     share.map_or(half, |bytes| half.min(bytes / cpus.max(1))).max(perf::sys::page_size())
 }
 

@@ -292,6 +292,7 @@ fn default_output() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::DEFAULT_RING_SIZE;
     use clap::CommandFactory;
 
     fn parse(words: &[&str]) -> Result<Request, clap::Error> {

@@ -310,7 +310,7 @@ impl Engine for Attachment {
 
     fn round(&mut self, spool: &mut Spool) -> io::Result<()> {
         for ring in &mut self.rings {
-            spool.append(|bytes| ring.take(bytes).map(drop))?;
+            spool.append(ring.size(), |room| ring.take(room).map(drop))?;
         }
         spool.finish_round()
     }

@@ -62,12 +62,8 @@ pub fn first(bytes: &[u8]) -> Result<Option<(Record, usize)>, Damaged> {
     }
     let kind = NativeEndian::read_u32(bytes);
     let size = NativeEndian::read_u16(&bytes[6..]);
-    let least = match kind {
-        abi::PERF_RECORD_SAMPLE | abi::PERF_RECORD_LOST => SAMPLE_SIZE,
-        _ => HEADER_SIZE,
-    };
     let length = usize::from(size);
-    if length < least {
+    if length < least_size(kind) {
         return Err(Damaged { offset: 0, kind, size });
     }
     let Some(record) = bytes.get(..length) else { return Ok(None) };
@@ -81,22 +77,51 @@ pub fn first(bytes: &[u8]) -> Result<Option<(Record, usize)>, Damaged> {
     Ok(Some((record, length)))
 }
 
-/// The samples in `bytes`, which hold whole records.
-///
-/// # Errors
-/// A damaged record, or one that is not all there.
-pub fn count_samples(bytes: &[u8]) -> Result<u64, Damaged> {
-    let mut samples = 0;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let at = |damaged: Damaged| Damaged { offset: (bytes.len() - rest.len()) as u64, ..damaged };
-        let Some((record, length)) = first(rest).map_err(at)? else {
-            return Err(at(torn(rest)));
-        };
-        samples += u64::from(matches!(record, Record::Sample { .. }));
-        rest = &rest[length..];
+/// Counts the samples in a stream of records that comes in pieces, looking at nothing but the headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SampleCounter {
+    /// Samples so far.
+    pub samples: u64,
+    /// Bytes at the start of the next piece that belong to a record counted already.
+    rest: usize,
+}
+
+impl SampleCounter {
+    /// Counts on.
+    ///
+    /// # Errors
+    /// A damaged record, with its offset in this piece. Pieces are cut at multiples of 8 bytes, as records are, so that no
+    /// header is torn.
+    pub fn count(&mut self, piece: &[u8]) -> Result<(), Damaged> {
+        let mut start = self.rest;
+        while let Some(header) = piece.get(start..start + HEADER_SIZE) {
+            let kind = NativeEndian::read_u32(header);
+            let size = NativeEndian::read_u16(&header[6..]);
+            if usize::from(size) < least_size(kind) || !size.is_multiple_of(8) {
+                return Err(Damaged { offset: start as u64, kind, size });
+            }
+            self.samples += u64::from(kind == abi::PERF_RECORD_SAMPLE);
+            start += usize::from(size);
+        }
+        if start < piece.len() {
+            return Err(Damaged { offset: start as u64, ..torn(&piece[start..]) });
+        }
+        self.rest = start - piece.len();
+        Ok(())
     }
-    Ok(samples)
+
+    /// Whether the last record is all there.
+    pub fn is_whole(&self) -> bool {
+        self.rest == 0
+    }
+}
+
+/// The least size of a record of this type, in bytes.
+fn least_size(kind: u32) -> usize {
+    match kind {
+        abi::PERF_RECORD_SAMPLE | abi::PERF_RECORD_LOST => SAMPLE_SIZE,
+        _ => HEADER_SIZE,
+    }
 }
 
 /// The error for a record of which only `bytes` are there.
@@ -107,9 +132,11 @@ pub fn torn(bytes: &[u8]) -> Damaged {
     }
 }
 
-/// Appends the record that ends a round.
-pub fn push_finished_round(out: &mut Vec<u8>) {
-    push(out, FINISHED_ROUND, &[]);
+/// The record that ends a round.
+pub fn finished_round() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    push(&mut bytes, FINISHED_ROUND, &[]);
+    bytes
 }
 
 /// Appends a sample, as the kernel writes it; for tests and benchmarks.
@@ -135,13 +162,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn records_come_out_as_they_went_in() {
+    /// A sample, a loss, a record of another type and the end of a round.
+    fn records() -> Vec<u8> {
         let mut bytes = Vec::new();
         push_sample(&mut bytes, 7, 1_000);
         push_lost(&mut bytes, 7, 33, 1_001);
         push(&mut bytes, 5, &[1, 2]);
-        push_finished_round(&mut bytes);
+        bytes.extend(finished_round());
+        bytes
+    }
+
+    fn counted(bytes: &[u8]) -> Result<SampleCounter, Damaged> {
+        let mut counter = SampleCounter::default();
+        counter.count(bytes).map(|()| counter)
+    }
+
+    #[test]
+    fn records_come_out_as_they_went_in() {
+        let bytes = records();
         let mut rest = bytes.as_slice();
         let mut records = Vec::new();
         while let Some((record, length)) = first(rest).unwrap() {
@@ -155,7 +193,6 @@ mod tests {
             (Record::FinishedRound, 8),
         ];
         assert_eq!(records, expected);
-        assert_eq!(count_samples(&bytes), Ok(1));
     }
 
     #[test]
@@ -163,7 +200,8 @@ mod tests {
         let mut bytes = Vec::new();
         push_sample(&mut bytes, 1, 1);
         bytes.extend([0; 16]);
-        assert_eq!(count_samples(&bytes), Err(Damaged { offset: 24, kind: 0, size: 0 }));
+        assert_eq!(counted(&bytes), Err(Damaged { offset: 24, kind: 0, size: 0 }));
+        assert_eq!(first(&bytes[24..]), Err(Damaged { offset: 0, kind: 0, size: 0 }));
     }
 
     #[test]
@@ -171,6 +209,7 @@ mod tests {
         let mut bytes = Vec::new();
         push(&mut bytes, abi::PERF_RECORD_SAMPLE, &[1]);
         assert_eq!(first(&bytes), Err(Damaged { offset: 0, kind: 9, size: 16 }));
+        assert_eq!(counted(&bytes), Err(Damaged { offset: 0, kind: 9, size: 16 }));
     }
 
     #[test]
@@ -179,14 +218,25 @@ mod tests {
         push_sample(&mut bytes, 1, 1);
         for length in 0..24 {
             assert_eq!(first(&bytes[..length]), Ok(None), "{length} bytes");
-            assert_eq!(count_samples(&bytes[..length]).is_err(), length > 0, "{length} bytes");
         }
+        assert!(!counted(&bytes[..16]).unwrap().is_whole());
+        assert_eq!(counted(&bytes[..4]), Err(Damaged { offset: 0, kind: 0, size: 4 }));
     }
 
     proptest! {
         #[test]
+        fn samples_are_counted_whatever_the_pieces(cuts in proptest::collection::vec(0usize..=36, 0..5)) {
+            let bytes = [records(), records(), records()].concat();
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut * 8).chain([0, bytes.len()]).collect();
+            cuts.sort_unstable();
+            let mut counter = SampleCounter::default();
+            cuts.windows(2).for_each(|cut| counter.count(&bytes[cut[0]..cut[1]]).unwrap());
+            prop_assert_eq!(counter, SampleCounter { samples: 3, rest: 0 });
+        }
+
+        #[test]
         fn any_bytes_are_read_to_their_end_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = count_samples(&bytes);
+            let _ = counted(&bytes);
         }
     }
 }

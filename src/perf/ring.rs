@@ -16,6 +16,20 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Where a ring's bytes go.
+pub trait Room {
+    /// The next bytes to fill, at least one and at most `wanted`; they count as filled from then on.
+    fn room(&mut self, wanted: usize) -> io::Result<&mut [u8]>;
+}
+
+impl Room for Vec<u8> {
+    fn room(&mut self, wanted: usize) -> io::Result<&mut [u8]> {
+        let filled = self.len();
+        self.resize(filled + wanted, 0);
+        Ok(&mut self[filled..])
+    }
+}
+
 /// A mapped ring. Memory of the kernel's is reached through raw pointers and atomics only; there is never a reference
 /// to it.
 #[derive(Debug)]
@@ -53,11 +67,12 @@ impl Ring {
         self.data_size
     }
 
-    /// Takes all that is in the ring: appends it to `out`, then gives the space back to the kernel.
+    /// Takes all that is in the ring: copies it to `out`, then gives the space back to the kernel. Gives the number of
+    /// bytes.
     ///
     /// # Errors
-    /// If the kernel's position makes no sense; nothing is appended then.
-    pub fn take(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+    /// If the kernel's position makes no sense, or `out` has no room; all of it is in the ring still then.
+    pub fn take(&mut self, out: &mut impl Room) -> io::Result<usize> {
         // ATOMICS: acquire pairs with the barrier before the kernel publishes data_head; all bytes before it are there.
         let head = self.data_head().load(Ordering::Acquire);
         // ATOMICS: only this thread writes data_tail.
@@ -67,24 +82,25 @@ impl Ring {
             let message = format!("the ring's head {head} is not within {} bytes of its tail {tail}", self.data_size);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        for piece in pieces(tail, length as usize, self.data_size) {
-            self.copy(piece, out);
+        for mut piece in pieces(tail, length as usize, self.data_size) {
+            while !piece.is_empty() {
+                let room = out.room(piece.len())?;
+                let copied = room.len().min(piece.len());
+                self.copy(piece.start, &mut room[..copied]);
+                piece.start += copied;
+            }
         }
         // ATOMICS: release keeps the copies above it; after it the kernel may overwrite what was taken.
         self.data_tail().store(head, Ordering::Release);
         Ok(length as usize)
     }
 
-    /// Appends a contiguous piece of the ring, given as offsets into it.
-    fn copy(&self, piece: Range<usize>, out: &mut Vec<u8>) {
-        out.reserve(piece.len());
-        // SAFETY: `pieces` gives ranges within data_size, and `new` has checked that the ring is within the map; `out`
-        // has room for the piece, and is not part of the map; the kernel does not write between tail and head.
-        unsafe {
-            let from = self.map.as_ptr().add(self.data_offset + piece.start);
-            from.copy_to_nonoverlapping(out.as_mut_ptr().add(out.len()), piece.len());
-            out.set_len(out.len() + piece.len());
-        }
+    /// Copies from this offset into the ring on.
+    fn copy(&self, from: usize, to: &mut [u8]) {
+        assert!(from + to.len() <= self.data_size, "the piece is within the ring");
+        // SAFETY: the piece is within data_size (above), and `new` has checked that the ring is within the map; `to` is no
+        // part of the map; the kernel does not write between tail and head.
+        unsafe { self.map.as_ptr().add(self.data_offset + from).copy_to_nonoverlapping(to.as_mut_ptr(), to.len()) };
     }
 
     fn data_head(&self) -> &AtomicU64 {

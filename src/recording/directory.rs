@@ -6,7 +6,7 @@
 use super::{Error, FILES};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, FcntlArg, OFlag, fcntl, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
 use std::fs::File;
@@ -71,7 +71,8 @@ impl RecordingDir {
         Ok(NewFile { directory: self, name: name.to_owned(), partial, file })
     }
 
-    /// A file without a name, gone when it is closed.
+    /// A file without a name, gone when it is closed. It is written past the page cache where the filesystem lets it:
+    /// page by page through the cache costs several times as much, and wakes more of the kernel.
     pub fn scratch(&self) -> io::Result<File> {
         const NAME: &str = ".chunks.partial";
         let file = self.open_new(NAME).map_err(|error| match error {
@@ -79,6 +80,11 @@ impl RecordingDir {
             other => io::Error::other(other),
         })?;
         unlinkat(&self.dir, NAME, UnlinkatFlags::NoRemoveDir)?;
+        if let Ok(flags) = fcntl(&file, FcntlArg::F_GETFL) {
+            let direct = OFlag::from_bits_retain(flags) | OFlag::O_DIRECT;
+            // Some filesystems refuse it, and then do without.
+            let _ = fcntl(&file, FcntlArg::F_SETFL(direct));
+        }
         Ok(file)
     }
 
