@@ -6,7 +6,7 @@ use crate::doctor::doctor;
 use crate::list::list;
 use crate::recording;
 use crate::terminal::{TerminalProgress, print_summary};
-use crate::units::Seconds;
+use crate::units::{Grouped, Seconds};
 use anyhow::Context;
 use clap::CommandFactory;
 use std::io::{self, Write};
@@ -72,7 +72,8 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     }
     if detaching.pid().is_some() {
         progress.note(&format!(
-            "the kernel lets go of {tracepoints} tracepoint{} in the background (process {}), which takes about {}",
+            "detaching {} tracepoint{} in the background (process {}), about {}",
+            Grouped(tracepoints as u64),
             if tracepoints == 1 { "" } else { "s" },
             detaching.pid().unwrap_or_default(),
             Seconds(detaching.expected()),

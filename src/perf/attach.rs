@@ -178,7 +178,7 @@ impl<'a> Opening<'a> {
         let leader = match opened {
             Ok(leader) => leader,
             Err(error) if is_offline(&error, cpu) => return Ok(false),
-            Err(error) => return Err(self.fatal(&error).unwrap_or(Error::Leader { cpu, source: error })),
+            Err(error) => return Err(self.fatal(&error).unwrap_or(Error::Leader { cpu, cause: error })),
         };
         let ring = self.map_ring(leader.as_fd(), cpu)?;
         self.rings.push(ring);
@@ -193,7 +193,7 @@ impl<'a> Opening<'a> {
             let bytes = self.ring_size;
             match sys::map_ring(leader, bytes).and_then(Ring::new) {
                 Ok(ring) => return Ok(ring),
-                Err(source) if bytes <= LEAST_RING => return Err(Error::Ring { cpu, bytes, source }),
+                Err(cause) if bytes <= LEAST_RING => return Err(Error::Ring { cpu, bytes, cause }),
                 Err(_) => self.ring_size = bytes / 2,
             }
         }
@@ -222,7 +222,7 @@ impl<'a> Opening<'a> {
             }
         };
         let call = |call| {
-            move |source| Error::Call { call, tracepoint: tracepoint.full_name(), cpu, source }
+            move |cause| Error::Call { call, tracepoint: tracepoint.full_name(), cpu, cause }
         };
         sys::set_output(event.as_fd(), leader).map_err(call("redirect the output of"))?;
         if let Some(filter) = &self.filter
@@ -269,7 +269,7 @@ impl<'a> Opening<'a> {
         for opened in self.events.into_iter().filter(|opened| !opened.is_empty()) {
             let mut descriptors = Vec::with_capacity(opened.len());
             for (slot, event) in opened {
-                let id = sys::sample_id(event.as_fd()).map_err(|source| Error::Leader { cpu: slot.cpu, source })?;
+                let id = sys::sample_id(event.as_fd()).map_err(|cause| Error::Leader { cpu: slot.cpu, cause })?;
                 pairs.push((id, slot));
                 descriptors.push(event);
             }
@@ -355,7 +355,7 @@ fn is_offline(error: &io::Error, cpu: u32) -> bool {
 
 fn refusal(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(number) => format!("{} ({})", Errno::from_raw(number).desc(), Errno::from_raw(number)),
+        Some(number) => Errno::from_raw(number).to_string(),
         None => error.to_string(),
     }
 }

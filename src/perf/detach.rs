@@ -51,7 +51,12 @@ impl Guardian {
                 ForkResult::Child => plan.carry_out(),
                 ForkResult::Parent { child } => child,
             };
-            Ok::<_, io::Error>(Guardian { child, _hold: hold, progress: progress.into(), tracepoints: events.len() })
+            drop((wait, report));
+            let mut progress = File::from(progress);
+            // Until the child is asleep: its own steps would be recorded otherwise.
+            let mut ready = [0];
+            progress.read_exact(&mut ready)?;
+            Ok::<_, io::Error>(Guardian { child, _hold: hold, progress, tracepoints: events.len() })
         };
         start().map_err(Error::Guardian)
     }
@@ -155,8 +160,12 @@ impl Plan {
             }
         }
         self.foreign.iter().copied().for_each(close);
-
         let mut byte = 0u8;
+        let report = || {
+            // SAFETY: writes one byte. When nobody listens any more it fails, or SIGPIPE ends the child, which closes the rest.
+            unsafe { libc::write(self.report, c"".as_ptr().cast(), 1) };
+        };
+        report();
         // SAFETY: reads at most one byte into `byte`; returns 0 when the last writer is gone.
         while unsafe { libc::read(self.wait, (&raw mut byte).cast(), 1) } != 0 {
             // SAFETY: errno is this thread's own.
@@ -170,9 +179,7 @@ impl Plan {
         }
         for tracepoint in &self.events {
             tracepoint.iter().copied().for_each(close);
-            // SAFETY: writes one byte from `byte`. When nobody listens any more it fails, or SIGPIPE ends the child and
-            // with it closes the rest.
-            unsafe { libc::write(self.report, (&raw const byte).cast(), 1) };
+            report();
         }
         // SAFETY: ends this process at once, without running anything of the parent's.
         unsafe { libc::_exit(0) }

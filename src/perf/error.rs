@@ -41,25 +41,25 @@ pub enum Error {
         opened: usize,
     },
     /// The kernel does not know a setting of the event that leads each CPU's group.
-    #[error("failed to open the event that leads CPU {cpu}: {source}")]
+    #[error("failed to open the event that leads CPU {cpu}: {cause}")]
     Leader {
         /// On this CPU.
         cpu: u32,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// No ring, however small.
-    #[error("failed to map a ring of {bytes} bytes for CPU {cpu}: {source}{}", ring_cure(source))]
+    #[error("failed to map a ring of {bytes} bytes for CPU {cpu}: {cause}{}", ring_cure(cause))]
     Ring {
         /// On this CPU.
         cpu: u32,
         /// The smallest size that was tried.
         bytes: usize,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A call on an open event failed.
-    #[error("failed to {call} `{tracepoint}` on CPU {cpu}: {source}")]
+    #[error("failed to {call} `{tracepoint}` on CPU {cpu}: {cause}")]
     Call {
         /// What was tried, as a verb.
         call: &'static str,
@@ -68,7 +68,7 @@ pub enum Error {
         /// On this CPU.
         cpu: u32,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Not one chosen CPU is online any more.
     #[error("none of the chosen CPUs ({cpus}) is online; `cat {}` lists those that are", crate::cpus::ONLINE)]
@@ -105,14 +105,14 @@ fn nr_open_cure(needed: u64) -> String {
     }
 }
 
-fn ring_cure(source: &io::Error) -> String {
-    match source.raw_os_error().map(Errno::from_raw) {
+fn ring_cure(cause: &io::Error) -> String {
+    match cause.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EPERM) => format!(
-            ": rings count against kernel.perf_event_mlock_kb (now {}) and `ulimit -l`; run with sudo, or \
+            "; rings count against kernel.perf_event_mlock_kb (now {}) and `ulimit -l`; run with sudo, or \
              `sudo sysctl kernel.perf_event_mlock_kb=65536`",
             sysctl("kernel/perf_event_mlock_kb").unwrap_or_else(|| "unknown".to_owned())
         ),
-        Some(Errno::ENOMEM) => ": there is no memory for it; take fewer CPUs (`--cpus`)".to_owned(),
+        Some(Errno::ENOMEM) => "; there is no memory for it: take fewer CPUs (`--cpus`)".to_owned(),
         _ => String::new(),
     }
 }

@@ -30,7 +30,7 @@ impl RecordingDir {
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
         let failed = |verb| {
             let path = path.to_owned();
-            move |errno: Errno| Error::Io { verb, path, source: errno.into() }
+            move |errno: Errno| Error::Io { verb, path, cause: errno.into() }
         };
         let here = nix::fcntl::AT_FDCWD;
         let created = match mkdirat(here, path, Mode::from_bits_truncate(0o755)) {
@@ -76,7 +76,7 @@ impl RecordingDir {
     pub fn scratch(&self) -> io::Result<File> {
         const NAME: &str = ".chunks.partial";
         let file = self.open_new(NAME).map_err(|error| match error {
-            Error::Io { source, .. } => source,
+            Error::Io { cause, .. } => cause,
             other => io::Error::other(other),
         })?;
         unlinkat(&self.dir, NAME, UnlinkatFlags::NoRemoveDir)?;
@@ -108,7 +108,7 @@ impl RecordingDir {
             self.give_to_owner(&file)?;
             Ok(File::from(file))
         };
-        open().map_err(|errno: Errno| Error::Io { verb: "create", path: self.path.join(name), source: errno.into() })
+        open().map_err(|errno: Errno| Error::Io { verb: "create", path: self.path.join(name), cause: errno.into() })
     }
 
     fn has(&self, name: &str) -> bool {
@@ -150,7 +150,7 @@ impl NewFile<'_> {
     pub fn finish(mut self) -> Result<(), Error> {
         let dir = &self.directory.dir;
         renameat(dir, self.partial.as_str(), dir, self.name.as_str())
-            .map_err(|errno| Error::Io { verb: "name", path: self.path(), source: errno.into() })?;
+            .map_err(|errno| Error::Io { verb: "name", path: self.path(), cause: errno.into() })?;
         self.partial.clear();
         Ok(())
     }
@@ -169,7 +169,7 @@ impl NewFile<'_> {
     }
 
     fn change(&mut self, verb: &'static str, change: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
-        change(&mut self.file).map_err(|source| Error::Io { verb, path: self.path(), source })
+        change(&mut self.file).map_err(|cause| Error::Io { verb, path: self.path(), cause })
     }
 
     /// The final path.

@@ -46,21 +46,21 @@ pub enum Error {
     #[error("`{0}` is a symbolic link, and a recording is not written through one: name the directory itself with -o")]
     SymbolicLink(PathBuf),
     /// A call on the directory or a file failed.
-    #[error("failed to {verb} `{path}`: {source}{}", cure(source))]
+    #[error("failed to {verb} `{path}`: {cause}{}", cure(cause))]
     Io {
         /// What was tried.
         verb: &'static str,
         /// On what.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
 impl Error {
     /// Whether a disk or a quota is full.
     pub fn is_full(&self) -> bool {
-        matches!(self, Error::Io { source, .. } if is_full(source))
+        matches!(self, Error::Io { cause, .. } if is_full(cause))
     }
 }
 
@@ -69,8 +69,8 @@ pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-fn cure(source: &io::Error) -> &'static str {
-    match source.kind() {
+fn cure(cause: &io::Error) -> &'static str {
+    match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; free some space, or choose a directory on another filesystem with -o"
         }

@@ -233,7 +233,7 @@ impl Summary {
     /// Writes it as JSON.
     pub fn write(&self, mut file: NewFile<'_>) -> Result<(), Error> {
         let mut text = serde_json::to_vec_pretty(self)
-            .map_err(|error| Error::Io { verb: "encode", path: file.path(), source: error.into() })?;
+            .map_err(|error| Error::Io { verb: "encode", path: file.path(), cause: error.into() })?;
         text.push(b'\n');
         file.write(&text)?;
         file.finish()

@@ -49,7 +49,7 @@ fn encode<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String;
 }
 
 fn write(mut file: NewFile<'_>, bytes: io::Result<Vec<u8>>) -> Result<(), Error> {
-    let bytes = bytes.map_err(|source| Error::Io { verb: "encode", path: file.path(), source })?;
+    let bytes = bytes.map_err(|cause| Error::Io { verb: "encode", path: file.path(), cause })?;
     file.write(&bytes)?;
     file.finish()
 }

@@ -1,6 +1,6 @@
 //! The short summary of a capture.
 
-use crate::recording::{EventsSummary, FILES, Summary, TracepointSummary};
+use crate::recording::{EventsSummary, FILES, ResidualSummary, Summary, TracepointSummary};
 use crate::units::{Grouped, Seconds};
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
@@ -37,9 +37,9 @@ pub fn print_summary(summary: &Summary, directory: &Path, out: &mut dyn Write) -
     print_log(summary, out)?;
     let used = Duration::from_nanos(summary.own.cpu_ns);
     let share = 100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE);
-    let hidden = if summary.own.excluded { "; what hit meanwhile on its CPU is not in these numbers" } else { ", recorded too" };
-    writeln!(out, "self      tp-perf ran {share:.1} % of the time{hidden}")?;
-    writeln!(out, "recording {bold}{}{bold:#}: {}", directory.display(), FILES.join(", "))
+    let hidden = if summary.own.excluded { "; what it did then is not recorded" } else { ", and is recorded too" };
+    writeln!(out, "self      tp-perf itself ran {share:.1} % of the time{hidden}")?;
+    writeln!(out, "files     {bold}{}{bold:#}: {}", directory.display(), FILES.join(", "))
 }
 
 fn print_top(out: &mut dyn Write, what: &str, top: Vec<(&str, u64)>, total: u64) -> io::Result<()> {
@@ -62,32 +62,23 @@ fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             let sign = if residual < 0 { '−' } else { '+' };
             let off = Grouped(residual.unsigned_abs());
             writeln!(out, "books     {warning}{equation} {sign} {off} unaccounted{warning:#}")?;
-            let places: Vec<String> = summary
-                .residuals
-                .iter()
-                .take(3)
-                .map(|account| format!("{} of {} on CPU {}", Grouped(account.residual.unsigned_abs()), account.name, account.cpu))
-                .collect();
-            let more = if summary.residuals.len() > 3 { ", …" } else { "" };
-            writeln!(
-                out,
-                "          the kernel counted these hits but neither wrote a sample nor reported a loss: they are in the\n          \
-                 counts, not in log.csv ({}{more}; all in summary.json, `residuals`)",
-                places.join(", ")
-            )?;
+            writeln!(out, "          The kernel counted these hits but neither wrote a sample nor reported a")?;
+            writeln!(out, "          loss: they are in the counts, not in log.csv. Most of them:")?;
+            for ResidualSummary { residual, name, cpu, .. } in summary.residuals.iter().take(3) {
+                writeln!(out, "          {:>12}  {name} on CPU {cpu}", Grouped(residual.unsigned_abs()))?;
+            }
+            if summary.residuals.len() > 3 {
+                writeln!(out, "          summary.json lists all (`residuals`).")?;
+            }
         }
     }
     if lost > 0 {
         let share = 100.0 * lost as f64 / counted.max(1) as f64;
-        writeln!(
-            out,
-            "lost      {warning}{} ({share:.1} %){warning:#}: the rings were full; a larger --ring-size, or fewer tracepoints \
-             (-t, -x), lose less",
-            Grouped(lost)
-        )?;
+        writeln!(out, "lost      {warning}{} ({share:.1} %){warning:#}: the rings were full. A larger --ring-size, or", Grouped(lost))?;
+        writeln!(out, "          fewer tracepoints (-t, -x), lose less.")?;
     }
     if late > 0 {
-        writeln!(out, "late      {warning}{}{warning:#}: came too late for their place in time, not in log.csv", Grouped(late))?;
+        writeln!(out, "late      {warning}{}{warning:#}: came after their place in time had gone; not in log.csv", Grouped(late))?;
     }
     if unknown > 0 {
         writeln!(out, "unknown   {warning}{}{warning:#}: samples that belong to no event of this capture", Grouped(unknown))?;

@@ -14,20 +14,20 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file of tracefs could not be read.
-    #[error("failed to read `{path}`{}", cure_for_reading(source))]
+    #[error("failed to read `{path}`: {cause}{}", cure_for_reading(cause))]
     Read {
         /// What was read.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// tracefs is nowhere mounted and could not be mounted for this process.
-    #[error("tracefs is not mounted, and mounting it for this process alone failed at {step}{}", cure_for_mounting(source))]
+    #[error("tracefs is not mounted, and mounting it for this process alone failed ({step}: {cause}){}", cure_for_mounting(cause))]
     Mount {
         /// The system call that failed.
         step: &'static str,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// tracefs is there but lists nothing.
     #[error("`{0}` lists no tracepoints: this kernel is built without them (CONFIG_TRACEPOINTS, CONFIG_FTRACE)")]
@@ -53,23 +53,23 @@ pub enum Error {
     NothingSelected,
 }
 
-fn cure_for_reading(source: &io::Error) -> &'static str {
-    match source.kind() {
+fn cure_for_reading(cause: &io::Error) -> &'static str {
+    match cause.kind() {
         io::ErrorKind::PermissionDenied => {
-            ": reading tracefs needs root: run with sudo, or let root open it to readers: \
+            "; reading tracefs needs root: run with sudo, or let root open it to readers: \
              `sudo mount -o remount,mode=755 /sys/kernel/tracing` (a kernel in lockdown=confidentiality refuses even root)"
         }
         _ => "",
     }
 }
 
-fn cure_for_mounting(source: &io::Error) -> &'static str {
-    match source.raw_os_error() {
+fn cure_for_mounting(cause: &io::Error) -> &'static str {
+    match cause.raw_os_error() {
         Some(errno::EPERM | errno::EACCES) => {
-            ": this needs CAP_SYS_ADMIN: run with sudo, or let root mount it: `sudo mount -t tracefs nodev /sys/kernel/tracing` \
+            "; this needs CAP_SYS_ADMIN: run with sudo, or let root mount it: `sudo mount -t tracefs nodev /sys/kernel/tracing` \
              (a kernel in lockdown=confidentiality hides tracefs even from root)"
         }
-        Some(errno::ENODEV) => ": this kernel has no tracefs (CONFIG_FTRACE is off)",
+        Some(errno::ENODEV) => "; this kernel has no tracefs (CONFIG_FTRACE is off)",
         _ => "",
     }
 }

@@ -47,7 +47,7 @@ impl Tracefs {
     }
 
     fn mount() -> Result<Self, Error> {
-        let failed = |step| move |errno: rustix::io::Errno| Error::Mount { step, source: errno.into() };
+        let failed = |step| move |errno: rustix::io::Errno| Error::Mount { step, cause: errno.into() };
         let context = match fsopen("tracefs", FsOpenFlags::FSOPEN_CLOEXEC) {
             Ok(context) => context,
             Err(rustix::io::Errno::NOSYS) => return Self::mount_plain(),
@@ -66,7 +66,7 @@ impl Tracefs {
         let root = PathBuf::from(USUAL_PLACES[0]);
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount("nodev", &root, "tracefs", flags, None)
-            .map_err(|errno| Error::Mount { step: "mount", source: errno.into() })?;
+            .map_err(|errno| Error::Mount { step: "mount", cause: errno.into() })?;
         Ok(Tracefs { mounted: Mounted::Plain(root.clone()), root, origin: Origin::Plain })
     }
 
@@ -98,8 +98,8 @@ fn found() -> Result<Option<PathBuf>, Error> {
         let events = root.join("events");
         match fs::read_dir(&events) {
             Ok(_) => return Ok(Some(root)),
-            Err(source) if source.kind() == io::ErrorKind::PermissionDenied && mounted.contains(&root) => {
-                return Err(Error::Read { path: events, source });
+            Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied && mounted.contains(&root) => {
+                return Err(Error::Read { path: events, cause });
             }
             Err(_) => {}
         }

@@ -46,11 +46,11 @@ impl Table {
                 let text = match fs::read_to_string(&path) {
                     Ok(text) => text,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    Err(source) => return Err(Error::Read { path, source }),
+                    Err(cause) => return Err(Error::Read { path, cause }),
                 };
                 let id = text.trim().parse().map_err(|error| Error::Read {
                     path: path.clone(),
-                    source: io::Error::new(io::ErrorKind::InvalidData, format!("{:?}: {error}", text.trim())),
+                    cause: io::Error::new(io::ErrorKind::InvalidData, format!("{:?}: {error}", text.trim())),
                 })?;
                 entries.push((group.clone(), name, id));
             }
@@ -109,7 +109,7 @@ fn folders(path: &Path) -> Result<Vec<String>, Error> {
         }
         Ok(names)
     };
-    read().map_err(|source| Error::Read { path: path.to_owned(), source })
+    read().map_err(|cause| Error::Read { path: path.to_owned(), cause })
 }
 
 #[cfg(test)]
