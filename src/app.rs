@@ -6,7 +6,7 @@ use crate::doctor::doctor;
 use crate::list::list;
 use crate::recording;
 use crate::terminal::{TerminalProgress, print_summary};
-use crate::units::{Grouped, Seconds};
+use crate::units::{Count, Seconds};
 use anyhow::Context;
 use clap::CommandFactory;
 use std::io::{self, Write};
@@ -66,15 +66,15 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     if wait_detach {
         let begin = Instant::now();
         let step = &mut |done| progress.detaching(done, tracepoints);
-        let done = capture::wait_for_detach(&mut detaching, &mut signals, step).context("failed to wait for the detach")?;
+        let done =
+            capture::wait_for_detach(&mut detaching, &mut signals, step).context("failed to wait for the detach")?;
         progress.phase_ends();
         written.summary.timing_ns.detach = done.then(|| begin.elapsed().as_nanos() as u64);
     }
     if detaching.pid().is_some() {
         progress.note(&format!(
-            "detaching {} tracepoint{} in the background (process {}), about {}",
-            Grouped(tracepoints as u64),
-            if tracepoints == 1 { "" } else { "s" },
+            "detaching {} in the background (process {}), about {}",
+            Count(tracepoints as u64, "tracepoint"),
             detaching.pid().unwrap_or_default(),
             Seconds(detaching.expected()),
         ));
@@ -92,7 +92,11 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
 }
 
 /// Waits for a COMMAND that outlives the capture; `None` if the user would not.
-fn wait_for_command(mut command: Running, signals: &mut Signals, progress: &mut dyn Progress) -> anyhow::Result<Option<i32>> {
+fn wait_for_command(
+    mut command: Running,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Option<i32>> {
     let asked_before = signals.asked();
     let mut told = false;
     loop {

@@ -103,7 +103,9 @@ mod tests {
 
     #[test]
     fn bad_lists_are_refused_with_the_part_that_is_wrong() {
-        for (text, part) in [("", "``"), ("a", "`a`"), ("1,", "``"), ("3-1", "`1-3`"), ("0-99999999", "`99999999`"), ("-1", "``")] {
+        for (text, part) in
+            [("", "``"), ("a", "`a`"), ("1,", "``"), ("3-1", "`1-3`"), ("0-99999999", "`99999999`"), ("-1", "``")]
+        {
             let error = text.parse::<CpuList>().unwrap_err();
             assert!(error.contains(part), "{text:?} gave {error:?}");
         }

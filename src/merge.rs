@@ -25,6 +25,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 /// One tracepoint hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,21 +121,24 @@ impl Queue {
 fn merge_sorted(lists: &[&[Event]], out: &mut Vec<Event>) {
     out.reserve(lists.iter().map(|list| list.len()).sum());
     let mut rest = lists.to_vec();
-    let mut heads: BinaryHeap<Reverse<(u64, u32)>> = (0u32..)
-        .zip(lists)
-        .filter_map(|(number, list)| Some(Reverse((list.first()?.time, number))))
-        .collect();
-    while let Some(Reverse((_, number))) = heads.pop() {
+    let mut heads: BinaryHeap<Reverse<(u64, u32)>> =
+        (0u32..).zip(lists).filter_map(|(number, list)| Some(Reverse((list.first()?.time, number)))).collect();
+    while let Some(Reverse((_, number))) = heads.peek() {
+        let number = *number;
         let list = &mut rest[number as usize];
-        // As long as this list stays ahead of the next one, its events need no heap.
-        let run = match heads.peek() {
+        // As long as this list stays ahead of the next one, which is one of the two below the top, its events need no heap.
+        let next = heads.as_slice()[1..].iter().take(2).max();
+        let run = match next {
             Some(Reverse(next)) => list.iter().take_while(|event| (event.time, number) < *next).count(),
             None => list.len(),
         };
         out.extend_from_slice(&list[..run]);
         *list = &list[run..];
-        if let Some(first) = list.first() {
-            heads.push(Reverse((first.time, number)));
+        if let Some(mut head) = heads.peek_mut() {
+            match list.first() {
+                Some(first) => *head = Reverse((first.time, number)),
+                None => drop(PeekMut::pop(head)),
+            }
         }
     }
 }
@@ -189,7 +193,8 @@ mod tests {
 
     #[test]
     fn an_event_two_rounds_behind_is_late_and_counted() {
-        let rounds = [vec![(1, event(20, 1, 2))], vec![(1, event(30, 1, 4))], vec![(0, event(19, 0, 3)), (0, event(20, 0, 5))]];
+        let rounds =
+            [vec![(1, event(20, 1, 2))], vec![(1, event(30, 1, 4))], vec![(0, event(19, 0, 3)), (0, event(20, 0, 5))]];
         let (out, late) = merged(2, &rounds);
         assert_eq!(out.iter().map(|event| event.time).collect::<Vec<_>>(), [20, 20, 30]);
         assert_eq!(late, 1);
@@ -211,22 +216,24 @@ mod tests {
     /// bound, and each round takes what is published when it reaches the CPU's ring.
     fn machine() -> impl Strategy<Value = (usize, Vec<Vec<(usize, Event)>>, Vec<Event>)> {
         const ROUND: u64 = 100;
-        (1usize..20, proptest::collection::vec((0usize..20, 0u64..2_000, 0u64..ROUND), 0..300)).prop_map(|(cpus, raw)| {
-            let mut published: Vec<(u64, usize, Event)> = Vec::new();
-            for ((cpu, time, delay), tpid) in raw.into_iter().zip(1..) {
-                let cpu = cpu % cpus;
-                published.push((time + delay, cpu, event(time, cpu as u32, tpid)));
-            }
-            published.sort_by_key(|(at, ..)| *at);
-            // An event in every round keeps the watermark close behind, which is the hard case.
-            let mut rounds = vec![Vec::new(); 23];
-            for (at, cpu, event) in &published {
-                rounds[(at / ROUND) as usize].push((*cpu, *event));
-            }
-            let mut expected: Vec<_> = published.iter().map(|(.., event)| *event).collect();
-            expected.sort_by_key(|event| (event.time, event.cpu));
-            (cpus, rounds, expected)
-        })
+        (1usize..20, proptest::collection::vec((0usize..20, 0u64..2_000, 0u64..ROUND), 0..300)).prop_map(
+            |(cpus, raw)| {
+                let mut published: Vec<(u64, usize, Event)> = Vec::new();
+                for ((cpu, time, delay), tpid) in raw.into_iter().zip(1..) {
+                    let cpu = cpu % cpus;
+                    published.push((time + delay, cpu, event(time, cpu as u32, tpid)));
+                }
+                published.sort_by_key(|(at, ..)| *at);
+                // An event in every round keeps the watermark close behind, which is the hard case.
+                let mut rounds = vec![Vec::new(); 23];
+                for (at, cpu, event) in &published {
+                    rounds[(at / ROUND) as usize].push((*cpu, *event));
+                }
+                let mut expected: Vec<_> = published.iter().map(|(.., event)| *event).collect();
+                expected.sort_by_key(|event| (event.time, event.cpu));
+                (cpus, rounds, expected)
+            },
+        )
     }
 
     proptest! {

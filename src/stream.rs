@@ -51,12 +51,19 @@ struct Decoder {
     merge: Merge,
     /// Bytes decoded.
     position: u64,
+    clock_offset: i64,
 }
 
 impl<B: Blocks> EventStream<B> {
-    /// A stream of the records in `blocks`.
-    pub fn new(blocks: B, ids: SampleIds) -> Self {
-        EventStream { blocks, decoder: Decoder::new(ids), torn: Vec::new(), batch: Vec::new(), ended: false }
+    /// A stream of the records in `blocks`, with `clock_offset` nanoseconds added to their times.
+    pub fn new(blocks: B, ids: SampleIds, clock_offset: i64) -> Self {
+        EventStream {
+            blocks,
+            decoder: Decoder::new(ids, clock_offset),
+            torn: Vec::new(),
+            batch: Vec::new(),
+            ended: false,
+        }
     }
 
     /// The next events, or `None` at the end. A batch may be empty.
@@ -96,7 +103,7 @@ impl<B: Blocks> EventStream<B> {
 }
 
 impl Decoder {
-    fn new(ids: SampleIds) -> Self {
+    fn new(ids: SampleIds, clock_offset: i64) -> Self {
         let mut cpus: Vec<u32> = ids.slots().iter().map(|slot| slot.cpu).collect();
         cpus.sort_unstable();
         cpus.dedup();
@@ -110,6 +117,7 @@ impl Decoder {
             cpus,
             ids,
             position: 0,
+            clock_offset,
         }
     }
 
@@ -157,6 +165,7 @@ impl Decoder {
         };
         self.samples[slot] += 1;
         let Slot { tpid, cpu } = self.ids.slots()[slot];
+        let time = time.wrapping_add_signed(self.clock_offset);
         self.merge.push(self.queues[slot] as usize, Event { time, cpu, tpid });
     }
 
@@ -196,7 +205,7 @@ mod tests {
     }
 
     fn run(bytes: Vec<u8>, lengths: Vec<usize>) -> io::Result<(Vec<Event>, Decoded)> {
-        let mut stream = EventStream::new(Pieces { bytes, lengths, piece: Vec::new() }, ids());
+        let mut stream = EventStream::new(Pieces { bytes, lengths, piece: Vec::new() }, ids(), 0);
         let mut events = Vec::new();
         while let Some(batch) = stream.next_batch()? {
             events.extend_from_slice(batch);

@@ -18,7 +18,6 @@ impl fmt::Display for Bytes {
     }
 }
 
-
 /// A whole number with its thousands set apart.
 #[derive(Debug, Clone, Copy)]
 pub struct Grouped(pub u64);
@@ -34,6 +33,16 @@ impl fmt::Display for Grouped {
             text.push(digit);
         }
         f.pad_integral(true, "", &text)
+    }
+}
+
+/// A number of things, in the singular for one.
+#[derive(Debug, Clone, Copy)]
+pub struct Count(pub u64, pub &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", Grouped(self.0), self.1, if self.0 == 1 { "" } else { "s" })
     }
 }
 
@@ -106,7 +115,8 @@ mod tests {
 
     #[test]
     fn sizes_are_read_with_their_units() {
-        for (text, bytes) in [("4096", 4096), ("512K", 512 << 10), ("8M", 8 << 20), ("8mib", 8 << 20), ("1 G", 1 << 30)] {
+        for (text, bytes) in [("4096", 4096), ("512K", 512 << 10), ("8M", 8 << 20), ("8mib", 8 << 20), ("1 G", 1 << 30)]
+        {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
         for text in ["", "M", "-1", "8X", "1.5M", "0", "99999999999999999999", "99999999999G", "8M8"] {

@@ -5,7 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{AccessFlags, Pid, access};
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
@@ -32,7 +32,9 @@ impl CommandLine {
             let program = PathBuf::from(name);
             return match (program.exists(), runs(&program)) {
                 (false, _) => Err(format!("COMMAND `{shown}` does not exist")),
-                (_, false) => Err(format!("COMMAND `{shown}` is not executable; `chmod +x` it, or run it by its interpreter")),
+                (_, false) => {
+                    Err(format!("COMMAND `{shown}` is not executable; `chmod +x` it, or run it by its interpreter"))
+                }
                 _ => Ok(CommandLine { program, words }),
             };
         }
@@ -55,7 +57,8 @@ impl CommandLine {
     /// Starts it, with the limit on descriptors that this process was itself started with.
     pub fn start(&self, nofile_limit: (u64, u64)) -> io::Result<Running> {
         let mut command = Command::new(&self.program);
-        command.args(&self.words[1..]);
+        // Many programs go by the name that they were called by.
+        command.arg0(&self.words[0]).args(&self.words[1..]);
         start_with_nofile_limit(&mut command, nofile_limit);
         let child = command.spawn()?;
         Ok(Running { child, code: None })

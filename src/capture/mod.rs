@@ -111,6 +111,7 @@ pub fn capture(options: &Options, signals: &mut Signals, progress: &mut dyn Prog
 
     let mut spool = spool(options, &engine, &directory).map_err(Error::Run)?;
     let command = options.command.as_ref().map(|line| (line, engine.descriptor_limit));
+    let clock_offset = options.clock.offset_from_sampled().map_err(Error::Run)?;
     let run = run(&mut engine, &options.rules, command, &mut spool, signals, progress).map_err(Error::Run)?;
 
     let (cpus, offline, ring_size) = (engine.cpus.clone(), engine.offline.clone(), engine.ring_size);
@@ -118,7 +119,8 @@ pub fn capture(options: &Options, signals: &mut Signals, progress: &mut dyn Prog
     // Before the results are written: the kernel needs long, and the child is ready.
     let detaching = engine.detach();
     let detach_expected = detaching.expected();
-    let captured = Captured { table, selection, cpus, offline, ring_size, attach, detach_expected, run, spool, ids };
+    let captured =
+        Captured { table, selection, cpus, offline, ring_size, attach, detach_expected, run, spool, ids, clock_offset };
     let (written, command) = captured.write(options, &directory, signals, progress)?;
     Ok(Outcome { written, directory, command, detaching })
 }
@@ -202,14 +204,22 @@ fn note_what_differs(options: &Options, engine: &Attachment, table: &Table, prog
         progress.note(&format!("CPU {} went offline and is not captured", engine.offline));
     }
     if let [first, rest @ ..] = engine.refused.as_slice() {
-        let more = if rest.is_empty() { String::new() } else { format!(" and {} more (tracepoints.csv names them)", rest.len()) };
+        let more = if rest.is_empty() {
+            String::new()
+        } else {
+            format!(" and {} more (tracepoints.csv names them)", rest.len())
+        };
         let name = table.get(first.tpid).full_name();
         progress.note(&format!("the kernel refused {name}{more}: {}", first.reason));
     }
 }
 
 /// Waits for a detach; the user may stop waiting, which leaves the rest to the background. True if it is done.
-pub fn wait_for_detach(detaching: &mut Detaching, signals: &mut Signals, step: &mut dyn FnMut(usize)) -> io::Result<bool> {
+pub fn wait_for_detach(
+    detaching: &mut Detaching,
+    signals: &mut Signals,
+    step: &mut dyn FnMut(usize),
+) -> io::Result<bool> {
     let asked_before = signals.asked();
     let mut done = 0;
     loop {

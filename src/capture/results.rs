@@ -9,7 +9,7 @@ use crate::recording::{
     EventsSummary, SCHEMA, SelfSummary, TimingSummary, Tool, TracepointsSummary, accounts, write_groups,
     write_tracepoints,
 };
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolBlocks};
 use crate::stream::{Decoded, EventStream};
 use crate::tracefs::{Selection, Table};
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub struct Captured {
     pub spool: Spool,
     /// What the sample ids in them stand for.
     pub ids: SampleIds,
+    /// Nanoseconds from the clock of the samples to the one asked for.
+    pub clock_offset: i64,
 }
 
 /// What was written.
@@ -58,8 +60,11 @@ impl Captured {
     ) -> Result<(Written, Option<super::Running>), Error> {
         write_tracepoints(directory.file(recording::TRACEPOINTS)?, &self.table, &self.selection)?;
         write_groups(directory.file(recording::GROUPS)?, &self.table)?;
-        let Captured { table, selection, mut run, spool, ids, .. } = self;
-        let log = Log { limit: options.rules.events, table: &table }.write(spool, ids, directory, signals, progress)?;
+        let Captured { table, selection, mut run, spool, ids, clock_offset, .. } = self;
+        let total = spool.samples();
+        let stream = EventStream::new(spool.into_blocks().map_err(Error::Replay)?, ids, clock_offset);
+        let log =
+            Log { limit: options.rules.events, total, table: &table }.write(stream, directory, signals, progress)?;
 
         let books = Books::close(&log.decoded, &run.counted);
         let (captured, excluded, refused) = selection.counts();
@@ -76,6 +81,7 @@ impl Captured {
             cpus: self.cpus.as_slice().to_vec(),
             offline_cpus: self.offline.as_slice().to_vec(),
             clock: options.clock,
+            clock_offset_ns: clock_offset,
             command: options.command.as_ref().map(super::CommandLine::words),
             command_exit,
             arguments: options.arguments.clone(),
@@ -109,6 +115,8 @@ impl Captured {
 /// How the log is to be written.
 struct Log<'a> {
     limit: Option<u64>,
+    /// Samples in the stream.
+    total: u64,
     table: &'a Table,
 }
 
@@ -124,14 +132,11 @@ impl Log<'_> {
     /// Writes log.csv. Decoding goes on to the end even if the log ends before, because the books need it all.
     fn write(
         &self,
-        spool: Spool,
-        ids: SampleIds,
+        mut stream: EventStream<SpoolBlocks>,
         directory: &RecordingDir,
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Logged, Error> {
-        let total = spool.samples();
-        let mut stream = EventStream::new(spool.into_blocks().map_err(Error::Replay)?, ids);
         let mut log = LogWriter::new(directory.file(recording::LOG)?, self.table)?;
         let mut left = self.limit.unwrap_or(u64::MAX);
         let asked_before = signals.asked();
@@ -144,7 +149,7 @@ impl Log<'_> {
                 problem = full(log.write(&batch[..wanted]))?;
                 left -= wanted as u64;
             }
-            progress.writing(done, total);
+            progress.writing(done, self.total);
         }
         if problem.is_none() {
             problem = full(log.flush())?;

@@ -88,10 +88,14 @@ impl Signals {
 }
 
 /// A sleep until any of the descriptors is readable, or until `patience` is over.
-pub(super) fn wait_for_any<'a>(descriptors: impl Iterator<Item = BorrowedFd<'a>>, patience: Option<Duration>) -> io::Result<Vec<bool>> {
+pub(super) fn wait_for_any<'a>(
+    descriptors: impl Iterator<Item = BorrowedFd<'a>>,
+    patience: Option<Duration>,
+) -> io::Result<Vec<bool>> {
     let mut polled: Vec<_> = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
     // Rounded up, or the last fraction of a millisecond would be spent polling again and again.
-    let timeout = patience.map(|patience| PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX));
+    let timeout = patience
+        .map(|patience| PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX));
     match poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)) {
         Ok(_) | Err(Errno::EINTR) => Ok(polled.iter().map(|descriptor| descriptor.any().unwrap_or(false)).collect()),
         Err(errno) => Err(errno.into()),

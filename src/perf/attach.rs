@@ -221,15 +221,14 @@ impl<'a> Opening<'a> {
                 return Ok(true);
             }
         };
-        let call = |call| {
-            move |cause| Error::Call { call, tracepoint: tracepoint.full_name(), cpu, cause }
-        };
+        let call = |call| move |cause| Error::Call { call, tracepoint: tracepoint.full_name(), cpu, cause };
         sys::set_output(event.as_fd(), leader).map_err(call("redirect the output of"))?;
         if let Some(filter) = &self.filter
             && let Err(error) = sys::set_filter(event.as_fd(), filter)
         {
             // Unfiltered it would record the recorder itself.
-            self.refused.push(Refusal { tpid: tracepoint.tpid, reason: format!("no filter on it: {}", refusal(&error)) });
+            self.refused
+                .push(Refusal { tpid: tracepoint.tpid, reason: format!("no filter on it: {}", refusal(&error)) });
             return Ok(true);
         }
         self.events[index].push((Slot { tpid: tracepoint.tpid, cpu }, event));

@@ -8,9 +8,11 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// perf_event_open is not allowed to this user.
-    #[error("perf_event_open is not permitted: tracing all processes needs root or CAP_PERFMON{}; run with sudo, or \
+    #[error(
+        "perf_event_open is not permitted: tracing all processes needs root or CAP_PERFMON{}; run with sudo, or \
              `sudo setcap cap_perfmon,cap_sys_resource,cap_ipc_lock+ep <path of tp-perf>` (tracefs must be readable too)",
-            paranoid())]
+        paranoid()
+    )]
     NotPermitted,
     /// More descriptors than this process may have.
     #[error("this capture needs {needed} file descriptors ({tracepoints} tracepoints on {cpus} CPUs, one for each), and \
@@ -34,8 +36,10 @@ pub enum Error {
         needed: u64,
     },
     /// The kernel has no memory for another event.
-    #[error("the kernel has no memory for more events after {opened} (about 2 kB each): take fewer tracepoints (`-t`, `-x`) \
-             or fewer CPUs (`--cpus`)")]
+    #[error(
+        "the kernel has no memory for more events after {opened} (about 2 kB each): take fewer tracepoints (`-t`, `-x`) \
+             or fewer CPUs (`--cpus`)"
+    )]
     NoMemory {
         /// Events open by then.
         opened: usize,

@@ -15,6 +15,8 @@ pub use detach::{DETACH_PER_TRACEPOINT, Detaching};
 pub use engine::{Counted, Engine};
 pub use error::Error;
 pub use ids::{SampleIds, Slot};
-pub use limits::{Capabilities, DescriptorLimit, RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit, sysctl};
+pub use limits::{
+    Capabilities, DescriptorLimit, RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit, sysctl,
+};
 pub use ring::{Ring, Room};
 pub use sys::{Clock, Count};

@@ -45,14 +45,16 @@ impl Ring {
     /// # Errors
     /// If the control page does not describe a ring within the map.
     pub fn new(map: MmapRaw) -> io::Result<Self> {
-        let bad = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, format!("the ring's control page: {what}")));
+        let bad =
+            |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, format!("the ring's control page: {what}")));
         if map.len() < size_of::<ControlPage>() {
             return bad("is not all there");
         }
         let page = map.as_ptr().cast::<ControlPage>();
         // SAFETY: the map is at least a ControlPage long and page-aligned; the kernel sets both fields before mmap
         // returns and never again.
-        let (offset, size) = unsafe { ((&raw const (*page).data_offset).read(), (&raw const (*page).data_size).read()) };
+        let (offset, size) =
+            unsafe { ((&raw const (*page).data_offset).read(), (&raw const (*page).data_size).read()) };
         let (Ok(data_offset), Ok(data_size)) = (usize::try_from(offset), usize::try_from(size)) else {
             return bad("sizes are too large");
         };

@@ -5,6 +5,7 @@
 use memmap2::{MmapOptions, MmapRaw};
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::time::{ClockId, clock_gettime};
 use perf_event_open_sys::{bindings as abi, ioctls, perf_event_open};
 use std::ffi::CStr;
 use std::fmt;
@@ -31,14 +32,39 @@ pub enum Clock {
 }
 
 impl Clock {
-    fn id(self) -> i32 {
+    fn id(self) -> ClockId {
         match self {
-            Clock::Monotonic => libc::CLOCK_MONOTONIC,
-            Clock::MonotonicRaw => libc::CLOCK_MONOTONIC_RAW,
-            Clock::Boottime => libc::CLOCK_BOOTTIME,
-            Clock::Realtime => libc::CLOCK_REALTIME,
-            Clock::Tai => libc::CLOCK_TAI,
+            Clock::Monotonic => ClockId::CLOCK_MONOTONIC,
+            Clock::MonotonicRaw => ClockId::CLOCK_MONOTONIC_RAW,
+            Clock::Boottime => ClockId::CLOCK_BOOTTIME,
+            Clock::Realtime => ClockId::CLOCK_REALTIME,
+            Clock::Tai => ClockId::CLOCK_TAI,
         }
+    }
+
+    /// The clock that the kernel stamps the samples with. It refuses those for tracepoints that cannot be read in an NMI
+    /// (`perf_event_set_clock`), and they differ from CLOCK_MONOTONIC by a constant, until the clock is set or the machine
+    /// sleeps.
+    pub fn sampled(self) -> Clock {
+        match self {
+            Clock::Monotonic | Clock::Boottime | Clock::Realtime | Clock::Tai => Clock::Monotonic,
+            Clock::MonotonicRaw => Clock::MonotonicRaw,
+        }
+    }
+
+    /// Nanoseconds from the sampled clock to this one, now. 0 where they are the same.
+    pub fn offset_from_sampled(self) -> io::Result<i64> {
+        if self == self.sampled() {
+            return Ok(0);
+        }
+        let now = |clock: Clock| clock_gettime(clock.id()).map(|time| time.tv_sec() * 1_000_000_000 + time.tv_nsec());
+        let mut best = (i64::MAX, 0);
+        // Of several readings the one that took least is the most exact.
+        for _ in 0..16 {
+            let (before, there, after) = (now(self.sampled())?, now(self)?, now(self.sampled())?);
+            best = best.min((after - before, there - (before + after) / 2));
+        }
+        Ok(best.1)
     }
 }
 
@@ -101,7 +127,7 @@ pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io:
     attr.set_disabled(config.disabled.into());
     attr.set_sample_id_all(1);
     attr.set_use_clockid(1);
-    attr.clockid = config.clock.id();
+    attr.clockid = config.clock.sampled().id().as_raw();
     attr.set_watermark(1);
     attr.__bindgen_anon_2.wakeup_watermark = config.wakeup_watermark;
 

@@ -149,8 +149,11 @@ impl NewFile<'_> {
     /// Gives the file its name, at which it replaces any file there.
     pub fn finish(mut self) -> Result<(), Error> {
         let dir = &self.directory.dir;
-        renameat(dir, self.partial.as_str(), dir, self.name.as_str())
-            .map_err(|errno| Error::Io { verb: "name", path: self.path(), cause: errno.into() })?;
+        renameat(dir, self.partial.as_str(), dir, self.name.as_str()).map_err(|errno| Error::Io {
+            verb: "name",
+            path: self.path(),
+            cause: errno.into(),
+        })?;
         self.partial.clear();
         Ok(())
     }

@@ -136,7 +136,8 @@ mod tests {
         assert_eq!(log.finish().unwrap(), 2);
         let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
         assert!(text.starts_with("timestamp,tpid,gid,tracepoint name\n2069046799106,3,3,sched_switch\n"), "{text}");
-        let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(text.as_bytes()).records().map(Result::unwrap).collect();
+        let rows: Vec<csv::StringRecord> =
+            csv::Reader::from_reader(text.as_bytes()).records().map(Result::unwrap).collect();
         assert_eq!(rows[1].iter().collect::<Vec<_>>(), ["18446744073709551615", "2", "2", "a \"b\", c"]);
     }
 

@@ -27,6 +27,9 @@ pub struct Summary {
     pub offline_cpus: Vec<u32>,
     /// The clock of the log's timestamps.
     pub clock: Clock,
+    /// What was added to CLOCK_MONOTONIC for clocks that the kernel does not stamp samples with; taken once, at the
+    /// start.
+    pub clock_offset_ns: i64,
     /// COMMAND and its arguments, or null.
     pub command: Option<Vec<String>>,
     /// COMMAND's exit code (128 + n for signal n), or null while it was not over.
@@ -232,8 +235,11 @@ pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<Cp
 impl Summary {
     /// Writes it as JSON.
     pub fn write(&self, mut file: NewFile<'_>) -> Result<(), Error> {
-        let mut text = serde_json::to_vec_pretty(self)
-            .map_err(|error| Error::Io { verb: "encode", path: file.path(), cause: error.into() })?;
+        let mut text = serde_json::to_vec_pretty(self).map_err(|error| Error::Io {
+            verb: "encode",
+            path: file.path(),
+            cause: error.into(),
+        })?;
         text.push(b'\n');
         file.write(&text)?;
         file.finish()

@@ -1,7 +1,7 @@
 //! The short summary of a capture.
 
 use crate::recording::{EventsSummary, FILES, ResidualSummary, Summary, TracepointSummary};
-use crate::units::{Grouped, Seconds};
+use crate::units::{Count, Grouped, Seconds};
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -19,11 +19,11 @@ pub fn print_summary(summary: &Summary, directory: &Path, out: &mut dyn Write) -
     let rate = if capture.is_zero() { 0.0 } else { events.counted as f64 / capture.as_secs_f64() };
     writeln!(
         out,
-        "{bold}{} events{bold:#} in {} ({} a second), {} tracepoints on {}; stopped by {}",
-        Grouped(events.counted),
+        "{bold}{}{bold:#} in {} ({} a second), {} on {}; stopped by {}",
+        Count(events.counted, "event"),
         Seconds(capture),
         Grouped(rate as u64),
-        Grouped(summary.tracepoints.captured as u64),
+        Count(summary.tracepoints.captured as u64, "tracepoint"),
         cpus(&summary.cpus),
         stopped_by(summary),
     )?;
@@ -74,14 +74,26 @@ fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     }
     if lost > 0 {
         let share = 100.0 * lost as f64 / counted.max(1) as f64;
-        writeln!(out, "lost      {warning}{} ({share:.1} %){warning:#}: the rings were full. A larger --ring-size, or", Grouped(lost))?;
+        writeln!(
+            out,
+            "lost      {warning}{} ({share:.1} %){warning:#}: the rings were full. A larger --ring-size, or",
+            Grouped(lost)
+        )?;
         writeln!(out, "          fewer tracepoints (-t, -x), lose less.")?;
     }
     if late > 0 {
-        writeln!(out, "late      {warning}{}{warning:#}: came after their place in time had gone; not in log.csv", Grouped(late))?;
+        writeln!(
+            out,
+            "late      {warning}{}{warning:#}: came after their place in time had gone; not in log.csv",
+            Grouped(late)
+        )?;
     }
     if unknown > 0 {
-        writeln!(out, "unknown   {warning}{}{warning:#}: samples that belong to no event of this capture", Grouped(unknown))?;
+        writeln!(
+            out,
+            "unknown   {warning}{}{warning:#}: samples that belong to no event of this capture",
+            Grouped(unknown)
+        )?;
     }
     Ok(())
 }
@@ -93,7 +105,7 @@ fn print_log(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         (true, false) => "the first ones in time order, as asked for",
         (false, _) => "cut short",
     };
-    writeln!(out, "log       {} events: {which}", Grouped(logged))
+    writeln!(out, "log       {}: {which}", Count(logged, "event"))
 }
 
 fn stopped_by(summary: &Summary) -> String {

@@ -22,7 +22,10 @@ pub enum Error {
         cause: io::Error,
     },
     /// tracefs is nowhere mounted and could not be mounted for this process.
-    #[error("tracefs is not mounted, and mounting it for this process alone failed ({step}: {cause}){}", cure_for_mounting(cause))]
+    #[error(
+        "tracefs is not mounted, and mounting it for this process alone failed ({step}: {cause}){}",
+        cure_for_mounting(cause)
+    )]
     Mount {
         /// The system call that failed.
         step: &'static str,

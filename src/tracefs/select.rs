@@ -187,8 +187,7 @@ fn nearest(table: &Table, pattern: &str) -> Vec<String> {
                 (group, "") => strsim::jaro_winkler(group, &tracepoint.group),
                 _ => strsim::jaro_winkler(&wanted, &tracepoint.full_name()),
             };
-            let shown =
-                if wanted_name.is_empty() { format!("{}:*", tracepoint.group) } else { tracepoint.full_name() };
+            let shown = if wanted_name.is_empty() { format!("{}:*", tracepoint.group) } else { tracepoint.full_name() };
             (score, shown)
         })
         .filter(|(score, _)| *score >= ALIKE)
@@ -243,7 +242,8 @@ mod tests {
             exclude: patterns(&["softirq_exit"]),
             ..Default::default()
         };
-        let expected = ["irq:softirq_entry", "sched:sched_process_fork", "sched:sched_switch", "syscalls:sys_enter_read"];
+        let expected =
+            ["irq:softirq_entry", "sched:sched_process_fork", "sched:sched_switch", "syscalls:sys_enter_read"];
         assert_eq!(captured(request), expected);
     }
 

@@ -102,9 +102,9 @@ fn folders(path: &Path) -> Result<Vec<String>, Error> {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
                 let name = entry.file_name().into_string();
-                names.push(name.map_err(|name| {
-                    io::Error::new(io::ErrorKind::InvalidData, format!("{name:?} is not UTF-8"))
-                })?);
+                names.push(
+                    name.map_err(|name| io::Error::new(io::ErrorKind::InvalidData, format!("{name:?} is not UTF-8")))?,
+                );
             }
         }
         Ok(names)

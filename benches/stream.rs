@@ -1,0 +1,112 @@
+//! How many events a second go from bytes to time order, and from there to log.csv.
+//!
+//! `cargo bench` prints for each number of rings the throughput in elements (events) a second; the cost per event grows
+//! with the logarithm of the rings, and not with the number of events.
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::io;
+use tp_perf::merge::Event;
+use tp_perf::perf::record::{finished_round, push_sample};
+use tp_perf::perf::{SampleIds, Slot};
+use tp_perf::recording::{LogWriter, RecordingDir};
+use tp_perf::spool::Blocks;
+use tp_perf::stream::EventStream;
+use tp_perf::tracefs::Table;
+
+/// As many as are captured by default on Linux 6.18.
+const TRACEPOINTS: u32 = 1568;
+const ROUND: u64 = 200_000;
+
+/// Bytes in memory, given in blocks of 4 MiB as the spool gives them.
+struct Bytes<'a>(std::slice::Chunks<'a, u8>);
+
+impl Blocks for Bytes<'_> {
+    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+        Ok(self.0.next())
+    }
+}
+
+/// A cheap generator of numbers that look random, the same in every run (xorshift64).
+fn random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+fn id(ring: u32, tracepoint: u32) -> u64 {
+    5_000 + u64::from(tracepoint * 1024 + ring)
+}
+
+fn ids(rings: u32) -> SampleIds {
+    // A table of all ids would be larger than any cache at 1024 rings, as it is in truth.
+    let slots = (0..TRACEPOINTS).flat_map(|t| (0..rings).map(move |cpu| (id(cpu, t), Slot { tpid: t + 1, cpu })));
+    SampleIds::new(&slots.collect::<Vec<_>>())
+}
+
+/// Rounds of events in which the rings take turns at random and few tracepoints make most events.
+fn bytes(rings: u32, events: u64) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15;
+    let mut out = Vec::new();
+    for start in (0..events).step_by(ROUND as usize) {
+        let mut round = vec![Vec::new(); rings as usize];
+        for n in start..events.min(start + ROUND) {
+            let r = random(&mut state);
+            let ring = (r % u64::from(rings)) as u32;
+            let tracepoint = ((r >> 32) % u64::from(TRACEPOINTS)).min((r >> 20) % 64) as u32;
+            push_sample(&mut round[ring as usize], id(ring, tracepoint), 1_000_000_000 + n * 800);
+        }
+        out.extend(round.concat());
+        out.extend(finished_round());
+    }
+    out
+}
+
+fn decode_and_merge(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode_and_merge");
+    group.sample_size(10);
+    let cases = [(2, 1_000_000), (16, 1_000_000), (128, 1_000_000), (1024, 1_000_000), (2, 100_000), (2, 10_000_000)];
+    for (rings, events) in cases {
+        let (bytes, ids) = (bytes(rings, events), ids(rings));
+        group.throughput(Throughput::Elements(events));
+        group.bench_function(BenchmarkId::new(format!("{rings}_rings"), events), |bencher| {
+            bencher.iter_batched(
+                || EventStream::new(Bytes(bytes.chunks(4 << 20)), ids.clone(), 0),
+                |mut stream| {
+                    let mut count = 0;
+                    while let Some(batch) = stream.next_batch().unwrap() {
+                        count += black_box(batch).len();
+                    }
+                    assert_eq!(count as u64, events);
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+fn write_csv(criterion: &mut Criterion) {
+    const EVENTS: u64 = 1_000_000;
+    let entries =
+        (0..TRACEPOINTS).map(|n| (format!("group_{}", n / 20), format!("a_tracepoint_name_{n}"), u64::from(n)));
+    let table = Table::from_entries(entries.collect());
+    let event = |n| Event { time: 2_069_046_799_106 + n * 800, cpu: 0, tpid: (n % u64::from(TRACEPOINTS)) as u32 + 1 };
+    let events: Vec<_> = (0..EVENTS).map(event).collect();
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let directory = RecordingDir::create(&folder.path().join("rec"), false).unwrap();
+    let mut group = criterion.benchmark_group("write_csv");
+    group.throughput(Throughput::Elements(EVENTS)).sample_size(10);
+    group.bench_function("rows", |bencher| {
+        bencher.iter(|| {
+            let mut log = LogWriter::new(directory.file("log.csv").unwrap(), &table).unwrap();
+            log.write(&events).unwrap();
+            assert_eq!(log.finish().unwrap(), EVENTS);
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decode_and_merge, write_csv);
+criterion_main!(benches);

@@ -1,0 +1,71 @@
+//! Known numbers of known events, and books that balance.
+
+use crate::Test;
+use crate::rig::{Load, RENAME, Rig, nothing_more};
+use tp_perf::cpus::CpuList;
+
+pub const TESTS: &[Test] = &[
+    ("a_thousand_hits_are_a_thousand_events", nothing_more, a_thousand_hits),
+    ("a_million_hits_are_a_million_events_beside_other_load", nothing_more, a_million_hits),
+    ("small_rings_lose_events_and_the_books_balance_to_the_last", nothing_more, small_rings),
+    ("under_full_load_of_all_cpus_no_hit_of_an_ordinary_task_is_unaccounted", nothing_more, full_load),
+];
+
+/// COMMAND's exec renames it too, before the storm begins.
+const EXEC: u64 = 1;
+
+fn exactly(rig: &Rig, number: u64) {
+    let cpu = *CpuList::online().unwrap().as_slice().last().unwrap();
+    let recording = rig.storm(&["--force"], number, Some(cpu));
+    let expected = number + EXEC;
+    assert_eq!(recording.account(RENAME)["recorded"], expected);
+    assert_eq!(recording.account(RENAME)["counted"], expected);
+    assert_eq!(recording.rows.len() as u64, expected);
+    assert!(recording.on_cpu(cpu, "recorded") >= number, "{}", recording.summary["per_cpu"]);
+    assert!(recording.rows.is_sorted_by_key(|row| row.0));
+    assert!(recording.rows.iter().all(|row| row.3 == "task_rename"));
+    for field in ["lost", "late", "residual", "unknown"] {
+        assert_eq!(recording.events(field), 0, "{field}");
+    }
+}
+
+fn a_thousand_hits() {
+    exactly(&Rig::new(), 1_000);
+}
+
+fn a_million_hits() {
+    let _load: Vec<_> = CpuList::online().unwrap().as_slice().iter().map(|_| Load::busy()).collect();
+    exactly(&Rig::new(), 1_000_000);
+}
+
+fn small_rings() {
+    let number = 300_000;
+    let recording = Rig::new().storm(&["--ring-size", "4K"], number, None);
+    let account = recording.account(RENAME);
+    let field = |name: &str| account[name].as_u64().unwrap();
+    assert_eq!(field("counted"), number + EXEC);
+    assert!(field("lost") > 0, "a ring of one page loses events in a storm: {account}");
+    assert_eq!(field("recorded") + field("lost"), field("counted"));
+    assert_eq!(account["residual"], 0);
+    assert_eq!(recording.rows.len() as u64, field("recorded"));
+    assert_eq!(recording.summary["ring_size"], 4096);
+}
+
+fn full_load() {
+    let loads: Vec<_> = CpuList::online().unwrap().as_slice().iter().map(|cpu| Load::on(*cpu)).collect();
+    let rig = Rig::new();
+    let recording = rig.run(rig.command(&["-t", RENAME, "-t", "irq:softirq_entry", "-d", "1s", "--ring-size", "32M"]));
+    drop(loads);
+    assert_eq!(recording.account(RENAME)["residual"], 0, "{}", recording.summary["residuals"]);
+    assert_eq!(recording.events("lost"), 0);
+    // Interrupts may hit tasks whose samples the kernel keeps to itself; then each such account is listed, and they add
+    // up to the whole.
+    let listed = recording.summary["residuals"].as_array().unwrap();
+    assert_eq!(
+        listed.iter().map(|account| account["residual"].as_i64().unwrap()).sum::<i64>(),
+        recording.events("residual")
+    );
+    for cpu in CpuList::online().unwrap().as_slice() {
+        assert!(recording.on_cpu(*cpu, "recorded") > 1_000, "{}", recording.summary["per_cpu"]);
+    }
+}
