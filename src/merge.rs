@@ -152,8 +152,11 @@ mod tests {
         Event { time, cpu, tpid }
     }
 
-    /// Feeds rounds of `(queue, event)` and gives all that came out, and how much was late.
-    fn merged(queues: usize, rounds: &[Vec<(usize, Event)>]) -> (Vec<Event>, u64) {
+    /// What one round takes, as (queue, event).
+    type Round = Vec<(usize, Event)>;
+
+    /// Feeds rounds and gives all that came out, and how much was late.
+    fn merged(queues: usize, rounds: &[Round]) -> (Vec<Event>, u64) {
         let mut merge = Merge::new(queues);
         let mut out = Vec::new();
         for round in rounds {
@@ -214,7 +217,7 @@ mod tests {
 
     /// Rounds as a machine makes them: each CPU's events are stamped in order but published with a delay below the
     /// bound, and each round takes what is published when it reaches the CPU's ring.
-    fn machine() -> impl Strategy<Value = (usize, Vec<Vec<(usize, Event)>>, Vec<Event>)> {
+    fn machine() -> impl Strategy<Value = (usize, Vec<Round>, Vec<Event>)> {
         const ROUND: u64 = 100;
         (1usize..20, proptest::collection::vec((0usize..20, 0u64..2_000, 0u64..ROUND), 0..300)).prop_map(
             |(cpus, raw)| {
