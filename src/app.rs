@@ -6,7 +6,7 @@ use crate::doctor::doctor;
 use crate::list::list;
 use crate::recording;
 use crate::terminal::{TerminalProgress, print_summary};
-use crate::units::{Count, Seconds};
+use crate::units::Count;
 use anyhow::Context;
 use clap::CommandFactory;
 use std::io::{self, Write};
@@ -73,10 +73,10 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     }
     if detaching.pid().is_some() {
         progress.note(&format!(
-            "detaching {} in the background (process {}), about {}",
+            "detaching {} in the background: about {} s (pid {})",
             Count(tracepoints as u64, "tracepoint"),
+            detaching.expected().as_secs().max(1),
             detaching.pid().unwrap_or_default(),
-            Seconds(detaching.expected()),
         ));
     }
     if written.summary.timing_ns.detach.is_some() || written.summary.command_exit.is_some() {

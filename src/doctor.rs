@@ -296,3 +296,79 @@ fn available_memory(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? << 10)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine on which everything is allowed.
+    fn machine() -> Machine {
+        Machine {
+            kernel: "6.18.0".to_owned(),
+            tracefs: Ok((Origin::Found, 2307)),
+            paranoid: Some(2),
+            capabilities: Capabilities::in_status("CapEff: 000001ffffffffff"),
+            trial: Ok(()),
+            descriptors: DescriptorLimit { soft: 1024, hard: 524_288, nr_open: 1 << 20 },
+            perf_mlock: Some(516 << 10),
+            memlock: 8 << 20,
+            online: "0-127".parse().unwrap(),
+            memory: Some(64 << 30),
+        }
+    }
+
+    fn needs() -> Needs {
+        Needs { tracepoints: 1568, cpus: "0-1".parse().unwrap(), ring_size: 8 << 20 }
+    }
+
+    /// The cure of the check of this name, which must not be good.
+    fn cure(name: &str, machine: &Machine, needs: &Needs) -> String {
+        let checks = diagnose(machine, needs);
+        let check = checks.iter().find(|check| check.name == name).unwrap();
+        match &check.verdict {
+            Verdict::Less(cure) | Verdict::Bad(cure) => cure.clone(),
+            Verdict::Good => panic!("{name} is good: {}", check.finding),
+        }
+    }
+
+    #[test]
+    fn a_machine_that_allows_everything_is_good() {
+        assert!(diagnose(&machine(), &needs()).iter().all(|check| check.verdict == Verdict::Good));
+    }
+
+    #[test]
+    fn every_shortfall_comes_with_the_command_that_cures_it() {
+        let nobody = Capabilities::in_status("");
+        let many = Needs { cpus: "0-127".parse().unwrap(), ..needs() };
+        let of = |change: fn(&mut Machine)| {
+            let mut machine = machine();
+            change(&mut machine);
+            machine
+        };
+        let tracefs = of(|machine| machine.tracefs = Err("tracefs is not mounted".to_owned()));
+        assert!(cure("tracefs", &tracefs, &needs()).contains("not mounted"));
+        let refused = of(|machine| machine.trial = Err("Permission denied".to_owned()));
+        assert!(cure("perf_event_open", &refused, &needs()).contains("sudo setcap cap_perfmon"));
+        let old = of(|machine| machine.kernel = "5.15.0-58-generic".to_owned());
+        assert!(cure("kernel", &old, &needs()).contains("before Linux 6.0"));
+        let poor = of(|machine| machine.memory = Some(64 << 20));
+        assert!(cure("memory", &poor, &needs()).contains("--ring-size"));
+        let far = Needs { cpus: "500".parse().unwrap(), ..needs() };
+        assert!(cure("CPUs", &machine(), &far).contains("--cpus"));
+
+        let user = Machine { capabilities: nobody, online: "0-1".parse().unwrap(), ..machine() };
+        assert!(
+            cure("ring memory", &user, &needs()).contains("sysctl kernel.perf_event_mlock_kb=8196")
+                || page_size() != 4096
+        );
+        let user = Machine { descriptors: DescriptorLimit { hard: 4096, ..user.descriptors }, ..user };
+        assert!(cure("descriptors", &user, &many).contains("`ulimit -n 200896` as root"));
+        let small = of(|machine| machine.descriptors.nr_open = 100_000);
+        let cure_of_small = cure(
+            "descriptors",
+            &Machine { descriptors: DescriptorLimit { hard: 4096, ..small.descriptors }, ..small },
+            &many,
+        );
+        assert!(cure_of_small.contains("sudo sysctl fs.nr_open=200896"), "{cure_of_small}");
+    }
+}

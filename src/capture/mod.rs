@@ -155,7 +155,7 @@ fn attach(
         cpus,
         clock: options.clock,
         ring_size: options.ring_size,
-        exclude_thread: (!options.include_self).then(|| nix::unistd::gettid().as_raw()),
+        exclude_thread: excludes_self(options).then(|| nix::unistd::gettid().as_raw()),
     };
     let mut steps = 0usize;
     let attachment = perf::attach(&request, &mut |open, total| {
@@ -191,7 +191,24 @@ fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
     share.map_or(half, |bytes| half.min(bytes / cpus.max(1))).max(perf::sys::page_size())
 }
 
+/// Whether tp-perf's own hits are filtered out. The filter compares thread ids as the kernel itself numbers them, which a
+/// process in a PID namespace (a container) cannot know.
+fn excludes_self(options: &Options) -> bool {
+    !options.include_self && in_initial_pid_namespace()
+}
+
+fn in_initial_pid_namespace() -> bool {
+    /// The inode of the first PID namespace is a constant of the kernel (`PROC_PID_INIT_INO`).
+    const INITIAL: &str = "pid:[4026531836]";
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL)
+}
+
 fn note_what_differs(options: &Options, engine: &Attachment, table: &Table, progress: &mut dyn Progress) {
+    if !options.include_self && !excludes_self(options) {
+        progress.note(
+            "in a PID namespace tp-perf cannot tell the kernel which thread to leave out: its own events are recorded too",
+        );
+    }
     if engine.ring_size != options.ring_size {
         progress.note(&format!(
             "the kernel refused rings of {} per CPU; they have {} (events are lost sooner under load; more memory for \

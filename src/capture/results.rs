@@ -99,7 +99,7 @@ impl Captured {
                 detach_expected: nanoseconds(self.detach_expected),
             },
             own: SelfSummary {
-                excluded: !options.include_self,
+                excluded: super::excludes_self(options),
                 pid: std::process::id() as i32,
                 cpu_ns: nanoseconds(run.own_cpu),
             },

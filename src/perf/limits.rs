@@ -86,7 +86,8 @@ impl Capabilities {
         Self::in_status(&status)
     }
 
-    fn in_status(status: &str) -> Self {
+    /// Reads the text of `/proc/<pid>/status`.
+    pub fn in_status(status: &str) -> Self {
         let mask = status
             .lines()
             .find_map(|line| line.strip_prefix("CapEff:"))

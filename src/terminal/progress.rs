@@ -27,28 +27,33 @@ impl TerminalProgress {
     }
 
     fn steps(&mut self, what: &'static str, of: &'static str, done: u64, total: u64) {
-        let bar = self.bar(|| {
-            let bar = ProgressBar::new(total);
-            bar.set_style(style("{prefix:>11} {wide_bar} {msg}"));
-            bar.set_prefix(what);
-            bar
-        });
-        if let Some(bar) = bar {
-            bar.set_position(done.min(total));
-            bar.set_message(format!("{} of {} {of}", Grouped(done), Grouped(total)));
-        }
+        self.show(what, Some(total), done.min(total), format!("{} of {} {of}", Grouped(done), Grouped(total)));
     }
 
-    fn bar(&mut self, make: impl FnOnce() -> ProgressBar) -> Option<&ProgressBar> {
+    /// Shows how far a phase is, of how much if that is known.
+    fn show(&mut self, phase: &'static str, total: Option<u64>, done: u64, message: String) {
         if self.quiet {
-            return None;
+            return;
         }
-        Some(self.bar.get_or_insert_with(|| {
-            let bar = make();
+        let is_new = self.bar.is_none();
+        let bar = self.bar.get_or_insert_with(|| match total {
+            Some(total) => hidden(Some(total), "{prefix:>11} [{wide_bar}] {msg}"),
+            None => hidden(None, "{prefix:>11} {spinner} {msg}"),
+        });
+        bar.set_prefix(phase);
+        bar.set_message(message);
+        bar.set_position(done);
+        if is_new {
+            // Only now is there something to draw.
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWINGS_PER_SECOND));
-            bar
-        }))
+            bar.tick();
+        }
     }
+}
+
+fn hidden(total: Option<u64>, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("the templates are constant and tested");
+    ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden()).with_style(style.progress_chars("#>-"))
 }
 
 impl Progress for TerminalProgress {
@@ -58,20 +63,16 @@ impl Progress for TerminalProgress {
 
     fn capturing(&mut self, samples: u64, elapsed: Duration) {
         let StopRules { events, duration } = self.rules;
-        let bar = self.bar(|| match (events, duration) {
-            (Some(events), _) => ProgressBar::new(events).with_style(style("  capturing {wide_bar} {msg}")),
-            (None, Some(duration)) => {
-                ProgressBar::new(duration.as_millis() as u64).with_style(style("  capturing {wide_bar} {msg}"))
-            }
-            (None, None) => ProgressBar::no_length().with_style(style("  capturing {spinner} {msg}")),
-        });
-        let Some(bar) = bar else { return };
-        bar.set_position(match events {
-            Some(events) => samples.min(events),
-            None => elapsed.as_millis() as u64,
-        });
         let stop = if events.is_none() && duration.is_none() { " (Ctrl-C stops)" } else { "" };
-        bar.set_message(format!("{} events, {}{stop}", Grouped(samples), Seconds(elapsed)));
+        let message = format!("{} events, {}{stop}", Grouped(samples), Seconds(elapsed));
+        let milliseconds = |duration: Duration| duration.as_millis() as u64;
+        match (events, duration) {
+            (Some(events), _) => self.show("capturing", Some(events), samples.min(events), message),
+            (None, Some(duration)) => {
+                self.show("capturing", Some(milliseconds(duration)), milliseconds(elapsed.min(duration)), message);
+            }
+            (None, None) => self.show("capturing", None, milliseconds(elapsed), message),
+        }
     }
 
     fn writing(&mut self, done: u64, total: u64) {
@@ -94,10 +95,6 @@ impl Progress for TerminalProgress {
             None => print(),
         }
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates are constant and tested")
 }
 
 #[cfg(test)]

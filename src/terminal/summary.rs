@@ -17,16 +17,10 @@ pub fn print_summary(summary: &Summary, directory: &Path, out: &mut dyn Write) -
     let events = &summary.events;
     let capture = Duration::from_nanos(summary.timing_ns.capture);
     let rate = if capture.is_zero() { 0.0 } else { events.counted as f64 / capture.as_secs_f64() };
-    writeln!(
-        out,
-        "{bold}{}{bold:#} in {} ({} a second), {} on {}; stopped by {}",
-        Count(events.counted, "event"),
-        Seconds(capture),
-        Grouped(rate as u64),
-        Count(summary.tracepoints.captured as u64, "tracepoint"),
-        cpus(&summary.cpus),
-        stopped_by(summary),
-    )?;
+    let (taken, rate) = (Seconds(capture), Grouped(rate as u64));
+    writeln!(out, "{bold}{}{bold:#} in {taken} ({rate} a second)", Count(events.counted, "event"))?;
+    let captured = Count(summary.tracepoints.captured as u64, "tracepoint");
+    writeln!(out, "{captured} on {}, stopped by {}", cpus(&summary.cpus), stopped_by(summary))?;
     if events.counted > 0 {
         writeln!(out)?;
         print_top(out, "tracepoint", top(per_name(&summary.per_tracepoint, |name| name)), events.counted)?;
@@ -39,7 +33,8 @@ pub fn print_summary(summary: &Summary, directory: &Path, out: &mut dyn Write) -
     let share = 100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE);
     let hidden = if summary.own.excluded { "; what it did then is not recorded" } else { ", and is recorded too" };
     writeln!(out, "self      tp-perf itself ran {share:.1} % of the time{hidden}")?;
-    writeln!(out, "files     {bold}{}{bold:#}: {}", directory.display(), FILES.join(", "))
+    writeln!(out, "files     {bold}{}{bold:#}", directory.join("").display())?;
+    writeln!(out, "          {}", FILES.join(", "))
 }
 
 fn print_top(out: &mut dyn Write, what: &str, top: Vec<(&str, u64)>, total: u64) -> io::Result<()> {
@@ -62,8 +57,8 @@ fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             let sign = if residual < 0 { '−' } else { '+' };
             let off = Grouped(residual.unsigned_abs());
             writeln!(out, "books     {warning}{equation} {sign} {off} unaccounted{warning:#}")?;
-            writeln!(out, "          The kernel counted these hits but neither wrote a sample nor reported a")?;
-            writeln!(out, "          loss: they are in the counts, not in log.csv. Most of them:")?;
+            writeln!(out, "          The kernel counted these hits, but neither wrote samples for them nor")?;
+            writeln!(out, "          reported them lost: they are in the counts, not in log.csv. Most are")?;
             for ResidualSummary { residual, name, cpu, .. } in summary.residuals.iter().take(3) {
                 writeln!(out, "          {:>12}  {name} on CPU {cpu}", Grouped(residual.unsigned_abs()))?;
             }
