@@ -3,6 +3,11 @@
 //! The kernel increments an event's counter before it tries to write the sample, so `counted = recorded + lost` as a
 //! rule. Where it does not hold, the difference is the **residual**: hits that the kernel counted but wrote no sample
 //! for, without reporting a loss. It is never folded into the other numbers.
+//!
+//! The counters of a few tracepoints add up nanoseconds and not hits ([`Tracepoint::is_weighted`]); for those nobody
+//! counts hits, and `counted` is `recorded + lost` by definition.
+//!
+//! [`Tracepoint::is_weighted`]: crate::tracefs::Tracepoint::is_weighted
 
 use crate::perf::{Counted, Slot};
 use crate::stream::Decoded;
@@ -54,9 +59,10 @@ impl Books {
         let recorded: HashMap<Slot, u64> = decoded.samples.iter().copied().collect();
         let accounts: Vec<(Slot, Account)> = counted
             .iter()
-            .map(|Counted { slot, count, .. }| {
+            .map(|Counted { slot, count, weighted, .. }| {
                 let recorded = recorded.get(slot).copied().unwrap_or(0);
-                (*slot, Account { recorded, lost: count.lost, counted: count.value })
+                let counted = if *weighted { recorded + count.lost } else { count.value };
+                (*slot, Account { recorded, lost: count.lost, counted })
             })
             .collect();
         let lost_per_tracepoint = counted.iter().all(|counted| counted.lost_known);
@@ -132,6 +138,7 @@ mod tests {
             slot,
             count: Count { value, lost: if lost_known { lost } else { 0 } },
             lost_known,
+            weighted: false,
         };
         let counted = [counted(slot(1, 0), 13, 3), counted(slot(1, 1), 9, 0), counted(slot(2, 1), 1, 0)];
         Books::close(&decoded, &counted)
@@ -147,6 +154,14 @@ mod tests {
         let off: Vec<_> = books.unbalanced().into_iter().map(|(slot, account)| (slot, account.residual())).collect();
         assert_eq!(off, [(slot(1, 1), 4), (slot(2, 1), 1)]);
         assert_eq!(books.total_late(), 1);
+    }
+
+    #[test]
+    fn a_counter_of_nanoseconds_is_not_taken_for_hits() {
+        let decoded = Decoded { samples: vec![(slot(1, 0), 10)], ..Default::default() };
+        let count = Count { value: 123_456_789, lost: 2 };
+        let books = Books::close(&decoded, &[Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }]);
+        assert_eq!(books.total(), Account { recorded: 10, lost: 2, counted: 12 });
     }
 
     #[test]

@@ -97,6 +97,7 @@ impl Machine {
             source: Source::Dummy,
             clock: Clock::Monotonic,
             disabled: true,
+            weighted: false,
             wakeup_watermark: 0,
             read_lost: false,
         };

@@ -118,6 +118,7 @@ fn machine(cpus: u32, rounds: u64, per_round: u64) -> Simulated {
         slot: *slot,
         count: Count { value, lost: 0 },
         lost_known: true,
+        weighted: false,
     });
     Simulated {
         counted: counted.collect(),

@@ -60,6 +60,8 @@ pub struct Attachment {
     ids: SampleIds,
     guardian: Option<Guardian>,
     lost_known: bool,
+    /// The tracepoints whose counters do not count hits.
+    weighted: Vec<u32>,
     /// The CPUs attached to.
     pub cpus: CpuList,
     /// The CPUs that went offline before they could be attached to.
@@ -162,6 +164,7 @@ impl<'a> Opening<'a> {
             source,
             clock: self.request.clock,
             disabled,
+            weighted: false,
             wakeup_watermark: u32::try_from(self.request.wakeup_watermark.min(self.ring_size / 2)).unwrap_or(u32::MAX),
             read_lost: self.read_lost,
         }
@@ -206,7 +209,10 @@ impl<'a> Opening<'a> {
             return Ok(true);
         }
         let leader = self.leaders.last().expect("the CPU's leader is open").as_fd();
-        let config = self.config(Source::Tracepoint(tracepoint.tracefs_id), false);
+        let config = EventConfig {
+            weighted: tracepoint.is_weighted(),
+            ..self.config(Source::Tracepoint(tracepoint.tracefs_id), false)
+        };
         let event = match sys::open(config, cpu, Some(leader)) {
             Ok(event) => event,
             Err(error) if is_offline(&error, cpu) => {
@@ -285,6 +291,7 @@ impl<'a> Opening<'a> {
             ids: SampleIds::new(&pairs),
             guardian,
             lost_known: self.read_lost,
+            weighted: self.request.tracepoints.iter().filter(|t| t.is_weighted()).map(|t| t.tpid).collect(),
             offline: self.request.cpus.without(&cpus),
             cpus,
             refused: self.refused,
@@ -326,7 +333,8 @@ impl Engine for Attachment {
             .zip(self.ids.slots())
             .map(|(event, slot)| {
                 let count = sys::read_count(event.as_fd(), self.lost_known)?;
-                Ok(Counted { slot: *slot, count, lost_known: self.lost_known })
+                let weighted = self.weighted.contains(&slot.tpid);
+                Ok(Counted { slot: *slot, count, lost_known: self.lost_known, weighted })
             })
             .collect()
     }

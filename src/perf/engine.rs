@@ -38,4 +38,6 @@ pub struct Counted {
     pub count: Count,
     /// Whether `count.lost` is known (Linux 6.0 and later).
     pub lost_known: bool,
+    /// Whether `count.value` adds up weights and not hits.
+    pub weighted: bool,
 }

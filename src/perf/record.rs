@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   u32 type │ u16 misc │ u16 size │ size − 8 bytes of body
-//!   SAMPLE (24 bytes)       u64 sample id │ u64 time
+//!   SAMPLE (24 bytes)       u64 sample id │ u64 time │ …
 //!   LOST                    u64 sample id │ u64 lost │ …
 //!   FINISHED_ROUND (8)      all rings have been taken from once since the last one
 //! ```

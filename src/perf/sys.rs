@@ -100,6 +100,9 @@ pub struct EventConfig {
     pub disabled: bool,
     /// Bytes in the ring after which a poller is woken; matters on the event that owns the ring.
     pub wakeup_watermark: u32,
+    /// A hit may weigh more than 1. Without the weight in its sample (PERF_SAMPLE_PERIOD, which makes it 32 bytes) the kernel
+    /// would write as many samples as it weighs.
+    pub weighted: bool,
     /// Ask for the number of lost samples on read (PERF_FORMAT_LOST, Linux 6.0).
     pub read_lost: bool,
 }
@@ -122,7 +125,8 @@ pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io:
         Source::Tracepoint(id) => (abi::PERF_TYPE_TRACEPOINT, id),
     };
     attr.__bindgen_anon_1.sample_period = 1;
-    attr.sample_type = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME);
+    let weight = if config.weighted { abi::PERF_SAMPLE_PERIOD } else { 0 };
+    attr.sample_type = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME | weight);
     attr.read_format = if config.read_lost { u64::from(abi::PERF_FORMAT_LOST) } else { 0 };
     attr.set_disabled(config.disabled.into());
     attr.set_sample_id_all(1);

@@ -144,6 +144,8 @@ pub struct TracepointSummary {
     pub counted: u64,
     /// Null where `lost` is.
     pub residual: Option<i64>,
+    /// Whether the kernel's counter adds up nanoseconds and not hits; `counted` is then recorded + lost.
+    pub weighted: bool,
 }
 
 /// One CPU's account.
@@ -211,6 +213,7 @@ pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<Cp
         lost: lost_known.then_some(account.lost),
         counted: account.counted,
         residual: lost_known.then(|| account.residual()),
+        weighted: table.get(tpid).is_weighted(),
     });
     let cpus = books.per_cpu().iter().map(|(cpu, account)| CpuSummary {
         cpu: *cpu,

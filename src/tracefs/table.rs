@@ -24,6 +24,13 @@ impl Tracepoint {
     pub fn full_name(&self) -> String {
         format!("{}:{}", self.group, self.name)
     }
+
+    /// Whether perf's counter adds up something else than hits for this tracepoint: those of the scheduler's statistics
+    /// give it the nanoseconds that they tell of (`__perf_count` in include/trace/events/sched.h). The kernel says so
+    /// nowhere, and has no others.
+    pub fn is_weighted(&self) -> bool {
+        self.group == "sched" && self.name.starts_with("sched_stat_")
+    }
 }
 
 /// All tracepoints of one kernel, in the order of their tpid.

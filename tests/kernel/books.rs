@@ -9,7 +9,27 @@ pub const TESTS: &[Test] = &[
     ("a_million_hits_are_a_million_events_beside_other_load", nothing_more, a_million_hits),
     ("small_rings_lose_events_and_the_books_balance_to_the_last", nothing_more, small_rings),
     ("under_full_load_of_all_cpus_no_hit_of_an_ordinary_task_is_unaccounted", nothing_more, full_load),
+    ("a_hit_that_weighs_more_than_one_is_one_event", schedstat, weighted),
 ];
+
+const WEIGHTED: &str = "sched:sched_stat_runtime";
+
+fn schedstat() -> Result<(), String> {
+    let listed =
+        tp_perf::tracefs::Tracefs::open().unwrap().root().join("events").join(WEIGHTED.replace(':', "/")).exists();
+    if listed { Ok(()) } else { Err(format!("the tracepoint {WEIGHTED}")) }
+}
+
+fn weighted() {
+    let _load = Load::busy();
+    let rig = Rig::new();
+    let recording = rig.run(rig.command(&["-t", WEIGHTED, "-t", RENAME, "--cpus", "0", "-n", "200"]));
+    let account = recording.account(WEIGHTED);
+    assert!(account["recorded"].as_u64().unwrap() >= 150, "{account}");
+    assert_eq!((&account["weighted"], &account["counted"]), (&true.into(), &account["recorded"]));
+    // On one CPU no two hits have the same time; copies of one hit do.
+    assert!(recording.rows.windows(2).all(|rows| rows[0].0 < rows[1].0), "a hit is more than one event");
+}
 
 /// COMMAND's exec renames it too, before the storm begins.
 const EXEC: u64 = 1;

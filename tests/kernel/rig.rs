@@ -37,6 +37,7 @@ pub fn can_trace() -> Result<(), String> {
         source: tp_perf::perf::sys::Source::Dummy,
         clock: Default::default(),
         disabled: true,
+        weighted: false,
         wakeup_watermark: 0,
         read_lost: false,
     };
