@@ -10,7 +10,6 @@ use crate::units::Count;
 use anyhow::Context;
 use clap::CommandFactory;
 use std::io::{self, Write};
-use std::time::Instant;
 
 /// Does what is asked for, and gives the exit code.
 pub fn run(request: Request) -> anyhow::Result<u8> {
@@ -40,75 +39,78 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     let mut progress = TerminalProgress::new(options.rules, quiet);
     notes.iter().for_each(|note| progress.note(note));
 
-    let result = capture::capture(&options, &mut signals, &mut progress);
+    let mut running = None;
+    let result = capture::capture(&options, &mut running, &mut signals, &mut progress);
     progress.phase_ends();
-    let Outcome { mut written, directory, command, mut detaching } = result?;
-    if !quiet {
-        // COMMAND may have a use for stdout.
-        let printed = match options.command {
-            Some(_) => print_summary(&written.summary, directory.path(), &mut anstream::stderr().lock()),
-            None => print_summary(&written.summary, directory.path(), &mut anstream::stdout().lock()),
-        };
-        match printed {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-            _ => {}
+    let Outcome { mut written, directory, mut detaching } = match result {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            // COMMAND was promised a wait, and deserves it now too.
+            running.map(|running| wait_for_command(running, &mut signals, &mut progress)).transpose()?;
+            return Err(error.into());
         }
-    }
+    };
+    // What cannot be printed is no reason to leave anything below undone.
+    let printed = match (quiet, &options.command) {
+        (true, _) => Ok(()),
+        // COMMAND may have a use for stdout.
+        (_, Some(_)) => print_summary(&written.summary, directory.path(), &mut anstream::stderr().lock()),
+        (_, None) => print_summary(&written.summary, directory.path(), &mut anstream::stdout().lock()),
+    };
 
     let mut command_code = written.summary.command_exit;
-    if let Some(running) = command
+    if let Some(running) = running
         && command_code.is_none()
     {
-        command_code = wait_for_command(running, &mut signals, &mut progress)?;
+        command_code = Some(wait_for_command(running, &mut signals, &mut progress)?);
         written.summary.command_exit = command_code;
     }
     let tracepoints = detaching.tracepoints();
     if wait_detach {
-        let begin = Instant::now();
         let step = &mut |done| progress.detaching(done, tracepoints);
-        let done =
+        let took =
             capture::wait_for_detach(&mut detaching, &mut signals, step).context("failed to wait for the detach")?;
         progress.phase_ends();
-        written.summary.timing_ns.detach = done.then(|| begin.elapsed().as_nanos() as u64);
+        written.summary.timing_ns.detach = took.map(|took| took.as_nanos() as u64);
     }
-    if detaching.pid().is_some() {
-        progress.note(&format!(
-            "detaching {} in the background: about {} s (pid {})",
-            Count(tracepoints as u64, "tracepoint"),
-            detaching.expected().as_secs().max(1),
-            detaching.pid().unwrap_or_default(),
-        ));
+    if let Some(pid) = detaching.pid() {
+        let (count, seconds) = (Count(tracepoints as u64, "tracepoint"), detaching.expected().as_secs().max(1));
+        progress.note(&format!("detaching {count} in the background: about {seconds} s (pid {pid})"));
     }
     if written.summary.timing_ns.detach.is_some() || written.summary.command_exit.is_some() {
         written.summary.write(directory.file(recording::SUMMARY)?)?;
+        directory.commit()?;
     }
-    match written.log_problem {
-        Some(problem) => Err(anyhow::Error::new(problem).context(format!(
-            "log.csv has only the first {} events; the other files are whole",
-            written.summary.events.logged
-        ))),
-        None => Ok(command_code.map_or(0, |code| u8::try_from(code).unwrap_or(1))),
+    match (written.problem, printed) {
+        (Some(problem), _) => Err(problem),
+        (None, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let recording = directory.path().display().to_string();
+            Err(anyhow::Error::new(error)
+                .context(format!("failed to print the summary; the recording `{recording}` is whole")))
+        }
+        _ => Ok(command_code.map_or(0, |code| u8::try_from(code).unwrap_or(1))),
     }
 }
 
-/// Waits for a COMMAND that outlives the capture; `None` if the user would not.
-fn wait_for_command(
-    mut command: Running,
-    signals: &mut Signals,
-    progress: &mut dyn Progress,
-) -> anyhow::Result<Option<i32>> {
-    let asked_before = signals.asked();
+/// Waits for a COMMAND that outlives the capture, and gives its exit code. SIGTERM is passed on to it; Ctrl-C, which it
+/// gets from the terminal itself, ends the waiting with 130.
+fn wait_for_command(mut command: Running, signals: &mut Signals, progress: &mut dyn Progress) -> anyhow::Result<i32> {
+    let interrupts_before = signals.interrupts();
+    let mut terminates_passed_on = 0;
     let mut told = false;
     loop {
+        // First the signals, then COMMAND: one that ends in between is seen now, one that ends later wakes us.
+        signals.check();
         if let Some(code) = command.exit_code().context("failed to wait for COMMAND")? {
-            return Ok(Some(code));
+            return Ok(code);
         }
-        if signals.terminates() > 0 {
+        if signals.terminates() > terminates_passed_on {
+            terminates_passed_on = signals.terminates();
             command.terminate();
         }
-        if signals.asked() > asked_before {
-            progress.note("COMMAND goes on without tp-perf");
-            return Ok(None);
+        if signals.interrupts() > interrupts_before {
+            progress.note(&format!("COMMAND goes on without tp-perf (pid {})", command.pid()));
+            return Ok(130);
         }
         if !told {
             progress.note("waiting for COMMAND to end (Ctrl-C stops waiting)");

@@ -4,11 +4,11 @@ use crate::cli::DoctorRequest;
 use crate::cpus::CpuList;
 use crate::perf::sys::{self, EventConfig, Source, page_size};
 use crate::perf::{Capabilities, Clock, DETACH_PER_TRACEPOINT, DescriptorLimit, descriptors_needed, sysctl};
+use crate::spool::{DEFAULT_MEMORY, memory_needed};
 use crate::tracefs::{Origin, Selection, Table, Tracefs};
 use crate::units::{Bytes, Grouped, Seconds};
 use anstyle::{AnsiColor, Style};
 use nix::sys::resource::{Resource, getrlimit};
-use std::fs;
 use std::io::{self, Write};
 
 /// Kernel memory of one opened event in bytes, as measured on Linux 6.18.
@@ -115,7 +115,7 @@ impl Machine {
             perf_mlock: number("kernel/perf_event_mlock_kb").map(|kilobytes| kilobytes.unsigned_abs() << 10),
             memlock: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft),
             online,
-            memory: available_memory(&fs::read_to_string("/proc/meminfo").unwrap_or_default()),
+            memory: crate::memory::available_memory(),
         }
     }
 }
@@ -190,8 +190,7 @@ fn cpus(machine: &Machine, needs: &Needs) -> Check {
 fn descriptors(machine: &Machine, needs: &Needs) -> Check {
     let needed = descriptors_needed(needs.tracepoints, needs.cpus.len());
     let DescriptorLimit { soft, hard, nr_open } = machine.descriptors;
-    let may_raise = machine.capabilities.has(Capabilities::SYS_RESOURCE);
-    let reachable = if may_raise { nr_open.max(hard) } else { hard.min(nr_open) };
+    let reachable = machine.descriptors.reachable(machine.capabilities);
     let finding = format!(
         "{} needed ({} tracepoints on {} CPUs); soft limit {}, hard {}, fs.nr_open {}",
         Grouped(needed),
@@ -243,7 +242,9 @@ fn rings(machine: &Machine, needs: &Needs) -> Check {
 fn memory(machine: &Machine, needs: &Needs) -> Check {
     let cpus = needs.cpus.len() as u64;
     let events = needs.tracepoints as u64 * cpus;
-    let needed = events * EVENT_MEMORY + needs.ring_size as u64 * cpus + crate::spool::DEFAULT_MEMORY as u64;
+    let rings = needs.ring_size as u64 * cpus;
+    let spool = memory_needed(DEFAULT_MEMORY, usize::try_from(rings).unwrap_or(usize::MAX)) as u64;
+    let needed = events * EVENT_MEMORY + rings + spool;
     let available = machine.memory.map_or("unknown".to_owned(), |bytes| Bytes(bytes).to_string());
     let finding = format!(
         "up to {} needed ({} for {} events in the kernel, the rings, the spool); {available} available",
@@ -291,11 +292,6 @@ fn print(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
 fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
-fn available_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? << 10)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `tp-perf`: parses, dispatches and exits.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -8,7 +8,8 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("tp-perf: {error:#}");
+            // Where stderr cannot be written there is nobody left to tell.
+            let _ = writeln!(anstream::stderr(), "tp-perf: {}", tp_perf::units::Visible(format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -13,6 +13,7 @@
 use crate::perf::Room;
 use crate::perf::record::{Damaged, SampleCounter, finished_round};
 use memmap2::{Advice, MmapMut};
+use nix::fcntl::{FallocateFlags, fallocate};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -21,6 +22,16 @@ const BLOCK: usize = 4 << 20;
 
 /// How much is kept in memory by default, in bytes.
 pub const DEFAULT_MEMORY: usize = 256 << 20;
+
+/// Address space that a spool takes, in bytes; arguments as for [`Spool::new`]. Only what is filled becomes memory.
+pub fn memory_needed(memory: usize, rings: usize) -> usize {
+    memory.max(headroom(rings) + BLOCK).next_multiple_of(BLOCK)
+}
+
+/// The last two rounds of a capture, and their ends.
+fn headroom(rings: usize) -> usize {
+    2 * rings + BLOCK
+}
 
 /// Where the spool's file comes from when memory is not enough.
 type MakeFile = Box<dyn FnMut() -> io::Result<File>>;
@@ -44,10 +55,8 @@ impl Spool {
     /// A spool that keeps up to `memory` bytes and asks for a file when there is more. `rings` is how many bytes one round
     /// can bring at most.
     pub fn new(memory: usize, rings: usize, make_file: impl FnMut() -> io::Result<File> + 'static) -> io::Result<Self> {
-        // The last two rounds of a capture, and their ends.
-        let headroom = 2 * rings + BLOCK;
-        let size = memory.max(headroom + BLOCK).next_multiple_of(BLOCK);
-        let arena = MmapMut::map_anon(size)?;
+        let headroom = headroom(rings);
+        let arena = MmapMut::map_anon(memory_needed(memory, rings))?;
         // Huge pages spare many faults; where there are none, small ones do.
         let _ = arena.advise(Advice::HugePage);
         let make_file = Box::new(make_file);
@@ -58,10 +67,8 @@ impl Spool {
     /// on costs several times its filling: the kernel's tracepoints on that way are switched on.
     pub fn prefault(&mut self, bytes: usize) {
         let bytes = bytes.min(self.arena.len());
-        if self.arena.advise_range(Advice::PopulateWrite, 0, bytes).is_err() {
-            // Before Linux 5.14.
-            self.arena[..bytes].iter_mut().step_by(4096).for_each(|byte| *byte = 0);
-        }
+        // Before Linux 5.14, or without memory enough, they come one by one.
+        let _ = self.arena.advise_range(Advice::PopulateWrite, 0, bytes);
     }
 
     /// Takes a chunk of at most `most` bytes, which `take` fills in: whole records.
@@ -200,6 +207,14 @@ impl Blocks for SpoolBlocks {
             && let Some(file) = &mut spool.file
         {
             file.read_exact(block)?;
+            // The log needs the room; some filesystems cannot give it back before the end.
+            let (offset, length) = (*given as i64, BLOCK as i64);
+            let _ = fallocate(
+                &*file,
+                FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE,
+                offset,
+                length,
+            );
             *given += BLOCK as u64;
             return Ok(Some(block));
         }

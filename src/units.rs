@@ -36,6 +36,32 @@ impl fmt::Display for Grouped {
     }
 }
 
+/// A difference, with a sign if it is negative.
+#[derive(Debug, Clone, Copy)]
+pub struct Signed(pub i64);
+
+impl fmt::Display for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "−" } else { "" };
+        f.pad(&format!("{sign}{}", Grouped(self.0.unsigned_abs())))
+    }
+}
+
+/// Text from elsewhere, such as a path, whose control characters are shown and not obeyed by the terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Visible<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for Visible<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        text.chars().try_for_each(|c| match c {
+            '\n' => f.write_str("\n"),
+            c if c.is_control() => write!(f, "{}", c.escape_default()),
+            c => write!(f, "{c}"),
+        })
+    }
+}
+
 /// A number of things, in the singular for one.
 #[derive(Debug, Clone, Copy)]
 pub struct Count(pub u64, pub &'static str);
@@ -145,6 +171,8 @@ mod tests {
     fn numbers_are_written_as_people_read_them() {
         assert_eq!(Grouped(1_234_567).to_string(), "1,234,567");
         assert_eq!(format!("{:>9}", Grouped(999)), "      999");
+        assert_eq!(Signed(-1_234).to_string(), "−1,234");
+        assert_eq!(Visible("a\x1b]0;b\x07").to_string(), "a\\u{1b}]0;b\\u{7}");
         assert_eq!(Bytes(8 << 20).to_string(), "8 MiB");
         assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
         assert_eq!(Seconds(Duration::from_micros(1_234_567)).to_string(), "1.23 s");

@@ -1,5 +1,6 @@
 //! COMMAND: found before anything is attached, started when the events are on.
 
+use super::Error;
 use crate::perf::sys::start_with_nofile_limit;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{AccessFlags, Pid, access};
@@ -55,13 +56,15 @@ impl CommandLine {
     }
 
     /// Starts it, with the limit on descriptors that this process was itself started with.
-    pub fn start(&self, nofile_limit: (u64, u64)) -> io::Result<Running> {
+    pub fn start(&self, nofile_limit: (u64, u64)) -> Result<Running, Error> {
         let mut command = Command::new(&self.program);
         // Many programs go by the name that they were called by.
         command.arg0(&self.words[0]).args(&self.words[1..]);
         start_with_nofile_limit(&mut command, nofile_limit);
-        let child = command.spawn()?;
-        Ok(Running { child, code: None })
+        match command.spawn() {
+            Ok(child) => Ok(Running { child, code: None }),
+            Err(cause) => Err(Error::Command { program: self.program.clone(), cause }),
+        }
     }
 }
 
@@ -82,6 +85,11 @@ impl Running {
                 .map(|status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
         }
         Ok(self.code)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to end.

@@ -13,15 +13,17 @@ pub use run::{Run, StopReason, StopRules, run};
 pub use signals::{Senders, Signals};
 
 use crate::cpus::CpuList;
+use crate::memory::available_memory;
 use crate::perf::record::SAMPLE_SIZE;
 use crate::perf::{self, AttachRequest, Attachment, Clock, Detaching, Engine};
-use crate::recording::{self, RecordingDir};
+use crate::recording::{self, RecordingDir, write_groups, write_tracepoints};
 use crate::spool::{DEFAULT_MEMORY, Spool};
 use crate::tracefs::{self, Selection, SelectionRequest, Table, Tracefs};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Bytes of each CPU's ring by default.
 pub const DEFAULT_RING_SIZE: usize = 8 << 20;
@@ -31,8 +33,8 @@ pub const DEFAULT_RING_SIZE: usize = 8 << 20;
 pub struct Options {
     /// When it stops.
     pub rules: StopRules,
-    /// The directory of the recording.
-    pub output: PathBuf,
+    /// The directory of the recording; a new one named by the time if `None`.
+    pub output: Option<PathBuf>,
     /// Replace a recording that is there.
     pub force: bool,
     /// Which tracepoints.
@@ -77,6 +79,19 @@ pub enum Error {
     /// While the events were on.
     #[error("the capture failed: {0}")]
     Run(io::Error),
+    /// COMMAND was found, but could not be started.
+    #[error("failed to start COMMAND `{}`: {cause}; if it is a script, its first line must name an interpreter that exists", program.display())]
+    Command {
+        /// Its program.
+        program: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// There is no room for the spool.
+    #[error(
+        "failed to set memory aside for events: {0}; allow more (`ulimit -v unlimited`), or make the rings smaller (--ring-size)"
+    )]
+    Memory(io::Error),
     /// What the spool holds could not be read back.
     #[error("failed to read back what was captured: {0}")]
     Replay(io::Error),
@@ -88,18 +103,25 @@ pub struct Outcome {
     /// What was written.
     pub written: Written,
     /// Where.
-    pub directory: RecordingDir,
-    /// COMMAND, if there was one; it may go on.
-    pub command: Option<Running>,
+    pub directory: Rc<RecordingDir>,
     /// The tracepoints being let go of.
     pub detaching: Detaching,
 }
 
-/// Captures, and writes the recording.
-pub fn capture(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Outcome, Error> {
+/// Captures, and writes the recording. COMMAND, if there is one, is in `running` from its start on, also when the capture
+/// fails, and may go on.
+pub fn capture(
+    options: &Options,
+    running: &mut Option<Running>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<Outcome, Error> {
     let (table, mut selection) = choose(&options.selection)?;
     let cpus = chosen_cpus(options.cpus.as_ref())?;
-    let directory = RecordingDir::create(&options.output, options.force)?;
+    let directory = Rc::new(match &options.output {
+        Some(path) => RecordingDir::create(path, options.force)?,
+        None => RecordingDir::create_new(&default_output())?,
+    });
 
     let begin = Instant::now();
     let mut engine = attach(options, &table, &selection, cpus, signals, progress)?;
@@ -108,21 +130,39 @@ pub fn capture(options: &Options, signals: &mut Signals, progress: &mut dyn Prog
         selection.refuse(refusal.tpid, refusal.reason.clone());
     }
     note_what_differs(options, &engine, &table, progress);
+    // Before the events are on: a disk that is full already is found out in time.
+    write_tracepoints(directory.file(recording::TRACEPOINTS)?, &table, &selection)?;
+    write_groups(directory.file(recording::GROUPS)?, &table)?;
 
-    let mut spool = spool(options, &engine, &directory).map_err(Error::Run)?;
+    let mut spool = spool(options, &engine, &directory)?;
     let command = options.command.as_ref().map(|line| (line, engine.descriptor_limit));
     let clock_offset = options.clock.offset_from_sampled().map_err(Error::Run)?;
-    let run = run(&mut engine, &options.rules, command, &mut spool, signals, progress).map_err(Error::Run)?;
+    let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
 
-    let (cpus, offline, ring_size) = (engine.cpus.clone(), engine.offline.clone(), engine.ring_size);
+    let gone = engine.cpus.without(&CpuList::online().unwrap_or_else(|_| engine.cpus.clone()));
+    if !gone.is_empty() {
+        progress.note(&format!("CPU {gone} went offline during the capture; its events end there"));
+    }
+    let (cpus, ring_size) = (engine.cpus.clone(), engine.ring_size);
+    let offline = engine.offline.as_slice().iter().chain(gone.as_slice()).copied().collect();
     let ids = engine.sample_ids().clone();
     // Before the results are written: the kernel needs long, and the child is ready.
     let detaching = engine.detach();
     let detach_expected = detaching.expected();
+    let command_exit = match running {
+        Some(running) => running.exit_code().map_err(Error::Run)?,
+        None => None,
+    };
     let captured =
         Captured { table, selection, cpus, offline, ring_size, attach, detach_expected, run, spool, ids, clock_offset };
-    let (written, command) = captured.write(options, &directory, signals, progress)?;
-    Ok(Outcome { written, directory, command, detaching })
+    let written = captured.write(options, &directory, command_exit, signals, progress)?;
+    Ok(Outcome { written, directory, detaching })
+}
+
+/// `tp-perf-20261123T144707Z`.
+fn default_output() -> PathBuf {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    PathBuf::from(format!("tp-perf-{}", now.replace(['-', ':'], "")))
 }
 
 /// Reads the table and chooses from it. tracefs is not needed after that, and not held.
@@ -173,13 +213,14 @@ fn attach(
 }
 
 /// A spool that spills into the recording's directory, with the memory that the capture will need in place.
-fn spool(options: &Options, engine: &Attachment, directory: &RecordingDir) -> io::Result<Spool> {
-    let scratch = directory.try_clone()?;
+fn spool(options: &Options, engine: &Attachment, directory: &Rc<RecordingDir>) -> Result<Spool, Error> {
+    let directory = Rc::clone(directory);
     let rings = engine.ring_size * engine.cpus.len();
-    let mut spool = Spool::new(DEFAULT_MEMORY, rings, move || scratch.scratch())?;
+    let mut spool = Spool::new(DEFAULT_MEMORY, rings, move || directory.scratch()).map_err(Error::Memory)?;
     // A capture of N events overshoots by what comes in while it is being stopped.
     let wanted = options.rules.events.map_or(u64::MAX, |events| events.saturating_mul(2 * SAMPLE_SIZE as u64));
-    spool.prefault(usize::try_from(wanted).unwrap_or(usize::MAX));
+    let affordable = available_memory().unwrap_or(u64::MAX) / 8;
+    spool.prefault(usize::try_from(wanted.min(affordable)).unwrap_or(usize::MAX).min(DEFAULT_MEMORY));
     Ok(spool)
 }
 
@@ -211,9 +252,10 @@ fn note_what_differs(options: &Options, engine: &Attachment, table: &Table, prog
     }
     if engine.ring_size != options.ring_size {
         progress.note(&format!(
-            "the kernel refused rings of {} per CPU; they have {} (events are lost sooner under load; more memory for \
-             rings: `sudo sysctl kernel.perf_event_mlock_kb=…`, or CAP_IPC_LOCK)",
+            "the kernel refused rings of {} per CPU ({}); they have {}, and lose events sooner under load; `tp-perf doctor` \
+             names the limit",
             crate::units::Bytes(options.ring_size as u64),
+            engine.ring_refusal.as_deref().unwrap_or("no reason given"),
             crate::units::Bytes(engine.ring_size as u64)
         ));
     }
@@ -231,20 +273,21 @@ fn note_what_differs(options: &Options, engine: &Attachment, table: &Table, prog
     }
 }
 
-/// Waits for a detach; the user may stop waiting, which leaves the rest to the background. True if it is done.
+/// Waits for a detach; the user may stop waiting, which leaves the rest to the background. Gives how long the detach took,
+/// if it is done.
 pub fn wait_for_detach(
     detaching: &mut Detaching,
     signals: &mut Signals,
     step: &mut dyn FnMut(usize),
-) -> io::Result<bool> {
+) -> io::Result<Option<Duration>> {
     let asked_before = signals.asked();
     let mut done = 0;
     loop {
-        let Some(progress) = detaching.wake_descriptor() else { return Ok(true) };
+        let Some(progress) = detaching.wake_descriptor() else { return Ok(Some(detaching.took())) };
         let descriptors = signals.wake_descriptors().into_iter().chain([progress]);
         let ready = signals::wait_for_any(descriptors, None)?;
         if signals.asked() > asked_before {
-            return Ok(false);
+            return Ok(None);
         }
         if ready.last() == Some(&true) {
             done += detaching.wait_for_more()?;

@@ -1,14 +1,11 @@
 //! From what was taken to the files of the recording.
 
-use super::{Error, Options, Progress, Run, Signals, StopReason};
+use super::{Error, Options, Progress, Run, Signals};
 use crate::books::Books;
 use crate::cpus::CpuList;
 use crate::perf::SampleIds;
 use crate::recording::{self, LogWriter, RecordingDir, Summary};
-use crate::recording::{
-    EventsSummary, SCHEMA, SelfSummary, TimingSummary, Tool, TracepointsSummary, accounts, write_groups,
-    write_tracepoints,
-};
+use crate::recording::{EventsSummary, SCHEMA, SelfSummary, TimingSummary, Tool, TracepointsSummary, accounts};
 use crate::spool::{Spool, SpoolBlocks};
 use crate::stream::{Decoded, EventStream};
 use crate::tracefs::{Selection, Table};
@@ -45,34 +42,31 @@ pub struct Captured {
 pub struct Written {
     /// The summary, as in the file.
     pub summary: Summary,
-    /// Why the log is shorter than it should be, if a full disk made it so.
-    pub log_problem: Option<recording::Error>,
+    /// What kept the recording from being all that was asked for, if anything did.
+    pub problem: Option<anyhow::Error>,
 }
 
 impl Captured {
-    /// Decodes, merges and writes all files. Whatever stops the log, the other files are written, and say so.
+    /// Decodes, merges, and writes the log and the summary. Whatever stops the log, the summary is written, and says so.
     pub fn write(
         self,
         options: &Options,
         directory: &RecordingDir,
+        command_exit: Option<i32>,
         signals: &mut Signals,
         progress: &mut dyn Progress,
-    ) -> Result<(Written, Option<super::Running>), Error> {
-        write_tracepoints(directory.file(recording::TRACEPOINTS)?, &self.table, &self.selection)?;
-        write_groups(directory.file(recording::GROUPS)?, &self.table)?;
-        let Captured { table, selection, mut run, spool, ids, clock_offset, .. } = self;
+    ) -> Result<Written, Error> {
+        let Captured { table, selection, run, spool, ids, clock_offset, .. } = self;
         let total = spool.samples();
+        let room = SUMMARY_ROOM + ids.slots().len() as u64 * SUMMARY_ROOM_PER_SLOT;
         let stream = EventStream::new(spool.into_blocks().map_err(Error::Replay)?, ids, clock_offset);
-        let log =
-            Log { limit: options.rules.events, total, table: &table }.write(stream, directory, signals, progress)?;
+        let log = Log { limit: options.rules.events, total, asked: run.asked, room, table: &table }
+            .write(stream, directory, signals, progress)?;
 
         let books = Books::close(&log.decoded, &run.counted);
         let (captured, excluded, refused) = selection.counts();
         let (per_tracepoint, per_cpu, residuals) = accounts(&books, &table);
-        let command_exit = match &mut run.command {
-            Some(command) => command.exit_code().map_err(Error::Run)?,
-            None => None,
-        };
+        let satisfied = options.rules.events.is_some_and(|events| log.logged == events);
         let summary = Summary {
             schema: SCHEMA,
             tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -87,7 +81,7 @@ impl Captured {
             arguments: options.arguments.clone(),
             started: humantime::format_rfc3339_nanos(run.started).to_string(),
             stop_reason: run.stop_reason.as_str().to_owned(),
-            log_complete: log.complete && run.stop_reason != StopReason::DiskFull,
+            log_complete: satisfied || (log.complete && run.problem.is_none()),
             ring_size: self.ring_size,
             tracepoints: TracepointsSummary { listed: table.tracepoints().len(), excluded, captured, refused },
             events: EventsSummary::new(&books, log.logged),
@@ -108,15 +102,28 @@ impl Captured {
             residuals,
         };
         summary.write(directory.file(recording::SUMMARY)?)?;
-        Ok((Written { summary, log_problem: log.problem }, run.command))
+        directory.commit()?;
+        let of_run = run.problem.map(|error| anyhow::Error::new(error).context("the capture ended before its time"));
+        let of_log = log.problem.map(|error| {
+            anyhow::Error::new(error).context(format!("log.csv has only the first {} events", summary.events.logged))
+        });
+        Ok(Written { summary, problem: of_log.or(of_run) })
     }
 }
+
+/// What is kept free on a full disk for the summary, in bytes: in any case, and for each tracepoint and CPU.
+const SUMMARY_ROOM: u64 = 16 << 10;
+const SUMMARY_ROOM_PER_SLOT: u64 = 512;
 
 /// How the log is to be written.
 struct Log<'a> {
     limit: Option<u64>,
     /// Samples in the stream.
     total: u64,
+    /// How often the user had asked for the end when the events went off. Once more means: at once.
+    asked: usize,
+    /// What a full disk must have left for the other files, in bytes.
+    room: u64,
     table: &'a Table,
 }
 
@@ -139,36 +146,30 @@ impl Log<'_> {
     ) -> Result<Logged, Error> {
         let mut log = LogWriter::new(directory.file(recording::LOG)?, self.table)?;
         let mut left = self.limit.unwrap_or(u64::MAX);
-        let asked_before = signals.asked();
         let (mut done, mut hurried, mut problem) = (0, false, None);
-        while let Some(batch) = stream.next_batch().map_err(Error::Replay)? {
+        loop {
+            if !hurried && signals.asked() > self.asked {
+                hurried = left > 0;
+                stream.count_only();
+            }
+            let Some(batch) = stream.next_batch().map_err(Error::Replay)? else { break };
             done += batch.len() as u64;
             let wanted = batch.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            hurried |= wanted > 0 && signals.asked() > asked_before;
             if !hurried && problem.is_none() {
-                problem = full(log.write(&batch[..wanted]))?;
+                problem = log.write(&batch[..wanted]).err();
                 left -= wanted as u64;
             }
             progress.writing(done, self.total);
         }
         if problem.is_none() {
-            problem = full(log.flush())?;
+            problem = log.flush().err();
         }
         if problem.is_some() {
-            log.cut_back()?;
+            log.cut_back(self.room)?;
         }
         progress.phase_ends();
         let complete = !hurried && problem.is_none();
         Ok(Logged { decoded: stream.decoded(), logged: log.finish()?, complete, problem })
-    }
-}
-
-/// Sets a full disk aside; any other error stays one.
-fn full(result: Result<(), recording::Error>) -> Result<Option<recording::Error>, recording::Error> {
-    match result {
-        Ok(()) => Ok(None),
-        Err(error) if error.is_full() => Ok(Some(error)),
-        Err(error) => Err(error),
     }
 }
 

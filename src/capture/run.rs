@@ -1,5 +1,6 @@
 //! The time while the events are on: rounds until one of the stop rules holds.
 
+use super::Error;
 use super::command::{CommandLine, Running};
 use super::progress::Progress;
 use super::signals::{Signals, wait_for_any};
@@ -38,6 +39,8 @@ pub enum StopReason {
     Terminate,
     /// The chunks found no room on disk.
     DiskFull,
+    /// The chunks could not be taken for another reason.
+    Error,
 }
 
 impl StopReason {
@@ -50,6 +53,7 @@ impl StopReason {
             StopReason::Interrupt => "interrupt",
             StopReason::Terminate => "terminate",
             StopReason::DiskFull => "disk-full",
+            StopReason::Error => "error",
         }
     }
 }
@@ -69,51 +73,54 @@ pub struct Run {
     pub own_cpu: Duration,
     /// The kernel's counters.
     pub counted: Vec<Counted>,
-    /// COMMAND, if there is one; it may go on.
-    pub command: Option<Running>,
+    /// How often the user had asked for the end by then.
+    pub asked: usize,
+    /// What kept chunks from being taken, if anything did. All that was taken before is there.
+    pub problem: Option<io::Error>,
 }
 
 /// Switches the events on, starts COMMAND, moves chunks to the spool until a rule holds, and switches the events off.
+/// COMMAND, once started, is in `running`, whatever happens then, and may go on.
 ///
 /// With `rules.events = N` the spool then holds all events up to the N-th in time order: rounds go on until N samples
 /// are taken, and each of them was stamped before the events went off, as was everything older, which the last rounds
 /// take.
+///
+/// # Errors
+/// If the events could not be switched on or off or counted, or COMMAND could not be started. That chunks could not be
+/// taken any more is no error here but the end of the capture ([`Run::problem`]).
 pub fn run<E: Engine>(
     engine: &mut E,
     rules: &StopRules,
     command: Option<(&CommandLine, (u64, u64))>,
+    running: &mut Option<Running>,
     spool: &mut Spool,
     signals: &mut Signals,
     progress: &mut dyn Progress,
-) -> io::Result<Run> {
-    let cpu_before = own_cpu_time()?;
+) -> Result<Run, Error> {
+    let cpu_before = own_cpu_time().map_err(Error::Run)?;
     let (started, on) = (SystemTime::now(), Instant::now());
-    engine.enable()?;
-    let command = command.map(|(line, nofile_limit)| line.start(nofile_limit)).transpose();
-    let result = command.and_then(|mut command| {
-        let reason = rounds_until_stop(engine, rules, command.as_mut(), spool, signals, progress, on)?;
-        Ok((reason, command))
-    });
-    engine.disable()?;
-    let (stopped, own_cpu) = (Instant::now(), own_cpu_time()?.saturating_sub(cpu_before));
-    let (mut stop_reason, command) = result?;
+    engine.enable().map_err(Error::Run)?;
+    if let Some((line, nofile_limit)) = command {
+        *running = Some(line.start(nofile_limit)?);
+    }
+    let result = rounds_until_stop(engine, rules, running.as_mut(), spool, signals, progress, on);
+    engine.disable().map_err(Error::Run)?;
+    let (stopped, own_cpu) = (Instant::now(), own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before));
+    let asked = signals.asked();
 
     // A sample that was being written when its CPU was told to stop is published a moment later; the counters are read
     // in between, and then the rings are looked at once more.
-    let mut counted = Vec::new();
-    let last = engine.round(spool).and_then(|()| {
-        counted = engine.account()?;
-        engine.round(spool)
-    });
-    match last {
-        Err(error) if is_full(&error) => stop_reason = StopReason::DiskFull,
-        other => other?,
-    }
-    if counted.is_empty() {
-        counted = engine.account()?;
-    }
+    let first = engine.round(spool);
+    let counted = engine.account().map_err(Error::Run)?;
+    let last = first.and_then(|()| engine.round(spool));
     progress.phase_ends();
-    Ok(Run { stop_reason, started, capture: stopped - on, stopped, own_cpu, counted, command })
+    let (stop_reason, problem) = match result {
+        Ok(reason) => (reason, last.err()),
+        Err(error) if is_full(&error) => (StopReason::DiskFull, Some(error)),
+        Err(error) => (StopReason::Error, Some(error)),
+    };
+    Ok(Run { stop_reason, started, capture: stopped - on, stopped, own_cpu, counted, asked, problem })
 }
 
 fn rounds_until_stop<E: Engine>(
@@ -129,10 +136,7 @@ fn rounds_until_stop<E: Engine>(
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
         let patience = left.map_or(ROUND_AT_LEAST_EVERY, |left| left.min(ROUND_AT_LEAST_EVERY));
         wait(engine, signals, patience)?;
-        match engine.round(spool) {
-            Err(error) if is_full(&error) => return Ok(StopReason::DiskFull),
-            other => other?,
-        }
+        engine.round(spool)?;
         progress.capturing(spool.samples(), on.elapsed());
 
         signals.check();

@@ -2,8 +2,9 @@
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::low_level::pipe;
+use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -34,10 +35,21 @@ impl Signals {
     /// Takes over the signals of this process, for good. COMMAND gets its own back when it starts.
     pub fn install() -> io::Result<Self> {
         let (signals, senders) = Self::pair()?;
-        pipe::register(SIGHUP, senders.terminate.try_clone()?)?;
-        pipe::register(SIGTERM, senders.terminate)?;
-        pipe::register(SIGINT, senders.interrupt)?;
+        let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
+        for (signal, sender) in [
+            (SIGHUP, &senders.terminate),
+            (SIGTERM, &senders.terminate),
+            (SIGQUIT, &senders.terminate),
+            (SIGINT, &senders.interrupt),
+        ] {
+            // Who started us with it ignored, as nohup does, wants it ignored, by COMMAND too.
+            if ignored & (1 << (signal - 1)) == 0 {
+                pipe::register(signal, sender.try_clone()?)?;
+            }
+        }
         pipe::register(SIGCHLD, senders.child)?;
+        // A file that grows past `ulimit -f` is an error to report then, and not the end.
+        pipe::register(SIGXFSZ, UnixStream::pair()?.0)?;
         Ok(signals)
     }
 
@@ -100,6 +112,12 @@ pub(super) fn wait_for_any<'a>(
         Ok(_) | Err(Errno::EINTR) => Ok(polled.iter().map(|descriptor| descriptor.any().unwrap_or(false)).collect()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// The mask of ignored signals in the text of `/proc/self/status`; bit 0 is signal 1.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// How many bytes are waiting.

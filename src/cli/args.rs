@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The kernel refuses larger rings.
 const MOST_RING: usize = 1 << 30;
@@ -234,7 +234,7 @@ impl CaptureArgs {
         };
         let options = capture::Options {
             rules: StopRules { events: self.events, duration: self.duration },
-            output: self.output.unwrap_or_else(default_output),
+            output: self.output,
             force: self.force,
             selection: self.selection.request(),
             cpus: self.machine.cpus,
@@ -281,12 +281,6 @@ fn usage(message: String) -> clap::Error {
 
 fn pattern(text: &str) -> Result<Pattern, crate::tracefs::Error> {
     Pattern::new(text)
-}
-
-/// `tp-perf-20261123T144707Z`.
-fn default_output() -> PathBuf {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    PathBuf::from(format!("tp-perf-{}", now.replace(['-', ':'], "")))
 }
 
 #[cfg(test)]

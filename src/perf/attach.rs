@@ -54,9 +54,10 @@ pub struct Refusal {
 pub struct Attachment {
     rings: Vec<Ring>,
     leaders: Vec<OwnedFd>,
-    /// One list per tracepoint.
+    /// One list per tracepoint; behind those in use any that a later CPU refused, which only wait to be closed.
     events: Vec<Vec<OwnedFd>>,
-    /// The slots of `events`, in their order.
+    in_use: usize,
+    /// The slots of the events in use, in their order.
     ids: SampleIds,
     guardian: Option<Guardian>,
     lost_known: bool,
@@ -70,6 +71,8 @@ pub struct Attachment {
     pub refused: Vec<Refusal>,
     /// Bytes of each ring.
     pub ring_size: usize,
+    /// What the kernel said to rings of the size asked for, if it refused them.
+    pub ring_refusal: Option<String>,
     /// The limit on descriptors before it was raised, as (soft, hard).
     pub descriptor_limit: (u64, u64),
 }
@@ -103,11 +106,12 @@ struct Opening<'a> {
     filter: Option<CString>,
     rings: Vec<Ring>,
     leaders: Vec<OwnedFd>,
-    /// One list for each tracepoint of the request; a refused one's is empty, but for what lies on CPUs since gone.
+    /// One list for each tracepoint of the request; empty where the first CPU refused it.
     events: Vec<Vec<(Slot, OwnedFd)>>,
     refused: Vec<Refusal>,
     online: Vec<u32>,
     ring_size: usize,
+    ring_refusal: Option<String>,
     read_lost: bool,
     descriptor_limit: (u64, u64),
 }
@@ -125,6 +129,7 @@ impl<'a> Opening<'a> {
             refused: Vec::new(),
             online: Vec::new(),
             ring_size: request.ring_size,
+            ring_refusal: None,
             read_lost: true,
             descriptor_limit,
         }
@@ -132,18 +137,17 @@ impl<'a> Opening<'a> {
 
     fn open_all(&mut self, progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>) -> Result<(), Error> {
         let request = self.request;
-        let total = request.cpus.len() * request.tracepoints.len();
+        self.open_leaders()?;
+        let total = self.leaders.len() * request.tracepoints.len();
         let mut done = 0;
-        for cpu in request.cpus.as_slice() {
-            if !self.open_leader(*cpu)? {
-                continue;
-            }
+        for (leader, cpu) in self.online.clone().into_iter().enumerate() {
             for index in 0..request.tracepoints.len() {
                 if progress(done, total).is_break() {
                     return Err(Error::Interrupted);
                 }
                 done += 1;
-                if !self.open_tracepoint(index, *cpu)? {
+                if !self.open_tracepoint(index, leader, cpu)? {
+                    self.online.retain(|online| *online != cpu);
                     break;
                 }
             }
@@ -170,55 +174,56 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Opens the event that leads this CPU's group, and its ring. False if the CPU is offline.
-    fn open_leader(&mut self, cpu: u32) -> Result<bool, Error> {
-        let mut opened = sys::open(self.config(Source::Dummy, true), cpu, None);
-        if self.read_lost && self.leaders.is_empty() && is(&opened, Errno::EINVAL) {
-            // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
-            self.read_lost = false;
-            opened = sys::open(self.config(Source::Dummy, true), cpu, None);
-        }
-        let leader = match opened {
-            Ok(leader) => leader,
-            Err(error) if is_offline(&error, cpu) => return Ok(false),
-            Err(error) => return Err(self.fatal(&error).unwrap_or(Error::Leader { cpu, cause: error })),
-        };
-        let ring = self.map_ring(leader.as_fd(), cpu)?;
-        self.rings.push(ring);
-        self.leaders.push(leader);
-        self.online.push(cpu);
-        Ok(true)
-    }
-
-    /// Maps a ring, smaller ones if that size is refused.
-    fn map_ring(&mut self, leader: BorrowedFd<'_>, cpu: u32) -> Result<Ring, Error> {
+    /// Opens the event that leads each CPU's group, and its ring: all of one size, half of it as long as one is refused.
+    fn open_leaders(&mut self) -> Result<(), Error> {
         loop {
-            let bytes = self.ring_size;
-            match sys::map_ring(leader, bytes).and_then(Ring::new) {
-                Ok(ring) => return Ok(ring),
-                Err(cause) if bytes <= LEAST_RING => return Err(Error::Ring { cpu, bytes, cause }),
-                Err(_) => self.ring_size = bytes / 2,
+            match self.try_leaders() {
+                Err(Error::Ring { cause, .. }) if self.ring_size > LEAST_RING => {
+                    self.ring_refusal.get_or_insert_with(|| refusal(&cause));
+                    self.ring_size /= 2;
+                    (self.rings, self.leaders, self.online) = Default::default();
+                }
+                other => return other,
             }
         }
     }
 
-    /// Opens one tracepoint on the CPU whose leader was opened last. False if that CPU has gone offline.
-    fn open_tracepoint(&mut self, index: usize, cpu: u32) -> Result<bool, Error> {
+    fn try_leaders(&mut self) -> Result<(), Error> {
+        for cpu in self.request.cpus.as_slice() {
+            let mut opened = sys::open(self.config(Source::Dummy, true), *cpu, None);
+            if self.read_lost && is(&opened, Errno::EINVAL) && !is_offline_now(*cpu) {
+                // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
+                self.read_lost = false;
+                opened = sys::open(self.config(Source::Dummy, true), *cpu, None);
+            }
+            let leader = match opened {
+                Ok(leader) => leader,
+                Err(error) if is_offline(&error, *cpu) => continue,
+                Err(cause) => return Err(self.fatal(&cause).unwrap_or(Error::Leader { cpu: *cpu, cause })),
+            };
+            let bytes = self.ring_size;
+            let ring = sys::map_ring(leader.as_fd(), bytes).and_then(Ring::new);
+            self.rings.push(ring.map_err(|cause| Error::Ring { cpu: *cpu, bytes, cause })?);
+            self.leaders.push(leader);
+            self.online.push(*cpu);
+        }
+        Ok(())
+    }
+
+    /// Opens one tracepoint in the group of this leader. False if its CPU has gone offline.
+    fn open_tracepoint(&mut self, index: usize, leader: usize, cpu: u32) -> Result<bool, Error> {
         let tracepoint = self.request.tracepoints[index];
         if self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid) {
             return Ok(true);
         }
-        let leader = self.leaders.last().expect("the CPU's leader is open").as_fd();
+        let leader = self.leaders[leader].as_fd();
         let config = EventConfig {
             weighted: tracepoint.is_weighted(),
             ..self.config(Source::Tracepoint(tracepoint.tracefs_id), false)
         };
         let event = match sys::open(config, cpu, Some(leader)) {
             Ok(event) => event,
-            Err(error) if is_offline(&error, cpu) => {
-                self.online.pop();
-                return Ok(false);
-            }
+            Err(error) if is_offline(&error, cpu) => return Ok(false),
             Err(error) => {
                 if let Some(fatal) = self.fatal(&error) {
                     return Err(fatal);
@@ -270,16 +275,26 @@ impl<'a> Opening<'a> {
     fn finish(self) -> Result<Attachment, Error> {
         let cpus: CpuList = self.online.iter().copied().collect();
         let mut pairs = Vec::new();
-        let mut events = Vec::new();
+        let (mut events, mut idle) = (Vec::new(), Vec::new());
         for opened in self.events.into_iter().filter(|opened| !opened.is_empty()) {
+            // One that a later CPU refused is off where it was open already: left to itself, outside the group.
+            let refused = self.refused.iter().any(|refusal| refusal.tpid == opened[0].0.tpid);
             let mut descriptors = Vec::with_capacity(opened.len());
             for (slot, event) in opened {
-                let id = sys::sample_id(event.as_fd()).map_err(|cause| Error::Leader { cpu: slot.cpu, cause })?;
-                pairs.push((id, slot));
+                match refused {
+                    true => sys::disable(event.as_fd()).map_err(|cause| Error::Leader { cpu: slot.cpu, cause })?,
+                    false => {
+                        let id =
+                            sys::sample_id(event.as_fd()).map_err(|cause| Error::Leader { cpu: slot.cpu, cause })?;
+                        pairs.push((id, slot));
+                    }
+                }
                 descriptors.push(event);
             }
-            events.push(descriptors);
+            if refused { &mut idle } else { &mut events }.push(descriptors);
         }
+        let in_use = events.len();
+        events.append(&mut idle);
         let guardian = match events.is_empty() {
             true => None,
             false => Some(Guardian::start(&self.leaders, &events)?),
@@ -288,6 +303,7 @@ impl<'a> Opening<'a> {
             rings: self.rings,
             leaders: self.leaders,
             events,
+            in_use,
             ids: SampleIds::new(&pairs),
             guardian,
             lost_known: self.read_lost,
@@ -296,6 +312,7 @@ impl<'a> Opening<'a> {
             cpus,
             refused: self.refused,
             ring_size: self.ring_size,
+            ring_refusal: self.ring_refusal,
             descriptor_limit: self.descriptor_limit,
         })
     }
@@ -328,7 +345,7 @@ impl Engine for Attachment {
     }
 
     fn account(&self) -> io::Result<Vec<Counted>> {
-        let descriptors = self.events.iter().flatten();
+        let descriptors = self.events[..self.in_use].iter().flatten();
         descriptors
             .zip(self.ids.slots())
             .map(|(event, slot)| {
@@ -355,9 +372,13 @@ fn is<T>(result: &io::Result<T>, errno: Errno) -> bool {
 fn is_offline(error: &io::Error, cpu: u32) -> bool {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENODEV) => true,
-        Some(Errno::EINVAL) => CpuList::online().is_ok_and(|online| !online.as_slice().contains(&cpu)),
+        Some(Errno::EINVAL) => is_offline_now(cpu),
         _ => false,
     }
+}
+
+fn is_offline_now(cpu: u32) -> bool {
+    CpuList::online().is_ok_and(|online| !online.as_slice().contains(&cpu))
 }
 
 fn refusal(error: &io::Error) -> String {

@@ -21,7 +21,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// About how long the kernel takes to let go of one tracepoint, as measured on Linux 6.18 on 2 CPUs.
 pub const DETACH_PER_TRACEPOINT: Duration = Duration::from_millis(36);
@@ -64,7 +64,13 @@ impl Guardian {
     /// Wakes the child, once the caller has closed its own descriptors.
     pub fn release(self) -> Detaching {
         let Guardian { child, _hold, progress, tracepoints } = self;
-        Detaching { child: Some(child), progress: Some(progress), tracepoints }
+        Detaching {
+            child: Some(child),
+            progress: Some(progress),
+            tracepoints,
+            began: Instant::now(),
+            took: Duration::ZERO,
+        }
     }
 }
 
@@ -74,12 +80,14 @@ pub struct Detaching {
     child: Option<Pid>,
     progress: Option<File>,
     tracepoints: usize,
+    began: Instant,
+    took: Duration,
 }
 
 impl Detaching {
     /// A detach that is done, for an engine that has nothing to wait for.
     pub fn done() -> Self {
-        Detaching { child: None, progress: None, tracepoints: 0 }
+        Detaching { child: None, progress: None, tracepoints: 0, began: Instant::now(), took: Duration::ZERO }
     }
 
     /// How many tracepoints have to be let go of.
@@ -90,6 +98,11 @@ impl Detaching {
     /// About how long the kernel will take.
     pub fn expected(&self) -> Duration {
         DETACH_PER_TRACEPOINT * self.tracepoints as u32
+    }
+
+    /// How long it took, as far as it was waited for.
+    pub fn took(&self) -> Duration {
+        self.took
     }
 
     /// The child's process id, while it is at work.
@@ -109,6 +122,7 @@ impl Detaching {
         let more = progress.read(&mut bytes)?;
         if more == 0 {
             self.progress = None;
+            self.took = self.began.elapsed();
             if let Some(child) = self.child.take() {
                 waitpid(child, None)?;
             }

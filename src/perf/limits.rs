@@ -37,10 +37,12 @@ impl DescriptorLimit {
         DescriptorLimit { soft, hard, nr_open }
     }
 
-    /// The most that this process can get.
-    pub fn reachable(&self) -> u64 {
-        let hard = self.hard.min(self.nr_open);
-        if Capabilities::of_this_process().has(Capabilities::SYS_RESOURCE) { self.nr_open.max(hard) } else { hard }
+    /// The most that a process with these capabilities can get.
+    pub fn reachable(&self, capabilities: Capabilities) -> u64 {
+        match capabilities.has(Capabilities::SYS_RESOURCE) {
+            true => self.nr_open,
+            false => self.hard.min(self.nr_open),
+        }
     }
 }
 
@@ -53,10 +55,12 @@ pub fn raise_descriptor_limit(tracepoints: usize, cpus: usize) -> Result<(u64, u
     let needed = descriptors_needed(tracepoints, cpus);
     if needed > limit.soft {
         let refused = |allowed| Error::TooFewDescriptors { needed, allowed, tracepoints, cpus };
-        if needed > limit.reachable() {
-            return Err(refused(limit.reachable()));
+        let reachable = limit.reachable(Capabilities::of_this_process());
+        if needed > reachable {
+            return Err(refused(reachable));
         }
-        match setrlimit(Resource::RLIMIT_NOFILE, needed, limit.hard.max(needed)) {
+        // The kernel refuses to set a hard limit above fs.nr_open, even one that stands.
+        match setrlimit(Resource::RLIMIT_NOFILE, needed, limit.hard.min(limit.nr_open).max(needed)) {
             Ok(()) => {}
             // A capability without its force, as in a container's user namespace.
             Err(Errno::EPERM) => return Err(refused(limit.hard)),

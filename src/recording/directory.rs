@@ -3,60 +3,111 @@
 //! All is done relative to one descriptor of the directory, so that nobody can exchange it in between, and no symbolic
 //! link in the way is followed: under sudo the directory may be another user's.
 
-use super::{Error, FILES};
+use super::{Error, FILES, LOG, NewFile, SUMMARY};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, FcntlArg, OFlag, fcntl, openat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, Flock, FlockArg, OFlag, fcntl, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// An open directory that receives a recording.
+/// An open directory that receives a recording. Nobody else writes a recording there meanwhile.
+///
+/// Its files get their names all together, by [`commit`](Self::commit). Dropped without that, it leaves nothing behind.
 #[derive(Debug)]
 pub struct RecordingDir {
-    dir: OwnedFd,
+    dir: Flock<OwnedFd>,
     path: PathBuf,
     owner: Option<(Uid, Gid)>,
     created: bool,
+    /// The files that are written and wait for their names.
+    finished: RefCell<Vec<String>>,
 }
 
 impl RecordingDir {
     /// Makes the directory, or takes an existing one that holds no recording; with `force`, one that does.
     ///
-    /// Under sudo what is made belongs to the calling user.
+    /// Under sudo what is made belongs to the calling user, where the filesystem lets it.
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
-        let failed = |verb| {
-            let path = path.to_owned();
-            move |errno: Errno| Error::Io { verb, path, cause: errno.into() }
-        };
-        let here = nix::fcntl::AT_FDCWD;
-        let created = match mkdirat(here, path, Mode::from_bits_truncate(0o755)) {
+        let path = without_slashes(path);
+        let created = match mkdirat(AT_FDCWD, &path, Mode::from_bits_truncate(0o755)) {
             Ok(()) => true,
             Err(Errno::EEXIST) => false,
-            Err(errno) => return Err(failed("create the directory")(errno)),
+            Err(errno) => return Err(Error::Io { verb: "create the directory", path, cause: errno.into() }),
         };
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let dir = match openat(here, path, flags, Mode::empty()) {
-            Ok(dir) => dir,
-            Err(Errno::ENOTDIR | Errno::ELOOP) => {
-                let link = fstatat(here, path, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| is_link(&stat));
-                let path = path.to_owned();
-                return Err(if link { Error::SymbolicLink(path) } else { Error::NotADirectory(path) });
-            }
-            Err(errno) => return Err(failed("open the directory")(errno)),
-        };
-        let recording = RecordingDir { dir, path: path.to_owned(), owner: caller_of_sudo(), created };
+        let recording = Self::open(path, created)?;
         if created {
-            recording.give_to_owner(&recording.dir).map_err(failed("change the owner of"))?;
-        } else if !force && let Some(file) = FILES.into_iter().find(|file| recording.has(file)) {
-            return Err(Error::Exists { path: path.to_owned(), file });
+            recording.give_to_owner(&*recording.dir);
+        } else if !force && let Some(file) = [SUMMARY, LOG].into_iter().find(|file| recording.kind_of(file).is_some()) {
+            return Err(Error::Exists { path: recording.path.clone(), file });
+        }
+        for name in FILES {
+            if [name.to_owned(), partial(name)].iter().any(|name| recording.kind_of(name) == Some(SFlag::S_IFDIR)) {
+                return Err(Error::DirectoryInTheWay(recording.path.join(name)));
+            }
         }
         // Found out now and not after the capture.
         recording.file(".tp-perf")?;
         Ok(recording)
+    }
+
+    /// Makes a directory of this name, or with a number behind it if that is taken.
+    pub fn create_new(path: &Path) -> Result<Self, Error> {
+        let mut name = path.to_owned();
+        for number in 2.. {
+            match mkdirat(AT_FDCWD, &name, Mode::from_bits_truncate(0o755)) {
+                Ok(()) => break,
+                Err(Errno::EEXIST) => name = PathBuf::from(format!("{}-{number}", path.display())),
+                Err(errno) => return Err(Error::Io { verb: "create the directory", path: name, cause: errno.into() }),
+            }
+        }
+        let recording = Self::open(name, true)?;
+        recording.give_to_owner(&*recording.dir);
+        Ok(recording)
+    }
+
+    fn open(path: PathBuf, created: bool) -> Result<Self, Error> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let dir = match openat(AT_FDCWD, &path, flags, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(Errno::ENOTDIR | Errno::ELOOP) => {
+                let kind = kind_of(AT_FDCWD, &path);
+                return Err(if kind == Some(SFlag::S_IFLNK) {
+                    Error::SymbolicLink(path)
+                } else {
+                    Error::NotADirectory(path)
+                });
+            }
+            Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
+        };
+        let dir = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+            Ok(dir) => dir,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(Error::InUse(path)),
+            Err((_, errno)) => return Err(Error::Io { verb: "lock the directory", path, cause: errno.into() }),
+        };
+        Ok(RecordingDir { dir, path, owner: caller_of_sudo(), created, finished: RefCell::default() })
+    }
+
+    /// Gives all finished files their names, at which they replace any files there. The summary comes last, and an old one
+    /// goes first: a directory with a summary has files that belong together.
+    pub fn commit(&self) -> Result<(), Error> {
+        let mut names = std::mem::take(&mut *self.finished.borrow_mut());
+        names.sort_by_key(|name| name == SUMMARY);
+        if names.iter().any(|name| name == LOG) {
+            let _ = unlinkat(&*self.dir, SUMMARY, UnlinkatFlags::NoRemoveDir);
+        }
+        for name in names {
+            renameat(&*self.dir, partial(&name).as_str(), &*self.dir, name.as_str()).map_err(|errno| Error::Io {
+                verb: "name",
+                path: self.path.join(&name),
+                cause: errno.into(),
+            })?;
+        }
+        Ok(())
     }
 
     /// Where it is, as it was named.
@@ -64,11 +115,19 @@ impl RecordingDir {
         &self.path
     }
 
-    /// A new file. It appears under its name when it is finished.
+    /// A new file. It gets its name when it is finished and the recording is committed.
     pub fn file(&self, name: &str) -> Result<NewFile<'_>, Error> {
-        let partial = format!(".{}.partial", name.trim_start_matches('.'));
-        let file = self.open_new(&partial)?;
-        Ok(NewFile { directory: self, name: name.to_owned(), partial, file })
+        Ok(NewFile::new(self, name, self.open_new(&partial(name))?))
+    }
+
+    /// Notes that the file of this name is whole.
+    pub(super) fn finished(&self, name: String) {
+        self.finished.borrow_mut().push(name);
+    }
+
+    /// Takes a file away that is not to be.
+    pub(super) fn discard(&self, name: &str) {
+        let _ = unlinkat(&*self.dir, partial(name).as_str(), UnlinkatFlags::NoRemoveDir);
     }
 
     /// A file without a name, gone when it is closed. It is written past the page cache where the filesystem lets it:
@@ -79,7 +138,7 @@ impl RecordingDir {
             Error::Io { cause, .. } => cause,
             other => io::Error::other(other),
         })?;
-        unlinkat(&self.dir, NAME, UnlinkatFlags::NoRemoveDir)?;
+        unlinkat(&*self.dir, NAME, UnlinkatFlags::NoRemoveDir)?;
         if let Ok(flags) = fcntl(&file, FcntlArg::F_GETFL) {
             let direct = OFlag::from_bits_retain(flags) | OFlag::O_DIRECT;
             // Some filesystems refuse it, and then do without.
@@ -88,109 +147,67 @@ impl RecordingDir {
         Ok(file)
     }
 
-    /// Another descriptor of the same directory, for a scratch file that is needed later.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(RecordingDir { dir: self.dir.try_clone()?, path: self.path.clone(), owner: self.owner, created: false })
-    }
-
     fn open_new(&self, name: &str) -> Result<File, Error> {
         let open = || {
             let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             let mode = Mode::from_bits_truncate(0o644);
-            let file = match openat(&self.dir, name, flags, mode) {
+            let file = match openat(&*self.dir, name, flags, mode) {
                 // Left by a capture that was killed.
                 Err(Errno::EEXIST) => {
-                    unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir)?;
-                    openat(&self.dir, name, flags, mode)?
+                    unlinkat(&*self.dir, name, UnlinkatFlags::NoRemoveDir)?;
+                    openat(&*self.dir, name, flags, mode)?
                 }
                 opened => opened?,
             };
-            self.give_to_owner(&file)?;
+            self.give_to_owner(&file);
             Ok(File::from(file))
         };
         open().map_err(|errno: Errno| Error::Io { verb: "create", path: self.path.join(name), cause: errno.into() })
     }
 
-    fn has(&self, name: &str) -> bool {
-        fstatat(&self.dir, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+    fn kind_of(&self, name: &str) -> Option<SFlag> {
+        kind_of(&*self.dir, Path::new(name))
     }
 
-    fn give_to_owner(&self, file: &impl AsFd) -> nix::Result<()> {
-        match self.owner {
-            Some((user, group)) => fchown(file, Some(user), Some(group)),
-            None => Ok(()),
+    /// Some filesystems know no owners, and some do not let root give files away: then they stay root's.
+    fn give_to_owner(&self, file: &impl AsFd) {
+        if let Some((user, group)) = self.owner {
+            let _ = fchown(file, Some(user), Some(group));
         }
     }
 }
 
 impl Drop for RecordingDir {
-    /// Takes an empty directory of our making away again, so that a capture that failed leaves nothing.
+    /// Takes away what was not committed, and an empty directory of our making: a capture that failed leaves nothing.
     fn drop(&mut self) {
+        self.finished.take().iter().for_each(|name| self.discard(name));
         let is_empty = || {
-            let mut dir = Dir::openat(&self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            let mut dir = Dir::openat(&*self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
             Ok::<_, Errno>(dir.iter().flatten().all(|entry| [c".", c".."].contains(&entry.file_name())))
         };
         if self.created && is_empty().unwrap_or(false) {
-            let _ = unlinkat(nix::fcntl::AT_FDCWD, &self.path, UnlinkatFlags::RemoveDir);
+            let _ = unlinkat(AT_FDCWD, &self.path, UnlinkatFlags::RemoveDir);
         }
     }
 }
 
-/// A file in the making. Dropped unfinished, it leaves nothing.
-#[derive(Debug)]
-pub struct NewFile<'a> {
-    directory: &'a RecordingDir,
-    name: String,
-    partial: String,
-    file: File,
+/// What a path is, without following it; `None` if there is nothing.
+fn kind_of(dir: impl AsFd, path: &Path) -> Option<SFlag> {
+    let stat = fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+    Some(SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT)
 }
 
-impl NewFile<'_> {
-    /// Gives the file its name, at which it replaces any file there.
-    pub fn finish(mut self) -> Result<(), Error> {
-        let dir = &self.directory.dir;
-        renameat(dir, self.partial.as_str(), dir, self.name.as_str()).map_err(|errno| Error::Io {
-            verb: "name",
-            path: self.path(),
-            cause: errno.into(),
-        })?;
-        self.partial.clear();
-        Ok(())
-    }
-
-    /// Cuts the file to this length in bytes, and writes on from there.
-    pub fn cut(&mut self, length: u64) -> Result<(), Error> {
-        self.change("cut", |file| {
-            file.set_len(length)?;
-            file.seek(SeekFrom::Start(length)).map(drop)
-        })
-    }
-
-    /// Writes all of it.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.change("write", |file| file.write_all(bytes))
-    }
-
-    fn change(&mut self, verb: &'static str, change: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
-        change(&mut self.file).map_err(|cause| Error::Io { verb, path: self.path(), cause })
-    }
-
-    /// The final path.
-    pub fn path(&self) -> PathBuf {
-        self.directory.path.join(&self.name)
-    }
+/// What a file is called while it is being written.
+fn partial(name: &str) -> String {
+    format!(".{}.partial", name.trim_start_matches('.'))
 }
 
-impl Drop for NewFile<'_> {
-    fn drop(&mut self) {
-        if !self.partial.is_empty() {
-            let _ = unlinkat(&self.directory.dir, self.partial.as_str(), UnlinkatFlags::NoRemoveDir);
-        }
+/// The path without slashes and dots at its end, behind which a symbolic link would be followed.
+fn without_slashes(path: &Path) -> PathBuf {
+    match path.components().collect::<PathBuf>() {
+        empty if empty.as_os_str().is_empty() => path.to_owned(),
+        path => path,
     }
-}
-
-fn is_link(stat: &FileStat) -> bool {
-    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFLNK
 }
 
 /// The user and group that called sudo, if this process runs as root under it.
@@ -222,7 +239,9 @@ mod tests {
         let mut file = dir.file("log.csv").unwrap();
         file.write(b"a,b\n").unwrap();
         assert_eq!(names(&path), [".log.csv.partial"]);
-        file.finish().unwrap();
+        file.finish();
+        assert_eq!(names(&path), [".log.csv.partial"]);
+        dir.commit().unwrap();
         assert_eq!(names(&path), ["log.csv"]);
         assert_eq!(fs::read(path.join("log.csv")).unwrap(), b"a,b\n");
     }
@@ -235,6 +254,7 @@ mod tests {
         drop(dir.file("log.csv").unwrap());
         drop(dir.scratch().unwrap());
         assert!(names(&path).is_empty());
+        dir.file("groups.csv").unwrap().finish();
         drop(dir);
         assert!(!path.exists());
     }
@@ -245,10 +265,13 @@ mod tests {
         let path = parent.path().join("rec");
         fs::create_dir(&path).unwrap();
         fs::write(path.join("notes.txt"), "mine").unwrap();
-        RecordingDir::create(&path, false).unwrap().file("summary.json").unwrap().finish().unwrap();
+        let dir = RecordingDir::create(&path, false).unwrap();
+        dir.file("summary.json").unwrap().finish();
+        dir.commit().unwrap();
+        drop(dir);
         let error = RecordingDir::create(&path, false).unwrap_err();
         assert!(matches!(error, Error::Exists { file: "summary.json", .. }), "{error}");
-        RecordingDir::create(&path, true).unwrap();
+        drop(RecordingDir::create(&path, true).unwrap());
         assert_eq!(names(&path), ["notes.txt", "summary.json"]);
     }
 
@@ -258,7 +281,9 @@ mod tests {
         let (target, link) = (parent.path().join("target"), parent.path().join("link"));
         fs::create_dir(&target).unwrap();
         std::os::unix::fs::symlink(&target, &link).unwrap();
-        assert!(matches!(RecordingDir::create(&link, true), Err(Error::SymbolicLink(_))));
+        for link in [link.clone(), link.join(""), link.join(".")] {
+            assert!(matches!(RecordingDir::create(&link, true), Err(Error::SymbolicLink(_))), "{}", link.display());
+        }
 
         let victim = parent.path().join("victim");
         fs::write(&victim, "precious").unwrap();
@@ -268,7 +293,8 @@ mod tests {
         }
         let mut file = dir.file("log.csv").unwrap();
         file.write(b"rows").unwrap();
-        file.finish().unwrap();
+        file.finish();
+        dir.commit().unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         assert_eq!(fs::read(target.join("log.csv")).unwrap(), b"rows");
         assert!(!target.join("log.csv").is_symlink());
@@ -282,5 +308,28 @@ mod tests {
         assert!(matches!(RecordingDir::create(&file, true), Err(Error::NotADirectory(_))));
         let error = RecordingDir::create(&parent.path().join("a/b"), false).unwrap_err().to_string();
         assert!(error.contains("the directory above it must exist"), "{error}");
+    }
+
+    #[test]
+    fn two_captures_do_not_write_into_one_directory() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("rec");
+        let first = RecordingDir::create(&path, true).unwrap();
+        assert!(matches!(RecordingDir::create(&path, true), Err(Error::InUse(_))));
+        let other = RecordingDir::create_new(&path).unwrap();
+        assert_eq!(other.path(), parent.path().join("rec-2"));
+        drop(first);
+        RecordingDir::create(&path, true).unwrap();
+    }
+
+    #[test]
+    fn a_directory_where_a_file_is_to_be_is_refused_before_the_capture() {
+        let parent = tempfile::tempdir().unwrap();
+        for name in ["log.csv", ".summary.json.partial"] {
+            let path = parent.path().join(format!("of {name}"));
+            fs::create_dir_all(path.join(name)).unwrap();
+            let error = RecordingDir::create(&path, true).unwrap_err();
+            assert!(matches!(error, Error::DirectoryInTheWay(_)), "{error}");
+        }
     }
 }

@@ -7,9 +7,6 @@ use crate::tracefs::Table;
 /// Bytes written at once.
 const CHUNK: usize = 256 << 10;
 
-/// What is cut off a log that filled the disk, so that the other files have room.
-const ROOM_FOR_THE_REST: u64 = 1 << 20;
-
 const HEADER: &[u8] = b"timestamp,tpid,gid,tracepoint name\n";
 
 /// Writes events as rows.
@@ -60,11 +57,11 @@ impl<'a> LogWriter<'a> {
         Ok(())
     }
 
-    /// After a write that found the disk full: cuts the log back to whole rows, and so far that the other files of the
-    /// recording have room.
-    pub fn cut_back(&mut self) -> Result<(), Error> {
+    /// After a write that failed, as on a full disk: cuts the log back to whole rows, and so far that `room` bytes are free
+    /// for the other files of the recording.
+    pub fn cut_back(&mut self, room: u64) -> Result<(), Error> {
         self.buffer.clear();
-        let end = self.cuts.last().map_or(0, |cut| cut.bytes).saturating_sub(ROOM_FOR_THE_REST);
+        let end = self.cuts.last().map_or(0, |cut| cut.bytes).saturating_sub(room);
         let fitting = self.cuts.partition_point(|cut| cut.bytes <= end).max(1);
         self.cuts.truncate(fitting);
         let cut = self.cuts.last().copied().unwrap_or(Cut { bytes: 0, rows: 0 });
@@ -75,7 +72,7 @@ impl<'a> LogWriter<'a> {
     /// Gives the file its name, and gives how many rows it has.
     pub fn finish(mut self) -> Result<u64, Error> {
         self.flush()?;
-        self.file.finish()?;
+        self.file.finish();
         Ok(self.logged)
     }
 }
@@ -134,6 +131,7 @@ mod tests {
         let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table()).unwrap();
         log.write(&[event(2_069_046_799_106, 3), event(u64::MAX, 2)]).unwrap();
         assert_eq!(log.finish().unwrap(), 2);
+        dir.commit().unwrap();
         let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
         assert!(text.starts_with("timestamp,tpid,gid,tracepoint name\n2069046799106,3,3,sched_switch\n"), "{text}");
         let rows: Vec<csv::StringRecord> =
@@ -149,10 +147,11 @@ mod tests {
         let events: Vec<_> = (0..200_000).map(|n| event(n, 1)).collect();
         log.write(&events).unwrap();
         let before = log.cuts.last().unwrap().bytes;
-        log.cut_back().unwrap();
+        log.cut_back(1 << 20).unwrap();
         let logged = log.finish().unwrap();
+        dir.commit().unwrap();
         let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
-        assert!(text.len() as u64 <= before - ROOM_FOR_THE_REST);
+        assert!(text.len() as u64 <= before - (1 << 20));
         assert_eq!(text.lines().count() as u64, logged + 1);
         assert!(logged > 0 && text.ends_with(&format!("\n{},1,1,softirq_entry\n", logged - 1)));
     }
@@ -163,8 +162,9 @@ mod tests {
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
         let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table()).unwrap();
         log.write(&[event(1, 1)]).unwrap();
-        log.cut_back().unwrap();
+        log.cut_back(1 << 20).unwrap();
         assert_eq!(log.finish().unwrap(), 0);
+        dir.commit().unwrap();
         assert_eq!(fs::read(dir.path().join("log.csv")).unwrap(), HEADER);
     }
 }

@@ -2,11 +2,13 @@
 
 mod directory;
 mod log;
+mod new_file;
 mod summary;
 mod tables;
 
-pub use directory::{NewFile, RecordingDir};
+pub use directory::RecordingDir;
 pub use log::LogWriter;
+pub use new_file::NewFile;
 pub use summary::{
     CpuSummary, EventsSummary, ResidualSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool, TracepointSummary,
     TracepointsSummary, accounts,
@@ -42,6 +44,12 @@ pub enum Error {
     /// Something else is in the way.
     #[error("`{0}` is in the way and is not a directory: choose another with -o")]
     NotADirectory(PathBuf),
+    /// A directory is where a file of the recording is to be.
+    #[error("`{0}` is a directory where a file of the recording is to be: move it away, or choose another with -o")]
+    DirectoryInTheWay(PathBuf),
+    /// Another capture writes there.
+    #[error("another capture is writing into `{0}`: choose another directory with -o")]
+    InUse(PathBuf),
     /// A symbolic link is in the way.
     #[error("`{0}` is a symbolic link, and a recording is not written through one: name the directory itself with -o")]
     SymbolicLink(PathBuf),
@@ -57,22 +65,18 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// Whether a disk or a quota is full.
-    pub fn is_full(&self) -> bool {
-        matches!(self, Error::Io { cause, .. } if is_full(cause))
-    }
-}
-
 /// Whether an error says that a disk or a quota is full.
 pub fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 fn cure(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; free some space, or choose a directory on another filesystem with -o"
+        }
+        io::ErrorKind::FileTooLarge => {
+            "; allow larger files (`ulimit -f unlimited`), or choose another filesystem with -o"
         }
         io::ErrorKind::NotFound => "; the directory above it must exist",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

@@ -38,7 +38,7 @@ pub struct Summary {
     pub arguments: Vec<String>,
     /// When the events were switched on, by the wall clock in UTC.
     pub started: String,
-    /// `events`, `duration`, `command`, `interrupt`, `terminate` or `disk-full`.
+    /// `events`, `duration`, `command`, `interrupt`, `terminate`, `disk-full` or `error`.
     pub stop_reason: String,
     /// False if the log holds less than was asked for, because of a second interrupt or a full disk.
     pub log_complete: bool,
@@ -245,6 +245,7 @@ impl Summary {
         })?;
         text.push(b'\n');
         file.write(&text)?;
-        file.finish()
+        file.finish();
+        Ok(())
     }
 }

@@ -51,5 +51,6 @@ fn encode<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String;
 fn write(mut file: NewFile<'_>, bytes: io::Result<Vec<u8>>) -> Result<(), Error> {
     let bytes = bytes.map_err(|cause| Error::Io { verb: "encode", path: file.path(), cause })?;
     file.write(&bytes)?;
-    file.finish()
+    file.finish();
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Progress bars on stderr; none where stderr is no terminal.
 
 use crate::capture::{Progress, StopRules};
-use crate::units::{Grouped, Seconds};
+use crate::units::{Grouped, Seconds, Visible};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::Write;
 use std::time::Duration;
 
 /// Drawn this often at most: each drawing wakes the terminal, which is recorded too.
@@ -89,7 +90,8 @@ impl Progress for TerminalProgress {
         if self.quiet {
             return;
         }
-        let print = || anstream::eprintln!("tp-perf: {message}");
+        // Where stderr cannot be written there is nobody left to tell.
+        let print = || drop(writeln!(anstream::stderr(), "tp-perf: {}", Visible(message)));
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),

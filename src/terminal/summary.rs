@@ -1,7 +1,7 @@
 //! The short summary of a capture.
 
 use crate::recording::{EventsSummary, FILES, ResidualSummary, Summary, TracepointSummary};
-use crate::units::{Count, Grouped, Seconds};
+use crate::units::{Count, Grouped, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -30,10 +30,11 @@ pub fn print_summary(summary: &Summary, directory: &Path, out: &mut dyn Write) -
     print_books(summary, out)?;
     print_log(summary, out)?;
     let used = Duration::from_nanos(summary.own.cpu_ns);
-    let share = 100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE);
+    // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
+    let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
     let hidden = if summary.own.excluded { "; what it did then is not recorded" } else { ", and is recorded too" };
     writeln!(out, "self      tp-perf itself ran {share:.1} % of the time{hidden}")?;
-    writeln!(out, "files     {bold}{}{bold:#}", directory.join("").display())?;
+    writeln!(out, "files     {bold}{}{bold:#}", Visible(directory.join("").display()))?;
     writeln!(out, "          {}", FILES.join(", "))
 }
 
@@ -57,10 +58,14 @@ fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             let sign = if residual < 0 { '−' } else { '+' };
             let off = Grouped(residual.unsigned_abs());
             writeln!(out, "books     {warning}{equation} {sign} {off} unaccounted{warning:#}")?;
-            writeln!(out, "          The kernel counted these hits, but neither wrote samples for them nor")?;
-            writeln!(out, "          reported them lost: they are in the counts, not in log.csv. Most are")?;
+            if residual < 0 {
+                writeln!(out, "          More samples came than the kernel counted hits. Furthest off are")?;
+            } else {
+                writeln!(out, "          The kernel counted these hits, but neither wrote samples for them nor")?;
+                writeln!(out, "          reported them lost: they are in the counts, not in log.csv. Most are")?;
+            }
             for ResidualSummary { residual, name, cpu, .. } in summary.residuals.iter().take(3) {
-                writeln!(out, "          {:>12}  {name} on CPU {cpu}", Grouped(residual.unsigned_abs()))?;
+                writeln!(out, "          {:>12}  {name} on CPU {cpu}", Signed(*residual))?;
             }
             if summary.residuals.len() > 3 {
                 writeln!(out, "          summary.json lists all (`residuals`).")?;
@@ -111,6 +116,7 @@ fn stopped_by(summary: &Summary) -> String {
         "interrupt" => "Ctrl-C".to_owned(),
         "terminate" => "SIGTERM".to_owned(),
         "disk-full" => "a full disk".to_owned(),
+        "error" => "an error".to_owned(),
         other => other.to_owned(),
     }
 }

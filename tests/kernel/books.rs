@@ -1,7 +1,7 @@
 //! Known numbers of known events, and books that balance.
 
 use crate::Test;
-use crate::rig::{Load, RENAME, Rig, nothing_more};
+use crate::rig::{Background, RENAME, Rig, nothing_more};
 use tp_perf::cpus::CpuList;
 
 pub const TESTS: &[Test] = &[
@@ -21,7 +21,7 @@ fn schedstat() -> Result<(), String> {
 }
 
 fn weighted() {
-    let _load = Load::busy();
+    let _load = Background::busy();
     let rig = Rig::new();
     let recording = rig.run(rig.command(&["-t", WEIGHTED, "-t", RENAME, "--cpus", "0", "-n", "200"]));
     let account = recording.account(WEIGHTED);
@@ -54,7 +54,7 @@ fn a_thousand_hits() {
 }
 
 fn a_million_hits() {
-    let _load: Vec<_> = CpuList::online().unwrap().as_slice().iter().map(|_| Load::busy()).collect();
+    let _load: Vec<_> = CpuList::online().unwrap().as_slice().iter().map(|_| Background::busy()).collect();
     exactly(&Rig::new(), 1_000_000);
 }
 
@@ -72,7 +72,7 @@ fn small_rings() {
 }
 
 fn full_load() {
-    let loads: Vec<_> = CpuList::online().unwrap().as_slice().iter().map(|cpu| Load::on(*cpu)).collect();
+    let loads: Vec<_> = CpuList::online().unwrap().as_slice().iter().map(|cpu| Background::storm(*cpu)).collect();
     let rig = Rig::new();
     let recording = rig.run(rig.command(&["-t", RENAME, "-t", "irq:softirq_entry", "-d", "1s", "--ring-size", "32M"]));
     drop(loads);

@@ -1,10 +1,9 @@
 //! How a capture stops, and what it leaves then.
 
 use crate::Test;
-use crate::rig::{Load, RENAME, Rig, nothing_more, shown};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use std::process::Stdio;
+use crate::rig::{Background, RENAME, Rig, eventually, nothing_more, shown};
+use nix::sys::signal::Signal;
+use std::process::{Command, Output};
 
 pub const TESTS: &[Test] = &[
     ("events_n_gives_exactly_n_rows", nothing_more, events_n),
@@ -16,10 +15,115 @@ pub const TESTS: &[Test] = &[
     ("every_clock_works", nothing_more, clocks),
     ("what_tp_perf_does_itself_is_left_out_unless_asked_for", nothing_more, own_events),
     ("a_command_gets_its_own_limits_back", nothing_more, command_limits),
+    ("an_ignored_signal_stays_ignored", nothing_more, ignored_signal),
+    ("a_full_disk_leaves_a_whole_recording_of_what_fits", small_disk, full_disk),
+    ("a_log_larger_than_ulimit_f_is_cut_and_said", nothing_more, file_too_large),
+    ("an_unwritable_stderr_is_no_failure", nothing_more, unwritable_stderr),
+    ("in_a_pid_namespace_nobody_is_left_out", unshare, pid_namespace),
+    ("under_sudo_the_recording_is_the_callers", nothing_more, under_sudo),
 ];
 
+/// Signals that were ignored when tp-perf started, as by nohup, do nothing to it.
+fn ignored_signal() {
+    let rig = Rig::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tp-perf"), "-o"]).arg(rig.path("rec"));
+    let child = Background::start(command.args(["-t", RENAME]));
+    wait_until_capturing(&rig);
+    child.signal(Signal::SIGHUP);
+    child.signal(Signal::SIGINT);
+    let output = child.end();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
+}
+
+/// Runs a script in which `$1` is a directory of 1 MiB in all, in a mount namespace of its own, and `$@` behind it words.
+fn on_small_disk(script: &str, rig: &Rig, words: &[&str]) -> Output {
+    let script = format!("mount -t tmpfs -o size=1m none \"$1\" && disk=$1 && shift && {script}");
+    std::fs::create_dir(rig.path("disk")).unwrap();
+    Command::new("unshare").args(["-m", "sh", "-c", &script, "sh"]).arg(rig.path("disk")).args(words).output().unwrap()
+}
+
+fn small_disk() -> Result<(), String> {
+    let rig = Rig::new();
+    let output = on_small_disk("true", &rig, &[]);
+    if output.status.success() { Ok(()) } else { Err("unshare(1) and a tmpfs".to_owned()) }
+}
+
+fn full_disk() {
+    let rig = Rig::new();
+    let myself = std::env::current_exe().unwrap();
+    let words =
+        [env!("CARGO_BIN_EXE_tp-perf"), rig.path("rec").to_str().unwrap(), myself.to_str().unwrap()].map(str::to_owned);
+    let script = "\"$1\" -o \"$disk/rec\" -t task:task_rename -- \"$3\" storm 100000; code=$?; cp -r \"$disk/rec\" \"$2\"; exit $code";
+    let output = on_small_disk(script, &rig, &words.each_ref().map(String::as_str));
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("log.csv has only the first") && error.contains("free some space"), "{error}");
+    let recording = crate::rig::Recording::read(&rig.path("rec"));
+    assert_eq!(recording.events("recorded"), 100_001);
+    assert_eq!(recording.events("logged"), recording.rows.len() as i64);
+    assert!(recording.rows.len() > 10_000, "{} rows", recording.rows.len());
+    assert_eq!(recording.summary["log_complete"], false);
+    assert_eq!(std::fs::read_dir(rig.path("rec")).unwrap().count(), 4);
+}
+
+fn file_too_large() {
+    let rig = Rig::new();
+    let myself = std::env::current_exe().unwrap();
+    let mut command = Command::new("sh");
+    // In blocks of 512 bytes: 1 MiB.
+    command.args(["-c", "ulimit -f 2048; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tp-perf"), "-o"]).arg(rig.path("rec"));
+    let output = command.args(["-t", RENAME, "--"]).arg(myself).args(["storm", "100000"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("log.csv has only the first") && error.contains("ulimit -f"), "{error}");
+    let recording = crate::rig::Recording::read(&rig.path("rec"));
+    assert_eq!(recording.events("recorded"), 100_001);
+    assert!(recording.rows.len() as i64 == recording.events("logged") && recording.rows.len() > 10_000);
+}
+
+fn unwritable_stderr() {
+    let rig = Rig::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status =
+        rig.command(&["-t", RENAME, "--ring-size", "5000", "--", "sh", "-c", "exit 7"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(1), "the summary could not be printed");
+    assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["command_exit"], 7);
+}
+
+fn unshare() -> Result<(), String> {
+    let there = Command::new("unshare").args(["-pf", "true"]).status().is_ok_and(|status| status.success());
+    if there { Ok(()) } else { Err("unshare(1) with PID namespaces".to_owned()) }
+}
+
+fn pid_namespace() {
+    let rig = Rig::new();
+    let mut command = Command::new("unshare");
+    command
+        .args(["-pf", "--mount-proc", env!("CARGO_BIN_EXE_tp-perf"), "-t", RENAME, "-d", "10ms", "-o"])
+        .arg(rig.path("rec"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("PID namespace"), "{}", shown(&output));
+    assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["self"]["excluded"], false);
+}
+
+fn under_sudo() {
+    use std::os::unix::fs::MetadataExt;
+    let rig = Rig::new();
+    let mut command = rig.command(&["-t", RENAME, "-d", "1ms"]);
+    rig.run_by(command.env("SUDO_UID", "1234").env("SUDO_GID", "2345"));
+    let folder = rig.path("rec");
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.chain([folder.clone()]) {
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (1234, 2345), "{}", path.display());
+    }
+}
+
 fn events_n() {
-    let _load = Load::on(0);
+    let _load = Background::storm(0);
     for number in [1, 5_000] {
         let recording = {
             let rig = Rig::new();
@@ -59,10 +163,10 @@ fn parts_agree() {
 
 fn ctrl_c() {
     let rig = Rig::new();
-    let child = rig.command(&["-t", RENAME]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let child = Background::start(&mut rig.command(&["-t", RENAME]));
     wait_until_capturing(&rig);
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
-    let output = child.wait_with_output().unwrap();
+    child.signal(Signal::SIGINT);
+    let output = child.end();
     assert!(output.status.success(), "{}", shown(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("stopped by Ctrl-C"), "{}", shown(&output));
     assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
@@ -70,13 +174,22 @@ fn ctrl_c() {
 
 fn sigterm() {
     let rig = Rig::new();
-    let child = rig.command(&["-t", RENAME, "--", "sleep", "1000"]).stderr(Stdio::piped()).spawn().unwrap();
-    crate::rig::eventually("COMMAND runs", || !sleepers().is_empty());
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(128 + 15), "{}", shown(&output));
-    assert!(sleepers().is_empty());
-    assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["stop_reason"], "terminate");
+    // While the capture goes on, and while only COMMAND does.
+    for (words, stop_reason) in [(&["--force"][..], "terminate"), (&["--force", "-n", "1"], "events")] {
+        let words = [words, &["-t", RENAME, "--", "sleep", "1000"]].concat();
+        let child = Background::start(&mut rig.command(&words));
+        eventually("COMMAND runs", || !sleepers().is_empty());
+        if stop_reason == "events" {
+            eventually("the recording is there", || rig.path("rec").join("summary.json").exists());
+        }
+        child.signal(Signal::SIGTERM);
+        let output = child.end();
+        assert_eq!(output.status.code(), Some(128 + 15), "{}", shown(&output));
+        assert!(sleepers().is_empty());
+        let summary = crate::rig::Recording::read(&rig.path("rec")).summary;
+        assert_eq!((&summary["stop_reason"], &summary["command_exit"]), (&stop_reason.into(), &143.into()));
+        std::fs::remove_dir_all(rig.path("rec")).unwrap();
+    }
 }
 
 /// The processes that are `sleep 1000`.
@@ -88,8 +201,8 @@ fn sleepers() -> Vec<i32> {
 
 /// The directory is made first, then the signals are tp-perf's own already.
 fn wait_until_capturing(rig: &Rig) {
-    crate::rig::eventually("the directory is there", || rig.path("rec").exists());
-    crate::rig::eventually("the events are on", || !crate::rig::pids_of("tp-perf-detach").is_empty());
+    eventually("the directory is there", || rig.path("rec").exists());
+    eventually("the events are on", || !crate::rig::pids_of("tp-perf-detach").is_empty());
     // From the child's start to the events being on it is microseconds; a signal before that would be seen as well.
     std::thread::sleep(std::time::Duration::from_millis(50));
 }

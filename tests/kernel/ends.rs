@@ -1,8 +1,8 @@
 //! Letting go of the kernel, whatever the end.
 
 use crate::Test;
-use crate::rig::{RENAME, Rig, eventually, nothing_more, pids_of, shown};
-use std::process::Stdio;
+use crate::rig::{Background, RENAME, Rig, eventually, nothing_more, pids_of, shown};
+use nix::sys::signal::Signal;
 
 pub const TESTS: &[Test] = &[
     ("the_child_that_detaches_holds_nothing_but_the_events", nothing_more, child_holds),
@@ -20,7 +20,7 @@ fn no_guardian() {
 fn child_holds() {
     no_guardian();
     let rig = Rig::new();
-    let mut child = rig.command(&["-q", "-t", RENAME]).stdin(Stdio::inherit()).spawn().unwrap();
+    let child = Background::start(&mut rig.command(&["-q", "-t", RENAME]));
     eventually("the child is there", || !pids_of(GUARDIAN).is_empty());
     let pid = pids_of(GUARDIAN)[0];
     let mut links: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
@@ -38,21 +38,23 @@ fn child_holds() {
     let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
     assert_eq!((fields[3], fields[4]), (pid.to_string().as_str(), "0"), "its own session, no terminal");
     assert_eq!(std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap().to_string_lossy(), "/");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGINT).unwrap();
-    child.wait().unwrap();
+    child.signal(Signal::SIGINT);
+    child.end();
     no_guardian();
 }
 
 fn killed() {
     no_guardian();
     let rig = Rig::new();
-    let mut child = rig.command(&["-q", "-t", RENAME]).spawn().unwrap();
+    let child = Background::start(&mut rig.command(&["-q", "-t", RENAME]));
     eventually("the child is there", || !pids_of(GUARDIAN).is_empty());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     no_guardian();
     let left = std::fs::read_dir(rig.path("rec")).unwrap().count();
-    assert_eq!(left, 0, "no file was begun");
+    assert_eq!(left, 2, "the two tables, hidden; nothing has its name");
+    let output = rig.command(&["-q", "-t", RENAME, "-n", "1", "--", "true"]).output().unwrap();
+    assert!(output.status.success(), "what a killed capture left is no hindrance: {}", shown(&output));
+    assert_eq!(std::fs::read_dir(rig.path("rec")).unwrap().count(), 4);
 }
 
 fn wait_detach() {

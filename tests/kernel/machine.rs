@@ -132,7 +132,7 @@ fn interrupt_while_attaching() {
     let Ok(Request::Capture(request)) = <tp_perf::cli::Cli as clap::Parser>::parse_from(words).request() else {
         panic!("these words ask for a capture")
     };
-    let error = tp_perf::capture::capture(&request.options, &mut signals, &mut ()).unwrap_err();
+    let error = tp_perf::capture::capture(&request.options, &mut None, &mut signals, &mut ()).unwrap_err();
     assert!(error.to_string().contains("interrupted while attaching"), "{error}");
     assert!(!path.exists(), "nothing is left");
 }

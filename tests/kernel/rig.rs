@@ -2,8 +2,10 @@
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_name;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -80,31 +82,53 @@ impl Rig {
     }
 
     pub fn run(&self, mut command: Command) -> Recording {
+        self.run_by(&mut command)
+    }
+
+    pub fn run_by(&self, command: &mut Command) -> Recording {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{command:?} gave {}", shown(&output));
         Recording::read(&self.path("rec"))
     }
 }
 
-/// A storm that goes on in the background until this is dropped.
-pub struct Load(Child);
+/// A child that does not outlive its test, even one that fails.
+pub struct Background(Child);
 
-impl Load {
-    pub fn on(cpu: u32) -> Self {
+impl Background {
+    pub fn start(command: &mut Command) -> Self {
+        Background(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// A storm that goes on until this is dropped.
+    pub fn storm(cpu: u32) -> Self {
         let myself = std::env::current_exe().unwrap();
-        Load(Command::new(myself).args(["storm", &u64::MAX.to_string(), &cpu.to_string()]).spawn().unwrap())
+        Self::start(Command::new(myself).args(["storm", &u64::MAX.to_string(), &cpu.to_string()]))
     }
 
     /// Something that keeps a CPU busy without firing [`RENAME`] after its start.
     pub fn busy() -> Self {
-        Load(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
+        Self::start(Command::new("sh").args(["-c", "while :; do :; done"]))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
+    }
+
+    /// Waits for its own end, and gives (status, stdout, stderr).
+    pub fn end(mut self) -> Output {
+        let mut output = Output { status: Default::default(), stdout: Vec::new(), stderr: Vec::new() };
+        self.0.stdout.take().unwrap().read_to_end(&mut output.stdout).unwrap();
+        self.0.stderr.take().unwrap().read_to_end(&mut output.stderr).unwrap();
+        output.status = self.0.wait().unwrap();
+        output
     }
 }
 
-impl Drop for Load {
+impl Drop for Background {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

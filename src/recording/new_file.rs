@@ -1,0 +1,57 @@
+//! A file of a recording in the making.
+
+use super::{Error, RecordingDir};
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+/// A file in the making. Dropped unfinished, it leaves nothing.
+#[derive(Debug)]
+pub struct NewFile<'a> {
+    directory: &'a RecordingDir,
+    name: String,
+    file: File,
+    finished: bool,
+}
+
+impl<'a> NewFile<'a> {
+    pub(super) fn new(directory: &'a RecordingDir, name: &str, file: File) -> Self {
+        NewFile { directory, name: name.to_owned(), file, finished: false }
+    }
+
+    /// Ends it. It gets its name with [`RecordingDir::commit`].
+    pub fn finish(mut self) {
+        self.finished = true;
+        self.directory.finished(self.name.clone());
+    }
+
+    /// Cuts the file to this length in bytes, and writes on from there.
+    pub fn cut(&mut self, length: u64) -> Result<(), Error> {
+        self.change("cut", |file| {
+            file.set_len(length)?;
+            file.seek(SeekFrom::Start(length)).map(drop)
+        })
+    }
+
+    /// Writes all of it.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.change("write", |file| file.write_all(bytes))
+    }
+
+    fn change(&mut self, verb: &'static str, change: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
+        change(&mut self.file).map_err(|cause| Error::Io { verb, path: self.path(), cause })
+    }
+
+    /// The final path.
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join(&self.name)
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.directory.discard(&self.name);
+        }
+    }
+}
