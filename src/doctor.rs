@@ -101,9 +101,8 @@ impl Machine {
             wakeup_watermark: 0,
             read_lost: false,
         };
-        let uname = nix::sys::utsname::uname();
         Machine {
-            kernel: uname.map_or_else(|_| "unknown".to_owned(), |uname| uname.release().to_string_lossy().into_owned()),
+            kernel: crate::machine::kernel_release(),
             tracefs,
             paranoid: number("kernel/perf_event_paranoid"),
             capabilities: Capabilities::of_this_process(),
@@ -115,7 +114,7 @@ impl Machine {
             perf_mlock: number("kernel/perf_event_mlock_kb").map(|kilobytes| kilobytes.unsigned_abs() << 10),
             memlock: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft),
             online,
-            memory: crate::memory::available_memory(),
+            memory: crate::machine::available_memory(),
         }
     }
 }

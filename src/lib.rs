@@ -33,7 +33,7 @@ pub mod cli;
 pub mod cpus;
 pub mod doctor;
 pub mod list;
-pub mod memory;
+pub mod machine;
 pub mod merge;
 pub mod perf;
 pub mod recording;

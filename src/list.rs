@@ -2,7 +2,7 @@
 
 use crate::cli::{Format, ListRequest};
 use crate::recording::{encode_tracepoints, tracepoint_fields};
-use crate::tracefs::{self, Selection, Status, Table, Tracefs, Tracepoint};
+use crate::tracefs::{self, Selection, Status, Table, Tracepoint};
 use crate::units::Grouped;
 use anstyle::Style;
 use serde_json::json;
@@ -10,9 +10,7 @@ use std::io::{self, Write};
 
 /// Prints the list.
 pub fn list(request: &ListRequest, out: &mut dyn Write) -> anyhow::Result<()> {
-    let tracefs = Tracefs::open()?;
-    let table = Table::read(tracefs.root())?;
-    let selection = Selection::choose(&table, &request.selection)?;
+    let (table, selection) = tracefs::choose(&request.selection)?;
     for pattern in &request.patterns {
         tracefs::check_matches(&table, pattern)?;
     }

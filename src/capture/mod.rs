@@ -13,12 +13,12 @@ pub use run::{Run, StopReason, StopRules, run};
 pub use signals::{Senders, Signals};
 
 use crate::cpus::CpuList;
-use crate::memory::available_memory;
+use crate::machine::available_memory;
 use crate::perf::record::SAMPLE_SIZE;
 use crate::perf::{self, AttachRequest, Attachment, Clock, Detaching, Engine};
 use crate::recording::{self, RecordingDir, write_groups, write_tracepoints};
 use crate::spool::{DEFAULT_MEMORY, Spool};
-use crate::tracefs::{self, Selection, SelectionRequest, Table, Tracefs};
+use crate::tracefs::{self, Selection, SelectionRequest, Table};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -116,7 +116,7 @@ pub fn capture(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
-    let (table, mut selection) = choose(&options.selection)?;
+    let (table, mut selection) = tracefs::choose(&options.selection)?;
     let cpus = chosen_cpus(options.cpus.as_ref())?;
     let directory = Rc::new(match &options.output {
         Some(path) => RecordingDir::create(path, options.force)?,
@@ -165,16 +165,8 @@ fn default_output() -> PathBuf {
     PathBuf::from(format!("tp-perf-{}", now.replace(['-', ':'], "")))
 }
 
-/// Reads the table and chooses from it. tracefs is not needed after that, and not held.
-pub fn choose(request: &SelectionRequest) -> Result<(Table, Selection), Error> {
-    let tracefs = Tracefs::open()?;
-    let table = Table::read(tracefs.root())?;
-    let selection = Selection::choose(&table, request)?;
-    Ok((table, selection))
-}
-
 /// The CPUs to capture: those asked for, which must be online, or all that are.
-pub fn chosen_cpus(wanted: Option<&CpuList>) -> Result<CpuList, Error> {
+fn chosen_cpus(wanted: Option<&CpuList>) -> Result<CpuList, Error> {
     let online = CpuList::online().map_err(Error::Cpus)?;
     let Some(wanted) = wanted else { return Ok(online) };
     let missing = wanted.without(&online);

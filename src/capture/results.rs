@@ -70,8 +70,8 @@ impl Captured {
         let summary = Summary {
             schema: SCHEMA,
             tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-            kernel: kernel_release(),
-            hostname: hostname(),
+            kernel: crate::machine::kernel_release(),
+            hostname: crate::machine::hostname(),
             cpus: self.cpus.as_slice().to_vec(),
             offline_cpus: self.offline.as_slice().to_vec(),
             clock: options.clock,
@@ -175,14 +175,4 @@ impl Log<'_> {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn kernel_release() -> String {
-    let uname = nix::sys::utsname::uname();
-    uname.map_or_else(|_| "unknown".to_owned(), |uname| uname.release().to_string_lossy().into_owned())
-}
-
-fn hostname() -> String {
-    let name = nix::unistd::gethostname();
-    name.map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
 }

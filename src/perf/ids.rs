@@ -15,6 +15,7 @@ pub struct Slot {
 /// ids from elsewhere may be any numbers, and a map serves.
 #[derive(Debug, Clone)]
 pub struct SampleIds {
+    ids: Vec<u64>,
     slots: Vec<Slot>,
     index: Index,
 }
@@ -42,7 +43,7 @@ impl SampleIds {
         } else {
             Index::Sparse(numbered.map(|(number, (id, _))| (*id, number)).collect())
         };
-        SampleIds { slots, index }
+        SampleIds { ids: pairs.iter().map(|(id, _)| *id).collect(), slots, index }
     }
 
     /// The index of the slot of a sample id in [`slots`](Self::slots).
@@ -53,6 +54,11 @@ impl SampleIds {
             Index::Sparse(slots) => *slots.get(&id)?,
         };
         (number != NONE).then_some(number as usize)
+    }
+
+    /// All sample ids, in the order given to [`new`](Self::new).
+    pub fn ids(&self) -> &[u64] {
+        &self.ids
     }
 
     /// All slots, in the order given to [`new`](Self::new).

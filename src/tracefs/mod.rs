@@ -10,6 +10,14 @@ pub use table::{Table, Tracepoint};
 
 use std::{io, path::PathBuf};
 
+/// Reads the table and chooses from it. tracefs is not needed after that, and not held.
+pub fn choose(request: &SelectionRequest) -> Result<(Table, Selection), Error> {
+    let tracefs = Tracefs::open()?;
+    let table = Table::read(tracefs.root())?;
+    let selection = Selection::choose(&table, request)?;
+    Ok((table, selection))
+}
+
 /// Why the tracepoints could not be listed or chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -1,6 +1,18 @@
-//! How much memory there is to use.
+//! What machine this is: its kernel, its name, and how much memory there is to use.
 
 use std::fs;
+
+/// The kernel's release, as `uname -r` says.
+pub fn kernel_release() -> String {
+    let uname = nix::sys::utsname::uname();
+    uname.map_or_else(|_| "unknown".to_owned(), |uname| uname.release().to_string_lossy().into_owned())
+}
+
+/// The machine's name.
+pub fn hostname() -> String {
+    let name = nix::unistd::gethostname();
+    name.map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
+}
 
 /// Bytes that can be used without swapping: the machine's, or what this process's control group leaves of them. `None` if
 /// nothing tells.
