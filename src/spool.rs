@@ -93,7 +93,7 @@ impl Spool {
     /// Those of writing to the file; all that was taken is still there then.
     pub fn finish_round(&mut self) -> io::Result<()> {
         let end = finished_round();
-        self.append(end.len(), |room| room.room(end.len()).map(|room| room.copy_from_slice(&end)))?;
+        self.append(end.len(), |room| room.fill(&end))?;
         while self.free() < self.headroom {
             self.write_oldest()?;
         }
@@ -239,16 +239,7 @@ mod tests {
     const CHUNK: usize = 50_000 * 24;
 
     fn append(spool: &mut Spool, bytes: &[u8]) -> io::Result<()> {
-        spool.append(bytes.len(), |room| {
-            let mut rest = bytes;
-            while !rest.is_empty() {
-                let place = room.room(rest.len())?;
-                let (now, later) = rest.split_at(place.len());
-                place.copy_from_slice(now);
-                rest = later;
-            }
-            Ok(())
-        })
+        spool.append(bytes.len(), |room| room.fill(bytes))
     }
 
     fn samples(times: std::ops::Range<u64>) -> Vec<u8> {

@@ -49,16 +49,7 @@ impl Engine for Simulated {
         (self.at_round)(self.taken);
         self.taken += 1;
         for ring in self.rounds.pop_front().unwrap_or_default() {
-            spool.append(ring.len(), |room| {
-                let mut rest = ring.as_slice();
-                while !rest.is_empty() {
-                    let place = room.room(rest.len())?;
-                    let (now, later) = rest.split_at(place.len());
-                    place.copy_from_slice(now);
-                    rest = later;
-                }
-                Ok(())
-            })?;
+            spool.append(ring.len(), |room| room.fill(&ring))?;
         }
         spool.finish_round()
     }

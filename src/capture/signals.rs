@@ -18,6 +18,8 @@ pub struct Signals {
     child: UnixStream,
     interrupts: usize,
     terminates: usize,
+    /// Kept open: without any sender a stream polls readable for ever, and nobody would sleep.
+    senders: Option<Senders>,
 }
 
 /// The ends that signals arrive at; in tests, what plays the user.
@@ -34,8 +36,12 @@ pub struct Senders {
 impl Signals {
     /// Takes over the signals of this process, for good. COMMAND gets its own back when it starts.
     pub fn install() -> io::Result<Self> {
-        let (signals, senders) = Self::pair()?;
-        let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
+        Self::install_but(ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default()))
+    }
+
+    /// Takes over the signals but those of this mask.
+    fn install_but(ignored: u64) -> io::Result<Self> {
+        let (mut signals, senders) = Self::pair()?;
         for (signal, sender) in [
             (SIGHUP, &senders.terminate),
             (SIGTERM, &senders.terminate),
@@ -47,9 +53,10 @@ impl Signals {
                 pipe::register(signal, sender.try_clone()?)?;
             }
         }
-        pipe::register(SIGCHLD, senders.child)?;
+        pipe::register(SIGCHLD, senders.child.try_clone()?)?;
         // A file that grows past `ulimit -f` is an error to report then, and not the end.
         pipe::register(SIGXFSZ, UnixStream::pair()?.0)?;
+        signals.senders = Some(senders);
         Ok(signals)
     }
 
@@ -62,7 +69,7 @@ impl Signals {
         };
         let ((interrupt, i), (terminate, t), (child, c)) = (pair()?, pair()?, pair()?);
         let senders = Senders { interrupt: i, terminate: t, child: c };
-        Ok((Signals { interrupt, terminate, child, interrupts: 0, terminates: 0 }, senders))
+        Ok((Signals { interrupt, terminate, child, interrupts: 0, terminates: 0, senders: None }, senders))
     }
 
     /// Descriptors that poll readable when a signal has arrived.
@@ -124,4 +131,25 @@ fn ignored(status: &str) -> u64 {
 fn arrived(stream: &mut UnixStream) -> usize {
     let mut bytes = [0; 64];
     stream.read(&mut bytes).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_wakes_where_no_signal_comes_even_if_all_are_ignored() {
+        let signals = Signals::install_but(u64::MAX).unwrap();
+        let ready = wait_for_any(signals.wake_descriptors().into_iter(), Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready, [false; 3]);
+    }
+
+    #[test]
+    fn ignored_signals_are_read_from_their_mask() {
+        assert_eq!(
+            ignored("SigBlk:\t0\nSigIgn:\t0000000000001001\n"),
+            1 << (SIGHUP - 1) | 1 << (signal_hook::consts::SIGPIPE - 1)
+        );
+        assert_eq!(ignored(""), 0);
+    }
 }

@@ -232,8 +232,7 @@ impl<'a> Opening<'a> {
                 return Ok(true);
             }
         };
-        let call = |call| move |cause| Error::Call { call, tracepoint: tracepoint.full_name(), cpu, cause };
-        sys::set_output(event.as_fd(), leader).map_err(call("redirect the output of"))?;
+        sys::set_output(event.as_fd(), leader).map_err(failed_call("redirect the output of", tracepoint, cpu))?;
         if let Some(filter) = &self.filter
             && let Err(error) = sys::set_filter(event.as_fd(), filter)
         {
@@ -276,18 +275,19 @@ impl<'a> Opening<'a> {
         let cpus: CpuList = self.online.iter().copied().collect();
         let mut pairs = Vec::new();
         let (mut events, mut idle) = (Vec::new(), Vec::new());
-        for opened in self.events.into_iter().filter(|opened| !opened.is_empty()) {
+        for (tracepoint, opened) in self.request.tracepoints.iter().zip(self.events) {
+            if opened.is_empty() {
+                continue;
+            }
             // One that a later CPU refused is off where it was open already: left to itself, outside the group.
-            let refused = self.refused.iter().any(|refusal| refusal.tpid == opened[0].0.tpid);
+            let refused = self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid);
             let mut descriptors = Vec::with_capacity(opened.len());
             for (slot, event) in opened {
-                match refused {
-                    true => sys::disable(event.as_fd()).map_err(|cause| Error::Leader { cpu: slot.cpu, cause })?,
-                    false => {
-                        let id =
-                            sys::sample_id(event.as_fd()).map_err(|cause| Error::Leader { cpu: slot.cpu, cause })?;
-                        pairs.push((id, slot));
-                    }
+                if refused {
+                    sys::disable(event.as_fd()).map_err(failed_call("switch off", tracepoint, slot.cpu))?;
+                } else {
+                    let id = sys::sample_id(event.as_fd());
+                    pairs.push((id.map_err(failed_call("read the sample id of", tracepoint, slot.cpu))?, slot));
                 }
                 descriptors.push(event);
             }
@@ -361,6 +361,11 @@ impl Engine for Attachment {
         drop((rings, leaders, events));
         guardian.map_or_else(Detaching::done, Guardian::release)
     }
+}
+
+fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: u32) -> impl FnOnce(io::Error) -> Error {
+    let tracepoint = tracepoint.full_name();
+    move |cause| Error::Call { call, tracepoint, cpu, cause }
 }
 
 fn is<T>(result: &io::Result<T>, errno: Errno) -> bool {

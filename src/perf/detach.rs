@@ -6,8 +6,8 @@
 //! switched on, and sleeps:
 //!
 //! ```text
-//!   parent  open … ── fork ── enable … disable, results ── close (not the last, so no wait) ── exit
-//!   child            └─ asleep on a pipe that the parent holds ───── end of file ── close, close, close …
+//!   parent  open … ── fork ── enable … disable ── close (not the last, so no wait) ── results ── exit
+//!   child            └─ asleep on a pipe that the parent holds ─── end of file ── close, close, close …
 //! ```
 //!
 //! The pipe ends with the parent however the parent ends, by SIGKILL too. The child holds no terminal, no file of the

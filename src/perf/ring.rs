@@ -20,6 +20,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub trait Room {
     /// The next bytes to fill, at least one and at most `wanted`; they count as filled from then on.
     fn room(&mut self, wanted: usize) -> io::Result<&mut [u8]>;
+
+    /// Fills in these bytes.
+    fn fill(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let room = self.room(bytes.len())?;
+            let (now, later) = bytes.split_at(room.len());
+            room.copy_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
 }
 
 impl Room for Vec<u8> {
