@@ -209,11 +209,20 @@ fn spool(options: &Options, engine: &Attachment, directory: &Rc<RecordingDir>) -
     let directory = Rc::clone(directory);
     let rings = engine.ring_size * engine.cpus.len();
     let mut spool = Spool::new(DEFAULT_MEMORY, rings, move || directory.scratch()).map_err(Error::Memory)?;
-    // A capture of N events overshoots by what comes in while it is being stopped.
-    let wanted = options.rules.events.map_or(u64::MAX, |events| events.saturating_mul(2 * SAMPLE_SIZE as u64));
-    let affordable = available_memory().unwrap_or(u64::MAX) / 8;
-    spool.prefault(usize::try_from(wanted.min(affordable)).unwrap_or(usize::MAX).min(DEFAULT_MEMORY));
+    let affordable = usize::try_from(available_memory().unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);
+    spool.prefault(expected_bytes(&options.rules, engine.cpus.len()).min(affordable).min(DEFAULT_MEMORY));
     Ok(spool)
+}
+
+/// About as many bytes as a capture with these rules will bring at the most.
+fn expected_bytes(rules: &StopRules, cpus: usize) -> usize {
+    /// What a busy CPU fires.
+    const EVENTS_PER_SECOND: f64 = 1e6;
+    // A capture of N events overshoots by what comes in while it is being stopped.
+    let by_events = rules.events.map_or(f64::INFINITY, |events| 2.0 * events as f64);
+    let by_duration = rules.duration.map_or(f64::INFINITY, |time| time.as_secs_f64() * EVENTS_PER_SECOND * cpus as f64);
+    // As a float beyond any memory becomes the largest integer.
+    (by_events.min(by_duration) * SAMPLE_SIZE as f64) as usize
 }
 
 /// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that, so that a short
