@@ -42,9 +42,8 @@ pub struct DecodedCpu {
 
 struct Decoder {
     ids: SampleIds,
-    /// For each slot its queue in the merge, which is the index of its CPU.
-    queues: Vec<u32>,
-    samples: Vec<u64>,
+    /// For each slot what a sample of it needs, side by side in memory.
+    targets: Vec<Target>,
     cpus: Vec<u32>,
     lost: Vec<u64>,
     unknown: u64,
@@ -53,6 +52,13 @@ struct Decoder {
     position: u64,
     clock_offset: i64,
     count_only: bool,
+}
+
+struct Target {
+    slot: Slot,
+    /// Its queue in the merge, which is the index of its CPU.
+    queue: u32,
+    samples: u64,
 }
 
 impl<B: Blocks> EventStream<B> {
@@ -99,7 +105,7 @@ impl<B: Blocks> EventStream<B> {
         let decoder = &self.decoder;
         let per_cpu = decoder.cpus.iter().zip(&decoder.lost).enumerate();
         Decoded {
-            samples: decoder.ids.slots().iter().copied().zip(decoder.samples.iter().copied()).collect(),
+            samples: decoder.targets.iter().map(|target| (target.slot, target.samples)).collect(),
             per_cpu: per_cpu
                 .map(|(queue, (cpu, lost))| DecodedCpu { cpu: *cpu, lost: *lost, late: decoder.merge.late(queue) })
                 .collect(),
@@ -113,10 +119,12 @@ impl Decoder {
         let mut cpus: Vec<u32> = ids.slots().iter().map(|slot| slot.cpu).collect();
         cpus.sort_unstable();
         cpus.dedup();
-        let queue = |slot: &Slot| cpus.binary_search(&slot.cpu).expect("all slots' CPUs are listed") as u32;
+        let target = |slot: &Slot| {
+            let queue = cpus.binary_search(&slot.cpu).expect("all slots' CPUs are listed") as u32;
+            Target { slot: *slot, queue, samples: 0 }
+        };
         Decoder {
-            queues: ids.slots().iter().map(queue).collect(),
-            samples: vec![0; ids.slots().len()],
+            targets: ids.slots().iter().map(target).collect(),
             lost: vec![0; cpus.len()],
             unknown: 0,
             merge: Merge::new(cpus.len()),
@@ -153,7 +161,7 @@ impl Decoder {
                 Record::FinishedRound => self.merge.finish_round(out),
                 Record::Lost { id, lost } => {
                     if let Some(slot) = self.ids.find(id) {
-                        self.lost[self.queues[slot] as usize] += lost;
+                        self.lost[self.targets[slot].queue as usize] += lost;
                     }
                 }
                 Record::Other(_) => {}
@@ -170,13 +178,14 @@ impl Decoder {
             self.unknown += 1;
             return;
         };
-        self.samples[slot] += 1;
+        let target = &mut self.targets[slot];
+        target.samples += 1;
         if self.count_only {
             return;
         }
-        let Slot { tpid, cpu } = self.ids.slots()[slot];
+        let Slot { tpid, cpu } = target.slot;
         let time = time.wrapping_add_signed(self.clock_offset);
-        self.merge.push(self.queues[slot] as usize, Event { time, cpu, tpid });
+        self.merge.push(target.queue as usize, Event { time, cpu, tpid });
     }
 
     fn damaged(&self, damaged: record::Damaged) -> io::Error {
