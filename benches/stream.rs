@@ -100,7 +100,7 @@ fn write_csv(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(EVENTS)).sample_size(10);
     group.bench_function("rows", |bencher| {
         bencher.iter(|| {
-            let mut log = LogWriter::new(directory.file("log.csv").unwrap(), &table).unwrap();
+            let mut log = LogWriter::new(directory.file("log.csv").unwrap(), &table);
             log.write(&events).unwrap();
             assert_eq!(log.finish().unwrap(), EVENTS);
         });

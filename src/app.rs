@@ -4,9 +4,9 @@ use crate::capture::{self, Outcome, Progress, Running, Signals};
 use crate::cli::{CaptureRequest, Cli, Request};
 use crate::doctor::doctor;
 use crate::list::list;
-use crate::recording;
+use crate::recording::{self, RecordingDir, Summary};
 use crate::terminal::{TerminalProgress, print_summary};
-use crate::units::Count;
+use crate::units::{Count, Visible};
 use anyhow::Context;
 use clap::CommandFactory;
 use std::io::{self, Write};
@@ -45,9 +45,11 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     let Outcome { mut written, directory, mut detaching } = match result {
         Ok(outcome) => outcome,
         Err(error) => {
-            // COMMAND was promised a wait, and deserves it now too.
-            running.map(|running| wait_for_command(running, &mut signals, &mut progress)).transpose()?;
-            return Err(error.into());
+            let Some(running) = running else { return Err(error.into()) };
+            // COMMAND was promised a wait, and deserves it now too; but nobody should wait to hear of the failure.
+            let _ = writeln!(anstream::stderr(), "tp-perf: {}", Visible(&error));
+            let _ = wait_for_command(running, &mut signals, &mut progress);
+            return Ok(1);
         }
     };
     // What cannot be printed is no reason to leave anything below undone.
@@ -58,12 +60,11 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
         (_, None) => print_summary(&written.summary, directory.path(), &mut anstream::stdout().lock()),
     };
 
-    let mut command_code = written.summary.command_exit;
+    let as_written = written.summary.clone();
     if let Some(running) = running
-        && command_code.is_none()
+        && written.summary.command_exit.is_none()
     {
-        command_code = Some(wait_for_command(running, &mut signals, &mut progress)?);
-        written.summary.command_exit = command_code;
+        written.summary.command_exit = wait_for_command(running, &mut signals, &mut progress)?;
     }
     let tracepoints = detaching.tracepoints();
     if wait_detach {
@@ -77,10 +78,17 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
         let (count, seconds) = (Count(tracepoints as u64, "tracepoint"), detaching.expected().as_secs().max(1));
         progress.note(&format!("detaching {count} in the background: about {seconds} s (pid {pid})"));
     }
-    if written.summary.timing_ns.detach.is_some() || written.summary.command_exit.is_some() {
-        written.summary.write(directory.file(recording::SUMMARY)?)?;
-        directory.commit()?;
+    if written.summary != as_written
+        && let Err(error) = rewrite(&written.summary, &directory)
+    {
+        progress.note(&format!("{error}; summary.json stays without what came after the capture"));
     }
+    let command_code = match (&options.command, written.summary.command_exit) {
+        (None, _) => 0,
+        (Some(_), Some(code)) => u8::try_from(code).unwrap_or(1),
+        // Nobody waited for it.
+        (Some(_), None) => 130,
+    };
     match (written.problem, printed) {
         (Some(problem), _) => Err(problem),
         (None, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -88,13 +96,22 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
             Err(anyhow::Error::new(error)
                 .context(format!("failed to print the summary; the recording `{recording}` is whole")))
         }
-        _ => Ok(command_code.map_or(0, |code| u8::try_from(code).unwrap_or(1))),
+        _ => Ok(command_code),
     }
 }
 
+fn rewrite(summary: &Summary, directory: &RecordingDir) -> Result<(), recording::Error> {
+    summary.write(directory.file(recording::SUMMARY)?)?;
+    directory.commit()
+}
+
 /// Waits for a COMMAND that outlives the capture, and gives its exit code. SIGTERM is passed on to it; Ctrl-C, which it
-/// gets from the terminal itself, ends the waiting with 130.
-fn wait_for_command(mut command: Running, signals: &mut Signals, progress: &mut dyn Progress) -> anyhow::Result<i32> {
+/// gets from the terminal itself, ends the waiting, and then there is no code.
+fn wait_for_command(
+    mut command: Running,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Option<i32>> {
     let interrupts_before = signals.interrupts();
     let mut terminates_passed_on = 0;
     let mut told = false;
@@ -102,7 +119,7 @@ fn wait_for_command(mut command: Running, signals: &mut Signals, progress: &mut 
         // First the signals, then COMMAND: one that ends in between is seen now, one that ends later wakes us.
         signals.check();
         if let Some(code) = command.exit_code().context("failed to wait for COMMAND")? {
-            return Ok(code);
+            return Ok(Some(code));
         }
         if signals.terminates() > terminates_passed_on {
             terminates_passed_on = signals.terminates();
@@ -110,7 +127,7 @@ fn wait_for_command(mut command: Running, signals: &mut Signals, progress: &mut 
         }
         if signals.interrupts() > interrupts_before {
             progress.note(&format!("COMMAND goes on without tp-perf (pid {})", command.pid()));
-            return Ok(130);
+            return Ok(None);
         }
         if !told {
             progress.note("waiting for COMMAND to end (Ctrl-C stops waiting)");

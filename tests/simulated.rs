@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
-use tp_perf::capture::{Captured, Options, Progress, Run, Signals, StopReason, StopRules, Written, run};
+use tp_perf::capture::{Captured, Options, Progress, Run, Signals, StopReason, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::{Cli, Request};
 use tp_perf::perf::record::{push_lost, push_sample};
 use tp_perf::perf::{Count, Counted, Detaching, Engine, Room, SampleIds, Slot};
@@ -175,7 +175,8 @@ fn capture_watched(
     let mut spool = Spool::new(0, 1 << 20, make_file).unwrap();
     let run = run(&mut engine, &options.rules, None, &mut None, &mut spool, signals, &mut ()).unwrap();
     let stop_reason = run.stop_reason;
-    let written = captured(&engine, run, spool).write(options, &directory, None, signals, watcher).unwrap();
+    let room = SummaryRoom::set_aside(&directory, engine.ids.slots().len()).unwrap();
+    let written = captured(&engine, run, spool).write(options, &directory, room, None, signals, watcher).unwrap();
     let log = read(directory.path(), "log.csv");
     Result { written, stop_reason, log }
 }

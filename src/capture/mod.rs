@@ -8,7 +8,7 @@ mod signals;
 
 pub use command::{CommandLine, Running};
 pub use progress::Progress;
-pub use results::{Captured, Written};
+pub use results::{Captured, SummaryRoom, Written};
 pub use run::{Run, StopReason, StopRules, run};
 pub use signals::{Senders, Signals};
 
@@ -133,6 +133,7 @@ pub fn capture(
     // Before the events are on: a disk that is full already is found out in time.
     write_tracepoints(directory.file(recording::TRACEPOINTS)?, &table, &selection)?;
     write_groups(directory.file(recording::GROUPS)?, &table)?;
+    let summary_room = SummaryRoom::set_aside(&directory, engine.sample_ids().slots().len())?;
 
     let mut spool = spool(options, &engine, &directory)?;
     let command = options.command.as_ref().map(|line| (line, engine.descriptor_limit));
@@ -155,8 +156,8 @@ pub fn capture(
     };
     let captured =
         Captured { table, selection, cpus, offline, ring_size, attach, detach_expected, run, spool, ids, clock_offset };
-    let written = captured.write(options, &directory, command_exit, signals, progress)?;
-    Ok(Outcome { written, directory, detaching })
+    let written = captured.write(options, &directory, summary_room, command_exit, signals, progress)?;
+    Ok(Outcome { written, directory: Rc::clone(&directory), detaching })
 }
 
 /// `tp-perf-20261123T144707Z`.

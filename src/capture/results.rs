@@ -4,7 +4,7 @@ use super::{Error, Options, Progress, Run, Signals};
 use crate::books::Books;
 use crate::cpus::CpuList;
 use crate::perf::SampleIds;
-use crate::recording::{self, LogWriter, RecordingDir, Summary};
+use crate::recording::{self, LogWriter, NewFile, RecordingDir, Summary};
 use crate::recording::{EventsSummary, SCHEMA, SelfSummary, TimingSummary, Tool, TracepointsSummary, accounts};
 use crate::spool::{Spool, SpoolBlocks};
 use crate::stream::{Decoded, EventStream};
@@ -52,13 +52,14 @@ impl Captured {
         self,
         options: &Options,
         directory: &RecordingDir,
+        summary_room: SummaryRoom<'_>,
         command_exit: Option<i32>,
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Written, Error> {
         let Captured { table, selection, run, spool, ids, clock_offset, .. } = self;
         let total = spool.samples();
-        let room = SUMMARY_ROOM + ids.slots().len() as u64 * SUMMARY_ROOM_PER_SLOT;
+        let room = if summary_room.is_reserved { 0 } else { summary_room.bytes };
         let stream = EventStream::new(spool.into_blocks().map_err(Error::Replay)?, ids, clock_offset);
         let log = Log { limit: options.rules.events, total, asked: run.asked, room, table: &table }
             .write(stream, directory, signals, progress)?;
@@ -101,7 +102,7 @@ impl Captured {
             per_cpu,
             residuals,
         };
-        summary.write(directory.file(recording::SUMMARY)?)?;
+        summary.write(summary_room.file)?;
         directory.commit()?;
         let of_run = run.problem.map(|error| anyhow::Error::new(error).context("the capture ended before its time"));
         let of_log = log.problem.map(|error| {
@@ -115,6 +116,23 @@ impl Captured {
 const SUMMARY_ROOM: u64 = 16 << 10;
 const SUMMARY_ROOM_PER_SLOT: u64 = 512;
 
+/// Room on the disk for the summary, set aside before the events are on: whatever fills the disk then, the books are kept.
+pub struct SummaryRoom<'a> {
+    file: NewFile<'a>,
+    bytes: u64,
+    is_reserved: bool,
+}
+
+impl<'a> SummaryRoom<'a> {
+    /// For a capture of this many opened events.
+    pub fn set_aside(directory: &'a RecordingDir, events: usize) -> Result<Self, Error> {
+        let bytes = SUMMARY_ROOM + events as u64 * SUMMARY_ROOM_PER_SLOT;
+        let mut file = directory.file(recording::SUMMARY)?;
+        let is_reserved = file.reserve(bytes)?;
+        Ok(SummaryRoom { file, bytes, is_reserved })
+    }
+}
+
 /// How the log is to be written.
 struct Log<'a> {
     limit: Option<u64>,
@@ -122,7 +140,7 @@ struct Log<'a> {
     total: u64,
     /// How often the user had asked for the end when the events went off. Once more means: at once.
     asked: usize,
-    /// What a full disk must have left for the other files, in bytes.
+    /// What a full disk must have left for the summary still, in bytes.
     room: u64,
     table: &'a Table,
 }
@@ -144,7 +162,7 @@ impl Log<'_> {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Logged, Error> {
-        let mut log = LogWriter::new(directory.file(recording::LOG)?, self.table)?;
+        let mut log = LogWriter::new(directory.file(recording::LOG)?, self.table);
         let mut left = self.limit.unwrap_or(u64::MAX);
         let (mut done, mut hurried, mut problem) = (0, false, None);
         loop {

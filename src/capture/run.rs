@@ -4,7 +4,7 @@ use super::Error;
 use super::command::{CommandLine, Running};
 use super::progress::Progress;
 use super::signals::{Signals, wait_for_any};
-use crate::perf::{Counted, Engine};
+use crate::perf::{self, Counted, Engine};
 use crate::recording::is_full;
 use crate::spool::Spool;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -98,6 +98,9 @@ pub fn run<E: Engine>(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Run, Error> {
+    if signals.asked() > 0 {
+        return Err(perf::Error::Interrupted.into());
+    }
     let cpu_before = own_cpu_time().map_err(Error::Run)?;
     let (started, on) = (SystemTime::now(), Instant::now());
     engine.enable().map_err(Error::Run)?;
@@ -113,10 +116,11 @@ pub fn run<E: Engine>(
     // in between, and then the rings are looked at once more.
     let first = engine.round(spool);
     let counted = engine.account().map_err(Error::Run)?;
-    let last = first.and_then(|()| engine.round(spool));
+    let second = engine.round(spool);
     progress.phase_ends();
     let (stop_reason, problem) = match result {
-        Ok(reason) => (reason, last.err()),
+        // A disk that is full by now keeps nothing from being taken: the spool has room for these rounds.
+        Ok(reason) => (reason, first.and(second).err().filter(|error| !is_full(error))),
         Err(error) if is_full(&error) => (StopReason::DiskFull, Some(error)),
         Err(error) => (StopReason::Error, Some(error)),
     };

@@ -48,8 +48,9 @@ impl Signals {
             (SIGQUIT, &senders.terminate),
             (SIGINT, &senders.interrupt),
         ] {
-            // Who started us with it ignored, as nohup does, wants it ignored, by COMMAND too.
-            if ignored & (1 << (signal - 1)) == 0 {
+            // Who started us with a hang-up ignored, as nohup does, wants it ignored, by COMMAND too. Shells ignore SIGINT in
+            // what they start in the background; there it is still the way to stop a capture.
+            if signal != SIGHUP || ignored & (1 << (signal - 1)) == 0 {
                 pipe::register(signal, sender.try_clone()?)?;
             }
         }

@@ -92,7 +92,7 @@ pub enum Error {
     #[error("failed to start the process that detaches in the background: {0}")]
     Guardian(io::Error),
     /// The user asked to stop while attaching.
-    #[error("interrupted while attaching; nothing was captured")]
+    #[error("interrupted before the events were on; nothing was captured")]
     Interrupted,
 }
 

@@ -67,7 +67,8 @@ pub fn raise_descriptor_limit(tracepoints: usize, cpus: usize) -> Result<(u64, u
             Err(_) => return Err(refused(limit.soft)),
         }
     }
-    Ok((limit.soft, limit.hard))
+    // What can be set again: the kernel refuses a hard limit above fs.nr_open.
+    Ok((limit.soft.min(limit.nr_open), limit.hard.min(limit.nr_open)))
 }
 
 /// The effective capabilities of this process (capabilities(7)).

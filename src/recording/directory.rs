@@ -95,17 +95,21 @@ impl RecordingDir {
     /// Gives all finished files their names, at which they replace any files there. The summary comes last, and an old one
     /// goes first: a directory with a summary has files that belong together.
     pub fn commit(&self) -> Result<(), Error> {
-        let mut names = std::mem::take(&mut *self.finished.borrow_mut());
-        names.sort_by_key(|name| name == SUMMARY);
-        if names.iter().any(|name| name == LOG) {
-            let _ = unlinkat(&*self.dir, SUMMARY, UnlinkatFlags::NoRemoveDir);
+        let failed =
+            |verb, name: &str, errno: Errno| Error::Io { verb, path: self.path.join(name), cause: errno.into() };
+        let mut finished = self.finished.borrow_mut();
+        // Taken from the end: what has its name is not discarded any more, what has not yet is.
+        finished.sort_by_key(|name| name != SUMMARY);
+        if finished.iter().any(|name| name == LOG) {
+            match unlinkat(&*self.dir, SUMMARY, UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(failed("replace", SUMMARY, errno)),
+            }
         }
-        for name in names {
-            renameat(&*self.dir, partial(&name).as_str(), &*self.dir, name.as_str()).map_err(|errno| Error::Io {
-                verb: "name",
-                path: self.path.join(&name),
-                cause: errno.into(),
-            })?;
+        while let Some(name) = finished.last() {
+            renameat(&*self.dir, partial(name).as_str(), &*self.dir, name.as_str())
+                .map_err(|errno| failed("name", name, errno))?;
+            finished.pop();
         }
         Ok(())
     }

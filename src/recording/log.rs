@@ -27,12 +27,11 @@ struct Cut {
 
 impl<'a> LogWriter<'a> {
     /// A log into this file, of tracepoints of this table.
-    pub fn new(file: NewFile<'a>, table: &Table) -> Result<Self, Error> {
+    pub fn new(file: NewFile<'a>, table: &Table) -> Self {
         let buffer = Vec::with_capacity(CHUNK * 2);
         let mut log = LogWriter { file, rows: Rows::new(table), buffer, cuts: Vec::new(), logged: 0 };
         log.buffer.extend_from_slice(HEADER);
-        log.flush()?;
-        Ok(log)
+        log
     }
 
     /// Appends a row for each event.
@@ -62,10 +61,13 @@ impl<'a> LogWriter<'a> {
     pub fn cut_back(&mut self, room: u64) -> Result<(), Error> {
         self.buffer.clear();
         let end = self.cuts.last().map_or(0, |cut| cut.bytes).saturating_sub(room);
-        let fitting = self.cuts.partition_point(|cut| cut.bytes <= end).max(1);
+        let fitting = self.cuts.partition_point(|cut| cut.bytes <= end);
         self.cuts.truncate(fitting);
         let cut = self.cuts.last().copied().unwrap_or(Cut { bytes: 0, rows: 0 });
         self.logged = cut.rows;
+        if cut.bytes == 0 {
+            self.buffer.extend_from_slice(HEADER);
+        }
         self.file.cut(cut.bytes)
     }
 
@@ -128,7 +130,7 @@ mod tests {
     fn rows_are_as_in_the_thesis_and_any_name_reads_back() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
-        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table()).unwrap();
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table());
         log.write(&[event(2_069_046_799_106, 3), event(u64::MAX, 2)]).unwrap();
         assert_eq!(log.finish().unwrap(), 2);
         dir.commit().unwrap();
@@ -143,7 +145,7 @@ mod tests {
     fn a_log_that_filled_the_disk_is_cut_to_whole_rows_with_room_for_the_rest() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
-        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table()).unwrap();
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table());
         let events: Vec<_> = (0..200_000).map(|n| event(n, 1)).collect();
         log.write(&events).unwrap();
         let before = log.cuts.last().unwrap().bytes;
@@ -160,7 +162,7 @@ mod tests {
     fn a_short_log_that_filled_the_disk_keeps_its_header() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
-        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table()).unwrap();
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table());
         log.write(&[event(1, 1)]).unwrap();
         log.cut_back(1 << 20).unwrap();
         assert_eq!(log.finish().unwrap(), 0);

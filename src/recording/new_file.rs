@@ -1,6 +1,8 @@
 //! A file of a recording in the making.
 
 use super::{Error, RecordingDir};
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -23,6 +25,21 @@ impl<'a> NewFile<'a> {
     pub fn finish(mut self) {
         self.finished = true;
         self.directory.finished(self.name.clone());
+    }
+
+    /// Sets room aside on the disk for as many bytes. False where the filesystem cannot do that.
+    ///
+    /// # Errors
+    /// A disk without that much room.
+    pub fn reserve(&mut self, bytes: u64) -> Result<bool, Error> {
+        let length = i64::try_from(bytes).unwrap_or(i64::MAX);
+        match fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length) {
+            Ok(()) => Ok(true),
+            Err(errno @ (Errno::ENOSPC | Errno::EDQUOT)) => {
+                Err(Error::Io { verb: "set room aside for", path: self.path(), cause: errno.into() })
+            }
+            Err(_) => Ok(false),
+        }
     }
 
     /// Cuts the file to this length in bytes, and writes on from there.

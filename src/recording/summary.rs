@@ -23,7 +23,8 @@ pub struct Summary {
     pub hostname: String,
     /// The CPUs captured, ascending.
     pub cpus: Vec<u32>,
-    /// CPUs that were asked for and went offline before they could be attached to.
+    /// CPUs that were asked for and went offline, before they could be attached to or during the capture (those are in
+    /// `cpus` too).
     pub offline_cpus: Vec<u32>,
     /// The clock of the log's timestamps.
     pub clock: Clock,
@@ -92,7 +93,7 @@ pub struct EventsSummary {
     pub recorded: u64,
     /// Samples that found their ring full.
     pub lost: u64,
-    /// Samples that came behind the merge's watermark: recorded, not logged.
+    /// Samples that came behind the merge's watermark: recorded, not logged. Counted as far as the log was written.
     pub late: u64,
     /// The sum of the kernel's counters.
     pub counted: u64,
@@ -245,6 +246,8 @@ impl Summary {
         })?;
         text.push(b'\n');
         file.write(&text)?;
+        // Gives back what was set aside beyond it.
+        file.cut(text.len() as u64)?;
         file.finish();
         Ok(())
     }

@@ -29,7 +29,7 @@ fn ignored_signal() {
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tp-perf"), "-o"]).arg(rig.path("rec"));
     let child = Background::start(command.args(["-t", RENAME]));
-    wait_until_capturing(&rig);
+    child.wait_until_it_polls();
     child.signal(Signal::SIGHUP);
     child.signal(Signal::SIGINT);
     let output = child.end();
@@ -164,7 +164,7 @@ fn parts_agree() {
 fn ctrl_c() {
     let rig = Rig::new();
     let child = Background::start(&mut rig.command(&["-t", RENAME]));
-    wait_until_capturing(&rig);
+    child.wait_until_it_polls();
     child.signal(Signal::SIGINT);
     let output = child.end();
     assert!(output.status.success(), "{}", shown(&output));
@@ -197,14 +197,6 @@ fn sleepers() -> Vec<i32> {
     let sleeps =
         |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x001000\x00");
     crate::rig::pids_of("sleep").into_iter().filter(sleeps).collect()
-}
-
-/// The directory is made first, then the signals are tp-perf's own already.
-fn wait_until_capturing(rig: &Rig) {
-    eventually("the directory is there", || rig.path("rec").exists());
-    eventually("the events are on", || !crate::rig::pids_of("tp-perf-detach").is_empty());
-    // From the child's start to the events being on it is microseconds; a signal before that would be seen as well.
-    std::thread::sleep(std::time::Duration::from_millis(50));
 }
 
 fn exit_codes() {

@@ -111,6 +111,15 @@ impl Background {
         Self::start(Command::new("sh").args(["-c", "while :; do :; done"]))
     }
 
+    /// Waits until it sleeps in poll(2), as tp-perf does once the events are on, and not before.
+    pub fn wait_until_it_polls(&self) {
+        let path = format!("/proc/{}/syscall", self.0.id());
+        let polls = ["7 ", "73 "]; // poll on x86-64, ppoll on aarch64
+        eventually("the events are on", || {
+            std::fs::read_to_string(&path).is_ok_and(|call| polls.iter().any(|poll| call.starts_with(poll)))
+        });
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
     }
@@ -177,9 +186,9 @@ pub fn pids_of(name: &str) -> Vec<i32> {
         .collect()
 }
 
-/// Waits until something holds. A test that waits here in vain fails after half a minute; none depends on how long it takes.
+/// Waits until something holds. A test that waits here in vain fails after two minutes (an earlier capture may still be detaching); none depends on how long it takes.
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..3_000 {
+    for _ in 0..12_000 {
         if holds() {
             return;
         }
