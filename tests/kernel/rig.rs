@@ -186,7 +186,8 @@ pub fn pids_of(name: &str) -> Vec<i32> {
         .collect()
 }
 
-/// Waits until something holds. A test that waits here in vain fails after two minutes (an earlier capture may still be detaching); none depends on how long it takes.
+/// Waits until something holds. A test that waits here in vain fails after two minutes, because an earlier capture may still
+/// be detaching; none depends on how long it takes.
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..12_000 {
         if holds() {
