@@ -2,8 +2,8 @@
 
 use crate::cli::DoctorRequest;
 use crate::cpus::CpuList;
-use crate::perf::sys::{self, EventConfig, Source, page_size};
-use crate::perf::{Capabilities, Clock, DETACH_PER_TRACEPOINT, DescriptorLimit, descriptors_needed, sysctl};
+use crate::perf::sys::{self, page_size};
+use crate::perf::{Capabilities, DescriptorLimit, descriptors_needed, expected_detach, sysctl};
 use crate::spool::{DEFAULT_MEMORY, memory_needed};
 use crate::tracefs::{Origin, Selection, Table, Tracefs};
 use crate::units::{Bytes, Grouped, Seconds};
@@ -93,14 +93,6 @@ pub fn doctor(request: &DoctorRequest, out: &mut dyn Write) -> anyhow::Result<bo
 impl Machine {
     fn look(tracefs: Result<(Origin, usize), String>, online: CpuList) -> Self {
         let number = |path| sysctl(path).and_then(|value| value.parse::<i64>().ok());
-        let trial = EventConfig {
-            source: Source::Dummy,
-            clock: Clock::Monotonic,
-            disabled: true,
-            weighted: false,
-            wakeup_watermark: 0,
-            read_lost: false,
-        };
         Machine {
             kernel: crate::machine::kernel_release(),
             tracefs,
@@ -108,7 +100,7 @@ impl Machine {
             capabilities: Capabilities::of_this_process(),
             trial: online.as_slice().first().map_or_else(
                 || Err("no CPU is online".to_owned()),
-                |cpu| sys::open(trial, *cpu, None).map(drop).map_err(|error| error.to_string()),
+                |cpu| sys::try_to_open(*cpu).map_err(|error| error.to_string()),
             ),
             descriptors: DescriptorLimit::read(),
             perf_mlock: number("kernel/perf_event_mlock_kb").map(|kilobytes| kilobytes.unsigned_abs() << 10),
@@ -261,8 +253,8 @@ fn memory(machine: &Machine, needs: &Needs) -> Check {
 }
 
 fn detach(needs: &Needs) -> Check {
-    let expected = DETACH_PER_TRACEPOINT * needs.tracepoints as u32;
-    let finding = format!("about {}, in the background after the capture is done", Seconds(expected));
+    let expected = Seconds(expected_detach(needs.tracepoints));
+    let finding = format!("about {expected}, in the background after the capture is done");
     Check { name: "detach time", finding, verdict: Verdict::Good }
 }
 

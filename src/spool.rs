@@ -105,11 +105,6 @@ impl Spool {
         self.counter.samples
     }
 
-    /// Bytes taken so far, those of the rounds' ends included.
-    pub fn bytes(&self) -> u64 {
-        self.taken
-    }
-
     /// Whether memory was not enough.
     pub fn is_on_disk(&self) -> bool {
         self.in_file > 0
@@ -141,7 +136,7 @@ impl Spool {
             let length = piece.len() as u64;
             self.counter
                 .count(&self.arena[piece])
-                .map_err(|damaged| invalid(Damaged { offset: number + damaged.offset, ..damaged }))?;
+                .map_err(|damaged| Damaged { offset: number + damaged.offset, ..damaged })?;
             number += length;
         }
         match self.counter.is_whole() {
@@ -225,10 +220,6 @@ impl Blocks for SpoolBlocks {
         *given += place.len() as u64;
         Ok(Some(&spool.arena[place]))
     }
-}
-
-fn invalid(damaged: Damaged) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, damaged)
 }
 
 #[cfg(test)]

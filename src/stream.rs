@@ -189,8 +189,7 @@ impl Decoder {
     }
 
     fn damaged(&self, damaged: record::Damaged) -> io::Error {
-        let damaged = record::Damaged { offset: self.position + damaged.offset, ..damaged };
-        io::Error::new(io::ErrorKind::InvalidData, damaged)
+        record::Damaged { offset: self.position + damaged.offset, ..damaged }.into()
     }
 }
 

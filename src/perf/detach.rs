@@ -24,7 +24,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// About how long the kernel takes to let go of one tracepoint, as measured on Linux 6.18 on 2 CPUs.
-pub const DETACH_PER_TRACEPOINT: Duration = Duration::from_millis(36);
+const DETACH_PER_TRACEPOINT: Duration = Duration::from_millis(36);
+
+/// About how long the kernel takes to let go of this many.
+pub fn expected_detach(tracepoints: usize) -> Duration {
+    DETACH_PER_TRACEPOINT * tracepoints as u32
+}
 
 /// The child that holds the descriptors to their end.
 #[derive(Debug)]
@@ -97,7 +102,7 @@ impl Detaching {
 
     /// About how long the kernel will take.
     pub fn expected(&self) -> Duration {
-        DETACH_PER_TRACEPOINT * self.tracepoints as u32
+        expected_detach(self.tracepoints)
     }
 
     /// How long it took, as far as it was waited for.

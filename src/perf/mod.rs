@@ -11,7 +11,7 @@ mod ring;
 pub mod sys;
 
 pub use attach::{AttachRequest, Attachment, Refusal, attach};
-pub use detach::{DETACH_PER_TRACEPOINT, Detaching};
+pub use detach::{Detaching, expected_detach};
 pub use engine::{Counted, Engine};
 pub use error::Error;
 pub use ids::{SampleIds, Slot};

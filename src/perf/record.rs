@@ -51,6 +51,12 @@ pub struct Damaged {
     pub size: u16,
 }
 
+impl From<Damaged> for std::io::Error {
+    fn from(damaged: Damaged) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidData, damaged)
+    }
+}
+
 /// Splits the first record off `bytes` and gives it with its length; `None` if it is not all there.
 ///
 /// # Errors

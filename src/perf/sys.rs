@@ -144,6 +144,19 @@ pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io:
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Whether an event for all processes may be opened on a CPU at all: one that counts nothing is, and is closed again.
+pub fn try_to_open(cpu: u32) -> io::Result<()> {
+    let trial = EventConfig {
+        source: Source::Dummy,
+        clock: Clock::Monotonic,
+        disabled: true,
+        weighted: false,
+        wakeup_watermark: 0,
+        read_lost: false,
+    };
+    open(trial, cpu, None).map(drop)
+}
+
 /// PERF_EVENT_IOC_SET_OUTPUT: the event's samples go to the ring of `onto` (same CPU, same clock).
 pub fn set_output(event: BorrowedFd<'_>, onto: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: both descriptors are borrowed for the call; the argument is an integer.

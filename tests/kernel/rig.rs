@@ -35,16 +35,8 @@ pub fn pin(cpu: u32) {
 pub fn can_trace() -> Result<(), String> {
     let needs = |error: &dyn std::fmt::Display| format!("a kernel that can be traced ({error})");
     tp_perf::tracefs::Tracefs::open().map_err(|error| needs(&error))?;
-    let config = tp_perf::perf::sys::EventConfig {
-        source: tp_perf::perf::sys::Source::Dummy,
-        clock: Default::default(),
-        disabled: true,
-        weighted: false,
-        wakeup_watermark: 0,
-        read_lost: false,
-    };
     let cpu = CpuList::online().map_err(|error| needs(&error))?.as_slice()[0];
-    tp_perf::perf::sys::open(config, cpu, None).map(drop).map_err(|error| needs(&error))
+    tp_perf::perf::sys::try_to_open(cpu).map_err(|error| needs(&error))
 }
 
 pub fn nothing_more() -> Result<(), String> {
