@@ -6,11 +6,15 @@
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::io;
+use std::rc::Rc;
+use tp_perf::blocks::Blocks;
 use tp_perf::merge::Event;
+use tp_perf::perf::Clock;
+use tp_perf::perf::data::{Features, Head};
 use tp_perf::perf::record::{finished_round, push_sample};
 use tp_perf::perf::{SampleIds, Slot};
 use tp_perf::recording::{LogWriter, RecordingDir};
-use tp_perf::spool::Blocks;
+use tp_perf::source::PerfData;
 use tp_perf::stream::EventStream;
 use tp_perf::tracefs::Table;
 
@@ -18,12 +22,14 @@ use tp_perf::tracefs::Table;
 const TRACEPOINTS: u32 = 1568;
 const ROUND: u64 = 200_000;
 
-/// Bytes in memory, given in blocks of 4 MiB as the spool gives them.
-struct Bytes<'a>(std::slice::Chunks<'a, u8>);
+/// Bytes in memory, given in blocks of 1 MiB as the spool gives them.
+struct Bytes(Rc<Vec<u8>>, usize);
 
-impl Blocks for Bytes<'_> {
+impl Blocks for Bytes {
     fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
-        Ok(self.0.next())
+        let start = self.1;
+        self.1 = self.0.len().min(start + (1 << 20));
+        Ok((start < self.1).then(|| &self.0[start..self.1]))
     }
 }
 
@@ -45,10 +51,19 @@ fn ids(rings: u32) -> SampleIds {
     SampleIds::new(&slots.collect::<Vec<_>>())
 }
 
-/// Rounds of events in which the rings take turns at random and few tracepoints make most events.
+fn table() -> Table {
+    let entries =
+        (0..TRACEPOINTS).map(|n| (format!("group_{:02}", n / 20), format!("a_tracepoint_name_{n}"), u64::from(n)));
+    Table::from_entries(entries.collect())
+}
+
+/// A file: rounds of events in which the rings take turns at random and few tracepoints make most events.
 fn bytes(rings: u32, events: u64) -> Vec<u8> {
+    let (features, ids) = (Features::default(), ids(rings));
+    let head =
+        Head { table: &table(), ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: "" };
     let mut state = 0x9E37_79B9_7F4A_7C15;
-    let mut out = Vec::new();
+    let mut out = head.encode();
     for start in (0..events).step_by(ROUND as usize) {
         let mut round = vec![Vec::new(); rings as usize];
         for n in start..events.min(start + ROUND) {
@@ -68,11 +83,11 @@ fn decode_and_merge(criterion: &mut Criterion) {
     group.sample_size(10);
     let cases = [(2, 1_000_000), (16, 1_000_000), (128, 1_000_000), (1024, 1_000_000), (2, 100_000), (2, 10_000_000)];
     for (rings, events) in cases {
-        let (bytes, ids) = (bytes(rings, events), ids(rings));
+        let bytes = Rc::new(bytes(rings, events));
         group.throughput(Throughput::Elements(events));
         group.bench_function(BenchmarkId::new(format!("{rings}_rings"), events), |bencher| {
             bencher.iter_batched(
-                || EventStream::new(Bytes(bytes.chunks(4 << 20)), ids.clone(), 0),
+                || EventStream::new(PerfData::piped(Bytes(Rc::clone(&bytes), 0)).unwrap()),
                 |mut stream| {
                     let mut count = 0;
                     while let Some(batch) = stream.next_batch().unwrap() {
@@ -89,9 +104,7 @@ fn decode_and_merge(criterion: &mut Criterion) {
 
 fn write_csv(criterion: &mut Criterion) {
     const EVENTS: u64 = 1_000_000;
-    let entries =
-        (0..TRACEPOINTS).map(|n| (format!("group_{}", n / 20), format!("a_tracepoint_name_{n}"), u64::from(n)));
-    let table = Table::from_entries(entries.collect());
+    let table = table();
     let event = |n| Event { time: 2_069_046_799_106 + n * 800, cpu: 0, tpid: (n % u64::from(TRACEPOINTS)) as u32 + 1 };
     let events: Vec<_> = (0..EVENTS).map(event).collect();
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -100,8 +113,8 @@ fn write_csv(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(EVENTS)).sample_size(10);
     group.bench_function("rows", |bencher| {
         bencher.iter(|| {
-            let mut log = LogWriter::new(directory.file("log.csv").unwrap(), &table);
-            log.write(&events).unwrap();
+            let mut log = LogWriter::new(directory.file("log.csv").unwrap());
+            log.write(&events, &table).unwrap();
             assert_eq!(log.finish().unwrap(), EVENTS);
         });
     });

@@ -1,21 +1,30 @@
 //! From a request to an exit code: what the user sees of each command.
 
-use crate::capture::{self, Outcome, Progress, Running, Signals};
-use crate::cli::{CaptureRequest, Cli, Request};
+use crate::capture::{self, Outcome, Progress, Running, Signals, Written};
+use crate::cli::{CaptureRequest, Cli, ReplayRequest, Request};
 use crate::doctor::doctor;
 use crate::list::list;
-use crate::recording::{self, RecordingDir, Summary};
+use crate::perf;
+use crate::recording::{self, FILES, RecordingDir};
+use crate::replay::{self, Output};
+use crate::results::Results;
 use crate::terminal::{TerminalProgress, print_summary};
+use crate::tracefs;
 use crate::units::{Count, Visible};
 use anyhow::Context;
 use clap::CommandFactory;
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Does what is asked for, and gives the exit code.
 pub fn run(request: Request) -> anyhow::Result<u8> {
     let mut out = Vec::new();
     let code = match request {
         Request::Capture(request) => return capture(*request),
+        Request::Replay(request) => return replay(*request),
         Request::List(request) => list(&request, &mut out).map(|()| 0)?,
         Request::Doctor(request) => u8::from(!doctor(&request, &mut out)?),
         Request::Completions(shell) => {
@@ -45,19 +54,24 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     let Outcome { mut written, directory, mut detaching } = match result {
         Ok(outcome) => outcome,
         Err(error) => {
-            let Some(running) = running else { return Err(error.into()) };
+            let Some(running) = running else {
+                let hint = cannot_trace(&error);
+                let error = anyhow::Error::new(error);
+                return Err(if hint { error.context(WITHOUT_TRACING) } else { error });
+            };
             // COMMAND was promised a wait, and deserves it now too; but nobody should wait to hear of the failure.
             let _ = writeln!(anstream::stderr(), "tp-perf: {}", Visible(&error));
             let _ = wait_for_command(running, &mut signals, &mut progress);
             return Ok(1);
         }
     };
+    let files = (directory.path(), &FILES[..]);
     // What cannot be printed is no reason to leave anything below undone.
     let printed = match (quiet, &options.command) {
         (true, _) => Ok(()),
         // COMMAND may have a use for stdout.
-        (_, Some(_)) => print_summary(&written.summary, directory.path(), &mut anstream::stderr().lock()),
-        (_, None) => print_summary(&written.summary, directory.path(), &mut anstream::stdout().lock()),
+        (_, Some(_)) => print_summary(&written.summary, Some(files), &mut anstream::stderr().lock()),
+        (_, None) => print_summary(&written.summary, Some(files), &mut anstream::stdout().lock()),
     };
 
     let as_written = written.summary.clone();
@@ -79,7 +93,7 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
         progress.note(&format!("detaching {count} in the background: about {seconds} s (pid {pid})"));
     }
     if written.summary != as_written
-        && let Err(error) = rewrite(&written.summary, &directory)
+        && let Err(error) = rewrite(&mut written, &directory)
     {
         progress.note(&format!("{error}; summary.json stays without what came after the capture"));
     }
@@ -100,9 +114,69 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     }
 }
 
-fn rewrite(summary: &Summary, directory: &RecordingDir) -> Result<(), recording::Error> {
+/// Brings the summary up to date, and in `events.perf` what it is made of.
+fn rewrite(written: &mut Written, directory: &RecordingDir) -> Result<(), recording::Error> {
+    let Written { summary, ending, problem } = written;
+    ending.command_exit = summary.command_exit;
+    ending.detach_ns = summary.timing_ns.detach;
+    if problem.is_none() {
+        directory.append_to_events(&capture::note(ending))?;
+    }
     summary.write(directory.file(recording::SUMMARY)?)?;
     directory.commit()
+}
+
+/// What a newcomer can do where nothing can be traced.
+const WITHOUT_TRACING: &str = "nothing can be traced here (`tp-perf doctor` says more; `tp-perf replay --example` shows on \
+                               a built-in recording what tp-perf does)";
+
+/// Whether a capture failed because this machine, or this user's rights on it, allow none.
+fn cannot_trace(error: &capture::Error) -> bool {
+    matches!(
+        error,
+        capture::Error::Tracefs(
+            tracefs::Error::Read { .. } | tracefs::Error::Mount { .. } | tracefs::Error::NoTracepoints(_)
+        ) | capture::Error::Perf(
+            perf::Error::NotPermitted | perf::Error::AllRefused { .. } | perf::Error::Leader { .. }
+        )
+    )
+}
+
+fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
+    let ReplayRequest { options, quiet } = request;
+    let mut signals = Signals::install().context("failed to take over signals")?;
+    end_at_second_interrupt().context("failed to take over signals")?;
+    let mut progress = TerminalProgress::of_replay(quiet);
+    let result = replay::replay(&options, &mut signals, &mut progress);
+    progress.phase_ends();
+    let Results { summary, problem, .. } = match result {
+        Err(replay::Error::Recording(error)) if replay::is_closed_pipe(&error) => return Ok(0),
+        result => result?,
+    };
+    let files = [recording::LOG, recording::TRACEPOINTS, recording::GROUPS, recording::SUMMARY];
+    let written = match &options.output {
+        Output::Directory(path) => Some((path.as_path(), &files[..])),
+        _ => None,
+    };
+    let printed = match (quiet, &options.output) {
+        (true, _) => Ok(()),
+        (_, Output::Stdout) => print_summary(&summary, written, &mut anstream::stderr().lock()),
+        _ => print_summary(&summary, written, &mut anstream::stdout().lock()),
+    };
+    if let Some(problem) = problem {
+        let closed = problem.downcast_ref::<recording::Error>().is_some_and(replay::is_closed_pipe);
+        return if closed { Ok(0) } else { Err(problem.context(options.place.to_string())) };
+    }
+    printed.context("failed to print the summary")?;
+    Ok(if signals.asked() > 0 { 130 } else { 0 })
+}
+
+/// One Ctrl-C ends a replay with what there is; while it waits for its input, it takes a second.
+fn end_at_second_interrupt() -> io::Result<()> {
+    let first = Arc::new(AtomicBool::new(false));
+    flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&first))?;
+    flag::register(SIGINT, first)?;
+    Ok(())
 }
 
 /// Waits for a COMMAND that outlives the capture, and gives its exit code. SIGTERM is passed on to it; Ctrl-C, which it

@@ -34,9 +34,10 @@ impl Account {
 
 impl AddAssign for Account {
     fn add_assign(&mut self, other: Self) {
-        self.recorded += other.recorded;
-        self.lost += other.lost;
-        self.counted += other.counted;
+        // Those of a damaged file may be any numbers.
+        self.recorded = self.recorded.saturating_add(other.recorded);
+        self.lost = self.lost.saturating_add(other.lost);
+        self.counted = self.counted.saturating_add(other.counted);
     }
 }
 
@@ -45,7 +46,9 @@ impl AddAssign for Account {
 pub struct Books {
     accounts: Vec<(Slot, Account)>,
     per_cpu: BTreeMap<u32, Account>,
-    /// Whether losses are known per tracepoint; before Linux 6.0 they are known per CPU only.
+    /// Whether there are counters at all; without them `counted` is `recorded + lost`.
+    pub counted: bool,
+    /// Whether losses are known per tracepoint; without counters, and before Linux 6.0, they are known per CPU only.
     pub lost_per_tracepoint: bool,
     /// Late events per CPU, ascending.
     pub late: BTreeMap<u32, u64>,
@@ -54,26 +57,32 @@ pub struct Books {
 }
 
 impl Books {
-    /// Closes the books at the end of a capture: what the stream decoded against what the kernel counted.
-    pub fn close(decoded: &Decoded, counted: &[Counted]) -> Self {
+    /// Closes the books: what the stream decoded against what the kernel counted.
+    pub fn close(decoded: &Decoded) -> Self {
         let recorded: HashMap<Slot, u64> = decoded.samples.iter().copied().collect();
-        let accounts: Vec<(Slot, Account)> = counted
-            .iter()
-            .map(|Counted { slot, count, weighted, .. }| {
-                let recorded = recorded.get(slot).copied().unwrap_or(0);
-                let counted = if *weighted { recorded + count.lost } else { count.value };
-                (*slot, Account { recorded, lost: count.lost, counted })
-            })
-            .collect();
-        let lost_per_tracepoint = counted.iter().all(|counted| counted.lost_known);
+        let accounts: Vec<(Slot, Account)> = match &decoded.counted {
+            Some(counted) => counted.iter().map(|counted| account(counted, &recorded)).collect(),
+            None => {
+                let uncounted = |(slot, recorded): &(Slot, u64)| {
+                    (*slot, Account { recorded: *recorded, lost: 0, counted: *recorded })
+                };
+                decoded.samples.iter().map(uncounted).collect()
+            }
+        };
+        let counted = decoded.counted.is_some();
+        let lost_per_tracepoint = decoded.counted.as_ref().is_some_and(|all| all.iter().all(|one| one.lost_known));
         let mut per_cpu = sums(&accounts, |slot| slot.cpu);
         if !lost_per_tracepoint {
             for cpu in &decoded.per_cpu {
-                per_cpu.entry(cpu.cpu).or_default().lost = cpu.lost;
+                let account = per_cpu.entry(cpu.cpu).or_default();
+                account.lost = cpu.lost;
+                if !counted {
+                    account.counted = account.recorded.saturating_add(cpu.lost);
+                }
             }
         }
         let late = decoded.per_cpu.iter().map(|cpu| (cpu.cpu, cpu.late)).collect();
-        Books { accounts, per_cpu, lost_per_tracepoint, late, unknown: decoded.unknown }
+        Books { accounts, per_cpu, counted, lost_per_tracepoint, late, unknown: decoded.unknown }
     }
 
     /// All together.
@@ -110,6 +119,13 @@ impl Books {
     }
 }
 
+fn account(counted: &Counted, recorded: &HashMap<Slot, u64>) -> (Slot, Account) {
+    let Counted { slot, count, weighted, .. } = *counted;
+    let recorded = recorded.get(&slot).copied().unwrap_or(0);
+    let counted = if weighted { recorded.saturating_add(count.lost) } else { count.value };
+    (slot, Account { recorded, lost: count.lost, counted })
+}
+
 fn sums(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> u32) -> BTreeMap<u32, Account> {
     let mut sums = BTreeMap::<u32, Account>::new();
     for (slot, account) in accounts {
@@ -133,6 +149,7 @@ mod tests {
             samples: vec![(slot(1, 0), 10), (slot(1, 1), 5), (slot(2, 1), 0)],
             per_cpu: vec![DecodedCpu { cpu: 0, lost: 3, late: 1 }, DecodedCpu { cpu: 1, lost: 0, late: 0 }],
             unknown: 0,
+            counted: None,
         };
         let counted = |slot, value, lost| Counted {
             slot,
@@ -141,7 +158,7 @@ mod tests {
             weighted: false,
         };
         let counted = [counted(slot(1, 0), 13, 3), counted(slot(1, 1), 9, 0), counted(slot(2, 1), 1, 0)];
-        Books::close(&decoded, &counted)
+        Books::close(&Decoded { counted: Some(counted.to_vec()), ..decoded })
     }
 
     #[test]
@@ -158,10 +175,23 @@ mod tests {
 
     #[test]
     fn a_counter_of_nanoseconds_is_not_taken_for_hits() {
-        let decoded = Decoded { samples: vec![(slot(1, 0), 10)], ..Default::default() };
         let count = Count { value: 123_456_789, lost: 2 };
-        let books = Books::close(&decoded, &[Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }]);
+        let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }];
+        let books =
+            Books::close(&Decoded { samples: vec![(slot(1, 0), 10)], counted: Some(counted), ..Default::default() });
         assert_eq!(books.total(), Account { recorded: 10, lost: 2, counted: 12 });
+    }
+
+    #[test]
+    fn without_counters_all_that_is_known_is_what_was_recorded_and_lost() {
+        let decoded = Decoded {
+            samples: vec![(slot(1, 0), 10), (slot(2, 0), 5)],
+            per_cpu: vec![DecodedCpu { cpu: 0, lost: 3, late: 0 }],
+            ..Default::default()
+        };
+        let books = Books::close(&decoded);
+        assert!(!books.counted && !books.lost_per_tracepoint && books.unbalanced().is_empty());
+        assert_eq!(books.total(), Account { recorded: 15, lost: 3, counted: 18 });
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub fn doctor(request: &DoctorRequest, out: &mut dyn Write) -> anyhow::Result<bo
     let online = CpuList::online()?;
     let needs = Needs {
         tracepoints: match &tracefs {
-            Ok((_, table)) => Selection::choose(table, &request.selection)?.counts().0,
+            Ok((_, table)) => Selection::choose(table, &request.selection)?.counts(table).0,
             Err(_) => 0,
         },
         cpus: request.cpus.clone().unwrap_or_else(|| online.clone()),
@@ -234,7 +234,9 @@ fn memory(machine: &Machine, needs: &Needs) -> Check {
     let cpus = needs.cpus.len() as u64;
     let events = needs.tracepoints as u64 * cpus;
     let rings = needs.ring_size as u64 * cpus;
-    let spool = memory_needed(DEFAULT_MEMORY, usize::try_from(rings).unwrap_or(usize::MAX)) as u64;
+    // For each event its ids, and what tells its CPU.
+    let head = usize::try_from(events * 64).unwrap_or(usize::MAX);
+    let spool = memory_needed(DEFAULT_MEMORY, usize::try_from(rings).unwrap_or(usize::MAX), head) as u64;
     let needed = events * EVENT_MEMORY + rings + spool;
     let available = machine.memory.map_or("unknown".to_owned(), |bytes| Bytes(bytes).to_string());
     let finding = format!(

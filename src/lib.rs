@@ -27,6 +27,7 @@
 //! | what this machine allows | [`doctor`] |
 
 pub mod app;
+pub mod blocks;
 pub mod books;
 pub mod capture;
 pub mod cli;
@@ -37,6 +38,9 @@ pub mod machine;
 pub mod merge;
 pub mod perf;
 pub mod recording;
+pub mod replay;
+pub mod results;
+pub mod source;
 pub mod spool;
 pub mod stream;
 pub mod terminal;

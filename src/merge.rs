@@ -46,6 +46,8 @@ pub struct Event {
 #[derive(Debug, Default)]
 pub struct Merge {
     queues: Vec<Queue>,
+    /// The queues' numbers in the order of their CPUs.
+    order: Vec<usize>,
     /// The newest time of all rounds that are finished.
     newest: u64,
     watermark: u64,
@@ -54,6 +56,7 @@ pub struct Merge {
 /// One CPU's events that have not been passed on yet.
 #[derive(Debug, Default)]
 struct Queue {
+    cpu: u32,
     events: Vec<Event>,
     newest: u64,
     out_of_order: bool,
@@ -61,9 +64,13 @@ struct Queue {
 }
 
 impl Merge {
-    /// A merge of this many queues. Among events of the same time those of a lower queue come first.
-    pub fn new(queues: usize) -> Self {
-        Merge { queues: (0..queues).map(|_| Queue::default()).collect(), ..Default::default() }
+    /// Adds a queue for a CPU, and gives its number. Among events of the same time those of a lower CPU come first.
+    pub fn add_queue(&mut self, cpu: u32) -> usize {
+        let number = self.queues.len();
+        self.queues.push(Queue { cpu, ..Default::default() });
+        let place = self.order.partition_point(|queue| self.queues[*queue].cpu <= cpu);
+        self.order.insert(place, number);
+        number
     }
 
     /// Takes in an event, in the order of arrival in its queue.
@@ -97,17 +104,23 @@ impl Merge {
         self.queues[queue].late
     }
 
+    /// How many events wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.queues.iter().map(|queue| queue.events.len()).sum()
+    }
+
     /// Appends the events for which `complete` holds, a prefix of each sorted queue.
     fn pass_on(&mut self, out: &mut Vec<Event>, complete: impl Fn(&Event) -> bool) {
         for queue in &mut self.queues {
             queue.sort();
         }
+        let in_order = self.order.iter().map(|number| &self.queues[*number]);
         let ready: Vec<&[Event]> =
-            self.queues.iter().map(|queue| &queue.events[..queue.events.partition_point(&complete)]).collect();
+            in_order.map(|queue| &queue.events[..queue.events.partition_point(&complete)]).collect();
         merge_sorted(&ready, out);
         let lengths: Vec<usize> = ready.iter().map(|events| events.len()).collect();
-        for (queue, length) in self.queues.iter_mut().zip(lengths) {
-            queue.events.drain(..length);
+        for (number, length) in self.order.iter().zip(lengths) {
+            self.queues[*number].events.drain(..length);
         }
     }
 }
@@ -156,12 +169,19 @@ mod tests {
         Event { time, cpu, tpid }
     }
 
+    /// A merge whose queues have the numbers of their CPUs.
+    fn merge(queues: usize) -> Merge {
+        let mut merge = Merge::default();
+        (0..queues).for_each(|cpu| assert_eq!(merge.add_queue(cpu as u32), cpu));
+        merge
+    }
+
     /// What one round takes, as (queue, event).
     type Round = Vec<(usize, Event)>;
 
     /// Feeds rounds and gives all that came out, and how much was late.
     fn merged(queues: usize, rounds: &[Round]) -> (Vec<Event>, u64) {
-        let mut merge = Merge::new(queues);
+        let mut merge = merge(queues);
         let mut out = Vec::new();
         for round in rounds {
             round.iter().for_each(|(queue, event)| merge.push(*queue, *event));
@@ -183,6 +203,21 @@ mod tests {
         let (out, late) = merged(2, &[round]);
         assert_eq!(out.iter().map(|event| event.tpid).collect::<Vec<_>>(), [5, 3, 4, 1, 2]);
         assert_eq!(late, 0);
+    }
+
+    #[test]
+    fn queues_may_be_added_in_any_order_and_between_rounds() {
+        let mut merge = Merge::default();
+        let mut out = Vec::new();
+        let five = merge.add_queue(5);
+        merge.push(five, event(1, 5, 1));
+        merge.finish_round(&mut out);
+        let (two, nine) = (merge.add_queue(2), merge.add_queue(9));
+        merge.push(nine, event(1, 9, 2));
+        merge.push(two, event(1, 2, 3));
+        assert_eq!(merge.waiting(), 3);
+        merge.finish(&mut out);
+        assert_eq!(out.iter().map(|event| event.cpu).collect::<Vec<_>>(), [2, 5, 9]);
     }
 
     #[test]
@@ -220,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_is_below_the_watermark_leaves_memory() {
-        let mut merge = Merge::new(2);
+        let mut merge = merge(2);
         let mut out = Vec::new();
         for round in 0..1_000 {
             // A hundred events a round, and a round in as long as the allowance.

@@ -102,6 +102,43 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A point in the time of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Nanoseconds of the recording's clock, as in log.csv.
+    At(u64),
+    /// So long after its first event.
+    After(Duration),
+}
+
+impl Moment {
+    /// In nanoseconds of the recording's clock; `first` is the time of its first event.
+    pub fn absolute(self, first: u64) -> u64 {
+        match self {
+            Moment::At(time) => time,
+            Moment::After(duration) => first.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// Reads a moment: a timestamp of log.csv in nanoseconds, or with a unit the time since the first event.
+pub fn parse_moment(text: &str) -> Result<Moment, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(Moment::At(time));
+    }
+    humantime::parse_duration(text).map(Moment::After).map_err(|error| {
+        format!("{error}; write the time since the first event with its unit, as in `500ms` or `2s`, or a timestamp of log.csv")
+    })
+}
+
+/// Reads a speed: 1 is that of the recording, 10 ten times as fast.
+pub fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('x').parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed >= 1e-6 => Ok(speed),
+        _ => Err("write a number more than 0, as in `1` or `0.5`".to_owned()),
+    }
+}
+
 /// Reads a size in bytes, with K, M or G (times 1024) if given: `65536`, `512K`, `8M`, `1GiB`.
 pub fn parse_size(text: &str) -> Result<usize, String> {
     let hint = "write bytes, or a number with K, M or G, as in `512K` or `8M`";
@@ -155,6 +192,22 @@ mod tests {
         assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
         for text in ["", "10", "0s", "-1s", "10 parsecs", "1000000y", "999999999999999999999s"] {
             assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_timestamp_or_a_time_since_the_first_event() {
+        assert_eq!(parse_moment("5882303738116").map(|moment| moment.absolute(7)), Ok(5_882_303_738_116));
+        assert_eq!(parse_moment("1500ms").map(|moment| moment.absolute(7)), Ok(1_500_000_007));
+        assert_eq!(parse_moment("0s").map(|moment| moment.absolute(u64::MAX)), Ok(u64::MAX));
+        assert!(parse_moment("soon").is_err() && parse_moment("-1").is_err());
+    }
+
+    #[test]
+    fn a_speed_is_a_number_more_than_nothing() {
+        assert_eq!((parse_speed("1"), parse_speed("0.5x")), (Ok(1.0), Ok(0.5)));
+        for text in ["", "0", "-1", "NaN", "inf", "fast"] {
+            assert!(parse_speed(text).is_err(), "{text:?}");
         }
     }
 

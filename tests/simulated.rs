@@ -5,13 +5,16 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
-use tp_perf::capture::{Captured, Options, Progress, Run, Signals, StopReason, StopRules, SummaryRoom, Written, run};
+use tp_perf::capture::{Captured, Options, Progress, Signals, StopReason, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::{Cli, Request};
+use tp_perf::cpus::CpuList;
+use tp_perf::perf::Clock;
+use tp_perf::perf::data::{Features, Head};
 use tp_perf::perf::record::{push_lost, push_sample};
 use tp_perf::perf::{Count, Counted, Detaching, Engine, Room, SampleIds, Slot};
-use tp_perf::recording::RecordingDir;
-use tp_perf::spool::Spool;
-use tp_perf::tracefs::{Selection, SelectionRequest, Table};
+use tp_perf::recording::{Facts, RecordingDir, Tool};
+use tp_perf::spool::{Keeping, Spool};
+use tp_perf::tracefs::Table;
 
 type MakeFile = fn() -> io::Result<std::fs::File>;
 
@@ -135,21 +138,35 @@ fn options(words: &[&str]) -> Options {
     }
 }
 
-fn captured(engine: &Simulated, run: Run, spool: Spool) -> Captured {
-    let table = table();
-    Captured {
-        selection: Selection::choose(&table, &SelectionRequest::default()).unwrap(),
-        table,
-        cpus: engine.ids.slots().iter().map(|slot| slot.cpu).collect(),
-        offline: Default::default(),
+/// The head of `events.perf`.
+fn head(engine: &Simulated, options: &Options) -> Vec<u8> {
+    let facts = Facts {
+        tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
+        kernel: "none".to_owned(),
+        hostname: "nowhere".to_owned(),
+        cpus: engine.ids.slots().iter().map(|slot| slot.cpu).collect::<CpuList>().as_slice().to_vec(),
+        offline_cpus: Vec::new(),
+        clock: "monotonic".to_owned(),
+        clock_offset_ns: 0,
+        command: None,
+        arguments: Vec::new(),
+        events: options.rules.events,
+        started: String::new(),
         ring_size: 1 << 20,
-        attach: Duration::ZERO,
-        detach_expected: Duration::ZERO,
-        run,
-        spool,
-        ids: engine.ids.clone(),
-        clock_offset: 0,
+        attach_ns: 0,
+        self_excluded: true,
+        pid: 1,
+        left_out: Default::default(),
+    };
+    Head {
+        table: &table(),
+        ids: &engine.ids,
+        clock: Clock::Monotonic,
+        lost_known: true,
+        features: &Features::default(),
+        facts: &serde_json::to_string(&facts).unwrap(),
     }
+    .encode()
 }
 
 struct Result {
@@ -172,11 +189,14 @@ fn capture_watched(
 ) -> Result {
     let folder = tempfile::tempdir().unwrap();
     let directory = RecordingDir::create(&folder.path().join("rec"), false).unwrap();
-    let mut spool = Spool::new(0, 1 << 20, make_file).unwrap();
+    let keeping = Keeping { memory: 0, rings: 1 << 20, compress: options.compress };
+    let mut spool = Spool::new(&head(&engine, options), keeping, make_file).unwrap();
     let run = run(&mut engine, &options.rules, None, &mut None, &mut spool, signals, &mut ()).unwrap();
     let stop_reason = run.stop_reason;
     let room = SummaryRoom::set_aside(&directory, engine.ids.slots().len()).unwrap();
-    let written = captured(&engine, run, spool).write(options, &directory, room, None, signals, watcher).unwrap();
+    let ids = engine.ids.clone();
+    let captured = Captured { run, spool, ids, gone: CpuList::default(), detach_expected: Duration::ZERO };
+    let written = captured.write(options, &directory, room, None, signals, watcher).unwrap();
     let log = read(directory.path(), "log.csv");
     Result { written, stop_reason, log }
 }
@@ -213,10 +233,11 @@ fn the_books_of_a_thousand_cpus_balance() {
     let summary = simply(machine(1024, 5, 12), &["-d", "1ms"]).written.summary;
     // How many rounds fit into the duration is chance; what was left in the rings is unaccounted, and said.
     let events = summary.events;
-    assert_eq!(events.counted, 1024 * 12 * 5);
-    assert!(events.recorded >= 1024 * 12 * 3 && events.recorded + events.residual as u64 == events.counted);
+    let (counted, residual) = (events.counted.unwrap(), events.residual.unwrap());
+    assert_eq!(counted, 1024 * 12 * 5);
+    assert!(events.recorded >= 1024 * 12 * 3 && events.recorded + residual as u64 == counted);
     assert_eq!(summary.per_cpu.len(), 1024);
-    assert_eq!(summary.residuals.len(), if events.residual == 0 { 0 } else { 1024 * 3 });
+    assert_eq!(summary.residuals.len(), if residual == 0 { 0 } else { 1024 * 3 });
     assert_eq!(summary.per_tracepoint.len(), 3);
 }
 
@@ -231,7 +252,7 @@ fn losses_are_counted_beside_the_events() {
     }
     let summary = simply(engine, &["-d", "1ms"]).written.summary;
     let events = summary.events;
-    assert_eq!((events.recorded, events.lost, events.counted, events.residual), (54, 5, 59, 0));
+    assert_eq!((events.recorded, events.lost, events.counted, events.residual), (54, 5, Some(59), Some(0)));
     assert_eq!(summary.per_cpu[0].lost, 5);
     assert_eq!(summary.per_tracepoint[0].lost, Some(5));
 }
@@ -280,7 +301,7 @@ struct Writing {
 }
 
 impl Progress for Writing {
-    fn writing(&mut self, _done: u64, _total: u64) {
+    fn replaying(&mut self, _events: u64, _read: u64, _length: Option<u64>) {
         if !std::mem::replace(&mut self.sent, true) {
             self.sender.write_all(&[0]).unwrap();
         }
@@ -296,7 +317,7 @@ fn a_full_disk_stops_the_capture_and_what_was_taken_is_written() {
     let result = capture(engine, &[], &mut signals, full);
     assert_eq!(result.stop_reason, StopReason::DiskFull);
     let summary = result.written.summary;
-    assert_eq!((summary.stop_reason.as_str(), summary.log_complete), ("disk-full", false));
+    assert_eq!((summary.stop_reason.as_deref(), summary.log_complete), (Some("disk-full"), false));
     assert!(times(&result.log).len() > 100_000 && times(&result.log).is_sorted());
 }
 

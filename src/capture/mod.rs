@@ -8,16 +8,18 @@ mod signals;
 
 pub use command::{CommandLine, Running};
 pub use progress::Progress;
-pub use results::{Captured, SummaryRoom, Written};
+pub use results::{Captured, SummaryRoom, Written, note};
 pub use run::{Run, StopReason, StopRules, run};
 pub use signals::{Senders, Signals};
 
 use crate::cpus::CpuList;
-use crate::machine::available_memory;
+use crate::machine::{available_memory, hostname, kernel_release};
+use crate::perf::data::{ClockPair, Features, Head, MOST_INFLATED};
 use crate::perf::record::SAMPLE_SIZE;
 use crate::perf::{self, AttachRequest, Attachment, Clock, Detaching, Engine};
-use crate::recording::{self, RecordingDir, write_groups, write_tracepoints};
-use crate::spool::{DEFAULT_MEMORY, Spool};
+use crate::recording::{self, Facts, RecordingDir, Tool, write_groups, write_tracepoints};
+use crate::source;
+use crate::spool::{DEFAULT_MEMORY, Keeping, Spool};
 use crate::tracefs::{self, Selection, SelectionRequest, Table};
 use std::io;
 use std::ops::ControlFlow;
@@ -45,6 +47,8 @@ pub struct Options {
     pub clock: Clock,
     /// Bytes of each CPU's ring; a power of two of pages.
     pub ring_size: usize,
+    /// Compress `events.perf`.
+    pub compress: bool,
     /// Record tp-perf's own thread too.
     pub include_self: bool,
     /// Run this, and stop when it ends.
@@ -95,6 +99,9 @@ pub enum Error {
     /// What the spool holds could not be read back.
     #[error("failed to read back what was captured: {0}")]
     Replay(io::Error),
+    /// What the spool holds does not begin as it was written.
+    #[error("failed to read back what was captured: {0}")]
+    Source(source::Error),
 }
 
 /// A capture that is done, but for what goes on in the background.
@@ -135,17 +142,15 @@ pub fn capture(
     write_groups(directory.file(recording::GROUPS)?, &table)?;
     let summary_room = SummaryRoom::set_aside(&directory, engine.sample_ids().slots().len())?;
 
-    let mut spool = spool(options, &engine, &directory)?;
+    let facts = facts(options, &engine, &table, &selection, attach)?;
+    let mut spool = spool(options, &engine, &table, &facts, &directory)?;
     let command = options.command.as_ref().map(|line| (line, engine.descriptor_limit));
-    let clock_offset = options.clock.offset_from_sampled().map_err(Error::Run)?;
     let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
 
     let gone = engine.cpus.without(&CpuList::online().unwrap_or_else(|_| engine.cpus.clone()));
     if !gone.is_empty() {
         progress.note(&format!("CPU {gone} went offline during the capture; its events end there"));
     }
-    let (cpus, ring_size) = (engine.cpus.clone(), engine.ring_size);
-    let offline = engine.offline.as_slice().iter().chain(gone.as_slice()).copied().collect();
     let ids = engine.sample_ids().clone();
     // Before the results are written: the kernel needs long, and the child is ready.
     let detaching = engine.detach();
@@ -154,8 +159,7 @@ pub fn capture(
         Some(running) => running.exit_code().map_err(Error::Run)?,
         None => None,
     };
-    let captured =
-        Captured { table, selection, cpus, offline, ring_size, attach, detach_expected, run, spool, ids, clock_offset };
+    let captured = Captured { run, spool, ids, gone, detach_expected };
     let written = captured.write(options, &directory, summary_room, command_exit, signals, progress)?;
     Ok(Outcome { written, directory: Rc::clone(&directory), detaching })
 }
@@ -205,11 +209,80 @@ fn attach(
     Ok(attachment?)
 }
 
-/// A spool that spills into the recording's directory, with the memory that the capture will need in place.
-fn spool(options: &Options, engine: &Attachment, directory: &Rc<RecordingDir>) -> Result<Spool, Error> {
+/// What is known of the capture before it begins.
+fn facts(
+    options: &Options,
+    engine: &Attachment,
+    table: &Table,
+    selection: &Selection,
+    attach: Duration,
+) -> Result<Facts, Error> {
+    Ok(Facts {
+        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        kernel: kernel_release(),
+        hostname: hostname(),
+        cpus: engine.cpus.as_slice().to_vec(),
+        offline_cpus: engine.offline.as_slice().to_vec(),
+        clock: options.clock.to_string(),
+        clock_offset_ns: options.clock.offset_from_sampled().map_err(Error::Run)?,
+        command: options.command.as_ref().map(CommandLine::words),
+        arguments: options.arguments.clone(),
+        events: options.rules.events,
+        started: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
+        ring_size: engine.ring_size,
+        attach_ns: u64::try_from(attach.as_nanos()).unwrap_or(u64::MAX),
+        self_excluded: excludes_self(options),
+        pid: std::process::id() as i32,
+        left_out: Facts::left_out(table, selection),
+    })
+}
+
+/// What perf shows of a recording (`perf script --header`).
+fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
+    let clock = options.clock.sampled();
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let cpus = facts.cpus.len() as u32;
+    Ok(Features {
+        hostname: Some(facts.hostname.clone()),
+        release: Some(facts.kernel.clone()),
+        version: Some(format!("{} {}", facts.tool.name, facts.tool.version)),
+        command_line: [facts.tool.name.clone()].into_iter().chain(facts.arguments.iter().cloned()).collect(),
+        cpus: Some((facts.cpus.last().map_or(cpus, |last| last + 1), cpus)),
+        compressed: options.compress.then_some(MOST_INFLATED),
+        clock: Some(ClockPair {
+            clockid: clock.number(),
+            wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
+            clock_ns: clock.now_ns().map_err(Error::Run)?,
+        }),
+        event_names: Vec::new(),
+    })
+}
+
+/// A spool that begins with the head of `events.perf`, with the memory that the capture will need in place.
+fn spool(
+    options: &Options,
+    engine: &Attachment,
+    table: &Table,
+    facts: &Facts,
+    directory: &Rc<RecordingDir>,
+) -> Result<Spool, Error> {
     let directory = Rc::clone(directory);
-    let rings = engine.ring_size * engine.cpus.len();
-    let mut spool = Spool::new(DEFAULT_MEMORY, rings, move || directory.scratch()).map_err(Error::Memory)?;
+    let head = Head {
+        table,
+        ids: engine.sample_ids(),
+        clock: options.clock,
+        lost_known: engine.lost_known,
+        features: &features(options, facts)?,
+        facts: &serde_json::to_string(facts).expect("numbers and text become JSON"),
+    };
+    // What has no end by itself may run for days, and be killed: it is on the disk as it goes.
+    let is_bounded = options.rules != StopRules::default() || options.command.is_some();
+    let keeping = Keeping {
+        memory: if is_bounded { DEFAULT_MEMORY } else { 0 },
+        rings: engine.ring_size * engine.cpus.len(),
+        compress: options.compress,
+    };
+    let mut spool = Spool::new(&head.encode(), keeping, move || directory.events()).map_err(Error::Memory)?;
     let affordable = usize::try_from(available_memory().unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);
     spool.prefault(expected_bytes(&options.rules, engine.cpus.len()).min(affordable).min(DEFAULT_MEMORY));
     Ok(spool)

@@ -8,8 +8,8 @@ pub trait Progress {
     fn attaching(&mut self, _open: usize, _total: usize) {}
     /// While the events are on: samples taken so far.
     fn capturing(&mut self, _samples: u64, _elapsed: Duration) {}
-    /// While the log is written: samples taken from the spool so far, and of how many.
-    fn writing(&mut self, _done: u64, _total: u64) {}
+    /// While a source is replayed: events so far; bytes read of it, and of how many if that is known.
+    fn replaying(&mut self, _events: u64, _read: u64, _length: Option<u64>) {}
     /// A phase is over.
     fn phase_ends(&mut self) {}
     /// Something that the user should know and that is no error.

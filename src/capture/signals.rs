@@ -108,7 +108,7 @@ impl Signals {
 }
 
 /// A sleep until any of the descriptors is readable, or until `patience` is over.
-pub(super) fn wait_for_any<'a>(
+pub(crate) fn wait_for_any<'a>(
     descriptors: impl Iterator<Item = BorrowedFd<'a>>,
     patience: Option<Duration>,
 ) -> io::Result<Vec<bool>> {

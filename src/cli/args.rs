@@ -4,8 +4,12 @@ use crate::capture::{self, CommandLine, StopRules};
 use crate::cpus::CpuList;
 use crate::perf::Clock;
 use crate::perf::sys::page_size;
+use crate::replay::{self, Output};
+use crate::results::Range;
+use crate::source::Place;
+use crate::stream::Restriction;
 use crate::tracefs::{Pattern, SelectionRequest};
-use crate::units::{Bytes, parse_duration, parse_events, parse_size};
+use crate::units::{Bytes, Moment, parse_duration, parse_events, parse_moment, parse_size, parse_speed};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -22,6 +26,7 @@ Examples:
   sudo tp-perf -- make -j8                record while a command runs, and end with its exit code
   sudo tp-perf -t 'sched:*' -x sched_switch -n 1000
                                           record the tracepoints of one group, but for one
+  tp-perf replay idle                     the same results again, from a recording
   sudo tp-perf list 'sched:*'             what there is, what would be captured, and why not
   sudo tp-perf doctor                     what this machine allows, and the cure for what is missing
 
@@ -31,7 +36,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage; with COMMAND its own.";
 /// Record every tracepoint that fires in the Linux kernel, on every CPU
 ///
 /// Without a subcommand tp-perf captures until the first of: --events, --duration, the end of COMMAND, Ctrl-C. It leaves
-/// a directory with log.csv (every event in time order), tracepoints.csv, groups.csv and summary.json.
+/// a directory with log.csv (every event in time order), tracepoints.csv, groups.csv, summary.json, and events.perf, which
+/// `tp-perf replay` and `perf script` read.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 110)]
 pub struct Cli {
@@ -44,6 +50,8 @@ pub struct Cli {
 /// What to do instead of capturing.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Turn a recording, a file of perf record or a log.csv into a log and a summary again
+    Replay(ReplayArgs),
     /// Show the tracepoints: what would be captured, what is excluded, and why
     List(ListArgs),
     /// Check what this machine allows and what a capture needs, with the cure for what is missing
@@ -103,6 +111,9 @@ struct CaptureArgs {
     /// The clock of the timestamps
     #[arg(long, value_enum, default_value_t)]
     clock: Clock,
+    /// Compress events.perf, as `perf record -z` does: a seventh of the size, for more of tp-perf's own CPU time
+    #[arg(long)]
+    compress: bool,
     /// Record tp-perf's own events too
     #[arg(long)]
     include_self: bool,
@@ -115,6 +126,60 @@ struct CaptureArgs {
     /// Run this, and stop when it ends. If the capture stops before, tp-perf waits for it and ends with its exit code
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  tp-perf replay --example                a recording that is built in: what tp-perf shows
+  tp-perf replay idle                     a recording's summary
+  tp-perf replay idle -o again            its log and summary anew, the same byte for byte
+  tp-perf replay perf.data -o rec         what `perf record -a -e 'sched:*'` wrote
+  tp-perf replay idle -t 'irq:*' --from 1s --to 1500ms -o -
+                                          half a second of some of its events, to stdout
+  ssh host 'sudo perf record -a -e \"irq:*\" -o - sleep 1' | tp-perf replay -
+";
+
+/// The arguments of `tp-perf replay`.
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXAMPLES)]
+pub struct ReplayArgs {
+    /// A recording's directory or its events.perf (also compressed with zstd), a file that `perf record` wrote, a log.csv, or
+    /// `-` for standard input
+    #[arg(value_name = "SOURCE", required_unless_present = "example")]
+    source: Option<PathBuf>,
+    /// Replay a small recording of a kernel build that is built into tp-perf
+    #[arg(long, conflicts_with = "source")]
+    example: bool,
+    /// The directory to make for log.csv, tracepoints.csv, groups.csv and summary.json; `-` writes the log to stdout
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Replace a recording that is in DIR already; its events.perf stays
+    #[arg(long)]
+    force: bool,
+    /// The log is to have at most N events, the first ones in time order
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
+    events: Option<u64>,
+    /// Only the tracepoints that match; repeatable
+    #[arg(short, long = "tracepoint", value_name = "PATTERN", value_parser = pattern)]
+    tracepoints: Vec<Pattern>,
+    /// Not the tracepoints that match; repeatable
+    #[arg(short = 'x', long, value_name = "PATTERN", value_parser = pattern)]
+    exclude: Vec<Pattern>,
+    /// Only these CPUs, as in `0-3,7`
+    #[arg(long, value_name = "LIST")]
+    cpus: Option<CpuList>,
+    /// The log is to begin here: so long after the first event, as in `500ms` or `2s`, or at a timestamp of log.csv
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    from: Option<Moment>,
+    /// The log is to end before this
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    to: Option<Moment>,
+    /// Keep to the pace of the recording: 1 as it was, 10 ten times as fast [default: as fast as can be]
+    #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
+    speed: Option<f64>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 /// The arguments of `tp-perf list`.
@@ -156,6 +221,8 @@ pub enum Format {
 pub enum Request {
     /// Capture.
     Capture(Box<CaptureRequest>),
+    /// Replay.
+    Replay(Box<ReplayRequest>),
     /// List.
     List(ListRequest),
     /// Check the machine.
@@ -177,6 +244,15 @@ pub struct CaptureRequest {
     pub quiet: bool,
     /// What was changed in what the user asked for.
     pub notes: Vec<String>,
+}
+
+/// A replay, and how it shows itself.
+#[derive(Debug)]
+pub struct ReplayRequest {
+    /// The replay.
+    pub options: replay::Options,
+    /// Print nothing but errors.
+    pub quiet: bool,
 }
 
 /// A list.
@@ -206,6 +282,7 @@ impl Cli {
     pub fn request(self) -> Result<Request, clap::Error> {
         Ok(match self.command {
             None => Request::Capture(Box::new(self.capture.request()?)),
+            Some(Command::Replay(replay)) => Request::Replay(Box::new(replay.request()?)),
             Some(Command::List(list)) => Request::List(ListRequest {
                 patterns: list.patterns,
                 selection: list.selection.request(),
@@ -240,12 +317,44 @@ impl CaptureArgs {
             cpus: self.machine.cpus,
             clock: self.clock,
             ring_size,
+            compress: self.compress,
             include_self: self.include_self,
             command,
             arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
         };
         let notes = note.into_iter().collect();
         Ok(CaptureRequest { options, wait_detach: self.wait_detach, quiet: self.quiet, notes })
+    }
+}
+
+impl ReplayArgs {
+    fn request(self) -> Result<ReplayRequest, clap::Error> {
+        let is_dash = |path: &PathBuf| path.as_os_str() == "-";
+        let output = match self.output {
+            None => Output::Nothing,
+            Some(path) if is_dash(&path) => Output::Stdout,
+            Some(path) => Output::Directory(path),
+        };
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && std::mem::discriminant(&from) == std::mem::discriminant(&to)
+            && from.absolute(0) >= to.absolute(0)
+        {
+            return Err(usage("--from is not before --to: nothing would be left".to_owned()));
+        }
+        let place = match self.source {
+            None => Place::Example,
+            Some(path) if is_dash(&path) => Place::Stdin,
+            Some(path) => Place::Path(path),
+        };
+        let options = replay::Options {
+            place,
+            output,
+            force: self.force,
+            restriction: Restriction { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus },
+            range: Range { events: self.events, from: self.from, to: self.to },
+            speed: self.speed,
+        };
+        Ok(ReplayRequest { options, quiet: self.quiet })
     }
 }
 
@@ -308,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_capture_takes_all_its_options() {
-        let words = "-n 100_000 -d 10s -o out --force -t sched:* -x *_waking --cpus 0-1,4 --clock tai --ring-size 5M \
+        let words = "-n 100_000 -d 10s -o out --force --compress -t sched:* -x *_waking --cpus 0-1,4 --clock tai --ring-size 5M \
                      --include-self --wait-detach -q -- sh -c true";
         let request = capture(&words.split_whitespace().collect::<Vec<_>>());
         let options = &request.options;
@@ -319,7 +428,19 @@ mod tests {
         assert_eq!(options.ring_size, 8 << 20);
         assert!(request.notes[0].contains("5 MiB is rounded up to 8 MiB"), "{:?}", request.notes);
         assert_eq!(options.command.as_ref().unwrap().words(), ["sh", "-c", "true"]);
-        assert!(options.include_self && options.force && request.wait_detach && request.quiet);
+        assert!(options.compress && options.include_self && options.force && request.wait_detach && request.quiet);
+    }
+
+    #[test]
+    fn a_replay_takes_all_its_options() {
+        let words = "replay - -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99 --speed 2 -q";
+        let Request::Replay(request) = parse(&words.split_whitespace().collect::<Vec<_>>()).unwrap() else { panic!() };
+        let options = request.options;
+        assert_eq!((options.place, options.output, options.speed), (Place::Stdin, Output::Stdout, Some(2.0)));
+        let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99));
+        assert_eq!(options.range, Range { events: Some(7), from: Some(from), to: Some(to) });
+        assert_eq!(options.restriction.cpus.unwrap().as_slice(), [1]);
+        assert_eq!((options.restriction.only.len(), options.restriction.exclude.len()), (1, 1));
     }
 
     #[test]
@@ -334,6 +455,9 @@ mod tests {
             (&["--cpus", "1-"], "--cpus"),
             (&["--clock", "sundial"], "--clock"),
             (&["-t", "a["], "--tracepoint"),
+            (&["replay"], "SOURCE"),
+            (&["replay", "x", "--from", "2s", "--to", "1s"], "--from"),
+            (&["replay", "x", "--speed", "0"], "--speed"),
             (&["--", "no-such-program-at-all"], "was not found in PATH"),
         ] {
             let error = parse(words).unwrap_err();

@@ -2,7 +2,7 @@
 
 mod args;
 
-pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, Request};
+pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, ReplayRequest, Request};
 
 use clap::{CommandFactory, Parser};
 

@@ -60,9 +60,10 @@ pub struct Attachment {
     /// The slots of the events in use, in their order.
     ids: SampleIds,
     guardian: Option<Guardian>,
-    lost_known: bool,
     /// The tracepoints whose counters do not count hits.
     weighted: Vec<u32>,
+    /// Whether the kernel tells losses per event (Linux 6.0 and later).
+    pub lost_known: bool,
     /// The CPUs attached to.
     pub cpus: CpuList,
     /// The CPUs that went offline before they could be attached to.

@@ -1,6 +1,7 @@
 //! perf_event_open(2): the system calls, the rings, the records, and the engine that captures with them.
 
 mod attach;
+pub mod data;
 mod detach;
 mod engine;
 mod error;

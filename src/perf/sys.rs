@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// The clock that stamps the events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// CLOCK_MONOTONIC, the clock of the thesis's log (`bpf_ktime_get_ns`).
@@ -52,12 +52,30 @@ impl Clock {
         }
     }
 
+    /// As in clock_gettime(2): `CLOCK_…`.
+    pub fn number(self) -> i32 {
+        self.id().as_raw()
+    }
+
+    /// The clock of this number.
+    pub fn of_number(number: i32) -> Option<Clock> {
+        [Clock::Monotonic, Clock::MonotonicRaw, Clock::Boottime, Clock::Realtime, Clock::Tai]
+            .into_iter()
+            .find(|clock| clock.number() == number)
+    }
+
+    /// Its time now, in nanoseconds.
+    pub fn now_ns(self) -> io::Result<u64> {
+        let time = clock_gettime(self.id())?;
+        Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+    }
+
     /// Nanoseconds from the sampled clock to this one, now. 0 where they are the same.
     pub fn offset_from_sampled(self) -> io::Result<i64> {
         if self == self.sampled() {
             return Ok(0);
         }
-        let now = |clock: Clock| clock_gettime(clock.id()).map(|time| time.tv_sec() * 1_000_000_000 + time.tv_nsec());
+        let now = |clock: Clock| clock.now_ns().map(|time| time as i64);
         let mut best = (i64::MAX, 0);
         // Of several readings the one that took least is the most exact.
         for _ in 0..16 {

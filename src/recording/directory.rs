@@ -3,10 +3,10 @@
 //! All is done relative to one descriptor of the directory, so that nobody can exchange it in between, and no symbolic
 //! link in the way is followed: under sudo the directory may be another user's.
 
-use super::{Error, FILES, LOG, NewFile, SUMMARY};
+use super::{EVENTS, Error, FILES, LOG, NewFile, SUMMARY};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, Flock, FlockArg, OFlag, fcntl, openat, renameat};
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
 use std::cell::RefCell;
@@ -42,7 +42,9 @@ impl RecordingDir {
         let recording = Self::open(path, created)?;
         if created {
             recording.give_to_owner(&*recording.dir);
-        } else if !force && let Some(file) = [SUMMARY, LOG].into_iter().find(|file| recording.kind_of(file).is_some()) {
+        } else if !force
+            && let Some(file) = [SUMMARY, LOG, EVENTS].into_iter().find(|file| recording.kind_of(file).is_some())
+        {
             return Err(Error::Exists { path: recording.path.clone(), file });
         }
         for name in FILES {
@@ -134,21 +136,32 @@ impl RecordingDir {
         let _ = unlinkat(&*self.dir, partial(name).as_str(), UnlinkatFlags::NoRemoveDir);
     }
 
-    /// A file without a name, gone when it is closed. It is written past the page cache where the filesystem lets it:
-    /// page by page through the cache costs several times as much, and wakes more of the kernel.
-    pub fn scratch(&self) -> io::Result<File> {
-        const NAME: &str = ".chunks.partial";
-        let file = self.open_new(NAME).map_err(|error| match error {
+    /// The file of the ring bytes, which has its name at once: it is worth something whatever becomes of the capture. What
+    /// is finished gets its name with it, and what belonged to an older recording goes.
+    pub fn events(&self) -> io::Result<File> {
+        let cause = |error| match error {
             Error::Io { cause, .. } => cause,
             other => io::Error::other(other),
-        })?;
-        unlinkat(&*self.dir, NAME, UnlinkatFlags::NoRemoveDir)?;
-        if let Ok(flags) = fcntl(&file, FcntlArg::F_GETFL) {
-            let direct = OFlag::from_bits_retain(flags) | OFlag::O_DIRECT;
-            // Some filesystems refuse it, and then do without.
-            let _ = fcntl(&file, FcntlArg::F_SETFL(direct));
+        };
+        let file = self.open_new(&partial(EVENTS)).map_err(cause)?;
+        for old in [SUMMARY, LOG] {
+            match unlinkat(&*self.dir, old, UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(errno.into()),
+            }
         }
+        self.commit().map_err(cause)?;
+        renameat(&*self.dir, partial(EVENTS).as_str(), &*self.dir, EVENTS)?;
         Ok(file)
+    }
+
+    /// Appends to the file of the ring bytes.
+    pub fn append_to_events(&self, bytes: &[u8]) -> Result<(), Error> {
+        let append = || {
+            let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            io::Write::write_all(&mut File::from(openat(&*self.dir, EVENTS, flags, Mode::empty())?), bytes)
+        };
+        append().map_err(|cause: io::Error| Error::Io { verb: "append to", path: self.path.join(EVENTS), cause })
     }
 
     fn open_new(&self, name: &str) -> Result<File, Error> {
@@ -256,11 +269,27 @@ mod tests {
         let path = parent.path().join("rec");
         let dir = RecordingDir::create(&path, false).unwrap();
         drop(dir.file("log.csv").unwrap());
-        drop(dir.scratch().unwrap());
         assert!(names(&path).is_empty());
         dir.file("groups.csv").unwrap().finish();
         drop(dir);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_file_of_the_ring_bytes_has_its_name_at_once_and_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("rec");
+        fs::create_dir(&path).unwrap();
+        for old in ["summary.json", "log.csv", "events.perf"] {
+            fs::write(path.join(old), "old").unwrap();
+        }
+        let dir = RecordingDir::create(&path, true).unwrap();
+        dir.file("tracepoints.csv").unwrap().finish();
+        io::Write::write_all(&mut dir.events().unwrap(), b"new").unwrap();
+        dir.append_to_events(b"er").unwrap();
+        drop(dir);
+        assert_eq!(names(&path), ["events.perf", "tracepoints.csv"]);
+        assert_eq!(fs::read(path.join("events.perf")).unwrap(), b"newer");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Error, NewFile};
 use crate::merge::Event;
 use crate::tracefs::Table;
+use std::io::{self, Stdout, Write};
 
 /// Bytes written at once.
 const CHUNK: usize = 256 << 10;
@@ -11,12 +12,18 @@ const HEADER: &[u8] = b"timestamp,tpid,gid,tracepoint name\n";
 
 /// Writes events as rows.
 pub struct LogWriter<'a> {
-    file: NewFile<'a>,
+    to: To<'a>,
     rows: Rows,
     buffer: Vec<u8>,
     /// After each write, how long the file was, and how many rows it had: where it can be cut.
     cuts: Vec<Cut>,
     logged: u64,
+}
+
+/// Where rows go.
+enum To<'a> {
+    File(NewFile<'a>),
+    Stdout(Stdout),
 }
 
 #[derive(Clone, Copy)]
@@ -26,16 +33,26 @@ struct Cut {
 }
 
 impl<'a> LogWriter<'a> {
-    /// A log into this file, of tracepoints of this table.
-    pub fn new(file: NewFile<'a>, table: &Table) -> Self {
+    /// A log into this file.
+    pub fn new(file: NewFile<'a>) -> Self {
+        Self::with(To::File(file))
+    }
+
+    /// A log to standard output.
+    pub fn to_stdout() -> Self {
+        Self::with(To::Stdout(io::stdout()))
+    }
+
+    fn with(to: To<'a>) -> Self {
         let buffer = Vec::with_capacity(CHUNK * 2);
-        let mut log = LogWriter { file, rows: Rows::new(table), buffer, cuts: Vec::new(), logged: 0 };
+        let mut log = LogWriter { to, rows: Rows::default(), buffer, cuts: Vec::new(), logged: 0 };
         log.buffer.extend_from_slice(HEADER);
         log
     }
 
-    /// Appends a row for each event.
-    pub fn write(&mut self, events: &[Event]) -> Result<(), Error> {
+    /// Appends a row for each event; `table` is always the same, and may have grown.
+    pub fn write(&mut self, events: &[Event], table: &Table) -> Result<(), Error> {
+        self.rows.grow(table);
         // In slices of less than a chunk, so that the buffer stays small whatever the batch.
         for events in events.chunks(1024) {
             events.iter().for_each(|event| self.rows.push(&mut self.buffer, event));
@@ -49,7 +66,17 @@ impl<'a> LogWriter<'a> {
 
     /// Writes what is in memory still.
     pub fn flush(&mut self) -> Result<(), Error> {
-        self.file.write(&self.buffer)?;
+        match &mut self.to {
+            To::File(file) => file.write(&self.buffer)?,
+            To::Stdout(stdout) => {
+                let mut stdout = stdout.lock();
+                stdout.write_all(&self.buffer).and_then(|()| stdout.flush()).map_err(|cause| Error::Io {
+                    verb: "write to",
+                    path: "standard output".into(),
+                    cause,
+                })?;
+            }
+        }
         let bytes = self.cuts.last().map_or(0, |cut| cut.bytes) + self.buffer.len() as u64;
         self.cuts.push(Cut { bytes, rows: self.logged });
         self.buffer.clear();
@@ -60,6 +87,7 @@ impl<'a> LogWriter<'a> {
     /// for the other files of the recording.
     pub fn cut_back(&mut self, room: u64) -> Result<(), Error> {
         self.buffer.clear();
+        let To::File(file) = &mut self.to else { return Ok(()) };
         let end = self.cuts.last().map_or(0, |cut| cut.bytes).saturating_sub(room);
         let fitting = self.cuts.partition_point(|cut| cut.bytes <= end);
         self.cuts.truncate(fitting);
@@ -68,44 +96,52 @@ impl<'a> LogWriter<'a> {
         if cut.bytes == 0 {
             self.buffer.extend_from_slice(HEADER);
         }
-        self.file.cut(cut.bytes)
+        file.cut(cut.bytes)
     }
 
     /// Gives the file its name, and gives how many rows it has.
     pub fn finish(mut self) -> Result<u64, Error> {
         self.flush()?;
-        self.file.finish();
+        if let To::File(file) = self.to {
+            file.finish();
+        }
         Ok(self.logged)
     }
 }
 
 /// The constant part of each tracepoint's rows: `,tpid,gid,name\n`, with what CSV needs to be quoted.
+#[derive(Default)]
 struct Rows {
     ends: Vec<u8>,
-    /// Where the row end of tpid `i + 1` is in `ends`.
+    /// Where the row end of tpid `i` is in `ends`.
     places: Vec<(u32, u32)>,
+    /// For how many tracepoints of the table there is one.
+    made: usize,
 }
 
 impl Rows {
-    fn new(table: &Table) -> Self {
-        let mut rows = Rows { ends: Vec::new(), places: Vec::new() };
-        for tracepoint in table.tracepoints() {
+    fn grow(&mut self, table: &Table) {
+        for tracepoint in &table.tracepoints()[self.made..] {
             let mut row = csv::WriterBuilder::new().from_writer(Vec::new());
             let fields = ["", &tracepoint.tpid.to_string(), &tracepoint.gid.to_string(), &tracepoint.name];
             row.write_record(fields).expect("a vector takes every row");
             let row = row.into_inner().expect("a vector takes every row");
             // The csv crate writes a leading empty field as nothing or as quotes; the comma begins what is wanted.
             let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
-            let start = rows.ends.len();
-            rows.ends.extend_from_slice(&row[comma..]);
-            rows.places.push((start as u32, rows.ends.len() as u32));
+            let start = self.ends.len();
+            self.ends.extend_from_slice(&row[comma..]);
+            let tpid = tracepoint.tpid as usize;
+            if self.places.len() <= tpid {
+                self.places.resize(tpid + 1, (0, 0));
+            }
+            self.places[tpid] = (start as u32, self.ends.len() as u32);
         }
-        rows
+        self.made = table.tracepoints().len();
     }
 
     #[inline]
     fn push(&self, out: &mut Vec<u8>, event: &Event) {
-        let (start, end) = self.places[event.tpid as usize - 1];
+        let (start, end) = self.places[event.tpid as usize];
         out.extend_from_slice(itoa::Buffer::new().format(event.time).as_bytes());
         out.extend_from_slice(&self.ends[start as usize..end as usize]);
     }
@@ -130,8 +166,8 @@ mod tests {
     fn rows_are_as_in_the_thesis_and_any_name_reads_back() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
-        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table());
-        log.write(&[event(2_069_046_799_106, 3), event(u64::MAX, 2)]).unwrap();
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap());
+        log.write(&[event(2_069_046_799_106, 3), event(u64::MAX, 2)], &table()).unwrap();
         assert_eq!(log.finish().unwrap(), 2);
         dir.commit().unwrap();
         let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
@@ -145,9 +181,9 @@ mod tests {
     fn a_log_that_filled_the_disk_is_cut_to_whole_rows_with_room_for_the_rest() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
-        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table());
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap());
         let events: Vec<_> = (0..200_000).map(|n| event(n, 1)).collect();
-        log.write(&events).unwrap();
+        log.write(&events, &table()).unwrap();
         let before = log.cuts.last().unwrap().bytes;
         log.cut_back(1 << 20).unwrap();
         let logged = log.finish().unwrap();
@@ -162,8 +198,8 @@ mod tests {
     fn a_short_log_that_filled_the_disk_keeps_its_header() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
-        let mut log = LogWriter::new(dir.file("log.csv").unwrap(), &table());
-        log.write(&[event(1, 1)]).unwrap();
+        let mut log = LogWriter::new(dir.file("log.csv").unwrap());
+        log.write(&[event(1, 1)], &table()).unwrap();
         log.cut_back(1 << 20).unwrap();
         assert_eq!(log.finish().unwrap(), 0);
         dir.commit().unwrap();

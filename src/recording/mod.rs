@@ -1,19 +1,21 @@
 //! A recording: the directory that a capture leaves.
 
 mod directory;
+mod facts;
 mod log;
 mod new_file;
 mod summary;
 mod tables;
 
 pub use directory::RecordingDir;
+pub use facts::{Ending, Facts};
 pub use log::LogWriter;
 pub use new_file::NewFile;
 pub use summary::{
-    CpuSummary, EventsSummary, ResidualSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool, TracepointSummary,
-    TracepointsSummary, accounts,
+    CpuSummary, EventsSummary, ResidualSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool,
+    TracepointSummary, TracepointsSummary, accounts,
 };
-pub use tables::{encode_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
+pub use tables::{encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
 
 use std::io;
 use std::path::PathBuf;
@@ -27,8 +29,11 @@ pub const GROUPS: &str = "groups.csv";
 /// What the capture was, and its books.
 pub const SUMMARY: &str = "summary.json";
 
+/// The ring bytes, as perf.data.
+pub const EVENTS: &str = "events.perf";
+
 /// All files of a recording.
-pub const FILES: [&str; 4] = [LOG, TRACEPOINTS, GROUPS, SUMMARY];
+pub const FILES: [&str; 5] = [LOG, TRACEPOINTS, GROUPS, SUMMARY, EVENTS];
 
 /// Why a recording could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,9 @@
 
 use super::{Error, NewFile};
 use crate::books::{Account, Books};
-use crate::perf::Clock;
+use crate::stream::UNKNOWN_CPU;
 use crate::tracefs::Table;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the form. It grows when a field changes its meaning or goes.
@@ -17,17 +17,17 @@ pub struct Summary {
     pub schema: u32,
     /// What wrote it.
     pub tool: Tool,
-    /// The kernel's release, as `uname -r` says.
-    pub kernel: String,
+    /// The kernel's release, as `uname -r` says. Null, as all below may be, where a replayed file does not tell.
+    pub kernel: Option<String>,
     /// The machine's name.
-    pub hostname: String,
+    pub hostname: Option<String>,
     /// The CPUs captured, ascending.
     pub cpus: Vec<u32>,
     /// CPUs that were asked for and went offline, before they could be attached to or during the capture (those are in
     /// `cpus` too).
     pub offline_cpus: Vec<u32>,
-    /// The clock of the log's timestamps.
-    pub clock: Clock,
+    /// The clock of the log's timestamps, as --clock names it; `local` is perf's default.
+    pub clock: Option<String>,
     /// What was added to CLOCK_MONOTONIC for clocks that the kernel does not stamp samples with; taken once, at the
     /// start.
     pub clock_offset_ns: i64,
@@ -38,13 +38,18 @@ pub struct Summary {
     /// The arguments of tp-perf itself.
     pub arguments: Vec<String>,
     /// When the events were switched on, by the wall clock in UTC.
-    pub started: String,
-    /// `events`, `duration`, `command`, `interrupt`, `terminate`, `disk-full` or `error`.
-    pub stop_reason: String,
-    /// False if the log holds less than was asked for, because of a second interrupt or a full disk.
+    pub started: Option<String>,
+    /// `events`, `duration`, `command`, `interrupt`, `terminate`, `disk-full` or `error`; null also if the capture was
+    /// killed.
+    pub stop_reason: Option<String>,
+    /// False if the log holds less than was asked for, because of a second interrupt, a full disk, or a source that ends
+    /// early.
     pub log_complete: bool,
     /// Bytes of each CPU's ring.
-    pub ring_size: usize,
+    pub ring_size: Option<usize>,
+    /// To what a replay was restricted; not there if it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restricted: Option<RestrictionSummary>,
     /// How many tracepoints.
     pub tracepoints: TracepointsSummary,
     /// How many events.
@@ -53,7 +58,7 @@ pub struct Summary {
     pub timing_ns: TimingSummary,
     /// What tp-perf did not record of itself.
     #[serde(rename = "self")]
-    pub own: SelfSummary,
+    pub own: Option<SelfSummary>,
     /// Every tracepoint that has an event in any column, by tpid.
     pub per_tracepoint: Vec<TracepointSummary>,
     /// Every CPU.
@@ -62,8 +67,25 @@ pub struct Summary {
     pub residuals: Vec<ResidualSummary>,
 }
 
-/// What wrote the summary.
+/// What was asked of a replay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestrictionSummary {
+    /// Only these tracepoints.
+    pub tracepoint: Vec<String>,
+    /// Not these.
+    pub exclude: Vec<String>,
+    /// Only these CPUs.
+    pub cpus: Option<Vec<u32>>,
+    /// Not before this, in nanoseconds of the clock; concerns the log only, as all below.
+    pub from: Option<u64>,
+    /// Only before this.
+    pub to: Option<u64>,
+    /// At most so many.
+    pub events: Option<u64>,
+}
+
+/// What wrote the recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     /// `tp-perf`.
     pub name: String,
@@ -95,10 +117,10 @@ pub struct EventsSummary {
     pub lost: u64,
     /// Samples that came behind the merge's watermark: recorded, not logged. Counted as far as the log was written.
     pub late: u64,
-    /// The sum of the kernel's counters.
-    pub counted: u64,
+    /// The sum of the kernel's counters; null, as all counts and residuals, where a replayed file has none.
+    pub counted: Option<u64>,
     /// counted − recorded − lost.
-    pub residual: i64,
+    pub residual: Option<i64>,
     /// Samples that belong to no event of this capture; 0 unless something is broken.
     pub unknown: u64,
 }
@@ -107,15 +129,16 @@ pub struct EventsSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TimingSummary {
     /// Opening all events.
-    pub attach: u64,
-    /// From switching the events on to switching them off.
-    pub capture: u64,
-    /// From then until the log was written.
+    pub attach: Option<u64>,
+    /// From switching the events on to switching them off; of a replayed file that does not tell it, from its first event to
+    /// its last.
+    pub capture: Option<u64>,
+    /// From then until the log was written; of a replay, all of it.
     pub drain: u64,
     /// Letting go of the tracepoints: measured with --wait-detach, else null.
     pub detach: Option<u64>,
     /// What letting go was expected to take.
-    pub detach_expected: u64,
+    pub detach_expected: Option<u64>,
 }
 
 /// tp-perf's own part.
@@ -139,10 +162,10 @@ pub struct TracepointSummary {
     pub name: String,
     /// See [`EventsSummary`].
     pub recorded: u64,
-    /// Null where the kernel tells losses per CPU only (before Linux 6.0).
+    /// Null where losses are known per CPU only (before Linux 6.0, and without counters).
     pub lost: Option<u64>,
     /// See [`EventsSummary`].
-    pub counted: u64,
+    pub counted: Option<u64>,
     /// Null where `lost` is.
     pub residual: Option<i64>,
     /// Whether the kernel's counter adds up nanoseconds and not hits; `counted` is then recorded + lost.
@@ -161,9 +184,9 @@ pub struct CpuSummary {
     /// See [`EventsSummary`].
     pub late: u64,
     /// See [`EventsSummary`].
-    pub counted: u64,
+    pub counted: Option<u64>,
     /// See [`EventsSummary`].
-    pub residual: i64,
+    pub residual: Option<i64>,
 }
 
 /// An account that does not balance.
@@ -194,8 +217,8 @@ impl EventsSummary {
             recorded: total.recorded,
             lost: total.lost,
             late: books.total_late(),
-            counted: total.counted,
-            residual: total.residual(),
+            counted: books.counted.then_some(total.counted),
+            residual: books.counted.then(|| total.residual()),
             unknown: books.unknown,
         }
     }
@@ -212,17 +235,17 @@ pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<Cp
         name: name(tpid),
         recorded: account.recorded,
         lost: lost_known.then_some(account.lost),
-        counted: account.counted,
+        counted: books.counted.then_some(account.counted),
         residual: lost_known.then(|| account.residual()),
         weighted: table.get(tpid).is_weighted(),
     });
-    let cpus = books.per_cpu().iter().map(|(cpu, account)| CpuSummary {
+    let cpus = books.per_cpu().iter().filter(|(cpu, _)| **cpu != UNKNOWN_CPU).map(|(cpu, account)| CpuSummary {
         cpu: *cpu,
         recorded: account.recorded,
         lost: account.lost,
         late: books.late.get(cpu).copied().unwrap_or(0),
-        counted: account.counted,
-        residual: account.residual(),
+        counted: books.counted.then_some(account.counted),
+        residual: books.counted.then(|| account.residual()),
     });
     let residuals = books.unbalanced().into_iter().map(|(slot, account)| ResidualSummary {
         tpid: slot.tpid,

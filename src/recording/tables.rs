@@ -3,6 +3,7 @@
 use super::{Error, NewFile};
 use crate::tracefs::{Selection, Table, Tracepoint};
 use std::io;
+use std::path::Path;
 
 const TRACEPOINT_FIELDS: [&str; 6] = ["tpid", "gid", "tracepoint name", "group name", "tracefs id", "status"];
 const GROUP_FIELDS: [&str; 2] = ["gid", "group name"];
@@ -35,8 +36,34 @@ pub fn write_tracepoints(file: NewFile<'_>, table: &Table, selection: &Selection
 
 /// Writes every group.
 pub fn write_groups(file: NewFile<'_>, table: &Table) -> Result<(), Error> {
-    let rows = (1u32..).zip(table.groups()).map(|(gid, group)| [gid.to_string(), group.clone()]);
+    let known = (1u32..).zip(table.groups()).filter(|(_, group)| !group.is_empty());
+    let rows = known.map(|(gid, group)| [gid.to_string(), group.clone()]);
     write(file, encode(GROUP_FIELDS, rows))
+}
+
+/// The table that a `tracepoints.csv` holds.
+///
+/// # Errors
+/// What is wrong, and in which line.
+pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
+    let mut reader = csv::Reader::from_path(path).map_err(|error| error.to_string())?;
+    let mut table = Table::default();
+    for row in reader.records() {
+        let row = row.map_err(|error| error.to_string())?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let number = |field: usize| row.get(field).and_then(|text| text.parse::<u32>().ok());
+        // More than any kernel has, and little enough for a table.
+        let number = |field| number(field).filter(|number| (1..=1_000_000).contains(number));
+        let (Some(tpid), Some(gid), Some(name), Some(group)) = (number(0), number(1), row.get(2), row.get(3)) else {
+            return Err(format!("line {line}: it begins with tpid, gid, tracepoint name and group name"));
+        };
+        if table.find(tpid).is_some() {
+            return Err(format!("line {line}: tpid {tpid} is there twice"));
+        }
+        let tracefs_id = row.get(4).and_then(|id| id.parse().ok()).unwrap_or(0);
+        table.add(Tracepoint { tpid, gid, group: group.to_owned(), name: name.to_owned(), tracefs_id });
+    }
+    Ok(table)
 }
 
 fn encode<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> io::Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Progress bars on stderr; none where stderr is no terminal.
 
 use crate::capture::{Progress, StopRules};
-use crate::units::{Grouped, Seconds, Visible};
+use crate::units::{Count, Grouped, Seconds, Visible};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::Write;
 use std::time::Duration;
@@ -13,13 +13,20 @@ const DRAWINGS_PER_SECOND: u8 = 4;
 pub struct TerminalProgress {
     rules: StopRules,
     quiet: bool,
+    /// What replaying is called.
+    reading: &'static str,
     bar: Option<ProgressBar>,
 }
 
 impl TerminalProgress {
     /// For a capture with these rules. `quiet` shows nothing, notes neither.
     pub fn new(rules: StopRules, quiet: bool) -> Self {
-        TerminalProgress { rules, quiet, bar: None }
+        TerminalProgress { rules, quiet, reading: "writing", bar: None }
+    }
+
+    /// For a replay.
+    pub fn of_replay(quiet: bool) -> Self {
+        TerminalProgress { reading: "replaying", ..Self::new(StopRules::default(), quiet) }
     }
 
     /// While the kernel lets go of tracepoints.
@@ -76,8 +83,9 @@ impl Progress for TerminalProgress {
         }
     }
 
-    fn writing(&mut self, done: u64, total: u64) {
-        self.steps("writing", "events", done, total);
+    fn replaying(&mut self, events: u64, read: u64, length: Option<u64>) {
+        let length = length.map(|length| length.max(read));
+        self.show(self.reading, length, read, Count(events, "event").to_string());
     }
 
     fn phase_ends(&mut self) {
@@ -116,7 +124,9 @@ mod tests {
             progress.phase_ends();
             progress.capturing(20, Duration::from_secs(2));
             progress.phase_ends();
-            progress.writing(5, 5);
+            progress.replaying(5, 120, Some(240));
+            progress.phase_ends();
+            progress.replaying(5, 120, None);
             progress.phase_ends();
             progress.detaching(3, 4);
             progress.note("a note");

@@ -1,6 +1,6 @@
 //! The short summary of a capture.
 
-use crate::recording::{EventsSummary, FILES, ResidualSummary, Summary, TracepointSummary};
+use crate::recording::{EventsSummary, ResidualSummary, Summary, TracepointSummary};
 use crate::units::{Count, Grouped, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
@@ -11,31 +11,52 @@ use std::time::Duration;
 /// How many tracepoints and groups are shown, as in the thesis.
 const TOP: usize = 5;
 
-/// Prints it.
-pub fn print_summary(summary: &Summary, directory: &Path, out: &mut dyn Write) -> io::Result<()> {
+/// Prints it, and where its files are.
+pub fn print_summary(
+    summary: &Summary,
+    files: Option<(&Path, &[&'static str])>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let bold = Style::new().bold();
     let events = &summary.events;
-    let capture = Duration::from_nanos(summary.timing_ns.capture);
-    let rate = if capture.is_zero() { 0.0 } else { events.counted as f64 / capture.as_secs_f64() };
-    let (taken, rate) = (Seconds(capture), Grouped(rate as u64));
-    writeln!(out, "{bold}{}{bold:#} in {taken} ({rate} a second)", Count(events.counted, "event"))?;
-    let captured = Count(summary.tracepoints.captured as u64, "tracepoint");
-    writeln!(out, "{captured} on {}, stopped by {}", cpus(&summary.cpus), stopped_by(summary))?;
-    if events.counted > 0 {
+    let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
+    let all = events.counted.unwrap_or(events.recorded.saturating_add(events.lost));
+    write!(out, "{bold}{}{bold:#}", Count(all, "event"))?;
+    match capture.is_zero() {
+        true => writeln!(out)?,
+        false => {
+            let rate = Grouped((all as f64 / capture.as_secs_f64()) as u64);
+            writeln!(out, " in {} ({rate} a second)", Seconds(capture))?;
+        }
+    }
+    write!(out, "{}", Count(summary.tracepoints.captured as u64, "tracepoint"))?;
+    if !summary.cpus.is_empty() {
+        write!(out, " on {}", cpus(&summary.cpus))?;
+    }
+    match stopped_by(summary) {
+        Some(reason) => writeln!(out, ", stopped by {reason}")?,
+        None => writeln!(out)?,
+    }
+    if all > 0 {
         writeln!(out)?;
-        print_top(out, "tracepoint", top(per_name(&summary.per_tracepoint, |name| name)), events.counted)?;
-        print_top(out, "group", top(per_name(&summary.per_tracepoint, group)), events.counted)?;
+        print_top(out, "tracepoint", top(per_name(&summary.per_tracepoint, |name| name)), all)?;
+        print_top(out, "group", top(per_name(&summary.per_tracepoint, group)), all)?;
     }
     writeln!(out)?;
     print_books(summary, out)?;
     print_log(summary, out)?;
-    let used = Duration::from_nanos(summary.own.cpu_ns);
-    // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
-    let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-    let hidden = if summary.own.excluded { "; what it did then is not recorded" } else { ", and is recorded too" };
-    writeln!(out, "self      tp-perf itself ran {share:.1} % of the time{hidden}")?;
-    writeln!(out, "files     {bold}{}{bold:#}", Visible(directory.join("").display()))?;
-    writeln!(out, "          {}", FILES.join(", "))
+    if let Some(own) = &summary.own {
+        let used = Duration::from_nanos(own.cpu_ns);
+        // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
+        let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
+        let hidden = if own.excluded { "; what it did then is not recorded" } else { ", and is recorded too" };
+        writeln!(out, "self      tp-perf itself ran {share:.1} % of the time{hidden}")?;
+    }
+    if let Some((directory, names)) = files {
+        writeln!(out, "files     {bold}{}{bold:#}", Visible(directory.join("").display()))?;
+        writeln!(out, "          {}", names.join(", "))?;
+    }
+    Ok(())
 }
 
 fn print_top(out: &mut dyn Write, what: &str, top: Vec<(&str, u64)>, total: u64) -> io::Result<()> {
@@ -48,10 +69,15 @@ fn print_top(out: &mut dyn Write, what: &str, top: Vec<(&str, u64)>, total: u64)
 }
 
 fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
-    let EventsSummary { recorded, lost, late, counted, residual, unknown, .. } = summary.events;
+    let EventsSummary { recorded, lost, counted, residual, .. } = summary.events;
     let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
     let good = Style::new().fg_color(Some(AnsiColor::Green.into()));
-    let equation = format!("{} counted = {} recorded + {} lost", Grouped(counted), Grouped(recorded), Grouped(lost));
+    let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
+    let (Some(counted), Some(residual)) = (counted, residual) else {
+        writeln!(out, "books     {told}: the source has no counts of the kernel to hold against them")?;
+        return print_missing(summary, recorded.saturating_add(lost), out);
+    };
+    let equation = format!("{} counted = {told}", Grouped(counted));
     match (residual, summary.residuals.is_empty()) {
         (0, true) => writeln!(out, "books     {good}balance{good:#}: {equation}")?,
         _ => {
@@ -72,6 +98,13 @@ fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             }
         }
     }
+    print_missing(summary, counted, out)
+}
+
+/// What is not in the log, and why.
+fn print_missing(summary: &Summary, counted: u64, out: &mut dyn Write) -> io::Result<()> {
+    let EventsSummary { lost, late, unknown, .. } = summary.events;
+    let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
     if lost > 0 {
         let share = 100.0 * lost as f64 / counted.max(1) as f64;
         writeln!(
@@ -108,8 +141,8 @@ fn print_log(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "log       {}: {which}", Count(logged, "event"))
 }
 
-fn stopped_by(summary: &Summary) -> String {
-    match summary.stop_reason.as_str() {
+fn stopped_by(summary: &Summary) -> Option<String> {
+    Some(match summary.stop_reason.as_deref()? {
         "events" => "--events".to_owned(),
         "duration" => "--duration".to_owned(),
         "command" => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
@@ -118,7 +151,7 @@ fn stopped_by(summary: &Summary) -> String {
         "disk-full" => "a full disk".to_owned(),
         "error" => "an error".to_owned(),
         other => other.to_owned(),
-    }
+    })
 }
 
 fn cpus(cpus: &[u32]) -> String {
@@ -134,7 +167,9 @@ fn group(name: &str) -> &str {
 fn per_name<'a>(tracepoints: &'a [TracepointSummary], key: impl Fn(&'a str) -> &'a str) -> BTreeMap<&'a str, u64> {
     let mut sums = BTreeMap::new();
     for tracepoint in tracepoints {
-        *sums.entry(key(&tracepoint.name)).or_default() += tracepoint.counted;
+        let all = tracepoint.counted.unwrap_or(tracepoint.recorded);
+        let sum: &mut u64 = sums.entry(key(&tracepoint.name)).or_default();
+        *sum = sum.saturating_add(all);
     }
     sums
 }

@@ -78,6 +78,13 @@ pub enum Status {
     Refused(String),
 }
 
+impl Status {
+    /// Whether it is captured.
+    pub fn is_captured(&self) -> bool {
+        *self == Status::Captured
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,6 +98,7 @@ impl fmt::Display for Status {
 /// The status of every tracepoint of a table, in the order of tpid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
+    /// That of tpid `i` at index `i`; the first is nobody's.
     statuses: Vec<Status>,
 }
 
@@ -101,31 +109,66 @@ impl Selection {
     /// A pattern that matches nothing (with the nearest names), or nothing left.
     pub fn choose(table: &Table, request: &SelectionRequest) -> Result<Self, Error> {
         request.only.iter().chain(&request.exclude).try_for_each(|pattern| check_matches(table, pattern))?;
-        let statuses: Vec<_> = table.tracepoints().iter().map(|tracepoint| request.status(tracepoint)).collect();
-        if !statuses.contains(&Status::Captured) {
+        let mut selection = Selection::nothing(table);
+        for tracepoint in table.tracepoints() {
+            selection.statuses[tracepoint.tpid as usize] = request.status(tracepoint);
+        }
+        if !selection.statuses.contains(&Status::Captured) {
             return Err(Error::NothingSelected);
         }
-        Ok(Selection { statuses })
+        Ok(selection)
+    }
+
+    /// Captured is what has no other status, as [`Status`] shows it; a tpid that is not of the table is passed over.
+    pub fn of_statuses<'a>(table: &Table, others: impl Iterator<Item = (u32, &'a str)>) -> Self {
+        let mut selection = Selection::nothing(table);
+        for tracepoint in table.tracepoints() {
+            selection.statuses[tracepoint.tpid as usize] = Status::Captured;
+        }
+        for (tpid, status) in others {
+            if let Some(place) = selection.statuses.get_mut(tpid as usize) {
+                let reason = |text: &str| text.split_once(": ").map_or(text, |(_, reason)| reason).to_owned();
+                *place = match status.starts_with("refused") {
+                    true => Status::Refused(reason(status)),
+                    false => Status::Excluded(reason(status)),
+                };
+            }
+        }
+        selection
+    }
+
+    fn nothing(table: &Table) -> Self {
+        let most = table.tracepoints().iter().map(|tracepoint| tracepoint.tpid).max().unwrap_or(0);
+        Selection { statuses: vec![Status::Excluded(String::new()); most as usize + 1] }
     }
 
     /// The status of a tracepoint.
     pub fn status(&self, tpid: u32) -> &Status {
-        &self.statuses[tpid as usize - 1]
+        &self.statuses[tpid as usize]
     }
 
     /// Notes that the kernel would not open a chosen tracepoint.
     pub fn refuse(&mut self, tpid: u32, reason: String) {
-        self.statuses[tpid as usize - 1] = Status::Refused(reason);
+        self.statuses[tpid as usize] = Status::Refused(reason);
+    }
+
+    /// Leaves a captured tracepoint out after all.
+    pub fn exclude(&mut self, tpid: u32, reason: String) {
+        let status = &mut self.statuses[tpid as usize];
+        if status.is_captured() {
+            *status = Status::Excluded(reason);
+        }
     }
 
     /// The tpids of all that is captured, ascending.
     pub fn captured(&self) -> impl Iterator<Item = u32> {
-        (1..).zip(&self.statuses).filter(|(_, status)| **status == Status::Captured).map(|(tpid, _)| tpid)
+        (0..).zip(&self.statuses).filter(|(_, status)| status.is_captured()).map(|(tpid, _)| tpid)
     }
 
-    /// How many tracepoints are (captured, excluded, refused).
-    pub fn counts(&self) -> (usize, usize, usize) {
-        self.statuses.iter().fold((0, 0, 0), |(captured, excluded, refused), status| match status {
+    /// How many tracepoints of the table are (captured, excluded, refused).
+    pub fn counts(&self, table: &Table) -> (usize, usize, usize) {
+        let statuses = table.tracepoints().iter().map(|tracepoint| self.status(tracepoint.tpid));
+        statuses.fold((0, 0, 0), |(captured, excluded, refused), status| match status {
             Status::Captured => (captured + 1, excluded, refused),
             Status::Excluded(_) => (captured, excluded + 1, refused),
             Status::Refused(_) => (captured, excluded, refused + 1),
@@ -285,9 +328,9 @@ mod tests {
     #[test]
     fn a_refusal_changes_the_counts() {
         let mut selection = Selection::choose(&table(), &SelectionRequest::default()).unwrap();
-        assert_eq!(selection.counts(), (4, 3, 0));
+        assert_eq!(selection.counts(&table()), (4, 3, 0));
         selection.refuse(2, "EINVAL".to_owned());
-        assert_eq!(selection.counts(), (3, 3, 1));
+        assert_eq!(selection.counts(&table()), (3, 3, 1));
         assert_eq!(selection.status(2).to_string(), "refused: EINVAL");
     }
 }

@@ -37,6 +37,8 @@ impl Tracepoint {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {
     tracepoints: Vec<Tracepoint>,
+    /// For each tpid its index in `tracepoints` and 1, or 0 where there is none.
+    places: Vec<u32>,
     groups: Vec<String>,
 }
 
@@ -77,17 +79,31 @@ impl Table {
                 table.groups.push(group.clone());
             }
             let gid = table.groups.len() as u32;
-            table.tracepoints.push(Tracepoint { tpid: number, gid, group, name, tracefs_id });
+            table.add(Tracepoint { tpid: number, gid, group, name, tracefs_id });
         }
         table
     }
 
-    /// All tracepoints; the one at index `i` has tpid `i + 1`.
+    /// Adds a tracepoint whose number is given elsewhere, as in a log. Its tpid must be new.
+    pub fn add(&mut self, tracepoint: Tracepoint) {
+        let (tpid, gid) = (tracepoint.tpid as usize, tracepoint.gid as usize);
+        if self.groups.len() < gid {
+            self.groups.resize(gid, String::new());
+        }
+        self.groups[gid - 1].clone_from(&tracepoint.group);
+        if self.places.len() <= tpid {
+            self.places.resize(tpid + 1, 0);
+        }
+        self.tracepoints.push(tracepoint);
+        self.places[tpid] = self.tracepoints.len() as u32;
+    }
+
+    /// All tracepoints, by tpid; those of a log in the order in which it has them.
     pub fn tracepoints(&self) -> &[Tracepoint] {
         &self.tracepoints
     }
 
-    /// All groups; the one at index `i` has gid `i + 1`.
+    /// All groups; the one at index `i` has gid `i + 1`. One of which nothing is known is empty.
     pub fn groups(&self) -> &[String] {
         &self.groups
     }
@@ -97,7 +113,13 @@ impl Table {
     /// # Panics
     /// If `tpid` is not of this table.
     pub fn get(&self, tpid: u32) -> &Tracepoint {
-        &self.tracepoints[tpid as usize - 1]
+        self.find(tpid).expect("the tpid is of this table")
+    }
+
+    /// The tracepoint of this number, if there is one.
+    pub fn find(&self, tpid: u32) -> Option<&Tracepoint> {
+        let place = *self.places.get(tpid as usize)?;
+        self.tracepoints.get(place.checked_sub(1)? as usize)
     }
 }
 

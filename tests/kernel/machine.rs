@@ -4,12 +4,11 @@ use crate::Test;
 use crate::rig::{RENAME, Rig, nothing_more, shown};
 use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 use tp_perf::capture::Signals;
 use tp_perf::cpus::CpuList;
 use tp_perf::perf::{AttachRequest, Clock, Engine, Error, attach};
-use tp_perf::spool::{Blocks, Spool};
+use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::{Table, Tracefs, Tracepoint};
 
 pub const TESTS: &[Test] = &[
@@ -146,7 +145,8 @@ fn excluded_thread() {
         request.exclude_thread = excluded.then(|| nix::unistd::gettid().as_raw());
         let mut engine = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
         let rings = engine.ring_size * engine.cpus.len();
-        let mut spool = Spool::new(0, rings, || Err(std::io::ErrorKind::StorageFull.into())).unwrap();
+        let keeping = Keeping { memory: 0, rings, compress: false };
+        let mut spool = Spool::new(&[], keeping, || Err(std::io::ErrorKind::StorageFull.into())).unwrap();
         engine.enable().unwrap();
         (0..number).for_each(|_| nix::sys::prctl::set_name(c"renamed").unwrap());
         engine.disable().unwrap();
@@ -156,37 +156,6 @@ fn excluded_thread() {
         assert!((expected..expected + number / 2).contains(&spool.samples()), "{} samples", spool.samples());
         assert_eq!(counted, spool.samples());
     }
-}
-
-/// Writes what `fixtures/README.md` says of `lost`.
-pub fn make_fixture(folder: &Path) {
-    let table = table();
-    let mut request = request(vec![rename(&table)], &CpuList::online().unwrap().to_string());
-    request.ring_size = 4 << 10;
-    let mut engine = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
-    let mut spool = Spool::new(0, 1 << 20, || Err(std::io::ErrorKind::StorageFull.into())).unwrap();
-    engine.enable().unwrap();
-    let storms: Vec<_> = request.cpus.as_slice().iter().map(|cpu| crate::rig::Background::storm(*cpu)).collect();
-    while spool.samples() < 2_000 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        engine.round(&mut spool).unwrap();
-    }
-    engine.disable().unwrap();
-    drop(storms);
-    engine.round(&mut spool).unwrap();
-    let mut ids = csv::Writer::from_path(folder.join("ids.csv")).unwrap();
-    ids.write_record(["sample id", "tpid", "cpu", "counted", "lost"]).unwrap();
-    for (id, counted) in engine.sample_ids().ids().iter().zip(engine.account().unwrap()) {
-        let count = counted.count;
-        ids.serialize((id, counted.slot.tpid, counted.slot.cpu, count.value, count.lost)).unwrap();
-    }
-    ids.flush().unwrap();
-    let mut blocks = spool.into_blocks().unwrap();
-    let mut bytes = Vec::new();
-    while let Some(block) = blocks.next_block().unwrap() {
-        bytes.extend_from_slice(block);
-    }
-    std::fs::write(folder.join("chunks.bin"), bytes).unwrap();
 }
 
 fn doctor() {

@@ -1,7 +1,7 @@
 //! Tests against the running kernel, one after another, each with few tracepoints.
 //!
 //! Where the kernel cannot be traced each says `skipped: needs …` and counts as ignored. This program is also the load:
-//! `kernel storm N [CPU]` fires `task:task_rename` exactly N times. And `kernel fixture DIR` makes a fixture.
+//! `kernel storm N [CPU]` fires `task:task_rename` exactly N times.
 
 mod books;
 mod capture;
@@ -20,12 +20,6 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.first().is_some_and(|word| word == "storm") {
         rig::storm(&words[1..]);
-        return ExitCode::SUCCESS;
-    }
-    if let [first, folder] = words.as_slice()
-        && first == "fixture"
-    {
-        machine::make_fixture(std::path::Path::new(folder));
         return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();

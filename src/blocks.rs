@@ -1,0 +1,66 @@
+//! Bytes from anywhere, in blocks: what the decoders read.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+/// Bytes read at once: enough to make the system calls few, and little enough to stay in a CPU's cache.
+const BLOCK: usize = 512 << 10;
+
+/// A source of bytes, in blocks of any length.
+pub trait Blocks {
+    /// The next block, or `None` at the end.
+    fn next_block(&mut self) -> io::Result<Option<&[u8]>>;
+
+    /// How many bytes there will be, if that is known.
+    fn length(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// What a reader gives.
+pub struct ReadBlocks<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    left: u64,
+    length: Option<u64>,
+}
+
+impl<R: Read> ReadBlocks<R> {
+    /// All of it. `length` is how much that is, if that is known.
+    pub fn new(reader: R, length: Option<u64>) -> Self {
+        ReadBlocks { reader, buffer: vec![0; BLOCK], left: u64::MAX, length }
+    }
+}
+
+impl ReadBlocks<File> {
+    /// A part of a file.
+    pub fn part(mut file: File, part: Range<u64>) -> io::Result<Self> {
+        file.seek(SeekFrom::Start(part.start))?;
+        let left = part.end.saturating_sub(part.start);
+        Ok(ReadBlocks { left, length: Some(left), ..ReadBlocks::new(file, None) })
+    }
+}
+
+impl<R: Read> Blocks for ReadBlocks<R> {
+    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+        let wanted = BLOCK.min(usize::try_from(self.left).unwrap_or(BLOCK));
+        let mut filled = 0;
+        while filled < wanted {
+            match self.reader.read(&mut self.buffer[filled..wanted]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // What came before it is worth having; the next call meets it again.
+                Err(_) if filled > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.left -= filled as u64;
+        Ok((filled > 0).then(|| &self.buffer[..filled]))
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+}

@@ -1,0 +1,158 @@
+//! Replay: a source again through decode and merge, to a log, books and a summary.
+
+use crate::capture::{Progress, Signals};
+use crate::recording::{self, LogWriter, RecordingDir, write_groups, write_tracepoints};
+use crate::results::{self, Range, Request, Results};
+use crate::source::{self, About, Place, Source};
+use crate::stream::Restriction;
+use crate::tracefs::{self, Table, check_matches};
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// A replay, validated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Of what.
+    pub place: Place,
+    /// Where its results go.
+    pub output: Output,
+    /// Replace a recording that is there.
+    pub force: bool,
+    /// Which events.
+    pub restriction: Restriction,
+    /// Which of them the log is to hold.
+    pub range: Range,
+    /// How many times as fast as it was recorded; as fast as can be if `None`.
+    pub speed: Option<f64>,
+}
+
+/// Where the results of a replay go, beside the summary that is printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere.
+    Nothing,
+    /// Into this directory: log.csv, tracepoints.csv, groups.csv and summary.json.
+    Directory(PathBuf),
+    /// The log to standard output.
+    Stdout,
+}
+
+/// Why a replay failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The source cannot be replayed.
+    #[error("failed to replay `{place}`: {cause}")]
+    Source {
+        /// Which.
+        place: Place,
+        /// Why not.
+        cause: source::Error,
+    },
+    /// A pattern is wrong for it.
+    #[error("`{place}`: {cause}")]
+    Pattern {
+        /// Which source.
+        place: Place,
+        /// What is wrong.
+        cause: tracefs::Error,
+    },
+    /// CPUs were chosen, and the source does not tell them.
+    #[error("`{place}` does not tell the CPUs of its events, so that --cpus cannot choose among them{cure}")]
+    NoCpus {
+        /// Which source.
+        place: Place,
+        /// What would tell them.
+        cure: &'static str,
+    },
+    /// CPUs were chosen that were not captured.
+    #[error("`{place}` has no CPU {missing}: it has {captured}")]
+    MissingCpus {
+        /// Which source.
+        place: Place,
+        /// Those that are not there.
+        missing: crate::cpus::CpuList,
+        /// Those that are.
+        captured: crate::cpus::CpuList,
+    },
+    /// The results could not be written.
+    #[error(transparent)]
+    Recording(#[from] recording::Error),
+}
+
+/// Replays, and writes the results. They are all that could be read, even if there is a problem among them.
+pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
+    let begin = Instant::now();
+    let Options { place, output, force, restriction, range, speed } = options;
+    let source = source::open(place).map_err(|cause| Error::Source { place: place.clone(), cause })?;
+    source.remarks.iter().for_each(|remark| progress.note(remark));
+    check(&source, options)?;
+
+    let directory = match output {
+        Output::Directory(path) => Some(RecordingDir::create(path, *force)?),
+        _ => None,
+    };
+    let log = match (output, &directory) {
+        (Output::Stdout, _) => Some(LogWriter::to_stdout()),
+        (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
+        _ => None,
+    };
+    let is_log = matches!(source.about, About::Log);
+    let request = Request {
+        restriction: restriction.clone(),
+        range: range.clone(),
+        speed: *speed,
+        log,
+        asked: signals.asked(),
+        stops_at_once: true,
+        room: 0,
+        begin,
+    };
+    let results = results::write(source, request, signals, progress)?;
+    if is_log {
+        // Only now is it known what the log names.
+        check_patterns(&results.table, options)?;
+    }
+    if let Some(directory) = directory {
+        write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
+        write_groups(directory.file(recording::GROUPS)?, &results.table)?;
+        results.summary.write(directory.file(recording::SUMMARY)?)?;
+        directory.commit()?;
+    }
+    Ok(results)
+}
+
+/// That what was asked for is in the source.
+fn check(source: &Source, options: &Options) -> Result<(), Error> {
+    let place = || options.place.clone();
+    if !matches!(source.about, About::Log) {
+        check_patterns(source.stream.table(), options)?;
+    }
+    let Some(wanted) = &options.restriction.cpus else { return Ok(()) };
+    if !source.knows_cpus {
+        let cure = match source.about {
+            About::Perf { .. } => "; record them with `perf record --sample-cpu`",
+            _ => "; replay the recording's directory or its events.perf",
+        };
+        return Err(Error::NoCpus { place: place(), cure });
+    }
+    if let About::Capture(facts) = &source.about {
+        let captured = facts.cpus.iter().copied().collect();
+        let missing = wanted.without(&captured);
+        if !missing.is_empty() {
+            return Err(Error::MissingCpus { place: place(), missing, captured });
+        }
+    }
+    Ok(())
+}
+
+fn check_patterns(table: &Table, options: &Options) -> Result<(), Error> {
+    let Restriction { only, exclude, .. } = &options.restriction;
+    let result = only.iter().chain(exclude).try_for_each(|pattern| check_matches(table, pattern));
+    result.map_err(|cause| Error::Pattern { place: options.place.clone(), cause })
+}
+
+/// Whether an error of writing says that nobody reads any more.
+pub fn is_closed_pipe(error: &recording::Error) -> bool {
+    matches!(error, recording::Error::Io { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,392 @@
+//! From a source to a log, books and a summary: the end of the road for captures and replays alike.
+
+use crate::books::Books;
+use crate::capture::{Progress, Signals};
+use crate::cpus::CpuList;
+use crate::merge::Event;
+use crate::recording::{self, Ending, Facts, LogWriter, RestrictionSummary, Summary, accounts};
+use crate::recording::{EventsSummary, SCHEMA, SelfSummary, TimingSummary, Tool, TracepointsSummary};
+use crate::source::{About, Source};
+use crate::stream::{Decoded, EventStream, Restriction};
+use crate::tracefs::{Selection, Table};
+use crate::units::{Count, Moment};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// While a replay is paced, signals are looked at this often.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// What the log is to hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Range {
+    /// At most so many events.
+    pub events: Option<u64>,
+    /// None before this.
+    pub from: Option<Moment>,
+    /// Only those before this.
+    pub to: Option<Moment>,
+}
+
+impl Range {
+    fn is_all(&self) -> bool {
+        *self == Range::default()
+    }
+}
+
+/// What is wanted of a source.
+pub struct Request<'a> {
+    /// Which of its events.
+    pub restriction: Restriction,
+    /// Which of these the log is to hold.
+    pub range: Range,
+    /// How many times as fast as it was recorded; as fast as can be if `None`.
+    pub speed: Option<f64>,
+    /// Where the rows go, if anywhere.
+    pub log: Option<LogWriter<'a>>,
+    /// How often the user had asked for the end before this. Once more means: at once.
+    pub asked: usize,
+    /// Whether that means to read no further; else the books are closed over all there is.
+    pub stops_at_once: bool,
+    /// What a full disk must have left for the summary still, in bytes.
+    pub room: u64,
+    /// When it began.
+    pub begin: Instant,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Results {
+    /// The summary.
+    pub summary: Summary,
+    /// The tracepoints.
+    pub table: Table,
+    /// What became of each.
+    pub selection: Selection,
+    /// What kept it from being all that was asked for, if anything did.
+    pub problem: Option<anyhow::Error>,
+}
+
+/// Decodes, merges, writes the log and closes the books. Whatever stops the log, there is a summary, and it says so.
+///
+/// # Errors
+/// If the log could be neither written nor cut back to whole rows.
+pub fn write(
+    source: Source,
+    request: Request<'_>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<Results, recording::Error> {
+    let Source { mut stream, about, problem: of_source, .. } = source;
+    let Request { restriction, mut range, speed, log, asked, stops_at_once, room, begin } = request;
+    if let About::Capture(facts) = &about
+        && range.is_all()
+        && restriction.is_none()
+    {
+        range.events = facts.events;
+    }
+    let restricted = (!restriction.is_none() || asked_for(&about, &range)).then(|| restriction.clone());
+    stream.restrict(restriction);
+    let mut run = Run { range: &range, speed, log, asked, stops_at_once, first: None, last: 0, logged: 0, seen: 0 };
+    let End { complete, damage, of_log } = run.to_the_end(&mut stream, signals, progress);
+    progress.phase_ends();
+    let (first, last, mut logged) = (run.first, run.last, run.logged);
+    if let Some(mut log) = run.log {
+        if of_log.is_some() {
+            log.cut_back(room)?;
+        }
+        logged = log.finish()?;
+    }
+
+    let decoded = stream.decoded();
+    let books = Books::close(&decoded);
+    let ending = stream.last_note().and_then(|note| serde_json::from_str::<Ending>(note).ok());
+    let table = stream.table().clone();
+    let selection = selection(&about, &table, restricted.as_ref());
+    let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none();
+    let of_run = ending.as_ref().and_then(|ending| ending.problem.clone());
+    let satisfied = range.events.is_some_and(|events| logged == events);
+    let whole = complete && damage.is_none() && of_log.is_none() && of_source.is_none() && !unended && of_run.is_none();
+    let summary = summary(Parts {
+        about: &about,
+        ending: ending.as_ref(),
+        books: &books,
+        decoded: &decoded,
+        table: &table,
+        selection: &selection,
+        restricted: restricted.as_ref().map(|restriction| restriction_summary(restriction, &range, first)),
+        span: first.map(|first| (first, last)),
+        logged,
+        log_complete: satisfied || whole,
+        begin,
+    });
+    let recorded = Count(summary.events.recorded, "event");
+    let problem = match (of_log, damage, of_run) {
+        (Some(error), ..) => {
+            Some(anyhow::Error::new(error).context(format!("log.csv has only the first {logged} events")))
+        }
+        (_, Some(error), _) => Some(anyhow::anyhow!("{error}; {recorded} before that were read")),
+        (.., Some(problem)) => Some(anyhow::anyhow!("{problem}").context("the capture ended before its time")),
+        _ if of_source.is_some() => of_source.map(|problem| anyhow::anyhow!("{problem}; {recorded} were read")),
+        _ if unended => Some(anyhow::anyhow!(
+            "it is incomplete: its capture was killed, or could write no further; {recorded} up to there were read, and \
+             there are no counts to hold against them"
+        )),
+        _ => None,
+    };
+    Ok(Results { summary, table, selection, problem })
+}
+
+/// Whether the user asked for a range of the log, beyond what the capture itself was asked for.
+fn asked_for(about: &About, range: &Range) -> bool {
+    match about {
+        About::Capture(facts) => *range != Range { events: facts.events, ..Range::default() } && !range.is_all(),
+        _ => !range.is_all(),
+    }
+}
+
+/// The way through the stream.
+struct Run<'a, 'b> {
+    range: &'a Range,
+    speed: Option<f64>,
+    log: Option<LogWriter<'b>>,
+    asked: usize,
+    stops_at_once: bool,
+    /// The time of the first event.
+    first: Option<u64>,
+    last: u64,
+    logged: u64,
+    /// Events that came out of the merge.
+    seen: u64,
+}
+
+/// How it went.
+struct End {
+    /// False if the user asked for the end.
+    complete: bool,
+    damage: Option<io::Error>,
+    of_log: Option<recording::Error>,
+}
+
+impl Run<'_, '_> {
+    /// Decoding goes on to the end even if the log ends before, because the books need it all.
+    fn to_the_end(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> End {
+        let mut end = End { complete: true, damage: None, of_log: None };
+        let mut pace = self.speed.map(Pace::new);
+        loop {
+            if end.complete && signals.asked() > self.asked {
+                end.complete = self.range.events.is_some_and(|events| self.logged == events);
+                if self.stops_at_once {
+                    end.complete = false;
+                    break;
+                }
+                stream.count_only();
+            }
+            match stream.next_batch() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    end.damage = Some(error);
+                    break;
+                }
+            }
+            let (batch, table) = stream.batch();
+            if let (None, Some(first)) = (self.first, batch.first()) {
+                self.first = Some(first.time);
+            }
+            self.last = batch.last().map_or(self.last, |last| last.time);
+            self.seen += batch.len() as u64;
+            if end.complete && end.of_log.is_none() {
+                let wanted = self.wanted(batch);
+                self.logged += wanted.len() as u64;
+                let result = match (&mut pace, &mut self.log) {
+                    (None, Some(log)) => log.write(wanted, table),
+                    (None, None) => Ok(()),
+                    (Some(pace), log) => pace.write(wanted, table, log.as_mut(), || signals.asked() > self.asked),
+                };
+                end.of_log = result.err();
+            }
+            let (read, length) = stream.progress();
+            progress.replaying(self.seen, read, length);
+        }
+        if let (None, Some(log)) = (&end.of_log, &mut self.log) {
+            end.of_log = log.flush().err();
+        }
+        end
+    }
+
+    /// The part of a batch that the log is to hold.
+    fn wanted<'e>(&self, batch: &'e [Event]) -> &'e [Event] {
+        let first = self.first.unwrap_or(0);
+        let place = |moment: &Option<Moment>, otherwise: usize| {
+            moment.map_or(otherwise, |moment| {
+                let time = moment.absolute(first);
+                batch.partition_point(|event| event.time < time)
+            })
+        };
+        let (start, end) = (place(&self.range.from, 0), place(&self.range.to, batch.len()));
+        let left = self.range.events.map_or(u64::MAX, |events| events - self.logged);
+        let wanted = &batch[start.min(end)..end];
+        &wanted[..wanted.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
+    }
+}
+
+/// Gives events out at the times at which they happened, or some times as fast.
+struct Pace {
+    speed: f64,
+    begin: Option<(Instant, u64)>,
+}
+
+impl Pace {
+    fn new(speed: f64) -> Self {
+        Pace { speed, begin: None }
+    }
+
+    fn write(
+        &mut self,
+        mut events: &[Event],
+        table: &Table,
+        mut log: Option<&mut LogWriter<'_>>,
+        mut stop: impl FnMut() -> bool,
+    ) -> Result<(), recording::Error> {
+        while let Some(next) = events.first() {
+            let (begin, first) = *self.begin.get_or_insert_with(|| (Instant::now(), next.time));
+            let due = |time: u64| Duration::try_from_secs_f64(time.saturating_sub(first) as f64 * 1e-9 / self.speed);
+            let now = begin.elapsed();
+            let ready = events.partition_point(|event| due(event.time).is_ok_and(|due| due <= now));
+            if ready > 0 {
+                if let Some(log) = &mut log {
+                    log.write(&events[..ready], table)?;
+                    log.flush()?;
+                }
+                events = &events[ready..];
+                continue;
+            }
+            if stop() {
+                return Ok(());
+            }
+            std::thread::sleep(due(next.time).map_or(PATIENCE, |due| (due - now).min(PATIENCE)));
+        }
+        Ok(())
+    }
+}
+
+/// What became of each tracepoint: as the capture noted it, and as a replay restricted it.
+fn selection(about: &About, table: &Table, restricted: Option<&Restriction>) -> Selection {
+    let mut selection = match about {
+        About::Capture(facts) => facts.selection(table),
+        _ => Selection::of_statuses(table, std::iter::empty()),
+    };
+    if let Some(restriction) = restricted {
+        for tracepoint in table.tracepoints().iter().filter(|tracepoint| !restriction.takes(tracepoint)) {
+            selection.exclude(tracepoint.tpid, "by the replay's -t or -x".to_owned());
+        }
+    }
+    selection
+}
+
+fn restriction_summary(restriction: &Restriction, range: &Range, first: Option<u64>) -> RestrictionSummary {
+    let texts = |patterns: &[crate::tracefs::Pattern]| patterns.iter().map(ToString::to_string).collect();
+    let absolute = |moment: Option<Moment>| moment.map(|moment| moment.absolute(first.unwrap_or(0)));
+    RestrictionSummary {
+        tracepoint: texts(&restriction.only),
+        exclude: texts(&restriction.exclude),
+        cpus: restriction.cpus.as_ref().map(|cpus| cpus.as_slice().to_vec()),
+        from: absolute(range.from),
+        to: absolute(range.to),
+        events: range.events,
+    }
+}
+
+/// What a summary is made of.
+struct Parts<'a> {
+    about: &'a About,
+    ending: Option<&'a Ending>,
+    books: &'a Books,
+    decoded: &'a Decoded,
+    table: &'a Table,
+    selection: &'a Selection,
+    restricted: Option<RestrictionSummary>,
+    /// The times of the first and the last event.
+    span: Option<(u64, u64)>,
+    logged: u64,
+    log_complete: bool,
+    begin: Instant,
+}
+
+fn summary(parts: Parts<'_>) -> Summary {
+    let Parts { about, ending, books, decoded, table, selection, restricted, span, logged, log_complete, begin } =
+        parts;
+    let facts: Option<&Facts> = match about {
+        About::Capture(facts) => Some(facts),
+        _ => None,
+    };
+    let (tool, kernel, hostname, clock, command) = match about {
+        About::Capture(facts) => (
+            facts.tool.clone(),
+            Some(facts.kernel.clone()),
+            Some(facts.hostname.clone()),
+            Some(facts.clock.clone()),
+            facts.command.clone(),
+        ),
+        About::Perf { features, clock } => (
+            Tool { name: "perf".to_owned(), version: features.version.clone().unwrap_or_default() },
+            features.release.clone(),
+            features.hostname.clone(),
+            Some(clock.clone()),
+            None,
+        ),
+        About::Log => (Tool { name: "log.csv".to_owned(), version: String::new() }, None, None, None, None),
+    };
+    let arguments = match about {
+        About::Capture(facts) => facts.arguments.clone(),
+        About::Perf { features, .. } => features.command_line.clone(),
+        About::Log => Vec::new(),
+    };
+    let seen = || decoded.per_cpu.iter().map(|cpu| cpu.cpu).filter(|cpu| *cpu != crate::stream::UNKNOWN_CPU);
+    let cpus: CpuList = match (facts, &restricted) {
+        (Some(facts), Some(RestrictionSummary { cpus: Some(wanted), .. })) => {
+            facts.cpus.iter().copied().filter(|cpu| wanted.contains(cpu)).collect()
+        }
+        (Some(facts), _) => facts.cpus.iter().copied().collect(),
+        (None, _) => seen().collect(),
+    };
+    let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus);
+    let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().chain(gone).copied().collect();
+    let (captured, excluded, refused) = selection.counts(table);
+    let (per_tracepoint, per_cpu, residuals) = accounts(books, table);
+    Summary {
+        schema: SCHEMA,
+        tool,
+        kernel,
+        hostname,
+        cpus: cpus.as_slice().to_vec(),
+        offline_cpus: offline.as_slice().to_vec(),
+        clock,
+        clock_offset_ns: facts.map_or(0, |facts| facts.clock_offset_ns),
+        command,
+        command_exit: ending.and_then(|ending| ending.command_exit),
+        arguments,
+        started: ending.map(|ending| &ending.started).or(facts.map(|facts| &facts.started)).cloned(),
+        stop_reason: ending.map(|ending| ending.stop_reason.clone()),
+        log_complete,
+        ring_size: facts.map(|facts| facts.ring_size),
+        restricted,
+        tracepoints: TracepointsSummary { listed: table.tracepoints().len(), excluded, captured, refused },
+        events: EventsSummary::new(books, logged),
+        timing_ns: TimingSummary {
+            attach: facts.map(|facts| facts.attach_ns),
+            capture: ending.map(|ending| ending.capture_ns).or(span.map(|(first, last)| last.saturating_sub(first))),
+            drain: u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            detach: ending.and_then(|ending| ending.detach_ns),
+            detach_expected: ending.map(|ending| ending.detach_expected_ns),
+        },
+        own: facts.zip(ending).map(|(facts, ending)| SelfSummary {
+            excluded: facts.self_excluded,
+            pid: facts.pid,
+            cpu_ns: ending.own_cpu_ns,
+        }),
+        per_tracepoint,
+        per_cpu,
+        residuals,
+    }
+}

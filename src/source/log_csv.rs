@@ -1,0 +1,204 @@
+//! Events from a `log.csv`.
+
+use super::Error;
+use crate::merge::{Event, Merge};
+use crate::perf::Slot;
+use crate::stream::{Decode, Decoded, DecodedCpu, Restriction, UNKNOWN_CPU};
+use crate::tracefs::{Table, Tracepoint};
+use csv::ByteRecord;
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::rc::Rc;
+
+/// Rows decoded in one step.
+const ROWS: usize = 16_384;
+
+/// No kernel has more tracepoints or groups.
+const MOST_NUMBER: u32 = 1_000_000;
+
+const FIELDS: [&str; 4] = ["timestamp", "tpid", "gid", "tracepoint name"];
+
+/// Decodes rows. A log tells neither CPUs nor losses; what it tells in any order is put into time order.
+pub struct LogCsv {
+    reader: csv::Reader<Tail<Box<dyn Read>>>,
+    tail: Rc<Cell<Option<u8>>>,
+    row: ByteRecord,
+    table: Table,
+    /// For each tpid, how many rows, and whether they are wanted; none until its first row.
+    tracepoints: Vec<Option<(u64, bool)>>,
+    restriction: Restriction,
+    queue: Option<usize>,
+    length: Option<u64>,
+    count_only: bool,
+}
+
+/// Notes the last byte that went by.
+struct Tail<R> {
+    reader: R,
+    last: Rc<Cell<Option<u8>>>,
+}
+
+impl<R: Read> Read for Tail<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        if let Some(last) = buffer[..read].last() {
+            self.last.set(Some(*last));
+        }
+        Ok(read)
+    }
+}
+
+impl LogCsv {
+    /// Reads a log from its first byte. `table` is what is known about the kernel's tracepoints; those that it lacks are
+    /// taken from the rows. `length` is that of the log in bytes, if known.
+    pub fn open(reader: Box<dyn Read>, table: Table, length: Option<u64>) -> Result<Self, Error> {
+        let tail = Rc::new(Cell::new(None));
+        let reader = Tail { reader, last: Rc::clone(&tail) };
+        let mut reader = csv::ReaderBuilder::new().buffer_capacity(256 << 10).from_reader(reader);
+        let header = reader.byte_headers().map_err(|error| Error::Read(io_error(error)))?;
+        let missing: Vec<_> =
+            FIELDS.into_iter().filter(|field| !header.iter().any(|found| found == field.as_bytes())).collect();
+        if !missing.is_empty() {
+            return Err(Error::Columns { missing: missing.join("`, `") });
+        }
+        if header.iter().ne(FIELDS.map(str::as_bytes)) {
+            return Err(Error::ColumnOrder);
+        }
+        Ok(LogCsv {
+            reader,
+            tail,
+            row: ByteRecord::new(),
+            table,
+            tracepoints: Vec::new(),
+            restriction: Restriction::default(),
+            queue: None,
+            length,
+            count_only: false,
+        })
+    }
+
+    fn line(&self) -> u64 {
+        self.row.position().map_or(0, csv::Position::line)
+    }
+
+    fn bad(&self, reason: impl std::fmt::Display) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {reason}", self.line()))
+    }
+
+    fn event(&mut self) -> io::Result<Option<Event>> {
+        let [time, tpid, gid] = [0, 1, 2].map(|field| parse(&self.row[field]));
+        let number = |value: Option<u64>, field: usize| {
+            value.ok_or_else(|| {
+                let text = String::from_utf8_lossy(&self.row[field]);
+                self.bad(format!("`{text}` is not a number ({})", FIELDS[field]))
+            })
+        };
+        let (time, tpid, gid) = (number(time, 0)?, number(tpid, 1)?, number(gid, 2)?);
+        let in_range = |value: u64, field: usize| {
+            u32::try_from(value)
+                .ok()
+                .filter(|value| (1..=MOST_NUMBER).contains(value))
+                .ok_or_else(|| self.bad(format!("{value} is no {} (1 to {MOST_NUMBER})", FIELDS[field])))
+        };
+        let (tpid, gid) = (in_range(tpid, 1)?, in_range(gid, 2)?);
+        let name = &self.row[3];
+        match self.table.find(tpid) {
+            Some(known) if known.gid == gid && known.name.as_bytes() == name => {}
+            Some(known) => {
+                let (gid, known) = (known.gid, known.full_name());
+                return Err(
+                    self.bad(format!("tpid {tpid} was {known} of gid {gid} before, and is something else here"))
+                );
+            }
+            None => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                let group = format!("gid{gid}");
+                self.table.add(Tracepoint { tpid, gid, group, name, tracefs_id: 0 });
+            }
+        }
+        let index = tpid as usize;
+        if self.tracepoints.len() <= index {
+            self.tracepoints.resize(index + 1, None);
+        }
+        let (restriction, table) = (&self.restriction, &self.table);
+        let (rows, wanted) = self.tracepoints[index].get_or_insert_with(|| (0, restriction.takes(table.get(tpid))));
+        if !*wanted {
+            return Ok(None);
+        }
+        *rows += 1;
+        Ok(Some(Event { time, cpu: UNKNOWN_CPU, tpid }))
+    }
+}
+
+impl Decode for LogCsv {
+    fn step(&mut self, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<bool> {
+        let queue = *self.queue.get_or_insert_with(|| merge.add_queue(UNKNOWN_CPU));
+        for _ in 0..ROWS {
+            if !self.reader.read_byte_record(&mut self.row).map_err(io_error)? {
+                return Ok(false);
+            }
+            let at_end = self.reader.is_done();
+            if at_end && !matches!(self.tail.get(), Some(b'\n' | b'\r')) {
+                return Err(self.bad("the file ends within this row, which is left out"));
+            }
+            if let Some(event) = self.event()?
+                && !self.count_only
+            {
+                merge.push(queue, event);
+            }
+        }
+        merge.finish_round(out);
+        Ok(true)
+    }
+
+    fn table(&self) -> &Table {
+        &self.table
+    }
+
+    fn restrict(&mut self, restriction: Restriction) {
+        self.restriction = restriction;
+    }
+
+    fn count_only(&mut self) {
+        self.count_only = true;
+    }
+
+    fn decoded(&self, merge: &Merge) -> Decoded {
+        let late = self.queue.map_or(0, |queue| merge.late(queue));
+        let rows = (0u32..).zip(&self.tracepoints);
+        let samples = rows.filter_map(|(tpid, rows)| match rows {
+            Some((rows, true)) => Some((Slot { tpid, cpu: UNKNOWN_CPU }, *rows)),
+            _ => None,
+        });
+        let per_cpu = vec![DecodedCpu { cpu: UNKNOWN_CPU, lost: 0, late }];
+        Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None }
+    }
+
+    fn progress(&self) -> (u64, Option<u64>) {
+        (self.reader.position().byte(), self.length)
+    }
+}
+
+fn parse(field: &[u8]) -> Option<u64> {
+    if field.is_empty() || !field.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// What the csv crate says, with the line first.
+fn io_error(error: csv::Error) -> io::Error {
+    let line = error.position().map(csv::Position::line);
+    let message = match error.kind() {
+        csv::ErrorKind::Io(error) => return io::Error::new(error.kind(), error.to_string()),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields, and not {expected_len}")
+        }
+        _ => error.to_string(),
+    };
+    let message = match line {
+        Some(line) => format!("line {line}: {message}"),
+        None => message,
+    };
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}

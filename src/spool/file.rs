@@ -1,0 +1,83 @@
+//! The file that a spool's bytes go to.
+
+use crate::perf::data::Compressor;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+
+/// A file that grows by whole writes: one that fails leaves it as it was.
+pub(super) struct SpoolFile {
+    file: File,
+    length: u64,
+    /// Compresses all but the first write, which is the head.
+    compressor: Option<Compressor>,
+    compressed: Vec<u8>,
+    /// A compressed stream that missed a write cannot go on.
+    broken: bool,
+}
+
+impl SpoolFile {
+    /// An empty file. Where nothing is compressed it is written past the page cache, if the filesystem lets it: page by page
+    /// through the cache costs several times as much, and wakes more of the kernel.
+    pub fn new(file: File, compress: bool) -> io::Result<Self> {
+        let compressor = if compress { Some(Compressor::new()?) } else { None };
+        let mut file = SpoolFile { file, length: 0, compressor, compressed: Vec::new(), broken: false };
+        file.set_direct(!compress);
+        Ok(file)
+    }
+
+    /// How long it is in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends the two pieces.
+    pub fn write(&mut self, pieces: [&[u8]; 2]) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "an earlier part of it could not be written"));
+        }
+        let result = match &mut self.compressor {
+            Some(compressor) if self.length > 0 => {
+                self.compressed.clear();
+                let compressed = &mut self.compressed;
+                pieces.iter().try_for_each(|piece| compressor.push(piece, compressed))?;
+                self.file.write_all(compressed).map(|()| compressed.len())
+            }
+            _ => {
+                let written = pieces.iter().try_for_each(|piece| self.file.write_all(piece));
+                written.map(|()| pieces.iter().map(|piece| piece.len()).sum())
+            }
+        };
+        match result {
+            Ok(bytes) => self.length += bytes as u64,
+            Err(error) => {
+                self.broken = self.compressor.is_some();
+                self.file.set_len(self.length)?;
+                self.file.seek(SeekFrom::Start(self.length))?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on writes of any length at any place.
+    pub fn end_direct(&mut self) {
+        self.set_direct(false);
+    }
+
+    /// From its start again, to be read.
+    pub fn into_reader(mut self) -> io::Result<File> {
+        self.set_direct(false);
+        self.file.seek(SeekFrom::Start(0))?;
+        Ok(self.file)
+    }
+
+    /// Some filesystems refuse it, and then do without.
+    fn set_direct(&mut self, direct: bool) {
+        if let Ok(flags) = fcntl(&self.file, FcntlArg::F_GETFL) {
+            let mut flags = OFlag::from_bits_retain(flags);
+            flags.set(OFlag::O_DIRECT, direct);
+            let _ = fcntl(&self.file, FcntlArg::F_SETFL(flags));
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! The spool: what a capture takes, as the bytes of its `events.perf`, from the head on.
+//!
+//! What is kept in memory disturbs nothing, so a capture stays in memory while it is small. A larger one streams to the file,
+//! block by block, so that the rings never wait for more than a few writes, and memory stays flat:
+//!
+//! ```text
+//!   file  │ block │ block │ block │                       written directly, past the page cache
+//!   arena         …then…          │ oldest ── newest │ free …   used round and round
+//! ```
+//!
+//! Either way it is one stream: the head, the ring bytes as they came, and a FINISHED_ROUND after each round. In the file
+//! what comes behind the head may be compressed, round by round.
+
+mod file;
+
+use crate::blocks::Blocks;
+use crate::perf::Room;
+use crate::perf::record::{Damaged, SampleCounter, finished_round};
+use file::SpoolFile;
+use memmap2::{Advice, MmapMut};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+
+/// Bytes that go to the file at once. Files written directly want multiples of a page at multiples of a page.
+const BLOCK: usize = 4 << 20;
+
+/// Bytes given to a decoder at once.
+const GIVEN: usize = 1 << 20;
+
+/// So much goes to the file at the end of a round at the most, while there is room in memory: a capture that has just
+/// outgrown its memory must not stop to write all of it.
+const PACE: u64 = 4 * BLOCK as u64;
+
+/// How much is kept in memory by default, in bytes.
+pub const DEFAULT_MEMORY: usize = 256 << 20;
+
+/// Address space that a spool takes, in bytes; arguments as for [`Spool::new`]. Only what is filled becomes memory.
+pub fn memory_needed(memory: usize, rings: usize, head: usize) -> usize {
+    memory.max(headroom(rings, head) + head + BLOCK).next_multiple_of(BLOCK)
+}
+
+/// The round that finds the disk full, the last two of a capture, and their ends; and what stands behind them, which is no
+/// longer than the head.
+fn headroom(rings: usize, head: usize) -> usize {
+    3 * rings + head + BLOCK
+}
+
+/// Where the spool's file comes from.
+type MakeFile = Box<dyn FnMut() -> io::Result<File>>;
+
+/// How a spool keeps what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keeping {
+    /// Bytes to keep in memory before the file is begun; 0 streams from the first block on.
+    pub memory: usize,
+    /// How many bytes one round can bring at most.
+    pub rings: usize,
+    /// Whether the file is compressed.
+    pub compress: bool,
+}
+
+/// The chunks of a capture.
+pub struct Spool {
+    arena: MmapMut,
+    /// Bytes taken since the start. The byte number `n` is at `n` modulo the arena's size while it is in memory.
+    taken: u64,
+    /// Those of them that are in the file.
+    in_file: u64,
+    /// So much is kept free in the arena at the end of a round, so that what is in the rings still has a place even when
+    /// the file takes no more.
+    headroom: usize,
+    streams: bool,
+    compress: bool,
+    /// The ends of the head and of the rounds that are not in the file yet. A compressed stream is cut only there, where
+    /// records end.
+    ends: VecDeque<u64>,
+    make_file: MakeFile,
+    file: Option<SpoolFile>,
+    counter: SampleCounter,
+}
+
+impl Spool {
+    /// A spool of which `head` is the beginning. It asks for a file when memory is not enough, and at its end.
+    pub fn new(
+        head: &[u8],
+        keeping: Keeping,
+        make_file: impl FnMut() -> io::Result<File> + 'static,
+    ) -> io::Result<Self> {
+        let Keeping { memory, rings, compress } = keeping;
+        let arena = MmapMut::map_anon(memory_needed(memory, rings, head.len()))?;
+        // Huge pages spare many faults; where there are none, small ones do.
+        let _ = arena.advise(Advice::HugePage);
+        let mut spool = Spool {
+            arena,
+            taken: 0,
+            in_file: 0,
+            headroom: headroom(rings, head.len()),
+            streams: memory == 0,
+            compress,
+            ends: VecDeque::from([head.len() as u64]),
+            make_file: Box::new(make_file),
+            file: None,
+            counter: SampleCounter::default(),
+        };
+        Filling(&mut spool).fill(head)?;
+        Ok(spool)
+    }
+
+    /// Has the kernel back the first `bytes` of the arena with memory now. A page that is faulted in while the events are
+    /// on costs several times its filling: the kernel's tracepoints on that way are switched on.
+    pub fn prefault(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.arena.len());
+        // Before Linux 5.14, or without memory enough, they come one by one.
+        let _ = self.arena.advise_range(Advice::PopulateWrite, 0, bytes);
+    }
+
+    /// Takes a chunk of at most `most` bytes, which `take` fills in: whole records.
+    ///
+    /// # Errors
+    /// Those of `take`, and a chunk that does not hold whole records; the chunk is then left out.
+    pub fn append(&mut self, most: usize, take: impl FnOnce(&mut Filling<'_>) -> io::Result<()>) -> io::Result<()> {
+        while self.free() < most {
+            self.write_oldest()?;
+        }
+        let (start, counter) = (self.taken, self.counter);
+        let result = take(&mut Filling(self)).and_then(|()| self.count_from(start));
+        if result.is_err() {
+            (self.taken, self.counter) = (start, counter);
+        }
+        result
+    }
+
+    /// Takes what stands behind the last round.
+    pub fn append_behind(&mut self, bytes: &[u8]) -> io::Result<()> {
+        while self.free() < bytes.len() {
+            self.write_oldest()?;
+        }
+        Filling(self).fill(bytes)?;
+        self.ends.push_back(self.taken);
+        Ok(())
+    }
+
+    /// Ends a round.
+    ///
+    /// # Errors
+    /// Those of writing to the file; all that was taken is still there then.
+    pub fn finish_round(&mut self) -> io::Result<()> {
+        let end = finished_round();
+        self.append(end.len(), |room| room.fill(&end))?;
+        self.ends.push_back(self.taken);
+        while self.free() < self.headroom {
+            self.write_oldest()?;
+        }
+        if self.streams || self.file.is_some() {
+            let pace = self.in_file + PACE;
+            while self.in_file < pace && self.next_cut().is_some() {
+                self.write_oldest()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Samples taken so far.
+    pub fn samples(&self) -> u64 {
+        self.counter.samples
+    }
+
+    /// Whether anything is in the file.
+    pub fn is_on_disk(&self) -> bool {
+        self.in_file > 0
+    }
+
+    /// Ends the writing: all goes to the file. Gives what was taken, from the first byte; and what kept the file from having
+    /// all of it, if anything did.
+    pub fn finish(mut self) -> io::Result<(SpoolBlocks, io::Result<()>)> {
+        let (oldest, in_file) = (self.in_file, self.file.as_ref().map_or(0, SpoolFile::length));
+        let result = self.write_all();
+        let file = match self.file {
+            Some(file) if in_file > 0 => Some(file.into_reader()?),
+            _ => None,
+        };
+        let (next, end) = (oldest, self.taken);
+        Ok((SpoolBlocks { file, left_in_file: in_file, arena: self.arena, next, end, block: Vec::new() }, result))
+    }
+
+    fn write_all(&mut self) -> io::Result<()> {
+        while self.next_cut().is_some() {
+            self.write_oldest()?;
+        }
+        self.file()?.end_direct();
+        if self.in_file < self.taken { self.write_up_to(self.taken) } else { Ok(()) }
+    }
+
+    fn file(&mut self) -> io::Result<&mut SpoolFile> {
+        Ok(match &mut self.file {
+            Some(file) => file,
+            none => none.insert(SpoolFile::new((self.make_file)()?, self.compress)?),
+        })
+    }
+
+    fn free(&self) -> usize {
+        self.arena.len() - (self.taken - self.in_file) as usize
+    }
+
+    fn place(&self, number: u64, end: u64) -> Range<usize> {
+        place(self.arena.len(), number, end)
+    }
+
+    fn count_from(&mut self, start: u64) -> io::Result<()> {
+        let mut number = start;
+        while number < self.taken {
+            let piece = self.place(number, self.taken);
+            let length = piece.len() as u64;
+            self.counter
+                .count(&self.arena[piece])
+                .map_err(|damaged| Damaged { offset: number + damaged.offset, ..damaged })?;
+            number += length;
+        }
+        match self.counter.is_whole() {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "a chunk ends within a record")),
+        }
+    }
+
+    /// Up to which byte the next write goes, if there is enough for one.
+    fn next_cut(&self) -> Option<u64> {
+        match self.compress {
+            false => Some(self.in_file + BLOCK as u64).filter(|end| *end <= self.taken),
+            true => self.ends.front().copied(),
+        }
+    }
+
+    /// Moves the oldest bytes to the file. If that fails they stay in memory, and the file ends where it ended before.
+    fn write_oldest(&mut self) -> io::Result<()> {
+        let cut = self.next_cut().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::OutOfMemory, "the spool has no room for a chunk of this size")
+        })?;
+        self.write_up_to(cut)
+    }
+
+    fn write_up_to(&mut self, end: u64) -> io::Result<()> {
+        self.file()?;
+        let first = self.place(self.in_file, end);
+        let second = self.place(self.in_file + first.len() as u64, end);
+        let file = self.file.as_mut().expect("it was made above");
+        file.write([&self.arena[first], &self.arena[second]])?;
+        self.in_file = end;
+        while self.ends.front().is_some_and(|first| *first <= end) {
+            self.ends.pop_front();
+        }
+        Ok(())
+    }
+}
+
+/// Where in an arena the byte of this number is, and how many follow it without a wrap, up to byte number `end`.
+fn place(arena: usize, number: u64, end: u64) -> Range<usize> {
+    let start = (number % arena as u64) as usize;
+    let length = usize::try_from(end - number).unwrap_or(usize::MAX).min(arena - start);
+    start..start + length
+}
+
+/// The room that a chunk is filled into.
+pub struct Filling<'a>(&'a mut Spool);
+
+impl Room for Filling<'_> {
+    fn room(&mut self, wanted: usize) -> io::Result<&mut [u8]> {
+        let spool = &mut *self.0;
+        let wanted = wanted.min(spool.free());
+        if wanted == 0 {
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "a chunk is larger than was said"));
+        }
+        let place = spool.place(spool.taken, spool.taken + wanted as u64);
+        spool.taken += place.len() as u64;
+        Ok(&mut spool.arena[place])
+    }
+}
+
+/// What a spool took, from the start: first what had left memory, from the file.
+pub struct SpoolBlocks {
+    file: Option<File>,
+    left_in_file: u64,
+    arena: MmapMut,
+    /// The next byte in the arena, and the one behind the last.
+    next: u64,
+    end: u64,
+    block: Vec<u8>,
+}
+
+impl Blocks for SpoolBlocks {
+    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+        if let Some(file) = &mut self.file
+            && self.left_in_file > 0
+        {
+            let wanted = GIVEN.min(self.left_in_file as usize);
+            self.block.resize(wanted, 0);
+            file.read_exact(&mut self.block)?;
+            self.left_in_file -= wanted as u64;
+            return Ok(Some(&self.block));
+        }
+        if self.next == self.end {
+            return Ok(None);
+        }
+        let place = place(self.arena.len(), self.next, self.end.min(self.next + GIVEN as u64));
+        self.next += place.len() as u64;
+        Ok(Some(&self.arena[place]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perf::record::push_sample;
+    use std::io::{Seek, SeekFrom};
+
+    const CHUNK: usize = 50_000 * 24;
+    const HEAD: [u8; 640] = [7; 640];
+
+    fn append(spool: &mut Spool, bytes: &[u8]) -> io::Result<()> {
+        spool.append(bytes.len(), |room| room.fill(bytes))
+    }
+
+    fn samples(times: std::ops::Range<u64>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        times.for_each(|time| push_sample(&mut bytes, 1, time));
+        bytes
+    }
+
+    fn spool(memory: usize, make_file: impl FnMut() -> io::Result<File> + 'static) -> Spool {
+        let mut spool = Spool::new(&HEAD, Keeping { memory, rings: CHUNK, compress: false }, make_file).unwrap();
+        spool.prefault(1 << 20);
+        spool
+    }
+
+    fn fill(spool: &mut Spool, total: u64) {
+        for start in (0..total).step_by(50_000) {
+            append(spool, &samples(start..total.min(start + 50_000))).unwrap();
+            spool.finish_round().unwrap();
+        }
+    }
+
+    /// What the spool gives, and what is in its file.
+    fn read(spool: Spool, file: &mut File) -> (Vec<u8>, Vec<u8>) {
+        let (mut blocks, result) = spool.finish().unwrap();
+        result.unwrap();
+        let mut bytes = Vec::new();
+        while let Some(block) = blocks.next_block().unwrap() {
+            bytes.extend(block);
+        }
+        let mut in_file = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut in_file).unwrap();
+        (bytes, in_file)
+    }
+
+    fn expected(total: u64) -> Vec<u8> {
+        let round = |start| [samples(start..total.min(start + 50_000)), finished_round()].concat();
+        [HEAD.to_vec()].into_iter().chain((0..total).step_by(50_000).map(round)).collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn memory_and_file_hold_the_same_stream() {
+        // The small arena goes round several times, with chunks that straddle its end.
+        for (memory, on_disk) in [(256 << 20, false), (0, true)] {
+            let mut file = tempfile::tempfile().unwrap();
+            let same = file.try_clone().unwrap();
+            let mut spool = spool(memory, move || same.try_clone());
+            fill(&mut spool, 3_000_000);
+            assert_eq!(spool.is_on_disk(), on_disk);
+            assert!(!on_disk || spool.arena.len() <= 3 * BLOCK + 3 * CHUNK);
+            assert_eq!(spool.samples(), 3_000_000);
+            let (given, in_file) = read(spool, &mut file);
+            assert!(given == expected(3_000_000), "what it gives differs");
+            assert!(in_file == expected(3_000_000), "the file differs");
+        }
+    }
+
+    #[test]
+    fn a_capture_that_outgrows_its_memory_is_written_at_a_pace() {
+        let mut spool = spool(10 * BLOCK, tempfile::tempfile);
+        while !spool.is_on_disk() {
+            append(&mut spool, &samples(0..50_000)).unwrap();
+            let before = spool.in_file;
+            spool.finish_round().unwrap();
+            assert!(spool.in_file - before <= PACE + CHUNK as u64 + BLOCK as u64);
+        }
+        (0..20).for_each(|_| {
+            append(&mut spool, &samples(0..50_000)).unwrap();
+            spool.finish_round().unwrap();
+        });
+        assert!(spool.taken - spool.in_file < BLOCK as u64, "from then on memory holds less than a block");
+    }
+
+    #[test]
+    fn what_is_compressed_is_cut_where_records_end() {
+        let keeping = Keeping { memory: 0, rings: CHUNK, compress: true };
+        let mut file = tempfile::tempfile().unwrap();
+        let same = file.try_clone().unwrap();
+        let mut spool = Spool::new(&HEAD, keeping, move || same.try_clone()).unwrap();
+        fill(&mut spool, 1_000_000);
+        let on_disk = spool.file.as_ref().unwrap().length();
+        let (given, in_file) = read(spool, &mut file);
+        assert!(in_file.starts_with(&HEAD) && given.starts_with(&HEAD));
+        assert!(in_file.len() < 24 * 1_000_000 / 2);
+        // What had left memory comes as it is in the file, the rest as it was taken.
+        assert!(given[..on_disk as usize] == in_file[..on_disk as usize]);
+    }
+
+    #[test]
+    fn an_empty_spool_holds_its_head() {
+        let mut file = tempfile::tempfile().unwrap();
+        let same = file.try_clone().unwrap();
+        assert_eq!(read(spool(1 << 20, move || same.try_clone()), &mut file), (HEAD.to_vec(), HEAD.to_vec()));
+    }
+
+    #[test]
+    fn a_torn_chunk_is_left_out_and_said() {
+        let mut file = tempfile::tempfile().unwrap();
+        let same = file.try_clone().unwrap();
+        let mut spool = spool(1 << 20, move || same.try_clone());
+        fill(&mut spool, 10);
+        let error = append(&mut spool, &samples(0..2)[..40]).unwrap_err();
+        assert!(error.to_string().contains("ends within a record"), "{error}");
+        let mut damaged = samples(0..2);
+        damaged[24 + 6] = 0;
+        let error = append(&mut spool, &damaged).unwrap_err();
+        assert!(error.to_string().contains("at byte 912"), "{error}");
+        assert_eq!(spool.samples(), 10);
+        assert_eq!(read(spool, &mut file).0, expected(10));
+    }
+
+    #[test]
+    fn when_no_file_can_be_made_what_was_taken_stays_and_the_last_rounds_find_room() {
+        let mut spool = spool(0, || Err(io::ErrorKind::StorageFull.into()));
+        let mut rounds = 0;
+        let mut errors = 0;
+        while errors < 3 {
+            append(&mut spool, &samples(0..50_000)).unwrap();
+            rounds += 1;
+            errors += u32::from(spool.finish_round().is_err());
+        }
+        assert_eq!(spool.samples(), rounds * 50_000);
+        let (mut blocks, result) = spool.finish().unwrap();
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let mut bytes = 0;
+        while let Some(block) = blocks.next_block().unwrap() {
+            bytes += block.len() as u64;
+        }
+        assert_eq!(bytes, HEAD.len() as u64 + rounds * (CHUNK as u64 + 8));
+    }
+}
