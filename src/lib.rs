@@ -6,8 +6,9 @@
 //! ```text
 //!  tracefs ──> table (tpid, gid, names) ──> selection
 //!                                              │
-//!  perf events on every CPU ──> rings ──> rounds of chunks ──> spool (memory, then disk)
+//!  perf events on every CPU ──> rings ──> rounds of chunks ──> spool (memory, then events.perf)
 //!                                                              │
+//!       a recording, a file of perf record, a log.csv ──> source
 //!                                                              ▼
 //!                             decode (24-byte records) ──> merge in time order ──> event stream
 //!                                                                                      │
@@ -18,12 +19,16 @@
 //! |---|---|
 //! | the table, patterns, selection | [`tracefs`] |
 //! | system calls, rings, records, attach and detach | [`perf`] |
-//! | chunks kept until the events are off | [`spool`] |
+//! | perf.data, as tp-perf and perf write it | [`perf::data`] |
+//! | chunks kept until the events are off, and their file | [`spool`] |
+//! | where a replay's bytes come from, and their decoders | [`source`], [`blocks`] |
 //! | time order, lateness | [`merge`] |
 //! | bytes to events, the one road | [`stream`] |
 //! | counted = recorded + lost | [`books`] |
+//! | from a source to log, books and summary | [`results`] |
 //! | the files that a capture leaves | [`recording`] |
 //! | the capture itself: when it stops, what it does then | [`capture`] |
+//! | a source again | [`replay`] |
 //! | what this machine allows | [`doctor`] |
 
 pub mod app;

@@ -21,7 +21,8 @@ const FIELDS: [&str; 4] = ["timestamp", "tpid", "gid", "tracepoint name"];
 /// Decodes rows. A log tells neither CPUs nor losses; what it tells in any order is put into time order.
 pub struct LogCsv {
     reader: csv::Reader<Tail<Box<dyn Read>>>,
-    tail: Rc<Cell<Option<u8>>>,
+    /// Whether the file has ended, and not with the end of a row.
+    torn: Rc<Cell<bool>>,
     row: ByteRecord,
     table: Table,
     /// For each tpid, how many rows, and whether they are wanted; none until its first row.
@@ -32,17 +33,19 @@ pub struct LogCsv {
     count_only: bool,
 }
 
-/// Notes the last byte that went by.
+/// Notes whether what went by ended with the end of a row.
 struct Tail<R> {
     reader: R,
-    last: Rc<Cell<Option<u8>>>,
+    last: u8,
+    torn: Rc<Cell<bool>>,
 }
 
 impl<R: Read> Read for Tail<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
-        if let Some(last) = buffer[..read].last() {
-            self.last.set(Some(*last));
+        match buffer[..read].last() {
+            Some(last) => self.last = *last,
+            None => self.torn.set(!matches!(self.last, b'\n' | b'\r')),
         }
         Ok(read)
     }
@@ -52,8 +55,8 @@ impl LogCsv {
     /// Reads a log from its first byte. `table` is what is known about the kernel's tracepoints; those that it lacks are
     /// taken from the rows. `length` is that of the log in bytes, if known.
     pub fn open(reader: Box<dyn Read>, table: Table, length: Option<u64>) -> Result<Self, Error> {
-        let tail = Rc::new(Cell::new(None));
-        let reader = Tail { reader, last: Rc::clone(&tail) };
+        let torn = Rc::new(Cell::new(false));
+        let reader = Tail { reader, last: b'\n', torn: Rc::clone(&torn) };
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(256 << 10).from_reader(reader);
         let header = reader.byte_headers().map_err(|error| Error::Read(io_error(error)))?;
         let missing: Vec<_> =
@@ -66,7 +69,7 @@ impl LogCsv {
         }
         Ok(LogCsv {
             reader,
-            tail,
+            torn,
             row: ByteRecord::new(),
             table,
             tracepoints: Vec::new(),
@@ -137,8 +140,8 @@ impl Decode for LogCsv {
             if !self.reader.read_byte_record(&mut self.row).map_err(io_error)? {
                 return Ok(false);
             }
-            let at_end = self.reader.is_done();
-            if at_end && !matches!(self.tail.get(), Some(b'\n' | b'\r')) {
+            // Of a row that nothing ends only the end of the file can be its end.
+            if self.torn.get() {
                 return Err(self.bad("the file ends within this row, which is left out"));
             }
             if let Some(event) = self.event()?

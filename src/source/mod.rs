@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// A small recording that is built in, of a Linux kernel being compiled: what tp-perf shows where nothing can be traced.
-const EXAMPLE: &[u8] = include_bytes!("example.perf.zst");
+const EXAMPLE: &[u8] = include_bytes!("../../fixtures/make.perf.zst");
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
@@ -166,7 +166,11 @@ pub fn open(place: &Place) -> Result<Source, Error> {
 
 fn open_path(path: &Path) -> Result<Source, Error> {
     if !std::fs::metadata(path)?.is_dir() {
-        return open_file(File::open(path)?, Table::default());
+        // A log within its recording has the table beside it.
+        let beside = path.with_file_name(recording::TRACEPOINTS);
+        let is_log = path.file_name().is_some_and(|name| name == recording::LOG);
+        let table = if is_log && beside.exists() { recording::read_tracepoints(&beside) } else { Ok(Table::default()) };
+        return open_file(File::open(path)?, table.map_err(Error::Table)?);
     }
     match File::open(path.join(recording::EVENTS)) {
         Ok(file) => open_file(file, Table::default()),

@@ -5,15 +5,17 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// A file that grows by whole writes: one that fails leaves it as it was.
+/// What a full disk must have left for the other files of the recording, in bytes.
+const SPARED: u64 = 64 << 10;
+
+/// A file that grows. A write that fails is its last: what of it fits stays, but for a little that other files need.
 pub(super) struct SpoolFile {
     file: File,
     length: u64,
     /// Compresses all but the first write, which is the head.
     compressor: Option<Compressor>,
     compressed: Vec<u8>,
-    /// A compressed stream that missed a write cannot go on.
-    broken: bool,
+    failed: Option<io::ErrorKind>,
 }
 
 impl SpoolFile {
@@ -21,20 +23,20 @@ impl SpoolFile {
     /// through the cache costs several times as much, and wakes more of the kernel.
     pub fn new(file: File, compress: bool) -> io::Result<Self> {
         let compressor = if compress { Some(Compressor::new()?) } else { None };
-        let mut file = SpoolFile { file, length: 0, compressor, compressed: Vec::new(), broken: false };
+        let mut file = SpoolFile { file, length: 0, compressor, compressed: Vec::new(), failed: None };
         file.set_direct(!compress);
         Ok(file)
     }
 
-    /// How long it is in bytes.
+    /// How long it is in bytes, up to the end of the last write that did not fail.
     pub fn length(&self) -> u64 {
         self.length
     }
 
     /// Appends the two pieces.
     pub fn write(&mut self, pieces: [&[u8]; 2]) -> io::Result<()> {
-        if self.broken {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "an earlier part of it could not be written"));
+        if let Some(kind) = self.failed {
+            return Err(kind.into());
         }
         let result = match &mut self.compressor {
             Some(compressor) if self.length > 0 => {
@@ -51,9 +53,9 @@ impl SpoolFile {
         match result {
             Ok(bytes) => self.length += bytes as u64,
             Err(error) => {
-                self.broken = self.compressor.is_some();
-                self.file.set_len(self.length)?;
-                self.file.seek(SeekFrom::Start(self.length))?;
+                self.failed = Some(error.kind());
+                let fitted = self.file.metadata()?.len();
+                self.file.set_len(fitted.saturating_sub(SPARED).max(self.length))?;
                 return Err(error);
             }
         }

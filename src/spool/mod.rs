@@ -22,9 +22,16 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// Bytes that go to the file at once. Files written directly want multiples of a page at multiples of a page.
 const BLOCK: usize = 4 << 20;
+
+/// Direct writes are of multiples of this.
+const PAGE: u64 = 4096;
+
+/// What streams is on the disk after this time at the latest, but for less than a page.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 /// Bytes given to a decoder at once.
 const GIVEN: usize = 1 << 20;
@@ -78,6 +85,7 @@ pub struct Spool {
     ends: VecDeque<u64>,
     make_file: MakeFile,
     file: Option<SpoolFile>,
+    last_write: Instant,
     counter: SampleCounter,
 }
 
@@ -102,6 +110,7 @@ impl Spool {
             ends: VecDeque::from([head.len() as u64]),
             make_file: Box::new(make_file),
             file: None,
+            last_write: Instant::now(),
             counter: SampleCounter::default(),
         };
         Filling(&mut spool).fill(head)?;
@@ -155,7 +164,10 @@ impl Spool {
         }
         if self.streams || self.file.is_some() {
             let pace = self.in_file + PACE;
-            while self.in_file < pace && self.next_cut().is_some() {
+            while self.in_file < pace && self.waiting() >= BLOCK as u64 {
+                self.write_oldest()?;
+            }
+            if self.last_write.elapsed() >= AT_LEAST_EVERY && self.waiting() >= PAGE {
                 self.write_oldest()?;
             }
         }
@@ -186,7 +198,7 @@ impl Spool {
     }
 
     fn write_all(&mut self) -> io::Result<()> {
-        while self.next_cut().is_some() {
+        while self.waiting() >= BLOCK as u64 {
             self.write_oldest()?;
         }
         self.file()?.end_direct();
@@ -224,19 +236,25 @@ impl Spool {
         }
     }
 
-    /// Up to which byte the next write goes, if there is enough for one.
-    fn next_cut(&self) -> Option<u64> {
-        match self.compress {
-            false => Some(self.in_file + BLOCK as u64).filter(|end| *end <= self.taken),
-            true => self.ends.front().copied(),
-        }
+    /// Bytes that are in memory only.
+    fn waiting(&self) -> u64 {
+        self.taken - self.in_file
     }
 
-    /// Moves the oldest bytes to the file. If that fails they stay in memory, and the file ends where it ended before.
+    /// Moves a block of the oldest bytes to the file, or all there are. If that fails they stay in memory.
     fn write_oldest(&mut self) -> io::Result<()> {
-        let cut = self.next_cut().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::OutOfMemory, "the spool has no room for a chunk of this size")
-        })?;
+        let most = self.taken.min(self.in_file + BLOCK as u64);
+        let cut = match self.compress {
+            false => most / PAGE * PAGE,
+            // At least one, however long it is.
+            true => {
+                let whole = self.ends.iter().copied().take_while(|end| *end <= most).last();
+                whole.or(self.ends.front().copied()).unwrap_or(self.in_file)
+            }
+        };
+        if cut <= self.in_file {
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the spool has no room for a chunk of this size"));
+        }
         self.write_up_to(cut)
     }
 
@@ -247,6 +265,7 @@ impl Spool {
         let file = self.file.as_mut().expect("it was made above");
         file.write([&self.arena[first], &self.arena[second]])?;
         self.in_file = end;
+        self.last_write = Instant::now();
         while self.ends.front().is_some_and(|first| *first <= end) {
             self.ends.pop_front();
         }

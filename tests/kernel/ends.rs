@@ -56,7 +56,7 @@ fn killed() {
     assert!(named.is_empty(), "no file has its name: {named:?}; hidden {hidden:?}");
     let output = rig.command(&["-q", "-t", RENAME, "-n", "1", "--", "true"]).output().unwrap();
     assert!(output.status.success(), "what a killed capture left is no hindrance: {}", shown(&output));
-    assert_eq!(std::fs::read_dir(rig.path("rec")).unwrap().count(), 4);
+    assert_eq!(std::fs::read_dir(rig.path("rec")).unwrap().count(), 5);
 }
 
 fn wait_detach() {

@@ -7,6 +7,7 @@ mod books;
 mod capture;
 mod ends;
 mod machine;
+mod replay;
 mod rig;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let tests = [books::TESTS, capture::TESTS, ends::TESTS, machine::TESTS].concat();
+    let tests = [books::TESTS, capture::TESTS, ends::TESTS, machine::TESTS, replay::TESTS].concat();
     libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect()).exit_code()
 }
 

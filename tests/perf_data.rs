@@ -1,0 +1,417 @@
+//! perf.data and log.csv, whole and broken in every way: what can be read is read, what cannot is said, and nothing panics,
+//! hangs or is left out silently.
+
+use proptest::prelude::*;
+use std::io::{self, Cursor, Write};
+use std::path::Path;
+use tp_perf::blocks::Blocks;
+use tp_perf::merge::Event;
+use tp_perf::perf::data::{Compressor, Features, Head, document, kind};
+use tp_perf::perf::record::{finished_round, push_lost, push_sample};
+use tp_perf::perf::{Clock, SampleIds, Slot};
+use tp_perf::source::{self, LogCsv, PerfData, Place, Source};
+use tp_perf::stream::{Decoded, EventStream};
+use tp_perf::tracefs::Table;
+
+/// Bytes in blocks of a size that no record fits.
+struct Bytes(Vec<u8>, usize, usize);
+
+impl Bytes {
+    fn new(bytes: &[u8], block: usize) -> Self {
+        Bytes(bytes.to_vec(), 0, block)
+    }
+}
+
+impl Blocks for Bytes {
+    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+        let start = self.1;
+        self.1 = self.0.len().min(start + self.2);
+        Ok((start < self.1).then(|| &self.0[start..self.1]))
+    }
+}
+
+#[derive(Debug)]
+struct Read {
+    events: Vec<Event>,
+    decoded: Decoded,
+    error: Option<String>,
+}
+
+fn drain(mut stream: EventStream) -> Read {
+    let mut events = Vec::new();
+    let error = loop {
+        match stream.next_batch() {
+            Ok(Some(batch)) => events.extend_from_slice(batch),
+            Ok(None) => break None,
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    assert!(events.is_sorted_by_key(|event: &Event| (event.time, event.cpu)));
+    let decoded = stream.decoded();
+    let late: u64 = decoded.per_cpu.iter().map(|cpu| cpu.late).sum();
+    let samples: u64 = decoded.samples.iter().map(|(_, samples)| samples).sum();
+    assert_eq!(samples, events.len() as u64 + late, "what was decoded came out, or is counted late");
+    // Every event is of the table.
+    events.iter().for_each(|event| assert!(stream.table().find(event.tpid).is_some()));
+    Read { events, decoded, error }
+}
+
+/// Reads a file in the form of a pipe, in small blocks; an error at opening is one like any other.
+fn read(bytes: &[u8], block: usize) -> Read {
+    match PerfData::piped(Bytes::new(bytes, block)) {
+        Ok(perf) => drain(EventStream::new(perf)),
+        Err(error) => Read { events: Vec::new(), decoded: Decoded::default(), error: Some(error.to_string()) },
+    }
+}
+
+/// Reads any file by its name.
+fn open(bytes: &[u8]) -> Result<Read, String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    match source::open(&Place::Path(file.path().to_owned())) {
+        Ok(Source { stream, problem, .. }) => {
+            let mut read = drain(stream);
+            read.error = read.error.or(problem);
+            Ok(read)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)).unwrap();
+    match name.ends_with(".zst") {
+        true => zstd::decode_all(bytes.as_slice()).unwrap(),
+        false => bytes,
+    }
+}
+
+fn table() -> Table {
+    let names = [("irq", "softirq_entry", 77), ("sched", "sched_switch", 300), ("sched", "sched_waking", 301)];
+    Table::from_entries(names.map(|(group, name, id)| (group.to_owned(), name.to_owned(), id)).to_vec())
+}
+
+fn id(tpid: u32, cpu: u32) -> u64 {
+    u64::from(100 + tpid * 4 + cpu)
+}
+
+fn head() -> Vec<u8> {
+    let pairs = (1..=3).flat_map(|tpid| (0..4).map(move |cpu| (id(tpid, cpu), Slot { tpid, cpu })));
+    let (table, ids) = (table(), SampleIds::new(&pairs.collect::<Vec<_>>()));
+    let features = Features { hostname: Some("here".to_owned()), ..Default::default() };
+    Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: "{}" }
+        .encode()
+}
+
+fn round(events: impl IntoIterator<Item = (u64, u32, u32)>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    events.into_iter().for_each(|(time, tpid, cpu)| push_sample(&mut bytes, id(tpid, cpu), time));
+    bytes.extend(finished_round());
+    bytes
+}
+
+/// A small file with everything in it.
+fn whole() -> Vec<u8> {
+    let mut bytes = head();
+    bytes.extend(round((0..50).map(|n| (1_000 + n * 10, n as u32 % 3 + 1, n as u32 % 4))));
+    push_lost(&mut bytes, id(1, 2), 5, 1_200);
+    bytes.extend(round((50..100).map(|n| (1_000 + n * 10, n as u32 % 3 + 1, n as u32 % 4))));
+    bytes.extend(document("{}"));
+    bytes
+}
+
+fn record(kind: u32, body: &[u8]) -> Vec<u8> {
+    let size = (8 + body.len()) as u16;
+    [&kind.to_ne_bytes()[..], &0u16.to_ne_bytes(), &size.to_ne_bytes(), body].concat()
+}
+
+#[test]
+fn a_whole_file_reads_whole_in_blocks_of_any_size() {
+    let bytes = whole();
+    for block in [1, 7, 24, 1001, 1 << 20] {
+        let Read { events, decoded, error } = read(&bytes, block);
+        assert_eq!((events.len(), error), (100, None), "blocks of {block}");
+        assert_eq!(decoded.per_cpu.iter().find(|cpu| cpu.cpu == 2).unwrap().lost, 5);
+        assert!(events.iter().zip(0..).all(|(event, n)| event.time == 1_000 + n * 10 && event.cpu == n as u32 % 4));
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_gives_what_is_before_the_cut_and_says_so() {
+    let bytes = whole();
+    let start = head().len();
+    let mut boundaries = 0;
+    for length in 0..bytes.len() {
+        let Read { events, error, .. } = read(&bytes[..length], 1001);
+        if length < start {
+            assert!(events.is_empty());
+        } else {
+            let samples = ((length - start) / 24).min(100) as i64;
+            assert!((samples - events.len() as i64).abs() <= 3, "{length} bytes gave {} events", events.len());
+            match error {
+                Some(error) => assert!(error.contains("ends within the record at byte"), "{length}: {error}"),
+                None => boundaries += 1,
+            }
+        }
+    }
+    assert_eq!(boundaries, 100 + 2 + 1 + 1, "only before a record is a file not torn");
+}
+
+#[test]
+fn flipped_bits_never_panic_and_nothing_comes_out_of_order() {
+    for (name, bytes) in [("whole", whole()), ("perf-pipe", fixture("perf-pipe.data"))] {
+        let mut changed = 0;
+        let before = read(&bytes, 4096);
+        // Every byte of the small one, and of the other enough to meet each kind of record.
+        let step = (bytes.len() / 3_000).max(1);
+        for place in (0..bytes.len()).step_by(step) {
+            for bit in [0, 3, 7] {
+                let mut flipped = bytes.clone();
+                flipped[place] ^= 1 << bit;
+                let after = read(&flipped, 4096);
+                changed += u32::from(after.error.is_some() || after.events != before.events);
+            }
+        }
+        assert!(changed > 100, "{name}: {changed} flips changed something");
+    }
+}
+
+#[test]
+fn files_of_stock_perf_may_be_cut_or_flipped_anywhere() {
+    for name in ["perf-file.data", "perf-z.data"] {
+        let bytes = fixture(name);
+        assert!(open(&bytes).unwrap().error.is_none());
+        for length in (0..bytes.len()).step_by(bytes.len() / 200) {
+            match open(&bytes[..length]) {
+                Ok(read) => assert!(read.error.is_some(), "{name} cut at {length} is said to be whole"),
+                Err(error) => assert!(!error.is_empty()),
+            }
+        }
+        for place in (0..bytes.len()).step_by(bytes.len() / 400).chain(0..104) {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 0x40;
+            let _ = open(&flipped);
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let head = head();
+    let with = |bytes: &[u8]| [&head, bytes].concat();
+    let mut swapped = whole();
+    swapped[..8].reverse();
+    let mut short_sample = whole();
+    let at = head.len() + 24;
+    short_sample[at + 6] = 16;
+    let no_attributes = [&whole()[..16], &round([(1, 1, 1)])].concat();
+    let late_attribute = with(&[round([(1, 1, 1)]), head[16..].to_vec()].concat());
+    let cases: [(&str, Vec<u8>, &str); 12] = [
+        ("nothing", Vec::new(), "does not begin with PERFILE2"),
+        ("another magic", [b"PERFFILE", &whole()[8..]].concat(), "does not begin with PERFILE2"),
+        ("the other byte order", swapped, "machine of the other byte order"),
+        ("a header of another size", [&whole()[..8], &[17, 0, 0, 0, 0, 0, 0, 0], &whole()[16..]].concat(), "byte 8"),
+        (
+            "a record of size 0",
+            with(&[0; 32]),
+            &format!("the record at byte {} is damaged: type 0, size 0", head.len()),
+        ),
+        (
+            "a record past the end",
+            with(&record(9, &[0; 16])[..20]),
+            &format!("ends within the record at byte {}", head.len()),
+        ),
+        ("a sample without its time", short_sample, &format!("the record at byte {at} is damaged: type 9, size 16")),
+        ("ids without attributes", no_attributes, "there is no attribute before the first event"),
+        ("an attribute behind events", late_attribute, "stands behind the first of them"),
+        (
+            "a torn attribute",
+            [&whole()[..16], &record(kind::HEADER_ATTR, &[1; 20])].concat(),
+            "byte 16: an attribute that is not all there",
+        ),
+        (
+            "a torn index",
+            [&whole()[..16], &record(kind::ID_INDEX, &9u64.to_ne_bytes())].concat(),
+            "byte 16: an index of ids",
+        ),
+        (
+            "noise for a zstd stream",
+            with(&record(kind::COMPRESSED, &[0xA5; 64])),
+            &format!("the COMPRESSED record at byte {}", head.len()),
+        ),
+    ];
+    for (name, bytes, said) in cases {
+        let error = read(&bytes, 1001).error.unwrap_or_else(|| panic!("{name}: no error"));
+        assert!(error.contains(said), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_said_to_be_none() {
+    for (bytes, said) in [
+        (&b""[..], "it is empty"),
+        (b"hello, world", "neither perf.data nor a log.csv (it begins with \"hello, world\")"),
+        (b"PERFILE2", "its header"),
+        (b"2ELIFREP\0\0\0\0\0\0\0\x10", "other byte order"),
+    ] {
+        let error = open(bytes).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn samples_of_ids_that_nothing_stands_for_are_counted_and_a_million_of_them_are_no_burden() {
+    let mut bytes = head();
+    (0..1_000_000u64).for_each(|n| push_sample(&mut bytes, n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1 << 63, n));
+    push_sample(&mut bytes, id(1, 1), 5);
+    let Read { events, decoded, error } = read(&bytes, 1 << 20);
+    assert_eq!((events.len(), decoded.unknown, error), (1, 1_000_000, None));
+}
+
+#[test]
+fn a_million_ids_that_stand_for_something_are_found() {
+    let mut bytes = whole()[..16].to_vec();
+    let attr = {
+        // The first attribute of the head, without its ids.
+        let head = head();
+        let mut rest = &head[16..];
+        while rest[..4] != kind::HEADER_ATTR.to_ne_bytes() {
+            rest = &rest[usize::from(u16::from_ne_bytes([rest[6], rest[7]]))..];
+        }
+        rest[8..8 + 128].to_vec()
+    };
+    let spread = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    for chunk in 0..200u64 {
+        let ids: Vec<u8> = (0..5_000).flat_map(|n| spread(chunk * 5_000 + n).to_ne_bytes()).collect();
+        bytes.extend(record(kind::HEADER_ATTR, &[attr.clone(), ids].concat()));
+    }
+    (0..1_000u64).for_each(|n| push_sample(&mut bytes, spread(n * 1_000), n));
+    let Read { events, decoded, error } = read(&bytes, 1 << 20);
+    assert_eq!((events.len(), decoded.unknown, error), (1_000, 0, None));
+}
+
+#[test]
+fn a_small_file_that_unfolds_to_much_takes_time_and_no_memory() {
+    // 240 MB of the same sample in a few kilobytes. Rounds end, as they do in what perf writes.
+    let same: Vec<u8> = round((0..10_000).map(|_| (5, 1, 1)));
+    let mut bytes = head();
+    let mut compressor = Compressor::new().unwrap();
+    (0..1_000).for_each(|_| compressor.push(&same, &mut bytes).unwrap());
+    assert!(bytes.len() < 1 << 20, "{} bytes", bytes.len());
+    let mut stream = EventStream::new(PerfData::piped(Bytes::new(&bytes, 4096)).unwrap());
+    let (mut events, mut largest) = (0, 0);
+    while let Some(batch) = stream.next_batch().unwrap() {
+        events += batch.len();
+        largest = largest.max(batch.len());
+    }
+    assert_eq!(events, 10_000_000);
+}
+
+#[test]
+fn time_that_goes_backwards_is_put_right_or_counted_late() {
+    let mut bytes = head();
+    bytes.extend(round((0..1_000).rev().map(|n| (1_000 + n, 1, 1))));
+    for n in 1..10 {
+        bytes.extend(round([(n * 1_000_000_000, 1, 1)]));
+    }
+    bytes.extend(round([(3, 1, 1)]));
+    let Read { events, decoded, error } = read(&bytes, 1001);
+    assert_eq!((events.len(), error), (1_009, None));
+    assert_eq!(decoded.per_cpu.iter().map(|cpu| cpu.late).sum::<u64>(), 1);
+}
+
+fn log(text: &str) -> Read {
+    match LogCsv::open(Box::new(Cursor::new(text.to_owned().into_bytes())), Table::default(), None) {
+        Ok(log) => drain(EventStream::new(log)),
+        Err(error) => Read { events: Vec::new(), decoded: Decoded::default(), error: Some(error.to_string()) },
+    }
+}
+
+const HEADER: &str = "timestamp,tpid,gid,tracepoint name\n";
+
+#[test]
+fn a_log_with_any_line_ends_is_read_and_put_into_order() {
+    let rows = format!("{HEADER}30,2,1,a\n10,1,1,\"b, c\"\n20,2,1,a\n");
+    for text in [rows.clone(), rows.replace('\n', "\r\n"), rows.replace('\n', "\r"), rows.replace("a\n", "a\n\n")] {
+        let Read { events, error, .. } = log(&text);
+        assert_eq!(error, None, "{text:?}");
+        let read: Vec<_> = events.iter().map(|event| (event.time, event.tpid)).collect();
+        assert_eq!(read, [(10, 1), (20, 2), (30, 2)], "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_log_is_named_with_its_line_and_what_came_before_is_kept() {
+    for (rows, kept, said) in [
+        ("1,1,1,a\n2,1,1", 1, "line 3: 3 fields, and not 4"),
+        ("1,1,1,a\n2,1,1,a", 1, "line 3: the file ends within this row"),
+        ("1,1,1,a\n2,1,1,a\n3,1,", 2, "line 4"),
+        ("1,1,1,a\nsoon,1,1,a\n", 1, "line 3: `soon` is not a number (timestamp)"),
+        ("-1,1,1,a\n", 0, "line 2: `-1` is not a number"),
+        ("1,1,1,a\n2,one,1,a\n", 1, "line 3: `one` is not a number (tpid)"),
+        ("99999999999999999999,1,1,a\n", 0, "line 2: `99999999999999999999` is not a number"),
+        ("1,4000000000,1,a\n", 0, "line 2: 4000000000 is no tpid"),
+        ("1,0,1,a\n", 0, "line 2: 0 is no tpid"),
+        ("1,1,99999999,a\n", 0, "line 2: 99999999 is no gid"),
+        ("1,1,1,a\n2,1,1,b\n", 1, "line 3: tpid 1 was gid1:a"),
+        ("1,1,1,a,5\n", 0, "line 2: 5 fields, and not 4"),
+        ("\"1,1,1,a\n2,1,1,a\n", 0, "line 2: 1 fields, and not 4"),
+    ] {
+        let Read { events, error, .. } = log(&format!("{HEADER}{rows}"));
+        let error = error.unwrap_or_else(|| panic!("{rows:?} is no error"));
+        assert!(error.contains(said), "{rows:?}: {error}");
+        assert_eq!(events.len(), kept, "{rows:?}");
+    }
+    for (header, said) in [
+        ("timestamp,tpid,tracepoint name\n", "lacks `gid`"),
+        ("timestamp\n", "lacks `tpid`, `gid`, `tracepoint name`"),
+        ("tpid,timestamp,gid,tracepoint name\n", "in this order"),
+    ] {
+        let error = log(header).error.unwrap();
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(log(HEADER).error, None, "a log without rows is one");
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_reads_back_plain_and_compressed(
+        events in proptest::collection::vec((0u64..1_000_000, 1u32..=3, 0u32..4), 0..500),
+        rounds in 1usize..20,
+        block in 1usize..5_000,
+    ) {
+        let mut expected: Vec<_> = events.clone();
+        // Within the allowance for lateness nothing is late, whatever the order of arrival.
+        expected.sort_by_key(|(time, _, cpu)| (*time, *cpu));
+        let chunks: Vec<_> = events.chunks(events.len().div_ceil(rounds).max(1)).map(|chunk| round(chunk.iter().copied())).collect();
+        let mut compressor = Compressor::new().unwrap();
+        let mut compressed = head();
+        chunks.iter().for_each(|chunk| compressor.push(chunk, &mut compressed).unwrap());
+        for bytes in [[head(), chunks.concat()].concat(), compressed] {
+            let Read { events, error, .. } = read(&bytes, block);
+            prop_assert_eq!(error, None);
+            let read: Vec<_> = events.iter().map(|event| (event.time, event.tpid, event.cpu)).collect();
+            prop_assert_eq!(&read, &expected);
+        }
+    }
+
+    #[test]
+    fn any_bytes_behind_a_head_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), block in 1usize..3_000) {
+        read(&[head(), bytes].concat(), block);
+    }
+
+    #[test]
+    fn any_records_behind_a_head_are_read_or_refused(
+        records in proptest::collection::vec((0u32..90, proptest::collection::vec(any::<u8>(), 0..80)), 0..40),
+        block in 1usize..3_000,
+    ) {
+        let bytes: Vec<_> = records.iter().map(|(kind, body)| record(*kind, body)).collect();
+        read(&[head(), bytes.concat()].concat(), block);
+        read(&[head()[..16].to_vec(), bytes.concat()].concat(), block);
+    }
+
+    #[test]
+    fn any_text_is_a_log_or_is_refused(text in "[0-9,\"\r\na-c ]{0,300}") {
+        log(&format!("{HEADER}{text}"));
+    }
+}

@@ -1,0 +1,303 @@
+//! Replays by the program, of recordings made on a real kernel: the whole road from bytes to log, on any machine.
+
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+const CAPTURED: [(&str, &str); 5] = [
+    ("idle", "idle.perf.zst"),
+    ("make", "make.perf.zst"),
+    ("apache", "apache.perf.zst"),
+    ("overflow", "overflow.perf.zst"),
+    ("compressed", "compressed.perf"),
+];
+
+const BY_PERF: [(&str, &str); 3] =
+    [("perf-file", "perf-file.data"), ("perf-pipe", "perf-pipe.data"), ("perf-z", "perf-z.data")];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+fn unpacked(name: &str) -> Vec<u8> {
+    zstd::decode_all(fs::File::open(fixture(name)).unwrap()).unwrap()
+}
+
+fn replay(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("replay").args(words).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A folder in which a replay has left its results in `rec`.
+struct Replayed {
+    folder: TempDir,
+    output: Output,
+}
+
+impl Replayed {
+    fn of(source: &Path, words: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rec = folder.path().join("rec");
+        let all = [&[source.to_str().unwrap(), "-o", rec.to_str().unwrap()], words].concat();
+        Replayed { output: replay(&all), folder }
+    }
+
+    fn well(source: &Path, words: &[&str]) -> Self {
+        let replayed = Self::of(source, words);
+        assert!(replayed.output.status.success(), "{words:?}: {}", text(&replayed.output.stderr));
+        replayed
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join("rec").join(name)).unwrap()
+    }
+
+    fn summary(&self) -> Value {
+        serde_json::from_str(&self.read("summary.json")).unwrap()
+    }
+
+    /// (time, tpid, name) of every row.
+    fn rows(&self) -> Vec<(u64, u32, String)> {
+        let log = self.read("log.csv");
+        let mut log = csv::Reader::from_reader(log.as_bytes());
+        log.deserialize::<(u64, u32, u32, String)>()
+            .map(Result::unwrap)
+            .map(|(time, tpid, _, name)| (time, tpid, name))
+            .collect()
+    }
+}
+
+/// The summary with the time of the replay itself taken out.
+fn timeless(summary: &str) -> Value {
+    let mut summary: Value = serde_json::from_str(summary).unwrap();
+    summary["timing_ns"]["drain"] = 0.into();
+    summary
+}
+
+#[test]
+fn every_fixture_replays_to_its_stored_results() {
+    for (name, file) in CAPTURED.into_iter().chain(BY_PERF) {
+        let replayed = Replayed::well(&fixture(file), &[]);
+        assert!(replayed.read("log.csv").into_bytes() == unpacked(&format!("{name}.log.csv.zst")), "{name}: log.csv");
+        let stored = fs::read_to_string(fixture(&format!("{name}.summary.json"))).unwrap();
+        assert_eq!(timeless(&replayed.read("summary.json")), timeless(&stored), "{name}");
+    }
+}
+
+#[test]
+fn every_fixture_holds_what_stock_perf_listed_of_it() {
+    for (name, file) in CAPTURED.into_iter().chain(BY_PERF) {
+        // The log of a capture with --events is shorter than its recording; all of it is asked for here.
+        let replayed = Replayed::well(&fixture(file), &["-n", "1000000"]);
+        let names: std::collections::HashMap<u32, String> =
+            csv::Reader::from_reader(replayed.read("tracepoints.csv").as_bytes())
+                .records()
+                .map(Result::unwrap)
+                .map(|row| (row[0].parse().unwrap(), format!("{}:{}", &row[3], &row[2])))
+                .collect();
+        let mut logged: Vec<_> =
+            replayed.rows().into_iter().map(|(time, tpid, _)| (time, names[&tpid].clone())).collect();
+        let mut listed: Vec<(u64, String)> = text(&unpacked(&format!("{name}.script.zst")))
+            .lines()
+            .map(|line| {
+                let mut words = line.split_whitespace().map(|word| word.trim_end_matches(':'));
+                (words.next().unwrap().replace('.', "").parse().unwrap(), words.next().unwrap().to_owned())
+            })
+            .collect();
+        assert!(!listed.is_empty());
+        // What has the same time perf and tp-perf order in ways of their own.
+        logged.sort();
+        listed.sort();
+        assert!(logged == listed, "{name}: {} logged, {} listed by perf", logged.len(), listed.len());
+    }
+}
+
+#[test]
+fn a_storm_that_overflowed_its_rings_has_real_losses_and_balanced_books() {
+    let replayed = Replayed::well(&fixture("overflow.perf.zst"), &[]);
+    let events = &replayed.summary()["events"];
+    let number = |field: &str| events[field].as_i64().unwrap();
+    assert!(number("lost") > 1_000, "{events}");
+    assert_eq!(number("recorded") + number("lost") + number("residual"), number("counted"));
+    assert!(text(&replayed.output.stdout).contains("the rings were full"), "{}", text(&replayed.output.stdout));
+}
+
+#[test]
+fn standard_input_replays_as_the_file_does() {
+    for file in ["make.perf.zst", "compressed.perf", "perf-pipe.data", "perf-file.data"] {
+        let rows = |stdin: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+            let output = command.args(["replay", "-", "-o", "-", "-q"]).stdin(stdin).output().unwrap();
+            (output.status.code(), output.stdout, text(&output.stderr))
+        };
+        let expected = Replayed::well(&fixture(file), &[]).read("log.csv").into_bytes();
+        let (code, redirected, error) = rows(fs::File::open(fixture(file)).unwrap().into());
+        assert!(code == Some(0) && redirected == expected, "{file}: {error}");
+        let mut cat = Command::new("cat").arg(fixture(file)).stdout(Stdio::piped()).spawn().unwrap();
+        let (code, piped, error) = rows(cat.stdout.take().unwrap().into());
+        cat.wait().unwrap();
+        if file == "perf-file.data" {
+            assert!(code == Some(1) && error.contains("cannot be read from a pipe"), "{error}");
+        } else {
+            assert!(code == Some(0) && piped == expected, "{file}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_log_replays_to_itself() {
+    let first = Replayed::well(&fixture("make.perf.zst"), &[]);
+    let rec = first.folder.path().join("rec");
+    // In its recording, with the table beside it, and alone.
+    let again = Replayed::well(&rec, &[]);
+    assert!(first.read("log.csv") == again.read("log.csv"));
+    assert!(again.read("groups.csv") == first.read("groups.csv"));
+    let alone = first.folder.path().join("alone.csv");
+    fs::write(&alone, first.read("log.csv")).unwrap();
+    let again = Replayed::well(&alone, &[]);
+    assert!(first.read("log.csv") == again.read("log.csv"));
+    assert_eq!(again.summary()["events"]["counted"], Value::Null);
+    // Cut within its last row.
+    let log = first.read("log.csv");
+    fs::write(&alone, &log[..log.len() - 4]).unwrap();
+    let again = Replayed::of(&alone, &[]);
+    assert_eq!(again.output.status.code(), Some(1));
+    assert!(text(&again.output.stderr).contains("ends within this row"), "{}", text(&again.output.stderr));
+    assert!(again.rows().len() + 1 == first.rows().len() && log.starts_with(&again.read("log.csv")));
+}
+
+#[test]
+fn filters_and_ranges_take_what_they_say() {
+    let source = fixture("make.perf.zst");
+    let all = Replayed::well(&source, &["-n", "1000000"]);
+    let rows = all.rows();
+    let of = |words: &[&str]| Replayed::well(&source, words);
+
+    let first = of(&["-n", "100"]);
+    assert_eq!(first.rows(), rows[..100]);
+    assert_eq!(
+        first.summary()["events"]["recorded"],
+        all.summary()["events"]["recorded"],
+        "the books hold all there is"
+    );
+
+    let (from, to) = (rows[1_000].0, rows[3_000].0);
+    let range: Vec<_> = rows.iter().filter(|row| (from..to).contains(&row.0)).cloned().collect();
+    assert_eq!(of(&["--from", &from.to_string(), "--to", &to.to_string()]).rows(), range);
+    let since = |time: u64| format!("{}ns", time - rows[0].0);
+    assert_eq!(of(&["--from", &since(from), "--to", &since(to)]).rows(), range);
+    let summary = of(&["--from", &since(from)]).summary();
+    assert_eq!((&summary["restricted"]["from"], &summary["log_complete"]), (&from.into(), &true.into()));
+
+    let group = of(&["-t", "kmem:*", "-x", "mm_page_alloc"]);
+    let table = group.read("tracepoints.csv");
+    let captured = |row: &&(u64, u32, String)| {
+        let line = table.lines().find(|line| line.starts_with(&format!("{},", row.1))).unwrap();
+        line.contains(",kmem,") && row.2 != "mm_page_alloc"
+    };
+    let expected: Vec<_> = rows.iter().filter(captured).cloned().collect();
+    assert!(!expected.is_empty() && group.rows() == expected);
+    let summary = group.summary();
+    assert_eq!(summary["events"]["recorded"], expected.len());
+    let names: Vec<_> =
+        summary["per_tracepoint"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(names.iter().all(|name| name.starts_with("kmem:")) && !names.contains(&"kmem:mm_page_alloc"));
+    assert!(table.contains("excluded: by the replay's -t or -x"));
+
+    let (zero, one) = (of(&["--cpus", "0"]), of(&["--cpus", "1"]));
+    assert_eq!(zero.rows().len() + one.rows().len(), rows.len());
+    assert!(!zero.rows().is_empty() && !one.rows().is_empty());
+    assert_eq!(zero.summary()["cpus"], serde_json::json!([0]));
+}
+
+#[test]
+fn what_is_asked_for_in_vain_is_an_error_that_names_the_cure() {
+    let (make, perf) = (fixture("make.perf.zst"), fixture("perf-file.data"));
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.csv");
+    fs::write(&log, "timestamp,tpid,gid,tracepoint name\n5,1,1,a\n").unwrap();
+    let missing = folder.path().join("missing");
+    for (source, words, said) in [
+        (&make, &["-t", "shced:*"][..], "no tracepoint matches `shced:*`; the nearest are sched:*"),
+        (&make, &["--cpus", "7"], "has no CPU 7: it has 0-1"),
+        (&perf, &["-x", "no_such"], "no tracepoint matches `no_such`"),
+        (&log, &["--cpus", "0"], "does not tell the CPUs"),
+        (&log, &["-t", "b"], "no tracepoint matches `b`"),
+        (&missing, &[], "No such file or directory"),
+        (&folder.path().to_owned(), &["-t", "b"], "tracepoints.csv"),
+        (&PathBuf::from("/"), &[], "no recording"),
+    ] {
+        let replayed = Replayed::of(source, words);
+        let error = text(&replayed.output.stderr);
+        assert_eq!(replayed.output.status.code(), Some(1), "{words:?}: {error}");
+        assert!(error.contains(said), "{words:?}: {error}");
+        assert!(!replayed.folder.path().join("rec").exists(), "{words:?} left something");
+    }
+}
+
+#[test]
+fn a_recording_is_not_replaced_without_force() {
+    let first = Replayed::well(&fixture("idle.perf.zst"), &[]);
+    let rec = first.folder.path().join("rec");
+    let (source, rec) = (fixture("idle.perf.zst"), rec.to_str().unwrap().to_owned());
+    let again = |words: &[&str]| replay(&[&[source.to_str().unwrap(), "-o", &rec], words].concat());
+    let output = again(&[]);
+    assert!(output.status.code() == Some(1) && text(&output.stderr).contains("--force"), "{}", text(&output.stderr));
+    assert!(again(&["--force"]).status.success());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
+        .args(["replay", "-q", "-o", "-"])
+        .arg(fixture("make.perf.zst"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_built_in_example_shows_what_tp_perf_does() {
+    let output = replay(&["--example"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    assert!(shown.contains("top tracepoints") && shown.contains("stopped by --events"), "{shown}");
+}
+
+#[test]
+fn pace_changes_nothing_but_the_time() {
+    let fast = Replayed::well(&fixture("overflow.perf.zst"), &["-n", "500"]);
+    let paced = Replayed::well(&fixture("overflow.perf.zst"), &["-n", "500", "--speed", "10"]);
+    assert!(fast.read("log.csv") == paced.read("log.csv"));
+    assert_eq!(timeless(&fast.read("summary.json")), timeless(&paced.read("summary.json")));
+}
+
+#[test]
+fn a_recording_cut_short_says_what_is_missing_and_keeps_the_rest() {
+    let bytes = unpacked("idle.perf.zst");
+    let folder = tempfile::tempdir().unwrap();
+    let rec = folder.path().join("killed");
+    fs::create_dir(&rec).unwrap();
+    let mut file = fs::File::create(rec.join("events.perf")).unwrap();
+    // The counters and how it ended are the last of it.
+    file.write_all(&bytes[..bytes.len() * 3 / 5]).unwrap();
+    let whole = Replayed::well(&fixture("idle.perf.zst"), &["-n", "1000000"]).rows();
+    let cut = Replayed::of(&rec, &[]);
+    let error = text(&cut.output.stderr);
+    assert_eq!(cut.output.status.code(), Some(1));
+    assert!(error.contains("incomplete") || error.contains("ends within the record at byte"), "{error}");
+    let rows = cut.rows();
+    assert!(!rows.is_empty() && rows.len() < whole.len());
+    let summary = cut.summary();
+    assert_eq!((&summary["log_complete"], &summary["stop_reason"]), (&false.into(), &Value::Null));
+}
