@@ -87,7 +87,7 @@ pub fn write(
     let restricted = (!restriction.is_none() || asked_for(&about, &range)).then(|| restriction.clone());
     stream.restrict(restriction);
     let mut run = Run { range: &range, speed, log, asked, stops_at_once, first: None, last: 0, logged: 0, seen: 0 };
-    let End { complete, damage, of_log } = run.to_the_end(&mut stream, signals, progress);
+    let End { complete, damage, of_log } = run.through(&mut stream, signals, progress);
     progress.phase_ends();
     let (first, last, mut logged) = (run.first, run.last, run.logged);
     if let Some(mut log) = run.log {
@@ -169,7 +169,7 @@ struct End {
 
 impl Run<'_, '_> {
     /// Decoding goes on to the end even if the log ends before, because the books need it all.
-    fn to_the_end(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> End {
+    fn through(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> End {
         let mut end = End { complete: true, damage: None, of_log: None };
         let mut pace = self.speed.map(Pace::new);
         loop {
