@@ -10,7 +10,7 @@ use std::rc::Rc;
 use tp_perf::blocks::Blocks;
 use tp_perf::merge::Event;
 use tp_perf::perf::Clock;
-use tp_perf::perf::data::{Features, Head};
+use tp_perf::perf::data::{Compressor, Features, Head};
 use tp_perf::perf::record::{finished_round, push_sample};
 use tp_perf::perf::{SampleIds, Slot};
 use tp_perf::recording::{LogWriter, RecordingDir};
@@ -121,5 +121,24 @@ fn write_csv(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode_and_merge, write_csv);
+/// Ring bytes of a kernel at work, as `--compress` has them, over and over: 23,921 events of a build.
+fn compress(criterion: &mut Criterion) {
+    let file = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/make.perf.zst")).unwrap();
+    let events = zstd::decode_all(file).unwrap();
+    // Behind the head, which is a third of it.
+    let ring_bytes = &events[events.len() - 500_000..];
+    let mut group = criterion.benchmark_group("compress");
+    group.throughput(Throughput::Elements(ring_bytes.len() as u64 / 24)).sample_size(10);
+    group.bench_function("ring_bytes", |bencher| {
+        let mut compressor = Compressor::new().unwrap();
+        let mut out = Vec::new();
+        bencher.iter(|| {
+            out.clear();
+            compressor.push(black_box(ring_bytes), &mut out).unwrap();
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decode_and_merge, write_csv, compress);
 criterion_main!(benches);

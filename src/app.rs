@@ -55,9 +55,10 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
         Ok(outcome) => outcome,
         Err(error) => {
             let Some(running) = running else {
-                let hint = cannot_trace(&error);
-                let error = anyhow::Error::new(error);
-                return Err(if hint { error.context(WITHOUT_TRACING) } else { error });
+                return Err(match cannot_trace(&error) {
+                    true => anyhow::anyhow!("{error}\ntp-perf: {WITHOUT_TRACING}"),
+                    false => error.into(),
+                });
             };
             // COMMAND was promised a wait, and deserves it now too; but nobody should wait to hear of the failure.
             let _ = writeln!(anstream::stderr(), "tp-perf: {}", Visible(&error));
@@ -127,8 +128,8 @@ fn rewrite(written: &mut Written, directory: &RecordingDir) -> Result<(), record
 }
 
 /// What a newcomer can do where nothing can be traced.
-const WITHOUT_TRACING: &str = "nothing can be traced here (`tp-perf doctor` says more; `tp-perf replay --example` shows on \
-                               a built-in recording what tp-perf does)";
+const WITHOUT_TRACING: &str = "`tp-perf doctor` tells all that a capture needs; without any of it, `tp-perf replay --example` \
+                               shows on a recording that is built in what tp-perf does";
 
 /// Whether a capture failed because this machine, or this user's rights on it, allow none.
 fn cannot_trace(error: &capture::Error) -> bool {

@@ -276,10 +276,13 @@ fn print(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
     let bad = checks.iter().filter(|check| matches!(check.verdict, Verdict::Bad(_))).count();
     match bad {
         0 => writeln!(out, "\nA capture works here: `sudo tp-perf --events 100000`"),
-        1 => writeln!(out, "\nA capture does not work here until this is cured."),
-        _ => writeln!(out, "\nA capture does not work here until these {bad} are cured."),
+        1 => writeln!(out, "\nA capture does not work here until this is cured. {WITHOUT_CAPTURE}"),
+        _ => writeln!(out, "\nA capture does not work here until these {bad} are cured. {WITHOUT_CAPTURE}"),
     }
 }
+
+/// What a newcomer can do where nothing can be traced.
+const WITHOUT_CAPTURE: &str = "What it would show: `tp-perf replay --example`";
 
 /// (major, minor) of a kernel's release.
 fn version(release: &str) -> Option<(u32, u32)> {

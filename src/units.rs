@@ -62,6 +62,19 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
     }
 }
 
+/// A name from elsewhere, which may hold anything: on one line, its control characters shown and not obeyed.
+#[derive(Debug, Clone, Copy)]
+pub struct OneLine<'a>(pub &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_default()),
+            false => write!(f, "{c}"),
+        })
+    }
+}
+
 /// A number of things, in the singular for one.
 #[derive(Debug, Clone, Copy)]
 pub struct Count(pub u64, pub &'static str);
@@ -226,6 +239,7 @@ mod tests {
         assert_eq!(format!("{:>9}", Grouped(999)), "      999");
         assert_eq!(Signed(-1_234).to_string(), "−1,234");
         assert_eq!(Visible("a\x1b]0;b\x07").to_string(), "a\\u{1b}]0;b\\u{7}");
+        assert_eq!(OneLine("a\n\x1b[2Jb").to_string(), "a\\n\\u{1b}[2Jb");
         assert_eq!(Bytes(8 << 20).to_string(), "8 MiB");
         assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
         assert_eq!(Seconds(Duration::from_micros(1_234_567)).to_string(), "1.23 s");

@@ -1,15 +1,13 @@
 //! The arguments, and how they become requests.
 
+use super::replay::{ReplayArgs, ReplayRequest};
 use crate::capture::{self, CommandLine, StopRules};
 use crate::cpus::CpuList;
 use crate::perf::Clock;
 use crate::perf::sys::page_size;
-use crate::replay::{self, Output};
-use crate::results::Range;
-use crate::source::Place;
-use crate::stream::Restriction;
+
 use crate::tracefs::{Pattern, SelectionRequest};
-use crate::units::{Bytes, Moment, parse_duration, parse_events, parse_moment, parse_size, parse_speed};
+use crate::units::{Bytes, parse_duration, parse_events, parse_size};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -128,60 +126,6 @@ struct CaptureArgs {
     command: Vec<OsString>,
 }
 
-const REPLAY_EXAMPLES: &str = "\
-Examples:
-  tp-perf replay --example                a recording that is built in: what tp-perf shows
-  tp-perf replay idle                     a recording's summary
-  tp-perf replay idle -o again            its log and summary anew, the same byte for byte
-  tp-perf replay perf.data -o rec         what `perf record -a -e 'sched:*'` wrote
-  tp-perf replay idle -t 'irq:*' --from 1s --to 1500ms -o -
-                                          half a second of some of its events, to stdout
-  ssh host 'sudo perf record -a -e \"irq:*\" -o - sleep 1' | tp-perf replay -
-";
-
-/// The arguments of `tp-perf replay`.
-#[derive(Debug, Args)]
-#[command(after_help = REPLAY_EXAMPLES)]
-pub struct ReplayArgs {
-    /// A recording's directory or its events.perf (also compressed with zstd), a file that `perf record` wrote, a log.csv, or
-    /// `-` for standard input
-    #[arg(value_name = "SOURCE", required_unless_present = "example")]
-    source: Option<PathBuf>,
-    /// Replay a small recording of a kernel build that is built into tp-perf
-    #[arg(long, conflicts_with = "source")]
-    example: bool,
-    /// The directory to make for log.csv, tracepoints.csv, groups.csv and summary.json; `-` writes the log to stdout
-    #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
-    /// Replace a recording that is in DIR already; its events.perf stays
-    #[arg(long)]
-    force: bool,
-    /// The log is to have at most N events, the first ones in time order
-    #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
-    events: Option<u64>,
-    /// Only the tracepoints that match; repeatable
-    #[arg(short, long = "tracepoint", value_name = "PATTERN", value_parser = pattern)]
-    tracepoints: Vec<Pattern>,
-    /// Not the tracepoints that match; repeatable
-    #[arg(short = 'x', long, value_name = "PATTERN", value_parser = pattern)]
-    exclude: Vec<Pattern>,
-    /// Only these CPUs, as in `0-3,7`
-    #[arg(long, value_name = "LIST")]
-    cpus: Option<CpuList>,
-    /// The log is to begin here: so long after the first event, as in `500ms` or `2s`, or at a timestamp of log.csv
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
-    from: Option<Moment>,
-    /// The log is to end before this
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
-    to: Option<Moment>,
-    /// Keep to the pace of the recording: 1 as it was, 10 ten times as fast [default: as fast as can be]
-    #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
-    speed: Option<f64>,
-    /// Print nothing but errors
-    #[arg(short, long)]
-    quiet: bool,
-}
-
 /// The arguments of `tp-perf list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
@@ -244,15 +188,6 @@ pub struct CaptureRequest {
     pub quiet: bool,
     /// What was changed in what the user asked for.
     pub notes: Vec<String>,
-}
-
-/// A replay, and how it shows itself.
-#[derive(Debug)]
-pub struct ReplayRequest {
-    /// The replay.
-    pub options: replay::Options,
-    /// Print nothing but errors.
-    pub quiet: bool,
 }
 
 /// A list.
@@ -327,37 +262,6 @@ impl CaptureArgs {
     }
 }
 
-impl ReplayArgs {
-    fn request(self) -> Result<ReplayRequest, clap::Error> {
-        let is_dash = |path: &PathBuf| path.as_os_str() == "-";
-        let output = match self.output {
-            None => Output::Nothing,
-            Some(path) if is_dash(&path) => Output::Stdout,
-            Some(path) => Output::Directory(path),
-        };
-        if let (Some(from), Some(to)) = (self.from, self.to)
-            && std::mem::discriminant(&from) == std::mem::discriminant(&to)
-            && from.absolute(0) >= to.absolute(0)
-        {
-            return Err(usage("--from is not before --to: nothing would be left".to_owned()));
-        }
-        let place = match self.source {
-            None => Place::Example,
-            Some(path) if is_dash(&path) => Place::Stdin,
-            Some(path) => Place::Path(path),
-        };
-        let options = replay::Options {
-            place,
-            output,
-            force: self.force,
-            restriction: Restriction { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus },
-            range: Range { events: self.events, from: self.from, to: self.to },
-            speed: self.speed,
-        };
-        Ok(ReplayRequest { options, quiet: self.quiet })
-    }
-}
-
 impl SelectionArgs {
     fn request(self) -> SelectionRequest {
         SelectionRequest {
@@ -384,11 +288,11 @@ impl MachineArgs {
     }
 }
 
-fn usage(message: String) -> clap::Error {
+pub(super) fn usage(message: String) -> clap::Error {
     clap::Error::raw(ErrorKind::ValueValidation, message)
 }
 
-fn pattern(text: &str) -> Result<Pattern, crate::tracefs::Error> {
+pub(super) fn pattern(text: &str) -> Result<Pattern, crate::tracefs::Error> {
     Pattern::new(text)
 }
 
@@ -429,18 +333,6 @@ mod tests {
         assert!(request.notes[0].contains("5 MiB is rounded up to 8 MiB"), "{:?}", request.notes);
         assert_eq!(options.command.as_ref().unwrap().words(), ["sh", "-c", "true"]);
         assert!(options.compress && options.include_self && options.force && request.wait_detach && request.quiet);
-    }
-
-    #[test]
-    fn a_replay_takes_all_its_options() {
-        let words = "replay - -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99 --speed 2 -q";
-        let Request::Replay(request) = parse(&words.split_whitespace().collect::<Vec<_>>()).unwrap() else { panic!() };
-        let options = request.options;
-        assert_eq!((options.place, options.output, options.speed), (Place::Stdin, Output::Stdout, Some(2.0)));
-        let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99));
-        assert_eq!(options.range, Range { events: Some(7), from: Some(from), to: Some(to) });
-        assert_eq!(options.restriction.cpus.unwrap().as_slice(), [1]);
-        assert_eq!((options.restriction.only.len(), options.restriction.exclude.len()), (1, 1));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The command line: what can be typed, and the validated options that it turns into.
 
 mod args;
+mod replay;
 
-pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, ReplayRequest, Request};
+pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, Request};
+pub use replay::ReplayRequest;
 
 use clap::{CommandFactory, Parser};
 

@@ -86,6 +86,11 @@ pub enum Error {
         recording::LOG
     )]
     NoRecording,
+    /// What perf writes with several threads.
+    #[error(
+        "it is a directory of `perf record --threads`, whose parts cannot be put together here; record without --threads"
+    )]
+    PerfDirectory,
     /// Nothing is in it.
     #[error("it is empty")]
     Empty,
@@ -179,7 +184,10 @@ fn open_path(path: &Path) -> Result<Source, Error> {
                 let table = recording::read_tracepoints(&path.join(recording::TRACEPOINTS)).map_err(Error::Table)?;
                 open_file(file, table)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoRecording),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match path.join("data").is_file() {
+                true => Err(Error::PerfDirectory),
+                false => Err(Error::NoRecording),
+            },
             Err(error) => Err(error.into()),
         },
         Err(error) => Err(error.into()),

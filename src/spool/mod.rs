@@ -11,16 +11,18 @@
 //! Either way it is one stream: the head, the ring bytes as they came, and a FINISHED_ROUND after each round. In the file
 //! what comes behind the head may be compressed, round by round.
 
+mod blocks;
 mod file;
 
-use crate::blocks::Blocks;
+pub use blocks::SpoolBlocks;
+
 use crate::perf::Room;
 use crate::perf::record::{Damaged, SampleCounter, finished_round};
 use file::SpoolFile;
 use memmap2::{Advice, MmapMut};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -32,9 +34,6 @@ const PAGE: u64 = 4096;
 
 /// What streams is on the disk after this time at the latest, but for less than a page.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
-
-/// Bytes given to a decoder at once.
-const GIVEN: usize = 1 << 20;
 
 /// So much goes to the file at the end of a round at the most, while there is room in memory: a capture that has just
 /// outgrown its memory must not stop to write all of it.
@@ -194,7 +193,7 @@ impl Spool {
             _ => None,
         };
         let (next, end) = (oldest, self.taken);
-        Ok((SpoolBlocks { file, left_in_file: in_file, arena: self.arena, next, end, block: Vec::new() }, result))
+        Ok((SpoolBlocks::new(file, in_file, self.arena, next..end), result))
     }
 
     fn write_all(&mut self) -> io::Result<()> {
@@ -296,42 +295,12 @@ impl Room for Filling<'_> {
     }
 }
 
-/// What a spool took, from the start: first what had left memory, from the file.
-pub struct SpoolBlocks {
-    file: Option<File>,
-    left_in_file: u64,
-    arena: MmapMut,
-    /// The next byte in the arena, and the one behind the last.
-    next: u64,
-    end: u64,
-    block: Vec<u8>,
-}
-
-impl Blocks for SpoolBlocks {
-    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
-        if let Some(file) = &mut self.file
-            && self.left_in_file > 0
-        {
-            let wanted = GIVEN.min(self.left_in_file as usize);
-            self.block.resize(wanted, 0);
-            file.read_exact(&mut self.block)?;
-            self.left_in_file -= wanted as u64;
-            return Ok(Some(&self.block));
-        }
-        if self.next == self.end {
-            return Ok(None);
-        }
-        let place = place(self.arena.len(), self.next, self.end.min(self.next + GIVEN as u64));
-        self.next += place.len() as u64;
-        Ok(Some(&self.arena[place]))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocks::Blocks;
     use crate::perf::record::push_sample;
-    use std::io::{Seek, SeekFrom};
+    use std::io::{Read, Seek, SeekFrom};
 
     const CHUNK: usize = 50_000 * 24;
     const HEAD: [u8; 640] = [7; 640];

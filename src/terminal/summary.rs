@@ -1,7 +1,7 @@
 //! The short summary of a capture.
 
 use crate::recording::{EventsSummary, ResidualSummary, Summary, TracepointSummary};
-use crate::units::{Count, Grouped, Seconds, Signed, Visible};
+use crate::units::{Count, Grouped, OneLine, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -63,7 +63,7 @@ fn print_top(out: &mut dyn Write, what: &str, top: Vec<(&str, u64)>, total: u64)
     let bold = Style::new().bold();
     writeln!(out, "{bold}{:>12} {:>7}  top {what}s{bold:#}", "events", "share")?;
     for (name, events) in top {
-        writeln!(out, "{:>12} {:>5.1} %  {name}", Grouped(events), 100.0 * events as f64 / total as f64)?;
+        writeln!(out, "{:>12} {:>5.1} %  {}", Grouped(events), 100.0 * events as f64 / total as f64, OneLine(name))?;
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
                 writeln!(out, "          reported them lost: they are in the counts, not in log.csv. Most are")?;
             }
             for ResidualSummary { residual, name, cpu, .. } in summary.residuals.iter().take(3) {
-                writeln!(out, "          {:>12}  {name} on CPU {cpu}", Signed(*residual))?;
+                writeln!(out, "          {:>12}  {} on CPU {cpu}", Signed(*residual), OneLine(name))?;
             }
             if summary.residuals.len() > 3 {
                 writeln!(out, "          summary.json lists all (`residuals`).")?;
@@ -150,7 +150,7 @@ fn stopped_by(summary: &Summary) -> Option<String> {
         "terminate" => "SIGTERM".to_owned(),
         "disk-full" => "a full disk".to_owned(),
         "error" => "an error".to_owned(),
-        other => other.to_owned(),
+        other => OneLine(other).to_string(),
     })
 }
 

@@ -57,7 +57,7 @@ fn no_rights() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("run with sudo"), "{error}");
+    assert!(error.contains("run with sudo") && error.contains("tp-perf replay --example"), "{error}");
     assert!(!std::path::Path::new("/tmp/tp-perf-test-no-rights").exists(), "nothing is left");
 }
 

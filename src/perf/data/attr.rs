@@ -19,6 +19,7 @@ const STREAM_ID: u64 = abi::PERF_SAMPLE_STREAM_ID as u64;
 const CPU: u64 = abi::PERF_SAMPLE_CPU as u64;
 const PERIOD: u64 = abi::PERF_SAMPLE_PERIOD as u64;
 
+const FREQ: u64 = 1 << 10;
 const SAMPLE_ID_ALL: u64 = 1 << 18;
 const WATERMARK: u64 = 1 << 14;
 const USE_CLOCKID: u64 = 1 << 25;
@@ -30,6 +31,8 @@ pub struct Attr {
     pub kind: u32,
     /// For tracepoints the tracefs id.
     pub config: u64,
+    /// A sample for each so many hits, or with [`samples_some`](Self::samples_some) a frequency.
+    period: u64,
     /// `PERF_SAMPLE_…`.
     pub sample_type: u64,
     /// `PERF_FORMAT_…`.
@@ -45,6 +48,7 @@ impl Attr {
         Attr {
             kind: abi::PERF_TYPE_TRACEPOINT,
             config: tracefs_id,
+            period: 1,
             sample_type: IDENTIFIER | TIME | if weighted { PERIOD } else { 0 },
             read_format: if lost_known { read_format::LOST } else { 0 },
             flags: SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID,
@@ -69,6 +73,7 @@ impl Attr {
         let attr = Attr {
             kind: NativeEndian::read_u32(bytes),
             config: word(8),
+            period: word(16),
             sample_type: word(24),
             read_format: word(32),
             flags: word(40),
@@ -83,7 +88,7 @@ impl Attr {
         NativeEndian::write_u32(&mut bytes, self.kind);
         NativeEndian::write_u32(&mut bytes[4..], SIZE as u32);
         for (offset, word) in
-            [(8, self.config), (16, 1), (24, self.sample_type), (32, self.read_format), (40, self.flags)]
+            [(8, self.config), (16, self.period), (24, self.sample_type), (32, self.read_format), (40, self.flags)]
         {
             NativeEndian::write_u64(&mut bytes[offset..], word);
         }
@@ -94,6 +99,11 @@ impl Attr {
     /// Whether it counts the hits of a tracepoint.
     pub fn is_tracepoint(&self) -> bool {
         self.kind == abi::PERF_TYPE_TRACEPOINT
+    }
+
+    /// Whether a sample stands for more than one hit: every so many, or as many as keep to a frequency.
+    pub fn samples_some(&self) -> bool {
+        self.flags & FREQ != 0 || self.period > 1
     }
 
     /// The clock of its samples, as a `CLOCK_…` number; `None` for perf's own default.

@@ -1,20 +1,20 @@
 //! From a source to a log, books and a summary: the end of the road for captures and replays alike.
 
+mod pace;
+mod summary;
+
 use crate::books::Books;
 use crate::capture::{Progress, Signals};
-use crate::cpus::CpuList;
 use crate::merge::Event;
-use crate::recording::{self, Ending, Facts, LogWriter, RestrictionSummary, Summary, accounts};
-use crate::recording::{EventsSummary, SCHEMA, SelfSummary, TimingSummary, Tool, TracepointsSummary};
+use crate::recording::{self, Ending, LogWriter, Summary};
 use crate::source::{About, Source};
-use crate::stream::{Decoded, EventStream, Restriction};
+use crate::stream::{EventStream, Restriction};
 use crate::tracefs::{Selection, Table};
 use crate::units::{Count, Moment};
+use pace::Pace;
 use std::io;
-use std::time::{Duration, Instant};
-
-/// While a replay is paced, signals are looked at this often.
-const PATIENCE: Duration = Duration::from_millis(50);
+use std::time::Instant;
+use summary::{Parts, restriction_summary, selection, summary};
 
 /// What the log is to hold.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -87,7 +87,7 @@ pub fn write(
     let restricted = (!restriction.is_none() || asked_for(&about, &range)).then(|| restriction.clone());
     stream.restrict(restriction);
     let mut run = Run { range: &range, speed, log, asked, stops_at_once, first: None, last: 0, logged: 0, seen: 0 };
-    let End { complete, damage, of_log } = run.through(&mut stream, signals, progress);
+    let End { complete, stopped, damage, of_log } = run.through(&mut stream, signals, progress);
     progress.phase_ends();
     let (first, last, mut logged) = (run.first, run.last, run.logged);
     if let Some(mut log) = run.log {
@@ -102,7 +102,7 @@ pub fn write(
     let ending = stream.last_note().and_then(|note| serde_json::from_str::<Ending>(note).ok());
     let table = stream.table().clone();
     let selection = selection(&about, &table, restricted.as_ref());
-    let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none();
+    let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none() && !stopped;
     let of_run = ending.as_ref().and_then(|ending| ending.problem.clone());
     let satisfied = range.events.is_some_and(|events| logged == events);
     let whole = complete && damage.is_none() && of_log.is_none() && of_source.is_none() && !unended && of_run.is_none();
@@ -161,8 +161,10 @@ struct Run<'a, 'b> {
 
 /// How it went.
 struct End {
-    /// False if the user asked for the end.
+    /// False if the user asked for the end before the log had all that it was to have.
     complete: bool,
+    /// Whether the source was not read to its end.
+    stopped: bool,
     damage: Option<io::Error>,
     of_log: Option<recording::Error>,
 }
@@ -170,13 +172,13 @@ struct End {
 impl Run<'_, '_> {
     /// Decoding goes on to the end even if the log ends before, because the books need it all.
     fn through(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> End {
-        let mut end = End { complete: true, damage: None, of_log: None };
+        let mut end = End { complete: true, stopped: false, damage: None, of_log: None };
         let mut pace = self.speed.map(Pace::new);
         loop {
             if end.complete && signals.asked() > self.asked {
                 end.complete = self.range.events.is_some_and(|events| self.logged == events);
                 if self.stops_at_once {
-                    end.complete = false;
+                    (end.complete, end.stopped) = (false, true);
                     break;
                 }
                 stream.count_only();
@@ -227,166 +229,5 @@ impl Run<'_, '_> {
         let left = self.range.events.map_or(u64::MAX, |events| events - self.logged);
         let wanted = &batch[start.min(end)..end];
         &wanted[..wanted.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
-    }
-}
-
-/// Gives events out at the times at which they happened, or some times as fast.
-struct Pace {
-    speed: f64,
-    begin: Option<(Instant, u64)>,
-}
-
-impl Pace {
-    fn new(speed: f64) -> Self {
-        Pace { speed, begin: None }
-    }
-
-    fn write(
-        &mut self,
-        mut events: &[Event],
-        table: &Table,
-        mut log: Option<&mut LogWriter<'_>>,
-        mut stop: impl FnMut() -> bool,
-    ) -> Result<(), recording::Error> {
-        while let Some(next) = events.first() {
-            let (begin, first) = *self.begin.get_or_insert_with(|| (Instant::now(), next.time));
-            let due = |time: u64| Duration::try_from_secs_f64(time.saturating_sub(first) as f64 * 1e-9 / self.speed);
-            let now = begin.elapsed();
-            let ready = events.partition_point(|event| due(event.time).is_ok_and(|due| due <= now));
-            if ready > 0 {
-                if let Some(log) = &mut log {
-                    log.write(&events[..ready], table)?;
-                    log.flush()?;
-                }
-                events = &events[ready..];
-                continue;
-            }
-            if stop() {
-                return Ok(());
-            }
-            std::thread::sleep(due(next.time).map_or(PATIENCE, |due| (due - now).min(PATIENCE)));
-        }
-        Ok(())
-    }
-}
-
-/// What became of each tracepoint: as the capture noted it, and as a replay restricted it.
-fn selection(about: &About, table: &Table, restricted: Option<&Restriction>) -> Selection {
-    let mut selection = match about {
-        About::Capture(facts) => facts.selection(table),
-        _ => Selection::of_statuses(table, std::iter::empty()),
-    };
-    if let Some(restriction) = restricted {
-        for tracepoint in table.tracepoints().iter().filter(|tracepoint| !restriction.takes(tracepoint)) {
-            selection.exclude(tracepoint.tpid, "by the replay's -t or -x".to_owned());
-        }
-    }
-    selection
-}
-
-fn restriction_summary(restriction: &Restriction, range: &Range, first: Option<u64>) -> RestrictionSummary {
-    let texts = |patterns: &[crate::tracefs::Pattern]| patterns.iter().map(ToString::to_string).collect();
-    let absolute = |moment: Option<Moment>| moment.map(|moment| moment.absolute(first.unwrap_or(0)));
-    RestrictionSummary {
-        tracepoint: texts(&restriction.only),
-        exclude: texts(&restriction.exclude),
-        cpus: restriction.cpus.as_ref().map(|cpus| cpus.as_slice().to_vec()),
-        from: absolute(range.from),
-        to: absolute(range.to),
-        events: range.events,
-    }
-}
-
-/// What a summary is made of.
-struct Parts<'a> {
-    about: &'a About,
-    ending: Option<&'a Ending>,
-    books: &'a Books,
-    decoded: &'a Decoded,
-    table: &'a Table,
-    selection: &'a Selection,
-    restricted: Option<RestrictionSummary>,
-    /// The times of the first and the last event.
-    span: Option<(u64, u64)>,
-    logged: u64,
-    log_complete: bool,
-    begin: Instant,
-}
-
-fn summary(parts: Parts<'_>) -> Summary {
-    let Parts { about, ending, books, decoded, table, selection, restricted, span, logged, log_complete, begin } =
-        parts;
-    let facts: Option<&Facts> = match about {
-        About::Capture(facts) => Some(facts),
-        _ => None,
-    };
-    let (tool, kernel, hostname, clock, command) = match about {
-        About::Capture(facts) => (
-            facts.tool.clone(),
-            Some(facts.kernel.clone()),
-            Some(facts.hostname.clone()),
-            Some(facts.clock.clone()),
-            facts.command.clone(),
-        ),
-        About::Perf { features, clock } => (
-            Tool { name: "perf".to_owned(), version: features.version.clone().unwrap_or_default() },
-            features.release.clone(),
-            features.hostname.clone(),
-            Some(clock.clone()),
-            None,
-        ),
-        About::Log => (Tool { name: "log.csv".to_owned(), version: String::new() }, None, None, None, None),
-    };
-    let arguments = match about {
-        About::Capture(facts) => facts.arguments.clone(),
-        About::Perf { features, .. } => features.command_line.clone(),
-        About::Log => Vec::new(),
-    };
-    let seen = || decoded.per_cpu.iter().map(|cpu| cpu.cpu).filter(|cpu| *cpu != crate::stream::UNKNOWN_CPU);
-    let cpus: CpuList = match (facts, &restricted) {
-        (Some(facts), Some(RestrictionSummary { cpus: Some(wanted), .. })) => {
-            facts.cpus.iter().copied().filter(|cpu| wanted.contains(cpu)).collect()
-        }
-        (Some(facts), _) => facts.cpus.iter().copied().collect(),
-        (None, _) => seen().collect(),
-    };
-    let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus);
-    let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().chain(gone).copied().collect();
-    let (captured, excluded, refused) = selection.counts(table);
-    let (per_tracepoint, per_cpu, residuals) = accounts(books, table);
-    Summary {
-        schema: SCHEMA,
-        tool,
-        kernel,
-        hostname,
-        cpus: cpus.as_slice().to_vec(),
-        offline_cpus: offline.as_slice().to_vec(),
-        clock,
-        clock_offset_ns: facts.map_or(0, |facts| facts.clock_offset_ns),
-        command,
-        command_exit: ending.and_then(|ending| ending.command_exit),
-        arguments,
-        started: ending.map(|ending| &ending.started).or(facts.map(|facts| &facts.started)).cloned(),
-        stop_reason: ending.map(|ending| ending.stop_reason.clone()),
-        log_complete,
-        ring_size: facts.map(|facts| facts.ring_size),
-        restricted,
-        tracepoints: TracepointsSummary { listed: table.tracepoints().len(), excluded, captured, refused },
-        events: EventsSummary::new(books, logged),
-        timing_ns: TimingSummary {
-            attach: facts.map(|facts| facts.attach_ns),
-            capture: ending.map(|ending| ending.capture_ns).or(span.map(|(first, last)| last.saturating_sub(first))),
-            drain: u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            detach: ending.and_then(|ending| ending.detach_ns),
-            detach_expected: ending.map(|ending| ending.detach_expected_ns),
-        },
-        own: facts.zip(ending).map(|(facts, ending)| SelfSummary {
-            excluded: facts.self_excluded,
-            pid: facts.pid,
-            cpu_ns: ending.own_cpu_ns,
-        }),
-        per_tracepoint,
-        per_cpu,
-        residuals,
     }
 }

@@ -1,0 +1,129 @@
+//! The arguments of `tp-perf replay`.
+
+use super::args::{pattern, usage};
+use crate::cpus::CpuList;
+use crate::replay::{self, Output};
+use crate::results::Range;
+use crate::source::Place;
+use crate::stream::Restriction;
+use crate::tracefs::Pattern;
+use crate::units::{Moment, parse_events, parse_moment, parse_speed};
+use clap::Args;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  tp-perf replay --example                a recording that is built in: what tp-perf shows
+  tp-perf replay idle                     a recording's summary
+  tp-perf replay idle -o again            its log and summary anew, the same byte for byte
+  tp-perf replay perf.data -o rec         what `perf record -a -e 'sched:*'` wrote
+  tp-perf replay idle -t 'irq:*' --from 1s --to 1500ms -o -
+                                          half a second of some of its events, to stdout
+  ssh host 'sudo perf record -a -e \"irq:*\" -o - sleep 1' | tp-perf replay -
+";
+
+/// The arguments of `tp-perf replay`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReplayArgs {
+    /// A recording's directory or its events.perf (also compressed with zstd), a file that `perf record` wrote, a log.csv, or
+    /// `-` for standard input
+    #[arg(value_name = "SOURCE", required_unless_present = "example")]
+    source: Option<PathBuf>,
+    /// Replay a small recording of a kernel build that is built into tp-perf
+    #[arg(long, conflicts_with = "source")]
+    example: bool,
+    /// The directory to make for log.csv, tracepoints.csv, groups.csv and summary.json; `-` writes the log to stdout
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Replace a recording that is in DIR already; its events.perf stays
+    #[arg(long)]
+    force: bool,
+    /// The log is to have at most N events, the first ones in time order
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
+    events: Option<u64>,
+    /// Only the tracepoints that match; repeatable
+    #[arg(short, long = "tracepoint", value_name = "PATTERN", value_parser = pattern)]
+    tracepoints: Vec<Pattern>,
+    /// Not the tracepoints that match; repeatable
+    #[arg(short = 'x', long, value_name = "PATTERN", value_parser = pattern)]
+    exclude: Vec<Pattern>,
+    /// Only these CPUs, as in `0-3,7`
+    #[arg(long, value_name = "LIST")]
+    cpus: Option<CpuList>,
+    /// The log is to begin here: so long after the first event, as in `500ms` or `2s`, or at a timestamp of log.csv
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    from: Option<Moment>,
+    /// The log is to end before this
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    to: Option<Moment>,
+    /// Keep to the pace of the recording: 1 as it was, 10 ten times as fast [default: as fast as can be]
+    #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
+    speed: Option<f64>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// A replay, and how it shows itself.
+#[derive(Debug)]
+pub struct ReplayRequest {
+    /// The replay.
+    pub options: replay::Options,
+    /// Print nothing but errors.
+    pub quiet: bool,
+}
+
+impl ReplayArgs {
+    pub(super) fn request(self) -> Result<ReplayRequest, clap::Error> {
+        let is_dash = |path: &PathBuf| path.as_os_str() == "-";
+        let output = match self.output {
+            None => Output::Nothing,
+            Some(path) if is_dash(&path) => Output::Stdout,
+            Some(path) => Output::Directory(path),
+        };
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && std::mem::discriminant(&from) == std::mem::discriminant(&to)
+            && from.absolute(0) >= to.absolute(0)
+        {
+            return Err(usage("--from is not before --to: nothing would be left".to_owned()));
+        }
+        let place = match self.source {
+            None => Place::Example,
+            Some(path) if is_dash(&path) => Place::Stdin,
+            Some(path) => Place::Path(path),
+        };
+        let options = replay::Options {
+            place,
+            output,
+            force: self.force,
+            restriction: Restriction { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus },
+            range: Range { events: self.events, from: self.from, to: self.to },
+            speed: self.speed,
+        };
+        Ok(ReplayRequest { options, quiet: self.quiet })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Request};
+    use clap::Parser;
+    use std::time::Duration;
+
+    #[test]
+    fn a_replay_takes_all_its_options() {
+        let words = "replay - -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99 --speed 2 -q";
+        let words = ["tp-perf"].into_iter().chain(words.split_whitespace());
+        let Ok(Request::Replay(request)) = Cli::try_parse_from(words).and_then(Cli::request) else {
+            panic!("these words ask for a replay")
+        };
+        let options = request.options;
+        assert_eq!((options.place, options.output, options.speed), (Place::Stdin, Output::Stdout, Some(2.0)));
+        let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99));
+        assert_eq!(options.range, Range { events: Some(7), from: Some(from), to: Some(to) });
+        assert_eq!(options.restriction.cpus.unwrap().as_slice(), [1]);
+        assert_eq!((options.restriction.only.len(), options.restriction.exclude.len()), (1, 1));
+    }
+}

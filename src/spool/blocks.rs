@@ -1,0 +1,49 @@
+//! What a spool took, read again.
+
+use super::place;
+use crate::blocks::Blocks;
+use memmap2::MmapMut;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+
+/// Bytes given to a decoder at once.
+const GIVEN: usize = 1 << 20;
+
+/// What a spool took, from the start: first what had left memory, from the file.
+pub struct SpoolBlocks {
+    file: Option<File>,
+    left_in_file: u64,
+    arena: MmapMut,
+    /// The next byte in the arena, and the one behind the last.
+    next: u64,
+    end: u64,
+    block: Vec<u8>,
+}
+
+impl SpoolBlocks {
+    /// The first `left_in_file` bytes of the file, and then those bytes of the arena.
+    pub(super) fn new(file: Option<File>, left_in_file: u64, arena: MmapMut, rest: Range<u64>) -> Self {
+        SpoolBlocks { file, left_in_file, arena, next: rest.start, end: rest.end, block: Vec::new() }
+    }
+}
+
+impl Blocks for SpoolBlocks {
+    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+        if let Some(file) = &mut self.file
+            && self.left_in_file > 0
+        {
+            let wanted = GIVEN.min(self.left_in_file as usize);
+            self.block.resize(wanted, 0);
+            file.read_exact(&mut self.block)?;
+            self.left_in_file -= wanted as u64;
+            return Ok(Some(&self.block));
+        }
+        if self.next == self.end {
+            return Ok(None);
+        }
+        let place = place(self.arena.len(), self.next, self.end.min(self.next + GIVEN as u64));
+        self.next += place.len() as u64;
+        Ok(Some(&self.arena[place]))
+    }
+}
