@@ -13,7 +13,7 @@ use crate::tracefs;
 use crate::units::{Count, Visible};
 use anyhow::Context;
 use clap::CommandFactory;
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -146,12 +146,13 @@ fn cannot_trace(error: &capture::Error) -> bool {
 fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
     let ReplayRequest { options, quiet } = request;
     let mut signals = Signals::install().context("failed to take over signals")?;
-    end_at_second_interrupt().context("failed to take over signals")?;
+    end_at_second_signal().context("failed to take over signals")?;
     let mut progress = TerminalProgress::of_replay(quiet);
     let result = replay::replay(&options, &mut signals, &mut progress);
     progress.phase_ends();
     let Results { summary, problem, .. } = match result {
         Err(replay::Error::Recording(error)) if replay::is_closed_pipe(&error) => return Ok(0),
+        Err(replay::Error::Interrupted) => return Ok(130),
         result => result?,
     };
     let files = [recording::LOG, recording::TRACEPOINTS, recording::GROUPS, recording::SUMMARY];
@@ -172,11 +173,13 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
     Ok(if signals.asked() > 0 { 130 } else { 0 })
 }
 
-/// One Ctrl-C ends a replay with what there is; while it waits for its input, it takes a second.
-fn end_at_second_interrupt() -> io::Result<()> {
+/// One Ctrl-C ends a replay with what there is. Whatever it hangs in, a second one ends it.
+fn end_at_second_signal() -> io::Result<()> {
     let first = Arc::new(AtomicBool::new(false));
-    flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&first))?;
-    flag::register(SIGINT, first)?;
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&first))?;
+        flag::register(signal, Arc::clone(&first))?;
+    }
     Ok(())
 }
 

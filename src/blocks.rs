@@ -45,17 +45,13 @@ impl ReadBlocks<File> {
 impl<R: Read> Blocks for ReadBlocks<R> {
     fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
         let wanted = BLOCK.min(usize::try_from(self.left).unwrap_or(BLOCK));
-        let mut filled = 0;
-        while filled < wanted {
-            match self.reader.read(&mut self.buffer[filled..wanted]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
+        // What is there is given, and not waited for to become more: it may come from a pipe.
+        let filled = loop {
+            match self.reader.read(&mut self.buffer[..wanted]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What came before it is worth having; the next call meets it again.
-                Err(_) if filled > 0 => break,
-                Err(error) => return Err(error),
+                result => break result?,
             }
-        }
+        };
         self.left -= filled as u64;
         Ok((filled > 0).then(|| &self.buffer[..filled]))
     }

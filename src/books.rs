@@ -63,14 +63,19 @@ impl Books {
         let accounts: Vec<(Slot, Account)> = match &decoded.counted {
             Some(counted) => counted.iter().map(|counted| account(counted, &recorded)).collect(),
             None => {
+                let lost: HashMap<Slot, u64> = decoded.lost.iter().flatten().copied().collect();
                 let uncounted = |(slot, recorded): &(Slot, u64)| {
-                    (*slot, Account { recorded: *recorded, lost: 0, counted: *recorded })
+                    let lost = lost.get(slot).copied().unwrap_or(0);
+                    (*slot, Account { recorded: *recorded, lost, counted: recorded.saturating_add(lost) })
                 };
                 decoded.samples.iter().map(uncounted).collect()
             }
         };
         let counted = decoded.counted.is_some();
-        let lost_per_tracepoint = decoded.counted.as_ref().is_some_and(|all| all.iter().all(|one| one.lost_known));
+        let lost_per_tracepoint = match &decoded.counted {
+            Some(counted) => counted.iter().all(|counted| counted.lost_known),
+            None => decoded.lost.is_some(),
+        };
         let mut per_cpu = sums(&accounts, |slot| slot.cpu);
         if !lost_per_tracepoint {
             for cpu in &decoded.per_cpu {
@@ -105,7 +110,7 @@ impl Books {
 
     /// The accounts that do not balance, those furthest off first. Empty where losses are not known per tracepoint.
     pub fn unbalanced(&self) -> Vec<(Slot, Account)> {
-        if !self.lost_per_tracepoint {
+        if !self.lost_per_tracepoint || !self.counted {
             return Vec::new();
         }
         let mut off: Vec<_> = self.accounts.iter().copied().filter(|(_, account)| account.residual() != 0).collect();
@@ -150,6 +155,7 @@ mod tests {
             per_cpu: vec![DecodedCpu { cpu: 0, lost: 3, late: 1 }, DecodedCpu { cpu: 1, lost: 0, late: 0 }],
             unknown: 0,
             counted: None,
+            lost: None,
         };
         let counted = |slot, value, lost| Counted {
             slot,

@@ -51,6 +51,7 @@ pub struct Merge {
     /// The newest time of all rounds that are finished.
     newest: u64,
     watermark: u64,
+    waiting: usize,
 }
 
 /// One CPU's events that have not been passed on yet.
@@ -84,12 +85,16 @@ impl Merge {
         queue.out_of_order |= event.time < queue.newest;
         queue.newest = queue.newest.max(event.time);
         queue.events.push(event);
+        self.waiting += 1;
     }
 
     /// Ends a round: appends to `out` all that is complete by now.
     pub fn finish_round(&mut self, out: &mut Vec<Event>) {
         let watermark = self.newest.saturating_sub(LATENESS_NS);
         self.watermark = watermark;
+        if self.waiting == 0 {
+            return;
+        }
         self.newest = self.queues.iter().map(|queue| queue.newest).max().unwrap_or(0);
         self.pass_on(out, |event| event.time < watermark);
     }
@@ -106,7 +111,12 @@ impl Merge {
 
     /// How many events wait for their turn.
     pub fn waiting(&self) -> usize {
-        self.queues.iter().map(|queue| queue.events.len()).sum()
+        self.waiting
+    }
+
+    /// Nothing older than this finds its place any more.
+    pub fn watermark(&self) -> u64 {
+        self.watermark
     }
 
     /// Appends the events for which `complete` holds, a prefix of each sorted queue.
@@ -121,6 +131,7 @@ impl Merge {
         let lengths: Vec<usize> = ready.iter().map(|events| events.len()).collect();
         for (number, length) in self.order.iter().zip(lengths) {
             self.queues[*number].events.drain(..length);
+            self.waiting -= length;
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::source::{self, About, Place, Source};
 use crate::stream::Restriction;
 use crate::tracefs::{self, Table, check_matches};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// A replay, validated.
@@ -49,6 +50,12 @@ pub enum Error {
         /// Why not.
         cause: source::Error,
     },
+    /// The log to read is the one to write.
+    #[error("`{0}` holds the log that is to be replayed, which would be replaced: choose another directory with -o")]
+    OwnLog(PathBuf),
+    /// The user asked for the end before it began.
+    #[error("interrupted while waiting for the source")]
+    Interrupted,
     /// A pattern is wrong for it.
     #[error("`{place}`: {cause}")]
     Pattern {
@@ -84,12 +91,21 @@ pub enum Error {
 pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
     let begin = Instant::now();
     let Options { place, output, force, restriction, range, speed } = options;
-    let source = source::open(place).map_err(|cause| Error::Source { place: place.clone(), cause })?;
+    let source = source::open(place, Some(signals));
+    if signals.asked() > 0 {
+        return Err(Error::Interrupted);
+    }
+    let source = source.map_err(|cause| Error::Source { place: place.clone(), cause })?;
     source.remarks.iter().for_each(|remark| progress.note(remark));
     check(&source, options)?;
 
     let directory = match output {
-        Output::Directory(path) => Some(RecordingDir::create(path, *force)?),
+        Output::Directory(path) => {
+            if is_same(place, &path.join(recording::LOG)) {
+                return Err(Error::OwnLog(path.clone()));
+            }
+            Some(RecordingDir::create(path, *force)?)
+        }
         _ => None,
     };
     let log = match (output, &directory) {
@@ -105,7 +121,7 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
         log,
         asked: signals.asked(),
         stops_at_once: true,
-        room: 0,
+        room: ROOM,
         begin,
     };
     let results = results::write(source, request, signals, progress)?;
@@ -117,9 +133,31 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
         write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
         write_groups(directory.file(recording::GROUPS)?, &results.table)?;
         results.summary.write(directory.file(recording::SUMMARY)?)?;
+        if !is_same(place, &directory.path().join(recording::EVENTS)) {
+            // Those of another recording do not belong to this log.
+            directory.remove_events()?;
+        }
         directory.commit()?;
     }
     Ok(results)
+}
+
+/// What a full disk must have left for the tables and the summary, in bytes.
+const ROOM: u64 = 1 << 20;
+
+/// Whether this file is what a replay reads.
+fn is_same(place: &Place, file: &Path) -> bool {
+    let Place::Path(source) = place else { return false };
+    let number = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    let Some(wanted) = number(file) else { return false };
+    let is_log = file.ends_with(recording::LOG);
+    let within = match source.is_dir() {
+        true if is_log && source.join(recording::EVENTS).exists() => return false,
+        true if is_log => source.join(recording::LOG),
+        true => source.join(recording::EVENTS),
+        false => source.clone(),
+    };
+    number(&within) == Some(wanted)
 }
 
 /// That what was asked for is in the source.

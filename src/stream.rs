@@ -3,7 +3,6 @@
 //! This is the one road for every source. A sink asks for batch after batch.
 
 use crate::cpus::CpuList;
-use crate::machine::available_memory;
 use crate::merge::{Event, Merge};
 use crate::perf::{Counted, Slot};
 use crate::tracefs::{Pattern, Table, Tracepoint};
@@ -31,6 +30,9 @@ pub trait Decode {
 
     /// What has been decoded so far.
     fn decoded(&self, merge: &Merge) -> Decoded;
+
+    /// The time of the earliest event so far, wanted or not.
+    fn earliest(&self) -> Option<u64>;
 
     /// tp-perf's own notes that came behind the first event: the last one says how the capture ended.
     fn last_note(&self) -> Option<&str> {
@@ -90,6 +92,8 @@ pub struct Decoded {
     pub unknown: u64,
     /// The kernel's counters, if they came.
     pub counted: Option<Vec<Counted>>,
+    /// Losses of each tracepoint on each CPU, if the source tells them beside the rings.
+    pub lost: Option<Vec<(Slot, u64)>>,
 }
 
 /// One CPU's part of [`Decoded`].
@@ -143,13 +147,13 @@ impl EventStream {
     /// Events wait in memory for the end of their round. A file without rounds, or a small one that unfolds to more than
     /// there is, must not take the machine down.
     fn fits(&self) -> io::Result<()> {
+        /// More than the rings of a thousand CPUs hold at their default size; 512 MiB in memory.
+        const MOST: usize = 32 << 20;
         let waiting = self.merge.waiting();
-        // Asking the machine is worth it only where there is much.
-        const MUCH: usize = 16 << 20;
-        let bytes = (2 * waiting * size_of::<Event>()) as u64;
-        if waiting > MUCH && bytes > available_memory().unwrap_or(u64::MAX) {
+        if waiting > MOST {
             let message = format!(
-                "{waiting} events came without the end of a round, which is more than fits into memory: was it recorded by perf?"
+                "{waiting} events came without the end of a round (FINISHED_ROUND), which no capture writes; split the file, or \
+                 record it anew"
             );
             return Err(io::Error::new(io::ErrorKind::OutOfMemory, message));
         }
@@ -179,6 +183,11 @@ impl EventStream {
     /// What has been decoded so far; of everything at the end.
     pub fn decoded(&self) -> Decoded {
         self.decoder.decoded(&self.merge)
+    }
+
+    /// The time of the earliest event so far, wanted or not.
+    pub fn earliest(&self) -> Option<u64> {
+        self.decoder.earliest()
     }
 
     /// How the capture ended, as tp-perf noted it in the file; known at the end.

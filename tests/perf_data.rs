@@ -1,15 +1,17 @@
-//! perf.data and log.csv, whole and broken in every way: what can be read is read, what cannot is said, and nothing panics,
-//! hangs or is left out silently.
+//! perf.data, whole and broken in every way: what can be read is read, what cannot is said, and nothing panics, hangs or is
+//! left out silently.
 
+mod common;
+
+use common::{Read, drain};
 use proptest::prelude::*;
-use std::io::{self, Cursor, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use tp_perf::blocks::Blocks;
-use tp_perf::merge::Event;
 use tp_perf::perf::data::{Compressor, Features, Head, document, kind};
 use tp_perf::perf::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf::{Clock, SampleIds, Slot};
-use tp_perf::source::{self, LogCsv, PerfData, Place, Source};
+use tp_perf::source::{self, PerfData, Place, Source};
 use tp_perf::stream::{Decoded, EventStream};
 use tp_perf::tracefs::Table;
 
@@ -30,32 +32,6 @@ impl Blocks for Bytes {
     }
 }
 
-#[derive(Debug)]
-struct Read {
-    events: Vec<Event>,
-    decoded: Decoded,
-    error: Option<String>,
-}
-
-fn drain(mut stream: EventStream) -> Read {
-    let mut events = Vec::new();
-    let error = loop {
-        match stream.next_batch() {
-            Ok(Some(batch)) => events.extend_from_slice(batch),
-            Ok(None) => break None,
-            Err(error) => break Some(error.to_string()),
-        }
-    };
-    assert!(events.is_sorted_by_key(|event: &Event| (event.time, event.cpu)));
-    let decoded = stream.decoded();
-    let late: u64 = decoded.per_cpu.iter().map(|cpu| cpu.late).sum();
-    let samples: u64 = decoded.samples.iter().map(|(_, samples)| samples).sum();
-    assert_eq!(samples, events.len() as u64 + late, "what was decoded came out, or is counted late");
-    // Every event is of the table.
-    events.iter().for_each(|event| assert!(stream.table().find(event.tpid).is_some()));
-    Read { events, decoded, error }
-}
-
 /// Reads a file in the form of a pipe, in small blocks; an error at opening is one like any other.
 fn read(bytes: &[u8], block: usize) -> Read {
     match PerfData::piped(Bytes::new(bytes, block)) {
@@ -68,7 +44,7 @@ fn read(bytes: &[u8], block: usize) -> Read {
 fn open(bytes: &[u8]) -> Result<Read, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    match source::open(&Place::Path(file.path().to_owned())) {
+    match source::open(&Place::Path(file.path().to_owned()), None) {
         Ok(Source { stream, problem, .. }) => {
             let mut read = drain(stream);
             read.error = read.error.or(problem);
@@ -234,11 +210,7 @@ fn what_is_wrong_is_named() {
             [&whole()[..16], &record(kind::ID_INDEX, &9u64.to_ne_bytes())].concat(),
             "byte 16: an index of ids",
         ),
-        (
-            "noise for a zstd stream",
-            with(&record(kind::COMPRESSED, &[0xA5; 64])),
-            &format!("the COMPRESSED record at byte {}", head.len()),
-        ),
+        ("noise for a zstd stream", with(&record(kind::COMPRESSED, &[0xA5; 64])), "the COMPRESSED record before byte"),
     ];
     for (name, bytes, said) in cases {
         let error = read(&bytes, 1001).error.unwrap_or_else(|| panic!("{name}: no error"));
@@ -292,19 +264,105 @@ fn a_million_ids_that_stand_for_something_are_found() {
 
 #[test]
 fn a_small_file_that_unfolds_to_much_takes_time_and_no_memory() {
-    // 240 MB of the same sample in a few kilobytes. Rounds end, as they do in what perf writes.
-    let same: Vec<u8> = round((0..10_000).map(|_| (5, 1, 1)));
-    let mut bytes = head();
-    let mut compressor = Compressor::new().unwrap();
-    (0..1_000).for_each(|_| compressor.push(&same, &mut bytes).unwrap());
-    assert!(bytes.len() < 1 << 20, "{} bytes", bytes.len());
-    let mut stream = EventStream::new(PerfData::piped(Bytes::new(&bytes, 4096)).unwrap());
-    let (mut events, mut largest) = (0, 0);
-    while let Some(batch) = stream.next_batch().unwrap() {
-        events += batch.len();
-        largest = largest.max(batch.len());
+    // 240 MB and more of samples in a few kilobytes, with and without rounds that end.
+    for whole in [true, false] {
+        let mut bytes = head();
+        let mut compressor = Compressor::new().unwrap();
+        for n in 0..if whole { 1_000 } else { 4_000 } {
+            let same = round((0..10_000).map(|_| (n * 100_000_000, 1, 1)));
+            let length = if whole { same.len() } else { same.len() - 8 };
+            compressor.push(&same[..length], &mut bytes).unwrap();
+        }
+        assert!(bytes.len() < 4 << 20, "{} bytes", bytes.len());
+        let mut stream = EventStream::new(PerfData::piped(Bytes::new(&bytes, 4096)).unwrap());
+        let (mut events, mut largest) = (0, 0);
+        let error = loop {
+            match stream.next_batch() {
+                Ok(Some(batch)) => {
+                    events += batch.len();
+                    largest = largest.max(batch.len());
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        if whole {
+            assert_eq!((events, error), (10_000_000, None));
+            assert!(largest < 100_000, "{largest} events at once");
+        } else {
+            assert!(error.unwrap().contains("without the end of a round"));
+        }
     }
-    assert_eq!(events, 10_000_000);
+}
+
+#[test]
+fn a_header_without_an_end_is_refused_before_it_fills_memory() {
+    let start = whole()[..16].to_vec();
+    let note = record(kind::HEADER_EVENT_TYPE, &[&b"tp-perf\0"[..], &[b'x'; 60_000]].concat());
+    let notes = [start.clone(), note.repeat(400)].concat();
+    assert!(read(&notes, 1 << 20).error.unwrap().contains("has no end"));
+    let behind = [whole(), note.repeat(400)].concat();
+    assert!(read(&behind, 1 << 20).error.unwrap().contains("is damaged: type 65"));
+    let mut attribute = Vec::new();
+    let mut rest = &head()[16..];
+    while attribute.is_empty() {
+        let (record, others) = rest.split_at(usize::from(u16::from_ne_bytes([rest[6], rest[7]])));
+        if record[..4] == kind::HEADER_ATTR.to_ne_bytes() {
+            attribute = record[8..8 + 128].to_vec();
+        }
+        rest = others;
+    }
+    let many = record(kind::HEADER_ATTR, &[attribute, vec![7; 64_000]].concat());
+    assert!(read(&[start, many.repeat(1_100)].concat(), 1 << 20).error.unwrap().contains("more than any machine has"));
+}
+
+#[test]
+fn zstd_in_zstd_is_refused_however_deep() {
+    let mut bytes = whole();
+    for _ in 0..50 {
+        bytes = zstd::encode_all(bytes.as_slice(), 1).unwrap();
+    }
+    assert!(open(&bytes).unwrap_err().contains("packed with zstd more than once"));
+    let once = zstd::encode_all(fixture("perf-file.data").as_slice(), 1).unwrap();
+    assert!(open(&once).unwrap_err().contains("unpack it first"));
+    let cut = zstd::encode_all(whole().as_slice(), 1).unwrap();
+    let read = open(&cut[..cut.len() - 9]);
+    assert!(read.map_or_else(|error| error, |read| read.error.unwrap()).contains("what zstd unpacks of it ends after"));
+}
+
+#[test]
+fn a_compressed_stream_that_is_cut_is_said_to_be() {
+    let mut compressor = Compressor::new().unwrap();
+    let mut payload = Vec::new();
+    compressor.push(&round((0..10_000).map(|n| (n * 977 % 65_521, 1, 1))), &mut payload).unwrap();
+    let payload = &payload[8..];
+    for part in [payload.len() / 3, payload.len() / 2, payload.len() - 1] {
+        let bytes = [head(), record(kind::COMPRESSED, &payload[..part])].concat();
+        let error =
+            read(&bytes, 1001).error.unwrap_or_else(|| panic!("{part} of {} bytes are no error", payload.len()));
+        assert!(error.contains("the compressed stream ends within a record"), "{error}");
+    }
+    assert_eq!(read(&[head(), record(kind::COMPRESSED, payload)].concat(), 1001).events.len(), 10_000);
+}
+
+#[test]
+fn counters_count_only_if_each_event_has_one() {
+    let counter = |tpid, cpu| {
+        let words = [0, 10, 0, 5_000, id(tpid, cpu)];
+        record(8, &words.iter().flat_map(|word: &u64| word.to_ne_bytes()).collect::<Vec<_>>())
+    };
+    let all: Vec<_> = (1..=3).flat_map(|tpid| (0..4).map(move |cpu| counter(tpid, cpu))).collect();
+    let counted = |counters: &[u8]| read(&[&whole(), counters].concat(), 1001).decoded.counted;
+    let complete = counted(&all.concat()).unwrap();
+    assert_eq!((complete.len(), complete[3].count.value), (12, 10));
+    assert_eq!(counted(&all[..7].concat()), None, "a file that ends among them");
+    assert_eq!(counted(&[all.concat(), all.concat()].concat()), None, "a file that has them twice");
+    // What perf wrote counts in ways of its own.
+    let mut foreign = whole();
+    let note = foreign.windows(8).position(|bytes| bytes == b"tp-perf\0").unwrap();
+    foreign[note] = b'T';
+    let foreign = read(&[foreign, all.concat()].concat(), 1001);
+    assert_eq!((foreign.decoded.counted, foreign.events.len()), (None, 100));
 }
 
 #[test]
@@ -318,59 +376,6 @@ fn time_that_goes_backwards_is_put_right_or_counted_late() {
     let Read { events, decoded, error } = read(&bytes, 1001);
     assert_eq!((events.len(), error), (1_009, None));
     assert_eq!(decoded.per_cpu.iter().map(|cpu| cpu.late).sum::<u64>(), 1);
-}
-
-fn log(text: &str) -> Read {
-    match LogCsv::open(Box::new(Cursor::new(text.to_owned().into_bytes())), Table::default(), None) {
-        Ok(log) => drain(EventStream::new(log)),
-        Err(error) => Read { events: Vec::new(), decoded: Decoded::default(), error: Some(error.to_string()) },
-    }
-}
-
-const HEADER: &str = "timestamp,tpid,gid,tracepoint name\n";
-
-#[test]
-fn a_log_with_any_line_ends_is_read_and_put_into_order() {
-    let rows = format!("{HEADER}30,2,1,a\n10,1,1,\"b, c\"\n20,2,1,a\n");
-    for text in [rows.clone(), rows.replace('\n', "\r\n"), rows.replace('\n', "\r"), rows.replace("a\n", "a\n\n")] {
-        let Read { events, error, .. } = log(&text);
-        assert_eq!(error, None, "{text:?}");
-        let read: Vec<_> = events.iter().map(|event| (event.time, event.tpid)).collect();
-        assert_eq!(read, [(10, 1), (20, 2), (30, 2)], "{text:?}");
-    }
-}
-
-#[test]
-fn what_is_wrong_in_a_log_is_named_with_its_line_and_what_came_before_is_kept() {
-    for (rows, kept, said) in [
-        ("1,1,1,a\n2,1,1", 1, "line 3: 3 fields, and not 4"),
-        ("1,1,1,a\n2,1,1,a", 1, "line 3: the file ends within this row"),
-        ("1,1,1,a\n2,1,1,a\n3,1,", 2, "line 4"),
-        ("1,1,1,a\nsoon,1,1,a\n", 1, "line 3: `soon` is not a number (timestamp)"),
-        ("-1,1,1,a\n", 0, "line 2: `-1` is not a number"),
-        ("1,1,1,a\n2,one,1,a\n", 1, "line 3: `one` is not a number (tpid)"),
-        ("99999999999999999999,1,1,a\n", 0, "line 2: `99999999999999999999` is not a number"),
-        ("1,4000000000,1,a\n", 0, "line 2: 4000000000 is no tpid"),
-        ("1,0,1,a\n", 0, "line 2: 0 is no tpid"),
-        ("1,1,99999999,a\n", 0, "line 2: 99999999 is no gid"),
-        ("1,1,1,a\n2,1,1,b\n", 1, "line 3: tpid 1 was gid1:a"),
-        ("1,1,1,a,5\n", 0, "line 2: 5 fields, and not 4"),
-        ("\"1,1,1,a\n2,1,1,a\n", 0, "line 2: 1 fields, and not 4"),
-    ] {
-        let Read { events, error, .. } = log(&format!("{HEADER}{rows}"));
-        let error = error.unwrap_or_else(|| panic!("{rows:?} is no error"));
-        assert!(error.contains(said), "{rows:?}: {error}");
-        assert_eq!(events.len(), kept, "{rows:?}");
-    }
-    for (header, said) in [
-        ("timestamp,tpid,tracepoint name\n", "lacks `gid`"),
-        ("timestamp\n", "lacks `tpid`, `gid`, `tracepoint name`"),
-        ("tpid,timestamp,gid,tracepoint name\n", "in this order"),
-    ] {
-        let error = log(header).error.unwrap();
-        assert!(error.contains(said), "{error}");
-    }
-    assert_eq!(log(HEADER).error, None, "a log without rows is one");
 }
 
 proptest! {
@@ -408,10 +413,5 @@ proptest! {
         let bytes: Vec<_> = records.iter().map(|(kind, body)| record(*kind, body)).collect();
         read(&[head(), bytes.concat()].concat(), block);
         read(&[head()[..16].to_vec(), bytes.concat()].concat(), block);
-    }
-
-    #[test]
-    fn any_text_is_a_log_or_is_refused(text in "[0-9,\"\r\na-c ]{0,300}") {
-        log(&format!("{HEADER}{text}"));
     }
 }

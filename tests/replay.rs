@@ -201,6 +201,9 @@ fn filters_and_ranges_take_what_they_say() {
         let line = table.lines().find(|line| line.starts_with(&format!("{},", row.1))).unwrap();
         line.contains(",kmem,") && row.2 != "mm_page_alloc"
     };
+    // A time since the first event is since that of all events.
+    let later = of(&["-t", "kmem:*", "-x", "mm_page_alloc", "--from", &since(from)]).rows();
+    assert!(later.iter().eq(rows.iter().filter(captured).filter(|row| row.0 >= from)));
     let expected: Vec<_> = rows.iter().filter(captured).cloned().collect();
     assert!(!expected.is_empty() && group.rows() == expected);
     let summary = group.summary();
@@ -230,7 +233,7 @@ fn what_is_asked_for_in_vain_is_an_error_that_names_the_cure() {
         (&log, &["--cpus", "0"], "does not tell the CPUs"),
         (&log, &["-t", "b"], "no tracepoint matches `b`"),
         (&missing, &[], "No such file or directory"),
-        (&folder.path().to_owned(), &["-t", "b"], "tracepoints.csv"),
+        (&folder.path().to_owned(), &["-t", "b"], "no tracepoint matches `b`"),
         (&PathBuf::from("/"), &[], "no recording"),
     ] {
         let replayed = Replayed::of(source, words);
@@ -238,6 +241,76 @@ fn what_is_asked_for_in_vain_is_an_error_that_names_the_cure() {
         assert_eq!(replayed.output.status.code(), Some(1), "{words:?}: {error}");
         assert!(error.contains(said), "{words:?}: {error}");
         assert!(!replayed.folder.path().join("rec").exists(), "{words:?} left something");
+    }
+}
+
+#[test]
+fn a_compressed_recording_has_all_its_samples_in_compressed_records() {
+    let bytes = fs::read(fixture("compressed.perf")).unwrap();
+    let mut kinds = std::collections::BTreeMap::<u32, u32>::new();
+    let mut rest = &bytes[16..];
+    while !rest.is_empty() {
+        let kind = u32::from_ne_bytes(rest[..4].try_into().unwrap());
+        let names = if kind == 66 { u32::from_ne_bytes(rest[8..12].try_into().unwrap()) } else { 0 };
+        *kinds.entry(kind).or_default() += 1;
+        rest = &rest[usize::from(u16::from_ne_bytes([rest[6], rest[7]])) + names as usize..];
+    }
+    assert!(kinds[&81] > 0 && !kinds.contains_key(&9) && !kinds.contains_key(&68), "{kinds:?}");
+}
+
+#[test]
+fn results_of_one_recording_are_not_mixed_with_another() {
+    let first = Replayed::well(&fixture("idle.perf.zst"), &[]);
+    let rec = first.folder.path().join("rec");
+    fs::write(rec.join("events.perf"), unpacked("idle.perf.zst")).unwrap();
+    // Its own events stay, and those of another go.
+    let own = replay(&[rec.to_str().unwrap(), "-o", rec.to_str().unwrap(), "--force"]);
+    assert!(own.status.success() && rec.join("events.perf").exists(), "{}", text(&own.stderr));
+    let other = fixture("make.perf.zst");
+    assert!(replay(&[other.to_str().unwrap(), "-o", rec.to_str().unwrap(), "--force"]).status.success());
+    assert!(!rec.join("events.perf").exists());
+    // A log is not replaced by what was read of it.
+    for source in [rec.clone(), rec.join("log.csv")] {
+        let output = replay(&[source.to_str().unwrap(), "-o", rec.to_str().unwrap(), "--force"]);
+        assert!(
+            output.status.code() == Some(1) && text(&output.stderr).contains("would be replaced"),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn a_signal_ends_a_replay_that_waits_for_more() {
+    for signal in ["TERM", "INT", "HUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        let rec = folder.path().join("rec");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
+            .args(["replay", "-", "-o"])
+            .arg(&rec)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // What has come is replayed, and the rest never comes.
+        let bytes = unpacked("idle.perf.zst");
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&bytes[..650_000]).unwrap();
+        // A minute is more than any machine takes; what fails then fails below.
+        for _ in 0..12_000 {
+            if rec.join(".log.csv.partial").exists() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{signal}: {}", text(&output.stderr));
+        assert!(output.stderr.is_empty(), "{signal}: {}", text(&output.stderr));
+        let summary: Value = serde_json::from_str(&fs::read_to_string(rec.join("summary.json")).unwrap()).unwrap();
+        assert_eq!(summary["log_complete"], false);
+        drop(stdin);
     }
 }
 

@@ -11,7 +11,7 @@ mod drain;
 fuzz_target!(|bytes: &[u8]| {
     let mut file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
     file.write_all(bytes).unwrap();
-    if let Ok(source) = source::open(&Place::Path(file.path().to_owned())) {
+    if let Ok(source) = source::open(&Place::Path(file.path().to_owned()), None) {
         drain::drain(source.stream);
     }
 });

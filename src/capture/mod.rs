@@ -10,6 +10,7 @@ pub use command::{CommandLine, Running};
 pub use progress::Progress;
 pub use results::{Captured, SummaryRoom, Written, note};
 pub use run::{Run, StopReason, StopRules, run};
+pub(crate) use signals::wait_for_any;
 pub use signals::{Senders, Signals};
 
 use crate::cpus::CpuList;

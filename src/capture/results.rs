@@ -80,12 +80,17 @@ impl Captured {
         let Results { summary, problem, .. } = results::write(source, request, signals, progress)?;
         summary.write(summary_room.file)?;
         directory.commit()?;
-        let of_file = in_file.err().map(|error| {
-            anyhow::Error::new(error).context(format!("{} does not have all that was captured", recording::EVENTS))
-        });
-        Ok(Written { summary, ending, problem: problem.or(of_file) })
+        let problem = match (in_file, problem) {
+            (Ok(()), problem) => problem,
+            (Err(_), Some(problem)) => Some(problem.context(FILE_PROBLEM)),
+            (Err(error), None) => Some(anyhow::Error::new(error).context(FILE_PROBLEM)),
+        };
+        Ok(Written { summary, ending, problem })
     }
 }
+
+/// What the user loses where the disk is full.
+const FILE_PROBLEM: &str = "events.perf does not have all that was captured; only the summary tells of the rest";
 
 /// How a capture ended, as it stands in `events.perf`. Of several the last one holds.
 pub fn note(ending: &Ending) -> Vec<u8> {

@@ -6,7 +6,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::low_level::pipe;
 use std::fs;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -76,6 +76,11 @@ impl Signals {
     /// Descriptors that poll readable when a signal has arrived.
     pub fn wake_descriptors(&self) -> [BorrowedFd<'_>; 3] {
         [self.interrupt.as_fd(), self.terminate.as_fd(), self.child.as_fd()]
+    }
+
+    /// Descriptors of one's own that poll readable when SIGINT, SIGTERM or SIGHUP has arrived and is not noted yet.
+    pub fn wakers(&self) -> io::Result<Vec<OwnedFd>> {
+        [&self.interrupt, &self.terminate].into_iter().map(|stream| stream.as_fd().try_clone_to_owned()).collect()
     }
 
     /// Sleeps until a signal arrives.

@@ -36,7 +36,7 @@ pub struct ReplayArgs {
     /// The directory to make for log.csv, tracepoints.csv, groups.csv and summary.json; `-` writes the log to stdout
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Replace a recording that is in DIR already; its events.perf stays
+    /// Replace a recording that is in DIR already, with its events.perf if that is not the SOURCE
     #[arg(long)]
     force: bool,
     /// The log is to have at most N events, the first ones in time order

@@ -155,6 +155,14 @@ impl RecordingDir {
         Ok(file)
     }
 
+    /// Takes away the file of the ring bytes, if there is one.
+    pub fn remove_events(&self) -> Result<(), Error> {
+        match unlinkat(&*self.dir, EVENTS, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(Error::Io { verb: "remove", path: self.path.join(EVENTS), cause: errno.into() }),
+        }
+    }
+
     /// Appends to the file of the ring bytes.
     pub fn append_to_events(&self, bytes: &[u8]) -> Result<(), Error> {
         let append = || {

@@ -86,12 +86,21 @@ impl<'a> LogWriter<'a> {
     /// After a write that failed, as on a full disk: cuts the log back to whole rows, and so far that `room` bytes are free
     /// for the other files of the recording.
     pub fn cut_back(&mut self, room: u64) -> Result<(), Error> {
-        self.buffer.clear();
         let To::File(file) = &mut self.to else { return Ok(()) };
-        let end = self.cuts.last().map_or(0, |cut| cut.bytes).saturating_sub(room);
+        let end = file.length()?.saturating_sub(room);
         let fitting = self.cuts.partition_point(|cut| cut.bytes <= end);
+        let mut cut = self.cuts[..fitting].last().copied().unwrap_or(Cut { bytes: 0, rows: 0 });
+        if fitting == self.cuts.len() {
+            // Of the write that failed a part may have fitted.
+            let fitted = usize::try_from(end - cut.bytes).unwrap_or(usize::MAX).min(self.buffer.len());
+            let newlines = self.buffer[..fitted].iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            let (lines, whole) = newlines.fold((0, 0), |(lines, _), (place, _)| (lines + 1, place as u64 + 1));
+            let header = u64::from(cut.bytes == 0 && lines > 0);
+            cut = Cut { bytes: cut.bytes + whole, rows: cut.rows + lines - header };
+        }
         self.cuts.truncate(fitting);
-        let cut = self.cuts.last().copied().unwrap_or(Cut { bytes: 0, rows: 0 });
+        self.cuts.push(cut);
+        self.buffer.clear();
         self.logged = cut.rows;
         if cut.bytes == 0 {
             self.buffer.extend_from_slice(HEADER);

@@ -50,6 +50,12 @@ impl<'a> NewFile<'a> {
         })
     }
 
+    /// How long the file is, after a write that failed too.
+    pub fn length(&self) -> Result<u64, Error> {
+        let metadata = self.file.metadata();
+        metadata.map(|metadata| metadata.len()).map_err(|cause| Error::Io { verb: "look at", path: self.path(), cause })
+    }
+
     /// Writes all of it.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.change("write", |file| file.write_all(bytes))

@@ -236,7 +236,7 @@ pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<Cp
         recorded: account.recorded,
         lost: lost_known.then_some(account.lost),
         counted: books.counted.then_some(account.counted),
-        residual: lost_known.then(|| account.residual()),
+        residual: (lost_known && books.counted).then(|| account.residual()),
         weighted: table.get(tpid).is_weighted(),
     });
     let cpus = books.per_cpu().iter().filter(|(cpu, _)| **cpu != UNKNOWN_CPU).map(|(cpu, account)| CpuSummary {

@@ -2,6 +2,7 @@
 
 use super::{Error, NewFile};
 use crate::tracefs::{Selection, Table, Tracepoint};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -46,7 +47,13 @@ pub fn write_groups(file: NewFile<'_>, table: &Table) -> Result<(), Error> {
 /// # Errors
 /// What is wrong, and in which line.
 pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
-    let mut reader = csv::Reader::from_path(path).map_err(|error| error.to_string())?;
+    // More than the table of any kernel, and little enough for memory.
+    let most = 64 << 20;
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= most) {
+        return Err(format!("it is no file of at most {}", crate::units::Bytes(most)));
+    }
+    let mut reader = csv::Reader::from_reader(file);
     let mut table = Table::default();
     for row in reader.records() {
         let row = row.map_err(|error| error.to_string())?;

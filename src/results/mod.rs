@@ -10,7 +10,7 @@ use crate::recording::{self, Ending, LogWriter, Summary};
 use crate::source::{About, Source};
 use crate::stream::{EventStream, Restriction};
 use crate::tracefs::{Selection, Table};
-use crate::units::{Count, Moment};
+use crate::units::{Count, Moment, OneLine};
 use pace::Pace;
 use std::io;
 use std::time::Instant;
@@ -99,13 +99,22 @@ pub fn write(
 
     let decoded = stream.decoded();
     let books = Books::close(&decoded);
-    let ending = stream.last_note().and_then(|note| serde_json::from_str::<Ending>(note).ok());
+    let ending = stream.last_note().map(serde_json::from_str::<Ending>);
+    let unreadable = matches!(ending, Some(Err(_)));
+    let ending = ending.and_then(Result::ok);
     let table = stream.table().clone();
     let selection = selection(&about, &table, restricted.as_ref());
-    let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none() && !stopped;
+    let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none() && !stopped && !unreadable;
     let of_run = ending.as_ref().and_then(|ending| ending.problem.clone());
     let satisfied = range.events.is_some_and(|events| logged == events);
-    let whole = complete && damage.is_none() && of_log.is_none() && of_source.is_none() && !unended && of_run.is_none();
+    let whole = complete
+        && damage.is_none()
+        && of_log.is_none()
+        && of_source.is_none()
+        && !unended
+        && of_run.is_none()
+        && !unreadable
+        && !stopped;
     let summary = summary(Parts {
         about: &about,
         ending: ending.as_ref(),
@@ -125,14 +134,26 @@ pub fn write(
             Some(anyhow::Error::new(error).context(format!("log.csv has only the first {logged} events")))
         }
         (_, Some(error), _) => Some(anyhow::anyhow!("{error}; {recorded} before that were read")),
-        (.., Some(problem)) => Some(anyhow::anyhow!("{problem}").context("the capture ended before its time")),
+        (.., Some(problem)) => {
+            Some(anyhow::anyhow!("{}", OneLine(&problem)).context("the capture ended before its time"))
+        }
         _ if of_source.is_some() => of_source.map(|problem| anyhow::anyhow!("{problem}; {recorded} were read")),
         _ if unended => Some(anyhow::anyhow!(
             "it is incomplete: its capture was killed, or could write no further; {recorded} up to there were read, and \
              there are no counts to hold against them"
         )),
+        _ if unreadable => Some(anyhow::anyhow!(
+            "tp-perf's own note of how the capture ended cannot be read; is it damaged, or of a newer tp-perf?"
+        )),
+        _ if summary.events.unknown > 0 && !stopped => Some(anyhow::anyhow!(
+            "it is damaged: {} have ids that stand for nothing",
+            Count(summary.events.unknown, "sample")
+        )),
         _ => None,
     };
+    if restricted.is_some() && logged == 0 && summary.events.recorded > 0 && problem.is_none() {
+        progress.note("no event is in the range that was asked for");
+    }
     Ok(Results { summary, table, selection, problem })
 }
 
@@ -186,26 +207,39 @@ impl Run<'_, '_> {
             match stream.next_batch() {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
+                // A source that was waited for ends when the user asks for the end.
+                Err(_) if self.stops_at_once && signals.asked() > self.asked => {
+                    (end.complete, end.stopped) = (false, true);
+                    break;
+                }
                 Err(error) => {
                     end.damage = Some(error);
                     break;
                 }
             }
+            let earliest = stream.earliest();
             let (batch, table) = stream.batch();
             if let (None, Some(first)) = (self.first, batch.first()) {
-                self.first = Some(first.time);
+                // That of all events: a time since the first means the same whatever is left out.
+                self.first = earliest.or(Some(first.time));
             }
             self.last = batch.last().map_or(self.last, |last| last.time);
             self.seen += batch.len() as u64;
             if end.complete && end.of_log.is_none() {
                 let wanted = self.wanted(batch);
-                self.logged += wanted.len() as u64;
                 let result = match (&mut pace, &mut self.log) {
-                    (None, Some(log)) => log.write(wanted, table),
-                    (None, None) => Ok(()),
+                    (None, Some(log)) => log.write(wanted, table).map(|()| wanted.len()),
+                    (None, None) => Ok(wanted.len()),
                     (Some(pace), log) => pace.write(wanted, table, log.as_mut(), || signals.asked() > self.asked),
                 };
-                end.of_log = result.err();
+                match result {
+                    Ok(given) => self.logged += given as u64,
+                    Err(error) => end.of_log = Some(error),
+                }
+                if end.of_log.is_some() && self.stops_at_once {
+                    end.stopped = true;
+                    break;
+                }
             }
             let (read, length) = stream.progress();
             progress.replaying(self.seen, read, length);

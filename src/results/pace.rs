@@ -20,14 +20,15 @@ impl Pace {
         Pace { speed, begin: None }
     }
 
-    /// Writes events when their time has come. Ends early if `stop` says so.
+    /// Writes events when their time has come, and gives how many. Ends early if `stop` says so.
     pub fn write(
         &mut self,
         mut events: &[Event],
         table: &Table,
         mut log: Option<&mut LogWriter<'_>>,
         mut stop: impl FnMut() -> bool,
-    ) -> Result<(), recording::Error> {
+    ) -> Result<usize, recording::Error> {
+        let all = events.len();
         while let Some(next) = events.first() {
             let (begin, first) = *self.begin.get_or_insert_with(|| (Instant::now(), next.time));
             let due = |time: u64| Duration::try_from_secs_f64(time.saturating_sub(first) as f64 * 1e-9 / self.speed);
@@ -42,10 +43,10 @@ impl Pace {
                 continue;
             }
             if stop() {
-                return Ok(());
+                return Ok(all - events.len());
             }
             std::thread::sleep(due(next.time).map_or(PATIENCE, |due| (due - now).min(PATIENCE)));
         }
-        Ok(())
+        Ok(all)
     }
 }

@@ -18,7 +18,7 @@ const MOST_NUMBER: u32 = 1_000_000;
 
 const FIELDS: [&str; 4] = ["timestamp", "tpid", "gid", "tracepoint name"];
 
-/// Decodes rows. A log tells neither CPUs nor losses; what it tells in any order is put into time order.
+/// Decodes rows. A log tells neither CPUs nor losses. It is in the order of time, but for what a merge puts right.
 pub struct LogCsv {
     reader: csv::Reader<Tail<Box<dyn Read>>>,
     /// Whether the file has ended, and not with the end of a row.
@@ -31,18 +31,42 @@ pub struct LogCsv {
     queue: Option<usize>,
     length: Option<u64>,
     count_only: bool,
+    earliest: u64,
 }
 
-/// Notes whether what went by ended with the end of a row.
+/// Looks at lines as they go by: whether the last one has its end, and that none is longer than a row can be, which would
+/// have to be held in memory.
 struct Tail<R> {
     reader: R,
+    line: u64,
+    /// Bytes of the line so far.
+    length: usize,
+    quotes: usize,
     last: u8,
     torn: Rc<Cell<bool>>,
 }
 
+/// Bytes of the longest row: names have a few dozen.
+const MOST_LINE: usize = 64 << 10;
+
 impl<R: Read> Read for Tail<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
+        let bad = |line, what| io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {what}"));
+        for piece in buffer[..read].split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            self.length += piece.len();
+            self.quotes += piece.iter().filter(|byte| **byte == b'"').count();
+            if self.length > MOST_LINE {
+                return Err(bad(self.line, "it is longer than a row can be"));
+            }
+            if piece.ends_with(b"\n") || piece.ends_with(b"\r") {
+                if !self.quotes.is_multiple_of(2) {
+                    return Err(bad(self.line, "a quote has no end in it"));
+                }
+                (self.length, self.quotes) = (0, 0);
+                self.line += u64::from(piece.ends_with(b"\n"));
+            }
+        }
         match buffer[..read].last() {
             Some(last) => self.last = *last,
             None => self.torn.set(!matches!(self.last, b'\n' | b'\r')),
@@ -56,7 +80,7 @@ impl LogCsv {
     /// taken from the rows. `length` is that of the log in bytes, if known.
     pub fn open(reader: Box<dyn Read>, table: Table, length: Option<u64>) -> Result<Self, Error> {
         let torn = Rc::new(Cell::new(false));
-        let reader = Tail { reader, last: b'\n', torn: Rc::clone(&torn) };
+        let reader = Tail { reader, line: 1, length: 0, quotes: 0, last: b'\n', torn: Rc::clone(&torn) };
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(256 << 10).from_reader(reader);
         let header = reader.byte_headers().map_err(|error| Error::Read(io_error(error)))?;
         let missing: Vec<_> =
@@ -77,6 +101,7 @@ impl LogCsv {
             queue: None,
             length,
             count_only: false,
+            earliest: u64::MAX,
         })
     }
 
@@ -88,15 +113,21 @@ impl LogCsv {
         io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {reason}", self.line()))
     }
 
-    fn event(&mut self) -> io::Result<Option<Event>> {
+    /// The event of the row at hand; none if it is not wanted.
+    fn event(&mut self, watermark: u64) -> io::Result<Option<Event>> {
         let [time, tpid, gid] = [0, 1, 2].map(|field| parse(&self.row[field]));
         let number = |value: Option<u64>, field: usize| {
             value.ok_or_else(|| {
-                let text = String::from_utf8_lossy(&self.row[field]);
+                let field_bytes = &self.row[field];
+                let text = String::from_utf8_lossy(&field_bytes[..field_bytes.len().min(40)]).into_owned();
                 self.bad(format!("`{text}` is not a number ({})", FIELDS[field]))
             })
         };
         let (time, tpid, gid) = (number(time, 0)?, number(tpid, 1)?, number(gid, 2)?);
+        if time < watermark {
+            return Err(self.bad("its time is long before that of rows above it: a log is in the order of time"));
+        }
+        self.earliest = self.earliest.min(time);
         let in_range = |value: u64, field: usize| {
             u32::try_from(value)
                 .ok()
@@ -144,9 +175,8 @@ impl Decode for LogCsv {
             if self.torn.get() {
                 return Err(self.bad("the file ends within this row, which is left out"));
             }
-            if let Some(event) = self.event()?
-                && !self.count_only
-            {
+            let Some(event) = self.event(merge.watermark())? else { continue };
+            if !self.count_only {
                 merge.push(queue, event);
             }
         }
@@ -174,7 +204,11 @@ impl Decode for LogCsv {
             _ => None,
         });
         let per_cpu = vec![DecodedCpu { cpu: UNKNOWN_CPU, lost: 0, late }];
-        Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None }
+        Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None, lost: None }
+    }
+
+    fn earliest(&self) -> Option<u64> {
+        (self.earliest != u64::MAX).then_some(self.earliest)
     }
 
     fn progress(&self) -> (u64, Option<u64>) {

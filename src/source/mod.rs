@@ -7,12 +7,14 @@ pub use log_csv::LogCsv;
 pub use perf_data::PerfData;
 
 use crate::blocks::ReadBlocks;
+use crate::capture::{Signals, wait_for_any};
 use crate::perf::data::{Features, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, seekable};
 use crate::recording::{self, Facts};
 use crate::stream::EventStream;
 use crate::tracefs::Table;
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +78,7 @@ pub enum About {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It could not be read.
-    #[error("{0}")]
+    #[error("{0}{cure}", cure = cure(.0))]
     Read(#[from] io::Error),
     /// A directory that no capture left.
     #[error(
@@ -115,6 +117,14 @@ pub enum Error {
              file itself, or record with `perf record -o -`"
     )]
     NeedsFile,
+    /// The same, packed with zstd.
+    #[error(
+        "this form of perf.data has to be read back and forth, and cannot be while it is packed: unpack it first (`zstd -d`)"
+    )]
+    PackedFile,
+    /// zstd in zstd.
+    #[error("it is packed with zstd more than once: unpack it first (`zstd -d`)")]
+    PackedTwice,
     /// Its header is damaged.
     #[error("its header is damaged at byte {at}: {reason}")]
     Header {
@@ -156,89 +166,163 @@ pub enum Error {
     Table(String),
 }
 
-/// Opens a source.
-pub fn open(place: &Place) -> Result<Source, Error> {
-    match place {
-        Place::Path(path) => open_path(path),
-        Place::Stdin => match File::open("/dev/stdin") {
-            // A file that is redirected can be read back and forth.
-            Ok(file) if file.metadata()?.is_file() => open_file(file, Table::default()),
-            _ => open_reader(Box::new(io::stdin()), None, Table::default()),
-        },
-        Place::Example => open_reader(Box::new(EXAMPLE), Some(EXAMPLE.len() as u64), Table::default()),
-    }
-}
-
-fn open_path(path: &Path) -> Result<Source, Error> {
-    if !std::fs::metadata(path)?.is_dir() {
-        // A log within its recording has the table beside it.
-        let beside = path.with_file_name(recording::TRACEPOINTS);
-        let is_log = path.file_name().is_some_and(|name| name == recording::LOG);
-        let table = if is_log && beside.exists() { recording::read_tracepoints(&beside) } else { Ok(Table::default()) };
-        return open_file(File::open(path)?, table.map_err(Error::Table)?);
-    }
-    match File::open(path.join(recording::EVENTS)) {
-        Ok(file) => open_file(file, Table::default()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match File::open(path.join(recording::LOG)) {
-            Ok(file) => {
-                let table = recording::read_tracepoints(&path.join(recording::TRACEPOINTS)).map_err(Error::Table)?;
-                open_file(file, table)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match path.join("data").is_file() {
-                true => Err(Error::PerfDirectory),
-                false => Err(Error::NoRecording),
-            },
-            Err(error) => Err(error.into()),
-        },
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn open_file(file: File, table: Table) -> Result<Source, Error> {
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return open_reader(Box::new(file), None, table);
-    }
-    let mut head = [0; 16];
-    let length = file.read_at(&mut head, 0)?;
-    if head[..length].starts_with(&MAGIC) && head[8..16] != PIPE_HEADER.to_ne_bytes() {
-        let seekable::Seekable { header, data, problem } = seekable::read(&file)?;
-        let position = data.start;
-        return of_perf(PerfData::seekable(ReadBlocks::part(file, data)?, header, position)?, problem);
-    }
-    open_reader(Box::new(file), Some(metadata.len()), table)
-}
-
-/// Opens what can be read once, from its first byte.
-fn open_reader(mut reader: Box<dyn Read>, length: Option<u64>, table: Table) -> Result<Source, Error> {
-    let mut head = Vec::new();
-    reader.by_ref().take(64).read_to_end(&mut head)?;
-    let begins = |magic: &[u8]| head.starts_with(magic);
-    if head.is_empty() {
-        return Err(Error::Empty);
-    } else if begins(&MAGIC_SWAPPED) {
-        return Err(Error::OtherByteOrder);
-    } else if begins(&MAGIC) {
-        if head.get(8..16) == Some(&(seekable::HEADER as u64).to_ne_bytes()) {
-            return Err(Error::NeedsFile);
+fn cure(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::NotFound => {
+            "; a replay takes a recording's directory, a file that `perf record` wrote, or a log.csv"
         }
-        let whole = Cursor::new(head).chain(reader);
-        return of_perf(PerfData::piped(ReadBlocks::new(whole, length))?, None);
-    } else if begins(&ZSTD_MAGIC) {
-        let whole = Cursor::new(head).chain(reader);
-        return open_reader(Box::new(zstd::Decoder::new(whole)?), None, table);
-    } else if begins(b"timestamp") || begins(b"\"timestamp") {
-        let log = LogCsv::open(Box::new(Cursor::new(head).chain(reader)), table, length)?;
-        return Ok(Source {
-            stream: EventStream::new(log),
-            about: About::Log,
-            knows_cpus: false,
-            remarks: Vec::new(),
-            problem: None,
-        });
+        io::ErrorKind::PermissionDenied => "; choose one that can be read, or run with sudo",
+        _ => "",
     }
-    let text = String::from_utf8_lossy(&head[..head.len().min(16)]).into_owned();
-    Err(Error::Unknown { begins: format!("{text:?}") })
+}
+
+/// Opens a source. What has to be waited for, such as a pipe, ends at the next signal.
+pub fn open(place: &Place, signals: Option<&Signals>) -> Result<Source, Error> {
+    let opening = Opening { signals, table: Table::default(), is_packed: false };
+    match place {
+        Place::Path(path) => opening.path(path),
+        Place::Stdin => opening.file(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
+        Place::Example => opening.reader(Box::new(EXAMPLE), Some(EXAMPLE.len() as u64)),
+    }
+}
+
+/// What is known on the way to what a source is.
+struct Opening<'a> {
+    signals: Option<&'a Signals>,
+    /// The tracepoints of a log.
+    table: Table,
+    /// Whether a layer of zstd is off already.
+    is_packed: bool,
+}
+
+impl Opening<'_> {
+    fn path(mut self, path: &Path) -> Result<Source, Error> {
+        if !std::fs::metadata(path)?.is_dir() {
+            // A log within its recording has the table beside it.
+            let beside = path.with_file_name(recording::TRACEPOINTS);
+            let is_log = path.file_name().is_some_and(|name| name == recording::LOG);
+            if is_log && beside.is_file() {
+                self.table = recording::read_tracepoints(&beside).map_err(Error::Table)?;
+            }
+            return self.file(File::open(path)?);
+        }
+        let has = |name: &str| path.join(name).metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
+        if has(recording::EVENTS) {
+            self.file(File::open(path.join(recording::EVENTS))?)
+        } else if has(recording::LOG) {
+            self.path(&path.join(recording::LOG))
+        } else if has("data") && path.join("data.0").exists() {
+            Err(Error::PerfDirectory)
+        } else {
+            Err(Error::NoRecording)
+        }
+    }
+
+    fn file(self, mut file: File) -> Result<Source, Error> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            let wake = self.signals.map(Signals::wakers).transpose()?.unwrap_or_default();
+            return self.reader(Box::new(Awaited { file, wake }), None);
+        }
+        if file.stream_position()? == 0 {
+            let mut head = [0; 16];
+            let length = file.read_at(&mut head, 0)?;
+            if head[..length].starts_with(&MAGIC) && head[8..16] != PIPE_HEADER.to_ne_bytes() {
+                let seekable::Seekable { header, data, problem } = seekable::read(&file)?;
+                let position = data.start;
+                return of_perf(PerfData::seekable(ReadBlocks::part(file, data)?, header, position)?, problem);
+            }
+        }
+        self.reader(Box::new(file), Some(metadata.len()))
+    }
+
+    /// What can be read once, from its first byte.
+    fn reader(self, mut reader: Box<dyn Read>, length: Option<u64>) -> Result<Source, Error> {
+        let mut head = Vec::new();
+        reader.by_ref().take(64).read_to_end(&mut head)?;
+        if let Some(rest) = head.strip_prefix(b"\xEF\xBB\xBF") {
+            head = rest.to_vec();
+        }
+        let begins = |magic: &[u8]| head.starts_with(magic);
+        if head.is_empty() {
+            return Err(Error::Empty);
+        } else if begins(&MAGIC_SWAPPED) {
+            return Err(Error::OtherByteOrder);
+        } else if begins(&MAGIC) {
+            if head.get(8..16) == Some(&(seekable::HEADER as u64).to_ne_bytes()) {
+                return Err(if self.is_packed { Error::PackedFile } else { Error::NeedsFile });
+            }
+            let whole = Cursor::new(head).chain(reader);
+            return of_perf(PerfData::piped(ReadBlocks::new(whole, length))?, None);
+        } else if begins(&ZSTD_MAGIC) {
+            if self.is_packed {
+                return Err(Error::PackedTwice);
+            }
+            let unpacked = Unpacked {
+                decoder: zstd::Decoder::with_buffer(BufReader::new(Cursor::new(head).chain(reader)))?,
+                given: 0,
+            };
+            return Opening { is_packed: true, ..self }.reader(Box::new(unpacked), None);
+        } else if is_log(&head) {
+            let log = LogCsv::open(Box::new(Cursor::new(head).chain(reader)), self.table, length)?;
+            return Ok(Source {
+                stream: EventStream::new(log),
+                about: About::Log,
+                knows_cpus: false,
+                remarks: Vec::new(),
+                problem: None,
+            });
+        }
+        let text = String::from_utf8_lossy(&head[..head.len().min(16)]).into_owned();
+        Err(Error::Unknown { begins: format!("{text:?}") })
+    }
+}
+
+/// Whether a file begins with the header of a log, or with what is left of one.
+fn is_log(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    let line = text.lines().next().unwrap_or_default();
+    let mut fields = line.split(',').map(|field| field.trim_matches('"'));
+    fields.any(|field| ["timestamp", "tpid", "gid", "tracepoint name"].contains(&field))
+}
+
+/// What is read when it comes, until a signal arrives.
+struct Awaited {
+    file: File,
+    wake: Vec<OwnedFd>,
+}
+
+impl Read for Awaited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let descriptors = self.wake.iter().map(AsFd::as_fd).chain([self.file.as_fd()]);
+            let ready = wait_for_any(descriptors, None)?;
+            // A sleep may also end with nothing ready: a signal arrives and then writes to its descriptor.
+            if ready[..self.wake.len()].contains(&true) {
+                return Err(io::Error::other("interrupted while waiting for more"));
+            }
+            if ready.last() == Some(&true) {
+                return self.file.read(buffer);
+            }
+        }
+    }
+}
+
+/// What zstd unpacks.
+struct Unpacked<R: io::BufRead> {
+    decoder: zstd::Decoder<'static, R>,
+    given: u64,
+}
+
+impl<R: io::BufRead> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.decoder.read(buffer).map_err(|error| {
+            let message = format!("what zstd unpacks of it ends after {} bytes: {error}", self.given);
+            io::Error::new(error.kind(), message)
+        })?;
+        self.given += read as u64;
+        Ok(read)
+    }
 }
 
 fn of_perf(mut perf: PerfData, problem: Option<String>) -> Result<Source, Error> {

@@ -12,8 +12,9 @@ const SPARED: u64 = 64 << 10;
 pub(super) struct SpoolFile {
     file: File,
     length: u64,
-    /// Compresses all but the first write, which is the head.
     compressor: Option<Compressor>,
+    /// How much of what is to come stands as it is before anything is compressed: the head.
+    plain: usize,
     compressed: Vec<u8>,
     failed: Option<io::ErrorKind>,
 }
@@ -21,9 +22,9 @@ pub(super) struct SpoolFile {
 impl SpoolFile {
     /// An empty file. Where nothing is compressed it is written past the page cache, if the filesystem lets it: page by page
     /// through the cache costs several times as much, and wakes more of the kernel.
-    pub fn new(file: File, compress: bool) -> io::Result<Self> {
+    pub fn new(file: File, compress: bool, head: usize) -> io::Result<Self> {
         let compressor = if compress { Some(Compressor::new()?) } else { None };
-        let mut file = SpoolFile { file, length: 0, compressor, compressed: Vec::new(), failed: None };
+        let mut file = SpoolFile { file, length: 0, compressor, plain: head, compressed: Vec::new(), failed: None };
         file.set_direct(!compress);
         Ok(file)
     }
@@ -39,13 +40,17 @@ impl SpoolFile {
             return Err(kind.into());
         }
         let result = match &mut self.compressor {
-            Some(compressor) if self.length > 0 => {
+            Some(compressor) => {
                 self.compressed.clear();
-                let compressed = &mut self.compressed;
-                pieces.iter().try_for_each(|piece| compressor.push(piece, compressed))?;
-                self.file.write_all(compressed).map(|()| compressed.len())
+                for piece in pieces {
+                    let (plain, rest) = piece.split_at(self.plain.min(piece.len()));
+                    self.compressed.extend_from_slice(plain);
+                    self.plain -= plain.len();
+                    compressor.push(rest, &mut self.compressed)?;
+                }
+                self.file.write_all(&self.compressed).map(|()| self.compressed.len())
             }
-            _ => {
+            None => {
                 let written = pieces.iter().try_for_each(|piece| self.file.write_all(piece));
                 written.map(|()| pieces.iter().map(|piece| piece.len()).sum())
             }

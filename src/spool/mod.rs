@@ -44,7 +44,7 @@ pub const DEFAULT_MEMORY: usize = 256 << 20;
 
 /// Address space that a spool takes, in bytes; arguments as for [`Spool::new`]. Only what is filled becomes memory.
 pub fn memory_needed(memory: usize, rings: usize, head: usize) -> usize {
-    memory.max(headroom(rings, head) + head + BLOCK).next_multiple_of(BLOCK)
+    (memory + headroom(rings, head) + head + BLOCK).next_multiple_of(BLOCK)
 }
 
 /// The round that finds the disk full, the last two of a capture, and their ends; and what stands behind them, which is no
@@ -79,6 +79,8 @@ pub struct Spool {
     headroom: usize,
     streams: bool,
     compress: bool,
+    /// Bytes of the head.
+    head: usize,
     /// The ends of the head and of the rounds that are not in the file yet. A compressed stream is cut only there, where
     /// records end.
     ends: VecDeque<u64>,
@@ -106,6 +108,7 @@ impl Spool {
             headroom: headroom(rings, head.len()),
             streams: memory == 0,
             compress,
+            head: head.len(),
             ends: VecDeque::from([head.len() as u64]),
             make_file: Box::new(make_file),
             file: None,
@@ -207,7 +210,7 @@ impl Spool {
     fn file(&mut self) -> io::Result<&mut SpoolFile> {
         Ok(match &mut self.file {
             Some(file) => file,
-            none => none.insert(SpoolFile::new((self.make_file)()?, self.compress)?),
+            none => none.insert(SpoolFile::new((self.make_file)()?, self.compress, self.head)?),
         })
     }
 
@@ -299,6 +302,7 @@ impl Room for Filling<'_> {
 mod tests {
     use super::*;
     use crate::blocks::Blocks;
+    use crate::perf::data::kind::COMPRESSED;
     use crate::perf::record::push_sample;
     use std::io::{Read, Seek, SeekFrom};
 
@@ -356,7 +360,7 @@ mod tests {
             let mut spool = spool(memory, move || same.try_clone());
             fill(&mut spool, 3_000_000);
             assert_eq!(spool.is_on_disk(), on_disk);
-            assert!(!on_disk || spool.arena.len() <= 3 * BLOCK + 3 * CHUNK);
+            assert!(!on_disk || spool.arena.len() <= 4 * BLOCK + 3 * CHUNK);
             assert_eq!(spool.samples(), 3_000_000);
             let (given, in_file) = read(spool, &mut file);
             assert!(given == expected(3_000_000), "what it gives differs");
@@ -390,7 +394,11 @@ mod tests {
         let on_disk = spool.file.as_ref().unwrap().length();
         let (given, in_file) = read(spool, &mut file);
         assert!(in_file.starts_with(&HEAD) && given.starts_with(&HEAD));
-        assert!(in_file.len() < 24 * 1_000_000 / 2);
+        let mut rest = &in_file[HEAD.len()..];
+        while !rest.is_empty() {
+            assert_eq!(rest[..4], COMPRESSED.to_ne_bytes(), "behind the head all is compressed");
+            rest = &rest[usize::from(u16::from_ne_bytes([rest[6], rest[7]]))..];
+        }
         // What had left memory comes as it is in the file, the rest as it was taken.
         assert!(given[..on_disk as usize] == in_file[..on_disk as usize]);
     }

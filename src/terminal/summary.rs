@@ -134,11 +134,17 @@ fn print_missing(summary: &Summary, counted: u64, out: &mut dyn Write) -> io::Re
 fn print_log(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let EventsSummary { logged, recorded, late, .. } = summary.events;
     let which = match (summary.log_complete, logged + late == recorded) {
-        (true, true) => "all that were recorded",
+        (true, true) if late == 0 => "all that were recorded",
+        (true, true) => "all that were recorded but the late ones",
+        (true, false) if is_range(summary) => "those of the range asked for",
         (true, false) => "the first ones in time order, as asked for",
         (false, _) => "cut short",
     };
     writeln!(out, "log       {}: {which}", Count(logged, "event"))
+}
+
+fn is_range(summary: &Summary) -> bool {
+    summary.restricted.as_ref().is_some_and(|restricted| restricted.from.is_some() || restricted.to.is_some())
 }
 
 fn stopped_by(summary: &Summary) -> Option<String> {

@@ -62,12 +62,23 @@ fn push_unpadded(out: &mut Vec<u8>, payload: &[u8]) {
 }
 
 /// Gives back what is in COMPRESSED records.
-pub struct Inflate(Decoder<'static>);
+pub struct Inflate {
+    decoder: Decoder<'static>,
+    /// How many bytes zstd would like next.
+    hint: usize,
+}
 
 impl Inflate {
     /// At the start of a stream.
     pub fn new() -> io::Result<Self> {
-        Ok(Inflate(Decoder::new()?))
+        Ok(Inflate { decoder: Decoder::new()?, hint: 0 })
+    }
+
+    /// Whether the stream is between two blocks, where its writer flushes it, or at an end.
+    pub fn is_between(&self) -> bool {
+        /// Bytes of a block's header, which is what comes next then.
+        const BLOCK_HEADER: usize = 3;
+        matches!(self.hint, 0 | BLOCK_HEADER)
     }
 
     /// Takes payload off `input` and appends at most `most` bytes to `out`, so that a small payload that unfolds to much
@@ -80,11 +91,11 @@ impl Inflate {
         out.resize(start + most, 0);
         let mut buffer = InBuffer::around(input);
         let mut output = OutBuffer::around(&mut out[start..]);
-        let result = self.0.run(&mut buffer, &mut output);
+        let result = self.decoder.run(&mut buffer, &mut output);
         let (read, written) = (buffer.pos(), output.pos());
         out.truncate(start + written);
         *input = &input[read..];
-        result?;
+        self.hint = result?;
         Ok(written)
     }
 }

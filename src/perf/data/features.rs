@@ -12,6 +12,7 @@ pub(super) mod id {
     pub const NRCPUS: u64 = 7;
     pub const CMDLINE: u64 = 11;
     pub const EVENT_DESC: u64 = 12;
+    pub const DIR_FORMAT: u64 = 24;
     pub const COMPRESSED: u64 = 27;
     pub const CLOCK_DATA: u64 = 29;
 }

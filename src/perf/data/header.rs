@@ -10,6 +10,12 @@ use std::collections::HashMap;
 /// Marks a HEADER_EVENT_TYPE record as tp-perf's own.
 pub(super) const MARK: [u8; 8] = *b"tp-perf\0";
 
+/// Bytes of the longest note: the arguments of a command have at most 2 MiB, and double as JSON.
+const MOST_NOTE: usize = 16 << 20;
+
+/// How many notes a file has at most: one before the events, one or two behind them.
+const MOST_NOTES: usize = 16;
+
 /// The update that gives an event's name (`PERF_EVENT_UPDATE__NAME`).
 const UPDATE_NAME: u64 = 2;
 
@@ -45,14 +51,24 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// Takes in the body of a HEADER_EVENT_TYPE record; what is not tp-perf's is passed over.
-    pub fn take(&mut self, body: &[u8]) {
-        let Some(text) = body.strip_prefix(&MARK) else { return };
+    /// Takes in the body of a HEADER_EVENT_TYPE record; what is not tp-perf's is passed over. False if there is no end to
+    /// it.
+    pub fn take(&mut self, body: &[u8]) -> bool {
+        let Some(text) = body.strip_prefix(&MARK) else { return true };
         let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         self.partial.extend(&text[..end]);
+        if self.partial.len() > MOST_NOTE || self.whole.len() > MOST_NOTES {
+            return false;
+        }
         if self.partial.ends_with(b"\n") {
             self.whole.push(String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned());
         }
+        true
+    }
+
+    /// Whether none is left without its end.
+    pub fn is_whole(&self) -> bool {
+        self.partial.is_empty()
     }
 }
 
@@ -82,7 +98,9 @@ impl Header {
                 let (attr, size) = Attr::parse(body).ok_or("an attribute that is not all there")?;
                 self.events.push(Described { attr, ids: words(&body[size..]) });
             }
-            kind::HEADER_EVENT_TYPE => self.notes.take(body),
+            kind::HEADER_EVENT_TYPE if !self.notes.take(body) => {
+                return Err("tp-perf's own note has no end".to_owned());
+            }
             kind::ID_INDEX => {
                 let count = word(0).ok_or("an index of ids that is not all there")?;
                 let entries = body[8..].chunks_exact(32);

@@ -73,6 +73,9 @@ pub fn read(file: &File) -> io::Result<Seekable> {
         return Ok(Seekable { header, data: start..length, problem: Some(reason.to_owned()) });
     }
     let mut problem = None;
+    if features[(id::DIR_FORMAT / 8) as usize] & (1 << (id::DIR_FORMAT % 8)) != 0 {
+        return Err(bad("it is a part of a directory of `perf record --threads`; record without --threads".to_owned()));
+    }
     let set: Vec<u64> = (0..256).filter(|bit| features[(bit / 8) as usize] & (1 << (bit % 8)) != 0).collect();
     let sections = part(file, (end, 16 * set.len() as u64), length, "its list of features");
     match sections {

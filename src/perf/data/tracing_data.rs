@@ -13,6 +13,9 @@ use byteorder::{ByteOrder, NativeEndian};
 
 const MAGIC: &[u8] = b"\x17\x08\x44tracing";
 
+/// No kernel has more, with all that can be added to it.
+const MOST_NAMES: usize = 1 << 18;
+
 /// A tracepoint as a file names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
@@ -107,6 +110,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Named>, String> {
             let (Some(name), Some(Ok(tracefs_id))) = (line("name:"), line("ID:").map(str::parse)) else {
                 return Err(format!("a format without name and ID, {position} bytes in"));
             };
+            if names.len() == MOST_NAMES {
+                return Err(format!("more than {MOST_NAMES} tracepoints"));
+            }
             names.push(Named { group: group.clone(), name: name.to_owned(), tracefs_id });
         }
     }

@@ -7,6 +7,9 @@ use crate::source::Error;
 use perf_event_open_sys::bindings as abi;
 use std::io;
 
+/// All that describes the events has no more bytes, but for the names of tracepoints.
+const MOST_HEADER: usize = 512 << 20;
+
 /// Names of more bytes than this are none.
 const MOST_NAMES: usize = 256 << 20;
 
@@ -68,6 +71,7 @@ impl<'a> Ahead<'a> {
 
     /// Takes in all records up to the first that is about an event.
     pub fn records_of_header(&mut self, header: &mut Header) -> Result<(), Error> {
+        let mut taken = 0;
         loop {
             self.peek(HEADER_SIZE)?;
             let length = match record::first(&self.bytes[self.used..]) {
@@ -99,6 +103,10 @@ impl<'a> Ahead<'a> {
             }
             let bad = |reason: String| Error::Header { at, reason };
             header.take(kind, &bytes[HEADER_SIZE..]).map_err(bad)?;
+            taken += length;
+            if taken > MOST_HEADER && Header::is_part(kind) {
+                return Err(bad(format!("{taken} bytes say what its events are, and do not end")));
+            }
             let names = match kind {
                 kind::TRACING_DATA => {
                     let size = bytes.get(8..12).ok_or_else(|| bad("names without a size".to_owned()))?;

@@ -8,9 +8,10 @@ use crate::blocks::Blocks;
 use crate::merge::{Event, Merge};
 use crate::perf::Clock;
 use crate::perf::data::{Described, Header, Inflate, kind};
-use crate::perf::record::{self, Damaged, HEADER_SIZE, Record};
+use crate::perf::record::{Damaged, HEADER_SIZE, Record};
 use crate::stream::{Decode, Decoded, Restriction};
 use crate::tracefs::Table;
+use crate::units::OneLine;
 use head::Ahead;
 use perf_event_open_sys::bindings as abi;
 use records::Records;
@@ -30,6 +31,10 @@ pub struct PerfData {
     skip: u64,
     /// Where in the file the next record begins.
     position: u64,
+    /// What of a compressed record has not been taken out yet.
+    payload: Vec<u8>,
+    /// Whether there is more to take out although nothing is left to put in.
+    drains: bool,
     inflating: Option<Inflating>,
     records: Records,
     /// All that the file said before its events.
@@ -63,7 +68,18 @@ impl PerfData {
         ahead.records_of_header(&mut header)?;
         let (ahead, position) = ahead.rest();
         let records = Records::new(&header)?;
-        Ok(PerfData { blocks, ahead, torn: Vec::new(), skip: 0, position, inflating: None, records, header })
+        Ok(PerfData {
+            blocks,
+            ahead,
+            torn: Vec::new(),
+            skip: 0,
+            position,
+            payload: Vec::new(),
+            drains: false,
+            inflating: None,
+            records,
+            header,
+        })
     }
 
     /// What the user should know about the file.
@@ -74,7 +90,7 @@ impl PerfData {
             .events
             .iter()
             .filter(|event| !event.attr.is_tracepoint() && !is_dummy(event))
-            .map(|event| self.header.label(event).unwrap_or("an event without a name").to_owned())
+            .map(|event| OneLine(self.header.label(event).unwrap_or("an event without a name")).to_string())
             .collect();
         if let [first, rest @ ..] = others.as_slice() {
             let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
@@ -120,96 +136,111 @@ impl PerfData {
 
     /// Decodes a block, of which the first record may have begun in the last one.
     fn decode_joined(&mut self, mut block: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<()> {
-        let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(block.len());
-        self.skip -= passed as u64;
-        self.position += passed as u64;
-        block = &block[passed..];
-        while !self.torn.is_empty() && !block.is_empty() {
-            let missing = match self.torn.len() {
-                short @ 0..HEADER_SIZE => HEADER_SIZE - short,
-                length => (usize::from(u16::from_ne_bytes([self.torn[6], self.torn[7]]))).saturating_sub(length).max(1),
-            };
-            let (now, later) = block.split_at(missing.min(block.len()));
-            self.torn.extend_from_slice(now);
-            block = later;
-            let record = std::mem::take(&mut self.torn);
-            let used = self.decode(&record, merge, out)?;
-            self.torn = record[used.min(record.len())..].to_vec();
-            if self.skip > 0 {
-                return self.decode_joined(block, merge, out);
-            }
-        }
-        let used = self.decode(block, merge, out)?;
-        self.torn.extend_from_slice(&block[used.min(block.len())..]);
-        Ok(())
-    }
-
-    /// Decodes all whole records and gives how many bytes they were.
-    fn decode(&mut self, bytes: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<usize> {
-        let mut rest = bytes;
         loop {
-            let (used, met) = self.records.decode(rest, merge, out).map_err(|damaged| self.damaged(damaged))?;
-            self.position += used as u64;
-            rest = &rest[used..];
-            let Some(record) = met else { return Ok(bytes.len() - rest.len()) };
-            match record.kind {
-                kind::COMPRESSED | kind::COMPRESSED2 => self.inflate(record, merge, out)?,
-                kind::AUXTRACE => self.skip = record.word(8).unwrap_or(0),
-                _ => {
-                    let message = format!(
-                        "the record at byte {} describes events (type {}), and stands behind the first of them",
-                        self.position, record.kind
-                    );
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(block.len());
+            self.skip -= passed as u64;
+            self.position += passed as u64;
+            block = &block[passed..];
+            if block.is_empty() {
+                return Ok(());
+            }
+            if self.torn.is_empty() {
+                let used = self.decode(block, merge, out)?;
+                block = &block[used..];
+                if !self.payload.is_empty() {
+                    // First what is in the compressed record, a little at a time.
+                    self.ahead = block.to_vec();
+                    return Ok(());
+                }
+                if self.skip == 0 {
+                    self.torn.extend_from_slice(block);
+                    return Ok(());
+                }
+            } else {
+                let missing = match self.torn.len() {
+                    short @ 0..HEADER_SIZE => HEADER_SIZE - short,
+                    length => {
+                        usize::from(u16::from_ne_bytes([self.torn[6], self.torn[7]])).saturating_sub(length).max(1)
+                    }
+                };
+                let (now, later) = block.split_at(missing.min(block.len()));
+                self.torn.extend_from_slice(now);
+                block = later;
+                let record = std::mem::take(&mut self.torn);
+                let used = self.decode(&record, merge, out)?;
+                self.torn = record[used..].to_vec();
+                if !self.payload.is_empty() {
+                    self.ahead = block.to_vec();
+                    return Ok(());
                 }
             }
-            let length = record.bytes.len();
-            self.position += length as u64;
-            rest = &rest[length..];
-            if self.skip > 0 {
-                let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(rest.len());
-                self.skip -= passed as u64;
-                self.position += passed as u64;
-                rest = &rest[passed..];
-            }
         }
     }
 
-    fn inflate(&mut self, record: Record<'_>, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<()> {
-        let at = self.position;
-        let bad = |what: &dyn std::fmt::Display| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("the COMPRESSED record at byte {at}: {what}"))
-        };
-        let mut payload = match record.kind {
-            kind::COMPRESSED => &record.bytes[HEADER_SIZE..],
-            _ => {
-                let length = record.word(8).ok_or_else(|| bad(&"it has no length"))?;
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                let payload = &record.bytes[16..];
-                payload.get(..length).ok_or_else(|| bad(&"it is shorter than it says"))?
+    /// Decodes whole records up to the first behind which something else comes, and gives how many bytes they were.
+    fn decode(&mut self, bytes: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<usize> {
+        let (used, met) = self.records.decode(bytes, merge, out).map_err(|damaged| self.damaged(damaged))?;
+        self.position += used as u64;
+        let Some(record) = met else { return Ok(used) };
+        match record.kind {
+            kind::COMPRESSED | kind::COMPRESSED2 => {
+                self.payload = payload(record).map_err(|what| self.compressed(what))?
             }
-        };
+            kind::AUXTRACE => self.skip = record.word(8).unwrap_or(0),
+            _ => {
+                let message = format!(
+                    "the record at byte {} describes events (type {}), and stands behind the first of them",
+                    self.position, record.kind
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+        }
+        let length = record.bytes.len();
+        self.position += length as u64;
+        Ok(used + length)
+    }
+
+    /// Takes a little out of the compressed record at hand, and decodes it.
+    fn inflate(&mut self, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<()> {
         let inflating = match &mut self.inflating {
             Some(inflating) => inflating,
             none => none.insert(Inflating { inflate: Inflate::new()?, out: Vec::new(), position: 0 }),
         };
-        loop {
-            let result = inflating.inflate.run(&mut payload, INFLATED, &mut inflating.out);
-            let (used, met) = self
-                .records
-                .decode(&inflating.out, merge, out)
-                .map_err(|damaged| bad(&Damaged { offset: inflating.position + damaged.offset, ..damaged }))?;
-            if let Some(record) = met {
-                return Err(bad(&format!("it holds a record of type {}", record.kind)));
+        let mut rest = self.payload.as_slice();
+        let result = inflating.inflate.run(&mut rest, INFLATED, &mut inflating.out);
+        let left = rest.len();
+        self.payload.drain(..self.payload.len() - left);
+        let decoded = self.records.decode(&inflating.out, merge, out);
+        let decoded = decoded.map_err(|damaged| Damaged { offset: inflating.position + damaged.offset, ..damaged });
+        let used = match decoded {
+            Ok((used, None)) => used,
+            Ok((_, Some(record))) => {
+                let what = format!("it holds a record of type {}", record.kind);
+                return Err(self.compressed(what));
             }
-            inflating.out.drain(..used);
-            inflating.position += used as u64;
-            match result.map_err(|error| bad(&error))? {
-                0 if payload.is_empty() => return Ok(()),
-                0 => return Err(bad(&"it cannot be read to its end")),
-                _ => {}
+            Err(damaged) => return Err(self.compressed(damaged)),
+        };
+        inflating.out.drain(..used);
+        inflating.position += used as u64;
+        match result {
+            Err(error) => Err(self.compressed(error)),
+            Ok(0) if left > 0 => Err(self.compressed("it cannot be read to its end")),
+            // What is left inside the decoder comes with the next call.
+            Ok(INFLATED) if left == 0 => {
+                self.drains = true;
+                Ok(())
+            }
+            Ok(_) => {
+                self.drains = false;
+                Ok(())
             }
         }
+    }
+
+    /// The error of a compressed record, which ends where the file has been read to.
+    fn compressed(&self, what: impl std::fmt::Display) -> io::Error {
+        let message = format!("the COMPRESSED record before byte {}: {what}", self.position);
+        io::Error::new(io::ErrorKind::InvalidData, message)
     }
 
     fn damaged(&self, damaged: Damaged) -> io::Error {
@@ -219,6 +250,9 @@ impl PerfData {
 
 impl Decode for PerfData {
     fn step(&mut self, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<bool> {
+        if !self.payload.is_empty() || self.drains {
+            return self.inflate(merge, out).map(|()| true);
+        }
         let ahead = std::mem::take(&mut self.ahead);
         if !ahead.is_empty() {
             self.decode_joined(&ahead, merge, out)?;
@@ -229,8 +263,15 @@ impl Decode for PerfData {
         let result = match blocks.next_block()? {
             Some(block) => self.decode_joined(block, merge, out).map(|()| true),
             None if !self.torn.is_empty() => Err(self.cut_short()),
-            None if self.skip > 0 => Err(self.damaged(record::torn(&[]))),
-            None => Ok(false),
+            None if self.skip > 0 => {
+                let message =
+                    format!("it ends {} bytes before the end of the trace data at byte {}", self.skip, self.position);
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }
+            None if self.inflating.as_ref().is_some_and(|own| !own.out.is_empty() || !own.inflate.is_between()) => {
+                Err(self.compressed("the compressed stream ends within a record"))
+            }
+            None => self.records.check_notes().map(|()| false),
         };
         self.blocks = blocks;
         result
@@ -250,6 +291,10 @@ impl Decode for PerfData {
 
     fn decoded(&self, merge: &Merge) -> Decoded {
         self.records.decoded(merge)
+    }
+
+    fn earliest(&self) -> Option<u64> {
+        self.records.earliest()
     }
 
     fn last_note(&self) -> Option<&str> {
@@ -275,6 +320,19 @@ impl Blocks for Nothing {
     fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
         Ok(None)
     }
+}
+
+/// What a compressed record holds.
+fn payload(record: Record<'_>) -> Result<Vec<u8>, &'static str> {
+    let payload = match record.kind {
+        kind::COMPRESSED => &record.bytes[HEADER_SIZE..],
+        _ => {
+            let length = record.word(8).ok_or("it has no length")?;
+            let payload = &record.bytes[16..];
+            payload.get(..usize::try_from(length).unwrap_or(usize::MAX)).ok_or("it is shorter than it says")?
+        }
+    };
+    Ok(payload.to_vec())
 }
 
 /// Whether it is an event of which no samples come (PERF_COUNT_SW_DUMMY): perf adds one to learn of processes.

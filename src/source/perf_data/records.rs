@@ -4,15 +4,22 @@ use super::is_dummy;
 use crate::merge::{Event, Merge};
 use crate::perf::data::{Described, Header, Notes, Trailer, kind};
 use crate::perf::record::{self, Damaged, HEADER_SIZE, Record};
-use crate::perf::{Counted, SampleIds, Slot};
+use crate::perf::{Count, Counted, SampleIds, Slot};
 use crate::source::Error;
 use crate::stream::{Decoded, DecodedCpu, Restriction, UNKNOWN_CPU};
 use crate::tracefs::Table;
 use perf_event_open_sys::bindings as abi;
 use std::collections::HashMap;
+use std::io;
 
 /// No kernel numbers CPUs higher (`NR_CPUS` is at most 8192 on x86-64).
-const MOST_CPUS: u32 = 65_536;
+const MOST_CPUS: u32 = 8_192;
+
+/// No machine opens more events: 2,300 tracepoints on 3,500 CPUs.
+const MOST_IDS: usize = 8 << 20;
+
+/// No kernel has more tracepoints, with all that can be added to it.
+const MOST_TRACEPOINTS: usize = 1 << 18;
 
 /// The place of a CPU that samples tell themselves.
 const IN_SAMPLE: u32 = u32::MAX;
@@ -32,7 +39,13 @@ pub(super) struct Records {
     /// The index in `cpus` of each CPU's number.
     places: HashMap<u32, u32>,
     unknown: u64,
-    counted: Option<Vec<Counted>>,
+    /// Whether tp-perf wrote it: what it counted, it counted as tp-perf does.
+    own: bool,
+    /// Whether a counter came twice.
+    recounted: bool,
+    /// Whether losses are told per event.
+    lost_told: bool,
+    earliest: u64,
     pub notes: Notes,
     pub table: Table,
     pub unnamed: usize,
@@ -51,7 +64,13 @@ struct Target {
     least: u16,
     /// Of which of the file's events.
     event: u32,
+    /// The CPU of its id as the file lists it, also where samples tell their CPU themselves.
+    listed_cpu: u32,
     samples: u64,
+    /// As told by LOST_SAMPLES.
+    lost: u64,
+    /// The kernel's counter.
+    count: Option<Count>,
 }
 
 struct Cpu {
@@ -65,6 +84,12 @@ struct Cpu {
 impl Records {
     pub fn new(header: &Header) -> Result<Self, Error> {
         let (table, unnamed) = header.table();
+        let ids: usize = header.events.iter().map(|event| event.ids.len()).sum();
+        if ids > MOST_IDS || table.tracepoints().len() > MOST_TRACEPOINTS {
+            let reason =
+                format!("{ids} events of {} tracepoints are more than any machine has", table.tracepoints().len());
+            return Err(Error::Header { at: 0, reason });
+        }
         let tpids: HashMap<u64, u32> = table.tracepoints().iter().map(|t| (t.tracefs_id, t.tpid)).collect();
         let tracepoints = || header.events.iter().filter(|event| event.attr.is_tracepoint());
         let name = |event: &Described| table.get(tpids[&event.attr.config]).full_name();
@@ -93,7 +118,10 @@ impl Records {
             cpus: Vec::new(),
             places: HashMap::new(),
             unknown: 0,
-            counted: None,
+            own: !header.notes.whole.is_empty(),
+            recounted: false,
+            lost_told: false,
+            earliest: u64::MAX,
             notes: Notes::default(),
             table: table.clone(),
             unnamed,
@@ -126,7 +154,10 @@ impl Records {
                     cpu_at: layout.cpu.unwrap_or(0) as u16,
                     least: layout.least as u16,
                     event: number,
+                    listed_cpu: header.cpu(id).filter(|cpu| *cpu < MOST_CPUS).unwrap_or(UNKNOWN_CPU),
                     samples: 0,
+                    lost: 0,
+                    count: None,
                 });
                 pairs.push((id, slot));
             }
@@ -203,10 +234,14 @@ impl Records {
         if record.bytes.len() < usize::from(target.least) {
             return Err(record.damaged());
         }
-        if !target.wanted {
+        if target.slot.tpid == 0 {
             return Ok(());
         }
         let time = record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?;
+        self.earliest = self.earliest.min(time);
+        if !target.wanted {
+            return Ok(());
+        }
         if target.cpu == IN_SAMPLE {
             let Some(on_cpu) = self.target_on_cpu(index as u32, record)? else { return Ok(()) };
             index = on_cpu;
@@ -231,20 +266,39 @@ impl Records {
     fn target_on_cpu(&mut self, index: u32, record: Record<'_>) -> Result<Option<usize>, Damaged> {
         let target = &self.targets[index as usize];
         let cpu = record.word(usize::from(target.cpu_at)).ok_or_else(|| record.damaged())? as u32;
-        let Slot { tpid, .. } = target.slot;
-        if let Some(found) = self.on_cpu.get(&(tpid, cpu)) {
-            return Ok(Some(*found as usize).filter(|found| self.targets[*found].wanted));
-        }
         if cpu >= MOST_CPUS {
             return Err(record.damaged());
         }
+        let target = self.target_of(index, cpu);
+        Ok(self.targets[target].wanted.then_some(target))
+    }
+
+    /// The target of an event on this CPU.
+    fn target_of(&mut self, index: u32, cpu: u32) -> usize {
+        let target = &self.targets[index as usize];
+        let Slot { tpid, .. } = target.slot;
+        if let Some(found) = self.on_cpu.get(&(tpid, cpu)) {
+            return *found as usize;
+        }
         let (time_at, cpu_at, least, event) = (target.time_at, target.cpu_at, target.least, target.event);
+        let of_tracepoint = target.wanted;
         let place = self.cpu(cpu);
-        let wanted = self.cpus[place as usize].wanted;
-        let slot = Slot { tpid, cpu };
+        let wanted = of_tracepoint && self.cpus[place as usize].wanted;
         self.on_cpu.insert((tpid, cpu), self.targets.len() as u32);
-        self.targets.push(Target { slot, cpu: place, wanted, time_at, cpu_at, least, event, samples: 0 });
-        Ok(wanted.then(|| self.targets.len() - 1))
+        self.targets.push(Target {
+            slot: Slot { tpid, cpu },
+            cpu: place,
+            wanted,
+            time_at,
+            cpu_at,
+            least,
+            event,
+            listed_cpu: cpu,
+            samples: 0,
+            lost: 0,
+            count: None,
+        });
+        self.targets.len() - 1
     }
 
     fn other(&mut self, record: Record<'_>, merge: &mut Merge, out: &mut Vec<Event>) -> Result<(), Damaged> {
@@ -254,45 +308,85 @@ impl Records {
                 let (Some(id), Some(lost)) = (record.word(8), record.word(16)) else { return Err(record.damaged()) };
                 self.lost(id, lost, record);
             }
-            abi::PERF_RECORD_READ => self.counter(record),
-            kind::HEADER_EVENT_TYPE => self.notes.take(&record.bytes[HEADER_SIZE..]),
-            _ => {}
+            abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record),
+            abi::PERF_RECORD_READ if self.own => self.counter(record),
+            kind::HEADER_EVENT_TYPE => {
+                if !self.notes.take(&record.bytes[HEADER_SIZE..]) {
+                    return Err(record.damaged());
+                }
+            }
+            // The kernel's own and perf's own, and what the next versions of both may add.
+            1..=40 | 64..=100 => {}
+            _ => return Err(record.damaged()),
         }
         Ok(())
     }
 
-    fn lost(&mut self, id: u64, lost: u64, record: Record<'_>) {
-        let by_id = self.ids.find(id).map(|index| &self.targets[index]).filter(|target| target.cpu != IN_SAMPLE);
-        let place = match by_id.map(|target| target.cpu) {
-            Some(place) => place,
-            None => {
-                let told = self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS);
-                self.cpu(told.unwrap_or(UNKNOWN_CPU))
+    /// That no note of tp-perf's is left without its end.
+    pub fn check_notes(&self) -> io::Result<()> {
+        match self.notes.is_whole() {
+            true => Ok(()),
+            false => {
+                let message = "it ends within tp-perf's own note of how the capture ended";
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
             }
-        };
+        }
+    }
+
+    /// Losses of a ring, told when a later record finds room.
+    fn lost(&mut self, id: u64, lost: u64, record: Record<'_>) {
+        let listed = self.ids.find(id).map(|index| self.targets[index].listed_cpu).filter(|cpu| *cpu != UNKNOWN_CPU);
+        let told = || self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS);
+        let place = self.cpu(listed.or_else(told).unwrap_or(UNKNOWN_CPU));
         let cpu = &mut self.cpus[place as usize];
         if cpu.wanted {
             cpu.lost = cpu.lost.saturating_add(lost);
         }
     }
 
+    /// All losses of one event, which newer perf reads at the end. They are among those of LOST records too.
+    fn lost_samples(&mut self, record: Record<'_>) {
+        let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));
+        let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return };
+        if self.targets[index].slot.tpid == 0 {
+            return;
+        }
+        if self.targets[index].cpu == IN_SAMPLE {
+            let told = self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS).unwrap_or(UNKNOWN_CPU);
+            let listed = self.targets[index].listed_cpu;
+            index = self.target_of(index as u32, if listed == UNKNOWN_CPU { told } else { listed });
+        }
+        self.lost_told = true;
+        let target = &mut self.targets[index];
+        target.lost = target.lost.saturating_add(lost);
+    }
+
     /// The kernel's counter of one event.
     fn counter(&mut self, record: Record<'_>) {
-        let Some(target) = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id)).map(|i| &self.targets[i])
-        else {
-            return;
-        };
+        let Some(index) = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id)) else { return };
+        let target = &mut self.targets[index];
         let attr = &self.attrs[target.event as usize].attr;
-        let values = record.bytes.get(16..).unwrap_or_default();
-        if let Some(count) = attr.count(values)
-            && target.slot.tpid != 0
-        {
-            let counted = self.counted.get_or_insert_default();
+        self.recounted |= target.count.is_some();
+        target.count = attr.count(record.bytes.get(16..).unwrap_or_default());
+    }
+
+    /// The kernel's counters, if each event has one: of a file that ends among them nothing can be said.
+    fn counted(&self) -> Option<Vec<Counted>> {
+        let mut counted = Vec::new();
+        for target in self.targets.iter().filter(|target| target.slot.tpid != 0) {
+            let count = target.count.filter(|_| !self.recounted)?;
             if target.wanted {
                 let weighted = self.table.get(target.slot.tpid).is_weighted();
-                counted.push(Counted { slot: target.slot, count, lost_known: attr.lost_known(), weighted });
+                let lost_known = self.attrs[target.event as usize].attr.lost_known();
+                counted.push(Counted { slot: target.slot, count, lost_known, weighted });
             }
         }
+        Some(counted)
+    }
+
+    /// The time of the earliest event so far, wanted or not.
+    pub fn earliest(&self) -> Option<u64> {
+        (self.earliest != u64::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
     }
 
     pub fn decoded(&self, merge: &Merge) -> Decoded {
@@ -312,7 +406,11 @@ impl Records {
             samples: self.targets.iter().filter(is_real).map(|target| (target.slot, target.samples)).collect(),
             per_cpu,
             unknown: self.unknown,
-            counted: self.counted.clone(),
+            counted: self.counted(),
+            lost: self.lost_told.then(|| {
+                let real = self.targets.iter().filter(is_real);
+                real.map(|target| (target.slot, target.lost)).collect()
+            }),
         }
     }
 }
