@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use std::io::{self, Write};
 use std::path::Path;
 use tp_perf::blocks::Blocks;
+use tp_perf::merge::Event;
 use tp_perf::perf::data::{Compressor, Features, Head, document, kind};
 use tp_perf::perf::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf::{Clock, SampleIds, Slot};
@@ -172,6 +173,21 @@ fn files_of_stock_perf_may_be_cut_or_flipped_anywhere() {
 }
 
 #[test]
+fn what_a_killed_perf_record_left_is_read_without_names() {
+    let mut bytes = fixture("perf-file.data");
+    let whole = open(&bytes).unwrap();
+    let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+    // perf writes how long its data are, and behind them the names, when it ends.
+    let end = word(40) + word(48);
+    bytes.truncate(end);
+    bytes[48..56].fill(0);
+    let killed = open(&bytes).unwrap();
+    assert!(killed.error.unwrap().contains("its writer came to no end"));
+    let times = |events: &[Event]| events.iter().map(|event| event.time).collect::<Vec<_>>();
+    assert_eq!(times(&killed.events), times(&whole.events));
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let head = head();
     let with = |bytes: &[u8]| [&head, bytes].concat();
@@ -328,6 +344,17 @@ fn zstd_in_zstd_is_refused_however_deep() {
     let cut = zstd::encode_all(whole().as_slice(), 1).unwrap();
     let read = open(&cut[..cut.len() - 9]);
     assert!(read.map_or_else(|error| error, |read| read.error.unwrap()).contains("what zstd unpacks of it ends after"));
+}
+
+#[test]
+fn records_behind_an_empty_compressed_one_are_read() {
+    for between in [record(kind::COMPRESSED, &[]), record(kind::AUXTRACE, &[0; 40])] {
+        let bytes = [whole(), between, round([(5_000, 1, 1), (5_001, 1, 1)])].concat();
+        for block in [1, 1001, 1 << 20] {
+            let Read { events, error, .. } = read(&bytes, block);
+            assert_eq!((events.len(), error), (102, None), "blocks of {block}");
+        }
+    }
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl PerfData {
                     self.ahead = block.to_vec();
                     return Ok(());
                 }
-                if self.skip == 0 {
+                if used == 0 {
                     self.torn.extend_from_slice(block);
                     return Ok(());
                 }
