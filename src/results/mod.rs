@@ -218,19 +218,25 @@ impl Run<'_, '_> {
                 }
             }
             let earliest = stream.earliest();
+            let (read, length) = stream.progress();
             let (batch, table) = stream.batch();
             if let (None, Some(first)) = (self.first, batch.first()) {
                 // That of all events: a time since the first means the same whatever is left out.
                 self.first = earliest.or(Some(first.time));
             }
             self.last = batch.last().map_or(self.last, |last| last.time);
-            self.seen += batch.len() as u64;
             if end.complete && end.of_log.is_none() {
                 let wanted = self.wanted(batch);
                 let result = match (&mut pace, &mut self.log) {
                     (None, Some(log)) => log.write(wanted, table).map(|()| wanted.len()),
                     (None, None) => Ok(wanted.len()),
-                    (Some(pace), log) => pace.write(wanted, table, log.as_mut(), || signals.asked() > self.asked),
+                    (Some(pace), log) => {
+                        let (before, asked) = (self.seen, self.asked);
+                        pace.write(wanted, table, log.as_mut(), |given| {
+                            progress.replaying(before + given as u64, read, length);
+                            signals.asked() > asked
+                        })
+                    }
                 };
                 match result {
                     Ok(given) => self.logged += given as u64,
@@ -241,7 +247,7 @@ impl Run<'_, '_> {
                     break;
                 }
             }
-            let (read, length) = stream.progress();
+            self.seen += batch.len() as u64;
             progress.replaying(self.seen, read, length);
         }
         if let (None, Some(log)) = (&end.of_log, &mut self.log) {

@@ -20,13 +20,14 @@ impl Pace {
         Pace { speed, begin: None }
     }
 
-    /// Writes events when their time has come, and gives how many. Ends early if `stop` says so.
+    /// Writes events when their time has come, and gives how many. Ends early if `stop` says so, which is
+    /// told while the next one is waited for how many have been written.
     pub fn write(
         &mut self,
         mut events: &[Event],
         table: &Table,
         mut log: Option<&mut LogWriter<'_>>,
-        mut stop: impl FnMut() -> bool,
+        mut stop: impl FnMut(usize) -> bool,
     ) -> Result<usize, recording::Error> {
         let all = events.len();
         while let Some(next) = events.first() {
@@ -42,7 +43,7 @@ impl Pace {
                 events = &events[ready..];
                 continue;
             }
-            if stop() {
+            if stop(all - events.len()) {
                 return Ok(all - events.len());
             }
             std::thread::sleep(due(next.time).map_or(PATIENCE, |due| (due - now).min(PATIENCE)));

@@ -49,7 +49,7 @@ pub fn print_summary(
         let used = Duration::from_nanos(own.cpu_ns);
         // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
         let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-        let hidden = if own.excluded { "; what it did then is not recorded" } else { ", and is recorded too" };
+        let hidden = if own.excluded { "; what it did then is left out" } else { ", and is recorded too" };
         writeln!(out, "self      tp-perf itself ran {share:.1} % of the time{hidden}")?;
     }
     if let Some((directory, names)) = files {
