@@ -152,7 +152,7 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
     progress.phase_ends();
     let Results { summary, problem, .. } = match result {
         Err(replay::Error::Recording(error)) if replay::is_closed_pipe(&error) => return Ok(0),
-        Err(replay::Error::Interrupted) => return Ok(130),
+        Err(replay::Error::Interrupted) => return Ok(stopped(&mut signals)),
         result => result?,
     };
     let files = [recording::LOG, recording::TRACEPOINTS, recording::GROUPS, recording::SUMMARY];
@@ -170,10 +170,19 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
         return if closed { Ok(0) } else { Err(problem.context(options.place.to_string())) };
     }
     printed.context("failed to print the summary")?;
-    Ok(if signals.asked() > 0 { 130 } else { 0 })
+    Ok(stopped(&mut signals))
 }
 
-/// One Ctrl-C ends a replay with what there is. Whatever it hangs in, a second one ends it.
+/// The exit code of a replay that came to its end, or that a signal stopped.
+fn stopped(signals: &mut Signals) -> u8 {
+    match (signals.asked(), signals.interrupts()) {
+        (0, _) => 0,
+        (_, 0) => 128 + SIGTERM as u8,
+        _ => 128 + SIGINT as u8,
+    }
+}
+
+/// One Ctrl-C or SIGTERM ends a replay with what there is. Whatever it hangs in, a second one ends it.
 fn end_at_second_signal() -> io::Result<()> {
     let first = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

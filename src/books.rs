@@ -77,12 +77,13 @@ impl Books {
             None => decoded.lost.is_some(),
         };
         let mut per_cpu = sums(&accounts, |slot| slot.cpu);
-        if !lost_per_tracepoint {
+        if !counted || !lost_per_tracepoint {
             for cpu in &decoded.per_cpu {
                 let account = per_cpu.entry(cpu.cpu).or_default();
-                account.lost = cpu.lost;
+                // Where events tell their losses too, those of a ring are among them, as far as they were told.
+                account.lost = account.lost.max(cpu.lost);
                 if !counted {
-                    account.counted = account.recorded.saturating_add(cpu.lost);
+                    account.counted = account.recorded.saturating_add(account.lost);
                 }
             }
         }

@@ -101,7 +101,7 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
 
     let directory = match output {
         Output::Directory(path) => {
-            if is_same(place, &path.join(recording::LOG)) {
+            if is_source(source.file, &path.join(recording::LOG)) {
                 return Err(Error::OwnLog(path.clone()));
             }
             Some(RecordingDir::create(path, *force)?)
@@ -113,13 +113,13 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
         (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
         _ => None,
     };
-    let is_log = matches!(source.about, About::Log);
+    let (is_log, file) = (matches!(source.about, About::Log), source.file);
     let request = Request {
         restriction: restriction.clone(),
         range: range.clone(),
         speed: *speed,
         log,
-        asked: signals.asked(),
+        asked: 0,
         stops_at_once: true,
         room: ROOM,
         begin,
@@ -133,11 +133,11 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
         write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
         write_groups(directory.file(recording::GROUPS)?, &results.table)?;
         results.summary.write(directory.file(recording::SUMMARY)?)?;
-        if !is_same(place, &directory.path().join(recording::EVENTS)) {
+        directory.commit()?;
+        if !is_source(file, &directory.path().join(recording::EVENTS)) {
             // Those of another recording do not belong to this log.
             directory.remove_events()?;
         }
-        directory.commit()?;
     }
     Ok(results)
 }
@@ -145,19 +145,10 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
 /// What a full disk must have left for the tables and the summary, in bytes.
 const ROOM: u64 = 1 << 20;
 
-/// Whether this file is what a replay reads.
-fn is_same(place: &Place, file: &Path) -> bool {
-    let Place::Path(source) = place else { return false };
-    let number = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
-    let Some(wanted) = number(file) else { return false };
-    let is_log = file.ends_with(recording::LOG);
-    let within = match source.is_dir() {
-        true if is_log && source.join(recording::EVENTS).exists() => return false,
-        true if is_log => source.join(recording::LOG),
-        true => source.join(recording::EVENTS),
-        false => source.clone(),
-    };
-    number(&within) == Some(wanted)
+/// Whether the file at this path is what a replay reads.
+fn is_source(source: Option<(u64, u64)>, path: &Path) -> bool {
+    let file = path.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+    source.is_some() && file.ok() == source
 }
 
 /// That what was asked for is in the source.

@@ -3,6 +3,7 @@
 //! This is the one road for every source. A sink asks for batch after batch.
 
 use crate::cpus::CpuList;
+use crate::machine::available_memory;
 use crate::merge::{Event, Merge};
 use crate::perf::{Counted, Slot};
 use crate::tracefs::{Pattern, Table, Tracepoint};
@@ -79,6 +80,7 @@ pub struct EventStream {
     batch: Vec<Event>,
     ended: bool,
     damage: Option<io::Error>,
+    most_waiting: usize,
 }
 
 /// What a stream has decoded so far.
@@ -110,12 +112,14 @@ pub struct DecodedCpu {
 impl EventStream {
     /// The stream of what a decoder gives.
     pub fn new(decoder: impl Decode + 'static) -> Self {
+        let sixteenth = available_memory().unwrap_or(0) / 16;
         EventStream {
             decoder: Box::new(decoder),
             merge: Merge::default(),
             batch: Vec::new(),
             ended: false,
             damage: None,
+            most_waiting: (32 << 20).max(sixteenth as usize / size_of::<Event>()),
         }
     }
 
@@ -144,16 +148,20 @@ impl EventStream {
         self.merge.finish(&mut self.batch);
     }
 
-    /// Events wait in memory for the end of their round. A file without rounds, or a small one that unfolds to more than
-    /// there is, must not take the machine down.
+    /// Lets no more than so many events wait in memory for the end of their round: a file without rounds, or a small one that
+    /// unfolds to much, must not take the machine down. By default 32 Mi (512 MiB), or what a sixteenth of the memory that
+    /// is available holds, if that is more.
+    pub fn holding_at_most(mut self, events: usize) -> Self {
+        self.most_waiting = events;
+        self
+    }
+
     fn fits(&self) -> io::Result<()> {
-        /// More than the rings of a thousand CPUs hold at their default size; 512 MiB in memory.
-        const MOST: usize = 32 << 20;
         let waiting = self.merge.waiting();
-        if waiting > MOST {
+        if waiting > self.most_waiting {
             let message = format!(
-                "{waiting} events came without the end of a round (FINISHED_ROUND), which no capture writes; split the file, or \
-                 record it anew"
+                "{waiting} events came without the end of a round (FINISHED_ROUND): more than may be held in memory; record with \
+                 smaller rings, or replay where there is more memory"
             );
             return Err(io::Error::new(io::ErrorKind::OutOfMemory, message));
         }

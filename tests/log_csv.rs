@@ -33,7 +33,7 @@ fn a_log_with_any_line_ends_is_read_and_put_into_order() {
 fn what_is_wrong_in_a_log_is_named_with_its_line_and_what_came_before_is_kept() {
     for (rows, kept, said) in [
         ("1,1,1,a\n2,1,1", 1, "line 3: 3 fields, and not 4"),
-        ("1,1,1,a\n2,1,1,\"a\n3,1,1,a\n", 0, "line 3: a quote has no end in it"),
+        ("1,1,1,a\n2,1,1,\"a\n3,1,1,a\n", 1, "line 3: a quote has no end in it"),
         ("1,1,1,a\n2,1,1,a", 1, "line 3: the file ends within this row"),
         ("1,1,1,a\n2,1,1,a\n3,1,", 2, "line 4"),
         ("1,1,1,a\nsoon,1,1,a\n", 1, "line 3: `soon` is not a number (timestamp)"),

@@ -284,13 +284,14 @@ fn a_small_file_that_unfolds_to_much_takes_time_and_no_memory() {
     for whole in [true, false] {
         let mut bytes = head();
         let mut compressor = Compressor::new().unwrap();
-        for n in 0..if whole { 1_000 } else { 4_000 } {
+        for n in 0..1_000 {
             let same = round((0..10_000).map(|_| (n * 100_000_000, 1, 1)));
             let length = if whole { same.len() } else { same.len() - 8 };
             compressor.push(&same[..length], &mut bytes).unwrap();
         }
         assert!(bytes.len() < 4 << 20, "{} bytes", bytes.len());
-        let mut stream = EventStream::new(PerfData::piped(Bytes::new(&bytes, 4096)).unwrap());
+        let perf = PerfData::piped(Bytes::new(&bytes, 4096)).unwrap();
+        let mut stream = EventStream::new(perf).holding_at_most(1 << 20);
         let (mut events, mut largest) = (0, 0);
         let error = loop {
             match stream.next_batch() {

@@ -82,7 +82,10 @@ impl Captured {
         directory.commit()?;
         let problem = match (in_file, problem) {
             (Ok(()), problem) => problem,
-            (Err(_), Some(problem)) => Some(problem.context(FILE_PROBLEM)),
+            (Err(_), Some(problem)) => {
+                let what = format!("{FILE_PROBLEM}; only the summary tells of the rest");
+                Some(problem.context(what))
+            }
             (Err(error), None) => Some(anyhow::Error::new(error).context(FILE_PROBLEM)),
         };
         Ok(Written { summary, ending, problem })
@@ -90,7 +93,7 @@ impl Captured {
 }
 
 /// What the user loses where the disk is full.
-const FILE_PROBLEM: &str = "events.perf does not have all that was captured; only the summary tells of the rest";
+const FILE_PROBLEM: &str = "events.perf does not have all that was captured";
 
 /// How a capture ended, as it stands in `events.perf`. Of several the last one holds.
 pub fn note(ending: &Ending) -> Vec<u8> {

@@ -86,7 +86,10 @@ impl<'a> LogWriter<'a> {
     /// After a write that failed, as on a full disk: cuts the log back to whole rows, and so far that `room` bytes are free
     /// for the other files of the recording.
     pub fn cut_back(&mut self, room: u64) -> Result<(), Error> {
-        let To::File(file) = &mut self.to else { return Ok(()) };
+        let To::File(file) = &mut self.to else {
+            self.buffer.clear();
+            return Ok(());
+        };
         let end = file.length()?.saturating_sub(room);
         let fitting = self.cuts.partition_point(|cut| cut.bytes <= end);
         let mut cut = self.cuts[..fitting].last().copied().unwrap_or(Cut { bytes: 0, rows: 0 });

@@ -86,10 +86,10 @@ pub fn write(
     }
     let restricted = (!restriction.is_none() || asked_for(&about, &range)).then(|| restriction.clone());
     stream.restrict(restriction);
-    let mut run = Run { range: &range, speed, log, asked, stops_at_once, first: None, last: 0, logged: 0, seen: 0 };
+    let mut run = Run { range: &range, speed, log, asked, stops_at_once, origin: None, span: None, logged: 0, seen: 0 };
     let End { complete, stopped, damage, of_log } = run.through(&mut stream, signals, progress);
     progress.phase_ends();
-    let (first, last, mut logged) = (run.first, run.last, run.logged);
+    let (origin, span, mut logged) = (run.origin.or(stream.earliest()), run.span, run.logged);
     if let Some(mut log) = run.log {
         if of_log.is_some() {
             log.cut_back(room)?;
@@ -114,6 +114,7 @@ pub fn write(
         && !unended
         && of_run.is_none()
         && !unreadable
+        && decoded.unknown == 0
         && !stopped;
     let summary = summary(Parts {
         about: &about,
@@ -122,8 +123,8 @@ pub fn write(
         decoded: &decoded,
         table: &table,
         selection: &selection,
-        restricted: restricted.as_ref().map(|restriction| restriction_summary(restriction, &range, first)),
-        span: first.map(|first| (first, last)),
+        restricted: restricted.as_ref().map(|restriction| restriction_summary(restriction, &range, origin)),
+        span,
         logged,
         log_complete: satisfied || whole,
         begin,
@@ -151,7 +152,7 @@ pub fn write(
         )),
         _ => None,
     };
-    if restricted.is_some() && logged == 0 && summary.events.recorded > 0 && problem.is_none() {
+    if restricted.is_some() && logged == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
         progress.note("no event is in the range that was asked for");
     }
     Ok(Results { summary, table, selection, problem })
@@ -172,9 +173,10 @@ struct Run<'a, 'b> {
     log: Option<LogWriter<'b>>,
     asked: usize,
     stops_at_once: bool,
-    /// The time of the first event.
-    first: Option<u64>,
-    last: u64,
+    /// The time of the first of all events, wanted or not: a time since it means the same whatever is left out.
+    origin: Option<u64>,
+    /// The times of the first and the last event.
+    span: Option<(u64, u64)>,
     logged: u64,
     /// Events that came out of the merge.
     seen: u64,
@@ -220,11 +222,10 @@ impl Run<'_, '_> {
             let earliest = stream.earliest();
             let (read, length) = stream.progress();
             let (batch, table) = stream.batch();
-            if let (None, Some(first)) = (self.first, batch.first()) {
-                // That of all events: a time since the first means the same whatever is left out.
-                self.first = earliest.or(Some(first.time));
+            if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
+                self.origin = self.origin.or(earliest);
+                self.span = Some((self.span.map_or(first.time, |(first, _)| first), last.time));
             }
-            self.last = batch.last().map_or(self.last, |last| last.time);
             if end.complete && end.of_log.is_none() {
                 let wanted = self.wanted(batch);
                 let result = match (&mut pace, &mut self.log) {
@@ -258,10 +259,10 @@ impl Run<'_, '_> {
 
     /// The part of a batch that the log is to hold.
     fn wanted<'e>(&self, batch: &'e [Event]) -> &'e [Event] {
-        let first = self.first.unwrap_or(0);
+        let origin = self.origin.unwrap_or(0);
         let place = |moment: &Option<Moment>, otherwise: usize| {
             moment.map_or(otherwise, |moment| {
-                let time = moment.absolute(first);
+                let time = moment.absolute(origin);
                 batch.partition_point(|event| event.time < time)
             })
         };

@@ -44,6 +44,8 @@ struct Tail<R> {
     quotes: usize,
     last: u8,
     torn: Rc<Cell<bool>>,
+    /// What is wrong with what comes next.
+    problem: Option<io::Error>,
 }
 
 /// Bytes of the longest row: names have a few dozen.
@@ -51,20 +53,35 @@ const MOST_LINE: usize = 64 << 10;
 
 impl<R: Read> Read for Tail<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(problem) = self.problem.take() {
+            return Err(problem);
+        }
         let read = self.reader.read(buffer)?;
-        let bad = |line, what| io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {what}"));
+        // What comes before a bad line is given first.
+        let mut whole = 0;
+        let mut bad = |line: u64, what: &str, whole: usize| {
+            let problem = io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {what}"));
+            match whole {
+                0 => Err(problem),
+                whole => {
+                    self.problem = Some(problem);
+                    Ok(whole)
+                }
+            }
+        };
         for piece in buffer[..read].split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
             self.length += piece.len();
             self.quotes += piece.iter().filter(|byte| **byte == b'"').count();
             if self.length > MOST_LINE {
-                return Err(bad(self.line, "it is longer than a row can be"));
+                return bad(self.line, "it is longer than a row can be", whole);
             }
             if piece.ends_with(b"\n") || piece.ends_with(b"\r") {
                 if !self.quotes.is_multiple_of(2) {
-                    return Err(bad(self.line, "a quote has no end in it"));
+                    return bad(self.line, "a quote has no end in it", whole);
                 }
                 (self.length, self.quotes) = (0, 0);
                 self.line += u64::from(piece.ends_with(b"\n"));
+                whole += piece.len();
             }
         }
         match buffer[..read].last() {
@@ -80,7 +97,7 @@ impl LogCsv {
     /// taken from the rows. `length` is that of the log in bytes, if known.
     pub fn open(reader: Box<dyn Read>, table: Table, length: Option<u64>) -> Result<Self, Error> {
         let torn = Rc::new(Cell::new(false));
-        let reader = Tail { reader, line: 1, length: 0, quotes: 0, last: b'\n', torn: Rc::clone(&torn) };
+        let reader = Tail { reader, line: 1, length: 0, quotes: 0, last: b'\n', torn: Rc::clone(&torn), problem: None };
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(256 << 10).from_reader(reader);
         let header = reader.byte_headers().map_err(|error| Error::Read(io_error(error)))?;
         let missing: Vec<_> =

@@ -15,7 +15,7 @@ use crate::tracefs::Table;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// A small recording that is built in, of a Linux kernel being compiled: what tp-perf shows where nothing can be traced.
@@ -56,6 +56,8 @@ pub struct Source {
     pub remarks: Vec<String>,
     /// What is missing from it, if that is known already.
     pub problem: Option<String>,
+    /// The file that it is, by device and inode.
+    pub file: Option<(u64, u64)>,
 }
 
 /// What a source says of itself.
@@ -218,22 +220,28 @@ impl Opening<'_> {
         }
     }
 
-    fn file(self, mut file: File) -> Result<Source, Error> {
+    fn file(self, file: File) -> Result<Source, Error> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             let wake = self.signals.map(Signals::wakers).transpose()?.unwrap_or_default();
             return self.reader(Box::new(Awaited { file, wake }), None);
         }
+        let number = Some((metadata.dev(), metadata.ino()));
+        let source = self.regular(file, metadata.len())?;
+        Ok(Source { file: number, ..source })
+    }
+
+    fn regular(self, mut file: File, length: u64) -> Result<Source, Error> {
         if file.stream_position()? == 0 {
             let mut head = [0; 16];
-            let length = file.read_at(&mut head, 0)?;
-            if head[..length].starts_with(&MAGIC) && head[8..16] != PIPE_HEADER.to_ne_bytes() {
+            let read = file.read_at(&mut head, 0)?;
+            if head[..read].starts_with(&MAGIC) && head[8..16] != PIPE_HEADER.to_ne_bytes() {
                 let seekable::Seekable { header, data, problem } = seekable::read(&file)?;
                 let position = data.start;
                 return of_perf(PerfData::seekable(ReadBlocks::part(file, data)?, header, position)?, problem);
             }
         }
-        self.reader(Box::new(file), Some(metadata.len()))
+        self.reader(Box::new(file), Some(length))
     }
 
     /// What can be read once, from its first byte.
@@ -271,6 +279,7 @@ impl Opening<'_> {
                 knows_cpus: false,
                 remarks: Vec::new(),
                 problem: None,
+                file: None,
             });
         }
         let text = String::from_utf8_lossy(&head[..head.len().min(16)]).into_owned();
@@ -336,7 +345,7 @@ fn of_perf(mut perf: PerfData, problem: Option<String>) -> Result<Source, Error>
         perf.set_clock_offset(facts.clock_offset_ns);
     }
     let knows_cpus = perf.knows_cpus();
-    Ok(Source { stream: EventStream::new(perf), about, knows_cpus, remarks, problem })
+    Ok(Source { stream: EventStream::new(perf), about, knows_cpus, remarks, problem, file: None })
 }
 
 impl Source {

@@ -158,6 +158,9 @@ impl Header {
                 entries.push((group, name, tracefs_id));
             }
         }
+        // The kernel's names have none; in a file there may be anything.
+        let plain = |name: String| name.replace(char::is_control, "\u{FFFD}");
+        let entries = entries.into_iter().map(|(group, name, id)| (plain(group), plain(name), id)).collect();
         (Table::from_entries(entries), unnamed)
     }
 

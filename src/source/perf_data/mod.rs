@@ -23,8 +23,9 @@ const INFLATED: usize = 512 << 10;
 /// Decodes perf.data.
 pub struct PerfData {
     blocks: Box<dyn Blocks>,
-    /// What was read behind the header, and is decoded first.
+    /// What was read ahead and is decoded first, from `ahead_at` on.
     ahead: Vec<u8>,
+    ahead_at: usize,
     /// The beginning of a record whose end is in the next block.
     torn: Vec<u8>,
     /// Bytes to pass over that belong to no record.
@@ -71,6 +72,7 @@ impl PerfData {
         Ok(PerfData {
             blocks,
             ahead,
+            ahead_at: 0,
             torn: Vec::new(),
             skip: 0,
             position,
@@ -134,27 +136,24 @@ impl PerfData {
         self.records.clock_offset = nanoseconds;
     }
 
-    /// Decodes a block, of which the first record may have begun in the last one.
-    fn decode_joined(&mut self, mut block: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<()> {
+    /// Decodes a block, of which the first record may have begun in the last one, up to its end or behind the first
+    /// compressed record. Gives how many bytes are left.
+    fn decode_joined(&mut self, mut block: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<usize> {
         loop {
             let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(block.len());
             self.skip -= passed as u64;
             self.position += passed as u64;
             block = &block[passed..];
-            if block.is_empty() {
-                return Ok(());
+            // What is in a compressed record comes first, a little at a time.
+            if block.is_empty() || !self.payload.is_empty() {
+                return Ok(block.len());
             }
             if self.torn.is_empty() {
                 let used = self.decode(block, merge, out)?;
                 block = &block[used..];
-                if !self.payload.is_empty() {
-                    // First what is in the compressed record, a little at a time.
-                    self.ahead = block.to_vec();
-                    return Ok(());
-                }
                 if used == 0 {
                     self.torn.extend_from_slice(block);
-                    return Ok(());
+                    return Ok(0);
                 }
             } else {
                 let missing = match self.torn.len() {
@@ -169,10 +168,6 @@ impl PerfData {
                 let record = std::mem::take(&mut self.torn);
                 let used = self.decode(&record, merge, out)?;
                 self.torn = record[used..].to_vec();
-                if !self.payload.is_empty() {
-                    self.ahead = block.to_vec();
-                    return Ok(());
-                }
             }
         }
     }
@@ -207,7 +202,9 @@ impl PerfData {
             none => none.insert(Inflating { inflate: Inflate::new()?, out: Vec::new(), position: 0 }),
         };
         let mut rest = self.payload.as_slice();
-        let result = inflating.inflate.run(&mut rest, INFLATED, &mut inflating.out);
+        // Room is cleared before it is filled: a small record gets little.
+        let most = (32 * rest.len()).clamp(16 << 10, INFLATED);
+        let result = inflating.inflate.run(&mut rest, most, &mut inflating.out);
         let left = rest.len();
         self.payload.drain(..self.payload.len() - left);
         let decoded = self.records.decode(&inflating.out, merge, out);
@@ -225,13 +222,9 @@ impl PerfData {
         match result {
             Err(error) => Err(self.compressed(error)),
             Ok(0) if left > 0 => Err(self.compressed("it cannot be read to its end")),
-            // What is left inside the decoder comes with the next call.
-            Ok(INFLATED) if left == 0 => {
-                self.drains = true;
-                Ok(())
-            }
-            Ok(_) => {
-                self.drains = false;
+            Ok(written) => {
+                // What is left inside the decoder comes with the next call.
+                self.drains = left == 0 && written == most;
                 Ok(())
             }
         }
@@ -253,15 +246,22 @@ impl Decode for PerfData {
         if !self.payload.is_empty() || self.drains {
             return self.inflate(merge, out).map(|()| true);
         }
-        let ahead = std::mem::take(&mut self.ahead);
-        if !ahead.is_empty() {
-            self.decode_joined(&ahead, merge, out)?;
+        if self.ahead_at < self.ahead.len() {
+            let ahead = std::mem::take(&mut self.ahead);
+            let left = self.decode_joined(&ahead[self.ahead_at..], merge, out)?;
+            self.ahead_at = ahead.len() - left;
+            self.ahead = ahead;
             return Ok(true);
         }
         // The block is lent by what decodes it: exchanged for nothing meanwhile.
         let mut blocks = std::mem::replace(&mut self.blocks, Box::new(Nothing));
         let result = match blocks.next_block()? {
-            Some(block) => self.decode_joined(block, merge, out).map(|()| true),
+            Some(block) => self.decode_joined(block, merge, out).map(|left| {
+                self.ahead.clear();
+                self.ahead.extend_from_slice(&block[block.len() - left..]);
+                self.ahead_at = 0;
+                true
+            }),
             None if !self.torn.is_empty() => Err(self.cut_short()),
             None if self.skip > 0 => {
                 let message =

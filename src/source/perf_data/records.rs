@@ -346,6 +346,11 @@ impl Records {
 
     /// All losses of one event, which newer perf reads at the end. They are among those of LOST records too.
     fn lost_samples(&mut self, record: Record<'_>) {
+        /// Samples that a BPF program left out, which is no loss (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
+        const LEFT_OUT: u16 = 1 << 15;
+        if u16::from_ne_bytes([record.bytes[4], record.bytes[5]]) & LEFT_OUT != 0 {
+            return;
+        }
         let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));
         let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return };
         if self.targets[index].slot.tpid == 0 {
