@@ -76,7 +76,10 @@ fn full_load() {
     let rig = Rig::new();
     let recording = rig.run(rig.command(&["-t", RENAME, "-t", "irq:softirq_entry", "-d", "1s", "--ring-size", "32M"]));
     drop(loads);
-    assert_eq!(recording.account(RENAME)["residual"], 0, "{}", recording.summary["residuals"]);
+    // A kernel thread that renames itself meanwhile may be a task whose samples the kernel keeps to itself; the storms, with
+    // hits by the hundred thousand, are ordinary ones.
+    let residual = recording.account(RENAME)["residual"].as_i64().unwrap();
+    assert!((0..20).contains(&residual), "{}", recording.summary["residuals"]);
     assert_eq!(recording.events("lost"), 0);
     // Interrupts may hit tasks whose samples the kernel keeps to itself; then each such account is listed, and they add
     // up to the whole.
