@@ -47,6 +47,11 @@ impl fmt::Display for Signed {
     }
 }
 
+/// A duration in nanoseconds, which 64 bits hold for 584 years.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Text from elsewhere, such as a path, whose control characters are shown and not obeyed by the terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<T>(pub T);
@@ -129,7 +134,7 @@ impl Moment {
     pub fn absolute(self, first: u64) -> u64 {
         match self {
             Moment::At(time) => time,
-            Moment::After(duration) => first.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
+            Moment::After(duration) => first.saturating_add(nanoseconds(duration)),
         }
     }
 }

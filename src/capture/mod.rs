@@ -231,7 +231,7 @@ fn facts(
         events: options.rules.events,
         started: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
         ring_size: engine.ring_size,
-        attach_ns: u64::try_from(attach.as_nanos()).unwrap_or(u64::MAX),
+        attach_ns: crate::units::nanoseconds(attach),
         self_excluded: excludes_self(options),
         pid: std::process::id() as i32,
         left_out: Facts::left_out(table, selection),

@@ -9,6 +9,7 @@ use crate::results::{self, Range, Request, Results};
 use crate::source::Source;
 use crate::spool::Spool;
 use crate::stream::Restriction;
+use crate::units::nanoseconds;
 use std::time::Duration;
 
 /// All that a capture has taken, with the events off.
@@ -119,8 +120,4 @@ impl<'a> SummaryRoom<'a> {
         let is_reserved = file.reserve(bytes)?;
         Ok(SummaryRoom { file, bytes, is_reserved })
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -8,6 +8,7 @@
 //! ```
 
 use super::data::kind::FINISHED_ROUND;
+use super::data::push_record;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
 
@@ -146,11 +147,8 @@ pub fn push_lost(out: &mut Vec<u8>, id: u64, lost: u64, time: u64) {
 }
 
 fn push(out: &mut Vec<u8>, kind: u32, body: &[u64]) {
-    let size = (HEADER_SIZE + 8 * body.len()) as u16;
-    out.extend(kind.to_ne_bytes());
-    out.extend(0u16.to_ne_bytes());
-    out.extend(size.to_ne_bytes());
-    body.iter().for_each(|word| out.extend(word.to_ne_bytes()));
+    let body: Vec<u8> = body.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    push_record(out, kind, &[&body]);
 }
 
 #[cfg(test)]

@@ -107,29 +107,7 @@ pub fn write(
     let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none() && !stopped && !unreadable;
     let of_run = ending.as_ref().and_then(|ending| ending.problem.clone());
     let satisfied = range.events.is_some_and(|events| logged == events);
-    let whole = complete
-        && damage.is_none()
-        && of_log.is_none()
-        && of_source.is_none()
-        && !unended
-        && of_run.is_none()
-        && !unreadable
-        && decoded.unknown == 0
-        && !stopped;
-    let summary = summary(Parts {
-        about: &about,
-        ending: ending.as_ref(),
-        books: &books,
-        decoded: &decoded,
-        table: &table,
-        selection: &selection,
-        restricted: restricted.as_ref().map(|restriction| restriction_summary(restriction, &range, origin)),
-        span,
-        logged,
-        log_complete: satisfied || whole,
-        begin,
-    });
-    let recorded = Count(summary.events.recorded, "event");
+    let recorded = Count(books.total().recorded, "event");
     let problem = match (of_log, damage, of_run) {
         (Some(error), ..) => {
             Some(anyhow::Error::new(error).context(format!("log.csv has only the first {logged} events")))
@@ -146,12 +124,24 @@ pub fn write(
         _ if unreadable => Some(anyhow::anyhow!(
             "tp-perf's own note of how the capture ended cannot be read; is it damaged, or of a newer tp-perf?"
         )),
-        _ if summary.events.unknown > 0 && !stopped => Some(anyhow::anyhow!(
-            "it is damaged: {} have ids that stand for nothing",
-            Count(summary.events.unknown, "sample")
-        )),
+        _ if decoded.unknown > 0 && !stopped => {
+            Some(anyhow::anyhow!("it is damaged: {} have ids that stand for nothing", Count(decoded.unknown, "sample")))
+        }
         _ => None,
     };
+    let summary = summary(Parts {
+        about: &about,
+        ending: ending.as_ref(),
+        books: &books,
+        decoded: &decoded,
+        table: &table,
+        selection: &selection,
+        restricted: restricted.as_ref().map(|restriction| restriction_summary(restriction, &range, origin)),
+        span,
+        logged,
+        log_complete: satisfied || (complete && !stopped && problem.is_none()),
+        begin,
+    });
     if restricted.is_some() && logged == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
         progress.note("no event is in the range that was asked for");
     }

@@ -8,7 +8,7 @@ use crate::results::Range;
 use crate::source::About;
 use crate::stream::{Decoded, Restriction, UNKNOWN_CPU};
 use crate::tracefs::{Pattern, Selection, Table};
-use crate::units::Moment;
+use crate::units::{Moment, nanoseconds};
 use std::time::Instant;
 
 /// What became of each tracepoint: as the capture noted it, and as a replay restricted it.
@@ -117,7 +117,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         timing_ns: TimingSummary {
             attach: facts.map(|facts| facts.attach_ns),
             capture: ending.map(|ending| ending.capture_ns).or(span.map(|(first, last)| last.saturating_sub(first))),
-            drain: u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            drain: nanoseconds(begin.elapsed()),
             detach: ending.and_then(|ending| ending.detach_ns),
             detach_expected: ending.map(|ending| ending.detach_expected_ns),
         },

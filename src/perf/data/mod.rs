@@ -78,7 +78,7 @@ mod read_format {
 ///
 /// # Panics
 /// If it is longer than a record can be.
-fn push_record(out: &mut Vec<u8>, kind: u32, body: &[&[u8]]) {
+pub(super) fn push_record(out: &mut Vec<u8>, kind: u32, body: &[&[u8]]) {
     let length = 8 + body.iter().map(|part| part.len()).sum::<usize>();
     let size = u16::try_from(length.next_multiple_of(8)).expect("records are split before they are too long");
     out.extend(kind.to_ne_bytes());

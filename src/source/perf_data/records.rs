@@ -209,9 +209,10 @@ impl Records {
             let Some(record) = record::first(rest).map_err(at)? else { return Ok((offset, None)) };
             if record.kind == abi::PERF_RECORD_SAMPLE {
                 self.sample(record, merge).map_err(at)?;
-            } else if matches!(record.kind, kind::COMPRESSED | kind::COMPRESSED2 | kind::AUXTRACE)
-                || matches!(record.kind, kind::HEADER_ATTR | kind::TRACING_DATA)
-            {
+            } else if matches!(
+                record.kind,
+                kind::COMPRESSED | kind::COMPRESSED2 | kind::AUXTRACE | kind::HEADER_ATTR | kind::TRACING_DATA
+            ) {
                 return Ok((offset, Some(record)));
             } else {
                 self.other(record, merge, out).map_err(at)?;
