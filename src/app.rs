@@ -1,14 +1,15 @@
 //! From a request to an exit code: what the user sees of each command.
 
 use crate::capture::{self, Outcome, Progress, Running, Signals, Written};
-use crate::cli::{CaptureRequest, Cli, ReplayRequest, Request};
+use crate::cli::{CaptureRequest, Cli, ReplayRequest, ReportFormat, ReportRequest, Request};
 use crate::doctor::doctor;
 use crate::list::list;
 use crate::perf;
 use crate::recording::{self, FILES, RecordingDir};
 use crate::replay::{self, Output};
+use crate::report::{self, Report, formats};
 use crate::results::Results;
-use crate::terminal::{TerminalProgress, print_summary};
+use crate::terminal::{TerminalProgress, print_report, print_summary};
 use crate::tracefs;
 use crate::units::{Count, Visible};
 use anyhow::Context;
@@ -25,6 +26,7 @@ pub fn run(request: Request) -> anyhow::Result<u8> {
     let code = match request {
         Request::Capture(request) => return capture(*request),
         Request::Replay(request) => return replay(*request),
+        Request::Report(request) => return report(*request),
         Request::List(request) => list(&request, &mut out).map(|()| 0)?,
         Request::Doctor(request) => u8::from(!doctor(&request, &mut out)?),
         Request::Completions(shell) => {
@@ -171,6 +173,46 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
     }
     printed.context("failed to print the summary")?;
     Ok(stopped(&mut signals))
+}
+
+fn report(request: ReportRequest) -> anyhow::Result<u8> {
+    let ReportRequest { options, format, top, quiet } = request;
+    let mut signals = Signals::install().context("failed to take over signals")?;
+    end_at_second_signal().context("failed to take over signals")?;
+    let mut progress = TerminalProgress::of_replay(quiet);
+    let result = report::report(&options, &mut signals, &mut progress);
+    progress.phase_ends();
+    let report = match result {
+        Err(report::Error::Source(replay::Error::Interrupted)) => return Ok(stopped(&mut signals)),
+        result => result?,
+    };
+    if !quiet {
+        let mut out = Vec::new();
+        match format {
+            ReportFormat::Text => print_report(&report, top, terminal_width(), &mut out),
+            ReportFormat::Json => formats::write_json(&report, top, &mut out),
+            ReportFormat::Csv => formats::write_csv(&report, top, &mut out),
+            ReportFormat::Markdown => formats::write_markdown(&report, top, &mut out),
+        }
+        .context("failed to encode the report")?;
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(&out).and_then(|()| stdout.flush()).context("failed to print the report")?;
+    }
+    let Report { sources, stopped: is_stopped, .. } = report;
+    let problems: Vec<_> = sources
+        .into_iter()
+        .filter_map(|source| source.problem.map(|problem| format!("{}: {problem:#}", source.place)))
+        .collect();
+    match (problems.as_slice(), is_stopped) {
+        ([], false) => Ok(0),
+        ([], true) => Ok(stopped(&mut signals)),
+        (problems, _) => Err(anyhow::anyhow!("{}", problems.join("\ntp-perf: "))),
+    }
+}
+
+/// Columns of the terminal on stdout; 80 where there is none.
+fn terminal_width() -> usize {
+    terminal_size::terminal_size_of(io::stdout()).map_or(80, |(terminal_size::Width(width), _)| usize::from(width))
 }
 
 /// The exit code of a replay that came to its end, or that a signal stopped.

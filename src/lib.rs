@@ -12,7 +12,7 @@
 //!                                                              ▼
 //!                             decode (24-byte records) ──> merge in time order ──> event stream
 //!                                                                                      │
-//!                                                                     log.csv · books · summary
+//!                                                                     log.csv · books · summary · report
 //! ```
 //!
 //! | idea | module |
@@ -29,6 +29,8 @@
 //! | the files that a capture leaves | [`recording`] |
 //! | the capture itself: when it stops, what it does then | [`capture`] |
 //! | a source again | [`replay`] |
+//! | what a source holds, for people: tables, a page; what differs between several | [`report`], [`ranking`] |
+//! | tracepoints and groups over time, as pictures | [`plot`] |
 //! | what this machine allows | [`doctor`] |
 
 pub mod app;
@@ -42,8 +44,11 @@ pub mod list;
 pub mod machine;
 pub mod merge;
 pub mod perf;
+pub mod plot;
+pub mod ranking;
 pub mod recording;
 pub mod replay;
+pub mod report;
 pub mod results;
 pub mod source;
 pub mod spool;

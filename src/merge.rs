@@ -109,6 +109,11 @@ impl Merge {
         self.queues[queue].late
     }
 
+    /// The time of the newest event of a queue; 0 before the first.
+    pub fn newest(&self, queue: usize) -> u64 {
+        self.queues[queue].newest
+    }
+
     /// How many events wait for their turn.
     pub fn waiting(&self) -> usize {
         self.waiting

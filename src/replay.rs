@@ -91,13 +91,7 @@ pub enum Error {
 pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
     let begin = Instant::now();
     let Options { place, output, force, restriction, range, speed } = options;
-    let source = source::open(place, Some(signals));
-    if signals.asked() > 0 {
-        return Err(Error::Interrupted);
-    }
-    let source = source.map_err(|cause| Error::Source { place: place.clone(), cause })?;
-    source.remarks.iter().for_each(|remark| progress.note(remark));
-    check(&source, options)?;
+    let source = open(place, restriction, signals, progress)?;
 
     let directory = match output {
         Output::Directory(path) => {
@@ -117,8 +111,10 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
     let request = Request {
         restriction: restriction.clone(),
         range: range.clone(),
+        as_captured: true,
         speed: *speed,
         log,
+        sink: None,
         asked: 0,
         stops_at_once: true,
         room: ROOM,
@@ -127,7 +123,7 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
     let results = results::write(source, request, signals, progress)?;
     if is_log {
         // Only now is it known what the log names.
-        check_patterns(&results.table, options)?;
+        check_patterns(&results.table, place, restriction)?;
     }
     if let Some(directory) = directory {
         write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
@@ -142,6 +138,23 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
     Ok(results)
 }
 
+/// Opens a source, of which a part may be wanted only.
+pub fn open(
+    place: &Place,
+    restriction: &Restriction,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<Source, Error> {
+    let source = source::open(place, Some(signals));
+    if signals.asked() > 0 {
+        return Err(Error::Interrupted);
+    }
+    let source = source.map_err(|cause| Error::Source { place: place.clone(), cause })?;
+    source.remarks.iter().for_each(|remark| progress.note(remark));
+    check(&source, place, restriction)?;
+    Ok(source)
+}
+
 /// What a full disk must have left for the tables and the summary, in bytes.
 const ROOM: u64 = 1 << 20;
 
@@ -152,33 +165,33 @@ fn is_source(source: Option<(u64, u64)>, path: &Path) -> bool {
 }
 
 /// That what was asked for is in the source.
-fn check(source: &Source, options: &Options) -> Result<(), Error> {
-    let place = || options.place.clone();
+fn check(source: &Source, place: &Place, restriction: &Restriction) -> Result<(), Error> {
     if !matches!(source.about, About::Log) {
-        check_patterns(source.stream.table(), options)?;
+        check_patterns(source.stream.table(), place, restriction)?;
     }
-    let Some(wanted) = &options.restriction.cpus else { return Ok(()) };
+    let Some(wanted) = &restriction.cpus else { return Ok(()) };
     if !source.knows_cpus {
         let cure = match source.about {
             About::Perf { .. } => "; record them with `perf record --sample-cpu`",
             _ => "; replay the recording's directory or its events.perf",
         };
-        return Err(Error::NoCpus { place: place(), cure });
+        return Err(Error::NoCpus { place: place.clone(), cure });
     }
     if let About::Capture(facts) = &source.about {
         let captured = facts.cpus.iter().copied().collect();
         let missing = wanted.without(&captured);
         if !missing.is_empty() {
-            return Err(Error::MissingCpus { place: place(), missing, captured });
+            return Err(Error::MissingCpus { place: place.clone(), missing, captured });
         }
     }
     Ok(())
 }
 
-fn check_patterns(table: &Table, options: &Options) -> Result<(), Error> {
-    let Restriction { only, exclude, .. } = &options.restriction;
+/// That every pattern matches a tracepoint of the source.
+pub fn check_patterns(table: &Table, place: &Place, restriction: &Restriction) -> Result<(), Error> {
+    let Restriction { only, exclude, .. } = restriction;
     let result = only.iter().chain(exclude).try_for_each(|pattern| check_matches(table, pattern));
-    result.map_err(|cause| Error::Pattern { place: options.place.clone(), cause })
+    result.map_err(|cause| Error::Pattern { place: place.clone(), cause })
 }
 
 /// Whether an error of writing says that nobody reads any more.

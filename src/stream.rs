@@ -35,6 +35,11 @@ pub trait Decode {
     /// The time of the earliest event so far, wanted or not.
     fn earliest(&self) -> Option<u64>;
 
+    /// The losses told since the last call, of each CPU in the order of time.
+    fn take_losses(&mut self) -> Vec<Loss> {
+        Vec::new()
+    }
+
     /// tp-perf's own notes that came behind the first event: the last one says how the capture ended.
     fn last_note(&self) -> Option<&str> {
         None
@@ -73,11 +78,25 @@ impl Restriction {
     }
 }
 
+/// Samples that a CPU's ring had no room for, and when that was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// The CPU; [`UNKNOWN_CPU`] if the source does not tell it.
+    pub cpu: u32,
+    /// How many samples.
+    pub lost: u64,
+    /// The time of the last sample before, in nanoseconds of the capture's clock.
+    pub from: u64,
+    /// When there was room again.
+    pub to: u64,
+}
+
 /// Events in the order of (time, cpu, arrival), and the counts of all that was decoded.
 pub struct EventStream {
     decoder: Box<dyn Decode>,
     merge: Merge,
     batch: Vec<Event>,
+    losses: Vec<Loss>,
     ended: bool,
     damage: Option<io::Error>,
     most_waiting: usize,
@@ -117,6 +136,7 @@ impl EventStream {
             decoder: Box::new(decoder),
             merge: Merge::default(),
             batch: Vec::new(),
+            losses: Vec::new(),
             ended: false,
             damage: None,
             most_waiting: (32 << 20).max(sixteenth as usize / size_of::<Event>()),
@@ -134,6 +154,7 @@ impl EventStream {
         }
         self.batch.clear();
         let more = self.decoder.step(&mut self.merge, &mut self.batch).and_then(|more| self.fits().map(|()| more));
+        self.losses = self.decoder.take_losses();
         match more {
             Ok(true) => {}
             Ok(false) => self.end(None),
@@ -186,6 +207,11 @@ impl EventStream {
     /// The events of the last batch, and their tracepoints.
     pub fn batch(&self) -> (&[Event], &Table) {
         (&self.batch, self.decoder.table())
+    }
+
+    /// The losses that were told in the same bytes as the last batch. Their times may be ahead of its events.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
     }
 
     /// What has been decoded so far; of everything at the end.

@@ -70,7 +70,9 @@ impl Captured {
         let request = Request {
             restriction: Restriction::default(),
             range: Range::default(),
+            as_captured: true,
             speed: None,
+            sink: None,
             log: Some(LogWriter::new(directory.file(recording::LOG)?)),
             asked: run.asked,
             stops_at_once: false,

@@ -1,11 +1,11 @@
 //! The arguments, and how they become requests.
 
 use super::replay::{ReplayArgs, ReplayRequest};
+use super::report::{ReportArgs, ReportRequest};
 use crate::capture::{self, CommandLine, StopRules};
 use crate::cpus::CpuList;
 use crate::perf::Clock;
 use crate::perf::sys::page_size;
-
 use crate::tracefs::{Pattern, SelectionRequest};
 use crate::units::{Bytes, parse_duration, parse_events, parse_size};
 use clap::error::ErrorKind;
@@ -25,6 +25,7 @@ Examples:
   sudo tp-perf -t 'sched:*' -x sched_switch -n 1000
                                           record the tracepoints of one group, but for one
   tp-perf replay idle                     the same results again, from a recording
+  tp-perf report idle --html idle.html    what it holds: top tracepoints, and a page with graphs
   sudo tp-perf list 'sched:*'             what there is, what would be captured, and why not
   sudo tp-perf doctor                     what this machine allows, and the cure for what is missing
 
@@ -50,6 +51,8 @@ pub struct Cli {
 pub enum Command {
     /// Turn a recording, a file of perf record or a log.csv into a log and a summary again
     Replay(ReplayArgs),
+    /// Show what a source holds: top tracepoints and groups, graphs, one page; several side by side, and what differs
+    Report(ReportArgs),
     /// Show the tracepoints: what would be captured, what is excluded, and why
     List(ListArgs),
     /// Check what this machine allows and what a capture needs, with the cure for what is missing
@@ -167,6 +170,8 @@ pub enum Request {
     Capture(Box<CaptureRequest>),
     /// Replay.
     Replay(Box<ReplayRequest>),
+    /// Report.
+    Report(Box<ReportRequest>),
     /// List.
     List(ListRequest),
     /// Check the machine.
@@ -218,6 +223,7 @@ impl Cli {
         Ok(match self.command {
             None => Request::Capture(Box::new(self.capture.request()?)),
             Some(Command::Replay(replay)) => Request::Replay(Box::new(replay.request()?)),
+            Some(Command::Report(report)) => Request::Report(Box::new(report.request()?)),
             Some(Command::List(list)) => Request::List(ListRequest {
                 patterns: list.patterns,
                 selection: list.selection.request(),

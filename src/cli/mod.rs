@@ -2,9 +2,12 @@
 
 mod args;
 mod replay;
+mod report;
+mod source;
 
 pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, Request};
 pub use replay::ReplayRequest;
+pub use report::{ReportFormat, ReportRequest};
 
 use clap::{CommandFactory, Parser};
 

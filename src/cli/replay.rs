@@ -1,13 +1,9 @@
 //! The arguments of `tp-perf replay`.
 
-use super::args::{pattern, usage};
-use crate::cpus::CpuList;
+use super::source::{SourceArgs, place};
 use crate::replay::{self, Output};
-use crate::results::Range;
 use crate::source::Place;
-use crate::stream::Restriction;
-use crate::tracefs::Pattern;
-use crate::units::{Moment, parse_events, parse_moment, parse_speed};
+use crate::units::parse_speed;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -39,24 +35,8 @@ pub struct ReplayArgs {
     /// Replace a recording that is in DIR already, with its events.perf if that is not the SOURCE
     #[arg(long)]
     force: bool,
-    /// The log is to have at most N events, the first ones in time order
-    #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
-    events: Option<u64>,
-    /// Only the tracepoints that match; repeatable
-    #[arg(short, long = "tracepoint", value_name = "PATTERN", value_parser = pattern)]
-    tracepoints: Vec<Pattern>,
-    /// Not the tracepoints that match; repeatable
-    #[arg(short = 'x', long, value_name = "PATTERN", value_parser = pattern)]
-    exclude: Vec<Pattern>,
-    /// Only these CPUs, as in `0-3,7`
-    #[arg(long, value_name = "LIST")]
-    cpus: Option<CpuList>,
-    /// The log is to begin here: so long after the first event, as in `500ms` or `2s`, or at a timestamp of log.csv
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
-    from: Option<Moment>,
-    /// The log is to end before this
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
-    to: Option<Moment>,
+    #[command(flatten)]
+    part: SourceArgs,
     /// Keep to the pace of the recording: 1 as it was, 10 ten times as fast [default: as fast as can be]
     #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
     speed: Option<f64>,
@@ -82,23 +62,14 @@ impl ReplayArgs {
             Some(path) if is_dash(&path) => Output::Stdout,
             Some(path) => Output::Directory(path),
         };
-        if let (Some(from), Some(to)) = (self.from, self.to)
-            && std::mem::discriminant(&from) == std::mem::discriminant(&to)
-            && from.absolute(0) >= to.absolute(0)
-        {
-            return Err(usage("--from is not before --to: nothing would be left".to_owned()));
-        }
-        let place = match self.source {
-            None => Place::Example,
-            Some(path) if is_dash(&path) => Place::Stdin,
-            Some(path) => Place::Path(path),
-        };
+        let (restriction, range) = self.part.request()?;
+        let place = self.source.map_or(Place::Example, place);
         let options = replay::Options {
             place,
             output,
             force: self.force,
-            restriction: Restriction { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus },
-            range: Range { events: self.events, from: self.from, to: self.to },
+            restriction,
+            range,
             speed: self.speed,
         };
         Ok(ReplayRequest { options, quiet: self.quiet })
@@ -110,6 +81,8 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Request};
     use clap::Parser;
+    use crate::results::Range;
+    use crate::units::Moment;
     use std::time::Duration;
 
     #[test]

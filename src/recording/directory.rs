@@ -1,31 +1,20 @@
-//! The directory of a recording and the files that appear in it whole or not at all.
-//!
-//! All is done relative to one descriptor of the directory, so that nobody can exchange it in between, and no symbolic
-//! link in the way is followed: under sudo the directory may be another user's.
+//! The directory of a recording.
 
-use super::{EVENTS, Error, FILES, LOG, NewFile, SUMMARY};
-use nix::dir::Dir;
+use super::folder::partial;
+use super::{EVENTS, Error, FILES, Folder, LOG, NewFile, SUMMARY};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
-use std::cell::RefCell;
+use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-/// An open directory that receives a recording. Nobody else writes a recording there meanwhile.
-///
-/// Its files get their names all together, by [`commit`](Self::commit). Dropped without that, it leaves nothing behind.
+/// A folder that receives a recording. Nobody else writes a recording there meanwhile.
 #[derive(Debug)]
 pub struct RecordingDir {
-    dir: Flock<OwnedFd>,
-    path: PathBuf,
-    owner: Option<(Uid, Gid)>,
-    created: bool,
-    /// The files that are written and wait for their names.
-    finished: RefCell<Vec<String>>,
+    folder: Folder,
+    _lock: Flock<OwnedFd>,
 }
 
 impl RecordingDir {
@@ -33,23 +22,17 @@ impl RecordingDir {
     ///
     /// Under sudo what is made belongs to the calling user, where the filesystem lets it.
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
-        let path = without_slashes(path);
-        let created = match mkdirat(AT_FDCWD, &path, Mode::from_bits_truncate(0o755)) {
-            Ok(()) => true,
-            Err(Errno::EEXIST) => false,
-            Err(errno) => return Err(Error::Io { verb: "create the directory", path, cause: errno.into() }),
-        };
-        let recording = Self::open(path, created)?;
-        if created {
-            recording.give_to_owner(&*recording.dir);
-        } else if !force
-            && let Some(file) = [SUMMARY, LOG, EVENTS].into_iter().find(|file| recording.kind_of(file).is_some())
+        let recording = Self::lock(Folder::create(path)?)?;
+        let folder = &recording.folder;
+        if !folder.created
+            && !force
+            && let Some(file) = [SUMMARY, LOG, EVENTS].into_iter().find(|file| folder.kind_of(file).is_some())
         {
-            return Err(Error::Exists { path: recording.path.clone(), file });
+            return Err(Error::Exists { path: folder.path().to_owned(), file });
         }
         for name in FILES {
-            if [name.to_owned(), partial(name)].iter().any(|name| recording.kind_of(name) == Some(SFlag::S_IFDIR)) {
-                return Err(Error::DirectoryInTheWay(recording.path.join(name)));
+            if [name.to_owned(), partial(name)].iter().any(|name| folder.kind_of(name) == Some(SFlag::S_IFDIR)) {
+                return Err(Error::DirectoryInTheWay(folder.path().join(name)));
             }
         }
         // Found out now and not after the capture.
@@ -59,81 +42,42 @@ impl RecordingDir {
 
     /// Makes a directory of this name, or with a number behind it if that is taken.
     pub fn create_new(path: &Path) -> Result<Self, Error> {
-        let mut name = path.to_owned();
-        for number in 2.. {
-            match mkdirat(AT_FDCWD, &name, Mode::from_bits_truncate(0o755)) {
-                Ok(()) => break,
-                Err(Errno::EEXIST) => name = PathBuf::from(format!("{}-{number}", path.display())),
-                Err(errno) => return Err(Error::Io { verb: "create the directory", path: name, cause: errno.into() }),
-            }
-        }
-        let recording = Self::open(name, true)?;
-        recording.give_to_owner(&*recording.dir);
-        Ok(recording)
+        Self::lock(Folder::create_new(path)?)
     }
 
-    fn open(path: PathBuf, created: bool) -> Result<Self, Error> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let dir = match openat(AT_FDCWD, &path, flags, Mode::empty()) {
-            Ok(dir) => dir,
-            Err(Errno::ENOTDIR | Errno::ELOOP) => {
-                let kind = kind_of(AT_FDCWD, &path);
-                return Err(if kind == Some(SFlag::S_IFLNK) {
-                    Error::SymbolicLink(path)
-                } else {
-                    Error::NotADirectory(path)
-                });
-            }
-            Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
-        };
-        let dir = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
-            Ok(dir) => dir,
-            Err((_, Errno::EWOULDBLOCK)) => return Err(Error::InUse(path)),
-            Err((_, errno)) => return Err(Error::Io { verb: "lock the directory", path, cause: errno.into() }),
-        };
-        Ok(RecordingDir { dir, path, owner: caller_of_sudo(), created, finished: RefCell::default() })
+    fn lock(folder: Folder) -> Result<Self, Error> {
+        let failed = |cause: io::Error| Error::Io { verb: "lock the directory", path: folder.path().to_owned(), cause };
+        // The lock belongs to what was opened, of which this is another descriptor.
+        let dir = folder.dir.try_clone().map_err(failed)?;
+        match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(RecordingDir { folder, _lock: lock }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(Error::InUse(folder.path().to_owned())),
+            Err((_, errno)) => Err(failed(errno.into())),
+        }
     }
 
     /// Gives all finished files their names, at which they replace any files there. The summary comes last, and an old one
     /// goes first: a directory with a summary has files that belong together.
     pub fn commit(&self) -> Result<(), Error> {
-        let failed =
-            |verb, name: &str, errno: Errno| Error::Io { verb, path: self.path.join(name), cause: errno.into() };
-        let mut finished = self.finished.borrow_mut();
-        // Taken from the end: what has its name is not discarded any more, what has not yet is.
-        finished.sort_by_key(|name| name != SUMMARY);
-        if finished.iter().any(|name| name == LOG) {
-            match unlinkat(&*self.dir, SUMMARY, UnlinkatFlags::NoRemoveDir) {
-                Ok(()) | Err(Errno::ENOENT) => {}
-                Err(errno) => return Err(failed("replace", SUMMARY, errno)),
-            }
+        let has_log = {
+            let mut finished = self.folder.finished.borrow_mut();
+            finished.sort_by_key(|name| name != SUMMARY);
+            finished.iter().any(|name| name == LOG)
+        };
+        if has_log {
+            self.folder.remove(SUMMARY, "replace")?;
         }
-        while let Some(name) = finished.last() {
-            renameat(&*self.dir, partial(name).as_str(), &*self.dir, name.as_str())
-                .map_err(|errno| failed("name", name, errno))?;
-            finished.pop();
-        }
-        Ok(())
+        self.folder.commit()
     }
 
     /// Where it is, as it was named.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
     }
 
     /// A new file. It gets its name when it is finished and the recording is committed.
     pub fn file(&self, name: &str) -> Result<NewFile<'_>, Error> {
-        Ok(NewFile::new(self, name, self.open_new(&partial(name))?))
-    }
-
-    /// Notes that the file of this name is whole.
-    pub(super) fn finished(&self, name: String) {
-        self.finished.borrow_mut().push(name);
-    }
-
-    /// Takes a file away that is not to be.
-    pub(super) fn discard(&self, name: &str) {
-        let _ = unlinkat(&*self.dir, partial(name).as_str(), UnlinkatFlags::NoRemoveDir);
+        self.folder.file(name)
     }
 
     /// The file of the ring bytes, which has its name at once: it is worth something whatever becomes of the capture. What
@@ -143,104 +87,27 @@ impl RecordingDir {
             Error::Io { cause, .. } => cause,
             other => io::Error::other(other),
         };
-        let file = self.open_new(&partial(EVENTS)).map_err(cause)?;
+        let file = self.folder.open_new(&partial(EVENTS)).map_err(cause)?;
         for old in [SUMMARY, LOG] {
-            match unlinkat(&*self.dir, old, UnlinkatFlags::NoRemoveDir) {
-                Ok(()) | Err(Errno::ENOENT) => {}
-                Err(errno) => return Err(errno.into()),
-            }
+            self.folder.remove(old, "replace").map_err(cause)?;
         }
         self.commit().map_err(cause)?;
-        renameat(&*self.dir, partial(EVENTS).as_str(), &*self.dir, EVENTS)?;
+        self.folder.name(EVENTS).map_err(cause)?;
         Ok(file)
     }
 
     /// Takes away the file of the ring bytes, if there is one.
     pub fn remove_events(&self) -> Result<(), Error> {
-        match unlinkat(&*self.dir, EVENTS, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(errno) => Err(Error::Io { verb: "remove", path: self.path.join(EVENTS), cause: errno.into() }),
-        }
+        self.folder.remove(EVENTS, "remove")
     }
 
     /// Appends to the file of the ring bytes.
     pub fn append_to_events(&self, bytes: &[u8]) -> Result<(), Error> {
         let append = || {
             let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            io::Write::write_all(&mut File::from(openat(&*self.dir, EVENTS, flags, Mode::empty())?), bytes)
+            io::Write::write_all(&mut File::from(openat(&self.folder.dir, EVENTS, flags, Mode::empty())?), bytes)
         };
-        append().map_err(|cause: io::Error| Error::Io { verb: "append to", path: self.path.join(EVENTS), cause })
-    }
-
-    fn open_new(&self, name: &str) -> Result<File, Error> {
-        let open = || {
-            let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            let mode = Mode::from_bits_truncate(0o644);
-            let file = match openat(&*self.dir, name, flags, mode) {
-                // Left by a capture that was killed.
-                Err(Errno::EEXIST) => {
-                    unlinkat(&*self.dir, name, UnlinkatFlags::NoRemoveDir)?;
-                    openat(&*self.dir, name, flags, mode)?
-                }
-                opened => opened?,
-            };
-            self.give_to_owner(&file);
-            Ok(File::from(file))
-        };
-        open().map_err(|errno: Errno| Error::Io { verb: "create", path: self.path.join(name), cause: errno.into() })
-    }
-
-    fn kind_of(&self, name: &str) -> Option<SFlag> {
-        kind_of(&*self.dir, Path::new(name))
-    }
-
-    /// Some filesystems know no owners, and some do not let root give files away: then they stay root's.
-    fn give_to_owner(&self, file: &impl AsFd) {
-        if let Some((user, group)) = self.owner {
-            let _ = fchown(file, Some(user), Some(group));
-        }
-    }
-}
-
-impl Drop for RecordingDir {
-    /// Takes away what was not committed, and an empty directory of our making: a capture that failed leaves nothing.
-    fn drop(&mut self) {
-        self.finished.take().iter().for_each(|name| self.discard(name));
-        let is_empty = || {
-            let mut dir = Dir::openat(&*self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-            Ok::<_, Errno>(dir.iter().flatten().all(|entry| [c".", c".."].contains(&entry.file_name())))
-        };
-        if self.created && is_empty().unwrap_or(false) {
-            let _ = unlinkat(AT_FDCWD, &self.path, UnlinkatFlags::RemoveDir);
-        }
-    }
-}
-
-/// What a path is, without following it; `None` if there is nothing.
-fn kind_of(dir: impl AsFd, path: &Path) -> Option<SFlag> {
-    let stat = fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
-    Some(SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT)
-}
-
-/// What a file is called while it is being written.
-fn partial(name: &str) -> String {
-    format!(".{}.partial", name.trim_start_matches('.'))
-}
-
-/// The path without slashes and dots at its end, behind which a symbolic link would be followed.
-fn without_slashes(path: &Path) -> PathBuf {
-    match path.components().collect::<PathBuf>() {
-        empty if empty.as_os_str().is_empty() => path.to_owned(),
-        path => path,
-    }
-}
-
-/// The user and group that called sudo, if this process runs as root under it.
-fn caller_of_sudo() -> Option<(Uid, Gid)> {
-    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
-    match geteuid().is_root() {
-        true => Some((Uid::from_raw(number("SUDO_UID")?), Gid::from_raw(number("SUDO_GID")?))),
-        false => None,
+        append().map_err(|cause: io::Error| Error::Io { verb: "append to", path: self.path().join(EVENTS), cause })
     }
 }
 

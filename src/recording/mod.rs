@@ -2,6 +2,7 @@
 
 mod directory;
 mod facts;
+mod folder;
 mod log;
 mod new_file;
 mod summary;
@@ -9,6 +10,7 @@ mod tables;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, Facts};
+pub use folder::Folder;
 pub use log::LogWriter;
 pub use new_file::NewFile;
 pub use summary::{
@@ -35,7 +37,7 @@ pub const EVENTS: &str = "events.perf";
 /// All files of a recording.
 pub const FILES: [&str; 5] = [LOG, TRACEPOINTS, GROUPS, SUMMARY, EVENTS];
 
-/// Why a recording could not be written.
+/// Why a recording, or a file made of one, could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is a recording already.
@@ -52,6 +54,9 @@ pub enum Error {
     /// A directory is where a file of the recording is to be.
     #[error("`{0}` is a directory where a file of the recording is to be: move it away, or choose another with -o")]
     DirectoryInTheWay(PathBuf),
+    /// A file that is not to be replaced.
+    #[error("`{0}` is there already: choose another name, or replace it with --force")]
+    FileExists(PathBuf),
     /// Another capture writes there.
     #[error("another capture is writing into `{0}`: choose another directory with -o")]
     InUse(PathBuf),

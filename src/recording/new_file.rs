@@ -1,6 +1,6 @@
-//! A file of a recording in the making.
+//! A file in the making.
 
-use super::{Error, RecordingDir};
+use super::{Error, Folder};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use std::fs::File;
@@ -10,18 +10,18 @@ use std::path::PathBuf;
 /// A file in the making. Dropped unfinished, it leaves nothing.
 #[derive(Debug)]
 pub struct NewFile<'a> {
-    directory: &'a RecordingDir,
+    directory: &'a Folder,
     name: String,
     file: File,
     finished: bool,
 }
 
 impl<'a> NewFile<'a> {
-    pub(super) fn new(directory: &'a RecordingDir, name: &str, file: File) -> Self {
+    pub(super) fn new(directory: &'a Folder, name: &str, file: File) -> Self {
         NewFile { directory, name: name.to_owned(), file, finished: false }
     }
 
-    /// Ends it. It gets its name with [`RecordingDir::commit`].
+    /// Ends it. It gets its name with [`Folder::commit`].
     pub fn finish(mut self) {
         self.finished = true;
         self.directory.finished(self.name.clone());

@@ -8,7 +8,7 @@ use crate::capture::{Progress, Signals};
 use crate::merge::Event;
 use crate::recording::{self, Ending, LogWriter, Summary};
 use crate::source::{About, Source};
-use crate::stream::{EventStream, Restriction};
+use crate::stream::{EventStream, Loss, Restriction};
 use crate::tracefs::{Selection, Table};
 use crate::units::{Count, Moment, OneLine};
 use pace::Pace;
@@ -33,16 +33,29 @@ impl Range {
     }
 }
 
+/// Something that takes the events of a range, beside the log.
+pub trait Sink {
+    /// Takes the next events, which are in the order of (time, cpu, arrival).
+    fn events(&mut self, events: &[Event]);
+
+    /// Takes losses, wherever in time; those of each CPU come in the order of time.
+    fn losses(&mut self, losses: &[Loss]);
+}
+
 /// What is wanted of a source.
 pub struct Request<'a> {
     /// Which of its events.
     pub restriction: Restriction,
-    /// Which of these the log is to hold.
+    /// Which of these the log and the sink are to have.
     pub range: Range,
+    /// Of a recording as a whole, as many events as its capture was to log (`--events`).
+    pub as_captured: bool,
     /// How many times as fast as it was recorded; as fast as can be if `None`.
     pub speed: Option<f64>,
     /// Where the rows go, if anywhere.
     pub log: Option<LogWriter<'a>>,
+    /// What else takes the events.
+    pub sink: Option<&'a mut dyn Sink>,
     /// How often the user had asked for the end before this. Once more means: at once.
     pub asked: usize,
     /// Whether that means to read no further; else the books are closed over all there is.
@@ -77,8 +90,9 @@ pub fn write(
     progress: &mut dyn Progress,
 ) -> Result<Results, recording::Error> {
     let Source { mut stream, about, problem: of_source, .. } = source;
-    let Request { restriction, mut range, speed, log, asked, stops_at_once, room, begin } = request;
+    let Request { restriction, mut range, as_captured, speed, log, sink, asked, stops_at_once, room, begin } = request;
     if let About::Capture(facts) = &about
+        && as_captured
         && range.is_all()
         && restriction.is_none()
     {
@@ -86,7 +100,8 @@ pub fn write(
     }
     let restricted = (!restriction.is_none() || asked_for(&about, &range)).then(|| restriction.clone());
     stream.restrict(restriction);
-    let mut run = Run { range: &range, speed, log, asked, stops_at_once, origin: None, span: None, logged: 0, seen: 0 };
+    let mut run =
+        Run { range: &range, speed, log, sink, asked, stops_at_once, origin: None, span: None, logged: 0, seen: 0 };
     let End { complete, stopped, damage, of_log } = run.through(&mut stream, signals, progress);
     progress.phase_ends();
     let (origin, span, mut logged) = (run.origin.or(stream.earliest()), run.span, run.logged);
@@ -161,6 +176,7 @@ struct Run<'a, 'b> {
     range: &'a Range,
     speed: Option<f64>,
     log: Option<LogWriter<'b>>,
+    sink: Option<&'b mut dyn Sink>,
     asked: usize,
     stops_at_once: bool,
     /// The time of the first of all events, wanted or not: a time since it means the same whatever is left out.
@@ -216,8 +232,14 @@ impl Run<'_, '_> {
                 self.origin = self.origin.or(earliest);
                 self.span = Some((self.span.map_or(first.time, |(first, _)| first), last.time));
             }
+            if let Some(sink) = &mut self.sink {
+                sink.losses(stream.losses());
+            }
             if end.complete && end.of_log.is_none() {
                 let wanted = self.wanted(batch);
+                if let Some(sink) = &mut self.sink {
+                    sink.events(wanted);
+                }
                 let result = match (&mut pace, &mut self.log) {
                     (None, Some(log)) => log.write(wanted, table).map(|()| wanted.len()),
                     (None, None) => Ok(wanted.len()),

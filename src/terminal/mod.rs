@@ -1,7 +1,10 @@
-//! What a capture shows on the terminal: progress on stderr, the summary when it is done.
+//! What a capture, a replay and a report show on the terminal: progress on stderr, results when they are there.
 
 mod progress;
+mod report;
 mod summary;
 
 pub use progress::TerminalProgress;
+pub use report::print_report;
 pub use summary::print_summary;
+pub(crate) use summary::{cpus, equation, own_share, stopped_by};

@@ -1,9 +1,9 @@
 //! The short summary of a capture.
 
-use crate::recording::{EventsSummary, ResidualSummary, Summary, TracepointSummary};
+use crate::ranking::{Ranked, Ranking};
+use crate::recording::{EventsSummary, ResidualSummary, Summary};
 use crate::units::{Count, Grouped, OneLine, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -17,41 +17,20 @@ pub fn print_summary(
     files: Option<(&Path, &[&'static str])>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let bold = Style::new().bold();
-    let events = &summary.events;
-    let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
-    let all = events.counted.unwrap_or(events.recorded.saturating_add(events.lost));
-    write!(out, "{bold}{}{bold:#}", Count(all, "event"))?;
-    match capture.is_zero() {
-        true => writeln!(out)?,
-        false => {
-            let rate = Grouped((all as f64 / capture.as_secs_f64()) as u64);
-            writeln!(out, " in {} ({rate} a second)", Seconds(capture))?;
-        }
-    }
-    write!(out, "{}", Count(summary.tracepoints.captured as u64, "tracepoint"))?;
-    if !summary.cpus.is_empty() {
-        write!(out, " on {}", cpus(&summary.cpus))?;
-    }
-    match stopped_by(summary) {
-        Some(reason) => writeln!(out, ", stopped by {reason}")?,
-        None => writeln!(out)?,
-    }
-    if all > 0 {
+    let ranking = Ranking::of(summary);
+    print_headline(summary, &ranking, out)?;
+    if ranking.events > 0 {
         writeln!(out)?;
-        print_top(out, "tracepoint", top(per_name(&summary.per_tracepoint, |name| name)), all)?;
-        print_top(out, "group", top(per_name(&summary.per_tracepoint, group)), all)?;
+        print_top(out, "tracepoint", &ranking.tracepoints)?;
+        print_top(out, "group", &ranking.groups)?;
     }
     writeln!(out)?;
     print_books(summary, out)?;
     print_log(summary, out)?;
-    if let Some(own) = &summary.own {
-        let used = Duration::from_nanos(own.cpu_ns);
-        // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
-        let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-        let hidden = if own.excluded { "; what it did then is left out" } else { ", and is recorded too" };
-        writeln!(out, "self      tp-perf itself ran {share:.1} % of the time{hidden}")?;
+    if let Some(own) = own_share(summary) {
+        writeln!(out, "self      {own}")?;
     }
+    let bold = Style::new().bold();
     if let Some((directory, names)) = files {
         writeln!(out, "files     {bold}{}{bold:#}", Visible(directory.join("").display()))?;
         writeln!(out, "          {}", names.join(", "))?;
@@ -59,31 +38,57 @@ pub fn print_summary(
     Ok(())
 }
 
-fn print_top(out: &mut dyn Write, what: &str, top: Vec<(&str, u64)>, total: u64) -> io::Result<()> {
+/// How many events in which time, of what, and what ended it.
+pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, out: &mut dyn Write) -> io::Result<()> {
+    let bold = Style::new().bold();
+    write!(out, "{bold}{}{bold:#}", Count(ranking.events, "event"))?;
+    match ranking.rate() {
+        None => writeln!(out)?,
+        Some(rate) => writeln!(out, " in {} ({} a second)", Seconds(ranking.duration), Grouped(rate as u64))?,
+    }
+    write!(out, "{}", Count(summary.tracepoints.captured as u64, "tracepoint"))?;
+    if !summary.cpus.is_empty() {
+        write!(out, " on {}", cpus(&summary.cpus))?;
+    }
+    match stopped_by(summary) {
+        Some(reason) => writeln!(out, ", stopped by {reason}"),
+        None => writeln!(out),
+    }
+}
+
+/// What tp-perf itself ran, if that is known.
+pub(crate) fn own_share(summary: &Summary) -> Option<String> {
+    let own = summary.own.as_ref()?;
+    let used = Duration::from_nanos(own.cpu_ns);
+    let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
+    // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
+    let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
+    let hidden = if own.excluded { "; what it did then is left out" } else { ", and is recorded too" };
+    Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
+}
+
+fn print_top(out: &mut dyn Write, what: &str, ranked: &[Ranked]) -> io::Result<()> {
     let bold = Style::new().bold();
     writeln!(out, "{bold}{:>12} {:>7}  top {what}s{bold:#}", "events", "share")?;
-    for (name, events) in top {
-        writeln!(out, "{:>12} {:>5.1} %  {}", Grouped(events), 100.0 * events as f64 / total as f64, OneLine(name))?;
+    for Ranked { name, events, share, .. } in ranked.iter().take(TOP) {
+        writeln!(out, "{:>12} {:>5.1} %  {}", Grouped(*events), 100.0 * share, OneLine(name))?;
     }
     Ok(())
 }
 
-fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let EventsSummary { recorded, lost, counted, residual, .. } = summary.events;
     let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
     let good = Style::new().fg_color(Some(AnsiColor::Green.into()));
-    let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
+    let equation = equation(&summary.events);
     let (Some(counted), Some(residual)) = (counted, residual) else {
-        writeln!(out, "books     {told}: the source has no counts of the kernel to hold against them")?;
+        writeln!(out, "books     {equation}")?;
         return print_missing(summary, recorded.saturating_add(lost), out);
     };
-    let equation = format!("{} counted = {told}", Grouped(counted));
     match (residual, summary.residuals.is_empty()) {
         (0, true) => writeln!(out, "books     {good}balance{good:#}: {equation}")?,
         _ => {
-            let sign = if residual < 0 { '−' } else { '+' };
-            let off = Grouped(residual.unsigned_abs());
-            writeln!(out, "books     {warning}{equation} {sign} {off} unaccounted{warning:#}")?;
+            writeln!(out, "books     {warning}{equation}{warning:#}")?;
             if residual < 0 {
                 writeln!(out, "          More samples came than the kernel counted hits. Furthest off are")?;
             } else {
@@ -99,6 +104,20 @@ fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     print_missing(summary, counted, out)
+}
+
+/// What the kernel counted against what was recorded and lost.
+pub(crate) fn equation(events: &EventsSummary) -> String {
+    let EventsSummary { recorded, lost, counted, residual, .. } = *events;
+    let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
+    match (counted, residual) {
+        (Some(counted), Some(0)) => format!("{} counted = {told}", Grouped(counted)),
+        (Some(counted), Some(residual)) => {
+            let sign = if residual < 0 { '−' } else { '+' };
+            format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(residual.unsigned_abs()))
+        }
+        _ => format!("{told}: the source has no counts of the kernel to hold against them"),
+    }
 }
 
 /// What is not in the log, and why.
@@ -147,7 +166,7 @@ fn is_range(summary: &Summary) -> bool {
     summary.restricted.as_ref().is_some_and(|restricted| restricted.from.is_some() || restricted.to.is_some())
 }
 
-fn stopped_by(summary: &Summary) -> Option<String> {
+pub(crate) fn stopped_by(summary: &Summary) -> Option<String> {
     Some(match summary.stop_reason.as_deref()? {
         "events" => "--events".to_owned(),
         "duration" => "--duration".to_owned(),
@@ -160,29 +179,7 @@ fn stopped_by(summary: &Summary) -> Option<String> {
     })
 }
 
-fn cpus(cpus: &[u32]) -> String {
+pub(crate) fn cpus(cpus: &[u32]) -> String {
     let list: crate::cpus::CpuList = cpus.iter().copied().collect();
     if cpus.len() == 1 { format!("CPU {list}") } else { format!("CPUs {list}") }
-}
-
-fn group(name: &str) -> &str {
-    name.split_once(':').map_or(name, |(group, _)| group)
-}
-
-/// Counted events per name, as `key` makes it of `group:name`.
-fn per_name<'a>(tracepoints: &'a [TracepointSummary], key: impl Fn(&'a str) -> &'a str) -> BTreeMap<&'a str, u64> {
-    let mut sums = BTreeMap::new();
-    for tracepoint in tracepoints {
-        let all = tracepoint.counted.unwrap_or(tracepoint.recorded);
-        let sum: &mut u64 = sums.entry(key(&tracepoint.name)).or_default();
-        *sum = sum.saturating_add(all);
-    }
-    sums
-}
-
-fn top(sums: BTreeMap<&str, u64>) -> Vec<(&str, u64)> {
-    let mut sorted: Vec<_> = sums.into_iter().collect();
-    sorted.sort_by_key(|(name, events)| (std::cmp::Reverse(*events), *name));
-    sorted.truncate(TOP);
-    sorted
 }

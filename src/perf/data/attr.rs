@@ -141,7 +141,7 @@ impl Attr {
             let behind = fields.iter().take_while(|field| **field != wanted).filter(|field| present(field));
             present(&wanted).then(|| 8 + 8 * behind.count())
         };
-        Trailer { id: place(IDENTIFIER).or(place(ID)), cpu: place(CPU) }
+        Trailer { id: place(IDENTIFIER).or(place(ID)), cpu: place(CPU), time: place(TIME) }
     }
 
     /// The counter in the body of a READ record of this event, behind pid and tid; `None` if it has none.
@@ -177,6 +177,8 @@ pub struct Trailer {
     pub id: Option<usize>,
     /// The CPU, in the first 4 of its bytes.
     pub cpu: Option<usize>,
+    /// When it was written.
+    pub time: Option<usize>,
 }
 
 impl Trailer {
@@ -188,6 +190,11 @@ impl Trailer {
     /// The CPU, if the record tells it.
     pub fn cpu(&self, record: &[u8]) -> Option<u32> {
         self.field(record, self.cpu?).map(NativeEndian::read_u32)
+    }
+
+    /// When the record was written, if it tells that.
+    pub fn time(&self, record: &[u8]) -> Option<u64> {
+        self.field(record, self.time?).map(NativeEndian::read_u64)
     }
 
     fn field<'a>(&self, record: &'a [u8], back: usize) -> Option<&'a [u8]> {
@@ -214,15 +221,15 @@ mod tests {
     fn fields_are_where_the_kernel_writes_them() {
         let own = Attr::tracepoint(1, 1, true, true);
         assert_eq!(own.layout(), Layout { id: Some(8), time: Some(16), cpu: None, least: 32 });
-        assert_eq!(own.trailer(), Trailer { id: Some(8), cpu: None });
+        assert_eq!(own.trailer(), Trailer { id: Some(8), cpu: None, time: Some(16) });
         // perf record -a: IDENTIFIER|IP|TID|TIME|CPU|PERIOD|RAW
         let perf = Attr { sample_type: 0x10587, ..own };
         assert_eq!(perf.layout(), Layout { id: Some(8), time: Some(32), cpu: Some(40), least: 56 });
-        assert_eq!(perf.trailer(), Trailer { id: Some(8), cpu: Some(16) });
+        assert_eq!(perf.trailer(), Trailer { id: Some(8), cpu: Some(16), time: Some(24) });
         // perf record of one event in one process: IP|TID|TIME|ID|PERIOD
         let old = Attr { sample_type: IP | TID | TIME | ID | PERIOD, ..own };
         assert_eq!(old.layout(), Layout { id: Some(32), time: Some(24), cpu: None, least: 48 });
-        assert_eq!(old.trailer(), Trailer { id: Some(8), cpu: None });
+        assert_eq!(old.trailer(), Trailer { id: Some(8), cpu: None, time: Some(16) });
     }
 
     #[test]

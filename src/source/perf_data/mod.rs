@@ -9,7 +9,7 @@ use crate::merge::{Event, Merge};
 use crate::perf::Clock;
 use crate::perf::data::{Described, Header, Inflate, kind};
 use crate::perf::record::{Damaged, HEADER_SIZE, Record};
-use crate::stream::{Decode, Decoded, Restriction};
+use crate::stream::{Decode, Decoded, Loss, Restriction};
 use crate::tracefs::Table;
 use crate::units::OneLine;
 use head::Ahead;
@@ -295,6 +295,10 @@ impl Decode for PerfData {
 
     fn earliest(&self) -> Option<u64> {
         self.records.earliest()
+    }
+
+    fn take_losses(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.records.losses)
     }
 
     fn last_note(&self) -> Option<&str> {

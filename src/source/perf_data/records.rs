@@ -6,7 +6,7 @@ use crate::perf::data::{Described, Header, Notes, Trailer, kind};
 use crate::perf::record::{self, Damaged, HEADER_SIZE, Record};
 use crate::perf::{Count, Counted, SampleIds, Slot};
 use crate::source::Error;
-use crate::stream::{Decoded, DecodedCpu, Restriction, UNKNOWN_CPU};
+use crate::stream::{Decoded, DecodedCpu, Loss, Restriction, UNKNOWN_CPU};
 use crate::tracefs::Table;
 use perf_event_open_sys::bindings as abi;
 use std::collections::HashMap;
@@ -52,6 +52,8 @@ pub(super) struct Records {
     restriction: Restriction,
     pub clock_offset: i64,
     pub count_only: bool,
+    /// Losses that nobody has asked for yet.
+    pub losses: Vec<Loss>,
 }
 
 struct Target {
@@ -128,6 +130,7 @@ impl Records {
             restriction: Restriction::default(),
             clock_offset: 0,
             count_only: false,
+            losses: Vec::new(),
         };
         let mut pairs = Vec::new();
         for (number, event) in (0u32..).zip(&header.events) {
@@ -307,7 +310,7 @@ impl Records {
             kind::FINISHED_ROUND => merge.finish_round(out),
             abi::PERF_RECORD_LOST => {
                 let (Some(id), Some(lost)) = (record.word(8), record.word(16)) else { return Err(record.damaged()) };
-                self.lost(id, lost, record);
+                self.lost(id, lost, record, merge);
             }
             abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record),
             abi::PERF_RECORD_READ if self.own => self.counter(record),
@@ -335,14 +338,20 @@ impl Records {
     }
 
     /// Losses of a ring, told when a later record finds room.
-    fn lost(&mut self, id: u64, lost: u64, record: Record<'_>) {
+    fn lost(&mut self, id: u64, lost: u64, record: Record<'_>, merge: &Merge) {
         let listed = self.ids.find(id).map(|index| self.targets[index].listed_cpu).filter(|cpu| *cpu != UNKNOWN_CPU);
         let told = || self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS);
         let place = self.cpu(listed.or_else(told).unwrap_or(UNKNOWN_CPU));
         let cpu = &mut self.cpus[place as usize];
-        if cpu.wanted {
-            cpu.lost = cpu.lost.saturating_add(lost);
+        if !cpu.wanted {
+            return;
         }
+        cpu.lost = cpu.lost.saturating_add(lost);
+        let from = cpu.queue.map_or(0, |queue| merge.newest(queue));
+        let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
+        let to = to.unwrap_or(from).max(from);
+        // Before the first sample there is nothing that says since when.
+        self.losses.push(Loss { cpu: cpu.number, lost, from: if from == 0 { to } else { from }, to });
     }
 
     /// All losses of one event, which newer perf reads at the end. They are among those of LOST records too.

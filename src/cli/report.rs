@@ -1,0 +1,128 @@
+//! The arguments of `tp-perf report`.
+
+use super::args::usage;
+use super::source::{SourceArgs, place};
+use crate::report;
+use crate::source::Place;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  tp-perf report --example                a recording that is built in: what tp-perf shows
+  tp-perf report idle                     top tracepoints and groups of a recording
+  tp-perf report idle --html idle.html    and a page with both graphs, to zoom, search and sort
+  tp-perf report idle --plots figures     and tpid-time and gid-time as SVG and PNG
+  tp-perf report idle build apache --html all.html
+                                          several side by side, and what differs
+  tp-perf report build --format json | jq '.sources[0].tracepoints[0]'
+";
+
+/// The arguments of `tp-perf report`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReportArgs {
+    /// Recordings' directories, their events.perf (also compressed with zstd), files that `perf record` wrote, log.csv
+    /// files, or `-` for standard input
+    #[arg(value_name = "SOURCE", required_unless_present = "example")]
+    sources: Vec<PathBuf>,
+    /// Report on a small recording of a kernel build that is built into tp-perf
+    #[arg(long, conflicts_with = "sources")]
+    example: bool,
+    /// Show the N tracepoints and groups with most events [default: 5; all for json and csv]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top: Option<u32>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: ReportFormat,
+    /// Write a page with graphs and tables into FILE; it needs nothing else to be looked at
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the graphs tpid-time and gid-time of each source as SVG and PNG into DIR
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Replace files that are there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    part: SourceArgs,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    #[default]
+    Text,
+    /// All there is, as one object
+    Json,
+    /// A row for each tracepoint
+    Csv,
+    /// For an issue or a wiki
+    Markdown,
+}
+
+/// A report, and how it shows itself.
+#[derive(Debug)]
+pub struct ReportRequest {
+    /// The report.
+    pub options: report::Options,
+    /// How to print it.
+    pub format: ReportFormat,
+    /// Tracepoints and groups to print.
+    pub top: usize,
+    /// Print nothing but errors.
+    pub quiet: bool,
+}
+
+impl ReportArgs {
+    pub(super) fn request(self) -> Result<ReportRequest, clap::Error> {
+        let places: Vec<Place> = match self.example {
+            true => vec![Place::Example],
+            false => self.sources.into_iter().map(place).collect(),
+        };
+        if places.iter().filter(|place| **place == Place::Stdin).count() > 1 {
+            return Err(usage("standard input (`-`) can be read only once".to_owned()));
+        }
+        let (restriction, range) = self.part.request()?;
+        let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
+        let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
+        let options =
+            report::Options { places, restriction, range, html: self.html, plots: self.plots, force: self.force };
+        Ok(ReportRequest { options, format: self.format, top, quiet: self.quiet })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Request};
+    use clap::Parser;
+
+    fn parse(words: &str) -> Result<Request, clap::Error> {
+        Cli::try_parse_from(["tp-perf"].into_iter().chain(words.split_whitespace())).and_then(Cli::request)
+    }
+
+    #[test]
+    fn a_report_takes_all_its_options() {
+        let words = "report a - --top 7 --format markdown --html p.html --plots d --force -n 9 -t sched:* --cpus 1 --from 1s -q";
+        let Ok(Request::Report(request)) = parse(words) else { panic!("these words ask for a report") };
+        let options = request.options;
+        assert_eq!(options.places, [Place::Path("a".into()), Place::Stdin]);
+        assert_eq!((request.top, request.format, request.quiet), (7, ReportFormat::Markdown, true));
+        assert_eq!((options.html, options.plots, options.force), (Some("p.html".into()), Some("d".into()), true));
+        assert_eq!((options.range.events, options.restriction.only.len()), (Some(9), 1));
+    }
+
+    #[test]
+    fn all_rows_are_for_programs_and_five_for_people() {
+        for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX)] {
+            let Ok(Request::Report(request)) = parse(&format!("report a --format {format}")) else { panic!("a report") };
+            assert_eq!(request.top, top, "{format}");
+        }
+        assert!(parse("report").is_err() && parse("report - -").is_err() && parse("report a --top 0").is_err());
+    }
+}

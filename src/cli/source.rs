@@ -1,0 +1,54 @@
+//! Which part of a source is wanted: the arguments that replays and reports share.
+
+use super::args::{pattern, usage};
+use crate::cpus::CpuList;
+use crate::results::Range;
+use crate::source::Place;
+use crate::stream::Restriction;
+use crate::tracefs::Pattern;
+use crate::units::{Moment, parse_events, parse_moment};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct SourceArgs {
+    /// At most N events, the first ones in time order
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
+    events: Option<u64>,
+    /// Only the tracepoints that match; repeatable
+    #[arg(short, long = "tracepoint", value_name = "PATTERN", value_parser = pattern)]
+    tracepoints: Vec<Pattern>,
+    /// Not the tracepoints that match; repeatable
+    #[arg(short = 'x', long, value_name = "PATTERN", value_parser = pattern)]
+    exclude: Vec<Pattern>,
+    /// Only these CPUs, as in `0-3,7`
+    #[arg(long, value_name = "LIST")]
+    cpus: Option<CpuList>,
+    /// Begin here: so long after the first event, as in `500ms` or `2s`, or at a timestamp of log.csv
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    from: Option<Moment>,
+    /// End before this
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    to: Option<Moment>,
+}
+
+impl SourceArgs {
+    pub fn request(self) -> Result<(Restriction, Range), clap::Error> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && std::mem::discriminant(&from) == std::mem::discriminant(&to)
+            && from.absolute(0) >= to.absolute(0)
+        {
+            return Err(usage("--from is not before --to: nothing would be left".to_owned()));
+        }
+        let restriction = Restriction { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus };
+        Ok((restriction, Range { events: self.events, from: self.from, to: self.to }))
+    }
+}
+
+/// A source as it is typed.
+pub(super) fn place(path: PathBuf) -> Place {
+    match path.as_os_str() == "-" {
+        true => Place::Stdin,
+        false => Place::Path(path),
+    }
+}

@@ -1,0 +1,211 @@
+//! A directory in which files appear whole or not at all.
+//!
+//! All is done relative to one descriptor of the directory, so that nobody can exchange it in between, and no symbolic
+//! link in the way is followed: under sudo the directory may be another user's.
+
+use super::{Error, NewFile};
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
+use std::cell::RefCell;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// An open directory that receives files.
+///
+/// They get their names all together, by [`commit`](Self::commit). Dropped without that, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Folder {
+    pub(super) dir: OwnedFd,
+    path: PathBuf,
+    owner: Option<(Uid, Gid)>,
+    /// Whether it was made here.
+    pub(super) created: bool,
+    /// The files that are written and wait for their names.
+    pub(super) finished: RefCell<Vec<String>>,
+}
+
+impl Folder {
+    /// Makes the directory, or takes one that is there. Under sudo what is made belongs to the calling user, where the
+    /// filesystem lets it.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let path = without_slashes(path);
+        match mkdirat(AT_FDCWD, &path, Mode::from_bits_truncate(0o755)) {
+            Ok(()) => Self::take(path, true),
+            Err(Errno::EEXIST) => Self::take(path, false),
+            Err(errno) => Err(Error::Io { verb: "create the directory", path, cause: errno.into() }),
+        }
+    }
+
+    /// Makes a directory of this name, or with a number behind it if that is taken.
+    pub fn create_new(path: &Path) -> Result<Self, Error> {
+        let mut name = path.to_owned();
+        for number in 2.. {
+            match mkdirat(AT_FDCWD, &name, Mode::from_bits_truncate(0o755)) {
+                Ok(()) => break,
+                Err(Errno::EEXIST) => name = PathBuf::from(format!("{}-{number}", path.display())),
+                Err(errno) => return Err(Error::Io { verb: "create the directory", path: name, cause: errno.into() }),
+            }
+        }
+        Self::take(name, true)
+    }
+
+    /// Takes a directory that is there.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::take(without_slashes(path), false)
+    }
+
+    fn take(path: PathBuf, created: bool) -> Result<Self, Error> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let dir = match openat(AT_FDCWD, &path, flags, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(Errno::ENOTDIR | Errno::ELOOP) => {
+                let kind = kind_of(AT_FDCWD, &path);
+                return Err(if kind == Some(SFlag::S_IFLNK) {
+                    Error::SymbolicLink(path)
+                } else {
+                    Error::NotADirectory(path)
+                });
+            }
+            Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
+        };
+        let folder = Folder { dir, path, owner: caller_of_sudo(), created, finished: RefCell::default() };
+        if created {
+            folder.give_to_owner(&folder.dir);
+        }
+        Ok(folder)
+    }
+
+    /// Where it is, as it was named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A new file. It gets its name when it is finished and the folder is committed.
+    pub fn file(&self, name: &str) -> Result<NewFile<'_>, Error> {
+        Ok(NewFile::new(self, name, self.open_new(&partial(name))?))
+    }
+
+    /// Gives all finished files their names, at which they replace any files there; the last one finished gets its name
+    /// first.
+    pub fn commit(&self) -> Result<(), Error> {
+        let mut finished = self.finished.borrow_mut();
+        // Taken from the end: what has its name is not discarded any more, what has not yet is.
+        while let Some(name) = finished.last() {
+            self.name(name)?;
+            finished.pop();
+        }
+        Ok(())
+    }
+
+    /// Gives a file that is written its name.
+    pub(super) fn name(&self, name: &str) -> Result<(), Error> {
+        renameat(&self.dir, partial(name).as_str(), &self.dir, name).map_err(|errno| self.failed("name", name, errno))
+    }
+
+    /// Takes a file away, if it is there. `verb` says what for.
+    pub(super) fn remove(&self, name: &str, verb: &'static str) -> Result<(), Error> {
+        match unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(self.failed(verb, name, errno)),
+        }
+    }
+
+    fn failed(&self, verb: &'static str, name: &str, errno: Errno) -> Error {
+        Error::Io { verb, path: self.path.join(name), cause: errno.into() }
+    }
+
+    /// Notes that the file of this name is whole.
+    pub(super) fn finished(&self, name: String) {
+        self.finished.borrow_mut().push(name);
+    }
+
+    /// Takes a file away that is not to be.
+    pub(super) fn discard(&self, name: &str) {
+        let _ = unlinkat(&self.dir, partial(name).as_str(), UnlinkatFlags::NoRemoveDir);
+    }
+
+    pub(super) fn open_new(&self, name: &str) -> Result<File, Error> {
+        let open = || {
+            let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            let mode = Mode::from_bits_truncate(0o644);
+            let file = match openat(&self.dir, name, flags, mode) {
+                // Left by a capture that was killed.
+                Err(Errno::EEXIST) => {
+                    unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir)?;
+                    openat(&self.dir, name, flags, mode)?
+                }
+                opened => opened?,
+            };
+            self.give_to_owner(&file);
+            Ok(File::from(file))
+        };
+        open().map_err(|errno: Errno| self.failed("create", name, errno))
+    }
+
+    /// What stands under this name, a symbolic link too; `None` if nothing does.
+    pub(super) fn kind_of(&self, name: &str) -> Option<SFlag> {
+        kind_of(&self.dir, Path::new(name))
+    }
+
+    /// That a file of this name can be written: no directory is in its way, and without `force` nothing else.
+    pub fn check(&self, name: &str, force: bool) -> Result<(), Error> {
+        match self.kind_of(name) {
+            Some(SFlag::S_IFDIR) => Err(Error::DirectoryInTheWay(self.path.join(name))),
+            Some(_) if !force => Err(Error::FileExists(self.path.join(name))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Some filesystems know no owners, and some do not let root give files away: then they stay root's.
+    fn give_to_owner(&self, file: &impl AsFd) {
+        if let Some((user, group)) = self.owner {
+            let _ = fchown(file, Some(user), Some(group));
+        }
+    }
+}
+
+impl Drop for Folder {
+    /// Takes away what was not committed, and an empty directory of our making: what failed leaves nothing.
+    fn drop(&mut self) {
+        self.finished.take().iter().for_each(|name| self.discard(name));
+        let is_empty = || {
+            let mut dir = Dir::openat(&self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            Ok::<_, Errno>(dir.iter().flatten().all(|entry| [c".", c".."].contains(&entry.file_name())))
+        };
+        if self.created && is_empty().unwrap_or(false) {
+            let _ = unlinkat(AT_FDCWD, &self.path, UnlinkatFlags::RemoveDir);
+        }
+    }
+}
+
+/// What a path is, without following it; `None` if there is nothing.
+fn kind_of(dir: impl AsFd, path: &Path) -> Option<SFlag> {
+    let stat = fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+    Some(SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT)
+}
+
+/// What a file is called while it is being written.
+pub(super) fn partial(name: &str) -> String {
+    format!(".{}.partial", name.trim_start_matches('.'))
+}
+
+/// The path without slashes and dots at its end, behind which a symbolic link would be followed.
+fn without_slashes(path: &Path) -> PathBuf {
+    match path.components().collect::<PathBuf>() {
+        empty if empty.as_os_str().is_empty() => path.to_owned(),
+        path => path,
+    }
+}
+
+/// The user and group that called sudo, if this process runs as root under it.
+fn caller_of_sudo() -> Option<(Uid, Gid)> {
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    match geteuid().is_root() {
+        true => Some((Uid::from_raw(number("SUDO_UID")?), Gid::from_raw(number("SUDO_GID")?))),
+        false => None,
+    }
+}

@@ -1,0 +1,173 @@
+//! When what was active: the sink that reports are made from.
+
+use super::Cells;
+use crate::merge::Event;
+use crate::results::Sink;
+use crate::stream::Loss;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The key of a CPU that a source does not tell; above all that are.
+const UNKNOWN_KEY: u32 = 1 << 13;
+
+/// Losses kept for each CPU; beyond that neighbours become one.
+const MOST_LOSSES: usize = 1_024;
+
+/// A gap is as many times longer as events are apart on average.
+const GAP_INTERVALS: u64 = 20;
+/// And as large a part of the whole.
+const GAP_SHARE: u64 = 50;
+
+/// Events over time, per tracepoint and per CPU, and what was lost meanwhile.
+#[derive(Debug, Clone)]
+pub struct Activity {
+    /// By tpid.
+    pub tracepoints: Cells,
+    /// By CPU; see [`cpu_of`].
+    cpus: Cells,
+    losses: BTreeMap<u32, Vec<Loss>>,
+}
+
+/// A stretch in which nothing was recorded on any CPU, although events were frequent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// From when, in nanoseconds since the first event.
+    pub from_ns: u64,
+    /// Until when.
+    pub to_ns: u64,
+}
+
+impl Activity {
+    /// Nothing yet. About `most_cells` are kept of the tracepoints, and an eighth of that of the CPUs.
+    pub fn new(most_cells: usize) -> Self {
+        Activity {
+            tracepoints: Cells::new(most_cells),
+            cpus: Cells::new(most_cells / 8),
+            losses: BTreeMap::new(),
+        }
+    }
+
+    /// Ends it.
+    pub fn finish(&mut self) {
+        self.tracepoints.finish();
+        self.cpus.finish();
+    }
+
+    /// The times of the first and the last event; `None` if there were none.
+    pub fn span(&self) -> Option<(u64, u64)> {
+        self.tracepoints.span()
+    }
+
+    /// Events per CPU over time; [`cpu_of`] tells the CPU of a key.
+    pub fn cpus(&self) -> &Cells {
+        &self.cpus
+    }
+
+    /// All losses within the span of the events, by CPU and then by time; times are nanoseconds since the first event.
+    pub fn losses(&self) -> Vec<Loss> {
+        let Some((first, last)) = self.span() else { return Vec::new() };
+        let within = |loss: &&Loss| loss.to >= first && loss.from <= last;
+        let since = |time: u64| time.clamp(first, last) - first;
+        let losses = self.losses.values().flatten().filter(within);
+        losses.map(|loss| Loss { from: since(loss.from), to: since(loss.to), ..*loss }).collect()
+    }
+
+    /// Stretches without any event, of 20 times the average distance of two events and a fiftieth of the whole at least.
+    pub fn gaps(&self) -> Vec<Gap> {
+        let Some((first, last)) = self.span() else { return Vec::new() };
+        let events: u64 = self.tracepoints.totals().iter().sum();
+        let least = (GAP_INTERVALS.saturating_mul((last - first) / events.max(1))).max((last - first) / GAP_SHARE).max(1);
+        let width = self.tracepoints.width();
+        let mut gaps = Vec::new();
+        let mut end = 0;
+        for (index, _) in self.tracepoints.iter() {
+            let from_ns = u64::saturating_mul(end, width);
+            let to_ns = index.saturating_mul(width);
+            if to_ns.saturating_sub(from_ns) >= least {
+                gaps.push(Gap { from_ns, to_ns });
+            }
+            end = index + 1;
+        }
+        gaps
+    }
+}
+
+/// The CPU that a key of [`Activity::cpus`] stands for; `None` if the source does not tell it.
+pub fn cpu_of(key: u32) -> Option<u32> {
+    (key != UNKNOWN_KEY).then_some(key)
+}
+
+impl Sink for Activity {
+    fn events(&mut self, events: &[Event]) {
+        for event in events {
+            self.tracepoints.add(event.time, event.tpid);
+            self.cpus.add(event.time, event.cpu.min(UNKNOWN_KEY));
+        }
+    }
+
+    fn losses(&mut self, losses: &[Loss]) {
+        for loss in losses {
+            let of_cpu = self.losses.entry(loss.cpu).or_default();
+            match of_cpu.last_mut() {
+                Some(last) if loss.from <= last.to => *last = joined(last, loss),
+                _ => of_cpu.push(*loss),
+            }
+            if of_cpu.len() > MOST_LOSSES {
+                let halved = of_cpu.chunks(2).map(|pair| match pair {
+                    [a, b] => joined(a, b),
+                    rest => rest[0],
+                });
+                *of_cpu = halved.collect();
+            }
+        }
+    }
+}
+
+/// Two losses of one CPU as one.
+fn joined(a: &Loss, b: &Loss) -> Loss {
+    Loss { cpu: a.cpu, lost: a.lost.saturating_add(b.lost), from: a.from.min(b.from), to: a.to.max(b.to) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(time: u64) -> Event {
+        Event { time, cpu: 0, tpid: 1 }
+    }
+
+    #[test]
+    fn a_gap_is_long_for_how_frequent_events_are() {
+        let mut activity = Activity::new(1_000);
+        // A thousand events, a microsecond apart, but for a tenth of the time in the middle.
+        let events: Vec<_> = (0..1_000).map(|n| event(5_000 + n * 1_000 + if n < 500 { 0 } else { 111_000 })).collect();
+        activity.events(&events);
+        activity.finish();
+        let gaps = activity.gaps();
+        assert_eq!(gaps.len(), 1);
+        let width = activity.tracepoints.width();
+        assert!(gaps[0].from_ns.abs_diff(499_000) <= width && gaps[0].to_ns.abs_diff(611_000) <= width, "{gaps:?}");
+
+        let mut rare = Activity::new(1_000);
+        rare.events(&[event(0), event(1_000_000), event(5_000_000)]);
+        rare.finish();
+        assert!(rare.gaps().is_empty(), "three events tell of no gap");
+        assert!(Activity::new(8).gaps().is_empty());
+    }
+
+    #[test]
+    fn losses_are_kept_whole_in_few_stretches() {
+        let mut activity = Activity::new(1_000);
+        activity.events(&[event(1_000), event(101_000_000)]);
+        let loss = |n: u64| Loss { cpu: (n % 2) as u32, lost: 3, from: n * 10_000, to: n * 10_000 + 5 };
+        for n in 0..10_000 {
+            activity.losses(&[loss(n)]);
+        }
+        activity.finish();
+        let losses = activity.losses();
+        assert!(losses.len() <= 2 * MOST_LOSSES);
+        assert_eq!(losses.iter().map(|loss| loss.lost).sum::<u64>(), 30_000);
+        assert!(losses.is_sorted_by_key(|loss| (loss.cpu, loss.from)));
+        assert!(losses.iter().all(|loss| loss.to <= 101_000_000 - 1_000));
+    }
+}

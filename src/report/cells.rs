@@ -1,0 +1,313 @@
+//! Counts per key and bin of time, as fine as memory allows.
+//!
+//! How long a source is, nobody knows before its end. So bins begin with a nanosecond, and when there are more cells than
+//! may be kept they become twice as wide, as often as it takes:
+//!
+//! ```text
+//!   key 3   │ 1 │   │ 2 │ 1 │           key 3   │   1   │   3   │
+//!   key 7   │   │ 5 │   │ 4 │    ──>    key 7   │   5   │   4   │
+//! ```
+//!
+//! Only what is not zero is kept, so that few events are kept to the nanosecond, and any number of them in a set amount of
+//! memory.
+
+/// Counts of one bin after the other.
+#[derive(Debug, Clone)]
+pub struct Cells {
+    origin: u64,
+    /// A bin is `1 << shift` nanoseconds wide.
+    shift: u32,
+    /// Those with events, ascending, but for the open one.
+    bins: Vec<Bin>,
+    cells: Vec<Cell>,
+    most: usize,
+    open: Open,
+}
+
+/// The bin at hand. Events come in the order of time, so that one is enough, and small enough for a CPU's cache.
+#[derive(Debug, Clone, Default)]
+struct Open {
+    index: u64,
+    /// The first time that belongs to a later bin.
+    end: u64,
+    /// The time of its last event.
+    last: u64,
+    /// By key.
+    counts: Vec<u64>,
+    /// Those that are not zero.
+    keys: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bin {
+    index: u64,
+    /// Where its cells begin.
+    first: usize,
+}
+
+/// Events of one key in one bin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    /// Of what.
+    pub key: u32,
+    /// How many; at least 1.
+    pub count: u64,
+}
+
+impl Cells {
+    /// None yet, and about `most` at the end.
+    pub fn new(most: usize) -> Self {
+        Cells { origin: 0, shift: 0, bins: Vec::new(), cells: Vec::new(), most, open: Open::default() }
+    }
+
+    /// Counts an event. None may be earlier than the one before.
+    #[inline]
+    pub fn add(&mut self, time: u64, key: u32) {
+        if time >= self.open.end {
+            self.turn(time);
+        }
+        let key_index = key as usize;
+        if key_index >= self.open.counts.len() {
+            self.open.counts.resize(key_index + 1, 0);
+        }
+        let count = &mut self.open.counts[key_index];
+        if *count == 0 {
+            self.open.keys.push(key);
+        }
+        *count += 1;
+        self.open.last = time;
+    }
+
+    /// Ends the open bin, and opens that of `time`.
+    #[cold]
+    fn turn(&mut self, time: u64) {
+        if self.is_empty() {
+            self.origin = time;
+        }
+        self.close();
+        while self.cells.len() > self.most && self.bins.len() > 1 {
+            // While hardly two events share a bin, doubling its width once hardly helps.
+            let sparse = self.cells.len() < 2 * self.bins.len();
+            self.coarsen(if sparse { 4 } else { 1 });
+        }
+        self.open.index = (time - self.origin) >> self.shift;
+        let end = u128::from(self.origin) + ((u128::from(self.open.index) + 1) << self.shift);
+        self.open.end = u64::try_from(end).unwrap_or(u64::MAX);
+    }
+
+    fn close(&mut self) {
+        if self.open.keys.is_empty() {
+            return;
+        }
+        match self.bins.last() {
+            // The bin of the last nanoseconds that 64 bits hold has no end, and so is closed more than once.
+            Some(last) if last.index == self.open.index => {
+                let first = last.first;
+                for cell in self.cells.drain(first..) {
+                    self.open.add(cell);
+                }
+            }
+            _ => self.bins.push(Bin { index: self.open.index, first: self.cells.len() }),
+        }
+        self.open.keys.sort_unstable();
+        for key in self.open.keys.drain(..) {
+            self.cells.push(Cell { key, count: std::mem::take(&mut self.open.counts[key as usize]) });
+        }
+    }
+
+    /// Makes bins `1 << by` times as wide. No bin may be open.
+    fn coarsen(&mut self, by: u32) {
+        self.shift += by;
+        let bins = std::mem::take(&mut self.bins);
+        let (mut read, mut written) = (0, 0);
+        while let Some(bin) = bins.get(read) {
+            let index = bin.index >> by;
+            let group = bins[read..].iter().take_while(|bin| bin.index >> by == index).count();
+            let cells = bin.first..bins.get(read + group).map_or(self.cells.len(), |bin| bin.first);
+            self.bins.push(Bin { index, first: written });
+            if group == 1 {
+                let length = cells.len();
+                self.cells.copy_within(cells, written);
+                written += length;
+            } else {
+                self.cells[cells].iter().for_each(|cell| self.open.add(*cell));
+                self.open.keys.sort_unstable();
+                for key in self.open.keys.drain(..) {
+                    let count = std::mem::take(&mut self.open.counts[key as usize]);
+                    self.cells[written] = Cell { key, count };
+                    written += 1;
+                }
+            }
+            read += group;
+        }
+        self.cells.truncate(written);
+    }
+
+    /// Ends it: there is no open bin any more.
+    pub fn finish(&mut self) {
+        self.close();
+        while self.cells.len() > self.most && self.bins.len() > 1 {
+            self.coarsen(1);
+        }
+    }
+
+    /// The same with no more than about `most` cells, in wider bins if need be. It must be finished.
+    pub fn at_most(&self, most: usize) -> Self {
+        let mut coarser = Cells { most, ..self.clone() };
+        coarser.finish();
+        coarser
+    }
+
+    /// Whether nothing has come.
+    pub fn is_empty(&self) -> bool {
+        self.bins.is_empty() && self.open.keys.is_empty()
+    }
+
+    /// The times of the first and the last event; `None` if there were none.
+    pub fn span(&self) -> Option<(u64, u64)> {
+        (!self.is_empty()).then_some((self.origin, self.open.last))
+    }
+
+    /// How wide a bin is, in nanoseconds.
+    pub fn width(&self) -> u64 {
+        1 << self.shift
+    }
+
+    /// Bins from the first event to the last, with those that are empty.
+    pub fn bins(&self) -> u64 {
+        self.span().map_or(0, |(first, last)| ((last - first) >> self.shift) + 1)
+    }
+
+    /// How many cells there are.
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Each bin with events: its number, counted from that of the first event, and its cells by key. It must be finished.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[Cell])> {
+        let ends = self.bins.iter().skip(1).map(|bin| bin.first).chain([self.cells.len()]);
+        self.bins.iter().zip(ends).map(|(bin, end)| (bin.index, &self.cells[bin.first..end]))
+    }
+
+    /// The counts of every key up to the highest one, in so many columns of equal width from the first event to the last.
+    /// Of a bin that lies in two columns the first has it all. It must be finished.
+    pub fn columns(&self, columns: usize) -> Vec<Vec<u64>> {
+        let keys = self.cells.iter().map(|cell| cell.key as usize + 1).max().unwrap_or(0);
+        let mut counts = vec![Vec::new(); keys];
+        for (index, cells) in self.iter() {
+            let column = (u128::from(index) * columns as u128 / u128::from(self.bins())) as usize;
+            for cell in cells {
+                let of_key: &mut Vec<u64> = &mut counts[cell.key as usize];
+                if of_key.is_empty() {
+                    of_key.resize(columns, 0);
+                }
+                of_key[column] += cell.count;
+            }
+        }
+        counts
+    }
+
+    /// How many events of each key up to the highest one. It must be finished.
+    pub fn totals(&self) -> Vec<u64> {
+        let mut totals = Vec::new();
+        for cell in &self.cells {
+            let key = cell.key as usize;
+            if totals.len() <= key {
+                totals.resize(key + 1, 0);
+            }
+            totals[key] += cell.count;
+        }
+        totals
+    }
+}
+
+impl Open {
+    fn add(&mut self, cell: Cell) {
+        let count = &mut self.counts[cell.key as usize];
+        if *count == 0 {
+            self.keys.push(cell.key);
+        }
+        *count += cell.count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn cells(most: usize, events: &[(u64, u32)]) -> Cells {
+        let mut cells = Cells::new(most);
+        events.iter().for_each(|(time, key)| cells.add(*time, *key));
+        cells.finish();
+        cells
+    }
+
+    /// What the cells ought to be: every event in the bin of its time.
+    fn expected(cells: &Cells, events: &[(u64, u32)]) -> BTreeMap<(u64, u32), u64> {
+        let mut counts = BTreeMap::new();
+        for (time, key) in events {
+            *counts.entry(((time - events[0].0) / cells.width(), *key)).or_default() += 1;
+        }
+        counts
+    }
+
+    fn found(cells: &Cells) -> BTreeMap<(u64, u32), u64> {
+        cells.iter().flat_map(|(bin, cells)| cells.iter().map(move |cell| ((bin, cell.key), cell.count))).collect()
+    }
+
+    #[test]
+    fn few_events_are_kept_to_the_nanosecond() {
+        let events = [(1_000, 3), (1_000, 3), (1_001, 3), (9_000_000_000, 7)];
+        let cells = cells(100, &events);
+        assert_eq!((cells.width(), cells.bins(), cells.span()), (1, 8_999_999_001, Some((1_000, 9_000_000_000))));
+        assert_eq!(found(&cells), BTreeMap::from([((0, 3), 2), ((1, 3), 1), ((8_999_999_000, 7), 1)]));
+    }
+
+    #[test]
+    fn many_events_are_kept_in_few_cells_and_none_gets_lost() {
+        let events: Vec<_> = (0..100_000u64).map(|n| (n * 1_000, (n % 7) as u32)).collect();
+        let cells = cells(500, &events);
+        assert!(cells.len() <= 500 && cells.len() > 100, "{}", cells.len());
+        assert_eq!(found(&cells), expected(&cells, &events));
+        assert_eq!(cells.totals().iter().sum::<u64>(), 100_000);
+    }
+
+    #[test]
+    fn the_ends_of_time_are_times_like_others() {
+        let events = [(0, 1), (u64::MAX - 1, 1), (u64::MAX, 2), (u64::MAX, 1), (u64::MAX, 1)];
+        let kept = cells(100, &events);
+        assert_eq!(found(&kept), expected(&kept, &events));
+        let few = cells(1, &events);
+        assert_eq!(few.totals(), [0, 4, 1]);
+        assert_eq!(few.columns(10)[1].iter().sum::<u64>(), 4);
+    }
+
+    #[test]
+    fn all_events_at_one_instant_are_one_bin() {
+        let cells = cells(100, &[(5, 0), (5, 1), (5, 0)]);
+        assert_eq!((cells.bins(), cells.len()), (1, 2));
+        assert_eq!(cells.columns(4), [[2, 0, 0, 0], [1, 0, 0, 0]]);
+        assert!(Cells::new(5).columns(3).is_empty() && Cells::new(5).span().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn every_event_is_in_the_bin_of_its_time(
+            steps in proptest::collection::vec((prop_oneof![0..3u64, 0..5_000u64, 0..1u64 << 40], 0..20u32), 1..400),
+            most in 1..200usize,
+            fewer in 1..200usize,
+        ) {
+            let mut now = 77;
+            let events: Vec<_> = steps.into_iter().map(|(step, key)| { now += step; (now, key) }).collect();
+            let cells = cells(most, &events);
+            prop_assert_eq!(found(&cells), expected(&cells, &events));
+            prop_assert!(cells.len() <= most || cells.bins() == 1);
+            let coarser = cells.at_most(fewer);
+            prop_assert_eq!(found(&coarser), expected(&coarser, &events));
+            let columns: u64 = cells.columns(13).iter().flatten().sum();
+            prop_assert_eq!(columns, events.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What differs between sources: matched by `group:name`, never by number.
+
+use super::SourceReport;
+use crate::ranking::Ranked;
+use crate::recording::Summary;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What became of a tracepoint or group in one source.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Presence {
+    /// It was hit.
+    Hit {
+        /// How often.
+        events: u64,
+        /// The part of all hits, from 0 to 1.
+        share: f64,
+        /// A second; null where no time passed.
+        rate: Option<f64>,
+    },
+    /// It was captured, and not hit.
+    NotHit,
+    /// It was there, and not captured.
+    NotCaptured,
+    /// The source knows no tracepoint or group of this name.
+    NotThere,
+}
+
+/// A tracepoint or group in all sources.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
+    /// `group:name`, or the group's name.
+    pub name: String,
+    /// In each source, in their order.
+    pub sources: Vec<Presence>,
+    /// The largest difference of its share between two sources that captured it, from 0 to 1.
+    pub share_change: f64,
+    /// The largest difference of its rate between two sources that captured it.
+    pub rate_change: f64,
+}
+
+/// What differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Differences {
+    /// The sources, in their order.
+    pub sources: Vec<String>,
+    /// What makes them hard to compare, if anything does.
+    pub remarks: Vec<String>,
+    /// Every tracepoint that was hit in any, those whose share changes most first.
+    pub tracepoints: Vec<Compared>,
+    /// Every group that was hit in any, likewise.
+    pub groups: Vec<Compared>,
+}
+
+impl Differences {
+    /// Between these.
+    pub fn between(sources: &[SourceReport]) -> Self {
+        let maps = |known: fn(&SourceReport) -> BTreeMap<String, bool>, ranked: fn(&SourceReport) -> &[Ranked]| {
+            let source = |source| Known {
+                captured: known(source),
+                // A log has what was hit, and says nothing of what was not.
+                otherwise: if source.is_log { Presence::NotHit } else { Presence::NotThere },
+                ranked: ranked(source),
+            };
+            sources.iter().map(source).collect::<Vec<_>>()
+        };
+        let tracepoints = maps(
+            |source| {
+                let all = source.table.tracepoints().iter();
+                all.map(|t| (t.full_name(), source.selection.status(t.tpid).is_captured())).collect()
+            },
+            |source| &source.ranking.tracepoints,
+        );
+        let groups = maps(
+            |source| {
+                let mut groups = BTreeMap::new();
+                for tracepoint in source.table.tracepoints() {
+                    *groups.entry(tracepoint.group.clone()).or_insert(false) |=
+                        source.selection.status(tracepoint.tpid).is_captured();
+                }
+                groups
+            },
+            |source| &source.ranking.groups,
+        );
+        Differences {
+            sources: sources.iter().map(|source| source.label.clone()).collect(),
+            remarks: remarks(sources),
+            tracepoints: compared(&tracepoints),
+            groups: compared(&groups),
+        }
+    }
+}
+
+impl Compared {
+    /// Whether it was hit in some sources, and in others captured and not hit.
+    pub fn is_only_in_some(&self) -> bool {
+        self.sources.contains(&Presence::NotHit)
+    }
+
+    /// Whether it was hit in this source and in no other, and captured in at least one other.
+    pub fn is_only_in(&self, source: usize) -> bool {
+        let hit = |presence: &Presence| matches!(presence, Presence::Hit { .. });
+        let mut others = self.sources.iter().enumerate().filter(|(number, _)| *number != source);
+        hit(&self.sources[source]) && self.is_only_in_some() && !others.any(|(_, presence)| hit(presence))
+    }
+
+    /// How often it was hit in a source.
+    pub fn events(&self, source: usize) -> u64 {
+        match self.sources[source] {
+            Presence::Hit { events, .. } => events,
+            _ => 0,
+        }
+    }
+}
+
+/// What a source tells of tracepoints or groups.
+struct Known<'a> {
+    /// The names that it knows, and whether they were captured.
+    captured: BTreeMap<String, bool>,
+    /// What becomes of others.
+    otherwise: Presence,
+    /// What was hit.
+    ranked: &'a [Ranked],
+}
+
+fn compared(sources: &[Known<'_>]) -> Vec<Compared> {
+    let names: BTreeSet<&str> =
+        sources.iter().flat_map(|known| known.ranked.iter().map(|ranked| ranked.name.as_str())).collect();
+    let by_name = |known: &Known<'_>| known.ranked.iter().map(|ranked| (ranked.name.clone(), ranked.clone())).collect();
+    let hits: Vec<BTreeMap<String, Ranked>> = sources.iter().map(by_name).collect();
+    let mut compared: Vec<_> = names
+        .into_iter()
+        .map(|name| {
+            let presences = sources.iter().zip(&hits).map(|(known, hits)| match (hits.get(name), known.captured.get(name)) {
+                (Some(Ranked { events, share, rate, .. }), _) => {
+                    Presence::Hit { events: *events, share: *share, rate: *rate }
+                }
+                (None, Some(true)) => Presence::NotHit,
+                (None, Some(false)) => Presence::NotCaptured,
+                (None, None) => known.otherwise,
+            });
+            let sources: Vec<Presence> = presences.collect();
+            let share_change = change(&sources, |presence| match presence {
+                Presence::Hit { share, .. } => Some(*share),
+                Presence::NotHit => Some(0.0),
+                _ => None,
+            });
+            let rate_change = change(&sources, |presence| match presence {
+                Presence::Hit { rate, .. } => *rate,
+                Presence::NotHit => Some(0.0),
+                _ => None,
+            });
+            Compared { name: name.to_owned(), sources, share_change, rate_change }
+        })
+        .collect();
+    compared.sort_by(|a, b| b.share_change.total_cmp(&a.share_change).then_with(|| a.name.cmp(&b.name)));
+    compared
+}
+
+/// The difference between the largest and the smallest of what is known.
+fn change(sources: &[Presence], value: impl Fn(&Presence) -> Option<f64>) -> f64 {
+    let values = || sources.iter().filter_map(&value);
+    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    (most - least).max(0.0)
+}
+
+fn remarks(sources: &[SourceReport]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let differing = |fact: fn(&Summary) -> Option<String>| {
+        let facts: BTreeSet<String> = sources.iter().filter_map(|source| fact(&source.summary)).collect();
+        (facts.len() > 1).then(|| facts.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    if let Some(kernels) = differing(|summary| summary.kernel.clone()) {
+        let mut tables = sources.iter().map(|source| {
+            source.table.tracepoints().iter().map(|tracepoint| tracepoint.full_name()).collect::<BTreeSet<_>>()
+        });
+        let first = tables.next().unwrap_or_default();
+        let (common, all) = tables.fold((first.clone(), first), |(common, all), table| (&common & &table, &all | &table));
+        remarks.push(format!(
+            "they come from different kernels ({kernels}): {} of {} tracepoints are in all of them",
+            common.len(),
+            all.len()
+        ));
+    }
+    if let Some(hosts) = differing(|summary| summary.hostname.clone()) {
+        remarks.push(format!("they come from different machines ({hosts})"));
+    }
+    let captured = |source: &SourceReport| -> BTreeSet<String> {
+        let all = source.table.tracepoints().iter().filter(|t| source.selection.status(t.tpid).is_captured());
+        all.map(|tracepoint| tracepoint.full_name()).collect()
+    };
+    let mut sets = sources.iter().filter(|source| !source.is_log).map(captured);
+    if let Some(first) = sets.next()
+        && sets.any(|set| set != first)
+    {
+        remarks.push(
+            "they captured different tracepoints: a share is that of what its source captured; -t and -x choose the same of all"
+                .to_owned(),
+        );
+    }
+    for source in sources.iter().filter(|source| source.is_unnamed) {
+        remarks.push(format!(
+            "{} does not name its groups (a bare log.csv): nothing of it matches the others; replay the recording's directory",
+            source.label
+        ));
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranked(name: &str, events: u64, share: f64) -> Ranked {
+        Ranked { name: name.to_owned(), number: 1, events, share, rate: Some(events as f64) }
+    }
+
+    fn known(names: &[(&str, bool)]) -> BTreeMap<String, bool> {
+        names.iter().map(|(name, captured)| ((*name).to_owned(), *captured)).collect()
+    }
+
+    #[test]
+    fn what_was_not_captured_is_not_taken_for_silent() {
+        let all = [("a:hit", true), ("a:once", true), ("a:excluded", false)];
+        let (first, second) = (known(&all), known(&[("a:hit", true), ("a:once", true), ("a:excluded", true)]));
+        let (of_first, of_second) =
+            ([ranked("a:hit", 10, 1.0)], [ranked("a:hit", 5, 0.5), ranked("a:once", 3, 0.3), ranked("a:excluded", 2, 0.2)]);
+        let source = |captured, ranked| Known { captured, otherwise: Presence::NotThere, ranked };
+        let compared = compared(&[source(first, &of_first[..]), source(second, &of_second)]);
+        let names: Vec<_> = compared.iter().map(|compared| (compared.name.as_str(), compared.share_change)).collect();
+        assert_eq!(names, [("a:hit", 0.5), ("a:once", 0.3), ("a:excluded", 0.0)]);
+        let only: Vec<_> = compared.iter().filter(|compared| compared.is_only_in(1)).map(|c| c.name.as_str()).collect();
+        assert_eq!(only, ["a:once"]);
+        assert_eq!(compared[2].sources[0], Presence::NotCaptured);
+        assert_eq!(compared[1].sources[0], Presence::NotHit);
+        assert!(!compared[0].is_only_in_some());
+    }
+}

@@ -1,0 +1,40 @@
+//! A row for each source and tracepoint.
+
+use crate::report::Report;
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+const FIELDS: [&str; 12] = [
+    "source", "tpid", "gid", "group name", "tracepoint name", "events", "share", "rate", "recorded", "lost", "counted",
+    "residual",
+];
+
+/// Writes it, those with most events first; `top` of each source at the most.
+pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(FIELDS)?;
+    for source in &report.sources {
+        let books: HashMap<u32, _> = source.summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
+        for ranked in source.ranking.tracepoints.iter().take(top) {
+            let tracepoint = source.table.get(ranked.number);
+            let account = books.get(&ranked.number);
+            let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+            let residual = account.and_then(|account| account.residual);
+            writer.write_record([
+                source.label.clone(),
+                tracepoint.tpid.to_string(),
+                tracepoint.gid.to_string(),
+                tracepoint.group.clone(),
+                tracepoint.name.clone(),
+                ranked.events.to_string(),
+                format!("{:.6}", ranked.share),
+                ranked.rate.map(|rate| format!("{rate:.3}")).unwrap_or_default(),
+                number(account.map(|account| account.recorded)),
+                number(account.and_then(|account| account.lost)),
+                number(account.and_then(|account| account.counted)),
+                residual.map(|residual| residual.to_string()).unwrap_or_default(),
+            ])?;
+        }
+    }
+    writer.flush()
+}

@@ -1,0 +1,141 @@
+//! Everything, for programs.
+
+use crate::recording::{Summary, Tool};
+use crate::report::{Differences, Gap, Report, SourceReport};
+use crate::stream::UNKNOWN_CPU;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+/// The version of the form. It grows when a field changes its meaning or goes.
+const SCHEMA: u32 = 1;
+
+/// Columns of `activity`.
+const COLUMNS: usize = 60;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    tool: Tool,
+    sources: Vec<Source<'a>>,
+    differences: Option<&'a Differences>,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    source: &'a str,
+    place: &'a str,
+    /// What kept it from being all that it should be.
+    problem: Option<String>,
+    summary: &'a Summary,
+    /// Whether events are the samples of a range; else they are what the kernel counted.
+    is_range: bool,
+    events: u64,
+    duration_ns: u64,
+    /// The time of the first event.
+    start: Option<u64>,
+    /// From the first event to the last.
+    span_ns: Option<u64>,
+    tracepoints: Vec<Tracepoint<'a>>,
+    groups: Vec<Group<'a>>,
+    losses: Vec<Lost>,
+    gaps: Vec<Gap>,
+}
+
+#[derive(Serialize)]
+struct Tracepoint<'a> {
+    tpid: u32,
+    gid: u32,
+    name: &'a str,
+    events: u64,
+    share: f64,
+    rate: Option<f64>,
+    recorded: Option<u64>,
+    lost: Option<u64>,
+    counted: Option<u64>,
+    residual: Option<i64>,
+    /// Samples in each sixtieth of the time from the first event to the last.
+    activity: Vec<u64>,
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    gid: u32,
+    name: &'a str,
+    events: u64,
+    share: f64,
+    rate: Option<f64>,
+    activity: Vec<u64>,
+}
+
+/// A stretch in which samples were lost, in nanoseconds since the first event.
+#[derive(Serialize)]
+struct Lost {
+    cpu: Option<u32>,
+    lost: u64,
+    from_ns: u64,
+    to_ns: u64,
+}
+
+/// Writes it; `top` tracepoints and groups of each source at the most.
+pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let document = Document {
+        schema: SCHEMA,
+        tool: Tool { name: "tp-perf".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        sources: report.sources.iter().map(|report| source(report, top)).collect(),
+        differences: report.differences.as_ref(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+fn source(report: &SourceReport, top: usize) -> Source<'_> {
+    let SourceReport { activity, ranking, summary, table, .. } = report;
+    let books: HashMap<u32, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
+    let (of_tracepoints, of_groups) = report.columns(COLUMNS);
+    let tracepoints = ranking.tracepoints.iter().take(top).map(|ranked| {
+        let account = books.get(&ranked.number);
+        Tracepoint {
+            tpid: ranked.number,
+            gid: table.get(ranked.number).gid,
+            name: &ranked.name,
+            events: ranked.events,
+            share: ranked.share,
+            rate: ranked.rate,
+            recorded: account.map(|account| account.recorded),
+            lost: account.and_then(|account| account.lost),
+            counted: account.and_then(|account| account.counted),
+            residual: account.and_then(|account| account.residual),
+            activity: of_tracepoints.get(&ranked.name).cloned().unwrap_or_default(),
+        }
+    });
+    let groups = ranking.groups.iter().take(top).map(|ranked| Group {
+        gid: ranked.number,
+        name: &ranked.name,
+        events: ranked.events,
+        share: ranked.share,
+        rate: ranked.rate,
+        activity: of_groups.get(&ranked.name).cloned().unwrap_or_default(),
+    });
+    let losses = activity.losses().into_iter().map(|loss| Lost {
+        cpu: (loss.cpu != UNKNOWN_CPU).then_some(loss.cpu),
+        lost: loss.lost,
+        from_ns: loss.from,
+        to_ns: loss.to,
+    });
+    Source {
+        source: &report.label,
+        place: &report.place,
+        problem: report.problem.as_ref().map(|problem| format!("{problem:#}")),
+        summary,
+        is_range: report.is_range,
+        events: ranking.events,
+        duration_ns: crate::units::nanoseconds(ranking.duration),
+        start: activity.span().map(|(first, _)| first),
+        span_ns: activity.span().map(|(first, last)| last - first),
+        tracepoints: tracepoints.collect(),
+        groups: groups.collect(),
+        losses: losses.collect(),
+        gaps: activity.gaps(),
+    }
+}

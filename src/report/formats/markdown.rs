@@ -1,0 +1,87 @@
+//! For an issue, a wiki or a pull request.
+
+use crate::ranking::Ranked;
+use crate::report::{Compared, Presence, Report, SourceReport, facts};
+use crate::units::{Grouped, OneLine};
+use std::io::{self, Write};
+
+/// Writes it, with the `top` tracepoints and groups.
+pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    for source in &report.sources {
+        section(source, top, out)?;
+    }
+    let Some(differences) = &report.differences else { return Ok(()) };
+    writeln!(out, "## What differs\n")?;
+    for remark in &differences.remarks {
+        writeln!(out, "- {}", escaped(remark))?;
+    }
+    for (what, all) in [("tracepoint", &differences.tracepoints), ("group", &differences.groups)] {
+        let changed: Vec<&Compared> = all.iter().filter(|compared| compared.share_change > 0.0).take(top).collect();
+        let sources: Vec<String> = differences.sources.iter().map(|source| escaped(source)).collect();
+        writeln!(out, "\n| {what} | {} |", sources.join(" | "))?;
+        writeln!(out, "|---|{}", "---:|".repeat(sources.len()))?;
+        for compared in changed {
+            let cells: Vec<String> = compared.sources.iter().map(presence).collect();
+            writeln!(out, "| {} | {} |", escaped(&compared.name), cells.join(" | "))?;
+        }
+        for (number, source) in sources.iter().enumerate() {
+            let only = all.iter().filter(|compared| compared.is_only_in(number));
+            let names: Vec<String> = only.map(|compared| escaped(&compared.name)).collect();
+            let shown = names.iter().take(top).cloned().collect::<Vec<_>>().join(", ");
+            let more = if names.len() > top { " …" } else { "" };
+            writeln!(out, "\nOnly in {source}: {} {what}s{} {shown}{more}", names.len(), if names.is_empty() { "" } else { ":" })?;
+        }
+    }
+    Ok(())
+}
+
+fn presence(presence: &Presence) -> String {
+    match presence {
+        Presence::Hit { share, rate: Some(rate), .. } => format!("{:.2} %, {}/s", 100.0 * share, Grouped(*rate as u64)),
+        Presence::Hit { share, .. } => format!("{:.2} %", 100.0 * share),
+        Presence::NotHit => "0".to_owned(),
+        Presence::NotCaptured => "not captured".to_owned(),
+        Presence::NotThere => "not there".to_owned(),
+    }
+}
+
+fn section(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "## {}\n", escaped(&source.label))?;
+    for (name, fact) in facts(source) {
+        writeln!(out, "- {name}: {}", escaped(&fact))?;
+    }
+    for (what, list) in [("tracepoint", &source.ranking.tracepoints), ("group", &source.ranking.groups)] {
+        writeln!(out, "\n| {what} | events | share | a second |\n|---|---:|---:|---:|")?;
+        for Ranked { name, events, share, rate, .. } in list.iter().take(top) {
+            let rate = rate.map(|rate| Grouped(rate as u64).to_string()).unwrap_or_default();
+            writeln!(out, "| {} | {} | {:.1} % | {rate} |", escaped(name), Grouped(*events), 100.0 * share)?;
+        }
+    }
+    writeln!(out)
+}
+
+/// Text that Markdown shows as it is.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in OneLine(text).to_string().chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '|' | '[' | ']' | '#' | '~' | '!' | '$' => escaped.extend(['\\', c]),
+            '@' => escaped.push_str("&#64;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_taken_for_markdown() {
+        assert_eq!(escaped("a|b`c`\n<script>[x](y) _z_"), "a\\|b\\`c\\`\\\\n&lt;script&gt;\\[x\\](y) \\_z\\_");
+    }
+}

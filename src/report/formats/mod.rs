@@ -1,0 +1,9 @@
+//! A report in forms that other programs read: one file each.
+
+mod csv;
+mod json;
+mod markdown;
+
+pub use csv::write_csv;
+pub use json::write_json;
+pub use markdown::write_markdown;

@@ -1,0 +1,205 @@
+//! A report on the terminal.
+
+use super::summary::{print_books, print_headline};
+use crate::ranking::Ranked;
+use crate::report::{Compared, Differences, Presence, Report, SourceReport};
+use crate::units::{Grouped, OneLine};
+use anstyle::{AnsiColor, Style};
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+/// Columns of a line but for the name and the bars.
+const NUMBERS: usize = 12 + 1 + 7 + 1 + 11 + 2 + 2;
+
+/// Prints it, with the `top` tracepoints and groups, on lines of `width` columns.
+pub fn print_report(report: &Report, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    for (number, source) in report.sources.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        print_source(source, top, width, out)?;
+    }
+    match &report.differences {
+        Some(differences) => print_differences(differences, top, width, out),
+        None => Ok(()),
+    }
+}
+
+fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+    writeln!(out, "{style}{}{style:#}", OneLine(text))
+}
+
+fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let SourceReport { summary, ranking, .. } = source;
+    heading(out, &source.label)?;
+    print_headline(summary, ranking, out)?;
+    if let (Some(kernel), Some(hostname)) = (&summary.kernel, &summary.hostname) {
+        write!(out, "Linux {} on {}", OneLine(kernel), OneLine(hostname))?;
+        match &summary.started {
+            Some(started) => writeln!(out, ", {}", OneLine(started.get(..19).unwrap_or(started)))?,
+            None => writeln!(out)?,
+        }
+    }
+    if source.is_range {
+        writeln!(out, "Counts, shares and rates are those of the samples in the range; the books hold all.")?;
+    }
+    if ranking.events > 0 {
+        writeln!(out)?;
+        let longest = ranking.tracepoints.iter().take(top).map(|ranked| ranked.name.chars().count()).max().unwrap_or(0);
+        let bars = width.saturating_sub(NUMBERS + longest).clamp(16, 60);
+        let (tracepoints, groups) = source.columns(bars);
+        print_top(out, "tracepoint", &ranking.tracepoints, &tracepoints, top, bars)?;
+        print_top(out, "group", &ranking.groups, &groups, top, bars)?;
+    }
+    writeln!(out)?;
+    print_books(summary, out)?;
+    if let Some(problem) = &source.problem {
+        let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+        writeln!(out, "problem   {warning}{}{warning:#}", OneLine(&format!("{problem:#}")))?;
+    }
+    Ok(())
+}
+
+fn print_top(
+    out: &mut dyn Write,
+    what: &str,
+    ranked: &[Ranked],
+    columns: &HashMap<String, Vec<u64>>,
+    top: usize,
+    bars: usize,
+) -> io::Result<()> {
+    let bold = Style::new().bold();
+    writeln!(out, "{bold}{:>12} {:>7} {:>11}  {:<bars$}  top {what}s{bold:#}", "events", "share", "a second", "active")?;
+    for Ranked { name, events, share, rate, .. } in ranked.iter().take(top) {
+        let line = columns.get(name).map(|counts| sparkline(counts)).unwrap_or_default();
+        let rate = rate.map(rate_of).unwrap_or_default();
+        writeln!(out, "{:>12} {:>5.1} % {rate:>11}  {line:<bars$}  {}", Grouped(*events), 100.0 * share, OneLine(name))?;
+    }
+    if let Some(more) = ranked.len().checked_sub(top).filter(|more| *more > 0) {
+        let dim = Style::new().dimmed();
+        writeln!(out, "{dim}{:>12}  more (--top N shows N){dim:#}", Grouped(more as u64))?;
+    }
+    Ok(())
+}
+
+/// A rate; with a decimal where whole numbers would tell little.
+fn rate_of(rate: f64) -> String {
+    if rate < 10.0 { format!("{rate:.1}") } else { Grouped(rate as u64).to_string() }
+}
+
+/// A row of bars, as high as the counts, the highest as high as can be. Only nothing is blank.
+fn sparkline(counts: &[u64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let bar = |count: &u64| match count {
+        0 => ' ',
+        count => BARS[(u128::from(*count) * 8 / u128::from(most)).saturating_sub(1) as usize],
+    };
+    counts.iter().map(bar).collect()
+}
+
+fn print_differences(differences: &Differences, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let Differences { sources, remarks, tracepoints, groups } = differences;
+    writeln!(out)?;
+    heading(out, "What differs")?;
+    for remark in remarks {
+        writeln!(out, "note      {}", OneLine(remark))?;
+    }
+    type Change = fn(&Compared) -> f64;
+    let by_share: (&str, Change) = ("share", |compared| compared.share_change);
+    let by_rate: (&str, Change) = ("rate", |compared| compared.rate_change);
+    for (what, all, (of, change)) in [
+        ("tracepoints", tracepoints, by_share),
+        ("tracepoints", tracepoints, by_rate),
+        ("groups", groups, by_share),
+    ] {
+        let mut changed: Vec<&Compared> = all.iter().filter(|compared| change(compared) > 0.0).collect();
+        changed.sort_by(|a, b| change(b).total_cmp(&change(a)).then_with(|| a.name.cmp(&b.name)));
+        changed.truncate(top);
+        if !changed.is_empty() {
+            writeln!(out)?;
+            print_changes(sources, what, of, &changed, width, out)?;
+        }
+    }
+    for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
+        writeln!(out)?;
+        for (number, source) in sources.iter().enumerate() {
+            print_only(source, number, what, all, top, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// A table with a column for each source.
+fn print_changes(
+    sources: &[String],
+    what: &str,
+    of: &str,
+    changed: &[&Compared],
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let bold = Style::new().bold();
+    let labels: Vec<String> = sources.iter().map(|source| OneLine(source).to_string()).collect();
+    let longest = changed.iter().map(|compared| compared.name.chars().count()).max().unwrap_or(0);
+    // As wide as their names, as far as these have room.
+    let room = width.saturating_sub(longest + 2) / sources.len().max(1);
+    let column = labels.iter().map(|label| label.chars().count() + 2).max().unwrap_or(0).min(room).max(14);
+    write!(out, "{bold}")?;
+    for label in labels {
+        let label = match label.char_indices().nth(column - 2) {
+            Some((end, _)) => format!("{}…", &label[..label[..end].char_indices().last().map_or(0, |(start, _)| start)]),
+            None => label,
+        };
+        write!(out, "{label:>column$}")?;
+    }
+    writeln!(out, "  {what} whose {of} differs most{bold:#}")?;
+    for compared in changed {
+        for presence in &compared.sources {
+            let cell = match presence {
+                Presence::Hit { share, .. } if of == "share" => format!("{:.2} %", 100.0 * share),
+                Presence::Hit { rate, .. } => rate.map(|rate| rate_of(rate) + "/s").unwrap_or_default(),
+                Presence::NotHit => "0".to_owned(),
+                Presence::NotCaptured => "not captured".to_owned(),
+                Presence::NotThere => "not there".to_owned(),
+            };
+            write!(out, "{cell:>column$}")?;
+        }
+        writeln!(out, "  {}", OneLine(&compared.name))?;
+    }
+    Ok(())
+}
+
+/// What was hit in one source and in no other.
+fn print_only(
+    source: &str,
+    number: usize,
+    what: &str,
+    all: &[Compared],
+    top: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut only: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
+    only.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
+    let bold = Style::new().bold();
+    let plural = if only.len() == 1 { "" } else { "s" };
+    writeln!(out, "{bold}only in {}{bold:#}: {} {what}{plural}", OneLine(source), Grouped(only.len() as u64))?;
+    for compared in only.iter().take(top) {
+        writeln!(out, "{:>12}  {}", Grouped(compared.events(number)), OneLine(&compared.name))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_blank_only_where_nothing_is() {
+        assert_eq!(sparkline(&[0, 1, 4, 8, 1_000_000]), " ▁▁▁█");
+        assert_eq!(sparkline(&[1, 2, 4, 8]), "▁▂▄█");
+        assert_eq!(sparkline(&[0, 0]), "  ");
+        assert_eq!(sparkline(&[u64::MAX, 1]), "█▁");
+    }
+}
