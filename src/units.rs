@@ -67,13 +67,19 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
     }
 }
 
-/// A name from elsewhere, which may hold anything: on one line, its control characters shown and not obeyed.
+/// A name from elsewhere, which may hold anything: on one line, what controls the terminal, the direction of text or the
+/// line shown and not obeyed, and what XML cannot hold.
 #[derive(Debug, Clone, Copy)]
 pub struct OneLine<'a>(pub &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c.is_control() {
+        let obeyed = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+                || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}')
+        };
+        self.0.chars().try_for_each(|c| match obeyed(c) {
             true => write!(f, "{}", c.escape_default()),
             false => write!(f, "{c}"),
         })
@@ -245,6 +251,7 @@ mod tests {
         assert_eq!(Signed(-1_234).to_string(), "−1,234");
         assert_eq!(Visible("a\x1b]0;b\x07").to_string(), "a\\u{1b}]0;b\\u{7}");
         assert_eq!(OneLine("a\n\x1b[2Jb").to_string(), "a\\n\\u{1b}[2Jb");
+        assert_eq!(OneLine("a\u{202e}b\u{fffe}").to_string(), "a\\u{202e}b\\u{fffe}");
         assert_eq!(Bytes(8 << 20).to_string(), "8 MiB");
         assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
         assert_eq!(Seconds(Duration::from_micros(1_234_567)).to_string(), "1.23 s");

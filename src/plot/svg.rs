@@ -132,7 +132,8 @@ impl Plot<'_> {
             title: format!("{}: {} over time", OneLine(&self.source.label), self.figure.rows()),
             subtitle: self.subtitle(events),
             width: WIDTH,
-            height: TOP + plot_height + BOTTOM,
+            // Whole pixels, in a PNG too.
+            height: ((TOP + plot_height + BOTTOM) / 2.0).ceil() * 2.0,
             left,
             top: TOP,
             plot_width,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The key of a CPU that a source does not tell; above all that are.
-const UNKNOWN_KEY: u32 = 1 << 13;
+pub const UNKNOWN_KEY: u32 = 1 << 13;
 
 /// Losses kept for each CPU; beyond that neighbours become one.
 const MOST_LOSSES: usize = 1_024;
@@ -98,14 +98,14 @@ pub fn cpu_of(key: u32) -> Option<u32> {
 }
 
 impl Sink for Activity {
-    fn events(&mut self, events: &[Event]) {
+    fn take(&mut self, events: &[Event]) {
         for event in events {
             self.tracepoints.add(event.time, event.tpid);
             self.cpus.add(event.time, event.cpu.min(UNKNOWN_KEY));
         }
     }
 
-    fn losses(&mut self, losses: &[Loss]) {
+    fn take_losses(&mut self, losses: &[Loss]) {
         for loss in losses {
             let of_cpu = self.losses.entry(loss.cpu).or_default();
             match of_cpu.last_mut() {
@@ -141,7 +141,7 @@ mod tests {
         let mut activity = Activity::new(1_000);
         // A thousand events, a microsecond apart, but for a tenth of the time in the middle.
         let events: Vec<_> = (0..1_000).map(|n| event(5_000 + n * 1_000 + if n < 500 { 0 } else { 111_000 })).collect();
-        activity.events(&events);
+        activity.take(&events);
         activity.finish();
         let gaps = activity.gaps();
         assert_eq!(gaps.len(), 1);
@@ -149,7 +149,7 @@ mod tests {
         assert!(gaps[0].from_ns.abs_diff(499_000) <= width && gaps[0].to_ns.abs_diff(611_000) <= width, "{gaps:?}");
 
         let mut rare = Activity::new(1_000);
-        rare.events(&[event(0), event(1_000_000), event(5_000_000)]);
+        rare.take(&[event(0), event(1_000_000), event(5_000_000)]);
         rare.finish();
         assert!(rare.gaps().is_empty(), "three events tell of no gap");
         assert!(Activity::new(8).gaps().is_empty());
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn losses_are_kept_whole_in_few_stretches() {
         let mut activity = Activity::new(1_000);
-        activity.events(&[event(1_000), event(101_000_000)]);
+        activity.take(&[event(1_000), event(101_000_000)]);
         let loss = |n: u64| Loss { cpu: (n % 2) as u32, lost: 3, from: n * 10_000, to: n * 10_000 + 5 };
         for n in 0..10_000 {
-            activity.losses(&[loss(n)]);
+            activity.take_losses(&[loss(n)]);
         }
         activity.finish();
         let losses = activity.losses();

@@ -11,6 +11,9 @@
 //! Only what is not zero is kept, so that few events are kept to the nanosecond, and any number of them in a set amount of
 //! memory.
 
+/// Two bins of `1 << 63` nanoseconds are all the time that 64 bits hold.
+const WIDEST: u32 = 63;
+
 /// Counts of one bin after the other.
 #[derive(Debug, Clone)]
 pub struct Cells {
@@ -85,7 +88,7 @@ impl Cells {
             self.origin = time;
         }
         self.close();
-        while self.cells.len() > self.most && self.bins.len() > 1 {
+        while self.is_too_much() {
             // While hardly two events share a bin, doubling its width once hardly helps.
             let sparse = self.cells.len() < 2 * self.bins.len();
             self.coarsen(if sparse { 4 } else { 1 });
@@ -93,6 +96,11 @@ impl Cells {
         self.open.index = (time - self.origin) >> self.shift;
         let end = u128::from(self.origin) + ((u128::from(self.open.index) + 1) << self.shift);
         self.open.end = u64::try_from(end).unwrap_or(u64::MAX);
+    }
+
+    /// Whether there are more cells than may be, and wider bins can mend that.
+    fn is_too_much(&self) -> bool {
+        self.cells.len() > self.most && self.bins.len() > 1 && self.shift < WIDEST
     }
 
     fn close(&mut self) {
@@ -117,6 +125,7 @@ impl Cells {
 
     /// Makes bins `1 << by` times as wide. No bin may be open.
     fn coarsen(&mut self, by: u32) {
+        let by = by.min(WIDEST - self.shift);
         self.shift += by;
         let bins = std::mem::take(&mut self.bins);
         let (mut read, mut written) = (0, 0);
@@ -146,7 +155,7 @@ impl Cells {
     /// Ends it: there is no open bin any more.
     pub fn finish(&mut self) {
         self.close();
-        while self.cells.len() > self.most && self.bins.len() > 1 {
+        while self.is_too_much() {
             self.coarsen(1);
         }
     }
@@ -303,7 +312,7 @@ mod tests {
             let events: Vec<_> = steps.into_iter().map(|(step, key)| { now += step; (now, key) }).collect();
             let cells = cells(most, &events);
             prop_assert_eq!(found(&cells), expected(&cells, &events));
-            prop_assert!(cells.len() <= most || cells.bins() == 1);
+            prop_assert!(cells.len() <= most || cells.bins() <= 2);
             let coarser = cells.at_most(fewer);
             prop_assert_eq!(found(&coarser), expected(&coarser, &events));
             let columns: u64 = cells.columns(13).iter().flatten().sum();

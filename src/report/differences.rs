@@ -93,16 +93,27 @@ impl Differences {
 }
 
 impl Compared {
-    /// Whether it was hit in some sources, and in others captured and not hit.
-    pub fn is_only_in_some(&self) -> bool {
-        self.sources.contains(&Presence::NotHit)
-    }
-
-    /// Whether it was hit in this source and in no other, and captured in at least one other.
+    /// Whether it was hit in this source and in no other.
     pub fn is_only_in(&self, source: usize) -> bool {
         let hit = |presence: &Presence| matches!(presence, Presence::Hit { .. });
-        let mut others = self.sources.iter().enumerate().filter(|(number, _)| *number != source);
-        hit(&self.sources[source]) && self.is_only_in_some() && !others.any(|(_, presence)| hit(presence))
+        hit(&self.sources[source]) && !self.others(source).any(hit)
+    }
+
+    /// Why it is in no other source than this; empty if it was captured in all of them, and not hit.
+    pub fn why_only_in(&self, source: usize) -> &'static str {
+        match (
+            self.others(source).any(|presence| *presence == Presence::NotCaptured),
+            self.others(source).any(|presence| *presence == Presence::NotThere),
+        ) {
+            (false, false) => "",
+            (true, false) => "not captured elsewhere",
+            (false, true) => "not there elsewhere",
+            (true, true) => "not captured or not there elsewhere",
+        }
+    }
+
+    fn others(&self, source: usize) -> impl Iterator<Item = &Presence> {
+        self.sources.iter().enumerate().filter(move |(number, _)| *number != source).map(|(_, presence)| presence)
     }
 
     /// How often it was hit in a source.
@@ -231,9 +242,10 @@ mod tests {
         let names: Vec<_> = compared.iter().map(|compared| (compared.name.as_str(), compared.share_change)).collect();
         assert_eq!(names, [("a:hit", 0.5), ("a:once", 0.3), ("a:excluded", 0.0)]);
         let only: Vec<_> = compared.iter().filter(|compared| compared.is_only_in(1)).map(|c| c.name.as_str()).collect();
-        assert_eq!(only, ["a:once"]);
+        assert_eq!(only, ["a:once", "a:excluded"]);
+        assert_eq!((compared[1].why_only_in(1), compared[2].why_only_in(1)), ("", "not captured elsewhere"));
         assert_eq!(compared[2].sources[0], Presence::NotCaptured);
         assert_eq!(compared[1].sources[0], Presence::NotHit);
-        assert!(!compared[0].is_only_in_some());
+        assert!(!compared[0].is_only_in(0) && !compared[0].is_only_in(1));
     }
 }

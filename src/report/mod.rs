@@ -15,7 +15,7 @@ mod facts;
 pub mod formats;
 mod page;
 
-pub use activity::{Activity, Gap, cpu_of};
+pub use activity::{Activity, Gap, UNKNOWN_KEY, cpu_of};
 pub use cells::{Cell, Cells};
 pub use facts::facts;
 pub use differences::{Compared, Differences, Presence};

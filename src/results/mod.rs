@@ -36,10 +36,10 @@ impl Range {
 /// Something that takes the events of a range, beside the log.
 pub trait Sink {
     /// Takes the next events, which are in the order of (time, cpu, arrival).
-    fn events(&mut self, events: &[Event]);
+    fn take(&mut self, events: &[Event]);
 
     /// Takes losses, wherever in time; those of each CPU come in the order of time.
-    fn losses(&mut self, losses: &[Loss]);
+    fn take_losses(&mut self, losses: &[Loss]);
 }
 
 /// What is wanted of a source.
@@ -233,12 +233,12 @@ impl Run<'_, '_> {
                 self.span = Some((self.span.map_or(first.time, |(first, _)| first), last.time));
             }
             if let Some(sink) = &mut self.sink {
-                sink.losses(stream.losses());
+                sink.take_losses(stream.losses());
             }
             if end.complete && end.of_log.is_none() {
                 let wanted = self.wanted(batch);
                 if let Some(sink) = &mut self.sink {
-                    sink.events(wanted);
+                    sink.take(wanted);
                 }
                 let result = match (&mut pace, &mut self.log) {
                     (None, Some(log)) => log.write(wanted, table).map(|()| wanted.len()),

@@ -89,7 +89,7 @@ fn rate_of(rate: f64) -> String {
 }
 
 /// A row of bars, as high as the counts, the highest as high as can be. Only nothing is blank.
-fn sparkline(counts: &[u64]) -> String {
+pub(crate) fn sparkline(counts: &[u64]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     let bar = |count: &u64| match count {
@@ -186,7 +186,9 @@ fn print_only(
     let plural = if only.len() == 1 { "" } else { "s" };
     writeln!(out, "{bold}only in {}{bold:#}: {} {what}{plural}", OneLine(source), Grouped(only.len() as u64))?;
     for compared in only.iter().take(top) {
-        writeln!(out, "{:>12}  {}", Grouped(compared.events(number)), OneLine(&compared.name))?;
+        let why = compared.why_only_in(number);
+        let (dim, why) = (Style::new().dimmed(), if why.is_empty() { String::new() } else { format!("  ({why})") });
+        writeln!(out, "{:>12}  {}{dim}{why}{dim:#}", Grouped(compared.events(number)), OneLine(&compared.name))?;
     }
     Ok(())
 }

@@ -2,8 +2,15 @@
 
 #![allow(dead_code)] // Each test uses a part.
 
+use std::io::Write;
+use tempfile::NamedTempFile;
 use tp_perf::merge::Event;
+use tp_perf::perf::data::{Features, Head, document};
+use tp_perf::perf::record::{finished_round, push_lost, push_sample};
+use tp_perf::perf::{Clock, SampleIds, Slot};
+use tp_perf::recording::{Ending, Facts, Tool};
 use tp_perf::stream::{Decoded, EventStream};
+use tp_perf::tracefs::Table;
 
 /// All that came out of a stream.
 #[derive(Debug)]
@@ -31,4 +38,69 @@ pub fn drain(mut stream: EventStream) -> Read {
     // Every event is of the table.
     events.iter().for_each(|event| assert!(stream.table().find(event.tpid).is_some()));
     Read { events, decoded, error }
+}
+
+/// A file of these tracepoints (group, name) with samples (time, tpid, cpu of 0 to 3) in rounds. CPU 0 loses so many samples
+/// before the second round, of which it tells at a time.
+pub fn perf_file(
+    tracepoints: &[(&str, &str)],
+    rounds: &[&[(u64, u32, u32)]],
+    lost: Option<(u64, u64)>,
+) -> NamedTempFile {
+    let entries = (500..).zip(tracepoints).map(|(id, (group, name))| ((*group).to_owned(), (*name).to_owned(), id));
+    let table = Table::from_entries(entries.collect());
+    let id = |tpid: u32, cpu: u32| u64::from(100 + tpid * 4 + cpu);
+    let tpids = 1..=tracepoints.len() as u32;
+    let pairs = tpids.flat_map(|tpid| (0..4).map(move |cpu| (id(tpid, cpu), Slot { tpid, cpu })));
+    let (features, ids) = (Features::default(), SampleIds::new(&pairs.collect::<Vec<_>>()));
+    let facts = serde_json::to_string(&facts()).unwrap();
+    let head =
+        Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: &facts };
+    let mut bytes = head.encode();
+    for (number, round) in rounds.iter().enumerate() {
+        if let (1, Some((lost, time))) = (number, lost) {
+            push_lost(&mut bytes, id(1, 0), lost, time);
+        }
+        round.iter().for_each(|(time, tpid, cpu)| push_sample(&mut bytes, id(*tpid, *cpu), *time));
+        bytes.extend(finished_round());
+    }
+    bytes.extend(document(&serde_json::to_string(&ending()).unwrap()));
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(&bytes).unwrap();
+    file
+}
+
+fn facts() -> Facts {
+    Facts {
+        tool: Tool { name: "tp-perf".to_owned(), version: "0".to_owned() },
+        kernel: "6.18.0".to_owned(),
+        hostname: "here".to_owned(),
+        cpus: vec![0, 1, 2, 3],
+        offline_cpus: Vec::new(),
+        clock: "monotonic".to_owned(),
+        clock_offset_ns: 0,
+        command: None,
+        arguments: Vec::new(),
+        events: None,
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        ring_size: 4096,
+        attach_ns: 1,
+        self_excluded: true,
+        pid: 1,
+        left_out: Default::default(),
+    }
+}
+
+fn ending() -> Ending {
+    Ending {
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        stop_reason: "duration".to_owned(),
+        problem: None,
+        command_exit: None,
+        capture_ns: 1_000_000_000,
+        detach_ns: None,
+        detach_expected_ns: 0,
+        own_cpu_ns: 0,
+        gone_cpus: Vec::new(),
+    }
 }

@@ -1,7 +1,188 @@
-//! The page.
-use super::Report;
+//! The page: one HTML file that needs nothing else, with graphs to zoom and search, and tables to sort.
+//!
+//! What it says stands in the HTML itself, so that it can be read and printed where scripts do not run. uPlot draws axes and
+//! handles the cursor (MIT licence, `uPlot.LICENSE`, which goes with every page); the rows of the graphs are painted by
+//! `raster.js`.
+
+mod data;
+
+use super::{Compared, Differences, Presence, Report, SourceReport, facts};
+use crate::ranking::Ranked;
+use crate::stream::UNKNOWN_CPU;
+use crate::terminal::sparkline;
+use crate::units::{Grouped, OneLine, Signed};
+use askama::Template;
+use std::collections::HashMap;
+
+/// Bars of a row.
+const BARS: usize = 24;
+
+/// Rows of each table of what differs.
+const MOST_DIFFERENCES: usize = 100;
+
+#[derive(Template)]
+#[template(path = "report/page/page.html")]
+struct Page {
+    title: String,
+    sources: Vec<Section>,
+    differences: Option<Differing>,
+    data: String,
+    version: &'static str,
+}
+
+struct Section {
+    number: usize,
+    label: String,
+    facts: Vec<(&'static str, String)>,
+    is_range: bool,
+    tracepoints: Vec<Row>,
+    groups: Vec<Row>,
+    cpus: Vec<[String; 6]>,
+    residuals: Vec<(String, String)>,
+    refused: Vec<(String, String)>,
+}
+
+struct Row {
+    number: u32,
+    name: String,
+    group: String,
+    events: u64,
+    events_text: String,
+    share: f64,
+    share_text: String,
+    rate: f64,
+    rate_text: String,
+    lost: u64,
+    lost_text: String,
+    bars: String,
+}
+
+struct Differing {
+    sources: Vec<String>,
+    remarks: Vec<String>,
+    /// What is compared, and its rows: the name and a text for each source.
+    tables: Vec<(&'static str, Vec<(String, Vec<String>)>)>,
+    only: Vec<Only>,
+}
+
+/// What is in one source only.
+struct Only {
+    what: &'static str,
+    source: String,
+    number: usize,
+    /// Name, events, and why it is nowhere else.
+    rows: Vec<[String; 3]>,
+}
 
 /// The page of a report.
-pub fn page(_report: &Report) -> String {
-    String::new()
+pub fn page(report: &Report) -> String {
+    let labels: Vec<String> = report.sources.iter().map(|source| OneLine(&source.label).to_string()).collect();
+    let page = Page {
+        title: format!("{} · tp-perf", labels.join(", ")),
+        sources: report.sources.iter().enumerate().map(|(number, source)| section(number, source)).collect(),
+        differences: report.differences.as_ref().map(differing),
+        data: data::json(report),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    page.render().expect("text is written into memory")
+}
+
+fn section(number: usize, source: &SourceReport) -> Section {
+    let SourceReport { summary, ranking, table, selection, .. } = source;
+    let (of_tracepoints, of_groups) = source.columns(BARS);
+    let lost: HashMap<u32, u64> =
+        summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
+    let row = |ranked: &Ranked, group: String, lost: Option<u64>, columns: &HashMap<String, Vec<u64>>| Row {
+        number: ranked.number,
+        name: shown(&ranked.name),
+        group: shown(&group),
+        events: ranked.events,
+        events_text: Grouped(ranked.events).to_string(),
+        share: ranked.share,
+        share_text: format!("{:.2} %", 100.0 * ranked.share),
+        rate: ranked.rate.unwrap_or(0.0),
+        rate_text: ranked.rate.map(|rate| Grouped(rate.round() as u64).to_string()).unwrap_or_default(),
+        lost: lost.unwrap_or(0),
+        lost_text: lost.map(|lost| Grouped(lost).to_string()).unwrap_or_default(),
+        bars: columns.get(&ranked.name).map(|counts| sparkline(counts)).unwrap_or_default(),
+    };
+    let known = |value: Option<u64>| value.map_or("not known".to_owned(), |value| Grouped(value).to_string());
+    let refused = table.tracepoints().iter().filter_map(|tracepoint| {
+        let status = selection.status(tracepoint.tpid).to_string();
+        status.starts_with("refused").then(|| (shown(&tracepoint.full_name()), shown(&status)))
+    });
+    Section {
+        number,
+        label: shown(&source.label),
+        facts: facts(source).into_iter().map(|(name, fact)| (name, shown(&fact))).collect(),
+        is_range: source.is_range,
+        tracepoints: ranking
+            .tracepoints
+            .iter()
+            .map(|ranked| {
+                let group = table.get(ranked.number).group.clone();
+                row(ranked, group, lost.get(&ranked.number).copied(), &of_tracepoints)
+            })
+            .collect(),
+        groups: ranking.groups.iter().map(|ranked| row(ranked, ranked.name.clone(), None, &of_groups)).collect(),
+        cpus: summary
+            .per_cpu
+            .iter()
+            .filter(|cpu| cpu.cpu != UNKNOWN_CPU)
+            .map(|cpu| {
+                let residual = cpu.residual.map_or("not known".to_owned(), |residual| Signed(residual).to_string());
+                let [recorded, lost, late] = [cpu.recorded, cpu.lost, cpu.late].map(|n| Grouped(n).to_string());
+                [format!("CPU {}", cpu.cpu), recorded, lost, late, known(cpu.counted), residual]
+            })
+            .collect(),
+        residuals: summary
+            .residuals
+            .iter()
+            .take(20)
+            .map(|off| (format!("{} on CPU {}", shown(&off.name), off.cpu), Signed(off.residual).to_string()))
+            .collect(),
+        refused: refused.collect(),
+    }
+}
+
+fn differing(differences: &Differences) -> Differing {
+    let Differences { sources, remarks, tracepoints, groups } = differences;
+    let changes = |all: &[Compared]| -> Vec<(String, Vec<String>)> {
+        let changed = all.iter().filter(|compared| compared.share_change > 0.0 || compared.rate_change > 0.0);
+        let texts = |compared: &Compared| compared.sources.iter().map(presence).collect();
+        changed.take(MOST_DIFFERENCES).map(|compared| (shown(&compared.name), texts(compared))).collect()
+    };
+    let mut only = Vec::new();
+    for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {
+        for (number, source) in sources.iter().enumerate() {
+            let mut here: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
+            here.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
+            let rows = here.iter().take(MOST_DIFFERENCES).map(|only| {
+                [shown(&only.name), Grouped(only.events(number)).to_string(), only.why_only_in(number).to_owned()]
+            });
+            only.push(Only { what, source: shown(source), number: here.len(), rows: rows.collect() });
+        }
+    }
+    Differing {
+        sources: sources.iter().map(|source| shown(source)).collect(),
+        remarks: remarks.iter().map(|remark| shown(remark)).collect(),
+        tables: vec![("tracepoint", changes(tracepoints)), ("group", changes(groups))],
+        only,
+    }
+}
+
+fn presence(presence: &Presence) -> String {
+    match presence {
+        Presence::Hit { share, rate: Some(rate), .. } => {
+            format!("{:.2} % · {}/s", 100.0 * share, Grouped(rate.round() as u64))
+        }
+        Presence::Hit { share, .. } => format!("{:.2} %", 100.0 * share),
+        Presence::NotHit => "0".to_owned(),
+        Presence::NotCaptured => "not captured".to_owned(),
+        Presence::NotThere => "not there".to_owned(),
+    }
+}
+
+fn shown(text: &str) -> String {
+    OneLine(text).to_string()
 }

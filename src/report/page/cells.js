@@ -1,0 +1,117 @@
+/** The counts of rows in bins of time, as data.rs packs them. */
+class Cells {
+  /** Unpacks cells; `width` is that of a bin in nanoseconds. */
+  static async unpack(packed, width, rows) {
+    const bytes = Uint8Array.from(atob(packed), (c) => c.charCodeAt(0));
+    const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Cells(new Uint8Array(await new Response(plain).arrayBuffer()), width, rows);
+  }
+
+  constructor(plain, width, rows) {
+    const parts = [];
+    const outer = new Numbers(plain);
+    for (let part = 0; part < 3; part++) {
+      const length = outer.next();
+      parts.push(new Numbers(plain.subarray(outer.at, outer.at + length)));
+      outer.at += length;
+    }
+    const [bins, rowSteps, counts] = parts;
+    this.width = width;
+    this.rows = rows;
+    /** The number of each bin that has events. */
+    const numbers = [];
+    /** Where its cells begin. */
+    const starts = [0];
+    const row = [];
+    const count = [];
+    let bin = 0;
+    while (bins.more()) {
+      bin += bins.next();
+      numbers.push(bin);
+      let at = 0;
+      for (let left = bins.next(); left > 0; left--) {
+        at += rowSteps.next();
+        row.push(at);
+        count.push(counts.next());
+      }
+      starts.push(row.length);
+    }
+    this.bins = Float64Array.from(numbers);
+    this.starts = Uint32Array.from(starts);
+    this.row = Uint32Array.from(row);
+    this.count = Float64Array.from(count);
+  }
+
+  /** The index of the first bin that ends behind a time in nanoseconds. */
+  from(time) {
+    let [low, high] = [0, this.bins.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.bins[middle] + 1) * this.width > time) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /**
+   * Counts between two times in nanoseconds: for each of `map`'s target rows a row of `columns` numbers. `map` gives for each
+   * row its target, or -1. A bin that is wider than a column has its events all over.
+   */
+  grid(from, to, columns, map, targets) {
+    const grid = new Float32Array(columns * targets);
+    const scale = columns / (to - from);
+    for (let index = this.from(from); index < this.bins.length; index++) {
+      const start = this.bins[index] * this.width;
+      if (start >= to) break;
+      const first = Math.max(0, Math.floor((start - from) * scale));
+      const last = Math.min(columns - 1, Math.max(first, Math.ceil((start + this.width - from) * scale) - 1));
+      const part = 1 / Math.max(1, this.width * scale);
+      for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) {
+        const target = map[this.row[cell]];
+        if (target < 0) continue;
+        const value = this.count[cell] * part;
+        for (let column = first; column <= last; column++) grid[target * columns + column] += value;
+      }
+    }
+    return grid;
+  }
+
+  /** The bin with events of a row that is nearest to a time, no further than `reach` nanoseconds; `null` if there is none. */
+  nearest(map, target, time, reach) {
+    let best = null;
+    for (let index = this.from(time - reach); index < this.bins.length; index++) {
+      const start = this.bins[index] * this.width;
+      if (start > time + reach) break;
+      let events = 0;
+      for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) {
+        if (map[this.row[cell]] === target) events += this.count[cell];
+      }
+      const distance = Math.max(0, start - time, time - start - this.width);
+      if (events > 0 && (best === null || distance < best.distance)) best = { start, events, distance };
+    }
+    return best;
+  }
+}
+
+/** Varints (LEB128), one after the other. */
+class Numbers {
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.at = 0;
+  }
+
+  more() {
+    return this.at < this.bytes.length;
+  }
+
+  next() {
+    let [number, scale] = [0, 1];
+    for (;;) {
+      const byte = this.bytes[this.at++];
+      // Not by shifts, which end at 32 bits.
+      number += (byte & 0x7f) * scale;
+      if (byte < 0x80) return number;
+      scale *= 128;
+    }
+  }
+}

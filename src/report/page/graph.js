@@ -1,0 +1,441 @@
+/** A number with its thousands set apart. */
+const grouped = (number) => Math.round(number).toLocaleString("en-US");
+
+/** A duration of nanoseconds with three significant digits. */
+function duration(ns) {
+  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]) if (ns >= size) return `${Number((ns / size).toPrecision(3))} ${unit}`;
+  return `${Math.round(ns)} ns`;
+}
+
+/** A time in seconds since the start, with as many decimals as `step` nanoseconds need. */
+function seconds(ns, step) {
+  const decimals = Math.min(9, Math.max(0, 9 - Math.floor(Math.log10(Math.max(step, 1)))));
+  return (ns / 1e9).toFixed(decimals);
+}
+
+/**
+ * Rows over time: uPlot has the axes and the cursor, the rows are painted under it. Several graphs of one source share their
+ * time, which is `view`.
+ */
+class Graph {
+  /**
+   * `rows`: [{name, number, events, group}]; `map`: for each row of the cells its place in `rows`; `onPick(row)` when a row is
+   * clicked; `bands`: losses [row or -1, from, to, samples] and gaps [from, to].
+   */
+  constructor(element, { label, kind, rows, cells, map, view, bands, onPick }) {
+    Object.assign(this, { element, label, kind, rows, cells, map, view, bands, onPick });
+    this.lit = rows.map(() => true);
+    this.span = [-0.5, Math.max(rows.length, 1) - 0.5];
+    this.chosen = -1;
+    this.byEvents = rows.map((_, row) => row).sort((a, b) => rows[b].events - rows[a].events || a - b);
+    element.tabIndex = 0;
+    element.setAttribute("role", "group");
+    element.setAttribute("aria-label", `${label}: ${rows.length} rows. Keys: plus and minus zoom, left and right move, up and down choose a row, Enter isolates it, Escape shows all.`);
+    this.tip = element.appendChild(document.createElement("div"));
+    this.tip.className = "tip";
+    this.tip.hidden = true;
+    this.plot = new uPlot(this.options(), [[0, 1], [null, null]], element);
+    new ResizeObserver(() => this.resize()).observe(element);
+    this.listen();
+    view.graphs.push(this);
+  }
+
+  width() {
+    return Math.max(200, this.element.clientWidth);
+  }
+
+  /** High enough for its rows, and for its labels. */
+  height() {
+    const row = this.rows.length > 60 ? 3 : 17;
+    return Math.min(Math.max(this.rows.length * row, 60), 900) + 44;
+  }
+
+  labelWidth() {
+    const longest = this.rows.reduce((most, row) => Math.max(most, row.name.length + this.numberOf(row).length), 6);
+    return Math.min(Math.ceil(longest * 6.2) + 14, Math.floor(this.width() * 0.36), 300);
+  }
+
+  /** A row's number behind its name, where there is room for both. */
+  numberOf(row) {
+    return row.number === null || this.width() < 600 ? "" : ` ${row.number}`;
+  }
+
+  options() {
+    const colours = () => palette();
+    const font = '11px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif';
+    return {
+      width: this.width(),
+      height: this.height(),
+      padding: [6, 14, 0, 0],
+      legend: { show: false },
+      cursor: {
+        points: { show: false },
+        drag: { x: true, y: true, uni: 24, setScale: false },
+        bind: { dblclick: () => () => this.view.all() },
+      },
+      select: { show: true },
+      scales: {
+        x: { time: false, range: () => [this.view.from / 1e9, this.view.to / 1e9] },
+        y: { range: () => this.span },
+      },
+      series: [{}, { show: true, paths: () => null, points: { show: false } }],
+      axes: [
+        {
+          font, size: 34, stroke: () => colours().text, grid: { stroke: () => colours().line, width: 1 }, ticks: { stroke: () => colours().frame },
+          values: (_, splits, __, ___, step) => splits.map((split) => seconds(split * 1e9, step * 1e9)),
+          label: "seconds from the start", labelSize: 16, labelFont: font,
+        },
+        {
+          font, size: () => this.labelWidth(), stroke: () => colours().text, grid: { show: false }, ticks: { stroke: () => colours().frame, size: 4 }, gap: 4,
+          splits: () => this.labels(), values: (_, splits) => splits.map((row) => this.labelOf(row)),
+        },
+      ],
+      hooks: {
+        drawClear: [(plot) => this.paintBack(plot)],
+        drawAxes: [(plot) => this.paintRows(plot)],
+        setCursor: [() => this.hover()],
+        setSelect: [(plot) => this.zoomTo(plot.select)],
+      },
+    };
+  }
+
+  /** The rows that are labelled: the busiest of those shown, as far as labels have room. */
+  labels() {
+    const [low, high] = this.span;
+    const apart = Math.ceil(12 / ((this.height() - 50) / (high - low)));
+    const chosen = [];
+    const free = new Uint8Array(this.rows.length).fill(1);
+    const lit = this.byEvents.filter((row) => this.lit[row]);
+    for (const row of [...lit, ...this.byEvents.filter((row) => !this.lit[row])]) {
+      if (row < low || row > high || !free[row]) continue;
+      chosen.push(row);
+      free.fill(0, Math.max(0, row - apart + 1), row + apart);
+    }
+    return chosen.sort((a, b) => a - b);
+  }
+
+  labelOf(row) {
+    const { name } = this.rows[row];
+    const number = this.numberOf(this.rows[row]);
+    const room = Math.max(6, Math.floor((this.labelWidth() - 14) / 6) - number.length);
+    return (name.length > room ? `${name.slice(0, room - 1)}…` : name) + number;
+  }
+
+  /** Calls `paint` with where things are, in pixels of the canvas; it can paint nowhere else. */
+  within({ ctx, bbox }, paint) {
+    const [left, top, width, height] = [bbox.left, bbox.top, bbox.width, bbox.height].map(Math.round);
+    if (width < 1 || height < 1) return;
+    const { from, to } = this.view;
+    const x = (time) => left + ((time - from) / (to - from)) * width;
+    const y = (row) => top + height - ((row - this.span[0]) / (this.span[1] - this.span[0])) * height;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, top, width, height);
+    ctx.clip();
+    paint({ ctx, left, top, width, height, x, y, colours: palette() });
+    ctx.restore();
+  }
+
+  /** What is behind the lines of the axes. */
+  paintBack(plot) {
+    this.within(plot, ({ ctx, left, top, width, height, x, y, colours }) => {
+      ctx.fillStyle = colours.shade;
+      this.shades().forEach(([first, last]) => ctx.fillRect(left, y(last + 0.5), width, y(first - 0.5) - y(last + 0.5)));
+      const band = (colour, alpha, start, end, row) => {
+        ctx.fillStyle = colour;
+        ctx.globalAlpha = alpha;
+        const [y0, y1] = row < 0 ? [top, top + height] : [y(row + 0.5), y(row - 0.5)];
+        ctx.fillRect(x(start), y0, Math.max(x(end) - x(start), 1.5 * devicePixelRatio), y1 - y0);
+        ctx.globalAlpha = 1;
+      };
+      this.bands.gaps.forEach(([start, end]) => band(colours.gap, 0.3, start, end, -1));
+      this.bands.losses.forEach(([row, start, end]) => band(colours.lost, 0.3, start, end, row));
+    });
+  }
+
+  /** The events themselves. */
+  paintRows(plot) {
+    this.within(plot, ({ ctx, left, top, width, height, y, colours }) => {
+      const [first, last] = [Math.ceil(this.span[0]), Math.floor(this.span[1])];
+      const rows = last - first + 1;
+      const shown = this.map.map((row) => (row >= first && row <= last ? row - first : -1));
+      const grid = this.cells.grid(this.view.from, this.view.to, width, shown, rows);
+      ctx.drawImage(paintRows(grid, width, rows, this.lit.slice(first, last + 1), height), left, top);
+      if (this.chosen >= 0) {
+        ctx.strokeStyle = colours.accent;
+        ctx.lineWidth = devicePixelRatio;
+        const [y0, y1] = [y(this.chosen + 0.5), y(this.chosen - 0.5)];
+        ctx.strokeRect(left + 0.5, y0 - 1, width - 1, Math.max(y1 - y0, 3) + 2);
+      }
+      ctx.strokeStyle = colours.frame;
+      ctx.lineWidth = 1;
+      ctx.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
+    });
+  }
+
+  /** Every second group of rows, from the first row of it to the last. */
+  shades() {
+    const groups = [];
+    this.rows.forEach((row, number) => {
+      const last = groups[groups.length - 1];
+      if (last && last[2] === row.group) last[1] = number;
+      else groups.push([number, number, row.group]);
+    });
+    return groups.filter((_, number) => number % 2 === 0);
+  }
+
+  /** The row and the time in nanoseconds under the cursor; `null` outside. */
+  under() {
+    const { left, top } = this.plot.cursor;
+    if (left == null || left < 0 || top < 0) return null;
+    const row = Math.round(this.plot.posToVal(top, "y"));
+    if (row < 0 || row >= this.rows.length) return null;
+    return { row, time: this.plot.posToVal(left, "x") * 1e9, left, top };
+  }
+
+  hover() {
+    const under = this.under();
+    this.tip.hidden = true;
+    if (!under) return;
+    const reach = ((this.view.to - this.view.from) / this.plot.over.clientWidth) * 5;
+    // A row may be thinner than a pointer is steady: its neighbours are looked at too.
+    const near = Math.max(0, Math.ceil((3 * (this.span[1] - this.span[0])) / this.plot.over.clientHeight) - 1);
+    let found = null;
+    for (let away = 0; away <= near && !found; away++) {
+      for (const row of away ? [under.row - away, under.row + away] : [under.row]) {
+        if (row < 0 || row >= this.rows.length) continue;
+        found ??= ((cell) => cell && { row, cell })(this.cells.nearest(this.map, row, under.time, reach));
+      }
+    }
+    const losses = this.bands.losses.filter(([row, start, end]) => (row < 0 || row === under.row) && under.time >= start - reach && under.time <= end + reach);
+    const lost = losses.reduce((sum, loss) => sum + loss[3], 0);
+    const gap = this.bands.gaps.find(([start, end]) => under.time >= start && under.time <= end);
+    const lines = found ? this.describe(found.row, found.cell) : [];
+    if (lost > 0) lines.push(`${grouped(lost)} samples lost here`);
+    if (!found && gap) lines.push(`nothing recorded for ${duration(gap[1] - gap[0])}`);
+    if (lines.length === 0) return;
+    this.hovered = found;
+    this.show(lines, under.left + this.plot.over.offsetLeft, under.top + this.plot.over.offsetTop);
+  }
+
+  describe(row, cell) {
+    const { name, group } = this.rows[row];
+    const width = this.cells.width;
+    const events = cell.events === 1 ? "1 event" : `${grouped(cell.events)} events`;
+    const within = width > 1 ? ` in ${duration(width)}` : "";
+    const of = group !== undefined && group !== name ? [`group ${group}`] : [];
+    return [name, ...of, `${seconds(cell.start, width)} s: ${events}${within}`];
+  }
+
+  show(lines, left, top) {
+    const [first, ...rest] = lines;
+    this.tip.replaceChildren();
+    this.tip.appendChild(document.createElement("b")).textContent = first;
+    rest.forEach((line) => (this.tip.appendChild(document.createElement("span")).append(line, document.createElement("br"))));
+    this.tip.hidden = false;
+    const [width, height] = [this.tip.offsetWidth, this.tip.offsetHeight];
+    this.tip.style.left = `${Math.max(0, Math.min(left + 14, this.element.clientWidth - width))}px`;
+    this.tip.style.top = `${top + 16 + height > this.element.clientHeight ? Math.max(0, top - height - 10) : top + 16}px`;
+  }
+
+  zoomTo(select) {
+    if (!this.dragged || (select.width < 3 && select.height < 3)) return;
+    this.dragged = false;
+    const full = (size, of) => size < 3 || size >= of - 1;
+    const { clientWidth, clientHeight } = this.plot.over;
+    if (!full(select.height, clientHeight)) {
+      const [high, low] = [select.top, select.top + select.height].map((at) => Math.round(this.plot.posToVal(at, "y")));
+      this.showRows(Math.max(0, low), Math.min(this.rows.length - 1, high));
+    }
+    if (!full(select.width, clientWidth)) {
+      const [from, to] = [select.left, select.left + select.width].map((at) => this.plot.posToVal(at, "x") * 1e9);
+      this.view.set(from, to);
+    }
+    this.plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  }
+
+  /** Shows the rows from one to another. */
+  showRows(first, last) {
+    this.span = [first - 0.5, last + 0.5];
+    this.redraw();
+  }
+
+  /** Which rows are in full colour. */
+  light(lit) {
+    this.lit = lit;
+    this.redraw();
+  }
+
+  redraw() {
+    // uPlot asks for the ranges of its scales again when it gets data.
+    this.plot.setData(this.plot.data);
+  }
+
+  resize() {
+    const size = { width: this.width(), height: this.height() };
+    if (size.width !== this.plot.width || size.height !== this.plot.height) this.plot.setSize(size);
+  }
+
+  /** Chooses a row by key, and tells where it is busiest of what is shown. */
+  choose(step) {
+    const rows = this.rows.map((_, row) => row).filter((row) => this.lit[row] && row > this.span[0] && row < this.span[1]);
+    if (rows.length === 0) return;
+    const at = rows.indexOf(this.chosen);
+    this.chosen = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : rows.length - 1) : at + step))];
+    this.redraw();
+    const busiest = this.busiest(this.chosen);
+    const lines = busiest ? this.describe(this.chosen, busiest) : [this.rows[this.chosen].name, "no event in the time shown"];
+    const at2 = this.place(this.chosen, busiest ? busiest.start : this.view.from);
+    this.show(lines, at2.left, at2.top);
+    announce(`${lines.join(", ")}; ${grouped(this.rows[this.chosen].events)} in all`);
+  }
+
+  /** The bin of a row with most events, of the time shown. */
+  busiest(row) {
+    const { cells, view } = this;
+    let best = null;
+    for (let index = cells.from(view.from); index < cells.bins.length && cells.bins[index] * cells.width < view.to; index++) {
+      let events = 0;
+      for (let cell = cells.starts[index]; cell < cells.starts[index + 1]; cell++) if (this.map[cells.row[cell]] === row) events += cells.count[cell];
+      if (events > (best?.events ?? 0)) best = { start: cells.bins[index] * cells.width, events };
+    }
+    return best;
+  }
+
+  /** Where a row and a time are, in pixels from the element's corner. */
+  place(row, time) {
+    const { over } = this.plot;
+    return {
+      left: over.offsetLeft + this.plot.valToPos((time + this.cells.width / 2) / 1e9, "x"),
+      top: over.offsetTop + this.plot.valToPos(row, "y"),
+    };
+  }
+
+  listen() {
+    const { over } = this.plot;
+    const { view } = this;
+    this.element.addEventListener("keydown", (event) => {
+      const zoom = { "+": "in", "=": "in", "-": "out", _: "out", ArrowLeft: "left", ArrowRight: "right", 0: "all", Home: "all" }[event.key];
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (zoom) view.step(zoom);
+      else if (event.key === "ArrowUp") this.choose(1);
+      else if (event.key === "ArrowDown") this.choose(-1);
+      else if (event.key === "Enter" && this.chosen >= 0) this.onPick(this.chosen);
+      else if (event.key === "Escape") {
+        this.chosen = -1;
+        this.tip.hidden = true;
+        this.onPick(-1);
+      } else return;
+      event.preventDefault();
+    });
+    this.element.addEventListener("blur", () => {
+      this.chosen = -1;
+      this.tip.hidden = true;
+      this.redraw();
+    });
+    over.addEventListener("wheel", (event) => {
+      const at = this.plot.posToVal(event.offsetX, "x") * 1e9;
+      if (event.ctrlKey || event.metaKey) view.zoom(Math.exp(event.deltaY * 0.004), at);
+      else if (Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey) view.move((event.deltaX || event.deltaY) / over.clientWidth);
+      else return;
+      event.preventDefault();
+    }, { passive: false });
+
+    // With Shift or the middle button the mouse pans; else uPlot lets it choose what to zoom to.
+    let pan = null;
+    let down = null;
+    over.addEventListener("mousedown", (event) => {
+      down = { x: event.clientX, y: event.clientY };
+      this.dragged = false;
+      if (event.shiftKey || event.button === 1) {
+        pan = event.clientX;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      }
+    }, { capture: true });
+    addEventListener("mousemove", (event) => {
+      if (pan !== null) {
+        view.move((pan - event.clientX) / over.clientWidth);
+        pan = event.clientX;
+      } else if (down) this.dragged ||= Math.hypot(event.clientX - down.x, event.clientY - down.y) > 3;
+    }, { capture: true });
+    addEventListener("mouseup", (event) => {
+      const isClick = down && pan === null && Math.hypot(event.clientX - down.x, event.clientY - down.y) <= 3;
+      const inside = over.contains(event.target);
+      [pan, down] = [null, null];
+      if (isClick && inside && event.button === 0) this.onPick(this.hovered && !this.tip.hidden ? this.hovered.row : -1);
+    }, { capture: true });
+    over.addEventListener("mouseleave", () => (this.tip.hidden = true));
+
+    // One finger moves what is zoomed, two zoom.
+    const fingers = new Map();
+    over.addEventListener("pointerdown", (event) => event.pointerType === "touch" && fingers.set(event.pointerId, event.clientX));
+    for (const end of ["pointerup", "pointercancel", "pointerleave"]) over.addEventListener(end, (event) => fingers.delete(event.pointerId));
+    over.addEventListener("pointermove", (event) => {
+      if (!fingers.has(event.pointerId)) return;
+      const before = [...fingers.values()];
+      fingers.set(event.pointerId, event.clientX);
+      const after = [...fingers.values()];
+      if (after.length === 1) view.move((before[0] - after[0]) / over.clientWidth);
+      if (after.length === 2) {
+        const spread = (xs) => Math.max(10, Math.abs(xs[0] - xs[1]));
+        const middle = (after[0] + after[1]) / 2 - over.getBoundingClientRect().left;
+        view.zoom(spread(before) / spread(after), this.plot.posToVal(middle, "x") * 1e9);
+      }
+    });
+  }
+}
+
+/** The time that the graphs of a source show, in nanoseconds since its first event. */
+class View {
+  constructor(span, tools) {
+    this.span = Math.max(span, 1);
+    this.graphs = [];
+    [this.from, this.to] = [0, this.span];
+    this.shown = tools.querySelector(".shown");
+    tools.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => this.step(button.dataset.zoom)));
+    this.tell();
+  }
+
+  step(what) {
+    const middle = (this.from + this.to) / 2;
+    if (what === "in") this.zoom(0.5, middle);
+    if (what === "out") this.zoom(2, middle);
+    if (what === "left") this.move(-0.25);
+    if (what === "right") this.move(0.25);
+    if (what === "all") this.all();
+  }
+
+  all() {
+    this.graphs.forEach((graph) => (graph.span = [-0.5, Math.max(graph.rows.length, 1) - 0.5]));
+    this.set(0, this.span);
+  }
+
+  /** Shows `factor` times as much, with `at` where it is. */
+  zoom(factor, at) {
+    this.set(at - (at - this.from) * factor, at + (this.to - at) * factor);
+  }
+
+  /** Moves by a part of what is shown. */
+  move(part) {
+    const length = this.to - this.from;
+    const from = Math.min(Math.max(0, this.from + part * length), this.span - length);
+    this.set(from, from + length);
+  }
+
+  set(from, to) {
+    // Ten nanoseconds are as near as one can get.
+    const length = Math.min(Math.max(to - from, Math.min(10, this.span)), this.span);
+    this.from = Math.min(Math.max(0, from), this.span - length);
+    this.to = this.from + length;
+    this.tell();
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.graphs.forEach((graph) => graph.redraw()));
+  }
+
+  tell() {
+    const step = Math.max(1, (this.to - this.from) / 1000);
+    const all = this.from === 0 && this.to === this.span ? " (all)" : "";
+    this.shown.textContent = `${seconds(this.from, step)} s to ${seconds(this.to, step)} s${all}`;
+  }
+}

@@ -1,0 +1,94 @@
+/** Says something to those who listen to the page. */
+function announce(text) {
+  document.getElementById("announce").textContent = text;
+}
+
+/** What is looked for and what is isolated: the same in all graphs and tables. */
+const focus = {
+  search: "",
+  /** `{ group }` or `{ group, name }`. */
+  isolated: null,
+  graphs: [],
+
+  /** Whether a tracepoint is to be seen; of a group, whose name is `undefined`, whether any of it may be. */
+  wants(name, group) {
+    const { search, isolated } = this;
+    if (isolated && (isolated.group !== group || (isolated.name && name !== undefined && isolated.name !== name))) return false;
+    return search === "" || (name ?? group).toLowerCase().includes(search) || (name === undefined && this.groups.has(group));
+  },
+
+  apply() {
+    const isMatch = (row) => (row.name ?? "").toLowerCase().includes(this.search);
+    this.groups = new Set(this.graphs.filter((graph) => graph.kind === "tracepoints").flatMap((graph) => graph.rows.filter(isMatch).map((row) => row.group)));
+    for (const graph of this.graphs) {
+      if (graph.kind === "tracepoints") graph.light(graph.rows.map((row) => this.wants(row.name, row.group)));
+      if (graph.kind === "groups") graph.light(graph.rows.map((row) => this.wants(undefined, row.name)));
+    }
+    filterTables((name, group) => this.wants(name, group));
+    const chip = document.getElementById("isolated");
+    chip.hidden = !this.isolated;
+    chip.firstElementChild.textContent = this.isolated ? this.isolated.name ?? `group ${this.isolated.group}` : "";
+  },
+
+  /** Isolates a tracepoint or a group; the same once more, or nothing, shows all again. */
+  isolate(what) {
+    const same = what && this.isolated && what.group === this.isolated.group && what.name === this.isolated.name;
+    this.isolated = same ? null : what;
+    this.apply();
+    for (const graph of this.graphs.filter((graph) => graph.kind === "tracepoints")) {
+      const rows = graph.rows.flatMap((row, number) => (row.group === this.isolated?.group ? [number] : []));
+      // Of a group all rows are shown, as high as they can be.
+      if (rows.length > 0) graph.showRows(rows[0], rows[rows.length - 1]);
+      else graph.showRows(0, Math.max(graph.rows.length, 1) - 1);
+    }
+    const name = this.isolated && (this.isolated.name ?? `group ${this.isolated.group}`);
+    announce(name ? `${name} alone is shown` : "all is shown");
+  },
+};
+
+async function draw(section, source) {
+  const view = new View(source.span, section.querySelector(".tools"));
+  const groupNames = source.groups.map((row) => row.name);
+  const tracepoints = source.tracepoints.rows.map((row, number) => ({ ...row, group: groupNames[source.group_of[number]] }));
+  const groups = source.groups.map((row) => ({ ...row, group: row.name }));
+  const cpus = source.cpus.rows.map((row) => ({ ...row, group: row.name }));
+  const [cells, cpuCells] = await Promise.all([source.tracepoints, source.cpus].map((of) => Cells.unpack(of.cells, of.width, of.rows.length)));
+  const own = (rows) => rows.map((_, number) => number);
+  const everywhere = { losses: source.losses.map(([, ...loss]) => [-1, ...loss]), gaps: source.gaps };
+  const graph = (kind, label, rows, cells, map, bands, pick) => {
+    const element = section.querySelector(`[data-graph="${kind}"]`);
+    const onPick = (row) => pick(row < 0 ? null : rows[row]);
+    focus.graphs.push(new Graph(element, { label: `${label} of ${source.label} over time`, kind, rows, cells, map, view, bands, onPick }));
+  };
+  const pickTracepoint = (row) => focus.isolate(row && { group: row.group, name: row.name });
+  graph("tracepoints", "Tracepoints", tracepoints, cells, own(tracepoints), everywhere, pickTracepoint);
+  graph("groups", "Groups", groups, cells, source.group_of, everywhere, (row) => focus.isolate(row && { group: row.name }));
+  graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses: source.losses, gaps: source.gaps }, () => {});
+}
+
+async function main() {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  document.querySelectorAll("table.sortable").forEach(sortable);
+  document.querySelectorAll("section.source tbody th button").forEach((button) => {
+    const { name, group } = button.closest("tr").dataset;
+    button.addEventListener("click", () => focus.isolate({ group, ...(name && { name }) }));
+  });
+  document.getElementById("isolated").querySelector("button").addEventListener("click", () => focus.isolate(null));
+  document.getElementById("search").addEventListener("input", (event) => {
+    focus.search = event.target.value.trim().toLowerCase();
+    focus.apply();
+  });
+  for (const section of document.querySelectorAll("section.source")) await draw(section, data.sources[section.dataset.source]);
+  const redraw = () => focus.graphs.forEach((graph) => graph.redraw());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  matchMedia("print").addEventListener("change", redraw);
+  focus.apply();
+  document.documentElement.dataset.ready = "true";
+}
+
+main().catch((error) => {
+  const failure = document.getElementById("failure");
+  failure.textContent = `The graphs could not be drawn (${error.message}); all numbers are below.`;
+  failure.hidden = false;
+  console.error(error);
+});

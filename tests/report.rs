@@ -1,0 +1,339 @@
+//! Reports by the program: of recordings made on a real kernel, whose numbers are known by their stored logs, and of files made
+//! to break them.
+
+mod common;
+
+use common::perf_file;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const HOSTILE: [(&str, &str); 7] = [
+    ("alert", "<script>alert(1)</script>"),
+    ("csv", "a,\"b\",=1+1"),
+    ("escape", "\u{1b}[31mred\u{1b}]0;title\u{7}"),
+    ("markdown", "|`x`|[y](javascript:z)"),
+    ("override", "\u{202e}drowssap\u{2066}"),
+    ("svg", "]]></style></svg>&amp;'"),
+    ("xml", "a\u{1}\u{fffe}\u{2028}b"),
+];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+fn report(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("report").args(words).stdin(Stdio::null()).output().unwrap()
+}
+
+fn well(words: &[&str]) -> String {
+    let output = report(words);
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a failing report says.
+fn failure(words: &[&str]) -> String {
+    let output = report(words);
+    assert_eq!(output.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn json(words: &[&str]) -> Value {
+    serde_json::from_str(&well(&[words, &["--format", "json"]].concat())).unwrap()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Rows of a stored log, by the tracepoint's name, and the times of the first and the last.
+fn stored(name: &str) -> (BTreeMap<String, u64>, u64, u64) {
+    let log = zstd::decode_all(fs::File::open(fixture(&format!("{name}.log.csv.zst"))).unwrap()).unwrap();
+    let mut counts = BTreeMap::new();
+    let mut times = Vec::new();
+    for row in csv::Reader::from_reader(&*log).deserialize::<(u64, u32, u32, String)>() {
+        let (time, _, _, name) = row.unwrap();
+        *counts.entry(name).or_default() += 1;
+        times.push(time);
+    }
+    (counts, times[0], *times.last().unwrap())
+}
+
+#[test]
+fn of_the_events_of_a_log_all_are_counted_and_in_their_places() {
+    for (name, logged) in [("idle", "10000"), ("make", "20000"), ("apache", "20000")] {
+        let (counts, first, last) = stored(name);
+        let report = json(&[path(&fixture(&format!("{name}.perf.zst"))), "-n", logged]);
+        let source = &report["sources"][0];
+        assert_eq!((source["source"].as_str(), source["is_range"].as_bool()), (Some(name), Some(true)));
+        assert_eq!((source["start"].as_u64(), source["span_ns"].as_u64()), (Some(first), Some(last - first)), "{name}");
+        let found: BTreeMap<String, u64> = source["tracepoints"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| {
+                let short = row["name"].as_str().unwrap().split_once(':').unwrap().1;
+                let active: u64 = row["activity"].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum();
+                assert_eq!(row["events"], active, "{short}");
+                (short.to_owned(), active)
+            })
+            .collect();
+        assert_eq!(found, counts, "{name}");
+        let groups: u64 = source["groups"].as_array().unwrap().iter().map(|row| row["events"].as_u64().unwrap()).sum();
+        assert_eq!(groups.to_string(), logged);
+    }
+}
+
+#[test]
+fn of_a_whole_capture_the_kernels_counts_are_told() {
+    for name in ["overflow", "compressed"] {
+        let file = if name == "compressed" { "compressed.perf".to_owned() } else { format!("{name}.perf.zst") };
+        let summary: Value =
+            serde_json::from_str(&fs::read_to_string(fixture(&format!("{name}.summary.json"))).unwrap()).unwrap();
+        let report = json(&[path(&fixture(&file))]);
+        let source = &report["sources"][0];
+        assert_eq!(source["events"], summary["events"]["counted"]);
+        let counted: HashMap<&str, &Value> = summary["per_tracepoint"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["name"].as_str().unwrap(), &row["counted"]))
+            .collect();
+        let rows = source["tracepoints"].as_array().unwrap();
+        assert!(rows.iter().all(|row| row["events"] == *counted[row["name"].as_str().unwrap()]), "{name}");
+        assert!(rows.is_sorted_by_key(|row| std::cmp::Reverse(row["events"].as_u64().unwrap())));
+        let share: f64 = rows.iter().map(|row| row["share"].as_f64().unwrap()).sum();
+        assert!((share - 1.0).abs() < 1e-9, "{name}: {share}");
+        // What LOST records tell is no more than what the counters tell, and here it is most of it.
+        let told: u64 = source["losses"].as_array().unwrap().iter().map(|loss| loss["lost"].as_u64().unwrap()).sum();
+        let lost = summary["events"]["lost"].as_u64().unwrap();
+        assert!(told <= lost && told * 10 >= lost * 9, "{name}: {told} of {lost}");
+    }
+}
+
+#[test]
+fn a_loss_is_between_the_samples_around_it() {
+    // CPU 0 loses 7 samples between 1,500 and 9,000; CPU 1 goes on.
+    let table = [("irq", "softirq_entry")];
+    let mut samples: Vec<_> = (1..=15).map(|n| (n * 100, 1, 0)).collect();
+    samples.extend((1..=100).map(|n| (n * 100 + 1, 1, 1)));
+    let file = perf_file(&table, &[&samples, &[(9_000, 1, 0)]], Some((7, 9_000)));
+    let report = json(&[path(file.path())]);
+    let loss = &report["sources"][0]["losses"][0];
+    assert_eq!(
+        [&loss["cpu"], &loss["lost"], &loss["from_ns"], &loss["to_ns"]].map(|value| value.as_u64().unwrap()),
+        [0, 7, 1_400, 8_900]
+    );
+}
+
+#[test]
+fn sources_are_compared_by_name_and_never_by_number() {
+    // The same names have other numbers in the second.
+    let one = perf_file(&[("irq", "entry"), ("net", "only_one"), ("sched", "both")], &[&[(1, 1, 0), (2, 2, 0), (3, 3, 0)]], None);
+    let two = perf_file(&[("aaa", "only_two"), ("irq", "entry"), ("sched", "both")], &[&[(1, 1, 0), (2, 3, 0), (4, 3, 0)]], None);
+    let report = json(&[path(one.path()), path(two.path())]);
+    let statuses: BTreeMap<&str, Vec<(&str, u64)>> = report["differences"]["tracepoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let sources = row["sources"].as_array().unwrap().iter();
+            let status = |source: &'_ Value| source["events"].as_u64().unwrap_or(0);
+            let statuses = sources.map(|source| (source["status"].as_str().unwrap(), status(source)));
+            (row["name"].as_str().unwrap(), statuses.collect())
+        })
+        .collect();
+    assert_eq!(
+        statuses,
+        BTreeMap::from([
+            ("aaa:only_two", vec![("not_there", 0), ("hit", 1)]),
+            ("irq:entry", vec![("hit", 1), ("not_hit", 0)]),
+            ("net:only_one", vec![("hit", 1), ("not_there", 0)]),
+            ("sched:both", vec![("hit", 1), ("hit", 2)]),
+        ])
+    );
+    let text = well(&[path(one.path()), path(two.path())]);
+    assert!(text.contains("aaa:only_two  (not there elsewhere)") && text.contains("         1  irq:entry\n"), "{text}");
+}
+
+#[test]
+fn every_format_of_every_fixture_is_sound() {
+    let names = ["idle.perf.zst", "make.perf.zst", "apache.perf.zst", "overflow.perf.zst", "compressed.perf", "perf-file.data", "perf-pipe.data", "perf-z.data"];
+    let paths: Vec<PathBuf> = names.iter().map(|name| fixture(name)).collect();
+    let words: Vec<&str> = paths.iter().map(|file| path(file)).collect();
+    let text = well(&words);
+    assert!(text.contains("idle\n") && text.contains("What differs") && text.contains("kmem:kmem_cache_free"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours where there is no terminal");
+    let csv = well(&[&words[..], &["--format", "csv"]].concat());
+    let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
+    assert!(rows.len() > 100 && rows.iter().all(|row| row[5].parse::<u64>().is_ok()));
+    let markdown = well(&[&words[..], &["--format", "markdown", "--top", "3"]].concat());
+    assert!(markdown.contains("## idle\n") && markdown.contains("## What differs"), "{markdown}");
+    assert_eq!(json(&words)["sources"].as_array().unwrap().len(), names.len());
+}
+
+#[test]
+fn plots_are_pictures_of_every_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let plots = folder.path().join("plots");
+    let (idle, overflow) = (fixture("idle.perf.zst"), fixture("overflow.perf.zst"));
+    well(&["-q", path(&idle), path(&overflow), "--plots", path(&plots)]);
+    for source in ["idle", "overflow"] {
+        for figure in ["tpid-time", "gid-time"] {
+            let svg = fs::read_to_string(plots.join(format!("{source}.{figure}.svg"))).unwrap();
+            roxmltree::Document::parse(&svg).unwrap();
+            assert_eq!(svg.contains("class=\"lost\""), source == "overflow");
+            let png = fs::read(plots.join(format!("{source}.{figure}.png"))).unwrap();
+            let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+            let info = reader.next_frame(&mut pixels).unwrap();
+            assert_eq!(info.width, 1_800);
+            // All of it is painted, on white, and not with white alone.
+            assert_eq!((&pixels[..3], &pixels[pixels.len() - 3..]), (&[255; 3][..], &[255; 3][..]));
+            assert!(pixels.chunks(3).filter(|pixel| pixel[2].saturating_sub(pixel[0]) > 40).count() > 1_000, "{source}: events are blue");
+        }
+    }
+    let refused = failure(&["-q", path(&idle), "--plots", path(&plots)]);
+    assert!(refused.contains("is there already") && refused.contains("--force"), "{refused}");
+    well(&["-q", path(&idle), "--plots", path(&plots), "--force"]);
+}
+
+#[test]
+fn a_hundred_thousand_events_are_points_and_more_are_dense() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = [("irq", "often"), ("irq", "rare")];
+    for (name, events, dense) in [("points", 100_000u64, false), ("dense", 100_001, true)] {
+        let mut samples: Vec<_> = (1..events).map(|n| (n * 1_000, 1, 0)).collect();
+        samples.insert(50_000, (50_000 * 1_000 + 1, 2, 0));
+        let file = perf_file(&table, &[&samples], None);
+        let plots = folder.path().join(name);
+        well(&["-q", path(file.path()), "--plots", path(&plots)]);
+        let svg = fs::read_dir(&plots).unwrap().map(|entry| entry.unwrap().path());
+        let svg = svg.filter(|path| path.to_string_lossy().ends_with("tpid-time.svg")).map(|path| fs::read_to_string(path).unwrap());
+        let svg = svg.collect::<Vec<_>>().concat();
+        assert_eq!((svg.contains("<image"), svg.contains("class=\"point\"")), (dense, !dense), "{name}");
+        assert!(svg.contains("irq:rare") && svg.len() < 300_000, "{name}: {}", svg.len());
+    }
+}
+
+#[test]
+fn hostile_names_are_shown_and_not_obeyed() {
+    let samples: Vec<_> = (1..=7).map(|tpid| (u64::from(tpid), tpid, 0)).collect();
+    let file = perf_file(&HOSTILE, &[&samples], None);
+    let folder = tempfile::tempdir().unwrap();
+    let (page, plots) = (folder.path().join("page.html"), folder.path().join("plots"));
+    let words = [path(file.path()), path(file.path()), "--top", "50"];
+    let text = well(&[&words[..], &["--html", path(&page), "--plots", path(&plots)]].concat());
+    for text in [text, well(&[&words[..], &["--format", "markdown"]].concat())] {
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n') && !text.contains('\u{202e}'), "{text:?}");
+    }
+    let markdown = well(&[&words[..], &["--format", "markdown"]].concat());
+    assert!(!markdown.contains("<script>") && !markdown.contains("](javascript"), "{markdown}");
+    // In data names are as they are, but for control characters, which no source brings that far.
+    let csv = well(&[&words[..], &["--format", "csv"]].concat());
+    let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
+    let names = json(&words);
+    let names = names["sources"][0]["tracepoints"].as_array().unwrap();
+    assert_eq!((rows.len(), names.len()), (14, 7));
+    for (group, name) in HOSTILE.into_iter().filter(|(_, name)| !name.contains(char::is_control)) {
+        assert!(rows.iter().any(|row| &row[3] == group && &row[4] == name), "{name:?}");
+        assert!(names.iter().any(|row| row["name"] == format!("{group}:{name}")), "{name:?}");
+    }
+    let page = fs::read_to_string(page).unwrap();
+    assert!(!page.contains("<script>alert") && page.contains("&#60;script&#62;alert"), "the page has it as text");
+    assert_eq!(page.matches("</script>").count(), 3, "no name ends a script");
+    for entry in fs::read_dir(plots).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "svg") {
+            roxmltree::Document::parse(&fs::read_to_string(path).unwrap()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn next_to_nothing_gives_a_right_report() {
+    let table = [("irq", "softirq_entry"), ("sched", "sched_switch")];
+    let instant: Vec<(u64, u32, u32)> = (0..500).map(|n| (77, n % 2 + 1, n % 4)).collect();
+    for (what, samples, events) in [("nothing", &[][..], 0), ("one", &[(5, 1, 0)][..], 1), ("an instant", &instant, 500)] {
+        let file = perf_file(&table, &[samples], None);
+        let folder = tempfile::tempdir().unwrap();
+        let (page, plots) = (folder.path().join("page.html"), folder.path().join("plots"));
+        let text = well(&[path(file.path()), "--html", path(&page), "--plots", path(&plots)]);
+        assert!(text.contains(&format!("{events} event")), "{what}: {text}");
+        assert!(!text.contains("inf") && !text.contains("NaN"), "{what}: {text}");
+        let report = json(&[path(file.path())]);
+        assert_eq!(report["sources"][0]["events"], events, "{what}");
+        assert_eq!(fs::read_dir(plots).unwrap().count(), 4, "{what}");
+        assert!(fs::read_to_string(page).unwrap().contains("</html>"), "{what}");
+        for format in ["csv", "markdown"] {
+            well(&[path(file.path()), "--format", format]);
+        }
+    }
+}
+
+#[test]
+fn a_bare_log_has_no_names_of_groups_and_one_that_steps_back_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("bare.csv");
+    fs::write(&log, "timestamp,tpid,gid,tracepoint name\n5,1,7,a\n6,2,8,b\n").unwrap();
+    let text = well(&[path(&log), path(&fixture("idle.perf.zst"))]);
+    assert!(text.contains("gid7:a") && text.contains("does not name its groups"), "{text}");
+    let page = folder.path().join("page.html");
+    // The merge lets rows of the same moment change places, and none of a second ago.
+    let long: String = (0..40_000).map(|n| format!("{},1,7,a\n", 10_000_000_000u64 + n * 100_000)).collect();
+    fs::write(&log, format!("timestamp,tpid,gid,tracepoint name\n{long}5,1,7,a\n")).unwrap();
+    let output = report(&[path(&log), "--html", path(&page)]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("line 40002") && error.contains("order of time"), "{error}");
+    assert!(fs::read_to_string(&page).unwrap().contains("order of time"), "the page tells it too");
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_told_with_its_cure_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let idle = fixture("idle.perf.zst");
+    let missing = folder.path().join("no/such/folder/page.html");
+    assert!(failure(&[path(&idle), "--html", path(&missing)]).contains("no/such/folder"));
+    let page = folder.path().join("page.html");
+    fs::write(&page, "precious").unwrap();
+    assert!(failure(&[path(&idle), "--html", path(&page)]).contains("--force"));
+    assert_eq!(fs::read(&page).unwrap(), b"precious");
+    assert!(failure(&[path(&idle), "--html", path(folder.path())]).contains("is a directory"));
+    assert!(failure(&[path(&idle), "--plots", path(&page)]).contains("not a directory"));
+    let error = failure(&[path(&idle), path(&folder.path().join("nowhere")), "--html", path(&page), "--force"]);
+    assert!(error.contains("nowhere") && error.contains("failed to replay"), "{error}");
+    assert_eq!(fs::read(&page).unwrap(), b"precious", "a report that fails replaces nothing");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(failure(&[path(&idle), "-t", "no:such"]).contains("no:such"));
+}
+
+#[test]
+fn a_torn_source_is_reported_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let torn = folder.path().join("torn.perf");
+    let whole = zstd::decode_all(fs::File::open(fixture("make.perf.zst")).unwrap()).unwrap();
+    fs::write(&torn, &whole[..whole.len() - 200_001]).unwrap();
+    let page = folder.path().join("page.html");
+    let output = report(&[path(&torn), "--html", path(&page)]);
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out.contains("problem") && error.contains("it ends within the record"), "{out}{error}");
+    assert!(fs::read_to_string(page).unwrap().contains("it ends within the record"));
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
+        .args(["report", path(&fixture("idle.perf.zst")), "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
