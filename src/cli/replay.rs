@@ -64,14 +64,7 @@ impl ReplayArgs {
         };
         let (restriction, range) = self.part.request()?;
         let place = self.source.map_or(Place::Example, place);
-        let options = replay::Options {
-            place,
-            output,
-            force: self.force,
-            restriction,
-            range,
-            speed: self.speed,
-        };
+        let options = replay::Options { place, output, force: self.force, restriction, range, speed: self.speed };
         Ok(ReplayRequest { options, quiet: self.quiet })
     }
 }
@@ -80,9 +73,9 @@ impl ReplayArgs {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Request};
-    use clap::Parser;
     use crate::results::Range;
     use crate::units::Moment;
+    use clap::Parser;
     use std::time::Duration;
 
     #[test]

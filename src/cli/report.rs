@@ -120,7 +120,9 @@ mod tests {
     #[test]
     fn all_rows_are_for_programs_and_five_for_people() {
         for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX)] {
-            let Ok(Request::Report(request)) = parse(&format!("report a --format {format}")) else { panic!("a report") };
+            let Ok(Request::Report(request)) = parse(&format!("report a --format {format}")) else {
+                panic!("a report")
+            };
             assert_eq!(request.top, top, "{format}");
         }
         assert!(parse("report").is_err() && parse("report - -").is_err() && parse("report a --top 0").is_err());

@@ -54,7 +54,7 @@ impl Density {
                 events => 1 + ((1.0 + events).ln() * scale) as u8,
             }));
             let occupied = row.iter().filter(|events| **events > 0.0).count();
-            if occupied * 20 < self.width {
+            if occupied * 8 < self.width {
                 let narrow = levels[start..].to_vec();
                 for (column, level) in narrow.iter().enumerate().filter(|(_, level)| **level > 0) {
                     let around = start + column.saturating_sub(WIDER)..start + (column + WIDER + 1).min(self.width);

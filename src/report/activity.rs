@@ -40,11 +40,7 @@ pub struct Gap {
 impl Activity {
     /// Nothing yet. About `most_cells` are kept of the tracepoints, and an eighth of that of the CPUs.
     pub fn new(most_cells: usize) -> Self {
-        Activity {
-            tracepoints: Cells::new(most_cells),
-            cpus: Cells::new(most_cells / 8),
-            losses: BTreeMap::new(),
-        }
+        Activity { tracepoints: Cells::new(most_cells), cpus: Cells::new(most_cells / 8), losses: BTreeMap::new() }
     }
 
     /// Ends it.
@@ -76,7 +72,8 @@ impl Activity {
     pub fn gaps(&self) -> Vec<Gap> {
         let Some((first, last)) = self.span() else { return Vec::new() };
         let events: u64 = self.tracepoints.totals().iter().sum();
-        let least = (GAP_INTERVALS.saturating_mul((last - first) / events.max(1))).max((last - first) / GAP_SHARE).max(1);
+        let least =
+            (GAP_INTERVALS.saturating_mul((last - first) / events.max(1))).max((last - first) / GAP_SHARE).max(1);
         let width = self.tracepoints.width();
         let mut gaps = Vec::new();
         let mut end = 0;

@@ -143,14 +143,15 @@ fn compared(sources: &[Known<'_>]) -> Vec<Compared> {
     let mut compared: Vec<_> = names
         .into_iter()
         .map(|name| {
-            let presences = sources.iter().zip(&hits).map(|(known, hits)| match (hits.get(name), known.captured.get(name)) {
-                (Some(Ranked { events, share, rate, .. }), _) => {
-                    Presence::Hit { events: *events, share: *share, rate: *rate }
-                }
-                (None, Some(true)) => Presence::NotHit,
-                (None, Some(false)) => Presence::NotCaptured,
-                (None, None) => known.otherwise,
-            });
+            let presences =
+                sources.iter().zip(&hits).map(|(known, hits)| match (hits.get(name), known.captured.get(name)) {
+                    (Some(Ranked { events, share, rate, .. }), _) => {
+                        Presence::Hit { events: *events, share: *share, rate: *rate }
+                    }
+                    (None, Some(true)) => Presence::NotHit,
+                    (None, Some(false)) => Presence::NotCaptured,
+                    (None, None) => known.otherwise,
+                });
             let sources: Vec<Presence> = presences.collect();
             let share_change = change(&sources, |presence| match presence {
                 Presence::Hit { share, .. } => Some(*share),
@@ -187,7 +188,8 @@ fn remarks(sources: &[SourceReport]) -> Vec<String> {
             source.table.tracepoints().iter().map(|tracepoint| tracepoint.full_name()).collect::<BTreeSet<_>>()
         });
         let first = tables.next().unwrap_or_default();
-        let (common, all) = tables.fold((first.clone(), first), |(common, all), table| (&common & &table, &all | &table));
+        let (common, all) =
+            tables.fold((first.clone(), first), |(common, all), table| (&common & &table, &all | &table));
         remarks.push(format!(
             "they come from different kernels ({kernels}): {} of {} tracepoints are in all of them",
             common.len(),
@@ -235,8 +237,10 @@ mod tests {
     fn what_was_not_captured_is_not_taken_for_silent() {
         let all = [("a:hit", true), ("a:once", true), ("a:excluded", false)];
         let (first, second) = (known(&all), known(&[("a:hit", true), ("a:once", true), ("a:excluded", true)]));
-        let (of_first, of_second) =
-            ([ranked("a:hit", 10, 1.0)], [ranked("a:hit", 5, 0.5), ranked("a:once", 3, 0.3), ranked("a:excluded", 2, 0.2)]);
+        let (of_first, of_second) = (
+            [ranked("a:hit", 10, 1.0)],
+            [ranked("a:hit", 5, 0.5), ranked("a:once", 3, 0.3), ranked("a:excluded", 2, 0.2)],
+        );
         let source = |captured, ranked| Known { captured, otherwise: Presence::NotThere, ranked };
         let compared = compared(&[source(first, &of_first[..]), source(second, &of_second)]);
         let names: Vec<_> = compared.iter().map(|compared| (compared.name.as_str(), compared.share_change)).collect();

@@ -8,7 +8,8 @@ use crate::units::{Count, Grouped, Seconds};
 pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
     let SourceReport { summary, ranking, activity, .. } = source;
     let mut facts = Vec::new();
-    let rate = ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Grouped(rate as u64)));
+    let rate =
+        ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Grouped(rate as u64)));
     let range = if source.is_range { ", in the range asked for" } else { "" };
     facts.push(("events", format!("{}{}{range}", Grouped(ranking.events), rate.unwrap_or_default())));
     let machine = [summary.kernel.as_ref().map(|kernel| format!("Linux {kernel}")), summary.hostname.clone()];
@@ -27,7 +28,10 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
         [of.listed, of.captured, of.excluded, of.refused].map(|number| Grouped(number as u64));
     facts.push((
         "tracepoints",
-        format!("{captured} captured, {excluded} excluded, {refused} refused, of {listed}; {} were hit", Grouped(ranking.tracepoints.len() as u64)),
+        format!(
+            "{captured} captured, {excluded} excluded, {refused} refused, of {listed}; {} were hit",
+            Grouped(ranking.tracepoints.len() as u64)
+        ),
     ));
     if let Some(started) = &summary.started {
         facts.push(("started", started.clone()));
@@ -53,7 +57,10 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
         ));
     }
     if summary.events.late > 0 {
-        facts.push(("late", format!("{}: after their place in time had gone; not shown", Count(summary.events.late, "event"))));
+        facts.push((
+            "late",
+            format!("{}: after their place in time had gone; not shown", Count(summary.events.late, "event")),
+        ));
     }
     facts.extend(own_share(summary).map(|own| ("self", own)));
     if let Some(problem) = &source.problem {

@@ -17,8 +17,8 @@ mod page;
 
 pub use activity::{Activity, Gap, UNKNOWN_KEY, cpu_of};
 pub use cells::{Cell, Cells};
-pub use facts::facts;
 pub use differences::{Compared, Differences, Presence};
+pub use facts::facts;
 pub use page::page;
 
 use crate::capture::{Progress, Signals};
@@ -192,9 +192,9 @@ const FIGURES: [plot::Figure; 2] = [plot::Figure::Tracepoints, plot::Figure::Gro
 
 fn plot_names(label: &str) -> impl Iterator<Item = (plot::Figure, [String; 2])> {
     let name = file_name(label);
-    FIGURES.into_iter().map(move |figure| {
-        (figure, ["svg", "png"].map(|extension| format!("{name}.{}.{extension}", figure.name())))
-    })
+    FIGURES
+        .into_iter()
+        .map(move |figure| (figure, ["svg", "png"].map(|extension| format!("{name}.{}.{extension}", figure.name()))))
 }
 
 fn plot_folder(path: &Path, labels: &[String], force: bool) -> Result<Folder, Error> {
@@ -321,9 +321,13 @@ fn labels(places: &[Place]) -> Vec<String> {
 
 /// The last part of a path that says something: of `idle/events.perf` it is `idle`.
 fn short_name(path: &Path) -> String {
-    let parts: Vec<String> =
-        path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).filter(|part| part != ".").collect();
-    let says_nothing = |part: &&String| [EVENTS, LOG, "perf.data"].contains(&part.as_str()) || *part == ".." || *part == "/";
+    let parts: Vec<String> = path
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .filter(|part| part != ".")
+        .collect();
+    let says_nothing =
+        |part: &&String| [EVENTS, LOG, "perf.data"].contains(&part.as_str()) || *part == ".." || *part == "/";
     let absolute = || std::path::absolute(path).ok()?.file_name().map(|name| name.to_string_lossy().into_owned());
     match parts.iter().rev().find(|part| !says_nothing(part)) {
         Some(part) => {
@@ -331,7 +335,12 @@ fn short_name(path: &Path) -> String {
             let stem = endings.iter().fold(part.as_str(), |stem, ending| stem.strip_suffix(ending).unwrap_or(stem));
             if stem.is_empty() { part.clone() } else { stem.to_owned() }
         }
-        None => parts.last().filter(|part| *part != "/" && *part != "..").cloned().or_else(absolute).unwrap_or("source".to_owned()),
+        None => parts
+            .last()
+            .filter(|part| *part != "/" && *part != "..")
+            .cloned()
+            .or_else(absolute)
+            .unwrap_or("source".to_owned()),
     }
 }
 
@@ -348,7 +357,17 @@ mod tests {
 
     #[test]
     fn labels_are_short_and_no_two_are_alike() {
-        let places = ["idle/", "/tmp/x/idle/events.perf", "build/log.csv", "make.perf.zst", "perf.data", "a b", "a/b\nc", "a_b", "…"];
+        let places = [
+            "idle/",
+            "/tmp/x/idle/events.perf",
+            "build/log.csv",
+            "make.perf.zst",
+            "perf.data",
+            "a b",
+            "a/b\nc",
+            "a_b",
+            "…",
+        ];
         let places: Vec<_> = places.into_iter().map(|path| Place::Path(path.into())).collect();
         let labels = labels(&places);
         assert_eq!(labels, ["idle", "idle-2", "build", "make", "perf.data", "a b", "b\nc", "a_b-2", "…"]);

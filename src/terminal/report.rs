@@ -70,11 +70,21 @@ fn print_top(
     bars: usize,
 ) -> io::Result<()> {
     let bold = Style::new().bold();
-    writeln!(out, "{bold}{:>12} {:>7} {:>11}  {:<bars$}  top {what}s{bold:#}", "events", "share", "a second", "active")?;
+    writeln!(
+        out,
+        "{bold}{:>12} {:>7} {:>11}  {:<bars$}  top {what}s{bold:#}",
+        "events", "share", "a second", "active"
+    )?;
     for Ranked { name, events, share, rate, .. } in ranked.iter().take(top) {
         let line = columns.get(name).map(|counts| sparkline(counts)).unwrap_or_default();
         let rate = rate.map(rate_of).unwrap_or_default();
-        writeln!(out, "{:>12} {:>5.1} % {rate:>11}  {line:<bars$}  {}", Grouped(*events), 100.0 * share, OneLine(name))?;
+        writeln!(
+            out,
+            "{:>12} {:>5.1} % {rate:>11}  {line:<bars$}  {}",
+            Grouped(*events),
+            100.0 * share,
+            OneLine(name)
+        )?;
     }
     if let Some(more) = ranked.len().checked_sub(top).filter(|more| *more > 0) {
         let dim = Style::new().dimmed();
@@ -109,11 +119,9 @@ fn print_differences(differences: &Differences, top: usize, width: usize, out: &
     type Change = fn(&Compared) -> f64;
     let by_share: (&str, Change) = ("share", |compared| compared.share_change);
     let by_rate: (&str, Change) = ("rate", |compared| compared.rate_change);
-    for (what, all, (of, change)) in [
-        ("tracepoints", tracepoints, by_share),
-        ("tracepoints", tracepoints, by_rate),
-        ("groups", groups, by_share),
-    ] {
+    for (what, all, (of, change)) in
+        [("tracepoints", tracepoints, by_share), ("tracepoints", tracepoints, by_rate), ("groups", groups, by_share)]
+    {
         let mut changed: Vec<&Compared> = all.iter().filter(|compared| change(compared) > 0.0).collect();
         changed.sort_by(|a, b| change(b).total_cmp(&change(a)).then_with(|| a.name.cmp(&b.name)));
         changed.truncate(top);
@@ -149,7 +157,9 @@ fn print_changes(
     write!(out, "{bold}")?;
     for label in labels {
         let label = match label.char_indices().nth(column - 2) {
-            Some((end, _)) => format!("{}…", &label[..label[..end].char_indices().last().map_or(0, |(start, _)| start)]),
+            Some((end, _)) => {
+                format!("{}…", &label[..label[..end].char_indices().last().map_or(0, |(start, _)| start)])
+            }
             None => label,
         };
         write!(out, "{label:>column$}")?;

@@ -54,8 +54,14 @@ pub fn perf_file(
     let pairs = tpids.flat_map(|tpid| (0..4).map(move |cpu| (id(tpid, cpu), Slot { tpid, cpu })));
     let (features, ids) = (Features::default(), SampleIds::new(&pairs.collect::<Vec<_>>()));
     let facts = serde_json::to_string(&facts()).unwrap();
-    let head =
-        Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: &facts };
+    let head = Head {
+        table: &table,
+        ids: &ids,
+        clock: Clock::Monotonic,
+        lost_known: true,
+        features: &features,
+        facts: &facts,
+    };
     let mut bytes = head.encode();
     for (number, round) in rounds.iter().enumerate() {
         if let (1, Some((lost, time))) = (number, lost) {

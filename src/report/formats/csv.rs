@@ -5,7 +5,17 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 const FIELDS: [&str; 12] = [
-    "source", "tpid", "gid", "group name", "tracepoint name", "events", "share", "rate", "recorded", "lost", "counted",
+    "source",
+    "tpid",
+    "gid",
+    "group name",
+    "tracepoint name",
+    "events",
+    "share",
+    "rate",
+    "recorded",
+    "lost",
+    "counted",
     "residual",
 ];
 
@@ -14,7 +24,8 @@ pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(FIELDS)?;
     for source in &report.sources {
-        let books: HashMap<u32, _> = source.summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
+        let books: HashMap<u32, _> =
+            source.summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
         for ranked in source.ranking.tracepoints.iter().take(top) {
             let tracepoint = source.table.get(ranked.number);
             let account = books.get(&ranked.number);

@@ -29,7 +29,12 @@ pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::R
             let names: Vec<String> = only.map(|compared| escaped(&compared.name)).collect();
             let shown = names.iter().take(top).cloned().collect::<Vec<_>>().join(", ");
             let more = if names.len() > top { " …" } else { "" };
-            writeln!(out, "\nOnly in {source}: {} {what}s{} {shown}{more}", names.len(), if names.is_empty() { "" } else { ":" })?;
+            writeln!(
+                out,
+                "\nOnly in {source}: {} {what}s{} {shown}{more}",
+                names.len(),
+                if names.is_empty() { "" } else { ":" }
+            )?;
         }
     }
     Ok(())

@@ -85,7 +85,8 @@ fn source(report: &SourceReport) -> Source {
 
     // Of CPUs those with losses too, which may have no event.
     let losses = activity.losses();
-    let mut cpus: BTreeMap<u32, u64> = (0u32..).zip(activity.cpus().totals()).filter(|(_, events)| *events > 0).collect();
+    let mut cpus: BTreeMap<u32, u64> =
+        (0u32..).zip(activity.cpus().totals()).filter(|(_, events)| *events > 0).collect();
     for loss in &losses {
         cpus.entry(loss.cpu.min(UNKNOWN_KEY)).or_default();
     }
@@ -113,10 +114,7 @@ fn source(report: &SourceReport) -> Source {
         },
         groups,
         group_of,
-        losses: losses
-            .iter()
-            .map(|loss| (cpu_row(loss.cpu.min(UNKNOWN_KEY)), loss.from, loss.to, loss.lost))
-            .collect(),
+        losses: losses.iter().map(|loss| (cpu_row(loss.cpu.min(UNKNOWN_KEY)), loss.from, loss.to, loss.lost)).collect(),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
     }
 }

@@ -4,7 +4,7 @@ function announce(text) {
 }
 
 /** What is looked for and what is isolated: the same in all graphs and tables. */
-const focus = {
+const selection = {
   search: "",
   /** `{ group }` or `{ group, name }`. */
   isolated: null,
@@ -58,11 +58,11 @@ async function draw(section, source) {
   const graph = (kind, label, rows, cells, map, bands, pick) => {
     const element = section.querySelector(`[data-graph="${kind}"]`);
     const onPick = (row) => pick(row < 0 ? null : rows[row]);
-    focus.graphs.push(new Graph(element, { label: `${label} of ${source.label} over time`, kind, rows, cells, map, view, bands, onPick }));
+    selection.graphs.push(new Graph(element, { label: `${label} of ${source.label} over time`, kind, rows, cells, map, view, bands, onPick }));
   };
-  const pickTracepoint = (row) => focus.isolate(row && { group: row.group, name: row.name });
+  const pickTracepoint = (row) => selection.isolate(row && { group: row.group, name: row.name });
   graph("tracepoints", "Tracepoints", tracepoints, cells, own(tracepoints), everywhere, pickTracepoint);
-  graph("groups", "Groups", groups, cells, source.group_of, everywhere, (row) => focus.isolate(row && { group: row.name }));
+  graph("groups", "Groups", groups, cells, source.group_of, everywhere, (row) => selection.isolate(row && { group: row.name }));
   graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses: source.losses, gaps: source.gaps }, () => {});
 }
 
@@ -71,18 +71,18 @@ async function main() {
   document.querySelectorAll("table.sortable").forEach(sortable);
   document.querySelectorAll("section.source tbody th button").forEach((button) => {
     const { name, group } = button.closest("tr").dataset;
-    button.addEventListener("click", () => focus.isolate({ group, ...(name && { name }) }));
+    button.addEventListener("click", () => selection.isolate({ group, ...(name && { name }) }));
   });
-  document.getElementById("isolated").querySelector("button").addEventListener("click", () => focus.isolate(null));
+  document.getElementById("isolated").querySelector("button").addEventListener("click", () => selection.isolate(null));
   document.getElementById("search").addEventListener("input", (event) => {
-    focus.search = event.target.value.trim().toLowerCase();
-    focus.apply();
+    selection.search = event.target.value.trim().toLowerCase();
+    selection.apply();
   });
   for (const section of document.querySelectorAll("section.source")) await draw(section, data.sources[section.dataset.source]);
-  const redraw = () => focus.graphs.forEach((graph) => graph.redraw());
+  const redraw = () => selection.graphs.forEach((graph) => graph.redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   matchMedia("print").addEventListener("change", redraw);
-  focus.apply();
+  selection.apply();
   document.documentElement.dataset.ready = "true";
 }
 

@@ -1,7 +1,7 @@
 //! The page: one HTML file that needs nothing else, with graphs to zoom and search, and tables to sort.
 //!
 //! What it says stands in the HTML itself, so that it can be read and printed where scripts do not run. uPlot draws axes and
-//! handles the cursor (MIT licence, `uPlot.LICENSE`, which goes with every page); the rows of the graphs are painted by
+//! handles the cursor (MIT licence, `vendor/uPlot.LICENSE`, which goes with every page); the rows of the graphs are painted by
 //! `raster.js`.
 
 mod data;
@@ -60,9 +60,15 @@ struct Row {
 struct Differing {
     sources: Vec<String>,
     remarks: Vec<String>,
-    /// What is compared, and its rows: the name and a text for each source.
-    tables: Vec<(&'static str, Vec<(String, Vec<String>)>)>,
+    /// What is compared, and its rows.
+    tables: Vec<(&'static str, Vec<Change>)>,
     only: Vec<Only>,
+}
+
+/// A name, and a text for each source.
+struct Change {
+    name: String,
+    texts: Vec<String>,
 }
 
 /// What is in one source only.
@@ -147,10 +153,13 @@ fn section(number: usize, source: &SourceReport) -> Section {
 
 fn differing(differences: &Differences) -> Differing {
     let Differences { sources, remarks, tracepoints, groups } = differences;
-    let changes = |all: &[Compared]| -> Vec<(String, Vec<String>)> {
+    let changes = |all: &[Compared]| -> Vec<Change> {
         let changed = all.iter().filter(|compared| compared.share_change > 0.0 || compared.rate_change > 0.0);
-        let texts = |compared: &Compared| compared.sources.iter().map(presence).collect();
-        changed.take(MOST_DIFFERENCES).map(|compared| (shown(&compared.name), texts(compared))).collect()
+        let change = |compared: &Compared| Change {
+            name: shown(&compared.name),
+            texts: compared.sources.iter().map(presence).collect(),
+        };
+        changed.take(MOST_DIFFERENCES).map(change).collect()
     };
     let mut only = Vec::new();
     for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {

@@ -42,7 +42,7 @@ function paintRows(grid, columns, rows, lit, height) {
     const gap = rowHeight >= 6 ? 1 : 0;
     let occupied = 0;
     for (let column = 0; column < columns; column++) if (grid[row * columns + column] > 0) occupied++;
-    const wider = occupied * 20 < columns ? 1 : 0;
+    const wider = occupied * 8 < columns ? 1 : 0;
     for (let column = 0; column < columns; column++) {
       const value = grid[row * columns + column];
       if (value === 0) continue;
