@@ -23,8 +23,8 @@ const GAP_SHARE: u64 = 50;
 pub struct Activity {
     /// By tpid.
     pub tracepoints: Cells,
-    /// By CPU; see [`cpu_of`].
-    cpus: Cells,
+    /// By CPU, if that is wanted; see [`cpu_of`].
+    pub cpus: Option<Cells>,
     losses: BTreeMap<u32, Vec<Loss>>,
 }
 
@@ -38,25 +38,25 @@ pub struct Gap {
 }
 
 impl Activity {
-    /// Nothing yet. About `most_cells` are kept of the tracepoints, and an eighth of that of the CPUs.
+    /// Nothing yet. About so many cells are kept of the tracepoints; of the CPUs none unless asked for.
     pub fn new(most_cells: usize) -> Self {
-        Activity { tracepoints: Cells::new(most_cells), cpus: Cells::new(most_cells / 8), losses: BTreeMap::new() }
+        Activity { tracepoints: Cells::new(most_cells), cpus: None, losses: BTreeMap::new() }
+    }
+
+    /// Keeps about so many cells of the CPUs, too.
+    pub fn with_cpus(self, most_cells: usize) -> Self {
+        Activity { cpus: Some(Cells::new(most_cells)), ..self }
     }
 
     /// Ends it.
     pub fn finish(&mut self) {
         self.tracepoints.finish();
-        self.cpus.finish();
+        self.cpus.iter_mut().for_each(Cells::finish);
     }
 
     /// The times of the first and the last event; `None` if there were none.
     pub fn span(&self) -> Option<(u64, u64)> {
         self.tracepoints.span()
-    }
-
-    /// Events per CPU over time; [`cpu_of`] tells the CPU of a key.
-    pub fn cpus(&self) -> &Cells {
-        &self.cpus
     }
 
     /// All losses within the span of the events, by CPU and then by time; times are nanoseconds since the first event.
@@ -96,9 +96,18 @@ pub fn cpu_of(key: u32) -> Option<u32> {
 
 impl Sink for Activity {
     fn take(&mut self, events: &[Event]) {
-        for event in events {
-            self.tracepoints.add(event.time, event.tpid);
-            self.cpus.add(event.time, event.cpu.min(UNKNOWN_KEY));
+        events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid));
+        let Some(cpus) = &mut self.cpus else { return };
+        // One CPU's events often come in a row, and are counted at once.
+        let mut rest = events;
+        while let Some(Event { time, cpu, .. }) = rest.first() {
+            cpus.add(*time, (*cpu).min(UNKNOWN_KEY));
+            let end = cpus.end();
+            let more = rest[1..].iter().take_while(|event| event.cpu == *cpu && event.time < end).count();
+            if let Some(last) = rest[1..=more].last() {
+                cpus.add_more(last.time, (*cpu).min(UNKNOWN_KEY), more as u64);
+            }
+            rest = &rest[1 + more..];
         }
     }
 

@@ -81,6 +81,17 @@ impl Cells {
         self.open.last = time;
     }
 
+    /// The first time that does not belong to the bin of the last event.
+    pub fn end(&self) -> u64 {
+        self.open.end
+    }
+
+    /// Counts more events of the last one's key in its bin, of which the last one is at `time`.
+    pub fn add_more(&mut self, time: u64, key: u32, events: u64) {
+        self.open.counts[key as usize] += events;
+        self.open.last = time;
+    }
+
     /// Ends the open bin, and opens that of `time`.
     #[cold]
     fn turn(&mut self, time: u64) {

@@ -131,7 +131,7 @@ pub enum Error {
 }
 
 /// Cells that a report on the terminal needs, for a row of a few dozen columns.
-const CELLS_OF_TEXT: usize = 1 << 16;
+const CELLS_OF_TEXT: usize = 1 << 15;
 /// Cells that plots and pages need.
 const CELLS_OF_PICTURES: usize = 1 << 18;
 
@@ -153,14 +153,20 @@ pub fn report(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
     }
     let differences = (sources.len() > 1).then(|| Differences::between(&sources));
     let report = Report { sources, differences, stopped: signals.asked() > 0 };
-    if let Some(folder) = plots {
-        draw(&report.sources, &folder)?;
-        folder.commit()?;
-    }
-    if let Some(Target { folder, name }) = html {
-        let mut file = folder.file(&name)?;
-        file.write(page(&report).as_bytes())?;
+    // The page is made while the plots are drawn.
+    let (page, drawn) = std::thread::scope(|scope| {
+        let page = html.as_ref().map(|_| scope.spawn(|| page(&report)));
+        let drawn = plots.as_ref().map_or(Ok(()), |folder| draw(&report.sources, folder));
+        (page.map(|page| page.join().expect("making a page does not panic")), drawn)
+    });
+    drawn?;
+    if let (Some(page), Some(Target { folder, name })) = (page, &html) {
+        let mut file = folder.file(name)?;
+        file.write(page.as_bytes())?;
         file.finish();
+    }
+    // Nothing gets its name before all is written.
+    for folder in plots.iter().chain(html.as_ref().map(|target| &target.folder)) {
         folder.commit()?;
     }
     Ok(report)
@@ -244,12 +250,13 @@ fn read(
     let Options { places, restriction, range, html, plots, .. } = options;
     let source = replay::open(place, restriction, signals, progress)?;
     let about = source.about.clone();
-    let pictures = html.is_some() || plots.is_some();
-    let mut activity = Activity::new(match pictures {
-        // A page of many sources is to be no larger than one of few.
-        true => CELLS_OF_PICTURES * 2 / places.len().max(2),
-        false => CELLS_OF_TEXT,
-    });
+    // A page of many sources is to be no larger than one of few.
+    let most_cells = CELLS_OF_PICTURES * 2 / places.len().max(2);
+    let mut activity = match (html, plots) {
+        (Some(_), _) => Activity::new(most_cells).with_cpus(most_cells / 8),
+        (None, Some(_)) => Activity::new(most_cells),
+        (None, None) => Activity::new(CELLS_OF_TEXT),
+    };
     let request = Request {
         restriction: restriction.clone(),
         range: range.clone(),

@@ -85,8 +85,9 @@ fn source(report: &SourceReport) -> Source {
 
     // Of CPUs those with losses too, which may have no event.
     let losses = activity.losses();
-    let mut cpus: BTreeMap<u32, u64> =
-        (0u32..).zip(activity.cpus().totals()).filter(|(_, events)| *events > 0).collect();
+    let none = Cells::new(0);
+    let cells_of_cpus = activity.cpus.as_ref().unwrap_or(&none);
+    let mut cpus: BTreeMap<u32, u64> = (0u32..).zip(cells_of_cpus.totals()).filter(|(_, events)| *events > 0).collect();
     for loss in &losses {
         cpus.entry(loss.cpu.min(UNKNOWN_KEY)).or_default();
     }
@@ -109,8 +110,8 @@ fn source(report: &SourceReport) -> Source {
         },
         cpus: Rows {
             rows: cpus.iter().map(cpu).collect(),
-            width: activity.cpus().width(),
-            cells: packed(activity.cpus(), &row_of(&keys)),
+            width: cells_of_cpus.width(),
+            cells: packed(cells_of_cpus, &row_of(&keys)),
         },
         groups,
         group_of,

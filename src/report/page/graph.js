@@ -1,3 +1,18 @@
+const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif';
+
+/** How wide a label is, in pixels. */
+const textWidth = (() => {
+  const context = document.createElement("canvas").getContext("2d");
+  const known = new Map();
+  return (text) => {
+    if (!known.has(text)) {
+      context.font = FONT;
+      known.set(text, context.measureText(text).width);
+    }
+    return known.get(text);
+  };
+})();
+
 /** A number with its thousands set apart. */
 const grouped = (number) => Math.round(number).toLocaleString("en-US");
 
@@ -7,10 +22,17 @@ function duration(ns) {
   return `${Math.round(ns)} ns`;
 }
 
-/** A time in seconds since the start, with as many decimals as `step` nanoseconds need. */
+/** A time in seconds since the start, to the decimal that `step` nanoseconds are of. */
 function seconds(ns, step) {
   const decimals = Math.min(9, Math.max(0, 9 - Math.floor(Math.log10(Math.max(step, 1)))));
   return (ns / 1e9).toFixed(decimals);
+}
+
+/** Marks of a time axis, which are `step` seconds apart: with as many decimals as tell them apart exactly. */
+function marks(times, step) {
+  let decimals = 0;
+  while (decimals < 9 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals++;
+  return times.map((time) => time.toFixed(decimals));
 }
 
 /**
@@ -50,9 +72,11 @@ class Graph {
     return Math.min(Math.max(this.rows.length * row, 60), 900) + 44;
   }
 
+  /** The same for all graphs of a source, so that their times are above each other. */
   labelWidth() {
-    const longest = this.rows.reduce((most, row) => Math.max(most, row.name.length + this.numberOf(row).length), 6);
-    return Math.min(Math.ceil(longest * 6.2) + 14, Math.floor(this.width() * 0.36), 300);
+    const rows = this.view.graphs.flatMap((graph) => graph.rows).concat(this.rows);
+    const longest = rows.reduce((most, row) => Math.max(most, textWidth(row.name + this.numberOf(row))), 40);
+    return Math.min(Math.ceil(longest) + 14, Math.floor(this.width() * 0.36), 320);
   }
 
   /** A row's number behind its name, where there is room for both. */
@@ -62,7 +86,6 @@ class Graph {
 
   options() {
     const colours = () => palette();
-    const font = '11px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif';
     return {
       width: this.width(),
       height: this.height(),
@@ -81,12 +104,12 @@ class Graph {
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       axes: [
         {
-          font, size: 34, stroke: () => colours().text, grid: { stroke: () => colours().line, width: 1 }, ticks: { stroke: () => colours().frame },
-          values: (_, splits, __, ___, step) => splits.map((split) => seconds(split * 1e9, step * 1e9)),
-          label: "seconds from the start", labelSize: 16, labelFont: font,
+          font: FONT, size: 34, stroke: () => colours().text, grid: { stroke: () => colours().line, width: 1 }, ticks: { stroke: () => colours().frame },
+          values: (_, splits, __, ___, step) => marks(splits, step),
+          label: "seconds from the start", labelSize: 16, labelFont: FONT,
         },
         {
-          font, size: () => this.labelWidth(), stroke: () => colours().text, grid: { show: false }, ticks: { stroke: () => colours().frame, size: 4 }, gap: 4,
+          font: FONT, size: () => this.labelWidth(), stroke: () => colours().text, grid: { show: false }, ticks: { stroke: () => colours().frame, size: 4 }, gap: 4,
           splits: () => this.labels(), values: (_, splits) => splits.map((row) => this.labelOf(row)),
         },
       ],
@@ -117,8 +140,14 @@ class Graph {
   labelOf(row) {
     const { name } = this.rows[row];
     const number = this.numberOf(this.rows[row]);
-    const room = Math.max(6, Math.floor((this.labelWidth() - 14) / 6) - number.length);
-    return (name.length > room ? `${name.slice(0, room - 1)}…` : name) + number;
+    const room = this.labelWidth() - 14;
+    const fits = (text) => textWidth(text + number) <= room;
+    if (fits(name)) return name + number;
+    // The group can be seen from the neighbours.
+    let short = name.slice(name.indexOf(":") + 1);
+    if (fits(short)) return short + number;
+    while (short.length > 1 && !fits(`${short}…`)) short = short.slice(0, -1);
+    return `${short}…${number}`;
   }
 
   /** Calls `paint` with where things are, in pixels of the canvas; it can paint nowhere else. */

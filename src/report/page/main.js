@@ -82,7 +82,9 @@ async function main() {
   const redraw = () => selection.graphs.forEach((graph) => graph.redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   matchMedia("print").addEventListener("change", redraw);
+  // Labels are as wide as those of all graphs, which are there only now.
   selection.apply();
+  redraw();
   document.documentElement.dataset.ready = "true";
 }
 
