@@ -29,10 +29,12 @@
 //! | the files that a capture leaves | [`recording`] |
 //! | the capture itself: when it stops, what it does then | [`capture`] |
 //! | a source again | [`replay`] |
+//! | when what was active, in a set amount of memory | [`activity`] |
 //! | what a source holds, for people: tables, a page; what differs between several | [`report`], [`ranking`] |
 //! | tracepoints and groups over time, as pictures | [`plot`] |
 //! | what this machine allows | [`doctor`] |
 
+pub mod activity;
 pub mod app;
 pub mod blocks;
 pub mod books;

@@ -15,7 +15,7 @@ pub(super) struct Density {
 impl Density {
     /// Of a plot, in so many columns.
     pub fn new(plot: &Plot<'_>, width: usize) -> Self {
-        let cells = &plot.source.activity.tracepoints;
+        let cells = &plot.subject.activity.tracepoints;
         let bins = cells.bins().max(1);
         let mut events = vec![0.0f32; width * plot.rows.len()];
         let column = |bin: u64| (u128::from(bin) * width as u128 / u128::from(bins)) as usize;

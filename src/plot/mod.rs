@@ -10,8 +10,9 @@ mod ticks;
 
 pub use svg::{Error, png};
 
-use crate::report::SourceReport;
-use crate::tracefs::Tracepoint;
+use crate::activity::Activity;
+use crate::recording::Summary;
+use crate::tracefs::{Table, Tracepoint};
 use crate::units::OneLine;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +54,19 @@ impl Figure {
     }
 }
 
+/// What is drawn of a source.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// What it is called.
+    pub label: &'a str,
+    /// When what was active in it.
+    pub activity: &'a Activity,
+    /// Its tracepoints.
+    pub table: &'a Table,
+    /// What it was.
+    pub summary: &'a Summary,
+}
+
 /// The rows of a figure, from the first, which is drawn at the bottom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Axis {
@@ -60,12 +74,12 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// All that was hit in any of the sources, in the order of (group, name), which is that of the numbers.
-    pub fn new(figure: Figure, sources: &[SourceReport]) -> Self {
+    /// All that was hit in any of them, in the order of (group, name), which is that of the numbers.
+    pub fn new(figure: Figure, subjects: &[Subject<'_>]) -> Self {
         let mut rows = BTreeSet::new();
-        for source in sources {
-            for tpid in hit(source) {
-                let tracepoint = source.table.get(tpid);
+        for subject in subjects {
+            for tpid in hit(subject) {
+                let tracepoint = subject.table.get(tpid);
                 rows.insert((&tracepoint.group, figure.row(tracepoint).0));
             }
         }
@@ -74,15 +88,15 @@ impl Axis {
 }
 
 /// The tpids that have events.
-fn hit(source: &SourceReport) -> impl Iterator<Item = u32> {
-    let totals = source.activity.tracepoints.totals();
+fn hit(subject: &Subject<'_>) -> impl Iterator<Item = u32> {
+    let totals = subject.activity.tracepoints.totals();
     (0u32..).zip(totals).filter(|(_, events)| *events > 0).map(|(tpid, _)| tpid)
 }
 
 /// A figure of one source.
 pub struct Plot<'a> {
     figure: Figure,
-    source: &'a SourceReport,
+    subject: &'a Subject<'a>,
     rows: Vec<Row>,
     /// For each tpid its row.
     row_of: Vec<u32>,
@@ -100,20 +114,20 @@ struct Row {
 
 impl<'a> Plot<'a> {
     /// Of this source, with these rows.
-    pub fn new(figure: Figure, axis: &Axis, source: &'a SourceReport) -> Self {
+    pub fn new(figure: Figure, axis: &Axis, subject: &'a Subject<'a>) -> Self {
         let places: BTreeMap<&str, usize> =
             axis.names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
         let row = |name: &String| Row { name: OneLine(name).to_string(), ..Row::default() };
         let mut rows: Vec<Row> = axis.names.iter().map(row).collect();
-        let totals = source.activity.tracepoints.totals();
+        let totals = subject.activity.tracepoints.totals();
         let mut row_of = vec![0; totals.len()];
-        for tpid in hit(source) {
-            let (name, number) = figure.row(source.table.get(tpid));
+        for tpid in hit(subject) {
+            let (name, number) = figure.row(subject.table.get(tpid));
             let Some(place) = places.get(name.as_str()) else { continue };
             rows[*place].number = Some(number);
             rows[*place].events += totals[tpid as usize];
             row_of[tpid as usize] = *place as u32;
         }
-        Plot { figure, source, rows, row_of }
+        Plot { figure, subject, rows, row_of }
     }
 }

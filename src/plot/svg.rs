@@ -115,7 +115,7 @@ impl Plot<'_> {
         let y = |row: usize| TOP + plot_height - (row as f64 + 0.5) * row_height;
 
         let events = self.events();
-        let span_ns = self.source.activity.span().map_or(0, |(first, last)| last - first);
+        let span_ns = self.subject.activity.span().map_or(0, |(first, last)| last - first);
         let x = |ns: u64| left + ns as f64 / span_ns.max(1) as f64 * plot_width;
         let are_points = events <= MOST_POINTS;
         let density = Density::new(self, plot_width as usize * if are_points { 2 } else { 1 });
@@ -129,7 +129,7 @@ impl Plot<'_> {
         };
         let column = Duration::from_nanos((span_ns as f64 / plot_width) as u64);
         let document = Document {
-            title: format!("{}: {} over time", OneLine(&self.source.label), self.figure.rows()),
+            title: format!("{}: {} over time", OneLine(self.subject.label), self.figure.rows()),
             subtitle: self.subtitle(events),
             width: WIDTH,
             // Whole pixels, in a PNG too.
@@ -151,8 +151,8 @@ impl Plot<'_> {
                 })
                 .collect(),
             ticks: ticks(span_ns, 10).into_iter().map(|tick| (x(tick.at_ns), tick.label)).collect(),
-            gaps: spans(self.source.activity.gaps().iter().map(|gap| (x(gap.from_ns), x(gap.to_ns)))),
-            losses: spans(self.source.activity.losses().iter().map(|loss| (x(loss.from), x(loss.to)))),
+            gaps: spans(self.subject.activity.gaps().iter().map(|gap| (x(gap.from_ns), x(gap.to_ns)))),
+            losses: spans(self.subject.activity.losses().iter().map(|loss| (x(loss.from), x(loss.to)))),
             points,
             point_size,
             density: (!are_points).then(|| STANDARD.encode(image(&density, self.rows.len()))),
@@ -172,7 +172,7 @@ impl Plot<'_> {
     }
 
     fn subtitle(&self, events: u64) -> String {
-        let summary = &self.source.summary;
+        let summary = &self.subject.summary;
         let hit = self.rows.iter().filter(|row| row.events > 0).count();
         let mut parts = vec![format!("{} of {} {}", Count(events, "event"), Grouped(hit as u64), self.figure.rows())];
         if let Some(kernel) = &summary.kernel {
@@ -226,7 +226,7 @@ impl Plot<'_> {
         if are_points {
             add("point", "an event".to_owned(), 8);
         }
-        let (activity, events) = (&self.source.activity, &self.source.summary.events);
+        let (activity, events) = (&self.subject.activity, &self.subject.summary.events);
         if events.lost > 0 {
             let told: u64 = activity.losses().iter().map(|loss| loss.lost).sum();
             let untold = match events.lost.saturating_sub(told) {

@@ -1,7 +1,8 @@
 //! Everything, for programs.
 
+use crate::activity::Gap;
 use crate::recording::{Summary, Tool};
-use crate::report::{Differences, Gap, Report, SourceReport};
+use crate::report::{Differences, Report, SourceReport};
 use crate::stream::UNKNOWN_CPU;
 use serde::Serialize;
 use std::collections::HashMap;

@@ -5,8 +5,9 @@
 //! length in bytes, every number is a varint (LEB128), and the whole is packed with gzip, which browsers unpack by
 //! themselves.
 
+use crate::activity::{Cells, UNKNOWN_KEY, cpu_of};
 use crate::recording::CpuSummary;
-use crate::report::{Cells, Report, SourceReport, UNKNOWN_KEY, cpu_of};
+use crate::report::{Report, SourceReport};
 use crate::units::OneLine;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,6 +1,9 @@
-//! When what was active: the sink that reports are made from.
+//! When what was active: the sink that reports and plots are made from.
 
-use super::Cells;
+mod cells;
+
+pub use cells::{Cell, Cells};
+
 use crate::merge::Event;
 use crate::results::Sink;
 use crate::stream::Loss;

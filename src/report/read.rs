@@ -1,0 +1,88 @@
+//! From a source to its report.
+
+use super::{Error, Options, SourceReport};
+use crate::activity::Activity;
+use crate::capture::{Progress, Signals};
+use crate::ranking::Ranking;
+use crate::recording::Summary;
+use crate::replay;
+use crate::results::{self, Range, Request, Results};
+use crate::source::{About, Place};
+use crate::tracefs::Table;
+use std::time::{Duration, Instant};
+
+/// Cells that a report on the terminal needs, for a row of a few dozen columns.
+const CELLS_OF_TEXT: usize = 1 << 15;
+/// Cells that plots and pages need.
+const CELLS_OF_PICTURES: usize = 1 << 18;
+
+/// Reads a source to its end.
+pub(super) fn read(
+    place: &Place,
+    label: String,
+    options: &Options,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<SourceReport, Error> {
+    let Options { places, restriction, range, html, plots, .. } = options;
+    let source = replay::open(place, restriction, signals, progress)?;
+    let about = source.about.clone();
+    // A page of many sources is to be no larger than one of few.
+    let most_cells = CELLS_OF_PICTURES * 2 / places.len().max(2);
+    let mut activity = match (html, plots) {
+        (Some(_), _) => Activity::new(most_cells).with_cpus(most_cells / 8),
+        (None, Some(_)) => Activity::new(most_cells),
+        (None, None) => Activity::new(CELLS_OF_TEXT),
+    };
+    let request = Request {
+        restriction: restriction.clone(),
+        range: range.clone(),
+        as_captured: false,
+        speed: None,
+        log: None,
+        sink: Some(&mut activity),
+        asked: 0,
+        stops_at_once: true,
+        room: 0,
+        begin: Instant::now(),
+    };
+    let Results { summary, table, selection, problem } =
+        results::write(source, request, signals, progress).map_err(replay::Error::from)?;
+    let is_log = matches!(about, About::Log);
+    if is_log {
+        // Only now is it known what the log names.
+        replay::check_patterns(&table, place, restriction)?;
+    }
+    activity.finish();
+    let is_range = *range != Range::default();
+    let ranking = match is_range {
+        true => ranking_of_range(&activity, &summary, &table),
+        false => Ranking::of_capture(&summary, &table),
+    };
+    let is_unnamed = is_log && table.tracepoints().iter().all(|t| t.group == format!("gid{}", t.gid));
+    let place = place.to_string();
+    Ok(SourceReport {
+        label,
+        place,
+        summary,
+        table,
+        selection,
+        ranking,
+        is_range,
+        activity,
+        is_log,
+        is_unnamed,
+        problem,
+    })
+}
+
+/// Hits in a range: the samples in it, over the time asked for, as far as the range says it.
+fn ranking_of_range(activity: &Activity, summary: &Summary, table: &Table) -> Ranking {
+    let totals = activity.tracepoints.totals();
+    let events = totals.iter().sum();
+    let (first, last) = activity.span().unwrap_or_default();
+    let asked = summary.restricted.as_ref();
+    let from = asked.and_then(|asked| asked.from).unwrap_or(first).min(first);
+    let to = asked.and_then(|asked| asked.to).filter(|to| *to >= last && *to < u64::MAX).unwrap_or(last);
+    Ranking::of_hits((0u32..).zip(totals), events, Duration::from_nanos(to.saturating_sub(from)), table)
+}
