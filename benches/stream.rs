@@ -1,4 +1,4 @@
-//! How many events a second go from bytes to time order, and from there to log.csv.
+//! How many events a second go from bytes to time order, and from there to log.csv or into a report.
 //!
 //! `cargo bench` prints for each number of rings the throughput in elements (events) a second; the cost per event grows
 //! with the logarithm of the rings, and not with the number of events.
@@ -7,6 +7,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use std::hint::black_box;
 use std::io;
 use std::rc::Rc;
+use tp_perf::activity::Activity;
 use tp_perf::blocks::Blocks;
 use tp_perf::merge::Event;
 use tp_perf::perf::Clock;
@@ -14,6 +15,7 @@ use tp_perf::perf::data::{Compressor, Features, Head};
 use tp_perf::perf::record::{finished_round, push_sample};
 use tp_perf::perf::{SampleIds, Slot};
 use tp_perf::recording::{LogWriter, RecordingDir};
+use tp_perf::results::Sink;
 use tp_perf::source::PerfData;
 use tp_perf::stream::EventStream;
 use tp_perf::tracefs::Table;
@@ -121,6 +123,35 @@ fn write_csv(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The same events with what a report keeps of them: for the terminal, and for plots and pages. To be held against
+/// `decode_and_merge`.
+fn activity(criterion: &mut Criterion) {
+    const EVENTS: u64 = 1_000_000;
+    let bytes = Rc::new(bytes(2, EVENTS));
+    let mut group = criterion.benchmark_group("activity");
+    group.throughput(Throughput::Elements(EVENTS)).sample_size(10);
+    for (name, cells, cpus) in [("terminal", 1 << 15, false), ("pictures", 1 << 18, true)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                || EventStream::new(PerfData::piped(Bytes(Rc::clone(&bytes), 0)).unwrap()),
+                |mut stream| {
+                    let mut activity = Activity::new(cells);
+                    if cpus {
+                        activity = activity.with_cpus(cells / 8);
+                    }
+                    while let Some(batch) = stream.next_batch().unwrap() {
+                        activity.take(batch);
+                    }
+                    activity.finish();
+                    assert_eq!(black_box(activity).tracepoints.totals().iter().sum::<u64>(), EVENTS);
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
 /// Ring bytes of a kernel at work, as `--compress` has them, over and over: 23,921 events of a build.
 fn compress(criterion: &mut Criterion) {
     let file = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/make.perf.zst")).unwrap();
@@ -140,5 +171,5 @@ fn compress(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode_and_merge, write_csv, compress);
+criterion_group!(benches, decode_and_merge, activity, write_csv, compress);
 criterion_main!(benches);
