@@ -184,9 +184,11 @@ fn report(request: ReportRequest) -> anyhow::Result<u8> {
     progress.phase_ends();
     let report = match result {
         Err(report::Error::Source(replay::Error::Interrupted)) => return Ok(stopped(&mut signals)),
+        Err(report::Error::Output(error)) if replay::is_closed_pipe(&error) => return Ok(0),
         result => result?,
     };
-    if !quiet {
+    let page_on_stdout = options.html.as_deref().is_some_and(|path| path.as_os_str() == "-");
+    if !quiet && !page_on_stdout {
         let mut out = Vec::new();
         match format {
             ReportFormat::Text => print_report(&report, top, terminal_width(), &mut out),
@@ -204,9 +206,12 @@ fn report(request: ReportRequest) -> anyhow::Result<u8> {
         .filter_map(|source| source.problem.map(|problem| format!("{}: {problem:#}", source.place)))
         .collect();
     match (problems.as_slice(), is_stopped) {
-        ([], false) => Ok(0),
-        ([], true) => Ok(stopped(&mut signals)),
-        (problems, _) => Err(anyhow::anyhow!("{}", problems.join("\ntp-perf: "))),
+        ([], _) => Ok(stopped(&mut signals)),
+        (problems, true) => {
+            progress.note(&problems.join("\ntp-perf: "));
+            Ok(stopped(&mut signals))
+        }
+        (problems, false) => Err(anyhow::anyhow!("{}", problems.join("\ntp-perf: "))),
     }
 }
 

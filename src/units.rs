@@ -47,6 +47,36 @@ impl fmt::Display for Signed {
     }
 }
 
+/// Events a second, with as many decimals as tell something.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate(pub f64);
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            10.0.. => Grouped(self.0.round() as u64).fmt(f),
+            1.0.. => f.pad(&format!("{:.1}", self.0)),
+            0.01.. => f.pad(&format!("{:.2}", self.0)),
+            rate if rate > 0.0 => f.pad("<0.01"),
+            _ => f.pad("0"),
+        }
+    }
+}
+
+/// A part of a whole, from 0 to 1, in hundredths; what is not nothing does not look like nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Share(pub f64);
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match 100.0 * self.0 {
+            percent if percent >= 0.01 => f.pad(&format!("{percent:.2} %")),
+            percent if percent > 0.0 => f.pad("<0.01 %"),
+            _ => f.pad("0 %"),
+        }
+    }
+}
+
 /// A duration in nanoseconds, which 64 bits hold for 584 years.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -108,7 +138,8 @@ impl fmt::Display for Seconds {
             10.0.. => write!(f, "{seconds:.1} s"),
             1.0.. => write!(f, "{seconds:.2} s"),
             0.001.. => write!(f, "{:.0} ms", seconds * 1e3),
-            _ => write!(f, "{:.0} µs", seconds * 1e6),
+            0.000_001.. => write!(f, "{:.0} µs", seconds * 1e6),
+            _ => write!(f, "{:.0} ns", seconds * 1e9),
         }
     }
 }
@@ -248,6 +279,11 @@ mod tests {
     fn numbers_are_written_as_people_read_them() {
         assert_eq!(Grouped(1_234_567).to_string(), "1,234,567");
         assert_eq!(format!("{:>9}", Grouped(999)), "      999");
+        assert_eq!(
+            [1234.5, 9.96, 0.5, 0.001, 0.0].map(|rate| Rate(rate).to_string()),
+            ["1,235", "10.0", "0.50", "<0.01", "0"]
+        );
+        assert_eq!([0.5, 0.00001, 0.0].map(|share| Share(share).to_string()), ["50.00 %", "<0.01 %", "0 %"]);
         assert_eq!(Signed(-1_234).to_string(), "−1,234");
         assert_eq!(Visible("a\x1b]0;b\x07").to_string(), "a\\u{1b}]0;b\\u{7}");
         assert_eq!(OneLine("a\n\x1b[2Jb").to_string(), "a\\n\\u{1b}[2Jb");
@@ -256,5 +292,6 @@ mod tests {
         assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
         assert_eq!(Seconds(Duration::from_micros(1_234_567)).to_string(), "1.23 s");
         assert_eq!(Seconds(Duration::from_micros(2_500)).to_string(), "2 ms");
+        assert_eq!(Seconds(Duration::from_nanos(7)).to_string(), "7 ns");
     }
 }

@@ -7,6 +7,7 @@ use common::perf_file;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -49,39 +50,39 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Rows of a stored log, by the tracepoint's name, and the times of the first and the last.
-fn stored(name: &str) -> (BTreeMap<String, u64>, u64, u64) {
+/// The time and the tracepoint's name of each row of a stored log.
+fn stored(name: &str) -> Vec<(u64, String)> {
     let log = zstd::decode_all(fs::File::open(fixture(&format!("{name}.log.csv.zst"))).unwrap()).unwrap();
-    let mut counts = BTreeMap::new();
-    let mut times = Vec::new();
-    for row in csv::Reader::from_reader(&*log).deserialize::<(u64, u32, u32, String)>() {
-        let (time, _, _, name) = row.unwrap();
-        *counts.entry(name).or_default() += 1;
-        times.push(time);
-    }
-    (counts, times[0], *times.last().unwrap())
+    let rows = csv::Reader::from_reader(&*log).into_deserialize::<(u64, u32, u32, String)>();
+    rows.map(Result::unwrap).map(|(time, _, _, name)| (time, name)).collect()
 }
 
 #[test]
 fn of_the_events_of_a_log_all_are_counted_and_in_their_places() {
     for (name, logged) in [("idle", "10000"), ("make", "20000"), ("apache", "20000")] {
-        let (counts, first, last) = stored(name);
+        let rows = stored(name);
+        let (first, last) = (rows[0].0, rows[rows.len() - 1].0);
+        let mut expected = BTreeMap::<&str, (u64, Vec<f64>)>::new();
+        for (time, name) in &rows {
+            let (events, columns) = expected.entry(name).or_insert_with(|| (0, vec![0.0; 60]));
+            *events += 1;
+            columns[((time - first) as f64 * 60.0 / ((last - first) as f64 + 1.0)) as usize] += 1.0;
+        }
         let report = json(&[path(&fixture(&format!("{name}.perf.zst"))), "-n", logged]);
         let source = &report["sources"][0];
         assert_eq!((source["source"].as_str(), source["is_range"].as_bool()), (Some(name), Some(true)));
         assert_eq!((source["start"].as_u64(), source["span_ns"].as_u64()), (Some(first), Some(last - first)), "{name}");
-        let found: BTreeMap<String, u64> = source["tracepoints"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| {
-                let short = row["name"].as_str().unwrap().split_once(':').unwrap().1;
-                let active: u64 = row["activity"].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum();
-                assert_eq!(row["events"], active, "{short}");
-                (short.to_owned(), active)
-            })
-            .collect();
-        assert_eq!(found, counts, "{name}");
+        let found = source["tracepoints"].as_array().unwrap();
+        assert_eq!(found.len(), expected.len());
+        for row in found {
+            let short = row["name"].as_str().unwrap().split_once(':').unwrap().1;
+            let (events, columns) = &expected[short];
+            assert_eq!(row["events"].as_u64(), Some(*events), "{short}");
+            let active: Vec<f64> = row["activity"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect();
+            // Where bins are wider than a nanosecond, what is at the edge of a column may be on its other side.
+            let off: f64 = active.iter().zip(columns).map(|(found, expected)| (found - expected).abs()).sum();
+            assert!(off <= 2.0 + 0.02 * *events as f64, "{name} {short}: {active:?} and not {columns:?}");
+        }
         let groups: u64 = source["groups"].as_array().unwrap().iter().map(|row| row["events"].as_u64().unwrap()).sum();
         assert_eq!(groups.to_string(), logged);
     }
@@ -123,10 +124,94 @@ fn a_loss_is_between_the_samples_around_it() {
     let file = perf_file(&table, &[&samples, &[(9_000, 1, 0)]], Some((7, 9_000)));
     let report = json(&[path(file.path())]);
     let loss = &report["sources"][0]["losses"][0];
-    assert_eq!(
-        [&loss["cpu"], &loss["lost"], &loss["from_ns"], &loss["to_ns"]].map(|value| value.as_u64().unwrap()),
-        [0, 7, 1_400, 8_900]
+    let numbers = |loss: &Value| ["cpu", "lost", "from_ns", "to_ns"].map(|field| loss[field].as_u64().unwrap());
+    assert_eq!(numbers(loss), [0, 7, 1_400, 8_900]);
+    // Whatever is left out, it is where it was: with only what comes late, it begins behind what is left out.
+    let late = perf_file(
+        &[("a", "early"), ("b", "late")],
+        &[&[(100, 2, 0), (1_500, 1, 0)], &[(9_000, 2, 0)]],
+        Some((7, 8_000)),
     );
+    let loss = &json(&[path(late.path()), "-t", "b:late"])["sources"][0]["losses"][0];
+    assert_eq!(numbers(loss), [0, 7, 1_400, 7_900]);
+}
+
+#[test]
+fn a_range_lasts_no_longer_than_what_was_captured() {
+    let samples: Vec<_> = (0..=1_000u64).map(|n| (5_000_000_000 + n * 1_000_000, 1, 0)).collect();
+    let file = perf_file(&[("irq", "softirq_entry")], &[&samples], None);
+    for (from, to, events, seconds) in
+        [("0s", "100s", 1_001, 1.0), ("500ms", "750ms", 250, 0.25), ("5", "5500000000", 500, 0.5)]
+    {
+        let report = json(&[path(file.path()), "--from", from, "--to", to]);
+        let source = &report["sources"][0];
+        let duration = source["duration_ns"].as_u64().unwrap() as f64 * 1e-9;
+        assert_eq!(source["events"], events, "{from} to {to}");
+        assert!((duration - seconds).abs() < 1e-6, "{from} to {to}: {duration}");
+    }
+}
+
+#[test]
+fn of_a_part_nothing_is_said_about_when_nothing_was_recorded() {
+    // CPU 1 pauses, and CPU 0 does not.
+    let mut samples: Vec<_> = (0..2_000u64).map(|n| (n * 1_000, 1, 0)).collect();
+    samples.extend((0..2_000u64).filter(|n| !(500..1_500).contains(n)).map(|n| (n * 1_000, 2, 1)));
+    let table = [("irq", "steady"), ("sched", "pausing")];
+    let gaps = |file: &Path, words: &[&str]| {
+        json(&[&[path(file)], words].concat())["sources"][0]["gaps"].as_array().unwrap().len()
+    };
+    let file = perf_file(&table, &[&samples], None);
+    assert_eq!(
+        [&[][..], &["--cpus", "1"], &["-t", "sched:*"], &["-x", "irq:*"]].map(|words| gaps(file.path(), words)),
+        [0; 4]
+    );
+    let pausing: Vec<_> = samples.into_iter().filter(|sample| sample.1 == 2).collect();
+    assert_eq!(gaps(perf_file(&table, &[&pausing], None).path(), &[]), 1);
+}
+
+#[test]
+fn no_report_replaces_what_it_is_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("events.perf");
+    fs::copy(fixture("perf-file.data"), &source).unwrap();
+    let before = fs::read(&source).unwrap();
+    let link = folder.path().join("link.html");
+    std::os::unix::fs::symlink(&source, &link).unwrap();
+    for target in [&source, &link] {
+        let error = failure(&[path(&source), "--html", path(target), "--force"]);
+        assert!(error.contains("is a source of this report"), "{error}");
+        assert!(failure(&[path(folder.path()), "--html", path(target), "--force"]).contains("is a source"));
+    }
+    assert_eq!(fs::read(&source).unwrap(), before);
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    assert!(failure(&[path(&source), "--html", path(&fifo), "--force"]).contains("no regular file"));
+    let page = well(&[path(&source), "--html", "-"]);
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+}
+
+#[test]
+fn a_stopped_report_says_so_and_leaves_no_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
+        .args(["report", "-", "--html", path(&page)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // All but the last bytes come, and the pipe stays open.
+    let whole = zstd::decode_all(fs::File::open(fixture("make.perf.zst")).unwrap()).unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&whole[..whole.len() - 100]).unwrap();
+    // The pipe holds less than that: when all is written, it has been read from.
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{error}");
+    assert!(out.contains("you stopped it") && error.contains("no page and no plots are written"), "{out}{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -308,6 +393,7 @@ fn a_bare_log_has_no_names_of_groups_and_one_that_steps_back_is_told() {
     fs::write(&log, "timestamp,tpid,gid,tracepoint name\n5,1,7,a\n6,2,8,b\n").unwrap();
     let text = well(&[path(&log), path(&fixture("idle.perf.zst"))]);
     assert!(text.contains("gid7:a") && text.contains("does not name its groups"), "{text}");
+    assert!(text.contains("only in idle: 0 tracepoints") && !text.contains("differs most"), "{text}");
     let page = folder.path().join("page.html");
     // The merge lets rows of the same moment change places, and none of a second ago.
     let long: String = (0..40_000).map(|n| format!("{},1,7,a\n", 10_000_000_000u64 + n * 100_000)).collect();

@@ -209,21 +209,45 @@ impl Cells {
         self.bins.iter().zip(ends).map(|(bin, end)| (bin.index, &self.cells[bin.first..end]))
     }
 
-    /// The counts of every key up to the highest one, in so many columns of equal width from the first event to the last.
-    /// Of a bin that lies in two columns the first has it all. It must be finished.
-    pub fn columns(&self, columns: usize) -> Vec<Vec<u64>> {
-        let keys = self.cells.iter().map(|cell| cell.key as usize + 1).max().unwrap_or(0);
-        let mut counts = vec![Vec::new(); keys];
+    /// Spreads the cells over so many columns of equal width from the first event to the last, and calls `take` with a key, a
+    /// column and how many events. A bin that lies in several columns has its events evenly all over. It must be finished.
+    pub fn spread(&self, columns: usize, mut take: impl FnMut(u32, usize, f64)) {
+        let Some((first, last)) = self.span() else { return };
+        if first == last {
+            // An instant has no width to spread over.
+            return self.cells.iter().for_each(|cell| take(cell.key, 0, cell.count as f64));
+        }
+        // The last event is within, and so is all of the last bin that there is time for.
+        let span = (last - first) as f64 + 1.0;
+        let scale = columns as f64 / span;
+        let width = self.width() as f64;
         for (index, cells) in self.iter() {
-            let column = (u128::from(index) * columns as u128 / u128::from(self.bins())) as usize;
-            for cell in cells {
-                let of_key: &mut Vec<u64> = &mut counts[cell.key as usize];
-                if of_key.is_empty() {
-                    of_key.resize(columns, 0);
-                }
-                of_key[column] += cell.count;
+            let start = index as f64 * width * scale;
+            let end = ((index + 1) as f64 * width).min(span) * scale;
+            let within = |column: f64| (column as usize).min(columns - 1);
+            let from = within(start);
+            let to = within(end.ceil() - 1.0).max(from);
+            for column in from..=to {
+                let part = match from == to {
+                    true => 1.0,
+                    false => (end.min(column as f64 + 1.0) - start.max(column as f64)) / (end - start),
+                };
+                cells.iter().for_each(|cell| take(cell.key, column, cell.count as f64 * part));
             }
         }
+    }
+
+    /// How many events of every key up to the highest one are in each of so many columns, by [`spread`](Self::spread).
+    pub fn columns(&self, columns: usize) -> Vec<Vec<f64>> {
+        let keys = self.cells.iter().map(|cell| cell.key as usize + 1).max().unwrap_or(0);
+        let mut counts = vec![Vec::new(); keys];
+        self.spread(columns, |key, column, events| {
+            let of_key: &mut Vec<f64> = &mut counts[key as usize];
+            if of_key.is_empty() {
+                of_key.resize(columns, 0.0);
+            }
+            of_key[column] += events;
+        });
         counts
     }
 
@@ -301,15 +325,25 @@ mod tests {
         assert_eq!(found(&kept), expected(&kept, &events));
         let few = cells(1, &events);
         assert_eq!(few.totals(), [0, 4, 1]);
-        assert_eq!(few.columns(10)[1].iter().sum::<u64>(), 4);
+        assert_eq!(few.columns(10)[1].iter().sum::<f64>(), 4.0);
     }
 
     #[test]
     fn all_events_at_one_instant_are_one_bin() {
         let cells = cells(100, &[(5, 0), (5, 1), (5, 0)]);
         assert_eq!((cells.bins(), cells.len()), (1, 2));
-        assert_eq!(cells.columns(4), [[2, 0, 0, 0], [1, 0, 0, 0]]);
+        assert_eq!(cells.columns(4), [[2.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]);
         assert!(Cells::new(5).columns(3).is_empty() && Cells::new(5).span().is_none());
+    }
+
+    #[test]
+    fn what_comes_evenly_is_even_in_columns_however_few_bins_there_are() {
+        let events: Vec<_> = (0..100_000u64).map(|n| (n * 1_000, 0)).collect();
+        for most in [7, 70, 100, 700] {
+            let columns = &cells(most, &events).columns(60)[0];
+            let even = 100_000.0 / 60.0;
+            assert!(columns.iter().all(|events| (events - even).abs() < 0.05 * even), "{most}: {columns:?}");
+        }
     }
 
     proptest! {
@@ -326,8 +360,8 @@ mod tests {
             prop_assert!(cells.len() <= most || cells.bins() <= 2);
             let coarser = cells.at_most(fewer);
             prop_assert_eq!(found(&coarser), expected(&coarser, &events));
-            let columns: u64 = cells.columns(13).iter().flatten().sum();
-            prop_assert_eq!(columns, events.len() as u64);
+            let columns: f64 = cells.columns(13).iter().flatten().sum();
+            prop_assert!((columns - events.len() as f64).abs() < 1e-6);
         }
     }
 }

@@ -19,7 +19,7 @@ const MOST_LOSSES: usize = 1_024;
 /// A gap is as many times longer as events are apart on average.
 const GAP_INTERVALS: u64 = 20;
 /// And as large a part of the whole.
-const GAP_SHARE: u64 = 50;
+const GAP_SHARE: u64 = 200;
 
 /// Events over time, per tracepoint and per CPU, and what was lost meanwhile.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Activity {
     /// By CPU, if that is wanted; see [`cpu_of`].
     pub cpus: Option<Cells>,
     losses: BTreeMap<u32, Vec<Loss>>,
+    /// Whether all events of the source are here, so that where none is none was recorded.
+    is_all: bool,
 }
 
 /// A stretch in which nothing was recorded on any CPU, although events were frequent.
@@ -43,12 +45,17 @@ pub struct Gap {
 impl Activity {
     /// Nothing yet. About so many cells are kept of the tracepoints; of the CPUs none unless asked for.
     pub fn new(most_cells: usize) -> Self {
-        Activity { tracepoints: Cells::new(most_cells), cpus: None, losses: BTreeMap::new() }
+        Activity { tracepoints: Cells::new(most_cells), cpus: None, losses: BTreeMap::new(), is_all: true }
     }
 
     /// Keeps about so many cells of the CPUs, too.
     pub fn with_cpus(self, most_cells: usize) -> Self {
         Activity { cpus: Some(Cells::new(most_cells)), ..self }
+    }
+
+    /// Of a part of the tracepoints or CPUs only.
+    pub fn of_part(self) -> Self {
+        Activity { is_all: false, ..self }
     }
 
     /// Ends it.
@@ -71,9 +78,15 @@ impl Activity {
         losses.map(|loss| Loss { from: since(loss.from), to: since(loss.to), ..*loss }).collect()
     }
 
-    /// Stretches without any event, of 20 times the average distance of two events and a fiftieth of the whole at least.
+    /// Samples lost of all tracepoints, as far as the rings told when; of these CPUs, but at any time.
+    pub fn told_lost(&self) -> u64 {
+        self.losses.values().flatten().fold(0, |sum, loss| sum.saturating_add(loss.lost))
+    }
+
+    /// Stretches without any event, of 20 times the average distance of two events and a 200th of the whole at least. Of a
+    /// part of the tracepoints or CPUs there are none: others may have been hit.
     pub fn gaps(&self) -> Vec<Gap> {
-        let Some((first, last)) = self.span() else { return Vec::new() };
+        let Some((first, last)) = self.span().filter(|_| self.is_all) else { return Vec::new() };
         let events: u64 = self.tracepoints.totals().iter().sum();
         let least =
             (GAP_INTERVALS.saturating_mul((last - first) / events.max(1))).max((last - first) / GAP_SHARE).max(1);

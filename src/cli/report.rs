@@ -35,7 +35,8 @@ pub struct ReportArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
-    /// Write a page with graphs and tables into FILE; it needs nothing else to be looked at
+    /// Write a page with graphs and tables into FILE; it needs nothing else to be looked at. `-` writes it to stdout instead
+    /// of the report
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write the graphs tpid-time and gid-time of each source as SVG and PNG into DIR

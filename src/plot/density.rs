@@ -15,21 +15,10 @@ pub(super) struct Density {
 impl Density {
     /// Of a plot, in so many columns.
     pub fn new(plot: &Plot<'_>, width: usize) -> Self {
-        let cells = &plot.subject.activity.tracepoints;
-        let bins = cells.bins().max(1);
         let mut events = vec![0.0f32; width * plot.rows.len()];
-        let column = |bin: u64| (u128::from(bin) * width as u128 / u128::from(bins)) as usize;
-        for (bin, cells) in cells.iter() {
-            let columns = column(bin)..column(bin + 1).max(column(bin) + 1).min(width);
-            // A bin that is wider than a column has its events all over.
-            let part = 1.0 / columns.len() as f32;
-            for cell in cells {
-                let row = plot.row_of[cell.key as usize] as usize * width;
-                for place in &mut events[row + columns.start..row + columns.end] {
-                    *place += cell.count as f32 * part;
-                }
-            }
-        }
+        plot.subject.activity.tracepoints.spread(width, |tpid, column, count| {
+            events[plot.row_of[tpid as usize] as usize * width + column] += count as f32;
+        });
         let most = events.iter().copied().fold(0.0, f32::max);
         Density { width, events, most }
     }

@@ -158,8 +158,8 @@ impl Plot<'_> {
             density: (!are_points).then(|| STANDARD.encode(image(&density, self.rows.len()))),
             key: (!are_points).then(|| {
                 let stops = (0..=8u32).map(|n| Stop { percent: n * 100 / 8, colour: css(colour((1 + n * 31) as u8)) });
-                let most = Grouped(density.most.ceil() as u64);
-                (stops.collect(), format!("{most} events in {}", Seconds(column)))
+                let most = Count(density.most.round().max(1.0) as u64, "event");
+                (stops.collect(), format!("{most} in {}", Seconds(column)))
             }),
             notes: self.notes(are_points),
             axis: "seconds from the start".to_owned(),
@@ -227,13 +227,9 @@ impl Plot<'_> {
             add("point", "an event".to_owned(), 8);
         }
         let (activity, events) = (&self.subject.activity, &self.subject.summary.events);
-        if events.lost > 0 {
-            let told: u64 = activity.losses().iter().map(|loss| loss.lost).sum();
-            let untold = match events.lost.saturating_sub(told) {
-                0 => String::new(),
-                untold => format!(", {} of them at a time that is not known", Grouped(untold)),
-            };
-            let text = format!("{} lost{untold}", Count(events.lost, "event"));
+        let within = activity.losses().iter().fold(0u64, |sum, loss| sum.saturating_add(loss.lost));
+        if within > 0 {
+            let text = format!("{} lost, of any tracepoint", Count(within, "sample"));
             let letters = text.chars().count();
             add("lost", text, letters);
         }

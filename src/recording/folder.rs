@@ -155,6 +155,9 @@ impl Folder {
     pub fn check(&self, name: &str, force: bool) -> Result<(), Error> {
         match self.kind_of(name) {
             Some(SFlag::S_IFDIR) => Err(Error::DirectoryInTheWay(self.path.join(name))),
+            Some(kind) if ![SFlag::S_IFREG, SFlag::S_IFLNK].contains(&kind) => {
+                Err(Error::NotAFile(self.path.join(name)))
+            }
             Some(_) if !force => Err(Error::FileExists(self.path.join(name))),
             _ => Ok(()),
         }
@@ -199,6 +202,11 @@ fn without_slashes(path: &Path) -> PathBuf {
         empty if empty.as_os_str().is_empty() => path.to_owned(),
         path => path,
     }
+}
+
+/// Whether this process runs as root for a user who called sudo.
+pub fn is_under_sudo() -> bool {
+    caller_of_sudo().is_some()
 }
 
 /// The user and group that called sudo, if this process runs as root under it.

@@ -10,7 +10,7 @@ mod tables;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, Facts};
-pub use folder::Folder;
+pub use folder::{Folder, is_under_sudo};
 pub use log::LogWriter;
 pub use new_file::NewFile;
 pub use summary::{
@@ -49,19 +49,22 @@ pub enum Error {
         file: &'static str,
     },
     /// Something else is in the way.
-    #[error("`{0}` is in the way and is not a directory: choose another with -o")]
+    #[error("`{0}` is in the way and is not a directory: choose another")]
     NotADirectory(PathBuf),
     /// A directory is where a file of the recording is to be.
-    #[error("`{0}` is a directory where a file of the recording is to be: move it away, or choose another with -o")]
+    #[error("`{0}` is a directory where a file is to be written: move it away, or choose another name")]
     DirectoryInTheWay(PathBuf),
     /// A file that is not to be replaced.
     #[error("`{0}` is there already: choose another name, or replace it with --force")]
     FileExists(PathBuf),
+    /// Something that is no file and no directory.
+    #[error("`{0}` is no regular file, and is not replaced: choose another name, or `-` for standard output")]
+    NotAFile(PathBuf),
     /// Another capture writes there.
     #[error("another capture is writing into `{0}`: choose another directory with -o")]
     InUse(PathBuf),
     /// A symbolic link is in the way.
-    #[error("`{0}` is a symbolic link, and a recording is not written through one: name the directory itself with -o")]
+    #[error("`{0}` is a symbolic link, and nothing is written through one: name the directory itself")]
     SymbolicLink(PathBuf),
     /// A call on the directory or a file failed.
     #[error("failed to {verb} `{path}`: {cause}{}", cure(cause))]
@@ -83,14 +86,12 @@ pub fn is_full(error: &io::Error) -> bool {
 fn cure(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free some space, or choose a directory on another filesystem with -o"
+            "; free some space, or choose a directory on another filesystem"
         }
-        io::ErrorKind::FileTooLarge => {
-            "; allow larger files (`ulimit -f unlimited`), or choose another filesystem with -o"
-        }
+        io::ErrorKind::FileTooLarge => "; allow larger files (`ulimit -f unlimited`), or choose another filesystem",
         io::ErrorKind::NotFound => "; the directory above it must exist",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a directory that can be written with -o"
+            "; choose a directory that can be written"
         }
         _ => "",
     }

@@ -25,6 +25,8 @@ pub enum Presence {
     NotCaptured,
     /// The source knows no tracepoint or group of this name.
     NotThere,
+    /// The source does not name its tracepoints as others do.
+    NotKnown,
 }
 
 /// A tracepoint or group in all sources.
@@ -47,7 +49,7 @@ pub struct Differences {
     pub sources: Vec<String>,
     /// What makes them hard to compare, if anything does.
     pub remarks: Vec<String>,
-    /// Every tracepoint that was hit in any, those whose share changes most first.
+    /// Every tracepoint that was hit in any, those whose share differs most first.
     pub tracepoints: Vec<Compared>,
     /// Every group that was hit in any, likewise.
     pub groups: Vec<Compared>,
@@ -60,7 +62,11 @@ impl Differences {
             let source = |source| Known {
                 captured: known(source),
                 // A log has what was hit, and says nothing of what was not.
-                otherwise: if source.is_log { Presence::NotHit } else { Presence::NotThere },
+                otherwise: match (source.is_unnamed, source.is_log) {
+                    (true, _) => Presence::NotKnown,
+                    (false, true) => Presence::NotHit,
+                    (false, false) => Presence::NotThere,
+                },
                 ranked: ranked(source),
             };
             sources.iter().map(source).collect::<Vec<_>>()
@@ -92,11 +98,44 @@ impl Differences {
     }
 }
 
+/// By what sources differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The part of all events.
+    Share,
+    /// Events a second.
+    Rate,
+}
+
+impl By {
+    /// Each.
+    pub const ALL: [By; 2] = [By::Share, By::Rate];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Share => "share",
+            By::Rate => "rate",
+        }
+    }
+
+    /// Those that differ at all, those that differ most first.
+    pub fn most(self, all: &[Compared]) -> Vec<&Compared> {
+        let change = |compared: &Compared| match self {
+            By::Share => compared.share_change,
+            By::Rate => compared.rate_change,
+        };
+        let mut changed: Vec<&Compared> = all.iter().filter(|compared| change(compared) > 0.0).collect();
+        changed.sort_by(|a, b| change(b).total_cmp(&change(a)).then_with(|| a.name.cmp(&b.name)));
+        changed
+    }
+}
+
 impl Compared {
     /// Whether it was hit in this source and in no other.
     pub fn is_only_in(&self, source: usize) -> bool {
-        let hit = |presence: &Presence| matches!(presence, Presence::Hit { .. });
-        hit(&self.sources[source]) && !self.others(source).any(hit)
+        let is_hit = matches!(self.sources[source], Presence::Hit { .. });
+        is_hit && !self.others(source).any(|other| matches!(other, Presence::Hit { .. } | Presence::NotKnown))
     }
 
     /// Why it is in no other source than this; empty if it was captured in all of them, and not hit.

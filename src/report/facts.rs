@@ -33,6 +33,12 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
             Grouped(ranking.tracepoints.len() as u64)
         ),
     ));
+    if let Some((first, _)) = activity.span() {
+        facts.push(("first event", format!("at {first} of the clock")));
+    }
+    if let Some(logged) = source.logged {
+        facts.push(("log.csv", format!("the first {} (`-n {logged}` reports on those)", Count(logged, "event"))));
+    }
     if let Some(started) = &summary.started {
         facts.push(("started", started.clone()));
     }
@@ -43,18 +49,23 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
         facts.push(("stopped by", reason));
     }
     facts.push(("books", equation(&summary.events)));
-    if summary.events.lost > 0 {
-        let told: u64 = activity.losses().iter().map(|loss| loss.lost).sum();
-        let all = summary.events.counted.unwrap_or(summary.events.recorded.saturating_add(summary.events.lost));
-        facts.push((
-            "lost",
-            format!(
-                "{} ({:.1} %), {} of them at times that are known",
-                Grouped(summary.events.lost),
-                100.0 * summary.events.lost as f64 / all.max(1) as f64,
-                Grouped(told)
-            ),
-        ));
+    let told = activity.told_lost();
+    if summary.events.lost > 0 || told > 0 {
+        let lost = summary.events.lost;
+        let all = summary.events.counted.unwrap_or(summary.events.recorded.saturating_add(lost));
+        let share = 100.0 * lost as f64 / all.max(1) as f64;
+        let is_part =
+            summary.restricted.as_ref().is_some_and(|part| !part.tracepoint.is_empty() || !part.exclude.is_empty());
+        let when = match lost.saturating_sub(told) {
+            _ if is_part => format!("; of all tracepoints the rings lost {}, which the bands show", Grouped(told)),
+            0 => String::new(),
+            untold => format!("; when {} of them were is not known", Grouped(untold)),
+        };
+        facts.push(("lost", format!("{} ({share:.1} %){when}", Grouped(lost))));
+    }
+    if summary.events.lost > 0 || summary.events.residual.unwrap_or(0) != 0 {
+        let samples = Grouped(activity.tracepoints.totals().iter().sum());
+        facts.push(("shown", format!("graphs and bars show the {samples} samples, tables what the kernel counted")));
     }
     if summary.events.late > 0 {
         facts.push((

@@ -5,15 +5,21 @@ use crate::source::Place;
 use std::collections::HashSet;
 use std::path::Path;
 
+/// Letters of a label, so that a file's name has room for it and for what stands behind it, whatever the letters.
+const LONGEST: usize = 50;
+
 /// A short name for each source, no two alike.
 pub(super) fn labels(places: &[Place]) -> Vec<String> {
     let mut taken = HashSet::new();
     let mut label = |place: &Place| {
-        let short = match place {
+        let short: String = match place {
             Place::Path(path) => short_name(path),
             Place::Stdin => "stdin".to_owned(),
             Place::Example => "example".to_owned(),
-        };
+        }
+        .chars()
+        .take(LONGEST)
+        .collect();
         let numbered = (2..).map(|number| format!("{short}-{number}"));
         let mut names = std::iter::once(short.clone()).chain(numbered);
         names.find(|name| taken.insert(file_name(name))).expect("numbers do not end")
@@ -49,8 +55,7 @@ fn short_name(path: &Path) -> String {
 /// A label as a part of a file's name.
 pub(super) fn file_name(label: &str) -> String {
     let safe = label.chars().map(|c| if c.is_alphanumeric() || "._-+=@,".contains(c) { c } else { '_' });
-    let safe: String = safe.take(100).collect();
-    safe.trim_start_matches('.').to_owned()
+    safe.collect::<String>().trim_start_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -73,6 +78,9 @@ mod tests {
         let places: Vec<_> = places.into_iter().map(|path| Place::Path(path.into())).collect();
         let labels = labels(&places);
         assert_eq!(labels, ["idle", "idle-2", "build", "make", "perf.data", "a b", "b\nc", "a_b-2", "…"]);
+        let long = Place::Path("x".repeat(200).into());
+        let labels = super::labels(&[long.clone(), long.clone(), long]);
+        assert_eq!(labels.iter().collect::<HashSet<_>>().len(), 3, "{labels:?}");
         assert_eq!(file_name("../a/b\u{1b}[2J"), "_a_b__2J");
     }
 }

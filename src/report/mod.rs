@@ -16,7 +16,7 @@ mod label;
 mod page;
 mod read;
 
-pub use differences::{Compared, Differences, Presence};
+pub use differences::{By, Compared, Differences, Presence};
 pub use facts::facts;
 pub use page::page;
 
@@ -44,7 +44,7 @@ pub struct Options {
     pub restriction: Restriction,
     /// Which stretch of them.
     pub range: Range,
-    /// The page to write.
+    /// The page to write; `-` is standard output.
     pub html: Option<PathBuf>,
     /// The folder to write plots into.
     pub plots: Option<PathBuf>,
@@ -78,8 +78,10 @@ pub struct SourceReport {
     pub selection: Selection,
     /// Tracepoints and groups by hits. Of a range these are the samples within; of a whole capture what the kernel counted.
     pub ranking: Ranking,
-    /// Whether it is of a range.
+    /// Whether it is of a range, or of what came until the user stopped it.
     pub is_range: bool,
+    /// How many of the events log.csv has, if not all (`--events`).
+    pub logged: Option<u64>,
     /// When what was active.
     pub activity: Activity,
     /// Whether it is a log.csv, which tells nothing but its rows.
@@ -99,15 +101,15 @@ impl SourceReport {
 
     /// Samples of each tracepoint and of each group, by name, in so many columns of equal width from the first event to the
     /// last.
-    pub fn columns(&self, columns: usize) -> (HashMap<String, Vec<u64>>, HashMap<String, Vec<u64>>) {
-        let mut groups = HashMap::<String, Vec<u64>>::new();
+    pub fn columns(&self, columns: usize) -> (HashMap<String, Vec<f64>>, HashMap<String, Vec<f64>>) {
+        let mut groups = HashMap::<String, Vec<f64>>::new();
         let mut tracepoints = HashMap::new();
         for (tpid, counts) in (0u32..).zip(self.activity.tracepoints.columns(columns)) {
             if counts.is_empty() {
                 continue;
             }
             let tracepoint = self.table.get(tpid);
-            let group = groups.entry(tracepoint.group.clone()).or_insert_with(|| vec![0; columns]);
+            let group = groups.entry(tracepoint.group.clone()).or_insert_with(|| vec![0.0; columns]);
             group.iter_mut().zip(&counts).for_each(|(sum, count)| *sum += count);
             tracepoints.insert(tracepoint.full_name(), counts);
         }
@@ -133,8 +135,11 @@ pub enum Error {
         cause: plot::Error,
     },
     /// The page has no name.
-    #[error("`{0}` names no file: name the page with --html FILE")]
+    #[error("`{0}` names no file that can be written: name the page with --html FILE, in UTF-8")]
     NoFile(PathBuf),
+    /// A source would be replaced.
+    #[error("`{0}` is a source of this report, and would be replaced: choose another name")]
+    OwnSource(PathBuf),
 }
 
 /// Reads the sources, and writes the files that were asked for.
@@ -151,6 +156,10 @@ pub fn report(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
     }
     let differences = (sources.len() > 1).then(|| Differences::between(&sources));
     let report = Report { sources, differences, stopped: signals.asked() > 0 };
-    files.write(&report)?;
+    if !report.stopped {
+        files.write(&report)?;
+    } else if options.html.is_some() || options.plots.is_some() {
+        progress.note("stopped: no page and no plots are written");
+    }
     Ok(report)
 }

@@ -12,7 +12,7 @@ use crate::tracefs::Table;
 use std::time::{Duration, Instant};
 
 /// Cells that a report on the terminal needs, for a row of a few dozen columns.
-const CELLS_OF_TEXT: usize = 1 << 15;
+const CELLS_OF_TEXT: usize = 1 << 16;
 /// Cells that plots and pages need.
 const CELLS_OF_PICTURES: usize = 1 << 18;
 
@@ -34,6 +34,9 @@ pub(super) fn read(
         (None, Some(_)) => Activity::new(most_cells),
         (None, None) => Activity::new(CELLS_OF_TEXT),
     };
+    if !restriction.is_none() {
+        activity = activity.of_part();
+    }
     let request = Request {
         restriction: restriction.clone(),
         range: range.clone(),
@@ -46,8 +49,10 @@ pub(super) fn read(
         room: 0,
         begin: Instant::now(),
     };
-    let Results { summary, table, selection, problem } =
+    let Results { summary, table, selection, span, problem } =
         results::write(source, request, signals, progress).map_err(replay::Error::from)?;
+    let is_stopped = signals.asked() > 0;
+    let problem = problem.or(is_stopped.then(|| anyhow::anyhow!("it was not read to its end: you stopped it")));
     let is_log = matches!(about, About::Log);
     if is_log {
         // Only now is it known what the log names.
@@ -55,11 +60,17 @@ pub(super) fn read(
     }
     activity.finish();
     let is_range = *range != Range::default();
-    let ranking = match is_range {
-        true => ranking_of_range(&activity, &summary, &table),
+    let ranking = match is_range || is_stopped {
+        true => ranking_of_range(&activity, &summary, span, &table),
         false => Ranking::of_capture(&summary, &table),
     };
-    let is_unnamed = is_log && table.tracepoints().iter().all(|t| t.group == format!("gid{}", t.gid));
+    let logged = match &about {
+        About::Capture(facts) if !is_range => facts.events.filter(|events| *events < summary.events.recorded),
+        _ => None,
+    };
+    let is_unnamed = is_log
+        && !table.tracepoints().is_empty()
+        && table.tracepoints().iter().all(|t| t.group == format!("gid{}", t.gid));
     let place = place.to_string();
     Ok(SourceReport {
         label,
@@ -68,7 +79,8 @@ pub(super) fn read(
         table,
         selection,
         ranking,
-        is_range,
+        is_range: is_range || is_stopped,
+        logged,
         activity,
         is_log,
         is_unnamed,
@@ -76,13 +88,15 @@ pub(super) fn read(
     })
 }
 
-/// Hits in a range: the samples in it, over the time asked for, as far as the range says it.
-fn ranking_of_range(activity: &Activity, summary: &Summary, table: &Table) -> Ranking {
+/// Hits in a range: the samples in it, over the time asked for, as far as there are events of any kind in it.
+fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(u64, u64)>, table: &Table) -> Ranking {
     let totals = activity.tracepoints.totals();
     let events = totals.iter().sum();
     let (first, last) = activity.span().unwrap_or_default();
+    let (earliest, latest) = span.unwrap_or((first, last));
     let asked = summary.restricted.as_ref();
-    let from = asked.and_then(|asked| asked.from).unwrap_or(first).min(first);
-    let to = asked.and_then(|asked| asked.to).filter(|to| *to >= last && *to < u64::MAX).unwrap_or(last);
+    let from = asked.and_then(|asked| asked.from).map_or(first, |from| from.max(earliest)).min(first);
+    let is_cut = asked.is_some_and(|asked| asked.events.is_some());
+    let to = asked.and_then(|asked| asked.to).filter(|_| !is_cut).map_or(last, |to| to.min(latest)).max(last);
     Ranking::of_hits((0u32..).zip(totals), events, Duration::from_nanos(to.saturating_sub(from)), table)
 }

@@ -75,6 +75,8 @@ pub struct Results {
     pub table: Table,
     /// What became of each.
     pub selection: Selection,
+    /// The times of the first and the last of all events, in the range or not.
+    pub span: Option<(u64, u64)>,
     /// What kept it from being all that was asked for, if anything did.
     pub problem: Option<anyhow::Error>,
 }
@@ -160,7 +162,7 @@ pub fn write(
     if restricted.is_some() && logged == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
         progress.note("no event is in the range that was asked for");
     }
-    Ok(Results { summary, table, selection, problem })
+    Ok(Results { summary, table, selection, span, problem })
 }
 
 /// Whether the user asked for a range of the log, beyond what the capture itself was asked for.

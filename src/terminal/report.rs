@@ -2,8 +2,8 @@
 
 use super::summary::{print_books, print_headline};
 use crate::ranking::Ranked;
-use crate::report::{Compared, Differences, Presence, Report, SourceReport};
-use crate::units::{Grouped, OneLine};
+use crate::report::{By, Compared, Differences, Presence, Report, SourceReport};
+use crate::units::{Count, Grouped, OneLine, Rate, Share};
 use anstyle::{AnsiColor, Style};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -44,6 +44,9 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
     if source.is_range {
         writeln!(out, "Counts, shares and rates are those of the samples in the range; the books hold all.")?;
     }
+    if let Some(logged) = source.logged {
+        writeln!(out, "log.csv holds the first {} of them; `-n {logged}` reports on those.", Count(logged, "event"))?;
+    }
     if ranking.events > 0 {
         writeln!(out)?;
         let longest = ranking.tracepoints.iter().take(top).map(|ranked| ranked.name.chars().count()).max().unwrap_or(0);
@@ -51,6 +54,9 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
         let (tracepoints, groups) = source.columns(bars);
         print_top(out, "tracepoint", &ranking.tracepoints, &tracepoints, top, bars)?;
         print_top(out, "group", &ranking.groups, &groups, top, bars)?;
+    }
+    if summary.events.lost > 0 {
+        writeln!(out, "Bars show samples: where some were lost, they are too low.")?;
     }
     writeln!(out)?;
     print_books(summary, out)?;
@@ -65,7 +71,7 @@ fn print_top(
     out: &mut dyn Write,
     what: &str,
     ranked: &[Ranked],
-    columns: &HashMap<String, Vec<u64>>,
+    columns: &HashMap<String, Vec<f64>>,
     top: usize,
     bars: usize,
 ) -> io::Result<()> {
@@ -77,7 +83,7 @@ fn print_top(
     )?;
     for Ranked { name, events, share, rate, .. } in ranked.iter().take(top) {
         let line = columns.get(name).map(|counts| sparkline(counts)).unwrap_or_default();
-        let rate = rate.map(rate_of).unwrap_or_default();
+        let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
         writeln!(
             out,
             "{:>12} {:>5.1} % {rate:>11}  {line:<bars$}  {}",
@@ -93,18 +99,14 @@ fn print_top(
     Ok(())
 }
 
-/// A rate; with a decimal where whole numbers would tell little.
-fn rate_of(rate: f64) -> String {
-    if rate < 10.0 { format!("{rate:.1}") } else { Grouped(rate as u64).to_string() }
-}
-
 /// A row of bars, as high as the counts, the highest as high as can be. Only nothing is blank.
-pub(crate) fn sparkline(counts: &[u64]) -> String {
+pub(crate) fn sparkline(counts: &[f64]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = counts.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |count: &u64| match count {
-        0 => ' ',
-        count => BARS[(u128::from(*count) * 8 / u128::from(most)).saturating_sub(1) as usize],
+    let most = counts.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let bar = |count: &f64| match *count {
+        0.0 => ' ',
+        // An eighth is one bar, all is eight.
+        count => BARS[((count / most * 8.0).round() as usize).clamp(1, 8) - 1],
     };
     counts.iter().map(bar).collect()
 }
@@ -116,18 +118,14 @@ fn print_differences(differences: &Differences, top: usize, width: usize, out: &
     for remark in remarks {
         writeln!(out, "note      {}", OneLine(remark))?;
     }
-    type Change = fn(&Compared) -> f64;
-    let by_share: (&str, Change) = ("share", |compared| compared.share_change);
-    let by_rate: (&str, Change) = ("rate", |compared| compared.rate_change);
-    for (what, all, (of, change)) in
-        [("tracepoints", tracepoints, by_share), ("tracepoints", tracepoints, by_rate), ("groups", groups, by_share)]
-    {
-        let mut changed: Vec<&Compared> = all.iter().filter(|compared| change(compared) > 0.0).collect();
-        changed.sort_by(|a, b| change(b).total_cmp(&change(a)).then_with(|| a.name.cmp(&b.name)));
-        changed.truncate(top);
-        if !changed.is_empty() {
-            writeln!(out)?;
-            print_changes(sources, what, of, &changed, width, out)?;
+    for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {
+        for by in By::ALL {
+            let mut changed = by.most(all);
+            changed.truncate(top);
+            if !changed.is_empty() {
+                writeln!(out)?;
+                print_changes(sources, what, by, &changed, width, out)?;
+            }
         }
     }
     for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
@@ -143,7 +141,7 @@ fn print_differences(differences: &Differences, top: usize, width: usize, out: &
 fn print_changes(
     sources: &[String],
     what: &str,
-    of: &str,
+    by: By,
     changed: &[&Compared],
     width: usize,
     out: &mut dyn Write,
@@ -164,15 +162,16 @@ fn print_changes(
         };
         write!(out, "{label:>column$}")?;
     }
-    writeln!(out, "  {what} whose {of} differs most{bold:#}")?;
+    writeln!(out, "  {what} whose {} differs most{bold:#}", by.name())?;
     for compared in changed {
         for presence in &compared.sources {
             let cell = match presence {
-                Presence::Hit { share, .. } if of == "share" => format!("{:.2} %", 100.0 * share),
-                Presence::Hit { rate, .. } => rate.map(|rate| rate_of(rate) + "/s").unwrap_or_default(),
+                Presence::Hit { share, .. } if by == By::Share => Share(*share).to_string(),
+                Presence::Hit { rate, .. } => rate.map(|rate| format!("{}/s", Rate(rate))).unwrap_or_default(),
                 Presence::NotHit => "0".to_owned(),
                 Presence::NotCaptured => "not captured".to_owned(),
                 Presence::NotThere => "not there".to_owned(),
+                Presence::NotKnown => "not known".to_owned(),
             };
             write!(out, "{cell:>column$}")?;
         }
@@ -185,7 +184,7 @@ fn print_changes(
 fn print_only(
     source: &str,
     number: usize,
-    what: &str,
+    what: &'static str,
     all: &[Compared],
     top: usize,
     out: &mut dyn Write,
@@ -193,8 +192,7 @@ fn print_only(
     let mut only: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
     only.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
     let bold = Style::new().bold();
-    let plural = if only.len() == 1 { "" } else { "s" };
-    writeln!(out, "{bold}only in {}{bold:#}: {} {what}{plural}", OneLine(source), Grouped(only.len() as u64))?;
+    writeln!(out, "{bold}only in {}{bold:#}: {}", OneLine(source), Count(only.len() as u64, what))?;
     for compared in only.iter().take(top) {
         let why = compared.why_only_in(number);
         let (dim, why) = (Style::new().dimmed(), if why.is_empty() { String::new() } else { format!("  ({why})") });
@@ -209,9 +207,9 @@ mod tests {
 
     #[test]
     fn a_bar_is_blank_only_where_nothing_is() {
-        assert_eq!(sparkline(&[0, 1, 4, 8, 1_000_000]), " ▁▁▁█");
-        assert_eq!(sparkline(&[1, 2, 4, 8]), "▁▂▄█");
-        assert_eq!(sparkline(&[0, 0]), "  ");
-        assert_eq!(sparkline(&[u64::MAX, 1]), "█▁");
+        assert_eq!(sparkline(&[0.0, 0.01, 4.0, 8.0, 1e6]), " ▁▁▁█");
+        assert_eq!(sparkline(&[1.0, 2.0, 4.0, 8.0]), "▁▂▄█");
+        assert_eq!(sparkline(&[0.0, 0.0]), "  ");
+        assert_eq!(sparkline(&[1e300, 1e-300]), "█▁");
     }
 }

@@ -116,11 +116,23 @@ fn loads() {
 fn hovering() {
     let page = known().open();
     let marks = [
-        ("tracepoints", 3, 1, 250_001.0 / SPAN, &["irq:exit", "group irq", "0.000250001 s: 1 event"][..]),
-        ("tracepoints", 3, 2, 750_002.0 / SPAN, &["sched:wakeup", "group sched", "0.000750002 s: 3 events"]),
-        ("groups", 2, 1, 750_002.0 / SPAN, &["sched", "0.000750002 s: 3 events"]),
-        ("groups", 2, 0, 500_000.0 / SPAN, &["irq", "0.000500000 s: 1 event"]),
-        ("cpus", 3, 2, 750_002.0 / SPAN, &["CPU 3", "0.000750002 s: 3 events"]),
+        (
+            "tracepoints",
+            3,
+            1,
+            250_001.0 / SPAN,
+            &["irq:exit", "group irq", "0.000250001 s: 1 event", "5250001 of the clock"][..],
+        ),
+        (
+            "tracepoints",
+            3,
+            2,
+            750_002.0 / SPAN,
+            &["sched:wakeup", "group sched", "0.000750002 s: 3 events", "5750002 of the clock"],
+        ),
+        ("groups", 2, 1, 750_002.0 / SPAN, &["sched", "0.000750002 s: 3 events", "5750002 of the clock"]),
+        ("groups", 2, 0, 500_000.0 / SPAN, &["irq", "0.000500000 s: 1 event", "5500000 of the clock"]),
+        ("cpus", 3, 2, 750_002.0 / SPAN, &["CPU 3", "0.000750002 s: 3 events", "5750002 of the clock"]),
     ];
     for (graph, rows, row, part, said) in marks {
         page.hover(place(&page, graph, rows, row, part));
@@ -256,7 +268,7 @@ fn zooming() {
     page.press("ArrowUp");
     page.press("ArrowUp");
     let said = page.text("document.getElementById('announce').innerText");
-    assert!(said.starts_with("irq:exit, group irq, 0.000250001 s: 1 event; 1 in all"), "{said}");
+    assert!(said.starts_with("irq:exit, group irq, 0.000250001 s: 1 event, 5250001 of the clock; 1 in all"), "{said}");
     page.press("Enter");
     assert_eq!(visible(&page, "tracepoints"), ["irq:exit"]);
     assert_eq!(page.complaints(), Vec::<String>::new());
@@ -293,6 +305,13 @@ fn dense() {
     );
     let events = page.numbers("[selection.graphs[0].cells.count.reduce((sum, count) => sum + count, 0)]");
     assert_eq!(events, [400_001.0]);
+    // However wide the columns are, all is painted, and once.
+    for columns in [7, 800, 1_044, 40_000] {
+        let painted = page.numbers(&format!(
+            "(({{cells, map, view}}) => [cells.grid(0, view.span + 1, {columns}, map, 2, view.span + 1).reduce((sum, n) => sum + n, 0)])(selection.graphs[0])"
+        ));
+        assert!((painted[0] - 400_001.0).abs() < 40.0, "{columns}: {painted:?}");
+    }
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
 

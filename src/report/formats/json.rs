@@ -31,6 +31,8 @@ struct Source<'a> {
     summary: &'a Summary,
     /// Whether events are the samples of a range; else they are what the kernel counted.
     is_range: bool,
+    /// How many of the events log.csv has, if not all.
+    logged: Option<u64>,
     events: u64,
     duration_ns: u64,
     /// The time of the first event.
@@ -55,8 +57,9 @@ struct Tracepoint<'a> {
     lost: Option<u64>,
     counted: Option<u64>,
     residual: Option<i64>,
-    /// Samples in each sixtieth of the time from the first event to the last.
-    activity: Vec<u64>,
+    /// Samples in each sixtieth of the time from the first event to the last; with decimals where many were counted
+    /// together.
+    activity: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -66,7 +69,7 @@ struct Group<'a> {
     events: u64,
     share: f64,
     rate: Option<f64>,
-    activity: Vec<u64>,
+    activity: Vec<f64>,
 }
 
 /// A stretch in which samples were lost, in nanoseconds since the first event.
@@ -90,6 +93,11 @@ pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Resul
     writeln!(out)
 }
 
+/// To hundredths: what is even is not 13.000000000000002.
+fn rounded(counts: Option<&Vec<f64>>) -> Vec<f64> {
+    counts.into_iter().flatten().map(|count| (count * 100.0).round() / 100.0).collect()
+}
+
 fn source(report: &SourceReport, top: usize) -> Source<'_> {
     let SourceReport { activity, ranking, summary, table, .. } = report;
     let books: HashMap<u32, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
@@ -107,7 +115,7 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
             lost: account.and_then(|account| account.lost),
             counted: account.and_then(|account| account.counted),
             residual: account.and_then(|account| account.residual),
-            activity: of_tracepoints.get(&ranked.name).cloned().unwrap_or_default(),
+            activity: rounded(of_tracepoints.get(&ranked.name)),
         }
     });
     let groups = ranking.groups.iter().take(top).map(|ranked| Group {
@@ -116,7 +124,7 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
         events: ranked.events,
         share: ranked.share,
         rate: ranked.rate,
-        activity: of_groups.get(&ranked.name).cloned().unwrap_or_default(),
+        activity: rounded(of_groups.get(&ranked.name)),
     });
     let losses = activity.losses().into_iter().map(|loss| Lost {
         cpu: (loss.cpu != UNKNOWN_CPU).then_some(loss.cpu),
@@ -130,6 +138,7 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
         problem: report.problem.as_ref().map(|problem| format!("{problem:#}")),
         summary,
         is_range: report.is_range,
+        logged: report.logged,
         events: ranking.events,
         duration_ns: crate::units::nanoseconds(ranking.duration),
         start: activity.span().map(|(first, _)| first),

@@ -1,8 +1,8 @@
 //! For an issue, a wiki or a pull request.
 
 use crate::ranking::Ranked;
-use crate::report::{Compared, Presence, Report, SourceReport, facts};
-use crate::units::{Grouped, OneLine};
+use crate::report::{By, Presence, Report, SourceReport, facts};
+use crate::units::{Count, Grouped, OneLine, Rate, Share};
 use std::io::{self, Write};
 
 /// Writes it, with the `top` tracepoints and groups.
@@ -15,26 +15,24 @@ pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::R
     for remark in &differences.remarks {
         writeln!(out, "- {}", escaped(remark))?;
     }
+    let sources: Vec<String> = differences.sources.iter().map(|source| escaped(source)).collect();
     for (what, all) in [("tracepoint", &differences.tracepoints), ("group", &differences.groups)] {
-        let changed: Vec<&Compared> = all.iter().filter(|compared| compared.share_change > 0.0).take(top).collect();
-        let sources: Vec<String> = differences.sources.iter().map(|source| escaped(source)).collect();
-        writeln!(out, "\n| {what} | {} |", sources.join(" | "))?;
-        writeln!(out, "|---|{}", "---:|".repeat(sources.len()))?;
-        for compared in changed {
-            let cells: Vec<String> = compared.sources.iter().map(presence).collect();
-            writeln!(out, "| {} | {} |", escaped(&compared.name), cells.join(" | "))?;
+        for by in By::ALL {
+            writeln!(out, "\n| {what} whose {} differs most | {} |", by.name(), sources.join(" | "))?;
+            writeln!(out, "|---|{}", "---:|".repeat(sources.len()))?;
+            for compared in by.most(all).into_iter().take(top) {
+                let cells: Vec<String> = compared.sources.iter().map(presence).collect();
+                writeln!(out, "| {} | {} |", escaped(&compared.name), cells.join(" | "))?;
+            }
         }
+        writeln!(out)?;
         for (number, source) in sources.iter().enumerate() {
             let only = all.iter().filter(|compared| compared.is_only_in(number));
             let names: Vec<String> = only.map(|compared| escaped(&compared.name)).collect();
             let shown = names.iter().take(top).cloned().collect::<Vec<_>>().join(", ");
             let more = if names.len() > top { " …" } else { "" };
-            writeln!(
-                out,
-                "\nOnly in {source}: {} {what}s{} {shown}{more}",
-                names.len(),
-                if names.is_empty() { "" } else { ":" }
-            )?;
+            let colon = if names.is_empty() { "" } else { ": " };
+            writeln!(out, "- only in {source}: {}{colon}{shown}{more}", Count(names.len() as u64, what))?;
         }
     }
     Ok(())
@@ -42,11 +40,12 @@ pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::R
 
 fn presence(presence: &Presence) -> String {
     match presence {
-        Presence::Hit { share, rate: Some(rate), .. } => format!("{:.2} %, {}/s", 100.0 * share, Grouped(*rate as u64)),
-        Presence::Hit { share, .. } => format!("{:.2} %", 100.0 * share),
+        Presence::Hit { share, rate: Some(rate), .. } => format!("{}, {}/s", Share(*share), Rate(*rate)),
+        Presence::Hit { share, .. } => Share(*share).to_string(),
         Presence::NotHit => "0".to_owned(),
         Presence::NotCaptured => "not captured".to_owned(),
         Presence::NotThere => "not there".to_owned(),
+        Presence::NotKnown => "not known".to_owned(),
     }
 }
 
@@ -58,8 +57,8 @@ fn section(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::Result
     for (what, list) in [("tracepoint", &source.ranking.tracepoints), ("group", &source.ranking.groups)] {
         writeln!(out, "\n| {what} | events | share | a second |\n|---|---:|---:|---:|")?;
         for Ranked { name, events, share, rate, .. } in list.iter().take(top) {
-            let rate = rate.map(|rate| Grouped(rate as u64).to_string()).unwrap_or_default();
-            writeln!(out, "| {} | {} | {:.1} % | {rate} |", escaped(name), Grouped(*events), 100.0 * share)?;
+            let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
+            writeln!(out, "| {} | {} | {} | {rate} |", escaped(name), Grouped(*events), Share(*share))?;
         }
     }
     writeln!(out)

@@ -55,22 +55,25 @@ class Cells {
 
   /**
    * Counts between two times in nanoseconds: for each of `map`'s target rows a row of `columns` numbers. `map` gives for each
-   * row its target, or -1. A bin that is wider than a column has its events all over.
+   * row its target, or -1. A bin that lies in several columns has its events evenly all over; the last bin ends with `end`.
    */
-  grid(from, to, columns, map, targets) {
+  grid(from, to, columns, map, targets, end) {
     const grid = new Float32Array(columns * targets);
     const scale = columns / (to - from);
     for (let index = this.from(from); index < this.bins.length; index++) {
       const start = this.bins[index] * this.width;
       if (start >= to) break;
-      const first = Math.max(0, Math.floor((start - from) * scale));
-      const last = Math.min(columns - 1, Math.max(first, Math.ceil((start + this.width - from) * scale) - 1));
-      const part = 1 / Math.max(1, this.width * scale);
-      for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) {
-        const target = map[this.row[cell]];
-        if (target < 0) continue;
-        const value = this.count[cell] * part;
-        for (let column = first; column <= last; column++) grid[target * columns + column] += value;
+      const left = (start - from) * scale;
+      const right = (Math.min(start + this.width, Math.max(end, start + 1)) - from) * scale;
+      const first = Math.max(0, Math.floor(left));
+      const last = Math.min(columns - 1, Math.max(first, Math.ceil(right) - 1));
+      for (let column = first; column <= last; column++) {
+        const part = Math.min(1, (Math.min(right, column + 1) - Math.max(left, column)) / (right - left));
+        if (part <= 0) continue;
+        for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) {
+          const target = map[this.row[cell]];
+          if (target >= 0) grid[target * columns + column] += this.count[cell] * part;
+        }
       }
     }
     return grid;

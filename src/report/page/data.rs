@@ -27,6 +27,8 @@ struct Source {
     label: String,
     /// From the first event to the last, in nanoseconds.
     span: u64,
+    /// The time of the first event; as text, because JavaScript's numbers end at 53 bits.
+    start: String,
     tracepoints: Rows,
     cpus: Rows,
     groups: Vec<Row>,
@@ -104,6 +106,7 @@ fn source(report: &SourceReport) -> Source {
     Source {
         label: shown(&report.label),
         span: activity.span().map_or(0, |(first, last)| last - first),
+        start: activity.span().map_or(0, |(first, _)| first).to_string(),
         tracepoints: Rows {
             rows,
             width: activity.tracepoints.width(),

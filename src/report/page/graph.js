@@ -53,6 +53,8 @@ class Graph {
     element.tabIndex = 0;
     element.setAttribute("role", "group");
     element.setAttribute("aria-label", `${label}: ${rows.length} rows. Keys: plus and minus zoom, left and right move, up and down choose a row, Enter isolates it, Escape shows all.`);
+    // What the colours mean in this view.
+    this.scale = element.previousElementSibling.appendChild(document.createElement("small"));
     this.tip = element.appendChild(document.createElement("div"));
     this.tip.className = "tip";
     this.tip.hidden = true;
@@ -63,20 +65,32 @@ class Graph {
   }
 
   width() {
-    return Math.max(200, this.element.clientWidth);
+    return this.isPrinted ? 690 : Math.max(200, this.element.clientWidth);
+  }
+
+  /** As wide as paper, or as the window. */
+  print(isPrinted) {
+    this.isPrinted = isPrinted;
+    this.resize();
+    this.redraw();
   }
 
   /** High enough for its rows, and for its labels. */
   height() {
-    const row = this.rows.length > 60 ? 3 : 17;
-    return Math.min(Math.max(this.rows.length * row, 60), 900) + 44;
+    const rows = Math.max(this.rows.length, 1);
+    const row = Math.min(Math.max(900 / rows, 1), 17);
+    return Math.max(Math.round(rows * row), 60) + 56;
   }
 
   /** The same for all graphs of a source, so that their times are above each other. */
   labelWidth() {
-    const rows = this.view.graphs.flatMap((graph) => graph.rows).concat(this.rows);
-    const longest = rows.reduce((most, row) => Math.max(most, textWidth(row.name + this.numberOf(row))), 40);
-    return Math.min(Math.ceil(longest) + 14, Math.floor(this.width() * 0.36), 320);
+    const key = `${this.width()} ${this.view.graphs.length}`;
+    if (this.labelled?.key !== key) {
+      const rows = this.view.graphs.flatMap((graph) => graph.rows).concat(this.rows);
+      const longest = rows.reduce((most, row) => Math.max(most, textWidth(row.name + this.numberOf(row))), 40);
+      this.labelled = { key, width: Math.min(Math.ceil(longest) + 14, Math.floor(this.width() * 0.36), 320) };
+    }
+    return this.labelled.width;
   }
 
   /** A row's number behind its name, where there is room for both. */
@@ -125,7 +139,7 @@ class Graph {
   /** The rows that are labelled: the busiest of those shown, as far as labels have room. */
   labels() {
     const [low, high] = this.span;
-    const apart = Math.ceil(12 / ((this.height() - 50) / (high - low)));
+    const apart = Math.ceil(12 / ((this.height() - 56) / (high - low)));
     const chosen = [];
     const free = new Uint8Array(this.rows.length).fill(1);
     const lit = this.byEvents.filter((row) => this.lit[row]);
@@ -188,8 +202,12 @@ class Graph {
       const [first, last] = [Math.ceil(this.span[0]), Math.floor(this.span[1])];
       const rows = last - first + 1;
       const shown = this.map.map((row) => (row >= first && row <= last ? row - first : -1));
-      const grid = this.cells.grid(this.view.from, this.view.to, width, shown, rows);
-      ctx.drawImage(paintRows(grid, width, rows, this.lit.slice(first, last + 1), height), left, top);
+      const { from, to, span } = this.view;
+      const grid = this.cells.grid(from, to, width, shown, rows, span + 1);
+      const { canvas, most } = paintRows(grid, width, rows, this.lit.slice(first, last + 1), height);
+      ctx.drawImage(canvas, left, top);
+      const events = most > 1.5 ? `1 to ${grouped(most)} events` : "1 event";
+      this.scale.textContent = most > 0 ? `${events} in ${duration((to - from) / width)}` : "";
       if (this.chosen >= 0) {
         ctx.strokeStyle = colours.accent;
         ctx.lineWidth = devicePixelRatio;
@@ -237,10 +255,12 @@ class Graph {
       }
     }
     const losses = this.bands.losses.filter(([row, start, end]) => (row < 0 || row === under.row) && under.time >= start - reach && under.time <= end + reach);
-    const lost = losses.reduce((sum, loss) => sum + loss[3], 0);
     const gap = this.bands.gaps.find(([start, end]) => under.time >= start && under.time <= end);
     const lines = found ? this.describe(found.row, found.cell) : [];
-    if (lost > 0) lines.push(`${grouped(lost)} samples lost here`);
+    for (const [, start, end, lost, cpu] of losses.slice(0, 4)) {
+      const step = Math.max(1, (end - start) / 10);
+      lines.push(`${cpu} lost ${grouped(lost)} ${lost === 1 ? "sample" : "samples"} from ${seconds(start, step)} to ${seconds(end, step)} s`);
+    }
     if (!found && gap) lines.push(`nothing recorded for ${duration(gap[1] - gap[0])}`);
     if (lines.length === 0) return;
     this.hovered = found;
@@ -253,7 +273,8 @@ class Graph {
     const events = cell.events === 1 ? "1 event" : `${grouped(cell.events)} events`;
     const within = width > 1 ? ` in ${duration(width)}` : "";
     const of = group !== undefined && group !== name ? [`group ${group}`] : [];
-    return [name, ...of, `${seconds(cell.start, width)} s: ${events}${within}`];
+    const clock = this.view.start + BigInt(cell.start);
+    return [name, ...of, `${seconds(cell.start, width)} s: ${events}${within}`, `${width > 1 ? "from " : ""}${clock} of the clock`];
   }
 
   show(lines, left, top) {
@@ -417,8 +438,10 @@ class Graph {
 
 /** The time that the graphs of a source show, in nanoseconds since its first event. */
 class View {
-  constructor(span, tools) {
+  constructor({ span, start }, tools) {
     this.span = Math.max(span, 1);
+    /** The time of the first event by the capture's clock. */
+    this.start = BigInt(start);
     this.graphs = [];
     [this.from, this.to] = [0, this.span];
     this.shown = tools.querySelector(".shown");

@@ -25,6 +25,10 @@ const selection = {
       if (graph.kind === "groups") graph.light(graph.rows.map((row) => this.wants(undefined, row.name)));
     }
     filterTables((name, group) => this.wants(name, group));
+    const found = document.getElementById("found");
+    const wanted = this.graphs.filter((graph) => graph.kind === "tracepoints").flatMap((graph) => graph.rows).filter((row) => this.wants(row.name, row.group));
+    const number = new Set(wanted.map((row) => row.name)).size;
+    found.textContent = this.search === "" ? "" : `${number} ${number === 1 ? "tracepoint" : "tracepoints"}`;
     const chip = document.getElementById("isolated");
     chip.hidden = !this.isolated;
     chip.firstElementChild.textContent = this.isolated ? this.isolated.name ?? `group ${this.isolated.group}` : "";
@@ -47,14 +51,16 @@ const selection = {
 };
 
 async function draw(section, source) {
-  const view = new View(source.span, section.querySelector(".tools"));
+  const view = new View(source, section.querySelector(".tools"));
   const groupNames = source.groups.map((row) => row.name);
   const tracepoints = source.tracepoints.rows.map((row, number) => ({ ...row, group: groupNames[source.group_of[number]] }));
   const groups = source.groups.map((row) => ({ ...row, group: row.name }));
   const cpus = source.cpus.rows.map((row) => ({ ...row, group: row.name }));
   const [cells, cpuCells] = await Promise.all([source.tracepoints, source.cpus].map((of) => Cells.unpack(of.cells, of.width, of.rows.length)));
   const own = (rows) => rows.map((_, number) => number);
-  const everywhere = { losses: source.losses.map(([, ...loss]) => [-1, ...loss]), gaps: source.gaps };
+  // [row, from, to, samples, CPU]
+  const losses = source.losses.map((loss) => [...loss, cpus[loss[0]].name]);
+  const everywhere = { losses: losses.map(([, ...loss]) => [-1, ...loss]), gaps: source.gaps };
   const graph = (kind, label, rows, cells, map, bands, pick) => {
     const element = section.querySelector(`[data-graph="${kind}"]`);
     const onPick = (row) => pick(row < 0 ? null : rows[row]);
@@ -63,7 +69,7 @@ async function draw(section, source) {
   const pickTracepoint = (row) => selection.isolate(row && { group: row.group, name: row.name });
   graph("tracepoints", "Tracepoints", tracepoints, cells, own(tracepoints), everywhere, pickTracepoint);
   graph("groups", "Groups", groups, cells, source.group_of, everywhere, (row) => selection.isolate(row && { group: row.name }));
-  graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses: source.losses, gaps: source.gaps }, () => {});
+  graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses, gaps: source.gaps }, () => {});
 }
 
 async function main() {
@@ -81,7 +87,8 @@ async function main() {
   for (const section of document.querySelectorAll("section.source")) await draw(section, data.sources[section.dataset.source]);
   const redraw = () => selection.graphs.forEach((graph) => graph.redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  matchMedia("print").addEventListener("change", redraw);
+  addEventListener("beforeprint", () => selection.graphs.forEach((graph) => graph.print(true)));
+  addEventListener("afterprint", () => selection.graphs.forEach((graph) => graph.print(false)));
   // Labels are as wide as those of all graphs, which are there only now.
   selection.apply();
   redraw();

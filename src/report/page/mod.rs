@@ -6,11 +6,11 @@
 
 mod data;
 
-use super::{Compared, Differences, Presence, Report, SourceReport, facts};
+use super::{By, Compared, Differences, Presence, Report, SourceReport, facts};
 use crate::ranking::Ranked;
 use crate::stream::UNKNOWN_CPU;
 use crate::terminal::sparkline;
-use crate::units::{Grouped, OneLine, Signed};
+use crate::units::{Grouped, OneLine, Rate, Share, Signed};
 use askama::Template;
 use std::collections::HashMap;
 
@@ -60,9 +60,17 @@ struct Row {
 struct Differing {
     sources: Vec<String>,
     remarks: Vec<String>,
-    /// What is compared, and its rows.
-    tables: Vec<(&'static str, Vec<Change>)>,
+    tables: Vec<Changes>,
     only: Vec<Only>,
+}
+
+/// What differs most by something.
+struct Changes {
+    what: &'static str,
+    by: &'static str,
+    /// How many differ; the rows may be fewer.
+    number: usize,
+    rows: Vec<Change>,
 }
 
 /// A name, and a text for each source.
@@ -98,16 +106,16 @@ fn section(number: usize, source: &SourceReport) -> Section {
     let (of_tracepoints, of_groups) = source.columns(BARS);
     let lost: HashMap<u32, u64> =
         summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
-    let row = |ranked: &Ranked, group: String, lost: Option<u64>, columns: &HashMap<String, Vec<u64>>| Row {
+    let row = |ranked: &Ranked, group: String, lost: Option<u64>, columns: &HashMap<String, Vec<f64>>| Row {
         number: ranked.number,
         name: shown(&ranked.name),
         group: shown(&group),
         events: ranked.events,
         events_text: Grouped(ranked.events).to_string(),
         share: ranked.share,
-        share_text: format!("{:.2} %", 100.0 * ranked.share),
+        share_text: Share(ranked.share).to_string(),
         rate: ranked.rate.unwrap_or(0.0),
-        rate_text: ranked.rate.map(|rate| Grouped(rate.round() as u64).to_string()).unwrap_or_default(),
+        rate_text: ranked.rate.map(|rate| Rate(rate).to_string()).unwrap_or_default(),
         lost: lost.unwrap_or(0),
         lost_text: lost.map(|lost| Grouped(lost).to_string()).unwrap_or_default(),
         bars: columns.get(&ranked.name).map(|counts| sparkline(counts)).unwrap_or_default(),
@@ -153,14 +161,22 @@ fn section(number: usize, source: &SourceReport) -> Section {
 
 fn differing(differences: &Differences) -> Differing {
     let Differences { sources, remarks, tracepoints, groups } = differences;
-    let changes = |all: &[Compared]| -> Vec<Change> {
-        let changed = all.iter().filter(|compared| compared.share_change > 0.0 || compared.rate_change > 0.0);
-        let change = |compared: &Compared| Change {
-            name: shown(&compared.name),
-            texts: compared.sources.iter().map(presence).collect(),
-        };
-        changed.take(MOST_DIFFERENCES).map(change).collect()
+    let change = |compared: &Compared| Change {
+        name: shown(&compared.name),
+        texts: compared.sources.iter().map(presence).collect(),
     };
+    let mut tables = Vec::new();
+    for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
+        for by in By::ALL {
+            let most = by.most(all);
+            tables.push(Changes {
+                what,
+                by: by.name(),
+                number: most.len(),
+                rows: most.into_iter().take(MOST_DIFFERENCES).map(change).collect(),
+            });
+        }
+    }
     let mut only = Vec::new();
     for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {
         for (number, source) in sources.iter().enumerate() {
@@ -175,7 +191,7 @@ fn differing(differences: &Differences) -> Differing {
     Differing {
         sources: sources.iter().map(|source| shown(source)).collect(),
         remarks: remarks.iter().map(|remark| shown(remark)).collect(),
-        tables: vec![("tracepoint", changes(tracepoints)), ("group", changes(groups))],
+        tables,
         only,
     }
 }
@@ -183,12 +199,13 @@ fn differing(differences: &Differences) -> Differing {
 fn presence(presence: &Presence) -> String {
     match presence {
         Presence::Hit { share, rate: Some(rate), .. } => {
-            format!("{:.2} % · {}/s", 100.0 * share, Grouped(rate.round() as u64))
+            format!("{} · {}/s", Share(*share), Rate(*rate))
         }
-        Presence::Hit { share, .. } => format!("{:.2} %", 100.0 * share),
+        Presence::Hit { share, .. } => Share(*share).to_string(),
         Presence::NotHit => "0".to_owned(),
         Presence::NotCaptured => "not captured".to_owned(),
         Presence::NotThere => "not there".to_owned(),
+        Presence::NotKnown => "not known".to_owned(),
     }
 }
 

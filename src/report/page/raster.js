@@ -20,7 +20,7 @@ const RAMP = (() => {
 const FADED = (0x38 << 24 | 0x94 << 16 | 0x86 << 8 | 0x80) >>> 0;
 
 /**
- * Paints counts into a canvas with a pixel for each of `columns`, and gives it. Row `first` is at the bottom; colours go by the
+ * Paints counts into a canvas with a pixel for each of `columns`, and gives it with the most of one place. Row `first` is at the bottom; colours go by the
  * logarithm, so that one event can be seen beside thousands. Of rows that share a pixel the one with more shows; what is rare
  * is drawn a little wider than it is.
  */
@@ -62,5 +62,5 @@ function paintRows(grid, columns, rows, lit, height) {
     }
   }
   context.putImageData(image, 0, 0);
-  return canvas;
+  return { canvas, most };
 }

@@ -81,6 +81,8 @@ struct Cpu {
     queue: Option<usize>,
     wanted: bool,
     lost: u64,
+    /// The newest time of samples that are not wanted.
+    passed: u64,
 }
 
 impl Records {
@@ -173,7 +175,7 @@ impl Records {
     fn cpu(&mut self, number: u32) -> u32 {
         *self.places.entry(number).or_insert_with(|| {
             let wanted = self.restriction.takes_cpu(number);
-            self.cpus.push(Cpu { number, queue: None, wanted, lost: 0 });
+            self.cpus.push(Cpu { number, queue: None, wanted, lost: 0, passed: 0 });
             self.cpus.len() as u32 - 1
         })
     }
@@ -244,6 +246,7 @@ impl Records {
         let time = record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?;
         self.earliest = self.earliest.min(time);
         if !target.wanted {
+            self.pass(index, time, record);
             return Ok(());
         }
         if target.cpu == IN_SAMPLE {
@@ -264,6 +267,21 @@ impl Records {
         let time = time.wrapping_add_signed(self.clock_offset);
         merge.push(queue, Event { time, cpu, tpid });
         Ok(())
+    }
+
+    /// Passes over a sample that is not wanted. That it came is worth knowing: a loss begins behind it.
+    fn pass(&mut self, index: usize, time: u64, record: Record<'_>) {
+        let target = &self.targets[index];
+        let place = match target.cpu {
+            IN_SAMPLE => {
+                let told = record.word(usize::from(target.cpu_at)).map(|cpu| cpu as u32).filter(|cpu| *cpu < MOST_CPUS);
+                let Some(told) = told else { return };
+                self.cpu(told)
+            }
+            place => place,
+        };
+        let cpu = &mut self.cpus[place as usize];
+        cpu.passed = cpu.passed.max(time.wrapping_add_signed(self.clock_offset));
     }
 
     /// The target of an event on the CPU that a sample tells; none if that CPU is not wanted.
@@ -347,7 +365,7 @@ impl Records {
             return;
         }
         cpu.lost = cpu.lost.saturating_add(lost);
-        let from = cpu.queue.map_or(0, |queue| merge.newest(queue));
+        let from = cpu.queue.map_or(0, |queue| merge.newest(queue)).max(cpu.passed);
         let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
         let to = to.unwrap_or(from).max(from);
         // Before the first sample there is nothing that says since when.
