@@ -16,7 +16,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -197,8 +197,7 @@ fn report(request: ReportRequest) -> anyhow::Result<u8> {
             ReportFormat::Markdown => formats::write_markdown(&report, top, &mut out),
         }
         .context("failed to encode the report")?;
-        let mut stdout = anstream::stdout().lock();
-        stdout.write_all(&out).and_then(|()| stdout.flush()).context("failed to print the report")?;
+        print(format, out).context("failed to print the report; the files it was to write are written")?;
     }
     let Report { sources, stopped: is_stopped, .. } = report;
     let problems: Vec<_> = sources
@@ -213,6 +212,20 @@ fn report(request: ReportRequest) -> anyhow::Result<u8> {
         }
         (problems, false) => Err(anyhow::anyhow!("{}", problems.join("\ntp-perf: "))),
     }
+}
+
+/// Prints a report. What is for programs goes out as it is, but for a terminal, which obeys no name.
+fn print(format: ReportFormat, out: Vec<u8>) -> io::Result<()> {
+    if format == ReportFormat::Text {
+        let mut stdout = anstream::stdout().lock();
+        return stdout.write_all(&out).and_then(|()| stdout.flush());
+    }
+    let mut stdout = io::stdout().lock();
+    let out = match stdout.is_terminal() {
+        true => Visible(String::from_utf8_lossy(&out)).to_string().into_bytes(),
+        false => out,
+    };
+    stdout.write_all(&out).and_then(|()| stdout.flush())
 }
 
 /// Columns of the terminal on stdout; 80 where there is none.

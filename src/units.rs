@@ -116,6 +116,14 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
+/// The beginning of a text, if it is longer than this many letters.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
 /// A number of things, in the singular for one.
 #[derive(Debug, Clone, Copy)]
 pub struct Count(pub u64, pub &'static str);
@@ -288,6 +296,7 @@ mod tests {
         assert_eq!(Visible("a\x1b]0;b\x07").to_string(), "a\\u{1b}]0;b\\u{7}");
         assert_eq!(OneLine("a\n\x1b[2Jb").to_string(), "a\\n\\u{1b}[2Jb");
         assert_eq!(OneLine("a\u{202e}b\u{fffe}").to_string(), "a\\u{202e}b\\u{fffe}");
+        assert_eq!((shortened("abcd", 4), shortened("abcde", 4)), ("abcd".to_owned(), "abc…".to_owned()));
         assert_eq!(Bytes(8 << 20).to_string(), "8 MiB");
         assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
         assert_eq!(Seconds(Duration::from_micros(1_234_567)).to_string(), "1.23 s");

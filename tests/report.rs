@@ -450,3 +450,100 @@ fn a_closed_pipe_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn what_is_for_programs_reaches_them_whole_whatever_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.csv");
+    let names = ["a", "b\u{1b}]0;", "c\u{7f}\u{9b}31m", "d\u{1b}P", "e"];
+    let rows: String = (1..).zip(names).map(|(n, name)| format!("{n},{n},1,{name}\n")).collect();
+    fs::write(&log, format!("timestamp,tpid,gid,tracepoint name\n{rows}")).unwrap();
+    let csv = well(&[path(&log), "--format", "csv"]);
+    let listed: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
+    assert_eq!(listed.iter().map(|row| row[4].to_owned()).collect::<Vec<_>>(), names);
+    let report = json(&[path(&log)]);
+    let listed: Vec<&str> = report["sources"][0]["tracepoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(listed, names.map(|name| format!("gid1:{name}")));
+}
+
+#[test]
+fn the_ends_of_time_and_sums_beyond_numbers_are_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("ends.csv");
+    fs::write(&log, "timestamp,tpid,gid,tracepoint name\n0,1,1,a\n18446744073709551615,2,1,b\n").unwrap();
+    let mut lost = vec![(1, 1, 0)];
+    lost.extend((0..3).map(|n| (u64::MAX - n, 1, 1)));
+    let beyond = perf_file(&[("irq", "softirq_entry")], &[&lost, &[(2, 1, 0)], &[(3, 1, 0)]], Some((u64::MAX, 5)));
+    for file in [log.as_path(), beyond.path()] {
+        let (page, plots) = (folder.path().join("page.html"), folder.path().join("plots"));
+        well(&[path(file), "--html", path(&page), "--plots", path(&plots), "--force"]);
+        for format in ["text", "json", "csv", "markdown"] {
+            well(&[path(file), "--format", format]);
+        }
+    }
+}
+
+#[test]
+fn two_tracepoints_of_one_name_are_both_counted() {
+    let one =
+        perf_file(&[("irq", "same"), ("irq", "same"), ("sched", "other")], &[&[(1, 1, 0), (5, 2, 0), (9, 2, 0)]], None);
+    let report = json(&[path(one.path()), path(one.path())]);
+    let rows = report["sources"][0]["tracepoints"].as_array().unwrap();
+    let active = |row: &Value| row["activity"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).sum::<f64>();
+    assert_eq!(rows.iter().map(active).map(f64::round).collect::<Vec<_>>(), [2.0, 1.0]);
+    assert_eq!(report["differences"]["tracepoints"][0]["sources"][0]["events"], 3);
+}
+
+#[test]
+fn what_stands_in_a_file_is_shown_however_long_it_is() {
+    let long = "k".repeat(40_000);
+    let file = perf_file(&[("irq", &long[..]), ("sched", "switch")], &[&[(1, 1, 0), (5, 2, 0), (9, 2, 0)]], None);
+    let folder = tempfile::tempdir().unwrap();
+    let plots = folder.path().join("plots");
+    well(&[path(file.path()), "--plots", path(&plots)]);
+    let svg = fs::read_dir(&plots)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().ends_with("tpid-time.svg"));
+    assert!(fs::metadata(svg.unwrap()).unwrap().len() < 20_000);
+}
+
+#[test]
+fn reports_at_the_same_time_are_whole_and_replace_nothing_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let idle = fixture("idle.perf.zst");
+    let start = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        command.args(["report", "-q", path(&idle), "--html", path(&page)]).args(words);
+        command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for words in [&[][..], &["--force"]] {
+        let running: Vec<_> = (0..6).map(|_| start(words)).collect();
+        let outputs: Vec<Output> = running.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+        let well = outputs.iter().filter(|output| output.status.success()).count();
+        assert_eq!(well, if words.is_empty() { 1 } else { 6 }, "{outputs:?}");
+        assert!(fs::read_to_string(&page).unwrap().trim_end().ends_with("</html>"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+}
+
+#[test]
+fn the_page_may_be_in_the_folder_of_the_plots_and_not_one_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (idle, plots) = (fixture("idle.perf.zst"), folder.path().join("new"));
+    well(&["-q", path(&idle), "--plots", path(&plots), "--html", path(&plots.join("page.html"))]);
+    assert_eq!(fs::read_dir(&plots).unwrap().count(), 5);
+    let other = folder.path().join("other");
+    let error =
+        failure(&["-q", path(&idle), "--plots", path(&other), "--html", path(&other.join("idle.gid-time.svg"))]);
+    assert!(error.contains("is the name of a plot too"), "{error}");
+    assert!(!other.exists(), "a folder that was made for nothing goes");
+    assert!(failure(&["-q", path(&idle), "--html", &format!("{}/", path(&plots))]).contains("names no file"));
+}

@@ -97,6 +97,9 @@ impl Cells {
     fn turn(&mut self, time: u64) {
         if self.is_empty() {
             self.origin = time;
+        } else if !self.open.keys.is_empty() && (time - self.origin) >> self.shift == self.open.index {
+            // The bin of the last nanoseconds that 64 bits hold has no end.
+            return;
         }
         self.close();
         while self.is_too_much() {
@@ -119,7 +122,7 @@ impl Cells {
             return;
         }
         match self.bins.last() {
-            // The bin of the last nanoseconds that 64 bits hold has no end, and so is closed more than once.
+            // Since it was opened anew, bins have become wider.
             Some(last) if last.index == self.open.index => {
                 let first = last.first;
                 for cell in self.cells.drain(first..) {
@@ -194,8 +197,8 @@ impl Cells {
     }
 
     /// Bins from the first event to the last, with those that are empty.
-    pub fn bins(&self) -> u64 {
-        self.span().map_or(0, |(first, last)| ((last - first) >> self.shift) + 1)
+    pub fn bins(&self) -> u128 {
+        self.span().map_or(0, |(first, last)| u128::from((last - first) >> self.shift) + 1)
     }
 
     /// How many cells there are.
@@ -223,7 +226,7 @@ impl Cells {
         let width = self.width() as f64;
         for (index, cells) in self.iter() {
             let start = index as f64 * width * scale;
-            let end = ((index + 1) as f64 * width).min(span) * scale;
+            let end = ((index as f64 + 1.0) * width).min(span) * scale;
             let within = |column: f64| (column as usize).min(columns - 1);
             let from = within(start);
             let to = within(end.ceil() - 1.0).max(from);
@@ -323,6 +326,7 @@ mod tests {
         let events = [(0, 1), (u64::MAX - 1, 1), (u64::MAX, 2), (u64::MAX, 1), (u64::MAX, 1)];
         let kept = cells(100, &events);
         assert_eq!(found(&kept), expected(&kept, &events));
+        assert_eq!((kept.bins(), kept.columns(10)[1].iter().sum::<f64>()), (1 << 64, 4.0));
         let few = cells(1, &events);
         assert_eq!(few.totals(), [0, 4, 1]);
         assert_eq!(few.columns(10)[1].iter().sum::<f64>(), 4.0);

@@ -78,6 +78,18 @@ impl Activity {
         losses.map(|loss| Loss { from: since(loss.from), to: since(loss.to), ..*loss }).collect()
     }
 
+    /// The same in no more than about so many stretches, by joining neighbours.
+    pub fn losses_at_most(&self, most: usize) -> Vec<Loss> {
+        let per_cpu = (most / self.losses.len().max(1)).max(1);
+        let losses = self.losses();
+        let of_cpus = losses.chunk_by(|a, b| a.cpu == b.cpu);
+        let joined = of_cpus.flat_map(|losses| {
+            let together = losses.len().div_ceil(per_cpu);
+            losses.chunks(together).filter_map(|chunk| chunk.iter().copied().reduce(|a, b| joined(&a, &b)))
+        });
+        joined.collect()
+    }
+
     /// Samples lost of all tracepoints, as far as the rings told when; of these CPUs, but at any time.
     pub fn told_lost(&self) -> u64 {
         self.losses.values().flatten().fold(0, |sum, loss| sum.saturating_add(loss.lost))
@@ -99,7 +111,7 @@ impl Activity {
             if to_ns.saturating_sub(from_ns) >= least {
                 gaps.push(Gap { from_ns, to_ns });
             }
-            end = index + 1;
+            end = index.saturating_add(1);
         }
         gaps
     }
@@ -191,5 +203,7 @@ mod tests {
         assert_eq!(losses.iter().map(|loss| loss.lost).sum::<u64>(), 30_000);
         assert!(losses.is_sorted_by_key(|loss| (loss.cpu, loss.from)));
         assert!(losses.iter().all(|loss| loss.to <= 101_000_000 - 1_000));
+        let few = activity.losses_at_most(10);
+        assert!(few.len() <= 10 && few.iter().map(|loss| loss.lost).sum::<u64>() == 30_000, "{few:?}");
     }
 }

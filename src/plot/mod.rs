@@ -19,6 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Up to so many events each is a point; beyond that the plot shows how dense they are.
 pub const MOST_POINTS: u64 = 100_000;
 
+/// More rows than any kernel has tracepoints make no picture.
+pub const MOST_ROWS: usize = 8_000;
+
 /// What a plot shows over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Figure {
@@ -84,6 +87,13 @@ impl Axis {
             }
         }
         Axis { names: rows.into_iter().map(|(_, name)| name).collect() }
+    }
+}
+
+impl Axis {
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.names.len()
     }
 }
 

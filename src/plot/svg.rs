@@ -3,7 +3,7 @@
 use super::density::Density;
 use super::ticks::ticks;
 use super::{MOST_POINTS, Plot, Row};
-use crate::units::{Count, Grouped, OneLine, Seconds};
+use crate::units::{Count, Grouped, OneLine, Seconds, shortened};
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -129,7 +129,11 @@ impl Plot<'_> {
         };
         let column = Duration::from_nanos((span_ns as f64 / plot_width) as u64);
         let document = Document {
-            title: format!("{}: {} over time", OneLine(self.subject.label), self.figure.rows()),
+            title: format!(
+                "{}: {} over time",
+                shortened(&OneLine(self.subject.label).to_string(), 100),
+                self.figure.rows()
+            ),
             subtitle: self.subtitle(events),
             width: WIDTH,
             // Whole pixels, in a PNG too.
@@ -176,7 +180,7 @@ impl Plot<'_> {
         let hit = self.rows.iter().filter(|row| row.events > 0).count();
         let mut parts = vec![format!("{} of {} {}", Count(events, "event"), Grouped(hit as u64), self.figure.rows())];
         if let Some(kernel) = &summary.kernel {
-            parts.push(format!("Linux {}", OneLine(kernel)));
+            parts.push(format!("Linux {}", OneLine(&shortened(kernel, 60))));
         }
         if !summary.cpus.is_empty() {
             parts.push(Count(summary.cpus.len() as u64, "CPU").to_string());
@@ -249,10 +253,7 @@ fn number(row: &Row) -> String {
 
 /// A name that has room before the axis.
 fn short(name: &str) -> String {
-    match name.char_indices().nth(LONGEST_LABEL) {
-        None => name.to_owned(),
-        Some(_) => name.chars().take(LONGEST_LABEL - 1).chain(['…']).collect(),
-    }
+    shortened(name, LONGEST_LABEL)
 }
 
 /// Stretches as bands that can be seen; those that touch are one.

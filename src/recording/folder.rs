@@ -6,11 +6,12 @@
 use super::{Error, NewFile};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
 use std::cell::RefCell;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,16 @@ pub struct Folder {
     pub(super) created: bool,
     /// The files that are written and wait for their names.
     pub(super) finished: RefCell<Vec<String>>,
+    sharing: Sharing,
+}
+
+/// Who else may write into a folder at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// Nobody: it is locked. What was left unfinished there is ours.
+    Locked,
+    /// Anybody. With `force` files are replaced.
+    Shared { force: bool },
 }
 
 impl Folder {
@@ -72,11 +83,33 @@ impl Folder {
             }
             Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
         };
-        let folder = Folder { dir, path, owner: caller_of_sudo(), created, finished: RefCell::default() };
+        let (finished, sharing) = (RefCell::default(), Sharing::Locked);
+        let folder = Folder { dir, path, owner: caller_of_sudo(), created, finished, sharing };
         if created {
             folder.give_to_owner(&folder.dir);
         }
         Ok(folder)
+    }
+
+    /// One that others may write into too, and that keeps the files that are there unless `force` says else.
+    pub fn shared(self, force: bool) -> Self {
+        // Moved out of a value that has a destructor, it would be dropped.
+        let mut folder = self;
+        folder.sharing = Sharing::Shared { force };
+        folder
+    }
+
+    /// What a file is called while it is being written.
+    fn partial(&self, name: &str) -> String {
+        match self.sharing {
+            Sharing::Locked => partial(name),
+            // Of this process alone, and no longer than a name may be.
+            Sharing::Shared { .. } => {
+                let mut hasher = DefaultHasher::new();
+                name.hash(&mut hasher);
+                format!(".tp-perf-{}-{:016x}.partial", std::process::id(), hasher.finish())
+            }
+        }
     }
 
     /// Where it is, as it was named.
@@ -86,7 +119,7 @@ impl Folder {
 
     /// A new file. It gets its name when it is finished and the folder is committed.
     pub fn file(&self, name: &str) -> Result<NewFile<'_>, Error> {
-        Ok(NewFile::new(self, name, self.open_new(&partial(name))?))
+        Ok(NewFile::new(self, name, self.open_new(&self.partial(name))?))
     }
 
     /// Gives all finished files their names, at which they replace any files there; the last one finished gets its name
@@ -103,7 +136,17 @@ impl Folder {
 
     /// Gives a file that is written its name.
     pub(super) fn name(&self, name: &str) -> Result<(), Error> {
-        renameat(&self.dir, partial(name).as_str(), &self.dir, name).map_err(|errno| self.failed("name", name, errno))
+        let from = self.partial(name);
+        if self.sharing == (Sharing::Shared { force: false }) {
+            match renameat2(&self.dir, from.as_str(), &self.dir, name, RenameFlags::RENAME_NOREPLACE) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EEXIST) => return Err(Error::FileExists(self.path.join(name))),
+                // Some filesystems cannot.
+                Err(Errno::EINVAL | Errno::ENOSYS) => self.check(name, false)?,
+                Err(errno) => return Err(self.failed("name", name, errno)),
+            }
+        }
+        renameat(&self.dir, from.as_str(), &self.dir, name).map_err(|errno| self.failed("name", name, errno))
     }
 
     /// Takes a file away, if it is there. `verb` says what for.
@@ -125,7 +168,7 @@ impl Folder {
 
     /// Takes a file away that is not to be.
     pub(super) fn discard(&self, name: &str) {
-        let _ = unlinkat(&self.dir, partial(name).as_str(), UnlinkatFlags::NoRemoveDir);
+        let _ = unlinkat(&self.dir, self.partial(name).as_str(), UnlinkatFlags::NoRemoveDir);
     }
 
     pub(super) fn open_new(&self, name: &str) -> Result<File, Error> {
@@ -149,6 +192,12 @@ impl Folder {
     /// What stands under this name, a symbolic link too; `None` if nothing does.
     pub(super) fn kind_of(&self, name: &str) -> Option<SFlag> {
         kind_of(&self.dir, Path::new(name))
+    }
+
+    /// Whether it is the same as another.
+    pub fn is(&self, other: &Self) -> bool {
+        let number = |folder: &Self| fstat(&folder.dir).map(|stat| (stat.st_dev, stat.st_ino)).ok();
+        number(self).is_some() && number(self) == number(other)
     }
 
     /// That a file of this name can be written: no directory is in its way, and without `force` nothing else.

@@ -177,7 +177,20 @@ struct Known<'a> {
 fn compared(sources: &[Known<'_>]) -> Vec<Compared> {
     let names: BTreeSet<&str> =
         sources.iter().flat_map(|known| known.ranked.iter().map(|ranked| ranked.name.as_str())).collect();
-    let by_name = |known: &Known<'_>| known.ranked.iter().map(|ranked| (ranked.name.clone(), ranked.clone())).collect();
+    // Some files know two tracepoints of one name.
+    let by_name = |known: &Known<'_>| {
+        known.ranked.iter().fold(BTreeMap::<String, Ranked>::new(), |mut named, ranked| {
+            match named.get_mut(&ranked.name) {
+                Some(same) => {
+                    same.events = same.events.saturating_add(ranked.events);
+                    same.share += ranked.share;
+                    same.rate = same.rate.zip(ranked.rate).map(|(a, b)| a + b);
+                }
+                None => drop(named.insert(ranked.name.clone(), ranked.clone())),
+            }
+            named
+        })
+    };
     let hits: Vec<BTreeMap<String, Ranked>> = sources.iter().map(by_name).collect();
     let mut compared: Vec<_> = names
         .into_iter()

@@ -2,7 +2,7 @@
 
 use super::SourceReport;
 use crate::terminal::{cpus, equation, own_share, stopped_by};
-use crate::units::{Count, Grouped, Seconds};
+use crate::units::{Count, Grouped, Seconds, shortened};
 
 /// The facts of a source, each with its name.
 pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
@@ -77,5 +77,7 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
     if let Some(problem) = &source.problem {
         facts.push(("problem", format!("{problem:#}")));
     }
+    // What stands in a file may be of any length.
+    facts.iter_mut().for_each(|(_, fact)| *fact = shortened(fact, 1_000));
     facts
 }

@@ -2,7 +2,7 @@
 
 use super::label::file_name;
 use super::{Error, Options, Report, SourceReport, page};
-use crate::plot::{self, Axis, Figure, Plot};
+use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot};
 use crate::recording::{self, EVENTS, Folder, LOG};
 use crate::source::Place;
 use std::io::{self, Write};
@@ -28,14 +28,6 @@ impl Files {
     /// For sources of these labels.
     pub fn new(options: &Options, labels: &[String]) -> Result<Self, Error> {
         let Options { html, plots, force, .. } = options;
-        let page = match html.as_deref() {
-            Some(path) if path.as_os_str() == "-" => Some(PageTo::Stdout),
-            Some(path) => {
-                refuse_sources(options, path)?;
-                Some(page_file(path, *force)?)
-            }
-            None => None,
-        };
         let plots = match plots.as_deref() {
             Some(path) => {
                 let names = labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names);
@@ -44,18 +36,41 @@ impl Files {
             }
             None => None,
         };
+        // Behind the plots: it may be in their folder, which is new.
+        let page = match html.as_deref() {
+            Some(path) if path.as_os_str() == "-" => Some(PageTo::Stdout),
+            Some(path) => {
+                refuse_sources(options, path)?;
+                Some(page_file(path, *force)?)
+            }
+            None => None,
+        };
+        if let (Some(plots), Some(PageTo::File(folder, name))) = (&plots, &page)
+            && folder.is(plots)
+            && labels.iter().flat_map(|label| plot_names(label)).any(|(_, names)| names.contains(name))
+        {
+            return Err(Error::OwnPlot(folder.path().join(name)));
+        }
         Ok(Files { page, plots })
     }
 
-    /// Writes all of them. None has its name before all are written.
-    pub fn write(self, report: &Report) -> Result<(), Error> {
+    /// Writes all of them, unless `stop` says that nobody wants them any more: false then. None has its name before all are
+    /// written.
+    pub fn write(self, report: &Report, stop: &mut dyn FnMut() -> bool) -> Result<bool, Error> {
+        if stop() {
+            return Ok(false);
+        }
         // The page is made while the plots are drawn.
+        let make = || page(report);
         let (made, drawn) = thread::scope(|scope| {
-            let made = self.page.as_ref().map(|_| scope.spawn(|| page(report)));
-            let drawn = self.plots.as_ref().map_or(Ok(()), |folder| draw(&report.sources, folder));
-            (made.map(|made| made.join().expect("making a page does not panic")), drawn)
+            let made = self.page.as_ref().map(|_| Doing::begin(scope, &make));
+            let drawn = self.plots.as_ref().map_or(Ok(()), |folder| draw(&report.sources, folder, stop));
+            (made.map(Doing::done), drawn)
         });
         drawn?;
+        if stop() {
+            return Ok(false);
+        }
         let mut folders: Vec<&Folder> = self.plots.iter().collect();
         match (made, &self.page) {
             (Some(made), Some(PageTo::File(folder, name))) => {
@@ -70,7 +85,30 @@ impl Files {
             }
             _ => {}
         }
-        Ok(folders.into_iter().try_for_each(Folder::commit)?)
+        folders.into_iter().try_for_each(Folder::commit)?;
+        Ok(true)
+    }
+}
+
+/// Work that is being done by a thread of its own, or is done already where there is no thread to be had.
+enum Doing<'scope, T> {
+    Thread(thread::ScopedJoinHandle<'scope, T>),
+    Done(T),
+}
+
+impl<'scope, T: Send + 'scope> Doing<'scope, T> {
+    fn begin<F: Fn() -> T + Sync>(scope: &'scope thread::Scope<'scope, '_>, work: &'scope F) -> Self {
+        match thread::Builder::new().spawn_scoped(scope, work) {
+            Ok(thread) => Doing::Thread(thread),
+            Err(_) => Doing::Done(work()),
+        }
+    }
+
+    fn done(self) -> T {
+        match self {
+            Doing::Thread(thread) => thread.join().expect("drawing does not panic"),
+            Doing::Done(result) => result,
+        }
     }
 }
 
@@ -90,12 +128,14 @@ fn refuse_sources(options: &Options, path: &Path) -> Result<(), Error> {
 
 fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
     let no_file = || Error::NoFile(path.to_owned());
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(no_file)?.to_owned();
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_bytes()));
+    let name = name.ok_or_else(no_file)?.to_owned();
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let folder = Folder::open(&unlinked(parent))?;
+    let folder = Folder::open(&unlinked(parent))?.shared(force);
     folder.check(&name, force)?;
     folder.file(&name)?;
     Ok(PageTo::File(folder, name))
@@ -110,7 +150,7 @@ fn unlinked(folder: &Path) -> PathBuf {
 }
 
 fn plot_folder(path: &Path, labels: &[String], force: bool) -> Result<Folder, Error> {
-    let folder = Folder::create(&unlinked(path))?;
+    let folder = Folder::create(&unlinked(path))?.shared(force);
     for name in labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names) {
         folder.check(&name, force)?;
     }
@@ -127,20 +167,29 @@ fn plot_names(label: &str) -> impl Iterator<Item = (Figure, [String; 2])> {
 }
 
 /// Draws every figure of every source, those of one source at the same time.
-fn draw(sources: &[SourceReport], folder: &Folder) -> Result<(), Error> {
+fn draw(sources: &[SourceReport], folder: &Folder, stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
     let subjects: Vec<_> = sources.iter().map(SourceReport::subject).collect();
     let axes = FIGURES.map(|figure| Axis::new(figure, &subjects));
+    if let Some(axis) = axes.iter().find(|axis| axis.rows() > MOST_ROWS) {
+        return Err(Error::TooManyRows(axis.rows()));
+    }
     for subject in &subjects {
-        let drawn: Vec<_> = thread::scope(|scope| {
-            let figures = plot_names(subject.label).zip(&axes).map(|((figure, names), axis)| {
-                scope.spawn(move || {
+        if stop() {
+            return Ok(());
+        }
+        let work: Vec<_> = plot_names(subject.label)
+            .zip(&axes)
+            .map(|((figure, names), axis)| {
+                move || {
                     let svg = Plot::new(figure, axis, subject).svg();
                     let png = plot::png(&svg);
-                    (names, svg, png)
-                })
-            });
-            let drawing: Vec<_> = figures.collect();
-            drawing.into_iter().map(|thread| thread.join().expect("drawing does not panic")).collect()
+                    (names.clone(), svg, png)
+                }
+            })
+            .collect();
+        let drawn: Vec<_> = thread::scope(|scope| {
+            let drawing: Vec<_> = work.iter().map(|work| Doing::begin(scope, work)).collect();
+            drawing.into_iter().map(Doing::done).collect()
         });
         for ([svg_name, png_name], svg, png) in drawn {
             write(folder, &svg_name, svg.as_bytes())?;

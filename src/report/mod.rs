@@ -22,7 +22,7 @@ pub use page::page;
 
 use crate::activity::Activity;
 use crate::capture::{Progress, Signals};
-use crate::plot::{self, Subject};
+use crate::plot::{self, MOST_ROWS, Subject};
 use crate::ranking::Ranking;
 use crate::recording::{self, Summary};
 use crate::replay;
@@ -99,9 +99,9 @@ impl SourceReport {
         Subject { label, activity, table, summary }
     }
 
-    /// Samples of each tracepoint and of each group, by name, in so many columns of equal width from the first event to the
+    /// Samples of each tracepoint, by tpid, and of each group, by name, in so many columns of equal width from the first event to the
     /// last.
-    pub fn columns(&self, columns: usize) -> (HashMap<String, Vec<f64>>, HashMap<String, Vec<f64>>) {
+    pub fn columns(&self, columns: usize) -> (HashMap<u32, Vec<f64>>, HashMap<String, Vec<f64>>) {
         let mut groups = HashMap::<String, Vec<f64>>::new();
         let mut tracepoints = HashMap::new();
         for (tpid, counts) in (0u32..).zip(self.activity.tracepoints.columns(columns)) {
@@ -111,7 +111,7 @@ impl SourceReport {
             let tracepoint = self.table.get(tpid);
             let group = groups.entry(tracepoint.group.clone()).or_insert_with(|| vec![0.0; columns]);
             group.iter_mut().zip(&counts).for_each(|(sum, count)| *sum += count);
-            tracepoints.insert(tracepoint.full_name(), counts);
+            tracepoints.insert(tpid, counts);
         }
         (tracepoints, groups)
     }
@@ -137,6 +137,12 @@ pub enum Error {
     /// The page has no name.
     #[error("`{0}` names no file that can be written: name the page with --html FILE, in UTF-8")]
     NoFile(PathBuf),
+    /// Too many rows for a picture.
+    #[error("{0} tracepoints were hit, and a plot has room for {MOST_ROWS}: choose some with -t")]
+    TooManyRows(usize),
+    /// The page would be one of the plots.
+    #[error("`{0}` is the name of a plot too: choose another name for the page")]
+    OwnPlot(PathBuf),
     /// A source would be replaced.
     #[error("`{0}` is a source of this report, and would be replaced: choose another name")]
     OwnSource(PathBuf),
@@ -149,16 +155,19 @@ pub fn report(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
     let files = Files::new(options, &labels)?;
     let mut sources = Vec::new();
     for (place, label) in options.places.iter().zip(labels) {
-        sources.push(read::read(place, label, options, signals, progress)?);
+        match read::read(place, label, options, signals, progress) {
+            // What was read before is not lost.
+            Err(Error::Source(replay::Error::Interrupted)) if !sources.is_empty() => break,
+            source => sources.push(source?),
+        }
         if signals.asked() > 0 {
             break;
         }
     }
     let differences = (sources.len() > 1).then(|| Differences::between(&sources));
-    let report = Report { sources, differences, stopped: signals.asked() > 0 };
-    if !report.stopped {
-        files.write(&report)?;
-    } else if options.html.is_some() || options.plots.is_some() {
+    let mut report = Report { sources, differences, stopped: signals.asked() > 0 };
+    report.stopped = report.stopped || !files.write(&report, &mut || signals.asked() > 0)?;
+    if report.stopped && (options.html.is_some() || options.plots.is_some()) {
         progress.note("stopped: no page and no plots are written");
     }
     Ok(report)

@@ -3,9 +3,8 @@
 use super::summary::{print_books, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport};
-use crate::units::{Count, Grouped, OneLine, Rate, Share};
+use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
-use std::collections::HashMap;
 use std::io::{self, Write};
 
 /// Columns of a line but for the name and the bars.
@@ -35,6 +34,7 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
     heading(out, &source.label)?;
     print_headline(summary, ranking, out)?;
     if let (Some(kernel), Some(hostname)) = (&summary.kernel, &summary.hostname) {
+        let (kernel, hostname) = (&shortened(kernel, 100), &shortened(hostname, 100));
         write!(out, "Linux {} on {}", OneLine(kernel), OneLine(hostname))?;
         match &summary.started {
             Some(started) => writeln!(out, ", {}", OneLine(started.get(..19).unwrap_or(started)))?,
@@ -50,10 +50,13 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
     if ranking.events > 0 {
         writeln!(out)?;
         let longest = ranking.tracepoints.iter().take(top).map(|ranked| ranked.name.chars().count()).max().unwrap_or(0);
-        let bars = width.saturating_sub(NUMBERS + longest).clamp(16, 60);
-        let (tracepoints, groups) = source.columns(bars);
-        print_top(out, "tracepoint", &ranking.tracepoints, &tracepoints, top, bars)?;
-        print_top(out, "group", &ranking.groups, &groups, top, bars)?;
+        // A terminal that is very narrow has none.
+        let bars = if width < 50 { 0 } else { width.saturating_sub(NUMBERS + longest).clamp(16, 60) };
+        let (tracepoints, groups) = source.columns(bars.max(1));
+        let of_tracepoint = |ranked: &Ranked| Some(sparkline(tracepoints.get(&ranked.number)?));
+        let of_group = |ranked: &Ranked| Some(sparkline(groups.get(&ranked.name)?));
+        print_top(out, "tracepoint", &ranking.tracepoints, of_tracepoint, top, bars)?;
+        print_top(out, "group", &ranking.groups, of_group, top, bars)?;
     }
     if summary.events.lost > 0 {
         writeln!(out, "Bars show samples: where some were lost, they are too low.")?;
@@ -71,7 +74,7 @@ fn print_top(
     out: &mut dyn Write,
     what: &str,
     ranked: &[Ranked],
-    columns: &HashMap<String, Vec<f64>>,
+    bars_of: impl Fn(&Ranked) -> Option<String>,
     top: usize,
     bars: usize,
 ) -> io::Result<()> {
@@ -81,8 +84,9 @@ fn print_top(
         "{bold}{:>12} {:>7} {:>11}  {:<bars$}  top {what}s{bold:#}",
         "events", "share", "a second", "active"
     )?;
-    for Ranked { name, events, share, rate, .. } in ranked.iter().take(top) {
-        let line = columns.get(name).map(|counts| sparkline(counts)).unwrap_or_default();
+    for ranked in ranked.iter().take(top) {
+        let Ranked { name, events, share, rate, .. } = ranked;
+        let line = bars_of(ranked).filter(|_| bars > 0).unwrap_or_default();
         let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
         writeln!(
             out,
@@ -137,6 +141,17 @@ fn print_differences(differences: &Differences, top: usize, width: usize, out: &
     Ok(())
 }
 
+fn cell(presence: &Presence, by: By) -> String {
+    match presence {
+        Presence::Hit { share, .. } if by == By::Share => Share(*share).to_string(),
+        Presence::Hit { rate, .. } => rate.map(|rate| format!("{}/s", Rate(rate))).unwrap_or_default(),
+        Presence::NotHit => "0".to_owned(),
+        Presence::NotCaptured => "not captured".to_owned(),
+        Presence::NotThere => "not there".to_owned(),
+        Presence::NotKnown => "not known".to_owned(),
+    }
+}
+
 /// A table with a column for each source.
 fn print_changes(
     sources: &[String],
@@ -151,7 +166,9 @@ fn print_changes(
     let longest = changed.iter().map(|compared| compared.name.chars().count()).max().unwrap_or(0);
     // As wide as their names, as far as these have room.
     let room = width.saturating_sub(longest + 2) / sources.len().max(1);
-    let column = labels.iter().map(|label| label.chars().count() + 2).max().unwrap_or(0).min(room).max(14);
+    let widest = labels.iter().map(|label| label.chars().count() + 2).max().unwrap_or(0).min(room);
+    let cells = changed.iter().flat_map(|compared| &compared.sources).map(|presence| cell(presence, by));
+    let column = cells.map(|cell| cell.chars().count() + 2).max().unwrap_or(0).max(widest).max(14);
     write!(out, "{bold}")?;
     for label in labels {
         let label = match label.char_indices().nth(column - 2) {
@@ -165,15 +182,7 @@ fn print_changes(
     writeln!(out, "  {what} whose {} differs most{bold:#}", by.name())?;
     for compared in changed {
         for presence in &compared.sources {
-            let cell = match presence {
-                Presence::Hit { share, .. } if by == By::Share => Share(*share).to_string(),
-                Presence::Hit { rate, .. } => rate.map(|rate| format!("{}/s", Rate(rate))).unwrap_or_default(),
-                Presence::NotHit => "0".to_owned(),
-                Presence::NotCaptured => "not captured".to_owned(),
-                Presence::NotThere => "not there".to_owned(),
-                Presence::NotKnown => "not known".to_owned(),
-            };
-            write!(out, "{cell:>column$}")?;
+            write!(out, "{:>column$}", cell(presence, by))?;
         }
         writeln!(out, "  {}", OneLine(&compared.name))?;
     }

@@ -115,7 +115,7 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
             lost: account.and_then(|account| account.lost),
             counted: account.and_then(|account| account.counted),
             residual: account.and_then(|account| account.residual),
-            activity: rounded(of_tracepoints.get(&ranked.name)),
+            activity: rounded(of_tracepoints.get(&ranked.number)),
         }
     });
     let groups = ranking.groups.iter().take(top).map(|ranked| Group {

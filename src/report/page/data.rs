@@ -17,6 +17,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
+/// Stretches of losses on a page: more than that cannot be told apart.
+const MOST_LOSSES: usize = 10_000;
+
 #[derive(Serialize)]
 pub(super) struct Data {
     sources: Vec<Source>,
@@ -57,12 +60,12 @@ struct Row {
 
 /// Of all sources, as it stands within the page.
 pub(super) fn json(report: &Report) -> String {
-    let data = Data { sources: report.sources.iter().map(source).collect() };
+    let data = Data { sources: report.sources.iter().map(|source| of_source(source, report.sources.len())).collect() };
     // Nothing in it can end the element that it stands in.
     serde_json::to_string(&data).expect("names and numbers become JSON").replace('<', "\\u003c")
 }
 
-fn source(report: &SourceReport) -> Source {
+fn of_source(report: &SourceReport, sources: usize) -> Source {
     let SourceReport { activity, table, summary, .. } = report;
     let totals = activity.tracepoints.totals();
     let mut hit: Vec<u32> = (0u32..).zip(&totals).filter(|(_, events)| **events > 0).map(|(tpid, _)| tpid).collect();
@@ -87,7 +90,7 @@ fn source(report: &SourceReport) -> Source {
     }
 
     // Of CPUs those with losses too, which may have no event.
-    let losses = activity.losses();
+    let losses = activity.losses_at_most(MOST_LOSSES / sources);
     let none = Cells::new(0);
     let cells_of_cpus = activity.cpus.as_ref().unwrap_or(&none);
     let mut cpus: BTreeMap<u32, u64> = (0u32..).zip(cells_of_cpus.totals()).filter(|(_, events)| *events > 0).collect();

@@ -1,5 +1,8 @@
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif';
 
+/** No label is longer. */
+const MOST_LETTERS = 80;
+
 /** How wide a label is, in pixels. */
 const textWidth = (() => {
   const context = document.createElement("canvas").getContext("2d");
@@ -87,7 +90,7 @@ class Graph {
     const key = `${this.width()} ${this.view.graphs.length}`;
     if (this.labelled?.key !== key) {
       const rows = this.view.graphs.flatMap((graph) => graph.rows).concat(this.rows);
-      const longest = rows.reduce((most, row) => Math.max(most, textWidth(row.name + this.numberOf(row))), 40);
+      const longest = rows.reduce((most, row) => Math.max(most, textWidth(row.name.slice(0, MOST_LETTERS) + this.numberOf(row))), 40);
       this.labelled = { key, width: Math.min(Math.ceil(longest) + 14, Math.floor(this.width() * 0.36), 320) };
     }
     return this.labelled.width;
@@ -155,13 +158,19 @@ class Graph {
     const { name } = this.rows[row];
     const number = this.numberOf(this.rows[row]);
     const room = this.labelWidth() - 14;
-    const fits = (text) => textWidth(text + number) <= room;
+    const fits = (text) => text.length <= MOST_LETTERS && textWidth(text + number) <= room;
     if (fits(name)) return name + number;
     // The group can be seen from the neighbours.
-    let short = name.slice(name.indexOf(":") + 1);
+    const short = name.slice(name.indexOf(":") + 1);
     if (fits(short)) return short + number;
-    while (short.length > 1 && !fits(`${short}…`)) short = short.slice(0, -1);
-    return `${short}…${number}`;
+    const letters = [...short.slice(0, MOST_LETTERS)];
+    let [low, high] = [0, letters.length];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (fits(`${letters.slice(0, middle).join("")}…`)) low = middle;
+      else high = middle - 1;
+    }
+    return `${letters.slice(0, low).join("")}…${number}`;
   }
 
   /** Calls `paint` with where things are, in pixels of the canvas; it can paint nowhere else. */
@@ -476,8 +485,9 @@ class View {
   }
 
   set(from, to) {
-    // Ten nanoseconds are as near as one can get.
-    const length = Math.min(Math.max(to - from, Math.min(10, this.span)), this.span);
+    // As near as one can get: ten nanoseconds, or what a number can tell apart so far from the start.
+    const least = Math.max(10, this.span * 2 ** -40);
+    const length = Math.min(Math.max(to - from, Math.min(least, this.span)), this.span);
     this.from = Math.min(Math.max(0, from), this.span - length);
     this.to = this.from + length;
     this.tell();

@@ -17,6 +17,9 @@ use std::collections::HashMap;
 /// Bars of a row.
 const BARS: usize = 24;
 
+/// Rows of a source's table: more than any kernel has.
+const MOST_LISTED: usize = 5_000;
+
 /// Rows of each table of what differs.
 const MOST_DIFFERENCES: usize = 100;
 
@@ -36,6 +39,8 @@ struct Section {
     facts: Vec<(&'static str, String)>,
     is_range: bool,
     tracepoints: Vec<Row>,
+    /// How many more tracepoints were hit.
+    unlisted: usize,
     groups: Vec<Row>,
     cpus: Vec<[String; 6]>,
     residuals: Vec<(String, String)>,
@@ -106,7 +111,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
     let (of_tracepoints, of_groups) = source.columns(BARS);
     let lost: HashMap<u32, u64> =
         summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
-    let row = |ranked: &Ranked, group: String, lost: Option<u64>, columns: &HashMap<String, Vec<f64>>| Row {
+    let row = |ranked: &Ranked, group: String, lost: Option<u64>, counts: Option<&Vec<f64>>| Row {
         number: ranked.number,
         name: shown(&ranked.name),
         group: shown(&group),
@@ -118,7 +123,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
         rate_text: ranked.rate.map(|rate| Rate(rate).to_string()).unwrap_or_default(),
         lost: lost.unwrap_or(0),
         lost_text: lost.map(|lost| Grouped(lost).to_string()).unwrap_or_default(),
-        bars: columns.get(&ranked.name).map(|counts| sparkline(counts)).unwrap_or_default(),
+        bars: counts.map(|counts| sparkline(counts)).unwrap_or_default(),
     };
     let known = |value: Option<u64>| value.map_or("not known".to_owned(), |value| Grouped(value).to_string());
     let refused = table.tracepoints().iter().filter_map(|tracepoint| {
@@ -130,15 +135,21 @@ fn section(number: usize, source: &SourceReport) -> Section {
         label: shown(&source.label),
         facts: facts(source).into_iter().map(|(name, fact)| (name, shown(&fact))).collect(),
         is_range: source.is_range,
+        unlisted: ranking.tracepoints.len().saturating_sub(MOST_LISTED),
         tracepoints: ranking
             .tracepoints
             .iter()
+            .take(MOST_LISTED)
             .map(|ranked| {
                 let group = table.get(ranked.number).group.clone();
-                row(ranked, group, lost.get(&ranked.number).copied(), &of_tracepoints)
+                row(ranked, group, lost.get(&ranked.number).copied(), of_tracepoints.get(&ranked.number))
             })
             .collect(),
-        groups: ranking.groups.iter().map(|ranked| row(ranked, ranked.name.clone(), None, &of_groups)).collect(),
+        groups: ranking
+            .groups
+            .iter()
+            .map(|ranked| row(ranked, ranked.name.clone(), None, of_groups.get(&ranked.name)))
+            .collect(),
         cpus: summary
             .per_cpu
             .iter()
