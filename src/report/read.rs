@@ -88,7 +88,7 @@ pub(super) fn read(
     })
 }
 
-/// Hits in a range: the samples in it, over the time asked for, as far as there are events of any kind in it.
+/// Hits in a range: the samples in it, over the time asked for, as far as events could come in it.
 fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(u64, u64)>, table: &Table) -> Ranking {
     let totals = activity.tracepoints.totals();
     let events = totals.iter().sum();

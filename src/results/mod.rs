@@ -75,7 +75,7 @@ pub struct Results {
     pub table: Table,
     /// What became of each.
     pub selection: Selection,
-    /// The times of the first and the last of all events, in the range or not.
+    /// From when to when events could come: from the first of all, wanted or not, as long as they were on, or to the last.
     pub span: Option<(u64, u64)>,
     /// What kept it from being all that was asked for, if anything did.
     pub problem: Option<anyhow::Error>,
@@ -162,6 +162,11 @@ pub fn write(
     if restricted.is_some() && logged == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
         progress.note("no event is in the range that was asked for");
     }
+        let last = |first: u64| {
+        let on = ending.as_ref().map_or(0, |ending| ending.capture_ns);
+        span.map_or(first, |(_, last)| last).max(first.saturating_add(on))
+    };
+    let span = origin.map(|first| (first, last(first)));
     Ok(Results { summary, table, selection, span, problem })
 }
 

@@ -34,6 +34,7 @@ pub fn print_summary(
     if let Some((directory, names)) = files {
         writeln!(out, "files     {bold}{}{bold:#}", Visible(directory.join("").display()))?;
         writeln!(out, "          {}", names.join(", "))?;
+        writeln!(out, "          tp-perf report shows what is in it, with --html FILE as a page")?;
     }
     Ok(())
 }
