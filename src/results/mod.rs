@@ -162,7 +162,7 @@ pub fn write(
     if restricted.is_some() && logged == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
         progress.note("no event is in the range that was asked for");
     }
-        let last = |first: u64| {
+    let last = |first: u64| {
         let on = ending.as_ref().map_or(0, |ending| ending.capture_ns);
         span.map_or(first, |(_, last)| last).max(first.saturating_add(on))
     };
