@@ -16,10 +16,16 @@ pub const UNKNOWN_KEY: u32 = 1 << 13;
 /// Losses kept for each CPU; beyond that neighbours become one.
 const MOST_LOSSES: usize = 1_024;
 
-/// A gap is as many times longer as events are apart on average.
+/// A gap is as many times longer as events are apart on average,
 const GAP_INTERVALS: u64 = 20;
-/// And as large a part of the whole.
+/// is as large a part of the whole,
 const GAP_SHARE: u64 = 200;
+/// and so many times longer than most silences: those of an idle machine between two ticks are no gaps.
+const GAP_SILENCES: u64 = 4;
+/// Shorter silences, as a part of the whole, cannot be seen, and do not count among these.
+const SILENCE_SHARE: u64 = 1_000;
+/// Fewer silences say nothing of what is usual.
+const FEWEST_SILENCES: usize = 5;
 
 /// Events over time, per tracepoint and per CPU, and what was lost meanwhile.
 #[derive(Debug, Clone)]
@@ -40,6 +46,12 @@ pub struct Gap {
     pub from_ns: u64,
     /// Until when.
     pub to_ns: u64,
+}
+
+impl Gap {
+    fn length(&self) -> u64 {
+        self.to_ns.saturating_sub(self.from_ns)
+    }
 }
 
 impl Activity {
@@ -95,24 +107,24 @@ impl Activity {
         self.losses.values().flatten().fold(0, |sum, loss| sum.saturating_add(loss.lost))
     }
 
-    /// Stretches without any event, of 20 times the average distance of two events and a 200th of the whole at least. Of a
-    /// part of the tracepoints or CPUs there are none: others may have been hit.
+    /// Stretches without any event that are far longer than what is usual: 20 times the average distance of two events, four
+    /// times the median of the silences that can be seen, and a 200th of the whole at least. Of a part of the tracepoints
+    /// or CPUs there are none: others may have been hit.
     pub fn gaps(&self) -> Vec<Gap> {
         let Some((first, last)) = self.span().filter(|_| self.is_all) else { return Vec::new() };
-        let events: u64 = self.tracepoints.totals().iter().sum();
-        let least =
-            (GAP_INTERVALS.saturating_mul((last - first) / events.max(1))).max((last - first) / GAP_SHARE).max(1);
+        let span = last - first;
         let width = self.tracepoints.width();
-        let mut gaps = Vec::new();
-        let mut end = 0;
-        for (index, _) in self.tracepoints.iter() {
-            let from_ns = u64::saturating_mul(end, width);
-            let to_ns = index.saturating_mul(width);
-            if to_ns.saturating_sub(from_ns) >= least {
-                gaps.push(Gap { from_ns, to_ns });
-            }
-            end = index.saturating_add(1);
-        }
+        let ends = self.tracepoints.iter().map(|(index, _)| index.saturating_add(1).saturating_mul(width));
+        let starts = self.tracepoints.iter().skip(1).map(|(index, _)| index.saturating_mul(width));
+        let silences = ends.zip(starts).map(|(from_ns, to_ns)| Gap { from_ns, to_ns });
+        let mut gaps: Vec<Gap> = silences.filter(|silence| silence.length() > span / SILENCE_SHARE).collect();
+        let mut lengths: Vec<u64> = gaps.iter().map(Gap::length).collect();
+        lengths.sort_unstable();
+        let usual = if lengths.len() < FEWEST_SILENCES { 0 } else { lengths[lengths.len() / 2] };
+        let events: u64 = self.tracepoints.totals().iter().sum();
+        let least = GAP_INTERVALS.saturating_mul(span / events.max(1)).max(span / GAP_SHARE);
+        let least = least.max(GAP_SILENCES.saturating_mul(usual)).max(1);
+        gaps.retain(|gap| gap.length() >= least);
         gaps
     }
 }
@@ -187,6 +199,16 @@ mod tests {
         rare.finish();
         assert!(rare.gaps().is_empty(), "three events tell of no gap");
         assert!(Activity::new(8).gaps().is_empty());
+
+        // Ticks with bursts: however long the silence between two of them is for the average, it is usual.
+        let mut idle = Activity::new(100_000);
+        let ticks = (0..40u64).flat_map(|tick| (0..200).map(move |n| event(tick * 10_000_000 + n * 100)));
+        idle.take(&ticks.collect::<Vec<_>>());
+        idle.take(&[event(600_000_000)]);
+        idle.finish();
+        let gaps = idle.gaps();
+        assert_eq!(gaps.len(), 1, "{gaps:?}");
+        assert!(gaps[0].length() > 200_000_000);
     }
 
     #[test]
