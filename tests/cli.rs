@@ -34,7 +34,18 @@ fn wrong_usage_ends_with_two_and_says_what_is_wrong() {
 fn help_has_examples_and_names_every_command() {
     let output = tp_perf(&["--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    for word in ["Examples:", "list", "doctor", "completions", "man", "--events", "--wait-detach", "Exit codes:"] {
+    for word in [
+        "Examples:",
+        "list",
+        "replay",
+        "report",
+        "doctor",
+        "completions",
+        "man",
+        "--events",
+        "--wait-detach",
+        "Exit codes:",
+    ] {
         assert!(help.contains(word), "{word} is not in {help}");
     }
 }
