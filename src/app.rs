@@ -184,9 +184,9 @@ fn report(request: ReportRequest) -> anyhow::Result<u8> {
     progress.phase_ends();
     let report = match result {
         Err(report::Error::Source(replay::Error::Interrupted)) => return Ok(stopped(&mut signals)),
-        Err(report::Error::Output(error)) if replay::is_closed_pipe(&error) => return Ok(0),
         result => result?,
     };
+    let has_files = options.html.is_some() || options.plots.is_some();
     let page_on_stdout = options.html.as_deref().is_some_and(|path| path.as_os_str() == "-");
     if !quiet && !page_on_stdout {
         let mut out = Vec::new();
@@ -197,7 +197,10 @@ fn report(request: ReportRequest) -> anyhow::Result<u8> {
             ReportFormat::Markdown => formats::write_markdown(&report, top, &mut out),
         }
         .context("failed to encode the report")?;
-        print(format, out).context("failed to print the report; the files it was to write are written")?;
+        print(format, out).with_context(|| match has_files && !report.stopped {
+            true => "failed to print the report; its files are written",
+            false => "failed to print the report",
+        })?;
     }
     let Report { sources, stopped: is_stopped, .. } = report;
     let problems: Vec<_> = sources

@@ -177,6 +177,18 @@ fn no_report_replaces_what_it_is_made_of() {
     let before = fs::read(&source).unwrap();
     let link = folder.path().join("link.html");
     std::os::unix::fs::symlink(&source, &link).unwrap();
+    let tables = folder.path().join("tracepoints.csv");
+    fs::write(&tables, "tpid,gid,tracepoint name,group name\n").unwrap();
+    fs::write(folder.path().join("log.csv"), "timestamp,tpid,gid,tracepoint name\n").unwrap();
+    for of in [folder.path(), &folder.path().join("log.csv")] {
+        assert!(failure(&[path(of), "--html", path(&tables), "--force"]).contains("is a source"));
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
+        .args(["report", "-", "--html", path(&source), "--force"])
+        .stdin(fs::File::open(&source).unwrap())
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is a source"));
     for target in [&source, &link] {
         let error = failure(&[path(&source), "--html", path(target), "--force"]);
         assert!(error.contains("is a source of this report"), "{error}");
@@ -186,6 +198,9 @@ fn no_report_replaces_what_it_is_made_of() {
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
     assert!(failure(&[path(&source), "--html", path(&fifo), "--force"]).contains("no regular file"));
+    let device = folder.path().join("device.html");
+    std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+    assert!(failure(&[path(&source), "--html", path(&device), "--force"]).contains("no regular file"));
     let page = well(&[path(&source), "--html", "-"]);
     assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
 }

@@ -235,7 +235,10 @@ impl Cells {
                     true => 1.0,
                     false => (end.min(column as f64 + 1.0) - start.max(column as f64)) / (end - start),
                 };
-                cells.iter().for_each(|cell| take(cell.key, column, cell.count as f64 * part));
+                // What rounding leaves of the edge of a column is nothing.
+                if part > 1e-9 {
+                    cells.iter().for_each(|cell| take(cell.key, column, cell.count as f64 * part));
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
 use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
+use rustix::fs::{FlockOperation, flock};
 use std::cell::RefCell;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -28,6 +29,8 @@ pub struct Folder {
     /// The files that are written and wait for their names.
     pub(super) finished: RefCell<Vec<String>>,
     sharing: Sharing,
+    /// What says to others that the folder is in use.
+    hold: Option<File>,
 }
 
 /// Who else may write into a folder at the same time.
@@ -84,7 +87,7 @@ impl Folder {
             Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
         };
         let (finished, sharing) = (RefCell::default(), Sharing::Locked);
-        let folder = Folder { dir, path, owner: caller_of_sudo(), created, finished, sharing };
+        let folder = Folder { dir, path, owner: caller_of_sudo(), created, finished, sharing, hold: None };
         if created {
             folder.give_to_owner(&folder.dir);
         }
@@ -92,11 +95,34 @@ impl Folder {
     }
 
     /// One that others may write into too, and that keeps the files that are there unless `force` says else.
-    pub fn shared(self, force: bool) -> Self {
-        // Moved out of a value that has a destructor, it would be dropped.
-        let mut folder = self;
-        folder.sharing = Sharing::Shared { force };
-        folder
+    ///
+    /// # Errors
+    /// If it cannot be written into.
+    pub fn shared(mut self, force: bool) -> Result<Self, Error> {
+        self.sharing = Sharing::Shared { force };
+        self.take_away_what_was_left();
+        // Whoever else made the folder does not take it away while this is in it.
+        self.hold = Some(self.open_new(&self.partial("a report in the making"))?);
+        Ok(self)
+    }
+
+    /// Takes away the unfinished files of those that were killed: nobody holds their locks any more.
+    fn take_away_what_was_left(&self) {
+        let Ok(mut dir) = Dir::openat(&self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()) else {
+            return;
+        };
+        for entry in dir.iter().flatten() {
+            let name = entry.file_name();
+            if !name.to_bytes().starts_with(b".tp-perf-") || !name.to_bytes().ends_with(b".partial") {
+                continue;
+            }
+            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            if let Ok(file) = openat(&self.dir, name, flags, Mode::empty())
+                && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            {
+                let _ = unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir);
+            }
+        }
     }
 
     /// What a file is called while it is being written.
@@ -183,6 +209,10 @@ impl Folder {
                 }
                 opened => opened?,
             };
+            if self.sharing != Sharing::Locked {
+                // Some filesystems have no locks; what is left there stays.
+                let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+            }
             self.give_to_owner(&file);
             Ok(File::from(file))
         };
@@ -204,11 +234,16 @@ impl Folder {
     pub fn check(&self, name: &str, force: bool) -> Result<(), Error> {
         match self.kind_of(name) {
             Some(SFlag::S_IFDIR) => Err(Error::DirectoryInTheWay(self.path.join(name))),
-            Some(kind) if ![SFlag::S_IFREG, SFlag::S_IFLNK].contains(&kind) => {
+            Some(SFlag::S_IFREG) if force => Ok(()),
+            // A link is replaced and not followed; but who named a device by it means the device.
+            Some(SFlag::S_IFLNK) if force && self.path.join(name).metadata().map_or(true, |file| file.is_file()) => {
+                Ok(())
+            }
+            Some(kind) if force || ![SFlag::S_IFREG, SFlag::S_IFLNK].contains(&kind) => {
                 Err(Error::NotAFile(self.path.join(name)))
             }
-            Some(_) if !force => Err(Error::FileExists(self.path.join(name))),
-            _ => Ok(()),
+            Some(_) => Err(Error::FileExists(self.path.join(name))),
+            None => Ok(()),
         }
     }
 
@@ -224,6 +259,9 @@ impl Drop for Folder {
     /// Takes away what was not committed, and an empty directory of our making: what failed leaves nothing.
     fn drop(&mut self) {
         self.finished.take().iter().for_each(|name| self.discard(name));
+        if self.hold.take().is_some() {
+            self.discard("a report in the making");
+        }
         let is_empty = || {
             let mut dir = Dir::openat(&self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
             Ok::<_, Errno>(dir.iter().flatten().all(|entry| [c".", c".."].contains(&entry.file_name())))

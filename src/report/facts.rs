@@ -2,14 +2,13 @@
 
 use super::SourceReport;
 use crate::terminal::{cpus, equation, own_share, stopped_by};
-use crate::units::{Count, Grouped, Seconds, shortened};
+use crate::units::{Count, Grouped, Rate, Seconds, shortened};
 
 /// The facts of a source, each with its name.
 pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
     let SourceReport { summary, ranking, activity, .. } = source;
     let mut facts = Vec::new();
-    let rate =
-        ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Grouped(rate as u64)));
+    let rate = ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Rate(rate)));
     let range = if source.is_range { ", in the range asked for" } else { "" };
     facts.push(("events", format!("{}{}{range}", Grouped(ranking.events), rate.unwrap_or_default())));
     let machine = [summary.kernel.as_ref().map(|kernel| format!("Linux {kernel}")), summary.hostname.clone()];
@@ -54,16 +53,17 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
         let lost = summary.events.lost;
         let all = summary.events.counted.unwrap_or(summary.events.recorded.saturating_add(lost));
         let share = 100.0 * lost as f64 / all.max(1) as f64;
-        let is_part =
-            summary.restricted.as_ref().is_some_and(|part| !part.tracepoint.is_empty() || !part.exclude.is_empty());
+        let within = activity.losses().iter().fold(0u64, |sum, loss| sum.saturating_add(loss.lost));
         let when = match lost.saturating_sub(told) {
-            _ if is_part => format!("; of all tracepoints the rings lost {}, which the bands show", Grouped(told)),
+            _ if summary.restricted.is_some() => {
+                format!("; in the time shown the rings lost {} of all tracepoints", Grouped(within))
+            }
             0 => String::new(),
             untold => format!("; when {} of them were is not known", Grouped(untold)),
         };
         facts.push(("lost", format!("{} ({share:.1} %){when}", Grouped(lost))));
     }
-    if summary.events.lost > 0 || summary.events.residual.unwrap_or(0) != 0 {
+    if !source.is_range && (summary.events.lost > 0 || summary.events.residual.unwrap_or(0) != 0) {
         let samples = Grouped(activity.tracepoints.totals().iter().sum());
         facts.push(("shown", format!("graphs and bars show the {samples} samples, tables what the kernel counted")));
     }

@@ -3,8 +3,9 @@
 use super::label::file_name;
 use super::{Error, Options, Report, SourceReport, page};
 use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot};
-use crate::recording::{self, EVENTS, Folder, LOG};
+use crate::recording::{self, FILES, Folder, LOG};
 use crate::source::Place;
+use nix::sys::stat::fstat;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -71,21 +72,24 @@ impl Files {
         if stop() {
             return Ok(false);
         }
-        let mut folders: Vec<&Folder> = self.plots.iter().collect();
-        match (made, &self.page) {
-            (Some(made), Some(PageTo::File(folder, name))) => {
-                write(folder, name, made.as_bytes())?;
-                folders.push(folder);
-            }
-            (Some(made), Some(PageTo::Stdout)) => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(made.as_bytes()).and_then(|()| stdout.flush()).map_err(|cause| {
-                    recording::Error::Io { verb: "write to", path: "standard output".into(), cause }
-                })?;
-            }
-            _ => {}
+        if let (Some(made), Some(PageTo::File(folder, name))) = (&made, &self.page) {
+            write(folder, name, made.as_bytes())?;
         }
-        folders.into_iter().try_for_each(Folder::commit)?;
+        let of_page = match &self.page {
+            Some(PageTo::File(folder, _)) => Some(folder),
+            _ => None,
+        };
+        self.plots.iter().chain(of_page).try_for_each(Folder::commit)?;
+        // Last: whoever reads it may have seen enough.
+        if let (Some(made), Some(PageTo::Stdout)) = (made, &self.page) {
+            let mut stdout = io::stdout().lock();
+            match stdout.write_all(made.as_bytes()).and_then(|()| stdout.flush()) {
+                Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+                    return Err(recording::Error::Io { verb: "write to", path: "standard output".into(), cause }.into());
+                }
+                _ => {}
+            }
+        }
         Ok(true)
     }
 }
@@ -116,9 +120,15 @@ impl<'scope, T: Send + 'scope> Doing<'scope, T> {
 fn refuse_sources(options: &Options, path: &Path) -> Result<(), Error> {
     let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
     let Some(target) = number(path) else { return Ok(()) };
+    // A recording is all of its files, and a log has its tables beside it.
     let of_place = |place: &Place| match place {
-        Place::Path(path) => [path.clone(), path.join(EVENTS), path.join(LOG)].map(|path| number(&path)).to_vec(),
-        _ => Vec::new(),
+        Place::Path(path) => {
+            let beside = FILES.map(|name| path.with_file_name(name)).into_iter().filter(|_| path.ends_with(LOG));
+            let all = FILES.map(|name| path.join(name)).into_iter().chain(beside).chain([path.clone()]);
+            all.map(|path| number(&path)).collect()
+        }
+        Place::Stdin => vec![fstat(io::stdin()).ok().map(|file| (file.st_dev, file.st_ino))],
+        Place::Example => Vec::new(),
     };
     match options.places.iter().flat_map(of_place).any(|source| source == Some(target)) {
         true => Err(Error::OwnSource(path.to_owned())),
@@ -135,9 +145,8 @@ fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let folder = Folder::open(&unlinked(parent))?.shared(force);
+    let folder = Folder::open(&unlinked(parent))?.shared(force)?;
     folder.check(&name, force)?;
-    folder.file(&name)?;
     Ok(PageTo::File(folder, name))
 }
 
@@ -150,11 +159,10 @@ fn unlinked(folder: &Path) -> PathBuf {
 }
 
 fn plot_folder(path: &Path, labels: &[String], force: bool) -> Result<Folder, Error> {
-    let folder = Folder::create(&unlinked(path))?.shared(force);
+    let folder = Folder::create(&unlinked(path))?.shared(force)?;
     for name in labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names) {
         folder.check(&name, force)?;
     }
-    folder.file("tp-perf")?;
     Ok(folder)
 }
 

@@ -55,7 +55,10 @@ fn short_name(path: &Path) -> String {
 /// A label as a part of a file's name.
 pub(super) fn file_name(label: &str) -> String {
     let safe = label.chars().map(|c| if c.is_alphanumeric() || "._-+=@,".contains(c) { c } else { '_' });
-    safe.collect::<String>().trim_start_matches('.').to_owned()
+    match safe.collect::<String>().trim_start_matches('.') {
+        "" => "source".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, ResidualSummary, Summary};
-use crate::units::{Count, Grouped, OneLine, Seconds, Signed, Visible};
+use crate::units::{Count, Grouped, OneLine, Rate, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::Path;
@@ -45,7 +45,7 @@ pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, out: &mut dyn
     write!(out, "{bold}{}{bold:#}", Count(ranking.events, "event"))?;
     match ranking.rate() {
         None => writeln!(out)?,
-        Some(rate) => writeln!(out, " in {} ({} a second)", Seconds(ranking.duration), Grouped(rate as u64))?,
+        Some(rate) => writeln!(out, " in {} ({} a second)", Seconds(ranking.duration), Rate(rate))?,
     }
     write!(out, "{}", Count(summary.tracepoints.captured as u64, "tracepoint"))?;
     if !summary.cpus.is_empty() {

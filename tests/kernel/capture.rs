@@ -61,7 +61,7 @@ fn full_disk() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("log.csv has only the first") && error.contains("free some space"), "{error}");
     let recording = crate::rig::Recording::read(&rig.path("rec"));
-    assert_eq!(recording.events("recorded"), 100_001);
+    assert!(is_storm(recording.events("recorded")), "{}", recording.events("recorded"));
     assert_eq!(recording.events("logged"), recording.rows.len() as i64);
     assert_eq!(recording.summary["log_complete"], false);
     assert_eq!(std::fs::read_dir(rig.path("rec")).unwrap().count(), 5);
@@ -70,6 +70,12 @@ fn full_disk() {
     let output = Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("replay").args(replay).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     assert!(crate::rig::Recording::read(&rig.path("again")).rows.len() > 10_000, "{}", shown(&output));
+}
+
+/// Whether these are the renames of a storm of 100,000, whose process is renamed at its start too. Other processes of the
+/// machine may rename themselves meanwhile, as browsers do by the dozen.
+fn is_storm(events: i64) -> bool {
+    (100_001..101_000).contains(&events)
 }
 
 fn file_too_large() {
@@ -83,7 +89,7 @@ fn file_too_large() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("log.csv has only the first") && error.contains("ulimit -f"), "{error}");
     let recording = crate::rig::Recording::read(&rig.path("rec"));
-    assert_eq!(recording.events("recorded"), 100_001);
+    assert!(is_storm(recording.events("recorded")), "{}", recording.events("recorded"));
     assert!(recording.rows.len() as i64 == recording.events("logged") && recording.rows.len() > 10_000);
 }
 

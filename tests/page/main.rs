@@ -308,7 +308,7 @@ fn dense() {
     // However wide the columns are, all is painted, and once.
     for columns in [7, 800, 1_044, 40_000] {
         let painted = page.numbers(&format!(
-            "(({{cells, map, view}}) => [cells.grid(0, view.span + 1, {columns}, map, 2, view.span + 1).reduce((sum, n) => sum + n, 0)])(selection.graphs[0])"
+            "(({{cells, map, view}}) => [cells.grid(0, view.span, {columns}, map, 2, view.span).reduce((sum, n) => sum + n, 0)])(selection.graphs[0])"
         ));
         assert!((painted[0] - 400_001.0).abs() < 40.0, "{columns}: {painted:?}");
     }

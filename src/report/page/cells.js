@@ -69,7 +69,7 @@ class Cells {
       const last = Math.min(columns - 1, Math.max(first, Math.ceil(right) - 1));
       for (let column = first; column <= last; column++) {
         const part = Math.min(1, (Math.min(right, column + 1) - Math.max(left, column)) / (right - left));
-        if (part <= 0) continue;
+        if (part <= 1e-9) continue;
         for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) {
           const target = map[this.row[cell]];
           if (target >= 0) grid[target * columns + column] += this.count[cell] * part;

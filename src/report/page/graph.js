@@ -102,7 +102,7 @@ class Graph {
   }
 
   options() {
-    const colours = () => palette();
+    const colours = () => palette(this.isPrinted);
     return {
       width: this.width(),
       height: this.height(),
@@ -184,7 +184,7 @@ class Graph {
     ctx.beginPath();
     ctx.rect(left, top, width, height);
     ctx.clip();
-    paint({ ctx, left, top, width, height, x, y, colours: palette() });
+    paint({ ctx, left, top, width, height, x, y, colours: palette(this.isPrinted) });
     ctx.restore();
   }
 
@@ -212,11 +212,14 @@ class Graph {
       const rows = last - first + 1;
       const shown = this.map.map((row) => (row >= first && row <= last ? row - first : -1));
       const { from, to, span } = this.view;
-      const grid = this.cells.grid(from, to, width, shown, rows, span + 1);
+      const grid = this.cells.grid(from, to, width, shown, rows, span);
       const { canvas, most } = paintRows(grid, width, rows, this.lit.slice(first, last + 1), height);
       ctx.drawImage(canvas, left, top);
-      const events = most > 1.5 ? `1 to ${grouped(most)} events` : "1 event";
-      this.scale.textContent = most > 0 ? `${events} in ${duration((to - from) / width)}` : "";
+      // Of a bin that is wider than a column, a column has a part only.
+      const column = (to - from) / width;
+      const counted = Math.max(column, this.cells.width);
+      const events = Math.round((most * counted) / column);
+      this.scale.textContent = most > 0 ? `${events > 1 ? `1 to ${grouped(events)} events` : "1 event"} in ${duration(counted)}` : "";
       if (this.chosen >= 0) {
         ctx.strokeStyle = colours.accent;
         ctx.lineWidth = devicePixelRatio;
@@ -448,7 +451,8 @@ class Graph {
 /** The time that the graphs of a source show, in nanoseconds since its first event. */
 class View {
   constructor({ span, start }, tools) {
-    this.span = Math.max(span, 1);
+    /** The last event is within. */
+    this.span = span + 1;
     /** The time of the first event by the capture's clock. */
     this.start = BigInt(start);
     this.graphs = [];
