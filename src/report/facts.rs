@@ -36,7 +36,7 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
         facts.push(("first event", format!("at {first} of the clock")));
     }
     if let Some(logged) = source.logged {
-        facts.push(("log.csv", format!("the first {} (`-n {logged}` reports on those)", Count(logged, "event"))));
+        facts.push(("log.csv", format!("the first {} of them (`-n {logged}` reports on those)", Grouped(logged))));
     }
     if let Some(started) = &summary.started {
         facts.push(("started", started.clone()));

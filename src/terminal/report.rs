@@ -45,7 +45,7 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
         writeln!(out, "Counts, shares and rates are those of the samples in the range; the books hold all.")?;
     }
     if let Some(logged) = source.logged {
-        writeln!(out, "log.csv holds the first {} of them; `-n {logged}` reports on those.", Count(logged, "event"))?;
+        writeln!(out, "log.csv holds the first {} of them; `-n {logged}` reports on those.", Grouped(logged))?;
     }
     if ranking.events > 0 {
         writeln!(out)?;
