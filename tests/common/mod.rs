@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test uses a part.
 
+pub mod report;
+
 use std::io::Write;
 use tempfile::NamedTempFile;
 use tp_perf::merge::Event;

@@ -1,0 +1,39 @@
+const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif';
+
+/** No label is longer. */
+const MOST_LETTERS = 80;
+
+/** How wide a label is, in pixels. */
+const textWidth = (() => {
+  const context = document.createElement("canvas").getContext("2d");
+  const known = new Map();
+  return (text) => {
+    if (!known.has(text)) {
+      context.font = FONT;
+      known.set(text, context.measureText(text).width);
+    }
+    return known.get(text);
+  };
+})();
+
+/** A number with its thousands set apart. */
+const grouped = (number) => Math.round(number).toLocaleString("en-US");
+
+/** A duration of nanoseconds with three significant digits. */
+function duration(ns) {
+  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]) if (ns >= size) return `${Number((ns / size).toPrecision(3))} ${unit}`;
+  return `${Math.round(ns)} ns`;
+}
+
+/** A time in seconds since the start, to the decimal that `step` nanoseconds are of. */
+function seconds(ns, step) {
+  const decimals = Math.min(9, Math.max(0, 9 - Math.floor(Math.log10(Math.max(step, 1)))));
+  return (ns / 1e9).toFixed(decimals);
+}
+
+/** Marks of a time axis, which are `step` seconds apart: with as many decimals as tell them apart exactly. */
+function marks(times, step) {
+  let decimals = 0;
+  while (decimals < 9 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals++;
+  return times.map((time) => time.toFixed(decimals));
+}
