@@ -36,8 +36,6 @@ pub struct Ranking {
 impl Ranking {
     /// Of a whole capture, as its summary tells of it. The groups' numbers are not known.
     pub fn of(summary: &Summary) -> Self {
-        let events = &summary.events;
-        let all = events.counted.unwrap_or(events.recorded.saturating_add(events.lost));
         let hits = summary.per_tracepoint.iter().map(|tracepoint| Hits {
             tpid: tracepoint.tpid,
             gid: 0,
@@ -45,7 +43,7 @@ impl Ranking {
             name: tracepoint.name.clone(),
             hits: hits(tracepoint),
         });
-        Self::new(hits, all, Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0)))
+        Self::new(hits, summary.events.all(), Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0)))
     }
 
     /// Of these numbers of hits by tpid, and `events` in all.

@@ -257,6 +257,16 @@ impl Cells {
         counts
     }
 
+    /// How many events there are. It must be finished.
+    pub fn events(&self) -> u64 {
+        self.cells.iter().map(|cell| cell.count).sum()
+    }
+
+    /// Each key that has events, and how many. It must be finished.
+    pub fn hit(&self) -> impl Iterator<Item = (u32, u64)> {
+        (0u32..).zip(self.totals()).filter(|(_, events)| *events > 0)
+    }
+
     /// How many events of each key up to the highest one. It must be finished.
     pub fn totals(&self) -> Vec<u64> {
         let mut totals = Vec::new();

@@ -104,7 +104,12 @@ impl Activity {
 
     /// Samples lost of all tracepoints, as far as the rings told when; of these CPUs, but at any time.
     pub fn told_lost(&self) -> u64 {
-        self.losses.values().flatten().fold(0, |sum, loss| sum.saturating_add(loss.lost))
+        lost(self.losses.values().flatten())
+    }
+
+    /// The same within the span of the events.
+    pub fn lost_within(&self) -> u64 {
+        lost(self.losses().iter())
     }
 
     /// Stretches without any event that are far longer than what is usual: 20 times the average distance of two events, four
@@ -121,7 +126,7 @@ impl Activity {
         let mut lengths: Vec<u64> = gaps.iter().map(Gap::length).collect();
         lengths.sort_unstable();
         let usual = if lengths.len() < FEWEST_SILENCES { 0 } else { lengths[lengths.len() / 2] };
-        let events: u64 = self.tracepoints.totals().iter().sum();
+        let events = self.tracepoints.events();
         let least = GAP_INTERVALS.saturating_mul(span / events.max(1)).max(span / GAP_SHARE);
         let least = least.max(GAP_SILENCES.saturating_mul(usual)).max(1);
         gaps.retain(|gap| gap.length() >= least);
@@ -167,6 +172,11 @@ impl Sink for Activity {
             }
         }
     }
+}
+
+/// Samples lost in all of these.
+fn lost<'a>(losses: impl Iterator<Item = &'a Loss>) -> u64 {
+    losses.fold(0, |sum, loss| sum.saturating_add(loss.lost))
 }
 
 /// Two losses of one CPU as one.

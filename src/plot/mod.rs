@@ -81,26 +81,18 @@ impl Axis {
     pub fn new(figure: Figure, subjects: &[Subject<'_>]) -> Self {
         let mut rows = BTreeSet::new();
         for subject in subjects {
-            for tpid in hit(subject) {
+            for (tpid, _) in subject.activity.tracepoints.hit() {
                 let tracepoint = subject.table.get(tpid);
                 rows.insert((&tracepoint.group, figure.row(tracepoint).0));
             }
         }
         Axis { names: rows.into_iter().map(|(_, name)| name).collect() }
     }
-}
 
-impl Axis {
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.names.len()
     }
-}
-
-/// The tpids that have events.
-fn hit(subject: &Subject<'_>) -> impl Iterator<Item = u32> {
-    let totals = subject.activity.tracepoints.totals();
-    (0u32..).zip(totals).filter(|(_, events)| *events > 0).map(|(tpid, _)| tpid)
 }
 
 /// A figure of one source.
@@ -129,13 +121,13 @@ impl<'a> Plot<'a> {
             axis.names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
         let row = |name: &String| Row { name: OneLine(name).to_string(), ..Row::default() };
         let mut rows: Vec<Row> = axis.names.iter().map(row).collect();
-        let totals = subject.activity.tracepoints.totals();
-        let mut row_of = vec![0; totals.len()];
-        for tpid in hit(subject) {
+        let hit: Vec<(u32, u64)> = subject.activity.tracepoints.hit().collect();
+        let mut row_of = vec![0; hit.last().map_or(0, |(tpid, _)| *tpid as usize + 1)];
+        for (tpid, events) in hit {
             let (name, number) = figure.row(subject.table.get(tpid));
             let Some(place) = places.get(name.as_str()) else { continue };
             rows[*place].number = Some(number);
-            rows[*place].events += totals[tpid as usize];
+            rows[*place].events += events;
             row_of[tpid as usize] = *place as u32;
         }
         Plot { figure, subject, rows, row_of }

@@ -73,7 +73,6 @@ struct Document {
     /// For the key: the colours, and the most in one place.
     key: Option<(Vec<Stop>, String)>,
     notes: Vec<Note>,
-    axis: String,
 }
 
 struct Span {
@@ -166,7 +165,6 @@ impl Plot<'_> {
                 (stops.collect(), format!("{most} in {}", Seconds(column)))
             }),
             notes: self.notes(are_points),
-            axis: "seconds from the start".to_owned(),
         };
         document.render().expect("text is written into memory")
     }
@@ -231,7 +229,7 @@ impl Plot<'_> {
             add("point", "an event".to_owned(), 8);
         }
         let (activity, events) = (&self.subject.activity, &self.subject.summary.events);
-        let within = activity.losses().iter().fold(0u64, |sum, loss| sum.saturating_add(loss.lost));
+        let within = activity.lost_within();
         if within > 0 {
             let text = format!("{} lost, of any tracepoint", Count(within, "sample"));
             let letters = text.chars().count();

@@ -209,6 +209,11 @@ pub struct ResidualSummary {
 }
 
 impl EventsSummary {
+    /// All hits: what the kernel counted, or where nobody counted, what was recorded and lost.
+    pub fn all(&self) -> u64 {
+        self.counted.unwrap_or(self.recorded.saturating_add(self.lost))
+    }
+
     /// From the books, and the rows of the log.
     pub fn new(books: &Books, logged: u64) -> Self {
         let total = books.total();

@@ -29,6 +29,19 @@ pub enum Presence {
     NotKnown,
 }
 
+impl Presence {
+    /// What is said instead of numbers where it was not hit; empty where it was.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Presence::Hit { .. } => "",
+            Presence::NotHit => "0",
+            Presence::NotCaptured => "not captured",
+            Presence::NotThere => "not there",
+            Presence::NotKnown => "not known",
+        }
+    }
+}
+
 /// A tracepoint or group in all sources.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {

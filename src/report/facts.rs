@@ -51,9 +51,8 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
     let told = activity.told_lost();
     if summary.events.lost > 0 || told > 0 {
         let lost = summary.events.lost;
-        let all = summary.events.counted.unwrap_or(summary.events.recorded.saturating_add(lost));
-        let share = 100.0 * lost as f64 / all.max(1) as f64;
-        let within = activity.losses().iter().fold(0u64, |sum, loss| sum.saturating_add(loss.lost));
+        let share = 100.0 * lost as f64 / summary.events.all().max(1) as f64;
+        let within = activity.lost_within();
         let when = match lost.saturating_sub(told) {
             _ if summary.restricted.is_some() => {
                 format!("; in the time shown the rings lost {} of all tracepoints", Grouped(within))
@@ -64,7 +63,7 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
         facts.push(("lost", format!("{} ({share:.1} %){when}", Grouped(lost))));
     }
     if !source.is_range && (summary.events.lost > 0 || summary.events.residual.unwrap_or(0) != 0) {
-        let samples = Grouped(activity.tracepoints.totals().iter().sum());
+        let samples = Grouped(activity.tracepoints.events());
         facts.push(("shown", format!("graphs and bars show the {samples} samples, tables what the kernel counted")));
     }
     if summary.events.late > 0 {

@@ -145,10 +145,7 @@ fn cell(presence: &Presence, by: By) -> String {
     match presence {
         Presence::Hit { share, .. } if by == By::Share => Share(*share).to_string(),
         Presence::Hit { rate, .. } => rate.map(|rate| format!("{}/s", Rate(rate))).unwrap_or_default(),
-        Presence::NotHit => "0".to_owned(),
-        Presence::NotCaptured => "not captured".to_owned(),
-        Presence::NotThere => "not there".to_owned(),
-        Presence::NotKnown => "not known".to_owned(),
+        other => other.word().to_owned(),
     }
 }
 

@@ -5,10 +5,10 @@
 //! length in bytes, every number is a varint (LEB128), and the whole is packed with gzip, which browsers unpack by
 //! themselves.
 
+use super::shown;
 use crate::activity::{Cells, UNKNOWN_KEY, cpu_of};
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
-use crate::units::OneLine;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -67,9 +67,8 @@ pub(super) fn json(report: &Report) -> String {
 
 fn of_source(report: &SourceReport, sources: usize) -> Source {
     let SourceReport { activity, table, summary, .. } = report;
-    let totals = activity.tracepoints.totals();
-    let mut hit: Vec<u32> = (0u32..).zip(&totals).filter(|(_, events)| **events > 0).map(|(tpid, _)| tpid).collect();
-    hit.sort_by_key(|tpid| {
+    let mut hit: Vec<(u32, u64)> = activity.tracepoints.hit().collect();
+    hit.sort_by_key(|(tpid, _)| {
         let tracepoint = table.get(*tpid);
         (&tracepoint.group, &tracepoint.name)
     });
@@ -77,26 +76,26 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     let mut groups = Vec::<Row>::new();
     let mut group_of = Vec::new();
     let mut rows = Vec::new();
-    for tpid in &hit {
+    for (tpid, events) in &hit {
         let tracepoint = table.get(*tpid);
-        let events = totals[*tpid as usize];
         let group = *places.entry(&tracepoint.group).or_insert_with(|| {
             groups.push(Row { name: shown(&tracepoint.group), number: Some(tracepoint.gid), events: 0 });
             groups.len() - 1
         });
         groups[group].events += events;
         group_of.push(group);
-        rows.push(Row { name: shown(&tracepoint.full_name()), number: Some(*tpid), events });
+        rows.push(Row { name: shown(&tracepoint.full_name()), number: Some(*tpid), events: *events });
     }
 
     // Of CPUs those with losses too, which may have no event.
     let losses = activity.losses_at_most(MOST_LOSSES / sources);
     let none = Cells::new(0);
     let cells_of_cpus = activity.cpus.as_ref().unwrap_or(&none);
-    let mut cpus: BTreeMap<u32, u64> = (0u32..).zip(cells_of_cpus.totals()).filter(|(_, events)| *events > 0).collect();
+    let mut cpus: BTreeMap<u32, u64> = cells_of_cpus.hit().collect();
     for loss in &losses {
         cpus.entry(loss.cpu.min(UNKNOWN_KEY)).or_default();
     }
+    let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid).collect();
     let keys: Vec<u32> = cpus.keys().copied().collect();
     let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
     let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (cpu.cpu, cpu)).collect();
@@ -113,7 +112,7 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
         tracepoints: Rows {
             rows,
             width: activity.tracepoints.width(),
-            cells: packed(&activity.tracepoints, &row_of(&hit)),
+            cells: packed(&activity.tracepoints, &row_of(&tpids)),
         },
         cpus: Rows {
             rows: cpus.iter().map(cpu).collect(),
@@ -125,10 +124,6 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
         losses: losses.iter().map(|loss| (cpu_row(loss.cpu.min(UNKNOWN_KEY)), loss.from, loss.to, loss.lost)).collect(),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
     }
-}
-
-fn shown(name: &str) -> String {
-    OneLine(name).to_string()
 }
 
 /// For each key its row.

@@ -213,10 +213,7 @@ fn presence(presence: &Presence) -> String {
             format!("{} · {}/s", Share(*share), Rate(*rate))
         }
         Presence::Hit { share, .. } => Share(*share).to_string(),
-        Presence::NotHit => "0".to_owned(),
-        Presence::NotCaptured => "not captured".to_owned(),
-        Presence::NotThere => "not there".to_owned(),
-        Presence::NotKnown => "not known".to_owned(),
+        other => other.word().to_owned(),
     }
 }
 
