@@ -1,17 +1,20 @@
 //! From a request to an exit code: what the user sees of each command.
 
-use crate::capture::{self, Outcome, Progress, Running, Signals, Written};
-use crate::cli::{CaptureRequest, Cli, ReplayRequest, ReportFormat, ReportRequest, Request};
+use crate::capture::{self, Progress, Running, Signals, StopRules, Written};
+use crate::cli::{
+    CaptureRequest, Cli, OverheadFormat, OverheadRequest, ReplayRequest, ReportFormat, ReportRequest, Request,
+};
 use crate::doctor::doctor;
 use crate::list::list;
-use crate::perf;
+use crate::overhead::{self, Outcome};
+use crate::perf::{self, Detaching};
 use crate::recording::{self, FILES, RecordingDir};
 use crate::replay::{self, Output};
 use crate::report::{self, Report, formats};
 use crate::results::Results;
-use crate::terminal::{TerminalProgress, print_report, print_summary};
+use crate::terminal::{TerminalProgress, print_overhead, print_report, print_summary};
 use crate::tracefs;
-use crate::units::{Count, Visible};
+use crate::units::{Count, Visible, nanoseconds};
 use anyhow::Context;
 use clap::CommandFactory;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,6 +22,7 @@ use signal_hook::flag;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Does what is asked for, and gives the exit code.
 pub fn run(request: Request) -> anyhow::Result<u8> {
@@ -27,6 +31,7 @@ pub fn run(request: Request) -> anyhow::Result<u8> {
         Request::Capture(request) => return capture(*request),
         Request::Replay(request) => return replay(*request),
         Request::Report(request) => return report(*request),
+        Request::Overhead(request) => return overhead(*request),
         Request::List(request) => list(&request, &mut out).map(|()| 0)?,
         Request::Doctor(request) => u8::from(!doctor(&request, &mut out)?),
         Request::Completions(shell) => {
@@ -53,14 +58,11 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     let mut running = None;
     let result = capture::capture(&options, &mut running, &mut signals, &mut progress);
     progress.phase_ends();
-    let Outcome { mut written, directory, mut detaching } = match result {
+    let capture::Outcome { mut written, directory, mut detaching } = match result {
         Ok(outcome) => outcome,
         Err(error) => {
             let Some(running) = running else {
-                return Err(match cannot_trace(&error) {
-                    true => anyhow::anyhow!("{error}\ntp-perf: {WITHOUT_TRACING}"),
-                    false => error.into(),
-                });
+                return Err(with_advice(error));
             };
             // COMMAND was promised a wait, and deserves it now too; but nobody should wait to hear of the failure.
             let _ = writeln!(anstream::stderr(), "tp-perf: {}", Visible(&error));
@@ -83,17 +85,8 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     {
         written.summary.command_exit = wait_for_command(running, &mut signals, &mut progress)?;
     }
-    let tracepoints = detaching.tracepoints();
-    if wait_detach {
-        let step = &mut |done| progress.detaching(done, tracepoints);
-        let took =
-            capture::wait_for_detach(&mut detaching, &mut signals, step).context("failed to wait for the detach")?;
-        progress.phase_ends();
-        written.summary.timing_ns.detach = took.map(|took| took.as_nanos() as u64);
-    }
-    if let Some(pid) = detaching.pid() {
-        let (count, seconds) = (Count(tracepoints as u64, "tracepoint"), detaching.expected().as_secs().max(1));
-        progress.note(&format!("detaching {count} in the background: about {seconds} s (pid {pid})"));
+    if let Some(took) = let_go(&mut detaching, wait_detach, &mut signals, &mut progress)? {
+        written.summary.timing_ns.detach = Some(nanoseconds(took));
     }
     if written.summary != as_written
         && let Err(error) = rewrite(&mut written, &directory)
@@ -117,6 +110,27 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     }
 }
 
+/// Waits for the detach, if that is asked for, and gives how long it took; or says that it goes on.
+fn let_go(
+    detaching: &mut Detaching,
+    wait: bool,
+    signals: &mut Signals,
+    progress: &mut TerminalProgress,
+) -> anyhow::Result<Option<Duration>> {
+    let tracepoints = detaching.tracepoints();
+    let mut took = None;
+    if wait {
+        let step = &mut |done| progress.detaching(done, tracepoints);
+        took = capture::wait_for_detach(detaching, signals, step).context("failed to wait for the detach")?;
+        progress.phase_ends();
+    }
+    if let Some(pid) = detaching.pid() {
+        let (count, seconds) = (Count(tracepoints as u64, "tracepoint"), detaching.expected().as_secs().max(1));
+        progress.note(&format!("detaching {count} in the background: about {seconds} s (pid {pid})"));
+    }
+    Ok(took)
+}
+
 /// Brings the summary up to date, and in `events.perf` what it is made of.
 fn rewrite(written: &mut Written, directory: &RecordingDir) -> Result<(), recording::Error> {
     let Written { summary, ending, problem } = written;
@@ -132,6 +146,14 @@ fn rewrite(written: &mut Written, directory: &RecordingDir) -> Result<(), record
 /// What a newcomer can do where nothing can be traced.
 const WITHOUT_TRACING: &str = "`tp-perf doctor` tells all that a capture needs; without any of it, `tp-perf replay --example` \
                                shows on a recording that is built in what tp-perf does";
+
+/// The error, with what a newcomer can do where nothing can be traced.
+fn with_advice(error: capture::Error) -> anyhow::Error {
+    match cannot_trace(&error) {
+        true => anyhow::anyhow!("{error}\ntp-perf: {WITHOUT_TRACING}"),
+        false => error.into(),
+    }
+}
 
 /// Whether a capture failed because this machine, or this user's rights on it, allow none.
 fn cannot_trace(error: &capture::Error) -> bool {
@@ -197,7 +219,7 @@ fn report(request: ReportRequest) -> anyhow::Result<u8> {
             ReportFormat::Markdown => formats::write_markdown(&report, top, &mut out),
         }
         .context("failed to encode the report")?;
-        print(format, out).with_context(|| match has_files && !report.stopped {
+        print(format == ReportFormat::Text, out).with_context(|| match has_files && !report.stopped {
             true => "failed to print the report; its files are written",
             false => "failed to print the report",
         })?;
@@ -217,9 +239,54 @@ fn report(request: ReportRequest) -> anyhow::Result<u8> {
     }
 }
 
-/// Prints a report. What is for programs goes out as it is, but for a terminal, which obeys no name.
-fn print(format: ReportFormat, out: Vec<u8>) -> io::Result<()> {
-    if format == ReportFormat::Text {
+fn overhead(request: OverheadRequest) -> anyhow::Result<u8> {
+    let OverheadRequest { options, format, wait_detach, quiet, notes } = request;
+    let mut signals = Signals::install().context("failed to take over signals")?;
+    let mut progress = TerminalProgress::new(StopRules::default(), quiet);
+    notes.iter().for_each(|note| progress.note(note));
+
+    let mut running = None;
+    let outcome = overhead::measure(&options, &mut running, &mut signals, &mut progress);
+    progress.phase_ends();
+    let Outcome { result, mut detaching } = outcome.map_err(|error| match error {
+        overhead::Error::Capture(error) => with_advice(error),
+        error => error.into(),
+    })?;
+    if let Some(mut running) = running
+        && running.exit_code().context("failed to wait for COMMAND")?.is_none()
+    {
+        // Nobody wants what it does any more. Ctrl-C it has got from the terminal itself.
+        if signals.interrupts() == 0 {
+            running.terminate();
+        }
+        wait_for_command(running, &mut signals, &mut progress)?;
+    }
+    let mut measured = match result {
+        Ok(measured) => measured,
+        Err(error) => {
+            let_go(&mut detaching, wait_detach, &mut signals, &mut progress)?;
+            let overhead::Error::Failed { code, is_command, output, .. } = &error else { return Err(error.into()) };
+            // Where stderr cannot be written there is nobody left to tell.
+            let _ = io::stderr().write_all(output);
+            let _ = writeln!(anstream::stderr(), "tp-perf: {error}");
+            return Ok(if *is_command { u8::try_from(*code).unwrap_or(1) } else { 1 });
+        }
+    };
+    measured.detach = let_go(&mut detaching, wait_detach, &mut signals, &mut progress)?;
+    let mut out = Vec::new();
+    match format {
+        OverheadFormat::Text => print_overhead(&measured, terminal_width(), &mut out),
+        OverheadFormat::Json => overhead::write_json(&measured, &mut out),
+        OverheadFormat::Markdown => overhead::write_markdown(&measured, &mut out),
+    }
+    .context("failed to encode the measurement")?;
+    print(format == OverheadFormat::Text, out).context("failed to print the measurement")?;
+    Ok(stopped(&mut signals))
+}
+
+/// Prints results. What is for programs goes out as it is, but for a terminal, which obeys no name.
+fn print(is_for_people: bool, out: Vec<u8>) -> io::Result<()> {
+    if is_for_people {
         let mut stdout = anstream::stdout().lock();
         return stdout.write_all(&out).and_then(|()| stdout.flush());
     }

@@ -28,6 +28,7 @@
 //! | from a source to log, books and summary | [`results`] |
 //! | the files that a capture leaves | [`recording`] |
 //! | the capture itself: when it stops, what it does then | [`capture`] |
+//! | what capturing costs a command, by runs with and without it | [`overhead`] |
 //! | a source again | [`replay`] |
 //! | when what was active, in a set amount of memory | [`activity`] |
 //! | what a source holds, for people: tables, a page; what differs between several | [`report`], [`ranking`] |
@@ -45,6 +46,7 @@ pub mod doctor;
 pub mod list;
 pub mod machine;
 pub mod merge;
+pub mod overhead;
 pub mod perf;
 pub mod plot;
 pub mod ranking;

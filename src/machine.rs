@@ -1,6 +1,7 @@
 //! What machine this is: its kernel, its name, and how much memory there is to use.
 
 use std::fs;
+use std::time::Duration;
 
 /// The kernel's release, as `uname -r` says.
 pub fn kernel_release() -> String {
@@ -25,6 +26,24 @@ pub fn available_memory() -> Option<u64> {
         Some(number(limit)?.saturating_sub(number(used).unwrap_or(0)))
     });
     limits.chain(machine).min()
+}
+
+/// Time since the start of the machine in which its CPUs did something, all of them together, for whomever. In ticks of 10 ms,
+/// as `/proc/stat` has it. `None` if that does not tell.
+pub fn busy_time() -> Option<Duration> {
+    in_stat(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// The busy time in the text of `/proc/stat`.
+fn in_stat(stat: &str) -> Option<Duration> {
+    /// USER_HZ, which is 100 wherever Linux runs but on Alpha and IA-64.
+    const TICK: Duration = Duration::from_millis(10);
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let fields: Vec<u32> = line.split_whitespace().map(|field| field.parse().ok()).collect::<Option<_>>()?;
+    // user, nice, system, idle, iowait, irq, softirq; what a hypervisor took (steal) was no work of this machine, and the time
+    // of guests is in user.
+    let [user, nice, system, _, _, irq, softirq, ..] = fields[..] else { return None };
+    Some([user, nice, system, irq, softirq].into_iter().map(|ticks| TICK * ticks).sum())
 }
 
 /// MemAvailable in the text of `/proc/meminfo`.
@@ -62,6 +81,14 @@ mod tests {
         assert_eq!(in_meminfo("MemTotal: 2 kB\nMemAvailable:   24000 kB\n"), Some(24_000 << 10));
         assert_eq!(in_meminfo("MemTotal: 2 kB\n"), None);
         assert!(available_memory().is_some_and(|bytes| bytes > 1 << 20));
+    }
+
+    #[test]
+    fn busy_is_what_is_neither_idle_nor_stolen() {
+        let stat = "cpu  100 10 200 9000 50 3 4 70 20 0\ncpu0 1 2 3\n";
+        assert_eq!(in_stat(stat), Some(Duration::from_millis(3_170)));
+        assert_eq!((in_stat(""), in_stat("cpu 1 2 3\n"), in_stat("cpu x\n")), (None, None, None));
+        assert!(busy_time() > Some(Duration::ZERO));
     }
 
     #[test]

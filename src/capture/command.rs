@@ -5,10 +5,13 @@ use crate::perf::sys::start_with_nofile_limit;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{AccessFlags, Pid, access};
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// A command line whose program exists.
 #[derive(Debug, Clone)]
@@ -54,16 +57,55 @@ impl CommandLine {
     pub fn words(&self) -> Vec<String> {
         self.words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
     }
+}
 
-    /// Starts it, with the limit on descriptors that this process was itself started with.
-    pub fn start(&self, nofile_limit: (u64, u64)) -> Result<Running, Error> {
-        let mut command = Command::new(&self.program);
+/// How COMMAND is started.
+pub struct Launch<'a> {
+    /// What.
+    pub line: &'a CommandLine,
+    /// The limit on descriptors (soft, hard) that this process was itself started with, and that COMMAND gets.
+    pub nofile_limit: (u64, u64),
+    /// Its input and output.
+    pub streams: Streams<'a>,
+}
+
+/// Where COMMAND's input comes from, and where its output goes.
+#[derive(Debug, Clone, Copy)]
+pub enum Streams<'a> {
+    /// They are tp-perf's own.
+    Own,
+    /// No input; all output to tp-perf's stderr, because stdout is for results.
+    ToStderr,
+    /// No input; all output at the end of this file.
+    Kept(&'a File),
+}
+
+impl Launch<'_> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`Error::Command`] if it cannot be started, [`Error::Run`] if its streams cannot be made.
+    pub fn start(&self) -> Result<Running, Error> {
+        let CommandLine { program, words } = self.line;
+        let mut command = Command::new(program);
         // Many programs go by the name that they were called by.
-        command.arg0(&self.words[0]).args(&self.words[1..]);
-        start_with_nofile_limit(&mut command, nofile_limit);
+        command.arg0(&words[0]).args(&words[1..]);
+        match self.streams {
+            Streams::Own => {}
+            Streams::ToStderr => {
+                let stderr = || io::stderr().as_fd().try_clone_to_owned().map_err(Error::Run);
+                command.stdin(Stdio::null()).stdout(stderr()?).stderr(stderr()?);
+            }
+            Streams::Kept(file) => {
+                let same = || file.try_clone().map_err(Error::Run);
+                command.stdin(Stdio::null()).stdout(same()?).stderr(same()?);
+            }
+        }
+        start_with_nofile_limit(&mut command, self.nofile_limit);
+        let started = Instant::now();
         match command.spawn() {
-            Ok(child) => Ok(Running { child, code: None }),
-            Err(cause) => Err(Error::Command { program: self.program.clone(), cause }),
+            Ok(child) => Ok(Running { child, started, ended: None }),
+            Err(cause) => Err(Error::Command { program: program.clone(), cause }),
         }
     }
 }
@@ -72,19 +114,24 @@ impl CommandLine {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    code: Option<i32>,
+    started: Instant,
+    /// Its exit code, and when it was seen to have ended.
+    ended: Option<(i32, Instant)>,
 }
 
 impl Running {
     /// Its exit code once it has ended: its own, or 128 + n if signal n ended it.
     pub fn exit_code(&mut self) -> io::Result<Option<i32>> {
-        if self.code.is_none() {
-            self.code = self
-                .child
-                .try_wait()?
-                .map(|status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
+        if self.ended.is_none() {
+            let code = |status: ExitStatus| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+            self.ended = self.child.try_wait()?.map(|status| (code(status), Instant::now()));
         }
-        Ok(self.code)
+        Ok(self.ended.map(|(code, _)| code))
+    }
+
+    /// How long it ran, once [`Running::exit_code`] has seen its end.
+    pub fn took(&self) -> Option<Duration> {
+        self.ended.map(|(_, ended)| ended - self.started)
     }
 
     /// Its process id.
@@ -126,7 +173,10 @@ mod tests {
     fn the_exit_code_is_the_commands_own_or_its_signals() {
         for (script, expected) in [("exit 7", 7), ("kill -9 $$", 137)] {
             let limit = crate::perf::DescriptorLimit::read();
-            let mut running = find(&["sh", "-c", script]).unwrap().start((limit.soft, limit.hard)).unwrap();
+            let line = find(&["sh", "-c", script]).unwrap();
+            let nofile_limit = (limit.soft, limit.hard);
+            let mut running = Launch { line: &line, nofile_limit, streams: Streams::Own }.start().unwrap();
+            assert_eq!(running.took(), None);
             let code = loop {
                 match running.exit_code().unwrap() {
                     Some(code) => break code,
@@ -135,6 +185,7 @@ mod tests {
             };
             assert_eq!(code, expected);
             assert_eq!(running.exit_code().unwrap(), Some(expected), "asked again");
+            assert!(running.took().is_some());
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The capture itself: attach, run, account, let go, write the results.
 
+mod attach;
 mod command;
 mod progress;
 mod results;
 mod run;
 mod signals;
 
-pub use command::{CommandLine, Running};
+pub use attach::{AttachOptions, Chosen};
+pub use command::{CommandLine, Launch, Running, Streams};
 pub use progress::Progress;
 pub use results::{Captured, SummaryRoom, Written, note};
 pub use run::{Run, StopReason, StopRules, run};
@@ -17,16 +19,16 @@ use crate::cpus::CpuList;
 use crate::machine::{available_memory, hostname, kernel_release};
 use crate::perf::data::{ClockPair, Features, Head, MOST_INFLATED};
 use crate::perf::record::SAMPLE_SIZE;
-use crate::perf::{self, AttachRequest, Attachment, Clock, Detaching, Engine};
+use crate::perf::{self, Attachment, Detaching, Engine};
 use crate::recording::{self, Facts, RecordingDir, Tool, write_groups, write_tracepoints};
 use crate::source;
 use crate::spool::{DEFAULT_MEMORY, Keeping, Spool};
-use crate::tracefs::{self, Selection, SelectionRequest, Table};
+use crate::tracefs::{self, Selection, Table};
+use std::fs::File;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// Bytes of each CPU's ring by default.
 pub const DEFAULT_RING_SIZE: usize = 8 << 20;
@@ -40,18 +42,10 @@ pub struct Options {
     pub output: Option<PathBuf>,
     /// Replace a recording that is there.
     pub force: bool,
-    /// Which tracepoints.
-    pub selection: SelectionRequest,
-    /// Which CPUs; all that are online if `None`.
-    pub cpus: Option<CpuList>,
-    /// The clock of the timestamps.
-    pub clock: Clock,
-    /// Bytes of each CPU's ring; a power of two of pages.
-    pub ring_size: usize,
+    /// What to attach to.
+    pub attach: AttachOptions,
     /// Compress `events.perf`.
     pub compress: bool,
-    /// Record tp-perf's own thread too.
-    pub include_self: bool,
     /// Run this, and stop when it ends.
     pub command: Option<CommandLine>,
     /// tp-perf's own arguments, for the summary.
@@ -124,20 +118,14 @@ pub fn capture(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
-    let (table, mut selection) = tracefs::choose(&options.selection)?;
-    let cpus = chosen_cpus(options.cpus.as_ref())?;
+    let mut chosen = Chosen::of(&options.attach)?;
     let directory = Rc::new(match &options.output {
         Some(path) => RecordingDir::create(path, options.force)?,
         None => RecordingDir::create_new(&default_output())?,
     });
 
-    let begin = Instant::now();
-    let mut engine = attach(options, &table, &selection, cpus, signals, progress)?;
-    let attach = begin.elapsed();
-    for refusal in &engine.refused {
-        selection.refuse(refusal.tpid, refusal.reason.clone());
-    }
-    note_what_differs(options, &engine, &table, progress);
+    let (mut engine, attach) = chosen.attach(&options.attach, options.rules.events, signals, progress)?;
+    let Chosen { table, selection, .. } = chosen;
     // Before the events are on: a disk that is full already is found out in time.
     write_tracepoints(directory.file(recording::TRACEPOINTS)?, &table, &selection)?;
     write_groups(directory.file(recording::GROUPS)?, &table)?;
@@ -145,7 +133,8 @@ pub fn capture(
 
     let facts = facts(options, &engine, &table, &selection, attach)?;
     let mut spool = spool(options, &engine, &table, &facts, &directory)?;
-    let command = options.command.as_ref().map(|line| (line, engine.descriptor_limit));
+    let nofile_limit = engine.descriptor_limit;
+    let command = options.command.as_ref().map(|line| Launch { line, nofile_limit, streams: Streams::Own });
     let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
 
     let gone = engine.cpus.without(&CpuList::online().unwrap_or_else(|_| engine.cpus.clone()));
@@ -171,45 +160,6 @@ fn default_output() -> PathBuf {
     PathBuf::from(format!("tp-perf-{}", now.replace(['-', ':'], "")))
 }
 
-/// The CPUs to capture: those asked for, which must be online, or all that are.
-fn chosen_cpus(wanted: Option<&CpuList>) -> Result<CpuList, Error> {
-    let online = CpuList::online().map_err(Error::Cpus)?;
-    let Some(wanted) = wanted else { return Ok(online) };
-    let missing = wanted.without(&online);
-    if missing.is_empty() { Ok(wanted.clone()) } else { Err(Error::Offline { wanted: missing, online }) }
-}
-
-fn attach(
-    options: &Options,
-    table: &Table,
-    selection: &Selection,
-    cpus: CpuList,
-    signals: &mut Signals,
-    progress: &mut dyn Progress,
-) -> Result<Attachment, Error> {
-    let request = AttachRequest {
-        tracepoints: selection.captured().map(|tpid| table.get(tpid)).collect(),
-        wakeup_watermark: watermark(options.ring_size, options.rules.events, cpus.len()),
-        cpus,
-        clock: options.clock,
-        ring_size: options.ring_size,
-        exclude_thread: excludes_self(options).then(|| nix::unistd::gettid().as_raw()),
-    };
-    let mut steps = 0usize;
-    let attachment = perf::attach(&request, &mut |open, total| {
-        steps += 1;
-        if steps % 64 == 1 {
-            progress.attaching(open, total);
-            if signals.asked() > 0 {
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
-    });
-    progress.phase_ends();
-    Ok(attachment?)
-}
-
 /// What is known of the capture before it begins.
 fn facts(
     options: &Options,
@@ -224,15 +174,15 @@ fn facts(
         hostname: hostname(),
         cpus: engine.cpus.as_slice().to_vec(),
         offline_cpus: engine.offline.as_slice().to_vec(),
-        clock: options.clock.to_string(),
-        clock_offset_ns: options.clock.offset_from_sampled().map_err(Error::Run)?,
+        clock: options.attach.clock.to_string(),
+        clock_offset_ns: options.attach.clock.offset_from_sampled().map_err(Error::Run)?,
         command: options.command.as_ref().map(CommandLine::words),
         arguments: options.arguments.clone(),
         events: options.rules.events,
         started: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
         ring_size: engine.ring_size,
         attach_ns: crate::units::nanoseconds(attach),
-        self_excluded: excludes_self(options),
+        self_excluded: options.attach.excludes_self(),
         pid: std::process::id() as i32,
         left_out: Facts::left_out(table, selection),
     })
@@ -240,7 +190,7 @@ fn facts(
 
 /// What perf shows of a recording (`perf script --header`).
 fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
-    let clock = options.clock.sampled();
+    let clock = options.attach.clock.sampled();
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let cpus = facts.cpus.len() as u32;
     Ok(Features {
@@ -271,7 +221,7 @@ fn spool(
     let head = Head {
         table,
         ids: engine.sample_ids(),
-        clock: options.clock,
+        clock: options.attach.clock,
         lost_known: engine.lost_known,
         features: &features(options, facts)?,
         facts: &serde_json::to_string(facts).expect("numbers and text become JSON"),
@@ -283,9 +233,20 @@ fn spool(
         rings: engine.ring_size * engine.cpus.len(),
         compress: options.compress,
     };
-    let mut spool = Spool::new(&head.encode(), keeping, move || directory.events()).map_err(Error::Memory)?;
+    let expected = expected_bytes(&options.rules, engine.cpus.len());
+    ready_spool(&head.encode(), keeping, expected, move || directory.events())
+}
+
+/// A spool that begins with `head`, with the memory in place that so many bytes need, as far as that is sensible.
+pub(crate) fn ready_spool(
+    head: &[u8],
+    keeping: Keeping,
+    expected: usize,
+    make_file: impl FnMut() -> io::Result<File> + 'static,
+) -> Result<Spool, Error> {
+    let mut spool = Spool::new(head, keeping, make_file).map_err(Error::Memory)?;
     let affordable = usize::try_from(available_memory().unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);
-    spool.prefault(expected_bytes(&options.rules, engine.cpus.len()).min(affordable).min(DEFAULT_MEMORY));
+    spool.prefault(expected.min(affordable).min(DEFAULT_MEMORY));
     Ok(spool)
 }
 
@@ -298,55 +259,6 @@ fn expected_bytes(rules: &StopRules, cpus: usize) -> usize {
     let by_duration = rules.duration.map_or(f64::INFINITY, |time| time.as_secs_f64() * EVENTS_PER_SECOND * cpus as f64);
     // As a float beyond any memory becomes the largest integer.
     (by_events.min(by_duration) * SAMPLE_SIZE as f64) as usize
-}
-
-/// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that, so that a short
-/// capture does not run on.
-fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
-    let half = ring_size / 2;
-    let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(SAMPLE_SIZE));
-    share.map_or(half, |bytes| half.min(bytes / cpus.max(1))).max(perf::sys::page_size())
-}
-
-/// Whether tp-perf's own hits are filtered out. The filter compares thread ids as the kernel itself numbers them, which a
-/// process in a PID namespace (a container) cannot know.
-fn excludes_self(options: &Options) -> bool {
-    !options.include_self && in_initial_pid_namespace()
-}
-
-fn in_initial_pid_namespace() -> bool {
-    /// The inode of the first PID namespace is a constant of the kernel (`PROC_PID_INIT_INO`).
-    const INITIAL: &str = "pid:[4026531836]";
-    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL)
-}
-
-fn note_what_differs(options: &Options, engine: &Attachment, table: &Table, progress: &mut dyn Progress) {
-    if !options.include_self && !excludes_self(options) {
-        progress.note(
-            "in a PID namespace tp-perf cannot tell the kernel which thread to leave out: its own events are recorded too",
-        );
-    }
-    if engine.ring_size != options.ring_size {
-        progress.note(&format!(
-            "the kernel refused rings of {} per CPU ({}); they have {}, and lose events sooner under load; `tp-perf doctor` \
-             names the limit",
-            crate::units::Bytes(options.ring_size as u64),
-            engine.ring_refusal.as_deref().unwrap_or("no reason given"),
-            crate::units::Bytes(engine.ring_size as u64)
-        ));
-    }
-    if !engine.offline.is_empty() {
-        progress.note(&format!("CPU {} went offline and is not captured", engine.offline));
-    }
-    if let [first, rest @ ..] = engine.refused.as_slice() {
-        let more = if rest.is_empty() {
-            String::new()
-        } else {
-            format!(" and {} more (tracepoints.csv names them)", rest.len())
-        };
-        let name = table.get(first.tpid).full_name();
-        progress.note(&format!("the kernel refused {name}{more}: {}", first.reason));
-    }
 }
 
 /// Waits for a detach; the user may stop waiting, which leaves the rest to the background. Gives how long the detach took,

@@ -10,6 +10,8 @@ pub trait Progress {
     fn capturing(&mut self, _samples: u64, _elapsed: Duration) {}
     /// While a source is replayed: events so far; bytes read of it, and of how many if that is known.
     fn replaying(&mut self, _events: u64, _read: u64, _length: Option<u64>) {}
+    /// While COMMAND is measured: runs done so far, and of how many.
+    fn measuring(&mut self, _done: usize, _total: usize) {}
     /// A phase is over.
     fn phase_ends(&mut self) {}
     /// Something that the user should know and that is no error.

@@ -61,7 +61,7 @@ impl Captured {
             own_cpu_ns: nanoseconds(run.own_cpu),
             gone_cpus: gone.as_slice().to_vec(),
         };
-        let now = options.clock.sampled().now_ns().map_err(Error::Run)?;
+        let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
         let behind = [counters(&run.counted, &ids, now), note(&ending)].concat();
         // On a full disk it may find no room in the file, but it does in memory.
         spool.append_behind(&behind).map_err(Error::Replay)?;

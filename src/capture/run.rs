@@ -1,7 +1,7 @@
 //! The time while the events are on: rounds until one of the stop rules holds.
 
 use super::Error;
-use super::command::{CommandLine, Running};
+use super::command::{Launch, Running};
 use super::progress::Progress;
 use super::signals::{Signals, wait_for_any};
 use crate::perf::{self, Counted, Engine};
@@ -71,6 +71,8 @@ pub struct Run {
     pub stopped: Instant,
     /// CPU time of this thread while they were on.
     pub own_cpu: Duration,
+    /// The part of it in which COMMAND was started, which is work without a capture too.
+    pub starting_cpu: Duration,
     /// The kernel's counters.
     pub counted: Vec<Counted>,
     /// How often the user had asked for the end by then.
@@ -92,7 +94,7 @@ pub struct Run {
 pub fn run<E: Engine>(
     engine: &mut E,
     rules: &StopRules,
-    command: Option<(&CommandLine, (u64, u64))>,
+    command: Option<Launch<'_>>,
     running: &mut Option<Running>,
     spool: &mut Spool,
     signals: &mut Signals,
@@ -104,8 +106,11 @@ pub fn run<E: Engine>(
     let cpu_before = own_cpu_time().map_err(Error::Run)?;
     let (started, on) = (SystemTime::now(), Instant::now());
     engine.enable().map_err(Error::Run)?;
-    if let Some((line, nofile_limit)) = command {
-        *running = Some(line.start(nofile_limit)?);
+    let mut starting_cpu = Duration::ZERO;
+    if let Some(command) = command {
+        let cpu_before = own_cpu_time().map_err(Error::Run)?;
+        *running = Some(command.start()?);
+        starting_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
     let result = rounds_until_stop(engine, rules, running.as_mut(), spool, signals, progress, on);
     engine.disable().map_err(Error::Run)?;
@@ -124,7 +129,7 @@ pub fn run<E: Engine>(
         Err(error) if is_full(&error) => (StopReason::DiskFull, Some(error)),
         Err(error) => (StopReason::Error, Some(error)),
     };
-    Ok(Run { stop_reason, started, capture: stopped - on, stopped, own_cpu, counted, asked, problem })
+    Ok(Run { stop_reason, started, capture: stopped - on, stopped, own_cpu, starting_cpu, counted, asked, problem })
 }
 
 fn rounds_until_stop<E: Engine>(
@@ -140,6 +145,10 @@ fn rounds_until_stop<E: Engine>(
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
         let patience = left.map_or(ROUND_AT_LEAST_EVERY, |left| left.min(ROUND_AT_LEAST_EVERY));
         wait(engine, signals, patience)?;
+        // Before the round, which takes its time: when COMMAND ended should be known well.
+        if let Some(command) = &mut command {
+            command.exit_code()?;
+        }
         engine.round(spool)?;
         progress.capturing(spool.samples(), on.elapsed());
 

@@ -1,8 +1,9 @@
 //! The arguments, and how they become requests.
 
+use super::overhead::{OverheadArgs, OverheadRequest};
 use super::replay::{ReplayArgs, ReplayRequest};
 use super::report::{ReportArgs, ReportRequest};
-use crate::capture::{self, CommandLine, StopRules};
+use crate::capture::{self, AttachOptions, CommandLine, StopRules};
 use crate::cpus::CpuList;
 use crate::perf::Clock;
 use crate::perf::sys::page_size;
@@ -26,6 +27,7 @@ Examples:
                                           record the tracepoints of one group, but for one
   tp-perf replay idle                     the same results again, from a recording
   tp-perf report idle --html idle.html    what it holds: top tracepoints, and a page with graphs
+  sudo tp-perf overhead -- make -j8       what capturing costs a command on this machine
   sudo tp-perf list 'sched:*'             what there is, what would be captured, and why not
   sudo tp-perf doctor                     what this machine allows, and the cure for what is missing
 
@@ -53,6 +55,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Show what a source holds: top tracepoints and groups, graphs, one page; several side by side, and what differs
     Report(ReportArgs),
+    /// Measure what capturing costs a command, by runs with and without it
+    Overhead(Box<OverheadArgs>),
     /// Show the tracepoints: what would be captured, what is excluded, and why
     List(ListArgs),
     /// Check what this machine allows and what a capture needs, with the cure for what is missing
@@ -91,6 +95,24 @@ struct MachineArgs {
     ring_size: usize,
 }
 
+/// What a capture attaches to, and how it keeps what comes.
+#[derive(Debug, Args)]
+pub(super) struct AttachArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// The clock of the timestamps
+    #[arg(long, value_enum, default_value_t)]
+    clock: Clock,
+    /// Compress events.perf, as `perf record -z` does: a seventh of the size, for more of tp-perf's own CPU time
+    #[arg(long)]
+    pub(super) compress: bool,
+    /// Record tp-perf's own events too
+    #[arg(long)]
+    include_self: bool,
+}
+
 #[derive(Debug, Args)]
 struct CaptureArgs {
     /// Stop after this many events; log.csv then has exactly the first N in time order
@@ -106,18 +128,7 @@ struct CaptureArgs {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    selection: SelectionArgs,
-    #[command(flatten)]
-    machine: MachineArgs,
-    /// The clock of the timestamps
-    #[arg(long, value_enum, default_value_t)]
-    clock: Clock,
-    /// Compress events.perf, as `perf record -z` does: a seventh of the size, for more of tp-perf's own CPU time
-    #[arg(long)]
-    compress: bool,
-    /// Record tp-perf's own events too
-    #[arg(long)]
-    include_self: bool,
+    attach: AttachArgs,
     /// Wait until the kernel has let go of all tracepoints, instead of leaving that to the background
     #[arg(long)]
     wait_detach: bool,
@@ -172,6 +183,8 @@ pub enum Request {
     Replay(Box<ReplayRequest>),
     /// Report.
     Report(Box<ReportRequest>),
+    /// Measure what capturing costs.
+    Overhead(Box<OverheadRequest>),
     /// List.
     List(ListRequest),
     /// Check the machine.
@@ -224,6 +237,7 @@ impl Cli {
             None => Request::Capture(Box::new(self.capture.request()?)),
             Some(Command::Replay(replay)) => Request::Replay(Box::new(replay.request()?)),
             Some(Command::Report(report)) => Request::Report(Box::new(report.request()?)),
+            Some(Command::Overhead(overhead)) => Request::Overhead(Box::new(overhead.request()?)),
             Some(Command::List(list)) => Request::List(ListRequest {
                 patterns: list.patterns,
                 selection: list.selection.request(),
@@ -245,7 +259,8 @@ impl Cli {
 
 impl CaptureArgs {
     fn request(self) -> Result<CaptureRequest, clap::Error> {
-        let (ring_size, note) = self.machine.ring_size()?;
+        let compress = self.attach.compress;
+        let (attach, notes) = self.attach.request()?;
         let command = match self.command.is_empty() {
             true => None,
             false => Some(CommandLine::find(self.command).map_err(usage)?),
@@ -254,17 +269,27 @@ impl CaptureArgs {
             rules: StopRules { events: self.events, duration: self.duration },
             output: self.output,
             force: self.force,
+            attach,
+            compress,
+            command,
+            arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
+        };
+        Ok(CaptureRequest { options, wait_detach: self.wait_detach, quiet: self.quiet, notes })
+    }
+}
+
+impl AttachArgs {
+    /// What is asked for, and notes on what was changed in it.
+    pub(super) fn request(self) -> Result<(AttachOptions, Vec<String>), clap::Error> {
+        let (ring_size, note) = self.machine.ring_size()?;
+        let options = AttachOptions {
             selection: self.selection.request(),
             cpus: self.machine.cpus,
             clock: self.clock,
             ring_size,
-            compress: self.compress,
             include_self: self.include_self,
-            command,
-            arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
         };
-        let notes = note.into_iter().collect();
-        Ok(CaptureRequest { options, wait_detach: self.wait_detach, quiet: self.quiet, notes })
+        Ok((options, note.into_iter().collect()))
     }
 }
 
@@ -322,7 +347,7 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
-        assert_eq!(DEFAULT_RING_SIZE, capture(&[]).options.ring_size);
+        assert_eq!(DEFAULT_RING_SIZE, capture(&[]).options.attach.ring_size);
     }
 
     #[test]
@@ -333,12 +358,14 @@ mod tests {
         let options = &request.options;
         assert_eq!(options.rules.events, Some(100_000));
         assert_eq!(options.rules.duration, Some(Duration::from_secs(10)));
-        assert_eq!(options.cpus.as_ref().unwrap().as_slice(), [0, 1, 4]);
-        assert_eq!(options.clock, Clock::Tai);
-        assert_eq!(options.ring_size, 8 << 20);
+        assert_eq!(options.attach.cpus.as_ref().unwrap().as_slice(), [0, 1, 4]);
+        assert_eq!(options.attach.clock, Clock::Tai);
+        assert_eq!(options.attach.ring_size, 8 << 20);
         assert!(request.notes[0].contains("5 MiB is rounded up to 8 MiB"), "{:?}", request.notes);
         assert_eq!(options.command.as_ref().unwrap().words(), ["sh", "-c", "true"]);
-        assert!(options.compress && options.include_self && options.force && request.wait_detach && request.quiet);
+        assert!(
+            options.compress && options.attach.include_self && options.force && request.wait_detach && request.quiet
+        );
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The command line: what can be typed, and the validated options that it turns into.
 
 mod args;
+mod overhead;
 mod replay;
 mod report;
 mod source;
 
 pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, Request};
+pub use overhead::{OverheadFormat, OverheadRequest};
 pub use replay::ReplayRequest;
 pub use report::{ReportFormat, ReportRequest};
 

@@ -109,7 +109,7 @@ impl Spool {
             streams: memory == 0,
             compress,
             head: head.len(),
-            ends: VecDeque::from([head.len() as u64]),
+            ends: (!head.is_empty()).then_some(head.len() as u64).into_iter().collect(),
             make_file: Box::new(make_file),
             file: None,
             last_write: Instant::now(),

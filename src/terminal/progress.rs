@@ -88,6 +88,14 @@ impl Progress for TerminalProgress {
         self.show(self.reading, length, read, Count(events, "event").to_string());
     }
 
+    fn measuring(&mut self, done: usize, total: usize) {
+        self.steps("measuring", "runs", done as u64, total as u64);
+        if let Some(bar) = &self.bar {
+            // Nothing is drawn again before the run is over, which is not to be disturbed.
+            bar.force_draw();
+        }
+    }
+
     fn phase_ends(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -129,6 +137,7 @@ mod tests {
             progress.replaying(5, 120, None);
             progress.phase_ends();
             progress.detaching(3, 4);
+            progress.measuring(1, 2);
             progress.note("a note");
         }
     }

@@ -1,0 +1,138 @@
+//! What to attach to: from the user's wishes to events that are attached and off.
+
+use super::{Error, Progress, Signals};
+use crate::cpus::CpuList;
+use crate::perf::record::SAMPLE_SIZE;
+use crate::perf::{self, AttachRequest, Attachment, Clock};
+use crate::tracefs::{self, Selection, SelectionRequest, Table};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// What to attach to, and how.
+#[derive(Debug, Clone)]
+pub struct AttachOptions {
+    /// Which tracepoints.
+    pub selection: SelectionRequest,
+    /// Which CPUs; all that are online if `None`.
+    pub cpus: Option<CpuList>,
+    /// The clock of the timestamps.
+    pub clock: Clock,
+    /// Bytes of each CPU's ring; a power of two of pages.
+    pub ring_size: usize,
+    /// Record tp-perf's own thread too.
+    pub include_self: bool,
+}
+
+impl AttachOptions {
+    /// Whether tp-perf's own hits are filtered out. The filter compares thread ids as the kernel itself numbers them, which
+    /// a process in a PID namespace (a container) cannot know.
+    pub fn excludes_self(&self) -> bool {
+        !self.include_self && in_initial_pid_namespace()
+    }
+}
+
+/// What was chosen of this machine.
+#[derive(Debug)]
+pub struct Chosen {
+    /// All tracepoints there are.
+    pub table: Table,
+    /// Those to capture; those that the kernel refuses are taken out when it does.
+    pub selection: Selection,
+    cpus: CpuList,
+}
+
+impl Chosen {
+    /// Reads what there is, and chooses.
+    pub fn of(options: &AttachOptions) -> Result<Self, Error> {
+        let (table, selection) = tracefs::choose(&options.selection)?;
+        Ok(Chosen { table, selection, cpus: chosen_cpus(options.cpus.as_ref())? })
+    }
+
+    /// Attaches, and says how long that took. `events`: how many are wanted, if that is known.
+    pub fn attach(
+        &mut self,
+        options: &AttachOptions,
+        events: Option<u64>,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<(Attachment, Duration), Error> {
+        let begin = Instant::now();
+        let request = AttachRequest {
+            tracepoints: self.selection.captured().map(|tpid| self.table.get(tpid)).collect(),
+            wakeup_watermark: watermark(options.ring_size, events, self.cpus.len()),
+            cpus: self.cpus.clone(),
+            clock: options.clock,
+            ring_size: options.ring_size,
+            exclude_thread: options.excludes_self().then(|| nix::unistd::gettid().as_raw()),
+        };
+        let mut steps = 0usize;
+        let attachment = perf::attach(&request, &mut |open, total| {
+            steps += 1;
+            if steps % 64 == 1 {
+                progress.attaching(open, total);
+                if signals.asked() > 0 {
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        progress.phase_ends();
+        let (attachment, took) = (attachment?, begin.elapsed());
+        for refusal in &attachment.refused {
+            self.selection.refuse(refusal.tpid, refusal.reason.clone());
+        }
+        note_what_differs(options, &attachment, &self.table, progress);
+        Ok((attachment, took))
+    }
+}
+
+/// The CPUs to capture: those asked for, which must be online, or all that are.
+fn chosen_cpus(wanted: Option<&CpuList>) -> Result<CpuList, Error> {
+    let online = CpuList::online().map_err(Error::Cpus)?;
+    let Some(wanted) = wanted else { return Ok(online) };
+    let missing = wanted.without(&online);
+    if missing.is_empty() { Ok(wanted.clone()) } else { Err(Error::Offline { wanted: missing, online }) }
+}
+
+/// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that, so that a short
+/// capture does not run on.
+fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
+    let half = ring_size / 2;
+    let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(SAMPLE_SIZE));
+    share.map_or(half, |bytes| half.min(bytes / cpus.max(1))).max(perf::sys::page_size())
+}
+
+fn in_initial_pid_namespace() -> bool {
+    /// The inode of the first PID namespace is a constant of the kernel (`PROC_PID_INIT_INO`).
+    const INITIAL: &str = "pid:[4026531836]";
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL)
+}
+
+fn note_what_differs(options: &AttachOptions, engine: &Attachment, table: &Table, progress: &mut dyn Progress) {
+    if !options.include_self && !options.excludes_self() {
+        progress.note(
+            "in a PID namespace tp-perf cannot tell the kernel which thread to leave out: its own events are recorded too",
+        );
+    }
+    if engine.ring_size != options.ring_size {
+        progress.note(&format!(
+            "the kernel refused rings of {} per CPU ({}); they have {}, and lose events sooner under load; `tp-perf doctor` \
+             names the limit",
+            crate::units::Bytes(options.ring_size as u64),
+            engine.ring_refusal.as_deref().unwrap_or("no reason given"),
+            crate::units::Bytes(engine.ring_size as u64)
+        ));
+    }
+    if !engine.offline.is_empty() {
+        progress.note(&format!("CPU {} went offline and is not captured", engine.offline));
+    }
+    if let [first, rest @ ..] = engine.refused.as_slice() {
+        let more = if rest.is_empty() {
+            String::new()
+        } else {
+            format!(" and {} more (tracepoints.csv names them)", rest.len())
+        };
+        let name = table.get(first.tpid).full_name();
+        progress.note(&format!("the kernel refused {name}{more}: {}", first.reason));
+    }
+}

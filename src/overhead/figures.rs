@@ -1,0 +1,235 @@
+//! From runs to figures.
+
+use super::estimate::{Estimate, Verdict};
+use crate::recording::Tool;
+use crate::units::nanoseconds;
+use serde::{Serialize, Serializer};
+use std::time::Duration;
+
+/// The version of the form. It grows when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// Busy time of the machine is known in hundredths of a second: of shorter runs it says nothing.
+const LEAST_FOR_MACHINE: Duration = Duration::from_secs(1);
+
+/// What was measured, and how. Serialized it is the JSON form, with durations in nanoseconds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overhead {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What measured.
+    pub tool: Tool,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The machine's name.
+    pub hostname: String,
+    /// COMMAND and its arguments.
+    pub command: Vec<String>,
+    /// What ran before each run.
+    pub prepare: Option<String>,
+    /// The CPUs captured.
+    pub cpus: Vec<u32>,
+    /// How many tracepoints were attached to.
+    pub tracepoints: usize,
+    /// Bytes of each CPU's ring.
+    pub ring_size: usize,
+    /// Of tp-perf.
+    pub pid: u32,
+    /// Pairs of runs that were asked for.
+    pub pairs_asked: usize,
+    /// Runs before the first pair that do not count.
+    pub warmup: usize,
+    /// How long attaching took, which is in no figure.
+    #[serde(rename = "attach_ns", serialize_with = "as_nanoseconds")]
+    pub attach: Duration,
+    /// How long letting go is expected to take.
+    #[serde(rename = "detach_expected_ns", serialize_with = "as_nanoseconds")]
+    pub detach_expected: Duration,
+    /// How long it took, if that was waited for.
+    #[serde(rename = "detach_ns", serialize_with = "as_nanoseconds_if_any")]
+    pub detach: Option<Duration>,
+    /// Every run that counts, in the order in which they ran.
+    pub runs: Vec<MeasuredRun>,
+}
+
+/// One run of COMMAND.
+#[derive(Debug, Clone, Serialize)]
+pub struct MeasuredRun {
+    /// Of which pair, from 1.
+    pub pair: usize,
+    /// Whether the events were on.
+    pub captured: bool,
+    /// From its start to its end.
+    #[serde(rename = "wall_ns", serialize_with = "as_nanoseconds")]
+    pub wall: Duration,
+    /// CPU time of COMMAND and of all descendants that were waited for, user and system together.
+    #[serde(rename = "cpu_ns", serialize_with = "as_nanoseconds")]
+    pub cpu: Duration,
+    /// The system part of it.
+    #[serde(rename = "system_ns", serialize_with = "as_nanoseconds")]
+    pub system: Duration,
+    /// Busy time of all CPUs together, whoever it was; `None` if the kernel does not tell.
+    #[serde(rename = "machine_ns", serialize_with = "as_nanoseconds_if_any")]
+    pub machine: Option<Duration>,
+    /// COMMAND's exit code.
+    pub exit: i32,
+    /// What was captured.
+    #[serde(flatten)]
+    pub events: Option<CapturedEvents>,
+}
+
+/// What one run brought.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct CapturedEvents {
+    /// Recorded and lost together.
+    pub events: u64,
+    /// Samples that found their ring full; `None` where the kernel does not tell (before Linux 6.0).
+    pub lost: Option<u64>,
+    /// CPU time of tp-perf's own process while the events were on, but for starting COMMAND.
+    #[serde(rename = "own_cpu_ns", serialize_with = "as_nanoseconds")]
+    pub own_cpu: Duration,
+}
+
+/// One kind of time, without capturing and with it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// Without.
+    pub without: Spread,
+    /// With.
+    pub with: Spread,
+    /// By how much it grows: 0.1 for a tenth. The geometric mean of the ratios of all pairs, less 1.
+    pub change: Estimate,
+    /// What can be said of it.
+    pub verdict: Verdict,
+}
+
+/// The middle and the ends of some runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// The median.
+    #[serde(rename = "median_ns", serialize_with = "as_nanoseconds")]
+    pub median: Duration,
+    /// The least.
+    #[serde(rename = "min_ns", serialize_with = "as_nanoseconds")]
+    pub min: Duration,
+    /// The most.
+    #[serde(rename = "max_ns", serialize_with = "as_nanoseconds")]
+    pub max: Duration,
+}
+
+impl Spread {
+    fn of(mut times: Vec<Duration>) -> Option<Self> {
+        times.sort_unstable();
+        let (min, max) = (*times.first()?, *times.last()?);
+        let (upper, lower) = (times[times.len() / 2], times[(times.len() - 1) / 2]);
+        Some(Spread { median: (upper + lower) / 2, min, max })
+    }
+
+    /// How far the ends are from each other, as a share of the middle.
+    pub fn width(&self) -> f64 {
+        (self.max - self.min).as_secs_f64() / self.median.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+}
+
+/// All figures that are made of the runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// Pairs of which both runs are there.
+    pub pairs: usize,
+    /// How long COMMAND takes.
+    pub wall: Option<Comparison>,
+    /// CPU time of COMMAND.
+    pub cpu: Option<Comparison>,
+    /// Busy time of all CPUs; `None` of runs that are too short for it.
+    pub machine: Option<Comparison>,
+    /// Events of all captured runs.
+    pub events: u64,
+    /// Those of them that were lost.
+    pub lost: Option<u64>,
+    /// Events a second of COMMAND's wall time.
+    pub events_per_second: f64,
+    /// Added CPU time of COMMAND and tp-perf's own, in nanoseconds an event.
+    pub cpu_ns_per_event: Option<Estimate>,
+    /// tp-perf's own, in nanoseconds an event.
+    pub own_cpu_ns_per_event: Option<f64>,
+    /// The share of tp-perf's own process in the added CPU time; `None` if nothing was added.
+    pub own_share: Option<f64>,
+}
+
+impl Overhead {
+    /// The runs of each whole pair: without, with.
+    fn pairs(&self) -> Vec<(&MeasuredRun, &MeasuredRun, CapturedEvents)> {
+        let of = |pair: usize, captured| self.runs.iter().find(|run| (run.pair, run.captured) == (pair, captured));
+        (1..=self.pairs_asked)
+            .filter_map(|pair| {
+                let with = of(pair, true)?;
+                Some((of(pair, false)?, with, with.events?))
+            })
+            .collect()
+    }
+
+    /// Makes the figures.
+    pub fn figures(&self) -> Figures {
+        let pairs = self.pairs();
+        let compare = |time: &dyn Fn(&MeasuredRun) -> Option<Duration>| -> Option<Comparison> {
+            let both = |(without, with, _): &(&MeasuredRun, &MeasuredRun, _)| Some((time(without)?, time(with)?));
+            let times: Vec<_> = pairs.iter().map(both).collect::<Option<_>>()?;
+            let logs: Vec<f64> =
+                times.iter().map(|(without, with)| (with.as_secs_f64() / without.as_secs_f64()).ln()).collect();
+            let change =
+                |drawn: &[usize]| (drawn.iter().map(|index| logs[*index]).sum::<f64>() / drawn.len() as f64).exp_m1();
+            let change = Estimate::of(logs.len(), change)?;
+            let (without, with) = times.into_iter().unzip();
+            let (without, with) = (Spread::of(without)?, Spread::of(with)?);
+            Some(Comparison { without, with, change, verdict: change.verdict() })
+        };
+
+        let added = |(without, with, captured): &(&MeasuredRun, &MeasuredRun, CapturedEvents)| {
+            with.cpu.as_secs_f64() - without.cpu.as_secs_f64() + captured.own_cpu.as_secs_f64()
+        };
+        let costs: Vec<(f64, u64)> = pairs.iter().map(|pair| (added(pair), pair.2.events)).collect();
+        let per_event = |drawn: &[usize]| {
+            let (cost, events) =
+                drawn.iter().fold((0.0, 0), |(cost, events), index| (cost + costs[*index].0, events + costs[*index].1));
+            1e9 * cost / events as f64
+        };
+        let events: u64 = costs.iter().map(|(_, events)| events).sum();
+        let own: Duration = pairs.iter().map(|(.., captured)| captured.own_cpu).sum();
+        let all_added: f64 = costs.iter().map(|(cost, _)| cost).sum();
+        let wall: Duration = pairs.iter().map(|(_, with, _)| with.wall).sum();
+        let is_long = pairs.iter().all(|(without, with, _)| without.wall.min(with.wall) >= LEAST_FOR_MACHINE);
+        Figures {
+            pairs: pairs.len(),
+            wall: compare(&|run| Some(run.wall)),
+            cpu: compare(&|run| Some(run.cpu)),
+            machine: if is_long { compare(&|run| run.machine) } else { None },
+            events,
+            lost: pairs.iter().map(|(.., captured)| captured.lost).sum(),
+            events_per_second: if wall.is_zero() { 0.0 } else { events as f64 / wall.as_secs_f64() },
+            cpu_ns_per_event: Estimate::of(costs.len(), per_event),
+            own_cpu_ns_per_event: (events > 0).then(|| own.as_nanos() as f64 / events as f64),
+            own_share: (all_added > 0.0).then(|| own.as_secs_f64() / all_added),
+        }
+    }
+
+    /// CPUs' worth of work that was neither COMMAND's nor tp-perf's, while nothing was captured; `None` if that is not
+    /// known.
+    pub fn foreign_cpus(&self) -> Option<f64> {
+        let runs = self.pairs();
+        let mut shares = runs.iter().map(|(without, ..)| {
+            let foreign = without.machine?.saturating_sub(without.cpu);
+            (without.wall >= LEAST_FOR_MACHINE).then(|| foreign.as_secs_f64() / without.wall.as_secs_f64())
+        });
+        let mut known: Vec<f64> = shares.by_ref().collect::<Option<_>>()?;
+        known.sort_by(f64::total_cmp);
+        known.get(known.len() / 2).copied()
+    }
+}
+
+fn as_nanoseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(nanoseconds(*duration))
+}
+
+fn as_nanoseconds_if_any<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration.map(nanoseconds).serialize(serializer)
+}

@@ -1,0 +1,158 @@
+//! What capturing costs a COMMAND: runs with and without it, side by side.
+//!
+//! ```text
+//!   attach once, off ── warm-up ── pair 1 ──────── pair 2 ──────── …  ── let go, in the background
+//!                                  off, on         on, off               in each pair in random order
+//! ```
+//!
+//! Only the leaders are switched between runs, so that neither attaching nor letting go is in the figures. The runs without
+//! are those of a machine whose tracepoints are attached to and off, which costs them a little too.
+
+mod estimate;
+mod figures;
+mod formats;
+mod order;
+mod output;
+mod runs;
+mod words;
+
+pub use estimate::{CONFIDENCE, Estimate, FEWEST_PAIRS, NEGLIGIBLE, Verdict};
+pub use figures::{CapturedEvents, Comparison, Figures, MeasuredRun, Overhead, Spread};
+pub use formats::{write_json, write_markdown};
+pub use output::Output;
+pub(crate) use words::{findings, percent, rows, what_was_run};
+
+use crate::capture::{self, AttachOptions, Chosen, CommandLine, Progress, Running, Signals};
+use crate::machine::{hostname, kernel_release};
+use crate::perf::{Detaching, Engine};
+use crate::recording::Tool;
+use runs::{Ended, Runs};
+use std::io;
+use std::time::Duration;
+
+/// A measurement, validated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What is captured.
+    pub attach: AttachOptions,
+    /// Compress what is captured, as `tp-perf --compress` does.
+    pub compress: bool,
+    /// What to run.
+    pub command: CommandLine,
+    /// What to run before each run of it.
+    pub prepare: Option<CommandLine>,
+    /// Pairs of runs.
+    pub pairs: usize,
+    /// Runs before them that do not count.
+    pub warmup: usize,
+    /// Show COMMAND's output.
+    pub show_output: bool,
+    /// Measure a COMMAND that fails, too.
+    pub ignore_failure: bool,
+}
+
+/// Why a measurement failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// As a capture would.
+    #[error(transparent)]
+    Capture(#[from] capture::Error),
+    /// There is no file for what is captured, or for what COMMAND says.
+    #[error(
+        "failed to make a temporary file in `{folder}`: {cause}; run tp-perf in a folder that it can write to, and set TMPDIR \
+         to another"
+    )]
+    Scratch {
+        /// Where.
+        folder: String,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// What was captured could not be kept.
+    #[error(
+        "failed to keep what was captured in run {run} of {of}: {cause}; run tp-perf in a folder on a disk with more room, or \
+         take less (-t, -x)"
+    )]
+    Keeping {
+        /// Which run.
+        run: usize,
+        /// Of how many.
+        of: usize,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// COMMAND failed, or what prepares it.
+    #[error("{what} ended with code {code} in run {run} of {of} ({kind}){}", hint(*.is_command))]
+    Failed {
+        /// As the user knows it.
+        what: &'static str,
+        /// Whether it was COMMAND.
+        is_command: bool,
+        /// Its exit code.
+        code: i32,
+        /// Which run.
+        run: usize,
+        /// Of how many, those that warm up included.
+        of: usize,
+        /// `warm-up`, `capturing` or `not capturing`.
+        kind: &'static str,
+        /// What it has said, or the end of that.
+        output: Vec<u8>,
+    },
+}
+
+fn hint(is_command: bool) -> &'static str {
+    if is_command { "; --ignore-failure measures it all the same" } else { "" }
+}
+
+/// What came of a measurement.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The runs; if the user stopped it, fewer than were asked for.
+    pub result: Result<Overhead, Error>,
+    /// The tracepoints being let go of.
+    pub detaching: Detaching,
+}
+
+/// Measures. COMMAND is in `running` if it may still go on when this returns.
+///
+/// # Errors
+/// What fails before anything is attached; the rest is in [`Outcome::result`].
+pub fn measure(
+    options: &Options,
+    running: &mut Option<Running>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<Outcome, Error> {
+    let mut chosen = Chosen::of(&options.attach)?;
+    let output = Output::new(options.show_output)?;
+    let (mut engine, attach) = chosen.attach(&options.attach, None, signals, progress)?;
+    let nofile_limit = engine.descriptor_limit;
+    let rings = engine.ring_size * engine.cpus.len();
+    let mut overhead = Overhead {
+        schema: figures::SCHEMA,
+        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        kernel: kernel_release(),
+        hostname: hostname(),
+        command: options.command.words(),
+        prepare: options.prepare.as_ref().and_then(|prepare| prepare.words().pop()),
+        cpus: engine.cpus.as_slice().to_vec(),
+        tracepoints: chosen.selection.captured().count(),
+        ring_size: engine.ring_size,
+        pid: std::process::id(),
+        pairs_asked: options.pairs,
+        warmup: options.warmup,
+        attach,
+        detach_expected: Duration::ZERO,
+        detach: None,
+        runs: Vec::new(),
+    };
+    let mut runs =
+        Runs { options, engine: &mut engine, rings, nofile_limit, output, running, signals, progress, done: 0 };
+    let result = runs.all(&mut overhead.runs);
+    progress.phase_ends();
+    let detaching = engine.detach();
+    overhead.detach_expected = detaching.expected();
+    let result = result.map(|Ended| overhead);
+    Ok(Outcome { result, detaching })
+}

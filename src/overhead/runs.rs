@@ -1,0 +1,191 @@
+//! The runs themselves.
+
+use super::figures::{CapturedEvents, MeasuredRun};
+use super::order::captured_first;
+use super::{Error, Options, Output};
+use crate::capture::{self, CommandLine, Launch, Progress, Running, Signals, StopReason, StopRules, ready_spool};
+use crate::machine::busy_time;
+use crate::perf::{Counted, Engine};
+use crate::spool::{DEFAULT_MEMORY, Keeping, Spool};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use std::io;
+use std::time::Duration;
+
+/// All runs are done, or the user has stopped them.
+pub(super) struct Ended;
+
+/// What running needs.
+pub(super) struct Runs<'a, E> {
+    pub options: &'a Options,
+    /// Attached and off.
+    pub engine: &'a mut E,
+    /// Bytes of all its rings.
+    pub rings: usize,
+    pub nofile_limit: (u64, u64),
+    pub output: Output,
+    pub running: &'a mut Option<Running>,
+    pub signals: &'a mut Signals,
+    pub progress: &'a mut dyn Progress,
+    /// Runs done, those that warm up included.
+    pub done: usize,
+}
+
+/// How one program ended.
+enum End {
+    Code(i32),
+    /// The user has stopped it all, and it may go on.
+    Stopped,
+}
+
+/// What one run is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    WarmUp,
+    Without,
+    With,
+}
+
+impl<E: Engine> Runs<'_, E> {
+    /// Warms up, and runs the pairs.
+    pub fn all(&mut self, runs: &mut Vec<MeasuredRun>) -> Result<Ended, Error> {
+        for _ in 0..self.options.warmup {
+            if self.one(Kind::WarmUp)?.is_none() {
+                return Ok(Ended);
+            }
+        }
+        for (pair, with_first) in captured_first(self.options.pairs, &mut fastrand::Rng::new()).into_iter().enumerate()
+        {
+            let order = if with_first { [Kind::With, Kind::Without] } else { [Kind::Without, Kind::With] };
+            for kind in order {
+                let Some(run) = self.one(kind)? else { return Ok(Ended) };
+                runs.push(MeasuredRun { pair: pair + 1, ..run });
+            }
+        }
+        Ok(Ended)
+    }
+
+    /// Runs COMMAND once; `None` if the user has stopped it.
+    fn one(&mut self, kind: Kind) -> Result<Option<MeasuredRun>, Error> {
+        let Runs { options, .. } = *self;
+        let of = options.warmup + 2 * options.pairs;
+        self.progress.measuring(self.done, of);
+        if let Some(prepare) = &options.prepare {
+            match self.run_alone(prepare)? {
+                End::Stopped => return Ok(None),
+                End::Code(0) => {}
+                End::Code(code) => return Err(self.failed("--prepare", code, kind)?),
+            }
+        }
+        // In both kinds of run, so that starting COMMAND is the same work: it copies the tables of this memory.
+        let mut spool = self.spool()?;
+        let (machine_before, cpu_before) = (busy_time(), cpu_of_children()?);
+        let (end, events) = match kind {
+            Kind::With => self.run_captured(&mut spool)?,
+            Kind::Without | Kind::WarmUp => (self.run_alone(&options.command)?, None),
+        };
+        let (machine_after, cpu_after) = (busy_time(), cpu_of_children()?);
+        let End::Code(exit) = end else { return Ok(None) };
+        if exit != 0 && !options.ignore_failure {
+            return Err(self.failed("COMMAND", exit, kind)?);
+        }
+        self.done += 1;
+        let [cpu, system] = [0, 1].map(|index| cpu_after[index].saturating_sub(cpu_before[index]));
+        let machine = machine_after.zip(machine_before).map(|(after, before)| after.saturating_sub(before));
+        let wall = self.running.take().and_then(|running| running.took()).unwrap_or_default();
+        Ok(Some(MeasuredRun { pair: 0, captured: kind == Kind::With, wall, cpu, system, machine, exit, events }))
+    }
+
+    /// Runs a program with the events off.
+    fn run_alone(&mut self, line: &CommandLine) -> Result<End, Error> {
+        if self.signals.asked() > 0 {
+            return Ok(End::Stopped);
+        }
+        let streams = self.output.streams().map_err(capture::Error::Run)?;
+        let running = self.running.insert(Launch { line, nofile_limit: self.nofile_limit, streams }.start()?);
+        loop {
+            // First the signals, then the program: if it ends in between that is seen now, if later it wakes us.
+            if self.signals.asked() > 0 {
+                return Ok(End::Stopped);
+            }
+            if let Some(code) = running.exit_code().map_err(capture::Error::Run)? {
+                return Ok(End::Code(code));
+            }
+            self.signals.wait().map_err(capture::Error::Run)?;
+        }
+    }
+
+    /// Runs COMMAND as a capture does.
+    fn run_captured(&mut self, spool: &mut Spool) -> Result<(End, Option<CapturedEvents>), Error> {
+        if self.signals.asked() > 0 {
+            return Ok((End::Stopped, None));
+        }
+        let before = self.engine.account().map_err(capture::Error::Run)?;
+        let streams = self.output.streams().map_err(capture::Error::Run)?;
+        let launch = Launch { line: &self.options.command, nofile_limit: self.nofile_limit, streams };
+        // Progress that is drawn would be part of what is measured.
+        let (rules, progress) = (StopRules::default(), &mut ());
+        let run = capture::run(self.engine, &rules, Some(launch), self.running, spool, self.signals, progress)?;
+        if let Some(cause) = run.problem {
+            return Err(self.keeping(cause));
+        }
+        let running = self.running.as_mut().expect("a capture of COMMAND has started it");
+        let code = match run.stop_reason {
+            StopReason::Command => running.exit_code().map_err(capture::Error::Run)?,
+            StopReason::DiskFull => return Err(self.keeping(io::Error::from(io::ErrorKind::StorageFull))),
+            _ => None,
+        };
+        let Some(code) = code else { return Ok((End::Stopped, None)) };
+        let lost = lost(&before, &run.counted);
+        let events = spool.samples() + lost.unwrap_or(0);
+        // Starting COMMAND is part of a run without capturing too.
+        Ok((End::Code(code), Some(CapturedEvents { events, lost, own_cpu: run.own_cpu - run.starting_cpu })))
+    }
+
+    /// A spool as a capture with COMMAND has, on a file without a name.
+    fn spool(&self) -> Result<Spool, Error> {
+        let failed = |cause| {
+            let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
+            Error::Scratch { folder, cause }
+        };
+        let file = tempfile::tempfile_in(".").map_err(failed)?;
+        let keeping = Keeping { memory: DEFAULT_MEMORY, rings: self.rings, compress: self.options.compress };
+        Ok(ready_spool(&[], keeping, usize::MAX, move || file.try_clone())?)
+    }
+
+    fn failed(&mut self, what: &'static str, code: i32, kind: Kind) -> Result<Error, Error> {
+        Ok(Error::Failed {
+            what,
+            is_command: what == "COMMAND",
+            code,
+            run: self.done + 1,
+            of: self.options.warmup + 2 * self.options.pairs,
+            kind: match kind {
+                Kind::WarmUp => "warm-up",
+                Kind::Without => "not capturing",
+                Kind::With => "capturing",
+            },
+            output: self.output.said().map_err(capture::Error::Run)?,
+        })
+    }
+
+    fn keeping(&self, cause: io::Error) -> Error {
+        Error::Keeping { run: self.done + 1, of: self.options.warmup + 2 * self.options.pairs, cause }
+    }
+}
+
+/// Samples lost between two readings of the counters; `None` where the kernel does not tell.
+fn lost(before: &[Counted], after: &[Counted]) -> Option<u64> {
+    let lost = |counted: &[Counted]| {
+        counted.iter().map(|counted| counted.lost_known.then_some(counted.count.lost)).sum::<Option<u64>>()
+    };
+    Some(lost(after)?.saturating_sub(lost(before)?))
+}
+
+/// CPU time of all children that were waited for, and of theirs: all of it, and the system part.
+fn cpu_of_children() -> Result<[Duration; 2], Error> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|errno| capture::Error::Run(errno.into()))?;
+    let microseconds = |time: nix::sys::time::TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());
+    let (user, system) = (microseconds(usage.user_time()), microseconds(usage.system_time()));
+    Ok([user + system, system])
+}

@@ -1,0 +1,122 @@
+//! What the figures say, in words.
+
+use super::{Comparison, FEWEST_PAIRS, Figures, Overhead, Verdict};
+use crate::terminal::cpus;
+use crate::units::{Count, Grouped, Rate, Seconds, Share, Signed};
+
+/// Others' work is worth a word from so many CPUs' worth on.
+const WORTH_SAYING: f64 = 0.1;
+
+/// `5 pairs of runs, with and without capturing 1,568 tracepoints on CPUs 0-1`.
+pub(crate) fn what_was_run(overhead: &Overhead, figures: &Figures) -> String {
+    let (done, asked) = (figures.pairs, overhead.pairs_asked);
+    let pairs = match done == asked {
+        true => Count(done as u64, "pair").to_string(),
+        false => format!("stopped after {} of {}", Grouped(done as u64), Count(asked as u64, "pair")),
+    };
+    let tracepoints = Count(overhead.tracepoints as u64, "tracepoint");
+    format!("{pairs} of runs, with and without capturing {tracepoints} on {}", cpus(&overhead.cpus))
+}
+
+/// The times that are compared, by their names.
+pub(crate) fn rows(figures: &Figures) -> Vec<(&'static str, &Comparison)> {
+    let all = [("wall", &figures.wall), ("CPU", &figures.cpu), ("all CPUs", &figures.machine)];
+    all.into_iter().filter_map(|(name, comparison)| Some((name, comparison.as_ref()?))).collect()
+}
+
+/// `+35.8 %`.
+pub(crate) fn percent(change: f64) -> String {
+    let sign = if change < 0.0 { '−' } else { '+' };
+    format!("{sign}{:.1} %", 100.0 * change.abs())
+}
+
+/// What is to be said beside the table: each with what it is about.
+pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static str, String)> {
+    let mut said = Vec::new();
+    for (name, comparison) in rows(figures) {
+        said.extend(verdict(comparison).map(|sentence| (name, sentence)));
+    }
+    if let Some(foreign) = overhead.foreign_cpus().filter(|foreign| *foreign >= WORTH_SAYING) {
+        said.push((
+            "others",
+            format!("{foreign:.1} CPUs were busy with other work while COMMAND ran without capturing"),
+        ));
+    }
+    if figures.pairs > 0 {
+        said.push(("events", events(figures)));
+        said.extend(cost(figures).map(|cost| ("cost", cost)));
+    }
+    let failed = overhead.runs.iter().filter(|run| run.exit != 0).count();
+    if failed > 0 {
+        said.push(("failed", format!("COMMAND ended with another code than 0 in {}", Count(failed as u64, "run"))));
+    }
+    let letting_go = match overhead.detach {
+        Some(took) => format!("letting go took {}", Seconds(took)),
+        None => format!("letting go takes about {} in the background", Seconds(overhead.detach_expected)),
+    };
+    said.push((
+        "beside it",
+        format!("attaching took {}, {letting_go}; neither is in these figures", Seconds(overhead.attach)),
+    ));
+    said
+}
+
+fn verdict(comparison: &Comparison) -> Option<String> {
+    let more = "more pairs (--runs), a longer COMMAND or a quieter machine tell more";
+    let (low, high) = comparison.change.interval.unwrap_or_default();
+    let spread = format!("the runs without capturing alone are {:.0} % apart", 100.0 * comparison.without.width());
+    match comparison.verdict {
+        Verdict::Difference => None,
+        Verdict::Rough => {
+            Some(format!("it changes, but the machine was too noisy to tell by how much: {spread}; {more}"))
+        }
+        Verdict::NoDifference => Some(format!(
+            "the interval includes zero: no cost can be told from noise, and one of more than {:.1} % is unlikely",
+            100.0 * low.abs().max(high.abs())
+        )),
+        Verdict::Noisy => {
+            Some(format!("the interval includes zero, and the machine was too noisy to tell: {spread}; {more}"))
+        }
+        Verdict::TooFewPairs => Some(format!("an interval takes at least {FEWEST_PAIRS} pairs (--runs)")),
+    }
+}
+
+fn events(figures: &Figures) -> String {
+    let per_run = figures.events / figures.pairs as u64;
+    let lost = match figures.lost {
+        None => "how many were lost this kernel does not tell".to_owned(),
+        Some(0) => "none lost".to_owned(),
+        Some(lost) => {
+            let share = Share(lost as f64 / figures.events as f64);
+            format!(
+                "{} of all {} lost ({share}); larger rings lose fewer (--ring-size)",
+                Grouped(lost),
+                Grouped(figures.events)
+            )
+        }
+    };
+    format!("{} a run, {} a second; {lost}", Grouped(per_run), Rate(figures.events_per_second))
+}
+
+/// What an event costs, as far as that can be told.
+fn cost(figures: &Figures) -> Option<String> {
+    let estimate = figures.cpu_ns_per_event?;
+    let nanoseconds = |value: f64| Signed(value.round() as i64).to_string();
+    let told = match estimate.interval {
+        Some((low, high)) if low <= 0.0 && high >= 0.0 => {
+            let (low, high) = (nanoseconds(low), nanoseconds(high));
+            return Some(format!(
+                "what an event costs cannot be told from noise (from {low} to {high} ns of CPU time)"
+            ));
+        }
+        Some((low, high)) => format!(" (from {} to {})", nanoseconds(low), nanoseconds(high)),
+        None => String::new(),
+    };
+    let own = match (figures.own_cpu_ns_per_event, figures.own_share) {
+        (Some(own), Some(share)) => {
+            format!(", {} ns of it ({}) by tp-perf's own process", Grouped(own.round() as u64), Share(share))
+        }
+        _ => String::new(),
+    };
+    Some(format!("{} ns of CPU time an event{told}{own}", nanoseconds(estimate.value)))
+}

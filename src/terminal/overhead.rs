@@ -1,0 +1,61 @@
+//! What capturing costs, for people.
+
+use crate::overhead::{CONFIDENCE, Comparison, Overhead, Spread, findings, percent, rows, what_was_run};
+use crate::units::{OneLine, shortened};
+use anstyle::Style;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Letters of COMMAND that are shown.
+const COMMAND: usize = 60;
+/// Columns before the text.
+const INDENT: usize = 10;
+
+/// Prints it, on so many columns.
+pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let figures = overhead.figures();
+    let bold = Style::new().bold();
+    writeln!(out, "{bold}{}{bold:#}", OneLine(&shortened(&overhead.command.join(" "), COMMAND)))?;
+    writeln!(out, "{}", what_was_run(overhead, &figures))?;
+    let rows = rows(&figures);
+    if !rows.is_empty() {
+        let interval = format!("{:.0} % interval", 100.0 * CONFIDENCE);
+        writeln!(out)?;
+        writeln!(
+            out,
+            "{bold}{:<INDENT$}{:>22} {:>22} {:>8}  {interval}{bold:#}",
+            "median", "without (range)", "capturing (range)", "change"
+        )?;
+    }
+    for (name, Comparison { without, with, change, .. }) in rows {
+        let interval = change
+            .interval
+            .map_or_else(|| "–".to_owned(), |(low, high)| format!("{} to {}", percent(low), percent(high)));
+        let (without, with, change) = (spread(without), spread(with), percent(change.value));
+        writeln!(out, "{name:<INDENT$}{without:>22} {with:>22} {change:>8}  {interval}")?;
+    }
+    writeln!(out)?;
+    for (subject, sentence) in findings(overhead, &figures) {
+        let (first, rest) = (format!("{subject:<INDENT$}"), " ".repeat(INDENT));
+        let options = textwrap::Options::new(width.max(2 * INDENT)).initial_indent(&first).subsequent_indent(&rest);
+        writeln!(out, "{}", textwrap::fill(&sentence, options))?;
+    }
+    Ok(())
+}
+
+/// `12.3 s (12.2–12.5)`: in the unit of the median.
+fn spread(spread: &Spread) -> String {
+    let (per_unit, unit) = match spread.median {
+        median if median >= Duration::from_secs(1) => (1.0, "s"),
+        median if median >= Duration::from_millis(1) => (1e-3, "ms"),
+        _ => (1e-6, "µs"),
+    };
+    let value = |time: Duration| time.as_secs_f64() / per_unit;
+    let decimals = match value(spread.median) {
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
+    let [median, min, max] = [spread.median, spread.min, spread.max].map(|time| format!("{:.decimals$}", value(time)));
+    format!("{median} {unit} ({min}–{max})")
+}
