@@ -233,3 +233,102 @@ fn as_nanoseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S
 fn as_nanoseconds_if_any<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     duration.map(nanoseconds).serialize(serializer)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Runs of these times in milliseconds, (without, with), each with a million events in 1 ms of tp-perf's own.
+    pub fn overhead(pairs: &[(u64, u64)]) -> Overhead {
+        let run = |pair: usize, captured, milliseconds| MeasuredRun {
+            pair: pair + 1,
+            captured,
+            wall: Duration::from_millis(milliseconds),
+            cpu: Duration::from_millis(2 * milliseconds),
+            system: Duration::from_millis(milliseconds),
+            machine: Some(Duration::from_millis(3 * milliseconds)),
+            exit: 0,
+            events: captured.then_some(CapturedEvents {
+                events: 1_000_000,
+                lost: Some(10),
+                own_cpu: Duration::from_millis(1),
+            }),
+        };
+        let runs = pairs.iter().enumerate();
+        Overhead {
+            schema: SCHEMA,
+            tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
+            kernel: "6.18".to_owned(),
+            hostname: "here".to_owned(),
+            command: vec!["make".to_owned(), "a|b".to_owned()],
+            prepare: None,
+            cpus: vec![0, 1],
+            tracepoints: 1_568,
+            ring_size: 8 << 20,
+            pid: 1,
+            pairs_asked: pairs.len(),
+            warmup: 1,
+            attach: Duration::from_millis(300),
+            detach_expected: Duration::from_secs(57),
+            detach: None,
+            runs: runs.flat_map(|(pair, (off, on))| [run(pair, true, *on), run(pair, false, *off)]).collect(),
+        }
+    }
+
+    #[test]
+    fn figures_are_made_of_pairs() {
+        let figures = overhead(&[(2_000, 3_000), (4_000, 6_000), (3_000, 4_500), (1_000, 1_500)]).figures();
+        assert_eq!((figures.pairs, figures.events, figures.lost), (4, 4_000_000, Some(40)));
+        for comparison in [&figures.wall, &figures.cpu, &figures.machine] {
+            let change = comparison.as_ref().unwrap().change;
+            let (low, high) = change.interval.unwrap();
+            assert!([change.value, low, high].iter().all(|change| (change - 0.5).abs() < 1e-9), "{change:?}");
+        }
+        let wall = figures.wall.unwrap();
+        assert_eq!(wall.verdict, Verdict::Difference);
+        let milliseconds = |spread: Spread| [spread.median, spread.min, spread.max].map(|time| time.as_millis());
+        assert_eq!(
+            (milliseconds(wall.without), milliseconds(wall.with)),
+            ([2_500, 1_000, 4_000], [3_750, 1_500, 6_000])
+        );
+        // 10 s of CPU more than without, and 4 ms of tp-perf's own, for 4 million events.
+        let cost = figures.cpu_ns_per_event.unwrap().value;
+        assert!((cost - 2_501.0).abs() < 1e-6, "{cost}");
+        assert_eq!(figures.own_cpu_ns_per_event, Some(1.0));
+        assert!((figures.own_share.unwrap() - 0.004 / 10.004).abs() < 1e-12);
+        assert!((figures.events_per_second - 4e6 / 15.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn half_a_pair_is_none_and_short_runs_say_nothing_of_the_machine() {
+        let mut stopped = overhead(&[(900, 1_000), (900, 1_000)]);
+        stopped.runs.pop();
+        let figures = stopped.figures();
+        assert_eq!((figures.pairs, figures.events), (1, 1_000_000));
+        assert!(figures.machine.is_none() && stopped.foreign_cpus().is_none());
+        assert_eq!(figures.wall.unwrap().verdict, Verdict::TooFewPairs);
+        stopped.runs.clear();
+        let none = stopped.figures();
+        assert!(none.wall.is_none() && none.cpu_ns_per_event.is_none() && none.events == 0);
+    }
+
+    #[test]
+    fn no_event_and_no_cpu_time_give_no_figure_and_no_panic() {
+        let mut overhead = overhead(&[(1_000, 1_000), (1_000, 1_000), (1_000, 1_000)]);
+        for run in &mut overhead.runs {
+            run.cpu = Duration::ZERO;
+            if let Some(events) = &mut run.events {
+                (events.events, events.lost, events.own_cpu) = (0, None, Duration::ZERO);
+            }
+        }
+        let figures = overhead.figures();
+        assert!(figures.cpu.is_none() && figures.cpu_ns_per_event.is_none() && figures.own_share.is_none());
+        assert_eq!(figures.lost, None);
+        assert_eq!(figures.wall.unwrap().verdict, Verdict::NoDifference);
+    }
+
+    #[test]
+    fn work_of_others_is_told_apart() {
+        assert_eq!(overhead(&[(2_000, 3_000)]).foreign_cpus(), Some(1.0));
+    }
+}

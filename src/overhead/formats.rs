@@ -40,3 +40,43 @@ pub fn write_markdown(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overhead::figures::tests::overhead;
+
+    fn text(write: impl Fn(&Overhead, &mut dyn Write) -> io::Result<()>, pairs: &[(u64, u64)]) -> String {
+        let mut out = Vec::new();
+        write(&overhead(pairs), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_json_form_has_figures_and_runs() {
+        let json: serde_json::Value =
+            serde_json::from_str(&text(write_json, &[(2_000, 3_000), (4_000, 6_000), (3_000, 4_500)])).unwrap();
+        assert_eq!((&json["schema"], &json["pairs"], &json["events"]), (&1.into(), &3.into(), &3_000_000.into()));
+        assert_eq!(json["wall"]["verdict"], "difference");
+        assert_eq!(json["wall"]["without"]["median_ns"], 3_000_000_000_u64);
+        assert_eq!(json["runs"].as_array().unwrap().len(), 6);
+        assert_eq!(json["runs"][0]["events"], 1_000_000);
+        assert_eq!(json["runs"][0]["own_cpu_ns"], 1_000_000);
+        assert!(json["runs"][1]["events"].is_null() && json["detach_ns"].is_null());
+    }
+
+    #[test]
+    fn markdown_is_a_table_and_what_is_to_be_said() {
+        let markdown = text(write_markdown, &[(2_000, 3_000), (4_000, 6_000), (3_000, 4_500)]);
+        assert!(markdown.contains("| wall | 3.00 s | 4.50 s | +50.0 % | +50.0 % to +50.0 % |"), "{markdown}");
+        assert!(
+            markdown.contains("`make a|b`: 3 pairs of runs, with and without capturing 1,568 tracepoints on CPUs 0-1")
+        );
+        assert!(markdown.contains("- **events**: 1,000,000 a run"), "{markdown}");
+        let noisy = text(write_markdown, &[(2_000, 3_000), (4_000, 2_000), (3_000, 3_500)]);
+        assert!(noisy.contains("includes zero, and the machine was too noisy to tell"), "{noisy}");
+        let same = text(write_markdown, &[(2_000, 2_001), (4_000, 3_999), (3_000, 3_000)]);
+        assert!(same.contains("no cost can be told from noise"), "{same}");
+        assert!(text(write_markdown, &[(2_000, 3_000)]).contains("an interval takes at least 3 pairs"));
+    }
+}

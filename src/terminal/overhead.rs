@@ -59,3 +59,19 @@ fn spread(spread: &Spread) -> String {
     let [median, min, max] = [spread.median, spread.min, spread.max].map(|time| format!("{:.decimals$}", value(time)));
     format!("{median} {unit} ({min}–{max})")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_in_the_unit_of_its_median() {
+        let of = |[median, min, max]: [u64; 3]| {
+            let [median, min, max] = [median, min, max].map(Duration::from_micros);
+            spread(&Spread { median, min, max })
+        };
+        assert_eq!(of([12_345_000, 11_900_000, 120_000_000]), "12.3 s (11.9–120.0)");
+        assert_eq!(of([9_740, 990, 1_200_000]), "9.74 ms (0.99–1200.00)");
+        assert_eq!(of([100, 90, 110]), "100 µs (90–110)");
+    }
+}

@@ -7,6 +7,7 @@ mod books;
 mod capture;
 mod ends;
 mod machine;
+mod overhead;
 mod replay;
 mod rig;
 
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let tests = [books::TESTS, capture::TESTS, ends::TESTS, machine::TESTS, replay::TESTS].concat();
+    let tests = [books::TESTS, capture::TESTS, ends::TESTS, machine::TESTS, overhead::TESTS, replay::TESTS].concat();
     libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect()).exit_code()
 }
 
