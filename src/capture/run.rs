@@ -12,8 +12,11 @@ use nix::sys::time::TimeValLike;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Rings are looked at this often even if none has filled up to its watermark.
-const ROUND_AT_LEAST_EVERY: Duration = Duration::from_millis(100);
+/// Rings are looked at this often even if none has filled up to its watermark. Each look makes some twenty events, most of
+/// them tp-perf's own and so left out, which counts on a machine that does nothing else.
+const ROUND_AT_LEAST_EVERY: Duration = Duration::from_millis(500);
+/// The same while a number of events is waited for: the watermarks of all rings together cannot tell when it is reached.
+const ROUND_AT_LEAST_EVERY_FOR_EVENTS: Duration = Duration::from_millis(100);
 
 /// When a capture stops by itself; without any rule, when COMMAND ends or the user says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,9 +144,10 @@ fn rounds_until_stop<E: Engine>(
     progress: &mut dyn Progress,
     on: Instant,
 ) -> io::Result<StopReason> {
+    let every = if rules.events.is_some() { ROUND_AT_LEAST_EVERY_FOR_EVENTS } else { ROUND_AT_LEAST_EVERY };
     loop {
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
-        let patience = left.map_or(ROUND_AT_LEAST_EVERY, |left| left.min(ROUND_AT_LEAST_EVERY));
+        let patience = left.map_or(every, |left| left.min(every));
         wait(engine, signals, patience)?;
         // Before the round, which takes its time: when COMMAND ended should be known well.
         if let Some(command) = &mut command {

@@ -1,8 +1,8 @@
 //! A measurement for programs, and for an issue or a wiki.
 
 use super::words::{findings, percent, rows, what_was_run};
-use super::{Comparison, Figures, Overhead};
-use crate::units::Seconds;
+use super::{CONFIDENCE, Comparison, Figures, Overhead};
+use crate::units::{OneLine, Seconds};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -22,9 +22,9 @@ pub fn write_json(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()> {
 /// A table.
 pub fn write_markdown(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()> {
     let figures = overhead.figures();
-    let command = overhead.command.join(" ").replace('`', "'");
+    let command = OneLine(&overhead.command.join(" ")).to_string().replace('`', "'");
     writeln!(out, "What capturing costs `{command}`: {}.\n", what_was_run(overhead, &figures))?;
-    writeln!(out, "| | without | capturing | change | 95 % interval |")?;
+    writeln!(out, "| median | without | capturing | change | {:.0} % interval |", 100.0 * CONFIDENCE)?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: |")?;
     for (name, comparison) in rows(&figures) {
         let Comparison { without, with, change, .. } = comparison;
@@ -74,9 +74,12 @@ mod tests {
         );
         assert!(markdown.contains("- **events**: 1,000,000 a run"), "{markdown}");
         let noisy = text(write_markdown, &[(2_000, 3_000), (4_000, 2_000), (3_000, 3_500)]);
-        assert!(noisy.contains("includes zero, and the machine was too noisy to tell"), "{noisy}");
+        assert!(
+            noisy.contains("wall and CPU and all CPUs: zero is in it, and the machine was too noisy to tell"),
+            "{noisy}"
+        );
         let same = text(write_markdown, &[(2_000, 2_001), (4_000, 3_999), (3_000, 3_000)]);
         assert!(same.contains("no cost can be told from noise"), "{same}");
-        assert!(text(write_markdown, &[(2_000, 3_000)]).contains("an interval takes at least 3 pairs"));
+        assert!(text(write_markdown, &[(2_000, 3_000)]).contains("it takes at least 3 pairs"));
     }
 }

@@ -26,16 +26,19 @@ pub(crate) fn rows(figures: &Figures) -> Vec<(&'static str, &Comparison)> {
 
 /// `+35.8 %`.
 pub(crate) fn percent(change: f64) -> String {
-    let sign = if change < 0.0 { '−' } else { '+' };
-    format!("{sign}{:.1} %", 100.0 * change.abs())
+    let percent = format!("{:.1}", 100.0 * change.abs());
+    let sign = match change {
+        _ if percent == "0.0" => "",
+        ..0.0 => "−",
+        _ => "+",
+    };
+    format!("{sign}{percent} %")
 }
 
 /// What is to be said beside the table: each with what it is about.
 pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static str, String)> {
     let mut said = Vec::new();
-    for (name, comparison) in rows(figures) {
-        said.extend(verdict(comparison).map(|sentence| (name, sentence)));
-    }
+    said.extend(intervals(figures).into_iter().map(|sentence| ("interval", sentence)));
     if let Some(foreign) = overhead.foreign_cpus().filter(|foreign| *foreign >= WORTH_SAYING) {
         said.push((
             "others",
@@ -61,24 +64,41 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
     said
 }
 
-fn verdict(comparison: &Comparison) -> Option<String> {
+/// What the intervals say, each kind of verdict once.
+fn intervals(figures: &Figures) -> Vec<String> {
+    let all = rows(figures);
+    let of = |verdict: Verdict| {
+        let (names, these): (Vec<_>, Vec<_>) =
+            all.iter().filter(|(_, comparison)| comparison.verdict == verdict).copied().unzip();
+        (!names.is_empty()).then(|| (names.join(" and "), these))
+    };
     let more = "more pairs (--runs), a longer COMMAND or a quieter machine tell more";
-    let (low, high) = comparison.change.interval.unwrap_or_default();
-    let spread = format!("the runs without capturing alone are {:.0} % apart", 100.0 * comparison.without.width());
-    match comparison.verdict {
-        Verdict::Difference => None,
-        Verdict::Rough => {
-            Some(format!("it changes, but the machine was too noisy to tell by how much: {spread}; {more}"))
-        }
-        Verdict::NoDifference => Some(format!(
-            "the interval includes zero: no cost can be told from noise, and one of more than {:.1} % is unlikely",
-            100.0 * low.abs().max(high.abs())
-        )),
-        Verdict::Noisy => {
-            Some(format!("the interval includes zero, and the machine was too noisy to tell: {spread}; {more}"))
-        }
-        Verdict::TooFewPairs => Some(format!("an interval takes at least {FEWEST_PAIRS} pairs (--runs)")),
+    let spread = |these: &[&Comparison]| {
+        let apart: Vec<_> = these.iter().map(|these| format!("{:.0} %", 100.0 * these.without.width())).collect();
+        format!("the runs without capturing alone are {} apart", apart.join(" and "))
+    };
+    let mut said = Vec::new();
+    if of(Verdict::TooFewPairs).is_some() {
+        said.push(format!("it takes at least {FEWEST_PAIRS} pairs (--runs)"));
     }
+    if let Some((names, these)) = of(Verdict::NoDifference) {
+        let furthest = |these: &Comparison| these.change.interval.map_or(0.0, |(low, high)| low.abs().max(high.abs()));
+        let most = 100.0 * these.into_iter().map(furthest).fold(0.0, f64::max);
+        said.push(format!(
+            "{names}: zero is in it, and more than {most:.1} % is unlikely: no cost can be told from noise"
+        ));
+    }
+    if let Some((names, these)) = of(Verdict::Noisy) {
+        let spread = spread(&these);
+        said.push(format!("{names}: zero is in it, and the machine was too noisy to tell: {spread}; {more}"));
+    }
+    if let Some((names, these)) = of(Verdict::Rough) {
+        let spread = spread(&these);
+        said.push(format!(
+            "{names}: zero is not in it, but the machine was too noisy to tell closely: {spread}; {more}"
+        ));
+    }
+    said
 }
 
 fn events(figures: &Figures) -> String {

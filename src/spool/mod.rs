@@ -32,8 +32,9 @@ const BLOCK: usize = 4 << 20;
 /// Direct writes are of multiples of this.
 const PAGE: u64 = 4096;
 
-/// What streams is on the disk after this time at the latest, but for less than a page.
-const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// What streams is written in the first round after this time at the latest, but for less than a page. With a round every
+/// half second it is on the disk within one.
+const AT_LEAST_EVERY: Duration = Duration::from_millis(450);
 
 /// So much goes to the file at the end of a round at the most, while there is room in memory: a capture that has just
 /// outgrown its memory must not stop to write all of it.
