@@ -79,9 +79,10 @@ impl<E: Engine> Runs<'_, E> {
         }
         // In both kinds of run, so that starting COMMAND is the same work: it copies the tables of this memory.
         let mut spool = self.spool()?;
+        let counted_before = self.engine.account().map_err(capture::Error::Run)?;
         let (machine_before, cpu_before) = (busy_time(), cpu_of_children()?);
         let (end, events) = match kind {
-            Kind::With => self.run_captured(&mut spool)?,
+            Kind::With => self.run_captured(&mut spool, &counted_before)?,
             Kind::Without | Kind::WarmUp => (self.run_alone(&options.command)?, None),
         };
         let (machine_after, cpu_after) = (busy_time(), cpu_of_children()?);
@@ -116,11 +117,14 @@ impl<E: Engine> Runs<'_, E> {
     }
 
     /// Runs COMMAND as a capture does.
-    fn run_captured(&mut self, spool: &mut Spool) -> Result<(End, Option<CapturedEvents>), Error> {
+    fn run_captured(
+        &mut self,
+        spool: &mut Spool,
+        counted_before: &[Counted],
+    ) -> Result<(End, Option<CapturedEvents>), Error> {
         if self.signals.asked() > 0 {
             return Ok((End::Stopped, None));
         }
-        let before = self.engine.account().map_err(capture::Error::Run)?;
         let streams = self.output.streams().map_err(capture::Error::Run)?;
         let launch = Launch { line: &self.options.command, nofile_limit: self.nofile_limit, streams };
         // Progress that is drawn would be part of what is measured.
@@ -136,10 +140,10 @@ impl<E: Engine> Runs<'_, E> {
             _ => None,
         };
         let Some(code) = code else { return Ok((End::Stopped, None)) };
-        let lost = lost(&before, &run.counted);
+        let lost = lost(counted_before, &run.counted);
         let events = spool.samples() + lost.unwrap_or(0);
         // Starting COMMAND is part of a run without capturing too.
-        Ok((End::Code(code), Some(CapturedEvents { events, lost, own_cpu: run.own_cpu - run.starting_cpu })))
+        Ok((End::Code(code), Some(CapturedEvents { events, lost, own_cpu: run.own_cpu.saturating_sub(run.starting_cpu) })))
     }
 
     /// A spool as a capture with COMMAND has, on a file without a name.
