@@ -256,7 +256,8 @@ fn overhead(request: OverheadRequest) -> anyhow::Result<u8> {
         && running.exit_code().context("failed to wait for COMMAND")?.is_none()
     {
         // Nobody wants what it does any more. Ctrl-C it has got from the terminal itself.
-        if signals.interrupts() == 0 {
+        // A SIGTERM is passed on below.
+        if signals.asked() == 0 {
             running.terminate();
         }
         wait_for_command(running, &mut signals, &mut progress)?;

@@ -37,13 +37,13 @@ pub fn busy_time() -> Option<Duration> {
 /// The busy time in the text of `/proc/stat`.
 fn in_stat(stat: &str) -> Option<Duration> {
     /// USER_HZ, which is 100 wherever Linux runs but on Alpha and IA-64.
-    const TICK: Duration = Duration::from_millis(10);
+    const TICK_MS: u64 = 10;
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
-    let fields: Vec<u32> = line.split_whitespace().map(|field| field.parse().ok()).collect::<Option<_>>()?;
+    let fields: Vec<u64> = line.split_whitespace().map(|field| field.parse().ok()).collect::<Option<_>>()?;
     // user, nice, system, idle, iowait, irq, softirq; what a hypervisor took (steal) was no work of this machine, and the time
     // of guests is in user.
     let [user, nice, system, _, _, irq, softirq, ..] = fields[..] else { return None };
-    Some([user, nice, system, irq, softirq].into_iter().map(|ticks| TICK * ticks).sum())
+    Some(Duration::from_millis([user, nice, system, irq, softirq].into_iter().sum::<u64>().saturating_mul(TICK_MS)))
 }
 
 /// MemAvailable in the text of `/proc/meminfo`.
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn busy_is_what_is_neither_idle_nor_stolen() {
-        let stat = "cpu  100 10 200 9000 50 3 4 70 20 0\ncpu0 1 2 3\n";
+        let stat = "cpu  100 10 200 9000000000 50 3 4 70 20 0\ncpu0 1 2 3\n";
         assert_eq!(in_stat(stat), Some(Duration::from_millis(3_170)));
         assert_eq!((in_stat(""), in_stat("cpu 1 2 3\n"), in_stat("cpu x\n")), (None, None, None));
         assert!(busy_time() > Some(Duration::ZERO));

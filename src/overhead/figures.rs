@@ -152,7 +152,8 @@ pub struct Figures {
     pub cpu_ns_per_event: Option<Estimate>,
     /// tp-perf's own, in nanoseconds an event.
     pub own_cpu_ns_per_event: Option<f64>,
-    /// The share of tp-perf's own process in the added CPU time; `None` if nothing was added.
+    /// The share of tp-perf's own process in the added CPU time; `None` if it is not a part of it,
+    /// because COMMAND itself took less time with capturing.
     pub own_share: Option<f64>,
 }
 
@@ -208,7 +209,7 @@ impl Overhead {
             events_per_second: if wall.is_zero() { 0.0 } else { events as f64 / wall.as_secs_f64() },
             cpu_ns_per_event: Estimate::of(costs.len(), per_event),
             own_cpu_ns_per_event: (events > 0).then(|| own.as_nanos() as f64 / events as f64),
-            own_share: (all_added > 0.0).then(|| own.as_secs_f64() / all_added),
+            own_share: (all_added >= own.as_secs_f64() && all_added > 0.0).then(|| own.as_secs_f64() / all_added),
         }
     }
 

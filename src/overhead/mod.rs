@@ -126,6 +126,8 @@ pub fn measure(
 ) -> Result<Outcome, Error> {
     let mut chosen = Chosen::of(&options.attach)?;
     let output = Output::new(options.show_output)?;
+    // Before anything is attached or prepared: whether there can be one.
+    drop(runs::scratch_file()?);
     let (mut engine, attach) = chosen.attach(&options.attach, None, signals, progress)?;
     let nofile_limit = engine.descriptor_limit;
     let rings = engine.ring_size * engine.cpus.len();

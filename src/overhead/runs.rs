@@ -5,10 +5,11 @@ use super::order::captured_first;
 use super::{Error, Options, Output};
 use crate::capture::{self, CommandLine, Launch, Progress, Running, Signals, StopReason, StopRules, ready_spool};
 use crate::machine::busy_time;
-use crate::perf::{Counted, Engine};
+use crate::perf::{self, Counted, Engine};
 use crate::spool::{DEFAULT_MEMORY, Keeping, Spool};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use std::fs::File;
 use std::io;
 use std::time::Duration;
 
@@ -70,6 +71,10 @@ impl<E: Engine> Runs<'_, E> {
         let Runs { options, .. } = *self;
         let of = options.warmup + 2 * options.pairs;
         self.progress.measuring(self.done, of);
+        if options.show_output {
+            // What COMMAND prints goes to where the bar is.
+            self.progress.phase_ends();
+        }
         if let Some(prepare) = &options.prepare {
             match self.run_alone(prepare)? {
                 End::Stopped => return Ok(None),
@@ -129,7 +134,11 @@ impl<E: Engine> Runs<'_, E> {
         let launch = Launch { line: &self.options.command, nofile_limit: self.nofile_limit, streams };
         // Progress that is drawn would be part of what is measured.
         let (rules, progress) = (StopRules::default(), &mut ());
-        let run = capture::run(self.engine, &rules, Some(launch), self.running, spool, self.signals, progress)?;
+        let run = match capture::run(self.engine, &rules, Some(launch), self.running, spool, self.signals, progress) {
+            // The user was quicker than the first event.
+            Err(capture::Error::Perf(perf::Error::Interrupted)) => return Ok((End::Stopped, None)),
+            result => result?,
+        };
         if let Some(cause) = run.problem {
             return Err(self.keeping(cause));
         }
@@ -143,16 +152,15 @@ impl<E: Engine> Runs<'_, E> {
         let lost = lost(counted_before, &run.counted);
         let events = spool.samples() + lost.unwrap_or(0);
         // Starting COMMAND is part of a run without capturing too.
-        Ok((End::Code(code), Some(CapturedEvents { events, lost, own_cpu: run.own_cpu.saturating_sub(run.starting_cpu) })))
+        Ok((
+            End::Code(code),
+            Some(CapturedEvents { events, lost, own_cpu: run.own_cpu.saturating_sub(run.starting_cpu) }),
+        ))
     }
 
     /// A spool as a capture with COMMAND has, on a file without a name.
     fn spool(&self) -> Result<Spool, Error> {
-        let failed = |cause| {
-            let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
-            Error::Scratch { folder, cause }
-        };
-        let file = tempfile::tempfile_in(".").map_err(failed)?;
+        let file = scratch_file()?;
         let keeping = Keeping { memory: DEFAULT_MEMORY, rings: self.rings, compress: self.options.compress };
         Ok(ready_spool(&[], keeping, usize::MAX, move || file.try_clone())?)
     }
@@ -176,6 +184,14 @@ impl<E: Engine> Runs<'_, E> {
     fn keeping(&self, cause: io::Error) -> Error {
         Error::Keeping { run: self.done + 1, of: self.options.warmup + 2 * self.options.pairs, cause }
     }
+}
+
+/// A file without a name for what is captured, in the current folder, where a capture would write it.
+pub(super) fn scratch_file() -> Result<File, Error> {
+    tempfile::tempfile_in(".").map_err(|cause| {
+        let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
+        Error::Scratch { folder, cause }
+    })
 }
 
 /// Samples lost between two readings of the counters; `None` where the kernel does not tell.

@@ -42,7 +42,7 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
     if let Some(foreign) = overhead.foreign_cpus().filter(|foreign| *foreign >= WORTH_SAYING) {
         said.push((
             "others",
-            format!("{foreign:.1} CPUs were busy with other work while COMMAND ran without capturing"),
+            format!("{foreign:.1} CPUs were busy with what COMMAND did not wait for, or with other work, while nothing was captured"),
         ));
     }
     if figures.pairs > 0 {
