@@ -15,7 +15,7 @@ const LEAST_FOR_MACHINE: Duration = Duration::from_secs(1);
 /// What was measured, and how. Serialized it is the JSON form, with durations in nanoseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Overhead {
-    /// [`SCHEMA`].
+    /// The version of the form.
     pub schema: u32,
     /// What measured.
     pub tool: Tool,
