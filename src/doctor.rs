@@ -4,7 +4,7 @@ use crate::cli::DoctorRequest;
 use crate::cpus::CpuList;
 use crate::perf::sys::{self, page_size};
 use crate::perf::{Capabilities, DescriptorLimit, descriptors_needed, expected_detach, sysctl};
-use crate::spool::{DEFAULT_MEMORY, memory_needed};
+use crate::spool::{DEFAULT_MEMORY, Keeping, expected_head, memory_needed};
 use crate::tracefs::{Origin, Selection, Table, Tracefs};
 use crate::units::{Bytes, Grouped, Seconds};
 use anstyle::{AnsiColor, Style};
@@ -234,9 +234,8 @@ fn memory(machine: &Machine, needs: &Needs) -> Check {
     let cpus = needs.cpus.len() as u64;
     let events = needs.tracepoints as u64 * cpus;
     let rings = needs.ring_size as u64 * cpus;
-    // For each event its ids, and what tells its CPU.
-    let head = usize::try_from(events * 64).unwrap_or(usize::MAX);
-    let spool = memory_needed(DEFAULT_MEMORY, usize::try_from(rings).unwrap_or(usize::MAX), head) as u64;
+    let keeping = Keeping { memory: DEFAULT_MEMORY, rings: needs.ring_size * needs.cpus.len(), compress: false };
+    let spool = memory_needed(&keeping, expected_head(needs.tracepoints * needs.cpus.len())) as u64;
     let needed = events * EVENT_MEMORY + rings + spool;
     let available = machine.memory.map_or("unknown".to_owned(), |bytes| Bytes(bytes).to_string());
     let finding = format!(

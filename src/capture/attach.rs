@@ -38,7 +38,8 @@ pub struct Chosen {
     pub table: Table,
     /// Those to capture; those that the kernel refuses are taken out when it does.
     pub selection: Selection,
-    cpus: CpuList,
+    /// The CPUs to attach to.
+    pub cpus: CpuList,
 }
 
 impl Chosen {
@@ -94,8 +95,8 @@ fn chosen_cpus(wanted: Option<&CpuList>) -> Result<CpuList, Error> {
     if missing.is_empty() { Ok(wanted.clone()) } else { Err(Error::Offline { wanted: missing, online }) }
 }
 
-/// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that, so that a short
-/// capture does not run on.
+/// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that: the share of one CPU,
+/// which one ring at least has by the time when all together have as many as are wanted.
 fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
     let half = ring_size / 2;
     let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(SAMPLE_SIZE));

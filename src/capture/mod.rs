@@ -22,9 +22,8 @@ use crate::perf::record::SAMPLE_SIZE;
 use crate::perf::{self, Attachment, Detaching, Engine};
 use crate::recording::{self, Facts, RecordingDir, Tool, write_groups, write_tracepoints};
 use crate::source;
-use crate::spool::{DEFAULT_MEMORY, Keeping, Spool};
+use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
 use crate::tracefs::{self, Selection, Table};
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -124,6 +123,9 @@ pub fn capture(
         None => RecordingDir::create_new(&default_output())?,
     });
 
+    let keeping = keeping(options, &chosen);
+    let head = expected_head(chosen.selection.captured().count() * chosen.cpus.len());
+    let memory = back(&keeping, head, expected_bytes(&options.rules, chosen.cpus.len()))?;
     let (mut engine, attach) = chosen.attach(&options.attach, options.rules.events, signals, progress)?;
     let Chosen { table, selection, .. } = chosen;
     // Before the events are on: a disk that is full already is found out in time.
@@ -132,7 +134,7 @@ pub fn capture(
     let summary_room = SummaryRoom::set_aside(&directory, engine.sample_ids().slots().len())?;
 
     let facts = facts(options, &engine, &table, &selection, attach)?;
-    let mut spool = spool(options, &engine, &table, &facts, &directory)?;
+    let mut spool = spool(options, &engine, &table, &facts, &directory, keeping, memory.arena())?;
     let nofile_limit = engine.descriptor_limit;
     let command = options.command.as_ref().map(|line| Launch { line, nofile_limit, streams: Streams::Own });
     let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
@@ -209,13 +211,32 @@ fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
     })
 }
 
-/// A spool that begins with the head of `events.perf`, with the memory that the capture will need in place.
+/// How the capture's events are kept.
+fn keeping(options: &Options, chosen: &Chosen) -> Keeping {
+    // What has no end by itself may run for days, and be killed: it is on the disk as it goes.
+    let is_bounded = options.rules != StopRules::default() || options.command.is_some();
+    Keeping {
+        memory: if is_bounded { DEFAULT_MEMORY } else { 0 },
+        rings: options.attach.ring_size * chosen.cpus.len(),
+        compress: options.compress,
+    }
+}
+
+/// Memory for a spool with a head of about so many bytes, being backed for as many as are expected and sensible.
+pub(crate) fn back(keeping: &Keeping, head: usize, expected: usize) -> Result<Backed, Error> {
+    let affordable = usize::try_from(available_memory().unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);
+    Backed::new(keeping, head, expected.min(affordable).min(DEFAULT_MEMORY)).map_err(Error::Memory)
+}
+
+/// A spool that begins with the head of `events.perf`.
 fn spool(
     options: &Options,
     engine: &Attachment,
     table: &Table,
     facts: &Facts,
     directory: &Rc<RecordingDir>,
+    keeping: Keeping,
+    arena: Arena,
 ) -> Result<Spool, Error> {
     let directory = Rc::clone(directory);
     let head = Head {
@@ -226,28 +247,7 @@ fn spool(
         features: &features(options, facts)?,
         facts: &serde_json::to_string(facts).expect("numbers and text become JSON"),
     };
-    // What has no end by itself may run for days, and be killed: it is on the disk as it goes.
-    let is_bounded = options.rules != StopRules::default() || options.command.is_some();
-    let keeping = Keeping {
-        memory: if is_bounded { DEFAULT_MEMORY } else { 0 },
-        rings: engine.ring_size * engine.cpus.len(),
-        compress: options.compress,
-    };
-    let expected = expected_bytes(&options.rules, engine.cpus.len());
-    ready_spool(&head.encode(), keeping, expected, move || directory.events())
-}
-
-/// A spool that begins with `head`, with the memory in place that so many bytes need, as far as that is sensible.
-pub(crate) fn ready_spool(
-    head: &[u8],
-    keeping: Keeping,
-    expected: usize,
-    make_file: impl FnMut() -> io::Result<File> + 'static,
-) -> Result<Spool, Error> {
-    let mut spool = Spool::new(head, keeping, make_file).map_err(Error::Memory)?;
-    let affordable = usize::try_from(available_memory().unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);
-    spool.prefault(expected.min(affordable).min(DEFAULT_MEMORY));
-    Ok(spool)
+    Spool::in_arena(arena, &head.encode(), keeping, move || directory.events()).map_err(Error::Memory)
 }
 
 /// About as many bytes as a capture with these rules will bring at the most.

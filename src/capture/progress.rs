@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// Somebody who watches a capture.
 pub trait Progress {
+    /// Whether somebody sees it: then it has to move.
+    fn is_shown(&self) -> bool {
+        false
+    }
     /// While attaching: events open so far, and of how many.
     fn attaching(&mut self, _open: usize, _total: usize) {}
     /// While the events are on: samples taken so far.

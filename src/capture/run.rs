@@ -4,6 +4,7 @@ use super::Error;
 use super::command::{Launch, Running};
 use super::progress::Progress;
 use super::signals::{Signals, wait_for_any};
+use crate::perf::record::SAMPLE_SIZE;
 use crate::perf::{self, Counted, Engine};
 use crate::recording::is_full;
 use crate::spool::Spool;
@@ -12,11 +13,12 @@ use nix::sys::time::TimeValLike;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Rings are looked at this often even if none has filled up to its watermark. Each look makes some twenty events, most of
-/// them tp-perf's own and so left out, which counts on a machine that does nothing else.
-const ROUND_AT_LEAST_EVERY: Duration = Duration::from_millis(500);
-/// The same while a number of events is waited for: the watermarks of all rings together cannot tell when it is reached.
-const ROUND_AT_LEAST_EVERY_FOR_EVENTS: Duration = Duration::from_millis(100);
+/// Rings are looked at this often even if none has filled up to its watermark, while somebody watches or what comes is to be
+/// on the disk soon. Nobody else needs a look: it wakes a CPU and makes some twenty events, half of them not tp-perf's own and
+/// so recorded, which counts on a machine that does nothing else.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The same while a number of events may be reached that no ring tells of by itself.
+const LOOK_FOR_EVENTS_EVERY: Duration = Duration::from_millis(100);
 
 /// When a capture stops by itself; without any rule, when COMMAND ends or the user says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,7 +74,7 @@ pub struct Run {
     pub capture: Duration,
     /// When they were switched off.
     pub stopped: Instant,
-    /// CPU time of this thread while they were on.
+    /// CPU time of this thread while they were on, and while it took what was in the rings then.
     pub own_cpu: Duration,
     /// The part of it in which COMMAND was started, which is work without a capture too.
     pub starting_cpu: Duration,
@@ -117,12 +119,13 @@ pub fn run<E: Engine>(
     }
     let result = rounds_until_stop(engine, rules, running.as_mut(), spool, signals, progress, on);
     engine.disable().map_err(Error::Run)?;
-    let (stopped, own_cpu) = (Instant::now(), own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before));
+    let stopped = Instant::now();
     let asked = signals.asked();
 
     // A sample that was being written when its CPU was told to stop is published a moment later; the counters are read
     // in between, and then the rings are looked at once more.
     let first = engine.round(spool);
+    let own_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     let counted = engine.account().map_err(Error::Run)?;
     let second = engine.round(spool);
     progress.phase_ends();
@@ -144,11 +147,15 @@ fn rounds_until_stop<E: Engine>(
     progress: &mut dyn Progress,
     on: Instant,
 ) -> io::Result<StopReason> {
-    let every = if rules.events.is_some() { ROUND_AT_LEAST_EVERY_FOR_EVENTS } else { ROUND_AT_LEAST_EVERY };
+    let mut woken_by_a_ring = false;
     loop {
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
-        let patience = left.map_or(every, |left| left.min(every));
-        wait(engine, signals, patience)?;
+        let for_events = rules.events.filter(|events| woken_by_a_ring || !a_ring_tells(*events, engine));
+        let look = match for_events {
+            Some(_) => Some(LOOK_FOR_EVENTS_EVERY),
+            None => (progress.is_shown() || spool.streams()).then_some(LOOK_EVERY),
+        };
+        woken_by_a_ring |= wait(engine, signals, left.into_iter().chain(look).min())?;
         // Before the round, which takes its time: when COMMAND ended should be known well.
         if let Some(command) = &mut command {
             command.exit_code()?;
@@ -177,10 +184,19 @@ fn rounds_until_stop<E: Engine>(
     }
 }
 
-/// Sleeps until a ring has filled up to its watermark, a signal has arrived, or patience is at an end.
-fn wait(engine: &impl Engine, signals: &Signals, patience: Duration) -> io::Result<()> {
-    let descriptors = signals.wake_descriptors().into_iter().chain(engine.wake_descriptors());
-    wait_for_any(descriptors, Some(patience)).map(drop)
+/// Whether a ring reaches its watermark by the time when this many events are there, so that nobody has to look before.
+fn a_ring_tells(events: u64, engine: &impl Engine) -> bool {
+    // Watermarks are no lower than a page.
+    let page = perf::sys::page_size() as u64;
+    events.saturating_mul(SAMPLE_SIZE as u64) >= page.saturating_mul(engine.wake_descriptors().len() as u64)
+}
+
+/// Sleeps until a ring has filled up to its watermark, a signal has arrived, or patience is at an end. Gives whether it was a
+/// ring.
+fn wait(engine: &impl Engine, signals: &Signals, patience: Option<Duration>) -> io::Result<bool> {
+    let of_signals = signals.wake_descriptors();
+    let descriptors = of_signals.into_iter().chain(engine.wake_descriptors());
+    Ok(wait_for_any(descriptors, patience)?[of_signals.len()..].contains(&true))
 }
 
 fn own_cpu_time() -> io::Result<Duration> {

@@ -3,7 +3,7 @@
 use super::figures::{CapturedEvents, MeasuredRun};
 use super::order::captured_first;
 use super::{Error, Options, Output};
-use crate::capture::{self, CommandLine, Launch, Progress, Running, Signals, StopReason, StopRules, ready_spool};
+use crate::capture::{self, CommandLine, Launch, Progress, Running, Signals, StopReason, StopRules};
 use crate::machine::busy_time;
 use crate::perf::{self, Counted, Engine};
 use crate::spool::{DEFAULT_MEMORY, Keeping, Spool};
@@ -82,7 +82,7 @@ impl<E: Engine> Runs<'_, E> {
                 End::Code(code) => return Err(self.failed("--prepare", code, kind)?),
             }
         }
-        // In both kinds of run, so that starting COMMAND is the same work: it copies the tables of this memory.
+        // In both kinds of run, so that the machine has the same memory free.
         let mut spool = self.spool()?;
         let counted_before = self.engine.account().map_err(capture::Error::Run)?;
         let (machine_before, cpu_before) = (busy_time(), cpu_of_children()?);
@@ -162,7 +162,8 @@ impl<E: Engine> Runs<'_, E> {
     fn spool(&self) -> Result<Spool, Error> {
         let file = scratch_file()?;
         let keeping = Keeping { memory: DEFAULT_MEMORY, rings: self.rings, compress: self.options.compress };
-        Ok(ready_spool(&[], keeping, usize::MAX, move || file.try_clone())?)
+        let arena = capture::back(&keeping, 0, usize::MAX)?.arena();
+        Ok(Spool::in_arena(arena, &[], keeping, move || file.try_clone()).map_err(capture::Error::Memory)?)
     }
 
     fn failed(&mut self, what: &'static str, code: i32, kind: Kind) -> Result<Error, Error> {

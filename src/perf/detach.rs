@@ -16,9 +16,10 @@
 use super::Error;
 use super::sys;
 use nix::libc;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -140,8 +141,10 @@ impl Detaching {
 struct Plan {
     leaders: Vec<RawFd>,
     events: Vec<Vec<RawFd>>,
-    /// What this process has open that is none of the child's business.
-    foreign: Vec<RawFd>,
+    /// The numbers between those of the child, from and to: what else this process has open is none of its business.
+    foreign: Vec<(RawFd, RawFd)>,
+    /// No descriptor has a higher number.
+    most: RawFd,
     wait: RawFd,
     report: RawFd,
 }
@@ -153,9 +156,11 @@ impl Plan {
         let events: Vec<_> = events.iter().map(|descriptors| numbers(descriptors)).collect();
         let mut kept: Vec<RawFd> = events.iter().flatten().chain(&leaders).copied().chain([wait, report]).collect();
         kept.sort_unstable();
-        let open = fs::read_dir("/proc/self/fd")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let foreign = open.filter(|number: &RawFd| *number > 2 && kept.binary_search(number).is_err()).collect();
-        Ok(Plan { leaders, events, foreign, wait, report })
+        let behind = kept.iter().map(|number| number + 1);
+        let befores = kept.iter().map(|number| number - 1).chain([RawFd::MAX]);
+        let foreign = [3].into_iter().chain(behind).zip(befores).filter(|(first, last)| first <= last).collect();
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        Ok(Plan { leaders, events, foreign, most: RawFd::try_from(soft).unwrap_or(RawFd::MAX), wait, report })
     }
 
     /// The child's whole life. Async-signal-safe: system calls only.
@@ -178,7 +183,14 @@ impl Plan {
                 close(null);
             }
         }
-        self.foreign.iter().copied().for_each(close);
+        for (first, last) in self.foreign.iter().copied() {
+            // SAFETY: in the child nothing uses these numbers any more.
+            let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0;
+            if !closed {
+                // Before Linux 5.9.
+                (first..=last.min(self.most)).for_each(close);
+            }
+        }
         let mut byte = 0u8;
         let report = || {
             // SAFETY: writes one byte. When nobody listens any more it fails, or SIGPIPE ends the child, which closes the rest.

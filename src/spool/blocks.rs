@@ -1,8 +1,7 @@
 //! What a spool took, read again.
 
-use super::place;
+use super::{Arena, place};
 use crate::blocks::Blocks;
-use memmap2::MmapMut;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,7 +13,7 @@ const GIVEN: usize = 1 << 20;
 pub struct SpoolBlocks {
     file: Option<File>,
     left_in_file: u64,
-    arena: MmapMut,
+    arena: Arena,
     /// The next byte in the arena, and the one behind the last.
     next: u64,
     end: u64,
@@ -23,7 +22,7 @@ pub struct SpoolBlocks {
 
 impl SpoolBlocks {
     /// The first `left_in_file` bytes of the file, and then those bytes of the arena.
-    pub(super) fn new(file: Option<File>, left_in_file: u64, arena: MmapMut, rest: Range<u64>) -> Self {
+    pub(super) fn new(file: Option<File>, left_in_file: u64, arena: Arena, rest: Range<u64>) -> Self {
         SpoolBlocks { file, left_in_file, arena, next: rest.start, end: rest.end, block: Vec::new() }
     }
 }

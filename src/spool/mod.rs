@@ -11,15 +11,16 @@
 //! Either way it is one stream: the head, the ring bytes as they came, and a FINISHED_ROUND after each round. In the file
 //! what comes behind the head may be compressed, round by round.
 
+mod arena;
 mod blocks;
 mod file;
 
+pub use arena::{Arena, Backed};
 pub use blocks::SpoolBlocks;
 
 use crate::perf::Room;
 use crate::perf::record::{Damaged, SampleCounter, finished_round};
 use file::SpoolFile;
-use memmap2::{Advice, MmapMut};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -43,9 +44,14 @@ const PACE: u64 = 4 * BLOCK as u64;
 /// How much is kept in memory by default, in bytes.
 pub const DEFAULT_MEMORY: usize = 256 << 20;
 
-/// Address space that a spool takes, in bytes; arguments as for [`Spool::new`]. Only what is filled becomes memory.
-pub fn memory_needed(memory: usize, rings: usize, head: usize) -> usize {
-    (memory + headroom(rings, head) + head + BLOCK).next_multiple_of(BLOCK)
+/// Address space that a spool takes, in bytes, with a head of so many bytes. Only what is filled becomes memory.
+pub fn memory_needed(keeping: &Keeping, head: usize) -> usize {
+    (keeping.memory + headroom(keeping.rings, head) + head + BLOCK).next_multiple_of(BLOCK)
+}
+
+/// About how long a head is, in bytes, with so many events: for each event its ids, and what tells its CPU.
+pub fn expected_head(events: usize) -> usize {
+    events.saturating_mul(64).saturating_add(1 << 20)
 }
 
 /// The round that finds the disk full, the last two of a capture, and their ends; and what stands behind them, which is no
@@ -70,7 +76,7 @@ pub struct Keeping {
 
 /// The chunks of a capture.
 pub struct Spool {
-    arena: MmapMut,
+    arena: Arena,
     /// Bytes taken since the start. The byte number `n` is at `n` modulo the arena's size while it is in memory.
     taken: u64,
     /// Those of them that are in the file.
@@ -92,16 +98,28 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// A spool of which `head` is the beginning. It asks for a file when memory is not enough, and at its end.
+    /// A spool in new memory.
     pub fn new(
         head: &[u8],
         keeping: Keeping,
         make_file: impl FnMut() -> io::Result<File> + 'static,
     ) -> io::Result<Self> {
+        Spool::in_arena(Arena::new(&keeping, head.len())?, head, keeping, make_file)
+    }
+
+    /// A spool of which `head` is the beginning. It asks for a file when memory is not enough, and at its end.
+    pub fn in_arena(
+        arena: Arena,
+        head: &[u8],
+        keeping: Keeping,
+        make_file: impl FnMut() -> io::Result<File> + 'static,
+    ) -> io::Result<Self> {
         let Keeping { memory, rings, compress } = keeping;
-        let arena = MmapMut::map_anon(memory_needed(memory, rings, head.len()))?;
-        // Huge pages spare many faults; where there are none, small ones do.
-        let _ = arena.advise(Advice::HugePage);
+        let arena = match arena.len() < memory_needed(&keeping, head.len()) {
+            // The head has become longer than it was thought to be.
+            true => Arena::new(&keeping, head.len())?,
+            false => arena,
+        };
         let mut spool = Spool {
             arena,
             taken: 0,
@@ -118,14 +136,6 @@ impl Spool {
         };
         Filling(&mut spool).fill(head)?;
         Ok(spool)
-    }
-
-    /// Has the kernel back the first `bytes` of the arena with memory now. A page that is faulted in while the events are
-    /// on costs several times its filling: the kernel's tracepoints on that way are switched on.
-    pub fn prefault(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.arena.len());
-        // Before Linux 5.14, or without memory enough, they come one by one.
-        let _ = self.arena.advise_range(Advice::PopulateWrite, 0, bytes);
     }
 
     /// Takes a chunk of at most `most` bytes, which `take` fills in: whole records.
@@ -175,6 +185,11 @@ impl Spool {
             }
         }
         Ok(())
+    }
+
+    /// Whether all goes to the file as it comes, and not only when memory is not enough.
+    pub fn streams(&self) -> bool {
+        self.streams
     }
 
     /// Samples taken so far.
@@ -321,9 +336,9 @@ mod tests {
     }
 
     fn spool(memory: usize, make_file: impl FnMut() -> io::Result<File> + 'static) -> Spool {
-        let mut spool = Spool::new(&HEAD, Keeping { memory, rings: CHUNK, compress: false }, make_file).unwrap();
-        spool.prefault(1 << 20);
-        spool
+        let keeping = Keeping { memory, rings: CHUNK, compress: false };
+        let arena = Backed::new(&keeping, HEAD.len(), 1 << 20).unwrap().arena();
+        Spool::in_arena(arena, &HEAD, keeping, make_file).unwrap()
     }
 
     fn fill(spool: &mut Spool, total: u64) {

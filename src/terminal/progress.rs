@@ -3,7 +3,7 @@
 use crate::capture::{Progress, StopRules};
 use crate::units::{Count, Grouped, Seconds, Visible};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 /// Drawn this often at most: each drawing wakes the terminal, which is recorded too.
@@ -65,6 +65,10 @@ fn hidden(total: Option<u64>, template: &str) -> ProgressBar {
 }
 
 impl Progress for TerminalProgress {
+    fn is_shown(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
     fn attaching(&mut self, open: usize, total: usize) {
         self.steps("attaching", "events", open as u64, total as u64);
     }

@@ -2,7 +2,8 @@
 
 use super::Error;
 use std::path::Path;
-use std::{fs, io};
+use std::fs::{self, File};
+use std::io::{self, Read};
 
 /// One tracepoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +53,10 @@ impl Table {
             let folder = events.join(&group);
             for name in folders(&folder)? {
                 let path = folder.join(&name).join("id");
-                let text = match fs::read_to_string(&path) {
-                    Ok(text) => text,
+                let mut text = [0; 32];
+                let text = match File::open(&path).and_then(|mut file| file.read(&mut text)) {
+                    // One read gives all that such a file has.
+                    Ok(length) => String::from_utf8_lossy(&text[..length]),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(cause) => return Err(Error::Read { path, cause }),
                 };
