@@ -252,6 +252,13 @@ fn overhead(request: OverheadRequest) -> anyhow::Result<u8> {
         overhead::Error::Capture(error) => with_advice(error),
         error => error.into(),
     })?;
+    if let Err(error) = &result {
+        // At once: what is still running may need long to end. Where stderr cannot be written there is nobody left to tell.
+        if let overhead::Error::Failed { output, .. } = error {
+            let _ = io::stderr().write_all(output);
+        }
+        let _ = writeln!(anstream::stderr(), "tp-perf: {error}");
+    }
     if let Some(mut running) = running
         && running.exit_code().context("failed to wait for COMMAND")?.is_none()
     {
@@ -262,18 +269,15 @@ fn overhead(request: OverheadRequest) -> anyhow::Result<u8> {
         }
         wait_for_command(running, &mut signals, &mut progress)?;
     }
-    let mut measured = match result {
-        Ok(measured) => measured,
-        Err(error) => {
-            let_go(&mut detaching, wait_detach, &mut signals, &mut progress)?;
-            let overhead::Error::Failed { code, is_command, output, .. } = &error else { return Err(error.into()) };
-            // Where stderr cannot be written there is nobody left to tell.
-            let _ = io::stderr().write_all(output);
-            let _ = writeln!(anstream::stderr(), "tp-perf: {error}");
-            return Ok(if *is_command { u8::try_from(*code).unwrap_or(1) } else { 1 });
-        }
+    // What comes later stops the waiting only.
+    let code = match &result {
+        Ok(_) => stopped(&mut signals),
+        Err(overhead::Error::Failed { is_command: true, code, .. }) => u8::try_from(*code).unwrap_or(1),
+        Err(_) => 1,
     };
-    measured.detach = let_go(&mut detaching, wait_detach, &mut signals, &mut progress)?;
+    let detach = let_go(&mut detaching, wait_detach, &mut signals, &mut progress)?;
+    let Ok(mut measured) = result else { return Ok(code) };
+    measured.detach = detach;
     let mut out = Vec::new();
     match format {
         OverheadFormat::Text => print_overhead(&measured, terminal_width(), &mut out),
@@ -282,7 +286,7 @@ fn overhead(request: OverheadRequest) -> anyhow::Result<u8> {
     }
     .context("failed to encode the measurement")?;
     print(format == OverheadFormat::Text, out).context("failed to print the measurement")?;
-    Ok(stopped(&mut signals))
+    Ok(code)
 }
 
 /// Prints results. What is for programs goes out as it is, but for a terminal, which obeys no name.

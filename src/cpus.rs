@@ -41,6 +41,12 @@ impl CpuList {
     }
 }
 
+/// `CPU 3`, `CPUs 0-3`.
+pub(crate) fn named(cpus: &[u32]) -> String {
+    let list: CpuList = cpus.iter().copied().collect();
+    if cpus.len() == 1 { format!("CPU {list}") } else { format!("CPUs {list}") }
+}
+
 impl FromIterator<u32> for CpuList {
     fn from_iter<T: IntoIterator<Item = u32>>(cpus: T) -> Self {
         let mut cpus: Vec<u32> = cpus.into_iter().collect();

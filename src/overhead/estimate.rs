@@ -7,12 +7,12 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 const RESAMPLES: usize = 10_000;
 /// The draws are the same ones each time, so that the same runs give the same interval.
 const SEED: u64 = 0x7470_5f70_6572_6621;
-/// Of fewer pairs there is no interval.
-pub const FEWEST_PAIRS: usize = 3;
+/// Of fewer pairs there is no interval: even their whole range would hold the truth less often than nine times in ten.
+pub const FEWEST_PAIRS: usize = 5;
 /// How often an interval holds what it is an interval of.
 pub const CONFIDENCE: f64 = 0.95;
 /// A change within this is as good as none.
-pub const NEGLIGIBLE: f64 = 0.02;
+const NEGLIGIBLE: f64 = 0.02;
 
 /// A figure made of pairs, and the interval that it lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -121,9 +121,10 @@ mod tests {
 
     #[test]
     fn the_same_pairs_give_the_same_interval_and_few_give_none() {
-        let values = [0.1, 0.2, 0.15, 0.12];
+        let values = [0.1, 0.2, 0.15, 0.12, 0.14];
         assert_eq!(mean(&values), mean(&values));
         assert_eq!(mean(&values[..2]), Estimate { value: 0.15000000000000002, interval: None });
+        assert!(mean(&values[..4]).interval.is_none());
         assert!(Estimate::of(0, |_| 1.0).is_none() && Estimate::of(5, |_| f64::NAN).is_none());
         let (low, high) = mean(&values).interval.unwrap();
         assert!((0.1..0.14).contains(&low) && (0.15..=0.2).contains(&high), "{low} {high}");

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// The version of the form. It grows when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
 
-/// Busy time of the machine is known in hundredths of a second: of shorter runs it says nothing.
-const LEAST_FOR_MACHINE: Duration = Duration::from_secs(1);
+/// Busy time of the machine is known in hundredths of a second: of less than this it says nothing.
+pub(super) const LEAST_FOR_MACHINE: Duration = Duration::from_secs(1);
 
 /// What was measured, and how. Serialized it is the JSON form, with durations in nanoseconds.
 #[derive(Debug, Clone, Serialize)]
@@ -31,8 +31,18 @@ pub struct Overhead {
     pub cpus: Vec<u32>,
     /// How many tracepoints were attached to.
     pub tracepoints: usize,
+    /// How many more the kernel would not attach to.
+    pub refused: usize,
     /// Bytes of each CPU's ring.
     pub ring_size: usize,
+    /// The clock of the timestamps.
+    pub clock: String,
+    /// Whether tp-perf's own events were left out.
+    pub self_excluded: bool,
+    /// Whether what goes to the file is compressed.
+    pub compress: bool,
+    /// When it began, in RFC 3339.
+    pub started: String,
     /// Of tp-perf.
     pub pid: u32,
     /// Pairs of runs that were asked for.
@@ -148,13 +158,28 @@ pub struct Figures {
     pub lost: Option<u64>,
     /// Events a second of COMMAND's wall time.
     pub events_per_second: f64,
-    /// Added CPU time of COMMAND and tp-perf's own, in nanoseconds an event.
+    /// Work of others while nothing was captured, in CPUs.
+    pub foreign_cpus: Option<f64>,
+    /// Whose added CPU time is shared out among the events.
+    pub cost_of: Cost,
+    /// Added CPU time, in nanoseconds an event.
     pub cpu_ns_per_event: Option<Estimate>,
     /// tp-perf's own, in nanoseconds an event.
     pub own_cpu_ns_per_event: Option<f64>,
     /// The share of tp-perf's own process in the added CPU time; `None` if it is not a part of it,
     /// because COMMAND itself took less time with capturing.
     pub own_share: Option<f64>,
+}
+
+/// Whose added CPU time the cost of an event is made of. The events are those of the whole machine, so its time is too, where
+/// it is known well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cost {
+    /// That of all CPUs, tp-perf's process included.
+    Machine,
+    /// That of COMMAND, and of tp-perf's process.
+    Command,
 }
 
 impl Overhead {
@@ -185,8 +210,15 @@ impl Overhead {
             Some(Comparison { without, with, change, verdict: change.verdict() })
         };
 
-        let added = |(without, with, captured): &(&MeasuredRun, &MeasuredRun, CapturedEvents)| {
-            with.cpu.as_secs_f64() - without.cpu.as_secs_f64() + captured.own_cpu.as_secs_f64()
+        let is_busy = |run: &MeasuredRun| run.machine.is_some_and(|machine| machine >= LEAST_FOR_MACHINE);
+        let machine_is_known =
+            !pairs.is_empty() && pairs.iter().all(|(without, with, _)| is_busy(without) && is_busy(with));
+        let cost_of = if machine_is_known { Cost::Machine } else { Cost::Command };
+        let added = |(without, with, captured): &(&MeasuredRun, &MeasuredRun, CapturedEvents)| match cost_of {
+            Cost::Machine => {
+                with.machine.unwrap_or_default().as_secs_f64() - without.machine.unwrap_or_default().as_secs_f64()
+            }
+            Cost::Command => with.cpu.as_secs_f64() - without.cpu.as_secs_f64() + captured.own_cpu.as_secs_f64(),
         };
         let costs: Vec<(f64, u64)> = pairs.iter().map(|pair| (added(pair), pair.2.events)).collect();
         let per_event = |drawn: &[usize]| {
@@ -198,15 +230,16 @@ impl Overhead {
         let own: Duration = pairs.iter().map(|(.., captured)| captured.own_cpu).sum();
         let all_added: f64 = costs.iter().map(|(cost, _)| cost).sum();
         let wall: Duration = pairs.iter().map(|(_, with, _)| with.wall).sum();
-        let is_long = pairs.iter().all(|(without, with, _)| without.wall.min(with.wall) >= LEAST_FOR_MACHINE);
         Figures {
             pairs: pairs.len(),
             wall: compare(&|run| Some(run.wall)),
             cpu: compare(&|run| Some(run.cpu)),
-            machine: if is_long { compare(&|run| run.machine) } else { None },
+            machine: if machine_is_known { compare(&|run| run.machine) } else { None },
             events,
             lost: pairs.iter().map(|(.., captured)| captured.lost).sum(),
             events_per_second: if wall.is_zero() { 0.0 } else { events as f64 / wall.as_secs_f64() },
+            foreign_cpus: self.foreign_cpus(),
+            cost_of,
             cpu_ns_per_event: Estimate::of(costs.len(), per_event),
             own_cpu_ns_per_event: (events > 0).then(|| own.as_nanos() as f64 / events as f64),
             own_share: (all_added >= own.as_secs_f64() && all_added > 0.0).then(|| own.as_secs_f64() / all_added),
@@ -265,7 +298,12 @@ pub(super) mod tests {
             prepare: None,
             cpus: vec![0, 1],
             tracepoints: 1_568,
+            refused: 0,
             ring_size: 8 << 20,
+            clock: "monotonic".to_owned(),
+            self_excluded: true,
+            compress: false,
+            started: "2026-11-25T00:00:00Z".to_owned(),
             pid: 1,
             pairs_asked: pairs.len(),
             warmup: 1,
@@ -278,8 +316,9 @@ pub(super) mod tests {
 
     #[test]
     fn figures_are_made_of_pairs() {
-        let figures = overhead(&[(2_000, 3_000), (4_000, 6_000), (3_000, 4_500), (1_000, 1_500)]).figures();
-        assert_eq!((figures.pairs, figures.events, figures.lost), (4, 4_000_000, Some(40)));
+        let figures =
+            overhead(&[(2_000, 3_000), (4_000, 6_000), (3_000, 4_500), (1_000, 1_500), (2_500, 3_750)]).figures();
+        assert_eq!((figures.pairs, figures.events, figures.lost), (5, 5_000_000, Some(50)));
         for comparison in [&figures.wall, &figures.cpu, &figures.machine] {
             let change = comparison.as_ref().unwrap().change;
             let (low, high) = change.interval.unwrap();
@@ -292,19 +331,21 @@ pub(super) mod tests {
             (milliseconds(wall.without), milliseconds(wall.with)),
             ([2_500, 1_000, 4_000], [3_750, 1_500, 6_000])
         );
-        // 10 s of CPU more than without, and 4 ms of tp-perf's own, for 4 million events.
+        // All CPUs were busy for 18.75 s more than without, for 5 million events.
         let cost = figures.cpu_ns_per_event.unwrap().value;
-        assert!((cost - 2_501.0).abs() < 1e-6, "{cost}");
+        assert!((cost - 3_750.0).abs() < 1e-6 && figures.cost_of == Cost::Machine, "{cost}");
         assert_eq!(figures.own_cpu_ns_per_event, Some(1.0));
-        assert!((figures.own_share.unwrap() - 0.004 / 10.004).abs() < 1e-12);
-        assert!((figures.events_per_second - 4e6 / 15.0).abs() < 1e-6);
+        assert!((figures.own_share.unwrap() - 0.005 / 18.75).abs() < 1e-12);
+        assert!((figures.events_per_second - 5e6 / 18.75).abs() < 1e-6);
     }
 
     #[test]
     fn half_a_pair_is_none_and_short_runs_say_nothing_of_the_machine() {
-        let mut stopped = overhead(&[(900, 1_000), (900, 1_000)]);
+        let mut stopped = overhead(&[(300, 400), (300, 400)]);
         stopped.runs.pop();
         let figures = stopped.figures();
+        // COMMAND's 0.2 s of CPU time and 1 ms of tp-perf's own, for a million events.
+        assert!((figures.cpu_ns_per_event.unwrap().value - 201.0).abs() < 1e-6 && figures.cost_of == Cost::Command);
         assert_eq!((figures.pairs, figures.events), (1, 1_000_000));
         assert!(figures.machine.is_none() && stopped.foreign_cpus().is_none());
         assert_eq!(figures.wall.unwrap().verdict, Verdict::TooFewPairs);
@@ -315,9 +356,9 @@ pub(super) mod tests {
 
     #[test]
     fn no_event_and_no_cpu_time_give_no_figure_and_no_panic() {
-        let mut overhead = overhead(&[(1_000, 1_000), (1_000, 1_000), (1_000, 1_000)]);
+        let mut overhead = overhead(&[(1_000, 1_000); 5]);
         for run in &mut overhead.runs {
-            run.cpu = Duration::ZERO;
+            (run.cpu, run.machine) = (Duration::ZERO, None);
             if let Some(events) = &mut run.events {
                 (events.events, events.lost, events.own_cpu) = (0, None, Duration::ZERO);
             }

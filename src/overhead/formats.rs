@@ -1,6 +1,6 @@
 //! A measurement for programs, and for an issue or a wiki.
 
-use super::words::{findings, percent, rows, what_was_run};
+use super::words::{findings, interval, percent, rows, what_was_run};
 use super::{CONFIDENCE, Comparison, Figures, Overhead};
 use crate::units::{OneLine, Seconds};
 use serde::Serialize;
@@ -28,11 +28,8 @@ pub fn write_markdown(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()
     writeln!(out, "| --- | ---: | ---: | ---: | ---: |")?;
     for (name, comparison) in rows(&figures) {
         let Comparison { without, with, change, .. } = comparison;
-        let interval = change
-            .interval
-            .map_or_else(|| "–".to_owned(), |(low, high)| format!("{} to {}", percent(low), percent(high)));
         let (without, with) = (Seconds(without.median), Seconds(with.median));
-        writeln!(out, "| {name} | {without} | {with} | {} | {interval} |", percent(change.value))?;
+        writeln!(out, "| {name} | {without} | {with} | {} | {} |", percent(change.value), interval(change))?;
     }
     writeln!(out)?;
     for (subject, sentence) in findings(overhead, &figures) {
@@ -54,12 +51,11 @@ mod tests {
 
     #[test]
     fn the_json_form_has_figures_and_runs() {
-        let json: serde_json::Value =
-            serde_json::from_str(&text(write_json, &[(2_000, 3_000), (4_000, 6_000), (3_000, 4_500)])).unwrap();
-        assert_eq!((&json["schema"], &json["pairs"], &json["events"]), (&1.into(), &3.into(), &3_000_000.into()));
+        let json: serde_json::Value = serde_json::from_str(&text(write_json, &[(2_000, 3_000); 5])).unwrap();
+        assert_eq!((&json["schema"], &json["pairs"], &json["events"]), (&1.into(), &5.into(), &5_000_000.into()));
         assert_eq!(json["wall"]["verdict"], "difference");
-        assert_eq!(json["wall"]["without"]["median_ns"], 3_000_000_000_u64);
-        assert_eq!(json["runs"].as_array().unwrap().len(), 6);
+        assert_eq!(json["wall"]["without"]["median_ns"], 2_000_000_000_u64);
+        assert_eq!(json["runs"].as_array().unwrap().len(), 10);
         assert_eq!(json["runs"][0]["events"], 1_000_000);
         assert_eq!(json["runs"][0]["own_cpu_ns"], 1_000_000);
         assert!(json["runs"][1]["events"].is_null() && json["detach_ns"].is_null());
@@ -67,19 +63,21 @@ mod tests {
 
     #[test]
     fn markdown_is_a_table_and_what_is_to_be_said() {
-        let markdown = text(write_markdown, &[(2_000, 3_000), (4_000, 6_000), (3_000, 4_500)]);
-        assert!(markdown.contains("| wall | 3.00 s | 4.50 s | +50.0 % | +50.0 % to +50.0 % |"), "{markdown}");
+        let markdown = text(write_markdown, &[(2_000, 3_000); 5]);
+        assert!(markdown.contains("| wall | 2.00 s | 3.00 s | +50.0 % | +50.0 % to +50.0 % |"), "{markdown}");
         assert!(
-            markdown.contains("`make a|b`: 3 pairs of runs, with and without capturing 1,568 tracepoints on CPUs 0-1")
+            markdown.contains("`make a|b`: 5 pairs of runs, with and without capturing 1,568 tracepoints on CPUs 0-1")
         );
         assert!(markdown.contains("- **events**: 1,000,000 a run"), "{markdown}");
-        let noisy = text(write_markdown, &[(2_000, 3_000), (4_000, 2_000), (3_000, 3_500)]);
+        let noisy =
+            text(write_markdown, &[(2_000, 3_000), (4_000, 2_000), (3_000, 3_500), (2_000, 2_500), (3_000, 2_000)]);
         assert!(
             noisy.contains("wall and CPU and all CPUs: zero is in it, and the machine was too noisy to tell"),
             "{noisy}"
         );
-        let same = text(write_markdown, &[(2_000, 2_001), (4_000, 3_999), (3_000, 3_000)]);
+        let same =
+            text(write_markdown, &[(2_000, 2_001), (4_000, 3_999), (3_000, 3_000), (3_000, 3_002), (2_000, 1_999)]);
         assert!(same.contains("no cost can be told from noise"), "{same}");
-        assert!(text(write_markdown, &[(2_000, 3_000)]).contains("it takes at least 3 pairs"));
+        assert!(text(write_markdown, &[(2_000, 3_000)]).contains("it takes at least 5 pairs"));
     }
 }

@@ -16,11 +16,11 @@ mod output;
 mod runs;
 mod words;
 
-pub use estimate::{CONFIDENCE, Estimate, FEWEST_PAIRS, NEGLIGIBLE, Verdict};
-pub use figures::{CapturedEvents, Comparison, Figures, MeasuredRun, Overhead, Spread};
+pub use estimate::{CONFIDENCE, Estimate, FEWEST_PAIRS, Verdict};
+pub use figures::{CapturedEvents, Comparison, Cost, Figures, MeasuredRun, Overhead, Spread};
 pub use formats::{write_json, write_markdown};
 pub use output::Output;
-pub(crate) use words::{findings, percent, rows, what_was_run};
+pub(crate) use words::{findings, interval, percent, rows, what_was_run};
 
 use crate::capture::{self, AttachOptions, Chosen, CommandLine, Progress, Running, Signals};
 use crate::machine::{hostname, kernel_release};
@@ -28,7 +28,7 @@ use crate::perf::{Detaching, Engine};
 use crate::recording::Tool;
 use runs::{Ended, Runs};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A measurement, validated.
 #[derive(Debug, Clone)]
@@ -49,6 +49,13 @@ pub struct Options {
     pub show_output: bool,
     /// Measure a COMMAND that fails, too.
     pub ignore_failure: bool,
+}
+
+impl Options {
+    /// Runs of COMMAND in all, those that warm up included.
+    fn runs(&self) -> usize {
+        self.warmup + 2 * self.pairs
+    }
 }
 
 /// Why a measurement failed.
@@ -140,7 +147,12 @@ pub fn measure(
         prepare: options.prepare.as_ref().and_then(|prepare| prepare.words().pop()),
         cpus: engine.cpus.as_slice().to_vec(),
         tracepoints: chosen.selection.captured().count(),
+        refused: engine.refused.len(),
         ring_size: engine.ring_size,
+        clock: options.attach.clock.to_string(),
+        self_excluded: options.attach.excludes_self(),
+        compress: options.compress,
+        started: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         pid: std::process::id(),
         pairs_asked: options.pairs,
         warmup: options.warmup,

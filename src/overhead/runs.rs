@@ -51,7 +51,7 @@ impl<E: Engine> Runs<'_, E> {
     /// Warms up, and runs the pairs.
     pub fn all(&mut self, runs: &mut Vec<MeasuredRun>) -> Result<Ended, Error> {
         for _ in 0..self.options.warmup {
-            if self.one(Kind::WarmUp)?.is_none() {
+            if self.one(0, Kind::WarmUp)?.is_none() {
                 return Ok(Ended);
             }
         }
@@ -59,17 +59,17 @@ impl<E: Engine> Runs<'_, E> {
         {
             let order = if with_first { [Kind::With, Kind::Without] } else { [Kind::Without, Kind::With] };
             for kind in order {
-                let Some(run) = self.one(kind)? else { return Ok(Ended) };
-                runs.push(MeasuredRun { pair: pair + 1, ..run });
+                let Some(run) = self.one(pair + 1, kind)? else { return Ok(Ended) };
+                runs.push(run);
             }
         }
         Ok(Ended)
     }
 
-    /// Runs COMMAND once; `None` if the user has stopped it.
-    fn one(&mut self, kind: Kind) -> Result<Option<MeasuredRun>, Error> {
+    /// Runs COMMAND once, for a pair (0: none); `None` if the user has stopped it.
+    fn one(&mut self, pair: usize, kind: Kind) -> Result<Option<MeasuredRun>, Error> {
         let Runs { options, .. } = *self;
-        let of = options.warmup + 2 * options.pairs;
+        let of = options.runs();
         self.progress.measuring(self.done, of);
         if options.show_output {
             // What COMMAND prints goes to where the bar is.
@@ -99,7 +99,7 @@ impl<E: Engine> Runs<'_, E> {
         let [cpu, system] = [0, 1].map(|index| cpu_after[index].saturating_sub(cpu_before[index]));
         let machine = machine_after.zip(machine_before).map(|(after, before)| after.saturating_sub(before));
         let wall = self.running.take().and_then(|running| running.took()).unwrap_or_default();
-        Ok(Some(MeasuredRun { pair: 0, captured: kind == Kind::With, wall, cpu, system, machine, exit, events }))
+        Ok(Some(MeasuredRun { pair, captured: kind == Kind::With, wall, cpu, system, machine, exit, events }))
     }
 
     /// Runs a program with the events off.
@@ -172,7 +172,7 @@ impl<E: Engine> Runs<'_, E> {
             is_command: what == "COMMAND",
             code,
             run: self.done + 1,
-            of: self.options.warmup + 2 * self.options.pairs,
+            of: self.options.runs(),
             kind: match kind {
                 Kind::WarmUp => "warm-up",
                 Kind::Without => "not capturing",
@@ -183,7 +183,7 @@ impl<E: Engine> Runs<'_, E> {
     }
 
     fn keeping(&self, cause: io::Error) -> Error {
-        Error::Keeping { run: self.done + 1, of: self.options.warmup + 2 * self.options.pairs, cause }
+        Error::Keeping { run: self.done + 1, of: self.options.runs(), cause }
     }
 }
 

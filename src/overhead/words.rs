@@ -1,8 +1,10 @@
 //! What the figures say, in words.
 
-use super::{Comparison, FEWEST_PAIRS, Figures, Overhead, Verdict};
-use crate::terminal::cpus;
-use crate::units::{Count, Grouped, Rate, Seconds, Share, Signed};
+use super::figures::LEAST_FOR_MACHINE;
+use super::{Comparison, Cost, Estimate, FEWEST_PAIRS, Figures, Overhead, Verdict};
+use crate::cpus::named;
+use crate::spool::DEFAULT_MEMORY;
+use crate::units::{Bytes, Count, Grouped, Rate, Seconds, Share, Signed};
 
 /// Others' work is worth a word from so many CPUs' worth on.
 const WORTH_SAYING: f64 = 0.1;
@@ -15,7 +17,7 @@ pub(crate) fn what_was_run(overhead: &Overhead, figures: &Figures) -> String {
         false => format!("stopped after {} of {}", Grouped(done as u64), Count(asked as u64, "pair")),
     };
     let tracepoints = Count(overhead.tracepoints as u64, "tracepoint");
-    format!("{pairs} of runs, with and without capturing {tracepoints} on {}", cpus(&overhead.cpus))
+    format!("{pairs} of runs, with and without capturing {tracepoints} on {}", named(&overhead.cpus))
 }
 
 /// The times that are compared, by their names.
@@ -35,10 +37,18 @@ pub(crate) fn percent(change: f64) -> String {
     format!("{sign}{percent} %")
 }
 
+/// `+30.1 % to +42.0 %`; `–` of too few pairs.
+pub(crate) fn interval(change: &Estimate) -> String {
+    change.interval.map_or_else(|| "–".to_owned(), |(low, high)| format!("{} to {}", percent(low), percent(high)))
+}
+
 /// What is to be said beside the table: each with what it is about.
 pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static str, String)> {
     let mut said = Vec::new();
     said.extend(intervals(figures).into_iter().map(|sentence| ("interval", sentence)));
+    if figures.pairs > 0 && figures.machine.is_none() {
+        said.push(("all CPUs", all_cpus_missing()));
+    }
     if let Some(foreign) = overhead.foreign_cpus().filter(|foreign| *foreign >= WORTH_SAYING) {
         said.push((
             "others",
@@ -59,7 +69,12 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
     };
     said.push((
         "beside it",
-        format!("attaching took {}, {letting_go}; neither is in these figures", Seconds(overhead.attach)),
+        format!(
+            "attaching took {}, {letting_go}; the first {} of a run's events are kept in memory{}. None of it is in these figures",
+            Seconds(overhead.attach),
+            Bytes(DEFAULT_MEMORY as u64),
+            if overhead.compress { ", and compressed and written behind it" } else { ", and written behind it" },
+        ),
     ));
     said
 }
@@ -101,6 +116,14 @@ fn intervals(figures: &Figures) -> Vec<String> {
     said
 }
 
+/// Why there is no row for all CPUs.
+fn all_cpus_missing() -> String {
+    format!(
+        "left out: the kernel counts their time in hundredths of a second, and they were busy for less than {} in some run",
+        Seconds(LEAST_FOR_MACHINE)
+    )
+}
+
 fn events(figures: &Figures) -> String {
     let per_run = figures.events / figures.pairs as u64;
     let lost = match figures.lost {
@@ -122,21 +145,26 @@ fn events(figures: &Figures) -> String {
 fn cost(figures: &Figures) -> Option<String> {
     let estimate = figures.cpu_ns_per_event?;
     let nanoseconds = |value: f64| Signed(value.round() as i64).to_string();
-    let told = match estimate.interval {
-        Some((low, high)) if low <= 0.0 && high >= 0.0 => {
-            let (low, high) = (nanoseconds(low), nanoseconds(high));
-            return Some(format!(
-                "what an event costs cannot be told from noise (from {low} to {high} ns of CPU time)"
-            ));
-        }
-        Some((low, high)) => format!(" (from {} to {})", nanoseconds(low), nanoseconds(high)),
-        None => String::new(),
+    let whose = match figures.cost_of {
+        Cost::Machine => "of all CPUs' time",
+        Cost::Command => "of COMMAND's and tp-perf's CPU time",
     };
-    let own = match (figures.own_cpu_ns_per_event, figures.own_share) {
-        (Some(own), Some(share)) => {
-            format!(", {} ns of it ({}) by tp-perf's own process", Grouped(own.round() as u64), Share(share))
+    let own = figures.own_cpu_ns_per_event.map_or(0.0, f64::round) as u64;
+    Some(match estimate.interval {
+        Some((low, high)) if low <= 0.0 && high >= 0.0 => format!(
+            "what an event costs cannot be told from noise (from {} to {} ns {whose}); tp-perf's own process takes {own} ns",
+            nanoseconds(low),
+            nanoseconds(high)
+        ),
+        interval => {
+            let interval = interval.map_or_else(String::new, |(low, high)| {
+                format!(" (from {} to {})", nanoseconds(low), nanoseconds(high))
+            });
+            let share = figures.own_share.map_or_else(String::new, |share| format!(" ({})", Share(share)));
+            format!(
+                "{} ns {whose} an event{interval}, {own} ns{share} of it by tp-perf's own process",
+                nanoseconds(estimate.value)
+            )
         }
-        _ => String::new(),
-    };
-    Some(format!("{} ns of CPU time an event{told}{own}", nanoseconds(estimate.value)))
+    })
 }

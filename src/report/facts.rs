@@ -1,7 +1,7 @@
 //! What a source was, in words: for people who did not make it.
 
 use super::SourceReport;
-use crate::terminal::{cpus, equation, own_share, stopped_by};
+use crate::terminal::{equation, own_share, stopped_by};
 use crate::units::{Count, Grouped, Rate, Seconds, shortened};
 
 /// The facts of a source, each with its name.
@@ -17,7 +17,7 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
         facts.push(("kernel", machine.join(" on ")));
     }
     if !summary.cpus.is_empty() {
-        facts.push(("CPUs", cpus(&summary.cpus)));
+        facts.push(("CPUs", crate::cpus::named(&summary.cpus)));
     }
     if let Some(clock) = &summary.clock {
         facts.push(("clock", clock.clone()));

@@ -10,4 +10,4 @@ pub use progress::TerminalProgress;
 pub use report::print_report;
 pub(crate) use report::sparkline;
 pub use summary::print_summary;
-pub(crate) use summary::{cpus, equation, own_share, stopped_by};
+pub(crate) use summary::{equation, own_share, stopped_by};

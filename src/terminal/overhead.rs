@@ -1,6 +1,6 @@
 //! What capturing costs, for people.
 
-use crate::overhead::{CONFIDENCE, Comparison, Overhead, Spread, findings, percent, rows, what_was_run};
+use crate::overhead::{CONFIDENCE, Comparison, Overhead, Spread, findings, interval, percent, rows, what_was_run};
 use crate::units::{OneLine, shortened};
 use anstyle::Style;
 use std::io::{self, Write};
@@ -28,11 +28,8 @@ pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) ->
         )?;
     }
     for (name, Comparison { without, with, change, .. }) in rows {
-        let interval = change
-            .interval
-            .map_or_else(|| "–".to_owned(), |(low, high)| format!("{} to {}", percent(low), percent(high)));
-        let (without, with, change) = (spread(without), spread(with), percent(change.value));
-        writeln!(out, "{name:<INDENT$}{without:>22} {with:>22} {change:>8}  {interval}")?;
+        let (without, with, interval) = (spread(without), spread(with), interval(change));
+        writeln!(out, "{name:<INDENT$}{without:>22} {with:>22} {:>8}  {interval}", percent(change.value))?;
     }
     writeln!(out)?;
     for (subject, sentence) in findings(overhead, &figures) {

@@ -49,7 +49,7 @@ pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, out: &mut dyn
     }
     write!(out, "{}", Count(summary.tracepoints.captured as u64, "tracepoint"))?;
     if !summary.cpus.is_empty() {
-        write!(out, " on {}", cpus(&summary.cpus))?;
+        write!(out, " on {}", crate::cpus::named(&summary.cpus))?;
     }
     match stopped_by(summary) {
         Some(reason) => writeln!(out, ", stopped by {reason}"),
@@ -178,9 +178,4 @@ pub(crate) fn stopped_by(summary: &Summary) -> Option<String> {
         "error" => "an error".to_owned(),
         other => OneLine(other).to_string(),
     })
-}
-
-pub(crate) fn cpus(cpus: &[u32]) -> String {
-    let list: crate::cpus::CpuList = cpus.iter().copied().collect();
-    if cpus.len() == 1 { format!("CPU {list}") } else { format!("CPUs {list}") }
 }

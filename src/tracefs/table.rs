@@ -1,9 +1,9 @@
 //! The tracepoint table: every tracepoint that tracefs lists, numbered.
 
 use super::Error;
-use std::path::Path;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::path::Path;
 
 /// One tracepoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
