@@ -21,6 +21,11 @@ mod tests {
             assert!(order.len() == 7 && (first == 3 || first == 4), "{order:?}");
         }
         assert!(orders.iter().any(|order| order != &orders[0]));
+        let even: Vec<_> = (0..20).map(|seed| captured_first(6, &mut fastrand::Rng::with_seed(seed))).collect();
+        assert!(
+            even.iter().any(|order| order != &even[0]),
+            "the order is random too where both kinds are first as often"
+        );
         let lone: Vec<_> = (0..20).map(|seed| captured_first(1, &mut fastrand::Rng::with_seed(seed))[0]).collect();
         assert!(lone.contains(&true) && lone.contains(&false));
     }

@@ -2,6 +2,7 @@
 
 use crate::Test;
 use crate::rig::{Background, RENAME, Rig, eventually, nothing_more, pids_of, shown};
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 
 pub const TESTS: &[Test] = &[
@@ -20,7 +21,10 @@ fn no_guardian() {
 fn child_holds() {
     no_guardian();
     let rig = Rig::new();
+    // What tp-perf itself has got from its parent, with a number above all of its own.
+    let inherited = fcntl(std::io::stdin(), FcntlArg::F_DUPFD(500)).unwrap();
     let child = Background::start(&mut rig.command(&["-q", "-t", RENAME]));
+    nix::unistd::close(inherited).unwrap();
     eventually("the child is there", || !pids_of(GUARDIAN).is_empty());
     let pid = pids_of(GUARDIAN)[0];
     let mut links: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))

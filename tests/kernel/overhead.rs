@@ -100,6 +100,13 @@ fn preparing() {
     assert!(output.status.success(), "{}", shown(&output));
     assert_eq!(fs::read_to_string(rig.path("order")).unwrap(), "prepared\nran\n".repeat(5));
 
+    // What it takes is no part of a run: half a second of CPU time beside a COMMAND that needs next to none.
+    let busy = "i=0; while [ $i -lt 500000 ]; do i=$((i+1)); done";
+    let measured =
+        json(&overhead(&rig, &["-p", busy, "-r", "1", "-w", "0", "--format", "json", "--", "true"]).output().unwrap());
+    let runs = measured["runs"].as_array().unwrap();
+    assert!(runs.len() == 2 && runs.iter().all(|run| run["cpu_ns"].as_u64() < Some(100_000_000)), "{measured}");
+
     let output = overhead(&rig, &["-p", "echo no tree here; exit 3", "--", "touch", "ran"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "COMMAND's code is COMMAND's: {said}");
