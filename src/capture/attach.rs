@@ -29,6 +29,14 @@ impl AttachOptions {
     pub fn excludes_self(&self) -> bool {
         !self.include_self && in_initial_pid_namespace()
     }
+
+    /// The CPUs to capture: those asked for, which must be online, or all that are.
+    pub(super) fn chosen_cpus(&self) -> Result<CpuList, Error> {
+        let online = CpuList::online().map_err(Error::Cpus)?;
+        let Some(wanted) = &self.cpus else { return Ok(online) };
+        let missing = wanted.without(&online);
+        if missing.is_empty() { Ok(wanted.clone()) } else { Err(Error::Offline { wanted: missing, online }) }
+    }
 }
 
 /// What was chosen of this machine.
@@ -38,15 +46,14 @@ pub struct Chosen {
     pub table: Table,
     /// Those to capture; those that the kernel refuses are taken out when it does.
     pub selection: Selection,
-    /// The CPUs to attach to.
-    pub cpus: CpuList,
+    cpus: CpuList,
 }
 
 impl Chosen {
     /// Reads what there is, and chooses.
     pub fn of(options: &AttachOptions) -> Result<Self, Error> {
         let (table, selection) = tracefs::choose(&options.selection)?;
-        Ok(Chosen { table, selection, cpus: chosen_cpus(options.cpus.as_ref())? })
+        Ok(Chosen { table, selection, cpus: options.chosen_cpus()? })
     }
 
     /// Attaches, and says how long that took. `events`: how many are wanted, if that is known.
@@ -85,14 +92,6 @@ impl Chosen {
         note_what_differs(options, &attachment, &self.table, progress);
         Ok((attachment, took))
     }
-}
-
-/// The CPUs to capture: those asked for, which must be online, or all that are.
-fn chosen_cpus(wanted: Option<&CpuList>) -> Result<CpuList, Error> {
-    let online = CpuList::online().map_err(Error::Cpus)?;
-    let Some(wanted) = wanted else { return Ok(online) };
-    let missing = wanted.without(&online);
-    if missing.is_empty() { Ok(wanted.clone()) } else { Err(Error::Offline { wanted: missing, online }) }
 }
 
 /// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that: the share of one CPU,

@@ -117,15 +117,16 @@ pub fn capture(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
+    let keeping = keeping(options)?;
+    let memory = memory(options, &keeping)?;
     let mut chosen = Chosen::of(&options.attach)?;
     let directory = Rc::new(match &options.output {
         Some(path) => RecordingDir::create(path, options.force)?,
         None => RecordingDir::create_new(&default_output())?,
     });
 
-    let keeping = keeping(options, &chosen);
-    let head = expected_head(chosen.selection.captured().count() * chosen.cpus.len());
-    let memory = back(&keeping, head, expected_bytes(&options.rules, chosen.cpus.len()))?;
+    // Opening events waits for all CPUs again and again: another thread at work on one of them makes it slower.
+    let arena = memory.arena();
     let (mut engine, attach) = chosen.attach(&options.attach, options.rules.events, signals, progress)?;
     let Chosen { table, selection, .. } = chosen;
     // Before the events are on: a disk that is full already is found out in time.
@@ -134,7 +135,7 @@ pub fn capture(
     let summary_room = SummaryRoom::set_aside(&directory, engine.sample_ids().slots().len())?;
 
     let facts = facts(options, &engine, &table, &selection, attach)?;
-    let mut spool = spool(options, &engine, &table, &facts, &directory, keeping, memory.arena())?;
+    let mut spool = spool(options, &engine, &table, &facts, &directory, keeping, arena)?;
     let nofile_limit = engine.descriptor_limit;
     let command = options.command.as_ref().map(|line| Launch { line, nofile_limit, streams: Streams::Own });
     let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
@@ -212,14 +213,22 @@ fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
 }
 
 /// How the capture's events are kept.
-fn keeping(options: &Options, chosen: &Chosen) -> Keeping {
+fn keeping(options: &Options) -> Result<Keeping, Error> {
     // What has no end by itself may run for days, and be killed: it is on the disk as it goes.
     let is_bounded = options.rules != StopRules::default() || options.command.is_some();
-    Keeping {
+    Ok(Keeping {
         memory: if is_bounded { DEFAULT_MEMORY } else { 0 },
-        rings: options.attach.ring_size * chosen.cpus.len(),
+        rings: options.attach.ring_size * options.attach.chosen_cpus()?.len(),
         compress: options.compress,
-    }
+    })
+}
+
+/// Memory for the spool of a capture of which nothing is known yet but its options.
+fn memory(options: &Options, keeping: &Keeping) -> Result<Backed, Error> {
+    /// No kernel has more tracepoints by much; if one had, the memory would be found later.
+    const TRACEPOINTS: usize = 4096;
+    let cpus = options.attach.chosen_cpus()?.len();
+    back(keeping, expected_head(TRACEPOINTS * cpus), expected_bytes(&options.rules, cpus))
 }
 
 /// Memory for a spool with a head of about so many bytes, being backed for as many as are expected and sensible.

@@ -38,7 +38,7 @@ impl DerefMut for Arena {
 
 /// An arena of which the beginning is being backed with memory, on a thread of its own. A page that is faulted in while the
 /// events are on costs several times its filling, because the kernel's tracepoints on that way are on; and where a hypervisor
-/// has to find the memory first it takes so long that it is better done while the events are being opened.
+/// has to find the memory first it takes so long that it is better done while the tracepoints are being listed.
 #[derive(Debug)]
 pub struct Backed(JoinHandle<Arena>);
 
