@@ -56,6 +56,7 @@ pub mod report;
 pub mod results;
 pub mod source;
 pub mod spool;
+pub mod state;
 pub mod stream;
 pub mod terminal;
 pub mod tracefs;

@@ -94,12 +94,12 @@ impl Chosen {
     }
 }
 
-/// Bytes in one ring that wake the reader: half the ring; less if fewer events are wanted than that: the share of one CPU,
-/// which one ring at least has by the time when all together have as many as are wanted.
+/// The reader is woken by more bytes than this in one ring: half the ring; less if fewer events are wanted than that: just below
+/// the share of one CPU, which one ring at least has by the time when all together have as many as are wanted.
 fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
     let half = ring_size / 2;
     let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(SAMPLE_SIZE));
-    share.map_or(half, |bytes| half.min(bytes / cpus.max(1))).max(perf::sys::page_size())
+    share.map_or(half, |bytes| half.min((bytes / cpus.max(1)).saturating_sub(1))).max(perf::sys::page_size())
 }
 
 fn in_initial_pid_namespace() -> bool {
@@ -134,5 +134,26 @@ fn note_what_differs(options: &AttachOptions, engine: &Attachment, table: &Table
         };
         let name = table.get(first.tpid).full_name();
         progress.note(&format!("the kernel refused {name}{more}: {}", first.reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_ring_at_least_tells_when_all_together_have_what_is_wanted() {
+        let ring = 8 << 20;
+        for cpus in [1, 2, 3, 7, 64] {
+            for events in [1_000, 12_345, 100_000, 1 << 40] {
+                let watermark = watermark(ring, Some(events), cpus);
+                // The events lie as evenly as they can, so that the fullest ring has no more than this.
+                let fullest = usize::try_from(events).unwrap().div_ceil(cpus) * SAMPLE_SIZE;
+                let is_few = (events as usize) * SAMPLE_SIZE <= cpus * perf::sys::page_size();
+                assert!(fullest > watermark || is_few, "{events} on {cpus}: {fullest} in a ring, {watermark}");
+                assert!((perf::sys::page_size()..=ring / 2).contains(&watermark));
+            }
+        }
+        assert_eq!(watermark(ring, None, 2), ring / 2);
     }
 }

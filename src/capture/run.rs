@@ -186,9 +186,9 @@ fn rounds_until_stop<E: Engine>(
 
 /// Whether a ring reaches its watermark by the time when this many events are there, so that nobody has to look before.
 fn a_ring_tells(events: u64, engine: &impl Engine) -> bool {
-    // Watermarks are no lower than a page.
+    // A watermark is no lower than a page, and the kernel tells of what is above it.
     let page = perf::sys::page_size() as u64;
-    events.saturating_mul(SAMPLE_SIZE as u64) >= page.saturating_mul(engine.wake_descriptors().len() as u64)
+    events.saturating_mul(SAMPLE_SIZE as u64) > page.saturating_mul(engine.wake_descriptors().len() as u64)
 }
 
 /// Sleeps until a ring has filled up to its watermark, a signal has arrived, or patience is at an end. Gives whether it was a

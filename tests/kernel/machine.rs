@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("a_cpu_that_went_offline_is_left_out", nothing_more, offline_cpu),
     ("an_interrupt_while_attaching_ends_it", nothing_more, interrupt_while_attaching),
     ("hits_of_the_excluded_thread_are_not_recorded", nothing_more, excluded_thread),
+    ("a_ring_tells_as_soon_as_it_holds_more_than_its_watermark", nothing_more, watermark),
     ("doctor_says_that_a_capture_works_here", nothing_more, doctor),
     ("list_agrees_with_the_kernel", nothing_more, list),
 ];
@@ -156,6 +157,28 @@ fn excluded_thread() {
         assert!((expected..expected + number / 2).contains(&spool.samples()), "{} samples", spool.samples());
         assert_eq!(counted, spool.samples());
     }
+}
+
+/// On which it rests that nobody looks at the rings of a capture of N events before one of them tells.
+fn watermark() {
+    let table = table();
+    let (events, sample) = (500, 24);
+    let mut request = request(vec![rename(&table)], "0");
+    request.wakeup_watermark = events * sample - 1;
+    let mut engine = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let myself = nix::unistd::Pid::from_raw(0);
+    let before = nix::sched::sched_getaffinity(myself).unwrap();
+    let mut first = nix::sched::CpuSet::new();
+    first.set(0).unwrap();
+    nix::sched::sched_setaffinity(myself, &first).unwrap();
+    engine.enable().unwrap();
+    (0..events).for_each(|_| nix::sys::prctl::set_name(c"renamed").unwrap());
+    let ring = engine.wake_descriptors()[0];
+    let mut polled = [nix::poll::PollFd::new(ring, nix::poll::PollFlags::POLLIN)];
+    let ready = nix::poll::poll(&mut polled, nix::poll::PollTimeout::from(10_000_u16)).unwrap();
+    nix::sched::sched_setaffinity(myself, &before).unwrap();
+    assert_eq!(ready, 1, "{events} samples of {sample} bytes are more than {}", events * sample - 1);
+    engine.disable().unwrap();
 }
 
 fn doctor() {

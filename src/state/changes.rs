@@ -1,0 +1,175 @@
+//! Where what a machine does changes: PELT.
+//!
+//! A sequence of windows is cut where that makes what lies between the cuts so much more alike that it is worth a penalty for each
+//! cut. Alike is meant as the distance of compositions is: the cost of a stretch is the sum of squared distances of its roots
+//! from their mean. PELT finds the best cuts of all, and is about linear in time because it forgets cuts that can never be the
+//! last one again (Killick, Fearnhead, Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost", J. Am. Stat.
+//! Assoc. 107, 2012).
+
+use super::composition::Composition;
+use std::collections::BTreeMap;
+
+/// A cut costs so many times the noise of one window, times the logarithm of their number.
+const PENALTY: f64 = 6.0;
+/// The noise of a window is taken to be no less than this, which is a change of shares that nobody would call one.
+const LEAST_NOISE: f64 = 1e-4;
+
+/// Where new stretches begin: indices of windows, ascending, without 0. No stretch has fewer than `shortest` windows.
+pub fn changes(windows: &[Composition], shortest: usize) -> Vec<usize> {
+    let (all, shortest) = (windows.len(), shortest.max(1));
+    if all < 2 * shortest {
+        return Vec::new();
+    }
+    let sums = Sums::of(windows);
+    let penalty = PENALTY * noise(windows).max(LEAST_NOISE) * (all as f64).ln();
+    // For each end of the first windows: the least cost, and where the last stretch of that begins.
+    let mut best: Vec<(f64, usize)> = vec![(f64::INFINITY, 0); all + 1];
+    best[0] = (-penalty, 0);
+    // Where the last stretch may begin, and from which end on that can be forgotten.
+    let mut begins: Vec<(usize, usize)> = vec![(0, usize::MAX)];
+    for end in shortest..=all {
+        begins.retain(|(_, forgotten)| *forgotten > end);
+        let costs: Vec<f64> = begins.iter().map(|(begin, _)| best[*begin].0 + sums.cost(*begin, end)).collect();
+        let (least, begin) = costs
+            .iter()
+            .zip(&begins)
+            .map(|(cost, (begin, _))| (*cost, *begin))
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .expect("what is the best at one end is not forgotten there");
+        best[end] = (least + penalty, begin);
+        for ((_, forgotten), cost) in begins.iter_mut().zip(costs) {
+            if cost > best[end].0 {
+                // A stretch that begins at this end is better, as soon as it is long enough.
+                *forgotten = (*forgotten).min(end + shortest);
+            }
+        }
+        let next = end + 1 - shortest;
+        if next >= shortest {
+            begins.push((next, usize::MAX));
+        }
+    }
+    let mut cuts: Vec<usize> = std::iter::successors(Some(best[all].1), |end| (*end > 0).then(|| best[*end].1))
+        .take_while(|cut| *cut > 0)
+        .collect();
+    cuts.reverse();
+    cuts
+}
+
+/// Half of the median of the squared distances of neighbours: the variance of a window, of which changes are no part as long as they
+/// are few.
+fn noise(windows: &[Composition]) -> f64 {
+    let mut squared: Vec<f64> = windows.windows(2).map(|pair| squared(&pair[0], &pair[1]) / 2.0).collect();
+    squared.sort_by(f64::total_cmp);
+    squared.get(squared.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// The square of the Euclidean distance of the roots.
+fn squared(a: &Composition, b: &Composition) -> f64 {
+    match (a.events(), b.events()) {
+        (0, 0) => 0.0,
+        (0, _) | (_, 0) => 1.0,
+        _ => 2.0 * a.distance(b).powi(2),
+    }
+}
+
+/// Sums of the roots from the first window on, for the cost of any stretch at once.
+struct Sums {
+    /// By window, each tracepoint's sum over all windows before it.
+    sums: Vec<Vec<f64>>,
+    /// The same of the squares of all roots, which is the number of windows that have events.
+    squares: Vec<f64>,
+}
+
+impl Sums {
+    fn of(windows: &[Composition]) -> Self {
+        let mut places = BTreeMap::new();
+        for (name, _) in windows.iter().flat_map(Composition::roots) {
+            let next = places.len();
+            places.entry(*name).or_insert(next);
+        }
+        let (mut sums, mut squares) = (vec![vec![0.0; places.len()]], vec![0.0]);
+        for window in windows {
+            let mut sum = sums[sums.len() - 1].clone();
+            window.roots().iter().for_each(|(name, root)| sum[places[name]] += root);
+            sums.push(sum);
+            squares.push(squares[squares.len() - 1] + if window.events() > 0 { 1.0 } else { 0.0 });
+        }
+        Sums { sums, squares }
+    }
+
+    /// The sum of squared distances of the windows' roots from their mean.
+    fn cost(&self, begin: usize, end: usize) -> f64 {
+        let of_sum: f64 =
+            self.sums[begin].iter().zip(&self.sums[end]).map(|(before, after)| (after - before).powi(2)).sum();
+        (self.squares[end] - self.squares[begin] - of_sum / (end - begin) as f64).max(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Windows of these shares (of ten tracepoints), so many of each, with the noise of as many events.
+    fn windows(stretches: &[(usize, [u64; 4])], events: u64) -> Vec<Composition> {
+        let mut random = fastrand::Rng::with_seed(8);
+        let mut window = |shares: &[u64; 4]| {
+            let mut counts = [0; 4];
+            let all: u64 = shares.iter().sum();
+            for _ in 0..events {
+                let mut at = random.u64(..all);
+                let which = shares.iter().position(|share| {
+                    let is_here = at < *share;
+                    at = at.wrapping_sub(*share);
+                    is_here
+                });
+                counts[which.unwrap()] += 1;
+            }
+            Composition::of((0..).zip(counts))
+        };
+        stretches.iter().flat_map(|(number, shares)| (0..*number).map(|_| window(shares)).collect::<Vec<_>>()).collect()
+    }
+
+    #[test]
+    fn cuts_are_where_the_shares_change() {
+        let stretches = [(40, [70, 20, 5, 5]), (25, [20, 70, 5, 5]), (60, [70, 20, 5, 5]), (10, [10, 10, 40, 40])];
+        assert_eq!(changes(&windows(&stretches, 500), 2), [40, 65, 125]);
+    }
+
+    #[test]
+    fn where_nothing_changes_nothing_is_cut() {
+        assert_eq!(changes(&windows(&[(300, [40, 30, 20, 10])], 300), 2), Vec::<usize>::new());
+        let same = vec![Composition::of([(1, 5), (2, 5)]); 50];
+        assert_eq!(changes(&same, 2), Vec::<usize>::new());
+        assert_eq!(changes(&[], 2), Vec::<usize>::new());
+        assert_eq!(changes(&same[..3], 2), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn windows_without_events_are_a_stretch_too() {
+        let mut all = windows(&[(20, [50, 50, 1, 1])], 200);
+        all.extend(vec![Composition::default(); 15]);
+        all.extend(windows(&[(20, [50, 50, 1, 1])], 200));
+        assert_eq!(changes(&all, 2), [20, 35]);
+    }
+
+    /// The best of all cuts, found by trying.
+    #[test]
+    fn no_cuts_are_better() {
+        let all = windows(&[(6, [70, 20, 5, 5]), (5, [30, 60, 5, 5])], 60);
+        let (sums, penalty) = (Sums::of(&all), PENALTY * noise(&all).max(LEAST_NOISE) * (all.len() as f64).ln());
+        let cost = |cuts: &[usize]| {
+            let ends = cuts.iter().copied().chain([all.len()]);
+            let begins = [0].into_iter().chain(cuts.iter().copied());
+            begins.zip(ends).map(|(begin, end)| sums.cost(begin, end)).sum::<f64>() + penalty * cuts.len() as f64
+        };
+        let is_allowed = |cuts: &[usize]| {
+            let ends: Vec<usize> = [0].into_iter().chain(cuts.iter().copied()).chain([all.len()]).collect();
+            ends.windows(2).all(|pair| pair[1] - pair[0] >= 2)
+        };
+        let tried = (0u32..1 << (all.len() - 1))
+            .map(|bits| (1..all.len()).filter(|cut| bits & (1 << (cut - 1)) != 0).collect::<Vec<_>>())
+            .filter(|cuts| is_allowed(cuts));
+        let best = tried.min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap();
+        assert_eq!(changes(&all, 2), best);
+    }
+}

@@ -1,0 +1,138 @@
+//! What a window is made of, and how far two windows are apart.
+//!
+//! A window is the shares of its events that each tracepoint has. The distance of two is that of Hellinger,
+//!
+//! ```text
+//!   H²(p, q) = ½ Σ (√pᵢ − √qᵢ)² = 1 − Σ √(pᵢ qᵢ)
+//! ```
+//!
+//! from 0 (made of the same) to 1 (nothing in common). The roots tame the few tracepoints that make most of the events, and the
+//! square of the distance is a sum over tracepoints, so that it says itself what makes two windows differ (Hellinger, J. reine
+//! angew. Math. 136, 1909; Rao, "A review of canonical coordinates", Qüestiió 19, 1995, on why for shares).
+
+/// The number of a name in some list of names.
+pub type Name = u32;
+
+/// The composition of one window: for each tracepoint that was hit the root of its share, ascending by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Composition {
+    roots: Vec<(Name, f64)>,
+    events: u64,
+}
+
+/// What one tracepoint adds to the square of a distance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// The tracepoint.
+    pub name: Name,
+    /// Its share in the one, and in the other.
+    pub shares: (f64, f64),
+    /// What it adds; all parts together are the square of the distance.
+    pub squared: f64,
+}
+
+impl Composition {
+    /// Of counts by name, ascending and each name once. Names without events may be among them.
+    pub fn of(counts: impl IntoIterator<Item = (Name, u64)>) -> Self {
+        let counts: Vec<(Name, u64)> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+        debug_assert!(counts.is_sorted_by(|a, b| a.0 < b.0), "each name once, ascending");
+        let events: u64 = counts.iter().map(|(_, count)| count).sum();
+        let root = |count: u64| (count as f64 / events as f64).sqrt();
+        Composition { roots: counts.into_iter().map(|(name, count)| (name, root(count))).collect(), events }
+    }
+
+    /// How many events it is made of. A window without events has no composition.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The roots of the shares, ascending by name.
+    pub fn roots(&self) -> &[(Name, f64)] {
+        &self.roots
+    }
+
+    /// How far it is from another, from 0 to 1. Two windows without events are the same; one with and one without have nothing
+    /// in common.
+    pub fn distance(&self, other: &Composition) -> f64 {
+        if self.events == 0 || other.events == 0 {
+            return if self.events == other.events { 0.0 } else { 1.0 };
+        }
+        let common: f64 = both(&self.roots, &other.roots).map(|(_, a, b)| a * b).sum();
+        // Rounding makes the sum of the same shares a little more or less than 1.
+        (1.0 - common).clamp(0.0, 1.0).sqrt()
+    }
+
+    /// What makes the distance, largest first.
+    pub fn parts(&self, other: &Composition) -> Vec<Part> {
+        let part =
+            |(name, a, b): (Name, f64, f64)| Part { name, shares: (a * a, b * b), squared: (a - b).powi(2) / 2.0 };
+        let mut parts: Vec<Part> = both(&self.roots, &other.roots).map(part).collect();
+        parts.sort_by(|a, b| b.squared.total_cmp(&a.squared).then(a.name.cmp(&b.name)));
+        parts
+    }
+}
+
+/// The names of either list, ascending, with the values that both have for them, 0 for none.
+fn both<'a>(a: &'a [(Name, f64)], b: &'a [(Name, f64)]) -> impl Iterator<Item = (Name, f64, f64)> + 'a {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    std::iter::from_fn(move || {
+        let name = match (a.peek(), b.peek()) {
+            (Some((a, _)), Some((b, _))) => *a.min(b),
+            (Some((name, _)), None) | (None, Some((name, _))) => *name,
+            (None, None) => return None,
+        };
+        let value = |list: &mut std::iter::Peekable<std::slice::Iter<'a, (Name, f64)>>| {
+            list.next_if(|(its, _)| *its == name).map_or(0.0, |(_, value)| *value)
+        };
+        Some((name, value(&mut a), value(&mut b)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(counts: &[(Name, u64)]) -> Composition {
+        Composition::of(counts.iter().copied())
+    }
+
+    #[test]
+    fn a_distance_tells_shares_and_not_rates() {
+        let window = of(&[(1, 90), (7, 10)]);
+        assert!(window.distance(&of(&[(1, 900), (3, 0), (7, 100)])) < 1e-7);
+        assert_eq!(window.distance(&of(&[(2, 5)])), 1.0);
+        // By hand: common = √(0.9·0.5) + √(0.1·0.5) = 0.670820 + 0.223607.
+        let half = of(&[(1, 50), (7, 50)]);
+        assert!((window.distance(&half) - (1.0_f64 - 0.894_427_191).sqrt()).abs() < 1e-9);
+        assert_eq!(window.distance(&half), half.distance(&window));
+        assert_eq!((window.events(), half.roots().len()), (100, 2));
+    }
+
+    #[test]
+    fn nothing_is_like_nothing_only() {
+        let nothing = of(&[(4, 0)]);
+        assert_eq!((nothing.distance(&Composition::default()), nothing.distance(&of(&[(4, 1)]))), (0.0, 1.0));
+    }
+
+    #[test]
+    fn the_parts_are_the_squared_distance() {
+        let (a, b) = (of(&[(1, 60), (2, 30), (3, 10)]), of(&[(1, 58), (3, 2), (9, 40)]));
+        let parts = a.parts(&b);
+        let sum: f64 = parts.iter().map(|part| part.squared).sum();
+        assert!((sum - a.distance(&b).powi(2)).abs() < 1e-12, "{parts:?}");
+        let names: Vec<Name> = parts.iter().map(|part| part.name).collect();
+        assert_eq!(names, [9, 2, 3, 1], "the largest first");
+        assert!((parts[0].shares.0, (parts[0].shares.1 * 100.0).round()) == (0.0, 40.0));
+    }
+
+    #[test]
+    fn it_is_a_distance() {
+        let mut random = fastrand::Rng::with_seed(6);
+        let mut window = || of(&(0..20).map(|name| (name, random.u64(..50))).collect::<Vec<_>>());
+        for _ in 0..200 {
+            let (a, b, c) = (window(), window(), window());
+            assert!(a.distance(&a) < 1e-7);
+            assert!(a.distance(&c) <= a.distance(&b) + b.distance(&c) + 1e-12);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A session: what is kept of one recording, its counts by window, under names that mean the same on every kernel.
+
+use super::windows::{MOST_WINDOWS, Window};
+use crate::recording::{Summary, Tool};
+use crate::tracefs::{Selection, Status, Table};
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, PrettyFormatter};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// The version of the form. It grows when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// One session. Serialized it is the form of a library's files: JSON, with a tracepoint's counts on one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What wrote it.
+    pub tool: Tool,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// How long a window is, in nanoseconds.
+    pub window_ns: u64,
+    /// How many there are.
+    pub windows: usize,
+    /// Samples lost in each; empty if none were.
+    pub lost: Vec<u64>,
+    /// By `group:name` the events in each window.
+    pub counts: BTreeMap<String, Vec<u64>>,
+    /// What was captured too and not hit: by group its names.
+    pub not_hit: BTreeMap<String, Vec<String>>,
+    /// What was there and not captured: by reason, `group:name`.
+    pub left_out: BTreeMap<String, Vec<String>>,
+}
+
+/// Where a session comes from, as far as its source told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// The kernel's release.
+    pub kernel: Option<String>,
+    /// The machine's name.
+    pub hostname: Option<String>,
+    /// The CPUs captured, ascending.
+    pub cpus: Vec<u32>,
+    /// The clock that the windows are measured by.
+    pub clock: Option<String>,
+    /// When the events were switched on, by the wall clock in UTC.
+    pub started: Option<String>,
+}
+
+impl Origin {
+    /// That of a source with this summary.
+    pub fn of(summary: &Summary) -> Self {
+        let Summary { kernel, hostname, cpus, clock, started, .. } = summary.clone();
+        Origin { kernel, hostname, cpus, clock, started }
+    }
+}
+
+/// Why a file is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is of another version.
+    #[error("its form is number {0}, and this tp-perf knows number {known} only: learn it again with this one, or use the other", known = SCHEMA)]
+    OtherVersion(u64),
+    /// It is no JSON, or not of this form.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+}
+
+impl Session {
+    /// Of a source that was counted.
+    pub fn of(origin: Origin, table: &Table, selection: &Selection, window_ns: u64, windows: &[Window]) -> Self {
+        let mut counts = BTreeMap::<String, Vec<u64>>::new();
+        for (index, window) in windows.iter().enumerate() {
+            for (tpid, count) in &window.counts {
+                let Some(tracepoint) = table.find(*tpid) else { continue };
+                // Names that stand twice in a table, which no kernel has, are one.
+                counts.entry(tracepoint.full_name()).or_insert_with(|| vec![0; windows.len()])[index] += count;
+            }
+        }
+        let mut not_hit = BTreeMap::<String, Vec<String>>::new();
+        let mut left_out = BTreeMap::<String, Vec<String>>::new();
+        for tracepoint in table.tracepoints() {
+            let full_name = tracepoint.full_name();
+            match selection.status(tracepoint.tpid) {
+                Status::Captured if counts.contains_key(&full_name) => {}
+                Status::Captured => not_hit.entry(tracepoint.group.clone()).or_default().push(tracepoint.name.clone()),
+                status => left_out.entry(status.to_string()).or_default().push(full_name),
+            }
+        }
+        let lost: Vec<u64> = windows.iter().map(|window| window.lost).collect();
+        Session {
+            schema: SCHEMA,
+            tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            origin,
+            window_ns,
+            windows: windows.len(),
+            lost: if lost.iter().all(|lost| *lost == 0) { Vec::new() } else { lost },
+            counts,
+            not_hit,
+            left_out,
+        }
+    }
+
+    /// Reads the form.
+    ///
+    /// # Errors
+    /// If it is of another version, or its parts do not fit each other.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u64,
+        }
+        let damaged = |error: serde_json::Error| Error::Damaged(error.to_string());
+        let Version { schema } = serde_json::from_str(text).map_err(damaged)?;
+        if schema != u64::from(SCHEMA) {
+            return Err(Error::OtherVersion(schema));
+        }
+        let session: Session = serde_json::from_str(text).map_err(damaged)?;
+        session.check().map_err(Error::Damaged)?;
+        Ok(session)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.window_ns == 0 {
+            return Err("its windows have no length".to_owned());
+        }
+        if self.windows > MOST_WINDOWS {
+            return Err(format!("it is said to have {} windows", self.windows));
+        }
+        let lengths = self.counts.iter().map(|(name, counts)| (name.as_str(), counts.len()));
+        let lost = (!self.lost.is_empty()).then_some(("lost", self.lost.len()));
+        if let Some((name, length)) = lengths.chain(lost).find(|(_, length)| *length != self.windows) {
+            return Err(format!("{name} has {length} windows of {}", self.windows));
+        }
+        let events = self.counts.values().flatten().try_fold(0u64, |sum, count| sum.checked_add(*count));
+        match events.and_then(|events| self.lost.iter().try_fold(events, |sum, lost| sum.checked_add(*lost))) {
+            Some(_) => Ok(()),
+            None => Err("it has more events than can be counted".to_owned()),
+        }
+    }
+
+    /// The form.
+    pub fn to_json(&self) -> String {
+        let mut bytes = Vec::new();
+        let formatter = ArraysOnOneLine(PrettyFormatter::new());
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))
+            .expect("numbers and text become JSON");
+        String::from_utf8(bytes).expect("JSON is UTF-8") + "\n"
+    }
+
+    /// Whether a tracepoint was captured, hit or not.
+    pub fn captured(&self, group: &str, name: &str) -> bool {
+        self.counts.contains_key(&format!("{group}:{name}"))
+            || self.not_hit.get(group).is_some_and(|names| names.iter().any(|its| its == name))
+    }
+}
+
+/// JSON for people and for diffs: a number on a line of its own would be most of the file.
+struct ArraysOnOneLine<'a>(PrettyFormatter<'a>);
+
+impl Formatter for ArraysOnOneLine<'_> {
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        Session {
+            schema: SCHEMA,
+            tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
+            origin: Origin {
+                kernel: Some("6.18".to_owned()),
+                cpus: vec![0, 1],
+                clock: Some("monotonic".to_owned()),
+                ..Origin::default()
+            },
+            window_ns: 1_000_000_000,
+            windows: 3,
+            lost: vec![0, 7, 0],
+            counts: [("sched:sched_switch", [5, 0, 6]), ("timer:\"odd\\", [1, 2, 3])]
+                .map(|(name, counts)| (name.to_owned(), counts.to_vec()))
+                .into(),
+            not_hit: [("sched".to_owned(), vec!["sched_stick".to_owned()])].into(),
+            left_out: [("excluded: by -x a*".to_owned(), vec!["a:b".to_owned()])].into(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let json = session().to_json();
+        assert_eq!(Session::parse(&json).unwrap(), session());
+        assert!(json.contains("\n    \"sched:sched_switch\": [5,0,6],\n"), "{json}");
+        let none = Session { counts: BTreeMap::new(), windows: 0, lost: Vec::new(), ..session() };
+        assert_eq!(Session::parse(&none.to_json()).unwrap(), none);
+        assert!(session().captured("sched", "sched_switch") && session().captured("sched", "sched_stick"));
+        assert!(!session().captured("a", "b"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let said = |from: &str, to: &str| {
+            let json = session().to_json();
+            assert!(json.contains(from), "{json}");
+            Session::parse(&json.replacen(from, to, 1)).unwrap_err().to_string()
+        };
+        assert!(said("\"schema\": 1", "\"schema\": 9").contains("number 9"));
+        assert!(said("[5,0,6]", "[5,0]").contains("sched:sched_switch has 2 windows of 3"));
+        assert!(said("[5,0,6]", "[5,-1,6]").contains("damaged"));
+        assert!(said("1000000000", "0").contains("no length"));
+        assert!(said("\"windows\": 3", "\"windows\": 99999999").contains("99999999"));
+        assert!(said("[5,0,6]", &format!("[{},0,6]", u64::MAX)).contains("more events than"));
+        assert!(said("{", "").contains("damaged"));
+    }
+
+    #[test]
+    fn names_of_a_source_take_the_place_of_its_numbers() {
+        let table = Table::from_entries(
+            [("a", "x", 1), ("b", "y", 2), ("b", "z", 3)]
+                .map(|(group, name, id)| (group.to_owned(), name.to_owned(), id))
+                .into(),
+        );
+        let selection = Selection::of_statuses(&table, [(3, "excluded: by -x z")].into_iter());
+        let window = |counts: &[(u32, u64)], lost| Window { counts: counts.to_vec(), lost };
+        let session = Session::of(Origin::default(), &table, &selection, 10, &[window(&[(1, 4)], 0), window(&[], 0)]);
+        assert_eq!(session.counts, [("a:x".to_owned(), vec![4, 0])].into());
+        assert_eq!(session.not_hit, [("b".to_owned(), vec!["y".to_owned()])].into());
+        assert_eq!(session.left_out, [("excluded: by -x z".to_owned(), vec!["b:z".to_owned()])].into());
+        assert!(session.lost.is_empty() && session.windows == 2);
+        assert_eq!(Session::parse(&session.to_json()).unwrap(), session);
+    }
+}
