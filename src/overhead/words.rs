@@ -70,10 +70,11 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
     said.push((
         "beside it",
         format!(
-            "attaching took {}, {letting_go}; the first {} of a run's events are kept in memory{}. None of it is in these figures",
+            "attaching took {}, {letting_go}, and up to {} of a run's events are {}written when it is over; none of that is in \
+             these figures",
             Seconds(overhead.attach),
             Bytes(DEFAULT_MEMORY as u64),
-            if overhead.compress { ", and compressed and written behind it" } else { ", and written behind it" },
+            if overhead.compress { "compressed and " } else { "" },
         ),
     ));
     said
