@@ -14,8 +14,8 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Rings are looked at this often even if none has filled up to its watermark, while somebody watches or what comes is to be
-/// on the disk soon. Nobody else needs a look: it wakes a CPU and makes some twenty events, half of them not tp-perf's own and
-/// so recorded, which counts on a machine that does nothing else.
+/// on the disk soon. Nobody else needs a look: it wakes a CPU, and the interrupts of that are recorded, which counts on a
+/// machine that does nothing else.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The same while a number of events may be reached that no ring tells of by itself.
 const LOOK_FOR_EVENTS_EVERY: Duration = Duration::from_millis(100);
