@@ -117,8 +117,9 @@ pub fn capture(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
-    let keeping = keeping(options)?;
-    let memory = memory(options, &keeping)?;
+    let cpus = options.attach.chosen_cpus()?.len();
+    let keeping = keeping(options, cpus);
+    let memory = memory(options, &keeping, cpus)?;
     let mut chosen = Chosen::of(&options.attach)?;
     let directory = Rc::new(match &options.output {
         Some(path) => RecordingDir::create(path, options.force)?,
@@ -213,28 +214,28 @@ fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
 }
 
 /// How the capture's events are kept.
-fn keeping(options: &Options) -> Result<Keeping, Error> {
+fn keeping(options: &Options, cpus: usize) -> Keeping {
     // What has no end by itself may run for days, and be killed: it is on the disk as it goes.
     let is_bounded = options.rules != StopRules::default() || options.command.is_some();
-    Ok(Keeping {
+    Keeping {
         memory: if is_bounded { DEFAULT_MEMORY } else { 0 },
-        rings: options.attach.ring_size * options.attach.chosen_cpus()?.len(),
+        rings: options.attach.ring_size * cpus,
         compress: options.compress,
-    })
+    }
 }
 
 /// Memory for the spool of a capture of which nothing is known yet but its options.
-fn memory(options: &Options, keeping: &Keeping) -> Result<Backed, Error> {
+fn memory(options: &Options, keeping: &Keeping, cpus: usize) -> Result<Backed, Error> {
     /// No kernel has more tracepoints by much; if one had, the memory would be found later.
     const TRACEPOINTS: usize = 4096;
-    let cpus = options.attach.chosen_cpus()?.len();
-    back(keeping, expected_head(TRACEPOINTS * cpus), expected_bytes(&options.rules, cpus))
+    let bytes = sensible(expected_bytes(&options.rules, cpus));
+    Backed::new(keeping, expected_head(TRACEPOINTS * cpus), bytes).map_err(Error::Memory)
 }
 
-/// Memory for a spool with a head of about so many bytes, being backed for as many as are expected and sensible.
-pub(crate) fn back(keeping: &Keeping, head: usize, expected: usize) -> Result<Backed, Error> {
+/// How many of the bytes that are expected should be backed with memory beforehand.
+pub(crate) fn sensible(expected: usize) -> usize {
     let affordable = usize::try_from(available_memory().unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);
-    Backed::new(keeping, head, expected.min(affordable).min(DEFAULT_MEMORY)).map_err(Error::Memory)
+    expected.min(affordable).min(DEFAULT_MEMORY)
 }
 
 /// A spool that begins with the head of `events.perf`.

@@ -147,15 +147,17 @@ fn rounds_until_stop<E: Engine>(
     progress: &mut dyn Progress,
     on: Instant,
 ) -> io::Result<StopReason> {
-    let mut woken_by_a_ring = false;
+    let mut look = (progress.is_shown() || spool.streams()).then_some(LOOK_EVERY);
+    if rules.events.is_some_and(|events| !a_ring_tells(events, engine)) {
+        look = Some(LOOK_FOR_EVENTS_EVERY);
+    }
     loop {
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
-        let for_events = rules.events.filter(|events| woken_by_a_ring || !a_ring_tells(*events, engine));
-        let look = match for_events {
-            Some(_) => Some(LOOK_FOR_EVENTS_EVERY),
-            None => (progress.is_shown() || spool.streams()).then_some(LOOK_EVERY),
-        };
-        woken_by_a_ring |= wait(engine, signals, left.into_iter().chain(look).min())?;
+        let woken_by_a_ring = wait(engine, signals, left.into_iter().chain(look).min())?;
+        if woken_by_a_ring && rules.events.is_some() {
+            // From now on they may all be there before a ring tells again.
+            look = Some(LOOK_FOR_EVENTS_EVERY);
+        }
         // Before the round, which takes its time: when COMMAND ended should be known well.
         if let Some(command) = &mut command {
             command.exit_code()?;

@@ -6,7 +6,7 @@ use super::{Error, Options, Output};
 use crate::capture::{self, CommandLine, Launch, Progress, Running, Signals, StopReason, StopRules};
 use crate::machine::busy_time;
 use crate::perf::{self, Counted, Engine};
-use crate::spool::{DEFAULT_MEMORY, Keeping, Spool};
+use crate::spool::{Arena, DEFAULT_MEMORY, Keeping, Spool};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use std::fs::File;
@@ -162,8 +162,12 @@ impl<E: Engine> Runs<'_, E> {
     fn spool(&self) -> Result<Spool, Error> {
         let file = scratch_file()?;
         let keeping = Keeping { memory: DEFAULT_MEMORY, rings: self.rings, compress: self.options.compress };
-        let arena = capture::back(&keeping, 0, usize::MAX)?.arena();
-        Ok(Spool::in_arena(arena, &[], keeping, move || file.try_clone()).map_err(capture::Error::Memory)?)
+        let spool = || {
+            let arena = Arena::new(&keeping, 0)?;
+            arena.back(capture::sensible(DEFAULT_MEMORY));
+            Spool::in_arena(arena, &[], keeping, move || file.try_clone())
+        };
+        Ok(spool().map_err(capture::Error::Memory)?)
     }
 
     fn failed(&mut self, what: &'static str, code: i32, kind: Kind) -> Result<Error, Error> {

@@ -49,7 +49,7 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
     if figures.pairs > 0 && figures.machine.is_none() {
         said.push(("all CPUs", all_cpus_missing()));
     }
-    if let Some(foreign) = overhead.foreign_cpus().filter(|foreign| *foreign >= WORTH_SAYING) {
+    if let Some(foreign) = figures.foreign_cpus.filter(|foreign| *foreign >= WORTH_SAYING) {
         said.push((
             "others",
             format!("{foreign:.1} CPUs were busy with what COMMAND did not wait for, or with other work, while nothing was captured"),

@@ -13,10 +13,9 @@
 //! The pipe ends with the parent however the parent ends, by SIGKILL too. The child holds no terminal, no file of the
 //! recording and no ring (the kernel does not copy maps of rings on fork).
 
-use super::Error;
 use super::sys;
+use super::{DescriptorLimit, Error};
 use nix::libc;
-use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use std::fs::File;
@@ -159,7 +158,7 @@ impl Plan {
         let behind = kept.iter().map(|number| number + 1);
         let befores = kept.iter().map(|number| number - 1).chain([RawFd::MAX]);
         let foreign = [3].into_iter().chain(behind).zip(befores).filter(|(first, last)| first <= last).collect();
-        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        let DescriptorLimit { soft, .. } = DescriptorLimit::read();
         Ok(Plan { leaders, events, foreign, most: RawFd::try_from(soft).unwrap_or(RawFd::MAX), wait, report })
     }
 

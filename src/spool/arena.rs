@@ -20,6 +20,13 @@ impl Arena {
         let _ = map.advise(Advice::DontFork);
         Ok(Arena(map))
     }
+
+    /// Has the kernel back the first `bytes` with memory now. A page that is faulted in while the events are on costs several
+    /// times its filling: the kernel's tracepoints on that way are switched on.
+    pub fn back(&self, bytes: usize) {
+        // Before Linux 5.14, or without memory enough, they come one by one.
+        let _ = self.0.advise_range(Advice::PopulateWrite, 0, bytes.min(self.len()));
+    }
 }
 
 impl Deref for Arena {
@@ -36,9 +43,8 @@ impl DerefMut for Arena {
     }
 }
 
-/// An arena of which the beginning is being backed with memory, on a thread of its own. A page that is faulted in while the
-/// events are on costs several times its filling, because the kernel's tracepoints on that way are on; and where a hypervisor
-/// has to find the memory first it takes so long that it is better done while the tracepoints are being listed.
+/// An arena of which the beginning is being [backed](Arena::back), on a thread of its own: where a hypervisor has to find the
+/// memory first it takes so long that it is better done while the tracepoints are being listed.
 #[derive(Debug)]
 pub struct Backed(JoinHandle<Arena>);
 
@@ -46,10 +52,8 @@ impl Backed {
     /// Starts to back the first `bytes` of a new arena; `head` as for [`Arena::new`].
     pub fn new(keeping: &Keeping, head: usize, bytes: usize) -> io::Result<Self> {
         let arena = Arena::new(keeping, head)?;
-        let bytes = bytes.min(arena.len());
         let back = move || {
-            // Before Linux 5.14, or without memory enough, they come one by one.
-            let _ = arena.0.advise_range(Advice::PopulateWrite, 0, bytes);
+            arena.back(bytes);
             arena
         };
         Ok(Backed(std::thread::Builder::new().name("tp-perf-memory".to_owned()).spawn(back)?))

@@ -337,7 +337,8 @@ mod tests {
 
     fn spool(memory: usize, make_file: impl FnMut() -> io::Result<File> + 'static) -> Spool {
         let keeping = Keeping { memory, rings: CHUNK, compress: false };
-        let arena = Backed::new(&keeping, HEAD.len(), 1 << 20).unwrap().arena();
+        let arena = Arena::new(&keeping, HEAD.len()).unwrap();
+        arena.back(1 << 20);
         Spool::in_arena(arena, &HEAD, keeping, make_file).unwrap()
     }
 

@@ -58,18 +58,9 @@ pub fn changes(windows: &[Composition], shortest: usize) -> Vec<usize> {
 /// Half of the median of the squared distances of neighbours: the variance of a window, of which changes are no part as long as they
 /// are few.
 fn noise(windows: &[Composition]) -> f64 {
-    let mut squared: Vec<f64> = windows.windows(2).map(|pair| squared(&pair[0], &pair[1]) / 2.0).collect();
+    let mut squared: Vec<f64> = windows.windows(2).map(|pair| pair[0].squared_difference(&pair[1]) / 2.0).collect();
     squared.sort_by(f64::total_cmp);
     squared.get(squared.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// The square of the Euclidean distance of the roots.
-fn squared(a: &Composition, b: &Composition) -> f64 {
-    match (a.events(), b.events()) {
-        (0, 0) => 0.0,
-        (0, _) | (_, 0) => 1.0,
-        _ => 2.0 * a.distance(b).powi(2),
-    }
 }
 
 /// Sums of the roots from the first window on, for the cost of any stretch at once.
@@ -108,25 +99,13 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::composition::tests::drawn;
 
-    /// Windows of these shares (of ten tracepoints), so many of each, with the noise of as many events.
+    /// So many windows of each of these shares, with the noise of as many events.
     fn windows(stretches: &[(usize, [u64; 4])], events: u64) -> Vec<Composition> {
         let mut random = fastrand::Rng::with_seed(8);
-        let mut window = |shares: &[u64; 4]| {
-            let mut counts = [0; 4];
-            let all: u64 = shares.iter().sum();
-            for _ in 0..events {
-                let mut at = random.u64(..all);
-                let which = shares.iter().position(|share| {
-                    let is_here = at < *share;
-                    at = at.wrapping_sub(*share);
-                    is_here
-                });
-                counts[which.unwrap()] += 1;
-            }
-            Composition::of((0..).zip(counts))
-        };
-        stretches.iter().flat_map(|(number, shares)| (0..*number).map(|_| window(shares)).collect::<Vec<_>>()).collect()
+        let shares = stretches.iter().flat_map(|(number, shares)| std::iter::repeat_n(*shares, *number));
+        shares.map(|shares| drawn(&mut random, shares, events)).collect()
     }
 
     #[test]

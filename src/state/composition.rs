@@ -62,6 +62,11 @@ impl Composition {
         (1.0 - common).clamp(0.0, 1.0).sqrt()
     }
 
+    /// The square of the Euclidean distance of the roots: twice that of the distance, but 1 where one has no events.
+    pub fn squared_difference(&self, other: &Composition) -> f64 {
+        both(&self.roots, &other.roots).map(|(_, a, b)| (a - b).powi(2)).sum()
+    }
+
     /// What makes the distance, largest first.
     pub fn parts(&self, other: &Composition) -> Vec<Part> {
         let part =
@@ -89,8 +94,23 @@ fn both<'a>(a: &'a [(Name, f64)], b: &'a [(Name, f64)]) -> impl Iterator<Item = 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A window of so many events, drawn by these shares.
+    pub fn drawn(random: &mut fastrand::Rng, shares: [u64; 4], events: u64) -> Composition {
+        let all: u64 = shares.iter().sum();
+        let mut counts = [0u64; 4];
+        for _ in 0..events {
+            let at = random.u64(..all);
+            let ends = shares.iter().scan(0, |end, share| {
+                *end += share;
+                Some(*end)
+            });
+            counts[ends.take_while(|end| *end <= at).count()] += 1;
+        }
+        Composition::of((0..).zip(counts))
+    }
 
     fn of(counts: &[(Name, u64)]) -> Composition {
         Composition::of(counts.iter().copied())

@@ -19,13 +19,7 @@ pub struct Names(BTreeMap<String, Name>);
 impl Names {
     /// Those that all have.
     pub fn common<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
-        let captured = |session: &'a Session| -> BTreeSet<String> {
-            let not_hit = session
-                .not_hit
-                .iter()
-                .flat_map(|(group, names)| names.iter().map(move |name| format!("{group}:{name}")));
-            session.counts.keys().cloned().chain(not_hit).collect()
-        };
+        let captured = |session: &'a Session| session.captured().collect::<BTreeSet<String>>();
         let mut sessions = sessions.into_iter();
         let first = sessions.next().map(captured).unwrap_or_default();
         let common = sessions.map(captured).fold(first, |common, captured| &common & &captured);
@@ -165,6 +159,7 @@ fn nearest<'a>(window: &Composition, among: impl IntoIterator<Item = &'a Composi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::composition::tests::drawn;
     use crate::state::session::{Origin, SCHEMA};
 
     fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
@@ -199,20 +194,7 @@ mod tests {
 
     /// Windows of these shares with the noise of so many events.
     fn windows(random: &mut fastrand::Rng, shares: [u64; 4], number: usize, events: u64) -> Vec<Composition> {
-        let all: u64 = shares.iter().sum();
-        let mut window = || {
-            let mut counts = [0u64; 4];
-            for _ in 0..events {
-                let at = random.u64(..all);
-                let ends = shares.iter().scan(0, |end, share| {
-                    *end += share;
-                    Some(*end)
-                });
-                counts[ends.take_while(|end| *end <= at).count()] += 1;
-            }
-            Composition::of((0..).zip(counts))
-        };
-        (0..number).map(|_| window()).collect()
+        (0..number).map(|_| drawn(random, shares, events)).collect()
     }
 
     #[test]

@@ -151,10 +151,12 @@ impl Session {
         String::from_utf8(bytes).expect("JSON is UTF-8") + "\n"
     }
 
-    /// Whether a tracepoint was captured, hit or not.
-    pub fn captured(&self, group: &str, name: &str) -> bool {
-        self.counts.contains_key(&format!("{group}:{name}"))
-            || self.not_hit.get(group).is_some_and(|names| names.iter().any(|its| its == name))
+    /// Every tracepoint that was captured, hit or not, by `group:name`.
+    pub fn captured(&self) -> impl Iterator<Item = String> {
+        let of_group = |(group, names): (&String, &Vec<String>)| {
+            names.iter().map(|name| format!("{group}:{name}")).collect::<Vec<_>>()
+        };
+        self.counts.keys().cloned().chain(self.not_hit.iter().flat_map(of_group))
     }
 }
 
@@ -215,8 +217,9 @@ mod tests {
         assert!(json.contains("\n    \"sched:sched_switch\": [5,0,6],\n"), "{json}");
         let none = Session { counts: BTreeMap::new(), windows: 0, lost: Vec::new(), ..session() };
         assert_eq!(Session::parse(&none.to_json()).unwrap(), none);
-        assert!(session().captured("sched", "sched_switch") && session().captured("sched", "sched_stick"));
-        assert!(!session().captured("a", "b"));
+        let captured = |name: &str| session().captured().any(|its| its == name);
+        assert!(captured("sched:sched_switch") && captured("sched:sched_stick"));
+        assert!(!captured("a:b"));
     }
 
     #[test]
