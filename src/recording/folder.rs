@@ -297,7 +297,7 @@ pub fn is_under_sudo() -> bool {
 }
 
 /// The user and group that called sudo, if this process runs as root under it.
-fn caller_of_sudo() -> Option<(Uid, Gid)> {
+pub fn caller_of_sudo() -> Option<(Uid, Gid)> {
     let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
     match geteuid().is_root() {
         true => Some((Uid::from_raw(number("SUDO_UID")?), Gid::from_raw(number("SUDO_GID")?))),

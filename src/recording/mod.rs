@@ -10,7 +10,7 @@ mod tables;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, Facts};
-pub use folder::{Folder, is_under_sudo};
+pub use folder::{Folder, caller_of_sudo, is_under_sudo};
 pub use log::LogWriter;
 pub use new_file::NewFile;
 pub use summary::{

@@ -14,16 +14,47 @@
 //! Dunn, Wasserman and Ramdas ("Distribution-Free Prediction Sets for Two-Layer Hierarchical Models", J. Am. Stat. Assoc. 118,
 //! 2023), the mean of the sessions' own shares, the new session counted as one whose windows all score as high. It cannot be lower
 //! than one part in one more than there are sessions.
+//!
+//! Known scores are against all sessions but their own, and so a new window is held against as many: to be compared with the scores
+//! of a session it is scored without that session too (cross-conformal prediction: Vovk, Ann. Math. Artif. Intell. 74, 2015).
+
+use serde::Serialize;
 
 /// Known scores of a state, by session.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Calibration {
-    /// Ascending, and none is empty.
-    sessions: Vec<Vec<f64>>,
+    parts: Vec<Scores>,
+    /// How many sessions the parts are: the parts of one session are no two sessions.
+    sessions: usize,
+}
+
+/// The scores of one session, or of a part of the only one.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Scores {
+    ascending: Vec<f64>,
+    /// The weight of all scores from an index on; one more than there are scores.
+    weights: Vec<f64>,
+}
+
+impl Scores {
+    fn of(mut scores: Vec<(f64, f64)>) -> Self {
+        scores.retain(|(score, weight)| !score.is_nan() && *weight > 0.0);
+        scores.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut weights = vec![0.0; scores.len() + 1];
+        for (index, (_, weight)) in scores.iter().enumerate().rev() {
+            weights[index] = weights[index + 1] + weight;
+        }
+        Scores { ascending: scores.into_iter().map(|(score, _)| score).collect(), weights }
+    }
+
+    /// The weight of those that are as high, and of all.
+    fn as_high(&self, score: f64) -> (f64, f64) {
+        (self.weights[self.ascending.partition_point(|known| *known < score)], self.weights[0])
+    }
 }
 
 /// A p-value, by windows and by sessions.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PValue {
     /// With each known window for one.
     pub windows: f64,
@@ -32,34 +63,40 @@ pub struct PValue {
 }
 
 impl Calibration {
-    /// Of the scores of each session. Sessions without scores are none, and scores that are no numbers neither.
-    pub fn of(sessions: impl IntoIterator<Item = Vec<f64>>) -> Self {
-        let sorted = |mut scores: Vec<f64>| {
-            scores.retain(|score| !score.is_nan());
-            scores.sort_by(f64::total_cmp);
-            scores
-        };
-        Calibration { sessions: sessions.into_iter().map(sorted).filter(|scores| !scores.is_empty()).collect() }
+    /// Of the scores of each part, each with its weight, which is 1 for a window that is known whole. Scores that are no numbers
+    /// are none.
+    pub fn of(parts: impl IntoIterator<Item = Vec<(f64, f64)>>, sessions: usize) -> Self {
+        Calibration { parts: parts.into_iter().map(Scores::of).collect(), sessions }
     }
 
-    /// How usual a score is.
-    pub fn p_value(&self, score: f64) -> PValue {
-        let as_high = |scores: &Vec<f64>| scores.len() - scores.partition_point(|known| *known < score);
-        let (windows, high) = self
-            .sessions
-            .iter()
-            .fold((0, 0), |(windows, high), scores| (windows + scores.len(), high + as_high(scores)));
-        let shares: f64 = self.sessions.iter().map(|scores| as_high(scores) as f64 / scores.len() as f64).sum();
+    /// How usual a window is. `score` tells how far it is from all parts but one, as the scores of that part are.
+    pub fn p_value(&self, score: impl Fn(usize) -> f64) -> PValue {
+        let (mut high, mut all, mut shares, mut parts) = (0.0, 0.0, 0.0, 0);
+        for (part, scores) in self.parts.iter().enumerate().filter(|(_, scores)| !scores.ascending.is_empty()) {
+            let (as_high, of) = scores.as_high(score(part));
+            high += as_high;
+            all += of;
+            shares += as_high / of;
+            parts += 1;
+        }
+        let sessions = self.sessions.min(parts) as f64;
         PValue {
-            windows: (1 + high) as f64 / (1 + windows) as f64,
-            sessions: (1.0 + shares) / (1.0 + self.sessions.len() as f64),
+            windows: (1.0 + high) / (1.0 + all),
+            sessions: (1.0 + sessions * shares / parts.max(1) as f64) / (1.0 + sessions),
         }
     }
 
     /// The lowest p-values that any score can have.
     pub fn lowest(&self) -> PValue {
-        self.p_value(f64::INFINITY)
+        self.p_value(|_| f64::INFINITY)
     }
+}
+
+/// What many p-values of one hypothesis say together, however they depend on each other: twice their mean (Vovk, Wang, "Combining
+/// p-values via averaging", Biometrika 107, 2020). Each comes with its weight. 1 of none.
+pub fn together(p_values: impl IntoIterator<Item = (f64, f64)>) -> f64 {
+    let sums = p_values.into_iter().fold((0.0, 0.0), |(sum, all), (p, weight)| (sum + weight * p, all + weight));
+    if sums.1 > 0.0 { (2.0 * sums.0 / sums.1).min(1.0) } else { 1.0 }
 }
 
 /// Which of many p-values can be called too low, if no more than a part `q` of those that are called so is to be so by chance (on
@@ -77,20 +114,40 @@ pub fn too_low(p_values: &[f64], q: f64) -> Vec<bool> {
 mod tests {
     use super::*;
 
+    fn whole(scores: &[f64]) -> Vec<(f64, f64)> {
+        scores.iter().map(|score| (*score, 1.0)).collect()
+    }
+
     #[test]
     fn p_values_count_what_scores_as_high() {
-        let calibration = Calibration::of([vec![0.3, 0.1, 0.2], vec![0.2], vec![], vec![f64::NAN]]);
+        let parts = [whole(&[0.3, 0.1, 0.2]), whole(&[0.2]), vec![], whole(&[f64::NAN])];
+        let calibration = Calibration::of(parts, 4);
         // Of four windows three score 0.2 or more; of the two sessions two thirds and all.
-        let p = calibration.p_value(0.2);
+        let p = calibration.p_value(|_| 0.2);
         assert_eq!(p.windows, 4.0 / 5.0);
         assert!((p.sessions - (1.0 + 2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-12);
-        assert_eq!(calibration.p_value(0.0), PValue { windows: 1.0, sessions: 1.0 });
+        assert_eq!(calibration.p_value(|_| 0.0), PValue { windows: 1.0, sessions: 1.0 });
         assert_eq!(calibration.lowest(), PValue { windows: 1.0 / 5.0, sessions: 1.0 / 3.0 });
-        assert_eq!(
-            Calibration::default().p_value(0.5),
-            PValue { windows: 1.0, sessions: 1.0 },
-            "nothing known, nothing denied"
-        );
+        // Without the first session it scores less than that one's windows, without the second more than the other's.
+        assert_eq!(calibration.p_value(|part| [0.1, 0.25][part]).windows, 4.0 / 5.0);
+        let nothing = Calibration::default().p_value(|_| 0.5);
+        assert_eq!(nothing, PValue { windows: 1.0, sessions: 1.0 }, "nothing known, nothing denied");
+    }
+
+    #[test]
+    fn what_is_half_known_counts_half_and_halves_of_a_session_are_one() {
+        let calibration = Calibration::of([vec![(0.3, 0.5), (0.1, 1.0)], whole(&[0.2, 0.4])], 1);
+        let p = calibration.p_value(|_| 0.25);
+        assert!((p.windows - 2.5 / 4.5).abs() < 1e-12, "{p:?}");
+        assert!((p.sessions - (1.0 + (0.5 / 1.5 + 0.5) / 2.0) / 2.0).abs() < 1e-12, "{p:?}");
+        assert_eq!(calibration.lowest().sessions, 0.5);
+    }
+
+    #[test]
+    fn together_they_say_twice_their_mean() {
+        assert_eq!(together([(0.1, 1.0), (0.3, 1.0)]), 0.4);
+        assert_eq!(together([(0.1, 3.0), (0.5, 1.0)]), 0.4);
+        assert_eq!((together([(0.9, 1.0)]), together([]), together([(0.1, 0.0)])), (1.0, 1.0, 1.0));
     }
 
     /// What is of the state is denied no more often than was said, whatever the scores look like, and also if sessions differ.
@@ -106,8 +163,9 @@ mod tests {
             let trials = 2_000;
             let (mut by_window, mut by_session) = (0, 0);
             for _ in 0..trials {
-                let calibration = Calibration::of((0..19).map(|_| session()));
-                let p = calibration.p_value(session()[0]);
+                let calibration = Calibration::of((0..19).map(|_| whole(&session())), 19);
+                let score = session()[0];
+                let p = calibration.p_value(|_| score);
                 by_window += u32::from(p.windows <= alpha);
                 by_session += u32::from(p.sessions <= alpha);
             }

@@ -6,8 +6,11 @@
 
 use super::composition::{Composition, Name};
 use super::conformal::{Calibration, PValue};
+use super::nearest::{Columns, Rows};
 use super::session::Session;
+use super::windows::Length;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Below this part of a source's events that are under names which the states know too, nothing is said.
 pub const LEAST_COVERAGE: f64 = 0.8;
@@ -50,19 +53,73 @@ impl Names {
         if all > 0.0 { known / all } else { 1.0 }
     }
 
-    /// The windows of a session under these names, `together` of its own as one; what is left at the end is none.
-    ///
-    /// # Panics
-    /// If `together` is 0.
-    pub fn windows(&self, session: &Session, together: usize) -> Vec<Composition> {
+    /// The windows of a session under these names, as many of its own as one as make this length; what is left at the end is
+    /// none. `None` if no whole number does.
+    pub fn windows(&self, session: &Session, length: Length) -> Option<Vec<Seen>> {
+        let together = length.of(session.window)?;
         let known: Vec<(Name, &Vec<u64>)> =
             session.counts.iter().filter_map(|(name, counts)| Some((*self.0.get(name)?, counts))).collect();
-        (0..session.windows / together)
-            .map(|index| {
-                let range = index * together..(index + 1) * together;
-                Composition::of(known.iter().map(|(name, counts)| (*name, counts[range.clone()].iter().sum())))
-            })
-            .collect()
+        let sum = |values: &[u64], range: &Range<usize>| values.get(range.clone()).map_or(0, |part| part.iter().sum());
+        let seen = |index: usize| {
+            let range = index * together..(index + 1) * together;
+            let composition = Composition::of(known.iter().map(|(name, counts)| (*name, sum(counts, &range))));
+            let ns = match length {
+                Length::Ns(ns) => ns,
+                Length::Events(_) => sum(&session.ns, &range),
+            };
+            Seen { composition, ns, lost: sum(&session.lost, &range) }
+        };
+        Some((0..session.windows / together).map(seen).collect())
+    }
+}
+
+/// A window that was seen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Seen {
+    /// What it is made of, under the names compared.
+    pub composition: Composition,
+    /// How long it is, in nanoseconds.
+    pub ns: u64,
+    /// Samples lost in it.
+    pub lost: u64,
+}
+
+impl Seen {
+    /// Events in a second, with those that were lost.
+    pub fn rate(&self) -> f64 {
+        (self.composition.events() + self.lost) as f64 * 1e9 / self.ns.max(1) as f64
+    }
+
+    /// What it is worth: the part of its events that is known.
+    pub fn weight(&self) -> f64 {
+        match self.composition.events() {
+            0 if self.lost == 0 => 1.0,
+            events => events as f64 / (events + self.lost) as f64,
+        }
+    }
+}
+
+/// States that windows can be held against.
+#[derive(Debug, Clone)]
+pub struct States {
+    columns: Columns,
+    /// By name.
+    pub states: Vec<State>,
+}
+
+impl States {
+    /// Of the windows of the sessions of each, by name.
+    pub fn learn(states: Vec<(String, Vec<Vec<Seen>>)>) -> Self {
+        let all = states.iter().flat_map(|(_, sessions)| sessions).flatten();
+        let columns = Columns::of(all.map(|seen| &seen.composition));
+        let states = states.into_iter().map(|(name, sessions)| State::learn(name, sessions, &columns)).collect();
+        States { columns, states }
+    }
+
+    /// What each state says of a window; `None` of one that knows no windows itself.
+    pub fn judge(&self, window: &Seen) -> Vec<Option<Opinion>> {
+        let row = self.columns.row(&window.composition);
+        self.states.iter().map(|state| state.judge(window, &row)).collect()
     }
 }
 
@@ -71,8 +128,13 @@ impl Names {
 pub struct State {
     /// What it is called.
     pub name: String,
-    /// The windows of each session.
-    sessions: Vec<Vec<Composition>>,
+    /// How many sessions it is known from.
+    pub sessions: usize,
+    /// Usual events in a second: the median over its windows.
+    pub rate: f64,
+    /// The windows of each session; of an only one those of its halves.
+    parts: Vec<Vec<Seen>>,
+    rows: Vec<Rows>,
     calibration: Calibration,
 }
 
@@ -81,45 +143,35 @@ pub struct State {
 pub struct Opinion {
     /// The distance to the nearest known window, from 0 to 1.
     pub distance: f64,
-    /// That window: of which session, and which of its windows.
+    /// That window: of which part, and which of its windows.
     pub nearest: (usize, usize),
     /// How usual such a distance is.
     pub p: PValue,
-    /// How many times as many events as the nearest known window has.
+    /// How many times as many events in a second as the state usually has.
     pub intensity: f64,
 }
 
 impl State {
     /// Of the windows of its sessions. Sessions without windows are none.
-    pub fn learn(name: &str, sessions: impl IntoIterator<Item = Vec<Composition>>) -> Self {
-        let sessions: Vec<Vec<Composition>> = sessions.into_iter().filter(|windows| !windows.is_empty()).collect();
-        let calibration = match sessions.as_slice() {
+    fn learn(name: String, sessions: Vec<Vec<Seen>>, columns: &Columns) -> Self {
+        let mut parts: Vec<Vec<Seen>> = sessions.into_iter().filter(|windows| !windows.is_empty()).collect();
+        let sessions = parts.len();
+        if let [only] = parts.as_mut_slice() {
             // Of one session it is only known how its halves differ.
-            [only] => {
-                let (first, second) = only.split_at(only.len() / 2);
-                let scores = |of: &[Composition], among: &[Composition]| {
-                    of.iter()
-                        .filter_map(|window| nearest(window, among).map(|(_, distance)| distance))
-                        .collect::<Vec<f64>>()
-                };
-                Calibration::of([[scores(first, second), scores(second, first)].concat()])
-            }
-            all => Calibration::of((0..all.len()).map(|left_out| {
-                let others = || {
-                    all.iter().enumerate().filter(move |(index, _)| *index != left_out).flat_map(|(_, windows)| windows)
-                };
-                all[left_out]
-                    .iter()
-                    .filter_map(|window| nearest(window, others()).map(|(_, distance)| distance))
-                    .collect()
-            })),
-        };
-        State { name: name.to_owned(), sessions, calibration }
-    }
-
-    /// Sessions that it is known from.
-    pub fn sessions(&self) -> usize {
-        self.sessions.len()
+            let second = only.split_off(only.len() / 2);
+            parts.push(second);
+        }
+        let rows: Vec<Rows> =
+            parts.iter().map(|part| Rows::of(columns, part.iter().map(|seen| &seen.composition))).collect();
+        let scores = parts.iter().zip(&rows).enumerate().map(|(part, (windows, its))| {
+            let score = |row| nearest(row, &rows).without(part);
+            windows.iter().zip(its.iter()).filter_map(|(seen, row)| Some((score(row)?, seen.weight()))).collect()
+        });
+        let calibration = Calibration::of(scores, sessions);
+        let mut rates: Vec<f64> = parts.iter().flatten().map(Seen::rate).collect();
+        rates.sort_by(f64::total_cmp);
+        let rate = rates.get(rates.len() / 2).copied().unwrap_or(0.0);
+        State { name, sessions, rate, parts, rows, calibration }
     }
 
     /// The lowest p-values that it can give: what scores lower than any known window could.
@@ -127,50 +179,62 @@ impl State {
         self.calibration.lowest()
     }
 
-    /// A known window.
-    pub fn window(&self, (session, window): (usize, usize)) -> &Composition {
-        &self.sessions[session][window]
+    /// All its windows.
+    pub fn windows(&self) -> impl Iterator<Item = &Seen> {
+        self.parts.iter().flatten()
     }
 
-    /// What it says of a window; `None` if it knows none itself.
-    pub fn judge(&self, window: &Composition) -> Option<Opinion> {
-        let (mut index, distance) = nearest(window, self.sessions.iter().flatten())?;
-        let mut session = 0;
-        while index >= self.sessions[session].len() {
-            index -= self.sessions[session].len();
-            session += 1;
-        }
-        let events = self.sessions[session][index].events();
-        Some(Opinion {
-            distance,
-            nearest: (session, index),
-            p: self.calibration.p_value(distance),
-            intensity: window.events() as f64 / events.max(1) as f64,
-        })
+    /// A known window.
+    pub fn window(&self, (part, window): (usize, usize)) -> &Seen {
+        &self.parts[part][window]
+    }
+
+    fn judge(&self, window: &Seen, row: &[f32]) -> Option<Opinion> {
+        let by_part = nearest(row, &self.rows);
+        let (part, (index, distance)) = by_part.best()?;
+        let intensity = if self.rate > 0.0 { window.rate() / self.rate } else { 1.0 };
+        let p = self.calibration.p_value(|part| by_part.without(part).unwrap_or(f64::NAN));
+        Some(Opinion { distance, nearest: (part, index), p, intensity })
     }
 }
 
-/// Which of these is nearest, and how far it is.
-fn nearest<'a>(window: &Composition, among: impl IntoIterator<Item = &'a Composition>) -> Option<(usize, f64)> {
-    let distances = among.into_iter().map(|known| window.distance(known)).enumerate();
-    distances.min_by(|a, b| a.1.total_cmp(&b.1))
+/// The nearest window of each part, and how far it is.
+struct Nearest(Vec<Option<(usize, f64)>>);
+
+fn nearest(row: &[f32], parts: &[Rows]) -> Nearest {
+    Nearest(parts.iter().map(|part| part.nearest(row)).collect())
+}
+
+impl Nearest {
+    fn best(&self) -> Option<(usize, (usize, f64))> {
+        let all = self.0.iter().enumerate().filter_map(|(part, nearest)| Some((part, (*nearest)?)));
+        all.min_by(|a, b| a.1.1.total_cmp(&b.1.1))
+    }
+
+    /// How far the nearest one of all other parts is.
+    fn without(&self, part: usize) -> Option<f64> {
+        let others = self.0.iter().enumerate().filter(|(index, _)| *index != part);
+        others.filter_map(|(_, nearest)| Some((*nearest)?.1)).min_by(f64::total_cmp)
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::state::composition::tests::drawn;
     use crate::state::session::{Origin, SCHEMA};
 
-    fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
+    /// A session with windows of a microsecond.
+    pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
         let split =
             |name: &str| name.split_once(':').map(|(group, name)| (group.to_owned(), vec![name.to_owned()])).unwrap();
         Session {
             schema: SCHEMA,
             tool: crate::recording::Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
             origin: Origin::default(),
-            window_ns: 1_000,
+            window: Length::Ns(1_000),
             windows: counts[0].1.len(),
+            ns: Vec::new(),
             lost: Vec::new(),
             counts: counts.iter().map(|(name, counts)| ((*name).to_owned(), counts.to_vec())).collect(),
             not_hit: not_hit.iter().map(|name| split(name)).collect(),
@@ -185,16 +249,37 @@ mod tests {
         let names = Names::common([&here, &there]);
         assert_eq!((names.len(), names.name(0), names.name(1), names.name(2)), (2, Some("a:x"), Some("a:y"), None));
         assert!((names.coverage(&here) - 11.0 / 30.0).abs() < 1e-12 && names.coverage(&there) == 1.0);
-        let windows = names.windows(&here, 1);
-        assert_eq!(windows, [Composition::of([(0, 5), (1, 1)]), Composition::of([(0, 5)])]);
-        assert_eq!(names.windows(&here, 2), [Composition::of([(0, 10), (1, 1)])]);
-        assert!(names.windows(&here, 3).is_empty());
+        let compositions = |session: &Session, ns| {
+            let windows = names.windows(session, Length::Ns(ns))?;
+            Some(windows.into_iter().map(|seen| seen.composition).collect::<Vec<_>>())
+        };
+        let of = |counts: &[(Name, u64)]| Composition::of(counts.iter().copied());
+        assert_eq!(compositions(&here, 1_000).unwrap(), [of(&[(0, 5), (1, 1)]), of(&[(0, 5)])]);
+        assert_eq!(compositions(&here, 2_000).unwrap(), [of(&[(0, 10), (1, 1)])]);
+        assert!(compositions(&here, 3_000).unwrap().is_empty());
+        assert_eq!(compositions(&here, 1_500), None);
         assert!(Names::common([]).is_empty());
     }
 
+    #[test]
+    fn what_was_lost_counts_for_the_rate_and_against_the_weight() {
+        let mut lossy = session(&[("a:x", &[5, 5, 0, 0])], &[]);
+        lossy.lost = vec![0, 10, 5, 0];
+        let names = Names::common([&lossy]);
+        let weights = |ns| names.windows(&lossy, Length::Ns(ns)).unwrap().iter().map(Seen::weight).collect::<Vec<_>>();
+        assert_eq!(weights(1_000), [1.0, 1.0 / 3.0, 0.0, 1.0]);
+        assert_eq!(weights(2_000), [0.5, 0.0]);
+        assert_eq!(names.windows(&lossy, Length::Ns(2_000)).unwrap()[0].rate(), 20.0 / 2e-6);
+    }
+
     /// Windows of these shares with the noise of so many events.
-    fn windows(random: &mut fastrand::Rng, shares: [u64; 4], number: usize, events: u64) -> Vec<Composition> {
-        (0..number).map(|_| drawn(random, shares, events)).collect()
+    fn windows(random: &mut fastrand::Rng, shares: [u64; 4], number: usize, events: u64) -> Vec<Seen> {
+        let seen = |composition| Seen { composition, ns: 1_000_000_000, lost: 0 };
+        (0..number).map(|_| seen(drawn(random, shares, events))).collect()
+    }
+
+    fn learn(sessions: Vec<Vec<Seen>>) -> States {
+        States::learn(vec![("it".to_owned(), sessions)])
     }
 
     #[test]
@@ -202,30 +287,34 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(9);
         // Two phases, as of a build.
         let phases = [[60, 30, 5, 5], [10, 10, 40, 40]];
-        let sessions: Vec<Vec<Composition>> =
+        let sessions =
             (0..6).map(|_| phases.iter().flat_map(|shares| windows(&mut random, *shares, 20, 400)).collect()).collect();
-        let state = State::learn("build", sessions);
-        assert_eq!((state.name.as_str(), state.sessions()), ("build", 6));
+        let states = learn(sessions);
+        let state = &states.states[0];
+        assert_eq!((state.name.as_str(), state.sessions, state.rate), ("it", 6, 400.0));
+        let judge = |window: &Seen| states.judge(window)[0].clone().unwrap();
         let mut denied = |shares: [u64; 4]| {
             let new = windows(&mut random, shares, 200, 400);
-            new.iter().filter(|window| state.judge(window).unwrap().p.windows <= 0.05).count()
+            new.iter().filter(|window| judge(window).p.windows <= 0.05).count()
         };
         assert!(denied(phases[0]) <= 24 && denied(phases[1]) <= 24, "about one in twenty");
         assert!(denied([35, 20, 22, 23]) >= 199, "what lies between the phases is of neither");
-        let opinion = state.judge(&windows(&mut random, phases[1], 1, 800)[0]).unwrap();
-        assert!((1.5..2.5).contains(&opinion.intensity), "{opinion:?}");
+        let opinion = judge(&windows(&mut random, phases[1], 1, 800)[0]);
+        assert_eq!(opinion.intensity, 2.0);
         assert!(opinion.nearest.1 >= 20, "{opinion:?}");
-        assert_eq!(state.window(opinion.nearest).events(), 400);
+        assert_eq!(state.window(opinion.nearest).composition.events(), 400);
         assert_eq!(state.lowest(), PValue { windows: 1.0 / 241.0, sessions: 1.0 / 7.0 });
     }
 
     #[test]
     fn one_session_says_little_and_none_nothing() {
         let mut random = fastrand::Rng::with_seed(10);
-        let one = State::learn("one", [windows(&mut random, [50, 50, 1, 1], 10, 100), Vec::new()]);
-        assert_eq!((one.sessions(), one.lowest().sessions, one.lowest().windows), (1, 0.5, 1.0 / 11.0));
-        let single = State::learn("single", [windows(&mut random, [50, 50, 1, 1], 1, 100)]);
-        assert_eq!(single.lowest().windows, 1.0, "one window has nothing to be held against");
-        assert!(State::learn("none", []).judge(&Composition::of([(0, 5)])).is_none());
+        let one = learn(vec![windows(&mut random, [50, 50, 1, 1], 10, 100), Vec::new()]);
+        let state = &one.states[0];
+        assert_eq!((state.sessions, state.lowest().sessions, state.lowest().windows), (1, 0.5, 1.0 / 11.0));
+        let single = learn(vec![windows(&mut random, [50, 50, 1, 1], 1, 100)]);
+        assert_eq!(single.states[0].lowest().windows, 1.0, "one window has nothing to be held against");
+        assert!(single.judge(&windows(&mut random, [1, 1, 1, 1], 1, 100)[0])[0].is_some());
+        assert_eq!(learn(Vec::new()).judge(&Seen::default()), [None]);
     }
 }

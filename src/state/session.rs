@@ -1,6 +1,6 @@
 //! A session: what is kept of one recording, its counts by window, under names that mean the same on every kernel.
 
-use super::windows::{MOST_WINDOWS, Window};
+use super::windows::{Length, MOST_WINDOWS, Window};
 use crate::recording::{Summary, Tool};
 use crate::tracefs::{Selection, Status, Table};
 use serde::{Deserialize, Serialize};
@@ -19,13 +19,16 @@ pub struct Session {
     /// What wrote it.
     pub tool: Tool,
     /// Where it comes from.
-    #[serde(flatten)]
     pub origin: Origin,
-    /// How long a window is, in nanoseconds.
-    pub window_ns: u64,
+    /// How long a window is.
+    pub window: Length,
     /// How many there are.
     pub windows: usize,
+    /// How long each is in nanoseconds, where that is not the same for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ns: Vec<u64>,
     /// Samples lost in each; empty if none were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<u64>,
     /// By `group:name` the events in each window.
     pub counts: BTreeMap<String, Vec<u64>>,
@@ -48,13 +51,15 @@ pub struct Origin {
     pub clock: Option<String>,
     /// When the events were switched on, by the wall clock in UTC.
     pub started: Option<String>,
+    /// When the first window begins, by the clock, in nanoseconds.
+    pub begin_ns: u64,
 }
 
 impl Origin {
-    /// That of a source with this summary.
-    pub fn of(summary: &Summary) -> Self {
+    /// That of a source with this summary, whose first window begins at this time.
+    fn of(summary: &Summary, begin_ns: u64) -> Self {
         let Summary { kernel, hostname, cpus, clock, started, .. } = summary.clone();
-        Origin { kernel, hostname, cpus, clock, started }
+        Origin { kernel, hostname, cpus, clock, started, begin_ns }
     }
 }
 
@@ -71,7 +76,12 @@ pub enum Error {
 
 impl Session {
     /// Of a source that was counted.
-    pub fn of(origin: Origin, table: &Table, selection: &Selection, window_ns: u64, windows: &[Window]) -> Self {
+    pub fn of(summary: &Summary, table: &Table, selection: &Selection, length: Length, windows: &[Window]) -> Self {
+        let begin = windows.first().map_or(0, |window| window.begin);
+        Self::of_windows(Origin::of(summary, begin), table, selection, length, windows)
+    }
+
+    fn of_windows(origin: Origin, table: &Table, selection: &Selection, length: Length, windows: &[Window]) -> Self {
         let mut counts = BTreeMap::<String, Vec<u64>>::new();
         for (index, window) in windows.iter().enumerate() {
             for (tpid, count) in &window.counts {
@@ -95,8 +105,12 @@ impl Session {
             schema: SCHEMA,
             tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             origin,
-            window_ns,
+            window: length,
             windows: windows.len(),
+            ns: match length {
+                Length::Ns(_) => Vec::new(),
+                Length::Events(_) => windows.iter().map(|window| window.ns).collect(),
+            },
             lost: if lost.iter().all(|lost| *lost == 0) { Vec::new() } else { lost },
             counts,
             not_hit,
@@ -124,7 +138,7 @@ impl Session {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.window_ns == 0 {
+        if self.window.number() == 0 {
             return Err("its windows have no length".to_owned());
         }
         if self.windows > MOST_WINDOWS {
@@ -132,7 +146,8 @@ impl Session {
         }
         let lengths = self.counts.iter().map(|(name, counts)| (name.as_str(), counts.len()));
         let lost = (!self.lost.is_empty()).then_some(("lost", self.lost.len()));
-        if let Some((name, length)) = lengths.chain(lost).find(|(_, length)| *length != self.windows) {
+        let ns = matches!(self.window, Length::Events(_)).then_some(("ns", self.ns.len()));
+        if let Some((name, length)) = lengths.chain(lost).chain(ns).find(|(_, length)| *length != self.windows) {
             return Err(format!("{name} has {length} windows of {}", self.windows));
         }
         let events = self.counts.values().flatten().try_fold(0u64, |sum, count| sum.checked_add(*count));
@@ -199,8 +214,9 @@ mod tests {
                 clock: Some("monotonic".to_owned()),
                 ..Origin::default()
             },
-            window_ns: 1_000_000_000,
+            window: Length::Ns(1_000_000_000),
             windows: 3,
+            ns: Vec::new(),
             lost: vec![0, 7, 0],
             counts: [("sched:sched_switch", [5, 0, 6]), ("timer:\"odd\\", [1, 2, 3])]
                 .map(|(name, counts)| (name.to_owned(), counts.to_vec()))
@@ -232,7 +248,7 @@ mod tests {
         assert!(said("\"schema\": 1", "\"schema\": 9").contains("number 9"));
         assert!(said("[5,0,6]", "[5,0]").contains("sched:sched_switch has 2 windows of 3"));
         assert!(said("[5,0,6]", "[5,-1,6]").contains("damaged"));
-        assert!(said("1000000000", "0").contains("no length"));
+        assert!(said("\"ns\": 1000000000", "\"ns\": 0").contains("no length"));
         assert!(said("\"windows\": 3", "\"windows\": 99999999").contains("99999999"));
         assert!(said("[5,0,6]", &format!("[{},0,6]", u64::MAX)).contains("more events than"));
         assert!(said("{", "").contains("damaged"));
@@ -246,12 +262,19 @@ mod tests {
                 .into(),
         );
         let selection = Selection::of_statuses(&table, [(3, "excluded: by -x z")].into_iter());
-        let window = |counts: &[(u32, u64)], lost| Window { counts: counts.to_vec(), lost };
-        let session = Session::of(Origin::default(), &table, &selection, 10, &[window(&[(1, 4)], 0), window(&[], 0)]);
+        let window = |counts: &[(u32, u64)], ns| Window { begin: 0, ns, counts: counts.to_vec(), lost: 0 };
+        let windows = [window(&[(1, 4)], 10), window(&[], 10)];
+        let session = Session::of_windows(Origin::default(), &table, &selection, Length::Ns(10), &windows);
         assert_eq!(session.counts, [("a:x".to_owned(), vec![4, 0])].into());
         assert_eq!(session.not_hit, [("b".to_owned(), vec!["y".to_owned()])].into());
         assert_eq!(session.left_out, [("excluded: by -x z".to_owned(), vec!["b:z".to_owned()])].into());
         assert!(session.lost.is_empty() && session.windows == 2);
         assert_eq!(Session::parse(&session.to_json()).unwrap(), session);
+        let windows = [window(&[(1, 4)], 17), window(&[(2, 4)], 30)];
+        let by_events = Session::of_windows(Origin::default(), &table, &selection, Length::Events(4), &windows);
+        assert_eq!(by_events.ns, [17, 30]);
+        assert_eq!(Session::parse(&by_events.to_json()).unwrap(), by_events);
+        let without = by_events.to_json().replace("\"ns\": [17,30]", "\"ns\": [17]");
+        assert!(Session::parse(&without).unwrap_err().to_string().contains("ns has 1 windows of 2"));
     }
 }

@@ -3,6 +3,10 @@
 use crate::merge::Event;
 use crate::results::Sink;
 use crate::stream::Loss;
+use crate::units::Count;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
 
 /// More windows than this are no session: they would be of a broken clock, or far too short.
 pub const MOST_WINDOWS: usize = 1_000_000;
@@ -12,18 +16,58 @@ pub const MOST_WINDOWS: usize = 1_000_000;
 #[error("it has more than {most} windows of this length: choose longer ones (--window), or a part of it", most = MOST_WINDOWS)]
 pub struct TooMany;
 
-/// How long the windows of a source are, and where the first begins: at its first event.
+/// What ends a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    /// So many nanoseconds.
+    Ns(u64),
+    /// So many events.
+    Events(u64),
+}
+
+impl Length {
+    /// How many of another length make one of this, if a whole number does.
+    pub fn of(self, other: Length) -> Option<usize> {
+        let (whole, part) = match (self, other) {
+            (Length::Ns(whole), Length::Ns(part)) | (Length::Events(whole), Length::Events(part)) => (whole, part),
+            _ => return None,
+        };
+        (part > 0 && whole > 0 && whole.is_multiple_of(part)).then(|| usize::try_from(whole / part).ok()).flatten()
+    }
+
+    /// The number in it.
+    pub fn number(self) -> u64 {
+        let (Length::Ns(number) | Length::Events(number)) = self;
+        number
+    }
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Length::Ns(ns) => write!(f, "{}", humantime::format_duration(Duration::from_nanos(ns))),
+            Length::Events(events) => write!(f, "{}", Count(events, "event")),
+        }
+    }
+}
+
+/// Takes the events of a source, and counts them by window. The first begins at the first event.
 #[derive(Debug)]
 pub struct Windows {
-    width: u64,
+    length: Length,
     /// The time of the first event.
     origin: Option<u64>,
     /// Those that are over.
     done: Vec<Window>,
+    /// When the one that goes on has begun.
+    begin: u64,
     /// By tpid, of the window that goes on.
     counts: Vec<u64>,
     /// The tpids in it.
     hit: Vec<u32>,
+    /// The events in it.
+    events: u64,
     losses: Vec<Loss>,
     too_many: bool,
 }
@@ -31,6 +75,10 @@ pub struct Windows {
 /// One window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Window {
+    /// When it begins, by the source's clock.
+    pub begin: u64,
+    /// How long it is, in nanoseconds.
+    pub ns: u64,
     /// Events by tpid, ascending; only those that were hit.
     pub counts: Vec<(u32, u64)>,
     /// Samples lost in it, of all tracepoints; as far as the rings tell when, to the next window at the worst.
@@ -45,18 +93,20 @@ impl Window {
 }
 
 impl Windows {
-    /// None yet; each is to be so many nanoseconds long.
+    /// None yet; each is to be of this length.
     ///
     /// # Panics
     /// If that is 0.
-    pub fn new(width: u64) -> Self {
-        assert!(width > 0, "a window has a length");
+    pub fn new(length: Length) -> Self {
+        assert!(length.number() > 0, "a window has a length");
         Windows {
-            width,
+            length,
             origin: None,
             done: Vec::new(),
+            begin: 0,
             counts: Vec::new(),
             hit: Vec::new(),
+            events: 0,
             losses: Vec::new(),
             too_many: false,
         }
@@ -64,49 +114,59 @@ impl Windows {
 
     /// The windows that were captured as a whole. `end`: when events could come no more; without it that is the last event.
     pub fn finish(mut self, end: Option<u64>) -> Result<Vec<Window>, TooMany> {
-        let Some(origin) = self.origin else { return Ok(Vec::new()) };
         // What began last goes on beyond the end, but for one that ends there.
-        let last = (self.done.len() as u64).saturating_mul(self.width).saturating_add(origin);
-        let whole = end.map_or(0, |end| end.saturating_sub(last) / self.width);
-        for _ in 0..whole {
-            if !self.end_window() {
-                break;
-            }
+        if let (Some(_), Some(end), Length::Ns(width)) = (self.origin, end, self.length) {
+            while end.saturating_sub(self.begin) >= width && self.end_window(self.begin + width) {}
         }
         if self.too_many {
             return Err(TooMany);
         }
         let mut windows = self.done;
         for loss in &self.losses {
-            spread(loss, origin, self.width, &mut windows);
+            spread(loss, &mut windows);
         }
         Ok(windows)
     }
 
     /// False if there may be no more.
-    fn end_window(&mut self) -> bool {
+    fn end_window(&mut self, end: u64) -> bool {
         self.too_many |= self.done.len() == MOST_WINDOWS;
         if self.too_many {
             return false;
         }
         self.hit.sort_unstable();
         let counts = self.hit.drain(..).map(|tpid| (tpid, std::mem::take(&mut self.counts[tpid as usize]))).collect();
-        self.done.push(Window { counts, lost: 0 });
+        self.done.push(Window { begin: self.begin, ns: end - self.begin, counts, lost: 0 });
+        (self.begin, self.events) = (end, 0);
         true
+    }
+
+    /// Ends the windows that are over when an event comes at this time. False if there may be no more.
+    fn advance(&mut self, time: u64) -> bool {
+        match self.length {
+            Length::Ns(width) => {
+                while let Some(end) = self.begin.checked_add(width).filter(|end| time >= *end) {
+                    if !self.end_window(end) {
+                        return false;
+                    }
+                }
+                true
+            }
+            // It lasts until the event that is not in it.
+            Length::Events(events) => self.events < events || self.end_window(time.max(self.begin)),
+        }
     }
 }
 
 impl Sink for Windows {
     fn take(&mut self, events: &[Event]) {
         let Some(first) = events.first() else { return };
-        let origin = *self.origin.get_or_insert(first.time);
-        let mut end = (self.done.len() as u64 + 1).saturating_mul(self.width).saturating_add(origin);
+        if self.origin.is_none() {
+            (self.origin, self.begin) = (Some(first.time), first.time);
+        }
         for event in events {
-            while event.time >= end && end < u64::MAX {
-                if !self.end_window() {
-                    return;
-                }
-                end = end.saturating_add(self.width);
+            if !self.advance(event.time) {
+                return;
             }
             let tpid = event.tpid as usize;
             if self.counts.len() <= tpid {
@@ -116,6 +176,7 @@ impl Sink for Windows {
                 self.hit.push(event.tpid);
             }
             self.counts[tpid] += 1;
+            self.events += 1;
         }
     }
 
@@ -125,14 +186,18 @@ impl Sink for Windows {
 }
 
 /// Shares out a loss among the windows in which it may have been, by how long it was in each.
-fn spread(loss: &Loss, origin: u64, width: u64, windows: &mut [Window]) {
-    let (from, to) = (loss.from.max(origin) - origin, loss.to.max(origin) - origin);
-    let (first, last) = (from / width, to / width);
+fn spread(loss: &Loss, windows: &mut [Window]) {
+    let Some(origin) = windows.first().map(|window| window.begin) else { return };
+    let (from, to) = (loss.from.max(origin), loss.to.max(origin));
+    let first = windows.partition_point(|window| window.begin + window.ns <= from);
     let mut left = loss.lost;
-    for index in first..=last {
-        let Some(window) = usize::try_from(index).ok().and_then(|index| windows.get_mut(index)) else { return };
-        let within = (to.min((index + 1).saturating_mul(width)) - from.max(index * width)) as f64;
-        let share = if index == last { left } else { (loss.lost as f64 * within / (to - from) as f64).round() as u64 };
+    for window in &mut windows[first..] {
+        if left == 0 || window.begin > to {
+            return;
+        }
+        let end = window.begin + window.ns;
+        let within = (to.min(end) - from.max(window.begin)) as f64;
+        let share = if to < end { left } else { (loss.lost as f64 * within / (to - from) as f64).round() as u64 };
         window.lost += share.min(left);
         left -= share.min(left);
     }
@@ -147,7 +212,7 @@ mod tests {
     }
 
     fn windows(events: &[Event], end: Option<u64>) -> Vec<Window> {
-        let mut windows = Windows::new(100);
+        let mut windows = Windows::new(Length::Ns(100));
         // In batches, as they come.
         events.chunks(2).for_each(|batch| windows.take(batch));
         windows.finish(end).unwrap()
@@ -172,8 +237,28 @@ mod tests {
     }
 
     #[test]
+    fn windows_of_events_last_until_they_are_full() {
+        let events = [event(10, 3), event(14, 1), event(20, 3), event(31, 2), event(32, 2), event(40, 9)];
+        let mut windows = Windows::new(Length::Events(2));
+        events.chunks(4).for_each(|batch| windows.take(batch));
+        windows.take_losses(&[Loss { cpu: 0, lost: 3, from: 15, to: 18 }]);
+        let windows = windows.finish(Some(90)).unwrap();
+        assert_eq!(counts(&windows), [vec![(1, 1), (3, 1)], vec![(2, 1), (3, 1)]], "the last may have been cut off");
+        let times: Vec<_> = windows.iter().map(|window| (window.begin, window.ns, window.lost)).collect();
+        assert_eq!(times, [(10, 10, 3), (20, 12, 0)]);
+    }
+
+    #[test]
+    fn lengths_that_are_whole_parts_of_one_another_go_together() {
+        let ns = Length::Ns;
+        assert_eq!((ns(300).of(ns(100)), ns(100).of(ns(300)), ns(250).of(ns(100))), (Some(3), None, None));
+        assert_eq!((Length::Events(10).of(ns(10)), Length::Events(10).of(Length::Events(5))), (None, Some(2)));
+        assert_eq!((ns(1_500_000_000).to_string(), Length::Events(2_000).to_string()), ("1s 500ms".to_owned(), "2,000 events".to_owned()));
+    }
+
+    #[test]
     fn losses_are_in_the_windows_that_they_were_in() {
-        let mut counted = Windows::new(100);
+        let mut counted = Windows::new(Length::Ns(100));
         counted.take_losses(&[Loss { cpu: 0, lost: 7, from: 900, to: 1_050 }]);
         counted.take(&[event(1_000, 1), event(1_399, 1)]);
         counted.take_losses(&[
@@ -188,7 +273,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_is_no_session_and_no_hang() {
         for (events, end) in [(vec![event(0, 1), event(u64::MAX - 1, 1)], None), (vec![event(0, 1)], Some(u64::MAX))] {
-            let mut windows = Windows::new(100);
+            let mut windows = Windows::new(Length::Ns(100));
             windows.take(&events);
             assert_eq!(windows.finish(end), Err(TooMany));
         }

@@ -1,0 +1,344 @@
+//! A library of states: a folder for each state, and in it a file for each session.
+//!
+//! ```text
+//!  LIBRARY/apache/20261126T101500Z.json
+//!                 20261126T101700Z.json
+//!          idle/20261126T101900Z.json
+//! ```
+//!
+//! Everything that is known is in these files; they can be copied, committed and taken away by hand. What is not such a file, or begins
+//! with a dot, is passed over.
+
+use super::session::{self, Session};
+use crate::recording::{self, Folder, caller_of_sudo};
+use nix::unistd::User;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A name is a folder's.
+const LONGEST_NAME: usize = 100;
+/// What the files of sessions end with.
+const ENDING: &str = ".json";
+
+/// Why a library cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder could not be read.
+    #[error("failed to read `{}`: {cause}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// A file or folder could not be removed.
+    #[error("failed to remove `{}`: {cause}", path.display())]
+    Remove {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] recording::Error),
+    /// A file is no session.
+    #[error("`{}` is no session that can be used: {cause}; take it away, or learn it again", path.display())]
+    Session {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        cause: session::Error,
+    },
+    /// There is nothing in it.
+    #[error("the library `{}` has no states: learn some first (`tp-perf learn STATE SOURCE`), or name another (--library)", .0.display())]
+    Empty(PathBuf),
+    /// It has no such state.
+    #[error("the library `{}` has no state `{name}`{}", path.display(), they(.states))]
+    NoState {
+        /// Of which library.
+        path: PathBuf,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        states: Vec<String>,
+    },
+    /// The state has no such session.
+    #[error("the state `{state}` has no session `{name}`; `tp-perf states show {state}` lists them")]
+    NoSession {
+        /// Which state.
+        state: String,
+        /// What was asked for.
+        name: String,
+    },
+    /// The same session is there.
+    #[error("state `{state}` has this session already (`{name}`): twice the same would count for two")]
+    Known {
+        /// In which state.
+        state: String,
+        /// As which session.
+        name: String,
+    },
+    /// No folder can have this name.
+    #[error(
+        "`{}` cannot be the name of a state: use letters, digits and `-_.+@`, the first no dot or dash, {LONGEST_NAME} at the most",
+        crate::units::OneLine(.0)
+    )]
+    BadName(String),
+    /// Nobody knows where it is.
+    #[error("there is no home directory to keep a library in: name a folder (--library)")]
+    NoHome,
+}
+
+fn they(states: &[String]) -> String {
+    match states {
+        [] => String::new(),
+        states => format!("; it has {}", states.join(", ")),
+    }
+}
+
+/// A library's folder. It need not be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Library(PathBuf);
+
+/// A state as it stands in a library.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// What it is called.
+    pub name: String,
+    /// Its sessions by the names of their files, ascending.
+    pub sessions: Vec<(String, Session)>,
+}
+
+/// A name that a state can have.
+///
+/// # Errors
+/// If it cannot be that of a folder, here or elsewhere.
+pub fn state_name(text: &str) -> Result<String, Error> {
+    let is_usual = |c: char| c.is_alphanumeric() || "-_.+@".contains(c);
+    match !text.is_empty() && text.len() <= LONGEST_NAME && !text.starts_with(['.', '-']) && text.chars().all(is_usual) {
+        true => Ok(text.to_owned()),
+        false => Err(Error::BadName(text.to_owned())),
+    }
+}
+
+impl Library {
+    /// In this folder.
+    pub fn at(path: PathBuf) -> Self {
+        Library(path)
+    }
+
+    /// Where it is by default: `tp-perf/states` in `$XDG_DATA_HOME`, or else `~/.local/share`; of the user who called sudo, if
+    /// one did.
+    pub fn of_user() -> Result<Self, Error> {
+        let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let data = match caller_of_sudo() {
+            Some((user, _)) => User::from_uid(user).ok().flatten().map(|user| user.dir.join(".local/share")),
+            None => variable("XDG_DATA_HOME").or(variable("HOME").map(|home| home.join(".local/share"))),
+        };
+        Ok(Library(data.ok_or(Error::NoHome)?.join("tp-perf/states")))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// All states, by name.
+    ///
+    /// # Errors
+    /// If there are none, or a file of one cannot be used.
+    pub fn states(&self) -> Result<Vec<Learned>, Error> {
+        let mut states = Vec::new();
+        for name in self.names()? {
+            let learned = self.read(name)?;
+            if !learned.sessions.is_empty() {
+                states.push(learned);
+            }
+        }
+        if states.is_empty() { Err(Error::Empty(self.0.clone())) } else { Ok(states) }
+    }
+
+    /// One state.
+    ///
+    /// # Errors
+    /// If there is no such, or a file of it cannot be used.
+    pub fn state(&self, name: &str) -> Result<Learned, Error> {
+        let learned = self.read(state_name(name)?)?;
+        if learned.sessions.is_empty() {
+            return Err(self.no_state(name));
+        }
+        Ok(learned)
+    }
+
+    fn no_state(&self, name: &str) -> Error {
+        Error::NoState { path: self.0.clone(), name: name.to_owned(), states: self.names().unwrap_or_default() }
+    }
+
+    /// Folders that are named as states are.
+    fn names(&self) -> Result<Vec<String>, Error> {
+        let is_state = |name: &String| state_name(name).is_ok() && self.0.join(name).is_dir();
+        Ok(entries(&self.0)?.into_iter().filter(is_state).collect())
+    }
+
+    fn read(&self, name: String) -> Result<Learned, Error> {
+        let folder = self.0.join(&name);
+        let mut sessions = Vec::new();
+        for file in entries(&folder)? {
+            let Some(session) = file.strip_suffix(ENDING).filter(|session| !session.starts_with('.')) else { continue };
+            sessions.push((session.to_owned(), read_session(&folder.join(&file))?));
+        }
+        Ok(Learned { name, sessions })
+    }
+
+    /// Adds a session to a state, and gives its file.
+    ///
+    /// # Errors
+    /// If the state has it already, or it cannot be written; then nothing has changed.
+    pub fn add(&self, state: &str, session: &Session) -> Result<PathBuf, Error> {
+        let state = state_name(state)?;
+        let known = self.read(state.clone())?;
+        let is_same = |known: &Session| known.counts == session.counts && known.origin == session.origin;
+        if let Some((name, _)) = known.sessions.iter().find(|(_, known)| is_same(known)) {
+            return Err(Error::Known { state, name: name.clone() });
+        }
+        let _made = create_with_parents(&self.0)?;
+        let folder = Folder::create(&self.0.join(&state))?.shared(false)?;
+        // By when it was, as far as it tells.
+        let now = || humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let started: String = session.origin.started.clone().unwrap_or_else(now).chars().take(19).collect();
+        let name = format!("{}Z", started.trim_end_matches('Z').replace(['-', ':'], ""));
+        let name = if state_name(&name).is_ok() { name } else { "session".to_owned() };
+        let taken = |name: &String| known.sessions.iter().any(|(its, _)| its == name);
+        let mut names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));
+        let name = names.find(|name| !taken(name)).expect("some number is free") + ENDING;
+        let mut file = folder.file(&name)?;
+        file.write(session.to_json().as_bytes())?;
+        file.finish();
+        folder.commit()?;
+        Ok(folder.path().join(name))
+    }
+
+    /// Removes sessions of a state, or all of it. Other files in its folder stay.
+    pub fn remove(&self, state: &str, sessions: &[String]) -> Result<usize, Error> {
+        let folder = self.0.join(state_name(state)?);
+        let all: Vec<String> = entries(&folder)?
+            .into_iter()
+            .filter_map(|file| file.strip_suffix(ENDING).filter(|name| !name.starts_with('.')).map(str::to_owned))
+            .collect();
+        if all.is_empty() {
+            return Err(self.no_state(state));
+        }
+        if let Some(name) = sessions.iter().find(|name| !all.contains(name)) {
+            return Err(Error::NoSession { state: state.to_owned(), name: name.clone() });
+        }
+        let chosen = if sessions.is_empty() { &all } else { sessions };
+        for name in chosen {
+            let path = folder.join(format!("{name}{ENDING}"));
+            fs::remove_file(&path).map_err(|cause| Error::Remove { path, cause })?;
+        }
+        // A folder with something else in it stays.
+        let _ = fs::remove_dir(&folder);
+        Ok(chosen.len())
+    }
+}
+
+/// Reads a session's file.
+pub fn read_session(path: &Path) -> Result<Session, Error> {
+    let text = fs::read(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+    let damaged = |cause| Error::Session { path: path.to_owned(), cause };
+    let text = std::str::from_utf8(&text).map_err(|error| damaged(session::Error::Damaged(error.to_string())))?;
+    Session::parse(text).map_err(damaged)
+}
+
+/// The names in a folder that are text, ascending; none if it is not there.
+fn entries(folder: &Path) -> Result<Vec<String>, Error> {
+    let failed = |cause: io::Error| Error::Read { path: folder.to_owned(), cause };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let names = entries.map(|entry| Ok(entry.map_err(failed)?.file_name().into_string().ok()));
+    let mut names: Vec<String> = names.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Makes a folder and all above it that are not there; under sudo they are the caller's. Those that are still empty when they are
+/// let go of, the innermost first, are taken away again.
+fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    let mut made: Vec<Folder> = missing.into_iter().rev().map(Folder::create).collect::<Result<_, _>>()?;
+    made.reverse();
+    Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::model::tests::session;
+
+    #[test]
+    fn what_is_added_is_there_until_it_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let library = Library::at(home.path().join("deep/er"));
+        assert!(matches!(library.states(), Err(Error::Empty(_))));
+        let mut first = session(&[("a:x", &[5, 5])], &[]);
+        first.origin.started = Some("2026-11-26T01:02:03.456Z".to_owned());
+        let mut second = first.clone();
+        second.counts.get_mut("a:x").unwrap()[0] = 6;
+        let path = library.add("idle", &first).unwrap();
+        assert_eq!(path, library.path().join("idle/20261126T010203Z.json"));
+        assert_eq!(library.add("idle", &second).unwrap(), library.path().join("idle/20261126T010203Z-2.json"));
+        assert!(matches!(library.add("idle", &first), Err(Error::Known { name, .. }) if name == "20261126T010203Z"));
+        // The same twice is no matter between states: it is the user who says what is what.
+        library.add("busy", &first).unwrap();
+        std::fs::write(library.path().join("README"), "not ours").unwrap();
+        std::fs::write(library.path().join("idle/.hidden.json"), "not ours").unwrap();
+
+        let states = library.states().unwrap();
+        let names: Vec<_> = states.iter().map(|state| (state.name.as_str(), state.sessions.len())).collect();
+        assert_eq!(names, [("busy", 1), ("idle", 2)]);
+        assert_eq!(states[1].sessions[1].1, second);
+        assert_eq!(library.state("idle").unwrap(), states[1]);
+        assert!(library.state("idel").unwrap_err().to_string().contains("it has busy, idle"));
+
+        assert!(matches!(library.remove("idle", &["none".to_owned()]), Err(Error::NoSession { .. })));
+        assert_eq!(library.remove("idle", &["20261126T010203Z".to_owned()]).unwrap(), 1);
+        assert_eq!(library.state("idle").unwrap().sessions.len(), 1);
+        assert_eq!(library.remove("busy", &[]).unwrap(), 1);
+        assert!(!library.path().join("busy").exists() && matches!(library.remove("busy", &[]), Err(Error::NoState { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said_with_its_file() {
+        let home = tempfile::tempdir().unwrap();
+        let library = Library::at(home.path().to_owned());
+        let path = library.add("idle", &session(&[("a:x", &[5, 5])], &[])).unwrap();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        for (text, said) in [
+            (&whole[..whole.len() / 2], "damaged"),
+            ("", "damaged"),
+            (&whole.replace("\"schema\": 1", "\"schema\": 2"), "number 2"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = library.states().unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains(path.to_str().unwrap()), "{error}");
+        }
+        std::fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert!(library.states().unwrap_err().to_string().contains("damaged"));
+    }
+
+    #[test]
+    fn a_state_is_named_as_a_folder_can_be() {
+        for name in ["idle", "build-j2", "a+b", "Größe", "v1.2_x@host"] {
+            assert_eq!(state_name(name).unwrap(), name);
+        }
+        for name in ["", "a/b", "../x", ".hidden", "-x", "a b", "a\n", &"x".repeat(101)] {
+            assert!(matches!(state_name(name), Err(Error::BadName(_))), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The nearest of many windows, by roots of shares in rows of numbers.
+
+use super::composition::{Composition, Name};
+
+/// A row is a multiple of so many numbers long, so that the compiler adds that many at once.
+const LANES: usize = 16;
+
+/// The names that known windows have events of, each with its place in a row. The first place is that of no events at all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Columns {
+    /// By name; 0 for one that no known window has.
+    places: Vec<usize>,
+    width: usize,
+}
+
+impl Columns {
+    pub fn of<'a>(windows: impl IntoIterator<Item = &'a Composition>) -> Self {
+        let (mut places, mut used) = (Vec::new(), 1);
+        for (name, _) in windows.into_iter().flat_map(Composition::roots) {
+            let name = *name as usize;
+            if places.len() <= name {
+                places.resize(name + 1, 0);
+            }
+            if places[name] == 0 {
+                places[name] = used;
+                used += 1;
+            }
+        }
+        Columns { places, width: used.next_multiple_of(LANES) }
+    }
+
+    fn place(&self, name: Name) -> Option<usize> {
+        self.places.get(name as usize).copied().filter(|place| *place > 0)
+    }
+
+    /// A window's row. What no known window has is not in it, because it adds to no product.
+    pub fn row(&self, window: &Composition) -> Vec<f32> {
+        let mut row = vec![0.0; self.width];
+        if window.events() == 0 {
+            row[0] = 1.0;
+        }
+        for (name, root) in window.roots() {
+            if let Some(place) = self.place(*name) {
+                row[place] = *root as f32;
+            }
+        }
+        row
+    }
+}
+
+/// Windows as rows, one behind the other.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl Rows {
+    pub fn of<'a>(columns: &Columns, windows: impl IntoIterator<Item = &'a Composition>) -> Self {
+        Rows { values: windows.into_iter().flat_map(|window| columns.row(window)).collect(), width: columns.width }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// Which of them is nearest to a row, and how far it is; the first of several. `None` if there are none.
+    pub fn nearest(&self, row: &[f32]) -> Option<(usize, f64)> {
+        let products = self.iter().map(|known| product(known, row)).enumerate();
+        let (index, common) = products.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+        Some((index, f64::from(1.0 - common).clamp(0.0, 1.0).sqrt()))
+    }
+}
+
+/// Sums in lanes, because the compiler may not change the order in which floats are added.
+fn product(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_is_the_one_with_the_least_distance() {
+        let mut random = fastrand::Rng::with_seed(11);
+        let mut window = |names: u32| {
+            let counts = (0..names).map(|name| (name * 3, random.u64(..6) * random.u64(..900)));
+            Composition::of(counts.collect::<Vec<_>>())
+        };
+        let mut known: Vec<Composition> = (0..30).map(|_| window(40)).collect();
+        known.push(Composition::default());
+        let columns = Columns::of(&known);
+        let rows = Rows::of(&columns, &known);
+        assert_eq!(rows.iter().count(), 31);
+        // Some of its names no known window has.
+        for new in (0..50).map(|_| window(60)).chain([Composition::default(), Composition::of([(1, 5)])]) {
+            let (index, distance) = rows.nearest(&columns.row(&new)).unwrap();
+            let least = known.iter().map(|known| new.distance(known)).fold(f64::INFINITY, f64::min);
+            assert!((distance - least).abs() < 1e-4, "{distance} {least}");
+            assert!((new.distance(&known[index]) - least).abs() < 1e-4);
+        }
+        let itself = rows.nearest(&columns.row(&known[17])).unwrap();
+        assert!(itself.0 == 17 && itself.1 < 1e-3, "{itself:?}");
+        assert!(Rows::of(&columns, []).nearest(&columns.row(&known[0])).is_none());
+    }
+}
