@@ -32,6 +32,7 @@
 //! | a source again | [`replay`] |
 //! | when what was active, in a set amount of memory | [`activity`] |
 //! | what a source holds, for people: tables, a page; what differs between several | [`report`], [`ranking`] |
+//! | known states, and which one a source is in | [`state`] |
 //! | tracepoints and groups over time, as pictures | [`plot`] |
 //! | what this machine allows | [`doctor`] |
 

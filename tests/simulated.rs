@@ -195,8 +195,9 @@ fn capture_watched(
     let stop_reason = run.stop_reason;
     let room = SummaryRoom::set_aside(&directory, engine.ids.slots().len()).unwrap();
     let ids = engine.ids.clone();
-    let captured = Captured { run, spool, ids, gone: CpuList::default(), detach_expected: Duration::ZERO };
-    let written = captured.write(options, &directory, room, None, signals, watcher).unwrap();
+    let gone = CpuList::default();
+    let captured = Captured { run, spool, ids, gone, command_exit: None, detach_expected: Duration::ZERO };
+    let written = captured.write(options, &directory, room, signals, watcher).unwrap();
     let log = read(directory.path(), "log.csv");
     Result { written, stop_reason, log }
 }

@@ -21,9 +21,11 @@ use crate::perf::data::{ClockPair, Features, Head, MOST_INFLATED};
 use crate::perf::record::SAMPLE_SIZE;
 use crate::perf::{self, Attachment, Detaching, Engine};
 use crate::recording::{self, Facts, RecordingDir, Tool, write_groups, write_tracepoints};
+use crate::results::{Results, Sink};
 use crate::source;
 use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
 use crate::tracefs::{self, Selection, Table};
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -85,6 +87,14 @@ pub enum Error {
         /// Why not.
         cause: io::Error,
     },
+    /// There is no file for what is captured.
+    #[error("failed to make a temporary file in `{folder}`: {cause}; run tp-perf in a folder that it can write to")]
+    Scratch {
+        /// Where.
+        folder: String,
+        /// Why not.
+        cause: io::Error,
+    },
     /// There is no room for the spool.
     #[error(
         "failed to set memory aside for events: {0}; allow more (`ulimit -v unlimited`), or make the rings smaller (--ring-size)"
@@ -117,45 +127,118 @@ pub fn capture(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
-    let cpus = options.attach.chosen_cpus()?.len();
-    let keeping = keeping(options, cpus);
-    let memory = memory(options, &keeping, cpus)?;
-    let mut chosen = Chosen::of(&options.attach)?;
+    let ready = Ready::of(options)?;
     let directory = Rc::new(match &options.output {
         Some(path) => RecordingDir::create(path, options.force)?,
         None => RecordingDir::create_new(&default_output())?,
     });
-
-    // Opening events waits for all CPUs again and again: another thread at work on one of them makes it slower.
-    let arena = memory.arena();
-    let (mut engine, attach) = chosen.attach(&options.attach, options.rules.events, signals, progress)?;
-    let Chosen { table, selection, .. } = chosen;
+    let attached = ready.attach(options, signals, progress)?;
     // Before the events are on: a disk that is full already is found out in time.
-    write_tracepoints(directory.file(recording::TRACEPOINTS)?, &table, &selection)?;
-    write_groups(directory.file(recording::GROUPS)?, &table)?;
+    let Attached { engine, table, selection, .. } = &attached;
+    write_tracepoints(directory.file(recording::TRACEPOINTS)?, table, selection)?;
+    write_groups(directory.file(recording::GROUPS)?, table)?;
     let summary_room = SummaryRoom::set_aside(&directory, engine.sample_ids().slots().len())?;
-
-    let facts = facts(options, &engine, &table, &selection, attach)?;
-    let mut spool = spool(options, &engine, &table, &facts, &directory, keeping, arena)?;
-    let nofile_limit = engine.descriptor_limit;
-    let command = options.command.as_ref().map(|line| Launch { line, nofile_limit, streams: Streams::Own });
-    let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
-
-    let gone = engine.cpus.without(&CpuList::online().unwrap_or_else(|_| engine.cpus.clone()));
-    if !gone.is_empty() {
-        progress.note(&format!("CPU {gone} went offline during the capture; its events end there"));
-    }
-    let ids = engine.sample_ids().clone();
-    // Before the results are written: the kernel needs long, and the child is ready.
-    let detaching = engine.detach();
-    let detach_expected = detaching.expected();
-    let command_exit = match running {
-        Some(running) => running.exit_code().map_err(Error::Run)?,
-        None => None,
-    };
-    let captured = Captured { run, spool, ids, gone, detach_expected };
-    let written = captured.write(options, &directory, summary_room, command_exit, signals, progress)?;
+    let for_events = Rc::clone(&directory);
+    let (captured, detaching) =
+        attached.run(options, move || for_events.events(), running, signals, progress)?;
+    let written = captured.write(options, &directory, summary_room, signals, progress)?;
     Ok(Outcome { written, directory: Rc::clone(&directory), detaching })
+}
+
+/// Captures for a sink: nothing of it stays on the disk.
+pub fn watch(
+    options: &Options,
+    sink: &mut dyn Sink,
+    running: &mut Option<Running>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<(Results, Detaching), Error> {
+    let ready = Ready::of(options)?;
+    let file = scratch_file()?;
+    let attached = ready.attach(options, signals, progress)?;
+    let (captured, detaching) = attached.run(options, move || file.try_clone(), running, signals, progress)?;
+    Ok((captured.pour(options, sink, signals, progress)?, detaching))
+}
+
+/// A file without a name for what is captured, in the current folder, where a capture would write it.
+pub fn scratch_file() -> Result<File, Error> {
+    tempfile::tempfile_in(".").map_err(|cause| {
+        let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
+        Error::Scratch { folder, cause }
+    })
+}
+
+/// All that is there before anything is attached.
+struct Ready {
+    chosen: Chosen,
+    keeping: Keeping,
+    memory: Backed,
+}
+
+impl Ready {
+    fn of(options: &Options) -> Result<Self, Error> {
+        let cpus = options.attach.chosen_cpus()?.len();
+        let keeping = keeping(options, cpus);
+        let memory = memory(options, &keeping, cpus)?;
+        Ok(Ready { chosen: Chosen::of(&options.attach)?, keeping, memory })
+    }
+
+    fn attach(
+        self,
+        options: &Options,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<Attached, Error> {
+        let Ready { mut chosen, keeping, memory } = self;
+        // Opening events waits for all CPUs again and again: another thread at work on one of them makes it slower.
+        let arena = memory.arena();
+        let (engine, attach) = chosen.attach(&options.attach, options.rules.events, signals, progress)?;
+        let Chosen { table, selection, .. } = chosen;
+        Ok(Attached { engine, attach, table, selection, keeping, arena })
+    }
+}
+
+/// All that is there before the events are on.
+struct Attached {
+    engine: Attachment,
+    attach: Duration,
+    table: Table,
+    selection: Selection,
+    keeping: Keeping,
+    arena: Arena,
+}
+
+impl Attached {
+    /// Runs, and begins to let go. What memory has no room for goes to the file.
+    fn run(
+        self,
+        options: &Options,
+        file: impl FnMut() -> io::Result<File> + 'static,
+        running: &mut Option<Running>,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<(Captured, Detaching), Error> {
+        let Attached { mut engine, attach, table, selection, keeping, arena } = self;
+        let facts = facts(options, &engine, &table, &selection, attach)?;
+        let mut spool = spool(options, &engine, &table, &facts, file, keeping, arena)?;
+        let nofile_limit = engine.descriptor_limit;
+        let command = options.command.as_ref().map(|line| Launch { line, nofile_limit, streams: Streams::Own });
+        let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
+
+        let gone = engine.cpus.without(&CpuList::online().unwrap_or_else(|_| engine.cpus.clone()));
+        if !gone.is_empty() {
+            progress.note(&format!("CPU {gone} went offline during the capture; its events end there"));
+        }
+        let ids = engine.sample_ids().clone();
+        // Before the results are written: the kernel needs long, and the child is ready.
+        let detaching = engine.detach();
+        let detach_expected = detaching.expected();
+        let command_exit = match running {
+            Some(running) => running.exit_code().map_err(Error::Run)?,
+            None => None,
+        };
+        Ok((Captured { run, spool, ids, gone, command_exit, detach_expected }, detaching))
+    }
 }
 
 /// `tp-perf-20261123T144707Z`.
@@ -244,11 +327,10 @@ fn spool(
     engine: &Attachment,
     table: &Table,
     facts: &Facts,
-    directory: &Rc<RecordingDir>,
+    file: impl FnMut() -> io::Result<File> + 'static,
     keeping: Keeping,
     arena: Arena,
 ) -> Result<Spool, Error> {
-    let directory = Rc::clone(directory);
     let head = Head {
         table,
         ids: engine.sample_ids(),
@@ -257,7 +339,7 @@ fn spool(
         features: &features(options, facts)?,
         facts: &serde_json::to_string(facts).expect("numbers and text become JSON"),
     };
-    Spool::in_arena(arena, &head.encode(), keeping, move || directory.events()).map_err(Error::Memory)
+    Spool::in_arena(arena, &head.encode(), keeping, file).map_err(Error::Memory)
 }
 
 /// About as many bytes as a capture with these rules will bring at the most.

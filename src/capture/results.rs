@@ -5,11 +5,12 @@ use crate::cpus::CpuList;
 use crate::perf::SampleIds;
 use crate::perf::data::{counters, document};
 use crate::recording::{self, Ending, LogWriter, NewFile, RecordingDir, Summary};
-use crate::results::{self, Range, Request, Results};
+use crate::results::{self, Range, Request, Results, Sink};
 use crate::source::Source;
 use crate::spool::Spool;
 use crate::stream::Restriction;
 use crate::units::nanoseconds;
+use std::io;
 use std::time::Duration;
 
 /// All that a capture has taken, with the events off.
@@ -22,6 +23,8 @@ pub struct Captured {
     pub ids: SampleIds,
     /// The CPUs that went offline during the capture.
     pub gone: CpuList,
+    /// COMMAND's exit code, if it has ended.
+    pub command_exit: Option<i32>,
     /// How long letting go is expected to take.
     pub detach_expected: Duration,
 }
@@ -45,11 +48,39 @@ impl Captured {
         options: &Options,
         directory: &RecordingDir,
         summary_room: SummaryRoom<'_>,
-        command_exit: Option<i32>,
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Written, Error> {
-        let Captured { run, mut spool, ids, gone, detach_expected } = self;
+        let Ended { source, ending, in_file, request } = self.end(options)?;
+        let request = Request {
+            as_captured: true,
+            log: Some(LogWriter::new(directory.file(recording::LOG)?)),
+            room: if summary_room.is_reserved { 0 } else { summary_room.bytes },
+            ..request
+        };
+        let Results { summary, problem, .. } = results::write(source, request, signals, progress)?;
+        summary.write(summary_room.file)?;
+        directory.commit()?;
+        Ok(Written { summary, ending, problem: with_that_of_file(problem, in_file) })
+    }
+
+    /// Replays what was captured to a sink.
+    pub fn pour(
+        self,
+        options: &Options,
+        sink: &mut dyn Sink,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<Results, Error> {
+        let Ended { source, in_file, request, .. } = self.end(options)?;
+        let request = Request { sink: Some(sink), ..request };
+        let results = results::write(source, request, signals, progress)?;
+        Ok(Results { problem: with_that_of_file(results.problem, in_file), ..results })
+    }
+
+    /// Writes behind the events what is known now, and gives it all as a source, with a request for all of it.
+    fn end<'a>(self, options: &Options) -> Result<Ended<'a>, Error> {
+        let Captured { run, mut spool, ids, gone, command_exit, detach_expected } = self;
         let ending = Ending {
             started: humantime::format_rfc3339_nanos(run.started).to_string(),
             stop_reason: run.stop_reason.as_str().to_owned(),
@@ -66,32 +97,39 @@ impl Captured {
         // On a full disk it may find no room in the file, but it does in memory.
         spool.append_behind(&behind).map_err(Error::Replay)?;
         let (blocks, in_file) = spool.finish().map_err(Error::Replay)?;
-
         let request = Request {
             restriction: Restriction::default(),
             range: Range::default(),
-            as_captured: true,
+            as_captured: false,
             speed: None,
             sink: None,
-            log: Some(LogWriter::new(directory.file(recording::LOG)?)),
+            log: None,
             asked: run.asked,
             stops_at_once: false,
-            room: if summary_room.is_reserved { 0 } else { summary_room.bytes },
+            room: 0,
             begin: run.stopped,
         };
-        let source = Source::captured(blocks).map_err(Error::Source)?;
-        let Results { summary, problem, .. } = results::write(source, request, signals, progress)?;
-        summary.write(summary_room.file)?;
-        directory.commit()?;
-        let problem = match (in_file, problem) {
-            (Ok(()), problem) => problem,
-            (Err(_), Some(problem)) => {
-                let what = format!("{FILE_PROBLEM}; only the summary tells of the rest");
-                Some(problem.context(what))
-            }
-            (Err(error), None) => Some(anyhow::Error::new(error).context(FILE_PROBLEM)),
-        };
-        Ok(Written { summary, ending, problem })
+        Ok(Ended { source: Source::captured(blocks).map_err(Error::Source)?, ending, in_file, request })
+    }
+}
+
+/// What was captured, ready to be replayed.
+struct Ended<'a> {
+    source: Source,
+    ending: Ending,
+    /// Whether the file has all of it.
+    in_file: io::Result<()>,
+    request: Request<'a>,
+}
+
+fn with_that_of_file(problem: Option<anyhow::Error>, in_file: io::Result<()>) -> Option<anyhow::Error> {
+    match (in_file, problem) {
+        (Ok(()), problem) => problem,
+        (Err(_), Some(problem)) => {
+            let what = format!("{FILE_PROBLEM}; only the summary tells of the rest");
+            Some(problem.context(what))
+        }
+        (Err(error), None) => Some(anyhow::Error::new(error).context(FILE_PROBLEM)),
     }
 }
 

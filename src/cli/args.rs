@@ -3,6 +3,9 @@
 use super::overhead::{OverheadArgs, OverheadRequest};
 use super::replay::{ReplayArgs, ReplayRequest};
 use super::report::{ReportArgs, ReportRequest};
+use super::states::{
+    CheckArgs, CheckRequest, IdentifyArgs, IdentifyRequest, LearnArgs, LearnRequest, StatesArgs, StatesRequest,
+};
 use crate::capture::{self, AttachOptions, CommandLine, StopRules};
 use crate::cpus::CpuList;
 use crate::perf::Clock;
@@ -28,6 +31,8 @@ Examples:
   tp-perf replay idle                     the same results again, from a recording
   tp-perf report idle --html idle.html    what it holds: top tracepoints, and a page with graphs
   sudo tp-perf overhead -- make -j8       what capturing costs a command on this machine
+  sudo tp-perf learn idle                 watch for a minute, and remember what an idle machine does
+  sudo tp-perf identify                   which of the states that were learned this machine is in
   sudo tp-perf list 'sched:*'             what there is, what would be captured, and why not
   sudo tp-perf doctor                     what this machine allows, and the cure for what is missing
 
@@ -57,6 +62,14 @@ pub enum Command {
     Report(ReportArgs),
     /// Measure what capturing costs a command, by runs with and without it
     Overhead(Box<OverheadArgs>),
+    /// Add to a library of states: counts of a recording, or of this machine now, under a name
+    Learn(Box<LearnArgs>),
+    /// List, show and remove the states of a library
+    States(StatesArgs),
+    /// Tell which of the known states a recording or this machine is in, and why
+    Identify(Box<IdentifyArgs>),
+    /// Check that a recording or this machine is as it was learned, for CI and cron
+    Check(Box<CheckArgs>),
     /// Show the tracepoints: what would be captured, what is excluded, and why
     List(ListArgs),
     /// Check what this machine allows and what a capture needs, with the cure for what is missing
@@ -185,6 +198,14 @@ pub enum Request {
     Report(Box<ReportRequest>),
     /// Measure what capturing costs.
     Overhead(Box<OverheadRequest>),
+    /// Learn a state.
+    Learn(Box<LearnRequest>),
+    /// List, show or remove states.
+    States(StatesRequest),
+    /// Tell which state it is.
+    Identify(Box<IdentifyRequest>),
+    /// Check against states.
+    Check(Box<CheckRequest>),
     /// List.
     List(ListRequest),
     /// Check the machine.
@@ -238,6 +259,10 @@ impl Cli {
             Some(Command::Replay(replay)) => Request::Replay(Box::new(replay.request()?)),
             Some(Command::Report(report)) => Request::Report(Box::new(report.request()?)),
             Some(Command::Overhead(overhead)) => Request::Overhead(Box::new(overhead.request()?)),
+            Some(Command::Learn(learn)) => Request::Learn(Box::new(learn.request()?)),
+            Some(Command::States(states)) => Request::States(states.request()?),
+            Some(Command::Identify(identify)) => Request::Identify(Box::new(identify.request()?)),
+            Some(Command::Check(check)) => Request::Check(Box::new(check.request()?)),
             Some(Command::List(list)) => Request::List(ListRequest {
                 patterns: list.patterns,
                 selection: list.selection.request(),

@@ -5,11 +5,15 @@ mod overhead;
 mod replay;
 mod report;
 mod source;
+mod states;
 
 pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, Request};
 pub use overhead::{OverheadFormat, OverheadRequest};
 pub use replay::ReplayRequest;
 pub use report::{ReportFormat, ReportRequest};
+pub use states::{
+    CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest, Watch,
+};
 
 use clap::{CommandFactory, Parser};
 

@@ -2,8 +2,10 @@
 
 use super::args::usage;
 use super::source::{SourceArgs, place};
+use super::states::library;
 use crate::report;
 use crate::source::Place;
+use crate::state::Library;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -15,6 +17,7 @@ Examples:
   tp-perf report idle --plots figures     and tpid-time and gid-time as SVG and PNG
   tp-perf report idle build apache --html all.html
                                           several side by side, and what differs
+  tp-perf report idle --states            and which of the states that were learned it was in
   tp-perf report build --format json | jq '.sources[0].tracepoints[0]'
 ";
 
@@ -45,6 +48,12 @@ pub struct ReportArgs {
     /// Replace files that are there
     #[arg(long)]
     force: bool,
+    /// Tell which of the states that were learned each source was in, over the graphs too
+    #[arg(long)]
+    states: bool,
+    /// The library of states [default: tp-perf/states in $XDG_DATA_HOME, or else ~/.local/share]
+    #[arg(long, value_name = "DIR", requires = "states")]
+    library: Option<PathBuf>,
     #[command(flatten)]
     part: SourceArgs,
     /// Print nothing but errors
@@ -77,6 +86,8 @@ pub struct ReportRequest {
     pub top: usize,
     /// Print nothing but errors.
     pub quiet: bool,
+    /// The library to read states from, if they are wanted.
+    pub library: Option<Library>,
 }
 
 impl ReportArgs {
@@ -91,9 +102,10 @@ impl ReportArgs {
         let (restriction, range) = self.part.request()?;
         let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
         let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
+        let library = self.states.then(|| library(self.library)).transpose()?;
         let options =
-            report::Options { places, restriction, range, html: self.html, plots: self.plots, force: self.force };
-        Ok(ReportRequest { options, format: self.format, top, quiet: self.quiet })
+            report::Options { places, restriction, range, html: self.html, plots: self.plots, force: self.force, states: None };
+        Ok(ReportRequest { options, format: self.format, top, quiet: self.quiet, library })
     }
 }
 

@@ -64,11 +64,8 @@ pub enum Error {
     /// As a capture would.
     #[error(transparent)]
     Capture(#[from] capture::Error),
-    /// There is no file for what is captured, or for what COMMAND says.
-    #[error(
-        "failed to make a temporary file in `{folder}`: {cause}; run tp-perf in a folder that it can write to, and set TMPDIR \
-         to another"
-    )]
+    /// There is no file for what COMMAND says.
+    #[error("failed to make a temporary file in `{folder}`: {cause}; set TMPDIR to a folder that can be written to")]
     Scratch {
         /// Where.
         folder: String,
@@ -134,7 +131,7 @@ pub fn measure(
     let mut chosen = Chosen::of(&options.attach)?;
     let output = Output::new(options.show_output)?;
     // Before anything is attached or prepared: whether there can be one.
-    drop(runs::scratch_file()?);
+    drop(capture::scratch_file()?);
     let (mut engine, attach) = chosen.attach(&options.attach, None, signals, progress)?;
     let nofile_limit = engine.descriptor_limit;
     let rings = engine.ring_size * engine.cpus.len();

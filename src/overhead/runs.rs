@@ -9,7 +9,6 @@ use crate::perf::{self, Counted, Engine};
 use crate::spool::{Arena, DEFAULT_MEMORY, Keeping, Spool};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use std::fs::File;
 use std::io;
 use std::time::Duration;
 
@@ -160,7 +159,7 @@ impl<E: Engine> Runs<'_, E> {
 
     /// A spool as a capture with COMMAND has, on a file without a name.
     fn spool(&self) -> Result<Spool, Error> {
-        let file = scratch_file()?;
+        let file = capture::scratch_file()?;
         let keeping = Keeping { memory: DEFAULT_MEMORY, rings: self.rings, compress: self.options.compress };
         let spool = || {
             let arena = Arena::new(&keeping, 0)?;
@@ -189,14 +188,6 @@ impl<E: Engine> Runs<'_, E> {
     fn keeping(&self, cause: io::Error) -> Error {
         Error::Keeping { run: self.done + 1, of: self.options.runs(), cause }
     }
-}
-
-/// A file without a name for what is captured, in the current folder, where a capture would write it.
-pub(super) fn scratch_file() -> Result<File, Error> {
-    tempfile::tempfile_in(".").map_err(|cause| {
-        let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
-        Error::Scratch { folder, cause }
-    })
 }
 
 /// Samples lost between two readings of the counters; `None` where the kernel does not tell.

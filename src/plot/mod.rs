@@ -68,7 +68,35 @@ pub struct Subject<'a> {
     pub table: &'a Table,
     /// What it was.
     pub summary: &'a Summary,
+    /// Which states it was in; none if that is not known.
+    pub states: &'a [StateSpan],
 }
+
+/// A stretch of one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSpan {
+    /// When it begins, in nanoseconds since the first event.
+    pub from_ns: u64,
+    /// When it ends.
+    pub to_ns: u64,
+    /// What is said of it.
+    pub label: String,
+    /// The number of the state among those that are known; `None` if it is unknown.
+    pub state: Option<usize>,
+}
+
+impl StateSpan {
+    /// Which of so many colours it has: stretches of one state have the same.
+    pub fn colour(&self) -> String {
+        match self.state {
+            Some(state) => format!("state-{}", state % STATE_COLOURS),
+            None => "state-unknown".to_owned(),
+        }
+    }
+}
+
+/// Colours of states; beyond that they repeat.
+const STATE_COLOURS: usize = 8;
 
 /// The rows of a figure, from the first, which is drawn at the bottom.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::density::Density;
 use super::ticks::ticks;
-use super::{MOST_POINTS, Plot, Row};
+use super::{MOST_POINTS, Plot, Row, StateSpan};
 use crate::units::{Count, Grouped, OneLine, Seconds, shortened};
 use askama::Template;
 use base64::Engine;
@@ -24,6 +24,8 @@ const WIDTH: f64 = 1200.0;
 const TOP: f64 = 62.0;
 const BOTTOM: f64 = 66.0;
 const RIGHT: f64 = 22.0;
+/// Above the rows, for the states over time.
+const STRIP: f64 = 24.0;
 /// The height that rows fill together, if each can be as high as that.
 const HEIGHT: f64 = 620.0;
 const LEAST_HEIGHT: f64 = 60.0;
@@ -65,6 +67,8 @@ struct Document {
     ticks: Vec<(f64, String)>,
     gaps: Vec<Span>,
     losses: Vec<Span>,
+    /// The states over time, if they are known: where, class and text.
+    states: Vec<(Span, String, String)>,
     /// Rows of points, as paths.
     points: Vec<String>,
     point_size: f64,
@@ -111,7 +115,8 @@ impl Plot<'_> {
         let longest = chosen.iter().map(|row| letters(&self.rows[*row])).max().unwrap_or(0).max(10);
         let left = (20.0 + LETTER * longest as f64).round();
         let plot_width = (WIDTH - left - RIGHT).floor();
-        let y = |row: usize| TOP + plot_height - (row as f64 + 0.5) * row_height;
+        let top = if self.subject.states.is_empty() { TOP } else { TOP + STRIP };
+        let y = |row: usize| top + plot_height - (row as f64 + 0.5) * row_height;
 
         let events = self.events();
         let span_ns = self.subject.activity.span().map_or(0, |(first, last)| last - first);
@@ -136,14 +141,14 @@ impl Plot<'_> {
             subtitle: self.subtitle(events),
             width: WIDTH,
             // Whole pixels, in a PNG too.
-            height: ((TOP + plot_height + BOTTOM) / 2.0).ceil() * 2.0,
+            height: ((top + plot_height + BOTTOM) / 2.0).ceil() * 2.0,
             left,
-            top: TOP,
+            top,
             plot_width,
             plot_height,
             shades: self
                 .shades(row_height)
-                .map(|(start, length)| Span { start: TOP + plot_height - start, length })
+                .map(|(start, length)| Span { start: top + plot_height - start, length })
                 .collect(),
             labels: chosen
                 .iter()
@@ -156,6 +161,7 @@ impl Plot<'_> {
             ticks: ticks(span_ns, 10).into_iter().map(|tick| (x(tick.at_ns), tick.label)).collect(),
             gaps: spans(self.subject.activity.gaps().iter().map(|gap| (x(gap.from_ns), x(gap.to_ns)))),
             losses: spans(self.subject.activity.losses().iter().map(|loss| (x(loss.from), x(loss.to)))),
+            states: self.subject.states.iter().map(|span| strip(span, x)).collect(),
             points,
             point_size,
             density: (!are_points).then(|| STANDARD.encode(image(&density, self.rows.len()))),
@@ -247,6 +253,14 @@ impl Plot<'_> {
 
 fn number(row: &Row) -> String {
     row.number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+/// A stretch of one state, with as much of its name as there is room for.
+fn strip(span: &StateSpan, x: impl Fn(u64) -> f64) -> (Span, String, String) {
+    let (start, end) = (x(span.from_ns), x(span.to_ns));
+    let letters = ((end - start - 6.0) / LETTER).max(0.0) as usize;
+    let text = if letters < 3 { String::new() } else { shortened(&OneLine(&span.label).to_string(), letters) };
+    (Span { start, length: end - start }, span.colour(), text)
 }
 
 /// A name that has room before the axis.

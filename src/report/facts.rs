@@ -47,6 +47,9 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
     if let Some(reason) = stopped_by(summary) {
         facts.push(("stopped by", reason));
     }
+    if let Some(states) = &source.states {
+        facts.push(("states", super::states::words(states)));
+    }
     facts.push(("books", equation(&summary.events)));
     let told = activity.told_lost();
     if summary.events.lost > 0 || told > 0 {

@@ -15,19 +15,22 @@ pub mod formats;
 mod label;
 mod page;
 mod read;
+mod states;
 
 pub use differences::{By, Compared, Differences, Presence};
 pub use facts::facts;
 pub use page::page;
+pub use states::States;
 
 use crate::activity::Activity;
 use crate::capture::{Progress, Signals};
-use crate::plot::{self, MOST_ROWS, Subject};
+use crate::plot::{self, MOST_ROWS, StateSpan, Subject};
 use crate::ranking::Ranking;
 use crate::recording::{self, Summary};
 use crate::replay;
 use crate::results::Range;
 use crate::source::Place;
+use crate::state::Identification;
 use crate::stream::Restriction;
 use crate::tracefs::{Selection, Table};
 use files::Files;
@@ -50,6 +53,8 @@ pub struct Options {
     pub plots: Option<PathBuf>,
     /// Replace files that are there.
     pub force: bool,
+    /// The states to hold sources against, if they are to be.
+    pub states: Option<States>,
 }
 
 /// What there is to tell of sources.
@@ -84,6 +89,10 @@ pub struct SourceReport {
     pub logged: Option<u64>,
     /// When what was active.
     pub activity: Activity,
+    /// Which states it was in, if that was asked for and can be said.
+    pub states: Option<Identification>,
+    /// The same as it is drawn.
+    state_spans: Vec<StateSpan>,
     /// Whether it is a log.csv, which tells nothing but its rows.
     pub is_log: bool,
     /// Whether its groups have no names.
@@ -95,8 +104,8 @@ pub struct SourceReport {
 impl SourceReport {
     /// What of it is drawn.
     fn subject(&self) -> Subject<'_> {
-        let SourceReport { label, activity, table, summary, .. } = self;
-        Subject { label, activity, table, summary }
+        let SourceReport { label, activity, table, summary, state_spans, .. } = self;
+        Subject { label, activity, table, summary, states: state_spans }
     }
 
     /// Samples of each tracepoint, by tpid, and of each group, by name, in so many columns of equal width from the first event to the

@@ -1,13 +1,17 @@
 //! From a source to its report.
 
+use super::states::spans;
 use super::{Error, Options, SourceReport};
 use crate::activity::Activity;
 use crate::capture::{Progress, Signals};
 use crate::ranking::Ranking;
 use crate::recording::Summary;
 use crate::replay;
-use crate::results::{self, Range, Request, Results};
+use crate::merge::Event;
+use crate::results::{self, Range, Request, Results, Sink};
 use crate::source::{About, Place};
+use crate::state::{Session, WINDOW, Windows};
+use crate::stream::Loss;
 use crate::tracefs::Table;
 use std::time::{Duration, Instant};
 
@@ -24,7 +28,7 @@ pub(super) fn read(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<SourceReport, Error> {
-    let Options { places, restriction, range, html, plots, .. } = options;
+    let Options { places, restriction, range, html, plots, states, .. } = options;
     let source = replay::open(place, restriction, signals, progress)?;
     let about = source.about.clone();
     // A page of many sources is to be no larger than one of few.
@@ -37,13 +41,15 @@ pub(super) fn read(
     if !restriction.is_none() {
         activity = activity.of_part();
     }
+    let mut windows = states.as_ref().map(|_| Windows::new(WINDOW));
+    let mut sinks = Sinks { activity: &mut activity, windows: windows.as_mut() };
     let request = Request {
         restriction: restriction.clone(),
         range: range.clone(),
         as_captured: false,
         speed: None,
         log: None,
-        sink: Some(&mut activity),
+        sink: Some(&mut sinks),
         asked: 0,
         stops_at_once: true,
         room: 0,
@@ -59,6 +65,17 @@ pub(super) fn read(
         replay::check_patterns(&table, place, restriction)?;
     }
     activity.finish();
+    let identified = states.as_ref().zip(windows).map(|(states, windows)| {
+        let windows = windows.finish(span.map(|(_, last)| last)).map_err(|error| error.to_string())?;
+        states.identify(&Session::of(&summary, &table, &selection, WINDOW, &windows))
+    });
+    let states = match identified.transpose() {
+        Ok(states) => states,
+        Err(reason) => {
+            progress.note(&format!("{place}: which states it was in cannot be said: {reason}"));
+            None
+        }
+    };
     let is_range = *range != Range::default();
     let ranking = match is_range || is_stopped {
         true => ranking_of_range(&activity, &summary, span, &table),
@@ -82,10 +99,34 @@ pub(super) fn read(
         is_range: is_range || is_stopped,
         logged,
         activity,
+        state_spans: states.as_ref().map(spans).unwrap_or_default(),
+        states,
         is_log,
         is_unnamed,
         problem,
     })
+}
+
+/// All that takes the events.
+struct Sinks<'a> {
+    activity: &'a mut Activity,
+    windows: Option<&'a mut Windows>,
+}
+
+impl Sink for Sinks<'_> {
+    fn take(&mut self, events: &[Event]) {
+        self.activity.take(events);
+        if let Some(windows) = &mut self.windows {
+            windows.take(events);
+        }
+    }
+
+    fn take_losses(&mut self, losses: &[Loss]) {
+        self.activity.take_losses(losses);
+        if let Some(windows) = &mut self.windows {
+            windows.take_losses(losses);
+        }
+    }
 }
 
 /// Hits in a range: the samples in it, over the time asked for, as far as events could come in it.

@@ -10,6 +10,8 @@
 //! square of the distance is a sum over tracepoints, so that it says itself what makes two windows differ (Hellinger, J. reine
 //! angew. Math. 136, 1909; Rao, "A review of canonical coordinates", Qüestiió 19, 1995, on why for shares).
 
+use std::collections::BTreeMap;
+
 /// The number of a name in some list of names.
 pub type Name = u32;
 
@@ -39,6 +41,23 @@ impl Composition {
         let events: u64 = counts.iter().map(|(_, count)| count).sum();
         let root = |count: u64| (count as f64 / events as f64).sqrt();
         Composition { roots: counts.into_iter().map(|(name, count)| (name, root(count))).collect(), events }
+    }
+
+    /// The mean of the shares of these, each for one. It has as many events as they have together.
+    pub fn mean<'a>(windows: impl IntoIterator<Item = &'a Composition>) -> Self {
+        let (mut shares, mut events, mut number) = (BTreeMap::new(), 0u64, 0);
+        for window in windows.into_iter().filter(|window| window.events > 0) {
+            window.roots.iter().for_each(|(name, root)| *shares.entry(*name).or_insert(0.0) += root * root);
+            (events, number) = (events.saturating_add(window.events), number + 1);
+        }
+        let roots = shares.into_iter().map(|(name, sum)| (name, (sum / f64::from(number)).sqrt())).collect();
+        Composition { roots, events }
+    }
+
+    /// The share of a tracepoint.
+    pub fn share(&self, name: Name) -> f64 {
+        let place = self.roots.binary_search_by_key(&name, |(name, _)| *name);
+        place.map_or(0.0, |place| self.roots[place].1.powi(2))
     }
 
     /// How many events it is made of. A window without events has no composition.
@@ -126,6 +145,14 @@ pub(super) mod tests {
         assert!((window.distance(&half) - (1.0_f64 - 0.894_427_191).sqrt()).abs() < 1e-9);
         assert_eq!(window.distance(&half), half.distance(&window));
         assert_eq!((window.events(), half.roots().len()), (100, 2));
+    }
+
+    #[test]
+    fn a_mean_is_of_shares_and_not_of_events() {
+        let mean = Composition::mean([&of(&[(1, 10), (2, 10)]), &of(&[(1, 9_000), (5, 1_000)]), &of(&[])]);
+        assert!((mean.share(1) - 0.7).abs() < 1e-12 && (mean.share(2) - 0.25).abs() < 1e-12);
+        assert!((mean.share(5) - 0.05).abs() < 1e-12 && mean.share(3) == 0.0);
+        assert_eq!((mean.events(), Composition::mean([])), (10_020, Composition::default()));
     }
 
     #[test]

@@ -190,6 +190,8 @@ impl Library {
             let Some(session) = file.strip_suffix(ENDING).filter(|session| !session.starts_with('.')) else { continue };
             sessions.push((session.to_owned(), read_session(&folder.join(&file))?));
         }
+        // By their names, and not by those of the files: a second one of a time comes behind the first.
+        sessions.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(Learned { name, sessions })
     }
 

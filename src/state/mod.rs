@@ -1,16 +1,166 @@
 //! The state of a system, from what its kernel does: windows of counts, how far they are apart, how unusual that is, and where it
 //! changes.
+//!
+//! ```text
+//!  source ──> windows ──> session ──> library
+//!                            │           │
+//!                            ▼           ▼
+//!                        names in common, windows of one length
+//!                            │           │
+//!                            │    states: known windows, usual distances
+//!                            ▼           ▼
+//!                   opinions of each window ──> changes ──> stretches, reasons
+//!                                         └──> blocks ──> findings of a check
+//! ```
 
 mod changes;
+mod check;
 mod composition;
 mod conformal;
+mod formats;
+mod identify;
+mod library;
 mod model;
+mod nearest;
+mod read;
 mod session;
 mod windows;
 
 pub use changes::changes;
+pub use check::{BLOCK, Check, Finding, Kind, PER_DAY};
 pub use composition::{Composition, Name, Part};
-pub use conformal::{Calibration, PValue, too_low};
-pub use model::{LEAST_COVERAGE, Names, Opinion, State};
-pub use session::{Error, Origin, SCHEMA, Session};
-pub use windows::{MOST_WINDOWS, TooMany, Window, Windows};
+pub use conformal::{Calibration, PValue, together, too_low};
+pub use formats::{write_check_json, write_csv, write_json, write_junit};
+pub use identify::{ALPHA, Answer, Identification, Reason, Stretch, WINDOW};
+pub use library::{Learned, Library, read_session, state_name};
+pub use model::{LEAST_COVERAGE, Names, Opinion, Seen, State, States};
+pub use read::{read, watch};
+pub use session::{Origin, SCHEMA, Session};
+pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
+
+use crate::capture;
+use crate::recording;
+use crate::replay;
+use crate::units::Share;
+use std::fmt;
+
+/// What of a comparison is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The source that is held against states.
+    Source,
+    /// A session in the library.
+    Session {
+        /// Of which state.
+        state: String,
+        /// Which.
+        name: String,
+    },
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Source => f.write_str("the source"),
+            What::Session { state, name } => write!(f, "session `{name}` of state `{state}`"),
+        }
+    }
+}
+
+/// Why nothing can be said of a state.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The source cannot be replayed.
+    #[error(transparent)]
+    Replay(#[from] replay::Error),
+    /// The capture failed.
+    #[error(transparent)]
+    Capture(#[from] capture::Error),
+    /// The library cannot be used.
+    #[error(transparent)]
+    Library(#[from] library::Error),
+    /// The source has far too many windows.
+    #[error("`{place}`: {cause}")]
+    TooMany {
+        /// Which source.
+        place: String,
+        /// How many.
+        cause: TooMany,
+    },
+    /// The source is damaged, or the capture ended before its time.
+    #[error("`{place}`: {cause:#}; nothing is said of what is not whole")]
+    Damaged {
+        /// Which source.
+        place: String,
+        /// What is missing.
+        cause: anyhow::Error,
+    },
+    /// The user asked for the end before there was anything to say.
+    #[error("interrupted")]
+    Interrupted,
+    /// The source is shorter than a window.
+    #[error("the source is shorter than a window of {length}: choose shorter ones (--window), or record for longer")]
+    Short {
+        /// How long a window is.
+        length: Length,
+    },
+    /// Windows of one length cannot be made of windows of another.
+    #[error("{what} has windows of {has}, and no whole number of them makes {wanted}: choose another length (--window)")]
+    Length {
+        /// Whose windows.
+        what: What,
+        /// How long they are.
+        has: Length,
+        /// How long they should be.
+        wanted: Length,
+    },
+    /// Too little can be compared.
+    #[error(
+        "nothing can be said: only {} of the events of {what} are of tracepoints that all captured ({names} tracepoints), and \
+         {} is the least; {}",
+        Share(*.coverage), Share(LEAST_COVERAGE), cure(.what)
+    )]
+    Coverage {
+        /// Whose events.
+        what: What,
+        /// The part of them.
+        coverage: f64,
+        /// How many tracepoints all captured.
+        names: usize,
+    },
+    /// Nobody knows how sessions of the state differ.
+    #[error(
+        "state `{state}` has {sessions} that can be cut into blocks of {block}, and it takes two to tell how sessions differ: learn \
+         more of it, for longer (`tp-perf learn {state}`)"
+    )]
+    TooFewSessions {
+        /// Which state.
+        state: String,
+        /// How many there are, in words.
+        sessions: String,
+        /// How long a block is, in words.
+        block: String,
+    },
+}
+
+fn cure(what: &What) -> String {
+    match what {
+        What::Source => "capture with the selection that was learned with (-t, -x), or learn on this kernel".to_owned(),
+        What::Session { state, name } => {
+            format!("it was captured with another selection, or on another kernel: `tp-perf states remove {state} {name}`")
+        }
+    }
+}
+
+impl Error {
+    /// Whether the user stopped it.
+    pub fn is_interrupt(&self) -> bool {
+        matches!(self, Error::Interrupted | Error::Replay(replay::Error::Interrupted))
+    }
+}
+
+impl From<recording::Error> for Error {
+    fn from(error: recording::Error) -> Self {
+        Error::Replay(error.into())
+    }
+}

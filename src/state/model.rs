@@ -6,7 +6,7 @@
 
 use super::composition::{Composition, Name};
 use super::conformal::{Calibration, PValue};
-use super::nearest::{Columns, Rows};
+use super::nearest::{Columns, Rows, nearest_of_others};
 use super::session::Session;
 use super::windows::Length;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,9 +163,8 @@ impl State {
         }
         let rows: Vec<Rows> =
             parts.iter().map(|part| Rows::of(columns, part.iter().map(|seen| &seen.composition))).collect();
-        let scores = parts.iter().zip(&rows).enumerate().map(|(part, (windows, its))| {
-            let score = |row| nearest(row, &rows).without(part);
-            windows.iter().zip(its.iter()).filter_map(|(seen, row)| Some((score(row)?, seen.weight()))).collect()
+        let scores = parts.iter().zip(nearest_of_others(&rows)).map(|(windows, distances)| {
+            windows.iter().zip(distances).filter_map(|(seen, distance)| Some((distance?, seen.weight()))).collect()
         });
         let calibration = Calibration::of(scores, sessions);
         let mut rates: Vec<f64> = parts.iter().flatten().map(Seen::rate).collect();

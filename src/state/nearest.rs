@@ -68,8 +68,30 @@ impl Rows {
     pub fn nearest(&self, row: &[f32]) -> Option<(usize, f64)> {
         let products = self.iter().map(|known| product(known, row)).enumerate();
         let (index, common) = products.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-        Some((index, f64::from(1.0 - common).clamp(0.0, 1.0).sqrt()))
+        Some((index, distance(common)))
     }
+}
+
+/// For each window of each part how far the nearest window of all other parts is.
+pub(super) fn nearest_of_others(parts: &[Rows]) -> Vec<Vec<Option<f64>>> {
+    let mut best: Vec<Vec<Option<f32>>> = parts.iter().map(|part| vec![None; part.iter().count()]).collect();
+    for (a, part) in parts.iter().enumerate() {
+        for (b, other) in parts.iter().enumerate().skip(a + 1) {
+            for (i, row) in part.iter().enumerate() {
+                for (j, of_other) in other.iter().enumerate() {
+                    // One product serves both.
+                    let common = Some(product(row, of_other));
+                    best[a][i] = if common > best[a][i] { common } else { best[a][i] };
+                    best[b][j] = if common > best[b][j] { common } else { best[b][j] };
+                }
+            }
+        }
+    }
+    best.into_iter().map(|part| part.into_iter().map(|common| common.map(distance)).collect()).collect()
+}
+
+fn distance(common: f32) -> f64 {
+    f64::from(1.0 - common).clamp(0.0, 1.0).sqrt()
 }
 
 /// Sums in lanes, because the compiler may not change the order in which floats are added.
@@ -109,5 +131,16 @@ mod tests {
         let itself = rows.nearest(&columns.row(&known[17])).unwrap();
         assert!(itself.0 == 17 && itself.1 < 1e-3, "{itself:?}");
         assert!(Rows::of(&columns, []).nearest(&columns.row(&known[0])).is_none());
+
+        let parts = [&known[..10], &known[10..12], &known[12..]];
+        let of_others = nearest_of_others(&parts.map(|part| Rows::of(&columns, part)));
+        for (part, distances) in parts.iter().zip(&of_others) {
+            for (window, distance) in part.iter().zip(distances) {
+                let others = parts.iter().filter(|other| other.as_ptr() != part.as_ptr()).copied().flatten();
+                let least = others.map(|other| window.distance(other)).fold(f64::INFINITY, f64::min);
+                assert!((distance.unwrap() - least).abs() < 1e-4);
+            }
+        }
+        assert_eq!(nearest_of_others(&[Rows::of(&columns, &known[..2])]), [[None, None]]);
     }
 }

@@ -10,6 +10,7 @@ mod machine;
 mod overhead;
 mod replay;
 mod rig;
+mod states;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let tests = [books::TESTS, capture::TESTS, ends::TESTS, machine::TESTS, overhead::TESTS, replay::TESTS].concat();
+    let tests = [books::TESTS, capture::TESTS, ends::TESTS, machine::TESTS, overhead::TESTS, replay::TESTS, states::TESTS].concat();
     libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect()).exit_code()
 }
 

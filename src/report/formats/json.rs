@@ -1,6 +1,7 @@
 //! Everything, for programs.
 
 use crate::activity::Gap;
+use crate::plot::StateSpan;
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport};
 use crate::stream::UNKNOWN_CPU;
@@ -43,6 +44,8 @@ struct Source<'a> {
     groups: Vec<Group<'a>>,
     losses: Vec<Lost>,
     gaps: Vec<Gap>,
+    /// Which states it was in, if that was asked for.
+    states: Vec<State<'a>>,
 }
 
 #[derive(Serialize)]
@@ -79,6 +82,15 @@ struct Lost {
     lost: u64,
     from_ns: u64,
     to_ns: u64,
+}
+
+/// A stretch of one state; times since the first event.
+#[derive(Serialize)]
+struct State<'a> {
+    from_ns: u64,
+    to_ns: u64,
+    said: &'a str,
+    is_unknown: bool,
 }
 
 /// Writes it; `top` tracepoints and groups of each source at the most.
@@ -147,5 +159,10 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
         groups: groups.collect(),
         losses: losses.collect(),
         gaps: activity.gaps(),
+        states: report.state_spans.iter().map(state).collect(),
     }
+}
+
+fn state(span: &StateSpan) -> State<'_> {
+    State { from_ns: span.from_ns, to_ns: span.to_ns, said: &span.label, is_unknown: span.state.is_none() }
 }

@@ -6,7 +6,8 @@
 
 mod data;
 
-use super::{By, Compared, Differences, Presence, Report, SourceReport, facts};
+use super::{By, Compared, Differences, Presence, Report, SourceReport, facts, states};
+use crate::plot::StateSpan;
 use crate::ranking::Ranked;
 use crate::stream::UNKNOWN_CPU;
 use crate::terminal::sparkline;
@@ -38,6 +39,8 @@ struct Section {
     label: String,
     facts: Vec<(&'static str, String)>,
     is_range: bool,
+    states: Vec<states::Row>,
+    state_spans: Vec<StateStrip>,
     tracepoints: Vec<Row>,
     /// How many more tracepoints were hit.
     unlisted: usize,
@@ -45,6 +48,14 @@ struct Section {
     cpus: Vec<[String; 6]>,
     residuals: Vec<(String, String)>,
     refused: Vec<(String, String)>,
+}
+
+/// A stretch of one state, in parts of a hundred.
+struct StateStrip {
+    class: String,
+    label: String,
+    left: String,
+    width: String,
 }
 
 struct Row {
@@ -135,6 +146,8 @@ fn section(number: usize, source: &SourceReport) -> Section {
         label: shown(&source.label),
         facts: facts(source).into_iter().map(|(name, fact)| (name, shown(&fact))).collect(),
         is_range: source.is_range,
+        states: source.states.as_ref().map(states::rows).unwrap_or_default(),
+        state_spans: strips(source),
         unlisted: ranking.tracepoints.len().saturating_sub(MOST_LISTED),
         tracepoints: ranking
             .tracepoints
@@ -168,6 +181,18 @@ fn section(number: usize, source: &SourceReport) -> Section {
             .collect(),
         refused: refused.collect(),
     }
+}
+
+fn strips(source: &SourceReport) -> Vec<StateStrip> {
+    let span = source.activity.span().map_or(0, |(first, last)| last - first).max(1) as f64;
+    let percent = |ns: u64| 100.0 * (ns as f64 / span).min(1.0);
+    let strip = |it: &StateSpan| StateStrip {
+        class: it.colour(),
+        label: shown(&it.label),
+        left: format!("{:.3}", percent(it.from_ns)),
+        width: format!("{:.3}", percent(it.to_ns) - percent(it.from_ns)),
+    };
+    source.state_spans.iter().map(strip).collect()
 }
 
 fn differing(differences: &Differences) -> Differing {

@@ -1,5 +1,7 @@
 //! From a request to an exit code: what the user sees of each command.
 
+mod states;
+
 use crate::capture::{self, Progress, Running, Signals, StopRules, Written};
 use crate::cli::{
     CaptureRequest, Cli, OverheadFormat, OverheadRequest, ReplayRequest, ReportFormat, ReportRequest, Request,
@@ -12,6 +14,7 @@ use crate::recording::{self, FILES, RecordingDir};
 use crate::replay::{self, Output};
 use crate::report::{self, Report, formats};
 use crate::results::Results;
+use crate::state;
 use crate::terminal::{TerminalProgress, print_overhead, print_report, print_summary};
 use crate::tracefs;
 use crate::units::{Count, Visible, nanoseconds};
@@ -32,6 +35,10 @@ pub fn run(request: Request) -> anyhow::Result<u8> {
         Request::Replay(request) => return replay(*request),
         Request::Report(request) => return report(*request),
         Request::Overhead(request) => return overhead(*request),
+        Request::Learn(request) => return states::learn(*request),
+        Request::States(request) => states::states(&request, &mut out)?,
+        Request::Identify(request) => return states::identify(*request),
+        Request::Check(request) => return states::check(*request),
         Request::List(request) => list(&request, &mut out).map(|()| 0)?,
         Request::Doctor(request) => u8::from(!doctor(&request, &mut out)?),
         Request::Completions(shell) => {
@@ -198,7 +205,10 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
 }
 
 fn report(request: ReportRequest) -> anyhow::Result<u8> {
-    let ReportRequest { options, format, top, quiet } = request;
+    let ReportRequest { mut options, format, top, quiet, library } = request;
+    if let Some(library) = library {
+        options.states = Some(report::States { library: library.states()?, alpha: state::ALPHA });
+    }
     let mut signals = Signals::install().context("failed to take over signals")?;
     end_at_second_signal().context("failed to take over signals")?;
     let mut progress = TerminalProgress::of_replay(quiet);

@@ -1,0 +1,224 @@
+//! What the user sees of `learn`, `states`, `identify` and `check`.
+
+use super::{end_at_second_signal, let_go, print, stopped, terminal_width, wait_for_command, with_advice};
+use crate::capture::{Progress, Signals, StopRules};
+use crate::cli::{
+    CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest, Watch,
+};
+use crate::perf::Detaching;
+use crate::state::{self, Check, Error, Identification, Session};
+use crate::terminal::{TerminalProgress, print_check, print_identification, print_state, print_states};
+use crate::units::{Count, OneLine};
+use anyhow::Context;
+use std::io::{self, Write};
+
+/// The exit code of a check that found something.
+const ALARM: u8 = 3;
+
+/// What was looked at.
+struct Looked {
+    /// Each source with its session.
+    sessions: Vec<(String, Session)>,
+    /// What is being let go of.
+    detaching: Option<Detaching>,
+    signals: Signals,
+    progress: TerminalProgress,
+    wait_detach: bool,
+}
+
+impl Looked {
+    /// Looks. `None` with an exit code if the user stopped that.
+    fn at(look: &Look) -> anyhow::Result<Result<Self, u8>> {
+        let mut signals = Signals::install().context("failed to take over signals")?;
+        match &look.at {
+            LookAt::Sources(places, range) => {
+                end_at_second_signal().context("failed to take over signals")?;
+                let mut progress = TerminalProgress::of_replay(look.quiet);
+                let mut sessions = Vec::new();
+                for place in places {
+                    let session = state::read(place, range, look.length, &mut signals, &mut progress);
+                    progress.phase_ends();
+                    match session {
+                        Err(error) if error.is_interrupt() => return Ok(Err(stopped(&mut signals))),
+                        session => sessions.push((place.to_string(), session?)),
+                    }
+                }
+                Ok(Ok(Looked { sessions, detaching: None, signals, progress, wait_detach: false }))
+            }
+            LookAt::Machine(watch) => {
+                let Watch { options, wait_detach, notes } = &**watch;
+                let mut progress = TerminalProgress::new(StopRules { ..options.rules }, look.quiet);
+                notes.iter().for_each(|note| progress.note(note));
+                let mut running = None;
+                let watched = state::watch(options, look.length, &mut running, &mut signals, &mut progress);
+                progress.phase_ends();
+                if let Err(error) = &watched
+                    && running.is_some()
+                {
+                    // COMMAND may need long to end; nobody should wait for that to hear of the failure.
+                    let _ = writeln!(anstream::stderr(), "tp-perf: {error}");
+                }
+                if let Some(running) = running {
+                    wait_for_command(running, &mut signals, &mut progress)?;
+                    if watched.is_err() {
+                        return Ok(Err(1));
+                    }
+                }
+                let (session, detaching) = watched.map_err(|error| match error {
+                    Error::Capture(error) => with_advice(error),
+                    error => error.into(),
+                })?;
+                let sessions = vec![("this machine".to_owned(), session)];
+                let (detaching, wait_detach) = (Some(detaching), *wait_detach);
+                Ok(Ok(Looked { sessions, detaching, signals, progress, wait_detach }))
+            }
+        }
+    }
+
+    /// Says what goes on in the background, or waits for it.
+    fn end(mut self) -> anyhow::Result<()> {
+        if let Some(mut detaching) = self.detaching.take() {
+            let_go(&mut detaching, self.wait_detach, &mut self.signals, &mut self.progress)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn learn(request: LearnRequest) -> anyhow::Result<u8> {
+    let LearnRequest { state, look, library } = request;
+    let looked = match Looked::at(&look)? {
+        Ok(looked) => looked,
+        Err(code) => return Ok(code),
+    };
+    // All or none: what is short is found before anything is written.
+    for (place, session) in &looked.sessions {
+        if session.windows == 0 {
+            let error = Error::Short { length: session.window };
+            return Err(anyhow::Error::new(error).context(place.clone()));
+        }
+    }
+    let mut lines = Vec::new();
+    let mut failed = None;
+    for (place, session) in &looked.sessions {
+        match library.add(&state, session) {
+            Ok(path) => lines.push((path, session)),
+            Err(error) => {
+                failed = Some(anyhow::Error::new(error).context(place.clone()));
+                break;
+            }
+        }
+    }
+    if !look.quiet {
+        let mut out = anstream::stdout().lock();
+        for (path, session) in &lines {
+            let events: u64 = session.counts.values().flatten().sum();
+            let lost: u64 = session.lost.iter().sum();
+            let but = if lost > 0 { format!(", {} lost", Count(lost, "more")) } else { String::new() };
+            writeln!(
+                out,
+                "{state}: learned {} of {} with {}{but} of {} ({})",
+                Count(session.windows as u64, "window"),
+                session.window,
+                Count(events, "event"),
+                Count(session.counts.len() as u64, "tracepoint"),
+                OneLine(&path.display().to_string())
+            )?;
+        }
+        if let Some((session, known)) = lines.first().map(|(_, session)| session).zip(library.state(&state).ok()) {
+            let sessions = known.sessions.len();
+            writeln!(
+                out,
+                "{state}: {} now; a new one cannot be called unlike them at a level below {:.2}, each taken for one",
+                Count(sessions as u64, "session"),
+                1.0 / (sessions as f64 + 1.0)
+            )?;
+            let other = known.sessions.iter().find(|(_, other)| other.origin.kernel != session.origin.kernel);
+            if let Some((name, _)) = other {
+                writeln!(out, "{state}: session {name} is of another kernel; only what both have will be compared")?;
+            }
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => looked.end().map(|()| 0),
+    }
+}
+
+pub(super) fn states(request: &StatesRequest, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let StatesRequest { act, library } = request;
+    match act {
+        StatesAct::List => print_states(&library.states()?, library.path(), out)?,
+        StatesAct::Show(name) => print_state(&library.state(name)?, out)?,
+        StatesAct::Remove(name, sessions) => {
+            let removed = library.remove(name, sessions)?;
+            writeln!(out, "{name}: removed {}", Count(removed as u64, "session"))?;
+        }
+    }
+    Ok(0)
+}
+
+pub(super) fn identify(request: IdentifyRequest) -> anyhow::Result<u8> {
+    let IdentifyRequest { look, library, alpha, format } = request;
+    // Before anything is captured: whether there is something to compare with.
+    let states = library.states()?;
+    let looked = match Looked::at(&look)? {
+        Ok(looked) => looked,
+        Err(code) => return Ok(code),
+    };
+    for (place, session) in &looked.sessions {
+        let it = Identification::of(session, &states, look.length, alpha).with_context(|| place.clone())?;
+        let mut out = Vec::new();
+        match format {
+            IdentifyFormat::Text => print_identification(&it, place, terminal_width(), &mut out),
+            IdentifyFormat::Json => state::write_json(&it, place, &mut out),
+            IdentifyFormat::Csv => state::write_csv(&it, &mut out),
+        }
+        .context("failed to encode the states")?;
+        print_unless_closed(format == IdentifyFormat::Text, out)?;
+    }
+    looked.end().map(|()| 0)
+}
+
+pub(super) fn check(request: CheckRequest) -> anyhow::Result<u8> {
+    let CheckRequest { look, against, library, per_day, format } = request;
+    let states = against.iter().map(|name| library.state(name)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(state) = states.iter().find(|state| state.sessions.len() < 2) {
+        return Err(Error::TooFewSessions {
+            state: state.name.clone(),
+            sessions: Count(state.sessions.len() as u64, "session").to_string(),
+            block: Count(state::BLOCK as u64, "window").to_string(),
+        }
+        .into());
+    }
+    let looked = match Looked::at(&look)? {
+        Ok(looked) => looked,
+        Err(code) => return Ok(code),
+    };
+    let mut code = 0;
+    for (place, session) in &looked.sessions {
+        let check = Check::of(session, &states, look.length, state::ALPHA, per_day).with_context(|| place.clone())?;
+        let mut out = Vec::new();
+        match format {
+            CheckFormat::Text => print_check(&check, place, terminal_width(), &mut out),
+            CheckFormat::Json => state::write_check_json(&check, place, &mut out),
+            CheckFormat::Junit => state::write_junit(&check, place, &mut out),
+        }
+        .context("failed to encode the check")?;
+        if !check.findings.is_empty() {
+            code = ALARM;
+        }
+        // A check that is quiet has its exit code.
+        if !(look.quiet && format == CheckFormat::Text) {
+            print_unless_closed(format == CheckFormat::Text, out)?;
+        }
+    }
+    looked.end().map(|()| code)
+}
+
+/// Whoever reads no further has what was wanted.
+fn print_unless_closed(is_for_people: bool, out: Vec<u8>) -> anyhow::Result<()> {
+    match print(is_for_people, out) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("failed to print the result"),
+        _ => Ok(()),
+    }
+}

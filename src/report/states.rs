@@ -1,0 +1,97 @@
+//! The states of a source over time, for pictures and pages.
+
+use crate::plot::StateSpan;
+use crate::state::{Identification, Learned, Reason, Session, Stretch};
+use crate::units::{OneLine, Seconds, Share};
+use std::time::Duration;
+
+/// Tracepoints that are named for a stretch, each way.
+const REASONS: usize = 3;
+
+/// The states of a library that sources are held against.
+#[derive(Debug, Clone)]
+pub struct States {
+    /// What is known.
+    pub library: Vec<Learned>,
+    /// The level at which a state is rejected.
+    pub alpha: f64,
+}
+
+impl States {
+    /// What is said of a source; or in words why nothing can be.
+    pub(super) fn identify(&self, session: &Session) -> Result<Identification, String> {
+        Identification::of(session, &self.library, None, self.alpha).map_err(|error| error.to_string())
+    }
+}
+
+/// The stretches as they are drawn, in time since the first event.
+pub(super) fn spans(it: &Identification) -> Vec<StateSpan> {
+    let begins = it.begins();
+    let since = |window: usize| begins[window] - begins[0];
+    it.stretches
+        .iter()
+        .map(|stretch| StateSpan {
+            from_ns: since(stretch.from),
+            to_ns: since(stretch.to),
+            label: it.said(stretch),
+            state: stretch.state(),
+        })
+        .collect()
+}
+
+/// Stretches that are named in one line.
+const NAMED: usize = 6;
+
+/// All stretches in one line: `apache for 32.0 s, unknown (nearest nginx) for 28.0 s`.
+pub(super) fn words(it: &Identification) -> String {
+    let begins = it.begins();
+    let one = |stretch: &Stretch| {
+        let lasts = Duration::from_nanos(begins[stretch.to] - begins[stretch.from]);
+        format!("{} for {}", it.said(stretch), Seconds(lasts))
+    };
+    let mut words: Vec<String> = it.stretches.iter().take(NAMED).map(one).collect();
+    if it.stretches.len() > NAMED {
+        words.push(format!("then {} more changes", it.stretches.len() - NAMED));
+    }
+    words.join(", ")
+}
+
+/// A stretch in words.
+pub(super) struct Row {
+    pub from: String,
+    pub to: String,
+    pub state: String,
+    pub distance: String,
+    pub p: String,
+    pub intensity: String,
+    pub for_it: String,
+    pub against_it: String,
+}
+
+pub(super) fn rows(it: &Identification) -> Vec<Row> {
+    let begins = it.begins();
+    let since = |window: usize| format!("{:.1} s", (begins[window] - begins[0]) as f64 / 1e9);
+    let reasons = |reasons: &[Reason]| {
+        let one = |reason: &Reason| {
+            format!("{} {} ({})", OneLine(&reason.name), Share(reason.here), Share(reason.nearest))
+        };
+        reasons.iter().take(REASONS).map(one).collect::<Vec<_>>().join(", ")
+    };
+    it.stretches
+        .iter()
+        .map(|stretch| {
+            let (distance, p) = stretch.opinions[stretch.nearest].unwrap_or_default();
+            Row {
+                from: since(stretch.from),
+                to: since(stretch.to),
+                state: it.said(stretch),
+                distance: format!("{distance:.3}"),
+                p: format!("{p:.3}"),
+                intensity: format!("{:.2}", stretch.intensity),
+                for_it: reasons(&stretch.for_it),
+                against_it: reasons(&stretch.against_it),
+            }
+        })
+        .collect()
+}
+

@@ -1,0 +1,460 @@
+//! Which of the known states a source is in: window by window, stretch by stretch, and why.
+
+use super::changes::changes;
+use super::composition::{Composition, Part};
+use super::conformal::together;
+use super::library::Learned;
+use super::model::{LEAST_COVERAGE, Names, Opinion, Seen, States};
+use super::session::Session;
+use super::windows::Length;
+use super::{Error, What};
+use std::collections::BTreeMap;
+
+/// The level below which a state is rejected, if nothing else is asked for.
+pub const ALPHA: f64 = 0.05;
+/// Windows are this long if nothing else is asked for and all sessions can be put together to it.
+pub const WINDOW: Length = Length::Ns(1_000_000_000);
+/// A change of state has to last so many windows.
+const SHORTEST_STRETCH: usize = 2;
+
+/// A source held against states.
+#[derive(Debug, Clone)]
+pub struct Identification {
+    /// How long the windows are.
+    pub length: Length,
+    /// The level at which a state is rejected.
+    pub alpha: f64,
+    /// The part of the source's events that are under names which all sessions captured too.
+    pub coverage: f64,
+    /// The names compared.
+    pub names: Names,
+    /// The states.
+    pub states: States,
+    /// When the first window begins, by the source's clock, in nanoseconds.
+    pub begin_ns: u64,
+    /// The source's windows.
+    pub windows: Vec<Seen>,
+    /// What is said of each.
+    pub answers: Vec<Answer>,
+    /// The stretches of one state, in order; together they are all windows.
+    pub stretches: Vec<Stretch>,
+}
+
+/// What is said of a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// By state. `None` of one without windows.
+    pub opinions: Vec<Option<Opinion>>,
+    /// The states that cannot be rejected, the nearest first; none means that it is unknown.
+    pub possible: Vec<usize>,
+}
+
+/// Windows between two changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stretch {
+    /// The first window.
+    pub from: usize,
+    /// The window behind the last.
+    pub to: usize,
+    /// By state: the mean distance of its windows, and what their p-values say together. `None` of a state without windows.
+    pub opinions: Vec<Option<(f64, f64)>>,
+    /// The states that cannot be rejected, the nearest first; none means that it is unknown.
+    pub possible: Vec<usize>,
+    /// The nearest state, rejected or not.
+    pub nearest: usize,
+    /// How many times as many events in a second as the nearest state usually has.
+    pub intensity: f64,
+    /// The state that comes after the nearest, if there is one.
+    pub other: Option<usize>,
+    /// What speaks for the nearest state and against the other, largest first.
+    pub for_it: Vec<Reason>,
+    /// What speaks against the nearest state, largest first.
+    pub against_it: Vec<Reason>,
+    /// The same by group.
+    pub groups_for_it: Vec<Reason>,
+    /// The same by group.
+    pub groups_against_it: Vec<Reason>,
+}
+
+/// What one tracepoint, or one group, says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    /// `group:name`, or a group.
+    pub name: String,
+    /// Its share of the events here.
+    pub here: f64,
+    /// In the windows of the nearest state that are most like those here.
+    pub nearest: f64,
+    /// In those of the other state.
+    pub other: f64,
+    /// Against: its part of the squared distance from the nearest state. For: by how much its part of the squared distance from
+    /// the other state is larger.
+    pub part: f64,
+}
+
+impl Stretch {
+    /// The state that it is said to be in.
+    pub fn state(&self) -> Option<usize> {
+        self.possible.first().copied()
+    }
+
+    /// How many windows.
+    pub fn windows(&self) -> usize {
+        self.to - self.from
+    }
+}
+
+impl Identification {
+    /// Holds a source against the states of a library. Without a `length` windows are of a second, or of the length that all
+    /// sessions have. With names in `only` it is held against these states.
+    ///
+    /// # Errors
+    /// If there is no window in the source, windows cannot be made as long, or too little of the source is under names that the
+    /// library knows.
+    pub fn of(source: &Session, library: &[Learned], length: Option<Length>, alpha: f64) -> Result<Self, Error> {
+        let length = length.unwrap_or_else(|| usual_length(&library.iter().flat_map(sessions).map(|session| session.window).collect::<Vec<_>>()));
+        let known = Known::of(source, library, length)?;
+        let Known { names, coverage, windows, states } = known;
+        let states = States::learn(states);
+        let answers: Vec<Answer> = windows.iter().map(|window| answer(&states, window, alpha)).collect();
+        let begin_ns = source.origin.begin_ns;
+        let mut identification = Identification {
+            length,
+            alpha,
+            coverage,
+            names,
+            states,
+            begin_ns,
+            windows,
+            answers,
+            stretches: Vec::new(),
+        };
+        identification.stretches = identification.stretches();
+        Ok(identification)
+    }
+
+    /// When each window begins, by the source's clock, in nanoseconds; and when the last one ends.
+    pub fn begins(&self) -> Vec<u64> {
+        let mut begins = vec![self.begin_ns];
+        begins.extend(self.windows.iter().scan(self.begin_ns, |begin, seen| {
+            *begin = begin.saturating_add(seen.ns);
+            Some(*begin)
+        }));
+        begins
+    }
+
+    /// A stretch's state in words: `apache`, `apache or nginx`, `unknown (nearest apache)`.
+    pub fn said(&self, stretch: &Stretch) -> String {
+        let name = |state: &usize| self.states.states[*state].name.as_str();
+        match stretch.possible.as_slice() {
+            [] => format!("unknown (nearest {})", name(&stretch.nearest)),
+            possible => possible.iter().map(name).collect::<Vec<_>>().join(" or "),
+        }
+    }
+
+    fn stretches(&self) -> Vec<Stretch> {
+        let compositions: Vec<Composition> = self.windows.iter().map(|seen| seen.composition.clone()).collect();
+        let cuts = changes(&compositions, SHORTEST_STRETCH);
+        let ends = cuts.iter().copied().chain([self.windows.len()]);
+        let all = std::iter::once(0).chain(cuts.iter().copied()).zip(ends);
+        let phases: Vec<Stretch> = all.map(|(from, to)| self.stretch(from, to)).collect();
+        // The phases of one state are one stretch.
+        phases
+            .chunk_by(|a, b| (a.state(), a.nearest) == (b.state(), b.nearest))
+            .map(|same| match same {
+                [only] => only.clone(),
+                several => self.stretch(several[0].from, several[several.len() - 1].to),
+            })
+            .collect()
+    }
+
+    fn stretch(&self, from: usize, to: usize) -> Stretch {
+        let (windows, answers) = (&self.windows[from..to], &self.answers[from..to]);
+        let of_state = |state: usize| {
+            let opinions = answers.iter().map(|answer| answer.opinions[state].as_ref()).collect::<Option<Vec<_>>>()?;
+            let distance = opinions.iter().map(|opinion| opinion.distance).sum::<f64>() / opinions.len() as f64;
+            let weighted = opinions.iter().zip(windows).map(|(opinion, seen)| (opinion.p.windows, seen.weight()));
+            Some((distance, together(weighted)))
+        };
+        let opinions: Vec<Option<(f64, f64)>> = (0..self.states.states.len()).map(of_state).collect();
+        let order = nearest_first(opinions.iter().map(|opinion| opinion.map(|(distance, _)| distance)));
+        let is_possible = |state: &usize| opinions[*state].is_some_and(|(_, p)| p > self.alpha);
+        let possible: Vec<usize> = order.iter().copied().filter(is_possible).collect();
+        // What is said to be the state is what the reasons are of.
+        let nearest = possible.first().or(order.first()).copied().unwrap_or(0);
+        let other = order.iter().copied().find(|state| *state != nearest);
+
+        let here = Composition::mean(windows.iter().map(|seen| &seen.composition));
+        let alike = |state: usize| {
+            let nearest = answers.iter().filter_map(|answer| Some(answer.opinions[state].as_ref()?.nearest));
+            Composition::mean(nearest.map(|place| &self.states.states[state].window(place).composition))
+        };
+        let (of_nearest, of_other) = (alike(nearest), other.map(alike));
+        let reasons = Reasons { names: &self.names, here: &here, nearest: &of_nearest, other: of_other.as_ref() };
+        let (for_it, against_it) = (reasons.for_it(), reasons.against_it());
+        let seconds = windows.iter().map(|seen| seen.ns).sum::<u64>() as f64 / 1e9;
+        let events = windows.iter().map(|seen| seen.composition.events() + seen.lost).sum::<u64>() as f64;
+        let usual = self.states.states.get(nearest).map_or(0.0, |state| state.rate);
+        Stretch {
+            from,
+            to,
+            possible,
+            nearest,
+            intensity: if usual > 0.0 { events / seconds / usual } else { 1.0 },
+            other,
+            groups_for_it: by_group(&for_it),
+            groups_against_it: by_group(&against_it),
+            for_it,
+            against_it,
+            opinions,
+        }
+    }
+}
+
+/// The session of a state.
+fn sessions(learned: &Learned) -> impl Iterator<Item = &Session> {
+    learned.sessions.iter().map(|(_, session)| session)
+}
+
+/// A second, if all sessions can be put together to that; else the length that all have.
+fn usual_length(lengths: &[Length]) -> Length {
+    match lengths {
+        [first, rest @ ..] if WINDOW.of(*first).is_none() && rest.iter().all(|length| length == first) => *first,
+        _ => WINDOW,
+    }
+}
+
+/// A source and states, under names that both have and in windows of one length.
+pub(super) struct Known {
+    pub names: Names,
+    pub coverage: f64,
+    pub windows: Vec<Seen>,
+    pub states: Vec<(String, Vec<Vec<Seen>>)>,
+}
+
+impl Known {
+    pub fn of(source: &Session, library: &[Learned], length: Length) -> Result<Self, Error> {
+        let names = Names::common(library.iter().flat_map(sessions).chain([source]));
+        let windows = |session: &Session, what: &dyn Fn() -> What| {
+            let coverage = names.coverage(session);
+            if coverage < LEAST_COVERAGE {
+                return Err(Error::Coverage { what: what(), coverage, names: names.len() });
+            }
+            let windows = names.windows(session, length);
+            windows.ok_or_else(|| Error::Length { what: what(), has: session.window, wanted: length })
+        };
+        let of_source = windows(source, &|| What::Source)?;
+        if of_source.is_empty() {
+            return Err(Error::Short { length });
+        }
+        let mut states = Vec::new();
+        for learned in library {
+            let mut of_state = Vec::new();
+            for (name, session) in &learned.sessions {
+                of_state.push(windows(session, &|| What::Session { state: learned.name.clone(), name: name.clone() })?);
+            }
+            states.push((learned.name.clone(), of_state));
+        }
+        let coverage = names.coverage(source);
+        Ok(Known { names, coverage, windows: of_source, states })
+    }
+}
+
+fn answer(states: &States, window: &Seen, alpha: f64) -> Answer {
+    let opinions = states.judge(window);
+    let order = nearest_first(opinions.iter().map(|opinion| opinion.as_ref().map(|opinion| opinion.distance)));
+    let is_possible = |state: &usize| opinions[*state].as_ref().is_some_and(|opinion| opinion.p.windows > alpha);
+    let possible = order.into_iter().filter(is_possible).collect();
+    Answer { opinions, possible }
+}
+
+/// Which of these has the least distance, which the next, and so on.
+fn nearest_first(distances: impl Iterator<Item = Option<f64>>) -> Vec<usize> {
+    let mut order: Vec<(usize, f64)> =
+        distances.enumerate().filter_map(|(state, distance)| Some((state, distance?))).collect();
+    order.sort_by(|a, b| a.1.total_cmp(&b.1));
+    order.into_iter().map(|(state, _)| state).collect()
+}
+
+/// What a stretch is compared with, to say why.
+struct Reasons<'a> {
+    names: &'a Names,
+    here: &'a Composition,
+    nearest: &'a Composition,
+    other: Option<&'a Composition>,
+}
+
+impl Reasons<'_> {
+    fn name(&self, part: &Part) -> String {
+        self.names.name(part.name).unwrap_or_default().to_owned()
+    }
+
+    fn against_it(&self) -> Vec<Reason> {
+        let other = self.other.cloned().unwrap_or_default();
+        let parts = self.here.parts(self.nearest).into_iter().filter(|part| part.squared > 0.0);
+        parts
+            .map(|part| Reason {
+                name: self.name(&part),
+                here: part.shares.0,
+                nearest: part.shares.1,
+                other: other.share(part.name),
+                part: part.squared,
+            })
+            .collect()
+    }
+
+    fn for_it(&self) -> Vec<Reason> {
+        let Some(other) = self.other else { return Vec::new() };
+        let of_nearest: BTreeMap<_, _> =
+            self.here.parts(self.nearest).into_iter().map(|part| (part.name, part.squared)).collect();
+        let mut reasons: Vec<Reason> = self
+            .here
+            .parts(other)
+            .into_iter()
+            .map(|part| Reason {
+                name: self.name(&part),
+                here: part.shares.0,
+                nearest: self.nearest.share(part.name),
+                other: part.shares.1,
+                part: part.squared - of_nearest.get(&part.name).copied().unwrap_or(0.0),
+            })
+            .filter(|reason| reason.part > 0.0)
+            .collect();
+        reasons.sort_by(|a, b| b.part.total_cmp(&a.part));
+        reasons
+    }
+}
+
+/// The reasons of each group together, largest first.
+fn by_group(reasons: &[Reason]) -> Vec<Reason> {
+    let mut groups = BTreeMap::<&str, Reason>::new();
+    for reason in reasons {
+        let group = reason.name.split(':').next().unwrap_or_default();
+        let of_group = groups.entry(group).or_insert_with(|| Reason {
+            name: group.to_owned(),
+            here: 0.0,
+            nearest: 0.0,
+            other: 0.0,
+            part: 0.0,
+        });
+        of_group.here += reason.here;
+        of_group.nearest += reason.nearest;
+        of_group.other += reason.other;
+        of_group.part += reason.part;
+    }
+    let mut groups: Vec<Reason> = groups.into_values().collect();
+    groups.sort_by(|a, b| b.part.total_cmp(&a.part));
+    groups
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::state::model::tests::session;
+
+    /// A session of windows of a microsecond, drawn by shares of a:x, a:y, b:z and c:rare, so many events each.
+    pub fn drawn(random: &mut fastrand::Rng, stretches: &[(usize, [u64; 4])], events: u64) -> Session {
+        let names = ["a:x", "a:y", "b:z", "c:rare"];
+        let mut rows = vec![Vec::new(); 4];
+        for (windows, shares) in stretches {
+            let all: u64 = shares.iter().sum();
+            for _ in 0..*windows {
+                let mut counts = [0u64; 4];
+                for _ in 0..events {
+                    let mut at = random.u64(..all);
+                    let place = shares.iter().position(|share| at < *share || { at -= share; false }).unwrap();
+                    counts[place] += 1;
+                }
+                rows.iter_mut().zip(counts).for_each(|(row, count)| row.push(count));
+            }
+        }
+        let counts: Vec<(&str, &[u64])> = names.iter().copied().zip(rows.iter().map(Vec::as_slice)).collect();
+        session(&counts, &["d:never"])
+    }
+
+    /// A state of this name with so many sessions of these shares.
+    pub fn learned(random: &mut fastrand::Rng, name: &str, shares: [u64; 4], sessions: usize) -> Learned {
+        let sessions = (0..sessions).map(|index| (format!("s{index}"), drawn(random, &[(30, shares)], 500))).collect();
+        Learned { name: name.to_owned(), sessions }
+    }
+
+    const IDLE: [u64; 4] = [70, 20, 9, 1];
+    const WEB: [u64; 4] = [10, 30, 60, 0];
+
+    fn library(random: &mut fastrand::Rng) -> Vec<Learned> {
+        vec![learned(random, "idle", IDLE, 5), learned(random, "web", WEB, 5)]
+    }
+
+    #[test]
+    fn a_source_is_cut_into_its_states_and_what_nobody_knows_is_unknown() {
+        let mut random = fastrand::Rng::with_seed(21);
+        let library = library(&mut random);
+        let source = drawn(&mut random, &[(20, IDLE), (15, WEB), (10, [20, 70, 5, 5]), (12, WEB)], 500);
+        let it = Identification::of(&source, &library, Some(Length::Ns(1_000)), 0.05).unwrap();
+        assert_eq!(it.windows.len(), 57);
+        let stretches: Vec<_> = it.stretches.iter().map(|stretch| (stretch.from, stretch.to, stretch.state())).collect();
+        assert_eq!(stretches, [(0, 20, Some(0)), (20, 35, Some(1)), (35, 45, None), (45, 57, Some(1))]);
+        let [idle, web, unknown, _] = &it.stretches[..] else { panic!() };
+        assert!((idle.intensity - 1.0).abs() < 1e-9 && (web.nearest, web.other) == (1, Some(0)));
+        let most: Vec<_> = web.for_it.iter().take(2).map(|reason| reason.name.as_str()).collect();
+        assert_eq!(most, ["a:x", "b:z"], "what idle has, and what web has: {:?}", web.for_it);
+        assert!(unknown.against_it[..2].iter().any(|reason| reason.name == "a:y"), "{:?}", unknown.against_it);
+        let of_group = |reasons: &[Reason], group: &str| reasons.iter().find(|reason| reason.name == group).unwrap().part;
+        let a: f64 = unknown.against_it.iter().filter(|reason| reason.name.starts_with("a:")).map(|reason| reason.part).sum();
+        assert!((of_group(&unknown.groups_against_it, "a") - a).abs() < 1e-12);
+        // The parts are the squared distance of the means.
+        let (here, there) = (&it.windows[35..45], unknown.nearest);
+        let mean = Composition::mean(here.iter().map(|seen| &seen.composition));
+        let alike = Composition::mean(it.answers[35..45].iter().map(|answer| {
+            let nearest = answer.opinions[there].as_ref().unwrap().nearest;
+            &it.states.states[there].window(nearest).composition
+        }));
+        let parts: f64 = unknown.against_it.iter().map(|reason| reason.part).sum();
+        assert!((parts - mean.distance(&alike).powi(2)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn about_one_window_in_twenty_is_called_unknown_that_is_not() {
+        let mut random = fastrand::Rng::with_seed(22);
+        let library = library(&mut random);
+        let source = drawn(&mut random, &[(1_000, IDLE)], 500);
+        let it = Identification::of(&source, &library, Some(Length::Ns(1_000)), 0.05).unwrap();
+        let unknown = it.answers.iter().filter(|answer| answer.possible.is_empty()).count();
+        assert!((20..=90).contains(&unknown), "{unknown} of 1,000");
+        assert_eq!(it.stretches.len(), 1, "and no stretch of it");
+        assert_eq!(it.stretches[0].state(), Some(0));
+    }
+
+    #[test]
+    fn two_states_that_are_the_same_are_both_possible() {
+        let mut random = fastrand::Rng::with_seed(23);
+        let library = [learned(&mut random, "a", IDLE, 4), learned(&mut random, "b", IDLE, 4), learned(&mut random, "web", WEB, 4)];
+        let source = drawn(&mut random, &[(20, IDLE)], 500);
+        let it = Identification::of(&source, &library, Some(Length::Ns(1_000)), 0.05).unwrap();
+        let mut possible = it.stretches[0].possible.clone();
+        possible.sort_unstable();
+        assert_eq!(possible, [0, 1]);
+    }
+
+    #[test]
+    fn windows_are_as_long_as_all_can_be() {
+        let of = |lengths: &[u64]| usual_length(&lengths.iter().map(|ns| Length::Ns(*ns)).collect::<Vec<_>>());
+        assert_eq!(of(&[1_000_000_000, 100_000_000]), WINDOW);
+        assert_eq!(of(&[3_000_000_000, 3_000_000_000]), Length::Ns(3_000_000_000));
+        assert_eq!(of(&[3_000_000_000, 2_000_000_000]), WINDOW, "which the error then names");
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_not() {
+        let mut random = fastrand::Rng::with_seed(24);
+        let library = library(&mut random);
+        let source = drawn(&mut random, &[(3, IDLE)], 500);
+        let of = |source: &Session, ns| Identification::of(source, &library, Some(Length::Ns(ns)), 0.05).map(drop);
+        assert!(matches!(of(&source, 4_000), Err(Error::Short { .. })));
+        assert!(matches!(of(&source, 1_500), Err(Error::Length { what: What::Source, .. })));
+        let other = session(&[("a:x", &[5, 5, 5]), ("z:other", &[50, 50, 50])], &["a:y", "b:z", "c:rare"]);
+        assert!(matches!(of(&other, 1_000), Err(Error::Coverage { what: What::Source, .. })));
+        let narrow = session(&[("a:x", &[5, 5, 5])], &[]);
+        assert!(matches!(of(&narrow, 1_000), Err(Error::Coverage { what: What::Session { .. }, .. })));
+    }
+}

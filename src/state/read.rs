@@ -1,0 +1,89 @@
+//! From a source, or from the machine itself, to a session.
+
+use super::library::read_session;
+use super::session::Session;
+use super::windows::{Length, Windows};
+use super::{Error, WINDOW};
+use crate::capture::{self, Progress, Running, Signals};
+use crate::perf::Detaching;
+use crate::replay;
+use crate::results::{self, Range, Request, Results};
+use crate::source::Place;
+use crate::stream::Restriction;
+use std::time::Instant;
+
+/// Reads a source to its end, and counts it by windows, of a second if no length is asked for. A file that ends with `.json` is a
+/// session that was counted already, and keeps its windows.
+///
+/// # Errors
+/// If it cannot be read, or not to its end.
+pub fn read(
+    place: &Place,
+    range: &Range,
+    length: Option<Length>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<Session, Error> {
+    if let Place::Path(path) = place
+        && path.extension().is_some_and(|extension| extension == "json")
+        && *range == Range::default()
+    {
+        return Ok(read_session(path)?);
+    }
+    let restriction = Restriction::default();
+    let source = replay::open(place, &restriction, signals, progress)?;
+    let length = length.unwrap_or(WINDOW);
+    let mut windows = Windows::new(length);
+    let request = Request {
+        restriction,
+        range: range.clone(),
+        as_captured: false,
+        speed: None,
+        log: None,
+        sink: Some(&mut windows),
+        asked: 0,
+        stops_at_once: true,
+        room: 0,
+        begin: Instant::now(),
+    };
+    let results = results::write(source, request, signals, progress)?;
+    if signals.asked() > 0 {
+        return Err(Error::Interrupted);
+    }
+    session(&place.to_string(), results, range, length, windows)
+}
+
+/// Captures, and keeps nothing but counts by windows. The tracepoints are being let go of when it is done.
+///
+/// # Errors
+/// If the capture fails or cannot be kept until it is counted.
+pub fn watch(
+    options: &capture::Options,
+    length: Option<Length>,
+    running: &mut Option<Running>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<(Session, Detaching), Error> {
+    let length = length.unwrap_or(WINDOW);
+    let mut windows = Windows::new(length);
+    let (results, detaching) = capture::watch(options, &mut windows, running, signals, progress)?;
+    Ok((session("this machine", results, &Range::default(), length, windows)?, detaching))
+}
+
+fn session(
+    place: &str,
+    results: Results,
+    range: &Range,
+    length: Length,
+    windows: Windows,
+) -> Result<Session, Error> {
+    let Results { summary, table, selection, span, problem } = results;
+    if let Some(cause) = problem {
+        return Err(Error::Damaged { place: place.to_owned(), cause });
+    }
+    let end = span.map(|(first, last)| range.to.map_or(last, |to| to.absolute(first).min(last)));
+    // Of a number of events it is not known how long the silence behind them lasted.
+    let end = end.filter(|_| range.events.is_none());
+    let windows = windows.finish(end).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
+    Ok(Session::of(&summary, &table, &selection, length, &windows))
+}

@@ -1,0 +1,270 @@
+//! States, for people.
+
+use crate::state::{Check, Composition, Identification, Kind, Learned, Names, Reason, Session, Stretch};
+use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
+use anstyle::{AnsiColor, Style};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Stretches that are explained; the others stand in the table.
+const EXPLAINED: usize = 8;
+/// Tracepoints that are named for a stretch, each way.
+const REASONS: usize = 3;
+/// Findings of a kind that are named.
+const FINDINGS: usize = 8;
+/// Tracepoints of a state that are shown.
+const TRACEPOINTS: usize = 12;
+
+const BOLD: Style = Style::new().bold();
+const UNKNOWN: Style = AnsiColor::Yellow.on_default();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// All states of a library.
+pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{BOLD}{:<24} {:>8} {:>9} {:>12}  {:<10} kernel{BOLD:#}", "state", "sessions", "windows", "events/s", "window")?;
+    for Learned { name, sessions } in states {
+        let windows: usize = sessions.iter().map(|(_, session)| session.windows).sum();
+        let seconds: f64 = sessions.iter().map(|(_, session)| seconds(session)).sum();
+        let events: u64 = sessions.iter().map(|(_, session)| events(session)).sum();
+        let rate = if seconds > 0.0 { Rate(events as f64 / seconds).to_string() } else { "-".to_owned() };
+        let (lengths, kernels) = (different(sessions, |session| session.window.to_string()), different(sessions, kernel));
+        writeln!(out, "{name:<24} {:>8} {:>9} {rate:>12}  {lengths:<10} {kernels}", sessions.len(), Grouped(windows as u64))?;
+    }
+    writeln!(out, "in {}", OneLine(&library.display().to_string()))
+}
+
+/// One state.
+pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
+    let Learned { name, sessions } = state;
+    writeln!(out, "{BOLD}{name}{BOLD:#}: {}", Count(sessions.len() as u64, "session"))?;
+    writeln!(out)?;
+    writeln!(
+        out,
+        "{BOLD}{:<22} {:>8} {:<8} {:>14} {:>10} {:>11}  kernel{BOLD:#}",
+        "session", "windows", "of", "events", "lost", "tracepoints"
+    )?;
+    for (file, session) in sessions {
+        writeln!(
+            out,
+            "{file:<22} {:>8} {:<8} {:>14} {:>10} {:>11}  {}",
+            Grouped(session.windows as u64),
+            session.window.to_string(),
+            Grouped(events(session)),
+            Grouped(session.lost.iter().sum()),
+            Grouped(session.captured().count() as u64),
+            kernel(session)
+        )?;
+    }
+    let names = Names::common(sessions.iter().map(|(_, session)| session));
+    let whole: Vec<Composition> = sessions
+        .iter()
+        .flat_map(|(_, session)| names.windows(session, session.window).unwrap_or_default())
+        .map(|seen| seen.composition)
+        .collect();
+    let mean = Composition::mean(&whole);
+    let mut shares: Vec<(u32, f64)> = mean.roots().iter().map(|(name, root)| (*name, root * root)).collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    writeln!(out)?;
+    writeln!(out, "{BOLD}{:<44} {:>8}  share over windows, the lowest and the highest{BOLD:#}", "tracepoint", "mean")?;
+    for (tracepoint, share) in shares.iter().take(TRACEPOINTS) {
+        let of_windows = || whole.iter().filter(|window| window.events() > 0).map(|window| window.share(*tracepoint));
+        let (lowest, highest) = (of_windows().fold(1.0, f64::min), of_windows().fold(0.0, f64::max));
+        let name = names.name(*tracepoint).unwrap_or_default();
+        writeln!(
+            out,
+            "{:<44} {:>8}  {} to {}",
+            OneLine(&shortened(name, 44)).to_string(),
+            Share(*share).to_string(),
+            Share(lowest),
+            Share(highest)
+        )?;
+    }
+    if sessions.len() < 2 {
+        writeln!(out)?;
+        writeln!(out, "One session does not tell how sessions differ: learn it again, started anew (`tp-perf learn {name}`).")?;
+    }
+    Ok(())
+}
+
+fn events(session: &Session) -> u64 {
+    session.counts.values().flatten().sum()
+}
+
+fn seconds(session: &Session) -> f64 {
+    match session.window {
+        crate::state::Length::Ns(ns) => ns as f64 * session.windows as f64 / 1e9,
+        crate::state::Length::Events(_) => session.ns.iter().sum::<u64>() as f64 / 1e9,
+    }
+}
+
+fn kernel(session: &Session) -> String {
+    session.origin.kernel.as_deref().map_or("unknown".to_owned(), |kernel| OneLine(kernel).to_string())
+}
+
+/// What sessions have, if it is the same for all.
+fn different(sessions: &[(String, Session)], of: impl Fn(&Session) -> String) -> String {
+    let first = sessions.first().map(|(_, session)| of(session)).unwrap_or_default();
+    if sessions.iter().all(|(_, session)| of(session) == first) { first } else { "several".to_owned() }
+}
+
+/// Which states a source was in, on so many columns.
+pub fn print_identification(it: &Identification, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let sessions: usize = it.states.states.iter().map(|state| state.sessions).sum();
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}: {} of {}, held against {} ({}) at level {}",
+        OneLine(source),
+        Count(it.windows.len() as u64, "window"),
+        it.length,
+        Count(it.states.states.len() as u64, "state"),
+        Count(sessions as u64, "session"),
+        it.alpha
+    )?;
+    if it.coverage < 1.0 {
+        writeln!(out, "{} of its events are of tracepoints that all captured; the rest is not compared", Share(it.coverage))?;
+    }
+    writeln!(out)?;
+    let begins = it.begins();
+    let since = |window: usize| (begins[window] - begins[0]) as f64 / 1e9;
+    let decimals = usize::from(since(it.windows.len()) < 100.0 || it.length.to_string().contains("ms"));
+    writeln!(
+        out,
+        "{BOLD}{:>9} {:>9}  {:<26} {:>8} {:>6}  {:>9}  windows that say so{BOLD:#}",
+        "from", "to", "state", "distance", "p", "intensity"
+    )?;
+    for stretch in &it.stretches {
+        let (distance, p) = stretch.opinions[stretch.nearest].unwrap_or_default();
+        let state = shortened(&it.said(stretch), 26);
+        let (padding, style) = (" ".repeat(26_usize.saturating_sub(state.chars().count())), style(stretch));
+        let agree = it.answers[stretch.from..stretch.to].iter().filter(|answer| answer.possible.first() == stretch.possible.first());
+        let lost: u64 = it.windows[stretch.from..stretch.to].iter().map(|seen| seen.lost).sum();
+        let lossy = if lost > 0 { format!(", {} lost", Count(lost, "event")) } else { String::new() };
+        writeln!(
+            out,
+            "{:>7.decimals$} s {:>7.decimals$} s  {style}{state}{style:#}{padding} {distance:>8.3} {p:>6.3}  {:>9}  {} of {}{lossy}",
+            since(stretch.from),
+            since(stretch.to),
+            format!("{:.2}×", stretch.intensity),
+            agree.count(),
+            stretch.windows()
+        )?;
+    }
+    for stretch in it.stretches.iter().take(EXPLAINED) {
+        explain(it, stretch, since(stretch.from), since(stretch.to), out)?;
+    }
+    if it.stretches.len() > EXPLAINED {
+        writeln!(out)?;
+        writeln!(out, "The first {EXPLAINED} stretches are explained here; --format json has them all.")?;
+    }
+    let mut notes = Vec::new();
+    for state in &it.states.states {
+        // What many windows say together is twice their mean.
+        if 2.0 * state.lowest().windows > it.alpha {
+            notes.push(format!(
+                "{} is known from too few windows to be rejected at this level, which takes {}: learn it for longer",
+                state.name,
+                (2.0 / it.alpha).ceil()
+            ));
+        } else if state.sessions < 2 {
+            notes.push(format!("{} is known from one session: how sessions differ is not known, and a new one may look unlike it", state.name));
+        }
+    }
+    if !notes.is_empty() {
+        writeln!(out)?;
+    }
+    for note in notes {
+        writeln!(out, "{}", textwrap::fill(&note, width.max(40)))?;
+    }
+    Ok(())
+}
+
+fn style(stretch: &Stretch) -> Style {
+    if stretch.possible.is_empty() { UNKNOWN } else { GOOD }
+}
+
+fn explain(it: &Identification, stretch: &Stretch, from: f64, to: f64, out: &mut dyn Write) -> io::Result<()> {
+    let name = |state: usize| it.states.states[state].name.as_str();
+    let style = style(stretch);
+    writeln!(out)?;
+    writeln!(
+        out,
+        "{style}{}{style:#}, {from:.1} to {to:.1} s: like {} at {:.2} of its usual rate",
+        it.said(stretch),
+        name(stretch.nearest),
+        stretch.intensity
+    )?;
+    let nearest = name(stretch.nearest);
+    if let (Some(other), false) = (stretch.other, stretch.for_it.is_empty()) {
+        writeln!(out, "  for {nearest}, against {}:", name(other))?;
+        for reason in stretch.for_it.iter().take(REASONS) {
+            writeln!(out, "    {}; in {} {}", line(reason, nearest), name(other), Share(reason.other))?;
+        }
+        groups(&stretch.groups_for_it, out)?;
+    }
+    if !stretch.against_it.is_empty() {
+        writeln!(out, "  against {nearest}:")?;
+        for reason in stretch.against_it.iter().take(REASONS) {
+            writeln!(out, "    {}", line(reason, nearest))?;
+        }
+        groups(&stretch.groups_against_it, out)?;
+    }
+    Ok(())
+}
+
+fn line(reason: &Reason, nearest: &str) -> String {
+    let name = OneLine(&shortened(&reason.name, 40)).to_string();
+    format!("{name:<40} {} here; in {nearest} {}", Share(reason.here), Share(reason.nearest))
+}
+
+/// By how much each group adds to what was said.
+fn groups(groups: &[Reason], out: &mut dyn Write) -> io::Result<()> {
+    let all: f64 = groups.iter().map(|group| group.part).sum();
+    if all <= 0.0 {
+        return Ok(());
+    }
+    let parts: Vec<String> = groups
+        .iter()
+        .take(REASONS)
+        .map(|group| format!("{} {:.0} %", OneLine(&group.name), 100.0 * group.part / all))
+        .collect();
+    writeln!(out, "    by group: {}", parts.join(", "))
+}
+
+/// Whether a source is as it was learned, on so many columns.
+pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let it = &check.identification;
+    let states: Vec<&str> = it.states.states.iter().map(|state| state.name.as_str()).collect();
+    let (style, verdict) = match check.findings.is_empty() {
+        true => (GOOD, "as learned"),
+        false => (BAD, "not as learned"),
+    };
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, held against {} ({} of {}, in blocks of {})",
+        OneLine(source),
+        states.join(" and "),
+        Count(it.windows.len() as u64, "window"),
+        it.length,
+        check.block
+    )?;
+    if check.lossy > 0 {
+        writeln!(out, "{} lost too many events to say anything", Count(check.lossy as u64, "block"))?;
+    }
+    for kind in Kind::ALL {
+        let findings: Vec<_> = check.findings.iter().filter(|finding| finding.kind == kind).collect();
+        if findings.is_empty() {
+            continue;
+        }
+        writeln!(out)?;
+        writeln!(out, "{BOLD}{}{BOLD:#}: {}", kind.words(), findings.len())?;
+        let options = textwrap::Options::new(width.max(40)).initial_indent("  ").subsequent_indent("    ");
+        for finding in findings.iter().take(FINDINGS) {
+            writeln!(out, "{}", textwrap::fill(&OneLine(&finding.sentence(check)).to_string(), &options))?;
+        }
+        if findings.len() > FINDINGS {
+            writeln!(out, "  and {} more (--format json has them all)", findings.len() - FINDINGS)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! `learn`, `states`, `identify` and `check`, by the program: on recordings of a real kernel, and on sessions made for it.
+
+mod common;
+
+use common::report::{fixture, path};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A library in a folder of its own.
+struct Rig {
+    folder: TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Rig { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn call(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        command.args(words).arg("--library").arg(self.path("library")).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn well(&self, words: &[&str]) -> String {
+        let output = self.call(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn failure(&self, words: &[&str]) -> String {
+        let output = self.call(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.well(&[words, &["--format", "json"]].concat())).unwrap()
+    }
+
+    /// Writes a session and gives its path.
+    fn session(&self, name: &str, session: &Value) -> PathBuf {
+        let path = self.path(&format!("{name}.json"));
+        fs::write(&path, session.to_string()).unwrap();
+        path
+    }
+
+    /// Learns sessions of these shares, a second a window.
+    fn learn(&self, state: &str, shares: [u64; 3], sessions: u64) {
+        for seed in 0..sessions {
+            let session = self.session("made", &session(&[(30, shares)], seed * 31 + shares[0]));
+            self.well(&["learn", state, path(&session)]);
+        }
+    }
+}
+
+/// A session of so many windows of each of these shares, in thousands of events, with noise.
+fn session(stretches: &[(usize, [u64; 3])], seed: u64) -> Value {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut rows = [(); 3].map(|()| Vec::<u64>::new());
+    for (windows, shares) in stretches {
+        for _ in 0..*windows {
+            for (row, share) in rows.iter_mut().zip(shares) {
+                row.push(share * 1_000 + random.u64(..=share * 60));
+            }
+        }
+    }
+    let [switch, fault, queue] = rows;
+    json!({
+        "schema": 1,
+        "tool": {"name": "tp-perf", "version": "test"},
+        "origin": {"kernel": "6.18", "hostname": "here", "cpus": [0, 1], "clock": "monotonic", "started": null, "begin_ns": seed},
+        "window": {"ns": 1_000_000_000},
+        "windows": switch.len(),
+        "counts": {"sched:wakeup": switch, "exceptions:fault": fault, "net:queue": queue},
+        "not_hit": {"block": ["rq_issue"]},
+        "left_out": {}
+    })
+}
+
+const IDLE: [u64; 3] = [70, 25, 5];
+const WEB: [u64; 3] = [20, 10, 70];
+
+fn states(found: &Value) -> Vec<(u64, u64, Option<&str>)> {
+    let of = |stretch: &'_ Value| (stretch["from"].as_u64().unwrap(), stretch["to"].as_u64().unwrap());
+    let all = found["stretches"].as_array().unwrap();
+    all.iter().map(|stretch| (of(stretch).0, of(stretch).1, stretch["state"].as_str())).collect()
+}
+
+#[test]
+fn what_was_learned_is_told_again_and_what_was_not_is_unknown() {
+    let rig = Rig::new();
+    rig.learn("idle", IDLE, 4);
+    rig.learn("web", WEB, 4);
+    let listed = rig.well(&["states"]);
+    assert!(listed.contains("idle") && listed.contains("web") && listed.contains("120"), "{listed}");
+    let source = rig.session("source", &session(&[(10, IDLE), (12, WEB), (9, [10, 80, 10]), (10, IDLE)], 99));
+    let found = rig.json(&["identify", path(&source)]);
+    assert_eq!(
+        states(&found),
+        [(0, 10, Some("idle")), (10, 22, Some("web")), (22, 31, None), (31, 41, Some("idle"))],
+        "{found:#}"
+    );
+    let names = |stretch: usize, way: &str| -> Vec<String> {
+        let reasons = found["stretches"][stretch][way].as_array().unwrap();
+        reasons.iter().take(2).map(|reason| reason["tracepoint"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(names(2, "against").contains(&"exceptions:fault".to_owned()), "{:?}", names(2, "against"));
+    assert!(names(1, "for").contains(&"net:queue".to_owned()), "{:?}", names(1, "for"));
+    assert_eq!(found["windows"].as_array().unwrap().len(), 41);
+    let text = rig.well(&["identify", path(&source)]);
+    assert!(text.contains("unknown (nearest ") && text.contains("for web, against idle"), "{text}");
+    let csv = rig.well(&["identify", path(&source), "--format", "csv"]);
+    assert_eq!(csv.lines().count(), 1 + 41 * 2, "a row for each window and state");
+    // Two windows as one.
+    let found = rig.json(&["identify", path(&source), "--window", "2s"]);
+    assert_eq!(found["windows"].as_array().unwrap().len(), 20);
+    let events = found["windows"][0]["events"].as_u64().unwrap();
+    assert!((200_000..=212_000).contains(&events), "{events}");
+}
+
+#[test]
+fn recordings_of_a_real_kernel_are_told_apart() {
+    let rig = Rig::new();
+    for (state, fixture_name) in [("idle", "idle.perf.zst"), ("build", "make.perf.zst"), ("apache", "apache.perf.zst")] {
+        let said = rig.well(&["learn", state, path(&fixture(fixture_name)), "--window", "500events"]);
+        assert!(said.contains("1 session now"), "{said}");
+    }
+    for (state, fixture_name) in [("idle", "idle.perf.zst"), ("build", "make.perf.zst"), ("apache", "apache.perf.zst")] {
+        let found = rig.json(&["identify", path(&fixture(fixture_name)), "--window", "500events"]);
+        let windows = found["windows"].as_array().unwrap();
+        assert!(windows.len() >= 10 && windows.iter().all(|window| window["events"] == 500), "{found:#}");
+        let nearest = |window: &Value| {
+            let opinions = window["opinions"].as_array().unwrap();
+            let distance = |opinion: &&Value| opinion["distance"].as_f64().unwrap();
+            opinions.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap()["state"].as_str().unwrap().to_owned()
+        };
+        assert!(windows.iter().all(|window| nearest(window) == state), "each window is its own nearest");
+    }
+    let shown = rig.well(&["states", "show", "idle"]);
+    assert!(shown.contains("500 events") && shown.contains("One session does not tell"), "{shown}");
+    let text = rig.well(&["identify", path(&fixture("idle.perf.zst")), "--window", "500events"]);
+    assert!(text.contains("known from one session"), "{text}");
+}
+
+#[test]
+fn a_session_holds_every_event_of_its_windows() {
+    let rig = Rig::new();
+    rig.well(&["learn", "it", path(&fixture("make.perf.zst")), "--window", "1ms"]);
+    let file = fs::read_dir(rig.path("library/it")).unwrap().next().unwrap().unwrap().path();
+    let session: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let (begin, windows) = (session["origin"]["begin_ns"].as_u64().unwrap(), session["windows"].as_u64().unwrap());
+    let log = zstd::decode_all(fs::File::open(fixture("make.log.csv.zst")).unwrap()).unwrap();
+    let mut counted = std::collections::BTreeMap::<String, Vec<u64>>::new();
+    let end = begin + windows * 1_000_000;
+    // The log has the first 20,000 events only.
+    let rows: Vec<(u64, u32, u32, String)> =
+        csv::Reader::from_reader(&*log).into_deserialize().map(Result::unwrap).collect();
+    assert_eq!(rows[0].0, begin);
+    let known = (rows[rows.len() - 1].0 - begin) / 1_000_000;
+    for (time, _, _, name) in rows.iter().filter(|row| row.0 < end) {
+        counted.entry(name.clone()).or_insert_with(|| vec![0; windows as usize])[((time - begin) / 1_000_000) as usize] += 1;
+    }
+    let mut compared = 0;
+    for (name, row) in session["counts"].as_object().unwrap() {
+        let short = name.split_once(':').unwrap().1;
+        let of_log = counted.get(short);
+        for (window, count) in row.as_array().unwrap().iter().enumerate().take(known as usize) {
+            assert_eq!(count.as_u64().unwrap(), of_log.map_or(0, |row| row[window]), "{name} in window {window}");
+            compared += count.as_u64().unwrap();
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
+}
+
+#[test]
+fn a_check_ends_with_0_or_3_and_says_what_for() {
+    let rig = Rig::new();
+    rig.learn("idle", IDLE, 5);
+    rig.learn("web", WEB, 5);
+    let same = rig.session("same", &session(&[(40, IDLE)], 77));
+    assert!(rig.well(&["check", "--against", "idle", path(&same)]).contains("as learned"));
+    assert!(rig.well(&["check", "--against", "idle,web", path(&same)]).contains("as learned"));
+    let junit = rig.well(&["check", "--against", "idle", path(&same), "--format", "junit"]);
+    assert!(junit.contains("tests=\"5\"") && junit.contains("failures=\"0\""), "{junit}");
+
+    let mut new = session(&[(40, IDLE)], 78);
+    new["counts"]["block:rq_issue"] = (0..40).map(|_| 50u64).collect::<Vec<_>>().into();
+    let new = rig.session("new", &new);
+    let output = rig.call(&["check", "--against", "idle", path(&new), "--format", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = found["check"]["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["kind"] == "new").unwrap();
+    assert_eq!(found["check"]["alarm"], true);
+    assert_eq!((finding["tracepoint"].as_str(), finding["here"].as_f64()), (Some("block:rq_issue"), Some(50.0)));
+    let output = rig.call(&["check", "--against", "idle", path(&new), "--format", "junit"]);
+    let junit = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(3) && !junit.contains("failures=\"0\"") && junit.contains("block:rq_issue"), "{junit}");
+    roxmltree::Document::parse(&junit).unwrap();
+
+    let output = rig.call(&["check", "--against", "web", path(&same), "-q"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
+}
+
+#[test]
+fn what_cannot_be_said_is_not_said() {
+    let rig = Rig::new();
+    let source = rig.session("source", &session(&[(30, IDLE)], 5));
+    let source = path(&source);
+    assert!(rig.failure(&["identify", source]).contains("has no states: learn some first"));
+    assert!(rig.failure(&["states"]).contains("has no states"));
+    assert!(rig.failure(&["check", "--against", "idle", source]).contains("no state `idle`"));
+    assert!(!rig.path("library").exists(), "asking makes nothing");
+    rig.learn("idle", IDLE, 1);
+    assert!(rig.failure(&["check", "--against", "idle", source]).contains("it takes two"));
+    assert!(rig.failure(&["identify", source, "--window", "1500ms"]).contains("no whole number of them makes 1s 500ms"));
+    assert!(rig.failure(&["identify", source, "--window", "31s"]).contains("shorter than a window"));
+    assert!(rig.failure(&["identify", source, "--window", "5events"]).contains("no whole number"));
+    // The same again, another selection, a recording of other tracepoints, all windows empty.
+    let made = rig.session("made", &session(&[(30, IDLE)], IDLE[0]));
+    assert!(rig.failure(&["learn", "idle", path(&made)]).contains("has this session already"));
+    let narrow = json!({"sched:wakeup": vec![70_000u64; 30]});
+    let mut other = session(&[(30, IDLE)], 6);
+    other["counts"] = narrow;
+    let other = rig.session("other", &other);
+    assert!(rig.failure(&["identify", path(&other)]).contains("nothing can be said: only"));
+    assert!(rig.failure(&["identify", path(&fixture("idle.perf.zst"))]).contains("nothing can be said: only"));
+    let zero = session(&[(30, [0, 0, 0])], 7);
+    let zero = rig.session("zero", &zero);
+    let text = rig.well(&["identify", path(&zero)]);
+    assert!(text.contains("too few windows to be rejected"), "{text}");
+    rig.learn("web", WEB, 4);
+    rig.well(&["states", "remove", "idle"]);
+    let found = rig.json(&["identify", path(&zero)]);
+    assert!(found["stretches"][0]["state"].is_null(), "silence is no state that was learned: {found:#}");
+    rig.well(&["states", "remove", "web"]);
+    rig.learn("idle", IDLE, 1);
+    // What is no session at all.
+    for (text, said) in [("", "damaged"), ("{}", "damaged"), ("{\"schema\": 7}", "number 7")] {
+        fs::write(rig.path("bad.json"), text).unwrap();
+        let error = rig.failure(&["learn", "idle", path(&rig.path("bad.json"))]);
+        assert!(error.contains(said) && error.contains("bad.json"), "{error}");
+    }
+    assert!(rig.failure(&["learn", "idle", path(&rig.path("nothing"))]).contains("nothing"));
+    assert!(rig.failure(&["learn", "idle", path(&fixture("idle.perf.zst")), "--window", "1h"]).contains("shorter than a window"));
+    assert_eq!(rig.call(&["learn", "a/b", source]).status.code(), Some(2));
+    assert!(rig.failure(&["states", "remove", "nothing"]).contains("it has idle"));
+    assert!(rig.failure(&["states", "show", "nothing"]).contains("no state `nothing`"));
+    assert!(rig.well(&["states", "remove", "idle"]).contains("removed 1 session"));
+    assert!(rig.failure(&["states"]).contains("has no states"));
+}
+
+#[test]
+fn a_report_has_the_states_over_its_graphs() {
+    let rig = Rig::new();
+    // Windows of a report are of a second: too short a recording is said, and the rest is there.
+    rig.learn("idle", IDLE, 2);
+    let output = rig.call(&["report", path(&fixture("make.perf.zst")), "--states"]);
+    assert!(output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("which states it was in cannot be said"), "{said}");
+    let file = long_recording(&rig);
+    rig.well(&["states", "remove", "idle"]);
+    rig.well(&["learn", "half", path(&file), "--to", "4s"]);
+    let page = rig.path("page.html");
+    let report = rig.json(&["report", path(&file), "--states", "--html", path(&page), "--plots", path(&rig.path("plots"))]);
+    let states = report["sources"][0]["states"].as_array().unwrap();
+    assert!(!states.is_empty(), "{report:#}");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("States over time") && page.contains("class=\"state-"), "the strip");
+    let svg = fs::read_dir(rig.path("plots")).unwrap().flatten().map(|file| file.path()).find(|path| path.extension().is_some_and(|e| e == "svg"));
+    assert!(fs::read_to_string(svg.unwrap()).unwrap().contains("<rect class=\"state-"));
+}
+
+/// Eight seconds of two tracepoints.
+fn long_recording(rig: &Rig) -> PathBuf {
+    let rounds: Vec<Vec<(u64, u32, u32)>> = (0..8u64)
+        .map(|second| (0..200).map(|event| (second * 1_000_000_000 + event * 5_000_000, 1 + u32::from(event % 3 == 0), 0)).collect())
+        .collect();
+    let rounds: Vec<&[(u64, u32, u32)]> = rounds.iter().map(Vec::as_slice).collect();
+    let file = common::perf_file(&[("a", "x"), ("a", "y")], &rounds, None);
+    let path = rig.path("long.perf");
+    fs::copy(file.path(), &path).unwrap();
+    path
+}
