@@ -6,11 +6,12 @@ use crate::cli::{
     CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest, Watch,
 };
 use crate::perf::Detaching;
-use crate::state::{self, Check, Error, Identification, Session};
+use crate::state::{self, Check, Error, Identification, Learned, Library, LibraryError, Session};
 use crate::terminal::{TerminalProgress, print_check, print_identification, print_state, print_states};
 use crate::units::{Count, OneLine};
 use anyhow::Context;
 use std::io::{self, Write};
+use std::thread;
 
 /// The exit code of a check that found something.
 const ALARM: u8 = 3;
@@ -81,6 +82,30 @@ impl Looked {
             let_go(&mut detaching, self.wait_detach, &mut self.signals, &mut self.progress)?;
         }
         Ok(())
+    }
+}
+
+/// A library that is being read.
+enum Reading {
+    Thread(thread::JoinHandle<Result<Vec<Learned>, LibraryError>>),
+    Done(Result<Vec<Learned>, LibraryError>),
+}
+
+impl Reading {
+    /// On a thread of its own, where there is one to be had.
+    fn begin(library: Library) -> Self {
+        let for_thread = library.clone();
+        match thread::Builder::new().spawn(move || for_thread.states()) {
+            Ok(thread) => Reading::Thread(thread),
+            Err(_) => Reading::Done(library.states()),
+        }
+    }
+
+    fn states(self) -> Result<Vec<Learned>, LibraryError> {
+        match self {
+            Reading::Thread(thread) => thread.join().expect("reading does not panic"),
+            Reading::Done(states) => states,
+        }
     }
 }
 
@@ -159,12 +184,16 @@ pub(super) fn states(request: &StatesRequest, out: &mut dyn Write) -> anyhow::Re
 
 pub(super) fn identify(request: IdentifyRequest) -> anyhow::Result<u8> {
     let IdentifyRequest { look, library, alpha, format } = request;
-    // Before anything is captured: whether there is something to compare with.
-    let states = library.states()?;
+    // It is read while the source is; but before anything is captured it is known whether there is something to compare with.
+    let mut reading = Reading::begin(library);
+    if let LookAt::Machine(_) = look.at {
+        reading = Reading::Done(reading.states());
+    }
     let looked = match Looked::at(&look)? {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };
+    let states = reading.states()?;
     for (place, session) in &looked.sessions {
         let it = Identification::of(session, &states, look.length, alpha).with_context(|| place.clone())?;
         let mut out = Vec::new();

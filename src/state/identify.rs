@@ -9,6 +9,7 @@ use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The level below which a state is rejected, if nothing else is asked for.
 pub const ALPHA: f64 = 0.05;
@@ -116,7 +117,12 @@ impl Identification {
         let known = Known::of(source, library, length)?;
         let Known { names, coverage, windows, states } = known;
         let states = States::learn(states);
-        let answers: Vec<Answer> = windows.iter().map(|window| answer(&states, window, alpha)).collect();
+        let phases = phases(&windows);
+        let answers: Vec<Answer> = phases
+            .iter()
+            .flat_map(|phase| states.judge(&windows[phase.clone()]))
+            .map(|opinions| Answer::of(opinions, alpha))
+            .collect();
         let begin_ns = source.origin.begin_ns;
         let mut identification = Identification {
             length,
@@ -129,7 +135,7 @@ impl Identification {
             answers,
             stretches: Vec::new(),
         };
-        identification.stretches = identification.stretches();
+        identification.stretches = identification.stretches(phases);
         Ok(identification)
     }
 
@@ -152,12 +158,8 @@ impl Identification {
         }
     }
 
-    fn stretches(&self) -> Vec<Stretch> {
-        let compositions: Vec<Composition> = self.windows.iter().map(|seen| seen.composition.clone()).collect();
-        let cuts = changes(&compositions, SHORTEST_STRETCH);
-        let ends = cuts.iter().copied().chain([self.windows.len()]);
-        let all = std::iter::once(0).chain(cuts.iter().copied()).zip(ends);
-        let phases: Vec<Stretch> = all.map(|(from, to)| self.stretch(from, to)).collect();
+    fn stretches(&self, phases: Vec<Range<usize>>) -> Vec<Stretch> {
+        let phases: Vec<Stretch> = phases.into_iter().map(|phase| self.stretch(phase.start, phase.end)).collect();
         // The phases of one state are one stretch.
         phases
             .chunk_by(|a, b| (a.state(), a.nearest) == (b.state(), b.nearest))
@@ -260,12 +262,21 @@ impl Known {
     }
 }
 
-fn answer(states: &States, window: &Seen, alpha: f64) -> Answer {
-    let opinions = states.judge(window);
-    let order = nearest_first(opinions.iter().map(|opinion| opinion.as_ref().map(|opinion| opinion.distance)));
-    let is_possible = |state: &usize| opinions[*state].as_ref().is_some_and(|opinion| opinion.p.windows > alpha);
-    let possible = order.into_iter().filter(is_possible).collect();
-    Answer { opinions, possible }
+/// The windows between two changes of the composition.
+fn phases(windows: &[Seen]) -> Vec<Range<usize>> {
+    let compositions: Vec<Composition> = windows.iter().map(|seen| seen.composition.clone()).collect();
+    let cuts = changes(&compositions, SHORTEST_STRETCH);
+    let ends = cuts.iter().copied().chain([windows.len()]);
+    std::iter::once(0).chain(cuts.iter().copied()).zip(ends).map(|(from, to)| from..to).collect()
+}
+
+impl Answer {
+    fn of(opinions: Vec<Option<Opinion>>, alpha: f64) -> Self {
+        let order = nearest_first(opinions.iter().map(|opinion| opinion.as_ref().map(|opinion| opinion.distance)));
+        let is_possible = |state: &usize| opinions[*state].as_ref().is_some_and(|opinion| opinion.p.windows > alpha);
+        let possible = order.into_iter().filter(is_possible).collect();
+        Answer { opinions, possible }
+    }
 }
 
 /// Which of these has the least distance, which the next, and so on.

@@ -32,7 +32,7 @@ pub use composition::{Composition, Name, Part};
 pub use conformal::{Calibration, PValue, together, too_low};
 pub use formats::{write_check_json, write_csv, write_json, write_junit};
 pub use identify::{ALPHA, Answer, Identification, Reason, Stretch, WINDOW};
-pub use library::{Learned, Library, read_session, state_name};
+pub use library::{Error as LibraryError, Learned, Library, read_session, state_name};
 pub use model::{LEAST_COVERAGE, Names, Opinion, Seen, State, States};
 pub use read::{read, watch};
 pub use session::{Origin, SCHEMA, Session};

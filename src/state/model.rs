@@ -1,7 +1,8 @@
 //! What is known of states, and what it says of a window.
 //!
 //! A state is all windows of its sessions, and not their mean: a build has phases. The score of a window is its distance to the
-//! nearest of them. What scores are usual is learned by leaving each session out: its windows are held against those of the other
+//! nearest of them. Which of several states is the nearer one is told by the mean score of the window and its neighbours: two
+//! states may do the same for a second, and not for five. What scores are usual is learned by leaving each session out: its windows are held against those of the other
 //! sessions only, because a new window will be of a session that is not among them either.
 
 use super::composition::{Composition, Name};
@@ -15,18 +16,17 @@ use std::ops::Range;
 /// Below this part of a source's events that are under names which the states know too, nothing is said.
 pub const LEAST_COVERAGE: f64 = 0.8;
 
-/// Names that sessions have in common: what each of them captured, hit or not.
+/// Names that sessions have in common: what any of them hit and each of them captured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names(BTreeMap<String, Name>);
 
 impl Names {
-    /// Those that all have.
+    /// Those of these sessions.
     pub fn common<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
-        let captured = |session: &'a Session| session.captured().collect::<BTreeSet<String>>();
-        let mut sessions = sessions.into_iter();
-        let first = sessions.next().map(captured).unwrap_or_default();
-        let common = sessions.map(captured).fold(first, |common, captured| &common & &captured);
-        Names(common.into_iter().zip(0..).collect())
+        let sessions: Vec<&Session> = sessions.into_iter().collect();
+        let hit: BTreeSet<&String> = sessions.iter().flat_map(|session| session.counts.keys()).collect();
+        let common = hit.into_iter().filter(|name| sessions.iter().all(|session| session.captured(name)));
+        Names(common.cloned().zip(0..).collect())
     }
 
     /// The name of a number.
@@ -116,10 +116,13 @@ impl States {
         States { columns, states }
     }
 
-    /// What each state says of a window; `None` of one that knows no windows itself.
-    pub fn judge(&self, window: &Seen) -> Vec<Option<Opinion>> {
-        let row = self.columns.row(&window.composition);
-        self.states.iter().map(|state| state.judge(window, &row)).collect()
+    /// What each state says of each of these windows, which come one behind the other, without a change between them; `None` of a
+    /// state that knows no windows itself.
+    pub fn judge(&self, windows: &[Seen]) -> Vec<Vec<Option<Opinion>>> {
+        let rows: Vec<Vec<f32>> = windows.iter().map(|window| self.columns.row(&window.composition)).collect();
+        let by_state: Vec<Vec<Option<Opinion>>> =
+            self.states.iter().map(|state| state.judge(windows, &rows)).collect();
+        (0..windows.len()).map(|window| by_state.iter().map(|opinions| opinions[window].clone()).collect()).collect()
     }
 }
 
@@ -141,11 +144,11 @@ pub struct State {
 /// What a state says of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opinion {
-    /// The distance to the nearest known window, from 0 to 1.
+    /// The distance to the nearest known window, from 0 to 1; the mean over the window and its neighbours.
     pub distance: f64,
-    /// That window: of which part, and which of its windows.
+    /// The known window that is nearest to the window itself: of which part, and which of its windows.
     pub nearest: (usize, usize),
-    /// How usual such a distance is.
+    /// How usual the window's own distance is.
     pub p: PValue,
     /// How many times as many events in a second as the state usually has.
     pub intensity: f64,
@@ -188,12 +191,35 @@ impl State {
         &self.parts[part][window]
     }
 
-    fn judge(&self, window: &Seen, row: &[f32]) -> Option<Opinion> {
-        let by_part = nearest(row, &self.rows);
-        let (part, (index, distance)) = by_part.best()?;
-        let intensity = if self.rate > 0.0 { window.rate() / self.rate } else { 1.0 };
-        let p = self.calibration.p_value(|part| by_part.without(part).unwrap_or(f64::NAN));
-        Some(Opinion { distance, nearest: (part, index), p, intensity })
+    fn judge(&self, windows: &[Seen], rows: &[Vec<f32>]) -> Vec<Option<Opinion>> {
+        let weights: Vec<f64> = windows.iter().map(Seen::weight).collect();
+        let by_part: Vec<Nearest> = rows.iter().map(|row| nearest(row, &self.rows)).collect();
+        let best: Vec<Option<(usize, (usize, f64))>> = by_part.iter().map(Nearest::best).collect();
+        let distances: Vec<f64> = best.iter().map(|best| best.map_or(f64::NAN, |(_, (_, distance))| distance)).collect();
+        let opinion = |window: usize| {
+            let (part, (index, _)) = best[window]?;
+            let intensity = if self.rate > 0.0 { windows[window].rate() / self.rate } else { 1.0 };
+            let p = self.calibration.p_value(|part| by_part[window].without(part).unwrap_or(f64::NAN));
+            let distance = with_neighbours(&distances, &weights, window);
+            Some(Opinion { distance, nearest: (part, index), p, intensity })
+        };
+        (0..windows.len()).map(opinion).collect()
+    }
+}
+
+/// Windows on each side that are judged with a window: five together.
+const NEIGHBOURS: usize = 2;
+
+/// The mean of the values of a window and its neighbours, each by its weight.
+fn with_neighbours(values: &[f64], weights: &[f64], window: usize) -> f64 {
+    let range = window.saturating_sub(NEIGHBOURS)..(window + NEIGHBOURS + 1).min(values.len());
+    let weights = &weights[range.clone()];
+    let all: f64 = weights.iter().sum();
+    let values = &values[range];
+    if all > 0.0 {
+        values.iter().zip(weights).map(|(value, weight)| value * weight).sum::<f64>() / all
+    } else {
+        values.iter().sum::<f64>() / values.len() as f64
     }
 }
 
@@ -246,6 +272,7 @@ pub(super) mod tests {
         let here = session(&[("a:x", &[5, 5]), ("a:y", &[1, 0]), ("c:new", &[10, 9])], &["b:z"]);
         let there = session(&[("a:x", &[7, 7])], &["a:y", "d:old"]);
         let names = Names::common([&here, &there]);
+        // What one has not captured and what nobody hit is not among them.
         assert_eq!((names.len(), names.name(0), names.name(1), names.name(2)), (2, Some("a:x"), Some("a:y"), None));
         assert!((names.coverage(&here) - 11.0 / 30.0).abs() < 1e-12 && names.coverage(&there) == 1.0);
         let compositions = |session: &Session, ns| {
@@ -291,14 +318,16 @@ pub(super) mod tests {
         let states = learn(sessions);
         let state = &states.states[0];
         assert_eq!((state.name.as_str(), state.sessions, state.rate), ("it", 6, 400.0));
-        let judge = |window: &Seen| states.judge(window)[0].clone().unwrap();
+        let judge = |windows: &[Seen]| -> Vec<Opinion> {
+            states.judge(windows).into_iter().map(|opinions| opinions[0].clone().unwrap()).collect()
+        };
         let mut denied = |shares: [u64; 4]| {
             let new = windows(&mut random, shares, 200, 400);
-            new.iter().filter(|window| judge(window).p.windows <= 0.05).count()
+            judge(&new).iter().filter(|opinion| opinion.p.windows <= 0.05).count()
         };
         assert!(denied(phases[0]) <= 24 && denied(phases[1]) <= 24, "about one in twenty");
         assert!(denied([35, 20, 22, 23]) >= 199, "what lies between the phases is of neither");
-        let opinion = judge(&windows(&mut random, phases[1], 1, 800)[0]);
+        let opinion = judge(&windows(&mut random, phases[1], 1, 800))[0].clone();
         assert_eq!(opinion.intensity, 2.0);
         assert!(opinion.nearest.1 >= 20, "{opinion:?}");
         assert_eq!(state.window(opinion.nearest).composition.events(), 400);
@@ -313,7 +342,15 @@ pub(super) mod tests {
         assert_eq!((state.sessions, state.lowest().sessions, state.lowest().windows), (1, 0.5, 1.0 / 11.0));
         let single = learn(vec![windows(&mut random, [50, 50, 1, 1], 1, 100)]);
         assert_eq!(single.states[0].lowest().windows, 1.0, "one window has nothing to be held against");
-        assert!(single.judge(&windows(&mut random, [1, 1, 1, 1], 1, 100)[0])[0].is_some());
-        assert_eq!(learn(Vec::new()).judge(&Seen::default()), [None]);
+        assert!(single.judge(&windows(&mut random, [1, 1, 1, 1], 1, 100))[0][0].is_some());
+        assert_eq!(learn(Vec::new()).judge(&[Seen::default()]), [[None]]);
+    }
+
+    #[test]
+    fn neighbours_speak_by_what_is_known_of_them() {
+        let values = [1.0, 2.0, 3.0, 4.0, 100.0, 6.0];
+        assert_eq!(with_neighbours(&values, &[1.0; 6], 0), 2.0);
+        assert_eq!(with_neighbours(&values, &[1.0, 1.0, 1.0, 1.0, 0.0, 1.0], 3), 15.0 / 4.0);
+        assert_eq!(with_neighbours(&values, &[0.0; 6], 1), 2.5);
     }
 }

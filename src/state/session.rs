@@ -166,12 +166,17 @@ impl Session {
         String::from_utf8(bytes).expect("JSON is UTF-8") + "\n"
     }
 
-    /// Every tracepoint that was captured, hit or not, by `group:name`.
-    pub fn captured(&self) -> impl Iterator<Item = String> {
-        let of_group = |(group, names): (&String, &Vec<String>)| {
-            names.iter().map(|name| format!("{group}:{name}")).collect::<Vec<_>>()
+    /// Whether a tracepoint (`group:name`) was captured, hit or not.
+    pub fn captured(&self, full_name: &str) -> bool {
+        let is_not_hit = |(group, name): (&str, &str)| {
+            self.not_hit.get(group).is_some_and(|names| names.iter().any(|its| its == name))
         };
-        self.counts.keys().cloned().chain(self.not_hit.iter().flat_map(of_group))
+        self.counts.contains_key(full_name) || full_name.split_once(':').is_some_and(is_not_hit)
+    }
+
+    /// How many tracepoints were captured.
+    pub fn captured_number(&self) -> usize {
+        self.counts.len() + self.not_hit.values().map(Vec::len).sum::<usize>()
     }
 }
 
@@ -233,9 +238,10 @@ mod tests {
         assert!(json.contains("\n    \"sched:sched_switch\": [5,0,6],\n"), "{json}");
         let none = Session { counts: BTreeMap::new(), windows: 0, lost: Vec::new(), ..session() };
         assert_eq!(Session::parse(&none.to_json()).unwrap(), none);
-        let captured = |name: &str| session().captured().any(|its| its == name);
+        let captured = |name: &str| session().captured(name);
         assert!(captured("sched:sched_switch") && captured("sched:sched_stick"));
-        assert!(!captured("a:b"));
+        assert!(!captured("a:b") && !captured("sched"));
+        assert_eq!(session().captured_number(), 3);
     }
 
     #[test]

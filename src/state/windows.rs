@@ -64,8 +64,6 @@ pub struct Windows {
     begin: u64,
     /// By tpid, of the window that goes on.
     counts: Vec<u64>,
-    /// The tpids in it.
-    hit: Vec<u32>,
     /// The events in it.
     events: u64,
     losses: Vec<Loss>,
@@ -105,7 +103,6 @@ impl Windows {
             done: Vec::new(),
             begin: 0,
             counts: Vec::new(),
-            hit: Vec::new(),
             events: 0,
             losses: Vec::new(),
             too_many: false,
@@ -134,11 +131,17 @@ impl Windows {
         if self.too_many {
             return false;
         }
-        self.hit.sort_unstable();
-        let counts = self.hit.drain(..).map(|tpid| (tpid, std::mem::take(&mut self.counts[tpid as usize]))).collect();
+        let counts = (0u32..).zip(&mut self.counts).filter(|(_, count)| **count > 0);
+        let counts = counts.map(|(tpid, count)| (tpid, std::mem::take(count))).collect();
         self.done.push(Window { begin: self.begin, ns: end - self.begin, counts, lost: 0 });
         (self.begin, self.events) = (end, 0);
         true
+    }
+
+    #[cold]
+    fn count_first(&mut self, tpid: u32) {
+        self.counts.resize(tpid as usize + 1, 0);
+        self.counts[tpid as usize] = 1;
     }
 
     /// Ends the windows that are over when an event comes at this time. False if there may be no more.
@@ -164,19 +167,28 @@ impl Sink for Windows {
         if self.origin.is_none() {
             (self.origin, self.begin) = (Some(first.time), first.time);
         }
-        for event in events {
-            if !self.advance(event.time) {
+        let mut rest = events;
+        while let Some(first) = rest.first() {
+            if !self.advance(first.time) {
                 return;
             }
-            let tpid = event.tpid as usize;
-            if self.counts.len() <= tpid {
-                self.counts.resize(tpid + 1, 0);
+            // All that are in the window that goes on: this is done for every event, and has to be little.
+            let within = match self.length {
+                Length::Ns(width) => match self.begin.checked_add(width) {
+                    Some(end) => rest.partition_point(|event| event.time < end),
+                    None => rest.len(),
+                },
+                Length::Events(events) => rest.len().min(usize::try_from(events - self.events).unwrap_or(usize::MAX)),
+            };
+            let (now, later) = rest.split_at(within);
+            for event in now {
+                match self.counts.get_mut(event.tpid as usize) {
+                    Some(count) => *count += 1,
+                    None => self.count_first(event.tpid),
+                }
             }
-            if self.counts[tpid] == 0 {
-                self.hit.push(event.tpid);
-            }
-            self.counts[tpid] += 1;
-            self.events += 1;
+            self.events += now.len() as u64;
+            rest = later;
         }
     }
 

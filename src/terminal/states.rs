@@ -52,7 +52,7 @@ pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
             session.window.to_string(),
             Grouped(events(session)),
             Grouped(session.lost.iter().sum()),
-            Grouped(session.captured().count() as u64),
+            Grouped(session.captured_number() as u64),
             kernel(session)
         )?;
     }
