@@ -128,18 +128,23 @@ fn what_was_learned_is_told_again_and_what_was_not_is_unknown() {
 #[test]
 fn recordings_of_a_real_kernel_are_told_apart() {
     let rig = Rig::new();
-    for (state, fixture_name) in [("idle", "idle.perf.zst"), ("build", "make.perf.zst"), ("apache", "apache.perf.zst")] {
+    for (state, fixture_name) in [("idle", "idle.perf.zst"), ("build", "make.perf.zst"), ("apache", "apache.perf.zst")]
+    {
         let said = rig.well(&["learn", state, path(&fixture(fixture_name)), "--window", "500events"]);
         assert!(said.contains("1 session now"), "{said}");
     }
-    for (state, fixture_name) in [("idle", "idle.perf.zst"), ("build", "make.perf.zst"), ("apache", "apache.perf.zst")] {
+    for (state, fixture_name) in [("idle", "idle.perf.zst"), ("build", "make.perf.zst"), ("apache", "apache.perf.zst")]
+    {
         let found = rig.json(&["identify", path(&fixture(fixture_name)), "--window", "500events"]);
         let windows = found["windows"].as_array().unwrap();
         assert!(windows.len() >= 10 && windows.iter().all(|window| window["events"] == 500), "{found:#}");
         let nearest = |window: &Value| {
             let opinions = window["opinions"].as_array().unwrap();
             let distance = |opinion: &&Value| opinion["distance"].as_f64().unwrap();
-            opinions.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap()["state"].as_str().unwrap().to_owned()
+            opinions.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap()["state"]
+                .as_str()
+                .unwrap()
+                .to_owned()
         };
         assert!(windows.iter().all(|window| nearest(window) == state), "each window is its own nearest");
     }
@@ -165,7 +170,8 @@ fn a_session_holds_every_event_of_its_windows() {
     assert_eq!(rows[0].0, begin);
     let known = (rows[rows.len() - 1].0 - begin) / 1_000_000;
     for (time, _, _, name) in rows.iter().filter(|row| row.0 < end) {
-        counted.entry(name.clone()).or_insert_with(|| vec![0; windows as usize])[((time - begin) / 1_000_000) as usize] += 1;
+        counted.entry(name.clone()).or_insert_with(|| vec![0; windows as usize])
+            [((time - begin) / 1_000_000) as usize] += 1;
     }
     let mut compared = 0;
     for (name, row) in session["counts"].as_object().unwrap() {
@@ -202,7 +208,10 @@ fn a_check_ends_with_0_or_3_and_says_what_for() {
     assert_eq!((finding["tracepoint"].as_str(), finding["here"].as_f64()), (Some("block:rq_issue"), Some(50.0)));
     let output = rig.call(&["check", "--against", "idle", path(&new), "--format", "junit"]);
     let junit = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.code() == Some(3) && !junit.contains("failures=\"0\"") && junit.contains("block:rq_issue"), "{junit}");
+    assert!(
+        output.status.code() == Some(3) && !junit.contains("failures=\"0\"") && junit.contains("block:rq_issue"),
+        "{junit}"
+    );
     roxmltree::Document::parse(&junit).unwrap();
 
     let output = rig.call(&["check", "--against", "web", path(&same), "-q"]);
@@ -220,7 +229,9 @@ fn what_cannot_be_said_is_not_said() {
     assert!(!rig.path("library").exists(), "asking makes nothing");
     rig.learn("idle", IDLE, 1);
     assert!(rig.failure(&["check", "--against", "idle", source]).contains("it takes two"));
-    assert!(rig.failure(&["identify", source, "--window", "1500ms"]).contains("no whole number of them makes 1s 500ms"));
+    assert!(
+        rig.failure(&["identify", source, "--window", "1500ms"]).contains("no whole number of them makes 1s 500ms")
+    );
     assert!(rig.failure(&["identify", source, "--window", "31s"]).contains("shorter than a window"));
     assert!(rig.failure(&["identify", source, "--window", "5events"]).contains("no whole number"));
     // The same again, another selection, a recording of other tracepoints, all windows empty.
@@ -249,7 +260,10 @@ fn what_cannot_be_said_is_not_said() {
         assert!(error.contains(said) && error.contains("bad.json"), "{error}");
     }
     assert!(rig.failure(&["learn", "idle", path(&rig.path("nothing"))]).contains("nothing"));
-    assert!(rig.failure(&["learn", "idle", path(&fixture("idle.perf.zst")), "--window", "1h"]).contains("shorter than a window"));
+    assert!(
+        rig.failure(&["learn", "idle", path(&fixture("idle.perf.zst")), "--window", "1h"])
+            .contains("shorter than a window")
+    );
     assert_eq!(rig.call(&["learn", "a/b", source]).status.code(), Some(2));
     assert!(rig.failure(&["states", "remove", "nothing"]).contains("it has idle"));
     assert!(rig.failure(&["states", "show", "nothing"]).contains("no state `nothing`"));
@@ -270,19 +284,28 @@ fn a_report_has_the_states_over_its_graphs() {
     rig.well(&["states", "remove", "idle"]);
     rig.well(&["learn", "half", path(&file), "--to", "4s"]);
     let page = rig.path("page.html");
-    let report = rig.json(&["report", path(&file), "--states", "--html", path(&page), "--plots", path(&rig.path("plots"))]);
+    let report =
+        rig.json(&["report", path(&file), "--states", "--html", path(&page), "--plots", path(&rig.path("plots"))]);
     let states = report["sources"][0]["states"].as_array().unwrap();
     assert!(!states.is_empty(), "{report:#}");
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("States over time") && page.contains("class=\"state-"), "the strip");
-    let svg = fs::read_dir(rig.path("plots")).unwrap().flatten().map(|file| file.path()).find(|path| path.extension().is_some_and(|e| e == "svg"));
+    let svg = fs::read_dir(rig.path("plots"))
+        .unwrap()
+        .flatten()
+        .map(|file| file.path())
+        .find(|path| path.extension().is_some_and(|e| e == "svg"));
     assert!(fs::read_to_string(svg.unwrap()).unwrap().contains("<rect class=\"state-"));
 }
 
 /// Eight seconds of two tracepoints.
 fn long_recording(rig: &Rig) -> PathBuf {
     let rounds: Vec<Vec<(u64, u32, u32)>> = (0..8u64)
-        .map(|second| (0..200).map(|event| (second * 1_000_000_000 + event * 5_000_000, 1 + u32::from(event % 3 == 0), 0)).collect())
+        .map(|second| {
+            (0..200)
+                .map(|event| (second * 1_000_000_000 + event * 5_000_000, 1 + u32::from(event % 3 == 0), 0))
+                .collect()
+        })
         .collect();
     let rounds: Vec<&[(u64, u32, u32)]> = rounds.iter().map(Vec::as_slice).collect();
     let file = common::perf_file(&[("a", "x"), ("a", "y")], &rounds, None);

@@ -3,10 +3,11 @@
 use super::{end_at_second_signal, let_go, print, stopped, terminal_width, wait_for_command, with_advice};
 use crate::capture::{Progress, Signals, StopRules};
 use crate::cli::{
-    CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest, Watch,
+    CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest,
+    Watch,
 };
 use crate::perf::Detaching;
-use crate::state::{self, Check, Error, Identification, Learned, Library, LibraryError, Session};
+use crate::state::{self, Check, Error, Identification, Known, Length, Library, Session};
 use crate::terminal::{TerminalProgress, print_check, print_identification, print_state, print_states};
 use crate::units::{Count, OneLine};
 use anyhow::Context;
@@ -76,6 +77,11 @@ impl Looked {
         }
     }
 
+    /// The only source there is.
+    fn only(&self) -> &(String, Session) {
+        &self.sessions[0]
+    }
+
     /// Says what goes on in the background, or waits for it.
     fn end(mut self) -> anyhow::Result<()> {
         if let Some(mut detaching) = self.detaching.take() {
@@ -87,24 +93,25 @@ impl Looked {
 
 /// A library that is being read.
 enum Reading {
-    Thread(thread::JoinHandle<Result<Vec<Learned>, LibraryError>>),
-    Done(Result<Vec<Learned>, LibraryError>),
+    Thread(thread::JoinHandle<Result<Known, Error>>),
+    Done(Box<Result<Known, Error>>),
 }
 
 impl Reading {
     /// On a thread of its own, where there is one to be had.
-    fn begin(library: Library) -> Self {
+    fn begin(library: Library, length: Option<Length>) -> Self {
+        let read = move |library: Library| Known::of(library.states()?, length);
         let for_thread = library.clone();
-        match thread::Builder::new().spawn(move || for_thread.states()) {
+        match thread::Builder::new().spawn(move || read(for_thread)) {
             Ok(thread) => Reading::Thread(thread),
-            Err(_) => Reading::Done(library.states()),
+            Err(_) => Reading::Done(Box::new(read(library))),
         }
     }
 
-    fn states(self) -> Result<Vec<Learned>, LibraryError> {
+    fn known(self) -> Result<Known, Error> {
         match self {
             Reading::Thread(thread) => thread.join().expect("reading does not panic"),
-            Reading::Done(states) => states,
+            Reading::Done(known) => *known,
         }
     }
 }
@@ -185,26 +192,25 @@ pub(super) fn states(request: &StatesRequest, out: &mut dyn Write) -> anyhow::Re
 pub(super) fn identify(request: IdentifyRequest) -> anyhow::Result<u8> {
     let IdentifyRequest { look, library, alpha, format } = request;
     // It is read while the source is; but before anything is captured it is known whether there is something to compare with.
-    let mut reading = Reading::begin(library);
+    let mut reading = Reading::begin(library, look.length);
     if let LookAt::Machine(_) = look.at {
-        reading = Reading::Done(reading.states());
+        reading = Reading::Done(Box::new(reading.known()));
     }
     let looked = match Looked::at(&look)? {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };
-    let states = reading.states()?;
-    for (place, session) in &looked.sessions {
-        let it = Identification::of(session, &states, look.length, alpha).with_context(|| place.clone())?;
-        let mut out = Vec::new();
-        match format {
-            IdentifyFormat::Text => print_identification(&it, place, terminal_width(), &mut out),
-            IdentifyFormat::Json => state::write_json(&it, place, &mut out),
-            IdentifyFormat::Csv => state::write_csv(&it, &mut out),
-        }
-        .context("failed to encode the states")?;
-        print_unless_closed(format == IdentifyFormat::Text, out)?;
+    let known = reading.known()?;
+    let (place, session) = looked.only();
+    let it = Identification::of(session, known, alpha).with_context(|| place.clone())?;
+    let mut out = Vec::new();
+    match format {
+        IdentifyFormat::Text => print_identification(&it, place, terminal_width(), &mut out),
+        IdentifyFormat::Json => state::write_json(&it, place, &mut out),
+        IdentifyFormat::Csv => state::write_csv(&it, &mut out),
     }
+    .context("failed to encode the states")?;
+    print_unless_closed(format == IdentifyFormat::Text, out)?;
     looked.end().map(|()| 0)
 }
 
@@ -223,24 +229,20 @@ pub(super) fn check(request: CheckRequest) -> anyhow::Result<u8> {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };
-    let mut code = 0;
-    for (place, session) in &looked.sessions {
-        let check = Check::of(session, &states, look.length, state::ALPHA, per_day).with_context(|| place.clone())?;
-        let mut out = Vec::new();
-        match format {
-            CheckFormat::Text => print_check(&check, place, terminal_width(), &mut out),
-            CheckFormat::Json => state::write_check_json(&check, place, &mut out),
-            CheckFormat::Junit => state::write_junit(&check, place, &mut out),
-        }
-        .context("failed to encode the check")?;
-        if !check.findings.is_empty() {
-            code = ALARM;
-        }
-        // A check that is quiet has its exit code.
-        if !(look.quiet && format == CheckFormat::Text) {
-            print_unless_closed(format == CheckFormat::Text, out)?;
-        }
+    let (place, session) = looked.only();
+    let check = Check::of(session, states, look.length, state::ALPHA, per_day).with_context(|| place.clone())?;
+    let mut out = Vec::new();
+    match format {
+        CheckFormat::Text => print_check(&check, place, terminal_width(), &mut out),
+        CheckFormat::Json => state::write_check_json(&check, place, &mut out),
+        CheckFormat::Junit => state::write_junit(&check, place, &mut out),
     }
+    .context("failed to encode the check")?;
+    // A check that is quiet has its exit code.
+    if !(look.quiet && format == CheckFormat::Text) {
+        print_unless_closed(format == CheckFormat::Text, out)?;
+    }
+    let code = if check.findings.is_empty() { 0 } else { ALARM };
     looked.end().map(|()| code)
 }
 

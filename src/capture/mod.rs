@@ -139,8 +139,7 @@ pub fn capture(
     write_groups(directory.file(recording::GROUPS)?, table)?;
     let summary_room = SummaryRoom::set_aside(&directory, engine.sample_ids().slots().len())?;
     let for_events = Rc::clone(&directory);
-    let (captured, detaching) =
-        attached.run(options, move || for_events.events(), running, signals, progress)?;
+    let (captured, detaching) = attached.run(options, move || for_events.events(), running, signals, progress)?;
     let written = captured.write(options, &directory, summary_room, signals, progress)?;
     Ok(Outcome { written, directory: Rc::clone(&directory), detaching })
 }
@@ -183,12 +182,7 @@ impl Ready {
         Ok(Ready { chosen: Chosen::of(&options.attach)?, keeping, memory })
     }
 
-    fn attach(
-        self,
-        options: &Options,
-        signals: &mut Signals,
-        progress: &mut dyn Progress,
-    ) -> Result<Attached, Error> {
+    fn attach(self, options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Attached, Error> {
         let Ready { mut chosen, keeping, memory } = self;
         // Opening events waits for all CPUs again and again: another thread at work on one of them makes it slower.
         let arena = memory.arena();

@@ -12,7 +12,8 @@ pub use overhead::{OverheadFormat, OverheadRequest};
 pub use replay::ReplayRequest;
 pub use report::{ReportFormat, ReportRequest};
 pub use states::{
-    CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest, Watch,
+    CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest,
+    Watch,
 };
 
 use clap::{CommandFactory, Parser};

@@ -103,8 +103,15 @@ impl ReportArgs {
         let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
         let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
         let library = self.states.then(|| library(self.library)).transpose()?;
-        let options =
-            report::Options { places, restriction, range, html: self.html, plots: self.plots, force: self.force, states: None };
+        let options = report::Options {
+            places,
+            restriction,
+            range,
+            html: self.html,
+            plots: self.plots,
+            force: self.force,
+            states: None,
+        };
         Ok(ReportRequest { options, format: self.format, top, quiet: self.quiet, library })
     }
 }

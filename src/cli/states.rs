@@ -151,13 +151,13 @@ impl LookArgs {
             let duration = duration.or(command.is_none().then_some(usual));
             let rules = StopRules { events: None, duration };
             let arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-            let options =
-                capture::Options { rules, output: None, force: false, attach, compress, command, arguments };
+            let options = capture::Options { rules, output: None, force: false, attach, compress, command, arguments };
             LookAt::Machine(Box::new(Watch { options, wait_detach, notes }))
         } else {
             if duration.is_some() || !command.is_empty() {
                 return Err(usage(
-                    "a SOURCE was recorded already: leave --duration and COMMAND away (--from and --to choose a part)".to_owned(),
+                    "a SOURCE was recorded already: leave --duration and COMMAND away (--from and --to choose a part)"
+                        .to_owned(),
                 ));
             }
             if let (Some(from), Some(to)) = (from, to)
@@ -430,7 +430,8 @@ mod tests {
 
     #[test]
     fn a_state_is_learned_from_sources_or_from_the_machine() {
-        let Ok(Request::Learn(request)) = parse("learn idle a b --from 1s --to 5s --library lib --window 100ms -q") else {
+        let Ok(Request::Learn(request)) = parse("learn idle a b --from 1s --to 5s --library lib --window 100ms -q")
+        else {
             panic!("these words ask to learn")
         };
         let LookAt::Sources(places, range) = request.look.at else { panic!("sources") };
@@ -459,7 +460,10 @@ mod tests {
         assert_eq!(act("states --library l"), StatesAct::List);
         assert_eq!(act("states show idle --library l"), StatesAct::Show("idle".to_owned()));
         assert_eq!(act("states --library l show idle"), StatesAct::Show("idle".to_owned()));
-        assert_eq!(act("states --library l remove idle a b"), StatesAct::Remove("idle".to_owned(), vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(
+            act("states --library l remove idle a b"),
+            StatesAct::Remove("idle".to_owned(), vec!["a".to_owned(), "b".to_owned()])
+        );
     }
 
     #[test]
@@ -473,12 +477,18 @@ mod tests {
 
     #[test]
     fn a_check_takes_several_states() {
-        let Ok(Request::Check(request)) = parse("check --against b,a --against a rec --library l --format junit --false-alarms 0.1")
+        let Ok(Request::Check(request)) =
+            parse("check --against b,a --against a rec --library l --format junit --false-alarms 0.1")
         else {
             panic!("these words ask for a check")
         };
-        assert_eq!((request.against.join(" ").as_str(), request.per_day, request.format), ("a b", 0.1, CheckFormat::Junit));
-        let Ok(Request::Identify(request)) = parse("identify - --alpha 0.01 --format csv --library l") else { panic!() };
+        assert_eq!(
+            (request.against.join(" ").as_str(), request.per_day, request.format),
+            ("a b", 0.1, CheckFormat::Junit)
+        );
+        let Ok(Request::Identify(request)) = parse("identify - --alpha 0.01 --format csv --library l") else {
+            panic!()
+        };
         assert_eq!((request.alpha, request.format), (0.01, IdentifyFormat::Csv));
     }
 

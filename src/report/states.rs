@@ -1,7 +1,7 @@
 //! The states of a source over time, for pictures and pages.
 
 use crate::plot::StateSpan;
-use crate::state::{Identification, Learned, Reason, Session, Stretch};
+use crate::state::{Identification, Known, Learned, Reason, Session, Stretch, WINDOW};
 use crate::units::{OneLine, Seconds, Share};
 use std::time::Duration;
 
@@ -20,7 +20,9 @@ pub struct States {
 impl States {
     /// What is said of a source; or in words why nothing can be.
     pub(super) fn identify(&self, session: &Session) -> Result<Identification, String> {
-        Identification::of(session, &self.library, None, self.alpha).map_err(|error| error.to_string())
+        Known::of(self.library.clone(), Some(WINDOW))
+            .and_then(|known| Identification::of(session, known, self.alpha))
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -72,9 +74,8 @@ pub(super) fn rows(it: &Identification) -> Vec<Row> {
     let begins = it.begins();
     let since = |window: usize| format!("{:.1} s", (begins[window] - begins[0]) as f64 / 1e9);
     let reasons = |reasons: &[Reason]| {
-        let one = |reason: &Reason| {
-            format!("{} {} ({})", OneLine(&reason.name), Share(reason.here), Share(reason.nearest))
-        };
+        let one =
+            |reason: &Reason| format!("{} {} ({})", OneLine(&reason.name), Share(reason.here), Share(reason.nearest));
         reasons.iter().take(REASONS).map(one).collect::<Vec<_>>().join(", ")
     };
     it.stretches
@@ -94,4 +95,3 @@ pub(super) fn rows(it: &Identification) -> Vec<Row> {
         })
         .collect()
 }
-

@@ -113,37 +113,39 @@ impl Check {
     /// As [`Identification::of`]; and if a state has fewer than two sessions, or they are shorter than a block.
     pub fn of(
         source: &Session,
-        states: &[Learned],
+        states: Vec<Learned>,
         length: Option<Length>,
         alpha: f64,
         per_day: f64,
     ) -> Result<Self, Error> {
-        let identification = Identification::of(source, states, length, alpha)?;
-        let length = identification.length;
-        let known = Known::of(source, states, length)?;
-        let block = BLOCK.min(known.windows.len() / IN_A_ROW);
+        let identification = Identification::of(source, Known::of(states, length)?, alpha)?;
+        let Identification { length, names: known_names, states, windows, .. } = &identification;
+        let length = *length;
+        let block = BLOCK.min(windows.len() / IN_A_ROW);
         if block == 0 {
             return Err(Error::Short { length });
         }
-        let spreads = known
+        let spreads = states
             .states
             .iter()
-            .map(|(state, sessions)| {
-                Spread::of(sessions, block).map_err(|sessions| Error::TooFewSessions {
-                    state: state.clone(),
+            .map(|state| {
+                // The halves of an only session are no two.
+                let sessions = if state.sessions < 2 { Err(state.sessions) } else { Spread::of(state.parts(), block) };
+                sessions.map_err(|sessions| Error::TooFewSessions {
+                    state: state.name.clone(),
                     sessions: Count(sessions as u64, "session").to_string(),
                     block: Count(block as u64, "window").to_string(),
                 })
             })
             .collect::<Result<Vec<Spread>, Error>>()?;
 
-        let blocks: Vec<Block> = known.windows.chunks_exact(block).map(Block::of).collect();
+        let blocks: Vec<Block> = windows.chunks_exact(block).map(Block::of).collect();
         let mut names: Vec<Name> = spreads.iter().flat_map(|spread| spread.hit.iter().copied()).collect();
         names.extend(blocks.iter().flat_map(|block| block.mean.roots()).map(|(name, _)| *name));
         names.sort_unstable();
         names.dedup();
         let tests = 2 * names.len();
-        let seconds = known.windows.iter().map(|seen| seen.ns).sum::<u64>() as f64 / 1e9;
+        let seconds = windows.iter().map(|seen| seen.ns).sum::<u64>() as f64 / 1e9;
         let day = 86_400.0 * blocks.len() as f64 / seconds.max(1e-9);
         let level = (per_day / (day * tests.max(1) as f64)).min(alpha);
 
@@ -152,7 +154,7 @@ impl Check {
             (0..blocks.len()).map(state_of).map(|state| (state, &spreads[state])).collect();
         let mut findings = Vec::new();
         for name in names {
-            let tracepoint = known.names.name(name).unwrap_or_default();
+            let tracepoint = known_names.name(name).unwrap_or_default();
             let of_measure = [Measure::Rate, Measure::Share].map(|measure| {
                 let tests: Vec<Option<Test>> = blocks
                     .iter()
@@ -174,7 +176,7 @@ impl Check {
             findings.push(Finding {
                 kind,
                 tracepoint: Some(tracepoint.to_owned()),
-                state: known.states[held[first].0].0.clone(),
+                state: states.states[held[first].0].name.clone(),
                 from: first * block,
                 to: (last + 1) * block,
                 here: told.here,
@@ -201,9 +203,8 @@ fn nearest(identification: &Identification, windows: std::ops::Range<usize>) -> 
 
 /// Windows in a row, as many as a block has and more, that are unlike all states.
 fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
-    let best = |answer: &super::Answer| {
-        answer.opinions.iter().flatten().map(|opinion| opinion.p.windows).fold(0.0, f64::max)
-    };
+    let best =
+        |answer: &super::Answer| answer.opinions.iter().flatten().map(|opinion| opinion.p.windows).fold(0.0, f64::max);
     let p_values: Vec<f64> = identification.answers.iter().map(best).collect();
     let is_unlike = too_low(&p_values, FALSE_DISCOVERIES);
     let mut findings = Vec::new();
@@ -212,7 +213,8 @@ fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
         let to = from + run.len();
         if run[0] && run.len() >= block {
             let state = nearest(identification, from..to);
-            let distances = identification.answers[from..to].iter().filter_map(|answer| answer.opinions[state].as_ref());
+            let distances =
+                identification.answers[from..to].iter().filter_map(|answer| answer.opinions[state].as_ref());
             findings.push(Finding {
                 kind: Kind::Composition,
                 tracepoint: None,
@@ -271,7 +273,8 @@ impl Block {
     }
 
     fn value(&self, name: Name, measure: Measure) -> f64 {
-        let count = self.counts.binary_search_by_key(&name, |(name, _)| *name).map_or(0.0, |place| self.counts[place].1);
+        let count =
+            self.counts.binary_search_by_key(&name, |(name, _)| *name).map_or(0.0, |place| self.counts[place].1);
         match measure {
             Measure::Rate => count / self.seconds.max(1e-9),
             Measure::Share => count / self.events.max(1.0),
@@ -322,13 +325,17 @@ impl Spread {
     }
 
     fn test(&self, block: &Block, name: Name, measure: Measure) -> Test {
-        let values: Vec<Vec<f64>> =
-            self.sessions.iter().map(|blocks| blocks.iter().map(|block| block.value(name, measure)).collect()).collect();
+        let values: Vec<Vec<f64>> = self
+            .sessions
+            .iter()
+            .map(|blocks| blocks.iter().map(|block| block.value(name, measure)).collect())
+            .collect();
         let here = block.value(name, measure);
         let all = || values.iter().flatten().copied();
         let (lowest, highest) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
         let mean = all().sum::<f64>() / all().count() as f64;
-        let roots: Vec<Vec<f64>> = values.iter().map(|blocks| blocks.iter().map(|value| value.sqrt()).collect()).collect();
+        let roots: Vec<Vec<f64>> =
+            values.iter().map(|blocks| blocks.iter().map(|value| value.sqrt()).collect()).collect();
         let expected = Expected::of(&roots, block.least_variance(measure));
         let t = (here.sqrt() - expected.mean) / expected.variance.sqrt();
         let p = StudentsT::new(0.0, 1.0, expected.freedom).map_or(1.0, |student| 2.0 * student.sf(t.abs()));
@@ -351,8 +358,11 @@ impl Expected {
         let means: Vec<f64> = sessions.iter().map(|blocks| blocks.iter().sum::<f64>() / blocks.len() as f64).collect();
         let mean = means.iter().sum::<f64>() / number;
         let of_means = means.iter().map(|its| (its - mean).powi(2)).sum::<f64>() / (number - 1.0);
-        let squares: f64 =
-            sessions.iter().zip(&means).flat_map(|(blocks, mean)| blocks.iter().map(move |value| (value - mean).powi(2))).sum();
+        let squares: f64 = sessions
+            .iter()
+            .zip(&means)
+            .flat_map(|(blocks, mean)| blocks.iter().map(move |value| (value - mean).powi(2)))
+            .sum();
         let blocks: f64 = sessions.iter().map(|blocks| blocks.len() as f64).sum();
         let within_freedom = blocks - number;
         let within = if within_freedom > 0.0 { squares / within_freedom } else { 0.0 };
@@ -360,7 +370,8 @@ impl Expected {
         let between = (of_means - within * number / blocks).max(0.0);
         let (between, within) = (between * (1.0 + 1.0 / number), (within * (1.0 + 1.0 / blocks)).max(least));
         let variance = between + within;
-        let of_within = if within_freedom > 0.0 { within.powi(2) / within_freedom } else { within.powi(2) / (number - 1.0) };
+        let of_within =
+            if within_freedom > 0.0 { within.powi(2) / within_freedom } else { within.powi(2) / (number - 1.0) };
         let freedom = variance.powi(2) / (between.powi(2) / (number - 1.0) + of_within);
         Expected { mean, variance, freedom: freedom.max(1.0) }
     }
@@ -404,7 +415,7 @@ mod tests {
     const PER_DAY: f64 = 1e8;
 
     fn check(source: &Session, states: &[Learned]) -> Check {
-        Check::of(source, states, Some(Length::Ns(1_000)), 0.05, PER_DAY).unwrap()
+        Check::of(source, states.to_vec(), Some(Length::Ns(1_000)), 0.05, PER_DAY).unwrap()
     }
 
     fn kinds(check: &Check) -> Vec<(Kind, Option<&str>)> {
@@ -474,7 +485,9 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(35);
         let states = [learned(&mut random, "idle", IDLE, 1)];
         let source = drawn(&mut random, &[(40, IDLE)], 500);
-        let of = |states: &[Learned], source: &Session| Check::of(source, states, Some(Length::Ns(1_000)), 0.05, PER_DAY);
+        let of = |states: &[Learned], source: &Session| {
+            Check::of(source, states.to_vec(), Some(Length::Ns(1_000)), 0.05, PER_DAY)
+        };
         assert!(matches!(of(&states, &source), Err(Error::TooFewSessions { .. })));
         let states = [learned(&mut random, "idle", IDLE, 3)];
         assert!(matches!(of(&states, &drawn(&mut random, &[(1, IDLE)], 500)), Err(Error::Short { .. })));

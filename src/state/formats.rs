@@ -228,7 +228,18 @@ pub fn write_json(it: &Identification, source: &str, out: &mut dyn Write) -> io:
 pub fn write_csv(it: &Identification, out: &mut dyn Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
-        "window", "begin_ns", "ns", "events", "lost", "stretch", "state", "distance", "p", "p_sessions", "intensity", "possible",
+        "window",
+        "begin_ns",
+        "ns",
+        "events",
+        "lost",
+        "stretch",
+        "state",
+        "distance",
+        "p",
+        "p_sessions",
+        "intensity",
+        "possible",
     ])?;
     let begins = it.begins();
     for (index, (seen, answer)) in it.windows.iter().zip(&it.answers).enumerate() {

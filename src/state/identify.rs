@@ -106,17 +106,23 @@ impl Stretch {
 }
 
 impl Identification {
-    /// Holds a source against the states of a library. Without a `length` windows are of a second, or of the length that all
-    /// sessions have. With names in `only` it is held against these states.
+    /// Holds a source against what is known of states.
     ///
     /// # Errors
     /// If there is no window in the source, windows cannot be made as long, or too little of the source is under names that the
     /// library knows.
-    pub fn of(source: &Session, library: &[Learned], length: Option<Length>, alpha: f64) -> Result<Self, Error> {
-        let length = length.unwrap_or_else(|| usual_length(&library.iter().flat_map(sessions).map(|session| session.window).collect::<Vec<_>>()));
-        let known = Known::of(source, library, length)?;
-        let Known { names, coverage, windows, states } = known;
-        let states = States::learn(states);
+    pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
+        let Known { library, length, mut names, states } = match known.names.are_captured_by(source) {
+            true => known,
+            // Some of what the library hit was not captured: the rest is compared, and so what is usual is learned by that.
+            false => Known::by_names_of(known.library, known.length, Some(source))?,
+        };
+        names.extend(source, &library.iter().flat_map(sessions).collect::<Vec<_>>());
+        let windows = windows_of(&names, source, length, &|| What::Source)?;
+        if windows.is_empty() {
+            return Err(Error::Short { length });
+        }
+        let coverage = names.coverage(source);
         let phases = phases(&windows);
         let answers: Vec<Answer> = phases
             .iter()
@@ -226,40 +232,52 @@ fn usual_length(lengths: &[Length]) -> Length {
     }
 }
 
-/// A source and states, under names that both have and in windows of one length.
-pub(super) struct Known {
-    pub names: Names,
-    pub coverage: f64,
-    pub windows: Vec<Seen>,
-    pub states: Vec<(String, Vec<Vec<Seen>>)>,
+/// What is known of states, ready for sources.
+#[derive(Debug, Clone)]
+pub struct Known {
+    library: Vec<Learned>,
+    length: Length,
+    names: Names,
+    states: States,
 }
 
 impl Known {
-    pub fn of(source: &Session, library: &[Learned], length: Length) -> Result<Self, Error> {
-        let names = Names::common(library.iter().flat_map(sessions).chain([source]));
-        let windows = |session: &Session, what: &dyn Fn() -> What| {
-            let coverage = names.coverage(session);
-            if coverage < LEAST_COVERAGE {
-                return Err(Error::Coverage { what: what(), coverage, names: names.len() });
-            }
-            let windows = names.windows(session, length);
-            windows.ok_or_else(|| Error::Length { what: what(), has: session.window, wanted: length })
-        };
-        let of_source = windows(source, &|| What::Source)?;
-        if of_source.is_empty() {
-            return Err(Error::Short { length });
+    /// From a library. Without a `length` windows are of a second, or of the length that all sessions have.
+    ///
+    /// # Errors
+    /// If windows cannot be made as long, or sessions have too little in common.
+    pub fn of(library: Vec<Learned>, length: Option<Length>) -> Result<Self, Error> {
+        let lengths: Vec<Length> = library.iter().flat_map(sessions).map(|session| session.window).collect();
+        Self::by_names_of(library, length.unwrap_or_else(|| usual_length(&lengths)), None)
+    }
+
+    fn by_names_of(library: Vec<Learned>, length: Length, source: Option<&Session>) -> Result<Self, Error> {
+        let names = Names::common(library.iter().flat_map(sessions).chain(source));
+        if let Some(source) = source {
+            // Whose fault it is if there is too little in common.
+            windows_of(&names, source, length, &|| What::Source)?;
         }
         let mut states = Vec::new();
-        for learned in library {
+        for learned in &library {
             let mut of_state = Vec::new();
             for (name, session) in &learned.sessions {
-                of_state.push(windows(session, &|| What::Session { state: learned.name.clone(), name: name.clone() })?);
+                let what = || What::Session { state: learned.name.clone(), name: name.clone() };
+                of_state.push(windows_of(&names, session, length, &what)?);
             }
             states.push((learned.name.clone(), of_state));
         }
-        let coverage = names.coverage(source);
-        Ok(Known { names, coverage, windows: of_source, states })
+        Ok(Known { library, length, names, states: States::learn(states) })
     }
+}
+
+/// The windows of a session under these names, if that is enough of it and they can be made as long.
+fn windows_of(names: &Names, session: &Session, length: Length, what: &dyn Fn() -> What) -> Result<Vec<Seen>, Error> {
+    let coverage = names.coverage(session);
+    if coverage < LEAST_COVERAGE {
+        return Err(Error::Coverage { what: what(), coverage, names: names.len() });
+    }
+    let windows = names.windows(session, length);
+    windows.ok_or_else(|| Error::Length { what: what(), has: session.window, wanted: length })
 }
 
 /// The windows between two changes of the composition.
@@ -373,7 +391,15 @@ pub(super) mod tests {
                 let mut counts = [0u64; 4];
                 for _ in 0..events {
                     let mut at = random.u64(..all);
-                    let place = shares.iter().position(|share| at < *share || { at -= share; false }).unwrap();
+                    let place = shares
+                        .iter()
+                        .position(|share| {
+                            at < *share || {
+                                at -= share;
+                                false
+                            }
+                        })
+                        .unwrap();
                     counts[place] += 1;
                 }
                 rows.iter_mut().zip(counts).for_each(|(row, count)| row.push(count));
@@ -389,6 +415,10 @@ pub(super) mod tests {
         Learned { name: name.to_owned(), sessions }
     }
 
+    fn identify(source: &Session, library: &[Learned], ns: u64) -> Result<Identification, Error> {
+        Identification::of(source, Known::of(library.to_vec(), Some(Length::Ns(ns)))?, 0.05)
+    }
+
     const IDLE: [u64; 4] = [70, 20, 9, 1];
     const WEB: [u64; 4] = [10, 30, 60, 0];
 
@@ -401,17 +431,20 @@ pub(super) mod tests {
         let mut random = fastrand::Rng::with_seed(21);
         let library = library(&mut random);
         let source = drawn(&mut random, &[(20, IDLE), (15, WEB), (10, [20, 70, 5, 5]), (12, WEB)], 500);
-        let it = Identification::of(&source, &library, Some(Length::Ns(1_000)), 0.05).unwrap();
+        let it = identify(&source, &library, 1_000).unwrap();
         assert_eq!(it.windows.len(), 57);
-        let stretches: Vec<_> = it.stretches.iter().map(|stretch| (stretch.from, stretch.to, stretch.state())).collect();
+        let stretches: Vec<_> =
+            it.stretches.iter().map(|stretch| (stretch.from, stretch.to, stretch.state())).collect();
         assert_eq!(stretches, [(0, 20, Some(0)), (20, 35, Some(1)), (35, 45, None), (45, 57, Some(1))]);
         let [idle, web, unknown, _] = &it.stretches[..] else { panic!() };
         assert!((idle.intensity - 1.0).abs() < 1e-9 && (web.nearest, web.other) == (1, Some(0)));
         let most: Vec<_> = web.for_it.iter().take(2).map(|reason| reason.name.as_str()).collect();
         assert_eq!(most, ["a:x", "b:z"], "what idle has, and what web has: {:?}", web.for_it);
         assert!(unknown.against_it[..2].iter().any(|reason| reason.name == "a:y"), "{:?}", unknown.against_it);
-        let of_group = |reasons: &[Reason], group: &str| reasons.iter().find(|reason| reason.name == group).unwrap().part;
-        let a: f64 = unknown.against_it.iter().filter(|reason| reason.name.starts_with("a:")).map(|reason| reason.part).sum();
+        let of_group =
+            |reasons: &[Reason], group: &str| reasons.iter().find(|reason| reason.name == group).unwrap().part;
+        let a: f64 =
+            unknown.against_it.iter().filter(|reason| reason.name.starts_with("a:")).map(|reason| reason.part).sum();
         assert!((of_group(&unknown.groups_against_it, "a") - a).abs() < 1e-12);
         // The parts are the squared distance of the means.
         let (here, there) = (&it.windows[35..45], unknown.nearest);
@@ -429,7 +462,7 @@ pub(super) mod tests {
         let mut random = fastrand::Rng::with_seed(22);
         let library = library(&mut random);
         let source = drawn(&mut random, &[(1_000, IDLE)], 500);
-        let it = Identification::of(&source, &library, Some(Length::Ns(1_000)), 0.05).unwrap();
+        let it = identify(&source, &library, 1_000).unwrap();
         let unknown = it.answers.iter().filter(|answer| answer.possible.is_empty()).count();
         assert!((20..=90).contains(&unknown), "{unknown} of 1,000");
         assert_eq!(it.stretches.len(), 1, "and no stretch of it");
@@ -439,9 +472,13 @@ pub(super) mod tests {
     #[test]
     fn two_states_that_are_the_same_are_both_possible() {
         let mut random = fastrand::Rng::with_seed(23);
-        let library = [learned(&mut random, "a", IDLE, 4), learned(&mut random, "b", IDLE, 4), learned(&mut random, "web", WEB, 4)];
+        let library = [
+            learned(&mut random, "a", IDLE, 4),
+            learned(&mut random, "b", IDLE, 4),
+            learned(&mut random, "web", WEB, 4),
+        ];
         let source = drawn(&mut random, &[(20, IDLE)], 500);
-        let it = Identification::of(&source, &library, Some(Length::Ns(1_000)), 0.05).unwrap();
+        let it = identify(&source, &library, 1_000).unwrap();
         let mut possible = it.stretches[0].possible.clone();
         possible.sort_unstable();
         assert_eq!(possible, [0, 1]);
@@ -460,7 +497,7 @@ pub(super) mod tests {
         let mut random = fastrand::Rng::with_seed(24);
         let library = library(&mut random);
         let source = drawn(&mut random, &[(3, IDLE)], 500);
-        let of = |source: &Session, ns| Identification::of(source, &library, Some(Length::Ns(ns)), 0.05).map(drop);
+        let of = |source: &Session, ns| identify(source, &library, ns).map(drop);
         assert!(matches!(of(&source, 4_000), Err(Error::Short { .. })));
         assert!(matches!(of(&source, 1_500), Err(Error::Length { what: What::Source, .. })));
         let other = session(&[("a:x", &[5, 5, 5]), ("z:other", &[50, 50, 50])], &["a:y", "b:z", "c:rare"]);

@@ -118,7 +118,8 @@ pub struct Learned {
 /// If it cannot be that of a folder, here or elsewhere.
 pub fn state_name(text: &str) -> Result<String, Error> {
     let is_usual = |c: char| c.is_alphanumeric() || "-_.+@".contains(c);
-    match !text.is_empty() && text.len() <= LONGEST_NAME && !text.starts_with(['.', '-']) && text.chars().all(is_usual) {
+    match !text.is_empty() && text.len() <= LONGEST_NAME && !text.starts_with(['.', '-']) && text.chars().all(is_usual)
+    {
         true => Ok(text.to_owned()),
         false => Err(Error::BadName(text.to_owned())),
     }
@@ -312,7 +313,9 @@ mod tests {
         assert_eq!(library.remove("idle", &["20261126T010203Z".to_owned()]).unwrap(), 1);
         assert_eq!(library.state("idle").unwrap().sessions.len(), 1);
         assert_eq!(library.remove("busy", &[]).unwrap(), 1);
-        assert!(!library.path().join("busy").exists() && matches!(library.remove("busy", &[]), Err(Error::NoState { .. })));
+        assert!(
+            !library.path().join("busy").exists() && matches!(library.remove("busy", &[]), Err(Error::NoState { .. }))
+        );
     }
 
     #[test]

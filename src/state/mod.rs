@@ -31,7 +31,7 @@ pub use check::{BLOCK, Check, Finding, Kind, PER_DAY};
 pub use composition::{Composition, Name, Part};
 pub use conformal::{Calibration, PValue, together, too_low};
 pub use formats::{write_check_json, write_csv, write_json, write_junit};
-pub use identify::{ALPHA, Answer, Identification, Reason, Stretch, WINDOW};
+pub use identify::{ALPHA, Answer, Identification, Known, Reason, Stretch, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, read_session, state_name};
 pub use model::{LEAST_COVERAGE, Names, Opinion, Seen, State, States};
 pub use read::{read, watch};
@@ -105,7 +105,9 @@ pub enum Error {
         length: Length,
     },
     /// Windows of one length cannot be made of windows of another.
-    #[error("{what} has windows of {has}, and no whole number of them makes {wanted}: choose another length (--window)")]
+    #[error(
+        "{what} has windows of {has}, and no whole number of them makes {wanted}: choose another length (--window)"
+    )]
     Length {
         /// Whose windows.
         what: What,
@@ -147,7 +149,9 @@ fn cure(what: &What) -> String {
     match what {
         What::Source => "capture with the selection that was learned with (-t, -x), or learn on this kernel".to_owned(),
         What::Session { state, name } => {
-            format!("it was captured with another selection, or on another kernel: `tp-perf states remove {state} {name}`")
+            format!(
+                "it was captured with another selection, or on another kernel: `tp-perf states remove {state} {name}`"
+            )
         }
     }
 }

@@ -29,6 +29,20 @@ impl Names {
         Names(common.cloned().zip(0..).collect())
     }
 
+    /// Adds those that a session hit and each of these sessions captured.
+    pub fn extend(&mut self, session: &Session, captured_by: &[&Session]) {
+        for name in session.counts.keys() {
+            if !self.0.contains_key(name) && captured_by.iter().all(|session| session.captured(name)) {
+                self.0.insert(name.clone(), self.0.len() as Name);
+            }
+        }
+    }
+
+    /// Whether a session captured all of them.
+    pub fn are_captured_by(&self, session: &Session) -> bool {
+        self.0.keys().all(|name| session.captured(name))
+    }
+
     /// The name of a number.
     pub fn name(&self, number: Name) -> Option<&str> {
         self.0.iter().find(|(_, its)| **its == number).map(|(name, _)| name.as_str())
@@ -57,8 +71,9 @@ impl Names {
     /// none. `None` if no whole number does.
     pub fn windows(&self, session: &Session, length: Length) -> Option<Vec<Seen>> {
         let together = length.of(session.window)?;
-        let known: Vec<(Name, &Vec<u64>)> =
+        let mut known: Vec<(Name, &Vec<u64>)> =
             session.counts.iter().filter_map(|(name, counts)| Some((*self.0.get(name)?, counts))).collect();
+        known.sort_unstable_by_key(|(name, _)| *name);
         let sum = |values: &[u64], range: &Range<usize>| values.get(range.clone()).map_or(0, |part| part.iter().sum());
         let seen = |index: usize| {
             let range = index * together..(index + 1) * together;
@@ -120,8 +135,7 @@ impl States {
     /// state that knows no windows itself.
     pub fn judge(&self, windows: &[Seen]) -> Vec<Vec<Option<Opinion>>> {
         let rows: Vec<Vec<f32>> = windows.iter().map(|window| self.columns.row(&window.composition)).collect();
-        let by_state: Vec<Vec<Option<Opinion>>> =
-            self.states.iter().map(|state| state.judge(windows, &rows)).collect();
+        let by_state: Vec<Vec<Option<Opinion>>> = self.states.iter().map(|state| state.judge(windows, &rows)).collect();
         (0..windows.len()).map(|window| by_state.iter().map(|opinions| opinions[window].clone()).collect()).collect()
     }
 }
@@ -181,6 +195,11 @@ impl State {
         self.calibration.lowest()
     }
 
+    /// The windows of each session; of an only one those of its halves.
+    pub fn parts(&self) -> &[Vec<Seen>] {
+        &self.parts
+    }
+
     /// All its windows.
     pub fn windows(&self) -> impl Iterator<Item = &Seen> {
         self.parts.iter().flatten()
@@ -195,7 +214,8 @@ impl State {
         let weights: Vec<f64> = windows.iter().map(Seen::weight).collect();
         let by_part: Vec<Nearest> = rows.iter().map(|row| nearest(row, &self.rows)).collect();
         let best: Vec<Option<(usize, (usize, f64))>> = by_part.iter().map(Nearest::best).collect();
-        let distances: Vec<f64> = best.iter().map(|best| best.map_or(f64::NAN, |(_, (_, distance))| distance)).collect();
+        let distances: Vec<f64> =
+            best.iter().map(|best| best.map_or(f64::NAN, |(_, (_, distance))| distance)).collect();
         let opinion = |window: usize| {
             let (part, (index, _)) = best[window]?;
             let intensity = if self.rate > 0.0 { windows[window].rate() / self.rate } else { 1.0 };

@@ -70,13 +70,7 @@ pub fn watch(
     Ok((session("this machine", results, &Range::default(), length, windows)?, detaching))
 }
 
-fn session(
-    place: &str,
-    results: Results,
-    range: &Range,
-    length: Length,
-    windows: Windows,
-) -> Result<Session, Error> {
+fn session(place: &str, results: Results, range: &Range, length: Length, windows: Windows) -> Result<Session, Error> {
     let Results { summary, table, selection, span, problem } = results;
     if let Some(cause) = problem {
         return Err(Error::Damaged { place: place.to_owned(), cause });

@@ -128,13 +128,14 @@ impl Session {
             schema: u64,
         }
         let damaged = |error: serde_json::Error| Error::Damaged(error.to_string());
-        let Version { schema } = serde_json::from_str(text).map_err(damaged)?;
-        if schema != u64::from(SCHEMA) {
-            return Err(Error::OtherVersion(schema));
+        match serde_json::from_str::<Session>(text) {
+            Ok(session) if session.schema == SCHEMA => session.check().map_err(Error::Damaged).map(|()| session),
+            // What is of another version need not have the form of this one.
+            result => match serde_json::from_str(text).map_err(damaged)? {
+                Version { schema } if schema != u64::from(SCHEMA) => Err(Error::OtherVersion(schema)),
+                _ => result.map_err(damaged),
+            },
         }
-        let session: Session = serde_json::from_str(text).map_err(damaged)?;
-        session.check().map_err(Error::Damaged)?;
-        Ok(session)
     }
 
     fn check(&self) -> Result<(), String> {

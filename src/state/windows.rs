@@ -265,7 +265,10 @@ mod tests {
         let ns = Length::Ns;
         assert_eq!((ns(300).of(ns(100)), ns(100).of(ns(300)), ns(250).of(ns(100))), (Some(3), None, None));
         assert_eq!((Length::Events(10).of(ns(10)), Length::Events(10).of(Length::Events(5))), (None, Some(2)));
-        assert_eq!((ns(1_500_000_000).to_string(), Length::Events(2_000).to_string()), ("1s 500ms".to_owned(), "2,000 events".to_owned()));
+        assert_eq!(
+            (ns(1_500_000_000).to_string(), Length::Events(2_000).to_string()),
+            ("1s 500ms".to_owned(), "2,000 events".to_owned())
+        );
     }
 
     #[test]

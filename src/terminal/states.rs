@@ -22,14 +22,24 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// All states of a library.
 pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{BOLD}{:<24} {:>8} {:>9} {:>12}  {:<10} kernel{BOLD:#}", "state", "sessions", "windows", "events/s", "window")?;
+    writeln!(
+        out,
+        "{BOLD}{:<24} {:>8} {:>9} {:>12}  {:<10} kernel{BOLD:#}",
+        "state", "sessions", "windows", "events/s", "window"
+    )?;
     for Learned { name, sessions } in states {
         let windows: usize = sessions.iter().map(|(_, session)| session.windows).sum();
         let seconds: f64 = sessions.iter().map(|(_, session)| seconds(session)).sum();
         let events: u64 = sessions.iter().map(|(_, session)| events(session)).sum();
         let rate = if seconds > 0.0 { Rate(events as f64 / seconds).to_string() } else { "-".to_owned() };
-        let (lengths, kernels) = (different(sessions, |session| session.window.to_string()), different(sessions, kernel));
-        writeln!(out, "{name:<24} {:>8} {:>9} {rate:>12}  {lengths:<10} {kernels}", sessions.len(), Grouped(windows as u64))?;
+        let (lengths, kernels) =
+            (different(sessions, |session| session.window.to_string()), different(sessions, kernel));
+        writeln!(
+            out,
+            "{name:<24} {:>8} {:>9} {rate:>12}  {lengths:<10} {kernels}",
+            sessions.len(),
+            Grouped(windows as u64)
+        )?;
     }
     writeln!(out, "in {}", OneLine(&library.display().to_string()))
 }
@@ -82,7 +92,10 @@ pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
     }
     if sessions.len() < 2 {
         writeln!(out)?;
-        writeln!(out, "One session does not tell how sessions differ: learn it again, started anew (`tp-perf learn {name}`).")?;
+        writeln!(
+            out,
+            "One session does not tell how sessions differ: learn it again, started anew (`tp-perf learn {name}`)."
+        )?;
     }
     Ok(())
 }
@@ -122,7 +135,11 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         it.alpha
     )?;
     if it.coverage < 1.0 {
-        writeln!(out, "{} of its events are of tracepoints that all captured; the rest is not compared", Share(it.coverage))?;
+        writeln!(
+            out,
+            "{} of its events are of tracepoints that all captured; the rest is not compared",
+            Share(it.coverage)
+        )?;
     }
     writeln!(out)?;
     let begins = it.begins();
@@ -137,7 +154,9 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         let (distance, p) = stretch.opinions[stretch.nearest].unwrap_or_default();
         let state = shortened(&it.said(stretch), 26);
         let (padding, style) = (" ".repeat(26_usize.saturating_sub(state.chars().count())), style(stretch));
-        let agree = it.answers[stretch.from..stretch.to].iter().filter(|answer| answer.possible.first() == stretch.possible.first());
+        let agree = it.answers[stretch.from..stretch.to]
+            .iter()
+            .filter(|answer| answer.possible.first() == stretch.possible.first());
         let lost: u64 = it.windows[stretch.from..stretch.to].iter().map(|seen| seen.lost).sum();
         let lossy = if lost > 0 { format!(", {} lost", Count(lost, "event")) } else { String::new() };
         writeln!(
@@ -167,7 +186,10 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
                 (2.0 / it.alpha).ceil()
             ));
         } else if state.sessions < 2 {
-            notes.push(format!("{} is known from one session: how sessions differ is not known, and a new one may look unlike it", state.name));
+            notes.push(format!(
+                "{} is known from one session: how sessions differ is not known, and a new one may look unlike it",
+                state.name
+            ));
         }
     }
     if !notes.is_empty() {

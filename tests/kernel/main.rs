@@ -27,7 +27,9 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let tests = [books::TESTS, capture::TESTS, ends::TESTS, machine::TESTS, overhead::TESTS, replay::TESTS, states::TESTS].concat();
+    let tests =
+        [books::TESTS, capture::TESTS, ends::TESTS, machine::TESTS, overhead::TESTS, replay::TESTS, states::TESTS]
+            .concat();
     libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect()).exit_code()
 }
 

@@ -19,7 +19,20 @@ fn call(rig: &Rig, words: &[&str]) -> Output {
 fn learn(rig: &Rig, number: u64) {
     let (myself, number) = (std::env::current_exe().unwrap(), number.to_string());
     let myself = myself.to_str().unwrap();
-    let words = ["learn", "storm", "--library", "library", "-t", RENAME, "--window", "100events", "--", myself, "storm", &number];
+    let words = [
+        "learn",
+        "storm",
+        "--library",
+        "library",
+        "-t",
+        RENAME,
+        "--window",
+        "100events",
+        "--",
+        myself,
+        "storm",
+        &number,
+    ];
     let output = call(rig, &words);
     assert!(output.status.success(), "{}", shown(&output));
 }
