@@ -499,7 +499,7 @@ pub(super) mod tests {
         let source = drawn(&mut random, &[(3, IDLE)], 500);
         let of = |source: &Session, ns| identify(source, &library, ns).map(drop);
         assert!(matches!(of(&source, 4_000), Err(Error::Short { .. })));
-        assert!(matches!(of(&source, 1_500), Err(Error::Length { what: What::Source, .. })));
+        assert!(matches!(of(&source, 1_500), Err(Error::Length { .. })));
         let other = session(&[("a:x", &[5, 5, 5]), ("z:other", &[50, 50, 50])], &["a:y", "b:z", "c:rare"]);
         assert!(matches!(of(&other, 1_000), Err(Error::Coverage { what: What::Source, .. })));
         let narrow = session(&[("a:x", &[5, 5, 5])], &[]);
