@@ -2,8 +2,8 @@
 //!
 //! A sequence of windows is cut where that makes what lies between the cuts so much more alike that it is worth a penalty for each
 //! cut. Alike is meant as the distance of compositions is: the cost of a stretch is the sum of squared distances of its roots
-//! from their mean. PELT finds the best cuts of all, and is about linear in time because it forgets cuts that can never be the
-//! last one again (Killick, Fearnhead, Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost", J. Am. Stat.
+//! from their mean. PELT finds the best cuts of all, and is about linear in time where there are changes, because it forgets cuts
+//! that can never be the last one again (Killick, Fearnhead, Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost", J. Am. Stat.
 //! Assoc. 107, 2012).
 
 use super::composition::Composition;
@@ -14,14 +14,40 @@ const PENALTY: f64 = 6.0;
 /// The noise of a window is taken to be no less than this, which is a change of shares that nobody would call one.
 const LEAST_NOISE: f64 = 1e-4;
 
-/// Where new stretches begin: indices of windows, ascending, without 0. No stretch has fewer than `shortest` windows.
+/// So many windows are cut at a time: where nothing changes for long nothing can be forgotten, and the time grows with the square of
+/// their number.
+const AT_A_TIME: usize = 1_000;
+
+/// Where new stretches begin: indices of windows, ascending, without 0. No stretch has fewer than `shortest` windows. Of more than
+/// a thousand windows each thousand is cut by itself, and between them if that is worth it too.
 pub fn changes(windows: &[Composition], shortest: usize) -> Vec<usize> {
-    let (all, shortest) = (windows.len(), shortest.max(1));
+    let penalty = PENALTY * noise(windows).max(LEAST_NOISE) * (windows.len().max(1) as f64).ln();
+    let mut cuts: Vec<usize> = Vec::new();
+    for (index, some) in windows.chunks(AT_A_TIME).enumerate() {
+        let begin = index * AT_A_TIME;
+        let within = best_cuts(some, shortest.max(1), penalty);
+        if begin > 0 {
+            let before = cuts.last().copied().unwrap_or(0).max(begin - AT_A_TIME);
+            let behind = within.first().map_or(begin + some.len(), |first| begin + first);
+            let together = Sums::of(&windows[before..behind]);
+            let (middle, end) = (begin - before, behind - before);
+            let is_long = middle >= shortest && end - middle >= shortest;
+            if is_long && together.cost(0, middle) + together.cost(middle, end) + penalty < together.cost(0, end) {
+                cuts.push(begin);
+            }
+        }
+        cuts.extend(within.into_iter().map(|cut| begin + cut));
+    }
+    cuts
+}
+
+/// The best cuts of all.
+fn best_cuts(windows: &[Composition], shortest: usize, penalty: f64) -> Vec<usize> {
+    let all = windows.len();
     if all < 2 * shortest {
         return Vec::new();
     }
     let sums = Sums::of(windows);
-    let penalty = PENALTY * noise(windows).max(LEAST_NOISE) * (all as f64).ln();
     // For each end of the first windows: the least cost, and where the last stretch of that begins.
     let mut best: Vec<(f64, usize)> = vec![(f64::INFINITY, 0); all + 1];
     best[0] = (-penalty, 0);
@@ -129,6 +155,17 @@ mod tests {
         all.extend(vec![Composition::default(); 15]);
         all.extend(windows(&[(20, [50, 50, 1, 1])], 200));
         assert_eq!(changes(&all, 2), [20, 35]);
+    }
+
+    #[test]
+    fn what_is_cut_in_pieces_is_cut_where_it_changes() {
+        let (idle, web) = ([40, 30, 20, 10], [10, 20, 30, 40]);
+        // At the end of a piece, just behind one, and nowhere near one.
+        for stretches in [[1_000, 1_200], [1_003, 700], [1_600, 900]] {
+            let all = windows(&[(stretches[0], idle), (stretches[1], web)], 60);
+            assert_eq!(changes(&all, 2), [stretches[0]]);
+        }
+        assert_eq!(changes(&windows(&[(3_500, idle)], 60), 2), Vec::<usize>::new());
     }
 
     /// The best of all cuts, found by trying.

@@ -140,6 +140,11 @@ impl Check {
             .collect::<Result<Vec<Spread>, Error>>()?;
 
         let blocks: Vec<Block> = windows.chunks_exact(block).map(Block::of).collect();
+        // What says nothing is no reason to say that all is well.
+        let lossy = blocks.iter().filter(|block| block.is_lossy()).count();
+        if !blocks.windows(IN_A_ROW).any(|row| row.iter().all(|block| !block.is_lossy())) {
+            return Err(Error::TooLossy { lossy, blocks: blocks.len() });
+        }
         let mut names: Vec<Name> = spreads.iter().flat_map(|spread| spread.hit.iter().copied()).collect();
         names.extend(blocks.iter().flat_map(|block| block.mean.roots()).map(|(name, _)| *name));
         names.sort_unstable();
@@ -186,7 +191,6 @@ impl Check {
         }
         findings.extend(unlike(&identification, block));
         findings.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.p.total_cmp(&b.p)).then(a.tracepoint.cmp(&b.tracepoint)));
-        let lossy = blocks.iter().filter(|block| block.is_lossy()).count();
         Ok(Check { block, blocks: blocks.len() - lossy, lossy, tests, per_day, level, findings, identification })
     }
 }
@@ -201,17 +205,20 @@ fn nearest(identification: &Identification, windows: std::ops::Range<usize>) -> 
     states.min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(0)
 }
 
-/// Windows in a row, as many as a block has and more, that are unlike all states.
+/// Windows in a row that are unlike all states: ten or more, or all of two blocks that are shorter. Those that lost much say nothing.
 fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
-    let best =
-        |answer: &super::Answer| answer.opinions.iter().flatten().map(|opinion| opinion.p.windows).fold(0.0, f64::max);
-    let p_values: Vec<f64> = identification.answers.iter().map(best).collect();
+    let least = BLOCK.min(IN_A_ROW * block);
+    let best = |(answer, seen): (&super::Answer, &Seen)| match seen.weight() < 1.0 - MOST_LOST {
+        true => 1.0,
+        false => answer.opinions.iter().flatten().map(|opinion| opinion.p.windows).fold(0.0, f64::max),
+    };
+    let p_values: Vec<f64> = identification.answers.iter().zip(&identification.windows).map(best).collect();
     let is_unlike = too_low(&p_values, FALSE_DISCOVERIES);
     let mut findings = Vec::new();
     let mut from = 0;
     for run in is_unlike.chunk_by(|a, b| a == b) {
         let to = from + run.len();
-        if run[0] && run.len() >= block {
+        if run[0] && run.len() >= least {
             let state = nearest(identification, from..to);
             let distances =
                 identification.answers[from..to].iter().filter_map(|answer| answer.opinions[state].as_ref());
@@ -276,7 +283,8 @@ impl Block {
         let count =
             self.counts.binary_search_by_key(&name, |(name, _)| *name).map_or(0.0, |place| self.counts[place].1);
         match measure {
-            Measure::Rate => count / self.seconds.max(1e-9),
+            // What was lost was of some tracepoint too.
+            Measure::Rate => count * (self.events + self.lost) / self.events.max(1.0) / self.seconds.max(1e-9),
             Measure::Share => count / self.events.max(1.0),
         }
     }
@@ -500,7 +508,13 @@ mod tests {
         let mut source = drawn(&mut random, &[(20, IDLE), (20, [40, 20, 10, 30])], 500);
         source.lost = (0..40).map(|window| if window < 20 { 0 } else { 200 }).collect();
         let it = check(&source, &states);
-        assert_eq!((it.blocks, it.lossy), (2, 2));
-        assert!(it.findings.iter().all(|finding| finding.kind == Kind::Composition), "{:?}", kinds(&it));
+        assert_eq!((it.blocks, it.lossy, kinds(&it)), (2, 2, vec![]));
+        source.lost = vec![200; 40];
+        let nothing = Check::of(&source, states.to_vec(), Some(Length::Ns(1_000)), 0.05, PER_DAY);
+        assert!(matches!(nothing, Err(Error::TooLossy { lossy: 4, blocks: 4 })), "and not that all is well");
+        // A few lost make no rate another.
+        let mut source = drawn(&mut random, &[(40, IDLE)], 460);
+        source.lost = vec![40; 40];
+        assert_eq!(kinds(&check(&source, &states)), vec![]);
     }
 }

@@ -208,7 +208,7 @@ impl Identification {
             to,
             possible,
             nearest,
-            intensity: if usual > 0.0 { events / seconds / usual } else { 1.0 },
+            intensity: if usual > 0.0 { events / seconds.max(1e-9) / usual } else { 1.0 },
             other,
             groups_for_it: by_group(&for_it),
             groups_against_it: by_group(&against_it),
@@ -261,8 +261,15 @@ impl Known {
         for learned in &library {
             let mut of_state = Vec::new();
             for (name, session) in &learned.sessions {
-                let what = || What::Session { state: learned.name.clone(), name: name.clone() };
+                // With the source the names are fewer: then it is the source that is another.
+                let what = || match source {
+                    Some(_) => What::Source,
+                    None => What::Session { state: learned.name.clone(), name: name.clone() },
+                };
                 of_state.push(windows_of(&names, session, length, &what)?);
+            }
+            if of_state.iter().all(Vec::is_empty) {
+                return Err(Error::NoWindows { state: learned.name.clone(), length });
             }
             states.push((learned.name.clone(), of_state));
         }
@@ -503,6 +510,9 @@ pub(super) mod tests {
         let other = session(&[("a:x", &[5, 5, 5]), ("z:other", &[50, 50, 50])], &["a:y", "b:z", "c:rare"]);
         assert!(matches!(of(&other, 1_000), Err(Error::Coverage { what: What::Source, .. })));
         let narrow = session(&[("a:x", &[5, 5, 5])], &[]);
-        assert!(matches!(of(&narrow, 1_000), Err(Error::Coverage { what: What::Session { .. }, .. })));
+        assert!(
+            matches!(of(&narrow, 1_000), Err(Error::Coverage { what: What::Source, .. })),
+            "the library itself is sound"
+        );
     }
 }

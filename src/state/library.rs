@@ -180,16 +180,16 @@ impl Library {
 
     /// Folders that are named as states are.
     fn names(&self) -> Result<Vec<String>, Error> {
-        let is_state = |name: &String| state_name(name).is_ok() && self.0.join(name).is_dir();
+        let is_state = |name: &String| state_name(name).is_ok() && is_folder(&self.0.join(name));
         Ok(entries(&self.0)?.into_iter().filter(is_state).collect())
     }
 
     fn read(&self, name: String) -> Result<Learned, Error> {
         let folder = self.0.join(&name);
         let mut sessions = Vec::new();
-        for file in entries(&folder)? {
-            let Some(session) = file.strip_suffix(ENDING).filter(|session| !session.starts_with('.')) else { continue };
-            sessions.push((session.to_owned(), read_session(&folder.join(&file))?));
+        for session in session_names(&folder)? {
+            let read = read_session(&folder.join(format!("{session}{ENDING}")))?;
+            sessions.push((session, read));
         }
         // By their names, and not by those of the files: a second one of a time comes behind the first.
         sessions.sort_by(|a, b| a.0.cmp(&b.0));
@@ -227,10 +227,15 @@ impl Library {
     /// Removes sessions of a state, or all of it. Other files in its folder stay.
     pub fn remove(&self, state: &str, sessions: &[String]) -> Result<usize, Error> {
         let folder = self.0.join(state_name(state)?);
-        let all: Vec<String> = entries(&folder)?
-            .into_iter()
-            .filter_map(|file| file.strip_suffix(ENDING).filter(|name| !name.starts_with('.')).map(str::to_owned))
-            .collect();
+        let path = |name: &str| folder.join(format!("{name}{ENDING}"));
+        let mut all = session_names(&folder)?;
+        if sessions.is_empty() {
+            // Other JSON is not ours to remove, and what is damaged only if it is named.
+            all.retain(|name| match read_session(&path(name)) {
+                Err(Error::Session { cause, .. }) => matches!(cause, session::Error::OtherVersion(_)),
+                read => read.is_ok(),
+            });
+        }
         if all.is_empty() {
             return Err(self.no_state(state));
         }
@@ -239,7 +244,7 @@ impl Library {
         }
         let chosen = if sessions.is_empty() { &all } else { sessions };
         for name in chosen {
-            let path = folder.join(format!("{name}{ENDING}"));
+            let path = path(name);
             fs::remove_file(&path).map_err(|cause| Error::Remove { path, cause })?;
         }
         // A folder with something else in it stays.
@@ -254,6 +259,22 @@ pub fn read_session(path: &Path) -> Result<Session, Error> {
     let damaged = |cause| Error::Session { path: path.to_owned(), cause };
     let text = std::str::from_utf8(&text).map_err(|error| damaged(session::Error::Damaged(error.to_string())))?;
     Session::parse(text).map_err(damaged)
+}
+
+/// A folder itself, and no link to one elsewhere.
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// What is named as a session can be, and is a regular file, in a state's folder.
+fn session_names(folder: &Path) -> Result<Vec<String>, Error> {
+    if !is_folder(folder) {
+        return Ok(Vec::new());
+    }
+    let is_regular = |file: &str| folder.join(file).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+    let names = entries(folder)?.into_iter().filter(|file| is_regular(file));
+    let names = names.filter_map(|file| file.strip_suffix(ENDING).map(str::to_owned));
+    Ok(names.filter(|name| state_name(name).is_ok()).collect())
 }
 
 /// The names in a folder that are text, ascending; none if it is not there.
@@ -309,6 +330,17 @@ mod tests {
         assert_eq!(library.state("idle").unwrap(), states[1]);
         assert!(library.state("idel").unwrap_err().to_string().contains("it has busy, idle"));
 
+        // Neither what is no session, nor what is elsewhere.
+        std::fs::write(library.path().join("idle/package.json"), "{}").unwrap();
+        assert!(matches!(library.states(), Err(Error::Session { .. })), "it may be a session that is damaged");
+        std::fs::create_dir(library.path().join("other")).unwrap();
+        std::fs::write(library.path().join("other/package.json"), "{}").unwrap();
+        assert!(matches!(library.remove("other", &[]), Err(Error::NoState { .. })));
+        assert!(library.path().join("other/package.json").exists());
+        std::fs::remove_file(library.path().join("idle/package.json")).unwrap();
+        std::fs::remove_dir_all(library.path().join("other")).unwrap();
+        std::os::unix::fs::symlink(library.path().join("idle"), library.path().join("link")).unwrap();
+        assert!(matches!(library.remove("link", &[]), Err(Error::NoState { .. })));
         assert!(matches!(library.remove("idle", &["none".to_owned()]), Err(Error::NoSession { .. })));
         assert_eq!(library.remove("idle", &["20261126T010203Z".to_owned()]).unwrap(), 1);
         assert_eq!(library.state("idle").unwrap().sessions.len(), 1);

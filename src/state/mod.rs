@@ -130,6 +130,27 @@ pub enum Error {
         /// How many tracepoints all captured.
         names: usize,
     },
+    /// A state is known from sessions that are shorter than a window.
+    #[error(
+        "no session of state `{state}` is as long as a window of {length}: choose shorter ones (--window), or learn it for longer"
+    )]
+    NoWindows {
+        /// Which state.
+        state: String,
+        /// How long a window is.
+        length: Length,
+    },
+    /// Too much was lost to say anything.
+    #[error(
+        "nothing can be said: {lossy} of {blocks} blocks lost more than a tenth of their events; record with larger rings \
+         (--ring-size), or fewer tracepoints (-t, -x)"
+    )]
+    TooLossy {
+        /// Blocks that lost too much.
+        lossy: usize,
+        /// Of how many.
+        blocks: usize,
+    },
     /// Nobody knows how sessions of the state differ.
     #[error(
         "state `{state}` has {sessions} that can be cut into blocks of {block}, and it takes two to tell how sessions differ: learn \

@@ -151,6 +151,13 @@ impl Session {
         if let Some((name, length)) = lengths.chain(lost).chain(ns).find(|(_, length)| *length != self.windows) {
             return Err(format!("{name} has {length} windows of {}", self.windows));
         }
+        let length = match self.window {
+            Length::Ns(ns) => ns.checked_mul(self.windows as u64),
+            Length::Events(_) => self.ns.iter().try_fold(0u64, |sum, ns| sum.checked_add(*ns)),
+        };
+        if length.and_then(|length| self.origin.begin_ns.checked_add(length)).is_none() {
+            return Err("it goes on beyond the end of all clocks".to_owned());
+        }
         let events = self.counts.values().flatten().try_fold(0u64, |sum, count| sum.checked_add(*count));
         match events.and_then(|events| self.lost.iter().try_fold(events, |sum, lost| sum.checked_add(*lost))) {
             Some(_) => Ok(()),
@@ -259,6 +266,7 @@ mod tests {
         assert!(said("\"windows\": 3", "\"windows\": 99999999").contains("99999999"));
         assert!(said("[5,0,6]", &format!("[{},0,6]", u64::MAX)).contains("more events than"));
         assert!(said("{", "").contains("damaged"));
+        assert!(said("1000000000", "10000000000000000000").contains("beyond the end of all clocks"));
     }
 
     #[test]

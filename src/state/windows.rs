@@ -210,7 +210,7 @@ fn spread(loss: &Loss, windows: &mut [Window]) {
         let end = window.begin + window.ns;
         let within = (to.min(end) - from.max(window.begin)) as f64;
         let share = if to < end { left } else { (loss.lost as f64 * within / (to - from) as f64).round() as u64 };
-        window.lost += share.min(left);
+        window.lost = window.lost.saturating_add(share.min(left));
         left -= share.min(left);
     }
 }

@@ -30,8 +30,8 @@ pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> 
     for Learned { name, sessions } in states {
         let windows: usize = sessions.iter().map(|(_, session)| session.windows).sum();
         let seconds: f64 = sessions.iter().map(|(_, session)| seconds(session)).sum();
-        let events: u64 = sessions.iter().map(|(_, session)| events(session)).sum();
-        let rate = if seconds > 0.0 { Rate(events as f64 / seconds).to_string() } else { "-".to_owned() };
+        let events: f64 = sessions.iter().map(|(_, session)| events(session) as f64).sum();
+        let rate = if seconds > 0.0 { Rate(events / seconds).to_string() } else { "-".to_owned() };
         let (lengths, kernels) =
             (different(sessions, |session| session.window.to_string()), different(sessions, kernel));
         writeln!(
@@ -211,7 +211,7 @@ fn explain(it: &Identification, stretch: &Stretch, from: f64, to: f64, out: &mut
     writeln!(out)?;
     writeln!(
         out,
-        "{style}{}{style:#}, {from:.1} to {to:.1} s: like {} at {:.2} of its usual rate",
+        "{style}{}{style:#}, {from:.1} to {to:.1} s: like {} at {:.2} times its usual rate",
         it.said(stretch),
         name(stretch.nearest),
         stretch.intensity
@@ -270,6 +270,13 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
         it.length,
         check.block
     )?;
+    if it.coverage < 1.0 {
+        writeln!(
+            out,
+            "only {} of its events are of tracepoints that all captured; of the rest nothing is known, and nothing is said",
+            Share(it.coverage)
+        )?;
+    }
     if check.lossy > 0 {
         writeln!(out, "{} lost too many events to say anything", Count(check.lossy as u64, "block"))?;
     }
