@@ -232,7 +232,9 @@ fn what_cannot_be_said_is_not_said() {
     assert!(
         rig.failure(&["identify", source, "--window", "1500ms"]).contains("no whole number of them makes 1s 500ms")
     );
-    assert!(rig.failure(&["identify", source, "--window", "31s"]).contains("shorter than a window"));
+    assert!(rig.failure(&["identify", source, "--window", "31s"]).contains("is as long as a window of 31s"));
+    let short = rig.session("short", &session(&[(3, IDLE)], 8));
+    assert!(rig.failure(&["identify", path(&short), "--window", "5s"]).contains("shorter than a window"));
     assert!(rig.failure(&["identify", source, "--window", "5events"]).contains("no whole number"));
     // The same again, another selection, a recording of other tracepoints, all windows empty.
     let made = rig.session("made", &session(&[(30, IDLE)], IDLE[0]));
