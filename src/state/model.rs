@@ -354,6 +354,20 @@ pub(super) mod tests {
         assert_eq!(state.lowest(), PValue { windows: 1.0 / 241.0, sessions: 1.0 / 7.0 });
     }
 
+    /// A new window is held against as many sessions as the known ones were.
+    #[test]
+    fn a_session_does_not_speak_for_itself() {
+        let seen = |counts: &[(Name, u64)]| Seen {
+            composition: Composition::of(counts.iter().copied()),
+            ns: 1_000_000_000,
+            lost: 0,
+        };
+        let states = learn(vec![vec![seen(&[(0, 90), (1, 10)]); 5], vec![seen(&[(0, 60), (1, 40)]); 5]]);
+        // It is as those of the first session, and a little further from those of the second than they are.
+        let opinion = states.judge(&[seen(&[(0, 91), (1, 9)])])[0][0].clone().unwrap();
+        assert!((opinion.p.windows - 6.0 / 11.0).abs() < 1e-9, "{opinion:?}");
+    }
+
     #[test]
     fn one_session_says_little_and_none_nothing() {
         let mut random = fastrand::Rng::with_seed(10);

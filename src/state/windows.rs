@@ -241,6 +241,10 @@ mod tests {
         let counted = windows(&events, Some(1_600));
         assert_eq!(counts(&counted), [vec![(1, 1), (3, 2)], vec![], vec![], vec![(2, 2)], vec![(9, 1)], vec![]]);
         assert_eq!(counted[0].events(), 3);
+        // The same in one batch, with an event at the very time at which a window ends.
+        let mut whole = Windows::new(Length::Ns(100));
+        whole.take(&[event(1_000, 3), event(1_099, 1), event(1_100, 2), event(1_350, 2)]);
+        assert_eq!(counts(&whole.finish(None).unwrap()), [vec![(1, 1), (3, 1)], vec![(2, 1)], vec![]]);
         // The last window is no whole one.
         assert_eq!(windows(&events, Some(1_499)).len(), 4);
         assert_eq!(windows(&events, None).len(), 4);
