@@ -160,7 +160,7 @@ pub(super) fn learn(request: LearnRequest) -> anyhow::Result<u8> {
             let sessions = known.sessions.len();
             writeln!(
                 out,
-                "{state}: {} now; a new one cannot be called unlike them at a level below {:.2}, each taken for one",
+                "{state}: {} now; that a new session as a whole is unlike them can be said at a level of {:.2} at the best",
                 Count(sessions as u64, "session"),
                 1.0 / (sessions as f64 + 1.0)
             )?;
