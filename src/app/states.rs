@@ -143,7 +143,7 @@ pub(super) fn learn(request: LearnRequest) -> anyhow::Result<u8> {
     if !look.quiet {
         let mut out = anstream::stdout().lock();
         for (path, session) in &lines {
-            let events: u64 = session.counts.values().flatten().sum();
+            let events = session.events();
             let lost: u64 = session.lost.iter().sum();
             let but = if lost > 0 { format!(", {} lost", Count(lost, "more")) } else { String::new() };
             writeln!(
@@ -218,12 +218,8 @@ pub(super) fn check(request: CheckRequest) -> anyhow::Result<u8> {
     let CheckRequest { look, against, library, per_day, format } = request;
     let states = against.iter().map(|name| library.state(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(state) = states.iter().find(|state| state.sessions.len() < 2) {
-        return Err(Error::TooFewSessions {
-            state: state.name.clone(),
-            sessions: Count(state.sessions.len() as u64, "session").to_string(),
-            block: Count(state::BLOCK as u64, "window").to_string(),
-        }
-        .into());
+        let (state, sessions) = (state.name.clone(), state.sessions.len());
+        return Err(Error::TooFewSessions { state, sessions, block: state::BLOCK }.into());
     }
     let looked = match Looked::at(&look)? {
         Ok(looked) => looked,

@@ -250,7 +250,7 @@ fn facts(
     attach: Duration,
 ) -> Result<Facts, Error> {
     Ok(Facts {
-        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        tool: Tool::this(),
         kernel: kernel_release(),
         hostname: hostname(),
         cpus: engine.cpus.as_slice().to_vec(),

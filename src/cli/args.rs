@@ -286,10 +286,7 @@ impl CaptureArgs {
     fn request(self) -> Result<CaptureRequest, clap::Error> {
         let compress = self.attach.compress;
         let (attach, notes) = self.attach.request()?;
-        let command = match self.command.is_empty() {
-            true => None,
-            false => Some(CommandLine::find(self.command).map_err(usage)?),
-        };
+        let command = find(self.command)?;
         let options = capture::Options {
             rules: StopRules { events: self.events, duration: self.duration },
             output: self.output,
@@ -297,7 +294,7 @@ impl CaptureArgs {
             attach,
             compress,
             command,
-            arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
+            arguments: own_arguments(),
         };
         Ok(CaptureRequest { options, wait_detach: self.wait_detach, quiet: self.quiet, notes })
     }
@@ -342,6 +339,19 @@ impl MachineArgs {
         });
         Ok((bytes, note))
     }
+}
+
+/// COMMAND, if there is one.
+pub(super) fn find(command: Vec<OsString>) -> Result<Option<CommandLine>, clap::Error> {
+    match command.is_empty() {
+        true => Ok(None),
+        false => CommandLine::find(command).map(Some).map_err(usage),
+    }
+}
+
+/// What tp-perf itself was called with.
+pub(super) fn own_arguments() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 pub(super) fn usage(message: String) -> clap::Error {

@@ -1,7 +1,6 @@
 //! The arguments of `tp-perf report`.
 
-use super::args::usage;
-use super::source::{SourceArgs, place};
+use super::source::{SourceArgs, places};
 use super::states::library;
 use crate::report;
 use crate::source::Place;
@@ -94,11 +93,8 @@ impl ReportArgs {
     pub(super) fn request(self) -> Result<ReportRequest, clap::Error> {
         let places: Vec<Place> = match self.example {
             true => vec![Place::Example],
-            false => self.sources.into_iter().map(place).collect(),
+            false => places(self.sources)?,
         };
-        if places.iter().filter(|place| **place == Place::Stdin).count() > 1 {
-            return Err(usage("standard input (`-`) can be read only once".to_owned()));
-        }
         let (restriction, range) = self.part.request()?;
         let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
         let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);

@@ -34,15 +34,30 @@ pub(super) struct SourceArgs {
 
 impl SourceArgs {
     pub fn request(self) -> Result<(Restriction, Range), clap::Error> {
-        if let (Some(from), Some(to)) = (self.from, self.to)
-            && std::mem::discriminant(&from) == std::mem::discriminant(&to)
-            && from.absolute(0) >= to.absolute(0)
-        {
-            return Err(usage("--from is not before --to: nothing would be left".to_owned()));
-        }
+        let range = range(self.events, self.from, self.to)?;
         let restriction = Restriction { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus };
-        Ok((restriction, Range { events: self.events, from: self.from, to: self.to }))
+        Ok((restriction, range))
     }
+}
+
+/// A range that something can be in.
+pub(super) fn range(events: Option<u64>, from: Option<Moment>, to: Option<Moment>) -> Result<Range, clap::Error> {
+    if let (Some(from), Some(to)) = (from, to)
+        && std::mem::discriminant(&from) == std::mem::discriminant(&to)
+        && from.absolute(0) >= to.absolute(0)
+    {
+        return Err(usage("--from is not before --to: nothing would be left".to_owned()));
+    }
+    Ok(Range { events, from, to })
+}
+
+/// Sources as they are typed.
+pub(super) fn places(paths: Vec<PathBuf>) -> Result<Vec<Place>, clap::Error> {
+    let places: Vec<Place> = paths.into_iter().map(place).collect();
+    if places.iter().filter(|place| **place == Place::Stdin).count() > 1 {
+        return Err(usage("standard input (`-`) can be read only once".to_owned()));
+    }
+    Ok(places)
 }
 
 /// A source as it is typed.

@@ -1,8 +1,8 @@
 //! The arguments of `tp-perf learn`, `states`, `identify` and `check`.
 
-use super::args::{AttachArgs, usage};
-use super::source::place;
-use crate::capture::{self, CommandLine, StopRules};
+use super::args::{AttachArgs, find, own_arguments, usage};
+use super::source::{places, range};
+use crate::capture::{self, StopRules};
 use crate::results::Range;
 use crate::source::Place;
 use crate::state::{ALPHA, Length, Library, PER_DAY, state_name};
@@ -142,15 +142,12 @@ impl LookArgs {
             if from.or(to).is_some() {
                 return Err(usage("--from and --to are of a SOURCE: name one, or use --duration".to_owned()));
             }
-            let command = match command.is_empty() {
-                true => None,
-                false => Some(CommandLine::find(command).map_err(usage)?),
-            };
+            let command = find(command)?;
             let compress = attach.compress;
             let (attach, notes) = attach.request()?;
             let duration = duration.or(command.is_none().then_some(usual));
             let rules = StopRules { events: None, duration };
-            let arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            let arguments = own_arguments();
             let options = capture::Options { rules, output: None, force: false, attach, compress, command, arguments };
             LookAt::Machine(Box::new(Watch { options, wait_detach, notes }))
         } else {
@@ -160,17 +157,7 @@ impl LookArgs {
                         .to_owned(),
                 ));
             }
-            if let (Some(from), Some(to)) = (from, to)
-                && std::mem::discriminant(&from) == std::mem::discriminant(&to)
-                && from.absolute(0) >= to.absolute(0)
-            {
-                return Err(usage("--from is not before --to: nothing would be left".to_owned()));
-            }
-            let places: Vec<Place> = sources.into_iter().map(place).collect();
-            if places.iter().filter(|place| **place == Place::Stdin).count() > 1 {
-                return Err(usage("standard input (`-`) can be read only once".to_owned()));
-            }
-            LookAt::Sources(places, Range { events: None, from, to })
+            LookAt::Sources(places(sources)?, range(None, from, to)?)
         };
         Ok(Look { at, length: window, quiet })
     }

@@ -137,7 +137,7 @@ pub fn measure(
     let rings = engine.ring_size * engine.cpus.len();
     let mut overhead = Overhead {
         schema: figures::SCHEMA,
-        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        tool: Tool::this(),
         kernel: kernel_release(),
         hostname: hostname(),
         command: options.command.words(),

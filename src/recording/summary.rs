@@ -93,6 +93,13 @@ pub struct Tool {
     pub version: String,
 }
 
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
 /// Counts of tracepoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TracepointsSummary {

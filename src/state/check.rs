@@ -17,7 +17,6 @@ use super::model::Seen;
 use super::session::Session;
 use super::windows::Length;
 use super::{Composition, Error, Name};
-use crate::units::Count;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
 
@@ -131,11 +130,7 @@ impl Check {
             .map(|state| {
                 // The halves of an only session are no two.
                 let sessions = if state.sessions < 2 { Err(state.sessions) } else { Spread::of(state.parts(), block) };
-                sessions.map_err(|sessions| Error::TooFewSessions {
-                    state: state.name.clone(),
-                    sessions: Count(sessions as u64, "session").to_string(),
-                    block: Count(block as u64, "window").to_string(),
-                })
+                sessions.map_err(|sessions| Error::TooFewSessions { state: state.name.clone(), sessions, block })
             })
             .collect::<Result<Vec<Spread>, Error>>()?;
 

@@ -179,7 +179,7 @@ fn document<'a>(it: &'a Identification, source: &'a str) -> Document<'a> {
     });
     Document {
         schema: SCHEMA,
-        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        tool: Tool::this(),
         source,
         window: it.length,
         alpha: it.alpha,

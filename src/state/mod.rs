@@ -41,7 +41,7 @@ pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 use crate::capture;
 use crate::recording;
 use crate::replay;
-use crate::units::Share;
+use crate::units::{Count, Share};
 use std::fmt;
 
 /// What of a comparison is meant.
@@ -153,16 +153,17 @@ pub enum Error {
     },
     /// Nobody knows how sessions of the state differ.
     #[error(
-        "state `{state}` has {sessions} that can be cut into blocks of {block}, and it takes two to tell how sessions differ: learn \
-         more of it, for longer (`tp-perf learn {state}`)"
+        "state `{state}` has {} that can be cut into blocks of {}, and it takes two to tell how sessions differ: learn \
+         more of it, for longer (`tp-perf learn {state}`)",
+        Count(*.sessions as u64, "session"), Count(*.block as u64, "window")
     )]
     TooFewSessions {
         /// Which state.
         state: String,
-        /// How many there are, in words.
-        sessions: String,
-        /// How long a block is, in words.
-        block: String,
+        /// How many there are.
+        sessions: usize,
+        /// Windows of a block.
+        block: usize,
     },
 }
 

@@ -103,7 +103,7 @@ impl Session {
         let lost: Vec<u64> = windows.iter().map(|window| window.lost).collect();
         Session {
             schema: SCHEMA,
-            tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            tool: Tool::this(),
             origin,
             window: length,
             windows: windows.len(),
@@ -180,6 +180,11 @@ impl Session {
             self.not_hit.get(group).is_some_and(|names| names.iter().any(|its| its == name))
         };
         self.counts.contains_key(full_name) || full_name.split_once(':').is_some_and(is_not_hit)
+    }
+
+    /// All its events.
+    pub fn events(&self) -> u64 {
+        self.counts.values().flatten().sum()
     }
 
     /// How many tracepoints were captured.

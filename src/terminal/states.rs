@@ -30,7 +30,7 @@ pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> 
     for Learned { name, sessions } in states {
         let windows: usize = sessions.iter().map(|(_, session)| session.windows).sum();
         let seconds: f64 = sessions.iter().map(|(_, session)| seconds(session)).sum();
-        let events: f64 = sessions.iter().map(|(_, session)| events(session) as f64).sum();
+        let events: f64 = sessions.iter().map(|(_, session)| session.events() as f64).sum();
         let rate = if seconds > 0.0 { Rate(events / seconds).to_string() } else { "-".to_owned() };
         let (lengths, kernels) =
             (different(sessions, |session| session.window.to_string()), different(sessions, kernel));
@@ -60,7 +60,7 @@ pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
             "{file:<22} {:>8} {:<8} {:>14} {:>10} {:>11}  {}",
             Grouped(session.windows as u64),
             session.window.to_string(),
-            Grouped(events(session)),
+            Grouped(session.events()),
             Grouped(session.lost.iter().sum()),
             Grouped(session.captured_number() as u64),
             kernel(session)
@@ -98,10 +98,6 @@ pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-fn events(session: &Session) -> u64 {
-    session.counts.values().flatten().sum()
 }
 
 fn seconds(session: &Session) -> f64 {

@@ -97,7 +97,7 @@ struct State<'a> {
 pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let document = Document {
         schema: SCHEMA,
-        tool: Tool { name: "tp-perf".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        tool: Tool::this(),
         sources: report.sources.iter().map(|report| source(report, top)).collect(),
         differences: report.differences.as_ref(),
     };
