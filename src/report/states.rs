@@ -2,8 +2,7 @@
 
 use crate::plot::StateSpan;
 use crate::state::{Identification, Known, Learned, Reason, Session, Stretch, WINDOW};
-use crate::units::{OneLine, Seconds, Share};
-use std::time::Duration;
+use crate::units::{OneLine, Seconds, Share, nanoseconds};
 
 /// Tracepoints that are named for a stretch, each way.
 const REASONS: usize = 3;
@@ -28,8 +27,7 @@ impl States {
 
 /// The stretches as they are drawn, in time since the first event.
 pub(super) fn spans(it: &Identification) -> Vec<StateSpan> {
-    let begins = it.begins();
-    let since = |window: usize| begins[window] - begins[0];
+    let since = |window: usize| nanoseconds(it.since(window));
     it.stretches
         .iter()
         .map(|stretch| StateSpan {
@@ -46,9 +44,8 @@ const NAMED: usize = 6;
 
 /// All stretches in one line: `apache for 32.0 s, unknown (nearest nginx) for 28.0 s`.
 pub(super) fn words(it: &Identification) -> String {
-    let begins = it.begins();
     let one = |stretch: &Stretch| {
-        let lasts = Duration::from_nanos(begins[stretch.to] - begins[stretch.from]);
+        let lasts = it.since(stretch.to) - it.since(stretch.from);
         format!("{} for {}", it.said(stretch), Seconds(lasts))
     };
     let mut words: Vec<String> = it.stretches.iter().take(NAMED).map(one).collect();
@@ -71,8 +68,7 @@ pub(super) struct Row {
 }
 
 pub(super) fn rows(it: &Identification) -> Vec<Row> {
-    let begins = it.begins();
-    let since = |window: usize| format!("{:.1} s", (begins[window] - begins[0]) as f64 / 1e9);
+    let since = |window: usize| format!("{:.1} s", it.since(window).as_secs_f64());
     let reasons = |reasons: &[Reason]| {
         let one =
             |reason: &Reason| format!("{} {} ({})", OneLine(&reason.name), Share(reason.here), Share(reason.nearest));

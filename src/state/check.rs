@@ -11,14 +11,14 @@
 //! and Hochberg's procedure picks.
 
 use super::conformal::too_low;
-use super::identify::{Identification, Known};
+use super::identify::Identification;
+use super::known::Known;
 use super::library::Learned;
 use super::model::Seen;
 use super::session::Session;
+use super::spread::{Block, MOST_LOST, Measure, Spread, Test, Usual};
 use super::windows::Length;
-use super::{Composition, Error, Name};
-use statrs::distribution::{ContinuousCDF, StudentsT};
-use std::collections::BTreeMap;
+use super::{Error, Name};
 
 /// Windows of a block.
 pub const BLOCK: usize = 10;
@@ -26,8 +26,6 @@ pub const BLOCK: usize = 10;
 pub const PER_DAY: f64 = 1.0;
 /// Of the windows that are called unlike all states as many may be so by chance.
 const FALSE_DISCOVERIES: f64 = 0.05;
-/// A block that lost a larger part of its events says nothing.
-const MOST_LOST: f64 = 0.1;
 /// Blocks in a row that an alarm takes.
 const IN_A_ROW: usize = 2;
 
@@ -150,17 +148,14 @@ impl Check {
         let level = (per_day / (day * tests.max(1) as f64)).min(alpha);
 
         let state_of = |index: usize| nearest(&identification, index * block..(index + 1) * block);
-        let held: Vec<(usize, &Spread)> =
-            (0..blocks.len()).map(state_of).map(|state| (state, &spreads[state])).collect();
+        let held: Vec<usize> = (0..blocks.len()).map(state_of).collect();
         let mut findings = Vec::new();
         for name in names {
             let tracepoint = known_names.name(name).unwrap_or_default();
             let of_measure = [Measure::Rate, Measure::Share].map(|measure| {
-                let tests: Vec<Option<Test>> = blocks
-                    .iter()
-                    .zip(&held)
-                    .map(|(block, (_, spread))| (!block.is_lossy()).then(|| spread.test(block, name, measure)))
-                    .collect();
+                let usual: Vec<Usual> = spreads.iter().map(|spread| spread.of_tracepoint(name, measure)).collect();
+                let test = |(block, state): (&Block, &usize)| (!block.is_lossy()).then(|| usual[*state].test(block));
+                let tests: Vec<Option<Test>> = blocks.iter().zip(&held).map(test).collect();
                 persisting(&tests, measure, level)
             });
             let finding = of_measure.into_iter().flatten().min_by(|a, b| a.test.p.total_cmp(&b.test.p));
@@ -172,11 +167,12 @@ impl Check {
                 (.., Measure::Share) => Kind::Share,
             };
             // What comes or goes is told by its rate.
-            let told = if kind == Kind::Share { test } else { held[first].1.test(&blocks[first], name, Measure::Rate) };
+            let rate = || spreads[held[first]].of_tracepoint(name, Measure::Rate).test(&blocks[first]);
+            let told = if kind == Kind::Share { test } else { rate() };
             findings.push(Finding {
                 kind,
                 tracepoint: Some(tracepoint.to_owned()),
-                state: states.states[held[first].0].name.clone(),
+                state: states.states[held[first]].name.clone(),
                 from: first * block,
                 to: (last + 1) * block,
                 here: told.here,
@@ -231,153 +227,6 @@ fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
         from = to;
     }
     findings
-}
-
-/// Some windows in a row.
-#[derive(Debug, Clone)]
-struct Block {
-    mean: Composition,
-    /// Events by tracepoint, ascending.
-    counts: Vec<(Name, f64)>,
-    events: f64,
-    lost: f64,
-    seconds: f64,
-}
-
-/// What is measured of a tracepoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Measure {
-    /// Its events in a second.
-    Rate,
-    /// Its part of all events.
-    Share,
-}
-
-impl Block {
-    fn of(windows: &[Seen]) -> Self {
-        let mut counts = BTreeMap::<Name, f64>::new();
-        for Seen { composition, .. } in windows {
-            for (name, root) in composition.roots() {
-                *counts.entry(*name).or_default() += (root * root * composition.events() as f64).round();
-            }
-        }
-        Block {
-            mean: Composition::mean(windows.iter().map(|seen| &seen.composition)),
-            counts: counts.into_iter().collect(),
-            events: windows.iter().map(|seen| seen.composition.events()).sum::<u64>() as f64,
-            lost: windows.iter().map(|seen| seen.lost).sum::<u64>() as f64,
-            seconds: windows.iter().map(|seen| seen.ns).sum::<u64>() as f64 / 1e9,
-        }
-    }
-
-    fn is_lossy(&self) -> bool {
-        self.lost > MOST_LOST * (self.events + self.lost)
-    }
-
-    fn value(&self, name: Name, measure: Measure) -> f64 {
-        let count =
-            self.counts.binary_search_by_key(&name, |(name, _)| *name).map_or(0.0, |place| self.counts[place].1);
-        match measure {
-            // What was lost was of some tracepoint too.
-            Measure::Rate => count * (self.events + self.lost) / self.events.max(1.0) / self.seconds.max(1e-9),
-            Measure::Share => count / self.events.max(1.0),
-        }
-    }
-
-    /// The variance that the root of a measure has by chance alone: that of the root of a count is a quarter.
-    fn least_variance(&self, measure: Measure) -> f64 {
-        match measure {
-            Measure::Rate => 0.25 / self.seconds.max(1e-9),
-            Measure::Share => 0.25 / self.events.max(1.0),
-        }
-    }
-}
-
-/// The blocks of a state's sessions.
-struct Spread {
-    sessions: Vec<Vec<Block>>,
-    /// The tracepoints with events in any of them.
-    hit: Vec<Name>,
-}
-
-/// A block held against a spread.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Test {
-    here: f64,
-    learned: [f64; 3],
-    /// Whether it is more than usual.
-    is_more: bool,
-    p: f64,
-}
-
-impl Spread {
-    /// Of sessions cut into blocks of this many windows.
-    ///
-    /// # Errors
-    /// How many sessions have blocks, if there are fewer than two.
-    fn of(sessions: &[Vec<Seen>], block: usize) -> Result<Self, usize> {
-        let blocks = |windows: &Vec<Seen>| {
-            windows.chunks_exact(block).map(Block::of).filter(|block| !block.is_lossy()).collect::<Vec<_>>()
-        };
-        let sessions: Vec<Vec<Block>> = sessions.iter().map(blocks).filter(|blocks| !blocks.is_empty()).collect();
-        if sessions.len() < 2 {
-            return Err(sessions.len());
-        }
-        let hit = sessions.iter().flatten().flat_map(|block| block.counts.iter().map(|(name, _)| *name)).collect();
-        Ok(Spread { sessions, hit })
-    }
-
-    fn test(&self, block: &Block, name: Name, measure: Measure) -> Test {
-        let values: Vec<Vec<f64>> = self
-            .sessions
-            .iter()
-            .map(|blocks| blocks.iter().map(|block| block.value(name, measure)).collect())
-            .collect();
-        let here = block.value(name, measure);
-        let all = || values.iter().flatten().copied();
-        let (lowest, highest) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
-        let mean = all().sum::<f64>() / all().count() as f64;
-        let roots: Vec<Vec<f64>> =
-            values.iter().map(|blocks| blocks.iter().map(|value| value.sqrt()).collect()).collect();
-        let expected = Expected::of(&roots, block.least_variance(measure));
-        let t = (here.sqrt() - expected.mean) / expected.variance.sqrt();
-        let p = StudentsT::new(0.0, 1.0, expected.freedom).map_or(1.0, |student| 2.0 * student.sf(t.abs()));
-        Test { here, learned: [lowest, mean, highest], is_more: t > 0.0, p }
-    }
-}
-
-/// What a block of a new session is expected to be.
-struct Expected {
-    mean: f64,
-    variance: f64,
-    /// Degrees of freedom of the variance.
-    freedom: f64,
-}
-
-impl Expected {
-    /// From the values of the blocks of each session. `least`: the variance that a block has in any case.
-    fn of(sessions: &[Vec<f64>], least: f64) -> Self {
-        let number = sessions.len() as f64;
-        let means: Vec<f64> = sessions.iter().map(|blocks| blocks.iter().sum::<f64>() / blocks.len() as f64).collect();
-        let mean = means.iter().sum::<f64>() / number;
-        let of_means = means.iter().map(|its| (its - mean).powi(2)).sum::<f64>() / (number - 1.0);
-        let squares: f64 = sessions
-            .iter()
-            .zip(&means)
-            .flat_map(|(blocks, mean)| blocks.iter().map(move |value| (value - mean).powi(2)))
-            .sum();
-        let blocks: f64 = sessions.iter().map(|blocks| blocks.len() as f64).sum();
-        let within_freedom = blocks - number;
-        let within = if within_freedom > 0.0 { squares / within_freedom } else { 0.0 };
-        // The means of sessions differ also because blocks do.
-        let between = (of_means - within * number / blocks).max(0.0);
-        let (between, within) = (between * (1.0 + 1.0 / number), (within * (1.0 + 1.0 / blocks)).max(least));
-        let variance = between + within;
-        let of_within =
-            if within_freedom > 0.0 { within.powi(2) / within_freedom } else { within.powi(2) / (number - 1.0) };
-        let freedom = variance.powi(2) / (between.powi(2) / (number - 1.0) + of_within);
-        Expected { mean, variance, freedom: freedom.max(1.0) }
-    }
 }
 
 /// Blocks in a row that are out of the spread on one side.
@@ -468,19 +317,6 @@ mod tests {
         let states = [learned(&mut random, "idle", IDLE, 5), learned(&mut random, "web", web, 5)];
         assert_eq!(kinds(&check(&drawn(&mut random, &[(20, IDLE), (20, web)], 500), &states)), vec![]);
         assert!(!check(&drawn(&mut random, &[(20, IDLE), (20, web)], 500), &states[..1]).findings.is_empty());
-    }
-
-    /// Sessions that differ much allow much, and few of them allow more.
-    #[test]
-    fn the_spread_is_wide_where_sessions_differ() {
-        let blocks = |of: &[f64]| of.iter().map(|mean| vec![mean - 0.1, *mean, mean + 0.1]).collect::<Vec<_>>();
-        let alike = Expected::of(&blocks(&[5.0, 5.0, 5.0, 5.0]), 1e-6);
-        assert!((alike.mean, alike.freedom) == (5.0, 8.0), "{} {}", alike.mean, alike.freedom);
-        assert!((alike.variance - 0.01 * (1.0 + 1.0 / 12.0)).abs() < 1e-9);
-        let apart = Expected::of(&blocks(&[3.0, 5.0, 4.0, 8.0]), 1e-6);
-        assert!(apart.variance > 4.0 && (3.0..3.1).contains(&apart.freedom), "{} {}", apart.variance, apart.freedom);
-        // What was always the same may still be what chance makes of it.
-        assert_eq!(Expected::of(&[vec![0.0; 3], vec![0.0; 3]], 0.25).variance, 0.25);
     }
 
     #[test]

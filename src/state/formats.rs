@@ -2,7 +2,8 @@
 
 use super::check::{Check, Finding, Kind};
 use super::conformal::PValue;
-use super::identify::{Identification, Reason};
+use super::identify::Identification;
+use super::reasons::Reason;
 use super::windows::Length;
 use crate::recording::Tool;
 use crate::units::Share;
@@ -129,35 +130,11 @@ fn document<'a>(it: &'a Identification, source: &'a str) -> Document<'a> {
     let states = &it.states.states;
     let name = |state: usize| states[state].name.as_str();
     let names = |possible: &[usize]| possible.iter().map(|state| name(*state)).collect();
-    let begins = it.begins();
-    let windows = it.windows.iter().zip(&it.answers).enumerate().map(|(index, (seen, answer))| WindowForm {
-        begin_ns: begins[index],
-        ns: seen.ns,
-        events: seen.composition.events(),
-        lost: seen.lost,
-        state: answer.possible.first().map(|state| name(*state)),
-        states: names(&answer.possible),
-        opinions: answer
-            .opinions
-            .iter()
-            .enumerate()
-            .filter_map(|(state, opinion)| {
-                let opinion = opinion.as_ref()?;
-                Some(OpinionForm {
-                    state: name(state),
-                    distance: opinion.distance,
-                    p: opinion.p.windows,
-                    p_sessions: Some(opinion.p.sessions),
-                    intensity: Some(opinion.intensity),
-                })
-            })
-            .collect(),
-    });
     let stretches = it.stretches.iter().map(|stretch| StretchForm {
         from: stretch.from,
         to: stretch.to,
-        begin_ns: begins[stretch.from],
-        end_ns: begins[stretch.to],
+        begin_ns: it.begins[stretch.from],
+        end_ns: it.begins[stretch.to],
         state: stretch.state().map(name),
         states: names(&stretch.possible),
         nearest: name(stretch.nearest),
@@ -198,9 +175,37 @@ fn document<'a>(it: &'a Identification, source: &'a str) -> Document<'a> {
                 .collect(),
         },
         check: None,
-        windows: Some(windows.collect()),
+        windows: None,
         stretches: stretches.collect(),
     }
+}
+
+fn windows(it: &Identification) -> Vec<WindowForm<'_>> {
+    let name = |state: usize| it.states.states[state].name.as_str();
+    let windows = it.windows.iter().zip(&it.answers).enumerate().map(|(index, (seen, answer))| WindowForm {
+        begin_ns: it.begins[index],
+        ns: seen.ns,
+        events: seen.composition.events(),
+        lost: seen.lost,
+        state: answer.possible.first().map(|state| name(*state)),
+        states: answer.possible.iter().map(|state| name(*state)).collect(),
+        opinions: answer
+            .opinions
+            .iter()
+            .enumerate()
+            .filter_map(|(state, opinion)| {
+                let opinion = opinion.as_ref()?;
+                Some(OpinionForm {
+                    state: name(state),
+                    distance: opinion.distance,
+                    p: opinion.p.windows,
+                    p_sessions: Some(opinion.p.sessions),
+                    intensity: Some(opinion.intensity),
+                })
+            })
+            .collect(),
+    });
+    windows.collect()
 }
 
 fn reasons(reasons: &[Reason], is_group: bool) -> Vec<ReasonForm<'_>> {
@@ -220,7 +225,8 @@ fn reasons(reasons: &[Reason], is_group: bool) -> Vec<ReasonForm<'_>> {
 
 /// All there is, as one object.
 pub fn write_json(it: &Identification, source: &str, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &document(it, source))?;
+    let document = Document { windows: Some(windows(it)), ..document(it, source) };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }
 
@@ -241,14 +247,13 @@ pub fn write_csv(it: &Identification, out: &mut dyn Write) -> io::Result<()> {
         "intensity",
         "possible",
     ])?;
-    let begins = it.begins();
     for (index, (seen, answer)) in it.windows.iter().zip(&it.answers).enumerate() {
         let stretch = it.stretches.partition_point(|stretch| stretch.to <= index);
         for (state, opinion) in answer.opinions.iter().enumerate() {
             let Some(opinion) = opinion else { continue };
             csv.write_record([
                 index.to_string(),
-                begins[index].to_string(),
+                it.begins[index].to_string(),
                 seen.ns.to_string(),
                 seen.composition.events().to_string(),
                 seen.lost.to_string(),
@@ -323,8 +328,7 @@ pub fn write_junit(check: &Check, source: &str, out: &mut dyn Write) -> io::Resu
 impl Finding {
     /// What is found, in a sentence.
     pub fn sentence(&self, check: &Check) -> String {
-        let begins = check.identification.begins();
-        let since = |window: usize| (begins[window] - begins[0]) as f64 / 1e9;
+        let since = |window: usize| check.identification.since(window).as_secs_f64();
         let when = format!("from {:.1} to {:.1} s", since(self.from), since(self.to));
         let what = self.tracepoint.as_deref().unwrap_or("all");
         let rate = |value: f64| format!("{}/s", crate::units::Rate(value));

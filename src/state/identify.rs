@@ -1,20 +1,19 @@
 //! Which of the known states a source is in: window by window, stretch by stretch, and why.
 
 use super::changes::changes;
-use super::composition::{Composition, Part};
+use super::composition::Composition;
 use super::conformal::together;
-use super::library::Learned;
-use super::model::{LEAST_COVERAGE, Names, Opinion, Seen, States};
+use super::known::{Known, sessions, windows_of};
+use super::model::{Names, Opinion, Seen, States};
+use super::reasons::{Reason, Reasons, by_group};
 use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
-use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 /// The level below which a state is rejected, if nothing else is asked for.
 pub const ALPHA: f64 = 0.05;
-/// Windows are this long if nothing else is asked for and all sessions can be put together to it.
-pub const WINDOW: Length = Length::Ns(1_000_000_000);
 /// A change of state has to last so many windows.
 const SHORTEST_STRETCH: usize = 2;
 
@@ -31,8 +30,8 @@ pub struct Identification {
     pub names: Names,
     /// The states.
     pub states: States,
-    /// When the first window begins, by the source's clock, in nanoseconds.
-    pub begin_ns: u64,
+    /// When each window begins, by the source's clock, in nanoseconds; and when the last one ends.
+    pub begins: Vec<u64>,
     /// The source's windows.
     pub windows: Vec<Seen>,
     /// What is said of each.
@@ -48,6 +47,16 @@ pub struct Answer {
     pub opinions: Vec<Option<Opinion>>,
     /// The states that cannot be rejected, the nearest first; none means that it is unknown.
     pub possible: Vec<usize>,
+}
+
+/// What is said of windows between two changes of the composition, without reasons.
+#[derive(Debug, Clone)]
+struct Verdict {
+    windows: Range<usize>,
+    opinions: Vec<Option<(f64, f64)>>,
+    possible: Vec<usize>,
+    nearest: usize,
+    other: Option<usize>,
 }
 
 /// Windows between two changes.
@@ -75,22 +84,6 @@ pub struct Stretch {
     pub groups_for_it: Vec<Reason>,
     /// The same by group.
     pub groups_against_it: Vec<Reason>,
-}
-
-/// What one tracepoint, or one group, says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reason {
-    /// `group:name`, or a group.
-    pub name: String,
-    /// Its share of the events here.
-    pub here: f64,
-    /// In the windows of the nearest state that are most like those here.
-    pub nearest: f64,
-    /// In those of the other state.
-    pub other: f64,
-    /// Against: its part of the squared distance from the nearest state. For: by how much its part of the squared distance from
-    /// the other state is larger.
-    pub part: f64,
 }
 
 impl Stretch {
@@ -129,30 +122,16 @@ impl Identification {
             .flat_map(|phase| states.judge(&windows[phase.clone()]))
             .map(|opinions| Answer::of(opinions, alpha))
             .collect();
-        let begin_ns = source.origin.begin_ns;
-        let mut identification = Identification {
-            length,
-            alpha,
-            coverage,
-            names,
-            states,
-            begin_ns,
-            windows,
-            answers,
-            stretches: Vec::new(),
-        };
+        let begins = begins(source.origin.begin_ns, &windows);
+        let mut identification =
+            Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches: Vec::new() };
         identification.stretches = identification.stretches(phases);
         Ok(identification)
     }
 
-    /// When each window begins, by the source's clock, in nanoseconds; and when the last one ends.
-    pub fn begins(&self) -> Vec<u64> {
-        let mut begins = vec![self.begin_ns];
-        begins.extend(self.windows.iter().scan(self.begin_ns, |begin, seen| {
-            *begin = begin.saturating_add(seen.ns);
-            Some(*begin)
-        }));
-        begins
+    /// When a window begins, since the first one has; of the number of windows when the last one ends.
+    pub fn since(&self, window: usize) -> Duration {
+        Duration::from_nanos(self.begins[window] - self.begins[0])
     }
 
     /// A stretch's state in words: `apache`, `apache or nginx`, `unknown (nearest apache)`.
@@ -165,23 +144,23 @@ impl Identification {
     }
 
     fn stretches(&self, phases: Vec<Range<usize>>) -> Vec<Stretch> {
-        let phases: Vec<Stretch> = phases.into_iter().map(|phase| self.stretch(phase.start, phase.end)).collect();
+        let phases: Vec<Verdict> = phases.into_iter().map(|phase| self.verdict(phase)).collect();
         // The phases of one state are one stretch.
         phases
-            .chunk_by(|a, b| (a.state(), a.nearest) == (b.state(), b.nearest))
+            .chunk_by(|a, b| (a.possible.first(), a.nearest) == (b.possible.first(), b.nearest))
             .map(|same| match same {
-                [only] => only.clone(),
-                several => self.stretch(several[0].from, several[several.len() - 1].to),
+                [only] => self.stretch(only.clone()),
+                several => self.stretch(self.verdict(several[0].windows.start..several[several.len() - 1].windows.end)),
             })
             .collect()
     }
 
-    fn stretch(&self, from: usize, to: usize) -> Stretch {
-        let (windows, answers) = (&self.windows[from..to], &self.answers[from..to]);
+    fn verdict(&self, windows: Range<usize>) -> Verdict {
+        let (seen, answers) = (&self.windows[windows.clone()], &self.answers[windows.clone()]);
         let of_state = |state: usize| {
             let opinions = answers.iter().map(|answer| answer.opinions[state].as_ref()).collect::<Option<Vec<_>>>()?;
             let distance = opinions.iter().map(|opinion| opinion.distance).sum::<f64>() / opinions.len() as f64;
-            let weighted = opinions.iter().zip(windows).map(|(opinion, seen)| (opinion.p.windows, seen.weight()));
+            let weighted = opinions.iter().zip(seen).map(|(opinion, seen)| (opinion.p.windows, seen.weight()));
             Some((distance, together(weighted)))
         };
         let opinions: Vec<Option<(f64, f64)>> = (0..self.states.states.len()).map(of_state).collect();
@@ -191,7 +170,12 @@ impl Identification {
         // What is said to be the state is what the reasons are of.
         let nearest = possible.first().or(order.first()).copied().unwrap_or(0);
         let other = order.iter().copied().find(|state| *state != nearest);
+        Verdict { windows, opinions, possible, nearest, other }
+    }
 
+    fn stretch(&self, verdict: Verdict) -> Stretch {
+        let Verdict { windows: Range { start: from, end: to }, opinions, possible, nearest, other } = verdict;
+        let (windows, answers) = (&self.windows[from..to], &self.answers[from..to]);
         let here = Composition::mean(windows.iter().map(|seen| &seen.composition));
         let alike = |state: usize| {
             let nearest = answers.iter().filter_map(|answer| Some(answer.opinions[state].as_ref()?.nearest));
@@ -219,72 +203,12 @@ impl Identification {
     }
 }
 
-/// The session of a state.
-fn sessions(learned: &Learned) -> impl Iterator<Item = &Session> {
-    learned.sessions.iter().map(|(_, session)| session)
-}
-
-/// A second, if all sessions can be put together to that; else the length that all have.
-fn usual_length(lengths: &[Length]) -> Length {
-    match lengths {
-        [first, rest @ ..] if WINDOW.of(*first).is_none() && rest.iter().all(|length| length == first) => *first,
-        _ => WINDOW,
-    }
-}
-
-/// What is known of states, ready for sources.
-#[derive(Debug, Clone)]
-pub struct Known {
-    library: Vec<Learned>,
-    length: Length,
-    names: Names,
-    states: States,
-}
-
-impl Known {
-    /// From a library. Without a `length` windows are of a second, or of the length that all sessions have.
-    ///
-    /// # Errors
-    /// If windows cannot be made as long, or sessions have too little in common.
-    pub fn of(library: Vec<Learned>, length: Option<Length>) -> Result<Self, Error> {
-        let lengths: Vec<Length> = library.iter().flat_map(sessions).map(|session| session.window).collect();
-        Self::by_names_of(library, length.unwrap_or_else(|| usual_length(&lengths)), None)
-    }
-
-    fn by_names_of(library: Vec<Learned>, length: Length, source: Option<&Session>) -> Result<Self, Error> {
-        let names = Names::common(library.iter().flat_map(sessions).chain(source));
-        if let Some(source) = source {
-            // Whose fault it is if there is too little in common.
-            windows_of(&names, source, length, &|| What::Source)?;
-        }
-        let mut states = Vec::new();
-        for learned in &library {
-            let mut of_state = Vec::new();
-            for (name, session) in &learned.sessions {
-                // With the source the names are fewer: then it is the source that is another.
-                let what = || match source {
-                    Some(_) => What::Source,
-                    None => What::Session { state: learned.name.clone(), name: name.clone() },
-                };
-                of_state.push(windows_of(&names, session, length, &what)?);
-            }
-            if of_state.iter().all(Vec::is_empty) {
-                return Err(Error::NoWindows { state: learned.name.clone(), length });
-            }
-            states.push((learned.name.clone(), of_state));
-        }
-        Ok(Known { library, length, names, states: States::learn(states) })
-    }
-}
-
-/// The windows of a session under these names, if that is enough of it and they can be made as long.
-fn windows_of(names: &Names, session: &Session, length: Length, what: &dyn Fn() -> What) -> Result<Vec<Seen>, Error> {
-    let coverage = names.coverage(session);
-    if coverage < LEAST_COVERAGE {
-        return Err(Error::Coverage { what: what(), coverage, names: names.len() });
-    }
-    let windows = names.windows(session, length);
-    windows.ok_or_else(|| Error::Length { what: what(), has: session.window, wanted: length })
+fn begins(first: u64, windows: &[Seen]) -> Vec<u64> {
+    let ends = windows.iter().scan(first, |begin, seen| {
+        *begin = begin.saturating_add(seen.ns);
+        Some(*begin)
+    });
+    std::iter::once(first).chain(ends).collect()
 }
 
 /// The windows between two changes of the composition.
@@ -312,80 +236,10 @@ fn nearest_first(distances: impl Iterator<Item = Option<f64>>) -> Vec<usize> {
     order.into_iter().map(|(state, _)| state).collect()
 }
 
-/// What a stretch is compared with, to say why.
-struct Reasons<'a> {
-    names: &'a Names,
-    here: &'a Composition,
-    nearest: &'a Composition,
-    other: Option<&'a Composition>,
-}
-
-impl Reasons<'_> {
-    fn name(&self, part: &Part) -> String {
-        self.names.name(part.name).unwrap_or_default().to_owned()
-    }
-
-    fn against_it(&self) -> Vec<Reason> {
-        let other = self.other.cloned().unwrap_or_default();
-        let parts = self.here.parts(self.nearest).into_iter().filter(|part| part.squared > 0.0);
-        parts
-            .map(|part| Reason {
-                name: self.name(&part),
-                here: part.shares.0,
-                nearest: part.shares.1,
-                other: other.share(part.name),
-                part: part.squared,
-            })
-            .collect()
-    }
-
-    fn for_it(&self) -> Vec<Reason> {
-        let Some(other) = self.other else { return Vec::new() };
-        let of_nearest: BTreeMap<_, _> =
-            self.here.parts(self.nearest).into_iter().map(|part| (part.name, part.squared)).collect();
-        let mut reasons: Vec<Reason> = self
-            .here
-            .parts(other)
-            .into_iter()
-            .map(|part| Reason {
-                name: self.name(&part),
-                here: part.shares.0,
-                nearest: self.nearest.share(part.name),
-                other: part.shares.1,
-                part: part.squared - of_nearest.get(&part.name).copied().unwrap_or(0.0),
-            })
-            .filter(|reason| reason.part > 0.0)
-            .collect();
-        reasons.sort_by(|a, b| b.part.total_cmp(&a.part));
-        reasons
-    }
-}
-
-/// The reasons of each group together, largest first.
-fn by_group(reasons: &[Reason]) -> Vec<Reason> {
-    let mut groups = BTreeMap::<&str, Reason>::new();
-    for reason in reasons {
-        let group = reason.name.split(':').next().unwrap_or_default();
-        let of_group = groups.entry(group).or_insert_with(|| Reason {
-            name: group.to_owned(),
-            here: 0.0,
-            nearest: 0.0,
-            other: 0.0,
-            part: 0.0,
-        });
-        of_group.here += reason.here;
-        of_group.nearest += reason.nearest;
-        of_group.other += reason.other;
-        of_group.part += reason.part;
-    }
-    let mut groups: Vec<Reason> = groups.into_values().collect();
-    groups.sort_by(|a, b| b.part.total_cmp(&a.part));
-    groups
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::state::library::Learned;
     use crate::state::model::tests::session;
 
     /// A session of windows of a microsecond, drawn by shares of a:x, a:y, b:z and c:rare, so many events each.
@@ -489,14 +343,6 @@ pub(super) mod tests {
         let mut possible = it.stretches[0].possible.clone();
         possible.sort_unstable();
         assert_eq!(possible, [0, 1]);
-    }
-
-    #[test]
-    fn windows_are_as_long_as_all_can_be() {
-        let of = |lengths: &[u64]| usual_length(&lengths.iter().map(|ns| Length::Ns(*ns)).collect::<Vec<_>>());
-        assert_eq!(of(&[1_000_000_000, 100_000_000]), WINDOW);
-        assert_eq!(of(&[3_000_000_000, 3_000_000_000]), Length::Ns(3_000_000_000));
-        assert_eq!(of(&[3_000_000_000, 2_000_000_000]), WINDOW, "which the error then names");
     }
 
     #[test]

@@ -19,11 +19,14 @@ mod composition;
 mod conformal;
 mod formats;
 mod identify;
+mod known;
 mod library;
 mod model;
 mod nearest;
 mod read;
+mod reasons;
 mod session;
+mod spread;
 mod windows;
 
 pub use changes::changes;
@@ -31,10 +34,12 @@ pub use check::{BLOCK, Check, Finding, Kind, PER_DAY};
 pub use composition::{Composition, Name, Part};
 pub use conformal::{Calibration, PValue, together, too_low};
 pub use formats::{write_check_json, write_csv, write_json, write_junit};
-pub use identify::{ALPHA, Answer, Identification, Known, Reason, Stretch, WINDOW};
+pub use identify::{ALPHA, Answer, Identification, Stretch};
+pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, read_session, state_name};
 pub use model::{LEAST_COVERAGE, Names, Opinion, Seen, State, States};
 pub use read::{read, watch};
+pub use reasons::Reason;
 pub use session::{Origin, SCHEMA, Session};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 

@@ -18,7 +18,11 @@ pub const LEAST_COVERAGE: f64 = 0.8;
 
 /// Names that sessions have in common: what any of them hit and each of them captured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Names(BTreeMap<String, Name>);
+pub struct Names {
+    numbers: BTreeMap<String, Name>,
+    /// By number.
+    names: Vec<String>,
+}
 
 impl Names {
     /// Those of these sessions.
@@ -26,44 +30,50 @@ impl Names {
         let sessions: Vec<&Session> = sessions.into_iter().collect();
         let hit: BTreeSet<&String> = sessions.iter().flat_map(|session| session.counts.keys()).collect();
         let common = hit.into_iter().filter(|name| sessions.iter().all(|session| session.captured(name)));
-        Names(common.cloned().zip(0..).collect())
+        let names: Vec<String> = common.cloned().collect();
+        Names { numbers: names.iter().cloned().zip(0..).collect(), names }
     }
 
     /// Adds those that a session hit and each of these sessions captured.
     pub fn extend(&mut self, session: &Session, captured_by: &[&Session]) {
         for name in session.counts.keys() {
-            if !self.0.contains_key(name) && captured_by.iter().all(|session| session.captured(name)) {
-                self.0.insert(name.clone(), self.0.len() as Name);
+            if !self.numbers.contains_key(name) && captured_by.iter().all(|session| session.captured(name)) {
+                self.numbers.insert(name.clone(), self.names.len() as Name);
+                self.names.push(name.clone());
             }
         }
     }
 
     /// Whether a session captured all of them.
     pub fn are_captured_by(&self, session: &Session) -> bool {
-        self.0.keys().all(|name| session.captured(name))
+        self.names.iter().all(|name| session.captured(name))
     }
 
     /// The name of a number.
     pub fn name(&self, number: Name) -> Option<&str> {
-        self.0.iter().find(|(_, its)| **its == number).map(|(name, _)| name.as_str())
+        self.names.get(number as usize).map(String::as_str)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.names.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.is_empty()
     }
 
     /// The part of a session's events that are under these names; 1 of none.
     pub fn coverage(&self, session: &Session) -> f64 {
         let sum = |counts: &Vec<u64>| counts.iter().sum::<u64>() as f64;
         let all: f64 = session.counts.values().map(sum).sum();
-        let known: f64 =
-            session.counts.iter().filter(|(name, _)| self.0.contains_key(*name)).map(|(_, counts)| sum(counts)).sum();
+        let known: f64 = session
+            .counts
+            .iter()
+            .filter(|(name, _)| self.numbers.contains_key(*name))
+            .map(|(_, counts)| sum(counts))
+            .sum();
         if all > 0.0 { known / all } else { 1.0 }
     }
 
@@ -72,7 +82,7 @@ impl Names {
     pub fn windows(&self, session: &Session, length: Length) -> Option<Vec<Seen>> {
         let together = length.of(session.window)?;
         let mut known: Vec<(Name, &Vec<u64>)> =
-            session.counts.iter().filter_map(|(name, counts)| Some((*self.0.get(name)?, counts))).collect();
+            session.counts.iter().filter_map(|(name, counts)| Some((*self.numbers.get(name)?, counts))).collect();
         known.sort_unstable_by_key(|(name, _)| *name);
         let sum = |values: &[u64], range: &Range<usize>| values.get(range.clone()).map_or(0, |part| part.iter().sum());
         let seen = |index: usize| {

@@ -138,8 +138,7 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         )?;
     }
     writeln!(out)?;
-    let begins = it.begins();
-    let since = |window: usize| (begins[window] - begins[0]) as f64 / 1e9;
+    let since = |window: usize| it.since(window).as_secs_f64();
     let decimals = usize::from(since(it.windows.len()) < 100.0 || it.length.to_string().contains("ms"));
     writeln!(
         out,
