@@ -1,11 +1,10 @@
 //! The arguments, and how they become requests.
 
+use super::identify::{CheckArgs, CheckRequest, IdentifyArgs, IdentifyRequest};
 use super::overhead::{OverheadArgs, OverheadRequest};
 use super::replay::{ReplayArgs, ReplayRequest};
 use super::report::{ReportArgs, ReportRequest};
-use super::states::{
-    CheckArgs, CheckRequest, IdentifyArgs, IdentifyRequest, LearnArgs, LearnRequest, StatesArgs, StatesRequest,
-};
+use super::states::{LearnArgs, LearnRequest, StatesArgs, StatesRequest};
 use crate::capture::{self, AttachOptions, CommandLine, StopRules};
 use crate::cpus::CpuList;
 use crate::perf::Clock;

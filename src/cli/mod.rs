@@ -1,6 +1,8 @@
 //! The command line: what can be typed, and the validated options that it turns into.
 
 mod args;
+mod identify;
+mod look;
 mod overhead;
 mod replay;
 mod report;
@@ -8,13 +10,12 @@ mod source;
 mod states;
 
 pub use args::{CaptureRequest, Cli, Command, DoctorRequest, Format, ListRequest, Request};
+pub use identify::{CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest};
+pub use look::{Look, LookAt, Watch};
 pub use overhead::{OverheadFormat, OverheadRequest};
 pub use replay::ReplayRequest;
 pub use report::{ReportFormat, ReportRequest};
-pub use states::{
-    CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest,
-    Watch,
-};
+pub use states::{LearnRequest, StatesAct, StatesRequest};
 
 use clap::{CommandFactory, Parser};
 

@@ -1,0 +1,127 @@
+//! What `learn`, `identify` and `check` look at: the arguments that they share.
+
+use super::args::{AttachArgs, find, own_arguments, usage};
+use super::source::{places, range};
+use crate::capture::{self, StopRules};
+use crate::results::Range;
+use crate::source::Place;
+use crate::state::Length;
+use crate::units::{Moment, nanoseconds, parse_duration, parse_events, parse_moment};
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Options of captures that mean nothing for a source.
+pub(super) const OF_CAPTURES: [&str; 5] = ["clock", "compress", "include_self", "SelectionArgs", "MachineArgs"];
+
+/// What is looked at: a part of a source, or what is captured now.
+#[derive(Debug, Args)]
+pub(super) struct LookArgs {
+    /// How long a window is, as in `1s` or `100ms`; or of how many events, as in `100000events`
+    /// [default: 1s]
+    #[arg(long, value_name = "LENGTH", value_parser = parse_length)]
+    window: Option<Length>,
+    /// Of a SOURCE, begin here: so long after its first event, or at a timestamp of log.csv
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, conflicts_with = "duration")]
+    from: Option<Moment>,
+    /// Of a SOURCE, end before this
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, conflicts_with = "duration")]
+    to: Option<Moment>,
+    /// Of this machine, watch for so long
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    #[command(flatten)]
+    attach: AttachArgs,
+    /// Wait until the kernel has let go of all tracepoints, instead of leaving that to the background
+    #[arg(long)]
+    wait_detach: bool,
+    /// Print nothing but results and errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Watch while this runs, and until it ends
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// What is looked at, validated.
+#[derive(Debug)]
+pub struct Look {
+    /// Where it comes from.
+    pub at: LookAt,
+    /// How long the windows are, if that was asked for.
+    pub length: Option<Length>,
+    /// Print nothing but results and errors.
+    pub quiet: bool,
+}
+
+/// Where what is looked at comes from.
+#[derive(Debug)]
+pub enum LookAt {
+    /// Sources, and which part of them.
+    Sources(Vec<Place>, Range),
+    /// This machine, now.
+    Machine(Box<Watch>),
+}
+
+/// A capture of which only counts are kept.
+#[derive(Debug)]
+pub struct Watch {
+    /// The capture.
+    pub options: capture::Options,
+    /// Wait for the detach.
+    pub wait_detach: bool,
+    /// What was changed in what the user asked for.
+    pub notes: Vec<String>,
+}
+
+impl LookArgs {
+    /// `usual`: how long this machine is watched if nothing else ends that.
+    pub fn request(self, sources: Vec<PathBuf>, usual: Duration) -> Result<Look, clap::Error> {
+        let LookArgs { window, from, to, duration, attach, wait_detach, quiet, command } = self;
+        let at = if sources.is_empty() {
+            if from.or(to).is_some() {
+                return Err(usage("--from and --to are of a SOURCE: name one, or use --duration".to_owned()));
+            }
+            let command = find(command)?;
+            let compress = attach.compress;
+            let (attach, notes) = attach.request()?;
+            let duration = duration.or(command.is_none().then_some(usual));
+            let rules = StopRules { events: None, duration };
+            let arguments = own_arguments();
+            let options = capture::Options { rules, output: None, force: false, attach, compress, command, arguments };
+            LookAt::Machine(Box::new(Watch { options, wait_detach, notes }))
+        } else {
+            if duration.is_some() || !command.is_empty() {
+                return Err(usage(
+                    "a SOURCE was recorded already: leave --duration and COMMAND away (--from and --to choose a part)"
+                        .to_owned(),
+                ));
+            }
+            LookAt::Sources(places(sources)?, range(None, from, to)?)
+        };
+        Ok(Look { at, length: window, quiet })
+    }
+}
+
+/// `1s`, or `100000events`.
+fn parse_length(text: &str) -> Result<Length, String> {
+    match text.strip_suffix("events").or_else(|| text.strip_suffix("event")) {
+        Some(number) => parse_events(number.trim()).map(Length::Events),
+        None => parse_duration(text).map(|length| Length::Ns(nanoseconds(length))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_of_time_or_of_events() {
+        assert_eq!(parse_length("1s").unwrap(), Length::Ns(1_000_000_000));
+        assert_eq!(parse_length("100000events").unwrap(), Length::Events(100_000));
+        for text in ["", "5", "0s", "0events", "xevents"] {
+            assert!(parse_length(text).is_err(), "{text}");
+        }
+    }
+}
