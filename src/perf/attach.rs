@@ -1,8 +1,12 @@
 //! Attaching: every chosen tracepoint opened on every chosen CPU, off, writing into one ring per CPU.
 //!
-//! Per CPU a dummy event leads a group and owns the ring. The tracepoints join the group switched on: they stay off
-//! until their leader is on, so that opening needs no call to the CPU and one PERF_EVENT_IOC_ENABLE per CPU starts all
-//! of them together. A leader that is no tracepoint cannot be refused for what it traces.
+//! The tracepoints of a CPU are members of groups that dummy events lead. They join switched on: they stay off until their
+//! leader is on, so that opening needs no call to the CPU and one PERF_EVENT_IOC_ENABLE starts a whole group. A leader that
+//! is no tracepoint cannot be refused for what it traces. The first leader of a CPU owns the ring that all write into.
+//!
+//! The kernel goes through a whole group for each event that joins it (`perf_event_validate_size`, `perf_group_attach`), and
+//! through all events of a CPU for each group that is switched on (`ctx_resched`): one group makes opening slow, hundreds
+//! make the start late.
 
 use super::detach::Guardian;
 use super::engine::{Counted, Engine};
@@ -19,6 +23,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// No smaller ring is tried.
 const LEAST_RING: usize = 64 << 10;
+
+/// The most tracepoints in one group: seven groups of all, which start within some 5 ms on a CPU.
+pub(super) const GROUP: usize = 256;
 
 /// What to attach to, and how.
 #[derive(Debug, Clone)]
@@ -53,7 +60,8 @@ pub struct Refusal {
 #[derive(Debug)]
 pub struct Attachment {
     rings: Vec<Ring>,
-    leaders: Vec<OwnedFd>,
+    /// One list per ring, whose owner is the first.
+    leaders: Vec<Vec<OwnedFd>>,
     /// One list per tracepoint; behind those in use any that a later CPU refused, which only wait to be closed.
     events: Vec<Vec<OwnedFd>>,
     in_use: usize,
@@ -106,7 +114,8 @@ struct Opening<'a> {
     request: &'a AttachRequest<'a>,
     filter: Option<CString>,
     rings: Vec<Ring>,
-    leaders: Vec<OwnedFd>,
+    /// One list per ring, whose owner is the first.
+    leaders: Vec<Vec<OwnedFd>>,
     /// One list for each tracepoint of the request; empty where the first CPU refused it.
     events: Vec<Vec<(Slot, OwnedFd)>>,
     refused: Vec<Refusal>,
@@ -141,13 +150,13 @@ impl<'a> Opening<'a> {
         self.open_leaders()?;
         let total = self.leaders.len() * request.tracepoints.len();
         let mut done = 0;
-        for (leader, cpu) in self.online.clone().into_iter().enumerate() {
+        for (ring, cpu) in self.online.clone().into_iter().enumerate() {
             for index in 0..request.tracepoints.len() {
                 if progress(done, total).is_break() {
                     return Err(Error::Interrupted);
                 }
                 done += 1;
-                if !self.open_tracepoint(index, leader, cpu)? {
+                if !self.open_tracepoint(index, ring, cpu)? {
                     self.online.retain(|online| *online != cpu);
                     break;
                 }
@@ -175,7 +184,7 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Opens the event that leads each CPU's group, and its ring: all of one size, half of it as long as one is refused.
+    /// Opens the events that lead each CPU's groups, and its ring: all of one size, half of it as long as one is refused.
     fn open_leaders(&mut self) -> Result<(), Error> {
         loop {
             match self.try_leaders() {
@@ -190,39 +199,47 @@ impl<'a> Opening<'a> {
     }
 
     fn try_leaders(&mut self) -> Result<(), Error> {
-        for cpu in self.request.cpus.as_slice() {
-            let mut opened = sys::open(self.config(Source::Dummy, true), *cpu, None);
-            if self.read_lost && is(&opened, Errno::EINVAL) && !is_offline_now(*cpu) {
-                // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
-                self.read_lost = false;
-                opened = sys::open(self.config(Source::Dummy, true), *cpu, None);
+        let groups = self.request.tracepoints.len().div_ceil(GROUP).max(1);
+        'cpus: for cpu in self.request.cpus.as_slice() {
+            let mut leaders = Vec::with_capacity(groups);
+            for _ in 0..groups {
+                match self.open_leader(*cpu) {
+                    Ok(leader) => leaders.push(leader),
+                    Err(error) if is_offline(&error, *cpu) => continue 'cpus,
+                    Err(cause) => return Err(self.fatal(&cause).unwrap_or(Error::Leader { cpu: *cpu, cause })),
+                }
             }
-            let leader = match opened {
-                Ok(leader) => leader,
-                Err(error) if is_offline(&error, *cpu) => continue,
-                Err(cause) => return Err(self.fatal(&cause).unwrap_or(Error::Leader { cpu: *cpu, cause })),
-            };
             let bytes = self.ring_size;
-            let ring = sys::map_ring(leader.as_fd(), bytes).and_then(Ring::new);
+            let ring = sys::map_ring(leaders[0].as_fd(), bytes).and_then(Ring::new);
             self.rings.push(ring.map_err(|cause| Error::Ring { cpu: *cpu, bytes, cause })?);
-            self.leaders.push(leader);
+            self.leaders.push(leaders);
             self.online.push(*cpu);
         }
         Ok(())
     }
 
-    /// Opens one tracepoint in the group of this leader. False if its CPU has gone offline.
-    fn open_tracepoint(&mut self, index: usize, leader: usize, cpu: u32) -> Result<bool, Error> {
+    fn open_leader(&mut self, cpu: u32) -> io::Result<OwnedFd> {
+        let opened = sys::open(self.config(Source::Dummy, true), cpu, None);
+        if self.read_lost && is(&opened, Errno::EINVAL) && !is_offline_now(cpu) {
+            // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
+            self.read_lost = false;
+            return sys::open(self.config(Source::Dummy, true), cpu, None);
+        }
+        opened
+    }
+
+    /// Opens one tracepoint for this ring. False if its CPU has gone offline.
+    fn open_tracepoint(&mut self, index: usize, ring: usize, cpu: u32) -> Result<bool, Error> {
         let tracepoint = self.request.tracepoints[index];
         if self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid) {
             return Ok(true);
         }
-        let leader = self.leaders[leader].as_fd();
+        let leaders = &self.leaders[ring];
         let config = EventConfig {
             weighted: tracepoint.is_weighted(),
             ..self.config(Source::Tracepoint(tracepoint.tracefs_id), false)
         };
-        let event = match sys::open(config, cpu, Some(leader)) {
+        let event = match sys::open(config, cpu, Some(leaders[index / GROUP].as_fd())) {
             Ok(event) => event,
             Err(error) if is_offline(&error, cpu) => return Ok(false),
             Err(error) => {
@@ -233,7 +250,11 @@ impl<'a> Opening<'a> {
                 return Ok(true);
             }
         };
-        sys::set_output(event.as_fd(), leader).map_err(failed_call("redirect the output of", tracepoint, cpu))?;
+        sys::set_output(event.as_fd(), leaders[0].as_fd()).map_err(failed_call(
+            "redirect the output of",
+            tracepoint,
+            cpu,
+        ))?;
         if let Some(filter) = &self.filter
             && let Err(error) = sys::set_filter(event.as_fd(), filter)
         {
@@ -325,11 +346,11 @@ impl Engine for Attachment {
     }
 
     fn enable(&mut self) -> io::Result<()> {
-        self.leaders.iter().try_for_each(|leader| sys::enable(leader.as_fd()))
+        self.leaders.iter().flatten().try_for_each(|leader| sys::enable(leader.as_fd()))
     }
 
     fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.leaders.iter().map(AsFd::as_fd).collect()
+        self.leaders.iter().map(|leaders| leaders[0].as_fd()).collect()
     }
 
     fn round(&mut self, spool: &mut Spool) -> io::Result<()> {
@@ -341,7 +362,7 @@ impl Engine for Attachment {
 
     fn disable(&mut self) -> io::Result<()> {
         // Every leader is tried, so that one failure does not leave the others on.
-        let results: Vec<_> = self.leaders.iter().map(|leader| sys::disable(leader.as_fd())).collect();
+        let results: Vec<_> = self.leaders.iter().flatten().map(|leader| sys::disable(leader.as_fd())).collect();
         results.into_iter().collect()
     }
 

@@ -45,7 +45,7 @@ pub(super) struct Guardian {
 impl Guardian {
     /// Starts the child. It disables the `leaders` and closes the `events` (one list per tracepoint) when the guardian
     /// is dropped or this process is gone. The caller must have closed its own copies by then.
-    pub fn start(leaders: &[OwnedFd], events: &[Vec<OwnedFd>]) -> Result<Self, Error> {
+    pub fn start(leaders: &[Vec<OwnedFd>], events: &[Vec<OwnedFd>]) -> Result<Self, Error> {
         let start = || {
             let (wait, hold) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
             let (progress, report) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
@@ -149,9 +149,9 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(leaders: &[OwnedFd], events: &[Vec<OwnedFd>], wait: RawFd, report: RawFd) -> io::Result<Self> {
+    fn new(leaders: &[Vec<OwnedFd>], events: &[Vec<OwnedFd>], wait: RawFd, report: RawFd) -> io::Result<Self> {
         let numbers = |descriptors: &[OwnedFd]| descriptors.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>();
-        let leaders = numbers(leaders);
+        let leaders = leaders.iter().flat_map(|leaders| numbers(leaders)).collect::<Vec<_>>();
         let events: Vec<_> = events.iter().map(|descriptors| numbers(descriptors)).collect();
         let mut kept: Vec<RawFd> = events.iter().flatten().chain(&leaders).copied().chain([wait, report]).collect();
         kept.sort_unstable();

@@ -1,6 +1,7 @@
 //! What this process is allowed: descriptors, sysctls, capabilities.
 
 use super::Error;
+use super::attach::GROUP;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
@@ -13,9 +14,9 @@ pub fn sysctl(path: &str) -> Option<String> {
     Some(fs::read_to_string(format!("/proc/sys/{path}")).ok()?.trim().to_owned())
 }
 
-/// How many descriptors a capture needs: one per tracepoint and CPU, one per CPU to lead, and the reserve.
+/// How many descriptors a capture needs: on each CPU one for each tracepoint and one to lead each group, and the reserve.
 pub fn descriptors_needed(tracepoints: usize, cpus: usize) -> u64 {
-    (tracepoints as u64 + 1) * cpus as u64 + RESERVED_DESCRIPTORS
+    (tracepoints + tracepoints.div_ceil(GROUP)) as u64 * cpus as u64 + RESERVED_DESCRIPTORS
 }
 
 /// RLIMIT_NOFILE and how far it can go.
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn every_tracepoint_needs_a_descriptor_on_every_cpu() {
-        assert_eq!(descriptors_needed(1568, 2), 2 * 1569 + RESERVED_DESCRIPTORS);
+        assert_eq!(descriptors_needed(1568, 2), 2 * (1568 + 7) + RESERVED_DESCRIPTORS);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub const TESTS: &[Test] = &[
     ("a_million_hits_are_a_million_events_beside_other_load", nothing_more, a_million_hits),
     ("small_rings_lose_events_and_the_books_balance_to_the_last", nothing_more, small_rings),
     ("under_full_load_of_all_cpus_no_hit_of_an_ordinary_task_is_unaccounted", nothing_more, full_load),
+    ("tracepoints_of_several_groups_are_all_on", nothing_more, several_groups),
     ("a_hit_that_weighs_more_than_one_is_one_event", schedstat, weighted),
 ];
 
@@ -56,6 +57,18 @@ fn a_thousand_hits() {
 fn a_million_hits() {
     let _load: Vec<_> = CpuList::online().unwrap().as_slice().iter().map(|_| Background::busy()).collect();
     exactly(&Rig::new(), 1_000_000);
+}
+
+/// Some 350 tracepoints are more than one group has; the one that is counted comes last, and the first few are hit as often.
+fn several_groups() {
+    let (number, prctl) = (1_000, "syscalls:sys_enter_prctl");
+    let recording = Rig::new().storm(&["-t", "syscalls:sys_enter_*", "--wait-detach"], number, None);
+    for (name, least, most) in [(RENAME, number + EXEC, number + EXEC), (prctl, number, u64::MAX)] {
+        let recorded = recording.account(name)["recorded"].as_u64().unwrap();
+        assert!((least..=most).contains(&recorded), "{name}: {recorded}");
+        assert_eq!(recording.account(name)["counted"], recorded);
+    }
+    assert_eq!((recording.events("lost"), recording.events("residual")), (0, 0));
 }
 
 fn small_rings() {
