@@ -354,13 +354,13 @@ mod tests {
                 || page_size() != 4096
         );
         let user = Machine { descriptors: DescriptorLimit { hard: 4096, ..user.descriptors }, ..user };
-        assert!(cure("descriptors", &user, &many).contains("`ulimit -n 200896` as root"));
+        assert!(cure("descriptors", &user, &many).contains("`ulimit -n 201792` as root"));
         let small = of(|machine| machine.descriptors.nr_open = 100_000);
         let cure_of_small = cure(
             "descriptors",
             &Machine { descriptors: DescriptorLimit { hard: 4096, ..small.descriptors }, ..small },
             &many,
         );
-        assert!(cure_of_small.contains("sudo sysctl fs.nr_open=200896"), "{cure_of_small}");
+        assert!(cure_of_small.contains("sudo sysctl fs.nr_open=201792"), "{cure_of_small}");
     }
 }

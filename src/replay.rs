@@ -114,11 +114,9 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
         as_captured: true,
         speed: *speed,
         log,
-        sink: None,
-        asked: 0,
-        stops_at_once: true,
         room: ROOM,
         begin,
+        ..Request::for_a_look()
     };
     let results = results::write(source, request, signals, progress)?;
     if is_log {

@@ -255,6 +255,16 @@ fn what_cannot_be_said_is_not_said() {
     assert!(found["stretches"][0]["state"].is_null(), "silence is no state that was learned: {found:#}");
     rig.well(&["states", "remove", "web"]);
     rig.learn("idle", IDLE, 1);
+    // All or none; and what was counted stays as it was counted.
+    let two = [rig.session("two", &session(&[(30, IDLE)], 9)), rig.session("again", &session(&[(30, IDLE)], IDLE[0]))];
+    let error = rig.failure(&["learn", "idle", path(&two[0]), path(&two[1])]);
+    assert!(error.contains("again.json") && error.contains("has this session already"), "{error}");
+    assert!(rig.well(&["states", "show", "idle"]).contains("1 session"), "all or none");
+    for words in [["learn", "idle"], ["identify", "--alpha=0.05"]] {
+        let error = rig.failure(&[words[0], words[1], path(&two[0]), "--from", "5s"]);
+        assert!(error.contains("was counted already") && error.contains("two.json"), "{error}");
+    }
+    assert!(rig.failure(&["learn", "idle", path(&two[0]), "--window", "2s"]).contains("was counted already"));
     // What is no session at all.
     for (text, said) in [("", "damaged"), ("{}", "damaged"), ("{\"schema\": 7}", "number 7")] {
         fs::write(rig.path("bad.json"), text).unwrap();

@@ -207,7 +207,8 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
 fn report(request: ReportRequest) -> anyhow::Result<u8> {
     let ReportRequest { mut options, format, top, quiet, library } = request;
     if let Some(library) = library {
-        options.states = Some(report::States { library: library.states()?, alpha: state::ALPHA });
+        options.states =
+            Some(report::States { known: state::Known::of(library.states()?, None)?, alpha: state::ALPHA });
     }
     let mut signals = Signals::install().context("failed to take over signals")?;
     end_at_second_signal().context("failed to take over signals")?;

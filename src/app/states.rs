@@ -29,8 +29,8 @@ struct Looked {
 }
 
 impl Looked {
-    /// Looks. `None` with an exit code if the user stopped that.
-    fn at(look: &Look) -> anyhow::Result<Result<Self, u8>> {
+    /// Looks, and counts by windows of this length, if one is asked for. An exit code if the user stopped that.
+    fn at(look: &Look, length: Option<Length>) -> anyhow::Result<Result<Self, u8>> {
         let mut signals = Signals::install().context("failed to take over signals")?;
         match &look.at {
             LookAt::Sources(places, range) => {
@@ -38,7 +38,7 @@ impl Looked {
                 let mut progress = TerminalProgress::of_replay(look.quiet);
                 let mut sessions = Vec::new();
                 for place in places {
-                    let session = state::read(place, range, look.length, &mut signals, &mut progress);
+                    let session = state::read(place, range, length, &mut signals, &mut progress);
                     progress.phase_ends();
                     match session {
                         Err(error) if error.is_interrupt() => return Ok(Err(stopped(&mut signals))),
@@ -52,7 +52,7 @@ impl Looked {
                 let mut progress = TerminalProgress::new(StopRules { ..options.rules }, look.quiet);
                 notes.iter().for_each(|note| progress.note(note));
                 let mut running = None;
-                let watched = state::watch(options, look.length, &mut running, &mut signals, &mut progress);
+                let watched = state::watch(options, length, &mut running, &mut signals, &mut progress);
                 progress.phase_ends();
                 if let Err(error) = &watched
                     && running.is_some()
@@ -82,12 +82,16 @@ impl Looked {
         &self.sessions[0]
     }
 
-    /// Says what goes on in the background, or waits for it.
-    fn end(mut self) -> anyhow::Result<()> {
-        if let Some(mut detaching) = self.detaching.take() {
-            let_go(&mut detaching, self.wait_detach, &mut self.signals, &mut self.progress)?;
-        }
-        Ok(())
+    /// Says what goes on in the background, or waits for it, whatever came of what was seen.
+    fn end(mut self, result: anyhow::Result<u8>) -> anyhow::Result<u8> {
+        let let_go = match self.detaching.take() {
+            Some(mut detaching) => {
+                let_go(&mut detaching, self.wait_detach, &mut self.signals, &mut self.progress).map(drop)
+            }
+            None => Ok(()),
+        };
+        let code = result?;
+        let_go.map(|()| code)
     }
 }
 
@@ -118,62 +122,57 @@ impl Reading {
 
 pub(super) fn learn(request: LearnRequest) -> anyhow::Result<u8> {
     let LearnRequest { state, look, library } = request;
-    let looked = match Looked::at(&look)? {
+    library.may_add(&state)?;
+    let looked = match Looked::at(&look, look.length)? {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };
-    // All or none: what is short is found before anything is written.
-    for (place, session) in &looked.sessions {
+    let learned = keep(&looked.sessions, &state, &look, &library);
+    looked.end(learned.map(|()| 0))
+}
+
+/// Adds what was looked at to a state, all or none of it, and says so.
+fn keep(sessions: &[(String, Session)], state: &str, look: &Look, library: &Library) -> anyhow::Result<()> {
+    for (place, session) in sessions {
+        let window = session.window;
+        if look.length.is_some_and(|length| length != window) {
+            return Err(Error::Counted { place: place.clone(), window }.into());
+        }
         if session.windows == 0 {
-            let error = Error::Short { length: session.window };
-            return Err(anyhow::Error::new(error).context(place.clone()));
+            return Err(anyhow::Error::new(Error::Short { length: window }).context(place.clone()));
         }
     }
-    let mut lines = Vec::new();
-    let mut failed = None;
-    for (place, session) in &looked.sessions {
-        match library.add(&state, session) {
-            Ok(path) => lines.push((path, session)),
-            Err(error) => {
-                failed = Some(anyhow::Error::new(error).context(place.clone()));
-                break;
-            }
-        }
+    let paths = library.add(state, sessions)?;
+    if look.quiet {
+        return Ok(());
     }
-    if !look.quiet {
-        let mut out = anstream::stdout().lock();
-        for (path, session) in &lines {
-            let events = session.events();
-            let lost: u64 = session.lost.iter().sum();
-            let but = if lost > 0 { format!(", {} lost", Count(lost, "more")) } else { String::new() };
-            writeln!(
-                out,
-                "{state}: learned {} of {} with {}{but} of {} ({})",
-                Count(session.windows as u64, "window"),
-                session.window,
-                Count(events, "event"),
-                Count(session.counts.len() as u64, "tracepoint"),
-                OneLine(&path.display().to_string())
-            )?;
-        }
-        if let Some((session, known)) = lines.first().map(|(_, session)| session).zip(library.state(&state).ok()) {
-            let sessions = known.sessions.len();
-            writeln!(
-                out,
-                "{state}: {} now; that a new session as a whole is unlike them can be said at a level of {:.2} at the best",
-                Count(sessions as u64, "session"),
-                1.0 / (sessions as f64 + 1.0)
-            )?;
-            let other = known.sessions.iter().find(|(_, other)| other.origin.kernel != session.origin.kernel);
-            if let Some((name, _)) = other {
-                writeln!(out, "{state}: session {name} is of another kernel; only what both have will be compared")?;
-            }
-        }
+    let mut out = anstream::stdout().lock();
+    for (path, (_, session)) in paths.iter().zip(sessions) {
+        let events = session.events();
+        let lost: u64 = session.lost.iter().sum();
+        let but = if lost > 0 { format!(", {} lost", Count(lost, "more")) } else { String::new() };
+        writeln!(
+            out,
+            "{state}: learned {} of {} with {}{but} of {} ({})",
+            Count(session.windows as u64, "window"),
+            session.window,
+            Count(events, "event"),
+            Count(session.counts.len() as u64, "tracepoint"),
+            OneLine(&path.display().to_string())
+        )?;
     }
-    match failed {
-        Some(error) => Err(error),
-        None => looked.end().map(|()| 0),
+    let known = library.state(state)?.sessions;
+    writeln!(
+        out,
+        "{state}: {} now; that a new session as a whole is unlike them can be said at a level of {:.2} at the best",
+        Count(known.len() as u64, "session"),
+        1.0 / (known.len() as f64 + 1.0)
+    )?;
+    let kernel = &sessions[0].1.origin.kernel;
+    if let Some((name, _)) = known.iter().find(|(_, other)| other.origin.kernel != *kernel) {
+        writeln!(out, "{state}: session {name} is of another kernel; only what both have will be compared")?;
     }
+    Ok(())
 }
 
 pub(super) fn states(request: &StatesRequest, out: &mut dyn Write) -> anyhow::Result<u8> {
@@ -191,18 +190,30 @@ pub(super) fn states(request: &StatesRequest, out: &mut dyn Write) -> anyhow::Re
 
 pub(super) fn identify(request: IdentifyRequest) -> anyhow::Result<u8> {
     let IdentifyRequest { look, library, alpha, format } = request;
-    // It is read while the source is; but before anything is captured it is known whether there is something to compare with.
+    // It is read while the source is; but before anything is captured it is known whether there is something to compare with, and
+    // in windows of which length.
     let mut reading = Reading::begin(library, look.length);
+    let mut length = look.length;
     if let LookAt::Machine(_) = look.at {
-        reading = Reading::Done(Box::new(reading.known()));
+        let known = reading.known()?;
+        length = Some(known.length());
+        reading = Reading::Done(Box::new(Ok(known)));
     }
-    let looked = match Looked::at(&look)? {
+    let looked = match Looked::at(&look, length)? {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };
-    let known = reading.known()?;
-    let (place, session) = looked.only();
-    let it = Identification::of(session, known, alpha).with_context(|| place.clone())?;
+    let told = tell_states(looked.only(), reading, alpha, format);
+    looked.end(told.map(|()| 0))
+}
+
+fn tell_states(
+    (place, session): &(String, Session),
+    known: Reading,
+    alpha: f64,
+    format: IdentifyFormat,
+) -> anyhow::Result<()> {
+    let it = Identification::of(session, known.known()?, alpha).with_context(|| place.clone())?;
     let mut out = Vec::new();
     match format {
         IdentifyFormat::Text => print_identification(&it, place, terminal_width(), &mut out),
@@ -210,8 +221,7 @@ pub(super) fn identify(request: IdentifyRequest) -> anyhow::Result<u8> {
         IdentifyFormat::Csv => state::write_csv(&it, &mut out),
     }
     .context("failed to encode the states")?;
-    print_unless_closed(format == IdentifyFormat::Text, out)?;
-    looked.end().map(|()| 0)
+    print_unless_closed(format == IdentifyFormat::Text, out)
 }
 
 pub(super) fn check(request: CheckRequest) -> anyhow::Result<u8> {
@@ -221,12 +231,28 @@ pub(super) fn check(request: CheckRequest) -> anyhow::Result<u8> {
         let (state, sessions) = (state.name.clone(), state.sessions.len());
         return Err(Error::TooFewSessions { state, sessions, block: state::BLOCK }.into());
     }
-    let looked = match Looked::at(&look)? {
+    let known = Known::of(states, look.length)?;
+    let length = match look.at {
+        LookAt::Machine(_) => Some(known.length()),
+        LookAt::Sources(..) => look.length,
+    };
+    let looked = match Looked::at(&look, length)? {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };
-    let (place, session) = looked.only();
-    let check = Check::of(session, states, look.length, state::ALPHA, per_day).with_context(|| place.clone())?;
+    let told = tell_check(looked.only(), known, per_day, format, look.quiet);
+    looked.end(told)
+}
+
+/// Says what was found, and gives the exit code.
+fn tell_check(
+    (place, session): &(String, Session),
+    known: Known,
+    per_day: f64,
+    format: CheckFormat,
+    quiet: bool,
+) -> anyhow::Result<u8> {
+    let check = Check::of(session, known, state::ALPHA, per_day).with_context(|| place.clone())?;
     let mut out = Vec::new();
     match format {
         CheckFormat::Text => print_check(&check, place, terminal_width(), &mut out),
@@ -235,11 +261,10 @@ pub(super) fn check(request: CheckRequest) -> anyhow::Result<u8> {
     }
     .context("failed to encode the check")?;
     // A check that is quiet has its exit code.
-    if !(look.quiet && format == CheckFormat::Text) {
+    if !(quiet && format == CheckFormat::Text) {
         print_unless_closed(format == CheckFormat::Text, out)?;
     }
-    let code = if check.findings.is_empty() { 0 } else { ALARM };
-    looked.end().map(|()| code)
+    Ok(if check.findings.is_empty() { 0 } else { ALARM })
 }
 
 /// Whoever reads no further has what was wanted.

@@ -338,9 +338,9 @@ fn spool(
 
 /// About as many bytes as a capture with these rules will bring on a busy machine.
 fn expected_bytes(rules: &StopRules, cpus: usize) -> usize {
-    /// What a CPU fires that builds a kernel. What comes beyond is backed as it comes: finding memory can take as long as
+    /// About what a CPU fires that builds a kernel. What comes beyond is backed as it comes: finding memory can take as long as
     /// 1 ms for a MiB, in which nothing is captured yet.
-    const EVENTS_PER_SECOND: f64 = 250e3;
+    const EVENTS_PER_SECOND: f64 = 300e3;
     // A capture of N events overshoots by what comes in while it is being stopped.
     let by_events = rules.events.map_or(f64::INFINITY, |events| 2.0 * events as f64);
     let by_duration = rules.duration.map_or(f64::INFINITY, |time| time.as_secs_f64() * EVENTS_PER_SECOND * cpus as f64);

@@ -5,10 +5,9 @@ use crate::cpus::CpuList;
 use crate::perf::SampleIds;
 use crate::perf::data::{counters, document};
 use crate::recording::{self, Ending, LogWriter, NewFile, RecordingDir, Summary};
-use crate::results::{self, Range, Request, Results, Sink};
+use crate::results::{self, Request, Results, Sink};
 use crate::source::Source;
 use crate::spool::Spool;
-use crate::stream::Restriction;
 use crate::units::nanoseconds;
 use std::io;
 use std::time::Duration;
@@ -97,18 +96,7 @@ impl Captured {
         // On a full disk it may find no room in the file, but it does in memory.
         spool.append_behind(&behind).map_err(Error::Replay)?;
         let (blocks, in_file) = spool.finish().map_err(Error::Replay)?;
-        let request = Request {
-            restriction: Restriction::default(),
-            range: Range::default(),
-            as_captured: false,
-            speed: None,
-            sink: None,
-            log: None,
-            asked: run.asked,
-            stops_at_once: false,
-            room: 0,
-            begin: run.stopped,
-        };
+        let request = Request { asked: run.asked, stops_at_once: false, begin: run.stopped, ..Request::for_a_look() };
         Ok(Ended { source: Source::captured(blocks).map_err(Error::Source)?, ending, in_file, request })
     }
 }

@@ -70,11 +70,11 @@ pub struct Run {
     pub stop_reason: StopReason,
     /// When they were switched on.
     pub started: SystemTime,
-    /// How long they were on.
+    /// How long they were on, from the first to the last of them.
     pub capture: Duration,
     /// When they were switched off.
     pub stopped: Instant,
-    /// CPU time of this thread while they were on, and while it took what was in the rings then.
+    /// CPU time of this thread while all were on, and while it took what was in the rings then.
     pub own_cpu: Duration,
     /// The part of it in which COMMAND was started, which is work without a capture too.
     pub starting_cpu: Duration,
@@ -108,16 +108,17 @@ pub fn run<E: Engine>(
     if signals.asked() > 0 {
         return Err(perf::Error::Interrupted.into());
     }
-    let cpu_before = own_cpu_time().map_err(Error::Run)?;
     let (started, on) = (SystemTime::now(), Instant::now());
     engine.enable().map_err(Error::Run)?;
+    // Only now are all of them on: `--duration` begins here, and so does what the capture costs.
+    let (all_on, cpu_before) = (Instant::now(), own_cpu_time().map_err(Error::Run)?);
     let mut starting_cpu = Duration::ZERO;
     if let Some(command) = command {
         let cpu_before = own_cpu_time().map_err(Error::Run)?;
         *running = Some(command.start()?);
         starting_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
-    let result = rounds_until_stop(engine, rules, running.as_mut(), spool, signals, progress, on);
+    let result = rounds_until_stop(engine, rules, running.as_mut(), spool, signals, progress, all_on);
     engine.disable().map_err(Error::Run)?;
     let stopped = Instant::now();
     let asked = signals.asked();

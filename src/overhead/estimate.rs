@@ -9,8 +9,14 @@ const RESAMPLES: usize = 10_000;
 const SEED: u64 = 0x7470_5f70_6572_6621;
 /// Of fewer pairs there is no interval: even their whole range would hold the truth less often than nine times in ten.
 pub const FEWEST_PAIRS: usize = 5;
-/// How often an interval holds what it is an interval of.
-pub const CONFIDENCE: f64 = 0.95;
+/// How often an interval is to hold what it is an interval of.
+const CONFIDENCE: f64 = 0.95;
+
+/// How often an interval of so many pairs does. Of five all lie on one side of the truth more than once in twenty times, and no
+/// draw lies beyond their range.
+pub fn confidence(pairs: usize) -> f64 {
+    if pairs > FEWEST_PAIRS { CONFIDENCE } else { 0.90 }
+}
 /// A change within this is as good as none.
 const NEGLIGIBLE: f64 = 0.02;
 
@@ -19,7 +25,7 @@ const NEGLIGIBLE: f64 = 0.02;
 pub struct Estimate {
     /// The figure of the pairs as they were.
     pub value: f64,
-    /// From and to, with [`CONFIDENCE`]; `None` of too few pairs.
+    /// From and to, as often right as [`confidence`] says; `None` of too few pairs.
     pub interval: Option<(f64, f64)>,
 }
 

@@ -1,7 +1,7 @@
 //! A measurement for programs, and for an issue or a wiki.
 
 use super::words::{findings, interval, percent, rows, what_was_run};
-use super::{CONFIDENCE, Comparison, Figures, Overhead};
+use super::{Comparison, Figures, Overhead, confidence};
 use crate::units::{OneLine, Seconds};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ pub fn write_markdown(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()
     let figures = overhead.figures();
     let command = OneLine(&overhead.command.join(" ")).to_string().replace('`', "'");
     writeln!(out, "What capturing costs `{command}`: {}.\n", what_was_run(overhead, &figures))?;
-    writeln!(out, "| median | without | capturing | change | {:.0} % interval |", 100.0 * CONFIDENCE)?;
+    writeln!(out, "| median | without | capturing | change | {:.0} % interval |", 100.0 * confidence(figures.pairs))?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: |")?;
     for (name, comparison) in rows(&figures) {
         let Comparison { without, with, change, .. } = comparison;

@@ -16,7 +16,7 @@ mod output;
 mod runs;
 mod words;
 
-pub use estimate::{CONFIDENCE, Estimate, FEWEST_PAIRS, Verdict};
+pub use estimate::{Estimate, FEWEST_PAIRS, Verdict, confidence};
 pub use figures::{CapturedEvents, Comparison, Cost, Figures, MeasuredRun, Overhead, Spread};
 pub use formats::{write_json, write_markdown};
 pub use output::Output;

@@ -45,6 +45,12 @@ pub(crate) fn interval(change: &Estimate) -> String {
 /// What is to be said beside the table: each with what it is about.
 pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static str, String)> {
     let mut said = Vec::new();
+    if figures.pairs > 0 {
+        said.push((
+            "change",
+            "the mean over pairs of what each changed, not of the medians; without means attached, and off".to_owned(),
+        ));
+    }
     said.extend(intervals(figures).into_iter().map(|sentence| ("interval", sentence)));
     if figures.pairs > 0 && figures.machine.is_none() {
         said.push(("all CPUs", all_cpus_missing()));

@@ -4,9 +4,9 @@
 //! leader is on, so that opening needs no call to the CPU and one PERF_EVENT_IOC_ENABLE starts a whole group. A leader that
 //! is no tracepoint cannot be refused for what it traces. The first leader of a CPU owns the ring that all write into.
 //!
-//! The kernel goes through a whole group for each event that joins it (`perf_event_validate_size`, `perf_group_attach`), and
-//! through all events of a CPU for each group that is switched on (`ctx_resched`): one group makes opening slow, hundreds
-//! make the start late.
+//! The kernel goes through a whole group for each event that joins it (`perf_group_attach`, since Linux 6.7
+//! `perf_event_validate_size` too), and through all events of a CPU for each group that is switched on (`ctx_resched`): one
+//! group makes opening slow, hundreds make the start late.
 
 use super::detach::Guardian;
 use super::engine::{Counted, Engine};
@@ -25,7 +25,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const LEAST_RING: usize = 64 << 10;
 
 /// The most tracepoints in one group: seven groups of all, which start within some 5 ms on a CPU.
-pub(super) const GROUP: usize = 256;
+const GROUP: usize = 256;
+
+/// How many groups, and so leaders, a CPU has at the most for this many tracepoints.
+pub(super) fn leaders_needed(tracepoints: usize) -> usize {
+    tracepoints.div_ceil(GROUP) + 1
+}
+
+/// Groups of tracepoints, as tracefs has them, that fire when one CPU interrupts another to switch something on or off. They
+/// are together in the group that is switched on last and off first, so that no more of that is recorded than is caused by
+/// that group itself.
+const SWITCHING: [&str; 9] = ["csd", "ipi", "irq", "irq_vectors", "msr", "power", "rcu", "sched", "timer"];
 
 /// What to attach to, and how.
 #[derive(Debug, Clone)]
@@ -113,6 +123,8 @@ pub fn attach(
 struct Opening<'a> {
     request: &'a AttachRequest<'a>,
     filter: Option<CString>,
+    /// For each tracepoint of the request the group that it joins.
+    groups: Vec<usize>,
     rings: Vec<Ring>,
     /// One list per ring, whose owner is the first.
     leaders: Vec<Vec<OwnedFd>>,
@@ -133,6 +145,7 @@ impl<'a> Opening<'a> {
             filter: request
                 .exclude_thread
                 .map(|thread| CString::new(format!("common_pid != {thread}")).expect("digits hold no NUL")),
+            groups: groups(&request.tracepoints),
             rings: Vec::new(),
             leaders: Vec::new(),
             events: request.tracepoints.iter().map(|_| Vec::with_capacity(request.cpus.len())).collect(),
@@ -199,7 +212,7 @@ impl<'a> Opening<'a> {
     }
 
     fn try_leaders(&mut self) -> Result<(), Error> {
-        let groups = self.request.tracepoints.len().div_ceil(GROUP).max(1);
+        let groups = self.groups.iter().max().map_or(1, |last| last + 1);
         'cpus: for cpu in self.request.cpus.as_slice() {
             let mut leaders = Vec::with_capacity(groups);
             for _ in 0..groups {
@@ -239,7 +252,7 @@ impl<'a> Opening<'a> {
             weighted: tracepoint.is_weighted(),
             ..self.config(Source::Tracepoint(tracepoint.tracefs_id), false)
         };
-        let event = match sys::open(config, cpu, Some(leaders[index / GROUP].as_fd())) {
+        let event = match sys::open(config, cpu, Some(leaders[self.groups[index]].as_fd())) {
             Ok(event) => event,
             Err(error) if is_offline(&error, cpu) => return Ok(false),
             Err(error) => {
@@ -362,7 +375,8 @@ impl Engine for Attachment {
 
     fn disable(&mut self) -> io::Result<()> {
         // Every leader is tried, so that one failure does not leave the others on.
-        let results: Vec<_> = self.leaders.iter().flatten().map(|leader| sys::disable(leader.as_fd())).collect();
+        let last_first = self.leaders.iter().flat_map(|leaders| leaders.iter().rev());
+        let results: Vec<_> = last_first.map(|leader| sys::disable(leader.as_fd())).collect();
         results.into_iter().collect()
     }
 
@@ -383,6 +397,15 @@ impl Engine for Attachment {
         drop((rings, leaders, events));
         guardian.map_or_else(Detaching::done, Guardian::release)
     }
+}
+
+/// For each of these the group that it joins.
+fn groups(tracepoints: &[&Tracepoint]) -> Vec<usize> {
+    let is_last = |tracepoint: &&Tracepoint| SWITCHING.contains(&tracepoint.group.as_str());
+    let last = tracepoints.iter().filter(|tracepoint| !is_last(tracepoint)).count().div_ceil(GROUP);
+    let mut others = (0..).map(|number| number / GROUP);
+    let group = |tracepoint| if is_last(tracepoint) { last } else { others.next().expect("numbers do not end") };
+    tracepoints.iter().map(group).collect()
 }
 
 fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: u32) -> impl FnOnce(io::Error) -> Error {
@@ -412,5 +435,31 @@ fn refusal(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).to_string(),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracefs::Table;
+
+    #[test]
+    fn what_switching_fires_is_in_the_last_group() {
+        let entries = |group: &str, number: usize| -> Vec<_> {
+            (0..number).map(|index| (group.to_owned(), format!("t{index:03}"), index as u64)).collect()
+        };
+        let groups_of = |entries: Vec<(String, String, u64)>| {
+            let table = Table::from_entries(entries);
+            groups(&table.tracepoints().iter().collect::<Vec<_>>())
+        };
+        let all =
+            groups_of([entries("a", 250), entries("ipi", 3), entries("sched", 20), entries("syscalls", 50)].concat());
+        assert_eq!((&all[..250], &all[250..273]), (&[0; 250][..], &[2; 23][..]));
+        assert_eq!((&all[273..279], &all[279..]), (&[0; 6][..], &[1; 44][..]));
+        // The leaders that are reserved are enough in any case.
+        for (others, last) in [(0, 5), (1, 0), (256, 1), (257, 300), (512, 7)] {
+            let all = groups_of([entries("a", others), entries("timer", last)].concat());
+            assert!(all.iter().max().unwrap() < &leaders_needed(others + last), "{others} {last}");
+        }
     }
 }

@@ -44,7 +44,7 @@ pub enum Error {
         /// Events open by then.
         opened: usize,
     },
-    /// The kernel does not know a setting of the event that leads each CPU's group.
+    /// The kernel does not know a setting of the event that leads a CPU's groups.
     #[error("failed to open the event that leads CPU {cpu}: {cause}")]
     Leader {
         /// On this CPU.

@@ -1,7 +1,7 @@
 //! What this process is allowed: descriptors, sysctls, capabilities.
 
 use super::Error;
-use super::attach::GROUP;
+use super::attach::leaders_needed;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
@@ -16,7 +16,7 @@ pub fn sysctl(path: &str) -> Option<String> {
 
 /// How many descriptors a capture needs: on each CPU one for each tracepoint and one to lead each group, and the reserve.
 pub fn descriptors_needed(tracepoints: usize, cpus: usize) -> u64 {
-    (tracepoints + tracepoints.div_ceil(GROUP)) as u64 * cpus as u64 + RESERVED_DESCRIPTORS
+    (tracepoints + leaders_needed(tracepoints)) as u64 * cpus as u64 + RESERVED_DESCRIPTORS
 }
 
 /// RLIMIT_NOFILE and how far it can go.
@@ -53,7 +53,9 @@ impl DescriptorLimit {
 /// [`Error::TooFewDescriptors`], before anything is opened.
 pub fn raise_descriptor_limit(tracepoints: usize, cpus: usize) -> Result<(u64, u64), Error> {
     let limit = DescriptorLimit::read();
-    let needed = descriptors_needed(tracepoints, cpus);
+    // Those that are open already, some of them inherited, count too.
+    let open = fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64);
+    let needed = descriptors_needed(tracepoints, cpus) + open;
     if needed > limit.soft {
         let refused = |allowed| Error::TooFewDescriptors { needed, allowed, tracepoints, cpus };
         let reachable = limit.reachable(Capabilities::of_this_process());
@@ -126,7 +128,7 @@ mod tests {
 
     #[test]
     fn every_tracepoint_needs_a_descriptor_on_every_cpu() {
-        assert_eq!(descriptors_needed(1568, 2), 2 * (1568 + 7) + RESERVED_DESCRIPTORS);
+        assert_eq!(descriptors_needed(1568, 2), 2 * (1568 + 8) + RESERVED_DESCRIPTORS);
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl StateSpan {
     }
 }
 
-/// Colours of states; beyond that they repeat.
+/// Colours of states (`states.css`); beyond that they repeat.
 const STATE_COLOURS: usize = 8;
 
 /// The rows of a figure, from the first, which is drawn at the bottom.

@@ -10,10 +10,10 @@ use crate::recording::Summary;
 use crate::replay;
 use crate::results::{self, Range, Request, Results, Sink};
 use crate::source::{About, Place};
-use crate::state::{Session, WINDOW, Windows};
+use crate::state::{Windows, session_of};
 use crate::stream::Loss;
 use crate::tracefs::Table;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Cells that a report on the terminal needs, for a row of a few dozen columns.
 const CELLS_OF_TEXT: usize = 1 << 16;
@@ -41,22 +41,20 @@ pub(super) fn read(
     if !restriction.is_none() {
         activity = activity.of_part();
     }
-    let mut windows = states.as_ref().map(|_| Windows::new(WINDOW));
+    let mut windows = states.as_ref().map(|states| Windows::new(states.known.length()));
     let mut sinks = Sinks { activity: &mut activity, windows: windows.as_mut() };
     let request = Request {
         restriction: restriction.clone(),
         range: range.clone(),
-        as_captured: false,
-        speed: None,
-        log: None,
         sink: Some(&mut sinks),
-        asked: 0,
-        stops_at_once: true,
-        room: 0,
-        begin: Instant::now(),
+        ..Request::for_a_look()
     };
-    let Results { summary, table, selection, span, problem } =
-        results::write(source, request, signals, progress).map_err(replay::Error::from)?;
+    let results = results::write(source, request, signals, progress).map_err(replay::Error::from)?;
+    let identified = states.as_ref().zip(windows).map(|(states, windows)| {
+        let session = session_of(&results, range, states.known.length(), windows);
+        states.identify(&session.map_err(|error| error.to_string())?)
+    });
+    let Results { summary, table, selection, span, problem } = results;
     let is_stopped = signals.asked() > 0;
     let problem = problem.or(is_stopped.then(|| anyhow::anyhow!("it was not read to its end: you stopped it")));
     let is_log = matches!(about, About::Log);
@@ -65,10 +63,6 @@ pub(super) fn read(
         replay::check_patterns(&table, place, restriction)?;
     }
     activity.finish();
-    let identified = states.as_ref().zip(windows).map(|(states, windows)| {
-        let windows = windows.finish(span.map(|(_, last)| last)).map_err(|error| error.to_string())?;
-        states.identify(&Session::of(&summary, &table, &selection, WINDOW, &windows))
-    });
     let states = match identified.transpose() {
         Ok(states) => states,
         Err(reason) => {

@@ -1,7 +1,7 @@
 //! The states of a source over time, for pictures and pages.
 
 use crate::plot::StateSpan;
-use crate::state::{Identification, Known, Learned, Reason, Session, Stretch, WINDOW};
+use crate::state::{Identification, Known, Reason, Session, Stretch};
 use crate::units::{OneLine, Seconds, Share, nanoseconds};
 
 /// Tracepoints that are named for a stretch, each way.
@@ -11,7 +11,7 @@ const REASONS: usize = 3;
 #[derive(Debug, Clone)]
 pub struct States {
     /// What is known.
-    pub library: Vec<Learned>,
+    pub known: Known,
     /// The level at which a state is rejected.
     pub alpha: f64,
 }
@@ -19,9 +19,7 @@ pub struct States {
 impl States {
     /// What is said of a source; or in words why nothing can be.
     pub(super) fn identify(&self, session: &Session) -> Result<Identification, String> {
-        Known::of(self.library.clone(), Some(WINDOW))
-            .and_then(|known| Identification::of(session, known, self.alpha))
-            .map_err(|error| error.to_string())
+        Identification::of(session, self.known.clone(), self.alpha).map_err(|error| error.to_string())
     }
 }
 
@@ -68,7 +66,7 @@ pub(super) struct Row {
 }
 
 pub(super) fn rows(it: &Identification) -> Vec<Row> {
-    let since = |window: usize| format!("{:.1} s", it.since(window).as_secs_f64());
+    let since = |window: usize| format!("{} s", it.seconds_since(window));
     let reasons = |reasons: &[Reason]| {
         let one =
             |reason: &Reason| format!("{} {} ({})", OneLine(&reason.name), Share(reason.here), Share(reason.nearest));

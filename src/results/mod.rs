@@ -66,6 +66,24 @@ pub struct Request<'a> {
     pub begin: Instant,
 }
 
+impl Request<'_> {
+    /// For what is read once and leaves no file: all of it, as fast as can be, until the user says no.
+    pub fn for_a_look() -> Self {
+        Request {
+            restriction: Restriction::default(),
+            range: Range::default(),
+            as_captured: false,
+            speed: None,
+            log: None,
+            sink: None,
+            asked: 0,
+            stops_at_once: true,
+            room: 0,
+            begin: Instant::now(),
+        }
+    }
+}
+
 /// What came out.
 #[derive(Debug)]
 pub struct Results {

@@ -13,11 +13,9 @@
 use super::conformal::too_low;
 use super::identify::Identification;
 use super::known::Known;
-use super::library::Learned;
 use super::model::Seen;
 use super::session::Session;
 use super::spread::{Block, MOST_LOST, Measure, Spread, Test, Usual};
-use super::windows::Length;
 use super::{Error, Name};
 
 /// Windows of a block.
@@ -108,14 +106,8 @@ impl Check {
     ///
     /// # Errors
     /// As [`Identification::of`]; and if a state has fewer than two sessions, or they are shorter than a block.
-    pub fn of(
-        source: &Session,
-        states: Vec<Learned>,
-        length: Option<Length>,
-        alpha: f64,
-        per_day: f64,
-    ) -> Result<Self, Error> {
-        let identification = Identification::of(source, Known::of(states, length)?, alpha)?;
+    pub fn of(source: &Session, known: Known, alpha: f64, per_day: f64) -> Result<Self, Error> {
+        let identification = Identification::of(source, known, alpha)?;
         let Identification { length, names: known_names, states, windows, .. } = &identification;
         let length = *length;
         let block = BLOCK.min(windows.len() / IN_A_ROW);
@@ -156,7 +148,7 @@ impl Check {
                 let usual: Vec<Usual> = spreads.iter().map(|spread| spread.of_tracepoint(name, measure)).collect();
                 let test = |(block, state): (&Block, &usize)| (!block.is_lossy()).then(|| usual[*state].test(block));
                 let tests: Vec<Option<Test>> = blocks.iter().zip(&held).map(test).collect();
-                persisting(&tests, measure, level)
+                persisting(&tests, &held, measure, level)
             });
             let finding = of_measure.into_iter().flatten().min_by(|a, b| a.test.p.total_cmp(&b.test.p));
             let Some(Persisting { measure, test, first, last }) = finding else { continue };
@@ -229,7 +221,7 @@ fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
     findings
 }
 
-/// Blocks in a row that are out of the spread on one side.
+/// Blocks in a row that are out of the spread of one state on one side.
 struct Persisting {
     measure: Measure,
     /// That of the block which is least out of it.
@@ -239,14 +231,17 @@ struct Persisting {
 }
 
 /// The least likely run of blocks that are out of the spread on one side for as long as an alarm takes.
-fn persisting(tests: &[Option<Test>], measure: Measure, level: f64) -> Option<Persisting> {
-    let side = |test: &Option<Test>| test.filter(|test| test.p <= level).map(|test| test.is_more);
+fn persisting(tests: &[Option<Test>], held: &[usize], measure: Measure, level: f64) -> Option<Persisting> {
+    let blocks: Vec<(Option<Test>, usize)> = tests.iter().copied().zip(held.iter().copied()).collect();
+    let side =
+        |(test, state): &(Option<Test>, usize)| test.filter(|test| test.p <= level).map(|test| (test.is_more, *state));
     let mut first = 0;
     let mut found: Option<Persisting> = None;
-    for run in tests.chunk_by(|a, b| side(a) == side(b)) {
+    for run in blocks.chunk_by(|a, b| side(a) == side(b)) {
         let last = first + run.len() - 1;
         if side(&run[0]).is_some() && run.len() >= IN_A_ROW {
-            let test = run.iter().flatten().copied().max_by(|a, b| a.p.total_cmp(&b.p)).expect("a run has blocks");
+            let test =
+                run.iter().filter_map(|(test, _)| *test).max_by(|a, b| a.p.total_cmp(&b.p)).expect("a run has blocks");
             if found.as_ref().is_none_or(|found| test.p < found.test.p) {
                 found = Some(Persisting { measure, test, first, last });
             }
@@ -260,6 +255,8 @@ fn persisting(tests: &[Option<Test>], measure: Measure, level: f64) -> Option<Pe
 mod tests {
     use super::*;
     use crate::state::identify::tests::{drawn, learned};
+    use crate::state::library::Learned;
+    use crate::state::windows::Length;
 
     const IDLE: [u64; 4] = [70, 20, 10, 0];
 
@@ -267,7 +264,7 @@ mod tests {
     const PER_DAY: f64 = 1e8;
 
     fn check(source: &Session, states: &[Learned]) -> Check {
-        Check::of(source, states.to_vec(), Some(Length::Ns(1_000)), 0.05, PER_DAY).unwrap()
+        Check::of(source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY).unwrap()
     }
 
     fn kinds(check: &Check) -> Vec<(Kind, Option<&str>)> {
@@ -320,12 +317,21 @@ mod tests {
     }
 
     #[test]
+    fn blocks_of_two_states_are_no_run() {
+        let test = |p| Some(Test { here: 2.0, learned: [1.0; 3], is_more: true, p });
+        let out = [test(0.9), test(1e-9), test(1e-7), test(0.9)];
+        let run =
+            |held| persisting(&out, held, Measure::Rate, 1e-6).map(|found| (found.first, found.last, found.test.p));
+        assert_eq!((run(&[0, 0, 0, 1]), run(&[0, 0, 1, 1])), (Some((1, 2, 1e-7)), None));
+    }
+
+    #[test]
     fn one_session_does_not_tell_how_sessions_differ() {
         let mut random = fastrand::Rng::with_seed(35);
         let states = [learned(&mut random, "idle", IDLE, 1)];
         let source = drawn(&mut random, &[(40, IDLE)], 500);
         let of = |states: &[Learned], source: &Session| {
-            Check::of(source, states.to_vec(), Some(Length::Ns(1_000)), 0.05, PER_DAY)
+            Check::of(source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY)
         };
         assert!(matches!(of(&states, &source), Err(Error::TooFewSessions { .. })));
         let states = [learned(&mut random, "idle", IDLE, 3)];
@@ -341,7 +347,7 @@ mod tests {
         let it = check(&source, &states);
         assert_eq!((it.blocks, it.lossy, kinds(&it)), (2, 2, vec![]));
         source.lost = vec![200; 40];
-        let nothing = Check::of(&source, states.to_vec(), Some(Length::Ns(1_000)), 0.05, PER_DAY);
+        let nothing = Check::of(&source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY);
         assert!(matches!(nothing, Err(Error::TooLossy { lossy: 4, blocks: 4 })), "and not that all is well");
         // A few lost make no rate another.
         let mut source = drawn(&mut random, &[(40, IDLE)], 460);

@@ -6,7 +6,7 @@ use super::identify::Identification;
 use super::reasons::Reason;
 use super::windows::Length;
 use crate::recording::Tool;
-use crate::units::Share;
+use crate::units::{Count, Share};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -320,16 +320,36 @@ pub fn write_junit(check: &Check, source: &str, out: &mut dyn Write) -> io::Resu
         case.set_classname("tp-perf check");
         suite.add_test_case(case);
     }
+    let said = said_beside(check);
+    if !said.is_empty() {
+        suite.set_system_out(said.join("\n"));
+    }
     let mut report = Report::new("tp-perf check");
     report.add_test_suite(suite);
     report.serialize(&mut *out).map_err(io::Error::other)
 }
 
+/// What nothing is said of, in sentences.
+pub fn said_beside(check: &Check) -> Vec<String> {
+    let mut said = Vec::new();
+    let coverage = check.identification.coverage;
+    if coverage < 1.0 {
+        said.push(format!(
+            "only {} of its events are of tracepoints that all captured; of the rest nothing is known, and nothing is said",
+            Share(coverage)
+        ));
+    }
+    if check.lossy > 0 {
+        said.push(format!("{} lost too many events to say anything", Count(check.lossy as u64, "block")));
+    }
+    said
+}
+
 impl Finding {
     /// What is found, in a sentence.
     pub fn sentence(&self, check: &Check) -> String {
-        let since = |window: usize| check.identification.since(window).as_secs_f64();
-        let when = format!("from {:.1} to {:.1} s", since(self.from), since(self.to));
+        let since = |window: usize| check.identification.seconds_since(window);
+        let when = format!("from {} to {} s", since(self.from), since(self.to));
         let what = self.tracepoint.as_deref().unwrap_or("all");
         let rate = |value: f64| format!("{}/s", crate::units::Rate(value));
         let share = |value: f64| Share(value).to_string();

@@ -16,6 +16,9 @@ use std::time::Duration;
 pub const ALPHA: f64 = 0.05;
 /// A change of state has to last so many windows.
 const SHORTEST_STRETCH: usize = 2;
+/// A state that cannot be rejected, but is so many times as far away as another one, is not what a source is said to be. One whose own
+/// windows differ much cannot be rejected for long.
+const FAR: f64 = 2.0;
 
 /// A source held against states.
 #[derive(Debug, Clone)]
@@ -70,7 +73,7 @@ pub struct Stretch {
     pub opinions: Vec<Option<(f64, f64)>>,
     /// The states that cannot be rejected, the nearest first; none means that it is unknown.
     pub possible: Vec<usize>,
-    /// The nearest state, rejected or not.
+    /// The nearest state of those that cannot be rejected; if all are, the nearest of all.
     pub nearest: usize,
     /// How many times as many events in a second as the nearest state usually has.
     pub intensity: f64,
@@ -90,6 +93,13 @@ impl Stretch {
     /// The state that it is said to be in.
     pub fn state(&self) -> Option<usize> {
         self.possible.first().copied()
+    }
+
+    /// The states that cannot be rejected, as those that are about as near as the nearest and those that are far from that.
+    pub fn near_and_far(&self) -> (&[usize], &[usize]) {
+        let distance = |state: usize| self.opinions[state].map_or(f64::INFINITY, |(distance, _)| distance);
+        let far = FAR * self.state().map_or(f64::INFINITY, distance);
+        self.possible.split_at(self.possible.partition_point(|state| distance(*state) <= far))
     }
 
     /// How many windows.
@@ -134,13 +144,28 @@ impl Identification {
         Duration::from_nanos(self.begins[window] - self.begins[0])
     }
 
-    /// A stretch's state in words: `apache`, `apache or nginx`, `unknown (nearest apache)`.
+    /// The same in seconds, with as many decimals as windows of this length need.
+    pub fn seconds_since(&self, window: usize) -> String {
+        let mean = self.since(self.windows.len()).as_secs_f64() / self.windows.len().max(1) as f64;
+        let decimals = match mean {
+            mean if mean >= 0.1 => 1,
+            mean => (-mean.max(1e-9).log10()).ceil() as usize + 1,
+        };
+        format!("{:.decimals$}", self.since(window).as_secs_f64())
+    }
+
+    /// A stretch's state in words: `apache`, `apache or nginx`, `unknown (nearest apache)`. States that are far from the nearest are
+    /// not named.
     pub fn said(&self, stretch: &Stretch) -> String {
-        let name = |state: &usize| self.states.states[*state].name.as_str();
-        match stretch.possible.as_slice() {
-            [] => format!("unknown (nearest {})", name(&stretch.nearest)),
-            possible => possible.iter().map(name).collect::<Vec<_>>().join(" or "),
+        match stretch.near_and_far().0 {
+            [] => format!("unknown (nearest {})", self.states.states[stretch.nearest].name),
+            near => self.named(near, " or "),
         }
+    }
+
+    /// The names of states, with this between them.
+    pub fn named(&self, states: &[usize], between: &str) -> String {
+        states.iter().map(|state| self.states.states[*state].name.as_str()).collect::<Vec<_>>().join(between)
     }
 
     fn stretches(&self, phases: Vec<Range<usize>>) -> Vec<Stretch> {

@@ -36,6 +36,11 @@ impl Known {
         Self::by_names_of(library, length.unwrap_or_else(|| usual_length(&lengths)), None)
     }
 
+    /// How long its windows are.
+    pub fn length(&self) -> Length {
+        self.length
+    }
+
     pub(super) fn by_names_of(library: Vec<Learned>, length: Length, source: Option<&Session>) -> Result<Self, Error> {
         let names = Names::common(library.iter().flat_map(sessions).chain(source));
         if let Some(source) = source {

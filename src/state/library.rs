@@ -12,6 +12,7 @@
 use super::session::{self, Session};
 use crate::recording::{self, Folder, caller_of_sudo};
 use nix::unistd::User;
+use rustix::fs::{Access, access};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,8 +75,12 @@ pub enum Error {
         name: String,
     },
     /// The same session is there.
-    #[error("state `{state}` has this session already (`{name}`): twice the same would count for two")]
+    #[error(
+        "`{place}`: state `{state}` has this session already (`{name}`), or a part of it: twice the same would count for two"
+    )]
     Known {
+        /// Which session.
+        place: String,
         /// In which state.
         state: String,
         /// As which session.
@@ -196,32 +201,50 @@ impl Library {
         Ok(Learned { name, sessions })
     }
 
-    /// Adds a session to a state, and gives its file.
+    /// Whether a session could be added to a state: nothing should be watched for a minute in vain.
     ///
     /// # Errors
-    /// If the state has it already, or it cannot be written; then nothing has changed.
-    pub fn add(&self, state: &str, session: &Session) -> Result<PathBuf, Error> {
+    /// If what the state has cannot be used, or its folder not be written to.
+    pub fn may_add(&self, state: &str) -> Result<(), Error> {
+        self.read(state_name(state)?)?;
+        let folder = self.0.join(state);
+        let exists = |folder: &&Path| folder.symlink_metadata().is_ok();
+        let there = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).find(exists);
+        let there = there.unwrap_or(Path::new("."));
+        if !there.is_dir() {
+            return Err(recording::Error::NotADirectory(there.to_owned()).into());
+        }
+        access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| {
+            Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause: errno.into() })
+        })
+    }
+
+    /// Adds sessions to a state, all or none, and gives their files. Each comes with the place that it was read from.
+    ///
+    /// # Errors
+    /// If the state has one already, or one cannot be written; then nothing has changed.
+    pub fn add(&self, state: &str, sessions: &[(String, Session)]) -> Result<Vec<PathBuf>, Error> {
         let state = state_name(state)?;
-        let known = self.read(state.clone())?;
-        let is_same = |known: &Session| known.counts == session.counts && known.origin == session.origin;
-        if let Some((name, _)) = known.sessions.iter().find(|(_, known)| is_same(known)) {
-            return Err(Error::Known { state, name: name.clone() });
+        let known = self.read(state.clone())?.sessions;
+        let mut all: Vec<(String, &Session)> = known.iter().map(|(name, session)| (name.clone(), session)).collect();
+        for (place, session) in sessions {
+            if let Some((name, _)) = all.iter().find(|(_, known)| known.is_of_the_time_of(session)) {
+                return Err(Error::Known { place: place.clone(), state, name: name.clone() });
+            }
+            all.push((free_name(session, &all), session));
         }
         let _made = create_with_parents(&self.0)?;
         let folder = Folder::create(&self.0.join(&state))?.shared(false)?;
-        // By when it was, as far as it tells.
-        let now = || humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let started: String = session.origin.started.clone().unwrap_or_else(now).chars().take(19).collect();
-        let name = format!("{}Z", started.trim_end_matches('Z').replace(['-', ':'], ""));
-        let name = if state_name(&name).is_ok() { name } else { "session".to_owned() };
-        let taken = |name: &String| known.sessions.iter().any(|(its, _)| its == name);
-        let mut names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));
-        let name = names.find(|name| !taken(name)).expect("some number is free") + ENDING;
-        let mut file = folder.file(&name)?;
-        file.write(session.to_json().as_bytes())?;
-        file.finish();
+        let mut paths = Vec::new();
+        for (name, session) in &all[known.len()..] {
+            let name = format!("{name}{ENDING}");
+            let mut file = folder.file(&name)?;
+            file.write(session.to_json().as_bytes())?;
+            file.finish();
+            paths.push(folder.path().join(name));
+        }
         folder.commit()?;
-        Ok(folder.path().join(name))
+        Ok(paths)
     }
 
     /// Removes sessions of a state, or all of it. Other files in its folder stay.
@@ -251,6 +274,17 @@ impl Library {
         let _ = fs::remove_dir(&folder);
         Ok(chosen.len())
     }
+}
+
+/// A name for a session beside those that are there: by when it was, as far as it tells.
+fn free_name(session: &Session, taken: &[(String, &Session)]) -> String {
+    let now = || humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let started: String = session.origin.started.clone().unwrap_or_else(now).chars().take(19).collect();
+    let name = format!("{}Z", started.trim_end_matches('Z').replace(['-', ':'], ""));
+    let name = if state_name(&name).is_ok() { name } else { "session".to_owned() };
+    let is_taken = |name: &String| taken.iter().any(|(its, _)| its == name);
+    let mut names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));
+    names.find(|name| !is_taken(name)).expect("some number is free")
 }
 
 /// Reads a session's file.
@@ -304,6 +338,7 @@ fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
 mod tests {
     use super::*;
     use crate::state::model::tests::session;
+    use crate::state::windows::Length;
 
     #[test]
     fn what_is_added_is_there_until_it_is_removed() {
@@ -313,13 +348,33 @@ mod tests {
         let mut first = session(&[("a:x", &[5, 5])], &[]);
         first.origin.started = Some("2026-11-26T01:02:03.456Z".to_owned());
         let mut second = first.clone();
-        second.counts.get_mut("a:x").unwrap()[0] = 6;
-        let path = library.add("idle", &first).unwrap();
-        assert_eq!(path, library.path().join("idle/20261126T010203Z.json"));
-        assert_eq!(library.add("idle", &second).unwrap(), library.path().join("idle/20261126T010203Z-2.json"));
-        assert!(matches!(library.add("idle", &first), Err(Error::Known { name, .. }) if name == "20261126T010203Z"));
+        second.origin.begin_ns = 2_000;
+        let add = |state: &str, sessions: &[&Session]| {
+            let sessions: Vec<_> = sessions.iter().map(|session| ("rec".to_owned(), (*session).clone())).collect();
+            library.add(state, &sessions)
+        };
+        let path = |name: &str| library.path().join("idle").join(name);
+        library.may_add("idle").unwrap();
+        assert_eq!(add("idle", &[&first]).unwrap(), [path("20261126T010203Z.json")]);
+        library.may_add("idle").unwrap();
+        // All or none.
+        let mut overlapping = first.clone();
+        (overlapping.origin.begin_ns, overlapping.window) = (1_900, Length::Ns(100));
+        for again in [&first, &overlapping] {
+            let error = add("idle", &[&second, again]);
+            assert!(matches!(&error, Err(Error::Known { name, .. }) if name == "20261126T010203Z"), "{error:?}");
+        }
+        assert!(matches!(add("idle", &[&second, &second]), Err(Error::Known { .. })));
+        assert_eq!(library.state("idle").unwrap().sessions.len(), 1);
+        let mut third = second.clone();
+        third.origin.begin_ns = 4_000;
+        assert_eq!(
+            add("idle", &[&second, &third]).unwrap(),
+            [path("20261126T010203Z-2.json"), path("20261126T010203Z-3.json")]
+        );
+        library.remove("idle", &["20261126T010203Z-3".to_owned()]).unwrap();
         // The same twice is no matter between states: it is the user who says what is what.
-        library.add("busy", &first).unwrap();
+        add("busy", &[&first]).unwrap();
         std::fs::write(library.path().join("README"), "not ours").unwrap();
         std::fs::write(library.path().join("idle/.hidden.json"), "not ours").unwrap();
 
@@ -354,19 +409,24 @@ mod tests {
     fn what_cannot_be_used_is_said_with_its_file() {
         let home = tempfile::tempdir().unwrap();
         let library = Library::at(home.path().to_owned());
-        let path = library.add("idle", &session(&[("a:x", &[5, 5])], &[])).unwrap();
-        let whole = std::fs::read_to_string(&path).unwrap();
+        let session = session(&[("a:x", &[5, 5])], &[]);
+        let [path] = &library.add("idle", &[("rec".to_owned(), session)]).unwrap()[..] else { panic!() };
+        let whole = std::fs::read_to_string(path).unwrap();
         for (text, said) in [
             (&whole[..whole.len() / 2], "damaged"),
             ("", "damaged"),
             (&whole.replace("\"schema\": 1", "\"schema\": 2"), "number 2"),
         ] {
-            std::fs::write(&path, text).unwrap();
-            let error = library.states().unwrap_err().to_string();
-            assert!(error.contains(said) && error.contains(path.to_str().unwrap()), "{error}");
+            std::fs::write(path, text).unwrap();
+            for error in [library.states().unwrap_err(), library.may_add("idle").unwrap_err()] {
+                let error = error.to_string();
+                assert!(error.contains(said) && error.contains(path.to_str().unwrap()), "{error}");
+            }
         }
-        std::fs::write(&path, [0xff, 0xfe]).unwrap();
+        std::fs::write(path, [0xff, 0xfe]).unwrap();
         assert!(library.states().unwrap_err().to_string().contains("damaged"));
+        let error = Library::at(path.join("below")).may_add("idle").unwrap_err();
+        assert!(matches!(error, Error::Write(recording::Error::NotADirectory(_))), "{error}");
     }
 
     #[test]

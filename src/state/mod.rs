@@ -33,12 +33,12 @@ pub use changes::changes;
 pub use check::{BLOCK, Check, Finding, Kind, PER_DAY};
 pub use composition::{Composition, Name, Part};
 pub use conformal::{Calibration, PValue, together, too_low};
-pub use formats::{write_check_json, write_csv, write_json, write_junit};
+pub use formats::{said_beside, write_check_json, write_csv, write_json, write_junit};
 pub use identify::{ALPHA, Answer, Identification, Stretch};
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, read_session, state_name};
 pub use model::{LEAST_COVERAGE, Names, Opinion, Seen, State, States};
-pub use read::{read, watch};
+pub use read::{read, session_of, watch};
 pub use reasons::Reason;
 pub use session::{Origin, SCHEMA, Session};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
@@ -108,6 +108,16 @@ pub enum Error {
     Short {
         /// How long a window is.
         length: Length,
+    },
+    /// It cannot be cut any more.
+    #[error(
+        "`{place}` was counted already and keeps its windows (of {window}): leave --window, --from and --to away, or name the recording"
+    )]
+    Counted {
+        /// Which session.
+        place: String,
+        /// How long its windows are.
+        window: Length,
     },
     /// Windows of one length cannot be made of windows of another.
     #[error(

@@ -150,6 +150,10 @@ impl States {
     }
 }
 
+/// Windows of a state that others are held against. Of more of them, evenly chosen ones speak for the rest: to learn takes as many
+/// distances as there are pairs.
+const MOST_KNOWN: usize = 4_000;
+
 /// What is known of one state.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -161,6 +165,8 @@ pub struct State {
     pub rate: f64,
     /// The windows of each session; of an only one those of its halves.
     parts: Vec<Vec<Seen>>,
+    /// Of every so many windows of a part the first.
+    step: usize,
     rows: Vec<Rows>,
     calibration: Calibration,
 }
@@ -188,16 +194,20 @@ impl State {
             let second = only.split_off(only.len() / 2);
             parts.push(second);
         }
-        let rows: Vec<Rows> =
-            parts.iter().map(|part| Rows::of(columns, part.iter().map(|seen| &seen.composition))).collect();
+        let step = parts.iter().map(Vec::len).sum::<usize>().div_ceil(MOST_KNOWN).max(1);
+        let rows: Vec<Rows> = parts
+            .iter()
+            .map(|part| Rows::of(columns, part.iter().step_by(step).map(|seen| &seen.composition)))
+            .collect();
         let scores = parts.iter().zip(nearest_of_others(&rows)).map(|(windows, distances)| {
-            windows.iter().zip(distances).filter_map(|(seen, distance)| Some((distance?, seen.weight()))).collect()
+            let windows = windows.iter().step_by(step);
+            windows.zip(distances).filter_map(|(seen, distance)| Some((distance?, seen.weight()))).collect()
         });
         let calibration = Calibration::of(scores, sessions);
         let mut rates: Vec<f64> = parts.iter().flatten().map(Seen::rate).collect();
         rates.sort_by(f64::total_cmp);
         let rate = rates.get(rates.len() / 2).copied().unwrap_or(0.0);
-        State { name, sessions, rate, parts, rows, calibration }
+        State { name, sessions, rate, parts, step, rows, calibration }
     }
 
     /// The lowest p-values that it can give: what scores lower than any known window could.
@@ -231,7 +241,7 @@ impl State {
             let intensity = if self.rate > 0.0 { windows[window].rate() / self.rate } else { 1.0 };
             let p = self.calibration.p_value(|part| by_part[window].without(part).unwrap_or(f64::NAN));
             let distance = with_neighbours(&distances, &weights, window);
-            Some(Opinion { distance, nearest: (part, index), p, intensity })
+            Some(Opinion { distance, nearest: (part, index * self.step), p, intensity })
         };
         (0..windows.len()).map(opinion).collect()
     }
@@ -376,6 +386,20 @@ pub(super) mod tests {
         // It is as those of the first session, and a little further from those of the second than they are.
         let opinion = states.judge(&[seen(&[(0, 91), (1, 9)])])[0][0].clone().unwrap();
         assert!((opinion.p.windows - 6.0 / 11.0).abs() < 1e-9, "{opinion:?}");
+    }
+
+    #[test]
+    fn of_very_many_windows_some_speak_for_the_rest() {
+        let seen = |first: u64| Seen { composition: Composition::of([(0, first), (1, 100 - first)]), ns: 1, lost: 0 };
+        let session: Vec<Seen> = (0..3_000).map(|window| seen(if window < 2_000 { 90 } else { 20 })).collect();
+        let states = learn(vec![session.clone(), session]);
+        let state = &states.states[0];
+        assert_eq!((state.windows().count(), state.lowest().windows), (6_000, 1.0 / 3_001.0));
+        for first in [90, 20] {
+            let opinion = states.judge(&[seen(first)])[0][0].clone().unwrap();
+            assert_eq!(state.window(opinion.nearest), &seen(first));
+            assert!(opinion.p.windows > 0.3, "{opinion:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::library::read_session;
 use super::session::Session;
-use super::windows::{Length, Windows};
+use super::windows::{Length, TooMany, Windows};
 use super::{Error, WINDOW};
 use crate::capture::{self, Progress, Running, Signals};
 use crate::perf::Detaching;
@@ -10,7 +10,6 @@ use crate::replay;
 use crate::results::{self, Range, Request, Results};
 use crate::source::Place;
 use crate::stream::Restriction;
-use std::time::Instant;
 
 /// Reads a source to its end, and counts it by windows, of a second if no length is asked for. A file that ends with `.json` is a
 /// session that was counted already, and keeps its windows.
@@ -26,26 +25,17 @@ pub fn read(
 ) -> Result<Session, Error> {
     if let Place::Path(path) = place
         && path.extension().is_some_and(|extension| extension == "json")
-        && *range == Range::default()
     {
-        return Ok(read_session(path)?);
+        let session = read_session(path)?;
+        return match *range == Range::default() {
+            true => Ok(session),
+            false => Err(Error::Counted { place: place.to_string(), window: session.window }),
+        };
     }
-    let restriction = Restriction::default();
-    let source = replay::open(place, &restriction, signals, progress)?;
+    let source = replay::open(place, &Restriction::default(), signals, progress)?;
     let length = length.unwrap_or(WINDOW);
     let mut windows = Windows::new(length);
-    let request = Request {
-        restriction,
-        range: range.clone(),
-        as_captured: false,
-        speed: None,
-        log: None,
-        sink: Some(&mut windows),
-        asked: 0,
-        stops_at_once: true,
-        room: 0,
-        begin: Instant::now(),
-    };
+    let request = Request { range: range.clone(), sink: Some(&mut windows), ..Request::for_a_look() };
     let results = results::write(source, request, signals, progress)?;
     if signals.asked() > 0 {
         return Err(Error::Interrupted);
@@ -71,13 +61,17 @@ pub fn watch(
 }
 
 fn session(place: &str, results: Results, range: &Range, length: Length, windows: Windows) -> Result<Session, Error> {
-    let Results { summary, table, selection, span, problem } = results;
-    if let Some(cause) = problem {
+    if let Some(cause) = results.problem {
         return Err(Error::Damaged { place: place.to_owned(), cause });
     }
+    session_of(&results, range, length, windows).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })
+}
+
+/// What was counted of a range of a source, as its results tell of it.
+pub fn session_of(results: &Results, range: &Range, length: Length, windows: Windows) -> Result<Session, TooMany> {
+    let Results { summary, table, selection, span, .. } = results;
     let end = span.map(|(first, last)| range.to.map_or(last, |to| to.absolute(first).min(last)));
     // Of a number of events it is not known how long the silence behind them lasted.
     let end = end.filter(|_| range.events.is_none());
-    let windows = windows.finish(end).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
-    Ok(Session::of(&summary, &table, &selection, length, &windows))
+    Ok(Session::of(summary, table, selection, length, &windows.finish(end)?))
 }

@@ -1,6 +1,6 @@
 //! A session: what is kept of one recording, its counts by window, under names that mean the same on every kernel.
 
-use super::windows::{Length, MOST_WINDOWS, Window};
+use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, Window};
 use crate::recording::{Summary, Tool};
 use crate::tracefs::{Selection, Status, Table};
 use serde::{Deserialize, Serialize};
@@ -180,6 +180,24 @@ impl Session {
             self.not_hit.get(group).is_some_and(|names| names.iter().any(|its| its == name))
         };
         self.counts.contains_key(full_name) || full_name.split_once(':').is_some_and(is_not_hit)
+    }
+
+    /// Whether it tells of the same time as another, as far as both say when that was: then they are no two sessions.
+    pub fn is_of_the_time_of(&self, other: &Session) -> bool {
+        if self.origin == other.origin && self.counts == other.counts {
+            return true;
+        }
+        let capture = |session: &Session| Origin { begin_ns: 0, ..session.origin.clone() };
+        // How long it is, and how much of that may have been missing.
+        let length = |session: &Session| match session.window {
+            Length::Ns(ns) => (ns.saturating_mul(session.windows as u64), (ns as f64 * MOST_MISSING) as u64),
+            Length::Events(_) => (session.ns.iter().sum(), 0),
+        };
+        let ((mine, my_slack), (its, its_slack)) = (length(self), length(other));
+        let begin = self.origin.begin_ns.max(other.origin.begin_ns);
+        let end = self.origin.begin_ns.saturating_add(mine).min(other.origin.begin_ns.saturating_add(its));
+        let both = end.saturating_sub(begin);
+        self.origin.started.is_some() && capture(self) == capture(other) && both > my_slack.max(its_slack)
     }
 
     /// All its events.

@@ -3,18 +3,29 @@
 use crate::merge::Event;
 use crate::results::Sink;
 use crate::stream::Loss;
-use crate::units::Count;
+use crate::units::{Count, Grouped};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// More windows than this are no session: they would be of a broken clock, or far too short.
-pub const MOST_WINDOWS: usize = 1_000_000;
+/// More windows than this are no session: they would be of a broken clock, or far too short. Two days of windows of a second are
+/// fewer.
+pub const MOST_WINDOWS: usize = 250_000;
+/// Nor are more counts, of all windows and tracepoints: they would take 512 MiB.
+const MOST_COUNTS: usize = 1 << 26;
 
-/// A source would have more than [`MOST_WINDOWS`] windows.
+/// A source would have more than [`MOST_WINDOWS`] windows, or too many counts in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it has more than {most} windows of this length: choose longer ones (--window), or a part of it", most = MOST_WINDOWS)]
+#[error(
+    "it has too many windows of this length (more than {}, or {} counts in them): choose longer ones (--window), or a part of it",
+    Grouped(MOST_WINDOWS as u64),
+    Grouped(MOST_COUNTS as u64)
+)]
 pub struct TooMany;
+
+/// What remains at the end is a window if no larger part of it is missing: a capture of ten seconds is one of ten windows of a
+/// second, though its first event comes a moment after its begin.
+pub(super) const MOST_MISSING: f64 = 0.05;
 
 /// What ends a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +78,8 @@ pub struct Windows {
     /// The events in it.
     events: u64,
     losses: Vec<Loss>,
+    /// By tpid, whether any window had events of it; and how many had.
+    hit: (Vec<bool>, usize),
     too_many: bool,
 }
 
@@ -105,15 +118,18 @@ impl Windows {
             counts: Vec::new(),
             events: 0,
             losses: Vec::new(),
+            hit: (Vec::new(), 0),
             too_many: false,
         }
     }
 
-    /// The windows that were captured as a whole. `end`: when events could come no more; without it that is the last event.
+    /// The windows that were captured as a whole, or nearly so. `end`: when events could come no more; without it that is the last event.
     pub fn finish(mut self, end: Option<u64>) -> Result<Vec<Window>, TooMany> {
         // What began last goes on beyond the end, but for one that ends there.
         if let (Some(_), Some(end), Length::Ns(width)) = (self.origin, end, self.length) {
-            while end.saturating_sub(self.begin) >= width && self.end_window(self.begin + width) {}
+            let least = width - (width as f64 * MOST_MISSING) as u64;
+            let is_whole = |begin: u64| end.saturating_sub(begin) >= least && begin.checked_add(width).is_some();
+            while is_whole(self.begin) && self.end_window(self.begin + width) {}
         }
         if self.too_many {
             return Err(TooMany);
@@ -127,12 +143,15 @@ impl Windows {
 
     /// False if there may be no more.
     fn end_window(&mut self, end: u64) -> bool {
-        self.too_many |= self.done.len() == MOST_WINDOWS;
+        let counts = (0u32..).zip(&mut self.counts).filter(|(_, count)| **count > 0);
+        let counts: Vec<(u32, u64)> = counts.map(|(tpid, count)| (tpid, std::mem::take(count))).collect();
+        let (hit, number) = &mut self.hit;
+        hit.resize(self.counts.len(), false);
+        *number += counts.iter().filter(|(tpid, _)| !std::mem::replace(&mut hit[*tpid as usize], true)).count();
+        self.too_many |= self.done.len() == MOST_WINDOWS || (self.done.len() + 1) * *number > MOST_COUNTS;
         if self.too_many {
             return false;
         }
-        let counts = (0u32..).zip(&mut self.counts).filter(|(_, count)| **count > 0);
-        let counts = counts.map(|(tpid, count)| (tpid, std::mem::take(count))).collect();
         self.done.push(Window { begin: self.begin, ns: end - self.begin, counts, lost: 0 });
         (self.begin, self.events) = (end, 0);
         true
@@ -245,11 +264,12 @@ mod tests {
         let mut whole = Windows::new(Length::Ns(100));
         whole.take(&[event(1_000, 3), event(1_099, 1), event(1_100, 2), event(1_350, 2)]);
         assert_eq!(counts(&whole.finish(None).unwrap()), [vec![(1, 1), (3, 1)], vec![(2, 1)], vec![]]);
-        // The last window is no whole one.
-        assert_eq!(windows(&events, Some(1_499)).len(), 4);
+        // The last window is no whole one, or as good as one.
+        assert_eq!(windows(&events, Some(1_494)).len(), 4);
+        assert_eq!(windows(&events, Some(1_495)).len(), 5);
         assert_eq!(windows(&events, None).len(), 4);
         assert!(windows(&[], Some(5_000)).is_empty());
-        assert!(windows(&events[..1], Some(1_099)).is_empty(), "shorter than a window");
+        assert!(windows(&events[..1], Some(1_094)).is_empty(), "shorter than a window");
     }
 
     #[test]
@@ -296,6 +316,14 @@ mod tests {
             windows.take(&events);
             assert_eq!(windows.finish(end), Err(TooMany));
         }
+    }
+
+    #[test]
+    fn what_no_memory_should_hold_is_no_session() {
+        let mut windows = Windows::new(Length::Ns(10));
+        // Each window has another tracepoint: the counts are the square.
+        windows.take(&(0..9_000).map(|n| event(n * 10, n as u32)).collect::<Vec<_>>());
+        assert_eq!(windows.finish(None), Err(TooMany));
     }
 
     #[test]

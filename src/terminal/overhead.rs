@@ -1,6 +1,6 @@
 //! What capturing costs, for people.
 
-use crate::overhead::{CONFIDENCE, Comparison, Overhead, Spread, findings, interval, percent, rows, what_was_run};
+use crate::overhead::{Comparison, Overhead, Spread, confidence, findings, interval, percent, rows, what_was_run};
 use crate::units::{OneLine, shortened};
 use anstyle::Style;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) ->
     writeln!(out, "{}", what_was_run(overhead, &figures))?;
     let rows = rows(&figures);
     if !rows.is_empty() {
-        let interval = format!("{:.0} % interval", 100.0 * CONFIDENCE);
+        let interval = format!("{:.0} % interval", 100.0 * confidence(figures.pairs));
         writeln!(out)?;
         writeln!(
             out,

@@ -1,6 +1,6 @@
 //! States, for people.
 
-use crate::state::{Check, Composition, Identification, Kind, Learned, Names, Reason, Session, Stretch};
+use crate::state::{Check, Composition, Identification, Kind, Learned, Names, Reason, Session, Stretch, said_beside};
 use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
@@ -138,8 +138,6 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         )?;
     }
     writeln!(out)?;
-    let since = |window: usize| it.since(window).as_secs_f64();
-    let decimals = usize::from(since(it.windows.len()) < 100.0 || it.length.to_string().contains("ms"));
     writeln!(
         out,
         "{BOLD}{:>9} {:>9}  {:<26} {:>8} {:>6}  {:>9}  windows that say so{BOLD:#}",
@@ -156,16 +154,16 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         let lossy = if lost > 0 { format!(", {} lost", Count(lost, "event")) } else { String::new() };
         writeln!(
             out,
-            "{:>7.decimals$} s {:>7.decimals$} s  {style}{state}{style:#}{padding} {distance:>8.3} {p:>6.3}  {:>9}  {} of {}{lossy}",
-            since(stretch.from),
-            since(stretch.to),
+            "{:>7} s {:>7} s  {style}{state}{style:#}{padding} {distance:>8.3} {p:>6.3}  {:>9}  {} of {}{lossy}",
+            it.seconds_since(stretch.from),
+            it.seconds_since(stretch.to),
             format!("{:.2}×", stretch.intensity),
             agree.count(),
             stretch.windows()
         )?;
     }
     for stretch in it.stretches.iter().take(EXPLAINED) {
-        explain(it, stretch, since(stretch.from), since(stretch.to), out)?;
+        explain(it, stretch, out)?;
     }
     if it.stretches.len() > EXPLAINED {
         writeln!(out)?;
@@ -200,18 +198,24 @@ fn style(stretch: &Stretch) -> Style {
     if stretch.possible.is_empty() { UNKNOWN } else { GOOD }
 }
 
-fn explain(it: &Identification, stretch: &Stretch, from: f64, to: f64, out: &mut dyn Write) -> io::Result<()> {
+fn explain(it: &Identification, stretch: &Stretch, out: &mut dyn Write) -> io::Result<()> {
     let name = |state: usize| it.states.states[state].name.as_str();
     let style = style(stretch);
     writeln!(out)?;
     writeln!(
         out,
-        "{style}{}{style:#}, {from:.1} to {to:.1} s: like {} at {:.2} times its usual rate",
+        "{style}{}{style:#}, {} to {} s: like {} at {:.2} times its usual rate",
         it.said(stretch),
+        it.seconds_since(stretch.from),
+        it.seconds_since(stretch.to),
         name(stretch.nearest),
         stretch.intensity
     )?;
     let nearest = name(stretch.nearest);
+    let (_, far) = stretch.near_and_far();
+    if !far.is_empty() {
+        writeln!(out, "  more than twice as far, and not rejected either: {}", it.named(far, ", "))?;
+    }
     if let (Some(other), false) = (stretch.other, stretch.for_it.is_empty()) {
         writeln!(out, "  for {nearest}, against {}:", name(other))?;
         for reason in stretch.for_it.iter().take(REASONS) {
@@ -265,15 +269,8 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
         it.length,
         check.block
     )?;
-    if it.coverage < 1.0 {
-        writeln!(
-            out,
-            "only {} of its events are of tracepoints that all captured; of the rest nothing is known, and nothing is said",
-            Share(it.coverage)
-        )?;
-    }
-    if check.lossy > 0 {
-        writeln!(out, "{} lost too many events to say anything", Count(check.lossy as u64, "block"))?;
+    for said in said_beside(check) {
+        writeln!(out, "{said}")?;
     }
     for kind in Kind::ALL {
         let findings: Vec<_> = check.findings.iter().filter(|finding| finding.kind == kind).collect();
