@@ -214,6 +214,16 @@ fn a_check_ends_with_0_or_3_and_says_what_for() {
     );
     roxmltree::Document::parse(&junit).unwrap();
 
+    // What nothing is said of is said: blocks that lost too much, and windows behind the last block.
+    let mut lossy = session(&[(45, IDLE)], 79);
+    lossy["lost"] = (0..45).map(|window| if window < 10 { 50_000 } else { 0u64 }).collect::<Vec<_>>().into();
+    let lossy = rig.session("lossy", &lossy);
+    let junit = rig.well(&["check", "--against", "idle", path(&lossy), "--format", "junit"]);
+    assert!(
+        junit.contains("1 block lost too many events") && junit.contains("the last 5 windows make no block"),
+        "{junit}"
+    );
+
     let output = rig.call(&["check", "--against", "web", path(&same), "-q"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
 }
@@ -243,7 +253,11 @@ fn what_cannot_be_said_is_not_said() {
     let mut other = session(&[(30, IDLE)], 6);
     other["counts"] = narrow;
     let other = rig.session("other", &other);
-    assert!(rig.failure(&["identify", path(&other)]).contains("nothing can be said: only"));
+    let error = rig.failure(&["identify", path(&other)]);
+    assert!(
+        error.contains("nothing can be said: of the events of session") && error.contains("of state `idle`"),
+        "{error}"
+    );
     assert!(rig.failure(&["identify", path(&fixture("idle.perf.zst"))]).contains("nothing can be said: only"));
     let zero = session(&[(30, [0, 0, 0])], 7);
     let zero = rig.session("zero", &zero);
@@ -265,6 +279,8 @@ fn what_cannot_be_said_is_not_said() {
         assert!(error.contains("was counted already") && error.contains("two.json"), "{error}");
     }
     assert!(rig.failure(&["learn", "idle", path(&two[0]), "--window", "2s"]).contains("was counted already"));
+    assert!(rig.failure(&["learn", "new", path(&two[0]), path(&two[0])]).contains("are the same session"));
+    assert!(!rig.path("library/new").exists());
     // What is no session at all.
     for (text, said) in [("", "damaged"), ("{}", "damaged"), ("{\"schema\": 7}", "number 7")] {
         fs::write(rig.path("bad.json"), text).unwrap();

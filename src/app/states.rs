@@ -7,12 +7,15 @@ use crate::cli::{
     Watch,
 };
 use crate::perf::Detaching;
+use crate::results::Range;
+use crate::source::Place;
 use crate::state::{self, Check, Error, Identification, Known, Length, Library, Session};
 use crate::terminal::{TerminalProgress, print_check, print_identification, print_state, print_states};
-use crate::units::{Count, OneLine};
+use crate::units::{Count, OneLine, nanoseconds};
 use anyhow::Context;
 use std::io::{self, Write};
 use std::thread;
+use std::time::Duration;
 
 /// The exit code of a check that found something.
 const ALARM: u8 = 3;
@@ -29,26 +32,20 @@ struct Looked {
 }
 
 impl Looked {
-    /// Looks, and counts by windows of this length, if one is asked for. An exit code if the user stopped that.
+    /// Looks, and counts by windows of this length, or of the usual one. An exit code if the user stopped that.
     fn at(look: &Look, length: Option<Length>) -> anyhow::Result<Result<Self, u8>> {
         let mut signals = Signals::install().context("failed to take over signals")?;
         match &look.at {
             LookAt::Sources(places, range) => {
                 end_at_second_signal().context("failed to take over signals")?;
-                let mut progress = TerminalProgress::of_replay(look.quiet);
-                let mut sessions = Vec::new();
-                for place in places {
-                    let session = state::read(place, range, length, &mut signals, &mut progress);
-                    progress.phase_ends();
-                    match session {
-                        Err(error) if error.is_interrupt() => return Ok(Err(stopped(&mut signals))),
-                        session => sessions.push((place.to_string(), session?)),
-                    }
-                }
-                Ok(Ok(Looked { sessions, detaching: None, signals, progress, wait_detach: false }))
+                let progress = TerminalProgress::of_replay(look.quiet);
+                let mut looked =
+                    Looked { sessions: Vec::new(), detaching: None, signals, progress, wait_detach: false };
+                Ok(looked.read(places, range, length)?.map(|()| looked))
             }
             LookAt::Machine(watch) => {
                 let Watch { options, wait_detach, notes } = &**watch;
+                fits(options.rules.duration, length.unwrap_or(state::WINDOW))?;
                 let mut progress = TerminalProgress::new(StopRules { ..options.rules }, look.quiet);
                 notes.iter().for_each(|note| progress.note(note));
                 let mut running = None;
@@ -70,11 +67,29 @@ impl Looked {
                     Error::Capture(error) => with_advice(error),
                     error => error.into(),
                 })?;
-                let sessions = vec![("this machine".to_owned(), session)];
                 let (detaching, wait_detach) = (Some(detaching), *wait_detach);
-                Ok(Ok(Looked { sessions, detaching, signals, progress, wait_detach }))
+                let mut looked = Looked { sessions: Vec::new(), detaching, signals, progress, wait_detach };
+                match session {
+                    Ok(session) => looked.sessions.push(("this machine".to_owned(), session)),
+                    Err(error) => return looked.end(Err(error.into())).map(Err),
+                }
+                Ok(Ok(looked))
             }
         }
+    }
+
+    /// Reads sources, in place of those that were read before.
+    fn read(&mut self, places: &[Place], range: &Range, length: Option<Length>) -> anyhow::Result<Result<(), u8>> {
+        self.sessions.clear();
+        for place in places {
+            let session = state::read(place, range, length, &mut self.signals, &mut self.progress);
+            self.progress.phase_ends();
+            match session {
+                Err(error) if error.is_interrupt() => return Ok(Err(stopped(&mut self.signals))),
+                session => self.sessions.push((place.to_string(), session?)),
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// The only source there is.
@@ -92,6 +107,18 @@ impl Looked {
         };
         let code = result?;
         let_go.map(|()| code)
+    }
+}
+
+/// Whether windows of this length can be counted in this time: nothing should be watched in vain.
+fn fits(duration: Option<Duration>, length: Length) -> Result<(), Error> {
+    let (Some(duration), Length::Ns(ns)) = (duration, length) else { return Ok(()) };
+    match nanoseconds(duration) / ns.max(1) {
+        0 => Err(Error::Short { length }),
+        windows if windows > state::MOST_WINDOWS as u64 => {
+            Err(Error::TooMany { place: "this machine".to_owned(), cause: state::TooMany })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -168,9 +195,24 @@ fn keep(sessions: &[(String, Session)], state: &str, look: &Look, library: &Libr
         Count(known.len() as u64, "session"),
         1.0 / (known.len() as f64 + 1.0)
     )?;
-    let kernel = &sessions[0].1.origin.kernel;
-    if let Some((name, _)) = known.iter().find(|(_, other)| other.origin.kernel != *kernel) {
+    let this = &sessions[0].1;
+    if let Some((name, _)) = known.iter().find(|(_, other)| other.origin.kernel != this.origin.kernel) {
         writeln!(out, "{state}: session {name} is of another kernel; only what both have will be compared")?;
+    }
+    if let Some((name, other)) = known.iter().find(|(_, other)| other.left_out != this.left_out) {
+        writeln!(
+            out,
+            "{state}: session {name} captured {}, and this one {}; only what both have will be compared",
+            Count(other.captured_number() as u64, "tracepoint"),
+            Count(this.captured_number() as u64, "tracepoint")
+        )?;
+    }
+    if let Some((name, other)) = known.iter().find(|(_, other)| other.window != this.window) {
+        writeln!(
+            out,
+            "{state}: session {name} has windows of {}; they are compared in lengths that both can make",
+            other.window
+        )?;
     }
     Ok(())
 }
@@ -190,6 +232,7 @@ pub(super) fn states(request: &StatesRequest, out: &mut dyn Write) -> anyhow::Re
 
 pub(super) fn identify(request: IdentifyRequest) -> anyhow::Result<u8> {
     let IdentifyRequest { look, library, alpha, format } = request;
+    library.has_states()?;
     // It is read while the source is; but before anything is captured it is known whether there is something to compare with, and
     // in windows of which length.
     let mut reading = Reading::begin(library, look.length);
@@ -199,21 +242,30 @@ pub(super) fn identify(request: IdentifyRequest) -> anyhow::Result<u8> {
         length = Some(known.length());
         reading = Reading::Done(Box::new(Ok(known)));
     }
-    let looked = match Looked::at(&look, length)? {
+    let mut looked = match Looked::at(&look, length)? {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };
-    let told = tell_states(looked.only(), reading, alpha, format);
+    let known = reading.known()?;
+    // Few libraries have windows that no seconds can be made of; then what was counted by seconds is counted again.
+    if let (LookAt::Sources(places, range), None) = (&look.at, look.length)
+        && known.length().of(looked.only().1.window).is_none()
+        && places.iter().all(|place| matches!(place, Place::Path(_)))
+        && let Err(code) = looked.read(places, range, Some(known.length()))?
+    {
+        return Ok(code);
+    }
+    let told = tell_states(looked.only(), known, alpha, format);
     looked.end(told.map(|()| 0))
 }
 
 fn tell_states(
     (place, session): &(String, Session),
-    known: Reading,
+    known: Known,
     alpha: f64,
     format: IdentifyFormat,
 ) -> anyhow::Result<()> {
-    let it = Identification::of(session, known.known()?, alpha).with_context(|| place.clone())?;
+    let it = Identification::of(session, known, alpha).with_context(|| place.clone())?;
     let mut out = Vec::new();
     match format {
         IdentifyFormat::Text => print_identification(&it, place, terminal_width(), &mut out),
@@ -232,11 +284,7 @@ pub(super) fn check(request: CheckRequest) -> anyhow::Result<u8> {
         return Err(Error::TooFewSessions { state, sessions, block: state::BLOCK }.into());
     }
     let known = Known::of(states, look.length)?;
-    let length = match look.at {
-        LookAt::Machine(_) => Some(known.length()),
-        LookAt::Sources(..) => look.length,
-    };
-    let looked = match Looked::at(&look, length)? {
+    let looked = match Looked::at(&look, Some(known.length()))? {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };

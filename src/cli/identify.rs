@@ -115,7 +115,7 @@ pub struct CheckArgs {
     /// a minute if nothing else is asked for
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     source: Option<PathBuf>,
-    /// How many false alarms a day are allowed, if a day is watched
+    /// How many false alarms of single tracepoints are allowed in a day of watching
     #[arg(long, value_name = "N", default_value_t = PER_DAY, value_parser = parse_per_day)]
     false_alarms: f64,
     /// How to print it

@@ -51,8 +51,8 @@ pub(super) fn read(
     };
     let results = results::write(source, request, signals, progress).map_err(replay::Error::from)?;
     let identified = states.as_ref().zip(windows).map(|(states, windows)| {
-        let session = session_of(&results, range, states.known.length(), windows);
-        states.identify(&session.map_err(|error| error.to_string())?)
+        let session = session_of(&place.to_string(), &results, range, states.known.length(), windows)?;
+        states.identify(&session)
     });
     let Results { summary, table, selection, span, problem } = results;
     let is_stopped = signals.asked() > 0;

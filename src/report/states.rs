@@ -1,7 +1,7 @@
 //! The states of a source over time, for pictures and pages.
 
 use crate::plot::StateSpan;
-use crate::state::{Identification, Known, Reason, Session, Stretch};
+use crate::state::{Error, Identification, Known, Reason, Session, Stretch};
 use crate::units::{OneLine, Seconds, Share, nanoseconds};
 
 /// Tracepoints that are named for a stretch, each way.
@@ -17,9 +17,9 @@ pub struct States {
 }
 
 impl States {
-    /// What is said of a source; or in words why nothing can be.
-    pub(super) fn identify(&self, session: &Session) -> Result<Identification, String> {
-        Identification::of(session, self.known.clone(), self.alpha).map_err(|error| error.to_string())
+    /// What is said of a source.
+    pub(super) fn identify(&self, session: &Session) -> Result<Identification, Error> {
+        Identification::of(session, self.known.clone(), self.alpha)
     }
 }
 

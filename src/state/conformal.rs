@@ -16,7 +16,9 @@
 //! than one part in one more than there are sessions.
 //!
 //! Known scores are against all sessions but their own, and so a new window is held against as many: to be compared with the scores
-//! of a session it is scored without that session too (cross-conformal prediction: Vovk, Ann. Math. Artif. Intell. 74, 2015).
+//! of a session it is scored without that session too (cross-conformal prediction: Vovk, Ann. Math. Artif. Intell. 74, 2015). Of these p-values p ≤ α
+//! with a probability of about 2α at the most is proved (Barber, Candès, Ramdas, Tibshirani, Ann. Stat. 49, 2021), and of about α
+//! usual.
 
 use serde::Serialize;
 

@@ -339,6 +339,16 @@ pub fn said_beside(check: &Check) -> Vec<String> {
             Share(coverage)
         ));
     }
+    let behind = check.identification.windows.len() % check.block;
+    if behind > 0 {
+        said.push(format!(
+            "the last {} no block: of their tracepoints nothing is said",
+            match behind {
+                1 => "window makes".to_owned(),
+                number => format!("{number} windows make"),
+            }
+        ));
+    }
     if check.lossy > 0 {
         said.push(format!("{} lost too many events to say anything", Count(check.lossy as u64, "block")));
     }

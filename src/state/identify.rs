@@ -148,8 +148,9 @@ impl Identification {
     pub fn seconds_since(&self, window: usize) -> String {
         let mean = self.since(self.windows.len()).as_secs_f64() / self.windows.len().max(1) as f64;
         let decimals = match mean {
-            mean if mean >= 0.1 => 1,
-            mean => (-mean.max(1e-9).log10()).ceil() as usize + 1,
+            mean if mean >= 1.0 => 1,
+            // Not one more for what rounding adds.
+            mean => (-mean.max(1e-9).log10() - 1e-9).ceil() as usize + 1,
         };
         format!("{:.decimals$}", self.since(window).as_secs_f64())
     }
@@ -371,6 +372,30 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_is_far_is_not_named_and_times_have_decimals_enough() {
+        let mut random = fastrand::Rng::with_seed(25);
+        let library = library(&mut random);
+        let mut it = identify(&drawn(&mut random, &[(3, IDLE)], 500), &library, 1_000).unwrap();
+        let mut stretch = it.stretches[0].clone();
+        for (possible, web, said, far) in [
+            (vec![0, 1], 0.3, "idle", "web"),
+            (vec![0, 1], 0.2, "idle or web", ""),
+            (vec![1], 0.3, "web", ""),
+            (vec![], 0.2, "unknown (nearest idle)", ""),
+        ] {
+            (stretch.possible, stretch.opinions) = (possible, vec![Some((0.1, 0.5)), Some((web, 0.5))]);
+            assert_eq!((it.said(&stretch).as_str(), it.named(stretch.near_and_far().1, ", ").as_str()), (said, far));
+        }
+        assert_eq!(it.seconds_since(1), "0.0000010", "of a microsecond");
+        for (ns, said) in
+            [(250_000_000, "0.25"), (1_000_000_000, "1.0"), (60_000_000_000, "60.0"), (50_000_000, "0.050")]
+        {
+            it.begins = (0..=3).map(|window| window * ns).collect();
+            assert_eq!(it.seconds_since(1), said);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_compared_is_not() {
         let mut random = fastrand::Rng::with_seed(24);
         let library = library(&mut random);
@@ -382,7 +407,7 @@ pub(super) mod tests {
         assert!(matches!(of(&other, 1_000), Err(Error::Coverage { what: What::Source, .. })));
         let narrow = session(&[("a:x", &[5, 5, 5])], &[]);
         assert!(
-            matches!(of(&narrow, 1_000), Err(Error::Coverage { what: What::Source, .. })),
+            matches!(of(&narrow, 1_000), Err(Error::Narrow { what: What::Session { .. }, .. })),
             "the library itself is sound"
         );
     }

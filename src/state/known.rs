@@ -51,12 +51,15 @@ impl Known {
         for learned in &library {
             let mut of_state = Vec::new();
             for (name, session) in &learned.sessions {
-                // With the source the names are fewer: then it is the source that is another.
-                let what = || match source {
-                    Some(_) => What::Source,
-                    None => What::Session { state: learned.name.clone(), name: name.clone() },
-                };
-                of_state.push(windows_of(&names, session, length, &what)?);
+                let it = || What::Session { state: learned.name.clone(), name: name.clone() };
+                of_state.push(windows_of(&names, session, length, &it).map_err(|error| match error {
+                    // Whose fault it is that little is common: of a session that captured all it is not.
+                    Error::Coverage { coverage, .. } if source.is_some() => Error::Narrow { what: it(), coverage },
+                    Error::Coverage { coverage, names, .. } => {
+                        Error::Coverage { what: narrowest(&library).unwrap_or_else(it), coverage, names }
+                    }
+                    error => error,
+                })?);
             }
             if of_state.iter().all(Vec::is_empty) {
                 return Err(Error::NoWindows { state: learned.name.clone(), length });
@@ -65,6 +68,14 @@ impl Known {
         }
         Ok(Known { library, length, names, states: States::learn(states) })
     }
+}
+
+/// The session that captured the fewest tracepoints.
+fn narrowest(library: &[Learned]) -> Option<What> {
+    let all =
+        library.iter().flat_map(|learned| learned.sessions.iter().map(move |(name, session)| (learned, name, session)));
+    let (learned, name, _) = all.min_by_key(|(_, _, session)| session.captured_number())?;
+    Some(What::Session { state: learned.name.clone(), name: name.clone() })
 }
 
 /// The windows of a session under these names, if that is enough of it and they can be made as long.
@@ -90,6 +101,24 @@ pub(super) fn sessions(learned: &Learned) -> impl Iterator<Item = &Session> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::model::tests::session;
+
+    #[test]
+    fn the_session_that_captured_little_is_named_and_no_other() {
+        let whole = || session(&[("a:x", &[5, 5]), ("a:y", &[50, 50])], &["b:z"]);
+        let mut library = vec![
+            Learned {
+                name: "a".to_owned(),
+                sessions: vec![("first".to_owned(), whole()), ("second".to_owned(), whole())],
+            },
+            Learned { name: "b".to_owned(), sessions: vec![("narrow".to_owned(), session(&[("a:x", &[5, 5])], &[]))] },
+        ];
+        let error = Known::of(library.clone(), Some(Length::Ns(1_000))).unwrap_err();
+        let Error::Coverage { what: What::Session { state, name }, .. } = &error else { panic!("{error}") };
+        assert_eq!((state.as_str(), name.as_str()), ("b", "narrow"));
+        library.pop();
+        assert!(Known::of(library, Some(Length::Ns(1_000))).is_ok());
+    }
 
     #[test]
     fn windows_are_as_long_as_all_can_be() {

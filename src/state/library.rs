@@ -13,6 +13,7 @@ use super::session::{self, Session};
 use crate::recording::{self, Folder, caller_of_sudo};
 use nix::unistd::User;
 use rustix::fs::{Access, access};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,19 @@ pub enum Error {
         /// As which session.
         name: String,
     },
+    /// Two of those to be added are the same.
+    #[error("`{place}` and `{other}` are the same session, or parts of one: twice the same would count for two")]
+    Twice {
+        /// Which.
+        place: String,
+        /// And which.
+        other: String,
+    },
+    /// A state's files are damaged, all of them.
+    #[error(
+        "no file of state `{0}` is a session that can be read: name those to be removed (`tp-perf states remove {0} SESSION…`)"
+    )]
+    OnlyDamaged(String),
     /// No folder can have this name.
     #[error(
         "`{}` cannot be the name of a state: use letters, digits and `-_.+@`, the first no dot or dash, {LONGEST_NAME} at the most",
@@ -152,6 +166,12 @@ impl Library {
         &self.0
     }
 
+    /// # Errors
+    /// If there is nothing in it that could be a state.
+    pub fn has_states(&self) -> Result<(), Error> {
+        if self.names()?.is_empty() { Err(Error::Empty(self.0.clone())) } else { Ok(()) }
+    }
+
     /// All states, by name.
     ///
     /// # Errors
@@ -211,6 +231,9 @@ impl Library {
         let exists = |folder: &&Path| folder.symlink_metadata().is_ok();
         let there = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).find(exists);
         let there = there.unwrap_or(Path::new("."));
+        if there == folder && there.is_symlink() {
+            return Err(recording::Error::SymbolicLink(there.to_owned()).into());
+        }
         if !there.is_dir() {
             return Err(recording::Error::NotADirectory(there.to_owned()).into());
         }
@@ -222,14 +245,19 @@ impl Library {
     /// Adds sessions to a state, all or none, and gives their files. Each comes with the place that it was read from.
     ///
     /// # Errors
-    /// If the state has one already, or one cannot be written; then nothing has changed.
+    /// If the state has one already, or one cannot be written: then none is there. Only if one cannot be named may others have
+    /// been.
     pub fn add(&self, state: &str, sessions: &[(String, Session)]) -> Result<Vec<PathBuf>, Error> {
         let state = state_name(state)?;
         let known = self.read(state.clone())?.sessions;
         let mut all: Vec<(String, &Session)> = known.iter().map(|(name, session)| (name.clone(), session)).collect();
         for (place, session) in sessions {
-            if let Some((name, _)) = all.iter().find(|(_, known)| known.is_of_the_time_of(session)) {
-                return Err(Error::Known { place: place.clone(), state, name: name.clone() });
+            if let Some(index) = all.iter().position(|(_, known)| known.is_of_the_time_of(session)) {
+                let place = place.clone();
+                return Err(match index.checked_sub(known.len()) {
+                    None => Error::Known { place, state, name: all[index].0.clone() },
+                    Some(index) => Error::Twice { place, other: sessions[index].0.clone() },
+                });
             }
             all.push((free_name(session, &all), session));
         }
@@ -252,6 +280,7 @@ impl Library {
         let folder = self.0.join(state_name(state)?);
         let path = |name: &str| folder.join(format!("{name}{ENDING}"));
         let mut all = session_names(&folder)?;
+        let has_files = !all.is_empty();
         if sessions.is_empty() {
             // Other JSON is not ours to remove, and what is damaged only if it is named.
             all.retain(|name| match read_session(&path(name)) {
@@ -260,13 +289,13 @@ impl Library {
             });
         }
         if all.is_empty() {
-            return Err(self.no_state(state));
+            return Err(if has_files { Error::OnlyDamaged(state.to_owned()) } else { self.no_state(state) });
         }
         if let Some(name) = sessions.iter().find(|name| !all.contains(name)) {
             return Err(Error::NoSession { state: state.to_owned(), name: name.clone() });
         }
-        let chosen = if sessions.is_empty() { &all } else { sessions };
-        for name in chosen {
+        let chosen: BTreeSet<&String> = if sessions.is_empty() { &all } else { sessions }.iter().collect();
+        for name in &chosen {
             let path = path(name);
             fs::remove_file(&path).map_err(|cause| Error::Remove { path, cause })?;
         }
@@ -364,7 +393,7 @@ mod tests {
             let error = add("idle", &[&second, again]);
             assert!(matches!(&error, Err(Error::Known { name, .. }) if name == "20261126T010203Z"), "{error:?}");
         }
-        assert!(matches!(add("idle", &[&second, &second]), Err(Error::Known { .. })));
+        assert!(matches!(add("idle", &[&second, &second]), Err(Error::Twice { .. })));
         assert_eq!(library.state("idle").unwrap().sessions.len(), 1);
         let mut third = second.clone();
         third.origin.begin_ns = 4_000;
@@ -390,14 +419,15 @@ mod tests {
         assert!(matches!(library.states(), Err(Error::Session { .. })), "it may be a session that is damaged");
         std::fs::create_dir(library.path().join("other")).unwrap();
         std::fs::write(library.path().join("other/package.json"), "{}").unwrap();
-        assert!(matches!(library.remove("other", &[]), Err(Error::NoState { .. })));
+        assert!(matches!(library.remove("other", &[]), Err(Error::OnlyDamaged(_))));
         assert!(library.path().join("other/package.json").exists());
         std::fs::remove_file(library.path().join("idle/package.json")).unwrap();
         std::fs::remove_dir_all(library.path().join("other")).unwrap();
         std::os::unix::fs::symlink(library.path().join("idle"), library.path().join("link")).unwrap();
         assert!(matches!(library.remove("link", &[]), Err(Error::NoState { .. })));
         assert!(matches!(library.remove("idle", &["none".to_owned()]), Err(Error::NoSession { .. })));
-        assert_eq!(library.remove("idle", &["20261126T010203Z".to_owned()]).unwrap(), 1);
+        let twice = ["20261126T010203Z", "20261126T010203Z"].map(str::to_owned);
+        assert_eq!(library.remove("idle", &twice).unwrap(), 1);
         assert_eq!(library.state("idle").unwrap().sessions.len(), 1);
         assert_eq!(library.remove("busy", &[]).unwrap(), 1);
         assert!(

@@ -145,6 +145,18 @@ pub enum Error {
         /// How many tracepoints all captured.
         names: usize,
     },
+    /// The source was captured with another selection than what is known.
+    #[error(
+        "nothing can be said: of the events of {what} only {} are of tracepoints that the source captured too, and {} is the \
+         least; {}",
+        Share(*.coverage), Share(LEAST_COVERAGE), cure(&What::Source)
+    )]
+    Narrow {
+        /// Whose events.
+        what: What,
+        /// The part of them.
+        coverage: f64,
+    },
     /// A state is known from sessions that are shorter than a window.
     #[error(
         "no session of state `{state}` is as long as a window of {length}: choose shorter ones (--window), or learn it for longer"

@@ -2,7 +2,7 @@
 
 use super::library::read_session;
 use super::session::Session;
-use super::windows::{Length, TooMany, Windows};
+use super::windows::{Length, Windows};
 use super::{Error, WINDOW};
 use crate::capture::{self, Progress, Running, Signals};
 use crate::perf::Detaching;
@@ -43,7 +43,8 @@ pub fn read(
     session(&place.to_string(), results, range, length, windows)
 }
 
-/// Captures, and keeps nothing but counts by windows. The tracepoints are being let go of when it is done.
+/// Captures, and keeps nothing but counts by windows. The tracepoints are being let go of when it is done, also if what was
+/// captured cannot be counted.
 ///
 /// # Errors
 /// If the capture fails or cannot be kept until it is counted.
@@ -53,25 +54,38 @@ pub fn watch(
     running: &mut Option<Running>,
     signals: &mut Signals,
     progress: &mut dyn Progress,
-) -> Result<(Session, Detaching), Error> {
+) -> Result<(Result<Session, Error>, Detaching), Error> {
     let length = length.unwrap_or(WINDOW);
     let mut windows = Windows::new(length);
     let (results, detaching) = capture::watch(options, &mut windows, running, signals, progress)?;
-    Ok((session("this machine", results, &Range::default(), length, windows)?, detaching))
+    Ok((session("this machine", results, &Range::default(), length, windows), detaching))
 }
 
 fn session(place: &str, results: Results, range: &Range, length: Length, windows: Windows) -> Result<Session, Error> {
     if let Some(cause) = results.problem {
         return Err(Error::Damaged { place: place.to_owned(), cause });
     }
-    session_of(&results, range, length, windows).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })
+    session_of(place, &results, range, length, windows)
 }
 
 /// What was counted of a range of a source, as its results tell of it.
-pub fn session_of(results: &Results, range: &Range, length: Length, windows: Windows) -> Result<Session, TooMany> {
+///
+/// # Errors
+/// If it is more than a session can hold.
+pub fn session_of(
+    place: &str,
+    results: &Results,
+    range: &Range,
+    length: Length,
+    windows: Windows,
+) -> Result<Session, Error> {
     let Results { summary, table, selection, span, .. } = results;
     let end = span.map(|(first, last)| range.to.map_or(last, |to| to.absolute(first).min(last)));
     // Of a number of events it is not known how long the silence behind them lasted.
     let end = end.filter(|_| range.events.is_none());
-    Ok(Session::of(summary, table, selection, length, &windows.finish(end)?))
+    let windows = windows.finish(end).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
+    let session = Session::of(summary, table, selection, length, &windows);
+    // A library must be able to read what is put into it.
+    session.check().map_err(|text| Error::Damaged { place: place.to_owned(), cause: anyhow::anyhow!(text) })?;
+    Ok(session)
 }

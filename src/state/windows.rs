@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// More windows than this are no session: they would be of a broken clock, or far too short. Two days of windows of a second are
-/// fewer.
+/// More windows than this are no session: they would be of a broken clock, or far too short.
 pub const MOST_WINDOWS: usize = 250_000;
-/// Nor are more counts, of all windows and tracepoints: they would take 512 MiB.
+/// Nor are more counts, of all windows and tracepoints, which would take 512 MiB: those of a day of windows of a second with 750
+/// tracepoints that are hit are fewer.
 const MOST_COUNTS: usize = 1 << 26;
 
 /// A source would have more than [`MOST_WINDOWS`] windows, or too many counts in them.
