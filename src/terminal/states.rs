@@ -22,9 +22,10 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// All states of a library.
 pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> io::Result<()> {
+    let wide = states.iter().map(|state| state.name.chars().count()).max().unwrap_or(0).clamp(5, 24);
     writeln!(
         out,
-        "{BOLD}{:<24} {:>8} {:>9} {:>12}  {:<10} kernel{BOLD:#}",
+        "{BOLD}{:<wide$} {:>8} {:>9} {:>12}  {:<10} kernel{BOLD:#}",
         "state", "sessions", "windows", "events/s", "window"
     )?;
     for Learned { name, sessions } in states {
@@ -36,7 +37,7 @@ pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> 
             (different(sessions, |session| session.window.to_string()), different(sessions, kernel));
         writeln!(
             out,
-            "{name:<24} {:>8} {:>9} {rate:>12}  {lengths:<10} {kernels}",
+            "{name:<wide$} {:>8} {:>9} {rate:>12}  {lengths:<10} {kernels}",
             sessions.len(),
             Grouped(windows as u64)
         )?;
@@ -120,8 +121,7 @@ fn different(sessions: &[(String, Session)], of: impl Fn(&Session) -> String) ->
 /// Which states a source was in, on so many columns.
 pub fn print_identification(it: &Identification, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let sessions: usize = it.states.states.iter().map(|state| state.sessions).sum();
-    writeln!(
-        out,
+    let first = format!(
         "{BOLD}{}{BOLD:#}: {} of {}, held against {} ({}) at level {}",
         OneLine(source),
         Count(it.windows.len() as u64, "window"),
@@ -129,7 +129,8 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         Count(it.states.states.len() as u64, "state"),
         Count(sessions as u64, "session"),
         it.alpha
-    )?;
+    );
+    writeln!(out, "{}", textwrap::fill(&first, width.max(40)))?;
     if it.coverage < 1.0 {
         writeln!(
             out,
@@ -138,15 +139,17 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         )?;
     }
     writeln!(out)?;
+    // All but the state is 57 columns wide, and the name of one takes what is left.
+    let wide = width.saturating_sub(57).clamp(20, 40);
     writeln!(
         out,
-        "{BOLD}{:>9} {:>9}  {:<26} {:>8} {:>6}  {:>9}  windows that say so{BOLD:#}",
+        "{BOLD}{:>9} {:>9}  {:<wide$} {:>8} {:>6}  {:>9}  agree{BOLD:#}",
         "from", "to", "state", "distance", "p", "intensity"
     )?;
     for stretch in &it.stretches {
         let (distance, p) = stretch.opinions[stretch.nearest].unwrap_or_default();
-        let state = shortened(&it.said(stretch), 26);
-        let (padding, style) = (" ".repeat(26_usize.saturating_sub(state.chars().count())), style(stretch));
+        let state = shortened(&it.said(stretch), wide);
+        let (padding, style) = (" ".repeat(wide.saturating_sub(state.chars().count())), style(stretch));
         let agree = it.answers[stretch.from..stretch.to]
             .iter()
             .filter(|answer| answer.possible.first() == stretch.possible.first());
@@ -163,7 +166,7 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         )?;
     }
     for stretch in it.stretches.iter().take(EXPLAINED) {
-        explain(it, stretch, out)?;
+        explain(it, stretch, width, out)?;
     }
     if it.stretches.len() > EXPLAINED {
         writeln!(out)?;
@@ -198,7 +201,7 @@ fn style(stretch: &Stretch) -> Style {
     if stretch.possible.is_empty() { UNKNOWN } else { GOOD }
 }
 
-fn explain(it: &Identification, stretch: &Stretch, out: &mut dyn Write) -> io::Result<()> {
+fn explain(it: &Identification, stretch: &Stretch, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let name = |state: usize| it.states.states[state].name.as_str();
     let style = style(stretch);
     writeln!(out)?;
@@ -218,24 +221,37 @@ fn explain(it: &Identification, stretch: &Stretch, out: &mut dyn Write) -> io::R
     }
     if let (Some(other), false) = (stretch.other, stretch.for_it.is_empty()) {
         writeln!(out, "  for {nearest}, against {}:", name(other))?;
-        for reason in stretch.for_it.iter().take(REASONS) {
-            writeln!(out, "    {}; in {} {}", line(reason, nearest), name(other), Share(reason.other))?;
-        }
+        let with_other = |reason: &Reason| format!("; in {} {}", name(other), Share(reason.other));
+        lines(&stretch.for_it, nearest, with_other, width, out)?;
         groups(&stretch.groups_for_it, out)?;
     }
     if !stretch.against_it.is_empty() {
         writeln!(out, "  against {nearest}:")?;
-        for reason in stretch.against_it.iter().take(REASONS) {
-            writeln!(out, "    {}", line(reason, nearest))?;
-        }
+        lines(&stretch.against_it, nearest, |_| String::new(), width, out)?;
         groups(&stretch.groups_against_it, out)?;
     }
     Ok(())
 }
 
-fn line(reason: &Reason, nearest: &str) -> String {
-    let name = OneLine(&shortened(&reason.name, 40)).to_string();
-    format!("{name:<40} {} here; in {nearest} {}", Share(reason.here), Share(reason.nearest))
+/// A line for each of the first tracepoints, their names as long as there is room for.
+fn lines(
+    reasons: &[Reason],
+    nearest: &str,
+    behind: impl Fn(&Reason) -> String,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let said = |reason: &Reason| {
+        format!("{} here; in {nearest} {}{}", Share(reason.here), Share(reason.nearest), behind(reason))
+    };
+    let said: Vec<(&Reason, String)> = reasons.iter().take(REASONS).map(|reason| (reason, said(reason))).collect();
+    let longest = said.iter().map(|(_, said)| said.chars().count()).max().unwrap_or(0);
+    let wide = width.saturating_sub(longest + 5).clamp(20, 48);
+    for (reason, said) in said {
+        let name = OneLine(&shortened(&reason.name, wide)).to_string();
+        writeln!(out, "    {name:<wide$} {said}")?;
+    }
+    Ok(())
 }
 
 /// By how much each group adds to what was said.
@@ -260,17 +276,16 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
         true => (GOOD, "as learned"),
         false => (BAD, "not as learned"),
     };
-    writeln!(
-        out,
+    let first = format!(
         "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, held against {} ({} of {}, in blocks of {})",
         OneLine(source),
         states.join(" and "),
         Count(it.windows.len() as u64, "window"),
         it.length,
         check.block
-    )?;
-    for said in said_beside(check) {
-        writeln!(out, "{said}")?;
+    );
+    for said in [first].into_iter().chain(said_beside(check)) {
+        writeln!(out, "{}", textwrap::fill(&said, width.max(40)))?;
     }
     for kind in Kind::ALL {
         let findings: Vec<_> = check.findings.iter().filter(|finding| finding.kind == kind).collect();
