@@ -9,7 +9,7 @@ use crate::cli::{
 use crate::perf::Detaching;
 use crate::results::Range;
 use crate::source::Place;
-use crate::state::{self, Check, Error, Identification, Known, Length, Library, Session};
+use crate::state::{self, Check, Error, Identification, Known, Learned, Length, Library, Session};
 use crate::terminal::{TerminalProgress, print_check, print_identification, print_state, print_states};
 use crate::units::{Count, OneLine, nanoseconds};
 use anyhow::Context;
@@ -188,7 +188,8 @@ fn keep(sessions: &[(String, Session)], state: &str, look: &Look, library: &Libr
             OneLine(&path.display().to_string())
         )?;
     }
-    let known = library.state(state)?.sessions;
+    // What was learned is learned, whatever became of the library since.
+    let Ok(Learned { sessions: known, .. }) = library.state(state) else { return Ok(()) };
     writeln!(
         out,
         "{state}: {} now; that a new session as a whole is unlike them can be said at a level of {:.2} at the best",

@@ -123,6 +123,9 @@ pub(super) struct AttachArgs {
     /// Record tp-perf's own events too
     #[arg(long)]
     include_self: bool,
+    /// Wait until the kernel has let go of all tracepoints, instead of leaving that to the background
+    #[arg(long)]
+    pub(super) wait_detach: bool,
 }
 
 #[derive(Debug, Args)]
@@ -141,9 +144,6 @@ struct CaptureArgs {
     force: bool,
     #[command(flatten)]
     attach: AttachArgs,
-    /// Wait until the kernel has let go of all tracepoints, instead of leaving that to the background
-    #[arg(long)]
-    wait_detach: bool,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -283,7 +283,7 @@ impl Cli {
 
 impl CaptureArgs {
     fn request(self) -> Result<CaptureRequest, clap::Error> {
-        let compress = self.attach.compress;
+        let (compress, wait_detach) = (self.attach.compress, self.attach.wait_detach);
         let (attach, notes) = self.attach.request()?;
         let command = find(self.command)?;
         let options = capture::Options {
@@ -295,7 +295,7 @@ impl CaptureArgs {
             command,
             arguments: own_arguments(),
         };
-        Ok(CaptureRequest { options, wait_detach: self.wait_detach, quiet: self.quiet, notes })
+        Ok(CaptureRequest { options, wait_detach, quiet: self.quiet, notes })
     }
 }
 

@@ -33,9 +33,6 @@ pub(super) struct LookArgs {
     duration: Option<Duration>,
     #[command(flatten)]
     attach: AttachArgs,
-    /// Wait until the kernel has let go of all tracepoints, instead of leaving that to the background
-    #[arg(long)]
-    wait_detach: bool,
     /// Print nothing but results and errors
     #[arg(short, long)]
     quiet: bool,
@@ -78,13 +75,13 @@ pub struct Watch {
 impl LookArgs {
     /// `usual`: how long this machine is watched if nothing else ends that.
     pub fn request(self, sources: Vec<PathBuf>, usual: Duration) -> Result<Look, clap::Error> {
-        let LookArgs { window, from, to, duration, attach, wait_detach, quiet, command } = self;
+        let LookArgs { window, from, to, duration, attach, quiet, command } = self;
         let at = if sources.is_empty() {
             if from.or(to).is_some() {
                 return Err(usage("--from and --to are of a SOURCE: name one, or use --duration".to_owned()));
             }
             let command = find(command)?;
-            let compress = attach.compress;
+            let (compress, wait_detach) = (attach.compress, attach.wait_detach);
             let (attach, notes) = attach.request()?;
             let duration = duration.or(command.is_none().then_some(usual));
             let rules = StopRules { events: None, duration };

@@ -45,9 +45,6 @@ pub struct OverheadArgs {
     format: OverheadFormat,
     #[command(flatten)]
     attach: AttachArgs,
-    /// Wait until the kernel has let go of all tracepoints, instead of leaving that to the background
-    #[arg(long)]
-    wait_detach: bool,
     /// Show no progress and no notes
     #[arg(short, long)]
     quiet: bool,
@@ -85,7 +82,7 @@ pub struct OverheadRequest {
 
 impl OverheadArgs {
     pub(super) fn request(self) -> Result<OverheadRequest, clap::Error> {
-        let compress = self.attach.compress;
+        let (compress, wait_detach) = (self.attach.compress, self.attach.wait_detach);
         let (attach, notes) = self.attach.request()?;
         let shell = |line: OsString| CommandLine::find(vec!["sh".into(), "-c".into(), line]);
         let options = overhead::Options {
@@ -98,7 +95,7 @@ impl OverheadArgs {
             show_output: self.show_output,
             ignore_failure: self.ignore_failure,
         };
-        Ok(OverheadRequest { options, format: self.format, wait_detach: self.wait_detach, quiet: self.quiet, notes })
+        Ok(OverheadRequest { options, format: self.format, wait_detach, quiet: self.quiet, notes })
     }
 }
 

@@ -190,16 +190,22 @@ impl Session {
             return true;
         }
         let capture = |session: &Session| Origin { begin_ns: 0, ..session.origin.clone() };
-        // How long it is, and how much of that may have been missing.
-        let length = |session: &Session| match session.window {
-            Length::Ns(ns) => (ns.saturating_mul(session.windows as u64), (ns as f64 * MOST_MISSING) as u64),
-            Length::Events(_) => (session.ns.iter().sum(), 0),
+        let end = |session: &Session| session.origin.begin_ns.saturating_add(session.length_ns());
+        // How much may have been missing at the end.
+        let slack = |session: &Session| match session.window {
+            Length::Ns(ns) => (ns as f64 * MOST_MISSING) as u64,
+            Length::Events(_) => 0,
         };
-        let ((mine, my_slack), (its, its_slack)) = (length(self), length(other));
-        let begin = self.origin.begin_ns.max(other.origin.begin_ns);
-        let end = self.origin.begin_ns.saturating_add(mine).min(other.origin.begin_ns.saturating_add(its));
-        let both = end.saturating_sub(begin);
-        self.origin.started.is_some() && capture(self) == capture(other) && both > my_slack.max(its_slack)
+        let both = end(self).min(end(other)).saturating_sub(self.origin.begin_ns.max(other.origin.begin_ns));
+        self.origin.started.is_some() && capture(self) == capture(other) && both > slack(self).max(slack(other))
+    }
+
+    /// How long it is, all its windows together, in nanoseconds.
+    pub fn length_ns(&self) -> u64 {
+        match self.window {
+            Length::Ns(ns) => ns.saturating_mul(self.windows as u64),
+            Length::Events(_) => self.ns.iter().fold(0, |sum, ns| sum.saturating_add(*ns)),
+        }
     }
 
     /// All its events.

@@ -30,7 +30,7 @@ pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> 
     )?;
     for Learned { name, sessions } in states {
         let windows: usize = sessions.iter().map(|(_, session)| session.windows).sum();
-        let seconds: f64 = sessions.iter().map(|(_, session)| seconds(session)).sum();
+        let seconds: f64 = sessions.iter().map(|(_, session)| session.length_ns() as f64 / 1e9).sum();
         let events: f64 = sessions.iter().map(|(_, session)| session.events() as f64).sum();
         let rate = if seconds > 0.0 { Rate(events / seconds).to_string() } else { "-".to_owned() };
         let (lengths, kernels) =
@@ -99,13 +99,6 @@ pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-fn seconds(session: &Session) -> f64 {
-    match session.window {
-        crate::state::Length::Ns(ns) => ns as f64 * session.windows as f64 / 1e9,
-        crate::state::Length::Events(_) => session.ns.iter().sum::<u64>() as f64 / 1e9,
-    }
 }
 
 fn kernel(session: &Session) -> String {
