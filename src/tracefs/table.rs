@@ -1,9 +1,10 @@
 //! The tracepoint table: every tracepoint that tracefs lists, numbered.
 
 use super::Error;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::Path;
+use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 /// One tracepoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,28 +48,25 @@ impl Table {
     /// Reads `<root>/events`. A tracepoint is a folder with a file `id`; what has none cannot be opened and is not
     /// listed (some of ftrace's own formats, and groups without tracepoints).
     pub fn read(root: &Path) -> Result<Self, Error> {
-        let events = root.join("events");
+        let path = root.join("events");
+        let failed = |path: PathBuf| move |cause: io::Error| Error::Read { path, cause };
+        // Each name is looked up in its folder: on the way from `/` to a detached mount there are a dozen more.
+        let events = Folder::open(rustix::fs::CWD, &path).map_err(failed(path.clone()))?;
         let mut entries = Vec::new();
-        for group in folders(&events)? {
-            let folder = events.join(&group);
-            for name in folders(&folder)? {
-                let path = folder.join(&name).join("id");
-                let mut text = [0; 32];
-                let text = match File::open(&path).and_then(|mut file| file.read(&mut text)) {
-                    // One read gives all that such a file has.
-                    Ok(length) => String::from_utf8_lossy(&text[..length]),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    Err(cause) => return Err(Error::Read { path, cause }),
-                };
-                let id = text.trim().parse().map_err(|error| Error::Read {
-                    path: path.clone(),
-                    cause: io::Error::new(io::ErrorKind::InvalidData, format!("{:?}: {error}", text.trim())),
-                })?;
-                entries.push((group.clone(), name, id));
+        for group in events.folders().map_err(failed(path.clone()))? {
+            let path = path.join(&group);
+            let folder = Folder::open(&events, Path::new(&group)).map_err(failed(path.clone()))?;
+            for name in folder.folders().map_err(failed(path.clone()))? {
+                let id = Path::new(&name).join("id");
+                match folder.number(&id) {
+                    Ok(id) => entries.push((group.clone(), name, id)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(cause) => return Err(failed(path.join(id))(cause)),
+                }
             }
         }
         if entries.is_empty() {
-            return Err(Error::NoTracepoints(events));
+            return Err(Error::NoTracepoints(path));
         }
         Ok(Self::from_entries(entries))
     }
@@ -126,27 +124,54 @@ impl Table {
     }
 }
 
-/// The names of the folders in a folder.
-fn folders(path: &Path) -> Result<Vec<String>, Error> {
-    let read = || {
+/// A folder, open.
+struct Folder(OwnedFd);
+
+impl Folder {
+    fn open(within: impl AsFd, path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Folder(openat(within, path, flags, Mode::empty())?))
+    }
+
+    /// The names of the folders in it.
+    fn folders(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(path)? {
+        for entry in Dir::read_from(&self.0)? {
             let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                let name = entry.file_name().into_string();
-                names.push(
-                    name.map_err(|name| io::Error::new(io::ErrorKind::InvalidData, format!("{name:?} is not UTF-8")))?,
-                );
+            let name = entry.file_name();
+            if entry.file_type() == FileType::Directory && name != c"." && name != c".." {
+                let name = name.to_str().map_err(|_| invalid(format!("{name:?} is not UTF-8")))?;
+                names.push(name.to_owned());
             }
         }
         Ok(names)
-    };
-    read().map_err(|cause| Error::Read { path: path.to_owned(), cause })
+    }
+
+    /// The number that a file in it holds.
+    fn number(&self, path: &Path) -> io::Result<u64> {
+        let mut text = [0; 32];
+        // One read gives all that such a file has.
+        let file = openat(&self.0, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let length = rustix::io::read(&file, &mut text)?;
+        let text = String::from_utf8_lossy(&text[..length]);
+        text.trim().parse().map_err(|error| invalid(format!("{:?}: {error}", text.trim())))
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn invalid(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn numbers_follow_group_then_name_and_start_at_one() {
