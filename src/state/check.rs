@@ -4,8 +4,8 @@
 //! tracepoint is told by the blocks of the learned sessions: their mean, how they differ within a session, and how sessions differ. Rates
 //! and shares are taken by their roots, at which counts differ about as much whether they are few or many. A block is out of the spread
 //! if Student's t of it is less likely than once in as many tests as are made in the time in which one false alarm is allowed; few
-//! sessions make few degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946) and with that a wide spread. An alarm takes two
-//! blocks in a row that are out on the same side, so that what happens once is none.
+//! sessions make few degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946) and with that a wide spread. An alarm takes six
+//! blocks in a row that are out on the same side, or all of a shorter source: what passes within a minute is none.
 //!
 //! Beside that, windows in a row whose composition is none of the states' at all are a finding: of all windows those that Benjamini
 //! and Hochberg's procedure picks.
@@ -13,10 +13,12 @@
 use super::conformal::too_low;
 use super::identify::Identification;
 use super::known::Known;
+use super::library::Learned;
 use super::model::Seen;
 use super::session::Session;
 use super::spread::{Block, MOST_LOST, Measure, Spread, Test, Usual};
 use super::{Error, Name};
+use std::time::Duration;
 
 /// Windows of a block.
 pub const BLOCK: usize = 10;
@@ -24,8 +26,12 @@ pub const BLOCK: usize = 10;
 pub const PER_DAY: f64 = 1.0;
 /// Of the windows that are called unlike all states as many may be so by chance.
 const FALSE_DISCOVERIES: f64 = 0.05;
-/// Blocks in a row that an alarm takes.
-const IN_A_ROW: usize = 2;
+/// Blocks in a row that an alarm takes: at the most, which are a minute of windows of a second; and at the least.
+const IN_A_ROW: usize = 6;
+const LEAST_IN_A_ROW: usize = 2;
+/// What a system does less often than its sessions are apart is not learned. From sessions within less time than this one cannot tell
+/// what it does in a day.
+const BRIEF: Duration = Duration::from_secs(3600);
 
 /// What is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -87,6 +93,10 @@ pub struct Check {
     pub identification: Identification,
     /// Windows of a block.
     pub block: usize,
+    /// Blocks in a row that an alarm takes.
+    pub in_a_row: usize,
+    /// The states whose sessions are all of a short time, with that time, where it is known.
+    pub brief: Vec<(String, Duration)>,
     /// Blocks that were held against states.
     pub blocks: usize,
     /// Blocks that lost too much to say anything.
@@ -107,10 +117,12 @@ impl Check {
     /// # Errors
     /// As [`Identification::of`]; and if a state has fewer than two sessions, or they are shorter than a block.
     pub fn of(source: &Session, known: Known, alpha: f64, per_day: f64) -> Result<Self, Error> {
+        let span = |state: &Learned| Some((state.name.clone(), state.span().filter(|span| *span < BRIEF)?));
+        let brief = known.library.iter().filter_map(span).collect();
         let identification = Identification::of(source, known, alpha)?;
         let Identification { length, names: known_names, states, windows, .. } = &identification;
         let length = *length;
-        let block = BLOCK.min(windows.len() / IN_A_ROW);
+        let block = BLOCK.min(windows.len() / LEAST_IN_A_ROW);
         if block == 0 {
             return Err(Error::Short { length });
         }
@@ -125,11 +137,13 @@ impl Check {
             .collect::<Result<Vec<Spread>, Error>>()?;
 
         let blocks: Vec<Block> = windows.chunks_exact(block).map(Block::of).collect();
+        let telling: Vec<usize> = (0..blocks.len()).filter(|index| !blocks[*index].is_lossy()).collect();
+        let lossy = blocks.len() - telling.len();
         // What says nothing is no reason to say that all is well.
-        let lossy = blocks.iter().filter(|block| block.is_lossy()).count();
-        if !blocks.windows(IN_A_ROW).any(|row| row.iter().all(|block| !block.is_lossy())) {
+        if telling.len() < LEAST_IN_A_ROW {
             return Err(Error::TooLossy { lossy, blocks: blocks.len() });
         }
+        let in_a_row = telling.len().min(IN_A_ROW);
         let mut names: Vec<Name> = spreads.iter().flat_map(|spread| spread.hit.iter().copied()).collect();
         names.extend(blocks.iter().flat_map(|block| block.mean.roots()).map(|(name, _)| *name));
         names.sort_unstable();
@@ -139,19 +153,24 @@ impl Check {
         let day = 86_400.0 * blocks.len() as f64 / seconds.max(1e-9);
         let level = (per_day / (day * tests.max(1) as f64)).min(alpha);
 
-        let state_of = |index: usize| nearest(&identification, index * block..(index + 1) * block);
-        let held: Vec<usize> = (0..blocks.len()).map(state_of).collect();
+        let held_against = |index: usize| nearest(&identification, index * block..(index + 1) * block);
+        let states_of: Vec<usize> = (0..blocks.len()).map(held_against).collect();
         let mut findings = Vec::new();
         for name in names {
             let tracepoint = known_names.name(name).unwrap_or_default();
             let of_measure = [Measure::Rate, Measure::Share].map(|measure| {
                 let usual: Vec<Usual> = spreads.iter().map(|spread| spread.of_tracepoint(name, measure)).collect();
-                let test = |(block, state): (&Block, &usize)| (!block.is_lossy()).then(|| usual[*state].test(block));
-                let tests: Vec<Option<Test>> = blocks.iter().zip(&held).map(test).collect();
-                persisting(&tests, &held, measure, level)
+                let test = |index: usize| {
+                    let state = states_of[index];
+                    Tested { index, state, measure, test: usual[state].test(&blocks[index]) }
+                };
+                let tested: Vec<Tested> = telling.iter().map(|index| test(*index)).collect();
+                persisting(&tested, level, in_a_row)
             });
-            let finding = of_measure.into_iter().flatten().min_by(|a, b| a.test.p.total_cmp(&b.test.p));
-            let Some(Persisting { measure, test, first, last }) = finding else { continue };
+            let finding = of_measure.into_iter().flatten().min_by(|a, b| a.least.test.p.total_cmp(&b.least.test.p));
+            let Some(Persisting { first, last, least: Tested { state, measure, test, .. } }) = finding else {
+                continue;
+            };
             let kind = match (test.learned[2] == 0.0, test.here == 0.0, measure) {
                 (true, ..) => Kind::New,
                 (_, true, _) => Kind::Vanished,
@@ -159,12 +178,12 @@ impl Check {
                 (.., Measure::Share) => Kind::Share,
             };
             // What comes or goes is told by its rate.
-            let rate = || spreads[held[first]].of_tracepoint(name, Measure::Rate).test(&blocks[first]);
+            let rate = || spreads[state].of_tracepoint(name, Measure::Rate).test(&blocks[first]);
             let told = if kind == Kind::Share { test } else { rate() };
             findings.push(Finding {
                 kind,
                 tracepoint: Some(tracepoint.to_owned()),
-                state: states.states[held[first]].name.clone(),
+                state: states.states[state].name.clone(),
                 from: first * block,
                 to: (last + 1) * block,
                 here: told.here,
@@ -174,7 +193,8 @@ impl Check {
         }
         findings.extend(unlike(&identification, block));
         findings.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.p.total_cmp(&b.p)).then(a.tracepoint.cmp(&b.tracepoint)));
-        Ok(Check { block, blocks: blocks.len() - lossy, lossy, tests, per_day, level, findings, identification })
+        let blocks = blocks.len() - lossy;
+        Ok(Check { block, in_a_row, brief, blocks, lossy, tests, per_day, level, findings, identification })
     }
 }
 
@@ -190,7 +210,7 @@ fn nearest(identification: &Identification, windows: std::ops::Range<usize>) -> 
 
 /// Windows in a row that are unlike all states: ten or more, or all of two blocks that are shorter. Those that lost much say nothing.
 fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
-    let least = BLOCK.min(IN_A_ROW * block);
+    let least = BLOCK.min(LEAST_IN_A_ROW * block);
     let best = |(answer, seen): (&super::Answer, &Seen)| match seen.weight() < 1.0 - MOST_LOST {
         true => 1.0,
         false => answer.opinions.iter().flatten().map(|opinion| opinion.p.windows).fold(0.0, f64::max),
@@ -221,34 +241,34 @@ fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
     findings
 }
 
-/// Blocks in a row that are out of the spread of one state on one side.
-struct Persisting {
+/// A block held against the state that it is nearest to.
+#[derive(Clone, Copy)]
+struct Tested {
+    index: usize,
+    state: usize,
     measure: Measure,
-    /// That of the block which is least out of it.
     test: Test,
-    first: usize,
-    last: usize,
 }
 
-/// The least likely run of blocks that are out of the spread on one side for as long as an alarm takes.
-fn persisting(tests: &[Option<Test>], held: &[usize], measure: Measure, level: f64) -> Option<Persisting> {
-    let blocks: Vec<(Option<Test>, usize)> = tests.iter().copied().zip(held.iter().copied()).collect();
-    let side =
-        |(test, state): &(Option<Test>, usize)| test.filter(|test| test.p <= level).map(|test| (test.is_more, *state));
-    let mut first = 0;
-    let mut found: Option<Persisting> = None;
-    for run in blocks.chunk_by(|a, b| side(a) == side(b)) {
-        let last = first + run.len() - 1;
-        if side(&run[0]).is_some() && run.len() >= IN_A_ROW {
-            let test =
-                run.iter().filter_map(|(test, _)| *test).max_by(|a, b| a.p.total_cmp(&b.p)).expect("a run has blocks");
-            if found.as_ref().is_none_or(|found| test.p < found.test.p) {
-                found = Some(Persisting { measure, test, first, last });
-            }
-        }
-        first = last + 1;
-    }
-    found
+/// Blocks in a row that are out of the spread of one state on one side.
+struct Persisting {
+    first: usize,
+    last: usize,
+    /// The one that is least out of it.
+    least: Tested,
+}
+
+/// The least likely run of blocks that are out of the spread on one side for as long as an alarm takes. Blocks that are left out, because
+/// they say nothing, end no run.
+fn persisting(tested: &[Tested], level: f64, in_a_row: usize) -> Option<Persisting> {
+    let side = |Tested { state, test, .. }: &Tested| (test.p <= level).then_some((test.is_more, *state));
+    let out = tested.chunk_by(|a, b| side(a) == side(b)).filter(|run| side(&run[0]).is_some() && run.len() >= in_a_row);
+    let persisting = out.map(|run| Persisting {
+        first: run[0].index,
+        last: run[run.len() - 1].index,
+        least: *run.iter().max_by(|a, b| a.test.p.total_cmp(&b.test.p)).expect("a run has blocks"),
+    });
+    persisting.min_by(|a, b| a.least.test.p.total_cmp(&b.least.test.p))
 }
 
 #[cfg(test)]
@@ -285,9 +305,9 @@ mod tests {
     fn what_is_new_has_vanished_or_changed_is_found() {
         let mut random = fastrand::Rng::with_seed(32);
         let states = [learned(&mut random, "idle", IDLE, 5)];
-        let new = check(&drawn(&mut random, &[(20, IDLE), (25, [65, 20, 10, 5])], 500), &states);
+        let new = check(&drawn(&mut random, &[(20, IDLE), (65, [65, 20, 10, 5])], 500), &states);
         let rare = new.findings.iter().find(|finding| finding.tracepoint.as_deref() == Some("c:rare")).unwrap();
-        assert_eq!((rare.kind, rare.from, rare.to, rare.learned), (Kind::New, 20, 40, Some([0.0; 3])));
+        assert_eq!((rare.kind, rare.from, rare.to, rare.learned), (Kind::New, 20, 80, Some([0.0; 3])));
         let vanished = check(&drawn(&mut random, &[(40, [80, 20, 0, 0])], 500), &states);
         assert!(kinds(&vanished).contains(&(Kind::Vanished, Some("b:z"))), "{:?}", kinds(&vanished));
         // Twice as much of everything: each rate is another, and no share is.
@@ -300,11 +320,34 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_once_is_no_alarm() {
+    fn what_passes_is_no_alarm() {
         let mut random = fastrand::Rng::with_seed(33);
         let states = [learned(&mut random, "idle", IDLE, 5)];
-        let once = check(&drawn(&mut random, &[(20, IDLE), (5, [60, 20, 10, 10]), (25, IDLE)], 500), &states);
-        assert_eq!(kinds(&once), vec![]);
+        let mut found = |windows| {
+            let source = drawn(&mut random, &[(20, IDLE), (windows, [67, 20, 10, 3]), (25, IDLE)], 500);
+            let it = check(&source, &states);
+            (it.in_a_row, it.findings.iter().any(|finding| finding.tracepoint.as_deref() == Some("c:rare")))
+        };
+        assert_eq!((found(5), found(25), found(50), found(60)), ((5, false), (6, false), (6, false), (6, true)));
+    }
+
+    #[test]
+    fn sessions_of_a_short_time_are_told() {
+        let mut random = fastrand::Rng::with_seed(37);
+        let mut state = learned(&mut random, "idle", IDLE, 3);
+        let source = drawn(&mut random, &[(40, IDLE)], 500);
+        assert_eq!(check(&source, &[state.clone()]).brief, [], "nobody says when they were");
+        for (index, minute) in [(0, "00"), (1, "07"), (2, "07")] {
+            let (_, session) = &mut state.sessions[index];
+            session.origin.started = Some(format!("2026-11-26T01:{minute}:00.5Z"));
+            session.origin.begin_ns = 60_000_000_000 * (1 + index as u64);
+        }
+        // The last begins a minute after the one of the same capture, and has 40 windows of a microsecond.
+        let windows = state.sessions[2].1.windows as u64;
+        let span = Duration::from_secs(480) + Duration::from_micros(windows);
+        assert_eq!(check(&source, &[state.clone()]).brief, [("idle".to_owned(), span)]);
+        state.sessions[0].1.origin.started = Some("2026-11-25T23:59:59Z".to_owned());
+        assert_eq!(check(&source, &[state]).brief, []);
     }
 
     #[test]
@@ -318,11 +361,19 @@ mod tests {
 
     #[test]
     fn blocks_of_two_states_are_no_run() {
-        let test = |p| Some(Test { here: 2.0, learned: [1.0; 3], is_more: true, p });
-        let out = [test(0.9), test(1e-9), test(1e-7), test(0.9)];
-        let run =
-            |held| persisting(&out, held, Measure::Rate, 1e-6).map(|found| (found.first, found.last, found.test.p));
-        assert_eq!((run(&[0, 0, 0, 1]), run(&[0, 0, 1, 1])), (Some((1, 2, 1e-7)), None));
+        let run = |blocks: [(usize, usize); 4]| {
+            let tested = blocks.iter().zip([0.9, 1e-9, 1e-7, 0.9]).map(|((index, state), p)| Tested {
+                index: *index,
+                state: *state,
+                measure: Measure::Rate,
+                test: Test { here: 2.0, learned: [1.0; 3], is_more: true, p },
+            });
+            let found = persisting(&tested.collect::<Vec<_>>(), 1e-6, 2);
+            found.map(|found| (found.first, found.last, found.least.test.p))
+        };
+        assert_eq!(run([(0, 0), (1, 0), (2, 0), (3, 1)]), Some((1, 2, 1e-7)));
+        assert_eq!(run([(0, 0), (1, 0), (2, 1), (3, 1)]), None);
+        assert_eq!(run([(0, 0), (1, 0), (3, 0), (4, 0)]), Some((1, 3, 1e-7)), "across one that says nothing");
     }
 
     #[test]
@@ -342,13 +393,13 @@ mod tests {
     fn blocks_with_losses_say_nothing() {
         let mut random = fastrand::Rng::with_seed(36);
         let states = [learned(&mut random, "idle", IDLE, 5)];
-        let mut source = drawn(&mut random, &[(20, IDLE), (20, [40, 20, 10, 30])], 500);
-        source.lost = (0..40).map(|window| if window < 20 { 0 } else { 200 }).collect();
+        let mut source = drawn(&mut random, &[(60, IDLE), (20, [40, 20, 10, 30])], 500);
+        source.lost = (0..80).map(|window| if window < 60 { 0 } else { 200 }).collect();
         let it = check(&source, &states);
-        assert_eq!((it.blocks, it.lossy, kinds(&it)), (2, 2, vec![]));
-        source.lost = vec![200; 40];
+        assert_eq!((it.blocks, it.lossy, kinds(&it)), (6, 2, vec![]));
+        source.lost = vec![200; 80];
         let nothing = Check::of(&source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY);
-        assert!(matches!(nothing, Err(Error::TooLossy { lossy: 4, blocks: 4 })), "and not that all is well");
+        assert!(matches!(nothing, Err(Error::TooLossy { lossy: 8, blocks: 8 })), "and not that all is well");
         // A few lost make no rate another.
         let mut source = drawn(&mut random, &[(40, IDLE)], 460);
         source.lost = vec![40; 40];

@@ -6,9 +6,10 @@ use super::identify::Identification;
 use super::reasons::Reason;
 use super::windows::Length;
 use crate::recording::Tool;
-use crate::units::{Count, Share};
+use crate::units::{Count, Seconds, Share};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// The version of the JSON forms. It grows when a field changes its meaning or goes.
@@ -104,10 +105,13 @@ struct CheckForm<'a> {
     alarm: bool,
     block: usize,
     blocks: usize,
+    blocks_of_an_alarm: usize,
     blocks_too_lossy: usize,
     tests_of_a_block: usize,
     false_alarms_per_day: f64,
     level: f64,
+    /// Seconds, of states whose sessions are all of a short time.
+    learned_within_s: BTreeMap<&'a str, f64>,
     findings: Vec<FindingForm<'a>>,
 }
 
@@ -286,10 +290,12 @@ pub fn write_check_json<'a>(check: &'a Check, source: &'a str, out: &mut dyn Wri
         alarm: !check.findings.is_empty(),
         block: check.block,
         blocks: check.blocks,
+        blocks_of_an_alarm: check.in_a_row,
         blocks_too_lossy: check.lossy,
         tests_of_a_block: check.tests,
         false_alarms_per_day: check.per_day,
         level: check.level,
+        learned_within_s: check.brief.iter().map(|(state, span)| (state.as_str(), span.as_secs_f64())).collect(),
         findings: check.findings.iter().map(finding).collect(),
     };
     let document = Document { check: Some(form), windows: None, ..document(&check.identification, source) };
@@ -351,6 +357,13 @@ pub fn said_beside(check: &Check) -> Vec<String> {
     }
     if check.lossy > 0 {
         said.push(format!("{} lost too many events to say anything", Count(check.lossy as u64, "block")));
+    }
+    for (state, span) in &check.brief {
+        said.push(format!(
+            "all sessions of {state} are from within {}: what this system does less often was not learned, and may be an alarm; \
+             learn it at other times too",
+            Seconds(*span)
+        ));
     }
     said
 }

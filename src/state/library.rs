@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A name is a folder's.
 const LONGEST_NAME: usize = 100;
@@ -129,6 +129,24 @@ pub struct Learned {
     pub name: String,
     /// Its sessions by the names of their files, ascending.
     pub sessions: Vec<(String, Session)>,
+}
+
+impl Learned {
+    /// How long it was from the beginning of its first session to the end of its last, as far as all say when that was.
+    pub fn span(&self) -> Option<Duration> {
+        let sessions = || self.sessions.iter().map(|(_, session)| session);
+        let times = sessions().map(|session| {
+            let started = humantime::parse_rfc3339_weak(session.origin.started.as_deref()?).ok()?;
+            // Parts of one capture tell by the clock when they began.
+            let of_capture = sessions().filter(|other| other.origin.started == session.origin.started);
+            let first = of_capture.map(|other| other.origin.begin_ns).min()?;
+            let begin = started.checked_add(Duration::from_nanos(session.origin.begin_ns - first))?;
+            Some((begin, begin.checked_add(Duration::from_nanos(session.length_ns()))?))
+        });
+        let times = times.collect::<Option<Vec<_>>>()?;
+        let (begin, end) = (times.iter().map(|(begin, _)| begin).min()?, times.iter().map(|(_, end)| end).max()?);
+        end.duration_since(*begin).ok()
+    }
 }
 
 /// A name that a state can have.

@@ -270,12 +270,13 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
         false => (BAD, "not as learned"),
     };
     let first = format!(
-        "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, held against {} ({} of {}, in blocks of {})",
+        "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, held against {} ({} of {}, in blocks of {}, of which an alarm takes {} in a row)",
         OneLine(source),
         states.join(" and "),
         Count(it.windows.len() as u64, "window"),
         it.length,
-        check.block
+        check.block,
+        check.in_a_row
     );
     for said in [first].into_iter().chain(said_beside(check)) {
         writeln!(out, "{}", textwrap::fill(&said, width.max(40)))?;
