@@ -16,7 +16,8 @@ Examples:
                                           from a part of one, into a library in the folder `states`
 
 What is kept of a session are counts by window, some kilobytes a minute. Learn each state from several sessions, started anew
-each time: with n sessions nothing can be called unlike all of them at a level below 1/(n+1), a session taken for one.";
+each time, at different times, ten for `check`: with n sessions nothing can be called unlike all of them at a level below
+1/(n+1), a session taken for one.";
 
 const STATES_EXAMPLES: &str = "\
 Examples:
