@@ -335,7 +335,7 @@ pub fn write_junit(check: &Check, source: &str, out: &mut dyn Write) -> io::Resu
     report.serialize(&mut *out).map_err(io::Error::other)
 }
 
-/// What nothing is said of, in sentences.
+/// What bounds what a check says, in sentences.
 pub fn said_beside(check: &Check) -> Vec<String> {
     let mut said = Vec::new();
     let coverage = check.identification.coverage;
