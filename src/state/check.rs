@@ -153,18 +153,18 @@ impl Check {
         let day = 86_400.0 * blocks.len() as f64 / seconds.max(1e-9);
         let level = (per_day / (day * tests.max(1) as f64)).min(alpha);
 
-        let held_against = |index: usize| nearest(&identification, index * block..(index + 1) * block);
-        let states_of: Vec<usize> = (0..blocks.len()).map(held_against).collect();
+        let nearest_to = |index: usize| nearest(&identification, index * block..(index + 1) * block);
+        let held: Vec<(usize, usize)> = telling.into_iter().map(|index| (index, nearest_to(index))).collect();
         let mut findings = Vec::new();
         for name in names {
             let tracepoint = known_names.name(name).unwrap_or_default();
             let of_measure = [Measure::Rate, Measure::Share].map(|measure| {
                 let usual: Vec<Usual> = spreads.iter().map(|spread| spread.of_tracepoint(name, measure)).collect();
-                let test = |index: usize| {
-                    let state = states_of[index];
-                    Tested { index, state, measure, test: usual[state].test(&blocks[index]) }
+                let test = |&(index, state): &(usize, usize)| {
+                    let test = usual[state].test(&blocks[index]);
+                    Tested { index, state, measure, test }
                 };
-                let tested: Vec<Tested> = telling.iter().map(|index| test(*index)).collect();
+                let tested: Vec<Tested> = held.iter().map(test).collect();
                 persisting(&tested, level, in_a_row)
             });
             let finding = of_measure.into_iter().flatten().min_by(|a, b| a.least.test.p.total_cmp(&b.least.test.p));

@@ -3,7 +3,7 @@
 use super::Error;
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// One tracepoint.
@@ -55,7 +55,7 @@ impl Table {
         let mut entries = Vec::new();
         for group in events.folders().map_err(failed(path.clone()))? {
             let path = path.join(&group);
-            let folder = Folder::open(&events, Path::new(&group)).map_err(failed(path.clone()))?;
+            let folder = Folder::open(&events.0, Path::new(&group)).map_err(failed(path.clone()))?;
             for name in folder.folders().map_err(failed(path.clone()))? {
                 let id = Path::new(&name).join("id");
                 match folder.number(&id) {
@@ -155,12 +155,6 @@ impl Folder {
         let length = rustix::io::read(&file, &mut text)?;
         let text = String::from_utf8_lossy(&text[..length]);
         text.trim().parse().map_err(|error| invalid(format!("{:?}: {error}", text.trim())))
-    }
-}
-
-impl AsFd for Folder {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 
