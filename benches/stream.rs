@@ -8,16 +8,16 @@ use std::hint::black_box;
 use std::io;
 use std::rc::Rc;
 use tp_perf::activity::Activity;
-use tp_perf::blocks::Blocks;
-use tp_perf::merge::Event;
-use tp_perf::perf::Clock;
-use tp_perf::perf::data::{Compressor, Features, Head};
-use tp_perf::perf::record::{finished_round, push_sample};
-use tp_perf::perf::{SampleIds, Slot};
+use tp_perf::drain::Sink;
+use tp_perf::events::Event;
+use tp_perf::events::stream::EventStream;
+use tp_perf::events::{SampleIds, Slot};
+use tp_perf::os::clock::Clock;
+use tp_perf::perf_data::blocks::Blocks;
+use tp_perf::perf_data::read::PerfData;
+use tp_perf::perf_data::record::{finished_round, push_sample};
+use tp_perf::perf_data::{Compressor, Features, Head};
 use tp_perf::recording::{LogWriter, RecordingDir};
-use tp_perf::results::Sink;
-use tp_perf::source::PerfData;
-use tp_perf::stream::EventStream;
 use tp_perf::tracefs::Table;
 
 /// As many as are captured by default on Linux 6.18.

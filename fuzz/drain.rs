@@ -1,6 +1,6 @@
 //! What holds for every stream, whatever it is read from.
 
-use tp_perf::stream::EventStream;
+use tp_perf::events::stream::EventStream;
 
 pub fn drain(mut stream: EventStream) {
     let (mut last, mut events) = (0, 0);

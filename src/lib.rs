@@ -37,28 +37,25 @@
 //! | what this machine allows | [`doctor`] |
 
 pub mod activity;
-pub mod app;
-pub mod blocks;
-pub mod books;
 pub mod capture;
 pub mod cli;
-pub mod cpus;
-pub mod doctor;
-pub mod list;
-pub mod machine;
-pub mod merge;
+pub mod command;
+pub mod control;
+pub mod drain;
+pub mod engine;
+pub mod events;
+pub mod os;
 pub mod overhead;
+pub mod page;
 pub mod perf;
+pub mod perf_data;
 pub mod plot;
 pub mod ranking;
 pub mod recording;
-pub mod replay;
 pub mod report;
-pub mod results;
 pub mod source;
 pub mod spool;
 pub mod state;
-pub mod stream;
 pub mod terminal;
 pub mod tracefs;
 pub mod units;

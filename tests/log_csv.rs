@@ -5,8 +5,8 @@ mod common;
 use common::{Read, drain};
 use proptest::prelude::*;
 use std::io::{Cursor, Read as _};
+use tp_perf::events::stream::{Decoded, EventStream};
 use tp_perf::source::LogCsv;
-use tp_perf::stream::{Decoded, EventStream};
 use tp_perf::tracefs::Table;
 
 fn log(text: &str) -> Read {

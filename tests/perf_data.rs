@@ -7,13 +7,15 @@ use common::{Read, drain};
 use proptest::prelude::*;
 use std::io::{self, Write};
 use std::path::Path;
-use tp_perf::blocks::Blocks;
-use tp_perf::merge::Event;
-use tp_perf::perf::data::{Compressor, Features, Head, document, kind};
-use tp_perf::perf::record::{finished_round, push_lost, push_sample};
-use tp_perf::perf::{Clock, SampleIds, Slot};
-use tp_perf::source::{self, PerfData, Place, Source};
-use tp_perf::stream::{Decoded, EventStream};
+use tp_perf::events::Event;
+use tp_perf::events::stream::{Decoded, EventStream};
+use tp_perf::events::{SampleIds, Slot};
+use tp_perf::os::clock::Clock;
+use tp_perf::perf_data::blocks::Blocks;
+use tp_perf::perf_data::read::PerfData;
+use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
+use tp_perf::perf_data::{Compressor, Features, Head, document, kind};
+use tp_perf::source::{self, Place, Source};
 use tp_perf::tracefs::Table;
 
 /// Bytes in blocks of a size that no record fits.

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::io::Cursor;
 use tp_perf::source::LogCsv;
-use tp_perf::stream::EventStream;
+use tp_perf::events::stream::EventStream;
 use tp_perf::tracefs::Table;
 
 #[path = "../drain.rs"]

@@ -3,11 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::io::Cursor;
-use tp_perf::blocks::ReadBlocks;
-use tp_perf::perf::data::{Features, Head};
-use tp_perf::perf::{Clock, SampleIds, Slot};
-use tp_perf::source::PerfData;
-use tp_perf::stream::EventStream;
+use tp_perf::perf_data::blocks::ReadBlocks;
+use tp_perf::perf_data::{Features, Head};
+use tp_perf::events::{SampleIds, Slot};
+use tp_perf::os::clock::Clock;
+use tp_perf::perf_data::read::PerfData;
+use tp_perf::events::stream::EventStream;
 use tp_perf::tracefs::Table;
 
 #[path = "../drain.rs"]

@@ -4,9 +4,9 @@ mod cells;
 
 pub use cells::{Cell, Cells};
 
-use crate::merge::Event;
-use crate::results::Sink;
-use crate::stream::Loss;
+use crate::drain::Sink;
+use crate::events::Event;
+use crate::events::stream::Loss;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

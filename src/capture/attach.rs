@@ -1,9 +1,12 @@
 //! What to attach to: from the user's wishes to events that are attached and off.
 
-use super::{Error, Progress, Signals};
-use crate::cpus::CpuList;
-use crate::perf::record::SAMPLE_SIZE;
-use crate::perf::{self, AttachRequest, Attachment, Clock};
+use super::Error;
+use crate::control::{Progress, Signals};
+use crate::engine::{self, AttachRequest, Attachment};
+use crate::os::clock::Clock;
+use crate::os::cpus::CpuList;
+use crate::os::process::page_size;
+use crate::perf_data::record::SAMPLE_SIZE;
 use crate::tracefs::{self, Selection, SelectionRequest, Table};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -74,7 +77,7 @@ impl Chosen {
             exclude_thread: options.excludes_self().then(|| nix::unistd::gettid().as_raw()),
         };
         let mut steps = 0usize;
-        let attachment = perf::attach(&request, &mut |open, total| {
+        let attachment = engine::attach(&request, &mut |open, total| {
             steps += 1;
             if steps % 64 == 1 {
                 progress.attaching(open, total);
@@ -99,7 +102,7 @@ impl Chosen {
 fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
     let half = ring_size / 2;
     let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(SAMPLE_SIZE));
-    share.map_or(half, |bytes| half.min((bytes / cpus.max(1)).saturating_sub(1))).max(perf::sys::page_size())
+    share.map_or(half, |bytes| half.min((bytes / cpus.max(1)).saturating_sub(1))).max(page_size())
 }
 
 fn in_initial_pid_namespace() -> bool {
@@ -149,9 +152,9 @@ mod tests {
                 let watermark = watermark(ring, Some(events), cpus);
                 // The events lie as evenly as they can, so that the fullest ring has no more than this.
                 let fullest = usize::try_from(events).unwrap().div_ceil(cpus) * SAMPLE_SIZE;
-                let is_few = (events as usize) * SAMPLE_SIZE <= cpus * perf::sys::page_size();
+                let is_few = (events as usize) * SAMPLE_SIZE <= cpus * page_size();
                 assert!(fullest > watermark || is_few, "{events} on {cpus}: {fullest} in a ring, {watermark}");
-                assert!((perf::sys::page_size()..=ring / 2).contains(&watermark));
+                assert!((page_size()..=ring / 2).contains(&watermark));
             }
         }
         assert_eq!(watermark(ring, None, 2), ring / 2);

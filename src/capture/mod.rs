@@ -1,27 +1,21 @@
 //! The capture itself: attach, run, account, let go, write the results.
 
 mod attach;
-mod command;
-mod progress;
-mod results;
+mod finish;
 mod run;
-mod signals;
 
 pub use attach::{AttachOptions, Chosen};
-pub use command::{CommandLine, Launch, Running, Streams};
-pub use progress::Progress;
-pub use results::{Captured, SummaryRoom, Written, note};
+pub use finish::{Captured, SummaryRoom, Written, note};
 pub use run::{Run, StopReason, StopRules, run};
-pub(crate) use signals::wait_for_any;
-pub use signals::{Senders, Signals};
 
-use crate::cpus::CpuList;
-use crate::machine::{available_memory, hostname, kernel_release};
-use crate::perf::data::{ClockPair, Features, Head, MOST_INFLATED};
-use crate::perf::record::SAMPLE_SIZE;
-use crate::perf::{self, Attachment, Detaching, Engine};
+use crate::control::{self, CommandLine, Launch, Progress, Running, Signals, Streams, wait_for_any};
+use crate::drain::{Results, Sink};
+use crate::engine::{self, Attachment, Detaching, Engine};
+use crate::os::cpus::CpuList;
+use crate::os::machine::{available_memory, hostname, kernel_release};
+use crate::perf_data::record::SAMPLE_SIZE;
+use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
 use crate::recording::{self, Facts, RecordingDir, Tool, write_groups, write_tracepoints};
-use crate::results::{Results, Sink};
 use crate::source;
 use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
 use crate::tracefs::{self, Selection, Table};
@@ -61,12 +55,12 @@ pub enum Error {
     Tracefs(#[from] tracefs::Error),
     /// The events could not be opened.
     #[error(transparent)]
-    Perf(#[from] perf::Error),
+    Perf(#[from] engine::Error),
     /// The recording could not be written.
     #[error(transparent)]
     Recording(#[from] recording::Error),
     /// CPUs were chosen that are not online.
-    #[error("CPU {wanted} is not online; online are {online} (`cat {}`)", crate::cpus::ONLINE)]
+    #[error("CPU {wanted} is not online; online are {online} (`cat {}`)", crate::os::cpus::ONLINE)]
     Offline {
         /// Those that are not.
         wanted: CpuList,
@@ -79,14 +73,9 @@ pub enum Error {
     /// While the events were on.
     #[error("the capture failed: {0}")]
     Run(io::Error),
-    /// COMMAND was found, but could not be started.
-    #[error("failed to start COMMAND `{}`: {cause}; if it is a script, its first line must name an interpreter that exists", program.display())]
-    Command {
-        /// Its program.
-        program: PathBuf,
-        /// Why not.
-        cause: io::Error,
-    },
+    /// COMMAND could not be started.
+    #[error(transparent)]
+    Command(#[from] control::Error),
     /// There is no file for what is captured.
     #[error("failed to make a temporary file in `{folder}`: {cause}; run tp-perf in a folder that it can write to")]
     Scratch {
@@ -360,7 +349,7 @@ pub fn wait_for_detach(
     loop {
         let Some(progress) = detaching.wake_descriptor() else { return Ok(Some(detaching.took())) };
         let descriptors = signals.wake_descriptors().into_iter().chain([progress]);
-        let ready = signals::wait_for_any(descriptors, None)?;
+        let ready = wait_for_any(descriptors, None)?;
         if signals.asked() > asked_before {
             return Ok(None);
         }

@@ -1,11 +1,11 @@
 //! The time while the events are on: rounds until one of the stop rules holds.
 
 use super::Error;
-use super::command::{Launch, Running};
-use super::progress::Progress;
-use super::signals::{Signals, wait_for_any};
-use crate::perf::record::SAMPLE_SIZE;
-use crate::perf::{self, Counted, Engine};
+use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
+use crate::engine::{self, Engine};
+use crate::events::Counted;
+use crate::os::process::page_size;
+use crate::perf_data::record::SAMPLE_SIZE;
 use crate::recording::is_full;
 use crate::spool::Spool;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -106,7 +106,7 @@ pub fn run<E: Engine>(
     progress: &mut dyn Progress,
 ) -> Result<Run, Error> {
     if signals.asked() > 0 {
-        return Err(perf::Error::Interrupted.into());
+        return Err(engine::Error::Interrupted.into());
     }
     let (started, on) = (SystemTime::now(), Instant::now());
     engine.enable().map_err(Error::Run)?;
@@ -190,7 +190,7 @@ fn rounds_until_stop<E: Engine>(
 /// Whether a ring reaches its watermark by the time when this many events are there, so that nobody has to look before.
 fn a_ring_tells(events: u64, engine: &impl Engine) -> bool {
     // A watermark is no lower than a page, and the kernel tells of what is above it.
-    let page = perf::sys::page_size() as u64;
+    let page = page_size() as u64;
     events.saturating_mul(SAMPLE_SIZE as u64) > page.saturating_mul(engine.wake_descriptors().len() as u64)
 }
 

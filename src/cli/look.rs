@@ -3,7 +3,7 @@
 use super::args::{AttachArgs, find, own_arguments, usage};
 use super::source::{places, range};
 use crate::capture::{self, StopRules};
-use crate::results::Range;
+use crate::drain::Range;
 use crate::source::Place;
 use crate::state::Length;
 use crate::units::{Moment, nanoseconds, parse_duration, parse_events, parse_moment};

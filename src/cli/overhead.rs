@@ -1,7 +1,7 @@
 //! The arguments of `tp-perf overhead`.
 
 use super::args::{AttachArgs, usage};
-use crate::capture::CommandLine;
+use crate::control::CommandLine;
 use crate::overhead;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;

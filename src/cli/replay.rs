@@ -1,7 +1,7 @@
 //! The arguments of `tp-perf replay`.
 
 use super::source::{SourceArgs, place};
-use crate::replay::{self, Output};
+use crate::drain::replay::{self, Output};
 use crate::source::Place;
 use crate::units::parse_speed;
 use clap::Args;
@@ -73,7 +73,7 @@ impl ReplayArgs {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Request};
-    use crate::results::Range;
+    use crate::drain::Range;
     use crate::units::Moment;
     use clap::Parser;
     use std::time::Duration;

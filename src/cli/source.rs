@@ -1,10 +1,10 @@
 //! Which part of a source is wanted: the arguments that replays and reports share.
 
 use super::args::{pattern, usage};
-use crate::cpus::CpuList;
-use crate::results::Range;
+use crate::drain::Range;
+use crate::events::stream::Restriction;
+use crate::os::cpus::CpuList;
 use crate::source::Place;
-use crate::stream::Restriction;
 use crate::tracefs::Pattern;
 use crate::units::{Moment, parse_events, parse_moment};
 use clap::Args;

@@ -22,9 +22,10 @@ pub use formats::{write_json, write_markdown};
 pub use output::Output;
 pub(crate) use words::{findings, interval, percent, rows, what_was_run};
 
-use crate::capture::{self, AttachOptions, Chosen, CommandLine, Progress, Running, Signals};
-use crate::machine::{hostname, kernel_release};
-use crate::perf::{Detaching, Engine};
+use crate::capture::{self, AttachOptions, Chosen};
+use crate::control::{CommandLine, Progress, Running, Signals};
+use crate::engine::{Detaching, Engine};
+use crate::os::machine::{hostname, kernel_release};
 use crate::recording::Tool;
 use runs::{Ended, Runs};
 use std::io;

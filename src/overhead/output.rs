@@ -1,7 +1,7 @@
 //! What COMMAND says, kept out of the way.
 
 use super::Error;
-use crate::capture::Streams;
+use crate::control::Streams;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 

@@ -3,9 +3,11 @@
 use super::figures::{CapturedEvents, MeasuredRun};
 use super::order::captured_first;
 use super::{Error, Options, Output};
-use crate::capture::{self, CommandLine, Launch, Progress, Running, Signals, StopReason, StopRules};
-use crate::machine::busy_time;
-use crate::perf::{self, Counted, Engine};
+use crate::capture::{self, StopReason, StopRules};
+use crate::control::{CommandLine, Launch, Progress, Running, Signals};
+use crate::engine::{self, Engine};
+use crate::events::Counted;
+use crate::os::machine::busy_time;
 use crate::spool::{Arena, DEFAULT_MEMORY, Keeping, Spool};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -107,7 +109,9 @@ impl<E: Engine> Runs<'_, E> {
             return Ok(End::Stopped);
         }
         let streams = self.output.streams().map_err(capture::Error::Run)?;
-        let running = self.running.insert(Launch { line, nofile_limit: self.nofile_limit, streams }.start()?);
+        let running = self
+            .running
+            .insert(Launch { line, nofile_limit: self.nofile_limit, streams }.start().map_err(capture::Error::from)?);
         loop {
             // First the signals, then the program: if it ends in between that is seen now, if later it wakes us.
             if self.signals.asked() > 0 {
@@ -135,7 +139,7 @@ impl<E: Engine> Runs<'_, E> {
         let (rules, progress) = (StopRules::default(), &mut ());
         let run = match capture::run(self.engine, &rules, Some(launch), self.running, spool, self.signals, progress) {
             // The user was quicker than the first event.
-            Err(capture::Error::Perf(perf::Error::Interrupted)) => return Ok((End::Stopped, None)),
+            Err(capture::Error::Perf(engine::Error::Interrupted)) => return Ok((End::Stopped, None)),
             result => result?,
         };
         if let Some(cause) = run.problem {

@@ -2,7 +2,7 @@
 
 use super::figures::LEAST_FOR_MACHINE;
 use super::{Comparison, Cost, Estimate, FEWEST_PAIRS, Figures, Overhead, Verdict};
-use crate::cpus::named;
+use crate::os::cpus::named;
 use crate::spool::DEFAULT_MEMORY;
 use crate::units::{Bytes, Count, Grouped, Rate, Seconds, Share, Signed};
 

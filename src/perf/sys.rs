@@ -2,101 +2,14 @@
 //!
 //! Names are those of perf_event_open(2).
 
+use crate::events::Reading;
+use crate::os::clock::Clock;
+use crate::os::process::page_size;
 use memmap2::{MmapOptions, MmapRaw};
-use nix::libc;
-use nix::sys::resource::{Resource, setrlimit};
-use nix::time::{ClockId, clock_gettime};
 use perf_event_open_sys::{bindings as abi, ioctls, perf_event_open};
 use std::ffi::CStr;
-use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
-
-/// The clock that stamps the events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Clock {
-    /// CLOCK_MONOTONIC, the clock of the thesis's log (`bpf_ktime_get_ns`).
-    #[default]
-    Monotonic,
-    /// CLOCK_MONOTONIC_RAW: monotonic without the adjustments of NTP.
-    MonotonicRaw,
-    /// CLOCK_BOOTTIME: monotonic that goes on while the machine sleeps.
-    Boottime,
-    /// CLOCK_REALTIME: the wall clock, which can be set and so can step.
-    Realtime,
-    /// CLOCK_TAI: the wall clock without leap seconds.
-    Tai,
-}
-
-impl Clock {
-    fn id(self) -> ClockId {
-        match self {
-            Clock::Monotonic => ClockId::CLOCK_MONOTONIC,
-            Clock::MonotonicRaw => ClockId::CLOCK_MONOTONIC_RAW,
-            Clock::Boottime => ClockId::CLOCK_BOOTTIME,
-            Clock::Realtime => ClockId::CLOCK_REALTIME,
-            Clock::Tai => ClockId::CLOCK_TAI,
-        }
-    }
-
-    /// The clock that the kernel stamps the samples with. It refuses those for tracepoints that cannot be read in an NMI
-    /// (`perf_event_set_clock`), and they differ from CLOCK_MONOTONIC by a constant, until the clock is set or the machine
-    /// sleeps.
-    pub fn sampled(self) -> Clock {
-        match self {
-            Clock::Monotonic | Clock::Boottime | Clock::Realtime | Clock::Tai => Clock::Monotonic,
-            Clock::MonotonicRaw => Clock::MonotonicRaw,
-        }
-    }
-
-    /// As in clock_gettime(2): `CLOCK_…`.
-    pub fn number(self) -> i32 {
-        self.id().as_raw()
-    }
-
-    /// The clock of this number.
-    pub fn of_number(number: i32) -> Option<Clock> {
-        [Clock::Monotonic, Clock::MonotonicRaw, Clock::Boottime, Clock::Realtime, Clock::Tai]
-            .into_iter()
-            .find(|clock| clock.number() == number)
-    }
-
-    /// Its time now, in nanoseconds.
-    pub fn now_ns(self) -> io::Result<u64> {
-        let time = clock_gettime(self.id())?;
-        Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
-    }
-
-    /// Nanoseconds from the sampled clock to this one, now. 0 where they are the same.
-    pub fn offset_from_sampled(self) -> io::Result<i64> {
-        if self == self.sampled() {
-            return Ok(0);
-        }
-        let now = |clock: Clock| clock.now_ns().map(|time| time as i64);
-        let mut best = (i64::MAX, 0);
-        // Of several readings the one that took least is the most exact.
-        for _ in 0..16 {
-            let (before, there, after) = (now(self.sampled())?, now(self)?, now(self.sampled())?);
-            best = best.min((after - before, there - (before + after) / 2));
-        }
-        Ok(best.1)
-    }
-}
-
-impl fmt::Display for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Clock::Monotonic => "monotonic",
-            Clock::MonotonicRaw => "monotonic-raw",
-            Clock::Boottime => "boottime",
-            Clock::Realtime => "realtime",
-            Clock::Tai => "tai",
-        })
-    }
-}
 
 /// What an event counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,15 +38,6 @@ pub struct EventConfig {
     pub read_lost: bool,
 }
 
-/// What `read` gives for an event.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Hits.
-    pub value: u64,
-    /// Samples that found the ring full; 0 where the kernel does not tell.
-    pub lost: u64,
-}
-
 /// perf_event_open(2) for all processes on one CPU. Samples carry IDENTIFIER and TIME and nothing else, which makes
 /// records of 24 bytes.
 pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
@@ -149,7 +53,7 @@ pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io:
     attr.set_disabled(config.disabled.into());
     attr.set_sample_id_all(1);
     attr.set_use_clockid(1);
-    attr.clockid = config.clock.sampled().id().as_raw();
+    attr.clockid = config.clock.sampled().number();
     attr.set_watermark(1);
     attr.__bindgen_anon_2.wakeup_watermark = config.wakeup_watermark;
 
@@ -208,7 +112,7 @@ pub fn disable(leader: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Reads an event's count; `with_lost` as it was opened (`read_lost`).
-pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Count> {
+pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Reading> {
     let mut words = [[0u8; 8]; 2];
     let wanted = if with_lost { 16 } else { 8 };
     let got = nix::unistd::read(event, &mut words.as_flattened_mut()[..wanted])?;
@@ -216,25 +120,12 @@ pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Count> {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{got} of {wanted} bytes of a counter")));
     }
     let [value, lost] = words.map(u64::from_ne_bytes);
-    Ok(Count { value, lost })
+    Ok(Reading { value, lost })
 }
 
 /// Maps the ring of an event: one page of control data and `bytes` of ring, a power of two of pages.
 pub fn map_ring(event: BorrowedFd<'_>, bytes: usize) -> io::Result<MmapRaw> {
     MmapOptions::new().len(page_size() + bytes).map_raw(event.as_raw_fd())
-}
-
-/// The size of a page in bytes.
-pub fn page_size() -> usize {
-    // SAFETY: sysconf only reads.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size).expect("the system has a page size")
-}
-
-/// Makes `command` start with this limit on open descriptors `(soft, hard)` instead of the raised one of this process.
-pub fn start_with_nofile_limit(command: &mut Command, (soft, hard): (u64, u64)) {
-    // SAFETY: the closure makes one system call and nothing else, which is allowed between fork and exec.
-    unsafe { command.pre_exec(move || Ok(setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?)) };
 }
 
 fn check(result: i32) -> io::Result<i32> {

@@ -1,7 +1,7 @@
 //! `log.csv`: the thesis's Figure 5, a row for each event.
 
 use super::{Error, NewFile};
-use crate::merge::Event;
+use crate::events::Event;
 use crate::tracefs::Table;
 use std::io::{self, Stdout, Write};
 

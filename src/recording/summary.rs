@@ -1,8 +1,8 @@
 //! `summary.json`: what a capture was, and its books.
 
 use super::{Error, NewFile};
-use crate::books::{Account, Books};
-use crate::stream::UNKNOWN_CPU;
+use crate::events::accounting::{Account, Books};
+use crate::events::stream::UNKNOWN_CPU;
 use crate::tracefs::Table;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

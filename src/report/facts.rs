@@ -17,7 +17,7 @@ pub fn facts(source: &SourceReport) -> Vec<(&'static str, String)> {
         facts.push(("kernel", machine.join(" on ")));
     }
     if !summary.cpus.is_empty() {
-        facts.push(("CPUs", crate::cpus::named(&summary.cpus)));
+        facts.push(("CPUs", crate::os::cpus::named(&summary.cpus)));
     }
     if let Some(clock) = &summary.clock {
         facts.push(("clock", clock.clone()));

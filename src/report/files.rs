@@ -1,7 +1,8 @@
 //! The files that a report leaves: plots and the page.
 
 use super::label::file_name;
-use super::{Error, Options, Report, SourceReport, page};
+use super::{Error, Options, Report, SourceReport};
+use crate::page::page;
 use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot};
 use crate::recording::{self, FILES, Folder, LOG};
 use crate::source::Place;

@@ -13,25 +13,23 @@ mod facts;
 mod files;
 pub mod formats;
 mod label;
-mod page;
 mod read;
-mod states;
+pub mod states;
 
 pub use differences::{By, Compared, Differences, Presence};
 pub use facts::facts;
-pub use page::page;
 pub use states::States;
 
 use crate::activity::Activity;
-use crate::capture::{Progress, Signals};
+use crate::control::{Progress, Signals};
+use crate::drain::Range;
+use crate::drain::replay;
+use crate::events::stream::Restriction;
 use crate::plot::{self, MOST_ROWS, StateSpan, Subject};
 use crate::ranking::Ranking;
 use crate::recording::{self, Summary};
-use crate::replay;
-use crate::results::Range;
 use crate::source::Place;
 use crate::state::Identification;
-use crate::stream::Restriction;
 use crate::tracefs::{Selection, Table};
 use files::Files;
 use label::labels;
@@ -92,7 +90,7 @@ pub struct SourceReport {
     /// Which states it was in, if that was asked for and can be said.
     pub states: Option<Identification>,
     /// The same as it is drawn.
-    state_spans: Vec<StateSpan>,
+    pub state_spans: Vec<StateSpan>,
     /// Whether it is a log.csv, which tells nothing but its rows.
     pub is_log: bool,
     /// Whether its groups have no names.

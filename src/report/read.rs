@@ -3,15 +3,15 @@
 use super::states::spans;
 use super::{Error, Options, SourceReport};
 use crate::activity::Activity;
-use crate::capture::{Progress, Signals};
-use crate::merge::Event;
+use crate::control::{Progress, Signals};
+use crate::drain::replay;
+use crate::drain::{self, Range, Request, Results, Sink};
+use crate::events::Event;
+use crate::events::stream::Loss;
 use crate::ranking::Ranking;
 use crate::recording::Summary;
-use crate::replay;
-use crate::results::{self, Range, Request, Results, Sink};
 use crate::source::{About, Place};
 use crate::state::{Windows, session_of};
-use crate::stream::Loss;
 use crate::tracefs::Table;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub(super) fn read(
         sink: Some(&mut sinks),
         ..Request::for_a_look()
     };
-    let results = results::write(source, request, signals, progress).map_err(replay::Error::from)?;
+    let results = drain::write(source, request, signals, progress).map_err(replay::Error::from)?;
     let identified = states.as_ref().zip(windows).map(|(states, windows)| {
         let session = session_of(&place.to_string(), &results, range, states.known.length(), windows)?;
         states.identify(&session)

@@ -18,13 +18,13 @@ pub struct States {
 
 impl States {
     /// What is said of a source.
-    pub(super) fn identify(&self, session: &Session) -> Result<Identification, Error> {
+    pub fn identify(&self, session: &Session) -> Result<Identification, Error> {
         Identification::of(session, self.known.clone(), self.alpha)
     }
 }
 
 /// The stretches as they are drawn, in time since the first event.
-pub(super) fn spans(it: &Identification) -> Vec<StateSpan> {
+pub fn spans(it: &Identification) -> Vec<StateSpan> {
     let since = |window: usize| nanoseconds(it.since(window));
     it.stretches
         .iter()
@@ -41,7 +41,7 @@ pub(super) fn spans(it: &Identification) -> Vec<StateSpan> {
 const NAMED: usize = 6;
 
 /// All stretches in one line: `apache for 32.0 s, unknown (nearest nginx) for 28.0 s`.
-pub(super) fn words(it: &Identification) -> String {
+pub fn words(it: &Identification) -> String {
     let one = |stretch: &Stretch| {
         let lasts = it.since(stretch.to) - it.since(stretch.from);
         format!("{} for {}", it.said(stretch), Seconds(lasts))
@@ -54,18 +54,27 @@ pub(super) fn words(it: &Identification) -> String {
 }
 
 /// A stretch in words.
-pub(super) struct Row {
+pub struct Row {
+    /// When it begins, as in `12.0 s`.
     pub from: String,
+    /// When it ends.
     pub to: String,
+    /// The state, or that it is unknown.
     pub state: String,
+    /// The distance to the nearest state.
     pub distance: String,
+    /// The p-value of the nearest state.
     pub p: String,
+    /// How many times the nearest state's usual rate.
     pub intensity: String,
+    /// The tracepoints that speak for the nearest state.
     pub for_it: String,
+    /// The tracepoints that speak against it.
     pub against_it: String,
 }
 
-pub(super) fn rows(it: &Identification) -> Vec<Row> {
+/// All stretches in words.
+pub fn rows(it: &Identification) -> Vec<Row> {
     let since = |window: usize| format!("{} s", it.seconds_since(window));
     let reasons = |reasons: &[Reason]| {
         let one =

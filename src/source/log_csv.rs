@@ -1,9 +1,10 @@
 //! Events from a `log.csv`.
 
 use super::Error;
-use crate::merge::{Event, Merge};
-use crate::perf::Slot;
-use crate::stream::{Decode, Decoded, DecodedCpu, Restriction, UNKNOWN_CPU};
+use crate::events::Event;
+use crate::events::Slot;
+use crate::events::merge::Merge;
+use crate::events::stream::{Decode, Decoded, DecodedCpu, Restriction, UNKNOWN_CPU};
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
 use std::cell::Cell;

@@ -1,16 +1,14 @@
 //! Sources of a replay: what a capture left, what `perf record` wrote, or a log.
 
 mod log_csv;
-mod perf_data;
 
 pub use log_csv::LogCsv;
-pub use perf_data::PerfData;
 
-use crate::blocks::ReadBlocks;
-use crate::capture::{Signals, wait_for_any};
-use crate::perf::data::{Features, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, seekable};
+use crate::control::{Signals, wait_for_any};
+use crate::events::stream::EventStream;
+use crate::perf_data::blocks::ReadBlocks;
+use crate::perf_data::{self, Features, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, seekable};
 use crate::recording::{self, Facts};
-use crate::stream::EventStream;
 use crate::tracefs::Table;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
@@ -95,6 +93,9 @@ pub enum Error {
         "it is a directory of `perf record --threads`, whose parts cannot be put together here; record without --threads"
     )]
     PerfDirectory,
+    /// It is perf.data, and cannot be read.
+    #[error(transparent)]
+    PerfData(perf_data::Error),
     /// Nothing is in it.
     #[error("it is empty")]
     Empty,
@@ -107,12 +108,6 @@ pub enum Error {
         /// Its first bytes.
         begins: String,
     },
-    /// It does not begin as perf.data does.
-    #[error("it is no perf.data: it does not begin with PERFILE2")]
-    NoPerfData,
-    /// It comes from another kind of machine.
-    #[error("it was recorded on a machine of the other byte order; replay it on such a machine")]
-    OtherByteOrder,
     /// A form that has to be read back and forth.
     #[error(
         "this form of perf.data cannot be read from a pipe, because what it needs first stands at its end: name the \
@@ -127,30 +122,6 @@ pub enum Error {
     /// zstd in zstd.
     #[error("it is packed with zstd more than once: unpack it first (`zstd -d`)")]
     PackedTwice,
-    /// Its header is damaged.
-    #[error("its header is damaged at byte {at}: {reason}")]
-    Header {
-        /// Where, in bytes from the start.
-        at: u64,
-        /// How.
-        reason: String,
-    },
-    /// Ids without what they stand for.
-    #[error("it does not say what its events are: there is no attribute before the first event")]
-    NoAttributes,
-    /// Other events than tracepoints.
-    #[error("none of its events is a tracepoint; record some with `perf record -a -e 'sched:*'`")]
-    NoTracepoints,
-    /// The samples of an event lack something.
-    #[error("the samples of {event} have no {what}; record them with `perf record {option}`")]
-    Lacks {
-        /// Which event.
-        event: String,
-        /// What is missing.
-        what: &'static str,
-        /// The option of perf record that adds it.
-        option: &'static str,
-    },
     /// A log without all of its columns.
     #[error("line 1: its header lacks `{missing}`; a log begins with `timestamp,tpid,gid,tracepoint name`")]
     Columns {
@@ -166,6 +137,15 @@ pub enum Error {
     /// The table beside a log is damaged.
     #[error("tracepoints.csv: {0}")]
     Table(String),
+}
+
+impl From<perf_data::Error> for Error {
+    fn from(error: perf_data::Error) -> Self {
+        match error {
+            perf_data::Error::Read(cause) => Error::Read(cause),
+            error => Error::PerfData(error),
+        }
+    }
 }
 
 fn cure(cause: &io::Error) -> &'static str {
@@ -255,7 +235,7 @@ impl Opening<'_> {
         if head.is_empty() {
             return Err(Error::Empty);
         } else if begins(&MAGIC_SWAPPED) {
-            return Err(Error::OtherByteOrder);
+            return Err(perf_data::Error::OtherByteOrder.into());
         } else if begins(&MAGIC) {
             if head.get(8..16) == Some(&(seekable::HEADER as u64).to_ne_bytes()) {
                 return Err(if self.is_packed { Error::PackedFile } else { Error::NeedsFile });
@@ -350,7 +330,7 @@ fn of_perf(mut perf: PerfData, problem: Option<String>) -> Result<Source, Error>
 
 impl Source {
     /// What a capture has just taken, from its first byte.
-    pub fn captured(blocks: impl crate::blocks::Blocks + 'static) -> Result<Self, Error> {
+    pub fn captured(blocks: impl crate::perf_data::blocks::Blocks + 'static) -> Result<Self, Error> {
         of_perf(PerfData::piped(blocks)?, None)
     }
 }

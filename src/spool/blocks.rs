@@ -1,7 +1,7 @@
 //! What a spool took, read again.
 
 use super::{Arena, place};
-use crate::blocks::Blocks;
+use crate::perf_data::blocks::Blocks;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! The file that a spool's bytes go to.
 
-use crate::perf::data::Compressor;
+use crate::perf_data::Compressor;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};

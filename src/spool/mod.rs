@@ -19,7 +19,7 @@ pub use arena::{Arena, Backed};
 pub use blocks::SpoolBlocks;
 
 use crate::perf::Room;
-use crate::perf::record::{Damaged, SampleCounter, finished_round};
+use crate::perf_data::record::{Damaged, SampleCounter, finished_round};
 use file::SpoolFile;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -317,9 +317,9 @@ impl Room for Filling<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::Blocks;
-    use crate::perf::data::kind::COMPRESSED;
-    use crate::perf::record::push_sample;
+    use crate::perf_data::blocks::Blocks;
+    use crate::perf_data::kind::COMPRESSED;
+    use crate::perf_data::record::push_sample;
     use std::io::{Read, Seek, SeekFrom};
 
     const CHUNK: usize = 50_000 * 24;

@@ -44,8 +44,8 @@ pub use session::{Origin, SCHEMA, Session};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::capture;
+use crate::drain::replay;
 use crate::recording;
-use crate::replay;
 use crate::units::{Count, Share};
 use std::fmt;
 

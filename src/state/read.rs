@@ -4,12 +4,13 @@ use super::library::read_session;
 use super::session::Session;
 use super::windows::{Length, Windows};
 use super::{Error, WINDOW};
-use crate::capture::{self, Progress, Running, Signals};
-use crate::perf::Detaching;
-use crate::replay;
-use crate::results::{self, Range, Request, Results};
+use crate::capture;
+use crate::control::{Progress, Running, Signals};
+use crate::drain::replay;
+use crate::drain::{self, Range, Request, Results};
+use crate::engine::Detaching;
+use crate::events::stream::Restriction;
 use crate::source::Place;
-use crate::stream::Restriction;
 
 /// Reads a source to its end, and counts it by windows, of a second if no length is asked for. A file that ends with `.json` is a
 /// session that was counted already, and keeps its windows.
@@ -36,7 +37,7 @@ pub fn read(
     let length = length.unwrap_or(WINDOW);
     let mut windows = Windows::new(length);
     let request = Request { range: range.clone(), sink: Some(&mut windows), ..Request::for_a_look() };
-    let results = results::write(source, request, signals, progress)?;
+    let results = drain::write(source, request, signals, progress)?;
     if signals.asked() > 0 {
         return Err(Error::Interrupted);
     }

@@ -1,8 +1,8 @@
 //! Events counted by window: all that is kept of a session.
 
-use crate::merge::Event;
-use crate::results::Sink;
-use crate::stream::Loss;
+use crate::drain::Sink;
+use crate::events::Event;
+use crate::events::stream::Loss;
 use crate::units::{Count, Grouped};
 use serde::{Deserialize, Serialize};
 use std::fmt;

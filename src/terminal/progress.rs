@@ -1,6 +1,7 @@
 //! Progress bars on stderr; none where stderr is no terminal.
 
-use crate::capture::{Progress, StopRules};
+use crate::capture::StopRules;
+use crate::control::Progress;
 use crate::units::{Count, Grouped, Seconds, Visible};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};

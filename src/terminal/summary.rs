@@ -49,7 +49,7 @@ pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, out: &mut dyn
     }
     write!(out, "{}", Count(summary.tracepoints.captured as u64, "tracepoint"))?;
     if !summary.cpus.is_empty() {
-        write!(out, " on {}", crate::cpus::named(&summary.cpus))?;
+        write!(out, " on {}", crate::os::cpus::named(&summary.cpus))?;
     }
     match stopped_by(summary) {
         Some(reason) => writeln!(out, ", stopped by {reason}"),

@@ -6,12 +6,13 @@ pub mod report;
 
 use std::io::Write;
 use tempfile::NamedTempFile;
-use tp_perf::merge::Event;
-use tp_perf::perf::data::{Features, Head, document};
-use tp_perf::perf::record::{finished_round, push_lost, push_sample};
-use tp_perf::perf::{Clock, SampleIds, Slot};
+use tp_perf::events::Event;
+use tp_perf::events::stream::{Decoded, EventStream};
+use tp_perf::events::{SampleIds, Slot};
+use tp_perf::os::clock::Clock;
+use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
+use tp_perf::perf_data::{Features, Head, document};
 use tp_perf::recording::{Ending, Facts, Tool};
-use tp_perf::stream::{Decoded, EventStream};
 use tp_perf::tracefs::Table;
 
 /// All that came out of a stream.

@@ -2,7 +2,7 @@
 
 use crate::Test;
 use crate::rig::{Background, RENAME, Rig, nothing_more};
-use tp_perf::cpus::CpuList;
+use tp_perf::os::cpus::CpuList;
 
 pub const TESTS: &[Test] = &[
     ("a_thousand_hits_are_a_thousand_events", nothing_more, a_thousand_hits),

@@ -33,7 +33,7 @@ fn child_holds() {
         .map(|link| link.split(':').next().unwrap().to_owned() + if link.contains("perf_event") { " perf" } else { "" })
         .collect();
     links.sort();
-    let cpus = tp_perf::cpus::CpuList::online().unwrap().len();
+    let cpus = tp_perf::os::cpus::CpuList::online().unwrap().len();
     let expected = [vec!["/dev/null"; 3], vec!["anon_inode perf"; 2 * cpus], vec!["pipe"; 2]].concat();
     assert_eq!(links, expected);
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();

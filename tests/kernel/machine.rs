@@ -5,9 +5,10 @@ use crate::rig::{RENAME, Rig, nothing_more, shown};
 use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use tp_perf::capture::Signals;
-use tp_perf::cpus::CpuList;
-use tp_perf::perf::{AttachRequest, Clock, Engine, Error, attach};
+use tp_perf::control::Signals;
+use tp_perf::engine::{AttachRequest, Engine, Error, attach};
+use tp_perf::os::clock::Clock;
+use tp_perf::os::cpus::CpuList;
 use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::{Table, Tracefs, Tracepoint};
 
@@ -64,7 +65,7 @@ fn no_rights() {
 
 fn too_few_descriptors() {
     // Without CAP_SYS_RESOURCE the hard limit is the end; a process as root has it, so only the library can be asked.
-    let error = tp_perf::perf::raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err();
+    let error = tp_perf::engine::raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err();
     assert!(matches!(error, Error::TooFewDescriptors { .. }), "{error}");
     if setpriv().is_err() {
         return;

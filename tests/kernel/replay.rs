@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use tp_perf::cpus::CpuList;
+use tp_perf::os::cpus::CpuList;
 
 pub const TESTS: &[Test] = &[
     ("a_recording_replays_to_itself_byte_for_byte", nothing_more, replays),

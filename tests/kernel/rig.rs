@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
-use tp_perf::cpus::CpuList;
+use tp_perf::os::cpus::CpuList;
 
 /// The tracepoint that a storm fires.
 pub const RENAME: &str = "task:task_rename";

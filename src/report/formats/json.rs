@@ -1,10 +1,10 @@
 //! Everything, for programs.
 
 use crate::activity::Gap;
+use crate::events::stream::UNKNOWN_CPU;
 use crate::plot::StateSpan;
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport};
-use crate::stream::UNKNOWN_CPU;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};

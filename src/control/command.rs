@@ -1,0 +1,206 @@
+//! COMMAND: found before anything is attached, started when the events are on.
+
+use crate::os::process::start_with_nofile_limit;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{AccessFlags, Pid, access};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A command line whose program exists.
+#[derive(Debug, Clone)]
+pub struct CommandLine {
+    program: PathBuf,
+    words: Vec<OsString>,
+}
+
+impl CommandLine {
+    /// Finds the program, as execvp(3) would.
+    ///
+    /// # Errors
+    /// A message that says what was not found, or cannot be run.
+    pub fn find(words: Vec<OsString>) -> Result<Self, String> {
+        let Some(name) = words.first() else { return Err("COMMAND is empty".to_owned()) };
+        let shown = name.to_string_lossy();
+        let runs = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+        if name.is_empty() {
+            return Err("COMMAND is empty".to_owned());
+        }
+        if shown.contains('/') {
+            let program = PathBuf::from(name);
+            return match (program.exists(), runs(&program)) {
+                (false, _) => Err(format!("COMMAND `{shown}` does not exist")),
+                (_, false) => {
+                    Err(format!("COMMAND `{shown}` is not executable; `chmod +x` it, or run it by its interpreter"))
+                }
+                _ => Ok(CommandLine { program, words }),
+            };
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let program = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| runs(program));
+        match program {
+            Some(program) => Ok(CommandLine { program, words }),
+            None => Err(format!(
+                "COMMAND `{shown}` was not found in PATH ({}); sudo may have changed it: give the whole path",
+                path.to_string_lossy()
+            )),
+        }
+    }
+
+    /// The words, for the summary.
+    pub fn words(&self) -> Vec<String> {
+        self.words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+}
+
+/// Why COMMAND could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It was found, but could not be started.
+    #[error("failed to start COMMAND `{}`: {cause}; if it is a script, its first line must name an interpreter that exists", program.display())]
+    Start {
+        /// Its program.
+        program: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// Its streams could not be made.
+    #[error("the capture failed: {0}")]
+    Streams(io::Error),
+}
+
+/// How COMMAND is started.
+pub struct Launch<'a> {
+    /// What.
+    pub line: &'a CommandLine,
+    /// The limit on descriptors (soft, hard) that this process was itself started with, and that COMMAND gets.
+    pub nofile_limit: (u64, u64),
+    /// Its input and output.
+    pub streams: Streams<'a>,
+}
+
+/// Where COMMAND's input comes from, and where its output goes.
+#[derive(Debug, Clone, Copy)]
+pub enum Streams<'a> {
+    /// They are tp-perf's own.
+    Own,
+    /// No input; all output to tp-perf's stderr, because stdout is for results.
+    ToStderr,
+    /// No input; all output at the end of this file.
+    Kept(&'a File),
+}
+
+impl Launch<'_> {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`Error::Start`] if it cannot be started, [`Error::Streams`] if its streams cannot be made.
+    pub fn start(&self) -> Result<Running, Error> {
+        let CommandLine { program, words } = self.line;
+        let mut command = Command::new(program);
+        // Many programs go by the name that they were called by.
+        command.arg0(&words[0]).args(&words[1..]);
+        match self.streams {
+            Streams::Own => {}
+            Streams::ToStderr => {
+                let stderr = || io::stderr().as_fd().try_clone_to_owned().map_err(Error::Streams);
+                command.stdin(Stdio::null()).stdout(stderr()?).stderr(stderr()?);
+            }
+            Streams::Kept(file) => {
+                let same = || file.try_clone().map_err(Error::Streams);
+                command.stdin(Stdio::null()).stdout(same()?).stderr(same()?);
+            }
+        }
+        start_with_nofile_limit(&mut command, self.nofile_limit);
+        let started = Instant::now();
+        match command.spawn() {
+            Ok(child) => Ok(Running { child, started, ended: None }),
+            Err(cause) => Err(Error::Start { program: program.clone(), cause }),
+        }
+    }
+}
+
+/// COMMAND, started.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    started: Instant,
+    /// Its exit code, and when it was seen to have ended.
+    ended: Option<(i32, Instant)>,
+}
+
+impl Running {
+    /// Its exit code once it has ended: its own, or 128 + n if signal n ended it.
+    pub fn exit_code(&mut self) -> io::Result<Option<i32>> {
+        if self.ended.is_none() {
+            let code = |status: ExitStatus| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+            self.ended = self.child.try_wait()?.map(|status| (code(status), Instant::now()));
+        }
+        Ok(self.ended.map(|(code, _)| code))
+    }
+
+    /// How long it ran, once [`Running::exit_code`] has seen its end.
+    pub fn took(&self) -> Option<Duration> {
+        self.ended.map(|(_, ended)| ended - self.started)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        // It may have ended in between, and then there is nobody to ask.
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(words: &[&str]) -> Result<CommandLine, String> {
+        CommandLine::find(words.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn what_cannot_run_is_said_before_anything_starts() {
+        for (words, said) in [
+            (vec![], "is empty"),
+            (vec![""], "is empty"),
+            (vec!["/no/such/program"], "does not exist"),
+            (vec!["/etc/passwd"], "is not executable"),
+            (vec!["/etc"], "is not executable"),
+            (vec!["no-such-program-at-all"], "was not found in PATH"),
+        ] {
+            let error = find(&words).unwrap_err();
+            assert!(error.contains(said), "{words:?} gave {error:?}");
+        }
+    }
+
+    #[test]
+    fn the_exit_code_is_the_commands_own_or_its_signals() {
+        for (script, expected) in [("exit 7", 7), ("kill -9 $$", 137)] {
+            let limit = crate::os::limits::DescriptorLimit::read();
+            let line = find(&["sh", "-c", script]).unwrap();
+            let nofile_limit = (limit.soft, limit.hard);
+            let mut running = Launch { line: &line, nofile_limit, streams: Streams::Own }.start().unwrap();
+            assert_eq!(running.took(), None);
+            let code = loop {
+                match running.exit_code().unwrap() {
+                    Some(code) => break code,
+                    None => std::thread::yield_now(),
+                }
+            };
+            assert_eq!(code, expected);
+            assert_eq!(running.exit_code().unwrap(), Some(expected), "asked again");
+            assert!(running.took().is_some());
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Replay: a source again through decode and merge, to a log, books and a summary.
+
+use crate::control::{Progress, Signals};
+use crate::drain::{self, Range, Request, Results};
+use crate::events::stream::Restriction;
+use crate::recording::{self, LogWriter, RecordingDir, write_groups, write_tracepoints};
+use crate::source::{self, About, Place, Source};
+use crate::tracefs::{self, Table, check_matches};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A replay, validated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Of what.
+    pub place: Place,
+    /// Where its results go.
+    pub output: Output,
+    /// Replace a recording that is there.
+    pub force: bool,
+    /// Which events.
+    pub restriction: Restriction,
+    /// Which of them the log is to hold.
+    pub range: Range,
+    /// How many times as fast as it was recorded; as fast as can be if `None`.
+    pub speed: Option<f64>,
+}
+
+/// Where the results of a replay go, beside the summary that is printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere.
+    Nothing,
+    /// Into this directory: log.csv, tracepoints.csv, groups.csv and summary.json.
+    Directory(PathBuf),
+    /// The log to standard output.
+    Stdout,
+}
+
+/// Why a replay failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The source cannot be replayed.
+    #[error("failed to replay `{place}`: {cause}")]
+    Source {
+        /// Which.
+        place: Place,
+        /// Why not.
+        cause: source::Error,
+    },
+    /// The log to read is the one to write.
+    #[error("`{0}` holds the log that is to be replayed, which would be replaced: choose another directory with -o")]
+    OwnLog(PathBuf),
+    /// The user asked for the end before it began.
+    #[error("interrupted while waiting for the source")]
+    Interrupted,
+    /// A pattern is wrong for it.
+    #[error("`{place}`: {cause}")]
+    Pattern {
+        /// Which source.
+        place: Place,
+        /// What is wrong.
+        cause: tracefs::Error,
+    },
+    /// CPUs were chosen, and the source does not tell them.
+    #[error("`{place}` does not tell the CPUs of its events, so that --cpus cannot choose among them{cure}")]
+    NoCpus {
+        /// Which source.
+        place: Place,
+        /// What would tell them.
+        cure: &'static str,
+    },
+    /// CPUs were chosen that were not captured.
+    #[error("`{place}` has no CPU {missing}: it has {captured}")]
+    MissingCpus {
+        /// Which source.
+        place: Place,
+        /// Those that are not there.
+        missing: crate::os::cpus::CpuList,
+        /// Those that are.
+        captured: crate::os::cpus::CpuList,
+    },
+    /// The results could not be written.
+    #[error(transparent)]
+    Recording(#[from] recording::Error),
+}
+
+/// Replays, and writes the results. They are all that could be read, even if there is a problem among them.
+pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
+    let begin = Instant::now();
+    let Options { place, output, force, restriction, range, speed } = options;
+    let source = open(place, restriction, signals, progress)?;
+
+    let directory = match output {
+        Output::Directory(path) => {
+            if is_source(source.file, &path.join(recording::LOG)) {
+                return Err(Error::OwnLog(path.clone()));
+            }
+            Some(RecordingDir::create(path, *force)?)
+        }
+        _ => None,
+    };
+    let log = match (output, &directory) {
+        (Output::Stdout, _) => Some(LogWriter::to_stdout()),
+        (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
+        _ => None,
+    };
+    let (is_log, file) = (matches!(source.about, About::Log), source.file);
+    let request = Request {
+        restriction: restriction.clone(),
+        range: range.clone(),
+        as_captured: true,
+        speed: *speed,
+        log,
+        room: ROOM,
+        begin,
+        ..Request::for_a_look()
+    };
+    let results = drain::write(source, request, signals, progress)?;
+    if is_log {
+        // Only now is it known what the log names.
+        check_patterns(&results.table, place, restriction)?;
+    }
+    if let Some(directory) = directory {
+        write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
+        write_groups(directory.file(recording::GROUPS)?, &results.table)?;
+        results.summary.write(directory.file(recording::SUMMARY)?)?;
+        directory.commit()?;
+        if !is_source(file, &directory.path().join(recording::EVENTS)) {
+            // Those of another recording do not belong to this log.
+            directory.remove_events()?;
+        }
+    }
+    Ok(results)
+}
+
+/// Opens a source, of which a part may be wanted only.
+pub fn open(
+    place: &Place,
+    restriction: &Restriction,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<Source, Error> {
+    let source = source::open(place, Some(signals));
+    if signals.asked() > 0 {
+        return Err(Error::Interrupted);
+    }
+    let source = source.map_err(|cause| Error::Source { place: place.clone(), cause })?;
+    source.remarks.iter().for_each(|remark| progress.note(remark));
+    check(&source, place, restriction)?;
+    Ok(source)
+}
+
+/// What a full disk must have left for the tables and the summary, in bytes.
+const ROOM: u64 = 1 << 20;
+
+/// Whether the file at this path is what a replay reads.
+fn is_source(source: Option<(u64, u64)>, path: &Path) -> bool {
+    let file = path.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+    source.is_some() && file.ok() == source
+}
+
+/// That what was asked for is in the source.
+fn check(source: &Source, place: &Place, restriction: &Restriction) -> Result<(), Error> {
+    if !matches!(source.about, About::Log) {
+        check_patterns(source.stream.table(), place, restriction)?;
+    }
+    let Some(wanted) = &restriction.cpus else { return Ok(()) };
+    if !source.knows_cpus {
+        let cure = match source.about {
+            About::Perf { .. } => "; record them with `perf record --sample-cpu`",
+            _ => "; replay the recording's directory or its events.perf",
+        };
+        return Err(Error::NoCpus { place: place.clone(), cure });
+    }
+    if let About::Capture(facts) = &source.about {
+        let captured = facts.cpus.iter().copied().collect();
+        let missing = wanted.without(&captured);
+        if !missing.is_empty() {
+            return Err(Error::MissingCpus { place: place.clone(), missing, captured });
+        }
+    }
+    Ok(())
+}
+
+/// That every pattern matches a tracepoint of the source.
+pub fn check_patterns(table: &Table, place: &Place, restriction: &Restriction) -> Result<(), Error> {
+    let Restriction { only, exclude, .. } = restriction;
+    let result = only.iter().chain(exclude).try_for_each(|pattern| check_matches(table, pattern));
+    result.map_err(|cause| Error::Pattern { place: place.clone(), cause })
+}
+
+/// Whether an error of writing says that nobody reads any more.
+pub fn is_closed_pipe(error: &recording::Error) -> bool {
+    matches!(error, recording::Error::Io { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)
+}

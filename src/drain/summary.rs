@@ -1,0 +1,133 @@
+//! From what was read to a summary.
+
+use crate::drain::Range;
+use crate::events::accounting::Books;
+use crate::events::stream::{Decoded, Restriction, UNKNOWN_CPU};
+use crate::os::cpus::CpuList;
+use crate::recording::{Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
+use crate::recording::{TimingSummary, Tool, TracepointsSummary, accounts};
+use crate::source::About;
+use crate::tracefs::{Pattern, Selection, Table};
+use crate::units::{Moment, nanoseconds};
+use std::time::Instant;
+
+/// What became of each tracepoint: as the capture noted it, and as a replay restricted it.
+pub(super) fn selection(about: &About, table: &Table, restricted: Option<&Restriction>) -> Selection {
+    let mut selection = match about {
+        About::Capture(facts) => facts.selection(table),
+        _ => Selection::of_statuses(table, std::iter::empty()),
+    };
+    if let Some(restriction) = restricted {
+        for tracepoint in table.tracepoints().iter().filter(|tracepoint| !restriction.takes(tracepoint)) {
+            selection.exclude(tracepoint.tpid, "by the replay's -t or -x".to_owned());
+        }
+    }
+    selection
+}
+
+pub(super) fn restriction_summary(restriction: &Restriction, range: &Range, first: Option<u64>) -> RestrictionSummary {
+    let texts = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
+    let absolute = |moment: Option<Moment>| moment.map(|moment| moment.absolute(first.unwrap_or(0)));
+    RestrictionSummary {
+        tracepoint: texts(&restriction.only),
+        exclude: texts(&restriction.exclude),
+        cpus: restriction.cpus.as_ref().map(|cpus| cpus.as_slice().to_vec()),
+        from: absolute(range.from),
+        to: absolute(range.to),
+        events: range.events,
+    }
+}
+
+/// What a summary is made of.
+pub(super) struct Parts<'a> {
+    pub about: &'a About,
+    pub ending: Option<&'a Ending>,
+    pub books: &'a Books,
+    pub decoded: &'a Decoded,
+    pub table: &'a Table,
+    pub selection: &'a Selection,
+    pub restricted: Option<RestrictionSummary>,
+    /// The times of the first and the last event.
+    pub span: Option<(u64, u64)>,
+    pub logged: u64,
+    pub log_complete: bool,
+    pub begin: Instant,
+}
+
+pub(super) fn summary(parts: Parts<'_>) -> Summary {
+    let Parts { about, ending, books, decoded, table, selection, restricted, span, logged, log_complete, begin } =
+        parts;
+    let facts: Option<&Facts> = match about {
+        About::Capture(facts) => Some(facts),
+        _ => None,
+    };
+    let (tool, kernel, hostname, clock, command) = match about {
+        About::Capture(facts) => (
+            facts.tool.clone(),
+            Some(facts.kernel.clone()),
+            Some(facts.hostname.clone()),
+            Some(facts.clock.clone()),
+            facts.command.clone(),
+        ),
+        About::Perf { features, clock } => (
+            Tool { name: "perf".to_owned(), version: features.version.clone().unwrap_or_default() },
+            features.release.clone(),
+            features.hostname.clone(),
+            Some(clock.clone()),
+            None,
+        ),
+        About::Log => (Tool { name: "log.csv".to_owned(), version: String::new() }, None, None, None, None),
+    };
+    let arguments = match about {
+        About::Capture(facts) => facts.arguments.clone(),
+        About::Perf { features, .. } => features.command_line.clone(),
+        About::Log => Vec::new(),
+    };
+    let seen = || decoded.per_cpu.iter().map(|cpu| cpu.cpu).filter(|cpu| *cpu != UNKNOWN_CPU);
+    let cpus: CpuList = match (facts, &restricted) {
+        (Some(facts), Some(RestrictionSummary { cpus: Some(wanted), .. })) => {
+            facts.cpus.iter().copied().filter(|cpu| wanted.contains(cpu)).collect()
+        }
+        (Some(facts), _) => facts.cpus.iter().copied().collect(),
+        (None, _) => seen().collect(),
+    };
+    let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus);
+    let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().chain(gone).copied().collect();
+    let (captured, excluded, refused) = selection.counts(table);
+    let (per_tracepoint, per_cpu, residuals) = accounts(books, table);
+    Summary {
+        schema: SCHEMA,
+        tool,
+        kernel,
+        hostname,
+        cpus: cpus.as_slice().to_vec(),
+        offline_cpus: offline.as_slice().to_vec(),
+        clock,
+        clock_offset_ns: facts.map_or(0, |facts| facts.clock_offset_ns),
+        command,
+        command_exit: ending.and_then(|ending| ending.command_exit),
+        arguments,
+        started: ending.map(|ending| &ending.started).or(facts.map(|facts| &facts.started)).cloned(),
+        stop_reason: ending.map(|ending| ending.stop_reason.clone()),
+        log_complete,
+        ring_size: facts.map(|facts| facts.ring_size),
+        restricted,
+        tracepoints: TracepointsSummary { listed: table.tracepoints().len(), excluded, captured, refused },
+        events: EventsSummary::new(books, logged),
+        timing_ns: TimingSummary {
+            attach: facts.map(|facts| facts.attach_ns),
+            capture: ending.map(|ending| ending.capture_ns).or(span.map(|(first, last)| last.saturating_sub(first))),
+            drain: nanoseconds(begin.elapsed()),
+            detach: ending.and_then(|ending| ending.detach_ns),
+            detach_expected: ending.map(|ending| ending.detach_expected_ns),
+        },
+        own: facts.zip(ending).map(|(facts, ending)| SelfSummary {
+            excluded: facts.self_excluded,
+            pid: facts.pid,
+            cpu_ns: ending.own_cpu_ns,
+        }),
+        per_tracepoint,
+        per_cpu,
+        residuals,
+    }
+}

@@ -1,0 +1,59 @@
+//! Descriptors: how many an attachment needs, and the limit raised to that.
+
+use super::Error;
+use super::sampling::leaders_needed;
+use crate::os::limits::{Capabilities, DescriptorLimit};
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, setrlimit};
+use std::fs;
+
+/// Descriptors that a capture needs beside its events: files, pipes, tracefs, COMMAND's pipes.
+pub const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// How many descriptors a capture needs: on each CPU one for each tracepoint and one to lead each group, and the reserve.
+pub fn descriptors_needed(tracepoints: usize, cpus: usize) -> u64 {
+    (tracepoints + leaders_needed(tracepoints)) as u64 * cpus as u64 + RESERVED_DESCRIPTORS
+}
+
+/// Raises RLIMIT_NOFILE so that a capture of this shape fits, and gives the limits `(soft, hard)` as they were.
+///
+/// # Errors
+/// [`Error::TooFewDescriptors`], before anything is opened.
+pub fn raise_descriptor_limit(tracepoints: usize, cpus: usize) -> Result<(u64, u64), Error> {
+    let limit = DescriptorLimit::read();
+    // Those that are open already, some of them inherited, count too.
+    let open = fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64);
+    let needed = descriptors_needed(tracepoints, cpus) + open;
+    if needed > limit.soft {
+        let refused = |allowed| Error::TooFewDescriptors { needed, allowed, tracepoints, cpus };
+        let reachable = limit.reachable(Capabilities::of_this_process());
+        if needed > reachable {
+            return Err(refused(reachable));
+        }
+        // The kernel refuses to set a hard limit above fs.nr_open, even one that stands.
+        match setrlimit(Resource::RLIMIT_NOFILE, needed, limit.hard.min(limit.nr_open).max(needed)) {
+            Ok(()) => {}
+            // A capability without its force, as in a container's user namespace.
+            Err(Errno::EPERM) => return Err(refused(limit.hard)),
+            Err(_) => return Err(refused(limit.soft)),
+        }
+    }
+    // What can be set again: the kernel refuses a hard limit above fs.nr_open.
+    Ok((limit.soft.min(limit.nr_open), limit.hard.min(limit.nr_open)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tracepoint_needs_a_descriptor_on_every_cpu() {
+        assert_eq!(descriptors_needed(1568, 2), 2 * (1568 + 8) + RESERVED_DESCRIPTORS);
+    }
+
+    #[test]
+    fn too_many_descriptors_are_refused_with_the_figures() {
+        let error = raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err().to_string();
+        assert!(error.contains("1048576 tracepoints on 1024 CPUs") && error.contains("--cpus"), "{error}");
+    }
+}

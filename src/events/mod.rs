@@ -1,0 +1,11 @@
+//! Events, and all that can be known of them whatever they come from.
+
+pub mod accounting;
+pub mod merge;
+mod reading;
+mod sample_ids;
+pub mod stream;
+
+pub use merge::Event;
+pub use reading::{Counted, Reading};
+pub use sample_ids::{SampleIds, Slot};

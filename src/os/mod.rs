@@ -1,0 +1,7 @@
+//! The machine and this process: CPUs, clocks, limits, memory. Nothing here knows tracing.
+
+pub mod clock;
+pub mod cpus;
+pub mod limits;
+pub mod machine;
+pub mod process;

@@ -1,0 +1,234 @@
+//! What the page's graphs are drawn from: names and numbers as JSON, cells packed.
+//!
+//! Cells are three rows of numbers, one behind the other: for each bin with events its distance from the one before and how
+//! many cells it has; for each cell how far its row is from the one before; for each cell its count. Each is preceded by its
+//! length in bytes, every number is a varint (LEB128), and the whole is packed with gzip, which browsers unpack by
+//! themselves.
+
+use crate::activity::{Cells, UNKNOWN_KEY, cpu_of};
+use crate::page::shown;
+use crate::recording::CpuSummary;
+use crate::report::{Report, SourceReport};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+
+/// Stretches of losses on a page: more than that cannot be told apart.
+const MOST_LOSSES: usize = 10_000;
+
+#[derive(Serialize)]
+pub(super) struct Data {
+    sources: Vec<Source>,
+}
+
+#[derive(Serialize)]
+struct Source {
+    label: String,
+    /// From the first event to the last, in nanoseconds.
+    span: u64,
+    /// The time of the first event; as text, because JavaScript's numbers end at 53 bits.
+    start: String,
+    tracepoints: Rows,
+    cpus: Rows,
+    groups: Vec<Row>,
+    /// For each row of `tracepoints` its group's place in `groups`.
+    group_of: Vec<usize>,
+    /// The row of its CPU, from, to, samples.
+    losses: Vec<(usize, u64, u64, u64)>,
+    gaps: Vec<(u64, u64)>,
+}
+
+/// Rows that have cells.
+#[derive(Serialize)]
+struct Rows {
+    rows: Vec<Row>,
+    /// Of a bin, in nanoseconds.
+    width: u64,
+    cells: String,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    number: Option<u32>,
+    events: u64,
+}
+
+/// Of all sources, as it stands within the page.
+pub(super) fn json(report: &Report) -> String {
+    let data = Data { sources: report.sources.iter().map(|source| of_source(source, report.sources.len())).collect() };
+    // Nothing in it can end the element that it stands in.
+    serde_json::to_string(&data).expect("names and numbers become JSON").replace('<', "\\u003c")
+}
+
+fn of_source(report: &SourceReport, sources: usize) -> Source {
+    let SourceReport { activity, table, summary, .. } = report;
+    let mut hit: Vec<(u32, u64)> = activity.tracepoints.hit().collect();
+    hit.sort_by_key(|(tpid, _)| {
+        let tracepoint = table.get(*tpid);
+        (&tracepoint.group, &tracepoint.name)
+    });
+    let mut places = BTreeMap::<&str, usize>::new();
+    let mut groups = Vec::<Row>::new();
+    let mut group_of = Vec::new();
+    let mut rows = Vec::new();
+    for (tpid, events) in &hit {
+        let tracepoint = table.get(*tpid);
+        let group = *places.entry(&tracepoint.group).or_insert_with(|| {
+            groups.push(Row { name: shown(&tracepoint.group), number: Some(tracepoint.gid), events: 0 });
+            groups.len() - 1
+        });
+        groups[group].events += events;
+        group_of.push(group);
+        rows.push(Row { name: shown(&tracepoint.full_name()), number: Some(*tpid), events: *events });
+    }
+
+    // Of CPUs those with losses too, which may have no event.
+    let losses = activity.losses_at_most(MOST_LOSSES / sources);
+    let none = Cells::new(0);
+    let cells_of_cpus = activity.cpus.as_ref().unwrap_or(&none);
+    let mut cpus: BTreeMap<u32, u64> = cells_of_cpus.hit().collect();
+    for loss in &losses {
+        cpus.entry(loss.cpu.min(UNKNOWN_KEY)).or_default();
+    }
+    let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid).collect();
+    let keys: Vec<u32> = cpus.keys().copied().collect();
+    let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
+    let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (cpu.cpu, cpu)).collect();
+    let cpu = |(key, events): (&u32, &u64)| Row {
+        name: cpu_of(*key).map_or_else(|| "unknown CPU".to_owned(), |cpu| format!("CPU {cpu}")),
+        number: None,
+        events: of_cpu.get(key).map_or(*events, |cpu| cpu.recorded),
+    };
+
+    Source {
+        label: shown(&report.label),
+        span: activity.span().map_or(0, |(first, last)| last - first),
+        start: activity.span().map_or(0, |(first, _)| first).to_string(),
+        tracepoints: Rows {
+            rows,
+            width: activity.tracepoints.width(),
+            cells: packed(&activity.tracepoints, &row_of(&tpids)),
+        },
+        cpus: Rows {
+            rows: cpus.iter().map(cpu).collect(),
+            width: cells_of_cpus.width(),
+            cells: packed(cells_of_cpus, &row_of(&keys)),
+        },
+        groups,
+        group_of,
+        losses: losses.iter().map(|loss| (cpu_row(loss.cpu.min(UNKNOWN_KEY)), loss.from, loss.to, loss.lost)).collect(),
+        gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
+    }
+}
+
+/// For each key its row.
+fn row_of(keys: &[u32]) -> Vec<u32> {
+    let mut rows = vec![0; keys.iter().max().map_or(0, |most| *most as usize + 1)];
+    (0u32..).zip(keys).for_each(|(row, key)| rows[*key as usize] = row);
+    rows
+}
+
+fn packed(cells: &Cells, row_of: &[u32]) -> String {
+    let (mut bins, mut rows, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut before = 0;
+    let mut sorted = Vec::new();
+    for (bin, cells) in cells.iter() {
+        push(&mut bins, bin - before);
+        push(&mut bins, cells.len() as u64);
+        before = bin;
+        sorted.clear();
+        sorted.extend(cells.iter().map(|cell| (row_of[cell.key as usize], cell.count)));
+        sorted.sort_unstable();
+        let mut row_before = 0;
+        for (row, count) in &sorted {
+            push(&mut rows, u64::from(row - row_before));
+            push(&mut counts, *count);
+            row_before = *row;
+        }
+    }
+    let mut packer = GzEncoder::new(Vec::new(), Compression::new(4));
+    for part in [bins, rows, counts] {
+        let mut length = Vec::new();
+        push(&mut length, part.len() as u64);
+        packer.write_all(&length).and_then(|()| packer.write_all(&part)).expect("a vector takes every byte");
+    }
+    STANDARD.encode(packer.finish().expect("a vector takes every byte"))
+}
+
+fn push(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    /// What the page's own code does.
+    fn unpacked(packed: &str) -> Vec<(u64, u64, u64)> {
+        let bytes = STANDARD.decode(packed).unwrap();
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut plain).unwrap();
+        fn number(bytes: &mut &[u8]) -> u64 {
+            let mut number = 0;
+            for shift in (0..).step_by(7) {
+                let (first, rest) = bytes.split_first().unwrap();
+                *bytes = rest;
+                number |= u64::from(first & 0x7f) << shift;
+                if *first < 0x80 {
+                    break;
+                }
+            }
+            number
+        }
+        let mut rest = &*plain;
+        let mut parts = [(); 3].map(|()| {
+            let length = number(&mut rest) as usize;
+            let (part, behind) = rest.split_at(length);
+            rest = behind;
+            part
+        });
+        assert!(rest.is_empty());
+        let mut cells = Vec::new();
+        let mut bin = 0;
+        while !parts[0].is_empty() {
+            bin += number(&mut parts[0]);
+            let mut row = 0;
+            for _ in 0..number(&mut parts[0]) {
+                row += number(&mut parts[1]);
+                cells.push((bin, row, number(&mut parts[2])));
+            }
+        }
+        cells
+    }
+
+    #[test]
+    fn cells_are_unpacked_as_they_were() {
+        let mut cells = Cells::new(1_000);
+        for n in 0..500u64 {
+            cells.add(n * n * 1_000_003, [9, 4, 6][n as usize % 3]);
+        }
+        cells.add(u64::MAX, 9);
+        cells.finish();
+        let rows = row_of(&[6, 4, 9]);
+        let mut expected: Vec<(u64, u64, u64)> = cells
+            .iter()
+            .flat_map(|(bin, cells)| {
+                let rows = &rows;
+                cells.iter().map(move |cell| (bin, u64::from(rows[cell.key as usize]), cell.count))
+            })
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(unpacked(&packed(&cells, &rows)), expected);
+        assert!(unpacked(&packed(&Cells::new(3), &[])).is_empty());
+    }
+}

@@ -1,0 +1,247 @@
+//! The page: one HTML file that needs nothing else, with graphs to zoom and search, and tables to sort.
+//!
+//! What it says stands in the HTML itself, so that it can be read and printed where scripts do not run. uPlot draws axes and
+//! handles the cursor (MIT licence, `vendor/uPlot.LICENSE`, which goes with every page); the rows of the graphs are painted by
+//! `raster.js`.
+
+mod data;
+
+use crate::events::stream::UNKNOWN_CPU;
+use crate::plot::StateSpan;
+use crate::ranking::Ranked;
+use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, facts, states};
+use crate::terminal::sparkline;
+use crate::units::{Grouped, OneLine, Rate, Share, Signed};
+use askama::Template;
+use std::collections::HashMap;
+
+/// Bars of a row.
+const BARS: usize = 24;
+
+/// Rows of a source's table: more than any kernel has.
+const MOST_LISTED: usize = 5_000;
+
+/// Rows of each table of what differs.
+const MOST_DIFFERENCES: usize = 100;
+
+#[derive(Template)]
+#[template(path = "page/page.html")]
+struct Page {
+    title: String,
+    sources: Vec<Section>,
+    differences: Option<Differing>,
+    data: String,
+    version: &'static str,
+}
+
+struct Section {
+    number: usize,
+    label: String,
+    facts: Vec<(&'static str, String)>,
+    is_range: bool,
+    states: Vec<states::Row>,
+    state_spans: Vec<StateStrip>,
+    tracepoints: Vec<Row>,
+    /// How many more tracepoints were hit.
+    unlisted: usize,
+    groups: Vec<Row>,
+    cpus: Vec<[String; 6]>,
+    residuals: Vec<(String, String)>,
+    refused: Vec<(String, String)>,
+}
+
+/// A stretch of one state, in parts of a hundred.
+struct StateStrip {
+    class: String,
+    label: String,
+    left: String,
+    width: String,
+}
+
+struct Row {
+    number: u32,
+    name: String,
+    group: String,
+    events: u64,
+    events_text: String,
+    share: f64,
+    share_text: String,
+    rate: f64,
+    rate_text: String,
+    lost: u64,
+    lost_text: String,
+    bars: String,
+}
+
+struct Differing {
+    sources: Vec<String>,
+    remarks: Vec<String>,
+    tables: Vec<Changes>,
+    only: Vec<Only>,
+}
+
+/// What differs most by something.
+struct Changes {
+    what: &'static str,
+    by: &'static str,
+    /// How many differ; the rows may be fewer.
+    number: usize,
+    rows: Vec<Change>,
+}
+
+/// A name, and a text for each source.
+struct Change {
+    name: String,
+    texts: Vec<String>,
+}
+
+/// What is in one source only.
+struct Only {
+    what: &'static str,
+    source: String,
+    number: usize,
+    /// Name, events, and why it is nowhere else.
+    rows: Vec<[String; 3]>,
+}
+
+/// The page of a report.
+pub fn page(report: &Report) -> String {
+    let labels: Vec<String> = report.sources.iter().map(|source| OneLine(&source.label).to_string()).collect();
+    let page = Page {
+        title: format!("{} · tp-perf", labels.join(", ")),
+        sources: report.sources.iter().enumerate().map(|(number, source)| section(number, source)).collect(),
+        differences: report.differences.as_ref().map(differing),
+        data: data::json(report),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    page.render().expect("text is written into memory")
+}
+
+fn section(number: usize, source: &SourceReport) -> Section {
+    let SourceReport { summary, ranking, table, selection, .. } = source;
+    let (of_tracepoints, of_groups) = source.columns(BARS);
+    let lost: HashMap<u32, u64> =
+        summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
+    let row = |ranked: &Ranked, group: String, lost: Option<u64>, counts: Option<&Vec<f64>>| Row {
+        number: ranked.number,
+        name: shown(&ranked.name),
+        group: shown(&group),
+        events: ranked.events,
+        events_text: Grouped(ranked.events).to_string(),
+        share: ranked.share,
+        share_text: Share(ranked.share).to_string(),
+        rate: ranked.rate.unwrap_or(0.0),
+        rate_text: ranked.rate.map(|rate| Rate(rate).to_string()).unwrap_or_default(),
+        lost: lost.unwrap_or(0),
+        lost_text: lost.map(|lost| Grouped(lost).to_string()).unwrap_or_default(),
+        bars: counts.map(|counts| sparkline(counts)).unwrap_or_default(),
+    };
+    let known = |value: Option<u64>| value.map_or("not known".to_owned(), |value| Grouped(value).to_string());
+    let refused = table.tracepoints().iter().filter_map(|tracepoint| {
+        let status = selection.status(tracepoint.tpid).to_string();
+        status.starts_with("refused").then(|| (shown(&tracepoint.full_name()), shown(&status)))
+    });
+    Section {
+        number,
+        label: shown(&source.label),
+        facts: facts(source).into_iter().map(|(name, fact)| (name, shown(&fact))).collect(),
+        is_range: source.is_range,
+        states: source.states.as_ref().map(states::rows).unwrap_or_default(),
+        state_spans: strips(source),
+        unlisted: ranking.tracepoints.len().saturating_sub(MOST_LISTED),
+        tracepoints: ranking
+            .tracepoints
+            .iter()
+            .take(MOST_LISTED)
+            .map(|ranked| {
+                let group = table.get(ranked.number).group.clone();
+                row(ranked, group, lost.get(&ranked.number).copied(), of_tracepoints.get(&ranked.number))
+            })
+            .collect(),
+        groups: ranking
+            .groups
+            .iter()
+            .map(|ranked| row(ranked, ranked.name.clone(), None, of_groups.get(&ranked.name)))
+            .collect(),
+        cpus: summary
+            .per_cpu
+            .iter()
+            .filter(|cpu| cpu.cpu != UNKNOWN_CPU)
+            .map(|cpu| {
+                let residual = cpu.residual.map_or("not known".to_owned(), |residual| Signed(residual).to_string());
+                let [recorded, lost, late] = [cpu.recorded, cpu.lost, cpu.late].map(|n| Grouped(n).to_string());
+                [format!("CPU {}", cpu.cpu), recorded, lost, late, known(cpu.counted), residual]
+            })
+            .collect(),
+        residuals: summary
+            .residuals
+            .iter()
+            .take(20)
+            .map(|off| (format!("{} on CPU {}", shown(&off.name), off.cpu), Signed(off.residual).to_string()))
+            .collect(),
+        refused: refused.collect(),
+    }
+}
+
+fn strips(source: &SourceReport) -> Vec<StateStrip> {
+    let span = source.activity.span().map_or(0, |(first, last)| last - first).max(1) as f64;
+    let percent = |ns: u64| 100.0 * (ns as f64 / span).min(1.0);
+    let strip = |it: &StateSpan| StateStrip {
+        class: it.colour(),
+        label: shown(&it.label),
+        left: format!("{:.3}", percent(it.from_ns)),
+        width: format!("{:.3}", percent(it.to_ns) - percent(it.from_ns)),
+    };
+    source.state_spans.iter().map(strip).collect()
+}
+
+fn differing(differences: &Differences) -> Differing {
+    let Differences { sources, remarks, tracepoints, groups } = differences;
+    let change = |compared: &Compared| Change {
+        name: shown(&compared.name),
+        texts: compared.sources.iter().map(presence).collect(),
+    };
+    let mut tables = Vec::new();
+    for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
+        for by in By::ALL {
+            let most = by.most(all);
+            tables.push(Changes {
+                what,
+                by: by.name(),
+                number: most.len(),
+                rows: most.into_iter().take(MOST_DIFFERENCES).map(change).collect(),
+            });
+        }
+    }
+    let mut only = Vec::new();
+    for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {
+        for (number, source) in sources.iter().enumerate() {
+            let mut here: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
+            here.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
+            let rows = here.iter().take(MOST_DIFFERENCES).map(|only| {
+                [shown(&only.name), Grouped(only.events(number)).to_string(), only.why_only_in(number).to_owned()]
+            });
+            only.push(Only { what, source: shown(source), number: here.len(), rows: rows.collect() });
+        }
+    }
+    Differing {
+        sources: sources.iter().map(|source| shown(source)).collect(),
+        remarks: remarks.iter().map(|remark| shown(remark)).collect(),
+        tables,
+        only,
+    }
+}
+
+fn presence(presence: &Presence) -> String {
+    match presence {
+        Presence::Hit { share, rate: Some(rate), .. } => {
+            format!("{} · {}/s", Share(*share), Rate(*rate))
+        }
+        Presence::Hit { share, .. } => Share(*share).to_string(),
+        other => other.word().to_owned(),
+    }
+}
+
+fn shown(text: &str) -> String {
+    OneLine(text).to_string()
+}

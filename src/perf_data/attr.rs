@@ -1,0 +1,245 @@
+//! `perf_event_attr` as it stands in a file, and where its samples have what.
+
+use crate::events::Reading;
+use crate::perf_data::read_format;
+use byteorder::{ByteOrder, NativeEndian};
+use perf_event_open_sys::bindings as abi;
+
+/// Bytes of an attribute in the files that tp-perf writes. perf before 6.4 takes for sample ids what follows this many
+/// (`PERF_ATTR_SIZE_VER7`), whatever `size` says.
+pub(super) const SIZE: usize = 128;
+
+const IDENTIFIER: u64 = abi::PERF_SAMPLE_IDENTIFIER as u64;
+const IP: u64 = abi::PERF_SAMPLE_IP as u64;
+const TID: u64 = abi::PERF_SAMPLE_TID as u64;
+const TIME: u64 = abi::PERF_SAMPLE_TIME as u64;
+const ADDR: u64 = abi::PERF_SAMPLE_ADDR as u64;
+const ID: u64 = abi::PERF_SAMPLE_ID as u64;
+const STREAM_ID: u64 = abi::PERF_SAMPLE_STREAM_ID as u64;
+const CPU: u64 = abi::PERF_SAMPLE_CPU as u64;
+const PERIOD: u64 = abi::PERF_SAMPLE_PERIOD as u64;
+
+const FREQ: u64 = 1 << 10;
+const SAMPLE_ID_ALL: u64 = 1 << 18;
+const WATERMARK: u64 = 1 << 14;
+const USE_CLOCKID: u64 = 1 << 25;
+
+/// What matters of a `perf_event_attr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attr {
+    /// `PERF_TYPE_…`.
+    pub kind: u32,
+    /// For tracepoints the tracefs id.
+    pub config: u64,
+    /// A sample for each so many hits, or with [`samples_some`](Self::samples_some) a frequency.
+    period: u64,
+    /// `PERF_SAMPLE_…`.
+    pub sample_type: u64,
+    /// `PERF_FORMAT_…`.
+    pub read_format: u64,
+    /// The bits from `disabled` on.
+    flags: u64,
+    clockid: i32,
+}
+
+impl Attr {
+    /// A tracepoint as tp-perf opens it.
+    pub fn tracepoint(tracefs_id: u64, clockid: i32, weighted: bool, lost_known: bool) -> Self {
+        Attr {
+            kind: abi::PERF_TYPE_TRACEPOINT,
+            config: tracefs_id,
+            period: 1,
+            sample_type: IDENTIFIER | TIME | if weighted { PERIOD } else { 0 },
+            read_format: if lost_known { read_format::LOST } else { 0 },
+            flags: SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID,
+            clockid,
+        }
+    }
+
+    /// Reads an attribute off `bytes`, and gives it with its own size; `None` if it is not all there.
+    pub fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
+        /// Up to and with `read_format` and the bits.
+        const LEAST: usize = 48;
+        let word = |offset: usize| NativeEndian::read_u64(&bytes[offset..]);
+        let size = match NativeEndian::read_u32(bytes.get(4..8)?) {
+            // perf writes no size in the oldest form.
+            0 => 64,
+            size => size as usize,
+        };
+        if size < LEAST || bytes.len() < size {
+            return None;
+        }
+        let clockid = bytes[..size].get(84..88).map_or(0, NativeEndian::read_i32);
+        let attr = Attr {
+            kind: NativeEndian::read_u32(bytes),
+            config: word(8),
+            period: word(16),
+            sample_type: word(24),
+            read_format: word(32),
+            flags: word(40),
+            clockid,
+        };
+        Some((attr, size))
+    }
+
+    /// As it stands in a file.
+    pub(super) fn encode(&self) -> [u8; SIZE] {
+        let mut bytes = [0; SIZE];
+        NativeEndian::write_u32(&mut bytes, self.kind);
+        NativeEndian::write_u32(&mut bytes[4..], SIZE as u32);
+        for (offset, word) in
+            [(8, self.config), (16, self.period), (24, self.sample_type), (32, self.read_format), (40, self.flags)]
+        {
+            NativeEndian::write_u64(&mut bytes[offset..], word);
+        }
+        NativeEndian::write_i32(&mut bytes[84..], self.clockid);
+        bytes
+    }
+
+    /// Whether it counts the hits of a tracepoint.
+    pub fn is_tracepoint(&self) -> bool {
+        self.kind == abi::PERF_TYPE_TRACEPOINT
+    }
+
+    /// Whether a sample stands for more than one hit: every so many, or as many as keep to a frequency.
+    pub fn samples_some(&self) -> bool {
+        self.flags & FREQ != 0 || self.period > 1
+    }
+
+    /// The clock of its samples, as a `CLOCK_…` number; `None` for perf's own default.
+    pub fn clockid(&self) -> Option<i32> {
+        (self.flags & USE_CLOCKID != 0).then_some(self.clockid)
+    }
+
+    /// Whether `read` tells lost samples.
+    pub fn lost_known(&self) -> bool {
+        self.read_format & read_format::LOST != 0
+    }
+
+    /// Where its samples have what.
+    pub fn layout(&self) -> Layout {
+        // In the order in which the kernel writes them.
+        let fields = [IDENTIFIER, IP, TID, TIME, ADDR, ID, STREAM_ID, CPU, PERIOD];
+        let present = |field: &u64| self.sample_type & field != 0;
+        let place = |wanted: u64| {
+            let before = fields.iter().take_while(|field| **field != wanted).filter(|field| present(field));
+            present(&wanted).then(|| 8 + 8 * before.count())
+        };
+        Layout {
+            id: place(IDENTIFIER).or(place(ID)),
+            time: place(TIME),
+            cpu: place(CPU),
+            least: 8 + 8 * fields.iter().filter(|field| present(field)).count(),
+        }
+    }
+
+    /// What ends its other records.
+    pub fn trailer(&self) -> Trailer {
+        let fields = [IDENTIFIER, CPU, STREAM_ID, ID, TIME, TID];
+        let present = |field: &u64| self.flags & SAMPLE_ID_ALL != 0 && self.sample_type & field != 0;
+        let place = |wanted: u64| {
+            let behind = fields.iter().take_while(|field| **field != wanted).filter(|field| present(field));
+            present(&wanted).then(|| 8 + 8 * behind.count())
+        };
+        Trailer { id: place(IDENTIFIER).or(place(ID)), cpu: place(CPU), time: place(TIME) }
+    }
+
+    /// The counter in the body of a READ record of this event, behind pid and tid; `None` if it has none.
+    pub fn count(&self, values: &[u8]) -> Option<Reading> {
+        let has = |bit: u64| self.read_format & bit != 0;
+        if has(read_format::GROUP) {
+            return None;
+        }
+        let word = |index: usize| values.get(8 * index..8 * index + 8).map(NativeEndian::read_u64);
+        let before_lost = [read_format::TOTAL_TIME_ENABLED, read_format::TOTAL_TIME_RUNNING, read_format::ID];
+        let lost = has(read_format::LOST).then(|| 1 + before_lost.iter().filter(|bit| has(**bit)).count());
+        Some(Reading { value: word(0)?, lost: lost.map_or(Some(0), word)? })
+    }
+}
+
+/// Where in a SAMPLE record its fields are, in bytes from the record's start. Each has 8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// Which event.
+    pub id: Option<usize>,
+    /// Its timestamp.
+    pub time: Option<usize>,
+    /// The CPU, in the first 4 of its bytes.
+    pub cpu: Option<usize>,
+    /// No sample is shorter.
+    pub least: usize,
+}
+
+/// Where in any other record the fields of `sample_id_all` are, in bytes back from the record's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trailer {
+    /// Which event.
+    pub id: Option<usize>,
+    /// The CPU, in the first 4 of its bytes.
+    pub cpu: Option<usize>,
+    /// When it was written.
+    pub time: Option<usize>,
+}
+
+impl Trailer {
+    /// The event's sample id, if the record tells it.
+    pub fn id(&self, record: &[u8]) -> Option<u64> {
+        self.field(record, self.id?).map(NativeEndian::read_u64)
+    }
+
+    /// The CPU, if the record tells it.
+    pub fn cpu(&self, record: &[u8]) -> Option<u32> {
+        self.field(record, self.cpu?).map(NativeEndian::read_u32)
+    }
+
+    /// When the record was written, if it tells that.
+    pub fn time(&self, record: &[u8]) -> Option<u64> {
+        self.field(record, self.time?).map(NativeEndian::read_u64)
+    }
+
+    fn field<'a>(&self, record: &'a [u8], back: usize) -> Option<&'a [u8]> {
+        // Behind the record's own header.
+        let start = record.len().checked_sub(back).filter(|start| *start >= 8)?;
+        record.get(start..start + 8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_reads_back_as_it_was_written() {
+        let attr = Attr::tracepoint(204, 1, true, true);
+        let bytes = attr.encode();
+        assert_eq!(Attr::parse(&bytes), Some((attr, SIZE)));
+        assert_eq!(Attr::parse(&bytes[..SIZE - 1]), None);
+        assert_eq!((attr.clockid(), attr.lost_known(), attr.is_tracepoint()), (Some(1), true, true));
+    }
+
+    #[test]
+    fn fields_are_where_the_kernel_writes_them() {
+        let own = Attr::tracepoint(1, 1, true, true);
+        assert_eq!(own.layout(), Layout { id: Some(8), time: Some(16), cpu: None, least: 32 });
+        assert_eq!(own.trailer(), Trailer { id: Some(8), cpu: None, time: Some(16) });
+        // perf record -a: IDENTIFIER|IP|TID|TIME|CPU|PERIOD|RAW
+        let perf = Attr { sample_type: 0x10587, ..own };
+        assert_eq!(perf.layout(), Layout { id: Some(8), time: Some(32), cpu: Some(40), least: 56 });
+        assert_eq!(perf.trailer(), Trailer { id: Some(8), cpu: Some(16), time: Some(24) });
+        // perf record of one event in one process: IP|TID|TIME|ID|PERIOD
+        let old = Attr { sample_type: IP | TID | TIME | ID | PERIOD, ..own };
+        assert_eq!(old.layout(), Layout { id: Some(32), time: Some(24), cpu: None, least: 48 });
+        assert_eq!(old.trailer(), Trailer { id: Some(8), cpu: None, time: Some(16) });
+    }
+
+    #[test]
+    fn a_counter_is_found_behind_whatever_read_format_puts_before_it() {
+        let words: Vec<u8> = [10u64, 20, 30, 40, 50].iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let attr = |format| Attr { read_format: format, ..Attr::tracepoint(1, 1, false, false) };
+        assert_eq!(attr(0).count(&words), Some(Reading { value: 10, lost: 0 }));
+        assert_eq!(attr(read_format::LOST).count(&words), Some(Reading { value: 10, lost: 20 }));
+        assert_eq!(attr(1 | 2 | 4 | 16).count(&words), Some(Reading { value: 10, lost: 50 }));
+        assert_eq!(attr(read_format::LOST).count(&words[..8]), None);
+        assert_eq!(attr(read_format::GROUP).count(&words), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! Features of the header: what perf notes about the machine and the recording.
+
+use crate::perf_data::{kind, push_record};
+use byteorder::{ByteOrder, NativeEndian};
+
+/// Numbers of the features (`HEADER_…` in tools/perf/util/header.h).
+pub(super) mod id {
+    pub const TRACING_DATA: u64 = 1;
+    pub const HOSTNAME: u64 = 3;
+    pub const OSRELEASE: u64 = 4;
+    pub const VERSION: u64 = 5;
+    pub const NRCPUS: u64 = 7;
+    pub const CMDLINE: u64 = 11;
+    pub const EVENT_DESC: u64 = 12;
+    pub const DIR_FORMAT: u64 = 24;
+    pub const COMPRESSED: u64 = 27;
+    pub const CLOCK_DATA: u64 = 29;
+}
+
+/// Strings are padded to this.
+const NAME_ALIGN: usize = 64;
+
+/// What a file tells about its recording; what it does not is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Features {
+    /// The machine's name.
+    pub hostname: Option<String>,
+    /// The kernel's release.
+    pub release: Option<String>,
+    /// The version of what wrote it.
+    pub version: Option<String>,
+    /// The command that wrote it.
+    pub command_line: Vec<String>,
+    /// CPUs of the machine: those there can be, and those online.
+    pub cpus: Option<(u32, u32)>,
+    /// The longest piece of the stream that is in one COMPRESSED record, if there are any.
+    pub compressed: Option<u32>,
+    /// The same moment by two clocks.
+    pub clock: Option<ClockPair>,
+    /// Names of events by (type, config).
+    pub event_names: Vec<((u32, u64), String)>,
+}
+
+/// The same moment by the wall clock and by the clock of the samples, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockPair {
+    /// The clock of the samples, as a `CLOCK_…` number.
+    pub clockid: i32,
+    /// The wall clock.
+    pub wall_ns: u64,
+    /// The clock of the samples.
+    pub clock_ns: u64,
+}
+
+impl Features {
+    /// As HEADER_FEATURE records.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let mut push = |id: u64, data: &[u8]| push_record(out, kind::HEADER_FEATURE, &[&id.to_ne_bytes(), data]);
+        for (id, text) in [(id::HOSTNAME, &self.hostname), (id::OSRELEASE, &self.release), (id::VERSION, &self.version)]
+        {
+            if let Some(text) = text {
+                push(id, &string(text));
+            }
+        }
+        if let Some((possible, online)) = self.cpus {
+            push(id::NRCPUS, &[possible.to_ne_bytes(), online.to_ne_bytes()].concat());
+        }
+        if !self.command_line.is_empty() {
+            // What does not fit into a record is left out; tp-perf's own facts have it whole.
+            let mut words = Vec::new();
+            let mut count = 0u32;
+            for word in self.command_line.iter().map(|word| string(word)) {
+                if words.len() + word.len() > 60_000 {
+                    break;
+                }
+                words.extend(word);
+                count += 1;
+            }
+            push(id::CMDLINE, &[&count.to_ne_bytes(), words.as_slice()].concat());
+        }
+        if let Some(ClockPair { clockid, wall_ns, clock_ns }) = self.clock {
+            let head = [1u32.to_ne_bytes(), clockid.to_ne_bytes()].concat();
+            push(id::CLOCK_DATA, &[head, wall_ns.to_ne_bytes().into(), clock_ns.to_ne_bytes().into()].concat());
+        }
+        if let Some(longest) = self.compressed {
+            // Version, type (1 is zstd), level, ratio, the longest piece.
+            push(id::COMPRESSED, &[1u32, 1, 1, 1, longest].map(u32::to_ne_bytes).concat());
+        }
+    }
+
+    /// Takes in the data of one feature; a number that is not known is passed over.
+    pub(super) fn take(&mut self, id: u64, data: &[u8]) {
+        // A feature only tells about the recording: one that is torn is as good as none.
+        let _ = self.try_take(id, data);
+    }
+
+    fn try_take(&mut self, id: u64, mut data: &[u8]) -> Option<()> {
+        match id {
+            id::HOSTNAME => self.hostname = Some(take_string(&mut data)?),
+            id::OSRELEASE => self.release = Some(take_string(&mut data)?),
+            id::VERSION => self.version = Some(take_string(&mut data)?),
+            id::NRCPUS => self.cpus = Some((take_u32(&mut data)?, take_u32(&mut data)?)),
+            id::CMDLINE => {
+                let words = take_u32(&mut data)?;
+                self.command_line.clear();
+                for _ in 0..words {
+                    self.command_line.push(take_string(&mut data)?);
+                }
+            }
+            id::CLOCK_DATA => {
+                let (_version, clockid) = (take_u32(&mut data)?, take_u32(&mut data)? as i32);
+                self.clock = Some(ClockPair { clockid, wall_ns: take_u64(&mut data)?, clock_ns: take_u64(&mut data)? });
+            }
+            id::COMPRESSED => {
+                data = data.get(16..)?;
+                self.compressed = Some(take_u32(&mut data)?);
+            }
+            id::EVENT_DESC => {
+                let (events, attr_size) = (take_u32(&mut data)?, take_u32(&mut data)?);
+                for _ in 0..events {
+                    let (attr, rest) = data.split_at_checked(attr_size as usize)?;
+                    data = rest;
+                    let key = (NativeEndian::read_u32(attr.get(..4)?), NativeEndian::read_u64(attr.get(8..16)?));
+                    let ids = take_u32(&mut data)?;
+                    self.event_names.push((key, take_string(&mut data)?));
+                    data = data.get(8 * ids as usize..)?;
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+fn string(text: &str) -> Vec<u8> {
+    let length = (text.len() + 1).next_multiple_of(NAME_ALIGN);
+    let mut bytes = (length as u32).to_ne_bytes().to_vec();
+    bytes.extend(text.as_bytes());
+    bytes.resize(4 + length, 0);
+    bytes
+}
+
+fn take_u32(data: &mut &[u8]) -> Option<u32> {
+    let (word, rest) = data.split_at_checked(4)?;
+    *data = rest;
+    Some(NativeEndian::read_u32(word))
+}
+
+fn take_u64(data: &mut &[u8]) -> Option<u64> {
+    let (word, rest) = data.split_at_checked(8)?;
+    *data = rest;
+    Some(NativeEndian::read_u64(word))
+}
+
+fn take_string(data: &mut &[u8]) -> Option<String> {
+    let length = take_u32(data)?;
+    let (text, rest) = data.split_at_checked(length as usize)?;
+    *data = rest;
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_read_back_as_they_were_written() {
+        let features = Features {
+            hostname: Some("machine".to_owned()),
+            release: Some("6.18.0".to_owned()),
+            version: Some("tp-perf 0.1.0".to_owned()),
+            command_line: vec!["tp-perf".to_owned(), "-n".to_owned(), "x".repeat(63), String::new()],
+            cpus: Some((8, 2)),
+            compressed: Some(1 << 20),
+            clock: Some(ClockPair { clockid: 1, wall_ns: 1_700_000_000_000_000_000, clock_ns: 77 }),
+            event_names: Vec::new(),
+        };
+        let mut bytes = Vec::new();
+        features.encode(&mut bytes);
+        let mut read = Features::default();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let (record, behind) = rest.split_at(usize::from(NativeEndian::read_u16(&rest[6..])));
+            read.take(NativeEndian::read_u64(&record[8..]), &record[16..]);
+            // A torn one is passed over.
+            (0..record.len() - 16).for_each(|length| {
+                Features::default().take(NativeEndian::read_u64(&record[8..]), &record[16..16 + length]);
+            });
+            rest = behind;
+        }
+        assert_eq!(read, features);
+    }
+}

@@ -1,0 +1,131 @@
+//! The beginning of a perf.data stream: everything before its first event.
+
+use crate::perf_data::Error;
+use crate::perf_data::blocks::Blocks;
+use crate::perf_data::record::{self, HEADER_SIZE, Record};
+use crate::perf_data::{Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, kind};
+use perf_event_open_sys::bindings as abi;
+use std::io;
+
+/// All that describes the events has no more bytes, but for the names of tracepoints.
+const MOST_HEADER: usize = 512 << 20;
+
+/// Names of more bytes than this are none.
+const MOST_NAMES: usize = 256 << 20;
+
+/// The beginning of a file, of which nobody knows yet where the events begin.
+pub(super) struct Ahead<'a> {
+    blocks: &'a mut dyn Blocks,
+    bytes: Vec<u8>,
+    used: usize,
+    /// Where in the file `used` is.
+    position: u64,
+}
+
+impl<'a> Ahead<'a> {
+    /// Of a stream of which `position` bytes have been read.
+    pub fn new(blocks: &'a mut dyn Blocks, position: u64) -> Self {
+        Ahead { blocks, bytes: Vec::new(), used: 0, position }
+    }
+
+    /// What was read and not taken, and where in the file it is.
+    pub fn rest(mut self) -> (Vec<u8>, u64) {
+        (self.bytes.split_off(self.used), self.position)
+    }
+
+    /// The next bytes, as many as wanted; fewer at the end of the file.
+    fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
+        while self.bytes.len() - self.used < wanted {
+            if self.used > 0 {
+                self.bytes.drain(..self.used);
+                self.used = 0;
+            }
+            match self.blocks.next_block()? {
+                Some(block) => self.bytes.extend_from_slice(block),
+                None => break,
+            }
+        }
+        Ok(&self.bytes[self.used..])
+    }
+
+    fn pass(&mut self, length: usize) {
+        self.used += length;
+        self.position += length as u64;
+    }
+
+    /// Takes the header of the pipe form.
+    pub fn pipe_header(&mut self) -> Result<(), Error> {
+        let head = self.peek(PIPE_HEADER as usize)?;
+        match head.get(..8) {
+            Some(magic) if *magic == MAGIC => {}
+            Some(magic) if *magic == MAGIC_SWAPPED => return Err(Error::OtherByteOrder),
+            _ => return Err(Error::NoPerfData),
+        }
+        match head.get(8..16).map(|size| u64::from_ne_bytes(size.try_into().expect("eight bytes"))) {
+            Some(PIPE_HEADER) => {}
+            size => return Err(Error::Header { at: 8, reason: format!("its size is {size:?}, and is to be 16") }),
+        }
+        self.pass(PIPE_HEADER as usize);
+        Ok(())
+    }
+
+    /// Takes in all records up to the first that is about an event.
+    pub fn records_of_header(&mut self, header: &mut Header) -> Result<(), Error> {
+        let mut taken = 0;
+        loop {
+            self.peek(HEADER_SIZE)?;
+            let length = match record::first(&self.bytes[self.used..]) {
+                Ok(Some(record)) => record.bytes.len(),
+                // Its header says how long it is.
+                Ok(None) => match self.bytes.get(self.used + 6..self.used + 8) {
+                    Some(size) => usize::from(u16::from_ne_bytes([size[0], size[1]])),
+                    None => return Ok(()),
+                },
+                // The decoder meets it again, and tells.
+                Err(_) => return Ok(()),
+            };
+            let at = self.position;
+            let bytes = self.peek(length)?;
+            let Ok(Some(Record { kind, bytes })) = record::first(bytes) else { return Ok(()) };
+            let begins = matches!(
+                kind,
+                abi::PERF_RECORD_SAMPLE
+                    | abi::PERF_RECORD_LOST
+                    | abi::PERF_RECORD_READ
+                    | kind::FINISHED_ROUND
+                    | kind::COMPRESSED
+                    | kind::COMPRESSED2
+                    | kind::AUXTRACE
+            );
+            // tp-perf's facts stand before the events, and how it ended behind them.
+            if begins || (kind == kind::HEADER_EVENT_TYPE && !header.notes.whole.is_empty()) {
+                return Ok(());
+            }
+            let bad = |reason: String| Error::Header { at, reason };
+            header.take(kind, &bytes[HEADER_SIZE..]).map_err(bad)?;
+            taken += length;
+            if taken > MOST_HEADER && Header::is_part(kind) {
+                return Err(bad(format!("{taken} bytes say what its events are, and do not end")));
+            }
+            let names = match kind {
+                kind::TRACING_DATA => {
+                    let size = bytes.get(8..12).ok_or_else(|| bad("names without a size".to_owned()))?;
+                    u32::from_ne_bytes(size.try_into().expect("four bytes")) as usize
+                }
+                _ => 0,
+            };
+            self.pass(length);
+            if names > 0 {
+                if names > MOST_NAMES {
+                    return Err(bad(format!("names of {names} bytes")));
+                }
+                let bytes = self.peek(names)?;
+                let bytes = bytes.get(..names).ok_or_else(|| {
+                    bad(format!("the file ends within the names of its tracepoints ({} of {names} bytes)", bytes.len()))
+                })?;
+                header.take_tracing_data(bytes).map_err(|reason| bad(format!("the names of tracepoints: {reason}")))?;
+                self.pass(names);
+            }
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! What the records of a perf.data stream say about events.
+
+use crate::events::Event;
+use crate::events::merge::Merge;
+use crate::events::stream::{Decoded, DecodedCpu, Loss, Restriction, UNKNOWN_CPU};
+use crate::events::{Counted, Reading, SampleIds, Slot};
+use crate::perf_data::Error;
+use crate::perf_data::read::is_dummy;
+use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
+use crate::perf_data::{Described, Header, Notes, Trailer, kind};
+use crate::tracefs::Table;
+use perf_event_open_sys::bindings as abi;
+use std::collections::HashMap;
+use std::io;
+
+/// No kernel numbers CPUs higher (`NR_CPUS` is at most 8192 on x86-64).
+const MOST_CPUS: u32 = 8_192;
+
+/// No machine opens more events: 2,300 tracepoints on 3,500 CPUs.
+const MOST_IDS: usize = 8 << 20;
+
+/// No kernel has more tracepoints, with all that can be added to it.
+const MOST_TRACEPOINTS: usize = 1 << 18;
+
+/// The place of a CPU that samples tell themselves.
+const IN_SAMPLE: u32 = u32::MAX;
+
+/// Decodes records, whether they come as they are or out of a compressed stream.
+pub(super) struct Records {
+    ids: SampleIds,
+    /// Where a sample has its id; none if all are of one event.
+    id_at: Option<usize>,
+    /// For each sample id what a sample of it needs, side by side in memory.
+    targets: Vec<Target>,
+    /// Targets on CPUs that only samples tell, beyond those of `ids`.
+    on_cpu: HashMap<(u32, u32), u32>,
+    attrs: Vec<Described>,
+    trailer: Trailer,
+    cpus: Vec<Cpu>,
+    /// The index in `cpus` of each CPU's number.
+    places: HashMap<u32, u32>,
+    unknown: u64,
+    /// Whether tp-perf wrote it: what it counted, it counted as tp-perf does.
+    own: bool,
+    /// Whether a counter came twice.
+    recounted: bool,
+    /// Whether losses are told per event.
+    lost_told: bool,
+    earliest: u64,
+    pub notes: Notes,
+    pub table: Table,
+    pub unnamed: usize,
+    restriction: Restriction,
+    pub clock_offset: i64,
+    pub count_only: bool,
+    /// Losses that nobody has asked for yet.
+    pub losses: Vec<Loss>,
+}
+
+struct Target {
+    slot: Slot,
+    /// Its CPU's index in `cpus`, or [`IN_SAMPLE`].
+    cpu: u32,
+    wanted: bool,
+    time_at: u16,
+    cpu_at: u16,
+    least: u16,
+    /// Of which of the file's events.
+    event: u32,
+    /// The CPU of its id as the file lists it, also where samples tell their CPU themselves.
+    listed_cpu: u32,
+    samples: u64,
+    /// As told by LOST_SAMPLES.
+    lost: u64,
+    /// The kernel's counter.
+    count: Option<Reading>,
+}
+
+struct Cpu {
+    number: u32,
+    /// Its queue in the merge, once it has one.
+    queue: Option<usize>,
+    wanted: bool,
+    lost: u64,
+    /// The newest time of samples that are not wanted.
+    passed: u64,
+}
+
+impl Records {
+    pub fn new(header: &Header) -> Result<Self, Error> {
+        let (table, unnamed) = header.table();
+        let ids: usize = header.events.iter().map(|event| event.ids.len()).sum();
+        if ids > MOST_IDS || table.tracepoints().len() > MOST_TRACEPOINTS {
+            let reason =
+                format!("{ids} events of {} tracepoints are more than any machine has", table.tracepoints().len());
+            return Err(Error::Header { at: 0, reason });
+        }
+        let tpids: HashMap<u64, u32> = table.tracepoints().iter().map(|t| (t.tracefs_id, t.tpid)).collect();
+        let tracepoints = || header.events.iter().filter(|event| event.attr.is_tracepoint());
+        let name = |event: &Described| table.get(tpids[&event.attr.config]).full_name();
+        if header.events.is_empty() {
+            return Err(Error::NoAttributes);
+        }
+        let Some(first) = tracepoints().next() else { return Err(Error::NoTracepoints) };
+        let lacks = |event, what, option| Err(Error::Lacks { event: name(event), what, option });
+        if let Some(event) = tracepoints().find(|event| event.attr.layout().time.is_none()) {
+            return lacks(event, "time", "--timestamp");
+        }
+        let id_at = first.attr.layout().id;
+        let alone = header.events.iter().filter(|event| !is_dummy(event)).count() == 1;
+        if let Some(event) = tracepoints().find(|event| event.attr.layout().id != id_at || (id_at.is_none() && !alone))
+        {
+            return lacks(event, "id at a place that all events share", "--sample-identifier");
+        }
+
+        let mut records = Records {
+            ids: SampleIds::new(&[]),
+            id_at,
+            targets: Vec::new(),
+            on_cpu: HashMap::new(),
+            attrs: header.events.clone(),
+            trailer: first.attr.trailer(),
+            cpus: Vec::new(),
+            places: HashMap::new(),
+            unknown: 0,
+            own: !header.notes.whole.is_empty(),
+            recounted: false,
+            lost_told: false,
+            earliest: u64::MAX,
+            notes: Notes::default(),
+            table: table.clone(),
+            unnamed,
+            restriction: Restriction::default(),
+            clock_offset: 0,
+            count_only: false,
+            losses: Vec::new(),
+        };
+        let mut pairs = Vec::new();
+        for (number, event) in (0u32..).zip(&header.events) {
+            let layout = event.attr.layout();
+            // 0 is the tpid of what is no tracepoint.
+            let tpid = if event.attr.is_tracepoint() { tpids[&event.attr.config] } else { 0 };
+            let mut ids = event.ids.clone();
+            if id_at.is_none() && tpid != 0 {
+                // One that stands for the event itself, beside any that it has.
+                ids.insert(0, u64::MAX);
+            }
+            for id in ids {
+                let by_id = header.cpu(id).filter(|_| layout.cpu.is_none());
+                if by_id.is_some_and(|cpu| cpu >= MOST_CPUS) {
+                    return Err(Error::Header { at: 0, reason: format!("a sample id of CPU {by_id:?}") });
+                }
+                let slot = Slot { tpid, cpu: by_id.unwrap_or(UNKNOWN_CPU) };
+                let cpu = if layout.cpu.is_some() { IN_SAMPLE } else { records.cpu(slot.cpu) };
+                records.targets.push(Target {
+                    slot,
+                    cpu,
+                    wanted: tpid != 0,
+                    time_at: layout.time.unwrap_or(0) as u16,
+                    cpu_at: layout.cpu.unwrap_or(0) as u16,
+                    least: layout.least as u16,
+                    event: number,
+                    listed_cpu: header.cpu(id).filter(|cpu| *cpu < MOST_CPUS).unwrap_or(UNKNOWN_CPU),
+                    samples: 0,
+                    lost: 0,
+                    count: None,
+                });
+                pairs.push((id, slot));
+            }
+        }
+        records.ids = SampleIds::new(&pairs);
+        Ok(records)
+    }
+
+    /// The index of a CPU in `cpus`.
+    fn cpu(&mut self, number: u32) -> u32 {
+        *self.places.entry(number).or_insert_with(|| {
+            let wanted = self.restriction.takes_cpu(number);
+            self.cpus.push(Cpu { number, queue: None, wanted, lost: 0, passed: 0 });
+            self.cpus.len() as u32 - 1
+        })
+    }
+
+    /// Whether the CPU of each tracepoint's events is known.
+    pub fn knows_cpus(&self) -> bool {
+        let mut tracepoints = self.targets.iter().filter(|target| target.slot.tpid != 0);
+        tracepoints.all(|target| target.cpu == IN_SAMPLE || target.slot.cpu != UNKNOWN_CPU)
+    }
+
+    pub fn restrict(&mut self, restriction: Restriction) {
+        for target in &mut self.targets {
+            target.wanted = target.slot.tpid != 0
+                && restriction.takes(self.table.get(target.slot.tpid))
+                && (target.cpu == IN_SAMPLE || restriction.takes_cpu(target.slot.cpu));
+        }
+        for cpu in &mut self.cpus {
+            cpu.wanted = restriction.takes_cpu(cpu.number);
+        }
+        self.restriction = restriction;
+    }
+
+    /// Decodes whole records, and gives how many bytes they were; and the record behind them if it is one that only the
+    /// file knows how to go on from.
+    #[inline]
+    pub fn decode<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        merge: &mut Merge,
+        out: &mut Vec<Event>,
+    ) -> Result<(usize, Option<Record<'a>>), Damaged> {
+        let mut rest = bytes;
+        loop {
+            let offset = bytes.len() - rest.len();
+            let at = |damaged: Damaged| Damaged { offset: offset as u64, ..damaged };
+            let Some(record) = record::first(rest).map_err(at)? else { return Ok((offset, None)) };
+            if record.kind == abi::PERF_RECORD_SAMPLE {
+                self.sample(record, merge).map_err(at)?;
+            } else if matches!(
+                record.kind,
+                kind::COMPRESSED | kind::COMPRESSED2 | kind::AUXTRACE | kind::HEADER_ATTR | kind::TRACING_DATA
+            ) {
+                return Ok((offset, Some(record)));
+            } else {
+                self.other(record, merge, out).map_err(at)?;
+            }
+            rest = &rest[record.bytes.len()..];
+        }
+    }
+
+    #[inline]
+    fn sample(&mut self, record: Record<'_>, merge: &mut Merge) -> Result<(), Damaged> {
+        let id = match self.id_at {
+            Some(place) => record.word(place).ok_or_else(|| record.damaged())?,
+            None => u64::MAX,
+        };
+        let Some(mut index) = self.ids.find(id) else {
+            self.unknown += 1;
+            return Ok(());
+        };
+        let target = &self.targets[index];
+        if record.bytes.len() < usize::from(target.least) {
+            return Err(record.damaged());
+        }
+        if target.slot.tpid == 0 {
+            return Ok(());
+        }
+        let time = record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?;
+        self.earliest = self.earliest.min(time);
+        if !target.wanted {
+            self.pass(index, time, record);
+            return Ok(());
+        }
+        if target.cpu == IN_SAMPLE {
+            let Some(on_cpu) = self.target_on_cpu(index as u32, record)? else { return Ok(()) };
+            index = on_cpu;
+        }
+        let target = &mut self.targets[index];
+        target.samples += 1;
+        if self.count_only {
+            return Ok(());
+        }
+        let Slot { tpid, cpu } = target.slot;
+        let of_cpu = &mut self.cpus[target.cpu as usize];
+        let queue = match of_cpu.queue {
+            Some(queue) => queue,
+            None => *of_cpu.queue.insert(merge.add_queue(cpu)),
+        };
+        let time = time.wrapping_add_signed(self.clock_offset);
+        merge.push(queue, Event { time, cpu, tpid });
+        Ok(())
+    }
+
+    /// Passes over a sample that is not wanted. That it came is worth knowing: a loss begins behind it.
+    fn pass(&mut self, index: usize, time: u64, record: Record<'_>) {
+        let target = &self.targets[index];
+        let place = match target.cpu {
+            IN_SAMPLE => {
+                let told = record.word(usize::from(target.cpu_at)).map(|cpu| cpu as u32).filter(|cpu| *cpu < MOST_CPUS);
+                let Some(told) = told else { return };
+                self.cpu(told)
+            }
+            place => place,
+        };
+        let cpu = &mut self.cpus[place as usize];
+        cpu.passed = cpu.passed.max(time.wrapping_add_signed(self.clock_offset));
+    }
+
+    /// The target of an event on the CPU that a sample tells; none if that CPU is not wanted.
+    fn target_on_cpu(&mut self, index: u32, record: Record<'_>) -> Result<Option<usize>, Damaged> {
+        let target = &self.targets[index as usize];
+        let cpu = record.word(usize::from(target.cpu_at)).ok_or_else(|| record.damaged())? as u32;
+        if cpu >= MOST_CPUS {
+            return Err(record.damaged());
+        }
+        let target = self.target_of(index, cpu);
+        Ok(self.targets[target].wanted.then_some(target))
+    }
+
+    /// The target of an event on this CPU.
+    fn target_of(&mut self, index: u32, cpu: u32) -> usize {
+        let target = &self.targets[index as usize];
+        let Slot { tpid, .. } = target.slot;
+        if let Some(found) = self.on_cpu.get(&(tpid, cpu)) {
+            return *found as usize;
+        }
+        let (time_at, cpu_at, least, event) = (target.time_at, target.cpu_at, target.least, target.event);
+        let of_tracepoint = target.wanted;
+        let place = self.cpu(cpu);
+        let wanted = of_tracepoint && self.cpus[place as usize].wanted;
+        self.on_cpu.insert((tpid, cpu), self.targets.len() as u32);
+        self.targets.push(Target {
+            slot: Slot { tpid, cpu },
+            cpu: place,
+            wanted,
+            time_at,
+            cpu_at,
+            least,
+            event,
+            listed_cpu: cpu,
+            samples: 0,
+            lost: 0,
+            count: None,
+        });
+        self.targets.len() - 1
+    }
+
+    fn other(&mut self, record: Record<'_>, merge: &mut Merge, out: &mut Vec<Event>) -> Result<(), Damaged> {
+        match record.kind {
+            kind::FINISHED_ROUND => merge.finish_round(out),
+            abi::PERF_RECORD_LOST => {
+                let (Some(id), Some(lost)) = (record.word(8), record.word(16)) else { return Err(record.damaged()) };
+                self.lost(id, lost, record, merge);
+            }
+            abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record),
+            abi::PERF_RECORD_READ if self.own => self.counter(record),
+            kind::HEADER_EVENT_TYPE => {
+                if !self.notes.take(&record.bytes[HEADER_SIZE..]) {
+                    return Err(record.damaged());
+                }
+            }
+            // The kernel's own and perf's own, and what the next versions of both may add.
+            1..=40 | 64..=100 => {}
+            _ => return Err(record.damaged()),
+        }
+        Ok(())
+    }
+
+    /// That no note of tp-perf's is left without its end.
+    pub fn check_notes(&self) -> io::Result<()> {
+        match self.notes.is_whole() {
+            true => Ok(()),
+            false => {
+                let message = "it ends within tp-perf's own note of how the capture ended";
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }
+        }
+    }
+
+    /// Losses of a ring, told when a later record finds room.
+    fn lost(&mut self, id: u64, lost: u64, record: Record<'_>, merge: &Merge) {
+        let listed = self.ids.find(id).map(|index| self.targets[index].listed_cpu).filter(|cpu| *cpu != UNKNOWN_CPU);
+        let told = || self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS);
+        let place = self.cpu(listed.or_else(told).unwrap_or(UNKNOWN_CPU));
+        let cpu = &mut self.cpus[place as usize];
+        if !cpu.wanted {
+            return;
+        }
+        cpu.lost = cpu.lost.saturating_add(lost);
+        let from = cpu.queue.map_or(0, |queue| merge.newest(queue)).max(cpu.passed);
+        let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
+        let to = to.unwrap_or(from).max(from);
+        // Before the first sample there is nothing that says since when.
+        self.losses.push(Loss { cpu: cpu.number, lost, from: if from == 0 { to } else { from }, to });
+    }
+
+    /// All losses of one event, which newer perf reads at the end. They are among those of LOST records too.
+    fn lost_samples(&mut self, record: Record<'_>) {
+        /// Samples that a BPF program left out, which is no loss (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
+        const LEFT_OUT: u16 = 1 << 15;
+        if u16::from_ne_bytes([record.bytes[4], record.bytes[5]]) & LEFT_OUT != 0 {
+            return;
+        }
+        let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));
+        let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return };
+        if self.targets[index].slot.tpid == 0 {
+            return;
+        }
+        if self.targets[index].cpu == IN_SAMPLE {
+            let told = self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS).unwrap_or(UNKNOWN_CPU);
+            let listed = self.targets[index].listed_cpu;
+            index = self.target_of(index as u32, if listed == UNKNOWN_CPU { told } else { listed });
+        }
+        self.lost_told = true;
+        let target = &mut self.targets[index];
+        target.lost = target.lost.saturating_add(lost);
+    }
+
+    /// The kernel's counter of one event.
+    fn counter(&mut self, record: Record<'_>) {
+        let Some(index) = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id)) else { return };
+        let target = &mut self.targets[index];
+        let attr = &self.attrs[target.event as usize].attr;
+        self.recounted |= target.count.is_some();
+        target.count = attr.count(record.bytes.get(16..).unwrap_or_default());
+    }
+
+    /// The kernel's counters, if each event has one: of a file that ends among them nothing can be said.
+    fn counted(&self) -> Option<Vec<Counted>> {
+        let mut counted = Vec::new();
+        for target in self.targets.iter().filter(|target| target.slot.tpid != 0) {
+            let count = target.count.filter(|_| !self.recounted)?;
+            if target.wanted {
+                let weighted = self.table.get(target.slot.tpid).is_weighted();
+                let lost_known = self.attrs[target.event as usize].attr.lost_known();
+                counted.push(Counted { slot: target.slot, count, lost_known, weighted });
+            }
+        }
+        Some(counted)
+    }
+
+    /// The time of the earliest event so far, wanted or not.
+    pub fn earliest(&self) -> Option<u64> {
+        (self.earliest != u64::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
+    }
+
+    pub fn decoded(&self, merge: &Merge) -> Decoded {
+        let is_real = |target: &&Target| target.wanted && target.cpu != IN_SAMPLE;
+        let mut per_cpu: Vec<DecodedCpu> = self
+            .cpus
+            .iter()
+            .filter(|cpu| cpu.wanted)
+            .map(|cpu| DecodedCpu {
+                cpu: cpu.number,
+                lost: cpu.lost,
+                late: cpu.queue.map_or(0, |queue| merge.late(queue)),
+            })
+            .collect();
+        per_cpu.sort_by_key(|cpu| cpu.cpu);
+        Decoded {
+            samples: self.targets.iter().filter(is_real).map(|target| (target.slot, target.samples)).collect(),
+            per_cpu,
+            unknown: self.unknown,
+            counted: self.counted(),
+            lost: self.lost_told.then(|| {
+                let real = self.targets.iter().filter(is_real);
+                real.map(|target| (target.slot, target.lost)).collect()
+            }),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What tp-perf writes into a file beside the ring bytes.
+
+use crate::events::{Counted, SampleIds, Slot};
+use crate::os::clock::Clock;
+use crate::perf_data::attr::SIZE;
+use crate::perf_data::header::MARK;
+use crate::perf_data::{Attr, Features, MAGIC, PIPE_HEADER, kind, push_record, tracing_data};
+use crate::tracefs::Table;
+use perf_event_open_sys::bindings as abi;
+
+/// More would not fit into one record, whose size has 16 bits.
+const MOST_IN_RECORD: usize = 65_000;
+
+/// What stands before the events.
+#[derive(Debug)]
+pub struct Head<'a> {
+    /// All tracepoints of the kernel.
+    pub table: &'a Table,
+    /// The opened events.
+    pub ids: &'a SampleIds,
+    /// The clock asked for; the samples have the one that the kernel stamps them with.
+    pub clock: Clock,
+    /// Whether the counters tell lost samples.
+    pub lost_known: bool,
+    /// For perf: machine, arguments, compression.
+    pub features: &'a Features,
+    /// tp-perf's own facts, one line of text.
+    pub facts: &'a str,
+}
+
+impl Head<'_> {
+    /// The beginning of the file, a multiple of 8 bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        out.extend(PIPE_HEADER.to_ne_bytes());
+        self.features.encode(&mut out);
+        let pairs: Vec<(u64, Slot)> = self.ids.ids().iter().copied().zip(self.ids.slots().iter().copied()).collect();
+        for events in pairs.chunk_by(|(_, a), (_, b)| a.tpid == b.tpid) {
+            let tracepoint = self.table.get(events[0].1.tpid);
+            let clock = self.clock.sampled().number();
+            let attr = Attr::tracepoint(tracepoint.tracefs_id, clock, tracepoint.is_weighted(), self.lost_known);
+            for events in events.chunks((MOST_IN_RECORD - SIZE) / 8) {
+                let ids: Vec<u8> = events.iter().flat_map(|(id, _)| id.to_ne_bytes()).collect();
+                push_record(&mut out, kind::HEADER_ATTR, &[&attr.encode(), &ids]);
+            }
+        }
+        for (chunk, entries) in (0u64..).zip(pairs.chunks(MOST_IN_RECORD / 32)) {
+            let first = chunk * (MOST_IN_RECORD / 32) as u64;
+            let index = (first..).zip(entries);
+            let words = index.flat_map(|(index, (id, slot))| [*id, index, u64::from(slot.cpu), u64::MAX]);
+            let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
+            push_record(&mut out, kind::ID_INDEX, &[&body]);
+        }
+        let mut names = tracing_data::encode(self.table);
+        names.resize(names.len().next_multiple_of(8), 0);
+        push_record(&mut out, kind::TRACING_DATA, &[&(names.len() as u32).to_ne_bytes()]);
+        out.extend(names);
+        out.extend(document(self.facts));
+        out
+    }
+}
+
+/// A line of tp-perf's own text.
+pub fn document(line: &str) -> Vec<u8> {
+    let text = [line.trim_end(), "\n"].concat();
+    let mut out = Vec::new();
+    for piece in text.as_bytes().chunks(MOST_IN_RECORD) {
+        push_record(&mut out, kind::HEADER_EVENT_TYPE, &[&MARK, piece]);
+    }
+    out
+}
+
+/// The kernel's counters at the end of a capture, as the READ records that the kernel itself would write. `now_ns` is the
+/// time by the clock of the samples.
+pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (counted, id) in counted.iter().zip(ids.ids()) {
+        let nobody = 0u64.to_ne_bytes();
+        let value = counted.count.value.to_ne_bytes();
+        let lost = counted.count.lost.to_ne_bytes();
+        let lost: &[u8] = if counted.lost_known { &lost } else { &[] };
+        push_record(
+            &mut out,
+            abi::PERF_RECORD_READ,
+            &[&nobody, &value, lost, &now_ns.to_ne_bytes(), &id.to_ne_bytes()],
+        );
+    }
+    out
+}
