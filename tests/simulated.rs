@@ -2,17 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 use tp_perf::capture::{Captured, Options, StopReason, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::{Cli, Request};
 use tp_perf::control::{Progress, Signals};
-use tp_perf::engine::{Detaching, Engine};
+use tp_perf::engine::simulated::{Script, SimulatedEngine};
 use tp_perf::events::{Counted, Reading, SampleIds, Slot};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
-use tp_perf::perf::Room;
 use tp_perf::perf_data::record::{push_lost, push_sample};
 use tp_perf::perf_data::{Features, Head};
 use tp_perf::recording::{Facts, RecordingDir, Tool};
@@ -20,61 +18,6 @@ use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::Table;
 
 type MakeFile = fn() -> io::Result<std::fs::File>;
-
-/// One round: for each CPU the bytes in its ring.
-type Round = Vec<Vec<u8>>;
-
-/// An engine whose rings hold what a test says.
-struct Simulated {
-    ids: SampleIds,
-    rounds: VecDeque<Round>,
-    counted: Vec<Counted>,
-    enabled: bool,
-    /// Called at each round, with its number.
-    at_round: Box<dyn FnMut(usize)>,
-    taken: usize,
-    ready: std::fs::File,
-}
-
-impl Engine for Simulated {
-    fn sample_ids(&self) -> &SampleIds {
-        &self.ids
-    }
-
-    fn enable(&mut self) -> io::Result<()> {
-        self.enabled = true;
-        Ok(())
-    }
-
-    /// Always ready, so that no round has to wait.
-    fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        vec![self.ready.as_fd()]
-    }
-
-    fn round(&mut self, spool: &mut Spool) -> io::Result<()> {
-        (self.at_round)(self.taken);
-        self.taken += 1;
-        for ring in self.rounds.pop_front().unwrap_or_default() {
-            spool.append(ring.len(), |room| room.fill(&ring))?;
-        }
-        spool.finish_round()
-    }
-
-    fn disable(&mut self) -> io::Result<()> {
-        assert!(self.enabled);
-        self.enabled = false;
-        Ok(())
-    }
-
-    fn account(&self) -> io::Result<Vec<Counted>> {
-        assert!(!self.enabled, "the books are closed with the events off");
-        Ok(self.counted.clone())
-    }
-
-    fn detach(self) -> Detaching {
-        Detaching::done()
-    }
-}
 
 const TRACEPOINTS: u32 = 3;
 
@@ -84,7 +27,7 @@ fn id(cpu: u32, tpid: u32) -> u64 {
 
 /// `cpus` CPUs, on which each round brings `per_round` events a CPU, interleaved in time, and out of order within a ring
 /// now and then.
-fn machine(cpus: u32, rounds: u64, per_round: u64) -> Simulated {
+fn machine(cpus: u32, rounds: u64, per_round: u64) -> SimulatedEngine {
     let slots: Vec<_> =
         (0..cpus).flat_map(|cpu| (1..=TRACEPOINTS).map(move |tpid| (id(cpu, tpid), Slot { tpid, cpu }))).collect();
     let mut counts = vec![0; slots.len()];
@@ -113,19 +56,12 @@ fn machine(cpus: u32, rounds: u64, per_round: u64) -> Simulated {
     }
     let counted = slots.iter().zip(counts).map(|((_, slot), value)| Counted {
         slot: *slot,
-        count: Count { value, lost: 0 },
+        count: Reading { value, lost: 0 },
         lost_known: true,
         weighted: false,
     });
-    Simulated {
-        counted: counted.collect(),
-        ids: SampleIds::new(&slots),
-        rounds: made,
-        enabled: false,
-        at_round: Box::new(|_| ()),
-        taken: 0,
-        ready: std::fs::File::open("/dev/null").unwrap(),
-    }
+    let script = Script { counted: counted.collect(), rounds: made, ..Script::default() };
+    SimulatedEngine::new(SampleIds::new(&slots), script)
 }
 
 fn table() -> Table {
@@ -142,7 +78,7 @@ fn options(words: &[&str]) -> Options {
 }
 
 /// The head of `events.perf`.
-fn head(engine: &Simulated, options: &Options) -> Vec<u8> {
+fn head(engine: &SimulatedEngine, options: &Options) -> Vec<u8> {
     let facts = Facts {
         tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
         kernel: "none".to_owned(),
@@ -179,12 +115,12 @@ struct Result {
 }
 
 /// Captures with nobody watching.
-fn capture(engine: Simulated, words: &[&str], signals: &mut Signals, make_file: MakeFile) -> Result {
+fn capture(engine: SimulatedEngine, words: &[&str], signals: &mut Signals, make_file: MakeFile) -> Result {
     capture_watched(engine, &options(words), signals, make_file, &mut ())
 }
 
 fn capture_watched(
-    mut engine: Simulated,
+    mut engine: SimulatedEngine,
     options: &Options,
     signals: &mut Signals,
     make_file: MakeFile,
@@ -209,7 +145,7 @@ fn read(path: &Path, name: &str) -> String {
     std::fs::read_to_string(path.join(name)).unwrap()
 }
 
-fn simply(engine: Simulated, words: &[&str]) -> Result {
+fn simply(engine: SimulatedEngine, words: &[&str]) -> Result {
     let (mut signals, _senders) = Signals::pair().unwrap();
     capture(engine, words, &mut signals, tempfile::tempfile)
 }
@@ -224,11 +160,9 @@ fn looks(words: &[&str], memory: usize, watcher: &mut dyn Progress) -> usize {
     let (ready, _quiet) = nix::unistd::pipe().unwrap();
     let taken = std::rc::Rc::new(std::cell::Cell::new(0));
     let counted = std::rc::Rc::clone(&taken);
-    let mut engine = Simulated {
-        ready: std::fs::File::from(ready),
-        at_round: Box::new(move |number| counted.set(number + 1)),
-        ..machine(2, 0, 0)
-    };
+    let mut engine = machine(2, 0, 0);
+    engine.ready = std::fs::File::from(ready);
+    engine.script.at_round = Some(Box::new(move |number| counted.set(number + 1)));
     let rules = options(&[&["-d", "1200ms"], words].concat()).rules;
     let keeping = Keeping { memory, rings: 1 << 20, compress: false };
     let mut spool = Spool::new(&[], keeping, tempfile::tempfile).unwrap();
@@ -285,10 +219,10 @@ fn the_books_of_a_thousand_cpus_balance() {
 #[test]
 fn losses_are_counted_beside_the_events() {
     let mut engine = machine(2, 3, 9);
-    push_lost(&mut engine.rounds[1][0], id(0, 1), 5, 1_000_060);
-    for counted in &mut engine.counted {
+    push_lost(&mut engine.script.rounds[1][0], id(0, 1), 5, 1_000_060);
+    for counted in &mut engine.script.counted {
         if counted.slot == (Slot { tpid: 1, cpu: 0 }) {
-            counted.count = Count { value: counted.count.value + 5, lost: 5 };
+            counted.count = Reading { value: counted.count.value + 5, lost: 5 };
         }
     }
     let summary = simply(engine, &["-d", "1ms"]).written.summary;
@@ -304,11 +238,11 @@ fn a_signal_while_capturing_stops_it_and_all_is_written() {
         let (mut signals, senders) = Signals::pair().unwrap();
         let mut sender = if terminate { senders.terminate.try_clone() } else { senders.interrupt.try_clone() }.unwrap();
         let mut engine = machine(2, 5, 30);
-        engine.at_round = Box::new(move |round| {
+        engine.script.at_round = Some(Box::new(move |round| {
             if round == 2 {
                 sender.write_all(&[0]).unwrap();
             }
-        });
+        }));
         let result = capture(engine, &[], &mut signals, tempfile::tempfile);
         assert_eq!(result.stop_reason, expected);
         assert_eq!(times(&result.log).len(), 5 * 60);
@@ -321,12 +255,12 @@ fn a_second_signal_cuts_the_log_short_but_leaves_whole_files() {
     let (mut signals, senders) = Signals::pair().unwrap();
     let mut sender = senders.interrupt.try_clone().unwrap();
     let mut engine = machine(2, 40, 30);
-    engine.at_round = Box::new(move |round| {
+    engine.script.at_round = Some(Box::new(move |round| {
         // The one that stops the capture, and another while the last rounds are taken, before anything is written.
         if round == 2 || round == 4 {
             sender.write_all(&[0]).unwrap();
         }
-    });
+    }));
     let mut writing = Writing { sender: senders.interrupt.try_clone().unwrap(), sent: false };
     let Result { written, log, .. } =
         capture_watched(engine, &options(&[]), &mut signals, tempfile::tempfile, &mut writing);
@@ -354,7 +288,7 @@ fn a_full_disk_stops_the_capture_and_what_was_taken_is_written() {
     let full: MakeFile = || Err(io::ErrorKind::StorageFull.into());
     let (mut signals, _senders) = Signals::pair().unwrap();
     let mut engine = machine(2, 40, 10_000);
-    engine.counted.clear();
+    engine.script.counted.clear();
     let result = capture(engine, &[], &mut signals, full);
     assert_eq!(result.stop_reason, StopReason::DiskFull);
     let summary = result.written.summary;

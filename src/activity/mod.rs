@@ -4,9 +4,9 @@ mod cells;
 
 pub use cells::{Cell, Cells};
 
-use crate::drain::Sink;
-use crate::events::Event;
 use crate::events::stream::Loss;
+use crate::events::{Event, Sink};
+use crate::tracefs::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -140,7 +140,7 @@ pub fn cpu_of(key: u32) -> Option<u32> {
 }
 
 impl Sink for Activity {
-    fn take(&mut self, events: &[Event]) {
+    fn events(&mut self, events: &[Event], _table: &Table) {
         events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid));
         let Some(cpus) = &mut self.cpus else { return };
         // One CPU's events often come in a row, and are counted at once.
@@ -156,7 +156,7 @@ impl Sink for Activity {
         }
     }
 
-    fn take_losses(&mut self, losses: &[Loss]) {
+    fn losses(&mut self, losses: &[Loss]) {
         for loss in losses {
             let of_cpu = self.losses.entry(loss.cpu).or_default();
             match of_cpu.last_mut() {
@@ -197,7 +197,7 @@ mod tests {
         let mut activity = Activity::new(1_000);
         // A thousand events, a microsecond apart, but for a tenth of the time in the middle.
         let events: Vec<_> = (0..1_000).map(|n| event(5_000 + n * 1_000 + if n < 500 { 0 } else { 111_000 })).collect();
-        activity.take(&events);
+        activity.events(&events, &Table::default());
         activity.finish();
         let gaps = activity.gaps();
         assert_eq!(gaps.len(), 1);
@@ -205,7 +205,7 @@ mod tests {
         assert!(gaps[0].from_ns.abs_diff(499_000) <= width && gaps[0].to_ns.abs_diff(611_000) <= width, "{gaps:?}");
 
         let mut rare = Activity::new(1_000);
-        rare.take(&[event(0), event(1_000_000), event(5_000_000)]);
+        rare.events(&[event(0), event(1_000_000), event(5_000_000)], &Table::default());
         rare.finish();
         assert!(rare.gaps().is_empty(), "three events tell of no gap");
         assert!(Activity::new(8).gaps().is_empty());
@@ -213,8 +213,8 @@ mod tests {
         // Ticks with bursts: however long the silence between two of them is for the average, it is usual.
         let mut idle = Activity::new(100_000);
         let ticks = (0..40u64).flat_map(|tick| (0..200).map(move |n| event(tick * 10_000_000 + n * 100)));
-        idle.take(&ticks.collect::<Vec<_>>());
-        idle.take(&[event(600_000_000)]);
+        idle.events(&ticks.collect::<Vec<_>>(), &Table::default());
+        idle.events(&[event(600_000_000)], &Table::default());
         idle.finish();
         let gaps = idle.gaps();
         assert_eq!(gaps.len(), 1, "{gaps:?}");
@@ -224,10 +224,10 @@ mod tests {
     #[test]
     fn losses_are_kept_whole_in_few_stretches() {
         let mut activity = Activity::new(1_000);
-        activity.take(&[event(1_000), event(101_000_000)]);
+        activity.events(&[event(1_000), event(101_000_000)], &Table::default());
         let loss = |n: u64| Loss { cpu: (n % 2) as u32, lost: 3, from: n * 10_000, to: n * 10_000 + 5 };
         for n in 0..10_000 {
-            activity.take_losses(&[loss(n)]);
+            Sink::losses(&mut activity, &[loss(n)]);
         }
         activity.finish();
         let losses = activity.losses();

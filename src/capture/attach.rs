@@ -2,12 +2,12 @@
 
 use super::Error;
 use crate::control::{Progress, Signals};
-use crate::engine::{self, AttachRequest, Attachment};
+use crate::engine::{AttachRequest, Attached, Engine, Kernel};
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
 use crate::os::process::page_size;
 use crate::perf_data::record::SAMPLE_SIZE;
-use crate::tracefs::{self, Selection, SelectionRequest, Table};
+use crate::tracefs::{Selection, SelectionRequest, Table};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -34,8 +34,8 @@ impl AttachOptions {
     }
 
     /// The CPUs to capture: those asked for, which must be online, or all that are.
-    pub(super) fn chosen_cpus(&self) -> Result<CpuList, Error> {
-        let online = CpuList::online().map_err(Error::Cpus)?;
+    pub(super) fn chosen_cpus(&self, kernel: &impl Kernel) -> Result<CpuList, Error> {
+        let online = kernel.online().map_err(Error::Cpus)?;
         let Some(wanted) = &self.cpus else { return Ok(online) };
         let missing = wanted.without(&online);
         if missing.is_empty() { Ok(wanted.clone()) } else { Err(Error::Offline { wanted: missing, online }) }
@@ -54,19 +54,21 @@ pub struct Chosen {
 
 impl Chosen {
     /// Reads what there is, and chooses.
-    pub fn of(options: &AttachOptions) -> Result<Self, Error> {
-        let (table, selection) = tracefs::choose(&options.selection)?;
-        Ok(Chosen { table, selection, cpus: options.chosen_cpus()? })
+    pub fn of(kernel: &impl Kernel, options: &AttachOptions) -> Result<Self, Error> {
+        let table = kernel.table()?;
+        let selection = Selection::choose(&table, &options.selection)?;
+        Ok(Chosen { table, selection, cpus: options.chosen_cpus(kernel)? })
     }
 
     /// Attaches, and says how long that took. `events`: how many are wanted, if that is known.
-    pub fn attach(
+    pub fn attach<K: Kernel>(
         &mut self,
+        kernel: &K,
         options: &AttachOptions,
         events: Option<u64>,
         signals: &mut Signals,
         progress: &mut dyn Progress,
-    ) -> Result<(Attachment, Duration), Error> {
+    ) -> Result<(K::Sampling, Duration), Error> {
         let begin = Instant::now();
         let request = AttachRequest {
             tracepoints: self.selection.captured().map(|tpid| self.table.get(tpid)).collect(),
@@ -77,7 +79,7 @@ impl Chosen {
             exclude_thread: options.excludes_self().then(|| nix::unistd::gettid().as_raw()),
         };
         let mut steps = 0usize;
-        let attachment = engine::attach(&request, &mut |open, total| {
+        let engine = kernel.attach(&request, &mut |open, total| {
             steps += 1;
             if steps % 64 == 1 {
                 progress.attaching(open, total);
@@ -88,12 +90,12 @@ impl Chosen {
             ControlFlow::Continue(())
         });
         progress.phase_ends();
-        let (attachment, took) = (attachment?, begin.elapsed());
-        for refusal in &attachment.refused {
+        let (engine, took) = (engine?, begin.elapsed());
+        for refusal in &engine.attached().refused {
             self.selection.refuse(refusal.tpid, refusal.reason.clone());
         }
-        note_what_differs(options, &attachment, &self.table, progress);
-        Ok((attachment, took))
+        note_what_differs(options, engine.attached(), &self.table, progress);
+        Ok((engine, took))
     }
 }
 
@@ -111,25 +113,25 @@ fn in_initial_pid_namespace() -> bool {
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL)
 }
 
-fn note_what_differs(options: &AttachOptions, engine: &Attachment, table: &Table, progress: &mut dyn Progress) {
+fn note_what_differs(options: &AttachOptions, attached: &Attached, table: &Table, progress: &mut dyn Progress) {
     if !options.include_self && !options.excludes_self() {
         progress.note(
             "in a PID namespace tp-perf cannot tell the kernel which thread to leave out: its own events are recorded too",
         );
     }
-    if engine.ring_size != options.ring_size {
+    if attached.ring_size != options.ring_size {
         progress.note(&format!(
             "the kernel refused rings of {} per CPU ({}); they have {}, and lose events sooner under load; `tp-perf doctor` \
              names the limit",
             crate::units::Bytes(options.ring_size as u64),
-            engine.ring_refusal.as_deref().unwrap_or("no reason given"),
-            crate::units::Bytes(engine.ring_size as u64)
+            attached.ring_refusal.as_deref().unwrap_or("no reason given"),
+            crate::units::Bytes(attached.ring_size as u64)
         ));
     }
-    if !engine.offline.is_empty() {
-        progress.note(&format!("CPU {} went offline and is not captured", engine.offline));
+    if !attached.offline.is_empty() {
+        progress.note(&format!("CPU {} went offline and is not captured", attached.offline));
     }
-    if let [first, rest @ ..] = engine.refused.as_slice() {
+    if let [first, rest @ ..] = attached.refused.as_slice() {
         let more = if rest.is_empty() {
             String::new()
         } else {

@@ -2,11 +2,11 @@
 
 use crate::capture::{Error, Options, Run};
 use crate::control::{Progress, Signals};
-use crate::drain::{self, Request, Results, Sink};
-use crate::events::SampleIds;
+use crate::drain::{Problem, Request, Results, drain};
+use crate::events::{SampleIds, Sink};
 use crate::os::cpus::CpuList;
 use crate::perf_data::{counters, document};
-use crate::recording::{self, Ending, LogWriter, NewFile, RecordingDir, Summary};
+use crate::recording::{self, Ending, LogSink, LogWriter, NewFile, RecordingDir, Summary};
 use crate::source::Source;
 use crate::spool::Spool;
 use crate::units::nanoseconds;
@@ -37,7 +37,7 @@ pub struct Written {
     /// How the capture ended, as in `events.perf`.
     pub ending: Ending,
     /// What kept the recording from being all that was asked for, if anything did.
-    pub problem: Option<anyhow::Error>,
+    pub problem: Option<Problem>,
 }
 
 impl Captured {
@@ -52,34 +52,32 @@ impl Captured {
         progress: &mut dyn Progress,
     ) -> Result<Written, Error> {
         let Ended { source, ending, in_file, request } = self.end(options)?;
-        let request = Request {
-            as_captured: true,
-            log: Some(LogWriter::new(directory.file(recording::LOG)?)),
-            room: if summary_room.is_reserved { 0 } else { summary_room.bytes },
-            ..request
-        };
-        let Results { summary, problem, .. } = drain::write(source, request, signals, progress)?;
+        let room = if summary_room.is_reserved { 0 } else { summary_room.bytes };
+        let mut log = LogSink::new(LogWriter::new(directory.file(recording::LOG)?), room);
+        let request = Request { as_captured: true, ..request };
+        let Results { summary, problem, .. } =
+            drain(source, request, &mut [&mut log], signals, progress).with_log(log)?;
         summary.write(summary_room.file)?;
         directory.commit()?;
-        Ok(Written { summary, ending, problem: with_that_of_file(problem, in_file) })
+        Ok(Written { summary, ending, problem: Problem::and_of_file(problem, in_file) })
     }
 
-    /// Replays what was captured to a sink.
+    /// Replays what was captured to sinks, and leaves no file.
     pub fn pour(
         self,
         options: &Options,
-        sink: &mut dyn Sink,
+        sinks: &mut [&mut dyn Sink],
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Results, Error> {
         let Ended { source, in_file, request, .. } = self.end(options)?;
-        let request = Request { sink: Some(sink), ..request };
-        let results = drain::write(source, request, signals, progress)?;
-        Ok(Results { problem: with_that_of_file(results.problem, in_file), ..results })
+        let mut results = drain(source, request, sinks, signals, progress);
+        results.problem = Problem::and_of_file(results.problem, in_file);
+        Ok(results)
     }
 
     /// Writes behind the events what is known now, and gives it all as a source, with a request for all of it.
-    fn end<'a>(self, options: &Options) -> Result<Ended<'a>, Error> {
+    fn end(self, options: &Options) -> Result<Ended, Error> {
         let Captured { run, mut spool, ids, gone, command_exit, detach_expected } = self;
         let ending = Ending {
             started: humantime::format_rfc3339_nanos(run.started).to_string(),
@@ -103,27 +101,13 @@ impl Captured {
 }
 
 /// What was captured, ready to be replayed.
-struct Ended<'a> {
+struct Ended {
     source: Source,
     ending: Ending,
     /// Whether the file has all of it.
     in_file: io::Result<()>,
-    request: Request<'a>,
+    request: Request,
 }
-
-fn with_that_of_file(problem: Option<anyhow::Error>, in_file: io::Result<()>) -> Option<anyhow::Error> {
-    match (in_file, problem) {
-        (Ok(()), problem) => problem,
-        (Err(_), Some(problem)) => {
-            let what = format!("{FILE_PROBLEM}; only the summary tells of the rest");
-            Some(problem.context(what))
-        }
-        (Err(error), None) => Some(anyhow::Error::new(error).context(FILE_PROBLEM)),
-    }
-}
-
-/// What the user loses where the disk is full.
-const FILE_PROBLEM: &str = "events.perf does not have all that was captured";
 
 /// How a capture ended, as it stands in `events.perf`. Of several the last one holds.
 pub fn note(ending: &Ending) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Sampling};
 use crate::events::Counted;
 use crate::os::process::page_size;
 use crate::perf_data::record::SAMPLE_SIZE;
@@ -96,7 +96,7 @@ pub struct Run {
 /// # Errors
 /// If the events could not be switched on or off or counted, or COMMAND could not be started. That chunks could not be
 /// taken any more is no error here but the end of the capture ([`Run::problem`]).
-pub fn run<E: Engine>(
+pub fn run<E: Sampling>(
     engine: &mut E,
     rules: &StopRules,
     command: Option<Launch<'_>>,
@@ -127,7 +127,7 @@ pub fn run<E: Engine>(
     // in between, and then the rings are looked at once more.
     let first = engine.round(spool);
     let own_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
-    let counted = engine.account().map_err(Error::Run)?;
+    let counted = engine.counters().map_err(Error::Run)?;
     let second = engine.round(spool);
     progress.phase_ends();
     let (stop_reason, problem) = match result {
@@ -139,7 +139,7 @@ pub fn run<E: Engine>(
     Ok(Run { stop_reason, started, capture: stopped - on, stopped, own_cpu, starting_cpu, counted, asked, problem })
 }
 
-fn rounds_until_stop<E: Engine>(
+fn rounds_until_stop<E: Sampling>(
     engine: &mut E,
     rules: &StopRules,
     mut command: Option<&mut Running>,
@@ -188,7 +188,7 @@ fn rounds_until_stop<E: Engine>(
 }
 
 /// Whether a ring reaches its watermark by the time when this many events are there, so that nobody has to look before.
-fn a_ring_tells(events: u64, engine: &impl Engine) -> bool {
+fn a_ring_tells(events: u64, engine: &impl Sampling) -> bool {
     // A watermark is no lower than a page, and the kernel tells of what is above it.
     let page = page_size() as u64;
     events.saturating_mul(SAMPLE_SIZE as u64) > page.saturating_mul(engine.wake_descriptors().len() as u64)
@@ -196,7 +196,7 @@ fn a_ring_tells(events: u64, engine: &impl Engine) -> bool {
 
 /// Sleeps until a ring has filled up to its watermark, a signal has arrived, or patience is at an end. Gives whether it was a
 /// ring.
-fn wait(engine: &impl Engine, signals: &Signals, patience: Option<Duration>) -> io::Result<bool> {
+fn wait(engine: &impl Sampling, signals: &Signals, patience: Option<Duration>) -> io::Result<bool> {
     let of_signals = signals.wake_descriptors();
     let descriptors = of_signals.into_iter().chain(engine.wake_descriptors());
     Ok(wait_for_any(descriptors, patience)?[of_signals.len()..].contains(&true))

@@ -13,7 +13,7 @@ use crate::command::list::list;
 use crate::control::{Progress, Running, Signals};
 use crate::drain::Results;
 use crate::drain::replay::{self, Output};
-use crate::engine::{self, Detaching};
+use crate::engine::{self, Detaching, Live};
 use crate::overhead::{self, Outcome};
 use crate::recording::{self, FILES, RecordingDir};
 use crate::report::{self, Report, formats};
@@ -66,7 +66,7 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
     notes.iter().for_each(|note| progress.note(note));
 
     let mut running = None;
-    let result = capture::capture(&options, &mut running, &mut signals, &mut progress);
+    let result = capture::capture(&Live, &options, &mut running, &mut signals, &mut progress);
     progress.phase_ends();
     let capture::Outcome { mut written, directory, mut detaching } = match result {
         Ok(outcome) => outcome,
@@ -110,7 +110,7 @@ fn capture(request: CaptureRequest) -> anyhow::Result<u8> {
         (Some(_), None) => 130,
     };
     match (written.problem, printed) {
-        (Some(problem), _) => Err(problem),
+        (Some(problem), _) => Err(problem.into()),
         (None, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
             let recording = directory.path().display().to_string();
             Err(anyhow::Error::new(error)
@@ -185,7 +185,7 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
     let result = replay::replay(&options, &mut signals, &mut progress);
     progress.phase_ends();
     let Results { summary, problem, .. } = match result {
-        Err(replay::Error::Recording(error)) if replay::is_closed_pipe(&error) => return Ok(0),
+        Err(replay::Error::Recording(error)) if error.is_closed_pipe() => return Ok(0),
         Err(replay::Error::Interrupted) => return Ok(stopped(&mut signals)),
         result => result?,
     };
@@ -200,8 +200,8 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
         _ => print_summary(&summary, written, &mut anstream::stdout().lock()),
     };
     if let Some(problem) = problem {
-        let closed = problem.downcast_ref::<recording::Error>().is_some_and(replay::is_closed_pipe);
-        return if closed { Ok(0) } else { Err(problem.context(options.place.to_string())) };
+        let place = options.place.to_string();
+        return if problem.is_closed_pipe() { Ok(0) } else { Err(anyhow::Error::new(problem).context(place)) };
     }
     printed.context("failed to print the summary")?;
     Ok(stopped(&mut signals))

@@ -1,8 +1,6 @@
 //! The pace of a recording, kept by its replay.
 
 use crate::events::Event;
-use crate::recording::{self, LogWriter};
-use crate::tracefs::Table;
 use std::time::{Duration, Instant};
 
 /// Signals are looked at this often.
@@ -20,15 +18,14 @@ impl Pace {
         Pace { speed, begin: None }
     }
 
-    /// Writes events when their time has come, and gives how many. Ends early if `stop` says so, which is
-    /// told while the next one is waited for how many have been written.
-    pub fn write(
+    /// Gives events when their time has come, and returns how many. Ends early if `give` says that no more are wanted, or if
+    /// `stop` says so, which is told how many have been given while the next one is waited for.
+    pub fn give(
         &mut self,
         mut events: &[Event],
-        table: &Table,
-        mut log: Option<&mut LogWriter<'_>>,
-        mut stop: impl FnMut(usize) -> bool,
-    ) -> Result<usize, recording::Error> {
+        give: &mut dyn FnMut(&[Event]) -> bool,
+        stop: &mut dyn FnMut(usize) -> bool,
+    ) -> usize {
         let all = events.len();
         while let Some(next) = events.first() {
             let (begin, first) = *self.begin.get_or_insert_with(|| (Instant::now(), next.time));
@@ -36,18 +33,15 @@ impl Pace {
             let now = begin.elapsed();
             let ready = events.partition_point(|event| due(event.time).is_ok_and(|due| due <= now));
             if ready > 0 {
-                if let Some(log) = &mut log {
-                    log.write(&events[..ready], table)?;
-                    log.flush()?;
-                }
+                let wants_more = give(&events[..ready]);
                 events = &events[ready..];
-                continue;
+                if wants_more { continue } else { break }
             }
             if stop(all - events.len()) {
-                return Ok(all - events.len());
+                break;
             }
             std::thread::sleep(due(next.time).map_or(PATIENCE, |due| (due - now).min(PATIENCE)));
         }
-        Ok(all)
+        all - events.len()
     }
 }

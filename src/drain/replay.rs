@@ -1,12 +1,11 @@
 //! Replay: a source again through decode and merge, to a log, books and a summary.
 
+use super::{Range, Request, Results, drain};
 use crate::control::{Progress, Signals};
-use crate::drain::{self, Range, Request, Results};
 use crate::events::stream::Restriction;
-use crate::recording::{self, LogWriter, RecordingDir, write_groups, write_tracepoints};
+use crate::recording::{self, LogSink, LogWriter, RecordingDir, write_groups, write_tracepoints};
 use crate::source::{self, About, Place, Source};
 use crate::tracefs::{self, Table, check_matches};
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -102,23 +101,24 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
         }
         _ => None,
     };
-    let log = match (output, &directory) {
-        (Output::Stdout, _) => Some(LogWriter::to_stdout()),
-        (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
-        _ => None,
-    };
     let (is_log, file) = (matches!(source.about, About::Log), source.file);
     let request = Request {
         restriction: restriction.clone(),
         range: range.clone(),
         as_captured: true,
         speed: *speed,
-        log,
-        room: ROOM,
         begin,
         ..Request::for_a_look()
     };
-    let results = drain::write(source, request, signals, progress)?;
+    let log = match (output, &directory) {
+        (Output::Stdout, _) => Some(LogWriter::to_stdout()),
+        (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
+        _ => None,
+    };
+    let results = match log.map(|log| LogSink::new(log, ROOM)) {
+        Some(mut log) => drain(source, request, &mut [&mut log], signals, progress).with_log(log)?,
+        None => drain(source, request, &mut [], signals, progress),
+    };
     if is_log {
         // Only now is it known what the log names.
         check_patterns(&results.table, place, restriction)?;
@@ -190,9 +190,4 @@ pub fn check_patterns(table: &Table, place: &Place, restriction: &Restriction) -
     let Restriction { only, exclude, .. } = restriction;
     let result = only.iter().chain(exclude).try_for_each(|pattern| check_matches(table, pattern));
     result.map_err(|cause| Error::Pattern { place: place.clone(), cause })
-}
-
-/// Whether an error of writing says that nobody reads any more.
-pub fn is_closed_pipe(error: &recording::Error) -> bool {
-    matches!(error, recording::Error::Io { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,40 +1,135 @@
-//! The narrow seam between what captures and everything that comes after.
+//! Engines: what attaches to the kernel's tracepoints, and gives samples or counts.
+//!
+//! ```text
+//!   Kernel ── attach ──> Sampling   rounds: the bytes of all rings ──> Chunks (a spool)
+//!          └─ count ───> Counting   ticks: hits since the last one ──> sinks
+//! ```
+//!
+//! Both kinds share [`Engine`]: events that are attached and off, go on and off together, and are closed in the
+//! background. [`Live`] is the running kernel. [`simulated`] is one made of what a test says.
 
+mod attached;
+mod counting;
 mod descriptors;
 mod detach;
 mod error;
+mod opening;
 mod sampling;
+pub mod simulated;
 
+pub use attached::{Attached, Refusal};
+pub use counting::{CountRequest, CountingEngine};
 pub use descriptors::{RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
 pub use detach::{Detaching, expected_detach};
 pub use error::Error;
-pub use sampling::{AttachRequest, Attachment, Refusal, attach};
+pub use sampling::{AttachRequest, SamplingEngine};
 
-use crate::events::{Counted, SampleIds};
-use crate::spool::Spool;
+use crate::events::{Counted, SampleIds, Tick};
+use crate::os::cpus::CpuList;
+use crate::perf::Room;
+use crate::tracefs::{self, Table, Tracefs};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
-/// A live source of events, attached and off. perf's rings are the one there is; nothing beyond the decoder knows it.
+/// Told how many events are open, and of how many; may break off.
+pub type Opened<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+
+/// A kernel to attach to.
+pub trait Kernel {
+    /// Its engine for samples.
+    type Sampling: Sampling;
+    /// Its engine for counts.
+    type Counting: Counting;
+
+    /// The CPUs that are online.
+    fn online(&self) -> io::Result<CpuList>;
+
+    /// All its tracepoints.
+    fn table(&self) -> Result<Table, tracefs::Error>;
+
+    /// Opens the tracepoints for samples: attached, and off.
+    ///
+    /// # Errors
+    /// Those that leaving out one tracepoint or one CPU does not cure. What was opened by then is closed in the background.
+    fn attach(&self, request: &AttachRequest<'_>, opened: Opened<'_>) -> Result<Self::Sampling, Error>;
+
+    /// Opens the tracepoints for counts: attached, and off.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach).
+    fn count(&self, request: &CountRequest<'_>, opened: Opened<'_>) -> Result<Self::Counting, Error>;
+}
+
+/// Events that are attached and off.
 pub trait Engine {
-    /// What the sample ids in the chunks stand for.
-    fn sample_ids(&self) -> &SampleIds;
+    /// How attaching went.
+    fn attached(&self) -> &Attached;
 
     /// Switches all events on.
     fn enable(&mut self) -> io::Result<()>;
+
+    /// Switches all events off. Samples in the rings stay there.
+    fn disable(&mut self) -> io::Result<()>;
+
+    /// The kernel's own counters since the events were opened, one per opened event.
+    fn counters(&self) -> io::Result<Vec<Counted>>;
+
+    /// Closes the events in the background.
+    fn detach(self) -> Detaching;
+}
+
+/// An engine that gives samples.
+pub trait Sampling: Engine {
+    /// The opened events that the sample ids in the chunks are of.
+    fn sample_ids(&self) -> &SampleIds;
 
     /// Descriptors that poll readable when a ring has filled up to its watermark.
     fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>>;
 
     /// One round: takes from every ring once.
-    fn round(&mut self, spool: &mut Spool) -> io::Result<()>;
+    fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()>;
+}
 
-    /// Switches all events off. What is in the rings stays there.
-    fn disable(&mut self) -> io::Result<()>;
+/// An engine that counts.
+pub trait Counting: Engine {
+    /// Ends a window: reads all counters. The first tick counts from the moment the events went on.
+    fn tick(&mut self) -> io::Result<Tick<'_>>;
+}
 
-    /// The kernel's own counters, one per opened event.
-    fn account(&self) -> io::Result<Vec<Counted>>;
+/// Takes a sampling engine's bytes, round by round.
+pub trait Chunks {
+    /// Takes one ring's chunk of at most `most` bytes, which `take` fills in: whole records.
+    ///
+    /// # Errors
+    /// Those of `take`, and a chunk that does not hold whole records. That chunk is then left out.
+    fn append(&mut self, most: usize, take: &mut dyn FnMut(&mut dyn Room) -> io::Result<()>) -> io::Result<()>;
 
-    /// Lets go of the kernel, in the background.
-    fn detach(self) -> Detaching;
+    /// Ends a round.
+    fn finish_round(&mut self) -> io::Result<()>;
+}
+
+/// The running kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Live;
+
+impl Kernel for Live {
+    type Sampling = SamplingEngine;
+    type Counting = CountingEngine;
+
+    fn online(&self) -> io::Result<CpuList> {
+        CpuList::online()
+    }
+
+    fn table(&self) -> Result<Table, tracefs::Error> {
+        Table::read(Tracefs::open()?.root())
+    }
+
+    fn attach(&self, request: &AttachRequest<'_>, opened: Opened<'_>) -> Result<SamplingEngine, Error> {
+        SamplingEngine::attach(request, opened)
+    }
+
+    fn count(&self, request: &CountRequest<'_>, opened: Opened<'_>) -> Result<CountingEngine, Error> {
+        CountingEngine::attach(request, opened)
+    }
 }

@@ -4,8 +4,12 @@ pub mod accounting;
 pub mod merge;
 mod reading;
 mod sample_ids;
+mod sink;
 pub mod stream;
+mod tick;
 
 pub use merge::Event;
 pub use reading::{Counted, Reading};
 pub use sample_ids::{SampleIds, Slot};
+pub use sink::Sink;
+pub use tick::Tick;

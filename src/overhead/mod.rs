@@ -24,7 +24,7 @@ pub(crate) use words::{findings, interval, percent, rows, what_was_run};
 
 use crate::capture::{self, AttachOptions, Chosen};
 use crate::control::{CommandLine, Progress, Running, Signals};
-use crate::engine::{Detaching, Engine};
+use crate::engine::{Detaching, Engine, Live};
 use crate::os::machine::{hostname, kernel_release};
 use crate::recording::Tool;
 use runs::{Ended, Runs};
@@ -129,13 +129,14 @@ pub fn measure(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
-    let mut chosen = Chosen::of(&options.attach)?;
+    let mut chosen = Chosen::of(&Live, &options.attach)?;
     let output = Output::new(options.show_output)?;
     // Before anything is attached or prepared: whether there can be one.
     drop(capture::scratch_file()?);
-    let (mut engine, attach) = chosen.attach(&options.attach, None, signals, progress)?;
-    let nofile_limit = engine.descriptor_limit;
-    let rings = engine.ring_size * engine.cpus.len();
+    let (mut engine, attach) = chosen.attach(&Live, &options.attach, None, signals, progress)?;
+    let attached = engine.attached().clone();
+    let nofile_limit = attached.descriptor_limit;
+    let rings = attached.ring_size * attached.cpus.len();
     let mut overhead = Overhead {
         schema: figures::SCHEMA,
         tool: Tool::this(),
@@ -143,10 +144,10 @@ pub fn measure(
         hostname: hostname(),
         command: options.command.words(),
         prepare: options.prepare.as_ref().and_then(|prepare| prepare.words().pop()),
-        cpus: engine.cpus.as_slice().to_vec(),
+        cpus: attached.cpus.as_slice().to_vec(),
         tracepoints: chosen.selection.captured().count(),
-        refused: engine.refused.len(),
-        ring_size: engine.ring_size,
+        refused: attached.refused.len(),
+        ring_size: attached.ring_size,
         clock: options.attach.clock.to_string(),
         self_excluded: options.attach.excludes_self(),
         compress: options.compress,

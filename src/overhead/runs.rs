@@ -5,7 +5,7 @@ use super::order::captured_first;
 use super::{Error, Options, Output};
 use crate::capture::{self, StopReason, StopRules};
 use crate::control::{CommandLine, Launch, Progress, Running, Signals};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Sampling};
 use crate::events::Counted;
 use crate::os::machine::busy_time;
 use crate::spool::{Arena, DEFAULT_MEMORY, Keeping, Spool};
@@ -48,7 +48,7 @@ enum Kind {
     With,
 }
 
-impl<E: Engine> Runs<'_, E> {
+impl<E: Sampling> Runs<'_, E> {
     /// Warms up, and runs the pairs.
     pub fn all(&mut self, runs: &mut Vec<MeasuredRun>) -> Result<Ended, Error> {
         for _ in 0..self.options.warmup {
@@ -85,7 +85,7 @@ impl<E: Engine> Runs<'_, E> {
         }
         // In both kinds of run, so that the machine has the same memory free.
         let mut spool = self.spool()?;
-        let counted_before = self.engine.account().map_err(capture::Error::Run)?;
+        let counted_before = self.engine.counters().map_err(capture::Error::Run)?;
         let (machine_before, cpu_before) = (busy_time(), cpu_of_children()?);
         let (end, events) = match kind {
             Kind::With => self.run_captured(&mut spool, &counted_before)?,

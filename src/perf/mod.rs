@@ -1,6 +1,8 @@
 //! perf_event_open(2): the system calls and the rings. Nothing here knows a tracepoint's name.
 
 mod ring;
+mod spec;
 pub mod sys;
 
 pub use ring::{Ring, Room};
+pub use spec::{EventKind, EventSpec, Output, ReadFormat, Scope};

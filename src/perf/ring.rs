@@ -85,7 +85,7 @@ impl Ring {
     ///
     /// # Errors
     /// If the kernel's position makes no sense, or `out` has no room; all of it is in the ring still then.
-    pub fn take(&mut self, out: &mut impl Room) -> io::Result<usize> {
+    pub fn take(&mut self, out: &mut dyn Room) -> io::Result<usize> {
         // ATOMICS: acquire pairs with the barrier before the kernel publishes data_head; all bytes before it are there.
         let head = self.data_head().load(Ordering::Acquire);
         // ATOMICS: only this thread writes data_tail.

@@ -2,65 +2,24 @@
 //!
 //! Names are those of perf_event_open(2).
 
+use super::spec::{EventKind, EventSpec, Output, ReadFormat, Scope};
 use crate::events::Reading;
 use crate::os::clock::Clock;
 use crate::os::process::page_size;
 use memmap2::{MmapOptions, MmapRaw};
-use perf_event_open_sys::{bindings as abi, ioctls, perf_event_open};
+use perf_event_open_sys::{ioctls, perf_event_open};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// What an event counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Nothing (PERF_COUNT_SW_DUMMY): an event to lead a group and to own a ring.
-    Dummy,
-    /// The hits of the tracepoint with this tracefs id.
-    Tracepoint(u64),
-}
-
-/// How an event is opened.
-#[derive(Debug, Clone, Copy)]
-pub struct EventConfig {
-    /// What it counts.
-    pub source: Source,
-    /// The clock of its samples.
-    pub clock: Clock,
-    /// Off until PERF_EVENT_IOC_ENABLE. A member of a group that is not disabled waits for its leader.
-    pub disabled: bool,
-    /// Bytes in the ring after which a poller is woken; matters on the event that owns the ring.
-    pub wakeup_watermark: u32,
-    /// A hit may weigh more than 1. Without the weight in its sample (PERF_SAMPLE_PERIOD, which makes it 32 bytes) the kernel
-    /// would write as many samples as it weighs.
-    pub weighted: bool,
-    /// Ask for the number of lost samples on read (PERF_FORMAT_LOST, Linux 6.0).
-    pub read_lost: bool,
-}
-
-/// perf_event_open(2) for all processes on one CPU. Samples carry IDENTIFIER and TIME and nothing else, which makes
-/// records of 24 bytes.
-pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
-    let mut attr = abi::perf_event_attr { size: size_of::<abi::perf_event_attr>() as u32, ..Default::default() };
-    (attr.type_, attr.config) = match config.source {
-        Source::Dummy => (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)),
-        Source::Tracepoint(id) => (abi::PERF_TYPE_TRACEPOINT, id),
-    };
-    attr.__bindgen_anon_1.sample_period = 1;
-    let weight = if config.weighted { abi::PERF_SAMPLE_PERIOD } else { 0 };
-    attr.sample_type = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME | weight);
-    attr.read_format = if config.read_lost { u64::from(abi::PERF_FORMAT_LOST) } else { 0 };
-    attr.set_disabled(config.disabled.into());
-    attr.set_sample_id_all(1);
-    attr.set_use_clockid(1);
-    attr.clockid = config.clock.sampled().number();
-    attr.set_watermark(1);
-    attr.__bindgen_anon_2.wakeup_watermark = config.wakeup_watermark;
-
+/// perf_event_open(2). An event joins the group that `group` leads, or none.
+pub fn open(spec: &EventSpec<'_>, group: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    let mut attr = spec.attr();
+    let (pid, cpu, flags) = spec.target();
     let group = group.map_or(-1, |fd| fd.as_raw_fd());
-    // SAFETY: `attr` is a whole, initialized perf_event_attr that outlives the call; the group is a descriptor that the
-    // caller borrows for the call, or -1.
-    let fd = unsafe { perf_event_open(&mut attr, -1, cpu as i32, group, abi::PERF_FLAG_FD_CLOEXEC.into()) };
+    // SAFETY: `attr` is a whole, initialized perf_event_attr that outlives the call; the group and the cgroup are
+    // descriptors that the caller borrows for the call, or -1.
+    let fd = unsafe { perf_event_open(&mut attr, pid, cpu, group, flags) };
     check(fd)?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -68,15 +27,15 @@ pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io:
 
 /// Whether an event for all processes may be opened on a CPU at all: one that counts nothing is, and is closed again.
 pub fn try_to_open(cpu: u32) -> io::Result<()> {
-    let trial = EventConfig {
-        source: Source::Dummy,
+    let trial = EventSpec {
+        kind: EventKind::Dummy,
+        scope: Scope::AllOn(cpu),
+        output: Output::Counts,
         clock: Clock::Monotonic,
         disabled: true,
-        weighted: false,
-        wakeup_watermark: 0,
-        read_lost: false,
+        read_format: ReadFormat::default(),
     };
-    open(trial, cpu, None).map(drop)
+    open(&trial, None).map(drop)
 }
 
 /// PERF_EVENT_IOC_SET_OUTPUT: the event's samples go to the ring of `onto` (same CPU, same clock).
@@ -121,6 +80,33 @@ pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Reading>
     }
     let [value, lost] = words.map(u64::from_ne_bytes);
     Ok(Reading { value, lost })
+}
+
+/// Reads a whole group through its leader, which was opened with [`ReadFormat::group`]; `with_lost` as it was opened.
+/// The group has at most so many members beside its leader. Gives each event's sample id and reading to `each`, the
+/// leader first. `bytes` is scratch space, which grows to the size of a read. The kernel refuses to open groups whose read would not fit in 16 KiB (`perf_event_validate_size`).
+pub fn read_group(
+    leader: BorrowedFd<'_>,
+    most_members: usize,
+    with_lost: bool,
+    bytes: &mut Vec<u8>,
+    mut each: impl FnMut(u64, Reading),
+) -> io::Result<()> {
+    // u64 number of events, then for each: u64 value, u64 id, and u64 lost if it was asked for.
+    let width = if with_lost { 3 } else { 2 };
+    bytes.resize((1 + (most_members + 1) * width) * 8, 0);
+    let got = nix::unistd::read(leader, bytes)?;
+    let (words, _) = bytes[..got].as_chunks::<8>();
+    let events = words.first().map_or(0, |number| u64::from_ne_bytes(*number));
+    if events == 0 || words.len() as u64 - 1 != events.saturating_mul(width as u64) {
+        let message = format!("{got} bytes for a group of {events} counters");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    for event in words[1..].chunks_exact(width) {
+        let word = |place: usize| event.get(place).map_or(0, |word| u64::from_ne_bytes(*word));
+        each(word(1), Reading { value: word(0), lost: word(2) });
+    }
+    Ok(())
 }
 
 /// Maps the ring of an event: one page of control data and `bytes` of ring, a power of two of pages.

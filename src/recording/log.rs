@@ -1,7 +1,7 @@
 //! `log.csv`: the thesis's Figure 5, a row for each event.
 
 use super::{Error, NewFile};
-use crate::events::Event;
+use crate::events::{Event, Sink};
 use crate::tracefs::Table;
 use std::io::{self, Stdout, Write};
 
@@ -118,6 +118,68 @@ impl<'a> LogWriter<'a> {
             file.finish();
         }
         Ok(self.logged)
+    }
+}
+
+/// The log as a sink. A log that cannot be written is cut back to whole rows at its end.
+pub struct LogSink<'a> {
+    state: State<'a>,
+    /// What a full disk must have left for the other files, in bytes.
+    room: u64,
+    /// Why writing failed.
+    failed: Option<Error>,
+}
+
+enum State<'a> {
+    Open(Box<LogWriter<'a>>),
+    /// With so many rows, or neither written nor cut back.
+    Ended(Result<u64, Error>),
+}
+
+impl<'a> LogSink<'a> {
+    /// A log that leaves so many bytes of a full disk to other files.
+    pub fn new(log: LogWriter<'a>, room: u64) -> Self {
+        LogSink { state: State::Open(Box::new(log)), room, failed: None }
+    }
+
+    fn take(&mut self, write: impl FnOnce(&mut LogWriter<'a>) -> Result<(), Error>) {
+        if let State::Open(log) = &mut self.state
+            && self.failed.is_none()
+        {
+            self.failed = write(log).err();
+        }
+    }
+
+    /// The log's rows, and why there are no more, once it has ended.
+    ///
+    /// # Errors
+    /// If it could be neither written nor cut back.
+    pub fn outcome(self) -> Result<(u64, Option<Error>), Error> {
+        match self.state {
+            State::Open(_) => Ok((0, self.failed)),
+            State::Ended(rows) => Ok((rows?, self.failed)),
+        }
+    }
+}
+
+impl Sink for LogSink<'_> {
+    fn events(&mut self, events: &[Event], table: &Table) {
+        self.take(|log| log.write(events, table));
+    }
+
+    fn pause(&mut self) {
+        self.take(LogWriter::flush);
+    }
+
+    fn end(&mut self) {
+        self.take(LogWriter::flush);
+        let State::Open(mut log) = std::mem::replace(&mut self.state, State::Ended(Ok(0))) else { return };
+        let cut = if self.failed.is_some() { log.cut_back(self.room) } else { Ok(()) };
+        self.state = State::Ended(cut.and_then(|()| log.finish()));
+    }
+
+    fn takes_more(&self) -> bool {
+        self.failed.is_none()
     }
 }
 

@@ -11,7 +11,7 @@ mod tables;
 pub use directory::RecordingDir;
 pub use facts::{Ending, Facts};
 pub use folder::{Folder, caller_of_sudo, is_under_sudo};
-pub use log::LogWriter;
+pub use log::{LogSink, LogWriter};
 pub use new_file::NewFile;
 pub use summary::{
     CpuSummary, EventsSummary, ResidualSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool,
@@ -81,6 +81,13 @@ pub enum Error {
 /// Whether an error says that a disk or a quota is full.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
+impl Error {
+    /// Whether writing failed because nobody reads any more.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Error::Io { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)
+    }
 }
 
 fn cure(cause: &io::Error) -> &'static str {

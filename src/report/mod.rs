@@ -22,8 +22,8 @@ pub use states::States;
 
 use crate::activity::Activity;
 use crate::control::{Progress, Signals};
-use crate::drain::Range;
 use crate::drain::replay;
+use crate::drain::{Problem, Range};
 use crate::events::stream::Restriction;
 use crate::plot::{self, MOST_ROWS, StateSpan, Subject};
 use crate::ranking::Ranking;
@@ -96,7 +96,7 @@ pub struct SourceReport {
     /// Whether its groups have no names.
     pub is_unnamed: bool,
     /// What kept it from being all that it should be, if anything did.
-    pub problem: Option<anyhow::Error>,
+    pub problem: Option<Problem>,
 }
 
 impl SourceReport {

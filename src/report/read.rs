@@ -5,9 +5,8 @@ use super::{Error, Options, SourceReport};
 use crate::activity::Activity;
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
-use crate::drain::{self, Range, Request, Results, Sink};
-use crate::events::Event;
-use crate::events::stream::Loss;
+use crate::drain::{Problem, Range, Request, Results, drain};
+use crate::events::Sink;
 use crate::ranking::Ranking;
 use crate::recording::Summary;
 use crate::source::{About, Place};
@@ -42,21 +41,17 @@ pub(super) fn read(
         activity = activity.of_part();
     }
     let mut windows = states.as_ref().map(|states| Windows::new(states.known.length()));
-    let mut sinks = Sinks { activity: &mut activity, windows: windows.as_mut() };
-    let request = Request {
-        restriction: restriction.clone(),
-        range: range.clone(),
-        sink: Some(&mut sinks),
-        ..Request::for_a_look()
-    };
-    let results = drain::write(source, request, signals, progress).map_err(replay::Error::from)?;
+    let mut sinks: Vec<&mut dyn Sink> = vec![&mut activity];
+    sinks.extend(windows.iter_mut().map(|windows| windows as &mut dyn Sink));
+    let request = Request { restriction: restriction.clone(), range: range.clone(), ..Request::for_a_look() };
+    let results = drain(source, request, &mut sinks, signals, progress);
     let identified = states.as_ref().zip(windows).map(|(states, windows)| {
         let session = session_of(&place.to_string(), &results, range, states.known.length(), windows)?;
         states.identify(&session)
     });
-    let Results { summary, table, selection, span, problem } = results;
+    let Results { summary, table, selection, span, problem, .. } = results;
     let is_stopped = signals.asked() > 0;
-    let problem = problem.or(is_stopped.then(|| anyhow::anyhow!("it was not read to its end: you stopped it")));
+    let problem = problem.or(is_stopped.then_some(Problem::Stopped));
     let is_log = matches!(about, About::Log);
     if is_log {
         // Only now is it known what the log names.
@@ -99,28 +94,6 @@ pub(super) fn read(
         is_unnamed,
         problem,
     })
-}
-
-/// All that takes the events.
-struct Sinks<'a> {
-    activity: &'a mut Activity,
-    windows: Option<&'a mut Windows>,
-}
-
-impl Sink for Sinks<'_> {
-    fn take(&mut self, events: &[Event]) {
-        self.activity.take(events);
-        if let Some(windows) = &mut self.windows {
-            windows.take(events);
-        }
-    }
-
-    fn take_losses(&mut self, losses: &[Loss]) {
-        self.activity.take_losses(losses);
-        if let Some(windows) = &mut self.windows {
-            windows.take_losses(losses);
-        }
-    }
 }
 
 /// Hits in a range: the samples in it, over the time asked for, as far as events could come in it.

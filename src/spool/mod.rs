@@ -18,6 +18,7 @@ mod file;
 pub use arena::{Arena, Backed};
 pub use blocks::SpoolBlocks;
 
+use crate::engine::Chunks;
 use crate::perf::Room;
 use crate::perf_data::record::{Damaged, SampleCounter, finished_round};
 use file::SpoolFile;
@@ -288,6 +289,16 @@ impl Spool {
             self.ends.pop_front();
         }
         Ok(())
+    }
+}
+
+impl Chunks for Spool {
+    fn append(&mut self, most: usize, take: &mut dyn FnMut(&mut dyn Room) -> io::Result<()>) -> io::Result<()> {
+        Spool::append(self, most, |room| take(room))
+    }
+
+    fn finish_round(&mut self) -> io::Result<()> {
+        Spool::finish_round(self)
     }
 }
 

@@ -44,7 +44,7 @@ pub use session::{Origin, SCHEMA, Session};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::capture;
-use crate::drain::replay;
+use crate::drain::{Problem, replay};
 use crate::recording;
 use crate::units::{Count, Share};
 use std::fmt;
@@ -93,12 +93,20 @@ pub enum Error {
         cause: TooMany,
     },
     /// The source is damaged, or the capture ended before its time.
-    #[error("`{place}`: {cause:#}; nothing is said of what is not whole")]
+    #[error("`{place}`: {cause}; nothing is said of what is not whole")]
     Damaged {
         /// Which source.
         place: String,
         /// What is missing.
-        cause: anyhow::Error,
+        cause: Problem,
+    },
+    /// A library could not read what was counted.
+    #[error("`{place}`: {reason}; nothing is said of what is not whole")]
+    Unkeepable {
+        /// Which source.
+        place: String,
+        /// Why not.
+        reason: String,
     },
     /// The user asked for the end before there was anything to say.
     #[error("interrupted")]

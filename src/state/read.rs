@@ -7,8 +7,8 @@ use super::{Error, WINDOW};
 use crate::capture;
 use crate::control::{Progress, Running, Signals};
 use crate::drain::replay;
-use crate::drain::{self, Range, Request, Results};
-use crate::engine::Detaching;
+use crate::drain::{Range, Request, Results, drain};
+use crate::engine::{Detaching, Live};
 use crate::events::stream::Restriction;
 use crate::source::Place;
 
@@ -36,8 +36,8 @@ pub fn read(
     let source = replay::open(place, &Restriction::default(), signals, progress)?;
     let length = length.unwrap_or(WINDOW);
     let mut windows = Windows::new(length);
-    let request = Request { range: range.clone(), sink: Some(&mut windows), ..Request::for_a_look() };
-    let results = drain::write(source, request, signals, progress)?;
+    let request = Request { range: range.clone(), ..Request::for_a_look() };
+    let results = drain(source, request, &mut [&mut windows], signals, progress);
     if signals.asked() > 0 {
         return Err(Error::Interrupted);
     }
@@ -58,7 +58,7 @@ pub fn watch(
 ) -> Result<(Result<Session, Error>, Detaching), Error> {
     let length = length.unwrap_or(WINDOW);
     let mut windows = Windows::new(length);
-    let (results, detaching) = capture::watch(options, &mut windows, running, signals, progress)?;
+    let (results, detaching) = capture::watch(&Live, options, &mut [&mut windows], running, signals, progress)?;
     Ok((session("this machine", results, &Range::default(), length, windows), detaching))
 }
 
@@ -87,6 +87,6 @@ pub fn session_of(
     let windows = windows.finish(end).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
     let session = Session::of(summary, table, selection, length, &windows);
     // A library must be able to read what is put into it.
-    session.check().map_err(|text| Error::Damaged { place: place.to_owned(), cause: anyhow::anyhow!(text) })?;
+    session.check().map_err(|reason| Error::Unkeepable { place: place.to_owned(), reason })?;
     Ok(session)
 }

@@ -1,8 +1,8 @@
 //! Events counted by window: all that is kept of a session.
 
-use crate::drain::Sink;
-use crate::events::Event;
 use crate::events::stream::Loss;
+use crate::events::{Event, Sink};
+use crate::tracefs::Table;
 use crate::units::{Count, Grouped};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -181,7 +181,7 @@ impl Windows {
 }
 
 impl Sink for Windows {
-    fn take(&mut self, events: &[Event]) {
+    fn events(&mut self, events: &[Event], _table: &Table) {
         let Some(first) = events.first() else { return };
         if self.origin.is_none() {
             (self.origin, self.begin) = (Some(first.time), first.time);
@@ -211,7 +211,7 @@ impl Sink for Windows {
         }
     }
 
-    fn take_losses(&mut self, losses: &[Loss]) {
+    fn losses(&mut self, losses: &[Loss]) {
         self.losses.extend_from_slice(losses);
     }
 }
@@ -245,7 +245,7 @@ mod tests {
     fn windows(events: &[Event], end: Option<u64>) -> Vec<Window> {
         let mut windows = Windows::new(Length::Ns(100));
         // In batches, as they come.
-        events.chunks(2).for_each(|batch| windows.take(batch));
+        events.chunks(2).for_each(|batch| windows.events(batch, &Table::default()));
         windows.finish(end).unwrap()
     }
 
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(counted[0].events(), 3);
         // The same in one batch, with an event at the very time at which a window ends.
         let mut whole = Windows::new(Length::Ns(100));
-        whole.take(&[event(1_000, 3), event(1_099, 1), event(1_100, 2), event(1_350, 2)]);
+        whole.events(&[event(1_000, 3), event(1_099, 1), event(1_100, 2), event(1_350, 2)], &Table::default());
         assert_eq!(counts(&whole.finish(None).unwrap()), [vec![(1, 1), (3, 1)], vec![(2, 1)], vec![]]);
         // The last window is no whole one, or as good as one.
         assert_eq!(windows(&events, Some(1_494)).len(), 4);
@@ -276,8 +276,8 @@ mod tests {
     fn windows_of_events_last_until_they_are_full() {
         let events = [event(10, 3), event(14, 1), event(20, 3), event(31, 2), event(32, 2), event(40, 9)];
         let mut windows = Windows::new(Length::Events(2));
-        events.chunks(4).for_each(|batch| windows.take(batch));
-        windows.take_losses(&[Loss { cpu: 0, lost: 3, from: 15, to: 18 }]);
+        events.chunks(4).for_each(|batch| windows.events(batch, &Table::default()));
+        windows.losses(&[Loss { cpu: 0, lost: 3, from: 15, to: 18 }]);
         let windows = windows.finish(Some(90)).unwrap();
         assert_eq!(counts(&windows), [vec![(1, 1), (3, 1)], vec![(2, 1), (3, 1)]], "the last may have been cut off");
         let times: Vec<_> = windows.iter().map(|window| (window.begin, window.ns, window.lost)).collect();
@@ -298,9 +298,9 @@ mod tests {
     #[test]
     fn losses_are_in_the_windows_that_they_were_in() {
         let mut counted = Windows::new(Length::Ns(100));
-        counted.take_losses(&[Loss { cpu: 0, lost: 7, from: 900, to: 1_050 }]);
-        counted.take(&[event(1_000, 1), event(1_399, 1)]);
-        counted.take_losses(&[
+        counted.losses(&[Loss { cpu: 0, lost: 7, from: 900, to: 1_050 }]);
+        counted.events(&[event(1_000, 1), event(1_399, 1)], &Table::default());
+        counted.losses(&[
             Loss { cpu: 1, lost: 30, from: 1_150, to: 1_300 },
             Loss { cpu: 0, lost: 5, from: 2_000, to: 3_000 },
             Loss { cpu: 0, lost: 1, from: 1_110, to: 1_110 },
@@ -313,7 +313,7 @@ mod tests {
     fn a_clock_that_jumps_is_no_session_and_no_hang() {
         for (events, end) in [(vec![event(0, 1), event(u64::MAX - 1, 1)], None), (vec![event(0, 1)], Some(u64::MAX))] {
             let mut windows = Windows::new(Length::Ns(100));
-            windows.take(&events);
+            windows.events(&events, &Table::default());
             assert_eq!(windows.finish(end), Err(TooMany));
         }
     }
@@ -322,7 +322,7 @@ mod tests {
     fn what_no_memory_should_hold_is_no_session() {
         let mut windows = Windows::new(Length::Ns(10));
         // Each window has another tracepoint: the counts are the square.
-        windows.take(&(0..9_000).map(|n| event(n * 10, n as u32)).collect::<Vec<_>>());
+        windows.events(&(0..9_000).map(|n| event(n * 10, n as u32)).collect::<Vec<_>>(), &Table::default());
         assert_eq!(windows.finish(None), Err(TooMany));
     }
 

@@ -1,0 +1,29 @@
+//! Waiting for a detach.
+
+use crate::control::{Signals, wait_for_any};
+use crate::engine::Detaching;
+use std::io;
+use std::time::Duration;
+
+/// Waits for a detach; the user may stop waiting, which leaves the rest to the background. Gives how long the detach took,
+/// if it is done.
+pub fn wait_for_detach(
+    detaching: &mut Detaching,
+    signals: &mut Signals,
+    step: &mut dyn FnMut(usize),
+) -> io::Result<Option<Duration>> {
+    let asked_before = signals.asked();
+    let mut done = 0;
+    loop {
+        let Some(progress) = detaching.wake_descriptor() else { return Ok(Some(detaching.took())) };
+        let descriptors = signals.wake_descriptors().into_iter().chain([progress]);
+        let ready = wait_for_any(descriptors, None)?;
+        if signals.asked() > asked_before {
+            return Ok(None);
+        }
+        if ready.last() == Some(&true) {
+            done += detaching.wait_for_more()?;
+            step(done);
+        }
+    }
+}

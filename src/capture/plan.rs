@@ -1,0 +1,136 @@
+//! What a capture needs before its events are on: memory, files, and what is known of it by then.
+
+use super::{Error, Options, StopRules};
+use crate::control::CommandLine;
+use crate::engine::{Attached, Sampling};
+use crate::os::machine::{available_memory, hostname, kernel_release};
+use crate::perf_data::record::SAMPLE_SIZE;
+use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
+use crate::recording::{Facts, Tool};
+use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
+use crate::tracefs::{Selection, Table};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+/// A file without a name for what is captured, in the current folder, where a capture would write it.
+pub fn scratch_file() -> Result<File, Error> {
+    tempfile::tempfile_in(".").map_err(|cause| {
+        let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
+        Error::Scratch { folder, cause }
+    })
+}
+
+/// `tp-perf-20261123T144707Z`.
+pub(super) fn default_output() -> PathBuf {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    PathBuf::from(format!("tp-perf-{}", now.replace(['-', ':'], "")))
+}
+
+/// What is known of the capture before it begins.
+pub(super) fn facts(
+    options: &Options,
+    attached: &Attached,
+    table: &Table,
+    selection: &Selection,
+    attach: Duration,
+) -> Result<Facts, Error> {
+    Ok(Facts {
+        tool: Tool::this(),
+        kernel: kernel_release(),
+        hostname: hostname(),
+        cpus: attached.cpus.as_slice().to_vec(),
+        offline_cpus: attached.offline.as_slice().to_vec(),
+        clock: options.attach.clock.to_string(),
+        clock_offset_ns: options.attach.clock.offset_from_sampled().map_err(Error::Run)?,
+        command: options.command.as_ref().map(CommandLine::words),
+        arguments: options.arguments.clone(),
+        events: options.rules.events,
+        started: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
+        ring_size: attached.ring_size,
+        attach_ns: crate::units::nanoseconds(attach),
+        self_excluded: options.attach.excludes_self(),
+        pid: std::process::id() as i32,
+        left_out: Facts::left_out(table, selection),
+    })
+}
+
+/// What perf shows of a recording (`perf script --header`).
+fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
+    let clock = options.attach.clock.sampled();
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let cpus = facts.cpus.len() as u32;
+    Ok(Features {
+        hostname: Some(facts.hostname.clone()),
+        release: Some(facts.kernel.clone()),
+        version: Some(format!("{} {}", facts.tool.name, facts.tool.version)),
+        command_line: [facts.tool.name.clone()].into_iter().chain(facts.arguments.iter().cloned()).collect(),
+        cpus: Some((facts.cpus.last().map_or(cpus, |last| last + 1), cpus)),
+        compressed: options.compress.then_some(MOST_INFLATED),
+        clock: Some(ClockPair {
+            clockid: clock.number(),
+            wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
+            clock_ns: clock.now_ns().map_err(Error::Run)?,
+        }),
+        event_names: Vec::new(),
+    })
+}
+
+/// How the capture's events are kept.
+pub(super) fn keeping(options: &Options, cpus: usize) -> Keeping {
+    // What has no end by itself may run for days, and be killed: it is on the disk as it goes.
+    let is_bounded = options.rules != StopRules::default() || options.command.is_some();
+    Keeping {
+        memory: if is_bounded { DEFAULT_MEMORY } else { 0 },
+        rings: options.attach.ring_size * cpus,
+        compress: options.compress,
+    }
+}
+
+/// Memory for the spool of a capture of which nothing is known yet but its options.
+pub(super) fn memory(options: &Options, keeping: &Keeping, cpus: usize) -> Result<Backed, Error> {
+    /// No kernel has more tracepoints by much; if one had, the memory would be found later.
+    const TRACEPOINTS: usize = 4096;
+    let bytes = sensible(expected_bytes(&options.rules, cpus));
+    Backed::new(keeping, expected_head(TRACEPOINTS * cpus), bytes).map_err(Error::Memory)
+}
+
+/// How many of the bytes that are expected should be backed with memory beforehand.
+pub(crate) fn sensible(expected: usize) -> usize {
+    let affordable = usize::try_from(available_memory().unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);
+    expected.min(affordable).min(DEFAULT_MEMORY)
+}
+
+/// A spool that begins with the head of `events.perf`.
+pub(super) fn spool(
+    options: &Options,
+    engine: &impl Sampling,
+    table: &Table,
+    facts: &Facts,
+    file: impl FnMut() -> io::Result<File> + 'static,
+    keeping: Keeping,
+    arena: Arena,
+) -> Result<Spool, Error> {
+    let head = Head {
+        table,
+        ids: engine.sample_ids(),
+        clock: options.attach.clock,
+        lost_known: engine.attached().lost_known,
+        features: &features(options, facts)?,
+        facts: &serde_json::to_string(facts).expect("numbers and text become JSON"),
+    };
+    Spool::in_arena(arena, &head.encode(), keeping, file).map_err(Error::Memory)
+}
+
+/// About as many bytes as a capture with these rules will bring on a busy machine.
+fn expected_bytes(rules: &StopRules, cpus: usize) -> usize {
+    /// About what a CPU fires that builds a kernel. What comes beyond is backed as it comes: finding memory can take as long as
+    /// 1 ms for a MiB, in which nothing is captured yet.
+    const EVENTS_PER_SECOND: f64 = 300e3;
+    // A capture of N events overshoots by what comes in while it is being stopped.
+    let by_events = rules.events.map_or(f64::INFINITY, |events| 2.0 * events as f64);
+    let by_duration = rules.duration.map_or(f64::INFINITY, |time| time.as_secs_f64() * EVENTS_PER_SECOND * cpus as f64);
+    // As a float beyond any memory becomes the largest integer.
+    (by_events.min(by_duration) * SAMPLE_SIZE as f64) as usize
+}

@@ -1,0 +1,140 @@
+//! The way through a stream: batch after batch to the sinks, until the end, damage, or the user.
+
+use super::Range;
+use super::pace::Pace;
+use crate::control::{Progress, Signals};
+use crate::events::stream::EventStream;
+use crate::events::{Event, Sink};
+use crate::units::Moment;
+use std::io;
+
+/// The way through a stream.
+pub(super) struct Run<'a, 's> {
+    range: &'a Range,
+    speed: Option<f64>,
+    sinks: &'a mut [&'s mut dyn Sink],
+    asked: usize,
+    stops_at_once: bool,
+    /// The time of the first of all events, wanted or not: a time since it means the same whatever is left out.
+    pub origin: Option<u64>,
+    /// The times of the first and the last event.
+    pub span: Option<(u64, u64)>,
+    /// Events that the sinks were given.
+    pub given: u64,
+    /// Events that came out of the merge.
+    seen: u64,
+}
+
+/// How it went.
+pub(super) struct End {
+    /// False if the user asked for the end before the sinks had all that they were to have.
+    pub complete: bool,
+    /// Whether the source was not read to its end.
+    pub stopped: bool,
+    pub damage: Option<io::Error>,
+}
+
+impl<'a, 's> Run<'a, 's> {
+    pub fn new(
+        range: &'a Range,
+        speed: Option<f64>,
+        sinks: &'a mut [&'s mut dyn Sink],
+        asked: usize,
+        stops_at_once: bool,
+    ) -> Self {
+        Run { range, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0 }
+    }
+
+    /// Decoding goes on to the end even if no sink takes more, because the books need it all.
+    pub fn through(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> End {
+        let mut end = End { complete: true, stopped: false, damage: None };
+        let mut pace = self.speed.map(Pace::new);
+        let mut takes_more = true;
+        loop {
+            if end.complete && signals.asked() > self.asked {
+                end.complete = self.range.events == Some(self.given);
+                if self.stops_at_once {
+                    (end.complete, end.stopped) = (false, true);
+                    break;
+                }
+                stream.count_only();
+            }
+            match stream.next_batch() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // A source that was waited for ends when the user asks for the end.
+                Err(_) if self.stops_at_once && signals.asked() > self.asked => {
+                    (end.complete, end.stopped) = (false, true);
+                    break;
+                }
+                Err(error) => {
+                    end.damage = Some(error);
+                    break;
+                }
+            }
+            let earliest = stream.earliest();
+            let (read, length) = stream.progress();
+            let (batch, table) = stream.batch();
+            if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
+                self.origin = self.origin.or(earliest);
+                self.span = Some((self.span.map_or(first.time, |(first, _)| first), last.time));
+            }
+            let losses = stream.losses();
+            self.sinks.iter_mut().for_each(|sink| sink.losses(losses));
+            if end.complete && takes_more {
+                let wanted = self.wanted(batch);
+                let given = match &mut pace {
+                    None => {
+                        self.sinks.iter_mut().for_each(|sink| sink.events(wanted, table));
+                        wanted.len()
+                    }
+                    Some(pace) => {
+                        let (before, asked, sinks) = (self.seen, self.asked, &mut *self.sinks);
+                        let mut give = |ready: &[Event]| {
+                            for sink in sinks.iter_mut() {
+                                sink.events(ready, table);
+                                sink.pause();
+                            }
+                            take_more(sinks)
+                        };
+                        pace.give(wanted, &mut give, &mut |given| {
+                            progress.replaying(before + given as u64, read, length);
+                            signals.asked() > asked
+                        })
+                    }
+                };
+                takes_more = take_more(self.sinks);
+                if takes_more {
+                    self.given += given as u64;
+                } else if self.stops_at_once {
+                    end.stopped = true;
+                    break;
+                }
+            }
+            self.seen += batch.len() as u64;
+            progress.replaying(self.seen, read, length);
+        }
+        self.sinks.iter_mut().for_each(|sink| sink.end());
+        end
+    }
+
+    /// The part of a batch that the sinks are to have.
+    fn wanted<'e>(&self, batch: &'e [Event]) -> &'e [Event] {
+        let origin = self.origin.unwrap_or(0);
+        let place = |moment: &Option<Moment>, otherwise: usize| {
+            moment.map_or(otherwise, |moment| {
+                let time = moment.absolute(origin);
+                batch.partition_point(|event| event.time < time)
+            })
+        };
+        let (start, end) = (place(&self.range.from, 0), place(&self.range.to, batch.len()));
+        let left = self.range.events.map_or(u64::MAX, |events| events - self.given);
+        let wanted = &batch[start.min(end)..end];
+        &wanted[..wanted.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
+    }
+}
+
+/// Whether any of them takes more, or there is none to ask.
+fn take_more(sinks: &[&mut dyn Sink]) -> bool {
+    sinks.is_empty() || sinks.iter().any(|sink| sink.takes_more())
+}

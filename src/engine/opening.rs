@@ -1,0 +1,432 @@
+//! Opening: every chosen tracepoint on every chosen CPU, attached and off. Events that sample write into one ring per CPU.
+//!
+//! The tracepoints of a CPU are members of groups that dummy events lead. They join switched on: they stay off until their
+//! leader is on, so that opening needs no call to the CPU and one PERF_EVENT_IOC_ENABLE starts a whole group. A leader that
+//! is no tracepoint cannot be refused for what it traces. The first leader of a CPU owns the ring that all write into.
+//!
+//! The kernel goes through a whole group for each event that joins it (`perf_group_attach`, since Linux 6.7
+//! `perf_event_validate_size` too), and through all events of a CPU for each group that is switched on (`ctx_resched`): one
+//! group makes opening slow, hundreds make the start late.
+
+use super::detach::Guardian;
+use super::{AttachRequest, Attached, CountRequest, Detaching, Error, Opened, Refusal, raise_descriptor_limit};
+use crate::events::{Counted, SampleIds, Slot};
+use crate::os::clock::Clock;
+use crate::os::cpus::CpuList;
+use crate::os::limits::DescriptorLimit;
+use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Ring, Scope, sys};
+use crate::tracefs::Tracepoint;
+use nix::errno::Errno;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// No smaller ring is tried.
+const LEAST_RING: usize = 64 << 10;
+
+/// The most tracepoints in one group: seven groups of all, which start within some 5 ms on a CPU.
+const GROUP: usize = 256;
+
+/// How many groups, and so leaders, a CPU has at the most for this many tracepoints.
+pub(super) fn leaders_needed(tracepoints: usize) -> usize {
+    tracepoints.div_ceil(GROUP) + 1
+}
+
+/// Groups of tracepoints, as tracefs has them, that fire when one CPU interrupts another to switch something on or off. They
+/// are together in the group that is switched on last and off first, so that no more of that is recorded than is caused by
+/// that group itself.
+const SWITCHING: [&str; 9] = ["csd", "ipi", "irq", "irq_vectors", "msr", "power", "rcu", "sched", "timer"];
+
+/// All events of an engine, attached and off.
+///
+/// Dropping it detaches in the background. The fields are dropped in their order: descriptors before the guardian, which
+/// waits for that.
+#[derive(Debug)]
+pub(super) struct OpenEvents {
+    /// One list per CPU. The first leader owns the CPU's ring, where there is one.
+    pub leaders: Vec<Vec<OwnedFd>>,
+    /// One list per tracepoint; behind those in use any that a later CPU refused, which only wait to be closed.
+    events: Vec<Vec<OwnedFd>>,
+    in_use: usize,
+    /// The slots of the events in use, in their order.
+    pub ids: SampleIds,
+    /// Members of the largest group.
+    pub most_members: usize,
+    guardian: Option<Guardian>,
+    pub attached: Attached,
+}
+
+impl OpenEvents {
+    pub fn enable(&self) -> io::Result<()> {
+        self.leaders.iter().flatten().try_for_each(|leader| sys::enable(leader.as_fd()))
+    }
+
+    pub fn disable(&self) -> io::Result<()> {
+        // Every leader is tried, so that one failure does not leave the others on.
+        let last_first = self.leaders.iter().flat_map(|leaders| leaders.iter().rev());
+        let results: Vec<_> = last_first.map(|leader| sys::disable(leader.as_fd())).collect();
+        results.into_iter().collect()
+    }
+
+    /// Reads each event's counter by itself.
+    pub fn counters(&self) -> io::Result<Vec<Counted>> {
+        let Attached { lost_known, weighted, .. } = &self.attached;
+        let descriptors = self.events[..self.in_use].iter().flatten();
+        descriptors
+            .zip(self.ids.slots())
+            .map(|(event, slot)| {
+                let count = sys::read_count(event.as_fd(), *lost_known)?;
+                Ok(Counted { slot: *slot, count, lost_known: *lost_known, weighted: weighted.contains(&slot.tpid) })
+            })
+            .collect()
+    }
+
+    pub fn detach(self) -> Detaching {
+        let OpenEvents { leaders, events, guardian, .. } = self;
+        drop((leaders, events));
+        guardian.map_or_else(Detaching::done, Guardian::release)
+    }
+}
+
+/// How the events are opened.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    /// They sample.
+    Samples { clock: Clock, wakeup_watermark: usize },
+    /// They count.
+    Counts,
+}
+
+/// Events in the making.
+pub(super) struct Opening<'a> {
+    tracepoints: &'a [&'a Tracepoint],
+    cpus: &'a CpuList,
+    how: How,
+    filter: Option<CString>,
+    /// For each tracepoint the group that it joins.
+    groups: Vec<usize>,
+    /// One per CPU where the events sample.
+    rings: Vec<Ring>,
+    /// One list per CPU, whose first owns the ring.
+    leaders: Vec<Vec<OwnedFd>>,
+    /// One list for each tracepoint; empty where the first CPU refused it.
+    events: Vec<Vec<(Slot, OwnedFd)>>,
+    refused: Vec<Refusal>,
+    online: Vec<u32>,
+    ring_size: usize,
+    ring_refusal: Option<String>,
+    read_lost: bool,
+    descriptor_limit: (u64, u64),
+}
+
+impl<'a> Opening<'a> {
+    /// Events that sample.
+    pub fn of_samples(request: &'a AttachRequest<'a>) -> Result<Self, Error> {
+        let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread } = request;
+        let how = How::Samples { clock: *clock, wakeup_watermark: *wakeup_watermark };
+        Ok(Opening { ring_size: *ring_size, ..Opening::new(tracepoints, cpus, how, *exclude_thread)? })
+    }
+
+    /// Events that count.
+    pub fn of_counts(request: &'a CountRequest<'a>) -> Result<Self, Error> {
+        let CountRequest { tracepoints, cpus, exclude_thread } = request;
+        Opening::new(tracepoints, cpus, How::Counts, *exclude_thread)
+    }
+
+    fn new(
+        tracepoints: &'a [&'a Tracepoint],
+        cpus: &'a CpuList,
+        how: How,
+        exclude_thread: Option<i32>,
+    ) -> Result<Self, Error> {
+        let filter = |thread| CString::new(format!("common_pid != {thread}")).expect("digits hold no NUL");
+        Ok(Opening {
+            descriptor_limit: raise_descriptor_limit(tracepoints.len(), cpus.len())?,
+            tracepoints,
+            cpus,
+            how,
+            filter: exclude_thread.map(filter),
+            groups: groups(tracepoints),
+            rings: Vec::new(),
+            leaders: Vec::new(),
+            events: tracepoints.iter().map(|_| Vec::with_capacity(cpus.len())).collect(),
+            refused: Vec::new(),
+            online: Vec::new(),
+            ring_size: 0,
+            ring_refusal: None,
+            read_lost: true,
+        })
+    }
+
+    /// Opens them all. Gives the rings, if the events sample, and the events.
+    ///
+    /// # Errors
+    /// Those that leaving out one tracepoint or one CPU does not cure. What was opened by then is closed in the background.
+    pub fn open(mut self, opened: Opened<'_>) -> Result<(Vec<Ring>, OpenEvents), Error> {
+        match self.open_all(opened) {
+            Ok(()) => self.finish(),
+            Err(error) => {
+                drop(self.finish());
+                Err(error)
+            }
+        }
+    }
+
+    fn open_all(&mut self, opened: Opened<'_>) -> Result<(), Error> {
+        self.open_leaders()?;
+        let total = self.leaders.len() * self.tracepoints.len();
+        let mut done = 0;
+        for (ring, cpu) in self.online.clone().into_iter().enumerate() {
+            for index in 0..self.tracepoints.len() {
+                if opened(done, total).is_break() {
+                    return Err(Error::Interrupted);
+                }
+                done += 1;
+                if !self.open_tracepoint(index, ring, cpu)? {
+                    self.online.retain(|online| *online != cpu);
+                    break;
+                }
+            }
+        }
+        match (self.online.is_empty(), self.events.iter().all(Vec::is_empty), self.refused.first()) {
+            (true, ..) => Err(Error::NoCpu { cpus: self.cpus.to_string() }),
+            (_, true, Some(Refusal { tpid, reason })) => {
+                let tracepoint = self.tracepoints.iter().find(|tracepoint| tracepoint.tpid == *tpid);
+                let tracepoint = tracepoint.map_or_else(String::new, |tracepoint| tracepoint.full_name());
+                Err(Error::AllRefused { tracepoint, reason: reason.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An event on this CPU: a leader, which is off, or a member of its group, which waits for it.
+    fn spec(&self, kind: EventKind, cpu: u32, weighted: bool) -> EventSpec<'static> {
+        let (output, clock) = match self.how {
+            How::Samples { clock, wakeup_watermark } => {
+                let watermark = u32::try_from(wakeup_watermark.min(self.ring_size / 2)).unwrap_or(u32::MAX);
+                (Output::Samples { sample_period: 1, wakeup_watermark: watermark, weighted }, clock)
+            }
+            How::Counts => (Output::Counts, Clock::Monotonic),
+        };
+        let leads = kind == EventKind::Dummy;
+        let group = leads && matches!(self.how, How::Counts);
+        let read_format = ReadFormat { group, lost: self.read_lost };
+        EventSpec { kind, scope: Scope::AllOn(cpu), output, clock, disabled: leads, read_format }
+    }
+
+    /// Opens the events that lead each CPU's groups, and its ring: all of one size, half of it as long as one is refused.
+    fn open_leaders(&mut self) -> Result<(), Error> {
+        loop {
+            match self.try_leaders() {
+                Err(Error::Ring { cause, .. }) if self.ring_size > LEAST_RING => {
+                    self.ring_refusal.get_or_insert_with(|| refusal(&cause));
+                    self.ring_size /= 2;
+                    (self.rings, self.leaders, self.online) = Default::default();
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_leaders(&mut self) -> Result<(), Error> {
+        let groups = self.groups.iter().max().map_or(1, |last| last + 1);
+        'cpus: for cpu in self.cpus.as_slice() {
+            let mut leaders = Vec::with_capacity(groups);
+            for _ in 0..groups {
+                match self.open_leader(*cpu) {
+                    Ok(leader) => leaders.push(leader),
+                    Err(error) if is_offline(&error, *cpu) => continue 'cpus,
+                    Err(cause) => return Err(self.fatal(&cause).unwrap_or(Error::Leader { cpu: *cpu, cause })),
+                }
+            }
+            if let How::Samples { .. } = self.how {
+                let bytes = self.ring_size;
+                let ring = sys::map_ring(leaders[0].as_fd(), bytes).and_then(Ring::new);
+                self.rings.push(ring.map_err(|cause| Error::Ring { cpu: *cpu, bytes, cause })?);
+            }
+            self.leaders.push(leaders);
+            self.online.push(*cpu);
+        }
+        Ok(())
+    }
+
+    fn open_leader(&mut self, cpu: u32) -> io::Result<OwnedFd> {
+        let opened = sys::open(&self.spec(EventKind::Dummy, cpu, false), None);
+        if self.read_lost && is(&opened, Errno::EINVAL) && !is_offline_now(cpu) {
+            // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
+            self.read_lost = false;
+            return sys::open(&self.spec(EventKind::Dummy, cpu, false), None);
+        }
+        opened
+    }
+
+    /// Opens one tracepoint for this ring. False if its CPU has gone offline.
+    fn open_tracepoint(&mut self, index: usize, ring: usize, cpu: u32) -> Result<bool, Error> {
+        let tracepoint = self.tracepoints[index];
+        if self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid) {
+            return Ok(true);
+        }
+        let leaders = &self.leaders[ring];
+        let spec = self.spec(EventKind::Tracepoint(tracepoint.tracefs_id), cpu, tracepoint.is_weighted());
+        let event = match sys::open(&spec, Some(leaders[self.groups[index]].as_fd())) {
+            Ok(event) => event,
+            Err(error) if is_offline(&error, cpu) => return Ok(false),
+            Err(error) => {
+                if let Some(fatal) = self.fatal(&error) {
+                    return Err(fatal);
+                }
+                self.refused.push(Refusal { tpid: tracepoint.tpid, reason: refusal(&error) });
+                return Ok(true);
+            }
+        };
+        if let How::Samples { .. } = self.how {
+            let redirected = sys::set_output(event.as_fd(), leaders[0].as_fd());
+            redirected.map_err(failed_call("redirect the output of", tracepoint, cpu))?;
+        }
+        if let Some(filter) = &self.filter
+            && let Err(error) = sys::set_filter(event.as_fd(), filter)
+        {
+            // Unfiltered it would record the recorder itself.
+            self.refused
+                .push(Refusal { tpid: tracepoint.tpid, reason: format!("no filter on it: {}", refusal(&error)) });
+            return Ok(true);
+        }
+        self.events[index].push((Slot { tpid: tracepoint.tpid, cpu }, event));
+        Ok(true)
+    }
+
+    /// The error of an open that no other tracepoint will fare better with.
+    fn fatal(&self, error: &io::Error) -> Option<Error> {
+        let opened = self.events.iter().map(Vec::len).sum::<usize>();
+        let needed = super::descriptors_needed(self.tracepoints.len(), self.cpus.len());
+        match error.raw_os_error().map(Errno::from_raw)? {
+            Errno::EACCES | Errno::EPERM if opened == 0 => Some(Error::NotPermitted),
+            Errno::EMFILE => Some(Error::TooFewDescriptors {
+                needed,
+                allowed: DescriptorLimit::read().soft,
+                tracepoints: self.tracepoints.len(),
+                cpus: self.cpus.len(),
+            }),
+            Errno::ENFILE => Some(Error::SystemOutOfDescriptors { needed }),
+            Errno::ENOMEM => Some(Error::NoMemory { opened }),
+            _ => None,
+        }
+    }
+
+    /// Numbers what was opened, and starts the guardian.
+    fn finish(self) -> Result<(Vec<Ring>, OpenEvents), Error> {
+        let cpus: CpuList = self.online.iter().copied().collect();
+        let mut pairs = Vec::new();
+        let (mut events, mut idle) = (Vec::new(), Vec::new());
+        for (tracepoint, opened) in self.tracepoints.iter().zip(self.events) {
+            if opened.is_empty() {
+                continue;
+            }
+            // One that a later CPU refused is off where it was open already: left to itself, outside the group.
+            let refused = self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid);
+            let mut descriptors = Vec::with_capacity(opened.len());
+            for (slot, event) in opened {
+                if refused {
+                    sys::disable(event.as_fd()).map_err(failed_call("switch off", tracepoint, slot.cpu))?;
+                } else {
+                    let id = sys::sample_id(event.as_fd());
+                    pairs.push((id.map_err(failed_call("read the sample id of", tracepoint, slot.cpu))?, slot));
+                }
+                descriptors.push(event);
+            }
+            if refused { &mut idle } else { &mut events }.push(descriptors);
+        }
+        let in_use = events.len();
+        events.append(&mut idle);
+        let guardian = match events.is_empty() {
+            true => None,
+            false => Some(Guardian::start(&self.leaders, &events)?),
+        };
+        let mut members = vec![0; self.groups.iter().max().map_or(1, |last| last + 1)];
+        self.groups.iter().for_each(|group| members[*group] += 1);
+        let open = OpenEvents {
+            leaders: self.leaders,
+            events,
+            in_use,
+            ids: SampleIds::new(&pairs),
+            most_members: members.into_iter().max().unwrap_or(0),
+            guardian,
+            attached: Attached {
+                offline: self.cpus.without(&cpus),
+                cpus,
+                refused: self.refused,
+                weighted: self.tracepoints.iter().filter(|t| t.is_weighted()).map(|t| t.tpid).collect(),
+                lost_known: self.read_lost,
+                ring_size: self.ring_size,
+                ring_refusal: self.ring_refusal,
+                descriptor_limit: self.descriptor_limit,
+            },
+        };
+        Ok((self.rings, open))
+    }
+}
+
+/// For each of these the group that it joins.
+fn groups(tracepoints: &[&Tracepoint]) -> Vec<usize> {
+    let is_last = |tracepoint: &&Tracepoint| SWITCHING.contains(&tracepoint.group.as_str());
+    let last = tracepoints.iter().filter(|tracepoint| !is_last(tracepoint)).count().div_ceil(GROUP);
+    let mut others = (0..).map(|number| number / GROUP);
+    let group = |tracepoint| if is_last(tracepoint) { last } else { others.next().expect("numbers do not end") };
+    tracepoints.iter().map(group).collect()
+}
+
+fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: u32) -> impl FnOnce(io::Error) -> Error {
+    let tracepoint = tracepoint.full_name();
+    move |cause| Error::Call { call, tracepoint, cpu, cause }
+}
+
+fn is<T>(result: &io::Result<T>, errno: Errno) -> bool {
+    matches!(result, Err(error) if error.raw_os_error() == Some(errno as i32))
+}
+
+/// Whether an open failed because the CPU is not online (any more). The kernel says ENODEV, or EINVAL for a number that
+/// it can never have.
+fn is_offline(error: &io::Error, cpu: u32) -> bool {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENODEV) => true,
+        Some(Errno::EINVAL) => is_offline_now(cpu),
+        _ => false,
+    }
+}
+
+fn is_offline_now(cpu: u32) -> bool {
+    CpuList::online().is_ok_and(|online| !online.as_slice().contains(&cpu))
+}
+
+fn refusal(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).to_string(),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracefs::Table;
+
+    #[test]
+    fn what_switching_fires_is_in_the_last_group() {
+        let entries = |group: &str, number: usize| -> Vec<_> {
+            (0..number).map(|index| (group.to_owned(), format!("t{index:03}"), index as u64)).collect()
+        };
+        let groups_of = |entries: Vec<(String, String, u64)>| {
+            let table = Table::from_entries(entries);
+            groups(&table.tracepoints().iter().collect::<Vec<_>>())
+        };
+        let all =
+            groups_of([entries("a", 250), entries("ipi", 3), entries("sched", 20), entries("syscalls", 50)].concat());
+        assert_eq!((&all[..250], &all[250..273]), (&[0; 250][..], &[2; 23][..]));
+        assert_eq!((&all[273..279], &all[279..]), (&[0; 6][..], &[1; 44][..]));
+        // The leaders that are reserved are enough in any case.
+        for (others, last) in [(0, 5), (1, 0), (256, 1), (257, 300), (512, 7)] {
+            let all = groups_of([entries("a", others), entries("timer", last)].concat());
+            assert!(all.iter().max().unwrap() < &leaders_needed(others + last), "{others} {last}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A kernel that a test makes up: machines of any size, and any luck. Nothing of it touches the real one.
+
+use super::{
+    AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, Kernel, Opened, Refusal,
+    Sampling,
+};
+use crate::events::{Counted, SampleIds, Slot, Tick};
+use crate::os::cpus::CpuList;
+use crate::tracefs::{self, Table, Tracepoint};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// One round: for each CPU the bytes in its ring, whole records.
+pub type Round = Vec<Vec<u8>>;
+
+/// What happens while the events are on.
+#[derive(Default)]
+pub struct Script {
+    /// What each round finds in the rings. Later rounds find nothing.
+    pub rounds: VecDeque<Round>,
+    /// What the counters say in the end.
+    pub counted: Vec<Counted>,
+    /// The hits of each slot in each window. Later windows have none.
+    pub windows: VecDeque<Vec<u64>>,
+    /// Called at each round and tick, with its number from 0.
+    pub at_round: Option<Box<dyn FnMut(usize)>>,
+}
+
+/// A kernel that a test makes up.
+pub struct Simulated<F> {
+    /// Its tracepoints.
+    pub table: Table,
+    /// Its CPUs.
+    pub cpus: CpuList,
+    /// The tracepoints that it refuses to open, by name, with a reason.
+    pub refuses: Vec<(String, String)>,
+    /// What happens, given the events that are open.
+    pub script: F,
+}
+
+impl<F: Fn(&SampleIds) -> Script> Simulated<F> {
+    fn open(&self, tracepoints: &[&Tracepoint], cpus: &CpuList) -> SimulatedEngine {
+        let mut refused = Vec::new();
+        let mut slots = Vec::new();
+        for tracepoint in tracepoints {
+            let tpid = tracepoint.tpid;
+            match self.refuses.iter().find(|(name, _)| *name == tracepoint.full_name()) {
+                Some((_, reason)) => refused.push(Refusal { tpid, reason: reason.clone() }),
+                None => slots.extend(cpus.as_slice().iter().map(|cpu| Slot { tpid, cpu: *cpu })),
+            }
+        }
+        let ids = SampleIds::new(&(1_000..).zip(slots).collect::<Vec<_>>());
+        let attached = Attached {
+            cpus: cpus.clone(),
+            refused,
+            lost_known: true,
+            descriptor_limit: (1024, 1024),
+            ..Attached::default()
+        };
+        let script = (self.script)(&ids);
+        SimulatedEngine { attached, ..SimulatedEngine::new(ids, script) }
+    }
+}
+
+impl<F: Fn(&SampleIds) -> Script> Kernel for Simulated<F> {
+    type Sampling = SimulatedEngine;
+    type Counting = SimulatedEngine;
+
+    fn online(&self) -> io::Result<CpuList> {
+        Ok(self.cpus.clone())
+    }
+
+    fn table(&self) -> Result<Table, tracefs::Error> {
+        Ok(self.table.clone())
+    }
+
+    fn attach(&self, request: &AttachRequest<'_>, _opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
+        let mut engine = self.open(&request.tracepoints, &request.cpus);
+        engine.attached.ring_size = request.ring_size;
+        Ok(engine)
+    }
+
+    fn count(&self, request: &CountRequest<'_>, _opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
+        Ok(self.open(&request.tracepoints, &request.cpus))
+    }
+}
+
+/// An engine that follows a script.
+pub struct SimulatedEngine {
+    /// The events that are open.
+    pub ids: SampleIds,
+    /// How attaching went.
+    pub attached: Attached,
+    /// What happens.
+    pub script: Script,
+    /// Polls readable when a ring has filled up. Always, unless a test replaces it.
+    pub ready: File,
+    enabled: bool,
+    /// Rounds and ticks so far.
+    taken: usize,
+    hits: Vec<u64>,
+    at: u64,
+}
+
+impl SimulatedEngine {
+    /// Of these events.
+    ///
+    /// # Panics
+    /// If there is no `/dev/null`.
+    pub fn new(ids: SampleIds, script: Script) -> Self {
+        let (hits, attached) = (vec![0; ids.slots().len()], Attached::default());
+        let ready = File::open("/dev/null").expect("every system has /dev/null");
+        SimulatedEngine { ids, attached, script, ready, enabled: false, taken: 0, hits, at: 0 }
+    }
+
+    fn comes(&mut self) {
+        if let Some(at_round) = &mut self.script.at_round {
+            at_round(self.taken);
+        }
+        self.taken += 1;
+    }
+}
+
+impl Engine for SimulatedEngine {
+    fn attached(&self) -> &Attached {
+        &self.attached
+    }
+
+    fn enable(&mut self) -> io::Result<()> {
+        self.enabled = true;
+        Ok(())
+    }
+
+    fn disable(&mut self) -> io::Result<()> {
+        assert!(self.enabled, "only what is on is switched off");
+        self.enabled = false;
+        Ok(())
+    }
+
+    fn counters(&self) -> io::Result<Vec<Counted>> {
+        assert!(!self.enabled, "the accounting is closed with the events off");
+        Ok(self.script.counted.clone())
+    }
+
+    fn detach(self) -> Detaching {
+        Detaching::done()
+    }
+}
+
+impl Sampling for SimulatedEngine {
+    fn sample_ids(&self) -> &SampleIds {
+        &self.ids
+    }
+
+    fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.ready.as_fd()]
+    }
+
+    fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()> {
+        self.comes();
+        for ring in self.script.rounds.pop_front().unwrap_or_default() {
+            chunks.append(ring.len(), &mut |room| room.fill(&ring))?;
+        }
+        chunks.finish_round()
+    }
+}
+
+impl Counting for SimulatedEngine {
+    /// Every window is a second long.
+    fn tick(&mut self) -> io::Result<Tick<'_>> {
+        self.comes();
+        self.hits = self.script.windows.pop_front().unwrap_or_else(|| vec![0; self.ids.slots().len()]);
+        let from = self.at;
+        self.at += 1_000_000_000;
+        Ok(Tick { from, to: self.at, slots: self.ids.slots(), hits: &self.hits })
+    }
+}

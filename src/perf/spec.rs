@@ -1,0 +1,161 @@
+//! How an event is opened: perf_event_open(2)'s arguments as types, under the names of its manual page.
+
+use crate::os::clock::Clock;
+use perf_event_open_sys::bindings as abi;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// What an event counts: `type` and `config`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// Nothing (PERF_COUNT_SW_DUMMY): an event that leads a group, owns a ring, or does both.
+    Dummy,
+    /// The hits of the tracepoint with this tracefs id (PERF_TYPE_TRACEPOINT).
+    Tracepoint(u64),
+}
+
+/// Whose hits an event counts: `pid` and `cpu`.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// Those of every process on one CPU.
+    AllOn(u32),
+    /// Those of one process on every CPU.
+    Process(i32),
+    /// Those of a cgroup's processes on one CPU (PERF_FLAG_PID_CGROUP).
+    Cgroup {
+        /// The cgroup's directory, open.
+        cgroup: BorrowedFd<'a>,
+        /// The CPU. The kernel watches a cgroup on one CPU per event.
+        cpu: u32,
+    },
+}
+
+/// What an event gives: samples in a ring, or nothing but its count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// A sample of `IDENTIFIER|TIME` for each `sample_period` hits: 24 bytes, with both at fixed offsets.
+    Samples {
+        /// Hits per sample; 1 records every hit.
+        sample_period: u64,
+        /// Bytes in the ring after which a poller wakes. It counts on the event that owns the ring.
+        wakeup_watermark: u32,
+        /// A hit may weigh more than 1. Without the weight in its sample (PERF_SAMPLE_PERIOD, which makes it 32 bytes)
+        /// the kernel writes as many samples as the hit weighs.
+        weighted: bool,
+    },
+    /// A count, which `read` gives (`sample_period` 0). The kernel never turns such an event into one that samples.
+    Counts,
+}
+
+/// Which fields `read` gives: `read_format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadFormat {
+    /// All members of the leader's group in one read, each with its sample id (PERF_FORMAT_GROUP and PERF_FORMAT_ID).
+    pub group: bool,
+    /// The samples that found the ring full (PERF_FORMAT_LOST, since Linux 6.0).
+    pub lost: bool,
+}
+
+/// One event, as it is to be opened.
+#[derive(Debug, Clone, Copy)]
+pub struct EventSpec<'a> {
+    /// What it counts.
+    pub kind: EventKind,
+    /// Whose hits.
+    pub scope: Scope<'a>,
+    /// What it gives.
+    pub output: Output,
+    /// The clock of its samples.
+    pub clock: Clock,
+    /// Off until PERF_EVENT_IOC_ENABLE. A member of a group that is not disabled waits for its leader.
+    pub disabled: bool,
+    /// What `read` gives.
+    pub read_format: ReadFormat,
+}
+
+impl EventSpec<'_> {
+    /// `perf_event_attr` for this event. The clock is one that tracepoints can be stamped with ([`Clock::sampled`]).
+    pub(super) fn attr(&self) -> abi::perf_event_attr {
+        let mut attr = abi::perf_event_attr { size: size_of::<abi::perf_event_attr>() as u32, ..Default::default() };
+        (attr.type_, attr.config) = match self.kind {
+            EventKind::Dummy => (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)),
+            EventKind::Tracepoint(id) => (abi::PERF_TYPE_TRACEPOINT, id),
+        };
+        if let Output::Samples { sample_period, wakeup_watermark, weighted } = self.output {
+            attr.__bindgen_anon_1.sample_period = sample_period;
+            let weight = if weighted { abi::PERF_SAMPLE_PERIOD } else { 0 };
+            attr.sample_type = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME | weight);
+            attr.set_sample_id_all(1);
+            attr.set_watermark(1);
+            attr.__bindgen_anon_2.wakeup_watermark = wakeup_watermark;
+        }
+        let ReadFormat { group, lost } = self.read_format;
+        let format = |wanted: bool, bits: u32| if wanted { u64::from(bits) } else { 0 };
+        attr.read_format =
+            format(group, abi::PERF_FORMAT_GROUP | abi::PERF_FORMAT_ID) | format(lost, abi::PERF_FORMAT_LOST);
+        attr.set_disabled(self.disabled.into());
+        attr.set_use_clockid(1);
+        attr.clockid = self.clock.sampled().number();
+        attr
+    }
+
+    /// `pid`, `cpu` and `flags`.
+    pub(super) fn target(&self) -> (i32, i32, u64) {
+        let flags = u64::from(abi::PERF_FLAG_FD_CLOEXEC);
+        match self.scope {
+            Scope::AllOn(cpu) => (-1, cpu as i32, flags),
+            Scope::Process(pid) => (pid, -1, flags),
+            Scope::Cgroup { cgroup, cpu } => {
+                (cgroup.as_raw_fd(), cpu as i32, flags | u64::from(abi::PERF_FLAG_PID_CGROUP))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    const SAMPLES: Output = Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false };
+
+    fn spec(kind: EventKind, output: Output) -> EventSpec<'static> {
+        let (scope, clock) = (Scope::AllOn(3), Clock::Tai);
+        EventSpec { kind, scope, output, clock, disabled: true, read_format: ReadFormat::default() }
+    }
+
+    #[test]
+    fn a_sample_is_an_id_and_a_time() {
+        let attr = spec(EventKind::Tracepoint(77), SAMPLES).attr();
+        assert_eq!((attr.type_, attr.config), (abi::PERF_TYPE_TRACEPOINT, 77));
+        assert_eq!(attr.sample_type, u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME));
+        // The kernel refuses CLOCK_TAI for a tracepoint.
+        assert_eq!((attr.clockid, attr.use_clockid()), (Clock::Monotonic.number(), 1));
+        assert_eq!((attr.disabled(), attr.watermark(), attr.read_format), (1, 1, 0));
+        // SAFETY: the unions hold integers, which may have any bits.
+        unsafe { assert_eq!((attr.__bindgen_anon_1.sample_period, attr.__bindgen_anon_2.wakeup_watermark), (1, 4096)) };
+    }
+
+    #[test]
+    fn what_counts_has_no_period_and_no_samples() {
+        let read_format = ReadFormat { group: true, lost: true };
+        let attr = EventSpec { read_format, ..spec(EventKind::Dummy, Output::Counts) }.attr();
+        assert_eq!((attr.type_, attr.config), (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)));
+        assert_eq!((attr.sample_type, attr.sample_id_all()), (0, 0));
+        // SAFETY: the union holds integers, which may have any bits.
+        unsafe { assert_eq!(attr.__bindgen_anon_1.sample_period, 0) };
+        let all = abi::PERF_FORMAT_GROUP | abi::PERF_FORMAT_ID | abi::PERF_FORMAT_LOST;
+        assert_eq!(attr.read_format, u64::from(all));
+    }
+
+    #[test]
+    fn a_scope_becomes_pid_cpu_and_flags() {
+        let folder = std::fs::File::open("/").unwrap();
+        let cloexec = u64::from(abi::PERF_FLAG_FD_CLOEXEC);
+        let target = |scope| EventSpec { scope, ..spec(EventKind::Dummy, Output::Counts) }.target();
+        assert_eq!(target(Scope::AllOn(3)), (-1, 3, cloexec));
+        assert_eq!(target(Scope::Process(42)), (42, -1, cloexec));
+        let cgroup = folder.as_fd();
+        let flags = cloexec | u64::from(abi::PERF_FLAG_PID_CGROUP);
+        assert_eq!(target(Scope::Cgroup { cgroup, cpu: 2 }), (folder.as_raw_fd(), 2, flags));
+    }
+}
