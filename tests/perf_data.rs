@@ -9,10 +9,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use tp_perf::events::Event;
 use tp_perf::events::stream::{Decoded, EventStream};
-use tp_perf::events::{SampleIds, Slot};
+use tp_perf::events::{SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::blocks::Blocks;
-use tp_perf::perf_data::read::PerfData;
+use tp_perf::perf_data::PerfData;
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf_data::{Compressor, Features, Head, document, kind};
 use tp_perf::source::{self, Place, Source};
@@ -75,7 +75,7 @@ fn id(tpid: u32, cpu: u32) -> u64 {
 }
 
 fn head() -> Vec<u8> {
-    let pairs = (1..=3).flat_map(|tpid| (0..4).map(move |cpu| (id(tpid, cpu), Slot { tpid, cpu })));
+    let pairs = (1..=3).flat_map(|tpid| (0..4).map(move |cpu| (id(tpid, cpu), Slot { tpid: Tpid::new(tpid), cpu })));
     let (table, ids) = (table(), SampleIds::new(&pairs.collect::<Vec<_>>()));
     let features = Features { hostname: Some("here".to_owned()), ..Default::default() };
     Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: "{}" }
@@ -425,7 +425,7 @@ proptest! {
         for bytes in [[head(), chunks.concat()].concat(), compressed] {
             let Read { events, error, .. } = read(&bytes, block);
             prop_assert_eq!(error, None);
-            let read: Vec<_> = events.iter().map(|event| (event.time, event.tpid, event.cpu)).collect();
+            let read: Vec<_> = events.iter().map(|event| (event.time, event.tpid.get(), event.cpu)).collect();
             prop_assert_eq!(&read, &expected);
         }
     }

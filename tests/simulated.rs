@@ -9,7 +9,7 @@ use tp_perf::capture::{Captured, Options, StopReason, StopRules, SummaryRoom, Wr
 use tp_perf::cli::{Cli, Request};
 use tp_perf::control::{Progress, Signals};
 use tp_perf::engine::{Detaching, Engine};
-use tp_perf::events::{Counted, Reading, SampleIds, Slot};
+use tp_perf::events::{Counted, Reading, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf::Room;
@@ -85,8 +85,9 @@ fn id(cpu: u32, tpid: u32) -> u64 {
 /// `cpus` CPUs, on which each round brings `per_round` events a CPU, interleaved in time, and out of order within a ring
 /// now and then.
 fn machine(cpus: u32, rounds: u64, per_round: u64) -> Simulated {
-    let slots: Vec<_> =
-        (0..cpus).flat_map(|cpu| (1..=TRACEPOINTS).map(move |tpid| (id(cpu, tpid), Slot { tpid, cpu }))).collect();
+    let slots: Vec<_> = (0..cpus)
+        .flat_map(|cpu| (1..=TRACEPOINTS).map(move |tpid| (id(cpu, tpid), Slot { tpid: Tpid::new(tpid), cpu })))
+        .collect();
     let mut counts = vec![0; slots.len()];
     let mut made = VecDeque::new();
     for round in 0..rounds {
@@ -108,12 +109,12 @@ fn machine(cpus: u32, rounds: u64, per_round: u64) -> Simulated {
         made.push_back((0..cpus).map(ring).collect());
     }
     for (index, (_, slot)) in slots.iter().enumerate() {
-        let hits = (0..per_round).filter(|n| (n % 3) as u32 + 1 == slot.tpid).count() as u64;
+        let hits = (0..per_round).filter(|n| (n % 3) as u32 + 1 == slot.tpid.get()).count() as u64;
         counts[index] = hits * rounds;
     }
     let counted = slots.iter().zip(counts).map(|((_, slot), value)| Counted {
         slot: *slot,
-        count: Count { value, lost: 0 },
+        count: Reading { value, lost: 0 },
         lost_known: true,
         weighted: false,
     });
@@ -287,8 +288,8 @@ fn losses_are_counted_beside_the_events() {
     let mut engine = machine(2, 3, 9);
     push_lost(&mut engine.rounds[1][0], id(0, 1), 5, 1_000_060);
     for counted in &mut engine.counted {
-        if counted.slot == (Slot { tpid: 1, cpu: 0 }) {
-            counted.count = Count { value: counted.count.value + 5, lost: 5 };
+        if counted.slot == (Slot { tpid: Tpid::new(1), cpu: 0 }) {
+            counted.count = Reading { value: counted.count.value + 5, lost: 5 };
         }
     }
     let summary = simply(engine, &["-d", "1ms"]).written.summary;

@@ -141,7 +141,7 @@ pub fn cpu_of(key: u32) -> Option<u32> {
 
 impl Sink for Activity {
     fn take(&mut self, events: &[Event]) {
-        events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid));
+        events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid.get()));
         let Some(cpus) = &mut self.cpus else { return };
         // One CPU's events often come in a row, and are counted at once.
         let mut rest = events;
@@ -187,9 +187,10 @@ fn joined(a: &Loss, b: &Loss) -> Loss {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::Tpid;
 
     fn event(time: u64) -> Event {
-        Event { time, cpu: 0, tpid: 1 }
+        Event { time, cpu: 0, tpid: Tpid::new(1) }
     }
 
     #[test]

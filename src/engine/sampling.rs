@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::engine::detach::Guardian;
 use crate::engine::{Detaching, Error, raise_descriptor_limit};
 use crate::events::Counted;
-use crate::events::{SampleIds, Slot};
+use crate::events::{SampleIds, Slot, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
 use crate::os::limits::DescriptorLimit;
@@ -63,7 +63,7 @@ pub struct AttachRequest<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Which.
-    pub tpid: u32,
+    pub tpid: Tpid,
     /// What the kernel said.
     pub reason: String,
 }
@@ -84,7 +84,7 @@ pub struct Attachment {
     ids: SampleIds,
     guardian: Option<Guardian>,
     /// The tracepoints whose counters do not count hits.
-    weighted: Vec<u32>,
+    weighted: Vec<Tpid>,
     /// Whether the kernel tells losses per event (Linux 6.0 and later).
     pub lost_known: bool,
     /// The CPUs attached to.

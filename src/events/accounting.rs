@@ -10,7 +10,7 @@
 //! [`Tracepoint::is_weighted`]: crate::tracefs::Tracepoint::is_weighted
 
 use crate::events::stream::Decoded;
-use crate::events::{Counted, Slot};
+use crate::events::{Counted, Slot, Tpid};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
@@ -100,7 +100,7 @@ impl Books {
     }
 
     /// Per tracepoint, by tpid.
-    pub fn per_tracepoint(&self) -> BTreeMap<u32, Account> {
+    pub fn per_tracepoint(&self) -> BTreeMap<Tpid, Account> {
         sums(&self.accounts, |slot| slot.tpid)
     }
 
@@ -132,8 +132,8 @@ fn account(counted: &Counted, recorded: &HashMap<Slot, u64>) -> (Slot, Account) 
     (slot, Account { recorded, lost: count.lost, counted })
 }
 
-fn sums(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> u32) -> BTreeMap<u32, Account> {
-    let mut sums = BTreeMap::<u32, Account>::new();
+fn sums<K: Ord>(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> K) -> BTreeMap<K, Account> {
+    let mut sums = BTreeMap::<K, Account>::new();
     for (slot, account) in accounts {
         *sums.entry(key(slot)).or_default() += *account;
     }
@@ -147,7 +147,7 @@ mod tests {
     use crate::events::stream::DecodedCpu;
 
     fn slot(tpid: u32, cpu: u32) -> Slot {
-        Slot { tpid, cpu }
+        Slot { tpid: Tpid::new(tpid), cpu }
     }
 
     fn books(lost_known: bool) -> Books {
@@ -160,7 +160,7 @@ mod tests {
         };
         let counted = |slot, value, lost| Counted {
             slot,
-            count: Count { value, lost: if lost_known { lost } else { 0 } },
+            count: Reading { value, lost: if lost_known { lost } else { 0 } },
             lost_known,
             weighted: false,
         };
@@ -173,7 +173,7 @@ mod tests {
         let books = books(true);
         assert_eq!(books.total(), Account { recorded: 15, lost: 3, counted: 23 });
         assert_eq!(books.total().residual(), 5);
-        assert_eq!(books.per_tracepoint()[&1], Account { recorded: 15, lost: 3, counted: 22 });
+        assert_eq!(books.per_tracepoint()[&Tpid::new(1)], Account { recorded: 15, lost: 3, counted: 22 });
         assert_eq!(books.per_cpu()[&0].residual(), 0);
         let off: Vec<_> = books.unbalanced().into_iter().map(|(slot, account)| (slot, account.residual())).collect();
         assert_eq!(off, [(slot(1, 1), 4), (slot(2, 1), 1)]);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_counter_of_nanoseconds_is_not_taken_for_hits() {
-        let count = Count { value: 123_456_789, lost: 2 };
+        let count = Reading { value: 123_456_789, lost: 2 };
         let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }];
         let books =
             Books::close(&Decoded { samples: vec![(slot(1, 0), 10)], counted: Some(counted), ..Default::default() });

@@ -24,6 +24,7 @@
 //!
 //! Memory holds the events of two rounds and of the allowance, whatever the length of the capture.
 
+use crate::events::Tpid;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -39,7 +40,7 @@ pub struct Event {
     /// The CPU it fired on.
     pub cpu: u32,
     /// The tracepoint.
-    pub tpid: u32,
+    pub tpid: Tpid,
 }
 
 /// The merge over the queues of all CPUs.
@@ -182,7 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn event(time: u64, cpu: u32, tpid: u32) -> Event {
-        Event { time, cpu, tpid }
+        Event { time, cpu, tpid: Tpid::new(tpid) }
     }
 
     /// A merge whose queues have the numbers of their CPUs.
@@ -217,7 +218,7 @@ mod tests {
             (0, event(4, 0, 5)),
         ];
         let (out, late) = merged(2, &[round]);
-        assert_eq!(out.iter().map(|event| event.tpid).collect::<Vec<_>>(), [5, 3, 4, 1, 2]);
+        assert_eq!(out.iter().map(|event| event.tpid.get()).collect::<Vec<_>>(), [5, 3, 4, 1, 2]);
         assert_eq!(late, 0);
     }
 
@@ -238,11 +239,11 @@ mod tests {
 
     #[test]
     fn among_many_equal_times_arrival_decides_even_in_disorder() {
-        let mut round: Vec<_> = (0..1_000).map(|n| (0, event(7, 0, n))).collect();
-        round.push((0, event(6, 0, 1_000)));
+        let mut round: Vec<_> = (1..=1_000).map(|n| (0, event(7, 0, n))).collect();
+        round.push((0, event(6, 0, 1_001)));
         let (out, _) = merged(1, &[round]);
-        assert_eq!(out[0].tpid, 1_000);
-        assert!(out[1..].iter().map(|event| event.tpid).eq(0..1_000));
+        assert_eq!(out[0].tpid, Tpid::new(1_001));
+        assert!(out[1..].iter().map(|event| event.tpid.get()).eq(1..=1_000));
     }
 
     #[test]
@@ -332,7 +333,7 @@ mod tests {
 
         #[test]
         fn a_thousand_rings_merge_like_one_sort(events in proptest::collection::vec((0usize..1024, 0u64..1000), 0..2000)) {
-            let round: Vec<_> = events.iter().zip(0..).map(|((queue, time), n)| (*queue, event(*time, *queue as u32, n))).collect();
+            let round: Vec<_> = events.iter().zip(1..).map(|((queue, time), n)| (*queue, event(*time, *queue as u32, n))).collect();
             let mut expected: Vec<_> = round.iter().map(|(_, event)| *event).collect();
             expected.sort_by_key(|event| (event.time, event.cpu));
             prop_assert_eq!(merged(1024, &[round]).0, expected);

@@ -1,22 +1,23 @@
 //! Sample ids: the kernel's numbers of the opened events, and what each stands for.
 
+use crate::events::Tpid;
 use std::collections::HashMap;
 
 /// What one opened event stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// The tracepoint.
-    pub tpid: u32,
+    pub tpid: Tpid,
     /// The CPU.
     pub cpu: u32,
 }
 
 /// From sample id to slot. The kernel counts ids up, so those of one capture lie close together and a table serves;
-/// ids from elsewhere may be any numbers, and a map serves.
+/// ids from elsewhere may be any numbers, and a map serves. In a file from elsewhere some may stand for no slot.
 #[derive(Debug, Clone)]
-pub struct SampleIds {
+pub struct SampleIds<S = Slot> {
     ids: Vec<u64>,
-    slots: Vec<Slot>,
+    slots: Vec<S>,
     index: Index,
 }
 
@@ -28,9 +29,9 @@ enum Index {
 
 const NONE: u32 = u32::MAX;
 
-impl SampleIds {
+impl<S: Copy> SampleIds<S> {
     /// From pairs of (sample id, slot). Of pairs with the same id the last holds.
-    pub fn new(pairs: &[(u64, Slot)]) -> Self {
+    pub fn new(pairs: &[(u64, S)]) -> Self {
         let slots: Vec<_> = pairs.iter().map(|(_, slot)| *slot).collect();
         let least = pairs.iter().map(|(id, _)| *id).min().unwrap_or(0);
         let span = pairs.iter().map(|(id, _)| id - least).max().map_or(0, |widest| widest.saturating_add(1));
@@ -62,7 +63,7 @@ impl SampleIds {
     }
 
     /// All slots, in the order given to [`new`](Self::new).
-    pub fn slots(&self) -> &[Slot] {
+    pub fn slots(&self) -> &[S] {
         &self.slots
     }
 }
@@ -77,7 +78,7 @@ mod tests {
         fn every_id_finds_its_slot_and_no_other_id_finds_any(ids in proptest::collection::btree_set(any::<u64>(), 0..50), near in 0u64..1000, spread in 1u64..40) {
             let close: Vec<u64> = (0..50).map(|n| near + n * spread).collect();
             for ids in [ids.into_iter().collect::<Vec<_>>(), close] {
-                let pairs: Vec<_> = ids.iter().zip(1..).map(|(id, tpid)| (*id, Slot { tpid, cpu: tpid % 3 })).collect();
+                let pairs: Vec<_> = ids.iter().zip(1..).map(|(id, tpid)| (*id, Slot { tpid: Tpid::new(tpid), cpu: tpid % 3 })).collect();
                 let map = SampleIds::new(&pairs);
                 for (id, slot) in &pairs {
                     prop_assert_eq!(map.find(*id).map(|index| map.slots()[index]), Some(*slot));

@@ -9,6 +9,7 @@ use crate::activity::{Cells, UNKNOWN_KEY, cpu_of};
 use crate::page::shown;
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
+use crate::tracefs::Tpid;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -67,7 +68,8 @@ pub(super) fn json(report: &Report) -> String {
 
 fn of_source(report: &SourceReport, sources: usize) -> Source {
     let SourceReport { activity, table, summary, .. } = report;
-    let mut hit: Vec<(u32, u64)> = activity.tracepoints.hit().collect();
+    let mut hit: Vec<(Tpid, u64)> =
+        activity.tracepoints.hit().map(|(tpid, events)| (Tpid::new(tpid), events)).collect();
     hit.sort_by_key(|(tpid, _)| {
         let tracepoint = table.get(*tpid);
         (&tracepoint.group, &tracepoint.name)
@@ -79,12 +81,12 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     for (tpid, events) in &hit {
         let tracepoint = table.get(*tpid);
         let group = *places.entry(&tracepoint.group).or_insert_with(|| {
-            groups.push(Row { name: shown(&tracepoint.group), number: Some(tracepoint.gid), events: 0 });
+            groups.push(Row { name: shown(&tracepoint.group), number: Some(tracepoint.gid.get()), events: 0 });
             groups.len() - 1
         });
         groups[group].events += events;
         group_of.push(group);
-        rows.push(Row { name: shown(&tracepoint.full_name()), number: Some(*tpid), events: *events });
+        rows.push(Row { name: shown(&tracepoint.full_name()), number: Some(tpid.get()), events: *events });
     }
 
     // Of CPUs those with losses too, which may have no event.
@@ -95,7 +97,7 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     for loss in &losses {
         cpus.entry(loss.cpu.min(UNKNOWN_KEY)).or_default();
     }
-    let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid).collect();
+    let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid.get()).collect();
     let keys: Vec<u32> = cpus.keys().copied().collect();
     let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
     let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (cpu.cpu, cpu)).collect();

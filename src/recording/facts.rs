@@ -1,7 +1,7 @@
 //! What tp-perf notes in `events.perf` beside the events, so that the file alone replays to the same recording.
 
 use super::Tool;
-use crate::tracefs::{Selection, Table};
+use crate::tracefs::{Selection, Table, Tpid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub struct Facts {
     /// Its process.
     pub pid: i32,
     /// The tracepoints that were not captured, by why not.
-    pub left_out: BTreeMap<String, Vec<u32>>,
+    pub left_out: BTreeMap<String, Vec<Tpid>>,
 }
 
 /// What is known when the events are off again.
@@ -67,8 +67,8 @@ pub struct Ending {
 
 impl Facts {
     /// The tracepoints that were not captured, by why not.
-    pub fn left_out(table: &Table, selection: &Selection) -> BTreeMap<String, Vec<u32>> {
-        let mut left_out = BTreeMap::<String, Vec<u32>>::new();
+    pub fn left_out(table: &Table, selection: &Selection) -> BTreeMap<String, Vec<Tpid>> {
+        let mut left_out = BTreeMap::<String, Vec<Tpid>>::new();
         for tracepoint in table.tracepoints() {
             let status = selection.status(tracepoint.tpid);
             if !status.is_captured() {

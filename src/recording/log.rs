@@ -142,7 +142,7 @@ impl Rows {
             let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
             let start = self.ends.len();
             self.ends.extend_from_slice(&row[comma..]);
-            let tpid = tracepoint.tpid as usize;
+            let tpid = tracepoint.tpid.index();
             if self.places.len() <= tpid {
                 self.places.resize(tpid + 1, (0, 0));
             }
@@ -153,7 +153,7 @@ impl Rows {
 
     #[inline]
     fn push(&self, out: &mut Vec<u8>, event: &Event) {
-        let (start, end) = self.places[event.tpid as usize];
+        let (start, end) = self.places[event.tpid.index()];
         out.extend_from_slice(itoa::Buffer::new().format(event.time).as_bytes());
         out.extend_from_slice(&self.ends[start as usize..end as usize]);
     }
@@ -162,6 +162,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::Tpid;
     use crate::recording::RecordingDir;
     use std::fs;
 
@@ -171,7 +172,7 @@ mod tests {
     }
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time, cpu: 0, tpid }
+        Event { time, cpu: 0, tpid: Tpid::new(tpid) }
     }
 
     #[test]

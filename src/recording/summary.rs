@@ -3,7 +3,7 @@
 use super::{Error, NewFile};
 use crate::events::accounting::{Account, Books};
 use crate::events::stream::UNKNOWN_CPU;
-use crate::tracefs::Table;
+use crate::tracefs::{Table, Tpid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -164,7 +164,7 @@ pub struct SelfSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TracepointSummary {
     /// Its number.
-    pub tpid: u32,
+    pub tpid: Tpid,
     /// `group:name`.
     pub name: String,
     /// See [`EventsSummary`].
@@ -200,7 +200,7 @@ pub struct CpuSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResidualSummary {
     /// The tracepoint's number.
-    pub tpid: u32,
+    pub tpid: Tpid,
     /// `group:name`.
     pub name: String,
     /// The CPU.
@@ -240,7 +240,7 @@ impl EventsSummary {
 pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<CpuSummary>, Vec<ResidualSummary>) {
     let name = |tpid| table.get(tpid).full_name();
     let lost_known = books.lost_per_tracepoint;
-    let per_tracepoint: BTreeMap<u32, Account> = books.per_tracepoint();
+    let per_tracepoint: BTreeMap<Tpid, Account> = books.per_tracepoint();
     let tracepoints = per_tracepoint.into_iter().filter(|(_, account)| *account != Account::default());
     let tracepoints = tracepoints.map(|(tpid, account)| TracepointSummary {
         tpid,

@@ -1,10 +1,9 @@
 //! Events from a `log.csv`.
 
 use super::Error;
-use crate::events::Event;
-use crate::events::Slot;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, DecodedCpu, Restriction, UNKNOWN_CPU};
+use crate::events::{Event, Gid, Slot, Tpid};
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
 use std::cell::Cell;
@@ -152,7 +151,7 @@ impl LogCsv {
                 .filter(|value| (1..=MOST_NUMBER).contains(value))
                 .ok_or_else(|| self.bad(format!("{value} is no {} (1 to {MOST_NUMBER})", FIELDS[field])))
         };
-        let (tpid, gid) = (in_range(tpid, 1)?, in_range(gid, 2)?);
+        let (tpid, gid) = (Tpid::new(in_range(tpid, 1)?), Gid::new(in_range(gid, 2)?));
         let name = &self.row[3];
         match self.table.find(tpid) {
             Some(known) if known.gid == gid && known.name.as_bytes() == name => {}
@@ -168,7 +167,7 @@ impl LogCsv {
                 self.table.add(Tracepoint { tpid, gid, group, name, tracefs_id: 0 });
             }
         }
-        let index = tpid as usize;
+        let index = tpid.index();
         if self.tracepoints.len() <= index {
             self.tracepoints.resize(index + 1, None);
         }
@@ -218,7 +217,7 @@ impl Decode for LogCsv {
         let late = self.queue.map_or(0, |queue| merge.late(queue));
         let rows = (0u32..).zip(&self.tracepoints);
         let samples = rows.filter_map(|(tpid, rows)| match rows {
-            Some((rows, true)) => Some((Slot { tpid, cpu: UNKNOWN_CPU }, *rows)),
+            Some((rows, true)) => Some((Slot { tpid: Tpid::new(tpid), cpu: UNKNOWN_CPU }, *rows)),
             _ => None,
         });
         let per_cpu = vec![DecodedCpu { cpu: UNKNOWN_CPU, lost: 0, late }];

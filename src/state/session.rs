@@ -247,6 +247,7 @@ impl Formatter for ArraysOnOneLine<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tracefs::Tpid;
 
     fn session() -> Session {
         Session {
@@ -307,8 +308,11 @@ mod tests {
                 .map(|(group, name, id)| (group.to_owned(), name.to_owned(), id))
                 .into(),
         );
-        let selection = Selection::of_statuses(&table, [(3, "excluded: by -x z")].into_iter());
-        let window = |counts: &[(u32, u64)], ns| Window { begin: 0, ns, counts: counts.to_vec(), lost: 0 };
+        let selection = Selection::of_statuses(&table, [(Tpid::new(3), "excluded: by -x z")].into_iter());
+        let window = |counts: &[(u32, u64)], ns| {
+            let counts = counts.iter().map(|(tpid, count)| (Tpid::new(*tpid), *count)).collect();
+            Window { begin: 0, ns, counts, lost: 0 }
+        };
         let windows = [window(&[(1, 4)], 10), window(&[], 10)];
         let session = Session::of_windows(Origin::default(), &table, &selection, Length::Ns(10), &windows);
         assert_eq!(session.counts, [("a:x".to_owned(), vec![4, 0])].into());

@@ -1,8 +1,8 @@
 //! Events counted by window: all that is kept of a session.
 
 use crate::drain::Sink;
-use crate::events::Event;
 use crate::events::stream::Loss;
+use crate::events::{Event, Tpid};
 use crate::units::{Count, Grouped};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -91,7 +91,7 @@ pub struct Window {
     /// How long it is, in nanoseconds.
     pub ns: u64,
     /// Events by tpid, ascending; only those that were hit.
-    pub counts: Vec<(u32, u64)>,
+    pub counts: Vec<(Tpid, u64)>,
     /// Samples lost in it, of all tracepoints; as far as the rings tell when, to the next window at the worst.
     pub lost: u64,
 }
@@ -144,10 +144,10 @@ impl Windows {
     /// False if there may be no more.
     fn end_window(&mut self, end: u64) -> bool {
         let counts = (0u32..).zip(&mut self.counts).filter(|(_, count)| **count > 0);
-        let counts: Vec<(u32, u64)> = counts.map(|(tpid, count)| (tpid, std::mem::take(count))).collect();
+        let counts: Vec<(Tpid, u64)> = counts.map(|(tpid, count)| (Tpid::new(tpid), std::mem::take(count))).collect();
         let (hit, number) = &mut self.hit;
         hit.resize(self.counts.len(), false);
-        *number += counts.iter().filter(|(tpid, _)| !std::mem::replace(&mut hit[*tpid as usize], true)).count();
+        *number += counts.iter().filter(|(tpid, _)| !std::mem::replace(&mut hit[tpid.index()], true)).count();
         self.too_many |= self.done.len() == MOST_WINDOWS || (self.done.len() + 1) * *number > MOST_COUNTS;
         if self.too_many {
             return false;
@@ -158,9 +158,9 @@ impl Windows {
     }
 
     #[cold]
-    fn count_first(&mut self, tpid: u32) {
-        self.counts.resize(tpid as usize + 1, 0);
-        self.counts[tpid as usize] = 1;
+    fn count_first(&mut self, tpid: Tpid) {
+        self.counts.resize(tpid.index() + 1, 0);
+        self.counts[tpid.index()] = 1;
     }
 
     /// Ends the windows that are over when an event comes at this time. False if there may be no more.
@@ -201,7 +201,7 @@ impl Sink for Windows {
             };
             let (now, later) = rest.split_at(within);
             for event in now {
-                match self.counts.get_mut(event.tpid as usize) {
+                match self.counts.get_mut(event.tpid.index()) {
                     Some(count) => *count += 1,
                     None => self.count_first(event.tpid),
                 }
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time, cpu: 0, tpid }
+        Event { time, cpu: 0, tpid: Tpid::new(tpid) }
     }
 
     fn windows(events: &[Event], end: Option<u64>) -> Vec<Window> {
@@ -250,7 +250,8 @@ mod tests {
     }
 
     fn counts(windows: &[Window]) -> Vec<Vec<(u32, u64)>> {
-        windows.iter().map(|window| window.counts.clone()).collect()
+        let of = |window: &Window| window.counts.iter().map(|(tpid, count)| (tpid.get(), *count)).collect();
+        windows.iter().map(of).collect()
     }
 
     #[test]
@@ -322,7 +323,7 @@ mod tests {
     fn what_no_memory_should_hold_is_no_session() {
         let mut windows = Windows::new(Length::Ns(10));
         // Each window has another tracepoint: the counts are the square.
-        windows.take(&(0..9_000).map(|n| event(n * 10, n as u32)).collect::<Vec<_>>());
+        windows.take(&(0..9_000).map(|n| event(n * 10, n as u32 + 1)).collect::<Vec<_>>());
         assert_eq!(windows.finish(None), Err(TooMany));
     }
 

@@ -68,7 +68,7 @@ pub(crate) fn own_share(summary: &Summary) -> Option<String> {
     Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
 }
 
-fn print_top(out: &mut dyn Write, what: &str, ranked: &[Ranked]) -> io::Result<()> {
+fn print_top<N>(out: &mut dyn Write, what: &str, ranked: &[Ranked<N>]) -> io::Result<()> {
     let bold = Style::new().bold();
     writeln!(out, "{bold}{:>12} {:>7}  top {what}s{bold:#}", "events", "share")?;
     for Ranked { name, events, share, .. } in ranked.iter().take(TOP) {

@@ -10,7 +10,7 @@ use tp_perf::engine::{AttachRequest, Engine, Error, attach};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::spool::{Keeping, Spool};
-use tp_perf::tracefs::{Table, Tracefs, Tracepoint};
+use tp_perf::tracefs::{Table, Tpid, Tracefs, Tracepoint};
 
 pub const TESTS: &[Test] = &[
     ("without_rights_the_error_names_the_cure", nothing_more, no_rights),
@@ -101,11 +101,11 @@ fn refused_rings() {
 fn refused_tracepoint() {
     let table = table();
     // No kernel has a tracepoint of this number.
-    let unknown = Tracepoint { tracefs_id: 65_535, tpid: 1, ..rename(&table).clone() };
+    let unknown = Tracepoint { tracefs_id: 65_535, tpid: Tpid::new(1), ..rename(&table).clone() };
     let mut request = request(vec![&unknown, rename(&table)], "0");
     let attachment = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!(attachment.refused.len(), 1);
-    assert_eq!(attachment.refused[0].tpid, 1);
+    assert_eq!(attachment.refused[0].tpid, Tpid::new(1));
     assert_eq!(attachment.sample_ids().slots().len(), 1);
     request.tracepoints = vec![&unknown];
     let error = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap_err();

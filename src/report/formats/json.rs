@@ -5,6 +5,7 @@ use crate::events::stream::UNKNOWN_CPU;
 use crate::plot::StateSpan;
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport};
+use crate::tracefs::{Gid, Tpid};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -50,8 +51,8 @@ struct Source<'a> {
 
 #[derive(Serialize)]
 struct Tracepoint<'a> {
-    tpid: u32,
-    gid: u32,
+    tpid: Tpid,
+    gid: Gid,
     name: &'a str,
     events: u64,
     share: f64,
@@ -67,7 +68,7 @@ struct Tracepoint<'a> {
 
 #[derive(Serialize)]
 struct Group<'a> {
-    gid: u32,
+    gid: Option<Gid>,
     name: &'a str,
     events: u64,
     share: f64,
@@ -112,7 +113,7 @@ fn rounded(counts: Option<&Vec<f64>>) -> Vec<f64> {
 
 fn source(report: &SourceReport, top: usize) -> Source<'_> {
     let SourceReport { activity, ranking, summary, table, .. } = report;
-    let books: HashMap<u32, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
+    let books: HashMap<Tpid, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
     let (of_tracepoints, of_groups) = report.columns(COLUMNS);
     let tracepoints = ranking.tracepoints.iter().take(top).map(|ranked| {
         let account = books.get(&ranked.number);
