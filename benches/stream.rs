@@ -11,7 +11,7 @@ use tp_perf::activity::Activity;
 use tp_perf::drain::Sink;
 use tp_perf::events::Event;
 use tp_perf::events::stream::EventStream;
-use tp_perf::events::{SampleIds, Slot, Tpid};
+use tp_perf::events::{Cpu, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::PerfData;
 use tp_perf::perf_data::blocks::Blocks;
@@ -49,8 +49,9 @@ fn id(ring: u32, tracepoint: u32) -> u64 {
 
 fn ids(rings: u32) -> SampleIds {
     // A table of all ids would be larger than any cache at 1024 rings, as it is in truth.
-    let slots =
-        (0..TRACEPOINTS).flat_map(|t| (0..rings).map(move |cpu| (id(cpu, t), Slot { tpid: Tpid::new(t + 1), cpu })));
+    let slots = (0..TRACEPOINTS).flat_map(|t| {
+        (0..rings).map(move |cpu| (id(cpu, t), Slot { tpid: Tpid::new(t + 1), cpu: Some(Cpu::new(cpu)) }))
+    });
     SampleIds::new(&slots.collect::<Vec<_>>())
 }
 
@@ -110,7 +111,7 @@ fn write_csv(criterion: &mut Criterion) {
     let table = table();
     let event = |n| {
         let tpid = Tpid::new((n % u64::from(TRACEPOINTS)) as u32 + 1);
-        Event { time: 2_069_046_799_106 + n * 800, cpu: 0, tpid }
+        Event { time: 2_069_046_799_106 + n * 800, cpu: None, tpid }
     };
     let events: Vec<_> = (0..EVENTS).map(event).collect();
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();

@@ -9,7 +9,7 @@ use tp_perf::capture::{Captured, Options, StopReason, StopRules, SummaryRoom, Wr
 use tp_perf::cli::{Cli, Request};
 use tp_perf::control::{Progress, Signals};
 use tp_perf::engine::{Detaching, Engine};
-use tp_perf::events::{Counted, Reading, SampleIds, Slot, Tpid};
+use tp_perf::events::{Counted, Cpu, Reading, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf::Room;
@@ -86,7 +86,9 @@ fn id(cpu: u32, tpid: u32) -> u64 {
 /// now and then.
 fn machine(cpus: u32, rounds: u64, per_round: u64) -> Simulated {
     let slots: Vec<_> = (0..cpus)
-        .flat_map(|cpu| (1..=TRACEPOINTS).map(move |tpid| (id(cpu, tpid), Slot { tpid: Tpid::new(tpid), cpu })))
+        .flat_map(|cpu| {
+            (1..=TRACEPOINTS).map(move |tpid| (id(cpu, tpid), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
+        })
         .collect();
     let mut counts = vec![0; slots.len()];
     let mut made = VecDeque::new();
@@ -148,7 +150,7 @@ fn head(engine: &Simulated, options: &Options) -> Vec<u8> {
         tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
         kernel: "none".to_owned(),
         hostname: "nowhere".to_owned(),
-        cpus: engine.ids.slots().iter().map(|slot| slot.cpu).collect::<CpuList>().as_slice().to_vec(),
+        cpus: engine.ids.slots().iter().filter_map(|slot| slot.cpu).collect::<CpuList>().as_slice().to_vec(),
         offline_cpus: Vec::new(),
         clock: "monotonic".to_owned(),
         clock_offset_ns: 0,
@@ -288,7 +290,7 @@ fn losses_are_counted_beside_the_events() {
     let mut engine = machine(2, 3, 9);
     push_lost(&mut engine.rounds[1][0], id(0, 1), 5, 1_000_060);
     for counted in &mut engine.counted {
-        if counted.slot == (Slot { tpid: Tpid::new(1), cpu: 0 }) {
+        if counted.slot == (Slot { tpid: Tpid::new(1), cpu: Some(Cpu::new(0)) }) {
             counted.count = Reading { value: counted.count.value + 5, lost: 5 };
         }
     }

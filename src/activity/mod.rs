@@ -5,13 +5,13 @@ mod cells;
 pub use cells::{Cell, Cells};
 
 use crate::drain::Sink;
-use crate::events::Event;
 use crate::events::stream::Loss;
+use crate::events::{Cpu, Event};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The key of a CPU that a source does not tell; above all that are.
-pub const UNKNOWN_KEY: u32 = 1 << 13;
+const UNKNOWN_KEY: u32 = 1 << 13;
 
 /// Losses kept for each CPU; beyond that neighbours become one.
 const MOST_LOSSES: usize = 1_024;
@@ -34,6 +34,7 @@ pub struct Activity {
     pub tracepoints: Cells,
     /// By CPU, if that is wanted; see [`cpu_of`].
     pub cpus: Option<Cells>,
+    /// By the CPU's key.
     losses: BTreeMap<u32, Vec<Loss>>,
     /// Whether all events of the source are here, so that where none is none was recorded.
     is_all: bool,
@@ -135,8 +136,13 @@ impl Activity {
 }
 
 /// The CPU that a key of [`Activity::cpus`] stands for; `None` if the source does not tell it.
-pub fn cpu_of(key: u32) -> Option<u32> {
-    (key != UNKNOWN_KEY).then_some(key)
+pub fn cpu_of(key: u32) -> Option<Cpu> {
+    (key != UNKNOWN_KEY).then(|| Cpu::new(key))
+}
+
+/// The key in [`Activity::cpus`] of an event's CPU. That of the unknown one is the last.
+pub fn key_of(cpu: Option<Cpu>) -> u32 {
+    cpu.map_or(UNKNOWN_KEY, |cpu| cpu.get().min(UNKNOWN_KEY))
 }
 
 impl Sink for Activity {
@@ -146,11 +152,12 @@ impl Sink for Activity {
         // One CPU's events often come in a row, and are counted at once.
         let mut rest = events;
         while let Some(Event { time, cpu, .. }) = rest.first() {
-            cpus.add(*time, (*cpu).min(UNKNOWN_KEY));
+            let key = key_of(*cpu);
+            cpus.add(*time, key);
             let end = cpus.end();
             let more = rest[1..].iter().take_while(|event| event.cpu == *cpu && event.time < end).count();
             if let Some(last) = rest[1..=more].last() {
-                cpus.add_more(last.time, (*cpu).min(UNKNOWN_KEY), more as u64);
+                cpus.add_more(last.time, key, more as u64);
             }
             rest = &rest[1 + more..];
         }
@@ -158,7 +165,7 @@ impl Sink for Activity {
 
     fn take_losses(&mut self, losses: &[Loss]) {
         for loss in losses {
-            let of_cpu = self.losses.entry(loss.cpu).or_default();
+            let of_cpu = self.losses.entry(key_of(loss.cpu)).or_default();
             match of_cpu.last_mut() {
                 Some(last) if loss.from <= last.to => *last = joined(last, loss),
                 _ => of_cpu.push(*loss),
@@ -190,7 +197,7 @@ mod tests {
     use crate::events::Tpid;
 
     fn event(time: u64) -> Event {
-        Event { time, cpu: 0, tpid: Tpid::new(1) }
+        Event { time, cpu: None, tpid: Tpid::new(1) }
     }
 
     #[test]
@@ -226,7 +233,7 @@ mod tests {
     fn losses_are_kept_whole_in_few_stretches() {
         let mut activity = Activity::new(1_000);
         activity.take(&[event(1_000), event(101_000_000)]);
-        let loss = |n: u64| Loss { cpu: (n % 2) as u32, lost: 3, from: n * 10_000, to: n * 10_000 + 5 };
+        let loss = |n: u64| Loss { cpu: Some(Cpu::new((n % 2) as u32)), lost: 3, from: n * 10_000, to: n * 10_000 + 5 };
         for n in 0..10_000 {
             activity.take_losses(&[loss(n)]);
         }

@@ -268,7 +268,7 @@ fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
         release: Some(facts.kernel.clone()),
         version: Some(format!("{} {}", facts.tool.name, facts.tool.version)),
         command_line: [facts.tool.name.clone()].into_iter().chain(facts.arguments.iter().cloned()).collect(),
-        cpus: Some((facts.cpus.last().map_or(cpus, |last| last + 1), cpus)),
+        cpus: Some((facts.cpus.last().map_or(cpus, |last| last.get() + 1), cpus)),
         compressed: options.compress.then_some(MOST_INFLATED),
         clock: Some(ClockPair {
             clockid: clock.number(),

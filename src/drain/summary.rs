@@ -2,7 +2,7 @@
 
 use crate::drain::Range;
 use crate::events::accounting::Books;
-use crate::events::stream::{Decoded, Restriction, UNKNOWN_CPU};
+use crate::events::stream::{Decoded, Restriction};
 use crate::os::cpus::CpuList;
 use crate::recording::{Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
 use crate::recording::{TimingSummary, Tool, TracepointsSummary, accounts};
@@ -83,7 +83,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         About::Perf { features, .. } => features.command_line.clone(),
         About::Log => Vec::new(),
     };
-    let seen = || decoded.per_cpu.iter().map(|cpu| cpu.cpu).filter(|cpu| *cpu != UNKNOWN_CPU);
+    let seen = || decoded.per_cpu.iter().filter_map(|cpu| cpu.cpu);
     let cpus: CpuList = match (facts, &restricted) {
         (Some(facts), Some(RestrictionSummary { cpus: Some(wanted), .. })) => {
             facts.cpus.iter().copied().filter(|cpu| wanted.contains(cpu)).collect()

@@ -14,7 +14,7 @@ use crate::engine::{Detaching, Error, raise_descriptor_limit};
 use crate::events::Counted;
 use crate::events::{SampleIds, Slot, Tpid};
 use crate::os::clock::Clock;
-use crate::os::cpus::CpuList;
+use crate::os::cpus::{Cpu, CpuList};
 use crate::os::limits::DescriptorLimit;
 use crate::perf::Ring;
 use crate::perf::sys::{self, EventConfig, Source};
@@ -134,9 +134,9 @@ struct Opening<'a> {
     /// One list per ring, whose owner is the first.
     leaders: Vec<Vec<OwnedFd>>,
     /// One list for each tracepoint of the request; empty where the first CPU refused it.
-    events: Vec<Vec<(Slot, OwnedFd)>>,
+    events: Vec<Vec<(Cpu, OwnedFd)>>,
     refused: Vec<Refusal>,
-    online: Vec<u32>,
+    online: Vec<Cpu>,
     ring_size: usize,
     ring_refusal: Option<String>,
     read_lost: bool,
@@ -236,7 +236,7 @@ impl<'a> Opening<'a> {
         Ok(())
     }
 
-    fn open_leader(&mut self, cpu: u32) -> io::Result<OwnedFd> {
+    fn open_leader(&mut self, cpu: Cpu) -> io::Result<OwnedFd> {
         let opened = sys::open(self.config(Source::Dummy, true), cpu, None);
         if self.read_lost && is(&opened, Errno::EINVAL) && !is_offline_now(cpu) {
             // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
@@ -247,7 +247,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Opens one tracepoint for this ring. False if its CPU has gone offline.
-    fn open_tracepoint(&mut self, index: usize, ring: usize, cpu: u32) -> Result<bool, Error> {
+    fn open_tracepoint(&mut self, index: usize, ring: usize, cpu: Cpu) -> Result<bool, Error> {
         let tracepoint = self.request.tracepoints[index];
         if self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid) {
             return Ok(true);
@@ -281,7 +281,7 @@ impl<'a> Opening<'a> {
                 .push(Refusal { tpid: tracepoint.tpid, reason: format!("no filter on it: {}", refusal(&error)) });
             return Ok(true);
         }
-        self.events[index].push((Slot { tpid: tracepoint.tpid, cpu }, event));
+        self.events[index].push((cpu, event));
         Ok(true)
     }
 
@@ -322,12 +322,13 @@ impl<'a> Opening<'a> {
             // One that a later CPU refused is off where it was open already: left to itself, outside the group.
             let refused = self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid);
             let mut descriptors = Vec::with_capacity(opened.len());
-            for (slot, event) in opened {
+            for (cpu, event) in opened {
                 if refused {
-                    sys::disable(event.as_fd()).map_err(failed_call("switch off", tracepoint, slot.cpu))?;
+                    sys::disable(event.as_fd()).map_err(failed_call("switch off", tracepoint, cpu))?;
                 } else {
                     let id = sys::sample_id(event.as_fd());
-                    pairs.push((id.map_err(failed_call("read the sample id of", tracepoint, slot.cpu))?, slot));
+                    let slot = Slot { tpid: tracepoint.tpid, cpu: Some(cpu) };
+                    pairs.push((id.map_err(failed_call("read the sample id of", tracepoint, cpu))?, slot));
                 }
                 descriptors.push(event);
             }
@@ -413,7 +414,7 @@ fn groups(tracepoints: &[&Tracepoint]) -> Vec<usize> {
     tracepoints.iter().map(group).collect()
 }
 
-fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: u32) -> impl FnOnce(io::Error) -> Error {
+fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: Cpu) -> impl FnOnce(io::Error) -> Error {
     let tracepoint = tracepoint.full_name();
     move |cause| Error::Call { call, tracepoint, cpu, cause }
 }
@@ -424,7 +425,7 @@ fn is<T>(result: &io::Result<T>, errno: Errno) -> bool {
 
 /// Whether an open failed because the CPU is not online (any more). The kernel says ENODEV, or EINVAL for a number that
 /// it can never have.
-fn is_offline(error: &io::Error, cpu: u32) -> bool {
+fn is_offline(error: &io::Error, cpu: Cpu) -> bool {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENODEV) => true,
         Some(Errno::EINVAL) => is_offline_now(cpu),
@@ -432,7 +433,7 @@ fn is_offline(error: &io::Error, cpu: u32) -> bool {
     }
 }
 
-fn is_offline_now(cpu: u32) -> bool {
+fn is_offline_now(cpu: Cpu) -> bool {
     CpuList::online().is_ok_and(|online| !online.as_slice().contains(&cpu))
 }
 

@@ -24,7 +24,7 @@
 //!
 //! Memory holds the events of two rounds and of the allowance, whatever the length of the capture.
 
-use crate::events::Tpid;
+use crate::events::{Cpu, Tpid};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -37,11 +37,14 @@ pub const LATENESS_NS: u64 = 50_000_000;
 pub struct Event {
     /// Nanoseconds of the capture's clock.
     pub time: u64,
-    /// The CPU it fired on.
-    pub cpu: u32,
+    /// The CPU it fired on; `None` if the source does not tell it.
+    pub cpu: Option<Cpu>,
     /// The tracepoint.
     pub tpid: Tpid,
 }
+
+// A capture has millions of them in memory.
+const _: () = assert!(size_of::<Event>() == 16);
 
 /// The merge over the queues of all CPUs.
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ pub struct Merge {
 /// One CPU's events that have not been passed on yet.
 #[derive(Debug, Default)]
 struct Queue {
-    cpu: u32,
+    cpu: Option<Cpu>,
     events: Vec<Event>,
     newest: u64,
     out_of_order: bool,
@@ -66,11 +69,13 @@ struct Queue {
 }
 
 impl Merge {
-    /// Adds a queue for a CPU, and gives its number. Among events of the same time those of a lower CPU come first.
-    pub fn add_queue(&mut self, cpu: u32) -> usize {
+    /// Adds a queue for a CPU, and gives its number. Among events of the same time those of a lower CPU come first, and
+    /// those of an unknown one last.
+    pub fn add_queue(&mut self, cpu: Option<Cpu>) -> usize {
         let number = self.queues.len();
         self.queues.push(Queue { cpu, ..Default::default() });
-        let place = self.order.partition_point(|queue| self.queues[*queue].cpu <= cpu);
+        let key = |cpu: Option<Cpu>| (cpu.is_none(), cpu);
+        let place = self.order.partition_point(|queue| key(self.queues[*queue].cpu) <= key(cpu));
         self.order.insert(place, number);
         number
     }
@@ -183,13 +188,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn event(time: u64, cpu: u32, tpid: u32) -> Event {
-        Event { time, cpu, tpid: Tpid::new(tpid) }
+        Event { time, cpu: Some(Cpu::new(cpu)), tpid: Tpid::new(tpid) }
     }
 
     /// A merge whose queues have the numbers of their CPUs.
     fn merge(queues: usize) -> Merge {
         let mut merge = Merge::default();
-        (0..queues).for_each(|cpu| assert_eq!(merge.add_queue(cpu as u32), cpu));
+        (0..queues).for_each(|cpu| assert_eq!(merge.add_queue(Some(Cpu::new(cpu as u32))), cpu));
         merge
     }
 
@@ -226,15 +231,18 @@ mod tests {
     fn queues_may_be_added_in_any_order_and_between_rounds() {
         let mut merge = Merge::default();
         let mut out = Vec::new();
-        let five = merge.add_queue(5);
+        let five = merge.add_queue(Some(Cpu::new(5)));
         merge.push(five, event(1, 5, 1));
         merge.finish_round(&mut out);
-        let (two, nine) = (merge.add_queue(2), merge.add_queue(9));
+        let unknown = merge.add_queue(None);
+        let (two, nine) = (merge.add_queue(Some(Cpu::new(2))), merge.add_queue(Some(Cpu::new(9))));
+        merge.push(unknown, Event { cpu: None, ..event(1, 0, 4) });
         merge.push(nine, event(1, 9, 2));
         merge.push(two, event(1, 2, 3));
-        assert_eq!(merge.waiting(), 3);
+        assert_eq!(merge.waiting(), 4);
         merge.finish(&mut out);
-        assert_eq!(out.iter().map(|event| event.cpu).collect::<Vec<_>>(), [2, 5, 9]);
+        let cpus: Vec<_> = out.iter().map(|event| event.cpu.map(Cpu::get)).collect();
+        assert_eq!(cpus, [Some(2), Some(5), Some(9), None]);
     }
 
     #[test]

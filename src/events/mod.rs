@@ -6,6 +6,7 @@ mod reading;
 mod sample_ids;
 pub mod stream;
 
+pub use crate::os::cpus::Cpu;
 pub use crate::tracefs::{Gid, Tpid};
 pub use merge::Event;
 pub use reading::{Counted, Reading};

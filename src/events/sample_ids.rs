@@ -1,6 +1,6 @@
 //! Sample ids: the kernel's numbers of the opened events, and what each stands for.
 
-use crate::events::Tpid;
+use crate::events::{Cpu, Tpid};
 use std::collections::HashMap;
 
 /// What one opened event stands for.
@@ -8,8 +8,8 @@ use std::collections::HashMap;
 pub struct Slot {
     /// The tracepoint.
     pub tpid: Tpid,
-    /// The CPU.
-    pub cpu: u32,
+    /// The CPU; `None` if the source does not tell it.
+    pub cpu: Option<Cpu>,
 }
 
 /// From sample id to slot. The kernel counts ids up, so those of one capture lie close together and a table serves;
@@ -78,7 +78,7 @@ mod tests {
         fn every_id_finds_its_slot_and_no_other_id_finds_any(ids in proptest::collection::btree_set(any::<u64>(), 0..50), near in 0u64..1000, spread in 1u64..40) {
             let close: Vec<u64> = (0..50).map(|n| near + n * spread).collect();
             for ids in [ids.into_iter().collect::<Vec<_>>(), close] {
-                let pairs: Vec<_> = ids.iter().zip(1..).map(|(id, tpid)| (*id, Slot { tpid: Tpid::new(tpid), cpu: tpid % 3 })).collect();
+                let pairs: Vec<_> = ids.iter().zip(1..).map(|(id, tpid)| (*id, Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(tpid % 3)) })).collect();
                 let map = SampleIds::new(&pairs);
                 for (id, slot) in &pairs {
                     prop_assert_eq!(map.find(*id).map(|index| map.slots()[index]), Some(*slot));

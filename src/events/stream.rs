@@ -4,14 +4,11 @@
 
 use crate::events::Event;
 use crate::events::merge::Merge;
-use crate::events::{Counted, Slot};
+use crate::events::{Counted, Cpu, Slot};
 use crate::os::cpus::CpuList;
 use crate::os::machine::available_memory;
 use crate::tracefs::{Pattern, Table, Tracepoint};
 use std::io;
-
-/// The CPU of an event of which the source does not tell it.
-pub const UNKNOWN_CPU: u32 = u32::MAX;
 
 /// What turns a source's bytes into events.
 pub trait Decode {
@@ -73,17 +70,18 @@ impl Restriction {
         (self.only.is_empty() || matches(&self.only)) && !matches(&self.exclude)
     }
 
-    /// Whether a CPU's events are wanted.
-    pub fn takes_cpu(&self, cpu: u32) -> bool {
-        self.cpus.as_ref().is_none_or(|cpus| cpus.as_slice().binary_search(&cpu).is_ok())
+    /// Whether a CPU's events are wanted; those of an unknown one only where all are.
+    pub fn takes_cpu(&self, cpu: Option<Cpu>) -> bool {
+        let takes = |cpus: &CpuList| cpu.is_some_and(|cpu| cpus.as_slice().binary_search(&cpu).is_ok());
+        self.cpus.as_ref().is_none_or(takes)
     }
 }
 
 /// Samples that a CPU's ring had no room for, and when that was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// The CPU; [`UNKNOWN_CPU`] if the source does not tell it.
-    pub cpu: u32,
+    /// The CPU; `None` if the source does not tell it.
+    pub cpu: Option<Cpu>,
     /// How many samples.
     pub lost: u64,
     /// The time of the last sample before, in nanoseconds of the capture's clock.
@@ -121,8 +119,8 @@ pub struct Decoded {
 /// One CPU's part of [`Decoded`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DecodedCpu {
-    /// The CPU.
-    pub cpu: u32,
+    /// The CPU; `None` if the source does not tell it.
+    pub cpu: Option<Cpu>,
     /// Samples lost, as LOST records tell. A loss is told only when a later record fits.
     pub lost: u64,
     /// Events that came behind the merge's watermark.

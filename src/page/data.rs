@@ -5,7 +5,8 @@
 //! length in bytes, every number is a varint (LEB128), and the whole is packed with gzip, which browsers unpack by
 //! themselves.
 
-use crate::activity::{Cells, UNKNOWN_KEY, cpu_of};
+use crate::activity::{Cells, cpu_of, key_of};
+use crate::os::cpus::one_named;
 use crate::page::shown;
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
@@ -95,14 +96,14 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     let cells_of_cpus = activity.cpus.as_ref().unwrap_or(&none);
     let mut cpus: BTreeMap<u32, u64> = cells_of_cpus.hit().collect();
     for loss in &losses {
-        cpus.entry(loss.cpu.min(UNKNOWN_KEY)).or_default();
+        cpus.entry(key_of(loss.cpu)).or_default();
     }
     let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid.get()).collect();
     let keys: Vec<u32> = cpus.keys().copied().collect();
     let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
-    let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (cpu.cpu, cpu)).collect();
+    let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (key_of(Some(cpu.cpu)), cpu)).collect();
     let cpu = |(key, events): (&u32, &u64)| Row {
-        name: cpu_of(*key).map_or_else(|| "unknown CPU".to_owned(), |cpu| format!("CPU {cpu}")),
+        name: one_named(cpu_of(*key)),
         number: None,
         events: of_cpu.get(key).map_or(*events, |cpu| cpu.recorded),
     };
@@ -123,7 +124,7 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
         },
         groups,
         group_of,
-        losses: losses.iter().map(|loss| (cpu_row(loss.cpu.min(UNKNOWN_KEY)), loss.from, loss.to, loss.lost)).collect(),
+        losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from, loss.to, loss.lost)).collect(),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
     }
 }

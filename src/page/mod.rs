@@ -6,7 +6,7 @@
 
 mod data;
 
-use crate::events::stream::UNKNOWN_CPU;
+use crate::os::cpus::one_named;
 use crate::plot::StateSpan;
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, facts, states};
@@ -175,7 +175,6 @@ fn section(number: usize, source: &SourceReport) -> Section {
         cpus: summary
             .per_cpu
             .iter()
-            .filter(|cpu| cpu.cpu != UNKNOWN_CPU)
             .map(|cpu| {
                 let residual = cpu.residual.map_or("not known".to_owned(), |residual| Signed(residual).to_string());
                 let [recorded, lost, late] = [cpu.recorded, cpu.lost, cpu.late].map(|n| Grouped(n).to_string());
@@ -186,7 +185,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
             .residuals
             .iter()
             .take(20)
-            .map(|off| (format!("{} on CPU {}", shown(&off.name), off.cpu), Signed(off.residual).to_string()))
+            .map(|off| (format!("{} on {}", shown(&off.name), one_named(off.cpu)), Signed(off.residual).to_string()))
             .collect(),
         refused: refused.collect(),
     }

@@ -4,6 +4,7 @@
 
 use crate::events::Reading;
 use crate::os::clock::Clock;
+use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
 use memmap2::{MmapOptions, MmapRaw};
 use perf_event_open_sys::{bindings as abi, ioctls, perf_event_open};
@@ -40,7 +41,7 @@ pub struct EventConfig {
 
 /// perf_event_open(2) for all processes on one CPU. Samples carry IDENTIFIER and TIME and nothing else, which makes
 /// records of 24 bytes.
-pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+pub fn open(config: EventConfig, cpu: Cpu, group: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
     let mut attr = abi::perf_event_attr { size: size_of::<abi::perf_event_attr>() as u32, ..Default::default() };
     (attr.type_, attr.config) = match config.source {
         Source::Dummy => (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)),
@@ -60,14 +61,14 @@ pub fn open(config: EventConfig, cpu: u32, group: Option<BorrowedFd<'_>>) -> io:
     let group = group.map_or(-1, |fd| fd.as_raw_fd());
     // SAFETY: `attr` is a whole, initialized perf_event_attr that outlives the call; the group is a descriptor that the
     // caller borrows for the call, or -1.
-    let fd = unsafe { perf_event_open(&mut attr, -1, cpu as i32, group, abi::PERF_FLAG_FD_CLOEXEC.into()) };
+    let fd = unsafe { perf_event_open(&mut attr, -1, cpu.get() as i32, group, abi::PERF_FLAG_FD_CLOEXEC.into()) };
     check(fd)?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Whether an event for all processes may be opened on a CPU at all: one that counts nothing is, and is closed again.
-pub fn try_to_open(cpu: u32) -> io::Result<()> {
+pub fn try_to_open(cpu: Cpu) -> io::Result<()> {
     let trial = EventConfig {
         source: Source::Dummy,
         clock: Clock::Monotonic,

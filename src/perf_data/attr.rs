@@ -1,6 +1,6 @@
 //! `perf_event_attr` as it stands in a file, and where its samples have what.
 
-use crate::events::Reading;
+use crate::events::{Cpu, Reading};
 use crate::perf_data::read_format;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
@@ -188,8 +188,8 @@ impl Trailer {
     }
 
     /// The CPU, if the record tells it.
-    pub fn cpu(&self, record: &[u8]) -> Option<u32> {
-        self.field(record, self.cpu?).map(NativeEndian::read_u32)
+    pub fn cpu(&self, record: &[u8]) -> Option<Cpu> {
+        self.field(record, self.cpu?).and_then(|word| Cpu::try_from(NativeEndian::read_u32(word)).ok())
     }
 
     /// When the record was written, if it tells that.

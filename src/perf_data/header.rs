@@ -1,5 +1,6 @@
 //! What a perf.data file says before its first event.
 
+use crate::events::Cpu;
 use crate::perf_data::features::Features;
 use crate::perf_data::tracing_data::{self, Named};
 use crate::perf_data::{Attr, kind};
@@ -38,7 +39,7 @@ pub struct Header {
     /// tp-perf's own notes.
     pub notes: Notes,
     names: Vec<Named>,
-    cpus: HashMap<u64, u32>,
+    cpus: HashMap<u64, Cpu>,
     updates: HashMap<u64, String>,
 }
 
@@ -109,7 +110,8 @@ impl Header {
                 }
                 for entry in entries.take(count as usize) {
                     // -1 stands for any CPU.
-                    if let Ok(cpu) = u32::try_from(NativeEndian::read_u64(&entry[16..])) {
+                    let cpu = u32::try_from(NativeEndian::read_u64(&entry[16..])).ok();
+                    if let Some(cpu) = cpu.and_then(|cpu| Cpu::try_from(cpu).ok()) {
                         self.cpus.insert(NativeEndian::read_u64(entry), cpu);
                     }
                 }
@@ -139,7 +141,7 @@ impl Header {
     }
 
     /// The CPU of a sample id, if the file tells it.
-    pub fn cpu(&self, id: u64) -> Option<u32> {
+    pub fn cpu(&self, id: u64) -> Option<Cpu> {
         self.cpus.get(&id).copied()
     }
 

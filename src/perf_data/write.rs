@@ -47,7 +47,9 @@ impl Head<'_> {
         for (chunk, entries) in (0u64..).zip(pairs.chunks(MOST_IN_RECORD / 32)) {
             let first = chunk * (MOST_IN_RECORD / 32) as u64;
             let index = (first..).zip(entries);
-            let words = index.flat_map(|(index, (id, slot))| [*id, index, u64::from(slot.cpu), u64::MAX]);
+            // -1 stands for any CPU, and for any thread.
+            let cpu = |slot: &Slot| slot.cpu.map_or(u64::MAX, |cpu| cpu.get().into());
+            let words = index.flat_map(|(index, (id, slot))| [*id, index, cpu(slot), u64::MAX]);
             let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
             push_record(&mut out, kind::ID_INDEX, &[&body]);
         }

@@ -1,6 +1,7 @@
 //! What tp-perf notes in `events.perf` beside the events, so that the file alone replays to the same recording.
 
 use super::Tool;
+use crate::os::cpus::Cpu;
 use crate::tracefs::{Selection, Table, Tpid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,9 +16,9 @@ pub struct Facts {
     /// The machine's name.
     pub hostname: String,
     /// The CPUs captured, ascending.
-    pub cpus: Vec<u32>,
+    pub cpus: Vec<Cpu>,
     /// CPUs that were asked for and had gone offline.
-    pub offline_cpus: Vec<u32>,
+    pub offline_cpus: Vec<Cpu>,
     /// The clock of the log's timestamps.
     pub clock: String,
     /// Nanoseconds to add to the times of the samples for it.
@@ -62,7 +63,7 @@ pub struct Ending {
     /// CPU time of tp-perf while the events were on.
     pub own_cpu_ns: u64,
     /// CPUs that went offline during the capture.
-    pub gone_cpus: Vec<u32>,
+    pub gone_cpus: Vec<Cpu>,
 }
 
 impl Facts {

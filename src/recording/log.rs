@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time, cpu: 0, tpid: Tpid::new(tpid) }
+        Event { time, cpu: None, tpid: Tpid::new(tpid) }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::events::merge::Merge;
-use crate::events::stream::{Decode, Decoded, DecodedCpu, Restriction, UNKNOWN_CPU};
+use crate::events::stream::{Decode, Decoded, DecodedCpu, Restriction};
 use crate::events::{Event, Gid, Slot, Tpid};
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
@@ -177,13 +177,13 @@ impl LogCsv {
             return Ok(None);
         }
         *rows += 1;
-        Ok(Some(Event { time, cpu: UNKNOWN_CPU, tpid }))
+        Ok(Some(Event { time, cpu: None, tpid }))
     }
 }
 
 impl Decode for LogCsv {
     fn step(&mut self, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<bool> {
-        let queue = *self.queue.get_or_insert_with(|| merge.add_queue(UNKNOWN_CPU));
+        let queue = *self.queue.get_or_insert_with(|| merge.add_queue(None));
         for _ in 0..ROWS {
             if !self.reader.read_byte_record(&mut self.row).map_err(io_error)? {
                 return Ok(false);
@@ -217,10 +217,10 @@ impl Decode for LogCsv {
         let late = self.queue.map_or(0, |queue| merge.late(queue));
         let rows = (0u32..).zip(&self.tracepoints);
         let samples = rows.filter_map(|(tpid, rows)| match rows {
-            Some((rows, true)) => Some((Slot { tpid: Tpid::new(tpid), cpu: UNKNOWN_CPU }, *rows)),
+            Some((rows, true)) => Some((Slot { tpid: Tpid::new(tpid), cpu: None }, *rows)),
             _ => None,
         });
-        let per_cpu = vec![DecodedCpu { cpu: UNKNOWN_CPU, lost: 0, late }];
+        let per_cpu = vec![DecodedCpu { cpu: None, lost: 0, late }];
         Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None, lost: None }
     }
 

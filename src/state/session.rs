@@ -1,6 +1,7 @@
 //! A session: what is kept of one recording, its counts by window, under names that mean the same on every kernel.
 
 use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, Window};
+use crate::os::cpus::Cpu;
 use crate::recording::{Summary, Tool};
 use crate::tracefs::{Selection, Status, Table};
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ pub struct Origin {
     /// The machine's name.
     pub hostname: Option<String>,
     /// The CPUs captured, ascending.
-    pub cpus: Vec<u32>,
+    pub cpus: Vec<Cpu>,
     /// The clock that the windows are measured by.
     pub clock: Option<String>,
     /// When the events were switched on, by the wall clock in UTC.
@@ -255,7 +256,7 @@ mod tests {
             tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
             origin: Origin {
                 kernel: Some("6.18".to_owned()),
-                cpus: vec![0, 1],
+                cpus: vec![Cpu::new(0), Cpu::new(1)],
                 clock: Some("monotonic".to_owned()),
                 ..Origin::default()
             },

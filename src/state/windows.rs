@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time, cpu: 0, tpid: Tpid::new(tpid) }
+        Event { time, cpu: None, tpid: Tpid::new(tpid) }
     }
 
     fn windows(events: &[Event], end: Option<u64>) -> Vec<Window> {
@@ -278,7 +278,7 @@ mod tests {
         let events = [event(10, 3), event(14, 1), event(20, 3), event(31, 2), event(32, 2), event(40, 9)];
         let mut windows = Windows::new(Length::Events(2));
         events.chunks(4).for_each(|batch| windows.take(batch));
-        windows.take_losses(&[Loss { cpu: 0, lost: 3, from: 15, to: 18 }]);
+        windows.take_losses(&[Loss { cpu: None, lost: 3, from: 15, to: 18 }]);
         let windows = windows.finish(Some(90)).unwrap();
         assert_eq!(counts(&windows), [vec![(1, 1), (3, 1)], vec![(2, 1), (3, 1)]], "the last may have been cut off");
         let times: Vec<_> = windows.iter().map(|window| (window.begin, window.ns, window.lost)).collect();
@@ -299,12 +299,12 @@ mod tests {
     #[test]
     fn losses_are_in_the_windows_that_they_were_in() {
         let mut counted = Windows::new(Length::Ns(100));
-        counted.take_losses(&[Loss { cpu: 0, lost: 7, from: 900, to: 1_050 }]);
+        counted.take_losses(&[Loss { cpu: None, lost: 7, from: 900, to: 1_050 }]);
         counted.take(&[event(1_000, 1), event(1_399, 1)]);
         counted.take_losses(&[
-            Loss { cpu: 1, lost: 30, from: 1_150, to: 1_300 },
-            Loss { cpu: 0, lost: 5, from: 2_000, to: 3_000 },
-            Loss { cpu: 0, lost: 1, from: 1_110, to: 1_110 },
+            Loss { cpu: None, lost: 30, from: 1_150, to: 1_300 },
+            Loss { cpu: None, lost: 5, from: 2_000, to: 3_000 },
+            Loss { cpu: None, lost: 1, from: 1_110, to: 1_110 },
         ]);
         let counted = counted.finish(Some(1_400)).unwrap();
         assert_eq!(counted.iter().map(|window| window.lost).collect::<Vec<_>>(), [7, 11, 20, 0]);

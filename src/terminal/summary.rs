@@ -1,5 +1,6 @@
 //! The short summary of a capture.
 
+use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, ResidualSummary, Summary};
 use crate::units::{Count, Grouped, OneLine, Rate, Seconds, Signed, Visible};
@@ -97,7 +98,7 @@ pub(super) fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<
                 writeln!(out, "          reported them lost: they are in the counts, not in log.csv. Most are")?;
             }
             for ResidualSummary { residual, name, cpu, .. } in summary.residuals.iter().take(3) {
-                writeln!(out, "          {:>12}  {} on CPU {cpu}", Signed(*residual), OneLine(name))?;
+                writeln!(out, "          {:>12}  {} on {}", Signed(*residual), OneLine(name), one_named(*cpu))?;
             }
             if summary.residuals.len() > 3 {
                 writeln!(out, "          summary.json lists all (`residuals`).")?;

@@ -2,8 +2,8 @@
 
 use crate::events::Event;
 use crate::events::merge::Merge;
-use crate::events::stream::{Decoded, DecodedCpu, Loss, Restriction, UNKNOWN_CPU};
-use crate::events::{Counted, Reading, SampleIds, Slot, Tpid};
+use crate::events::stream::{Decoded, DecodedCpu, Loss, Restriction};
+use crate::events::{Counted, Cpu, Reading, SampleIds, Slot, Tpid};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
@@ -29,12 +29,12 @@ pub(super) struct Records {
     /// For each sample id what a sample of it needs, side by side in memory.
     targets: Vec<Target>,
     /// Targets on CPUs that only samples tell, beyond those of `ids`, and the places of these CPUs.
-    on_cpu: HashMap<(Tpid, u32), (usize, u32)>,
+    on_cpu: HashMap<(Tpid, Option<Cpu>), (usize, u32)>,
     attrs: Vec<Described>,
     trailer: Trailer,
-    cpus: Vec<Cpu>,
-    /// The index in `cpus` of each CPU's number.
-    places: HashMap<u32, u32>,
+    cpus: Vec<OfCpu>,
+    /// The index in `cpus` of each CPU.
+    places: HashMap<Option<Cpu>, u32>,
     unknown: u64,
     /// Whether tp-perf wrote it: what it counted, it counted as tp-perf does.
     own: bool,
@@ -64,7 +64,8 @@ enum SamplesOf {
 struct Target {
     /// None for an event that is no tracepoint.
     tpid: Option<Tpid>,
-    cpu: u32,
+    /// None if the file does not tell it, or samples do.
+    cpu: Option<Cpu>,
     /// Its CPU's index in `cpus`; none if samples tell the CPU themselves.
     place: Option<u32>,
     wanted: bool,
@@ -74,7 +75,7 @@ struct Target {
     /// Of which of the file's events.
     event: u32,
     /// The CPU of its id as the file lists it, also where samples tell their CPU themselves.
-    listed_cpu: u32,
+    listed_cpu: Option<Cpu>,
     samples: u64,
     /// As told by LOST_SAMPLES.
     lost: u64,
@@ -88,14 +89,26 @@ impl Target {
     }
 }
 
-struct Cpu {
-    number: u32,
+/// What is known of one CPU.
+struct OfCpu {
+    /// None for events of which nobody tells the CPU.
+    cpu: Option<Cpu>,
     /// Its queue in the merge, once it has one.
     queue: Option<usize>,
     wanted: bool,
     lost: u64,
     /// The newest time of samples that are not wanted.
     passed: u64,
+}
+
+/// Whether a CPU can have this number.
+fn is_one(cpu: &Cpu) -> bool {
+    cpu.get() < MOST_CPUS
+}
+
+/// The CPU that a sample tells, in the first 4 bytes of a word.
+fn told_cpu(word: u64) -> Option<Cpu> {
+    Cpu::try_from(word as u32).ok().filter(is_one)
 }
 
 impl Records {
@@ -153,10 +166,10 @@ impl Records {
             let tpid = event.attr.is_tracepoint().then(|| tpids[&event.attr.config]);
             for id in &event.ids {
                 let listed = header.cpu(*id);
-                if let Some(cpu) = listed.filter(|cpu| *cpu >= MOST_CPUS && event.attr.layout().cpu.is_none()) {
+                if let Some(cpu) = listed.filter(|cpu| !is_one(cpu) && event.attr.layout().cpu.is_none()) {
                     return Err(Error::Header { at: 0, reason: format!("a sample id of CPU {cpu}") });
                 }
-                let target = records.target(number, tpid, listed.filter(|cpu| *cpu < MOST_CPUS));
+                let target = records.target(number, tpid, listed.filter(is_one));
                 pairs.push((*id, target.slot()));
                 records.targets.push(target);
             }
@@ -171,9 +184,9 @@ impl Records {
     }
 
     /// The target of one id of an event, or of the event itself. `listed_cpu` is that of the id as the file lists it.
-    fn target(&mut self, event: u32, tpid: Option<Tpid>, listed_cpu: Option<u32>) -> Target {
+    fn target(&mut self, event: u32, tpid: Option<Tpid>, listed_cpu: Option<Cpu>) -> Target {
         let layout = self.attrs[event as usize].attr.layout();
-        let cpu = listed_cpu.filter(|_| layout.cpu.is_none()).unwrap_or(UNKNOWN_CPU);
+        let cpu = listed_cpu.filter(|_| layout.cpu.is_none());
         Target {
             tpid,
             cpu,
@@ -183,7 +196,7 @@ impl Records {
             cpu_at: layout.cpu.unwrap_or(0) as u16,
             least: layout.least as u16,
             event,
-            listed_cpu: listed_cpu.unwrap_or(UNKNOWN_CPU),
+            listed_cpu,
             samples: 0,
             lost: 0,
             count: None,
@@ -191,10 +204,10 @@ impl Records {
     }
 
     /// The index of a CPU in `cpus`.
-    fn cpu(&mut self, number: u32) -> u32 {
-        *self.places.entry(number).or_insert_with(|| {
-            let wanted = self.restriction.takes_cpu(number);
-            self.cpus.push(Cpu { number, queue: None, wanted, lost: 0, passed: 0 });
+    fn cpu(&mut self, cpu: Option<Cpu>) -> u32 {
+        *self.places.entry(cpu).or_insert_with(|| {
+            let wanted = self.restriction.takes_cpu(cpu);
+            self.cpus.push(OfCpu { cpu, queue: None, wanted, lost: 0, passed: 0 });
             self.cpus.len() as u32 - 1
         })
     }
@@ -202,7 +215,7 @@ impl Records {
     /// Whether the CPU of each tracepoint's events is known.
     pub fn knows_cpus(&self) -> bool {
         let mut tracepoints = self.targets.iter().filter(|target| target.tpid.is_some());
-        tracepoints.all(|target| target.place.is_none() || target.cpu != UNKNOWN_CPU)
+        tracepoints.all(|target| target.place.is_none() || target.cpu.is_some())
     }
 
     pub fn restrict(&mut self, restriction: Restriction) {
@@ -211,7 +224,7 @@ impl Records {
                 && (target.place.is_none() || restriction.takes_cpu(target.cpu));
         }
         for cpu in &mut self.cpus {
-            cpu.wanted = restriction.takes_cpu(cpu.number);
+            cpu.wanted = restriction.takes_cpu(cpu.cpu);
         }
         self.restriction = restriction;
     }
@@ -298,9 +311,9 @@ impl Records {
         let place = match target.place {
             Some(place) => place,
             None => {
-                let told = record.word(usize::from(target.cpu_at)).map(|cpu| cpu as u32).filter(|cpu| *cpu < MOST_CPUS);
+                let told = record.word(usize::from(target.cpu_at)).and_then(told_cpu);
                 let Some(told) = told else { return };
-                self.cpu(told)
+                self.cpu(Some(told))
             }
         };
         let cpu = &mut self.cpus[place as usize];
@@ -310,16 +323,13 @@ impl Records {
     /// The target of an event on the CPU that a sample tells, and that CPU's place; none if that CPU is not wanted.
     fn target_on_cpu(&mut self, index: usize, tpid: Tpid, record: Record<'_>) -> Result<Option<(usize, u32)>, Damaged> {
         let target = &self.targets[index];
-        let cpu = record.word(usize::from(target.cpu_at)).ok_or_else(|| record.damaged())? as u32;
-        if cpu >= MOST_CPUS {
-            return Err(record.damaged());
-        }
-        let (target, place) = self.target_of(index, tpid, cpu);
+        let cpu = record.word(usize::from(target.cpu_at)).and_then(told_cpu).ok_or_else(|| record.damaged())?;
+        let (target, place) = self.target_of(index, tpid, Some(cpu));
         Ok(self.targets[target].wanted.then_some((target, place)))
     }
 
     /// The target of an event on this CPU, and that CPU's place.
-    fn target_of(&mut self, index: usize, tpid: Tpid, cpu: u32) -> (usize, u32) {
+    fn target_of(&mut self, index: usize, tpid: Tpid, cpu: Option<Cpu>) -> (usize, u32) {
         if let Some(found) = self.on_cpu.get(&(tpid, cpu)) {
             return *found;
         }
@@ -381,9 +391,9 @@ impl Records {
 
     /// Losses of a ring, told when a later record finds room.
     fn lost(&mut self, id: u64, lost: u64, record: Record<'_>, merge: &Merge) {
-        let listed = self.ids.find(id).map(|index| self.targets[index].listed_cpu).filter(|cpu| *cpu != UNKNOWN_CPU);
-        let told = || self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS);
-        let place = self.cpu(listed.or_else(told).unwrap_or(UNKNOWN_CPU));
+        let listed = self.ids.find(id).and_then(|index| self.targets[index].listed_cpu);
+        let told = || self.trailer.cpu(record.bytes).filter(is_one);
+        let place = self.cpu(listed.or_else(told));
         let cpu = &mut self.cpus[place as usize];
         if !cpu.wanted {
             return;
@@ -393,7 +403,7 @@ impl Records {
         let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
         let to = to.unwrap_or(from).max(from);
         // Before the first sample there is nothing that says since when.
-        self.losses.push(Loss { cpu: cpu.number, lost, from: if from == 0 { to } else { from }, to });
+        self.losses.push(Loss { cpu: cpu.cpu, lost, from: if from == 0 { to } else { from }, to });
     }
 
     /// All losses of one event, which newer perf reads at the end. They are among those of LOST records too.
@@ -407,9 +417,9 @@ impl Records {
         let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return };
         let Some(tpid) = self.targets[index].tpid else { return };
         if self.targets[index].place.is_none() {
-            let told = self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS).unwrap_or(UNKNOWN_CPU);
-            let listed = self.targets[index].listed_cpu;
-            (index, _) = self.target_of(index, tpid, if listed == UNKNOWN_CPU { told } else { listed });
+            let told = || self.trailer.cpu(record.bytes).filter(is_one);
+            let cpu = self.targets[index].listed_cpu.or_else(told);
+            (index, _) = self.target_of(index, tpid, cpu);
         }
         self.lost_told = true;
         let target = &mut self.targets[index];
@@ -456,7 +466,7 @@ impl Records {
             .iter()
             .filter(|cpu| cpu.wanted)
             .map(|cpu| DecodedCpu {
-                cpu: cpu.number,
+                cpu: cpu.cpu,
                 lost: cpu.lost,
                 late: cpu.queue.map_or(0, |queue| merge.late(queue)),
             })

@@ -1,7 +1,7 @@
 //! Everything, for programs.
 
 use crate::activity::Gap;
-use crate::events::stream::UNKNOWN_CPU;
+use crate::os::cpus::Cpu;
 use crate::plot::StateSpan;
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport};
@@ -79,7 +79,7 @@ struct Group<'a> {
 /// A stretch in which samples were lost, in nanoseconds since the first event.
 #[derive(Serialize)]
 struct Lost {
-    cpu: Option<u32>,
+    cpu: Option<Cpu>,
     lost: u64,
     from_ns: u64,
     to_ns: u64,
@@ -140,7 +140,7 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
         activity: rounded(of_groups.get(&ranked.name)),
     });
     let losses = activity.losses().into_iter().map(|loss| Lost {
-        cpu: (loss.cpu != UNKNOWN_CPU).then_some(loss.cpu),
+        cpu: loss.cpu,
         lost: loss.lost,
         from_ns: loss.from,
         to_ns: loss.to,
