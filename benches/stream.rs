@@ -11,7 +11,7 @@ use tp_perf::activity::Activity;
 use tp_perf::drain::Sink;
 use tp_perf::events::Event;
 use tp_perf::events::stream::EventStream;
-use tp_perf::events::{Cpu, SampleIds, Slot, Tpid};
+use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::PerfData;
 use tp_perf::perf_data::blocks::Blocks;
@@ -50,7 +50,7 @@ fn id(ring: u32, tracepoint: u32) -> u64 {
 fn ids(rings: u32) -> SampleIds {
     // A table of all ids would be larger than any cache at 1024 rings, as it is in truth.
     let slots = (0..TRACEPOINTS).flat_map(|t| {
-        (0..rings).map(move |cpu| (id(cpu, t), Slot { tpid: Tpid::new(t + 1), cpu: Some(Cpu::new(cpu)) }))
+        (0..rings).map(move |cpu| (SampleId(id(cpu, t)), Slot { tpid: Tpid::new(t + 1), cpu: Some(Cpu::new(cpu)) }))
     });
     SampleIds::new(&slots.collect::<Vec<_>>())
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use tp_perf::events::Event;
 use tp_perf::events::stream::{Decoded, EventStream};
-use tp_perf::events::{Cpu, SampleIds, Slot, Tpid};
+use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::PerfData;
 use tp_perf::perf_data::blocks::Blocks;
@@ -76,7 +76,7 @@ fn id(tpid: u32, cpu: u32) -> u64 {
 
 fn head() -> Vec<u8> {
     let pairs = (1..=3).flat_map(|tpid| {
-        (0..4).map(move |cpu| (id(tpid, cpu), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
+        (0..4).map(move |cpu| (SampleId(id(tpid, cpu)), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
     });
     let (table, ids) = (table(), SampleIds::new(&pairs.collect::<Vec<_>>()));
     let features = Features { hostname: Some("here".to_owned()), ..Default::default() };

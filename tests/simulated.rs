@@ -9,7 +9,7 @@ use tp_perf::capture::{Captured, Options, StopReason, StopRules, SummaryRoom, Wr
 use tp_perf::cli::{Cli, Request};
 use tp_perf::control::{Progress, Signals};
 use tp_perf::engine::{Detaching, Engine};
-use tp_perf::events::{Counted, Cpu, Reading, SampleIds, Slot, Tpid};
+use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf::Room;
@@ -87,7 +87,8 @@ fn id(cpu: u32, tpid: u32) -> u64 {
 fn machine(cpus: u32, rounds: u64, per_round: u64) -> Simulated {
     let slots: Vec<_> = (0..cpus)
         .flat_map(|cpu| {
-            (1..=TRACEPOINTS).map(move |tpid| (id(cpu, tpid), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
+            (1..=TRACEPOINTS)
+                .map(move |tpid| (SampleId(id(cpu, tpid)), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
         })
         .collect();
     let mut counts = vec![0; slots.len()];

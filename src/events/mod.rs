@@ -1,13 +1,13 @@
 //! Events, and all that can be known of them whatever they come from.
 
 pub mod accounting;
+mod ids;
 pub mod merge;
 mod reading;
 mod sample_ids;
 pub mod stream;
 
-pub use crate::os::cpus::Cpu;
-pub use crate::tracefs::{Gid, Tpid};
+pub use ids::{Cpu, Gid, SampleId, Tpid};
 pub use merge::Event;
 pub use reading::{Counted, Reading};
 pub use sample_ids::{SampleIds, Slot};

@@ -2,7 +2,7 @@
 //!
 //! Names are those of perf_event_open(2).
 
-use crate::events::Reading;
+use crate::events::{Reading, SampleId};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
@@ -93,11 +93,11 @@ pub fn set_filter(event: BorrowedFd<'_>, filter: &CStr) -> io::Result<()> {
 }
 
 /// PERF_EVENT_IOC_ID: the sample id.
-pub fn sample_id(event: BorrowedFd<'_>) -> io::Result<u64> {
+pub fn sample_id(event: BorrowedFd<'_>) -> io::Result<SampleId> {
     let mut id = 0;
     // SAFETY: the kernel writes one u64 to `id`.
     check(unsafe { ioctls::ID(event.as_raw_fd(), &mut id) })?;
-    Ok(id)
+    Ok(SampleId(id))
 }
 
 /// PERF_EVENT_IOC_ENABLE on a group's leader.

@@ -1,6 +1,6 @@
 //! `perf_event_attr` as it stands in a file, and where its samples have what.
 
-use crate::events::{Cpu, Reading};
+use crate::events::{Cpu, Reading, SampleId};
 use crate::perf_data::read_format;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
@@ -183,8 +183,8 @@ pub struct Trailer {
 
 impl Trailer {
     /// The event's sample id, if the record tells it.
-    pub fn id(&self, record: &[u8]) -> Option<u64> {
-        self.field(record, self.id?).map(NativeEndian::read_u64)
+    pub fn id(&self, record: &[u8]) -> Option<SampleId> {
+        self.field(record, self.id?).map(NativeEndian::read_u64).map(SampleId)
     }
 
     /// The CPU, if the record tells it.

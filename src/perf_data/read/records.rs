@@ -3,7 +3,7 @@
 use crate::events::Event;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decoded, DecodedCpu, Loss, Restriction};
-use crate::events::{Counted, Cpu, Reading, SampleIds, Slot, Tpid};
+use crate::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
@@ -262,7 +262,7 @@ impl Records {
         let mut index = match self.samples_of {
             SamplesOf::IdAt(place) => {
                 let id = record.word(place).ok_or_else(|| record.damaged())?;
-                let Some(index) = self.ids.find(id) else {
+                let Some(index) = self.ids.find(SampleId(id)) else {
                     self.unknown += 1;
                     return Ok(());
                 };
@@ -362,7 +362,7 @@ impl Records {
             kind::FINISHED_ROUND => merge.finish_round(out),
             abi::PERF_RECORD_LOST => {
                 let (Some(id), Some(lost)) = (record.word(8), record.word(16)) else { return Err(record.damaged()) };
-                self.lost(id, lost, record, merge);
+                self.lost(SampleId(id), lost, record, merge);
             }
             abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record),
             abi::PERF_RECORD_READ if self.own => self.counter(record),
@@ -390,7 +390,7 @@ impl Records {
     }
 
     /// Losses of a ring, told when a later record finds room.
-    fn lost(&mut self, id: u64, lost: u64, record: Record<'_>, merge: &Merge) {
+    fn lost(&mut self, id: SampleId, lost: u64, record: Record<'_>, merge: &Merge) {
         let listed = self.ids.find(id).and_then(|index| self.targets[index].listed_cpu);
         let told = || self.trailer.cpu(record.bytes).filter(is_one);
         let place = self.cpu(listed.or_else(told));
