@@ -11,7 +11,7 @@ use tp_perf::activity::Activity;
 use tp_perf::drain::Sink;
 use tp_perf::events::Event;
 use tp_perf::events::stream::EventStream;
-use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
+use tp_perf::events::{Cpu, Ns, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::PerfData;
 use tp_perf::perf_data::blocks::Blocks;
@@ -111,7 +111,7 @@ fn write_csv(criterion: &mut Criterion) {
     let table = table();
     let event = |n| {
         let tpid = Tpid::new((n % u64::from(TRACEPOINTS)) as u32 + 1);
-        Event { time: 2_069_046_799_106 + n * 800, cpu: None, tpid }
+        Event { time: Ns(2_069_046_799_106 + n * 800), cpu: None, tpid }
     };
     let events: Vec<_> = (0..EVENTS).map(event).collect();
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();

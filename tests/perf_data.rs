@@ -117,7 +117,7 @@ fn a_whole_file_reads_whole_in_blocks_of_any_size() {
             events
                 .iter()
                 .zip(0..)
-                .all(|(event, n)| event.time == 1_000 + n * 10 && event.cpu == Some(Cpu::new(n as u32 % 4)))
+                .all(|(event, n)| event.time.0 == 1_000 + n * 10 && event.cpu == Some(Cpu::new(n as u32 % 4)))
         );
     }
 }
@@ -192,7 +192,7 @@ fn what_a_killed_perf_record_left_is_read_without_names() {
     bytes[48..56].fill(0);
     let killed = open(&bytes).unwrap();
     assert!(killed.error.unwrap().contains("its writer came to no end"));
-    let times = |events: &[Event]| events.iter().map(|event| event.time).collect::<Vec<_>>();
+    let times = |events: &[Event]| events.iter().map(|event| event.time.0).collect::<Vec<_>>();
     assert_eq!(times(&killed.events), times(&whole.events));
 }
 
@@ -432,7 +432,7 @@ proptest! {
         for bytes in [[head(), chunks.concat()].concat(), compressed] {
             let Read { events, error, .. } = read(&bytes, block);
             prop_assert_eq!(error, None);
-            let read: Vec<_> = events.iter().map(|event| (event.time, event.tpid.get(), event.cpu.unwrap().get())).collect();
+            let read: Vec<_> = events.iter().map(|event| (event.time.0, event.tpid.get(), event.cpu.unwrap().get())).collect();
             prop_assert_eq!(&read, &expected);
         }
     }

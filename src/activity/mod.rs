@@ -6,7 +6,7 @@ pub use cells::{Cell, Cells};
 
 use crate::drain::Sink;
 use crate::events::stream::Loss;
-use crate::events::{Cpu, Event};
+use crate::events::{Cpu, Event, Ns};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -78,15 +78,15 @@ impl Activity {
     }
 
     /// The times of the first and the last event; `None` if there were none.
-    pub fn span(&self) -> Option<(u64, u64)> {
+    pub fn span(&self) -> Option<(Ns, Ns)> {
         self.tracepoints.span()
     }
 
-    /// All losses within the span of the events, by CPU and then by time; times are nanoseconds since the first event.
+    /// All losses within the span of the events, by CPU and then by time; times are those since the first event.
     pub fn losses(&self) -> Vec<Loss> {
         let Some((first, last)) = self.span() else { return Vec::new() };
         let within = |loss: &&Loss| loss.to >= first && loss.from <= last;
-        let since = |time: u64| time.clamp(first, last) - first;
+        let since = |time: Ns| Ns(time.clamp(first, last) - first);
         let losses = self.losses.values().flatten().filter(within);
         losses.map(|loss| Loss { from: since(loss.from), to: since(loss.to), ..*loss }).collect()
     }
@@ -197,7 +197,7 @@ mod tests {
     use crate::events::Tpid;
 
     fn event(time: u64) -> Event {
-        Event { time, cpu: None, tpid: Tpid::new(1) }
+        Event { time: Ns(time), cpu: None, tpid: Tpid::new(1) }
     }
 
     #[test]
@@ -233,7 +233,12 @@ mod tests {
     fn losses_are_kept_whole_in_few_stretches() {
         let mut activity = Activity::new(1_000);
         activity.take(&[event(1_000), event(101_000_000)]);
-        let loss = |n: u64| Loss { cpu: Some(Cpu::new((n % 2) as u32)), lost: 3, from: n * 10_000, to: n * 10_000 + 5 };
+        let loss = |n: u64| Loss {
+            cpu: Some(Cpu::new((n % 2) as u32)),
+            lost: 3,
+            from: Ns(n * 10_000),
+            to: Ns(n * 10_000 + 5),
+        };
         for n in 0..10_000 {
             activity.take_losses(&[loss(n)]);
         }
@@ -242,7 +247,7 @@ mod tests {
         assert!(losses.len() <= 2 * MOST_LOSSES);
         assert_eq!(losses.iter().map(|loss| loss.lost).sum::<u64>(), 30_000);
         assert!(losses.is_sorted_by_key(|loss| (loss.cpu, loss.from)));
-        assert!(losses.iter().all(|loss| loss.to <= 101_000_000 - 1_000));
+        assert!(losses.iter().all(|loss| loss.to <= Ns(101_000_000 - 1_000)));
         let few = activity.losses_at_most(10);
         assert!(few.len() <= 10 && few.iter().map(|loss| loss.lost).sum::<u64>() == 30_000, "{few:?}");
     }

@@ -19,6 +19,7 @@ use crate::recording::{self, Facts, RecordingDir, Tool, write_groups, write_trac
 use crate::source;
 use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
 use crate::tracefs::{self, Selection, Table};
+use crate::units::Ns;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -272,7 +273,7 @@ fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
         compressed: options.compress.then_some(MOST_INFLATED),
         clock: Some(ClockPair {
             clockid: clock.number(),
-            wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
+            wall_ns: Ns(u64::try_from(wall.as_nanos()).unwrap_or(0)),
             clock_ns: clock.now_ns().map_err(Error::Run)?,
         }),
         event_names: Vec::new(),

@@ -5,9 +5,9 @@ pub mod replay;
 mod summary;
 
 use crate::control::{Progress, Signals};
-use crate::events::Event;
 use crate::events::accounting::Books;
 use crate::events::stream::{EventStream, Loss, Restriction};
+use crate::events::{Event, Ns};
 use crate::recording::{self, Ending, LogWriter, Summary};
 use crate::source::{About, Source};
 use crate::tracefs::{Selection, Table};
@@ -95,7 +95,7 @@ pub struct Results {
     /// What became of each.
     pub selection: Selection,
     /// From when to when events could come: from the first of all, wanted or not, as long as they were on, or to the last.
-    pub span: Option<(u64, u64)>,
+    pub span: Option<(Ns, Ns)>,
     /// What kept it from being all that was asked for, if anything did.
     pub problem: Option<anyhow::Error>,
 }
@@ -181,7 +181,7 @@ pub fn write(
     if restricted.is_some() && logged == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
         progress.note("no event is in the range that was asked for");
     }
-    let last = |first: u64| {
+    let last = |first: Ns| {
         let on = ending.as_ref().map_or(0, |ending| ending.capture_ns);
         span.map_or(first, |(_, last)| last).max(first.saturating_add(on))
     };
@@ -206,9 +206,9 @@ struct Run<'a, 'b> {
     asked: usize,
     stops_at_once: bool,
     /// The time of the first of all events, wanted or not: a time since it means the same whatever is left out.
-    origin: Option<u64>,
+    origin: Option<Ns>,
     /// The times of the first and the last event.
-    span: Option<(u64, u64)>,
+    span: Option<(Ns, Ns)>,
     logged: u64,
     /// Events that came out of the merge.
     seen: u64,
@@ -297,7 +297,7 @@ impl Run<'_, '_> {
 
     /// The part of a batch that the log is to hold.
     fn wanted<'e>(&self, batch: &'e [Event]) -> &'e [Event] {
-        let origin = self.origin.unwrap_or(0);
+        let origin = self.origin.unwrap_or_default();
         let place = |moment: &Option<Moment>, otherwise: usize| {
             moment.map_or(otherwise, |moment| {
                 let time = moment.absolute(origin);

@@ -2,6 +2,7 @@
 
 pub use crate::os::cpus::Cpu;
 pub use crate::tracefs::{Gid, Tpid};
+pub use crate::units::Ns;
 use std::fmt;
 
 /// The kernel's number of one opened event, which its samples carry.

@@ -24,7 +24,7 @@
 //!
 //! Memory holds the events of two rounds and of the allowance, whatever the length of the capture.
 
-use crate::events::{Cpu, Tpid};
+use crate::events::{Cpu, Ns, Tpid};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -35,8 +35,8 @@ pub const LATENESS_NS: u64 = 50_000_000;
 /// One tracepoint hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
-    /// Nanoseconds of the capture's clock.
-    pub time: u64,
+    /// By the capture's clock.
+    pub time: Ns,
     /// The CPU it fired on; `None` if the source does not tell it.
     pub cpu: Option<Cpu>,
     /// The tracepoint.
@@ -53,8 +53,8 @@ pub struct Merge {
     /// The queues' numbers in the order of their CPUs.
     order: Vec<usize>,
     /// The newest time of all rounds that are finished.
-    newest: u64,
-    watermark: u64,
+    newest: Ns,
+    watermark: Ns,
     waiting: usize,
 }
 
@@ -63,7 +63,7 @@ pub struct Merge {
 struct Queue {
     cpu: Option<Cpu>,
     events: Vec<Event>,
-    newest: u64,
+    newest: Ns,
     out_of_order: bool,
     late: u64,
 }
@@ -101,7 +101,7 @@ impl Merge {
         if self.waiting == 0 {
             return;
         }
-        self.newest = self.queues.iter().map(|queue| queue.newest).max().unwrap_or(0);
+        self.newest = self.queues.iter().map(|queue| queue.newest).max().unwrap_or_default();
         self.pass_on(out, |event| event.time < watermark);
     }
 
@@ -116,7 +116,7 @@ impl Merge {
     }
 
     /// The time of the newest event of a queue; 0 before the first.
-    pub fn newest(&self, queue: usize) -> u64 {
+    pub fn newest(&self, queue: usize) -> Ns {
         self.queues[queue].newest
     }
 
@@ -126,7 +126,7 @@ impl Merge {
     }
 
     /// Nothing older than this finds its place any more.
-    pub fn watermark(&self) -> u64 {
+    pub fn watermark(&self) -> Ns {
         self.watermark
     }
 
@@ -160,7 +160,7 @@ impl Queue {
 fn merge_sorted(lists: &[&[Event]], out: &mut Vec<Event>) {
     out.reserve(lists.iter().map(|list| list.len()).sum());
     let mut rest = lists.to_vec();
-    let mut heads: BinaryHeap<Reverse<(u64, u32)>> =
+    let mut heads: BinaryHeap<Reverse<(Ns, u32)>> =
         (0u32..).zip(lists).filter_map(|(number, list)| Some(Reverse((list.first()?.time, number)))).collect();
     while let Some(Reverse((_, number))) = heads.peek() {
         let number = *number;
@@ -188,7 +188,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn event(time: u64, cpu: u32, tpid: u32) -> Event {
-        Event { time, cpu: Some(Cpu::new(cpu)), tpid: Tpid::new(tpid) }
+        Event { time: Ns(time), cpu: Some(Cpu::new(cpu)), tpid: Tpid::new(tpid) }
     }
 
     /// A merge whose queues have the numbers of their CPUs.
@@ -263,7 +263,7 @@ mod tests {
             vec![],
         ];
         let (out, late) = merged(2, &rounds);
-        assert_eq!(out.iter().map(|event| event.time).collect::<Vec<_>>(), [10, 15, 20, 30]);
+        assert_eq!(out.iter().map(|event| event.time.0).collect::<Vec<_>>(), [10, 15, 20, 30]);
         assert_eq!(late, 0);
     }
 
@@ -274,7 +274,7 @@ mod tests {
         let delayed = vec![(0, event(19, 0, 3)), (0, event(20, 0, 5))];
         let rounds = [vec![(1, event(at(20), 1, 2))], vec![(1, event(at(30), 1, 4))], delayed];
         let (out, late) = merged(2, &rounds);
-        assert_eq!(out.iter().map(|event| event.time).collect::<Vec<_>>(), [20, at(20), at(30)]);
+        assert_eq!(out.iter().map(|event| event.time.0).collect::<Vec<_>>(), [20, at(20), at(30)]);
         assert_eq!(late, 1);
     }
 

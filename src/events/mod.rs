@@ -7,7 +7,7 @@ mod reading;
 mod sample_ids;
 pub mod stream;
 
-pub use ids::{Cpu, Gid, SampleId, Tpid};
+pub use ids::{Cpu, Gid, Ns, SampleId, Tpid};
 pub use merge::Event;
 pub use reading::{Counted, Reading};
 pub use sample_ids::{SampleIds, Slot};

@@ -4,7 +4,7 @@
 
 use crate::events::Event;
 use crate::events::merge::Merge;
-use crate::events::{Counted, Cpu, Slot};
+use crate::events::{Counted, Cpu, Ns, Slot};
 use crate::os::cpus::CpuList;
 use crate::os::machine::available_memory;
 use crate::tracefs::{Pattern, Table, Tracepoint};
@@ -31,7 +31,7 @@ pub trait Decode {
     fn decoded(&self, merge: &Merge) -> Decoded;
 
     /// The time of the earliest event so far, wanted or not.
-    fn earliest(&self) -> Option<u64>;
+    fn earliest(&self) -> Option<Ns>;
 
     /// The losses told since the last call, of each CPU in the order of time.
     fn take_losses(&mut self) -> Vec<Loss> {
@@ -84,10 +84,10 @@ pub struct Loss {
     pub cpu: Option<Cpu>,
     /// How many samples.
     pub lost: u64,
-    /// The time of the last sample before, in nanoseconds of the capture's clock.
-    pub from: u64,
+    /// The time of the last sample before, by the capture's clock.
+    pub from: Ns,
     /// When there was room again.
-    pub to: u64,
+    pub to: Ns,
 }
 
 /// Events in the order of (time, cpu, arrival), and the counts of all that was decoded.
@@ -219,7 +219,7 @@ impl EventStream {
     }
 
     /// The time of the earliest event so far, wanted or not.
-    pub fn earliest(&self) -> Option<u64> {
+    pub fn earliest(&self) -> Option<Ns> {
         self.decoder.earliest()
     }
 

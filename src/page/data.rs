@@ -6,6 +6,7 @@
 //! themselves.
 
 use crate::activity::{Cells, cpu_of, key_of};
+use crate::events::Ns;
 use crate::os::cpus::one_named;
 use crate::page::shown;
 use crate::recording::CpuSummary;
@@ -111,7 +112,7 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     Source {
         label: shown(&report.label),
         span: activity.span().map_or(0, |(first, last)| last - first),
-        start: activity.span().map_or(0, |(first, _)| first).to_string(),
+        start: activity.span().map_or(Ns(0), |(first, _)| first).to_string(),
         tracepoints: Rows {
             rows,
             width: activity.tracepoints.width(),
@@ -124,7 +125,7 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
         },
         groups,
         group_of,
-        losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from, loss.to, loss.lost)).collect(),
+        losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from.0, loss.to.0, loss.lost)).collect(),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
     }
 }
@@ -218,9 +219,9 @@ mod tests {
     fn cells_are_unpacked_as_they_were() {
         let mut cells = Cells::new(1_000);
         for n in 0..500u64 {
-            cells.add(n * n * 1_000_003, [9, 4, 6][n as usize % 3]);
+            cells.add(Ns(n * n * 1_000_003), [9, 4, 6][n as usize % 3]);
         }
-        cells.add(u64::MAX, 9);
+        cells.add(Ns::MAX, 9);
         cells.finish();
         let rows = row_of(&[6, 4, 9]);
         let mut expected: Vec<(u64, u64, u64)> = cells

@@ -1,6 +1,6 @@
 //! `perf_event_attr` as it stands in a file, and where its samples have what.
 
-use crate::events::{Cpu, Reading, SampleId};
+use crate::events::{Cpu, Ns, Reading, SampleId};
 use crate::perf_data::read_format;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
@@ -193,8 +193,8 @@ impl Trailer {
     }
 
     /// When the record was written, if it tells that.
-    pub fn time(&self, record: &[u8]) -> Option<u64> {
-        self.field(record, self.time?).map(NativeEndian::read_u64)
+    pub fn time(&self, record: &[u8]) -> Option<Ns> {
+        self.field(record, self.time?).map(NativeEndian::read_u64).map(Ns)
     }
 
     fn field<'a>(&self, record: &'a [u8], back: usize) -> Option<&'a [u8]> {

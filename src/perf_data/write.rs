@@ -1,6 +1,6 @@
 //! What tp-perf writes into a file beside the ring bytes.
 
-use crate::events::{Counted, SampleId, SampleIds, Slot};
+use crate::events::{Counted, Ns, SampleId, SampleIds, Slot};
 use crate::os::clock::Clock;
 use crate::perf_data::attr::SIZE;
 use crate::perf_data::header::MARK;
@@ -75,7 +75,7 @@ pub fn document(line: &str) -> Vec<u8> {
 
 /// The kernel's counters at the end of a capture, as the READ records that the kernel itself would write. `now_ns` is the
 /// time by the clock of the samples.
-pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: u64) -> Vec<u8> {
+pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: Ns) -> Vec<u8> {
     let mut out = Vec::new();
     for (counted, id) in counted.iter().zip(ids.ids()) {
         let nobody = 0u64.to_ne_bytes();
@@ -85,7 +85,7 @@ pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: u64) -> Vec<u8> {
         push_record(
             &mut out,
             abi::PERF_RECORD_READ,
-            &[&nobody, &value, lost, &now_ns.to_ne_bytes(), &id.0.to_ne_bytes()],
+            &[&nobody, &value, lost, &now_ns.0.to_ne_bytes(), &id.0.to_ne_bytes()],
         );
     }
     out

@@ -154,7 +154,7 @@ impl Rows {
     #[inline]
     fn push(&self, out: &mut Vec<u8>, event: &Event) {
         let (start, end) = self.places[event.tpid.index()];
-        out.extend_from_slice(itoa::Buffer::new().format(event.time).as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(event.time.0).as_bytes());
         out.extend_from_slice(&self.ends[start as usize..end as usize]);
     }
 }
@@ -162,7 +162,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Tpid;
+    use crate::events::{Ns, Tpid};
     use crate::recording::RecordingDir;
     use std::fs;
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time, cpu: None, tpid: Tpid::new(tpid) }
+        Event { time: Ns(time), cpu: None, tpid: Tpid::new(tpid) }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{Error, NewFile};
 use crate::events::accounting::{Account, Books};
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Table, Tpid};
+use crate::units::Ns;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -76,10 +77,10 @@ pub struct RestrictionSummary {
     pub exclude: Vec<String>,
     /// Only these CPUs.
     pub cpus: Option<Vec<Cpu>>,
-    /// Not before this, in nanoseconds of the clock; concerns the log only, as all below.
-    pub from: Option<u64>,
+    /// Not before this, by the clock; concerns the log only, as all below.
+    pub from: Option<Ns>,
     /// Only before this.
-    pub to: Option<u64>,
+    pub to: Option<Ns>,
     /// At most so many.
     pub events: Option<u64>,
 }

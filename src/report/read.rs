@@ -6,8 +6,8 @@ use crate::activity::Activity;
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
 use crate::drain::{self, Range, Request, Results, Sink};
-use crate::events::Event;
 use crate::events::stream::Loss;
+use crate::events::{Event, Ns};
 use crate::ranking::Ranking;
 use crate::recording::Summary;
 use crate::source::{About, Place};
@@ -124,7 +124,7 @@ impl Sink for Sinks<'_> {
 }
 
 /// Hits in a range: the samples in it, over the time asked for, as far as events could come in it.
-fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(u64, u64)>, table: &Table) -> Ranking {
+fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(Ns, Ns)>, table: &Table) -> Ranking {
     let events = activity.tracepoints.events();
     let (first, last) = activity.span().unwrap_or_default();
     let (earliest, latest) = span.unwrap_or((first, last));
@@ -133,5 +133,5 @@ fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(u64, u
     let is_cut = asked.is_some_and(|asked| asked.events.is_some());
     let to = asked.and_then(|asked| asked.to).filter(|_| !is_cut).map_or(last, |to| to.min(latest)).max(last);
     let hits = activity.tracepoints.hit().map(|(tpid, hits)| (Tpid::new(tpid), hits));
-    Ranking::of_hits(hits, events, Duration::from_nanos(to.saturating_sub(from)), table)
+    Ranking::of_hits(hits, events, Duration::from_nanos(to.since(from)), table)
 }

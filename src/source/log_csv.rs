@@ -3,7 +3,7 @@
 use super::Error;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, DecodedCpu, Restriction};
-use crate::events::{Event, Gid, Slot, Tpid};
+use crate::events::{Event, Gid, Ns, Slot, Tpid};
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
 use std::cell::Cell;
@@ -31,7 +31,7 @@ pub struct LogCsv {
     queue: Option<usize>,
     length: Option<u64>,
     count_only: bool,
-    earliest: u64,
+    earliest: Ns,
 }
 
 /// Looks at lines as they go by: whether the last one has its end, and that none is longer than a row can be, which would
@@ -118,7 +118,7 @@ impl LogCsv {
             queue: None,
             length,
             count_only: false,
-            earliest: u64::MAX,
+            earliest: Ns::MAX,
         })
     }
 
@@ -131,7 +131,7 @@ impl LogCsv {
     }
 
     /// The event of the row at hand; none if it is not wanted.
-    fn event(&mut self, watermark: u64) -> io::Result<Option<Event>> {
+    fn event(&mut self, watermark: Ns) -> io::Result<Option<Event>> {
         let [time, tpid, gid] = [0, 1, 2].map(|field| parse(&self.row[field]));
         let number = |value: Option<u64>, field: usize| {
             value.ok_or_else(|| {
@@ -140,7 +140,7 @@ impl LogCsv {
                 self.bad(format!("`{text}` is not a number ({})", FIELDS[field]))
             })
         };
-        let (time, tpid, gid) = (number(time, 0)?, number(tpid, 1)?, number(gid, 2)?);
+        let (time, tpid, gid) = (Ns(number(time, 0)?), number(tpid, 1)?, number(gid, 2)?);
         if time < watermark {
             return Err(self.bad("its time is long before that of rows above it: a log is in the order of time"));
         }
@@ -224,8 +224,8 @@ impl Decode for LogCsv {
         Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None, lost: None }
     }
 
-    fn earliest(&self) -> Option<u64> {
-        (self.earliest != u64::MAX).then_some(self.earliest)
+    fn earliest(&self) -> Option<Ns> {
+        (self.earliest != Ns::MAX).then_some(self.earliest)
     }
 
     fn progress(&self) -> (u64, Option<u64>) {

@@ -3,7 +3,7 @@
 use crate::events::Event;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decoded, DecodedCpu, Loss, Restriction};
-use crate::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
+use crate::events::{Counted, Cpu, Ns, Reading, SampleId, SampleIds, Slot, Tpid};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
@@ -42,7 +42,7 @@ pub(super) struct Records {
     recounted: bool,
     /// Whether losses are told per event.
     lost_told: bool,
-    earliest: u64,
+    earliest: Ns,
     pub notes: Notes,
     pub table: Table,
     pub unnamed: usize,
@@ -98,7 +98,7 @@ struct OfCpu {
     wanted: bool,
     lost: u64,
     /// The newest time of samples that are not wanted.
-    passed: u64,
+    passed: Ns,
 }
 
 /// Whether a CPU can have this number.
@@ -151,7 +151,7 @@ impl Records {
             own: !header.notes.whole.is_empty(),
             recounted: false,
             lost_told: false,
-            earliest: u64::MAX,
+            earliest: Ns::MAX,
             notes: Notes::default(),
             table: table.clone(),
             unnamed,
@@ -207,7 +207,7 @@ impl Records {
     fn cpu(&mut self, cpu: Option<Cpu>) -> u32 {
         *self.places.entry(cpu).or_insert_with(|| {
             let wanted = self.restriction.takes_cpu(cpu);
-            self.cpus.push(OfCpu { cpu, queue: None, wanted, lost: 0, passed: 0 });
+            self.cpus.push(OfCpu { cpu, queue: None, wanted, lost: 0, passed: Ns(0) });
             self.cpus.len() as u32 - 1
         })
     }
@@ -275,7 +275,7 @@ impl Records {
             return Err(record.damaged());
         }
         let Some(tpid) = target.tpid else { return Ok(()) };
-        let time = record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?;
+        let time = Ns(record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?);
         self.earliest = self.earliest.min(time);
         if !target.wanted {
             self.pass(index, time, record);
@@ -306,7 +306,7 @@ impl Records {
     }
 
     /// Passes over a sample that is not wanted. That it came is worth knowing: a loss begins behind it.
-    fn pass(&mut self, index: usize, time: u64, record: Record<'_>) {
+    fn pass(&mut self, index: usize, time: Ns, record: Record<'_>) {
         let target = &self.targets[index];
         let place = match target.place {
             Some(place) => place,
@@ -399,11 +399,11 @@ impl Records {
             return;
         }
         cpu.lost = cpu.lost.saturating_add(lost);
-        let from = cpu.queue.map_or(0, |queue| merge.newest(queue)).max(cpu.passed);
+        let from = cpu.queue.map_or(Ns(0), |queue| merge.newest(queue)).max(cpu.passed);
         let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
         let to = to.unwrap_or(from).max(from);
         // Before the first sample there is nothing that says since when.
-        self.losses.push(Loss { cpu: cpu.cpu, lost, from: if from == 0 { to } else { from }, to });
+        self.losses.push(Loss { cpu: cpu.cpu, lost, from: if from == Ns(0) { to } else { from }, to });
     }
 
     /// All losses of one event, which newer perf reads at the end. They are among those of LOST records too.
@@ -451,8 +451,8 @@ impl Records {
     }
 
     /// The time of the earliest event so far, wanted or not.
-    pub fn earliest(&self) -> Option<u64> {
-        (self.earliest != u64::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
+    pub fn earliest(&self) -> Option<Ns> {
+        (self.earliest != Ns::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
     }
 
     pub fn decoded(&self, merge: &Merge) -> Decoded {

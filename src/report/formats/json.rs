@@ -6,6 +6,7 @@ use crate::plot::StateSpan;
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport};
 use crate::tracefs::{Gid, Tpid};
+use crate::units::Ns;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -38,7 +39,7 @@ struct Source<'a> {
     events: u64,
     duration_ns: u64,
     /// The time of the first event.
-    start: Option<u64>,
+    start: Option<Ns>,
     /// From the first event to the last.
     span_ns: Option<u64>,
     tracepoints: Vec<Tracepoint<'a>>,
@@ -142,8 +143,8 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
     let losses = activity.losses().into_iter().map(|loss| Lost {
         cpu: loss.cpu,
         lost: loss.lost,
-        from_ns: loss.from,
-        to_ns: loss.to,
+        from_ns: loss.from.0,
+        to_ns: loss.to.0,
     });
     Source {
         source: &report.label,
