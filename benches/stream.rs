@@ -8,13 +8,11 @@ use std::hint::black_box;
 use std::io;
 use std::rc::Rc;
 use tp_perf::activity::Activity;
-use tp_perf::drain::Sink;
-use tp_perf::events::Event;
 use tp_perf::events::stream::EventStream;
-use tp_perf::events::{SampleIds, Slot};
+use tp_perf::events::{Cpu, Event, Ns, SampleId, SampleIds, Sink, Slot, Tpid};
 use tp_perf::os::clock::Clock;
+use tp_perf::perf_data::PerfData;
 use tp_perf::perf_data::blocks::Blocks;
-use tp_perf::perf_data::read::PerfData;
 use tp_perf::perf_data::record::{finished_round, push_sample};
 use tp_perf::perf_data::{Compressor, Features, Head};
 use tp_perf::recording::{LogWriter, RecordingDir};
@@ -49,7 +47,9 @@ fn id(ring: u32, tracepoint: u32) -> u64 {
 
 fn ids(rings: u32) -> SampleIds {
     // A table of all ids would be larger than any cache at 1024 rings, as it is in truth.
-    let slots = (0..TRACEPOINTS).flat_map(|t| (0..rings).map(move |cpu| (id(cpu, t), Slot { tpid: t + 1, cpu })));
+    let slots = (0..TRACEPOINTS).flat_map(|t| {
+        (0..rings).map(move |cpu| (SampleId(id(cpu, t)), Slot { tpid: Tpid::new(t + 1), cpu: Some(Cpu::new(cpu)) }))
+    });
     SampleIds::new(&slots.collect::<Vec<_>>())
 }
 
@@ -107,7 +107,10 @@ fn decode_and_merge(criterion: &mut Criterion) {
 fn write_csv(criterion: &mut Criterion) {
     const EVENTS: u64 = 1_000_000;
     let table = table();
-    let event = |n| Event { time: 2_069_046_799_106 + n * 800, cpu: 0, tpid: (n % u64::from(TRACEPOINTS)) as u32 + 1 };
+    let event = |n| {
+        let tpid = Tpid::new((n % u64::from(TRACEPOINTS)) as u32 + 1);
+        Event { time: Ns(2_069_046_799_106 + n * 800), cpu: None, tpid }
+    };
     let events: Vec<_> = (0..EVENTS).map(event).collect();
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let directory = RecordingDir::create(&folder.path().join("rec"), false).unwrap();
@@ -139,8 +142,9 @@ fn activity(criterion: &mut Criterion) {
                     if cpus {
                         activity = activity.with_cpus(cells / 8);
                     }
-                    while let Some(batch) = stream.next_batch().unwrap() {
-                        activity.take(batch);
+                    while stream.next_batch().unwrap().is_some() {
+                        let (batch, table) = stream.batch();
+                        activity.events(batch, table);
                     }
                     activity.finish();
                     assert_eq!(black_box(activity).tracepoints.totals().iter().sum::<u64>(), EVENTS);

@@ -1,9 +1,10 @@
 //! What holds for every stream, whatever it is read from.
 
+use tp_perf::events::Ns;
 use tp_perf::events::stream::EventStream;
 
 pub fn drain(mut stream: EventStream) {
-    let (mut last, mut events) = (0, 0);
+    let (mut last, mut events) = (Ns(0), 0);
     while let Ok(Some(batch)) = stream.next_batch() {
         events += batch.len() as u64;
         let (batch, table) = stream.batch();

@@ -1,17 +1,18 @@
 //! Tracepoints and groups by how often they were hit.
 
 use crate::recording::{Summary, TracepointSummary};
-use crate::tracefs::Table;
+use crate::tracefs::{Gid, Table, Tpid};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A tracepoint or a group, and how often it was hit.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ranked {
+pub struct Ranked<N> {
     /// `group:name`, or the group's name.
     pub name: String,
-    /// Its tpid or gid; 0 for a group whose number is not known.
-    pub number: u32,
+    /// Its tpid or gid; `None` for a group of which it is not known.
+    pub number: N,
     /// The kernel's count where there is one, else what was recorded and lost.
     pub events: u64,
     /// The part of all events, from 0 to 1.
@@ -24,9 +25,9 @@ pub struct Ranked {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
     /// Every tracepoint that was hit.
-    pub tracepoints: Vec<Ranked>,
+    pub tracepoints: Vec<Ranked<Tpid>>,
     /// Every group that was hit.
-    pub groups: Vec<Ranked>,
+    pub groups: Vec<Ranked<Option<Gid>>>,
     /// All hits; more than the sum of the tracepoints' where losses are known per CPU only.
     pub events: u64,
     /// In which time.
@@ -38,7 +39,7 @@ impl Ranking {
     pub fn of(summary: &Summary) -> Self {
         let hits = summary.per_tracepoint.iter().map(|tracepoint| Hits {
             tpid: tracepoint.tpid,
-            gid: 0,
+            gid: None,
             group: tracepoint.name.split_once(':').map_or(&*tracepoint.name, |(group, _)| group),
             name: tracepoint.name.clone(),
             hits: hits(tracepoint),
@@ -47,10 +48,10 @@ impl Ranking {
     }
 
     /// Of these numbers of hits by tpid, and `events` in all.
-    pub fn of_hits(hits: impl Iterator<Item = (u32, u64)>, events: u64, duration: Duration, table: &Table) -> Self {
+    pub fn of_hits(hits: impl Iterator<Item = (Tpid, u64)>, events: u64, duration: Duration, table: &Table) -> Self {
         let hits = hits.filter(|(_, hits)| *hits > 0).map(|(tpid, hits)| {
             let tracepoint = table.get(tpid);
-            Hits { tpid, gid: tracepoint.gid, group: &tracepoint.group, name: tracepoint.full_name(), hits }
+            Hits { tpid, gid: Some(tracepoint.gid), group: &tracepoint.group, name: tracepoint.full_name(), hits }
         });
         Self::new(hits, events, duration)
     }
@@ -63,25 +64,18 @@ impl Ranking {
     }
 
     fn new<'a>(hits: impl Iterator<Item = Hits<'a>>, events: u64, duration: Duration) -> Self {
-        let ranked = |name: String, number: u32, hits: u64| Ranked {
-            name,
-            number,
-            events: hits,
-            share: hits as f64 / events.max(1) as f64,
-            rate: (!duration.is_zero()).then(|| hits as f64 / duration.as_secs_f64()),
-        };
-        let mut groups = BTreeMap::<&str, (u32, u64)>::new();
+        let mut groups = BTreeMap::<&str, (Option<Gid>, u64)>::new();
         let mut tracepoints = Vec::new();
         for Hits { tpid, gid, group, name, hits } in hits.filter(|hits| hits.hits > 0) {
             let group = groups.entry(group).or_insert((gid, 0));
             group.1 = group.1.saturating_add(hits);
-            tracepoints.push(ranked(name, tpid, hits));
+            tracepoints.push(Ranked::new(name, tpid, hits, events, duration));
         }
+        let groups = groups.into_iter();
         let mut groups: Vec<_> =
-            groups.into_iter().map(|(name, (gid, hits))| ranked(name.to_owned(), gid, hits)).collect();
-        for list in [&mut tracepoints, &mut groups] {
-            list.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name)));
-        }
+            groups.map(|(name, (gid, hits))| Ranked::new(name.to_owned(), gid, hits, events, duration)).collect();
+        tracepoints.sort_by(Ranked::by_events);
+        groups.sort_by(Ranked::by_events);
         Ranking { tracepoints, groups, events, duration }
     }
 
@@ -91,10 +85,27 @@ impl Ranking {
     }
 }
 
+impl<N> Ranked<N> {
+    fn new(name: String, number: N, hits: u64, events: u64, duration: Duration) -> Self {
+        Ranked {
+            name,
+            number,
+            events: hits,
+            share: hits as f64 / events.max(1) as f64,
+            rate: (!duration.is_zero()).then(|| hits as f64 / duration.as_secs_f64()),
+        }
+    }
+
+    /// Those with most events first, and equals by name.
+    fn by_events(a: &Self, b: &Self) -> Ordering {
+        b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name))
+    }
+}
+
 /// How often a tracepoint was hit.
 struct Hits<'a> {
-    tpid: u32,
-    gid: u32,
+    tpid: Tpid,
+    gid: Option<Gid>,
     group: &'a str,
     name: String,
     hits: u64,
@@ -112,17 +123,21 @@ mod tests {
     fn those_with_most_hits_come_first_and_equals_by_name() {
         let names = [("b", "x"), ("a", "y"), ("a", "z"), ("c", "w")];
         let table = Table::from_entries(names.map(|(group, name)| (group.to_owned(), name.to_owned(), 0)).to_vec());
-        let hits = [(1, 2), (2, 5), (3, 7), (4, 0)];
+        let hits = [(1, 2), (2, 5), (3, 7), (4, 0)].map(|(tpid, hits)| (Tpid::new(tpid), hits));
         let ranking = Ranking::of_hits(hits.into_iter(), 14, Duration::from_secs(2), &table);
-        let listed = |list: &[Ranked]| -> Vec<_> {
-            list.iter().map(|ranked| (ranked.name.clone(), ranked.number, ranked.events)).collect()
-        };
-        let named = |name: &str, number, events| (name.to_owned(), number, events);
-        assert_eq!(listed(&ranking.tracepoints), [named("b:x", 3, 7), named("a:z", 2, 5), named("a:y", 1, 2)]);
-        assert_eq!(listed(&ranking.groups), [named("a", 1, 7), named("b", 2, 7)]);
+        fn listed<N: Copy>(list: &[Ranked<N>]) -> Vec<(&str, N, u64)> {
+            list.iter().map(|ranked| (ranked.name.as_str(), ranked.number, ranked.events)).collect()
+        }
+        let tracepoint = |name, tpid, events| (name, Tpid::new(tpid), events);
+        let group = |name, gid, events| (name, Some(Gid::new(gid)), events);
+        assert_eq!(
+            listed(&ranking.tracepoints),
+            [tracepoint("b:x", 3, 7), tracepoint("a:z", 2, 5), tracepoint("a:y", 1, 2)]
+        );
+        assert_eq!(listed(&ranking.groups), [group("a", 1, 7), group("b", 2, 7)]);
         assert_eq!((ranking.tracepoints[0].share, ranking.tracepoints[0].rate), (0.5, Some(3.5)));
         assert_eq!(ranking.rate(), Some(7.0));
-        let instant = Ranking::of_hits([(1, 1)].into_iter(), 1, Duration::ZERO, &table);
+        let instant = Ranking::of_hits([(Tpid::new(1), 1)].into_iter(), 1, Duration::ZERO, &table);
         assert_eq!((instant.rate(), instant.tracepoints[0].rate), (None, None));
     }
 }

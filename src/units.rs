@@ -1,7 +1,77 @@
 //! Numbers as people read them, and as they type them.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::{Add, Sub};
 use std::time::Duration;
+
+/// A point in time: nanoseconds of a clock, which may be one of the kernel's or begin at the first event. Lengths of time are
+/// no `Ns`: they are a `Duration`, or a plain number of nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+#[repr(transparent)]
+pub struct Ns(pub u64);
+
+impl Ns {
+    /// The end of all clocks.
+    pub const MAX: Ns = Ns(u64::MAX);
+
+    /// So many nanoseconds later; `None` beyond the end of all clocks.
+    #[inline]
+    pub fn checked_add(self, nanoseconds: u64) -> Option<Ns> {
+        self.0.checked_add(nanoseconds).map(Ns)
+    }
+
+    /// So many nanoseconds later, or the end of all clocks.
+    #[inline]
+    pub fn saturating_add(self, nanoseconds: u64) -> Ns {
+        Ns(self.0.saturating_add(nanoseconds))
+    }
+
+    /// So many nanoseconds earlier, or the begin of the clock.
+    #[inline]
+    pub fn saturating_sub(self, nanoseconds: u64) -> Ns {
+        Ns(self.0.saturating_sub(nanoseconds))
+    }
+
+    /// The same by a clock that is so many nanoseconds ahead.
+    #[inline]
+    pub fn wrapping_add_signed(self, nanoseconds: i64) -> Ns {
+        Ns(self.0.wrapping_add_signed(nanoseconds))
+    }
+
+    /// Nanoseconds since an earlier time; 0 if that is later.
+    #[inline]
+    pub fn since(self, earlier: Ns) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<u64> for Ns {
+    type Output = Ns;
+
+    /// So many nanoseconds later, within the clock.
+    #[inline]
+    fn add(self, nanoseconds: u64) -> Ns {
+        Ns(self.0 + nanoseconds)
+    }
+}
+
+impl Sub for Ns {
+    type Output = u64;
+
+    /// Nanoseconds since an earlier time.
+    #[inline]
+    fn sub(self, earlier: Ns) -> u64 {
+        self.0 - earlier.0
+    }
+}
+
+impl fmt::Display for Ns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// Bytes in the largest unit that leaves a whole number or one decimal.
 #[derive(Debug, Clone, Copy)]
@@ -175,10 +245,10 @@ pub enum Moment {
 }
 
 impl Moment {
-    /// In nanoseconds of the recording's clock; `first` is the time of its first event.
-    pub fn absolute(self, first: u64) -> u64 {
+    /// By the recording's clock; `first` is the time of its first event.
+    pub fn absolute(self, first: Ns) -> Ns {
         match self {
-            Moment::At(time) => time,
+            Moment::At(time) => Ns(time),
             Moment::After(duration) => first.saturating_add(nanoseconds(duration)),
         }
     }
@@ -260,9 +330,9 @@ mod tests {
 
     #[test]
     fn a_moment_is_a_timestamp_or_a_time_since_the_first_event() {
-        assert_eq!(parse_moment("5882303738116").map(|moment| moment.absolute(7)), Ok(5_882_303_738_116));
-        assert_eq!(parse_moment("1500ms").map(|moment| moment.absolute(7)), Ok(1_500_000_007));
-        assert_eq!(parse_moment("0s").map(|moment| moment.absolute(u64::MAX)), Ok(u64::MAX));
+        assert_eq!(parse_moment("5882303738116").map(|moment| moment.absolute(Ns(7))), Ok(Ns(5_882_303_738_116)));
+        assert_eq!(parse_moment("1500ms").map(|moment| moment.absolute(Ns(7))), Ok(Ns(1_500_000_007)));
+        assert_eq!(parse_moment("0s").map(|moment| moment.absolute(Ns::MAX)), Ok(Ns::MAX));
         assert!(parse_moment("soon").is_err() && parse_moment("-1").is_err());
     }
 

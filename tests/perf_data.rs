@@ -9,10 +9,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use tp_perf::events::Event;
 use tp_perf::events::stream::{Decoded, EventStream};
-use tp_perf::events::{SampleIds, Slot};
+use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
+use tp_perf::perf_data::PerfData;
 use tp_perf::perf_data::blocks::Blocks;
-use tp_perf::perf_data::read::PerfData;
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf_data::{Compressor, Features, Head, document, kind};
 use tp_perf::source::{self, Place, Source};
@@ -75,7 +75,9 @@ fn id(tpid: u32, cpu: u32) -> u64 {
 }
 
 fn head() -> Vec<u8> {
-    let pairs = (1..=3).flat_map(|tpid| (0..4).map(move |cpu| (id(tpid, cpu), Slot { tpid, cpu })));
+    let pairs = (1..=3).flat_map(|tpid| {
+        (0..4).map(move |cpu| (SampleId(id(tpid, cpu)), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
+    });
     let (table, ids) = (table(), SampleIds::new(&pairs.collect::<Vec<_>>()));
     let features = Features { hostname: Some("here".to_owned()), ..Default::default() };
     Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: "{}" }
@@ -110,8 +112,13 @@ fn a_whole_file_reads_whole_in_blocks_of_any_size() {
     for block in [1, 7, 24, 1001, 1 << 20] {
         let Read { events, decoded, error } = read(&bytes, block);
         assert_eq!((events.len(), error), (100, None), "blocks of {block}");
-        assert_eq!(decoded.per_cpu.iter().find(|cpu| cpu.cpu == 2).unwrap().lost, 5);
-        assert!(events.iter().zip(0..).all(|(event, n)| event.time == 1_000 + n * 10 && event.cpu == n as u32 % 4));
+        assert_eq!(decoded.per_cpu.iter().find(|cpu| cpu.cpu == Some(Cpu::new(2))).unwrap().lost, 5);
+        assert!(
+            events
+                .iter()
+                .zip(0..)
+                .all(|(event, n)| event.time.0 == 1_000 + n * 10 && event.cpu == Some(Cpu::new(n as u32 % 4)))
+        );
     }
 }
 
@@ -185,7 +192,7 @@ fn what_a_killed_perf_record_left_is_read_without_names() {
     bytes[48..56].fill(0);
     let killed = open(&bytes).unwrap();
     assert!(killed.error.unwrap().contains("its writer came to no end"));
-    let times = |events: &[Event]| events.iter().map(|event| event.time).collect::<Vec<_>>();
+    let times = |events: &[Event]| events.iter().map(|event| event.time.0).collect::<Vec<_>>();
     assert_eq!(times(&killed.events), times(&whole.events));
 }
 
@@ -425,7 +432,7 @@ proptest! {
         for bytes in [[head(), chunks.concat()].concat(), compressed] {
             let Read { events, error, .. } = read(&bytes, block);
             prop_assert_eq!(error, None);
-            let read: Vec<_> = events.iter().map(|event| (event.time, event.tpid, event.cpu)).collect();
+            let read: Vec<_> = events.iter().map(|event| (event.time.0, event.tpid.get(), event.cpu.unwrap().get())).collect();
             prop_assert_eq!(&read, &expected);
         }
     }

@@ -8,7 +8,7 @@ use tp_perf::capture::{Captured, Options, StopReason, StopRules, SummaryRoom, Wr
 use tp_perf::cli::{Cli, Request};
 use tp_perf::control::{Progress, Signals};
 use tp_perf::engine::simulated::{Script, SimulatedEngine};
-use tp_perf::events::{Counted, Reading, SampleIds, Slot};
+use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf_data::record::{push_lost, push_sample};
@@ -21,6 +21,10 @@ type MakeFile = fn() -> io::Result<std::fs::File>;
 
 const TRACEPOINTS: u32 = 3;
 
+fn slot(cpu: u32, tpid: u32) -> Slot {
+    Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }
+}
+
 fn id(cpu: u32, tpid: u32) -> u64 {
     1_000 + u64::from(cpu * TRACEPOINTS + tpid)
 }
@@ -28,8 +32,9 @@ fn id(cpu: u32, tpid: u32) -> u64 {
 /// `cpus` CPUs, on which each round brings `per_round` events a CPU, interleaved in time, and out of order within a ring
 /// now and then.
 fn machine(cpus: u32, rounds: u64, per_round: u64) -> SimulatedEngine {
-    let slots: Vec<_> =
-        (0..cpus).flat_map(|cpu| (1..=TRACEPOINTS).map(move |tpid| (id(cpu, tpid), Slot { tpid, cpu }))).collect();
+    let slots: Vec<_> = (0..cpus)
+        .flat_map(|cpu| (1..=TRACEPOINTS).map(move |tpid| (SampleId(id(cpu, tpid)), slot(cpu, tpid))))
+        .collect();
     let mut counts = vec![0; slots.len()];
     let mut made = VecDeque::new();
     for round in 0..rounds {
@@ -51,7 +56,7 @@ fn machine(cpus: u32, rounds: u64, per_round: u64) -> SimulatedEngine {
         made.push_back((0..cpus).map(ring).collect());
     }
     for (index, (_, slot)) in slots.iter().enumerate() {
-        let hits = (0..per_round).filter(|n| (n % 3) as u32 + 1 == slot.tpid).count() as u64;
+        let hits = (0..per_round).filter(|n| (n % 3) as u32 + 1 == slot.tpid.get()).count() as u64;
         counts[index] = hits * rounds;
     }
     let counted = slots.iter().zip(counts).map(|((_, slot), value)| Counted {
@@ -83,7 +88,7 @@ fn head(engine: &SimulatedEngine, options: &Options) -> Vec<u8> {
         tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
         kernel: "none".to_owned(),
         hostname: "nowhere".to_owned(),
-        cpus: engine.ids.slots().iter().map(|slot| slot.cpu).collect::<CpuList>().as_slice().to_vec(),
+        cpus: engine.ids.slots().iter().filter_map(|slot| slot.cpu).collect::<CpuList>().as_slice().to_vec(),
         offline_cpus: Vec::new(),
         clock: "monotonic".to_owned(),
         clock_offset_ns: 0,
@@ -221,7 +226,7 @@ fn losses_are_counted_beside_the_events() {
     let mut engine = machine(2, 3, 9);
     push_lost(&mut engine.script.rounds[1][0], id(0, 1), 5, 1_000_060);
     for counted in &mut engine.script.counted {
-        if counted.slot == (Slot { tpid: 1, cpu: 0 }) {
+        if counted.slot == slot(0, 1) {
             counted.count = Reading { value: counted.count.value + 5, lost: 5 };
         }
     }

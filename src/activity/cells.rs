@@ -11,13 +11,15 @@
 //! Only what is not zero is kept, so that few events are kept to the nanosecond, and any number of them in a set amount of
 //! memory.
 
+use crate::events::Ns;
+
 /// Two bins of `1 << 63` nanoseconds are all the time that 64 bits hold.
 const WIDEST: u32 = 63;
 
 /// Counts of one bin after the other.
 #[derive(Debug, Clone)]
 pub struct Cells {
-    origin: u64,
+    origin: Ns,
     /// A bin is `1 << shift` nanoseconds wide.
     shift: u32,
     /// Those with events, ascending, but for the open one.
@@ -32,9 +34,9 @@ pub struct Cells {
 struct Open {
     index: u64,
     /// The first time that belongs to a later bin.
-    end: u64,
+    end: Ns,
     /// The time of its last event.
-    last: u64,
+    last: Ns,
     /// By key.
     counts: Vec<u64>,
     /// Those that are not zero.
@@ -60,12 +62,12 @@ pub struct Cell {
 impl Cells {
     /// None yet, and about `most` at the end.
     pub fn new(most: usize) -> Self {
-        Cells { origin: 0, shift: 0, bins: Vec::new(), cells: Vec::new(), most, open: Open::default() }
+        Cells { origin: Ns(0), shift: 0, bins: Vec::new(), cells: Vec::new(), most, open: Open::default() }
     }
 
     /// Counts an event. None may be earlier than the one before.
     #[inline]
-    pub fn add(&mut self, time: u64, key: u32) {
+    pub fn add(&mut self, time: Ns, key: u32) {
         if time >= self.open.end {
             self.turn(time);
         }
@@ -82,19 +84,19 @@ impl Cells {
     }
 
     /// The first time that does not belong to the bin of the last event.
-    pub fn end(&self) -> u64 {
+    pub fn end(&self) -> Ns {
         self.open.end
     }
 
     /// Counts more events of the last one's key in its bin, of which the last one is at `time`.
-    pub fn add_more(&mut self, time: u64, key: u32, events: u64) {
+    pub fn add_more(&mut self, time: Ns, key: u32, events: u64) {
         self.open.counts[key as usize] += events;
         self.open.last = time;
     }
 
     /// Ends the open bin, and opens that of `time`.
     #[cold]
-    fn turn(&mut self, time: u64) {
+    fn turn(&mut self, time: Ns) {
         if self.is_empty() {
             self.origin = time;
         } else if !self.open.keys.is_empty() && (time - self.origin) >> self.shift == self.open.index {
@@ -108,8 +110,8 @@ impl Cells {
             self.coarsen(if sparse { 4 } else { 1 });
         }
         self.open.index = (time - self.origin) >> self.shift;
-        let end = u128::from(self.origin) + ((u128::from(self.open.index) + 1) << self.shift);
-        self.open.end = u64::try_from(end).unwrap_or(u64::MAX);
+        let end = u128::from(self.origin.0) + ((u128::from(self.open.index) + 1) << self.shift);
+        self.open.end = u64::try_from(end).map_or(Ns::MAX, Ns);
     }
 
     /// Whether there are more cells than may be, and wider bins can mend that.
@@ -187,7 +189,7 @@ impl Cells {
     }
 
     /// The times of the first and the last event; `None` if there were none.
-    pub fn span(&self) -> Option<(u64, u64)> {
+    pub fn span(&self) -> Option<(Ns, Ns)> {
         (!self.is_empty()).then_some((self.origin, self.open.last))
     }
 
@@ -299,7 +301,7 @@ mod tests {
 
     fn cells(most: usize, events: &[(u64, u32)]) -> Cells {
         let mut cells = Cells::new(most);
-        events.iter().for_each(|(time, key)| cells.add(*time, *key));
+        events.iter().for_each(|(time, key)| cells.add(Ns(*time), *key));
         cells.finish();
         cells
     }
@@ -321,7 +323,10 @@ mod tests {
     fn few_events_are_kept_to_the_nanosecond() {
         let events = [(1_000, 3), (1_000, 3), (1_001, 3), (9_000_000_000, 7)];
         let cells = cells(100, &events);
-        assert_eq!((cells.width(), cells.bins(), cells.span()), (1, 8_999_999_001, Some((1_000, 9_000_000_000))));
+        assert_eq!(
+            (cells.width(), cells.bins(), cells.span()),
+            (1, 8_999_999_001, Some((Ns(1_000), Ns(9_000_000_000))))
+        );
         assert_eq!(found(&cells), BTreeMap::from([((0, 3), 2), ((1, 3), 1), ((8_999_999_000, 7), 1)]));
     }
 

@@ -5,13 +5,13 @@ mod cells;
 pub use cells::{Cell, Cells};
 
 use crate::events::stream::Loss;
-use crate::events::{Event, Sink};
+use crate::events::{Cpu, Event, Ns, Sink};
 use crate::tracefs::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The key of a CPU that a source does not tell; above all that are.
-pub const UNKNOWN_KEY: u32 = 1 << 13;
+const UNKNOWN_KEY: u32 = 1 << 13;
 
 /// Losses kept for each CPU; beyond that neighbours become one.
 const MOST_LOSSES: usize = 1_024;
@@ -34,6 +34,7 @@ pub struct Activity {
     pub tracepoints: Cells,
     /// By CPU, if that is wanted; see [`cpu_of`].
     pub cpus: Option<Cells>,
+    /// By the CPU's key.
     losses: BTreeMap<u32, Vec<Loss>>,
     /// Whether all events of the source are here, so that where none is none was recorded.
     is_all: bool,
@@ -77,15 +78,15 @@ impl Activity {
     }
 
     /// The times of the first and the last event; `None` if there were none.
-    pub fn span(&self) -> Option<(u64, u64)> {
+    pub fn span(&self) -> Option<(Ns, Ns)> {
         self.tracepoints.span()
     }
 
-    /// All losses within the span of the events, by CPU and then by time; times are nanoseconds since the first event.
+    /// All losses within the span of the events, by CPU and then by time; times are those since the first event.
     pub fn losses(&self) -> Vec<Loss> {
         let Some((first, last)) = self.span() else { return Vec::new() };
         let within = |loss: &&Loss| loss.to >= first && loss.from <= last;
-        let since = |time: u64| time.clamp(first, last) - first;
+        let since = |time: Ns| Ns(time.clamp(first, last) - first);
         let losses = self.losses.values().flatten().filter(within);
         losses.map(|loss| Loss { from: since(loss.from), to: since(loss.to), ..*loss }).collect()
     }
@@ -135,22 +136,28 @@ impl Activity {
 }
 
 /// The CPU that a key of [`Activity::cpus`] stands for; `None` if the source does not tell it.
-pub fn cpu_of(key: u32) -> Option<u32> {
-    (key != UNKNOWN_KEY).then_some(key)
+pub fn cpu_of(key: u32) -> Option<Cpu> {
+    (key != UNKNOWN_KEY).then(|| Cpu::new(key))
+}
+
+/// The key in [`Activity::cpus`] of an event's CPU. That of the unknown one is the last.
+pub fn key_of(cpu: Option<Cpu>) -> u32 {
+    cpu.map_or(UNKNOWN_KEY, |cpu| cpu.get().min(UNKNOWN_KEY))
 }
 
 impl Sink for Activity {
     fn events(&mut self, events: &[Event], _table: &Table) {
-        events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid));
+        events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid.get()));
         let Some(cpus) = &mut self.cpus else { return };
         // One CPU's events often come in a row, and are counted at once.
         let mut rest = events;
         while let Some(Event { time, cpu, .. }) = rest.first() {
-            cpus.add(*time, (*cpu).min(UNKNOWN_KEY));
+            let key = key_of(*cpu);
+            cpus.add(*time, key);
             let end = cpus.end();
             let more = rest[1..].iter().take_while(|event| event.cpu == *cpu && event.time < end).count();
             if let Some(last) = rest[1..=more].last() {
-                cpus.add_more(last.time, (*cpu).min(UNKNOWN_KEY), more as u64);
+                cpus.add_more(last.time, key, more as u64);
             }
             rest = &rest[1 + more..];
         }
@@ -158,7 +165,7 @@ impl Sink for Activity {
 
     fn losses(&mut self, losses: &[Loss]) {
         for loss in losses {
-            let of_cpu = self.losses.entry(loss.cpu).or_default();
+            let of_cpu = self.losses.entry(key_of(loss.cpu)).or_default();
             match of_cpu.last_mut() {
                 Some(last) if loss.from <= last.to => *last = joined(last, loss),
                 _ => of_cpu.push(*loss),
@@ -187,9 +194,10 @@ fn joined(a: &Loss, b: &Loss) -> Loss {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::Tpid;
 
     fn event(time: u64) -> Event {
-        Event { time, cpu: 0, tpid: 1 }
+        Event { time: Ns(time), cpu: None, tpid: Tpid::new(1) }
     }
 
     #[test]
@@ -225,7 +233,12 @@ mod tests {
     fn losses_are_kept_whole_in_few_stretches() {
         let mut activity = Activity::new(1_000);
         activity.events(&[event(1_000), event(101_000_000)], &Table::default());
-        let loss = |n: u64| Loss { cpu: (n % 2) as u32, lost: 3, from: n * 10_000, to: n * 10_000 + 5 };
+        let loss = |n: u64| Loss {
+            cpu: Some(Cpu::new((n % 2) as u32)),
+            lost: 3,
+            from: Ns(n * 10_000),
+            to: Ns(n * 10_000 + 5),
+        };
         for n in 0..10_000 {
             Sink::losses(&mut activity, &[loss(n)]);
         }
@@ -234,7 +247,7 @@ mod tests {
         assert!(losses.len() <= 2 * MOST_LOSSES);
         assert_eq!(losses.iter().map(|loss| loss.lost).sum::<u64>(), 30_000);
         assert!(losses.is_sorted_by_key(|loss| (loss.cpu, loss.from)));
-        assert!(losses.iter().all(|loss| loss.to <= 101_000_000 - 1_000));
+        assert!(losses.iter().all(|loss| loss.to <= Ns(101_000_000 - 1_000)));
         let few = activity.losses_at_most(10);
         assert!(few.len() <= 10 && few.iter().map(|loss| loss.lost).sum::<u64>() == 30_000, "{few:?}");
     }

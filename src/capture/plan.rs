@@ -3,6 +3,7 @@
 use super::{Error, Options, StopRules};
 use crate::control::CommandLine;
 use crate::engine::{Attached, Sampling};
+use crate::events::Ns;
 use crate::os::machine::{available_memory, hostname, kernel_release};
 use crate::perf_data::record::SAMPLE_SIZE;
 use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
@@ -66,11 +67,11 @@ fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
         release: Some(facts.kernel.clone()),
         version: Some(format!("{} {}", facts.tool.name, facts.tool.version)),
         command_line: [facts.tool.name.clone()].into_iter().chain(facts.arguments.iter().cloned()).collect(),
-        cpus: Some((facts.cpus.last().map_or(cpus, |last| last + 1), cpus)),
+        cpus: Some((facts.cpus.last().map_or(cpus, |last| last.get() + 1), cpus)),
         compressed: options.compress.then_some(MOST_INFLATED),
         clock: Some(ClockPair {
             clockid: clock.number(),
-            wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
+            wall_ns: Ns(u64::try_from(wall.as_nanos()).unwrap_or(0)),
             clock_ns: clock.now_ns().map_err(Error::Run)?,
         }),
         event_names: Vec::new(),

@@ -366,6 +366,7 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, crate::tracefs::Error> {
 mod tests {
     use super::*;
     use crate::capture::DEFAULT_RING_SIZE;
+    use crate::os::cpus::Cpu;
     use clap::CommandFactory;
 
     fn parse(words: &[&str]) -> Result<Request, clap::Error> {
@@ -393,7 +394,7 @@ mod tests {
         let options = &request.options;
         assert_eq!(options.rules.events, Some(100_000));
         assert_eq!(options.rules.duration, Some(Duration::from_secs(10)));
-        assert_eq!(options.attach.cpus.as_ref().unwrap().as_slice(), [0, 1, 4]);
+        assert_eq!(options.attach.cpus.as_ref().unwrap().as_slice(), [0, 1, 4].map(Cpu::new));
         assert_eq!(options.attach.clock, Clock::Tai);
         assert_eq!(options.attach.ring_size, 8 << 20);
         assert!(request.notes[0].contains("5 MiB is rounded up to 8 MiB"), "{:?}", request.notes);

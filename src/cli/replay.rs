@@ -74,6 +74,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Request};
     use crate::drain::Range;
+    use crate::os::cpus::Cpu;
     use crate::units::Moment;
     use clap::Parser;
     use std::time::Duration;
@@ -89,7 +90,7 @@ mod tests {
         assert_eq!((options.place, options.output, options.speed), (Place::Stdin, Output::Stdout, Some(2.0)));
         let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99));
         assert_eq!(options.range, Range { events: Some(7), from: Some(from), to: Some(to) });
-        assert_eq!(options.restriction.cpus.unwrap().as_slice(), [1]);
+        assert_eq!(options.restriction.cpus.unwrap().as_slice(), [Cpu::new(1)]);
         assert_eq!((options.restriction.only.len(), options.restriction.exclude.len()), (1, 1));
     }
 }

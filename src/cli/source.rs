@@ -6,7 +6,7 @@ use crate::events::stream::Restriction;
 use crate::os::cpus::CpuList;
 use crate::source::Place;
 use crate::tracefs::Pattern;
-use crate::units::{Moment, parse_events, parse_moment};
+use crate::units::{Moment, Ns, parse_events, parse_moment};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -44,7 +44,7 @@ impl SourceArgs {
 pub(super) fn range(events: Option<u64>, from: Option<Moment>, to: Option<Moment>) -> Result<Range, clap::Error> {
     if let (Some(from), Some(to)) = (from, to)
         && std::mem::discriminant(&from) == std::mem::discriminant(&to)
-        && from.absolute(0) >= to.absolute(0)
+        && from.absolute(Ns(0)) >= to.absolute(Ns(0))
     {
         return Err(usage("--from is not before --to: nothing would be left".to_owned()));
     }

@@ -9,9 +9,9 @@ mod summary;
 pub use problem::Problem;
 
 use crate::control::{Progress, Signals};
-use crate::events::Sink;
 use crate::events::accounting::Books;
 use crate::events::stream::Restriction;
+use crate::events::{Ns, Sink};
 use crate::recording::{self, Ending, LogSink, Summary};
 use crate::source::{About, Source};
 use crate::tracefs::{Selection, Table};
@@ -81,7 +81,7 @@ pub struct Results {
     /// What became of each.
     pub selection: Selection,
     /// From when to when events could come: from the first of all, wanted or not, as long as they were on, or to the last.
-    pub span: Option<(u64, u64)>,
+    pub span: Option<(Ns, Ns)>,
     /// What kept it from being all that was asked for, if anything did.
     pub problem: Option<Problem>,
     /// How many events the range was to have at most.
@@ -165,7 +165,7 @@ pub fn drain(
     if restricted.is_some() && given == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
         progress.note("no event is in the range that was asked for");
     }
-    let last = |first: u64| {
+    let last = |first: Ns| {
         let on = ending.as_ref().map_or(0, |ending| ending.capture_ns);
         span.map_or(first, |(_, last)| last).max(first.saturating_add(on))
     };

@@ -1,6 +1,6 @@
 //! The pace of a recording, kept by its replay.
 
-use crate::events::Event;
+use crate::events::{Event, Ns};
 use std::time::{Duration, Instant};
 
 /// Signals are looked at this often.
@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Gives events out at the times at which they happened, or some times as fast.
 pub(super) struct Pace {
     speed: f64,
-    begin: Option<(Instant, u64)>,
+    begin: Option<(Instant, Ns)>,
 }
 
 impl Pace {
@@ -29,7 +29,7 @@ impl Pace {
         let all = events.len();
         while let Some(next) = events.first() {
             let (begin, first) = *self.begin.get_or_insert_with(|| (Instant::now(), next.time));
-            let due = |time: u64| Duration::try_from_secs_f64(time.saturating_sub(first) as f64 * 1e-9 / self.speed);
+            let due = |time: Ns| Duration::try_from_secs_f64(time.since(first) as f64 * 1e-9 / self.speed);
             let now = begin.elapsed();
             let ready = events.partition_point(|event| due(event.time).is_ok_and(|due| due <= now));
             if ready > 0 {

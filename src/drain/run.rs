@@ -4,7 +4,7 @@ use super::Range;
 use super::pace::Pace;
 use crate::control::{Progress, Signals};
 use crate::events::stream::EventStream;
-use crate::events::{Event, Sink};
+use crate::events::{Event, Ns, Sink};
 use crate::units::Moment;
 use std::io;
 
@@ -16,9 +16,9 @@ pub(super) struct Run<'a, 's> {
     asked: usize,
     stops_at_once: bool,
     /// The time of the first of all events, wanted or not: a time since it means the same whatever is left out.
-    pub origin: Option<u64>,
+    pub origin: Option<Ns>,
     /// The times of the first and the last event.
-    pub span: Option<(u64, u64)>,
+    pub span: Option<(Ns, Ns)>,
     /// Events that the sinks were given.
     pub given: u64,
     /// Events that came out of the merge.
@@ -120,7 +120,7 @@ impl<'a, 's> Run<'a, 's> {
 
     /// The part of a batch that the sinks are to have.
     fn wanted<'e>(&self, batch: &'e [Event]) -> &'e [Event] {
-        let origin = self.origin.unwrap_or(0);
+        let origin = self.origin.unwrap_or_default();
         let place = |moment: &Option<Moment>, otherwise: usize| {
             moment.map_or(otherwise, |moment| {
                 let time = moment.absolute(origin);

@@ -2,13 +2,13 @@
 
 use crate::drain::Range;
 use crate::events::accounting::Books;
-use crate::events::stream::{Decoded, Restriction, UNKNOWN_CPU};
+use crate::events::stream::{Decoded, Restriction};
 use crate::os::cpus::CpuList;
 use crate::recording::{Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
 use crate::recording::{TimingSummary, Tool, TracepointsSummary, accounts};
 use crate::source::About;
 use crate::tracefs::{Pattern, Selection, Table};
-use crate::units::{Moment, nanoseconds};
+use crate::units::{Moment, Ns, nanoseconds};
 use std::time::Instant;
 
 /// What became of each tracepoint: as the capture noted it, and as a replay restricted it.
@@ -25,9 +25,9 @@ pub(super) fn selection(about: &About, table: &Table, restricted: Option<&Restri
     selection
 }
 
-pub(super) fn restriction_summary(restriction: &Restriction, range: &Range, first: Option<u64>) -> RestrictionSummary {
+pub(super) fn restriction_summary(restriction: &Restriction, range: &Range, first: Option<Ns>) -> RestrictionSummary {
     let texts = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
-    let absolute = |moment: Option<Moment>| moment.map(|moment| moment.absolute(first.unwrap_or(0)));
+    let absolute = |moment: Option<Moment>| moment.map(|moment| moment.absolute(first.unwrap_or_default()));
     RestrictionSummary {
         tracepoint: texts(&restriction.only),
         exclude: texts(&restriction.exclude),
@@ -48,7 +48,7 @@ pub(super) struct Parts<'a> {
     pub selection: &'a Selection,
     pub restricted: Option<RestrictionSummary>,
     /// The times of the first and the last event.
-    pub span: Option<(u64, u64)>,
+    pub span: Option<(Ns, Ns)>,
     pub logged: u64,
     pub log_complete: bool,
     pub begin: Instant,
@@ -83,7 +83,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         About::Perf { features, .. } => features.command_line.clone(),
         About::Log => Vec::new(),
     };
-    let seen = || decoded.per_cpu.iter().map(|cpu| cpu.cpu).filter(|cpu| *cpu != UNKNOWN_CPU);
+    let seen = || decoded.per_cpu.iter().filter_map(|cpu| cpu.cpu);
     let cpus: CpuList = match (facts, &restricted) {
         (Some(facts), Some(RestrictionSummary { cpus: Some(wanted), .. })) => {
             facts.cpus.iter().copied().filter(|cpu| wanted.contains(cpu)).collect()
@@ -116,7 +116,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         events: EventsSummary::new(books, logged),
         timing_ns: TimingSummary {
             attach: facts.map(|facts| facts.attach_ns),
-            capture: ending.map(|ending| ending.capture_ns).or(span.map(|(first, last)| last.saturating_sub(first))),
+            capture: ending.map(|ending| ending.capture_ns).or(span.map(|(first, last)| last.since(first))),
             drain: nanoseconds(begin.elapsed()),
             detach: ending.and_then(|ending| ending.detach_ns),
             detach_expected: ending.map(|ending| ending.detach_expected_ns),

@@ -1,12 +1,13 @@
 //! How attaching went: what a capture notes of it.
 
 use crate::os::cpus::CpuList;
+use crate::tracefs::Tpid;
 
 /// A tracepoint that the kernel would not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Which.
-    pub tpid: u32,
+    pub tpid: Tpid,
     /// What the kernel said.
     pub reason: String,
 }
@@ -21,7 +22,7 @@ pub struct Attached {
     /// The tracepoints that the kernel would not open.
     pub refused: Vec<Refusal>,
     /// The tracepoints whose counters add up weights and not hits, ascending.
-    pub weighted: Vec<u32>,
+    pub weighted: Vec<Tpid>,
     /// Whether the kernel tells losses per event (Linux 6.0 and later).
     pub lost_known: bool,
     /// Bytes of each CPU's ring; 0 for an engine that counts.

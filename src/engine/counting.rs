@@ -2,7 +2,7 @@
 
 use super::opening::{OpenEvents, Opening};
 use super::{Attached, Counting, Detaching, Engine, Error, Opened};
-use crate::events::{Counted, Tick};
+use crate::events::{Counted, Ns, Tick};
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
 use crate::perf::sys;
@@ -30,7 +30,7 @@ pub struct CountingEngine {
     /// For each slot its hits between the last two ticks.
     hits: Vec<u64>,
     /// When the last tick was, or the events went on.
-    at: u64,
+    at: Ns,
     /// Scratch space of a read.
     bytes: Vec<u8>,
 }
@@ -40,7 +40,7 @@ impl CountingEngine {
     pub fn attach(request: &CountRequest<'_>, opened: Opened<'_>) -> Result<Self, Error> {
         let (_, events) = Opening::of_counts(request)?.open(opened)?;
         let slots = events.ids.slots().len();
-        Ok(CountingEngine { events, before: vec![0; slots], hits: vec![0; slots], at: 0, bytes: Vec::new() })
+        Ok(CountingEngine { events, before: vec![0; slots], hits: vec![0; slots], at: Ns(0), bytes: Vec::new() })
     }
 }
 

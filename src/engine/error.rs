@@ -1,5 +1,6 @@
 //! What goes wrong while attaching, and the knob that cures it.
 
+use crate::os::cpus::Cpu;
 use crate::os::limits::sysctl;
 use nix::errno::Errno;
 use std::io;
@@ -48,7 +49,7 @@ pub enum Error {
     #[error("failed to open the event that leads CPU {cpu}: {cause}")]
     Leader {
         /// On this CPU.
-        cpu: u32,
+        cpu: Cpu,
         /// Why.
         cause: io::Error,
     },
@@ -56,7 +57,7 @@ pub enum Error {
     #[error("failed to map a ring of {bytes} bytes for CPU {cpu}: {cause}{}", ring_cure(cause))]
     Ring {
         /// On this CPU.
-        cpu: u32,
+        cpu: Cpu,
         /// The smallest size that was tried.
         bytes: usize,
         /// Why.
@@ -70,7 +71,7 @@ pub enum Error {
         /// `group:name`.
         tracepoint: String,
         /// On this CPU.
-        cpu: u32,
+        cpu: Cpu,
         /// Why.
         cause: io::Error,
     },

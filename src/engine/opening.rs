@@ -12,7 +12,7 @@ use super::detach::Guardian;
 use super::{AttachRequest, Attached, CountRequest, Detaching, Error, Opened, Refusal, raise_descriptor_limit};
 use crate::events::{Counted, SampleIds, Slot};
 use crate::os::clock::Clock;
-use crate::os::cpus::CpuList;
+use crate::os::cpus::{Cpu, CpuList};
 use crate::os::limits::DescriptorLimit;
 use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Ring, Scope, sys};
 use crate::tracefs::Tracepoint;
@@ -110,9 +110,9 @@ pub(super) struct Opening<'a> {
     /// One list per CPU, whose first owns the ring.
     leaders: Vec<Vec<OwnedFd>>,
     /// One list for each tracepoint; empty where the first CPU refused it.
-    events: Vec<Vec<(Slot, OwnedFd)>>,
+    events: Vec<Vec<(Cpu, OwnedFd)>>,
     refused: Vec<Refusal>,
-    online: Vec<u32>,
+    online: Vec<Cpu>,
     ring_size: usize,
     ring_refusal: Option<String>,
     read_lost: bool,
@@ -200,7 +200,7 @@ impl<'a> Opening<'a> {
     }
 
     /// An event on this CPU: a leader, which is off, or a member of its group, which waits for it.
-    fn spec(&self, kind: EventKind, cpu: u32, weighted: bool) -> EventSpec<'static> {
+    fn spec(&self, kind: EventKind, cpu: Cpu, weighted: bool) -> EventSpec<'static> {
         let (output, clock) = match self.how {
             How::Samples { clock, wakeup_watermark } => {
                 let watermark = u32::try_from(wakeup_watermark.min(self.ring_size / 2)).unwrap_or(u32::MAX);
@@ -250,7 +250,7 @@ impl<'a> Opening<'a> {
         Ok(())
     }
 
-    fn open_leader(&mut self, cpu: u32) -> io::Result<OwnedFd> {
+    fn open_leader(&mut self, cpu: Cpu) -> io::Result<OwnedFd> {
         let opened = sys::open(&self.spec(EventKind::Dummy, cpu, false), None);
         if self.read_lost && is(&opened, Errno::EINVAL) && !is_offline_now(cpu) {
             // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
@@ -261,7 +261,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Opens one tracepoint for this ring. False if its CPU has gone offline.
-    fn open_tracepoint(&mut self, index: usize, ring: usize, cpu: u32) -> Result<bool, Error> {
+    fn open_tracepoint(&mut self, index: usize, ring: usize, cpu: Cpu) -> Result<bool, Error> {
         let tracepoint = self.tracepoints[index];
         if self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid) {
             return Ok(true);
@@ -291,7 +291,7 @@ impl<'a> Opening<'a> {
                 .push(Refusal { tpid: tracepoint.tpid, reason: format!("no filter on it: {}", refusal(&error)) });
             return Ok(true);
         }
-        self.events[index].push((Slot { tpid: tracepoint.tpid, cpu }, event));
+        self.events[index].push((cpu, event));
         Ok(true)
     }
 
@@ -325,12 +325,15 @@ impl<'a> Opening<'a> {
             // One that a later CPU refused is off where it was open already: left to itself, outside the group.
             let refused = self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid);
             let mut descriptors = Vec::with_capacity(opened.len());
-            for (slot, event) in opened {
+            for (cpu, event) in opened {
                 if refused {
-                    sys::disable(event.as_fd()).map_err(failed_call("switch off", tracepoint, slot.cpu))?;
+                    sys::disable(event.as_fd()).map_err(failed_call("switch off", tracepoint, cpu))?;
                 } else {
                     let id = sys::sample_id(event.as_fd());
-                    pairs.push((id.map_err(failed_call("read the sample id of", tracepoint, slot.cpu))?, slot));
+                    pairs.push((
+                        id.map_err(failed_call("read the sample id of", tracepoint, cpu))?,
+                        Slot { tpid: tracepoint.tpid, cpu: Some(cpu) },
+                    ));
                 }
                 descriptors.push(event);
             }
@@ -375,7 +378,7 @@ fn groups(tracepoints: &[&Tracepoint]) -> Vec<usize> {
     tracepoints.iter().map(group).collect()
 }
 
-fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: u32) -> impl FnOnce(io::Error) -> Error {
+fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: Cpu) -> impl FnOnce(io::Error) -> Error {
     let tracepoint = tracepoint.full_name();
     move |cause| Error::Call { call, tracepoint, cpu, cause }
 }
@@ -386,7 +389,7 @@ fn is<T>(result: &io::Result<T>, errno: Errno) -> bool {
 
 /// Whether an open failed because the CPU is not online (any more). The kernel says ENODEV, or EINVAL for a number that
 /// it can never have.
-fn is_offline(error: &io::Error, cpu: u32) -> bool {
+fn is_offline(error: &io::Error, cpu: Cpu) -> bool {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENODEV) => true,
         Some(Errno::EINVAL) => is_offline_now(cpu),
@@ -394,7 +397,7 @@ fn is_offline(error: &io::Error, cpu: u32) -> bool {
     }
 }
 
-fn is_offline_now(cpu: u32) -> bool {
+fn is_offline_now(cpu: Cpu) -> bool {
     CpuList::online().is_ok_and(|online| !online.as_slice().contains(&cpu))
 }
 

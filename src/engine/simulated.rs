@@ -4,7 +4,7 @@ use super::{
     AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, Kernel, Opened, Refusal,
     Sampling,
 };
-use crate::events::{Counted, SampleIds, Slot, Tick};
+use crate::events::{Counted, Ns, SampleId, SampleIds, Slot, Tick};
 use crate::os::cpus::CpuList;
 use crate::tracefs::{self, Table, Tracepoint};
 use std::collections::VecDeque;
@@ -48,10 +48,10 @@ impl<F: Fn(&SampleIds) -> Script> Simulated<F> {
             let tpid = tracepoint.tpid;
             match self.refuses.iter().find(|(name, _)| *name == tracepoint.full_name()) {
                 Some((_, reason)) => refused.push(Refusal { tpid, reason: reason.clone() }),
-                None => slots.extend(cpus.as_slice().iter().map(|cpu| Slot { tpid, cpu: *cpu })),
+                None => slots.extend(cpus.as_slice().iter().map(|cpu| Slot { tpid, cpu: Some(*cpu) })),
             }
         }
-        let ids = SampleIds::new(&(1_000..).zip(slots).collect::<Vec<_>>());
+        let ids = SampleIds::new(&(1_000..).map(SampleId).zip(slots).collect::<Vec<_>>());
         let attached = Attached {
             cpus: cpus.clone(),
             refused,
@@ -101,7 +101,7 @@ pub struct SimulatedEngine {
     /// Rounds and ticks so far.
     taken: usize,
     hits: Vec<u64>,
-    at: u64,
+    at: Ns,
 }
 
 impl SimulatedEngine {
@@ -112,7 +112,7 @@ impl SimulatedEngine {
     pub fn new(ids: SampleIds, script: Script) -> Self {
         let (hits, attached) = (vec![0; ids.slots().len()], Attached::default());
         let ready = File::open("/dev/null").expect("every system has /dev/null");
-        SimulatedEngine { ids, attached, script, ready, enabled: false, taken: 0, hits, at: 0 }
+        SimulatedEngine { ids, attached, script, ready, enabled: false, taken: 0, hits, at: Ns(0) }
     }
 
     fn comes(&mut self) {
@@ -173,7 +173,7 @@ impl Counting for SimulatedEngine {
         self.comes();
         self.hits = self.script.windows.pop_front().unwrap_or_else(|| vec![0; self.ids.slots().len()]);
         let from = self.at;
-        self.at += 1_000_000_000;
+        self.at = Ns(self.at.0 + 1_000_000_000);
         Ok(Tick { from, to: self.at, slots: self.ids.slots(), hits: &self.hits })
     }
 }

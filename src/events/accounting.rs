@@ -10,7 +10,7 @@
 //! [`Tracepoint::is_weighted`]: crate::tracefs::Tracepoint::is_weighted
 
 use crate::events::stream::Decoded;
-use crate::events::{Counted, Slot};
+use crate::events::{Counted, Cpu, Slot, Tpid};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
@@ -45,13 +45,13 @@ impl AddAssign for Account {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Books {
     accounts: Vec<(Slot, Account)>,
-    per_cpu: BTreeMap<u32, Account>,
+    per_cpu: BTreeMap<Option<Cpu>, Account>,
     /// Whether there are counters at all; without them `counted` is `recorded + lost`.
     pub counted: bool,
     /// Whether losses are known per tracepoint; without counters, and before Linux 6.0, they are known per CPU only.
     pub lost_per_tracepoint: bool,
-    /// Late events per CPU, ascending.
-    pub late: BTreeMap<u32, u64>,
+    /// Late events per CPU; `None` is the CPU of those of which the source does not tell it.
+    pub late: BTreeMap<Option<Cpu>, u64>,
     /// Samples whose id stands for nothing that was opened.
     pub unknown: u64,
 }
@@ -100,12 +100,12 @@ impl Books {
     }
 
     /// Per tracepoint, by tpid.
-    pub fn per_tracepoint(&self) -> BTreeMap<u32, Account> {
+    pub fn per_tracepoint(&self) -> BTreeMap<Tpid, Account> {
         sums(&self.accounts, |slot| slot.tpid)
     }
 
-    /// Per CPU.
-    pub fn per_cpu(&self) -> &BTreeMap<u32, Account> {
+    /// Per CPU; `None` is that of events of which the source does not tell it.
+    pub fn per_cpu(&self) -> &BTreeMap<Option<Cpu>, Account> {
         &self.per_cpu
     }
 
@@ -132,8 +132,8 @@ fn account(counted: &Counted, recorded: &HashMap<Slot, u64>) -> (Slot, Account) 
     (slot, Account { recorded, lost: count.lost, counted })
 }
 
-fn sums(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> u32) -> BTreeMap<u32, Account> {
-    let mut sums = BTreeMap::<u32, Account>::new();
+fn sums<K: Ord>(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> K) -> BTreeMap<K, Account> {
+    let mut sums = BTreeMap::<K, Account>::new();
     for (slot, account) in accounts {
         *sums.entry(key(slot)).or_default() += *account;
     }
@@ -146,14 +146,18 @@ mod tests {
     use crate::events::Reading;
     use crate::events::stream::DecodedCpu;
 
-    fn slot(tpid: u32, cpu: u32) -> Slot {
-        Slot { tpid, cpu }
+    fn cpu(number: u32) -> Option<Cpu> {
+        Some(Cpu::new(number))
+    }
+
+    fn slot(tpid: u32, cpu_number: u32) -> Slot {
+        Slot { tpid: Tpid::new(tpid), cpu: cpu(cpu_number) }
     }
 
     fn books(lost_known: bool) -> Books {
         let decoded = Decoded {
             samples: vec![(slot(1, 0), 10), (slot(1, 1), 5), (slot(2, 1), 0)],
-            per_cpu: vec![DecodedCpu { cpu: 0, lost: 3, late: 1 }, DecodedCpu { cpu: 1, lost: 0, late: 0 }],
+            per_cpu: vec![DecodedCpu { cpu: cpu(0), lost: 3, late: 1 }, DecodedCpu { cpu: cpu(1), lost: 0, late: 0 }],
             unknown: 0,
             counted: None,
             lost: None,
@@ -173,8 +177,8 @@ mod tests {
         let books = books(true);
         assert_eq!(books.total(), Account { recorded: 15, lost: 3, counted: 23 });
         assert_eq!(books.total().residual(), 5);
-        assert_eq!(books.per_tracepoint()[&1], Account { recorded: 15, lost: 3, counted: 22 });
-        assert_eq!(books.per_cpu()[&0].residual(), 0);
+        assert_eq!(books.per_tracepoint()[&Tpid::new(1)], Account { recorded: 15, lost: 3, counted: 22 });
+        assert_eq!(books.per_cpu()[&cpu(0)].residual(), 0);
         let off: Vec<_> = books.unbalanced().into_iter().map(|(slot, account)| (slot, account.residual())).collect();
         assert_eq!(off, [(slot(1, 1), 4), (slot(2, 1), 1)]);
         assert_eq!(books.total_late(), 1);
@@ -193,7 +197,7 @@ mod tests {
     fn without_counters_all_that_is_known_is_what_was_recorded_and_lost() {
         let decoded = Decoded {
             samples: vec![(slot(1, 0), 10), (slot(2, 0), 5)],
-            per_cpu: vec![DecodedCpu { cpu: 0, lost: 3, late: 0 }],
+            per_cpu: vec![DecodedCpu { cpu: cpu(0), lost: 3, late: 0 }],
             ..Default::default()
         };
         let books = Books::close(&decoded);
@@ -204,7 +208,7 @@ mod tests {
     #[test]
     fn where_the_kernel_tells_no_loss_per_event_the_rings_tell_it_per_cpu() {
         let books = books(false);
-        assert_eq!(books.per_cpu()[&0], Account { recorded: 10, lost: 3, counted: 13 });
+        assert_eq!(books.per_cpu()[&cpu(0)], Account { recorded: 10, lost: 3, counted: 13 });
         assert_eq!(books.total().lost, 3);
         assert!(books.unbalanced().is_empty());
     }

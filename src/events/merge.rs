@@ -24,6 +24,7 @@
 //!
 //! Memory holds the events of two rounds and of the allowance, whatever the length of the capture.
 
+use crate::events::{Cpu, Ns, Tpid};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -34,13 +35,16 @@ pub const LATENESS_NS: u64 = 50_000_000;
 /// One tracepoint hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
-    /// Nanoseconds of the capture's clock.
-    pub time: u64,
-    /// The CPU it fired on.
-    pub cpu: u32,
+    /// By the capture's clock.
+    pub time: Ns,
+    /// The CPU it fired on; `None` if the source does not tell it.
+    pub cpu: Option<Cpu>,
     /// The tracepoint.
-    pub tpid: u32,
+    pub tpid: Tpid,
 }
+
+// A capture has millions of them in memory.
+const _: () = assert!(size_of::<Event>() == 16);
 
 /// The merge over the queues of all CPUs.
 #[derive(Debug, Default)]
@@ -49,27 +53,29 @@ pub struct Merge {
     /// The queues' numbers in the order of their CPUs.
     order: Vec<usize>,
     /// The newest time of all rounds that are finished.
-    newest: u64,
-    watermark: u64,
+    newest: Ns,
+    watermark: Ns,
     waiting: usize,
 }
 
 /// One CPU's events that have not been passed on yet.
 #[derive(Debug, Default)]
 struct Queue {
-    cpu: u32,
+    cpu: Option<Cpu>,
     events: Vec<Event>,
-    newest: u64,
+    newest: Ns,
     out_of_order: bool,
     late: u64,
 }
 
 impl Merge {
-    /// Adds a queue for a CPU, and gives its number. Among events of the same time those of a lower CPU come first.
-    pub fn add_queue(&mut self, cpu: u32) -> usize {
+    /// Adds a queue for a CPU, and gives its number. Among events of the same time those of a lower CPU come first, and
+    /// those of an unknown one last.
+    pub fn add_queue(&mut self, cpu: Option<Cpu>) -> usize {
         let number = self.queues.len();
         self.queues.push(Queue { cpu, ..Default::default() });
-        let place = self.order.partition_point(|queue| self.queues[*queue].cpu <= cpu);
+        let key = |cpu: Option<Cpu>| (cpu.is_none(), cpu);
+        let place = self.order.partition_point(|queue| key(self.queues[*queue].cpu) <= key(cpu));
         self.order.insert(place, number);
         number
     }
@@ -95,7 +101,7 @@ impl Merge {
         if self.waiting == 0 {
             return;
         }
-        self.newest = self.queues.iter().map(|queue| queue.newest).max().unwrap_or(0);
+        self.newest = self.queues.iter().map(|queue| queue.newest).max().unwrap_or_default();
         self.pass_on(out, |event| event.time < watermark);
     }
 
@@ -110,7 +116,7 @@ impl Merge {
     }
 
     /// The time of the newest event of a queue; 0 before the first.
-    pub fn newest(&self, queue: usize) -> u64 {
+    pub fn newest(&self, queue: usize) -> Ns {
         self.queues[queue].newest
     }
 
@@ -120,7 +126,7 @@ impl Merge {
     }
 
     /// Nothing older than this finds its place any more.
-    pub fn watermark(&self) -> u64 {
+    pub fn watermark(&self) -> Ns {
         self.watermark
     }
 
@@ -154,7 +160,7 @@ impl Queue {
 fn merge_sorted(lists: &[&[Event]], out: &mut Vec<Event>) {
     out.reserve(lists.iter().map(|list| list.len()).sum());
     let mut rest = lists.to_vec();
-    let mut heads: BinaryHeap<Reverse<(u64, u32)>> =
+    let mut heads: BinaryHeap<Reverse<(Ns, u32)>> =
         (0u32..).zip(lists).filter_map(|(number, list)| Some(Reverse((list.first()?.time, number)))).collect();
     while let Some(Reverse((_, number))) = heads.peek() {
         let number = *number;
@@ -182,13 +188,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn event(time: u64, cpu: u32, tpid: u32) -> Event {
-        Event { time, cpu, tpid }
+        Event { time: Ns(time), cpu: Some(Cpu::new(cpu)), tpid: Tpid::new(tpid) }
     }
 
     /// A merge whose queues have the numbers of their CPUs.
     fn merge(queues: usize) -> Merge {
         let mut merge = Merge::default();
-        (0..queues).for_each(|cpu| assert_eq!(merge.add_queue(cpu as u32), cpu));
+        (0..queues).for_each(|cpu| assert_eq!(merge.add_queue(Some(Cpu::new(cpu as u32))), cpu));
         merge
     }
 
@@ -217,7 +223,7 @@ mod tests {
             (0, event(4, 0, 5)),
         ];
         let (out, late) = merged(2, &[round]);
-        assert_eq!(out.iter().map(|event| event.tpid).collect::<Vec<_>>(), [5, 3, 4, 1, 2]);
+        assert_eq!(out.iter().map(|event| event.tpid.get()).collect::<Vec<_>>(), [5, 3, 4, 1, 2]);
         assert_eq!(late, 0);
     }
 
@@ -225,24 +231,27 @@ mod tests {
     fn queues_may_be_added_in_any_order_and_between_rounds() {
         let mut merge = Merge::default();
         let mut out = Vec::new();
-        let five = merge.add_queue(5);
+        let five = merge.add_queue(Some(Cpu::new(5)));
         merge.push(five, event(1, 5, 1));
         merge.finish_round(&mut out);
-        let (two, nine) = (merge.add_queue(2), merge.add_queue(9));
+        let unknown = merge.add_queue(None);
+        let (two, nine) = (merge.add_queue(Some(Cpu::new(2))), merge.add_queue(Some(Cpu::new(9))));
+        merge.push(unknown, Event { cpu: None, ..event(1, 0, 4) });
         merge.push(nine, event(1, 9, 2));
         merge.push(two, event(1, 2, 3));
-        assert_eq!(merge.waiting(), 3);
+        assert_eq!(merge.waiting(), 4);
         merge.finish(&mut out);
-        assert_eq!(out.iter().map(|event| event.cpu).collect::<Vec<_>>(), [2, 5, 9]);
+        let cpus: Vec<_> = out.iter().map(|event| event.cpu.map(Cpu::get)).collect();
+        assert_eq!(cpus, [Some(2), Some(5), Some(9), None]);
     }
 
     #[test]
     fn among_many_equal_times_arrival_decides_even_in_disorder() {
-        let mut round: Vec<_> = (0..1_000).map(|n| (0, event(7, 0, n))).collect();
-        round.push((0, event(6, 0, 1_000)));
+        let mut round: Vec<_> = (1..=1_000).map(|n| (0, event(7, 0, n))).collect();
+        round.push((0, event(6, 0, 1_001)));
         let (out, _) = merged(1, &[round]);
-        assert_eq!(out[0].tpid, 1_000);
-        assert!(out[1..].iter().map(|event| event.tpid).eq(0..1_000));
+        assert_eq!(out[0].tpid, Tpid::new(1_001));
+        assert!(out[1..].iter().map(|event| event.tpid.get()).eq(1..=1_000));
     }
 
     #[test]
@@ -254,7 +263,7 @@ mod tests {
             vec![],
         ];
         let (out, late) = merged(2, &rounds);
-        assert_eq!(out.iter().map(|event| event.time).collect::<Vec<_>>(), [10, 15, 20, 30]);
+        assert_eq!(out.iter().map(|event| event.time.0).collect::<Vec<_>>(), [10, 15, 20, 30]);
         assert_eq!(late, 0);
     }
 
@@ -265,7 +274,7 @@ mod tests {
         let delayed = vec![(0, event(19, 0, 3)), (0, event(20, 0, 5))];
         let rounds = [vec![(1, event(at(20), 1, 2))], vec![(1, event(at(30), 1, 4))], delayed];
         let (out, late) = merged(2, &rounds);
-        assert_eq!(out.iter().map(|event| event.time).collect::<Vec<_>>(), [20, at(20), at(30)]);
+        assert_eq!(out.iter().map(|event| event.time.0).collect::<Vec<_>>(), [20, at(20), at(30)]);
         assert_eq!(late, 1);
     }
 
@@ -332,7 +341,7 @@ mod tests {
 
         #[test]
         fn a_thousand_rings_merge_like_one_sort(events in proptest::collection::vec((0usize..1024, 0u64..1000), 0..2000)) {
-            let round: Vec<_> = events.iter().zip(0..).map(|((queue, time), n)| (*queue, event(*time, *queue as u32, n))).collect();
+            let round: Vec<_> = events.iter().zip(1..).map(|((queue, time), n)| (*queue, event(*time, *queue as u32, n))).collect();
             let mut expected: Vec<_> = round.iter().map(|(_, event)| *event).collect();
             expected.sort_by_key(|event| (event.time, event.cpu));
             prop_assert_eq!(merged(1024, &[round]).0, expected);

@@ -1,6 +1,7 @@
 //! Events, and all that can be known of them whatever they come from.
 
 pub mod accounting;
+mod ids;
 pub mod merge;
 mod reading;
 mod sample_ids;
@@ -8,6 +9,7 @@ mod sink;
 pub mod stream;
 mod tick;
 
+pub use ids::{Cpu, Gid, Ns, SampleId, Tpid};
 pub use merge::Event;
 pub use reading::{Counted, Reading};
 pub use sample_ids::{SampleIds, Slot};

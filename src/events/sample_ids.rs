@@ -1,44 +1,45 @@
 //! Sample ids: the kernel's numbers of the opened events, and what each stands for.
 
+use crate::events::{Cpu, SampleId, Tpid};
 use std::collections::HashMap;
 
 /// What one opened event stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// The tracepoint.
-    pub tpid: u32,
-    /// The CPU.
-    pub cpu: u32,
+    pub tpid: Tpid,
+    /// The CPU; `None` if the source does not tell it.
+    pub cpu: Option<Cpu>,
 }
 
 /// From sample id to slot. The kernel counts ids up, so those of one capture lie close together and a table serves;
-/// ids from elsewhere may be any numbers, and a map serves.
+/// ids from elsewhere may be any numbers, and a map serves. In a file from elsewhere some may stand for no slot.
 #[derive(Debug, Clone)]
-pub struct SampleIds {
-    ids: Vec<u64>,
-    slots: Vec<Slot>,
+pub struct SampleIds<S = Slot> {
+    ids: Vec<SampleId>,
+    slots: Vec<S>,
     index: Index,
 }
 
 #[derive(Debug, Clone)]
 enum Index {
     Dense { least: u64, slots: Vec<u32> },
-    Sparse(HashMap<u64, u32>),
+    Sparse(HashMap<SampleId, u32>),
 }
 
 const NONE: u32 = u32::MAX;
 
-impl SampleIds {
+impl<S: Copy> SampleIds<S> {
     /// From pairs of (sample id, slot). Of pairs with the same id the last holds.
-    pub fn new(pairs: &[(u64, Slot)]) -> Self {
+    pub fn new(pairs: &[(SampleId, S)]) -> Self {
         let slots: Vec<_> = pairs.iter().map(|(_, slot)| *slot).collect();
-        let least = pairs.iter().map(|(id, _)| *id).min().unwrap_or(0);
-        let span = pairs.iter().map(|(id, _)| id - least).max().map_or(0, |widest| widest.saturating_add(1));
+        let least = pairs.iter().map(|(id, _)| id.0).min().unwrap_or(0);
+        let span = pairs.iter().map(|(id, _)| id.0 - least).max().map_or(0, |widest| widest.saturating_add(1));
         let numbered = (0u32..).zip(pairs);
         // Other programs that open events at the same time leave gaps; beyond this a table would waste memory.
         let index = if span <= pairs.len() as u64 * 16 {
             let mut table = vec![NONE; span as usize];
-            numbered.for_each(|(number, (id, _))| table[(id - least) as usize] = number);
+            numbered.for_each(|(number, (id, _))| table[(id.0 - least) as usize] = number);
             Index::Dense { least, slots: table }
         } else {
             Index::Sparse(numbered.map(|(number, (id, _))| (*id, number)).collect())
@@ -48,21 +49,21 @@ impl SampleIds {
 
     /// The index of the slot of a sample id in [`slots`](Self::slots).
     #[inline]
-    pub fn find(&self, id: u64) -> Option<usize> {
+    pub fn find(&self, id: SampleId) -> Option<usize> {
         let number = match &self.index {
-            Index::Dense { least, slots } => *slots.get(usize::try_from(id.wrapping_sub(*least)).ok()?)?,
+            Index::Dense { least, slots } => *slots.get(usize::try_from(id.0.wrapping_sub(*least)).ok()?)?,
             Index::Sparse(slots) => *slots.get(&id)?,
         };
         (number != NONE).then_some(number as usize)
     }
 
     /// All sample ids, in the order given to [`new`](Self::new).
-    pub fn ids(&self) -> &[u64] {
+    pub fn ids(&self) -> &[SampleId] {
         &self.ids
     }
 
     /// All slots, in the order given to [`new`](Self::new).
-    pub fn slots(&self) -> &[Slot] {
+    pub fn slots(&self) -> &[S] {
         &self.slots
     }
 }
@@ -77,12 +78,12 @@ mod tests {
         fn every_id_finds_its_slot_and_no_other_id_finds_any(ids in proptest::collection::btree_set(any::<u64>(), 0..50), near in 0u64..1000, spread in 1u64..40) {
             let close: Vec<u64> = (0..50).map(|n| near + n * spread).collect();
             for ids in [ids.into_iter().collect::<Vec<_>>(), close] {
-                let pairs: Vec<_> = ids.iter().zip(1..).map(|(id, tpid)| (*id, Slot { tpid, cpu: tpid % 3 })).collect();
+                let pairs: Vec<_> = ids.iter().zip(1..).map(|(id, tpid)| (SampleId(*id), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(tpid % 3)) })).collect();
                 let map = SampleIds::new(&pairs);
                 for (id, slot) in &pairs {
                     prop_assert_eq!(map.find(*id).map(|index| map.slots()[index]), Some(*slot));
-                    let next = id.wrapping_add(1);
-                    prop_assert_eq!(map.find(next).is_some(), ids.contains(&next));
+                    let next = id.0.wrapping_add(1);
+                    prop_assert_eq!(map.find(SampleId(next)).is_some(), ids.contains(&next));
                 }
             }
         }

@@ -4,14 +4,11 @@
 
 use crate::events::Event;
 use crate::events::merge::Merge;
-use crate::events::{Counted, Slot};
+use crate::events::{Counted, Cpu, Ns, Slot};
 use crate::os::cpus::CpuList;
 use crate::os::machine::available_memory;
 use crate::tracefs::{Pattern, Table, Tracepoint};
 use std::io;
-
-/// The CPU of an event of which the source does not tell it.
-pub const UNKNOWN_CPU: u32 = u32::MAX;
 
 /// What turns a source's bytes into events.
 pub trait Decode {
@@ -34,7 +31,7 @@ pub trait Decode {
     fn decoded(&self, merge: &Merge) -> Decoded;
 
     /// The time of the earliest event so far, wanted or not.
-    fn earliest(&self) -> Option<u64>;
+    fn earliest(&self) -> Option<Ns>;
 
     /// The losses told since the last call, of each CPU in the order of time.
     fn take_losses(&mut self) -> Vec<Loss> {
@@ -73,23 +70,24 @@ impl Restriction {
         (self.only.is_empty() || matches(&self.only)) && !matches(&self.exclude)
     }
 
-    /// Whether a CPU's events are wanted.
-    pub fn takes_cpu(&self, cpu: u32) -> bool {
-        self.cpus.as_ref().is_none_or(|cpus| cpus.as_slice().binary_search(&cpu).is_ok())
+    /// Whether a CPU's events are wanted; those of an unknown one only where all are.
+    pub fn takes_cpu(&self, cpu: Option<Cpu>) -> bool {
+        let takes = |cpus: &CpuList| cpu.is_some_and(|cpu| cpus.as_slice().binary_search(&cpu).is_ok());
+        self.cpus.as_ref().is_none_or(takes)
     }
 }
 
 /// Samples that a CPU's ring had no room for, and when that was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// The CPU; [`UNKNOWN_CPU`] if the source does not tell it.
-    pub cpu: u32,
+    /// The CPU; `None` if the source does not tell it.
+    pub cpu: Option<Cpu>,
     /// How many samples.
     pub lost: u64,
-    /// The time of the last sample before, in nanoseconds of the capture's clock.
-    pub from: u64,
+    /// The time of the last sample before, by the capture's clock.
+    pub from: Ns,
     /// When there was room again.
-    pub to: u64,
+    pub to: Ns,
 }
 
 /// Events in the order of (time, cpu, arrival), and the counts of all that was decoded.
@@ -121,8 +119,8 @@ pub struct Decoded {
 /// One CPU's part of [`Decoded`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DecodedCpu {
-    /// The CPU.
-    pub cpu: u32,
+    /// The CPU; `None` if the source does not tell it.
+    pub cpu: Option<Cpu>,
     /// Samples lost, as LOST records tell. A loss is told only when a later record fits.
     pub lost: u64,
     /// Events that came behind the merge's watermark.
@@ -221,7 +219,7 @@ impl EventStream {
     }
 
     /// The time of the earliest event so far, wanted or not.
-    pub fn earliest(&self) -> Option<u64> {
+    pub fn earliest(&self) -> Option<Ns> {
         self.decoder.earliest()
     }
 

@@ -1,5 +1,6 @@
 //! The clocks that can stamp events.
 
+use crate::units::Ns;
 use nix::time::{ClockId, clock_gettime};
 use std::fmt;
 use std::io;
@@ -55,10 +56,10 @@ impl Clock {
             .find(|clock| clock.number() == number)
     }
 
-    /// Its time now, in nanoseconds.
-    pub fn now_ns(self) -> io::Result<u64> {
+    /// Its time now.
+    pub fn now_ns(self) -> io::Result<Ns> {
         let time = clock_gettime(self.id())?;
-        Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+        Ok(Ns(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64))
     }
 
     /// Nanoseconds from the sampled clock to this one, now. 0 where they are the same.
@@ -66,7 +67,7 @@ impl Clock {
         if self == self.sampled() {
             return Ok(0);
         }
-        let now = |clock: Clock| clock.now_ns().map(|time| time as i64);
+        let now = |clock: Clock| clock.now_ns().map(|time| time.0 as i64);
         let mut best = (i64::MAX, 0);
         // Of several readings the one that took least is the most exact.
         for _ in 0..16 {

@@ -1,5 +1,7 @@
-//! Lists of CPU numbers, as the kernel writes them: `0-3,7`.
+//! CPU numbers, and lists of them as the kernel writes them: `0-3,7`.
 
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::{fmt, fs, io, str::FromStr};
 
 /// Where the kernel lists the CPUs that are online now; the list may have gaps.
@@ -9,9 +11,60 @@ pub const ONLINE: &str = "/sys/devices/system/cpu/online";
 /// ask for.
 const MOST: u32 = 65_536;
 
+/// The number of a CPU, from 0. `None` is the CPU of an event of which the source does not tell it; an `Option` of it is no
+/// larger.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "u32", try_from = "u32")]
+#[repr(transparent)]
+pub struct Cpu(NonZeroU32);
+
+impl Cpu {
+    /// The number as a type of its own.
+    ///
+    /// # Panics
+    /// If it is the largest of 32 bits, which stands for no CPU in the kernel too (-1).
+    #[inline]
+    pub const fn new(number: u32) -> Self {
+        // One more, so that 0 is left for `None`.
+        Cpu(NonZeroU32::new(number.wrapping_add(1)).expect("the number is one of a CPU"))
+    }
+
+    /// The bare number.
+    #[inline]
+    pub const fn get(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
+impl TryFrom<u32> for Cpu {
+    type Error = &'static str;
+
+    fn try_from(number: u32) -> Result<Self, &'static str> {
+        if number == u32::MAX { Err("no CPU has this number") } else { Ok(Cpu::new(number)) }
+    }
+}
+
+impl From<Cpu> for u32 {
+    fn from(cpu: Cpu) -> u32 {
+        cpu.get()
+    }
+}
+
+impl fmt::Debug for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cpu({self})")
+    }
+}
+
+impl fmt::Display for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
 /// CPU numbers, ascending, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CpuList(Vec<u32>);
+pub struct CpuList(Vec<Cpu>);
 
 impl CpuList {
     /// The CPUs that are online now.
@@ -21,7 +74,7 @@ impl CpuList {
     }
 
     /// The numbers, ascending.
-    pub fn as_slice(&self) -> &[u32] {
+    pub fn as_slice(&self) -> &[Cpu] {
         &self.0
     }
 
@@ -42,14 +95,19 @@ impl CpuList {
 }
 
 /// `CPU 3`, `CPUs 0-3`.
-pub(crate) fn named(cpus: &[u32]) -> String {
+pub(crate) fn named(cpus: &[Cpu]) -> String {
     let list: CpuList = cpus.iter().copied().collect();
     if cpus.len() == 1 { format!("CPU {list}") } else { format!("CPUs {list}") }
 }
 
-impl FromIterator<u32> for CpuList {
-    fn from_iter<T: IntoIterator<Item = u32>>(cpus: T) -> Self {
-        let mut cpus: Vec<u32> = cpus.into_iter().collect();
+/// `CPU 3`, `unknown CPU`.
+pub(crate) fn one_named(cpu: Option<Cpu>) -> String {
+    cpu.map_or_else(|| "unknown CPU".to_owned(), |cpu| format!("CPU {cpu}"))
+}
+
+impl FromIterator<Cpu> for CpuList {
+    fn from_iter<T: IntoIterator<Item = Cpu>>(cpus: T) -> Self {
+        let mut cpus: Vec<Cpu> = cpus.into_iter().collect();
         cpus.sort_unstable();
         cpus.dedup();
         CpuList(cpus)
@@ -81,7 +139,7 @@ impl FromStr for CpuList {
                 }
             }
         }
-        Ok(cpus.into_iter().collect())
+        Ok(cpus.into_iter().map(Cpu::new).collect())
     }
 }
 
@@ -90,7 +148,7 @@ impl fmt::Display for CpuList {
         let mut rest = self.0.as_slice();
         let mut separator = "";
         while let [first, ..] = rest {
-            let run = rest.iter().zip(*first..).take_while(|(cpu, expected)| **cpu == *expected).count();
+            let run = rest.iter().zip(first.get()..).take_while(|(cpu, expected)| cpu.get() == *expected).count();
             write!(f, "{separator}{first}")?;
             if run > 1 {
                 write!(f, "-{}", rest[run - 1])?;
@@ -119,13 +177,13 @@ mod tests {
 
     #[test]
     fn lists_with_gaps_and_repeats_are_read() {
-        assert_eq!("7,0-2,2\n".parse::<CpuList>().unwrap().as_slice(), [0, 1, 2, 7]);
+        assert_eq!("7,0-2,2\n".parse::<CpuList>().unwrap().as_slice(), [0, 1, 2, 7].map(Cpu::new));
     }
 
     proptest! {
         #[test]
         fn what_is_written_reads_back(cpus in proptest::collection::btree_set(0u32..300, 1..40)) {
-            let list: CpuList = cpus.into_iter().collect();
+            let list: CpuList = cpus.into_iter().map(Cpu::new).collect();
             prop_assert_eq!(list.to_string().parse::<CpuList>().unwrap(), list);
         }
     }

@@ -1,6 +1,7 @@
 //! From runs to figures.
 
 use super::estimate::{Estimate, Verdict};
+use crate::os::cpus::Cpu;
 use crate::recording::Tool;
 use crate::units::nanoseconds;
 use serde::{Serialize, Serializer};
@@ -28,7 +29,7 @@ pub struct Overhead {
     /// What ran before each run.
     pub prepare: Option<String>,
     /// The CPUs captured.
-    pub cpus: Vec<u32>,
+    pub cpus: Vec<Cpu>,
     /// How many tracepoints were attached to.
     pub tracepoints: usize,
     /// How many more the kernel would not attach to.
@@ -296,7 +297,7 @@ pub(super) mod tests {
             hostname: "here".to_owned(),
             command: vec!["make".to_owned(), "a|b".to_owned()],
             prepare: None,
-            cpus: vec![0, 1],
+            cpus: vec![Cpu::new(0), Cpu::new(1)],
             tracepoints: 1_568,
             refused: 0,
             ring_size: 8 << 20,

@@ -5,10 +5,13 @@
 //! length in bytes, every number is a varint (LEB128), and the whole is packed with gzip, which browsers unpack by
 //! themselves.
 
-use crate::activity::{Cells, UNKNOWN_KEY, cpu_of};
+use crate::activity::{Cells, cpu_of, key_of};
+use crate::events::Ns;
+use crate::os::cpus::one_named;
 use crate::page::shown;
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
+use crate::tracefs::Tpid;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -67,7 +70,8 @@ pub(super) fn json(report: &Report) -> String {
 
 fn of_source(report: &SourceReport, sources: usize) -> Source {
     let SourceReport { activity, table, summary, .. } = report;
-    let mut hit: Vec<(u32, u64)> = activity.tracepoints.hit().collect();
+    let mut hit: Vec<(Tpid, u64)> =
+        activity.tracepoints.hit().map(|(tpid, events)| (Tpid::new(tpid), events)).collect();
     hit.sort_by_key(|(tpid, _)| {
         let tracepoint = table.get(*tpid);
         (&tracepoint.group, &tracepoint.name)
@@ -79,12 +83,12 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     for (tpid, events) in &hit {
         let tracepoint = table.get(*tpid);
         let group = *places.entry(&tracepoint.group).or_insert_with(|| {
-            groups.push(Row { name: shown(&tracepoint.group), number: Some(tracepoint.gid), events: 0 });
+            groups.push(Row { name: shown(&tracepoint.group), number: Some(tracepoint.gid.get()), events: 0 });
             groups.len() - 1
         });
         groups[group].events += events;
         group_of.push(group);
-        rows.push(Row { name: shown(&tracepoint.full_name()), number: Some(*tpid), events: *events });
+        rows.push(Row { name: shown(&tracepoint.full_name()), number: Some(tpid.get()), events: *events });
     }
 
     // Of CPUs those with losses too, which may have no event.
@@ -93,14 +97,14 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     let cells_of_cpus = activity.cpus.as_ref().unwrap_or(&none);
     let mut cpus: BTreeMap<u32, u64> = cells_of_cpus.hit().collect();
     for loss in &losses {
-        cpus.entry(loss.cpu.min(UNKNOWN_KEY)).or_default();
+        cpus.entry(key_of(loss.cpu)).or_default();
     }
-    let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid).collect();
+    let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid.get()).collect();
     let keys: Vec<u32> = cpus.keys().copied().collect();
     let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
-    let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (cpu.cpu, cpu)).collect();
+    let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (key_of(Some(cpu.cpu)), cpu)).collect();
     let cpu = |(key, events): (&u32, &u64)| Row {
-        name: cpu_of(*key).map_or_else(|| "unknown CPU".to_owned(), |cpu| format!("CPU {cpu}")),
+        name: one_named(cpu_of(*key)),
         number: None,
         events: of_cpu.get(key).map_or(*events, |cpu| cpu.recorded),
     };
@@ -108,7 +112,7 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     Source {
         label: shown(&report.label),
         span: activity.span().map_or(0, |(first, last)| last - first),
-        start: activity.span().map_or(0, |(first, _)| first).to_string(),
+        start: activity.span().map_or(Ns(0), |(first, _)| first).to_string(),
         tracepoints: Rows {
             rows,
             width: activity.tracepoints.width(),
@@ -121,7 +125,7 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
         },
         groups,
         group_of,
-        losses: losses.iter().map(|loss| (cpu_row(loss.cpu.min(UNKNOWN_KEY)), loss.from, loss.to, loss.lost)).collect(),
+        losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from.0, loss.to.0, loss.lost)).collect(),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
     }
 }
@@ -215,9 +219,9 @@ mod tests {
     fn cells_are_unpacked_as_they_were() {
         let mut cells = Cells::new(1_000);
         for n in 0..500u64 {
-            cells.add(n * n * 1_000_003, [9, 4, 6][n as usize % 3]);
+            cells.add(Ns(n * n * 1_000_003), [9, 4, 6][n as usize % 3]);
         }
-        cells.add(u64::MAX, 9);
+        cells.add(Ns::MAX, 9);
         cells.finish();
         let rows = row_of(&[6, 4, 9]);
         let mut expected: Vec<(u64, u64, u64)> = cells

@@ -6,11 +6,12 @@
 
 mod data;
 
-use crate::events::stream::UNKNOWN_CPU;
+use crate::os::cpus::one_named;
 use crate::plot::StateSpan;
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, facts, states};
 use crate::terminal::sparkline;
+use crate::tracefs::Tpid;
 use crate::units::{Grouped, OneLine, Rate, Share, Signed};
 use askama::Template;
 use std::collections::HashMap;
@@ -59,7 +60,8 @@ struct StateStrip {
 }
 
 struct Row {
-    number: u32,
+    /// Its tpid or gid; empty if that is not known.
+    number: String,
     name: String,
     group: String,
     events: u64,
@@ -117,13 +119,9 @@ pub fn page(report: &Report) -> String {
     page.render().expect("text is written into memory")
 }
 
-fn section(number: usize, source: &SourceReport) -> Section {
-    let SourceReport { summary, ranking, table, selection, .. } = source;
-    let (of_tracepoints, of_groups) = source.columns(BARS);
-    let lost: HashMap<u32, u64> =
-        summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
-    let row = |ranked: &Ranked, group: String, lost: Option<u64>, counts: Option<&Vec<f64>>| Row {
-        number: ranked.number,
+fn row<N>(ranked: &Ranked<N>, number: String, group: String, lost: Option<u64>, counts: Option<&Vec<f64>>) -> Row {
+    Row {
+        number,
         name: shown(&ranked.name),
         group: shown(&group),
         events: ranked.events,
@@ -135,7 +133,14 @@ fn section(number: usize, source: &SourceReport) -> Section {
         lost: lost.unwrap_or(0),
         lost_text: lost.map(|lost| Grouped(lost).to_string()).unwrap_or_default(),
         bars: counts.map(|counts| sparkline(counts)).unwrap_or_default(),
-    };
+    }
+}
+
+fn section(number: usize, source: &SourceReport) -> Section {
+    let SourceReport { summary, ranking, table, selection, .. } = source;
+    let (of_tracepoints, of_groups) = source.columns(BARS);
+    let lost: HashMap<Tpid, u64> =
+        summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
     let known = |value: Option<u64>| value.map_or("not known".to_owned(), |value| Grouped(value).to_string());
     let refused = table.tracepoints().iter().filter_map(|tracepoint| {
         let status = selection.status(tracepoint.tpid).to_string();
@@ -155,18 +160,21 @@ fn section(number: usize, source: &SourceReport) -> Section {
             .take(MOST_LISTED)
             .map(|ranked| {
                 let group = table.get(ranked.number).group.clone();
-                row(ranked, group, lost.get(&ranked.number).copied(), of_tracepoints.get(&ranked.number))
+                let lost = lost.get(&ranked.number).copied();
+                row(ranked, ranked.number.to_string(), group, lost, of_tracepoints.get(&ranked.number))
             })
             .collect(),
         groups: ranking
             .groups
             .iter()
-            .map(|ranked| row(ranked, ranked.name.clone(), None, of_groups.get(&ranked.name)))
+            .map(|ranked| {
+                let number = ranked.number.map(|gid| gid.to_string()).unwrap_or_default();
+                row(ranked, number, ranked.name.clone(), None, of_groups.get(&ranked.name))
+            })
             .collect(),
         cpus: summary
             .per_cpu
             .iter()
-            .filter(|cpu| cpu.cpu != UNKNOWN_CPU)
             .map(|cpu| {
                 let residual = cpu.residual.map_or("not known".to_owned(), |residual| Signed(residual).to_string());
                 let [recorded, lost, late] = [cpu.recorded, cpu.lost, cpu.late].map(|n| Grouped(n).to_string());
@@ -177,7 +185,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
             .residuals
             .iter()
             .take(20)
-            .map(|off| (format!("{} on CPU {}", shown(&off.name), off.cpu), Signed(off.residual).to_string()))
+            .map(|off| (format!("{} on {}", shown(&off.name), one_named(off.cpu)), Signed(off.residual).to_string()))
             .collect(),
         refused: refused.collect(),
     }

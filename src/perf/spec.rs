@@ -1,6 +1,7 @@
 //! How an event is opened: perf_event_open(2)'s arguments as types, under the names of its manual page.
 
 use crate::os::clock::Clock;
+use crate::os::cpus::Cpu;
 use perf_event_open_sys::bindings as abi;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -17,7 +18,7 @@ pub enum EventKind {
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
     /// Those of every process on one CPU.
-    AllOn(u32),
+    AllOn(Cpu),
     /// Those of one process on every CPU.
     Process(i32),
     /// Those of a cgroup's processes on one CPU (PERF_FLAG_PID_CGROUP).
@@ -25,7 +26,7 @@ pub enum Scope<'a> {
         /// The cgroup's directory, open.
         cgroup: BorrowedFd<'a>,
         /// The CPU. The kernel watches a cgroup on one CPU per event.
-        cpu: u32,
+        cpu: Cpu,
     },
 }
 
@@ -102,10 +103,10 @@ impl EventSpec<'_> {
     pub(super) fn target(&self) -> (i32, i32, u64) {
         let flags = u64::from(abi::PERF_FLAG_FD_CLOEXEC);
         match self.scope {
-            Scope::AllOn(cpu) => (-1, cpu as i32, flags),
+            Scope::AllOn(cpu) => (-1, cpu.get() as i32, flags),
             Scope::Process(pid) => (pid, -1, flags),
             Scope::Cgroup { cgroup, cpu } => {
-                (cgroup.as_raw_fd(), cpu as i32, flags | u64::from(abi::PERF_FLAG_PID_CGROUP))
+                (cgroup.as_raw_fd(), cpu.get() as i32, flags | u64::from(abi::PERF_FLAG_PID_CGROUP))
             }
         }
     }
@@ -119,7 +120,7 @@ mod tests {
     const SAMPLES: Output = Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false };
 
     fn spec(kind: EventKind, output: Output) -> EventSpec<'static> {
-        let (scope, clock) = (Scope::AllOn(3), Clock::Tai);
+        let (scope, clock) = (Scope::AllOn(Cpu::new(3)), Clock::Tai);
         EventSpec { kind, scope, output, clock, disabled: true, read_format: ReadFormat::default() }
     }
 
@@ -152,10 +153,10 @@ mod tests {
         let folder = std::fs::File::open("/").unwrap();
         let cloexec = u64::from(abi::PERF_FLAG_FD_CLOEXEC);
         let target = |scope| EventSpec { scope, ..spec(EventKind::Dummy, Output::Counts) }.target();
-        assert_eq!(target(Scope::AllOn(3)), (-1, 3, cloexec));
+        assert_eq!(target(Scope::AllOn(Cpu::new(3))), (-1, 3, cloexec));
         assert_eq!(target(Scope::Process(42)), (42, -1, cloexec));
         let cgroup = folder.as_fd();
         let flags = cloexec | u64::from(abi::PERF_FLAG_PID_CGROUP);
-        assert_eq!(target(Scope::Cgroup { cgroup, cpu: 2 }), (folder.as_raw_fd(), 2, flags));
+        assert_eq!(target(Scope::Cgroup { cgroup, cpu: Cpu::new(2) }), (folder.as_raw_fd(), 2, flags));
     }
 }

@@ -3,7 +3,7 @@
 //! Names are those of perf_event_open(2).
 
 use super::spec::{EventKind, EventSpec, Output, ReadFormat, Scope};
-use crate::events::Reading;
+use crate::events::{Cpu, Reading, SampleId};
 use crate::os::clock::Clock;
 use crate::os::process::page_size;
 use memmap2::{MmapOptions, MmapRaw};
@@ -26,7 +26,7 @@ pub fn open(spec: &EventSpec<'_>, group: Option<BorrowedFd<'_>>) -> io::Result<O
 }
 
 /// Whether an event for all processes may be opened on a CPU at all: one that counts nothing is, and is closed again.
-pub fn try_to_open(cpu: u32) -> io::Result<()> {
+pub fn try_to_open(cpu: Cpu) -> io::Result<()> {
     let trial = EventSpec {
         kind: EventKind::Dummy,
         scope: Scope::AllOn(cpu),
@@ -51,11 +51,11 @@ pub fn set_filter(event: BorrowedFd<'_>, filter: &CStr) -> io::Result<()> {
 }
 
 /// PERF_EVENT_IOC_ID: the sample id.
-pub fn sample_id(event: BorrowedFd<'_>) -> io::Result<u64> {
+pub fn sample_id(event: BorrowedFd<'_>) -> io::Result<SampleId> {
     let mut id = 0;
     // SAFETY: the kernel writes one u64 to `id`.
     check(unsafe { ioctls::ID(event.as_raw_fd(), &mut id) })?;
-    Ok(id)
+    Ok(SampleId(id))
 }
 
 /// PERF_EVENT_IOC_ENABLE on a group's leader.
@@ -90,7 +90,7 @@ pub fn read_group(
     most_members: usize,
     with_lost: bool,
     bytes: &mut Vec<u8>,
-    mut each: impl FnMut(u64, Reading),
+    mut each: impl FnMut(SampleId, Reading),
 ) -> io::Result<()> {
     // u64 number of events, then for each: u64 value, u64 id, and u64 lost if it was asked for.
     let width = if with_lost { 3 } else { 2 };
@@ -104,7 +104,7 @@ pub fn read_group(
     }
     for event in words[1..].chunks_exact(width) {
         let word = |place: usize| event.get(place).map_or(0, |word| u64::from_ne_bytes(*word));
-        each(word(1), Reading { value: word(0), lost: word(2) });
+        each(SampleId(word(1)), Reading { value: word(0), lost: word(2) });
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `perf_event_attr` as it stands in a file, and where its samples have what.
 
-use crate::events::Reading;
+use crate::events::{Cpu, Ns, Reading, SampleId};
 use crate::perf_data::read_format;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
@@ -183,18 +183,18 @@ pub struct Trailer {
 
 impl Trailer {
     /// The event's sample id, if the record tells it.
-    pub fn id(&self, record: &[u8]) -> Option<u64> {
-        self.field(record, self.id?).map(NativeEndian::read_u64)
+    pub fn id(&self, record: &[u8]) -> Option<SampleId> {
+        self.field(record, self.id?).map(NativeEndian::read_u64).map(SampleId)
     }
 
     /// The CPU, if the record tells it.
-    pub fn cpu(&self, record: &[u8]) -> Option<u32> {
-        self.field(record, self.cpu?).map(NativeEndian::read_u32)
+    pub fn cpu(&self, record: &[u8]) -> Option<Cpu> {
+        self.field(record, self.cpu?).and_then(|word| Cpu::try_from(NativeEndian::read_u32(word)).ok())
     }
 
     /// When the record was written, if it tells that.
-    pub fn time(&self, record: &[u8]) -> Option<u64> {
-        self.field(record, self.time?).map(NativeEndian::read_u64)
+    pub fn time(&self, record: &[u8]) -> Option<Ns> {
+        self.field(record, self.time?).map(NativeEndian::read_u64).map(Ns)
     }
 
     fn field<'a>(&self, record: &'a [u8], back: usize) -> Option<&'a [u8]> {

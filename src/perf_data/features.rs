@@ -1,5 +1,6 @@
 //! Features of the header: what perf notes about the machine and the recording.
 
+use crate::events::Ns;
 use crate::perf_data::{kind, push_record};
 use byteorder::{ByteOrder, NativeEndian};
 
@@ -41,15 +42,15 @@ pub struct Features {
     pub event_names: Vec<((u32, u64), String)>,
 }
 
-/// The same moment by the wall clock and by the clock of the samples, in nanoseconds.
+/// The same moment by the wall clock and by the clock of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockPair {
     /// The clock of the samples, as a `CLOCK_…` number.
     pub clockid: i32,
     /// The wall clock.
-    pub wall_ns: u64,
+    pub wall_ns: Ns,
     /// The clock of the samples.
-    pub clock_ns: u64,
+    pub clock_ns: Ns,
 }
 
 impl Features {
@@ -80,7 +81,7 @@ impl Features {
         }
         if let Some(ClockPair { clockid, wall_ns, clock_ns }) = self.clock {
             let head = [1u32.to_ne_bytes(), clockid.to_ne_bytes()].concat();
-            push(id::CLOCK_DATA, &[head, wall_ns.to_ne_bytes().into(), clock_ns.to_ne_bytes().into()].concat());
+            push(id::CLOCK_DATA, &[head, wall_ns.0.to_ne_bytes().into(), clock_ns.0.to_ne_bytes().into()].concat());
         }
         if let Some(longest) = self.compressed {
             // Version, type (1 is zstd), level, ratio, the longest piece.
@@ -109,7 +110,8 @@ impl Features {
             }
             id::CLOCK_DATA => {
                 let (_version, clockid) = (take_u32(&mut data)?, take_u32(&mut data)? as i32);
-                self.clock = Some(ClockPair { clockid, wall_ns: take_u64(&mut data)?, clock_ns: take_u64(&mut data)? });
+                self.clock =
+                    Some(ClockPair { clockid, wall_ns: Ns(take_u64(&mut data)?), clock_ns: Ns(take_u64(&mut data)?) });
             }
             id::COMPRESSED => {
                 data = data.get(16..)?;
@@ -173,7 +175,7 @@ mod tests {
             command_line: vec!["tp-perf".to_owned(), "-n".to_owned(), "x".repeat(63), String::new()],
             cpus: Some((8, 2)),
             compressed: Some(1 << 20),
-            clock: Some(ClockPair { clockid: 1, wall_ns: 1_700_000_000_000_000_000, clock_ns: 77 }),
+            clock: Some(ClockPair { clockid: 1, wall_ns: Ns(1_700_000_000_000_000_000), clock_ns: Ns(77) }),
             event_names: Vec::new(),
         };
         let mut bytes = Vec::new();

@@ -1,5 +1,6 @@
 //! What a perf.data file says before its first event.
 
+use crate::events::{Cpu, SampleId};
 use crate::perf_data::features::Features;
 use crate::perf_data::tracing_data::{self, Named};
 use crate::perf_data::{Attr, kind};
@@ -25,7 +26,7 @@ pub struct Described {
     /// How.
     pub attr: Attr,
     /// Their ids.
-    pub ids: Vec<u64>,
+    pub ids: Vec<SampleId>,
 }
 
 /// Collects what the records of the header say.
@@ -38,8 +39,8 @@ pub struct Header {
     /// tp-perf's own notes.
     pub notes: Notes,
     names: Vec<Named>,
-    cpus: HashMap<u64, u32>,
-    updates: HashMap<u64, String>,
+    cpus: HashMap<SampleId, Cpu>,
+    updates: HashMap<SampleId, String>,
 }
 
 /// tp-perf's own notes in a file, each one line of text. A long one is spread over several records.
@@ -96,7 +97,7 @@ impl Header {
         match kind {
             kind::HEADER_ATTR => {
                 let (attr, size) = Attr::parse(body).ok_or("an attribute that is not all there")?;
-                self.events.push(Described { attr, ids: words(&body[size..]) });
+                self.events.push(Described { attr, ids: sample_ids(&body[size..]) });
             }
             kind::HEADER_EVENT_TYPE if !self.notes.take(body) => {
                 return Err("tp-perf's own note has no end".to_owned());
@@ -109,15 +110,16 @@ impl Header {
                 }
                 for entry in entries.take(count as usize) {
                     // -1 stands for any CPU.
-                    if let Ok(cpu) = u32::try_from(NativeEndian::read_u64(&entry[16..])) {
-                        self.cpus.insert(NativeEndian::read_u64(entry), cpu);
+                    let cpu = u32::try_from(NativeEndian::read_u64(&entry[16..])).ok();
+                    if let Some(cpu) = cpu.and_then(|cpu| Cpu::try_from(cpu).ok()) {
+                        self.cpus.insert(SampleId(NativeEndian::read_u64(entry)), cpu);
                     }
                 }
             }
             kind::EVENT_UPDATE => {
                 if let (Some(UPDATE_NAME), Some(id), Some(name)) = (word(0), word(8), body.get(16..)) {
                     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-                    self.updates.insert(id, String::from_utf8_lossy(name).into_owned());
+                    self.updates.insert(SampleId(id), String::from_utf8_lossy(name).into_owned());
                 }
             }
             kind::HEADER_FEATURE => {
@@ -139,7 +141,7 @@ impl Header {
     }
 
     /// The CPU of a sample id, if the file tells it.
-    pub fn cpu(&self, id: u64) -> Option<u32> {
+    pub fn cpu(&self, id: SampleId) -> Option<Cpu> {
         self.cpus.get(&id).copied()
     }
 
@@ -179,7 +181,7 @@ impl Header {
     }
 }
 
-/// Bytes as words; what is left over is padding.
-pub(super) fn words(bytes: &[u8]) -> Vec<u64> {
-    bytes.chunks_exact(8).map(NativeEndian::read_u64).collect()
+/// Bytes as sample ids; what is left over is padding.
+pub(super) fn sample_ids(bytes: &[u8]) -> Vec<SampleId> {
+    bytes.chunks_exact(8).map(NativeEndian::read_u64).map(SampleId).collect()
 }

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::perf_data::features::id;
-use crate::perf_data::header::words;
+use crate::perf_data::header::sample_ids;
 use crate::perf_data::{Attr, Described, Header};
 use byteorder::{ByteOrder, NativeEndian};
 use std::fs::File;
@@ -55,7 +55,7 @@ pub fn read(file: &File) -> io::Result<Seekable> {
         ids_left = ids_left
             .checked_sub(place.1 / 8)
             .ok_or_else(|| bad("its attributes have more sample ids than it has bytes".to_owned()))?;
-        let ids = words(&part(file, place, length, "an attribute's sample ids")?);
+        let ids = sample_ids(&part(file, place, length, "an attribute's sample ids")?);
         header.events.push(Described { attr, ids });
     }
 

@@ -51,7 +51,7 @@ pub(super) fn encode(table: &Table) -> Vec<u8> {
     out.extend((table.groups().len() as u32).to_ne_bytes());
     let mut tracepoints = table.tracepoints();
     for (gid, group) in (1..).zip(table.groups()) {
-        let (own, others) = tracepoints.split_at(tracepoints.partition_point(|tracepoint| tracepoint.gid <= gid));
+        let (own, others) = tracepoints.split_at(tracepoints.partition_point(|tracepoint| tracepoint.gid.get() <= gid));
         tracepoints = others;
         out.extend(group.as_bytes());
         out.push(0);

@@ -1,6 +1,6 @@
 //! What tp-perf writes into a file beside the ring bytes.
 
-use crate::events::{Counted, SampleIds, Slot};
+use crate::events::{Counted, Ns, SampleId, SampleIds, Slot};
 use crate::os::clock::Clock;
 use crate::perf_data::attr::SIZE;
 use crate::perf_data::header::MARK;
@@ -34,20 +34,23 @@ impl Head<'_> {
         let mut out = MAGIC.to_vec();
         out.extend(PIPE_HEADER.to_ne_bytes());
         self.features.encode(&mut out);
-        let pairs: Vec<(u64, Slot)> = self.ids.ids().iter().copied().zip(self.ids.slots().iter().copied()).collect();
+        let pairs: Vec<(SampleId, Slot)> =
+            self.ids.ids().iter().copied().zip(self.ids.slots().iter().copied()).collect();
         for events in pairs.chunk_by(|(_, a), (_, b)| a.tpid == b.tpid) {
             let tracepoint = self.table.get(events[0].1.tpid);
             let clock = self.clock.sampled().number();
             let attr = Attr::tracepoint(tracepoint.tracefs_id, clock, tracepoint.is_weighted(), self.lost_known);
             for events in events.chunks((MOST_IN_RECORD - SIZE) / 8) {
-                let ids: Vec<u8> = events.iter().flat_map(|(id, _)| id.to_ne_bytes()).collect();
+                let ids: Vec<u8> = events.iter().flat_map(|(id, _)| id.0.to_ne_bytes()).collect();
                 push_record(&mut out, kind::HEADER_ATTR, &[&attr.encode(), &ids]);
             }
         }
         for (chunk, entries) in (0u64..).zip(pairs.chunks(MOST_IN_RECORD / 32)) {
             let first = chunk * (MOST_IN_RECORD / 32) as u64;
             let index = (first..).zip(entries);
-            let words = index.flat_map(|(index, (id, slot))| [*id, index, u64::from(slot.cpu), u64::MAX]);
+            // -1 stands for any CPU, and for any thread.
+            let cpu = |slot: &Slot| slot.cpu.map_or(u64::MAX, |cpu| cpu.get().into());
+            let words = index.flat_map(|(index, (id, slot))| [id.0, index, cpu(slot), u64::MAX]);
             let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
             push_record(&mut out, kind::ID_INDEX, &[&body]);
         }
@@ -72,7 +75,7 @@ pub fn document(line: &str) -> Vec<u8> {
 
 /// The kernel's counters at the end of a capture, as the READ records that the kernel itself would write. `now_ns` is the
 /// time by the clock of the samples.
-pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: u64) -> Vec<u8> {
+pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: Ns) -> Vec<u8> {
     let mut out = Vec::new();
     for (counted, id) in counted.iter().zip(ids.ids()) {
         let nobody = 0u64.to_ne_bytes();
@@ -82,7 +85,7 @@ pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: u64) -> Vec<u8> {
         push_record(
             &mut out,
             abi::PERF_RECORD_READ,
-            &[&nobody, &value, lost, &now_ns.to_ne_bytes(), &id.to_ne_bytes()],
+            &[&nobody, &value, lost, &now_ns.0.to_ne_bytes(), &id.0.to_ne_bytes()],
         );
     }
     out

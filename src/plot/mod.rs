@@ -12,7 +12,7 @@ pub use svg::{Error, png};
 
 use crate::activity::Activity;
 use crate::recording::Summary;
-use crate::tracefs::{Table, Tracepoint};
+use crate::tracefs::{Table, Tpid, Tracepoint};
 use crate::units::OneLine;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,8 +51,8 @@ impl Figure {
     /// The name and the number of the row that a tracepoint belongs to.
     pub fn row(self, tracepoint: &Tracepoint) -> (String, u32) {
         match self {
-            Figure::Tracepoints => (tracepoint.full_name(), tracepoint.tpid),
-            Figure::Groups => (tracepoint.group.clone(), tracepoint.gid),
+            Figure::Tracepoints => (tracepoint.full_name(), tracepoint.tpid.get()),
+            Figure::Groups => (tracepoint.group.clone(), tracepoint.gid.get()),
         }
     }
 }
@@ -110,7 +110,7 @@ impl Axis {
         let mut rows = BTreeSet::new();
         for subject in subjects {
             for (tpid, _) in subject.activity.tracepoints.hit() {
-                let tracepoint = subject.table.get(tpid);
+                let tracepoint = subject.table.get(Tpid::new(tpid));
                 rows.insert((&tracepoint.group, figure.row(tracepoint).0));
             }
         }
@@ -152,7 +152,7 @@ impl<'a> Plot<'a> {
         let hit: Vec<(u32, u64)> = subject.activity.tracepoints.hit().collect();
         let mut row_of = vec![0; hit.last().map_or(0, |(tpid, _)| *tpid as usize + 1)];
         for (tpid, events) in hit {
-            let (name, number) = figure.row(subject.table.get(tpid));
+            let (name, number) = figure.row(subject.table.get(Tpid::new(tpid)));
             let Some(place) = places.get(name.as_str()) else { continue };
             rows[*place].number = Some(number);
             rows[*place].events += events;

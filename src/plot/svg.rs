@@ -160,7 +160,7 @@ impl Plot<'_> {
                 .collect(),
             ticks: ticks(span_ns, 10).into_iter().map(|tick| (x(tick.at_ns), tick.label)).collect(),
             gaps: spans(self.subject.activity.gaps().iter().map(|gap| (x(gap.from_ns), x(gap.to_ns)))),
-            losses: spans(self.subject.activity.losses().iter().map(|loss| (x(loss.from), x(loss.to)))),
+            losses: spans(self.subject.activity.losses().iter().map(|loss| (x(loss.from.0), x(loss.to.0)))),
             states: self.subject.states.iter().map(|span| strip(span, x)).collect(),
             points,
             point_size,

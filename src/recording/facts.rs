@@ -1,7 +1,8 @@
 //! What tp-perf notes in `events.perf` beside the events, so that the file alone replays to the same recording.
 
 use super::Tool;
-use crate::tracefs::{Selection, Table};
+use crate::os::cpus::Cpu;
+use crate::tracefs::{Selection, Table, Tpid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,9 +16,9 @@ pub struct Facts {
     /// The machine's name.
     pub hostname: String,
     /// The CPUs captured, ascending.
-    pub cpus: Vec<u32>,
+    pub cpus: Vec<Cpu>,
     /// CPUs that were asked for and had gone offline.
-    pub offline_cpus: Vec<u32>,
+    pub offline_cpus: Vec<Cpu>,
     /// The clock of the log's timestamps.
     pub clock: String,
     /// Nanoseconds to add to the times of the samples for it.
@@ -39,7 +40,7 @@ pub struct Facts {
     /// Its process.
     pub pid: i32,
     /// The tracepoints that were not captured, by why not.
-    pub left_out: BTreeMap<String, Vec<u32>>,
+    pub left_out: BTreeMap<String, Vec<Tpid>>,
 }
 
 /// What is known when the events are off again.
@@ -62,13 +63,13 @@ pub struct Ending {
     /// CPU time of tp-perf while the events were on.
     pub own_cpu_ns: u64,
     /// CPUs that went offline during the capture.
-    pub gone_cpus: Vec<u32>,
+    pub gone_cpus: Vec<Cpu>,
 }
 
 impl Facts {
     /// The tracepoints that were not captured, by why not.
-    pub fn left_out(table: &Table, selection: &Selection) -> BTreeMap<String, Vec<u32>> {
-        let mut left_out = BTreeMap::<String, Vec<u32>>::new();
+    pub fn left_out(table: &Table, selection: &Selection) -> BTreeMap<String, Vec<Tpid>> {
+        let mut left_out = BTreeMap::<String, Vec<Tpid>>::new();
         for tracepoint in table.tracepoints() {
             let status = selection.status(tracepoint.tpid);
             if !status.is_captured() {

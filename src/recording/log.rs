@@ -204,7 +204,7 @@ impl Rows {
             let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
             let start = self.ends.len();
             self.ends.extend_from_slice(&row[comma..]);
-            let tpid = tracepoint.tpid as usize;
+            let tpid = tracepoint.tpid.index();
             if self.places.len() <= tpid {
                 self.places.resize(tpid + 1, (0, 0));
             }
@@ -215,8 +215,8 @@ impl Rows {
 
     #[inline]
     fn push(&self, out: &mut Vec<u8>, event: &Event) {
-        let (start, end) = self.places[event.tpid as usize];
-        out.extend_from_slice(itoa::Buffer::new().format(event.time).as_bytes());
+        let (start, end) = self.places[event.tpid.index()];
+        out.extend_from_slice(itoa::Buffer::new().format(event.time.0).as_bytes());
         out.extend_from_slice(&self.ends[start as usize..end as usize]);
     }
 }
@@ -224,6 +224,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::{Ns, Tpid};
     use crate::recording::RecordingDir;
     use std::fs;
 
@@ -233,7 +234,7 @@ mod tests {
     }
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time, cpu: 0, tpid }
+        Event { time: Ns(time), cpu: None, tpid: Tpid::new(tpid) }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use super::{Error, NewFile};
 use crate::events::accounting::{Account, Books};
-use crate::events::stream::UNKNOWN_CPU;
-use crate::tracefs::Table;
-use serde::{Deserialize, Serialize};
+use crate::os::cpus::Cpu;
+use crate::tracefs::{Table, Tpid};
+use crate::units::Ns;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// The version of the form. It grows when a field changes its meaning or goes.
@@ -22,10 +23,10 @@ pub struct Summary {
     /// The machine's name.
     pub hostname: Option<String>,
     /// The CPUs captured, ascending.
-    pub cpus: Vec<u32>,
+    pub cpus: Vec<Cpu>,
     /// CPUs that were asked for and went offline, before they could be attached to or during the capture (those are in
     /// `cpus` too).
-    pub offline_cpus: Vec<u32>,
+    pub offline_cpus: Vec<Cpu>,
     /// The clock of the log's timestamps, as --clock names it; `local` is perf's default.
     pub clock: Option<String>,
     /// What was added to CLOCK_MONOTONIC for clocks that the kernel does not stamp samples with; taken once, at the
@@ -75,11 +76,11 @@ pub struct RestrictionSummary {
     /// Not these.
     pub exclude: Vec<String>,
     /// Only these CPUs.
-    pub cpus: Option<Vec<u32>>,
-    /// Not before this, in nanoseconds of the clock; concerns the log only, as all below.
-    pub from: Option<u64>,
+    pub cpus: Option<Vec<Cpu>>,
+    /// Not before this, by the clock; concerns the log only, as all below.
+    pub from: Option<Ns>,
     /// Only before this.
-    pub to: Option<u64>,
+    pub to: Option<Ns>,
     /// At most so many.
     pub events: Option<u64>,
 }
@@ -164,7 +165,7 @@ pub struct SelfSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TracepointSummary {
     /// Its number.
-    pub tpid: u32,
+    pub tpid: Tpid,
     /// `group:name`.
     pub name: String,
     /// See [`EventsSummary`].
@@ -183,7 +184,7 @@ pub struct TracepointSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct CpuSummary {
     /// The CPU.
-    pub cpu: u32,
+    pub cpu: Cpu,
     /// See [`EventsSummary`].
     pub recorded: u64,
     /// See [`EventsSummary`].
@@ -200,11 +201,12 @@ pub struct CpuSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResidualSummary {
     /// The tracepoint's number.
-    pub tpid: u32,
+    pub tpid: Tpid,
     /// `group:name`.
     pub name: String,
-    /// The CPU.
-    pub cpu: u32,
+    /// The CPU; 4294967295 in the file if it is unknown.
+    #[serde(serialize_with = "known_or_most")]
+    pub cpu: Option<Cpu>,
     /// See [`EventsSummary`].
     pub recorded: u64,
     /// See [`EventsSummary`].
@@ -213,6 +215,11 @@ pub struct ResidualSummary {
     pub counted: u64,
     /// See [`EventsSummary`].
     pub residual: i64,
+}
+
+/// A field that is a number in the file, whatever is known, because it always was.
+fn known_or_most<S: Serializer>(cpu: &Option<Cpu>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(cpu.map_or(u32::MAX, Cpu::get))
 }
 
 impl EventsSummary {
@@ -240,7 +247,7 @@ impl EventsSummary {
 pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<CpuSummary>, Vec<ResidualSummary>) {
     let name = |tpid| table.get(tpid).full_name();
     let lost_known = books.lost_per_tracepoint;
-    let per_tracepoint: BTreeMap<u32, Account> = books.per_tracepoint();
+    let per_tracepoint: BTreeMap<Tpid, Account> = books.per_tracepoint();
     let tracepoints = per_tracepoint.into_iter().filter(|(_, account)| *account != Account::default());
     let tracepoints = tracepoints.map(|(tpid, account)| TracepointSummary {
         tpid,
@@ -251,11 +258,12 @@ pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<Cp
         residual: (lost_known && books.counted).then(|| account.residual()),
         weighted: table.get(tpid).is_weighted(),
     });
-    let cpus = books.per_cpu().iter().filter(|(cpu, _)| **cpu != UNKNOWN_CPU).map(|(cpu, account)| CpuSummary {
-        cpu: *cpu,
+    let known = books.per_cpu().iter().filter_map(|(cpu, account)| Some(((*cpu)?, account)));
+    let cpus = known.map(|(cpu, account)| CpuSummary {
+        cpu,
         recorded: account.recorded,
         lost: account.lost,
-        late: books.late.get(cpu).copied().unwrap_or(0),
+        late: books.late.get(&Some(cpu)).copied().unwrap_or(0),
         counted: books.counted.then_some(account.counted),
         residual: books.counted.then(|| account.residual()),
     });

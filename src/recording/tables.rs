@@ -1,7 +1,7 @@
 //! `tracepoints.csv` and `groups.csv`: what the numbers of the log mean.
 
 use super::{Error, NewFile};
-use crate::tracefs::{Selection, Table, Tracepoint};
+use crate::tracefs::{Gid, Selection, Table, Tpid, Tracepoint};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -64,6 +64,7 @@ pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
         let (Some(tpid), Some(gid), Some(name), Some(group)) = (number(0), number(1), row.get(2), row.get(3)) else {
             return Err(format!("line {line}: it begins with tpid, gid, tracepoint name and group name"));
         };
+        let (tpid, gid) = (Tpid::new(tpid), Gid::new(gid));
         if table.find(tpid).is_some() {
             return Err(format!("line {line}: tpid {tpid} is there twice"));
         }

@@ -71,27 +71,16 @@ pub struct Differences {
 impl Differences {
     /// Between these.
     pub fn between(sources: &[SourceReport]) -> Self {
-        let maps = |known: fn(&SourceReport) -> BTreeMap<String, bool>, ranked: fn(&SourceReport) -> &[Ranked]| {
-            let source = |source| Known {
-                captured: known(source),
-                // A log has what was hit, and says nothing of what was not.
-                otherwise: match (source.is_unnamed, source.is_log) {
-                    (true, _) => Presence::NotKnown,
-                    (false, true) => Presence::NotHit,
-                    (false, false) => Presence::NotThere,
-                },
-                ranked: ranked(source),
-            };
-            sources.iter().map(source).collect::<Vec<_>>()
-        };
-        let tracepoints = maps(
+        let tracepoints = Known::of_each(
+            sources,
             |source| {
                 let all = source.table.tracepoints().iter();
                 all.map(|t| (t.full_name(), source.selection.status(t.tpid).is_captured())).collect()
             },
             |source| &source.ranking.tracepoints,
         );
-        let groups = maps(
+        let groups = Known::of_each(
+            sources,
             |source| {
                 let mut groups = BTreeMap::new();
                 for tracepoint in source.table.tracepoints() {
@@ -178,21 +167,41 @@ impl Compared {
 }
 
 /// What a source tells of tracepoints or groups.
-struct Known<'a> {
+struct Known<'a, N> {
     /// The names that it knows, and whether they were captured.
     captured: BTreeMap<String, bool>,
     /// What becomes of others.
     otherwise: Presence,
     /// What was hit.
-    ranked: &'a [Ranked],
+    ranked: &'a [Ranked<N>],
 }
 
-fn compared(sources: &[Known<'_>]) -> Vec<Compared> {
+impl<'a, N> Known<'a, N> {
+    fn of_each(
+        sources: &'a [SourceReport],
+        captured: fn(&SourceReport) -> BTreeMap<String, bool>,
+        ranked: fn(&SourceReport) -> &[Ranked<N>],
+    ) -> Vec<Self> {
+        let source = |source| Known {
+            captured: captured(source),
+            // A log has what was hit, and says nothing of what was not.
+            otherwise: match (source.is_unnamed, source.is_log) {
+                (true, _) => Presence::NotKnown,
+                (false, true) => Presence::NotHit,
+                (false, false) => Presence::NotThere,
+            },
+            ranked: ranked(source),
+        };
+        sources.iter().map(source).collect()
+    }
+}
+
+fn compared<N: Clone>(sources: &[Known<'_, N>]) -> Vec<Compared> {
     let names: BTreeSet<&str> =
         sources.iter().flat_map(|known| known.ranked.iter().map(|ranked| ranked.name.as_str())).collect();
     // Some files know two tracepoints of one name.
-    let by_name = |known: &Known<'_>| {
-        known.ranked.iter().fold(BTreeMap::<String, Ranked>::new(), |mut named, ranked| {
+    let by_name = |known: &Known<'_, N>| {
+        known.ranked.iter().fold(BTreeMap::<String, Ranked<N>>::new(), |mut named, ranked| {
             match named.get_mut(&ranked.name) {
                 Some(same) => {
                     same.events = same.events.saturating_add(ranked.events);
@@ -204,7 +213,7 @@ fn compared(sources: &[Known<'_>]) -> Vec<Compared> {
             named
         })
     };
-    let hits: Vec<BTreeMap<String, Ranked>> = sources.iter().map(by_name).collect();
+    let hits: Vec<BTreeMap<String, Ranked<N>>> = sources.iter().map(by_name).collect();
     let mut compared: Vec<_> = names
         .into_iter()
         .map(|name| {
@@ -289,9 +298,10 @@ fn remarks(sources: &[SourceReport]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tracefs::Tpid;
 
-    fn ranked(name: &str, events: u64, share: f64) -> Ranked {
-        Ranked { name: name.to_owned(), number: 1, events, share, rate: Some(events as f64) }
+    fn ranked(name: &str, events: u64, share: f64) -> Ranked<Tpid> {
+        Ranked { name: name.to_owned(), number: Tpid::new(1), events, share, rate: Some(events as f64) }
     }
 
     fn known(names: &[(&str, bool)]) -> BTreeMap<String, bool> {

@@ -30,7 +30,7 @@ use crate::ranking::Ranking;
 use crate::recording::{self, Summary};
 use crate::source::Place;
 use crate::state::Identification;
-use crate::tracefs::{Selection, Table};
+use crate::tracefs::{Selection, Table, Tpid};
 use files::Files;
 use label::labels;
 use std::collections::HashMap;
@@ -108,13 +108,14 @@ impl SourceReport {
 
     /// Samples of each tracepoint, by tpid, and of each group, by name, in so many columns of equal width from the first event to the
     /// last.
-    pub fn columns(&self, columns: usize) -> (HashMap<u32, Vec<f64>>, HashMap<String, Vec<f64>>) {
+    pub fn columns(&self, columns: usize) -> (HashMap<Tpid, Vec<f64>>, HashMap<String, Vec<f64>>) {
         let mut groups = HashMap::<String, Vec<f64>>::new();
         let mut tracepoints = HashMap::new();
         for (tpid, counts) in (0u32..).zip(self.activity.tracepoints.columns(columns)) {
             if counts.is_empty() {
                 continue;
             }
+            let tpid = Tpid::new(tpid);
             let tracepoint = self.table.get(tpid);
             let group = groups.entry(tracepoint.group.clone()).or_insert_with(|| vec![0.0; columns]);
             group.iter_mut().zip(&counts).for_each(|(sum, count)| *sum += count);

@@ -6,12 +6,12 @@ use crate::activity::Activity;
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
 use crate::drain::{Problem, Range, Request, Results, drain};
-use crate::events::Sink;
+use crate::events::{Ns, Sink};
 use crate::ranking::Ranking;
 use crate::recording::Summary;
 use crate::source::{About, Place};
 use crate::state::{Windows, session_of};
-use crate::tracefs::Table;
+use crate::tracefs::{Table, Tpid};
 use std::time::Duration;
 
 /// Cells that a report on the terminal needs, for a row of a few dozen columns.
@@ -97,14 +97,14 @@ pub(super) fn read(
 }
 
 /// Hits in a range: the samples in it, over the time asked for, as far as events could come in it.
-fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(u64, u64)>, table: &Table) -> Ranking {
-    let totals = activity.tracepoints.totals();
-    let events = totals.iter().sum();
+fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(Ns, Ns)>, table: &Table) -> Ranking {
+    let events = activity.tracepoints.events();
     let (first, last) = activity.span().unwrap_or_default();
     let (earliest, latest) = span.unwrap_or((first, last));
     let asked = summary.restricted.as_ref();
     let from = asked.and_then(|asked| asked.from).map_or(first, |from| from.max(earliest)).min(first);
     let is_cut = asked.is_some_and(|asked| asked.events.is_some());
     let to = asked.and_then(|asked| asked.to).filter(|_| !is_cut).map_or(last, |to| to.min(latest)).max(last);
-    Ranking::of_hits((0u32..).zip(totals), events, Duration::from_nanos(to.saturating_sub(from)), table)
+    let hits = activity.tracepoints.hit().map(|(tpid, hits)| (Tpid::new(tpid), hits));
+    Ranking::of_hits(hits, events, Duration::from_nanos(to.since(from)), table)
 }

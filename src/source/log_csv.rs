@@ -1,10 +1,9 @@
 //! Events from a `log.csv`.
 
 use super::Error;
-use crate::events::Event;
-use crate::events::Slot;
 use crate::events::merge::Merge;
-use crate::events::stream::{Decode, Decoded, DecodedCpu, Restriction, UNKNOWN_CPU};
+use crate::events::stream::{Decode, Decoded, DecodedCpu, Restriction};
+use crate::events::{Event, Gid, Ns, Slot, Tpid};
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
 use std::cell::Cell;
@@ -32,7 +31,7 @@ pub struct LogCsv {
     queue: Option<usize>,
     length: Option<u64>,
     count_only: bool,
-    earliest: u64,
+    earliest: Ns,
 }
 
 /// Looks at lines as they go by: whether the last one has its end, and that none is longer than a row can be, which would
@@ -119,7 +118,7 @@ impl LogCsv {
             queue: None,
             length,
             count_only: false,
-            earliest: u64::MAX,
+            earliest: Ns::MAX,
         })
     }
 
@@ -132,7 +131,7 @@ impl LogCsv {
     }
 
     /// The event of the row at hand; none if it is not wanted.
-    fn event(&mut self, watermark: u64) -> io::Result<Option<Event>> {
+    fn event(&mut self, watermark: Ns) -> io::Result<Option<Event>> {
         let [time, tpid, gid] = [0, 1, 2].map(|field| parse(&self.row[field]));
         let number = |value: Option<u64>, field: usize| {
             value.ok_or_else(|| {
@@ -141,7 +140,7 @@ impl LogCsv {
                 self.bad(format!("`{text}` is not a number ({})", FIELDS[field]))
             })
         };
-        let (time, tpid, gid) = (number(time, 0)?, number(tpid, 1)?, number(gid, 2)?);
+        let (time, tpid, gid) = (Ns(number(time, 0)?), number(tpid, 1)?, number(gid, 2)?);
         if time < watermark {
             return Err(self.bad("its time is long before that of rows above it: a log is in the order of time"));
         }
@@ -152,7 +151,7 @@ impl LogCsv {
                 .filter(|value| (1..=MOST_NUMBER).contains(value))
                 .ok_or_else(|| self.bad(format!("{value} is no {} (1 to {MOST_NUMBER})", FIELDS[field])))
         };
-        let (tpid, gid) = (in_range(tpid, 1)?, in_range(gid, 2)?);
+        let (tpid, gid) = (Tpid::new(in_range(tpid, 1)?), Gid::new(in_range(gid, 2)?));
         let name = &self.row[3];
         match self.table.find(tpid) {
             Some(known) if known.gid == gid && known.name.as_bytes() == name => {}
@@ -168,7 +167,7 @@ impl LogCsv {
                 self.table.add(Tracepoint { tpid, gid, group, name, tracefs_id: 0 });
             }
         }
-        let index = tpid as usize;
+        let index = tpid.index();
         if self.tracepoints.len() <= index {
             self.tracepoints.resize(index + 1, None);
         }
@@ -178,13 +177,13 @@ impl LogCsv {
             return Ok(None);
         }
         *rows += 1;
-        Ok(Some(Event { time, cpu: UNKNOWN_CPU, tpid }))
+        Ok(Some(Event { time, cpu: None, tpid }))
     }
 }
 
 impl Decode for LogCsv {
     fn step(&mut self, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<bool> {
-        let queue = *self.queue.get_or_insert_with(|| merge.add_queue(UNKNOWN_CPU));
+        let queue = *self.queue.get_or_insert_with(|| merge.add_queue(None));
         for _ in 0..ROWS {
             if !self.reader.read_byte_record(&mut self.row).map_err(io_error)? {
                 return Ok(false);
@@ -218,15 +217,15 @@ impl Decode for LogCsv {
         let late = self.queue.map_or(0, |queue| merge.late(queue));
         let rows = (0u32..).zip(&self.tracepoints);
         let samples = rows.filter_map(|(tpid, rows)| match rows {
-            Some((rows, true)) => Some((Slot { tpid, cpu: UNKNOWN_CPU }, *rows)),
+            Some((rows, true)) => Some((Slot { tpid: Tpid::new(tpid), cpu: None }, *rows)),
             _ => None,
         });
-        let per_cpu = vec![DecodedCpu { cpu: UNKNOWN_CPU, lost: 0, late }];
+        let per_cpu = vec![DecodedCpu { cpu: None, lost: 0, late }];
         Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None, lost: None }
     }
 
-    fn earliest(&self) -> Option<u64> {
-        (self.earliest != u64::MAX).then_some(self.earliest)
+    fn earliest(&self) -> Option<Ns> {
+        (self.earliest != Ns::MAX).then_some(self.earliest)
     }
 
     fn progress(&self) -> (u64, Option<u64>) {

@@ -277,6 +277,7 @@ mod tests {
     use crate::state::identify::tests::{drawn, learned};
     use crate::state::library::Learned;
     use crate::state::windows::Length;
+    use crate::units::Ns;
 
     const IDLE: [u64; 4] = [70, 20, 10, 0];
 
@@ -340,7 +341,7 @@ mod tests {
         for (index, minute) in [(0, "00"), (1, "07"), (2, "07")] {
             let (_, session) = &mut state.sessions[index];
             session.origin.started = Some(format!("2026-11-26T01:{minute}:00.5Z"));
-            session.origin.begin_ns = 60_000_000_000 * (1 + index as u64);
+            session.origin.begin_ns = Ns(60_000_000_000 * (1 + index as u64));
         }
         // The last begins a minute after the one of the same capture, and has 40 windows of a microsecond.
         let windows = state.sessions[2].1.windows as u64;

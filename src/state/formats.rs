@@ -6,7 +6,7 @@ use super::identify::Identification;
 use super::reasons::Reason;
 use super::windows::Length;
 use crate::recording::Tool;
-use crate::units::{Count, Seconds, Share};
+use crate::units::{Count, Ns, Seconds, Share};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ struct StateForm<'a> {
 
 #[derive(Serialize)]
 struct WindowForm<'a> {
-    begin_ns: u64,
+    begin_ns: Ns,
     ns: u64,
     events: u64,
     lost: u64,
@@ -72,8 +72,8 @@ struct OpinionForm<'a> {
 struct StretchForm<'a> {
     from: usize,
     to: usize,
-    begin_ns: u64,
-    end_ns: u64,
+    begin_ns: Ns,
+    end_ns: Ns,
     state: Option<&'a str>,
     states: Vec<&'a str>,
     nearest: &'a str,

@@ -9,6 +9,7 @@ use super::reasons::{Reason, Reasons, by_group};
 use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
+use crate::units::Ns;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ pub struct Identification {
     pub names: Names,
     /// The states.
     pub states: States,
-    /// When each window begins, by the source's clock, in nanoseconds; and when the last one ends.
-    pub begins: Vec<u64>,
+    /// When each window begins, by the source's clock; and when the last one ends.
+    pub begins: Vec<Ns>,
     /// The source's windows.
     pub windows: Vec<Seen>,
     /// What is said of each.
@@ -229,7 +230,7 @@ impl Identification {
     }
 }
 
-fn begins(first: u64, windows: &[Seen]) -> Vec<u64> {
+fn begins(first: Ns, windows: &[Seen]) -> Vec<Ns> {
     let ends = windows.iter().scan(first, |begin, seen| {
         *begin = begin.saturating_add(seen.ns);
         Some(*begin)
@@ -390,7 +391,7 @@ pub(super) mod tests {
         for (ns, said) in
             [(250_000_000, "0.25"), (1_000_000_000, "1.0"), (60_000_000_000, "60.0"), (50_000_000, "0.050")]
         {
-            it.begins = (0..=3).map(|window| window * ns).collect();
+            it.begins = (0..=3).map(|window| Ns(window * ns)).collect();
             assert_eq!(it.seconds_since(1), said);
         }
     }

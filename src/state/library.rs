@@ -386,6 +386,7 @@ mod tests {
     use super::*;
     use crate::state::model::tests::session;
     use crate::state::windows::Length;
+    use crate::units::Ns;
 
     #[test]
     fn what_is_added_is_there_until_it_is_removed() {
@@ -395,7 +396,7 @@ mod tests {
         let mut first = session(&[("a:x", &[5, 5])], &[]);
         first.origin.started = Some("2026-11-26T01:02:03.456Z".to_owned());
         let mut second = first.clone();
-        second.origin.begin_ns = 2_000;
+        second.origin.begin_ns = Ns(2_000);
         let add = |state: &str, sessions: &[&Session]| {
             let sessions: Vec<_> = sessions.iter().map(|session| ("rec".to_owned(), (*session).clone())).collect();
             library.add(state, &sessions)
@@ -406,7 +407,7 @@ mod tests {
         library.may_add("idle").unwrap();
         // All or none.
         let mut overlapping = first.clone();
-        (overlapping.origin.begin_ns, overlapping.window) = (1_900, Length::Ns(100));
+        (overlapping.origin.begin_ns, overlapping.window) = (Ns(1_900), Length::Ns(100));
         for again in [&first, &overlapping] {
             let error = add("idle", &[&second, again]);
             assert!(matches!(&error, Err(Error::Known { name, .. }) if name == "20261126T010203Z"), "{error:?}");
@@ -414,7 +415,7 @@ mod tests {
         assert!(matches!(add("idle", &[&second, &second]), Err(Error::Twice { .. })));
         assert_eq!(library.state("idle").unwrap().sessions.len(), 1);
         let mut third = second.clone();
-        third.origin.begin_ns = 4_000;
+        third.origin.begin_ns = Ns(4_000);
         assert_eq!(
             add("idle", &[&second, &third]).unwrap(),
             [path("20261126T010203Z-2.json"), path("20261126T010203Z-3.json")]

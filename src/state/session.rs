@@ -1,8 +1,10 @@
 //! A session: what is kept of one recording, its counts by window, under names that mean the same on every kernel.
 
 use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, Window};
+use crate::os::cpus::Cpu;
 use crate::recording::{Summary, Tool};
 use crate::tracefs::{Selection, Status, Table};
+use crate::units::Ns;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::collections::BTreeMap;
@@ -46,18 +48,18 @@ pub struct Origin {
     /// The machine's name.
     pub hostname: Option<String>,
     /// The CPUs captured, ascending.
-    pub cpus: Vec<u32>,
+    pub cpus: Vec<Cpu>,
     /// The clock that the windows are measured by.
     pub clock: Option<String>,
     /// When the events were switched on, by the wall clock in UTC.
     pub started: Option<String>,
-    /// When the first window begins, by the clock, in nanoseconds.
-    pub begin_ns: u64,
+    /// When the first window begins, by the clock.
+    pub begin_ns: Ns,
 }
 
 impl Origin {
     /// That of a source with this summary, whose first window begins at this time.
-    fn of(summary: &Summary, begin_ns: u64) -> Self {
+    fn of(summary: &Summary, begin_ns: Ns) -> Self {
         let Summary { kernel, hostname, cpus, clock, started, .. } = summary.clone();
         Origin { kernel, hostname, cpus, clock, started, begin_ns }
     }
@@ -77,7 +79,7 @@ pub enum Error {
 impl Session {
     /// Of a source that was counted.
     pub fn of(summary: &Summary, table: &Table, selection: &Selection, length: Length, windows: &[Window]) -> Self {
-        let begin = windows.first().map_or(0, |window| window.begin);
+        let begin = windows.first().map_or(Ns(0), |window| window.begin);
         Self::of_windows(Origin::of(summary, begin), table, selection, length, windows)
     }
 
@@ -189,14 +191,14 @@ impl Session {
         if self.origin == other.origin {
             return true;
         }
-        let capture = |session: &Session| Origin { begin_ns: 0, ..session.origin.clone() };
+        let capture = |session: &Session| Origin { begin_ns: Ns(0), ..session.origin.clone() };
         let end = |session: &Session| session.origin.begin_ns.saturating_add(session.length_ns());
         // How much may have been missing at the end.
         let slack = |session: &Session| match session.window {
             Length::Ns(ns) => (ns as f64 * MOST_MISSING) as u64,
             Length::Events(_) => 0,
         };
-        let both = end(self).min(end(other)).saturating_sub(self.origin.begin_ns.max(other.origin.begin_ns));
+        let both = end(self).min(end(other)).since(self.origin.begin_ns.max(other.origin.begin_ns));
         self.origin.started.is_some() && capture(self) == capture(other) && both > slack(self).max(slack(other))
     }
 
@@ -247,6 +249,7 @@ impl Formatter for ArraysOnOneLine<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tracefs::Tpid;
 
     fn session() -> Session {
         Session {
@@ -254,7 +257,7 @@ mod tests {
             tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
             origin: Origin {
                 kernel: Some("6.18".to_owned()),
-                cpus: vec![0, 1],
+                cpus: vec![Cpu::new(0), Cpu::new(1)],
                 clock: Some("monotonic".to_owned()),
                 ..Origin::default()
             },
@@ -307,8 +310,11 @@ mod tests {
                 .map(|(group, name, id)| (group.to_owned(), name.to_owned(), id))
                 .into(),
         );
-        let selection = Selection::of_statuses(&table, [(3, "excluded: by -x z")].into_iter());
-        let window = |counts: &[(u32, u64)], ns| Window { begin: 0, ns, counts: counts.to_vec(), lost: 0 };
+        let selection = Selection::of_statuses(&table, [(Tpid::new(3), "excluded: by -x z")].into_iter());
+        let window = |counts: &[(u32, u64)], ns| {
+            let counts = counts.iter().map(|(tpid, count)| (Tpid::new(*tpid), *count)).collect();
+            Window { begin: Ns(0), ns, counts, lost: 0 }
+        };
         let windows = [window(&[(1, 4)], 10), window(&[], 10)];
         let session = Session::of_windows(Origin::default(), &table, &selection, Length::Ns(10), &windows);
         assert_eq!(session.counts, [("a:x".to_owned(), vec![4, 0])].into());

@@ -1,7 +1,7 @@
 //! Events counted by window: all that is kept of a session.
 
 use crate::events::stream::Loss;
-use crate::events::{Event, Sink};
+use crate::events::{Event, Ns, Sink, Tpid};
 use crate::tracefs::Table;
 use crate::units::{Count, Grouped};
 use serde::{Deserialize, Serialize};
@@ -68,11 +68,11 @@ impl fmt::Display for Length {
 pub struct Windows {
     length: Length,
     /// The time of the first event.
-    origin: Option<u64>,
+    origin: Option<Ns>,
     /// Those that are over.
     done: Vec<Window>,
     /// When the one that goes on has begun.
-    begin: u64,
+    begin: Ns,
     /// By tpid, of the window that goes on.
     counts: Vec<u64>,
     /// The events in it.
@@ -87,11 +87,11 @@ pub struct Windows {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Window {
     /// When it begins, by the source's clock.
-    pub begin: u64,
+    pub begin: Ns,
     /// How long it is, in nanoseconds.
     pub ns: u64,
     /// Events by tpid, ascending; only those that were hit.
-    pub counts: Vec<(u32, u64)>,
+    pub counts: Vec<(Tpid, u64)>,
     /// Samples lost in it, of all tracepoints; as far as the rings tell when, to the next window at the worst.
     pub lost: u64,
 }
@@ -114,7 +114,7 @@ impl Windows {
             length,
             origin: None,
             done: Vec::new(),
-            begin: 0,
+            begin: Ns(0),
             counts: Vec::new(),
             events: 0,
             losses: Vec::new(),
@@ -124,11 +124,11 @@ impl Windows {
     }
 
     /// The windows that were captured as a whole, or nearly so. `end`: when events could come no more; without it that is the last event.
-    pub fn finish(mut self, end: Option<u64>) -> Result<Vec<Window>, TooMany> {
+    pub fn finish(mut self, end: Option<Ns>) -> Result<Vec<Window>, TooMany> {
         // What began last goes on beyond the end, but for one that ends there.
         if let (Some(_), Some(end), Length::Ns(width)) = (self.origin, end, self.length) {
             let least = width - (width as f64 * MOST_MISSING) as u64;
-            let is_whole = |begin: u64| end.saturating_sub(begin) >= least && begin.checked_add(width).is_some();
+            let is_whole = |begin: Ns| end.since(begin) >= least && begin.checked_add(width).is_some();
             while is_whole(self.begin) && self.end_window(self.begin + width) {}
         }
         if self.too_many {
@@ -142,12 +142,12 @@ impl Windows {
     }
 
     /// False if there may be no more.
-    fn end_window(&mut self, end: u64) -> bool {
+    fn end_window(&mut self, end: Ns) -> bool {
         let counts = (0u32..).zip(&mut self.counts).filter(|(_, count)| **count > 0);
-        let counts: Vec<(u32, u64)> = counts.map(|(tpid, count)| (tpid, std::mem::take(count))).collect();
+        let counts: Vec<(Tpid, u64)> = counts.map(|(tpid, count)| (Tpid::new(tpid), std::mem::take(count))).collect();
         let (hit, number) = &mut self.hit;
         hit.resize(self.counts.len(), false);
-        *number += counts.iter().filter(|(tpid, _)| !std::mem::replace(&mut hit[*tpid as usize], true)).count();
+        *number += counts.iter().filter(|(tpid, _)| !std::mem::replace(&mut hit[tpid.index()], true)).count();
         self.too_many |= self.done.len() == MOST_WINDOWS || (self.done.len() + 1) * *number > MOST_COUNTS;
         if self.too_many {
             return false;
@@ -158,13 +158,13 @@ impl Windows {
     }
 
     #[cold]
-    fn count_first(&mut self, tpid: u32) {
-        self.counts.resize(tpid as usize + 1, 0);
-        self.counts[tpid as usize] = 1;
+    fn count_first(&mut self, tpid: Tpid) {
+        self.counts.resize(tpid.index() + 1, 0);
+        self.counts[tpid.index()] = 1;
     }
 
     /// Ends the windows that are over when an event comes at this time. False if there may be no more.
-    fn advance(&mut self, time: u64) -> bool {
+    fn advance(&mut self, time: Ns) -> bool {
         match self.length {
             Length::Ns(width) => {
                 while let Some(end) = self.begin.checked_add(width).filter(|end| time >= *end) {
@@ -201,7 +201,7 @@ impl Sink for Windows {
             };
             let (now, later) = rest.split_at(within);
             for event in now {
-                match self.counts.get_mut(event.tpid as usize) {
+                match self.counts.get_mut(event.tpid.index()) {
                     Some(count) => *count += 1,
                     None => self.count_first(event.tpid),
                 }
@@ -239,18 +239,19 @@ mod tests {
     use super::*;
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time, cpu: 0, tpid }
+        Event { time: Ns(time), cpu: None, tpid: Tpid::new(tpid) }
     }
 
     fn windows(events: &[Event], end: Option<u64>) -> Vec<Window> {
         let mut windows = Windows::new(Length::Ns(100));
         // In batches, as they come.
         events.chunks(2).for_each(|batch| windows.events(batch, &Table::default()));
-        windows.finish(end).unwrap()
+        windows.finish(end.map(Ns)).unwrap()
     }
 
     fn counts(windows: &[Window]) -> Vec<Vec<(u32, u64)>> {
-        windows.iter().map(|window| window.counts.clone()).collect()
+        let of = |window: &Window| window.counts.iter().map(|(tpid, count)| (tpid.get(), *count)).collect();
+        windows.iter().map(of).collect()
     }
 
     #[test]
@@ -277,10 +278,10 @@ mod tests {
         let events = [event(10, 3), event(14, 1), event(20, 3), event(31, 2), event(32, 2), event(40, 9)];
         let mut windows = Windows::new(Length::Events(2));
         events.chunks(4).for_each(|batch| windows.events(batch, &Table::default()));
-        windows.losses(&[Loss { cpu: 0, lost: 3, from: 15, to: 18 }]);
-        let windows = windows.finish(Some(90)).unwrap();
+        windows.losses(&[Loss { cpu: None, lost: 3, from: Ns(15), to: Ns(18) }]);
+        let windows = windows.finish(Some(Ns(90))).unwrap();
         assert_eq!(counts(&windows), [vec![(1, 1), (3, 1)], vec![(2, 1), (3, 1)]], "the last may have been cut off");
-        let times: Vec<_> = windows.iter().map(|window| (window.begin, window.ns, window.lost)).collect();
+        let times: Vec<_> = windows.iter().map(|window| (window.begin.0, window.ns, window.lost)).collect();
         assert_eq!(times, [(10, 10, 3), (20, 12, 0)]);
     }
 
@@ -298,20 +299,20 @@ mod tests {
     #[test]
     fn losses_are_in_the_windows_that_they_were_in() {
         let mut counted = Windows::new(Length::Ns(100));
-        counted.losses(&[Loss { cpu: 0, lost: 7, from: 900, to: 1_050 }]);
+        counted.losses(&[Loss { cpu: None, lost: 7, from: Ns(900), to: Ns(1_050) }]);
         counted.events(&[event(1_000, 1), event(1_399, 1)], &Table::default());
         counted.losses(&[
-            Loss { cpu: 1, lost: 30, from: 1_150, to: 1_300 },
-            Loss { cpu: 0, lost: 5, from: 2_000, to: 3_000 },
-            Loss { cpu: 0, lost: 1, from: 1_110, to: 1_110 },
+            Loss { cpu: None, lost: 30, from: Ns(1_150), to: Ns(1_300) },
+            Loss { cpu: None, lost: 5, from: Ns(2_000), to: Ns(3_000) },
+            Loss { cpu: None, lost: 1, from: Ns(1_110), to: Ns(1_110) },
         ]);
-        let counted = counted.finish(Some(1_400)).unwrap();
+        let counted = counted.finish(Some(Ns(1_400))).unwrap();
         assert_eq!(counted.iter().map(|window| window.lost).collect::<Vec<_>>(), [7, 11, 20, 0]);
     }
 
     #[test]
     fn a_clock_that_jumps_is_no_session_and_no_hang() {
-        for (events, end) in [(vec![event(0, 1), event(u64::MAX - 1, 1)], None), (vec![event(0, 1)], Some(u64::MAX))] {
+        for (events, end) in [(vec![event(0, 1), event(u64::MAX - 1, 1)], None), (vec![event(0, 1)], Some(Ns::MAX))] {
             let mut windows = Windows::new(Length::Ns(100));
             windows.events(&events, &Table::default());
             assert_eq!(windows.finish(end), Err(TooMany));
@@ -322,7 +323,7 @@ mod tests {
     fn what_no_memory_should_hold_is_no_session() {
         let mut windows = Windows::new(Length::Ns(10));
         // Each window has another tracepoint: the counts are the square.
-        windows.events(&(0..9_000).map(|n| event(n * 10, n as u32)).collect::<Vec<_>>(), &Table::default());
+        windows.events(&(0..9_000).map(|n| event(n * 10, n as u32 + 1)).collect::<Vec<_>>(), &Table::default());
         assert_eq!(windows.finish(None), Err(TooMany));
     }
 

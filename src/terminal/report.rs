@@ -3,6 +3,7 @@
 use super::summary::{print_books, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport};
+use crate::tracefs::Tpid;
 use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
@@ -53,8 +54,8 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
         // A terminal that is very narrow has none.
         let bars = if width < 50 { 0 } else { width.saturating_sub(NUMBERS + longest).clamp(16, 60) };
         let (tracepoints, groups) = source.columns(bars.max(1));
-        let of_tracepoint = |ranked: &Ranked| Some(sparkline(tracepoints.get(&ranked.number)?));
-        let of_group = |ranked: &Ranked| Some(sparkline(groups.get(&ranked.name)?));
+        let of_tracepoint = |ranked: &Ranked<Tpid>| Some(sparkline(tracepoints.get(&ranked.number)?));
+        let of_group = |ranked: &Ranked<_>| Some(sparkline(groups.get(&ranked.name)?));
         print_top(out, "tracepoint", &ranking.tracepoints, of_tracepoint, top, bars)?;
         print_top(out, "group", &ranking.groups, of_group, top, bars)?;
     }
@@ -70,11 +71,11 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
     Ok(())
 }
 
-fn print_top(
+fn print_top<N>(
     out: &mut dyn Write,
     what: &str,
-    ranked: &[Ranked],
-    bars_of: impl Fn(&Ranked) -> Option<String>,
+    ranked: &[Ranked<N>],
+    bars_of: impl Fn(&Ranked<N>) -> Option<String>,
     top: usize,
     bars: usize,
 ) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! The short summary of a capture.
 
+use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, ResidualSummary, Summary};
 use crate::units::{Count, Grouped, OneLine, Rate, Seconds, Signed, Visible};
@@ -68,7 +69,7 @@ pub(crate) fn own_share(summary: &Summary) -> Option<String> {
     Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
 }
 
-fn print_top(out: &mut dyn Write, what: &str, ranked: &[Ranked]) -> io::Result<()> {
+fn print_top<N>(out: &mut dyn Write, what: &str, ranked: &[Ranked<N>]) -> io::Result<()> {
     let bold = Style::new().bold();
     writeln!(out, "{bold}{:>12} {:>7}  top {what}s{bold:#}", "events", "share")?;
     for Ranked { name, events, share, .. } in ranked.iter().take(TOP) {
@@ -97,7 +98,7 @@ pub(super) fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<
                 writeln!(out, "          reported them lost: they are in the counts, not in log.csv. Most are")?;
             }
             for ResidualSummary { residual, name, cpu, .. } in summary.residuals.iter().take(3) {
-                writeln!(out, "          {:>12}  {} on CPU {cpu}", Signed(*residual), OneLine(name))?;
+                writeln!(out, "          {:>12}  {} on {}", Signed(*residual), OneLine(name), one_named(*cpu))?;
             }
             if summary.residuals.len() > 3 {
                 writeln!(out, "          summary.json lists all (`residuals`).")?;

@@ -1,10 +1,12 @@
 //! tracefs: where it is, what it lists, and which of that a capture takes.
 
 mod mount;
+mod numbers;
 mod select;
 mod table;
 
 pub use mount::{Origin, Tracefs};
+pub use numbers::{Gid, Tpid};
 pub use select::{Pattern, Selection, SelectionRequest, Status, check_matches};
 pub use table::{Table, Tracepoint};
 

@@ -1,6 +1,6 @@
 //! Patterns over `group:name`, and the choice of what a capture takes.
 
-use super::{Error, Table, Tracepoint};
+use super::{Error, Table, Tpid, Tracepoint};
 use globset::{GlobBuilder, GlobMatcher};
 use std::fmt;
 
@@ -111,7 +111,7 @@ impl Selection {
         request.only.iter().chain(&request.exclude).try_for_each(|pattern| check_matches(table, pattern))?;
         let mut selection = Selection::nothing(table);
         for tracepoint in table.tracepoints() {
-            selection.statuses[tracepoint.tpid as usize] = request.status(tracepoint);
+            selection.statuses[tracepoint.tpid.index()] = request.status(tracepoint);
         }
         if !selection.statuses.contains(&Status::Captured) {
             return Err(Error::NothingSelected);
@@ -120,13 +120,13 @@ impl Selection {
     }
 
     /// Captured is what has no other status, as [`Status`] shows it; a tpid that is not of the table is passed over.
-    pub fn of_statuses<'a>(table: &Table, others: impl Iterator<Item = (u32, &'a str)>) -> Self {
+    pub fn of_statuses<'a>(table: &Table, others: impl Iterator<Item = (Tpid, &'a str)>) -> Self {
         let mut selection = Selection::nothing(table);
         for tracepoint in table.tracepoints() {
-            selection.statuses[tracepoint.tpid as usize] = Status::Captured;
+            selection.statuses[tracepoint.tpid.index()] = Status::Captured;
         }
         for (tpid, status) in others {
-            if let Some(place) = selection.statuses.get_mut(tpid as usize) {
+            if let Some(place) = selection.statuses.get_mut(tpid.index()) {
                 let reason = |text: &str| text.split_once(": ").map_or(text, |(_, reason)| reason).to_owned();
                 *place = match status.starts_with("refused") {
                     true => Status::Refused(reason(status)),
@@ -138,31 +138,31 @@ impl Selection {
     }
 
     fn nothing(table: &Table) -> Self {
-        let most = table.tracepoints().iter().map(|tracepoint| tracepoint.tpid).max().unwrap_or(0);
-        Selection { statuses: vec![Status::Excluded(String::new()); most as usize + 1] }
+        let most = table.tracepoints().iter().map(|tracepoint| tracepoint.tpid.index()).max().unwrap_or(0);
+        Selection { statuses: vec![Status::Excluded(String::new()); most + 1] }
     }
 
     /// The status of a tracepoint.
-    pub fn status(&self, tpid: u32) -> &Status {
-        &self.statuses[tpid as usize]
+    pub fn status(&self, tpid: Tpid) -> &Status {
+        &self.statuses[tpid.index()]
     }
 
     /// Notes that the kernel would not open a chosen tracepoint.
-    pub fn refuse(&mut self, tpid: u32, reason: String) {
-        self.statuses[tpid as usize] = Status::Refused(reason);
+    pub fn refuse(&mut self, tpid: Tpid, reason: String) {
+        self.statuses[tpid.index()] = Status::Refused(reason);
     }
 
     /// Leaves a captured tracepoint out after all.
-    pub fn exclude(&mut self, tpid: u32, reason: String) {
-        let status = &mut self.statuses[tpid as usize];
+    pub fn exclude(&mut self, tpid: Tpid, reason: String) {
+        let status = &mut self.statuses[tpid.index()];
         if status.is_captured() {
             *status = Status::Excluded(reason);
         }
     }
 
     /// The tpids of all that is captured, ascending.
-    pub fn captured(&self) -> impl Iterator<Item = u32> {
-        (0..).zip(&self.statuses).filter(|(_, status)| status.is_captured()).map(|(tpid, _)| tpid)
+    pub fn captured(&self) -> impl Iterator<Item = Tpid> {
+        (0..).zip(&self.statuses).filter(|(_, status)| status.is_captured()).map(|(tpid, _)| Tpid::new(tpid))
     }
 
     /// How many tracepoints of the table are (captured, excluded, refused).
@@ -329,8 +329,8 @@ mod tests {
     fn a_refusal_changes_the_counts() {
         let mut selection = Selection::choose(&table(), &SelectionRequest::default()).unwrap();
         assert_eq!(selection.counts(&table()), (4, 3, 0));
-        selection.refuse(2, "EINVAL".to_owned());
+        selection.refuse(Tpid::new(2), "EINVAL".to_owned());
         assert_eq!(selection.counts(&table()), (3, 3, 1));
-        assert_eq!(selection.status(2).to_string(), "refused: EINVAL");
+        assert_eq!(selection.status(Tpid::new(2)).to_string(), "refused: EINVAL");
     }
 }

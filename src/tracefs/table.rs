@@ -1,6 +1,6 @@
 //! The tracepoint table: every tracepoint that tracefs lists, numbered.
 
-use super::Error;
+use super::{Error, Gid, Tpid};
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracepoint {
     /// tp-perf's own number, from 1, in the order of (group, name) over all tracepoints.
-    pub tpid: u32,
+    pub tpid: Tpid,
     /// The group's number, from 1, in the order of its name.
-    pub gid: u32,
+    pub gid: Gid,
     /// The group, as in `events/<group>/<name>`.
     pub group: String,
     /// The name within the group.
@@ -79,15 +79,15 @@ impl Table {
             if table.groups.last() != Some(&group) {
                 table.groups.push(group.clone());
             }
-            let gid = table.groups.len() as u32;
-            table.add(Tracepoint { tpid: number, gid, group, name, tracefs_id });
+            let gid = Gid::new(table.groups.len() as u32);
+            table.add(Tracepoint { tpid: Tpid::new(number), gid, group, name, tracefs_id });
         }
         table
     }
 
     /// Adds a tracepoint whose number is given elsewhere, as in a log. Its tpid must be new.
     pub fn add(&mut self, tracepoint: Tracepoint) {
-        let (tpid, gid) = (tracepoint.tpid as usize, tracepoint.gid as usize);
+        let (tpid, gid) = (tracepoint.tpid.index(), tracepoint.gid.index());
         if self.groups.len() < gid {
             self.groups.resize(gid, String::new());
         }
@@ -113,13 +113,13 @@ impl Table {
     ///
     /// # Panics
     /// If `tpid` is not of this table.
-    pub fn get(&self, tpid: u32) -> &Tracepoint {
+    pub fn get(&self, tpid: Tpid) -> &Tracepoint {
         self.find(tpid).expect("the tpid is of this table")
     }
 
     /// The tracepoint of this number, if there is one.
-    pub fn find(&self, tpid: u32) -> Option<&Tracepoint> {
-        let place = *self.places.get(tpid as usize)?;
+    pub fn find(&self, tpid: Tpid) -> Option<&Tracepoint> {
+        let place = *self.places.get(tpid.index())?;
         self.tracepoints.get(place.checked_sub(1)? as usize)
     }
 }
@@ -174,7 +174,8 @@ mod tests {
                 .map(|(group, name, id)| (group.to_owned(), name.to_owned(), id))
                 .to_vec(),
         );
-        let rows: Vec<_> = table.tracepoints().iter().map(|t| (t.tpid, t.gid, t.full_name(), t.tracefs_id)).collect();
+        let rows: Vec<_> =
+            table.tracepoints().iter().map(|t| (t.tpid.get(), t.gid.get(), t.full_name(), t.tracefs_id)).collect();
         assert_eq!(
             rows,
             [
@@ -184,7 +185,7 @@ mod tests {
             ]
         );
         assert_eq!(table.groups(), ["irq", "sched"]);
-        assert_eq!(table.get(3).name, "sched_waking");
+        assert_eq!(table.get(Tpid::new(3)).name, "sched_waking");
     }
 
     #[test]
@@ -199,7 +200,8 @@ mod tests {
         fs::write(place("task/task_rename").join("id"), "204\n").unwrap();
         let table = Table::read(root.path()).unwrap();
         assert_eq!(table.tracepoints().len(), 1);
-        assert_eq!((table.get(1).gid, table.get(1).tracefs_id), (1, 204));
+        let task_rename = table.get(Tpid::new(1));
+        assert_eq!((task_rename.gid, task_rename.tracefs_id), (Gid::new(1), 204));
 
         fs::write(place("task/task_newtask").join("id"), "twelve\n").unwrap();
         let error = Table::read(root.path()).unwrap_err();

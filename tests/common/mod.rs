@@ -8,7 +8,7 @@ use std::io::Write;
 use tempfile::NamedTempFile;
 use tp_perf::events::Event;
 use tp_perf::events::stream::{Decoded, EventStream};
-use tp_perf::events::{SampleIds, Slot};
+use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf_data::{Features, Head, document};
@@ -54,7 +54,9 @@ pub fn perf_file(
     let table = Table::from_entries(entries.collect());
     let id = |tpid: u32, cpu: u32| u64::from(100 + tpid * 4 + cpu);
     let tpids = 1..=tracepoints.len() as u32;
-    let pairs = tpids.flat_map(|tpid| (0..4).map(move |cpu| (id(tpid, cpu), Slot { tpid, cpu })));
+    let pairs = tpids.flat_map(|tpid| {
+        (0..4).map(move |cpu| (SampleId(id(tpid, cpu)), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
+    });
     let (features, ids) = (Features::default(), SampleIds::new(&pairs.collect::<Vec<_>>()));
     let facts = serde_json::to_string(&facts()).unwrap();
     let head = Head {
@@ -84,7 +86,7 @@ fn facts() -> Facts {
         tool: Tool { name: "tp-perf".to_owned(), version: "0".to_owned() },
         kernel: "6.18.0".to_owned(),
         hostname: "here".to_owned(),
-        cpus: vec![0, 1, 2, 3],
+        cpus: [0, 1, 2, 3].map(Cpu::new).to_vec(),
         offline_cpus: Vec::new(),
         clock: "monotonic".to_owned(),
         clock_offset_ns: 0,

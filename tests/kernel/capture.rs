@@ -4,6 +4,7 @@ use crate::Test;
 use crate::rig::{Background, RENAME, Rig, eventually, nothing_more, shown};
 use nix::sys::signal::Signal;
 use std::process::{Command, Output};
+use tp_perf::os::cpus::Cpu;
 
 pub const TESTS: &[Test] = &[
     ("events_n_gives_exactly_n_rows", nothing_more, events_n),
@@ -133,7 +134,7 @@ fn under_sudo() {
 }
 
 fn events_n() {
-    let _load = Background::storm(0);
+    let _load = Background::storm(Cpu::new(0));
     for number in [1, 5_000] {
         let recording = {
             let rig = Rig::new();

@@ -6,11 +6,11 @@ use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use tp_perf::control::Signals;
-use tp_perf::engine::{AttachRequest, Engine, Error, attach};
+use tp_perf::engine::{AttachRequest, CountRequest, Counting, Engine, Error, Kernel, Live, Sampling};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::spool::{Keeping, Spool};
-use tp_perf::tracefs::{Table, Tracefs, Tracepoint};
+use tp_perf::tracefs::{Table, Tpid, Tracefs, Tracepoint};
 
 pub const TESTS: &[Test] = &[
     ("without_rights_the_error_names_the_cure", nothing_more, no_rights),
@@ -20,6 +20,7 @@ pub const TESTS: &[Test] = &[
     ("a_cpu_that_went_offline_is_left_out", nothing_more, offline_cpu),
     ("an_interrupt_while_attaching_ends_it", nothing_more, interrupt_while_attaching),
     ("hits_of_the_excluded_thread_are_not_recorded", nothing_more, excluded_thread),
+    ("ticks_count_the_hits_of_their_windows", nothing_more, counting),
     ("a_ring_tells_as_soon_as_it_holds_more_than_its_watermark", nothing_more, watermark),
     ("doctor_says_that_a_capture_works_here", nothing_more, doctor),
     ("list_agrees_with_the_kernel", nothing_more, list),
@@ -101,14 +102,14 @@ fn refused_rings() {
 fn refused_tracepoint() {
     let table = table();
     // No kernel has a tracepoint of this number.
-    let unknown = Tracepoint { tracefs_id: 65_535, tpid: 1, ..rename(&table).clone() };
+    let unknown = Tracepoint { tracefs_id: 65_535, tpid: Tpid::new(1), ..rename(&table).clone() };
     let mut request = request(vec![&unknown, rename(&table)], "0");
-    let attachment = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
-    assert_eq!(attachment.refused.len(), 1);
-    assert_eq!(attachment.refused[0].tpid, 1);
+    let attachment = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    assert_eq!(attachment.attached().refused.len(), 1);
+    assert_eq!(attachment.attached().refused[0].tpid, Tpid::new(1));
     assert_eq!(attachment.sample_ids().slots().len(), 1);
     request.tracepoints = vec![&unknown];
-    let error = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
+    let error = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, Error::AllRefused { .. }), "{error}");
 }
 
@@ -116,11 +117,14 @@ fn offline_cpu() {
     let table = table();
     let cpu = CpuList::online().unwrap().as_slice()[0];
     let request = request(vec![rename(&table)], &format!("{cpu},4095"));
-    let attachment = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
-    assert_eq!((attachment.cpus.to_string(), attachment.offline.to_string()), (cpu.to_string(), "4095".to_owned()));
+    let attachment = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    assert_eq!(
+        (attachment.attached().cpus.to_string(), attachment.attached().offline.to_string()),
+        (cpu.to_string(), "4095".to_owned())
+    );
     let mut request = request.clone();
     request.cpus = "4095".parse().unwrap();
-    assert!(matches!(attach(&request, &mut |_, _| ControlFlow::Continue(())), Err(Error::NoCpu { .. })));
+    assert!(matches!(Live.attach(&request, &mut |_, _| ControlFlow::Continue(())), Err(Error::NoCpu { .. })));
 }
 
 fn interrupt_while_attaching() {
@@ -134,7 +138,7 @@ fn interrupt_while_attaching() {
     let Ok(Request::Capture(request)) = <tp_perf::cli::Cli as clap::Parser>::parse_from(words).request() else {
         panic!("these words ask for a capture")
     };
-    let error = tp_perf::capture::capture(&request.options, &mut None, &mut signals, &mut ()).unwrap_err();
+    let error = tp_perf::capture::capture(&Live, &request.options, &mut None, &mut signals, &mut ()).unwrap_err();
     assert!(error.to_string().contains("interrupted before"), "{error}");
     assert!(!path.exists(), "nothing is left");
 }
@@ -145,19 +149,64 @@ fn excluded_thread() {
     for (excluded, expected) in [(true, 0), (false, number)] {
         let mut request = request(vec![rename(&table)], &CpuList::online().unwrap().to_string());
         request.exclude_thread = excluded.then(|| nix::unistd::gettid().as_raw());
-        let mut engine = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
-        let rings = engine.ring_size * engine.cpus.len();
+        let mut engine = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+        let rings = engine.attached().ring_size * engine.attached().cpus.len();
         let keeping = Keeping { memory: 0, rings, compress: false };
         let mut spool = Spool::new(&[], keeping, || Err(std::io::ErrorKind::StorageFull.into())).unwrap();
         engine.enable().unwrap();
         (0..number).for_each(|_| nix::sys::prctl::set_name(c"renamed").unwrap());
         engine.disable().unwrap();
         engine.round(&mut spool).unwrap();
-        let counted: u64 = engine.account().unwrap().iter().map(|counted| counted.count.value).sum();
+        let counted: u64 = engine.counters().unwrap().iter().map(|counted| counted.count.value).sum();
         // Others may rename themselves meanwhile, but not a thousand times.
         assert!((expected..expected + number / 2).contains(&spool.samples()), "{} samples", spool.samples());
         assert_eq!(counted, spool.samples());
     }
+}
+
+/// A tick gives the hits since the last one, of many tracepoints in several groups, and no one else's.
+fn counting() {
+    let table = table();
+    // More than fit in one group, so that a tick takes several reads.
+    let tracepoints: Vec<&Tracepoint> =
+        table.tracepoints().iter().filter(|tracepoint| tracepoint.group != "syscalls").take(300).collect();
+    let tracepoints = [tracepoints, vec![rename(&table)]].concat();
+    let request = CountRequest { tracepoints, cpus: CpuList::online().unwrap(), exclude_thread: None };
+    let mut engine = Live.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let renamed = |engine: &mut dyn Counting| {
+        let tick = engine.tick().unwrap();
+        assert!(tick.to > tick.from);
+        tick.hit().filter(|(slot, _)| slot.tpid == rename(&table).tpid).map(|(_, hits)| hits).sum::<u64>()
+    };
+    let storm = |number: u64| (0..number).for_each(|_| nix::sys::prctl::set_name(c"renamed").unwrap());
+    storm(1_000);
+    assert_eq!(renamed(&mut engine), 0, "the events are off");
+    engine.enable().unwrap();
+    // Others may rename themselves meanwhile, but not so often.
+    for number in [1_000, 0, 20_000] {
+        storm(number);
+        let hits = renamed(&mut engine);
+        assert!((number..number + 500).contains(&hits), "{hits} hits of {number}");
+    }
+    engine.disable().unwrap();
+    storm(1_000);
+    assert!(renamed(&mut engine) < 500, "the events are off again");
+    // The counters agree with the sum of the ticks.
+    let counted: u64 = engine
+        .counters()
+        .unwrap()
+        .iter()
+        .filter(|counted| counted.slot.tpid == rename(&table).tpid)
+        .map(|counted| counted.count.value)
+        .sum();
+    assert!((21_000..22_000).contains(&counted), "{counted}");
+    drop(engine);
+    let own = Some(nix::unistd::gettid().as_raw());
+    let request = CountRequest { tracepoints: vec![rename(&table)], exclude_thread: own, ..request };
+    let mut engine = Live.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    engine.enable().unwrap();
+    storm(1_000);
+    assert!(renamed(&mut engine) < 500, "this thread is left out");
 }
 
 /// On which it rests that nobody looks at the rings of a capture of N events before one of them tells.
@@ -166,7 +215,7 @@ fn watermark() {
     let (events, sample) = (500, 24);
     let mut request = request(vec![rename(&table)], "0");
     request.wakeup_watermark = events * sample - 1;
-    let mut engine = attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let mut engine = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
     let myself = nix::unistd::Pid::from_raw(0);
     let before = nix::sched::sched_getaffinity(myself).unwrap();
     let mut first = nix::sched::CpuSet::new();

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
-use tp_perf::os::cpus::CpuList;
+use tp_perf::os::cpus::{Cpu, CpuList};
 
 /// The tracepoint that a storm fires.
 pub const RENAME: &str = "task:task_rename";
@@ -65,7 +65,7 @@ impl Rig {
     }
 
     /// Captures while a storm of `number` goes on, and gives the recording. It must end well.
-    pub fn storm(&self, words: &[&str], number: u64, cpu: Option<u32>) -> Recording {
+    pub fn storm(&self, words: &[&str], number: u64, cpu: Option<Cpu>) -> Recording {
         let (myself, number) = (std::env::current_exe().unwrap(), number.to_string());
         let cpu = cpu.map(|cpu| cpu.to_string());
         let mut command = self.command(&["-t", RENAME]);
@@ -93,7 +93,7 @@ impl Background {
     }
 
     /// A storm that goes on until this is dropped.
-    pub fn storm(cpu: u32) -> Self {
+    pub fn storm(cpu: Cpu) -> Self {
         let myself = std::env::current_exe().unwrap();
         Self::start(Command::new(myself).args(["storm", &u64::MAX.to_string(), &cpu.to_string()]))
     }
@@ -159,9 +159,9 @@ impl Recording {
         all.iter().find(|account| account["name"] == name).unwrap_or_else(|| panic!("no {name} in {all:?}"))
     }
 
-    pub fn on_cpu(&self, cpu: u32, field: &str) -> u64 {
+    pub fn on_cpu(&self, cpu: Cpu, field: &str) -> u64 {
         let all = self.summary["per_cpu"].as_array().unwrap();
-        all.iter().find(|account| account["cpu"] == cpu).unwrap()[field].as_u64().unwrap()
+        all.iter().find(|account| account["cpu"] == cpu.get()).unwrap()[field].as_u64().unwrap()
     }
 }
 

@@ -3,9 +3,9 @@
 mod head;
 mod records;
 
-use crate::events::Event;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, Loss, Restriction};
+use crate::events::{Event, Ns};
 use crate::os::clock::Clock;
 use crate::perf_data::Error;
 use crate::perf_data::blocks::Blocks;
@@ -294,7 +294,7 @@ impl Decode for PerfData {
         self.records.decoded(merge)
     }
 
-    fn earliest(&self) -> Option<u64> {
+    fn earliest(&self) -> Option<Ns> {
         self.records.earliest()
     }
 

@@ -2,8 +2,8 @@
 
 use crate::events::Event;
 use crate::events::merge::Merge;
-use crate::events::stream::{Decoded, DecodedCpu, Loss, Restriction, UNKNOWN_CPU};
-use crate::events::{Counted, Reading, SampleIds, Slot};
+use crate::events::stream::{Decoded, DecodedCpu, Loss, Restriction};
+use crate::events::{Counted, Cpu, Ns, Reading, SampleId, SampleIds, Slot, Tpid};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
@@ -22,23 +22,19 @@ const MOST_IDS: usize = 8 << 20;
 /// No kernel has more tracepoints, with all that can be added to it.
 const MOST_TRACEPOINTS: usize = 1 << 18;
 
-/// The place of a CPU that samples tell themselves.
-const IN_SAMPLE: u32 = u32::MAX;
-
 /// Decodes records, whether they come as they are or out of a compressed stream.
 pub(super) struct Records {
-    ids: SampleIds,
-    /// Where a sample has its id; none if all are of one event.
-    id_at: Option<usize>,
+    ids: SampleIds<Option<Slot>>,
+    samples_of: SamplesOf,
     /// For each sample id what a sample of it needs, side by side in memory.
     targets: Vec<Target>,
-    /// Targets on CPUs that only samples tell, beyond those of `ids`.
-    on_cpu: HashMap<(u32, u32), u32>,
+    /// Targets on CPUs that only samples tell, beyond those of `ids`, and the places of these CPUs.
+    on_cpu: HashMap<(Tpid, Option<Cpu>), (usize, u32)>,
     attrs: Vec<Described>,
     trailer: Trailer,
-    cpus: Vec<Cpu>,
-    /// The index in `cpus` of each CPU's number.
-    places: HashMap<u32, u32>,
+    cpus: Vec<OfCpu>,
+    /// The index in `cpus` of each CPU.
+    places: HashMap<Option<Cpu>, u32>,
     unknown: u64,
     /// Whether tp-perf wrote it: what it counted, it counted as tp-perf does.
     own: bool,
@@ -46,7 +42,7 @@ pub(super) struct Records {
     recounted: bool,
     /// Whether losses are told per event.
     lost_told: bool,
-    earliest: u64,
+    earliest: Ns,
     pub notes: Notes,
     pub table: Table,
     pub unnamed: usize,
@@ -57,10 +53,21 @@ pub(super) struct Records {
     pub losses: Vec<Loss>,
 }
 
+/// Which event a sample is of.
+enum SamplesOf {
+    /// The one whose id stands at this place of the sample.
+    IdAt(usize),
+    /// All are of one, whose target this is.
+    One(usize),
+}
+
 struct Target {
-    slot: Slot,
-    /// Its CPU's index in `cpus`, or [`IN_SAMPLE`].
-    cpu: u32,
+    /// None for an event that is no tracepoint.
+    tpid: Option<Tpid>,
+    /// None if the file does not tell it, or samples do.
+    cpu: Option<Cpu>,
+    /// Its CPU's index in `cpus`; none if samples tell the CPU themselves.
+    place: Option<u32>,
     wanted: bool,
     time_at: u16,
     cpu_at: u16,
@@ -68,7 +75,7 @@ struct Target {
     /// Of which of the file's events.
     event: u32,
     /// The CPU of its id as the file lists it, also where samples tell their CPU themselves.
-    listed_cpu: u32,
+    listed_cpu: Option<Cpu>,
     samples: u64,
     /// As told by LOST_SAMPLES.
     lost: u64,
@@ -76,14 +83,32 @@ struct Target {
     count: Option<Reading>,
 }
 
-struct Cpu {
-    number: u32,
+impl Target {
+    fn slot(&self) -> Option<Slot> {
+        self.tpid.map(|tpid| Slot { tpid, cpu: self.cpu })
+    }
+}
+
+/// What is known of one CPU.
+struct OfCpu {
+    /// None for events of which nobody tells the CPU.
+    cpu: Option<Cpu>,
     /// Its queue in the merge, once it has one.
     queue: Option<usize>,
     wanted: bool,
     lost: u64,
     /// The newest time of samples that are not wanted.
-    passed: u64,
+    passed: Ns,
+}
+
+/// Whether a CPU can have this number.
+fn is_one(cpu: &Cpu) -> bool {
+    cpu.get() < MOST_CPUS
+}
+
+/// The CPU that a sample tells, in the first 4 bytes of a word.
+fn told_cpu(word: u64) -> Option<Cpu> {
+    Cpu::try_from(word as u32).ok().filter(is_one)
 }
 
 impl Records {
@@ -95,7 +120,7 @@ impl Records {
                 format!("{ids} events of {} tracepoints are more than any machine has", table.tracepoints().len());
             return Err(Error::Header { at: 0, reason });
         }
-        let tpids: HashMap<u64, u32> = table.tracepoints().iter().map(|t| (t.tracefs_id, t.tpid)).collect();
+        let tpids: HashMap<u64, Tpid> = table.tracepoints().iter().map(|t| (t.tracefs_id, t.tpid)).collect();
         let tracepoints = || header.events.iter().filter(|event| event.attr.is_tracepoint());
         let name = |event: &Described| table.get(tpids[&event.attr.config]).full_name();
         if header.events.is_empty() {
@@ -115,7 +140,7 @@ impl Records {
 
         let mut records = Records {
             ids: SampleIds::new(&[]),
-            id_at,
+            samples_of: id_at.map_or(SamplesOf::One(ids), SamplesOf::IdAt),
             targets: Vec::new(),
             on_cpu: HashMap::new(),
             attrs: header.events.clone(),
@@ -126,7 +151,7 @@ impl Records {
             own: !header.notes.whole.is_empty(),
             recounted: false,
             lost_told: false,
-            earliest: u64::MAX,
+            earliest: Ns::MAX,
             notes: Notes::default(),
             table: table.clone(),
             unnamed,
@@ -136,65 +161,70 @@ impl Records {
             losses: Vec::new(),
         };
         let mut pairs = Vec::new();
+        let mut itself = None;
         for (number, event) in (0u32..).zip(&header.events) {
-            let layout = event.attr.layout();
-            // 0 is the tpid of what is no tracepoint.
-            let tpid = if event.attr.is_tracepoint() { tpids[&event.attr.config] } else { 0 };
-            let mut ids = event.ids.clone();
-            if id_at.is_none() && tpid != 0 {
-                // One that stands for the event itself, beside any that it has.
-                ids.insert(0, u64::MAX);
-            }
-            for id in ids {
-                let by_id = header.cpu(id).filter(|_| layout.cpu.is_none());
-                if by_id.is_some_and(|cpu| cpu >= MOST_CPUS) {
-                    return Err(Error::Header { at: 0, reason: format!("a sample id of CPU {by_id:?}") });
+            let tpid = event.attr.is_tracepoint().then(|| tpids[&event.attr.config]);
+            for id in &event.ids {
+                let listed = header.cpu(*id);
+                if let Some(cpu) = listed.filter(|cpu| !is_one(cpu) && event.attr.layout().cpu.is_none()) {
+                    return Err(Error::Header { at: 0, reason: format!("a sample id of CPU {cpu}") });
                 }
-                let slot = Slot { tpid, cpu: by_id.unwrap_or(UNKNOWN_CPU) };
-                let cpu = if layout.cpu.is_some() { IN_SAMPLE } else { records.cpu(slot.cpu) };
-                records.targets.push(Target {
-                    slot,
-                    cpu,
-                    wanted: tpid != 0,
-                    time_at: layout.time.unwrap_or(0) as u16,
-                    cpu_at: layout.cpu.unwrap_or(0) as u16,
-                    least: layout.least as u16,
-                    event: number,
-                    listed_cpu: header.cpu(id).filter(|cpu| *cpu < MOST_CPUS).unwrap_or(UNKNOWN_CPU),
-                    samples: 0,
-                    lost: 0,
-                    count: None,
-                });
-                pairs.push((id, slot));
+                let target = records.target(number, tpid, listed.filter(is_one));
+                pairs.push((*id, target.slot()));
+                records.targets.push(target);
+            }
+            if id_at.is_none() && tpid.is_some() {
+                itself = Some(records.target(number, tpid, None));
             }
         }
+        // Behind the targets of all ids, where `samples_of` says that it is.
+        records.targets.extend(itself);
         records.ids = SampleIds::new(&pairs);
         Ok(records)
     }
 
+    /// The target of one id of an event, or of the event itself. `listed_cpu` is that of the id as the file lists it.
+    fn target(&mut self, event: u32, tpid: Option<Tpid>, listed_cpu: Option<Cpu>) -> Target {
+        let layout = self.attrs[event as usize].attr.layout();
+        let cpu = listed_cpu.filter(|_| layout.cpu.is_none());
+        Target {
+            tpid,
+            cpu,
+            place: layout.cpu.is_none().then(|| self.cpu(cpu)),
+            wanted: tpid.is_some(),
+            time_at: layout.time.unwrap_or(0) as u16,
+            cpu_at: layout.cpu.unwrap_or(0) as u16,
+            least: layout.least as u16,
+            event,
+            listed_cpu,
+            samples: 0,
+            lost: 0,
+            count: None,
+        }
+    }
+
     /// The index of a CPU in `cpus`.
-    fn cpu(&mut self, number: u32) -> u32 {
-        *self.places.entry(number).or_insert_with(|| {
-            let wanted = self.restriction.takes_cpu(number);
-            self.cpus.push(Cpu { number, queue: None, wanted, lost: 0, passed: 0 });
+    fn cpu(&mut self, cpu: Option<Cpu>) -> u32 {
+        *self.places.entry(cpu).or_insert_with(|| {
+            let wanted = self.restriction.takes_cpu(cpu);
+            self.cpus.push(OfCpu { cpu, queue: None, wanted, lost: 0, passed: Ns(0) });
             self.cpus.len() as u32 - 1
         })
     }
 
     /// Whether the CPU of each tracepoint's events is known.
     pub fn knows_cpus(&self) -> bool {
-        let mut tracepoints = self.targets.iter().filter(|target| target.slot.tpid != 0);
-        tracepoints.all(|target| target.cpu == IN_SAMPLE || target.slot.cpu != UNKNOWN_CPU)
+        let mut tracepoints = self.targets.iter().filter(|target| target.tpid.is_some());
+        tracepoints.all(|target| target.place.is_none() || target.cpu.is_some())
     }
 
     pub fn restrict(&mut self, restriction: Restriction) {
         for target in &mut self.targets {
-            target.wanted = target.slot.tpid != 0
-                && restriction.takes(self.table.get(target.slot.tpid))
-                && (target.cpu == IN_SAMPLE || restriction.takes_cpu(target.slot.cpu));
+            target.wanted = target.tpid.is_some_and(|tpid| restriction.takes(self.table.get(tpid)))
+                && (target.place.is_none() || restriction.takes_cpu(target.cpu));
         }
         for cpu in &mut self.cpus {
-            cpu.wanted = restriction.takes_cpu(cpu.number);
+            cpu.wanted = restriction.takes_cpu(cpu.cpu);
         }
         self.restriction = restriction;
     }
@@ -229,38 +259,43 @@ impl Records {
 
     #[inline]
     fn sample(&mut self, record: Record<'_>, merge: &mut Merge) -> Result<(), Damaged> {
-        let id = match self.id_at {
-            Some(place) => record.word(place).ok_or_else(|| record.damaged())?,
-            None => u64::MAX,
-        };
-        let Some(mut index) = self.ids.find(id) else {
-            self.unknown += 1;
-            return Ok(());
+        let mut index = match self.samples_of {
+            SamplesOf::IdAt(place) => {
+                let id = record.word(place).ok_or_else(|| record.damaged())?;
+                let Some(index) = self.ids.find(SampleId(id)) else {
+                    self.unknown += 1;
+                    return Ok(());
+                };
+                index
+            }
+            SamplesOf::One(index) => index,
         };
         let target = &self.targets[index];
         if record.bytes.len() < usize::from(target.least) {
             return Err(record.damaged());
         }
-        if target.slot.tpid == 0 {
-            return Ok(());
-        }
-        let time = record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?;
+        let Some(tpid) = target.tpid else { return Ok(()) };
+        let time = Ns(record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?);
         self.earliest = self.earliest.min(time);
         if !target.wanted {
             self.pass(index, time, record);
             return Ok(());
         }
-        if target.cpu == IN_SAMPLE {
-            let Some(on_cpu) = self.target_on_cpu(index as u32, record)? else { return Ok(()) };
-            index = on_cpu;
-        }
+        let place = match target.place {
+            Some(place) => place,
+            None => {
+                let Some((on_cpu, place)) = self.target_on_cpu(index, tpid, record)? else { return Ok(()) };
+                index = on_cpu;
+                place
+            }
+        };
         let target = &mut self.targets[index];
         target.samples += 1;
         if self.count_only {
             return Ok(());
         }
-        let Slot { tpid, cpu } = target.slot;
-        let of_cpu = &mut self.cpus[target.cpu as usize];
+        let cpu = target.cpu;
+        let of_cpu = &mut self.cpus[place as usize];
         let queue = match of_cpu.queue {
             Some(queue) => queue,
             None => *of_cpu.queue.insert(merge.add_queue(cpu)),
@@ -271,46 +306,44 @@ impl Records {
     }
 
     /// Passes over a sample that is not wanted. That it came is worth knowing: a loss begins behind it.
-    fn pass(&mut self, index: usize, time: u64, record: Record<'_>) {
+    fn pass(&mut self, index: usize, time: Ns, record: Record<'_>) {
         let target = &self.targets[index];
-        let place = match target.cpu {
-            IN_SAMPLE => {
-                let told = record.word(usize::from(target.cpu_at)).map(|cpu| cpu as u32).filter(|cpu| *cpu < MOST_CPUS);
+        let place = match target.place {
+            Some(place) => place,
+            None => {
+                let told = record.word(usize::from(target.cpu_at)).and_then(told_cpu);
                 let Some(told) = told else { return };
-                self.cpu(told)
+                self.cpu(Some(told))
             }
-            place => place,
         };
         let cpu = &mut self.cpus[place as usize];
         cpu.passed = cpu.passed.max(time.wrapping_add_signed(self.clock_offset));
     }
 
-    /// The target of an event on the CPU that a sample tells; none if that CPU is not wanted.
-    fn target_on_cpu(&mut self, index: u32, record: Record<'_>) -> Result<Option<usize>, Damaged> {
-        let target = &self.targets[index as usize];
-        let cpu = record.word(usize::from(target.cpu_at)).ok_or_else(|| record.damaged())? as u32;
-        if cpu >= MOST_CPUS {
-            return Err(record.damaged());
-        }
-        let target = self.target_of(index, cpu);
-        Ok(self.targets[target].wanted.then_some(target))
+    /// The target of an event on the CPU that a sample tells, and that CPU's place; none if that CPU is not wanted.
+    fn target_on_cpu(&mut self, index: usize, tpid: Tpid, record: Record<'_>) -> Result<Option<(usize, u32)>, Damaged> {
+        let target = &self.targets[index];
+        let cpu = record.word(usize::from(target.cpu_at)).and_then(told_cpu).ok_or_else(|| record.damaged())?;
+        let (target, place) = self.target_of(index, tpid, Some(cpu));
+        Ok(self.targets[target].wanted.then_some((target, place)))
     }
 
-    /// The target of an event on this CPU.
-    fn target_of(&mut self, index: u32, cpu: u32) -> usize {
-        let target = &self.targets[index as usize];
-        let Slot { tpid, .. } = target.slot;
+    /// The target of an event on this CPU, and that CPU's place.
+    fn target_of(&mut self, index: usize, tpid: Tpid, cpu: Option<Cpu>) -> (usize, u32) {
         if let Some(found) = self.on_cpu.get(&(tpid, cpu)) {
-            return *found as usize;
+            return *found;
         }
+        let target = &self.targets[index];
         let (time_at, cpu_at, least, event) = (target.time_at, target.cpu_at, target.least, target.event);
         let of_tracepoint = target.wanted;
         let place = self.cpu(cpu);
         let wanted = of_tracepoint && self.cpus[place as usize].wanted;
-        self.on_cpu.insert((tpid, cpu), self.targets.len() as u32);
+        let found = (self.targets.len(), place);
+        self.on_cpu.insert((tpid, cpu), found);
         self.targets.push(Target {
-            slot: Slot { tpid, cpu },
-            cpu: place,
+            tpid: Some(tpid),
+            cpu,
+            place: Some(place),
             wanted,
             time_at,
             cpu_at,
@@ -321,7 +354,7 @@ impl Records {
             lost: 0,
             count: None,
         });
-        self.targets.len() - 1
+        found
     }
 
     fn other(&mut self, record: Record<'_>, merge: &mut Merge, out: &mut Vec<Event>) -> Result<(), Damaged> {
@@ -329,7 +362,7 @@ impl Records {
             kind::FINISHED_ROUND => merge.finish_round(out),
             abi::PERF_RECORD_LOST => {
                 let (Some(id), Some(lost)) = (record.word(8), record.word(16)) else { return Err(record.damaged()) };
-                self.lost(id, lost, record, merge);
+                self.lost(SampleId(id), lost, record, merge);
             }
             abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record),
             abi::PERF_RECORD_READ if self.own => self.counter(record),
@@ -357,20 +390,20 @@ impl Records {
     }
 
     /// Losses of a ring, told when a later record finds room.
-    fn lost(&mut self, id: u64, lost: u64, record: Record<'_>, merge: &Merge) {
-        let listed = self.ids.find(id).map(|index| self.targets[index].listed_cpu).filter(|cpu| *cpu != UNKNOWN_CPU);
-        let told = || self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS);
-        let place = self.cpu(listed.or_else(told).unwrap_or(UNKNOWN_CPU));
+    fn lost(&mut self, id: SampleId, lost: u64, record: Record<'_>, merge: &Merge) {
+        let listed = self.ids.find(id).and_then(|index| self.targets[index].listed_cpu);
+        let told = || self.trailer.cpu(record.bytes).filter(is_one);
+        let place = self.cpu(listed.or_else(told));
         let cpu = &mut self.cpus[place as usize];
         if !cpu.wanted {
             return;
         }
         cpu.lost = cpu.lost.saturating_add(lost);
-        let from = cpu.queue.map_or(0, |queue| merge.newest(queue)).max(cpu.passed);
+        let from = cpu.queue.map_or(Ns(0), |queue| merge.newest(queue)).max(cpu.passed);
         let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
         let to = to.unwrap_or(from).max(from);
         // Before the first sample there is nothing that says since when.
-        self.losses.push(Loss { cpu: cpu.number, lost, from: if from == 0 { to } else { from }, to });
+        self.losses.push(Loss { cpu: cpu.cpu, lost, from: if from == Ns(0) { to } else { from }, to });
     }
 
     /// All losses of one event, which newer perf reads at the end. They are among those of LOST records too.
@@ -382,13 +415,11 @@ impl Records {
         }
         let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));
         let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return };
-        if self.targets[index].slot.tpid == 0 {
-            return;
-        }
-        if self.targets[index].cpu == IN_SAMPLE {
-            let told = self.trailer.cpu(record.bytes).filter(|cpu| *cpu < MOST_CPUS).unwrap_or(UNKNOWN_CPU);
-            let listed = self.targets[index].listed_cpu;
-            index = self.target_of(index as u32, if listed == UNKNOWN_CPU { told } else { listed });
+        let Some(tpid) = self.targets[index].tpid else { return };
+        if self.targets[index].place.is_none() {
+            let told = || self.trailer.cpu(record.bytes).filter(is_one);
+            let cpu = self.targets[index].listed_cpu.or_else(told);
+            (index, _) = self.target_of(index, tpid, cpu);
         }
         self.lost_told = true;
         let target = &mut self.targets[index];
@@ -407,44 +438,46 @@ impl Records {
     /// The kernel's counters, if each event has one: of a file that ends among them nothing can be said.
     fn counted(&self) -> Option<Vec<Counted>> {
         let mut counted = Vec::new();
-        for target in self.targets.iter().filter(|target| target.slot.tpid != 0) {
+        for target in &self.targets {
+            let Some(slot) = target.slot() else { continue };
             let count = target.count.filter(|_| !self.recounted)?;
             if target.wanted {
-                let weighted = self.table.get(target.slot.tpid).is_weighted();
+                let weighted = self.table.get(slot.tpid).is_weighted();
                 let lost_known = self.attrs[target.event as usize].attr.lost_known();
-                counted.push(Counted { slot: target.slot, count, lost_known, weighted });
+                counted.push(Counted { slot, count, lost_known, weighted });
             }
         }
         Some(counted)
     }
 
     /// The time of the earliest event so far, wanted or not.
-    pub fn earliest(&self) -> Option<u64> {
-        (self.earliest != u64::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
+    pub fn earliest(&self) -> Option<Ns> {
+        (self.earliest != Ns::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
     }
 
     pub fn decoded(&self, merge: &Merge) -> Decoded {
-        let is_real = |target: &&Target| target.wanted && target.cpu != IN_SAMPLE;
+        // One whose samples tell the CPU has its samples in those on each CPU.
+        let real = || {
+            let real = self.targets.iter().filter(|target| target.wanted && target.place.is_some());
+            real.filter_map(|target| Some((target.slot()?, target)))
+        };
         let mut per_cpu: Vec<DecodedCpu> = self
             .cpus
             .iter()
             .filter(|cpu| cpu.wanted)
             .map(|cpu| DecodedCpu {
-                cpu: cpu.number,
+                cpu: cpu.cpu,
                 lost: cpu.lost,
                 late: cpu.queue.map_or(0, |queue| merge.late(queue)),
             })
             .collect();
         per_cpu.sort_by_key(|cpu| cpu.cpu);
         Decoded {
-            samples: self.targets.iter().filter(is_real).map(|target| (target.slot, target.samples)).collect(),
+            samples: real().map(|(slot, target)| (slot, target.samples)).collect(),
             per_cpu,
             unknown: self.unknown,
             counted: self.counted(),
-            lost: self.lost_told.then(|| {
-                let real = self.targets.iter().filter(is_real);
-                real.map(|target| (target.slot, target.lost)).collect()
-            }),
+            lost: self.lost_told.then(|| real().map(|(slot, target)| (slot, target.lost)).collect()),
         }
     }
 }

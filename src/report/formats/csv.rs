@@ -1,6 +1,7 @@
 //! A row for each source and tracepoint.
 
 use crate::report::Report;
+use crate::tracefs::Tpid;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -24,7 +25,7 @@ pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(FIELDS)?;
     for source in &report.sources {
-        let books: HashMap<u32, _> =
+        let books: HashMap<Tpid, _> =
             source.summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
         for ranked in source.ranking.tracepoints.iter().take(top) {
             let tracepoint = source.table.get(ranked.number);

@@ -1,10 +1,12 @@
 //! Everything, for programs.
 
 use crate::activity::Gap;
-use crate::events::stream::UNKNOWN_CPU;
+use crate::os::cpus::Cpu;
 use crate::plot::StateSpan;
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport};
+use crate::tracefs::{Gid, Tpid};
+use crate::units::Ns;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -37,7 +39,7 @@ struct Source<'a> {
     events: u64,
     duration_ns: u64,
     /// The time of the first event.
-    start: Option<u64>,
+    start: Option<Ns>,
     /// From the first event to the last.
     span_ns: Option<u64>,
     tracepoints: Vec<Tracepoint<'a>>,
@@ -50,8 +52,8 @@ struct Source<'a> {
 
 #[derive(Serialize)]
 struct Tracepoint<'a> {
-    tpid: u32,
-    gid: u32,
+    tpid: Tpid,
+    gid: Gid,
     name: &'a str,
     events: u64,
     share: f64,
@@ -67,7 +69,7 @@ struct Tracepoint<'a> {
 
 #[derive(Serialize)]
 struct Group<'a> {
-    gid: u32,
+    gid: Option<Gid>,
     name: &'a str,
     events: u64,
     share: f64,
@@ -78,7 +80,7 @@ struct Group<'a> {
 /// A stretch in which samples were lost, in nanoseconds since the first event.
 #[derive(Serialize)]
 struct Lost {
-    cpu: Option<u32>,
+    cpu: Option<Cpu>,
     lost: u64,
     from_ns: u64,
     to_ns: u64,
@@ -112,7 +114,7 @@ fn rounded(counts: Option<&Vec<f64>>) -> Vec<f64> {
 
 fn source(report: &SourceReport, top: usize) -> Source<'_> {
     let SourceReport { activity, ranking, summary, table, .. } = report;
-    let books: HashMap<u32, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
+    let books: HashMap<Tpid, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
     let (of_tracepoints, of_groups) = report.columns(COLUMNS);
     let tracepoints = ranking.tracepoints.iter().take(top).map(|ranked| {
         let account = books.get(&ranked.number);
@@ -139,10 +141,10 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
         activity: rounded(of_groups.get(&ranked.name)),
     });
     let losses = activity.losses().into_iter().map(|loss| Lost {
-        cpu: (loss.cpu != UNKNOWN_CPU).then_some(loss.cpu),
+        cpu: loss.cpu,
         lost: loss.lost,
-        from_ns: loss.from,
-        to_ns: loss.to,
+        from_ns: loss.from.0,
+        to_ns: loss.to.0,
     });
     Source {
         source: &report.label,

@@ -51,14 +51,18 @@ fn section(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::Result
     for (name, fact) in facts(source) {
         writeln!(out, "- {name}: {}", escaped(&fact))?;
     }
-    for (what, list) in [("tracepoint", &source.ranking.tracepoints), ("group", &source.ranking.groups)] {
-        writeln!(out, "\n| {what} | events | share | a second |\n|---|---:|---:|---:|")?;
-        for Ranked { name, events, share, rate, .. } in list.iter().take(top) {
-            let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
-            writeln!(out, "| {} | {} | {} | {rate} |", escaped(name), Grouped(*events), Share(*share))?;
-        }
-    }
+    print_top("tracepoint", &source.ranking.tracepoints, top, out)?;
+    print_top("group", &source.ranking.groups, top, out)?;
     writeln!(out)
+}
+
+fn print_top<N>(what: &str, ranked: &[Ranked<N>], top: usize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n| {what} | events | share | a second |\n|---|---:|---:|---:|")?;
+    for Ranked { name, events, share, rate, .. } in ranked.iter().take(top) {
+        let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
+        writeln!(out, "| {} | {} | {} | {rate} |", escaped(name), Grouped(*events), Share(*share))?;
+    }
+    Ok(())
 }
 
 /// Text that Markdown shows as it is.

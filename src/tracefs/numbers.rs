@@ -1,0 +1,54 @@
+//! The numbers that the table gives to tracepoints and groups.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::num::NonZeroU32;
+
+/// tp-perf's own number of a tracepoint, from 1, in the order of (group, name) over all tracepoints. An `Option` of it is
+/// no larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+#[repr(transparent)]
+pub struct Tpid(NonZeroU32);
+
+/// tp-perf's own number of a group, from 1, in the order of its name. An `Option` of it is no larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+#[repr(transparent)]
+pub struct Gid(NonZeroU32);
+
+macro_rules! from_one {
+    ($name:ident) => {
+        impl $name {
+            /// The number as a type of its own.
+            ///
+            /// # Panics
+            /// If it is 0.
+            #[inline]
+            pub const fn new(number: u32) -> Self {
+                $name(NonZeroU32::new(number).expect("numbers begin at 1"))
+            }
+
+            /// The bare number.
+            #[inline]
+            pub const fn get(self) -> u32 {
+                self.0.get()
+            }
+
+            /// The bare number, to index a list whose first place is nobody's.
+            #[inline]
+            pub const fn index(self) -> usize {
+                self.0.get() as usize
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+from_one!(Tpid);
+from_one!(Gid);
