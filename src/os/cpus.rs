@@ -166,6 +166,15 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_cpu_is_a_bare_number_outside_and_none_is_no_larger_inside() {
+        assert_eq!(serde_json::to_string(&[Some(Cpu::new(0)), None, Some(Cpu::new(7))]).unwrap(), "[0,null,7]");
+        assert_eq!(serde_json::from_str::<Vec<Cpu>>("[0,7]").unwrap(), [0, 7].map(Cpu::new));
+        assert!(serde_json::from_str::<Cpu>("4294967295").is_err());
+        assert_eq!(format!("{:>3}", Cpu::new(7)), "  7");
+        assert_eq!(size_of::<Option<Cpu>>(), 4);
+    }
+
+    #[test]
     fn bad_lists_are_refused_with_the_part_that_is_wrong() {
         for (text, part) in
             [("", "``"), ("a", "`a`"), ("1,", "``"), ("3-1", "`1-3`"), ("0-99999999", "`99999999`"), ("-1", "``")]

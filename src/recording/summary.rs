@@ -295,3 +295,18 @@ impl Summary {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_of_a_residual_is_a_number_in_the_file_also_if_it_is_unknown() {
+        let residual = |cpu| {
+            let tpid = Tpid::new(1);
+            ResidualSummary { tpid, name: "a:b".to_owned(), cpu, recorded: 1, lost: 0, counted: 2, residual: 1 }
+        };
+        let cpu = |cpu| serde_json::to_value(residual(cpu)).unwrap()["cpu"].clone();
+        assert_eq!((cpu(Some(Cpu::new(3))), cpu(None)), (3.into(), 4_294_967_295_u32.into()));
+    }
+}

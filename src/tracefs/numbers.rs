@@ -52,3 +52,17 @@ macro_rules! from_one {
 
 from_one!(Tpid);
 from_one!(Gid);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_bare_outside_and_never_0() {
+        assert_eq!(serde_json::to_string(&[Tpid::new(1), Tpid::new(1_000_000)]).unwrap(), "[1,1000000]");
+        assert_eq!(serde_json::from_str::<Gid>("3").unwrap(), Gid::new(3));
+        assert!(serde_json::from_str::<Gid>("0").is_err());
+        assert_eq!(format!("{:>3}", Gid::new(7)), "  7");
+        assert_eq!(size_of::<Option<Tpid>>(), 4);
+    }
+}

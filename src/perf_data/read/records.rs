@@ -7,7 +7,7 @@ use crate::events::{Counted, Cpu, Ns, Reading, SampleId, SampleIds, Slot, Tpid};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
-use crate::perf_data::{Described, Header, Notes, Trailer, kind};
+use crate::perf_data::{Described, Header, Layout, Notes, Trailer, kind};
 use crate::tracefs::Table;
 use perf_event_open_sys::bindings as abi;
 use std::collections::HashMap;
@@ -163,18 +163,19 @@ impl Records {
         let mut pairs = Vec::new();
         let mut itself = None;
         for (number, event) in (0u32..).zip(&header.events) {
+            let layout = event.attr.layout();
             let tpid = event.attr.is_tracepoint().then(|| tpids[&event.attr.config]);
             for id in &event.ids {
                 let listed = header.cpu(*id);
-                if let Some(cpu) = listed.filter(|cpu| !is_one(cpu) && event.attr.layout().cpu.is_none()) {
+                if let Some(cpu) = listed.filter(|cpu| !is_one(cpu) && layout.cpu.is_none()) {
                     return Err(Error::Header { at: 0, reason: format!("a sample id of CPU {cpu}") });
                 }
-                let target = records.target(number, tpid, listed.filter(is_one));
+                let target = records.target(number, layout, tpid, listed.filter(is_one));
                 pairs.push((*id, target.slot()));
                 records.targets.push(target);
             }
             if id_at.is_none() && tpid.is_some() {
-                itself = Some(records.target(number, tpid, None));
+                itself = Some(records.target(number, layout, tpid, None));
             }
         }
         // Behind the targets of all ids, where `samples_of` says that it is.
@@ -184,8 +185,7 @@ impl Records {
     }
 
     /// The target of one id of an event, or of the event itself. `listed_cpu` is that of the id as the file lists it.
-    fn target(&mut self, event: u32, tpid: Option<Tpid>, listed_cpu: Option<Cpu>) -> Target {
-        let layout = self.attrs[event as usize].attr.layout();
+    fn target(&mut self, event: u32, layout: Layout, tpid: Option<Tpid>, listed_cpu: Option<Cpu>) -> Target {
         let cpu = listed_cpu.filter(|_| layout.cpu.is_none());
         Target {
             tpid,
