@@ -117,7 +117,9 @@ def with_error(values, decimals):
 
 def main():
     parser = argparse.ArgumentParser(prog='experiments/cost.py', description=__doc__)
-    parser.add_argument('--rounds', type=int, default=501, help='rounds (default: 501, two minutes)')
+    parser.add_argument(
+        '--rounds', type=int, default=501, help='rounds (default: 501, two minutes)'
+    )
     parser.add_argument(
         '--times', type=int, default=12, help='mebibytes that are mapped and given back each time'
     )
@@ -139,7 +141,9 @@ def main():
         ratios = [value / other for value, other in zip(values, cost['perf'], strict=True)]
         middle = f'{statistics.median(hits[name]):,.0f}'
         rows.append([name, with_error(values, 0), with_error(ratios, 2), middle])
-    print(table(['what is recorded', 'ns a hit', 'of that of perf', 'hits'], rows, [1, 2, 3]), end='')
+    print(
+        table(['what is recorded', 'ns a hit', 'of that of perf', 'hits'], rows, [1, 2, 3]), end=''
+    )
     return 0
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Measures tp-perf beside its peers on this machine and writes PEERS.md and peers.json beside this
-script. It needs root, Debian, a kernel that can be traced, and a machine with nothing else to do."""
+"""Measures tp-perf beside its peers on this machine and writes PEERS.md and peers.json beside it.
+
+It needs root, Debian, a kernel that can be traced, and a machine with nothing else to do."""
 
 import argparse
 import csv

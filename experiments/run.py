@@ -83,7 +83,12 @@ def check_port():
     with socket.socket() as client:
         if client.connect_ex(('127.0.0.1', PORT)) == 0:
             raise Failed(f'something listens on 127.0.0.1:{PORT} already')
-    if subprocess.run(['pgrep', '-x', 'apache2'], capture_output=True).returncode == 0:
+    if (
+        subprocess.run(
+            ['pgrep', '-x', 'apache2'], stdout=subprocess.DEVNULL, check=False
+        ).returncode
+        == 0
+    ):
         say('a web server that is not ours is running: idle is less idle')
 
 
@@ -165,8 +170,8 @@ def main():
     packages.install(missing)
     output = options.output or Path(tempfile.mkdtemp())
     done = False
-    with tempfile.TemporaryDirectory() as scratch:
-        scratch = Path(scratch)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
         # The web server reads from it.
         scratch.chmod(0o755)
         # Names are relative from here on: arguments are recorded.

@@ -37,8 +37,9 @@ from tpx.states.counters import Counters
 from tpx.states.plan import schedule
 from tpx.states.workloads import Workloads
 
-PACKAGES = 'gcc make flex bison bc libelf-dev xz-utils apache2-bin apache2-utils nginx-light'.split()
-PACKAGES += 'postgresql iperf3 zstd findutils python3-sklearn'.split()
+PACKAGES = ['gcc', 'make', 'flex', 'bison', 'bc', 'libelf-dev', 'xz-utils', 'apache2-bin']
+PACKAGES += ['apache2-utils', 'nginx-light', 'postgresql', 'iperf3', 'zstd', 'findutils']
+PACKAGES += ['python3-sklearn']
 NULL = subprocess.DEVNULL
 # Around a session, besides its warm-up and its rest.
 START_AND_STOP = 1.5

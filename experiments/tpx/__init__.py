@@ -1,1 +1,1 @@
-"""What the experiments of tp-perf share. Scripts beside this package parse arguments and call it."""
+"""What the experiments of tp-perf share. The scripts parse arguments and call it."""

@@ -1,6 +1,5 @@
 """Workloads that are started and stopped: process groups, none of which outlives its load."""
 
-import os
 import signal
 import subprocess
 import tempfile
@@ -52,7 +51,7 @@ class Load:
                 time.sleep(0.05)
         done = None
         if self.rounds:
-            done = os.stat(self.rounds.name).st_size
+            done = Path(self.rounds.name).stat().st_size
             self.rounds.close()
         self.groups, self.rounds = [], None
         return done

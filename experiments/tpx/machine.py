@@ -68,7 +68,7 @@ def memory_kib(key='MemTotal'):
 
 
 def enter_own_mounts():
-    """Moves this process into a mount namespace of its own: perf mounts tracefs and leaves it so."""
+    """Moves this process into its own mount namespace: perf mounts tracefs and leaves it so."""
     libc = ctypes.CDLL(None, use_errno=True)
     newns, recursive, private = 0x20000, 0x4000, 0x40000
     if libc.unshare(newns) or libc.mount(b'none', b'/', None, recursive | private, None):

@@ -42,7 +42,9 @@ def run(words, allowed=(0,), ending=signal.SIGTERM, **options):
         end_group(process, ending)
         raise
     if process.returncode not in allowed:
-        raise Failed(f'{Path(words[0]).name} ended with {process.returncode}: {last_lines(said or out)}')
+        raise Failed(
+            f'{Path(words[0]).name} ended with {process.returncode}: {last_lines(said or out)}'
+        )
     return subprocess.CompletedProcess(words, process.returncode, out, said)
 
 

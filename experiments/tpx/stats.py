@@ -73,7 +73,9 @@ def ranked_shares(counts, totals):
         name: [one.get(name, 0) / max(total, 1) for one, total in zip(counts, totals, strict=True)]
         for name in names
     }
-    return sorted(shares.items(), key=lambda its: (-statistics.median(its[1]), -sum(its[1]), its[0]))
+    return sorted(
+        shares.items(), key=lambda its: (-statistics.median(its[1]), -sum(its[1]), its[0])
+    )
 
 
 def overlap(one, other):

@@ -43,7 +43,9 @@ def by_tracepoint(pairs, left_out=()):
 
     def statistic(chosen):
         def sum_of_medians(counts):
-            return sum(statistics.median([its[index] for index in chosen]) for its in counts.values())
+            return sum(
+                statistics.median([its[index] for index in chosen]) for its in counts.values()
+            )
 
         return sum_of_medians(more) / max(sum_of_medians(on), 1)
 
@@ -126,4 +128,6 @@ def largest_table(pairs, seconds):
         forms = (('{:+,.1f}', more), ('{:,.1f}', on), ('{:,.1f}', off))
         rows.append([f'`{name}`', *(minus(form.format(its / seconds)) for form, its in forms)])
     text = 'The ten tracepoints that differ most, at the median over pairs, a second:\n\n'
-    return text + numbers_table(['', 'more with the events on', 'with them on', 'with them off'], rows)
+    return text + numbers_table(
+        ['', 'more with the events on', 'with them on', 'with them off'], rows
+    )

@@ -130,7 +130,7 @@ class Measurements:
         self.save()
 
     def repeat(self, repeat):
-        """Once each: a build, a number of events during a build, and a second of an idle machine."""
+        """Once each: a build, a number of events during a build, and a second of rest."""
 
         def note(kind, figures):
             self.results[kind].append({'repeat': repeat, **figures})

@@ -31,7 +31,9 @@ def means_table(pairs):
         [f'`{peer}`', len(its), *(mean_percent(one[peer]) for one in costs)]
         for peer, its in pairs.items()
     ]
-    return numbers_table(['', 'pairs', 'wall', 'CPU of the build', 'busy time of the machine'], rows)
+    return numbers_table(
+        ['', 'pairs', 'wall', 'CPU of the build', 'busy time of the machine'], rows
+    )
 
 
 def mean_percent(costs):
@@ -72,7 +74,9 @@ def ratio(costs, peer, other):
 def seconds_table(pairs):
     rows = []
     for peer, its in pairs.items():
-        added = [[pair[True][key] - pair[False][key] for pair in its] for key in ('wall', 'cpu', 'busy')]
+        added = [
+            [pair[True][key] - pair[False][key] for pair in its] for key in ('wall', 'cpu', 'busy')
+        ]
         off = [[pair[False][key] for pair in its] for key in ('wall', 'cpu')]
         rows.append([f'`{peer}`', *(spread(values, '{:.1f}') for values in added + off)])
     head = ['', 'wall', 'CPU of the build', 'busy time of the machine']

@@ -25,7 +25,9 @@ class Perf(Peer):
         ]
         self.data, self.log = setup.scratch / 'perf.data', setup.scratch / 'perf.log'
         names = ('control', 'ack', 'said')
-        self.control, self.acknowledged, self.said = (setup.scratch / f'perf.{name}' for name in names)
+        self.control, self.acknowledged, self.said = (
+            setup.scratch / f'perf.{name}' for name in names
+        )
         self.outputs = [self.data, self.data.with_suffix('.data.old'), self.log]
         self.outputs += [self.control, self.acknowledged, self.said]
         pages = RING_KB * 1024 // os.sysconf('SC_PAGE_SIZE')

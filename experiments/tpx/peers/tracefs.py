@@ -12,9 +12,8 @@ from tpx.process import Background, Failed, run
 
 class Tracefs(Peer):
     name = 'tracefs'
-    command = (
-        'an instance: set_event, tracing_on; splice(2) from trace_pipe_raw of each CPU, or cat trace'
-    )
+    command = 'an instance: set_event, tracing_on; '
+    command += 'splice(2) from trace_pipe_raw of each CPU, or cat trace'
 
     def __init__(self, setup):
         self.tracepoints, self.scratch = setup.tracepoints, setup.scratch

@@ -6,8 +6,31 @@ import time
 
 from tpx.io import write_zipped
 
-FIELDS = 'user nice system idle iowait irq softirq steal guest guest_nice'.split()
-SOFTIRQS = 'all hi timer net_tx net_rx block irq_poll tasklet sched hrtimer rcu'.split()
+FIELDS = [
+    'user',
+    'nice',
+    'system',
+    'idle',
+    'iowait',
+    'irq',
+    'softirq',
+    'steal',
+    'guest',
+    'guest_nice',
+]
+SOFTIRQS = [
+    'all',
+    'hi',
+    'timer',
+    'net_tx',
+    'net_rx',
+    'block',
+    'irq_poll',
+    'tasklet',
+    'sched',
+    'hrtimer',
+    'rcu',
+]
 PERIOD = 0.1
 
 
@@ -44,7 +67,10 @@ class Counters(threading.Thread):
 
 
 def whole(file):
-    """All of a file of /proc: the kernel gives at most a page at once, and vmstat nearly fills it."""
+    """All of a file of /proc.
+
+    The kernel gives at most a page at once, and /proc/vmstat nearly fills one.
+    """
     text = b''
     while piece := os.pread(file, 1 << 16, len(text)):
         text += piece

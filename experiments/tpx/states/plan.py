@@ -15,9 +15,7 @@ def schedule(rounds, repeats, chance, states=STATES, mixtures=MIXTURES):
     for number in range(1, rounds + 1):
         order = list(states)
         chance.shuffle(order)
-        first, last = (
-            (number - before) * len(all_mixtures) // rounds for before in (1, 0)
-        )
+        first, last = ((number - before) * len(all_mixtures) // rounds for before in (1, 0))
         for mixture in all_mixtures[first:last]:
             order.insert(chance.randint(0, len(order)), mixture)
         plan += [(number, state) for state in order]

@@ -38,9 +38,7 @@ def compaction(experiment):
     facts, found = experiment.facts, Counter()
     for capture in experiment.everything:
         hit = {name: count for name, count in capture.events.items() if count}
-        found.update(
-            {name: count for name, count in hit.items() if name.startswith('compaction:')}
-        )
+        found.update({name: count for name, count in hit.items() if name.startswith('compaction:')})
     available, memory = (int(facts[key]) / 2**20 for key in ('available_kb', 'memory_kb'))
     return (
         f'`compaction`: {plural(sum(found.values()), "event")} in all recordings, '
@@ -54,7 +52,8 @@ def compaction(experiment):
 def growth(facts):
     """By how much the kernel's counters of compaction grew."""
     before, after = (
-        dict(re.findall(r'(\S+) (\d+)', facts[f'compaction_{when}'])) for when in ('before', 'after')
+        dict(re.findall(r'(\S+) (\d+)', facts[f'compaction_{when}']))
+        for when in ('before', 'after')
     )
     grown = [f'{key} +{whole(int(after[key]) - int(before[key]))}' for key in before]
     return ', '.join(grown) or 'not there'
@@ -69,9 +68,9 @@ def registers(experiment):
     virtual = experiment.facts['virtual']
     if virtual != 'no':
         text += (
-            f"This is a virtual machine ({virtual}). *Conjecture:* on the thesis's machine a driver "
-            "of the processor's frequency or temperature read its registers far more often than "
-            'anything does in this guest.'
+            f"This is a virtual machine ({virtual}). *Conjecture:* on the thesis's machine a "
+            "driver of the processor's frequency or temperature read its registers far more often "
+            'than anything does in this guest.'
         )
     return text
 

@@ -14,18 +14,18 @@ class Capture:
     """One recording as the report counts it."""
 
     def __init__(self, folder, source):
-        self.name = Path(source["source"]).name
+        self.name = Path(source['source']).name
         self.folder = folder / self.name
-        self.summary = source["summary"]
-        self.span_ns = source["span_ns"]
-        self.events = {row["name"]: row["events"] for row in source["tracepoints"]}
-        self.groups = {row["name"]: row["events"] for row in source["groups"]}
+        self.summary = source['summary']
+        self.span_ns = source['span_ns']
+        self.events = {row['name']: row['events'] for row in source['tracepoints']}
+        self.groups = {row['name']: row['events'] for row in source['groups']}
         self.total = sum(self.events.values())
-        self.marks = read_pairs(folder / "marks" / self.name)
+        self.marks = read_pairs(folder / 'marks' / self.name)
 
     def log(self):
         """Timestamp in nanoseconds and tpid of each row."""
-        with open(self.folder / "log.csv", newline="", encoding="utf-8") as file:
+        with open(self.folder / 'log.csv', newline='', encoding='utf-8') as file:
             rows = csv.reader(file)
             next(rows)
             for row in rows:
@@ -38,11 +38,15 @@ def sources_of(path):
 
 
 def table_of(folder):
-    with open(folder / "tracepoints.csv", newline="", encoding="utf-8") as file:
+    with open(folder / 'tracepoints.csv', newline='', encoding='utf-8') as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        row["full"] = f"{row['group name']}:{row['tracepoint name']}"
-        row["tpid"], row["gid"], row["id"] = int(row["tpid"]), int(row["gid"]), int(row["tracefs id"])
+        row['full'] = f'{row["group name"]}:{row["tracepoint name"]}'
+        row['tpid'], row['gid'], row['id'] = (
+            int(row['tpid']),
+            int(row['gid']),
+            int(row['tracefs id']),
+        )
     return rows
 
 
@@ -51,8 +55,8 @@ class Window:
 
     def __init__(self, capture, names):
         begin, end = (
-            round(float(capture.marks[mark]) * 1e9) - int(capture.marks["clock_difference"])
-            for mark in ("ab_start", "ab_end")
+            round(float(capture.marks[mark]) * 1e9) - int(capture.marks['clock_difference'])
+            for mark in ('ab_start', 'ab_end')
         )
         self.before = self.after = 0
         events, last = Counter(), 0
@@ -111,7 +115,9 @@ class Experiment:
 
     def __init__(self, folder):
         self.facts = read_pairs(folder / 'facts')
-        repeated, pictures = (sources_of(folder / f'{name}.json') for name in ('repeats', 'pictures'))
+        repeated, pictures = (
+            sources_of(folder / f'{name}.json') for name in ('repeats', 'pictures')
+        )
         repeats = range(1, int(self.facts['repeats']) + 1)
         self.captures = {
             key: [Capture(folder, repeated[f'{key}-{repeat}']) for repeat in repeats]

@@ -30,7 +30,7 @@ class Work(Background):
 
 
 class Situations:
-    """Each situation is captured into the current folder, under a name; its marks are in `marks`."""
+    """Captures each situation into the current folder, under a name, with marks in `marks`."""
 
     def __init__(self, tool, kernel, scratch):
         self.tool, self.kernel, self.scratch = tool, kernel, scratch
@@ -116,7 +116,7 @@ class Situations:
         with Background(apache(self.config), stdout=None, stderr=None):
             for _ in range(50):
                 words = ['ab', '-q', '-n', '1', SITE]
-                if subprocess.run(words, capture_output=True).returncode == 0:
+                if subprocess.run(words, capture_output=True, check=False).returncode == 0:
                     break
                 time.sleep(0.2)
             else:
@@ -124,7 +124,7 @@ class Situations:
             yield
 
     def apache_once(self, name, *words):
-        """One run of ab, as in the thesis. The other events are what the machine does afterwards."""
+        """One run of ab, as in the thesis. Other events are what the machine does afterwards."""
         self._begin(name)
         with self.server():
             # This turns the time of a mark into the time of the log.
