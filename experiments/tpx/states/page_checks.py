@@ -66,7 +66,7 @@ def quiet(results, remarks):
     text = f"""
 ### A machine that nobody touched
 
-Windows of 1 s, recorded by `record --quiet` with nobody and nothing at work but the system itself:
+Windows of 1 s, recorded by `record.py --quiet` with nobody and nothing at work but the system itself:
 {recorded}.
 Some minutes are learned from, each as a session, and all others are checked, what is in a row as one source; again and again
 with other minutes. These folds share what they check, and are no independent trials. *Allowed* is what `--false-alarms` allows in the time
