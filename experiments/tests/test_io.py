@@ -24,6 +24,11 @@ class Json(unittest.TestCase):
         self.assertIn(' "a": [1, 2, {"b": "' + 'ü' * 40 + '"}],', lines)
         self.assertIn('  "f": [', lines)
 
+    def test_the_width_has_the_indentation_in_it(self):
+        item = 'x' * 16
+        self.assertIn('\n ["' + item + '"],\n', json_within([[item], [item]], 21))
+        self.assertNotIn('["' + item + '"]', json_within([[item], [item]], 20))
+
     def test_flat_leaves_say_the_same(self):
         self.assertEqual(json.loads(json_with_flat_leaves(DOCUMENT)), DOCUMENT)
 
@@ -44,6 +49,8 @@ class Files(unittest.TestCase):
         write_zipped(other, DOCUMENT)
         self.assertEqual(read_zipped(one), DOCUMENT)
         self.assertEqual(one.read_bytes(), other.read_bytes())
+        # The format has a time there.
+        self.assertEqual(one.read_bytes()[4:8], bytes(4))
         self.assertEqual(sorted(self.folder.iterdir()), [one, other])
 
     def test_pairs_may_have_an_equals_sign_in_their_value(self):

@@ -42,7 +42,8 @@ class Added(unittest.TestCase):
         self.assertTrue(is_disturbed({'busy': 12.6, 'cpu': 10}))
 
     def test_against_another_in_the_same_repeat(self):
-        runs = Runs([run('perf', 1, 6), run('tp-perf', 2, 1), run('tp-perf', 1, 2)])
+        runs = [run('perf', 1, 6), run('perf', 3, 9), run('tp-perf', 2, 1), run('tp-perf', 1, 2)]
+        runs = Runs(runs)
         ratios = runs.against('perf', 'tp-perf', lambda one, other: one['cpu'] / other['cpu'])
         self.assertEqual(ratios, [3])
 

@@ -29,8 +29,9 @@ class Schedule(unittest.TestCase):
 
     def test_rounds_are_in_order_and_states_are_not(self):
         self.assertEqual([n for n, _ in self.plan], sorted(n for n, _ in self.plan))
-        other = schedule(5, 3, random.Random(2), ['a', 'b', 'c'], ['a+b', 'b+c'])
-        self.assertNotEqual(self.plan, other)
+        plan = schedule(9, 0, random.Random(2), ['a', 'b', 'c'], [])
+        orders = {tuple(state for _, state in plan[first : first + 3]) for first in range(0, 27, 3)}
+        self.assertGreater(len(orders), 2)
 
 
 class Folds(unittest.TestCase):

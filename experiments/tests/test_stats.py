@@ -35,6 +35,10 @@ class ExpandedTail(unittest.TestCase):
         self.assertLess(expanded_tail(5), expanded_tail(10))
         self.assertLess(expanded_tail(10), 0.025)
 
+    def test_known_value(self):
+        # The normal distribution below 2.776 times the root of 5 / 4.
+        self.assertAlmostEqual(expanded_tail(5), 0.000956, places=6)
+
     def test_comes_near_the_nominal_tail(self):
         self.assertAlmostEqual(expanded_tail(10_000), 0.025, delta=0.0002)
 
@@ -110,8 +114,9 @@ class RatioOfMeans(unittest.TestCase):
 
 class Shares(unittest.TestCase):
     def test_ranked_by_median_then_mean_then_name(self):
-        counts = [{'a': 5, 'b': 3, 'c': 1, 'd': 1}, {'a': 5, 'b': 2, 'c': 2, 'd': 1}]
-        self.assertEqual([name for name, _ in ranked_shares(counts, [10, 10])], list('abcd'))
+        counts = [{'a': 0, 'b': 0, 'c': 2}, {'a': 0, 'b': 0, 'c': 2}, {'a': 7, 'b': 8, 'c': 2}]
+        ranked = ranked_shares(counts, [10, 10, 10])
+        self.assertEqual([name for name, _ in ranked], ['c', 'b', 'a'])
         ties = ranked_shares([{'z': 1, 'y': 1}], [2])
         self.assertEqual(ties, [('y', [0.5]), ('z', [0.5])])
 
