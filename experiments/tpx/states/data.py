@@ -17,32 +17,40 @@ class Data:
                 'run record.py first, or see --work'
             )
         self.facts = read_json(folder / 'sessions.json')
-        self.sessions = sorted(self.facts['sessions'], key=lambda its: its['started_ns'])
-        self.is_known = np.array(['+' not in its['state'] for its in self.sessions])
-        self.states = sorted({its['state'] for its in self.sessions if '+' not in its['state']})
-        self.mixtures = sorted({its['state'] for its in self.sessions if '+' in its['state']})
+        self.sessions = sorted(self.facts['sessions'], key=lambda session: session['started_ns'])
+        self.is_known = np.array(['+' not in session['state'] for session in self.sessions])
+        all_states = sorted({session['state'] for session in self.sessions})
+        self.states = [state for state in all_states if '+' not in state]
+        self.mixtures = [state for state in all_states if '+' in state]
         # By session: the number of its state, -1 of a mixture.
         number = {name: index for index, name in enumerate(self.states)}
-        self.state_of = np.array([number.get(its['state'], -1) for its in self.sessions])
-        self.round_of = np.array([its['round'] for its in self.sessions])
+        self.state_of = np.array([number.get(session['state'], -1) for session in self.sessions])
+        self.round_of = np.array([session['round'] for session in self.sessions])
         self.documents = {
             number: read_zipped(folder / f'round-{number}.json.gz') for number in self.rounds
         }
         self.width = self.documents[self.rounds[0]]['window']['ns']
-        self.names = sorted({name for its in self.documents.values() for name in its['counts']})
+        self.names = sorted(
+            {name for document in self.documents.values() for name in document['counts']}
+        )
         self.groups = sorted({name.split(':', 1)[0] for name in self.names})
-        self.counts = {number: self.numbers(its) for number, its in self.documents.items()}
-        self.lost = {
-            number: np.array(its.get('lost', [0] * its['windows']))
-            for number, its in self.documents.items()
+        self.counts = {
+            number: self.numbers(document) for number, document in self.documents.items()
         }
-        self.spans = []
-        for its in self.sessions:
-            first, last = windows_within(self.documents[its['round']], its['from_ns'], its['to_ns'])
-            if (last - first) * self.width < 0.9 * (its['to_ns'] - its['from_ns']) - 2 * self.width:
-                raise Failed(f'the recording has not all of session {its["name"]}')
-            self.spans.append((first, last))
+        self.lost = {
+            number: np.array(document.get('lost', [0] * document['windows']))
+            for number, document in self.documents.items()
+        }
+        self.spans = list(map(self.span, self.sessions))
         self.counters = read_zipped(folder / 'counters.json.gz')
+
+    def span(self, session):
+        """The windows of its round that a session has: the first, and the one after the last."""
+        begin, end = session['from_ns'], session['to_ns']
+        first, last = windows_within(self.documents[session['round']], begin, end)
+        if (last - first) * self.width < 0.9 * (end - begin) - 2 * self.width:
+            raise Failed(f'the recording has not all of session {session["name"]}')
+        return first, last
 
     @property
     def rounds(self):
