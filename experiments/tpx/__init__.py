@@ -1,0 +1,1 @@
+"""What the experiments of tp-perf share. The scripts parse arguments and call it."""

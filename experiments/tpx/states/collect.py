@@ -1,0 +1,82 @@
+"""Counts what record.py has recorded, and keeps it by rounds."""
+
+import json
+
+import numpy as np
+
+from tpx.io import read_zipped, write_zipped
+from tpx.process import Failed
+from tpx.progress import say
+from tpx.states import SECOND
+from tpx.states.counts import cut, windows_within
+from tpx.states.tool import run_tool
+
+
+def collect(work, tool, target):
+    """Counts the recording in `work`, and writes it by rounds to `target`."""
+    say('counting the recording')
+    whole = work / 'whole'
+    for file in (whole / 'all').glob('*.json'):
+        file.unlink()
+    run_tool(
+        [
+            tool,
+            'learn',
+            'all',
+            work / 'recording',
+            '--window',
+            '100ms',
+            '--library',
+            whole,
+            '--quiet',
+        ]
+    )
+    files = sorted((whole / 'all').glob('*.json'))
+    if len(files) != 1:
+        raise Failed(f'tp-perf learn has made {len(files)} sessions of the recording, not one')
+    session = json.loads(files[0].read_text())
+    clock = session['origin'].get('clock')
+    if clock not in (None, 'monotonic'):
+        raise Failed(f'the recording has the clock `{clock}`, the sessions CLOCK_MONOTONIC')
+    text = (work / 'sessions.json').read_text()
+    sessions = json.loads(text)['sessions']
+    target.mkdir(exist_ok=True)
+    # Of an earlier recording there may be more rounds. What is copied last says that all is there.
+    for file in target.glob('*.json*'):
+        file.unlink()
+    for number in sorted({its['round'] for its in sessions}):
+        its_sessions = [its for its in sessions if its['round'] == number]
+        begin = min(its['started_ns'] for its in its_sessions) - SECOND
+        end = max(its['stopped_ns'] for its in its_sessions) + SECOND
+        write_zipped(
+            target / f'round-{number}.json.gz', cut(session, *windows_within(session, begin, end))
+        )
+        say(f'cut round {number} of {len(its_sessions)} sessions')
+    write_zipped(target / 'counters.json.gz', collect_counters(work / 'counters', sessions))
+    (target / 'sessions.json').write_text(text)
+    sizes = {file.name: file.stat().st_size / 1e6 for file in sorted(target.glob('*.json*'))}
+    said = ', '.join(f'{name} {size:.1f}' for name, size in sizes.items())
+    say(f'counts has {sum(sizes.values()):.1f} MB: {said}')
+
+
+def collect_counters(folder, sessions):
+    """By how much each counter grew in each 100 ms, by session and counter.
+
+    A time is the end of such 100 ms. Counters that never change are left out.
+    """
+    found = {its['name']: read_zipped(folder / f'{its["name"]}.json.gz') for its in sessions}
+    names = next(iter(found.values()))['names']
+    if any(its['names'] != names for its in found.values()):
+        raise Failed('sessions have different counters')
+    deltas = {
+        name: np.diff(np.array(its['values'], dtype=np.int64), axis=0)
+        for name, its in found.items()
+    }
+    changes = np.any([its.any(axis=0) for its in deltas.values()], axis=0)
+    return {
+        'names': [name for name, does in zip(names, changes, strict=True) if does],
+        'sessions': {
+            name: {'times_ns': found[name]['times_ns'][1:], 'deltas': its[:, changes].T.tolist()}
+            for name, its in deltas.items()
+        },
+    }

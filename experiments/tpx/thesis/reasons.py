@@ -1,0 +1,141 @@
+"""Why this machine and the thesis's differ, as far as the recordings tell. Conjectures say so."""
+
+import re
+from collections import Counter
+
+from tpx.tables import listed, milliseconds, percent, plural, whole
+from tpx.tables import range_of as spread
+from tpx.thesis.facts import EXCLUDED, QUIET, SITUATIONS, THESIS
+from tpx.thesis.recordings import events_of, shares
+
+
+def reasons(experiment):
+    """A list of paragraphs."""
+    found = [
+        hotplug(experiment),
+        compaction(experiment),
+        registers(experiment),
+        workqueues(experiment),
+        what_leads(experiment),
+        a_build_that_compiles(experiment),
+        background(experiment),
+        how_long(experiment),
+    ]
+    return [text for text in found if text]
+
+
+def hotplug(experiment):
+    facts, everything = experiment.facts, experiment.everything
+    events = sum(capture.groups.get('cpuhp', 0) for capture in everything)
+    return (
+        f'`cpuhp`: {plural(events, "event")} of {whole(experiment.total)} in all recordings; '
+        f'the CPUs online were {facts["online_before"]} before and {facts["online_after"]} after. '
+        'Why it led in the thesis cannot be told from here.'
+    )
+
+
+def compaction(experiment):
+    facts, found = experiment.facts, Counter()
+    for capture in experiment.everything:
+        hit = {name: count for name, count in capture.events.items() if count}
+        found.update({name: count for name, count in hit.items() if name.startswith('compaction:')})
+    available, memory = (int(facts[key]) / 2**20 for key in ('available_kb', 'memory_kb'))
+    return (
+        f'`compaction`: {plural(sum(found.values()), "event")} in all recordings, '
+        f"of {listed(found)}. The kernel's own counters in `/proc/vmstat` over the whole of "
+        f'the experiments: {growth(facts)}. '
+        f'At the start {available:.1f} of {memory:.1f} GiB were available. '
+        "*Conjecture:* the thesis's machine had memory in smaller pieces."
+    )
+
+
+def growth(facts):
+    """By how much the kernel's counters of compaction grew."""
+    before, after = (
+        dict(re.findall(r'(\S+) (\d+)', facts[f'compaction_{when}']))
+        for when in ('before', 'after')
+    )
+    grown = [f'{key} +{whole(int(after[key]) - int(before[key]))}' for key in before]
+    return ', '.join(grown) or 'not there'
+
+
+def registers(experiment):
+    rows = experiment.by_name.get('read_msr', [])
+    events = sum(
+        capture.events.get(row['full'], 0) for capture in experiment.everything for row in rows
+    )
+    text = f'`read_msr`: {plural(events, "event")} in all recordings. '
+    virtual = experiment.facts['virtual']
+    if virtual != 'no':
+        text += (
+            f"This is a virtual machine ({virtual}). *Conjecture:* on the thesis's machine a "
+            "driver of the processor's frequency or temperature read its registers far more often "
+            'than anything does in this guest.'
+        )
+    return text
+
+
+def workqueues(experiment):
+    name, numbers = 'workqueue:workqueue_execute_start', []
+    for key in SITUATIONS:
+        number = sum(capture.events.get(name, 0) for capture in experiment.captures[key])
+        numbers.append(f'{whole(number)} in `{key}`')
+    repeats = plural(len(experiment.captures['idle']), 'repeat')
+    return f'`workqueue_execute_start`: {", ".join(numbers)} ({repeats} of each).'
+
+
+def what_leads(experiment):
+    names = list(dict.fromkeys(name for key in SITUATIONS for name in experiment.five(key)))
+    theirs = QUIET + THESIS['apache'][0] + EXCLUDED
+    if any(name.split(':')[1] in theirs for name in names):
+        text = f'What leads here: {listed(names)}'
+    else:
+        text = (
+            f'What leads here ({listed(names)}) is on no list of the thesis, '
+            'neither of its five nor of its exclusions'
+        )
+    return text + (
+        '. *Conjecture:* its kernel lacked some of them or was built without them, or its system '
+        'did not attach them. Its exclusions were chosen by hand for 5.15, against what was hit '
+        'too often there; a list for this kernel would be another one.'
+    )
+
+
+def a_build_that_compiles(experiment):
+    telling = ['exceptions:page_fault_user', 'kmem:mm_page_alloc']
+    build = dict(shares(experiment.captures['build'], events_of))
+    if not all(name in build for name in telling):
+        return ''
+    return (
+        'A build that compiles: '
+        + ', '.join(f'`{name}` {spread(build[name], percent)} here' for name in telling)
+        + '. *Conjecture:* a build on 5.15 faults and allocates pages as well, so that five '
+        'without them would point to a mix-up of numbers and names more than to another kernel.'
+    )
+
+
+def background(experiment):
+    idle = experiment.captures['idle']
+    damon = [capture.groups.get('damon', 0) for capture in idle]
+    if not any(damon):
+        return ''
+    pages = 'vmscan:mm_vmscan_reclaim_pages'
+    reclaimed = sum(capture.events.get(pages, 0) for capture in idle)
+    setting = experiment.facts.get('damon', 'no setting found')
+    return (
+        'Idle is what this machine does when nobody asks it for anything. Its kernel watches '
+        f'memory (DAMON: {setting}): group `damon` made {spread(damon, whole)} of the 100,000 '
+        f'events, and memory was reclaimed (`{pages}`) {plural(reclaimed, "time")} in all repeats. '
+        '*Conjecture:* the page frees that lead in idle are that; how many there are depends on '
+        'what was read before. tp-perf records no process, so who made an event is not in the '
+        'recordings.'
+    )
+
+
+def how_long(experiment):
+    spans = []
+    for key in SITUATIONS:
+        span = spread([capture.span_ns for capture in experiment.captures[key]], milliseconds)
+        spans.append(f'{span} of `{key}`')
+    text = f'100,000 events took here: {", ".join(spans)}. '
+    return text + 'How long they took in the thesis is not known.'
