@@ -2,7 +2,7 @@
 
 use super::density::Density;
 use super::font::{ROBOTO, SetLine};
-use super::scene::{Anchor, Area, Item, Line, Scene, Text};
+use super::scene::{Anchor, Area, Item, Line, Run, Scene, Text};
 use super::style::{self, Style};
 use ab_glyph_rasterizer::{Rasterizer, point};
 use std::collections::HashMap;
@@ -74,13 +74,9 @@ impl Painter<'_> {
             Item::Points { class, size, rows } => {
                 let Some(colour) = self.style(class).stroke else { return };
                 for (y, runs) in rows {
-                    let mut drawn = f64::MIN;
-                    for run in runs {
-                        // A run may end behind where the next one begins; each place is drawn once.
-                        let (from, to) = (run.x.max(drawn), run.x + run.length);
-                        let area = Area { x: from, y: y - size / 2.0, width: to - from, height: *size };
+                    for Run { x, length } in joined(runs) {
+                        let area = Area { x, y: y - size / 2.0, width: length, height: *size };
                         self.canvas.fill(pixels(area, origin), 1.0, |_, _| Some(colour));
-                        drawn = to;
                     }
                 }
             }
@@ -153,6 +149,18 @@ impl Painter<'_> {
             }
         });
     }
+}
+
+/// Runs without those that begin within another or right behind it: a pixel in which two meet would be pale.
+fn joined(runs: &[Run]) -> Vec<Run> {
+    let mut joined = Vec::<Run>::new();
+    for run in runs {
+        match joined.last_mut() {
+            Some(last) if run.x <= last.x + last.length => last.length = last.length.max(run.x + run.length - last.x),
+            _ => joined.push(*run),
+        }
+    }
+    joined
 }
 
 /// A rectangle in pixels.
@@ -275,14 +283,18 @@ mod tests {
     }
 
     #[test]
-    fn each_place_of_a_row_of_points_is_drawn_once() {
-        use super::super::scene::Run;
-        let runs = vec![Run { x: 1.0, length: 1.5 }, Run { x: 1.5, length: 1.5 }];
-        let points = Item::Points { class: "pen".into(), size: 1.0, rows: vec![(1.5, runs)] };
+    fn runs_of_points_that_meet_are_one() {
+        let runs = [(1.0, 1.5), (1.5, 1.5), (3.0, 0.5), (4.0, 1.0)].map(|(x, length)| Run { x, length });
+        let points = Item::Points { class: "pen".into(), size: 1.0, rows: vec![(1.5, runs.into())] };
         let canvas = drawn(vec![Item::Group { x: 1.0, y: 1.0, items: vec![points] }]);
-        // From 3 to 6 pixels; each place once, so that no edge within is seen.
-        assert_eq!([2, 3, 4, 5, 6].map(|x| at(&canvas, x, 3)), [255, 0, 0, 0, 255]);
+        // From 3 to 6.75 pixels, with no seam at 6; and from 7.5 to 9.
+        assert_eq!([2, 3, 4, 5, 6, 7, 8, 9].map(|x| at(&canvas, x, 3)), [255, 0, 0, 0, 64, 128, 0, 255]);
         assert_eq!([2, 3, 4].map(|y| at(&canvas, 4, y)), [255, 0, 128]);
+        // Two that meet within a pixel.
+        let runs = [(1.0, 1.25), (2.25, 1.0)].map(|(x, length)| Run { x, length });
+        let points = Item::Points { class: "pen".into(), size: 1.0, rows: vec![(1.5, runs.into())] };
+        let canvas = drawn(vec![points]);
+        assert_eq!([1, 2, 3, 4].map(|x| at(&canvas, x, 2)), [128, 0, 0, 32]);
     }
 
     #[test]
