@@ -5,10 +5,15 @@
 //! that are reported together share their rows, so that their plots can be laid side by side.
 
 mod density;
+mod font;
+mod png;
+mod scene;
+mod style;
 mod svg;
 mod ticks;
 
-pub use svg::{Error, png};
+pub use png::Error;
+pub use scene::Scene;
 
 use crate::activity::Activity;
 use crate::recording::Summary;

@@ -3,7 +3,7 @@
 use super::label::file_name;
 use super::{Error, Options, Report, SourceReport};
 use crate::page::page;
-use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot};
+use crate::plot::{Axis, Figure, MOST_ROWS, Plot};
 use crate::recording::{self, FILES, Folder, LOG};
 use crate::source::Place;
 use nix::sys::stat::fstat;
@@ -190,9 +190,8 @@ fn draw(sources: &[SourceReport], folder: &Folder, stop: &mut dyn FnMut() -> boo
             .zip(&axes)
             .map(|((figure, names), axis)| {
                 move || {
-                    let svg = Plot::new(figure, axis, subject).svg();
-                    let png = plot::png(&svg);
-                    (names.clone(), svg, png)
+                    let scene = Plot::new(figure, axis, subject).scene();
+                    (names.clone(), scene.svg(), scene.png())
                 }
             })
             .collect();

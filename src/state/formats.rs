@@ -3,11 +3,11 @@
 use super::check::{Check, Finding, Kind};
 use super::conformal::PValue;
 use super::identify::Identification;
+use super::junit::{Case, Failure, Suite};
 use super::reasons::Reason;
 use super::windows::Length;
 use crate::recording::Tool;
 use crate::units::{Count, Ns, Seconds, Share};
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -305,34 +305,20 @@ pub fn write_check_json<'a>(check: &'a Check, source: &'a str, out: &mut dyn Wri
 
 /// A check as JUnit's XML, as CI systems read it: a test case for each kind of finding.
 pub fn write_junit(check: &Check, source: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut suite = TestSuite::new(source);
-    for kind in Kind::ALL {
-        let findings: Vec<&Finding> = check.findings.iter().filter(|finding| finding.kind == kind).collect();
-        let status = match findings.first() {
-            None => TestCaseStatus::success(),
-            Some(first) => {
-                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                let lines: Vec<String> = findings.iter().map(|finding| finding.sentence(check)).collect();
-                status.set_type(format!("{kind:?}").to_lowercase());
-                status.set_message(match findings.len() {
-                    1 => first.sentence(check),
-                    number => format!("{number} findings"),
-                });
-                status.set_description(lines.join("\n"));
-                status
-            }
+    let case = |kind: Kind| {
+        let findings = check.findings.iter().filter(|finding| finding.kind == kind);
+        let sentences: Vec<String> = findings.map(|finding| finding.sentence(check)).collect();
+        let message = match &sentences[..] {
+            [] => return Case { name: kind.words(), failure: None },
+            [only] => only.clone(),
+            more => format!("{} findings", more.len()),
         };
-        let mut case = TestCase::new(kind.words(), status);
-        case.set_classname("tp-perf check");
-        suite.add_test_case(case);
-    }
-    let said = said_beside(check);
-    if !said.is_empty() {
-        suite.set_system_out(said.join("\n"));
-    }
-    let mut report = Report::new("tp-perf check");
-    report.add_test_suite(suite);
-    report.serialize(&mut *out).map_err(io::Error::other)
+        let kind_name = format!("{kind:?}").to_lowercase();
+        let failure = Failure { kind: kind_name, message, description: sentences.join("\n") };
+        Case { name: kind.words(), failure: Some(failure) }
+    };
+    let cases = Kind::ALL.map(case).into();
+    Suite { tool: "tp-perf check", name: source, cases, output: said_beside(check).join("\n") }.write(out)
 }
 
 /// What bounds what a check says, in sentences.

@@ -19,6 +19,7 @@ mod composition;
 mod conformal;
 mod formats;
 mod identify;
+mod junit;
 mod known;
 mod library;
 mod model;

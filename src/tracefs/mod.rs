@@ -1,5 +1,6 @@
 //! tracefs: where it is, what it lists, and which of that a capture takes.
 
+mod glob;
 mod mount;
 mod numbers;
 mod select;
@@ -50,7 +51,7 @@ pub enum Error {
     BadPattern {
         /// As typed.
         pattern: String,
-        /// What globset says.
+        /// What is wrong with it.
         reason: String,
     },
     /// A pattern that no tracepoint matches.

@@ -1,7 +1,7 @@
 //! Patterns over `group:name`, and the choice of what a capture takes.
 
+use super::glob::Glob;
 use super::{Error, Table, Tpid, Tracepoint};
-use globset::{GlobBuilder, GlobMatcher};
 use std::fmt;
 
 // What the thesis excludes "because eBPF does not support them or because they are hit so often that they get in the way
@@ -29,7 +29,7 @@ const EXCLUDED_TRACEPOINTS: [&str; 15] = [
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
-    glob: GlobMatcher,
+    glob: Glob,
 }
 
 impl Pattern {
@@ -40,13 +40,13 @@ impl Pattern {
             return Err(bad("it is empty".to_owned()));
         }
         let full = if text.contains(':') { text.to_owned() } else { format!("*:{text}") };
-        let glob = GlobBuilder::new(&full).build().map_err(|error| bad(error.kind().to_string()))?;
-        Ok(Pattern { text: text.to_owned(), glob: glob.compile_matcher() })
+        let glob = Glob::new(&full).map_err(|mistake| bad(mistake.to_string()))?;
+        Ok(Pattern { text: text.to_owned(), glob })
     }
 
     /// Whether the tracepoint is meant.
     pub fn matches(&self, tracepoint: &Tracepoint) -> bool {
-        self.glob.is_match(tracepoint.full_name())
+        self.glob.matches(&tracepoint.full_name())
     }
 }
 
