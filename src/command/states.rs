@@ -5,6 +5,7 @@ use crate::cli::{
     CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest,
     Watch,
 };
+use crate::command::watch::watch_machine;
 use crate::command::{end_at_second_signal, let_go, print, stopped, terminal_width, wait_for_command, with_advice};
 use crate::control::{Progress, Signals};
 use crate::drain::Range;
@@ -50,7 +51,7 @@ impl Looked {
                 let mut progress = TerminalProgress::new(StopRules { ..options.rules }, look.quiet);
                 notes.iter().for_each(|note| progress.note(note));
                 let mut running = None;
-                let watched = state::watch(options, length, &mut running, &mut signals, &mut progress);
+                let watched = watch_machine(options, length, &mut running, &mut signals, &mut progress);
                 progress.phase_ends();
                 if let Err(error) = &watched
                     && running.is_some()
@@ -64,10 +65,7 @@ impl Looked {
                         return Ok(Err(1));
                     }
                 }
-                let (session, detaching) = watched.map_err(|error| match error {
-                    Error::Capture(error) => with_advice(error),
-                    error => error.into(),
-                })?;
+                let (session, detaching) = watched.map_err(with_advice)?;
                 let (detaching, wait_detach) = (Some(detaching), *wait_detach);
                 let mut looked = Looked { sessions: Vec::new(), detaching, signals, progress, wait_detach };
                 match session {

@@ -1,16 +1,18 @@
-//! The page: one HTML file that needs nothing else, with graphs to zoom and search, and tables to sort.
+//! The page: one HTML file that needs nothing else, with graphs to zoom and search, and tables to sort; and how it and the plots
+//! are written.
 //!
 //! What it says stands in the HTML itself, so that it can be read and printed where scripts do not run. uPlot draws axes and
 //! handles the cursor (MIT licence, `vendor/uPlot.LICENSE`, which goes with every page); the rows of the graphs are painted by
 //! `raster.js`.
 
 mod data;
+mod files;
+
+pub use files::{Error, FileOptions, Files};
 
 use crate::events::stream::UNKNOWN_CPU;
-use crate::plot::StateSpan;
 use crate::ranking::Ranked;
-use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, facts, states};
-use crate::terminal::sparkline;
+use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, StateSpan, facts, sparkline, states};
 use crate::units::{Grouped, OneLine, Rate, Share, Signed};
 use askama::Template;
 use std::collections::HashMap;

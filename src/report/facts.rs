@@ -1,7 +1,6 @@
 //! What a source was, in words: for people who did not make it.
 
-use super::SourceReport;
-use crate::terminal::{equation, own_share, stopped_by};
+use super::{SourceReport, equation, own_share, stopped_by};
 use crate::units::{Count, Grouped, Rate, Seconds, shortened};
 
 /// The facts of a source, each with its name.

@@ -1,6 +1,5 @@
 //! The states of a source over time, for pictures and pages.
 
-use crate::plot::StateSpan;
 use crate::state::{Error, Identification, Known, Reason, Session, Stretch};
 use crate::units::{OneLine, Seconds, Share, nanoseconds};
 
@@ -9,18 +8,31 @@ const REASONS: usize = 3;
 
 /// The states of a library that sources are held against.
 #[derive(Debug, Clone)]
-pub struct States {
+pub struct Identifier {
     /// What is known.
     pub known: Known,
     /// The level at which a state is rejected.
     pub alpha: f64,
 }
 
-impl States {
+impl Identifier {
     /// What is said of a source.
     pub fn identify(&self, session: &Session) -> Result<Identification, Error> {
         Identification::of(session, self.known.clone(), self.alpha)
     }
+}
+
+/// A stretch of one state, as it is drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSpan {
+    /// When it begins, in nanoseconds since the first event.
+    pub from_ns: u64,
+    /// When it ends.
+    pub to_ns: u64,
+    /// What is said of it.
+    pub label: String,
+    /// The number of the state among those that are known; `None` if it is unknown.
+    pub state: Option<usize>,
 }
 
 /// The stretches as they are drawn, in time since the first event.

@@ -23,9 +23,9 @@ mod known;
 mod library;
 mod model;
 mod nearest;
-mod read;
 mod reasons;
 mod session;
+mod source;
 mod spread;
 mod windows;
 
@@ -38,12 +38,11 @@ pub use identify::{ALPHA, Answer, Identification, Stretch};
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, read_session, state_name};
 pub use model::{LEAST_COVERAGE, Names, Opinion, Seen, State, States};
-pub use read::{read, session_of, watch};
 pub use reasons::Reason;
 pub use session::{Origin, SCHEMA, Session};
+pub use source::read;
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
-use crate::capture;
 use crate::drain::replay;
 use crate::recording;
 use crate::units::{Count, Share};
@@ -78,9 +77,6 @@ pub enum Error {
     /// The source cannot be replayed.
     #[error(transparent)]
     Replay(#[from] replay::Error),
-    /// The capture failed.
-    #[error(transparent)]
-    Capture(#[from] capture::Error),
     /// The library cannot be used.
     #[error(transparent)]
     Library(#[from] library::Error),

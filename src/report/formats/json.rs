@@ -2,9 +2,8 @@
 
 use crate::activity::Gap;
 use crate::events::stream::UNKNOWN_CPU;
-use crate::plot::StateSpan;
 use crate::recording::{Summary, Tool};
-use crate::report::{Differences, Report, SourceReport};
+use crate::report::{Differences, Report, SourceReport, StateSpan};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};
