@@ -1,5 +1,6 @@
 //! What pairs of runs say, and how sure that is: the bootstrap over pairs.
 
+use crate::stats::{quantile, sorted};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
@@ -47,16 +48,12 @@ impl Estimate {
         }
         let mut random = fastrand::Rng::with_seed(SEED);
         let mut drawn = all;
-        let mut values: Vec<f64> = (0..RESAMPLES)
-            .map(|_| {
-                drawn.iter_mut().for_each(|index| *index = random.usize(..pairs));
-                statistic(&drawn)
-            })
-            .collect();
-        values.sort_by(f64::total_cmp);
+        let values = sorted((0..RESAMPLES).map(|_| {
+            drawn.iter_mut().for_each(|index| *index = random.usize(..pairs));
+            statistic(&drawn)
+        }));
         let tail = tail(pairs);
-        let at = |share: f64| values[((share * RESAMPLES as f64) as usize).min(RESAMPLES - 1)];
-        let interval = (at(tail), at(1.0 - tail));
+        let interval = (quantile(&values, tail), quantile(&values, 1.0 - tail));
         Some(Estimate { value, interval: (interval.0.is_finite() && interval.1.is_finite()).then_some(interval) })
     }
 

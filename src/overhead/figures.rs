@@ -2,6 +2,7 @@
 
 use super::estimate::{Estimate, Verdict};
 use crate::recording::Tool;
+use crate::stats::{median, upper_median};
 use crate::units::nanoseconds;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
@@ -128,11 +129,9 @@ pub struct Spread {
 }
 
 impl Spread {
-    fn of(mut times: Vec<Duration>) -> Option<Self> {
-        times.sort_unstable();
-        let (min, max) = (*times.first()?, *times.last()?);
-        let (upper, lower) = (times[times.len() / 2], times[(times.len() - 1) / 2]);
-        Some(Spread { median: (upper + lower) / 2, min, max })
+    fn of(times: &[Duration]) -> Option<Self> {
+        let (min, max) = (*times.iter().min()?, *times.iter().max()?);
+        Some(Spread { median: median(times.iter().copied())?, min, max })
     }
 
     /// How far the ends are from each other, as a share of the middle.
@@ -205,8 +204,8 @@ impl Overhead {
             let change =
                 |drawn: &[usize]| (drawn.iter().map(|index| logs[*index]).sum::<f64>() / drawn.len() as f64).exp_m1();
             let change = Estimate::of(logs.len(), change)?;
-            let (without, with) = times.into_iter().unzip();
-            let (without, with) = (Spread::of(without)?, Spread::of(with)?);
+            let (without, with): (Vec<_>, Vec<_>) = times.into_iter().unzip();
+            let (without, with) = (Spread::of(&without)?, Spread::of(&with)?);
             Some(Comparison { without, with, change, verdict: change.verdict() })
         };
 
@@ -250,13 +249,11 @@ impl Overhead {
     /// known.
     pub fn foreign_cpus(&self) -> Option<f64> {
         let runs = self.pairs();
-        let mut shares = runs.iter().map(|(without, ..)| {
+        let shares = runs.iter().map(|(without, ..)| {
             let foreign = without.machine?.saturating_sub(without.cpu);
             (without.wall >= LEAST_FOR_MACHINE).then(|| foreign.as_secs_f64() / without.wall.as_secs_f64())
         });
-        let mut known: Vec<f64> = shares.by_ref().collect::<Option<_>>()?;
-        known.sort_by(f64::total_cmp);
-        known.get(known.len() / 2).copied()
+        upper_median(shares.collect::<Option<Vec<f64>>>()?)
     }
 }
 

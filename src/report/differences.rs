@@ -3,6 +3,7 @@
 use super::SourceReport;
 use crate::ranking::Ranked;
 use crate::recording::Summary;
+use crate::stats::extremes;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -237,8 +238,7 @@ fn compared(sources: &[Known<'_>]) -> Vec<Compared> {
 
 /// The difference between the largest and the smallest of what is known.
 fn change(sources: &[Presence], value: impl Fn(&Presence) -> Option<f64>) -> f64 {
-    let values = || sources.iter().filter_map(&value);
-    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let (least, most) = extremes(sources.iter().filter_map(value));
     (most - least).max(0.0)
 }
 

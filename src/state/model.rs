@@ -10,6 +10,7 @@ use super::conformal::{Calibration, PValue};
 use super::nearest::{Columns, Rows, nearest_of_others};
 use super::session::Session;
 use super::windows::Length;
+use crate::stats::upper_median;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -204,9 +205,7 @@ impl State {
             windows.zip(distances).filter_map(|(seen, distance)| Some((distance?, seen.weight()))).collect()
         });
         let calibration = Calibration::of(scores, sessions);
-        let mut rates: Vec<f64> = parts.iter().flatten().map(Seen::rate).collect();
-        rates.sort_by(f64::total_cmp);
-        let rate = rates.get(rates.len() / 2).copied().unwrap_or(0.0);
+        let rate = upper_median(parts.iter().flatten().map(Seen::rate)).unwrap_or(0.0);
         State { name, sessions, rate, parts, step, rows, calibration }
     }
 
