@@ -1,6 +1,7 @@
 //! The files that a report leaves: plots and the page.
 
 use super::page;
+use crate::os::thread::Work;
 use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot, Subject};
 use crate::recording::{self, FILES, Folder, LOG};
 use crate::report::{Detail, Report, SourceReport, file_name};
@@ -125,11 +126,10 @@ impl Files {
             return Ok(false);
         }
         // The page is made while the plots are drawn.
-        let make = || page(report);
         let (made, drawn) = thread::scope(|scope| {
-            let made = self.page.as_ref().map(|_| Doing::begin(scope, &make));
+            let made = self.page.as_ref().map(|_| Work::begin_in(scope, || page(report)));
             let drawn = self.plots.as_ref().map_or(Ok(()), |folder| draw(&report.sources, folder, stop));
-            (made.map(Doing::done), drawn)
+            (made.map(Work::result), drawn)
         });
         drawn?;
         if stop() {
@@ -157,29 +157,7 @@ impl Files {
     }
 }
 
-/// Work that is being done by a thread of its own, or is done already where there is no thread to be had.
-enum Doing<'scope, T> {
-    Thread(thread::ScopedJoinHandle<'scope, T>),
-    Done(T),
-}
-
-impl<'scope, T: Send + 'scope> Doing<'scope, T> {
-    fn begin<F: Fn() -> T + Sync>(scope: &'scope thread::Scope<'scope, '_>, work: &'scope F) -> Self {
-        match thread::Builder::new().spawn_scoped(scope, work) {
-            Ok(thread) => Doing::Thread(thread),
-            Err(_) => Doing::Done(work()),
-        }
-    }
-
-    fn done(self) -> T {
-        match self {
-            Doing::Thread(thread) => thread.join().expect("drawing does not panic"),
-            Doing::Done(result) => result,
-        }
-    }
-}
-
-/// That a file to be written is none of those to be read.
+/// Fails if a file to be written is one of those to be read.
 fn refuse_sources(places: &[Place], path: &Path) -> Result<(), Error> {
     let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
     let Some(target) = number(path) else { return Ok(()) };
@@ -248,19 +226,16 @@ fn draw(sources: &[SourceReport], folder: &Folder, stop: &mut dyn FnMut() -> boo
         if stop() {
             return Ok(());
         }
-        let work: Vec<_> = plot_names(subject.label)
-            .zip(&axes)
-            .map(|((figure, names), axis)| {
-                move || {
+        let drawn: Vec<_> = thread::scope(|scope| {
+            let figures = plot_names(subject.label).zip(&axes).map(|((figure, names), axis)| {
+                Work::begin_in(scope, move || {
                     let svg = Plot::new(figure, axis, subject).svg();
                     let png = plot::png(&svg);
-                    (names.clone(), svg, png)
-                }
-            })
-            .collect();
-        let drawn: Vec<_> = thread::scope(|scope| {
-            let drawing: Vec<_> = work.iter().map(|work| Doing::begin(scope, work)).collect();
-            drawing.into_iter().map(Doing::done).collect()
+                    (names, svg, png)
+                })
+            });
+            let drawing: Vec<_> = figures.collect();
+            drawing.into_iter().map(Work::result).collect()
         });
         for ([svg_name, png_name], svg, png) in drawn {
             write(folder, &svg_name, svg.as_bytes())?;
