@@ -2,15 +2,17 @@
 
 use crate::recording::{Summary, TracepointSummary};
 use crate::tracefs::Table;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A tracepoint or a group, and how often it was hit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ranked {
     /// `group:name`, or the group's name.
     pub name: String,
     /// Its tpid or gid; 0 for a group whose number is not known.
+    #[serde(skip)]
     pub number: u32,
     /// The kernel's count where there is one, else what was recorded and lost.
     pub events: u64,

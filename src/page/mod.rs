@@ -41,12 +41,12 @@ struct Section {
     label: String,
     facts: Vec<(&'static str, String)>,
     is_range: bool,
-    states: Vec<states::Row>,
+    states: Vec<states::StretchRow>,
     state_spans: Vec<StateStrip>,
-    tracepoints: Vec<Row>,
+    tracepoints: Vec<RankedRow>,
     /// How many more tracepoints were hit.
     unlisted: usize,
-    groups: Vec<Row>,
+    groups: Vec<RankedRow>,
     cpus: Vec<[String; 6]>,
     residuals: Vec<(String, String)>,
     refused: Vec<(String, String)>,
@@ -60,7 +60,7 @@ struct StateStrip {
     width: String,
 }
 
-struct Row {
+struct RankedRow {
     number: u32,
     name: String,
     group: String,
@@ -124,7 +124,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
     let (of_tracepoints, of_groups) = source.columns(BARS);
     let lost: HashMap<u32, u64> =
         summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
-    let row = |ranked: &Ranked, group: String, lost: Option<u64>, counts: Option<&Vec<f64>>| Row {
+    let row = |ranked: &Ranked, group: String, lost: Option<u64>, counts: Option<&Vec<f64>>| RankedRow {
         number: ranked.number,
         name: shown(&ranked.name),
         group: shown(&group),
@@ -186,13 +186,13 @@ fn section(number: usize, source: &SourceReport) -> Section {
 }
 
 fn strips(source: &SourceReport) -> Vec<StateStrip> {
-    let span = source.activity.span().map_or(0, |(first, last)| last - first).max(1) as f64;
-    let percent = |ns: u64| 100.0 * (ns as f64 / span).min(1.0);
-    let strip = |it: &StateSpan| StateStrip {
-        class: it.colour(),
-        label: shown(&it.label),
-        left: format!("{:.3}", percent(it.from_ns)),
-        width: format!("{:.3}", percent(it.to_ns) - percent(it.from_ns)),
+    let whole = source.activity.span().map_or(0, |(first, last)| last - first).max(1) as f64;
+    let percent = |ns: u64| 100.0 * (ns as f64 / whole).min(1.0);
+    let strip = |span: &StateSpan| StateStrip {
+        class: span.colour(),
+        label: shown(&span.label),
+        left: format!("{:.3}", percent(span.from_ns)),
+        width: format!("{:.3}", percent(span.to_ns) - percent(span.from_ns)),
     };
     source.state_spans.iter().map(strip).collect()
 }

@@ -73,7 +73,7 @@ impl Differences {
     /// Between these.
     pub fn between(sources: &[SourceReport]) -> Self {
         let maps = |known: fn(&SourceReport) -> BTreeMap<String, bool>, ranked: fn(&SourceReport) -> &[Ranked]| {
-            let source = |source| Known {
+            let source = |source| Side {
                 captured: known(source),
                 // A log has what was hit, and says nothing of what was not.
                 otherwise: match (source.is_unnamed, source.is_log) {
@@ -178,8 +178,8 @@ impl Compared {
     }
 }
 
-/// What a source tells of tracepoints or groups.
-struct Known<'a> {
+/// What one source says of tracepoints or groups.
+struct Side<'a> {
     /// The names that it knows, and whether they were captured.
     captured: BTreeMap<String, bool>,
     /// What becomes of others.
@@ -188,12 +188,12 @@ struct Known<'a> {
     ranked: &'a [Ranked],
 }
 
-fn compared(sources: &[Known<'_>]) -> Vec<Compared> {
+fn compared(sources: &[Side<'_>]) -> Vec<Compared> {
     let names: BTreeSet<&str> =
-        sources.iter().flat_map(|known| known.ranked.iter().map(|ranked| ranked.name.as_str())).collect();
+        sources.iter().flat_map(|side| side.ranked.iter().map(|ranked| ranked.name.as_str())).collect();
     // Some files know two tracepoints of one name.
-    let by_name = |known: &Known<'_>| {
-        known.ranked.iter().fold(BTreeMap::<String, Ranked>::new(), |mut named, ranked| {
+    let by_name = |side: &Side<'_>| {
+        side.ranked.iter().fold(BTreeMap::<String, Ranked>::new(), |mut named, ranked| {
             match named.get_mut(&ranked.name) {
                 Some(same) => {
                     same.events = same.events.saturating_add(ranked.events);
@@ -210,13 +210,13 @@ fn compared(sources: &[Known<'_>]) -> Vec<Compared> {
         .into_iter()
         .map(|name| {
             let presences =
-                sources.iter().zip(&hits).map(|(known, hits)| match (hits.get(name), known.captured.get(name)) {
+                sources.iter().zip(&hits).map(|(side, hits)| match (hits.get(name), side.captured.get(name)) {
                     (Some(Ranked { events, share, rate, .. }), _) => {
                         Presence::Hit { events: *events, share: *share, rate: *rate }
                     }
                     (None, Some(true)) => Presence::NotHit,
                     (None, Some(false)) => Presence::NotCaptured,
-                    (None, None) => known.otherwise,
+                    (None, None) => side.otherwise,
                 });
             let sources: Vec<Presence> = presences.collect();
             let share_change = change(&sources, |presence| match presence {
@@ -306,7 +306,7 @@ mod tests {
             [ranked("a:hit", 10, 1.0)],
             [ranked("a:hit", 5, 0.5), ranked("a:once", 3, 0.3), ranked("a:excluded", 2, 0.2)],
         );
-        let source = |captured, ranked| Known { captured, otherwise: Presence::NotThere, ranked };
+        let source = |captured, ranked| Side { captured, otherwise: Presence::NotThere, ranked };
         let compared = compared(&[source(first, &of_first[..]), source(second, &of_second)]);
         let names: Vec<_> = compared.iter().map(|compared| (compared.name.as_str(), compared.share_change)).collect();
         assert_eq!(names, [("a:hit", 0.5), ("a:once", 0.3), ("a:excluded", 0.0)]);
