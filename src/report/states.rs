@@ -1,6 +1,6 @@
 //! The states of a source over time, for pictures and pages.
 
-use crate::state::{Error, Identification, Known, Reason, Session, Stretch};
+use crate::state::{Error, Identification, Known, Reason, Session, Stretch, StretchOpinion};
 use crate::units::{OneLine, Seconds, Share, nanoseconds};
 use serde::{Serialize, Serializer};
 
@@ -105,7 +105,7 @@ pub fn rows(identification: &Identification) -> Vec<StretchRow> {
         .stretches
         .iter()
         .map(|stretch| {
-            let (distance, p) = stretch.opinions[stretch.nearest].unwrap_or_default();
+            let StretchOpinion { distance, p } = stretch.opinions[stretch.nearest].unwrap_or_default();
             StretchRow {
                 from: since(stretch.from),
                 to: since(stretch.to),
@@ -113,8 +113,8 @@ pub fn rows(identification: &Identification) -> Vec<StretchRow> {
                 distance: format!("{distance:.3}"),
                 p: format!("{p:.3}"),
                 intensity: format!("{:.2}", stretch.intensity),
-                in_favour: reasons(&stretch.for_it),
-                against: reasons(&stretch.against_it),
+                in_favour: reasons(&stretch.in_favour),
+                against: reasons(&stretch.against),
             }
         })
         .collect()

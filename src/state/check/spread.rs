@@ -1,7 +1,6 @@
 //! How far what a tracepoint does in some windows is from what it did in the sessions of a state.
 
-use super::composition::{Composition, Name};
-use super::model::Seen;
+use crate::state::{Composition, Name, Seen};
 use crate::stats::{extremes, mean};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
