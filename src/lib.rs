@@ -56,6 +56,7 @@ pub mod report;
 pub mod source;
 pub mod spool;
 pub mod state;
+pub mod stats;
 pub mod terminal;
 pub mod tracefs;
 pub mod units;

@@ -2,16 +2,18 @@
 
 use crate::recording::{Summary, TracepointSummary};
 use crate::tracefs::{Gid, Table, Tpid};
+use serde::Serialize;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A tracepoint or a group, and how often it was hit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ranked<N> {
     /// `group:name`, or the group's name.
     pub name: String,
     /// Its tpid or gid; `None` for a group of which it is not known.
+    #[serde(skip)]
     pub number: N,
     /// The kernel's count where there is one, else what was recorded and lost.
     pub events: u64,

@@ -6,6 +6,7 @@ pub use cells::{Cell, Cells};
 
 use crate::events::stream::Loss;
 use crate::events::{Cpu, Event, Ns, Sink};
+use crate::stats::upper_median;
 use crate::tracefs::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -124,9 +125,7 @@ impl Activity {
         let starts = self.tracepoints.iter().skip(1).map(|(index, _)| index.saturating_mul(width));
         let silences = ends.zip(starts).map(|(from_ns, to_ns)| Gap { from_ns, to_ns });
         let mut gaps: Vec<Gap> = silences.filter(|silence| silence.length() > span / SILENCE_SHARE).collect();
-        let mut lengths: Vec<u64> = gaps.iter().map(Gap::length).collect();
-        lengths.sort_unstable();
-        let usual = if lengths.len() < FEWEST_SILENCES { 0 } else { lengths[lengths.len() / 2] };
+        let usual = upper_median(gaps.iter().map(Gap::length)).filter(|_| gaps.len() >= FEWEST_SILENCES).unwrap_or(0);
         let events = self.tracepoints.events();
         let least = GAP_INTERVALS.saturating_mul(span / events.max(1)).max(span / GAP_SHARE);
         let least = least.max(GAP_SILENCES.saturating_mul(usual)).max(1);

@@ -69,7 +69,7 @@ pub enum OverheadFormat {
 #[derive(Debug)]
 pub struct OverheadRequest {
     /// The measurement.
-    pub options: overhead::Options,
+    pub options: overhead::MeasureOptions,
     /// How to print it.
     pub format: OverheadFormat,
     /// Wait for the detach.
@@ -85,7 +85,7 @@ impl OverheadArgs {
         let (compress, wait_detach) = (self.attach.compress, self.attach.wait_detach);
         let (attach, notes) = self.attach.request()?;
         let shell = |line: OsString| CommandLine::find(vec!["sh".into(), "-c".into(), line]);
-        let options = overhead::Options {
+        let options = overhead::MeasureOptions {
             attach,
             compress,
             command: CommandLine::find(self.command).map_err(usage)?,

@@ -2,7 +2,8 @@
 
 use super::source::{SourceArgs, places};
 use super::states::library;
-use crate::report;
+use crate::page::FileOptions;
+use crate::report::ReportOptions;
 use crate::source::Place;
 use crate::state::Library;
 use clap::{Args, ValueEnum};
@@ -77,8 +78,10 @@ pub enum ReportFormat {
 /// A report, and how it shows itself.
 #[derive(Debug)]
 pub struct ReportRequest {
-    /// The report.
-    pub options: report::Options,
+    /// What is read.
+    pub options: ReportOptions,
+    /// The files that are written.
+    pub files: FileOptions,
     /// How to print it.
     pub format: ReportFormat,
     /// Tracepoints and groups to print.
@@ -99,16 +102,9 @@ impl ReportArgs {
         let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
         let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
         let library = self.states.then(|| library(self.library)).transpose()?;
-        let options = report::Options {
-            places,
-            restriction,
-            range,
-            html: self.html,
-            plots: self.plots,
-            force: self.force,
-            states: None,
-        };
-        Ok(ReportRequest { options, format: self.format, top, quiet: self.quiet, library })
+        let files = FileOptions { html: self.html, plots: self.plots, force: self.force };
+        let options = ReportOptions { places, restriction, range, detail: files.detail(), identifier: None };
+        Ok(ReportRequest { options, files, format: self.format, top, quiet: self.quiet, library })
     }
 }
 
@@ -126,10 +122,10 @@ mod tests {
     fn a_report_takes_all_its_options() {
         let words = "report a - --top 7 --format markdown --html p.html --plots d --force -n 9 -t sched:* --cpus 1 --from 1s -q";
         let Ok(Request::Report(request)) = parse(words) else { panic!("these words ask for a report") };
-        let options = request.options;
+        let (options, files) = (request.options, request.files);
         assert_eq!(options.places, [Place::Path("a".into()), Place::Stdin]);
         assert_eq!((request.top, request.format, request.quiet), (7, ReportFormat::Markdown, true));
-        assert_eq!((options.html, options.plots, options.force), (Some("p.html".into()), Some("d".into()), true));
+        assert_eq!((files.html, files.plots, files.force), (Some("p.html".into()), Some("d".into()), true));
         assert_eq!((options.range.events, options.restriction.only.len()), (Some(9), 1));
     }
 

@@ -3,6 +3,7 @@
 mod doctor;
 mod list;
 mod states;
+mod watch;
 
 use crate::capture::{self, StopRules, Written};
 use crate::cli::{
@@ -15,6 +16,7 @@ use crate::drain::Results;
 use crate::drain::replay::{self, Output};
 use crate::engine::{self, Detaching, Live};
 use crate::overhead::{self, Outcome};
+use crate::page::Files;
 use crate::recording::{self, FILES, RecordingDir};
 use crate::report::{self, Report, formats};
 use crate::state;
@@ -208,22 +210,32 @@ fn replay(request: ReplayRequest) -> anyhow::Result<u8> {
 }
 
 fn report(request: ReportRequest) -> anyhow::Result<u8> {
-    let ReportRequest { mut options, format, top, quiet, library } = request;
+    let ReportRequest { mut options, files, format, top, quiet, library } = request;
     if let Some(library) = library {
-        options.states =
-            Some(report::States { known: state::Known::of(library.states()?, None)?, alpha: state::ALPHA });
+        options.identifier =
+            Some(report::Identifier { known: state::Known::of(library.states()?, None)?, alpha: state::ALPHA });
     }
     let mut signals = Signals::install().context("failed to take over signals")?;
     end_at_second_signal().context("failed to take over signals")?;
     let mut progress = TerminalProgress::of_replay(quiet);
-    let result = report::report(&options, &mut signals, &mut progress);
+    let labels = report::labels(&options.places);
+    // What cannot be written is found out before minutes of reading.
+    let to_write = Files::new(&files, &options.places, &labels)?;
+    let read = report::read(&options, labels, &mut signals, &mut progress);
     progress.phase_ends();
-    let report = match result {
-        Err(report::Error::Source(replay::Error::Interrupted)) => return Ok(stopped(&mut signals)),
-        result => result?,
+    let mut report = match read {
+        Err(replay::Error::Interrupted) => return Ok(stopped(&mut signals)),
+        read => read?,
     };
-    let has_files = options.html.is_some() || options.plots.is_some();
-    let page_on_stdout = options.html.as_deref().is_some_and(|path| path.as_os_str() == "-");
+    match report.stopped {
+        true => drop(to_write),
+        false => report.stopped = !to_write.write(&report, &mut || signals.asked() > 0)?,
+    }
+    if report.stopped && files.is_any() {
+        progress.note("stopped: no page and no plots are written");
+    }
+    let has_files = files.is_any();
+    let page_on_stdout = files.html.as_deref().is_some_and(|path| path.as_os_str() == "-");
     if !quiet && !page_on_stdout {
         let mut out = Vec::new();
         match format {

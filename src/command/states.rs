@@ -5,17 +5,18 @@ use crate::cli::{
     CheckFormat, CheckRequest, IdentifyFormat, IdentifyRequest, LearnRequest, Look, LookAt, StatesAct, StatesRequest,
     Watch,
 };
+use crate::command::watch::watch_machine;
 use crate::command::{end_at_second_signal, let_go, print, stopped, terminal_width, wait_for_command, with_advice};
 use crate::control::{Progress, Signals};
 use crate::drain::Range;
 use crate::engine::Detaching;
+use crate::os::thread::Work;
 use crate::source::Place;
 use crate::state::{self, Check, Error, Identification, Known, Learned, Length, Library, Session};
 use crate::terminal::{TerminalProgress, print_check, print_identification, print_state, print_states};
 use crate::units::{Count, OneLine, nanoseconds};
 use anyhow::Context;
 use std::io::{self, Write};
-use std::thread;
 use std::time::Duration;
 
 /// The exit code of a check that found something.
@@ -50,7 +51,7 @@ impl Looked {
                 let mut progress = TerminalProgress::new(StopRules { ..options.rules }, look.quiet);
                 notes.iter().for_each(|note| progress.note(note));
                 let mut running = None;
-                let watched = state::watch(options, length, &mut running, &mut signals, &mut progress);
+                let watched = watch_machine(options, length, &mut running, &mut signals, &mut progress);
                 progress.phase_ends();
                 if let Err(error) = &watched
                     && running.is_some()
@@ -64,10 +65,7 @@ impl Looked {
                         return Ok(Err(1));
                     }
                 }
-                let (session, detaching) = watched.map_err(|error| match error {
-                    Error::Capture(error) => with_advice(error),
-                    error => error.into(),
-                })?;
+                let (session, detaching) = watched.map_err(with_advice)?;
                 let (detaching, wait_detach) = (Some(detaching), *wait_detach);
                 let mut looked = Looked { sessions: Vec::new(), detaching, signals, progress, wait_detach };
                 match session {
@@ -120,31 +118,6 @@ fn fits(duration: Option<Duration>, length: Length) -> Result<(), Error> {
             Err(Error::TooMany { place: "this machine".to_owned(), cause: state::TooMany })
         }
         _ => Ok(()),
-    }
-}
-
-/// A library that is being read.
-enum Reading {
-    Thread(thread::JoinHandle<Result<Known, Error>>),
-    Done(Box<Result<Known, Error>>),
-}
-
-impl Reading {
-    /// On a thread of its own, where there is one to be had.
-    fn begin(library: Library, length: Option<Length>) -> Self {
-        let read = move |library: Library| Known::of(library.states()?, length);
-        let for_thread = library.clone();
-        match thread::Builder::new().spawn(move || read(for_thread)) {
-            Ok(thread) => Reading::Thread(thread),
-            Err(_) => Reading::Done(Box::new(read(library))),
-        }
-    }
-
-    fn known(self) -> Result<Known, Error> {
-        match self {
-            Reading::Thread(thread) => thread.join().expect("reading does not panic"),
-            Reading::Done(known) => *known,
-        }
     }
 }
 
@@ -237,18 +210,18 @@ pub(super) fn identify(request: IdentifyRequest) -> anyhow::Result<u8> {
     library.has_states()?;
     // It is read while the source is; but before anything is captured it is known whether there is something to compare with, and
     // in windows of which length.
-    let mut reading = Reading::begin(library, look.length);
     let mut length = look.length;
+    let mut reading = Work::begin(move || Known::of(library.states()?, length));
     if let LookAt::Machine(_) = look.at {
-        let known = reading.known()?;
+        let known = reading.result()?;
         length = Some(known.length());
-        reading = Reading::Done(Box::new(Ok(known)));
+        reading = Work::done(Ok(known));
     }
     let mut looked = match Looked::at(&look, length)? {
         Ok(looked) => looked,
         Err(code) => return Ok(code),
     };
-    let known = reading.known()?;
+    let known = reading.result()?;
     // Few libraries have windows that no seconds can be made of; then what was counted by seconds is counted again.
     if let (LookAt::Sources(places, range), None) = (&look.at, look.length)
         && known.length().of(looked.only().1.window).is_none()

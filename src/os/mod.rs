@@ -5,3 +5,4 @@ pub mod cpus;
 pub mod limits;
 pub mod machine;
 pub mod process;
+pub mod thread;

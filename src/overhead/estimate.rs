@@ -1,5 +1,6 @@
 //! What pairs of runs say, and how sure that is: the bootstrap over pairs.
 
+use crate::stats::{quantile, sorted};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
@@ -47,28 +48,24 @@ impl Estimate {
         }
         let mut random = fastrand::Rng::with_seed(SEED);
         let mut drawn = all;
-        let mut values: Vec<f64> = (0..RESAMPLES)
-            .map(|_| {
-                drawn.iter_mut().for_each(|index| *index = random.usize(..pairs));
-                statistic(&drawn)
-            })
-            .collect();
-        values.sort_by(f64::total_cmp);
+        let values = sorted((0..RESAMPLES).map(|_| {
+            drawn.iter_mut().for_each(|index| *index = random.usize(..pairs));
+            statistic(&drawn)
+        }));
         let tail = tail(pairs);
-        let at = |share: f64| values[((share * RESAMPLES as f64) as usize).min(RESAMPLES - 1)];
-        let interval = (at(tail), at(1.0 - tail));
+        let interval = (quantile(&values, tail), quantile(&values, 1.0 - tail));
         Some(Estimate { value, interval: (interval.0.is_finite() && interval.1.is_finite()).then_some(interval) })
     }
 
     /// What it says, if it is how much something changes (0 for not at all).
-    pub fn verdict(&self) -> Verdict {
-        let Some((low, high)) = self.interval else { return Verdict::TooFewPairs };
+    pub fn claim(&self) -> Claim {
+        let Some((low, high)) = self.interval else { return Claim::TooFewPairs };
         let includes_zero = low <= 0.0 && high >= 0.0;
         match (includes_zero, (high - low) / 2.0) {
-            (true, _) if low.abs().max(high.abs()) <= NEGLIGIBLE => Verdict::NoDifference,
-            (true, _) => Verdict::Noisy,
-            (false, half) if half <= (self.value.abs() / 2.0).max(NEGLIGIBLE / 2.0) => Verdict::Difference,
-            (false, _) => Verdict::Rough,
+            (true, _) if low.abs().max(high.abs()) <= NEGLIGIBLE => Claim::NoDifference,
+            (true, _) => Claim::Noisy,
+            (false, half) if half <= (self.value.abs() / 2.0).max(NEGLIGIBLE / 2.0) => Claim::Difference,
+            (false, _) => Claim::Rough,
         }
     }
 }
@@ -84,7 +81,7 @@ fn tail(pairs: usize) -> f64 {
 /// What can be said of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum Claim {
     /// There is one, and it is known.
     Difference,
     /// There is one; how large it is, is not known well.
@@ -137,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_tell_a_cost_from_noise() {
-        let verdict = |value, low, high| Estimate { value, interval: Some((low, high)) }.verdict();
-        assert_eq!(verdict(0.35, 0.33, 0.37), Verdict::Difference);
-        assert_eq!(verdict(0.005, 0.002, 0.008), Verdict::Difference);
-        assert_eq!(verdict(0.35, 0.05, 0.80), Verdict::Rough);
-        assert_eq!(verdict(0.003, -0.01, 0.015), Verdict::NoDifference);
-        assert_eq!(verdict(0.05, -0.10, 0.20), Verdict::Noisy);
-        assert_eq!(verdict(-0.1, -0.12, -0.08), Verdict::Difference);
-        assert_eq!(Estimate { value: 0.3, interval: None }.verdict(), Verdict::TooFewPairs);
+    fn claims_tell_a_cost_from_noise() {
+        let claim = |value, low, high| Estimate { value, interval: Some((low, high)) }.claim();
+        assert_eq!(claim(0.35, 0.33, 0.37), Claim::Difference);
+        assert_eq!(claim(0.005, 0.002, 0.008), Claim::Difference);
+        assert_eq!(claim(0.35, 0.05, 0.80), Claim::Rough);
+        assert_eq!(claim(0.003, -0.01, 0.015), Claim::NoDifference);
+        assert_eq!(claim(0.05, -0.10, 0.20), Claim::Noisy);
+        assert_eq!(claim(-0.1, -0.12, -0.08), Claim::Difference);
+        assert_eq!(Estimate { value: 0.3, interval: None }.claim(), Claim::TooFewPairs);
     }
 }

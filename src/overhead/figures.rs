@@ -1,8 +1,9 @@
 //! From runs to figures.
 
-use super::estimate::{Estimate, Verdict};
+use super::estimate::{Claim, Estimate};
 use crate::os::cpus::Cpu;
 use crate::recording::Tool;
+use crate::stats::{median, upper_median};
 use crate::units::nanoseconds;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
@@ -105,18 +106,19 @@ pub struct CapturedEvents {
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
     /// Without.
-    pub without: Spread,
+    pub without: RunTimes,
     /// With.
-    pub with: Spread,
+    pub with: RunTimes,
     /// By how much it grows: 0.1 for a tenth. The geometric mean of the ratios of all pairs, less 1.
     pub change: Estimate,
     /// What can be said of it.
-    pub verdict: Verdict,
+    #[serde(rename = "verdict")]
+    pub claim: Claim,
 }
 
 /// The middle and the ends of some runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Spread {
+pub struct RunTimes {
     /// The median.
     #[serde(rename = "median_ns", serialize_with = "as_nanoseconds")]
     pub median: Duration,
@@ -128,12 +130,10 @@ pub struct Spread {
     pub max: Duration,
 }
 
-impl Spread {
-    fn of(mut times: Vec<Duration>) -> Option<Self> {
-        times.sort_unstable();
-        let (min, max) = (*times.first()?, *times.last()?);
-        let (upper, lower) = (times[times.len() / 2], times[(times.len() - 1) / 2]);
-        Some(Spread { median: (upper + lower) / 2, min, max })
+impl RunTimes {
+    fn of(times: &[Duration]) -> Option<Self> {
+        let (min, max) = (*times.iter().min()?, *times.iter().max()?);
+        Some(RunTimes { median: median(times.iter().copied())?, min, max })
     }
 
     /// How far the ends are from each other, as a share of the middle.
@@ -206,9 +206,9 @@ impl Overhead {
             let change =
                 |drawn: &[usize]| (drawn.iter().map(|index| logs[*index]).sum::<f64>() / drawn.len() as f64).exp_m1();
             let change = Estimate::of(logs.len(), change)?;
-            let (without, with) = times.into_iter().unzip();
-            let (without, with) = (Spread::of(without)?, Spread::of(with)?);
-            Some(Comparison { without, with, change, verdict: change.verdict() })
+            let (without, with): (Vec<_>, Vec<_>) = times.into_iter().unzip();
+            let (without, with) = (RunTimes::of(&without)?, RunTimes::of(&with)?);
+            Some(Comparison { without, with, change, claim: change.claim() })
         };
 
         let is_busy = |run: &MeasuredRun| run.machine.is_some_and(|machine| machine >= LEAST_FOR_MACHINE);
@@ -251,13 +251,11 @@ impl Overhead {
     /// known.
     pub fn foreign_cpus(&self) -> Option<f64> {
         let runs = self.pairs();
-        let mut shares = runs.iter().map(|(without, ..)| {
+        let shares = runs.iter().map(|(without, ..)| {
             let foreign = without.machine?.saturating_sub(without.cpu);
             (without.wall >= LEAST_FOR_MACHINE).then(|| foreign.as_secs_f64() / without.wall.as_secs_f64())
         });
-        let mut known: Vec<f64> = shares.by_ref().collect::<Option<_>>()?;
-        known.sort_by(f64::total_cmp);
-        known.get(known.len() / 2).copied()
+        upper_median(shares.collect::<Option<Vec<f64>>>()?)
     }
 }
 
@@ -326,8 +324,8 @@ pub(super) mod tests {
             assert!([change.value, low, high].iter().all(|change| (change - 0.5).abs() < 1e-9), "{change:?}");
         }
         let wall = figures.wall.unwrap();
-        assert_eq!(wall.verdict, Verdict::Difference);
-        let milliseconds = |spread: Spread| [spread.median, spread.min, spread.max].map(|time| time.as_millis());
+        assert_eq!(wall.claim, Claim::Difference);
+        let milliseconds = |times: RunTimes| [times.median, times.min, times.max].map(|time| time.as_millis());
         assert_eq!(
             (milliseconds(wall.without), milliseconds(wall.with)),
             ([2_500, 1_000, 4_000], [3_750, 1_500, 6_000])
@@ -349,7 +347,7 @@ pub(super) mod tests {
         assert!((figures.cpu_ns_per_event.unwrap().value - 201.0).abs() < 1e-6 && figures.cost_of == Cost::Command);
         assert_eq!((figures.pairs, figures.events), (1, 1_000_000));
         assert!(figures.machine.is_none() && stopped.foreign_cpus().is_none());
-        assert_eq!(figures.wall.unwrap().verdict, Verdict::TooFewPairs);
+        assert_eq!(figures.wall.unwrap().claim, Claim::TooFewPairs);
         stopped.runs.clear();
         let none = stopped.figures();
         assert!(none.wall.is_none() && none.cpu_ns_per_event.is_none() && none.events == 0);
@@ -367,7 +365,7 @@ pub(super) mod tests {
         let figures = overhead.figures();
         assert!(figures.cpu.is_none() && figures.cpu_ns_per_event.is_none() && figures.own_share.is_none());
         assert_eq!(figures.lost, None);
-        assert_eq!(figures.wall.unwrap().verdict, Verdict::NoDifference);
+        assert_eq!(figures.wall.unwrap().claim, Claim::NoDifference);
     }
 
     #[test]

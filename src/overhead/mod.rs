@@ -16,10 +16,10 @@ mod output;
 mod runs;
 mod words;
 
-pub use estimate::{Estimate, FEWEST_PAIRS, Verdict, confidence};
-pub use figures::{CapturedEvents, Comparison, Cost, Figures, MeasuredRun, Overhead, Spread};
+pub use estimate::{Claim, Estimate, FEWEST_PAIRS, confidence};
+pub use figures::{CapturedEvents, Comparison, Cost, Figures, MeasuredRun, Overhead, RunTimes};
 pub use formats::{write_json, write_markdown};
-pub use output::Output;
+pub use output::CommandOutput;
 pub(crate) use words::{findings, interval, percent, rows, what_was_run};
 
 use crate::capture::{self, AttachOptions, Chosen};
@@ -33,7 +33,7 @@ use std::time::{Duration, SystemTime};
 
 /// A measurement, validated.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct MeasureOptions {
     /// What is captured.
     pub attach: AttachOptions,
     /// Compress what is captured, as `tp-perf --compress` does.
@@ -52,7 +52,7 @@ pub struct Options {
     pub ignore_failure: bool,
 }
 
-impl Options {
+impl MeasureOptions {
     /// Runs of COMMAND in all, those that warm up included.
     fn runs(&self) -> usize {
         self.warmup + 2 * self.pairs
@@ -124,13 +124,13 @@ pub struct Outcome {
 /// # Errors
 /// What fails before anything is attached; the rest is in [`Outcome::result`].
 pub fn measure(
-    options: &Options,
+    options: &MeasureOptions,
     running: &mut Option<Running>,
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
     let mut chosen = Chosen::of(&Live, &options.attach)?;
-    let output = Output::new(options.show_output)?;
+    let output = CommandOutput::new(options.show_output)?;
     // Before anything is attached or prepared: whether there can be one.
     drop(capture::scratch_file()?);
     let (mut engine, attach) = chosen.attach(&Live, &options.attach, None, signals, progress)?;

@@ -2,7 +2,7 @@
 
 use super::figures::{CapturedEvents, MeasuredRun};
 use super::order::captured_first;
-use super::{Error, Options, Output};
+use super::{CommandOutput, Error, MeasureOptions};
 use crate::capture::{self, StopReason, StopRules};
 use crate::control::{CommandLine, Launch, Progress, Running, Signals};
 use crate::engine::{self, Sampling};
@@ -19,13 +19,13 @@ pub(super) struct Ended;
 
 /// What running needs.
 pub(super) struct Runs<'a, E> {
-    pub options: &'a Options,
+    pub options: &'a MeasureOptions,
     /// Attached and off.
     pub engine: &'a mut E,
     /// Bytes of all its rings.
     pub rings: usize,
     pub nofile_limit: (u64, u64),
-    pub output: Output,
+    pub output: CommandOutput,
     pub running: &'a mut Option<Running>,
     pub signals: &'a mut Signals,
     pub progress: &'a mut dyn Progress,
@@ -42,7 +42,7 @@ enum End {
 
 /// What one run is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum RunKind {
     WarmUp,
     Without,
     With,
@@ -52,13 +52,13 @@ impl<E: Sampling> Runs<'_, E> {
     /// Warms up, and runs the pairs.
     pub fn all(&mut self, runs: &mut Vec<MeasuredRun>) -> Result<Ended, Error> {
         for _ in 0..self.options.warmup {
-            if self.one(0, Kind::WarmUp)?.is_none() {
+            if self.one(0, RunKind::WarmUp)?.is_none() {
                 return Ok(Ended);
             }
         }
         for (pair, with_first) in captured_first(self.options.pairs, &mut fastrand::Rng::new()).into_iter().enumerate()
         {
-            let order = if with_first { [Kind::With, Kind::Without] } else { [Kind::Without, Kind::With] };
+            let order = if with_first { [RunKind::With, RunKind::Without] } else { [RunKind::Without, RunKind::With] };
             for kind in order {
                 let Some(run) = self.one(pair + 1, kind)? else { return Ok(Ended) };
                 runs.push(run);
@@ -68,7 +68,7 @@ impl<E: Sampling> Runs<'_, E> {
     }
 
     /// Runs COMMAND once, for a pair (0: none); `None` if the user has stopped it.
-    fn one(&mut self, pair: usize, kind: Kind) -> Result<Option<MeasuredRun>, Error> {
+    fn one(&mut self, pair: usize, kind: RunKind) -> Result<Option<MeasuredRun>, Error> {
         let Runs { options, .. } = *self;
         let of = options.runs();
         self.progress.measuring(self.done, of);
@@ -88,8 +88,8 @@ impl<E: Sampling> Runs<'_, E> {
         let counted_before = self.engine.counters().map_err(capture::Error::Run)?;
         let (machine_before, cpu_before) = (busy_time(), cpu_of_children()?);
         let (end, events) = match kind {
-            Kind::With => self.run_captured(&mut spool, &counted_before)?,
-            Kind::Without | Kind::WarmUp => (self.run_alone(&options.command)?, None),
+            RunKind::With => self.run_captured(&mut spool, &counted_before)?,
+            RunKind::Without | RunKind::WarmUp => (self.run_alone(&options.command)?, None),
         };
         let (machine_after, cpu_after) = (busy_time(), cpu_of_children()?);
         let End::Code(exit) = end else { return Ok(None) };
@@ -100,7 +100,7 @@ impl<E: Sampling> Runs<'_, E> {
         let [cpu, system] = [0, 1].map(|index| cpu_after[index].saturating_sub(cpu_before[index]));
         let machine = machine_after.zip(machine_before).map(|(after, before)| after.saturating_sub(before));
         let wall = self.running.take().and_then(|running| running.took()).unwrap_or_default();
-        Ok(Some(MeasuredRun { pair, captured: kind == Kind::With, wall, cpu, system, machine, exit, events }))
+        Ok(Some(MeasuredRun { pair, captured: kind == RunKind::With, wall, cpu, system, machine, exit, events }))
     }
 
     /// Runs a program with the events off.
@@ -173,7 +173,7 @@ impl<E: Sampling> Runs<'_, E> {
         Ok(spool().map_err(capture::Error::Memory)?)
     }
 
-    fn failed(&mut self, what: &'static str, code: i32, kind: Kind) -> Result<Error, Error> {
+    fn failed(&mut self, what: &'static str, code: i32, kind: RunKind) -> Result<Error, Error> {
         Ok(Error::Failed {
             what,
             is_command: what == "COMMAND",
@@ -181,9 +181,9 @@ impl<E: Sampling> Runs<'_, E> {
             run: self.done + 1,
             of: self.options.runs(),
             kind: match kind {
-                Kind::WarmUp => "warm-up",
-                Kind::Without => "not capturing",
-                Kind::With => "capturing",
+                RunKind::WarmUp => "warm-up",
+                RunKind::Without => "not capturing",
+                RunKind::With => "capturing",
             },
             output: self.output.said().map_err(capture::Error::Run)?,
         })

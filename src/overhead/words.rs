@@ -1,7 +1,7 @@
 //! What the figures say, in words.
 
 use super::figures::LEAST_FOR_MACHINE;
-use super::{Comparison, Cost, Estimate, FEWEST_PAIRS, Figures, Overhead, Verdict};
+use super::{Claim, Comparison, Cost, Estimate, FEWEST_PAIRS, Figures, Overhead};
 use crate::os::cpus::named;
 use crate::spool::DEFAULT_MEMORY;
 use crate::units::{Bytes, Count, Grouped, Rate, Seconds, Share, Signed};
@@ -86,12 +86,12 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
     said
 }
 
-/// What the intervals say, each kind of verdict once.
+/// What the intervals say, each kind of claim once.
 fn intervals(figures: &Figures) -> Vec<String> {
     let all = rows(figures);
-    let of = |verdict: Verdict| {
+    let of = |claim: Claim| {
         let (names, these): (Vec<_>, Vec<_>) =
-            all.iter().filter(|(_, comparison)| comparison.verdict == verdict).copied().unzip();
+            all.iter().filter(|(_, comparison)| comparison.claim == claim).copied().unzip();
         (!names.is_empty()).then(|| (names.join(" and "), these))
     };
     let more = "more pairs (--runs), a longer COMMAND or a quieter machine tell more";
@@ -100,21 +100,21 @@ fn intervals(figures: &Figures) -> Vec<String> {
         format!("the runs without capturing alone are {} apart", apart.join(" and "))
     };
     let mut said = Vec::new();
-    if of(Verdict::TooFewPairs).is_some() {
+    if of(Claim::TooFewPairs).is_some() {
         said.push(format!("it takes at least {FEWEST_PAIRS} pairs (--runs)"));
     }
-    if let Some((names, these)) = of(Verdict::NoDifference) {
+    if let Some((names, these)) = of(Claim::NoDifference) {
         let furthest = |these: &Comparison| these.change.interval.map_or(0.0, |(low, high)| low.abs().max(high.abs()));
         let most = 100.0 * these.into_iter().map(furthest).fold(0.0, f64::max);
         said.push(format!(
             "{names}: zero is in it, and more than {most:.1} % is unlikely: no cost can be told from noise"
         ));
     }
-    if let Some((names, these)) = of(Verdict::Noisy) {
+    if let Some((names, these)) = of(Claim::Noisy) {
         let spread = spread(&these);
         said.push(format!("{names}: zero is in it, and the machine was too noisy to tell: {spread}; {more}"));
     }
-    if let Some((names, these)) = of(Verdict::Rough) {
+    if let Some((names, these)) = of(Claim::Rough) {
         let spread = spread(&these);
         said.push(format!(
             "{names}: zero is not in it, but the machine was too noisy to tell closely: {spread}; {more}"

@@ -25,19 +25,19 @@ const MOST_LOSSES: usize = 10_000;
 
 #[derive(Serialize)]
 pub(super) struct Data {
-    sources: Vec<Source>,
+    sources: Vec<SourceGraphs>,
 }
 
 #[derive(Serialize)]
-struct Source {
+struct SourceGraphs {
     label: String,
     /// From the first event to the last, in nanoseconds.
     span: u64,
     /// The time of the first event; as text, because JavaScript's numbers end at 53 bits.
     start: String,
-    tracepoints: Rows,
-    cpus: Rows,
-    groups: Vec<Row>,
+    tracepoints: GraphRows,
+    cpus: GraphRows,
+    groups: Vec<GraphRow>,
     /// For each row of `tracepoints` its group's place in `groups`.
     group_of: Vec<usize>,
     /// The row of its CPU, from, to, samples.
@@ -47,15 +47,15 @@ struct Source {
 
 /// Rows that have cells.
 #[derive(Serialize)]
-struct Rows {
-    rows: Vec<Row>,
+struct GraphRows {
+    rows: Vec<GraphRow>,
     /// Of a bin, in nanoseconds.
     width: u64,
     cells: String,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct GraphRow {
     name: String,
     number: Option<u32>,
     events: u64,
@@ -68,7 +68,7 @@ pub(super) fn json(report: &Report) -> String {
     serde_json::to_string(&data).expect("names and numbers become JSON").replace('<', "\\u003c")
 }
 
-fn of_source(report: &SourceReport, sources: usize) -> Source {
+fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
     let SourceReport { activity, table, summary, .. } = report;
     let mut hit: Vec<(Tpid, u64)> =
         activity.tracepoints.hit().map(|(tpid, events)| (Tpid::new(tpid), events)).collect();
@@ -77,18 +77,18 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
         (&tracepoint.group, &tracepoint.name)
     });
     let mut places = BTreeMap::<&str, usize>::new();
-    let mut groups = Vec::<Row>::new();
+    let mut groups = Vec::<GraphRow>::new();
     let mut group_of = Vec::new();
     let mut rows = Vec::new();
     for (tpid, events) in &hit {
         let tracepoint = table.get(*tpid);
         let group = *places.entry(&tracepoint.group).or_insert_with(|| {
-            groups.push(Row { name: shown(&tracepoint.group), number: Some(tracepoint.gid.get()), events: 0 });
+            groups.push(GraphRow { name: shown(&tracepoint.group), number: Some(tracepoint.gid.get()), events: 0 });
             groups.len() - 1
         });
         groups[group].events += events;
         group_of.push(group);
-        rows.push(Row { name: shown(&tracepoint.full_name()), number: Some(tpid.get()), events: *events });
+        rows.push(GraphRow { name: shown(&tracepoint.full_name()), number: Some(tpid.get()), events: *events });
     }
 
     // Of CPUs those with losses too, which may have no event.
@@ -103,22 +103,22 @@ fn of_source(report: &SourceReport, sources: usize) -> Source {
     let keys: Vec<u32> = cpus.keys().copied().collect();
     let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
     let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (key_of(Some(cpu.cpu)), cpu)).collect();
-    let cpu = |(key, events): (&u32, &u64)| Row {
+    let cpu = |(key, events): (&u32, &u64)| GraphRow {
         name: one_named(cpu_of(*key)),
         number: None,
         events: of_cpu.get(key).map_or(*events, |cpu| cpu.recorded),
     };
 
-    Source {
+    SourceGraphs {
         label: shown(&report.label),
         span: activity.span().map_or(0, |(first, last)| last - first),
         start: activity.span().map_or(Ns(0), |(first, _)| first).to_string(),
-        tracepoints: Rows {
+        tracepoints: GraphRows {
             rows,
             width: activity.tracepoints.width(),
             cells: packed(&activity.tracepoints, &row_of(&tpids)),
         },
-        cpus: Rows {
+        cpus: GraphRows {
             rows: cpus.iter().map(cpu).collect(),
             width: cells_of_cpus.width(),
             cells: packed(cells_of_cpus, &row_of(&keys)),

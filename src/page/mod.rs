@@ -1,16 +1,18 @@
-//! The page: one HTML file that needs nothing else, with graphs to zoom and search, and tables to sort.
+//! The page: one HTML file that needs nothing else, with graphs to zoom and search, and tables to sort; and how it and the plots
+//! are written.
 //!
 //! What it says stands in the HTML itself, so that it can be read and printed where scripts do not run. uPlot draws axes and
 //! handles the cursor (MIT licence, `vendor/uPlot.LICENSE`, which goes with every page); the rows of the graphs are painted by
 //! `raster.js`.
 
 mod data;
+mod files;
+
+pub use files::{Error, FileOptions, Files};
 
 use crate::os::cpus::one_named;
-use crate::plot::StateSpan;
 use crate::ranking::Ranked;
-use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, facts, states};
-use crate::terminal::sparkline;
+use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, StateSpan, facts, sparkline, states};
 use crate::tracefs::Tpid;
 use crate::units::{Grouped, OneLine, Rate, Share, Signed};
 use askama::Template;
@@ -40,12 +42,12 @@ struct Section {
     label: String,
     facts: Vec<(&'static str, String)>,
     is_range: bool,
-    states: Vec<states::Row>,
+    states: Vec<states::StretchRow>,
     state_spans: Vec<StateStrip>,
-    tracepoints: Vec<Row>,
+    tracepoints: Vec<RankedRow>,
     /// How many more tracepoints were hit.
     unlisted: usize,
-    groups: Vec<Row>,
+    groups: Vec<RankedRow>,
     cpus: Vec<[String; 6]>,
     residuals: Vec<(String, String)>,
     refused: Vec<(String, String)>,
@@ -59,7 +61,7 @@ struct StateStrip {
     width: String,
 }
 
-struct Row {
+struct RankedRow {
     /// Its tpid or gid; empty if that is not known.
     number: String,
     name: String,
@@ -119,8 +121,14 @@ pub fn page(report: &Report) -> String {
     page.render().expect("text is written into memory")
 }
 
-fn row<N>(ranked: &Ranked<N>, number: String, group: String, lost: Option<u64>, counts: Option<&Vec<f64>>) -> Row {
-    Row {
+fn row<N>(
+    ranked: &Ranked<N>,
+    number: String,
+    group: String,
+    lost: Option<u64>,
+    counts: Option<&Vec<f64>>,
+) -> RankedRow {
+    RankedRow {
         number,
         name: shown(&ranked.name),
         group: shown(&group),
@@ -192,13 +200,13 @@ fn section(number: usize, source: &SourceReport) -> Section {
 }
 
 fn strips(source: &SourceReport) -> Vec<StateStrip> {
-    let span = source.activity.span().map_or(0, |(first, last)| last - first).max(1) as f64;
-    let percent = |ns: u64| 100.0 * (ns as f64 / span).min(1.0);
-    let strip = |it: &StateSpan| StateStrip {
-        class: it.colour(),
-        label: shown(&it.label),
-        left: format!("{:.3}", percent(it.from_ns)),
-        width: format!("{:.3}", percent(it.to_ns) - percent(it.from_ns)),
+    let whole = source.activity.span().map_or(0, |(first, last)| last - first).max(1) as f64;
+    let percent = |ns: u64| 100.0 * (ns as f64 / whole).min(1.0);
+    let strip = |span: &StateSpan| StateStrip {
+        class: span.colour(),
+        label: shown(&span.label),
+        left: format!("{:.3}", percent(span.from_ns)),
+        width: format!("{:.3}", percent(span.to_ns) - percent(span.from_ns)),
     };
     source.state_spans.iter().map(strip).collect()
 }

@@ -17,6 +17,7 @@ pub use scene::Scene;
 
 use crate::activity::Activity;
 use crate::recording::Summary;
+use crate::report::{SourceReport, StateSpan};
 use crate::tracefs::{Table, Tpid, Tracepoint};
 use crate::units::OneLine;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,21 +78,17 @@ pub struct Subject<'a> {
     pub states: &'a [StateSpan],
 }
 
-/// A stretch of one state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateSpan {
-    /// When it begins, in nanoseconds since the first event.
-    pub from_ns: u64,
-    /// When it ends.
-    pub to_ns: u64,
-    /// What is said of it.
-    pub label: String,
-    /// The number of the state among those that are known; `None` if it is unknown.
-    pub state: Option<usize>,
+impl<'a> Subject<'a> {
+    /// Of a source that was read.
+    pub fn of(source: &'a SourceReport) -> Self {
+        let SourceReport { label, activity, table, summary, state_spans, .. } = source;
+        Subject { label, activity, table, summary, states: state_spans }
+    }
 }
 
+// How a span is drawn is no business of the report's.
 impl StateSpan {
-    /// Which of so many colours it has: stretches of one state have the same.
+    /// The class of its colour (`states.css`): stretches of one state have the same.
     pub fn colour(&self) -> String {
         match self.state {
             Some(state) => format!("state-{}", state % STATE_COLOURS),

@@ -3,6 +3,7 @@
 use super::SourceReport;
 use crate::ranking::Ranked;
 use crate::recording::Summary;
+use crate::stats::extremes;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +72,7 @@ pub struct Differences {
 impl Differences {
     /// Between these.
     pub fn between(sources: &[SourceReport]) -> Self {
-        let tracepoints = Known::of_each(
+        let tracepoints = Side::of_each(
             sources,
             |source| {
                 let all = source.table.tracepoints().iter();
@@ -79,7 +80,7 @@ impl Differences {
             },
             |source| &source.ranking.tracepoints,
         );
-        let groups = Known::of_each(
+        let groups = Side::of_each(
             sources,
             |source| {
                 let mut groups = BTreeMap::new();
@@ -166,8 +167,8 @@ impl Compared {
     }
 }
 
-/// What a source tells of tracepoints or groups.
-struct Known<'a, N> {
+/// What one source says of tracepoints or groups.
+struct Side<'a, N> {
     /// The names that it knows, and whether they were captured.
     captured: BTreeMap<String, bool>,
     /// What becomes of others.
@@ -176,13 +177,13 @@ struct Known<'a, N> {
     ranked: &'a [Ranked<N>],
 }
 
-impl<'a, N> Known<'a, N> {
+impl<'a, N> Side<'a, N> {
     fn of_each(
         sources: &'a [SourceReport],
         captured: fn(&SourceReport) -> BTreeMap<String, bool>,
         ranked: fn(&SourceReport) -> &[Ranked<N>],
     ) -> Vec<Self> {
-        let source = |source| Known {
+        let source = |source| Side {
             captured: captured(source),
             // A log has what was hit, and says nothing of what was not.
             otherwise: match (source.is_unnamed, source.is_log) {
@@ -196,12 +197,12 @@ impl<'a, N> Known<'a, N> {
     }
 }
 
-fn compared<N: Clone>(sources: &[Known<'_, N>]) -> Vec<Compared> {
+fn compared<N: Clone>(sources: &[Side<'_, N>]) -> Vec<Compared> {
     let names: BTreeSet<&str> =
-        sources.iter().flat_map(|known| known.ranked.iter().map(|ranked| ranked.name.as_str())).collect();
+        sources.iter().flat_map(|side| side.ranked.iter().map(|ranked| ranked.name.as_str())).collect();
     // Some files know two tracepoints of one name.
-    let by_name = |known: &Known<'_, N>| {
-        known.ranked.iter().fold(BTreeMap::<String, Ranked<N>>::new(), |mut named, ranked| {
+    let by_name = |side: &Side<'_, N>| {
+        side.ranked.iter().fold(BTreeMap::<String, Ranked<N>>::new(), |mut named, ranked| {
             match named.get_mut(&ranked.name) {
                 Some(same) => {
                     same.events = same.events.saturating_add(ranked.events);
@@ -218,13 +219,13 @@ fn compared<N: Clone>(sources: &[Known<'_, N>]) -> Vec<Compared> {
         .into_iter()
         .map(|name| {
             let presences =
-                sources.iter().zip(&hits).map(|(known, hits)| match (hits.get(name), known.captured.get(name)) {
+                sources.iter().zip(&hits).map(|(side, hits)| match (hits.get(name), side.captured.get(name)) {
                     (Some(Ranked { events, share, rate, .. }), _) => {
                         Presence::Hit { events: *events, share: *share, rate: *rate }
                     }
                     (None, Some(true)) => Presence::NotHit,
                     (None, Some(false)) => Presence::NotCaptured,
-                    (None, None) => known.otherwise,
+                    (None, None) => side.otherwise,
                 });
             let sources: Vec<Presence> = presences.collect();
             let share_change = change(&sources, |presence| match presence {
@@ -246,8 +247,7 @@ fn compared<N: Clone>(sources: &[Known<'_, N>]) -> Vec<Compared> {
 
 /// The difference between the largest and the smallest of what is known.
 fn change(sources: &[Presence], value: impl Fn(&Presence) -> Option<f64>) -> f64 {
-    let values = || sources.iter().filter_map(&value);
-    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let (least, most) = extremes(sources.iter().filter_map(value));
     (most - least).max(0.0)
 }
 
@@ -316,7 +316,7 @@ mod tests {
             [ranked("a:hit", 10, 1.0)],
             [ranked("a:hit", 5, 0.5), ranked("a:once", 3, 0.3), ranked("a:excluded", 2, 0.2)],
         );
-        let source = |captured, ranked| Known { captured, otherwise: Presence::NotThere, ranked };
+        let source = |captured, ranked| Side { captured, otherwise: Presence::NotThere, ranked };
         let compared = compared(&[source(first, &of_first[..]), source(second, &of_second)]);
         let names: Vec<_> = compared.iter().map(|compared| (compared.name.as_str(), compared.share_change)).collect();
         assert_eq!(names, [("a:hit", 0.5), ("a:once", 0.3), ("a:excluded", 0.0)]);

@@ -9,7 +9,7 @@ use std::path::Path;
 const LONGEST: usize = 50;
 
 /// A short name for each source, no two alike.
-pub(super) fn labels(places: &[Place]) -> Vec<String> {
+pub fn labels(places: &[Place]) -> Vec<String> {
     let mut taken = HashSet::new();
     let mut label = |place: &Place| {
         let short: String = match place {
@@ -53,7 +53,7 @@ fn short_name(path: &Path) -> String {
 }
 
 /// A label as a part of a file's name.
-pub(super) fn file_name(label: &str) -> String {
+pub fn file_name(label: &str) -> String {
     let safe = label.chars().map(|c| if c.is_alphanumeric() || "._-+=@,".contains(c) { c } else { '_' });
     match safe.collect::<String>().trim_start_matches('.') {
         "" => "source".to_owned(),

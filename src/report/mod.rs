@@ -1,4 +1,4 @@
-//! Report: what the kernel did, for people to see: tables, plots and a page, of one source or of several side by side.
+//! Report: what the kernel did, of one source or of several side by side. Others draw plots and a page of it, and print it.
 //!
 //! ```text
 //!   source ──> event stream ──> activity (when what was active) ──┐
@@ -10,50 +10,28 @@
 
 mod differences;
 mod facts;
-mod files;
 pub mod formats;
 mod label;
 mod read;
+mod sparkline;
 pub mod states;
+mod words;
 
 pub use differences::{By, Compared, Differences, Presence};
 pub use facts::facts;
-pub use states::States;
+pub use label::{file_name, labels};
+pub use read::{Detail, ReportOptions, read};
+pub use sparkline::sparkline;
+pub use states::{Identifier, StateSpan};
+pub use words::{equation, own_share, stopped_by};
 
 use crate::activity::Activity;
-use crate::control::{Progress, Signals};
-use crate::drain::replay;
-use crate::drain::{Problem, Range};
-use crate::events::stream::Restriction;
-use crate::plot::{self, MOST_ROWS, StateSpan, Subject};
+use crate::drain::Problem;
 use crate::ranking::Ranking;
-use crate::recording::{self, Summary};
-use crate::source::Place;
+use crate::recording::Summary;
 use crate::state::Identification;
 use crate::tracefs::{Selection, Table, Tpid};
-use files::Files;
-use label::labels;
 use std::collections::HashMap;
-use std::path::PathBuf;
-
-/// A report, validated.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Of what.
-    pub places: Vec<Place>,
-    /// Which events.
-    pub restriction: Restriction,
-    /// Which stretch of them.
-    pub range: Range,
-    /// The page to write; `-` is standard output.
-    pub html: Option<PathBuf>,
-    /// The folder to write plots into.
-    pub plots: Option<PathBuf>,
-    /// Replace files that are there.
-    pub force: bool,
-    /// The states to hold sources against, if they are to be.
-    pub states: Option<States>,
-}
 
 /// What there is to tell of sources.
 #[derive(Debug)]
@@ -100,12 +78,6 @@ pub struct SourceReport {
 }
 
 impl SourceReport {
-    /// What of it is drawn.
-    fn subject(&self) -> Subject<'_> {
-        let SourceReport { label, activity, table, summary, state_spans, .. } = self;
-        Subject { label, activity, table, summary, states: state_spans }
-    }
-
     /// Samples of each tracepoint, by tpid, and of each group, by name, in so many columns of equal width from the first event to the
     /// last.
     pub fn columns(&self, columns: usize) -> (HashMap<Tpid, Vec<f64>>, HashMap<String, Vec<f64>>) {
@@ -123,60 +95,4 @@ impl SourceReport {
         }
         (tracepoints, groups)
     }
-}
-
-/// Why a report failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A source cannot be replayed.
-    #[error(transparent)]
-    Source(#[from] replay::Error),
-    /// A file could not be written.
-    #[error(transparent)]
-    Output(#[from] recording::Error),
-    /// A plot could not be drawn.
-    #[error("failed to draw {file}: {cause}")]
-    Plot {
-        /// Which.
-        file: String,
-        /// Why not.
-        cause: plot::Error,
-    },
-    /// The page has no name.
-    #[error("`{0}` names no file that can be written: name the page with --html FILE, in UTF-8")]
-    NoFile(PathBuf),
-    /// Too many rows for a picture.
-    #[error("{0} tracepoints were hit, and a plot has room for {MOST_ROWS}: choose some with -t")]
-    TooManyRows(usize),
-    /// The page would be one of the plots.
-    #[error("`{0}` is the name of a plot too: choose another name for the page")]
-    OwnPlot(PathBuf),
-    /// A source would be replaced.
-    #[error("`{0}` is a source of this report, and would be replaced: choose another name")]
-    OwnSource(PathBuf),
-}
-
-/// Reads the sources, and writes the files that were asked for.
-pub fn report(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Report, Error> {
-    let labels = labels(&options.places);
-    // What cannot be written is found out before minutes of reading.
-    let files = Files::new(options, &labels)?;
-    let mut sources = Vec::new();
-    for (place, label) in options.places.iter().zip(labels) {
-        match read::read(place, label, options, signals, progress) {
-            // What was read before is not lost.
-            Err(Error::Source(replay::Error::Interrupted)) if !sources.is_empty() => break,
-            source => sources.push(source?),
-        }
-        if signals.asked() > 0 {
-            break;
-        }
-    }
-    let differences = (sources.len() > 1).then(|| Differences::between(&sources));
-    let mut report = Report { sources, differences, stopped: signals.asked() > 0 };
-    report.stopped = report.stopped || !files.write(&report, &mut || signals.asked() > 0)?;
-    if report.stopped && (options.html.is_some() || options.plots.is_some()) {
-        progress.note("stopped: no page and no plots are written");
-    }
-    Ok(report)
 }

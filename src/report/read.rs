@@ -1,99 +1,172 @@
-//! From a source to its report.
+//! From sources to a report.
 
 use super::states::spans;
-use super::{Error, Options, SourceReport};
+use super::{Differences, Identifier, Report, SourceReport};
 use crate::activity::Activity;
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
 use crate::drain::{Problem, Range, Request, Results, drain};
+use crate::events::stream::Restriction;
 use crate::events::{Ns, Sink};
 use crate::ranking::Ranking;
 use crate::recording::Summary;
 use crate::source::{About, Place};
-use crate::state::{Windows, session_of};
+use crate::state::{self, Identification, Session, Windows};
 use crate::tracefs::{Table, Tpid};
 use std::time::Duration;
 
-/// Cells that a report on the terminal needs, for a row of a few dozen columns.
-const CELLS_OF_TEXT: usize = 1 << 16;
-/// Cells that plots and pages need.
-const CELLS_OF_PICTURES: usize = 1 << 18;
+/// What is read of which sources.
+#[derive(Debug, Clone)]
+pub struct ReportOptions {
+    /// Of what.
+    pub places: Vec<Place>,
+    /// Which events.
+    pub restriction: Restriction,
+    /// Which stretch of them.
+    pub range: Range,
+    /// How finely the activity over time is kept.
+    pub detail: Detail,
+    /// The states to hold sources against, if they are to be.
+    pub identifier: Option<Identifier>,
+}
 
-/// Reads a source to its end.
-pub(super) fn read(
-    place: &Place,
-    label: String,
-    options: &Options,
+/// How finely the activity over time is kept: as finely as what is made of it can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// For the terminal and for tables: a row of a few dozen columns.
+    #[default]
+    Text,
+    /// For plots.
+    Plots,
+    /// For a page, which shows CPUs too.
+    Page,
+}
+
+impl Detail {
+    /// Cells that a report on the terminal needs.
+    const CELLS_OF_TEXT: usize = 1 << 16;
+    /// Cells that plots and pages need.
+    const CELLS_OF_PICTURES: usize = 1 << 18;
+
+    /// Of one source of so many.
+    fn activity(self, sources: usize) -> Activity {
+        // A page of many sources is to be no larger than one of few.
+        let most_cells = Self::CELLS_OF_PICTURES * 2 / sources.max(2);
+        match self {
+            Detail::Page => Activity::new(most_cells).with_cpus(most_cells / 8),
+            Detail::Plots => Activity::new(most_cells),
+            Detail::Text => Activity::new(Self::CELLS_OF_TEXT),
+        }
+    }
+}
+
+/// Reads the sources, which have these labels, and compares them. If the user stops it, the report holds what was read until then.
+///
+/// # Errors
+/// If a source cannot be read; or if the user stops it while the first source is waited for.
+pub fn read(
+    options: &ReportOptions,
+    labels: Vec<String>,
     signals: &mut Signals,
     progress: &mut dyn Progress,
-) -> Result<SourceReport, Error> {
-    let Options { places, restriction, range, html, plots, states, .. } = options;
+) -> Result<Report, replay::Error> {
+    let mut sources = Vec::new();
+    for (place, label) in options.places.iter().zip(labels) {
+        match read_source(place, label, options, signals, progress) {
+            // What was read before is not lost.
+            Err(replay::Error::Interrupted) if !sources.is_empty() => break,
+            source => sources.push(source?),
+        }
+        if signals.asked() > 0 {
+            break;
+        }
+    }
+    let differences = (sources.len() > 1).then(|| Differences::between(&sources));
+    Ok(Report { sources, differences, stopped: signals.asked() > 0 })
+}
+
+/// Reads a source to its end.
+fn read_source(
+    place: &Place,
+    label: String,
+    options: &ReportOptions,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<SourceReport, replay::Error> {
+    let ReportOptions { places, restriction, range, detail, identifier } = options;
     let source = replay::open(place, restriction, signals, progress)?;
     let about = source.about.clone();
-    // A page of many sources is to be no larger than one of few.
-    let most_cells = CELLS_OF_PICTURES * 2 / places.len().max(2);
-    let mut activity = match (html, plots) {
-        (Some(_), _) => Activity::new(most_cells).with_cpus(most_cells / 8),
-        (None, Some(_)) => Activity::new(most_cells),
-        (None, None) => Activity::new(CELLS_OF_TEXT),
-    };
+    let mut activity = detail.activity(places.len());
     if !restriction.is_none() {
         activity = activity.of_part();
     }
-    let mut windows = states.as_ref().map(|states| Windows::new(states.known.length()));
+    let mut windows = identifier.as_ref().map(|identifier| Windows::new(identifier.known.length()));
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut activity];
     sinks.extend(windows.iter_mut().map(|windows| windows as &mut dyn Sink));
     let request = Request { restriction: restriction.clone(), range: range.clone(), ..Request::for_a_look() };
     let results = drain(source, request, &mut sinks, signals, progress);
-    let identified = states.as_ref().zip(windows).map(|(states, windows)| {
-        let session = session_of(&place.to_string(), &results, range, states.known.length(), windows)?;
-        states.identify(&session)
+    activity.finish();
+    let identified = identifier.as_ref().zip(windows).map(|(identifier, windows)| {
+        identifier.identify(&Session::of_source(&place.to_string(), &results, range, windows)?)
     });
-    let Results { summary, table, selection, span, problem, .. } = results;
-    let is_stopped = signals.asked() > 0;
-    let problem = problem.or(is_stopped.then_some(Problem::Stopped));
     let is_log = matches!(about, About::Log);
     if is_log {
         // Only now is it known what the log names.
-        replay::check_patterns(&table, place, restriction)?;
+        replay::check_patterns(&results.table, place, restriction)?;
     }
-    activity.finish();
-    let states = match identified.transpose() {
-        Ok(states) => states,
-        Err(reason) => {
-            progress.note(&format!("{place}: which states it was in cannot be said: {reason}"));
-            None
-        }
-    };
+    let states = told(identified, place, progress);
+    let Results { summary, table, selection, span, problem, .. } = results;
+    let is_stopped = signals.asked() > 0;
     let is_range = *range != Range::default();
     let ranking = match is_range || is_stopped {
         true => ranking_of_range(&activity, &summary, span, &table),
         false => Ranking::of_capture(&summary, &table),
     };
-    let logged = match &about {
-        About::Capture(facts) if !is_range => facts.events.filter(|events| *events < summary.events.recorded),
-        _ => None,
-    };
-    let is_unnamed = is_log
-        && !table.tracepoints().is_empty()
-        && table.tracepoints().iter().all(|t| t.group == format!("gid{}", t.gid));
-    let place = place.to_string();
     Ok(SourceReport {
         label,
-        place,
+        place: place.to_string(),
+        logged: if is_range { None } else { logged(&about, &summary) },
+        is_unnamed: is_log && is_unnamed(&table),
         summary,
         table,
         selection,
         ranking,
         is_range: is_range || is_stopped,
-        logged,
         activity,
         state_spans: states.as_ref().map(spans).unwrap_or_default(),
         states,
         is_log,
-        is_unnamed,
-        problem,
+        problem: problem.or(is_stopped.then_some(Problem::Stopped)),
     })
+}
+
+/// The states, if they were asked for and can be said; else the user is told why not.
+fn told(
+    identified: Option<Result<Identification, state::Error>>,
+    place: &Place,
+    progress: &mut dyn Progress,
+) -> Option<Identification> {
+    match identified? {
+        Ok(states) => Some(states),
+        Err(reason) => {
+            progress.note(&format!("{place}: which states it was in cannot be said: {reason}"));
+            None
+        }
+    }
+}
+
+/// How many events log.csv has of a whole source, if not all.
+fn logged(about: &About, summary: &Summary) -> Option<u64> {
+    match about {
+        About::Capture(facts) => facts.events.filter(|events| *events < summary.events.recorded),
+        _ => None,
+    }
+}
+
+/// Whether a log's groups have numbers for names: its tables are not beside it.
+fn is_unnamed(table: &Table) -> bool {
+    let tracepoints = table.tracepoints();
+    !tracepoints.is_empty() && tracepoints.iter().all(|tracepoint| tracepoint.group == format!("gid{}", tracepoint.gid))
 }
 
 /// Hits in a range: the samples in it, over the time asked for, as far as events could come in it.

@@ -1,37 +1,57 @@
 //! The states of a source over time, for pictures and pages.
 
-use crate::plot::StateSpan;
-use crate::state::{Error, Identification, Known, Reason, Session, Stretch};
+use crate::state::{Error, Identification, Known, Reason, Session, Stretch, StretchOpinion};
 use crate::units::{OneLine, Seconds, Share, nanoseconds};
+use serde::{Serialize, Serializer};
 
 /// Tracepoints that are named for a stretch, each way.
 const REASONS: usize = 3;
 
 /// The states of a library that sources are held against.
 #[derive(Debug, Clone)]
-pub struct States {
+pub struct Identifier {
     /// What is known.
     pub known: Known,
     /// The level at which a state is rejected.
     pub alpha: f64,
 }
 
-impl States {
+impl Identifier {
     /// What is said of a source.
     pub fn identify(&self, session: &Session) -> Result<Identification, Error> {
         Identification::of(session, self.known.clone(), self.alpha)
     }
 }
 
+/// A stretch of one state, as it is drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StateSpan {
+    /// When it begins, in nanoseconds since the first event.
+    pub from_ns: u64,
+    /// When it ends.
+    pub to_ns: u64,
+    /// What is said of it.
+    #[serde(rename = "said")]
+    pub label: String,
+    /// The number of the state among those that are known; `None` if it is unknown.
+    #[serde(rename = "is_unknown", serialize_with = "is_unknown")]
+    pub state: Option<usize>,
+}
+
+fn is_unknown<S: Serializer>(state: &Option<usize>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(state.is_none())
+}
+
 /// The stretches as they are drawn, in time since the first event.
-pub fn spans(it: &Identification) -> Vec<StateSpan> {
-    let since = |window: usize| nanoseconds(it.since(window));
-    it.stretches
+pub fn spans(identification: &Identification) -> Vec<StateSpan> {
+    let since = |window: usize| nanoseconds(identification.since(window));
+    identification
+        .stretches
         .iter()
         .map(|stretch| StateSpan {
             from_ns: since(stretch.from),
             to_ns: since(stretch.to),
-            label: it.said(stretch),
+            label: identification.said(stretch),
             state: stretch.state(),
         })
         .collect()
@@ -41,20 +61,20 @@ pub fn spans(it: &Identification) -> Vec<StateSpan> {
 const NAMED: usize = 6;
 
 /// All stretches in one line: `apache for 32.0 s, unknown (nearest nginx) for 28.0 s`.
-pub fn words(it: &Identification) -> String {
+pub fn words(identification: &Identification) -> String {
     let one = |stretch: &Stretch| {
-        let lasts = it.since(stretch.to) - it.since(stretch.from);
-        format!("{} for {}", it.said(stretch), Seconds(lasts))
+        let lasts = identification.since(stretch.to) - identification.since(stretch.from);
+        format!("{} for {}", identification.said(stretch), Seconds(lasts))
     };
-    let mut words: Vec<String> = it.stretches.iter().take(NAMED).map(one).collect();
-    if it.stretches.len() > NAMED {
-        words.push(format!("then {} more changes", it.stretches.len() - NAMED));
+    let mut words: Vec<String> = identification.stretches.iter().take(NAMED).map(one).collect();
+    if identification.stretches.len() > NAMED {
+        words.push(format!("then {} more changes", identification.stretches.len() - NAMED));
     }
     words.join(", ")
 }
 
 /// A stretch in words.
-pub struct Row {
+pub struct StretchRow {
     /// When it begins, as in `12.0 s`.
     pub from: String,
     /// When it ends.
@@ -68,32 +88,33 @@ pub struct Row {
     /// How many times the nearest state's usual rate.
     pub intensity: String,
     /// The tracepoints that speak for the nearest state.
-    pub for_it: String,
+    pub in_favour: String,
     /// The tracepoints that speak against it.
-    pub against_it: String,
+    pub against: String,
 }
 
 /// All stretches in words.
-pub fn rows(it: &Identification) -> Vec<Row> {
-    let since = |window: usize| format!("{} s", it.seconds_since(window));
+pub fn rows(identification: &Identification) -> Vec<StretchRow> {
+    let since = |window: usize| format!("{} s", identification.seconds_since(window));
     let reasons = |reasons: &[Reason]| {
         let one =
             |reason: &Reason| format!("{} {} ({})", OneLine(&reason.name), Share(reason.here), Share(reason.nearest));
         reasons.iter().take(REASONS).map(one).collect::<Vec<_>>().join(", ")
     };
-    it.stretches
+    identification
+        .stretches
         .iter()
         .map(|stretch| {
-            let (distance, p) = stretch.opinions[stretch.nearest].unwrap_or_default();
-            Row {
+            let StretchOpinion { distance, p } = stretch.opinions[stretch.nearest].unwrap_or_default();
+            StretchRow {
                 from: since(stretch.from),
                 to: since(stretch.to),
-                state: it.said(stretch),
+                state: identification.said(stretch),
                 distance: format!("{distance:.3}"),
                 p: format!("{p:.3}"),
                 intensity: format!("{:.2}", stretch.intensity),
-                for_it: reasons(&stretch.for_it),
-                against_it: reasons(&stretch.against_it),
+                in_favour: reasons(&stretch.in_favour),
+                against: reasons(&stretch.against),
             }
         })
         .collect()

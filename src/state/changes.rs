@@ -7,6 +7,7 @@
 //! Assoc. 107, 2012).
 
 use super::composition::Composition;
+use crate::stats::upper_median;
 use std::collections::BTreeMap;
 
 /// A cut costs so many times the noise of one window, times the logarithm of their number.
@@ -84,9 +85,7 @@ fn best_cuts(windows: &[Composition], shortest: usize, penalty: f64) -> Vec<usiz
 /// Half of the median of the squared distances of neighbours: the variance of a window, of which changes are no part as long as they
 /// are few.
 fn noise(windows: &[Composition]) -> f64 {
-    let mut squared: Vec<f64> = windows.windows(2).map(|pair| pair[0].squared_difference(&pair[1]) / 2.0).collect();
-    squared.sort_by(f64::total_cmp);
-    squared.get(squared.len() / 2).copied().unwrap_or(0.0)
+    upper_median(windows.windows(2).map(|pair| pair[0].squared_difference(&pair[1]) / 2.0)).unwrap_or(0.0)
 }
 
 /// Sums of the roots from the first window on, for the cost of any stretch at once.

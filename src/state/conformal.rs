@@ -20,6 +20,7 @@
 //! with a probability of about 2α at the most is proved (Barber, Candès, Ramdas, Tibshirani, Ann. Stat. 49, 2021), and of about α
 //! usual.
 
+use crate::stats::sorted;
 use serde::Serialize;
 
 /// Known scores of a state, by session.
@@ -104,8 +105,7 @@ pub fn together(p_values: impl IntoIterator<Item = (f64, f64)>) -> f64 {
 /// Which of many p-values can be called too low, if no more than a part `q` of those that are called so is to be so by chance (on
 /// average): the procedure of Benjamini and Hochberg (J. R. Stat. Soc. B 57, 1995).
 pub fn too_low(p_values: &[f64], q: f64) -> Vec<bool> {
-    let mut sorted: Vec<f64> = p_values.to_vec();
-    sorted.sort_by(f64::total_cmp);
+    let sorted = sorted(p_values.iter().copied());
     let all = sorted.len() as f64;
     let last = sorted.iter().enumerate().rev().find(|(index, p)| **p <= q * (index + 1) as f64 / all);
     let limit = last.map_or(f64::NEG_INFINITY, |(_, p)| *p);

@@ -1,7 +1,8 @@
 //! What a library knows, ready to have sources held against it: under names that all sessions have, in windows of one length.
 
 use super::library::Learned;
-use super::model::{LEAST_COVERAGE, Names, Seen, States};
+use super::model::States;
+use super::names::{LEAST_COVERAGE, Names, Seen};
 use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
@@ -44,19 +45,19 @@ impl Known {
     pub(super) fn by_names_of(library: Vec<Learned>, length: Length, source: Option<&Session>) -> Result<Self, Error> {
         let names = Names::common(library.iter().flat_map(sessions).chain(source));
         if let Some(source) = source {
-            // Whose fault it is if there is too little in common.
+            // If too little is in common, the source is to blame first.
             windows_of(&names, source, length, &|| What::Source)?;
         }
         let mut states = Vec::new();
         for learned in &library {
             let mut of_state = Vec::new();
             for (name, session) in &learned.sessions {
-                let it = || What::Session { state: learned.name.clone(), name: name.clone() };
-                of_state.push(windows_of(&names, session, length, &it).map_err(|error| match error {
-                    // Whose fault it is that little is common: of a session that captured all it is not.
-                    Error::Coverage { coverage, .. } if source.is_some() => Error::Narrow { what: it(), coverage },
+                let this = || What::Session { state: learned.name.clone(), name: name.clone() };
+                of_state.push(windows_of(&names, session, length, &this).map_err(|error| match error {
+                    // A session that captured all is not to blame: blame the one that captured least.
+                    Error::Coverage { coverage, .. } if source.is_some() => Error::Narrow { what: this(), coverage },
                     Error::Coverage { coverage, names, .. } => {
-                        Error::Coverage { what: narrowest(&library).unwrap_or_else(it), coverage, names }
+                        Error::Coverage { what: narrowest(&library).unwrap_or_else(this), coverage, names }
                     }
                     error => error,
                 })?);
@@ -101,7 +102,7 @@ pub(super) fn sessions(learned: &Learned) -> impl Iterator<Item = &Session> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::model::tests::session;
+    use crate::state::testing::session;
 
     #[test]
     fn the_session_that_captured_little_is_named_and_no_other() {

@@ -384,7 +384,7 @@ fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::model::tests::session;
+    use crate::state::testing::session;
     use crate::state::windows::Length;
     use crate::units::Ns;
 

@@ -19,38 +19,41 @@ mod composition;
 mod conformal;
 mod formats;
 mod identify;
-mod junit;
 mod known;
 mod library;
 mod model;
+mod names;
 mod nearest;
-mod read;
 mod reasons;
 mod session;
-mod spread;
+mod source;
+mod stretch;
+#[cfg(test)]
+mod testing;
 mod windows;
 
 pub use changes::changes;
-pub use check::{BLOCK, Check, Finding, Kind, PER_DAY};
+pub use check::{BLOCK, Check, Finding, FindingKind, PER_DAY, said_beside};
 pub use composition::{Composition, Name, Part};
 pub use conformal::{Calibration, PValue, together, too_low};
-pub use formats::{said_beside, write_check_json, write_csv, write_json, write_junit};
-pub use identify::{ALPHA, Answer, Identification, Stretch};
+pub use formats::{write_check_json, write_csv, write_json, write_junit};
+pub use identify::{ALPHA, Answer, Identification};
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, read_session, state_name};
-pub use model::{LEAST_COVERAGE, Names, Opinion, Seen, State, States};
-pub use read::{read, session_of, watch};
+pub use model::{Opinion, State, States};
+pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
 pub use session::{Origin, SCHEMA, Session};
+pub use source::read;
+pub use stretch::{Stretch, StretchOpinion};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
-use crate::capture;
 use crate::drain::{Problem, replay};
 use crate::recording;
 use crate::units::{Count, Share};
 use std::fmt;
 
-/// What of a comparison is meant.
+/// Which side of a comparison an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// The source that is held against states.
@@ -79,9 +82,6 @@ pub enum Error {
     /// The source cannot be replayed.
     #[error(transparent)]
     Replay(#[from] replay::Error),
-    /// The capture failed.
-    #[error(transparent)]
-    Capture(#[from] capture::Error),
     /// The library cannot be used.
     #[error(transparent)]
     Library(#[from] library::Error),

@@ -5,124 +5,11 @@
 //! states may do the same for a second, and not for five. What scores are usual is learned by leaving each session out: its windows are held against those of the other
 //! sessions only, because a new window will be of a session that is not among them either.
 
-use super::composition::{Composition, Name};
 use super::conformal::{Calibration, PValue};
-use super::nearest::{Columns, Rows, nearest_of_others};
-use super::session::Session;
-use super::windows::Length;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
-
-/// Below this part of a source's events that are under names which the states know too, nothing is said.
-pub const LEAST_COVERAGE: f64 = 0.8;
-
-/// Names that sessions have in common: what any of them hit and each of them captured.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Names {
-    numbers: BTreeMap<String, Name>,
-    /// By number.
-    names: Vec<String>,
-}
-
-impl Names {
-    /// Those of these sessions.
-    pub fn common<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
-        let sessions: Vec<&Session> = sessions.into_iter().collect();
-        let hit: BTreeSet<&String> = sessions.iter().flat_map(|session| session.counts.keys()).collect();
-        let common = hit.into_iter().filter(|name| sessions.iter().all(|session| session.captured(name)));
-        let names: Vec<String> = common.cloned().collect();
-        Names { numbers: names.iter().cloned().zip(0..).collect(), names }
-    }
-
-    /// Adds those that a session hit and each of these sessions captured.
-    pub fn extend(&mut self, session: &Session, captured_by: &[&Session]) {
-        for name in session.counts.keys() {
-            if !self.numbers.contains_key(name) && captured_by.iter().all(|session| session.captured(name)) {
-                self.numbers.insert(name.clone(), self.names.len() as Name);
-                self.names.push(name.clone());
-            }
-        }
-    }
-
-    /// Whether a session captured all of them.
-    pub fn are_captured_by(&self, session: &Session) -> bool {
-        self.names.iter().all(|name| session.captured(name))
-    }
-
-    /// The name of a number.
-    pub fn name(&self, number: Name) -> Option<&str> {
-        self.names.get(number as usize).map(String::as_str)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    /// The part of a session's events that are under these names; 1 of none.
-    pub fn coverage(&self, session: &Session) -> f64 {
-        let sum = |counts: &Vec<u64>| counts.iter().sum::<u64>() as f64;
-        let all: f64 = session.counts.values().map(sum).sum();
-        let known: f64 = session
-            .counts
-            .iter()
-            .filter(|(name, _)| self.numbers.contains_key(*name))
-            .map(|(_, counts)| sum(counts))
-            .sum();
-        if all > 0.0 { known / all } else { 1.0 }
-    }
-
-    /// The windows of a session under these names, as many of its own as one as make this length; what is left at the end is
-    /// none. `None` if no whole number does.
-    pub fn windows(&self, session: &Session, length: Length) -> Option<Vec<Seen>> {
-        let together = length.of(session.window)?;
-        let mut known: Vec<(Name, &Vec<u64>)> =
-            session.counts.iter().filter_map(|(name, counts)| Some((*self.numbers.get(name)?, counts))).collect();
-        known.sort_unstable_by_key(|(name, _)| *name);
-        let sum = |values: &[u64], range: &Range<usize>| values.get(range.clone()).map_or(0, |part| part.iter().sum());
-        let seen = |index: usize| {
-            let range = index * together..(index + 1) * together;
-            let composition = Composition::of(known.iter().map(|(name, counts)| (*name, sum(counts, &range))));
-            let ns = match length {
-                Length::Ns(ns) => ns,
-                Length::Events(_) => sum(&session.ns, &range),
-            };
-            Seen { composition, ns, lost: sum(&session.lost, &range) }
-        };
-        Some((0..session.windows / together).map(seen).collect())
-    }
-}
-
-/// A window that was seen.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Seen {
-    /// What it is made of, under the names compared.
-    pub composition: Composition,
-    /// How long it is, in nanoseconds.
-    pub ns: u64,
-    /// Samples lost in it.
-    pub lost: u64,
-}
-
-impl Seen {
-    /// Events in a second, with those that were lost.
-    pub fn rate(&self) -> f64 {
-        (self.composition.events() + self.lost) as f64 * 1e9 / self.ns.max(1) as f64
-    }
-
-    /// What it is worth: the part of its events that is known.
-    pub fn weight(&self) -> f64 {
-        match self.composition.events() {
-            0 if self.lost == 0 => 1.0,
-            events => events as f64 / (events + self.lost) as f64,
-        }
-    }
-}
+use super::names::Seen;
+use super::nearest::{Columns, Matrix, nearest_of_others};
+use crate::stats::upper_median;
+use serde::{Serialize, Serializer};
 
 /// States that windows can be held against.
 #[derive(Debug, Clone)]
@@ -154,34 +41,58 @@ impl States {
 /// distances as there are pairs.
 const MOST_KNOWN: usize = 4_000;
 
-/// What is known of one state.
-#[derive(Debug, Clone)]
+/// What is known of one state. Serialized it is what the JSON forms tell of it.
+#[derive(Debug, Clone, Serialize)]
 pub struct State {
     /// What it is called.
     pub name: String,
     /// How many sessions it is known from.
     pub sessions: usize,
+    /// The windows of each session; of an only one those of its halves.
+    #[serde(rename = "windows", serialize_with = "as_number")]
+    parts: Vec<Vec<Seen>>,
     /// Usual events in a second: the median over its windows.
     pub rate: f64,
-    /// The windows of each session; of an only one those of its halves.
-    parts: Vec<Vec<Seen>>,
     /// Of every so many windows of a part the first.
+    #[serde(skip)]
     step: usize,
-    rows: Vec<Rows>,
+    #[serde(skip)]
+    rows: Vec<Matrix>,
+    #[serde(rename = "lowest_p", serialize_with = "as_lowest")]
     calibration: Calibration,
 }
 
+fn as_number<S: Serializer>(parts: &[Vec<Seen>], serializer: S) -> Result<S::Ok, S::Error> {
+    parts.iter().map(Vec::len).sum::<usize>().serialize(serializer)
+}
+
+fn as_lowest<S: Serializer>(calibration: &Calibration, serializer: S) -> Result<S::Ok, S::Error> {
+    calibration.lowest().serialize(serializer)
+}
+
 /// What a state says of a window.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Opinion {
     /// The distance to the nearest known window, from 0 to 1; the mean over the window and its neighbours.
     pub distance: f64,
     /// The known window that is nearest to the window itself: of which part, and which of its windows.
+    #[serde(skip)]
     pub nearest: (usize, usize),
     /// How usual the window's own distance is.
+    #[serde(flatten, with = "OpinionP")]
     pub p: PValue,
     /// How many times as many events in a second as the state usually has.
     pub intensity: f64,
+}
+
+/// The p-values of an opinion in JSON, where they stand beside its distance.
+#[derive(Serialize)]
+#[serde(remote = "PValue")]
+struct OpinionP {
+    #[serde(rename = "p")]
+    windows: f64,
+    #[serde(rename = "p_sessions")]
+    sessions: f64,
 }
 
 impl State {
@@ -195,18 +106,16 @@ impl State {
             parts.push(second);
         }
         let step = parts.iter().map(Vec::len).sum::<usize>().div_ceil(MOST_KNOWN).max(1);
-        let rows: Vec<Rows> = parts
+        let rows: Vec<Matrix> = parts
             .iter()
-            .map(|part| Rows::of(columns, part.iter().step_by(step).map(|seen| &seen.composition)))
+            .map(|part| Matrix::of(columns, part.iter().step_by(step).map(|seen| &seen.composition)))
             .collect();
         let scores = parts.iter().zip(nearest_of_others(&rows)).map(|(windows, distances)| {
             let windows = windows.iter().step_by(step);
             windows.zip(distances).filter_map(|(seen, distance)| Some((distance?, seen.weight()))).collect()
         });
         let calibration = Calibration::of(scores, sessions);
-        let mut rates: Vec<f64> = parts.iter().flatten().map(Seen::rate).collect();
-        rates.sort_by(f64::total_cmp);
-        let rate = rates.get(rates.len() / 2).copied().unwrap_or(0.0);
+        let rate = upper_median(parts.iter().flatten().map(Seen::rate)).unwrap_or(0.0);
         State { name, sessions, rate, parts, step, rows, calibration }
     }
 
@@ -266,7 +175,7 @@ fn with_neighbours(values: &[f64], weights: &[f64], window: usize) -> f64 {
 /// The nearest window of each part, and how far it is.
 struct Nearest(Vec<Option<(usize, f64)>>);
 
-fn nearest(row: &[f32], parts: &[Rows]) -> Nearest {
+fn nearest(row: &[f32], parts: &[Matrix]) -> Nearest {
     Nearest(parts.iter().map(|part| part.nearest(row)).collect())
 }
 
@@ -284,59 +193,10 @@ impl Nearest {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::state::composition::tests::drawn;
-    use crate::state::session::{Origin, SCHEMA};
-
-    /// A session with windows of a microsecond.
-    pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
-        let split =
-            |name: &str| name.split_once(':').map(|(group, name)| (group.to_owned(), vec![name.to_owned()])).unwrap();
-        Session {
-            schema: SCHEMA,
-            tool: crate::recording::Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
-            origin: Origin::default(),
-            window: Length::Ns(1_000),
-            windows: counts[0].1.len(),
-            ns: Vec::new(),
-            lost: Vec::new(),
-            counts: counts.iter().map(|(name, counts)| ((*name).to_owned(), counts.to_vec())).collect(),
-            not_hit: not_hit.iter().map(|name| split(name)).collect(),
-            left_out: BTreeMap::new(),
-        }
-    }
-
-    #[test]
-    fn only_names_that_all_have_are_compared() {
-        let here = session(&[("a:x", &[5, 5]), ("a:y", &[1, 0]), ("c:new", &[10, 9])], &["b:z"]);
-        let there = session(&[("a:x", &[7, 7])], &["a:y", "d:old"]);
-        let names = Names::common([&here, &there]);
-        // What one has not captured and what nobody hit is not among them.
-        assert_eq!((names.len(), names.name(0), names.name(1), names.name(2)), (2, Some("a:x"), Some("a:y"), None));
-        assert!((names.coverage(&here) - 11.0 / 30.0).abs() < 1e-12 && names.coverage(&there) == 1.0);
-        let compositions = |session: &Session, ns| {
-            let windows = names.windows(session, Length::Ns(ns))?;
-            Some(windows.into_iter().map(|seen| seen.composition).collect::<Vec<_>>())
-        };
-        let of = |counts: &[(Name, u64)]| Composition::of(counts.iter().copied());
-        assert_eq!(compositions(&here, 1_000).unwrap(), [of(&[(0, 5), (1, 1)]), of(&[(0, 5)])]);
-        assert_eq!(compositions(&here, 2_000).unwrap(), [of(&[(0, 10), (1, 1)])]);
-        assert!(compositions(&here, 3_000).unwrap().is_empty());
-        assert_eq!(compositions(&here, 1_500), None);
-        assert!(Names::common([]).is_empty());
-    }
-
-    #[test]
-    fn what_was_lost_counts_for_the_rate_and_against_the_weight() {
-        let mut lossy = session(&[("a:x", &[5, 5, 0, 0])], &[]);
-        lossy.lost = vec![0, 10, 5, 0];
-        let names = Names::common([&lossy]);
-        let weights = |ns| names.windows(&lossy, Length::Ns(ns)).unwrap().iter().map(Seen::weight).collect::<Vec<_>>();
-        assert_eq!(weights(1_000), [1.0, 1.0 / 3.0, 0.0, 1.0]);
-        assert_eq!(weights(2_000), [0.5, 0.0]);
-        assert_eq!(names.windows(&lossy, Length::Ns(2_000)).unwrap()[0].rate(), 20.0 / 2e-6);
-    }
+    use crate::state::composition::{Composition, Name};
 
     /// Windows of these shares with the noise of so many events.
     fn windows(random: &mut fastrand::Rng, shares: [u64; 4], number: usize, events: u64) -> Vec<Seen> {

@@ -48,16 +48,16 @@ impl Columns {
     }
 }
 
-/// Windows as rows, one behind the other.
+/// Windows as rows of numbers, one behind the other.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rows {
+pub(super) struct Matrix {
     values: Vec<f32>,
     width: usize,
 }
 
-impl Rows {
+impl Matrix {
     pub fn of<'a>(columns: &Columns, windows: impl IntoIterator<Item = &'a Composition>) -> Self {
-        Rows { values: windows.into_iter().flat_map(|window| columns.row(window)).collect(), width: columns.width }
+        Matrix { values: windows.into_iter().flat_map(|window| columns.row(window)).collect(), width: columns.width }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
@@ -73,7 +73,7 @@ impl Rows {
 }
 
 /// For each window of each part how far the nearest window of all other parts is.
-pub(super) fn nearest_of_others(parts: &[Rows]) -> Vec<Vec<Option<f64>>> {
+pub(super) fn nearest_of_others(parts: &[Matrix]) -> Vec<Vec<Option<f64>>> {
     let mut best: Vec<Vec<Option<f32>>> = parts.iter().map(|part| vec![None; part.iter().count()]).collect();
     for (a, part) in parts.iter().enumerate() {
         for (b, other) in parts.iter().enumerate().skip(a + 1) {
@@ -119,7 +119,7 @@ mod tests {
         let mut known: Vec<Composition> = (0..30).map(|_| window(40)).collect();
         known.push(Composition::default());
         let columns = Columns::of(&known);
-        let rows = Rows::of(&columns, &known);
+        let rows = Matrix::of(&columns, &known);
         assert_eq!(rows.iter().count(), 31);
         // Some of its names no known window has.
         for new in (0..50).map(|_| window(60)).chain([Composition::default(), Composition::of([(1, 5)])]) {
@@ -130,10 +130,10 @@ mod tests {
         }
         let itself = rows.nearest(&columns.row(&known[17])).unwrap();
         assert!(itself.0 == 17 && itself.1 < 1e-3, "{itself:?}");
-        assert!(Rows::of(&columns, []).nearest(&columns.row(&known[0])).is_none());
+        assert!(Matrix::of(&columns, []).nearest(&columns.row(&known[0])).is_none());
 
         let parts = [&known[..10], &known[10..12], &known[12..]];
-        let of_others = nearest_of_others(&parts.map(|part| Rows::of(&columns, part)));
+        let of_others = nearest_of_others(&parts.map(|part| Matrix::of(&columns, part)));
         for (part, distances) in parts.iter().zip(&of_others) {
             for (window, distance) in part.iter().zip(distances) {
                 let others = parts.iter().filter(|other| other.as_ptr() != part.as_ptr()).copied().flatten();
@@ -141,6 +141,6 @@ mod tests {
                 assert!((distance.unwrap() - least).abs() < 1e-4);
             }
         }
-        assert_eq!(nearest_of_others(&[Rows::of(&columns, &known[..2])]), [[None, None]]);
+        assert_eq!(nearest_of_others(&[Matrix::of(&columns, &known[..2])]), [[None, None]]);
     }
 }

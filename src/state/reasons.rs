@@ -1,19 +1,24 @@
 //! Why a stretch is said to be in a state: what each tracepoint adds to the distances.
 
 use super::composition::{Composition, Part};
-use super::model::Names;
+use super::names::Names;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What one tracepoint, or one group, says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reason {
     /// `group:name`, or a group.
+    #[serde(skip)]
     pub name: String,
     /// Its share of the events here.
+    #[serde(rename = "share")]
     pub here: f64,
     /// In the windows of the nearest state that are most like those here.
+    #[serde(rename = "in_state")]
     pub nearest: f64,
     /// In those of the other state.
+    #[serde(rename = "in_other")]
     pub other: f64,
     /// Against: its part of the squared distance from the nearest state. For: by how much its part of the squared distance from
     /// the other state is larger.
@@ -33,7 +38,7 @@ impl Reasons<'_> {
         self.names.name(part.name).unwrap_or_default().to_owned()
     }
 
-    pub fn against_it(&self) -> Vec<Reason> {
+    pub fn against(&self) -> Vec<Reason> {
         let other = self.other.cloned().unwrap_or_default();
         let parts = self.here.parts(self.nearest).into_iter().filter(|part| part.squared > 0.0);
         parts
@@ -47,7 +52,7 @@ impl Reasons<'_> {
             .collect()
     }
 
-    pub fn for_it(&self) -> Vec<Reason> {
+    pub fn in_favour(&self) -> Vec<Reason> {
         let Some(other) = self.other else { return Vec::new() };
         let of_nearest: BTreeMap<_, _> =
             self.here.parts(self.nearest).into_iter().map(|part| (part.name, part.squared)).collect();

@@ -123,6 +123,11 @@ impl Windows {
         }
     }
 
+    /// How long each is.
+    pub fn length(&self) -> Length {
+        self.length
+    }
+
     /// The windows that were captured as a whole, or nearly so. `end`: when events could come no more; without it that is the last event.
     pub fn finish(mut self, end: Option<Ns>) -> Result<Vec<Window>, TooMany> {
         // What began last goes on beyond the end, but for one that ends there.

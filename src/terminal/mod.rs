@@ -9,7 +9,5 @@ mod summary;
 pub use overhead::print_overhead;
 pub use progress::TerminalProgress;
 pub use report::print_report;
-pub(crate) use report::sparkline;
 pub use states::{print_check, print_identification, print_state, print_states};
 pub use summary::print_summary;
-pub(crate) use summary::{equation, own_share, stopped_by};

@@ -1,6 +1,6 @@
 //! What capturing costs, for people.
 
-use crate::overhead::{Comparison, Overhead, Spread, confidence, findings, interval, percent, rows, what_was_run};
+use crate::overhead::{Comparison, Overhead, RunTimes, confidence, findings, interval, percent, rows, what_was_run};
 use crate::units::{OneLine, shortened};
 use anstyle::Style;
 use std::io::{self, Write};
@@ -41,19 +41,19 @@ pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) ->
 }
 
 /// `12.3 s (12.2–12.5)`: in the unit of the median.
-fn spread(spread: &Spread) -> String {
-    let (per_unit, unit) = match spread.median {
+fn spread(times: &RunTimes) -> String {
+    let (per_unit, unit) = match times.median {
         median if median >= Duration::from_secs(1) => (1.0, "s"),
         median if median >= Duration::from_millis(1) => (1e-3, "ms"),
         _ => (1e-6, "µs"),
     };
     let value = |time: Duration| time.as_secs_f64() / per_unit;
-    let decimals = match value(spread.median) {
+    let decimals = match value(times.median) {
         100.0.. => 0,
         10.0.. => 1,
         _ => 2,
     };
-    let [median, min, max] = [spread.median, spread.min, spread.max].map(|time| format!("{:.decimals$}", value(time)));
+    let [median, min, max] = [times.median, times.min, times.max].map(|time| format!("{:.decimals$}", value(time)));
     format!("{median} {unit} ({min}–{max})")
 }
 
@@ -65,7 +65,7 @@ mod tests {
     fn a_spread_is_in_the_unit_of_its_median() {
         let of = |[median, min, max]: [u64; 3]| {
             let [median, min, max] = [median, min, max].map(Duration::from_micros);
-            spread(&Spread { median, min, max })
+            spread(&RunTimes { median, min, max })
         };
         assert_eq!(of([12_345_000, 11_900_000, 120_000_000]), "12.3 s (11.9–120.0)");
         assert_eq!(of([9_740, 990, 1_200_000]), "9.74 ms (0.99–1200.00)");

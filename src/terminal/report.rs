@@ -2,7 +2,7 @@
 
 use super::summary::{print_books, print_headline};
 use crate::ranking::Ranked;
-use crate::report::{By, Compared, Differences, Presence, Report, SourceReport};
+use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
 use crate::tracefs::Tpid;
 use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
@@ -104,18 +104,6 @@ fn print_top<N>(
     Ok(())
 }
 
-/// A row of bars, as high as the counts, the highest as high as can be. Only nothing is blank.
-pub(crate) fn sparkline(counts: &[f64]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = counts.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let bar = |count: &f64| match *count {
-        0.0 => ' ',
-        // An eighth is one bar, all is eight.
-        count => BARS[((count / most * 8.0).round() as usize).clamp(1, 8) - 1],
-    };
-    counts.iter().map(bar).collect()
-}
-
 fn print_differences(differences: &Differences, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let Differences { sources, remarks, tracepoints, groups } = differences;
     writeln!(out)?;
@@ -206,17 +194,4 @@ fn print_only(
         writeln!(out, "{:>12}  {}{dim}{why}{dim:#}", Grouped(compared.events(number)), OneLine(&compared.name))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bar_is_blank_only_where_nothing_is() {
-        assert_eq!(sparkline(&[0.0, 0.01, 4.0, 8.0, 1e6]), " ▁▁▁█");
-        assert_eq!(sparkline(&[1.0, 2.0, 4.0, 8.0]), "▁▂▄█");
-        assert_eq!(sparkline(&[0.0, 0.0]), "  ");
-        assert_eq!(sparkline(&[1e300, 1e-300]), "█▁");
-    }
 }

@@ -1,6 +1,7 @@
 //! States, for people.
 
-use crate::state::{Check, Composition, Identification, Kind, Learned, Names, Reason, Session, Stretch, said_beside};
+use crate::state::{Check, Composition, FindingKind, Identification, Learned, Names, Reason, Session};
+use crate::state::{Stretch, StretchOpinion, said_beside};
 use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
@@ -140,12 +141,12 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         "from", "to", "state", "distance", "p", "intensity"
     )?;
     for stretch in &it.stretches {
-        let (distance, p) = stretch.opinions[stretch.nearest].unwrap_or_default();
+        let StretchOpinion { distance, p } = stretch.opinions[stretch.nearest].unwrap_or_default();
         let state = shortened(&it.said(stretch), wide);
         let (padding, style) = (" ".repeat(wide.saturating_sub(state.chars().count())), style(stretch));
         let agree = it.answers[stretch.from..stretch.to]
             .iter()
-            .filter(|answer| answer.possible.first() == stretch.possible.first());
+            .filter(|answer| answer.not_rejected.first() == stretch.not_rejected.first());
         let lost: u64 = it.windows[stretch.from..stretch.to].iter().map(|seen| seen.lost).sum();
         let lossy = if lost > 0 { format!(", {} lost", Count(lost, "event")) } else { String::new() };
         writeln!(
@@ -191,7 +192,7 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
 }
 
 fn style(stretch: &Stretch) -> Style {
-    if stretch.possible.is_empty() { UNKNOWN } else { GOOD }
+    if stretch.not_rejected.is_empty() { UNKNOWN } else { GOOD }
 }
 
 fn explain(it: &Identification, stretch: &Stretch, width: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -212,16 +213,16 @@ fn explain(it: &Identification, stretch: &Stretch, width: usize, out: &mut dyn W
     if !far.is_empty() {
         writeln!(out, "  more than twice as far, and not rejected either: {}", it.named(far, ", "))?;
     }
-    if let (Some(other), false) = (stretch.other, stretch.for_it.is_empty()) {
+    if let (Some(other), false) = (stretch.other, stretch.in_favour.is_empty()) {
         writeln!(out, "  for {nearest}, against {}:", name(other))?;
         let with_other = |reason: &Reason| format!("; in {} {}", name(other), Share(reason.other));
-        lines(&stretch.for_it, nearest, with_other, width, out)?;
-        groups(&stretch.groups_for_it, out)?;
+        lines(&stretch.in_favour, nearest, with_other, width, out)?;
+        groups(&stretch.groups_in_favour, out)?;
     }
-    if !stretch.against_it.is_empty() {
+    if !stretch.against.is_empty() {
         writeln!(out, "  against {nearest}:")?;
-        lines(&stretch.against_it, nearest, |_| String::new(), width, out)?;
-        groups(&stretch.groups_against_it, out)?;
+        lines(&stretch.against, nearest, |_| String::new(), width, out)?;
+        groups(&stretch.groups_against, out)?;
     }
     Ok(())
 }
@@ -281,7 +282,7 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
     for said in [first].into_iter().chain(said_beside(check)) {
         writeln!(out, "{}", textwrap::fill(&said, width.max(40)))?;
     }
-    for kind in Kind::ALL {
+    for kind in FindingKind::ALL {
         let findings: Vec<_> = check.findings.iter().filter(|finding| finding.kind == kind).collect();
         if findings.is_empty() {
             continue;

@@ -3,11 +3,11 @@
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, ResidualSummary, Summary};
+use crate::report::{equation, own_share, stopped_by};
 use crate::units::{Count, Grouped, OneLine, Rate, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
 
 /// How many tracepoints and groups are shown, as in the thesis.
 const TOP: usize = 5;
@@ -58,17 +58,6 @@ pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, out: &mut dyn
     }
 }
 
-/// What tp-perf itself ran, if that is known.
-pub(crate) fn own_share(summary: &Summary) -> Option<String> {
-    let own = summary.own.as_ref()?;
-    let used = Duration::from_nanos(own.cpu_ns);
-    let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
-    // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
-    let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-    let hidden = if own.excluded { "; what it did then is left out" } else { ", and is recorded too" };
-    Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
-}
-
 fn print_top<N>(out: &mut dyn Write, what: &str, ranked: &[Ranked<N>]) -> io::Result<()> {
     let bold = Style::new().bold();
     writeln!(out, "{bold}{:>12} {:>7}  top {what}s{bold:#}", "events", "share")?;
@@ -106,20 +95,6 @@ pub(super) fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<
         }
     }
     print_missing(summary, counted, out)
-}
-
-/// What the kernel counted against what was recorded and lost.
-pub(crate) fn equation(events: &EventsSummary) -> String {
-    let EventsSummary { recorded, lost, counted, residual, .. } = *events;
-    let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
-    match (counted, residual) {
-        (Some(counted), Some(0)) => format!("{} counted = {told}", Grouped(counted)),
-        (Some(counted), Some(residual)) => {
-            let sign = if residual < 0 { '−' } else { '+' };
-            format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(residual.unsigned_abs()))
-        }
-        _ => format!("{told}: the source has no counts of the kernel to hold against them"),
-    }
 }
 
 /// What is not in the log, and why.
@@ -166,17 +141,4 @@ fn print_log(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
 
 fn is_range(summary: &Summary) -> bool {
     summary.restricted.as_ref().is_some_and(|restricted| restricted.from.is_some() || restricted.to.is_some())
-}
-
-pub(crate) fn stopped_by(summary: &Summary) -> Option<String> {
-    Some(match summary.stop_reason.as_deref()? {
-        "events" => "--events".to_owned(),
-        "duration" => "--duration".to_owned(),
-        "command" => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
-        "interrupt" => "Ctrl-C".to_owned(),
-        "terminate" => "SIGTERM".to_owned(),
-        "disk-full" => "a full disk".to_owned(),
-        "error" => "an error".to_owned(),
-        other => OneLine(other).to_string(),
-    })
 }

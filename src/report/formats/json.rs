@@ -2,9 +2,9 @@
 
 use crate::activity::Gap;
 use crate::os::cpus::Cpu;
-use crate::plot::StateSpan;
+use crate::ranking::Ranked;
 use crate::recording::{Summary, Tool};
-use crate::report::{Differences, Report, SourceReport};
+use crate::report::{Differences, Report, SourceReport, StateSpan};
 use crate::tracefs::{Gid, Tpid};
 use crate::units::Ns;
 use serde::Serialize;
@@ -18,15 +18,15 @@ const SCHEMA: u32 = 1;
 const COLUMNS: usize = 60;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct ReportJson<'a> {
     schema: u32,
     tool: Tool,
-    sources: Vec<Source<'a>>,
+    sources: Vec<SourceJson<'a>>,
     differences: Option<&'a Differences>,
 }
 
 #[derive(Serialize)]
-struct Source<'a> {
+struct SourceJson<'a> {
     source: &'a str,
     place: &'a str,
     /// What kept it from being all that it should be.
@@ -42,22 +42,20 @@ struct Source<'a> {
     start: Option<Ns>,
     /// From the first event to the last.
     span_ns: Option<u64>,
-    tracepoints: Vec<Tracepoint<'a>>,
-    groups: Vec<Group<'a>>,
-    losses: Vec<Lost>,
+    tracepoints: Vec<TracepointRow<'a>>,
+    groups: Vec<GroupRow<'a>>,
+    losses: Vec<LossRow>,
     gaps: Vec<Gap>,
     /// Which states it was in, if that was asked for.
-    states: Vec<State<'a>>,
+    states: &'a [StateSpan],
 }
 
 #[derive(Serialize)]
-struct Tracepoint<'a> {
+struct TracepointRow<'a> {
     tpid: Tpid,
     gid: Gid,
-    name: &'a str,
-    events: u64,
-    share: f64,
-    rate: Option<f64>,
+    #[serde(flatten)]
+    ranked: &'a Ranked<Tpid>,
     recorded: Option<u64>,
     lost: Option<u64>,
     counted: Option<u64>,
@@ -68,36 +66,25 @@ struct Tracepoint<'a> {
 }
 
 #[derive(Serialize)]
-struct Group<'a> {
+struct GroupRow<'a> {
     gid: Option<Gid>,
-    name: &'a str,
-    events: u64,
-    share: f64,
-    rate: Option<f64>,
+    #[serde(flatten)]
+    ranked: &'a Ranked<Option<Gid>>,
     activity: Vec<f64>,
 }
 
 /// A stretch in which samples were lost, in nanoseconds since the first event.
 #[derive(Serialize)]
-struct Lost {
+struct LossRow {
     cpu: Option<Cpu>,
     lost: u64,
     from_ns: u64,
     to_ns: u64,
 }
 
-/// A stretch of one state; times since the first event.
-#[derive(Serialize)]
-struct State<'a> {
-    from_ns: u64,
-    to_ns: u64,
-    said: &'a str,
-    is_unknown: bool,
-}
-
 /// Writes it; `top` tracepoints and groups of each source at the most.
 pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
-    let document = Document {
+    let document = ReportJson {
         schema: SCHEMA,
         tool: Tool::this(),
         sources: report.sources.iter().map(|report| source(report, top)).collect(),
@@ -112,19 +99,16 @@ fn rounded(counts: Option<&Vec<f64>>) -> Vec<f64> {
     counts.into_iter().flatten().map(|count| (count * 100.0).round() / 100.0).collect()
 }
 
-fn source(report: &SourceReport, top: usize) -> Source<'_> {
+fn source(report: &SourceReport, top: usize) -> SourceJson<'_> {
     let SourceReport { activity, ranking, summary, table, .. } = report;
     let books: HashMap<Tpid, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
     let (of_tracepoints, of_groups) = report.columns(COLUMNS);
     let tracepoints = ranking.tracepoints.iter().take(top).map(|ranked| {
         let account = books.get(&ranked.number);
-        Tracepoint {
+        TracepointRow {
             tpid: ranked.number,
             gid: table.get(ranked.number).gid,
-            name: &ranked.name,
-            events: ranked.events,
-            share: ranked.share,
-            rate: ranked.rate,
+            ranked,
             recorded: account.map(|account| account.recorded),
             lost: account.and_then(|account| account.lost),
             counted: account.and_then(|account| account.counted),
@@ -132,21 +116,18 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
             activity: rounded(of_tracepoints.get(&ranked.number)),
         }
     });
-    let groups = ranking.groups.iter().take(top).map(|ranked| Group {
+    let groups = ranking.groups.iter().take(top).map(|ranked| GroupRow {
         gid: ranked.number,
-        name: &ranked.name,
-        events: ranked.events,
-        share: ranked.share,
-        rate: ranked.rate,
+        ranked,
         activity: rounded(of_groups.get(&ranked.name)),
     });
-    let losses = activity.losses().into_iter().map(|loss| Lost {
+    let losses = activity.losses().into_iter().map(|loss| LossRow {
         cpu: loss.cpu,
         lost: loss.lost,
         from_ns: loss.from.0,
         to_ns: loss.to.0,
     });
-    Source {
+    SourceJson {
         source: &report.label,
         place: &report.place,
         problem: report.problem.as_ref().map(|problem| format!("{problem:#}")),
@@ -161,10 +142,6 @@ fn source(report: &SourceReport, top: usize) -> Source<'_> {
         groups: groups.collect(),
         losses: losses.collect(),
         gaps: activity.gaps(),
-        states: report.state_spans.iter().map(state).collect(),
+        states: &report.state_spans,
     }
-}
-
-fn state(span: &StateSpan) -> State<'_> {
-    State { from_ns: span.from_ns, to_ns: span.to_ns, said: &span.label, is_unknown: span.state.is_none() }
 }

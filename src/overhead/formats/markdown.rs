@@ -1,23 +1,9 @@
-//! A measurement for programs, and for an issue or a wiki.
+//! A measurement for an issue or a wiki.
 
-use super::words::{findings, interval, percent, rows, what_was_run};
-use super::{Comparison, Figures, Overhead, confidence};
+use crate::overhead::words::{findings, interval, percent, rows, what_was_run};
+use crate::overhead::{Comparison, Overhead, confidence};
 use crate::units::{OneLine, Seconds};
-use serde::Serialize;
 use std::io::{self, Write};
-
-/// All there is, as one object.
-pub fn write_json(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        #[serde(flatten)]
-        overhead: &'a Overhead,
-        #[serde(flatten)]
-        figures: Figures,
-    }
-    serde_json::to_writer_pretty(&mut *out, &Document { overhead, figures: overhead.figures() })?;
-    writeln!(out)
-}
 
 /// A table.
 pub fn write_markdown(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()> {
@@ -41,25 +27,7 @@ pub fn write_markdown(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::overhead::figures::tests::overhead;
-
-    fn text(write: impl Fn(&Overhead, &mut dyn Write) -> io::Result<()>, pairs: &[(u64, u64)]) -> String {
-        let mut out = Vec::new();
-        write(&overhead(pairs), &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn the_json_form_has_figures_and_runs() {
-        let json: serde_json::Value = serde_json::from_str(&text(write_json, &[(2_000, 3_000); 5])).unwrap();
-        assert_eq!((&json["schema"], &json["pairs"], &json["events"]), (&1.into(), &5.into(), &5_000_000.into()));
-        assert_eq!(json["wall"]["verdict"], "difference");
-        assert_eq!(json["wall"]["without"]["median_ns"], 2_000_000_000_u64);
-        assert_eq!(json["runs"].as_array().unwrap().len(), 10);
-        assert_eq!(json["runs"][0]["events"], 1_000_000);
-        assert_eq!(json["runs"][0]["own_cpu_ns"], 1_000_000);
-        assert!(json["runs"][1]["events"].is_null() && json["detach_ns"].is_null());
-    }
+    use crate::overhead::formats::tests::text;
 
     #[test]
     fn markdown_is_a_table_and_what_is_to_be_said() {

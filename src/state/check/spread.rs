@@ -1,7 +1,7 @@
 //! How far what a tracepoint does in some windows is from what it did in the sessions of a state.
 
-use super::composition::{Composition, Name};
-use super::model::Seen;
+use crate::state::{Composition, Name, Seen};
+use crate::stats::{extremes, mean};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
 
@@ -108,7 +108,7 @@ impl Spread {
         let of_block = |block: &Block| block.value(name, measure);
         let values: Vec<Vec<f64>> = self.sessions.iter().map(|blocks| blocks.iter().map(of_block).collect()).collect();
         let all = || values.iter().flatten().copied();
-        let (lowest, highest) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+        let (lowest, highest) = extremes(all());
         let learned = [lowest, all().sum::<f64>() / all().count() as f64, highest];
         let root = |blocks: &Vec<f64>| blocks.iter().map(|value| value.sqrt()).collect();
         Usual { name, measure, learned, roots: values.iter().map(root).collect() }
@@ -146,8 +146,8 @@ impl Expected {
     /// From the values of the blocks of each session. `least`: the variance that a block has in any case.
     fn of(sessions: &[Vec<f64>], least: f64) -> Self {
         let number = sessions.len() as f64;
-        let means: Vec<f64> = sessions.iter().map(|blocks| blocks.iter().sum::<f64>() / blocks.len() as f64).collect();
-        let mean = means.iter().sum::<f64>() / number;
+        let means: Vec<f64> = sessions.iter().map(|blocks| mean(blocks)).collect();
+        let mean = mean(&means);
         let of_means = means.iter().map(|its| (its - mean).powi(2)).sum::<f64>() / (number - 1.0);
         let squares: f64 = sessions
             .iter()

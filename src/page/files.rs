@@ -1,10 +1,10 @@
 //! The files that a report leaves: plots and the page.
 
-use super::label::file_name;
-use super::{Error, Options, Report, SourceReport};
-use crate::page::page;
-use crate::plot::{Axis, Figure, MOST_ROWS, Plot};
+use super::page;
+use crate::os::thread::Work;
+use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot, Subject};
 use crate::recording::{self, FILES, Folder, LOG};
+use crate::report::{Detail, Report, SourceReport, file_name};
 use crate::source::Place;
 use nix::sys::stat::fstat;
 use std::io::{self, Write};
@@ -14,26 +14,86 @@ use std::thread;
 
 const FIGURES: [Figure; 2] = [Figure::Tracepoints, Figure::Groups];
 
+/// The files that are wanted of a report.
+#[derive(Debug, Clone, Default)]
+pub struct FileOptions {
+    /// The page to write; `-` is standard output.
+    pub html: Option<PathBuf>,
+    /// The folder to write plots into.
+    pub plots: Option<PathBuf>,
+    /// Replace files that are there.
+    pub force: bool,
+}
+
+impl FileOptions {
+    /// Whether any are wanted.
+    pub fn is_any(&self) -> bool {
+        self.html.is_some() || self.plots.is_some()
+    }
+
+    /// How finely a report has to be read for them.
+    pub fn detail(&self) -> Detail {
+        match (&self.html, &self.plots) {
+            (Some(_), _) => Detail::Page,
+            (None, Some(_)) => Detail::Plots,
+            (None, None) => Detail::Text,
+        }
+    }
+}
+
+/// Why a page or plots could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be written.
+    #[error(transparent)]
+    Output(#[from] recording::Error),
+    /// A plot could not be drawn.
+    #[error("failed to draw {file}: {cause}")]
+    Plot {
+        /// Which.
+        file: String,
+        /// Why not.
+        cause: plot::Error,
+    },
+    /// The page has no name.
+    #[error("`{0}` names no file that can be written: name the page with --html FILE, in UTF-8")]
+    NoFile(PathBuf),
+    /// Too many rows for a picture.
+    #[error("{0} tracepoints were hit, and a plot has room for {MOST_ROWS}: choose some with -t")]
+    TooManyRows(usize),
+    /// The page would be one of the plots.
+    #[error("`{0}` is the name of a plot too: choose another name for the page")]
+    OwnPlot(PathBuf),
+    /// A source would be replaced.
+    #[error("`{0}` is a source of this report, and would be replaced: choose another name")]
+    OwnSource(PathBuf),
+}
+
 /// Where files are to be written, found out to be possible.
-pub(super) struct Files {
+#[derive(Debug)]
+pub struct Files {
     page: Option<PageTo>,
     plots: Option<Folder>,
 }
 
 /// Where the page goes.
+#[derive(Debug)]
 enum PageTo {
     Stdout,
     File(Folder, String),
 }
 
 impl Files {
-    /// For sources of these labels.
-    pub fn new(options: &Options, labels: &[String]) -> Result<Self, Error> {
-        let Options { html, plots, force, .. } = options;
+    /// For sources with these labels, none of which is to be replaced.
+    ///
+    /// # Errors
+    /// If one cannot be written.
+    pub fn new(options: &FileOptions, places: &[Place], labels: &[String]) -> Result<Self, Error> {
+        let FileOptions { html, plots, force } = options;
         let plots = match plots.as_deref() {
             Some(path) => {
                 let names = labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names);
-                names.map(|name| path.join(name)).try_for_each(|path| refuse_sources(options, &path))?;
+                names.map(|name| path.join(name)).try_for_each(|path| refuse_sources(places, &path))?;
                 Some(plot_folder(path, labels, *force)?)
             }
             None => None,
@@ -42,7 +102,7 @@ impl Files {
         let page = match html.as_deref() {
             Some(path) if path.as_os_str() == "-" => Some(PageTo::Stdout),
             Some(path) => {
-                refuse_sources(options, path)?;
+                refuse_sources(places, path)?;
                 Some(page_file(path, *force)?)
             }
             None => None,
@@ -58,16 +118,18 @@ impl Files {
 
     /// Writes all of them, unless `stop` says that nobody wants them any more: false then. None has its name before all are
     /// written.
+    ///
+    /// # Errors
+    /// If one cannot be drawn or written: then none is there.
     pub fn write(self, report: &Report, stop: &mut dyn FnMut() -> bool) -> Result<bool, Error> {
         if stop() {
             return Ok(false);
         }
         // The page is made while the plots are drawn.
-        let make = || page(report);
         let (made, drawn) = thread::scope(|scope| {
-            let made = self.page.as_ref().map(|_| Doing::begin(scope, &make));
+            let made = self.page.as_ref().map(|_| Work::begin_in(scope, || page(report)));
             let drawn = self.plots.as_ref().map_or(Ok(()), |folder| draw(&report.sources, folder, stop));
-            (made.map(Doing::done), drawn)
+            (made.map(Work::result), drawn)
         });
         drawn?;
         if stop() {
@@ -95,30 +157,8 @@ impl Files {
     }
 }
 
-/// Work that is being done by a thread of its own, or is done already where there is no thread to be had.
-enum Doing<'scope, T> {
-    Thread(thread::ScopedJoinHandle<'scope, T>),
-    Done(T),
-}
-
-impl<'scope, T: Send + 'scope> Doing<'scope, T> {
-    fn begin<F: Fn() -> T + Sync>(scope: &'scope thread::Scope<'scope, '_>, work: &'scope F) -> Self {
-        match thread::Builder::new().spawn_scoped(scope, work) {
-            Ok(thread) => Doing::Thread(thread),
-            Err(_) => Doing::Done(work()),
-        }
-    }
-
-    fn done(self) -> T {
-        match self {
-            Doing::Thread(thread) => thread.join().expect("drawing does not panic"),
-            Doing::Done(result) => result,
-        }
-    }
-}
-
-/// That a file to be written is none of those to be read.
-fn refuse_sources(options: &Options, path: &Path) -> Result<(), Error> {
+/// Fails if a file to be written is one of those to be read.
+fn refuse_sources(places: &[Place], path: &Path) -> Result<(), Error> {
     let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
     let Some(target) = number(path) else { return Ok(()) };
     // A recording is all of its files, and a log has its tables beside it.
@@ -131,7 +171,7 @@ fn refuse_sources(options: &Options, path: &Path) -> Result<(), Error> {
         Place::Stdin => vec![fstat(io::stdin()).ok().map(|file| (file.st_dev, file.st_ino))],
         Place::Example => Vec::new(),
     };
-    match options.places.iter().flat_map(of_place).any(|source| source == Some(target)) {
+    match places.iter().flat_map(of_place).any(|source| source == Some(target)) {
         true => Err(Error::OwnSource(path.to_owned())),
         false => Ok(()),
     }
@@ -177,7 +217,7 @@ fn plot_names(label: &str) -> impl Iterator<Item = (Figure, [String; 2])> {
 
 /// Draws every figure of every source, those of one source at the same time.
 fn draw(sources: &[SourceReport], folder: &Folder, stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
-    let subjects: Vec<_> = sources.iter().map(SourceReport::subject).collect();
+    let subjects: Vec<_> = sources.iter().map(Subject::of).collect();
     let axes = FIGURES.map(|figure| Axis::new(figure, &subjects));
     if let Some(axis) = axes.iter().find(|axis| axis.rows() > MOST_ROWS) {
         return Err(Error::TooManyRows(axis.rows()));
@@ -186,18 +226,15 @@ fn draw(sources: &[SourceReport], folder: &Folder, stop: &mut dyn FnMut() -> boo
         if stop() {
             return Ok(());
         }
-        let work: Vec<_> = plot_names(subject.label)
-            .zip(&axes)
-            .map(|((figure, names), axis)| {
-                move || {
-                    let scene = Plot::new(figure, axis, subject).scene();
-                    (names.clone(), scene.svg(), scene.png())
-                }
-            })
-            .collect();
         let drawn: Vec<_> = thread::scope(|scope| {
-            let drawing: Vec<_> = work.iter().map(|work| Doing::begin(scope, work)).collect();
-            drawing.into_iter().map(Doing::done).collect()
+            let figures = plot_names(subject.label).zip(&axes).map(|((figure, names), axis)| {
+                Work::begin_in(scope, move || {
+                    let scene = Plot::new(figure, axis, subject).scene();
+                    (names, scene.svg(), scene.png())
+                })
+            });
+            let drawing: Vec<_> = figures.collect();
+            drawing.into_iter().map(Work::result).collect()
         });
         for ([svg_name, png_name], svg, png) in drawn {
             write(folder, &svg_name, svg.as_bytes())?;

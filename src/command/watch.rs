@@ -1,0 +1,24 @@
+//! Watching this machine: a capture of which nothing is kept but counts by windows.
+
+use crate::capture;
+use crate::control::{Progress, Running, Signals};
+use crate::drain::Range;
+use crate::engine::{Detaching, Live};
+use crate::state::{self, Length, Session, WINDOW, Windows};
+
+/// Captures, and counts by windows, of a second if no length is asked for. The tracepoints are being let go of when it is done, also
+/// if what was captured cannot be counted.
+///
+/// # Errors
+/// If the capture fails or cannot be kept until it is counted.
+pub(super) fn watch_machine(
+    options: &capture::Options,
+    length: Option<Length>,
+    running: &mut Option<Running>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
+    let mut windows = Windows::new(length.unwrap_or(WINDOW));
+    let (results, detaching) = capture::watch(&Live, options, &mut [&mut windows], running, signals, progress)?;
+    Ok((Session::of_whole_source("this machine", results, &Range::default(), windows), detaching))
+}

@@ -1,0 +1,86 @@
+//! Work on a thread of its own, where there is one to be had.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Scope};
+
+/// Work that a thread of its own does. Where the system gives no thread, it was done at once, on the caller's.
+pub struct Work<'scope, T>(Doing<'scope, T>);
+
+enum Doing<'scope, T> {
+    /// Waits for the thread.
+    Thread(Box<dyn FnOnce() -> thread::Result<T> + 'scope>),
+    Done(T),
+}
+
+impl<T: Send + 'static> Work<'static, T> {
+    /// Begins work that may outlast its caller.
+    pub fn begin(work: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self::of(work, |work| {
+            let thread = thread::Builder::new().spawn(work)?;
+            Ok(Box::new(move || thread.join()))
+        })
+    }
+}
+
+impl<'scope, T: Send + 'scope> Work<'scope, T> {
+    /// Begins work that ends with a scope.
+    pub fn begin_in(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() -> T + Send + 'scope) -> Self {
+        Self::of(work, |work| {
+            let thread = thread::Builder::new().spawn_scoped(scope, work)?;
+            Ok(Box::new(move || thread.join()))
+        })
+    }
+
+    /// Work that is done already.
+    pub fn done(result: T) -> Self {
+        Work(Doing::Done(result))
+    }
+
+    /// What came of it, as soon as it is done.
+    ///
+    /// # Panics
+    /// If the work panicked.
+    pub fn result(self) -> T {
+        match self.0 {
+            Doing::Thread(join) => join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Doing::Done(result) => result,
+        }
+    }
+
+    fn of(
+        work: impl FnOnce() -> T + Send + 'scope,
+        spawn: impl FnOnce(
+            Box<dyn FnOnce() -> T + Send + 'scope>,
+        ) -> io::Result<Box<dyn FnOnce() -> thread::Result<T> + 'scope>>,
+    ) -> Self {
+        // A thread that cannot be started drops what it was to do: a second hand is on it.
+        let work = Arc::new(Mutex::new(Some(work)));
+        let for_thread = Arc::clone(&work);
+        let take =
+            |work: &Mutex<Option<_>>| work.lock().ok().and_then(|mut work| work.take()).expect("work is begun once");
+        Work(match spawn(Box::new(move || take(&for_thread)())) {
+            Ok(join) => Doing::Thread(join),
+            Err(_) => Doing::Done(take(&work)()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_done_with_a_thread_and_without() {
+        assert_eq!(Work::begin(|| 6 * 7).result(), 42);
+        let words = ["a", "b"].map(str::to_owned);
+        let lengths = thread::scope(|scope| {
+            let all: Vec<_> = words.iter().map(|word| Work::begin_in(scope, move || word.len())).collect();
+            all.into_iter().map(Work::result).sum::<usize>()
+        });
+        assert_eq!((lengths, Work::done(5).result()), (2, 5));
+        let no_thread = |_| Err(io::Error::from(io::ErrorKind::WouldBlock));
+        let given = String::from("moved into the work");
+        assert_eq!(Work::of(move || given.len(), no_thread).result(), 19);
+    }
+}

@@ -1,0 +1,44 @@
+//! A summary in words, for tables, pages and the terminal.
+
+use crate::recording::{EventsSummary, Summary};
+use crate::units::{Grouped, OneLine};
+use std::time::Duration;
+
+/// What tp-perf itself ran, if that is known.
+pub fn own_share(summary: &Summary) -> Option<String> {
+    let own = summary.own.as_ref()?;
+    let used = Duration::from_nanos(own.cpu_ns);
+    let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
+    // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
+    let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
+    let hidden = if own.excluded { "; what it did then is left out" } else { ", and is recorded too" };
+    Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
+}
+
+/// What the kernel counted against what was recorded and lost.
+pub fn equation(events: &EventsSummary) -> String {
+    let EventsSummary { recorded, lost, counted, residual, .. } = *events;
+    let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
+    match (counted, residual) {
+        (Some(counted), Some(0)) => format!("{} counted = {told}", Grouped(counted)),
+        (Some(counted), Some(residual)) => {
+            let sign = if residual < 0 { '−' } else { '+' };
+            format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(residual.unsigned_abs()))
+        }
+        _ => format!("{told}: the source has no counts of the kernel to hold against them"),
+    }
+}
+
+/// What ended the capture, if that is known.
+pub fn stopped_by(summary: &Summary) -> Option<String> {
+    Some(match summary.stop_reason.as_deref()? {
+        "events" => "--events".to_owned(),
+        "duration" => "--duration".to_owned(),
+        "command" => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
+        "interrupt" => "Ctrl-C".to_owned(),
+        "terminate" => "SIGTERM".to_owned(),
+        "disk-full" => "a full disk".to_owned(),
+        "error" => "an error".to_owned(),
+        other => OneLine(other).to_string(),
+    })
+}

@@ -1,0 +1,250 @@
+//! Whether a source is as its states were learned: what is new, what has vanished, and whose share or rate has left its spread.
+//!
+//! The unit is a block of some windows in a row, because a single window says little. What a block of a new session may show of a
+//! tracepoint is told by the blocks of the learned sessions: their mean, how they differ within a session, and how sessions differ. Rates
+//! and shares are taken by their roots, at which counts differ about as much whether they are few or many. A block is out of the spread
+//! if Student's t of it is less likely than once in as many tests as are made in the time in which one false alarm is allowed; few
+//! sessions make few degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946) and with that a wide spread. An alarm takes six
+//! blocks in a row that are out on the same side, or all of a shorter source: what passes within a minute is none.
+//!
+//! Beside that, windows in a row whose composition is none of the states' at all are a finding: of all windows those that Benjamini
+//! and Hochberg's procedure picks.
+
+mod blocks;
+mod finding;
+mod search;
+mod spread;
+mod words;
+
+pub use finding::{Finding, FindingKind};
+pub use words::said_beside;
+
+use super::identify::Identification;
+use super::known::Known;
+use super::library::Learned;
+use super::model::States;
+use super::session::Session;
+use super::{Error, Name};
+use blocks::Blocks;
+use search::{Search, unlike};
+use serde::{Serialize, Serializer};
+use spread::Spread;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Windows of a block.
+pub const BLOCK: usize = 10;
+/// False alarms allowed in a day.
+pub const PER_DAY: f64 = 1.0;
+/// Blocks in a row that an alarm takes: at the most, which are a minute of windows of a second; and at the least.
+const IN_A_ROW: usize = 6;
+const LEAST_IN_A_ROW: usize = 2;
+/// What a system does less often than its sessions are apart is not learned. From sessions within less time than this one cannot tell
+/// what it does in a day.
+const BRIEF: Duration = Duration::from_secs(3600);
+
+/// A source held against the states in which it should be. Serialized it is the part of the JSON form that a check adds to an identification.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// What is said of its windows.
+    #[serde(skip)]
+    pub identification: Identification,
+    /// Windows of a block.
+    pub block: usize,
+    /// Blocks that were held against states.
+    pub blocks: usize,
+    /// Blocks in a row that an alarm takes.
+    #[serde(rename = "blocks_of_an_alarm")]
+    pub in_a_row: usize,
+    /// Blocks that lost too much to say anything.
+    #[serde(rename = "blocks_too_lossy")]
+    pub lossy: usize,
+    /// Tests of each block.
+    #[serde(rename = "tests_of_a_block")]
+    pub tests: usize,
+    /// False alarms allowed in a day.
+    #[serde(rename = "false_alarms_per_day")]
+    pub per_day: f64,
+    /// Below this p-value a test is out of the spread.
+    pub level: f64,
+    /// The states whose sessions are all of a short time, with that time, where it is known.
+    #[serde(rename = "learned_within_s", serialize_with = "as_seconds_by_name")]
+    pub brief: Vec<(String, Duration)>,
+    /// What was found, by kind and the least likely first.
+    pub findings: Vec<Finding>,
+}
+
+fn as_seconds_by_name<S: Serializer>(brief: &[(String, Duration)], serializer: S) -> Result<S::Ok, S::Error> {
+    let by_name: BTreeMap<&str, f64> = brief.iter().map(|(state, span)| (state.as_str(), span.as_secs_f64())).collect();
+    by_name.serialize(serializer)
+}
+
+impl Check {
+    /// Holds a source against states: each block against the one that is nearest.
+    ///
+    /// # Errors
+    /// As [`Identification::of`]; and if a state has fewer than two sessions, or they are shorter than a block.
+    pub fn of(source: &Session, known: Known, alpha: f64, per_day: f64) -> Result<Self, Error> {
+        let brief = known.library.iter().filter_map(brief).collect();
+        let identification = Identification::of(source, known, alpha)?;
+        let block = BLOCK.min(identification.windows.len() / LEAST_IN_A_ROW);
+        if block == 0 {
+            return Err(Error::Short { length: identification.length });
+        }
+        let spreads = spreads(&identification.states, block)?;
+        let blocks = Blocks::of(&identification, block)?;
+        let names = names(&spreads, &blocks);
+        let tests = 2 * names.len();
+        let level = (per_day / (blocks.in_a_day(&identification) * tests.max(1) as f64)).min(alpha);
+        let in_a_row = blocks.held.len().min(IN_A_ROW);
+
+        let search = Search { identification: &identification, spreads: &spreads, blocks: &blocks, level, in_a_row };
+        let mut findings: Vec<Finding> = names.into_iter().filter_map(|name| search.of_tracepoint(name)).collect();
+        findings.extend(unlike(&identification, block));
+        findings.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.p.total_cmp(&b.p)).then(a.tracepoint.cmp(&b.tracepoint)));
+        let (blocks, lossy) = (blocks.held.len(), blocks.lossy());
+        Ok(Check { block, in_a_row, brief, blocks, lossy, tests, per_day, level, findings, identification })
+    }
+}
+
+/// A state whose sessions are all of a short time, with that time.
+fn brief(state: &Learned) -> Option<(String, Duration)> {
+    Some((state.name.clone(), state.span().filter(|span| *span < BRIEF)?))
+}
+
+/// What the blocks of each state show.
+fn spreads(states: &States, block: usize) -> Result<Vec<Spread>, Error> {
+    let spread = |state: &super::State| {
+        // The halves of an only session are no two.
+        let sessions = if state.sessions < 2 { Err(state.sessions) } else { Spread::of(state.parts(), block) };
+        sessions.map_err(|sessions| Error::TooFewSessions { state: state.name.clone(), sessions, block })
+    };
+    states.states.iter().map(spread).collect()
+}
+
+/// The tracepoints that are tested: those that were ever hit, there or here.
+fn names(spreads: &[Spread], blocks: &Blocks) -> Vec<Name> {
+    let here = blocks.all.iter().flat_map(|block| block.mean.roots()).map(|(name, _)| *name);
+    let mut names: Vec<Name> = spreads.iter().flat_map(|spread| spread.hit.iter().copied()).chain(here).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::testing::{drawn, learned};
+    use crate::state::{FindingKind, Length};
+
+    const IDLE: [u64; 4] = [70, 20, 10, 0];
+
+    /// Windows are of a microsecond here, so that a day has far too many of them.
+    const PER_DAY: f64 = 1e8;
+
+    fn check(source: &Session, states: &[Learned]) -> Check {
+        Check::of(source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY).unwrap()
+    }
+
+    fn kinds(check: &Check) -> Vec<(FindingKind, Option<&str>)> {
+        check.findings.iter().map(|finding| (finding.kind, finding.tracepoint.as_deref())).collect()
+    }
+
+    #[test]
+    fn what_is_as_it_was_is_no_alarm() {
+        let mut random = fastrand::Rng::with_seed(31);
+        let states = [learned(&mut random, "idle", IDLE, 5)];
+        for _ in 0..20 {
+            let checked = check(&drawn(&mut random, &[(40, IDLE)], 500), &states);
+            assert_eq!((checked.block, checked.blocks, checked.tests, kinds(&checked)), (10, 4, 6, vec![]));
+        }
+    }
+
+    #[test]
+    fn what_is_new_has_vanished_or_changed_is_found() {
+        let mut random = fastrand::Rng::with_seed(32);
+        let states = [learned(&mut random, "idle", IDLE, 5)];
+        let new = check(&drawn(&mut random, &[(20, IDLE), (65, [65, 20, 10, 5])], 500), &states);
+        let rare = new.findings.iter().find(|finding| finding.tracepoint.as_deref() == Some("c:rare")).unwrap();
+        assert_eq!((rare.kind, rare.from, rare.to, rare.learned), (FindingKind::New, 20, 80, Some([0.0; 3])));
+        let vanished = check(&drawn(&mut random, &[(40, [80, 20, 0, 0])], 500), &states);
+        assert!(kinds(&vanished).contains(&(FindingKind::Vanished, Some("b:z"))), "{:?}", kinds(&vanished));
+        // Twice as much of everything: each rate is another, and no share is.
+        let twice = check(&drawn(&mut random, &[(40, IDLE)], 1_000), &states);
+        let found = kinds(&twice);
+        assert!(found.len() == 3 && found.iter().all(|(kind, _)| *kind == FindingKind::Rate), "{found:?}");
+        // The shares of all, at the same rate.
+        let shares = check(&drawn(&mut random, &[(40, [30, 20, 50, 0])], 500), &states);
+        assert!(kinds(&shares).contains(&(FindingKind::Composition, None)), "{:?}", kinds(&shares));
+    }
+
+    #[test]
+    fn what_passes_is_no_alarm() {
+        let mut random = fastrand::Rng::with_seed(33);
+        let states = [learned(&mut random, "idle", IDLE, 5)];
+        let mut found = |windows| {
+            let source = drawn(&mut random, &[(20, IDLE), (windows, [67, 20, 10, 3]), (25, IDLE)], 500);
+            let checked = check(&source, &states);
+            (checked.in_a_row, checked.findings.iter().any(|finding| finding.tracepoint.as_deref() == Some("c:rare")))
+        };
+        assert_eq!((found(5), found(25), found(50), found(60)), ((5, false), (6, false), (6, false), (6, true)));
+    }
+
+    #[test]
+    fn sessions_of_a_short_time_are_told() {
+        let mut random = fastrand::Rng::with_seed(37);
+        let mut state = learned(&mut random, "idle", IDLE, 3);
+        let source = drawn(&mut random, &[(40, IDLE)], 500);
+        assert_eq!(check(&source, &[state.clone()]).brief, [], "nobody says when they were");
+        for (index, minute) in [(0, "00"), (1, "07"), (2, "07")] {
+            let (_, session) = &mut state.sessions[index];
+            session.origin.started = Some(format!("2026-11-26T01:{minute}:00.5Z"));
+            session.origin.begin_ns = crate::units::Ns(60_000_000_000 * (1 + index as u64));
+        }
+        // The last begins a minute after the one of the same capture, and has 40 windows of a microsecond.
+        let windows = state.sessions[2].1.windows as u64;
+        let span = Duration::from_secs(480) + Duration::from_micros(windows);
+        assert_eq!(check(&source, &[state.clone()]).brief, [("idle".to_owned(), span)]);
+        state.sessions[0].1.origin.started = Some("2026-11-25T23:59:59Z".to_owned());
+        assert_eq!(check(&source, &[state]).brief, []);
+    }
+
+    #[test]
+    fn each_block_is_held_against_the_nearest_state() {
+        let mut random = fastrand::Rng::with_seed(34);
+        let web = [10, 30, 60, 0];
+        let states = [learned(&mut random, "idle", IDLE, 5), learned(&mut random, "web", web, 5)];
+        assert_eq!(kinds(&check(&drawn(&mut random, &[(20, IDLE), (20, web)], 500), &states)), vec![]);
+        assert!(!check(&drawn(&mut random, &[(20, IDLE), (20, web)], 500), &states[..1]).findings.is_empty());
+    }
+
+    #[test]
+    fn one_session_does_not_tell_how_sessions_differ() {
+        let mut random = fastrand::Rng::with_seed(35);
+        let states = [learned(&mut random, "idle", IDLE, 1)];
+        let source = drawn(&mut random, &[(40, IDLE)], 500);
+        let of = |states: &[Learned], source: &Session| {
+            Check::of(source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY)
+        };
+        assert!(matches!(of(&states, &source), Err(Error::TooFewSessions { .. })));
+        let states = [learned(&mut random, "idle", IDLE, 3)];
+        assert!(matches!(of(&states, &drawn(&mut random, &[(1, IDLE)], 500)), Err(Error::Short { .. })));
+    }
+
+    #[test]
+    fn blocks_with_losses_say_nothing() {
+        let mut random = fastrand::Rng::with_seed(36);
+        let states = [learned(&mut random, "idle", IDLE, 5)];
+        let mut source = drawn(&mut random, &[(60, IDLE), (20, [40, 20, 10, 30])], 500);
+        source.lost = (0..80).map(|window| if window < 60 { 0 } else { 200 }).collect();
+        let checked = check(&source, &states);
+        assert_eq!((checked.blocks, checked.lossy, kinds(&checked)), (6, 2, vec![]));
+        source.lost = vec![200; 80];
+        let nothing = Check::of(&source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY);
+        assert!(matches!(nothing, Err(Error::TooLossy { lossy: 8, blocks: 8 })), "and not that all is well");
+        // A few lost make no rate another.
+        let mut source = drawn(&mut random, &[(40, IDLE)], 460);
+        source.lost = vec![40; 40];
+        assert_eq!(kinds(&check(&source, &states)), vec![]);
+    }
+}

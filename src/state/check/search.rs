@@ -1,0 +1,147 @@
+//! The search for what is not as it was learned: tracepoint by tracepoint, and by whole windows.
+
+use super::blocks::{Blocks, nearest};
+use super::spread::{MOST_LOST, Measure, Spread, Test, Usual};
+use super::{BLOCK, Finding, FindingKind, LEAST_IN_A_ROW};
+use crate::state::conformal::too_low;
+use crate::state::identify::Identification;
+use crate::state::{Answer, Name, Seen};
+
+/// Of the windows that are called unlike all states as many may be so by chance.
+const FALSE_DISCOVERIES: f64 = 0.05;
+
+/// What is searched, and at which level.
+pub(super) struct Search<'a> {
+    pub identification: &'a Identification,
+    /// By state.
+    pub spreads: &'a [Spread],
+    pub blocks: &'a Blocks,
+    /// Below this p-value a test is out of the spread.
+    pub level: f64,
+    /// Blocks in a row that an alarm takes.
+    pub in_a_row: usize,
+}
+
+impl Search<'_> {
+    /// What is found of a tracepoint: the least likely of its rate and its share.
+    pub fn of_tracepoint(&self, name: Name) -> Option<Finding> {
+        let found = [Measure::Rate, Measure::Share].map(|measure| self.persisting(name, measure));
+        let found = found.into_iter().flatten().min_by(|a, b| a.least.test.p.total_cmp(&b.least.test.p))?;
+        let Persisting { first, last, least: Tested { state, measure, test, .. } } = found;
+        let kind = match (test.learned[2] == 0.0, test.here == 0.0, measure) {
+            (true, ..) => FindingKind::New,
+            (_, true, _) => FindingKind::Vanished,
+            (.., Measure::Rate) => FindingKind::Rate,
+            (.., Measure::Share) => FindingKind::Share,
+        };
+        // What comes or goes is told by its rate.
+        let rate = || self.spreads[state].of_tracepoint(name, Measure::Rate).test(&self.blocks.all[first]);
+        let told = if kind == FindingKind::Share { test } else { rate() };
+        Some(Finding {
+            kind,
+            tracepoint: Some(self.identification.names.name(name).unwrap_or_default().to_owned()),
+            state: self.identification.states.states[state].name.clone(),
+            from: first * self.blocks.size,
+            to: (last + 1) * self.blocks.size,
+            here: told.here,
+            learned: Some(told.learned),
+            p: test.p,
+        })
+    }
+
+    /// The blocks in which one measure of a tracepoint is out of its spread for as long as an alarm takes.
+    fn persisting(&self, name: Name, measure: Measure) -> Option<Persisting> {
+        let usual: Vec<Usual> = self.spreads.iter().map(|spread| spread.of_tracepoint(name, measure)).collect();
+        let test = |&(index, state): &(usize, usize)| {
+            let test = usual[state].test(&self.blocks.all[index]);
+            Tested { index, state, measure, test }
+        };
+        let tested: Vec<Tested> = self.blocks.held.iter().map(test).collect();
+        persisting(&tested, self.level, self.in_a_row)
+    }
+}
+
+/// Windows in a row that are unlike all states: ten or more, or all of two blocks that are shorter. Those that lost much say nothing.
+pub(super) fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
+    let least = BLOCK.min(LEAST_IN_A_ROW * block);
+    let best = |(answer, seen): (&Answer, &Seen)| match seen.weight() < 1.0 - MOST_LOST {
+        true => 1.0,
+        false => answer.opinions.iter().flatten().map(|opinion| opinion.p.windows).fold(0.0, f64::max),
+    };
+    let p_values: Vec<f64> = identification.answers.iter().zip(&identification.windows).map(best).collect();
+    let is_unlike = too_low(&p_values, FALSE_DISCOVERIES);
+    let mut findings = Vec::new();
+    let mut from = 0;
+    for run in is_unlike.chunk_by(|a, b| a == b) {
+        let to = from + run.len();
+        if run[0] && run.len() >= least {
+            let state = nearest(identification, from..to);
+            let distances =
+                identification.answers[from..to].iter().filter_map(|answer| answer.opinions[state].as_ref());
+            findings.push(Finding {
+                kind: FindingKind::Composition,
+                tracepoint: None,
+                state: identification.states.states[state].name.clone(),
+                from,
+                to,
+                here: distances.map(|opinion| opinion.distance).sum::<f64>() / run.len() as f64,
+                learned: None,
+                p: p_values[from..to].iter().copied().fold(0.0, f64::max),
+            });
+        }
+        from = to;
+    }
+    findings
+}
+
+/// A block held against the state that it is nearest to.
+#[derive(Clone, Copy)]
+struct Tested {
+    index: usize,
+    state: usize,
+    measure: Measure,
+    test: Test,
+}
+
+/// Blocks in a row that are out of the spread of one state on one side.
+struct Persisting {
+    first: usize,
+    last: usize,
+    /// The one that is least out of it.
+    least: Tested,
+}
+
+/// The least likely run of blocks that are out of the spread on one side for as long as an alarm takes. Blocks that are left out, because
+/// they say nothing, end no run.
+fn persisting(tested: &[Tested], level: f64, in_a_row: usize) -> Option<Persisting> {
+    let side = |Tested { state, test, .. }: &Tested| (test.p <= level).then_some((test.is_more, *state));
+    let out = tested.chunk_by(|a, b| side(a) == side(b)).filter(|run| side(&run[0]).is_some() && run.len() >= in_a_row);
+    let persisting = out.map(|run| Persisting {
+        first: run[0].index,
+        last: run[run.len() - 1].index,
+        least: *run.iter().max_by(|a, b| a.test.p.total_cmp(&b.test.p)).expect("a run has blocks"),
+    });
+    persisting.min_by(|a, b| a.least.test.p.total_cmp(&b.least.test.p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_two_states_are_no_run() {
+        let run = |blocks: [(usize, usize); 4]| {
+            let tested = blocks.iter().zip([0.9, 1e-9, 1e-7, 0.9]).map(|((index, state), p)| Tested {
+                index: *index,
+                state: *state,
+                measure: Measure::Rate,
+                test: Test { here: 2.0, learned: [1.0; 3], is_more: true, p },
+            });
+            let found = persisting(&tested.collect::<Vec<_>>(), 1e-6, 2);
+            found.map(|found| (found.first, found.last, found.least.test.p))
+        };
+        assert_eq!(run([(0, 0), (1, 0), (2, 0), (3, 1)]), Some((1, 2, 1e-7)));
+        assert_eq!(run([(0, 0), (1, 0), (2, 1), (3, 1)]), None);
+        assert_eq!(run([(0, 0), (1, 0), (3, 0), (4, 0)]), Some((1, 3, 1e-7)), "across one that says nothing");
+    }
+}

@@ -1,0 +1,64 @@
+//! A check in sentences.
+
+use super::{Check, Finding, FindingKind};
+use crate::units::{Count, Rate, Seconds, Share};
+
+/// What bounds what a check says, in sentences.
+pub fn said_beside(check: &Check) -> Vec<String> {
+    let mut said = Vec::new();
+    let coverage = check.identification.coverage;
+    if coverage < 1.0 {
+        said.push(format!(
+            "only {} of its events are of tracepoints that all captured; of the rest nothing is known, and nothing is said",
+            Share(coverage)
+        ));
+    }
+    let behind = check.identification.windows.len() % check.block;
+    if behind > 0 {
+        said.push(format!(
+            "the last {} no block: of their tracepoints nothing is said",
+            match behind {
+                1 => "window makes".to_owned(),
+                number => format!("{number} windows make"),
+            }
+        ));
+    }
+    if check.lossy > 0 {
+        said.push(format!("{} lost too many events to say anything", Count(check.lossy as u64, "block")));
+    }
+    for (state, span) in &check.brief {
+        said.push(format!(
+            "all sessions of {state} are from within {}: what this system does less often was not learned, and may be an alarm; \
+             learn it at other times too",
+            Seconds(*span)
+        ));
+    }
+    said
+}
+
+impl Finding {
+    /// What is found, in a sentence.
+    pub fn sentence(&self, check: &Check) -> String {
+        let since = |window: usize| check.identification.seconds_since(window);
+        let when = format!("from {} to {} s", since(self.from), since(self.to));
+        let what = self.tracepoint.as_deref().unwrap_or("all");
+        let rate = |value: f64| format!("{}/s", Rate(value));
+        let share = |value: f64| Share(value).to_string();
+        let (text, value): (_, &dyn Fn(f64) -> String) = match self.kind {
+            FindingKind::Composition => {
+                return format!(
+                    "{when}: unlike all that was learned; the nearest is {}, at a distance of {:.3}",
+                    self.state, self.here
+                );
+            }
+            FindingKind::New => ("never seen", &rate),
+            FindingKind::Vanished => ("gone", &rate),
+            FindingKind::Rate => ("another rate", &rate),
+            FindingKind::Share => ("another share", &share),
+        };
+        let learned = self.learned.map_or_else(String::new, |[lowest, mean, highest]| {
+            format!("; in {} {} ({} to {})", self.state, value(mean), value(lowest), value(highest))
+        });
+        format!("{what} {when}: {text}, {}{learned}", value(self.here))
+    }
+}

@@ -1,0 +1,45 @@
+//! A row for each window and state.
+
+use crate::state::Identification;
+use std::io::{self, Write};
+
+/// Writes it.
+pub fn write_csv(identification: &Identification, out: &mut dyn Write) -> io::Result<()> {
+    let Identification { begins, windows, answers, stretches, states, .. } = identification;
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "window",
+        "begin_ns",
+        "ns",
+        "events",
+        "lost",
+        "stretch",
+        "state",
+        "distance",
+        "p",
+        "p_sessions",
+        "intensity",
+        "possible",
+    ])?;
+    for (index, (seen, answer)) in windows.iter().zip(answers).enumerate() {
+        let stretch = stretches.partition_point(|stretch| stretch.to <= index);
+        for (state, opinion) in answer.opinions.iter().enumerate() {
+            let Some(opinion) = opinion else { continue };
+            csv.write_record([
+                index.to_string(),
+                begins[index].to_string(),
+                seen.ns.to_string(),
+                seen.composition.events().to_string(),
+                seen.lost.to_string(),
+                stretch.to_string(),
+                states.states[state].name.clone(),
+                format!("{:.6}", opinion.distance),
+                format!("{:.6}", opinion.p.windows),
+                format!("{:.6}", opinion.p.sessions),
+                format!("{:.4}", opinion.intensity),
+                answer.not_rejected.contains(&state).to_string(),
+            ])?;
+        }
+    }
+    csv.flush()
+}

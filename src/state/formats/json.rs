@@ -1,0 +1,187 @@
+//! States as one object.
+
+use crate::recording::Tool;
+use crate::state::{Check, Identification, Length, Opinion, Reason, Seen, State, Stretch, StretchOpinion};
+use crate::units::Ns;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// The version of the JSON forms. It grows when a field changes its meaning or goes.
+const SCHEMA: u32 = 1;
+
+/// Reasons of a stretch in JSON, each way; the rest are smaller.
+const REASONS: usize = 10;
+
+#[derive(Serialize)]
+struct StatesJson<'a> {
+    schema: u32,
+    tool: Tool,
+    source: &'a str,
+    window: Length,
+    alpha: f64,
+    coverage: f64,
+    library: LibraryJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<CheckJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    windows: Option<Vec<WindowJson<'a>>>,
+    stretches: Vec<StretchJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct LibraryJson<'a> {
+    tracepoints: usize,
+    states: &'a [State],
+}
+
+#[derive(Serialize)]
+struct CheckJson<'a> {
+    alarm: bool,
+    #[serde(flatten)]
+    check: &'a Check,
+}
+
+#[derive(Serialize)]
+struct WindowJson<'a> {
+    begin_ns: Ns,
+    #[serde(flatten)]
+    seen: &'a Seen,
+    state: Option<&'a str>,
+    states: Vec<&'a str>,
+    opinions: Vec<OfState<'a, Opinion>>,
+}
+
+#[derive(Serialize)]
+struct StretchJson<'a> {
+    from: usize,
+    to: usize,
+    begin_ns: Ns,
+    end_ns: Ns,
+    state: Option<&'a str>,
+    states: Vec<&'a str>,
+    nearest: &'a str,
+    other: Option<&'a str>,
+    intensity: f64,
+    opinions: Vec<OfState<'a, StretchOpinion>>,
+    #[serde(rename = "for")]
+    in_favour: Vec<OfTracepoint<'a>>,
+    against: Vec<OfTracepoint<'a>>,
+    #[serde(rename = "groups_for")]
+    groups_in_favour: Vec<OfGroup<'a>>,
+    groups_against: Vec<OfGroup<'a>>,
+}
+
+/// An opinion, and whose it is.
+#[derive(Serialize)]
+struct OfState<'a, T> {
+    state: &'a str,
+    #[serde(flatten)]
+    opinion: &'a T,
+}
+
+#[derive(Serialize)]
+struct OfTracepoint<'a> {
+    tracepoint: &'a str,
+    #[serde(flatten)]
+    reason: &'a Reason,
+}
+
+#[derive(Serialize)]
+struct OfGroup<'a> {
+    group: &'a str,
+    #[serde(flatten)]
+    reason: &'a Reason,
+}
+
+/// Writes all there is of a source.
+pub fn write_json(identification: &Identification, source: &str, out: &mut dyn Write) -> io::Result<()> {
+    let states = Numbered::of(identification);
+    let windows = identification.windows.iter().zip(&identification.answers).zip(&identification.begins);
+    let windows = windows.map(|((seen, answer), begin_ns)| WindowJson {
+        begin_ns: *begin_ns,
+        seen,
+        state: answer.not_rejected.first().map(|state| states.name(*state)),
+        states: states.names(&answer.not_rejected),
+        opinions: states.with(&answer.opinions),
+    });
+    let windows = Some(windows.collect());
+    write(&StatesJson { windows, ..of_source(identification, source) }, out)
+}
+
+/// Writes a check, without its windows.
+pub fn write_check_json(check: &Check, source: &str, out: &mut dyn Write) -> io::Result<()> {
+    let form = CheckJson { alarm: !check.findings.is_empty(), check };
+    write(&StatesJson { check: Some(form), ..of_source(&check.identification, source) }, out)
+}
+
+fn write(form: &StatesJson<'_>, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, form)?;
+    writeln!(out)
+}
+
+/// What both forms say of a source.
+fn of_source<'a>(identification: &'a Identification, source: &'a str) -> StatesJson<'a> {
+    let Identification { length, alpha, coverage, names, states, stretches, .. } = identification;
+    StatesJson {
+        schema: SCHEMA,
+        tool: Tool::this(),
+        source,
+        window: *length,
+        alpha: *alpha,
+        coverage: *coverage,
+        library: LibraryJson { tracepoints: names.len(), states: &states.states },
+        check: None,
+        windows: None,
+        stretches: stretches.iter().map(|stretch| of_stretch(identification, stretch)).collect(),
+    }
+}
+
+fn of_stretch<'a>(identification: &'a Identification, stretch: &'a Stretch) -> StretchJson<'a> {
+    let states = Numbered::of(identification);
+    let of_tracepoints = |reasons: &'a [Reason]| {
+        reasons.iter().take(REASONS).map(|reason| OfTracepoint { tracepoint: &reason.name, reason }).collect()
+    };
+    let of_groups = |reasons: &'a [Reason]| {
+        reasons.iter().take(REASONS).map(|reason| OfGroup { group: &reason.name, reason }).collect()
+    };
+    StretchJson {
+        from: stretch.from,
+        to: stretch.to,
+        begin_ns: identification.begins[stretch.from],
+        end_ns: identification.begins[stretch.to],
+        state: stretch.state().map(|state| states.name(state)),
+        states: states.names(&stretch.not_rejected),
+        nearest: states.name(stretch.nearest),
+        other: stretch.other.map(|state| states.name(state)),
+        intensity: stretch.intensity,
+        opinions: states.with(&stretch.opinions),
+        in_favour: of_tracepoints(&stretch.in_favour),
+        against: of_tracepoints(&stretch.against),
+        groups_in_favour: of_groups(&stretch.groups_in_favour),
+        groups_against: of_groups(&stretch.groups_against),
+    }
+}
+
+/// States, of which only the numbers are known elsewhere.
+#[derive(Clone, Copy)]
+struct Numbered<'a>(&'a [State]);
+
+impl<'a> Numbered<'a> {
+    fn of(identification: &'a Identification) -> Self {
+        Numbered(&identification.states.states)
+    }
+
+    fn name(self, state: usize) -> &'a str {
+        &self.0[state].name
+    }
+
+    fn names(self, states: &[usize]) -> Vec<&'a str> {
+        states.iter().map(|state| self.name(*state)).collect()
+    }
+
+    /// The opinions by state, each with its state's name.
+    fn with<T>(self, opinions: &'a [Option<T>]) -> Vec<OfState<'a, T>> {
+        let all = self.0.iter().zip(opinions);
+        all.filter_map(|(state, opinion)| Some(OfState { state: &state.name, opinion: opinion.as_ref()? })).collect()
+    }
+}

@@ -1,0 +1,23 @@
+//! A check as CI systems read test results.
+
+use super::suite::{Case, Failure, Suite};
+use crate::state::{Check, FindingKind, said_beside};
+use std::io::{self, Write};
+
+/// A check as JUnit's XML, as CI systems read it: a test case for each kind of finding.
+pub fn write_junit(check: &Check, source: &str, out: &mut dyn Write) -> io::Result<()> {
+    let case = |kind: FindingKind| {
+        let findings = check.findings.iter().filter(|finding| finding.kind == kind);
+        let sentences: Vec<String> = findings.map(|finding| finding.sentence(check)).collect();
+        let message = match &sentences[..] {
+            [] => return Case { name: kind.words(), failure: None },
+            [only] => only.clone(),
+            more => format!("{} findings", more.len()),
+        };
+        let kind_name = format!("{kind:?}").to_lowercase();
+        let failure = Failure { kind: kind_name, message, description: sentences.join("\n") };
+        Case { name: kind.words(), failure: Some(failure) }
+    };
+    let cases = FindingKind::ALL.map(case).into();
+    Suite { tool: "tp-perf check", name: source, cases, output: said_beside(check).join("\n") }.write(out)
+}

@@ -1,0 +1,10 @@
+//! States in forms for programs: one file each.
+
+mod csv;
+mod json;
+mod junit;
+mod suite;
+
+pub use csv::write_csv;
+pub use json::{write_check_json, write_json};
+pub use junit::write_junit;

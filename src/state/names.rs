@@ -1,0 +1,161 @@
+//! The names that sessions have in common, and the windows of a session under them.
+
+use super::composition::{Composition, Name};
+use super::session::Session;
+use super::windows::Length;
+use serde::{Serialize, Serializer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// Below this part of a source's events that are under names which the states know too, nothing is said.
+pub const LEAST_COVERAGE: f64 = 0.8;
+
+/// Names that sessions have in common: what any of them hit and each of them captured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names {
+    numbers: BTreeMap<String, Name>,
+    /// By number.
+    names: Vec<String>,
+}
+
+impl Names {
+    /// Those of these sessions.
+    pub fn common<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
+        let sessions: Vec<&Session> = sessions.into_iter().collect();
+        let hit: BTreeSet<&String> = sessions.iter().flat_map(|session| session.counts.keys()).collect();
+        let common = hit.into_iter().filter(|name| sessions.iter().all(|session| session.captured(name)));
+        let names: Vec<String> = common.cloned().collect();
+        Names { numbers: names.iter().cloned().zip(0..).collect(), names }
+    }
+
+    /// Adds those that a session hit and each of these sessions captured.
+    pub fn extend(&mut self, session: &Session, captured_by: &[&Session]) {
+        for name in session.counts.keys() {
+            if !self.numbers.contains_key(name) && captured_by.iter().all(|session| session.captured(name)) {
+                self.numbers.insert(name.clone(), self.names.len() as Name);
+                self.names.push(name.clone());
+            }
+        }
+    }
+
+    /// Whether a session captured all of them.
+    pub fn are_captured_by(&self, session: &Session) -> bool {
+        self.names.iter().all(|name| session.captured(name))
+    }
+
+    /// The name of a number.
+    pub fn name(&self, number: Name) -> Option<&str> {
+        self.names.get(number as usize).map(String::as_str)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The part of a session's events that are under these names; 1 of none.
+    pub fn coverage(&self, session: &Session) -> f64 {
+        let sum = |counts: &Vec<u64>| counts.iter().sum::<u64>() as f64;
+        let all: f64 = session.counts.values().map(sum).sum();
+        let known: f64 = session
+            .counts
+            .iter()
+            .filter(|(name, _)| self.numbers.contains_key(*name))
+            .map(|(_, counts)| sum(counts))
+            .sum();
+        if all > 0.0 { known / all } else { 1.0 }
+    }
+
+    /// The windows of a session under these names, as many of its own as one as make this length; what is left at the end is
+    /// none. `None` if no whole number does.
+    pub fn windows(&self, session: &Session, length: Length) -> Option<Vec<Seen>> {
+        let together = length.of(session.window)?;
+        let mut known: Vec<(Name, &Vec<u64>)> =
+            session.counts.iter().filter_map(|(name, counts)| Some((*self.numbers.get(name)?, counts))).collect();
+        known.sort_unstable_by_key(|(name, _)| *name);
+        let sum = |values: &[u64], range: &Range<usize>| values.get(range.clone()).map_or(0, |part| part.iter().sum());
+        let seen = |index: usize| {
+            let range = index * together..(index + 1) * together;
+            let composition = Composition::of(known.iter().map(|(name, counts)| (*name, sum(counts, &range))));
+            let ns = match length {
+                Length::Ns(ns) => ns,
+                Length::Events(_) => sum(&session.ns, &range),
+            };
+            Seen { composition, ns, lost: sum(&session.lost, &range) }
+        };
+        Some((0..session.windows / together).map(seen).collect())
+    }
+}
+
+/// A window that was seen. Serialized it is what the JSON forms tell of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Seen {
+    /// How long it is, in nanoseconds.
+    pub ns: u64,
+    /// What it is made of, under the names compared.
+    #[serde(rename = "events", serialize_with = "as_events")]
+    pub composition: Composition,
+    /// Samples lost in it.
+    pub lost: u64,
+}
+
+fn as_events<S: Serializer>(composition: &Composition, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(composition.events())
+}
+
+impl Seen {
+    /// Events in a second, with those that were lost.
+    pub fn rate(&self) -> f64 {
+        (self.composition.events() + self.lost) as f64 * 1e9 / self.ns.max(1) as f64
+    }
+
+    /// What it is worth: the part of its events that is known.
+    pub fn weight(&self) -> f64 {
+        match self.composition.events() {
+            0 if self.lost == 0 => 1.0,
+            events => events as f64 / (events + self.lost) as f64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::testing::session;
+
+    #[test]
+    fn only_names_that_all_have_are_compared() {
+        let here = session(&[("a:x", &[5, 5]), ("a:y", &[1, 0]), ("c:new", &[10, 9])], &["b:z"]);
+        let there = session(&[("a:x", &[7, 7])], &["a:y", "d:old"]);
+        let names = Names::common([&here, &there]);
+        // What one has not captured and what nobody hit is not among them.
+        assert_eq!((names.len(), names.name(0), names.name(1), names.name(2)), (2, Some("a:x"), Some("a:y"), None));
+        assert!((names.coverage(&here) - 11.0 / 30.0).abs() < 1e-12 && names.coverage(&there) == 1.0);
+        let compositions = |session: &Session, ns| {
+            let windows = names.windows(session, Length::Ns(ns))?;
+            Some(windows.into_iter().map(|seen| seen.composition).collect::<Vec<_>>())
+        };
+        let of = |counts: &[(Name, u64)]| Composition::of(counts.iter().copied());
+        assert_eq!(compositions(&here, 1_000).unwrap(), [of(&[(0, 5), (1, 1)]), of(&[(0, 5)])]);
+        assert_eq!(compositions(&here, 2_000).unwrap(), [of(&[(0, 10), (1, 1)])]);
+        assert!(compositions(&here, 3_000).unwrap().is_empty());
+        assert_eq!(compositions(&here, 1_500), None);
+        assert!(Names::common([]).is_empty());
+    }
+
+    #[test]
+    fn what_was_lost_counts_for_the_rate_and_against_the_weight() {
+        let mut lossy = session(&[("a:x", &[5, 5, 0, 0])], &[]);
+        lossy.lost = vec![0, 10, 5, 0];
+        let names = Names::common([&lossy]);
+        let weights = |ns| names.windows(&lossy, Length::Ns(ns)).unwrap().iter().map(Seen::weight).collect::<Vec<_>>();
+        assert_eq!(weights(1_000), [1.0, 1.0 / 3.0, 0.0, 1.0]);
+        assert_eq!(weights(2_000), [0.5, 0.0]);
+        assert_eq!(names.windows(&lossy, Length::Ns(2_000)).unwrap()[0].rate(), 20.0 / 2e-6);
+    }
+}

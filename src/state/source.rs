@@ -1,0 +1,72 @@
+//! From a source to a session.
+
+use super::library::read_session;
+use super::session::Session;
+use super::windows::{Length, Windows};
+use super::{Error, WINDOW};
+use crate::control::{Progress, Signals};
+use crate::drain::replay;
+use crate::drain::{Range, Request, Results, drain};
+use crate::events::stream::Restriction;
+use crate::source::Place;
+
+/// Reads a source to its end, and counts it by windows, of a second if no length is asked for. A file that ends with `.json` is a
+/// session that was counted already, and keeps its windows.
+///
+/// # Errors
+/// If it cannot be read, or not to its end.
+pub fn read(
+    place: &Place,
+    range: &Range,
+    length: Option<Length>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<Session, Error> {
+    if let Place::Path(path) = place
+        && path.extension().is_some_and(|extension| extension == "json")
+    {
+        let session = read_session(path)?;
+        return match *range == Range::default() {
+            true => Ok(session),
+            false => Err(Error::Counted { place: place.to_string(), window: session.window }),
+        };
+    }
+    let source = replay::open(place, &Restriction::default(), signals, progress)?;
+    let mut windows = Windows::new(length.unwrap_or(WINDOW));
+    let request = Request { range: range.clone(), ..Request::for_a_look() };
+    let results = drain(source, request, &mut [&mut windows], signals, progress);
+    if signals.asked() > 0 {
+        return Err(Error::Interrupted);
+    }
+    Session::of_whole_source(&place.to_string(), results, range, windows)
+}
+
+impl Session {
+    /// What was counted of a range of a source, all of which could be read.
+    ///
+    /// # Errors
+    /// If something kept the source from being all that it should be, or it is more than a session can hold.
+    pub fn of_whole_source(place: &str, results: Results, range: &Range, windows: Windows) -> Result<Self, Error> {
+        match results.problem {
+            Some(cause) => Err(Error::Damaged { place: place.to_owned(), cause }),
+            None => Self::of_source(place, &results, range, windows),
+        }
+    }
+
+    /// What was counted of a range of a source, as its results tell of it.
+    ///
+    /// # Errors
+    /// If it is more than a session can hold.
+    pub fn of_source(place: &str, results: &Results, range: &Range, windows: Windows) -> Result<Self, Error> {
+        let Results { summary, table, selection, span, .. } = results;
+        let end = span.map(|(first, last)| range.to.map_or(last, |to| to.absolute(first).min(last)));
+        // Of a number of events it is not known how long the silence behind them lasted.
+        let end = end.filter(|_| range.events.is_none());
+        let length = windows.length();
+        let windows = windows.finish(end).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
+        let session = Session::of(summary, table, selection, length, &windows);
+        // A library must be able to read what is put into it.
+        session.check().map_err(|reason| Error::Unkeepable { place: place.to_owned(), reason })?;
+        Ok(session)
+    }
+}

@@ -1,0 +1,58 @@
+//! Sessions and states for tests.
+
+use super::library::Learned;
+use super::session::{Origin, SCHEMA, Session};
+use super::windows::Length;
+use std::collections::BTreeMap;
+
+/// A session with windows of a microsecond.
+pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
+    let split =
+        |name: &str| name.split_once(':').map(|(group, name)| (group.to_owned(), vec![name.to_owned()])).unwrap();
+    Session {
+        schema: SCHEMA,
+        tool: crate::recording::Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
+        origin: Origin::default(),
+        window: Length::Ns(1_000),
+        windows: counts[0].1.len(),
+        ns: Vec::new(),
+        lost: Vec::new(),
+        counts: counts.iter().map(|(name, counts)| ((*name).to_owned(), counts.to_vec())).collect(),
+        not_hit: not_hit.iter().map(|name| split(name)).collect(),
+        left_out: BTreeMap::new(),
+    }
+}
+
+/// A session of windows of a microsecond, drawn by shares of a:x, a:y, b:z and c:rare, so many events each.
+pub fn drawn(random: &mut fastrand::Rng, stretches: &[(usize, [u64; 4])], events: u64) -> Session {
+    let names = ["a:x", "a:y", "b:z", "c:rare"];
+    let mut rows = vec![Vec::new(); 4];
+    for (windows, shares) in stretches {
+        let all: u64 = shares.iter().sum();
+        for _ in 0..*windows {
+            let mut counts = [0u64; 4];
+            for _ in 0..events {
+                let mut at = random.u64(..all);
+                let place = shares
+                    .iter()
+                    .position(|share| {
+                        at < *share || {
+                            at -= share;
+                            false
+                        }
+                    })
+                    .unwrap();
+                counts[place] += 1;
+            }
+            rows.iter_mut().zip(counts).for_each(|(row, count)| row.push(count));
+        }
+    }
+    let counts: Vec<(&str, &[u64])> = names.iter().copied().zip(rows.iter().map(Vec::as_slice)).collect();
+    session(&counts, &["d:never"])
+}
+
+/// A state of this name with so many sessions of these shares.
+pub fn learned(random: &mut fastrand::Rng, name: &str, shares: [u64; 4], sessions: usize) -> Learned {
+    let sessions = (0..sessions).map(|index| (format!("s{index}"), drawn(random, &[(30, shares)], 500))).collect();
+    Learned { name: name.to_owned(), sessions }
+}
