@@ -73,11 +73,12 @@ impl Replayed {
     }
 }
 
-/// The summary with the time of the replay itself taken out.
+/// The summary with the time of the replay itself taken out, as the schema of today has it: the fixtures' own summaries are
+/// of schema 1.
 fn timeless(summary: &str) -> Value {
-    let mut summary: Value = serde_json::from_str(summary).unwrap();
-    summary["timing_ns"]["drain"] = 0.into();
-    summary
+    let mut summary: Summary = serde_json::from_str(summary).unwrap();
+    (summary.schema, summary.timing_ns.drain) = (SCHEMA, 0);
+    serde_json::to_value(summary).unwrap()
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn a_storm_that_overflowed_its_rings_has_real_losses_and_balanced_books() {
     let events = &replayed.summary()["events"];
     let number = |field: &str| events[field].as_i64().unwrap();
     assert!(number("lost") > 1_000, "{events}");
-    assert_eq!(number("recorded") + number("lost") + number("residual"), number("counted"));
+    assert_eq!(number("recorded") + number("lost") + number("unaccounted"), number("counted"));
     assert!(text(&replayed.output.stdout).contains("the rings were full"), "{}", text(&replayed.output.stdout));
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
-use tp_perf::capture::{Captured, Options, StopReason, StopRules, SummaryRoom, Written, run};
+use tp_perf::capture::{Captured, Options, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::{Cli, Request};
 use tp_perf::control::{Progress, Signals};
 use tp_perf::engine::simulated::{Script, SimulatedEngine};
@@ -13,7 +13,7 @@ use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf_data::record::{push_lost, push_sample};
 use tp_perf::perf_data::{Features, Head};
-use tp_perf::recording::{Facts, RecordingDir, Tool};
+use tp_perf::recording::{FACTS_SCHEMA, Facts, RecordingDir, StopReason, Tool};
 use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::Table;
 
@@ -85,12 +85,13 @@ fn options(words: &[&str]) -> Options {
 /// The head of `events.perf`.
 fn head(engine: &SimulatedEngine, options: &Options) -> Vec<u8> {
     let facts = Facts {
+        schema: FACTS_SCHEMA,
         tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
         kernel: "none".to_owned(),
         hostname: "nowhere".to_owned(),
         cpus: engine.ids.slots().iter().filter_map(|slot| slot.cpu).collect::<CpuList>().as_slice().to_vec(),
         offline_cpus: Vec::new(),
-        clock: "monotonic".to_owned(),
+        clock: Clock::Monotonic,
         clock_offset_ns: 0,
         command: None,
         arguments: Vec::new(),
@@ -213,11 +214,11 @@ fn the_books_of_a_thousand_cpus_balance() {
     let summary = simply(machine(1024, 5, 12), &["-d", "1ms"]).written.summary;
     // How many rounds fit into the duration is chance; what was left in the rings is unaccounted, and said.
     let events = summary.events;
-    let (counted, residual) = (events.counted.unwrap(), events.residual.unwrap());
+    let (counted, unaccounted) = (events.counted.unwrap(), events.unaccounted.unwrap());
     assert_eq!(counted, 1024 * 12 * 5);
-    assert!(events.recorded >= 1024 * 12 * 3 && events.recorded + residual as u64 == counted);
+    assert!(events.recorded >= 1024 * 12 * 3 && events.recorded + unaccounted as u64 == counted);
     assert_eq!(summary.per_cpu.len(), 1024);
-    assert_eq!(summary.residuals.len(), if residual == 0 { 0 } else { 1024 * 3 });
+    assert_eq!(summary.unaccounted.len(), if unaccounted == 0 { 0 } else { 1024 * 3 });
     assert_eq!(summary.per_tracepoint.len(), 3);
 }
 
@@ -232,7 +233,7 @@ fn losses_are_counted_beside_the_events() {
     }
     let summary = simply(engine, &["-d", "1ms"]).written.summary;
     let events = summary.events;
-    assert_eq!((events.recorded, events.lost, events.counted, events.residual), (54, 5, Some(59), Some(0)));
+    assert_eq!((events.recorded, events.lost, events.counted, events.unaccounted), (54, 5, Some(59), Some(0)));
     assert_eq!(summary.per_cpu[0].lost, 5);
     assert_eq!(summary.per_tracepoint[0].lost, Some(5));
 }
@@ -297,7 +298,7 @@ fn a_full_disk_stops_the_capture_and_what_was_taken_is_written() {
     let result = capture(engine, &[], &mut signals, full);
     assert_eq!(result.stop_reason, StopReason::DiskFull);
     let summary = result.written.summary;
-    assert_eq!((summary.stop_reason.as_deref(), summary.log_complete), (Some("disk-full"), false));
+    assert_eq!((summary.stop_reason, summary.log_complete), (Some(StopReason::DiskFull), false));
     assert!(times(&result.log).len() > 100_000 && times(&result.log).is_sorted());
 }
 

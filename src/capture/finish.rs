@@ -81,7 +81,7 @@ impl Captured {
         let Captured { run, mut spool, ids, gone, command_exit, detach_expected } = self;
         let ending = Ending {
             started: humantime::format_rfc3339_nanos(run.started).to_string(),
-            stop_reason: run.stop_reason.as_str().to_owned(),
+            stop_reason: run.stop_reason,
             problem: run.problem.as_ref().map(ToString::to_string),
             command_exit,
             capture_ns: nanoseconds(run.capture),

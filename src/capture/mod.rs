@@ -11,7 +11,7 @@ pub use detach::wait_for_detach;
 pub use finish::{Captured, SummaryRoom, Written, note};
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
-pub use run::{Run, StopReason, StopRules, run};
+pub use run::{Run, StopRules, run};
 
 use crate::control::{self, CommandLine, Launch, Progress, Running, Signals, Streams};
 use crate::drain::Results;

@@ -7,7 +7,7 @@ use crate::events::Ns;
 use crate::os::machine::{available_memory, hostname, kernel_release};
 use crate::perf_data::record::SAMPLE_SIZE;
 use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
-use crate::recording::{Facts, Tool};
+use crate::recording::{FACTS_SCHEMA, Facts, Tool};
 use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
 use crate::tracefs::{Selection, Table};
 use std::fs::File;
@@ -38,12 +38,13 @@ pub(super) fn facts(
     attach: Duration,
 ) -> Result<Facts, Error> {
     Ok(Facts {
+        schema: FACTS_SCHEMA,
         tool: Tool::this(),
         kernel: kernel_release(),
         hostname: hostname(),
         cpus: attached.cpus.as_slice().to_vec(),
         offline_cpus: attached.offline.as_slice().to_vec(),
-        clock: options.attach.clock.to_string(),
+        clock: options.attach.clock,
         clock_offset_ns: options.attach.clock.offset_from_sampled().map_err(Error::Run)?,
         command: options.command.as_ref().map(CommandLine::words),
         arguments: options.arguments.clone(),

@@ -6,7 +6,7 @@ use crate::engine::{self, Sampling};
 use crate::events::Counted;
 use crate::os::process::page_size;
 use crate::perf_data::record::SAMPLE_SIZE;
-use crate::recording::is_full;
+use crate::recording::{StopReason, is_full};
 use crate::spool::Spool;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -27,40 +27,6 @@ pub struct StopRules {
     pub events: Option<u64>,
     /// After this long.
     pub duration: Option<Duration>,
-}
-
-/// What stopped a capture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
-    /// `--events` were there.
-    Events,
-    /// `--duration` was over.
-    Duration,
-    /// COMMAND ended.
-    Command,
-    /// SIGINT.
-    Interrupt,
-    /// SIGTERM or SIGHUP.
-    Terminate,
-    /// The chunks found no room on disk.
-    DiskFull,
-    /// The chunks could not be taken for another reason.
-    Error,
-}
-
-impl StopReason {
-    /// The word for it in the summary.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StopReason::Events => "events",
-            StopReason::Duration => "duration",
-            StopReason::Command => "command",
-            StopReason::Interrupt => "interrupt",
-            StopReason::Terminate => "terminate",
-            StopReason::DiskFull => "disk-full",
-            StopReason::Error => "error",
-        }
-    }
 }
 
 /// What is known when the events are off again.

@@ -7,7 +7,7 @@ use crate::os::cpus::CpuList;
 use crate::recording::{Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
 use crate::recording::{TimingSummary, Tool, TracepointsSummary, accounts};
 use crate::source::About;
-use crate::tracefs::{Pattern, Selection, Table};
+use crate::tracefs::{Exclusion, Pattern, Selection, Table};
 use crate::units::{Moment, Ns, nanoseconds};
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ pub(super) fn selection(about: &About, table: &Table, restricted: Option<&Restri
     };
     if let Some(restriction) = restricted {
         for tracepoint in table.tracepoints().iter().filter(|tracepoint| !restriction.takes(tracepoint)) {
-            selection.exclude(tracepoint.tpid, "by the replay's -t or -x".to_owned());
+            selection.exclude(tracepoint.tpid, Exclusion::Replay);
         }
     }
     selection
@@ -66,7 +66,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
             facts.tool.clone(),
             Some(facts.kernel.clone()),
             Some(facts.hostname.clone()),
-            Some(facts.clock.clone()),
+            Some(facts.clock.to_string()),
             facts.command.clone(),
         ),
         About::Perf { features, clock } => (
@@ -94,7 +94,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
     let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus);
     let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().chain(gone).copied().collect();
     let (captured, excluded, refused) = selection.counts(table);
-    let (per_tracepoint, per_cpu, residuals) = accounts(books, table);
+    let (per_tracepoint, per_cpu, unaccounted) = accounts(books, table);
     Summary {
         schema: SCHEMA,
         tool,
@@ -108,7 +108,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         command_exit: ending.and_then(|ending| ending.command_exit),
         arguments,
         started: ending.map(|ending| &ending.started).or(facts.map(|facts| &facts.started)).cloned(),
-        stop_reason: ending.map(|ending| ending.stop_reason.clone()),
+        stop_reason: ending.map(|ending| ending.stop_reason),
         log_complete,
         ring_size: facts.map(|facts| facts.ring_size),
         restricted,
@@ -128,6 +128,6 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         }),
         per_tracepoint,
         per_cpu,
-        residuals,
+        unaccounted,
     }
 }

@@ -1,7 +1,7 @@
 //! The books: per tracepoint and CPU, what the kernel counted against what was recorded and what was lost.
 //!
 //! The kernel increments an event's counter before it tries to write the sample, so `counted = recorded + lost` as a
-//! rule. Where it does not hold, the difference is the **residual**: hits that the kernel counted but wrote no sample
+//! rule. Where it does not hold, the difference is the **unaccounted**: hits that the kernel counted but wrote no sample
 //! for, without reporting a loss. It is never folded into the other numbers.
 //!
 //! The counters of a few tracepoints add up nanoseconds and not hits ([`Tracepoint::is_weighted`]); for those nobody
@@ -27,7 +27,7 @@ pub struct Account {
 
 impl Account {
     /// `counted − recorded − lost`; 0 when the account balances.
-    pub fn residual(&self) -> i64 {
+    pub fn unaccounted(&self) -> i64 {
         self.counted.wrapping_sub(self.recorded).wrapping_sub(self.lost) as i64
     }
 }
@@ -114,8 +114,10 @@ impl Books {
         if !self.lost_per_tracepoint || !self.counted {
             return Vec::new();
         }
-        let mut off: Vec<_> = self.accounts.iter().copied().filter(|(_, account)| account.residual() != 0).collect();
-        off.sort_by_key(|(slot, account)| (std::cmp::Reverse(account.residual().unsigned_abs()), slot.tpid, slot.cpu));
+        let mut off: Vec<_> = self.accounts.iter().copied().filter(|(_, account)| account.unaccounted() != 0).collect();
+        off.sort_by_key(|(slot, account)| {
+            (std::cmp::Reverse(account.unaccounted().unsigned_abs()), slot.tpid, slot.cpu)
+        });
         off
     }
 
@@ -176,10 +178,10 @@ mod tests {
     fn accounts_add_up_and_what_is_off_is_named() {
         let books = books(true);
         assert_eq!(books.total(), Account { recorded: 15, lost: 3, counted: 23 });
-        assert_eq!(books.total().residual(), 5);
+        assert_eq!(books.total().unaccounted(), 5);
         assert_eq!(books.per_tracepoint()[&Tpid::new(1)], Account { recorded: 15, lost: 3, counted: 22 });
-        assert_eq!(books.per_cpu()[&cpu(0)].residual(), 0);
-        let off: Vec<_> = books.unbalanced().into_iter().map(|(slot, account)| (slot, account.residual())).collect();
+        assert_eq!(books.per_cpu()[&cpu(0)].unaccounted(), 0);
+        let off: Vec<_> = books.unbalanced().into_iter().map(|(slot, account)| (slot, account.unaccounted())).collect();
         assert_eq!(off, [(slot(1, 1), 4), (slot(2, 1), 1)]);
         assert_eq!(books.total_late(), 1);
     }

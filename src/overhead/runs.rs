@@ -3,11 +3,12 @@
 use super::figures::{CapturedEvents, MeasuredRun};
 use super::order::captured_first;
 use super::{CommandOutput, Error, MeasureOptions};
-use crate::capture::{self, StopReason, StopRules};
+use crate::capture::{self, StopRules};
 use crate::control::{CommandLine, Launch, Progress, Running, Signals};
 use crate::engine::{self, Sampling};
 use crate::events::Counted;
 use crate::os::machine::busy_time;
+use crate::recording::StopReason;
 use crate::spool::{Arena, DEFAULT_MEMORY, Keeping, Spool};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;

@@ -49,7 +49,7 @@ struct Section {
     unlisted: usize,
     groups: Vec<RankedRow>,
     cpus: Vec<[String; 6]>,
-    residuals: Vec<(String, String)>,
+    unaccounted: Vec<(String, String)>,
     refused: Vec<(String, String)>,
 }
 
@@ -151,8 +151,8 @@ fn section(number: usize, source: &SourceReport) -> Section {
         summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
     let known = |value: Option<u64>| value.map_or("not known".to_owned(), |value| Grouped(value).to_string());
     let refused = table.tracepoints().iter().filter_map(|tracepoint| {
-        let status = selection.status(tracepoint.tpid).to_string();
-        status.starts_with("refused").then(|| (shown(&tracepoint.full_name()), shown(&status)))
+        let status = selection.status(tracepoint.tpid);
+        status.is_refused().then(|| (shown(&tracepoint.full_name()), shown(&status.to_string())))
     });
     Section {
         number,
@@ -184,16 +184,17 @@ fn section(number: usize, source: &SourceReport) -> Section {
             .per_cpu
             .iter()
             .map(|cpu| {
-                let residual = cpu.residual.map_or("not known".to_owned(), |residual| Signed(residual).to_string());
+                let unaccounted =
+                    cpu.unaccounted.map_or("not known".to_owned(), |unaccounted| Signed(unaccounted).to_string());
                 let [recorded, lost, late] = [cpu.recorded, cpu.lost, cpu.late].map(|n| Grouped(n).to_string());
-                [format!("CPU {}", cpu.cpu), recorded, lost, late, known(cpu.counted), residual]
+                [format!("CPU {}", cpu.cpu), recorded, lost, late, known(cpu.counted), unaccounted]
             })
             .collect(),
-        residuals: summary
-            .residuals
+        unaccounted: summary
+            .unaccounted
             .iter()
             .take(20)
-            .map(|off| (format!("{} on {}", shown(&off.name), one_named(off.cpu)), Signed(off.residual).to_string()))
+            .map(|off| (format!("{} on {}", shown(&off.name), one_named(off.cpu)), Signed(off.unaccounted).to_string()))
             .collect(),
         refused: refused.collect(),
     }

@@ -9,13 +9,13 @@ mod summary;
 mod tables;
 
 pub use directory::RecordingDir;
-pub use facts::{Ending, Facts};
+pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
 pub use folder::{Folder, caller_of_sudo, is_under_sudo};
 pub use log::{LogSink, LogWriter};
 pub use new_file::NewFile;
 pub use summary::{
-    CpuSummary, EventsSummary, ResidualSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool,
-    TracepointSummary, TracepointsSummary, accounts,
+    CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool,
+    TracepointSummary, TracepointsSummary, UnaccountedSummary, accounts,
 };
 pub use tables::{encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
 

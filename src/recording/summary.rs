@@ -1,18 +1,20 @@
 //! `summary.json`: what a capture was, and its books.
 
-use super::{Error, NewFile};
+use super::{Error, NewFile, StopReason};
 use crate::events::accounting::{Account, Books};
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Table, Tpid};
 use crate::units::Ns;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the form. It grows when a field changes its meaning or goes.
-pub const SCHEMA: u32 = 1;
+///
+/// 2: `unaccounted` instead of `residual` and `residuals`; an unknown CPU is null. Readers accept 1.
+pub const SCHEMA: u32 = 2;
 
 /// The whole summary.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -40,9 +42,8 @@ pub struct Summary {
     pub arguments: Vec<String>,
     /// When the events were switched on, by the wall clock in UTC.
     pub started: Option<String>,
-    /// `events`, `duration`, `command`, `interrupt`, `terminate`, `disk-full` or `error`; null also if the capture was
-    /// killed.
-    pub stop_reason: Option<String>,
+    /// What stopped the capture; null also if it was killed.
+    pub stop_reason: Option<StopReason>,
     /// False if the log holds less than was asked for, because of a second interrupt, a full disk, or a source that ends
     /// early.
     pub log_complete: bool,
@@ -65,11 +66,12 @@ pub struct Summary {
     /// Every CPU.
     pub per_cpu: Vec<CpuSummary>,
     /// Every tracepoint and CPU whose account does not balance, those furthest off first.
-    pub residuals: Vec<ResidualSummary>,
+    #[serde(alias = "residuals")]
+    pub unaccounted: Vec<UnaccountedSummary>,
 }
 
 /// What was asked of a replay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestrictionSummary {
     /// Only these tracepoints.
     pub tracepoint: Vec<String>,
@@ -102,7 +104,7 @@ impl Tool {
 }
 
 /// Counts of tracepoints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracepointsSummary {
     /// All that tracefs lists.
     pub listed: usize,
@@ -115,7 +117,7 @@ pub struct TracepointsSummary {
 }
 
 /// Counts of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsSummary {
     /// Rows of log.csv.
     pub logged: u64,
@@ -125,16 +127,17 @@ pub struct EventsSummary {
     pub lost: u64,
     /// Samples that came behind the merge's watermark: recorded, not logged. Counted as far as the log was written.
     pub late: u64,
-    /// The sum of the kernel's counters; null, as all counts and residuals, where a replayed file has none.
+    /// The sum of the kernel's counters; null, as all counts and unaccounted, where a replayed file has none.
     pub counted: Option<u64>,
     /// counted − recorded − lost.
-    pub residual: Option<i64>,
+    #[serde(alias = "residual")]
+    pub unaccounted: Option<i64>,
     /// Samples that belong to no event of this capture; 0 unless something is broken.
     pub unknown: u64,
 }
 
 /// Durations in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimingSummary {
     /// Opening all events.
     pub attach: Option<u64>,
@@ -150,7 +153,7 @@ pub struct TimingSummary {
 }
 
 /// tp-perf's own part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfSummary {
     /// Whether hits while tp-perf's own thread was running are left out.
     pub excluded: bool,
@@ -162,7 +165,7 @@ pub struct SelfSummary {
 }
 
 /// One tracepoint's account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracepointSummary {
     /// Its number.
     pub tpid: Tpid,
@@ -175,13 +178,14 @@ pub struct TracepointSummary {
     /// See [`EventsSummary`].
     pub counted: Option<u64>,
     /// Null where `lost` is.
-    pub residual: Option<i64>,
+    #[serde(alias = "residual")]
+    pub unaccounted: Option<i64>,
     /// Whether the kernel's counter adds up nanoseconds and not hits; `counted` is then recorded + lost.
     pub weighted: bool,
 }
 
 /// One CPU's account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuSummary {
     /// The CPU.
     pub cpu: Cpu,
@@ -194,18 +198,19 @@ pub struct CpuSummary {
     /// See [`EventsSummary`].
     pub counted: Option<u64>,
     /// See [`EventsSummary`].
-    pub residual: Option<i64>,
+    #[serde(alias = "residual")]
+    pub unaccounted: Option<i64>,
 }
 
 /// An account that does not balance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ResidualSummary {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnaccountedSummary {
     /// The tracepoint's number.
     pub tpid: Tpid,
     /// `group:name`.
     pub name: String,
-    /// The CPU; 4294967295 in the file if it is unknown.
-    #[serde(serialize_with = "known_or_most")]
+    /// The CPU; null if it is unknown.
+    #[serde(deserialize_with = "cpu_of_any_schema")]
     pub cpu: Option<Cpu>,
     /// See [`EventsSummary`].
     pub recorded: u64,
@@ -214,12 +219,13 @@ pub struct ResidualSummary {
     /// See [`EventsSummary`].
     pub counted: u64,
     /// See [`EventsSummary`].
-    pub residual: i64,
+    #[serde(alias = "residual")]
+    pub unaccounted: i64,
 }
 
-/// A field that is a number in the file, whatever is known, because it always was.
-fn known_or_most<S: Serializer>(cpu: &Option<Cpu>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u32(cpu.map_or(u32::MAX, Cpu::get))
+/// Schema 1 had 4294967295 for an unknown CPU.
+fn cpu_of_any_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cpu>, D::Error> {
+    Ok(Option::<u32>::deserialize(deserializer)?.filter(|cpu| *cpu != u32::MAX).map(Cpu::new))
 }
 
 impl EventsSummary {
@@ -237,14 +243,14 @@ impl EventsSummary {
             lost: total.lost,
             late: books.total_late(),
             counted: books.counted.then_some(total.counted),
-            residual: books.counted.then(|| total.residual()),
+            unaccounted: books.counted.then(|| total.unaccounted()),
             unknown: books.unknown,
         }
     }
 }
 
 /// The parts of the summary that list accounts: per tracepoint, per CPU, and those off balance.
-pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<CpuSummary>, Vec<ResidualSummary>) {
+pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<CpuSummary>, Vec<UnaccountedSummary>) {
     let name = |tpid| table.get(tpid).full_name();
     let lost_known = books.lost_per_tracepoint;
     let per_tracepoint: BTreeMap<Tpid, Account> = books.per_tracepoint();
@@ -255,7 +261,7 @@ pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<Cp
         recorded: account.recorded,
         lost: lost_known.then_some(account.lost),
         counted: books.counted.then_some(account.counted),
-        residual: (lost_known && books.counted).then(|| account.residual()),
+        unaccounted: (lost_known && books.counted).then(|| account.unaccounted()),
         weighted: table.get(tpid).is_weighted(),
     });
     let known = books.per_cpu().iter().filter_map(|(cpu, account)| Some(((*cpu)?, account)));
@@ -265,18 +271,18 @@ pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<Cp
         lost: account.lost,
         late: books.late.get(&Some(cpu)).copied().unwrap_or(0),
         counted: books.counted.then_some(account.counted),
-        residual: books.counted.then(|| account.residual()),
+        unaccounted: books.counted.then(|| account.unaccounted()),
     });
-    let residuals = books.unbalanced().into_iter().map(|(slot, account)| ResidualSummary {
+    let unaccounted = books.unbalanced().into_iter().map(|(slot, account)| UnaccountedSummary {
         tpid: slot.tpid,
         name: name(slot.tpid),
         cpu: slot.cpu,
         recorded: account.recorded,
         lost: account.lost,
         counted: account.counted,
-        residual: account.residual(),
+        unaccounted: account.unaccounted(),
     });
-    (tracepoints.collect(), cpus.collect(), residuals.collect())
+    (tracepoints.collect(), cpus.collect(), unaccounted.collect())
 }
 
 impl Summary {
@@ -301,12 +307,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cpu_of_a_residual_is_a_number_in_the_file_also_if_it_is_unknown() {
-        let residual = |cpu| {
-            let tpid = Tpid::new(1);
-            ResidualSummary { tpid, name: "a:b".to_owned(), cpu, recorded: 1, lost: 0, counted: 2, residual: 1 }
+    fn a_summary_of_the_first_schema_is_read() {
+        let old = include_str!("../../fixtures/make.summary.json");
+        let summary: Summary = serde_json::from_str(old).unwrap();
+        assert_eq!((summary.schema, summary.stop_reason), (1, Some(StopReason::Events)));
+        assert_eq!(summary.events.unaccounted, Some(summary.unaccounted.iter().map(|off| off.unaccounted).sum()));
+        assert!(summary.unaccounted.len() > 3, "the fixture has some");
+        // What is written of it is of the new schema, and reads as the same.
+        let new = serde_json::to_string(&Summary { schema: SCHEMA, ..summary.clone() }).unwrap();
+        assert!(!new.contains("residual"), "{new}");
+        assert_eq!(serde_json::from_str::<Summary>(&new).unwrap(), Summary { schema: SCHEMA, ..summary });
+    }
+
+    #[test]
+    fn an_unknown_cpu_is_none_whatever_the_schema_says() {
+        let off = |cpu: &str| {
+            let json =
+                format!(r#"{{"tpid":1,"name":"a:b","cpu":{cpu},"recorded":1,"lost":0,"counted":2,"residual":1}}"#);
+            serde_json::from_str::<UnaccountedSummary>(&json).unwrap()
         };
-        let cpu = |cpu| serde_json::to_value(residual(cpu)).unwrap()["cpu"].clone();
-        assert_eq!((cpu(Some(Cpu::new(3))), cpu(None)), (3.into(), 4_294_967_295_u32.into()));
+        assert_eq!((off("4294967295").cpu, off("null").cpu, off("3").cpu), (None, None, Some(Cpu::new(3))));
+        assert!(serde_json::to_value(off("null")).unwrap()["cpu"].is_null());
     }
 }

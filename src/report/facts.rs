@@ -79,7 +79,7 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     if summary.events.lost > 0 || activity.told_lost() > 0 {
         facts.push(("lost", lost(source)));
     }
-    if !source.is_range && (summary.events.lost > 0 || summary.events.residual.unwrap_or(0) != 0) {
+    if !source.is_range && (summary.events.lost > 0 || summary.events.unaccounted.unwrap_or(0) != 0) {
         let samples = Grouped(activity.tracepoints.events());
         facts.push(("shown", format!("graphs and bars show the {samples} samples, tables what the kernel counted")));
     }

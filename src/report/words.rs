@@ -1,7 +1,7 @@
 //! A summary in words, for tables, pages and the terminal.
 
-use crate::recording::{EventsSummary, Summary};
-use crate::units::{Grouped, OneLine};
+use crate::recording::{EventsSummary, StopReason, Summary};
+use crate::units::Grouped;
 use std::time::Duration;
 
 /// What tp-perf itself ran, if that is known.
@@ -17,13 +17,13 @@ pub fn own_share(summary: &Summary) -> Option<String> {
 
 /// What the kernel counted against what was recorded and lost.
 pub fn equation(events: &EventsSummary) -> String {
-    let EventsSummary { recorded, lost, counted, residual, .. } = *events;
+    let EventsSummary { recorded, lost, counted, unaccounted, .. } = *events;
     let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
-    match (counted, residual) {
+    match (counted, unaccounted) {
         (Some(counted), Some(0)) => format!("{} counted = {told}", Grouped(counted)),
-        (Some(counted), Some(residual)) => {
-            let sign = if residual < 0 { '−' } else { '+' };
-            format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(residual.unsigned_abs()))
+        (Some(counted), Some(unaccounted)) => {
+            let sign = if unaccounted < 0 { '−' } else { '+' };
+            format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(unaccounted.unsigned_abs()))
         }
         _ => format!("{told}: the source has no counts of the kernel to hold against them"),
     }
@@ -31,14 +31,13 @@ pub fn equation(events: &EventsSummary) -> String {
 
 /// What ended the capture, if that is known.
 pub fn stopped_by(summary: &Summary) -> Option<String> {
-    Some(match summary.stop_reason.as_deref()? {
-        "events" => "--events".to_owned(),
-        "duration" => "--duration".to_owned(),
-        "command" => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
-        "interrupt" => "Ctrl-C".to_owned(),
-        "terminate" => "SIGTERM".to_owned(),
-        "disk-full" => "a full disk".to_owned(),
-        "error" => "an error".to_owned(),
-        other => OneLine(other).to_string(),
+    Some(match summary.stop_reason? {
+        StopReason::Events => "--events".to_owned(),
+        StopReason::Duration => "--duration".to_owned(),
+        StopReason::Command => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
+        StopReason::Interrupt => "Ctrl-C".to_owned(),
+        StopReason::Terminate => "SIGTERM".to_owned(),
+        StopReason::DiskFull => "a full disk".to_owned(),
+        StopReason::Error => "an error".to_owned(),
     })
 }

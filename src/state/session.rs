@@ -310,7 +310,10 @@ mod tests {
                 .map(|(group, name, id)| (group.to_owned(), name.to_owned(), id))
                 .into(),
         );
-        let selection = Selection::of_statuses(&table, [(Tpid::new(3), "excluded: by -x z")].into_iter());
+        let selection = Selection::of_statuses(
+            &table,
+            [(Tpid::new(3), crate::tracefs::Status::of_words("excluded: by -x z"))].into_iter(),
+        );
         let window = |counts: &[(u32, u64)], ns| {
             let counts = counts.iter().map(|(tpid, count)| (Tpid::new(*tpid), *count)).collect();
             Window { begin: Ns(0), ns, counts, lost: 0 }

@@ -2,7 +2,7 @@
 
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
-use crate::recording::{EventsSummary, ResidualSummary, Summary};
+use crate::recording::{EventsSummary, Summary, UnaccountedSummary};
 use crate::report::{equation, own_share, stopped_by};
 use crate::units::{Count, Grouped, OneLine, Rate, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
@@ -68,29 +68,29 @@ fn print_top<N>(out: &mut dyn Write, what: &str, ranked: &[Ranked<N>]) -> io::Re
 }
 
 pub(super) fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
-    let EventsSummary { recorded, lost, counted, residual, .. } = summary.events;
+    let EventsSummary { recorded, lost, counted, unaccounted, .. } = summary.events;
     let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
     let good = Style::new().fg_color(Some(AnsiColor::Green.into()));
     let equation = equation(&summary.events);
-    let (Some(counted), Some(residual)) = (counted, residual) else {
+    let (Some(counted), Some(unaccounted)) = (counted, unaccounted) else {
         writeln!(out, "books     {equation}")?;
         return print_missing(summary, recorded.saturating_add(lost), out);
     };
-    match (residual, summary.residuals.is_empty()) {
+    match (unaccounted, summary.unaccounted.is_empty()) {
         (0, true) => writeln!(out, "books     {good}balance{good:#}: {equation}")?,
         _ => {
             writeln!(out, "books     {warning}{equation}{warning:#}")?;
-            if residual < 0 {
+            if unaccounted < 0 {
                 writeln!(out, "          More samples came than the kernel counted hits. Furthest off are")?;
             } else {
                 writeln!(out, "          The kernel counted these hits, but neither wrote samples for them nor")?;
                 writeln!(out, "          reported them lost: they are in the counts, not in log.csv. Most are")?;
             }
-            for ResidualSummary { residual, name, cpu, .. } in summary.residuals.iter().take(3) {
-                writeln!(out, "          {:>12}  {} on {}", Signed(*residual), OneLine(name), one_named(*cpu))?;
+            for UnaccountedSummary { unaccounted, name, cpu, .. } in summary.unaccounted.iter().take(3) {
+                writeln!(out, "          {:>12}  {} on {}", Signed(*unaccounted), OneLine(name), one_named(*cpu))?;
             }
-            if summary.residuals.len() > 3 {
-                writeln!(out, "          summary.json lists all (`residuals`).")?;
+            if summary.unaccounted.len() > 3 {
+                writeln!(out, "          summary.json lists all (`unaccounted`).")?;
             }
         }
     }

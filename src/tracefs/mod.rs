@@ -3,12 +3,16 @@
 mod glob;
 mod mount;
 mod numbers;
-mod select;
+mod pattern;
+mod selection;
+mod status;
 mod table;
 
 pub use mount::{Origin, Tracefs};
 pub use numbers::{Gid, Tpid};
-pub use select::{Pattern, Selection, SelectionRequest, Status, check_matches};
+pub use pattern::{Pattern, check_matches};
+pub use selection::{Selection, SelectionRequest};
+pub use status::{Exclusion, Status};
 pub use table::{Table, Tracepoint};
 
 use std::{io, path::PathBuf};

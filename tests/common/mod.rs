@@ -12,7 +12,7 @@ use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf_data::{Features, Head, document};
-use tp_perf::recording::{Ending, Facts, Tool};
+use tp_perf::recording::{Ending, FACTS_SCHEMA, Facts, StopReason, Tool};
 use tp_perf::tracefs::Table;
 
 /// All that came out of a stream.
@@ -83,12 +83,13 @@ pub fn perf_file(
 
 fn facts() -> Facts {
     Facts {
+        schema: FACTS_SCHEMA,
         tool: Tool { name: "tp-perf".to_owned(), version: "0".to_owned() },
         kernel: "6.18.0".to_owned(),
         hostname: "here".to_owned(),
         cpus: [0, 1, 2, 3].map(Cpu::new).to_vec(),
         offline_cpus: Vec::new(),
-        clock: "monotonic".to_owned(),
+        clock: Clock::Monotonic,
         clock_offset_ns: 0,
         command: None,
         arguments: Vec::new(),
@@ -105,7 +106,7 @@ fn facts() -> Facts {
 fn ending() -> Ending {
     Ending {
         started: "2026-01-01T00:00:00Z".to_owned(),
-        stop_reason: "duration".to_owned(),
+        stop_reason: StopReason::Duration,
         problem: None,
         command_exit: None,
         capture_ns: 1_000_000_000,

@@ -45,7 +45,7 @@ fn exactly(rig: &Rig, number: u64) {
     assert!(recording.on_cpu(cpu, "recorded") >= number, "{}", recording.summary["per_cpu"]);
     assert!(recording.rows.is_sorted_by_key(|row| row.0));
     assert!(recording.rows.iter().all(|row| row.3 == "task_rename"));
-    for field in ["lost", "late", "residual", "unknown"] {
+    for field in ["lost", "late", "unaccounted", "unknown"] {
         assert_eq!(recording.events(field), 0, "{field}");
     }
 }
@@ -68,7 +68,7 @@ fn several_groups() {
         assert!((least..=most).contains(&recorded), "{name}: {recorded}");
         assert_eq!(recording.account(name)["counted"], recorded);
     }
-    assert_eq!((recording.events("lost"), recording.events("residual")), (0, 0));
+    assert_eq!((recording.events("lost"), recording.events("unaccounted")), (0, 0));
 }
 
 fn small_rings() {
@@ -79,7 +79,7 @@ fn small_rings() {
     assert_eq!(field("counted"), number + EXEC);
     assert!(field("lost") > 0, "a ring of one page loses events in a storm: {account}");
     assert_eq!(field("recorded") + field("lost"), field("counted"));
-    assert_eq!(account["residual"], 0);
+    assert_eq!(account["unaccounted"], 0);
     assert_eq!(recording.rows.len() as u64, field("recorded"));
     assert_eq!(recording.summary["ring_size"], 4096);
 }
@@ -91,15 +91,15 @@ fn full_load() {
     drop(loads);
     // A kernel thread that renames itself meanwhile may be a task whose samples the kernel keeps to itself; the storms, with
     // hits by the hundred thousand, are ordinary ones.
-    let residual = recording.account(RENAME)["residual"].as_i64().unwrap();
-    assert!((0..20).contains(&residual), "{}", recording.summary["residuals"]);
+    let unaccounted = recording.account(RENAME)["unaccounted"].as_i64().unwrap();
+    assert!((0..20).contains(&unaccounted), "{}", recording.summary["unaccounted"]);
     assert_eq!(recording.events("lost"), 0);
     // Interrupts may hit tasks whose samples the kernel keeps to itself; then each such account is listed, and they add
     // up to the whole.
-    let listed = recording.summary["residuals"].as_array().unwrap();
+    let listed = recording.summary["unaccounted"].as_array().unwrap();
     assert_eq!(
-        listed.iter().map(|account| account["residual"].as_i64().unwrap()).sum::<i64>(),
-        recording.events("residual")
+        listed.iter().map(|account| account["unaccounted"].as_i64().unwrap()).sum::<i64>(),
+        recording.events("unaccounted")
     );
     for cpu in CpuList::online().unwrap().as_slice() {
         assert!(recording.on_cpu(*cpu, "recorded") > 1_000, "{}", recording.summary["per_cpu"]);

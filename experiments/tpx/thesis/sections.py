@@ -16,7 +16,7 @@ from tpx.thesis.facts import (
 )
 from tpx.thesis.recordings import events_of, five_of, groups_of, shares
 
-COUNTED = ('counted', 'lost', 'late', 'residual')
+COUNTED = ('counted', 'lost', 'late', 'unaccounted')
 
 
 def machine(experiment):
@@ -102,8 +102,8 @@ def figures(experiment):
     head = ['situation', 'events', 'in', 'events/s', *COUNTED, 'self']
     return f"""{table(head, rows, range(1, len(head)))}
 Median over the repeats (smallest–largest). `events` are what the tables below count, `in` is the time from the first to
-the last of them. A capture ends a little after its 100,000th event: `counted`, `lost`, `late` and `residual` are of the whole
-capture. `residual` = counted − recorded − lost: hits that the kernel counted but neither sampled nor reported lost (README, Limits); they
+the last of them. A capture ends a little after its 100,000th event: `counted`, `lost`, `late` and `unaccounted` are of the whole
+capture. `unaccounted` = counted − recorded − lost: hits that the kernel counted but neither sampled nor reported lost (README, Limits); they
 are not in the log. `self` is tp-perf's own CPU time as a share of the capture's time.
 """
 

@@ -17,7 +17,7 @@ const FIELDS: [&str; 12] = [
     "recorded",
     "lost",
     "counted",
-    "residual",
+    "unaccounted",
 ];
 
 /// Writes it, those with most events first; `top` of each source at the most.
@@ -31,7 +31,7 @@ pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result
             let tracepoint = source.table.get(ranked.number);
             let account = books.get(&ranked.number);
             let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
-            let residual = account.and_then(|account| account.residual);
+            let unaccounted = account.and_then(|account| account.unaccounted);
             writer.write_record([
                 source.label.clone(),
                 tracepoint.tpid.to_string(),
@@ -44,7 +44,7 @@ pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result
                 number(account.map(|account| account.recorded)),
                 number(account.and_then(|account| account.lost)),
                 number(account.and_then(|account| account.counted)),
-                residual.map(|residual| residual.to_string()).unwrap_or_default(),
+                unaccounted.map(|unaccounted| unaccounted.to_string()).unwrap_or_default(),
             ])?;
         }
     }

@@ -59,7 +59,7 @@ struct TracepointRow<'a> {
     recorded: Option<u64>,
     lost: Option<u64>,
     counted: Option<u64>,
-    residual: Option<i64>,
+    unaccounted: Option<i64>,
     /// Samples in each sixtieth of the time from the first event to the last; with decimals where many were counted
     /// together.
     activity: Vec<f64>,
@@ -112,7 +112,7 @@ fn source(report: &SourceReport, top: usize) -> SourceJson<'_> {
             recorded: account.map(|account| account.recorded),
             lost: account.and_then(|account| account.lost),
             counted: account.and_then(|account| account.counted),
-            residual: account.and_then(|account| account.residual),
+            unaccounted: account.and_then(|account| account.unaccounted),
             activity: rounded(of_tracepoints.get(&ranked.number)),
         }
     });

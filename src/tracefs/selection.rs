@@ -1,8 +1,6 @@
-//! Patterns over `group:name`, and the choice of what a capture takes.
+//! The choice of what a capture takes.
 
-use super::glob::Glob;
-use super::{Error, Table, Tpid, Tracepoint};
-use std::fmt;
+use super::{Error, Exclusion, Pattern, Status, Table, Tpid, Tracepoint, check_matches};
 
 // What the thesis excludes "because eBPF does not support them or because they are hit so often that they get in the way
 // of the others": these groups, and the tracepoints of these names in any group.
@@ -25,37 +23,6 @@ const EXCLUDED_TRACEPOINTS: [&str; 15] = [
     "tick_stop",
 ];
 
-/// A glob over `group:name`; without a colon it is a tracepoint's name in any group.
-#[derive(Debug, Clone)]
-pub struct Pattern {
-    text: String,
-    glob: Glob,
-}
-
-impl Pattern {
-    /// Reads a glob: `*`, `?`, `[a-z]`, `{one,two}`.
-    pub fn new(text: &str) -> Result<Self, Error> {
-        let bad = |reason: String| Error::BadPattern { pattern: text.to_owned(), reason };
-        if text.is_empty() {
-            return Err(bad("it is empty".to_owned()));
-        }
-        let full = if text.contains(':') { text.to_owned() } else { format!("*:{text}") };
-        let glob = Glob::new(&full).map_err(|mistake| bad(mistake.to_string()))?;
-        Ok(Pattern { text: text.to_owned(), glob })
-    }
-
-    /// Whether the tracepoint is meant.
-    pub fn matches(&self, tracepoint: &Tracepoint) -> bool {
-        self.glob.matches(&tracepoint.full_name())
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 /// What the user asked for.
 #[derive(Debug, Clone, Default)]
 pub struct SelectionRequest {
@@ -65,34 +32,6 @@ pub struct SelectionRequest {
     pub exclude: Vec<Pattern>,
     /// Leave the default exclusions out.
     pub no_default_excludes: bool,
-}
-
-/// What becomes of one tracepoint in a capture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// It is opened, and its events are recorded.
-    Captured,
-    /// It is left out, for this reason.
-    Excluded(String),
-    /// It was chosen, but the kernel would not open it, for this reason.
-    Refused(String),
-}
-
-impl Status {
-    /// Whether it is captured.
-    pub fn is_captured(&self) -> bool {
-        *self == Status::Captured
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Status::Captured => f.write_str("captured"),
-            Status::Excluded(reason) => write!(f, "excluded: {reason}"),
-            Status::Refused(reason) => write!(f, "refused: {reason}"),
-        }
-    }
 }
 
 /// The status of every tracepoint of a table, in the order of tpid.
@@ -119,19 +58,15 @@ impl Selection {
         Ok(selection)
     }
 
-    /// Captured is what has no other status, as [`Status`] shows it; a tpid that is not of the table is passed over.
-    pub fn of_statuses<'a>(table: &Table, others: impl Iterator<Item = (Tpid, &'a str)>) -> Self {
+    /// Captured is what has no other status. A tpid that is not of the table is passed over.
+    pub fn of_statuses(table: &Table, others: impl Iterator<Item = (Tpid, Status)>) -> Self {
         let mut selection = Selection::nothing(table);
         for tracepoint in table.tracepoints() {
             selection.statuses[tracepoint.tpid.index()] = Status::Captured;
         }
         for (tpid, status) in others {
             if let Some(place) = selection.statuses.get_mut(tpid.index()) {
-                let reason = |text: &str| text.split_once(": ").map_or(text, |(_, reason)| reason).to_owned();
-                *place = match status.starts_with("refused") {
-                    true => Status::Refused(reason(status)),
-                    false => Status::Excluded(reason(status)),
-                };
+                *place = status;
             }
         }
         selection
@@ -139,7 +74,7 @@ impl Selection {
 
     fn nothing(table: &Table) -> Self {
         let most = table.tracepoints().iter().map(|tracepoint| tracepoint.tpid.index()).max().unwrap_or(0);
-        Selection { statuses: vec![Status::Excluded(String::new()); most + 1] }
+        Selection { statuses: vec![Status::Excluded(Exclusion::NotChosen); most + 1] }
     }
 
     /// The status of a tracepoint.
@@ -149,14 +84,14 @@ impl Selection {
 
     /// Notes that the kernel would not open a chosen tracepoint.
     pub fn refuse(&mut self, tpid: Tpid, reason: String) {
-        self.statuses[tpid.index()] = Status::Refused(reason);
+        self.statuses[tpid.index()] = Status::Refused { reason };
     }
 
     /// Leaves a captured tracepoint out after all.
-    pub fn exclude(&mut self, tpid: Tpid, reason: String) {
+    pub fn exclude(&mut self, tpid: Tpid, why: Exclusion) {
         let status = &mut self.statuses[tpid.index()];
         if status.is_captured() {
-            *status = Status::Excluded(reason);
+            *status = Status::Excluded(why);
         }
     }
 
@@ -171,73 +106,33 @@ impl Selection {
         statuses.fold((0, 0, 0), |(captured, excluded, refused), status| match status {
             Status::Captured => (captured + 1, excluded, refused),
             Status::Excluded(_) => (captured, excluded + 1, refused),
-            Status::Refused(_) => (captured, excluded, refused + 1),
+            Status::Refused { .. } => (captured, excluded, refused + 1),
         })
     }
 }
 
 impl SelectionRequest {
     fn status(&self, tracepoint: &Tracepoint) -> Status {
-        let excluded = |reason: String| Status::Excluded(reason);
         if let Some(pattern) = self.exclude.iter().find(|pattern| pattern.matches(tracepoint)) {
-            return excluded(format!("by -x {pattern}"));
+            return Status::Excluded(Exclusion::Pattern { pattern: pattern.to_string() });
         }
         if !self.only.is_empty() {
             return match self.only.iter().any(|pattern| pattern.matches(tracepoint)) {
                 true => Status::Captured,
-                false => excluded("not chosen by -t".to_owned()),
+                false => Status::Excluded(Exclusion::NotChosen),
             };
         }
         if self.no_default_excludes {
             return Status::Captured;
         }
         if EXCLUDED_GROUPS.contains(&tracepoint.group.as_str()) {
-            return excluded(format!("by default, as all of group {}", tracepoint.group));
+            return Status::Excluded(Exclusion::Group { group: tracepoint.group.clone() });
         }
         if EXCLUDED_TRACEPOINTS.contains(&tracepoint.name.as_str()) {
-            return excluded("by default, hit too often".to_owned());
+            return Status::Excluded(Exclusion::TooOften);
         }
         Status::Captured
     }
-}
-
-/// That the pattern matches something.
-///
-/// # Errors
-/// [`Error::NoMatch`], with the nearest names.
-pub fn check_matches(table: &Table, pattern: &Pattern) -> Result<(), Error> {
-    if table.tracepoints().iter().any(|tracepoint| pattern.matches(tracepoint)) {
-        return Ok(());
-    }
-    let pattern = pattern.to_string();
-    Err(Error::NoMatch { nearest: nearest(table, &pattern), pattern })
-}
-
-/// Up to three names that are like the pattern, best first.
-fn nearest(table: &Table, pattern: &str) -> Vec<String> {
-    /// Below this similarity a name is no help but noise.
-    const ALIKE: f64 = 0.75;
-    let letters = |text: &str| text.replace(['*', '?', '[', ']', '{', '}'], "");
-    let wanted = letters(pattern);
-    let (wanted_group, wanted_name) = wanted.split_once(':').unwrap_or(("", &wanted));
-    let mut scored: Vec<(f64, String)> = table
-        .tracepoints()
-        .iter()
-        .map(|tracepoint| {
-            // Without a name the group alone is what was mistyped; then its first tracepoint stands for it.
-            let score = match (wanted_group, wanted_name) {
-                ("", name) => strsim::jaro_winkler(name, &tracepoint.name),
-                (group, "") => strsim::jaro_winkler(group, &tracepoint.group),
-                _ => strsim::jaro_winkler(&wanted, &tracepoint.full_name()),
-            };
-            let shown = if wanted_name.is_empty() { format!("{}:*", tracepoint.group) } else { tracepoint.full_name() };
-            (score, shown)
-        })
-        .filter(|(score, _)| *score >= ALIKE)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    scored.dedup_by(|a, b| a.1 == b.1);
-    scored.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,135 @@
+//! What becomes of each tracepoint in a capture, and why.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What becomes of one tracepoint in a capture.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// It is opened, and its events are recorded.
+    Captured,
+    /// It is left out.
+    Excluded(Exclusion),
+    /// It was chosen, but the kernel would not open it.
+    Refused {
+        /// What the kernel said.
+        reason: String,
+    },
+}
+
+/// Why a tracepoint is left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Exclusion {
+    /// By default, as all of this group.
+    Group {
+        /// The group.
+        group: String,
+    },
+    /// By default: it is hit too often.
+    TooOften,
+    /// By `-x`.
+    Pattern {
+        /// The pattern.
+        pattern: String,
+    },
+    /// There is `-t`, and it does not choose this one.
+    NotChosen,
+    /// By the `-t`, `-x` of a replay.
+    Replay,
+    /// Noted in words, by another version of tp-perf.
+    Noted {
+        /// As they stand.
+        words: String,
+    },
+}
+
+impl Status {
+    /// Whether it is captured.
+    pub fn is_captured(&self) -> bool {
+        *self == Status::Captured
+    }
+
+    /// Whether the kernel refused it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Status::Refused { .. })
+    }
+
+    /// What recordings of version 0.1.0 noted in words, as [`Display`](fmt::Display) still shows it.
+    pub fn of_words(words: &str) -> Self {
+        let (status, reason) = words.split_once(": ").unwrap_or((words, words));
+        if status == "refused" {
+            return Status::Refused { reason: reason.to_owned() };
+        }
+        let after = |start| reason.strip_prefix(start).map(str::to_owned);
+        Status::Excluded(match reason {
+            "by default, hit too often" => Exclusion::TooOften,
+            "not chosen by -t" => Exclusion::NotChosen,
+            "by the replay's -t or -x" => Exclusion::Replay,
+            _ => match (after("by default, as all of group "), after("by -x ")) {
+                (Some(group), _) => Exclusion::Group { group },
+                (_, Some(pattern)) => Exclusion::Pattern { pattern },
+                _ => Exclusion::Noted { words: reason.to_owned() },
+            },
+        })
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Captured => f.write_str("captured"),
+            Status::Excluded(why) => write!(f, "excluded: {why}"),
+            Status::Refused { reason } => write!(f, "refused: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exclusion::Group { group } => write!(f, "by default, as all of group {group}"),
+            Exclusion::TooOften => f.write_str("by default, hit too often"),
+            Exclusion::Pattern { pattern } => write!(f, "by -x {pattern}"),
+            Exclusion::NotChosen => f.write_str("not chosen by -t"),
+            Exclusion::Replay => f.write_str("by the replay's -t or -x"),
+            Exclusion::Noted { words } => f.write_str(words),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Status> {
+        let text = || "a: *b".to_owned();
+        let exclusions = [
+            Exclusion::Group { group: text() },
+            Exclusion::TooOften,
+            Exclusion::Pattern { pattern: text() },
+            Exclusion::NotChosen,
+            Exclusion::Replay,
+            Exclusion::Noted { words: "for a reason of its own".to_owned() },
+        ];
+        exclusions.into_iter().map(Status::Excluded).chain([Status::Refused { reason: text() }]).collect()
+    }
+
+    #[test]
+    fn words_of_older_recordings_mean_what_they_meant() {
+        for status in all() {
+            assert_eq!(Status::of_words(&status.to_string()), status);
+        }
+    }
+
+    #[test]
+    fn a_status_comes_out_of_a_file_as_it_went_in() {
+        for status in all().into_iter().chain([Status::Captured]) {
+            let json = serde_json::to_string(&status).unwrap();
+            assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status, "{json}");
+        }
+        let json = serde_json::to_string(&Status::Excluded(Exclusion::Pattern { pattern: "x*".to_owned() })).unwrap();
+        assert_eq!(json, r#"{"status":"excluded","why":"pattern","pattern":"x*"}"#);
+    }
+}
