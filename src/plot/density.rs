@@ -56,8 +56,13 @@ impl Density {
 
     /// The colour of a level: each can be seen on white and on black.
     pub fn colour(level: u8) -> [u8; 3] {
-        const STOPS: [[f32; 3]; 5] =
-            [[96.0, 142.0, 218.0], [38.0, 163.0, 155.0], [120.0, 170.0, 60.0], [226.0, 142.0, 26.0], [214.0, 45.0, 80.0]];
+        const STOPS: [[f32; 3]; 5] = [
+            [96.0, 142.0, 218.0],
+            [38.0, 163.0, 155.0],
+            [120.0, 170.0, 60.0],
+            [226.0, 142.0, 26.0],
+            [214.0, 45.0, 80.0],
+        ];
         let place = f32::from(level.saturating_sub(1)) / 254.0 * (STOPS.len() - 1) as f32;
         let (below, part) = (place.floor(), place.fract());
         let (from, to) = (STOPS[below as usize], STOPS[(below as usize + 1).min(STOPS.len() - 1)]);

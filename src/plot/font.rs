@@ -80,9 +80,7 @@ impl Font {
     /// What is added between two glyphs, in the font's units.
     fn kern(&self, left: GlyphId, right: GlyphId) -> i16 {
         let of_table = |table: &PairAdjustment<'_>| match table {
-            PairAdjustment::Format1 { coverage, sets } => {
-                Some(sets.get(coverage.get(left)?)?.get(right)?.0.x_advance)
-            }
+            PairAdjustment::Format1 { coverage, sets } => Some(sets.get(coverage.get(left)?)?.get(right)?.0.x_advance),
             PairAdjustment::Format2 { coverage, classes, matrix } => {
                 coverage.get(left)?;
                 Some(matrix.get((classes.0.get(left), classes.1.get(right)))?.0.x_advance)

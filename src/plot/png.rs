@@ -244,10 +244,9 @@ mod tests {
     fn drawn(items: Vec<Item>) -> Canvas {
         let mut canvas = Canvas::new(30, 30, WHITE);
         let mut painter = Painter { canvas: &mut canvas, styles: style::styles() };
-        painter.styles.insert(
-            "black",
-            Style { fill: Some(BLACK), stroke: None, fill_opacity: Some(0.5), font_size: None },
-        );
+        painter
+            .styles
+            .insert("black", Style { fill: Some(BLACK), stroke: None, fill_opacity: Some(0.5), font_size: None });
         painter.styles.insert("pen", Style { stroke: Some(BLACK), ..Style::default() });
         items.iter().for_each(|item| painter.draw(item, (0.0, 0.0)));
         canvas
@@ -262,20 +261,16 @@ mod tests {
     #[test]
     fn a_half_transparent_band_covers_parts_of_pixels() {
         // From 3 to 4.5 pixels, and from 1.5 to 6.
-        let canvas = drawn(vec![Item::Rect {
-            class: "black".into(),
-            area: Area { x: 2.0, y: 1.0, width: 1.0, height: 3.0 },
-        }]);
+        let canvas =
+            drawn(vec![Item::Rect { class: "black".into(), area: Area { x: 2.0, y: 1.0, width: 1.0, height: 3.0 } }]);
         assert_eq!([2, 3, 4, 5].map(|x| at(&canvas, x, 3)), [255, 128, 191, 255]);
         assert_eq!([0, 1, 2, 5, 6].map(|y| at(&canvas, 3, y)), [255, 191, 128, 128, 255]);
     }
 
     #[test]
     fn a_frame_is_drawn_once_all_around() {
-        let canvas = drawn(vec![Item::Rect {
-            class: "pen".into(),
-            area: Area { x: 1.0, y: 1.0, width: 4.0, height: 4.0 },
-        }]);
+        let canvas =
+            drawn(vec![Item::Rect { class: "pen".into(), area: Area { x: 1.0, y: 1.0, width: 4.0, height: 4.0 } }]);
         // Its pen is 1.5 pixels wide, around 1.5 and 7.5.
         assert_eq!([0, 1, 2, 3, 6, 7, 8].map(|x| at(&canvas, x, 4)), [191, 0, 191, 255, 191, 0, 191]);
         assert_eq!([0, 1, 2, 3, 6, 7, 8].map(|y| at(&canvas, 4, y)), [191, 0, 191, 255, 191, 0, 191]);
@@ -309,7 +304,15 @@ mod tests {
     #[test]
     fn text_is_anchored() {
         let text = |anchor| {
-            let mut text = Text { class: "black".into(), x: 10.0, y: 15.0, size: None, anchor, text: "l".to_owned(), number: None };
+            let mut text = Text {
+                class: "black".into(),
+                x: 10.0,
+                y: 15.0,
+                size: None,
+                anchor,
+                text: "l".to_owned(),
+                number: None,
+            };
             text.size = Some(16.0);
             let canvas = drawn(vec![Item::Text(text)]);
             let dark = (0..30).filter(|x| at(&canvas, *x, 15) < 200);

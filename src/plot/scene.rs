@@ -163,10 +163,7 @@ impl Plot<'_> {
         let subtitle = self.subtitle(events);
         let mut items = vec![
             Item::Text(Text::new("title", 16.0, 27.0, Anchor::Start, title.clone())),
-            Item::Text(Text {
-                size: Some(12.0),
-                ..Text::new("dim", 16.0, 46.0, Anchor::Start, subtitle.clone())
-            }),
+            Item::Text(Text { size: Some(12.0), ..Text::new("dim", 16.0, 46.0, Anchor::Start, subtitle.clone()) }),
         ];
         items.extend(
             self.shades(row_height)
@@ -277,7 +274,9 @@ impl Plot<'_> {
         let mut add = |mark: &'static str, text: String, letters: usize| {
             match mark {
                 "" => {}
-                "point" => notes.push(Item::Line(Line { thickness: Some(3.0), ..Line::new(mark, x + 4.0, 0.0, false, 4.0) })),
+                "point" => {
+                    notes.push(Item::Line(Line { thickness: Some(3.0), ..Line::new(mark, x + 4.0, 0.0, false, 4.0) }))
+                }
                 _ => notes.push(Item::rect(mark, x, -6.0, 12.0, 12.0)),
             }
             notes.push(Item::Text(Text::new("text", x + 17.0, 4.0, Anchor::Start, text)));
