@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
+use tp_perf::recording::{SCHEMA, Summary};
 
 const CAPTURED: [(&str, &str); 5] = [
     ("idle", "idle.perf.zst"),
