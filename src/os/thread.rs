@@ -54,7 +54,7 @@ impl<'scope, T: Send + 'scope> Work<'scope, T> {
             Box<dyn FnOnce() -> T + Send + 'scope>,
         ) -> io::Result<Box<dyn FnOnce() -> thread::Result<T> + 'scope>>,
     ) -> Self {
-        // A thread that cannot be started drops what it was to do: a second hand is on it.
+        // Starting a thread takes the work, and a failure drops it: so the work stays here, and the thread fetches it.
         let work = Arc::new(Mutex::new(Some(work)));
         let for_thread = Arc::clone(&work);
         let take =

@@ -43,7 +43,8 @@ const LEAST_IN_A_ROW: usize = 2;
 /// what it does in a day.
 const BRIEF: Duration = Duration::from_secs(3600);
 
-/// A source held against the states in which it should be. Serialized it is the part of the JSON form that a check adds to an identification.
+/// A source held against the states in which it should be. Serialized it is what the JSON form of a check adds to that of an
+/// identification.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
     /// What is said of its windows.

@@ -9,145 +9,32 @@
 //! Everything that is known is in these files; they can be copied, committed and taken away by hand. What is not such a file, or begins
 //! with a dot, is passed over.
 
+mod error;
+mod folder;
+mod learned;
+
+pub use error::Error;
+pub use learned::Learned;
+
 use super::session::{self, Session};
 use crate::recording::{self, Folder, caller_of_sudo};
+use folder::StateFolder;
 use nix::unistd::User;
 use rustix::fs::{Access, access};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// A name is a folder's.
 const LONGEST_NAME: usize = 100;
 /// What the files of sessions end with.
 const ENDING: &str = ".json";
 
-/// Why a library cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file or folder could not be read.
-    #[error("failed to read `{}`: {cause}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        cause: io::Error,
-    },
-    /// A file or folder could not be removed.
-    #[error("failed to remove `{}`: {cause}", path.display())]
-    Remove {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        cause: io::Error,
-    },
-    /// A file could not be written.
-    #[error(transparent)]
-    Write(#[from] recording::Error),
-    /// A file is no session.
-    #[error("`{}` is no session that can be used: {cause}; take it away, or learn it again", path.display())]
-    Session {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        cause: session::Error,
-    },
-    /// There is nothing in it.
-    #[error("the library `{}` has no states: learn some first (`tp-perf learn STATE SOURCE`), or name another (--library)", .0.display())]
-    Empty(PathBuf),
-    /// It has no such state.
-    #[error("the library `{}` has no state `{name}`{}", path.display(), they(.states))]
-    NoState {
-        /// Of which library.
-        path: PathBuf,
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        states: Vec<String>,
-    },
-    /// The state has no such session.
-    #[error("the state `{state}` has no session `{name}`; `tp-perf states show {state}` lists them")]
-    NoSession {
-        /// Which state.
-        state: String,
-        /// What was asked for.
-        name: String,
-    },
-    /// The same session is there.
-    #[error(
-        "`{place}`: state `{state}` has this session already (`{name}`), or a part of it: twice the same would count for two"
-    )]
-    Known {
-        /// Which session.
-        place: String,
-        /// In which state.
-        state: String,
-        /// As which session.
-        name: String,
-    },
-    /// Two of those to be added are the same.
-    #[error("`{place}` and `{other}` are the same session, or parts of one: twice the same would count for two")]
-    Twice {
-        /// Which.
-        place: String,
-        /// And which.
-        other: String,
-    },
-    /// A state's files are damaged, all of them.
-    #[error(
-        "no file of state `{0}` is a session that can be read: name those to be removed (`tp-perf states remove {0} SESSION…`)"
-    )]
-    OnlyDamaged(String),
-    /// No folder can have this name.
-    #[error(
-        "`{}` cannot be the name of a state: use letters, digits and `-_.+@`, the first no dot or dash, {LONGEST_NAME} at the most",
-        crate::units::OneLine(.0)
-    )]
-    BadName(String),
-    /// Nobody knows where it is.
-    #[error("there is no home directory to keep a library in: name a folder (--library)")]
-    NoHome,
-}
-
-fn they(states: &[String]) -> String {
-    match states {
-        [] => String::new(),
-        states => format!("; it has {}", states.join(", ")),
-    }
-}
-
 /// A library's folder. It need not be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Library(PathBuf);
-
-/// A state as it stands in a library.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Learned {
-    /// What it is called.
-    pub name: String,
-    /// Its sessions by the names of their files, ascending.
-    pub sessions: Vec<(String, Session)>,
-}
-
-impl Learned {
-    /// How long it was from the beginning of its first session to the end of its last, as far as all say when that was.
-    pub fn span(&self) -> Option<Duration> {
-        let sessions = || self.sessions.iter().map(|(_, session)| session);
-        let times = sessions().map(|session| {
-            let started = humantime::parse_rfc3339_weak(session.origin.started.as_deref()?).ok()?;
-            // Parts of one capture tell by the clock when they began.
-            let of_capture = sessions().filter(|other| other.origin.started == session.origin.started);
-            let first = of_capture.map(|other| other.origin.begin_ns).min()?;
-            let begin = started.checked_add(Duration::from_nanos(session.origin.begin_ns - first))?;
-            Some((begin, begin.checked_add(Duration::from_nanos(session.length_ns()))?))
-        });
-        let times = times.collect::<Option<Vec<_>>>()?;
-        let (begin, end) = (times.iter().map(|(begin, _)| begin).min()?, times.iter().map(|(_, end)| end).max()?);
-        end.duration_since(*begin).ok()
-    }
-}
 
 /// A name that a state can have.
 ///
@@ -228,11 +115,12 @@ impl Library {
     }
 
     fn read(&self, name: String) -> Result<Learned, Error> {
-        let folder = self.0.join(&name);
         let mut sessions = Vec::new();
-        for session in session_names(&folder)? {
-            let read = read_session(&folder.join(format!("{session}{ENDING}")))?;
-            sessions.push((session, read));
+        if let Some(folder) = StateFolder::open(&self.0, &name)? {
+            for session in folder.sessions()? {
+                let read = folder.read(&session)?;
+                sessions.push((session, read));
+            }
         }
         // By their names, and not by those of the files: a second one of a time comes behind the first.
         sessions.sort_by(|a, b| a.0.cmp(&b.0));
@@ -293,15 +181,17 @@ impl Library {
         Ok(paths)
     }
 
-    /// Removes sessions of a state, or all of it. Other files in its folder stay.
+    /// Removes sessions of a state, or all of it. Other files in its folder stay. Gives how many were removed.
+    ///
+    /// # Errors
+    /// If there is no such state or session, or one cannot be removed: then those before it are.
     pub fn remove(&self, state: &str, sessions: &[String]) -> Result<usize, Error> {
-        let folder = self.0.join(state_name(state)?);
-        let path = |name: &str| folder.join(format!("{name}{ENDING}"));
-        let mut all = session_names(&folder)?;
+        let Some(folder) = StateFolder::open(&self.0, &state_name(state)?)? else { return Err(self.no_state(state)) };
+        let mut all = folder.sessions()?;
         let has_files = !all.is_empty();
         if sessions.is_empty() {
             // Other JSON is not ours to remove, and what is damaged only if it is named.
-            all.retain(|name| match read_session(&path(name)) {
+            all.retain(|name| match folder.read(name) {
                 Err(Error::Session { cause, .. }) => matches!(cause, session::Error::OtherVersion(_)),
                 read => read.is_ok(),
             });
@@ -314,11 +204,9 @@ impl Library {
         }
         let chosen: BTreeSet<&String> = if sessions.is_empty() { &all } else { sessions }.iter().collect();
         for name in &chosen {
-            let path = path(name);
-            fs::remove_file(&path).map_err(|cause| Error::Remove { path, cause })?;
+            folder.remove(name)?;
         }
-        // A folder with something else in it stays.
-        let _ = fs::remove_dir(&folder);
+        folder.remove_if_empty();
         Ok(chosen.len())
     }
 }
@@ -336,26 +224,20 @@ fn free_name(session: &Session, taken: &[(String, &Session)]) -> String {
 
 /// Reads a session's file.
 pub fn read_session(path: &Path) -> Result<Session, Error> {
-    let text = fs::read(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+    parse(path, fs::read(path))
+}
+
+/// The session that a file's bytes are.
+fn parse(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Session, Error> {
+    let bytes = bytes.map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
     let damaged = |cause| Error::Session { path: path.to_owned(), cause };
-    let text = std::str::from_utf8(&text).map_err(|error| damaged(session::Error::Damaged(error.to_string())))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| damaged(session::Error::Damaged(error.to_string())))?;
     Session::parse(text).map_err(damaged)
 }
 
 /// A folder itself, and no link to one elsewhere.
 fn is_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
-}
-
-/// What is named as a session can be, and is a regular file, in a state's folder.
-fn session_names(folder: &Path) -> Result<Vec<String>, Error> {
-    if !is_folder(folder) {
-        return Ok(Vec::new());
-    }
-    let is_regular = |file: &str| folder.join(file).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
-    let names = entries(folder)?.into_iter().filter(|file| is_regular(file));
-    let names = names.filter_map(|file| file.strip_suffix(ENDING).map(str::to_owned));
-    Ok(names.filter(|name| state_name(name).is_ok()).collect())
 }
 
 /// The names in a folder that are text, ascending; none if it is not there.

@@ -1,0 +1,126 @@
+//! The folder of one state.
+
+use super::{ENDING, Error, parse, state_name};
+use crate::state::session::Session;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// The folder of one state, by its descriptor: nobody can exchange it between a look and an act, and no symbolic link is followed.
+/// Under sudo it may be another user's.
+#[derive(Debug)]
+pub(super) struct StateFolder {
+    library: OwnedFd,
+    dir: OwnedFd,
+    state: String,
+    /// Where it is, for messages.
+    path: PathBuf,
+}
+
+impl StateFolder {
+    /// That of a state; `None` if there is none, or something else of this name.
+    pub fn open(library: &Path, state: &str) -> Result<Option<Self>, Error> {
+        let path = library.join(state);
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let Ok(library) = openat(AT_FDCWD, library, flags, Mode::empty()) else { return Ok(None) };
+        if kind(&library, state) != Some(SFlag::S_IFDIR) {
+            return Ok(None);
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        match openat(&library, state, flags, Mode::empty()) {
+            Ok(dir) => Ok(Some(StateFolder { library, dir, state: state.to_owned(), path })),
+            Err(errno) => Err(Error::Read { path, cause: errno.into() }),
+        }
+    }
+
+    /// What is named as a session can be, and is a regular file, ascending by the names of the files.
+    pub fn sessions(&self) -> Result<Vec<String>, Error> {
+        let failed = |errno: Errno| Error::Read { path: self.path.clone(), cause: errno.into() };
+        let mut dir = Dir::openat(&self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(failed)?;
+        let mut files = Vec::new();
+        for entry in dir.iter() {
+            files.extend(entry.map_err(failed)?.file_name().to_str().ok().map(str::to_owned));
+        }
+        files.retain(|file| kind(&self.dir, file) == Some(SFlag::S_IFREG));
+        files.sort();
+        let names = files.iter().filter_map(|file| file.strip_suffix(ENDING).map(str::to_owned));
+        Ok(names.filter(|name| state_name(name).is_ok()).collect())
+    }
+
+    /// Reads a session.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is none.
+    pub fn read(&self, session: &str) -> Result<Session, Error> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let read = || -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            let file = openat(&self.dir, file_name(session).as_str(), flags, Mode::empty())?;
+            File::from(file).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        parse(&self.path_of(session), read())
+    }
+
+    /// Takes a session away.
+    pub fn remove(&self, session: &str) -> Result<(), Error> {
+        unlinkat(&self.dir, file_name(session).as_str(), UnlinkatFlags::NoRemoveDir)
+            .map_err(|errno| Error::Remove { path: self.path_of(session), cause: errno.into() })
+    }
+
+    /// Takes the folder itself away; one with something else in it stays.
+    pub fn remove_if_empty(self) {
+        let _ = unlinkat(&self.library, self.state.as_str(), UnlinkatFlags::RemoveDir);
+    }
+
+    fn path_of(&self, session: &str) -> PathBuf {
+        self.path.join(file_name(session))
+    }
+}
+
+fn file_name(session: &str) -> String {
+    format!("{session}{ENDING}")
+}
+
+/// What stands under a name in a folder, a symbolic link too; `None` if nothing does.
+fn kind(dir: &OwnedFd, name: &str) -> Option<SFlag> {
+    let stat = fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+    Some(SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::testing::session;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_folder_that_is_exchanged_is_still_the_one_that_was_opened() {
+        let home = tempfile::tempdir().unwrap();
+        let (idle, moved, victim) = (home.path().join("idle"), home.path().join("moved"), home.path().join("victim"));
+        for folder in [&idle, &victim] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("it.json"), session(&[("a:x", &[5, 5])], &[]).to_json()).unwrap();
+        }
+        symlink(victim.join("it.json"), idle.join("link.json")).unwrap();
+        let folder = StateFolder::open(home.path(), "idle").unwrap().unwrap();
+        fs::rename(&idle, &moved).unwrap();
+        symlink(&victim, &idle).unwrap();
+        assert_eq!(folder.sessions().unwrap(), ["it"], "and a link in it is no session");
+        assert!(folder.read("it").is_ok() && matches!(folder.read("link"), Err(Error::Read { .. })));
+        folder.remove("it").unwrap();
+        assert!(!moved.join("it.json").exists() && victim.join("it.json").exists());
+        assert!(matches!(folder.remove("it"), Err(Error::Remove { .. })));
+        folder.remove_if_empty();
+        assert!(victim.is_dir() && idle.is_symlink());
+        assert!(StateFolder::open(home.path(), "idle").unwrap().is_none(), "a link is no state");
+        assert!(StateFolder::open(home.path(), "none").unwrap().is_none());
+    }
+}
