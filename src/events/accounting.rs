@@ -160,7 +160,7 @@ mod tests {
         };
         let counted = |slot, value, lost| Counted {
             slot,
-            count: Count { value, lost: if lost_known { lost } else { 0 } },
+            count: Reading { value, lost: if lost_known { lost } else { 0 } },
             lost_known,
             weighted: false,
         };
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_counter_of_nanoseconds_is_not_taken_for_hits() {
-        let count = Count { value: 123_456_789, lost: 2 };
+        let count = Reading { value: 123_456_789, lost: 2 };
         let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }];
         let books =
             Books::close(&Decoded { samples: vec![(slot(1, 0), 10)], counted: Some(counted), ..Default::default() });
