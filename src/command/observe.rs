@@ -59,7 +59,7 @@ impl Observed {
             && running.is_some()
         {
             // COMMAND may need long to end; nobody should wait for that to hear of the failure.
-            messages::say(error);
+            messages::say_error(error);
         }
         if let Some(running) = running {
             wait_for_command(running, context)?;

@@ -25,7 +25,7 @@ pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
         if let overhead::Error::Failed { output, .. } = error {
             messages::pass_on(output);
         }
-        messages::say(error);
+        messages::say_error(error);
     }
     if let Some(mut running) = running
         && running.exit_code().context("failed to wait for COMMAND")?.is_none()

@@ -27,7 +27,7 @@ pub fn run(args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
         (Err(error), None) => return Err(error.into()),
         (Err(error), Some(command)) => {
             // COMMAND was promised a wait, and deserves it now too; but nobody should wait to hear of the failure.
-            messages::say(error);
+            messages::say_error(&error);
             let _ = wait_for_command(command, context);
             return Ok(1);
         }

@@ -4,8 +4,9 @@
 //! path or a COMMAND's name, may hold control characters; the terminal shows and does not obey them. An error that has more to
 //! say than fits one message prints several.
 
-use super::fixes::advice;
+use super::fixes::{advice, fix};
 use crate::units::Visible;
+use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -21,10 +22,15 @@ pub fn pass_on(output: &[u8]) {
     let _ = io::stderr().write_all(output);
 }
 
-/// Says why tp-perf failed: the error with its causes, and what a newcomer can do about it, if there is anything.
+/// Says an error of the library, with its fix.
+pub fn say_error(error: &(dyn Error + 'static)) {
+    say(format!("{error}{}", fix(error).unwrap_or_default()));
+}
+
+/// Says why tp-perf failed: the error with its causes and its fix, and in a message of its own what a newcomer can do.
 pub fn say_failure(error: &anyhow::Error) {
-    say(format!("{error:#}"));
-    if let Some(advice) = advice(error) {
+    say(format!("{error:#}{}", error.chain().find_map(fix).unwrap_or_default()));
+    if let Some(advice) = error.chain().find_map(advice) {
         say(advice);
     }
 }
