@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 use tp_perf::capture::{Captured, Options, StopRules, SummaryRoom, Written, run};
-use tp_perf::cli::{Cli, Request};
+use tp_perf::cli::Cli;
 use tp_perf::control::{Progress, Signals};
 use tp_perf::engine::simulated::{Script, SimulatedEngine};
 use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
@@ -76,10 +76,7 @@ fn table() -> Table {
 
 fn options(words: &[&str]) -> Options {
     let words = ["tp-perf"].iter().chain(words);
-    match <Cli as clap::Parser>::try_parse_from(words).and_then(Cli::request).unwrap() {
-        Request::Capture(request) => request.options,
-        other => panic!("{other:?} is no capture"),
-    }
+    <Cli as clap::Parser>::parse_from(words).record.request().unwrap().options
 }
 
 /// The head of `events.perf`.

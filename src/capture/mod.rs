@@ -80,7 +80,7 @@ pub enum Error {
     #[error(transparent)]
     Command(#[from] control::Error),
     /// There is no file for what is captured.
-    #[error("failed to make a temporary file in `{folder}`: {cause}; run tp-perf in a folder that it can write to")]
+    #[error("failed to make a temporary file in `{folder}`: {cause}")]
     Scratch {
         /// Where.
         folder: String,
@@ -88,9 +88,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// There is no room for the spool.
-    #[error(
-        "failed to set memory aside for events: {0}; allow more (`ulimit -v unlimited`), or make the rings smaller (--ring-size)"
-    )]
+    #[error("failed to set memory aside for events: {0}")]
     Memory(io::Error),
     /// What the spool holds could not be read back.
     #[error("failed to read back what was captured: {0}")]

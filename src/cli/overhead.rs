@@ -1,7 +1,8 @@
 //! The arguments of `tp-perf overhead`.
 
-use super::args::{AttachArgs, usage};
-use crate::control::CommandLine;
+use super::attach::AttachArgs;
+use super::usage::usage;
+use crate::control::{CommandLine, Manner};
 use crate::overhead;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
@@ -72,18 +73,18 @@ pub struct OverheadRequest {
     pub options: overhead::MeasureOptions,
     /// How to print it.
     pub format: OverheadFormat,
-    /// Wait for the detach.
-    pub wait_detach: bool,
-    /// Show no progress and no notes.
-    pub quiet: bool,
-    /// What was changed in what the user asked for.
-    pub notes: Vec<String>,
+    /// How much is shown, and what is waited for.
+    pub manner: Manner,
 }
 
 impl OverheadArgs {
-    pub(super) fn request(self) -> Result<OverheadRequest, clap::Error> {
-        let (compress, wait_detach) = (self.attach.compress, self.attach.wait_detach);
-        let (attach, notes) = self.attach.request()?;
+    /// What is asked for, validated.
+    ///
+    /// # Errors
+    /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
+    pub fn request(self) -> Result<OverheadRequest, clap::Error> {
+        let compress = self.attach.compress;
+        let (attach, manner) = self.attach.request(self.quiet)?;
         let shell = |line: OsString| CommandLine::find(vec!["sh".into(), "-c".into(), line]);
         let options = overhead::MeasureOptions {
             attach,
@@ -95,46 +96,36 @@ impl OverheadArgs {
             show_output: self.show_output,
             ignore_failure: self.ignore_failure,
         };
-        Ok(OverheadRequest { options, format: self.format, wait_detach, quiet: self.quiet, notes })
+        Ok(OverheadRequest { options, format: self.format, manner })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Request};
-    use clap::Parser;
+    use crate::cli::testing::parse;
 
-    fn parse(words: &[&str]) -> Result<Request, clap::Error> {
-        Cli::try_parse_from(["tp-perf", "overhead"].iter().chain(words)).and_then(Cli::request)
+    fn request(words: &str) -> Result<OverheadRequest, clap::Error> {
+        parse::<OverheadArgs>(words).and_then(OverheadArgs::request)
     }
 
     #[test]
     fn a_measurement_takes_all_its_options() {
         let words = "-r 7 -w 0 -p true --show-output -i --format markdown -t sched:* --cpus 1 --ring-size 1M --compress \
                      --wait-detach -q -- sh -c true";
-        let Ok(Request::Overhead(request)) = parse(&words.split_whitespace().collect::<Vec<_>>()) else {
-            panic!("these words ask for a measurement")
-        };
-        let options = request.options;
+        let OverheadRequest { options, format, manner } = request(words).unwrap();
         assert_eq!((options.pairs, options.warmup, options.command.words().len()), (7, 0, 3));
         assert_eq!(options.prepare.unwrap().words(), ["sh", "-c", "true"]);
-        assert!(options.show_output && options.ignore_failure && options.compress && request.wait_detach);
-        assert_eq!((options.attach.ring_size, request.format), (1 << 20, OverheadFormat::Markdown));
+        assert!(options.show_output && options.ignore_failure && options.compress && manner.wait_detach);
+        assert_eq!((options.attach.ring_size, format), (1 << 20, OverheadFormat::Markdown));
     }
 
     #[test]
     fn by_default_it_is_five_pairs_and_a_warm_up() {
-        let Ok(Request::Overhead(request)) = parse(&["--", "true"]) else { panic!("a measurement") };
-        assert_eq!((request.options.pairs, request.options.warmup), (5, 1));
-        for words in [
-            &[][..],
-            &["true"],
-            &["-r", "0", "--", "true"],
-            &["--", "no-such-program-at-all"],
-            &["-n", "5", "--", "true"],
-        ] {
-            assert_eq!(parse(words).unwrap_err().exit_code(), 2, "{words:?}");
+        let options = request("-- true").unwrap().options;
+        assert_eq!((options.pairs, options.warmup), (5, 1));
+        for words in ["", "true", "-r 0 -- true", "-- no-such-program-at-all", "-n 5 -- true"] {
+            assert_eq!(request(words).unwrap_err().exit_code(), 2, "{words:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The arguments of `tp-perf replay`.
 
 use super::source::{SourceArgs, place};
+use crate::control::Manner;
 use crate::drain::replay::{self, Output};
 use crate::source::Place;
 use crate::units::parse_speed;
@@ -50,12 +51,16 @@ pub struct ReplayArgs {
 pub struct ReplayRequest {
     /// The replay.
     pub options: replay::Options,
-    /// Print nothing but errors.
-    pub quiet: bool,
+    /// How much is shown.
+    pub manner: Manner,
 }
 
 impl ReplayArgs {
-    pub(super) fn request(self) -> Result<ReplayRequest, clap::Error> {
+    /// What is asked for, validated.
+    ///
+    /// # Errors
+    /// Wrong usage: a range that nothing is in.
+    pub fn request(self) -> Result<ReplayRequest, clap::Error> {
         let is_dash = |path: &PathBuf| path.as_os_str() == "-";
         let output = match self.output {
             None => Output::Nothing,
@@ -65,32 +70,36 @@ impl ReplayArgs {
         let (restriction, range) = self.part.request()?;
         let place = self.source.map_or(Place::Example, place);
         let options = replay::Options { place, output, force: self.force, restriction, range, speed: self.speed };
-        Ok(ReplayRequest { options, quiet: self.quiet })
+        Ok(ReplayRequest { options, manner: Manner::reading(self.quiet) })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Request};
+    use crate::cli::testing::parse;
     use crate::drain::Range;
     use crate::os::cpus::Cpu;
     use crate::units::Moment;
-    use clap::Parser;
     use std::time::Duration;
 
     #[test]
     fn a_replay_takes_all_its_options() {
-        let words = "replay - -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99 --speed 2 -q";
-        let words = ["tp-perf"].into_iter().chain(words.split_whitespace());
-        let Ok(Request::Replay(request)) = Cli::try_parse_from(words).and_then(Cli::request) else {
-            panic!("these words ask for a replay")
-        };
-        let options = request.options;
+        let words = "- -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99 --speed 2 -q";
+        let options = parse::<ReplayArgs>(words).and_then(ReplayArgs::request).unwrap().options;
         assert_eq!((options.place, options.output, options.speed), (Place::Stdin, Output::Stdout, Some(2.0)));
         let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99));
         assert_eq!(options.range, Range { events: Some(7), from: Some(from), to: Some(to) });
         assert_eq!(options.restriction.cpus.unwrap().as_slice(), [Cpu::new(1)]);
         assert_eq!((options.restriction.only.len(), options.restriction.exclude.len()), (1, 1));
+    }
+
+    #[test]
+    fn wrong_usage_names_the_option() {
+        for (words, said) in [("", "SOURCE"), ("x --from 2s --to 1s", "--from"), ("x --speed 0", "--speed")] {
+            let error = parse::<ReplayArgs>(words).and_then(ReplayArgs::request).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+            assert!(error.to_string().contains(said), "{words:?} gave {error}");
+        }
     }
 }

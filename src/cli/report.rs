@@ -1,7 +1,8 @@
 //! The arguments of `tp-perf report`.
 
+use super::library::library;
 use super::source::{SourceArgs, places};
-use super::states::library;
+use crate::control::Manner;
 use crate::page::FileOptions;
 use crate::report::ReportOptions;
 use crate::source::Place;
@@ -86,14 +87,18 @@ pub struct ReportRequest {
     pub format: ReportFormat,
     /// Tracepoints and groups to print.
     pub top: usize,
-    /// Print nothing but errors.
-    pub quiet: bool,
+    /// How much is shown.
+    pub manner: Manner,
     /// The library to read states from, if they are wanted.
     pub library: Option<Library>,
 }
 
 impl ReportArgs {
-    pub(super) fn request(self) -> Result<ReportRequest, clap::Error> {
+    /// What is asked for, validated.
+    ///
+    /// # Errors
+    /// Wrong usage: a range that nothing is in, standard input twice, or no library.
+    pub fn request(self) -> Result<ReportRequest, clap::Error> {
         let places: Vec<Place> = match self.example {
             true => vec![Place::Example],
             false => places(self.sources)?,
@@ -104,27 +109,27 @@ impl ReportArgs {
         let library = self.states.then(|| library(self.library)).transpose()?;
         let files = FileOptions { html: self.html, plots: self.plots, force: self.force };
         let options = ReportOptions { places, restriction, range, detail: files.detail(), identifier: None };
-        Ok(ReportRequest { options, files, format: self.format, top, quiet: self.quiet, library })
+        let manner = Manner::reading(self.quiet);
+        Ok(ReportRequest { options, files, format: self.format, top, manner, library })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Request};
-    use clap::Parser;
+    use crate::cli::testing::parse;
 
-    fn parse(words: &str) -> Result<Request, clap::Error> {
-        Cli::try_parse_from(["tp-perf"].into_iter().chain(words.split_whitespace())).and_then(Cli::request)
+    fn request(words: &str) -> Result<ReportRequest, clap::Error> {
+        parse::<ReportArgs>(words).and_then(ReportArgs::request)
     }
 
     #[test]
     fn a_report_takes_all_its_options() {
-        let words = "report a - --top 7 --format markdown --html p.html --plots d --force -n 9 -t sched:* --cpus 1 --from 1s -q";
-        let Ok(Request::Report(request)) = parse(words) else { panic!("these words ask for a report") };
-        let (options, files) = (request.options, request.files);
+        let words =
+            "a - --top 7 --format markdown --html p.html --plots d --force -n 9 -t sched:* --cpus 1 --from 1s -q";
+        let ReportRequest { options, files, format, top, manner, .. } = request(words).unwrap();
         assert_eq!(options.places, [Place::Path("a".into()), Place::Stdin]);
-        assert_eq!((request.top, request.format, request.quiet), (7, ReportFormat::Markdown, true));
+        assert_eq!((top, format, manner.quiet), (7, ReportFormat::Markdown, true));
         assert_eq!((files.html, files.plots, files.force), (Some("p.html".into()), Some("d".into()), true));
         assert_eq!((options.range.events, options.restriction.only.len()), (Some(9), 1));
     }
@@ -132,11 +137,8 @@ mod tests {
     #[test]
     fn all_rows_are_for_programs_and_five_for_people() {
         for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX)] {
-            let Ok(Request::Report(request)) = parse(&format!("report a --format {format}")) else {
-                panic!("a report")
-            };
-            assert_eq!(request.top, top, "{format}");
+            assert_eq!(request(&format!("a --format {format}")).unwrap().top, top, "{format}");
         }
-        assert!(parse("report").is_err() && parse("report - -").is_err() && parse("report a --top 0").is_err());
+        assert!(request("").is_err() && request("- -").is_err() && request("a --top 0").is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Which part of a source is wanted: the arguments that replays and reports share.
 
-use super::args::{pattern, usage};
+use super::selection::pattern;
+use super::usage::usage;
 use crate::drain::Range;
 use crate::events::stream::Restriction;
 use crate::os::cpus::CpuList;

@@ -1,10 +1,12 @@
 //! What steers a run from outside: signals, COMMAND, and who watches.
 
 mod command;
+mod manner;
 mod progress;
 mod signals;
 
 pub use command::{CommandLine, Error, Launch, Running, Streams};
+pub use manner::Manner;
 pub use progress::Progress;
 pub(crate) use signals::wait_for_any;
 pub use signals::{Senders, Signals};

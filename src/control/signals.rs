@@ -34,14 +34,20 @@ pub struct Senders {
 }
 
 impl Signals {
+    /// Signals that are not taken over yet: none arrives.
+    pub fn new() -> io::Result<Self> {
+        let (signals, senders) = Self::pair()?;
+        Ok(Signals { senders: Some(senders), ..signals })
+    }
+
     /// Takes over the signals of this process, for good. COMMAND gets its own back when it starts.
-    pub fn install() -> io::Result<Self> {
-        Self::install_but(ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default()))
+    pub fn take_over(&mut self) -> io::Result<()> {
+        self.take_over_but(ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default()))
     }
 
     /// Takes over the signals but those of this mask.
-    fn install_but(ignored: u64) -> io::Result<Self> {
-        let (mut signals, senders) = Self::pair()?;
+    fn take_over_but(&mut self, ignored: u64) -> io::Result<()> {
+        let Some(senders) = &self.senders else { return Ok(()) };
         for (signal, sender) in [
             (SIGHUP, &senders.terminate),
             (SIGTERM, &senders.terminate),
@@ -57,8 +63,7 @@ impl Signals {
         pipe::register(SIGCHLD, senders.child.try_clone()?)?;
         // A file that grows past `ulimit -f` is an error to report then, and not the end.
         pipe::register(SIGXFSZ, UnixStream::pair()?.0)?;
-        signals.senders = Some(senders);
-        Ok(signals)
+        Ok(())
     }
 
     /// Signals that somebody else sends.
@@ -145,7 +150,8 @@ mod tests {
 
     #[test]
     fn nothing_wakes_where_no_signal_comes_even_if_all_are_ignored() {
-        let signals = Signals::install_but(u64::MAX).unwrap();
+        let mut signals = Signals::new().unwrap();
+        signals.take_over_but(u64::MAX).unwrap();
         let ready = wait_for_any(signals.wake_descriptors().into_iter(), Some(Duration::ZERO)).unwrap();
         assert_eq!(ready, [false; 3]);
     }

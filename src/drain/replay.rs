@@ -50,7 +50,7 @@ pub enum Error {
         cause: source::Error,
     },
     /// The log to read is the one to write.
-    #[error("`{0}` holds the log that is to be replayed, which would be replaced: choose another directory with -o")]
+    #[error("`{0}` holds the log that is to be replayed, which would be replaced")]
     OwnLog(PathBuf),
     /// The user asked for the end before it began.
     #[error("interrupted while waiting for the source")]

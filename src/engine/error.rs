@@ -1,24 +1,20 @@
-//! What goes wrong while attaching, and the knob that cures it.
+//! What goes wrong while attaching.
 
 use crate::os::cpus::Cpu;
 use crate::os::limits::sysctl;
-use nix::errno::Errno;
 use std::io;
 
 /// Why a capture could not attach.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// perf_event_open is not allowed to this user.
-    #[error(
-        "perf_event_open is not permitted: tracing all processes needs root or CAP_PERFMON{}; run with sudo, or \
-             `sudo setcap cap_perfmon,cap_sys_resource,cap_ipc_lock+ep <path of tp-perf>` (tracefs must be readable too)",
-        paranoid()
-    )]
+    #[error("perf_event_open is not permitted: tracing all processes needs root or CAP_PERFMON{}", paranoid())]
     NotPermitted,
     /// More descriptors than this process may have.
-    #[error("this capture needs {needed} file descriptors ({tracepoints} tracepoints on {cpus} CPUs, one for each), and \
-             {allowed} are allowed. Take fewer CPUs (`--cpus 0`), fewer tracepoints (`-t`, `-x`), or allow more: \
-             `ulimit -n {needed}` as root{}", nr_open_cure(*needed))]
+    #[error(
+        "this capture needs {needed} file descriptors ({tracepoints} tracepoints on {cpus} CPUs, one for each), and \
+             {allowed} are allowed"
+    )]
     TooFewDescriptors {
         /// How many are needed.
         needed: u64,
@@ -30,17 +26,14 @@ pub enum Error {
         cpus: usize,
     },
     /// The whole system has no descriptor left.
-    #[error("the system is out of file descriptors (fs.file-max is {}): `sudo sysctl fs.file-max={needed}` or more",
+    #[error("the system is out of file descriptors (fs.file-max is {})",
             sysctl("fs/file-max").unwrap_or_else(|| "unknown".to_owned()))]
     SystemOutOfDescriptors {
         /// How many this capture needs.
         needed: u64,
     },
     /// The kernel has no memory for another event.
-    #[error(
-        "the kernel has no memory for more events after {opened} (about 2 kB each): take fewer tracepoints (`-t`, `-x`) \
-             or fewer CPUs (`--cpus`)"
-    )]
+    #[error("the kernel has no memory for more events after {opened} (about 2 kB each)")]
     NoMemory {
         /// Events open by then.
         opened: usize,
@@ -54,7 +47,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// No ring, however small.
-    #[error("failed to map a ring of {bytes} bytes for CPU {cpu}: {cause}{}", ring_cure(cause))]
+    #[error("failed to map a ring of {bytes} bytes for CPU {cpu}: {cause}")]
     Ring {
         /// On this CPU.
         cpu: Cpu,
@@ -76,7 +69,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// Not one chosen CPU is online any more.
-    #[error("none of the chosen CPUs ({cpus}) is online; `cat {}` lists those that are", crate::os::cpus::ONLINE)]
+    #[error("none of the chosen CPUs ({cpus}) is online")]
     NoCpu {
         /// Those chosen.
         cpus: String,
@@ -101,23 +94,4 @@ fn paranoid() -> String {
     sysctl("kernel/perf_event_paranoid")
         .map(|value| format!(" (kernel.perf_event_paranoid is {value}; -1 would allow it to everybody)"))
         .unwrap_or_default()
-}
-
-fn nr_open_cure(needed: u64) -> String {
-    match sysctl("fs/nr_open").and_then(|value| value.parse::<u64>().ok()) {
-        Some(most) if most < needed => format!(", after `sudo sysctl fs.nr_open={needed}` (now {most})"),
-        _ => String::new(),
-    }
-}
-
-fn ring_cure(cause: &io::Error) -> String {
-    match cause.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EPERM) => format!(
-            "; rings count against kernel.perf_event_mlock_kb (now {}) and `ulimit -l`; run with sudo, or \
-             `sudo sysctl kernel.perf_event_mlock_kb=65536`",
-            sysctl("kernel/perf_event_mlock_kb").unwrap_or_else(|| "unknown".to_owned())
-        ),
-        Some(Errno::ENOMEM) => "; there is no memory for it: take fewer CPUs (`--cpus`)".to_owned(),
-        _ => String::new(),
-    }
 }

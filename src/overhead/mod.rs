@@ -74,10 +74,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// What was captured could not be kept.
-    #[error(
-        "failed to keep what was captured in run {run} of {of}: {cause}; run tp-perf in a folder on a disk with more room, or \
-         take less (-t, -x)"
-    )]
+    #[error("failed to keep what was captured in run {run} of {of}: {cause}")]
     Keeping {
         /// Which run.
         run: usize,
@@ -87,7 +84,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// COMMAND failed, or what prepares it.
-    #[error("{what} ended with code {code} in run {run} of {of} ({kind}){}", hint(*.is_command))]
+    #[error("{what} ended with code {code} in run {run} of {of} ({kind})")]
     Failed {
         /// As the user knows it.
         what: &'static str,
@@ -104,10 +101,6 @@ pub enum Error {
         /// What it has said, or the end of that.
         output: Vec<u8>,
     },
-}
-
-fn hint(is_command: bool) -> &'static str {
-    if is_command { "; --ignore-failure measures it all the same" } else { "" }
 }
 
 /// What came of a measurement.

@@ -56,10 +56,10 @@ pub enum Error {
         cause: plot::Error,
     },
     /// The page has no name.
-    #[error("`{0}` names no file that can be written: name the page with --html FILE, in UTF-8")]
+    #[error("`{0}` names no file that can be written")]
     NoFile(PathBuf),
     /// Too many rows for a picture.
-    #[error("{0} tracepoints were hit, and a plot has room for {MOST_ROWS}: choose some with -t")]
+    #[error("{0} tracepoints were hit, and a plot has room for {MOST_ROWS}")]
     TooManyRows(usize),
     /// The page would be one of the plots.
     #[error("`{0}` is the name of a plot too: choose another name for the page")]

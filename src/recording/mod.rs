@@ -41,7 +41,7 @@ pub const FILES: [&str; 5] = [LOG, TRACEPOINTS, GROUPS, SUMMARY, EVENTS];
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is a recording already.
-    #[error("`{path}` holds a recording already (it has {file}): choose another with -o, or replace it with --force")]
+    #[error("`{path}` holds a recording already (it has {file})")]
     Exists {
         /// The directory.
         path: PathBuf,
@@ -55,13 +55,13 @@ pub enum Error {
     #[error("`{0}` is a directory where a file is to be written: move it away, or choose another name")]
     DirectoryInTheWay(PathBuf),
     /// A file that is not to be replaced.
-    #[error("`{0}` is there already: choose another name, or replace it with --force")]
+    #[error("`{0}` is there already")]
     FileExists(PathBuf),
     /// Something that is no file and no directory.
     #[error("`{0}` is no regular file, and is not replaced: choose another name, or `-` for standard output")]
     NotAFile(PathBuf),
     /// Another capture writes there.
-    #[error("another capture is writing into `{0}`: choose another directory with -o")]
+    #[error("another capture is writing into `{0}`")]
     InUse(PathBuf),
     /// A symbolic link is in the way.
     #[error("`{0}` is a symbolic link, and nothing is written through one: name the directory itself")]

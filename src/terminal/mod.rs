@@ -1,13 +1,21 @@
-//! What a capture, a replay and a report show on the terminal: progress on stderr, results when they are there.
+//! What the user sees: results on stdout, progress and messages on stderr.
 
+mod doctor;
+mod fixes;
+mod list;
+pub mod messages;
 mod overhead;
 mod progress;
 mod report;
 mod states;
+mod stdout;
 mod summary;
 
+pub use doctor::print_diagnoses;
+pub use list::{print_list, write_list_json};
 pub use overhead::print_overhead;
 pub use progress::TerminalProgress;
 pub use report::print_report;
-pub use states::{print_check, print_identification, print_state, print_states};
+pub use states::{print_check, print_identification, print_learned, print_removed, print_state, print_states};
+pub use stdout::{Stdout, print_on_stderr};
 pub use summary::print_summary;

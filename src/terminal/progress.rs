@@ -1,10 +1,11 @@
 //! Progress bars on stderr; none where stderr is no terminal.
 
+use super::messages;
 use crate::capture::StopRules;
 use crate::control::Progress;
-use crate::units::{Count, Grouped, Seconds, Visible};
+use crate::units::{Count, Grouped, Seconds};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 /// Drawn this often at most: each drawing wakes the terminal, which is recorded too.
@@ -111,11 +112,9 @@ impl Progress for TerminalProgress {
         if self.quiet {
             return;
         }
-        // Where stderr cannot be written there is nobody left to tell.
-        let print = || drop(writeln!(anstream::stderr(), "tp-perf: {}", Visible(message)));
         match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
+            Some(bar) => bar.suspend(|| messages::say(message)),
+            None => messages::say(message),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::state::{Stretch, StretchOpinion, said_beside};
 use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Stretches that are explained; the others stand in the table.
 const EXPLAINED: usize = 8;
@@ -20,6 +20,62 @@ const BOLD: Style = Style::new().bold();
 const UNKNOWN: Style = AnsiColor::Yellow.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// What was learned of a state, session by session, each with its file; and what it has now, if that is known.
+pub fn print_learned(
+    state: &str,
+    paths: &[PathBuf],
+    sessions: &[(String, Session)],
+    now: Option<&Learned>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for (path, (_, session)) in paths.iter().zip(sessions) {
+        let events = session.events();
+        let lost: u64 = session.lost.iter().sum();
+        let but = if lost > 0 { format!(", {} lost", Count(lost, "more")) } else { String::new() };
+        writeln!(
+            out,
+            "{state}: learned {} of {} with {}{but} of {} ({})",
+            Count(session.windows as u64, "window"),
+            session.window,
+            Count(events, "event"),
+            Count(session.counts.len() as u64, "tracepoint"),
+            OneLine(&path.display().to_string())
+        )?;
+    }
+    let Some(Learned { sessions: known, .. }) = now else { return Ok(()) };
+    writeln!(
+        out,
+        "{state}: {} now; that a new session as a whole is unlike them can be said at a level of {:.2} at the best",
+        Count(known.len() as u64, "session"),
+        1.0 / (known.len() as f64 + 1.0)
+    )?;
+    let this = &sessions[0].1;
+    if let Some((name, _)) = known.iter().find(|(_, other)| other.origin.kernel != this.origin.kernel) {
+        writeln!(out, "{state}: session {name} is of another kernel; only what both have will be compared")?;
+    }
+    if let Some((name, other)) = known.iter().find(|(_, other)| other.left_out != this.left_out) {
+        writeln!(
+            out,
+            "{state}: session {name} captured {}, and this one {}; only what both have will be compared",
+            Count(other.captured_number() as u64, "tracepoint"),
+            Count(this.captured_number() as u64, "tracepoint")
+        )?;
+    }
+    if let Some((name, other)) = known.iter().find(|(_, other)| other.window != this.window) {
+        writeln!(
+            out,
+            "{state}: session {name} has windows of {}; they are compared in lengths that both can make",
+            other.window
+        )?;
+    }
+    Ok(())
+}
+
+/// How many sessions of a state were removed.
+pub fn print_removed(state: &str, removed: usize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{state}: removed {}", Count(removed as u64, "session"))
+}
 
 /// All states of a library.
 pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> io::Result<()> {

@@ -59,7 +59,7 @@ pub enum Error {
         reason: String,
     },
     /// A pattern that no tracepoint matches.
-    #[error("no tracepoint matches `{pattern}`{}; `tp-perf list` shows them all", near(nearest))]
+    #[error("no tracepoint matches `{pattern}`{}", near(nearest))]
     NoMatch {
         /// As typed.
         pattern: String,
@@ -67,7 +67,7 @@ pub enum Error {
         nearest: Vec<String>,
     },
     /// All that was chosen is excluded.
-    #[error("nothing is left to capture: every tracepoint is excluded; `tp-perf list` says why for each")]
+    #[error("nothing is left to capture: every tracepoint is excluded")]
     NothingSelected,
 }
 

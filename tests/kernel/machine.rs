@@ -129,15 +129,12 @@ fn offline_cpu() {
 
 fn interrupt_while_attaching() {
     use std::io::Write;
-    use tp_perf::cli::Request;
     let rig = Rig::new();
     let (mut signals, mut senders) = Signals::pair().unwrap();
     senders.interrupt.write_all(&[0]).unwrap();
     let path = rig.path("rec");
     let words = ["tp-perf", "-o", path.to_str().unwrap(), "-t", RENAME];
-    let Ok(Request::Capture(request)) = <tp_perf::cli::Cli as clap::Parser>::parse_from(words).request() else {
-        panic!("these words ask for a capture")
-    };
+    let request = <tp_perf::cli::Cli as clap::Parser>::parse_from(words).record.request().unwrap();
     let error = tp_perf::capture::capture(&Live, &request.options, &mut None, &mut signals, &mut ()).unwrap_err();
     assert!(error.to_string().contains("interrupted before"), "{error}");
     assert!(!path.exists(), "nothing is left");

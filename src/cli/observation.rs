@@ -1,10 +1,12 @@
-//! What `learn`, `identify` and `check` look at: the arguments that they share.
+//! What `learn`, `identify` and `check` observe: the arguments that they share.
 
-use super::args::{AttachArgs, find, own_arguments, usage};
+use super::attach::AttachArgs;
+use super::command_line::{find, own_arguments};
 use super::source::{places, range};
+use super::usage::usage;
 use crate::capture::{self, StopRules};
-use crate::drain::Range;
-use crate::source::Place;
+use crate::control::Manner;
+use crate::observation::Observation;
 use crate::state::Length;
 use crate::units::{Moment, nanoseconds, parse_duration, parse_events, parse_moment};
 use clap::Args;
@@ -15,9 +17,9 @@ use std::time::Duration;
 /// Options of captures that mean nothing for a source.
 pub(super) const OF_CAPTURES: [&str; 5] = ["clock", "compress", "include_self", "SelectionArgs", "MachineArgs"];
 
-/// What is looked at: a part of a source, or what is captured now.
+/// What is observed: a part of a source, or what is captured now.
 #[derive(Debug, Args)]
-pub(super) struct LookArgs {
+pub(super) struct ObservationArgs {
     /// How long a window is, as in `1s` or `100ms`; or of how many events, as in `100000events`
     /// [default: 1s]
     #[arg(long, value_name = "LENGTH", value_parser = parse_length)]
@@ -41,53 +43,27 @@ pub(super) struct LookArgs {
     command: Vec<OsString>,
 }
 
-/// What is looked at, validated.
-#[derive(Debug)]
-pub struct Look {
-    /// Where it comes from.
-    pub at: LookAt,
-    /// How long the windows are, if that was asked for.
-    pub length: Option<Length>,
-    /// Print nothing but results and errors.
-    pub quiet: bool,
-}
-
-/// Where what is looked at comes from.
-#[derive(Debug)]
-pub enum LookAt {
-    /// Sources, and which part of them.
-    Sources(Vec<Place>, Range),
-    /// This machine, now.
-    Machine(Box<Watch>),
-}
-
-/// A capture of which only counts are kept.
-#[derive(Debug)]
-pub struct Watch {
-    /// The capture.
-    pub options: capture::Options,
-    /// Wait for the detach.
-    pub wait_detach: bool,
-    /// What was changed in what the user asked for.
-    pub notes: Vec<String>,
-}
-
-impl LookArgs {
-    /// `usual`: how long this machine is watched if nothing else ends that.
-    pub fn request(self, sources: Vec<PathBuf>, usual: Duration) -> Result<Look, clap::Error> {
-        let LookArgs { window, from, to, duration, attach, quiet, command } = self;
-        let at = if sources.is_empty() {
+impl ObservationArgs {
+    /// What is observed, the windows' length if that was asked for, and how the command behaves. `usual`: how long this
+    /// machine is watched if nothing else ends that.
+    pub fn request(
+        self,
+        sources: Vec<PathBuf>,
+        usual: Duration,
+    ) -> Result<(Observation, Option<Length>, Manner), clap::Error> {
+        let ObservationArgs { window, from, to, duration, attach, quiet, command } = self;
+        if sources.is_empty() {
             if from.or(to).is_some() {
                 return Err(usage("--from and --to are of a SOURCE: name one, or use --duration".to_owned()));
             }
             let command = find(command)?;
-            let (compress, wait_detach) = (attach.compress, attach.wait_detach);
-            let (attach, notes) = attach.request()?;
+            let compress = attach.compress;
+            let (attach, manner) = attach.request(quiet)?;
             let duration = duration.or(command.is_none().then_some(usual));
             let rules = StopRules { events: None, duration };
             let arguments = own_arguments();
             let options = capture::Options { rules, output: None, force: false, attach, compress, command, arguments };
-            LookAt::Machine(Box::new(Watch { options, wait_detach, notes }))
+            Ok((Observation::Machine(Box::new(options)), window, manner))
         } else {
             if duration.is_some() || !command.is_empty() {
                 return Err(usage(
@@ -95,9 +71,9 @@ impl LookArgs {
                         .to_owned(),
                 ));
             }
-            LookAt::Sources(places(sources)?, range(None, from, to)?)
-        };
-        Ok(Look { at, length: window, quiet })
+            let observation = Observation::Source { places: places(sources)?, range: range(None, from, to)? };
+            Ok((observation, window, Manner::reading(quiet)))
+        }
     }
 }
 

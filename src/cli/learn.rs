@@ -1,0 +1,114 @@
+//! The arguments of `tp-perf learn`.
+
+use super::library::{LibraryArgs, parse_state};
+use super::observation::{OF_CAPTURES, ObservationArgs};
+use crate::control::Manner;
+use crate::observation::Observation;
+use crate::state::{Length, Library};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo tp-perf learn idle                 watch this machine for a minute, and call what it does `idle`
+  sudo tp-perf learn build -- make -j8    watch it while a command runs
+  tp-perf learn apache rec1 rec2 rec3     from recordings, each of which is a session
+  tp-perf learn apache rec --from 5s --to 65s --library states
+                                          from a part of one, into a library in the folder `states`
+
+What is kept of a session are counts by window, some kilobytes a minute. Learn each state from several sessions, started anew
+each time, at different times, ten for `check`: with n sessions nothing can be called unlike all of them at a level below
+1/(n+1), a session taken for one.";
+
+/// The arguments of `tp-perf learn`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct LearnArgs {
+    /// What the state is called
+    #[arg(value_name = "STATE", value_parser = parse_state)]
+    state: String,
+    /// Recordings, files of `perf record`, log.csv files, or sessions of a library; without any this machine is watched, for
+    /// a minute if nothing else is asked for
+    #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
+    sources: Vec<PathBuf>,
+    #[command(flatten)]
+    library: LibraryArgs,
+    #[command(flatten)]
+    observation: ObservationArgs,
+}
+
+/// What is to be learned.
+#[derive(Debug)]
+pub struct LearnRequest {
+    /// As which state.
+    pub state: String,
+    /// From what.
+    pub observation: Observation,
+    /// How long the windows are, if that was asked for.
+    pub length: Option<Length>,
+    /// Where it is kept.
+    pub library: Library,
+    /// How much is shown, and what is waited for.
+    pub manner: Manner,
+}
+
+impl LearnArgs {
+    /// What is asked for, validated.
+    ///
+    /// # Errors
+    /// Wrong usage: options that do not go together, or no library.
+    pub fn request(self) -> Result<LearnRequest, clap::Error> {
+        let (observation, length, manner) = self.observation.request(self.sources, Duration::from_secs(60))?;
+        let library = self.library.library()?;
+        Ok(LearnRequest { state: self.state, observation, length, library, manner })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::parse;
+
+    fn request(words: &str) -> Result<LearnRequest, clap::Error> {
+        parse::<LearnArgs>(words).and_then(LearnArgs::request)
+    }
+
+    #[test]
+    fn a_state_is_learned_from_sources_or_from_the_machine() {
+        let learn = request("idle a b --from 1s --to 5s --library lib --window 100ms -q").unwrap();
+        let Observation::Source { places, range } = learn.observation else { panic!("sources") };
+        assert_eq!((learn.state.as_str(), places.len(), learn.manner.quiet), ("idle", 2, true));
+        assert!(range.from.is_some() && range.to.is_some());
+        assert_eq!(learn.length, Some(Length::Ns(100_000_000)));
+        assert_eq!(learn.library, Library::at("lib".into()));
+
+        let duration = |words: &str| {
+            let Observation::Machine(options) = request(words).unwrap().observation else { panic!("the machine") };
+            (options.rules.duration, options.command.is_some())
+        };
+        assert_eq!(duration("idle --library l"), (Some(Duration::from_secs(60)), false));
+        assert_eq!(duration("idle --library l -d 5s -t sched:*"), (Some(Duration::from_secs(5)), false));
+        assert_eq!(duration("idle --library l -- true"), (None, true));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_wrong_usage() {
+        for words in [
+            "",
+            "a/b",
+            ".a",
+            "idle rec -d 5s",
+            "idle rec -t sched:*",
+            "idle rec --ring-size 1M",
+            "idle rec --compress",
+            "idle rec -- true",
+            "idle --from 1s",
+            "idle rec --from 2s --to 1s",
+            "idle - -",
+        ] {
+            let code = request(words).err().map(|error| error.exit_code());
+            assert_eq!(code, Some(2), "{words}");
+        }
+    }
+}

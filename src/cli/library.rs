@@ -1,0 +1,32 @@
+//! Where states are kept: the arguments that all commands with a library share.
+
+use super::usage::usage;
+use crate::state::{Library, state_name};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Where states are kept.
+#[derive(Debug, Args)]
+pub(super) struct LibraryArgs {
+    /// The folder of the library [default: tp-perf/states in $XDG_DATA_HOME, or else ~/.local/share]
+    #[arg(long, value_name = "DIR")]
+    pub library: Option<PathBuf>,
+}
+
+impl LibraryArgs {
+    pub fn library(self) -> Result<Library, clap::Error> {
+        library(self.library)
+    }
+}
+
+/// The library in this folder, or the user's.
+pub(super) fn library(path: Option<PathBuf>) -> Result<Library, clap::Error> {
+    match path {
+        Some(path) => Ok(Library::at(path)),
+        None => Library::of_user().map_err(|error| usage(error.to_string())),
+    }
+}
+
+pub(super) fn parse_state(text: &str) -> Result<String, String> {
+    state_name(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,116 @@
+//! The arguments of a capture, which tp-perf does without a subcommand.
+
+use super::attach::AttachArgs;
+use super::command_line::{find, own_arguments};
+use crate::capture::{self, StopRules};
+use crate::control::Manner;
+use crate::units::{parse_duration, parse_events};
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The arguments of a capture.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Stop after this many events; log.csv then has exactly the first N in time order
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
+    events: Option<u64>,
+    /// Stop after this time, as in `500ms`, `10s` or `1m30s`
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// The directory to make for the recording [default: tp-perf-<UTC time>]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Replace a recording that is in DIR already
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    attach: AttachArgs,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Run this, and stop when it ends. If the capture stops before, tp-perf waits for it and ends with its exit code
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// A capture, and how it shows itself.
+#[derive(Debug)]
+pub struct RecordRequest {
+    /// The capture.
+    pub options: capture::Options,
+    /// How much is shown, and what is waited for.
+    pub manner: Manner,
+}
+
+impl RecordArgs {
+    /// What is asked for, validated.
+    ///
+    /// # Errors
+    /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
+    pub fn request(self) -> Result<RecordRequest, clap::Error> {
+        let compress = self.attach.compress;
+        let (attach, manner) = self.attach.request(self.quiet)?;
+        let command = find(self.command)?;
+        let options = capture::Options {
+            rules: StopRules { events: self.events, duration: self.duration },
+            output: self.output,
+            force: self.force,
+            attach,
+            compress,
+            command,
+            arguments: own_arguments(),
+        };
+        Ok(RecordRequest { options, manner })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::DEFAULT_RING_SIZE;
+    use crate::cli::testing::parse;
+    use crate::os::clock::Clock;
+
+    #[test]
+    fn the_default_ring_is_that_of_the_library() {
+        let request = parse::<RecordArgs>("").unwrap().request().unwrap();
+        assert_eq!(DEFAULT_RING_SIZE, request.options.attach.ring_size);
+    }
+
+    #[test]
+    fn a_capture_takes_all_its_options() {
+        let words = "-n 100_000 -d 10s -o out --force --compress -t sched:* -x *_waking --cpus 0-1,4 --clock tai --ring-size 5M \
+                     --include-self --wait-detach -q -- sh -c true";
+        let RecordRequest { options, manner } = parse::<RecordArgs>(words).unwrap().request().unwrap();
+        assert_eq!(options.rules.events, Some(100_000));
+        assert_eq!(options.rules.duration, Some(Duration::from_secs(10)));
+        assert_eq!(options.attach.cpus.as_ref().unwrap().as_slice(), [0, 1, 4].map(crate::os::cpus::Cpu::new));
+        assert_eq!(options.attach.clock, Clock::Tai);
+        assert_eq!(options.attach.ring_size, 8 << 20);
+        assert!(manner.adjustments[0].contains("5 MiB is rounded up to 8 MiB"), "{:?}", manner.adjustments);
+        assert_eq!(options.command.as_ref().unwrap().words(), ["sh", "-c", "true"]);
+        assert!(options.compress && options.attach.include_self && options.force && manner.wait_detach && manner.quiet);
+    }
+
+    #[test]
+    fn wrong_usage_names_the_option() {
+        for (words, said) in [
+            ("--events 0", "--events"),
+            ("--events 99999999999999999999", "--events"),
+            ("--duration soon", "--duration"),
+            ("--duration 10", "unit"),
+            ("--ring-size 3apples", "--ring-size"),
+            ("--ring-size 2G", "--ring-size"),
+            ("--cpus 1-", "--cpus"),
+            ("--clock sundial", "--clock"),
+            ("-t a[", "--tracepoint"),
+            ("-- no-such-program-at-all", "was not found in PATH"),
+        ] {
+            let error = parse::<RecordArgs>(words).and_then(RecordArgs::request).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+            assert!(error.to_string().contains(said), "{words:?} gave {error}");
+        }
+    }
+}

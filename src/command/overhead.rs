@@ -1,0 +1,62 @@
+//! `tp-perf overhead`: what capturing costs a COMMAND.
+
+use super::context::Context;
+use super::detach::finish_detach;
+use super::stop::stopped;
+use super::wait::wait_for_command;
+use crate::capture::StopRules;
+use crate::cli::{OverheadArgs, OverheadFormat, OverheadRequest};
+use crate::control::Progress;
+use crate::overhead::{self, Outcome};
+use crate::terminal::{TerminalProgress, messages, print_overhead};
+use anyhow::Context as _;
+
+/// Measures, and prints the measurement. Gives COMMAND's exit code if it failed.
+pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
+    let OverheadRequest { options, format, manner } = args.request()?;
+    context.begin(TerminalProgress::new(StopRules::default(), manner.quiet), &manner)?;
+
+    let mut running = None;
+    let outcome = overhead::measure(&options, &mut running, &mut context.signals, &mut context.progress);
+    context.progress.phase_ends();
+    let Outcome { result, mut detaching } = outcome?;
+    if let Err(error) = &result {
+        // At once: what is still running may need long to end.
+        if let overhead::Error::Failed { output, .. } = error {
+            messages::pass_on(output);
+        }
+        messages::say_error(error);
+    }
+    if let Some(mut running) = running
+        && running.exit_code().context("failed to wait for COMMAND")?.is_none()
+    {
+        // Nobody wants what it does any more. Ctrl-C it has got from the terminal itself.
+        // A SIGTERM is passed on below.
+        if context.signals.asked() == 0 {
+            running.terminate();
+        }
+        wait_for_command(running, context)?;
+    }
+    // What comes later stops the waiting only.
+    let code = match &result {
+        Ok(_) => stopped(context),
+        Err(overhead::Error::Failed { is_command: true, code, .. }) => u8::try_from(*code).unwrap_or(1),
+        Err(_) => 1,
+    };
+    let detach = finish_detach(&mut detaching, manner.wait_detach, context)?;
+    let Ok(mut measured) = result else { return Ok(code) };
+    measured.detach = detach;
+    let mut out = Vec::new();
+    match format {
+        OverheadFormat::Text => print_overhead(&measured, context.out.width(), &mut out),
+        OverheadFormat::Json => overhead::write_json(&measured, &mut out),
+        OverheadFormat::Markdown => overhead::write_markdown(&measured, &mut out),
+    }
+    .context("failed to encode the measurement")?;
+    match format {
+        OverheadFormat::Text => context.out.print(&out),
+        _ => context.out.print_data(&out),
+    }
+    .context("failed to print the measurement")?;
+    Ok(code)
+}

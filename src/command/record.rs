@@ -1,0 +1,91 @@
+//! A capture, which tp-perf does without a subcommand: records until something stops it, and prints the summary.
+
+use super::context::Context;
+use super::detach::finish_detach;
+use super::wait::wait_for_command;
+use crate::capture::{self, Written};
+use crate::cli::{RecordArgs, RecordRequest};
+use crate::control::Progress;
+use crate::engine::Live;
+use crate::recording::{self, FILES, RecordingDir};
+use crate::terminal::{TerminalProgress, messages, print_on_stderr, print_summary};
+use crate::units::nanoseconds;
+use std::io;
+
+/// Captures. With a COMMAND it gives its exit code.
+pub fn run(args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
+    let RecordRequest { options, manner } = args.request()?;
+    context.begin(TerminalProgress::new(options.rules, manner.quiet), &manner)?;
+
+    let mut running = None;
+    let result = capture::capture(&Live, &options, &mut running, &mut context.signals, &mut context.progress);
+    context.progress.phase_ends();
+    let capture::Outcome { mut written, directory, mut detaching } = match (result, running.take()) {
+        (Ok(outcome), command) => {
+            running = command;
+            outcome
+        }
+        (Err(error), None) => return Err(error.into()),
+        (Err(error), Some(command)) => {
+            // COMMAND was promised a wait, and deserves it now too; but nobody should wait to hear of the failure.
+            messages::say_error(&error);
+            let _ = wait_for_command(command, context);
+            return Ok(1);
+        }
+    };
+    // What cannot be printed is no reason to leave anything below undone.
+    let printed = match manner.quiet {
+        true => Ok(()),
+        false => {
+            let mut text = Vec::new();
+            let files = (directory.path(), &FILES[..]);
+            print_summary(&written.summary, Some(files), &mut text).and_then(|()| match options.command {
+                // COMMAND may have a use for stdout.
+                Some(_) => print_on_stderr(&text),
+                None => context.out.print(&text),
+            })
+        }
+    };
+
+    let as_written = written.summary.clone();
+    if let Some(running) = running
+        && written.summary.command_exit.is_none()
+    {
+        written.summary.command_exit = wait_for_command(running, context)?;
+    }
+    if let Some(took) = finish_detach(&mut detaching, manner.wait_detach, context)? {
+        written.summary.timing_ns.detach = Some(nanoseconds(took));
+    }
+    if written.summary != as_written
+        && let Err(error) = rewrite(&mut written, &directory)
+    {
+        context.progress.note(&format!("{error}; summary.json stays without what came after the capture"));
+    }
+    let command_code = match (&options.command, written.summary.command_exit) {
+        (None, _) => 0,
+        (Some(_), Some(code)) => u8::try_from(code).unwrap_or(1),
+        // Nobody waited for it.
+        (Some(_), None) => 130,
+    };
+    match (written.problem, printed) {
+        (Some(problem), _) => Err(problem.into()),
+        (None, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let recording = directory.path().display().to_string();
+            Err(anyhow::Error::new(error)
+                .context(format!("failed to print the summary; the recording `{recording}` is whole")))
+        }
+        _ => Ok(command_code),
+    }
+}
+
+/// Brings the summary up to date, and in `events.perf` what it is made of.
+fn rewrite(written: &mut Written, directory: &RecordingDir) -> Result<(), recording::Error> {
+    let Written { summary, ending, problem } = written;
+    ending.command_exit = summary.command_exit;
+    ending.detach_ns = summary.timing_ns.detach;
+    if problem.is_none() {
+        directory.append_to_events(&capture::note(ending))?;
+    }
+    summary.write(directory.file(recording::SUMMARY)?)?;
+    directory.commit()
+}

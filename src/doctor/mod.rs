@@ -1,0 +1,280 @@
+//! What this machine allows, what a capture needs, and the cure for each shortfall. `tp-perf doctor` prints it.
+//!
+//! ```text
+//!  this machine ──> Machine ──┐
+//!                             ├──> diagnose ──> a Diagnosis for each respect
+//!  a selection  ──> Needs  ───┘
+//! ```
+
+mod machine;
+
+pub use machine::{Error, Machine, Needs, examine};
+
+use crate::engine::{descriptors_needed, expected_detach};
+use crate::os::limits::{Capabilities, DescriptorLimit};
+use crate::os::process::page_size;
+use crate::spool::{DEFAULT_MEMORY, Keeping, expected_head, memory_needed};
+use crate::tracefs::Origin;
+use crate::units::{Bytes, Grouped, Seconds};
+
+/// Kernel memory of one opened event in bytes, as measured on Linux 6.18.
+const EVENT_MEMORY: u64 = 1_800;
+
+/// How the machine is in one respect: one line for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What was looked at.
+    pub name: &'static str,
+    /// What is there, and what is needed of it.
+    pub finding: String,
+    /// What to do about it, and whether it keeps a capture from working.
+    pub health: Health,
+}
+
+/// Whether what is there is enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Enough.
+    Good,
+    /// A capture works, with less; the cure.
+    Less(String),
+    /// A capture does not work; the cure.
+    Bad(String),
+}
+
+impl Diagnosis {
+    /// Whether it keeps a capture from working.
+    pub fn is_bad(&self) -> bool {
+        matches!(self.health, Health::Bad(_))
+    }
+}
+
+/// Compares what is needed with what is there.
+pub fn diagnose(machine: &Machine, needs: &Needs) -> Vec<Diagnosis> {
+    let mut diagnoses = vec![kernel(machine), tracefs(machine), permission(machine), cpus(machine, needs)];
+    if machine.tracefs.is_ok() {
+        diagnoses.extend([descriptors(machine, needs), rings(machine, needs), memory(machine, needs), detach(needs)]);
+    }
+    diagnoses
+}
+
+fn kernel(machine: &Machine) -> Diagnosis {
+    let health = match version(&machine.kernel) {
+        Some(version) if version < (4, 1) => {
+            Health::Bad("Linux 4.1 or later is needed: before, events cannot be stamped by a chosen clock".to_owned())
+        }
+        Some(version) if version < (6, 0) => {
+            Health::Less("before Linux 6.0 losses are known per CPU only, not per tracepoint".to_owned())
+        }
+        _ => Health::Good,
+    };
+    Diagnosis { name: "kernel", finding: format!("Linux {}", machine.kernel), health }
+}
+
+fn tracefs(machine: &Machine) -> Diagnosis {
+    let (finding, health) = match &machine.tracefs {
+        Ok((origin, listed)) => {
+            let how = match origin {
+                Origin::Found => "is mounted",
+                Origin::Detached => "is not mounted; tp-perf mounts it for itself alone, and leaves nothing behind",
+                Origin::Plain => "is not mounted; tp-perf mounts it at /sys/kernel/tracing for the while",
+            };
+            (format!("{how}; lists {} tracepoints", Grouped(*listed as u64)), Health::Good)
+        }
+        Err(error) => ("cannot be read".to_owned(), Health::Bad(error.clone())),
+    };
+    Diagnosis { name: "tracefs", finding, health }
+}
+
+fn permission(machine: &Machine) -> Diagnosis {
+    let paranoid = machine.paranoid.map_or("unknown".to_owned(), |value| value.to_string());
+    let by = match (machine.capabilities.may_trace(), machine.paranoid) {
+        (true, _) => "by capability",
+        (false, Some(..=-1)) => "to everybody",
+        (false, _) => "not by capability",
+    };
+    let (finding, health) = match &machine.trial {
+        Ok(()) => (format!("allowed {by} (kernel.perf_event_paranoid is {paranoid})"), Health::Good),
+        Err(error) => (
+            format!("refused: {error} (kernel.perf_event_paranoid is {paranoid})"),
+            Health::Bad(
+                "run with sudo, or `sudo setcap cap_perfmon,cap_sys_resource,cap_ipc_lock+ep <path of tp-perf>`; in a container, \
+                 perf_event_open must be allowed by its seccomp profile"
+                    .to_owned(),
+            ),
+        ),
+    };
+    Diagnosis { name: "perf_event_open", finding, health }
+}
+
+fn cpus(machine: &Machine, needs: &Needs) -> Diagnosis {
+    let missing = needs.cpus.without(&machine.online);
+    let health = match missing.is_empty() {
+        true => Health::Good,
+        false => Health::Bad(format!("CPU {missing} is not online; choose among {} with --cpus", machine.online)),
+    };
+    Diagnosis { name: "CPUs", finding: format!("{} chosen, {} online", needs.cpus, machine.online), health }
+}
+
+fn descriptors(machine: &Machine, needs: &Needs) -> Diagnosis {
+    let needed = descriptors_needed(needs.tracepoints, needs.cpus.len());
+    let DescriptorLimit { soft, hard, nr_open } = machine.descriptors;
+    let reachable = machine.descriptors.reachable(machine.capabilities);
+    let finding = format!(
+        "{} needed ({} tracepoints on {} CPUs); soft limit {}, hard {}, fs.nr_open {}",
+        Grouped(needed),
+        Grouped(needs.tracepoints as u64),
+        needs.cpus.len(),
+        Grouped(soft),
+        Grouped(hard),
+        Grouped(nr_open)
+    );
+    let health = if needed <= reachable {
+        Health::Good
+    } else if needed > nr_open {
+        Health::Bad(format!(
+            "`sudo sysctl fs.nr_open={needed}`, then `ulimit -n {needed}` as root; or fewer CPUs (--cpus) or tracepoints (-t, -x)"
+        ))
+    } else {
+        Health::Bad(format!("`ulimit -n {needed}` as root, or sudo; or fewer CPUs (--cpus) or tracepoints (-t, -x)"))
+    };
+    Diagnosis { name: "descriptors", finding, health }
+}
+
+fn rings(machine: &Machine, needs: &Needs) -> Diagnosis {
+    let cpus = needs.cpus.len() as u64;
+    let each = (needs.ring_size + page_size()) as u64;
+    let needed = each * cpus;
+    let free_for_all = machine.perf_mlock.map_or(0, |bytes| bytes * machine.online.len() as u64);
+    let allowed = free_for_all.saturating_add(machine.memlock);
+    let unlimited = machine.capabilities.has(Capabilities::IPC_LOCK) || machine.paranoid.is_some_and(|value| value < 0);
+    let limit = match unlimited {
+        true => "no limit for this user".to_owned(),
+        false => format!("{} allowed", Bytes(allowed)),
+    };
+    let mlock = machine.perf_mlock.map_or("unknown".to_owned(), |bytes| (bytes >> 10).to_string());
+    let finding = format!(
+        "{} needed ({} on each of {cpus} CPUs); {limit} (kernel.perf_event_mlock_kb is {mlock})",
+        Bytes(needed),
+        Bytes(needs.ring_size as u64)
+    );
+    let health = match unlimited || needed <= allowed {
+        true => Health::Good,
+        false => Health::Less(format!(
+            "the rings will be smaller; run with sudo, or `sudo sysctl kernel.perf_event_mlock_kb={}`",
+            each.div_ceil(1024)
+        )),
+    };
+    Diagnosis { name: "ring memory", finding, health }
+}
+
+fn memory(machine: &Machine, needs: &Needs) -> Diagnosis {
+    let cpus = needs.cpus.len() as u64;
+    let events = needs.tracepoints as u64 * cpus;
+    let rings = needs.ring_size as u64 * cpus;
+    let keeping = Keeping { memory: DEFAULT_MEMORY, rings: needs.ring_size * needs.cpus.len(), compress: false };
+    let spool = memory_needed(&keeping, expected_head(needs.tracepoints * needs.cpus.len())) as u64;
+    let needed = events * EVENT_MEMORY + rings + spool;
+    let available = machine.memory.map_or("unknown".to_owned(), |bytes| Bytes(bytes).to_string());
+    let finding = format!(
+        "up to {} needed ({} for {} events in the kernel, the rings, the spool); {available} available",
+        Bytes(needed),
+        Bytes(events * EVENT_MEMORY),
+        Grouped(events),
+    );
+    let health = match machine.memory {
+        Some(available) if available < needed => {
+            Health::Less("smaller rings (--ring-size), fewer CPUs (--cpus) or tracepoints (-t, -x)".to_owned())
+        }
+        _ => Health::Good,
+    };
+    Diagnosis { name: "memory", finding, health }
+}
+
+fn detach(needs: &Needs) -> Diagnosis {
+    let expected = Seconds(expected_detach(needs.tracepoints));
+    let finding = format!("about {expected}, in the background after the capture is done");
+    Diagnosis { name: "detach time", finding, health: Health::Good }
+}
+
+/// (major, minor) of a kernel's release.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine on which everything is allowed.
+    fn machine() -> Machine {
+        Machine {
+            kernel: "6.18.0".to_owned(),
+            tracefs: Ok((Origin::Found, 2307)),
+            paranoid: Some(2),
+            capabilities: Capabilities::in_status("CapEff: 000001ffffffffff"),
+            trial: Ok(()),
+            descriptors: DescriptorLimit { soft: 1024, hard: 524_288, nr_open: 1 << 20 },
+            perf_mlock: Some(516 << 10),
+            memlock: 8 << 20,
+            online: "0-127".parse().unwrap(),
+            memory: Some(64 << 30),
+        }
+    }
+
+    fn needs() -> Needs {
+        Needs { tracepoints: 1568, cpus: "0-1".parse().unwrap(), ring_size: 8 << 20 }
+    }
+
+    /// The cure of the diagnosis of this name, which must not be good.
+    fn cure(name: &str, machine: &Machine, needs: &Needs) -> String {
+        let diagnoses = diagnose(machine, needs);
+        let diagnosis = diagnoses.iter().find(|diagnosis| diagnosis.name == name).unwrap();
+        match &diagnosis.health {
+            Health::Less(cure) | Health::Bad(cure) => cure.clone(),
+            Health::Good => panic!("{name} is good: {}", diagnosis.finding),
+        }
+    }
+
+    #[test]
+    fn a_machine_that_allows_everything_is_good() {
+        assert!(diagnose(&machine(), &needs()).iter().all(|diagnosis| diagnosis.health == Health::Good));
+    }
+
+    #[test]
+    fn every_shortfall_comes_with_the_command_that_cures_it() {
+        let nobody = Capabilities::in_status("");
+        let many = Needs { cpus: "0-127".parse().unwrap(), ..needs() };
+        let of = |change: fn(&mut Machine)| {
+            let mut machine = machine();
+            change(&mut machine);
+            machine
+        };
+        let tracefs = of(|machine| machine.tracefs = Err("tracefs is not mounted".to_owned()));
+        assert!(cure("tracefs", &tracefs, &needs()).contains("not mounted"));
+        let refused = of(|machine| machine.trial = Err("Permission denied".to_owned()));
+        assert!(cure("perf_event_open", &refused, &needs()).contains("sudo setcap cap_perfmon"));
+        let old = of(|machine| machine.kernel = "5.15.0-58-generic".to_owned());
+        assert!(cure("kernel", &old, &needs()).contains("before Linux 6.0"));
+        let poor = of(|machine| machine.memory = Some(64 << 20));
+        assert!(cure("memory", &poor, &needs()).contains("--ring-size"));
+        let far = Needs { cpus: "500".parse().unwrap(), ..needs() };
+        assert!(cure("CPUs", &machine(), &far).contains("--cpus"));
+
+        let user = Machine { capabilities: nobody, online: "0-1".parse().unwrap(), ..machine() };
+        assert!(
+            cure("ring memory", &user, &needs()).contains("sysctl kernel.perf_event_mlock_kb=8196")
+                || page_size() != 4096
+        );
+        let user = Machine { descriptors: DescriptorLimit { hard: 4096, ..user.descriptors }, ..user };
+        assert!(cure("descriptors", &user, &many).contains("`ulimit -n 201792` as root"));
+        let small = of(|machine| machine.descriptors.nr_open = 100_000);
+        let cure_of_small = cure(
+            "descriptors",
+            &Machine { descriptors: DescriptorLimit { hard: 4096, ..small.descriptors }, ..small },
+            &many,
+        );
+        assert!(cure_of_small.contains("sudo sysctl fs.nr_open=201792"), "{cure_of_small}");
+    }
+}

@@ -1,0 +1,44 @@
+//! What tp-perf says on stderr beside its results: the one place that prints errors and notices.
+//!
+//! A message is a sentence or more for people, and stands behind the program's name. Text from elsewhere in it, such as a
+//! path or a COMMAND's name, may hold control characters; the terminal shows and does not obey them. An error that has more to
+//! say than fits one message prints several.
+
+use super::fixes::{advice, fix};
+use crate::units::Visible;
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Says something, errors and notices alike, in a message of its own.
+pub fn say(message: impl Display) {
+    // Where stderr cannot be written there is nobody left to tell.
+    let _ = writeln!(anstream::stderr(), "tp-perf: {}", Visible(message));
+}
+
+/// Passes on, as it is, what a COMMAND has said.
+pub fn pass_on(output: &[u8]) {
+    // Where stderr cannot be written there is nobody left to tell.
+    let _ = io::stderr().write_all(output);
+}
+
+/// Says an error of the library, with its fix.
+pub fn say_error(error: &(dyn Error + 'static)) {
+    say(format!("{error}{}", fix(error).unwrap_or_default()));
+}
+
+/// Says why tp-perf failed: the error with its causes and its fix, and in a message of its own what a newcomer can do.
+pub fn say_failure(error: &anyhow::Error) {
+    say(format!("{error:#}{}", error.chain().find_map(fix).unwrap_or_default()));
+    if let Some(advice) = error.chain().find_map(advice) {
+        say(advice);
+    }
+}
+
+/// Whether somebody reads no further: who has closed a pipe has what was wanted, and that is no failure.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

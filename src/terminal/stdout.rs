@@ -1,0 +1,36 @@
+//! Results on stdout.
+
+use crate::units::Visible;
+use std::io::{self, IsTerminal, Write};
+
+/// Where results go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stdout;
+
+impl Stdout {
+    /// Prints text for people; its colours reach a terminal only.
+    pub fn print(self, text: &[u8]) -> io::Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(text).and_then(|()| stdout.flush())
+    }
+
+    /// Prints what is for programs as it is, but for a terminal, which obeys no name in it.
+    pub fn print_data(self, data: &[u8]) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        match stdout.is_terminal() {
+            true => stdout.write_all(Visible(String::from_utf8_lossy(data)).to_string().as_bytes()),
+            false => stdout.write_all(data),
+        }
+        .and_then(|()| stdout.flush())
+    }
+
+    /// Columns of the terminal; 80 where there is none.
+    pub fn width(self) -> usize {
+        terminal_size::terminal_size_of(io::stdout()).map_or(80, |(terminal_size::Width(width), _)| usize::from(width))
+    }
+}
+
+/// Prints text for people on stderr, because something else has a use for stdout.
+pub fn print_on_stderr(text: &[u8]) -> io::Result<()> {
+    anstream::stderr().lock().write_all(text)
+}
