@@ -1,7 +1,7 @@
 //! How a capture stops, and what it leaves then.
 
-use crate::Test;
-use crate::rig::{Background, RENAME, Rig, eventually, nothing_more, shown};
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, pids_of, shown};
 use nix::sys::signal::Signal;
 use std::process::{Command, Output};
 
@@ -34,7 +34,7 @@ fn ignored_signal() {
     child.signal(Signal::SIGINT);
     let output = child.end();
     assert!(output.status.success(), "{}", shown(&output));
-    assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
+    assert_eq!(Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
 }
 
 /// Runs a script in which `$1` is a directory of 1 MiB in all, in a mount namespace of its own, and `$@` behind it words.
@@ -60,7 +60,7 @@ fn full_disk() {
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("log.csv has only the first") && error.contains("free some space"), "{error}");
-    let recording = crate::rig::Recording::read(&rig.path("rec"));
+    let recording = Recording::read(&rig.path("rec"));
     assert!(is_storm(recording.events("recorded")), "{}", recording.events("recorded"));
     assert_eq!(recording.events("logged"), recording.rows.len() as i64);
     assert_eq!(recording.summary["log_complete"], false);
@@ -69,7 +69,7 @@ fn full_disk() {
     let replay = [rig.path("rec"), "-o".into(), rig.path("again")];
     let output = Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("replay").args(replay).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
-    assert!(crate::rig::Recording::read(&rig.path("again")).rows.len() > 10_000, "{}", shown(&output));
+    assert!(Recording::read(&rig.path("again")).rows.len() > 10_000, "{}", shown(&output));
 }
 
 /// Whether these are the renames of a storm of 100,000, whose process is renamed at its start too. Other processes of the
@@ -88,7 +88,7 @@ fn file_too_large() {
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("log.csv has only the first") && error.contains("ulimit -f"), "{error}");
-    let recording = crate::rig::Recording::read(&rig.path("rec"));
+    let recording = Recording::read(&rig.path("rec"));
     assert!(is_storm(recording.events("recorded")), "{}", recording.events("recorded"));
     assert!(recording.rows.len() as i64 == recording.events("logged") && recording.rows.len() > 10_000);
 }
@@ -99,7 +99,7 @@ fn unwritable_stderr() {
     let status =
         rig.command(&["-t", RENAME, "--ring-size", "5000", "--", "sh", "-c", "exit 7"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(1), "the summary could not be printed");
-    assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["command_exit"], 7);
+    assert_eq!(Recording::read(&rig.path("rec")).summary["command_exit"], 7);
 }
 
 fn unshare() -> Result<(), String> {
@@ -116,7 +116,7 @@ fn pid_namespace() {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", shown(&output));
     assert!(String::from_utf8_lossy(&output.stderr).contains("PID namespace"), "{}", shown(&output));
-    assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["self"]["excluded"], false);
+    assert_eq!(Recording::read(&rig.path("rec")).summary["self"]["excluded"], false);
 }
 
 fn under_sudo() {
@@ -179,7 +179,7 @@ fn ctrl_c() {
     let output = child.end();
     assert!(output.status.success(), "{}", shown(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("stopped by Ctrl-C"), "{}", shown(&output));
-    assert_eq!(crate::rig::Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
+    assert_eq!(Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
 }
 
 fn sigterm() {
@@ -196,7 +196,7 @@ fn sigterm() {
         let output = child.end();
         assert_eq!(output.status.code(), Some(128 + 15), "{}", shown(&output));
         assert!(sleepers().is_empty());
-        let summary = crate::rig::Recording::read(&rig.path("rec")).summary;
+        let summary = Recording::read(&rig.path("rec")).summary;
         assert_eq!((&summary["stop_reason"], &summary["command_exit"]), (&stop_reason.into(), &143.into()));
         std::fs::remove_dir_all(rig.path("rec")).unwrap();
     }
@@ -206,7 +206,7 @@ fn sigterm() {
 fn sleepers() -> Vec<i32> {
     let sleeps =
         |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x001000\x00");
-    crate::rig::pids_of("sleep").into_iter().filter(sleeps).collect()
+    pids_of("sleep").into_iter().filter(sleeps).collect()
 }
 
 fn exit_codes() {
@@ -222,7 +222,7 @@ fn command_outlives() {
     let script = "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done; sleep 0.3; exit 3";
     let output = rig.command(&["-n", "1", "-t", RENAME, "--", "sh", "-c", script]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
-    let recording = crate::rig::Recording::read(&rig.path("rec"));
+    let recording = Recording::read(&rig.path("rec"));
     assert_eq!(recording.rows.len(), 1);
     assert_eq!(recording.summary["command_exit"], 3);
     assert!(output.stdout.is_empty(), "stdout is COMMAND's: {}", shown(&output));

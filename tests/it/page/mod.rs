@@ -1,46 +1,29 @@
 //! The page in a real browser, headless Chromium: what it shows, what a mouse, a keyboard and a finger do to it, and that it
 //! asks nothing of any network.
-//!
-//! Where there is no Chromium each test says `skipped: needs …` and counts as ignored.
 
 mod browser;
-#[path = "../common/mod.rs"]
-mod common;
 
+use crate::common::report::fixture;
+use crate::common::{Test, nothing_more, perf_file};
 use browser::Page;
-use common::perf_file;
-use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-const TESTS: [(&str, fn()); 9] = [
-    ("it_loads_without_errors_and_asks_nothing_of_any_network", loads),
-    ("hovering_names_the_tracepoint_that_is_there", hovering),
-    ("a_click_isolates_and_another_shows_all", clicking),
-    ("searching_hides_what_does_not_match", searching),
-    ("columns_sort", sorting),
-    ("keys_and_drags_zoom_and_pan", zooming),
-    ("names_that_are_html_are_text", hostile),
-    ("dense_sources_of_several_show_their_counts", dense),
-    ("it_fits_a_phone_and_prints", narrow),
+pub const TESTS: &[Test] = &[
+    ("it_loads_without_errors_and_asks_nothing_of_any_network", nothing_more, loads),
+    ("hovering_names_the_tracepoint_that_is_there", nothing_more, hovering),
+    ("a_click_isolates_and_another_shows_all", nothing_more, clicking),
+    ("searching_hides_what_does_not_match", nothing_more, searching),
+    ("columns_sort", nothing_more, sorting),
+    ("keys_and_drags_zoom_and_pan", nothing_more, zooming),
+    ("names_that_are_html_are_text", nothing_more, hostile),
+    ("dense_sources_of_several_show_their_counts", nothing_more, dense),
+    ("it_fits_a_phone_and_prints", nothing_more, narrow),
 ];
 
-fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    // Two browsers at a time want more memory than some machines have.
-    arguments.test_threads = Some(1);
-    let trials = TESTS.into_iter().map(|(name, test)| match browser::path() {
-        Some(_) => Trial::test(name, move || -> Result<(), Failed> {
-            test();
-            Ok(())
-        }),
-        None => {
-            println!("{name} skipped: needs Chromium (`apt-get install chromium`)");
-            Trial::test(name, || Ok(())).with_ignored_flag(true)
-        }
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+pub fn has_browser() -> Result<(), String> {
+    browser::path().map(drop).ok_or_else(|| "Chromium (`apt-get install chromium`)".to_owned())
 }
 
 /// The page of a report on these sources.
@@ -65,10 +48,6 @@ impl Made {
     fn open(&self) -> Page {
         Page::open(&self.folder.path().join("page.html"))
     }
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
 /// Three tracepoints of two groups over a millisecond: `irq:entry` every 10 µs, `irq:exit` once at 250 µs, and

@@ -1,7 +1,7 @@
 //! What `tp-perf overhead` measures: known numbers of events, and what becomes of COMMAND.
 
-use crate::Test;
-use crate::rig::{Background, RENAME, Rig, eventually, nothing_more, shown};
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{Background, RENAME, Rig, eventually, shown};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs;
@@ -100,12 +100,14 @@ fn preparing() {
     assert!(output.status.success(), "{}", shown(&output));
     assert_eq!(fs::read_to_string(rig.path("order")).unwrap(), "prepared\nran\n".repeat(5));
 
-    // What it takes is no part of a run: half a second of CPU time beside a COMMAND that needs next to none.
-    let busy = "i=0; while [ $i -lt 500000 ]; do i=$((i+1)); done";
-    let measured =
-        json(&overhead(&rig, &["-p", busy, "-r", "1", "-w", "0", "--format", "json", "--", "true"]).output().unwrap());
+    // What it does is no part of a run: a storm beside a COMMAND that is renamed at its start, and no more.
+    let storm = format!("'{}' storm 20000", std::env::current_exe().unwrap().display());
+    let measured = json(
+        &overhead(&rig, &["-p", &storm, "-r", "1", "-w", "0", "--format", "json", "--", "true"]).output().unwrap(),
+    );
     let runs = measured["runs"].as_array().unwrap();
-    assert!(runs.len() == 2 && runs.iter().all(|run| run["cpu_ns"].as_u64() < Some(100_000_000)), "{measured}");
+    let captured: Vec<_> = runs.iter().filter(|run| run["captured"] == true).collect();
+    assert!(runs.len() == 2 && captured.len() == 1 && is_storm(&captured[0]["events"], 0), "{measured}");
 
     let output = overhead(&rig, &["-p", "echo no tree here; exit 3", "--", "touch", "ran"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

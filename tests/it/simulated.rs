@@ -1,5 +1,6 @@
 //! The capture loop and the results with an engine that is no kernel: machines of any size, and any luck.
 
+use crate::common::{Test, tests};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,6 +16,17 @@ use tp_perf::perf::{Count, Counted, Detaching, Engine, Room, SampleIds, Slot};
 use tp_perf::recording::{Facts, RecordingDir, Tool};
 use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::Table;
+
+pub const TESTS: &[Test] = tests![
+    rings_that_do_not_tell_are_looked_at_only_for_somebody,
+    events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus,
+    the_books_of_a_thousand_cpus_balance,
+    losses_are_counted_beside_the_events,
+    a_signal_while_capturing_stops_it_and_all_is_written,
+    a_second_signal_cuts_the_log_short_but_leaves_whole_files,
+    a_full_disk_stops_the_capture_and_what_was_taken_is_written,
+    whichever_rule_holds_first_stops_the_capture,
+];
 
 type MakeFile = fn() -> io::Result<std::fs::File>;
 
@@ -234,7 +246,6 @@ fn looks(words: &[&str], memory: usize, watcher: &mut dyn Progress) -> usize {
     taken.get()
 }
 
-#[test]
 fn rings_that_do_not_tell_are_looked_at_only_for_somebody() {
     struct Watcher;
     impl Progress for Watcher {
@@ -252,7 +263,6 @@ fn rings_that_do_not_tell_are_looked_at_only_for_somebody() {
     assert!(looks(&[], 0, &mut ()) >= 5);
 }
 
-#[test]
 fn events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus() {
     for cpus in [1, 2, 7, 1024] {
         for n in [1u64, 500, 2_000] {
@@ -266,7 +276,6 @@ fn events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus() {
     }
 }
 
-#[test]
 fn the_books_of_a_thousand_cpus_balance() {
     let summary = simply(machine(1024, 5, 12), &["-d", "1ms"]).written.summary;
     // How many rounds fit into the duration is chance; what was left in the rings is unaccounted, and said.
@@ -279,7 +288,6 @@ fn the_books_of_a_thousand_cpus_balance() {
     assert_eq!(summary.per_tracepoint.len(), 3);
 }
 
-#[test]
 fn losses_are_counted_beside_the_events() {
     let mut engine = machine(2, 3, 9);
     push_lost(&mut engine.rounds[1][0], id(0, 1), 5, 1_000_060);
@@ -295,7 +303,6 @@ fn losses_are_counted_beside_the_events() {
     assert_eq!(summary.per_tracepoint[0].lost, Some(5));
 }
 
-#[test]
 fn a_signal_while_capturing_stops_it_and_all_is_written() {
     for (terminate, expected) in [(false, StopReason::Interrupt), (true, StopReason::Terminate)] {
         let (mut signals, senders) = Signals::pair().unwrap();
@@ -313,7 +320,6 @@ fn a_signal_while_capturing_stops_it_and_all_is_written() {
     }
 }
 
-#[test]
 fn a_second_signal_cuts_the_log_short_but_leaves_whole_files() {
     let (mut signals, senders) = Signals::pair().unwrap();
     let mut sender = senders.interrupt.try_clone().unwrap();
@@ -346,7 +352,6 @@ impl Progress for Writing {
     }
 }
 
-#[test]
 fn a_full_disk_stops_the_capture_and_what_was_taken_is_written() {
     let full: MakeFile = || Err(io::ErrorKind::StorageFull.into());
     let (mut signals, _senders) = Signals::pair().unwrap();
@@ -359,7 +364,6 @@ fn a_full_disk_stops_the_capture_and_what_was_taken_is_written() {
     assert!(times(&result.log).len() > 100_000 && times(&result.log).is_sorted());
 }
 
-#[test]
 fn whichever_rule_holds_first_stops_the_capture() {
     let rules = |words: &[&str]| options(words).rules;
     assert_eq!(rules(&["-n", "5", "-d", "1s"]), StopRules { events: Some(5), duration: Some(Duration::from_secs(1)) });

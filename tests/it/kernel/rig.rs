@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 use tp_perf::cpus::CpuList;
+use tp_perf::perf::sys::try_to_open;
+use tp_perf::tracefs::Tracefs;
 
 /// The tracepoint that a storm fires.
 pub const RENAME: &str = "task:task_rename";
@@ -34,13 +36,9 @@ pub fn pin(cpu: u32) {
 /// Whether this kernel can be traced here, or what that needs.
 pub fn can_trace() -> Result<(), String> {
     let needs = |error: &dyn std::fmt::Display| format!("a kernel that can be traced ({error})");
-    tp_perf::tracefs::Tracefs::open().map_err(|error| needs(&error))?;
+    Tracefs::open().map_err(|error| needs(&error))?;
     let cpu = CpuList::online().map_err(|error| needs(&error))?.as_slice()[0];
-    tp_perf::perf::sys::try_to_open(cpu).map_err(|error| needs(&error))
-}
-
-pub fn nothing_more() -> Result<(), String> {
-    Ok(())
+    try_to_open(cpu).map_err(|error| needs(&error))
 }
 
 /// A directory for recordings, and the program.

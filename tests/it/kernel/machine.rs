@@ -1,13 +1,15 @@
 //! What the machine refuses, and what tp-perf makes of it.
 
-use crate::Test;
-use crate::rig::{RENAME, Rig, nothing_more, shown};
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{RENAME, Recording, Rig, shown};
+use clap::Parser;
 use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use tp_perf::capture::Signals;
+use tp_perf::capture::{Signals, capture};
+use tp_perf::cli::{Cli, Request};
 use tp_perf::cpus::CpuList;
-use tp_perf::perf::{AttachRequest, Clock, Engine, Error, attach};
+use tp_perf::perf::{AttachRequest, Clock, Engine, Error, attach, raise_descriptor_limit};
 use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::{Table, Tracefs, Tracepoint};
 
@@ -64,7 +66,7 @@ fn no_rights() {
 
 fn too_few_descriptors() {
     // Without CAP_SYS_RESOURCE the hard limit is the end; a process as root has it, so only the library can be asked.
-    let error = tp_perf::perf::raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err();
+    let error = raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err();
     assert!(matches!(error, Error::TooFewDescriptors { .. }), "{error}");
     if setpriv().is_err() {
         return;
@@ -93,7 +95,7 @@ fn refused_rings() {
     assert!(output.status.success(), "{}", shown(&output));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("refused rings of 512 MiB"), "{error}");
-    let size = crate::rig::Recording::read(&rig.path("rec")).summary["ring_size"].as_u64().unwrap();
+    let size = Recording::read(&rig.path("rec")).summary["ring_size"].as_u64().unwrap();
     assert!((64 << 10..512 << 20).contains(&size), "{size}");
 }
 
@@ -124,16 +126,15 @@ fn offline_cpu() {
 
 fn interrupt_while_attaching() {
     use std::io::Write;
-    use tp_perf::cli::Request;
     let rig = Rig::new();
     let (mut signals, mut senders) = Signals::pair().unwrap();
     senders.interrupt.write_all(&[0]).unwrap();
     let path = rig.path("rec");
     let words = ["tp-perf", "-o", path.to_str().unwrap(), "-t", RENAME];
-    let Ok(Request::Capture(request)) = <tp_perf::cli::Cli as clap::Parser>::parse_from(words).request() else {
+    let Ok(Request::Capture(request)) = Cli::parse_from(words).request() else {
         panic!("these words ask for a capture")
     };
-    let error = tp_perf::capture::capture(&request.options, &mut None, &mut signals, &mut ()).unwrap_err();
+    let error = capture(&request.options, &mut None, &mut signals, &mut ()).unwrap_err();
     assert!(error.to_string().contains("interrupted before"), "{error}");
     assert!(!path.exists(), "nothing is left");
 }

@@ -1,8 +1,7 @@
-//! What holds for every stream, whatever it is read from.
-
-#![allow(dead_code)] // Each test uses a part.
+//! What the tests share: how they are listed, and what holds for every stream, whatever it is read from.
 
 pub mod report;
+pub mod screen;
 
 use std::io::Write;
 use tempfile::NamedTempFile;
@@ -13,6 +12,25 @@ use tp_perf::perf::{Clock, SampleIds, Slot};
 use tp_perf::recording::{Ending, Facts, Tool};
 use tp_perf::stream::{Decoded, EventStream};
 use tp_perf::tracefs::Table;
+
+/// A test: its name, what it needs of the machine, and itself.
+pub type Test = (&'static str, Needs, fn());
+
+/// Whether a test can run here, or what is missing.
+pub type Needs = fn() -> Result<(), String>;
+
+/// What most tests need.
+pub fn nothing_more() -> Result<(), String> {
+    Ok(())
+}
+
+/// A list of tests that run anywhere, by the names of their functions.
+macro_rules! tests {
+    ($($test:ident),* $(,)?) => {
+        &[$((stringify!($test), $crate::common::nothing_more, $test)),*]
+    };
+}
+pub(crate) use tests;
 
 /// All that came out of a stream.
 #[derive(Debug)]

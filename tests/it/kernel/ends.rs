@@ -1,9 +1,10 @@
 //! Letting go of the kernel, whatever the end.
 
-use crate::Test;
-use crate::rig::{Background, RENAME, Rig, eventually, nothing_more, pids_of, shown};
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, pids_of, shown};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
+use tp_perf::cpus::CpuList;
 
 pub const TESTS: &[Test] = &[
     ("the_child_that_detaches_holds_nothing_but_the_events", nothing_more, child_holds),
@@ -33,7 +34,7 @@ fn child_holds() {
         .map(|link| link.split(':').next().unwrap().to_owned() + if link.contains("perf_event") { " perf" } else { "" })
         .collect();
     links.sort();
-    let cpus = tp_perf::cpus::CpuList::online().unwrap().len();
+    let cpus = CpuList::online().unwrap().len();
     let expected = [vec!["/dev/null"; 3], vec!["anon_inode perf"; 2 * cpus], vec!["pipe"; 2]].concat();
     assert_eq!(links, expected);
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -69,7 +70,7 @@ fn wait_detach() {
     let output = rig.command(&["--wait-detach", "-n", "1", "-t", RENAME, "--", "true"]).output().unwrap();
     assert!(output.status.success(), "{}", shown(&output));
     assert!(pids_of(GUARDIAN).is_empty());
-    let summary = crate::rig::Recording::read(&rig.path("rec")).summary;
+    let summary = Recording::read(&rig.path("rec")).summary;
     assert!(summary["timing_ns"]["detach"].as_u64().unwrap() > 0);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("in the background"), "{}", shown(&output));
 }

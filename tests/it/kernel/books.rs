@@ -1,8 +1,9 @@
 //! Known numbers of known events, and books that balance.
 
-use crate::Test;
-use crate::rig::{Background, RENAME, Rig, nothing_more};
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{Background, RENAME, Rig};
 use tp_perf::cpus::CpuList;
+use tp_perf::tracefs::Tracefs;
 
 pub const TESTS: &[Test] = &[
     ("a_thousand_hits_are_a_thousand_events", nothing_more, a_thousand_hits),
@@ -16,8 +17,7 @@ pub const TESTS: &[Test] = &[
 const WEIGHTED: &str = "sched:sched_stat_runtime";
 
 fn schedstat() -> Result<(), String> {
-    let listed =
-        tp_perf::tracefs::Tracefs::open().unwrap().root().join("events").join(WEIGHTED.replace(':', "/")).exists();
+    let listed = Tracefs::open().unwrap().root().join("events").join(WEIGHTED.replace(':', "/")).exists();
     if listed { Ok(()) } else { Err(format!("the tracepoint {WEIGHTED}")) }
 }
 

@@ -1,7 +1,7 @@
 //! States of this machine: known events are in known windows, and nothing stays but counts.
 
-use super::Test;
-use super::rig::{RENAME, Rig, nothing_more, shown};
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{RENAME, Rig, shown};
 use serde_json::Value;
 use std::fs;
 use std::process::{Command, Output, Stdio};

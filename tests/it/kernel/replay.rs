@@ -1,7 +1,7 @@
 //! What a capture leaves replays to itself, and stock perf reads it.
 
-use crate::Test;
-use crate::rig::{Background, RENAME, Recording, Rig, eventually, nothing_more, shown};
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, shown};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;

@@ -1,14 +1,27 @@
 //! What reports say, by the program: of recordings made on a real kernel, whose numbers are known by their stored logs, and of
 //! files made for it.
 
-mod common;
-
-use common::perf_file;
-use common::report::{fixture, json, path, report, well};
+use crate::common::report::{fixture, json, path, report as call, well};
+use crate::common::screen::assert_screen;
+use crate::common::{Test, perf_file, tests};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+pub const TESTS: &[Test] = tests![
+    of_the_events_of_a_log_all_are_counted_and_in_their_places,
+    of_a_whole_capture_the_kernels_counts_are_told,
+    a_loss_is_between_the_samples_around_it,
+    a_range_lasts_no_longer_than_what_was_captured,
+    of_a_part_nothing_is_said_about_when_nothing_was_recorded,
+    sources_are_compared_by_name_and_never_by_number,
+    every_format_of_every_fixture_is_sound,
+    next_to_nothing_gives_a_right_report,
+    a_bare_log_has_no_names_of_groups_and_one_that_steps_back_is_told,
+    the_ends_of_time_and_sums_beyond_numbers_are_no_panic,
+    two_tracepoints_of_one_name_are_both_counted,
+];
 
 /// The time and the tracepoint's name of each row of a stored log.
 fn stored(name: &str) -> Vec<(u64, String)> {
@@ -17,7 +30,6 @@ fn stored(name: &str) -> Vec<(u64, String)> {
     rows.map(Result::unwrap).map(|(time, _, _, name)| (time, name)).collect()
 }
 
-#[test]
 fn of_the_events_of_a_log_all_are_counted_and_in_their_places() {
     for (name, logged) in [("idle", "10000"), ("make", "20000"), ("apache", "20000")] {
         let rows = stored(name);
@@ -48,7 +60,6 @@ fn of_the_events_of_a_log_all_are_counted_and_in_their_places() {
     }
 }
 
-#[test]
 fn of_a_whole_capture_the_kernels_counts_are_told() {
     for name in ["overflow", "compressed"] {
         let file = if name == "compressed" { "compressed.perf".to_owned() } else { format!("{name}.perf.zst") };
@@ -75,7 +86,6 @@ fn of_a_whole_capture_the_kernels_counts_are_told() {
     }
 }
 
-#[test]
 fn a_loss_is_between_the_samples_around_it() {
     // CPU 0 loses 7 samples between 1,500 and 9,000; CPU 1 goes on.
     let table = [("irq", "softirq_entry")];
@@ -96,7 +106,6 @@ fn a_loss_is_between_the_samples_around_it() {
     assert_eq!(numbers(loss), [0, 7, 1_400, 7_900]);
 }
 
-#[test]
 fn a_range_lasts_no_longer_than_what_was_captured() {
     let samples: Vec<_> = (0..=1_000u64).map(|n| (5_000_000_000 + n * 1_000_000, 1, 0)).collect();
     let file = perf_file(&[("irq", "softirq_entry")], &[&samples], None);
@@ -111,7 +120,6 @@ fn a_range_lasts_no_longer_than_what_was_captured() {
     }
 }
 
-#[test]
 fn of_a_part_nothing_is_said_about_when_nothing_was_recorded() {
     // CPU 1 pauses, and CPU 0 does not.
     let mut samples: Vec<_> = (0..2_000u64).map(|n| (n * 1_000, 1, 0)).collect();
@@ -129,7 +137,6 @@ fn of_a_part_nothing_is_said_about_when_nothing_was_recorded() {
     assert_eq!(gaps(perf_file(&table, &[&pausing], None).path(), &[]), 1);
 }
 
-#[test]
 fn sources_are_compared_by_name_and_never_by_number() {
     // The same names have other numbers in the second.
     let one = perf_file(
@@ -163,11 +170,8 @@ fn sources_are_compared_by_name_and_never_by_number() {
             ("sched:both", vec![("hit", 1), ("hit", 2)]),
         ])
     );
-    let text = well(&[path(one.path()), path(two.path())]);
-    assert!(text.contains("aaa:only_two  (not there elsewhere)") && text.contains("         1  irq:entry\n"), "{text}");
 }
 
-#[test]
 fn every_format_of_every_fixture_is_sound() {
     let names = [
         "idle.perf.zst",
@@ -182,20 +186,17 @@ fn every_format_of_every_fixture_is_sound() {
     let paths: Vec<PathBuf> = names.iter().map(|name| fixture(name)).collect();
     let words: Vec<&str> = paths.iter().map(|file| path(file)).collect();
     let text = well(&words);
-    assert!(
-        text.contains("idle\n") && text.contains("What differs") && text.contains("kmem:kmem_cache_free"),
-        "{text}"
-    );
+    assert!(text.lines().count() > 10 * names.len(), "{text}");
     assert!(!text.contains('\u{1b}'), "no colours where there is no terminal");
     let csv = well(&[&words[..], &["--format", "csv"]].concat());
     let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
     assert!(rows.len() > 100 && rows.iter().all(|row| row[5].parse::<u64>().is_ok()));
     let markdown = well(&[&words[..], &["--format", "markdown", "--top", "3"]].concat());
-    assert!(markdown.contains("## idle\n") && markdown.contains("## What differs"), "{markdown}");
+    let sections = markdown.lines().filter(|line| line.starts_with("## "));
+    assert_eq!(sections.count(), names.len() + 1, "one for each source, and one for what differs: {markdown}");
     assert_eq!(json(&words)["sources"].as_array().unwrap().len(), names.len());
 }
 
-#[test]
 fn next_to_nothing_gives_a_right_report() {
     let table = [("irq", "softirq_entry"), ("sched", "sched_switch")];
     let instant: Vec<(u64, u32, u32)> = (0..500).map(|n| (77, n % 2 + 1, n % 4)).collect();
@@ -205,39 +206,47 @@ fn next_to_nothing_gives_a_right_report() {
         let file = perf_file(&table, &[samples], None);
         let folder = tempfile::tempdir().unwrap();
         let (page, plots) = (folder.path().join("page.html"), folder.path().join("plots"));
-        let text = well(&[path(file.path()), "--html", path(&page), "--plots", path(&plots)]);
-        assert!(text.contains(&format!("{events} event")), "{what}: {text}");
-        assert!(!text.contains("inf") && !text.contains("NaN"), "{what}: {text}");
+        // The text is a screen.
+        well(&["-q", path(file.path()), "--html", path(&page), "--plots", path(&plots)]);
         let report = json(&[path(file.path())]);
-        assert_eq!(report["sources"][0]["events"], events, "{what}");
+        let source = &report["sources"][0];
+        assert_eq!(source["events"], events, "{what}");
+        let sum =
+            |rows: &Value| rows.as_array().unwrap().iter().map(|row| row["events"].as_u64().unwrap()).sum::<u64>();
+        assert_eq!((sum(&source["tracepoints"]), sum(&source["groups"])), (events, events), "{what}");
         assert_eq!(fs::read_dir(plots).unwrap().count(), 4, "{what}");
-        assert!(fs::read_to_string(page).unwrap().contains("</html>"), "{what}");
+        assert!(fs::read_to_string(page).unwrap().trim_end().ends_with("</html>"), "{what}");
         for format in ["csv", "markdown"] {
             well(&[path(file.path()), "--format", format]);
         }
     }
 }
 
-#[test]
 fn a_bare_log_has_no_names_of_groups_and_one_that_steps_back_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("bare.csv");
     fs::write(&log, "timestamp,tpid,gid,tracepoint name\n5,1,7,a\n6,2,8,b\n").unwrap();
-    let text = well(&[path(&log), path(&fixture("idle.perf.zst"))]);
-    assert!(text.contains("gid7:a") && text.contains("does not name its groups"), "{text}");
-    assert!(text.contains("only in idle: 0 tracepoints") && !text.contains("differs most"), "{text}");
+    let report = json(&[path(&log), path(&fixture("idle.perf.zst"))]);
+    let names: Vec<_> = report["sources"][0]["tracepoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["gid7:a", "gid8:b"]);
     let page = folder.path().join("page.html");
     // The merge lets rows of the same moment change places, and none of a second ago.
     let long: String = (0..40_000).map(|n| format!("{},1,7,a\n", 10_000_000_000u64 + n * 100_000)).collect();
     fs::write(&log, format!("timestamp,tpid,gid,tracepoint name\n{long}5,1,7,a\n")).unwrap();
-    let output = report(&[path(&log), "--html", path(&page)]);
-    let error = String::from_utf8_lossy(&output.stderr);
+    let output = call(&[path(&log), "--html", path(&page), "--format", "json"]);
+    let error = String::from_utf8_lossy(&output.stderr).replace(path(folder.path()), "[folder]");
     assert_eq!(output.status.code(), Some(1));
-    assert!(error.contains("line 40002") && error.contains("order of time"), "{error}");
-    assert!(fs::read_to_string(&page).unwrap().contains("order of time"), "the page tells it too");
+    assert_screen("report_steps_back", &error);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let problem = report["sources"][0]["problem"].as_str().unwrap();
+    assert!(fs::read_to_string(&page).unwrap().contains(problem), "the page tells it too");
 }
 
-#[test]
 fn the_ends_of_time_and_sums_beyond_numbers_are_no_panic() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("ends.csv");
@@ -254,7 +263,6 @@ fn the_ends_of_time_and_sums_beyond_numbers_are_no_panic() {
     }
 }
 
-#[test]
 fn two_tracepoints_of_one_name_are_both_counted() {
     let one =
         perf_file(&[("irq", "same"), ("irq", "same"), ("sched", "other")], &[&[(1, 1, 0), (5, 2, 0), (9, 2, 0)]], None);
