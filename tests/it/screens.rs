@@ -131,7 +131,14 @@ fn screen(prepare: impl Fn(&Stage), lines: &[&str]) -> String {
     let outputs = COLUMNS.map(|columns| {
         let stage = Stage::new();
         prepare(&stage);
-        lines.iter().map(|line| on_terminal(stage.command(line), columns)).collect::<Vec<_>>()
+        // Where the folder is, is no part of a screen.
+        let folder = stage.folder.path().to_str().unwrap();
+        let placeless = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(folder, "[folder]").into_bytes();
+        let output = |line: &&str| {
+            let Output { status, stdout, stderr } = on_terminal(stage.command(line), columns);
+            Output { status, stdout: placeless(stdout), stderr: placeless(stderr) }
+        };
+        lines.iter().map(output).collect::<Vec<_>>()
     });
     let [narrow, wide] = outputs;
     let lines = lines.iter().zip(narrow.iter().zip(&wide));
