@@ -125,9 +125,8 @@ fn number_in(message: &str) -> Option<usize> {
     digits.parse().ok()
 }
 
-/// Where the record begins that has the byte before this one.
-fn starts_before(bytes: &[u8], end: usize) -> usize {
-    let mut at = 16;
+/// Where the record begins that has the byte before `end`, of those from `at` on.
+fn record_before(bytes: &[u8], mut at: usize, end: usize) -> usize {
     loop {
         let size = usize::from(u16::from_ne_bytes([bytes[at + 6], bytes[at + 7]]));
         if at + size >= end {
@@ -164,7 +163,9 @@ fn a_file_cut_anywhere_gives_what_is_before_the_cut_and_says_so() {
             let samples = ((length - start) / 24).min(100) as i64;
             assert!((samples - events.len() as i64).abs() <= 3, "{length} bytes gave {} events", events.len());
             match error {
-                Some(error) => assert_eq!(number_in(&error), Some(starts_before(&bytes, length)), "{length}: {error}"),
+                Some(error) => {
+                    assert_eq!(number_in(&error), Some(record_before(&bytes, start, length)), "{length}: {error}")
+                }
                 None => boundaries += 1,
             }
         }
@@ -380,7 +381,9 @@ fn a_compressed_stream_that_is_cut_is_said_to_be() {
         let bytes = [head(), record(kind::COMPRESSED, &payload[..part])].concat();
         let error =
             read(&bytes, 1001).error.unwrap_or_else(|| panic!("{part} of {} bytes are no error", payload.len()));
-        assert_screen("perf_data_compressed_and_cut", &error);
+        let end = head().len() + 8 + part;
+        assert_eq!(number_in(&error), Some(end), "{error}");
+        assert_screen("perf_data_compressed_and_cut", &error.replace(&end.to_string(), "[its end]"));
     }
     assert_eq!(read(&[head(), record(kind::COMPRESSED, payload)].concat(), 1001).events.len(), 10_000);
 }

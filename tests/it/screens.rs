@@ -10,7 +10,7 @@ use crate::common::report::fixture;
 use crate::common::screen::{assert_screen, on_terminal, visible};
 use crate::common::{Test, nothing_more, perf_file};
 use crate::report_files::HOSTILE;
-use crate::states::{IDLE, WEB, session};
+use crate::states::{IDLE, WEB, long_recording, session};
 use clap::CommandFactory;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -147,7 +147,7 @@ fn screen(prepare: impl Fn(&Stage), lines: &[&str]) -> String {
 
 /// What one command shows.
 fn shown(line: &str, narrow: &Output, wide: &Output) -> String {
-    let mut screen = format!("$ tp-perf {line}\n");
+    let mut screen = format!("$ tp-perf {}\n", visible(line.as_bytes()));
     let [out, wider, error, other_error] =
         [&narrow.stdout, &wide.stdout, &narrow.stderr, &wide.stderr].map(|bytes| visible(bytes));
     assert_eq!(narrow.status, wide.status, "{line}: {error}{other_error}");
@@ -252,7 +252,7 @@ fn wrong_usage() {
             "identify a --alpha 2",
             "identify a --window 5",
             "check a",
-            "check --against idle a --per-day 0",
+            "check --against idle a --false-alarms 0",
             "states forget idle",
             "completions powder",
             "doctor --cpus x",
@@ -521,18 +521,22 @@ fn learn_and_list() {
 }
 
 fn states_of_recordings() {
-    let lines = with_library([
-        "learn idle fixtures/idle.perf.zst --window 500events",
-        "learn build fixtures/make.perf.zst --window 500events",
-        "learn losing fixtures/overflow.perf.zst --window 1ms",
-        "states",
-        "states show build",
-        "identify fixtures/apache.perf.zst --window 500events",
-        "identify fixtures/idle.perf.zst --window 500events",
-        "report fixtures/idle.perf.zst --states --top 1",
-        "report fixtures/idle.perf.zst --states --top 1 -n 100 --format markdown",
-    ]);
-    assert_screen("states_of_recordings", &screen(|_| {}, &lines.each_ref().map(String::as_str)));
+    let lines = [
+        "learn idle fixtures/idle.perf.zst --window 500events --library library",
+        "learn build fixtures/make.perf.zst --window 500events --library library",
+        "states --library library",
+        "states show build --library library",
+        "identify fixtures/apache.perf.zst --window 500events --library library",
+        "identify fixtures/idle.perf.zst --window 500events --library library",
+        "learn losing fixtures/overflow.perf.zst --window 1ms --library losing",
+        "identify fixtures/idle.perf.zst --window 500events --library losing",
+        "learn half long.perf --to 4s --library halves",
+        "report long.perf --states --library halves",
+        "report long.perf --states --library halves --format markdown",
+        "report fixtures/make.perf.zst --states --top 1 --library halves",
+    ];
+    let prepare = |stage: &Stage| drop(fs::copy(long_recording().path(), stage.path("long.perf")).unwrap());
+    assert_screen("states_of_recordings", &screen(prepare, &lines));
 }
 
 fn identify() {
