@@ -535,7 +535,9 @@ fn states_of_recordings() {
         "report long.perf --states --library halves --format markdown",
         "report fixtures/make.perf.zst --states --top 1 --library halves",
     ];
-    let prepare = |stage: &Stage| drop(fs::copy(long_recording().path(), stage.path("long.perf")).unwrap());
+    let prepare = |stage: &Stage| {
+        fs::copy(long_recording().path(), stage.path("long.perf")).unwrap();
+    };
     assert_screen("states_of_recordings", &screen(prepare, &lines));
 }
 
