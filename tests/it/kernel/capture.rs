@@ -1,0 +1,275 @@
+//! How a capture stops, and what it leaves then.
+
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, pids_of, shown};
+use nix::sys::signal::Signal;
+use std::process::{Command, Output};
+use tp_perf::os::cpus::Cpu;
+
+pub const TESTS: &[Test] = &[
+    ("events_n_gives_exactly_n_rows", nothing_more, events_n),
+    ("the_recording_is_whole_and_its_parts_agree", nothing_more, parts_agree),
+    ("ctrl_c_ends_a_capture_well", nothing_more, ctrl_c),
+    ("sigterm_ends_a_capture_and_its_command", nothing_more, sigterm),
+    ("the_exit_code_is_the_commands_own", nothing_more, exit_codes),
+    ("a_command_outlives_the_capture_and_is_waited_for", nothing_more, command_outlives),
+    ("every_clock_works", nothing_more, clocks),
+    ("what_tp_perf_does_itself_is_left_out_unless_asked_for", nothing_more, own_events),
+    ("a_command_gets_its_own_limits_back", nothing_more, command_limits),
+    ("an_ignored_signal_stays_ignored", nothing_more, ignored_signal),
+    ("a_full_disk_leaves_a_whole_recording_of_what_fits", small_disk, full_disk),
+    ("a_log_larger_than_ulimit_f_is_cut_and_said", nothing_more, file_too_large),
+    ("an_unwritable_stderr_is_no_failure", nothing_more, unwritable_stderr),
+    ("in_a_pid_namespace_nobody_is_left_out", unshare, pid_namespace),
+    ("under_sudo_the_recording_is_the_callers", nothing_more, under_sudo),
+];
+
+/// Signals that were ignored when tp-perf started, as by nohup, do nothing to it.
+fn ignored_signal() {
+    let rig = Rig::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tp-perf"), "-o"]).arg(rig.path("rec"));
+    let child = Background::start(command.args(["-t", RENAME]));
+    child.wait_until_it_polls();
+    child.signal(Signal::SIGHUP);
+    child.signal(Signal::SIGINT);
+    let output = child.end();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert_eq!(Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
+}
+
+/// Runs a script in which `$1` is a directory of 1 MiB in all, in a mount namespace of its own, and `$@` behind it words.
+fn on_small_disk(script: &str, rig: &Rig, words: &[&str]) -> Output {
+    let script = format!("mount -t tmpfs -o size=1m none \"$1\" && disk=$1 && shift && {script}");
+    std::fs::create_dir(rig.path("disk")).unwrap();
+    Command::new("unshare").args(["-m", "sh", "-c", &script, "sh"]).arg(rig.path("disk")).args(words).output().unwrap()
+}
+
+fn small_disk() -> Result<(), String> {
+    let rig = Rig::new();
+    let output = on_small_disk("true", &rig, &[]);
+    if output.status.success() { Ok(()) } else { Err("unshare(1) and a tmpfs".to_owned()) }
+}
+
+fn full_disk() {
+    let rig = Rig::new();
+    let myself = std::env::current_exe().unwrap();
+    let words =
+        [env!("CARGO_BIN_EXE_tp-perf"), rig.path("rec").to_str().unwrap(), myself.to_str().unwrap()].map(str::to_owned);
+    let script = "\"$1\" -o \"$disk/rec\" -t task:task_rename -- \"$3\" storm 100000; code=$?; cp -r \"$disk/rec\" \"$2\"; exit $code";
+    let output = on_small_disk(script, &rig, &words.each_ref().map(String::as_str));
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("log.csv has only the first") && error.contains("free some space"), "{error}");
+    let recording = Recording::read(&rig.path("rec"));
+    assert!(is_storm(recording.events("recorded")), "{}", recording.events("recorded"));
+    assert_eq!(recording.events("logged"), recording.rows.len() as i64);
+    assert_eq!(recording.summary["log_complete"], false);
+    assert_eq!(std::fs::read_dir(rig.path("rec")).unwrap().count(), 5);
+    // What fitted of the events is there, and makes a longer log elsewhere.
+    let replay = [rig.path("rec"), "-o".into(), rig.path("again")];
+    let output = Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("replay").args(replay).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    assert!(Recording::read(&rig.path("again")).rows.len() > 10_000, "{}", shown(&output));
+}
+
+/// Whether these are the renames of a storm of 100,000, whose process is renamed at its start too. Other processes of the
+/// machine may rename themselves meanwhile, as browsers do by the dozen.
+fn is_storm(events: i64) -> bool {
+    (100_001..101_000).contains(&events)
+}
+
+fn file_too_large() {
+    let rig = Rig::new();
+    let myself = std::env::current_exe().unwrap();
+    let mut command = Command::new("sh");
+    // In blocks of 512 bytes: 1 MiB.
+    command.args(["-c", "ulimit -f 2048; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tp-perf"), "-o"]).arg(rig.path("rec"));
+    let output = command.args(["-t", RENAME, "--"]).arg(myself).args(["storm", "100000"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("log.csv has only the first") && error.contains("ulimit -f"), "{error}");
+    let recording = Recording::read(&rig.path("rec"));
+    assert!(is_storm(recording.events("recorded")), "{}", recording.events("recorded"));
+    assert!(recording.rows.len() as i64 == recording.events("logged") && recording.rows.len() > 10_000);
+}
+
+fn unwritable_stderr() {
+    let rig = Rig::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status =
+        rig.command(&["-t", RENAME, "--ring-size", "5000", "--", "sh", "-c", "exit 7"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(1), "the summary could not be printed");
+    assert_eq!(Recording::read(&rig.path("rec")).summary["command_exit"], 7);
+}
+
+fn unshare() -> Result<(), String> {
+    let there = Command::new("unshare").args(["-pf", "true"]).status().is_ok_and(|status| status.success());
+    if there { Ok(()) } else { Err("unshare(1) with PID namespaces".to_owned()) }
+}
+
+fn pid_namespace() {
+    let rig = Rig::new();
+    let mut command = Command::new("unshare");
+    command
+        .args(["-pf", "--mount-proc", env!("CARGO_BIN_EXE_tp-perf"), "-t", RENAME, "-d", "10ms", "-o"])
+        .arg(rig.path("rec"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("PID namespace"), "{}", shown(&output));
+    assert_eq!(Recording::read(&rig.path("rec")).summary["self"]["excluded"], false);
+}
+
+fn under_sudo() {
+    use std::os::unix::fs::MetadataExt;
+    let rig = Rig::new();
+    let mut command = rig.command(&["-t", RENAME, "-d", "1ms"]);
+    rig.run_by(command.env("SUDO_UID", "1234").env("SUDO_GID", "2345"));
+    let folder = rig.path("rec");
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.chain([folder.clone()]) {
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (1234, 2345), "{}", path.display());
+    }
+}
+
+fn events_n() {
+    let _load = Background::storm(Cpu::new(0));
+    for number in [1, 5_000] {
+        let recording = {
+            let rig = Rig::new();
+            rig.run(rig.command(&["-t", RENAME, "-n", &number.to_string()]))
+        };
+        assert_eq!(recording.rows.len(), number);
+        assert_eq!(recording.events("logged"), number as i64);
+        assert!(recording.events("recorded") >= number as i64);
+        assert!(recording.rows.is_sorted_by_key(|row| row.0));
+        assert_eq!(recording.summary["stop_reason"], "events");
+    }
+}
+
+fn parts_agree() {
+    let rig = Rig::new();
+    let recording = rig.storm(&["-t", "sched:sched_process_exit"], 10, None);
+    let read = |name: &str| csv::Reader::from_path(rig.path("rec").join(name)).unwrap();
+    let tracepoints: Vec<(u32, u32, String, String, u64, String)> =
+        read("tracepoints.csv").deserialize().map(Result::unwrap).collect();
+    let groups: Vec<(u32, String)> = read("groups.csv").deserialize().map(Result::unwrap).collect();
+    let counts = &recording.summary["tracepoints"];
+    assert_eq!(counts["listed"], tracepoints.len());
+    assert_eq!(counts["captured"], 2);
+    assert_eq!(tracepoints.iter().filter(|row| row.5 == "captured").count(), 2);
+    for (timestamp, tpid, gid, name) in &recording.rows {
+        let (_, table_gid, table_name, group, ..) = &tracepoints[*tpid as usize - 1];
+        assert!(*timestamp > 0);
+        assert_eq!((gid, name), (table_gid, table_name));
+        assert_eq!(&groups[*gid as usize - 1].1, group);
+    }
+    assert_eq!(recording.summary["schema"], 1);
+    assert_eq!(recording.summary["command"][1], "storm");
+    assert_eq!(recording.summary["command_exit"], 0);
+    let files = std::fs::read_dir(rig.path("rec")).unwrap().count();
+    assert_eq!(files, 5, "nothing but the five files is left");
+}
+
+fn ctrl_c() {
+    let rig = Rig::new();
+    let child = Background::start(&mut rig.command(&["-t", RENAME]));
+    child.wait_until_it_polls();
+    child.signal(Signal::SIGINT);
+    let output = child.end();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("stopped by Ctrl-C"), "{}", shown(&output));
+    assert_eq!(Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
+}
+
+fn sigterm() {
+    let rig = Rig::new();
+    // While the capture goes on, and while only COMMAND does.
+    for (words, stop_reason) in [(&["--force"][..], "terminate"), (&["--force", "-n", "1"], "events")] {
+        let words = [words, &["-t", RENAME, "--", "sleep", "1000"]].concat();
+        let child = Background::start(&mut rig.command(&words));
+        eventually("COMMAND runs", || !sleepers().is_empty());
+        if stop_reason == "events" {
+            eventually("the recording is there", || rig.path("rec").join("summary.json").exists());
+        }
+        child.signal(Signal::SIGTERM);
+        let output = child.end();
+        assert_eq!(output.status.code(), Some(128 + 15), "{}", shown(&output));
+        assert!(sleepers().is_empty());
+        let summary = Recording::read(&rig.path("rec")).summary;
+        assert_eq!((&summary["stop_reason"], &summary["command_exit"]), (&stop_reason.into(), &143.into()));
+        std::fs::remove_dir_all(rig.path("rec")).unwrap();
+    }
+}
+
+/// The processes that are `sleep 1000`.
+fn sleepers() -> Vec<i32> {
+    let sleeps =
+        |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x001000\x00");
+    pids_of("sleep").into_iter().filter(sleeps).collect()
+}
+
+fn exit_codes() {
+    for (script, code) in [("exit 7", 7), ("kill -9 $$", 137), ("exit 0", 0)] {
+        let output = Rig::new().command(&["-q", "-t", RENAME, "--", "sh", "-c", script]).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{script}: {}", shown(&output));
+        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{}", shown(&output));
+    }
+}
+
+fn command_outlives() {
+    let rig = Rig::new();
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done; sleep 0.3; exit 3";
+    let output = rig.command(&["-n", "1", "-t", RENAME, "--", "sh", "-c", script]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    let recording = Recording::read(&rig.path("rec"));
+    assert_eq!(recording.rows.len(), 1);
+    assert_eq!(recording.summary["command_exit"], 3);
+    assert!(output.stdout.is_empty(), "stdout is COMMAND's: {}", shown(&output));
+}
+
+fn clocks() {
+    use nix::time::{ClockId, clock_gettime};
+    let now = |id: ClockId| std::time::Duration::from(clock_gettime(id).unwrap()).as_nanos() as u64;
+    for (clock, id) in [
+        ("monotonic", ClockId::CLOCK_MONOTONIC),
+        ("monotonic-raw", ClockId::CLOCK_MONOTONIC_RAW),
+        ("boottime", ClockId::CLOCK_BOOTTIME),
+        ("realtime", ClockId::CLOCK_REALTIME),
+        ("tai", ClockId::CLOCK_TAI),
+    ] {
+        let before = now(id);
+        let recording = Rig::new().storm(&["--clock", clock], 100, None);
+        assert_eq!(recording.rows.len(), 101, "{clock}");
+        assert_eq!(recording.summary["clock"], clock);
+        // Stamped between the start of this test and now, by the clock that was asked for.
+        let (first, last) = (recording.rows[0].0, recording.rows[100].0);
+        assert!(before <= first && last <= now(id), "{clock}: {before} {first} {last}");
+    }
+}
+
+fn own_events() {
+    let polls = |words: &[&str]| {
+        let rig = Rig::new();
+        let tracepoint = "syscalls:sys_enter_poll";
+        let recording = rig.run(rig.command(&[&["-t", tracepoint, "-n", "100", "-d", "300ms"], words].concat()));
+        let all = recording.summary["per_tracepoint"].as_array().unwrap().clone();
+        all.iter().map(|account| account["counted"].as_u64().unwrap()).sum::<u64>()
+    };
+    // Others may poll too, so that only the difference is sure: three rounds at the least in 300 ms,
+    // because so few events may be there without a ring that tells.
+    let with = (0..3).map(|_| polls(&["--include-self"])).min().unwrap();
+    let without = (0..3).map(|_| polls(&[])).min().unwrap();
+    assert!(with >= without + 2, "{with} polls with tp-perf's own, {without} without");
+}
+
+fn command_limits() {
+    let rig = Rig::new();
+    let script = "ulimit -Sn 50; exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_tp-perf"), "-q", "-o"]).arg(rig.path("rec"));
+    let output = command.args(["-t", "irq:*", "-t", "sched:*", "--", "sh", "-c", "ulimit -Sn"]).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "50\n");
+}

@@ -1,0 +1,267 @@
+//! What the machine refuses, and what tp-perf makes of it.
+
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{RENAME, Recording, Rig, shown};
+use clap::Parser;
+use std::ops::ControlFlow;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use tp_perf::capture::capture;
+use tp_perf::cli::Cli;
+use tp_perf::control::Signals;
+use tp_perf::engine::raise_descriptor_limit;
+use tp_perf::engine::{AttachRequest, CountRequest, Counting, Engine, Error, Kernel, Live, Sampling};
+use tp_perf::os::clock::Clock;
+use tp_perf::os::cpus::CpuList;
+use tp_perf::spool::{Keeping, Spool};
+use tp_perf::tracefs::{Table, Tpid, Tracefs, Tracepoint};
+
+pub const TESTS: &[Test] = &[
+    ("without_rights_the_error_names_the_cure", nothing_more, no_rights),
+    ("too_few_descriptors_are_said_before_anything_is_opened", nothing_more, too_few_descriptors),
+    ("refused_rings_are_made_smaller_and_that_is_said", setpriv, refused_rings),
+    ("a_refused_tracepoint_is_left_out_and_the_capture_goes_on", nothing_more, refused_tracepoint),
+    ("a_cpu_that_went_offline_is_left_out", nothing_more, offline_cpu),
+    ("an_interrupt_while_attaching_ends_it", nothing_more, interrupt_while_attaching),
+    ("hits_of_the_excluded_thread_are_not_recorded", nothing_more, excluded_thread),
+    ("ticks_count_the_hits_of_their_windows", nothing_more, counting),
+    ("a_ring_tells_as_soon_as_it_holds_more_than_its_watermark", nothing_more, watermark),
+    ("doctor_says_that_a_capture_works_here", nothing_more, doctor),
+    ("list_agrees_with_the_kernel", nothing_more, list),
+];
+
+fn setpriv() -> Result<(), String> {
+    let there = Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success());
+    if there { Ok(()) } else { Err("setpriv (package util-linux)".to_owned()) }
+}
+
+fn table() -> Table {
+    Table::read(Tracefs::open().unwrap().root()).unwrap()
+}
+
+fn rename(table: &Table) -> &Tracepoint {
+    table.tracepoints().iter().find(|tracepoint| tracepoint.full_name() == RENAME).unwrap()
+}
+
+fn request<'a>(tracepoints: Vec<&'a Tracepoint>, cpus: &str) -> AttachRequest<'a> {
+    AttachRequest {
+        tracepoints,
+        cpus: cpus.parse().unwrap(),
+        clock: Clock::Monotonic,
+        ring_size: 1 << 20,
+        wakeup_watermark: 1 << 19,
+        exclude_thread: None,
+    }
+}
+
+fn no_rights() {
+    let rig = Rig::new();
+    let program = rig.path("tp-perf");
+    std::fs::copy(env!("CARGO_BIN_EXE_tp-perf"), &program).unwrap();
+    std::fs::set_permissions(rig.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&program);
+    command.current_dir("/tmp").args(["-n", "1", "-o", "/tmp/tp-perf-test-no-rights"]).uid(65534).gid(65534);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("run with sudo") && error.contains("tp-perf replay --example"), "{error}");
+    assert!(!std::path::Path::new("/tmp/tp-perf-test-no-rights").exists(), "nothing is left");
+}
+
+fn too_few_descriptors() {
+    // Without CAP_SYS_RESOURCE the hard limit is the end; a process as root has it, so only the library can be asked.
+    let error = raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err();
+    assert!(matches!(error, Error::TooFewDescriptors { .. }), "{error}");
+    if setpriv().is_err() {
+        return;
+    }
+    let rig = Rig::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 90; exec setpriv --bounding-set -sys_resource \"$@\"", "sh"]);
+    command
+        .arg(env!("CARGO_BIN_EXE_tp-perf"))
+        .arg("-o")
+        .arg(rig.path("rec"))
+        .args(["-n", "1", "-t", "irq:*", "-t", "sched:*"]);
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    assert!(error.contains("90 are allowed") && error.contains("ulimit -n"), "{error}");
+    assert!(!rig.path("rec").exists(), "nothing is left");
+}
+
+fn refused_rings() {
+    let rig = Rig::new();
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", "-ipc_lock", env!("CARGO_BIN_EXE_tp-perf"), "-o"]).arg(rig.path("rec"));
+    command.args(["-d", "10ms", "-t", RENAME, "--ring-size", "512M"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("refused rings of 512 MiB"), "{error}");
+    let size = Recording::read(&rig.path("rec")).summary["ring_size"].as_u64().unwrap();
+    assert!((64 << 10..512 << 20).contains(&size), "{size}");
+}
+
+fn refused_tracepoint() {
+    let table = table();
+    // No kernel has a tracepoint of this number.
+    let unknown = Tracepoint { tracefs_id: 65_535, tpid: Tpid::new(1), ..rename(&table).clone() };
+    let mut request = request(vec![&unknown, rename(&table)], "0");
+    let attachment = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    assert_eq!(attachment.attached().refused.len(), 1);
+    assert_eq!(attachment.attached().refused[0].tpid, Tpid::new(1));
+    assert_eq!(attachment.sample_ids().slots().len(), 1);
+    request.tracepoints = vec![&unknown];
+    let error = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
+    assert!(matches!(error, Error::AllRefused { .. }), "{error}");
+}
+
+fn offline_cpu() {
+    let table = table();
+    let cpu = CpuList::online().unwrap().as_slice()[0];
+    let request = request(vec![rename(&table)], &format!("{cpu},4095"));
+    let attachment = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    assert_eq!(
+        (attachment.attached().cpus.to_string(), attachment.attached().offline.to_string()),
+        (cpu.to_string(), "4095".to_owned())
+    );
+    let mut request = request.clone();
+    request.cpus = "4095".parse().unwrap();
+    assert!(matches!(Live.attach(&request, &mut |_, _| ControlFlow::Continue(())), Err(Error::NoCpu { .. })));
+}
+
+fn interrupt_while_attaching() {
+    use std::io::Write;
+    let rig = Rig::new();
+    let (mut signals, mut senders) = Signals::pair().unwrap();
+    senders.interrupt.write_all(&[0]).unwrap();
+    let path = rig.path("rec");
+    let words = ["tp-perf", "-o", path.to_str().unwrap(), "-t", RENAME];
+    let request = Cli::parse_from(words).record.request().unwrap();
+    let error = capture(&Live, &request.options, &mut None, &mut signals, &mut ()).unwrap_err();
+    assert!(error.to_string().contains("interrupted before"), "{error}");
+    assert!(!path.exists(), "nothing is left");
+}
+
+fn excluded_thread() {
+    let table = table();
+    let number = 1_000;
+    for (excluded, expected) in [(true, 0), (false, number)] {
+        let mut request = request(vec![rename(&table)], &CpuList::online().unwrap().to_string());
+        request.exclude_thread = excluded.then(|| nix::unistd::gettid().as_raw());
+        let mut engine = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+        let rings = engine.attached().ring_size * engine.attached().cpus.len();
+        let keeping = Keeping { memory: 0, rings, compress: false };
+        let mut spool = Spool::new(&[], keeping, || Err(std::io::ErrorKind::StorageFull.into())).unwrap();
+        engine.enable().unwrap();
+        (0..number).for_each(|_| nix::sys::prctl::set_name(c"renamed").unwrap());
+        engine.disable().unwrap();
+        engine.round(&mut spool).unwrap();
+        let counted: u64 = engine.counters().unwrap().iter().map(|counted| counted.count.value).sum();
+        // Others may rename themselves meanwhile, but not a thousand times.
+        assert!((expected..expected + number / 2).contains(&spool.samples()), "{} samples", spool.samples());
+        assert_eq!(counted, spool.samples());
+    }
+}
+
+/// A tick gives the hits since the last one, of many tracepoints in several groups, and no one else's.
+fn counting() {
+    let table = table();
+    // More than fit in one group, so that a tick takes several reads.
+    let tracepoints: Vec<&Tracepoint> =
+        table.tracepoints().iter().filter(|tracepoint| tracepoint.group != "syscalls").take(300).collect();
+    let tracepoints = [tracepoints, vec![rename(&table)]].concat();
+    let request = CountRequest { tracepoints, cpus: CpuList::online().unwrap(), exclude_thread: None };
+    let mut engine = Live.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let renamed = |engine: &mut dyn Counting| {
+        let tick = engine.tick().unwrap();
+        assert!(tick.to > tick.from);
+        tick.hit().filter(|(slot, _)| slot.tpid == rename(&table).tpid).map(|(_, hits)| hits).sum::<u64>()
+    };
+    let storm = |number: u64| (0..number).for_each(|_| nix::sys::prctl::set_name(c"renamed").unwrap());
+    storm(1_000);
+    assert_eq!(renamed(&mut engine), 0, "the events are off");
+    engine.enable().unwrap();
+    // Others may rename themselves meanwhile, but not so often.
+    for number in [1_000, 0, 20_000] {
+        storm(number);
+        let hits = renamed(&mut engine);
+        assert!((number..number + 500).contains(&hits), "{hits} hits of {number}");
+    }
+    engine.disable().unwrap();
+    storm(1_000);
+    assert!(renamed(&mut engine) < 500, "the events are off again");
+    // The counters agree with the sum of the ticks.
+    let counted: u64 = engine
+        .counters()
+        .unwrap()
+        .iter()
+        .filter(|counted| counted.slot.tpid == rename(&table).tpid)
+        .map(|counted| counted.count.value)
+        .sum();
+    assert!((21_000..22_000).contains(&counted), "{counted}");
+    drop(engine);
+    let own = Some(nix::unistd::gettid().as_raw());
+    let request = CountRequest { tracepoints: vec![rename(&table)], exclude_thread: own, ..request };
+    let mut engine = Live.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    engine.enable().unwrap();
+    storm(1_000);
+    assert!(renamed(&mut engine) < 500, "this thread is left out");
+}
+
+/// On which it rests that nobody looks at the rings of a capture of N events before one of them tells.
+fn watermark() {
+    let table = table();
+    let (events, sample) = (500, 24);
+    let mut request = request(vec![rename(&table)], "0");
+    request.wakeup_watermark = events * sample - 1;
+    let mut engine = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let myself = nix::unistd::Pid::from_raw(0);
+    let before = nix::sched::sched_getaffinity(myself).unwrap();
+    let mut first = nix::sched::CpuSet::new();
+    first.set(0).unwrap();
+    nix::sched::sched_setaffinity(myself, &first).unwrap();
+    engine.enable().unwrap();
+    (0..events).for_each(|_| nix::sys::prctl::set_name(c"renamed").unwrap());
+    let ring = engine.wake_descriptors()[0];
+    let mut polled = [nix::poll::PollFd::new(ring, nix::poll::PollFlags::POLLIN)];
+    let ready = nix::poll::poll(&mut polled, nix::poll::PollTimeout::from(10_000_u16)).unwrap();
+    nix::sched::sched_setaffinity(myself, &before).unwrap();
+    assert_eq!(ready, 1, "{events} samples of {sample} bytes are more than {}", events * sample - 1);
+    engine.disable().unwrap();
+}
+
+fn doctor() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("doctor").output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("A capture works here"), "{}", shown(&output));
+    let output = Command::new(env!("CARGO_BIN_EXE_tp-perf")).args(["doctor", "--cpus", "4095"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("CPU 4095 is not online"), "{}", shown(&output));
+}
+
+fn list() {
+    let list = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("list").args(words).output().unwrap();
+        assert!(output.status.success(), "{}", shown(&output));
+        output.stdout
+    };
+    let json: serde_json::Value = serde_json::from_slice(&list(&["--format", "json"])).unwrap();
+    let rows = json.as_array().unwrap();
+    let csv_rows = csv::Reader::from_reader(list(&["--format", "csv"]).as_slice()).into_records().count();
+    assert_eq!((rows.len(), csv_rows), (table().tracepoints().len(), table().tracepoints().len()));
+    let tracefs = Tracefs::open().unwrap();
+    for row in rows.iter().step_by(100) {
+        let text = |field: &str| row[field].as_str().unwrap().to_owned();
+        let id = tracefs.root().join("events").join(text("group")).join(text("name")).join("id");
+        assert_eq!(std::fs::read_to_string(id).unwrap().trim(), row["tracefs_id"].to_string());
+    }
+    let excluded = rows.iter().filter(|row| row["group"] == "syscalls");
+    assert!(
+        excluded.clone().count() > 0
+            && excluded.clone().all(|row| row["status"].as_str().unwrap().starts_with("excluded"))
+    );
+    let one = String::from_utf8(list(&["task_rename"])).unwrap();
+    assert!(one.contains("task:task_rename") && one.contains("1 shown: 1 would be captured, 0 excluded"), "{one}");
+}

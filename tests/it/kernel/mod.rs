@@ -1,0 +1,11 @@
+//! Tests against the running kernel, one after another, each with few tracepoints.
+
+pub mod books;
+pub mod capture;
+pub mod ends;
+pub mod machine;
+pub mod overhead;
+pub mod replay;
+pub mod rig;
+
+pub mod states;

@@ -1,0 +1,189 @@
+//! What the kernel tests are made with.
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl::set_name;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+use tp_perf::os::cpus::{Cpu, CpuList};
+use tp_perf::perf::sys::try_to_open;
+use tp_perf::tracefs::Tracefs;
+
+/// The tracepoint that a storm fires.
+pub const RENAME: &str = "task:task_rename";
+
+/// Fires [`RENAME`] exactly N times, on one CPU if that is given.
+pub fn storm(words: &[String]) {
+    let number = |index: usize| words.get(index).and_then(|word| word.parse::<u64>().ok());
+    if let Some(cpu) = number(1) {
+        pin(cpu as u32);
+    }
+    for _ in 0..number(0).expect("storm takes a number") {
+        set_name(c"storm").expect("a process may rename itself");
+    }
+}
+
+pub fn pin(cpu: u32) {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu as usize).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
+}
+
+/// Whether this kernel can be traced here, or what that needs.
+pub fn can_trace() -> Result<(), String> {
+    let needs = |error: &dyn std::fmt::Display| format!("a kernel that can be traced ({error})");
+    Tracefs::open().map_err(|error| needs(&error))?;
+    let cpu = CpuList::online().map_err(|error| needs(&error))?.as_slice()[0];
+    try_to_open(cpu).map_err(|error| needs(&error))
+}
+
+/// A directory for recordings, and the program.
+pub struct Rig {
+    folder: TempDir,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Rig { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `tp-perf -o rec` with these words.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        command.arg("-o").arg(self.path("rec")).args(words).stdin(Stdio::null());
+        command
+    }
+
+    /// Captures while a storm of `number` goes on, and gives the recording. It must end well.
+    pub fn storm(&self, words: &[&str], number: u64, cpu: Option<Cpu>) -> Recording {
+        let (myself, number) = (std::env::current_exe().unwrap(), number.to_string());
+        let cpu = cpu.map(|cpu| cpu.to_string());
+        let mut command = self.command(&["-t", RENAME]);
+        command.args(words).arg("--").arg(myself).arg("storm").arg(number).args(cpu);
+        self.run(command)
+    }
+
+    pub fn run(&self, mut command: Command) -> Recording {
+        self.run_by(&mut command)
+    }
+
+    pub fn run_by(&self, command: &mut Command) -> Recording {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?} gave {}", shown(&output));
+        Recording::read(&self.path("rec"))
+    }
+}
+
+/// A child that does not outlive its test, even one that fails.
+pub struct Background(Child);
+
+impl Background {
+    pub fn start(command: &mut Command) -> Self {
+        Background(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// A storm that goes on until this is dropped.
+    pub fn storm(cpu: Cpu) -> Self {
+        let myself = std::env::current_exe().unwrap();
+        Self::start(Command::new(myself).args(["storm", &u64::MAX.to_string(), &cpu.to_string()]))
+    }
+
+    /// Something that keeps a CPU busy without firing [`RENAME`] after its start.
+    pub fn busy() -> Self {
+        Self::start(Command::new("sh").args(["-c", "while :; do :; done"]))
+    }
+
+    /// Waits until it sleeps in poll(2), as tp-perf does once the events are on, and not before.
+    pub fn wait_until_it_polls(&self) {
+        let path = format!("/proc/{}/syscall", self.0.id());
+        let polls = ["7 ", "73 "]; // poll on x86-64, ppoll on aarch64
+        eventually("the events are on", || {
+            std::fs::read_to_string(&path).is_ok_and(|call| polls.iter().any(|poll| call.starts_with(poll)))
+        });
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
+    }
+
+    /// Waits for its own end, and gives (status, stdout, stderr).
+    pub fn end(mut self) -> Output {
+        let mut output = Output { status: Default::default(), stdout: Vec::new(), stderr: Vec::new() };
+        self.0.stdout.take().unwrap().read_to_end(&mut output.stdout).unwrap();
+        self.0.stderr.take().unwrap().read_to_end(&mut output.stderr).unwrap();
+        output.status = self.0.wait().unwrap();
+        output
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a capture has left.
+pub struct Recording {
+    pub summary: Value,
+    /// (timestamp, tpid, gid, name) of every row.
+    pub rows: Vec<(u64, u32, u32, String)>,
+}
+
+impl Recording {
+    pub fn read(path: &Path) -> Self {
+        let summary = serde_json::from_slice(&std::fs::read(path.join("summary.json")).unwrap()).unwrap();
+        let mut log = csv::Reader::from_path(path.join("log.csv")).unwrap();
+        assert_eq!(log.headers().unwrap(), vec!["timestamp", "tpid", "gid", "tracepoint name"]);
+        let rows = log.deserialize().map(Result::unwrap).collect();
+        Recording { summary, rows }
+    }
+
+    pub fn events(&self, field: &str) -> i64 {
+        self.summary["events"][field].as_i64().unwrap()
+    }
+
+    /// The account of one tracepoint on all CPUs.
+    pub fn account(&self, name: &str) -> &Value {
+        let all = self.summary["per_tracepoint"].as_array().unwrap();
+        all.iter().find(|account| account["name"] == name).unwrap_or_else(|| panic!("no {name} in {all:?}"))
+    }
+
+    pub fn on_cpu(&self, cpu: Cpu, field: &str) -> u64 {
+        let all = self.summary["per_cpu"].as_array().unwrap();
+        all.iter().find(|account| account["cpu"] == cpu.get()).unwrap()[field].as_u64().unwrap()
+    }
+}
+
+pub fn shown(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}\nstdout: {}\nstderr: {}", output.status, text(&output.stdout), text(&output.stderr))
+}
+
+/// The pids of all processes with this name.
+pub fn pids_of(name: &str) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name))
+        .collect()
+}
+
+/// Waits until something holds. A test that waits here in vain fails after two minutes, because an earlier capture may still
+/// be detaching; none depends on how long it takes.
+pub fn eventually(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..12_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("it never came to this: {what}");
+}

@@ -1,0 +1,79 @@
+//! States of this machine: known events are in known windows, and nothing stays but counts.
+
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{RENAME, Rig, shown};
+use serde_json::Value;
+use std::fs;
+use std::process::{Command, Output, Stdio};
+
+pub const TESTS: &[Test] = &[
+    ("learning_from_the_machine_keeps_counts_only", nothing_more, learned),
+    ("this_machine_is_identified_and_checked", nothing_more, identified),
+];
+
+fn call(rig: &Rig, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    command.args(words).current_dir(rig.path(".")).stdin(Stdio::null()).output().unwrap()
+}
+
+/// What is captured: what a storm hits, and what copying does.
+const SELECTION: [&str; 6] = ["-t", RENAME, "-t", "syscalls:sys_enter_read", "-t", "syscalls:sys_enter_write"];
+
+fn storm(number: u64) -> Vec<String> {
+    let myself = std::env::current_exe().unwrap();
+    vec![myself.to_str().unwrap().to_owned(), "storm".to_owned(), number.to_string()]
+}
+
+/// Reads and writes a byte so many times.
+fn copy(number: u64) -> Vec<String> {
+    ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", &format!("count={number}")].map(str::to_owned).to_vec()
+}
+
+/// Holds a load against the library `library`, or adds to it.
+fn watch(rig: &Rig, words: &[&str], load: &[String]) -> Output {
+    let common = ["--library", "library", "--window", "100events"];
+    let load: Vec<&str> = load.iter().map(String::as_str).collect();
+    call(rig, &[words, &common, &SELECTION, &["--"], &load].concat())
+}
+
+fn learn(rig: &Rig, state: &str, load: &[String]) {
+    let output = watch(rig, &["learn", state], load);
+    assert!(output.status.success(), "{}", shown(&output));
+}
+
+fn learned() {
+    let rig = Rig::new();
+    learn(&rig, "storm", &storm(1_000));
+    let files: Vec<_> = fs::read_dir(rig.path("library/storm")).unwrap().map(|file| file.unwrap().path()).collect();
+    let [file] = &files[..] else { panic!("{files:?}") };
+    let session: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let rows: Vec<Vec<u64>> =
+        serde_json::from_value(session["counts"].as_object().unwrap().values().cloned().collect()).unwrap();
+    // The storm, and others meanwhile: in each window there are a hundred.
+    assert!(
+        rows[0].len() >= 10 && (0..rows[0].len()).all(|window| rows.iter().map(|row| row[window]).sum::<u64>() == 100)
+    );
+    let renames: u64 = serde_json::from_value::<Vec<u64>>(session["counts"][RENAME].clone()).unwrap().iter().sum();
+    assert!(renames > 900, "all but those of the window that was not full: {renames}");
+    assert_eq!(session["origin"]["clock"], "monotonic");
+    let there: Vec<_> = fs::read_dir(rig.path(".")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(there, ["library"], "what was captured is gone");
+}
+
+fn identified() {
+    let rig = Rig::new();
+    for number in [2_000, 3_000] {
+        learn(&rig, "storm", &storm(number));
+        learn(&rig, "copy", &copy(number));
+    }
+    for (state, load) in [("storm", storm(2_500)), ("copy", copy(2_500))] {
+        let output = watch(&rig, &["identify", "--format", "json"], &load);
+        assert!(output.status.success(), "{}", shown(&output));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let all = found["stretches"].as_array().unwrap();
+        let length = |stretch: &&Value| stretch["to"].as_u64().unwrap() - stretch["from"].as_u64().unwrap();
+        assert_eq!(all.iter().max_by_key(length).unwrap()["nearest"], state, "{found:#}");
+    }
+    let output = watch(&rig, &["check", "--against", "storm", "-q"], &copy(2_500));
+    assert!(output.status.code() == Some(3) && output.stdout.is_empty(), "{}", shown(&output));
+}

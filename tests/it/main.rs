@@ -1,0 +1,86 @@
+//! All integration tests, in one program: it links the library once.
+//!
+//! The program brings its own `main`, and libtest-mimic in place of Rust's harness, for three reasons. Tests of the kernel and
+//! of the page run one after another, and not beside the others. A test that cannot run here says `skipped: needs …` and counts
+//! as ignored. And the program is also the load that the kernel's tests capture: `it storm N [CPU]`.
+//!
+//! Each module lists its tests in `TESTS`. A test that no list has is dead code, of which the compiler warns.
+
+mod cli;
+mod common;
+mod kernel;
+mod log_csv;
+mod page;
+mod perf_data;
+mod replay;
+mod report;
+mod report_files;
+mod screens;
+mod simulated;
+mod states;
+
+use common::{Needs, Test, nothing_more};
+use kernel::rig::can_trace;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::process::ExitCode;
+
+/// The tests of a module: its name, what all of them need, and they.
+type Module = (&'static str, Needs, &'static [Test]);
+
+/// Tests that do not disturb each other.
+const SIDE_BY_SIDE: &[Module] = &[
+    ("cli", nothing_more, cli::TESTS),
+    ("log_csv", nothing_more, log_csv::TESTS),
+    ("perf_data", nothing_more, perf_data::TESTS),
+    ("replay", nothing_more, replay::TESTS),
+    ("report", nothing_more, report::TESTS),
+    ("report_files", nothing_more, report_files::TESTS),
+    ("screens", nothing_more, screens::TESTS),
+    ("simulated", nothing_more, simulated::TESTS),
+    ("states", nothing_more, states::TESTS),
+];
+
+/// Tests that run one after another, after all others: they share one kernel, and two browsers at a time want more memory than
+/// some machines have.
+const ONE_BY_ONE: &[Module] = &[
+    ("kernel::books", can_trace, kernel::books::TESTS),
+    ("kernel::capture", can_trace, kernel::capture::TESTS),
+    ("kernel::ends", can_trace, kernel::ends::TESTS),
+    ("kernel::machine", can_trace, kernel::machine::TESTS),
+    ("kernel::overhead", can_trace, kernel::overhead::TESTS),
+    ("kernel::replay", can_trace, kernel::replay::TESTS),
+    ("kernel::states", can_trace, kernel::states::TESTS),
+    ("page", page::has_browser, page::TESTS),
+];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "storm") {
+        kernel::rig::storm(&words[1..]);
+        return ExitCode::SUCCESS;
+    }
+    let arguments = Arguments::from_args();
+    let one_at_a_time = Arguments { test_threads: Some(1), ..arguments.clone() };
+    let runs = [(arguments, trials(SIDE_BY_SIDE)), (one_at_a_time, trials(ONE_BY_ONE))];
+    let mut failed = false;
+    for (arguments, trials) in runs {
+        failed |= libtest_mimic::run(&arguments, trials).has_failed();
+    }
+    if failed { ExitCode::from(101) } else { ExitCode::SUCCESS }
+}
+
+fn trials(modules: &'static [Module]) -> Vec<Trial> {
+    modules.iter().flat_map(|(module, needs, tests)| tests.iter().map(|test| trial(module, *needs, *test))).collect()
+}
+
+fn trial(module: &str, all_need: Needs, (name, needs, test): Test) -> Trial {
+    let run = move || -> Result<Completion, Failed> {
+        // What is missing is found out only when the test is to run.
+        if let Err(missing) = all_need().and_then(|()| needs()) {
+            return Ok(Completion::ignored_with(format!("skipped: needs {missing}")));
+        }
+        test();
+        Ok(Completion::Completed)
+    };
+    Trial::ignorable_test(format!("{module}::{name}"), run)
+}

@@ -1,0 +1,309 @@
+//! The page in a real browser, headless Chromium: what it shows, what a mouse, a keyboard and a finger do to it, and that it
+//! asks nothing of any network.
+
+mod browser;
+
+use crate::common::report::fixture;
+use crate::common::{Test, nothing_more, perf_file};
+use browser::Page;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+pub const TESTS: &[Test] = &[
+    ("it_loads_without_errors_and_asks_nothing_of_any_network", nothing_more, loads),
+    ("hovering_names_the_tracepoint_that_is_there", nothing_more, hovering),
+    ("a_click_isolates_and_another_shows_all", nothing_more, clicking),
+    ("searching_hides_what_does_not_match", nothing_more, searching),
+    ("columns_sort", nothing_more, sorting),
+    ("keys_and_drags_zoom_and_pan", nothing_more, zooming),
+    ("names_that_are_html_are_text", nothing_more, hostile),
+    ("dense_sources_of_several_show_their_counts", nothing_more, dense),
+    ("it_fits_a_phone_and_prints", nothing_more, narrow),
+];
+
+pub fn has_browser() -> Result<(), String> {
+    browser::path().map(drop).ok_or_else(|| "Chromium (`apt-get install chromium`)".to_owned())
+}
+
+/// The page of a report on these sources.
+struct Made {
+    folder: TempDir,
+}
+
+impl Made {
+    fn of(sources: &[&Path]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
+            .args(["report", "-q", "--html"])
+            .arg(folder.path().join("page.html"))
+            .args(sources)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Made { folder }
+    }
+
+    fn open(&self) -> Page {
+        Page::open(&self.folder.path().join("page.html"))
+    }
+}
+
+/// Three tracepoints of two groups over a millisecond: `irq:entry` every 10 µs, `irq:exit` once at 250 µs, and
+/// `sched:wakeup` three times at 750 µs, on CPU 3.
+const NAMES: [(&str, &str); 3] = [("irq", "entry"), ("irq", "exit"), ("sched", "wakeup")];
+const SPAN: f64 = 1_000_000.0;
+
+fn known() -> Made {
+    let mut samples: Vec<_> = (0..=100).map(|n| (5_000_000 + n * 10_000, 1, 0)).collect();
+    samples.insert(26, (5_250_001, 2, 1));
+    for _ in 0..3 {
+        samples.insert(77, (5_750_002, 3, 3));
+    }
+    Made::of(&[perf_file(&NAMES, &[&samples], None).path()])
+}
+
+/// Where in a graph of so many rows a row and a part of the time are: reckoned from where its frame is, and not by the page's
+/// own code.
+fn place(page: &Page, graph: &str, rows: usize, row: usize, part: f64) -> (f64, f64) {
+    page.scroll_to(&format!("[data-graph={graph}]"));
+    let frame = page.numbers(&format!(
+        "(({{left, top, width, height}}) => [left, top, width, height])(document.querySelector('[data-graph={graph}] .u-over').getBoundingClientRect())"
+    ));
+    let [left, top, width, height] = frame[..] else { panic!("a frame has four numbers: {frame:?}") };
+    (left + part * width, top + height * (1.0 - (row as f64 + 0.5) / rows as f64))
+}
+
+fn tip(page: &Page, graph: &str) -> String {
+    page.text(&format!("(tip => tip.hidden ? '' : tip.innerText)(document.querySelector('[data-graph={graph}] .tip'))"))
+}
+
+fn loads() {
+    for sources in
+        [&["idle.perf.zst"][..], &["make.perf.zst", "apache.perf.zst", "overflow.perf.zst", "perf-file.data"]]
+    {
+        let sources: Vec<PathBuf> = sources.iter().map(|name| fixture(name)).collect();
+        let page = Made::of(&sources.iter().map(PathBuf::as_path).collect::<Vec<_>>()).open();
+        assert_eq!(page.numbers("[document.querySelectorAll('.graph canvas').length]"), [3.0 * sources.len() as f64]);
+        assert_eq!(page.text("String(document.getElementById('failure').hidden)"), "true");
+        assert_eq!(page.complaints(), Vec::<String>::new());
+        assert_eq!(page.requests(), Vec::<String>::new());
+    }
+}
+
+fn hovering() {
+    let page = known().open();
+    let marks = [
+        (
+            "tracepoints",
+            3,
+            1,
+            250_001.0 / SPAN,
+            &["irq:exit", "group irq", "0.000250001 s: 1 event", "5250001 of the clock"][..],
+        ),
+        (
+            "tracepoints",
+            3,
+            2,
+            750_002.0 / SPAN,
+            &["sched:wakeup", "group sched", "0.000750002 s: 3 events", "5750002 of the clock"],
+        ),
+        ("groups", 2, 1, 750_002.0 / SPAN, &["sched", "0.000750002 s: 3 events", "5750002 of the clock"]),
+        ("groups", 2, 0, 500_000.0 / SPAN, &["irq", "0.000500000 s: 1 event", "5500000 of the clock"]),
+        ("cpus", 3, 2, 750_002.0 / SPAN, &["CPU 3", "0.000750002 s: 3 events", "5750002 of the clock"]),
+    ];
+    for (graph, rows, row, part, said) in marks {
+        page.hover(place(&page, graph, rows, row, part));
+        assert_eq!(tip(&page, graph).lines().collect::<Vec<_>>(), said, "{graph}");
+    }
+    page.hover(place(&page, "tracepoints", 3, 2, 0.3));
+    assert_eq!(tip(&page, "tracepoints"), "", "where nothing is nothing is said");
+    assert_eq!(page.complaints(), Vec::<String>::new());
+
+    // They are painted there, too, and nothing is where nothing is: coloured or grey.
+    let colour = |graph, rows, row, part| {
+        let (x, y) = place(&page, graph, rows, row, part);
+        let pixel = page.numbers(&format!(
+            "(() => {{ const canvas = document.querySelector('[data-graph={graph}] canvas'); \
+             const box = canvas.getBoundingClientRect(); const scale = canvas.width / box.width; \
+             const [x, y] = [({x} - box.left) * scale, ({y} - box.top) * scale].map(Math.round); \
+             return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]; }})()"
+        ));
+        let most = pixel[..3].iter().copied().fold(0.0, f64::max);
+        most - pixel[..3].iter().copied().fold(255.0, f64::min)
+    };
+    for (graph, rows, row, part, _) in marks {
+        assert!(colour(graph, rows, row, part) > 60.0, "{graph} {row}");
+        assert!(colour(graph, rows, rows - 1, 0.333) < 30.0, "{graph}");
+    }
+}
+
+fn visible(page: &Page, table: &str) -> Vec<String> {
+    let rows = page.text(&format!(
+        "[...document.querySelectorAll('table.{table} tbody tr')].filter(row => row.checkVisibility()).map(row => row.cells[0].innerText).join(' ')"
+    ));
+    rows.split_whitespace().map(str::to_owned).collect()
+}
+
+fn clicking() {
+    let page = known().open();
+    let chip = || {
+        page.text("(chip => chip.hidden ? '' : chip.firstElementChild.innerText)(document.getElementById('isolated'))")
+    };
+    assert_eq!(visible(&page, "tracepoints"), ["irq:entry", "sched:wakeup", "irq:exit"]);
+    page.click(place(&page, "tracepoints", 3, 1, 250_001.0 / SPAN));
+    assert_eq!((chip().as_str(), visible(&page, "tracepoints")), ("irq:exit", vec!["irq:exit".to_owned()]));
+    // Of its group the rows are shown, and it alone is lit.
+    assert_eq!(
+        page.text("JSON.stringify([selection.graphs[0].span, selection.graphs[0].lit])"),
+        "[[-0.5,1.5],[false,true,false]]"
+    );
+    page.click_on("#isolated button");
+    assert_eq!((chip().as_str(), visible(&page, "tracepoints").len()), ("", 3));
+    page.click(place(&page, "groups", 2, 0, 0.5));
+    assert_eq!((chip().as_str(), visible(&page, "groups")), ("group irq", vec!["irq".to_owned()]));
+    assert_eq!(visible(&page, "tracepoints"), ["irq:entry", "irq:exit"]);
+    page.click(place(&page, "tracepoints", 2, 0, 0.5));
+    page.click(place(&page, "tracepoints", 2, 0, 0.5));
+    assert_eq!((chip().as_str(), visible(&page, "tracepoints").len()), ("", 3));
+    page.click_on("table.tracepoints tbody tr:nth-child(2) button");
+    assert_eq!(chip(), "sched:wakeup");
+    page.click_on("[data-graph=tracepoints]");
+    page.press("Escape");
+    assert_eq!(chip(), "");
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+fn searching() {
+    let page = known().open();
+    page.type_into("#search", "WAKE");
+    assert_eq!(
+        (visible(&page, "tracepoints"), visible(&page, "groups")),
+        (vec!["sched:wakeup".to_owned()], vec!["sched".to_owned()])
+    );
+    assert_eq!(
+        page.text("JSON.stringify(selection.graphs.map(graph => graph.lit))"),
+        "[[false,false,true],[false,true],[true,true,true]]"
+    );
+    page.type_into("#search", "no such thing");
+    assert!(visible(&page, "tracepoints").is_empty() && visible(&page, "groups").is_empty());
+    page.type_into("#search", "irq");
+    assert_eq!(visible(&page, "tracepoints"), ["irq:entry", "irq:exit"]);
+}
+
+fn sorting() {
+    let page = known().open();
+    page.click_on("table.tracepoints thead th:nth-child(1) button");
+    assert_eq!(visible(&page, "tracepoints"), ["irq:entry", "irq:exit", "sched:wakeup"]);
+    page.click_on("table.tracepoints thead th:nth-child(3) button");
+    assert_eq!(visible(&page, "tracepoints"), ["irq:entry", "sched:wakeup", "irq:exit"]);
+    page.click_on("table.tracepoints thead th:nth-child(3) button");
+    assert_eq!(visible(&page, "tracepoints"), ["irq:exit", "sched:wakeup", "irq:entry"]);
+    assert_eq!(page.text("document.querySelector('table.tracepoints th[aria-sort]').innerText.trim()"), "events");
+}
+
+/// The times shown, as parts of the whole.
+fn exactly_shown(page: &Page) -> [f64; 2] {
+    let view = page.numbers("(view => [view.from / view.span, view.to / view.span])(selection.graphs[0].view)");
+    [view[0], view[1]]
+}
+
+/// The same to three decimals.
+fn shown(page: &Page) -> [f64; 2] {
+    exactly_shown(page).map(|part| (part * 1_000.0).round() / 1_000.0)
+}
+
+fn zooming() {
+    let page = known().open();
+    page.click_on("[data-graph=tracepoints]");
+    for (key, expected) in [
+        ("+", [0.25, 0.75]),
+        ("+", [0.375, 0.625]),
+        ("ArrowRight", [0.438, 0.688]),
+        ("-", [0.313, 0.813]),
+        ("0", [0.0, 1.0]),
+    ] {
+        page.press(key);
+        assert_eq!(shown(&page), expected, "{key}");
+    }
+    page.drag(place(&page, "groups", 2, 1, 0.7), place(&page, "groups", 2, 1, 0.8), false);
+    let [from, to] = exactly_shown(&page);
+    assert!((from - 0.7).abs() < 0.01 && (to - 0.8).abs() < 0.01, "{from} to {to}");
+    assert!(page.text("document.querySelector('.shown').innerText").starts_with("0.000"), "the time shown is said");
+    // What is under the pointer is what is drawn there now.
+    page.hover(place(&page, "tracepoints", 3, 2, (0.750002 - from) / (to - from)));
+    assert_eq!(tip(&page, "tracepoints").lines().next(), Some("sched:wakeup"));
+    page.drag(place(&page, "groups", 2, 0, 0.8), place(&page, "groups", 2, 0, 0.3), true);
+    assert!((shown(&page)[0] - 0.75).abs() < 0.01, "{:?}", shown(&page));
+    page.click_on("[data-zoom=all]");
+    assert_eq!(shown(&page), [0.0, 1.0]);
+    page.drag(place(&page, "tracepoints", 3, 0, 0.5), place(&page, "tracepoints", 3, 1, 0.5), false);
+    assert_eq!(
+        (shown(&page), page.text("JSON.stringify(selection.graphs[0].span)").as_str()),
+        ([0.0, 1.0], "[-0.5,1.5]")
+    );
+    page.press("0");
+    page.press("ArrowUp");
+    page.press("ArrowUp");
+    let said = page.text("document.getElementById('announce').innerText");
+    assert!(said.starts_with("irq:exit, group irq, 0.000250001 s: 1 event, 5250001 of the clock; 1 in all"), "{said}");
+    page.press("Enter");
+    assert_eq!(visible(&page, "tracepoints"), ["irq:exit"]);
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+fn hostile() {
+    let names = [
+        ("<img src=x onerror=alert(1)>", "<script>alert(2)</script>"),
+        ("q\"'", "&amp;</script><!--"),
+        ("z", "\u{202e}back"),
+    ];
+    let file = perf_file(&names, &[&[(1, 1, 0), (2, 2, 0), (3, 3, 0)]], None);
+    let page = Made::of(&[file.path(), file.path()]).open();
+    assert_eq!(page.numbers("[document.scripts.length, document.images.length]"), [3.0, 0.0]);
+    let first = visible(&page, "tracepoints").join(" ");
+    assert!(first.starts_with("<img src=x onerror=alert(1)>:<script>alert(2)</script>"), "{first}");
+    page.hover(place(&page, "tracepoints", 3, 0, 0.0));
+    assert!(tip(&page, "tracepoints").starts_with("<img src=x onerror"), "{}", tip(&page, "tracepoints"));
+    page.type_into("#search", "</script>");
+    assert_eq!(page.complaints(), Vec::<String>::new());
+    assert_eq!(page.requests(), Vec::<String>::new());
+}
+
+fn dense() {
+    let mut samples: Vec<_> = (0..400_000u64).map(|n| (1_000 + n * 1_000, 1, 0)).collect();
+    samples.insert(300_000, (1_000 + 300_000 * 1_000, 3, 1));
+    let file = perf_file(&NAMES, &[&samples], None);
+    let page = Made::of(&[file.path(), &fixture("idle.perf.zst")]).open();
+    page.hover(place(&page, "tracepoints", 2, 1, 0.75));
+    assert_eq!(
+        tip(&page, "tracepoints").lines().next(),
+        Some("sched:wakeup"),
+        "the rare one is beside the frequent one"
+    );
+    let events = page.numbers("[selection.graphs[0].cells.count.reduce((sum, count) => sum + count, 0)]");
+    assert_eq!(events, [400_001.0]);
+    // However wide the columns are, all is painted, and once.
+    for columns in [7, 800, 1_044, 40_000] {
+        let painted = page.numbers(&format!(
+            "(({{cells, map, view}}) => [cells.grid(0, view.span, {columns}, map, 2, view.span).reduce((sum, n) => sum + n, 0)])(selection.graphs[0])"
+        ));
+        assert!((painted[0] - 400_001.0).abs() < 40.0, "{columns}: {painted:?}");
+    }
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+fn narrow() {
+    let page = Made::of(&[&fixture("make.perf.zst"), &fixture("overflow.perf.zst")]).open();
+    page.resize(360, 740);
+    let [scroll, inner] = page.numbers("[document.documentElement.scrollWidth, innerWidth]")[..] else { panic!() };
+    assert!(scroll <= inner, "it is {scroll} wide on a screen of {inner}");
+    let canvas = page.numbers("[document.querySelector('canvas').getBoundingClientRect().width]")[0];
+    assert!((250.0..=inner).contains(&canvas), "the graph is {canvas} wide");
+    page.click_on("[data-zoom=in]");
+    assert_eq!(shown(&page), [0.25, 0.75]);
+    let pdf = page.pdf();
+    assert!(pdf.starts_with(b"%PDF") && pdf.len() > 20_000, "{}", pdf.len());
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}

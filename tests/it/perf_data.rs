@@ -1,0 +1,464 @@
+//! perf.data, whole and broken in every way: what can be read is read, what cannot is said, and nothing panics, hangs or is
+//! left out silently.
+
+use crate::common::screen::assert_screen;
+use crate::common::{Read, Test, drain, tests};
+use proptest::prelude::*;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+use tp_perf::events::Event;
+use tp_perf::events::stream::{Decoded, EventStream};
+use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
+use tp_perf::os::clock::Clock;
+use tp_perf::perf_data::PerfData;
+use tp_perf::perf_data::blocks::Blocks;
+use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
+use tp_perf::perf_data::{Compressor, Features, Head, document, kind};
+use tp_perf::source::{self, Place, Source};
+use tp_perf::tracefs::Table;
+
+pub const TESTS: &[Test] = tests![
+    a_whole_file_reads_whole_in_blocks_of_any_size,
+    a_file_cut_anywhere_gives_what_is_before_the_cut_and_says_so,
+    flipped_bits_never_panic_and_nothing_comes_out_of_order,
+    files_of_stock_perf_may_be_cut_or_flipped_anywhere,
+    what_a_killed_perf_record_left_is_read_without_names,
+    what_is_wrong_is_named,
+    a_file_that_is_none_is_said_to_be_none,
+    samples_of_ids_that_nothing_stands_for_are_counted_and_a_million_of_them_are_no_burden,
+    a_million_ids_that_stand_for_something_are_found,
+    a_small_file_that_unfolds_to_much_takes_time_and_no_memory,
+    a_header_without_an_end_is_refused_before_it_fills_memory,
+    zstd_in_zstd_is_refused_however_deep,
+    records_behind_an_empty_compressed_one_are_read,
+    a_compressed_stream_that_is_cut_is_said_to_be,
+    counters_count_only_if_each_event_has_one,
+    time_that_goes_backwards_is_put_right_or_counted_late,
+    what_is_written_reads_back_plain_and_compressed,
+    any_bytes_behind_a_head_are_read_or_refused,
+    any_records_behind_a_head_are_read_or_refused,
+];
+
+/// Bytes in blocks of a size that no record fits.
+struct Bytes(Vec<u8>, usize, usize);
+
+impl Bytes {
+    fn new(bytes: &[u8], block: usize) -> Self {
+        Bytes(bytes.to_vec(), 0, block)
+    }
+}
+
+impl Blocks for Bytes {
+    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+        let start = self.1;
+        self.1 = self.0.len().min(start + self.2);
+        Ok((start < self.1).then(|| &self.0[start..self.1]))
+    }
+}
+
+/// Reads a file in the form of a pipe, in small blocks; an error at opening is one like any other.
+fn read(bytes: &[u8], block: usize) -> Read {
+    match PerfData::piped(Bytes::new(bytes, block)) {
+        Ok(perf) => drain(EventStream::new(perf)),
+        Err(error) => Read { events: Vec::new(), decoded: Decoded::default(), error: Some(error.to_string()) },
+    }
+}
+
+/// Reads any file by its name.
+fn open(bytes: &[u8]) -> Result<Read, String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    match source::open(&Place::Path(file.path().to_owned()), None) {
+        Ok(Source { stream, problem, .. }) => {
+            let mut read = drain(stream);
+            read.error = read.error.or(problem);
+            Ok(read)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)).unwrap();
+    match name.ends_with(".zst") {
+        true => zstd::decode_all(bytes.as_slice()).unwrap(),
+        false => bytes,
+    }
+}
+
+fn table() -> Table {
+    let names = [("irq", "softirq_entry", 77), ("sched", "sched_switch", 300), ("sched", "sched_waking", 301)];
+    Table::from_entries(names.map(|(group, name, id)| (group.to_owned(), name.to_owned(), id)).to_vec())
+}
+
+fn id(tpid: u32, cpu: u32) -> u64 {
+    u64::from(100 + tpid * 4 + cpu)
+}
+
+fn head() -> Vec<u8> {
+    let pairs = (1..=3).flat_map(|tpid| {
+        (0..4).map(move |cpu| (SampleId(id(tpid, cpu)), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
+    });
+    let (table, ids) = (table(), SampleIds::new(&pairs.collect::<Vec<_>>()));
+    let features = Features { hostname: Some("here".to_owned()), ..Default::default() };
+    Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: "{}" }
+        .encode()
+}
+
+fn round(events: impl IntoIterator<Item = (u64, u32, u32)>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    events.into_iter().for_each(|(time, tpid, cpu)| push_sample(&mut bytes, id(tpid, cpu), time));
+    bytes.extend(finished_round());
+    bytes
+}
+
+/// A small file with everything in it.
+fn whole() -> Vec<u8> {
+    let mut bytes = head();
+    bytes.extend(round((0..50).map(|n| (1_000 + n * 10, n as u32 % 3 + 1, n as u32 % 4))));
+    push_lost(&mut bytes, id(1, 2), 5, 1_200);
+    bytes.extend(round((50..100).map(|n| (1_000 + n * 10, n as u32 % 3 + 1, n as u32 % 4))));
+    bytes.extend(document("{}"));
+    bytes
+}
+
+/// The first number in a message.
+fn number_in(message: &str) -> Option<usize> {
+    let digits = message.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?;
+    digits.parse().ok()
+}
+
+/// Where the record begins that has the byte before `end`, of those from `at` on.
+fn record_before(bytes: &[u8], mut at: usize, end: usize) -> usize {
+    loop {
+        let size = usize::from(u16::from_ne_bytes([bytes[at + 6], bytes[at + 7]]));
+        if at + size >= end {
+            return at;
+        }
+        at += size;
+    }
+}
+
+fn record(kind: u32, body: &[u8]) -> Vec<u8> {
+    let size = (8 + body.len()) as u16;
+    [&kind.to_ne_bytes()[..], &0u16.to_ne_bytes(), &size.to_ne_bytes(), body].concat()
+}
+
+fn a_whole_file_reads_whole_in_blocks_of_any_size() {
+    let bytes = whole();
+    for block in [1, 7, 24, 1001, 1 << 20] {
+        let Read { events, decoded, error } = read(&bytes, block);
+        assert_eq!((events.len(), error), (100, None), "blocks of {block}");
+        assert_eq!(decoded.per_cpu.iter().find(|cpu| cpu.cpu == Some(Cpu::new(2))).unwrap().lost, 5);
+        assert!(
+            events
+                .iter()
+                .zip(0..)
+                .all(|(event, n)| event.time.0 == 1_000 + n * 10 && event.cpu == Some(Cpu::new(n as u32 % 4)))
+        );
+    }
+}
+
+fn a_file_cut_anywhere_gives_what_is_before_the_cut_and_says_so() {
+    let bytes = whole();
+    let start = head().len();
+    let mut boundaries = 0;
+    for length in 0..bytes.len() {
+        let Read { events, error, .. } = read(&bytes[..length], 1001);
+        if length < start {
+            assert!(events.is_empty());
+        } else {
+            let samples = ((length - start) / 24).min(100) as i64;
+            assert!((samples - events.len() as i64).abs() <= 3, "{length} bytes gave {} events", events.len());
+            match error {
+                Some(error) => {
+                    assert_eq!(number_in(&error), Some(record_before(&bytes, start, length)), "{length}: {error}")
+                }
+                None => boundaries += 1,
+            }
+        }
+    }
+    assert_eq!(boundaries, 100 + 2 + 1 + 1, "only before a record is a file not torn");
+}
+
+fn flipped_bits_never_panic_and_nothing_comes_out_of_order() {
+    for (name, bytes) in [("whole", whole()), ("perf-pipe", fixture("perf-pipe.data"))] {
+        let mut changed = 0;
+        let before = read(&bytes, 4096);
+        // Every byte of the small one, and of the other enough to meet each kind of record.
+        let step = (bytes.len() / 3_000).max(1);
+        for place in (0..bytes.len()).step_by(step) {
+            for bit in [0, 3, 7] {
+                let mut flipped = bytes.clone();
+                flipped[place] ^= 1 << bit;
+                let after = read(&flipped, 4096);
+                changed += u32::from(after.error.is_some() || after.events != before.events);
+            }
+        }
+        assert!(changed > 100, "{name}: {changed} flips changed something");
+    }
+}
+
+fn files_of_stock_perf_may_be_cut_or_flipped_anywhere() {
+    for name in ["perf-file.data", "perf-z.data"] {
+        let bytes = fixture(name);
+        assert!(open(&bytes).unwrap().error.is_none());
+        for length in (0..bytes.len()).step_by(bytes.len() / 200) {
+            match open(&bytes[..length]) {
+                Ok(read) => assert!(read.error.is_some(), "{name} cut at {length} is said to be whole"),
+                Err(error) => assert!(!error.is_empty()),
+            }
+        }
+        for place in (0..bytes.len()).step_by(bytes.len() / 400).chain(0..104) {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 0x40;
+            let _ = open(&flipped);
+        }
+    }
+}
+
+fn what_a_killed_perf_record_left_is_read_without_names() {
+    let mut bytes = fixture("perf-file.data");
+    let whole = open(&bytes).unwrap();
+    let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+    // perf writes how long its data are, and behind them the names, when it ends.
+    let end = word(40) + word(48);
+    bytes.truncate(end);
+    bytes[48..56].fill(0);
+    let killed = open(&bytes).unwrap();
+    assert_screen("perf_data_killed", &killed.error.unwrap());
+    let times = |events: &[Event]| events.iter().map(|event| event.time.0).collect::<Vec<_>>();
+    assert_eq!(times(&killed.events), times(&whole.events));
+}
+
+fn what_is_wrong_is_named() {
+    let head = head();
+    let with = |bytes: &[u8]| [&head, bytes].concat();
+    let mut swapped = whole();
+    swapped[..8].reverse();
+    let mut short_sample = whole();
+    let at = head.len() + 24;
+    short_sample[at + 6] = 16;
+    let no_attributes = [&whole()[..16], &round([(1, 1, 1)])].concat();
+    let late_attribute = with(&[round([(1, 1, 1)]), head[16..].to_vec()].concat());
+    // The last is the byte that the message tells, where it tells one.
+    let cases: [(&str, Vec<u8>, Option<usize>); 12] = [
+        ("nothing", Vec::new(), None),
+        ("another magic", [b"PERFFILE", &whole()[8..]].concat(), None),
+        ("the other byte order", swapped, None),
+        ("a header of another size", [&whole()[..8], &[17, 0, 0, 0, 0, 0, 0, 0], &whole()[16..]].concat(), Some(8)),
+        ("a record of size 0", with(&[0; 32]), Some(head.len())),
+        ("a record past the end", with(&record(9, &[0; 16])[..20]), Some(head.len())),
+        ("a sample without its time", short_sample, Some(at)),
+        ("ids without attributes", no_attributes, None),
+        ("an attribute behind events", late_attribute, None),
+        ("a torn attribute", [&whole()[..16], &record(kind::HEADER_ATTR, &[1; 20])].concat(), Some(16)),
+        ("a torn index", [&whole()[..16], &record(kind::ID_INDEX, &9u64.to_ne_bytes())].concat(), Some(16)),
+        ("noise for a zstd stream", with(&record(kind::COMPRESSED, &[0xA5; 64])), None),
+    ];
+    let mut screen = String::new();
+    for (name, bytes, at) in cases {
+        let error = read(&bytes, 1001).error.unwrap_or_else(|| panic!("{name}: no error"));
+        assert!(at.is_none() || number_in(&error) == at, "{name}: {error}");
+        writeln!(screen, "{name}\n    {error}").unwrap();
+    }
+    assert_screen("perf_data_errors", &screen);
+}
+
+fn a_file_that_is_none_is_said_to_be_none() {
+    let mut screen = String::new();
+    for bytes in [&b""[..], b"hello, world", b"PERFILE2", b"2ELIFREP\0\0\0\0\0\0\0\x10"] {
+        writeln!(screen, "{:?}\n    {}", String::from_utf8_lossy(bytes), open(bytes).unwrap_err()).unwrap();
+    }
+    assert_screen("perf_data_that_is_none", &screen);
+}
+
+fn samples_of_ids_that_nothing_stands_for_are_counted_and_a_million_of_them_are_no_burden() {
+    let mut bytes = head();
+    (0..1_000_000u64).for_each(|n| push_sample(&mut bytes, n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1 << 63, n));
+    push_sample(&mut bytes, id(1, 1), 5);
+    let Read { events, decoded, error } = read(&bytes, 1 << 20);
+    assert_eq!((events.len(), decoded.unknown, error), (1, 1_000_000, None));
+}
+
+fn a_million_ids_that_stand_for_something_are_found() {
+    let mut bytes = whole()[..16].to_vec();
+    let attr = {
+        // The first attribute of the head, without its ids.
+        let head = head();
+        let mut rest = &head[16..];
+        while rest[..4] != kind::HEADER_ATTR.to_ne_bytes() {
+            rest = &rest[usize::from(u16::from_ne_bytes([rest[6], rest[7]]))..];
+        }
+        rest[8..8 + 128].to_vec()
+    };
+    let spread = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    for chunk in 0..200u64 {
+        let ids: Vec<u8> = (0..5_000).flat_map(|n| spread(chunk * 5_000 + n).to_ne_bytes()).collect();
+        bytes.extend(record(kind::HEADER_ATTR, &[attr.clone(), ids].concat()));
+    }
+    (0..1_000u64).for_each(|n| push_sample(&mut bytes, spread(n * 1_000), n));
+    let Read { events, decoded, error } = read(&bytes, 1 << 20);
+    assert_eq!((events.len(), decoded.unknown, error), (1_000, 0, None));
+}
+
+fn a_small_file_that_unfolds_to_much_takes_time_and_no_memory() {
+    // 240 MB and more of samples in a few kilobytes, with and without rounds that end.
+    for whole in [true, false] {
+        let mut bytes = head();
+        let mut compressor = Compressor::new().unwrap();
+        for n in 0..1_000 {
+            let same = round((0..10_000).map(|_| (n * 100_000_000, 1, 1)));
+            let length = if whole { same.len() } else { same.len() - 8 };
+            compressor.push(&same[..length], &mut bytes).unwrap();
+        }
+        assert!(bytes.len() < 4 << 20, "{} bytes", bytes.len());
+        let perf = PerfData::piped(Bytes::new(&bytes, 4096)).unwrap();
+        let mut stream = EventStream::new(perf).holding_at_most(1 << 20);
+        let (mut events, mut largest) = (0, 0);
+        let error = loop {
+            match stream.next_batch() {
+                Ok(Some(batch)) => {
+                    events += batch.len();
+                    largest = largest.max(batch.len());
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        if whole {
+            assert_eq!((events, error), (10_000_000, None));
+            assert!(largest < 100_000, "{largest} events at once");
+        } else {
+            assert_screen("perf_data_without_rounds", &error.unwrap());
+        }
+    }
+}
+
+fn a_header_without_an_end_is_refused_before_it_fills_memory() {
+    let start = whole()[..16].to_vec();
+    let note = record(kind::HEADER_EVENT_TYPE, &[&b"tp-perf\0"[..], &[b'x'; 60_000]].concat());
+    let notes = [start.clone(), note.repeat(400)].concat();
+    let mut screen = read(&notes, 1 << 20).error.unwrap() + "\n";
+    let behind = [whole(), note.repeat(400)].concat();
+    writeln!(screen, "{}", read(&behind, 1 << 20).error.unwrap()).unwrap();
+    let mut attribute = Vec::new();
+    let mut rest = &head()[16..];
+    while attribute.is_empty() {
+        let (record, others) = rest.split_at(usize::from(u16::from_ne_bytes([rest[6], rest[7]])));
+        if record[..4] == kind::HEADER_ATTR.to_ne_bytes() {
+            attribute = record[8..8 + 128].to_vec();
+        }
+        rest = others;
+    }
+    let many = record(kind::HEADER_ATTR, &[attribute, vec![7; 64_000]].concat());
+    writeln!(screen, "{}", read(&[start, many.repeat(1_100)].concat(), 1 << 20).error.unwrap()).unwrap();
+    assert_screen("perf_data_header_without_an_end", &screen);
+}
+
+fn zstd_in_zstd_is_refused_however_deep() {
+    let mut bytes = whole();
+    for _ in 0..50 {
+        bytes = zstd::encode_all(bytes.as_slice(), 1).unwrap();
+    }
+    let mut screen = open(&bytes).unwrap_err() + "\n";
+    let once = zstd::encode_all(fixture("perf-file.data").as_slice(), 1).unwrap();
+    writeln!(screen, "{}", open(&once).unwrap_err()).unwrap();
+    let cut = zstd::encode_all(whole().as_slice(), 1).unwrap();
+    let read = open(&cut[..cut.len() - 9]);
+    writeln!(screen, "{}", read.map_or_else(|error| error, |read| read.error.unwrap())).unwrap();
+    assert_screen("perf_data_in_zstd", &screen);
+}
+
+fn records_behind_an_empty_compressed_one_are_read() {
+    for between in [record(kind::COMPRESSED, &[]), record(kind::AUXTRACE, &[0; 40])] {
+        let bytes = [whole(), between, round([(5_000, 1, 1), (5_001, 1, 1)])].concat();
+        for block in [1, 1001, 1 << 20] {
+            let Read { events, error, .. } = read(&bytes, block);
+            assert_eq!((events.len(), error), (102, None), "blocks of {block}");
+        }
+    }
+}
+
+fn a_compressed_stream_that_is_cut_is_said_to_be() {
+    let mut compressor = Compressor::new().unwrap();
+    let mut payload = Vec::new();
+    compressor.push(&round((0..10_000).map(|n| (n * 977 % 65_521, 1, 1))), &mut payload).unwrap();
+    let payload = &payload[8..];
+    for part in [payload.len() / 3, payload.len() / 2, payload.len() - 1] {
+        let bytes = [head(), record(kind::COMPRESSED, &payload[..part])].concat();
+        let error =
+            read(&bytes, 1001).error.unwrap_or_else(|| panic!("{part} of {} bytes are no error", payload.len()));
+        let end = head().len() + 8 + part;
+        assert_eq!(number_in(&error), Some(end), "{error}");
+        assert_screen("perf_data_compressed_and_cut", &error.replace(&end.to_string(), "[its end]"));
+    }
+    assert_eq!(read(&[head(), record(kind::COMPRESSED, payload)].concat(), 1001).events.len(), 10_000);
+}
+
+fn counters_count_only_if_each_event_has_one() {
+    let counter = |tpid, cpu| {
+        let words = [0, 10, 0, 5_000, id(tpid, cpu)];
+        record(8, &words.iter().flat_map(|word: &u64| word.to_ne_bytes()).collect::<Vec<_>>())
+    };
+    let all: Vec<_> = (1..=3).flat_map(|tpid| (0..4).map(move |cpu| counter(tpid, cpu))).collect();
+    let counted = |counters: &[u8]| read(&[&whole(), counters].concat(), 1001).decoded.counted;
+    let complete = counted(&all.concat()).unwrap();
+    assert_eq!((complete.len(), complete[3].count.value), (12, 10));
+    assert_eq!(counted(&all[..7].concat()), None, "a file that ends among them");
+    assert_eq!(counted(&[all.concat(), all.concat()].concat()), None, "a file that has them twice");
+    // What perf wrote counts in ways of its own.
+    let mut foreign = whole();
+    let note = foreign.windows(8).position(|bytes| bytes == b"tp-perf\0").unwrap();
+    foreign[note] = b'T';
+    let foreign = read(&[foreign, all.concat()].concat(), 1001);
+    assert_eq!((foreign.decoded.counted, foreign.events.len()), (None, 100));
+}
+
+fn time_that_goes_backwards_is_put_right_or_counted_late() {
+    let mut bytes = head();
+    bytes.extend(round((0..1_000).rev().map(|n| (1_000 + n, 1, 1))));
+    for n in 1..10 {
+        bytes.extend(round([(n * 1_000_000_000, 1, 1)]));
+    }
+    bytes.extend(round([(3, 1, 1)]));
+    let Read { events, decoded, error } = read(&bytes, 1001);
+    assert_eq!((events.len(), error), (1_009, None));
+    assert_eq!(decoded.per_cpu.iter().map(|cpu| cpu.late).sum::<u64>(), 1);
+}
+
+proptest! {
+    fn what_is_written_reads_back_plain_and_compressed(
+        events in proptest::collection::vec((0u64..1_000_000, 1u32..=3, 0u32..4), 0..500),
+        rounds in 1usize..20,
+        block in 1usize..5_000,
+    ) {
+        let mut expected: Vec<_> = events.clone();
+        // Within the allowance for lateness nothing is late, whatever the order of arrival.
+        expected.sort_by_key(|(time, _, cpu)| (*time, *cpu));
+        let chunks: Vec<_> = events.chunks(events.len().div_ceil(rounds).max(1)).map(|chunk| round(chunk.iter().copied())).collect();
+        let mut compressor = Compressor::new().unwrap();
+        let mut compressed = head();
+        chunks.iter().for_each(|chunk| compressor.push(chunk, &mut compressed).unwrap());
+        for bytes in [[head(), chunks.concat()].concat(), compressed] {
+            let Read { events, error, .. } = read(&bytes, block);
+            prop_assert_eq!(error, None);
+            let read: Vec<_> = events.iter().map(|event| (event.time.0, event.tpid.get(), event.cpu.unwrap().get())).collect();
+            prop_assert_eq!(&read, &expected);
+        }
+    }
+
+    fn any_bytes_behind_a_head_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), block in 1usize..3_000) {
+        read(&[head(), bytes].concat(), block);
+    }
+
+    fn any_records_behind_a_head_are_read_or_refused(
+        records in proptest::collection::vec((0u32..90, proptest::collection::vec(any::<u8>(), 0..80)), 0..40),
+        block in 1usize..3_000,
+    ) {
+        let bytes: Vec<_> = records.iter().map(|(kind, body)| record(*kind, body)).collect();
+        read(&[head(), bytes.concat()].concat(), block);
+        read(&[head()[..16].to_vec(), bytes.concat()].concat(), block);
+    }
+}

@@ -1,0 +1,312 @@
+//! The capture loop and the results with an engine that is no kernel: machines of any size, and any luck.
+
+use crate::common::{Test, tests};
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+use tp_perf::capture::{Captured, Options, StopRules, SummaryRoom, Written, run};
+use tp_perf::cli::Cli;
+use tp_perf::control::{Progress, Signals};
+use tp_perf::engine::simulated::{Script, SimulatedEngine};
+use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
+use tp_perf::os::clock::Clock;
+use tp_perf::os::cpus::CpuList;
+use tp_perf::perf_data::record::{push_lost, push_sample};
+use tp_perf::perf_data::{Features, Head};
+use tp_perf::recording::{FACTS_SCHEMA, Facts, RecordingDir, StopReason, Tool};
+use tp_perf::spool::{Keeping, Spool};
+use tp_perf::tracefs::Table;
+
+pub const TESTS: &[Test] = tests![
+    rings_that_do_not_tell_are_looked_at_only_for_somebody,
+    events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus,
+    the_books_of_a_thousand_cpus_balance,
+    losses_are_counted_beside_the_events,
+    a_signal_while_capturing_stops_it_and_all_is_written,
+    a_second_signal_cuts_the_log_short_but_leaves_whole_files,
+    a_full_disk_stops_the_capture_and_what_was_taken_is_written,
+    whichever_rule_holds_first_stops_the_capture,
+];
+
+type MakeFile = fn() -> io::Result<std::fs::File>;
+
+const TRACEPOINTS: u32 = 3;
+
+fn slot(cpu: u32, tpid: u32) -> Slot {
+    Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }
+}
+
+fn id(cpu: u32, tpid: u32) -> u64 {
+    1_000 + u64::from(cpu * TRACEPOINTS + tpid)
+}
+
+/// `cpus` CPUs, on which each round brings `per_round` events a CPU, interleaved in time, and out of order within a ring
+/// now and then.
+fn machine(cpus: u32, rounds: u64, per_round: u64) -> SimulatedEngine {
+    let slots: Vec<_> = (0..cpus)
+        .flat_map(|cpu| (1..=TRACEPOINTS).map(move |tpid| (SampleId(id(cpu, tpid)), slot(cpu, tpid))))
+        .collect();
+    let mut counts = vec![0; slots.len()];
+    let mut made = VecDeque::new();
+    for round in 0..rounds {
+        let ring = |cpu: u32| {
+            let mut ring = Vec::new();
+            for n in 0..per_round {
+                let swapped = if n % 10 == 4 {
+                    n + 1
+                } else if n % 10 == 5 {
+                    n - 1
+                } else {
+                    n
+                };
+                let time = (round * per_round + swapped) * u64::from(cpus) + u64::from(cpu);
+                push_sample(&mut ring, id(cpu, (n % 3) as u32 + 1), 1_000_000 + time);
+            }
+            ring
+        };
+        made.push_back((0..cpus).map(ring).collect());
+    }
+    for (index, (_, slot)) in slots.iter().enumerate() {
+        let hits = (0..per_round).filter(|n| (n % 3) as u32 + 1 == slot.tpid.get()).count() as u64;
+        counts[index] = hits * rounds;
+    }
+    let counted = slots.iter().zip(counts).map(|((_, slot), value)| Counted {
+        slot: *slot,
+        count: Reading { value, lost: 0 },
+        lost_known: true,
+        weighted: false,
+    });
+    let script = Script { counted: counted.collect(), rounds: made, ..Script::default() };
+    SimulatedEngine::new(SampleIds::new(&slots), script)
+}
+
+fn table() -> Table {
+    let entries = (1..=u64::from(TRACEPOINTS)).map(|n| ("group".to_owned(), format!("tracepoint_{n}"), n));
+    Table::from_entries(entries.collect())
+}
+
+fn options(words: &[&str]) -> Options {
+    let words = ["tp-perf"].iter().chain(words);
+    <Cli as clap::Parser>::parse_from(words).record.request().unwrap().options
+}
+
+/// The head of `events.perf`.
+fn head(engine: &SimulatedEngine, options: &Options) -> Vec<u8> {
+    let facts = Facts {
+        schema: FACTS_SCHEMA,
+        tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
+        kernel: "none".to_owned(),
+        hostname: "nowhere".to_owned(),
+        cpus: engine.ids.slots().iter().filter_map(|slot| slot.cpu).collect::<CpuList>().as_slice().to_vec(),
+        offline_cpus: Vec::new(),
+        clock: Clock::Monotonic,
+        clock_offset_ns: 0,
+        command: None,
+        arguments: Vec::new(),
+        events: options.rules.events,
+        started: String::new(),
+        ring_size: 1 << 20,
+        attach_ns: 0,
+        self_excluded: true,
+        pid: 1,
+        left_out: Default::default(),
+    };
+    Head {
+        table: &table(),
+        ids: &engine.ids,
+        clock: Clock::Monotonic,
+        lost_known: true,
+        features: &Features::default(),
+        facts: &serde_json::to_string(&facts).unwrap(),
+    }
+    .encode()
+}
+
+struct Result {
+    written: Written,
+    stop_reason: StopReason,
+    log: String,
+}
+
+/// Captures with nobody watching.
+fn capture(engine: SimulatedEngine, words: &[&str], signals: &mut Signals, make_file: MakeFile) -> Result {
+    capture_watched(engine, &options(words), signals, make_file, &mut ())
+}
+
+fn capture_watched(
+    mut engine: SimulatedEngine,
+    options: &Options,
+    signals: &mut Signals,
+    make_file: MakeFile,
+    watcher: &mut dyn Progress,
+) -> Result {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = RecordingDir::create(&folder.path().join("rec"), false).unwrap();
+    let keeping = Keeping { memory: 0, rings: 1 << 20, compress: options.compress };
+    let mut spool = Spool::new(&head(&engine, options), keeping, make_file).unwrap();
+    let run = run(&mut engine, &options.rules, None, &mut None, &mut spool, signals, &mut ()).unwrap();
+    let stop_reason = run.stop_reason;
+    let room = SummaryRoom::set_aside(&directory, engine.ids.slots().len()).unwrap();
+    let ids = engine.ids.clone();
+    let gone = CpuList::default();
+    let captured = Captured { run, spool, ids, gone, command_exit: None, detach_expected: Duration::ZERO };
+    let written = captured.write(options, &directory, room, signals, watcher).unwrap();
+    let log = read(directory.path(), "log.csv");
+    Result { written, stop_reason, log }
+}
+
+fn read(path: &Path, name: &str) -> String {
+    std::fs::read_to_string(path.join(name)).unwrap()
+}
+
+fn simply(engine: SimulatedEngine, words: &[&str]) -> Result {
+    let (mut signals, _senders) = Signals::pair().unwrap();
+    capture(engine, words, &mut signals, tempfile::tempfile)
+}
+
+fn times(log: &str) -> Vec<u64> {
+    log.lines().skip(1).map(|row| row.split(',').next().unwrap().parse().unwrap()).collect()
+}
+
+/// How often an engine whose rings never tell is looked at in a capture of 1.2 s.
+fn looks(words: &[&str], memory: usize, watcher: &mut dyn Progress) -> usize {
+    // A pipe whose other end says nothing.
+    let (ready, _quiet) = nix::unistd::pipe().unwrap();
+    let taken = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counted = std::rc::Rc::clone(&taken);
+    let mut engine = machine(2, 0, 0);
+    engine.ready = std::fs::File::from(ready);
+    engine.script.at_round = Some(Box::new(move |number| counted.set(number + 1)));
+    let rules = options(&[&["-d", "1200ms"], words].concat()).rules;
+    let keeping = Keeping { memory, rings: 1 << 20, compress: false };
+    let mut spool = Spool::new(&[], keeping, tempfile::tempfile).unwrap();
+    let (mut signals, _user) = Signals::pair().unwrap();
+    run(&mut engine, &rules, None, &mut None, &mut spool, &mut signals, watcher).unwrap();
+    taken.get()
+}
+
+fn rings_that_do_not_tell_are_looked_at_only_for_somebody() {
+    struct Watcher;
+    impl Progress for Watcher {
+        fn is_shown(&self) -> bool {
+            true
+        }
+    }
+    let memory = 1 << 20;
+    // One at the end of the time, and two behind it.
+    assert!(looks(&[], memory, &mut ()) <= 4);
+    assert!(looks(&["-n", "1000000"], memory, &mut ()) <= 4);
+    // So few may be there although no ring has reached its watermark.
+    assert!(looks(&["-n", "100"], memory, &mut ()) >= 5);
+    assert!(looks(&[], memory, &mut Watcher) >= 5);
+    assert!(looks(&[], 0, &mut ()) >= 5);
+}
+
+fn events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus() {
+    for cpus in [1, 2, 7, 1024] {
+        for n in [1u64, 500, 2_000] {
+            let result = simply(machine(cpus, 400, 20), &["-n", &n.to_string()]);
+            let expected: Vec<u64> = (0..n).map(|time| 1_000_000 + time).collect();
+            assert!(times(&result.log) == expected, "{cpus} CPUs, {n} events");
+            assert_eq!(result.stop_reason, StopReason::Events);
+            assert_eq!(result.written.summary.events.logged, n);
+            assert_eq!(result.written.summary.events.late, 0);
+        }
+    }
+}
+
+fn the_books_of_a_thousand_cpus_balance() {
+    let summary = simply(machine(1024, 5, 12), &["-d", "1ms"]).written.summary;
+    // How many rounds fit into the duration is chance; what was left in the rings is unaccounted, and said.
+    let events = summary.events;
+    let (counted, unaccounted) = (events.counted.unwrap(), events.unaccounted.unwrap());
+    assert_eq!(counted, 1024 * 12 * 5);
+    assert!(events.recorded >= 1024 * 12 * 3 && events.recorded + unaccounted as u64 == counted);
+    assert_eq!(summary.per_cpu.len(), 1024);
+    assert_eq!(summary.unaccounted.len(), if unaccounted == 0 { 0 } else { 1024 * 3 });
+    assert_eq!(summary.per_tracepoint.len(), 3);
+}
+
+fn losses_are_counted_beside_the_events() {
+    let mut engine = machine(2, 3, 9);
+    push_lost(&mut engine.script.rounds[1][0], id(0, 1), 5, 1_000_060);
+    for counted in &mut engine.script.counted {
+        if counted.slot == slot(0, 1) {
+            counted.count = Reading { value: counted.count.value + 5, lost: 5 };
+        }
+    }
+    let summary = simply(engine, &["-d", "1ms"]).written.summary;
+    let events = summary.events;
+    assert_eq!((events.recorded, events.lost, events.counted, events.unaccounted), (54, 5, Some(59), Some(0)));
+    assert_eq!(summary.per_cpu[0].lost, 5);
+    assert_eq!(summary.per_tracepoint[0].lost, Some(5));
+}
+
+fn a_signal_while_capturing_stops_it_and_all_is_written() {
+    for (terminate, expected) in [(false, StopReason::Interrupt), (true, StopReason::Terminate)] {
+        let (mut signals, senders) = Signals::pair().unwrap();
+        let mut sender = if terminate { senders.terminate.try_clone() } else { senders.interrupt.try_clone() }.unwrap();
+        let mut engine = machine(2, 5, 30);
+        engine.script.at_round = Some(Box::new(move |round| {
+            if round == 2 {
+                sender.write_all(&[0]).unwrap();
+            }
+        }));
+        let result = capture(engine, &[], &mut signals, tempfile::tempfile);
+        assert_eq!(result.stop_reason, expected);
+        assert_eq!(times(&result.log).len(), 5 * 60);
+        assert!(result.written.summary.log_complete);
+    }
+}
+
+fn a_second_signal_cuts_the_log_short_but_leaves_whole_files() {
+    let (mut signals, senders) = Signals::pair().unwrap();
+    let mut sender = senders.interrupt.try_clone().unwrap();
+    let mut engine = machine(2, 40, 30);
+    engine.script.at_round = Some(Box::new(move |round| {
+        // The one that stops the capture, and another while the last rounds are taken, before anything is written.
+        if round == 2 || round == 4 {
+            sender.write_all(&[0]).unwrap();
+        }
+    }));
+    let mut writing = Writing { sender: senders.interrupt.try_clone().unwrap(), sent: false };
+    let Result { written, log, .. } =
+        capture_watched(engine, &options(&[]), &mut signals, tempfile::tempfile, &mut writing);
+    assert!(!written.summary.log_complete);
+    assert!(log.ends_with('\n') && times(&log).len() as u64 == written.summary.events.logged);
+    assert_eq!(written.summary.events.recorded, 5 * 60, "the books hold all that was taken");
+}
+
+/// Sends a signal as soon as writing begins.
+struct Writing {
+    sender: std::os::unix::net::UnixStream,
+    sent: bool,
+}
+
+impl Progress for Writing {
+    fn replaying(&mut self, _events: u64, _read: u64, _length: Option<u64>) {
+        if !std::mem::replace(&mut self.sent, true) {
+            self.sender.write_all(&[0]).unwrap();
+        }
+    }
+}
+
+fn a_full_disk_stops_the_capture_and_what_was_taken_is_written() {
+    let full: MakeFile = || Err(io::ErrorKind::StorageFull.into());
+    let (mut signals, _senders) = Signals::pair().unwrap();
+    let mut engine = machine(2, 40, 10_000);
+    engine.script.counted.clear();
+    let result = capture(engine, &[], &mut signals, full);
+    assert_eq!(result.stop_reason, StopReason::DiskFull);
+    let summary = result.written.summary;
+    assert_eq!((summary.stop_reason, summary.log_complete), (Some(StopReason::DiskFull), false));
+    assert!(times(&result.log).len() > 100_000 && times(&result.log).is_sorted());
+}
+
+fn whichever_rule_holds_first_stops_the_capture() {
+    let rules = |words: &[&str]| options(words).rules;
+    assert_eq!(rules(&["-n", "5", "-d", "1s"]), StopRules { events: Some(5), duration: Some(Duration::from_secs(1)) });
+    assert_eq!(simply(machine(2, 50, 10), &["-n", "5", "-d", "1h"]).stop_reason, StopReason::Events);
+    assert_eq!(simply(machine(2, 50, 10), &["-n", "1000000", "-d", "1ms"]).stop_reason, StopReason::Duration);
+}

@@ -1,0 +1,356 @@
+//! `learn`, `states`, `identify` and `check`, by the program: on recordings of a real kernel, and on sessions made for it.
+
+use crate::common::report::{fixture, path};
+use crate::common::screen::assert_screen;
+use crate::common::{Test, perf_file, tests};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::{NamedTempFile, TempDir};
+
+pub const TESTS: &[Test] = tests![
+    what_was_learned_is_told_again_and_what_was_not_is_unknown,
+    recordings_of_a_real_kernel_are_told_apart,
+    a_session_holds_every_event_of_its_windows,
+    a_check_ends_with_0_or_3_and_says_what_for,
+    what_cannot_be_said_is_not_said,
+    a_report_has_the_states_over_its_graphs,
+];
+
+/// A library in a folder of its own.
+struct Rig {
+    folder: TempDir,
+    /// What failed, and what it said.
+    said: RefCell<String>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Rig { folder: tempfile::tempdir().unwrap(), said: RefCell::default() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn call(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        command.args(words).arg("--library").arg(self.path("library")).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn well(&self, words: &[&str]) -> String {
+        let output = self.call(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// It must fail; what it says is kept.
+    fn failure(&self, words: &[&str]) {
+        let output = self.call(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
+        let error = String::from_utf8(output.stderr).unwrap();
+        let said = format!("$ tp-perf {}\n{error}\n", words.join(" "));
+        // Nothing of where this test runs.
+        let folders = [self.folder.path(), Path::new(env!("CARGO_MANIFEST_DIR"))];
+        let said = folders.iter().fold(said, |said, folder| said.replace(&format!("{}/", path(folder)), ""));
+        // These sessions are named by the time of the test.
+        let nameless = |word: &str| match word.len() >= 16 && word[..8].bytes().all(|c| c.is_ascii_digit()) {
+            true => "[session]".to_owned(),
+            false => word.to_owned(),
+        };
+        self.said.borrow_mut().push_str(&said.split('`').map(nameless).collect::<Vec<_>>().join("`"));
+    }
+
+    /// How many sessions a state has.
+    fn sessions(&self, state: &str) -> usize {
+        fs::read_dir(self.path("library").join(state)).unwrap().count()
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.well(&[words, &["--format", "json"]].concat())).unwrap()
+    }
+
+    /// Writes a session and gives its path.
+    fn session(&self, name: &str, session: &Value) -> PathBuf {
+        let path = self.path(&format!("{name}.json"));
+        fs::write(&path, session.to_string()).unwrap();
+        path
+    }
+
+    /// Learns sessions of these shares, a second a window.
+    fn learn(&self, state: &str, shares: [u64; 3], sessions: u64) {
+        for seed in 0..sessions {
+            let session = self.session("made", &session(&[(30, shares)], seed * 31 + shares[0]));
+            self.well(&["learn", state, path(&session)]);
+        }
+    }
+}
+
+/// A session of so many windows of each of these shares, in thousands of events, with noise.
+pub fn session(stretches: &[(usize, [u64; 3])], seed: u64) -> Value {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut rows = [(); 3].map(|()| Vec::<u64>::new());
+    for (windows, shares) in stretches {
+        for _ in 0..*windows {
+            for (row, share) in rows.iter_mut().zip(shares) {
+                row.push(share * 1_000 + random.u64(..=share * 60));
+            }
+        }
+    }
+    let [switch, fault, queue] = rows;
+    json!({
+        "schema": 1,
+        "tool": {"name": "tp-perf", "version": "test"},
+        "origin": {"kernel": "6.18", "hostname": "here", "cpus": [0, 1], "clock": "monotonic", "started": null, "begin_ns": seed},
+        "window": {"ns": 1_000_000_000},
+        "windows": switch.len(),
+        "counts": {"sched:wakeup": switch, "exceptions:fault": fault, "net:queue": queue},
+        "not_hit": {"block": ["rq_issue"]},
+        "left_out": {}
+    })
+}
+
+pub const IDLE: [u64; 3] = [70, 25, 5];
+pub const WEB: [u64; 3] = [20, 10, 70];
+
+fn states(found: &Value) -> Vec<(u64, u64, Option<&str>)> {
+    let of = |stretch: &'_ Value| (stretch["from"].as_u64().unwrap(), stretch["to"].as_u64().unwrap());
+    let all = found["stretches"].as_array().unwrap();
+    all.iter().map(|stretch| (of(stretch).0, of(stretch).1, stretch["state"].as_str())).collect()
+}
+
+fn what_was_learned_is_told_again_and_what_was_not_is_unknown() {
+    let rig = Rig::new();
+    rig.learn("idle", IDLE, 4);
+    rig.learn("web", WEB, 4);
+    assert_eq!((rig.sessions("idle"), rig.sessions("web")), (4, 4));
+    let source = rig.session("source", &session(&[(10, IDLE), (12, WEB), (9, [10, 80, 10]), (10, IDLE)], 99));
+    let found = rig.json(&["identify", path(&source)]);
+    assert_eq!(
+        states(&found),
+        [(0, 10, Some("idle")), (10, 22, Some("web")), (22, 31, None), (31, 41, Some("idle"))],
+        "{found:#}"
+    );
+    let names = |stretch: usize, way: &str| -> Vec<String> {
+        let reasons = found["stretches"][stretch][way].as_array().unwrap();
+        reasons.iter().take(2).map(|reason| reason["tracepoint"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(names(2, "against").contains(&"exceptions:fault".to_owned()), "{:?}", names(2, "against"));
+    assert!(names(1, "for").contains(&"net:queue".to_owned()), "{:?}", names(1, "for"));
+    assert_eq!(found["windows"].as_array().unwrap().len(), 41);
+    let csv = rig.well(&["identify", path(&source), "--format", "csv"]);
+    assert_eq!(csv.lines().count(), 1 + 41 * 2, "a row for each window and state");
+    // Two windows as one.
+    let found = rig.json(&["identify", path(&source), "--window", "2s"]);
+    assert_eq!(found["windows"].as_array().unwrap().len(), 20);
+    let events = found["windows"][0]["events"].as_u64().unwrap();
+    assert!((200_000..=212_000).contains(&events), "{events}");
+}
+
+fn recordings_of_a_real_kernel_are_told_apart() {
+    let rig = Rig::new();
+    for (state, fixture_name) in [("idle", "idle.perf.zst"), ("build", "make.perf.zst"), ("apache", "apache.perf.zst")]
+    {
+        rig.well(&["learn", state, path(&fixture(fixture_name)), "--window", "500events"]);
+        assert_eq!(rig.sessions(state), 1);
+    }
+    for (state, fixture_name) in [("idle", "idle.perf.zst"), ("build", "make.perf.zst"), ("apache", "apache.perf.zst")]
+    {
+        let found = rig.json(&["identify", path(&fixture(fixture_name)), "--window", "500events"]);
+        let windows = found["windows"].as_array().unwrap();
+        assert!(windows.len() >= 10 && windows.iter().all(|window| window["events"] == 500), "{found:#}");
+        let nearest = |window: &Value| {
+            let opinions = window["opinions"].as_array().unwrap();
+            let distance = |opinion: &&Value| opinion["distance"].as_f64().unwrap();
+            opinions.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap()["state"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert!(windows.iter().all(|window| nearest(window) == state), "each window is its own nearest");
+    }
+}
+
+fn a_session_holds_every_event_of_its_windows() {
+    let rig = Rig::new();
+    rig.well(&["learn", "it", path(&fixture("make.perf.zst")), "--window", "1ms"]);
+    let file = fs::read_dir(rig.path("library/it")).unwrap().next().unwrap().unwrap().path();
+    let session: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let (begin, windows) = (session["origin"]["begin_ns"].as_u64().unwrap(), session["windows"].as_u64().unwrap());
+    let log = zstd::decode_all(fs::File::open(fixture("make.log.csv.zst")).unwrap()).unwrap();
+    let mut counted = std::collections::BTreeMap::<String, Vec<u64>>::new();
+    let end = begin + windows * 1_000_000;
+    // The log has the first 20,000 events only.
+    let rows: Vec<(u64, u32, u32, String)> =
+        csv::Reader::from_reader(&*log).into_deserialize().map(Result::unwrap).collect();
+    assert_eq!(rows[0].0, begin);
+    let known = (rows[rows.len() - 1].0 - begin) / 1_000_000;
+    for (time, _, _, name) in rows.iter().filter(|row| row.0 < end) {
+        counted.entry(name.clone()).or_insert_with(|| vec![0; windows as usize])
+            [((time - begin) / 1_000_000) as usize] += 1;
+    }
+    let mut compared = 0;
+    for (name, row) in session["counts"].as_object().unwrap() {
+        let short = name.split_once(':').unwrap().1;
+        let of_log = counted.get(short);
+        for (window, count) in row.as_array().unwrap().iter().enumerate().take(known as usize) {
+            assert_eq!(count.as_u64().unwrap(), of_log.map_or(0, |row| row[window]), "{name} in window {window}");
+            compared += count.as_u64().unwrap();
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
+}
+
+fn a_check_ends_with_0_or_3_and_says_what_for() {
+    let rig = Rig::new();
+    rig.learn("idle", IDLE, 5);
+    rig.learn("web", WEB, 5);
+    let same = rig.session("same", &session(&[(40, IDLE)], 77));
+    for against in ["idle", "idle,web"] {
+        let found = rig.json(&["check", "--against", against, path(&same)]);
+        assert_eq!((&found["check"]["alarm"], &found["check"]["findings"]), (&false.into(), &json!([])), "{against}");
+    }
+    assert_eq!(
+        tests_and_failures(&rig.well(&["check", "--against", "idle", path(&same), "--format", "junit"])),
+        (5, 0)
+    );
+
+    let mut new = session(&[(40, IDLE)], 78);
+    new["counts"]["block:rq_issue"] = (0..40).map(|_| 50u64).collect::<Vec<_>>().into();
+    let new = rig.session("new", &new);
+    let output = rig.call(&["check", "--against", "idle", path(&new), "--format", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = found["check"]["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["kind"] == "new").unwrap();
+    assert_eq!(found["check"]["alarm"], true);
+    assert_eq!((finding["tracepoint"].as_str(), finding["here"].as_f64()), (Some("block:rq_issue"), Some(50.0)));
+    let output = rig.call(&["check", "--against", "idle", path(&new), "--format", "junit"]);
+    let junit = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(3) && tests_and_failures(&junit).1 > 0, "{junit}");
+
+    // What nothing is said of is said: blocks that lost too much, and windows behind the last block.
+    let mut lossy = session(&[(45, IDLE)], 79);
+    lossy["lost"] = (0..45).map(|window| if window < 10 { 50_000 } else { 0u64 }).collect::<Vec<_>>().into();
+    let lossy = rig.session("lossy", &lossy);
+    let junit = rig.well(&["check", "--against", "idle", path(&lossy), "--format", "junit"]);
+    assert_eq!(tests_and_failures(&junit), (5, 0));
+    let said = roxmltree::Document::parse(&junit).unwrap();
+    let said = said.descendants().find(|node| node.has_tag_name("system-out")).and_then(|node| node.text()).unwrap();
+    assert_eq!(said.lines().count(), 2, "{said}");
+
+    let output = rig.call(&["check", "--against", "web", path(&same), "-q"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
+}
+
+/// How many tests a JUnit file has, and how many of them failed.
+fn tests_and_failures(junit: &str) -> (usize, usize) {
+    let file = roxmltree::Document::parse(junit).unwrap();
+    let number = |name| file.root_element().attribute(name).unwrap().parse::<usize>().unwrap();
+    (number("tests"), number("failures"))
+}
+
+fn what_cannot_be_said_is_not_said() {
+    let rig = Rig::new();
+    let source = rig.session("source", &session(&[(30, IDLE)], 5));
+    let source = path(&source);
+    rig.failure(&["identify", source]);
+    rig.failure(&["states"]);
+    rig.failure(&["check", "--against", "idle", source]);
+    assert!(!rig.path("library").exists(), "asking makes nothing");
+    rig.learn("idle", IDLE, 1);
+    rig.failure(&["check", "--against", "idle", source]);
+    rig.failure(&["identify", source, "--window", "1500ms"]);
+    rig.failure(&["identify", source, "--window", "31s"]);
+    let short = rig.session("short", &session(&[(3, IDLE)], 8));
+    rig.failure(&["identify", path(&short), "--window", "5s"]);
+    rig.failure(&["identify", source, "--window", "5events"]);
+    // The same again, another selection, a recording of other tracepoints, all windows empty.
+    let made = rig.session("made", &session(&[(30, IDLE)], IDLE[0]));
+    rig.failure(&["learn", "idle", path(&made)]);
+    let narrow = json!({"sched:wakeup": vec![70_000u64; 30]});
+    let mut other = session(&[(30, IDLE)], 6);
+    other["counts"] = narrow;
+    let other = rig.session("other", &other);
+    rig.failure(&["identify", path(&other)]);
+    rig.failure(&["identify", path(&fixture("idle.perf.zst"))]);
+    let zero = session(&[(30, [0, 0, 0])], 7);
+    let zero = rig.session("zero", &zero);
+    rig.well(&["identify", path(&zero)]);
+    rig.learn("web", WEB, 4);
+    rig.well(&["states", "remove", "idle"]);
+    let found = rig.json(&["identify", path(&zero)]);
+    assert!(found["stretches"][0]["state"].is_null(), "silence is no state that was learned: {found:#}");
+    rig.well(&["states", "remove", "web"]);
+    rig.learn("idle", IDLE, 1);
+    // All or none; and what was counted stays as it was counted.
+    let two = [rig.session("two", &session(&[(30, IDLE)], 9)), rig.session("again", &session(&[(30, IDLE)], IDLE[0]))];
+    rig.failure(&["learn", "idle", path(&two[0]), path(&two[1])]);
+    assert_eq!(rig.sessions("idle"), 1, "all or none");
+    for words in [["learn", "idle"], ["identify", "--alpha=0.05"]] {
+        rig.failure(&[words[0], words[1], path(&two[0]), "--from", "5s"]);
+    }
+    rig.failure(&["learn", "idle", path(&two[0]), "--window", "2s"]);
+    rig.failure(&["learn", "new", path(&two[0]), path(&two[0])]);
+    assert!(!rig.path("library/new").exists());
+    // What is no session at all.
+    for (name, text) in [("empty.json", ""), ("bad.json", "{}"), ("newer.json", "{\"schema\": 7}")] {
+        fs::write(rig.path(name), text).unwrap();
+        rig.failure(&["learn", "idle", path(&rig.path(name))]);
+    }
+    rig.failure(&["learn", "idle", path(&rig.path("nothing"))]);
+    rig.failure(&["learn", "idle", path(&fixture("idle.perf.zst")), "--window", "1h"]);
+    assert_eq!(rig.call(&["learn", "a/b", source]).status.code(), Some(2));
+    rig.failure(&["states", "remove", "nothing"]);
+    rig.failure(&["states", "show", "nothing"]);
+    rig.well(&["states", "remove", "idle"]);
+    rig.failure(&["states"]);
+    assert_screen("states_that_fail", &rig.said.borrow());
+}
+
+fn a_report_has_the_states_over_its_graphs() {
+    let rig = Rig::new();
+    // Windows of a report are of a second: too short a recording is said, and the rest is there.
+    rig.learn("idle", IDLE, 2);
+    let output = rig.call(&["report", path(&fixture("make.perf.zst")), "--states"]);
+    assert!(output.status.success());
+    assert!(!output.stderr.is_empty(), "that a recording is too short is said: it is a screen");
+    let file = long_recording();
+    rig.well(&["states", "remove", "idle"]);
+    rig.well(&["learn", "half", path(file.path()), "--to", "4s"]);
+    let page = rig.path("page.html");
+    let report = rig.json(&[
+        "report",
+        path(file.path()),
+        "--states",
+        "--html",
+        path(&page),
+        "--plots",
+        path(&rig.path("plots")),
+    ]);
+    let states = report["sources"][0]["states"].as_array().unwrap();
+    assert!(!states.is_empty(), "{report:#}");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("States over time") && page.contains("class=\"state-"), "the strip");
+    let svg = fs::read_dir(rig.path("plots"))
+        .unwrap()
+        .flatten()
+        .map(|file| file.path())
+        .find(|path| path.extension().is_some_and(|e| e == "svg"));
+    assert!(fs::read_to_string(svg.unwrap()).unwrap().contains("<rect class=\"state-"));
+}
+
+/// Eight seconds of two tracepoints.
+pub fn long_recording() -> NamedTempFile {
+    let rounds: Vec<Vec<(u64, u32, u32)>> = (0..8u64)
+        .map(|second| {
+            (0..200)
+                .map(|event| (second * 1_000_000_000 + event * 5_000_000, 1 + u32::from(event % 3 == 0), 0))
+                .collect()
+        })
+        .collect();
+    let rounds: Vec<&[(u64, u32, u32)]> = rounds.iter().map(Vec::as_slice).collect();
+    perf_file(&[("a", "x"), ("a", "y")], &rounds, None)
+}
