@@ -13,7 +13,11 @@ use std::io::{self, Write};
 /// Says something, errors and notices alike, in a message of its own.
 pub fn say(message: impl Display) {
     // Where stderr cannot be written there is nobody left to tell.
-    let _ = writeln!(anstream::stderr(), "tp-perf: {}", Visible(message));
+    let _ = anstream::stderr().write_all(line(message).as_bytes());
+}
+
+fn line(message: impl Display) -> String {
+    format!("tp-perf: {}\n", Visible(message))
 }
 
 /// Passes on, as it is, what a COMMAND has said.
@@ -41,4 +45,21 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_in_a_message() {
+        assert_eq!(line("failed to start `a\x1b[31mb\r`"), "tp-perf: failed to start `a\\u{1b}[31mb\\r`\n");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_found_below_its_context() {
+        let closed = || anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(is_closed_pipe(&closed()) && is_closed_pipe(&closed().context("failed to print the report")));
+        assert!(!is_closed_pipe(&anyhow::Error::new(io::Error::from(io::ErrorKind::StorageFull))));
+    }
 }
