@@ -4,11 +4,11 @@ use super::context::Context;
 use super::observe::{Observed, unless_closed};
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 use crate::observation::Observation;
+use crate::os::thread::Work;
 use crate::source::Place;
-use crate::state::{self, Error, Identification, Known, Length, Library, Session};
+use crate::state::{self, Identification, Known, Session};
 use crate::terminal::print_identification;
 use anyhow::Context as _;
-use std::thread;
 
 /// Observes, and prints the states that it was in.
 pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
@@ -16,18 +16,18 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
     library.has_states()?;
     // It is read while the source is; but before anything is captured it is known whether there is something to compare with, and
     // in windows of which length.
-    let mut reading = Reading::begin(library, asked);
+    let mut reading = Work::begin(move || Known::of(library.states()?, asked));
     let mut length = asked;
     if let Observation::Machine(_) = observation {
-        let known = reading.known()?;
+        let known = reading.result()?;
         length = Some(known.length());
-        reading = Reading::Done(Box::new(Ok(known)));
+        reading = Work::done(Ok(known));
     }
     let mut observed = match Observed::of(&observation, length, &manner, context)? {
         Ok(observed) => observed,
         Err(code) => return Ok(code),
     };
-    let known = reading.known()?;
+    let known = reading.result()?;
     // Few libraries have windows that no seconds can be made of; then what was counted by seconds is counted again.
     if let (Observation::Source { places, range }, None) = (&observation, asked)
         && known.length().of(observed.only().1.window).is_none()
@@ -59,29 +59,4 @@ fn print(
         IdentifyFormat::Text => context.out.print(&out),
         _ => context.out.print_data(&out),
     })
-}
-
-/// A library that is being read.
-enum Reading {
-    Thread(thread::JoinHandle<Result<Known, Error>>),
-    Done(Box<Result<Known, Error>>),
-}
-
-impl Reading {
-    /// On a thread of its own, where there is one to be had.
-    fn begin(library: Library, length: Option<Length>) -> Self {
-        let read = move |library: Library| Known::of(library.states()?, length);
-        let for_thread = library.clone();
-        match thread::Builder::new().spawn(move || read(for_thread)) {
-            Ok(thread) => Reading::Thread(thread),
-            Err(_) => Reading::Done(Box::new(read(library))),
-        }
-    }
-
-    fn known(self) -> Result<Known, Error> {
-        match self {
-            Reading::Thread(thread) => thread.join().expect("reading does not panic"),
-            Reading::Done(known) => *known,
-        }
-    }
 }
