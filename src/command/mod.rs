@@ -37,11 +37,11 @@ use std::process::ExitCode;
 pub fn run(cli: Cli) -> ExitCode {
     match dispatch(cli) {
         Ok(code) => ExitCode::from(code),
-        Err(error) if messages::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if messages::is_closed_pipe(error.chain()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast::<clap::Error>() {
             Ok(usage) => usage.format(&mut Cli::command()).exit(),
             Err(error) => {
-                messages::say_failure(&error);
+                messages::say_failure(error.chain());
                 ExitCode::FAILURE
             }
         },

@@ -1,17 +1,18 @@
 //! Events, and all that can be known of them whatever they come from.
 
 pub mod accounting;
+mod counted;
 mod ids;
 pub mod merge;
-mod reading;
 mod sample_ids;
 mod sink;
 pub mod stream;
 mod tick;
 
+pub use crate::perf::Reading;
+pub use counted::Counted;
 pub use ids::{Cpu, Gid, Ns, SampleId, Tpid};
 pub use merge::Event;
-pub use reading::{Counted, Reading};
 pub use sample_ids::{SampleIds, Slot};
 pub use sink::Sink;
 pub use tick::Tick;

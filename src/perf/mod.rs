@@ -1,8 +1,10 @@
 //! perf_event_open(2): the system calls and the rings. Nothing here knows a tracepoint's name.
 
+mod reading;
 mod ring;
 mod spec;
 pub mod sys;
 
+pub use reading::{Reading, SampleId};
 pub use ring::{Ring, Room};
 pub use spec::{EventKind, EventSpec, Output, ReadFormat, Scope};

@@ -3,8 +3,9 @@
 //! Names are those of perf_event_open(2).
 
 use super::spec::{EventKind, EventSpec, Output, ReadFormat, Scope};
-use crate::events::{Cpu, Reading, SampleId};
+use super::{Reading, SampleId};
 use crate::os::clock::Clock;
+use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
 use memmap2::{MmapOptions, MmapRaw};
 use perf_event_open_sys::{ioctls, perf_event_open};

@@ -31,20 +31,19 @@ pub fn say_error(error: &(dyn Error + 'static)) {
     say(format!("{error}{}", fix(error).unwrap_or_default()));
 }
 
-/// Says why tp-perf failed: the error with its causes and its fix, and in a message of its own what a newcomer can do.
-pub fn say_failure(error: &anyhow::Error) {
-    say(format!("{error:#}{}", error.chain().find_map(fix).unwrap_or_default()));
-    if let Some(advice) = error.chain().find_map(advice) {
+/// Says why tp-perf failed: the error's chain of causes and its fix, and in a message of its own what a newcomer can do.
+pub fn say_failure<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)> + Clone) {
+    let causes: Vec<String> = chain.clone().map(ToString::to_string).collect();
+    say(format!("{}{}", causes.join(": "), chain.clone().find_map(fix).unwrap_or_default()));
+    if let Some(advice) = chain.clone().find_map(advice) {
         say(advice);
     }
 }
 
 /// Whether somebody reads no further: who has closed a pipe has what was wanted, and that is no failure.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+pub fn is_closed_pipe<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)>) -> bool {
+    let mut causes = chain.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]
@@ -59,7 +58,8 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_found_below_its_context() {
         let closed = || anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert!(is_closed_pipe(&closed()) && is_closed_pipe(&closed().context("failed to print the report")));
-        assert!(!is_closed_pipe(&anyhow::Error::new(io::Error::from(io::ErrorKind::StorageFull))));
+        let in_context = closed().context("failed to print the report");
+        assert!(is_closed_pipe(closed().chain()) && is_closed_pipe(in_context.chain()));
+        assert!(!is_closed_pipe(anyhow::Error::new(io::Error::from(io::ErrorKind::StorageFull)).chain()));
     }
 }

@@ -1,15 +1,7 @@
 //! The kernel's own counters.
 
 use super::Slot;
-
-/// What `read` gives for an event.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// Hits.
-    pub value: u64,
-    /// Samples that found the ring full; 0 where the kernel does not tell.
-    pub lost: u64,
-}
+use crate::perf::Reading;
 
 /// The kernel's counter of one opened event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,225 @@
+//! The floors of `src`, as ARCHITECTURE.md lists them: nothing else keeps imports in order within one crate.
+
+use crate::common::{Test, tests};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+pub const TESTS: &[Test] =
+    tests![modules_import_only_what_is_below_them, files_of_a_folder_have_no_circle, each_broken_rule_is_seen,];
+
+/// Arrows that DESIGN's picture forbids, whatever the floors say: from, to, why.
+const NEVER: [(&str, &str, &str); 6] = [
+    ("events", "engine", "events are the same whatever they come from"),
+    ("perf", "spool", "the kernel's side must not know how chunks are kept"),
+    ("engine", "spool", "an engine gives its bytes to any `Chunks`"),
+    ("state", "capture", "states are told from counts, on any machine"),
+    ("report", "capture", "reports are made of sources, on any machine"),
+    ("fleet", "capture", "hosts are compared on any machine"),
+];
+
+/// The only places where `unsafe` may stand.
+const UNSAFE: [&str; 3] = ["os", "perf", "engine"];
+
+/// The only places where `anyhow` may stand.
+const ANYHOW: [&str; 1] = ["command"];
+
+/// A file of `src`: its path from there, and its text without comments and unit tests.
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn new(path: &str, text: &str) -> Self {
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+        Source { path: path.to_owned(), text: lines.collect::<Vec<_>>().join("\n") }
+    }
+
+    /// The module of `src` that it belongs to.
+    fn module(&self) -> &str {
+        self.path.split(['/', '.']).next().unwrap_or_default()
+    }
+
+    /// The modules of the crate that it names, as `crate::module` or in `crate::{…}`.
+    fn imports(&self) -> BTreeSet<String> {
+        let mut imports = BTreeSet::new();
+        for (place, start) in self.text.match_indices("crate::") {
+            let rest = &self.text[place + start.len()..];
+            let mut depth = 0;
+            let mut name = String::new();
+            for c in rest.chars() {
+                match c {
+                    '{' => depth += 1,
+                    _ if c.is_alphanumeric() || c == '_' => name.push(c),
+                    // Behind a name's `::` comes what is inside it, up to the next comma of the braces.
+                    ':' if depth == 1 => {
+                        imports.insert(std::mem::take(&mut name));
+                        depth = 10;
+                    }
+                    ',' if depth >= 10 => depth = 1,
+                    ',' if depth == 1 => drop(imports.insert(std::mem::take(&mut name))),
+                    ' ' | '\n' if depth > 0 => {}
+                    '}' if depth >= 10 => depth = 10,
+                    _ => break,
+                }
+                if depth >= 10 {
+                    name.clear();
+                }
+            }
+            imports.insert(name);
+        }
+        imports.remove("");
+        imports
+    }
+}
+
+/// All of `src`.
+fn sources() -> Vec<Source> {
+    fn walk(folder: &Path, root: &Path, sources: &mut Vec<Source>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, sources);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                sources.push(Source::new(&name, &fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    walk(&root, &root, &mut sources);
+    sources.retain(|source| !["lib", "main"].contains(&source.module()));
+    sources
+}
+
+/// The modules in the block of ARCHITECTURE.md that is marked `floors`, from the ground up.
+fn floors(architecture: &str) -> Vec<String> {
+    let block = architecture.split("```floors\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    let modules = block.lines().map(|line| line.split('—').next().unwrap_or_default());
+    modules.flat_map(str::split_whitespace).map(str::to_owned).collect()
+}
+
+/// Whatever breaks a rule.
+fn broken(sources: &[Source], floors: &[String]) -> Vec<String> {
+    let floor: BTreeMap<&str, usize> = floors.iter().enumerate().map(|(floor, name)| (name.as_str(), floor)).collect();
+    let mut broken = Vec::new();
+    for source in sources {
+        let (path, module) = (&source.path, source.module());
+        let Some(own) = floor.get(module) else {
+            broken.push(format!("{path}: ARCHITECTURE.md has no floor for {module}"));
+            continue;
+        };
+        for import in source.imports().iter().filter(|import| *import != module) {
+            if floor.get(import.as_str()).is_some_and(|floor| floor > own) {
+                broken.push(format!("{path}: {module} imports {import}, which is above it"));
+            }
+            if let Some((.., why)) = NEVER.iter().find(|(from, to, _)| *from == module && *to == import) {
+                broken.push(format!("{path}: {module} must never import {import}: {why}"));
+            }
+            // Files of `command` without `run` help several subcommands.
+            if module == "command" && import == "cli" && !source.text.contains("pub fn run(") {
+                broken.push(format!("{path}: what helps several subcommands must not know their arguments"));
+            }
+        }
+        let words: BTreeSet<&str> = source.text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        if words.contains("unsafe") && !UNSAFE.contains(&module) {
+            broken.push(format!("{path}: `unsafe` outside {}", UNSAFE.join(", ")));
+        }
+        if words.contains("anyhow") && !ANYHOW.contains(&module) {
+            broken.push(format!("{path}: `anyhow` below the commands"));
+        }
+    }
+    let there: BTreeSet<&str> = sources.iter().map(Source::module).collect();
+    for name in floors.iter().filter(|name| !there.contains(name.as_str())) {
+        broken.push(format!("ARCHITECTURE.md has a floor for {name}, which is not there"));
+    }
+    if floor.len() != floors.len() {
+        broken.push("ARCHITECTURE.md names a module twice".to_owned());
+    }
+    broken
+}
+
+fn modules_import_only_what_is_below_them() {
+    let architecture = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let broken = broken(&sources(), &floors(&architecture));
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+/// From each file of a folder to those beside it that it imports, but for `mod.rs`, which knows them all.
+fn beside(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
+    let stem = |source: &Source| source.path.trim_end_matches(".rs").to_owned();
+    let all: BTreeSet<String> = sources.iter().map(stem).filter(|stem| !stem.ends_with("/mod")).collect();
+    let mut arrows = BTreeMap::<String, BTreeSet<String>>::new();
+    for source in sources.iter().filter(|source| !source.path.ends_with("/mod.rs")) {
+        let own = stem(source);
+        let Some((folder, _)) = own.rsplit_once('/') else { continue };
+        for name in source.text.split("super::").skip(1) {
+            let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let other = format!("{folder}/{name}");
+            if all.contains(&other) {
+                arrows.entry(own.clone()).or_default().insert(other);
+            }
+        }
+    }
+    arrows
+}
+
+/// A way from a file back to itself.
+fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
+    arrows.keys().find_map(|start| {
+        let mut seen = BTreeSet::new();
+        let mut next: Vec<&String> = arrows[start].iter().collect();
+        while let Some(file) = next.pop() {
+            if file == start {
+                return Some(format!("{start} comes back to itself through {seen:?}"));
+            }
+            if seen.insert(file) {
+                next.extend(arrows.get(file).into_iter().flatten());
+            }
+        }
+        None
+    })
+}
+
+fn files_of_a_folder_have_no_circle() {
+    assert_eq!(circle(&beside(&sources())), None);
+}
+
+fn each_broken_rule_is_seen() {
+    let floors = floors(
+        "```floors\nos — the machine\nperf events engine\nspool state report — and more\ncapture cli\ncommand\n```",
+    );
+    assert_eq!(floors, ["os", "perf", "events", "engine", "spool", "state", "report", "capture", "cli", "command"]);
+    let good = ["os/a.rs", "perf/a.rs", "events/a.rs", "engine/a.rs", "spool/a.rs", "state/a.rs", "report/a.rs"];
+    let good = good.into_iter().chain(["capture/a.rs", "cli/a.rs", "command/a.rs"]);
+    for (path, text, said) in [
+        ("os/b.rs", "use crate::cli::A;", Some("os imports cli")),
+        ("os/b.rs", "use crate::{perf::A, os::B};", Some("os imports perf")),
+        ("os/b.rs", "fn f() -> crate::cli::A {}", Some("os imports cli")),
+        ("events/b.rs", "use crate::engine;", Some("events must never import engine")),
+        ("perf/b.rs", "use crate::spool::Spool;", Some("perf must never import spool")),
+        ("state/b.rs", "use crate::capture;", Some("state must never import capture")),
+        ("report/b.rs", "use crate::{os::A, capture::B};", Some("report must never import capture")),
+        ("command/b.rs", "use crate::cli::A;\nfn help() {}", Some("must not know their arguments")),
+        ("command/b.rs", "use crate::cli::A;\npub fn run() {}", None),
+        ("spool/b.rs", "unsafe { f() }", Some("`unsafe` outside")),
+        ("perf/b.rs", "unsafe { f() }", None),
+        ("cli/b.rs", "use anyhow::Context;", Some("`anyhow` below")),
+        ("new/b.rs", "", Some("no floor for new")),
+        ("cli/b.rs", "use crate::os::A; // crate::command\n#[cfg(test)]\nmod tests { use crate::command; }", None),
+    ] {
+        let sources: Vec<_> = good.clone().map(|path| Source::new(path, "")).chain([Source::new(path, text)]).collect();
+        let broken = broken(&sources, &floors).join("\n");
+        match said {
+            Some(said) => assert!(broken.contains(said), "{path} with {text:?} gave {broken:?}"),
+            None => assert_eq!(broken, "", "{path} with {text:?}"),
+        }
+    }
+    let circular = [("a", "use super::b::B;"), ("b", "use super::c::C;"), ("c", "fn f() { super::a::g() }")];
+    let sources = circular.map(|(name, text)| Source::new(&format!("cli/{name}.rs"), text));
+    assert!(circle(&beside(&sources)).is_some());
+    assert!(circle(&beside(&sources[..2])).is_none());
+}
