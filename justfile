@@ -18,13 +18,13 @@ test *ARGS:
     cargo test --locked {{ ARGS }}
 
 # The tests against the running kernel, one after another (as root)
-kernel *ARGS:
+kernel FILTER="kernel::":
     @if [ "$(id -u)" != 0 ]; then echo "run it as root: these tests trace the kernel" >&2; exit 1; fi
-    cargo test --locked --test kernel -- {{ ARGS }}
+    cargo test --locked --test it -- {{ FILTER }}
 
 # The tests of the report's page in headless Chromium
-page *ARGS:
-    cargo test --locked --test page -- {{ ARGS }}
+page FILTER="page::":
+    cargo test --locked --test it -- {{ FILTER }}
 
 # Throughput of decode, merge, log and report (compare ratios within one run)
 bench *ARGS:
