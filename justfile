@@ -1,0 +1,73 @@
+# The commands of a maintainer. `just` alone lists them; CONTRIBUTING.md says more.
+# just is on crates.io as `just` and on PyPI as `rust-just`.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+fuzz_targets := "perf_data records log_csv"
+miri_tests := "events::merge perf_data::record perf::ring"
+
+_list:
+    @{{ just_executable() }} --list --unsorted
+
+# The gate: format, lints, docs, all tests, benches, a capture (`.ci/run`, which needs nothing but cargo)
+ci:
+    .ci/run
+
+# All tests; those that cannot run here say `skipped: needs …`
+test *ARGS:
+    cargo test --locked {{ ARGS }}
+
+# The tests against the running kernel, one after another (as root)
+kernel FILTER="kernel::":
+    @if [ "$(id -u)" != 0 ]; then echo "run it as root: these tests trace the kernel" >&2; exit 1; fi
+    cargo test --locked --test it -- {{ FILTER }}
+
+# The tests of the report's page in headless Chromium
+page FILTER="page::":
+    cargo test --locked --test it -- {{ FILTER }}
+
+# Throughput of decode, merge, log and report (compare ratios within one run)
+bench *ARGS:
+    cargo bench --locked --bench stream -- {{ ARGS }}
+
+# Each fuzz target for SECONDS (needs nightly and cargo-fuzz)
+fuzz SECONDS="60":
+    mkdir -p fuzz/corpus/perf_data
+    cp fixtures/perf-*.data fixtures/compressed.perf fuzz/corpus/perf_data/
+    for target in {{ fuzz_targets }}; do cargo +nightly fuzz run "$target" -- -max_total_time={{ SECONDS }} -max_len=200000; done
+
+# The unit tests of the merge, the records and the ring in miri (needs nightly with miri and rust-src)
+miri:
+    MIRIFLAGS="-Zmiri-disable-isolation" PROPTEST_CASES=4 cargo +nightly miri test --locked --lib -- {{ miri_tests }}
+
+# Licences, sources, duplicates and advisories of the dependencies (needs cargo-deny; fetches the advisories)
+deny *CHECKS="all":
+    cargo deny check {{ CHECKS }}
+
+# Accepts what has changed on the screens, and shows it
+screens:
+    INSTA_UPDATE=always cargo test --locked --test it -- --skip kernel:: --skip page::
+    git --no-pager diff --stat -- tests/it/screens
+    @echo "now read each of them: git diff tests/it/screens"
+
+# The oldest Rust that is supported, as Cargo.toml has it
+@rust-version:
+    sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml
+
+# Checks with the oldest Rust that is supported (needs that toolchain)
+msrv:
+    cargo +"$({{ just_executable() }} rust-version)" check --locked
+
+# Checks for 64-bit Arm (needs the target, and a C compiler for it)
+aarch64:
+    cargo check --locked --target aarch64-unknown-linux-gnu
+
+# The program as packages have it: small, stripped
+dist:
+    cargo build --locked --profile dist
+    ls -l target/dist/tp-perf
+
+# The same as one static file (needs the target, and musl-gcc from Debian's musl-tools)
+musl:
+    cargo build --locked --profile dist --target x86_64-unknown-linux-musl
+    ls -l target/x86_64-unknown-linux-musl/dist/tp-perf
