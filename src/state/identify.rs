@@ -1,10 +1,11 @@
 //! Which of the known states a source is in: window by window, and stretch by stretch.
 
+use super::answer::Answer;
 use super::known::{Known, sessions, windows_of};
-use super::model::{Opinion, States};
+use super::model::States;
 use super::names::{Names, Seen};
 use super::session::Session;
-use super::stretch::{Stretch, nearest_first, phases};
+use super::stretch::{Judged, Stretch, phases};
 use super::windows::Length;
 use super::{Error, What};
 use crate::units::Ns;
@@ -35,15 +36,6 @@ pub struct Identification {
     pub stretches: Vec<Stretch>,
 }
 
-/// What is said of a window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// By state. `None` of one without windows.
-    pub opinions: Vec<Option<Opinion>>,
-    /// The states that cannot be rejected, the nearest first; none means that it is unknown.
-    pub not_rejected: Vec<usize>,
-}
-
 impl Identification {
     /// Holds a source against what is known of states.
     ///
@@ -69,10 +61,9 @@ impl Identification {
             .map(|opinions| Answer::of(opinions, alpha))
             .collect();
         let begins = begins(source.origin.begin_ns, &windows);
-        let mut identification =
-            Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches: Vec::new() };
-        identification.stretches = identification.stretches(phases);
-        Ok(identification)
+        let judged = Judged { names: &names, states: &states, windows: &windows, answers: &answers, alpha };
+        let stretches = judged.stretches(phases);
+        Ok(Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches })
     }
 
     /// When a window begins, since the first one has; of the number of windows when the last one ends.
@@ -112,16 +103,6 @@ fn begins(first: Ns, windows: &[Seen]) -> Vec<Ns> {
         Some(*begin)
     });
     std::iter::once(first).chain(ends).collect()
-}
-
-impl Answer {
-    fn of(opinions: Vec<Option<Opinion>>, alpha: f64) -> Self {
-        let order = nearest_first(opinions.iter().map(|opinion| opinion.as_ref().map(|opinion| opinion.distance)));
-        let is_not_rejected =
-            |state: &usize| opinions[*state].as_ref().is_some_and(|opinion| opinion.p.windows > alpha);
-        let not_rejected = order.into_iter().filter(is_not_rejected).collect();
-        Answer { opinions, not_rejected }
-    }
 }
 
 #[cfg(test)]

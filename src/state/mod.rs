@@ -13,6 +13,7 @@
 //!                                         └──> blocks ──> findings of a check
 //! ```
 
+mod answer;
 mod changes;
 mod check;
 mod composition;
@@ -32,12 +33,13 @@ mod stretch;
 mod testing;
 mod windows;
 
+pub use answer::Answer;
 pub use changes::changes;
 pub use check::{BLOCK, Check, Finding, FindingKind, PER_DAY, said_beside};
 pub use composition::{Composition, Name, Part};
 pub use conformal::{Calibration, PValue, together, too_low};
 pub use formats::{write_check_json, write_csv, write_json, write_junit};
-pub use identify::{ALPHA, Answer, Identification};
+pub use identify::{ALPHA, Identification};
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, read_session, state_name};
 pub use model::{Opinion, State, States};

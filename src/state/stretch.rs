@@ -1,10 +1,11 @@
 //! The stretches of a source between changes of state: which state each is in, and why.
 
+use super::answer::{Answer, nearest_first};
 use super::changes::changes;
 use super::composition::Composition;
 use super::conformal::together;
-use super::identify::Identification;
-use super::names::Seen;
+use super::model::States;
+use super::names::{Names, Seen};
 use super::reasons::{Reason, Reasons, by_group};
 use serde::Serialize;
 use std::ops::Range;
@@ -80,8 +81,23 @@ impl Stretch {
     }
 }
 
-impl Identification {
-    pub(super) fn stretches(&self, phases: Vec<Range<usize>>) -> Vec<Stretch> {
+/// A source's windows with what is said of each.
+pub(super) struct Judged<'a> {
+    /// The names compared.
+    pub names: &'a Names,
+    /// The states.
+    pub states: &'a States,
+    /// The windows.
+    pub windows: &'a [Seen],
+    /// What is said of each of them.
+    pub answers: &'a [Answer],
+    /// The level at which a state is rejected.
+    pub alpha: f64,
+}
+
+impl Judged<'_> {
+    /// The stretches that these phases make up.
+    pub fn stretches(&self, phases: Vec<Range<usize>>) -> Vec<Stretch> {
         let phases: Vec<PhaseOpinion> = phases.into_iter().map(|phase| self.opinion(phase)).collect();
         // The phases of one state are one stretch.
         phases
@@ -120,7 +136,7 @@ impl Identification {
             Composition::mean(nearest.map(|place| &self.states.states[state].window(place).composition))
         };
         let (of_nearest, of_other) = (alike(nearest), other.map(alike));
-        let reasons = Reasons { names: &self.names, here: &here, nearest: &of_nearest, other: of_other.as_ref() };
+        let reasons = Reasons { names: self.names, here: &here, nearest: &of_nearest, other: of_other.as_ref() };
         let (in_favour, against) = (reasons.in_favour(), reasons.against());
         let seconds = windows.iter().map(|seen| seen.ns).sum::<u64>() as f64 / 1e9;
         let events = windows.iter().map(|seen| seen.composition.events() + seen.lost).sum::<u64>() as f64;
@@ -147,12 +163,4 @@ pub(super) fn phases(windows: &[Seen]) -> Vec<Range<usize>> {
     let cuts = changes(&compositions, SHORTEST_STRETCH);
     let ends = cuts.iter().copied().chain([windows.len()]);
     std::iter::once(0).chain(cuts.iter().copied()).zip(ends).map(|(from, to)| from..to).collect()
-}
-
-/// Which of these has the least distance, which the next, and so on.
-pub(super) fn nearest_first(distances: impl Iterator<Item = Option<f64>>) -> Vec<usize> {
-    let mut order: Vec<(usize, f64)> =
-        distances.enumerate().filter_map(|(state, distance)| Some((state, distance?))).collect();
-    order.sort_by(|a, b| a.1.total_cmp(&b.1));
-    order.into_iter().map(|(state, _)| state).collect()
 }

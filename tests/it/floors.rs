@@ -44,35 +44,31 @@ impl Source {
 
     /// The modules of the crate that it names, as `crate::module` or in `crate::{…}`.
     fn imports(&self) -> BTreeSet<String> {
-        let mut imports = BTreeSet::new();
-        for (place, start) in self.text.match_indices("crate::") {
-            let rest = &self.text[place + start.len()..];
-            let mut depth = 0;
-            let mut name = String::new();
-            for c in rest.chars() {
-                match c {
-                    '{' => depth += 1,
-                    _ if c.is_alphanumeric() || c == '_' => name.push(c),
-                    // Behind a name's `::` comes what is inside it, up to the next comma of the braces.
-                    ':' if depth == 1 => {
-                        imports.insert(std::mem::take(&mut name));
-                        depth = 10;
-                    }
-                    ',' if depth >= 10 => depth = 1,
-                    ',' if depth == 1 => drop(imports.insert(std::mem::take(&mut name))),
-                    ' ' | '\n' if depth > 0 => {}
-                    '}' if depth >= 10 => depth = 10,
-                    _ => break,
-                }
-                if depth >= 10 {
-                    name.clear();
-                }
-            }
-            imports.insert(name);
-        }
-        imports.remove("");
-        imports
+        let behind = |start: &str| self.text.split(start).skip(1).map(str::to_owned).collect::<Vec<_>>();
+        let first_word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+        let names = behind("crate::").into_iter().flat_map(|rest| match rest.strip_prefix('{') {
+            Some(tree) => branches(tree).iter().map(|branch| first_word(branch)).collect(),
+            None => vec![first_word(&rest)],
+        });
+        names.filter(|name| !name.is_empty()).collect()
     }
+}
+
+/// What stands between the commas up to the closing brace, leaving braces within it whole.
+fn branches(tree: &str) -> Vec<String> {
+    let mut branches = vec![String::new()];
+    let mut depth = 0;
+    for c in tree.chars().filter(|c| !c.is_whitespace()) {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => branches.push(String::new()),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                branches.last_mut().expect("there is one from the start").push(c);
+            }
+        }
+    }
+    branches
 }
 
 /// All of `src`.
