@@ -1,7 +1,7 @@
 //! What `learn`, `identify` and `check` observe.
 
 use crate::capture;
-use crate::drain::Range;
+use crate::events::Filter;
 use crate::source::Place;
 
 /// What is observed, and counted by windows.
@@ -11,8 +11,8 @@ pub enum Observation {
     Source {
         /// Which.
         places: Vec<Place>,
-        /// Which part of each.
-        range: Range,
+        /// Which part of each, by time.
+        part: Filter,
     },
     /// This machine, now: a capture of which only counts are kept.
     Machine(Box<capture::Options>),

@@ -130,7 +130,8 @@ pub fn capture(
     write_groups(directory.file(recording::GROUPS)?, table)?;
     let summary_room = SummaryRoom::set_aside(&directory, engine.sample_ids().slots().len())?;
     let for_events = Rc::clone(&directory);
-    let (captured, detaching) = attached.run(options, move || for_events.events(), running, signals, progress)?;
+    let (captured, detaching) =
+        attached.run(kernel, options, move || for_events.events(), running, signals, progress)?;
     let written = captured.write(options, &directory, summary_room, signals, progress)?;
     Ok(Outcome { written, directory: Rc::clone(&directory), detaching })
 }
@@ -147,7 +148,7 @@ pub fn watch(
     let ready = Ready::of(kernel, options)?;
     let file = scratch_file()?;
     let attached = ready.attach(kernel, options, signals, progress)?;
-    let (captured, detaching) = attached.run(options, move || file.try_clone(), running, signals, progress)?;
+    let (captured, detaching) = attached.run(kernel, options, move || file.try_clone(), running, signals, progress)?;
     Ok((captured.pour(options, sinks, signals, progress)?, detaching))
 }
 
@@ -197,6 +198,7 @@ impl<E: Sampling> ReadyToRun<E> {
     /// Runs, and begins to detach. What memory has no room for goes to the file.
     fn run(
         self,
+        kernel: &impl Kernel,
         options: &Options,
         file: impl FnMut() -> io::Result<File> + 'static,
         running: &mut Option<Running>,
@@ -211,7 +213,7 @@ impl<E: Sampling> ReadyToRun<E> {
         let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
 
         let cpus = &engine.attached().cpus;
-        let gone = cpus.without(&CpuList::online().unwrap_or_else(|_| cpus.clone()));
+        let gone = cpus.without(&kernel.online().unwrap_or_else(|_| cpus.clone()));
         if !gone.is_empty() {
             progress.note(&format!("CPU {gone} went offline during the capture; its events end there"));
         }

@@ -77,9 +77,9 @@ mod tests {
     #[test]
     fn a_state_is_learned_from_sources_or_from_the_machine() {
         let learn = request("idle a b --from 1s --to 5s --library lib --window 100ms -q").unwrap();
-        let Observation::Source { places, range } = learn.observation else { panic!("sources") };
+        let Observation::Source { places, part } = learn.observation else { panic!("sources") };
         assert_eq!((learn.state.as_str(), places.len(), learn.manner.quiet), ("idle", 2, true));
-        assert!(range.from.is_some() && range.to.is_some());
+        assert!(part.from.is_some() && part.to.is_some());
         assert_eq!(learn.length, Some(Length::Ns(100_000_000)));
         assert_eq!(learn.library, Library::at("lib".into()));
 

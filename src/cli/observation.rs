@@ -2,7 +2,7 @@
 
 use super::attach::AttachArgs;
 use super::command_line::{find, own_arguments};
-use super::source::{places, range};
+use super::source::{part, places};
 use super::usage::usage;
 use crate::capture::{self, StopRules};
 use crate::control::Manner;
@@ -71,7 +71,7 @@ impl ObservationArgs {
                         .to_owned(),
                 ));
             }
-            let observation = Observation::Source { places: places(sources)?, range: range(None, from, to)? };
+            let observation = Observation::Source { places: places(sources)?, part: part(None, from, to)? };
             Ok((observation, window, Manner::reading(quiet)))
         }
     }

@@ -67,9 +67,9 @@ impl ReplayArgs {
             Some(path) if is_dash(&path) => Output::Stdout,
             Some(path) => Output::Directory(path),
         };
-        let (restriction, range) = self.part.request()?;
+        let filter = self.part.request()?;
         let place = self.source.map_or(Place::Example, place);
-        let options = replay::Options { place, output, force: self.force, restriction, range, speed: self.speed };
+        let options = replay::Options { place, output, force: self.force, filter, speed: self.speed };
         Ok(ReplayRequest { options, manner: Manner::reading(self.quiet) })
     }
 }
@@ -78,7 +78,7 @@ impl ReplayArgs {
 mod tests {
     use super::*;
     use crate::cli::testing::parse;
-    use crate::drain::Range;
+    use crate::events::Filter;
     use crate::os::cpus::Cpu;
     use crate::units::Moment;
     use std::time::Duration;
@@ -89,9 +89,10 @@ mod tests {
         let options = parse::<ReplayArgs>(words).and_then(ReplayArgs::request).unwrap().options;
         assert_eq!((options.place, options.output, options.speed), (Place::Stdin, Output::Stdout, Some(2.0)));
         let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99));
-        assert_eq!(options.range, Range { events: Some(7), from: Some(from), to: Some(to) });
-        assert_eq!(options.restriction.cpus.unwrap().as_slice(), [Cpu::new(1)]);
-        assert_eq!((options.restriction.only.len(), options.restriction.exclude.len()), (1, 1));
+        let Filter { events, from: begin, to: end, cpus, only, exclude } = options.filter;
+        assert_eq!((events, begin, end), (Some(7), Some(from), Some(to)));
+        assert_eq!(cpus.unwrap().as_slice(), [Cpu::new(1)]);
+        assert_eq!((only.len(), exclude.len()), (1, 1));
     }
 
     #[test]

@@ -103,12 +103,12 @@ impl ReportArgs {
             true => vec![Place::Example],
             false => places(self.sources)?,
         };
-        let (restriction, range) = self.part.request()?;
+        let filter = self.part.request()?;
         let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
         let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
         let library = self.states.then(|| library(self.library)).transpose()?;
         let files = FileOptions { html: self.html, plots: self.plots, force: self.force };
-        let options = ReportOptions { places, restriction, range, detail: files.detail(), identifier: None };
+        let options = ReportOptions { places, filter, detail: files.detail(), identifier: None };
         let manner = Manner::reading(self.quiet);
         Ok(ReportRequest { options, files, format: self.format, top, manner, library })
     }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(options.places, [Place::Path("a".into()), Place::Stdin]);
         assert_eq!((top, format, manner.quiet), (7, ReportFormat::Markdown, true));
         assert_eq!((files.html, files.plots, files.force), (Some("p.html".into()), Some("d".into()), true));
-        assert_eq!((options.range.events, options.restriction.only.len()), (Some(9), 1));
+        assert_eq!((options.filter.events, options.filter.only.len()), (Some(9), 1));
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use super::selection::pattern;
 use super::usage::usage;
-use crate::drain::Range;
-use crate::events::stream::Restriction;
+use crate::events::Filter;
 use crate::os::cpus::CpuList;
 use crate::source::Place;
 use crate::tracefs::Pattern;
@@ -34,22 +33,21 @@ pub(super) struct SourceArgs {
 }
 
 impl SourceArgs {
-    pub fn request(self) -> Result<(Restriction, Range), clap::Error> {
-        let range = range(self.events, self.from, self.to)?;
-        let restriction = Restriction { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus };
-        Ok((restriction, range))
+    pub fn request(self) -> Result<Filter, clap::Error> {
+        let part = part(self.events, self.from, self.to)?;
+        Ok(Filter { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus, ..part })
     }
 }
 
-/// A range that something can be in.
-pub(super) fn range(events: Option<u64>, from: Option<Moment>, to: Option<Moment>) -> Result<Range, clap::Error> {
+/// A part by time and number that something can be in.
+pub(super) fn part(events: Option<u64>, from: Option<Moment>, to: Option<Moment>) -> Result<Filter, clap::Error> {
     if let (Some(from), Some(to)) = (from, to)
         && std::mem::discriminant(&from) == std::mem::discriminant(&to)
         && from.absolute(Ns(0)) >= to.absolute(Ns(0))
     {
         return Err(usage("--from is not before --to: nothing would be left".to_owned()));
     }
-    Ok(Range { events, from, to })
+    Ok(Filter { events, from, to, ..Filter::default() })
 }
 
 /// Sources as they are typed.

@@ -34,7 +34,7 @@ fn print(
     per_day: f64,
     format: CheckFormat,
     quiet: bool,
-    context: &Context,
+    context: &mut Context,
 ) -> anyhow::Result<u8> {
     let check = Check::of(session, known, state::ALPHA, per_day).with_context(|| place.clone())?;
     let mut out = Vec::new();

@@ -21,8 +21,14 @@ impl Context {
         Ok(Context {
             signals: Signals::new().context("failed to take over signals")?,
             progress: TerminalProgress::new(StopRules::default(), false),
-            out: Stdout,
+            out: Stdout::default(),
         })
+    }
+
+    /// For a test: prints and shows nothing, keeps the results, and leaves the process's signals alone.
+    pub fn of_test(signals: Signals) -> Self {
+        let progress = TerminalProgress::new(StopRules::default(), true);
+        Context { signals, progress, out: Stdout::keeping() }
     }
 
     /// From here on signals ask for the end, and this shows the progress. The user hears of what was adjusted.

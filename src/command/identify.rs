@@ -29,10 +29,10 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
     };
     let known = reading.result()?;
     // Few libraries have windows that no seconds can be made of; then what was counted by seconds is counted again.
-    if let (Observation::Source { places, range }, None) = (&observation, asked)
+    if let (Observation::Source { places, part }, None) = (&observation, asked)
         && known.length().of(observed.only().1.window).is_none()
         && places.iter().all(|place| matches!(place, Place::Path(_)))
-        && let Err(code) = observed.read(places, range, Some(known.length()), context)?
+        && let Err(code) = observed.read(places, part, Some(known.length()), context)?
     {
         return Ok(code);
     }
@@ -45,7 +45,7 @@ fn print(
     known: Known,
     alpha: f64,
     format: IdentifyFormat,
-    context: &Context,
+    context: &mut Context,
 ) -> anyhow::Result<()> {
     let identification = Identification::of(session, known, alpha).with_context(|| place.clone())?;
     let mut out = Vec::new();

@@ -30,7 +30,9 @@ mod watch;
 use crate::cli::{Cli, Command};
 use crate::terminal::messages;
 use clap::CommandFactory;
-use context::Context;
+pub use context::Context;
+pub use record::record;
+
 use std::process::ExitCode;
 
 /// Does what is asked for. Prints why if that fails; wrong usage ends the process.

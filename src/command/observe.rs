@@ -7,8 +7,8 @@ use super::wait::wait_for_command;
 use super::watch::watch_machine;
 use crate::capture;
 use crate::control::{Manner, Progress};
-use crate::drain::Range;
 use crate::engine::Detaching;
+use crate::events::Filter;
 use crate::observation::Observation;
 use crate::source::Place;
 use crate::state::{self, Error, Length, Session};
@@ -35,11 +35,11 @@ impl Observed {
         context: &mut Context,
     ) -> anyhow::Result<Result<Self, u8>> {
         match observation {
-            Observation::Source { places, range } => {
+            Observation::Source { places, part } => {
                 context.begin(TerminalProgress::of_replay(manner.quiet), manner)?;
                 end_at_second_signal()?;
                 let mut observed = Observed { sessions: Vec::new(), detaching: None, wait_detach: false };
-                Ok(observed.read(places, range, length, context)?.map(|()| observed))
+                Ok(observed.read(places, part, length, context)?.map(|()| observed))
             }
             Observation::Machine(options) => Self::of_machine(options, length, manner, context),
         }
@@ -82,13 +82,13 @@ impl Observed {
     pub fn read(
         &mut self,
         places: &[Place],
-        range: &Range,
+        part: &Filter,
         length: Option<Length>,
         context: &mut Context,
     ) -> anyhow::Result<Result<(), u8>> {
         self.sessions.clear();
         for place in places {
-            let session = state::read(place, range, length, &mut context.signals, &mut context.progress);
+            let session = state::read(place, part, length, &mut context.signals, &mut context.progress);
             context.progress.phase_ends();
             match session {
                 Err(error) if error.is_interrupt() => return Ok(Err(stopped(context))),

@@ -6,19 +6,24 @@ use super::wait::wait_for_command;
 use crate::capture::{self, Written};
 use crate::cli::{RecordArgs, RecordRequest};
 use crate::control::Progress;
-use crate::engine::Live;
+use crate::engine::{Kernel, Live};
 use crate::recording::{self, FILES, RecordingDir};
 use crate::terminal::{TerminalProgress, messages, print_on_stderr, print_summary};
 use crate::units::nanoseconds;
 use std::io;
 
-/// Captures. With a COMMAND it gives its exit code.
+/// Captures this machine. With a COMMAND it gives its exit code.
 pub fn run(args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
+    record(&Live, args, context)
+}
+
+/// Captures a kernel.
+pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
     let RecordRequest { options, manner } = args.request()?;
     context.begin(TerminalProgress::new(options.rules, manner.quiet), &manner)?;
 
     let mut running = None;
-    let result = capture::capture(&Live, &options, &mut running, &mut context.signals, &mut context.progress);
+    let result = capture::capture(kernel, &options, &mut running, &mut context.signals, &mut context.progress);
     context.progress.phase_ends();
     let capture::Outcome { mut written, directory, mut detaching } = match (result, running.take()) {
         (Ok(outcome), command) => {

@@ -2,8 +2,8 @@
 
 use crate::capture;
 use crate::control::{Progress, Running, Signals};
-use crate::drain::Range;
 use crate::engine::{Detaching, Live};
+use crate::events::Filter;
 use crate::state::{self, Length, Session, WINDOW, Windows};
 
 /// Captures, and counts by windows, of a second if no length is asked for. The tracepoints are being let go of when it is done, also
@@ -20,5 +20,5 @@ pub(super) fn watch_machine(
 ) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
     let mut windows = Windows::new(length.unwrap_or(WINDOW));
     let (results, detaching) = capture::watch(&Live, options, &mut [&mut windows], running, signals, progress)?;
-    Ok((Session::of_whole_source("this machine", results, &Range::default(), windows), detaching))
+    Ok((Session::of_whole_source("this machine", results, &Filter::default(), windows), detaching))
 }

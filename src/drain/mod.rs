@@ -10,40 +10,18 @@ pub use problem::Problem;
 
 use crate::control::{Progress, Signals};
 use crate::events::accounting::Books;
-use crate::events::stream::Restriction;
-use crate::events::{Ns, Sink};
+use crate::events::{Filter, Ns, Sink};
 use crate::recording::{self, Ending, LogSink, Summary};
 use crate::source::{About, Source};
 use crate::tracefs::{Selection, Table};
-use crate::units::Moment;
 use run::{End, Run};
 use std::time::Instant;
 use summary::{Parts, restriction_summary, selection, summary};
 
-/// Which stretch of the events the sinks get.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Range {
-    /// At most so many events.
-    pub events: Option<u64>,
-    /// None before this.
-    pub from: Option<Moment>,
-    /// Only those before this.
-    pub to: Option<Moment>,
-}
-
-impl Range {
-    /// Whether it is all of them.
-    pub fn is_all(&self) -> bool {
-        *self == Range::default()
-    }
-}
-
 /// What is wanted of a source.
 pub struct Request {
     /// Which of its events.
-    pub restriction: Restriction,
-    /// Which of these the sinks are to have.
-    pub range: Range,
+    pub filter: Filter,
     /// Of a recording as a whole, as many events as its capture was to log (`--events`).
     pub as_captured: bool,
     /// How many times as fast as it was recorded; as fast as can be if `None`.
@@ -60,8 +38,7 @@ impl Request {
     /// For what is read once and leaves no file: all of it, as fast as can be, until the user says no.
     pub fn for_a_look() -> Self {
         Request {
-            restriction: Restriction::default(),
-            range: Range::default(),
+            filter: Filter::default(),
             as_captured: false,
             speed: None,
             asked: 0,
@@ -114,17 +91,17 @@ pub fn drain(
     progress: &mut dyn Progress,
 ) -> Results {
     let Source { mut stream, about, problem: lacking, .. } = source;
-    let Request { restriction, mut range, as_captured, speed, asked, stops_at_once, begin } = request;
+    let Request { mut filter, as_captured, speed, asked, stops_at_once, begin } = request;
     if let About::Capture(facts) = &about
         && as_captured
-        && range.is_all()
-        && restriction.is_none()
+        && !filter.cuts()
+        && !filter.chooses()
     {
-        range.events = facts.events;
+        filter.events = facts.events;
     }
-    let restricted = (!restriction.is_none() || asked_for(&about, &range)).then(|| restriction.clone());
-    stream.restrict(restriction);
-    let mut run = Run::new(&range, speed, sinks, asked, stops_at_once);
+    let is_restricted = filter.chooses() || asked_for(&about, &filter);
+    stream.restrict(filter.clone());
+    let mut run = Run::new(&filter, speed, sinks, asked, stops_at_once);
     let End { complete, stopped, damage } = run.through(&mut stream, signals, progress);
     progress.phase_ends();
     let (origin, span, given) = (run.origin.or(stream.earliest()), run.span, run.given);
@@ -135,10 +112,10 @@ pub fn drain(
     let unreadable = matches!(ending, Some(Err(_)));
     let ending = ending.and_then(Result::ok);
     let table = stream.table().clone();
-    let selection = selection(&about, &table, restricted.as_ref());
+    let selection = selection(&about, &table, &filter);
     let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none() && !stopped && !unreadable;
     let of_run = ending.as_ref().and_then(|ending| ending.problem.clone());
-    let satisfied = range.events == Some(given);
+    let satisfied = filter.events == Some(given);
     let read = books.total().recorded;
     let problem = match (damage, of_run, lacking) {
         (Some(cause), ..) => Some(Problem::Damaged { cause, read }),
@@ -156,13 +133,13 @@ pub fn drain(
         decoded: &decoded,
         table: &table,
         selection: &selection,
-        restricted: restricted.as_ref().map(|restriction| restriction_summary(restriction, &range, origin)),
+        restricted: is_restricted.then(|| restriction_summary(&filter, origin)),
         span,
         logged: given,
         log_complete: satisfied || (complete && !stopped && problem.is_none()),
         begin,
     });
-    if restricted.is_some() && given == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
+    if is_restricted && given == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
         progress.note("no event is in the range that was asked for");
     }
     let last = |first: Ns| {
@@ -170,13 +147,13 @@ pub fn drain(
         span.map_or(first, |(_, last)| last).max(first.saturating_add(on))
     };
     let span = origin.map(|first| (first, last(first)));
-    Results { summary, table, selection, span, problem, most: range.events }
+    Results { summary, table, selection, span, problem, most: filter.events }
 }
 
-/// Whether the user asked for a range of the log, beyond what the capture itself was asked for.
-fn asked_for(about: &About, range: &Range) -> bool {
+/// Whether the user asked for a part by time or number, beyond what the capture itself was asked for.
+fn asked_for(about: &About, filter: &Filter) -> bool {
     match about {
-        About::Capture(facts) => *range != Range { events: facts.events, ..Range::default() } && !range.is_all(),
-        _ => !range.is_all(),
+        About::Capture(facts) => filter.cuts_time() || (filter.events.is_some() && filter.events != facts.events),
+        _ => filter.cuts(),
     }
 }

@@ -1,8 +1,8 @@
 //! Replay: a source again through decode and merge, to a log, books and a summary.
 
-use super::{Range, Request, Results, drain};
+use super::{Request, Results, drain};
 use crate::control::{Progress, Signals};
-use crate::events::stream::Restriction;
+use crate::events::Filter;
 use crate::recording::{self, LogSink, LogWriter, RecordingDir, write_groups, write_tracepoints};
 use crate::source::{self, About, Place, Source};
 use crate::tracefs::{self, Table, check_matches};
@@ -20,9 +20,7 @@ pub struct Options {
     /// Replace a recording that is there.
     pub force: bool,
     /// Which events.
-    pub restriction: Restriction,
-    /// Which of them the log is to hold.
-    pub range: Range,
+    pub filter: Filter,
     /// How many times as fast as it was recorded; as fast as can be if `None`.
     pub speed: Option<f64>,
 }
@@ -89,8 +87,8 @@ pub enum Error {
 /// Replays, and writes the results. They are all that could be read, even if there is a problem among them.
 pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
     let begin = Instant::now();
-    let Options { place, output, force, restriction, range, speed } = options;
-    let source = open(place, restriction, signals, progress)?;
+    let Options { place, output, force, filter, speed } = options;
+    let source = open(place, filter, signals, progress)?;
 
     let directory = match output {
         Output::Directory(path) => {
@@ -102,14 +100,7 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
         _ => None,
     };
     let (is_log, file) = (matches!(source.about, About::Log), source.file);
-    let request = Request {
-        restriction: restriction.clone(),
-        range: range.clone(),
-        as_captured: true,
-        speed: *speed,
-        begin,
-        ..Request::for_a_look()
-    };
+    let request = Request { filter: filter.clone(), as_captured: true, speed: *speed, begin, ..Request::for_a_look() };
     let log = match (output, &directory) {
         (Output::Stdout, _) => Some(LogWriter::to_stdout()),
         (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
@@ -121,7 +112,7 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
     };
     if is_log {
         // Only now is it known what the log names.
-        check_patterns(&results.table, place, restriction)?;
+        check_patterns(&results.table, place, filter)?;
     }
     if let Some(directory) = directory {
         write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
@@ -139,7 +130,7 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
 /// Opens a source, of which a part may be wanted only.
 pub fn open(
     place: &Place,
-    restriction: &Restriction,
+    filter: &Filter,
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Source, Error> {
@@ -149,7 +140,7 @@ pub fn open(
     }
     let source = source.map_err(|cause| Error::Source { place: place.clone(), cause })?;
     source.remarks.iter().for_each(|remark| progress.note(remark));
-    check(&source, place, restriction)?;
+    check(&source, place, filter)?;
     Ok(source)
 }
 
@@ -163,11 +154,11 @@ fn is_source(source: Option<(u64, u64)>, path: &Path) -> bool {
 }
 
 /// That what was asked for is in the source.
-fn check(source: &Source, place: &Place, restriction: &Restriction) -> Result<(), Error> {
+fn check(source: &Source, place: &Place, filter: &Filter) -> Result<(), Error> {
     if !matches!(source.about, About::Log) {
-        check_patterns(source.stream.table(), place, restriction)?;
+        check_patterns(source.stream.table(), place, filter)?;
     }
-    let Some(wanted) = &restriction.cpus else { return Ok(()) };
+    let Some(wanted) = &filter.cpus else { return Ok(()) };
     if !source.knows_cpus {
         let cure = match source.about {
             About::Perf { .. } => "; record them with `perf record --sample-cpu`",
@@ -186,8 +177,8 @@ fn check(source: &Source, place: &Place, restriction: &Restriction) -> Result<()
 }
 
 /// That every pattern matches a tracepoint of the source.
-pub fn check_patterns(table: &Table, place: &Place, restriction: &Restriction) -> Result<(), Error> {
-    let Restriction { only, exclude, .. } = restriction;
+pub fn check_patterns(table: &Table, place: &Place, filter: &Filter) -> Result<(), Error> {
+    let Filter { only, exclude, .. } = filter;
     let result = only.iter().chain(exclude).try_for_each(|pattern| check_matches(table, pattern));
     result.map_err(|cause| Error::Pattern { place: place.clone(), cause })
 }

@@ -1,16 +1,14 @@
 //! The way through a stream: batch after batch to the sinks, until the end, damage, or the user.
 
-use super::Range;
 use super::pace::Pace;
 use crate::control::{Progress, Signals};
 use crate::events::stream::EventStream;
-use crate::events::{Event, Ns, Sink};
-use crate::units::Moment;
+use crate::events::{Event, Filter, Ns, Sink};
 use std::io;
 
 /// The way through a stream.
 pub(super) struct Run<'a, 's> {
-    range: &'a Range,
+    filter: &'a Filter,
     speed: Option<f64>,
     sinks: &'a mut [&'s mut dyn Sink],
     asked: usize,
@@ -36,13 +34,13 @@ pub(super) struct End {
 
 impl<'a, 's> Run<'a, 's> {
     pub fn new(
-        range: &'a Range,
+        filter: &'a Filter,
         speed: Option<f64>,
         sinks: &'a mut [&'s mut dyn Sink],
         asked: usize,
         stops_at_once: bool,
     ) -> Self {
-        Run { range, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0 }
+        Run { filter, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0 }
     }
 
     /// Decoding goes on to the end even if no sink takes more, because the books need it all.
@@ -52,7 +50,7 @@ impl<'a, 's> Run<'a, 's> {
         let mut takes_more = true;
         loop {
             if end.complete && signals.asked() > self.asked {
-                end.complete = self.range.events == Some(self.given);
+                end.complete = self.filter.events == Some(self.given);
                 if self.stops_at_once {
                     (end.complete, end.stopped) = (false, true);
                     break;
@@ -82,7 +80,7 @@ impl<'a, 's> Run<'a, 's> {
             let losses = stream.losses();
             self.sinks.iter_mut().for_each(|sink| sink.losses(losses));
             if end.complete && takes_more {
-                let wanted = self.wanted(batch);
+                let wanted = self.filter.part(batch, self.origin.unwrap_or_default(), self.given);
                 let given = match &mut pace {
                     None => {
                         self.sinks.iter_mut().for_each(|sink| sink.events(wanted, table));
@@ -116,21 +114,6 @@ impl<'a, 's> Run<'a, 's> {
         }
         self.sinks.iter_mut().for_each(|sink| sink.end());
         end
-    }
-
-    /// The part of a batch that the sinks are to have.
-    fn wanted<'e>(&self, batch: &'e [Event]) -> &'e [Event] {
-        let origin = self.origin.unwrap_or_default();
-        let place = |moment: &Option<Moment>, otherwise: usize| {
-            moment.map_or(otherwise, |moment| {
-                let time = moment.absolute(origin);
-                batch.partition_point(|event| event.time < time)
-            })
-        };
-        let (start, end) = (place(&self.range.from, 0), place(&self.range.to, batch.len()));
-        let left = self.range.events.map_or(u64::MAX, |events| events - self.given);
-        let wanted = &batch[start.min(end)..end];
-        &wanted[..wanted.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
     }
 }
 

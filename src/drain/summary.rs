@@ -1,8 +1,8 @@
 //! From what was read to a summary.
 
-use crate::drain::Range;
+use crate::events::Filter;
 use crate::events::accounting::Books;
-use crate::events::stream::{Decoded, Restriction};
+use crate::events::stream::Decoded;
 use crate::os::cpus::CpuList;
 use crate::recording::{Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
 use crate::recording::{TimingSummary, Tool, TracepointsSummary, accounts};
@@ -12,29 +12,27 @@ use crate::units::{Moment, Ns, nanoseconds};
 use std::time::Instant;
 
 /// What became of each tracepoint: as the capture noted it, and as a replay restricted it.
-pub(super) fn selection(about: &About, table: &Table, restricted: Option<&Restriction>) -> Selection {
+pub(super) fn selection(about: &About, table: &Table, filter: &Filter) -> Selection {
     let mut selection = match about {
         About::Capture(facts) => facts.selection(table),
         _ => Selection::of_statuses(table, std::iter::empty()),
     };
-    if let Some(restriction) = restricted {
-        for tracepoint in table.tracepoints().iter().filter(|tracepoint| !restriction.takes(tracepoint)) {
-            selection.exclude(tracepoint.tpid, Exclusion::Replay);
-        }
+    for tracepoint in table.tracepoints().iter().filter(|tracepoint| !filter.takes(tracepoint)) {
+        selection.exclude(tracepoint.tpid, Exclusion::Replay);
     }
     selection
 }
 
-pub(super) fn restriction_summary(restriction: &Restriction, range: &Range, first: Option<Ns>) -> RestrictionSummary {
+pub(super) fn restriction_summary(filter: &Filter, first: Option<Ns>) -> RestrictionSummary {
     let texts = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
     let absolute = |moment: Option<Moment>| moment.map(|moment| moment.absolute(first.unwrap_or_default()));
     RestrictionSummary {
-        tracepoint: texts(&restriction.only),
-        exclude: texts(&restriction.exclude),
-        cpus: restriction.cpus.as_ref().map(|cpus| cpus.as_slice().to_vec()),
-        from: absolute(range.from),
-        to: absolute(range.to),
-        events: range.events,
+        tracepoint: texts(&filter.only),
+        exclude: texts(&filter.exclude),
+        cpus: filter.cpus.as_ref().map(|cpus| cpus.as_slice().to_vec()),
+        from: absolute(filter.from),
+        to: absolute(filter.to),
+        events: filter.events,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod accounting;
 mod counted;
+mod filter;
 mod ids;
 pub mod merge;
 mod sample_ids;
@@ -11,6 +12,7 @@ mod tick;
 
 pub use crate::perf::Reading;
 pub use counted::Counted;
+pub use filter::Filter;
 pub use ids::{Cpu, Gid, Ns, SampleId, Tpid};
 pub use merge::Event;
 pub use sample_ids::{SampleIds, Slot};

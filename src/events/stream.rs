@@ -3,11 +3,11 @@
 //! This is the one road for every source. A sink asks for batch after batch.
 
 use crate::events::Event;
+use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::{Counted, Cpu, Ns, Slot};
-use crate::os::cpus::CpuList;
 use crate::os::machine::available_memory;
-use crate::tracefs::{Pattern, Table, Tracepoint};
+use crate::tracefs::Table;
 use std::io;
 
 /// What turns a source's bytes into events.
@@ -21,8 +21,8 @@ pub trait Decode {
     /// The tracepoints that events may be of. It may grow with each step.
     fn table(&self) -> &Table;
 
-    /// Leaves out what is not wanted. To be called before the first step.
-    fn restrict(&mut self, restriction: Restriction);
+    /// Leaves out tracepoints and CPUs that are not wanted. To be called before the first step.
+    fn restrict(&mut self, filter: Filter);
 
     /// From now on counts, but gives no events.
     fn count_only(&mut self);
@@ -45,36 +45,6 @@ pub trait Decode {
 
     /// Bytes of the source read so far, and of how many.
     fn progress(&self) -> (u64, Option<u64>);
-}
-
-/// Which events of a source are wanted.
-#[derive(Debug, Clone, Default)]
-pub struct Restriction {
-    /// Only these tracepoints; all if empty.
-    pub only: Vec<Pattern>,
-    /// Not these.
-    pub exclude: Vec<Pattern>,
-    /// Only these CPUs.
-    pub cpus: Option<CpuList>,
-}
-
-impl Restriction {
-    /// Whether there is none.
-    pub fn is_none(&self) -> bool {
-        self.only.is_empty() && self.exclude.is_empty() && self.cpus.is_none()
-    }
-
-    /// Whether a tracepoint's events are wanted.
-    pub fn takes(&self, tracepoint: &Tracepoint) -> bool {
-        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(tracepoint));
-        (self.only.is_empty() || matches(&self.only)) && !matches(&self.exclude)
-    }
-
-    /// Whether a CPU's events are wanted; those of an unknown one only where all are.
-    pub fn takes_cpu(&self, cpu: Option<Cpu>) -> bool {
-        let takes = |cpus: &CpuList| cpu.is_some_and(|cpu| cpus.as_slice().binary_search(&cpu).is_ok());
-        self.cpus.as_ref().is_none_or(takes)
-    }
 }
 
 /// Samples that a CPU's ring had no room for, and when that was.
@@ -193,9 +163,9 @@ impl EventStream {
         self.decoder.count_only();
     }
 
-    /// Leaves out what is not wanted. To be called before the first batch.
-    pub fn restrict(&mut self, restriction: Restriction) {
-        self.decoder.restrict(restriction);
+    /// Leaves out tracepoints and CPUs that are not wanted. To be called before the first batch.
+    pub fn restrict(&mut self, filter: Filter) {
+        self.decoder.restrict(filter);
     }
 
     /// The tracepoints that the last batch's events are of.

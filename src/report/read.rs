@@ -5,9 +5,8 @@ use super::{Differences, Identifier, Report, SourceReport};
 use crate::activity::Activity;
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
-use crate::drain::{Problem, Range, Request, Results, drain};
-use crate::events::stream::Restriction;
-use crate::events::{Ns, Sink};
+use crate::drain::{Problem, Request, Results, drain};
+use crate::events::{Filter, Ns, Sink};
 use crate::ranking::Ranking;
 use crate::recording::Summary;
 use crate::source::{About, Place};
@@ -21,9 +20,7 @@ pub struct ReportOptions {
     /// Of what.
     pub places: Vec<Place>,
     /// Which events.
-    pub restriction: Restriction,
-    /// Which stretch of them.
-    pub range: Range,
+    pub filter: Filter,
     /// How finely the activity over time is kept.
     pub detail: Detail,
     /// The states to hold sources against, if they are to be.
@@ -93,31 +90,31 @@ fn read_source(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<SourceReport, replay::Error> {
-    let ReportOptions { places, restriction, range, detail, identifier } = options;
-    let source = replay::open(place, restriction, signals, progress)?;
+    let ReportOptions { places, filter, detail, identifier } = options;
+    let source = replay::open(place, filter, signals, progress)?;
     let about = source.about.clone();
     let mut activity = detail.activity(places.len());
-    if !restriction.is_none() {
+    if filter.chooses() {
         activity = activity.of_part();
     }
     let mut windows = identifier.as_ref().map(|identifier| Windows::new(identifier.known.length()));
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut activity];
     sinks.extend(windows.iter_mut().map(|windows| windows as &mut dyn Sink));
-    let request = Request { restriction: restriction.clone(), range: range.clone(), ..Request::for_a_look() };
+    let request = Request { filter: filter.clone(), ..Request::for_a_look() };
     let results = drain(source, request, &mut sinks, signals, progress);
     activity.finish();
     let identified = identifier.as_ref().zip(windows).map(|(identifier, windows)| {
-        identifier.identify(&Session::of_source(&place.to_string(), &results, range, windows)?)
+        identifier.identify(&Session::of_source(&place.to_string(), &results, filter, windows)?)
     });
     let is_log = matches!(about, About::Log);
     if is_log {
         // Only now is it known what the log names.
-        replay::check_patterns(&results.table, place, restriction)?;
+        replay::check_patterns(&results.table, place, filter)?;
     }
     let states = told(identified, place, progress);
     let Results { summary, table, selection, span, problem, .. } = results;
     let is_stopped = signals.asked() > 0;
-    let is_range = *range != Range::default();
+    let is_range = filter.cuts();
     let ranking = match is_range || is_stopped {
         true => ranking_of_range(&activity, &summary, span, &table),
         false => Ranking::of_capture(&summary, &table),

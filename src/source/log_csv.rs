@@ -1,8 +1,9 @@
 //! Events from a `log.csv`.
 
 use super::Error;
+use crate::events::Filter;
 use crate::events::merge::Merge;
-use crate::events::stream::{Decode, Decoded, DecodedCpu, Restriction};
+use crate::events::stream::{Decode, Decoded, DecodedCpu};
 use crate::events::{Event, Gid, Ns, Slot, Tpid};
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
@@ -27,7 +28,7 @@ pub struct LogCsv {
     table: Table,
     /// For each tpid, how many rows, and whether they are wanted; none until its first row.
     tracepoints: Vec<Option<(u64, bool)>>,
-    restriction: Restriction,
+    filter: Filter,
     queue: Option<usize>,
     length: Option<u64>,
     count_only: bool,
@@ -114,7 +115,7 @@ impl LogCsv {
             row: ByteRecord::new(),
             table,
             tracepoints: Vec::new(),
-            restriction: Restriction::default(),
+            filter: Filter::default(),
             queue: None,
             length,
             count_only: false,
@@ -171,8 +172,8 @@ impl LogCsv {
         if self.tracepoints.len() <= index {
             self.tracepoints.resize(index + 1, None);
         }
-        let (restriction, table) = (&self.restriction, &self.table);
-        let (rows, wanted) = self.tracepoints[index].get_or_insert_with(|| (0, restriction.takes(table.get(tpid))));
+        let (filter, table) = (&self.filter, &self.table);
+        let (rows, wanted) = self.tracepoints[index].get_or_insert_with(|| (0, filter.takes(table.get(tpid))));
         if !*wanted {
             return Ok(None);
         }
@@ -205,8 +206,8 @@ impl Decode for LogCsv {
         &self.table
     }
 
-    fn restrict(&mut self, restriction: Restriction) {
-        self.restriction = restriction;
+    fn restrict(&mut self, filter: Filter) {
+        self.filter = filter;
     }
 
     fn count_only(&mut self) {

@@ -6,8 +6,8 @@ use super::windows::{Length, Windows};
 use super::{Error, WINDOW};
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
-use crate::drain::{Range, Request, Results, drain};
-use crate::events::stream::Restriction;
+use crate::drain::{Request, Results, drain};
+use crate::events::Filter;
 use crate::source::Place;
 
 /// Reads a source to its end, and counts it by windows, of a second if no length is asked for. A file that ends with `.json` is a
@@ -17,7 +17,7 @@ use crate::source::Place;
 /// If it cannot be read, or not to its end.
 pub fn read(
     place: &Place,
-    range: &Range,
+    part: &Filter,
     length: Option<Length>,
     signals: &mut Signals,
     progress: &mut dyn Progress,
@@ -26,42 +26,42 @@ pub fn read(
         && path.extension().is_some_and(|extension| extension == "json")
     {
         let session = read_session(path)?;
-        return match *range == Range::default() {
-            true => Ok(session),
-            false => Err(Error::Counted { place: place.to_string(), window: session.window }),
+        return match part.cuts() {
+            false => Ok(session),
+            true => Err(Error::Counted { place: place.to_string(), window: session.window }),
         };
     }
-    let source = replay::open(place, &Restriction::default(), signals, progress)?;
+    let source = replay::open(place, &Filter::default(), signals, progress)?;
     let mut windows = Windows::new(length.unwrap_or(WINDOW));
-    let request = Request { range: range.clone(), ..Request::for_a_look() };
+    let request = Request { filter: part.clone(), ..Request::for_a_look() };
     let results = drain(source, request, &mut [&mut windows], signals, progress);
     if signals.asked() > 0 {
         return Err(Error::Interrupted);
     }
-    Session::of_whole_source(&place.to_string(), results, range, windows)
+    Session::of_whole_source(&place.to_string(), results, part, windows)
 }
 
 impl Session {
-    /// What was counted of a range of a source, all of which could be read.
+    /// What was counted of a part of a source, all of which could be read.
     ///
     /// # Errors
     /// If something kept the source from being all that it should be, or it is more than a session can hold.
-    pub fn of_whole_source(place: &str, results: Results, range: &Range, windows: Windows) -> Result<Self, Error> {
+    pub fn of_whole_source(place: &str, results: Results, part: &Filter, windows: Windows) -> Result<Self, Error> {
         match results.problem {
             Some(cause) => Err(Error::Damaged { place: place.to_owned(), cause }),
-            None => Self::of_source(place, &results, range, windows),
+            None => Self::of_source(place, &results, part, windows),
         }
     }
 
-    /// What was counted of a range of a source, as its results tell of it.
+    /// What was counted of a part of a source, as its results tell of it.
     ///
     /// # Errors
     /// If it is more than a session can hold.
-    pub fn of_source(place: &str, results: &Results, range: &Range, windows: Windows) -> Result<Self, Error> {
+    pub fn of_source(place: &str, results: &Results, part: &Filter, windows: Windows) -> Result<Self, Error> {
         let Results { summary, table, selection, span, .. } = results;
-        let end = span.map(|(first, last)| range.to.map_or(last, |to| to.absolute(first).min(last)));
+        let end = span.map(|(first, last)| part.to.map_or(last, |to| to.absolute(first).min(last)));
         // Of a number of events it is not known how long the silence behind them lasted.
-        let end = end.filter(|_| range.events.is_none());
+        let end = end.filter(|_| part.events.is_none());
         let length = windows.length();
         let windows = windows.finish(end).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
         let session = Session::of(summary, table, selection, length, &windows);

@@ -4,18 +4,38 @@ use crate::units::Visible;
 use std::io::{self, IsTerminal, Write};
 
 /// Where results go.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Stdout;
+#[derive(Debug, Default)]
+pub struct Stdout {
+    /// What would have been printed, where a test keeps it.
+    kept: Option<Vec<u8>>,
+}
 
 impl Stdout {
+    /// Prints nothing, and keeps it: for tests.
+    pub fn keeping() -> Self {
+        Stdout { kept: Some(Vec::new()) }
+    }
+
+    /// What was kept.
+    pub fn kept(&self) -> &[u8] {
+        self.kept.as_deref().unwrap_or_default()
+    }
+
     /// Prints text for people; its colours reach a terminal only.
-    pub fn print(self, text: &[u8]) -> io::Result<()> {
+    pub fn print(&mut self, text: &[u8]) -> io::Result<()> {
+        if let Some(kept) = &mut self.kept {
+            return anstream::StripStream::new(kept).write_all(text);
+        }
         let mut stdout = anstream::stdout().lock();
         stdout.write_all(text).and_then(|()| stdout.flush())
     }
 
     /// Prints what is for programs as it is, but for a terminal, which obeys no name in it.
-    pub fn print_data(self, data: &[u8]) -> io::Result<()> {
+    pub fn print_data(&mut self, data: &[u8]) -> io::Result<()> {
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(data);
+            return Ok(());
+        }
         let mut stdout = io::stdout().lock();
         match stdout.is_terminal() {
             true => stdout.write_all(Visible(String::from_utf8_lossy(data)).to_string().as_bytes()),
@@ -25,7 +45,7 @@ impl Stdout {
     }
 
     /// Columns of the terminal; 80 where there is none.
-    pub fn width(self) -> usize {
+    pub fn width(&self) -> usize {
         terminal_size::terminal_size_of(io::stdout()).map_or(80, |(terminal_size::Width(width), _)| usize::from(width))
     }
 }

@@ -23,9 +23,8 @@ use tempfile::TempDir;
 use tp_perf::cli::Cli;
 use tp_perf::control::Signals;
 use tp_perf::doctor::{Health, Machine, Needs, diagnose};
-use tp_perf::drain::Range;
 use tp_perf::drain::replay::{self, replay};
-use tp_perf::events::stream::Restriction;
+use tp_perf::events::Filter;
 use tp_perf::os::cpus::{Cpu, CpuList};
 use tp_perf::os::limits::{Capabilities, DescriptorLimit};
 use tp_perf::overhead::{CapturedEvents, MeasuredRun, Overhead, write_json, write_markdown};
@@ -346,8 +345,7 @@ fn capture_summary() {
         place: Place::Path(fixture("make.perf.zst")),
         output: replay::Output::Nothing,
         force: false,
-        restriction: Restriction { only: Vec::new(), exclude: Vec::new(), cpus: None },
-        range: Range { events: None, from: None, to: None },
+        filter: Filter::default(),
         speed: None,
     };
     let (mut signals, _senders) = Signals::pair().unwrap();

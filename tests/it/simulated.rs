@@ -3,18 +3,21 @@
 use crate::common::{Test, tests};
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 use tp_perf::capture::{Captured, Options, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::Cli;
+use tp_perf::command::{Context, record};
 use tp_perf::control::{Progress, Signals};
-use tp_perf::engine::simulated::{Script, SimulatedEngine};
-use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
+use tp_perf::engine::simulated::{Script, Simulated, SimulatedEngine};
+use tp_perf::engine::{CountRequest, Counting, Engine, Kernel};
+use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Sink, Slot, Tick, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf_data::record::{push_lost, push_sample};
 use tp_perf::perf_data::{Features, Head};
-use tp_perf::recording::{FACTS_SCHEMA, Facts, RecordingDir, StopReason, Tool};
+use tp_perf::recording::{FACTS_SCHEMA, Facts, RecordingDir, StopReason, Summary, Tool};
 use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::Table;
 
@@ -27,6 +30,8 @@ pub const TESTS: &[Test] = tests![
     a_second_signal_cuts_the_log_short_but_leaves_whole_files,
     a_full_disk_stops_the_capture_and_what_was_taken_is_written,
     whichever_rule_holds_first_stops_the_capture,
+    a_whole_record_needs_no_kernel,
+    ticks_of_a_simulated_kernel_reach_a_sink,
 ];
 
 type MakeFile = fn() -> io::Result<std::fs::File>;
@@ -309,4 +314,84 @@ fn whichever_rule_holds_first_stops_the_capture() {
     assert_eq!(rules(&["-n", "5", "-d", "1s"]), StopRules { events: Some(5), duration: Some(Duration::from_secs(1)) });
     assert_eq!(simply(machine(2, 50, 10), &["-n", "5", "-d", "1h"]).stop_reason, StopReason::Events);
     assert_eq!(simply(machine(2, 50, 10), &["-n", "1000000", "-d", "1ms"]).stop_reason, StopReason::Duration);
+}
+
+/// A kernel of three tracepoints on four CPUs, which refuses the second. In each round every opened event has one sample.
+fn kernel(rounds: u64) -> Simulated<impl Fn(&SampleIds) -> Script> {
+    let script = move |ids: &SampleIds| {
+        let mut script = Script::default();
+        for round in 0..rounds {
+            let ring = |cpu: u32| {
+                let mut ring = Vec::new();
+                let of_cpu = ids.slots().iter().zip(ids.ids()).filter(|(slot, _)| slot.cpu == Some(Cpu::new(cpu)));
+                for (n, (slot, id)) in of_cpu.enumerate() {
+                    assert_ne!(slot.tpid, Tpid::new(2), "it was refused");
+                    push_sample(&mut ring, id.0, 1_000_000 + round * 1_000 + n as u64 * 10 + u64::from(cpu));
+                }
+                ring
+            };
+            script.rounds.push_back((0..4).map(ring).collect());
+        }
+        let counted = |slot: &Slot| {
+            let count = Reading { value: rounds, lost: 0 };
+            Counted { slot: *slot, count, lost_known: true, weighted: false }
+        };
+        script.counted = ids.slots().iter().map(counted).collect();
+        script.windows = (1..4).map(|hits| vec![hits; ids.slots().len()]).collect();
+        script
+    };
+    let refuses = vec![("group:tracepoint_2".to_owned(), "Invalid argument".to_owned())];
+    Simulated { table: table(), cpus: "0-3".parse().unwrap(), refuses, script }
+}
+
+fn a_whole_record_needs_no_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    let rec = folder.path().join("rec");
+    let words = ["tp-perf", "-n", "80", "-o", rec.to_str().unwrap()];
+    let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
+    let (signals, _senders) = Signals::pair().unwrap();
+    let mut context = Context::of_test(signals);
+    assert_eq!(record(&kernel(10), cli.record, &mut context).unwrap(), 0);
+
+    let log = read(&rec, "log.csv");
+    assert!(times(&log).len() == 80 && times(&log).is_sorted(), "{log}");
+    assert!(log.ends_with(",1,1,tracepoint_1\n") || log.ends_with(",3,1,tracepoint_3\n"), "{log}");
+    assert!(read(&rec, "tracepoints.csv").contains("2,1,tracepoint_2,group,2,refused: Invalid argument"));
+    let summary: Summary = serde_json::from_str(&read(&rec, "summary.json")).unwrap();
+    assert_eq!((summary.stop_reason, summary.log_complete), (Some(StopReason::Events), true));
+    assert_eq!((summary.events.recorded, summary.events.counted, summary.events.unaccounted), (80, Some(80), Some(0)));
+    assert_eq!((summary.tracepoints.captured, summary.tracepoints.refused), (2, 1));
+    assert_eq!(summary.offline_cpus, [], "its CPUs are not those of this machine");
+    // What the user sees.
+    let printed = String::from_utf8_lossy(context.out.kept()).into_owned();
+    assert!(
+        printed.contains("80 counted = 80 recorded + 0 lost") && printed.contains("group:tracepoint_3"),
+        "{printed}"
+    );
+
+    // The same again is refused, and nothing is lost.
+    let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
+    let error = record(&kernel(10), cli.record, &mut context).unwrap_err();
+    assert!(error.to_string().contains("holds a recording already"), "{error}");
+    assert_eq!(read(&rec, "log.csv"), log);
+}
+
+fn ticks_of_a_simulated_kernel_reach_a_sink() {
+    #[derive(Default)]
+    struct Hits(Vec<(u64, u64)>);
+    impl Sink for Hits {
+        fn tick(&mut self, tick: &Tick<'_>) {
+            self.0.push((tick.to - tick.from, tick.total()));
+        }
+    }
+    let (kernel, table) = (kernel(0), table());
+    let tracepoints = table.tracepoints().iter().collect();
+    let request = CountRequest { tracepoints, cpus: "0-1".parse().unwrap(), exclude_thread: None };
+    let mut engine = kernel.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let mut hits = Hits::default();
+    engine.enable().unwrap();
+    (0..4).for_each(|_| hits.tick(&engine.tick().unwrap()));
+    engine.disable().unwrap();
+    // Two tracepoints on two CPUs, hit once, twice and three times each; then never more.
+    assert_eq!(hits.0, [4, 8, 12, 0].map(|total| (1_000_000_000, total)));
 }

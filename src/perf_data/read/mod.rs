@@ -3,8 +3,9 @@
 mod head;
 mod records;
 
+use crate::events::Filter;
 use crate::events::merge::Merge;
-use crate::events::stream::{Decode, Decoded, Loss, Restriction};
+use crate::events::stream::{Decode, Decoded, Loss};
 use crate::events::{Event, Ns};
 use crate::os::clock::Clock;
 use crate::perf_data::Error;
@@ -282,8 +283,8 @@ impl Decode for PerfData {
         &self.records.table
     }
 
-    fn restrict(&mut self, restriction: Restriction) {
-        self.records.restrict(restriction);
+    fn restrict(&mut self, filter: Filter) {
+        self.records.restrict(filter);
     }
 
     fn count_only(&mut self) {

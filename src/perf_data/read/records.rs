@@ -1,8 +1,9 @@
 //! What the records of a perf.data stream say about events.
 
 use crate::events::Event;
+use crate::events::Filter;
 use crate::events::merge::Merge;
-use crate::events::stream::{Decoded, DecodedCpu, Loss, Restriction};
+use crate::events::stream::{Decoded, DecodedCpu, Loss};
 use crate::events::{Counted, Cpu, Ns, Reading, SampleId, SampleIds, Slot, Tpid};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
@@ -46,7 +47,7 @@ pub(super) struct Records {
     pub notes: Notes,
     pub table: Table,
     pub unnamed: usize,
-    restriction: Restriction,
+    filter: Filter,
     pub clock_offset: i64,
     pub count_only: bool,
     /// Losses that nobody has asked for yet.
@@ -155,7 +156,7 @@ impl Records {
             notes: Notes::default(),
             table: table.clone(),
             unnamed,
-            restriction: Restriction::default(),
+            filter: Filter::default(),
             clock_offset: 0,
             count_only: false,
             losses: Vec::new(),
@@ -206,7 +207,7 @@ impl Records {
     /// The index of a CPU in `cpus`.
     fn cpu(&mut self, cpu: Option<Cpu>) -> u32 {
         *self.places.entry(cpu).or_insert_with(|| {
-            let wanted = self.restriction.takes_cpu(cpu);
+            let wanted = self.filter.takes_cpu(cpu);
             self.cpus.push(OfCpu { cpu, queue: None, wanted, lost: 0, passed: Ns(0) });
             self.cpus.len() as u32 - 1
         })
@@ -218,15 +219,15 @@ impl Records {
         tracepoints.all(|target| target.place.is_none() || target.cpu.is_some())
     }
 
-    pub fn restrict(&mut self, restriction: Restriction) {
+    pub fn restrict(&mut self, filter: Filter) {
         for target in &mut self.targets {
-            target.wanted = target.tpid.is_some_and(|tpid| restriction.takes(self.table.get(tpid)))
-                && (target.place.is_none() || restriction.takes_cpu(target.cpu));
+            target.wanted = target.tpid.is_some_and(|tpid| filter.takes(self.table.get(tpid)))
+                && (target.place.is_none() || filter.takes_cpu(target.cpu));
         }
         for cpu in &mut self.cpus {
-            cpu.wanted = restriction.takes_cpu(cpu.cpu);
+            cpu.wanted = filter.takes_cpu(cpu.cpu);
         }
-        self.restriction = restriction;
+        self.filter = filter;
     }
 
     /// Decodes whole records, and gives how many bytes they were; and the record behind them if it is one that only the

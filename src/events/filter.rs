@@ -1,0 +1,93 @@
+//! Filters: which events of a source are wanted.
+
+use super::{Cpu, Event, Ns};
+use crate::os::cpus::CpuList;
+use crate::tracefs::{Pattern, Tracepoint};
+use crate::units::Moment;
+
+/// Which events of a source are wanted: by tracepoint and CPU, which concerns all that is told of the source, and by time
+/// and number, which concerns what its sinks get. By default all are.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only these tracepoints; all if empty.
+    pub only: Vec<Pattern>,
+    /// Not these.
+    pub exclude: Vec<Pattern>,
+    /// Only these CPUs.
+    pub cpus: Option<CpuList>,
+    /// None before this.
+    pub from: Option<Moment>,
+    /// Only those before this.
+    pub to: Option<Moment>,
+    /// At most so many, the first ones.
+    pub events: Option<u64>,
+}
+
+impl Filter {
+    /// Whether it leaves out tracepoints or CPUs.
+    pub fn chooses(&self) -> bool {
+        !self.only.is_empty() || !self.exclude.is_empty() || self.cpus.is_some()
+    }
+
+    /// Whether it leaves out a part of the time, or of the number of events.
+    pub fn cuts(&self) -> bool {
+        self.cuts_time() || self.events.is_some()
+    }
+
+    /// Whether it leaves out a part of the time.
+    pub fn cuts_time(&self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
+    /// Whether a tracepoint's events are wanted.
+    pub fn takes(&self, tracepoint: &Tracepoint) -> bool {
+        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(tracepoint));
+        (self.only.is_empty() || matches(&self.only)) && !matches(&self.exclude)
+    }
+
+    /// Whether a CPU's events are wanted; those of an unknown one only where all are.
+    pub fn takes_cpu(&self, cpu: Option<Cpu>) -> bool {
+        let takes = |cpus: &CpuList| cpu.is_some_and(|cpu| cpus.as_slice().binary_search(&cpu).is_ok());
+        self.cpus.as_ref().is_none_or(takes)
+    }
+
+    /// The part of a batch that is wanted by time and number. `origin` is the time of the source's first event, from which
+    /// moments may be counted; `given` is how many events were wanted of earlier batches.
+    pub fn part<'e>(&self, batch: &'e [Event], origin: Ns, given: u64) -> &'e [Event] {
+        let place = |moment: Option<Moment>, otherwise: usize| {
+            moment.map_or(otherwise, |moment| {
+                let time = moment.absolute(origin);
+                batch.partition_point(|event| event.time < time)
+            })
+        };
+        let (start, end) = (place(self.from, 0), place(self.to, batch.len()));
+        let left = self.events.map_or(u64::MAX, |events| events.saturating_sub(given));
+        let wanted = &batch[start.min(end)..end];
+        &wanted[..wanted.len().min(usize::try_from(left).unwrap_or(usize::MAX))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Tpid;
+    use std::time::Duration;
+
+    fn times(filter: &Filter, given: u64) -> Vec<u64> {
+        let batch = [100, 110, 120, 130].map(|time| Event { time: Ns(time), cpu: None, tpid: Tpid::new(1) });
+        filter.part(&batch, Ns(100), given).iter().map(|event| event.time.0).collect()
+    }
+
+    #[test]
+    fn a_part_begins_at_from_and_ends_before_to() {
+        let since = |ns| Some(Moment::After(Duration::from_nanos(ns)));
+        let filter = |from, to, events| Filter { from, to, events, ..Filter::default() };
+        assert_eq!(times(&filter(since(10), since(30), None), 0), [110, 120]);
+        assert_eq!(times(&filter(since(11), None, None), 0), [120, 130]);
+        assert_eq!(times(&filter(None, Some(Moment::At(110)), None), 0), [100]);
+        assert_eq!(times(&filter(since(30), since(10), None), 0), [0; 0], "upside down");
+        assert_eq!(times(&filter(None, None, Some(3)), 1), [100, 110], "one was given before");
+        assert_eq!(times(&filter(None, None, Some(3)), 4), [0; 0]);
+        assert_eq!(times(&Filter::default(), 0), [100, 110, 120, 130]);
+    }
+}
