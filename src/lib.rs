@@ -12,7 +12,7 @@
 //!                                                              ▼
 //!                             decode (24-byte records) ──> merge in time order ──> event stream
 //!                                                                                      │
-//!                                                                     log.csv · books · summary · report
+//!                                                                     log.csv · accounting · summary · report
 //! ```
 //!
 //! | idea | module |
@@ -24,8 +24,8 @@
 //! | where a replay's bytes come from, and their decoders | [`source`], [`blocks`] |
 //! | time order, lateness | [`merge`] |
 //! | bytes to events, the one road | [`stream`] |
-//! | counted = recorded + lost | [`books`] |
-//! | from a source to log, books and summary | [`results`] |
+//! | counted = recorded + lost | [`accounting`] |
+//! | from a source to log, accounting and summary | [`results`] |
 //! | the files that a capture leaves | [`recording`] |
 //! | the capture itself: when it stops, what it does then | [`capture`] |
 //! | what capturing costs a command, by runs with and without it | [`overhead`] |

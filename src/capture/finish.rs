@@ -25,7 +25,7 @@ pub struct Captured {
     pub gone: CpuList,
     /// COMMAND's exit code, if it has ended.
     pub command_exit: Option<i32>,
-    /// How long letting go is expected to take.
+    /// How long the detach is expected to take.
     pub detach_expected: Duration,
 }
 
@@ -118,7 +118,7 @@ pub fn note(ending: &Ending) -> Vec<u8> {
 const SUMMARY_ROOM: u64 = 16 << 10;
 const SUMMARY_ROOM_PER_SLOT: u64 = 512;
 
-/// Room on the disk for the summary, set aside before the events are on: whatever fills the disk then, the books are kept.
+/// Room on the disk for the summary, set aside before the events are on: whatever fills the disk then, the accounting is kept.
 pub struct SummaryRoom<'a> {
     file: NewFile<'a>,
     bytes: u64,

@@ -1,4 +1,4 @@
-//! The capture itself: attach, run, account, let go, write the results.
+//! The capture itself: attach, run, account, detach, write the results.
 
 mod attach;
 mod detach;
@@ -105,7 +105,7 @@ pub struct Outcome {
     pub written: Written,
     /// Where.
     pub directory: Rc<RecordingDir>,
-    /// The tracepoints being let go of.
+    /// The detach, which goes on.
     pub detaching: Detaching,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct AttachArgs {
     /// Record tp-perf's own events too
     #[arg(long)]
     include_self: bool,
-    /// Wait until the kernel has let go of all tracepoints, instead of leaving that to the background
+    /// Wait until the kernel has detached all tracepoints, instead of leaving that to the background
     #[arg(long)]
     wait_detach: bool,
 }

@@ -6,7 +6,7 @@ use crate::engine::{Detaching, Live};
 use crate::events::Filter;
 use crate::state::{self, Length, Session, WINDOW, Windows};
 
-/// Captures, and counts by windows, of a second if no length is asked for. The tracepoints are being let go of when it is done, also
+/// Captures, and counts by windows, of a second if no length is asked for. The detach goes on when it is done, also
 /// if what was captured cannot be counted.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ mod summary;
 pub use problem::Problem;
 
 use crate::control::{Progress, Signals};
-use crate::events::accounting::Books;
+use crate::events::accounting::Accounting;
 use crate::events::{Filter, Ns, Sink};
 use crate::recording::{self, Ending, LogSink, Summary};
 use crate::source::{About, Source};
@@ -28,7 +28,7 @@ pub struct Request {
     pub speed: Option<f64>,
     /// How often the user had asked for the end before this. Once more means: at once.
     pub asked: usize,
-    /// Whether that means to read no further; else the books are closed over all there is.
+    /// Whether that means to read no further; else the accounting is closed over all there is.
     pub stops_at_once: bool,
     /// When it began.
     pub begin: Instant,
@@ -81,7 +81,7 @@ impl Results {
     }
 }
 
-/// Decodes, merges, filters, gives the events to the sinks, and closes the books. Whatever stops it, there is a summary,
+/// Decodes, merges, filters, gives the events to the sinks, and closes the accounting. Whatever stops it, there is a summary,
 /// which says so.
 pub fn drain(
     source: Source,
@@ -107,7 +107,7 @@ pub fn drain(
     let (origin, span, given) = (run.origin.or(stream.earliest()), run.span, run.given);
 
     let decoded = stream.decoded();
-    let books = Books::close(&decoded);
+    let accounting = Accounting::close(&decoded);
     let ending = stream.last_note().map(serde_json::from_str::<Ending>);
     let unreadable = matches!(ending, Some(Err(_)));
     let ending = ending.and_then(Result::ok);
@@ -116,7 +116,7 @@ pub fn drain(
     let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none() && !stopped && !unreadable;
     let of_run = ending.as_ref().and_then(|ending| ending.problem.clone());
     let satisfied = filter.events == Some(given);
-    let read = books.total().recorded;
+    let read = accounting.total().recorded;
     let problem = match (damage, of_run, lacking) {
         (Some(cause), ..) => Some(Problem::Damaged { cause, read }),
         (_, Some(reason), _) => Some(Problem::EndedEarly { reason }),
@@ -129,7 +129,7 @@ pub fn drain(
     let summary = summary(Parts {
         about: &about,
         ending: ending.as_ref(),
-        books: &books,
+        accounting: &accounting,
         decoded: &decoded,
         table: &table,
         selection: &selection,

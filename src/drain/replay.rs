@@ -1,4 +1,4 @@
-//! Replay: a source again through decode and merge, to a log, books and a summary.
+//! Replay: a source again through decode and merge, to a log, an accounting and a summary.
 
 use super::{Request, Results, drain};
 use crate::control::{Progress, Signals};

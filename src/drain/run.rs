@@ -43,7 +43,7 @@ impl<'a, 's> Run<'a, 's> {
         Run { filter, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0 }
     }
 
-    /// Decoding goes on to the end even if no sink takes more, because the books need it all.
+    /// Decoding goes on to the end even if no sink takes more, because the accounting needs it all.
     pub fn through(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> End {
         let mut end = End { complete: true, stopped: false, damage: None };
         let mut pace = self.speed.map(Pace::new);

@@ -1,7 +1,7 @@
 //! From what was read to a summary.
 
 use crate::events::Filter;
-use crate::events::accounting::Books;
+use crate::events::accounting::Accounting;
 use crate::events::stream::Decoded;
 use crate::os::cpus::CpuList;
 use crate::recording::{Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
@@ -40,7 +40,7 @@ pub(super) fn restriction_summary(filter: &Filter, first: Option<Ns>) -> Restric
 pub(super) struct Parts<'a> {
     pub about: &'a About,
     pub ending: Option<&'a Ending>,
-    pub books: &'a Books,
+    pub accounting: &'a Accounting,
     pub decoded: &'a Decoded,
     pub table: &'a Table,
     pub selection: &'a Selection,
@@ -53,7 +53,7 @@ pub(super) struct Parts<'a> {
 }
 
 pub(super) fn summary(parts: Parts<'_>) -> Summary {
-    let Parts { about, ending, books, decoded, table, selection, restricted, span, logged, log_complete, begin } =
+    let Parts { about, ending, accounting, decoded, table, selection, restricted, span, logged, log_complete, begin } =
         parts;
     let facts: Option<&Facts> = match about {
         About::Capture(facts) => Some(facts),
@@ -92,7 +92,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
     let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus);
     let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().chain(gone).copied().collect();
     let (captured, excluded, refused) = selection.counts(table);
-    let (per_tracepoint, per_cpu, unaccounted) = accounts(books, table);
+    let (per_tracepoint, per_cpu, unaccounted) = accounts(accounting, table);
     Summary {
         schema: SCHEMA,
         tool,
@@ -111,7 +111,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         ring_size: facts.map(|facts| facts.ring_size),
         restricted,
         tracepoints: TracepointsSummary { listed: table.tracepoints().len(), excluded, captured, refused },
-        events: EventsSummary::new(books, logged),
+        events: EventsSummary::new(accounting, logged),
         timing_ns: TimingSummary {
             attach: facts.map(|facts| facts.attach_ns),
             capture: ending.map(|ending| ending.capture_ns).or(span.map(|(first, last)| last.since(first))),

@@ -1,4 +1,4 @@
-//! Letting go of tracepoints without making anybody wait.
+//! Detaching without making anybody wait.
 //!
 //! The last close of each tracepoint waits for RCU grace periods under one global mutex in the kernel
 //! (`perf_trace_event_unreg` calls `tracepoint_synchronize_unregister`), so that closing a whole capture takes a minute,
@@ -24,10 +24,10 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-/// About how long the kernel takes to let go of one tracepoint, as measured on Linux 6.18 on 2 CPUs.
+/// About how long the kernel takes to detach one tracepoint, as measured on Linux 6.18 on 2 CPUs.
 const DETACH_PER_TRACEPOINT: Duration = Duration::from_millis(36);
 
-/// About how long the kernel takes to let go of this many.
+/// About how long the kernel takes to detach this many.
 pub fn expected_detach(tracepoints: usize) -> Duration {
     DETACH_PER_TRACEPOINT * tracepoints as u32
 }
@@ -38,7 +38,7 @@ pub(super) struct Guardian {
     child: Pid,
     /// The child wakes when this end of the pipe is closed.
     _hold: OwnedFd,
-    /// One byte for each tracepoint that the child has let go of.
+    /// One byte for each tracepoint that the child has detached.
     progress: File,
     tracepoints: usize,
 }
@@ -80,7 +80,7 @@ impl Guardian {
     }
 }
 
-/// Tracepoints being let go of in the background. Dropping this leaves the child to it.
+/// A detach that goes on in the background. Dropping this leaves the child to it.
 #[derive(Debug)]
 pub struct Detaching {
     child: Option<Pid>,
@@ -96,7 +96,7 @@ impl Detaching {
         Detaching { child: None, progress: None, tracepoints: 0, began: Instant::now(), took: Duration::ZERO }
     }
 
-    /// How many tracepoints have to be let go of.
+    /// How many tracepoints are detached.
     pub fn tracepoints(&self) -> usize {
         self.tracepoints
     }

@@ -1,4 +1,4 @@
-//! The books: per tracepoint and CPU, what the kernel counted against what was recorded and what was lost.
+//! The accounting: per tracepoint and CPU, what the kernel counted against what was recorded and what was lost.
 //!
 //! The kernel increments an event's counter before it tries to write the sample, so `counted = recorded + lost` as a
 //! rule. Where it does not hold, the difference is the **unaccounted**: hits that the kernel counted but wrote no sample
@@ -41,9 +41,9 @@ impl AddAssign for Account {
     }
 }
 
-/// The books of one capture.
+/// The accounting of one capture.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Books {
+pub struct Accounting {
     accounts: Vec<(Slot, Account)>,
     per_cpu: BTreeMap<Option<Cpu>, Account>,
     /// Whether there are counters at all; without them `counted` is `recorded + lost`.
@@ -56,8 +56,8 @@ pub struct Books {
     pub unknown: u64,
 }
 
-impl Books {
-    /// Closes the books: what the stream decoded against what the kernel counted.
+impl Accounting {
+    /// Closes the accounting: what the stream decoded against what the kernel counted.
     pub fn close(decoded: &Decoded) -> Self {
         let recorded: HashMap<Slot, u64> = decoded.samples.iter().copied().collect();
         let accounts: Vec<(Slot, Account)> = match &decoded.counted {
@@ -88,7 +88,7 @@ impl Books {
             }
         }
         let late = decoded.per_cpu.iter().map(|cpu| (cpu.cpu, cpu.late)).collect();
-        Books { accounts, per_cpu, counted, lost_per_tracepoint, late, unknown: decoded.unknown }
+        Accounting { accounts, per_cpu, counted, lost_per_tracepoint, late, unknown: decoded.unknown }
     }
 
     /// All together.
@@ -156,7 +156,7 @@ mod tests {
         Slot { tpid: Tpid::new(tpid), cpu: cpu(cpu_number) }
     }
 
-    fn books(lost_known: bool) -> Books {
+    fn accounting(lost_known: bool) -> Accounting {
         let decoded = Decoded {
             samples: vec![(slot(1, 0), 10), (slot(1, 1), 5), (slot(2, 1), 0)],
             per_cpu: vec![DecodedCpu { cpu: cpu(0), lost: 3, late: 1 }, DecodedCpu { cpu: cpu(1), lost: 0, late: 0 }],
@@ -171,28 +171,32 @@ mod tests {
             weighted: false,
         };
         let counted = [counted(slot(1, 0), 13, 3), counted(slot(1, 1), 9, 0), counted(slot(2, 1), 1, 0)];
-        Books::close(&Decoded { counted: Some(counted.to_vec()), ..decoded })
+        Accounting::close(&Decoded { counted: Some(counted.to_vec()), ..decoded })
     }
 
     #[test]
     fn accounts_add_up_and_what_is_off_is_named() {
-        let books = books(true);
-        assert_eq!(books.total(), Account { recorded: 15, lost: 3, counted: 23 });
-        assert_eq!(books.total().unaccounted(), 5);
-        assert_eq!(books.per_tracepoint()[&Tpid::new(1)], Account { recorded: 15, lost: 3, counted: 22 });
-        assert_eq!(books.per_cpu()[&cpu(0)].unaccounted(), 0);
-        let off: Vec<_> = books.unbalanced().into_iter().map(|(slot, account)| (slot, account.unaccounted())).collect();
+        let accounting = accounting(true);
+        assert_eq!(accounting.total(), Account { recorded: 15, lost: 3, counted: 23 });
+        assert_eq!(accounting.total().unaccounted(), 5);
+        assert_eq!(accounting.per_tracepoint()[&Tpid::new(1)], Account { recorded: 15, lost: 3, counted: 22 });
+        assert_eq!(accounting.per_cpu()[&cpu(0)].unaccounted(), 0);
+        let off: Vec<_> =
+            accounting.unbalanced().into_iter().map(|(slot, account)| (slot, account.unaccounted())).collect();
         assert_eq!(off, [(slot(1, 1), 4), (slot(2, 1), 1)]);
-        assert_eq!(books.total_late(), 1);
+        assert_eq!(accounting.total_late(), 1);
     }
 
     #[test]
     fn a_counter_of_nanoseconds_is_not_taken_for_hits() {
         let count = Reading { value: 123_456_789, lost: 2 };
         let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }];
-        let books =
-            Books::close(&Decoded { samples: vec![(slot(1, 0), 10)], counted: Some(counted), ..Default::default() });
-        assert_eq!(books.total(), Account { recorded: 10, lost: 2, counted: 12 });
+        let accounting = Accounting::close(&Decoded {
+            samples: vec![(slot(1, 0), 10)],
+            counted: Some(counted),
+            ..Default::default()
+        });
+        assert_eq!(accounting.total(), Account { recorded: 10, lost: 2, counted: 12 });
     }
 
     #[test]
@@ -202,16 +206,16 @@ mod tests {
             per_cpu: vec![DecodedCpu { cpu: cpu(0), lost: 3, late: 0 }],
             ..Default::default()
         };
-        let books = Books::close(&decoded);
-        assert!(!books.counted && !books.lost_per_tracepoint && books.unbalanced().is_empty());
-        assert_eq!(books.total(), Account { recorded: 15, lost: 3, counted: 18 });
+        let accounting = Accounting::close(&decoded);
+        assert!(!accounting.counted && !accounting.lost_per_tracepoint && accounting.unbalanced().is_empty());
+        assert_eq!(accounting.total(), Account { recorded: 15, lost: 3, counted: 18 });
     }
 
     #[test]
     fn where_the_kernel_tells_no_loss_per_event_the_rings_tell_it_per_cpu() {
-        let books = books(false);
-        assert_eq!(books.per_cpu()[&cpu(0)], Account { recorded: 10, lost: 3, counted: 13 });
-        assert_eq!(books.total().lost, 3);
-        assert!(books.unbalanced().is_empty());
+        let accounting = accounting(false);
+        assert_eq!(accounting.per_cpu()[&cpu(0)], Account { recorded: 10, lost: 3, counted: 13 });
+        assert_eq!(accounting.total().lost, 3);
+        assert!(accounting.unbalanced().is_empty());
     }
 }

@@ -54,7 +54,7 @@ pub struct Overhead {
     /// How long attaching took, which is in no figure.
     #[serde(rename = "attach_ns", serialize_with = "as_nanoseconds")]
     pub attach: Duration,
-    /// How long letting go is expected to take.
+    /// How long the detach is expected to take.
     #[serde(rename = "detach_expected_ns", serialize_with = "as_nanoseconds")]
     pub detach_expected: Duration,
     /// How long it took, if that was waited for.

@@ -1,11 +1,11 @@
 //! What capturing costs a COMMAND: runs with and without it, side by side.
 //!
 //! ```text
-//!   attach once, off ── warm-up ── pair 1 ──────── pair 2 ──────── …  ── let go, in the background
+//!   attach once, off ── warm-up ── pair 1 ──────── pair 2 ──────── …  ── detach, in the background
 //!                                  off, on         on, off               in each pair in random order
 //! ```
 //!
-//! Only the leaders are switched between runs, so that neither attaching nor letting go is in the figures. The runs without
+//! Only the leaders are switched between runs, so that neither attaching nor detaching is in the figures. The runs without
 //! are those of a machine whose tracepoints are attached to and off, which costs them a little too.
 
 mod estimate;
@@ -108,7 +108,7 @@ pub enum Error {
 pub struct Outcome {
     /// The runs; if the user stopped it, fewer than were asked for.
     pub result: Result<Overhead, Error>,
-    /// The tracepoints being let go of.
+    /// The detach, which goes on.
     pub detaching: Detaching,
 }
 

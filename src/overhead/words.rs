@@ -70,8 +70,8 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
         said.push(("failed", format!("COMMAND ended with another code than 0 in {}", Count(failed as u64, "run"))));
     }
     let letting_go = match overhead.detach {
-        Some(took) => format!("letting go took {}", Seconds(took)),
-        None => format!("letting go takes about {} in the background", Seconds(overhead.detach_expected)),
+        Some(took) => format!("detaching took {}", Seconds(took)),
+        None => format!("detaching takes about {} in the background", Seconds(overhead.detach_expected)),
     };
     said.push((
         "beside it",

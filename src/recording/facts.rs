@@ -64,7 +64,7 @@ pub struct Ending {
     pub command_exit: Option<i32>,
     /// How long the events were on, in nanoseconds.
     pub capture_ns: u64,
-    /// How long letting go of the tracepoints took, if that was waited for.
+    /// How long the detach took, if that was waited for.
     pub detach_ns: Option<u64>,
     /// How long it was expected to take.
     pub detach_expected_ns: u64,

@@ -28,7 +28,7 @@ pub const LOG: &str = "log.csv";
 pub const TRACEPOINTS: &str = "tracepoints.csv";
 /// All groups with their numbers.
 pub const GROUPS: &str = "groups.csv";
-/// What the capture was, and its books.
+/// What the capture was, and its accounting.
 pub const SUMMARY: &str = "summary.json";
 
 /// The ring bytes, as perf.data.

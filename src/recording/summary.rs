@@ -1,7 +1,7 @@
-//! `summary.json`: what a capture was, and its books.
+//! `summary.json`: what a capture was, and its accounting.
 
 use super::{Error, NewFile, StopReason};
-use crate::events::accounting::{Account, Books};
+use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Table, Tpid};
 use crate::units::Ns;
@@ -146,9 +146,9 @@ pub struct TimingSummary {
     pub capture: Option<u64>,
     /// From then until the log was written; of a replay, all of it.
     pub drain: u64,
-    /// Letting go of the tracepoints: measured with --wait-detach, else null.
+    /// The detach: measured with --wait-detach, else null.
     pub detach: Option<u64>,
-    /// What letting go was expected to take.
+    /// What the detach was expected to take.
     pub detach_expected: Option<u64>,
 }
 
@@ -234,46 +234,49 @@ impl EventsSummary {
         self.counted.unwrap_or(self.recorded.saturating_add(self.lost))
     }
 
-    /// From the books, and the rows of the log.
-    pub fn new(books: &Books, logged: u64) -> Self {
-        let total = books.total();
+    /// From the accounting, and the rows of the log.
+    pub fn new(accounting: &Accounting, logged: u64) -> Self {
+        let total = accounting.total();
         EventsSummary {
             logged,
             recorded: total.recorded,
             lost: total.lost,
-            late: books.total_late(),
-            counted: books.counted.then_some(total.counted),
-            unaccounted: books.counted.then(|| total.unaccounted()),
-            unknown: books.unknown,
+            late: accounting.total_late(),
+            counted: accounting.counted.then_some(total.counted),
+            unaccounted: accounting.counted.then(|| total.unaccounted()),
+            unknown: accounting.unknown,
         }
     }
 }
 
 /// The parts of the summary that list accounts: per tracepoint, per CPU, and those off balance.
-pub fn accounts(books: &Books, table: &Table) -> (Vec<TracepointSummary>, Vec<CpuSummary>, Vec<UnaccountedSummary>) {
+pub fn accounts(
+    accounting: &Accounting,
+    table: &Table,
+) -> (Vec<TracepointSummary>, Vec<CpuSummary>, Vec<UnaccountedSummary>) {
     let name = |tpid| table.get(tpid).full_name();
-    let lost_known = books.lost_per_tracepoint;
-    let per_tracepoint: BTreeMap<Tpid, Account> = books.per_tracepoint();
+    let lost_known = accounting.lost_per_tracepoint;
+    let per_tracepoint: BTreeMap<Tpid, Account> = accounting.per_tracepoint();
     let tracepoints = per_tracepoint.into_iter().filter(|(_, account)| *account != Account::default());
     let tracepoints = tracepoints.map(|(tpid, account)| TracepointSummary {
         tpid,
         name: name(tpid),
         recorded: account.recorded,
         lost: lost_known.then_some(account.lost),
-        counted: books.counted.then_some(account.counted),
-        unaccounted: (lost_known && books.counted).then(|| account.unaccounted()),
+        counted: accounting.counted.then_some(account.counted),
+        unaccounted: (lost_known && accounting.counted).then(|| account.unaccounted()),
         weighted: table.get(tpid).is_weighted(),
     });
-    let known = books.per_cpu().iter().filter_map(|(cpu, account)| Some(((*cpu)?, account)));
+    let known = accounting.per_cpu().iter().filter_map(|(cpu, account)| Some(((*cpu)?, account)));
     let cpus = known.map(|(cpu, account)| CpuSummary {
         cpu,
         recorded: account.recorded,
         lost: account.lost,
-        late: books.late.get(&Some(cpu)).copied().unwrap_or(0),
-        counted: books.counted.then_some(account.counted),
-        unaccounted: books.counted.then(|| account.unaccounted()),
+        late: accounting.late.get(&Some(cpu)).copied().unwrap_or(0),
+        counted: accounting.counted.then_some(account.counted),
+        unaccounted: accounting.counted.then(|| account.unaccounted()),
     });
-    let unaccounted = books.unbalanced().into_iter().map(|(slot, account)| UnaccountedSummary {
+    let unaccounted = accounting.unbalanced().into_iter().map(|(slot, account)| UnaccountedSummary {
         tpid: slot.tpid,
         name: name(slot.tpid),
         cpu: slot.cpu,

@@ -17,7 +17,7 @@ pub fn facts(source: &SourceReport) -> Vec<Fact> {
     facts.push(("tracepoints", tracepoints(source)));
     facts.extend(capture(source));
     facts.extend(source.states.as_ref().map(|states| ("states", super::states::words(states))));
-    facts.push(("books", equation(&source.summary.events)));
+    facts.push(("accounting", equation(&source.summary.events)));
     facts.extend(not_shown(source));
     facts.extend(own_share(&source.summary).map(|own| ("self", own)));
     facts.extend(source.problem.as_ref().map(|problem| ("problem", format!("{problem:#}"))));

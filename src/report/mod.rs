@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   source ──> event stream ──> activity (when what was active) ──┐
-//!                   └─────────> summary (books, facts) ───────────┴──> source report ──┐
+//!                   └─────────> summary (accounting, facts) ───────────┴──> source report ──┐
 //!   another source …                                             ──> source report ──┤
 //!                                                                                     ├──> differences
 //!                                               text · json · csv · markdown · plots · page
@@ -51,7 +51,7 @@ pub struct SourceReport {
     pub label: String,
     /// The source, as it was named.
     pub place: String,
-    /// What it was, and its books.
+    /// What it was, and its accounting.
     pub summary: Summary,
     /// Its tracepoints.
     pub table: Table,

@@ -31,7 +31,7 @@ impl TerminalProgress {
         TerminalProgress { reading: "replaying", ..Self::new(StopRules::default(), quiet) }
     }
 
-    /// While the kernel lets go of tracepoints.
+    /// While the kernel detaches tracepoints.
     pub fn detaching(&mut self, done: usize, total: usize) {
         self.steps("detaching", "tracepoints", done as u64, total as u64);
     }

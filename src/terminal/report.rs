@@ -1,6 +1,6 @@
 //! A report on the terminal.
 
-use super::summary::{print_books, print_headline};
+use super::summary::{print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
 use crate::tracefs::Tpid;
@@ -43,7 +43,7 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
         }
     }
     if source.is_range {
-        writeln!(out, "Counts, shares and rates are those of the samples in the range; the books hold all.")?;
+        writeln!(out, "Counts, shares and rates are those of the samples in the range; the accounting holds all.")?;
     }
     if let Some(logged) = source.logged {
         writeln!(out, "log.csv holds the first {} of them; `-n {logged}` reports on those.", Grouped(logged))?;
@@ -63,7 +63,7 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
         writeln!(out, "Bars show samples: where some were lost, they are too low.")?;
     }
     writeln!(out)?;
-    print_books(summary, out)?;
+    print_accounting(summary, out)?;
     if let Some(problem) = &source.problem {
         let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
         writeln!(out, "problem   {warning}{}{warning:#}", OneLine(&format!("{problem:#}")))?;

@@ -26,16 +26,16 @@ pub fn print_summary(
         print_top(out, "group", &ranking.groups)?;
     }
     writeln!(out)?;
-    print_books(summary, out)?;
+    print_accounting(summary, out)?;
     print_log(summary, out)?;
     if let Some(own) = own_share(summary) {
-        writeln!(out, "self      {own}")?;
+        writeln!(out, "self        {own}")?;
     }
     let bold = Style::new().bold();
     if let Some((directory, names)) = files {
-        writeln!(out, "files     {bold}{}{bold:#}", Visible(directory.join("").display()))?;
-        writeln!(out, "          {}", names.join(", "))?;
-        writeln!(out, "          tp-perf report shows what is in it, with --html FILE as a page")?;
+        writeln!(out, "files       {bold}{}{bold:#}", Visible(directory.join("").display()))?;
+        writeln!(out, "            {}", names.join(", "))?;
+        writeln!(out, "            tp-perf report shows what is in it, with --html FILE as a page")?;
     }
     Ok(())
 }
@@ -67,30 +67,30 @@ fn print_top<N>(out: &mut dyn Write, what: &str, ranked: &[Ranked<N>]) -> io::Re
     Ok(())
 }
 
-pub(super) fn print_books(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn print_accounting(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let EventsSummary { recorded, lost, counted, unaccounted, .. } = summary.events;
     let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
     let good = Style::new().fg_color(Some(AnsiColor::Green.into()));
     let equation = equation(&summary.events);
     let (Some(counted), Some(unaccounted)) = (counted, unaccounted) else {
-        writeln!(out, "books     {equation}")?;
+        writeln!(out, "accounting  {equation}")?;
         return print_missing(summary, recorded.saturating_add(lost), out);
     };
     match (unaccounted, summary.unaccounted.is_empty()) {
-        (0, true) => writeln!(out, "books     {good}balance{good:#}: {equation}")?,
+        (0, true) => writeln!(out, "accounting  {good}balance{good:#}: {equation}")?,
         _ => {
-            writeln!(out, "books     {warning}{equation}{warning:#}")?;
+            writeln!(out, "accounting  {warning}{equation}{warning:#}")?;
             if unaccounted < 0 {
-                writeln!(out, "          More samples came than the kernel counted hits. Furthest off are")?;
+                writeln!(out, "            More samples came than the kernel counted hits. Furthest off are")?;
             } else {
-                writeln!(out, "          The kernel counted these hits, but neither wrote samples for them nor")?;
-                writeln!(out, "          reported them lost: they are in the counts, not in log.csv. Most are")?;
+                writeln!(out, "            The kernel counted these hits, but wrote no samples for them and")?;
+                writeln!(out, "            reported no loss: they are in the counts, not in log.csv. Most are")?;
             }
             for UnaccountedSummary { unaccounted, name, cpu, .. } in summary.unaccounted.iter().take(3) {
-                writeln!(out, "          {:>12}  {} on {}", Signed(*unaccounted), OneLine(name), one_named(*cpu))?;
+                writeln!(out, "            {:>12}  {} on {}", Signed(*unaccounted), OneLine(name), one_named(*cpu))?;
             }
             if summary.unaccounted.len() > 3 {
-                writeln!(out, "          summary.json lists all (`unaccounted`).")?;
+                writeln!(out, "            summary.json lists all (`unaccounted`).")?;
             }
         }
     }
@@ -105,22 +105,22 @@ fn print_missing(summary: &Summary, counted: u64, out: &mut dyn Write) -> io::Re
         let share = 100.0 * lost as f64 / counted.max(1) as f64;
         writeln!(
             out,
-            "lost      {warning}{} ({share:.1} %){warning:#}: the rings were full. A larger --ring-size, or",
+            "lost        {warning}{} ({share:.1} %){warning:#}: the rings were full. A larger --ring-size, or",
             Grouped(lost)
         )?;
-        writeln!(out, "          fewer tracepoints (-t, -x), lose less.")?;
+        writeln!(out, "            fewer tracepoints (-t, -x), lose less.")?;
     }
     if late > 0 {
         writeln!(
             out,
-            "late      {warning}{}{warning:#}: came after their place in time had gone; not in log.csv",
+            "late        {warning}{}{warning:#}: came after their place in time had gone; not in log.csv",
             Grouped(late)
         )?;
     }
     if unknown > 0 {
         writeln!(
             out,
-            "unknown   {warning}{}{warning:#}: samples that belong to no event of this capture",
+            "unknown     {warning}{}{warning:#}: samples that belong to no event of this capture",
             Grouped(unknown)
         )?;
     }
@@ -136,7 +136,7 @@ fn print_log(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         (true, false) => "the first ones in time order, as asked for",
         (false, _) => "cut short",
     };
-    writeln!(out, "log       {}: {which}", Count(logged, "event"))
+    writeln!(out, "log         {}: {which}", Count(logged, "event"))
 }
 
 fn is_range(summary: &Summary) -> bool {

@@ -45,7 +45,7 @@ const SIDE_BY_SIDE: &[Module] = &[
 /// Tests that run one after another, after all others: they share one kernel, and two browsers at a time want more memory than
 /// some machines have.
 const ONE_BY_ONE: &[Module] = &[
-    ("kernel::books", can_trace, kernel::books::TESTS),
+    ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),

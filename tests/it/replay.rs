@@ -14,7 +14,7 @@ use tp_perf::recording::{SCHEMA, Summary};
 pub const TESTS: &[Test] = tests![
     every_fixture_replays_to_its_stored_results,
     every_fixture_holds_what_stock_perf_listed_of_it,
-    a_storm_that_overflowed_its_rings_has_real_losses_and_balanced_books,
+    a_storm_that_overflowed_its_rings_has_real_losses_and_a_balanced_accounting,
     standard_input_replays_as_the_file_does,
     a_log_replays_to_itself,
     filters_and_ranges_take_what_they_say,
@@ -135,7 +135,7 @@ fn every_fixture_holds_what_stock_perf_listed_of_it() {
     }
 }
 
-fn a_storm_that_overflowed_its_rings_has_real_losses_and_balanced_books() {
+fn a_storm_that_overflowed_its_rings_has_real_losses_and_a_balanced_accounting() {
     let replayed = Replayed::well(&fixture("overflow.perf.zst"), &[]);
     let events = &replayed.summary()["events"];
     let number = |field: &str| events[field].as_i64().unwrap();
@@ -196,7 +196,7 @@ fn filters_and_ranges_take_what_they_say() {
     assert_eq!(
         first.summary()["events"]["recorded"],
         all.summary()["events"]["recorded"],
-        "the books hold all there is"
+        "the accounting holds all there is"
     );
 
     let (from, to) = (rows[1_000].0, rows[3_000].0);

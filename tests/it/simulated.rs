@@ -24,7 +24,7 @@ use tp_perf::tracefs::Table;
 pub const TESTS: &[Test] = tests![
     rings_that_do_not_tell_are_looked_at_only_for_somebody,
     events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus,
-    the_books_of_a_thousand_cpus_balance,
+    the_accounting_of_a_thousand_cpus_balances,
     losses_are_counted_beside_the_events,
     a_signal_while_capturing_stops_it_and_all_is_written,
     a_second_signal_cuts_the_log_short_but_leaves_whole_files,
@@ -221,7 +221,7 @@ fn events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus() {
     }
 }
 
-fn the_books_of_a_thousand_cpus_balance() {
+fn the_accounting_of_a_thousand_cpus_balances() {
     let summary = simply(machine(1024, 5, 12), &["-d", "1ms"]).written.summary;
     // How many rounds fit into the duration is chance; what was left in the rings is unaccounted, and said.
     let events = summary.events;
@@ -280,7 +280,7 @@ fn a_second_signal_cuts_the_log_short_but_leaves_whole_files() {
         capture_watched(engine, &options(&[]), &mut signals, tempfile::tempfile, &mut writing);
     assert!(!written.summary.log_complete);
     assert!(log.ends_with('\n') && times(&log).len() as u64 == written.summary.events.logged);
-    assert_eq!(written.summary.events.recorded, 5 * 60, "the books hold all that was taken");
+    assert_eq!(written.summary.events.recorded, 5 * 60, "the accounting holds all that was taken");
 }
 
 /// Sends a signal as soon as writing begins.

@@ -25,11 +25,11 @@ pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(FIELDS)?;
     for source in &report.sources {
-        let books: HashMap<Tpid, _> =
+        let accounts: HashMap<Tpid, _> =
             source.summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
         for ranked in source.ranking.tracepoints.iter().take(top) {
             let tracepoint = source.table.get(ranked.number);
-            let account = books.get(&ranked.number);
+            let account = accounts.get(&ranked.number);
             let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
             let unaccounted = account.and_then(|account| account.unaccounted);
             writer.write_record([

@@ -101,10 +101,10 @@ fn rounded(counts: Option<&Vec<f64>>) -> Vec<f64> {
 
 fn source(report: &SourceReport, top: usize) -> SourceJson<'_> {
     let SourceReport { activity, ranking, summary, table, .. } = report;
-    let books: HashMap<Tpid, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
+    let accounts: HashMap<Tpid, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
     let (of_tracepoints, of_groups) = report.columns(COLUMNS);
     let tracepoints = ranking.tracepoints.iter().take(top).map(|ranked| {
-        let account = books.get(&ranked.number);
+        let account = accounts.get(&ranked.number);
         TracepointRow {
             tpid: ranked.number,
             gid: table.get(ranked.number).gid,

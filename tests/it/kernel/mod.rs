@@ -1,6 +1,6 @@
 //! Tests against the running kernel, one after another, each with few tracepoints.
 
-pub mod books;
+pub mod accounting;
 pub mod capture;
 pub mod ends;
 pub mod machine;

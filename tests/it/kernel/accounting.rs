@@ -1,4 +1,4 @@
-//! Known numbers of known events, and books that balance.
+//! Known numbers of known events, and an accounting that balances.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Rig};
@@ -8,7 +8,7 @@ use tp_perf::tracefs::Tracefs;
 pub const TESTS: &[Test] = &[
     ("a_thousand_hits_are_a_thousand_events", nothing_more, a_thousand_hits),
     ("a_million_hits_are_a_million_events_beside_other_load", nothing_more, a_million_hits),
-    ("small_rings_lose_events_and_the_books_balance_to_the_last", nothing_more, small_rings),
+    ("small_rings_lose_events_and_the_accounting_balances_to_the_last", nothing_more, small_rings),
     ("under_full_load_of_all_cpus_no_hit_of_an_ordinary_task_is_unaccounted", nothing_more, full_load),
     ("tracepoints_of_several_groups_are_all_on", nothing_more, several_groups),
     ("a_hit_that_weighs_more_than_one_is_one_event", schedstat, weighted),
