@@ -8,14 +8,16 @@ mod summary;
 
 pub use problem::Problem;
 
-use crate::control::{Progress, Signals};
+// The library shows these here, where its users need them.
+pub use crate::control::{Progress, Signals};
+pub use crate::units::Moment;
+
 use crate::events::accounting::Books;
 use crate::events::stream::Restriction;
 use crate::events::{Ns, Sink};
 use crate::recording::{self, Ending, LogSink, Summary};
 use crate::source::{About, Source};
 use crate::tracefs::{Selection, Table};
-use crate::units::Moment;
 use run::{End, Run};
 use std::time::Instant;
 use summary::{Parts, restriction_summary, selection, summary};

@@ -9,6 +9,7 @@
 mod cli;
 mod common;
 mod kernel;
+mod library;
 mod log_csv;
 mod page;
 mod perf_data;
@@ -30,6 +31,7 @@ type Module = (&'static str, Needs, &'static [Test]);
 /// Tests that do not disturb each other.
 const SIDE_BY_SIDE: &[Module] = &[
     ("cli", nothing_more, cli::TESTS),
+    ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("replay", nothing_more, replay::TESTS),
