@@ -53,6 +53,7 @@ pub mod activity;
 #[doc(hidden)]
 pub mod capture;
 #[doc(hidden)]
+#[allow(rustdoc::invalid_html_tags)] // The comments there are the text of `--help`.
 pub mod cli;
 #[doc(hidden)]
 pub mod command;
