@@ -1,64 +1,92 @@
 //! tp-perf records every tracepoint that fires in the Linux kernel, on every CPU, with nothing but tracefs and
-//! perf_event_open(2).
+//! perf_event_open(2). This is its library; the program `tp-perf` is made of it.
 //!
-//! Capturing moves bytes; everything else is replay:
+//! Capturing moves bytes; everything else is replay. Counting makes ticks; everything else consumes them.
 //!
 //! ```text
-//!  tracefs ──> table (tpid, gid, names) ──> selection
-//!                                              │
-//!  perf events on every CPU ──> rings ──> rounds of chunks ──> spool (memory, then events.perf)
-//!                                                              │
-//!       a recording, a file of perf record, a log.csv ──> source
-//!                                                              ▼
-//!                             decode (24-byte records) ──> merge in time order ──> event stream
-//!                                                                                      │
-//!                                                                     log.csv · accounting · summary · report
+//!                                      events                   spool, recording         source
+//!            ┌ sampling: rounds of chunks ─> memory, or a file ─> log.csv, events.perf ─> decode ─> merge ─┐
+//!   engine ──┤                                                                                            ├─> drain ─> sinks
+//!            └ counting: ticks ───────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! | idea | module |
+//! | to | use |
 //! |---|---|
-//! | the table, patterns, selection | [`tracefs`] |
-//! | system calls, rings, records, attach and detach | [`perf`] |
-//! | perf.data, as tp-perf and perf write it | [`perf::data`] |
-//! | chunks kept until the events are off, and their file | [`spool`] |
-//! | where a replay's bytes come from, and their decoders | [`source`], [`blocks`] |
-//! | time order, lateness | [`merge`] |
-//! | bytes to events, the one road | [`stream`] |
-//! | counted = recorded + lost | [`accounting`] |
-//! | from a source to log, accounting and summary | [`results`] |
-//! | the files that a capture leaves | [`recording`] |
-//! | the capture itself: when it stops, what it does then | [`capture`] |
-//! | what capturing costs a command, by runs with and without it | [`overhead`] |
-//! | a source again | [`replay`] |
-//! | when what was active, in a set amount of memory | [`activity`] |
-//! | what a source holds, for people: tables, a page; what differs between several | [`report`], [`ranking`] |
-//! | known states, and which one a source is in | [`state`] |
-//! | tracepoints and groups over time, as pictures | [`plot`] |
-//! | what this machine allows | [`doctor`] |
+//! | list the kernel's tracepoints and choose from them | [`tracefs`] |
+//! | attach to them, for samples or for counts; or to a kernel that a test makes up | [`engine`] |
+//! | know what an event, a loss and a tick are; read events in time order | [`events`] |
+//! | open a recording, a file of `perf record` or a `log.csv` | [`source`] |
+//! | give the events of a source to sinks, with the accounting of them | [`drain`] |
+//! | read and write what a capture leaves | [`recording`] |
+//! | tell what sources hold, and what differs between them | [`report`] |
+//!
+//! # Examples
+//!
+//! `examples/` has three programs: `count` (every tracepoint for a second), `events` (those of a recording, one by one) and
+//! `compare` (two recordings). This reads the recording that is built in:
+//!
+//! ```
+//! use tp_perf::source::{self, Place};
+//!
+//! let mut stream = source::open(&Place::Example, None)?.stream;
+//! let mut of_timers = 0;
+//! while let Some((events, table)) = stream.next_with_table()? {
+//!     of_timers += events.iter().filter(|event| table.get(event.tpid).group == "timer").count();
+//! }
+//! println!("{of_timers} events of timers");
+//! # assert!(of_timers > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-pub mod activity;
-pub mod capture;
-pub mod cli;
-pub mod command;
-pub mod control;
-pub mod doctor;
 pub mod drain;
 pub mod engine;
 pub mod events;
-pub mod observation;
-pub mod os;
-pub mod overhead;
-pub mod page;
-pub mod perf;
-pub mod perf_data;
-pub mod plot;
-pub mod ranking;
 pub mod recording;
 pub mod report;
 pub mod source;
-pub mod spool;
-pub mod state;
-pub mod stats;
-pub mod terminal;
 pub mod tracefs;
-pub mod units;
+
+// What follows is no part of the library. It is public because the program, the integration tests, the benches and the fuzz
+// targets are crates of their own; it may change with every version.
+#[doc(hidden)]
+pub mod activity;
+#[doc(hidden)]
+pub mod capture;
+#[doc(hidden)]
+#[allow(rustdoc::invalid_html_tags)] // The comments there are the text of `--help`.
+pub mod cli;
+#[doc(hidden)]
+pub mod command;
+#[doc(hidden)]
+pub mod control;
+#[doc(hidden)]
+pub mod doctor;
+#[doc(hidden)]
+pub mod os;
+#[doc(hidden)]
+pub mod overhead;
+#[doc(hidden)]
+pub mod perf;
+#[doc(hidden)]
+pub mod perf_data;
+#[doc(hidden)]
+pub mod spool;
+#[doc(hidden)]
+pub mod state;
+#[doc(hidden)]
+pub mod terminal;
+
+// Nothing outside needs these.
+mod observation;
+mod page;
+mod plot;
+mod ranking;
+mod stats;
+mod units;
+
+/// The Rust code in the pages for readers is tested with that of the library.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+}

@@ -177,7 +177,8 @@ impl Cells {
     }
 
     /// The same with no more than about `most` cells, in wider bins if need be. It must be finished.
-    pub fn at_most(&self, most: usize) -> Self {
+    #[cfg(test)]
+    fn at_most(&self, most: usize) -> Self {
         let mut coarser = Cells { most, ..self.clone() };
         coarser.finish();
         coarser

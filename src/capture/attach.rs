@@ -71,7 +71,7 @@ impl Chosen {
     ) -> Result<(K::Sampling, Duration), Error> {
         let begin = Instant::now();
         let request = AttachRequest {
-            tracepoints: self.selection.captured().map(|tpid| self.table.get(tpid)).collect(),
+            tracepoints: self.selection.tracepoints(&self.table),
             wakeup_watermark: watermark(options.ring_size, events, self.cpus.len()),
             cpus: self.cpus.clone(),
             clock: options.clock,

@@ -8,7 +8,10 @@ mod summary;
 
 pub use problem::Problem;
 
-use crate::control::{Progress, Signals};
+// The library shows these here, where its users need them.
+pub use crate::control::{Progress, Signals};
+pub use crate::units::Moment;
+
 use crate::events::accounting::Accounting;
 use crate::events::{Filter, Ns, Sink};
 use crate::recording::{self, Ending, LogSink, Summary};

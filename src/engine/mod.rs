@@ -24,9 +24,12 @@ pub use detach::{Detaching, expected_detach};
 pub use error::Error;
 pub use sampling::{AttachRequest, SamplingEngine};
 
+// The library shows these here, where its users need them.
+pub use crate::os::clock::Clock;
+pub use crate::os::cpus::CpuList;
+pub use crate::perf::Room;
+
 use crate::events::{Counted, SampleIds, Tick};
-use crate::os::cpus::CpuList;
-use crate::perf::Room;
 use crate::tracefs::{self, Table, Tracefs};
 use std::io;
 use std::ops::ControlFlow;
@@ -34,6 +37,11 @@ use std::os::fd::BorrowedFd;
 
 /// Told how many events are open, and of how many; may break off.
 pub type Opened<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+
+/// Nobody watches, and nothing breaks off: for [`Opened`].
+pub fn unwatched(_open: usize, _total: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
 
 /// A kernel to attach to.
 pub trait Kernel {

@@ -141,6 +141,8 @@ impl EventStream {
     /// Lets no more than so many events wait in memory for the end of their round: a file without rounds, or a small one that
     /// unfolds to much, must not take the machine down. By default 32 Mi (512 MiB), or what a sixteenth of the memory that
     /// is available holds, if that is more.
+    // The default is right for users. A test needs a bound that it can reach.
+    #[doc(hidden)]
     pub fn holding_at_most(mut self, events: usize) -> Self {
         self.most_waiting = events;
         self
@@ -166,6 +168,25 @@ impl EventStream {
     /// Leaves out tracepoints and CPUs that are not wanted. To be called before the first batch.
     pub fn restrict(&mut self, filter: Filter) {
         self.decoder.restrict(filter);
+    }
+
+    /// The next events with the table that has their tracepoints, or `None` at the end. There may be no events in a batch.
+    ///
+    /// ```
+    /// # use tp_perf::source::{self, Place};
+    /// # let mut stream = source::open(&Place::Example, None)?.stream;
+    /// while let Some((events, table)) = stream.next_with_table()? {
+    ///     for event in events {
+    ///         println!("{} {}", event.time, table.get(event.tpid).full_name());
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`next_batch`](Self::next_batch).
+    pub fn next_with_table(&mut self) -> io::Result<Option<(&[Event], &Table)>> {
+        Ok(self.next_batch()?.is_some().then(|| self.batch()))
     }
 
     /// The tracepoints that the last batch's events are of.

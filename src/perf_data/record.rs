@@ -136,12 +136,16 @@ pub fn finished_round() -> Vec<u8> {
     bytes
 }
 
-/// Appends a sample, as the kernel writes it; for tests and benchmarks.
+/// Appends a sample, as the kernel writes it.
+// Only tests, benches and fuzz targets write records of the kernel's.
+#[doc(hidden)]
 pub fn push_sample(out: &mut Vec<u8>, id: u64, time: u64) {
     push(out, abi::PERF_RECORD_SAMPLE, &[id, time]);
 }
 
-/// Appends a LOST record, as the kernel writes it with `sample_id_all`; for tests and benchmarks.
+/// Appends a LOST record, as the kernel writes it with `sample_id_all`.
+// Only tests and benches write records of the kernel's.
+#[doc(hidden)]
 pub fn push_lost(out: &mut Vec<u8>, id: u64, lost: u64, time: u64) {
     push(out, abi::PERF_RECORD_LOST, &[id, lost, time, id]);
 }

@@ -13,7 +13,6 @@ mod svg;
 mod ticks;
 
 pub use png::Error;
-pub use scene::Scene;
 
 use crate::activity::Activity;
 use crate::recording::Summary;

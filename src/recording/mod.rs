@@ -10,8 +10,10 @@ mod tables;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
+#[doc(hidden)]
 pub use folder::{Folder, caller_of_sudo, is_under_sudo};
 pub use log::{LogSink, LogWriter};
+#[doc(hidden)]
 pub use new_file::NewFile;
 pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool,

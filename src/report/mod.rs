@@ -20,14 +20,16 @@ mod words;
 pub use differences::{By, Compared, Differences, Presence};
 pub use facts::facts;
 pub use label::{file_name, labels};
-pub use read::{Detail, ReportOptions, read};
+pub use read::{Detail, ReportOptions, compare, read};
 pub use sparkline::sparkline;
 pub use states::{Identifier, StateSpan};
 pub use words::{equation, own_share, stopped_by};
 
-use crate::activity::Activity;
+// The library shows these here, where its users need them.
+pub use crate::activity::Activity;
+pub use crate::ranking::{Ranked, Ranking};
+
 use crate::drain::Problem;
-use crate::ranking::Ranking;
 use crate::recording::Summary;
 use crate::state::Identification;
 use crate::tracefs::{Selection, Table, Tpid};

@@ -1,7 +1,7 @@
 //! From sources to a report.
 
 use super::states::spans;
-use super::{Differences, Identifier, Report, SourceReport};
+use super::{Differences, Identifier, Report, SourceReport, labels};
 use crate::activity::Activity;
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
@@ -9,7 +9,7 @@ use crate::drain::{Problem, Request, Results, drain};
 use crate::events::{Filter, Ns, Sink};
 use crate::ranking::Ranking;
 use crate::recording::Summary;
-use crate::source::{About, Place};
+use crate::source::{self, About, Place};
 use crate::state::{self, Identification, Session, Windows};
 use crate::tracefs::{Table, Tpid};
 use std::time::Duration;
@@ -25,6 +25,13 @@ pub struct ReportOptions {
     pub detail: Detail,
     /// The states to hold sources against, if they are to be.
     pub identifier: Option<Identifier>,
+}
+
+impl ReportOptions {
+    /// All of these sources, for text and tables.
+    pub fn of(places: Vec<Place>) -> Self {
+        ReportOptions { places, filter: Filter::default(), detail: Detail::default(), identifier: None }
+    }
 }
 
 /// How finely the activity over time is kept: as finely as what is made of it can show.
@@ -80,6 +87,30 @@ pub fn read(
     }
     let differences = (sources.len() > 1).then(|| Differences::between(&sources));
     Ok(Report { sources, differences, stopped: signals.asked() > 0 })
+}
+
+/// Reads whole sources and compares them.
+///
+/// ```
+/// use tp_perf::report;
+/// use tp_perf::source::Place;
+///
+/// let report = report::compare(&[Place::Path("fixtures/idle.perf.zst".into()), Place::Example])?;
+/// let differences = report.differences.expect("there are two sources");
+/// println!("{} differs most", differences.tracepoints[0].name);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// If a source cannot be read.
+pub fn compare(places: &[Place]) -> Result<Report, replay::Error> {
+    let Some(first) = places.first() else {
+        return Ok(Report { sources: Vec::new(), differences: None, stopped: false });
+    };
+    // None arrives: they are not taken over.
+    let mut signals = Signals::new()
+        .map_err(|cause| replay::Error::Source { place: first.clone(), cause: source::Error::Read(cause) })?;
+    read(&ReportOptions::of(places.to_vec()), labels(places), &mut signals, &mut ())
 }
 
 /// Reads a source to its end.

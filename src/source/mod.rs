@@ -4,10 +4,13 @@ mod log_csv;
 
 pub use log_csv::LogCsv;
 
+// The library shows it here, where its users need it.
+pub use crate::perf_data::Features;
+
 use crate::control::{Signals, wait_for_any};
 use crate::events::stream::EventStream;
 use crate::perf_data::blocks::ReadBlocks;
-use crate::perf_data::{self, Features, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, seekable};
+use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, seekable};
 use crate::recording::{self, Facts};
 use crate::tracefs::Table;
 use std::fs::File;

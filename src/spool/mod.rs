@@ -199,7 +199,8 @@ impl Spool {
     }
 
     /// Whether anything is in the file.
-    pub fn is_on_disk(&self) -> bool {
+    #[cfg(test)]
+    fn is_on_disk(&self) -> bool {
         self.in_file > 0
     }
 

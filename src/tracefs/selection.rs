@@ -58,6 +58,14 @@ impl Selection {
         Ok(selection)
     }
 
+    /// What a capture takes where nothing else is asked for: all but what is hit too often (`tp-perf list` shows it).
+    ///
+    /// # Errors
+    /// If nothing is left.
+    pub fn by_default(table: &Table) -> Result<Self, Error> {
+        Self::choose(table, &SelectionRequest::default())
+    }
+
     /// Captured is what has no other status. A tpid that is not of the table is passed over.
     pub fn of_statuses(table: &Table, others: impl Iterator<Item = (Tpid, Status)>) -> Self {
         let mut selection = Selection::nothing(table);
@@ -98,6 +106,11 @@ impl Selection {
     /// The tpids of all that is captured, ascending.
     pub fn captured(&self) -> impl Iterator<Item = Tpid> {
         (0..).zip(&self.statuses).filter(|(_, status)| status.is_captured()).map(|(tpid, _)| Tpid::new(tpid))
+    }
+
+    /// All that is captured, by tpid, as engines take it. `table` is the one that was chosen from.
+    pub fn tracepoints<'t>(&self, table: &'t Table) -> Vec<&'t Tracepoint> {
+        self.captured().map(|tpid| table.get(tpid)).collect()
     }
 
     /// How many tracepoints of the table are (captured, excluded, refused).
@@ -159,7 +172,7 @@ mod tests {
     fn captured(request: SelectionRequest) -> Vec<String> {
         let table = table();
         let selection = Selection::choose(&table, &request).unwrap();
-        selection.captured().map(|tpid| table.get(tpid).full_name()).collect()
+        selection.tracepoints(&table).iter().map(|tracepoint| tracepoint.full_name()).collect()
     }
 
     #[test]

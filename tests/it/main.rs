@@ -10,6 +10,7 @@ mod cli;
 mod common;
 mod floors;
 mod kernel;
+mod library;
 mod log_csv;
 mod page;
 mod perf_data;
@@ -32,6 +33,7 @@ type Module = (&'static str, Needs, &'static [Test]);
 const SIDE_BY_SIDE: &[Module] = &[
     ("cli", nothing_more, cli::TESTS),
     ("floors", nothing_more, floors::TESTS),
+    ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("replay", nothing_more, replay::TESTS),

@@ -1,0 +1,50 @@
+//! Prints the first ten events of a source, and how many events each of its CPUs has.
+//!
+//! A source is a recording's directory, a perf.data file or a log.csv. Without one this takes a small recording that is built in:
+//!
+//! ```sh
+//! cargo run --example events
+//! cargo run --example events perf.data
+//! ```
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use tp_perf::source::{self, Place};
+
+fn main() -> ExitCode {
+    let place = std::env::args_os().nth(1).map_or(Place::Example, |path| Place::Path(path.into()));
+    match print(&place, &mut io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("events: {place}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what the source at this place holds.
+pub fn print(place: &Place, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let mut stream = source::open(place, None)?.stream;
+    let mut printed = 0;
+    let mut events_of_cpus = BTreeMap::new();
+
+    // Events come in batches, in the order of their times. The table has the names of their tracepoints.
+    while let Some((events, table)) = stream.next_with_table()? {
+        for event in events {
+            // A log.csv does not tell the CPU.
+            let cpu = event.cpu.map_or("unknown CPU".to_owned(), |cpu| format!("CPU {cpu}"));
+            if printed < 10 {
+                printed += 1;
+                writeln!(out, "{} ns  {cpu}  {}", event.time, table.get(event.tpid).full_name())?;
+            }
+            *events_of_cpus.entry(cpu).or_insert(0) += 1;
+        }
+    }
+
+    for (cpu, events) in events_of_cpus {
+        writeln!(out, "{cpu}: {events} events")?;
+    }
+    Ok(())
+}
