@@ -13,6 +13,7 @@ use crate::perf_data::record::{Damaged, HEADER_SIZE, Record};
 use crate::perf_data::{Described, Header, Inflate, kind};
 use crate::tracefs::Table;
 use crate::units::OneLine;
+use byteorder::{ByteOrder, NativeEndian};
 use head::Ahead;
 use perf_event_open_sys::bindings as abi;
 use records::Records;
@@ -159,9 +160,7 @@ impl PerfData {
             } else {
                 let missing = match self.torn.len() {
                     short @ 0..HEADER_SIZE => HEADER_SIZE - short,
-                    length => {
-                        usize::from(u16::from_ne_bytes([self.torn[6], self.torn[7]])).saturating_sub(length).max(1)
-                    }
+                    length => usize::from(NativeEndian::read_u16(&self.torn[6..])).saturating_sub(length).max(1),
                 };
                 let (now, later) = block.split_at(missing.min(block.len()));
                 self.torn.extend_from_slice(now);
