@@ -1,7 +1,7 @@
 //! The beginning of a perf.data stream: everything before its first event.
 
 use crate::perf_data::Error;
-use crate::perf_data::blocks::Blocks;
+use crate::perf_data::input::Input;
 use crate::perf_data::record::{self, HEADER_SIZE, Record};
 use crate::perf_data::{Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, kind};
 use byteorder::{ByteOrder, NativeEndian};
@@ -16,7 +16,7 @@ const MOST_NAMES: usize = 256 << 20;
 
 /// The beginning of a file, of which nobody knows yet where the events begin.
 pub(super) struct Ahead<'a> {
-    blocks: &'a mut dyn Blocks,
+    input: &'a mut dyn Input,
     bytes: Vec<u8>,
     used: usize,
     /// Where in the file `used` is.
@@ -25,8 +25,8 @@ pub(super) struct Ahead<'a> {
 
 impl<'a> Ahead<'a> {
     /// Of a stream of which `position` bytes have been read.
-    pub fn new(blocks: &'a mut dyn Blocks, position: u64) -> Self {
-        Ahead { blocks, bytes: Vec::new(), used: 0, position }
+    pub fn new(input: &'a mut dyn Input, position: u64) -> Self {
+        Ahead { input, bytes: Vec::new(), used: 0, position }
     }
 
     /// What was read and not taken, and where in the file it is.
@@ -41,8 +41,8 @@ impl<'a> Ahead<'a> {
                 self.bytes.drain(..self.used);
                 self.used = 0;
             }
-            match self.blocks.next_block()? {
-                Some(block) => self.bytes.extend_from_slice(block),
+            match self.input.next_piece()? {
+                Some(piece) => self.bytes.extend_from_slice(piece),
                 None => break,
             }
         }
