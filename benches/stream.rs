@@ -12,7 +12,7 @@ use tp_perf::events::stream::EventStream;
 use tp_perf::events::{Cpu, Event, Ns, SampleId, SampleIds, Sink, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::PerfData;
-use tp_perf::perf_data::blocks::Blocks;
+use tp_perf::perf_data::input::Input;
 use tp_perf::perf_data::record::{finished_round, push_sample};
 use tp_perf::perf_data::{Compressor, Features, Head};
 use tp_perf::recording::{LogWriter, RecordingDir};
@@ -22,11 +22,11 @@ use tp_perf::tracefs::Table;
 const TRACEPOINTS: u32 = 1568;
 const ROUND: u64 = 200_000;
 
-/// Bytes in memory, given in blocks of 1 MiB as the spool gives them.
+/// Bytes in memory, given in pieces of 1 MiB as the spool gives them.
 struct Bytes(Rc<Vec<u8>>, usize);
 
-impl Blocks for Bytes {
-    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+impl Input for Bytes {
+    fn next_piece(&mut self) -> io::Result<Option<&[u8]>> {
         let start = self.1;
         self.1 = self.0.len().min(start + (1 << 20));
         Ok((start < self.1).then(|| &self.0[start..self.1]))

@@ -196,11 +196,18 @@ pub fn shortened(text: &str, most: usize) -> String {
 
 /// A number of things, in the singular for one.
 #[derive(Debug, Clone, Copy)]
-pub struct Count(pub u64, pub &'static str);
+pub struct Plural(pub u64, pub &'static str);
 
-impl fmt::Display for Count {
+impl fmt::Display for Plural {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}{}", Grouped(self.0), self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+impl Plural {
+    /// The verb behind it.
+    pub fn were(self) -> &'static str {
+        if self.0 == 1 { "was" } else { "were" }
     }
 }
 
@@ -367,6 +374,8 @@ mod tests {
         assert_eq!(OneLine("a\n\x1b[2Jb").to_string(), "a\\n\\u{1b}[2Jb");
         assert_eq!(OneLine("a\u{202e}b\u{fffe}").to_string(), "a\\u{202e}b\\u{fffe}");
         assert_eq!((shortened("abcd", 4), shortened("abcde", 4)), ("abcd".to_owned(), "abc…".to_owned()));
+        assert_eq!([1, 2_000].map(|n| Plural(n, "event").to_string()), ["1 event", "2,000 events"]);
+        assert_eq!([1, 2_000].map(|n| Plural(n, "event").were()), ["was", "were"]);
         assert_eq!(Bytes(8 << 20).to_string(), "8 MiB");
         assert_eq!(Bytes(1536).to_string(), "1.5 KiB");
         assert_eq!(Seconds(Duration::from_micros(1_234_567)).to_string(), "1.23 s");

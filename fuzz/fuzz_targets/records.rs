@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::io::Cursor;
-use tp_perf::perf_data::blocks::ReadBlocks;
+use tp_perf::perf_data::input::ReaderInput;
 use tp_perf::perf_data::{Features, Head};
 use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let head =
         Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: "{}" };
     let file = [&head.encode(), bytes].concat();
-    let perf = PerfData::piped(ReadBlocks::new(Cursor::new(file), None));
+    let perf = PerfData::piped(ReaderInput::new(Cursor::new(file), None));
     if let Ok(perf) = perf {
         drain::drain(EventStream::new(perf));
     }

@@ -4,7 +4,7 @@ use super::context::Context;
 use crate::capture;
 use crate::control::Progress;
 use crate::engine::Detaching;
-use crate::units::Count;
+use crate::units::Plural;
 use anyhow::Context as _;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub fn finish_detach(detaching: &mut Detaching, wait: bool, context: &mut Contex
         progress.phase_ends();
     }
     if let Some(pid) = detaching.pid() {
-        let (count, seconds) = (Count(tracepoints as u64, "tracepoint"), detaching.expected().as_secs().max(1));
+        let (count, seconds) = (Plural(tracepoints as u64, "tracepoint"), detaching.expected().as_secs().max(1));
         progress.note(&format!("detaching {count} in the background: about {seconds} s (pid {pid})"));
     }
     Ok(took)

@@ -89,12 +89,12 @@ fn tracefs(machine: &Machine) -> Diagnosis {
 fn permission(machine: &Machine) -> Diagnosis {
     let paranoid = machine.paranoid.map_or("unknown".to_owned(), |value| value.to_string());
     let by = match (machine.capabilities.may_trace(), machine.paranoid) {
-        (true, _) => "by capability",
-        (false, Some(..=-1)) => "to everybody",
-        (false, _) => "not by capability",
+        (true, _) => " by capability",
+        (false, Some(..=-1)) => " to everybody",
+        (false, _) => ", although tp-perf has no capability for it",
     };
     let (finding, health) = match &machine.trial {
-        Ok(()) => (format!("allowed {by} (kernel.perf_event_paranoid is {paranoid})"), Health::Good),
+        Ok(()) => (format!("allowed{by} (kernel.perf_event_paranoid is {paranoid})"), Health::Good),
         Err(error) => (
             format!("refused: {error} (kernel.perf_event_paranoid is {paranoid})"),
             Health::Bad(

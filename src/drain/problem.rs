@@ -1,7 +1,7 @@
 //! What kept results from being all that was asked for.
 
 use crate::recording;
-use crate::units::{Count, OneLine};
+use crate::units::{OneLine, Plural};
 use std::fmt;
 use std::io;
 
@@ -62,23 +62,25 @@ const FILE_CUT: &str = "events.perf does not have all that was captured";
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let events = |read: &u64| Count(*read, "event");
+        let events = |read: &u64| Plural(*read, "event");
+        let were = |read: &u64| events(read).were();
         match self {
             Problem::LogCut { logged, cause } => write!(f, "log.csv has only the first {logged} events: {cause}"),
-            Problem::Damaged { cause, read } => write!(f, "{cause}; {} before that were read", events(read)),
+            Problem::Damaged { cause, read } => write!(f, "{cause}; {} before that {} read", events(read), were(read)),
             Problem::EndedEarly { reason } => write!(f, "the capture ended before its time: {}", OneLine(reason)),
-            Problem::Lacking { what, read } => write!(f, "{what}; {} were read", events(read)),
+            Problem::Lacking { what, read } => write!(f, "{what}; {} {} read", events(read), were(read)),
             Problem::Unended { read } => write!(
                 f,
-                "it is incomplete: its capture was killed, or could write no further; {} up to there were read, and there \
+                "it is incomplete: its capture was killed, or could write no further; {} up to there {} read, and there \
                  are no counts to hold against them",
-                events(read)
+                events(read),
+                were(read)
             ),
             Problem::UnreadableEnding => f.write_str(
                 "tp-perf's own note of how the capture ended cannot be read; is it damaged, or of a newer tp-perf?",
             ),
             Problem::UnknownIds { samples } => {
-                write!(f, "it is damaged: {} have ids that stand for nothing", Count(*samples, "sample"))
+                write!(f, "it is damaged: {} have ids that stand for nothing", Plural(*samples, "sample"))
             }
             Problem::Stopped => f.write_str("it was not read to its end: you stopped it"),
             Problem::FileCut { cause } => write!(f, "{FILE_CUT}: {cause}"),

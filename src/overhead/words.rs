@@ -4,7 +4,7 @@ use super::figures::LEAST_FOR_MACHINE;
 use super::{Claim, Comparison, Cost, Estimate, FEWEST_PAIRS, Figures, Overhead};
 use crate::os::cpus::named;
 use crate::spool::DEFAULT_MEMORY;
-use crate::units::{Bytes, Count, Grouped, Rate, Seconds, Share, Signed};
+use crate::units::{Bytes, Grouped, Plural, Rate, Seconds, Share, Signed};
 
 /// Others' work is worth a word from so many CPUs' worth on.
 const WORTH_SAYING: f64 = 0.1;
@@ -13,10 +13,10 @@ const WORTH_SAYING: f64 = 0.1;
 pub(crate) fn what_was_run(overhead: &Overhead, figures: &Figures) -> String {
     let (done, asked) = (figures.pairs, overhead.pairs_asked);
     let pairs = match done == asked {
-        true => Count(done as u64, "pair").to_string(),
-        false => format!("stopped after {} of {}", Grouped(done as u64), Count(asked as u64, "pair")),
+        true => Plural(done as u64, "pair").to_string(),
+        false => format!("stopped after {} of {}", Grouped(done as u64), Plural(asked as u64, "pair")),
     };
-    let tracepoints = Count(overhead.tracepoints as u64, "tracepoint");
+    let tracepoints = Plural(overhead.tracepoints as u64, "tracepoint");
     format!("{pairs} of runs, with and without capturing {tracepoints} on {}", named(&overhead.cpus))
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
     }
     let failed = overhead.runs.iter().filter(|run| run.exit != 0).count();
     if failed > 0 {
-        said.push(("failed", format!("COMMAND ended with another code than 0 in {}", Count(failed as u64, "run"))));
+        said.push(("failed", format!("COMMAND ended with another code than 0 in {}", Plural(failed as u64, "run"))));
     }
     let letting_go = match overhead.detach {
         Some(took) => format!("detaching took {}", Seconds(took)),

@@ -1,6 +1,7 @@
 //! COMPRESSED records: a zstd stream in pieces, as `perf record -z` writes it.
 
 use crate::perf_data::{kind, push_record};
+use byteorder::{ByteOrder, NativeEndian};
 use std::io;
 use zstd::stream::raw::{Decoder, Encoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe;
@@ -58,7 +59,7 @@ fn push_unpadded(out: &mut Vec<u8>, payload: &[u8]) {
     let start = out.len();
     push_record(out, kind::COMPRESSED, &[payload]);
     out.truncate(start + 8 + payload.len());
-    out[start + 6..start + 8].copy_from_slice(&((8 + payload.len()) as u16).to_ne_bytes());
+    NativeEndian::write_u16(&mut out[start + 6..], (8 + payload.len()) as u16);
 }
 
 /// Gives back what is in COMPRESSED records.
@@ -103,7 +104,6 @@ impl Inflate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use byteorder::{ByteOrder, NativeEndian};
     use proptest::prelude::*;
 
     fn inflated(mut bytes: &[u8]) -> Vec<u8> {

@@ -20,11 +20,11 @@
 //! tools/lib/perf/include/perf/event.h in the kernel's source.
 
 mod attr;
-pub mod blocks;
 mod compress;
 mod error;
 mod features;
 mod header;
+pub mod input;
 mod read;
 pub mod record;
 pub mod seekable;

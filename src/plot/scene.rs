@@ -3,7 +3,7 @@
 use super::density::Density;
 use super::ticks::ticks;
 use super::{MOST_POINTS, Plot, Row, StateSpan};
-use crate::units::{Count, Grouped, OneLine, Seconds, shortened};
+use crate::units::{Grouped, OneLine, Plural, Seconds, shortened};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -225,12 +225,12 @@ impl Plot<'_> {
     fn subtitle(&self, events: u64) -> String {
         let summary = &self.subject.summary;
         let hit = self.rows.iter().filter(|row| row.events > 0).count();
-        let mut parts = vec![format!("{} of {} {}", Count(events, "event"), Grouped(hit as u64), self.figure.rows())];
+        let mut parts = vec![format!("{} of {} {}", Plural(events, "event"), Grouped(hit as u64), self.figure.rows())];
         if let Some(kernel) = &summary.kernel {
             parts.push(format!("Linux {}", OneLine(&shortened(kernel, 60))));
         }
         if !summary.cpus.is_empty() {
-            parts.push(Count(summary.cpus.len() as u64, "CPU").to_string());
+            parts.push(Plural(summary.cpus.len() as u64, "CPU").to_string());
         }
         if let Some(started) = &summary.started {
             parts.push(OneLine(started.get(..19).unwrap_or(started)).to_string().replace('T', " ") + " UTC");
@@ -288,7 +288,7 @@ impl Plot<'_> {
         let (activity, events) = (&self.subject.activity, &self.subject.summary.events);
         let within = activity.lost_within();
         if within > 0 {
-            let text = format!("{} lost, of any tracepoint", Count(within, "sample"));
+            let text = format!("{} lost, of any tracepoint", Plural(within, "sample"));
             let letters = text.chars().count();
             add("lost", text, letters);
         }
@@ -296,7 +296,7 @@ impl Plot<'_> {
             add("gap", "nothing recorded on any CPU".to_owned(), 27);
         }
         if events.late > 0 {
-            add("", format!("{} late, not shown", Count(events.late, "event")), 30);
+            add("", format!("{} late, not shown", Plural(events.late, "event")), 30);
         }
         notes
     }
@@ -308,7 +308,7 @@ fn number(row: &Row) -> String {
 
 /// Which colour is how many events.
 fn key(density: &Density, column: Duration) -> Vec<Item> {
-    let most = Count(density.most.round().max(1.0) as u64, "event");
+    let most = Plural(density.most.round().max(1.0) as u64, "event");
     let area = Area { x: 142.0, y: -5.0, width: 80.0, height: 10.0 };
     vec![
         Item::Text(Text::new("text", 138.0, 4.0, Anchor::End, "few")),

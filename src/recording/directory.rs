@@ -2,19 +2,16 @@
 
 use super::folder::partial;
 use super::{EVENTS, Error, FILES, Folder, LOG, NewFile, SUMMARY};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag, openat};
-use nix::sys::stat::{Mode, SFlag};
+use rustix::fs::{FileType, Mode, OFlags, openat};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// A folder that receives a recording. Nobody else writes a recording there meanwhile.
 #[derive(Debug)]
 pub struct RecordingDir {
     folder: Folder,
-    _lock: Flock<OwnedFd>,
 }
 
 impl RecordingDir {
@@ -31,7 +28,7 @@ impl RecordingDir {
             return Err(Error::Exists { path: folder.path().to_owned(), file });
         }
         for name in FILES {
-            if [name.to_owned(), partial(name)].iter().any(|name| folder.kind_of(name) == Some(SFlag::S_IFDIR)) {
+            if [name.to_owned(), partial(name)].iter().any(|name| folder.kind_of(name) == Some(FileType::Directory)) {
                 return Err(Error::DirectoryInTheWay(folder.path().join(name)));
             }
         }
@@ -46,13 +43,11 @@ impl RecordingDir {
     }
 
     fn lock(folder: Folder) -> Result<Self, Error> {
-        let failed = |cause: io::Error| Error::Io { verb: "lock the directory", path: folder.path().to_owned(), cause };
-        // The lock belongs to what was opened, of which this is another descriptor.
-        let dir = folder.dir.try_clone().map_err(failed)?;
-        match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(RecordingDir { folder, _lock: lock }),
-            Err((_, Errno::EWOULDBLOCK)) => Err(Error::InUse(folder.path().to_owned())),
-            Err((_, errno)) => Err(failed(errno.into())),
+        let path = || folder.path().to_owned();
+        match folder.lock() {
+            Ok(()) => Ok(RecordingDir { folder }),
+            Err(Errno::WOULDBLOCK) => Err(Error::InUse(path())),
+            Err(errno) => Err(Error::Io { verb: "lock the directory", path: path(), cause: errno.into() }),
         }
     }
 
@@ -104,7 +99,7 @@ impl RecordingDir {
     /// Appends to the file of the ring bytes.
     pub fn append_to_events(&self, bytes: &[u8]) -> Result<(), Error> {
         let append = || {
-            let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             io::Write::write_all(&mut File::from(openat(&self.folder.dir, EVENTS, flags, Mode::empty())?), bytes)
         };
         append().map_err(|cause: io::Error| Error::Io { verb: "append to", path: self.path().join(EVENTS), cause })

@@ -3,17 +3,17 @@
 //! All is done relative to one descriptor of the directory, so that nobody can exchange it in between, and no symbolic
 //! link in the way is followed: under sudo the directory may be another user's.
 
+use super::sudo::caller_of_sudo;
 use super::{Error, NewFile};
-use nix::dir::Dir;
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
-use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
-use rustix::fs::{FlockOperation, flock};
+use nix::unistd::{Gid, Uid};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{flock, fstat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
+use rustix::io::Errno;
 use std::cell::RefCell;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 
 /// An open directory that receives files.
@@ -47,9 +47,9 @@ impl Folder {
     /// filesystem lets it.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let path = without_slashes(path);
-        match mkdirat(AT_FDCWD, &path, Mode::from_bits_truncate(0o755)) {
+        match mkdirat(CWD, &path, Mode::from_raw_mode(0o755)) {
             Ok(()) => Self::take(path, true),
-            Err(Errno::EEXIST) => Self::take(path, false),
+            Err(Errno::EXIST) => Self::take(path, false),
             Err(errno) => Err(Error::Io { verb: "create the directory", path, cause: errno.into() }),
         }
     }
@@ -58,9 +58,9 @@ impl Folder {
     pub fn create_new(path: &Path) -> Result<Self, Error> {
         let mut name = path.to_owned();
         for number in 2.. {
-            match mkdirat(AT_FDCWD, &name, Mode::from_bits_truncate(0o755)) {
+            match mkdirat(CWD, &name, Mode::from_raw_mode(0o755)) {
                 Ok(()) => break,
-                Err(Errno::EEXIST) => name = PathBuf::from(format!("{}-{number}", path.display())),
+                Err(Errno::EXIST) => name = PathBuf::from(format!("{}-{number}", path.display())),
                 Err(errno) => return Err(Error::Io { verb: "create the directory", path: name, cause: errno.into() }),
             }
         }
@@ -73,12 +73,12 @@ impl Folder {
     }
 
     fn take(path: PathBuf, created: bool) -> Result<Self, Error> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let dir = match openat(AT_FDCWD, &path, flags, Mode::empty()) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = match openat(CWD, &path, flags, Mode::empty()) {
             Ok(dir) => dir,
-            Err(Errno::ENOTDIR | Errno::ELOOP) => {
-                let kind = kind_of(AT_FDCWD, &path);
-                return Err(if kind == Some(SFlag::S_IFLNK) {
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                let kind = kind_of(CWD, &path);
+                return Err(if kind == Some(FileType::Symlink) {
                     Error::SymbolicLink(path)
                 } else {
                     Error::NotADirectory(path)
@@ -92,6 +92,11 @@ impl Folder {
             folder.give_to_owner(&folder.dir);
         }
         Ok(folder)
+    }
+
+    /// Keeps others out that lock it too, until it is dropped.
+    pub(super) fn lock(&self) -> Result<(), Errno> {
+        flock(&self.dir, FlockOperation::NonBlockingLockExclusive)
     }
 
     /// One that others may write into too, and that keeps the files that are there unless `force` says else.
@@ -108,19 +113,17 @@ impl Folder {
 
     /// Takes away the unfinished files of those that were killed: nobody holds their locks any more.
     fn take_away_what_was_left(&self) {
-        let Ok(mut dir) = Dir::openat(&self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()) else {
-            return;
-        };
-        for entry in dir.iter().flatten() {
+        let Ok(dir) = Dir::read_from(&self.dir) else { return };
+        for entry in dir.flatten() {
             let name = entry.file_name();
             if !name.to_bytes().starts_with(b".tp-perf-") || !name.to_bytes().ends_with(b".partial") {
                 continue;
             }
-            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
             if let Ok(file) = openat(&self.dir, name, flags, Mode::empty())
                 && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
             {
-                let _ = unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir);
+                let _ = unlinkat(&self.dir, name, AtFlags::empty());
             }
         }
     }
@@ -164,21 +167,21 @@ impl Folder {
     pub(super) fn name(&self, name: &str) -> Result<(), Error> {
         let from = self.partial(name);
         if self.sharing == (Sharing::Shared { force: false }) {
-            match renameat2(&self.dir, from.as_str(), &self.dir, name, RenameFlags::RENAME_NOREPLACE) {
+            match renameat_with(&self.dir, &from, &self.dir, name, RenameFlags::NOREPLACE) {
                 Ok(()) => return Ok(()),
-                Err(Errno::EEXIST) => return Err(Error::FileExists(self.path.join(name))),
+                Err(Errno::EXIST) => return Err(Error::FileExists(self.path.join(name))),
                 // Some filesystems cannot.
-                Err(Errno::EINVAL | Errno::ENOSYS) => self.check(name, false)?,
+                Err(Errno::INVAL | Errno::NOSYS) => self.check(name, false)?,
                 Err(errno) => return Err(self.failed("name", name, errno)),
             }
         }
-        renameat(&self.dir, from.as_str(), &self.dir, name).map_err(|errno| self.failed("name", name, errno))
+        renameat(&self.dir, &from, &self.dir, name).map_err(|errno| self.failed("name", name, errno))
     }
 
     /// Takes a file away, if it is there. `verb` says what for.
     pub(super) fn remove(&self, name: &str, verb: &'static str) -> Result<(), Error> {
-        match unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        match unlinkat(&self.dir, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(self.failed(verb, name, errno)),
         }
     }
@@ -194,17 +197,17 @@ impl Folder {
 
     /// Takes a file away that is not to be.
     pub(super) fn discard(&self, name: &str) {
-        let _ = unlinkat(&self.dir, self.partial(name).as_str(), UnlinkatFlags::NoRemoveDir);
+        let _ = unlinkat(&self.dir, self.partial(name), AtFlags::empty());
     }
 
     pub(super) fn open_new(&self, name: &str) -> Result<File, Error> {
         let open = || {
-            let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            let mode = Mode::from_bits_truncate(0o644);
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mode = Mode::from_raw_mode(0o644);
             let file = match openat(&self.dir, name, flags, mode) {
                 // Left by a capture that was killed.
-                Err(Errno::EEXIST) => {
-                    unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir)?;
+                Err(Errno::EXIST) => {
+                    unlinkat(&self.dir, name, AtFlags::empty())?;
                     openat(&self.dir, name, flags, mode)?
                 }
                 opened => opened?,
@@ -220,7 +223,7 @@ impl Folder {
     }
 
     /// What stands under this name, a symbolic link too; `None` if nothing does.
-    pub(super) fn kind_of(&self, name: &str) -> Option<SFlag> {
+    pub(super) fn kind_of(&self, name: &str) -> Option<FileType> {
         kind_of(&self.dir, Path::new(name))
     }
 
@@ -233,13 +236,13 @@ impl Folder {
     /// That a file of this name can be written: no directory is in its way, and without `force` nothing else.
     pub fn check(&self, name: &str, force: bool) -> Result<(), Error> {
         match self.kind_of(name) {
-            Some(SFlag::S_IFDIR) => Err(Error::DirectoryInTheWay(self.path.join(name))),
-            Some(SFlag::S_IFREG) if force => Ok(()),
+            Some(FileType::Directory) => Err(Error::DirectoryInTheWay(self.path.join(name))),
+            Some(FileType::RegularFile) if force => Ok(()),
             // A link is replaced and not followed; but who named a device by it means the device.
-            Some(SFlag::S_IFLNK) if force && self.path.join(name).metadata().map_or(true, |file| file.is_file()) => {
+            Some(FileType::Symlink) if force && self.path.join(name).metadata().map_or(true, |file| file.is_file()) => {
                 Ok(())
             }
-            Some(kind) if force || ![SFlag::S_IFREG, SFlag::S_IFLNK].contains(&kind) => {
+            Some(kind) if force || ![FileType::RegularFile, FileType::Symlink].contains(&kind) => {
                 Err(Error::NotAFile(self.path.join(name)))
             }
             Some(_) => Err(Error::FileExists(self.path.join(name))),
@@ -250,7 +253,7 @@ impl Folder {
     /// Some filesystems know no owners, and some do not let root give files away: then they stay root's.
     fn give_to_owner(&self, file: &impl AsFd) {
         if let Some((user, group)) = self.owner {
-            let _ = fchown(file, Some(user), Some(group));
+            let _ = fchown(file, Some(user.as_raw()), Some(group.as_raw()));
         }
     }
 }
@@ -263,19 +266,20 @@ impl Drop for Folder {
             self.discard("a report in the making");
         }
         let is_empty = || {
-            let mut dir = Dir::openat(&self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-            Ok::<_, Errno>(dir.iter().flatten().all(|entry| [c".", c".."].contains(&entry.file_name())))
+            Ok::<_, Errno>(Dir::read_from(&self.dir)?.flatten().all(|entry| [c".", c".."].contains(&entry.file_name())))
         };
         if self.created && is_empty().unwrap_or(false) {
-            let _ = unlinkat(AT_FDCWD, &self.path, UnlinkatFlags::RemoveDir);
+            let _ = unlinkat(CWD, &self.path, AtFlags::REMOVEDIR);
         }
+        // Closing would not do: a process that is just being started has the descriptor too.
+        let _ = flock(&self.dir, FlockOperation::Unlock);
     }
 }
 
 /// What a path is, without following it; `None` if there is nothing.
-fn kind_of(dir: impl AsFd, path: &Path) -> Option<SFlag> {
-    let stat = fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
-    Some(SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT)
+fn kind_of(dir: impl AsFd, path: &Path) -> Option<FileType> {
+    let stat = statat(dir, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(FileType::from_raw_mode(stat.st_mode))
 }
 
 /// What a file is called while it is being written.
@@ -288,19 +292,5 @@ fn without_slashes(path: &Path) -> PathBuf {
     match path.components().collect::<PathBuf>() {
         empty if empty.as_os_str().is_empty() => path.to_owned(),
         path => path,
-    }
-}
-
-/// Whether this process runs as root for a user who called sudo.
-pub fn is_under_sudo() -> bool {
-    caller_of_sudo().is_some()
-}
-
-/// The user and group that called sudo, if this process runs as root under it.
-pub fn caller_of_sudo() -> Option<(Uid, Gid)> {
-    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
-    match geteuid().is_root() {
-        true => Some((Uid::from_raw(number("SUDO_UID")?), Gid::from_raw(number("SUDO_GID")?))),
-        false => None,
     }
 }

@@ -5,16 +5,19 @@ mod facts;
 mod folder;
 mod log;
 mod new_file;
+mod sudo;
 mod summary;
 mod tables;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
 #[doc(hidden)]
-pub use folder::{Folder, caller_of_sudo, is_under_sudo};
+pub use folder::Folder;
 pub use log::{LogSink, LogWriter};
 #[doc(hidden)]
 pub use new_file::NewFile;
+#[doc(hidden)]
+pub use sudo::{caller_of_sudo, is_under_sudo};
 pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool,
     TracepointSummary, TracepointsSummary, UnaccountedSummary, accounts,

@@ -1,8 +1,8 @@
 //! A file in the making.
 
 use super::{Error, Folder};
-use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -32,10 +32,9 @@ impl<'a> NewFile<'a> {
     /// # Errors
     /// A disk without that much room.
     pub fn reserve(&mut self, bytes: u64) -> Result<bool, Error> {
-        let length = i64::try_from(bytes).unwrap_or(i64::MAX);
-        match fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length) {
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, bytes.min(i64::MAX as u64)) {
             Ok(()) => Ok(true),
-            Err(errno @ (Errno::ENOSPC | Errno::EDQUOT)) => {
+            Err(errno @ (Errno::NOSPC | Errno::DQUOT)) => {
                 Err(Error::Io { verb: "set room aside for", path: self.path(), cause: errno.into() })
             }
             Err(_) => Ok(false),

@@ -2,7 +2,7 @@
 
 use super::{SourceReport, equation, own_share, stopped_by};
 use crate::recording::Summary;
-use crate::units::{Count, Grouped, Rate, Seconds, shortened};
+use crate::units::{Grouped, Plural, Rate, Seconds, shortened};
 
 /// A fact with its name.
 type Fact = (&'static str, String);
@@ -86,7 +86,7 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     if summary.events.late > 0 {
         facts.push((
             "late",
-            format!("{}: after their place in time had gone; not shown", Count(summary.events.late, "event")),
+            format!("{}: after their place in time had gone; not shown", Plural(summary.events.late, "event")),
         ));
     }
     facts

@@ -9,7 +9,7 @@ pub use crate::perf_data::Features;
 
 use crate::control::{Signals, wait_for_any};
 use crate::events::stream::EventStream;
-use crate::perf_data::blocks::ReadBlocks;
+use crate::perf_data::input::{Input, ReaderInput};
 use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, seekable};
 use crate::recording::{self, Facts};
 use crate::tracefs::Table;
@@ -221,7 +221,7 @@ impl Opening<'_> {
             if head[..read].starts_with(&MAGIC) && head[8..16] != PIPE_HEADER.to_ne_bytes() {
                 let seekable::Seekable { header, data, problem } = seekable::read(&file)?;
                 let position = data.start;
-                return of_perf(PerfData::seekable(ReadBlocks::part(file, data)?, header, position)?, problem);
+                return of_perf(PerfData::seekable(ReaderInput::part(file, data)?, header, position)?, problem);
             }
         }
         self.reader(Box::new(file), Some(length))
@@ -244,7 +244,7 @@ impl Opening<'_> {
                 return Err(if self.is_packed { Error::PackedFile } else { Error::NeedsFile });
             }
             let whole = Cursor::new(head).chain(reader);
-            return of_perf(PerfData::piped(ReadBlocks::new(whole, length))?, None);
+            return of_perf(PerfData::piped(ReaderInput::new(whole, length))?, None);
         } else if begins(&ZSTD_MAGIC) {
             if self.is_packed {
                 return Err(Error::PackedTwice);
@@ -333,7 +333,7 @@ fn of_perf(mut perf: PerfData, problem: Option<String>) -> Result<Source, Error>
 
 impl Source {
     /// What a capture has just taken, from its first byte.
-    pub fn captured(blocks: impl crate::perf_data::blocks::Blocks + 'static) -> Result<Self, Error> {
-        of_perf(PerfData::piped(blocks)?, None)
+    pub fn captured(input: impl Input + 'static) -> Result<Self, Error> {
+        of_perf(PerfData::piped(input)?, None)
     }
 }

@@ -1,10 +1,10 @@
 //! The spool: what a capture takes, as the bytes of its `events.perf`, from the head on.
 //!
 //! What is kept in memory disturbs nothing, so a capture stays in memory while it is small. A larger one streams to the file,
-//! block by block, so that the rings never wait for more than a few writes, and memory stays flat:
+//! piece by piece, so that the rings never wait for more than a few writes, and memory stays flat:
 //!
 //! ```text
-//!   file  │ block │ block │ block │                       written directly, past the page cache
+//!   file  │ piece │ piece │ piece │                       written directly, past the page cache
 //!   arena         …then…          │ oldest ── newest │ free …   used round and round
 //! ```
 //!
@@ -12,11 +12,11 @@
 //! what comes behind the head may be compressed, round by round.
 
 mod arena;
-mod blocks;
 mod file;
+mod input;
 
 pub use arena::{Arena, Backed};
-pub use blocks::SpoolBlocks;
+pub use input::SpoolInput;
 
 use crate::engine::Chunks;
 use crate::perf::Room;
@@ -28,8 +28,8 @@ use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Bytes that go to the file at once. Files written directly want multiples of a page at multiples of a page.
-const BLOCK: usize = 4 << 20;
+/// Bytes of a piece, which is what goes to the file at once. Files written directly want multiples of a page at multiples of a page.
+const PIECE: usize = 4 << 20;
 
 /// Direct writes are of multiples of this.
 const PAGE: u64 = 4096;
@@ -40,14 +40,14 @@ const AT_LEAST_EVERY: Duration = Duration::from_millis(450);
 
 /// So much goes to the file at the end of a round at the most, while there is room in memory: a capture that has just
 /// outgrown its memory must not stop to write all of it.
-const PACE: u64 = 4 * BLOCK as u64;
+const PACE: u64 = 4 * PIECE as u64;
 
 /// How much is kept in memory by default, in bytes.
 pub const DEFAULT_MEMORY: usize = 256 << 20;
 
 /// Address space that a spool takes, in bytes, with a head of so many bytes. Only what is filled becomes memory.
 pub fn memory_needed(keeping: &Keeping, head: usize) -> usize {
-    (keeping.memory + headroom(keeping.rings, head) + head + BLOCK).next_multiple_of(BLOCK)
+    (keeping.memory + headroom(keeping.rings, head) + head + PIECE).next_multiple_of(PIECE)
 }
 
 /// About how long a head is, in bytes, with so many events: for each event its ids, and what tells its CPU.
@@ -58,7 +58,7 @@ pub fn expected_head(events: usize) -> usize {
 /// The round that finds the disk full, the last two of a capture, and their ends; and what stands behind them, which is no
 /// longer than the head.
 fn headroom(rings: usize, head: usize) -> usize {
-    3 * rings + head + BLOCK
+    3 * rings + head + PIECE
 }
 
 /// Where the spool's file comes from.
@@ -67,7 +67,7 @@ type MakeFile = Box<dyn FnMut() -> io::Result<File>>;
 /// How a spool keeps what it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keeping {
-    /// Bytes to keep in memory before the file is begun; 0 streams from the first block on.
+    /// Bytes to keep in memory before the file is begun; 0 streams from the first byte on.
     pub memory: usize,
     /// How many bytes one round can bring at most.
     pub rings: usize,
@@ -178,7 +178,7 @@ impl Spool {
         }
         if self.streams || self.file.is_some() {
             let pace = self.in_file + PACE;
-            while self.in_file < pace && self.waiting() >= BLOCK as u64 {
+            while self.in_file < pace && self.waiting() >= PIECE as u64 {
                 self.write_oldest()?;
             }
             if self.last_write.elapsed() >= AT_LEAST_EVERY && self.waiting() >= PAGE {
@@ -206,7 +206,7 @@ impl Spool {
 
     /// Ends the writing: all goes to the file. Gives what was taken, from the first byte; and what kept the file from having
     /// all of it, if anything did.
-    pub fn finish(mut self) -> io::Result<(SpoolBlocks, io::Result<()>)> {
+    pub fn finish(mut self) -> io::Result<(SpoolInput, io::Result<()>)> {
         let (oldest, in_file) = (self.in_file, self.file.as_ref().map_or(0, SpoolFile::length));
         let result = self.write_all();
         let file = match self.file {
@@ -214,11 +214,11 @@ impl Spool {
             _ => None,
         };
         let (next, end) = (oldest, self.taken);
-        Ok((SpoolBlocks::new(file, in_file, self.arena, next..end), result))
+        Ok((SpoolInput::new(file, in_file, self.arena, next..end), result))
     }
 
     fn write_all(&mut self) -> io::Result<()> {
-        while self.waiting() >= BLOCK as u64 {
+        while self.waiting() >= PIECE as u64 {
             self.write_oldest()?;
         }
         self.file()?.end_direct();
@@ -261,9 +261,9 @@ impl Spool {
         self.taken - self.in_file
     }
 
-    /// Moves a block of the oldest bytes to the file, or all there are. If that fails they stay in memory.
+    /// Moves a piece of the oldest bytes to the file, or all there are. If that fails they stay in memory.
     fn write_oldest(&mut self) -> io::Result<()> {
-        let most = self.taken.min(self.in_file + BLOCK as u64);
+        let most = self.taken.min(self.in_file + PIECE as u64);
         let cut = match self.compress {
             false => most / PAGE * PAGE,
             // At least one, however long it is.
@@ -329,7 +329,7 @@ impl Room for Filling<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perf_data::blocks::Blocks;
+    use crate::perf_data::input::Input;
     use crate::perf_data::kind::COMPRESSED;
     use crate::perf_data::record::push_sample;
     use std::io::{Read, Seek, SeekFrom};
@@ -363,11 +363,11 @@ mod tests {
 
     /// What the spool gives, and what is in its file.
     fn read(spool: Spool, file: &mut File) -> (Vec<u8>, Vec<u8>) {
-        let (mut blocks, result) = spool.finish().unwrap();
+        let (mut input, result) = spool.finish().unwrap();
         result.unwrap();
         let mut bytes = Vec::new();
-        while let Some(block) = blocks.next_block().unwrap() {
-            bytes.extend(block);
+        while let Some(piece) = input.next_piece().unwrap() {
+            bytes.extend(piece);
         }
         let mut in_file = Vec::new();
         file.seek(SeekFrom::Start(0)).unwrap();
@@ -389,7 +389,7 @@ mod tests {
             let mut spool = spool(memory, move || same.try_clone());
             fill(&mut spool, 3_000_000);
             assert_eq!(spool.is_on_disk(), on_disk);
-            assert!(!on_disk || spool.arena.len() <= 4 * BLOCK + 3 * CHUNK);
+            assert!(!on_disk || spool.arena.len() <= 4 * PIECE + 3 * CHUNK);
             assert_eq!(spool.samples(), 3_000_000);
             let (given, in_file) = read(spool, &mut file);
             assert!(given == expected(3_000_000), "what it gives differs");
@@ -399,18 +399,18 @@ mod tests {
 
     #[test]
     fn a_capture_that_outgrows_its_memory_is_written_at_a_pace() {
-        let mut spool = spool(10 * BLOCK, tempfile::tempfile);
+        let mut spool = spool(10 * PIECE, tempfile::tempfile);
         while !spool.is_on_disk() {
             append(&mut spool, &samples(0..50_000)).unwrap();
             let before = spool.in_file;
             spool.finish_round().unwrap();
-            assert!(spool.in_file - before <= PACE + CHUNK as u64 + BLOCK as u64);
+            assert!(spool.in_file - before <= PACE + CHUNK as u64 + PIECE as u64);
         }
         (0..20).for_each(|_| {
             append(&mut spool, &samples(0..50_000)).unwrap();
             spool.finish_round().unwrap();
         });
-        assert!(spool.taken - spool.in_file < BLOCK as u64, "from then on memory holds less than a block");
+        assert!(spool.taken - spool.in_file < PIECE as u64, "from then on memory holds less than a piece");
     }
 
     #[test]
@@ -466,11 +466,11 @@ mod tests {
             errors += u32::from(spool.finish_round().is_err());
         }
         assert_eq!(spool.samples(), rounds * 50_000);
-        let (mut blocks, result) = spool.finish().unwrap();
+        let (mut input, result) = spool.finish().unwrap();
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);
         let mut bytes = 0;
-        while let Some(block) = blocks.next_block().unwrap() {
-            bytes += block.len() as u64;
+        while let Some(piece) = input.next_piece().unwrap() {
+            bytes += piece.len() as u64;
         }
         assert_eq!(bytes, HEAD.len() as u64 + rounds * (CHUNK as u64 + 8));
     }

@@ -52,7 +52,7 @@ pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::drain::{Problem, replay};
 use crate::recording;
-use crate::units::{Count, Share};
+use crate::units::{Plural, Share};
 use std::fmt;
 
 /// Which side of a comparison an error is about.
@@ -193,7 +193,7 @@ pub enum Error {
     #[error(
         "state `{state}` has {} that can be cut into blocks of {}, and it takes two to tell how sessions differ: learn \
          more of it, for longer (`tp-perf learn {state}`)",
-        Count(*.sessions as u64, "session"), Count(*.block as u64, "window")
+        Plural(*.sessions as u64, "session"), Plural(*.block as u64, "window")
     )]
     TooFewSessions {
         /// Which state.

@@ -3,7 +3,7 @@
 use crate::events::stream::Loss;
 use crate::events::{Event, Ns, Sink, Tpid};
 use crate::tracefs::Table;
-use crate::units::{Count, Grouped};
+use crate::units::{Grouped, Plural};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -58,7 +58,7 @@ impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Length::Ns(ns) => write!(f, "{}", humantime::format_duration(Duration::from_nanos(ns))),
-            Length::Events(events) => write!(f, "{}", Count(events, "event")),
+            Length::Events(events) => write!(f, "{}", Plural(events, "event")),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::messages;
 use crate::capture::StopRules;
 use crate::control::Progress;
-use crate::units::{Count, Grouped, Seconds};
+use crate::units::{Grouped, Plural, Seconds};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Progress for TerminalProgress {
 
     fn replaying(&mut self, events: u64, read: u64, length: Option<u64>) {
         let length = length.map(|length| length.max(read));
-        self.show(self.reading, length, read, Count(events, "event").to_string());
+        self.show(self.reading, length, read, Plural(events, "event").to_string());
     }
 
     fn measuring(&mut self, done: usize, total: usize) {

@@ -4,7 +4,7 @@ use super::summary::{print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
 use crate::tracefs::Tpid;
-use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
+use crate::units::{Grouped, OneLine, Plural, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 
@@ -187,7 +187,7 @@ fn print_only(
     let mut only: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
     only.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
     let bold = Style::new().bold();
-    writeln!(out, "{bold}only in {}{bold:#}: {}", OneLine(source), Count(only.len() as u64, what))?;
+    writeln!(out, "{bold}only in {}{bold:#}: {}", OneLine(source), Plural(only.len() as u64, what))?;
     for compared in only.iter().take(top) {
         let why = compared.why_only_in(number);
         let (dim, why) = (Style::new().dimmed(), if why.is_empty() { String::new() } else { format!("  ({why})") });

@@ -2,7 +2,7 @@
 
 use crate::state::{Check, Composition, FindingKind, Identification, Learned, Names, Reason, Session};
 use crate::state::{Stretch, StretchOpinion, said_beside};
-use crate::units::{Count, Grouped, OneLine, Rate, Share, shortened};
+use crate::units::{Grouped, OneLine, Plural, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -32,14 +32,14 @@ pub fn print_learned(
     for (path, (_, session)) in paths.iter().zip(sessions) {
         let events = session.events();
         let lost: u64 = session.lost.iter().sum();
-        let but = if lost > 0 { format!(", {} lost", Count(lost, "more")) } else { String::new() };
+        let but = if lost > 0 { format!(", {} more lost", Grouped(lost)) } else { String::new() };
         writeln!(
             out,
-            "{state}: learned {} of {} with {}{but} of {} ({})",
-            Count(session.windows as u64, "window"),
+            "{state}: learned {} of {} with {} of {}{but} ({})",
+            Plural(session.windows as u64, "window"),
             session.window,
-            Count(events, "event"),
-            Count(session.counts.len() as u64, "tracepoint"),
+            Plural(events, "event"),
+            Plural(session.counts.len() as u64, "tracepoint"),
             OneLine(&path.display().to_string())
         )?;
     }
@@ -47,7 +47,7 @@ pub fn print_learned(
     writeln!(
         out,
         "{state}: {} now; that a new session as a whole is unlike them can be said at a level of {:.2} at the best",
-        Count(known.len() as u64, "session"),
+        Plural(known.len() as u64, "session"),
         1.0 / (known.len() as f64 + 1.0)
     )?;
     let this = &sessions[0].1;
@@ -58,8 +58,8 @@ pub fn print_learned(
         writeln!(
             out,
             "{state}: session {name} captured {}, and this one {}; only what both have will be compared",
-            Count(other.captured_number() as u64, "tracepoint"),
-            Count(this.captured_number() as u64, "tracepoint")
+            Plural(other.captured_number() as u64, "tracepoint"),
+            Plural(this.captured_number() as u64, "tracepoint")
         )?;
     }
     if let Some((name, other)) = known.iter().find(|(_, other)| other.window != this.window) {
@@ -74,7 +74,7 @@ pub fn print_learned(
 
 /// How many sessions of a state were removed.
 pub fn print_removed(state: &str, removed: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{state}: removed {}", Count(removed as u64, "session"))
+    writeln!(out, "{state}: removed {}", Plural(removed as u64, "session"))
 }
 
 /// All states of a library.
@@ -105,7 +105,7 @@ pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> 
 /// One state.
 pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
     let Learned { name, sessions } = state;
-    writeln!(out, "{BOLD}{name}{BOLD:#}: {}", Count(sessions.len() as u64, "session"))?;
+    writeln!(out, "{BOLD}{name}{BOLD:#}: {}", Plural(sessions.len() as u64, "session"))?;
     writeln!(out)?;
     writeln!(
         out,
@@ -174,10 +174,10 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
     let first = format!(
         "{BOLD}{}{BOLD:#}: {} of {}, held against {} ({}) at level {}",
         OneLine(source),
-        Count(it.windows.len() as u64, "window"),
+        Plural(it.windows.len() as u64, "window"),
         it.length,
-        Count(it.states.states.len() as u64, "state"),
-        Count(sessions as u64, "session"),
+        Plural(it.states.states.len() as u64, "state"),
+        Plural(sessions as u64, "session"),
         it.alpha
     );
     writeln!(out, "{}", textwrap::fill(&first, width.max(40)))?;
@@ -204,7 +204,7 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
             .iter()
             .filter(|answer| answer.not_rejected.first() == stretch.not_rejected.first());
         let lost: u64 = it.windows[stretch.from..stretch.to].iter().map(|seen| seen.lost).sum();
-        let lossy = if lost > 0 { format!(", {} lost", Count(lost, "event")) } else { String::new() };
+        let lossy = if lost > 0 { format!(", {} lost", Plural(lost, "event")) } else { String::new() };
         writeln!(
             out,
             "{:>7} s {:>7} s  {style}{state}{style:#}{padding} {distance:>8.3} {p:>6.3}  {:>9}  {} of {}{lossy}",
@@ -330,7 +330,7 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
         "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, held against {} ({} of {}, in blocks of {}, of which an alarm takes {} in a row)",
         OneLine(source),
         states.join(" and "),
-        Count(it.windows.len() as u64, "window"),
+        Plural(it.windows.len() as u64, "window"),
         it.length,
         check.block,
         check.in_a_row

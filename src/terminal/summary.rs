@@ -4,7 +4,7 @@ use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, Summary, UnaccountedSummary};
 use crate::report::{equation, own_share, stopped_by};
-use crate::units::{Count, Grouped, OneLine, Rate, Seconds, Signed, Visible};
+use crate::units::{Grouped, OneLine, Plural, Rate, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::Path;
@@ -43,12 +43,12 @@ pub fn print_summary(
 /// How many events in which time, of what, and what ended it.
 pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, out: &mut dyn Write) -> io::Result<()> {
     let bold = Style::new().bold();
-    write!(out, "{bold}{}{bold:#}", Count(ranking.events, "event"))?;
+    write!(out, "{bold}{}{bold:#}", Plural(ranking.events, "event"))?;
     match ranking.rate() {
         None => writeln!(out)?,
         Some(rate) => writeln!(out, " in {} ({} a second)", Seconds(ranking.duration), Rate(rate))?,
     }
-    write!(out, "{}", Count(summary.tracepoints.captured as u64, "tracepoint"))?;
+    write!(out, "{}", Plural(summary.tracepoints.captured as u64, "tracepoint"))?;
     if !summary.cpus.is_empty() {
         write!(out, " on {}", crate::os::cpus::named(&summary.cpus))?;
     }
@@ -136,7 +136,7 @@ fn print_log(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         (true, false) => "the first ones in time order, as asked for",
         (false, _) => "cut short",
     };
-    writeln!(out, "log         {}: {which}", Count(logged, "event"))
+    writeln!(out, "log         {}: {which}", Plural(logged, "event"))
 }
 
 fn is_range(summary: &Summary) -> bool {

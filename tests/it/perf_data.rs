@@ -8,19 +8,21 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 use tp_perf::events::Event;
-use tp_perf::events::stream::{Decoded, EventStream};
+use tp_perf::events::merge::Merge;
+use tp_perf::events::stream::{Decode, Decoded, EventStream};
 use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::PerfData;
-use tp_perf::perf_data::blocks::Blocks;
+use tp_perf::perf_data::input::Input;
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf_data::{Compressor, Features, Head, document, kind};
 use tp_perf::source::{self, Place, Source};
 use tp_perf::tracefs::Table;
 
 pub const TESTS: &[Test] = tests![
-    a_whole_file_reads_whole_in_blocks_of_any_size,
+    a_whole_file_reads_whole_in_pieces_of_any_size,
     a_file_cut_anywhere_gives_what_is_before_the_cut_and_says_so,
+    a_reader_that_failed_once_goes_on_and_knows_how_much_there_is,
     flipped_bits_never_panic_and_nothing_comes_out_of_order,
     files_of_stock_perf_may_be_cut_or_flipped_anywhere,
     what_a_killed_perf_record_left_is_read_without_names,
@@ -40,26 +42,26 @@ pub const TESTS: &[Test] = tests![
     any_records_behind_a_head_are_read_or_refused,
 ];
 
-/// Bytes in blocks of a size that no record fits.
+/// Bytes in pieces of a size that no record fits.
 struct Bytes(Vec<u8>, usize, usize);
 
 impl Bytes {
-    fn new(bytes: &[u8], block: usize) -> Self {
-        Bytes(bytes.to_vec(), 0, block)
+    fn new(bytes: &[u8], piece: usize) -> Self {
+        Bytes(bytes.to_vec(), 0, piece)
     }
 }
 
-impl Blocks for Bytes {
-    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+impl Input for Bytes {
+    fn next_piece(&mut self) -> io::Result<Option<&[u8]>> {
         let start = self.1;
         self.1 = self.0.len().min(start + self.2);
         Ok((start < self.1).then(|| &self.0[start..self.1]))
     }
 }
 
-/// Reads a file in the form of a pipe, in small blocks; an error at opening is one like any other.
-fn read(bytes: &[u8], block: usize) -> Read {
-    match PerfData::piped(Bytes::new(bytes, block)) {
+/// Reads a file in the form of a pipe, in small pieces; an error at opening is one like any other.
+fn read(bytes: &[u8], piece: usize) -> Read {
+    match PerfData::piped(Bytes::new(bytes, piece)) {
         Ok(perf) => drain(EventStream::new(perf)),
         Err(error) => Read { events: Vec::new(), decoded: Decoded::default(), error: Some(error.to_string()) },
     }
@@ -145,11 +147,11 @@ fn record(kind: u32, body: &[u8]) -> Vec<u8> {
     [&kind.to_ne_bytes()[..], &0u16.to_ne_bytes(), &size.to_ne_bytes(), body].concat()
 }
 
-fn a_whole_file_reads_whole_in_blocks_of_any_size() {
+fn a_whole_file_reads_whole_in_pieces_of_any_size() {
     let bytes = whole();
-    for block in [1, 7, 24, 1001, 1 << 20] {
-        let Read { events, decoded, error } = read(&bytes, block);
-        assert_eq!((events.len(), error), (100, None), "blocks of {block}");
+    for piece in [1, 7, 24, 1001, 1 << 20] {
+        let Read { events, decoded, error } = read(&bytes, piece);
+        assert_eq!((events.len(), error), (100, None), "pieces of {piece}");
         assert_eq!(decoded.per_cpu.iter().find(|cpu| cpu.cpu == Some(Cpu::new(2))).unwrap().lost, 5);
         assert!(
             events
@@ -180,6 +182,36 @@ fn a_file_cut_anywhere_gives_what_is_before_the_cut_and_says_so() {
         }
     }
     assert_eq!(boundaries, 100 + 2 + 1 + 1, "only before a record is a file not torn");
+}
+
+/// Bytes of which the reading fails once, behind the first piece.
+struct FailsOnce(Bytes, bool);
+
+impl Input for FailsOnce {
+    fn next_piece(&mut self) -> io::Result<Option<&[u8]>> {
+        if self.0.1 > 0 && !std::mem::replace(&mut self.1, true) {
+            return Err(io::Error::other("a cable is loose"));
+        }
+        self.0.next_piece()
+    }
+
+    fn length(&self) -> Option<u64> {
+        Some(self.0.0.len() as u64)
+    }
+}
+
+fn a_reader_that_failed_once_goes_on_and_knows_how_much_there_is() {
+    let bytes = whole();
+    let piece = head().len() + 100;
+    let mut perf = PerfData::piped(FailsOnce(Bytes::new(&bytes, piece), false)).unwrap();
+    let (mut merge, mut events) = (Merge::default(), Vec::new());
+    assert!(perf.step(&mut merge, &mut events).unwrap(), "the piece that the head ends in");
+    let error = perf.step(&mut merge, &mut events).unwrap_err();
+    assert_eq!(error.to_string(), "a cable is loose");
+    assert_eq!(perf.progress().1, Some(bytes.len() as u64));
+    while perf.step(&mut merge, &mut events).unwrap() {}
+    merge.finish(&mut events);
+    assert_eq!((events.len(), perf.progress()), (100, (bytes.len() as u64, Some(bytes.len() as u64))));
 }
 
 fn flipped_bits_never_panic_and_nothing_comes_out_of_order() {
@@ -374,9 +406,9 @@ fn zstd_in_zstd_is_refused_however_deep() {
 fn records_behind_an_empty_compressed_one_are_read() {
     for between in [record(kind::COMPRESSED, &[]), record(kind::AUXTRACE, &[0; 40])] {
         let bytes = [whole(), between, round([(5_000, 1, 1), (5_001, 1, 1)])].concat();
-        for block in [1, 1001, 1 << 20] {
-            let Read { events, error, .. } = read(&bytes, block);
-            assert_eq!((events.len(), error), (102, None), "blocks of {block}");
+        for piece in [1, 1001, 1 << 20] {
+            let Read { events, error, .. } = read(&bytes, piece);
+            assert_eq!((events.len(), error), (102, None), "pieces of {piece}");
         }
     }
 }
@@ -432,7 +464,7 @@ proptest! {
     fn what_is_written_reads_back_plain_and_compressed(
         events in proptest::collection::vec((0u64..1_000_000, 1u32..=3, 0u32..4), 0..500),
         rounds in 1usize..20,
-        block in 1usize..5_000,
+        piece in 1usize..5_000,
     ) {
         let mut expected: Vec<_> = events.clone();
         // Within the allowance for lateness nothing is late, whatever the order of arrival.
@@ -442,23 +474,23 @@ proptest! {
         let mut compressed = head();
         chunks.iter().for_each(|chunk| compressor.push(chunk, &mut compressed).unwrap());
         for bytes in [[head(), chunks.concat()].concat(), compressed] {
-            let Read { events, error, .. } = read(&bytes, block);
+            let Read { events, error, .. } = read(&bytes, piece);
             prop_assert_eq!(error, None);
             let read: Vec<_> = events.iter().map(|event| (event.time.0, event.tpid.get(), event.cpu.unwrap().get())).collect();
             prop_assert_eq!(&read, &expected);
         }
     }
 
-    fn any_bytes_behind_a_head_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), block in 1usize..3_000) {
-        read(&[head(), bytes].concat(), block);
+    fn any_bytes_behind_a_head_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), piece in 1usize..3_000) {
+        read(&[head(), bytes].concat(), piece);
     }
 
     fn any_records_behind_a_head_are_read_or_refused(
         records in proptest::collection::vec((0u32..90, proptest::collection::vec(any::<u8>(), 0..80)), 0..40),
-        block in 1usize..3_000,
+        piece in 1usize..3_000,
     ) {
         let bytes: Vec<_> = records.iter().map(|(kind, body)| record(*kind, body)).collect();
-        read(&[head(), bytes.concat()].concat(), block);
-        read(&[head()[..16].to_vec(), bytes.concat()].concat(), block);
+        read(&[head(), bytes.concat()].concat(), piece);
+        read(&[head()[..16].to_vec(), bytes.concat()].concat(), piece);
     }
 }

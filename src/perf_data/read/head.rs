@@ -1,9 +1,10 @@
 //! The beginning of a perf.data stream: everything before its first event.
 
 use crate::perf_data::Error;
-use crate::perf_data::blocks::Blocks;
+use crate::perf_data::input::Input;
 use crate::perf_data::record::{self, HEADER_SIZE, Record};
 use crate::perf_data::{Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, kind};
+use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
 use std::io;
 
@@ -15,7 +16,7 @@ const MOST_NAMES: usize = 256 << 20;
 
 /// The beginning of a file, of which nobody knows yet where the events begin.
 pub(super) struct Ahead<'a> {
-    blocks: &'a mut dyn Blocks,
+    input: &'a mut dyn Input,
     bytes: Vec<u8>,
     used: usize,
     /// Where in the file `used` is.
@@ -24,8 +25,8 @@ pub(super) struct Ahead<'a> {
 
 impl<'a> Ahead<'a> {
     /// Of a stream of which `position` bytes have been read.
-    pub fn new(blocks: &'a mut dyn Blocks, position: u64) -> Self {
-        Ahead { blocks, bytes: Vec::new(), used: 0, position }
+    pub fn new(input: &'a mut dyn Input, position: u64) -> Self {
+        Ahead { input, bytes: Vec::new(), used: 0, position }
     }
 
     /// What was read and not taken, and where in the file it is.
@@ -40,8 +41,8 @@ impl<'a> Ahead<'a> {
                 self.bytes.drain(..self.used);
                 self.used = 0;
             }
-            match self.blocks.next_block()? {
-                Some(block) => self.bytes.extend_from_slice(block),
+            match self.input.next_piece()? {
+                Some(piece) => self.bytes.extend_from_slice(piece),
                 None => break,
             }
         }
@@ -61,9 +62,12 @@ impl<'a> Ahead<'a> {
             Some(magic) if *magic == MAGIC_SWAPPED => return Err(Error::OtherByteOrder),
             _ => return Err(Error::NoPerfData),
         }
-        match head.get(8..16).map(|size| u64::from_ne_bytes(size.try_into().expect("eight bytes"))) {
+        match head.get(8..16).map(NativeEndian::read_u64) {
             Some(PIPE_HEADER) => {}
-            size => return Err(Error::Header { at: 8, reason: format!("its size is {size:?}, and is to be 16") }),
+            size => {
+                let size = size.map_or_else(|| "cut short".to_owned(), |size| size.to_string());
+                return Err(Error::Header { at: 8, reason: format!("its size is {size}, and is to be {PIPE_HEADER}") });
+            }
         }
         self.pass(PIPE_HEADER as usize);
         Ok(())
@@ -78,7 +82,7 @@ impl<'a> Ahead<'a> {
                 Ok(Some(record)) => record.bytes.len(),
                 // Its header says how long it is.
                 Ok(None) => match self.bytes.get(self.used + 6..self.used + 8) {
-                    Some(size) => usize::from(u16::from_ne_bytes([size[0], size[1]])),
+                    Some(size) => usize::from(NativeEndian::read_u16(size)),
                     None => return Ok(()),
                 },
                 // The decoder meets it again, and tells.
@@ -110,7 +114,7 @@ impl<'a> Ahead<'a> {
             let names = match kind {
                 kind::TRACING_DATA => {
                     let size = bytes.get(8..12).ok_or_else(|| bad("names without a size".to_owned()))?;
-                    u32::from_ne_bytes(size.try_into().expect("four bytes")) as usize
+                    NativeEndian::read_u32(size) as usize
                 }
                 _ => 0,
             };

@@ -9,11 +9,12 @@ use crate::events::stream::{Decode, Decoded, Loss};
 use crate::events::{Event, Ns};
 use crate::os::clock::Clock;
 use crate::perf_data::Error;
-use crate::perf_data::blocks::Blocks;
+use crate::perf_data::input::Input;
 use crate::perf_data::record::{Damaged, HEADER_SIZE, Record};
 use crate::perf_data::{Described, Header, Inflate, kind};
 use crate::tracefs::Table;
 use crate::units::OneLine;
+use byteorder::{ByteOrder, NativeEndian};
 use head::Ahead;
 use perf_event_open_sys::bindings as abi;
 use records::Records;
@@ -24,11 +25,12 @@ const INFLATED: usize = 512 << 10;
 
 /// Decodes perf.data.
 pub struct PerfData {
-    blocks: Box<dyn Blocks>,
+    /// Taken out while a piece of it is decoded.
+    input: Option<Box<dyn Input>>,
     /// What was read ahead and is decoded first, from `ahead_at` on.
     ahead: Vec<u8>,
     ahead_at: usize,
-    /// The beginning of a record whose end is in the next block.
+    /// The beginning of a record whose end is in the next piece.
     torn: Vec<u8>,
     /// Bytes to pass over that belong to no record.
     skip: u64,
@@ -54,17 +56,17 @@ struct Inflating {
 
 impl PerfData {
     /// A file from its first byte, in the form that perf uses on a pipe and tp-perf always.
-    pub fn piped(blocks: impl Blocks + 'static) -> Result<Self, Error> {
-        Self::open(Box::new(blocks), Header::default(), None)
+    pub fn piped(input: impl Input + 'static) -> Result<Self, Error> {
+        Self::open(Box::new(input), Header::default(), None)
     }
 
     /// The data of a file in the other form, which begin at this byte and of which the header is known.
-    pub fn seekable(blocks: impl Blocks + 'static, header: Header, position: u64) -> Result<Self, Error> {
-        Self::open(Box::new(blocks), header, Some(position))
+    pub fn seekable(input: impl Input + 'static, header: Header, position: u64) -> Result<Self, Error> {
+        Self::open(Box::new(input), header, Some(position))
     }
 
-    fn open(mut blocks: Box<dyn Blocks>, mut header: Header, data: Option<u64>) -> Result<Self, Error> {
-        let mut ahead = Ahead::new(&mut *blocks, data.unwrap_or(0));
+    fn open(mut input: Box<dyn Input>, mut header: Header, data: Option<u64>) -> Result<Self, Error> {
+        let mut ahead = Ahead::new(&mut *input, data.unwrap_or(0));
         if data.is_none() {
             ahead.pipe_header()?;
         }
@@ -72,7 +74,7 @@ impl PerfData {
         let (ahead, position) = ahead.rest();
         let records = Records::new(&header)?;
         Ok(PerfData {
-            blocks,
+            input: Some(input),
             ahead,
             ahead_at: 0,
             torn: Vec::new(),
@@ -138,35 +140,33 @@ impl PerfData {
         self.records.clock_offset = nanoseconds;
     }
 
-    /// Decodes a block, of which the first record may have begun in the last one, up to its end or behind the first
+    /// Decodes a piece, of which the first record may have begun in the last one, up to its end or behind the first
     /// compressed record. Gives how many bytes are left.
-    fn decode_joined(&mut self, mut block: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<usize> {
+    fn decode_joined(&mut self, mut piece: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<usize> {
         loop {
-            let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(block.len());
+            let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
             self.skip -= passed as u64;
             self.position += passed as u64;
-            block = &block[passed..];
+            piece = &piece[passed..];
             // What is in a compressed record comes first, a little at a time.
-            if block.is_empty() || !self.payload.is_empty() {
-                return Ok(block.len());
+            if piece.is_empty() || !self.payload.is_empty() {
+                return Ok(piece.len());
             }
             if self.torn.is_empty() {
-                let used = self.decode(block, merge, out)?;
-                block = &block[used..];
+                let used = self.decode(piece, merge, out)?;
+                piece = &piece[used..];
                 if used == 0 {
-                    self.torn.extend_from_slice(block);
+                    self.torn.extend_from_slice(piece);
                     return Ok(0);
                 }
             } else {
                 let missing = match self.torn.len() {
                     short @ 0..HEADER_SIZE => HEADER_SIZE - short,
-                    length => {
-                        usize::from(u16::from_ne_bytes([self.torn[6], self.torn[7]])).saturating_sub(length).max(1)
-                    }
+                    length => usize::from(NativeEndian::read_u16(&self.torn[6..])).saturating_sub(length).max(1),
                 };
-                let (now, later) = block.split_at(missing.min(block.len()));
+                let (now, later) = piece.split_at(missing.min(piece.len()));
                 self.torn.extend_from_slice(now);
-                block = later;
+                piece = later;
                 let record = std::mem::take(&mut self.torn);
                 let used = self.decode(&record, merge, out)?;
                 self.torn = record[used..].to_vec();
@@ -255,27 +255,9 @@ impl Decode for PerfData {
             self.ahead = ahead;
             return Ok(true);
         }
-        // The block is lent by what decodes it: exchanged for nothing meanwhile.
-        let mut blocks = std::mem::replace(&mut self.blocks, Box::new(Nothing));
-        let result = match blocks.next_block()? {
-            Some(block) => self.decode_joined(block, merge, out).map(|left| {
-                self.ahead.clear();
-                self.ahead.extend_from_slice(&block[block.len() - left..]);
-                self.ahead_at = 0;
-                true
-            }),
-            None if !self.torn.is_empty() => Err(self.cut_short()),
-            None if self.skip > 0 => {
-                let message =
-                    format!("it ends {} bytes before the end of the trace data at byte {}", self.skip, self.position);
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
-            }
-            None if self.inflating.as_ref().is_some_and(|own| !own.out.is_empty() || !own.inflate.is_between()) => {
-                Err(self.compressed("the compressed stream ends within a record"))
-            }
-            None => self.records.check_notes().map(|()| false),
-        };
-        self.blocks = blocks;
+        let mut input = self.input.take().expect("it was put back after the last piece");
+        let result = self.decode_next(&mut *input, merge, out);
+        self.input = Some(input);
         result
     }
 
@@ -308,23 +290,37 @@ impl Decode for PerfData {
     }
 
     fn progress(&self) -> (u64, Option<u64>) {
-        (self.position, self.blocks.length())
+        (self.position, self.input.as_ref().and_then(|input| input.length()))
     }
 }
 
 impl PerfData {
+    /// Reads a piece and decodes it. False at the end.
+    fn decode_next(&mut self, input: &mut dyn Input, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<bool> {
+        match input.next_piece()? {
+            Some(piece) => self.decode_joined(piece, merge, out).map(|left| {
+                self.ahead.clear();
+                self.ahead.extend_from_slice(&piece[piece.len() - left..]);
+                self.ahead_at = 0;
+                true
+            }),
+            None if !self.torn.is_empty() => Err(self.cut_short()),
+            None if self.skip > 0 => {
+                let message =
+                    format!("it ends {} bytes before the end of the trace data at byte {}", self.skip, self.position);
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }
+            None if self.inflating.as_ref().is_some_and(|own| !own.out.is_empty() || !own.inflate.is_between()) => {
+                Err(self.compressed("the compressed stream ends within a record"))
+            }
+            None => self.records.check_notes().map(|()| false),
+        }
+    }
+
     fn cut_short(&self) -> io::Error {
         let message =
             format!("it ends within the record at byte {}: {} bytes of it are there", self.position, self.torn.len());
         io::Error::new(io::ErrorKind::UnexpectedEof, message)
-    }
-}
-
-struct Nothing;
-
-impl Blocks for Nothing {
-    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
-        Ok(None)
     }
 }
 

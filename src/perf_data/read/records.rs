@@ -10,6 +10,7 @@ use crate::perf_data::read::is_dummy;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
 use crate::perf_data::{Described, Header, Layout, Notes, Trailer, kind};
 use crate::tracefs::Table;
+use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
 use std::collections::HashMap;
 use std::io;
@@ -411,7 +412,7 @@ impl Records {
     fn lost_samples(&mut self, record: Record<'_>) {
         /// Samples that a BPF program left out, which is no loss (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
         const LEFT_OUT: u16 = 1 << 15;
-        if u16::from_ne_bytes([record.bytes[4], record.bytes[5]]) & LEFT_OUT != 0 {
+        if NativeEndian::read_u16(&record.bytes[4..]) & LEFT_OUT != 0 {
             return;
         }
         let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));

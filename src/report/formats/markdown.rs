@@ -2,7 +2,7 @@
 
 use crate::ranking::Ranked;
 use crate::report::{By, Presence, Report, SourceReport, facts};
-use crate::units::{Count, Grouped, OneLine, Rate, Share};
+use crate::units::{Grouped, OneLine, Plural, Rate, Share};
 use std::io::{self, Write};
 
 /// Writes it, with the `top` tracepoints and groups.
@@ -32,7 +32,7 @@ pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::R
             let shown = names.iter().take(top).cloned().collect::<Vec<_>>().join(", ");
             let more = if names.len() > top { " …" } else { "" };
             let colon = if names.is_empty() { "" } else { ": " };
-            writeln!(out, "- only in {source}: {}{colon}{shown}{more}", Count(names.len() as u64, what))?;
+            writeln!(out, "- only in {source}: {}{colon}{shown}{more}", Plural(names.len() as u64, what))?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A check in sentences.
 
 use super::{Check, Finding, FindingKind};
-use crate::units::{Count, Rate, Seconds, Share};
+use crate::units::{Plural, Rate, Seconds, Share};
 
 /// What bounds what a check says, in sentences.
 pub fn said_beside(check: &Check) -> Vec<String> {
@@ -24,7 +24,7 @@ pub fn said_beside(check: &Check) -> Vec<String> {
         ));
     }
     if check.lossy > 0 {
-        said.push(format!("{} lost too many events to say anything", Count(check.lossy as u64, "block")));
+        said.push(format!("{} lost too many events to say anything", Plural(check.lossy as u64, "block")));
     }
     for (state, span) in &check.brief {
         said.push(format!(

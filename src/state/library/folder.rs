@@ -2,11 +2,8 @@
 
 use super::{ENDING, Error, parse, state_name};
 use crate::state::session::Session;
-use nix::dir::Dir;
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, fstatat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat, unlinkat};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -27,12 +24,12 @@ impl StateFolder {
     /// That of a state; `None` if there is none, or something else of this name.
     pub fn open(library: &Path, state: &str) -> Result<Option<Self>, Error> {
         let path = library.join(state);
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let Ok(library) = openat(AT_FDCWD, library, flags, Mode::empty()) else { return Ok(None) };
-        if kind(&library, state) != Some(SFlag::S_IFDIR) {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(library) = openat(CWD, library, flags, Mode::empty()) else { return Ok(None) };
+        if kind(&library, state) != Some(FileType::Directory) {
             return Ok(None);
         }
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(&library, state, flags, Mode::empty()) {
             Ok(dir) => Ok(Some(StateFolder { library, dir, state: state.to_owned(), path })),
             Err(errno) => Err(Error::Read { path, cause: errno.into() }),
@@ -42,12 +39,11 @@ impl StateFolder {
     /// What is named as a session can be, and is a regular file, ascending by the names of the files.
     pub fn sessions(&self) -> Result<Vec<String>, Error> {
         let failed = |errno: Errno| Error::Read { path: self.path.clone(), cause: errno.into() };
-        let mut dir = Dir::openat(&self.dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(failed)?;
         let mut files = Vec::new();
-        for entry in dir.iter() {
+        for entry in Dir::read_from(&self.dir).map_err(failed)? {
             files.extend(entry.map_err(failed)?.file_name().to_str().ok().map(str::to_owned));
         }
-        files.retain(|file| kind(&self.dir, file) == Some(SFlag::S_IFREG));
+        files.retain(|file| kind(&self.dir, file) == Some(FileType::RegularFile));
         files.sort();
         let names = files.iter().filter_map(|file| file.strip_suffix(ENDING).map(str::to_owned));
         Ok(names.filter(|name| state_name(name).is_ok()).collect())
@@ -58,7 +54,7 @@ impl StateFolder {
     /// # Errors
     /// If it cannot be read, or is none.
     pub fn read(&self, session: &str) -> Result<Session, Error> {
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let read = || -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
             let file = openat(&self.dir, file_name(session).as_str(), flags, Mode::empty())?;
@@ -70,13 +66,13 @@ impl StateFolder {
 
     /// Takes a session away.
     pub fn remove(&self, session: &str) -> Result<(), Error> {
-        unlinkat(&self.dir, file_name(session).as_str(), UnlinkatFlags::NoRemoveDir)
+        unlinkat(&self.dir, file_name(session).as_str(), AtFlags::empty())
             .map_err(|errno| Error::Remove { path: self.path_of(session), cause: errno.into() })
     }
 
     /// Takes the folder itself away; one with something else in it stays.
     pub fn remove_if_empty(self) {
-        let _ = unlinkat(&self.library, self.state.as_str(), UnlinkatFlags::RemoveDir);
+        let _ = unlinkat(&self.library, self.state.as_str(), AtFlags::REMOVEDIR);
     }
 
     fn path_of(&self, session: &str) -> PathBuf {
@@ -89,9 +85,9 @@ fn file_name(session: &str) -> String {
 }
 
 /// What stands under a name in a folder, a symbolic link too; `None` if nothing does.
-fn kind(dir: &OwnedFd, name: &str) -> Option<SFlag> {
-    let stat = fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
-    Some(SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT)
+fn kind(dir: &OwnedFd, name: &str) -> Option<FileType> {
+    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(FileType::from_raw_mode(stat.st_mode))
 }
 
 #[cfg(test)]

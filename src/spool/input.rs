@@ -1,7 +1,7 @@
 //! What a spool took, read again.
 
 use super::{Arena, place};
-use crate::perf_data::blocks::Blocks;
+use crate::perf_data::input::Input;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -10,33 +10,33 @@ use std::ops::Range;
 const GIVEN: usize = 1 << 20;
 
 /// What a spool took, from the start: first what had left memory, from the file.
-pub struct SpoolBlocks {
+pub struct SpoolInput {
     file: Option<File>,
     left_in_file: u64,
     arena: Arena,
     /// The next byte in the arena, and the one behind the last.
     next: u64,
     end: u64,
-    block: Vec<u8>,
+    piece: Vec<u8>,
 }
 
-impl SpoolBlocks {
+impl SpoolInput {
     /// The first `left_in_file` bytes of the file, and then those bytes of the arena.
     pub(super) fn new(file: Option<File>, left_in_file: u64, arena: Arena, rest: Range<u64>) -> Self {
-        SpoolBlocks { file, left_in_file, arena, next: rest.start, end: rest.end, block: Vec::new() }
+        SpoolInput { file, left_in_file, arena, next: rest.start, end: rest.end, piece: Vec::new() }
     }
 }
 
-impl Blocks for SpoolBlocks {
-    fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
+impl Input for SpoolInput {
+    fn next_piece(&mut self) -> io::Result<Option<&[u8]>> {
         if let Some(file) = &mut self.file
             && self.left_in_file > 0
         {
             let wanted = GIVEN.min(self.left_in_file as usize);
-            self.block.resize(wanted, 0);
-            file.read_exact(&mut self.block)?;
+            self.piece.resize(wanted, 0);
+            file.read_exact(&mut self.piece)?;
             self.left_in_file -= wanted as u64;
-            return Ok(Some(&self.block));
+            return Ok(Some(&self.piece));
         }
         if self.next == self.end {
             return Ok(None);
