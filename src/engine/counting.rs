@@ -1,6 +1,7 @@
 //! The engine that counts: no ring and no samples. A tick reads each group of events at once, through its leader.
 
-use super::opening::{OpenEvents, Opening};
+use super::open_events::OpenEvents;
+use super::opening::Opening;
 use super::{Attached, Counting, Detaching, Engine, Error, Opened};
 use crate::events::{Counted, Ns, Tick};
 use crate::os::clock::Clock;

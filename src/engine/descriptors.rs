@@ -1,7 +1,7 @@
 //! Descriptors: how many an attachment needs, and the limit raised to that.
 
 use super::Error;
-use super::opening::leaders_needed;
+use super::groups::leaders_needed;
 use crate::os::limits::{Capabilities, DescriptorLimit};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};

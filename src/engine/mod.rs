@@ -13,6 +13,8 @@ mod counting;
 mod descriptors;
 mod detach;
 mod error;
+mod groups;
+mod open_events;
 mod opening;
 mod sampling;
 pub mod simulated;

@@ -3,14 +3,12 @@
 //! The tracepoints of a CPU are members of groups that dummy events lead. They join switched on: they stay off until their
 //! leader is on, so that opening needs no call to the CPU and one PERF_EVENT_IOC_ENABLE starts a whole group. A leader that
 //! is no tracepoint cannot be refused for what it traces. The first leader of a CPU owns the ring that all write into.
-//!
-//! The kernel goes through a whole group for each event that joins it (`perf_group_attach`, since Linux 6.7
-//! `perf_event_validate_size` too), and through all events of a CPU for each group that is switched on (`ctx_resched`): one
-//! group makes opening slow, hundreds make the start late.
 
 use super::detach::Guardian;
-use super::{AttachRequest, Attached, CountRequest, Detaching, Error, Opened, Refusal, raise_descriptor_limit};
-use crate::events::{Counted, SampleIds, Slot};
+use super::groups::groups;
+use super::open_events::OpenEvents;
+use super::{AttachRequest, Attached, CountRequest, Error, Opened, Refusal, raise_descriptor_limit};
+use crate::events::{SampleIds, Slot};
 use crate::os::clock::Clock;
 use crate::os::cpus::{Cpu, CpuList};
 use crate::os::limits::DescriptorLimit;
@@ -23,70 +21,6 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// No smaller ring is tried.
 const LEAST_RING: usize = 64 << 10;
-
-/// The most tracepoints in one group: seven groups of all, which start within some 5 ms on a CPU.
-const GROUP: usize = 256;
-
-/// How many groups, and so leaders, a CPU has at the most for this many tracepoints.
-pub(super) fn leaders_needed(tracepoints: usize) -> usize {
-    tracepoints.div_ceil(GROUP) + 1
-}
-
-/// Groups of tracepoints, as tracefs has them, that fire when one CPU interrupts another to switch something on or off. They
-/// are together in the groups that are switched on last and off first, so that no more of that is recorded than is caused by
-/// those groups themselves.
-const SWITCHING: [&str; 9] = ["csd", "ipi", "irq", "irq_vectors", "msr", "power", "rcu", "sched", "timer"];
-
-/// All events of an engine, attached and off.
-///
-/// Dropping it detaches in the background. The fields are dropped in their order: descriptors before the guardian, which
-/// waits for that.
-#[derive(Debug)]
-pub(super) struct OpenEvents {
-    /// One list per CPU. The first leader owns the CPU's ring, where there is one.
-    pub leaders: Vec<Vec<OwnedFd>>,
-    /// One list per tracepoint; behind those in use any that a later CPU refused, which only wait to be closed.
-    events: Vec<Vec<OwnedFd>>,
-    in_use: usize,
-    /// The slots of the events in use, in their order.
-    pub ids: SampleIds,
-    /// Members of the largest group.
-    pub most_members: usize,
-    guardian: Option<Guardian>,
-    pub attached: Attached,
-}
-
-impl OpenEvents {
-    pub fn enable(&self) -> io::Result<()> {
-        self.leaders.iter().flatten().try_for_each(|leader| sys::enable(leader.as_fd()))
-    }
-
-    pub fn disable(&self) -> io::Result<()> {
-        // Every leader is tried, so that one failure does not leave the others on.
-        let last_first = self.leaders.iter().flat_map(|leaders| leaders.iter().rev());
-        let results: Vec<_> = last_first.map(|leader| sys::disable(leader.as_fd())).collect();
-        results.into_iter().collect()
-    }
-
-    /// Reads each event's counter by itself.
-    pub fn counters(&self) -> io::Result<Vec<Counted>> {
-        let Attached { lost_known, weighted, .. } = &self.attached;
-        let descriptors = self.events[..self.in_use].iter().flatten();
-        descriptors
-            .zip(self.ids.slots())
-            .map(|(event, slot)| {
-                let count = sys::read_count(event.as_fd(), *lost_known)?;
-                Ok(Counted { slot: *slot, count, lost_known: *lost_known, weighted: weighted.contains(&slot.tpid) })
-            })
-            .collect()
-    }
-
-    pub fn detach(self) -> Detaching {
-        let OpenEvents { leaders, events, guardian, .. } = self;
-        drop((leaders, events));
-        guardian.map_or_else(Detaching::done, Guardian::release)
-    }
-}
 
 /// How the events are opened.
 #[derive(Debug, Clone, Copy)]
@@ -369,19 +303,6 @@ impl<'a> Opening<'a> {
     }
 }
 
-/// For each of these the group that it joins. What switching fires is in the last ones.
-fn groups(tracepoints: &[&Tracepoint]) -> Vec<usize> {
-    let is_last = |tracepoint: &Tracepoint| SWITCHING.contains(&tracepoint.group.as_str());
-    let first = tracepoints.iter().filter(|tracepoint| !is_last(tracepoint)).count().div_ceil(GROUP);
-    let (mut others, mut last) = (0, 0);
-    let mut place = |tracepoint: &&Tracepoint| {
-        let (number, before) = if is_last(tracepoint) { (&mut last, first) } else { (&mut others, 0) };
-        *number += 1;
-        before + (*number - 1) / GROUP
-    };
-    tracepoints.iter().map(&mut place).collect()
-}
-
 fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: Cpu) -> impl FnOnce(io::Error) -> Error {
     let tracepoint = tracepoint.full_name();
     move |cause| Error::Call { call, tracepoint, cpu, cause }
@@ -409,35 +330,5 @@ fn refusal(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).to_string(),
         None => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tracefs::Table;
-
-    #[test]
-    fn what_switching_fires_is_in_the_last_groups() {
-        let entries = |group: &str, number: usize| -> Vec<_> {
-            (0..number).map(|index| (group.to_owned(), format!("t{index:03}"), index as u64)).collect()
-        };
-        let groups_of = |entries: Vec<(String, String, u64)>| {
-            let table = Table::from_entries(entries);
-            groups(&table.tracepoints().iter().collect::<Vec<_>>())
-        };
-        let all =
-            groups_of([entries("a", 250), entries("ipi", 3), entries("sched", 20), entries("syscalls", 50)].concat());
-        assert_eq!((&all[..250], &all[250..273]), (&[0; 250][..], &[2; 23][..]));
-        assert_eq!((&all[273..279], &all[279..]), (&[0; 6][..], &[1; 44][..]));
-        // The leaders that are reserved are enough in any case.
-        for (others, last) in [(0, 5), (1, 0), (256, 1), (257, 300), (512, 7)] {
-            let all = groups_of([entries("a", others), entries("timer", last)].concat());
-            assert!(all.iter().max().unwrap() < &leaders_needed(others + last), "{others} {last}");
-            // More would not fit in the read of a group's counters.
-            let largest =
-                (0..leaders_needed(others + last)).map(|n| all.iter().filter(|group| **group == n).count()).max();
-            assert!(largest <= Some(GROUP), "{others} {last}: {largest:?} in a group");
-        }
     }
 }

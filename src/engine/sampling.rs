@@ -1,6 +1,7 @@
 //! The engine that samples: one ring per CPU, into which every event of the CPU writes.
 
-use super::opening::{OpenEvents, Opening};
+use super::open_events::OpenEvents;
+use super::opening::Opening;
 use super::{Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
 use crate::events::{Counted, SampleIds};
 use crate::os::clock::Clock;

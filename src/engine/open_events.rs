@@ -1,0 +1,62 @@
+//! Events that are open: what both engines do with them.
+
+use super::detach::Guardian;
+use super::{Attached, Detaching};
+use crate::events::{Counted, SampleIds};
+use crate::perf::sys;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// All events of an engine, attached and off.
+///
+/// Dropping it detaches in the background. The fields are dropped in their order: descriptors before the guardian, which
+/// waits for that.
+#[derive(Debug)]
+pub(super) struct OpenEvents {
+    /// One list per CPU. The first leader owns the CPU's ring, where there is one.
+    pub leaders: Vec<Vec<OwnedFd>>,
+    /// One list per tracepoint; behind those in use any that a later CPU refused, which only wait to be closed.
+    pub events: Vec<Vec<OwnedFd>>,
+    /// How many lists are of tracepoints in use.
+    pub in_use: usize,
+    /// The slots of the events in use, in their order.
+    pub ids: SampleIds,
+    /// Members of the largest group.
+    pub most_members: usize,
+    /// The child that detaches in the background.
+    pub guardian: Option<Guardian>,
+    /// How attaching went.
+    pub attached: Attached,
+}
+
+impl OpenEvents {
+    pub fn enable(&self) -> io::Result<()> {
+        self.leaders.iter().flatten().try_for_each(|leader| sys::enable(leader.as_fd()))
+    }
+
+    pub fn disable(&self) -> io::Result<()> {
+        // Every leader is tried, so that one failure does not leave the others on.
+        let last_first = self.leaders.iter().flat_map(|leaders| leaders.iter().rev());
+        let results: Vec<_> = last_first.map(|leader| sys::disable(leader.as_fd())).collect();
+        results.into_iter().collect()
+    }
+
+    /// Reads each event's counter by itself.
+    pub fn counters(&self) -> io::Result<Vec<Counted>> {
+        let Attached { lost_known, weighted, .. } = &self.attached;
+        let descriptors = self.events[..self.in_use].iter().flatten();
+        descriptors
+            .zip(self.ids.slots())
+            .map(|(event, slot)| {
+                let count = sys::read_count(event.as_fd(), *lost_known)?;
+                Ok(Counted { slot: *slot, count, lost_known: *lost_known, weighted: weighted.contains(&slot.tpid) })
+            })
+            .collect()
+    }
+
+    pub fn detach(self) -> Detaching {
+        let OpenEvents { leaders, events, guardian, .. } = self;
+        drop((leaders, events));
+        guardian.map_or_else(Detaching::done, Guardian::release)
+    }
+}
