@@ -187,6 +187,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// miri is so slow that a test of much takes many minutes there; of little it finds the same.
+    const IN_MIRI: bool = cfg!(miri);
+    const MANY_RINGS: usize = if IN_MIRI { 64 } else { 1024 };
+    const MANY_EVENTS: usize = if IN_MIRI { 200 } else { 2000 };
+
     fn event(time: u64, cpu: u32, tpid: u32) -> Event {
         Event { time: Ns(time), cpu: Some(Cpu::new(cpu)), tpid: Tpid::new(tpid) }
     }
@@ -282,8 +287,7 @@ mod tests {
     fn what_is_below_the_watermark_leaves_memory() {
         let mut merge = merge(2);
         let mut out = Vec::new();
-        // In miri a thousand rounds take many minutes.
-        let rounds = if cfg!(miri) { 20 } else { 1_000 };
+        let rounds = if IN_MIRI { 20 } else { 1_000 };
         for round in 0..rounds {
             // A hundred events a round, and a round in as long as the allowance.
             let time = |n: u64| round * LATENESS_NS + n * (LATENESS_NS / 100);
@@ -297,8 +301,9 @@ mod tests {
     /// Rounds as a machine makes them. Each event is published up to [`LATENESS_NS`] after its stamp; a round takes from one
     /// ring after the other, any time apart; rounds follow each other at once or after long.
     fn machine() -> impl Strategy<Value = (usize, Vec<Round>, Vec<Event>)> {
-        let events = proptest::collection::vec((0usize..20, 0..20 * LATENESS_NS, 0..=LATENESS_NS), 0..300);
-        let pauses = proptest::collection::vec(prop_oneof![0..1_000u64, 0..2 * LATENESS_NS], 1..60);
+        let (most, pauses) = if IN_MIRI { (40, 20) } else { (300, 60) };
+        let events = proptest::collection::vec((0usize..20, 0..20 * LATENESS_NS, 0..=LATENESS_NS), 0..most);
+        let pauses = proptest::collection::vec(prop_oneof![0..1_000u64, 0..2 * LATENESS_NS], 1..pauses);
         (1usize..20, events, pauses, 0..10_000_000u64).prop_map(|(cpus, raw, pauses, apart)| {
             let mut events: Vec<(u64, usize, Event)> = raw
                 .into_iter()
@@ -342,11 +347,11 @@ mod tests {
         }
 
         #[test]
-        fn a_thousand_rings_merge_like_one_sort(events in proptest::collection::vec((0usize..1024, 0u64..1000), 0..2000)) {
+        fn a_thousand_rings_merge_like_one_sort(events in proptest::collection::vec((0..MANY_RINGS, 0u64..1000), 0..MANY_EVENTS)) {
             let round: Vec<_> = events.iter().zip(1..).map(|((queue, time), n)| (*queue, event(*time, *queue as u32, n))).collect();
             let mut expected: Vec<_> = round.iter().map(|(_, event)| *event).collect();
             expected.sort_by_key(|event| (event.time, event.cpu));
-            prop_assert_eq!(merged(1024, &[round]).0, expected);
+            prop_assert_eq!(merged(MANY_RINGS, &[round]).0, expected);
         }
     }
 }
