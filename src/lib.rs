@@ -29,12 +29,12 @@
 //! use tp_perf::source::{self, Place};
 //!
 //! let mut stream = source::open(&Place::Example, None)?.stream;
-//! let mut switches = 0;
+//! let mut timers = 0;
 //! while let Some((events, table)) = stream.next_with_table()? {
-//!     switches += events.iter().filter(|event| table.get(event.tpid).group == "timer").count();
+//!     timers += events.iter().filter(|event| table.get(event.tpid).group == "timer").count();
 //! }
-//! println!("{switches} events of timers");
-//! # assert!(switches > 0);
+//! println!("{timers} events of timers");
+//! # assert!(timers > 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
