@@ -29,12 +29,12 @@
 //! use tp_perf::source::{self, Place};
 //!
 //! let mut stream = source::open(&Place::Example, None)?.stream;
-//! let mut of_timers = 0;
+//! let mut timers = 0;
 //! while let Some((events, table)) = stream.next_with_table()? {
-//!     of_timers += events.iter().filter(|event| table.get(event.tpid).group == "timer").count();
+//!     timers += events.iter().filter(|event| table.get(event.tpid).group == "timer").count();
 //! }
-//! println!("{of_timers} events of timers");
-//! # assert!(of_timers > 0);
+//! println!("{timers} events of timers");
+//! # assert!(timers > 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

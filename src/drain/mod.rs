@@ -1,4 +1,27 @@
 //! Drain: a source through decode, merge and a filter, to any number of sinks. Captures, replays and reports all end here.
+//!
+//! ```
+//! use tp_perf::drain::{Request, Signals, drain};
+//! use tp_perf::events::{Event, Sink};
+//! use tp_perf::source::{self, Place};
+//! use tp_perf::tracefs::Table;
+//!
+//! #[derive(Default)]
+//! struct Newest(Option<Event>);
+//!
+//! impl Sink for Newest {
+//!     fn events(&mut self, events: &[Event], _table: &Table) {
+//!         self.0 = events.last().copied().or(self.0);
+//!     }
+//! }
+//!
+//! let mut newest = Newest::default();
+//! let source = source::open(&Place::Example, None)?;
+//! let results = drain(source, Request::for_a_look(), &mut [&mut newest], &mut Signals::new()?, &mut ());
+//! println!("the last of {} events: {:?}", results.summary.events.recorded, newest.0);
+//! # assert!(results.problem.is_none() && newest.0.is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod pace;
 mod problem;

@@ -7,6 +7,22 @@
 //!
 //! Both kinds share [`Engine`]: events that are attached and off, go on and off together, and are closed in the
 //! background. [`Live`] is the running kernel. [`simulated`] is one made of what a test says.
+//!
+//! This counts for a second, where the kernel lets it:
+//!
+//! ```no_run
+//! use tp_perf::engine::{CountRequest, Counting, Engine, Kernel, Live, unwatched};
+//! use tp_perf::tracefs::Selection;
+//!
+//! let table = Live.table()?;
+//! let tracepoints = Selection::by_default(&table)?.tracepoints(&table);
+//! let request = CountRequest { tracepoints, cpus: Live.online()?, exclude_thread: None };
+//! let mut engine = Live.count(&request, &mut unwatched)?;
+//! engine.enable()?;
+//! std::thread::sleep(std::time::Duration::from_secs(1));
+//! println!("{} hits", engine.tick()?.total());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod attached;
 mod counting;

@@ -1,4 +1,14 @@
 //! A recording: the directory that a capture leaves.
+//!
+//! ```
+//! use tp_perf::recording::Summary;
+//!
+//! let text = std::fs::read_to_string("fixtures/idle.summary.json")?;
+//! let summary: Summary = serde_json::from_str(&text)?;
+//! println!("{} events were recorded, {} were lost", summary.events.recorded, summary.events.lost);
+//! # assert!(summary.events.recorded > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod directory;
 mod facts;
@@ -14,7 +24,6 @@ pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
 #[doc(hidden)]
 pub use folder::Folder;
 pub use log::{LogSink, LogWriter};
-#[doc(hidden)]
 pub use new_file::NewFile;
 #[doc(hidden)]
 pub use sudo::{caller_of_sudo, is_under_sudo};

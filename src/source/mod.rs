@@ -1,4 +1,16 @@
 //! Sources of a replay: what a capture left, what `perf record` wrote, or a log.
+//!
+//! ```
+//! use tp_perf::source::{self, About, Place};
+//!
+//! let source = source::open(&Place::Path("fixtures/perf-file.data".into()), None)?;
+//! match source.about {
+//!     About::Capture(facts) => println!("a capture by tp-perf that began at {}", facts.started),
+//!     About::Perf { clock, .. } => println!("a file of perf record, by the clock {clock}"),
+//!     About::Log => println!("a log.csv"),
+//! }
+//! # Ok::<(), source::Error>(())
+//! ```
 
 mod log_csv;
 

@@ -1,4 +1,17 @@
 //! tracefs: where it is, what it lists, and which of that a capture takes.
+//!
+//! ```
+//! use tp_perf::tracefs::{Pattern, Selection, SelectionRequest, Table};
+//!
+//! // This table is made up. `Live` reads that of the running kernel, and so does `choose`.
+//! let names = [("irq", "softirq_entry"), ("sched", "sched_waking")];
+//! let table = Table::from_entries(names.map(|(group, name)| (group.to_owned(), name.to_owned(), 1)).to_vec());
+//!
+//! let request = SelectionRequest { only: vec![Pattern::new("irq:*")?], ..Default::default() };
+//! let selection = Selection::choose(&table, &request)?;
+//! assert_eq!(selection.tracepoints(&table)[0].full_name(), "irq:softirq_entry");
+//! # Ok::<(), tp_perf::tracefs::Error>(())
+//! ```
 
 mod glob;
 mod mount;

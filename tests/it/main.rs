@@ -14,6 +14,7 @@ mod library;
 mod log_csv;
 mod page;
 mod perf_data;
+mod readme;
 mod replay;
 mod report;
 mod report_files;
@@ -36,6 +37,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
+    ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
     ("report", nothing_more, report::TESTS),
     ("report_files", nothing_more, report_files::TESTS),
