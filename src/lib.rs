@@ -1,13 +1,12 @@
-//! tp-perf records every tracepoint that fires in the Linux kernel, on every CPU, with nothing but tracefs and
+//! tp-perf shows what the Linux kernel is doing: it records and counts tracepoints on all CPUs, with nothing but tracefs and
 //! perf_event_open(2). This is its library; the program `tp-perf` is made of it.
 //!
 //! Capturing moves bytes; everything else is replay. Counting makes ticks; everything else consumes them.
 //!
 //! ```text
-//!                                      events                   spool, recording         source
-//!            ┌ sampling: rounds of chunks ─> memory, or a file ─> log.csv, events.perf ─> decode ─> merge ─┐
-//!   engine ──┤                                                                                            ├─> drain ─> sinks
-//!            └ counting: ticks ───────────────────────────────────────────────────────────────────────────┘
+//!            ┌ sampling: rounds of chunks ─> recording ─> source ─> events in time order ─┐
+//!   engine ──┤                                                                            ├─> sinks
+//!            └ counting: ticks ───────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! | to | use |
@@ -16,13 +15,13 @@
 //! | attach to them, for samples or for counts; or to a kernel that a test makes up | [`engine`] |
 //! | know what an event, a loss and a tick are; read events in time order | [`events`] |
 //! | open a recording, a file of `perf record` or a `log.csv` | [`source`] |
-//! | give the events of a source to sinks, with the accounting of them | [`drain`] |
+//! | give the events of a source to sinks, and get its accounting and summary | [`drain`] |
 //! | read and write what a capture leaves | [`recording`] |
 //! | tell what sources hold, and what differs between them | [`report`] |
 //!
 //! # Examples
 //!
-//! `examples/` has three programs: `count` (every tracepoint for a second), `events` (those of a recording, one by one) and
+//! `examples/` has three programs: `count` (what fires within a second), `events` (those of a recording, one by one) and
 //! `compare` (two recordings). This reads the recording that is built in:
 //!
 //! ```
