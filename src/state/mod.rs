@@ -43,7 +43,7 @@ pub use library::{Error as LibraryError, Learned, Library, ShareRange, read_sess
 pub use model::{Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
-pub use session::{Origin, SCHEMA, Session};
+pub use session::{SCHEMA, Session, SessionOrigin};
 pub use source::{learn, read};
 pub use stretch::{Stretch, StretchOpinion};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};

@@ -10,6 +10,7 @@ mod cli;
 mod common;
 mod kernel;
 mod log_csv;
+mod names;
 mod page;
 mod perf_data;
 mod replay;
@@ -31,6 +32,7 @@ type Module = (&'static str, Needs, &'static [Test]);
 const SIDE_BY_SIDE: &[Module] = &[
     ("cli", nothing_more, cli::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
+    ("names", nothing_more, names::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("replay", nothing_more, replay::TESTS),
     ("report", nothing_more, report::TESTS),
