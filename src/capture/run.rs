@@ -114,10 +114,8 @@ fn rounds_until_stop<E: Sampling>(
     progress: &mut dyn Progress,
     on: Instant,
 ) -> io::Result<StopReason> {
-    let mut look = (progress.is_shown() || spool.streams()).then_some(LOOK_EVERY);
-    if rules.events.is_some_and(|events| !a_ring_tells(events, engine)) {
-        look = Some(LOOK_FOR_EVENTS_EVERY);
-    }
+    let rings = engine.wake_descriptors().len();
+    let mut look = longest_sleep(rules.events, rings, progress.is_shown() || spool.streams());
     loop {
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
         let woken_by_a_ring = wait(engine, signals, left.into_iter().chain(look).min())?;
@@ -153,11 +151,16 @@ fn rounds_until_stop<E: Sampling>(
     }
 }
 
-/// Whether a ring reaches its watermark by the time when this many events are there, so that nobody has to look before.
-fn a_ring_tells(events: u64, engine: &impl Sampling) -> bool {
-    // A watermark is no lower than a page, and the kernel tells of what is above it.
-    let page = page_size() as u64;
-    events.saturating_mul(SAMPLE_SIZE as u64) > page.saturating_mul(engine.wake_descriptors().len() as u64)
+/// After how long the rings are looked at although none has told: with the stop rule of so many events, and with somebody who
+/// waits for what is in them, if there is somebody. `None` where nothing but a ring, a signal or the duration ends the sleep.
+fn longest_sleep(events: Option<u64>, rings: usize, is_waited_for: bool) -> Option<Duration> {
+    // A watermark is no lower than a page, and the kernel tells of what is above it: with more events than this, some ring has
+    // reached its watermark by the time when they are there.
+    let untold = (page_size() as u64).saturating_mul(rings as u64);
+    if events.is_some_and(|events| events.saturating_mul(SAMPLE_SIZE as u64) <= untold) {
+        return Some(LOOK_FOR_EVENTS_EVERY);
+    }
+    is_waited_for.then_some(LOOK_EVERY)
 }
 
 /// Sleeps until a ring has filled up to its watermark, a signal has arrived, or patience is at an end. Gives whether it was a
@@ -172,4 +175,23 @@ fn own_cpu_time() -> io::Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
     let microseconds = (usage.user_time() + usage.system_time()).num_microseconds();
     Ok(Duration::from_micros(microseconds.unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_that_do_not_tell_are_looked_at_only_for_somebody() {
+        assert_eq!(longest_sleep(None, 2, false), None);
+        assert_eq!(longest_sleep(None, 2, true), Some(LOOK_EVERY));
+        // So many fill a ring up to its watermark, and so few may be there although none has reached it.
+        let most_untold = (2 * page_size() / SAMPLE_SIZE) as u64;
+        assert_eq!(longest_sleep(Some(most_untold + 1), 2, false), None);
+        assert_eq!(longest_sleep(Some(most_untold + 1), 2, true), Some(LOOK_EVERY));
+        assert_eq!(longest_sleep(Some(most_untold + 1), 3, false), Some(LOOK_FOR_EVENTS_EVERY));
+        for is_waited_for in [false, true] {
+            assert_eq!(longest_sleep(Some(most_untold), 2, is_waited_for), Some(LOOK_FOR_EVENTS_EVERY));
+        }
+    }
 }

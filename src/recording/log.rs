@@ -123,14 +123,14 @@ impl<'a> LogWriter<'a> {
 
 /// The log as a sink. A log that cannot be written is cut back to whole rows at its end.
 pub struct LogSink<'a> {
-    state: State<'a>,
+    state: Stage<'a>,
     /// What a full disk must have left for the other files, in bytes.
     room: u64,
     /// Why writing failed.
     failed: Option<Error>,
 }
 
-enum State<'a> {
+enum Stage<'a> {
     Open(Box<LogWriter<'a>>),
     /// With so many rows, or neither written nor cut back.
     Ended(Result<u64, Error>),
@@ -139,11 +139,11 @@ enum State<'a> {
 impl<'a> LogSink<'a> {
     /// A log that leaves so many bytes of a full disk to other files.
     pub fn new(log: LogWriter<'a>, room: u64) -> Self {
-        LogSink { state: State::Open(Box::new(log)), room, failed: None }
+        LogSink { state: Stage::Open(Box::new(log)), room, failed: None }
     }
 
     fn take(&mut self, write: impl FnOnce(&mut LogWriter<'a>) -> Result<(), Error>) {
-        if let State::Open(log) = &mut self.state
+        if let Stage::Open(log) = &mut self.state
             && self.failed.is_none()
         {
             self.failed = write(log).err();
@@ -156,8 +156,8 @@ impl<'a> LogSink<'a> {
     /// If it could be neither written nor cut back.
     pub fn outcome(self) -> Result<(u64, Option<Error>), Error> {
         match self.state {
-            State::Open(_) => Ok((0, self.failed)),
-            State::Ended(rows) => Ok((rows?, self.failed)),
+            Stage::Open(_) => Ok((0, self.failed)),
+            Stage::Ended(rows) => Ok((rows?, self.failed)),
         }
     }
 }
@@ -173,9 +173,9 @@ impl Sink for LogSink<'_> {
 
     fn end(&mut self) {
         self.take(LogWriter::flush);
-        let State::Open(mut log) = std::mem::replace(&mut self.state, State::Ended(Ok(0))) else { return };
+        let Stage::Open(mut log) = std::mem::replace(&mut self.state, Stage::Ended(Ok(0))) else { return };
         let cut = if self.failed.is_some() { log.cut_back(self.room) } else { Ok(()) };
-        self.state = State::Ended(cut.and_then(|()| log.finish()));
+        self.state = Stage::Ended(cut.and_then(|()| log.finish()));
     }
 
     fn takes_more(&self) -> bool {

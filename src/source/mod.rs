@@ -175,16 +175,16 @@ fn cure(cause: &io::Error) -> &'static str {
 
 /// Opens a source. What has to be waited for, such as a pipe, ends at the next signal.
 pub fn open(place: &Place, signals: Option<&Signals>) -> Result<Source, Error> {
-    let opening = Opening { signals, table: Table::default(), is_packed: false };
+    let candidate = Candidate { signals, table: Table::default(), is_packed: false };
     match place {
-        Place::Path(path) => opening.path(path),
-        Place::Stdin => opening.file(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
-        Place::Example => opening.reader(Box::new(EXAMPLE), Some(EXAMPLE.len() as u64)),
+        Place::Path(path) => candidate.path(path),
+        Place::Stdin => candidate.file(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
+        Place::Example => candidate.reader(Box::new(EXAMPLE), Some(EXAMPLE.len() as u64)),
     }
 }
 
 /// What is known on the way to what a source is.
-struct Opening<'a> {
+struct Candidate<'a> {
     signals: Option<&'a Signals>,
     /// The tracepoints of a log.
     table: Table,
@@ -192,7 +192,7 @@ struct Opening<'a> {
     is_packed: bool,
 }
 
-impl Opening<'_> {
+impl Candidate<'_> {
     fn path(mut self, path: &Path) -> Result<Source, Error> {
         if !std::fs::metadata(path)?.is_dir() {
             // A log within its recording has the table beside it.
@@ -265,7 +265,7 @@ impl Opening<'_> {
                 decoder: zstd::Decoder::with_buffer(BufReader::new(Cursor::new(head).chain(reader)))?,
                 given: 0,
             };
-            return Opening { is_packed: true, ..self }.reader(Box::new(unpacked), None);
+            return Candidate { is_packed: true, ..self }.reader(Box::new(unpacked), None);
         } else if is_log(&head) {
             let log = LogCsv::open(Box::new(Cursor::new(head).chain(reader)), self.table, length)?;
             return Ok(Source {

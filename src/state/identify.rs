@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::known::{Known, sessions, windows_of};
-use super::model::States;
+use super::model::{State, States};
 use super::names::{Names, Seen};
 use super::session::Session;
 use super::stretch::{Judged, Stretch, phases};
@@ -46,7 +46,7 @@ impl Identification {
         let Known { library, length, mut names, states } = match known.names.are_captured_by(source) {
             true => known,
             // Some of what the library hit was not captured: the rest is compared, and so what is usual is learned by that.
-            false => Known::by_names_of(known.library, known.length, Some(source))?,
+            false => known.under_names_of(source)?,
         };
         names.extend(source, &library.iter().flat_map(sessions).collect::<Vec<_>>());
         let windows = windows_of(&names, source, length, &|| What::Source)?;
@@ -89,6 +89,39 @@ impl Identification {
             [] => format!("unknown (nearest {})", self.states.states[stretch.nearest].name),
             near => self.named(near, " or "),
         }
+    }
+
+    /// How many windows of a stretch are nearest to the same state as the stretch itself.
+    pub fn agreeing(&self, stretch: &Stretch) -> usize {
+        let agrees = |answer: &&Answer| answer.not_rejected.first() == stretch.not_rejected.first();
+        self.answers[stretch.from..stretch.to].iter().filter(agrees).count()
+    }
+
+    /// Samples lost in a stretch.
+    pub fn lost_in(&self, stretch: &Stretch) -> u64 {
+        self.windows[stretch.from..stretch.to].iter().map(|seen| seen.lost).sum()
+    }
+
+    /// What bounds what is said, in sentences.
+    pub fn bounds(&self) -> Vec<String> {
+        let of_state = |state: &State| {
+            // What many windows say together is twice their mean.
+            if 2.0 * state.lowest().windows > self.alpha {
+                Some(format!(
+                    "{} is known from too few windows to be rejected at this level, which takes {}: learn it for longer",
+                    state.name,
+                    (2.0 / self.alpha).ceil()
+                ))
+            } else if state.sessions < 2 {
+                Some(format!(
+                    "{} is known from one session: how sessions differ is not known, and a new one may look unlike it",
+                    state.name
+                ))
+            } else {
+                None
+            }
+        };
+        self.states.states.iter().filter_map(of_state).collect()
     }
 
     /// The names of states, with this between them.

@@ -34,40 +34,40 @@ impl Known {
     /// If windows cannot be made as long, or sessions have too little in common.
     pub fn of(library: Vec<Learned>, length: Option<Length>) -> Result<Self, Error> {
         let lengths: Vec<Length> = library.iter().flat_map(sessions).map(|session| session.window).collect();
-        Self::by_names_of(library, length.unwrap_or_else(|| usual_length(&lengths)), None)
+        let names = Names::common(library.iter().flat_map(sessions));
+        let narrowest = narrowest(&library);
+        Self::under(names, library, length.unwrap_or_else(|| usual_length(&lengths))).map_err(|error| match error {
+            // A session that captured all is not to blame: blame the one that captured least.
+            Error::Coverage { what, coverage, names } => {
+                Error::Coverage { what: narrowest.unwrap_or(what), coverage, names }
+            }
+            error => error,
+        })
+    }
+
+    /// The same, under the names that a source captured too.
+    ///
+    /// # Errors
+    /// If the source and the sessions have too little in common.
+    pub(super) fn under_names_of(self, source: &Session) -> Result<Self, Error> {
+        let names = Names::common(self.library.iter().flat_map(sessions).chain([source]));
+        // If too little is in common, the source is to blame first.
+        windows_of(&names, source, self.length, &|| What::Source)?;
+        Self::under(names, self.library, self.length).map_err(|error| match error {
+            Error::Coverage { what, coverage, .. } => Error::Narrow { what, coverage },
+            error => error,
+        })
+    }
+
+    fn under(names: Names, library: Vec<Learned>, length: Length) -> Result<Self, Error> {
+        let of_state = |learned: &Learned| Ok((learned.name.clone(), windows_by_session(&names, learned, length)?));
+        let states = library.iter().map(of_state).collect::<Result<_, Error>>()?;
+        Ok(Known { library, length, names, states: States::learn(states) })
     }
 
     /// How long its windows are.
     pub fn length(&self) -> Length {
         self.length
-    }
-
-    pub(super) fn by_names_of(library: Vec<Learned>, length: Length, source: Option<&Session>) -> Result<Self, Error> {
-        let names = Names::common(library.iter().flat_map(sessions).chain(source));
-        if let Some(source) = source {
-            // If too little is in common, the source is to blame first.
-            windows_of(&names, source, length, &|| What::Source)?;
-        }
-        let mut states = Vec::new();
-        for learned in &library {
-            let mut of_state = Vec::new();
-            for (name, session) in &learned.sessions {
-                let this = || What::Session { state: learned.name.clone(), name: name.clone() };
-                of_state.push(windows_of(&names, session, length, &this).map_err(|error| match error {
-                    // A session that captured all is not to blame: blame the one that captured least.
-                    Error::Coverage { coverage, .. } if source.is_some() => Error::Narrow { what: this(), coverage },
-                    Error::Coverage { coverage, names, .. } => {
-                        Error::Coverage { what: narrowest(&library).unwrap_or_else(this), coverage, names }
-                    }
-                    error => error,
-                })?);
-            }
-            if of_state.iter().all(Vec::is_empty) {
-                return Err(Error::NoWindows { state: learned.name.clone(), length });
-            }
-            states.push((learned.name.clone(), of_state));
-        }
-        Ok(Known { library, length, names, states: States::learn(states) })
     }
 }
 
@@ -77,6 +77,18 @@ fn narrowest(library: &[Learned]) -> Option<What> {
         library.iter().flat_map(|learned| learned.sessions.iter().map(move |(name, session)| (learned, name, session)));
     let (learned, name, _) = all.min_by_key(|(_, _, session)| session.captured_number())?;
     Some(What::Session { state: learned.name.clone(), name: name.clone() })
+}
+
+/// The windows of each session of a state under these names.
+fn windows_by_session(names: &Names, learned: &Learned, length: Length) -> Result<Vec<Vec<Seen>>, Error> {
+    let of_session = |(name, session): &(String, Session)| {
+        windows_of(names, session, length, &|| What::Session { state: learned.name.clone(), name: name.clone() })
+    };
+    let windows = learned.sessions.iter().map(of_session).collect::<Result<Vec<_>, _>>()?;
+    match windows.iter().all(Vec::is_empty) {
+        true => Err(Error::NoWindows { state: learned.name.clone(), length }),
+        false => Ok(windows),
+    }
 }
 
 /// The windows of a session under these names, if that is enough of it and they can be made as long.

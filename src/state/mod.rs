@@ -41,12 +41,12 @@ pub use conformal::{Calibration, PValue, together, too_low};
 pub use formats::{write_check_json, write_csv, write_json, write_junit};
 pub use identify::{ALPHA, Identification};
 pub use known::{Known, WINDOW};
-pub use library::{Error as LibraryError, Learned, Library, read_session, state_name};
+pub use library::{Error as LibraryError, Learned, Library, ShareRange, read_session, state_name};
 pub use model::{Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
-pub use session::{Origin, SCHEMA, Session};
-pub use source::read;
+pub use session::{SCHEMA, Session, SessionOrigin};
+pub use source::{learn, read};
 pub use stretch::{Stretch, StretchOpinion};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
@@ -119,6 +119,14 @@ pub enum Error {
     Short {
         /// How long a window is.
         length: Length,
+    },
+    /// One of several sources is to blame.
+    #[error("{place}: {cause}")]
+    Of {
+        /// Which.
+        place: String,
+        /// Why.
+        cause: Box<Error>,
     },
     /// It cannot be cut any more.
     #[error(

@@ -21,7 +21,7 @@ pub struct Session {
     /// What wrote it.
     pub tool: Tool,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: SessionOrigin,
     /// How long a window is.
     pub window: Length,
     /// How many there are.
@@ -42,7 +42,7 @@ pub struct Session {
 
 /// Where a session comes from, as far as its source told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Origin {
+pub struct SessionOrigin {
     /// The kernel's release.
     pub kernel: Option<String>,
     /// The machine's name.
@@ -57,11 +57,11 @@ pub struct Origin {
     pub begin_ns: Ns,
 }
 
-impl Origin {
+impl SessionOrigin {
     /// That of a source with this summary, whose first window begins at this time.
     fn of(summary: &Summary, begin_ns: Ns) -> Self {
         let Summary { kernel, hostname, cpus, clock, started, .. } = summary.clone();
-        Origin { kernel, hostname, cpus, clock, started, begin_ns }
+        SessionOrigin { kernel, hostname, cpus, clock, started, begin_ns }
     }
 }
 
@@ -80,10 +80,16 @@ impl Session {
     /// Of a source that was counted.
     pub fn of(summary: &Summary, table: &Table, selection: &Selection, length: Length, windows: &[Window]) -> Self {
         let begin = windows.first().map_or(Ns(0), |window| window.begin);
-        Self::of_windows(Origin::of(summary, begin), table, selection, length, windows)
+        Self::of_windows(SessionOrigin::of(summary, begin), table, selection, length, windows)
     }
 
-    fn of_windows(origin: Origin, table: &Table, selection: &Selection, length: Length, windows: &[Window]) -> Self {
+    fn of_windows(
+        origin: SessionOrigin,
+        table: &Table,
+        selection: &Selection,
+        length: Length,
+        windows: &[Window],
+    ) -> Self {
         let mut counts = BTreeMap::<String, Vec<u64>>::new();
         for (index, window) in windows.iter().enumerate() {
             for (tpid, count) in &window.counts {
@@ -191,7 +197,7 @@ impl Session {
         if self.origin == other.origin {
             return true;
         }
-        let capture = |session: &Session| Origin { begin_ns: Ns(0), ..session.origin.clone() };
+        let capture = |session: &Session| SessionOrigin { begin_ns: Ns(0), ..session.origin.clone() };
         let end = |session: &Session| session.origin.begin_ns.saturating_add(session.length_ns());
         // How much may have been missing at the end.
         let slack = |session: &Session| match session.window {
@@ -255,11 +261,11 @@ mod tests {
         Session {
             schema: SCHEMA,
             tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
-            origin: Origin {
+            origin: SessionOrigin {
                 kernel: Some("6.18".to_owned()),
                 cpus: vec![Cpu::new(0), Cpu::new(1)],
                 clock: Some("monotonic".to_owned()),
-                ..Origin::default()
+                ..SessionOrigin::default()
             },
             window: Length::Ns(1_000_000_000),
             windows: 3,
@@ -319,14 +325,14 @@ mod tests {
             Window { begin: Ns(0), ns, counts, lost: 0 }
         };
         let windows = [window(&[(1, 4)], 10), window(&[], 10)];
-        let session = Session::of_windows(Origin::default(), &table, &selection, Length::Ns(10), &windows);
+        let session = Session::of_windows(SessionOrigin::default(), &table, &selection, Length::Ns(10), &windows);
         assert_eq!(session.counts, [("a:x".to_owned(), vec![4, 0])].into());
         assert_eq!(session.not_hit, [("b".to_owned(), vec!["y".to_owned()])].into());
         assert_eq!(session.left_out, [("excluded: by -x z".to_owned(), vec!["b:z".to_owned()])].into());
         assert!(session.lost.is_empty() && session.windows == 2);
         assert_eq!(Session::parse(&session.to_json()).unwrap(), session);
         let windows = [window(&[(1, 4)], 17), window(&[(2, 4)], 30)];
-        let by_events = Session::of_windows(Origin::default(), &table, &selection, Length::Events(4), &windows);
+        let by_events = Session::of_windows(SessionOrigin::default(), &table, &selection, Length::Events(4), &windows);
         assert_eq!(by_events.ns, [17, 30]);
         assert_eq!(Session::parse(&by_events.to_json()).unwrap(), by_events);
         let without = by_events.to_json().replace("\"ns\": [17,30]", "\"ns\": [17]");

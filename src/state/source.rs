@@ -1,6 +1,6 @@
 //! From a source to a session.
 
-use super::library::read_session;
+use super::library::{Library, read_session};
 use super::session::Session;
 use super::windows::{Length, Windows};
 use super::{Error, WINDOW};
@@ -9,6 +9,7 @@ use crate::drain::replay;
 use crate::drain::{Request, Results, drain};
 use crate::events::Filter;
 use crate::source::Place;
+use std::path::PathBuf;
 
 /// Reads a source to its end, and counts it by windows, of a second if no length is asked for. A file that ends with `.json` is a
 /// session that was counted already, and keeps its windows.
@@ -39,6 +40,29 @@ pub fn read(
         return Err(Error::Interrupted);
     }
     Session::of_whole_source(&place.to_string(), results, part, windows)
+}
+
+/// Adds sessions to a state of a library, all or none of them, and gives their files. Each comes with the place that it was read
+/// from, and has windows of `length` if one is asked for.
+///
+/// # Errors
+/// If a session has windows of another length, or none, and those of [`Library::add`].
+pub fn learn(
+    state: &str,
+    sessions: &[(String, Session)],
+    length: Option<Length>,
+    library: &Library,
+) -> Result<Vec<PathBuf>, Error> {
+    for (place, session) in sessions {
+        let window = session.window;
+        if length.is_some_and(|length| length != window) {
+            return Err(Error::Counted { place: place.clone(), window });
+        }
+        if session.windows == 0 {
+            return Err(Error::Of { place: place.clone(), cause: Box::new(Error::Short { length: window }) });
+        }
+    }
+    Ok(library.add(state, sessions)?)
 }
 
 impl Session {

@@ -1,7 +1,7 @@
 //! Sessions and states for tests.
 
 use super::library::Learned;
-use super::session::{Origin, SCHEMA, Session};
+use super::session::{SCHEMA, Session, SessionOrigin};
 use super::windows::Length;
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
     Session {
         schema: SCHEMA,
         tool: crate::recording::Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
-        origin: Origin::default(),
+        origin: SessionOrigin::default(),
         window: Length::Ns(1_000),
         windows: counts[0].1.len(),
         ns: Vec::new(),

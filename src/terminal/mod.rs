@@ -1,5 +1,6 @@
 //! What the user sees: results on stdout, progress and messages on stderr.
 
+mod columns;
 mod doctor;
 mod fixes;
 mod list;

@@ -1,5 +1,6 @@
 //! A report on the terminal.
 
+use super::columns::{columns, cut, right};
 use super::summary::{print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
@@ -50,7 +51,7 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
     }
     if ranking.events > 0 {
         writeln!(out)?;
-        let longest = ranking.tracepoints.iter().take(top).map(|ranked| ranked.name.chars().count()).max().unwrap_or(0);
+        let longest = ranking.tracepoints.iter().take(top).map(|ranked| columns(&ranked.name)).max().unwrap_or(0);
         // A terminal that is very narrow has none.
         let bars = if width < 50 { 0 } else { width.saturating_sub(NUMBERS + longest).clamp(16, 60) };
         let (tracepoints, groups) = source.columns(bars.max(1));
@@ -149,21 +150,15 @@ fn print_changes(
 ) -> io::Result<()> {
     let bold = Style::new().bold();
     let labels: Vec<String> = sources.iter().map(|source| OneLine(source).to_string()).collect();
-    let longest = changed.iter().map(|compared| compared.name.chars().count()).max().unwrap_or(0);
+    let longest = changed.iter().map(|compared| columns(&compared.name)).max().unwrap_or(0);
     // As wide as their names, as far as these have room.
     let room = width.saturating_sub(longest + 2) / sources.len().max(1);
-    let widest = labels.iter().map(|label| label.chars().count() + 2).max().unwrap_or(0).min(room);
+    let widest = labels.iter().map(|label| columns(label) + 2).max().unwrap_or(0).min(room);
     let cells = changed.iter().flat_map(|compared| &compared.sources).map(|presence| cell(presence, by));
-    let column = cells.map(|cell| cell.chars().count() + 2).max().unwrap_or(0).max(widest).max(14);
+    let column = cells.map(|cell| columns(&cell) + 2).max().unwrap_or(0).max(widest).max(14);
     write!(out, "{bold}")?;
     for label in labels {
-        let label = match label.char_indices().nth(column - 2) {
-            Some((end, _)) => {
-                format!("{}…", &label[..label[..end].char_indices().last().map_or(0, |(start, _)| start)])
-            }
-            None => label,
-        };
-        write!(out, "{label:>column$}")?;
+        write!(out, "{}", right(&cut(&label, column - 2), column))?;
     }
     writeln!(out, "  {what} whose {} differs most{bold:#}", by.name())?;
     for compared in changed {

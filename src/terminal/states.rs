@@ -1,8 +1,9 @@
 //! States, for people.
 
-use crate::state::{Check, Composition, FindingKind, Identification, Learned, Names, Reason, Session};
+use super::columns::{columns, cut, left};
+use crate::state::{Check, FindingKind, Identification, Learned, Reason, Session, ShareRange};
 use crate::state::{Stretch, StretchOpinion, said_beside};
-use crate::units::{Grouped, OneLine, Plural, Rate, Share, shortened};
+use crate::units::{Grouped, OneLine, Plural, Rate, Share};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -79,7 +80,7 @@ pub fn print_removed(state: &str, removed: usize, out: &mut dyn Write) -> io::Re
 
 /// All states of a library.
 pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> io::Result<()> {
-    let wide = states.iter().map(|state| state.name.chars().count()).max().unwrap_or(0).clamp(5, 24);
+    let wide = states.iter().map(|state| columns(&state.name)).max().unwrap_or(0).clamp(5, 24);
     writeln!(
         out,
         "{BOLD}{:<wide$} {:>8} {:>9} {:>12}  {:<10} kernel{BOLD:#}",
@@ -94,7 +95,8 @@ pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> 
             (different(sessions, |session| session.window.to_string()), different(sessions, kernel));
         writeln!(
             out,
-            "{name:<wide$} {:>8} {:>9} {rate:>12}  {lengths:<10} {kernels}",
+            "{} {:>8} {:>9} {rate:>12}  {lengths:<10} {kernels}",
+            left(name, wide),
             sessions.len(),
             Grouped(windows as u64)
         )?;
@@ -124,28 +126,16 @@ pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
             kernel(session)
         )?;
     }
-    let names = Names::common(sessions.iter().map(|(_, session)| session));
-    let whole: Vec<Composition> = sessions
-        .iter()
-        .flat_map(|(_, session)| names.windows(session, session.window).unwrap_or_default())
-        .map(|seen| seen.composition)
-        .collect();
-    let mean = Composition::mean(&whole);
-    let mut shares: Vec<(u32, f64)> = mean.roots().iter().map(|(name, root)| (*name, root * root)).collect();
-    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
     writeln!(out)?;
     writeln!(out, "{BOLD}{:<44} {:>8}  share over windows, the lowest and the highest{BOLD:#}", "tracepoint", "mean")?;
-    for (tracepoint, share) in shares.iter().take(TRACEPOINTS) {
-        let of_windows = || whole.iter().filter(|window| window.events() > 0).map(|window| window.share(*tracepoint));
-        let (lowest, highest) = (of_windows().fold(1.0, f64::min), of_windows().fold(0.0, f64::max));
-        let name = names.name(*tracepoint).unwrap_or_default();
+    for ShareRange { name, mean, lowest, highest } in state.shares().iter().take(TRACEPOINTS) {
         writeln!(
             out,
-            "{:<44} {:>8}  {} to {}",
-            OneLine(&shortened(name, 44)).to_string(),
-            Share(*share).to_string(),
-            Share(lowest),
-            Share(highest)
+            "{} {:>8}  {} to {}",
+            left(&cut(&OneLine(name).to_string(), 44), 44),
+            Share(*mean).to_string(),
+            Share(*lowest),
+            Share(*highest)
         )?;
     }
     if sessions.len() < 2 {
@@ -169,23 +159,28 @@ fn different(sessions: &[(String, Session)], of: impl Fn(&Session) -> String) ->
 }
 
 /// Which states a source was in, on so many columns.
-pub fn print_identification(it: &Identification, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let sessions: usize = it.states.states.iter().map(|state| state.sessions).sum();
+pub fn print_identification(
+    identification: &Identification,
+    source: &str,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let sessions: usize = identification.states.states.iter().map(|state| state.sessions).sum();
     let first = format!(
         "{BOLD}{}{BOLD:#}: {} of {}, held against {} ({}) at level {}",
         OneLine(source),
-        Plural(it.windows.len() as u64, "window"),
-        it.length,
-        Plural(it.states.states.len() as u64, "state"),
+        Plural(identification.windows.len() as u64, "window"),
+        identification.length,
+        Plural(identification.states.states.len() as u64, "state"),
         Plural(sessions as u64, "session"),
-        it.alpha
+        identification.alpha
     );
     writeln!(out, "{}", textwrap::fill(&first, width.max(40)))?;
-    if it.coverage < 1.0 {
+    if identification.coverage < 1.0 {
         writeln!(
             out,
             "{} of its events are of tracepoints that all captured; the rest is not compared",
-            Share(it.coverage)
+            Share(identification.coverage)
         )?;
     }
     writeln!(out)?;
@@ -196,53 +191,35 @@ pub fn print_identification(it: &Identification, source: &str, width: usize, out
         "{BOLD}{:>9} {:>9}  {:<wide$} {:>8} {:>6}  {:>9}  agree{BOLD:#}",
         "from", "to", "state", "distance", "p", "intensity"
     )?;
-    for stretch in &it.stretches {
+    for stretch in &identification.stretches {
         let StretchOpinion { distance, p } = stretch.opinions[stretch.nearest].unwrap_or_default();
-        let state = shortened(&it.said(stretch), wide);
-        let (padding, style) = (" ".repeat(wide.saturating_sub(state.chars().count())), style(stretch));
-        let agree = it.answers[stretch.from..stretch.to]
-            .iter()
-            .filter(|answer| answer.not_rejected.first() == stretch.not_rejected.first());
-        let lost: u64 = it.windows[stretch.from..stretch.to].iter().map(|seen| seen.lost).sum();
+        let state = cut(&identification.said(stretch), wide);
+        let (padding, style) = (" ".repeat(wide.saturating_sub(columns(&state))), style(stretch));
+        let (agree, lost) = (identification.agreeing(stretch), identification.lost_in(stretch));
         let lossy = if lost > 0 { format!(", {} lost", Plural(lost, "event")) } else { String::new() };
         writeln!(
             out,
             "{:>7} s {:>7} s  {style}{state}{style:#}{padding} {distance:>8.3} {p:>6.3}  {:>9}  {} of {}{lossy}",
-            it.seconds_since(stretch.from),
-            it.seconds_since(stretch.to),
+            identification.seconds_since(stretch.from),
+            identification.seconds_since(stretch.to),
             format!("{:.2}×", stretch.intensity),
-            agree.count(),
+            agree,
             stretch.windows()
         )?;
     }
-    for stretch in it.stretches.iter().take(EXPLAINED) {
-        explain(it, stretch, width, out)?;
+    for stretch in identification.stretches.iter().take(EXPLAINED) {
+        explain(identification, stretch, width, out)?;
     }
-    if it.stretches.len() > EXPLAINED {
+    if identification.stretches.len() > EXPLAINED {
         writeln!(out)?;
         writeln!(out, "The first {EXPLAINED} stretches are explained here; --format json has them all.")?;
     }
-    let mut notes = Vec::new();
-    for state in &it.states.states {
-        // What many windows say together is twice their mean.
-        if 2.0 * state.lowest().windows > it.alpha {
-            notes.push(format!(
-                "{} is known from too few windows to be rejected at this level, which takes {}: learn it for longer",
-                state.name,
-                (2.0 / it.alpha).ceil()
-            ));
-        } else if state.sessions < 2 {
-            notes.push(format!(
-                "{} is known from one session: how sessions differ is not known, and a new one may look unlike it",
-                state.name
-            ));
-        }
-    }
-    if !notes.is_empty() {
+    let bounds = identification.bounds();
+    if !bounds.is_empty() {
         writeln!(out)?;
     }
-    for note in notes {
-        writeln!(out, "{}", textwrap::fill(&note, width.max(40)))?;
+    for bound in bounds {
+        writeln!(out, "{}", textwrap::fill(&bound, width.max(40)))?;
     }
     Ok(())
 }
@@ -251,23 +228,23 @@ fn style(stretch: &Stretch) -> Style {
     if stretch.not_rejected.is_empty() { UNKNOWN } else { GOOD }
 }
 
-fn explain(it: &Identification, stretch: &Stretch, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let name = |state: usize| it.states.states[state].name.as_str();
+fn explain(identification: &Identification, stretch: &Stretch, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let name = |state: usize| identification.states.states[state].name.as_str();
     let style = style(stretch);
     writeln!(out)?;
     writeln!(
         out,
         "{style}{}{style:#}, {} to {} s: like {} at {:.2} times its usual rate",
-        it.said(stretch),
-        it.seconds_since(stretch.from),
-        it.seconds_since(stretch.to),
+        identification.said(stretch),
+        identification.seconds_since(stretch.from),
+        identification.seconds_since(stretch.to),
         name(stretch.nearest),
         stretch.intensity
     )?;
     let nearest = name(stretch.nearest);
     let (_, far) = stretch.near_and_far();
     if !far.is_empty() {
-        writeln!(out, "  more than twice as far, and not rejected either: {}", it.named(far, ", "))?;
+        writeln!(out, "  more than twice as far, and not rejected either: {}", identification.named(far, ", "))?;
     }
     if let (Some(other), false) = (stretch.other, stretch.in_favour.is_empty()) {
         writeln!(out, "  for {nearest}, against {}:", name(other))?;
@@ -295,11 +272,11 @@ fn lines(
         format!("{} here; in {nearest} {}{}", Share(reason.here), Share(reason.nearest), behind(reason))
     };
     let said: Vec<(&Reason, String)> = reasons.iter().take(REASONS).map(|reason| (reason, said(reason))).collect();
-    let longest = said.iter().map(|(_, said)| said.chars().count()).max().unwrap_or(0);
+    let longest = said.iter().map(|(_, said)| columns(said)).max().unwrap_or(0);
     let wide = width.saturating_sub(longest + 5).clamp(20, 48);
     for (reason, said) in said {
-        let name = OneLine(&shortened(&reason.name, wide)).to_string();
-        writeln!(out, "    {name:<wide$} {said}")?;
+        let name = left(&cut(&OneLine(&reason.name).to_string(), wide), wide);
+        writeln!(out, "    {name} {said}")?;
     }
     Ok(())
 }
@@ -320,8 +297,8 @@ fn groups(groups: &[Reason], out: &mut dyn Write) -> io::Result<()> {
 
 /// Whether a source is as it was learned, on so many columns.
 pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let it = &check.identification;
-    let states: Vec<&str> = it.states.states.iter().map(|state| state.name.as_str()).collect();
+    let identification = &check.identification;
+    let states: Vec<&str> = identification.states.states.iter().map(|state| state.name.as_str()).collect();
     let (style, verdict) = match check.findings.is_empty() {
         true => (GOOD, "as learned"),
         false => (BAD, "not as learned"),
@@ -330,8 +307,8 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
         "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, held against {} ({} of {}, in blocks of {}, of which an alarm takes {} in a row)",
         OneLine(source),
         states.join(" and "),
-        Plural(it.windows.len() as u64, "window"),
-        it.length,
+        Plural(identification.windows.len() as u64, "window"),
+        identification.length,
         check.block,
         check.in_a_row
     );

@@ -51,11 +51,11 @@ impl Table {
         let path = root.join("events");
         let failed = |path: PathBuf| move |cause: io::Error| Error::Read { path, cause };
         // Each name is looked up in its folder: on the way from `/` to a detached mount there are a dozen more.
-        let events = Folder::open(rustix::fs::CWD, &path).map_err(failed(path.clone()))?;
+        let events = EventsFolder::open(rustix::fs::CWD, &path).map_err(failed(path.clone()))?;
         let mut entries = Vec::new();
         for group in events.folders().map_err(failed(path.clone()))? {
             let path = path.join(&group);
-            let folder = Folder::open(&events.0, Path::new(&group)).map_err(failed(path.clone()))?;
+            let folder = EventsFolder::open(&events.0, Path::new(&group)).map_err(failed(path.clone()))?;
             for name in folder.folders().map_err(failed(path.clone()))? {
                 let id = Path::new(&name).join("id");
                 match folder.number(&id) {
@@ -125,12 +125,12 @@ impl Table {
 }
 
 /// A folder, open.
-struct Folder(OwnedFd);
+struct EventsFolder(OwnedFd);
 
-impl Folder {
+impl EventsFolder {
     fn open(within: impl AsFd, path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Folder(openat(within, path, flags, Mode::empty())?))
+        Ok(EventsFolder(openat(within, path, flags, Mode::empty())?))
     }
 
     /// The names of the folders in it.

@@ -12,6 +12,7 @@ mod floors;
 mod kernel;
 mod library;
 mod log_csv;
+mod names;
 mod page;
 mod perf_data;
 mod readme;
@@ -36,6 +37,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("floors", nothing_more, floors::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
+    ("names", nothing_more, names::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),

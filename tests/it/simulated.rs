@@ -22,7 +22,6 @@ use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::Table;
 
 pub const TESTS: &[Test] = tests![
-    rings_that_do_not_tell_are_looked_at_only_for_somebody,
     events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus,
     the_accounting_of_a_thousand_cpus_balances,
     losses_are_counted_beside_the_events,
@@ -172,40 +171,6 @@ fn simply(engine: SimulatedEngine, words: &[&str]) -> Result {
 
 fn times(log: &str) -> Vec<u64> {
     log.lines().skip(1).map(|row| row.split(',').next().unwrap().parse().unwrap()).collect()
-}
-
-/// How often an engine whose rings never tell is looked at in a capture of 1.2 s.
-fn looks(words: &[&str], memory: usize, watcher: &mut dyn Progress) -> usize {
-    // A pipe whose other end says nothing.
-    let (ready, _quiet) = nix::unistd::pipe().unwrap();
-    let taken = std::rc::Rc::new(std::cell::Cell::new(0));
-    let counted = std::rc::Rc::clone(&taken);
-    let mut engine = machine(2, 0, 0);
-    engine.ready = std::fs::File::from(ready);
-    engine.script.at_round = Some(Box::new(move |number| counted.set(number + 1)));
-    let rules = options(&[&["-d", "1200ms"], words].concat()).rules;
-    let keeping = Keeping { memory, rings: 1 << 20, compress: false };
-    let mut spool = Spool::new(&[], keeping, tempfile::tempfile).unwrap();
-    let (mut signals, _user) = Signals::pair().unwrap();
-    run(&mut engine, &rules, None, &mut None, &mut spool, &mut signals, watcher).unwrap();
-    taken.get()
-}
-
-fn rings_that_do_not_tell_are_looked_at_only_for_somebody() {
-    struct Watcher;
-    impl Progress for Watcher {
-        fn is_shown(&self) -> bool {
-            true
-        }
-    }
-    let memory = 1 << 20;
-    // One at the end of the time, and two behind it.
-    assert!(looks(&[], memory, &mut ()) <= 4);
-    assert!(looks(&["-n", "1000000"], memory, &mut ()) <= 4);
-    // So few may be there although no ring has reached its watermark.
-    assert!(looks(&["-n", "100"], memory, &mut ()) >= 5);
-    assert!(looks(&[], memory, &mut Watcher) >= 5);
-    assert!(looks(&[], 0, &mut ()) >= 5);
 }
 
 fn events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus() {

@@ -14,7 +14,7 @@ mod folder;
 mod learned;
 
 pub use error::Error;
-pub use learned::Learned;
+pub use learned::{Learned, ShareRange};
 
 use super::session::{self, Session};
 use crate::recording::{self, Folder, caller_of_sudo};
