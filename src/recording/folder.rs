@@ -6,10 +6,10 @@
 use super::{Error, NewFile};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, RenameFlags, flock, renameat_with};
 use std::cell::RefCell;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -164,7 +164,9 @@ impl Folder {
     pub(super) fn name(&self, name: &str) -> Result<(), Error> {
         let from = self.partial(name);
         if self.sharing == (Sharing::Shared { force: false }) {
-            match renameat2(&self.dir, from.as_str(), &self.dir, name, RenameFlags::RENAME_NOREPLACE) {
+            // rustix's, as nix has none for musl.
+            let renamed = renameat_with(&self.dir, from.as_str(), &self.dir, name, RenameFlags::NOREPLACE);
+            match renamed.map_err(|errno| Errno::from_raw(errno.raw_os_error())) {
                 Ok(()) => return Ok(()),
                 Err(Errno::EEXIST) => return Err(Error::FileExists(self.path.join(name))),
                 // Some filesystems cannot.
