@@ -15,5 +15,5 @@ pub enum Observation {
         part: Filter,
     },
     /// This machine, now: a capture of which only counts are kept.
-    Machine(Box<capture::Options>),
+    Machine(Box<capture::CaptureOptions>),
 }

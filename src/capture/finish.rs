@@ -1,6 +1,6 @@
 //! From what was taken to the files of the recording.
 
-use crate::capture::{Error, Options, Run};
+use crate::capture::{CaptureOptions, Error, Switched};
 use crate::control::{Progress, Signals};
 use crate::drain::{Problem, Request, Results, drain};
 use crate::events::{SampleIds, Sink};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// All that a capture has taken, with the events off.
 pub struct Captured {
     /// The time while the events were on.
-    pub run: Run,
+    pub run: Switched,
     /// The chunks, behind the head of `events.perf`.
     pub spool: Spool,
     /// What the sample ids in them stand for.
@@ -45,13 +45,13 @@ impl Captured {
     /// and says so.
     pub fn write(
         self,
-        options: &Options,
+        options: &CaptureOptions,
         directory: &RecordingDir,
         summary_room: SummaryRoom<'_>,
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Written, Error> {
-        let Ended { source, ending, in_file, request } = self.end(options)?;
+        let Replayable { source, ending, in_file, request } = self.end(options)?;
         let room = if summary_room.is_reserved { 0 } else { summary_room.bytes };
         let mut log = LogSink::new(LogWriter::new(directory.file(recording::LOG)?), room);
         let request = Request { as_captured: true, ..request };
@@ -65,19 +65,19 @@ impl Captured {
     /// Replays what was captured to sinks, and leaves no file.
     pub fn pour(
         self,
-        options: &Options,
+        options: &CaptureOptions,
         sinks: &mut [&mut dyn Sink],
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Results, Error> {
-        let Ended { source, in_file, request, .. } = self.end(options)?;
+        let Replayable { source, in_file, request, .. } = self.end(options)?;
         let mut results = drain(source, request, sinks, signals, progress);
         results.problem = Problem::and_of_file(results.problem, in_file);
         Ok(results)
     }
 
     /// Writes behind the events what is known now, and gives it all as a source, with a request for all of it.
-    fn end(self, options: &Options) -> Result<Ended, Error> {
+    fn end(self, options: &CaptureOptions) -> Result<Replayable, Error> {
         let Captured { run, mut spool, ids, gone, command_exit, detach_expected } = self;
         let ending = Ending {
             started: humantime::format_rfc3339_nanos(run.started).to_string(),
@@ -96,12 +96,12 @@ impl Captured {
         spool.append_behind(&behind).map_err(Error::Replay)?;
         let (blocks, in_file) = spool.finish().map_err(Error::Replay)?;
         let request = Request { asked: run.asked, stops_at_once: false, begin: run.stopped, ..Request::for_a_look() };
-        Ok(Ended { source: Source::captured(blocks).map_err(Error::Source)?, ending, in_file, request })
+        Ok(Replayable { source: Source::captured(blocks).map_err(Error::Source)?, ending, in_file, request })
     }
 }
 
 /// What was captured, ready to be replayed.
-struct Ended {
+struct Replayable {
     source: Source,
     ending: Ending,
     /// Whether the file has all of it.

@@ -11,7 +11,7 @@ pub use detach::wait_for_detach;
 pub use finish::{Captured, SummaryRoom, Written, note};
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
-pub use run::{Run, StopRules, run};
+pub use run::{StopRules, Switched, run};
 
 use crate::control::{self, CommandLine, Launch, Progress, Running, Signals, Streams};
 use crate::drain::Results;
@@ -33,7 +33,7 @@ pub const DEFAULT_RING_SIZE: usize = 8 << 20;
 
 /// A capture, validated.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct CaptureOptions {
     /// When it stops.
     pub rules: StopRules,
     /// The directory of the recording; a new one named by the time if `None`.
@@ -100,7 +100,7 @@ pub enum Error {
 
 /// A capture that is done, but for what goes on in the background.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Recorded {
     /// What was written.
     pub written: Written,
     /// Where.
@@ -113,11 +113,11 @@ pub struct Outcome {
 /// fails, and may go on.
 pub fn capture(
     kernel: &impl Kernel,
-    options: &Options,
+    options: &CaptureOptions,
     running: &mut Option<Running>,
     signals: &mut Signals,
     progress: &mut dyn Progress,
-) -> Result<Outcome, Error> {
+) -> Result<Recorded, Error> {
     let ready = Ready::of(kernel, options)?;
     let directory = Rc::new(match &options.output {
         Some(path) => RecordingDir::create(path, options.force)?,
@@ -133,13 +133,13 @@ pub fn capture(
     let (captured, detaching) =
         attached.run(kernel, options, move || for_events.events(), running, signals, progress)?;
     let written = captured.write(options, &directory, summary_room, signals, progress)?;
-    Ok(Outcome { written, directory: Rc::clone(&directory), detaching })
+    Ok(Recorded { written, directory: Rc::clone(&directory), detaching })
 }
 
 /// Captures for sinks: nothing of it stays on the disk.
 pub fn watch(
     kernel: &impl Kernel,
-    options: &Options,
+    options: &CaptureOptions,
     sinks: &mut [&mut dyn Sink],
     running: &mut Option<Running>,
     signals: &mut Signals,
@@ -160,7 +160,7 @@ struct Ready {
 }
 
 impl Ready {
-    fn of(kernel: &impl Kernel, options: &Options) -> Result<Self, Error> {
+    fn of(kernel: &impl Kernel, options: &CaptureOptions) -> Result<Self, Error> {
         let cpus = options.attach.chosen_cpus(kernel)?.len();
         let keeping = plan::keeping(options, cpus);
         let memory = plan::memory(options, &keeping, cpus)?;
@@ -170,7 +170,7 @@ impl Ready {
     fn attach<K: Kernel>(
         self,
         kernel: &K,
-        options: &Options,
+        options: &CaptureOptions,
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<ReadyToRun<K::Sampling>, Error> {
@@ -199,7 +199,7 @@ impl<E: Sampling> ReadyToRun<E> {
     fn run(
         self,
         kernel: &impl Kernel,
-        options: &Options,
+        options: &CaptureOptions,
         file: impl FnMut() -> io::Result<File> + 'static,
         running: &mut Option<Running>,
         signals: &mut Signals,

@@ -1,6 +1,6 @@
 //! What a capture needs before its events are on: memory, files, and what is known of it by then.
 
-use super::{Error, Options, StopRules};
+use super::{CaptureOptions, Error, StopRules};
 use crate::control::CommandLine;
 use crate::engine::{Attached, Sampling};
 use crate::events::Ns;
@@ -31,7 +31,7 @@ pub(super) fn default_output() -> PathBuf {
 
 /// What is known of the capture before it begins.
 pub(super) fn facts(
-    options: &Options,
+    options: &CaptureOptions,
     attached: &Attached,
     table: &Table,
     selection: &Selection,
@@ -59,7 +59,7 @@ pub(super) fn facts(
 }
 
 /// What perf shows of a recording (`perf script --header`).
-fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
+fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> {
     let clock = options.attach.clock.sampled();
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let cpus = facts.cpus.len() as u32;
@@ -80,7 +80,7 @@ fn features(options: &Options, facts: &Facts) -> Result<Features, Error> {
 }
 
 /// How the capture's events are kept.
-pub(super) fn keeping(options: &Options, cpus: usize) -> Keeping {
+pub(super) fn keeping(options: &CaptureOptions, cpus: usize) -> Keeping {
     // What has no end by itself may run for days, and be killed: it is on the disk as it goes.
     let is_bounded = options.rules != StopRules::default() || options.command.is_some();
     Keeping {
@@ -91,7 +91,7 @@ pub(super) fn keeping(options: &Options, cpus: usize) -> Keeping {
 }
 
 /// Memory for the spool of a capture of which nothing is known yet but its options.
-pub(super) fn memory(options: &Options, keeping: &Keeping, cpus: usize) -> Result<Backed, Error> {
+pub(super) fn memory(options: &CaptureOptions, keeping: &Keeping, cpus: usize) -> Result<Backed, Error> {
     /// No kernel has more tracepoints by much; if one had, the memory would be found later.
     const TRACEPOINTS: usize = 4096;
     let bytes = sensible(expected_bytes(&options.rules, cpus));
@@ -106,7 +106,7 @@ pub(crate) fn sensible(expected: usize) -> usize {
 
 /// A spool that begins with the head of `events.perf`.
 pub(super) fn spool(
-    options: &Options,
+    options: &CaptureOptions,
     engine: &impl Sampling,
     table: &Table,
     facts: &Facts,

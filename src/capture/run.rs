@@ -31,7 +31,7 @@ pub struct StopRules {
 
 /// What is known when the events are off again.
 #[derive(Debug)]
-pub struct Run {
+pub struct Switched {
     /// Why they are.
     pub stop_reason: StopReason,
     /// When they were switched on.
@@ -61,7 +61,7 @@ pub struct Run {
 ///
 /// # Errors
 /// If the events could not be switched on or off or counted, or COMMAND could not be started. That chunks could not be
-/// taken any more is no error here but the end of the capture ([`Run::problem`]).
+/// taken any more is no error here but the end of the capture ([`Switched::problem`]).
 pub fn run<E: Sampling>(
     engine: &mut E,
     rules: &StopRules,
@@ -70,7 +70,7 @@ pub fn run<E: Sampling>(
     spool: &mut Spool,
     signals: &mut Signals,
     progress: &mut dyn Progress,
-) -> Result<Run, Error> {
+) -> Result<Switched, Error> {
     if signals.asked() > 0 {
         return Err(engine::Error::Interrupted.into());
     }
@@ -102,7 +102,17 @@ pub fn run<E: Sampling>(
         Err(error) if is_full(&error) => (StopReason::DiskFull, Some(error)),
         Err(error) => (StopReason::Error, Some(error)),
     };
-    Ok(Run { stop_reason, started, capture: stopped - on, stopped, own_cpu, starting_cpu, counted, asked, problem })
+    Ok(Switched {
+        stop_reason,
+        started,
+        capture: stopped - on,
+        stopped,
+        own_cpu,
+        starting_cpu,
+        counted,
+        asked,
+        problem,
+    })
 }
 
 fn rounds_until_stop<E: Sampling>(

@@ -62,7 +62,8 @@ impl ObservationArgs {
             let duration = duration.or(command.is_none().then_some(usual));
             let rules = StopRules { events: None, duration };
             let arguments = own_arguments();
-            let options = capture::Options { rules, output: None, force: false, attach, compress, command, arguments };
+            let options =
+                capture::CaptureOptions { rules, output: None, force: false, attach, compress, command, arguments };
             Ok((Observation::Machine(Box::new(options)), window, manner))
         } else {
             if duration.is_some() || !command.is_empty() {

@@ -39,7 +39,7 @@ pub struct RecordArgs {
 #[derive(Debug)]
 pub struct RecordRequest {
     /// The capture.
-    pub options: capture::Options,
+    pub options: capture::CaptureOptions,
     /// How much is shown, and what is waited for.
     pub manner: Manner,
 }
@@ -53,7 +53,7 @@ impl RecordArgs {
         let compress = self.attach.compress;
         let (attach, manner) = self.attach.request(self.quiet)?;
         let command = find(self.command)?;
-        let options = capture::Options {
+        let options = capture::CaptureOptions {
             rules: StopRules { events: self.events, duration: self.duration },
             output: self.output,
             force: self.force,

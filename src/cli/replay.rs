@@ -2,7 +2,7 @@
 
 use super::source::{SourceArgs, place};
 use crate::control::Manner;
-use crate::drain::replay::{self, Output};
+use crate::drain::replay::{self, ReplayOutput};
 use crate::source::Place;
 use crate::units::parse_speed;
 use clap::Args;
@@ -50,7 +50,7 @@ pub struct ReplayArgs {
 #[derive(Debug)]
 pub struct ReplayRequest {
     /// The replay.
-    pub options: replay::Options,
+    pub options: replay::ReplayOptions,
     /// How much is shown.
     pub manner: Manner,
 }
@@ -63,13 +63,13 @@ impl ReplayArgs {
     pub fn request(self) -> Result<ReplayRequest, clap::Error> {
         let is_dash = |path: &PathBuf| path.as_os_str() == "-";
         let output = match self.output {
-            None => Output::Nothing,
-            Some(path) if is_dash(&path) => Output::Stdout,
-            Some(path) => Output::Directory(path),
+            None => ReplayOutput::Nothing,
+            Some(path) if is_dash(&path) => ReplayOutput::Stdout,
+            Some(path) => ReplayOutput::Directory(path),
         };
         let filter = self.part.request()?;
         let place = self.source.map_or(Place::Example, place);
-        let options = replay::Options { place, output, force: self.force, filter, speed: self.speed };
+        let options = replay::ReplayOptions { place, output, force: self.force, filter, speed: self.speed };
         Ok(ReplayRequest { options, manner: Manner::reading(self.quiet) })
     }
 }
@@ -87,7 +87,7 @@ mod tests {
     fn a_replay_takes_all_its_options() {
         let words = "- -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99 --speed 2 -q";
         let options = parse::<ReplayArgs>(words).and_then(ReplayArgs::request).unwrap().options;
-        assert_eq!((options.place, options.output, options.speed), (Place::Stdin, Output::Stdout, Some(2.0)));
+        assert_eq!((options.place, options.output, options.speed), (Place::Stdin, ReplayOutput::Stdout, Some(2.0)));
         let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99));
         let Filter { events, from: begin, to: end, cpus, only, exclude } = options.filter;
         assert_eq!((events, begin, end), (Some(7), Some(from), Some(to)));

@@ -46,7 +46,7 @@ impl Observed {
     }
 
     fn of_machine(
-        options: &capture::Options,
+        options: &capture::CaptureOptions,
         length: Option<Length>,
         manner: &Manner,
         context: &mut Context,

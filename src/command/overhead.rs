@@ -7,7 +7,7 @@ use super::wait::wait_for_command;
 use crate::capture::StopRules;
 use crate::cli::{OverheadArgs, OverheadFormat, OverheadRequest};
 use crate::control::Progress;
-use crate::overhead::{self, Outcome};
+use crate::overhead::{self, Measured};
 use crate::terminal::{TerminalProgress, messages, print_overhead};
 use anyhow::Context as _;
 
@@ -19,7 +19,7 @@ pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
     let mut running = None;
     let outcome = overhead::measure(&options, &mut running, &mut context.signals, &mut context.progress);
     context.progress.phase_ends();
-    let Outcome { result, mut detaching } = outcome?;
+    let Measured { result, mut detaching } = outcome?;
     if let Err(error) = &result {
         // At once: what is still running may need long to end.
         if let overhead::Error::Failed { output, .. } = error {

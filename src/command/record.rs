@@ -25,7 +25,7 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
     let mut running = None;
     let result = capture::capture(kernel, &options, &mut running, &mut context.signals, &mut context.progress);
     context.progress.phase_ends();
-    let capture::Outcome { mut written, directory, mut detaching } = match (result, running.take()) {
+    let capture::Recorded { mut written, directory, mut detaching } = match (result, running.take()) {
         (Ok(outcome), command) => {
             running = command;
             outcome

@@ -5,7 +5,7 @@ use super::stop::{end_at_second_signal, stopped};
 use crate::cli::{ReplayArgs, ReplayRequest};
 use crate::control::Progress;
 use crate::drain::Results;
-use crate::drain::replay::{self, Output};
+use crate::drain::replay::{self, ReplayOutput};
 use crate::recording;
 use crate::terminal::{TerminalProgress, print_on_stderr, print_summary};
 use anyhow::Context as _;
@@ -24,7 +24,7 @@ pub fn run(args: ReplayArgs, context: &mut Context) -> anyhow::Result<u8> {
     };
     let files = [recording::LOG, recording::TRACEPOINTS, recording::GROUPS, recording::SUMMARY];
     let written = match &options.output {
-        Output::Directory(path) => Some((path.as_path(), &files[..])),
+        ReplayOutput::Directory(path) => Some((path.as_path(), &files[..])),
         _ => None,
     };
     let printed = match manner.quiet {
@@ -32,7 +32,7 @@ pub fn run(args: ReplayArgs, context: &mut Context) -> anyhow::Result<u8> {
         false => {
             let mut text = Vec::new();
             print_summary(&summary, written, &mut text).and_then(|()| match options.output {
-                Output::Stdout => print_on_stderr(&text),
+                ReplayOutput::Stdout => print_on_stderr(&text),
                 _ => context.out.print(&text),
             })
         }

@@ -12,7 +12,7 @@ use crate::state::{self, Length, Session, WINDOW, Windows};
 /// # Errors
 /// If the capture fails or cannot be kept until it is counted.
 pub(super) fn watch_machine(
-    options: &capture::Options,
+    options: &capture::CaptureOptions,
     length: Option<Length>,
     running: &mut Option<Running>,
     signals: &mut Signals,

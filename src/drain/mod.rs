@@ -40,7 +40,7 @@ use crate::events::{Filter, Ns, Sink};
 use crate::recording::{self, Ending, LogSink, Summary};
 use crate::source::{About, Source};
 use crate::tracefs::{Selection, Table};
-use run::{End, Run};
+use run::{Drained, Pour};
 use std::time::Instant;
 use summary::{Parts, restriction_summary, selection, summary};
 
@@ -127,8 +127,8 @@ pub fn drain(
     }
     let is_restricted = filter.chooses() || asked_for(&about, &filter);
     stream.restrict(filter.clone());
-    let mut run = Run::new(&filter, speed, sinks, asked, stops_at_once);
-    let End { complete, stopped, damage } = run.through(&mut stream, signals, progress);
+    let mut run = Pour::new(&filter, speed, sinks, asked, stops_at_once);
+    let Drained { complete, stopped, damage } = run.through(&mut stream, signals, progress);
     progress.phase_ends();
     let (origin, span, given) = (run.origin.or(stream.earliest()), run.span, run.given);
 

@@ -12,11 +12,11 @@ use std::time::Instant;
 
 /// A replay, validated.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ReplayOptions {
     /// Of what.
     pub place: Place,
     /// Where its results go.
-    pub output: Output,
+    pub output: ReplayOutput,
     /// Replace a recording that is there.
     pub force: bool,
     /// Which events.
@@ -27,7 +27,7 @@ pub struct Options {
 
 /// Where the results of a replay go, beside the summary that is printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
+pub enum ReplayOutput {
     /// Nowhere.
     Nothing,
     /// Into this directory: log.csv, tracepoints.csv, groups.csv and summary.json.
@@ -85,13 +85,13 @@ pub enum Error {
 }
 
 /// Replays, and writes the results. They are all that could be read, even if there is a problem among them.
-pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
+pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
     let begin = Instant::now();
-    let Options { place, output, force, filter, speed } = options;
+    let ReplayOptions { place, output, force, filter, speed } = options;
     let source = open(place, filter, signals, progress)?;
 
     let directory = match output {
-        Output::Directory(path) => {
+        ReplayOutput::Directory(path) => {
             if is_source(source.file, &path.join(recording::LOG)) {
                 return Err(Error::OwnLog(path.clone()));
             }
@@ -102,7 +102,7 @@ pub fn replay(options: &Options, signals: &mut Signals, progress: &mut dyn Progr
     let (is_log, file) = (matches!(source.about, About::Log), source.file);
     let request = Request { filter: filter.clone(), as_captured: true, speed: *speed, begin, ..Request::for_a_look() };
     let log = match (output, &directory) {
-        (Output::Stdout, _) => Some(LogWriter::to_stdout()),
+        (ReplayOutput::Stdout, _) => Some(LogWriter::to_stdout()),
         (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
         _ => None,
     };

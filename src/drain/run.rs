@@ -7,7 +7,7 @@ use crate::events::{Event, Filter, Ns, Sink};
 use std::io;
 
 /// The way through a stream.
-pub(super) struct Run<'a, 's> {
+pub(super) struct Pour<'a, 's> {
     filter: &'a Filter,
     speed: Option<f64>,
     sinks: &'a mut [&'s mut dyn Sink],
@@ -24,7 +24,7 @@ pub(super) struct Run<'a, 's> {
 }
 
 /// How it went.
-pub(super) struct End {
+pub(super) struct Drained {
     /// False if the user asked for the end before the sinks had all that they were to have.
     pub complete: bool,
     /// Whether the source was not read to its end.
@@ -32,7 +32,7 @@ pub(super) struct End {
     pub damage: Option<io::Error>,
 }
 
-impl<'a, 's> Run<'a, 's> {
+impl<'a, 's> Pour<'a, 's> {
     pub fn new(
         filter: &'a Filter,
         speed: Option<f64>,
@@ -40,12 +40,12 @@ impl<'a, 's> Run<'a, 's> {
         asked: usize,
         stops_at_once: bool,
     ) -> Self {
-        Run { filter, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0 }
+        Pour { filter, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0 }
     }
 
     /// Decoding goes on to the end even if no sink takes more, because the accounting needs it all.
-    pub fn through(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> End {
-        let mut end = End { complete: true, stopped: false, damage: None };
+    pub fn through(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> Drained {
+        let mut end = Drained { complete: true, stopped: false, damage: None };
         let mut pace = self.speed.map(Pace::new);
         let mut takes_more = true;
         loop {

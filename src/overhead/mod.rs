@@ -27,7 +27,7 @@ use crate::control::{CommandLine, Progress, Running, Signals};
 use crate::engine::{Detaching, Engine, Live};
 use crate::os::machine::{hostname, kernel_release};
 use crate::recording::Tool;
-use runs::{Ended, Runs};
+use runs::{AllRuns, Runs};
 use std::io;
 use std::time::{Duration, SystemTime};
 
@@ -105,7 +105,7 @@ pub enum Error {
 
 /// What came of a measurement.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Measured {
     /// The runs; if the user stopped it, fewer than were asked for.
     pub result: Result<Overhead, Error>,
     /// The detach, which goes on.
@@ -115,13 +115,13 @@ pub struct Outcome {
 /// Measures. COMMAND is in `running` if it may still go on when this returns.
 ///
 /// # Errors
-/// What fails before anything is attached; the rest is in [`Outcome::result`].
+/// What fails before anything is attached; the rest is in [`Measured::result`].
 pub fn measure(
     options: &MeasureOptions,
     running: &mut Option<Running>,
     signals: &mut Signals,
     progress: &mut dyn Progress,
-) -> Result<Outcome, Error> {
+) -> Result<Measured, Error> {
     let mut chosen = Chosen::of(&Live, &options.attach)?;
     let output = CommandOutput::new(options.show_output)?;
     // Before anything is attached or prepared: whether there can be one.
@@ -159,6 +159,6 @@ pub fn measure(
     progress.phase_ends();
     let detaching = engine.detach();
     overhead.detach_expected = detaching.expected();
-    let result = result.map(|Ended| overhead);
-    Ok(Outcome { result, detaching })
+    let result = result.map(|AllRuns| overhead);
+    Ok(Measured { result, detaching })
 }

@@ -16,7 +16,7 @@ use std::io;
 use std::time::Duration;
 
 /// All runs are done, or the user has stopped them.
-pub(super) struct Ended;
+pub(super) struct AllRuns;
 
 /// What running needs.
 pub(super) struct Runs<'a, E> {
@@ -35,7 +35,7 @@ pub(super) struct Runs<'a, E> {
 }
 
 /// How one program ended.
-enum End {
+enum RunEnd {
     Code(i32),
     /// The user has stopped it all, and it may go on.
     Stopped,
@@ -51,21 +51,21 @@ enum RunKind {
 
 impl<E: Sampling> Runs<'_, E> {
     /// Warms up, and runs the pairs.
-    pub fn all(&mut self, runs: &mut Vec<MeasuredRun>) -> Result<Ended, Error> {
+    pub fn all(&mut self, runs: &mut Vec<MeasuredRun>) -> Result<AllRuns, Error> {
         for _ in 0..self.options.warmup {
             if self.one(0, RunKind::WarmUp)?.is_none() {
-                return Ok(Ended);
+                return Ok(AllRuns);
             }
         }
         for (pair, with_first) in captured_first(self.options.pairs, &mut fastrand::Rng::new()).into_iter().enumerate()
         {
             let order = if with_first { [RunKind::With, RunKind::Without] } else { [RunKind::Without, RunKind::With] };
             for kind in order {
-                let Some(run) = self.one(pair + 1, kind)? else { return Ok(Ended) };
+                let Some(run) = self.one(pair + 1, kind)? else { return Ok(AllRuns) };
                 runs.push(run);
             }
         }
-        Ok(Ended)
+        Ok(AllRuns)
     }
 
     /// Runs COMMAND once, for a pair (0: none); `None` if the user has stopped it.
@@ -79,9 +79,9 @@ impl<E: Sampling> Runs<'_, E> {
         }
         if let Some(prepare) = &options.prepare {
             match self.run_alone(prepare)? {
-                End::Stopped => return Ok(None),
-                End::Code(0) => {}
-                End::Code(code) => return Err(self.failed("--prepare", code, kind)?),
+                RunEnd::Stopped => return Ok(None),
+                RunEnd::Code(0) => {}
+                RunEnd::Code(code) => return Err(self.failed("--prepare", code, kind)?),
             }
         }
         // In both kinds of run, so that the machine has the same memory free.
@@ -93,7 +93,7 @@ impl<E: Sampling> Runs<'_, E> {
             RunKind::Without | RunKind::WarmUp => (self.run_alone(&options.command)?, None),
         };
         let (machine_after, cpu_after) = (busy_time(), cpu_of_children()?);
-        let End::Code(exit) = end else { return Ok(None) };
+        let RunEnd::Code(exit) = end else { return Ok(None) };
         if exit != 0 && !options.ignore_failure {
             return Err(self.failed("COMMAND", exit, kind)?);
         }
@@ -105,9 +105,9 @@ impl<E: Sampling> Runs<'_, E> {
     }
 
     /// Runs a program with the events off.
-    fn run_alone(&mut self, line: &CommandLine) -> Result<End, Error> {
+    fn run_alone(&mut self, line: &CommandLine) -> Result<RunEnd, Error> {
         if self.signals.asked() > 0 {
-            return Ok(End::Stopped);
+            return Ok(RunEnd::Stopped);
         }
         let streams = self.output.streams().map_err(capture::Error::Run)?;
         let running = self
@@ -116,10 +116,10 @@ impl<E: Sampling> Runs<'_, E> {
         loop {
             // First the signals, then the program: if it ends in between that is seen now, if later it wakes us.
             if self.signals.asked() > 0 {
-                return Ok(End::Stopped);
+                return Ok(RunEnd::Stopped);
             }
             if let Some(code) = running.exit_code().map_err(capture::Error::Run)? {
-                return Ok(End::Code(code));
+                return Ok(RunEnd::Code(code));
             }
             self.signals.wait().map_err(capture::Error::Run)?;
         }
@@ -130,9 +130,9 @@ impl<E: Sampling> Runs<'_, E> {
         &mut self,
         spool: &mut Spool,
         counted_before: &[Counted],
-    ) -> Result<(End, Option<CapturedEvents>), Error> {
+    ) -> Result<(RunEnd, Option<CapturedEvents>), Error> {
         if self.signals.asked() > 0 {
-            return Ok((End::Stopped, None));
+            return Ok((RunEnd::Stopped, None));
         }
         let streams = self.output.streams().map_err(capture::Error::Run)?;
         let launch = Launch { line: &self.options.command, nofile_limit: self.nofile_limit, streams };
@@ -140,7 +140,7 @@ impl<E: Sampling> Runs<'_, E> {
         let (rules, progress) = (StopRules::default(), &mut ());
         let run = match capture::run(self.engine, &rules, Some(launch), self.running, spool, self.signals, progress) {
             // The user was quicker than the first event.
-            Err(capture::Error::Perf(engine::Error::Interrupted)) => return Ok((End::Stopped, None)),
+            Err(capture::Error::Perf(engine::Error::Interrupted)) => return Ok((RunEnd::Stopped, None)),
             result => result?,
         };
         if let Some(cause) = run.problem {
@@ -152,12 +152,12 @@ impl<E: Sampling> Runs<'_, E> {
             StopReason::DiskFull => return Err(self.keeping(io::Error::from(io::ErrorKind::StorageFull))),
             _ => None,
         };
-        let Some(code) = code else { return Ok((End::Stopped, None)) };
+        let Some(code) = code else { return Ok((RunEnd::Stopped, None)) };
         let lost = lost(counted_before, &run.counted);
         let events = spool.samples() + lost.unwrap_or(0);
         // Starting COMMAND is part of a run without capturing too.
         Ok((
-            End::Code(code),
+            RunEnd::Code(code),
             Some(CapturedEvents { events, lost, own_cpu: run.own_cpu.saturating_sub(run.starting_cpu) }),
         ))
     }

@@ -2,7 +2,7 @@
 
 use super::density::Density;
 use super::font::{ROBOTO, SetLine};
-use super::scene::{Anchor, Area, Item, Line, Run, Scene, Text};
+use super::scene::{Anchor, Area, Item, Line, Scene, Stroke, Text};
 use super::style::{self, Style};
 use ab_glyph_rasterizer::{Rasterizer, point};
 use std::collections::HashMap;
@@ -74,7 +74,7 @@ impl Painter<'_> {
             Item::Points { class, size, rows } => {
                 let Some(colour) = self.style(class).stroke else { return };
                 for (y, runs) in rows {
-                    for Run { x, length } in joined(runs) {
+                    for Stroke { x, length } in joined(runs) {
                         let area = Area { x, y: y - size / 2.0, width: length, height: *size };
                         self.canvas.fill(pixels(area, origin), 1.0, |_, _| Some(colour));
                     }
@@ -152,8 +152,8 @@ impl Painter<'_> {
 }
 
 /// Runs without those that begin within another or right behind it: a pixel in which two meet would be pale.
-fn joined(runs: &[Run]) -> Vec<Run> {
-    let mut joined = Vec::<Run>::new();
+fn joined(runs: &[Stroke]) -> Vec<Stroke> {
+    let mut joined = Vec::<Stroke>::new();
     for run in runs {
         match joined.last_mut() {
             Some(last) if run.x <= last.x + last.length => last.length = last.length.max(run.x + run.length - last.x),
@@ -279,14 +279,14 @@ mod tests {
 
     #[test]
     fn runs_of_points_that_meet_are_one() {
-        let runs = [(1.0, 1.5), (1.5, 1.5), (3.0, 0.5), (4.0, 1.0)].map(|(x, length)| Run { x, length });
+        let runs = [(1.0, 1.5), (1.5, 1.5), (3.0, 0.5), (4.0, 1.0)].map(|(x, length)| Stroke { x, length });
         let points = Item::Points { class: "pen".into(), size: 1.0, rows: vec![(1.5, runs.into())] };
         let canvas = drawn(vec![Item::Group { x: 1.0, y: 1.0, items: vec![points] }]);
         // From 3 to 6.75 pixels, with no seam at 6; and from 7.5 to 9.
         assert_eq!([2, 3, 4, 5, 6, 7, 8, 9].map(|x| at(&canvas, x, 3)), [255, 0, 0, 0, 64, 128, 0, 255]);
         assert_eq!([2, 3, 4].map(|y| at(&canvas, 4, y)), [255, 0, 128]);
         // Two that meet within a pixel.
-        let runs = [(1.0, 1.25), (2.25, 1.0)].map(|(x, length)| Run { x, length });
+        let runs = [(1.0, 1.25), (2.25, 1.0)].map(|(x, length)| Stroke { x, length });
         let points = Item::Points { class: "pen".into(), size: 1.0, rows: vec![(1.5, runs.into())] };
         let canvas = drawn(vec![points]);
         assert_eq!([1, 2, 3, 4].map(|x| at(&canvas, x, 2)), [128, 0, 0, 32]);

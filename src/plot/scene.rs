@@ -55,7 +55,7 @@ pub(super) enum Item {
         /// How high a point is.
         size: f64,
         /// Where each row's middle is, and its runs, by where they begin.
-        rows: Vec<(f64, Vec<Run>)>,
+        rows: Vec<(f64, Vec<Stroke>)>,
     },
     /// A colour for each place, see [`Density::levels`]; nothing where the level is 0.
     Density {
@@ -111,7 +111,7 @@ pub(super) enum Anchor {
 
 /// Columns with events that follow each other.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
+pub(super) struct Stroke {
     pub x: f64,
     pub length: f64,
 }
@@ -318,11 +318,11 @@ fn key(density: &Density, column: Duration) -> Vec<Item> {
 }
 
 /// A stretch of one state, with as much of its name as there is room for.
-fn strip(span: &StateSpan, x: impl Fn(u64) -> f64) -> (Run, String) {
+fn strip(span: &StateSpan, x: impl Fn(u64) -> f64) -> (Stroke, String) {
     let (start, end) = (x(span.from_ns), x(span.to_ns));
     let letters = ((end - start - 6.0) / LETTER).max(0.0) as usize;
     let text = if letters < 3 { String::new() } else { shortened(&OneLine(&span.label).to_string(), letters) };
-    (Run { x: start, length: end - start }, text)
+    (Stroke { x: start, length: end - start }, text)
 }
 
 /// A name that has room before the axis.
@@ -331,28 +331,28 @@ fn short(name: &str) -> String {
 }
 
 /// Stretches as bands that can be seen; those that touch are one.
-fn spans(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<Run> {
+fn spans(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<Stroke> {
     const LEAST: f64 = 1.5;
     let mut stretches: Vec<_> = stretches.collect();
     stretches.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut spans = Vec::<Run>::new();
+    let mut spans = Vec::<Stroke>::new();
     for (start, end) in stretches {
         match spans.last_mut() {
             Some(last) if start <= last.x + last.length + 0.5 => last.length = last.length.max(end - last.x),
-            _ => spans.push(Run { x: start, length: (end - start).max(LEAST) }),
+            _ => spans.push(Stroke { x: start, length: (end - start).max(LEAST) }),
         }
     }
     spans
 }
 
 /// The points of a row: half a unit wide each, neighbours as one.
-fn runs(row: &[f32], left: f64) -> Vec<Run> {
+fn runs(row: &[f32], left: f64) -> Vec<Stroke> {
     let mut runs = Vec::new();
     let mut column = 0;
     for run in row.chunk_by(|a, b| (*a > 0.0) == (*b > 0.0)) {
         if run[0] > 0.0 {
             // A single event is as wide as it can be seen.
-            runs.push(Run { x: left + column as f64 * 0.5, length: (run.len() as f64 * 0.5).max(1.5) });
+            runs.push(Stroke { x: left + column as f64 * 0.5, length: (run.len() as f64 * 0.5).max(1.5) });
         }
         column += run.len();
     }

@@ -2,7 +2,7 @@
 
 /// A mark on the time axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tick {
+pub(super) struct AxisTick {
     /// Nanoseconds from the start.
     pub at_ns: u64,
     /// In seconds.
@@ -10,11 +10,11 @@ pub(super) struct Tick {
 }
 
 /// Marks from 0 to `span_ns`, at most `most`, a round number of seconds apart: 1, 2 or 5 and noughts.
-pub(super) fn ticks(span_ns: u64, most: u64) -> Vec<Tick> {
+pub(super) fn ticks(span_ns: u64, most: u64) -> Vec<AxisTick> {
     let least = span_ns / most.max(1);
     let steps = (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10u64.pow(power)));
     let step = steps.into_iter().find(|step| *step > least).unwrap_or(10u64.pow(19));
-    (0..=span_ns / step).map(|number| Tick { at_ns: number * step, label: seconds(number * step, step) }).collect()
+    (0..=span_ns / step).map(|number| AxisTick { at_ns: number * step, label: seconds(number * step, step) }).collect()
 }
 
 /// A time in seconds, with as many decimals as steps of `step` nanoseconds need.

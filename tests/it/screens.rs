@@ -341,9 +341,9 @@ fn failing_replays() {
 
 /// As a capture prints it: with all files that it leaves.
 fn capture_summary() {
-    let options = replay::Options {
+    let options = replay::ReplayOptions {
         place: Place::Path(fixture("make.perf.zst")),
-        output: replay::Output::Nothing,
+        output: replay::ReplayOutput::Nothing,
         force: false,
         filter: Filter::default(),
         speed: None,

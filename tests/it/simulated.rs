@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
-use tp_perf::capture::{Captured, Options, StopRules, SummaryRoom, Written, run};
+use tp_perf::capture::{CaptureOptions, Captured, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::Cli;
 use tp_perf::command::{Context, record};
 use tp_perf::control::{Progress, Signals};
@@ -90,13 +90,13 @@ fn table() -> Table {
     Table::from_entries(entries.collect())
 }
 
-fn options(words: &[&str]) -> Options {
+fn options(words: &[&str]) -> CaptureOptions {
     let words = ["tp-perf"].iter().chain(words);
     <Cli as clap::Parser>::parse_from(words).record.request().unwrap().options
 }
 
 /// The head of `events.perf`.
-fn head(engine: &SimulatedEngine, options: &Options) -> Vec<u8> {
+fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
     let facts = Facts {
         schema: FACTS_SCHEMA,
         tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
@@ -140,7 +140,7 @@ fn capture(engine: SimulatedEngine, words: &[&str], signals: &mut Signals, make_
 
 fn capture_watched(
     mut engine: SimulatedEngine,
-    options: &Options,
+    options: &CaptureOptions,
     signals: &mut Signals,
     make_file: MakeFile,
     watcher: &mut dyn Progress,
