@@ -195,13 +195,13 @@ mod tests {
     fn rings_that_do_not_tell_are_looked_at_only_for_somebody() {
         assert_eq!(longest_sleep(None, 2, false), None);
         assert_eq!(longest_sleep(None, 2, true), Some(LOOK_EVERY));
-        // So many fill a ring up to its watermark, and so few may be there although none has reached it.
-        let most_untold = (2 * page_size() / SAMPLE_SIZE) as u64;
-        assert_eq!(longest_sleep(Some(most_untold + 1), 2, false), None);
-        assert_eq!(longest_sleep(Some(most_untold + 1), 2, true), Some(LOOK_EVERY));
-        assert_eq!(longest_sleep(Some(most_untold + 1), 3, false), Some(LOOK_FOR_EVENTS_EVERY));
+        // Three pages hold a whole number of samples. With one more, a ring has told.
+        let most_untold = (3 * page_size() / SAMPLE_SIZE) as u64;
+        assert_eq!(longest_sleep(Some(most_untold + 1), 3, false), None);
+        assert_eq!(longest_sleep(Some(most_untold + 1), 3, true), Some(LOOK_EVERY));
+        assert_eq!(longest_sleep(Some(most_untold + 1), 4, false), Some(LOOK_FOR_EVENTS_EVERY));
         for is_waited_for in [false, true] {
-            assert_eq!(longest_sleep(Some(most_untold), 2, is_waited_for), Some(LOOK_FOR_EVENTS_EVERY));
+            assert_eq!(longest_sleep(Some(most_untold), 3, is_waited_for), Some(LOOK_FOR_EVENTS_EVERY));
         }
     }
 }
