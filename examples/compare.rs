@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Compares the first two of these.
+/// Compares the sources, and prints how the first two differ.
 pub fn compare(places: &[Place], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let Some(differences) = report::compare(places)?.differences else {
         return Err("name two sources: recordings, perf.data files or log.csv files".into());

@@ -21,8 +21,8 @@
 //!
 //! # Examples
 //!
-//! `examples/` has three programs: `count` (what fires within a second), `events` (those of a recording, one by one) and
-//! `compare` (two recordings). This reads the recording that is built in:
+//! `examples/` has three programs: `count` counts hits for a second, `events` prints the events of a source, and
+//! `compare` compares two sources. The following code reads the built-in recording:
 //!
 //! ```
 //! use tp_perf::source::{self, Place};

@@ -74,7 +74,7 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The least and the greatest of these values, as infinities of the wrong sign if there are none. Numbers that are none do not count.
+/// The least and the greatest of these values, without NaN; (∞, −∞) if there are none.
 pub fn extremes(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let widen = |(least, most): (f64, f64), value: f64| (least.min(value), most.max(value));
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), widen)

@@ -127,8 +127,8 @@ pub(super) fn spool(
 
 /// About as many bytes as a capture with these rules will bring on a busy machine.
 fn expected_bytes(rules: &StopRules, cpus: usize) -> usize {
-    /// About what a CPU fires that builds a kernel. What comes beyond is backed as it comes: finding memory can take as long as
-    /// 1 ms for a MiB, in which nothing is captured yet.
+    /// About what a CPU fires while it builds a kernel. Memory for more events is found when they come: finding it
+    /// beforehand delays the start of the capture by up to 1 ms for each MiB.
     const EVENTS_PER_SECOND: f64 = 300e3;
     // A capture of N events overshoots by what comes in while it is being stopped.
     let by_events = rules.events.map_or(f64::INFINITY, |events| 2.0 * events as f64);

@@ -161,8 +161,8 @@ fn rounds_until_stop<E: Sampling>(
     }
 }
 
-/// After how long the rings are looked at although none has told: with the stop rule of so many events, and with somebody who
-/// waits for what is in them, if there is somebody. `None` where nothing but a ring, a signal or the duration ends the sleep.
+/// How long to sleep at most before the next look at the rings, by the events that the stop rule asks for, and whether
+/// somebody waits for events. `None` if only a ring, a signal or the end of the duration ends the sleep.
 fn longest_sleep(events: Option<u64>, rings: usize, is_waited_for: bool) -> Option<Duration> {
     // A watermark is no lower than a page, and the kernel tells of what is above it: with more events than this, some ring has
     // reached its watermark by the time when they are there.

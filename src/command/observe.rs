@@ -7,7 +7,7 @@ use super::wait::wait_for_command;
 use super::watch::watch_machine;
 use crate::capture;
 use crate::control::{Manner, Progress};
-use crate::engine::Detaching;
+use crate::engine::{Detaching, Live};
 use crate::events::Filter;
 use crate::observation::Observation;
 use crate::source::Place;
@@ -54,7 +54,7 @@ impl Observed {
         fits(options.rules.duration, length.unwrap_or(state::WINDOW))?;
         context.begin(TerminalProgress::new(options.rules, manner.quiet), manner)?;
         let mut running = None;
-        let watched = watch_machine(options, length, &mut running, &mut context.signals, &mut context.progress);
+        let watched = watch_machine(&Live, options, length, &mut running, &mut context.signals, &mut context.progress);
         context.progress.phase_ends();
         if let Err(error) = &watched
             && running.is_some()

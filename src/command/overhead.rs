@@ -7,6 +7,7 @@ use super::wait::wait_for_command;
 use crate::capture::StopRules;
 use crate::cli::{OverheadArgs, OverheadFormat, OverheadRequest};
 use crate::control::Progress;
+use crate::engine::Live;
 use crate::overhead::{self, Measured};
 use crate::terminal::{TerminalProgress, messages, print_overhead};
 use anyhow::Context as _;
@@ -17,7 +18,7 @@ pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
     context.begin(TerminalProgress::new(StopRules::default(), manner.quiet), &manner)?;
 
     let mut running = None;
-    let outcome = overhead::measure(&options, &mut running, &mut context.signals, &mut context.progress);
+    let outcome = overhead::measure(&Live, &options, &mut running, &mut context.signals, &mut context.progress);
     context.progress.phase_ends();
     let Measured { result, mut detaching } = outcome?;
     if let Err(error) = &result {

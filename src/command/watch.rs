@@ -2,7 +2,7 @@
 
 use crate::capture;
 use crate::control::{Progress, Running, Signals};
-use crate::engine::{Detaching, Live};
+use crate::engine::{Detaching, Kernel};
 use crate::events::Filter;
 use crate::state::{self, Length, Session, WINDOW, Windows};
 
@@ -12,6 +12,7 @@ use crate::state::{self, Length, Session, WINDOW, Windows};
 /// # Errors
 /// If the capture fails or cannot be kept until it is counted.
 pub(super) fn watch_machine(
+    kernel: &impl Kernel,
     options: &capture::CaptureOptions,
     length: Option<Length>,
     running: &mut Option<Running>,
@@ -19,6 +20,6 @@ pub(super) fn watch_machine(
     progress: &mut dyn Progress,
 ) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
     let mut windows = Windows::new(length.unwrap_or(WINDOW));
-    let (results, detaching) = capture::watch(&Live, options, &mut [&mut windows], running, signals, progress)?;
+    let (results, detaching) = capture::watch(kernel, options, &mut [&mut windows], running, signals, progress)?;
     Ok((Session::of_whole_source("this machine", results, &Filter::default(), windows), detaching))
 }

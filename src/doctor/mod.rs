@@ -77,7 +77,7 @@ fn tracefs(machine: &Machine) -> Diagnosis {
             let how = match origin {
                 Origin::Found => "is mounted",
                 Origin::Detached => "is not mounted; tp-perf mounts it for itself alone, and leaves nothing behind",
-                Origin::Plain => "is not mounted; tp-perf mounts it at /sys/kernel/tracing for the while",
+                Origin::Plain => "is not mounted; tp-perf mounts it at /sys/kernel/tracing while it lists tracepoints",
             };
             (format!("{how}; lists {} tracepoints", Grouped(*listed as u64)), Health::Good)
         }

@@ -28,8 +28,10 @@ mod problem;
 pub mod replay;
 mod run;
 mod summary;
+mod ticks;
 
 pub use problem::Problem;
+pub use ticks::ticks;
 
 // The library shows these here, where its users need them.
 pub use crate::control::{Progress, Signals};
@@ -48,13 +50,13 @@ use summary::{Parts, restriction_summary, selection, summary};
 pub struct Request {
     /// Which of its events.
     pub filter: Filter,
-    /// Of a recording as a whole, as many events as its capture was to log (`--events`).
+    /// Whether the replay of a whole recording logs as many events as its capture had to log (`--events`).
     pub as_captured: bool,
     /// How many times as fast as it was recorded; as fast as can be if `None`.
     pub speed: Option<f64>,
-    /// How often the user had asked for the end before this. Once more means: at once.
+    /// How often the user had asked for the end before this began. The next time ends the work of the sinks.
     pub asked: usize,
-    /// Whether that means to read no further; else the accounting is closed over all there is.
+    /// Whether it ends the reading too. Otherwise the rest is still read, so that the accounting covers it.
     pub stops_at_once: bool,
     /// When it began.
     pub begin: Instant,

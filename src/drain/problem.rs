@@ -71,20 +71,20 @@ impl fmt::Display for Problem {
             Problem::Lacking { what, read } => write!(f, "{what}; {} {} read", events(read), were(read)),
             Problem::Unended { read } => write!(
                 f,
-                "it is incomplete: its capture was killed, or could write no further; {} up to there {} read, and there \
-                 are no counts to hold against them",
+                "it is incomplete: its capture was killed, or could write no further; {} up to there {} read, and the \
+                 kernel's counts are missing",
                 events(read),
                 were(read)
             ),
             Problem::UnreadableEnding => f.write_str(
-                "tp-perf's own note of how the capture ended cannot be read; is it damaged, or of a newer tp-perf?",
+                "tp-perf's note of how the capture ended cannot be read: it is damaged, or a newer tp-perf wrote it",
             ),
             Problem::UnknownIds { samples } => {
-                write!(f, "it is damaged: {} have ids that stand for nothing", Plural(*samples, "sample"))
+                write!(f, "it is damaged: {} have ids of no known tracepoint", Plural(*samples, "sample"))
             }
             Problem::Stopped => f.write_str("it was not read to its end: you stopped it"),
             Problem::FileCut { cause } => write!(f, "{FILE_CUT}: {cause}"),
-            Problem::FileCutToo(problem) => write!(f, "{FILE_CUT}; only the summary tells of the rest: {problem}"),
+            Problem::FileCutToo(problem) => write!(f, "{FILE_CUT}; the summary covers the rest; also: {problem}"),
         }
     }
 }

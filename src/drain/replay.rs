@@ -48,7 +48,7 @@ pub enum Error {
         cause: source::Error,
     },
     /// The log to read is the one to write.
-    #[error("`{0}` holds the log that is to be replayed, which would be replaced")]
+    #[error("a replay into `{0}` would replace the log that it reads")]
     OwnLog(PathBuf),
     /// The user asked for the end before it began.
     #[error("interrupted while waiting for the source")]

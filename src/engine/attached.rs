@@ -21,7 +21,7 @@ pub struct Attached {
     pub offline: CpuList,
     /// The tracepoints that the kernel would not open.
     pub refused: Vec<Refusal>,
-    /// The tracepoints whose counters add up weights and not hits, ascending.
+    /// The tracepoints whose counters add up weights and not hits, ascending. An engine that counts leaves them out.
     pub weighted: Vec<Tpid>,
     /// Whether the kernel tells losses per event (Linux 6.0 and later).
     pub lost_known: bool,

@@ -2,27 +2,18 @@
 
 use super::open_events::OpenEvents;
 use super::opening::Opening;
-use super::{Attached, Counting, Detaching, Engine, Error, Opened};
+use super::{Attached, CountRequest, Counting, Detaching, Engine, Error, Opened};
 use crate::events::{Counted, Ns, Tick};
 use crate::os::clock::Clock;
-use crate::os::cpus::CpuList;
 use crate::perf::sys;
 use crate::tracefs::Tracepoint;
 use std::io;
 use std::os::fd::AsFd;
 
-/// What to count.
-#[derive(Debug, Clone)]
-pub struct CountRequest<'a> {
-    /// The tracepoints to open.
-    pub tracepoints: Vec<&'a Tracepoint>,
-    /// The CPUs to open them on.
-    pub cpus: CpuList,
-    /// A thread whose own hits are filtered out.
-    pub exclude_thread: Option<i32>,
-}
-
 /// perf's counters, attached and off. Dropping it detaches in the background, as [`Engine::detach`] does.
+///
+/// Tracepoints whose counters add up weights and not hits (`sched:sched_stat_*`) are not opened; [`Attached::weighted`]
+/// has them.
 #[derive(Debug)]
 pub struct CountingEngine {
     events: OpenEvents,
@@ -32,6 +23,8 @@ pub struct CountingEngine {
     hits: Vec<u64>,
     /// When the last tick was, or the events went on.
     at: Ns,
+    /// For each slot its counter as a tick reads it: scratch space.
+    now: Vec<Option<u64>>,
     /// Scratch space of a read.
     bytes: Vec<u8>,
 }
@@ -39,9 +32,41 @@ pub struct CountingEngine {
 impl CountingEngine {
     /// Attaches, as [`Kernel::count`](super::Kernel::count) does.
     pub fn attach(request: &CountRequest<'_>, opened: Opened<'_>) -> Result<Self, Error> {
-        let (_, events) = Opening::of_counts(request)?.open(opened)?;
+        let (weighted, tracepoints): (Vec<&Tracepoint>, _) =
+            request.tracepoints.iter().partition(|tracepoint| tracepoint.is_weighted());
+        let (_, mut events) = Opening::of_counts(&CountRequest { tracepoints, ..request.clone() })?.open(opened)?;
+        events.attached.weighted = weighted.into_iter().map(|tracepoint| tracepoint.tpid).collect();
         let slots = events.ids.slots().len();
-        Ok(CountingEngine { events, before: vec![0; slots], hits: vec![0; slots], at: Ns(0), bytes: Vec::new() })
+        let (before, hits, now) = (vec![0; slots], vec![0; slots], vec![None; slots]);
+        Ok(CountingEngine {
+            events,
+            before,
+            hits,
+            at: Clock::Monotonic.now_ns().unwrap_or_default(),
+            now,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Reads every counter into `now`: a group at once, and by itself what its leader does not know any more. A CPU that goes
+    /// offline takes its groups apart; the counters stay.
+    fn read(&mut self) -> io::Result<()> {
+        let CountingEngine { events, now, bytes, .. } = self;
+        now.fill(None);
+        let lost_known = events.attached.lost_known;
+        for leader in events.leaders.iter().flatten() {
+            sys::read_group(leader.as_fd(), events.most_members, lost_known, bytes, |id, reading| {
+                // The leader is a dummy and has no slot.
+                if let Some(slot) = events.ids.find(id) {
+                    now[slot] = Some(reading.value);
+                }
+            })?;
+        }
+        let alone = now.iter_mut().zip(events.in_use()).filter(|(now, _)| now.is_none());
+        for (now, event) in alone {
+            *now = Some(sys::read_count(event.as_fd(), lost_known)?.value);
+        }
+        Ok(())
     }
 }
 
@@ -70,18 +95,15 @@ impl Engine for CountingEngine {
 
 impl Counting for CountingEngine {
     fn tick(&mut self) -> io::Result<Tick<'_>> {
-        let CountingEngine { events, before, hits, at, bytes } = self;
-        let from = *at;
-        for leader in events.leaders.iter().flatten() {
-            sys::read_group(leader.as_fd(), events.most_members, events.attached.lost_known, bytes, |id, reading| {
-                // The leader is a dummy and has no slot.
-                if let Some(slot) = events.ids.find(id) {
-                    hits[slot] = reading.value.wrapping_sub(before[slot]);
-                    before[slot] = reading.value;
-                }
-            })?;
+        // All is read before anything is noted: a tick that fails leaves its hits to the next one.
+        self.read()?;
+        let to = Clock::Monotonic.now_ns()?;
+        let from = std::mem::replace(&mut self.at, to);
+        for ((now, before), hits) in self.now.iter().zip(&mut self.before).zip(&mut self.hits) {
+            let now = now.unwrap_or(*before);
+            *hits = now.wrapping_sub(*before);
+            *before = now;
         }
-        *at = Clock::Monotonic.now_ns()?;
-        Ok(Tick { from, to: *at, slots: events.ids.slots(), hits })
+        Ok(Tick { from, to, slots: self.events.ids.slots(), hits: &self.hits })
     }
 }

@@ -9,14 +9,18 @@ use crate::tracefs::Tracepoint;
 /// The most tracepoints in one group: seven groups of all, which start within some 5 ms on a CPU.
 const GROUP: usize = 256;
 
+/// One read gives three words for each member and the leader, and their number; the kernel allows 16 KiB
+/// (`perf_event_validate_size`).
+const _: () = assert!((1 + (GROUP + 1) * 3) * 8 <= 16 << 10);
+
 /// How many groups, and so leaders, a CPU has at the most for this many tracepoints.
 pub(super) fn leaders_needed(tracepoints: usize) -> usize {
     tracepoints.div_ceil(GROUP) + 1
 }
 
 /// Groups of tracepoints, as tracefs has them, that fire when one CPU interrupts another to switch something on or off. They
-/// are together in the groups that are switched on last and off first, so that no more of that is recorded than is caused by
-/// those groups themselves.
+/// have groups of events of their own, which go on last and off first. So a capture records only the switching of those
+/// groups themselves.
 const SWITCHING: [&str; 9] = ["csd", "ipi", "irq", "irq_vectors", "msr", "power", "rcu", "sched", "timer"];
 
 /// For each of these the group that it joins. What switching fires is in the last ones.

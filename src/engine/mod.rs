@@ -32,15 +32,17 @@ mod error;
 mod groups;
 mod open_events;
 mod opening;
+mod request;
 mod sampling;
 pub mod simulated;
 
 pub use attached::{Attached, Refusal};
-pub use counting::{CountRequest, CountingEngine};
+pub use counting::CountingEngine;
 pub use descriptors::{RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
 pub use detach::{Detaching, expected_detach};
 pub use error::Error;
-pub use sampling::{AttachRequest, SamplingEngine};
+pub use request::{AttachRequest, CountRequest};
+pub use sampling::SamplingEngine;
 
 // The library shows these here, where its users need them.
 pub use crate::os::clock::Clock;

@@ -41,11 +41,15 @@ impl OpenEvents {
         results.into_iter().collect()
     }
 
+    /// The events in use, in the order of their slots.
+    pub fn in_use(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.events[..self.in_use].iter().flatten()
+    }
+
     /// Reads each event's counter by itself.
     pub fn counters(&self) -> io::Result<Vec<Counted>> {
         let Attached { lost_known, weighted, .. } = &self.attached;
-        let descriptors = self.events[..self.in_use].iter().flatten();
-        descriptors
+        self.in_use()
             .zip(self.ids.slots())
             .map(|(event, slot)| {
                 let count = sys::read_count(event.as_fd(), *lost_known)?;

@@ -2,31 +2,11 @@
 
 use super::open_events::OpenEvents;
 use super::opening::Opening;
-use super::{Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
+use super::{AttachRequest, Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
 use crate::events::{Counted, SampleIds};
-use crate::os::clock::Clock;
-use crate::os::cpus::CpuList;
 use crate::perf::Ring;
-use crate::tracefs::Tracepoint;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-
-/// What to sample, and how.
-#[derive(Debug, Clone)]
-pub struct AttachRequest<'a> {
-    /// The tracepoints to open.
-    pub tracepoints: Vec<&'a Tracepoint>,
-    /// The CPUs to open them on.
-    pub cpus: CpuList,
-    /// The clock that stamps the events.
-    pub clock: Clock,
-    /// Bytes of each CPU's ring, a power of two of pages. Halved where the kernel refuses it.
-    pub ring_size: usize,
-    /// Bytes in one ring after which the reader wakes.
-    pub wakeup_watermark: usize,
-    /// A thread whose own hits are filtered out.
-    pub exclude_thread: Option<i32>,
-}
 
 /// perf's rings, attached and off.
 ///

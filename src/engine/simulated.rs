@@ -1,4 +1,4 @@
-//! A kernel that a test makes up: machines of any size, and any luck. Nothing of it touches the real one.
+//! A simulated kernel for tests, with any number of CPUs and any failure. It never touches the real kernel.
 
 use super::{
     AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, Kernel, Opened, Refusal,
@@ -41,7 +41,11 @@ pub struct Simulated<F> {
 }
 
 impl<F: Fn(&SampleIds) -> Script> Simulated<F> {
-    fn open(&self, tracepoints: &[&Tracepoint], cpus: &CpuList) -> SimulatedEngine {
+    fn open(&self, tracepoints: &[&Tracepoint], cpus: &CpuList, opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
+        let total = tracepoints.len() * cpus.len();
+        if (0..=total).any(|open| opened(open, total).is_break()) {
+            return Err(Error::Interrupted);
+        }
         let mut refused = Vec::new();
         let mut slots = Vec::new();
         for tracepoint in tracepoints {
@@ -55,12 +59,13 @@ impl<F: Fn(&SampleIds) -> Script> Simulated<F> {
         let attached = Attached {
             cpus: cpus.clone(),
             refused,
+            weighted: tracepoints.iter().filter(|t| t.is_weighted()).map(|t| t.tpid).collect(),
             lost_known: true,
             descriptor_limit: (1024, 1024),
             ..Attached::default()
         };
         let script = (self.script)(&ids);
-        SimulatedEngine { attached, ..SimulatedEngine::new(ids, script) }
+        Ok(SimulatedEngine { attached, ..SimulatedEngine::new(ids, script) })
     }
 }
 
@@ -76,14 +81,18 @@ impl<F: Fn(&SampleIds) -> Script> Kernel for Simulated<F> {
         Ok(self.table.clone())
     }
 
-    fn attach(&self, request: &AttachRequest<'_>, _opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
-        let mut engine = self.open(&request.tracepoints, &request.cpus);
+    fn attach(&self, request: &AttachRequest<'_>, opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
+        let mut engine = self.open(&request.tracepoints, &request.cpus, opened)?;
         engine.attached.ring_size = request.ring_size;
         Ok(engine)
     }
 
-    fn count(&self, request: &CountRequest<'_>, _opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
-        Ok(self.open(&request.tracepoints, &request.cpus))
+    fn count(&self, request: &CountRequest<'_>, opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
+        let (weighted, counted): (Vec<&Tracepoint>, Vec<&Tracepoint>) =
+            request.tracepoints.iter().partition(|tracepoint| tracepoint.is_weighted());
+        let mut engine = self.open(&counted, &request.cpus, opened)?;
+        engine.attached.weighted = weighted.iter().map(|tracepoint| tracepoint.tpid).collect();
+        Ok(engine)
     }
 }
 

@@ -5,8 +5,8 @@ use crate::os::cpus::CpuList;
 use crate::tracefs::{Pattern, Tracepoint};
 use crate::units::Moment;
 
-/// Which events of a source are wanted: by tracepoint and CPU, which concerns all that is told of the source, and by time
-/// and number, which concerns what its sinks get. By default all are.
+/// Which events of a source are wanted; by default all. The choice by tracepoint and CPU applies to all results. The
+/// choice by time and number applies only to the events that sinks get.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Only these tracepoints; all if empty.

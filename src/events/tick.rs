@@ -14,7 +14,7 @@ pub struct Tick<'a> {
     pub to: Ns,
     /// The tracepoint and CPU of each number in `hits`.
     pub slots: &'a [Slot],
-    /// Hits in the window. A counter that adds up weights (`sched:sched_stat_*`) gives those instead.
+    /// Hits in the window.
     pub hits: &'a [u64],
 }
 

@@ -24,7 +24,7 @@ pub(crate) use words::{findings, interval, percent, rows, what_was_run};
 
 use crate::capture::{self, AttachOptions, Chosen};
 use crate::control::{CommandLine, Progress, Running, Signals};
-use crate::engine::{Detaching, Engine, Live};
+use crate::engine::{Detaching, Engine, Kernel};
 use crate::os::machine::{hostname, kernel_release};
 use crate::recording::Tool;
 use runs::{AllRuns, Runs};
@@ -117,16 +117,17 @@ pub struct Measured {
 /// # Errors
 /// What fails before anything is attached; the rest is in [`Measured::result`].
 pub fn measure(
+    kernel: &impl Kernel,
     options: &MeasureOptions,
     running: &mut Option<Running>,
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Measured, Error> {
-    let mut chosen = Chosen::of(&Live, &options.attach)?;
+    let mut chosen = Chosen::of(kernel, &options.attach)?;
     let output = CommandOutput::new(options.show_output)?;
     // Before anything is attached or prepared: whether there can be one.
     drop(capture::scratch_file()?);
-    let (mut engine, attach) = chosen.attach(&Live, &options.attach, None, signals, progress)?;
+    let (mut engine, attach) = chosen.attach(kernel, &options.attach, None, signals, progress)?;
     let attached = engine.attached().clone();
     let nofile_limit = attached.descriptor_limit;
     let rings = attached.ring_size * attached.cpus.len();

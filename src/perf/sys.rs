@@ -84,8 +84,9 @@ pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Reading>
 }
 
 /// Reads a whole group through its leader, which was opened with [`ReadFormat::group`]; `with_lost` as it was opened.
-/// The group has at most so many members beside its leader. Gives each event's sample id and reading to `each`, the
-/// leader first. `bytes` is scratch space, which grows to the size of a read. The kernel refuses to open groups whose read would not fit in 16 KiB (`perf_event_validate_size`).
+/// The group has at most `most_members` members beside its leader. Gives each event's sample id and reading to `each`,
+/// the leader first. `bytes` is scratch space, which grows to the size of a read. The kernel opens no group whose read
+/// would not fit in 16 KiB (`perf_event_validate_size`).
 pub fn read_group(
     leader: BorrowedFd<'_>,
     most_members: usize,
@@ -99,7 +100,7 @@ pub fn read_group(
     let got = nix::unistd::read(leader, bytes)?;
     let (words, _) = bytes[..got].as_chunks::<8>();
     let events = words.first().map_or(0, |number| u64::from_ne_bytes(*number));
-    if events == 0 || words.len() as u64 - 1 != events.saturating_mul(width as u64) {
+    if words.len() as u64 != 1 + events.saturating_mul(width as u64) {
         let message = format!("{got} bytes for a group of {events} counters");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }

@@ -4,7 +4,8 @@ use super::Tool;
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Selection, Status, Table, Tpid};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The version of the form of facts and endings. It grows when a field changes its meaning or goes.
@@ -129,18 +130,42 @@ fn first_schema() -> u32 {
     1
 }
 
-/// What was left out, in the form of today or that of version 0.1.0: words, each with its tracepoints.
+/// What was left out, in the form of today, a list, or that of version 0.1.0: words, each with its tracepoints.
 fn left_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LeftOut>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Typed(Vec<LeftOut>),
-        Words(BTreeMap<String, Vec<Tpid>>),
+    let form = Value::deserialize(deserializer)?;
+    if form.is_array() {
+        return serde_json::from_value(form).map_err(de::Error::custom);
     }
-    Ok(match Form::deserialize(deserializer)? {
-        Form::Typed(left_out) => left_out,
-        Form::Words(words) => {
-            words.into_iter().map(|(words, tpids)| LeftOut { status: Status::of_words(&words), tpids }).collect()
+    let words: BTreeMap<String, Vec<Tpid>> = serde_json::from_value(form).map_err(de::Error::custom)?;
+    Ok(words.into_iter().map(|(words, tpids)| LeftOut { status: Status::of_words(&words), tpids }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(left_out: &str) -> Result<Vec<LeftOut>, String> {
+        #[derive(Deserialize)]
+        struct Part {
+            #[serde(deserialize_with = "super::left_out")]
+            left_out: Vec<LeftOut>,
         }
-    })
+        let part = serde_json::from_str::<Part>(&format!(r#"{{"left_out":{left_out}}}"#));
+        part.map(|part| part.left_out).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_was_left_out_is_read_in_both_forms() {
+        let old = read(r#"{"excluded: by -x a*":[1,2],"refused: EINVAL":[3]}"#).unwrap();
+        let new = read(&serde_json::to_string(&old).unwrap()).unwrap();
+        assert_eq!(old, new);
+        assert_eq!(old[1], LeftOut { status: Status::of_words("refused: EINVAL"), tpids: vec![Tpid::new(3)] });
+    }
+
+    #[test]
+    fn what_a_newer_version_notes_is_an_error_that_names_it() {
+        let error = read(r#"[{"status":"thinned","tpids":[1]}]"#).unwrap_err();
+        assert!(error.contains("thinned"), "{error}");
+        assert!(read(r#"{"excluded":[0]}"#).is_err(), "no tracepoint has this number");
+    }
 }

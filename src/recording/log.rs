@@ -150,13 +150,14 @@ impl<'a> LogSink<'a> {
         }
     }
 
-    /// The log's rows, and why there are no more, once it has ended.
+    /// Ends the log, if that has not been done. Its rows, and why there are no more.
     ///
     /// # Errors
     /// If it could be neither written nor cut back.
-    pub fn outcome(self) -> Result<(u64, Option<Error>), Error> {
+    pub fn outcome(mut self) -> Result<(u64, Option<Error>), Error> {
+        self.end();
         match self.state {
-            Stage::Open(_) => Ok((0, self.failed)),
+            Stage::Open(_) => unreachable!("it has just been ended"),
             Stage::Ended(rows) => Ok((rows?, self.failed)),
         }
     }

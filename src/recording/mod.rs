@@ -18,6 +18,7 @@ mod new_file;
 mod sudo;
 mod summary;
 mod tables;
+mod tool;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
@@ -28,10 +29,11 @@ pub use new_file::NewFile;
 #[doc(hidden)]
 pub use sudo::{caller_of_sudo, is_under_sudo};
 pub use summary::{
-    CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, Tool,
-    TracepointSummary, TracepointsSummary, UnaccountedSummary, accounts,
+    CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, TracepointSummary,
+    TracepointsSummary, UnaccountedSummary, accounts,
 };
 pub use tables::{encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
+pub use tool::Tool;
 
 use std::io;
 use std::path::PathBuf;

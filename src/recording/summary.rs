@@ -1,6 +1,6 @@
 //! `summary.json`: what a capture was, and its accounting.
 
-use super::{Error, NewFile, StopReason};
+use super::{Error, NewFile, StopReason, Tool};
 use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Table, Tpid};
@@ -85,22 +85,6 @@ pub struct RestrictionSummary {
     pub to: Option<Ns>,
     /// At most so many.
     pub events: Option<u64>,
-}
-
-/// What wrote the recording.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tool {
-    /// `tp-perf`.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-}
-
-impl Tool {
-    /// This program.
-    pub fn this() -> Self {
-        Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
-    }
 }
 
 /// Counts of tracepoints.

@@ -108,7 +108,7 @@ impl Identification {
             // What many windows say together is twice their mean.
             if 2.0 * state.lowest().windows > self.alpha {
                 Some(format!(
-                    "{} is known from too few windows to be rejected at this level, which takes {}: learn it for longer",
+                    "{} has too few windows to be rejected at this level, and needs {}: learn it for longer",
                     state.name,
                     (2.0 / self.alpha).ceil()
                 ))

@@ -96,7 +96,7 @@ pub enum Error {
         cause: TooMany,
     },
     /// The source is damaged, or the capture ended before its time.
-    #[error("`{place}`: {cause}; nothing is said of what is not whole")]
+    #[error("`{place}`: {cause}; states are compared with complete sources only")]
     Damaged {
         /// Which source.
         place: String,
@@ -104,7 +104,7 @@ pub enum Error {
         cause: Problem,
     },
     /// A library could not read what was counted.
-    #[error("`{place}`: {reason}; nothing is said of what is not whole")]
+    #[error("`{place}`: {reason}; a library cannot hold such a session")]
     Unkeepable {
         /// Which source.
         place: String,
@@ -130,7 +130,7 @@ pub enum Error {
     },
     /// It cannot be cut any more.
     #[error(
-        "`{place}` was counted already and keeps its windows (of {window}): leave --window, --from and --to away, or name the recording"
+        "`{place}` was counted already and keeps its windows (of {window}): leave out --window, --from and --to, or name the recording"
     )]
     Counted {
         /// Which session.
@@ -152,8 +152,8 @@ pub enum Error {
     },
     /// Too little can be compared.
     #[error(
-        "nothing can be said: only {} of the events of {what} are of tracepoints that all captured ({names} tracepoints), and \
-         {} is the least; {}",
+        "too little can be compared: the source and all sessions captured {names} tracepoints in common, which have \
+         only {} of the events of {what}; at least {} is needed; {}",
         Share(*.coverage), Share(LEAST_COVERAGE), cure(.what)
     )]
     Coverage {
@@ -166,8 +166,8 @@ pub enum Error {
     },
     /// The source was captured with another selection than what is known.
     #[error(
-        "nothing can be said: of the events of {what} only {} are of tracepoints that the source captured too, and {} is the \
-         least; {}",
+        "too little can be compared: only {} of the events of {what} are of tracepoints that the source captured too; \
+         at least {} is needed; {}",
         Share(*.coverage), Share(LEAST_COVERAGE), cure(&What::Source)
     )]
     Narrow {
@@ -199,8 +199,8 @@ pub enum Error {
     },
     /// Nobody knows how sessions of the state differ.
     #[error(
-        "state `{state}` has {} that can be cut into blocks of {}, and it takes two to tell how sessions differ: learn \
-         more of it, for longer (`tp-perf learn {state}`)",
+        "state `{state}` has {} that can be cut into blocks of {}, and a check needs two to know how sessions differ: \
+         learn more sessions, and longer ones (`tp-perf learn {state}`)",
         Plural(*.sessions as u64, "session"), Plural(*.block as u64, "window")
     )]
     TooFewSessions {

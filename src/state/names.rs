@@ -71,8 +71,8 @@ impl Names {
         if all > 0.0 { known / all } else { 1.0 }
     }
 
-    /// The windows of a session under these names, as many of its own as one as make this length; what is left at the end is
-    /// none. `None` if no whole number does.
+    /// The windows of a session under these names. Each joins as many of the session's own windows as make this
+    /// length; a rest at the end is left out. `None` if no whole number of windows makes this length.
     pub fn windows(&self, session: &Session, length: Length) -> Option<Vec<Seen>> {
         let together = length.of(session.window)?;
         let mut known: Vec<(Name, &Vec<u64>)> =

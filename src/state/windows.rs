@@ -219,6 +219,10 @@ impl Sink for Windows {
     fn losses(&mut self, losses: &[Loss]) {
         self.losses.extend_from_slice(losses);
     }
+
+    fn takes_more(&self) -> bool {
+        !self.too_many
+    }
 }
 
 /// Shares out a loss among the windows in which it may have been, by how long it was in each.

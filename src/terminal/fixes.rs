@@ -10,8 +10,8 @@ use std::error::Error;
 use std::io;
 
 /// What a newcomer can do where nothing can be traced.
-const WITHOUT_TRACING: &str = "`tp-perf doctor` tells all that a capture needs; without any of it, `tp-perf replay --example` \
-                               shows on a recording that is built in what tp-perf does";
+const WITHOUT_TRACING: &str = "`tp-perf doctor` shows all that a capture needs; without a capture, \
+                               `tp-perf replay --example` shows the results of a built-in recording";
 
 /// An error of the library that has a fix.
 enum Fixable<'a> {

@@ -47,7 +47,7 @@ pub fn print_learned(
     let Some(Learned { sessions: known, .. }) = now else { return Ok(()) };
     writeln!(
         out,
-        "{state}: {} now; that a new session as a whole is unlike them can be said at a level of {:.2} at the best",
+        "{state}: {} now; with these, the lowest level that can reject the state for a whole session is {:.2}",
         Plural(known.len() as u64, "session"),
         1.0 / (known.len() as f64 + 1.0)
     )?;
@@ -179,7 +179,7 @@ pub fn print_identification(
     if identification.coverage < 1.0 {
         writeln!(
             out,
-            "{} of its events are of tracepoints that all captured; the rest is not compared",
+            "{} of its events are of tracepoints that all sessions captured; the rest is not compared",
             Share(identification.coverage)
         )?;
     }

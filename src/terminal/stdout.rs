@@ -46,6 +46,9 @@ impl Stdout {
 
     /// Columns of the terminal; 80 where there is none.
     pub fn width(&self) -> usize {
+        if self.kept.is_some() {
+            return 80;
+        }
         terminal_size::terminal_size_of(io::stdout()).map_or(80, |(terminal_size::Width(width), _)| usize::from(width))
     }
 }

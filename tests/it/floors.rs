@@ -8,21 +8,14 @@ use std::path::Path;
 pub const TESTS: &[Test] =
     tests![modules_import_only_what_is_below_them, files_of_a_folder_have_no_circle, each_broken_rule_is_seen,];
 
-/// Arrows that DESIGN's picture forbids, whatever the floors say: from, to, why.
-const NEVER: [(&str, &str, &str); 6] = [
-    ("events", "engine", "events are the same whatever they come from"),
-    ("perf", "spool", "the kernel's side must not know how chunks are kept"),
-    ("engine", "spool", "an engine gives its bytes to any `Chunks`"),
-    ("state", "capture", "states are told from counts, on any machine"),
-    ("report", "capture", "reports are made of sources, on any machine"),
-    ("fleet", "capture", "hosts are compared on any machine"),
-];
-
 /// The only places where `unsafe` may stand.
 const UNSAFE: [&str; 3] = ["os", "perf", "engine"];
 
 /// The only places where `anyhow` may stand.
 const ANYHOW: [&str; 1] = ["command"];
+
+/// Where the unit tests of a file begin. They may import anything, and nothing comes behind them.
+const TESTS_BEGIN: &str = "#[cfg(test)]\nmod tests {";
 
 /// A file of `src`: its path from there, and its text without comments and unit tests.
 struct Source {
@@ -32,8 +25,10 @@ struct Source {
 
 impl Source {
     fn new(path: &str, text: &str) -> Self {
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+        let text = text.split(TESTS_BEGIN).next().unwrap_or_default();
+        let is_comment = |line: &&str| line.trim_start().starts_with("//");
+        let lines = text.lines().filter(|line| !is_comment(line));
+        let lines = lines.map(|line| line.split(" // ").next().unwrap_or_default());
         Source { path: path.to_owned(), text: lines.collect::<Vec<_>>().join("\n") }
     }
 
@@ -42,16 +37,27 @@ impl Source {
         self.path.split(['/', '.']).next().unwrap_or_default()
     }
 
-    /// The modules of the crate that it names, as `crate::module` or in `crate::{…}`.
-    fn imports(&self) -> BTreeSet<String> {
-        let behind = |start: &str| self.text.split(start).skip(1).map(str::to_owned).collect::<Vec<_>>();
-        let first_word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-        let names = behind("crate::").into_iter().flat_map(|rest| match rest.strip_prefix('{') {
-            Some(tree) => branches(tree).iter().map(|branch| first_word(branch)).collect(),
-            None => vec![first_word(&rest)],
-        });
-        names.filter(|name| !name.is_empty()).collect()
+    /// How many `super::` lead from it to the crate's root.
+    fn depth(&self) -> usize {
+        let stem = self.path.trim_end_matches(".rs").trim_end_matches("/mod");
+        stem.split('/').count()
     }
+
+    /// The modules of the crate that it names: as `crate::module`, in `crate::{…}`, or by as many `super::` as lead to the root.
+    fn imports(&self) -> BTreeSet<String> {
+        let up = "super::".repeat(self.depth());
+        let above = self.text.match_indices(&up).filter(|(place, _)| !self.text[..*place].ends_with("super::"));
+        let above = above.map(|(place, _)| &self.text[place + up.len()..]);
+        let names = self.text.split("crate::").skip(1).chain(above).flat_map(|rest| match rest.strip_prefix('{') {
+            Some(tree) => branches(tree).iter().map(|branch| first_word(branch)).collect(),
+            None => vec![first_word(rest)],
+        });
+        names.filter(|name| !name.is_empty() && name != "super").collect()
+    }
+}
+
+fn first_word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 /// What stands between the commas up to the closing brace, leaving braces within it whole.
@@ -80,14 +86,16 @@ fn sources() -> Vec<Source> {
                 walk(&path, root, sources);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                sources.push(Source::new(&name, &fs::read_to_string(&path).unwrap()));
+                let text = fs::read_to_string(&path).unwrap();
+                let behind = text.split(TESTS_BEGIN).nth(1).and_then(|tests| tests.split("\n}\n").nth(1));
+                assert!(behind.is_none_or(str::is_empty), "{name}: something comes behind its tests");
+                sources.push(Source::new(&name, &text));
             }
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut sources = Vec::new();
     walk(&root, &root, &mut sources);
-    sources.retain(|source| !["lib", "main"].contains(&source.module()));
     sources
 }
 
@@ -98,12 +106,61 @@ fn floors(architecture: &str) -> Vec<(String, usize)> {
     floors.flat_map(|(floor, names)| names.split_whitespace().map(move |name| (name.to_owned(), floor))).collect()
 }
 
+/// The arrows that the table of nevers in ARCHITECTURE.md forbids, whatever the floors say: from, to.
+fn nevers(architecture: &str) -> Vec<(String, String)> {
+    let table =
+        architecture.split("\n## The nevers\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap_or_default();
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let arrows = table.lines().filter_map(|row| row.split('|').nth(1)?.split_once('→'));
+    let arrows = arrows.filter(|(from, _)| from.trim_start().starts_with('`'));
+    arrows
+        .flat_map(|(from, to)| {
+            names(from).into_iter().flat_map(move |from| names(to).into_iter().map(move |to| (from.clone(), to)))
+        })
+        .collect()
+}
+
+/// For each module all that it imports, and what that imports, and so on.
+fn reach(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut reach = BTreeMap::<String, BTreeSet<String>>::new();
+    for source in sources {
+        reach.entry(source.module().to_owned()).or_default().extend(source.imports());
+    }
+    loop {
+        let longer: BTreeMap<_, BTreeSet<String>> = reach
+            .iter()
+            .map(|(module, there)| {
+                let further = there.iter().filter_map(|name| reach.get(name)).flatten().cloned();
+                (module.clone(), there.iter().cloned().chain(further).collect())
+            })
+            .collect();
+        if longer == reach {
+            return reach;
+        }
+        reach = longer;
+    }
+}
+
 /// Whatever breaks a rule.
-fn broken(sources: &[Source], floors: &[(String, usize)]) -> Vec<String> {
+fn broken(sources: &[Source], architecture: &str) -> Vec<String> {
+    let floors = floors(architecture);
     let floor: BTreeMap<&str, usize> = floors.iter().map(|(name, floor)| (name.as_str(), *floor)).collect();
     let mut broken = Vec::new();
     for source in sources {
         let (path, module) = (&source.path, source.module());
+        let words: BTreeSet<&str> = source.text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        if words.contains("unsafe") && !UNSAFE.contains(&module) {
+            broken.push(format!("{path}: `unsafe` outside {}", UNSAFE.join(", ")));
+        }
+        if words.contains("anyhow") && !ANYHOW.contains(&module) {
+            broken.push(format!("{path}: `anyhow` below the commands"));
+        }
+        if source.text.contains("crate as ") || source.text.contains("crate ::") {
+            broken.push(format!("{path}: a name for the crate that this test does not follow"));
+        }
+        if ["lib", "main"].contains(&module) {
+            continue;
+        }
         let Some(own) = floor.get(module) else {
             broken.push(format!("{path}: ARCHITECTURE.md has no floor for {module}"));
             continue;
@@ -112,20 +169,16 @@ fn broken(sources: &[Source], floors: &[(String, usize)]) -> Vec<String> {
             if floor.get(import.as_str()).is_some_and(|floor| floor >= own) {
                 broken.push(format!("{path}: {module} imports {import}, which is not below it"));
             }
-            if let Some((.., why)) = NEVER.iter().find(|(from, to, _)| *from == module && *to == import) {
-                broken.push(format!("{path}: {module} must never import {import}: {why}"));
-            }
             // Files of `command` without `run` help several subcommands.
             if module == "command" && import == "cli" && !source.text.contains("pub fn run(") {
                 broken.push(format!("{path}: what helps several subcommands must not know their arguments"));
             }
         }
-        let words: BTreeSet<&str> = source.text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-        if words.contains("unsafe") && !UNSAFE.contains(&module) {
-            broken.push(format!("{path}: `unsafe` outside {}", UNSAFE.join(", ")));
-        }
-        if words.contains("anyhow") && !ANYHOW.contains(&module) {
-            broken.push(format!("{path}: `anyhow` below the commands"));
+    }
+    let reach = reach(sources);
+    for (from, to) in nevers(architecture) {
+        if reach.get(&from).is_some_and(|there| there.contains(&to)) {
+            broken.push(format!("{from} must never import {to}, and not through others"));
         }
     }
     let there: BTreeSet<&str> = sources.iter().map(Source::module).collect();
@@ -140,7 +193,8 @@ fn broken(sources: &[Source], floors: &[(String, usize)]) -> Vec<String> {
 
 fn modules_import_only_what_is_below_them() {
     let architecture = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
-    let broken = broken(&sources(), &floors(&architecture));
+    assert!(nevers(&architecture).contains(&("events".to_owned(), "engine".to_owned())), "the table is read");
+    let broken = broken(&sources(), &architecture);
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
@@ -185,17 +239,24 @@ fn files_of_a_folder_have_no_circle() {
 }
 
 fn each_broken_rule_is_seen() {
-    let floors = floors(
-        "```floors\nos — the machine\nperf\nevents engine\nspool state report — and more\ncapture cli\ncommand\n```",
-    );
-    let names = ["os", "perf", "events", "engine", "spool", "state", "report", "capture", "cli", "command"];
-    assert!(floors.iter().map(|(name, _)| name).eq(names));
-    let good = ["os/a.rs", "perf/a.rs", "events/a.rs", "engine/a.rs", "spool/a.rs", "state/a.rs", "report/a.rs"];
-    let good = good.into_iter().chain(["capture/a.rs", "cli/a.rs", "command/a.rs"]);
+    let architecture = "```floors\nos — the machine\nperf\nactivity events engine\nspool state report — and more\ncapture cli\ncommand\n```\n\
+                        \n## The nevers\n\n| never | because |\n|---|---|\n| `events` → `engine` | of a reason |\n\
+                        | `perf` → `spool` | … |\n| `state`, `report` → `capture` | … |\n| helpers of `command` → `cli` | … |\n\n## More\n";
+    let names = "os perf activity events engine spool state report capture cli command";
+    assert!(floors(architecture).iter().map(|(name, _)| name.as_str()).eq(names.split(' ')));
+    assert_eq!(nevers(architecture).len(), 4);
+    let good = || names.split(' ').map(|name| Source::new(&format!("{name}/a.rs"), ""));
     for (path, text, said) in [
         ("os/b.rs", "use crate::cli::A;", Some("os imports cli")),
         ("os/b.rs", "use crate::{perf::A, os::B};", Some("os imports perf")),
         ("os/b.rs", "fn f() -> crate::cli::A {}", Some("os imports cli")),
+        ("os/b.rs", "use super::super::cli::A;", Some("os imports cli")),
+        ("os/mod.rs", "use super::cli::A;", Some("os imports cli")),
+        ("os/deep/b.rs", "use super::super::super::{cli::A, perf};", Some("os imports cli")),
+        ("os/deep/b.rs", "use super::super::cli;", None),
+        ("os/b.rs", "use super::cli;", None),
+        ("os/b.rs", "use crate as other;", Some("does not follow")),
+        ("os/b.rs", "const A: &str = \"http://a\"; use crate::cli;", Some("os imports cli")),
         ("capture/b.rs", "use crate::cli;", Some("capture imports cli")),
         ("events/b.rs", "use crate::engine;", Some("events must never import engine")),
         ("perf/b.rs", "use crate::spool::Spool;", Some("perf must never import spool")),
@@ -204,18 +265,23 @@ fn each_broken_rule_is_seen() {
         ("command/b.rs", "use crate::cli::A;\nfn help() {}", Some("must not know their arguments")),
         ("command/b.rs", "use crate::cli::A;\npub fn run() {}", None),
         ("spool/b.rs", "unsafe { f() }", Some("`unsafe` outside")),
+        ("main.rs", "unsafe { f() }", Some("`unsafe` outside")),
         ("perf/b.rs", "unsafe { f() }", None),
         ("cli/b.rs", "use anyhow::Context;", Some("`anyhow` below")),
         ("new/b.rs", "", Some("no floor for new")),
-        ("cli/b.rs", "use crate::os::A; // crate::command\n#[cfg(test)]\nmod tests { use crate::command; }", None),
+        ("cli/b.rs", "use crate::os::A; // crate::command\n#[cfg(test)]\nmod tests {\n use crate::command;\n}", None),
     ] {
-        let sources: Vec<_> = good.clone().map(|path| Source::new(path, "")).chain([Source::new(path, text)]).collect();
-        let broken = broken(&sources, &floors).join("\n");
+        let sources: Vec<_> = good().chain([Source::new(path, text)]).collect();
+        let broken = broken(&sources, architecture).join("\n");
         match said {
             Some(said) => assert!(broken.contains(said), "{path} with {text:?} gave {broken:?}"),
             None => assert_eq!(broken, "", "{path} with {text:?}"),
         }
     }
+    // Through a third module, too.
+    let third = [("state/b.rs", "use crate::activity;"), ("activity/b.rs", "use crate::capture;")];
+    let sources: Vec<_> = good().chain(third.map(|(path, text)| Source::new(path, text))).collect();
+    assert!(broken(&sources, architecture).join("\n").contains("state must never import capture"));
     let circular = [("a", "use super::b::B;"), ("b", "use super::c::C;"), ("c", "fn f() { super::a::g() }")];
     let sources = circular.map(|(name, text)| Source::new(&format!("cli/{name}.rs"), text));
     assert!(circle(&beside(&sources)).is_some());

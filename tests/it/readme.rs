@@ -137,7 +137,9 @@ fn parse(words: &[String]) -> Result<(), clap::Error> {
         Some(cli::Command::Identify(args)) => args.request().map(drop),
         Some(cli::Command::Check(args)) => args.request().map(drop),
         // They have nothing that clap does not validate.
-        Some(_) => Ok(()),
+        Some(cli::Command::Completions(_) | cli::Command::Man(_)) => Ok(()),
+        Some(cli::Command::Doctor(args)) => args.request().map(drop),
+        Some(cli::Command::List(_)) => Ok(()),
     }
 }
 

@@ -105,6 +105,13 @@ fn every_fixture_replays_to_its_stored_results() {
         assert!(replayed.read("log.csv").into_bytes() == unpacked(&format!("{name}.log.csv.zst")), "{name}: log.csv");
         let stored = fs::read_to_string(fixture(&format!("{name}.summary.json"))).unwrap();
         assert_eq!(timeless(&replayed.read("summary.json")), timeless(&stored), "{name}");
+        // The reader takes both names; what is written has the new one.
+        let written: Value = serde_json::from_str(&replayed.read("summary.json")).unwrap();
+        assert!(written["unaccounted"].is_array() && written.get("residuals").is_none(), "{name}");
+        assert!(
+            written["events"].get("unaccounted").is_some() && written["events"].get("residual").is_none(),
+            "{name}"
+        );
     }
 }
 

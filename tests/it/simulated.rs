@@ -10,8 +10,9 @@ use tp_perf::capture::{CaptureOptions, Captured, StopRules, SummaryRoom, Written
 use tp_perf::cli::Cli;
 use tp_perf::command::{Context, record};
 use tp_perf::control::{Progress, Signals};
+use tp_perf::drain::ticks;
 use tp_perf::engine::simulated::{Script, Simulated, SimulatedEngine};
-use tp_perf::engine::{CountRequest, Counting, Engine, Kernel};
+use tp_perf::engine::{CountRequest, Kernel};
 use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Sink, Slot, Tick, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
@@ -348,15 +349,27 @@ fn ticks_of_a_simulated_kernel_reach_a_sink() {
         fn tick(&mut self, tick: &Tick<'_>) {
             self.0.push((tick.to - tick.from, tick.total()));
         }
+
+        fn end(&mut self) {
+            self.0.push((0, 0));
+        }
     }
     let (kernel, table) = (kernel(0), table());
     let tracepoints = table.tracepoints().iter().collect();
     let request = CountRequest { tracepoints, cpus: "0-1".parse().unwrap(), exclude_thread: None };
     let mut engine = kernel.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
-    let mut hits = Hits::default();
-    engine.enable().unwrap();
-    (0..4).for_each(|_| hits.tick(&engine.tick().unwrap()));
-    engine.disable().unwrap();
+    let (mut signals, senders) = Signals::pair().unwrap();
+    let (mut hits, mut same) = (Hits::default(), Hits::default());
+    let windows = ticks(&mut engine, Duration::ZERO, Some(4), &mut [&mut hits, &mut same], &mut signals).unwrap();
     // Two tracepoints on two CPUs, hit once, twice and three times each; then never more.
-    assert_eq!(hits.0, [4, 8, 12, 0].map(|total| (1_000_000_000, total)));
+    let expected = [4, 8, 12, 0].map(|total| (1_000_000_000, total));
+    assert_eq!((windows, &hits.0[..4]), (4, &expected[..]));
+    assert_eq!((hits.0.len(), &same.0), (5, &hits.0), "the end comes once, and to each");
+
+    // The user ends a window that would last for a day.
+    let mut sender = senders.interrupt.try_clone().unwrap();
+    engine.script.windows = [vec![7; 4]].into();
+    sender.write_all(&[0]).unwrap();
+    let day = Duration::from_secs(86_400);
+    assert_eq!(ticks(&mut engine, day, None, &mut [], &mut signals).unwrap(), 0);
 }

@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::{NamedTempFile, TempDir};
 
 pub const TESTS: &[Test] = tests![
+    a_library_of_version_0_1_0_is_read_and_grows,
     what_was_learned_is_told_again_and_what_was_not_is_unknown,
     recordings_of_a_real_kernel_are_told_apart,
     a_session_holds_every_event_of_its_windows,
@@ -353,4 +354,32 @@ pub fn long_recording() -> NamedTempFile {
         .collect();
     let rounds: Vec<&[(u64, u32, u32)]> = rounds.iter().map(Vec::as_slice).collect();
     perf_file(&[("a", "x"), ("a", "y")], &rounds, None)
+}
+
+/// What version 0.1.0 learned is in the fixtures.
+fn a_library_of_version_0_1_0_is_read_and_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("make");
+    std::fs::create_dir(&state).unwrap();
+    let old = fixture("library-0.1.0").join("make/20261123T230408Z.json");
+    std::fs::copy(old, state.join("20261123T230408Z.json")).unwrap();
+    let run = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
+            .args(words)
+            .args(["--library", path(folder.path())])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["states", "show", "make"]);
+    run(&["learn", "make", path(&fixture("compressed.perf")), "--window", "10ms"]);
+    assert_eq!(std::fs::read_dir(&state).unwrap().count(), 2);
+    // The very recording that it was learned from.
+    let found: Value =
+        serde_json::from_str(&run(&["identify", path(&fixture("make.perf.zst")), "--format", "json"])).unwrap();
+    assert_eq!(found["window"], serde_json::json!({"ns": 10_000_000}));
+    assert_eq!(found["stretches"][0]["nearest"], "make");
+    assert!(found["coverage"].as_f64().unwrap() > 0.99, "{}", found["coverage"]);
 }

@@ -39,8 +39,8 @@ pub const PER_DAY: f64 = 1.0;
 /// Blocks in a row that an alarm takes: at the most, which are a minute of windows of a second; and at the least.
 const IN_A_ROW: usize = 6;
 const LEAST_IN_A_ROW: usize = 2;
-/// What a system does less often than its sessions are apart is not learned. From sessions within less time than this one cannot tell
-/// what it does in a day.
+/// Sessions do not show work that the system does more rarely than the time that they span. Sessions that span less
+/// than this do not show what the system does in a day.
 const BRIEF: Duration = Duration::from_secs(3600);
 
 /// A source held against the states in which it should be. Serialized it is what the JSON form of a check adds to that of an

@@ -9,14 +9,14 @@ pub fn said_beside(check: &Check) -> Vec<String> {
     let coverage = check.identification.coverage;
     if coverage < 1.0 {
         said.push(format!(
-            "only {} of its events are of tracepoints that all captured; of the rest nothing is known, and nothing is said",
+            "only {} of its events are of tracepoints that all sessions captured too; the rest is not checked",
             Share(coverage)
         ));
     }
     let behind = check.identification.windows.len() % check.block;
     if behind > 0 {
         said.push(format!(
-            "the last {} no block: of their tracepoints nothing is said",
+            "the last {} no whole block: that part is not checked by tracepoint",
             match behind {
                 1 => "window makes".to_owned(),
                 number => format!("{number} windows make"),
@@ -28,8 +28,8 @@ pub fn said_beside(check: &Check) -> Vec<String> {
     }
     for (state, span) in &check.brief {
         said.push(format!(
-            "all sessions of {state} are from within {}: what this system does less often was not learned, and may be an alarm; \
-             learn it at other times too",
+            "all sessions of {state} are from within {}: rarer work of this system was not learned, and may raise an \
+             alarm; learn the state at other times too",
             Seconds(*span)
         ));
     }

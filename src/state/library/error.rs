@@ -29,7 +29,7 @@ pub enum Error {
     #[error(transparent)]
     Write(#[from] recording::Error),
     /// A file is no session.
-    #[error("`{}` is no session that can be used: {cause}; take it away, or learn it again", path.display())]
+    #[error("`{}` is not a usable session: {cause}; remove the file, or learn the session again", path.display())]
     Session {
         /// Which.
         path: PathBuf,
@@ -59,7 +59,7 @@ pub enum Error {
     },
     /// The same session is there.
     #[error(
-        "`{place}`: state `{state}` has this session already (`{name}`), or a part of it: twice the same would count for two"
+        "`{place}`: state `{state}` has this session already (`{name}`), or a part of it: no session may count twice"
     )]
     Known {
         /// Which session.
@@ -70,7 +70,7 @@ pub enum Error {
         name: String,
     },
     /// Two of those to be added are the same.
-    #[error("`{place}` and `{other}` are the same session, or parts of one: twice the same would count for two")]
+    #[error("`{place}` and `{other}` are the same session, or parts of one: no session may count twice")]
     Twice {
         /// Which.
         place: String,
@@ -79,7 +79,7 @@ pub enum Error {
     },
     /// A state's files are damaged, all of them.
     #[error(
-        "no file of state `{0}` is a session that can be read: name those to be removed (`tp-perf states remove {0} SESSION…`)"
+        "no session of state `{0}` can be read: name the sessions to remove (`tp-perf states remove {0} SESSION…`)"
     )]
     OnlyDamaged(String),
     /// No folder can have this name.

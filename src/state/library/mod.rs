@@ -254,7 +254,7 @@ fn entries(folder: &Path) -> Result<Vec<String>, Error> {
 }
 
 /// Makes a folder and all above it that are not there; under sudo they are the caller's. Those that are still empty when they are
-/// let go of, the innermost first, are taken away again.
+/// dropped, the innermost first, are taken away again.
 fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();

@@ -5,6 +5,7 @@ use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, pids_of
 use nix::sys::signal::Signal;
 use std::process::{Command, Output};
 use tp_perf::os::cpus::Cpu;
+use tp_perf::recording::SCHEMA;
 
 pub const TESTS: &[Test] = &[
     ("events_n_gives_exactly_n_rows", nothing_more, events_n),
@@ -165,7 +166,9 @@ fn parts_agree() {
         assert_eq!((gid, name), (table_gid, table_name));
         assert_eq!(&groups[*gid as usize - 1].1, group);
     }
-    assert_eq!(recording.summary["schema"], 1);
+    assert_eq!(recording.summary["schema"], SCHEMA);
+    // The names of fields are what programs read.
+    assert!(recording.summary["events"]["unaccounted"].is_i64() && recording.summary["unaccounted"].is_array());
     assert_eq!(recording.summary["command"][1], "storm");
     assert_eq!(recording.summary["command_exit"], 0);
     let files = std::fs::read_dir(rig.path("rec")).unwrap().count();
