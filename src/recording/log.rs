@@ -173,6 +173,9 @@ impl Sink for LogSink<'_> {
     }
 
     fn end(&mut self) {
+        if matches!(self.state, Stage::Ended(_)) {
+            return;
+        }
         self.take(LogWriter::flush);
         let Stage::Open(mut log) = std::mem::replace(&mut self.state, Stage::Ended(Ok(0))) else { return };
         let cut = if self.failed.is_some() { log.cut_back(self.room) } else { Ok(()) };

@@ -377,8 +377,15 @@ fn a_library_of_version_0_1_0_is_read_and_grows() {
     run(&["learn", "make", path(&fixture("compressed.perf")), "--window", "10ms"]);
     assert_eq!(std::fs::read_dir(&state).unwrap().count(), 2);
     // The very recording that it was learned from.
-    let found: Value =
-        serde_json::from_str(&run(&["identify", path(&fixture("make.perf.zst")), "--format", "json"])).unwrap();
+    let found: Value = serde_json::from_str(&run(&[
+        "identify",
+        path(&fixture("make.perf.zst")),
+        "--window",
+        "10ms",
+        "--format",
+        "json",
+    ]))
+    .unwrap();
     assert_eq!(found["window"], serde_json::json!({"ns": 10_000_000}));
     assert_eq!(found["stretches"][0]["nearest"], "make");
     assert!(found["coverage"].as_f64().unwrap() > 0.99, "{}", found["coverage"]);
