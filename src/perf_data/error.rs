@@ -12,7 +12,7 @@ pub enum Error {
     #[error("it is no perf.data: it does not begin with PERFILE2")]
     NoPerfData,
     /// It comes from another kind of machine.
-    #[error("it was recorded on a machine of the other byte order; replay it on such a machine")]
+    #[error("it was recorded on a machine of the other byte order")]
     OtherByteOrder,
     /// Its header is damaged.
     #[error("its header is damaged at byte {at}: {reason}")]
@@ -26,16 +26,12 @@ pub enum Error {
     #[error("it does not say what its events are: there is no attribute before the first event")]
     NoAttributes,
     /// Other events than tracepoints.
-    #[error("none of its events is a tracepoint; record some with `perf record -a -e 'sched:*'`")]
+    #[error("none of its events is a tracepoint")]
     NoTracepoints,
-    /// The samples of an event lack something.
-    #[error("the samples of {event} have no {what}; record them with `perf record {option}`")]
-    Lacks {
-        /// Which event.
-        event: String,
-        /// What is missing.
-        what: &'static str,
-        /// The option of perf record that adds it.
-        option: &'static str,
-    },
+    /// The samples of this event do not tell when they were taken.
+    #[error("the samples of {0} have no time")]
+    NoTime(String),
+    /// The samples of this event do not tell what they are of, or not where those of others do.
+    #[error("the samples of {0} have no id at a place that all events share")]
+    NoId(String),
 }

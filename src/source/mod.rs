@@ -93,20 +93,13 @@ pub enum About {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It could not be read.
-    #[error("{0}{cure}", cure = cure(.0))]
+    #[error("{0}")]
     Read(#[from] io::Error),
     /// A directory that no capture left.
-    #[error(
-        "it is a directory without {} and {}, and so no recording; a replay takes a recording's directory, a file that \
-             `perf record` wrote, or a log.csv",
-        recording::EVENTS,
-        recording::LOG
-    )]
+    #[error("it is a directory without {} and {}, and so no recording", recording::EVENTS, recording::LOG)]
     NoRecording,
     /// What perf writes with several threads.
-    #[error(
-        "it is a directory of `perf record --threads`, whose parts cannot be put together here; record without --threads"
-    )]
+    #[error("it is a directory of `perf record --threads`, whose parts cannot be put together here")]
     PerfDirectory,
     /// It is perf.data, and cannot be read.
     #[error(transparent)]
@@ -115,27 +108,19 @@ pub enum Error {
     #[error("it is empty")]
     Empty,
     /// It begins like nothing that is known.
-    #[error(
-        "it is neither perf.data nor a log.csv (it begins with {begins}); a replay takes a recording's directory, a \
-             file that `perf record` wrote, or a log.csv"
-    )]
+    #[error("it is neither perf.data nor a log.csv (it begins with {begins})")]
     Unknown {
         /// Its first bytes.
         begins: String,
     },
     /// A form that has to be read back and forth.
-    #[error(
-        "this form of perf.data cannot be read from a pipe, because what it needs first stands at its end: name the \
-             file itself, or record with `perf record -o -`"
-    )]
+    #[error("this form of perf.data cannot be read from a pipe, because what it needs first stands at its end")]
     NeedsFile,
     /// The same, packed with zstd.
-    #[error(
-        "this form of perf.data has to be read back and forth, and cannot be while it is packed: unpack it first (`zstd -d`)"
-    )]
+    #[error("this form of perf.data has to be read back and forth, and cannot be while it is packed")]
     PackedFile,
     /// zstd in zstd.
-    #[error("it is packed with zstd more than once: unpack it first (`zstd -d`)")]
+    #[error("it is packed with zstd more than once")]
     PackedTwice,
     /// A log without all of its columns.
     #[error("line 1: its header lacks `{missing}`; a log begins with `timestamp,tpid,gid,tracepoint name`")]
@@ -160,16 +145,6 @@ impl From<perf_data::Error> for Error {
             perf_data::Error::Read(cause) => Error::Read(cause),
             error => Error::PerfData(error),
         }
-    }
-}
-
-fn cure(cause: &io::Error) -> &'static str {
-    match cause.kind() {
-        io::ErrorKind::NotFound => {
-            "; a replay takes a recording's directory, a file that `perf record` wrote, or a log.csv"
-        }
-        io::ErrorKind::PermissionDenied => "; choose one that can be read, or run with sudo",
-        _ => "",
     }
 }
 
