@@ -2,6 +2,28 @@
 
 use std::io;
 
+/// What a perf.data file lacks although its events can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Shortfall {
+    /// Its header does not say where the records end.
+    #[error("its writer came to no end, so that it says neither how long it is nor what its events are called")]
+    NoEnd,
+    /// The file ends within the records, which it says are longer.
+    #[error("it is cut short, and with its end went the names of its events")]
+    Cut,
+    /// The list of what stands behind the records is not there.
+    #[error("{0}")]
+    Features(io::Error),
+    /// A part of what stands behind the records cannot be read.
+    #[error("feature {bit}: {cause}")]
+    Feature {
+        /// Which, as the number of its bit in the header.
+        bit: u64,
+        /// Why not.
+        cause: io::Error,
+    },
+}
+
 /// Why a perf.data file cannot be read at all. What is damaged behind its beginning is an [`io::Error`] where it is met.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -16,8 +16,8 @@ mod log_csv;
 
 pub use log_csv::LogCsv;
 
-// The library shows it here, where its users need it.
-pub use crate::perf_data::Features;
+// The library shows them here, where its users need them.
+pub use crate::perf_data::{Features, Shortfall};
 
 use crate::control::{Signals, wait_for_any};
 use crate::events::stream::EventStream;
@@ -68,7 +68,7 @@ pub struct Source {
     /// What the user should know of it and is no error.
     pub remarks: Vec<String>,
     /// What is missing from it, if that is known already.
-    pub problem: Option<String>,
+    pub problem: Option<Shortfall>,
     /// The file that it is, by device and inode.
     pub file: Option<(u64, u64)>,
 }
@@ -304,7 +304,7 @@ impl<R: io::BufRead> Read for Unpacked<R> {
     }
 }
 
-fn of_perf(mut perf: PerfData, problem: Option<String>) -> Result<Source, Error> {
+fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Error> {
     let remarks = perf.remarks();
     let Header { features, notes, .. } = &perf.header;
     let about = match notes.whole.first() {

@@ -75,7 +75,7 @@ fn open(bytes: &[u8]) -> Result<Read, String> {
     match source::open(&Place::Path(file.path().to_owned()), None) {
         Ok(Source { stream, problem, .. }) => {
             let mut read = drain(stream);
-            read.error = read.error.or(problem);
+            read.error = read.error.or(problem.map(|problem| problem.to_string()));
             Ok(read)
         }
         Err(error) => Err(sentence(&error)),
