@@ -63,7 +63,7 @@ pub enum Error {
     #[error(transparent)]
     Recording(#[from] recording::Error),
     /// CPUs were chosen that are not online.
-    #[error("CPU {wanted} is not online; online are {online} (`cat {}`)", crate::os::cpus::ONLINE)]
+    #[error("CPU {wanted} is not online; online are {online}")]
     Offline {
         /// Those that are not.
         wanted: CpuList,

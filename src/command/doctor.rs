@@ -3,12 +3,12 @@
 use super::context::Context;
 use crate::cli::{DoctorArgs, DoctorRequest};
 use crate::doctor::{Diagnosis, diagnose, examine};
-use crate::terminal::print_diagnoses;
+use crate::terminal::{messages, print_diagnoses};
 
 /// Prints the diagnoses. Gives 0 if a capture would work, or else 1.
 pub fn run(args: DoctorArgs, context: &mut Context) -> anyhow::Result<u8> {
     let DoctorRequest { selection, cpus, ring_size } = args.request()?;
-    let (machine, needs) = examine(&selection, cpus, ring_size)?;
+    let (machine, needs) = examine(&selection, cpus, ring_size, |error| messages::sentence(error))?;
     let diagnoses = diagnose(&machine, &needs);
     let mut out = Vec::new();
     print_diagnoses(&diagnoses, &mut out)?;

@@ -64,7 +64,8 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
     if written.summary != as_written
         && let Err(error) = rewrite(&mut written, &directory)
     {
-        context.progress.note(&format!("{error}; summary.json does not have what came after the capture"));
+        let sentence = messages::sentence(&error);
+        context.progress.note(&format!("{sentence}; summary.json does not have what came after the capture"));
     }
     let command_code = match (&options.command, written.summary.command_exit) {
         (None, _) => 0,

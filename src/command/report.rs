@@ -60,7 +60,7 @@ pub fn run(args: ReportArgs, context: &mut Context) -> anyhow::Result<u8> {
     let mut code = stopped(context);
     for source in sources {
         let Some(problem) = source.problem else { continue };
-        let problem = format!("{}: {problem}", source.place);
+        let problem = format!("{}: {}", source.place, messages::sentence(&problem));
         match is_stopped {
             true => context.progress.note(&problem),
             false => {

@@ -62,7 +62,7 @@ impl CommandLine {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It was found, but could not be started.
-    #[error("failed to start COMMAND `{}`: {cause}; if it is a script, its first line must name an interpreter that exists", program.display())]
+    #[error("failed to start COMMAND `{}`: {cause}", program.display())]
     Start {
         /// Its program.
         program: PathBuf,

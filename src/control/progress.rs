@@ -1,5 +1,6 @@
 //! What a capture tells while it goes on. It does not print by itself.
 
+use std::error::Error;
 use std::time::Duration;
 
 /// Somebody who watches a capture.
@@ -20,6 +21,10 @@ pub trait Progress {
     fn phase_ends(&mut self) {}
     /// Something that the user should know and that is no error.
     fn note(&mut self, _message: &str) {}
+    /// Something that did not work, why, and that the rest goes on without it.
+    fn note_failure(&mut self, what: &str, cause: &(dyn Error + 'static)) {
+        self.note(&format!("{what}: {cause}"));
+    }
 }
 
 /// Nobody watches.

@@ -55,6 +55,7 @@ pub enum Error {
 }
 
 /// Looks at this machine, and at what a capture of this shape needs of it. Without `cpus` it is of all that are online.
+/// `worded` makes a sentence of why tracefs cannot be read, with the cure.
 ///
 /// # Errors
 /// If the CPUs cannot be listed, or the selection chooses nothing. That tracefs cannot be read is a finding, and no error.
@@ -62,6 +63,7 @@ pub fn examine(
     selection: &SelectionRequest,
     cpus: Option<CpuList>,
     ring_size: usize,
+    worded: impl FnOnce(&tracefs::Error) -> String,
 ) -> Result<(Machine, Needs), Error> {
     let tracefs = Tracefs::open().and_then(|tracefs| Ok((tracefs.origin(), Table::read(tracefs.root())?)));
     let online = CpuList::online()?;
@@ -70,7 +72,7 @@ pub fn examine(
         Err(_) => 0,
     };
     let needs = Needs { tracepoints, cpus: cpus.unwrap_or_else(|| online.clone()), ring_size };
-    let tracefs = tracefs.map(|(origin, table)| (origin, table.tracepoints().len())).map_err(|error| error.to_string());
+    let tracefs = tracefs.map(|(origin, table)| (origin, table.tracepoints().len())).map_err(|error| worded(&error));
     Ok((Machine::look(tracefs, online), needs))
 }
 

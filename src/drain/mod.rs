@@ -148,7 +148,7 @@ pub fn drain(
     let problem = match (damage, of_run, lacking) {
         (Some(cause), ..) => Some(Problem::Damaged { cause, read }),
         (_, Some(reason), _) => Some(Problem::EndedEarly { reason }),
-        (.., Some(what)) => Some(Problem::Lacking { what, read }),
+        (.., Some(cause)) => Some(Problem::Lacking { cause, read }),
         _ if unended => Some(Problem::Unended { read }),
         _ if unreadable => Some(Problem::UnreadableEnding),
         _ if decoded.unknown > 0 && !stopped => Some(Problem::UnknownIds { samples: decoded.unknown }),

@@ -1,6 +1,7 @@
 //! What kept results from being all that was asked for.
 
 use crate::recording;
+use crate::source::Shortfall;
 use crate::units::{OneLine, Plural};
 use std::fmt;
 use std::io;
@@ -30,7 +31,7 @@ pub enum Problem {
     /// The source lacks something, which was known when it was opened.
     Lacking {
         /// What.
-        what: String,
+        cause: Shortfall,
         /// Events that were read.
         read: u64,
     },
@@ -68,7 +69,7 @@ impl fmt::Display for Problem {
             Problem::LogCut { logged, cause } => write!(f, "log.csv has only the first {logged} events: {cause}"),
             Problem::Damaged { cause, read } => write!(f, "{cause}; {} before that {} read", events(read), were(read)),
             Problem::EndedEarly { reason } => write!(f, "the capture ended before its time: {}", OneLine(reason)),
-            Problem::Lacking { what, read } => write!(f, "{what}; {} {} read", events(read), were(read)),
+            Problem::Lacking { cause, read } => write!(f, "{cause}; {} {} read", events(read), were(read)),
             Problem::Unended { read } => write!(
                 f,
                 "it is incomplete: its capture was killed, or could write no further; {} up to there {} read, and the \

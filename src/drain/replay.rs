@@ -62,12 +62,12 @@ pub enum Error {
         cause: tracefs::Error,
     },
     /// CPUs were chosen, and the source does not tell them.
-    #[error("`{place}` does not tell the CPUs of its events, so that --cpus cannot choose among them{cure}")]
+    #[error("`{place}` does not tell the CPUs of its events")]
     NoCpus {
         /// Which source.
         place: Place,
-        /// What would tell them.
-        cure: &'static str,
+        /// Whether `perf record` wrote it.
+        by_perf: bool,
     },
     /// CPUs were chosen that were not captured.
     #[error("`{place}` has no CPU {missing}: it has {captured}")]
@@ -160,11 +160,8 @@ fn check(source: &Source, place: &Place, filter: &Filter) -> Result<(), Error> {
     }
     let Some(wanted) = &filter.cpus else { return Ok(()) };
     if !source.knows_cpus {
-        let cure = match source.about {
-            About::Perf { .. } => "; record them with `perf record --sample-cpu`",
-            _ => "; replay the recording's directory or its events.perf",
-        };
-        return Err(Error::NoCpus { place: place.clone(), cure });
+        let by_perf = matches!(source.about, About::Perf { .. });
+        return Err(Error::NoCpus { place: place.clone(), by_perf });
     }
     if let About::Capture(facts) = &source.about {
         let captured = facts.cpus.iter().copied().collect();

@@ -66,7 +66,7 @@ pub enum Error {
     #[error(transparent)]
     Capture(#[from] capture::Error),
     /// There is no file for what COMMAND says.
-    #[error("failed to make a temporary file in `{folder}`: {cause}; set TMPDIR to a folder that can be written to")]
+    #[error("failed to make a temporary file in `{folder}`: {cause}")]
     Scratch {
         /// Where.
         folder: String,

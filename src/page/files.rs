@@ -62,10 +62,10 @@ pub enum Error {
     #[error("{0} tracepoints were hit, and a plot has room for {MOST_ROWS}")]
     TooManyRows(usize),
     /// The page would be one of the plots.
-    #[error("`{0}` is the name of a plot too: choose another name for the page")]
+    #[error("`{0}` is the name of a plot too")]
     OwnPlot(PathBuf),
     /// A source would be replaced.
-    #[error("`{0}` is a source of this report, and would be replaced: choose another name")]
+    #[error("`{0}` is a source of this report, and would be replaced")]
     OwnSource(PathBuf),
 }
 

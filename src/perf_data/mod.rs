@@ -33,7 +33,7 @@ mod write;
 
 pub use attr::{Attr, Layout, Trailer};
 pub use compress::{Compressor, Inflate, MOST_INFLATED};
-pub use error::Error;
+pub use error::{Error, Shortfall};
 pub use features::{ClockPair, Features};
 pub use header::{Described, Header, Notes};
 pub use read::PerfData;

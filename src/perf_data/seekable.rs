@@ -7,7 +7,7 @@
 
 use crate::perf_data::features::id;
 use crate::perf_data::header::sample_ids;
-use crate::perf_data::{Attr, Described, Header};
+use crate::perf_data::{Attr, Described, Header, Shortfall};
 use byteorder::{ByteOrder, NativeEndian};
 use std::fs::File;
 use std::io;
@@ -27,8 +27,8 @@ pub struct Seekable {
     pub header: Header,
     /// Where the records are, in bytes from the file's start.
     pub data: Range<u64>,
-    /// What is missing, if its writer did not come to an end.
-    pub problem: Option<String>,
+    /// What is missing, if its writer did not come to an end or its end is damaged.
+    pub problem: Option<Shortfall>,
 }
 
 /// Reads the header of a file.
@@ -65,12 +65,8 @@ pub fn read(file: &File) -> io::Result<Seekable> {
     }
     let end = start.saturating_add(size);
     if size == 0 || end > length {
-        let reason = if size == 0 {
-            "its writer came to no end, so that it says neither how long it is nor what its events are called"
-        } else {
-            "it is cut short, and with its end went the names of its events"
-        };
-        return Ok(Seekable { header, data: start..length, problem: Some(reason.to_owned()) });
+        let problem = if size == 0 { Shortfall::NoEnd } else { Shortfall::Cut };
+        return Ok(Seekable { header, data: start..length, problem: Some(problem) });
     }
     let mut problem = None;
     if features[(id::DIR_FORMAT / 8) as usize] & (1 << (id::DIR_FORMAT % 8)) != 0 {
@@ -79,7 +75,7 @@ pub fn read(file: &File) -> io::Result<Seekable> {
     let set: Vec<u64> = (0..256).filter(|bit| features[(bit / 8) as usize] & (1 << (bit % 8)) != 0).collect();
     let sections = part(file, (end, 16 * set.len() as u64), length, "its list of features");
     match sections {
-        Err(error) => problem = Some(error.to_string()),
+        Err(cause) => problem = Some(Shortfall::Features(cause)),
         Ok(sections) => {
             for (bit, place) in set.into_iter().zip(sections.chunks_exact(16)) {
                 let place = (NativeEndian::read_u64(place), NativeEndian::read_u64(&place[8..]));
@@ -92,8 +88,8 @@ pub fn read(file: &File) -> io::Result<Seekable> {
                         Ok(())
                     }
                 });
-                if let Err(error) = taken {
-                    problem.get_or_insert_with(|| format!("feature {bit}: {error}"));
+                if let Err(cause) = taken {
+                    problem.get_or_insert(Shortfall::Feature { bit, cause });
                 }
             }
         }

@@ -65,25 +65,25 @@ pub enum Error {
         file: &'static str,
     },
     /// Something else is in the way.
-    #[error("`{0}` is in the way and is not a directory: choose another")]
+    #[error("`{0}` is in the way and is not a directory")]
     NotADirectory(PathBuf),
     /// A directory is where a file of the recording is to be.
-    #[error("`{0}` is a directory where a file is to be written: move it away, or choose another name")]
+    #[error("`{0}` is a directory where a file is to be written")]
     DirectoryInTheWay(PathBuf),
     /// A file that is not to be replaced.
     #[error("`{0}` is there already")]
     FileExists(PathBuf),
     /// Something that is no file and no directory.
-    #[error("`{0}` is no regular file, and is not replaced: choose another name, or `-` for standard output")]
+    #[error("`{0}` is no regular file, and is not replaced")]
     NotAFile(PathBuf),
     /// Another capture writes there.
     #[error("another capture is writing into `{0}`")]
     InUse(PathBuf),
     /// A symbolic link is in the way.
-    #[error("`{0}` is a symbolic link, and nothing is written through one: name the directory itself")]
+    #[error("`{0}` is a symbolic link, and nothing is written through one")]
     SymbolicLink(PathBuf),
     /// A call on the directory or a file failed.
-    #[error("failed to {verb} `{path}`: {cause}{}", cure(cause))]
+    #[error("failed to {verb} `{path}`: {cause}")]
     Io {
         /// What was tried.
         verb: &'static str,
@@ -103,19 +103,5 @@ impl Error {
     /// Whether writing failed because nobody reads any more.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Error::Io { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)
-    }
-}
-
-fn cure(cause: &io::Error) -> &'static str {
-    match cause.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free some space, or choose a directory on another filesystem"
-        }
-        io::ErrorKind::FileTooLarge => "; allow larger files (`ulimit -f unlimited`), or choose another filesystem",
-        io::ErrorKind::NotFound => "; the directory above it must exist",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a directory that can be written"
-        }
-        _ => "",
     }
 }

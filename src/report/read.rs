@@ -177,7 +177,7 @@ fn told(
     match identified? {
         Ok(states) => Some(states),
         Err(reason) => {
-            progress.note(&format!("{place}: its states cannot be identified: {reason}"));
+            progress.note_failure(&format!("{place}: its states cannot be identified"), &reason);
             None
         }
     }

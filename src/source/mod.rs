@@ -16,8 +16,8 @@ mod log_csv;
 
 pub use log_csv::LogCsv;
 
-// The library shows it here, where its users need it.
-pub use crate::perf_data::Features;
+// The library shows them here, where its users need them.
+pub use crate::perf_data::{Features, Shortfall};
 
 use crate::control::{Signals, wait_for_any};
 use crate::events::stream::EventStream;
@@ -68,7 +68,7 @@ pub struct Source {
     /// What the user should know of it and is no error.
     pub remarks: Vec<String>,
     /// What is missing from it, if that is known already.
-    pub problem: Option<String>,
+    pub problem: Option<Shortfall>,
     /// The file that it is, by device and inode.
     pub file: Option<(u64, u64)>,
 }
@@ -93,20 +93,13 @@ pub enum About {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It could not be read.
-    #[error("{0}{cure}", cure = cure(.0))]
+    #[error("{0}")]
     Read(#[from] io::Error),
     /// A directory that no capture left.
-    #[error(
-        "it is a directory without {} and {}, and so no recording; a replay takes a recording's directory, a file that \
-             `perf record` wrote, or a log.csv",
-        recording::EVENTS,
-        recording::LOG
-    )]
+    #[error("it is a directory without {} and {}, and so no recording", recording::EVENTS, recording::LOG)]
     NoRecording,
     /// What perf writes with several threads.
-    #[error(
-        "it is a directory of `perf record --threads`, whose parts cannot be put together here; record without --threads"
-    )]
+    #[error("it is a directory of `perf record --threads`, whose parts cannot be put together here")]
     PerfDirectory,
     /// It is perf.data, and cannot be read.
     #[error(transparent)]
@@ -115,27 +108,19 @@ pub enum Error {
     #[error("it is empty")]
     Empty,
     /// It begins like nothing that is known.
-    #[error(
-        "it is neither perf.data nor a log.csv (it begins with {begins}); a replay takes a recording's directory, a \
-             file that `perf record` wrote, or a log.csv"
-    )]
+    #[error("it is neither perf.data nor a log.csv (it begins with {begins})")]
     Unknown {
         /// Its first bytes.
         begins: String,
     },
     /// A form that has to be read back and forth.
-    #[error(
-        "this form of perf.data cannot be read from a pipe, because what it needs first stands at its end: name the \
-             file itself, or record with `perf record -o -`"
-    )]
+    #[error("this form of perf.data cannot be read from a pipe, because what it needs first stands at its end")]
     NeedsFile,
     /// The same, packed with zstd.
-    #[error(
-        "this form of perf.data has to be read back and forth, and cannot be while it is packed: unpack it first (`zstd -d`)"
-    )]
+    #[error("this form of perf.data has to be read back and forth, and cannot be while it is packed")]
     PackedFile,
     /// zstd in zstd.
-    #[error("it is packed with zstd more than once: unpack it first (`zstd -d`)")]
+    #[error("it is packed with zstd more than once")]
     PackedTwice,
     /// A log without all of its columns.
     #[error("line 1: its header lacks `{missing}`; a log begins with `timestamp,tpid,gid,tracepoint name`")]
@@ -160,16 +145,6 @@ impl From<perf_data::Error> for Error {
             perf_data::Error::Read(cause) => Error::Read(cause),
             error => Error::PerfData(error),
         }
-    }
-}
-
-fn cure(cause: &io::Error) -> &'static str {
-    match cause.kind() {
-        io::ErrorKind::NotFound => {
-            "; a replay takes a recording's directory, a file that `perf record` wrote, or a log.csv"
-        }
-        io::ErrorKind::PermissionDenied => "; choose one that can be read, or run with sudo",
-        _ => "",
     }
 }
 
@@ -329,7 +304,7 @@ impl<R: io::BufRead> Read for Unpacked<R> {
     }
 }
 
-fn of_perf(mut perf: PerfData, problem: Option<String>) -> Result<Source, Error> {
+fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Error> {
     let remarks = perf.remarks();
     let Header { features, notes, .. } = &perf.header;
     let about = match notes.whole.first() {

@@ -115,7 +115,7 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
     /// The source is shorter than a window.
-    #[error("the source is shorter than a window of {length}: choose shorter ones (--window), or record for longer")]
+    #[error("the source is shorter than a window of {length}")]
     Short {
         /// How long a window is.
         length: Length,
@@ -129,9 +129,7 @@ pub enum Error {
         cause: Box<Error>,
     },
     /// It cannot be cut any more.
-    #[error(
-        "`{place}` was counted already and keeps its windows (of {window}): leave out --window, --from and --to, or name the recording"
-    )]
+    #[error("`{place}` was counted already and keeps its windows (of {window})")]
     Counted {
         /// Which session.
         place: String,
@@ -139,9 +137,7 @@ pub enum Error {
         window: Length,
     },
     /// Windows of one length cannot be made of windows of another.
-    #[error(
-        "{what} has windows of {has}, and no whole number of them makes {wanted}: choose another length (--window)"
-    )]
+    #[error("{what} has windows of {has}, and no whole number of them makes {wanted}")]
     Length {
         /// Whose windows.
         what: What,
@@ -153,8 +149,8 @@ pub enum Error {
     /// Too little can be compared.
     #[error(
         "too little can be compared: the source and all sessions captured {names} tracepoints in common, which have \
-         only {} of the events of {what}; at least {} is needed; {}",
-        Share(*.coverage), Share(LEAST_COVERAGE), cure(.what)
+         only {} of the events of {what}; at least {} is needed{}",
+        Share(*.coverage), Share(LEAST_COVERAGE), why(.what)
     )]
     Coverage {
         /// Whose events.
@@ -167,8 +163,8 @@ pub enum Error {
     /// The source was captured with another selection than what is known.
     #[error(
         "too little can be compared: only {} of the events of {what} are of tracepoints that the source captured too; \
-         at least {} is needed; {}",
-        Share(*.coverage), Share(LEAST_COVERAGE), cure(&What::Source)
+         at least {} is needed",
+        Share(*.coverage), Share(LEAST_COVERAGE)
     )]
     Narrow {
         /// Whose events.
@@ -177,9 +173,7 @@ pub enum Error {
         coverage: f64,
     },
     /// A state is known from sessions that are shorter than a window.
-    #[error(
-        "no session of state `{state}` is as long as a window of {length}: choose shorter ones (--window), or learn it for longer"
-    )]
+    #[error("no session of state `{state}` is as long as a window of {length}")]
     NoWindows {
         /// Which state.
         state: String,
@@ -187,10 +181,7 @@ pub enum Error {
         length: Length,
     },
     /// Too much was lost to say anything.
-    #[error(
-        "nothing can be said: {lossy} of {blocks} blocks lost more than a tenth of their events; record with larger rings \
-         (--ring-size), or fewer tracepoints (-t, -x)"
-    )]
+    #[error("nothing can be said: {lossy} of {blocks} blocks lost more than a tenth of their events")]
     TooLossy {
         /// Blocks that lost too much.
         lossy: usize,
@@ -199,8 +190,7 @@ pub enum Error {
     },
     /// Nobody knows how sessions of the state differ.
     #[error(
-        "state `{state}` has {} that can be cut into blocks of {}, and a check needs two to know how sessions differ: \
-         learn more sessions, and longer ones (`tp-perf learn {state}`)",
+        "state `{state}` has {} that can be cut into blocks of {}, and a check needs two to know how sessions differ",
         Plural(*.sessions as u64, "session"), Plural(*.block as u64, "window")
     )]
     TooFewSessions {
@@ -213,14 +203,11 @@ pub enum Error {
     },
 }
 
-fn cure(what: &What) -> String {
+/// Why one side has few of its events in common with all others, if that is known.
+fn why(what: &What) -> &'static str {
     match what {
-        What::Source => "capture with the selection that was learned with (-t, -x), or learn on this kernel".to_owned(),
-        What::Session { state, name } => {
-            format!(
-                "it was captured with another selection, or on another kernel: `tp-perf states remove {state} {name}`"
-            )
-        }
+        What::Source => "",
+        What::Session { .. } => "; it was captured with another selection, or on another kernel",
     }
 }
 

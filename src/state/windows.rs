@@ -17,7 +17,7 @@ const MOST_COUNTS: usize = 1 << 26;
 /// A source would have more than [`MOST_WINDOWS`] windows, or too many counts in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "it has too many windows of this length (more than {}, or {} counts in them): choose longer ones (--window), or a part of it",
+    "it has too many windows of this length (more than {}, or {} counts in them)",
     Grouped(MOST_WINDOWS as u64),
     Grouped(MOST_COUNTS as u64)
 )]

@@ -3,8 +3,10 @@
 //! An error of the library states the operation, its object, the cause and the facts. What is to be typed stands here. A
 //! fix goes on where the error's sentence ends, so it begins with a mark.
 
+use crate::drain::{Problem, replay};
 use crate::os::limits::sysctl;
-use crate::{capture, doctor, drain::replay, engine, os, overhead, page, recording, state, tracefs};
+use crate::state::{self, LibraryError, What};
+use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
 use nix::errno::Errno;
 use std::error::Error;
 use std::io;
@@ -13,18 +15,25 @@ use std::io;
 const WITHOUT_TRACING: &str = "`tp-perf doctor` shows all that a capture needs; without a capture, \
                                `tp-perf replay --example` shows the results of a built-in recording";
 
+/// What can be replayed.
+const SOURCES: &str = "; a replay takes a recording's directory, a file that `perf record` wrote, or a log.csv";
+
 /// An error of the library that has a fix.
 enum Fixable<'a> {
     Capture(&'a capture::Error),
     Overhead(&'a overhead::Error),
     Recording(&'a recording::Error),
     Replay(&'a replay::Error),
+    Source(&'a source::Error),
+    PerfData(&'a perf_data::Error),
+    State(&'a state::Error),
+    Library(&'a LibraryError),
     Page(&'a page::Error),
     Tracefs(&'a tracefs::Error),
 }
 
 impl<'a> Fixable<'a> {
-    /// An error as the commands get it. Many only pass on another one.
+    /// An error as the commands get it. Many only pass on another one, or end with its sentence.
     fn of(error: &'a (dyn Error + 'static)) -> Option<Self> {
         if let Some(error) = error.downcast_ref() {
             Some(Fixable::of_capture(error))
@@ -41,15 +50,17 @@ impl<'a> Fixable<'a> {
                 error => Fixable::Page(error),
             })
         } else if let Some(error) = error.downcast_ref() {
-            match error {
-                state::Error::Replay(error) => Some(Fixable::of_replay(error)),
-                state::Error::Library(state::LibraryError::Write(error)) => Some(Fixable::Recording(error)),
-                _ => None,
-            }
-        } else if let Some(state::LibraryError::Write(error)) = error.downcast_ref() {
-            Some(Fixable::Recording(error))
+            Some(Fixable::of_state(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::of_library(error))
+        } else if let Some(problem) = error.downcast_ref() {
+            Fixable::of_problem(problem)
         } else if let Some(doctor::Error::Tracefs(error)) = error.downcast_ref() {
             Some(Fixable::Tracefs(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::of_source(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::PerfData(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::Recording(error))
         } else {
@@ -61,42 +72,79 @@ impl<'a> Fixable<'a> {
         match error {
             capture::Error::Tracefs(error) => Fixable::Tracefs(error),
             capture::Error::Recording(error) => Fixable::Recording(error),
+            capture::Error::Source(error) => Fixable::of_source(error),
             error => Fixable::Capture(error),
         }
     }
 
     fn of_replay(error: &'a replay::Error) -> Self {
         match error {
+            replay::Error::Source { cause, .. } => Fixable::of_source(cause),
             replay::Error::Pattern { cause, .. } => Fixable::Tracefs(cause),
             replay::Error::Recording(error) => Fixable::Recording(error),
             error => Fixable::Replay(error),
         }
     }
 
+    fn of_source(error: &'a source::Error) -> Self {
+        match error {
+            source::Error::PerfData(error) => Fixable::PerfData(error),
+            error => Fixable::Source(error),
+        }
+    }
+
+    fn of_state(error: &'a state::Error) -> Self {
+        match error {
+            state::Error::Replay(error) => Fixable::of_replay(error),
+            state::Error::Library(error) => Fixable::of_library(error),
+            state::Error::Of { cause, .. } => Fixable::of_state(cause),
+            error => Fixable::State(error),
+        }
+    }
+
+    fn of_library(error: &'a LibraryError) -> Self {
+        match error {
+            LibraryError::Write(error) => Fixable::Recording(error),
+            error => Fixable::Library(error),
+        }
+    }
+
+    fn of_problem(problem: &'a Problem) -> Option<Self> {
+        match problem {
+            Problem::LogCut { cause, .. } => Some(Fixable::Recording(cause)),
+            Problem::FileCutToo(problem) => Fixable::of_problem(problem),
+            _ => None,
+        }
+    }
+
     /// What ends its sentence.
     fn fix(&self) -> Option<String> {
         let fix = match self {
-            Fixable::Capture(capture::Error::Perf(error)) => return of_engine(error),
-            Fixable::Capture(capture::Error::Scratch { .. }) => "; run tp-perf in a folder that it can write to",
-            Fixable::Capture(capture::Error::Memory(_)) => {
-                "; allow more (`ulimit -v unlimited`), or make the rings smaller (--ring-size)"
-            }
+            Fixable::Capture(error) => return of_capture(error),
+            Fixable::State(error) => return of_state(error),
+            Fixable::Library(error) => return of_library(error),
+            Fixable::Recording(error) => of_recording(error)?,
+            Fixable::Source(error) => of_source(error)?,
+            Fixable::PerfData(error) => of_perf_data(error)?,
+            Fixable::Tracefs(error) => of_tracefs(error)?,
+            Fixable::Overhead(overhead::Error::Scratch { .. }) => "; set TMPDIR to a folder that can be written to",
             Fixable::Overhead(overhead::Error::Keeping { .. }) => {
                 "; run tp-perf in a folder on a disk with more room, or take less (-t, -x)"
             }
             Fixable::Overhead(overhead::Error::Failed { is_command: true, .. }) => {
                 "; --ignore-failure measures it all the same"
             }
-            Fixable::Recording(recording::Error::Exists { .. }) => {
-                ": choose another with -o, or replace it with --force"
-            }
-            Fixable::Recording(recording::Error::FileExists(_)) => ": choose another name, or replace it with --force",
-            Fixable::Recording(recording::Error::InUse(_)) => ": choose another directory with -o",
             Fixable::Replay(replay::Error::OwnLog(_)) => ": choose another directory with -o",
+            Fixable::Replay(replay::Error::NoCpus { by_perf: true, .. }) => {
+                ", so that --cpus cannot choose among them; record them with `perf record --sample-cpu`"
+            }
+            Fixable::Replay(replay::Error::NoCpus { by_perf: false, .. }) => {
+                ", so that --cpus cannot choose among them; replay the recording's directory or its events.perf"
+            }
             Fixable::Page(page::Error::NoFile(_)) => ": name the page with --html FILE, in UTF-8",
             Fixable::Page(page::Error::TooManyRows(_)) => ": choose some with -t",
-            Fixable::Tracefs(tracefs::Error::NoMatch { .. }) => "; `tp-perf list` shows them all",
-            Fixable::Tracefs(tracefs::Error::NothingSelected) => "; `tp-perf list` says why for each",
+            Fixable::Page(page::Error::OwnPlot(_)) => ": choose another name for the page",
+            Fixable::Page(page::Error::OwnSource(_)) => ": choose another name",
             _ => return None,
         };
         Some(fix.to_owned())
@@ -113,6 +161,125 @@ impl<'a> Fixable<'a> {
             ))
         )
     }
+}
+
+fn of_capture(error: &capture::Error) -> Option<String> {
+    let fix = match error {
+        capture::Error::Perf(error) => return of_engine(error),
+        capture::Error::Offline { .. } => return Some(format!(" (`cat {}`)", os::cpus::ONLINE)),
+        capture::Error::Command(control::Error::Start { .. }) => {
+            "; if it is a script, its first line must name an interpreter that exists"
+        }
+        capture::Error::Scratch { .. } => "; run tp-perf in a folder that it can write to",
+        capture::Error::Memory(_) => "; allow more (`ulimit -v unlimited`), or make the rings smaller (--ring-size)",
+        _ => return None,
+    };
+    Some(fix.to_owned())
+}
+
+fn of_recording(error: &recording::Error) -> Option<&'static str> {
+    use recording::Error;
+    Some(match error {
+        Error::Exists { .. } => ": choose another with -o, or replace it with --force",
+        Error::NotADirectory(_) => ": choose another",
+        Error::DirectoryInTheWay(_) => ": move it away, or choose another name",
+        Error::FileExists(_) => ": choose another name, or replace it with --force",
+        Error::NotAFile(_) => ": choose another name, or `-` for standard output",
+        Error::InUse(_) => ": choose another directory with -o",
+        Error::SymbolicLink(_) => ": name the directory itself",
+        Error::Io { cause, .. } => match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "; free some space, or choose a directory on another filesystem"
+            }
+            io::ErrorKind::FileTooLarge => "; allow larger files (`ulimit -f unlimited`), or choose another filesystem",
+            io::ErrorKind::NotFound => "; the directory above it must exist",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "; choose a directory that can be written"
+            }
+            _ => return None,
+        },
+    })
+}
+
+fn of_source(error: &source::Error) -> Option<&'static str> {
+    use source::Error;
+    Some(match error {
+        Error::Read(cause) => match cause.kind() {
+            io::ErrorKind::NotFound => SOURCES,
+            io::ErrorKind::PermissionDenied => "; choose one that can be read, or run with sudo",
+            _ => return None,
+        },
+        Error::NoRecording | Error::Unknown { .. } => SOURCES,
+        Error::PerfDirectory => "; record without --threads",
+        Error::NeedsFile => ": name the file itself, or record with `perf record -o -`",
+        Error::PackedFile | Error::PackedTwice => ": unpack it first (`zstd -d`)",
+        _ => return None,
+    })
+}
+
+fn of_perf_data(error: &perf_data::Error) -> Option<&'static str> {
+    use perf_data::Error;
+    Some(match error {
+        Error::OtherByteOrder => "; replay it on such a machine",
+        Error::NoTracepoints => "; record some with `perf record -a -e 'sched:*'`",
+        Error::NoTime(_) => "; record them with `perf record --timestamp`",
+        Error::NoId(_) => "; record them with `perf record --sample-identifier`",
+        _ => return None,
+    })
+}
+
+fn of_tracefs(error: &tracefs::Error) -> Option<&'static str> {
+    use tracefs::Error;
+    Some(match error {
+        Error::Read { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
+            "; reading tracefs needs root: run with sudo, or let root open it to readers: \
+             `sudo mount -o remount,mode=755 /sys/kernel/tracing` (a kernel in lockdown=confidentiality refuses even root)"
+        }
+        Error::Mount { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
+            "; this needs CAP_SYS_ADMIN: run with sudo, or let root mount it: `sudo mount -t tracefs nodev /sys/kernel/tracing` \
+             (a kernel in lockdown=confidentiality hides tracefs even from root)"
+        }
+        Error::NoMatch { .. } => "; `tp-perf list` shows them all",
+        Error::NothingSelected => "; `tp-perf list` says why for each",
+        _ => return None,
+    })
+}
+
+fn of_state(error: &state::Error) -> Option<String> {
+    use state::Error;
+    let fix = match error {
+        Error::TooMany { .. } => ": choose longer ones (--window), or a part of it",
+        Error::Short { .. } => ": choose shorter ones (--window), or record for longer",
+        Error::Counted { .. } => ": leave out --window, --from and --to, or name the recording",
+        Error::Length { .. } => ": choose another length (--window)",
+        Error::Coverage { what: What::Session { state, name }, .. } => {
+            return Some(format!(": `tp-perf states remove {state} {name}`"));
+        }
+        Error::Coverage { what: What::Source, .. } | Error::Narrow { .. } => {
+            "; capture with the selection that was learned with (-t, -x), or learn on this kernel"
+        }
+        Error::NoWindows { .. } => ": choose shorter ones (--window), or learn it for longer",
+        Error::TooLossy { .. } => "; record with larger rings (--ring-size), or fewer tracepoints (-t, -x)",
+        Error::TooFewSessions { state, .. } => {
+            return Some(format!(": learn more sessions, and longer ones (`tp-perf learn {state}`)"));
+        }
+        _ => return None,
+    };
+    Some(fix.to_owned())
+}
+
+fn of_library(error: &LibraryError) -> Option<String> {
+    Some(match error {
+        LibraryError::Session { .. } => "; remove the file, or learn the session again".to_owned(),
+        LibraryError::Empty(_) => {
+            ": learn some first (`tp-perf learn STATE SOURCE`), or name another (--library)".to_owned()
+        }
+        LibraryError::NoSession { state, .. } => format!("; `tp-perf states show {state}` lists them"),
+        LibraryError::OnlyDamaged(state) => {
+            format!(": name the sessions to remove (`tp-perf states remove {state} SESSION…`)")
+        }
+        _ => return None,
+    })
 }
 
 fn of_engine(error: &engine::Error) -> Option<String> {
@@ -188,6 +355,31 @@ mod tests {
             );
             assert_eq!(advice(failure), None);
         }
+        let full = || recording::Error::Io {
+            verb: "write to",
+            path: "rec/log.csv".into(),
+            cause: io::ErrorKind::StorageFull.into(),
+        };
+        let cut = Problem::LogCut { logged: 7, cause: full() };
+        let failures: [&(dyn Error + 'static); 4] = [
+            &full(),
+            &state::Error::Library(LibraryError::Write(full())),
+            &state::Error::Of { place: "rec".to_owned(), cause: Box::new(full().into()) },
+            &Problem::FileCutToo(Box::new(cut)),
+        ];
+        for failure in failures {
+            let fix = fix(failure).unwrap();
+            assert_eq!(fix, "; free some space, or choose a directory on another filesystem", "{failure}");
+        }
+        let missing = || source::Error::Read(io::ErrorKind::NotFound.into());
+        let failures: [&(dyn Error + 'static); 3] = [
+            &missing(),
+            &replay::Error::Source { place: Place::Path("rec".into()), cause: missing() },
+            &capture::Error::Source(missing()),
+        ];
+        for failure in failures {
+            assert_eq!(fix(failure).as_deref(), Some(SOURCES), "{failure}");
+        }
         let cause = tracefs::Error::NoMatch { pattern: "a:b".to_owned(), nearest: Vec::new() };
         let pattern = replay::Error::Pattern { place: Place::Path("rec".into()), cause };
         assert_eq!(
@@ -201,6 +393,19 @@ mod tests {
         let error = engine::raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err();
         let fix = fix(&capture::Error::Perf(error)).unwrap();
         assert!(fix.starts_with(". Take fewer CPUs (`--cpus 0`)") && fix.contains("sudo sysctl fs.nr_open="), "{fix}");
+    }
+
+    #[test]
+    fn a_machine_that_hides_tracefs_is_opened_by_root() {
+        let whole = |error: tracefs::Error| format!("{error}{}", fix(&error).unwrap_or_default());
+        let mount = |errno: Errno| whole(tracefs::Error::Mount { step: "fsmount", cause: errno.into() });
+        for errno in [Errno::EPERM, Errno::EACCES] {
+            assert!(mount(errno).contains("`sudo mount -t tracefs nodev /sys/kernel/tracing`"), "{}", mount(errno));
+        }
+        assert!(mount(Errno::ENODEV).ends_with("; this kernel has no tracefs (CONFIG_FTRACE is off)"));
+        let read = |errno: Errno| whole(tracefs::Error::Read { path: "events".into(), cause: errno.into() });
+        assert!(read(Errno::EACCES).contains("; reading tracefs needs root: run with sudo"), "{}", read(Errno::EACCES));
+        assert!(read(Errno::EIO).ends_with(')'), "{}", read(Errno::EIO));
     }
 
     #[test]

@@ -26,9 +26,14 @@ pub fn pass_on(output: &[u8]) {
     let _ = io::stderr().write_all(output);
 }
 
+/// An error of the library and its fix, in one sentence.
+pub fn sentence(error: &(dyn Error + 'static)) -> String {
+    format!("{error}{}", fix(error).unwrap_or_default())
+}
+
 /// Says an error of the library, with its fix.
 pub fn say_error(error: &(dyn Error + 'static)) {
-    say(format!("{error}{}", fix(error).unwrap_or_default()));
+    say(sentence(error));
 }
 
 /// Says why tp-perf failed: the error's chain of causes and its fix, and in a message of its own what a newcomer can do.

@@ -5,6 +5,7 @@ use crate::capture::StopRules;
 use crate::control::Progress;
 use crate::units::{Grouped, Plural, Seconds};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::error::Error;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -116,6 +117,10 @@ impl Progress for TerminalProgress {
             Some(bar) => bar.suspend(|| messages::say(message)),
             None => messages::say(message),
         }
+    }
+
+    fn note_failure(&mut self, what: &str, cause: &(dyn Error + 'static)) {
+        self.note(&format!("{what}: {}", messages::sentence(cause)));
     }
 }
 

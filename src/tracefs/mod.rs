@@ -28,6 +28,7 @@ pub use selection::{Selection, SelectionRequest};
 pub use status::{Exclusion, Status};
 pub use table::{Table, Tracepoint};
 
+use nix::errno::Errno;
 use std::{io, path::PathBuf};
 
 /// Reads the table and chooses from it. tracefs is not needed after that, and not held.
@@ -42,7 +43,7 @@ pub fn choose(request: &SelectionRequest) -> Result<(Table, Selection), Error> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file of tracefs could not be read.
-    #[error("failed to read `{path}`: {cause}{}", cure_for_reading(cause))]
+    #[error("failed to read `{path}`: {cause}")]
     Read {
         /// What was read.
         path: PathBuf,
@@ -50,10 +51,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// tracefs is nowhere mounted and could not be mounted for this process.
-    #[error(
-        "tracefs is not mounted, and mounting it for this process alone failed ({step}: {cause}){}",
-        cure_for_mounting(cause)
-    )]
+    #[error("tracefs is not mounted, and mounting it for this process alone failed ({step}: {cause}){}", why(cause))]
     Mount {
         /// The system call that failed.
         step: &'static str,
@@ -84,33 +82,12 @@ pub enum Error {
     NothingSelected,
 }
 
-fn cure_for_reading(cause: &io::Error) -> &'static str {
-    match cause.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "; reading tracefs needs root: run with sudo, or let root open it to readers: \
-             `sudo mount -o remount,mode=755 /sys/kernel/tracing` (a kernel in lockdown=confidentiality refuses even root)"
-        }
+/// What an error number means here, beyond its usual text.
+fn why(cause: &io::Error) -> &'static str {
+    match cause.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENODEV) => "; this kernel has no tracefs (CONFIG_FTRACE is off)",
         _ => "",
     }
-}
-
-fn cure_for_mounting(cause: &io::Error) -> &'static str {
-    match cause.raw_os_error() {
-        Some(errno::EPERM | errno::EACCES) => {
-            "; this needs CAP_SYS_ADMIN: run with sudo, or let root mount it: `sudo mount -t tracefs nodev /sys/kernel/tracing` \
-             (a kernel in lockdown=confidentiality hides tracefs even from root)"
-        }
-        Some(errno::ENODEV) => "; this kernel has no tracefs (CONFIG_FTRACE is off)",
-        _ => "",
-    }
-}
-
-/// The few error numbers whose cure is known, named as in errno(3).
-mod errno {
-    use nix::errno::Errno;
-    pub const EPERM: i32 = Errno::EPERM as i32;
-    pub const EACCES: i32 = Errno::EACCES as i32;
-    pub const ENODEV: i32 = Errno::ENODEV as i32;
 }
 
 fn near(names: &[String]) -> String {

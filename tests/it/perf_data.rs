@@ -17,6 +17,7 @@ use tp_perf::perf_data::input::Input;
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf_data::{Compressor, Features, Head, document, kind};
 use tp_perf::source::{self, Place, Source};
+use tp_perf::terminal::messages::sentence;
 use tp_perf::tracefs::Table;
 
 pub const TESTS: &[Test] = tests![
@@ -63,7 +64,7 @@ impl Input for Bytes {
 fn read(bytes: &[u8], piece: usize) -> Read {
     match PerfData::piped(Bytes::new(bytes, piece)) {
         Ok(perf) => drain(EventStream::new(perf)),
-        Err(error) => Read { events: Vec::new(), decoded: Decoded::default(), error: Some(error.to_string()) },
+        Err(error) => Read { events: Vec::new(), decoded: Decoded::default(), error: Some(sentence(&error)) },
     }
 }
 
@@ -74,10 +75,10 @@ fn open(bytes: &[u8]) -> Result<Read, String> {
     match source::open(&Place::Path(file.path().to_owned()), None) {
         Ok(Source { stream, problem, .. }) => {
             let mut read = drain(stream);
-            read.error = read.error.or(problem);
+            read.error = read.error.or(problem.map(|problem| problem.to_string()));
             Ok(read)
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(sentence(&error)),
     }
 }
 

@@ -129,15 +129,14 @@ impl Records {
             return Err(Error::NoAttributes);
         }
         let Some(first) = tracepoints().next() else { return Err(Error::NoTracepoints) };
-        let lacks = |event, what, option| Err(Error::Lacks { event: name(event), what, option });
         if let Some(event) = tracepoints().find(|event| event.attr.layout().time.is_none()) {
-            return lacks(event, "time", "--timestamp");
+            return Err(Error::NoTime(name(event)));
         }
         let id_at = first.attr.layout().id;
         let alone = header.events.iter().filter(|event| !is_dummy(event)).count() == 1;
         if let Some(event) = tracepoints().find(|event| event.attr.layout().id != id_at || (id_at.is_none() && !alone))
         {
-            return lacks(event, "id at a place that all events share", "--sample-identifier");
+            return Err(Error::NoId(name(event)));
         }
 
         let mut records = Records {

@@ -29,7 +29,7 @@ pub enum Error {
     #[error(transparent)]
     Write(#[from] recording::Error),
     /// A file is no session.
-    #[error("`{}` is not a usable session: {cause}; remove the file, or learn the session again", path.display())]
+    #[error("`{}` is not a usable session: {cause}", path.display())]
     Session {
         /// Which.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum Error {
         cause: session::Error,
     },
     /// There is nothing in it.
-    #[error("the library `{}` has no states: learn some first (`tp-perf learn STATE SOURCE`), or name another (--library)", .0.display())]
+    #[error("the library `{}` has no states", .0.display())]
     Empty(PathBuf),
     /// It has no such state.
     #[error("the library `{}` has no state `{name}`{}", path.display(), they(.states))]
@@ -50,7 +50,7 @@ pub enum Error {
         states: Vec<String>,
     },
     /// The state has no such session.
-    #[error("the state `{state}` has no session `{name}`; `tp-perf states show {state}` lists them")]
+    #[error("the state `{state}` has no session `{name}`")]
     NoSession {
         /// Which state.
         state: String,
@@ -78,9 +78,7 @@ pub enum Error {
         other: String,
     },
     /// A state's files are damaged, all of them.
-    #[error(
-        "no session of state `{0}` can be read: name the sessions to remove (`tp-perf states remove {0} SESSION…`)"
-    )]
+    #[error("no session of state `{0}` can be read")]
     OnlyDamaged(String),
     /// No folder can have this name.
     #[error(
