@@ -6,7 +6,6 @@ use super::{Attached, CountRequest, Counting, Detaching, Engine, Error, Opened};
 use crate::events::{Counted, Ns, Tick};
 use crate::os::clock::Clock;
 use crate::perf::sys;
-use crate::tracefs::Tracepoint;
 use std::io;
 use std::os::fd::AsFd;
 
@@ -32,10 +31,9 @@ pub struct CountingEngine {
 impl CountingEngine {
     /// Attaches, as [`Kernel::count`](super::Kernel::count) does.
     pub fn attach(request: &CountRequest<'_>, opened: Opened<'_>) -> Result<Self, Error> {
-        let (weighted, tracepoints): (Vec<&Tracepoint>, _) =
-            request.tracepoints.iter().partition(|tracepoint| tracepoint.is_weighted());
-        let (_, mut events) = Opening::of_counts(&CountRequest { tracepoints, ..request.clone() })?.open(opened)?;
-        events.attached.weighted = weighted.into_iter().map(|tracepoint| tracepoint.tpid).collect();
+        let (of_hits, weighted) = request.of_hits();
+        let (_, mut events) = Opening::of_counts(&of_hits)?.open(opened)?;
+        events.attached.weighted = weighted;
         let slots = events.ids.slots().len();
         let (before, hits, now) = (vec![0; slots], vec![0; slots], vec![None; slots]);
         Ok(CountingEngine {

@@ -50,7 +50,7 @@ pub use crate::os::cpus::CpuList;
 pub use crate::perf::Room;
 
 use crate::events::{Counted, SampleIds, Tick};
-use crate::tracefs::{self, Table, Tracefs};
+use crate::tracefs::{self, Table};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
@@ -150,7 +150,7 @@ impl Kernel for Live {
     }
 
     fn table(&self) -> Result<Table, tracefs::Error> {
-        Table::read(Tracefs::open()?.root())
+        tracefs::table()
     }
 
     fn attach(&self, request: &AttachRequest<'_>, opened: Opened<'_>) -> Result<SamplingEngine, Error> {

@@ -2,7 +2,7 @@
 
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
-use crate::tracefs::Tracepoint;
+use crate::tracefs::{Tpid, Tracepoint};
 
 /// What to sample, and how.
 #[derive(Debug, Clone)]
@@ -30,4 +30,14 @@ pub struct CountRequest<'a> {
     pub cpus: CpuList,
     /// A thread whose own hits are filtered out.
     pub exclude_thread: Option<i32>,
+}
+
+impl<'a> CountRequest<'a> {
+    /// The same without the tracepoints whose counters add up weights and not hits, and the tpids of those, ascending.
+    pub(super) fn of_hits(&self) -> (CountRequest<'a>, Vec<Tpid>) {
+        let (weighted, tracepoints): (Vec<&Tracepoint>, _) =
+            self.tracepoints.iter().partition(|tracepoint| tracepoint.is_weighted());
+        let weighted = weighted.into_iter().map(|tracepoint| tracepoint.tpid).collect();
+        (CountRequest { tracepoints, ..self.clone() }, weighted)
+    }
 }

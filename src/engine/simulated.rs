@@ -88,10 +88,9 @@ impl<F: Fn(&SampleIds) -> Script> Kernel for Simulated<F> {
     }
 
     fn count(&self, request: &CountRequest<'_>, opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
-        let (weighted, counted): (Vec<&Tracepoint>, Vec<&Tracepoint>) =
-            request.tracepoints.iter().partition(|tracepoint| tracepoint.is_weighted());
-        let mut engine = self.open(&counted, &request.cpus, opened)?;
-        engine.attached.weighted = weighted.iter().map(|tracepoint| tracepoint.tpid).collect();
+        let (of_hits, weighted) = request.of_hits();
+        let mut engine = self.open(&of_hits.tracepoints, &of_hits.cpus, opened)?;
+        engine.attached.weighted = weighted;
         Ok(engine)
     }
 }

@@ -31,10 +31,14 @@ pub use table::{Table, Tracepoint};
 use nix::errno::Errno;
 use std::{io, path::PathBuf};
 
-/// Reads the table and chooses from it. tracefs is not needed after that, and not held.
+/// Reads the table of the running kernel. tracefs is not needed after that, and not held.
+pub fn table() -> Result<Table, Error> {
+    Table::read(Tracefs::open()?.root())
+}
+
+/// Reads the table of the running kernel, and chooses from it.
 pub fn choose(request: &SelectionRequest) -> Result<(Table, Selection), Error> {
-    let tracefs = Tracefs::open()?;
-    let table = Table::read(tracefs.root())?;
+    let table = table()?;
     let selection = Selection::choose(&table, request)?;
     Ok((table, selection))
 }
