@@ -129,6 +129,7 @@ fn parse(words: &[String]) -> Result<(), clap::Error> {
     let Cli { command, record } = Cli::try_parse_from(words)?;
     match command {
         None => record.request().map(drop),
+        Some(cli::Command::Record(args)) => args.request().map(drop),
         Some(cli::Command::Replay(args)) => args.request().map(drop),
         Some(cli::Command::Report(args)) => args.request().map(drop),
         Some(cli::Command::Overhead(args)) => args.request().map(drop),
