@@ -338,7 +338,7 @@ fn a_whole_record_needs_no_kernel() {
     // The same again is refused, and nothing is lost.
     let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
     let error = record(&kernel(10), cli.record, &mut context).unwrap_err();
-    assert!(error.to_string().contains("holds a recording already"), "{error}");
+    assert!(error.to_string().contains("already contains a recording"), "{error}");
     assert_eq!(read(&rec, "log.csv"), log);
 }
 
