@@ -53,7 +53,8 @@ fn best_cuts(windows: &[Composition], shortest: usize, penalty: f64) -> Vec<usiz
         return Vec::new();
     }
     let sums = Sums::of(windows);
-    // For each number of windows from the start: the least cost, and the begin of the last stretch that attains it.
+    // For each number of windows from the start: the least cost, and the begin of the last stretch that
+    // attains it.
     let mut best: Vec<(f64, usize)> = vec![(f64::INFINITY, 0); all + 1];
     best[0] = (-penalty, 0);
     // The candidate begins of the last stretch, each with the end from which on it can be dropped.

@@ -134,7 +134,8 @@ mod tests {
         assert!((p.sessions - (1.0 + 2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-12);
         assert_eq!(calibration.p_value(|_| 0.0), PValue { windows: 1.0, sessions: 1.0 });
         assert_eq!(calibration.lowest(), PValue { windows: 1.0 / 5.0, sessions: 1.0 / 3.0 });
-        // Without the first session the score is below all windows of that session; without the second it is above.
+        // Without the first session the score is below all windows of that session; without the second it is
+        // above.
         assert_eq!(calibration.p_value(|part| [0.1, 0.25][part]).windows, 4.0 / 5.0);
         let nothing = Calibration::default().p_value(|_| 0.5);
         assert_eq!(nothing, PValue { windows: 1.0, sessions: 1.0 }, "nothing known, nothing denied");
@@ -156,7 +157,8 @@ mod tests {
         assert_eq!((together([(0.9, 1.0)]), together([]), together([(0.1, 0.0)])), (1.0, 1.0, 1.0));
     }
 
-    /// Windows of the state are rejected no more often than promised, whatever the scores, even if sessions differ.
+    /// Windows of the state are rejected no more often than promised, whatever the scores, even if sessions
+    /// differ.
     #[test]
     fn false_alarms_are_as_rare_as_said() {
         let mut random = fastrand::Rng::with_seed(7);

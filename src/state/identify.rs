@@ -47,7 +47,8 @@ impl Identification {
     pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
         let Known { library, length, mut names, states } = match known.names.are_captured_by(source) {
             true => known,
-            // The source did not capture all names that the library hit. Learn again from the names it did capture.
+            // The source did not capture all names that the library hit. Learn again from the names it did
+            // capture.
             false => known.under_names_of(source)?,
         };
         names.extend(source, &library.iter().flat_map(sessions).collect::<Vec<_>>());

@@ -39,7 +39,8 @@ impl Known {
         let names = Names::common(library.iter().flat_map(sessions));
         let narrowest = narrowest(&library);
         Self::under(names, library, length.unwrap_or_else(|| usual_length(&lengths))).map_err(|error| match error {
-            // The names in common are few because of the session that captured least, so the error names that one.
+            // The names in common are few because of the session that captured least, so the error names that
+            // one.
             Error::Coverage { what, coverage, names } => {
                 Error::Coverage { what: narrowest.unwrap_or(what), coverage, names }
             }

@@ -245,7 +245,8 @@ mod tests {
             lost: 0,
         };
         let states = learn(vec![vec![seen(&[(0, 90), (1, 10)]); 5], vec![seen(&[(0, 60), (1, 40)]); 5]]);
-        // The new window is like those of the first session, and further from those of the second session than they are.
+        // The new window is like those of the first session, and further from those of the second session
+        // than they are.
         let opinion = states.judge(&[seen(&[(0, 91), (1, 9)])])[0][0].clone().unwrap();
         assert!((opinion.p.windows - 6.0 / 11.0).abs() < 1e-9, "{opinion:?}");
     }

@@ -198,7 +198,8 @@ impl Sink for Windows {
             if !self.advance(first.time) {
                 return;
             }
-            // Take all events of the current window at once. Every event passes here, so the work must be small.
+            // Take all events of the current window at once. Every event passes here, so the work must be
+            // small.
             let within = match self.length {
                 Length::Ns(width) => match self.begin.checked_add(width) {
                     Some(end) => rest.partition_point(|event| event.time < end),

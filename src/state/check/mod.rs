@@ -208,7 +208,8 @@ mod tests {
             session.origin.started = Some(format!("2026-11-26T01:{minute}:00.5Z"));
             session.origin.begin_ns = crate::units::Ns(60_000_000_000 * (1 + index as u64));
         }
-        // The last session begins a minute after the other one of its capture, and has 40 windows of a microsecond.
+        // The last session begins a minute after the other one of its capture, and has 40 windows of a
+        // microsecond.
         let windows = state.sessions[2].1.windows as u64;
         let span = Duration::from_secs(480) + Duration::from_micros(windows);
         assert_eq!(check(&source, &[state.clone()]).brief, [("idle".to_owned(), span)]);

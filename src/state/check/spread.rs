@@ -53,7 +53,8 @@ impl Block {
         let count =
             self.counts.binary_search_by_key(&name, |(name, _)| *name).map_or(0.0, |place| self.counts[place].1);
         match measure {
-            // A lost event has an unknown tracepoint. Scaling assumes that losses are spread like the other events.
+            // A lost event has an unknown tracepoint. Scaling assumes that losses are spread like the other
+            // events.
             Measure::Rate => count * (self.events + self.lost) / self.events.max(1.0) / self.seconds.max(1e-9),
             Measure::Share => count / self.events.max(1.0),
         }
