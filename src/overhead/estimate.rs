@@ -105,7 +105,8 @@ mod tests {
             .unwrap()
     }
 
-    /// The interval must cover the true value 95 times in 100, and almost so for few pairs. With the tails of the plain percentile interval, it would cover it 83 times for five pairs.
+    /// The interval must cover the true value 95 times in 100, and almost so for few pairs. With the tails of
+    /// the plain percentile interval, it would cover it 83 times for five pairs.
     #[test]
     fn intervals_hold_the_truth_as_often_as_they_say() {
         let mut random = fastrand::Rng::with_seed(1);

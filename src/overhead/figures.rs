@@ -275,7 +275,8 @@ fn as_nanoseconds_if_any<S: Serializer>(duration: &Option<Duration>, serializer:
 pub(super) mod tests {
     use super::*;
 
-    /// Pairs of runs that took these milliseconds (without, with). Each captured run has a million events, and 1 ms of tp-perf's own CPU time.
+    /// Pairs of runs that took these milliseconds (without, with). Each captured run has a million events,
+    /// and 1 ms of tp-perf's own CPU time.
     pub fn overhead(pairs: &[(u64, u64)]) -> Overhead {
         let run = |pair: usize, captured, milliseconds| MeasuredRun {
             pair: pair + 1,

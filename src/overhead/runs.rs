@@ -114,7 +114,8 @@ impl<E: Sampling> Runs<'_, E> {
             .running
             .insert(Launch { line, nofile_limit: self.nofile_limit, streams }.start().map_err(capture::Error::from)?);
         loop {
-            // Check signals first, then the program. If the program ends in between, the check finds it; if it ends later, its signal ends the wait.
+            // Check signals first, then the program. If the program ends in between, the check finds it; if
+            // it ends later, its signal ends the wait.
             if self.signals.asked() > 0 {
                 return Ok(RunEnd::Stopped);
             }
