@@ -1,4 +1,4 @@
-"""False alarms of `check` on a machine that nobody touched.
+"""False alarms of `check` on a quiet machine.
 
 Some of its minutes are learned from, in turn, and all others are checked."""
 
@@ -14,7 +14,7 @@ from tpx.stats import episodes
 
 # So many sessions of a minute are learned from.
 LEARNED = (5, 10)
-WAYS = ('minutes in a row', 'minutes all over it', 'minutes all over an earlier hour')
+WAYS = ('minutes in a row', 'minutes spread over it', 'minutes spread over an earlier hour')
 # So many false alarms a day are allowed.
 ALLOWED = (1, 10, 100, 1000, 10000)
 
