@@ -19,7 +19,7 @@ const CONFIDENCE: f64 = 0.95;
 pub fn confidence(pairs: usize) -> f64 {
     if pairs > FEWEST_PAIRS { CONFIDENCE } else { 0.90 }
 }
-/// A smaller change is as good as none.
+/// A smaller change is negligible.
 const NEGLIGIBLE: f64 = 0.02;
 
 /// A figure computed from pairs, with its confidence interval.

@@ -67,7 +67,7 @@ fn best_cuts(windows: &[Composition], shortest: usize, penalty: f64) -> Vec<usiz
             .zip(&begins)
             .map(|(cost, (begin, _))| (*cost, *begin))
             .min_by(|a, b| a.0.total_cmp(&b.0))
-            .expect("what is the best at one end is not forgotten there");
+            .expect("the best begin for an end is not dropped before that end");
         best[end] = (least + penalty, begin);
         for ((_, forgotten), cost) in begins.iter_mut().zip(costs) {
             if cost > best[end].0 {

@@ -138,7 +138,7 @@ mod tests {
         // above.
         assert_eq!(calibration.p_value(|part| [0.1, 0.25][part]).windows, 4.0 / 5.0);
         let nothing = Calibration::default().p_value(|_| 0.5);
-        assert_eq!(nothing, PValue { windows: 1.0, sessions: 1.0 }, "nothing known, nothing denied");
+        assert_eq!(nothing, PValue { windows: 1.0, sessions: 1.0 }, "without known windows, nothing is rejected");
     }
 
     #[test]

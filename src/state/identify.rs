@@ -201,7 +201,7 @@ mod tests {
         let found = identify(&source, &library, 1_000).unwrap();
         let unknown = found.answers.iter().filter(|answer| answer.not_rejected.is_empty()).count();
         assert!((20..=90).contains(&unknown), "{unknown} of 1,000");
-        assert_eq!(found.stretches.len(), 1, "and no stretch of it");
+        assert_eq!(found.stretches.len(), 1, "rejected windows do not split the stretch");
         assert_eq!(found.stretches[0].state(), Some(0));
     }
 
@@ -239,7 +239,7 @@ mod tests {
                 (said, far)
             );
         }
-        assert_eq!(found.seconds_since(1), "0.0000010", "of a microsecond");
+        assert_eq!(found.seconds_since(1), "0.0000010", "windows of a microsecond");
         for (ns, said) in
             [(250_000_000, "0.25"), (1_000_000_000, "1.0"), (60_000_000_000, "60.0"), (50_000_000, "0.050")]
         {

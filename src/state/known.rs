@@ -144,6 +144,6 @@ mod tests {
         let of = |lengths: &[u64]| usual_length(&lengths.iter().map(|ns| Length::Ns(*ns)).collect::<Vec<_>>());
         assert_eq!(of(&[1_000_000_000, 100_000_000]), WINDOW);
         assert_eq!(of(&[3_000_000_000, 3_000_000_000]), Length::Ns(3_000_000_000));
-        assert_eq!(of(&[3_000_000_000, 2_000_000_000]), WINDOW, "which the error then names");
+        assert_eq!(of(&[3_000_000_000, 2_000_000_000]), WINDOW, "the error then names this length");
     }
 }

@@ -101,7 +101,7 @@ pub enum Error {
     Damaged {
         /// The source.
         place: String,
-        /// What is missing.
+        /// Its problem.
         cause: Problem,
     },
     /// The counts break a rule of the session format, so the library could not read them back.

@@ -227,8 +227,8 @@ mod tests {
             let new = windows(&mut random, shares, 200, 400);
             judge(&new).iter().filter(|opinion| opinion.p.windows <= 0.05).count()
         };
-        assert!(denied(phases[0]) <= 24 && denied(phases[1]) <= 24, "about one in twenty");
-        assert!(denied([35, 20, 22, 23]) >= 199, "what lies between the phases is of neither");
+        assert!(denied(phases[0]) <= 24 && denied(phases[1]) <= 24, "about one in twenty is rejected");
+        assert!(denied([35, 20, 22, 23]) >= 199, "windows between the phases belong to neither");
         let opinion = judge(&windows(&mut random, phases[1], 1, 800))[0].clone();
         assert_eq!(opinion.intensity, 2.0);
         assert!(opinion.nearest.1 >= 20, "{opinion:?}");
@@ -272,7 +272,7 @@ mod tests {
         let state = &one.states[0];
         assert_eq!((state.sessions, state.lowest().sessions, state.lowest().windows), (1, 0.5, 1.0 / 11.0));
         let single = learn(vec![windows(&mut random, [50, 50, 1, 1], 1, 100)]);
-        assert_eq!(single.states[0].lowest().windows, 1.0, "one window has nothing to be held against");
+        assert_eq!(single.states[0].lowest().windows, 1.0, "a single window has no other window to compare with");
         assert!(single.judge(&windows(&mut random, [1, 1, 1, 1], 1, 100))[0][0].is_some());
         assert_eq!(learn(Vec::new()).judge(&[Seen::default()]), [[None]]);
     }

@@ -292,7 +292,7 @@ mod tests {
         events.chunks(4).for_each(|batch| windows.events(batch, &Table::default()));
         windows.losses(&[Loss { cpu: None, lost: 3, from: Ns(15), to: Ns(18) }]);
         let windows = windows.finish(Some(Ns(90))).unwrap();
-        assert_eq!(counts(&windows), [vec![(1, 1), (3, 1)], vec![(2, 1), (3, 1)]], "the last may have been cut off");
+        assert_eq!(counts(&windows), [vec![(1, 1), (3, 1)], vec![(2, 1), (3, 1)]], "the last window may be incomplete");
         let times: Vec<_> = windows.iter().map(|window| (window.begin.0, window.ns, window.lost)).collect();
         assert_eq!(times, [(10, 10, 3), (20, 12, 0)]);
     }

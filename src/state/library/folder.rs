@@ -110,14 +110,14 @@ mod tests {
         let folder = StateFolder::open(home.path(), "idle").unwrap().unwrap();
         fs::rename(&idle, &moved).unwrap();
         symlink(&victim, &idle).unwrap();
-        assert_eq!(folder.sessions().unwrap(), ["it"], "and a link in it is no session");
+        assert_eq!(folder.sessions().unwrap(), ["it"], "a link is not a session");
         assert!(folder.read("it").is_ok() && matches!(folder.read("link"), Err(Error::Read { .. })));
         folder.remove("it").unwrap();
         assert!(!moved.join("it.json").exists() && victim.join("it.json").exists());
         assert!(matches!(folder.remove("it"), Err(Error::Remove { .. })));
         folder.remove_if_empty();
         assert!(victim.is_dir() && idle.is_symlink());
-        assert!(StateFolder::open(home.path(), "idle").unwrap().is_none(), "a link is no state");
+        assert!(StateFolder::open(home.path(), "idle").unwrap().is_none(), "a link is not a state");
         assert!(StateFolder::open(home.path(), "none").unwrap().is_none());
     }
 }

@@ -58,7 +58,7 @@ impl Learned {
         let sessions = || self.sessions.iter().map(|(_, session)| session);
         let times = sessions().map(|session| {
             let started = humantime::parse_rfc3339_weak(session.origin.started.as_deref()?).ok()?;
-            // Sessions of one capture share its start; the clock of the events tells when each of them began.
+            // Sessions of one capture share its start. Their begins differ by the clock of the events.
             let of_capture = sessions().filter(|other| other.origin.started == session.origin.started);
             let first = of_capture.map(|other| other.origin.begin_ns).min()?;
             let begin = started.checked_add(Duration::from_nanos(session.origin.begin_ns - first))?;

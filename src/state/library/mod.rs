@@ -323,7 +323,7 @@ mod tests {
 
         // Files that are not sessions, and links to other places.
         std::fs::write(library.path().join("idle/package.json"), "{}").unwrap();
-        assert!(matches!(library.states(), Err(Error::Session { .. })), "it may be a session that is damaged");
+        assert!(matches!(library.states(), Err(Error::Session { .. })), "the file may be a damaged session");
         std::fs::create_dir(library.path().join("other")).unwrap();
         std::fs::write(library.path().join("other/package.json"), "{}").unwrap();
         assert!(matches!(library.remove("other", &[]), Err(Error::OnlyDamaged(_))));
