@@ -88,4 +88,6 @@ mod units;
 mod pages {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
 }

@@ -70,6 +70,9 @@ pub enum Error {
     /// A directory is where a file of the recording is to be.
     #[error("`{0}` is a directory where a file is to be written")]
     DirectoryInTheWay(PathBuf),
+    /// The directory holds files, but no recording.
+    #[error("`{0}` is not empty, and holds no recording")]
+    NotEmpty(PathBuf),
     /// A file that is not to be replaced.
     #[error("`{0}` is there already")]
     FileExists(PathBuf),

@@ -110,7 +110,7 @@ fn a_range_lasts_no_longer_than_what_was_captured() {
     let samples: Vec<_> = (0..=1_000u64).map(|n| (5_000_000_000 + n * 1_000_000, 1, 0)).collect();
     let file = perf_file(&[("irq", "softirq_entry")], &[&samples], None);
     for (from, to, events, seconds) in
-        [("0s", "100s", 1_001, 1.0), ("500ms", "750ms", 250, 0.25), ("5", "5500000000", 500, 0.5)]
+        [("0s", "100s", 1_001, 1.0), ("500ms", "750ms", 250, 0.25), ("5000000", "5500000000", 500, 0.5)]
     {
         let report = json(&[path(file.path()), "--from", from, "--to", to]);
         let source = &report["sources"][0];

@@ -73,15 +73,15 @@ fn several_groups() {
 
 fn small_rings() {
     let number = 300_000;
-    let recording = Rig::new().storm(&["--ring-size", "4K"], number, None);
+    let recording = Rig::new().storm(&["--ring-size", "64K"], number, None);
     let account = recording.account(RENAME);
     let field = |name: &str| account[name].as_u64().unwrap();
     assert_eq!(field("counted"), number + EXEC);
-    assert!(field("lost") > 0, "a ring of one page loses events in a storm: {account}");
+    assert!(field("lost") > 0, "a ring of 64 KiB loses events in a storm: {account}");
     assert_eq!(field("recorded") + field("lost"), field("counted"));
     assert_eq!(account["unaccounted"], 0);
     assert_eq!(recording.rows.len() as u64, field("recorded"));
-    assert_eq!(recording.summary["ring_size"], 4096);
+    assert_eq!(recording.summary["ring_size"], 65536);
 }
 
 fn full_load() {

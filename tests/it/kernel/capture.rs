@@ -98,8 +98,11 @@ fn file_too_large() {
 fn unwritable_stderr() {
     let rig = Rig::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status =
-        rig.command(&["-t", RENAME, "--ring-size", "5000", "--", "sh", "-c", "exit 7"]).stderr(full).status().unwrap();
+    let status = rig
+        .command(&["-t", RENAME, "--ring-size", "100000", "--", "sh", "-c", "exit 7"])
+        .stderr(full)
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(1), "the summary could not be printed");
     assert_eq!(Recording::read(&rig.path("rec")).summary["command_exit"], 7);
 }

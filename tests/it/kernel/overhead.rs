@@ -64,7 +64,7 @@ fn known_events() {
 }
 
 fn known_losses() {
-    let measured = storm(&["--runs", "2", "--ring-size", "4K"], "300000");
+    let measured = storm(&["--runs", "2", "--ring-size", "64K"], "300000");
     let mut lost = 0;
     for run in measured["runs"].as_array().unwrap().iter().filter(|run| run["captured"] == true) {
         // Recorded or lost, each is an event.
@@ -72,7 +72,7 @@ fn known_losses() {
         lost += run["lost"].as_u64().unwrap();
     }
     assert_eq!(measured["lost"], lost);
-    assert!(lost > 0, "a ring of one page loses events in a storm: {measured}");
+    assert!(lost > 0, "a ring of 64 KiB loses events in a storm: {measured}");
 }
 
 fn failing() {

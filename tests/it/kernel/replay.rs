@@ -42,7 +42,7 @@ fn replays() {
         &["-t", "sched:*", "-t", "irq:*", "-d", "300ms"][..],
         &["-t", "sched:*", "-n", "50", "-d", "5s", "--clock", "tai", "--compress"],
         &["-t", "task:*", "-n", "2", "--wait-detach", "--", "sh", "-c", "true; true; ls; exec sleep 1"],
-        &["-t", RENAME, "--ring-size", "4K", "--compress", "--", "KERNEL", "storm", "100000"],
+        &["-t", RENAME, "--ring-size", "64K", "--compress", "--", "KERNEL", "storm", "100000"],
         &["-t", RENAME, "--no-default-excludes", "-x", "*:sched_switch", "--", "KERNEL", "storm", "3000000"],
     ] {
         let _load = Background::busy();
