@@ -1,4 +1,4 @@
-//! The program as it is called: wrong usage, help, and what it prints without a kernel. `screens` has the words.
+//! Runs the program: wrong usage, help, and other output that needs no kernel. `screens` checks the words.
 
 use crate::common::{Test, nothing_more};
 use assert_cmd::Command;
@@ -26,7 +26,7 @@ fn tp_perf(words: &[&str]) -> Command {
     command
 }
 
-/// What a command that ends well prints.
+/// The output of a command that succeeds.
 fn printed(words: &[&str]) -> String {
     let output = tp_perf(words).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{words:?}: {output:?}");
