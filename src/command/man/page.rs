@@ -70,7 +70,9 @@ impl Page {
     }
 
     fn append(&mut self, document: &str) {
-        let lines = document.strip_prefix(PREAMBLE).unwrap_or(document).replace(BREAKS, ".sp\n");
+        let lines = document.strip_prefix(PREAMBLE).unwrap_or(document);
+        // A terminal without UTF-8 has no ellipsis.
+        let lines = lines.replace(BREAKS, ".sp\n").replace('…', "...");
         lines.lines().for_each(|line| self.roff.push_str(&format!("{}\n", code_in_bold(line))));
     }
 
