@@ -206,7 +206,7 @@ fn form_in_bold(form: &str, command: &Command) -> Vec<Inline> {
 /// A line with `text` in bold, unless a backtick has no partner.
 fn code_in_bold(line: &str) -> String {
     let pieces: Vec<&str> = line.split('`').collect();
-    if pieces.len() % 2 == 0 {
+    if pieces.len().is_multiple_of(2) {
         return line.to_owned();
     }
     let piece = |(number, piece): (usize, &&str)| match number % 2 {
