@@ -2,6 +2,7 @@
 
 use super::library::library;
 use super::source::{SourceArgs, places};
+use super::usage::usage;
 use crate::control::Manner;
 use crate::page::FileOptions;
 use crate::report::ReportOptions;
@@ -12,52 +13,60 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  tp-perf report --example                a recording that is built in: what tp-perf shows
+  tp-perf report --example --open         a built-in recording, as a page in the browser
+  tp-perf report                          the newest recording in the current directory
   tp-perf report idle                     top tracepoints and groups of a recording
-  tp-perf report idle --html idle.html    and a page with both graphs, to zoom, search and sort
-  tp-perf report idle --plots figures     and tpid-time and gid-time as SVG and PNG
+  tp-perf report idle --html idle.html    the same, and a page with graphs to zoom, search and sort
+  tp-perf report idle --plots figures     the same, and the graphs tpid-time and gid-time as SVG and PNG
   tp-perf report idle build apache --html all.html
-                                          several side by side, and what differs
-  tp-perf report idle --states            and which of the states that were learned it was in
+                                          several recordings side by side, and how they differ
+  tp-perf report idle --states            the same, and the learned states that the recording was in
   tp-perf report build --format json | jq '.sources[0].tracepoints[0]'
 ";
+
+/// The page of `--open` without `--html`.
+const OWN_PAGE: &str = "tp-perf-report.html";
 
 /// The arguments of `tp-perf report`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
     /// Recordings' directories, their events.perf (also compressed with zstd), files that `perf record` wrote, log.csv
-    /// files, or `-` for standard input
-    #[arg(value_name = "SOURCE", required_unless_present = "example")]
+    /// files, or `-` for standard input [default: the newest recording in the current directory]
+    #[arg(value_name = "SOURCE")]
     sources: Vec<PathBuf>,
-    /// Report on a small recording of a kernel build that is built into tp-perf
+    /// Report on the built-in recording: a build that starts on an idle machine
     #[arg(long, conflicts_with = "sources")]
     example: bool,
     /// Show the N tracepoints and groups with most events [default: 5; all for json and csv]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// How to print it
+    /// The format of the report
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
-    /// Write a page with graphs and tables into FILE; it needs nothing else to be looked at. `-` writes it to stdout instead
-    /// of the report
+    /// Write a page with graphs and tables into FILE. The page is one file that needs no network. `-` writes the page to
+    /// stdout instead of the report
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Open the page in the browser ($BROWSER, or xdg-open). Without --html the page is tp-perf-report.html in the current
+    /// directory, and replaces the page of the report before
+    #[arg(long)]
+    open: bool,
     /// Write the graphs tpid-time and gid-time of each source as SVG and PNG into DIR
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Replace files that are there
+    /// Replace files that exist
     #[arg(long)]
     force: bool,
-    /// Tell which of the states that were learned each source was in, over the graphs too
+    /// Show which of the learned states each source was in, also above the graphs
     #[arg(long)]
     states: bool,
-    /// The library of states [default: tp-perf/states in $XDG_DATA_HOME, or else ~/.local/share]
+    /// The library of states [default: tp-perf/states in $XDG_DATA_HOME, or in ~/.local/share]
     #[arg(long, value_name = "DIR", requires = "states")]
     library: Option<PathBuf>,
     #[command(flatten)]
     part: SourceArgs,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(short, long)]
     quiet: bool,
 }
@@ -68,7 +77,7 @@ pub enum ReportFormat {
     /// For people
     #[default]
     Text,
-    /// All there is, as one object
+    /// All facts, as one object
     Json,
     /// A row for each tracepoint
     Csv,
@@ -79,25 +88,36 @@ pub enum ReportFormat {
 /// A report, and how it shows itself.
 #[derive(Debug)]
 pub struct ReportRequest {
-    /// What is read.
+    /// What is read. Without places it is the newest recording in the current directory.
     pub options: ReportOptions,
     /// The files that are written.
     pub files: FileOptions,
+    /// Whether the page is opened in the browser.
+    pub open: bool,
     /// How to print it.
     pub format: ReportFormat,
     /// Tracepoints and groups to print.
     pub top: usize,
     /// How much is shown.
     pub manner: Manner,
-    /// The library to read states from, if they are wanted.
-    pub library: Option<Library>,
+    /// Where the states come from, if they are wanted.
+    pub states: Option<StatesFrom>,
+}
+
+/// Where the states of a report come from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum StatesFrom {
+    /// A library that the user made.
+    Library(Library),
+    /// The states that are built in with the example.
+    Example,
 }
 
 impl ReportArgs {
     /// What is asked for, validated.
     ///
     /// # Errors
-    /// Wrong usage: a range that nothing is in, standard input twice, or no library.
+    /// Wrong usage: an empty range, standard input twice, a page on standard output that is to be opened, or no library.
     pub fn request(self) -> Result<ReportRequest, clap::Error> {
         let places: Vec<Place> = match self.example {
             true => vec![Place::Example],
@@ -106,11 +126,21 @@ impl ReportArgs {
         let filter = self.part.request()?;
         let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
         let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
-        let library = self.states.then(|| library(self.library)).transpose()?;
-        let files = FileOptions { html: self.html, plots: self.plots, force: self.force };
+        let states = match (self.example, self.library) {
+            (true, None) => Some(StatesFrom::Example),
+            (_, path) => self.states.then(|| library(path)).transpose()?.map(StatesFrom::Library),
+        };
+        let (html, replaces_page) = match self.html {
+            Some(path) if self.open && path.as_os_str() == "-" => {
+                return Err(usage("--open needs a file, and `--html -` writes the page to stdout".to_owned()));
+            }
+            None if self.open => (Some(OWN_PAGE.into()), true),
+            html => (html, self.force),
+        };
+        let files = FileOptions { html, replaces_page, plots: self.plots, force: self.force };
         let options = ReportOptions { places, filter, detail: files.detail(), identifier: None };
         let manner = Manner::reading(self.quiet);
-        Ok(ReportRequest { options, files, format: self.format, top, manner, library })
+        Ok(ReportRequest { options, files, open: self.open, format: self.format, top, manner, states })
     }
 }
 
@@ -118,6 +148,7 @@ impl ReportArgs {
 mod tests {
     use super::*;
     use crate::cli::testing::parse;
+    use crate::report::Detail;
 
     fn request(words: &str) -> Result<ReportRequest, clap::Error> {
         parse::<ReportArgs>(words).and_then(ReportArgs::request)
@@ -139,6 +170,35 @@ mod tests {
         for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX)] {
             assert_eq!(request(&format!("a --format {format}")).unwrap().top, top, "{format}");
         }
-        assert!(request("").is_err() && request("- -").is_err() && request("a --top 0").is_err());
+        assert!(request("- -").is_err() && request("a --top 0").is_err() && request("a --example").is_err());
+        assert!(request("").unwrap().options.places.is_empty());
+    }
+
+    #[test]
+    fn only_the_page_that_tp_perf_named_is_replaced_unasked() {
+        for (words, page, replaces_page) in [
+            ("a --open", "tp-perf-report.html", true),
+            ("a --open --html b.html", "b.html", false),
+            ("a --html tp-perf-report.html", "tp-perf-report.html", false),
+            ("a --html b.html --force", "b.html", true),
+        ] {
+            let ReportRequest { files, open, options, .. } = request(words).unwrap();
+            assert_eq!((files.html, files.replaces_page), (Some(page.into()), replaces_page), "{words}");
+            assert_eq!(open, words.contains("--open"), "{words}");
+            assert_eq!(options.detail, Detail::Page, "{words}");
+        }
+        assert!(request("a --open").unwrap().files.plots.is_none());
+        assert!(request("a --open --html -").unwrap_err().to_string().contains("--open needs a file"));
+    }
+
+    #[test]
+    fn the_example_has_its_own_states_unless_another_library_is_named() {
+        let states = |words: &str| request(words).unwrap().states;
+        assert_eq!(states("--example"), Some(StatesFrom::Example));
+        assert_eq!(states("--example --states"), Some(StatesFrom::Example));
+        let named = StatesFrom::Library(Library::at("here".into()));
+        assert_eq!(states("--example --states --library here"), Some(named));
+        assert_eq!(states("a"), None);
+        assert!(matches!(states("a --states"), Some(StatesFrom::Library(_))));
     }
 }

@@ -39,8 +39,8 @@ pub enum ReplayOutput {
 /// Why a replay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The source cannot be replayed.
-    #[error("failed to replay `{place}`: {cause}")]
+    /// The source cannot be read.
+    #[error("failed to open `{place}`: {cause}")]
     Source {
         /// Which.
         place: Place,

@@ -8,7 +8,7 @@
 mod data;
 mod files;
 
-pub use files::{Error, FileOptions, Files};
+pub use files::{Error, FileOptions, Files, WrittenFile};
 
 use crate::os::cpus::one_named;
 use crate::ranking::Ranked;
