@@ -2,13 +2,14 @@
 
 use super::{Request, Results, drain};
 use crate::control::{Progress, Signals};
-use crate::events::Filter;
+use crate::events::{Filter, Ns};
 use crate::recording::{self, LogSink, LogWriter, RecordingDir, write_groups, write_tracepoints};
 use crate::source::{self, About, Place, Source};
 use crate::tracefs::{self, Table, check_matches};
+use crate::units::Seconds;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A replay, validated.
 #[derive(Debug, Clone)]
@@ -79,6 +80,19 @@ pub enum Error {
         /// Those that are.
         captured: crate::os::cpus::CpuList,
     },
+    /// A part of the time was chosen that has no event.
+    #[error(
+        "`{place}` has no event in the time that was asked for: it lasts from 0 s to {} (timestamps {} to {})",
+        Seconds(Duration::from_nanos(.last.since(*.first))), .first, .last
+    )]
+    NoEvent {
+        /// Which source.
+        place: Place,
+        /// When it begins.
+        first: Ns,
+        /// When it ends.
+        last: Ns,
+    },
     /// The results could not be written.
     #[error(transparent)]
     Recording(#[from] recording::Error),
@@ -114,6 +128,7 @@ pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn
         // Only now is it known what the log names.
         check_patterns(&results.table, place, filter)?;
     }
+    refuse_missed_range(&results, place, signals)?;
     if let Some(directory) = directory {
         write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
         write_groups(directory.file(recording::GROUPS)?, &results.table)?;
@@ -142,6 +157,17 @@ pub fn open(
     source.remarks.iter().for_each(|remark| progress.note(remark));
     check(&source, place, filter)?;
     Ok(source)
+}
+
+/// Fails if a part of the time was asked for that has no event. A user who stopped the reading is told of that alone.
+///
+/// # Errors
+/// If it is so: the error holds the times between which there are events.
+pub fn refuse_missed_range(results: &Results, place: &Place, signals: &mut Signals) -> Result<(), Error> {
+    match results.range_missed() {
+        Some((first, last)) if signals.asked() == 0 => Err(Error::NoEvent { place: place.clone(), first, last }),
+        _ => Ok(()),
+    }
 }
 
 /// What a full disk must have left for the tables and the summary, in bytes.

@@ -142,6 +142,7 @@ fn read_source(
         // Only now is it known what the log names.
         replay::check_patterns(&results.table, place, filter)?;
     }
+    replay::refuse_missed_range(&results, place, signals)?;
     let states = told(identified, place, progress);
     let Results { summary, table, selection, span, problem, .. } = results;
     let is_stopped = signals.asked() > 0;

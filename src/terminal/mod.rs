@@ -9,6 +9,7 @@ mod overhead;
 mod progress;
 mod report;
 mod report_files;
+mod report_states;
 mod states;
 mod stdout;
 mod summary;
