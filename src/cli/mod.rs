@@ -38,7 +38,7 @@ pub use man::ManArgs;
 pub use overhead::{OverheadArgs, OverheadFormat, OverheadRequest};
 pub use record::{RecordArgs, RecordRequest};
 pub use replay::{ReplayArgs, ReplayRequest};
-pub use report::{ReportArgs, ReportFormat, ReportRequest};
+pub use report::{ReportArgs, ReportFormat, ReportRequest, StatesFrom};
 pub use states::{StatesAct, StatesArgs, StatesRequest};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};

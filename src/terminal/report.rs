@@ -1,6 +1,7 @@
 //! A report on the terminal.
 
 use super::columns::{columns, cut, right};
+use super::report_states::print_stretches;
 use super::summary::{print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
@@ -64,6 +65,7 @@ fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn W
         writeln!(out, "Bars show samples: where some were lost, they are too low.")?;
     }
     writeln!(out)?;
+    print_stretches(source, out)?;
     print_accounting(summary, out)?;
     if let Some(problem) = &source.problem {
         let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));

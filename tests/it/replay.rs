@@ -375,7 +375,7 @@ fn the_built_in_example_shows_what_tp_perf_does() {
     let shown = text(&output.stdout);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
     // The example is this fixture, so the output is the same.
-    assert_eq!(shown, text(&replay(&[fixture("make.perf.zst").to_str().unwrap()]).stdout));
+    assert_eq!(shown, text(&replay(&[fixture("example.perf.zst").to_str().unwrap()]).stdout));
 }
 
 fn pace_changes_nothing_but_the_time() {

@@ -240,7 +240,7 @@ mod tests {
         let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
         let expected = "NAME, SYNOPSIS, DESCRIPTION, OPTIONS, COMMANDS, EXAMPLES, \"EXIT STATUS\", FILES, ENVIRONMENT, \"SEE ALSO\"";
         assert_eq!(headings.join(", "), expected, "{page}");
-        assert!(page.contains(".TP\n\\fBprog list\\fR\nshow them\n"), "{page}");
+        assert!(page.contains(".TP\n\\fBprog list\\fR\nShow them\n"), "{page}");
         assert!(page.contains(".PP\nA PATTERN is a glob.\n"), "{page}");
         assert!(!page.contains("secret") && !page.contains("Exit codes"), "{page}");
         assert_eq!(page.matches(".ie ").count(), 1, "{page}");
