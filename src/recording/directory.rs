@@ -22,11 +22,14 @@ impl RecordingDir {
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
         let recording = Self::lock(Folder::create(path)?)?;
         let folder = &recording.folder;
-        if !folder.created
-            && !force
-            && let Some(file) = [SUMMARY, LOG, EVENTS].into_iter().find(|file| folder.kind_of(file).is_some())
-        {
-            return Err(Error::Exists { path: folder.path().to_owned(), file });
+        if !folder.created {
+            match [SUMMARY, LOG, EVENTS].into_iter().find(|file| folder.kind_of(file).is_some()) {
+                Some(file) if !force => return Err(Error::Exists { path: folder.path().to_owned(), file }),
+                Some(_) => {}
+                // The five files would be hard to find and remove among other files.
+                None if folder.holds_more_than_leftovers() => return Err(Error::NotEmpty(folder.path().to_owned())),
+                None => {}
+            }
         }
         for name in FILES {
             if [name.to_owned(), partial(name)].iter().any(|name| folder.kind_of(name) == Some(FileType::Directory)) {
@@ -168,16 +171,30 @@ mod tests {
     fn a_recording_is_replaced_only_with_force() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("rec");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("notes.txt"), "mine").unwrap();
         let dir = RecordingDir::create(&path, false).unwrap();
         dir.file("summary.json").unwrap().finish();
         dir.commit().unwrap();
         drop(dir);
+        fs::write(path.join("notes.txt"), "mine").unwrap();
         let error = RecordingDir::create(&path, false).unwrap_err();
         assert!(matches!(error, Error::Exists { file: "summary.json", .. }), "{error}");
         drop(RecordingDir::create(&path, true).unwrap());
         assert_eq!(names(&path), ["notes.txt", "summary.json"]);
+    }
+
+    #[test]
+    fn a_directory_with_other_files_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("dir");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join(".log.csv.partial"), "of a killed capture").unwrap();
+        drop(RecordingDir::create(&path, false).unwrap());
+        fs::write(path.join("notes.txt"), "mine").unwrap();
+        for force in [false, true] {
+            let error = RecordingDir::create(&path, force).unwrap_err();
+            assert!(matches!(error, Error::NotEmpty(_)), "{error}");
+        }
+        assert_eq!(names(&path), [".log.csv.partial", "notes.txt"]);
     }
 
     #[test]

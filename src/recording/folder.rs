@@ -95,6 +95,16 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Whether the directory contains anything but the unfinished files of a capture that was killed.
+    pub(super) fn holds_more_than_leftovers(&self) -> bool {
+        let Ok(dir) = Dir::read_from(&self.dir) else { return true };
+        let is_other = |name: &[u8]| {
+            let is_leftover = name.starts_with(b".") && name.ends_with(b".partial");
+            !matches!(name, b"." | b"..") && !is_leftover
+        };
+        dir.flatten().any(|entry| is_other(entry.file_name().to_bytes()))
+    }
+
     /// Locks the directory against others who lock it too, until the folder is dropped.
     pub(super) fn lock(&self) -> Result<(), Errno> {
         flock(&self.dir, FlockOperation::NonBlockingLockExclusive)

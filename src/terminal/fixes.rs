@@ -182,6 +182,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
     Some(match error {
         Error::Exists { .. } => ": choose another with -o, or replace it with --force",
         Error::NotADirectory(_) => ": choose another",
+        Error::NotEmpty(_) => ": name a new directory with -o",
         Error::DirectoryInTheWay(_) => ": move it away, or choose another name",
         Error::FileExists(_) => ": choose another name, or replace it with --force",
         Error::NotAFile(_) => ": choose another name, or `-` for standard output",
