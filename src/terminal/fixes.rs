@@ -12,8 +12,8 @@ use std::error::Error;
 use std::io;
 
 /// What a newcomer can do where nothing can be traced.
-const WITHOUT_TRACING: &str = "`tp-perf doctor` shows all that a capture needs; without a capture, \
-                               `tp-perf replay --example` shows the results of a built-in recording";
+const WITHOUT_TRACING: &str = "`tp-perf doctor` checks all that a capture needs; \
+                               `tp-perf report --example` shows a built-in recording";
 
 /// What can be replayed.
 const SOURCES: &str = "; a replay takes a recording's directory, a file that `perf record` wrote, or a log.csv";
@@ -148,6 +148,19 @@ impl<'a> Fixable<'a> {
             _ => return None,
         };
         Some(fix.to_owned())
+    }
+
+    /// Whether root would have the rights that this user lacks.
+    fn lacks_rights(&self) -> bool {
+        let is_denied = |cause: &io::Error| cause.kind() == io::ErrorKind::PermissionDenied;
+        match self {
+            Fixable::Tracefs(tracefs::Error::Read { cause, .. } | tracefs::Error::Mount { cause, .. }) => {
+                is_denied(cause)
+            }
+            Fixable::Capture(capture::Error::Perf(engine::Error::Ring { cause, .. })) => is_denied(cause),
+            Fixable::Capture(capture::Error::Perf(error)) => matches!(error, engine::Error::NotPermitted),
+            _ => false,
+        }
     }
 
     /// Whether a capture failed because this machine, or this user's rights on it, allow none.
@@ -325,6 +338,11 @@ fn of_ring(cause: &io::Error) -> Option<String> {
 /// What the user can do about it; it goes on where the error's sentence ends.
 pub fn fix(error: &(dyn Error + 'static)) -> Option<String> {
     Fixable::of(error)?.fix()
+}
+
+/// Whether it failed for want of rights that root has.
+pub(super) fn lacks_rights(error: &(dyn Error + 'static)) -> bool {
+    Fixable::of(error).is_some_and(|error| error.lacks_rights())
 }
 
 /// What a newcomer can do where nothing can be traced, if that is why a capture failed.
