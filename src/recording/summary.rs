@@ -94,6 +94,9 @@ pub struct TracepointsSummary {
     pub listed: usize,
     /// Left out.
     pub excluded: usize,
+    /// How many of these are excluded by default; not there if the source is no capture, or older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded_by_default: Option<usize>,
     /// Recorded.
     pub captured: usize,
     /// Chosen, but refused by the kernel.

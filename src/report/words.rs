@@ -11,7 +11,8 @@ pub fn own_share(summary: &Summary) -> Option<String> {
     let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
     // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
     let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-    let hidden = if own.excluded { "; what it did then is left out" } else { ", and is recorded too" };
+    let hidden =
+        if own.excluded { "; events in that time are excluded" } else { "; events in that time are recorded too" };
     Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
 }
 
@@ -25,7 +26,7 @@ pub fn equation(events: &EventsSummary) -> String {
             let sign = if unaccounted < 0 { '−' } else { '+' };
             format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(unaccounted.unsigned_abs()))
         }
-        _ => format!("{told}: the source has no counts of the kernel to hold against them"),
+        _ => format!("{told} (the source has no kernel counts to compare with)"),
     }
 }
 

@@ -2,6 +2,10 @@
 
 use crate::units::Visible;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+/// Columns where there is no terminal.
+const WITHOUT_TERMINAL: usize = 80;
 
 /// Where results go.
 #[derive(Debug, Default)]
@@ -47,10 +51,21 @@ impl Stdout {
     /// Columns of the terminal; 80 where there is none.
     pub fn width(&self) -> usize {
         if self.kept.is_some() {
-            return 80;
+            return WITHOUT_TERMINAL;
         }
-        terminal_size::terminal_size_of(io::stdout()).map_or(80, |(terminal_size::Width(width), _)| usize::from(width))
+        width_of(io::stdout())
     }
+}
+
+/// Columns of a terminal; 80 where there is none.
+fn width_of(stream: impl AsFd) -> usize {
+    terminal_size::terminal_size_of(stream)
+        .map_or(WITHOUT_TERMINAL, |(terminal_size::Width(width), _)| usize::from(width))
+}
+
+/// Columns of the terminal that stderr goes to; 80 where there is none.
+pub fn width_of_stderr() -> usize {
+    width_of(io::stderr())
 }
 
 /// Prints text for people on stderr, because something else has a use for stdout.

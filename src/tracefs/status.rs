@@ -51,6 +51,11 @@ impl Status {
         *self == Status::Captured
     }
 
+    /// Whether the default selection leaves it out.
+    pub fn is_excluded_by_default(&self) -> bool {
+        matches!(self, Status::Excluded(Exclusion::Group { .. } | Exclusion::TooOften))
+    }
+
     /// Whether the kernel refused it.
     pub fn is_refused(&self) -> bool {
         matches!(self, Status::Refused { .. })
