@@ -11,8 +11,7 @@ pub fn own_share(summary: &Summary) -> Option<String> {
     let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
     // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
     let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-    let hidden =
-        if own.excluded { "; events in that time are excluded" } else { "; events in that time are recorded too" };
+    let hidden = if own.excluded { "; those events are excluded" } else { "; those events are recorded too" };
     Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::io::{self, Write};
 
 /// Columns that a status keeps before the numbers are left out.
-const STATUS: usize = 50;
+const STATUS: usize = 30;
 
 const BOLD: Style = Style::new().bold();
 
@@ -32,11 +32,20 @@ pub fn print_list(
         let style = if status.is_captured() { Style::new() } else { Style::new().dimmed() };
         let Tracepoint { tpid, gid, tracefs_id, .. } = tracepoint;
         let name = tracepoint.full_name();
-        rows.row(style, [name.into(), status.into(), tpid.into(), gid.into(), tracefs_id.into()]);
+        rows.row(style, [name.into(), short(status).into(), tpid.into(), gid.into(), tracefs_id.into()]);
     }
     screen.table(&rows)?;
     screen.blank()?;
     print_total(shown, table, selection, screen)
+}
+
+/// A status; the last lines show which exclusions are those of the default selection.
+fn short(status: &Status) -> String {
+    match status {
+        Status::Excluded(Exclusion::Group { group }) => format!("excluded: group {group}"),
+        Status::Excluded(Exclusion::TooOften) => "excluded: hit too often".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// How many tracepoints a capture would take, and why not the others.
@@ -49,15 +58,20 @@ fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, scre
         let statuses = || table.tracepoints().iter().map(|tracepoint| selection.status(tracepoint.tpid));
         let by_group = statuses().filter(|status| matches!(status, Status::Excluded(Exclusion::Group { .. }))).count();
         let too_often = statuses().filter(|status| **status == Status::Excluded(Exclusion::TooOften)).count();
-        let by_you = excluded - by_group - too_often;
         let reasons = [
-            (by_group, "by default, with their whole group"),
-            (too_often, "by default, because they are hit too often"),
-            (by_you, "by the options"),
+            (by_group, "in groups that are excluded by default"),
+            (too_often, "because they are hit too often"),
+            (excluded - by_group - too_often, "by -t or -x"),
         ];
-        let reasons = reasons.into_iter().filter(|(number, _)| *number > 0);
-        let reasons: Vec<_> = reasons.map(|(number, why)| format!("{} {why}", Grouped(number as u64))).collect();
-        total += &format!("; {} excluded: {}", Grouped(excluded as u64), reasons.join(", "));
+        let reasons: Vec<_> = reasons.into_iter().filter(|(number, _)| *number > 0).collect();
+        let excluded = Grouped(excluded as u64);
+        total += &match reasons[..] {
+            [(_, why)] => format!("; {excluded} excluded {why}"),
+            _ => {
+                let each = reasons.iter().map(|(number, why)| format!("{} {why}", Grouped(*number as u64)));
+                format!("; {excluded} excluded: {}", each.collect::<Vec<_>>().join(", "))
+            }
+        };
     }
     if refused > 0 {
         total += &format!("; {} refused by the kernel", Grouped(refused as u64));

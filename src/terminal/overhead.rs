@@ -1,6 +1,6 @@
 //! What capturing costs, for people.
 
-use super::layout::{Cell, Column, LABEL, Screen, Table};
+use super::layout::{Cell, Column, Screen, Table};
 use crate::overhead::{Comparison, Overhead, RunTimes, confidence, findings, interval, percent, rows, what_was_run};
 use crate::units::{OneLine, shortened};
 use anstyle::Style;
@@ -21,28 +21,36 @@ pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) ->
     let rows = rows(&figures);
     if !rows.is_empty() {
         screen.blank()?;
-        let range = Column::LEFT.optional();
-        let mut table = Table::new([
-            Column::LEFT.at_least(LABEL - 2),
-            Column::RIGHT,
-            range,
-            Column::RIGHT,
-            range,
-            Column::RIGHT,
-            Column::LEFT,
-        ]);
-        let interval_of = format!("{:.0} % interval", 100.0 * confidence(figures.pairs));
-        table.head(["median", "without", "(range)", "capturing", "(range)", "change", &interval_of]);
-        for (name, Comparison { without, with, change, .. }) in rows {
-            let ([without, without_range], [with, with_range]) = (spread(without), spread(with));
-            let (percent, interval) = (percent(change.value), interval(change));
-            let cells = [name.to_owned(), without, without_range, with, with_range, percent, interval];
-            table.row(Style::new(), cells.map(Cell::from));
-        }
+        let interval = format!("{:.0} % interval", 100.0 * confidence(figures.pairs));
+        let with_ranges = times_table(&rows, &interval, true);
+        let table = match with_ranges.fits(screen.width()) {
+            true => with_ranges,
+            false => times_table(&rows, &interval, false),
+        };
         screen.table(&table)?;
     }
     screen.blank()?;
     findings(overhead, &figures).into_iter().try_for_each(|(subject, sentence)| screen.fact(subject, sentence))
+}
+
+/// The times that are compared, with the range of each if there is room for it.
+fn times_table(rows: &[(&str, &Comparison)], interval_of: &str, has_ranges: bool) -> Table {
+    let right = Column::RIGHT;
+    let mut table = Table::new([Column::LEFT.at_least(8), right, right, right, Column::LEFT]);
+    let [without, with] = match has_ranges {
+        true => ["without (range)", "capturing (range)"],
+        false => ["without", "capturing"],
+    };
+    table.head(["median", without, with, "change", interval_of]);
+    for (name, Comparison { without, with, change, .. }) in rows {
+        let [without, with] = [without, with].map(|times| {
+            let [median, range] = spread(times);
+            if has_ranges { format!("{median} {range}") } else { median }
+        });
+        let cells = [(*name).to_owned(), without, with, percent(change.value), interval(change)];
+        table.row(Style::new(), cells.map(Cell::from));
+    }
+    table
 }
 
 /// `12.3 s` and `(12.2–12.5)`: the median, and the range in its unit.

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 const FEWEST_BARS: usize = 8;
 /// More columns of bars show nothing more.
 const MOST_BARS: usize = 60;
-/// A source's name at the head of a column takes up to this many columns.
+/// A source's name at the head of a column takes up to this many columns, and a tracepoint's below it at least as many.
 const SOURCE: usize = 24;
 
 const BOLD: Style = Style::new().bold();
@@ -89,7 +89,7 @@ fn top_table(source: &SourceReport, top: usize, bars: usize) -> Table {
     let (tracepoints, groups) = source.columns(bars.max(1));
     let drawn = |counts: Option<&Vec<f64>>| match bars {
         0 => String::new(),
-        _ => counts.map(|counts| sparkline(counts)).unwrap_or_default(),
+        _ => counts.map(|counts| sparkline(counts).trim_end().to_owned()).unwrap_or_default(),
     };
     let mut table = Table::new([Column::RIGHT, Column::RIGHT, Column::RIGHT.optional(), Column::NAME, Column::LEFT]);
     let of_tracepoint = |ranked: &Ranked<_>| drawn(tracepoints.get(&ranked.number));
@@ -125,7 +125,7 @@ fn add_top<N>(
 fn print_differences(differences: &Differences, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
     let Differences { sources, remarks, tracepoints, groups } = differences;
     screen.blank()?;
-    heading(screen, "Differences")?;
+    heading(screen, "Largest differences")?;
     for remark in remarks {
         screen.fact("note", OneLine(remark))?;
     }
@@ -163,7 +163,7 @@ fn print_changes(
     changed: &[&Compared],
     screen: &mut Screen<'_>,
 ) -> io::Result<()> {
-    let title = format!("{what} whose {} differs most", by.name());
+    let title = format!("{what}, by {}", by.name());
     let mut from = 0;
     while from < sources.len() {
         let fitting = (from + 1..=sources.len()).rev();
@@ -181,7 +181,8 @@ fn print_changes(
 /// The columns of these sources, of which the first has this number.
 fn changes_table(sources: &[String], first: usize, title: &str, by: By, changed: &[&Compared]) -> Table {
     let mut columns = vec![Column::RIGHT.at_least(10).cut_to(SOURCE); sources.len()];
-    columns.push(Column::NAME);
+    // The sources stand beside each other as long as a part of each name has room.
+    columns.push(Column::NAME.cut_to(SOURCE));
     let mut table = Table::new(columns);
     let heads = sources.iter().map(|source| Cell::from(OneLine(source)));
     table.row(BOLD, heads.chain([title.into()]).collect::<Vec<_>>());

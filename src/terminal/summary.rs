@@ -134,7 +134,7 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
         0 => "The differences cancel each other out. Largest differences:",
         1.. => {
             "The kernel counted these hits, but wrote no samples for them and reported no loss. The counts \
-             above include them, log.csv does not. Largest differences:"
+             above include them; log.csv does not. Largest differences:"
         }
     })?;
     let mut table = Table::new([Column::RIGHT, Column::NAME]).indented(LABEL + 2);
@@ -183,7 +183,7 @@ fn print_log(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
         (true, true) if late == 0 => "all that were recorded",
         (true, true) => "all that were recorded, except the late ones",
         (true, false) if is_range(summary) => "those in the range that you asked for",
-        (true, false) => "the first ones in time order, as many as you asked for",
+        (true, false) => "the first in time order, as many as you asked for",
         (false, _) => "incomplete",
     };
     screen.fact("log", format_args!("{}: {which}", Plural(logged, "event")))

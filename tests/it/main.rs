@@ -15,6 +15,7 @@ mod log_csv;
 mod names;
 mod page;
 mod perf_data;
+mod progress;
 mod readme;
 mod replay;
 mod report;
@@ -39,6 +40,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("log_csv", nothing_more, log_csv::TESTS),
     ("names", nothing_more, names::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
+    ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
     ("report", nothing_more, report::TESTS),

@@ -472,12 +472,17 @@ fn odd_reports() {
             .unwrap();
         fs::copy(perf_file(by_name[1], &[&[(1, 1, 0), (2, 3, 0), (4, 3, 0)]], None).path(), stage.path("those.perf"))
             .unwrap();
+        let wide = [("網", "封包送出"), ("crab", "🦀🦀"), ("cafe\u{301}", "ouvert"), ("long", &"長".repeat(40))];
+        let samples: Vec<_> = (1..=4).map(|tpid| (u64::from(tpid), tpid, 0)).collect();
+        fs::copy(perf_file(&wide, &[&samples], None).path(), stage.path("wide.perf")).unwrap();
         stage.write("bare.csv", "timestamp,tpid,gid,tracepoint name\n5,1,7,a\n6,2,8,b\n");
         stage.cut("torn.perf", "make.perf.zst", 60);
     };
     let lines = [
         "report hostile.perf --top 7",
         "report hostile.perf --top 7 --format markdown",
+        "report wide.perf",
+        "replay wide.perf",
         "report nothing.perf",
         "report one.perf",
         "report instant.perf",
