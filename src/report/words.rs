@@ -1,35 +1,35 @@
-//! A summary in words, for tables, pages and the terminal.
+//! Parts of a summary in words, for tables, pages, and the terminal.
 
 use crate::recording::{EventsSummary, StopReason, Summary};
 use crate::units::Grouped;
 use std::time::Duration;
 
-/// What tp-perf itself ran, if that is known.
+/// How long tp-perf itself ran, if the summary knows it.
 pub fn own_share(summary: &Summary) -> Option<String> {
     let own = summary.own.as_ref()?;
     let used = Duration::from_nanos(own.cpu_ns);
     let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
-    // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
+    // The kernel accounts CPU time in ticks. One tick can be longer than a short capture.
     let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
     let hidden = if own.excluded { "; those events are excluded" } else { "; those events are recorded too" };
     Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
 }
 
-/// What the kernel counted against what was recorded and lost.
+/// The accounting as an equation: counted = recorded + lost + unaccounted.
 pub fn equation(events: &EventsSummary) -> String {
     let EventsSummary { recorded, lost, counted, unaccounted, .. } = *events;
-    let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
+    let known = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
     match (counted, unaccounted) {
-        (Some(counted), Some(0)) => format!("{} counted = {told}", Grouped(counted)),
+        (Some(counted), Some(0)) => format!("{} counted = {known}", Grouped(counted)),
         (Some(counted), Some(unaccounted)) => {
             let sign = if unaccounted < 0 { '−' } else { '+' };
-            format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(unaccounted.unsigned_abs()))
+            format!("{} counted = {known} {sign} {} unaccounted", Grouped(counted), Grouped(unaccounted.unsigned_abs()))
         }
-        _ => format!("{told} (the source has no kernel counts to compare with)"),
+        _ => format!("{known} (the source has no kernel counts to compare with)"),
     }
 }
 
-/// What ended the capture, if that is known.
+/// What stopped the capture, if the summary knows it.
 pub fn stopped_by(summary: &Summary) -> Option<String> {
     Some(match summary.stop_reason? {
         StopReason::Events => "--events".to_owned(),

@@ -1,17 +1,17 @@
-//! What the doctor found, for people.
+//! The doctor's diagnoses, for people.
 
 use super::layout::Screen;
 use crate::doctor::{Diagnosis, Health};
 use anstyle::AnsiColor;
 use std::io::{self, Write};
 
-/// What a newcomer can do where nothing can be traced.
+/// What a newcomer can do on a machine that allows no capture.
 const WITHOUT_CAPTURE: &str = "`tp-perf replay --example` shows what a capture looks like.";
 
 /// Columns before a finding.
 const INDENT: usize = 23;
 
-/// Prints a line for each diagnosis, the fix below it, and what follows from all, on lines of `width` columns.
+/// Prints each diagnosis, its fix below it, and whether a capture works. Lines have `width` columns.
 pub fn print_diagnoses(diagnoses: &[Diagnosis], width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let style = |color: AnsiColor| color.on_default().bold();

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use std::fmt::Display;
 use std::io::{self, Write};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A narrower terminal gets lines of this many columns.
 const NARROWEST: usize = 40;
@@ -28,8 +28,9 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     if columns(text) <= most {
         return text.to_owned();
     }
-    // A letter has several characters only if accents or signs are added to it.
-    let ends = text.char_indices().map(|(end, _)| end).take(4 * most + 1);
+    // An accent, or a sign that changes the letter before it, has no columns and stays with that letter.
+    let letters = text.char_indices().filter(|(_, c)| c.width() != Some(0));
+    let ends = letters.map(|(end, _)| end).take(most + 1);
     let end = ends.filter(|end| columns(&text[..*end]) < most).last().unwrap_or(0);
     format!("{}…", &text[..end])
 }
@@ -309,7 +310,7 @@ mod tests {
         assert_eq!((columns(idle), columns("idle")), (6, 4));
         assert_eq!([6, 5, 4].map(|most| cut(idle, most)), ["待機中", "待機…", "待…"]);
         assert_eq!((cut("abcde", 4), cut("abcd", 4)), ("abc…".to_owned(), "abcd".to_owned()));
-        // An accent of its own stays with its letter, and a sign that makes an emoji wide counts.
+        // An accent stays with its letter, and a sign that makes a letter wide counts.
         assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
         assert_eq!(cut("⚠\u{fe0f}⚠\u{fe0f}⚠\u{fe0f}", 4), "⚠\u{fe0f}…");
         assert_eq!(cut(&"🦀".repeat(1000), 7), "🦀🦀🦀…");

@@ -1,6 +1,7 @@
-//! The tracepoint table, and what would become of each tracepoint in a capture.
+//! The tracepoints, and whether a capture would take them.
 
 use super::layout::{self, Column, Screen};
+use super::summary::counted;
 use crate::recording::tracepoint_fields;
 use crate::tracefs::{Exclusion, Selection, Status, Table, Tracepoint};
 use crate::units::{Grouped, Plural};
@@ -13,8 +14,7 @@ const STATUS: usize = 30;
 
 const BOLD: Style = Style::new().bold();
 
-/// Prints the tracepoints of `table` that are to be shown, and how many a capture of `selection` would take, on lines of
-/// `width` columns.
+/// Prints these tracepoints of `table`, and how many of all a capture of `selection` would take. Lines have `width` columns.
 pub fn print_list(
     shown: &[&Tracepoint],
     table: &Table,
@@ -77,10 +77,11 @@ fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, scre
         total += &format!("; {} refused by the kernel", Grouped(refused as u64));
     }
     screen.prose(format_args!("{BOLD}{total}{BOLD:#}"))?;
-    if shown.len() < table.tracepoints().len() {
-        let of_these = shown.iter().filter(|tracepoint| selection.status(tracepoint.tpid).is_captured()).count();
+    let of_these = shown.iter().filter(|tracepoint| selection.status(tracepoint.tpid).is_captured()).count();
+    if shown.len() < table.tracepoints().len() && of_these < shown.len() {
+        let (of_these, are) = counted(of_these);
         let shown = Plural(shown.len() as u64, "tracepoint");
-        screen.prose(format_args!("{} of the {shown} above selected", Grouped(of_these as u64)))?;
+        screen.prose(format_args!("{of_these} of the {shown} above {are} selected"))?;
     }
     let is_by_default = |tracepoint: &Tracepoint| selection.status(tracepoint.tpid).is_excluded_by_default();
     match table.tracepoints().iter().any(is_by_default) {
@@ -89,7 +90,7 @@ fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, scre
     }
 }
 
-/// Writes the tracepoints that are to be shown as a JSON array of objects.
+/// Writes these tracepoints as a JSON array of objects.
 pub fn write_list_json(shown: &[&Tracepoint], selection: &Selection, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<_> = shown
         .iter()

@@ -1,4 +1,4 @@
-//! What the user sees: results on stdout, progress and messages on stderr.
+//! Everything that people read: results on stdout, progress and messages on stderr.
 
 mod doctor;
 mod fixes;

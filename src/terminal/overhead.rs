@@ -1,4 +1,4 @@
-//! What capturing costs, for people.
+//! The overhead of capturing, for people.
 
 use super::layout::{Cell, Column, Screen, Table};
 use crate::overhead::{Comparison, Overhead, RunTimes, confidence, findings, interval, percent, rows, what_was_run};
@@ -7,12 +7,12 @@ use anstyle::Style;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Letters of COMMAND that are shown.
+/// At most this many letters of COMMAND are shown.
 const COMMAND: usize = 60;
 
 const BOLD: Style = Style::new().bold();
 
-/// Prints it, on lines of `width` columns.
+/// Prints a measurement on lines of `width` columns.
 pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let figures = overhead.figures();

@@ -1,4 +1,4 @@
-//! Progress bars on stderr; none where stderr is no terminal.
+//! Progress bars on stderr, if that is a terminal.
 
 use super::messages;
 use crate::capture::StopRules;
@@ -11,20 +11,20 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Drawn this often at most: each drawing wakes the terminal, which is recorded too.
+/// At most this many drawings a second. Each one wakes the terminal, and a capture records that too.
 const DRAWINGS_PER_SECOND: u8 = 4;
 
 /// Shows a capture's progress.
 pub struct TerminalProgress {
     rules: StopRules,
     quiet: bool,
-    /// What replaying is called.
+    /// The name of the phase that replays.
     reading: &'static str,
     bar: Option<ProgressBar>,
 }
 
 impl TerminalProgress {
-    /// For a capture with these rules. `quiet` shows nothing, notes neither.
+    /// For a capture with these rules. `quiet` shows neither progress nor notes.
     pub fn new(rules: StopRules, quiet: bool) -> Self {
         TerminalProgress { rules, quiet, reading: "writing", bar: None }
     }
@@ -43,7 +43,7 @@ impl TerminalProgress {
         self.show(what, Some(total), done.min(total), format!("{} of {} {of}", Grouped(done), Grouped(total)));
     }
 
-    /// Shows how far a phase is, of how much if that is known.
+    /// Shows how far a phase is. `total` is its end, if known.
     fn show(&mut self, phase: &'static str, total: Option<u64>, done: u64, message: String) {
         if self.quiet {
             return;
@@ -77,7 +77,7 @@ fn hidden(total: Option<u64>, template: &str) -> ProgressBar {
 /// would then be cleared there.
 #[derive(Debug, Default)]
 struct Line {
-    /// What is to be drawn at once.
+    /// Written to stderr at the next flush.
     text: Mutex<String>,
 }
 
@@ -184,7 +184,7 @@ impl Progress for TerminalProgress {
     fn measuring(&mut self, done: usize, total: usize) {
         self.steps("measuring", "runs", done as u64, total as u64);
         if let Some(bar) = &self.bar {
-            // Nothing is drawn again before the run is over, which is not to be disturbed.
+            // The next drawing comes after the run, so that drawing does not disturb the run.
             bar.force_draw();
         }
     }

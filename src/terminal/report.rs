@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 /// Bars are drawn where there is room for this many columns.
 const FEWEST_BARS: usize = 8;
-/// More columns of bars show nothing more.
+/// Bars take at most this many columns.
 const MOST_BARS: usize = 60;
 /// A source's name at the head of a column takes up to this many columns, and a tracepoint's below it at least as many.
 const SOURCE: usize = 24;
@@ -20,7 +20,7 @@ const DIM: Style = Style::new().dimmed();
 const HEADING: Style = AnsiColor::Cyan.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
-/// Prints it, with the `top` tracepoints and groups, on lines of `width` columns.
+/// Prints a report with the `top` tracepoints and groups on lines of `width` columns.
 pub fn print_report(report: &Report, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     for (number, source) in report.sources.iter().enumerate() {
@@ -194,7 +194,7 @@ fn changes_table(sources: &[String], first: usize, title: &str, by: By, changed:
     table
 }
 
-/// What was hit in one source and in no other.
+/// The tracepoints or groups that were hit in one source only.
 fn print_only(
     source: &str,
     number: usize,

@@ -8,13 +8,13 @@ use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Stretches that are explained; the others stand in the table.
+/// At most this many stretches are explained; the table has all.
 const EXPLAINED: usize = 8;
-/// Tracepoints that are named for a stretch, each way.
+/// At most this many tracepoints are named for a state, and against it.
 const REASONS: usize = 3;
-/// Findings of a kind that are named.
+/// At most this many findings of a kind are shown.
 const FINDINGS: usize = 8;
-/// Tracepoints of a state that are shown.
+/// At most this many tracepoints of a state are shown.
 const TRACEPOINTS: usize = 12;
 /// A state's name and a kernel's take up to this many columns before another column is left out.
 const NAME: usize = 24;
@@ -24,8 +24,8 @@ const UNKNOWN: Style = AnsiColor::Yellow.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// What was learned of a state, session by session, each with its file; and what it has now, if that is known. On lines of
-/// `width` columns.
+/// Prints each learned session with its file, and how many sessions the state has now, if that is known. Lines have `width`
+/// columns.
 pub fn print_learned(
     state: &str,
     paths: &[PathBuf],
@@ -74,12 +74,12 @@ pub fn print_learned(
     Ok(())
 }
 
-/// How many sessions of a state were removed.
+/// Prints how many sessions of a state were removed.
 pub fn print_removed(state: &str, removed: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
     Screen::new(width, out).prose(format_args!("{state}: removed {}", Plural(removed as u64, "session")))
 }
 
-/// All states of a library, on lines of `width` columns.
+/// Prints all states of a library on lines of `width` columns.
 pub fn print_states(states: &[Learned], library: &Path, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let [state, kernel_column] = [Column::LEFT.cut_to(NAME), Column::LEFT.cut_to(10)];
@@ -100,7 +100,7 @@ pub fn print_states(states: &[Learned], library: &Path, width: usize, out: &mut 
     screen.prose(format_args!("in {}", OneLine(&library.display().to_string())))
 }
 
-/// One state, on lines of `width` columns.
+/// Prints one state on lines of `width` columns.
 pub fn print_state(state: &Learned, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let Learned { name, sessions } = state;
@@ -156,13 +156,13 @@ fn kernel(session: &Session) -> String {
     session.origin.kernel.as_deref().map_or("unknown".to_owned(), |kernel| OneLine(kernel).to_string())
 }
 
-/// What sessions have, if it is the same for all.
+/// The fact that all sessions share, or `several`.
 fn different(sessions: &[(String, Session)], of: impl Fn(&Session) -> String) -> String {
     let first = sessions.first().map(|(_, session)| of(session)).unwrap_or_default();
     if sessions.iter().all(|(_, session)| of(session) == first) { first } else { "several".to_owned() }
 }
 
-/// Which states a source was in, on lines of `width` columns.
+/// Prints which states a source was in, on lines of `width` columns.
 pub fn print_identification(
     identification: &Identification,
     source: &str,
@@ -293,7 +293,7 @@ fn print_reasons(
     screen.table(&table)
 }
 
-/// By how much each group adds to what was said.
+/// How much each group contributes to the reasons.
 fn print_groups(groups: &[Reason], screen: &mut Screen<'_>) -> io::Result<()> {
     let all: f64 = groups.iter().map(|group| group.part).sum();
     if all <= 0.0 {
@@ -307,7 +307,7 @@ fn print_groups(groups: &[Reason], screen: &mut Screen<'_>) -> io::Result<()> {
     screen.hanging("    ", "      ", format_args!("by group: {}", parts.join(", ")))
 }
 
-/// Whether a source is as it was learned, on lines of `width` columns.
+/// Prints whether a source is as it was learned, on lines of `width` columns.
 pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let identification = &check.identification;

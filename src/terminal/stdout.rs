@@ -10,22 +10,22 @@ const WITHOUT_TERMINAL: usize = 80;
 /// Where results go.
 #[derive(Debug, Default)]
 pub struct Stdout {
-    /// What would have been printed, where a test keeps it.
+    /// The output, if a test keeps it.
     kept: Option<Vec<u8>>,
 }
 
 impl Stdout {
-    /// Prints nothing, and keeps it: for tests.
+    /// Keeps the output instead of printing it: for tests.
     pub fn keeping() -> Self {
         Stdout { kept: Some(Vec::new()) }
     }
 
-    /// What was kept.
+    /// The output that was kept.
     pub fn kept(&self) -> &[u8] {
         self.kept.as_deref().unwrap_or_default()
     }
 
-    /// Prints text for people; its colours reach a terminal only.
+    /// Prints text for people. Colours reach only a terminal.
     pub fn print(&mut self, text: &[u8]) -> io::Result<()> {
         if let Some(kept) = &mut self.kept {
             return anstream::StripStream::new(kept).write_all(text);
@@ -34,7 +34,7 @@ impl Stdout {
         stdout.write_all(text).and_then(|()| stdout.flush())
     }
 
-    /// Prints what is for programs as it is, but for a terminal, which obeys no name in it.
+    /// Prints data for programs unchanged. On a terminal it shows control characters, so that the terminal does not obey them.
     pub fn print_data(&mut self, data: &[u8]) -> io::Result<()> {
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(data);
@@ -68,7 +68,7 @@ pub fn width_of_stderr() -> usize {
     width_of(io::stderr())
 }
 
-/// Prints text for people on stderr, because something else has a use for stdout.
+/// Prints text for people on stderr, when stdout is in use.
 pub fn print_on_stderr(text: &[u8]) -> io::Result<()> {
     anstream::stderr().lock().write_all(text)
 }

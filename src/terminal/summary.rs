@@ -10,16 +10,16 @@ use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// How many tracepoints and groups are shown, as in the thesis.
+/// This many tracepoints and groups are shown, as in the thesis.
 const TOP: usize = 5;
-/// How many differences of the accounting are shown.
+/// At most this many differences of the accounting are shown.
 const LARGEST: usize = 3;
 
 const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
-/// Prints it, and where its files are, on lines of `width` columns.
+/// Prints a summary, and where its files are, on lines of `width` columns.
 pub fn print_summary(
     summary: &Summary,
     files: Option<(&Path, &[&'static str])>,
@@ -48,7 +48,7 @@ pub fn print_summary(
     Ok(())
 }
 
-/// How many events in which time, of what, and what ended it.
+/// How many events a source has, in which time, from which tracepoints, and what stopped it.
 pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, screen: &mut Screen<'_>) -> io::Result<()> {
     let events = Plural(ranking.events, "event");
     let rate = ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Rate(rate)));
@@ -75,7 +75,7 @@ fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
     }
 }
 
-/// Where the tracepoints are that were not captured and that nobody excluded.
+/// Why the user did not get all tracepoints: the default exclusions, and what the kernel refused.
 fn print_left_out(tracepoints: &TracepointsSummary, screen: &mut Screen<'_>) -> io::Result<()> {
     if let Some(excluded) = tracepoints.excluded_by_default.filter(|excluded| *excluded > 0) {
         let (excluded, are) = counted(excluded);
@@ -149,7 +149,7 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
     }
 }
 
-/// What is not in the log, and why.
+/// The events that the log does not have, and why.
 fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { lost, late, unknown, .. } = summary.events;
     let warned = |number: u64| format!("{WARNING}{}{WARNING:#}", Grouped(number));

@@ -51,7 +51,7 @@ impl Status {
         *self == Status::Captured
     }
 
-    /// Whether the default selection leaves it out.
+    /// Whether it is excluded only because the default selection excludes it.
     pub fn is_excluded_by_default(&self) -> bool {
         matches!(self, Status::Excluded(Exclusion::Group { .. } | Exclusion::TooOften))
     }
