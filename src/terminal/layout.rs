@@ -84,7 +84,7 @@ impl<'a> Screen<'a> {
     }
 
     /// A table.
-    pub(super) fn table(&mut self, table: &Table) -> io::Result<()> {
+    pub(super) fn table(&mut self, table: &TextTable) -> io::Result<()> {
         let widths = table.widths(self.width);
         for (style, cells) in &table.rows {
             let mut line = String::new();
@@ -138,7 +138,7 @@ fn held_together(text: &str) -> String {
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
+pub(super) struct TextColumn {
     is_right: bool,
     /// It takes at least this many columns.
     least: usize,
@@ -148,77 +148,77 @@ pub(super) struct Column {
     is_optional: bool,
 }
 
-impl Column {
+impl TextColumn {
     /// Aligned on the right, as numbers are.
-    pub(super) const RIGHT: Column = Column { is_right: true, least: 0, cut_to: None, is_optional: false };
+    pub(super) const RIGHT: TextColumn = TextColumn { is_right: true, least: 0, cut_to: None, is_optional: false };
     /// Aligned on the left.
-    pub(super) const LEFT: Column = Column { is_right: false, ..Column::RIGHT };
+    pub(super) const LEFT: TextColumn = TextColumn { is_right: false, ..TextColumn::RIGHT };
     /// Names of tracepoints, which are cut once nothing else can make room.
-    pub(super) const NAME: Column = Column { cut_to: Some(48), ..Column::LEFT };
+    pub(super) const NAME: TextColumn = TextColumn { cut_to: Some(48), ..TextColumn::LEFT };
 
     /// The same, with this many columns or more.
     pub(super) const fn at_least(self, least: usize) -> Self {
-        Column { least, ..self }
+        TextColumn { least, ..self }
     }
 
     /// The same, cut to this many columns before another column is left out.
     pub(super) const fn cut_to(self, most: usize) -> Self {
-        Column { cut_to: Some(most), ..self }
+        TextColumn { cut_to: Some(most), ..self }
     }
 
     /// The same, but left out where there is no room. The last such column goes first.
     pub(super) const fn optional(self) -> Self {
-        Column { is_optional: true, ..self }
+        TextColumn { is_optional: true, ..self }
     }
 }
 
 /// A cell of a table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cell {
+pub(super) struct TextCell {
     text: String,
     /// Its own style, instead of the row's.
     style: Option<Style>,
 }
 
-impl Cell {
+impl TextCell {
     /// With a style of its own.
     pub(super) fn styled(text: impl Display, style: Style) -> Self {
-        Cell { text: text.to_string(), style: Some(style) }
+        TextCell { text: text.to_string(), style: Some(style) }
     }
 }
 
-impl<T: Display> From<T> for Cell {
+impl<T: Display> From<T> for TextCell {
     fn from(text: T) -> Self {
-        Cell { text: text.to_string(), style: None }
+        TextCell { text: text.to_string(), style: None }
     }
 }
 
 /// Rows of cells. Each column is as wide as its widest cell, as far as there is room.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(super) struct TextTable {
     indent: usize,
-    columns: Vec<Column>,
-    rows: Vec<(Style, Vec<Cell>)>,
+    columns: Vec<TextColumn>,
+    rows: Vec<(Style, Vec<TextCell>)>,
 }
 
-impl Table {
+impl TextTable {
     /// A table without rows.
-    pub(super) fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Table { indent: 0, columns: columns.into(), rows: Vec::new() }
+    pub(super) fn new(columns: impl Into<Vec<TextColumn>>) -> Self {
+        TextTable { indent: 0, columns: columns.into(), rows: Vec::new() }
     }
 
     /// The same, with this many blanks before each row.
     pub(super) fn indented(self, indent: usize) -> Self {
-        Table { indent, ..self }
+        TextTable { indent, ..self }
     }
 
     /// Adds the names of the columns.
     pub(super) fn head<const N: usize>(&mut self, names: [&str; N]) {
-        self.row(Style::new().bold(), names.map(Cell::from));
+        self.row(Style::new().bold(), names.map(TextCell::from));
     }
 
     /// Adds a row.
-    pub(super) fn row(&mut self, style: Style, cells: impl Into<Vec<Cell>>) {
+    pub(super) fn row(&mut self, style: Style, cells: impl Into<Vec<TextCell>>) {
         let cells = cells.into();
         debug_assert_eq!(cells.len(), self.columns.len());
         self.rows.push((style, cells));
@@ -240,7 +240,7 @@ impl Table {
 
     /// What each column takes where there is room.
     fn natural(&self) -> Vec<usize> {
-        let widest = |(number, column): (usize, &Column)| {
+        let widest = |(number, column): (usize, &TextColumn)| {
             self.rows.iter().map(|(_, cells)| columns(&cells[number].text)).max().unwrap_or(0).max(column.least)
         };
         self.columns.iter().enumerate().map(widest).collect()
@@ -272,7 +272,7 @@ impl Table {
     }
 
     /// Takes from the widest columns what is too much, but leaves each what `least` says.
-    fn cut_cells(&self, widths: &mut [Option<usize>], room: usize, least: impl Fn(&Column) -> Option<usize>) {
+    fn cut_cells(&self, widths: &mut [Option<usize>], room: usize, least: impl Fn(&TextColumn) -> Option<usize>) {
         for _ in 0..excess(widths, room) {
             let columns = self.columns.iter().zip(widths.iter_mut());
             let cuttable = columns.filter_map(|(column, width)| {
@@ -339,18 +339,19 @@ mod tests {
 
     #[test]
     fn cells_are_aligned_by_columns() {
-        let mut table = Table::new([Column::LEFT, Column::RIGHT, Column::LEFT]).indented(1);
+        let mut table = TextTable::new([TextColumn::LEFT, TextColumn::RIGHT, TextColumn::LEFT]).indented(1);
         table.head(["state", "n", "kernel"]);
-        table.row(Style::new(), ["待機中".into(), 5.into(), Cell::styled("6.18", Style::new().bold())]);
-        table.row(Style::new(), ["e\u{301}🦀".into(), 1_000.into(), Cell::default()]);
+        table.row(Style::new(), ["待機中".into(), 5.into(), TextCell::styled("6.18", Style::new().bold())]);
+        table.row(Style::new(), ["e\u{301}🦀".into(), 1_000.into(), TextCell::default()]);
         let lines = shown(80, |screen| screen.table(&table).unwrap());
         assert_eq!(lines, [" state      n  kernel", " 待機中     5  6.18", " e\u{301}🦀     1000"]);
     }
 
     #[test]
     fn a_table_makes_room_by_cutting_then_leaving_out_then_cutting_more() {
-        let columns = [Column::RIGHT, Column::NAME.cut_to(20), Column::LEFT.optional(), Column::RIGHT.optional()];
-        let mut table = Table::new(columns);
+        let columns =
+            [TextColumn::RIGHT, TextColumn::NAME.cut_to(20), TextColumn::LEFT.optional(), TextColumn::RIGHT.optional()];
+        let mut table = TextTable::new(columns);
         table.row(Style::new(), [7.into(), "n".repeat(30).into(), "optional".into(), "last".into()]);
         let wide = |width| table.widths(width);
         assert_eq!(wide(49), [Some(1), Some(30), Some(8), Some(4)]);
@@ -364,7 +365,7 @@ mod tests {
 
     #[test]
     fn no_style_reaches_over_blanks() {
-        let mut table = Table::new([Column::LEFT, Column::RIGHT]);
+        let mut table = TextTable::new([TextColumn::LEFT, TextColumn::RIGHT]);
         let underlined = Style::new().underline();
         table.row(underlined, ["a".into(), "b".into()]);
         table.row(underlined, ["long".into(), "longer".into()]);

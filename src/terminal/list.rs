@@ -1,6 +1,6 @@
 //! The tracepoints, and whether a capture would take them.
 
-use super::layout::{self, Column, Screen};
+use super::layout::{Screen, TextColumn, TextTable};
 use super::summary::counted;
 use crate::recording::tracepoint_fields;
 use crate::tracefs::{Exclusion, Selection, Status, Table, Tracepoint};
@@ -24,8 +24,8 @@ pub fn print_list(
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     // A name is the first word of its line, for grep and awk, and is never cut.
-    let numbers = Column::RIGHT.optional();
-    let mut rows = layout::Table::new([Column::LEFT, Column::LEFT.cut_to(STATUS), numbers, numbers, numbers]);
+    let numbers = TextColumn::RIGHT.optional();
+    let mut rows = TextTable::new([TextColumn::LEFT, TextColumn::LEFT.cut_to(STATUS), numbers, numbers, numbers]);
     rows.head(["tracepoint", "status", "tpid", "gid", "id"]);
     for tracepoint in shown {
         let status = selection.status(tracepoint.tpid);

@@ -1,6 +1,6 @@
 //! The overhead of capturing, for people.
 
-use super::layout::{Cell, Column, Screen, Table};
+use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use crate::overhead::{Comparison, Overhead, RunTimes, confidence, findings, interval, percent, rows, what_was_run};
 use crate::units::{OneLine, shortened};
 use anstyle::Style;
@@ -34,9 +34,9 @@ pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) ->
 }
 
 /// The times that are compared, with the range of each if there is room for it.
-fn times_table(rows: &[(&str, &Comparison)], interval_of: &str, has_ranges: bool) -> Table {
-    let right = Column::RIGHT;
-    let mut table = Table::new([Column::LEFT.at_least(8), right, right, right, Column::LEFT]);
+fn times_table(rows: &[(&str, &Comparison)], interval_of: &str, has_ranges: bool) -> TextTable {
+    let right = TextColumn::RIGHT;
+    let mut table = TextTable::new([TextColumn::LEFT.at_least(8), right, right, right, TextColumn::LEFT]);
     let [without, with] = match has_ranges {
         true => ["without (range)", "capturing (range)"],
         false => ["without", "capturing"],
@@ -48,7 +48,7 @@ fn times_table(rows: &[(&str, &Comparison)], interval_of: &str, has_ranges: bool
             if has_ranges { format!("{median} {range}") } else { median }
         });
         let cells = [(*name).to_owned(), without, with, percent(change.value), interval(change)];
-        table.row(Style::new(), cells.map(Cell::from));
+        table.row(Style::new(), cells.map(TextCell::from));
     }
     table
 }

@@ -59,7 +59,10 @@ impl TerminalProgress {
         if is_new {
             // Only now is there something to draw.
             if io::stderr().is_terminal() {
-                bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::<Line>::default(), DRAWINGS_PER_SECOND));
+                bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(
+                    Box::<ProgressLine>::default(),
+                    DRAWINGS_PER_SECOND,
+                ));
             }
             bar.tick();
         }
@@ -76,7 +79,7 @@ fn hidden(total: Option<u64>, template: &str) -> ProgressBar {
 /// A terminal shows Ctrl-C as `^C` behind the progress. A bar that took the whole line would push that to the next one, and
 /// would then be cleared there.
 #[derive(Debug, Default)]
-struct Line {
+struct ProgressLine {
     /// Written to stderr at the next flush.
     text: Mutex<String>,
 }
@@ -97,7 +100,7 @@ pub fn erase_progress() {
     }
 }
 
-impl Line {
+impl ProgressLine {
     fn move_cursor(&self, by: usize, direction: char) -> io::Result<()> {
         if by > 0 { self.add(&format!("\x1b[{by}{direction}")) } else { Ok(()) }
     }
@@ -110,7 +113,7 @@ impl Line {
     }
 }
 
-impl TermLike for Line {
+impl TermLike for ProgressLine {
     fn width(&self) -> u16 {
         u16::try_from(super::width_of_stderr().saturating_sub(FREE)).unwrap_or(u16::MAX).max(1)
     }

@@ -1,6 +1,6 @@
 //! A report on the terminal.
 
-use super::layout::{Cell, Column, Screen, Table};
+use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use super::summary::{print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
@@ -85,13 +85,19 @@ fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::
     }
 }
 
-fn top_table(source: &SourceReport, top: usize, bars: usize) -> Table {
+fn top_table(source: &SourceReport, top: usize, bars: usize) -> TextTable {
     let (tracepoints, groups) = source.columns(bars.max(1));
     let drawn = |counts: Option<&Vec<f64>>| match bars {
         0 => String::new(),
         _ => counts.map(|counts| sparkline(counts).trim_end().to_owned()).unwrap_or_default(),
     };
-    let mut table = Table::new([Column::RIGHT, Column::RIGHT, Column::RIGHT.optional(), Column::NAME, Column::LEFT]);
+    let mut table = TextTable::new([
+        TextColumn::RIGHT,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT.optional(),
+        TextColumn::NAME,
+        TextColumn::LEFT,
+    ]);
     let of_tracepoint = |ranked: &Ranked<_>| drawn(tracepoints.get(&ranked.number));
     add_top(&mut table, "tracepoint", &source.ranking.tracepoints, top, bars, of_tracepoint);
     let of_group = |ranked: &Ranked<_>| drawn(groups.get(&ranked.name));
@@ -100,7 +106,7 @@ fn top_table(source: &SourceReport, top: usize, bars: usize) -> Table {
 }
 
 fn add_top<N>(
-    table: &mut Table,
+    table: &mut TextTable,
     what: &str,
     ranked: &[Ranked<N>],
     top: usize,
@@ -118,7 +124,10 @@ fn add_top<N>(
     }
     if let Some(more) = ranked.len().checked_sub(top).filter(|more| *more > 0) {
         let more = Grouped(more as u64).into();
-        table.row(DIM, [more, Cell::default(), Cell::default(), "more (--top N shows N)".into(), Cell::default()]);
+        table.row(
+            DIM,
+            [more, TextCell::default(), TextCell::default(), "more (--top N shows N)".into(), TextCell::default()],
+        );
     }
 }
 
@@ -179,16 +188,16 @@ fn print_changes(
 }
 
 /// The columns of these sources, of which the first has this number.
-fn changes_table(sources: &[String], first: usize, title: &str, by: By, changed: &[&Compared]) -> Table {
-    let mut columns = vec![Column::RIGHT.at_least(10).cut_to(SOURCE); sources.len()];
+fn changes_table(sources: &[String], first: usize, title: &str, by: By, changed: &[&Compared]) -> TextTable {
+    let mut columns = vec![TextColumn::RIGHT.at_least(10).cut_to(SOURCE); sources.len()];
     // The sources stand beside each other as long as a part of each name has room.
-    columns.push(Column::NAME.cut_to(SOURCE));
-    let mut table = Table::new(columns);
-    let heads = sources.iter().map(|source| Cell::from(OneLine(source)));
+    columns.push(TextColumn::NAME.cut_to(SOURCE));
+    let mut table = TextTable::new(columns);
+    let heads = sources.iter().map(|source| TextCell::from(OneLine(source)));
     table.row(BOLD, heads.chain([title.into()]).collect::<Vec<_>>());
     for compared in changed {
         let cells = compared.sources.iter().skip(first).take(sources.len());
-        let cells = cells.map(|presence| Cell::from(cell(presence, by)));
+        let cells = cells.map(|presence| TextCell::from(cell(presence, by)));
         table.row(Style::new(), cells.chain([OneLine(&compared.name).into()]).collect::<Vec<_>>());
     }
     table
@@ -207,9 +216,9 @@ fn print_only(
     only.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
     let count = Plural(only.len() as u64, what);
     screen.prose(format_args!("{BOLD}only in {}{BOLD:#}: {count}", OneLine(source)))?;
-    let mut table = Table::new([Column::RIGHT.at_least(10), Column::NAME, Column::LEFT.cut_to(SOURCE)]);
+    let mut table = TextTable::new([TextColumn::RIGHT.at_least(10), TextColumn::NAME, TextColumn::LEFT.cut_to(SOURCE)]);
     for compared in only.iter().take(top) {
-        let why = Cell::styled(compared.why_only_in(number), DIM);
+        let why = TextCell::styled(compared.why_only_in(number), DIM);
         table.row(Style::new(), [Grouped(compared.events(number)).into(), OneLine(&compared.name).into(), why]);
     }
     screen.table(&table)

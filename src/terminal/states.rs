@@ -1,6 +1,6 @@
 //! States, for people.
 
-use super::layout::{Cell, Column, Screen, Table};
+use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use crate::state::{Check, FindingKind, Identification, Learned, Reason, Session, ShareRange};
 use crate::state::{Stretch, StretchOpinion, said_beside};
 use crate::units::{Grouped, OneLine, Plural, Rate, Share};
@@ -82,9 +82,15 @@ pub fn print_removed(state: &str, removed: usize, width: usize, out: &mut dyn Wr
 /// Prints all states of a library on lines of `width` columns.
 pub fn print_states(states: &[Learned], library: &Path, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
-    let [state, kernel_column] = [Column::LEFT.cut_to(NAME), Column::LEFT.cut_to(10)];
-    let mut table =
-        Table::new([state, Column::RIGHT, Column::RIGHT, Column::RIGHT.optional(), Column::LEFT, kernel_column]);
+    let [state, kernel_column] = [TextColumn::LEFT.cut_to(NAME), TextColumn::LEFT.cut_to(10)];
+    let mut table = TextTable::new([
+        state,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT.optional(),
+        TextColumn::LEFT,
+        kernel_column,
+    ]);
     table.head(["state", "sessions", "windows", "events/s", "window", "kernel"]);
     for Learned { name, sessions } in states {
         let windows: usize = sessions.iter().map(|(_, session)| session.windows).sum();
@@ -108,7 +114,7 @@ pub fn print_state(state: &Learned, width: usize, out: &mut dyn Write) -> io::Re
     screen.blank()?;
     print_sessions(sessions, screen)?;
     screen.blank()?;
-    let mut table = Table::new([Column::NAME, Column::RIGHT, Column::RIGHT, Column::RIGHT]);
+    let mut table = TextTable::new([TextColumn::NAME, TextColumn::RIGHT, TextColumn::RIGHT, TextColumn::RIGHT]);
     table.head(["share of a window's events", "mean", "lowest", "highest"]);
     for ShareRange { name, mean, lowest, highest } in state.shares().iter().take(TRACEPOINTS) {
         let [mean, lowest, highest] = [*mean, *lowest, *highest].map(|share| Share(share).into());
@@ -126,14 +132,14 @@ pub fn print_state(state: &Learned, width: usize, out: &mut dyn Write) -> io::Re
 
 fn print_sessions(sessions: &[(String, Session)], screen: &mut Screen<'_>) -> io::Result<()> {
     let has_lost = sessions.iter().any(|(_, session)| session.lost.iter().any(|lost| *lost > 0));
-    let mut table = Table::new([
-        Column::LEFT,
-        Column::RIGHT,
-        Column::LEFT,
-        Column::RIGHT,
-        Column::RIGHT,
-        Column::RIGHT,
-        Column::LEFT.optional(),
+    let mut table = TextTable::new([
+        TextColumn::LEFT,
+        TextColumn::RIGHT,
+        TextColumn::LEFT,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT,
+        TextColumn::LEFT.optional(),
     ]);
     table.head(["session", "windows", "of", "events", if has_lost { "lost" } else { "" }, "tracepoints", "kernel"]);
     for (file, session) in sessions {
@@ -143,7 +149,7 @@ fn print_sessions(sessions: &[(String, Session)], screen: &mut Screen<'_>) -> io
             Grouped(session.windows as u64).into(),
             session.window.into(),
             Grouped(session.events()).into(),
-            if has_lost { Grouped(lost).into() } else { Cell::default() },
+            if has_lost { Grouped(lost).into() } else { TextCell::default() },
             Grouped(session.captured_number() as u64).into(),
             kernel(session).into(),
         ];
@@ -207,11 +213,11 @@ pub fn print_identification(
 /// A row for each stretch.
 fn print_stretches(identification: &Identification, screen: &mut Screen<'_>) -> io::Result<()> {
     let has_lost = identification.stretches.iter().any(|stretch| identification.lost_in(stretch) > 0);
-    let number = Column::RIGHT;
-    let mut table = Table::new([
+    let number = TextColumn::RIGHT;
+    let mut table = TextTable::new([
         number,
         number,
-        Column::LEFT.cut_to(NAME),
+        TextColumn::LEFT.cut_to(NAME),
         number,
         number,
         number.optional(),
@@ -225,12 +231,12 @@ fn print_stretches(identification: &Identification, screen: &mut Screen<'_>) -> 
         let cells = [
             seconds(stretch.from).into(),
             seconds(stretch.to).into(),
-            Cell::styled(identification.said(stretch), style(stretch)),
+            TextCell::styled(identification.said(stretch), style(stretch)),
             format!("{distance:.3}").into(),
             format!("{p:.3}").into(),
             format!("{:.2}×", stretch.intensity).into(),
             format!("{} of {}", identification.agreeing(stretch), stretch.windows()).into(),
-            if has_lost { Grouped(identification.lost_in(stretch)).into() } else { Cell::default() },
+            if has_lost { Grouped(identification.lost_in(stretch)).into() } else { TextCell::default() },
         ];
         table.row(Style::new(), cells);
     }
@@ -281,12 +287,12 @@ fn print_reasons(
     other: Option<&str>,
     screen: &mut Screen<'_>,
 ) -> io::Result<()> {
-    let share = Column::RIGHT.at_least(7).cut_to(NAME / 2);
-    let mut table = Table::new([Column::NAME.at_least(30), share, share, share]).indented(2);
+    let share = TextColumn::RIGHT.at_least(7).cut_to(NAME / 2);
+    let mut table = TextTable::new([TextColumn::NAME.at_least(30), share, share, share]).indented(2);
     let in_other = other.map(|other| format!("in {other}")).unwrap_or_default();
     table.head([title, "here", &format!("in {nearest}"), &in_other]);
     for Reason { name, here, nearest, other: of_other, .. } in reasons.iter().take(REASONS) {
-        let of_other = if other.is_some() { Share(*of_other).into() } else { Cell::default() };
+        let of_other = if other.is_some() { Share(*of_other).into() } else { TextCell::default() };
         let name = format!("  {}", OneLine(name)).into();
         table.row(Style::new(), [name, Share(*here).into(), Share(*nearest).into(), of_other]);
     }

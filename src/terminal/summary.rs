@@ -1,6 +1,6 @@
 //! The short summary of a capture.
 
-use super::layout::{Column, LABEL, Screen, Table};
+use super::layout::{LABEL, Screen, TextColumn, TextTable};
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
@@ -96,13 +96,13 @@ pub(super) fn counted(number: usize) -> (Grouped, &'static str) {
 }
 
 fn print_top(ranking: &Ranking, screen: &mut Screen<'_>) -> io::Result<()> {
-    let mut table = Table::new([Column::RIGHT.at_least(LABEL - 2), Column::RIGHT, Column::NAME]);
+    let mut table = TextTable::new([TextColumn::RIGHT.at_least(LABEL - 2), TextColumn::RIGHT, TextColumn::NAME]);
     add_top("tracepoint", &ranking.tracepoints, &mut table);
     add_top("group", &ranking.groups, &mut table);
     screen.table(&table)
 }
 
-fn add_top<N>(what: &str, ranked: &[Ranked<N>], table: &mut Table) {
+fn add_top<N>(what: &str, ranked: &[Ranked<N>], table: &mut TextTable) {
     table.head(["events", "share", &format!("top {what}s")]);
     for Ranked { name, events, share, .. } in ranked.iter().take(TOP) {
         let share = format!("{:.1} %", 100.0 * share);
@@ -137,7 +137,7 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
              above include them; log.csv does not. Largest differences:"
         }
     })?;
-    let mut table = Table::new([Column::RIGHT, Column::NAME]).indented(LABEL + 2);
+    let mut table = TextTable::new([TextColumn::RIGHT, TextColumn::NAME]).indented(LABEL + 2);
     for UnaccountedSummary { unaccounted, name, cpu, .. } in unaccounted.iter().take(LARGEST) {
         let place = format!("{} on {}", OneLine(name), one_named(*cpu));
         table.row(Style::new(), [Signed(*unaccounted).into(), place.into()]);
