@@ -175,7 +175,7 @@ fn by_width(texts: &[String; COLUMNS.len()]) -> String {
     }
     let mut screen = String::new();
     for (number, (text, columns)) in texts.iter().zip(COLUMNS).enumerate() {
-        write!(screen, "[{columns} columns]\n").unwrap();
+        writeln!(screen, "[{columns} columns]").unwrap();
         match texts[..number].iter().zip(COLUMNS).find(|(other, _)| *other == text) {
             Some((_, same)) => writeln!(screen, "as on {same} columns").unwrap(),
             None => screen += text,
