@@ -18,12 +18,12 @@ pub struct List {
     /// Without its colon.
     pub heading: String,
     /// In the order of the help.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Entry>,
 }
 
 /// What stands on the left of a list, such as a command line, and its explanation.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct Entry {
     /// On the left.
     pub term: String,
     /// On the right, or in the comment above. It can be empty.
@@ -46,12 +46,12 @@ impl Below {
     }
 }
 
-impl Row {
+impl Entry {
     /// The first two spaces in a row part the term from its explanation.
     fn parse(line: &str) -> Self {
         let line = line.trim();
         let (term, explanation) = line.split_once("  ").unwrap_or((line, ""));
-        Row { term: term.to_owned(), explanation: explanation.trim().to_owned() }
+        Entry { term: term.to_owned(), explanation: explanation.trim().to_owned() }
     }
 }
 
@@ -60,15 +60,15 @@ fn rows_follow(lines: &mut Peekable<Lines>) -> bool {
 }
 
 /// Takes the rows that follow. A comment explains the row below it.
-fn rows(lines: &mut Peekable<Lines>) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
+fn rows(lines: &mut Peekable<Lines>) -> Vec<Entry> {
+    let mut rows: Vec<Entry> = Vec::new();
     let mut comment = None;
     while rows_follow(lines) {
         let line = lines.next().expect("one was seen").trim();
         match (line.strip_prefix("# "), comment.take()) {
             (Some(text), _) => comment = Some(text.to_owned()),
-            (None, Some(explanation)) => rows.push(Row { term: line.to_owned(), explanation }),
-            (None, None) => rows.push(Row::parse(line)),
+            (None, Some(explanation)) => rows.push(Entry { term: line.to_owned(), explanation }),
+            (None, None) => rows.push(Entry::parse(line)),
         }
     }
     rows
@@ -88,8 +88,8 @@ fn paragraph(first: &str, lines: &mut Peekable<Lines>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn row(term: &str, explanation: &str) -> Row {
-        Row { term: term.to_owned(), explanation: explanation.to_owned() }
+    fn row(term: &str, explanation: &str) -> Entry {
+        Entry { term: term.to_owned(), explanation: explanation.to_owned() }
     }
 
     #[test]
