@@ -767,13 +767,13 @@ fn doctor() {
     ] {
         writeln!(screen, "[{name}]").unwrap();
         for check in diagnose(machine, needs) {
-            let (word, cure) = match &check.health {
-                Health::Good => ("good", None),
-                Health::Less(cure) => ("less", Some(cure)),
-                Health::Bad(cure) => ("bad", Some(cure)),
+            let (word, fix) = match &check.health {
+                Health::Ok => ("ok", None),
+                Health::Warn(fix) => ("warn", Some(fix)),
+                Health::Fail(fix) => ("fail", Some(fix)),
             };
             writeln!(screen, "{word}, {}: {}", check.name, check.finding).unwrap();
-            cure.iter().for_each(|cure| writeln!(screen, "    cure: {cure}").unwrap());
+            fix.iter().for_each(|fix| writeln!(screen, "    fix: {fix}").unwrap());
         }
         writeln!(screen).unwrap();
     }
