@@ -370,7 +370,7 @@ mod tests {
         for failure in failures {
             assert_eq!(
                 format!("{failure}{}", fix(failure).unwrap()),
-                "`page.html` is there already: choose another name, or replace it with --force"
+                "`page.html` already exists: choose another name, or replace it with --force"
             );
             assert_eq!(advice(failure), None);
         }

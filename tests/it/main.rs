@@ -15,6 +15,7 @@ mod kernel;
 mod library;
 mod log_csv;
 mod names;
+mod package;
 mod page;
 mod perf_data;
 mod readme;
@@ -40,6 +41,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("names", nothing_more, names::TESTS),
+    ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),

@@ -342,7 +342,7 @@ fn a_whole_record_needs_no_kernel() {
     // A second capture into the same directory is refused, and the first stays intact.
     let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
     let error = record(&kernel(10), cli.record, &mut context).unwrap_err();
-    assert!(error.to_string().contains("holds a recording already"), "{error}");
+    assert!(error.to_string().contains("already contains a recording"), "{error}");
     assert_eq!(read(&rec, "log.csv"), log);
 }
 
