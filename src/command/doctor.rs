@@ -1,4 +1,4 @@
-//! `tp-perf doctor`: what this machine allows, and the cure for what is missing.
+//! `tp-perf doctor`: what this machine allows, and the fixes for what is missing.
 
 use super::context::Context;
 use crate::cli::{DoctorArgs, DoctorRequest};
@@ -13,5 +13,5 @@ pub fn run(args: DoctorArgs, context: &mut Context) -> anyhow::Result<u8> {
     let mut out = Vec::new();
     print_diagnoses(&diagnoses, context.out.width(), &mut out)?;
     context.out.print(&out)?;
-    Ok(u8::from(diagnoses.iter().any(Diagnosis::is_bad)))
+    Ok(u8::from(diagnoses.iter().any(Diagnosis::is_fail)))
 }

@@ -17,9 +17,9 @@ pub fn print_diagnoses(diagnoses: &[Diagnosis], width: usize, out: &mut dyn Writ
     let style = |color: AnsiColor| color.on_default().bold();
     for Diagnosis { name, finding, health } in diagnoses {
         let (style, word, fix) = match health {
-            Health::Good => (style(AnsiColor::Green), "ok", None),
-            Health::Less(fix) => (style(AnsiColor::Yellow), "warn", Some(fix)),
-            Health::Bad(fix) => (style(AnsiColor::Red), "fail", Some(fix)),
+            Health::Ok => (style(AnsiColor::Green), "ok", None),
+            Health::Warn(fix) => (style(AnsiColor::Yellow), "warn", Some(fix)),
+            Health::Fail(fix) => (style(AnsiColor::Red), "fail", Some(fix)),
         };
         let first = format!("{style}{word:<4}{style:#}  {name:<15}  ");
         screen.hanging(&first, &" ".repeat(INDENT), finding)?;
@@ -28,7 +28,7 @@ pub fn print_diagnoses(diagnoses: &[Diagnosis], width: usize, out: &mut dyn Writ
         }
     }
     screen.blank()?;
-    let failed = diagnoses.iter().filter(|diagnosis| diagnosis.is_bad()).count();
+    let failed = diagnoses.iter().filter(|diagnosis| diagnosis.is_fail()).count();
     if failed == 0 {
         return screen.prose("A capture works here: `sudo tp-perf --events 100000`");
     }
