@@ -4,14 +4,15 @@ use clap::Args;
 
 const EXAMPLES: &str = "\
 Examples:
+  # Install them for yourself; new shells then have them
   tp-perf completions bash > ~/.local/share/bash-completion/completions/tp-perf
-  tp-perf completions zsh > ~/.zfunc/_tp-perf
-                                          ~/.zfunc must be in zsh's `fpath`
-  tp-perf completions fish > ~/.config/fish/completions/tp-perf.fish";
+  tp-perf completions fish > ~/.config/fish/completions/tp-perf.fish
+  # For zsh, ~/.zfunc must be in `fpath`
+  tp-perf completions zsh > ~/.zfunc/_tp-perf";
 
 /// The arguments of `tp-perf completions`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  tp-perf man | man -l -                  read the page of tp-perf
-  tp-perf man report | man -l -           read the page of `tp-perf report`
-  sudo tp-perf man --dir /usr/local/share/man/man1
-                                          install all pages; `man tp-perf-report` then opens one";
+  # Read a page
+  tp-perf man | man -l -
+  tp-perf man report | man -l -
+  # Install all pages; `man tp-perf-report` then opens one
+  sudo tp-perf man --dir /usr/local/share/man/man1";
 
 /// The arguments of `tp-perf man`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct ManArgs {
     /// Print the page of this subcommand [default: the page of tp-perf]
     #[arg(value_name = "SUBCOMMAND")]

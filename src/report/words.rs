@@ -1,21 +1,21 @@
-//! A summary in words, for tables, pages and the terminal.
+//! Words the facts of a summary, for tables, pages and the terminal.
 
 use crate::recording::{EventsSummary, StopReason, Summary};
 use crate::units::Grouped;
 use std::time::Duration;
 
-/// What tp-perf itself ran, if that is known.
+/// How much of the time tp-perf itself ran, if that is known.
 pub fn own_share(summary: &Summary) -> Option<String> {
     let own = summary.own.as_ref()?;
     let used = Duration::from_nanos(own.cpu_ns);
     let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
-    // CPU time is accounted in ticks, which may be more than a capture of milliseconds.
+    // The kernel accounts CPU time in ticks, and one tick may exceed a capture of milliseconds.
     let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-    let hidden = if own.excluded { "; what it did then is left out" } else { ", and is recorded too" };
-    Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
+    let hidden = if own.excluded { "; its own events are excluded" } else { "; its own events are included" };
+    Some(format!("tp-perf itself ran for {share:.1} % of the time{hidden}"))
 }
 
-/// What the kernel counted against what was recorded and lost.
+/// The accounting: the hits that the kernel counted, next to those recorded and lost.
 pub fn equation(events: &EventsSummary) -> String {
     let EventsSummary { recorded, lost, counted, unaccounted, .. } = *events;
     let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
@@ -25,7 +25,7 @@ pub fn equation(events: &EventsSummary) -> String {
             let sign = if unaccounted < 0 { '−' } else { '+' };
             format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(unaccounted.unsigned_abs()))
         }
-        _ => format!("{told}: the source has no counts of the kernel to hold against them"),
+        _ => format!("{told}; the source has no kernel counts to compare them with"),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::iter::Peekable;
 use std::str::Lines;
 
+const EXIT_CODES: &str = "Exit codes";
+
 /// The text that stands below the options.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Below {
@@ -21,62 +23,46 @@ pub struct List {
     pub rows: Vec<Row>,
 }
 
-/// What stands on the left of a list, such as a command line, and its explanation.
+/// Command lines, or another term, with what they do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
-    /// On the left.
-    pub term: String,
-    /// On the right, or in the lines below. It can be empty.
+    /// At least one.
+    pub terms: Vec<String>,
+    /// Empty if there is none.
     pub explanation: String,
 }
 
 impl Below {
-    /// Takes a text apart: `HEADING:` with indented rows below, `Example: ROW`, and paragraphs.
+    /// Takes a text apart: `HEADING:` with indented rows below, and paragraphs.
     pub fn parse(text: &str) -> Self {
         let mut below = Below::default();
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
-            if let Some(row) = line.strip_prefix("Example: ") {
-                below.lists.push(List { heading: "Examples".to_owned(), rows: vec![Row::parse(row)] });
-            } else if let Some(heading) = line.strip_suffix(':').filter(|_| rows_follow(&mut lines)) {
+            if let Some(heading) = line.strip_suffix(':').filter(|_| rows_follow(&mut lines)) {
                 below.lists.push(List { heading: heading.to_owned(), rows: rows(&mut lines) });
             } else if !line.trim().is_empty() {
                 below.paragraphs.extend(paragraph(line, &mut lines));
             }
         }
+        below.lists.retain(|list| list.heading != EXIT_CODES);
         below
     }
-}
-
-impl Row {
-    /// The first two spaces in a row part the term from its explanation.
-    fn parse(line: &str) -> Self {
-        let line = line.trim();
-        let (term, explanation) = line.split_once("  ").unwrap_or((line, ""));
-        Row { term: term.to_owned(), explanation: explanation.trim().to_owned() }
-    }
-}
-
-fn indent(line: &str) -> usize {
-    line.len() - line.trim_start().len()
 }
 
 fn rows_follow(lines: &mut Peekable<Lines>) -> bool {
     lines.peek().is_some_and(|line| line.starts_with(' ') && !line.trim().is_empty())
 }
 
-/// Takes the rows that follow. A line that is further to the right than the first row goes on with the explanation.
+/// Takes the rows that follow. A line with `#` explains those below it.
 fn rows(lines: &mut Peekable<Lines>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    let mut left = None;
     while rows_follow(lines) {
-        let line = lines.next().expect("one was seen");
-        let left = *left.get_or_insert(indent(line));
-        match rows.last_mut() {
-            Some(row) if indent(line) > left => {
-                row.explanation = format!("{} {}", row.explanation, line.trim()).trim().to_owned();
-            }
-            _ => rows.push(Row::parse(line)),
+        let line = lines.next().expect("one was seen").trim();
+        match (line.strip_prefix("# "), rows.last_mut()) {
+            (Some(text), Some(row)) if row.terms.is_empty() => row.explanation = format!("{} {text}", row.explanation),
+            (Some(text), _) => rows.push(Row { terms: Vec::new(), explanation: text.to_owned() }),
+            (None, Some(row)) => row.terms.push(line.to_owned()),
+            (None, None) => rows.push(Row { terms: vec![line.to_owned()], explanation: String::new() }),
         }
     }
     rows
@@ -88,7 +74,7 @@ fn paragraph(first: &str, lines: &mut Peekable<Lines>) -> Option<String> {
     while let Some(line) = lines.next_if(|line| !line.trim().is_empty()) {
         text = format!("{text} {}", line.trim());
     }
-    let text = text.split("Exit codes:").next().unwrap_or_default().trim();
+    let text = text.split(&format!("{EXIT_CODES}:")).next().unwrap_or_default().trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
@@ -96,28 +82,34 @@ fn paragraph(first: &str, lines: &mut Peekable<Lines>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn row(term: &str, explanation: &str) -> Row {
-        Row { term: term.to_owned(), explanation: explanation.to_owned() }
+    fn row(terms: &[&str], explanation: &str) -> Row {
+        Row { terms: terms.iter().map(|term| (*term).to_owned()).collect(), explanation: explanation.to_owned() }
     }
 
     #[test]
     fn examples_and_paragraphs_are_told_apart() {
         let text = "\
 Examples:
-  tp-perf replay idle      the same results
+  # The same results
+  tp-perf replay idle
+  # A part: from one second, or
+  # from two
   tp-perf replay idle --from 1s
-                           from the second second
-                           on
-  tp-perf list | wc -l
+  tp-perf replay idle --from 2s
 
 One sentence, which goes
 on. Exit codes: 0 done.
 
+Exit codes:
+  0  done
+
 Exit codes: 0 done, 1 failed.";
         let rows = vec![
-            row("tp-perf replay idle", "the same results"),
-            row("tp-perf replay idle --from 1s", "from the second second on"),
-            row("tp-perf list | wc -l", ""),
+            row(&["tp-perf replay idle"], "The same results"),
+            row(
+                &["tp-perf replay idle --from 1s", "tp-perf replay idle --from 2s"],
+                "A part: from one second, or from two",
+            ),
         ];
         let lists = vec![List { heading: "Examples".to_owned(), rows }];
         let paragraphs = vec!["One sentence, which goes on.".to_owned()];
@@ -125,9 +117,9 @@ Exit codes: 0 done, 1 failed.";
     }
 
     #[test]
-    fn one_example_is_a_list_of_one() {
-        let lists = vec![List { heading: "Examples".to_owned(), rows: vec![row("tp-perf man > page", "")] }];
-        assert_eq!(Below::parse("Example: tp-perf man > page"), Below { lists, paragraphs: Vec::new() });
+    fn rows_need_no_explanation() {
+        let lists = vec![List { heading: "See also".to_owned(), rows: vec![row(&["one", "two"], "")] }];
+        assert_eq!(Below::parse("See also:\n  one\n  two"), Below { lists, paragraphs: Vec::new() });
     }
 
     #[test]
