@@ -4,12 +4,11 @@ use clap::Args;
 
 const EXAMPLES: &str = "\
 Examples:
-  # Complete tp-perf in bash
+  # Install them for yourself; new shells then have them
   tp-perf completions bash > ~/.local/share/bash-completion/completions/tp-perf
-  # Complete it in zsh, where `fpath` has ~/.zfunc
-  tp-perf completions zsh > ~/.zfunc/_tp-perf
-  # Complete it in fish
-  tp-perf completions fish > ~/.config/fish/completions/tp-perf.fish";
+  tp-perf completions fish > ~/.config/fish/completions/tp-perf.fish
+  # For zsh, ~/.zfunc must be in `fpath`
+  tp-perf completions zsh > ~/.zfunc/_tp-perf";
 
 /// The arguments of `tp-perf completions`.
 #[derive(Debug, Args)]

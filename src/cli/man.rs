@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  # Read the page of tp-perf, or of a subcommand
+  # Read a page
   tp-perf man | man -l -
   tp-perf man report | man -l -
   # Install all pages; `man tp-perf-report` then opens one

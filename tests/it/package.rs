@@ -75,9 +75,7 @@ fn page(subcommand: Option<&str>) -> String {
 }
 
 fn subcommands() -> Vec<String> {
-    let program = Cli::command();
-    let shown = program.get_subcommands().filter(|command| !command.is_hide_set());
-    shown.map(|command| command.get_name().to_owned()).collect()
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 fn dates() {
@@ -121,6 +119,14 @@ fn sections() {
             !headings.contains(&"EXTRA") && !page.contains("Example"),
             "{name:?}: the examples are no list\n{page}"
         );
+        // Each term of a list has its explanation below.
+        let mut lines = page.lines().skip_while(|line| *line != ".TP").peekable();
+        while let Some(line) = lines.next() {
+            let term = if line == ".TP" { lines.next() } else { None };
+            let is_explained =
+                lines.peek().is_some_and(|next| !next.is_empty() && (!next.starts_with('.') || *next == ".TQ"));
+            assert!(term.is_none_or(|_| is_explained), "{name:?}: {term:?} is not explained in\n{page}");
+        }
         assert!(!page.contains('`'), "{name:?}: a backtick is left in\n{page}");
         // The pages that it refers to are there.
         for reference in page.replace("\\-", "-").replace("\\fR", "").split("\\fBtp-perf-").skip(1) {

@@ -3,6 +3,8 @@
 use std::iter::Peekable;
 use std::str::Lines;
 
+const EXIT_CODES: &str = "Exit codes";
+
 /// The text that stands below the options.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Below {
@@ -21,12 +23,12 @@ pub struct List {
     pub rows: Vec<Entry>,
 }
 
-/// What stands on the left of a list, such as a command line, and its explanation.
+/// Command lines, or another term, with what they do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// On the left.
-    pub term: String,
-    /// On the right, or in the comment above. It can be empty.
+    /// At least one.
+    pub terms: Vec<String>,
+    /// Empty if there is none.
     pub explanation: String,
 }
 
@@ -42,16 +44,8 @@ impl Below {
                 below.paragraphs.extend(paragraph(line, &mut lines));
             }
         }
+        below.lists.retain(|list| list.heading != EXIT_CODES);
         below
-    }
-}
-
-impl Entry {
-    /// The first two spaces in a row part the term from its explanation.
-    fn parse(line: &str) -> Self {
-        let line = line.trim();
-        let (term, explanation) = line.split_once("  ").unwrap_or((line, ""));
-        Entry { term: term.to_owned(), explanation: explanation.trim().to_owned() }
     }
 }
 
@@ -59,16 +53,16 @@ fn rows_follow(lines: &mut Peekable<Lines>) -> bool {
     lines.peek().is_some_and(|line| line.starts_with(' ') && !line.trim().is_empty())
 }
 
-/// Takes the rows that follow. A comment explains the row below it.
+/// Takes the rows that follow. A line with `#` explains those below it.
 fn rows(lines: &mut Peekable<Lines>) -> Vec<Entry> {
     let mut rows: Vec<Entry> = Vec::new();
-    let mut comment = None;
     while rows_follow(lines) {
         let line = lines.next().expect("one was seen").trim();
-        match (line.strip_prefix("# "), comment.take()) {
-            (Some(text), _) => comment = Some(text.to_owned()),
-            (None, Some(explanation)) => rows.push(Entry { term: line.to_owned(), explanation }),
-            (None, None) => rows.push(Entry::parse(line)),
+        match (line.strip_prefix("# "), rows.last_mut()) {
+            (Some(text), Some(row)) if row.terms.is_empty() => row.explanation = format!("{} {text}", row.explanation),
+            (Some(text), _) => rows.push(Entry { terms: Vec::new(), explanation: text.to_owned() }),
+            (None, Some(row)) => row.terms.push(line.to_owned()),
+            (None, None) => rows.push(Entry { terms: vec![line.to_owned()], explanation: String::new() }),
         }
     }
     rows
@@ -80,7 +74,7 @@ fn paragraph(first: &str, lines: &mut Peekable<Lines>) -> Option<String> {
     while let Some(line) = lines.next_if(|line| !line.trim().is_empty()) {
         text = format!("{text} {}", line.trim());
     }
-    let text = text.split("Exit codes:").next().unwrap_or_default().trim();
+    let text = text.split(&format!("{EXIT_CODES}:")).next().unwrap_or_default().trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
@@ -88,32 +82,44 @@ fn paragraph(first: &str, lines: &mut Peekable<Lines>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn row(term: &str, explanation: &str) -> Entry {
-        Entry { term: term.to_owned(), explanation: explanation.to_owned() }
+    fn row(terms: &[&str], explanation: &str) -> Entry {
+        Entry { terms: terms.iter().map(|term| (*term).to_owned()).collect(), explanation: explanation.to_owned() }
     }
 
     #[test]
     fn examples_and_paragraphs_are_told_apart() {
         let text = "\
 Examples:
-  # Print the same results
+  # The same results
   tp-perf replay idle
-  tp-perf list | wc -l
+  # A part: from one second, or
+  # from two
+  tp-perf replay idle --from 1s
+  tp-perf replay idle --from 2s
 
 One sentence, which goes
 on. Exit codes: 0 done.
 
-Codes:
+Exit codes:
   0  done
 
 Exit codes: 0 done, 1 failed.";
-        let rows = vec![row("tp-perf replay idle", "Print the same results"), row("tp-perf list | wc -l", "")];
-        let lists = vec![
-            List { heading: "Examples".to_owned(), rows },
-            List { heading: "Codes".to_owned(), rows: vec![row("0", "done")] },
+        let rows = vec![
+            row(&["tp-perf replay idle"], "The same results"),
+            row(
+                &["tp-perf replay idle --from 1s", "tp-perf replay idle --from 2s"],
+                "A part: from one second, or from two",
+            ),
         ];
+        let lists = vec![List { heading: "Examples".to_owned(), rows }];
         let paragraphs = vec!["One sentence, which goes on.".to_owned()];
         assert_eq!(Below::parse(text), Below { lists, paragraphs });
+    }
+
+    #[test]
+    fn rows_need_no_explanation() {
+        let lists = vec![List { heading: "See also".to_owned(), rows: vec![row(&["one", "two"], "")] }];
+        assert_eq!(Below::parse("See also:\n  one\n  two"), Below { lists, paragraphs: Vec::new() });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::help::{Below, List};
 use super::text;
-use clap::Command;
+use clap::{Arg, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use std::fmt::Display;
@@ -13,9 +13,9 @@ const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 /// What clap_mangen writes for an empty line. mandoc warns of it.
 const BREAKS: &str = ".br\n\n.br\n";
 
-/// The subcommands that have a page.
+/// The subcommands that have a page. Those that the help hides have one too.
 pub fn subcommands(program: &Command) -> impl Iterator<Item = &Command> {
-    program.get_subcommands().filter(|command| !command.is_hide_set())
+    program.get_subcommands()
 }
 
 /// The name of the page's file, such as `tp-perf-report.1`.
@@ -37,7 +37,12 @@ pub fn of(command: &Command, program: &Command) -> String {
     page.part(|man, out| man.render_name_section(out), command);
     page.synopsis(command);
     page.description(command, &below.paragraphs);
-    page.part(|man, out| man.render_options_section(out), command);
+    // clap_mangen leaves out the text of an option that the short help does not list.
+    let listed = |arg: Arg| match arg.is_hide_long_help_set() {
+        true => arg.hide(true),
+        false => arg.hide_short_help(false),
+    };
+    page.part(|man, out| man.render_options_section(out), &command.clone().mut_args(listed));
     match subcommand {
         None => page.list_of_subcommands(command),
         Some(_) => page.nested_subcommands(command),
@@ -143,7 +148,10 @@ impl ManPage {
         self.write(|roff| {
             roff.control("SH", [list.heading.to_uppercase().as_str()]);
             for row in &list.rows {
-                roff.control("TP", []).text([bold(&row.term)]).text([roman(&row.explanation)]);
+                for (number, term) in row.terms.iter().enumerate() {
+                    roff.control(if number == 0 { "TP" } else { "TQ" }, []).text([bold(term)]);
+                }
+                roff.text([roman(&row.explanation)]);
             }
         });
     }
@@ -220,15 +228,17 @@ fn code_in_bold(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{Arg, ArgAction};
+    use clap::ArgAction;
 
     fn built() -> Command {
         let all = Arg::new("all").long("all").help("Take `all`").action(ArgAction::SetTrue);
-        let list = Command::new("list").about("Show the `tracepoints`").arg(all);
+        let elsewhere = Arg::new("secret").long("secret").hide_long_help(true);
+        let long = Arg::new("long").long("long").help("Only here").hide_short_help(true);
+        let list = Command::new("list").about("Show the `tracepoints`").args([all, elsewhere, long]);
         let states = Command::new("states").subcommand(Command::new("show").about("Show one").arg(Arg::new("STATE")));
         let examples = "Examples:\n  # Show them\n  prog list\n\nA PATTERN is a glob. Exit codes: 0 done.";
         let mut program = Command::new("prog").subcommand(list).subcommand(states).after_help(examples);
-        program = program.subcommand(Command::new("secret").hide(true)).disable_help_subcommand(true);
+        program = program.disable_help_subcommand(true);
         program.build();
         program
     }
@@ -242,7 +252,7 @@ mod tests {
         assert_eq!(headings.join(", "), expected, "{page}");
         assert!(page.contains(".TP\n\\fBprog list\\fR\nShow them\n"), "{page}");
         assert!(page.contains(".PP\nA PATTERN is a glob.\n"), "{page}");
-        assert!(!page.contains("secret") && !page.contains("Exit codes"), "{page}");
+        assert!(!page.contains("Exit codes"), "{page}");
         assert_eq!(page.matches(".ie ").count(), 1, "{page}");
     }
 
@@ -258,10 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn an_option_has_its_text_though_the_short_help_does_not_list_it() {
+        let program = built();
+        let page = of(program.find_subcommand("list").unwrap(), &program);
+        assert!(page.contains("\nOnly here\n"), "{page}");
+    }
+
+    #[test]
     fn text_in_backticks_is_bold() {
         let program = built();
         let page = of(program.find_subcommand("list").unwrap(), &program);
-        assert!(page.contains("\nTake \\fBall\\fR\n") && !page.contains('`'), "{page}");
+        assert!(page.contains("\nTake \\fBall\\fR\n") && !page.contains('`') && !page.contains("secret"), "{page}");
         assert_eq!(code_in_bold("one ` alone"), "one ` alone");
     }
 }

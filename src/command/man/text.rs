@@ -9,23 +9,29 @@ pub const DATE: &str = "2026-11-28";
 const DONE: Entry = ("0", "tp-perf did what was asked.");
 const FAILED: Entry = ("1", "tp-perf failed. A message on standard error names the cause and the fix.");
 const WRONG_USAGE: Entry = ("2", "The command line is wrong. Nothing was done.");
+const STOPPED: Entry = (
+    "130, 143",
+    "Ctrl-C or SIGTERM stopped tp-perf. If they end a capture, tp-perf keeps its results and ends with 0.",
+);
 const OWN: &str =
     "With COMMAND, tp-perf ends with the exit code of COMMAND, or with 128 + N if signal N ended COMMAND.";
 
 /// The exit codes of a subcommand (`None` is the program), and a paragraph below them.
 pub fn exit_status(subcommand: Option<&str>) -> (Vec<Entry>, Option<&'static str>) {
+    let check = ("3", "`tp-perf check` found something.");
     match subcommand {
-        None => (vec![DONE, FAILED, WRONG_USAGE, ("3", "`tp-perf check` found something.")], Some(OWN)),
+        None => (vec![DONE, FAILED, WRONG_USAGE, check, STOPPED], Some(OWN)),
+        Some("record") => (vec![DONE, FAILED, WRONG_USAGE], Some(OWN)),
         Some("check") => {
             let done = ("0", "The source is as it was learned.");
             let found = ("3", "The source is not as it was learned.");
-            (vec![done, FAILED, WRONG_USAGE, found], None)
+            (vec![done, FAILED, WRONG_USAGE, found, STOPPED], None)
         }
         Some("overhead") => {
-            let own = "If COMMAND fails, tp-perf ends with its exit code.";
-            (vec![("0", "The overhead was measured."), FAILED, WRONG_USAGE], Some(own))
+            let done = ("0", "The overhead was measured.");
+            (vec![done, FAILED, WRONG_USAGE, STOPPED], Some("If COMMAND fails, tp-perf ends with its exit code."))
         }
-        Some("record" | "learn") => (vec![DONE, FAILED, WRONG_USAGE], Some(OWN)),
+        Some("replay" | "report" | "learn" | "identify") => (vec![DONE, FAILED, WRONG_USAGE, STOPPED], None),
         Some(_) => (vec![DONE, FAILED, WRONG_USAGE], None),
     }
 }
@@ -68,7 +74,8 @@ pub fn files(subcommand: Option<&str>) -> Vec<Entry> {
 
 const SUDO: Entry =
     ("SUDO_UID, SUDO_GID", "The user who called sudo(8). This user gets the files that tp-perf writes.");
-const DATA_HOME: Entry = ("XDG_DATA_HOME", "The library of states is in tp-perf/states in this directory.");
+const DATA_HOME: Entry =
+    ("XDG_DATA_HOME", "The library of states is in tp-perf/states in this directory. The default is ~/.local/share.");
 const BROWSER: Entry = ("BROWSER", "The browser that --open starts. Without BROWSER, --open starts xdg-open(1).");
 const TMPDIR: Entry = ("TMPDIR", "The directory for temporary files. The default is /tmp.");
 const NO_COLOR: Entry =
