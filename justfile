@@ -62,12 +62,14 @@ msrv:
 aarch64:
     cargo check --locked --target aarch64-unknown-linux-gnu
 
-# The program as packages have it: small, stripped
-dist:
-    cargo build --locked --profile dist
-    ls -l target/dist/tp-perf
+# The Debian package, tested: lintian, installation, use, purge (needs cargo-deb and python3; as root for the installation)
+deb:
+    packaging/test-deb "$(packaging/deb)"
 
-# The same as one static file (needs the target, and musl-gcc from Debian's musl-tools)
+# A tarball with one static program, tested (needs the target, python3, and musl-gcc from Debian's musl-tools)
 musl:
-    cargo build --locked --profile dist --target x86_64-unknown-linux-musl
-    ls -l target/x86_64-unknown-linux-musl/dist/tp-perf
+    packaging/test-tarball "$(packaging/tarball)"
+
+# All files of a release, in target/release-files: package, tarball, checksums. Refuses if versions and tag disagree
+dist:
+    packaging/dist

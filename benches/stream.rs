@@ -1,7 +1,7 @@
-//! How many events a second go from bytes to time order, and from there to log.csv or into a report.
+//! Measures how many events per second tp-perf decodes and merges, writes to log.csv, or adds to a report.
 //!
-//! `cargo bench` prints for each number of rings the throughput in elements (events) a second; the cost per event grows
-//! with the logarithm of the rings, and not with the number of events.
+//! `cargo bench` prints the throughput in elements (events) per second for each number of rings. The cost per
+//! event grows with the logarithm of the number of rings, but not with the number of events.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -18,11 +18,11 @@ use tp_perf::perf_data::{Compressor, Features, Head};
 use tp_perf::recording::{LogWriter, RecordingDir};
 use tp_perf::tracefs::Table;
 
-/// As many as are captured by default on Linux 6.18.
+/// The number of tracepoints that Linux 6.18 captures by default.
 const TRACEPOINTS: u32 = 1568;
 const ROUND: u64 = 200_000;
 
-/// Bytes in memory, given in pieces of 1 MiB as the spool gives them.
+/// Bytes in memory, in pieces of 1 MiB, as the spool returns them.
 struct Bytes(Rc<Vec<u8>>, usize);
 
 impl Input for Bytes {
@@ -33,7 +33,7 @@ impl Input for Bytes {
     }
 }
 
-/// A cheap generator of numbers that look random, the same in every run (xorshift64).
+/// A cheap pseudo-random generator with the same numbers in every run (xorshift64).
 fn random(state: &mut u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -46,7 +46,7 @@ fn id(ring: u32, tracepoint: u32) -> u64 {
 }
 
 fn ids(rings: u32) -> SampleIds {
-    // A table of all ids would be larger than any cache at 1024 rings, as it is in truth.
+    // At 1024 rings, the table of all ids is larger than any cache, as in a real capture.
     let slots = (0..TRACEPOINTS).flat_map(|t| {
         (0..rings).map(move |cpu| (SampleId(id(cpu, t)), Slot { tpid: Tpid::new(t + 1), cpu: Some(Cpu::new(cpu)) }))
     });
@@ -59,7 +59,7 @@ fn table() -> Table {
     Table::from_entries(entries.collect())
 }
 
-/// A file: rounds of events in which the rings take turns at random and few tracepoints make most events.
+/// A file of rounds. Events are spread over the rings at random, and few tracepoints have most events.
 fn bytes(rings: u32, events: u64) -> Vec<u8> {
     let (features, ids) = (Features::default(), ids(rings));
     let head =
@@ -126,7 +126,7 @@ fn write_csv(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The same events with what a report keeps of them: for the terminal, and for plots and pages. To be held against
+/// Decodes, merges, and adds the events to a report: for the terminal, and for plots and pages. Compare with
 /// `decode_and_merge`.
 fn activity(criterion: &mut Criterion) {
     const EVENTS: u64 = 1_000_000;
@@ -156,11 +156,11 @@ fn activity(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Ring bytes of a kernel at work, as `--compress` has them, over and over: 23,921 events of a build.
+/// Compresses real ring bytes repeatedly, as `--compress` does: 23,921 events of a kernel build.
 fn compress(criterion: &mut Criterion) {
     let file = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/make.perf.zst")).unwrap();
     let events = zstd::decode_all(file).unwrap();
-    // Behind the head, which is a third of it.
+    // Skips the head, which is a third of the file.
     let ring_bytes = &events[events.len() - 500_000..];
     let mut group = criterion.benchmark_group("compress");
     group.throughput(Throughput::Elements(ring_bytes.len() as u64 / 24)).sample_size(10);

@@ -27,12 +27,12 @@ pub fn compare(places: &[Place], out: &mut impl Write) -> Result<(), Box<dyn Err
         return Err("name two sources: recordings, perf.data files or log.csv files".into());
     };
 
-    // Kernels that list different tracepoints, for instance, are hard to compare.
+    // Remarks name limits of the comparison, for example kernels with different tracepoints.
     for remark in &differences.remarks {
         writeln!(out, "{remark}")?;
     }
     writeln!(out, "{:>14}{:>14}", differences.sources[0], differences.sources[1])?;
-    // Those that differ most come first.
+    // The largest differences come first.
     for tracepoint in differences.tracepoints.iter().take(10) {
         let [first, second] = [0, 1].map(|source| share(tracepoint.sources[source]));
         writeln!(out, "{first:>14}{second:>14}  {}", tracepoint.name)?;

@@ -1,6 +1,6 @@
-//! Counts the tracepoints that fire within a second, on all CPUs, and prints the ten that fired most.
+//! Counts tracepoint hits on all CPUs for a second, and prints the ten tracepoints with the most hits.
 //!
-//! It needs root:
+//! This example needs root:
 //!
 //! ```sh
 //! cargo build --example count && sudo ./target/debug/examples/count
@@ -24,14 +24,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Counts for this duration. `Live` is the running kernel; a test can pass a simulated one.
+/// Counts for `duration`. `kernel` is the running kernel ([`Live`]), or a simulated one in a test.
 pub fn count(kernel: &impl Kernel, duration: Duration, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     // The table has every tracepoint of this kernel. The selection leaves out those that fire too often.
     let table = kernel.table()?;
     let selection = Selection::by_default(&table)?;
     let tracepoints: Vec<&Tracepoint> = selection.tracepoints(&table);
 
-    // Everything is opened first, and then switched on at once.
+    // Open all events first, then switch all of them on.
     let request = CountRequest { tracepoints, cpus: kernel.online()?, exclude_thread: None };
     let mut engine = kernel.count(&request, &mut unwatched)?;
     engine.enable()?;
@@ -44,7 +44,7 @@ pub fn count(kernel: &impl Kernel, duration: Duration, out: &mut impl Write) -> 
         writeln!(out, "{hits:12}  {}", table.get(tpid).full_name())?;
     }
 
-    // The kernel needs up to a minute to close everything. A child process waits for that, and this program does not.
+    // Detaching takes the kernel up to a minute. A child process waits for it, so this program can end.
     engine.detach();
     Ok(())
 }

@@ -1,6 +1,7 @@
-//! Prints the first ten events of a source, and how many events each of its CPUs has.
+//! Prints the first ten events of a source, and the number of events per CPU.
 //!
-//! A source is a recording's directory, a perf.data file or a log.csv. Without one this takes a small recording that is built in:
+//! A source is the directory of a recording, a perf.data file or a log.csv. Without a source, this example
+//! reads the built-in recording:
 //!
 //! ```sh
 //! cargo run --example events
@@ -24,16 +25,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what the source at this place holds.
+/// Prints the events of the source at this place.
 pub fn print(place: &Place, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let mut stream = source::open(place, None)?.stream;
     let mut printed = 0;
     let mut events_of_cpus = BTreeMap::new();
 
-    // Events come in batches, in the order of their times. The table has the names of their tracepoints.
+    // Events come in batches, in time order. The table has the names of their tracepoints.
     while let Some((events, table)) = stream.next_with_table()? {
         for event in events {
-            // A log.csv does not tell the CPU.
+            // A log.csv does not record the CPU.
             let cpu = event.cpu.map_or("unknown CPU".to_owned(), |cpu| format!("CPU {cpu}"));
             if printed < 10 {
                 printed += 1;

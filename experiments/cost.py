@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measures what an event costs the program that makes it, by what the kernel writes of it.
+"""Measures how much CPU time an event costs the program that fires it.
 
 It needs root, a kernel that can be traced, and a machine with nothing else to do.
 
-One set of perf events for each way of recording is attached to the same tracepoints and CPUs, all
-of them off. The same load runs with one set switched on at a time, in random order, again and
-again. The cost of a hit is the CPU time of the load with the set less that of the load with none,
-in the same round, over the hits counted."""
+The cost depends on the fields that the kernel writes. For each way of recording, a set of perf
+events is attached to the same tracepoints and CPUs, and all sets are off. In each round, the same
+load runs once with each set on, in random order. The cost of a hit is the added CPU time (with the
+set on, minus with no set on, in the same round) divided by the number of hits."""
 
 import argparse
 import mmap
@@ -36,7 +36,8 @@ from tpx.tables import table
 
 GROUPS = ['exceptions', 'kmem', 'mmap', 'mmap_lock', 'rcu', 'task', 'tlb', 'vma']
 PERF = IP | TID | TIME | CPU | PERIOD | RAW | IDENTIFIER
-# By way: what a sample has, and whether a filter leaves one thread out. `off` has no events.
+# By way of recording: the fields of a sample, and whether a filter excludes one thread. `off` has
+# no events.
 WAYS = {
     'off': None,
     'tp-perf': (TIME | IDENTIFIER, True),
@@ -50,7 +51,7 @@ WAYS = {
 
 
 def storm(times):
-    """Memory that is mapped, touched and given back."""
+    """Maps memory, touches it, and unmaps it."""
     for _ in range(times):
         memory = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         memory.madvise(mmap.MADV_NOHUGEPAGE)
@@ -60,14 +61,14 @@ def storm(times):
 
 
 def cpu_ns(load):
-    # getrusage knows no more than the last tick.
+    # getrusage is only as recent as the last tick.
     before = time.thread_time_ns()
     load()
     return time.thread_time_ns() - before
 
 
 def tracepoint_ids():
-    """The kernel's numbers of the tracepoints of GROUPS."""
+    """The tracefs ids of the tracepoints of GROUPS."""
     events = TRACING / 'events'
     if not events.is_dir():
         raise Failed('tracefs is not mounted; `mount -t tracefs nodev /sys/kernel/tracing`')
@@ -77,7 +78,7 @@ def tracepoint_ids():
 
 
 def measure(sets, rounds, load):
-    """By way: the CPU time of every round, and its hits."""
+    """By way of recording, the CPU time and the hits of every round."""
     spent, hits = ({name: [] for name in sets} for _ in range(2))
     full = 0
     load()
@@ -93,12 +94,12 @@ def measure(sets, rounds, load):
             hits[name].append(events.hits() - before)
             full += events.drain()
     if full:
-        raise Failed(f'{full} rings were full: give it fewer --times')
+        raise Failed(f'{full} rings were full; use a smaller --times')
     return spent, hits
 
 
 def costs(spent, hits):
-    """By way: nanoseconds a hit in every round, less what the load takes with the events off."""
+    """By way of recording, the added nanoseconds per hit in every round."""
     return {
         name: [
             (with_it - without) / count
@@ -121,12 +122,12 @@ def main():
         '--rounds', type=int, default=501, help='rounds (default: 501, two minutes)'
     )
     parser.add_argument(
-        '--times', type=int, default=12, help='mebibytes that are mapped and given back each time'
+        '--times', type=int, default=12, help='mebibytes to map and unmap each time'
     )
     options = parser.parse_args()
     ids = tracepoint_ids()
     if os.uname().machine != 'x86_64':
-        raise Failed("it knows the system call's number on x86-64 only")
+        raise Failed("needs x86-64: it knows the number of the system call only there")
     cpus = sorted(os.sched_getaffinity(0))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures tp-perf beside its peers on this machine and writes PEERS.md and peers.json beside it.
+"""Measures tp-perf and its peers on this machine. Writes PEERS.md and peers.json next to this file.
 
 It needs root, Debian, a kernel that can be traced, and a machine with nothing else to do."""
 
@@ -33,9 +33,9 @@ from tpx.progress import say
 NAME = 'experiments/peers.py'
 FOLDER = Path(__file__).resolve().parent
 MYSELF = [sys.executable, str(Path(__file__).resolve())]
-# What perf writes of two builds, and itself besides, is some 4 GB.
+# perf writes about 4 GB for two builds and its own events.
 ROOM_GB = 10
-# Packages by the program that they bring.
+# Packages by the program that they install.
 PACKAGES = {
     'perf': 'linux-perf',
     'bpftrace': 'bpftrace',
@@ -51,11 +51,11 @@ PEERS = [TpPerf, Perf, PerfWithoutItself, Bpftrace, Tracefs]
 
 @dataclasses.dataclass
 class Setup:
-    """What a peer gets: tp-perf's binary, and what it is to capture."""
+    """The input of a peer: the binary of tp-perf, and the tracepoints to capture."""
 
     binary: Path
     tracepoints: list[str]
-    # The arguments of tp-perf that choose the same tracepoints.
+    # The arguments of tp-perf that select the same tracepoints.
     patterns: list[str]
     scratch: Path
     # The command that runs this script.
@@ -69,13 +69,13 @@ def install():
     try:
         packages.install(needed)
     except Failed as error:
-        # The row of a peer says that the peer is not there.
+        # The peer's row in the tables says that the peer is missing.
         say(f'{error}')
 
 
 def first_line(*words):
     if not shutil.which(words[0]):
-        return 'not there'
+        return 'missing'
     return run(words).stdout.strip().splitlines()[0]
 
 
@@ -96,18 +96,18 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog=NAME,
         description=__doc__,
-        epilog="Installs what is missing of Debian's packages. Takes 90 minutes with all; "
-        f'needs {ROOM_GB} GB in TMPDIR, for what perf writes.',
+        epilog="Installs missing Debian packages. Takes 90 minutes with all peers. "
+        f'Needs {ROOM_GB} GB in TMPDIR for the files of perf.',
     )
     default = ' (default: %(default)s)'
 
     def number(name, kind, value, text, **options):
         parser.add_argument(name, type=kind, default=value, help=text + default, **options)
 
-    number('--repeats', int, 3, 'how often all is measured')
-    number('--pairs', int, 6, 'pairs of builds with each, in all')
-    number('--pairs-per-block', int, 2, 'pairs in one attaching', metavar='N')
-    number('--slow-repeats', int, 1, 'how often bpftrace is', metavar='N')
+    number('--repeats', int, 3, 'how often to measure everything')
+    number('--pairs', int, 6, 'pairs of builds with each peer')
+    number('--pairs-per-block', int, 2, 'pairs for each time that a peer attaches', metavar='N')
+    number('--slow-repeats', int, 1, 'how often to measure bpftrace', metavar='N')
     names = ', '.join(peer.name for peer in PEERS)
     parser.add_argument('--only', metavar='PEER,…', help=f'only these of: {names}')
     text = 'only these tracepoints, for a trial'
@@ -115,12 +115,12 @@ def arguments():
         '-t', '--tracepoint', action='append', default=[], metavar='PATTERN', help=text
     )
     number('--windows', int, 20, 'pairs of windows on the idle machine')
-    number('--seconds', float, 5, 'how long such a window is')
-    text = 'this binary (default: cargo builds it)'
+    number('--seconds', float, 5, 'the length of such a window')
+    text = 'use this binary (default: cargo builds it)'
     parser.add_argument('--tp-perf', metavar='FILE', type=Path, help=text)
     path = FOLDER / 'peers.json'
-    number('--json', Path, path, 'where the figures go', metavar='FILE')
-    # What this script runs of itself.
+    number('--json', Path, path, 'the file for the figures', metavar='FILE')
+    # Internal options, with which this script runs itself.
     for name in ('--timed', '--splice', '--window', '--read-window'):
         parser.add_argument(name, metavar='FILE', help=argparse.SUPPRESS)
     parser.add_argument('words', nargs='*', help=argparse.SUPPRESS)
@@ -136,7 +136,7 @@ def chosen_peers(only):
 
 
 def prepare(options, scratch):
-    # A copy: a build that somebody starts meanwhile changes nothing here.
+    # Use a copy, so that a build in the meantime does not change the binary.
     binary = shutil.copy(options.tp_perf, scratch / 'tp-perf')
     patterns = [word for pattern in options.tracepoint for word in ('-t', pattern)]
     listed = run([binary, 'list', '--format', 'csv', *patterns]).stdout
@@ -156,7 +156,7 @@ def build_tool():
 
 
 def measure(options):
-    """Measures in a scratch folder, and saves the figures."""
+    """Measures in a scratch folder and saves the figures."""
     with tempfile.TemporaryDirectory(prefix='tp-perf-peers-') as folder:
         scratch = Path(folder)
         if shutil.disk_usage(scratch).free < ROOM_GB * 1e9:
@@ -191,7 +191,7 @@ def main():
     options.json = options.json.resolve()
     enter_own_mounts()
     remove_stale_instances()
-    # All events of perf are borrowed.
+    # The script borrows the descriptors of all events of perf.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     measure(options)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes PEERS.md of peers.json, both beside this script, or of another JSON beside that."""
+"""Makes PEERS.md from peers.json next to this script, or from another JSON file, next to that."""
 
 import argparse
 from pathlib import Path

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Makes RESULTS.md of what run.py left in a folder, and prints it.
+"""Makes RESULTS.md from the folder that run.py left, and prints it.
 
-Every number is computed from the recordings, the marks and the report's JSON. What the thesis says
-is typed (tpx/thesis/facts.py), and so are the reasons, which say that they are conjecture."""
+Every number is computed from the recordings, the marks and the report's JSON. The facts from the
+thesis are typed in by hand (tpx/thesis/facts.py). So are the reasons, which are marked as
+conjecture."""
 
 import argparse
 from pathlib import Path

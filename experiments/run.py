@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs the thesis's three situations on this machine and reports on them.
 
-It writes RESULTS.md, report.html and plots/ beside this script. It needs root, Debian, a kernel
-that can be traced, and a machine with nothing else to do. It installs what is missing of Debian's
-packages, and needs 3 GB in the temporary folder (TMPDIR), the recordings not counted."""
+It writes RESULTS.md, report.html and plots/ next to this script. It needs root, Debian, a kernel
+that can be traced, and a machine with nothing else to do. It installs missing Debian packages. It
+needs 3 GB in the temporary folder (TMPDIR), in addition to the recordings."""
 
 import argparse
 import os
@@ -27,7 +27,7 @@ from tpx.thesis.situations import PORT, Situations
 NAME = 'experiments/run.py'
 FOLDER = Path(__file__).resolve().parent
 MANIFEST = FOLDER.parent / 'Cargo.toml'
-# apache2-bin has the server and no service: the package apache2 would start one.
+# apache2-bin has only the server. The package apache2 would also start a service.
 PACKAGES = ['gcc', 'make', 'flex', 'bison', 'bc', 'libelf-dev', 'xz-utils', 'apache2-bin']
 PACKAGES += ['apache2-utils', 'python3']
 FIRST = ('-n', '100000', '-d', '60s')
@@ -55,20 +55,20 @@ def arguments():
         type=repeats,
         default=5,
         metavar='N',
-        help='how often each situation is captured (default: 5, about half an hour)',
+        help='how often to capture each situation (default: 5, about half an hour)',
     )
     parser.add_argument(
         '--output',
         type=Path,
         metavar='DIR',
-        help='a new or empty folder for the recordings, which are then kept '
-        '(default: a temporary folder, removed in the end)',
+        help='a new or empty folder in which to keep the recordings '
+        '(default: a temporary folder, removed at the end)',
     )
     parser.add_argument(
         '--keep', action='store_true', help='keep the recordings in the temporary folder'
     )
     parser.add_argument(
-        '--tp-perf', type=program, metavar='FILE', help='this binary (default: cargo builds it)'
+        '--tp-perf', type=program, metavar='FILE', help='use this binary (default: cargo builds it)'
     )
     options = parser.parse_args()
     if options.output is not None:
@@ -82,14 +82,14 @@ def arguments():
 def check_port():
     with socket.socket() as client:
         if client.connect_ex(('127.0.0.1', PORT)) == 0:
-            raise Failed(f'something listens on 127.0.0.1:{PORT} already')
+            raise Failed(f'another program already listens on 127.0.0.1:{PORT}')
     if (
         subprocess.run(
             ['pgrep', '-x', 'apache2'], stdout=subprocess.DEVNULL, check=False
         ).returncode
         == 0
     ):
-        say('a web server that is not ours is running: idle is less idle')
+        say('another web server is running, so idle is less idle')
 
 
 def build_tool():
@@ -104,7 +104,7 @@ def note(pairs):
 
 
 def capture_all(situations, count):
-    """Captures every situation so often, in turn. Returns the names of the recordings."""
+    """Captures all situations in turn, repeatedly. Returns the names of the recordings."""
     names = []
     for repeat in range(1, count + 1):
         idle, build, apache, long = (
@@ -112,12 +112,12 @@ def capture_all(situations, count):
         )
         names += [idle, build, apache, long]
         situations.idle(idle, *FIRST)
-        # A hundred thousand events are a tenth of a second of a build: each repeat looks at
+        # A hundred thousand events are a tenth of a second of a build, so each repeat captures
         # another part of it.
         situations.build(build, 10 + 30 * ((repeat - 1) % 10 + 1), *FIRST)
         situations.apache_once(apache, *FIRST)
         situations.apache_long(long, *FIRST)
-    # For the pictures and the page: the same time of each.
+    # For the pictures and the page, capture each for the same time.
     situations.idle('idle', *PICTURE)
     situations.build('build', 40, *PICTURE)
     situations.apache_long('apache', *PICTURE)
@@ -125,11 +125,11 @@ def capture_all(situations, count):
 
 
 def write_results(tool, names):
-    """Reports on the recordings in the current folder, there and beside this script."""
+    """Reports on the recordings in the current folder, there and next to this script."""
     say('report')
     pictures = ['idle', 'build', 'apache']
-    # -n: the first 100,000 of the log, as in the thesis, without those that came until the events
-    # were off.
+    # -n takes the first 100,000 events of the log, as in the thesis. It drops those that came
+    # before the events were off.
     words = [tool, 'report', '--format', 'json', '-n', '100000', *names]
     Path('repeats.json').write_text(run(words).stdout)
     Path('pictures.json').write_text(run([tool, 'report', '--format', 'json', *pictures]).stdout)
@@ -142,12 +142,12 @@ def write_results(tool, names):
             old.unlink()
     for file in [*Path('plots').iterdir(), Path('RESULTS.md'), Path('report.html')]:
         shutil.copyfile(file, FOLDER / file)
-    say('RESULTS.md, report.html and plots/ are written')
+    say('wrote RESULTS.md, report.html and plots/')
 
 
 def experiment(options, scratch, installed):
     """Captures and reports in the current folder."""
-    # A copy: a build that somebody starts meanwhile changes nothing here.
+    # Use a copy, so that a build in the meantime does not change the binary.
     tool = Path(shutil.copy(options.tp_perf or build_tool(), scratch / 'tp-perf'))
     Path('marks').mkdir()
     check_port()
@@ -172,9 +172,9 @@ def main():
     done = False
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        # The web server reads from it.
+        # The web server must be able to read it.
         scratch.chmod(0o755)
-        # Names are relative from here on: arguments are recorded.
+        # Use relative names from here on, because recordings have the arguments.
         os.chdir(output)
         try:
             experiment(options, scratch, missing)

@@ -1,4 +1,4 @@
-//! What holds for every stream, whatever it is read from.
+//! Checks that must hold for the stream of every source.
 
 use tp_perf::events::Ns;
 use tp_perf::events::stream::EventStream;
@@ -9,13 +9,13 @@ pub fn drain(mut stream: EventStream) {
         events += batch.len() as u64;
         let (batch, table) = stream.batch();
         for event in batch {
-            assert!(event.time >= last, "in the order of time");
+            assert!(event.time >= last, "events are in time order");
             last = event.time;
-            assert!(table.find(event.tpid).is_some(), "of a tracepoint that is known");
+            assert!(table.find(event.tpid).is_some(), "every event has a known tracepoint");
         }
     }
     let decoded = stream.decoded();
     let late: u64 = decoded.per_cpu.iter().map(|cpu| cpu.late).sum();
     let samples: u64 = decoded.samples.iter().map(|(_, samples)| samples).sum();
-    assert_eq!(samples, events + late, "all that was decoded came out, or is counted late");
+    assert_eq!(samples, events + late, "every sample came out or is counted as late");
 }

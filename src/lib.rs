@@ -1,5 +1,5 @@
-//! tp-perf shows what the Linux kernel is doing: it records and counts tracepoints on all CPUs, with nothing but tracefs and
-//! perf_event_open(2). This is its library; the program `tp-perf` is made of it.
+//! tp-perf shows what the Linux kernel is doing. It records and counts tracepoints on all CPUs, using only
+//! tracefs and perf_event_open(2). This crate is the library on which the program `tp-perf` is built.
 //!
 //! Capturing moves bytes; everything else is replay. Counting makes ticks; everything else consumes them.
 //!
@@ -11,18 +11,18 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | list the kernel's tracepoints and choose from them | [`tracefs`] |
-//! | attach to them, for samples or for counts; or to a kernel that a test makes up | [`engine`] |
-//! | know what an event, a loss and a tick are; read events in time order | [`events`] |
-//! | open a recording, a file of `perf record` or a `log.csv` | [`source`] |
-//! | give the events of a source to sinks, and get its accounting and summary | [`drain`] |
-//! | read and write what a capture leaves | [`recording`] |
-//! | tell what sources hold, and what differs between them | [`report`] |
+//! | list the kernel's tracepoints and select some of them | [`tracefs`] |
+//! | attach to tracepoints, for samples or for counts, or to a simulated kernel in a test | [`engine`] |
+//! | work with events, losses and ticks; read events in time order | [`events`] |
+//! | open a recording, a file from `perf record`, or a `log.csv` | [`source`] |
+//! | send the events of a source to sinks, and get its accounting and summary | [`drain`] |
+//! | read and write the files of a recording | [`recording`] |
+//! | summarize sources, and compare them | [`report`] |
 //!
 //! # Examples
 //!
-//! `examples/` has three programs: `count` counts hits for a second, `events` prints the events of a source, and
-//! `compare` compares two sources. The following code reads the built-in recording:
+//! `examples/` has three programs: `count` counts hits for a second, `events` prints the events of a source,
+//! and `compare` compares two sources. The following code reads the built-in recording:
 //!
 //! ```
 //! use tp_perf::source::{self, Place};
@@ -32,7 +32,7 @@
 //! while let Some((events, table)) = stream.next_with_table()? {
 //!     timers += events.iter().filter(|event| table.get(event.tpid).group == "timer").count();
 //! }
-//! println!("{timers} events of timers");
+//! println!("{timers} timer events");
 //! # assert!(timers > 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -45,14 +45,14 @@ pub mod report;
 pub mod source;
 pub mod tracefs;
 
-// What follows is no part of the library. It is public because the program, the integration tests, the benches and the fuzz
-// targets are crates of their own; it may change with every version.
+// The modules below are not part of the library's API and may change with every version. They are public only
+// because the program, the integration tests, the benches and the fuzz targets are separate crates.
 #[doc(hidden)]
 pub mod activity;
 #[doc(hidden)]
 pub mod capture;
 #[doc(hidden)]
-#[allow(rustdoc::invalid_html_tags)] // The comments there are the text of `--help`.
+#[allow(rustdoc::invalid_html_tags)] // The doc comments in `cli` are the text of `--help`.
 pub mod cli;
 #[doc(hidden)]
 pub mod command;
@@ -75,7 +75,7 @@ pub mod state;
 #[doc(hidden)]
 pub mod terminal;
 
-// Nothing outside needs these.
+// Private modules.
 mod observation;
 mod page;
 mod plot;
@@ -83,9 +83,11 @@ mod ranking;
 mod stats;
 mod units;
 
-/// The Rust code in the pages for readers is tested with that of the library.
+/// Runs the Rust code in the README as doc tests.
 #[cfg(doctest)]
 mod pages {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
 }

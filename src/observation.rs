@@ -1,19 +1,19 @@
-//! What `learn`, `identify` and `check` observe.
+//! The input of `learn`, `identify` and `check`.
 
 use crate::capture;
 use crate::events::Filter;
 use crate::source::Place;
 
-/// What is observed, and counted by windows.
+/// The input whose events are counted per window.
 #[derive(Debug)]
 pub enum Observation {
-    /// Sources that were recorded before.
+    /// Existing sources.
     Source {
-        /// Which.
+        /// The sources.
         places: Vec<Place>,
-        /// Which part of each, by time.
+        /// The part of each source to use, by time.
         part: Filter,
     },
-    /// This machine, now: a capture of which only counts are kept.
+    /// This machine, now: a capture that keeps only counts.
     Machine(Box<capture::CaptureOptions>),
 }

@@ -1,4 +1,4 @@
-//! Tracepoints and groups by how often they were hit.
+//! Tracepoints and groups, ranked by number of hits.
 
 use crate::recording::{Summary, TracepointSummary};
 use crate::tracefs::{Gid, Table, Tpid};
@@ -7,37 +7,37 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A tracepoint or a group, and how often it was hit.
+/// A tracepoint or a group, with its hits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ranked<N> {
     /// `group:name`, or the group's name.
     pub name: String,
-    /// Its tpid or gid; `None` for a group of which it is not known.
+    /// The tpid or gid; `None` for a group whose gid is not known.
     #[serde(skip)]
     pub number: N,
-    /// The kernel's count where there is one, else what was recorded and lost.
+    /// Hits: the kernel's count if there is one, otherwise recorded + lost.
     pub events: u64,
-    /// The part of all events, from 0 to 1.
+    /// Share of all hits, from 0 to 1.
     pub share: f64,
-    /// A second; `None` where no time passed.
+    /// Hits per second; `None` if the duration is zero.
     pub rate: Option<f64>,
 }
 
-/// Hits of tracepoints, those with most first, and all hits.
+/// Tracepoints and groups by hits, the most hits first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
-    /// Every tracepoint that was hit.
+    /// Every tracepoint with at least one hit.
     pub tracepoints: Vec<Ranked<Tpid>>,
-    /// Every group that was hit.
+    /// Every group with at least one hit.
     pub groups: Vec<Ranked<Option<Gid>>>,
-    /// All hits; more than the sum of the tracepoints' where losses are known per CPU only.
+    /// All hits. This exceeds the sum over `tracepoints` if losses are known only per CPU.
     pub events: u64,
-    /// In which time.
+    /// The time in which the hits occurred.
     pub duration: Duration,
 }
 
 impl Ranking {
-    /// Of a whole capture, as its summary tells of it. The groups' numbers are not known.
+    /// Ranks the hits of a whole capture from its summary alone. The gids stay unknown.
     pub fn of(summary: &Summary) -> Self {
         let hits = summary.per_tracepoint.iter().map(|tracepoint| Hits {
             tpid: tracepoint.tpid,
@@ -49,7 +49,7 @@ impl Ranking {
         Self::new(hits, summary.events.all(), Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0)))
     }
 
-    /// Of these numbers of hits by tpid, and `events` in all.
+    /// Ranks these hits by tpid; `events` is the number of all hits.
     pub fn of_hits(hits: impl Iterator<Item = (Tpid, u64)>, events: u64, duration: Duration, table: &Table) -> Self {
         let hits = hits.filter(|(_, hits)| *hits > 0).map(|(tpid, hits)| {
             let tracepoint = table.get(tpid);
@@ -58,7 +58,7 @@ impl Ranking {
         Self::new(hits, events, duration)
     }
 
-    /// Of a whole capture, with the groups as the table has them.
+    /// Ranks the hits of a whole capture, with the groups and gids of `table`.
     pub fn of_capture(summary: &Summary, table: &Table) -> Self {
         let Ranking { events, duration, .. } = Self::of(summary);
         let hits = summary.per_tracepoint.iter().map(|tracepoint| (tracepoint.tpid, hits(tracepoint)));
@@ -81,7 +81,7 @@ impl Ranking {
         Ranking { tracepoints, groups, events, duration }
     }
 
-    /// All hits a second; `None` where no time passed.
+    /// All hits per second; `None` if the duration is zero.
     pub fn rate(&self) -> Option<f64> {
         (!self.duration.is_zero()).then(|| self.events as f64 / self.duration.as_secs_f64())
     }
@@ -98,13 +98,13 @@ impl<N> Ranked<N> {
         }
     }
 
-    /// Those with most events first, and equals by name.
+    /// Most hits first; ties by name.
     fn by_events(a: &Self, b: &Self) -> Ordering {
         b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name))
     }
 }
 
-/// How often a tracepoint was hit.
+/// One tracepoint's hits.
 struct Hits<'a> {
     tpid: Tpid,
     gid: Option<Gid>,
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_with_most_hits_come_first_and_equals_by_name() {
+    fn most_hits_come_first_and_ties_are_sorted_by_name() {
         let names = [("b", "x"), ("a", "y"), ("a", "z"), ("c", "w")];
         let table = Table::from_entries(names.map(|(group, name)| (group.to_owned(), name.to_owned(), 0)).to_vec());
         let hits = [(1, 2), (2, 5), (3, 7), (4, 0)].map(|(tpid, hits)| (Tpid::new(tpid), hits));

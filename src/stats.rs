@@ -1,13 +1,14 @@
-//! Middles, means and quantiles: each in one place, so that two figures of one name are made in one way.
+//! Medians, means and quantiles. Each is defined once, so figures with the same name are computed the same
+//! way.
 
 use std::cmp::Ordering;
 use std::time::Duration;
 
-/// What has an order, and a middle between two of it.
+/// A value that can be sorted, and that has a midpoint with another value.
 pub trait Value: Copy {
-    /// The order of two values. Numbers that are none have a place in it too.
+    /// A total order; NaN has a place in it too.
     fn order(&self, other: &Self) -> Ordering;
-    /// The mean of two values; of integers the lower whole one.
+    /// The mean of two values. For integers, it is rounded down.
     fn midpoint(self, other: Self) -> Self;
 }
 
@@ -48,33 +49,34 @@ pub fn sorted<T: Value>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     values
 }
 
-/// The middle of these values; of an even number of them the mean of the middle two. `None` of none.
+/// The median; for an even number of values, the mean of the middle two. `None` if there are no values.
 pub fn median<T: Value>(values: impl IntoIterator<Item = T>) -> Option<T> {
     let values = sorted(values);
     let upper = *values.get(values.len() / 2)?;
     Some(if values.len() % 2 == 0 { values[values.len() / 2 - 1].midpoint(upper) } else { upper })
 }
 
-/// The middle of these values; of an even number of them the larger of the middle two, which is one of the values. `None` of none.
+/// The median; for an even number of values, the larger of the middle two, so the result is always one of the
+/// values. `None` if there are no values.
 pub fn upper_median<T: Value>(values: impl IntoIterator<Item = T>) -> Option<T> {
     let values = sorted(values);
     values.get(values.len() / 2).copied()
 }
 
-/// The value below which so large a share of the values is, from 0 to 1. They are in ascending order.
+/// The value below which the given share (0 to 1) of the values lies.
 ///
 /// # Panics
-/// If there are none.
+/// If `ascending` is empty.
 pub fn quantile(ascending: &[f64], share: f64) -> f64 {
     ascending[((share * ascending.len() as f64) as usize).min(ascending.len() - 1)]
 }
 
-/// The mean of these values; NaN of none.
+/// The arithmetic mean; NaN if there are no values.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The least and the greatest of these values, without NaN; (∞, −∞) if there are none.
+/// The smallest and the largest value, ignoring NaN; (∞, −∞) if there are no values.
 pub fn extremes(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let widen = |(least, most): (f64, f64), value: f64| (least.min(value), most.max(value));
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), widen)
@@ -85,18 +87,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_two_medians_differ_where_there_are_two_in_the_middle() {
+    fn the_two_medians_differ_for_an_even_number_of_values() {
         assert_eq!((median([3.0, 1.0, 2.0]), upper_median([3.0, 1.0, 2.0])), (Some(2.0), Some(2.0)));
         assert_eq!((median([4.0, 1.0, 2.0, 3.0]), upper_median([4.0, 1.0, 2.0, 3.0])), (Some(2.5), Some(3.0)));
         assert_eq!((median([7u64, 4]), upper_median([7u64, 4])), (Some(5), Some(7)));
         let [odd, even] = [1, 2].map(Duration::from_nanos);
         assert_eq!((median([even, odd]), median([odd])), (Some(odd), Some(odd)), "a nanosecond has no half");
         assert_eq!((median::<f64>([]), upper_median::<u64>([])), (None, None));
-        assert_eq!(upper_median([f64::NAN, 1.0, 2.0]), Some(2.0), "what is no number is behind all others");
+        assert_eq!(upper_median([f64::NAN, 1.0, 2.0]), Some(2.0), "NaN sorts after all numbers");
     }
 
     #[test]
-    fn quantiles_are_values_from_the_first_to_the_last() {
+    fn quantiles_range_from_the_first_value_to_the_last() {
         let values = sorted((0..10).rev().map(f64::from));
         assert_eq!([0.0, 0.05, 0.5, 0.99, 1.0].map(|share| quantile(&values, share)), [0.0, 0.0, 5.0, 9.0, 9.0]);
     }

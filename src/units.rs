@@ -5,42 +5,42 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time: nanoseconds of a clock, which may be one of the kernel's or begin at the first event. Lengths of time are
-/// no `Ns`: they are a `Duration`, or a plain number of nanoseconds.
+/// A point in time, in nanoseconds of a clock: one of the kernel's, or one that starts at the first event. A length of time is
+/// not an `Ns` but a `Duration`, or a plain number of nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 #[repr(transparent)]
 pub struct Ns(pub u64);
 
 impl Ns {
-    /// The end of all clocks.
+    /// The latest time that a clock can show.
     pub const MAX: Ns = Ns(u64::MAX);
 
-    /// So many nanoseconds later; `None` beyond the end of all clocks.
+    /// The time this many nanoseconds later; `None` after [`Ns::MAX`].
     #[inline]
     pub fn checked_add(self, nanoseconds: u64) -> Option<Ns> {
         self.0.checked_add(nanoseconds).map(Ns)
     }
 
-    /// So many nanoseconds later, or the end of all clocks.
+    /// The time this many nanoseconds later, at most [`Ns::MAX`].
     #[inline]
     pub fn saturating_add(self, nanoseconds: u64) -> Ns {
         Ns(self.0.saturating_add(nanoseconds))
     }
 
-    /// So many nanoseconds earlier, or the begin of the clock.
+    /// The time this many nanoseconds earlier, at least 0.
     #[inline]
     pub fn saturating_sub(self, nanoseconds: u64) -> Ns {
         Ns(self.0.saturating_sub(nanoseconds))
     }
 
-    /// The same by a clock that is so many nanoseconds ahead.
+    /// The same time on a clock that is this many nanoseconds ahead.
     #[inline]
     pub fn wrapping_add_signed(self, nanoseconds: i64) -> Ns {
         Ns(self.0.wrapping_add_signed(nanoseconds))
     }
 
-    /// Nanoseconds since an earlier time; 0 if that is later.
+    /// Nanoseconds since `earlier`; 0 if `earlier` is later.
     #[inline]
     pub fn since(self, earlier: Ns) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -50,7 +50,7 @@ impl Ns {
 impl Add<u64> for Ns {
     type Output = Ns;
 
-    /// So many nanoseconds later, within the clock.
+    /// The time this many nanoseconds later. Panics in debug builds after [`Ns::MAX`].
     #[inline]
     fn add(self, nanoseconds: u64) -> Ns {
         Ns(self.0 + nanoseconds)
@@ -60,7 +60,7 @@ impl Add<u64> for Ns {
 impl Sub for Ns {
     type Output = u64;
 
-    /// Nanoseconds since an earlier time.
+    /// Nanoseconds since `earlier`. Panics in debug builds if `earlier` is later.
     #[inline]
     fn sub(self, earlier: Ns) -> u64 {
         self.0 - earlier.0
@@ -73,7 +73,7 @@ impl fmt::Display for Ns {
     }
 }
 
-/// Bytes in the largest unit that leaves a whole number or one decimal.
+/// A number of bytes, shown in the largest unit that leaves a number of at least 1.
 #[derive(Debug, Clone, Copy)]
 pub struct Bytes(pub u64);
 
@@ -88,7 +88,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A whole number with its thousands set apart.
+/// A whole number, shown with commas between thousands.
 #[derive(Debug, Clone, Copy)]
 pub struct Grouped(pub u64);
 
@@ -106,7 +106,7 @@ impl fmt::Display for Grouped {
     }
 }
 
-/// A difference, with a sign if it is negative.
+/// A difference, shown with a sign if it is negative.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed(pub i64);
 
@@ -117,7 +117,7 @@ impl fmt::Display for Signed {
     }
 }
 
-/// Events a second, with as many decimals as tell something.
+/// Events per second, shown with the decimals that matter.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate(pub f64);
 
@@ -133,7 +133,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// A part of a whole, from 0 to 1, in hundredths; what is not nothing does not look like nothing.
+/// A part of a whole, from 0 to 1, shown in percent. A tiny part is shown as `<0.01 %`, not as 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Share(pub f64);
 
@@ -147,12 +147,12 @@ impl fmt::Display for Share {
     }
 }
 
-/// A duration in nanoseconds, which 64 bits hold for 584 years.
+/// A duration in nanoseconds. 64 bits hold 584 years.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Text from elsewhere, such as a path, whose control characters are shown and not obeyed by the terminal.
+/// Text from outside, such as a path. Its control characters are shown, so the terminal does not obey them.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<T>(pub T);
 
@@ -167,8 +167,8 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
     }
 }
 
-/// A name from elsewhere, which may hold anything: on one line, what controls the terminal, the direction of text or the
-/// line shown and not obeyed, and what XML cannot hold.
+/// A name from outside, which may hold anything, shown on one line. Characters that control the terminal, the line, or the
+/// direction of text are shown as escapes, and so are those that XML cannot hold.
 #[derive(Debug, Clone, Copy)]
 pub struct OneLine<'a>(pub &'a str);
 
@@ -186,7 +186,7 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-/// The beginning of a text, if it is longer than this many letters.
+/// The text, or its beginning if it has more than `most` characters.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
@@ -194,7 +194,7 @@ pub fn shortened(text: &str, most: usize) -> String {
     }
 }
 
-/// A number of things, in the singular for one.
+/// A number of things: `1 event`, `2 events`.
 #[derive(Debug, Clone, Copy)]
 pub struct Plural(pub u64, pub &'static str);
 
@@ -205,13 +205,13 @@ impl fmt::Display for Plural {
 }
 
 impl Plural {
-    /// The verb behind it.
+    /// The verb that fits the number.
     pub fn were(self) -> &'static str {
         if self.0 == 1 { "was" } else { "were" }
     }
 }
 
-/// A duration with three significant digits.
+/// A duration, shown with about three significant digits.
 #[derive(Debug, Clone, Copy)]
 pub struct Seconds(pub Duration);
 
@@ -233,10 +233,10 @@ impl fmt::Display for Seconds {
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write a number and its unit, as in `500ms`, `10s` or `1m30s`"))?;
-    // Longer than any machine runs, and short enough that no sum of it with a clock overflows.
+    // No machine runs longer, and its sum with a clock does not overflow.
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
     match duration {
-        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        Duration::ZERO => Err("it must be greater than zero".to_owned()),
         duration if duration > LONGEST => Err("it is longer than a century".to_owned()),
         duration => Ok(duration),
     }
@@ -247,12 +247,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub enum Moment {
     /// Nanoseconds of the recording's clock, as in log.csv.
     At(u64),
-    /// So long after its first event.
+    /// This long after its first event.
     After(Duration),
 }
 
 impl Moment {
-    /// By the recording's clock; `first` is the time of its first event.
+    /// The moment on the recording's clock. `first` is the time of its first event.
     pub fn absolute(self, first: Ns) -> Ns {
         match self {
             Moment::At(time) => Ns(time),
@@ -261,21 +261,24 @@ impl Moment {
     }
 }
 
-/// Reads a moment: a timestamp of log.csv in nanoseconds, or with a unit the time since the first event.
+/// Reads a moment: with a unit, the time since the first event; without one, a timestamp of log.csv in nanoseconds.
 pub fn parse_moment(text: &str) -> Result<Moment, String> {
-    if let Ok(time) = text.parse() {
-        return Ok(Moment::At(time));
+    /// The kernel's clocks show more before the first program runs. A smaller number is a time whose unit was left out.
+    const LEAST_TIMESTAMP: u64 = 1_000_000;
+    match text.parse::<u64>() {
+        Ok(time) if time >= LEAST_TIMESTAMP => Ok(Moment::At(time)),
+        Ok(time) => Err(format!("it has no unit: write `{time}s` for seconds after the first event, or `{time}ms`")),
+        Err(_) => humantime::parse_duration(text).map(Moment::After).map_err(|error| {
+            format!("{error}; write the time since the first event, as in `500ms` or `2s`, or a timestamp of log.csv")
+        }),
     }
-    humantime::parse_duration(text).map(Moment::After).map_err(|error| {
-        format!("{error}; write the time since the first event with its unit, as in `500ms` or `2s`, or a timestamp of log.csv")
-    })
 }
 
-/// Reads a speed: 1 is that of the recording, 10 ten times as fast.
+/// Reads a speed: 1 is the pace of the recording, 10 is ten times as fast.
 pub fn parse_speed(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('x').parse::<f64>() {
         Ok(speed) if speed.is_finite() && speed >= 1e-6 => Ok(speed),
-        _ => Err("write a number more than 0, as in `1` or `0.5`".to_owned()),
+        _ => Err("write a number greater than 0, as in `1` or `0.5`".to_owned()),
     }
 }
 
@@ -293,22 +296,32 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
     };
     let number: usize = digits.parse().map_err(|_| format!("`{text}` is not a size; {hint}"))?;
     match number.checked_mul(1 << shift) {
-        Some(0) => Err("it must be more than nothing".to_owned()),
+        Some(0) => Err("it must be greater than zero".to_owned()),
         Some(bytes) => Ok(bytes),
-        None => Err(format!("`{text}` is more than any memory")),
+        None => Err(format!("`{text}` is larger than the address space")),
     }
 }
 
-/// Reads a number of events: digits, which `_` or `,` may set apart.
+/// Reads a number of events: `100000`, `100_000`, `100k`, `2M`. k, M and G stand for thousands, millions and billions.
 pub fn parse_events(text: &str) -> Result<u64, String> {
-    let digits = text.replace(['_', ','], "");
-    match digits.parse::<u64>() {
-        Ok(0) => Err("it must be at least 1".to_owned()),
-        Ok(events) => Ok(events),
-        Err(_) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Err(format!("it is more than {}", u64::MAX))
-        }
-        Err(_) => Err("write a whole number, as in `100000`".to_owned()),
+    let hint = || "write a whole number, as in `100000`, `100k` or `2M`".to_owned();
+    let plain = text.replace(['_', ','], "");
+    let end = plain.find(|c: char| !c.is_ascii_digit()).unwrap_or(plain.len());
+    let (digits, unit) = plain.split_at(end);
+    let factor = match unit {
+        "" => 1,
+        "k" | "K" => 1_000,
+        "m" | "M" => 1_000_000,
+        "g" | "G" => 1_000_000_000,
+        _ => return Err(hint()),
+    };
+    if digits.is_empty() {
+        return Err(hint());
+    }
+    match digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)) {
+        Some(0) => Err("it must be at least 1".to_owned()),
+        Some(events) => Ok(events),
+        None => Err(format!("it is more than {}", u64::MAX)),
     }
 }
 
@@ -340,11 +353,13 @@ mod tests {
         assert_eq!(parse_moment("5882303738116").map(|moment| moment.absolute(Ns(7))), Ok(Ns(5_882_303_738_116)));
         assert_eq!(parse_moment("1500ms").map(|moment| moment.absolute(Ns(7))), Ok(Ns(1_500_000_007)));
         assert_eq!(parse_moment("0s").map(|moment| moment.absolute(Ns::MAX)), Ok(Ns::MAX));
-        assert!(parse_moment("soon").is_err() && parse_moment("-1").is_err());
+        for text in ["soon", "-1", "2", "0", "999999", "1.5"] {
+            assert!(parse_moment(text).is_err(), "{text}");
+        }
     }
 
     #[test]
-    fn a_speed_is_a_number_more_than_nothing() {
+    fn a_speed_is_a_number_greater_than_zero() {
         assert_eq!((parse_speed("1"), parse_speed("0.5x")), (Ok(1.0), Ok(0.5)));
         for text in ["", "0", "-1", "NaN", "inf", "fast"] {
             assert!(parse_speed(text).is_err(), "{text:?}");
@@ -355,7 +370,14 @@ mod tests {
     fn event_counts_are_whole_and_at_least_one() {
         assert_eq!(parse_events("100_000"), Ok(100_000));
         assert_eq!(parse_events("18446744073709551615"), Ok(u64::MAX));
-        for text in ["", "_", "0", "-1", "1e5", "18446744073709551616", "ten"] {
+        for (text, events) in
+            [("10k", 10_000), ("10K", 10_000), ("2M", 2_000_000), ("1_0m", 10_000_000), ("1G", 1_000_000_000)]
+        {
+            assert_eq!(parse_events(text), Ok(events), "{text}");
+        }
+        for text in
+            ["", "_", "0", "0k", "k", "-1", "1e5", "1.5k", "10kk", "18446744073709551616", "99999999999999999G", "ten"]
+        {
             assert!(parse_events(text).is_err(), "{text:?}");
         }
     }

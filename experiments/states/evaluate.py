@@ -1,12 +1,11 @@
 #!/usr/bin/python3
-"""Measures how often `tp-perf identify` and `tp-perf check` are right, on what record.py has
-recorded, and writes RESULTS.md and results.json beside this script.
+"""Measures how often `tp-perf identify` and `tp-perf check` are right about the recordings of
+record.py. Writes RESULTS.md and results.json next to this script.
 
-What was recorded is first counted by windows of 100 ms, into the folder `counts` beside this
-script; that is done when WORK has a recording that was not counted yet. Without one, what is in
-`counts` is evaluated.
+If WORK has a recording that was not counted yet, the script first counts it in windows of 100 ms,
+into the folder `counts` next to this script. It then evaluates `counts`.
 
-Each round is held against a library of all other rounds, so that nothing is compared with its own
+Each round is compared with a library of all other rounds, so nothing is compared with its own
 session."""
 
 import argparse
@@ -31,7 +30,7 @@ from tpx.states.targets import targets
 from tpx.states.tool import has_verb
 
 COUNTS = FOLDER / 'counts'
-# What `record.py --quiet` has watched, a file each time.
+# The recordings of `record.py --quiet`, one file for each run.
 QUIET = COUNTS / 'quiet'
 
 
@@ -45,7 +44,7 @@ def arguments():
         '--work',
         type=Path,
         default=Path('/tmp/tp-perf-states'),
-        help='the folder that record.py has made; it keeps what tp-perf said too',
+        help='the folder of record.py, which also caches answers of tp-perf',
     )
     tool = ROOT / 'target/release/tp-perf'
     parser.add_argument('--tp-perf', metavar='FILE', type=Path, default=tool, help='this binary')
@@ -54,14 +53,14 @@ def arguments():
         metavar='SECONDS,…',
         type=parse_windows,
         default=parse_windows(ALL),
-        help=f'their lengths, of which {USUAL:g} is always one (default: {ALL})',
+        help=f'lengths of windows; {USUAL:g} is always included (default: {ALL})',
     )
     parser.add_argument('--fast', action='store_true', help=f'only windows of {USUAL:g} s')
     return parser.parse_args()
 
 
 def collect_new(work, tool):
-    """Counts what was recorded since the last time."""
+    """Counts recordings that were not counted yet."""
     recorded, counted = work / 'sessions.json', COUNTS / 'sessions.json'
     if (work / 'recording').exists() and recorded.exists():
         is_counted = counted.exists() and counted.read_bytes() == recorded.read_bytes()
@@ -86,7 +85,7 @@ def main():
     if not has_verb(tool, 'identify'):
         raise Failed(f'{tool} has no `identify`')
     collect_new(work, tool)
-    say('reading what was counted')
+    say('reading the counts')
     data = Data(COUNTS)
     with tempfile.TemporaryDirectory(prefix='tp-perf-evaluate-') as scratch:
         asked = Asked(data, tool, COUNTS, work / 'cache', Path(scratch))

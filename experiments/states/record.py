@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Records known states of this machine, one after another in random order, for evaluate.py.
 
-All of it is one capture, because attaching to all tracepoints and detaching takes a minute: which
-state was when is written beside it. Every load starts anew for each of its sessions. The loads run
-on the machine that is recorded, and are part of what is seen."""
+All sessions are in one capture, because attaching to all tracepoints and detaching takes a minute.
+The times of the states are written next to it. Every load is started again for each of its
+sessions. The loads run on the recorded machine, and are part of the states."""
 
 import argparse
 import json
@@ -41,7 +41,7 @@ PACKAGES = ['gcc', 'make', 'flex', 'bison', 'bc', 'libelf-dev', 'xz-utils', 'apa
 PACKAGES += ['apache2-utils', 'nginx-light', 'postgresql', 'iperf3', 'zstd', 'findutils']
 PACKAGES += ['python3-sklearn']
 NULL = subprocess.DEVNULL
-# Around a session, besides its warm-up and its rest.
+# The time around a session, in addition to its warm-up and its rest.
 START_AND_STOP = 1.5
 
 
@@ -57,28 +57,28 @@ def arguments():
     def option(name, kind, default, text, **options):
         parser.add_argument(name, type=kind, default=default, help=text, **options)
 
-    option('--work', Path, Path('/tmp/tp-perf-states'), 'folder for all that is made')
-    option('--tp-perf', Path, ROOT / 'target/release/tp-perf', 'this binary')
-    option('--sessions', int, 5, 'of each state')
+    option('--work', Path, Path('/tmp/tp-perf-states'), 'folder for all files of the script')
+    option('--tp-perf', Path, ROOT / 'target/release/tp-perf', 'use this binary')
+    option('--sessions', int, 5, 'sessions of each state')
     option('--mixtures', int, 2, 'sessions of each mixture of two states')
-    option('--seconds', float, 60, 'of a session')
+    option('--seconds', float, 60, 'length of a session')
     option('--warm-up', float, 3, 'seconds that a load runs before its session')
     option('--rest', float, 2, 'seconds between the end of a load and the next')
-    option('--seed', int, None, 'of the random order')
-    text = 'only watch this machine for so long, with no load, for the false alarms of `check`; '
-    text += 'nobody should touch it meanwhile'
+    option('--seed', int, None, 'seed of the random order')
+    text = 'only record this machine for this time, with no load, for the false alarms of '
+    text += '`check`; nobody should use it meanwhile'
     option('--quiet', float, None, text, metavar='MINUTES')
     return parser.parse_args()
 
 
 def watch_quiet(work, tool, minutes):
     library = Path(tempfile.mkdtemp(prefix='quiet-', dir=work))
-    # The disk is to come to rest, and so is whatever started this.
+    # Wait until the disk, and the processes that started this, are idle.
     os.sync()
     time.sleep(20)
     words = [tool, 'learn', 'quiet', '--quiet', '--library', library, '--window', '1s']
     run([*words, '--duration', f'{minutes * 60:.0f}s'])
-    # An earlier one stays until this one is there.
+    # Keep an earlier file until this one is complete.
     shutil.rmtree(work / 'quiet', ignore_errors=True)
     library.rename(work / 'quiet')
     tell(f'{work / "quiet"}: {minutes:g} minutes')
@@ -86,7 +86,7 @@ def watch_quiet(work, tool, minutes):
 
 
 class Recording:
-    """One capture, and the sessions in it."""
+    """One capture and its sessions."""
 
     def __init__(self, options, tool, loads, plan):
         self.options, self.loads, self.plan = options, loads, plan
@@ -94,7 +94,7 @@ class Recording:
         self.seconds_each = seconds_each(options)
         self.counters = Counters()
         self.sessions, self.failures, self.running = [], [], []
-        # Those of an earlier run would stand beside this one's recording.
+        # Remove files of an earlier run. They do not belong to this recording.
         shutil.rmtree(self.work / 'counters', ignore_errors=True)
         (self.work / 'sessions.json').unlink(missing_ok=True)
         most = int(len(plan) * (self.seconds_each + 5)) + 120
@@ -110,10 +110,10 @@ class Recording:
 
     def run(self):
         try:
-            # The events are on within a second; and the machine is to come to rest.
+            # Wait until the events are on, which takes a second, and the machine is idle.
             time.sleep(10)
             if not self.is_captured():
-                raise Failed(f'tp-perf has ended: {self.log.read_text()}')
+                raise Failed(f'tp-perf ended early: {self.log.read_text()}')
             self.counters.start()
             for index, (number, state) in enumerate(self.plan):
                 self.session(index, number, state)
@@ -160,7 +160,7 @@ class Recording:
         tell(self.failures[-1])
 
     def end(self):
-        # A second Ctrl-C would leave loads behind.
+        # Ignore a second Ctrl-C, which would leave loads behind.
         ignore_signals()
         for load in self.running:
             load.stop()
@@ -168,8 +168,8 @@ class Recording:
         if not self.is_captured():
             return
         self.capture.send_signal(signal.SIGINT)
-        # A log.csv of an hour would be many times as large as everything else, and nobody reads
-        # it: the second signal cuts it short.
+        # The second signal cuts the log.csv short. For an hour, it would be far larger than
+        # everything else, and nobody reads it.
         time.sleep(3)
         self.capture.send_signal(signal.SIGINT)
         try:
@@ -179,7 +179,7 @@ class Recording:
             end_group(self.capture, signal.SIGKILL)
 
     def write(self, tool, seed):
-        """Writes what was when, and the counters of each session."""
+        """Writes the times of the states and the counters of each session."""
         options = self.options
         document = {
             'kernel': platform.release(),
@@ -203,19 +203,19 @@ class Recording:
 
 
 def seconds_each(options):
-    """How long a session takes, all in all."""
+    """The time that a session takes in all."""
     return options.seconds + options.warm_up + options.rest + START_AND_STOP
 
 
 def main():
     options = arguments()
     if os.geteuid() != 0:
-        raise Failed('run it as root: it captures')
-    # Also where it was started with them ignored: whatever ends it, no load outlives it.
+        raise Failed('needs root, because it captures')
+    # Handle the signals even if they were ignored at the start, so that no load outlives this.
     exit_on_signals()
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
-    # Two runs would be in each other's recording, also with two folders.
+    # Two runs would record each other, even with two folders.
     for file in (__file__, work / '.lock'):
         only_one(file, 'another run is going on')
     if options.quiet is not None:
@@ -224,7 +224,7 @@ def main():
     packages.install(needed, tell)
     loads = Workloads(work)
     loads.prepare()
-    # A copy: a build meanwhile changes nothing.
+    # Use a copy, so that a build in the meantime does not change the binary.
     tool = Path(shutil.copy(options.tp_perf, work / 'tp-perf'))
     seed = options.seed if options.seed is not None else int(time.time())
     plan = schedule(options.sessions, options.mixtures, random.Random(seed))

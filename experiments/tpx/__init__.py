@@ -1,1 +1,1 @@
-"""What the experiments of tp-perf share. The scripts parse arguments and call it."""
+"""The shared code of the experiments of tp-perf. The scripts parse arguments and call it."""

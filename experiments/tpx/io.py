@@ -11,7 +11,7 @@ def read_json(path):
 
 
 def write_zipped(path, document):
-    """Writes JSON with gzip: the same bytes each time, and under its name only when it is whole."""
+    """Writes JSON with gzip: reproducible bytes, and the final name only when it is complete."""
     text = json.dumps(document, separators=(',', ':')).encode()
     part = path.with_name(path.name + '.part')
     with open(part, 'wb') as file, gzip.GzipFile('', 'wb', 9, file, mtime=0) as zipped:
@@ -25,7 +25,7 @@ def read_zipped(path):
 
 
 def read_pairs(path):
-    """Lines of `key=value` as a dict of strings. A value may contain `=`."""
+    """Reads lines of `key=value` as a dict of strings. A value may contain `=`."""
     with open(path, encoding='utf-8') as file:
         return dict(line.rstrip('\n').split('=', 1) for line in file)
 
@@ -36,14 +36,14 @@ def append_pair(path, key, value):
 
 
 def json_with_flat_leaves(document):
-    """JSON in which every innermost list or object has one line."""
+    """JSON in which every innermost list or object is on one line."""
     innermost = re.compile(r'[{\[][^{}\[\]]*[}\]]')
     text = json.dumps(document, indent=1, ensure_ascii=False)
     return innermost.sub(lambda found: re.sub(r'\n *', ' ', found[0]), text) + '\n'
 
 
 def json_within(document, width=118, depth=0):
-    """JSON in which everything that fits into the width has one line."""
+    """JSON in which each value that fits into the width is on one line."""
     flat = json.dumps(document, ensure_ascii=False)
     if len(flat) + depth <= width or not isinstance(document, dict | list) or not document:
         return flat

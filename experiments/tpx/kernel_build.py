@@ -8,13 +8,13 @@ from tpx.progress import say
 
 
 def tarballs(folder=Path('/usr/src')):
-    """The packed kernel sources, the newest version last."""
+    """The packed kernel sources, newest version last."""
     found = Path(folder).glob('linux-source-*.tar.xz')
     return sorted(found, key=lambda path: [int(part) for part in re.findall(r'\d+', path.name)])
 
 
 class KernelTree:
-    """Unpacked sources, and a folder beside them in which they are built."""
+    """Unpacked sources, and a folder next to them in which they are built."""
 
     def __init__(self, work, tell=say):
         if not tarballs():
@@ -41,10 +41,10 @@ class KernelTree:
         run(self.make('tinyconfig'))
 
     def prepare(self, jobs):
-        """Makes what every part of the build needs first."""
+        """Makes everything that all parts of the build need first."""
         self.configure()
         run(self.make('-j', str(jobs), 'prepare'))
 
     def cleaning(self, targets):
-        """The shell line that removes what was built of these folders."""
+        """The shell line that removes the built files of these folders."""
         return 'rm -rf ' + ' '.join(str(self.tree / target) for target in targets)

@@ -1,4 +1,4 @@
-"""Workloads that are started and stopped: process groups, none of which outlives its load."""
+"""Workloads that can be started and stopped. No process group outlives its load."""
 
 import signal
 import subprocess
@@ -12,13 +12,13 @@ NULL = subprocess.DEVNULL
 
 
 class Load:
-    """The processes that run during a session. Each is a group of its own."""
+    """The processes that run during a session. Each has its own process group."""
 
     def __init__(self):
         self.groups, self.rounds = [], None
 
     def spawn(self, words, ending=signal.SIGTERM, **options):
-        """Starts a command that the signal `ending` ends. `options` are those of Popen."""
+        """Starts a command, which the signal `ending` will end. `options` are those of Popen."""
         process = subprocess.Popen(
             words, stdin=NULL, stdout=NULL, stderr=NULL, start_new_session=True, **options
         )
@@ -29,17 +29,17 @@ class Load:
     def again(self, line):
         """Repeats a shell line until the load stops, or until the line fails.
 
-        Each round writes a byte to a file, so that `stop` can tell how often it was done.
+        Each round writes a byte to a file, so that `stop` can count the rounds.
         """
         self.rounds = tempfile.NamedTemporaryFile(prefix='tp-perf-rounds-')  # noqa: SIM115
         return self.spawn(['sh', '-c', f'while {line}; do printf . >> {self.rounds.name}; done'])
 
     def alive(self):
-        """Whether every process runs that was started."""
+        """Whether all started processes are still running."""
         return all(process.poll() is None for process in self.groups)
 
     def stop(self, patience=5):
-        """Ends every group, with SIGKILL after so many seconds. Returns the rounds that were done.
+        """Ends every group, with SIGKILL after this many seconds. Returns the number of rounds.
 
         It returns None if nothing was repeated.
         """

@@ -1,4 +1,4 @@
-"""The machine that is measured: its facts, how busy it is, and its mount namespace."""
+"""The measured machine: its facts, its busy time, and its mount namespace."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ from tpx.progress import say
 
 TRACING = Path('/sys/kernel/tracing')
 FIELDS = ('user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal')
-# Below this many busy CPUs a machine is at rest.
+# A machine with fewer busy CPUs than this is idle.
 AT_REST = 0.02
 
 
@@ -23,34 +23,34 @@ def cpu_ticks(stat=None):
 
 
 def busy_seconds():
-    """The time that all CPUs together have worked. What a hypervisor stole is not in it."""
+    """The time that all CPUs together have worked, without the time that a hypervisor stole."""
     ticks = cpu_ticks()
     worked = sum(ticks[field] for field in ('user', 'nice', 'system', 'irq', 'softirq'))
     return worked / os.sysconf('SC_CLK_TCK')
 
 
 def busy_cpus(seconds=3):
-    """How many CPUs were busy, on average, in so many seconds from now on."""
+    """Waits this many seconds, and returns the average number of busy CPUs."""
     before = busy_seconds()
     time.sleep(seconds)
     return (busy_seconds() - before) / seconds
 
 
 def busy_thousandths(before, after):
-    """How much of the time between two readings of `cpu_ticks` was not idle, in thousandths."""
+    """The busy part of the time between two readings of `cpu_ticks`, in thousandths."""
     passed = {field: after[field] - before[field] for field in FIELDS}
     everything = sum(passed.values())
     return 1000 * (everything - passed['idle'] - passed['iowait']) // everything
 
 
 def wait_for_rest():
-    """Waits a minute at most for the machine to rest. Returns the busy CPUs if it does not."""
+    """Waits at most a minute for the machine to be idle. If it is not, returns the busy CPUs."""
     os.sync()
     for _ in range(20):
         busy = busy_cpus()
         if busy < AT_REST:
             return None
-    say(f'the machine did not come to rest: {busy:.2f} CPUs busy')
+    say(f'the machine did not become idle: {busy:.2f} CPUs are busy')
     return round(busy, 3)
 
 
@@ -68,7 +68,7 @@ def memory_kib(key='MemTotal'):
 
 
 def enter_own_mounts():
-    """Moves this process into its own mount namespace: perf mounts tracefs and leaves it so."""
+    """Moves this process to its own mount namespace, because perf leaves tracefs mounted."""
     libc = ctypes.CDLL(None, use_errno=True)
     newns, recursive, private = 0x20000, 0x4000, 0x40000
     if libc.unshare(newns) or libc.mount(b'none', b'/', None, recursive | private, None):

@@ -11,14 +11,14 @@ SERVICE_POLICY = Path('/usr/sbin/policy-rc.d')
 
 
 def missing(packages):
-    """Those that are not installed, in the same order."""
+    """The packages that are not installed, in the same order."""
     known = run(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\n']).stdout
     installed = {line.split()[0] for line in known.splitlines() if line.endswith(' installed')}
     return [package for package in packages if package not in installed]
 
 
 def install(packages, tell=say):
-    """Installs packages. No service of theirs starts by itself."""
+    """Installs packages without starting their services."""
     if not packages:
         return
     tell('apt-get install ' + ' '.join(packages))
@@ -33,7 +33,7 @@ def install(packages, tell=say):
 
 @contextlib.contextmanager
 def no_services():
-    """Lets no package start a service meanwhile, unless the machine has a policy of its own."""
+    """Prevents packages from starting services, unless the machine has its own policy."""
     is_ours = not SERVICE_POLICY.exists()
     if is_ours:
         SERVICE_POLICY.write_text('#!/bin/sh\nexit 101\n')

@@ -14,7 +14,7 @@ from tpx.process import Failed
 PERF_EVENT_OPEN, PIDFD_GETFD = 298, 438
 # Types of events, and the event that counts nothing.
 TRACEPOINT, SOFTWARE, DUMMY = 2, 1, 9
-# What a sample has.
+# The fields of a sample.
 IP, TID, TIME, CPU, PERIOD, RAW, IDENTIFIER = (1 << bit for bit in (0, 1, 2, 7, 8, 10, 16))
 # Flags of the attribute.
 DISABLED, SAMPLE_ID_ALL, WATERMARK, USE_CLOCKID = 1 << 0, 1 << 18, 1 << 14, 1 << 25
@@ -45,7 +45,7 @@ def perf_open(kind, config, cpu, group, sample, flags, period):
 
 
 class EventSet:
-    """Events that are recorded in one way, off at first: a group for each CPU, led by a dummy."""
+    """Events that are recorded in one way, off at first. Each CPU has a group led by a dummy."""
 
     def __init__(self, ids, cpus, sample, is_filtered):
         flags = SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID
@@ -58,7 +58,7 @@ class EventSet:
                 event = perf_open(TRACEPOINT, number, cpu, leader, sample, flags, 1)
                 check(libc.ioctl(event, SET_OUTPUT, leader), 'PERF_EVENT_IOC_SET_OUTPUT')
                 if is_filtered:
-                    # kthreadd exists and does nothing.
+                    # kthreadd always exists, and does nothing.
                     result = libc.ioctl(event, SET_FILTER, b'common_pid != 2')
                     check(result, 'PERF_EVENT_IOC_SET_FILTER')
                 self.events.append(event)
@@ -71,7 +71,7 @@ class EventSet:
         return sum(struct.unpack('=Q', os.read(event, 8))[0] for event in self.events)
 
     def drain(self):
-        """Empties the rings. Returns whether one was full, which spares the kernel the writing."""
+        """Empties the rings. Returns whether a ring was full, so that the kernel wrote less."""
         full = False
         for ring in self.rings:
             head, tail = struct.unpack_from('=QQ', ring, DATA_HEAD)
@@ -86,7 +86,7 @@ def borrowed_events(pid):
     process, events = os.pidfd_open(pid), []
     try:
         for number in os.listdir(f'/proc/{pid}/fd'):  # noqa: PTH208
-            # The process may have closed some of them meanwhile.
+            # The process may have closed some of them.
             with contextlib.suppress(FileNotFoundError):
                 if os.readlink(f'/proc/{pid}/fd/{number}') != 'anon_inode:[perf_event]':  # noqa: PTH115
                     continue
@@ -100,7 +100,7 @@ def borrowed_events(pid):
 
 
 def lost_samples(path):
-    """How many samples a perf.data file reports as lost.
+    """The number of samples that a perf.data file reports as lost.
 
     The records of the kernel (LOST) and what perf reads from the counters at the end
     (LOST_SAMPLES, which `perf script` does not print) count the same losses. The latter include
@@ -114,7 +114,7 @@ def lost_in(content, name='it'):
     """As `lost_samples`, for the bytes of the file."""
     magic, _, _, _, _, offset, size = struct.unpack_from('<8s6Q', content)
     if magic != b'PERFILE2':
-        raise Failed(f'{name} is no perf.data')
+        raise Failed(f'{name} is not a perf.data file')
     header, number = struct.Struct('<IHH'), struct.Struct('<Q')
     lost, lost_at_end, end = 0, 0, offset + size
     while offset < end:
@@ -123,6 +123,6 @@ def lost_in(content, name='it'):
             lost += number.unpack_from(content, offset + 16)[0]
         elif kind == 13:
             lost_at_end += number.unpack_from(content, offset + 8)[0]
-        # A record without a length is damage: the rest cannot be read.
+        # A record of length 0 is damaged, and the rest cannot be read.
         offset += length or end
     return max(lost, lost_at_end)

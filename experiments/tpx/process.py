@@ -1,4 +1,4 @@
-"""Processes that a script starts, and ends again whatever happens to the script itself."""
+"""Processes that a script starts. They end with the script, whatever happens to it."""
 
 import contextlib
 import fcntl
@@ -14,11 +14,11 @@ QUIET = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
 
 
 class Failed(Exception):
-    """Something could not be done. The message is for the user."""
+    """An operation failed. The message is for the user."""
 
 
 def main_of(name, main):
-    """Runs `main` and exits with its code. What fails is told under the script's name."""
+    """Runs `main` and exits with its code. Prints failures with the name of the script."""
     try:
         code = main()
     except Failed as error:
@@ -28,7 +28,7 @@ def main_of(name, main):
 
 
 def run(words, allowed=(0,), ending=signal.SIGTERM, **options):
-    """Runs a command to its end, in a process group of its own, and returns what it printed.
+    """Runs a command to its end, in its own process group, and returns its output.
 
     `options` are those of Popen. A code that is not in `allowed` raises Failed with the last lines
     that the command printed.
@@ -49,12 +49,12 @@ def run(words, allowed=(0,), ending=signal.SIGTERM, **options):
 
 
 def last_lines(text):
-    """The last three lines of a text, on one."""
+    """The last three lines of a text, joined to one."""
     return ' / '.join((text or '').strip().splitlines()[-3:])
 
 
 def signal_group(process, number):
-    """Sends a signal to a process group, if it still exists. Returns whether it does."""
+    """Sends a signal to a process group. Returns whether the group still exists."""
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
@@ -63,7 +63,7 @@ def signal_group(process, number):
 
 
 def end_group(process, ending=signal.SIGTERM):
-    """Ends a process group. Nothing of it is left afterwards."""
+    """Ends a process group. No process of it is left afterwards."""
     signal_group(process, ending)
     # The kernel takes a minute to detach from all tracepoints.
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -92,7 +92,7 @@ class Background:
 
 
 def exit_on_signals(keep_ignored=False):
-    """Turns the ending signals into SystemExit, so that every `finally` and `with` does its work.
+    """Turns the ending signals into SystemExit, so that every `finally` and `with` block runs.
 
     With `keep_ignored`, a signal that was ignored from the start (`nohup`) stays ignored.
     """
@@ -102,7 +102,7 @@ def exit_on_signals(keep_ignored=False):
 
 
 def _exit(number, _):
-    # A second signal would interrupt the tidying up.
+    # A second signal would interrupt the clean-up.
     ignore_signals()
     sys.exit(128 + number)
 
@@ -113,7 +113,7 @@ def ignore_signals():
 
 
 def only_one(path, message):
-    """Locks a file, which is made if need be, until this process ends."""
+    """Locks a file until this process ends. Creates the file if necessary."""
     file = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

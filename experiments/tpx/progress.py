@@ -1,4 +1,4 @@
-"""What a script tells its user while it runs, on standard error."""
+"""Progress messages of a script, on standard error."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ START = time.monotonic()
 
 
 def clock(seconds):
-    """`02:05` for 125 seconds. Minutes go on beyond an hour."""
+    """`02:05` for 125 seconds. Minutes continue beyond an hour."""
     whole = int(seconds)
     return f'{whole // 60:02}:{whole % 60:02}'
 
@@ -17,5 +17,5 @@ def tell(text):
 
 
 def say(text):
-    """Tells the text with the time since the script started."""
+    """Prints a message with the time since the script started."""
     tell(f'[{clock(time.monotonic() - START)}] {text}')

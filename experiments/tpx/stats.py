@@ -1,16 +1,16 @@
-"""Statistics that need nothing but the standard library."""
+"""Statistics that need only the standard library."""
 
 import math
 import random
 import statistics
 
-# 97.5 % quantiles of Student's t, from one degree of freedom on.
+# 97.5 % quantiles of Student's t, starting at one degree of freedom.
 STUDENT = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
     2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
     2.052, 2.048, 2.045,
 )  # fmt: skip
-# Fewer pairs than this say nothing about how far a figure can be off.
+# With fewer pairs than this, there is no interval.
 FEWEST = 5
 
 
@@ -21,7 +21,7 @@ def student(n):
 
 
 def expanded_tail(n):
-    """The share of draws in each tail, smaller than 2.5 % for few pairs (Hesterberg 2015)."""
+    """The share of resamples in each tail. For few pairs it is below 2.5 % (Hesterberg 2015)."""
     return statistics.NormalDist().cdf(-math.sqrt(n / (n - 1)) * student(n))
 
 
@@ -53,9 +53,9 @@ def error_of_median(values, times=1000, draw=random):
 
 
 def ratio_of_means(values, others):
-    """The mean of the values over that of the others, which must be positive.
+    """The mean of the values divided by the mean of the others, which must be positive.
 
-    ZeroDivisionError says that there is no such ratio: a mean that is not above zero has none.
+    Raises ZeroDivisionError if that mean is not above zero.
     """
     mean = statistics.fmean(others)
     if mean <= 0:
@@ -64,7 +64,7 @@ def ratio_of_means(values, others):
 
 
 def ranked_shares(counts, totals):
-    """By name its share in every capture, the largest first: by median, then by mean, then by name.
+    """The share of each name in every capture, sorted by median, then mean, then name.
 
     `counts` has a dict of counts by name for every capture, `totals` the events of each.
     """
@@ -79,7 +79,7 @@ def ranked_shares(counts, totals):
 
 
 def overlap(one, other):
-    """What two compositions have in common: the sum of the smaller share of each name."""
+    """The overlap of two compositions: the sum of the smaller share of each name."""
     return sum(min(share, other.get(name, 0)) for name, share in one.items())
 
 
@@ -88,9 +88,9 @@ def in_common(one, other):
 
 
 def episodes(findings, first=0):
-    """Findings whose times overlap are one episode.
+    """Joins findings whose times overlap to episodes.
 
-    Times are in windows. `first` is added to them: the window in which the checked part begins.
+    Times are in windows. `first`, the first window of the checked part, is added to them.
     """
     found = []
     for finding in sorted(findings, key=lambda its: its['from']):

@@ -11,7 +11,7 @@ def table(head, rows, right=()):
 
 
 def minus(text):
-    """The text with the minus sign of print instead of a hyphen."""
+    """The text with minus signs instead of hyphens."""
     return text.replace('-', '−')
 
 
@@ -26,7 +26,7 @@ def spread(values, form='{:.2f}', unit=''):
 
 
 def range_of(values, form):
-    """The median, and the range if its ends read differently. `form` is a function."""
+    """The median, and the range if its ends differ as text. `form` is a function."""
     low, high = form(min(values)), form(max(values))
     return form(statistics.median(values)) + (f' ({low}–{high})' if low != high else '')
 
@@ -61,7 +61,7 @@ def plural(number, word):
 
 
 def listed(words):
-    """`a`, `b` and `c`; `none` of an empty list."""
+    """`a`, `b` and `c`; `none` for an empty list."""
     words = [f'`{word}`' for word in words]
     if len(words) > 1:
         words = [', '.join(words[:-1]), words[-1]]

@@ -1,4 +1,4 @@
-//! Any rows behind the header of a log.
+//! Feeds any rows behind the header of a log.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

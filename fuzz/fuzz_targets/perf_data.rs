@@ -1,4 +1,4 @@
-//! Any bytes as a file.
+//! Feeds any bytes as a file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

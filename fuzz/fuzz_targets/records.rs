@@ -1,4 +1,4 @@
-//! Any bytes behind the head of a recording.
+//! Feeds any bytes behind the head of a recording.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,71 +1,72 @@
-//! Counts per key and bin of time, as fine as memory allows.
+//! Counts events per key and bin of time, as finely as memory allows.
 //!
-//! How long a source is, nobody knows before its end. So bins begin with a nanosecond, and when there are more cells than
-//! may be kept they become twice as wide, as often as it takes:
+//! The length of a source is unknown before its end. So bins start with a width of one nanosecond. Whenever
+//! there are more cells than allowed, the width of all bins doubles:
 //!
 //! ```text
 //!   key 3   │ 1 │   │ 2 │ 1 │           key 3   │   1   │   3   │
 //!   key 7   │   │ 5 │   │ 4 │    ──>    key 7   │   5   │   4   │
 //! ```
 //!
-//! Only what is not zero is kept, so that few events are kept to the nanosecond, and any number of them in a set amount of
-//! memory.
+//! Only counts other than zero are kept. So a few events are kept to the nanosecond, and any number of events
+//! fits in a fixed amount of memory.
 
 use crate::events::Ns;
 
-/// Two bins of `1 << 63` nanoseconds are all the time that 64 bits hold.
+/// Two bins of `1 << 63` nanoseconds cover all times that fit in 64 bits.
 const WIDEST: u32 = 63;
 
-/// Counts of one bin after the other.
+/// Counts per key and bin of time.
 #[derive(Debug, Clone)]
 pub struct Cells {
     origin: Ns,
-    /// A bin is `1 << shift` nanoseconds wide.
+    /// The width of a bin is `1 << shift` nanoseconds.
     shift: u32,
-    /// Those with events, ascending, but for the open one.
+    /// The bins that have events, ascending, without the open one.
     bins: Vec<Bin>,
     cells: Vec<Cell>,
     most: usize,
     open: Open,
 }
 
-/// The bin at hand. Events come in the order of time, so that one is enough, and small enough for a CPU's cache.
+/// The bin that is being filled. Events come in time order, so there is only one, and it fits in a CPU's
+/// cache.
 #[derive(Debug, Clone, Default)]
 struct Open {
     index: u64,
-    /// The first time that belongs to a later bin.
+    /// The first time that is in a later bin.
     end: Ns,
     /// The time of its last event.
     last: Ns,
-    /// By key.
+    /// Its counts by key.
     counts: Vec<u64>,
-    /// Those that are not zero.
+    /// The keys whose counts are not zero.
     keys: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Bin {
     index: u64,
-    /// Where its cells begin.
+    /// The index of its first cell.
     first: usize,
 }
 
 /// Events of one key in one bin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cell {
-    /// Of what.
+    /// The key.
     pub key: u32,
-    /// How many; at least 1.
+    /// The number of events, at least 1.
     pub count: u64,
 }
 
 impl Cells {
-    /// None yet, and about `most` at the end.
+    /// No cells yet, and at most about `most` at the end.
     pub fn new(most: usize) -> Self {
         Cells { origin: Ns(0), shift: 0, bins: Vec::new(), cells: Vec::new(), most, open: Open::default() }
     }
 
-    /// Counts an event. None may be earlier than the one before.
+    /// Counts an event. Its time must not be earlier than that of the event before.
     #[inline]
     pub fn add(&mut self, time: Ns, key: u32) {
         if time >= self.open.end {
@@ -83,29 +84,30 @@ impl Cells {
         self.open.last = time;
     }
 
-    /// The first time that does not belong to the bin of the last event.
+    /// The first time that is not in the bin of the last event.
     pub fn end(&self) -> Ns {
         self.open.end
     }
 
-    /// Counts more events of the last one's key in its bin, of which the last one is at `time`.
+    /// Counts more events with the key and in the bin of the last event. `time` is the time of the last of
+    /// them.
     pub fn add_more(&mut self, time: Ns, key: u32, events: u64) {
         self.open.counts[key as usize] += events;
         self.open.last = time;
     }
 
-    /// Ends the open bin, and opens that of `time`.
+    /// Closes the open bin, and opens the bin of `time`.
     #[cold]
     fn turn(&mut self, time: Ns) {
         if self.is_empty() {
             self.origin = time;
         } else if !self.open.keys.is_empty() && (time - self.origin) >> self.shift == self.open.index {
-            // The bin of the last nanoseconds that 64 bits hold has no end.
+            // The last bin of all has no end that fits in 64 bits.
             return;
         }
         self.close();
         while self.is_too_much() {
-            // While hardly two events share a bin, doubling its width once hardly helps.
+            // While hardly two events share a bin, doubling the width once would merge almost none.
             let sparse = self.cells.len() < 2 * self.bins.len();
             self.coarsen(if sparse { 4 } else { 1 });
         }
@@ -114,7 +116,7 @@ impl Cells {
         self.open.end = u64::try_from(end).map_or(Ns::MAX, Ns);
     }
 
-    /// Whether there are more cells than may be, and wider bins can mend that.
+    /// Whether there are more cells than allowed, and wider bins can reduce them.
     fn is_too_much(&self) -> bool {
         self.cells.len() > self.most && self.bins.len() > 1 && self.shift < WIDEST
     }
@@ -124,7 +126,7 @@ impl Cells {
             return;
         }
         match self.bins.last() {
-            // Since it was opened anew, bins have become wider.
+            // Bins became wider before this bin was opened, so its first events are already stored.
             Some(last) if last.index == self.open.index => {
                 let first = last.first;
                 for cell in self.cells.drain(first..) {
@@ -139,7 +141,7 @@ impl Cells {
         }
     }
 
-    /// Makes bins `1 << by` times as wide. No bin may be open.
+    /// Makes all bins `1 << by` times as wide. No bin may be open.
     fn coarsen(&mut self, by: u32) {
         let by = by.min(WIDEST - self.shift);
         self.shift += by;
@@ -168,7 +170,7 @@ impl Cells {
         self.cells.truncate(written);
     }
 
-    /// Ends it: there is no open bin any more.
+    /// Closes the open bin. No events may follow.
     pub fn finish(&mut self) {
         self.close();
         while self.is_too_much() {
@@ -176,7 +178,7 @@ impl Cells {
         }
     }
 
-    /// The same with no more than about `most` cells, in wider bins if need be. It must be finished.
+    /// A copy with at most about `most` cells, in wider bins if necessary. `self` must be finished.
     #[cfg(test)]
     fn at_most(&self, most: usize) -> Self {
         let mut coarser = Cells { most, ..self.clone() };
@@ -184,7 +186,7 @@ impl Cells {
         coarser
     }
 
-    /// Whether nothing has come.
+    /// Whether no event was counted.
     pub fn is_empty(&self) -> bool {
         self.bins.is_empty() && self.open.keys.is_empty()
     }
@@ -194,36 +196,38 @@ impl Cells {
         (!self.is_empty()).then_some((self.origin, self.open.last))
     }
 
-    /// How wide a bin is, in nanoseconds.
+    /// The width of a bin in nanoseconds.
     pub fn width(&self) -> u64 {
         1 << self.shift
     }
 
-    /// Bins from the first event to the last, with those that are empty.
+    /// The number of bins from the first event to the last, including empty ones.
     pub fn bins(&self) -> u128 {
         self.span().map_or(0, |(first, last)| u128::from((last - first) >> self.shift) + 1)
     }
 
-    /// How many cells there are.
+    /// The number of cells.
     pub fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Each bin with events: its number, counted from that of the first event, and its cells by key. It must be finished.
+    /// The bins that have events. Each comes with its number, which counts from the bin of the first event,
+    /// and with its cells by key. `self` must be finished.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[Cell])> {
         let ends = self.bins.iter().skip(1).map(|bin| bin.first).chain([self.cells.len()]);
         self.bins.iter().zip(ends).map(|(bin, end)| (bin.index, &self.cells[bin.first..end]))
     }
 
-    /// Spreads the cells over so many columns of equal width from the first event to the last, and calls `take` with a key, a
-    /// column and how many events. A bin that lies in several columns has its events evenly all over. It must be finished.
+    /// Spreads the cells over this many columns of equal width, from the first event to the last. Calls
+    /// `take` with a key, a column, and a number of events. The events of a bin that overlaps several columns
+    /// are spread evenly over the bin. `self` must be finished.
     pub fn spread(&self, columns: usize, mut take: impl FnMut(u32, usize, f64)) {
         let Some((first, last)) = self.span() else { return };
         if first == last {
-            // An instant has no width to spread over.
+            // A span of zero length has only one column.
             return self.cells.iter().for_each(|cell| take(cell.key, 0, cell.count as f64));
         }
-        // The last event is within, and so is all of the last bin that there is time for.
+        // The span includes the last event, and the last bin counts as far as it lies within the span.
         let span = (last - first) as f64 + 1.0;
         let scale = columns as f64 / span;
         let width = self.width() as f64;
@@ -238,7 +242,7 @@ impl Cells {
                     true => 1.0,
                     false => (end.min(column as f64 + 1.0) - start.max(column as f64)) / (end - start),
                 };
-                // What rounding leaves of the edge of a column is nothing.
+                // A tiny part at the edge of a column is a rounding error.
                 if part > 1e-9 {
                     cells.iter().for_each(|cell| take(cell.key, column, cell.count as f64 * part));
                 }
@@ -246,7 +250,8 @@ impl Cells {
         }
     }
 
-    /// How many events of every key up to the highest one are in each of so many columns, by [`spread`](Self::spread).
+    /// The events in each of this many columns, for every key up to the highest one, by
+    /// [`spread`](Self::spread).
     pub fn columns(&self, columns: usize) -> Vec<Vec<f64>> {
         let keys = self.cells.iter().map(|cell| cell.key as usize + 1).max().unwrap_or(0);
         let mut counts = vec![Vec::new(); keys];
@@ -260,17 +265,17 @@ impl Cells {
         counts
     }
 
-    /// How many events there are. It must be finished.
+    /// The number of all events. `self` must be finished.
     pub fn events(&self) -> u64 {
         self.cells.iter().map(|cell| cell.count).sum()
     }
 
-    /// Each key that has events, and how many. It must be finished.
+    /// Each key that has events, with their number. `self` must be finished.
     pub fn hit(&self) -> impl Iterator<Item = (u32, u64)> {
         (0u32..).zip(self.totals()).filter(|(_, events)| *events > 0)
     }
 
-    /// How many events of each key up to the highest one. It must be finished.
+    /// The number of events of each key up to the highest one. `self` must be finished.
     pub fn totals(&self) -> Vec<u64> {
         let mut totals = Vec::new();
         for cell in &self.cells {
@@ -307,7 +312,7 @@ mod tests {
         cells
     }
 
-    /// What the cells ought to be: every event in the bin of its time.
+    /// The expected cells: each event is in the bin of its time.
     fn expected(cells: &Cells, events: &[(u64, u32)]) -> BTreeMap<(u64, u32), u64> {
         let mut counts = BTreeMap::new();
         for (time, key) in events {

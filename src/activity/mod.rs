@@ -1,4 +1,4 @@
-//! When what was active: the sink that reports and plots are made from.
+//! Activity over time: the sink that collects the data of reports and plots.
 
 mod cells;
 
@@ -11,42 +11,44 @@ use crate::tracefs::Table;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The key of a CPU that a source does not tell; above all that are.
+/// The key of an unknown CPU, above the keys of all known CPUs.
 const UNKNOWN_KEY: u32 = 1 << 13;
 
-/// Losses kept for each CPU; beyond that neighbours become one.
+/// The most losses kept for each CPU. Beyond that, neighbours are joined.
 const MOST_LOSSES: usize = 1_024;
 
-/// A gap is as many times longer as events are apart on average,
+/// A gap is at least this many times as long as the average time between two events.
 const GAP_INTERVALS: u64 = 20;
-/// is as large a part of the whole,
+/// A gap is at least one part in this many of the whole time.
 const GAP_SHARE: u64 = 200;
-/// and so many times longer than most silences: those of an idle machine between two ticks are no gaps.
+/// A gap is at least this many times as long as the median silence, so the silences of an idle machine
+/// between two timer ticks are not gaps.
 const GAP_SILENCES: u64 = 4;
-/// Shorter silences, as a part of the whole, cannot be seen, and do not count among these.
+/// A silence counts for the median if it is at least one part in this many of the whole time. Shorter ones
+/// cannot be seen.
 const SILENCE_SHARE: u64 = 1_000;
-/// Fewer silences say nothing of what is usual.
+/// With fewer silences than this, their median says nothing.
 const FEWEST_SILENCES: usize = 5;
 
-/// Events over time, per tracepoint and per CPU, and what was lost meanwhile.
+/// Events and losses over time, per tracepoint and per CPU.
 #[derive(Debug, Clone)]
 pub struct Activity {
-    /// By tpid.
+    /// The events of each tracepoint; the key is its tpid.
     pub tracepoints: Cells,
-    /// By CPU, if that is wanted; see [`cpu_of`].
+    /// The events of each CPU, if they are kept; [`cpu_of`] explains the key.
     pub cpus: Option<Cells>,
-    /// By the CPU's key.
+    /// The losses by the key of their CPU.
     losses: BTreeMap<u32, Vec<Loss>>,
-    /// Whether all events of the source are here, so that where none is none was recorded.
+    /// Whether it has all events of the source. Only then does a silence mean that nothing was recorded.
     is_all: bool,
 }
 
 /// A stretch in which nothing was recorded on any CPU, although events were frequent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Gap {
-    /// From when, in nanoseconds since the first event.
+    /// Its begin, in nanoseconds since the first event.
     pub from_ns: u64,
-    /// Until when.
+    /// Its end, in nanoseconds since the first event.
     pub to_ns: u64,
 }
 
@@ -57,22 +59,22 @@ impl Gap {
 }
 
 impl Activity {
-    /// Nothing yet. About so many cells are kept of the tracepoints; of the CPUs none unless asked for.
+    /// No events yet. It will keep at most about this many cells for the tracepoints, and none for CPUs.
     pub fn new(most_cells: usize) -> Self {
         Activity { tracepoints: Cells::new(most_cells), cpus: None, losses: BTreeMap::new(), is_all: true }
     }
 
-    /// Keeps about so many cells of the CPUs, too.
+    /// Also keeps at most about this many cells for CPUs.
     pub fn with_cpus(self, most_cells: usize) -> Self {
         Activity { cpus: Some(Cells::new(most_cells)), ..self }
     }
 
-    /// Of a part of the tracepoints or CPUs only.
+    /// Marks that it will have only some of the tracepoints or CPUs.
     pub fn of_part(self) -> Self {
         Activity { is_all: false, ..self }
     }
 
-    /// Ends it.
+    /// Ends it. No events may follow.
     pub fn finish(&mut self) {
         self.tracepoints.finish();
         self.cpus.iter_mut().for_each(Cells::finish);
@@ -83,7 +85,8 @@ impl Activity {
         self.tracepoints.span()
     }
 
-    /// All losses within the span of the events, by CPU and then by time; times are those since the first event.
+    /// All losses within the span of the events, by CPU and then by time. Their times count from the first
+    /// event.
     pub fn losses(&self) -> Vec<Loss> {
         let Some((first, last)) = self.span() else { return Vec::new() };
         let within = |loss: &&Loss| loss.to >= first && loss.from <= last;
@@ -92,7 +95,7 @@ impl Activity {
         losses.map(|loss| Loss { from: since(loss.from), to: since(loss.to), ..*loss }).collect()
     }
 
-    /// The same in no more than about so many stretches, by joining neighbours.
+    /// The same losses in at most about this many stretches. Neighbours are joined.
     pub fn losses_at_most(&self, most: usize) -> Vec<Loss> {
         let per_cpu = (most / self.losses.len().max(1)).max(1);
         let losses = self.losses();
@@ -104,19 +107,20 @@ impl Activity {
         joined.collect()
     }
 
-    /// Samples lost of all tracepoints, as far as the rings told when; of these CPUs, but at any time.
+    /// Events lost on these CPUs, over all tracepoints and at any time, as far as the rings reported a time.
     pub fn told_lost(&self) -> u64 {
         lost(self.losses.values().flatten())
     }
 
-    /// The same within the span of the events.
+    /// The same, limited to the span of the events.
     pub fn lost_within(&self) -> u64 {
         lost(self.losses().iter())
     }
 
-    /// Stretches without any event that are far longer than what is usual: 20 times the average distance of two events, four
-    /// times the median of the silences that can be seen, and a 200th of the whole at least. Of a part of the tracepoints
-    /// or CPUs there are none: others may have been hit.
+    /// The stretches without any event that are far longer than usual. A gap is at least 20 times as long as
+    /// the average time between two events, four times as long as the median of the silences that can be
+    /// seen, and a 200th of the whole time. There are no gaps if tracepoints or CPUs are missing, because
+    /// those may have been hit.
     pub fn gaps(&self) -> Vec<Gap> {
         let Some((first, last)) = self.span().filter(|_| self.is_all) else { return Vec::new() };
         let span = last - first;
@@ -134,12 +138,12 @@ impl Activity {
     }
 }
 
-/// The CPU that a key of [`Activity::cpus`] stands for; `None` if the source does not tell it.
+/// The CPU of a key in [`Activity::cpus`]. `None` if the source does not have it.
 pub fn cpu_of(key: u32) -> Option<Cpu> {
     (key != UNKNOWN_KEY).then(|| Cpu::new(key))
 }
 
-/// The key in [`Activity::cpus`] of an event's CPU. That of the unknown one is the last.
+/// The key of an event's CPU in [`Activity::cpus`]. An unknown CPU has the highest key.
 pub fn key_of(cpu: Option<Cpu>) -> u32 {
     cpu.map_or(UNKNOWN_KEY, |cpu| cpu.get().min(UNKNOWN_KEY))
 }
@@ -148,7 +152,7 @@ impl Sink for Activity {
     fn events(&mut self, events: &[Event], _table: &Table) {
         events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid.get()));
         let Some(cpus) = &mut self.cpus else { return };
-        // One CPU's events often come in a row, and are counted at once.
+        // Runs of events of one CPU are frequent, so each run is counted at once.
         let mut rest = events;
         while let Some(Event { time, cpu, .. }) = rest.first() {
             let key = key_of(*cpu);
@@ -180,12 +184,12 @@ impl Sink for Activity {
     }
 }
 
-/// Samples lost in all of these.
+/// The sum of these losses.
 fn lost<'a>(losses: impl Iterator<Item = &'a Loss>) -> u64 {
     losses.fold(0, |sum, loss| sum.saturating_add(loss.lost))
 }
 
-/// Two losses of one CPU as one.
+/// Joins two losses of one CPU.
 fn joined(a: &Loss, b: &Loss) -> Loss {
     Loss { cpu: a.cpu, lost: a.lost.saturating_add(b.lost), from: a.from.min(b.from), to: a.to.max(b.to) }
 }
@@ -202,7 +206,7 @@ mod tests {
     #[test]
     fn a_gap_is_long_for_how_frequent_events_are() {
         let mut activity = Activity::new(1_000);
-        // A thousand events, a microsecond apart, but for a tenth of the time in the middle.
+        // A thousand events, a microsecond apart, with a gap of a tenth of the time in the middle.
         let events: Vec<_> = (0..1_000).map(|n| event(5_000 + n * 1_000 + if n < 500 { 0 } else { 111_000 })).collect();
         activity.events(&events, &Table::default());
         activity.finish();
@@ -214,10 +218,10 @@ mod tests {
         let mut rare = Activity::new(1_000);
         rare.events(&[event(0), event(1_000_000), event(5_000_000)], &Table::default());
         rare.finish();
-        assert!(rare.gaps().is_empty(), "three events tell of no gap");
+        assert!(rare.gaps().is_empty(), "three events are too few for a gap");
         assert!(Activity::new(8).gaps().is_empty());
 
-        // Ticks with bursts: however long the silence between two of them is for the average, it is usual.
+        // Ticks with bursts. The silence between two of them is long compared with the average, but usual.
         let mut idle = Activity::new(100_000);
         let ticks = (0..40u64).flat_map(|tick| (0..200).map(move |n| event(tick * 10_000_000 + n * 100)));
         idle.events(&ticks.collect::<Vec<_>>(), &Table::default());

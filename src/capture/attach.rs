@@ -1,4 +1,4 @@
-//! What to attach to: from the user's wishes to events that are attached and off.
+//! Attaches: turns the options into events that are attached and off.
 
 use super::Error;
 use crate::control::{Progress, Signals};
@@ -11,29 +11,29 @@ use crate::tracefs::{Selection, SelectionRequest, Table};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// What to attach to, and how.
+/// The options of attaching.
 #[derive(Debug, Clone)]
 pub struct AttachOptions {
-    /// Which tracepoints.
+    /// The choice of tracepoints.
     pub selection: SelectionRequest,
-    /// Which CPUs; all that are online if `None`.
+    /// The CPUs; all that are online if `None`.
     pub cpus: Option<CpuList>,
-    /// The clock of the timestamps.
+    /// The clock that timestamps the events.
     pub clock: Clock,
-    /// Bytes of each CPU's ring; a power of two of pages.
+    /// The size of each CPU's ring in bytes, a power of two of pages.
     pub ring_size: usize,
-    /// Record tp-perf's own thread too.
+    /// Whether to record the hits of tp-perf's own thread too.
     pub include_self: bool,
 }
 
 impl AttachOptions {
-    /// Whether tp-perf's own hits are filtered out. The filter compares thread ids as the kernel itself numbers them, which
-    /// a process in a PID namespace (a container) cannot know.
+    /// Whether tp-perf's own hits are filtered out. The filter compares thread ids of the initial PID
+    /// namespace, and in another PID namespace (a container), tp-perf does not know its thread id there.
     pub fn excludes_self(&self) -> bool {
         !self.include_self && in_initial_pid_namespace()
     }
 
-    /// The CPUs to capture: those asked for, which must be online, or all that are.
+    /// The CPUs to capture: the chosen ones, which must be online, or all online CPUs.
     pub(super) fn chosen_cpus(&self, kernel: &impl Kernel) -> Result<CpuList, Error> {
         let online = kernel.online().map_err(Error::Cpus)?;
         let Some(wanted) = &self.cpus else { return Ok(online) };
@@ -42,25 +42,26 @@ impl AttachOptions {
     }
 }
 
-/// What was chosen of this machine.
+/// The tracepoints and CPUs that were chosen on this machine.
 #[derive(Debug)]
 pub struct Chosen {
-    /// All tracepoints there are.
+    /// All tracepoints of the kernel.
     pub table: Table,
-    /// Those to capture; those that the kernel refuses are taken out when it does.
+    /// The choice of tracepoints. Attaching updates it when the kernel refuses some.
     pub selection: Selection,
     cpus: CpuList,
 }
 
 impl Chosen {
-    /// Reads what there is, and chooses.
+    /// Reads the tracepoints and CPUs of this machine, and chooses.
     pub fn of(kernel: &impl Kernel, options: &AttachOptions) -> Result<Self, Error> {
         let table = kernel.table()?;
         let selection = Selection::choose(&table, &options.selection)?;
         Ok(Chosen { table, selection, cpus: options.chosen_cpus(kernel)? })
     }
 
-    /// Attaches, and says how long that took. `events`: how many are wanted, if that is known.
+    /// Attaches, and returns the engine and how long attaching took. `events` is the number of events to
+    /// capture, if there is a limit.
     pub fn attach<K: Kernel>(
         &mut self,
         kernel: &K,
@@ -94,13 +95,14 @@ impl Chosen {
         for refusal in &engine.attached().refused {
             self.selection.refuse(refusal.tpid, refusal.reason.clone());
         }
-        note_what_differs(options, engine.attached(), &self.table, progress);
+        note_deviations(options, engine.attached(), &self.table, progress);
         Ok((engine, took))
     }
 }
 
-/// The reader is woken by more bytes than this in one ring: half the ring; less if fewer events are wanted than that: just below
-/// the share of one CPU, which one ring at least has by the time when all together have as many as are wanted.
+/// The number of bytes in one ring above which the reader wakes: half the ring, or less if the capture needs
+/// fewer `events`. In that case it is just below one CPU's share of them. By the time all rings together have
+/// enough events, at least one ring has its share.
 fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
     let half = ring_size / 2;
     let share = events.and_then(|events| usize::try_from(events).ok()?.checked_mul(SAMPLE_SIZE));
@@ -108,35 +110,30 @@ fn watermark(ring_size: usize, events: Option<u64>, cpus: usize) -> usize {
 }
 
 fn in_initial_pid_namespace() -> bool {
-    /// The inode of the first PID namespace is a constant of the kernel (`PROC_PID_INIT_INO`).
+    /// The inode of the initial PID namespace, a constant of the kernel (`PROC_PID_INIT_INO`).
     const INITIAL: &str = "pid:[4026531836]";
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL)
 }
 
-fn note_what_differs(options: &AttachOptions, attached: &Attached, table: &Table, progress: &mut dyn Progress) {
+fn note_deviations(options: &AttachOptions, attached: &Attached, table: &Table, progress: &mut dyn Progress) {
     if !options.include_self && !options.excludes_self() {
-        progress.note(
-            "in a PID namespace tp-perf cannot tell the kernel which thread to leave out: its own events are recorded too",
-        );
+        progress.note("in a PID namespace, tp-perf cannot exclude its own thread, so its own events are recorded too");
     }
     if attached.ring_size != options.ring_size {
         progress.note(&format!(
-            "the kernel refused rings of {} per CPU ({}); they have {}, and lose events sooner under load; `tp-perf doctor` \
-             names the limit",
+            "the kernel refused rings of {} per CPU ({}); tp-perf uses rings of {}, which lose events sooner under load; \
+            `tp-perf doctor` shows the limit",
             crate::units::Bytes(options.ring_size as u64),
             attached.ring_refusal.as_deref().unwrap_or("no reason given"),
             crate::units::Bytes(attached.ring_size as u64)
         ));
     }
     if !attached.offline.is_empty() {
-        progress.note(&format!("CPU {} went offline and is not captured", attached.offline));
+        progress.note(&format!("CPU {} went offline, so it is not captured", attached.offline));
     }
     if let [first, rest @ ..] = attached.refused.as_slice() {
-        let more = if rest.is_empty() {
-            String::new()
-        } else {
-            format!(" and {} more (tracepoints.csv names them)", rest.len())
-        };
+        let more =
+            if rest.is_empty() { String::new() } else { format!(" and {} more (see tracepoints.csv)", rest.len()) };
         let name = table.get(first.tpid).full_name();
         progress.note(&format!("the kernel refused {name}{more}: {}", first.reason));
     }
@@ -147,12 +144,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_ring_at_least_tells_when_all_together_have_what_is_wanted() {
+    fn one_ring_reaches_its_watermark_before_all_rings_have_enough_events() {
         let ring = 8 << 20;
         for cpus in [1, 2, 3, 7, 64] {
             for events in [1_000, 12_345, 100_000, 1 << 40] {
                 let watermark = watermark(ring, Some(events), cpus);
-                // The events lie as evenly as they can, so that the fullest ring has no more than this.
+                // If the events are spread as evenly as possible, the fullest ring has this many bytes.
                 let fullest = usize::try_from(events).unwrap().div_ceil(cpus) * SAMPLE_SIZE;
                 let is_few = (events as usize) * SAMPLE_SIZE <= cpus * page_size();
                 assert!(fullest > watermark || is_few, "{events} on {cpus}: {fullest} in a ring, {watermark}");

@@ -1,12 +1,12 @@
-//! Waiting for a detach.
+//! Waits for a detach.
 
 use crate::control::{Signals, wait_for_any};
 use crate::engine::Detaching;
 use std::io;
 use std::time::Duration;
 
-/// Waits for a detach; the user may stop waiting, which leaves the rest to the background. Gives how long the detach took,
-/// if it is done.
+/// Waits for a detach, and returns how long it took. If the user asks to stop, returns `None`, and detaching
+/// continues in the background. Calls `step` with the number of tracepoints detached so far.
 pub fn wait_for_detach(
     detaching: &mut Detaching,
     signals: &mut Signals,

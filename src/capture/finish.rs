@@ -1,4 +1,4 @@
-//! From what was taken to the files of the recording.
+//! Writes the files of the recording from the captured bytes.
 
 use crate::capture::{CaptureOptions, Error, Switched};
 use crate::control::{Progress, Signals};
@@ -13,36 +13,36 @@ use crate::units::nanoseconds;
 use std::io;
 use std::time::Duration;
 
-/// All that a capture has taken, with the events off.
+/// Everything captured, once the events are off.
 pub struct Captured {
-    /// The time while the events were on.
+    /// Facts about the time while the events were on.
     pub run: Switched,
-    /// The chunks, behind the head of `events.perf`.
+    /// The head of `events.perf`, and the chunks.
     pub spool: Spool,
-    /// What the sample ids in them stand for.
+    /// The tracepoints and CPUs of the sample ids in the chunks.
     pub ids: SampleIds,
     /// The CPUs that went offline during the capture.
     pub gone: CpuList,
-    /// COMMAND's exit code, if it has ended.
+    /// The exit code of COMMAND, if it has ended.
     pub command_exit: Option<i32>,
-    /// How long the detach is expected to take.
+    /// The expected duration of the detach.
     pub detach_expected: Duration,
 }
 
-/// What was written.
+/// The results of a capture.
 #[derive(Debug)]
 pub struct Written {
-    /// The summary, as in the file.
+    /// The summary, as written to summary.json.
     pub summary: Summary,
-    /// How the capture ended, as in `events.perf`.
+    /// How the capture ended, as written to `events.perf`.
     pub ending: Ending,
-    /// What kept the recording from being all that was asked for, if anything did.
+    /// The reason why the recording is incomplete, if it is.
     pub problem: Option<Problem>,
 }
 
 impl Captured {
-    /// Ends `events.perf`, and replays it: writes the log and the summary. Whatever stops the log, the summary is written,
-    /// and says so.
+    /// Ends `events.perf`, and replays it to write the log and the summary. The summary is written even if
+    /// the log could not be completed.
     pub fn write(
         self,
         options: &CaptureOptions,
@@ -62,7 +62,7 @@ impl Captured {
         Ok(Written { summary, ending, problem: Problem::and_of_file(problem, in_file) })
     }
 
-    /// Replays what was captured to sinks, and leaves no file.
+    /// Replays the capture to sinks, and leaves no files.
     pub fn pour(
         self,
         options: &CaptureOptions,
@@ -76,7 +76,8 @@ impl Captured {
         Ok(results)
     }
 
-    /// Writes behind the events what is known now, and gives it all as a source, with a request for all of it.
+    /// Appends the counters and the ending to the events. Returns everything as a source, with a request for
+    /// all of it.
     fn end(self, options: &CaptureOptions) -> Result<Replayable, Error> {
         let Captured { run, mut spool, ids, gone, command_exit, detach_expected } = self;
         let ending = Ending {
@@ -92,7 +93,7 @@ impl Captured {
         };
         let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
         let behind = [counters(&run.counted, &ids, now), note(&ending)].concat();
-        // On a full disk it may find no room in the file, but it does in memory.
+        // On a full disk this may not fit in the file, but it fits in memory.
         spool.append_behind(&behind).map_err(Error::Replay)?;
         let (blocks, in_file) = spool.finish().map_err(Error::Replay)?;
         let request = Request { asked: run.asked, stops_at_once: false, begin: run.stopped, ..Request::for_a_look() };
@@ -100,25 +101,27 @@ impl Captured {
     }
 }
 
-/// What was captured, ready to be replayed.
+/// A capture, ready to be replayed.
 struct Replayable {
     source: Source,
     ending: Ending,
-    /// Whether the file has all of it.
+    /// The error that kept bytes from `events.perf`, if there was one.
     in_file: io::Result<()>,
     request: Request,
 }
 
-/// How a capture ended, as it stands in `events.perf`. Of several the last one holds.
+/// Encodes the note in `events.perf` that says how the capture ended. If a file has several, the last one is
+/// valid.
 pub fn note(ending: &Ending) -> Vec<u8> {
     document(&serde_json::to_string(ending).expect("numbers and text become JSON"))
 }
 
-/// What is kept free on a full disk for the summary, in bytes: in any case, and for each tracepoint and CPU.
+/// The room in bytes that is reserved for the summary: a fixed part, and a part per opened event.
 const SUMMARY_ROOM: u64 = 16 << 10;
 const SUMMARY_ROOM_PER_SLOT: u64 = 512;
 
-/// Room on the disk for the summary, set aside before the events are on: whatever fills the disk then, the accounting is kept.
+/// Room on the disk for the summary, reserved before the events go on. So even if the disk fills up during
+/// the capture, the accounting is saved.
 pub struct SummaryRoom<'a> {
     file: NewFile<'a>,
     bytes: u64,
@@ -126,7 +129,7 @@ pub struct SummaryRoom<'a> {
 }
 
 impl<'a> SummaryRoom<'a> {
-    /// For a capture of this many opened events.
+    /// Reserves the room for a capture of this many opened events.
     pub fn set_aside(directory: &'a RecordingDir, events: usize) -> Result<Self, Error> {
         let bytes = SUMMARY_ROOM + events as u64 * SUMMARY_ROOM_PER_SLOT;
         let mut file = directory.file(recording::SUMMARY)?;

@@ -1,4 +1,4 @@
-//! The capture itself: attach, run, account, detach, write the results.
+//! A capture: attaches, runs, detaches, and writes the results.
 
 mod attach;
 mod detach;
@@ -28,25 +28,25 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Bytes of each CPU's ring by default.
+/// The default size of each CPU's ring in bytes.
 pub const DEFAULT_RING_SIZE: usize = 8 << 20;
 
-/// A capture, validated.
+/// The validated options of a capture.
 #[derive(Debug, Clone)]
 pub struct CaptureOptions {
-    /// When it stops.
+    /// When the capture stops.
     pub rules: StopRules,
-    /// The directory of the recording; a new one named by the time if `None`.
+    /// The directory of the recording; if `None`, a new one named after the current time.
     pub output: Option<PathBuf>,
-    /// Replace a recording that is there.
+    /// Whether to replace an existing recording.
     pub force: bool,
-    /// What to attach to.
+    /// The tracepoints, CPUs and rings.
     pub attach: AttachOptions,
-    /// Compress `events.perf`.
+    /// Whether to compress `events.perf`.
     pub compress: bool,
-    /// Run this, and stop when it ends.
+    /// The COMMAND to run. The capture stops when it ends.
     pub command: Option<CommandLine>,
-    /// tp-perf's own arguments, for the summary.
+    /// tp-perf's arguments, for the summary.
     pub arguments: Vec<String>,
 }
 
@@ -63,54 +63,54 @@ pub enum Error {
     #[error(transparent)]
     Recording(#[from] recording::Error),
     /// CPUs were chosen that are not online.
-    #[error("CPU {wanted} is not online; online are {online}")]
+    #[error("CPU {wanted} is not online; the online CPUs are {online}")]
     Offline {
-        /// Those that are not.
+        /// The chosen CPUs that are not online.
         wanted: CpuList,
-        /// Those that are.
+        /// All online CPUs.
         online: CpuList,
     },
     /// The list of CPUs could not be read.
     #[error("failed to read the list of CPUs: {0}")]
     Cpus(io::Error),
-    /// While the events were on.
+    /// An error while the events were on.
     #[error("the capture failed: {0}")]
     Run(io::Error),
     /// COMMAND could not be started.
     #[error(transparent)]
     Command(#[from] control::Error),
-    /// There is no file for what is captured.
-    #[error("failed to make a temporary file in `{folder}`: {cause}")]
+    /// The file for the captured bytes could not be created.
+    #[error("failed to create a temporary file in `{folder}`: {cause}")]
     Scratch {
-        /// Where.
+        /// The directory for the file.
         folder: String,
-        /// Why not.
+        /// Why it could not be created.
         cause: io::Error,
     },
-    /// There is no room for the spool.
-    #[error("failed to set memory aside for events: {0}")]
+    /// There is no memory for the spool.
+    #[error("failed to reserve memory for events: {0}")]
     Memory(io::Error),
-    /// What the spool holds could not be read back.
-    #[error("failed to read back what was captured: {0}")]
+    /// The captured bytes could not be read back.
+    #[error("failed to read back the captured events: {0}")]
     Replay(io::Error),
-    /// What the spool holds does not begin as it was written.
-    #[error("failed to read back what was captured: {0}")]
+    /// The head of the captured bytes could not be read back.
+    #[error("failed to read back the captured events: {0}")]
     Source(source::Error),
 }
 
-/// A capture that is done, but for what goes on in the background.
+/// A finished capture, whose detach continues in the background.
 #[derive(Debug)]
 pub struct Recorded {
-    /// What was written.
+    /// The results.
     pub written: Written,
-    /// Where.
+    /// The directory of the recording.
     pub directory: Rc<RecordingDir>,
-    /// The detach, which goes on.
+    /// The detach in the background.
     pub detaching: Detaching,
 }
 
-/// Captures, and writes the recording. COMMAND, if there is one, is in `running` from its start on, also when the capture
-/// fails, and may go on.
+/// Captures, and writes the recording. `running` contains COMMAND, if there is one, from its start on, even
+/// if the capture fails. COMMAND may still be running afterwards.
 pub fn capture(
     kernel: &impl Kernel,
     options: &CaptureOptions,
@@ -124,7 +124,7 @@ pub fn capture(
         None => RecordingDir::create_new(&plan::default_output())?,
     });
     let attached = ready.attach(kernel, options, signals, progress)?;
-    // Before the events are on: a disk that is full already is found out in time.
+    // These files are written before the events go on, so a full disk is noticed in time.
     let ReadyToRun { engine, table, selection, .. } = &attached;
     write_tracepoints(directory.file(recording::TRACEPOINTS)?, table, selection)?;
     write_groups(directory.file(recording::GROUPS)?, table)?;
@@ -136,7 +136,7 @@ pub fn capture(
     Ok(Recorded { written, directory: Rc::clone(&directory), detaching })
 }
 
-/// Captures for sinks: nothing of it stays on the disk.
+/// Captures, and sends the events to sinks. Leaves no files.
 pub fn watch(
     kernel: &impl Kernel,
     options: &CaptureOptions,
@@ -152,7 +152,7 @@ pub fn watch(
     Ok((captured.pour(options, sinks, signals, progress)?, detaching))
 }
 
-/// All that is there before anything is attached.
+/// The state of a capture before it attaches.
 struct Ready {
     chosen: Chosen,
     keeping: Keeping,
@@ -175,7 +175,8 @@ impl Ready {
         progress: &mut dyn Progress,
     ) -> Result<ReadyToRun<K::Sampling>, Error> {
         let Ready { mut chosen, keeping, memory } = self;
-        // Opening events waits for all CPUs again and again: another thread at work on one of them makes it slower.
+        // Wait for the memory first: opening events repeatedly waits for all CPUs, and another busy thread
+        // slows it.
         let arena = memory.arena();
         let (engine, attach) = chosen.attach(kernel, &options.attach, options.rules.events, signals, progress)?;
         let Chosen { table, selection, .. } = chosen;
@@ -183,10 +184,10 @@ impl Ready {
     }
 }
 
-/// All that is there before the events are on.
+/// The state of a capture before the events go on.
 struct ReadyToRun<E> {
     engine: E,
-    /// How long attaching took.
+    /// The time that attaching took.
     attach: Duration,
     table: Table,
     selection: Selection,
@@ -195,7 +196,7 @@ struct ReadyToRun<E> {
 }
 
 impl<E: Sampling> ReadyToRun<E> {
-    /// Runs, and begins to detach. What memory has no room for goes to the file.
+    /// Runs the capture, and starts to detach. If memory is full, events go to `file`.
     fn run(
         self,
         kernel: &impl Kernel,
@@ -215,10 +216,10 @@ impl<E: Sampling> ReadyToRun<E> {
         let cpus = &engine.attached().cpus;
         let gone = cpus.without(&kernel.online().unwrap_or_else(|_| cpus.clone()));
         if !gone.is_empty() {
-            progress.note(&format!("CPU {gone} went offline during the capture; its events end there"));
+            progress.note(&format!("CPU {gone} went offline during the capture, so its events end early"));
         }
         let ids = engine.sample_ids().clone();
-        // Before the results are written: the kernel needs long, and the child is ready.
+        // Detaching starts before the results are written, because it takes the kernel long.
         let detaching = engine.detach();
         let detach_expected = detaching.expected();
         let command_exit = match running {

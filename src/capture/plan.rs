@@ -1,4 +1,4 @@
-//! What a capture needs before its events are on: memory, files, and what is known of it by then.
+//! Prepares a capture before its events go on: memory, files, and facts.
 
 use super::{CaptureOptions, Error, StopRules};
 use crate::control::CommandLine;
@@ -15,7 +15,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-/// A file without a name for what is captured, in the current folder, where a capture would write it.
+/// An unnamed file for the captured bytes, in the current directory, where a capture would write its
+/// recording.
 pub fn scratch_file() -> Result<File, Error> {
     tempfile::tempfile_in(".").map_err(|cause| {
         let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
@@ -23,13 +24,13 @@ pub fn scratch_file() -> Result<File, Error> {
     })
 }
 
-/// `tp-perf-20261123T144707Z`.
+/// The default name of a recording: `tp-perf-20261123T144707Z`.
 pub(super) fn default_output() -> PathBuf {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     PathBuf::from(format!("tp-perf-{}", now.replace(['-', ':'], "")))
 }
 
-/// What is known of the capture before it begins.
+/// The facts about the capture that are known before it begins.
 pub(super) fn facts(
     options: &CaptureOptions,
     attached: &Attached,
@@ -58,7 +59,7 @@ pub(super) fn facts(
     })
 }
 
-/// What perf shows of a recording (`perf script --header`).
+/// The data that perf shows about a recording (`perf script --header`).
 fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> {
     let clock = options.attach.clock.sampled();
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -79,9 +80,9 @@ fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> 
     })
 }
 
-/// How the capture's events are kept.
+/// How the spool keeps the bytes of the capture.
 pub(super) fn keeping(options: &CaptureOptions, cpus: usize) -> Keeping {
-    // What has no end by itself may run for days, and be killed: it is on the disk as it goes.
+    // A capture without a stop rule may run for days and then be killed, so it streams to the disk.
     let is_bounded = options.rules != StopRules::default() || options.command.is_some();
     Keeping {
         memory: if is_bounded { DEFAULT_MEMORY } else { 0 },
@@ -90,21 +91,21 @@ pub(super) fn keeping(options: &CaptureOptions, cpus: usize) -> Keeping {
     }
 }
 
-/// Memory for the spool of a capture of which nothing is known yet but its options.
+/// Reserves memory for the spool while only the options of the capture are known.
 pub(super) fn memory(options: &CaptureOptions, keeping: &Keeping, cpus: usize) -> Result<Backed, Error> {
-    /// No kernel has more tracepoints by much; if one had, the memory would be found later.
+    /// Few kernels have more tracepoints. With more, the spool makes a larger arena later.
     const TRACEPOINTS: usize = 4096;
     let bytes = sensible(expected_bytes(&options.rules, cpus));
     Backed::new(keeping, expected_head(TRACEPOINTS * cpus), bytes).map_err(Error::Memory)
 }
 
-/// How many of the bytes that are expected should be backed with memory beforehand.
+/// The number of bytes to back with memory beforehand, if `expected` bytes are expected.
 pub(crate) fn sensible(expected: usize) -> usize {
     let affordable = usize::try_from(available_memory().unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);
     expected.min(affordable).min(DEFAULT_MEMORY)
 }
 
-/// A spool that begins with the head of `events.perf`.
+/// A spool that starts with the head of `events.perf`.
 pub(super) fn spool(
     options: &CaptureOptions,
     engine: &impl Sampling,
@@ -125,14 +126,14 @@ pub(super) fn spool(
     Spool::in_arena(arena, &head.encode(), keeping, file).map_err(Error::Memory)
 }
 
-/// About as many bytes as a capture with these rules will bring on a busy machine.
+/// The approximate number of bytes that a capture with these rules takes on a busy machine.
 fn expected_bytes(rules: &StopRules, cpus: usize) -> usize {
-    /// About what a CPU fires while it builds a kernel. Memory for more events is found when they come: finding it
-    /// beforehand delays the start of the capture by up to 1 ms for each MiB.
+    /// The approximate rate of one CPU during a kernel build. Memory for more events is backed when they
+    /// arrive, because backing it beforehand delays the start of the capture by up to 1 ms per MiB.
     const EVENTS_PER_SECOND: f64 = 300e3;
-    // A capture of N events overshoots by what comes in while it is being stopped.
+    // A capture of N events also takes the events that arrive while it is being stopped.
     let by_events = rules.events.map_or(f64::INFINITY, |events| 2.0 * events as f64);
     let by_duration = rules.duration.map_or(f64::INFINITY, |time| time.as_secs_f64() * EVENTS_PER_SECOND * cpus as f64);
-    // As a float beyond any memory becomes the largest integer.
+    // The cast turns infinity, and every float above the largest integer, into the largest integer.
     (by_events.min(by_duration) * SAMPLE_SIZE as f64) as usize
 }

@@ -1,4 +1,4 @@
-//! The time while the events are on: rounds until one of the stop rules holds.
+//! Runs a capture while the events are on: rounds until a stop rule applies.
 
 use super::Error;
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
@@ -13,55 +13,59 @@ use nix::sys::time::TimeValLike;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Rings are looked at this often even if none has filled up to its watermark, while somebody watches or what comes is to be
-/// on the disk soon. Nobody else needs a look: it wakes a CPU, and the interrupts of that are recorded, which counts on a
-/// machine that does nothing else.
+/// The time between two rounds if no ring reaches its watermark. It applies only if somebody watches the
+/// progress, or if the capture streams to the disk. Otherwise no round is needed, and each one would wake a
+/// CPU. On an idle machine, the interrupts of such wake-ups are a notable part of the recording.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The same while a number of events may be reached that no ring tells of by itself.
+/// The same time while the capture may reach its number of events without any ring reaching its watermark.
 const LOOK_FOR_EVENTS_EVERY: Duration = Duration::from_millis(100);
 
-/// When a capture stops by itself; without any rule, when COMMAND ends or the user says so.
+/// When a capture stops by itself. In any case, it stops when COMMAND ends or the user asks to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StopRules {
-    /// After this many events.
+    /// Stop after this many events.
     pub events: Option<u64>,
-    /// After this long.
+    /// Stop after this time.
     pub duration: Option<Duration>,
 }
 
-/// What is known when the events are off again.
+/// The facts about a capture whose events are off again.
 #[derive(Debug)]
 pub struct Switched {
-    /// Why they are.
+    /// Why the capture stopped.
     pub stop_reason: StopReason,
-    /// When they were switched on.
+    /// When the events were switched on.
     pub started: SystemTime,
-    /// How long they were on, from the first to the last of them.
+    /// The time from switching the first event on to switching the last one off.
     pub capture: Duration,
-    /// When they were switched off.
+    /// When the events were switched off.
     pub stopped: Instant,
-    /// CPU time of this thread while all were on, and while it took what was in the rings then.
+    /// The CPU time of this thread while all events were on, and while it took the remaining bytes from the
+    /// rings.
     pub own_cpu: Duration,
-    /// The part of it in which COMMAND was started, which is work without a capture too.
+    /// The part of `own_cpu` that starting COMMAND took, which is not a cost of the capture.
     pub starting_cpu: Duration,
     /// The kernel's counters.
     pub counted: Vec<Counted>,
-    /// How often the user had asked for the end by then.
+    /// How often the user had asked to stop by then.
     pub asked: usize,
-    /// What kept chunks from being taken, if anything did. All that was taken before is there.
+    /// The error that stopped the taking of chunks, if there was one. Everything taken before is in the
+    /// spool.
     pub problem: Option<io::Error>,
 }
 
-/// Switches the events on, starts COMMAND, moves chunks to the spool until a rule holds, and switches the events off.
-/// COMMAND, once started, is in `running`, whatever happens then, and may go on.
+/// Switches the events on, starts COMMAND, moves chunks to the spool until a stop rule applies, and switches
+/// the events off. Once started, COMMAND is in `running`, even if the capture then fails. It may still be
+/// running afterwards.
 ///
-/// With `rules.events = N` the spool then holds all events up to the N-th in time order: rounds go on until N samples
-/// are taken, and each of them was stamped before the events went off, as was everything older, which the last rounds
-/// take.
+/// With `rules.events = N`, the spool then has all events up to the N-th in time order. Rounds continue until
+/// N samples are taken. Those samples, and all older events, were timestamped before the events went off, so
+/// the last rounds take all of them.
 ///
 /// # Errors
-/// If the events could not be switched on or off or counted, or COMMAND could not be started. That chunks could not be
-/// taken any more is no error here but the end of the capture ([`Switched::problem`]).
+/// If the events could not be switched on or off, if their counters could not be read, or if COMMAND could
+/// not be started. A failure to take chunks is not an error here: it ends the capture
+/// ([`Switched::problem`]).
 pub fn run<E: Sampling>(
     engine: &mut E,
     rules: &StopRules,
@@ -76,7 +80,7 @@ pub fn run<E: Sampling>(
     }
     let (started, on) = (SystemTime::now(), Instant::now());
     engine.enable().map_err(Error::Run)?;
-    // Only now are all of them on: `--duration` begins here, and so does what the capture costs.
+    // All events are on from here. So `--duration` and the cost of the capture start here.
     let (all_on, cpu_before) = (Instant::now(), own_cpu_time().map_err(Error::Run)?);
     let mut starting_cpu = Duration::ZERO;
     if let Some(command) = command {
@@ -89,15 +93,15 @@ pub fn run<E: Sampling>(
     let stopped = Instant::now();
     let asked = signals.asked();
 
-    // A sample that was being written when its CPU was told to stop is published a moment later; the counters are read
-    // in between, and then the rings are looked at once more.
+    // A sample that was being written when its CPU was told to stop is published a moment later. So after the
+    // counters are read, a second round takes such samples.
     let first = engine.round(spool);
     let own_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     let counted = engine.counters().map_err(Error::Run)?;
     let second = engine.round(spool);
     progress.phase_ends();
     let (stop_reason, problem) = match result {
-        // A disk that is full by now keeps nothing from being taken: the spool has room for these rounds.
+        // A full disk does not prevent the last rounds: the spool has room for them in memory.
         Ok(reason) => (reason, first.and(second).err().filter(|error| !is_full(error))),
         Err(error) if is_full(&error) => (StopReason::DiskFull, Some(error)),
         Err(error) => (StopReason::Error, Some(error)),
@@ -130,10 +134,10 @@ fn rounds_until_stop<E: Sampling>(
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
         let woken_by_a_ring = wait(engine, signals, left.into_iter().chain(look).min())?;
         if woken_by_a_ring && rules.events.is_some() {
-            // From now on they may all be there before a ring tells again.
+            // From now on, the number of events may be reached before a ring reaches its watermark again.
             look = Some(LOOK_FOR_EVENTS_EVERY);
         }
-        // Before the round, which takes its time: when COMMAND ended should be known well.
+        // This is checked before the round, which takes time, so the time at which COMMAND ended is accurate.
         if let Some(command) = &mut command {
             command.exit_code()?;
         }
@@ -161,20 +165,21 @@ fn rounds_until_stop<E: Sampling>(
     }
 }
 
-/// How long to sleep at most before the next look at the rings, by the events that the stop rule asks for, and whether
-/// somebody waits for events. `None` if only a ring, a signal or the end of the duration ends the sleep.
+/// The maximum time to sleep before the next round. It depends on the number of events in the stop rule, and
+/// on whether somebody waits for events. `None` if only a ring, a signal or the end of the duration ends the
+/// sleep.
 fn longest_sleep(events: Option<u64>, rings: usize, is_waited_for: bool) -> Option<Duration> {
-    // A watermark is no lower than a page, and the kernel tells of what is above it: with more events than this, some ring has
-    // reached its watermark by the time when they are there.
-    let untold = (page_size() as u64).saturating_mul(rings as u64);
-    if events.is_some_and(|events| events.saturating_mul(SAMPLE_SIZE as u64) <= untold) {
+    // A watermark is at least a page, and the kernel wakes the reader above it. With more bytes than a page
+    // per ring, some ring has reached its watermark by the time all events are there.
+    let unannounced = (page_size() as u64).saturating_mul(rings as u64);
+    if events.is_some_and(|events| events.saturating_mul(SAMPLE_SIZE as u64) <= unannounced) {
         return Some(LOOK_FOR_EVENTS_EVERY);
     }
     is_waited_for.then_some(LOOK_EVERY)
 }
 
-/// Sleeps until a ring has filled up to its watermark, a signal has arrived, or patience is at an end. Gives whether it was a
-/// ring.
+/// Sleeps until a ring reaches its watermark, a signal arrives, or `patience` has passed. Returns whether it
+/// was a ring.
 fn wait(engine: &impl Sampling, signals: &Signals, patience: Option<Duration>) -> io::Result<bool> {
     let of_signals = signals.wake_descriptors();
     let descriptors = of_signals.into_iter().chain(engine.wake_descriptors());
@@ -192,16 +197,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rings_that_do_not_tell_are_looked_at_only_for_somebody() {
+    fn rings_below_their_watermark_are_polled_only_if_somebody_waits() {
         assert_eq!(longest_sleep(None, 2, false), None);
         assert_eq!(longest_sleep(None, 2, true), Some(LOOK_EVERY));
-        // Three pages hold a whole number of samples. With one more, a ring has told.
-        let most_untold = (3 * page_size() / SAMPLE_SIZE) as u64;
-        assert_eq!(longest_sleep(Some(most_untold + 1), 3, false), None);
-        assert_eq!(longest_sleep(Some(most_untold + 1), 3, true), Some(LOOK_EVERY));
-        assert_eq!(longest_sleep(Some(most_untold + 1), 4, false), Some(LOOK_FOR_EVENTS_EVERY));
+        // Three pages hold a whole number of samples. With one more sample, a ring has reached its watermark.
+        let most_unannounced = (3 * page_size() / SAMPLE_SIZE) as u64;
+        assert_eq!(longest_sleep(Some(most_unannounced + 1), 3, false), None);
+        assert_eq!(longest_sleep(Some(most_unannounced + 1), 3, true), Some(LOOK_EVERY));
+        assert_eq!(longest_sleep(Some(most_unannounced + 1), 4, false), Some(LOOK_FOR_EVENTS_EVERY));
         for is_waited_for in [false, true] {
-            assert_eq!(longest_sleep(Some(most_untold), 3, is_waited_for), Some(LOOK_FOR_EVENTS_EVERY));
+            assert_eq!(longest_sleep(Some(most_unannounced), 3, is_waited_for), Some(LOOK_FOR_EVENTS_EVERY));
         }
     }
 }

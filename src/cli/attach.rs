@@ -1,5 +1,6 @@
-//! What a capture attaches to: the arguments that all captures share.
+//! The options of a capture that say what it attaches to and how: all commands that capture share them.
 
+use super::help::CAPTURE_OPTIONS;
 use super::machine::MachineArgs;
 use super::selection::SelectionArgs;
 use crate::capture::AttachOptions;
@@ -9,27 +10,32 @@ use clap::Args;
 
 /// What a capture attaches to, and how it keeps what comes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = CAPTURE_OPTIONS)]
 pub(super) struct AttachArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
     machine: MachineArgs,
-    /// The clock of the timestamps
-    #[arg(long, value_enum, default_value_t)]
+    /// Take the timestamps from this clock
+    #[arg(long, hide_short_help = true, value_enum, default_value_t)]
     clock: Clock,
-    /// Compress events.perf, as `perf record -z` does: a seventh of the size, for more of tp-perf's own CPU time
-    #[arg(long)]
+    /// Compress events.perf, as `perf record -z` does
+    ///
+    /// The file takes a seventh of the space. tp-perf itself takes more CPU time.
+    #[arg(long, hide_short_help = true)]
     pub compress: bool,
-    /// Record tp-perf's own events too
-    #[arg(long)]
+    /// Also record the events that tp-perf itself causes
+    #[arg(long, hide_short_help = true)]
     include_self: bool,
-    /// Wait until the kernel has detached all tracepoints, instead of leaving that to the background
-    #[arg(long)]
+    /// Wait until the kernel has detached all tracepoints
+    ///
+    /// Otherwise tp-perf returns at once, and they are detached in the background.
+    #[arg(long, hide_short_help = true)]
     wait_detach: bool,
 }
 
 impl AttachArgs {
-    /// What is asked for, and how the command behaves.
+    /// The validated options, and how the command behaves.
     pub fn request(self, quiet: bool) -> Result<(AttachOptions, Manner), clap::Error> {
         let (ring_size, adjustment) = self.machine.ring_size()?;
         let options = AttachOptions {

@@ -1,5 +1,6 @@
 //! The arguments of `tp-perf check`.
 
+use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::{LibraryArgs, parse_state};
 use super::observation::{OF_CAPTURES, ObservationArgs};
 use crate::control::Manner;
@@ -11,16 +12,18 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
+  # Is this machine as idle as when `idle` was learned?
   sudo tp-perf check --against idle -d 60s
-                                          is this machine as idle as it was when that was learned?
-  tp-perf check --against apache,nginx recording --format junit > check.xml
-                                          for CI: each part of it should be as one of the two
+  # In CI: each part of a recording must be like one of two states
+  tp-perf check --against apache,nginx rec --format junit > check.xml";
+
+const CODES: &str = "\
 Exit codes: 0 as learned, 3 not as learned, 1 failed, 2 wrong usage.";
 
 fn parse_per_day(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
-        _ => Err("write a number more than 0, as in `1` or `0.1`".to_owned()),
+        _ => Err("write a number greater than 0, as in `1` or `0.1`".to_owned()),
     }
 }
 
@@ -30,7 +33,7 @@ pub enum CheckFormat {
     /// For people
     #[default]
     Text,
-    /// All there is, as one object
+    /// Everything, as one object
     Json,
     /// As CI systems read test results
     Junit,
@@ -38,19 +41,25 @@ pub enum CheckFormat {
 
 /// The arguments of `tp-perf check`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    override_usage = "tp-perf check [OPTIONS] --against <STATE> [SOURCE]\n       tp-perf check --against <STATE> -- <COMMAND>..."
+)]
+#[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{CODES}\n\n{SEE_CAPTURE_OPTIONS}"))]
 pub struct CheckArgs {
-    /// The states that it should be in; repeatable, or with commas
+    /// Allow these states; repeatable, or with commas
     #[arg(long, value_name = "STATE", required = true, value_delimiter = ',', value_parser = parse_state)]
     against: Vec<String>,
-    /// A recording, a file of `perf record`, a log.csv, a session of a library, or `-`; without one this machine is watched, for
-    /// a minute if nothing else is asked for
+    /// Check this source; without one, watch this machine for a minute
+    ///
+    /// A source is a recording's directory, a file that `perf record` wrote, a log.csv, a session of a library, or `-` for
+    /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     source: Option<PathBuf>,
-    /// How many false alarms of single tracepoints are allowed in a day of watching
+    /// Allow N false alarms of single tracepoints per day of watching
     #[arg(long, value_name = "N", default_value_t = PER_DAY, value_parser = parse_per_day)]
     false_alarms: f64,
-    /// How to print it
+    /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: CheckFormat,
     #[command(flatten)]

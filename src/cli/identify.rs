@@ -1,5 +1,6 @@
 //! The arguments of `tp-perf identify`.
 
+use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::LibraryArgs;
 use super::observation::{OF_CAPTURES, ObservationArgs};
 use crate::control::Manner;
@@ -11,14 +12,18 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo tp-perf identify                   watch this machine for ten seconds, and tell which state it is in
-  tp-perf identify recording              the states of a recording over time, with what decided
+  # Watch this machine for ten seconds, and identify its state
+  sudo tp-perf identify
+  # Identify the states of a recording over time
+  tp-perf identify recording
+  # Write a row for each window and state
   tp-perf identify recording --window 100ms --format csv
-                                          a row for each window and state
-  tp-perf report recording --html r.html --states
-                                          the same beside the graphs of a report
+  # Show the states beside the graphs of a report
+  tp-perf report recording --html r.html --states";
 
-For each window the states are told that cannot be rejected at the level --alpha, the nearest first; none is `unknown`.";
+const ANSWER: &str = "\
+For each window, the answer lists the states that cannot be rejected at the level --alpha, the nearest first. If all are \
+rejected, the answer is `unknown`.";
 
 fn parse_alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -27,13 +32,13 @@ fn parse_alpha(text: &str) -> Result<f64, String> {
     }
 }
 
-/// How what is known of states is printed.
+/// How an identification is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum IdentifyFormat {
     /// For people
     #[default]
     Text,
-    /// All there is, as one object
+    /// Everything, as one object
     Json,
     /// A row for each window and state
     Csv,
@@ -41,16 +46,20 @@ pub enum IdentifyFormat {
 
 /// The arguments of `tp-perf identify`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(override_usage = "tp-perf identify [OPTIONS] [SOURCE]\n       tp-perf identify [OPTIONS] -- <COMMAND>...")]
+#[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{ANSWER}\n\n{SEE_CAPTURE_OPTIONS}"))]
 pub struct IdentifyArgs {
-    /// A recording, a file of `perf record`, a log.csv, a session of a library, or `-`; without one this machine is watched, for
-    /// ten seconds if nothing else is asked for
+    /// Identify the states of this source; without one, watch this machine for ten seconds
+    ///
+    /// A source is a recording's directory, a file that `perf record` wrote, a log.csv, a session of a library, or `-` for
+    /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     source: Option<PathBuf>,
-    /// Reject a state if windows of it are as far away less often than this
+    /// Reject a state if its own windows are this far away less often than LEVEL
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha)]
     alpha: f64,
-    /// How to print it
+    /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: IdentifyFormat,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! The arguments of `tp-perf learn`.
 
+use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::{LibraryArgs, parse_state};
 use super::observation::{OF_CAPTURES, ObservationArgs};
 use crate::control::Manner;
@@ -11,25 +12,34 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo tp-perf learn idle                 watch this machine for a minute, and call what it does `idle`
-  sudo tp-perf learn build -- make -j8    watch it while a command runs
-  tp-perf learn apache rec1 rec2 rec3     from recordings, each of which is a session
-  tp-perf learn apache rec --from 5s --to 65s --library states
-                                          from a part of one, into a library in the folder `states`
+  # Watch this machine for a minute, and name its state `idle`
+  sudo tp-perf learn idle
+  # Watch it while a command runs
+  sudo tp-perf learn build -- make -j8
+  # Learn from recordings; each is a session
+  tp-perf learn apache rec1 rec2 rec3
+  # Learn from a part of a recording, into the library `states`
+  tp-perf learn apache rec --from 5s --to 65s --library states";
 
-What is kept of a session are counts by window, some kilobytes a minute. Learn each state from several sessions, started anew
-each time, at different times, ten for `check`: with n sessions nothing can be called unlike all of them at a level below
-1/(n+1), a session taken for one.";
+const SESSIONS: &str = "\
+A library keeps counts per window, some kilobytes for each minute. Learn each state from several sessions: start it anew \
+each time, at different times of day. `check` needs about ten. With n sessions, no significance level below 1/(n+1) can \
+reject the state for a whole session.";
 
 /// The arguments of `tp-perf learn`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    override_usage = "tp-perf learn [OPTIONS] <STATE> [SOURCE]...\n       tp-perf learn [OPTIONS] <STATE> -- <COMMAND>..."
+)]
+#[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{SESSIONS}\n\n{SEE_CAPTURE_OPTIONS}"))]
 pub struct LearnArgs {
-    /// What the state is called
+    /// The name of the state
     #[arg(value_name = "STATE", value_parser = parse_state)]
     state: String,
-    /// Recordings, files of `perf record`, log.csv files, or sessions of a library; without any this machine is watched, for
-    /// a minute if nothing else is asked for
+    /// Learn from these sources; without any, watch this machine for a minute
+    ///
+    /// A source is a recording's directory, a file that `perf record` wrote, a log.csv, or a session of a library.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     sources: Vec<PathBuf>,
     #[command(flatten)]

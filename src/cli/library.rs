@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Where states are kept.
 #[derive(Debug, Args)]
 pub(super) struct LibraryArgs {
-    /// The folder of the library [default: tp-perf/states in $XDG_DATA_HOME, or else ~/.local/share]
+    /// Use this library [default: ~/.local/share/tp-perf/states]
     #[arg(long, value_name = "DIR")]
     pub library: Option<PathBuf>,
 }

@@ -1,20 +1,31 @@
 //! The arguments of `tp-perf list`.
 
-use super::selection::{SelectionArgs, pattern};
+use super::help::PATTERNS;
+use super::selection::{Patterns, SelectionArgs, flatten};
 use crate::tracefs::{Pattern, SelectionRequest};
 use clap::{Args, ValueEnum};
 
+const EXAMPLES: &str = "\
+Examples:
+  # The default selection, and what it excludes
+  tp-perf list
+  # What `-t sched` would select
+  tp-perf list sched
+  # All tracepoints as JSON
+  tp-perf list --all --format json";
+
 /// The arguments of `tp-perf list`.
 #[derive(Debug, Args)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}"))]
 pub struct ListArgs {
-    /// Show only tracepoints that match
-    #[arg(value_name = "PATTERN", value_parser = pattern)]
-    patterns: Vec<Pattern>,
-    #[command(flatten)]
-    selection: SelectionArgs,
-    /// How to print them
+    /// Show the tracepoints that `-t PATTERN` would select
+    #[arg(value_name = "PATTERN")]
+    patterns: Vec<Patterns>,
+    /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: ListFormat,
+    #[command(flatten)]
+    selection: SelectionArgs,
 }
 
 /// How a table is printed.
@@ -32,9 +43,9 @@ pub enum ListFormat {
 /// A list.
 #[derive(Debug)]
 pub struct ListRequest {
-    /// Show only these; all if empty.
+    /// Show only these, and select them; show all if empty.
     pub patterns: Vec<Pattern>,
-    /// The selection that the statuses are of.
+    /// The rest of the selection.
     pub selection: SelectionRequest,
     /// How to print it.
     pub format: ListFormat,
@@ -43,6 +54,6 @@ pub struct ListRequest {
 impl ListArgs {
     /// What is asked for.
     pub fn request(self) -> ListRequest {
-        ListRequest { patterns: self.patterns, selection: self.selection.request(), format: self.format }
+        ListRequest { patterns: flatten(self.patterns), selection: self.selection.request(), format: self.format }
     }
 }

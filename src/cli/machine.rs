@@ -1,36 +1,50 @@
 //! How much of the machine a capture takes: the arguments that captures and `doctor` share.
 
+use super::help::CAPTURE_OPTIONS;
 use super::usage::usage;
 use crate::os::cpus::CpuList;
 use crate::os::process::page_size;
 use crate::units::{Bytes, parse_size};
 use clap::Args;
 
+/// Smaller rings overflow on any load.
+const LEAST_RING: usize = 64 << 10;
 /// The kernel refuses larger rings.
 const MOST_RING: usize = 1 << 30;
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = CAPTURE_OPTIONS)]
 pub(super) struct MachineArgs {
-    /// Only these CPUs, as in `0-3,7` [default: all that are online]
-    #[arg(long, value_name = "LIST")]
+    /// Watch only these CPUs, as in `0-3,7`
+    ///
+    /// By default tp-perf watches all CPUs that are online.
+    #[arg(short = 'C', long, alias = "cpu", value_name = "LIST")]
     pub cpus: Option<CpuList>,
-    /// Memory for events per CPU, as in `512K` or `8M`; rounded up to a power of two of pages
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "8M")]
+    /// Watch all CPUs; this is the default (perf needs it)
+    #[arg(short = 'a', long, hide = true, conflicts_with = "cpus")]
+    all_cpus: bool,
+    /// Give each CPU's ring this much memory, as in `512K` or `8M`
+    ///
+    /// tp-perf rounds it up to a power of two. A larger ring loses fewer events in a burst.
+    #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size, default_value = "8M")]
     ring_size: usize,
 }
 
 impl MachineArgs {
-    /// The size that perf can map, and the adjustment if it is not what was typed.
+    /// The size that perf can map, in bytes, and a sentence about the adjustment if it is not what was typed.
     pub fn ring_size(&self) -> Result<(usize, Option<String>), clap::Error> {
+        let bytes = |size: usize| Bytes(size as u64);
+        if self.ring_size < LEAST_RING {
+            let (typed, least) = (bytes(self.ring_size), bytes(LEAST_RING));
+            return Err(usage(format!("--ring-size: {typed} is too small for any load; the least is {least} per CPU")));
+        }
         if self.ring_size > MOST_RING {
-            let most = Bytes(MOST_RING as u64);
+            let most = bytes(MOST_RING);
             return Err(usage(format!("--ring-size: the kernel maps rings of at most {most} per CPU")));
         }
-        let bytes = self.ring_size.next_power_of_two().max(page_size());
-        let adjustment = (bytes != self.ring_size).then(|| {
-            let (typed, size) = (Bytes(self.ring_size as u64), Bytes(bytes as u64));
-            format!("--ring-size {typed} is rounded up to {size}, a power of two of pages")
-        });
-        Ok((bytes, adjustment))
+        let size = self.ring_size.next_power_of_two().max(page_size());
+        let adjustment = (size != self.ring_size)
+            .then(|| format!("--ring-size: {} is rounded up to {}", bytes(self.ring_size), bytes(size)));
+        Ok((size, adjustment))
     }
 }

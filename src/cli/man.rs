@@ -1,8 +1,24 @@
-//! The arguments of `tp-perf man`: none.
+//! The arguments of `tp-perf man`.
 
-use clap::Args;
+use clap::{Args, ValueHint};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  # Read the page of tp-perf, or of a subcommand
+  tp-perf man | man -l -
+  tp-perf man report | man -l -
+  # Install all pages; `man tp-perf-report` then opens one
+  sudo tp-perf man --dir /usr/local/share/man/man1";
 
 /// The arguments of `tp-perf man`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: tp-perf man > /usr/local/share/man/man1/tp-perf.1")]
-pub struct ManArgs {}
+#[command(after_long_help = EXAMPLES)]
+pub struct ManArgs {
+    /// Print the page of this subcommand [default: the page of tp-perf]
+    #[arg(value_name = "SUBCOMMAND")]
+    pub subcommand: Option<String>,
+    /// Write the pages of tp-perf and of all its subcommands into the directory DIR, and print their paths
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "subcommand")]
+    pub dir: Option<PathBuf>,
+}

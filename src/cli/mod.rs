@@ -8,6 +8,8 @@ mod check;
 mod command_line;
 mod completions;
 mod doctor;
+mod habits;
+mod help;
 mod identify;
 mod learn;
 mod library;
@@ -39,35 +41,54 @@ pub use replay::{ReplayArgs, ReplayRequest};
 pub use report::{ReportArgs, ReportFormat, ReportRequest};
 pub use states::{StatesAct, StatesArgs, StatesRequest};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use help::PATTERNS;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo tp-perf --events 100000            record the next 100,000 events of all tracepoints
-  sudo tp-perf -d 10s -o idle             record for ten seconds into the directory `idle`
-  sudo tp-perf -- make -j8                record while a command runs, and end with its exit code
-  sudo tp-perf -t 'sched:*' -x sched_switch -n 1000
-                                          record the tracepoints of one group, but for one
-  tp-perf replay idle                     the same results again, from a recording
-  tp-perf report idle --html idle.html    what it holds: top tracepoints, and a page with graphs
-  sudo tp-perf overhead -- make -j8       what capturing costs a command on this machine
-  sudo tp-perf learn idle                 watch for a minute, and remember what an idle machine does
-  sudo tp-perf identify                   which of the states that were learned this machine is in
-  sudo tp-perf list 'sched:*'             what there is, what would be captured, and why not
-  sudo tp-perf doctor                     what this machine allows, and the cure for what is missing
+  # See a recording without root, in the browser
+  tp-perf report --example --open
+  # Record the next 100,000 events
+  sudo tp-perf --events 100000
+  # Record while a command runs
+  sudo tp-perf -o build make -j8
+  # Show a recording: tables, or a page with graphs
+  tp-perf report build
+  tp-perf report build --html build.html
+  # Measure what recording costs a command
+  sudo tp-perf overhead make -j8
+  # Learn what an idle machine does; later, check it
+  sudo tp-perf learn idle
+  sudo tp-perf check --against idle
+  # Find out why something does not work
+  sudo tp-perf doctor
+  # Print completions for a shell, or the manual page
+  tp-perf completions bash
+  tp-perf man";
 
-A PATTERN is a glob over group:name, as in `sched:*`; without a colon it is a tracepoint's name in any group.
-Exit codes: 0 done, 1 failed, 2 wrong usage; with COMMAND its own.";
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  `check` found something
+  With COMMAND, tp-perf exits with COMMAND's own exit code.";
 
-/// Record every tracepoint that fires in the Linux kernel, on every CPU
+/// Show what the Linux kernel is doing, by its tracepoints
 ///
-/// Without a subcommand tp-perf captures until the first of: --events, --duration, the end of COMMAND, Ctrl-C. It leaves
-/// a directory with log.csv (every event in time order), tracepoints.csv, groups.csv, summary.json, and events.perf, which
-/// `tp-perf replay` and `perf script` read.
+/// tp-perf watches the kernel's tracepoints all at once, on every CPU. Without a subcommand it records until the first of:
+/// --events, --duration, the end of COMMAND, Ctrl-C. The recording is a directory with log.csv (the events in time order),
+/// tracepoints.csv, groups.csv, summary.json, and events.perf, which `tp-perf replay` and `perf script` read.
+///
+/// By default it excludes tracepoints that fire very often, about a third of all. `tp-perf list` shows them, --all and
+/// --also select them.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 110)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(mut_args(short_at_the_root), after_help = "", after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}\n\n{EXIT_CODES}"))]
+#[command(override_usage = "tp-perf [OPTIONS] [COMMAND...]\n       tp-perf <SUBCOMMAND> ...")]
+#[command(subcommand_help_heading = "Subcommands", subcommand_value_name = "SUBCOMMAND")]
 pub struct Cli {
-    /// What to do instead of capturing, if anything.
+    /// What to do instead of recording, if anything.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The capture.
@@ -75,40 +96,129 @@ pub struct Cli {
     pub record: RecordArgs,
 }
 
-/// What to do instead of capturing.
+/// Leaves out of the short help what `tp-perf record -h` shows.
+fn short_at_the_root(arg: clap::Arg) -> clap::Arg {
+    match arg.get_id().as_str() {
+        "events" | "duration" | "help" => arg,
+        _ => arg.hide_short_help(true),
+    }
+}
+
+/// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Turn a recording, a file of perf record or a log.csv into a log and a summary again
-    Replay(ReplayArgs),
-    /// Show what a source holds: top tracepoints and groups, graphs, one page; several side by side, and what differs
+    /// Record events; without a subcommand tp-perf does the same
+    Record(Box<RecordArgs>),
+    /// Show recordings: tables, graphs, a page, differences
     Report(ReportArgs),
-    /// Measure what capturing costs a command, by runs with and without it
+    /// Make the log and summary of a recording again
+    Replay(ReplayArgs),
+    /// Measure what recording costs a command
     Overhead(Box<OverheadArgs>),
-    /// Add to a library of states: counts of a recording, or of this machine now, under a name
+    /// Learn a state of this machine, or of recordings
     Learn(Box<LearnArgs>),
-    /// List, show and remove the states of a library
+    /// List, show and remove learned states
     States(StatesArgs),
-    /// Tell which of the known states a recording or this machine is in, and why
+    /// Identify the state of this machine, or of a recording
     Identify(Box<IdentifyArgs>),
-    /// Check that a recording or this machine is as it was learned, for CI and cron
+    /// Check for CI and cron that the state is as learned
     Check(Box<CheckArgs>),
-    /// Show the tracepoints: what would be captured, what is excluded, and why
+    /// List the tracepoints, which are selected, and why
     List(ListArgs),
-    /// Check what this machine allows and what a capture needs, with the cure for what is missing
+    /// Check what this machine allows, and show the fixes
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
+    #[command(hide = true)] // So that the short help fits one screen.
     Completions(CompletionsArgs),
     /// Print the manual page
+    #[command(hide = true)]
     Man(ManArgs),
+}
+
+/// Reads the command line. Ends the process for `--help`, `--version` and wrong usage.
+pub fn parse() -> (Cli, Usage) {
+    let mut command = Cli::command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli, Usage { subcommand: matches.subcommand_name().map(str::to_owned) }))
+    });
+    let (cli, usage) = parsed.unwrap_or_else(|error| habits::explain(error).exit());
+    let own: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    if cli.command.is_none()
+        && !is_after_dashes(cli.record.command().len())
+        && let Some(error) = habits::misread_subcommand(cli.record.command(), &own)
+    {
+        usage.exit(error);
+    }
+    (cli, usage)
+}
+
+/// Whether `--` stands before the last words of the command line.
+fn is_after_dashes(words: usize) -> bool {
+    let words_before = std::env::args_os().len().saturating_sub(words);
+    std::env::args_os().take(words_before).last().is_some_and(|word| word == "--")
+}
+
+/// Which usage an error shows: that of the subcommand that was typed.
+#[derive(Debug)]
+pub struct Usage {
+    subcommand: Option<String>,
+}
+
+impl Usage {
+    /// Prints wrong usage that a request found, and ends the process with code 2.
+    pub fn exit(&self, error: clap::Error) -> ! {
+        let mut command = Cli::command();
+        command.build();
+        let subcommand = self.subcommand.as_ref().and_then(|name| command.find_subcommand_mut(name));
+        match subcommand {
+            Some(subcommand) => error.format(subcommand).exit(),
+            None => error.format(&mut command).exit(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// All commands, and the subcommands of `states`.
+    fn all() -> Vec<clap::Command> {
+        let mut root = Cli::command();
+        root.build();
+        let mut all = vec![root];
+        let mut next = 0;
+        while next < all.len() {
+            let below: Vec<_> =
+                all[next].get_subcommands().filter(|command| command.get_name() != "help").cloned().collect();
+            all.extend(below);
+            next += 1;
+        }
+        all
+    }
+
+    #[test]
+    fn the_short_help_fits_one_screen() {
+        for command in all() {
+            let help = command.clone().term_width(80).render_help().to_string();
+            assert!(help.trim_end().lines().count() <= 24, "{help}");
+        }
+    }
+
+    #[test]
+    fn no_line_of_help_is_wider_than_the_terminal() {
+        for command in all() {
+            for width in [60, 80, 120, 200] {
+                let long = command.clone().term_width(width).render_long_help().to_string();
+                let short = command.clone().term_width(width).render_help().to_string();
+                let is_too_wide = |line: &&str| line.chars().count() > width && line.split_whitespace().count() > 1;
+                assert_eq!(long.lines().chain(short.lines()).find(is_too_wide), None, "{width} columns");
+            }
+        }
     }
 }

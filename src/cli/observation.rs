@@ -14,38 +14,39 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Options of captures that mean nothing for a source.
+/// Capture options, which mean nothing for a SOURCE.
 pub(super) const OF_CAPTURES: [&str; 5] = ["clock", "compress", "include_self", "SelectionArgs", "MachineArgs"];
 
-/// What is observed: a part of a source, or what is captured now.
+/// What is observed: a part of a source, or this machine now.
 #[derive(Debug, Args)]
 pub(super) struct ObservationArgs {
-    /// How long a window is, as in `1s` or `100ms`; or of how many events, as in `100000events`
-    /// [default: 1s]
-    #[arg(long, value_name = "LENGTH", value_parser = parse_length)]
+    /// Count in windows of this length, as in `1s` or `100000events` [default: 1s]
+    #[arg(long, hide_short_help = true, value_name = "LENGTH", value_parser = parse_length)]
     window: Option<Length>,
-    /// Of a SOURCE, begin here: so long after its first event, or at a timestamp of log.csv
-    #[arg(long, value_name = "TIME", value_parser = parse_moment, conflicts_with = "duration")]
+    /// Begin at this time in a SOURCE, as in `2s`
+    ///
+    /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds.
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = parse_moment, conflicts_with = "duration")]
     from: Option<Moment>,
-    /// Of a SOURCE, end before this
-    #[arg(long, value_name = "TIME", value_parser = parse_moment, conflicts_with = "duration")]
+    /// End before this time in a SOURCE
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = parse_moment, conflicts_with = "duration")]
     to: Option<Moment>,
-    /// Of this machine, watch for so long
+    /// Watch this machine for this time
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    #[command(flatten)]
-    attach: AttachArgs,
     /// Print nothing but results and errors
     #[arg(short, long)]
     quiet: bool,
-    /// Watch while this runs, and until it ends
+    /// Watch this machine until this command ends
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    attach: AttachArgs,
 }
 
 impl ObservationArgs {
-    /// What is observed, the windows' length if that was asked for, and how the command behaves. `usual`: how long this
-    /// machine is watched if nothing else ends that.
+    /// What is observed, the windows' length if one was typed, and how the command behaves. `usual` is how long tp-perf
+    /// watches this machine if neither --duration nor COMMAND limits it.
     pub fn request(
         self,
         sources: Vec<PathBuf>,
@@ -54,7 +55,7 @@ impl ObservationArgs {
         let ObservationArgs { window, from, to, duration, attach, quiet, command } = self;
         if sources.is_empty() {
             if from.or(to).is_some() {
-                return Err(usage("--from and --to are of a SOURCE: name one, or use --duration".to_owned()));
+                return Err(usage("--from and --to choose a part of a SOURCE: name one, or use --duration".to_owned()));
             }
             let command = find(command)?;
             let compress = attach.compress;
@@ -68,7 +69,7 @@ impl ObservationArgs {
         } else {
             if duration.is_some() || !command.is_empty() {
                 return Err(usage(
-                    "a SOURCE was recorded already: leave --duration and COMMAND away (--from and --to choose a part)"
+                    "--duration and COMMAND cannot be used with a SOURCE; --from and --to choose a part of it"
                         .to_owned(),
                 ));
             }

@@ -1,6 +1,7 @@
 //! The arguments of `tp-perf overhead`.
 
 use super::attach::AttachArgs;
+use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::usage::usage;
 use crate::control::{CommandLine, Manner};
 use crate::overhead;
@@ -9,49 +10,53 @@ use std::ffi::OsString;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo tp-perf overhead -- make -s -j8 clean all
-                                          what capturing everything costs a build
-  sudo tp-perf overhead --prepare 'make clean' --runs 10 -- make -s -j8
-                                          the same with the cleaning left out, and a narrower interval
-  sudo tp-perf overhead -t 'sched:*' -- ./benchmark
-                                          what one group costs
-  sudo tp-perf overhead --format json -- ./benchmark | jq .cpu.change
-                                          for a program
+  # Measure what recording costs a build
+  sudo tp-perf overhead make -s -j8 clean all
+  # Leave the cleaning out of it, and narrow the interval
+  sudo tp-perf overhead --prepare 'make clean' --runs 10 make -s -j8
+  # Measure what one group costs
+  sudo tp-perf overhead -t sched ./benchmark
+  # Write the result for a program
+  sudo tp-perf overhead --format json ./benchmark | jq .cpu.change";
 
-COMMAND is run without and with capturing in turns, each pair in random order, with the same tracepoints attached to all
-the time and only switched on and off between runs. What is captured is thrown away.
-COMMAND is no shell line: `-- sh -c '…'` runs one. Exit codes: 0 measured, 1 failed, 2 wrong usage; COMMAND's own if it fails.";
+const METHOD: &str = "\
+COMMAND runs without and with recording, in pairs, each pair in random order. The tracepoints stay attached all the time; \
+tp-perf only switches them on and off between runs. The recorded events are thrown away.
+
+COMMAND is not a shell line: use `sh -c '...'` for one. Exit codes: 0 measured, 1 failed, 2 wrong usage; COMMAND's own if \
+COMMAND fails.";
 
 /// The arguments of `tp-perf overhead`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{METHOD}\n\n{SEE_CAPTURE_OPTIONS}"))]
 pub struct OverheadArgs {
-    /// Pairs of runs, one with and one without capturing
+    /// Run N pairs: one run with recording and one without
     #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     runs: u32,
-    /// Runs before them that do not count, without capturing
+    /// First do N runs without recording that do not count
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=100_000))]
     warmup: u32,
-    /// Run this by `sh -c` before each run; its time is left out
+    /// Run this with `sh -c` before each run, untimed
     #[arg(short, long, value_name = "COMMAND")]
     prepare: Option<OsString>,
-    /// Show what COMMAND prints, on stderr
+    /// Show COMMAND's output, on stderr
     #[arg(long)]
     show_output: bool,
-    /// Go on where COMMAND ends with another code than 0
+    /// Continue if COMMAND exits with a code other than 0
     #[arg(short, long)]
     ignore_failure: bool,
-    /// How to print the result
+    /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: OverheadFormat,
-    #[command(flatten)]
-    attach: AttachArgs,
     /// Show no progress and no notes
     #[arg(short, long)]
     quiet: bool,
-    /// What to run
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The command to measure
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    attach: AttachArgs,
 }
 
 /// How a measurement is printed.
@@ -60,7 +65,7 @@ pub enum OverheadFormat {
     /// For people
     #[default]
     Text,
-    /// All there is, each run too, as one object
+    /// Everything, each run included, as one object
     Json,
     /// For an issue or a wiki
     Markdown,
@@ -124,7 +129,7 @@ mod tests {
     fn by_default_it_is_five_pairs_and_a_warm_up() {
         let options = request("-- true").unwrap().options;
         assert_eq!((options.pairs, options.warmup), (5, 1));
-        for words in ["", "true", "-r 0 -- true", "-- no-such-program-at-all", "-n 5 -- true"] {
+        for words in ["", "-r 0 -- true", "-- no-such-program-at-all", "-n 5 -- true"] {
             assert_eq!(request(words).unwrap_err().exit_code(), 2, "{words:?}");
         }
     }

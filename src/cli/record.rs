@@ -1,7 +1,8 @@
-//! The arguments of a capture, which tp-perf does without a subcommand.
+//! The arguments of `tp-perf record`, which are also those of tp-perf without a subcommand.
 
 use super::attach::AttachArgs;
 use super::command_line::{find, own_arguments};
+use super::help::PATTERNS;
 use crate::capture::{self, StopRules};
 use crate::control::Manner;
 use crate::units::{parse_duration, parse_events};
@@ -10,29 +11,49 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+const EXAMPLES: &str = "\
+Examples:
+  # Record the next 100,000 events of the default selection
+  sudo tp-perf record -n 100k
+  # Record while a command runs, and exit with its code
+  sudo tp-perf record make -j8
+  # Record two groups, without one of their tracepoints
+  sudo tp-perf record -t sched,irq -x sched_switch -d 10s
+  # Record the default selection and one more tracepoint
+  sudo tp-perf record --also sched_switch -d 10s -o idle";
+
+const SHORT: &str = "`tp-perf record --help` has more options, and examples.";
+
 /// The arguments of a capture.
 #[derive(Debug, Args)]
+#[command(after_help = SHORT, after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}"))]
 pub struct RecordArgs {
-    /// Stop after this many events; log.csv then has exactly the first N in time order
+    /// Stop after this many events, as in `100k` or `2M`
+    ///
+    /// log.csv then has exactly the first N in time order.
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
     events: Option<u64>,
     /// Stop after this time, as in `500ms`, `10s` or `1m30s`
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// The directory to make for the recording [default: tp-perf-<UTC time>]
+    /// Write the recording into this directory
+    ///
+    /// The directory must be new or empty. By default tp-perf makes one in the current directory: tp-perf-<UTC time>.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Replace a recording that is in DIR already
+    /// Replace the recording that is in DIR
     #[arg(long)]
     force: bool,
-    #[command(flatten)]
-    attach: AttachArgs,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
-    /// Run this, and stop when it ends. If the capture stops before, tp-perf waits for it and ends with its exit code
-    #[arg(last = true, value_name = "COMMAND")]
+    /// Run this command, and stop when it ends
+    ///
+    /// If the capture stops first, tp-perf waits for COMMAND. tp-perf exits with COMMAND's exit code.
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    attach: AttachArgs,
 }
 
 /// A capture, and how it shows itself.
@@ -45,6 +66,11 @@ pub struct RecordRequest {
 }
 
 impl RecordArgs {
+    /// The words of COMMAND.
+    pub fn command(&self) -> &[OsString] {
+        &self.command
+    }
+
     /// What is asked for, validated.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The arguments of `tp-perf replay`.
 
+use super::help::PATTERNS;
 use super::source::{SourceArgs, place};
 use crate::control::Manner;
 use crate::drain::replay::{self, ReplayOutput};
@@ -10,40 +11,49 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  tp-perf replay --example                a recording that is built in: what tp-perf shows
-  tp-perf replay idle                     a recording's summary
-  tp-perf replay idle -o again            its log and summary anew, the same byte for byte
-  tp-perf replay perf.data -o rec         what `perf record -a -e 'sched:*'` wrote
-  tp-perf replay idle -t 'irq:*' --from 1s --to 1500ms -o -
-                                          half a second of some of its events, to stdout
-  ssh host 'sudo perf record -a -e \"irq:*\" -o - sleep 1' | tp-perf replay -
-";
+  # See a recording without root
+  tp-perf replay --example
+  # Print a recording's summary
+  tp-perf replay idle
+  # Write its log and summary again, byte for byte the same
+  tp-perf replay idle -o again
+  # Turn a file of perf into a recording
+  tp-perf replay perf.data -o rec
+  # Print half a second of one group's events
+  tp-perf replay idle -t irq --from 1s --to 1500ms -o -
+  # Read perf's output from another host
+  ssh host sudo perf record -a -e irq:\\* -o - sleep 1 | tp-perf replay -";
 
 /// The arguments of `tp-perf replay`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}"))]
 pub struct ReplayArgs {
-    /// A recording's directory or its events.perf (also compressed with zstd), a file that `perf record` wrote, a log.csv, or
-    /// `-` for standard input
+    /// A recording's directory, a file of `perf record`, a log.csv, or `-`
+    ///
+    /// A recording's events.perf works too, also compressed with zstd. `-` is standard input.
     #[arg(value_name = "SOURCE", required_unless_present = "example")]
     source: Option<PathBuf>,
-    /// Replay a small recording of a kernel build that is built into tp-perf
+    /// Replay the built-in recording
     #[arg(long, conflicts_with = "source")]
     example: bool,
-    /// The directory to make for log.csv, tracepoints.csv, groups.csv and summary.json; `-` writes the log to stdout
+    /// Write the results into this directory; `-` prints the log
+    ///
+    /// The results are log.csv, tracepoints.csv, groups.csv and summary.json.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Replace a recording that is in DIR already, with its events.perf if that is not the SOURCE
+    /// Replace the recording that is in DIR
+    ///
+    /// Its events.perf is removed too, unless it is the SOURCE.
     #[arg(long)]
     force: bool,
-    #[command(flatten)]
-    part: SourceArgs,
-    /// Keep to the pace of the recording: 1 as it was, 10 ten times as fast [default: as fast as can be]
+    /// Keep the pace of the recording, times FACTOR
     #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
     speed: Option<f64>,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    part: SourceArgs,
 }
 
 /// A replay, and how it shows itself.
@@ -59,7 +69,7 @@ impl ReplayArgs {
     /// What is asked for, validated.
     ///
     /// # Errors
-    /// Wrong usage: a range that nothing is in.
+    /// Wrong usage: an empty range of time.
     pub fn request(self) -> Result<ReplayRequest, clap::Error> {
         let is_dash = |path: &PathBuf| path.as_os_str() == "-";
         let output = match self.output {
@@ -85,10 +95,10 @@ mod tests {
 
     #[test]
     fn a_replay_takes_all_its_options() {
-        let words = "- -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99 --speed 2 -q";
+        let words = "- -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99000000 --speed 2 -q";
         let options = parse::<ReplayArgs>(words).and_then(ReplayArgs::request).unwrap().options;
         assert_eq!((options.place, options.output, options.speed), (Place::Stdin, ReplayOutput::Stdout, Some(2.0)));
-        let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99));
+        let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99_000_000));
         let Filter { events, from: begin, to: end, cpus, only, exclude } = options.filter;
         assert_eq!((events, begin, end), (Some(7), Some(from), Some(to)));
         assert_eq!(cpus.unwrap().as_slice(), [Cpu::new(1)]);

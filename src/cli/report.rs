@@ -1,5 +1,6 @@
 //! The arguments of `tp-perf report`.
 
+use super::help::PATTERNS;
 use super::library::library;
 use super::source::{SourceArgs, places};
 use crate::control::Manner;
@@ -12,54 +13,61 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  tp-perf report --example                a recording that is built in: what tp-perf shows
-  tp-perf report idle                     top tracepoints and groups of a recording
-  tp-perf report idle --html idle.html    and a page with both graphs, to zoom, search and sort
-  tp-perf report idle --plots figures     and tpid-time and gid-time as SVG and PNG
+  # Show the top tracepoints and groups of a recording
+  tp-perf report idle
+  # Write a page with graphs, to zoom, search and sort
+  tp-perf report idle --html idle.html
+  # Draw the graphs as SVG and PNG into a directory
+  tp-perf report idle --plots figures
+  # Show several side by side, and how they differ
   tp-perf report idle build apache --html all.html
-                                          several side by side, and what differs
-  tp-perf report idle --states            and which of the states that were learned it was in
-  tp-perf report build --format json | jq '.sources[0].tracepoints[0]'
-";
+  # Show which learned states the recording was in
+  tp-perf report idle --states
+  # Take one value out of it
+  tp-perf report build --format json | jq '.sources[0].events'";
 
 /// The arguments of `tp-perf report`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}"))]
 pub struct ReportArgs {
-    /// Recordings' directories, their events.perf (also compressed with zstd), files that `perf record` wrote, log.csv
-    /// files, or `-` for standard input
+    /// Recordings, files of `perf record`, log.csv files, or `-`
+    ///
+    /// A recording is its directory or its events.perf, also compressed with zstd. `-` is standard input.
     #[arg(value_name = "SOURCE", required_unless_present = "example")]
     sources: Vec<PathBuf>,
-    /// Report on a small recording of a kernel build that is built into tp-perf
+    /// Report on the built-in recording
     #[arg(long, conflicts_with = "sources")]
     example: bool,
-    /// Show the N tracepoints and groups with most events [default: 5; all for json and csv]
+    /// Show the top N tracepoints and groups
+    ///
+    /// The default is 5 for people, and all for json and csv.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// How to print it
+    /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
-    /// Write a page with graphs and tables into FILE; it needs nothing else to be looked at. `-` writes it to stdout instead
-    /// of the report
+    /// Write a page with graphs and tables into FILE
+    ///
+    /// The page is one file that needs no network. `-` writes it to stdout instead of the report.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the graphs tpid-time and gid-time of each source as SVG and PNG into DIR
+    /// Draw the graphs of each source as SVG and PNG into DIR
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Replace files that are there
+    /// Replace existing files
     #[arg(long)]
     force: bool,
-    /// Tell which of the states that were learned each source was in, over the graphs too
+    /// Show which learned states each source was in
     #[arg(long)]
     states: bool,
-    /// The library of states [default: tp-perf/states in $XDG_DATA_HOME, or else ~/.local/share]
-    #[arg(long, value_name = "DIR", requires = "states")]
+    /// Use this library [default: ~/.local/share/tp-perf/states]
+    #[arg(long, hide_short_help = true, value_name = "DIR", requires = "states")]
     library: Option<PathBuf>,
-    #[command(flatten)]
-    part: SourceArgs,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    part: SourceArgs,
 }
 
 /// How a report is printed.

@@ -1,31 +1,57 @@
-//! Which tracepoints are wanted: the arguments that captures, `list` and `doctor` share.
+//! Which tracepoints are chosen: the arguments that captures, `list` and `doctor` share.
 
+use super::help::CAPTURE_OPTIONS;
 use crate::tracefs::{Error, Pattern, SelectionRequest};
 use clap::Args;
+use std::str::FromStr;
+
+/// Patterns as they are typed, with commas between them.
+#[derive(Debug, Clone)]
+pub(super) struct Patterns(Vec<Pattern>);
+
+impl FromStr for Patterns {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Pattern::list(text).map(Patterns)
+    }
+}
+
+/// The patterns of all occurrences of an option.
+pub(super) fn flatten(patterns: Vec<Patterns>) -> Vec<Pattern> {
+    patterns.into_iter().flat_map(|Patterns(patterns)| patterns).collect()
+}
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = CAPTURE_OPTIONS)]
 pub(super) struct SelectionArgs {
-    /// Only the tracepoints that match; repeatable. The default exclusions do not apply then
-    #[arg(short, long = "tracepoint", value_name = "PATTERN", value_parser = pattern)]
-    tracepoints: Vec<Pattern>,
-    /// Not the tracepoints that match; repeatable
-    #[arg(short = 'x', long, value_name = "PATTERN", value_parser = pattern)]
-    exclude: Vec<Pattern>,
-    /// Take also what is excluded by default (hit too often; `tp-perf list` shows it)
-    #[arg(long)]
-    no_default_excludes: bool,
+    /// Select only these, as in `sched,irq:*`
+    ///
+    /// The default exclusions do not apply then. Repeatable. `-e` and `--event`, as perf has them, mean the same.
+    #[arg(short, short_alias = 'e', long = "tracepoint", alias = "event", value_name = "PATTERN")]
+    tracepoints: Vec<Patterns>,
+    /// Add these to the default selection
+    #[arg(long, value_name = "PATTERN")]
+    also: Vec<Patterns>,
+    /// Exclude these
+    ///
+    /// Repeatable. An exclusion overrides the other options.
+    #[arg(short = 'x', long, value_name = "PATTERN")]
+    exclude: Vec<Patterns>,
+    /// Turn off the default exclusions
+    ///
+    /// tp-perf excludes some tracepoints by default because they fire very often; `tp-perf list` shows them.
+    #[arg(long, alias = "no-default-excludes")]
+    all: bool,
 }
 
 impl SelectionArgs {
     pub fn request(self) -> SelectionRequest {
         SelectionRequest {
-            only: self.tracepoints,
-            exclude: self.exclude,
-            no_default_excludes: self.no_default_excludes,
+            only: flatten(self.tracepoints),
+            also: flatten(self.also),
+            exclude: flatten(self.exclude),
+            all: self.all,
         }
     }
-}
-
-pub(super) fn pattern(text: &str) -> Result<Pattern, Error> {
-    Pattern::new(text)
 }

@@ -1,33 +1,35 @@
 //! Which part of a source is wanted: the arguments that replays and reports share.
 
-use super::selection::pattern;
+use super::selection::{Patterns, flatten};
 use super::usage::usage;
 use crate::events::Filter;
 use crate::os::cpus::CpuList;
 use crate::source::Place;
-use crate::tracefs::Pattern;
 use crate::units::{Moment, Ns, parse_events, parse_moment};
 use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Part of the source")]
 pub(super) struct SourceArgs {
-    /// At most N events, the first ones in time order
+    /// Take only the first N events, as in `100k`
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
     events: Option<u64>,
-    /// Only the tracepoints that match; repeatable
-    #[arg(short, long = "tracepoint", value_name = "PATTERN", value_parser = pattern)]
-    tracepoints: Vec<Pattern>,
-    /// Not the tracepoints that match; repeatable
-    #[arg(short = 'x', long, value_name = "PATTERN", value_parser = pattern)]
-    exclude: Vec<Pattern>,
-    /// Only these CPUs, as in `0-3,7`
-    #[arg(long, value_name = "LIST")]
+    /// Take only these, as in `sched,irq:*`
+    #[arg(short, short_alias = 'e', long = "tracepoint", alias = "event", value_name = "PATTERN")]
+    tracepoints: Vec<Patterns>,
+    /// Leave these out
+    #[arg(short = 'x', long, value_name = "PATTERN")]
+    exclude: Vec<Patterns>,
+    /// Take only these CPUs, as in `0-3,7`
+    #[arg(short = 'C', long, alias = "cpu", value_name = "LIST")]
     cpus: Option<CpuList>,
-    /// Begin here: so long after the first event, as in `500ms` or `2s`, or at a timestamp of log.csv
+    /// Begin at this time, as in `2s`
+    ///
+    /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     from: Option<Moment>,
-    /// End before this
+    /// End before this time
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     to: Option<Moment>,
 }
@@ -35,22 +37,22 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     pub fn request(self) -> Result<Filter, clap::Error> {
         let part = part(self.events, self.from, self.to)?;
-        Ok(Filter { only: self.tracepoints, exclude: self.exclude, cpus: self.cpus, ..part })
+        Ok(Filter { only: flatten(self.tracepoints), exclude: flatten(self.exclude), cpus: self.cpus, ..part })
     }
 }
 
-/// A part by time and number that something can be in.
+/// A part of a source by time and number.
 pub(super) fn part(events: Option<u64>, from: Option<Moment>, to: Option<Moment>) -> Result<Filter, clap::Error> {
     if let (Some(from), Some(to)) = (from, to)
         && std::mem::discriminant(&from) == std::mem::discriminant(&to)
         && from.absolute(Ns(0)) >= to.absolute(Ns(0))
     {
-        return Err(usage("--from is not before --to: nothing would be left".to_owned()));
+        return Err(usage("--from is not before --to, so the part would be empty".to_owned()));
     }
     Ok(Filter { events, from, to, ..Filter::default() })
 }
 
-/// Sources as they are typed.
+/// The sources that were typed.
 pub(super) fn places(paths: Vec<PathBuf>) -> Result<Vec<Place>, clap::Error> {
     let places: Vec<Place> = paths.into_iter().map(place).collect();
     if places.iter().filter(|place| **place == Place::Stdin).count() > 1 {
@@ -59,7 +61,7 @@ pub(super) fn places(paths: Vec<PathBuf>) -> Result<Vec<Place>, clap::Error> {
     Ok(places)
 }
 
-/// A source as it is typed.
+/// The source that was typed.
 pub(super) fn place(path: PathBuf) -> Place {
     match path.as_os_str() == "-" {
         true => Place::Stdin,

@@ -1,4 +1,4 @@
-//! The arguments of `tp-perf states`, which keeps a library.
+//! The arguments of `tp-perf states`.
 
 use super::library::{LibraryArgs, parse_state};
 use crate::state::Library;
@@ -6,14 +6,17 @@ use clap::{Args, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
-  tp-perf states                          the states that are known, and what from
-  tp-perf states show apache              its sessions, and the tracepoints that make it
+  # List the states of the library
+  tp-perf states
+  # Show a state: its sessions and its typical tracepoints
+  tp-perf states show apache
+  # Remove one session, or the whole state
   tp-perf states remove apache 20261126T101500Z
-                                          take away one session; without one the whole state";
+  tp-perf states remove apache";
 
 /// The arguments of `tp-perf states`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES)]
 pub struct StatesArgs {
     #[command(subcommand)]
     command: Option<StatesCommand>,
@@ -23,20 +26,25 @@ pub struct StatesArgs {
 
 #[derive(Debug, Subcommand)]
 enum StatesCommand {
-    /// Show a state: its sessions, and the tracepoints that make it
+    /// List the states, as `tp-perf states` does
+    List {
+        #[command(flatten)]
+        library: LibraryArgs,
+    },
+    /// Show a state: its sessions and its typical tracepoints
     Show {
-        /// Which
+        /// The name of the state
         #[arg(value_name = "STATE", value_parser = parse_state)]
         state: String,
         #[command(flatten)]
         library: LibraryArgs,
     },
-    /// Take away sessions of a state, or all of it
+    /// Remove a state, or some of its sessions
     Remove {
-        /// Which
+        /// The name of the state
         #[arg(value_name = "STATE", value_parser = parse_state)]
         state: String,
-        /// Only these sessions of it
+        /// Remove only these sessions
         #[arg(value_name = "SESSION")]
         sessions: Vec<String>,
         #[command(flatten)]
@@ -70,10 +78,11 @@ impl StatesArgs {
     /// # Errors
     /// Wrong usage: no library is named, and there is no home directory for one.
     pub fn request(self) -> Result<StatesRequest, clap::Error> {
-        // The option may stand before or behind the verb.
+        // The option may stand before or after the subcommand.
         let either = |inner: LibraryArgs, outer: LibraryArgs| LibraryArgs { library: inner.library.or(outer.library) };
         let (act, library) = match self.command {
             None => (StatesAct::List, self.library),
+            Some(StatesCommand::List { library }) => (StatesAct::List, either(library, self.library)),
             Some(StatesCommand::Show { state, library }) => (StatesAct::Show(state), either(library, self.library)),
             Some(StatesCommand::Remove { state, sessions, library }) => {
                 (StatesAct::Remove(state, sessions), either(library, self.library))
@@ -96,6 +105,7 @@ mod tests {
             request.act
         };
         assert_eq!(act("--library l"), StatesAct::List);
+        assert_eq!(act("list --library l"), StatesAct::List);
         assert_eq!(act("show idle --library l"), StatesAct::Show("idle".to_owned()));
         assert_eq!(act("--library l show idle"), StatesAct::Show("idle".to_owned()));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `tp-perf list`: the tracepoints, and what would become of each in a capture.
+//! `tp-perf list`: the tracepoints, whether a capture would select each, and why not.
 
 use super::context::Context;
 use crate::cli::{ListArgs, ListFormat, ListRequest};
@@ -8,11 +8,9 @@ use crate::tracefs::{self, Tracepoint};
 
 /// Prints the list.
 pub fn run(args: ListArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let ListRequest { patterns, selection, format } = args.request();
+    let ListRequest { patterns, mut selection, format } = args.request();
+    selection.only.extend(patterns.iter().cloned());
     let (table, selection) = tracefs::choose(&selection)?;
-    for pattern in &patterns {
-        tracefs::check_matches(&table, pattern)?;
-    }
     let is_shown =
         |tracepoint: &&Tracepoint| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(tracepoint));
     let shown: Vec<&Tracepoint> = table.tracepoints().iter().filter(is_shown).collect();

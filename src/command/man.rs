@@ -1,13 +1,81 @@
-//! `tp-perf man`: the manual page.
+//! `tp-perf man`: the manual pages.
+
+mod help;
+mod page;
+mod text;
 
 use super::context::Context;
 use crate::cli::{Cli, ManArgs};
-use clap::CommandFactory;
+use anyhow::{Context as _, anyhow};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory};
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-/// Prints the page.
-pub fn run(ManArgs {}: ManArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let mut out = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut out)?;
-    context.out.print(&out)?;
+/// Prints one page, or writes all of them into a directory.
+pub fn run(args: ManArgs, context: &mut Context) -> anyhow::Result<u8> {
+    // A page has all options, also those that the help of a subcommand leaves out.
+    let shown = |arg: clap::Arg| arg.hide_short_help(false).hide_long_help(false);
+    let program = Cli::command().disable_help_subcommand(true).mut_args(shown);
+    let mut program = program.mut_subcommands(|command| command.mut_args(shown));
+    program.build();
+    if let Some(dir) = args.dir {
+        let paths = write_all(&program, &dir)?;
+        context.out.print(paths.as_bytes())?;
+    } else {
+        let page = page::of(find(&program, args.subcommand.as_deref())?, &program);
+        context.out.print(page.as_bytes())?;
+    }
     Ok(0)
+}
+
+/// The program itself, or one of its subcommands.
+fn find<'a>(program: &'a Command, name: Option<&str>) -> Result<&'a Command, clap::Error> {
+    let Some(name) = name else { return Ok(program) };
+    program.find_subcommand(name).ok_or_else(|| {
+        let names = page::subcommands(program).map(|command| command.get_name().to_owned()).collect();
+        let mut error = clap::Error::new(ErrorKind::InvalidValue);
+        error.insert(ContextKind::InvalidArg, ContextValue::String("[SUBCOMMAND]".to_owned()));
+        error.insert(ContextKind::InvalidValue, ContextValue::String(name.to_owned()));
+        error.insert(ContextKind::ValidValue, ContextValue::Strings(names));
+        error
+    })
+}
+
+/// Writes a file for each page. Gives their paths, one per line.
+fn write_all(program: &Command, dir: &Path) -> anyhow::Result<String> {
+    let mut paths = String::new();
+    for command in std::iter::once(program).chain(page::subcommands(program)) {
+        let path = dir.join(page::file_name(command));
+        write_whole(&path, &page::of(command, program)).map_err(|cause| failure(dir, &path, cause))?;
+        paths.push_str(&format!("{}\n", path.display()));
+    }
+    Ok(paths)
+}
+
+/// Writes a file under another name first, so that a reader finds the whole page or the one before.
+fn write_whole(path: &Path, page: &str) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    // The umask takes away what the user does not want.
+    let permissions = Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().prefix(".tp-perf-man-").permissions(permissions).tempfile_in(dir)?;
+    file.write_all(page.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn failure(dir: &Path, path: &Path, cause: io::Error) -> anyhow::Error {
+    let dir = dir.display();
+    match cause.kind() {
+        io::ErrorKind::NotFound => {
+            anyhow!("failed to write into `{dir}`: no such directory; make it with `mkdir -p {dir}`")
+        }
+        io::ErrorKind::NotADirectory => anyhow!("failed to write into `{dir}`: not a directory; name a directory"),
+        io::ErrorKind::PermissionDenied => {
+            anyhow!("failed to write into `{dir}`: permission denied; use sudo, or name another directory")
+        }
+        _ => Err::<(), _>(cause).with_context(|| format!("failed to write `{}`", path.display())).unwrap_err(),
+    }
 }

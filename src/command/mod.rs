@@ -27,21 +27,20 @@ mod stop;
 mod wait;
 mod watch;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Usage};
 use crate::terminal::messages;
-use clap::CommandFactory;
 pub use context::Context;
 pub use record::record;
 
 use std::process::ExitCode;
 
 /// Does what is asked for. Prints why if that fails; wrong usage ends the process.
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: Cli, usage: &Usage) -> ExitCode {
     match dispatch(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) if messages::is_closed_pipe(error.chain()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast::<clap::Error>() {
-            Ok(usage) => usage.format(&mut Cli::command()).exit(),
+            Ok(error) => usage.exit(error),
             Err(error) => {
                 messages::say_failure(error.chain());
                 ExitCode::FAILURE
@@ -55,6 +54,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let context = &mut Context::new()?;
     match cli.command {
         None => record::run(cli.record, context),
+        Some(Command::Record(args)) => record::run(*args, context),
         Some(Command::Replay(args)) => replay::run(args, context),
         Some(Command::Report(args)) => report::run(args, context),
         Some(Command::Overhead(args)) => overhead::run(*args, context),

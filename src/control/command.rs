@@ -1,4 +1,4 @@
-//! COMMAND: found before anything is attached, started when the events are on.
+//! COMMAND: tp-perf looks it up before it attaches, and starts it once the events are on.
 
 use crate::os::process::start_with_nofile_limit;
 use nix::sys::signal::{Signal, kill};
@@ -20,10 +20,10 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Finds the program, as execvp(3) would.
+    /// Looks up the program as execvp(3) would.
     ///
     /// # Errors
-    /// A message that says what was not found, or cannot be run.
+    /// A message that names the program and why it cannot be run.
     pub fn find(words: Vec<OsString>) -> Result<Self, String> {
         let Some(name) = words.first() else { return Err("COMMAND is empty".to_owned()) };
         let shown = name.to_string_lossy();
@@ -35,9 +35,9 @@ impl CommandLine {
             let program = PathBuf::from(name);
             return match (program.exists(), runs(&program)) {
                 (false, _) => Err(format!("COMMAND `{shown}` does not exist")),
-                (_, false) => {
-                    Err(format!("COMMAND `{shown}` is not executable; `chmod +x` it, or run it by its interpreter"))
-                }
+                (_, false) => Err(format!(
+                    "COMMAND `{shown}` is not executable; `chmod +x` it, or start it through its interpreter"
+                )),
                 _ => Ok(CommandLine { program, words }),
             };
         }
@@ -46,13 +46,13 @@ impl CommandLine {
         match program {
             Some(program) => Ok(CommandLine { program, words }),
             None => Err(format!(
-                "COMMAND `{shown}` was not found in PATH ({}); sudo may have changed it: give the whole path",
+                "COMMAND `{shown}` was not found in PATH ({}); sudo may have changed PATH: give the full path",
                 path.to_string_lossy()
             )),
         }
     }
 
-    /// The words, for the summary.
+    /// The words of the command line, with invalid UTF-8 replaced.
     pub fn words(&self) -> Vec<String> {
         self.words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
     }
@@ -61,49 +61,50 @@ impl CommandLine {
 /// Why COMMAND could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It was found, but could not be started.
+    /// The program was found, but could not be started.
     #[error("failed to start COMMAND `{}`: {cause}", program.display())]
     Start {
-        /// Its program.
+        /// The path of the program.
         program: PathBuf,
-        /// Why not.
+        /// The error of execve(2) or fork(2).
         cause: io::Error,
     },
-    /// Its streams could not be made.
-    #[error("the capture failed: {0}")]
+    /// Its input or output could not be set up.
+    #[error("failed to set up the input and output of COMMAND: {0}")]
     Streams(io::Error),
 }
 
 /// How COMMAND is started.
 pub struct Launch<'a> {
-    /// What.
+    /// The command line.
     pub line: &'a CommandLine,
-    /// The limit on descriptors (soft, hard) that this process was itself started with, and that COMMAND gets.
+    /// The descriptor limit `(soft, hard)` for COMMAND: the one with which this process was started.
     pub nofile_limit: (u64, u64),
-    /// Its input and output.
+    /// Where its input comes from, and where its output goes.
     pub streams: Streams<'a>,
 }
 
 /// Where COMMAND's input comes from, and where its output goes.
 #[derive(Debug, Clone, Copy)]
 pub enum Streams<'a> {
-    /// They are tp-perf's own.
+    /// COMMAND shares tp-perf's stdin, stdout and stderr.
     Own,
-    /// No input; all output to tp-perf's stderr, because stdout is for results.
+    /// No input. All output goes to tp-perf's stderr, because stdout is for results.
     ToStderr,
-    /// No input; all output at the end of this file.
+    /// No input. All output is appended to this file.
     Kept(&'a File),
 }
 
 impl Launch<'_> {
-    /// Starts it.
+    /// Starts COMMAND.
     ///
     /// # Errors
-    /// [`Error::Start`] if it cannot be started, [`Error::Streams`] if its streams cannot be made.
+    /// [`Error::Start`] if COMMAND cannot be started, and [`Error::Streams`] if its input or output cannot be
+    /// set up.
     pub fn start(&self) -> Result<Running, Error> {
         let CommandLine { program, words } = self.line;
         let mut command = Command::new(program);
-        // Many programs go by the name that they were called by.
+        // Some programs behave according to the name by which they were called.
         command.arg0(&words[0]).args(&words[1..]);
         match self.streams {
             Streams::Own => {}
@@ -125,17 +126,17 @@ impl Launch<'_> {
     }
 }
 
-/// COMMAND, started.
+/// A COMMAND that was started.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
     started: Instant,
-    /// Its exit code, and when it was seen to have ended.
+    /// The exit code, and when tp-perf noticed the end.
     ended: Option<(i32, Instant)>,
 }
 
 impl Running {
-    /// Its exit code once it has ended: its own, or 128 + n if signal n ended it.
+    /// The exit code once COMMAND has ended: its own, or 128 + n if signal n killed it. `None` while it runs.
     pub fn exit_code(&mut self) -> io::Result<Option<i32>> {
         if self.ended.is_none() {
             let code = |status: ExitStatus| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
@@ -144,19 +145,19 @@ impl Running {
         Ok(self.ended.map(|(code, _)| code))
     }
 
-    /// How long it ran, once [`Running::exit_code`] has seen its end.
+    /// How long COMMAND ran; `None` until [`Running::exit_code`] has returned its exit code.
     pub fn took(&self) -> Option<Duration> {
         self.ended.map(|(_, ended)| ended - self.started)
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks it to end.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
-        // It may have ended in between, and then there is nobody to ask.
+        // If COMMAND has ended in the meantime, there is nothing to terminate.
         let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
     }
 }
@@ -170,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_run_is_said_before_anything_starts() {
-        for (words, said) in [
+    fn a_command_that_cannot_run_is_refused_before_it_starts() {
+        for (words, expected) in [
             (vec![], "is empty"),
             (vec![""], "is empty"),
             (vec!["/no/such/program"], "does not exist"),
@@ -180,12 +181,12 @@ mod tests {
             (vec!["no-such-program-at-all"], "was not found in PATH"),
         ] {
             let error = find(&words).unwrap_err();
-            assert!(error.contains(said), "{words:?} gave {error:?}");
+            assert!(error.contains(expected), "{words:?} gave {error:?}");
         }
     }
 
     #[test]
-    fn the_exit_code_is_the_commands_own_or_its_signals() {
+    fn the_exit_code_is_the_commands_own_or_that_of_its_signal() {
         for (script, expected) in [("exit 7", 7), ("kill -9 $$", 137)] {
             let limit = crate::os::limits::DescriptorLimit::read();
             let line = find(&["sh", "-c", script]).unwrap();

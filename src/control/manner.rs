@@ -1,18 +1,18 @@
-//! How a command behaves towards its user.
+//! Options of every subcommand that are about the user, not about the work.
 
-/// How much a command shows, and what it waits for.
+/// How much a subcommand prints, and whether it waits for the detach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manner {
-    /// Show no progress, no notices, and no text for people.
+    /// Print no progress, no notices, and no text for people.
     pub quiet: bool,
-    /// Wait until the kernel has detached all tracepoints, instead of leaving that to the background.
+    /// Wait until the kernel has detached all tracepoints. Otherwise, detaching continues in the background.
     pub wait_detach: bool,
-    /// What was changed in what the user asked for: a sentence each.
+    /// The changes that tp-perf made to the user's request, one sentence each.
     pub adjustments: Vec<String>,
 }
 
 impl Manner {
-    /// Of a command that attaches nothing.
+    /// For a subcommand that only reads, and attaches to nothing.
     pub fn reading(quiet: bool) -> Self {
         Manner { quiet, ..Manner::default() }
     }

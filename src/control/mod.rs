@@ -1,4 +1,4 @@
-//! What steers a run from outside: signals, COMMAND, and who watches.
+//! Everything that steers a run from outside, or watches it: signals, COMMAND, progress.
 
 mod command;
 mod manner;

@@ -1,31 +1,32 @@
-//! What a capture tells while it goes on. It does not print by itself.
+//! The interface through which long-running work reports its progress. Only `terminal` prints.
 
 use std::error::Error;
 use std::time::Duration;
 
-/// Somebody who watches a capture.
+/// Receives the progress of a capture, a replay, or a measurement.
 pub trait Progress {
-    /// Whether somebody sees it: then it has to move.
+    /// Whether a person sees the progress. If so, the caller must update it often.
     fn is_shown(&self) -> bool {
         false
     }
-    /// While attaching: events open so far, and of how many.
+    /// While attaching: events open so far, and in total.
     fn attaching(&mut self, _open: usize, _total: usize) {}
-    /// While the events are on: samples taken so far.
+    /// While the events are on: samples taken so far, and the time since they went on.
     fn capturing(&mut self, _samples: u64, _elapsed: Duration) {}
-    /// While a source is replayed: events so far; bytes read of it, and of how many if that is known.
+    /// While replaying: events so far, bytes read so far, and the length of the source in bytes if it is
+    /// known.
     fn replaying(&mut self, _events: u64, _read: u64, _length: Option<u64>) {}
-    /// While COMMAND is measured: runs done so far, and of how many.
+    /// While measuring COMMAND: runs done so far, and in total.
     fn measuring(&mut self, _done: usize, _total: usize) {}
-    /// A phase is over.
+    /// The current phase has ended.
     fn phase_ends(&mut self) {}
-    /// Something that the user should know and that is no error.
+    /// A notice to the user that is not an error.
     fn note(&mut self, _message: &str) {}
-    /// Something that did not work, why, and that the rest goes on without it.
+    /// A notice that something failed, and that the work continues without it.
     fn note_failure(&mut self, what: &str, cause: &(dyn Error + 'static)) {
         self.note(&format!("{what}: {cause}"));
     }
 }
 
-/// Nobody watches.
+/// Ignores all progress.
 impl Progress for () {}

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM, SIGHUP and SIGCHLD as descriptors to poll.
+//! SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGCHLD as descriptors to poll.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// What has arrived so far.
+/// The signals that have arrived so far.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: UnixStream,
@@ -18,35 +18,36 @@ pub struct Signals {
     child: UnixStream,
     interrupts: usize,
     terminates: usize,
-    /// Kept open: without any sender a stream polls readable for ever, and nobody would sleep.
+    /// Kept open, because a stream without a sender always polls readable, and nobody would sleep.
     senders: Option<Senders>,
 }
 
-/// The ends that signals arrive at; in tests, what plays the user.
+/// The sending ends. Signal handlers write to them; in tests, the test does.
 #[derive(Debug)]
 pub struct Senders {
-    /// A byte is a SIGINT.
+    /// Each byte is a SIGINT.
     pub interrupt: UnixStream,
-    /// A byte is a SIGTERM or SIGHUP.
+    /// Each byte is a SIGTERM, SIGHUP or SIGQUIT.
     pub terminate: UnixStream,
-    /// A byte is a SIGCHLD.
+    /// Each byte is a SIGCHLD.
     pub child: UnixStream,
 }
 
 impl Signals {
-    /// Signals that are not taken over yet: none arrives.
+    /// Creates the descriptors. No signal arrives before [`take_over`](Self::take_over).
     pub fn new() -> io::Result<Self> {
         let (signals, senders) = Self::pair()?;
         Ok(Signals { senders: Some(senders), ..signals })
     }
 
-    /// Takes over the signals of this process, for good. COMMAND gets its own back when it starts.
+    /// Handles the signals of this process from now on. exec resets the handlers, so COMMAND gets the
+    /// defaults.
     pub fn take_over(&mut self) -> io::Result<()> {
-        self.take_over_but(ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default()))
+        self.take_over_except(ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default()))
     }
 
-    /// Takes over the signals but those of this mask.
-    fn take_over_but(&mut self, ignored: u64) -> io::Result<()> {
+    /// Takes over all signals, except a SIGHUP that this mask ignores.
+    fn take_over_except(&mut self, ignored: u64) -> io::Result<()> {
         let Some(senders) = &self.senders else { return Ok(()) };
         for (signal, sender) in [
             (SIGHUP, &senders.terminate),
@@ -54,19 +55,20 @@ impl Signals {
             (SIGQUIT, &senders.terminate),
             (SIGINT, &senders.interrupt),
         ] {
-            // Who started us with a hang-up ignored, as nohup does, wants it ignored, by COMMAND too. Shells ignore SIGINT in
-            // what they start in the background; there it is still the way to stop a capture.
+            // If SIGHUP was ignored at the start (nohup), it stays ignored, also for COMMAND. Shells start
+            // background jobs with SIGINT ignored, but there SIGINT must still stop a capture.
             if signal != SIGHUP || ignored & (1 << (signal - 1)) == 0 {
                 pipe::register(signal, sender.try_clone()?)?;
             }
         }
         pipe::register(SIGCHLD, senders.child.try_clone()?)?;
-        // A file that grows past `ulimit -f` is an error to report then, and not the end.
+        // With SIGXFSZ handled, a file that grows past `ulimit -f` is an error to report and does not kill
+        // tp-perf.
         pipe::register(SIGXFSZ, UnixStream::pair()?.0)?;
         Ok(())
     }
 
-    /// Signals that somebody else sends.
+    /// Creates the descriptors, and leaves the sending ends to the caller.
     pub fn pair() -> io::Result<(Self, Senders)> {
         let pair = || {
             let (reader, sender) = UnixStream::pair()?;
@@ -78,12 +80,13 @@ impl Signals {
         Ok((Signals { interrupt, terminate, child, interrupts: 0, terminates: 0, senders: None }, senders))
     }
 
-    /// Descriptors that poll readable when a signal has arrived.
+    /// Descriptors that poll readable once a signal has arrived.
     pub fn wake_descriptors(&self) -> [BorrowedFd<'_>; 3] {
         [self.interrupt.as_fd(), self.terminate.as_fd(), self.child.as_fd()]
     }
 
-    /// Descriptors of one's own that poll readable when SIGINT, SIGTERM or SIGHUP has arrived and is not noted yet.
+    /// Duplicates of the descriptors of all signals but SIGCHLD. They poll readable until
+    /// [`check`](Self::check) has counted the signal.
     pub fn wakers(&self) -> io::Result<Vec<OwnedFd>> {
         [&self.interrupt, &self.terminate].into_iter().map(|stream| stream.as_fd().try_clone_to_owned()).collect()
     }
@@ -93,37 +96,38 @@ impl Signals {
         wait_for_any(self.wake_descriptors().into_iter(), None).map(drop)
     }
 
-    /// Takes note of what has arrived.
+    /// Counts the signals that have arrived since the last call.
     pub fn check(&mut self) {
         self.interrupts += arrived(&mut self.interrupt);
         self.terminates += arrived(&mut self.terminate);
         arrived(&mut self.child);
     }
 
-    /// SIGINTs so far.
+    /// The number of SIGINTs so far.
     pub fn interrupts(&self) -> usize {
         self.interrupts
     }
 
-    /// SIGTERMs and SIGHUPs so far.
+    /// The number of SIGTERMs, SIGHUPs and SIGQUITs so far.
     pub fn terminates(&self) -> usize {
         self.terminates
     }
 
-    /// How often the user has asked for the end by now, in whatever way.
+    /// How often the user has asked tp-perf to stop, by any signal. Checks for new signals first.
     pub fn asked(&mut self) -> usize {
         self.check();
         self.interrupts + self.terminates
     }
 }
 
-/// A sleep until any of the descriptors is readable, or until `patience` is over.
+/// Sleeps until a descriptor is readable, a signal interrupts the sleep, or `patience` has passed. Returns
+/// for each descriptor whether it is readable.
 pub(crate) fn wait_for_any<'a>(
     descriptors: impl Iterator<Item = BorrowedFd<'a>>,
     patience: Option<Duration>,
 ) -> io::Result<Vec<bool>> {
     let mut polled: Vec<_> = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
-    // Rounded up, or the last fraction of a millisecond would be spent polling again and again.
+    // Rounded up. Otherwise the last fraction of a millisecond would be spent in a busy loop.
     let timeout = patience
         .map(|patience| PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX));
     match poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)) {
@@ -138,7 +142,7 @@ fn ignored(status: &str) -> u64 {
     mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// How many bytes are waiting.
+/// Reads the waiting bytes, at most 64, and returns their number.
 fn arrived(stream: &mut UnixStream) -> usize {
     let mut bytes = [0; 64];
     stream.read(&mut bytes).unwrap_or(0)
@@ -149,9 +153,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_wakes_where_no_signal_comes_even_if_all_are_ignored() {
+    fn without_a_signal_nothing_wakes_even_if_all_are_ignored() {
         let mut signals = Signals::new().unwrap();
-        signals.take_over_but(u64::MAX).unwrap();
+        signals.take_over_except(u64::MAX).unwrap();
         let ready = wait_for_any(signals.wake_descriptors().into_iter(), Some(Duration::ZERO)).unwrap();
         assert_eq!(ready, [false; 3]);
     }

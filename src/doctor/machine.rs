@@ -1,4 +1,4 @@
-//! The facts: what the machine has, and what a capture needs of it.
+//! Collects what the machine provides, and what a capture needs of it.
 
 use crate::os::cpus::CpuList;
 use crate::os::limits::{Capabilities, DescriptorLimit, sysctl};
@@ -7,58 +7,59 @@ use crate::tracefs::{self, Origin, Selection, SelectionRequest, Table, Tracefs};
 use nix::sys::resource::{Resource, getrlimit};
 use std::io;
 
-/// What the machine has and allows.
+/// What the machine provides and allows.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// The kernel's release.
+    /// The release of the kernel.
     pub kernel: String,
-    /// How tracefs was found and how many tracepoints it lists, or why not.
+    /// How tracefs was found and how many tracepoints it lists, or why it cannot be read.
     pub tracefs: Result<(Origin, usize), String>,
-    /// kernel.perf_event_paranoid, if the kernel has it.
+    /// The value of kernel.perf_event_paranoid, if the kernel has it.
     pub paranoid: Option<i64>,
-    /// Effective capabilities.
+    /// tp-perf's effective capabilities.
     pub capabilities: Capabilities,
-    /// What became of opening an event for all processes on a CPU.
+    /// The result of a trial: opening an event for all processes on one CPU.
     pub trial: Result<(), String>,
-    /// RLIMIT_NOFILE and fs.nr_open.
+    /// The limits of descriptors: RLIMIT_NOFILE and fs.nr_open.
     pub descriptors: DescriptorLimit,
-    /// Bytes of rings per CPU that everybody may map: kernel.perf_event_mlock_kb.
+    /// How many bytes of rings per CPU every user may map: kernel.perf_event_mlock_kb.
     pub perf_mlock: Option<u64>,
     /// RLIMIT_MEMLOCK in bytes.
     pub memlock: u64,
-    /// The CPUs online, and those chosen of them.
+    /// The CPUs that are online.
     pub online: CpuList,
-    /// MemAvailable in bytes.
+    /// MemAvailable of /proc/meminfo in bytes.
     pub memory: Option<u64>,
 }
 
 /// What a capture needs.
 #[derive(Debug, Clone)]
 pub struct Needs {
-    /// Tracepoints chosen.
+    /// The number of selected tracepoints.
     pub tracepoints: usize,
-    /// CPUs chosen.
+    /// The selected CPUs.
     pub cpus: CpuList,
-    /// Bytes of each CPU's ring.
+    /// The size of each CPU's ring in bytes.
     pub ring_size: usize,
 }
 
-/// Why nothing can be told of this machine.
+/// Why the machine cannot be examined.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The tracepoints could not be chosen.
+    /// The selection failed.
     #[error(transparent)]
     Tracefs(#[from] tracefs::Error),
-    /// The list of CPUs could not be read.
+    /// The list of CPUs cannot be read.
     #[error(transparent)]
     Cpus(#[from] io::Error),
 }
 
-/// Looks at this machine, and at what a capture of this shape needs of it. Without `cpus` it is of all that are online.
-/// `worded` makes a sentence of why tracefs cannot be read, with the cure.
+/// Examines this machine, and what a capture of this shape needs of it. Without `cpus`, the capture uses all
+/// that are online. `worded` makes a sentence with a fix of the reason why tracefs cannot be read.
 ///
 /// # Errors
-/// If the CPUs cannot be listed, or the selection chooses nothing. That tracefs cannot be read is a finding, and no error.
+/// Fails if the CPUs cannot be listed, or if the selection is empty. An unreadable tracefs is a finding, not
+/// an error.
 pub fn examine(
     selection: &SelectionRequest,
     cpus: Option<CpuList>,

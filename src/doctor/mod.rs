@@ -1,8 +1,9 @@
-//! What this machine allows, what a capture needs, and the cure for each shortfall. `tp-perf doctor` prints it.
+//! Compares what this machine provides with what a capture needs, and gives a fix for each shortfall.
+//! `tp-perf doctor` prints the result.
 //!
 //! ```text
 //!  this machine ──> Machine ──┐
-//!                             ├──> diagnose ──> a Diagnosis for each respect
+//!                             ├──> diagnose ──> one Diagnosis per subject
 //!  a selection  ──> Needs  ───┘
 //! ```
 
@@ -17,39 +18,39 @@ use crate::spool::{DEFAULT_MEMORY, Keeping, expected_head, memory_needed};
 use crate::tracefs::Origin;
 use crate::units::{Bytes, Grouped, Seconds};
 
-/// Kernel memory of one opened event in bytes, as measured on Linux 6.18.
+/// The kernel memory of one opened event in bytes, as measured on Linux 6.18.
 const EVENT_MEMORY: u64 = 1_800;
 
-/// How the machine is in one respect: one line for people.
+/// The state of one subject, for one line of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// What was looked at.
+    /// The subject.
     pub name: &'static str,
-    /// What is there, and what is needed of it.
+    /// What the machine provides, and what the capture needs.
     pub finding: String,
-    /// What to do about it, and whether it keeps a capture from working.
+    /// Whether that is enough, and the fix if it is not.
     pub health: Health,
 }
 
-/// Whether what is there is enough.
+/// Whether the machine provides enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// Enough.
+    /// It does.
     Good,
-    /// A capture works, with less; the cure.
+    /// A capture works, but with a restriction. The text has the fix.
     Less(String),
-    /// A capture does not work; the cure.
+    /// A capture does not work. The text has the fix.
     Bad(String),
 }
 
 impl Diagnosis {
-    /// Whether it keeps a capture from working.
+    /// Whether it prevents a capture.
     pub fn is_bad(&self) -> bool {
         matches!(self.health, Health::Bad(_))
     }
 }
 
-/// Compares what is needed with what is there.
+/// Compares the needs of a capture with the machine.
 pub fn diagnose(machine: &Machine, needs: &Needs) -> Vec<Diagnosis> {
     let mut diagnoses = vec![kernel(machine), tracefs(machine), permission(machine), cpus(machine, needs)];
     if machine.tracefs.is_ok() {
@@ -60,11 +61,11 @@ pub fn diagnose(machine: &Machine, needs: &Needs) -> Vec<Diagnosis> {
 
 fn kernel(machine: &Machine) -> Diagnosis {
     let health = match version(&machine.kernel) {
-        Some(version) if version < (4, 1) => {
-            Health::Bad("Linux 4.1 or later is needed: before, events cannot be stamped by a chosen clock".to_owned())
-        }
+        Some(version) if version < (4, 1) => Health::Bad(
+            "tp-perf needs Linux 4.1 or later; older kernels cannot timestamp events with a chosen clock".to_owned(),
+        ),
         Some(version) if version < (6, 0) => {
-            Health::Less("before Linux 6.0 losses are known per CPU only, not per tracepoint".to_owned())
+            Health::Less("kernels before Linux 6.0 report losses per CPU, not per tracepoint".to_owned())
         }
         _ => Health::Good,
     };
@@ -75,11 +76,11 @@ fn tracefs(machine: &Machine) -> Diagnosis {
     let (finding, health) = match &machine.tracefs {
         Ok((origin, listed)) => {
             let how = match origin {
-                Origin::Found => "is mounted",
-                Origin::Detached => "is not mounted; tp-perf mounts it for itself alone, and leaves nothing behind",
-                Origin::Plain => "is not mounted; tp-perf mounts it at /sys/kernel/tracing while it lists tracepoints",
+                Origin::Found => "mounted",
+                Origin::Detached => "not mounted; tp-perf mounts it privately and leaves nothing behind",
+                Origin::Plain => "not mounted; tp-perf mounts it at /sys/kernel/tracing while it reads the list",
             };
-            (format!("{how}; lists {} tracepoints", Grouped(*listed as u64)), Health::Good)
+            (format!("{how}; {} tracepoints", Grouped(*listed as u64)), Health::Good)
         }
         Err(error) => ("cannot be read".to_owned(), Health::Bad(error.clone())),
     };
@@ -90,7 +91,7 @@ fn permission(machine: &Machine) -> Diagnosis {
     let paranoid = machine.paranoid.map_or("unknown".to_owned(), |value| value.to_string());
     let by = match (machine.capabilities.may_trace(), machine.paranoid) {
         (true, _) => " by capability",
-        (false, Some(..=-1)) => " to everybody",
+        (false, Some(..=-1)) => " for all users",
         (false, _) => ", although tp-perf has no capability for it",
     };
     let (finding, health) = match &machine.trial {
@@ -98,8 +99,8 @@ fn permission(machine: &Machine) -> Diagnosis {
         Err(error) => (
             format!("refused: {error} (kernel.perf_event_paranoid is {paranoid})"),
             Health::Bad(
-                "run with sudo, or `sudo setcap cap_perfmon,cap_sys_resource,cap_ipc_lock+ep <path of tp-perf>`; in a container, \
-                 perf_event_open must be allowed by its seccomp profile"
+                "run with sudo, or run `sudo setcap cap_perfmon,cap_sys_resource,cap_ipc_lock+ep <path of tp-perf>` once; in a \
+                 container, the seccomp profile must allow perf_event_open"
                     .to_owned(),
             ),
         ),
@@ -111,9 +112,9 @@ fn cpus(machine: &Machine, needs: &Needs) -> Diagnosis {
     let missing = needs.cpus.without(&machine.online);
     let health = match missing.is_empty() {
         true => Health::Good,
-        false => Health::Bad(format!("CPU {missing} is not online; choose among {} with --cpus", machine.online)),
+        false => Health::Bad(format!("CPU {missing} is not online; choose from {} with --cpus", machine.online)),
     };
-    Diagnosis { name: "CPUs", finding: format!("{} chosen, {} online", needs.cpus, machine.online), health }
+    Diagnosis { name: "CPUs", finding: format!("{} selected, {} online", needs.cpus, machine.online), health }
 }
 
 fn descriptors(machine: &Machine, needs: &Needs) -> Diagnosis {
@@ -121,7 +122,7 @@ fn descriptors(machine: &Machine, needs: &Needs) -> Diagnosis {
     let DescriptorLimit { soft, hard, nr_open } = machine.descriptors;
     let reachable = machine.descriptors.reachable(machine.capabilities);
     let finding = format!(
-        "{} needed ({} tracepoints on {} CPUs); soft limit {}, hard {}, fs.nr_open {}",
+        "{} needed ({} tracepoints on {} CPUs); soft limit {}, hard limit {}, fs.nr_open {}",
         Grouped(needed),
         Grouped(needs.tracepoints as u64),
         needs.cpus.len(),
@@ -133,10 +134,13 @@ fn descriptors(machine: &Machine, needs: &Needs) -> Diagnosis {
         Health::Good
     } else if needed > nr_open {
         Health::Bad(format!(
-            "`sudo sysctl fs.nr_open={needed}`, then `ulimit -n {needed}` as root; or fewer CPUs (--cpus) or tracepoints (-t, -x)"
+            "run `sudo sysctl fs.nr_open={needed}`, then `ulimit -n {needed}` as root; or capture fewer CPUs (--cpus) or \
+             tracepoints (-t, -x)"
         ))
     } else {
-        Health::Bad(format!("`ulimit -n {needed}` as root, or sudo; or fewer CPUs (--cpus) or tracepoints (-t, -x)"))
+        Health::Bad(format!(
+            "run with sudo, or run `ulimit -n {needed}` as root; or capture fewer CPUs (--cpus) or tracepoints (-t, -x)"
+        ))
     };
     Diagnosis { name: "descriptors", finding, health }
 }
@@ -161,7 +165,7 @@ fn rings(machine: &Machine, needs: &Needs) -> Diagnosis {
     let health = match unlimited || needed <= allowed {
         true => Health::Good,
         false => Health::Less(format!(
-            "the rings will be smaller; run with sudo, or `sudo sysctl kernel.perf_event_mlock_kb={}`",
+            "the rings will be smaller, unless you run with sudo or run `sudo sysctl kernel.perf_event_mlock_kb={}`",
             each.div_ceil(1024)
         )),
     };
@@ -177,15 +181,15 @@ fn memory(machine: &Machine, needs: &Needs) -> Diagnosis {
     let needed = events * EVENT_MEMORY + rings + spool;
     let available = machine.memory.map_or("unknown".to_owned(), |bytes| Bytes(bytes).to_string());
     let finding = format!(
-        "up to {} needed ({} for {} events in the kernel, the rings, the spool); {available} available",
+        "up to {} needed ({} for {} events in the kernel, plus the rings and the spool); {available} available",
         Bytes(needed),
         Bytes(events * EVENT_MEMORY),
         Grouped(events),
     );
     let health = match machine.memory {
-        Some(available) if available < needed => {
-            Health::Less("smaller rings (--ring-size), fewer CPUs (--cpus) or tracepoints (-t, -x)".to_owned())
-        }
+        Some(available) if available < needed => Health::Less(
+            "use smaller rings (--ring-size), fewer CPUs (--cpus), or fewer tracepoints (-t, -x)".to_owned(),
+        ),
         _ => Health::Good,
     };
     Diagnosis { name: "memory", finding, health }
@@ -193,11 +197,11 @@ fn memory(machine: &Machine, needs: &Needs) -> Diagnosis {
 
 fn detach(needs: &Needs) -> Diagnosis {
     let expected = Seconds(expected_detach(needs.tracepoints));
-    let finding = format!("about {expected}, in the background after the capture is done");
+    let finding = format!("about {expected}, in the background after the capture");
     Diagnosis { name: "detach time", finding, health: Health::Good }
 }
 
-/// (major, minor) of a kernel's release.
+/// The major and the minor version in a kernel's release.
 fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
@@ -227,7 +231,7 @@ mod tests {
         Needs { tracepoints: 1568, cpus: "0-1".parse().unwrap(), ring_size: 8 << 20 }
     }
 
-    /// The cure of the diagnosis of this name, which must not be good.
+    /// The fix for this subject, which must not be good.
     fn cure(name: &str, machine: &Machine, needs: &Needs) -> String {
         let diagnoses = diagnose(machine, needs);
         let diagnosis = diagnoses.iter().find(|diagnosis| diagnosis.name == name).unwrap();

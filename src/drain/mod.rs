@@ -1,4 +1,5 @@
-//! Drain: a source through decode, merge and a filter, to any number of sinks. Captures, replays and reports all end here.
+//! Drain: sends the events of a source through a filter to any number of sinks. Captures, replays and reports
+//! all use it.
 //!
 //! ```
 //! use tp_perf::drain::{Request, Signals, drain};
@@ -18,7 +19,7 @@
 //! let mut newest = Newest::default();
 //! let source = source::open(&Place::Example, None)?;
 //! let results = drain(source, Request::for_a_look(), &mut [&mut newest], &mut Signals::new()?, &mut ());
-//! println!("the last of {} events: {:?}", results.summary.events.recorded, newest.0);
+//! println!("the last of {} events is {:?}", results.summary.events.recorded, newest.0);
 //! # assert!(results.problem.is_none() && newest.0.is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -33,7 +34,7 @@ mod ticks;
 pub use problem::Problem;
 pub use ticks::ticks;
 
-// The library shows these here, where its users need them.
+// Users of this module need these types, and their modules are not part of the library's API.
 pub use crate::control::{Progress, Signals};
 pub use crate::units::Moment;
 
@@ -46,24 +47,26 @@ use run::{Drained, Pour};
 use std::time::Instant;
 use summary::{Parts, restriction_summary, selection, summary};
 
-/// What is wanted of a source.
+/// A request to drain a source.
 pub struct Request {
-    /// Which of its events.
+    /// The choice of events.
     pub filter: Filter,
-    /// Whether the replay of a whole recording logs as many events as its capture had to log (`--events`).
+    /// Whether the drain of a whole recording stops logging at the number of events that its capture asked
+    /// for (`--events`).
     pub as_captured: bool,
-    /// How many times as fast as it was recorded; as fast as can be if `None`.
+    /// The speed as a multiple of the original speed; `None` is as fast as possible.
     pub speed: Option<f64>,
-    /// How often the user had asked for the end before this began. The next time ends the work of the sinks.
+    /// How often the user had asked to stop before the drain began. The next time ends the work of the sinks.
     pub asked: usize,
-    /// Whether it ends the reading too. Otherwise the rest is still read, so that the accounting covers it.
+    /// Whether that also ends the reading. Otherwise the rest is still read, so that the accounting covers
+    /// it.
     pub stops_at_once: bool,
-    /// When it began.
+    /// The start of the work, for the summary.
     pub begin: Instant,
 }
 
 impl Request {
-    /// For what is read once and leaves no file: all of it, as fast as can be, until the user says no.
+    /// For reading once without writing files: all events, as fast as possible, until the user asks to stop.
     pub fn for_a_look() -> Self {
         Request {
             filter: Filter::default(),
@@ -76,28 +79,29 @@ impl Request {
     }
 }
 
-/// What came out.
+/// The results of a drain.
 #[derive(Debug)]
 pub struct Results {
     /// The summary.
     pub summary: Summary,
     /// The tracepoints.
     pub table: Table,
-    /// What became of each.
+    /// The status of each tracepoint.
     pub selection: Selection,
-    /// From when to when events could come: from the first of all, wanted or not, as long as they were on, or to the last.
+    /// The time in which events could occur: from the first event, whether or not the filter keeps it, until
+    /// the events went off, or until the last event if that is later or the end is not known.
     pub span: Option<(Ns, Ns)>,
-    /// What kept it from being all that was asked for, if anything did.
+    /// The reason why the results are incomplete, if they are.
     pub problem: Option<Problem>,
-    /// How many events the range was to have at most.
+    /// The maximum number of events that the filter allows.
     most: Option<u64>,
 }
 
 impl Results {
-    /// Notes what became of the log, which was one of the sinks.
+    /// Adds the outcome of the log, which was one of the sinks.
     ///
     /// # Errors
-    /// If the log could be neither written nor cut back to whole rows.
+    /// If the log could neither be written nor be truncated to whole rows.
     pub fn with_log(mut self, log: LogSink<'_>) -> Result<Self, recording::Error> {
         let (logged, cause) = log.outcome()?;
         self.summary.events.logged = logged;
@@ -109,8 +113,8 @@ impl Results {
     }
 }
 
-/// Decodes, merges, filters, gives the events to the sinks, and closes the accounting. Whatever stops it, there is a summary,
-/// which says so.
+/// Decodes, merges and filters the events of a source, sends them to the sinks, and closes the accounting.
+/// There is always a summary. If something stopped the drain early, [`Results::problem`] has the reason.
 pub fn drain(
     source: Source,
     request: Request,
@@ -168,7 +172,7 @@ pub fn drain(
         begin,
     });
     if is_restricted && given == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
-        progress.note("no event is in the range that was asked for");
+        progress.note("no event is in the requested range");
     }
     let last = |first: Ns| {
         let on = ending.as_ref().map_or(0, |ending| ending.capture_ns);
@@ -178,7 +182,8 @@ pub fn drain(
     Results { summary, table, selection, span, problem, most: filter.events }
 }
 
-/// Whether the user asked for a part by time or number, beyond what the capture itself was asked for.
+/// Whether the user asked for a part of the source by time or number. The capture's own `--events` does not
+/// count.
 fn asked_for(about: &About, filter: &Filter) -> bool {
     match about {
         About::Capture(facts) => filter.cuts_time() || (filter.events.is_some() && filter.events != facts.events),

@@ -1,25 +1,26 @@
-//! The pace of a recording, kept by its replay.
+//! Replays a recording at its original speed, or at a multiple of it.
 
 use crate::events::{Event, Ns};
 use std::time::{Duration, Instant};
 
-/// Signals are looked at this often.
+/// Signals are checked at least this often.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Gives events out at the times at which they happened, or some times as fast.
+/// Delays events until their time has come.
 pub(super) struct Pace {
     speed: f64,
     begin: Option<(Instant, Ns)>,
 }
 
 impl Pace {
-    /// So many times as fast as it was.
+    /// `speed` is a multiple of the original speed.
     pub fn new(speed: f64) -> Self {
         Pace { speed, begin: None }
     }
 
-    /// Gives events when their time has come, and returns how many. Ends early if `give` says that no more are wanted, or if
-    /// `stop` says so, which is told how many have been given while the next one is waited for.
+    /// Calls `give` with events whose time has come, and returns how many events it gave. Ends early if
+    /// `give` returns false. While waiting for the next event, calls `stop` with the number given so far, and
+    /// ends early if that returns true.
     pub fn give(
         &mut self,
         mut events: &[Event],

@@ -1,4 +1,4 @@
-//! What kept results from being all that was asked for.
+//! Problems: why results are incomplete.
 
 use crate::recording;
 use crate::source::Shortfall;
@@ -6,60 +6,60 @@ use crate::units::{OneLine, Plural};
 use std::fmt;
 use std::io;
 
-/// What kept results from being all that was asked for. All that could be had is there.
+/// Why results are incomplete. They contain everything that could be read.
 #[derive(Debug)]
 pub enum Problem {
-    /// The log could not be written to its end.
+    /// The log could not be written completely.
     LogCut {
-        /// The events in it.
+        /// The number of events in the log.
         logged: u64,
-        /// Why not.
+        /// The error that stopped it.
         cause: recording::Error,
     },
-    /// The source is damaged, or could not be read further.
+    /// The source is damaged, or could not be read to its end.
     Damaged {
-        /// Where and how.
+        /// The damage or the error, with its position.
         cause: io::Error,
-        /// Events that were read before.
+        /// The number of events read before that.
         read: u64,
     },
-    /// The capture ended before its time.
+    /// The capture ended before one of its stop rules applied.
     EndedEarly {
-        /// As its ending notes it.
+        /// The reason in the capture's ending.
         reason: String,
     },
-    /// The source lacks something, which was known when it was opened.
+    /// A part of the source is missing, as was known when it was opened.
     Lacking {
-        /// What.
+        /// The missing part.
         cause: Shortfall,
-        /// Events that were read.
+        /// The number of events read.
         read: u64,
     },
-    /// The recording has no ending: its capture was killed, or could write no further.
+    /// The recording has no ending: its capture was killed, or could not write any more.
     Unended {
-        /// Events that were read.
+        /// The number of events read.
         read: u64,
     },
-    /// The recording's ending cannot be read.
+    /// The ending of the recording cannot be parsed.
     UnreadableEnding,
-    /// Samples have ids that stand for nothing.
+    /// Samples have ids that belong to no opened event.
     UnknownIds {
-        /// How many samples.
+        /// The number of these samples.
         samples: u64,
     },
     /// The user stopped the reading.
     Stopped,
-    /// The file of the events does not have all that was captured.
+    /// `events.perf` does not contain everything that was captured.
     FileCut {
-        /// Why not.
+        /// The error that stopped it.
         cause: io::Error,
     },
-    /// The same, and something else beside it.
+    /// [`FileCut`](Self::FileCut), and another problem.
     FileCutToo(Box<Problem>),
 }
 
-/// What the user loses where the disk is full.
-const FILE_CUT: &str = "events.perf does not have all that was captured";
+/// The consequence of a full disk.
+const FILE_CUT: &str = "events.perf does not contain the whole capture";
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,25 +67,25 @@ impl fmt::Display for Problem {
         let were = |read: &u64| events(read).were();
         match self {
             Problem::LogCut { logged, cause } => write!(f, "log.csv has only the first {logged} events: {cause}"),
-            Problem::Damaged { cause, read } => write!(f, "{cause}; {} before that {} read", events(read), were(read)),
-            Problem::EndedEarly { reason } => write!(f, "the capture ended before its time: {}", OneLine(reason)),
+            Problem::Damaged { cause, read } => write!(f, "{cause}; {} {} read before that", events(read), were(read)),
+            Problem::EndedEarly { reason } => write!(f, "the capture ended early: {}", OneLine(reason)),
             Problem::Lacking { cause, read } => write!(f, "{cause}; {} {} read", events(read), were(read)),
             Problem::Unended { read } => write!(
                 f,
-                "it is incomplete: its capture was killed, or could write no further; {} up to there {} read, and the \
-                 kernel's counts are missing",
+                "the recording is incomplete, because its capture was killed or could not write any more; {} {} read, and \
+                the kernel's counts are missing",
                 events(read),
                 were(read)
             ),
             Problem::UnreadableEnding => f.write_str(
-                "tp-perf's note of how the capture ended cannot be read: it is damaged, or a newer tp-perf wrote it",
+                "tp-perf's note of how the capture ended cannot be read; it is damaged, or a newer tp-perf wrote it",
             ),
             Problem::UnknownIds { samples } => {
-                write!(f, "it is damaged: {} have ids of no known tracepoint", Plural(*samples, "sample"))
+                write!(f, "the source is damaged: {} have ids of unknown events", Plural(*samples, "sample"))
             }
-            Problem::Stopped => f.write_str("it was not read to its end: you stopped it"),
+            Problem::Stopped => f.write_str("you stopped tp-perf before it had read the source to its end"),
             Problem::FileCut { cause } => write!(f, "{FILE_CUT}: {cause}"),
-            Problem::FileCutToo(problem) => write!(f, "{FILE_CUT}; the summary covers the rest; also: {problem}"),
+            Problem::FileCutToo(problem) => write!(f, "{FILE_CUT}, but the summary covers it; also: {problem}"),
         }
     }
 }
@@ -93,12 +93,12 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Problem {
-    /// Whether it is that nobody reads the log any more.
+    /// Whether the problem is only that the reader of the log has closed the pipe.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Problem::LogCut { cause, .. } if cause.is_closed_pipe())
     }
 
-    /// With what kept the file of the events from being whole, if anything did.
+    /// Combines a problem with the result of writing `events.perf`.
     pub fn and_of_file(problem: Option<Problem>, in_file: io::Result<()>) -> Option<Problem> {
         match (in_file, problem) {
             (Ok(()), problem) => problem,

@@ -1,4 +1,4 @@
-//! Replay: a source again through decode and merge, to a log, an accounting and a summary.
+//! Replay: produces the log, the accounting and the summary from a source again.
 
 use super::{Request, Results, drain};
 use crate::control::{Progress, Signals};
@@ -10,29 +10,29 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// A replay, validated.
+/// The validated options of a replay.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
-    /// Of what.
+    /// The source.
     pub place: Place,
-    /// Where its results go.
+    /// The destination of the results.
     pub output: ReplayOutput,
-    /// Replace a recording that is there.
+    /// Whether to replace an existing recording.
     pub force: bool,
-    /// Which events.
+    /// The choice of events.
     pub filter: Filter,
-    /// How many times as fast as it was recorded; as fast as can be if `None`.
+    /// The speed as a multiple of the original speed; `None` is as fast as possible.
     pub speed: Option<f64>,
 }
 
-/// Where the results of a replay go, beside the summary that is printed.
+/// The destination of a replay's results, apart from the summary, which is always printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplayOutput {
-    /// Nowhere.
+    /// No destination.
     Nothing,
-    /// Into this directory: log.csv, tracepoints.csv, groups.csv and summary.json.
+    /// log.csv, tracepoints.csv, groups.csv and summary.json, in this directory.
     Directory(PathBuf),
-    /// The log to standard output.
+    /// The log, to standard output.
     Stdout,
 }
 
@@ -42,41 +42,41 @@ pub enum Error {
     /// The source cannot be replayed.
     #[error("failed to replay `{place}`: {cause}")]
     Source {
-        /// Which.
+        /// The source.
         place: Place,
-        /// Why not.
+        /// Why it cannot be replayed.
         cause: source::Error,
     },
-    /// The log to read is the one to write.
+    /// The log to write would replace the log to read.
     #[error("a replay into `{0}` would replace the log that it reads")]
     OwnLog(PathBuf),
-    /// The user asked for the end before it began.
+    /// The user asked to stop before the replay began.
     #[error("interrupted while waiting for the source")]
     Interrupted,
-    /// A pattern is wrong for it.
+    /// A pattern does not fit the source.
     #[error("`{place}`: {cause}")]
     Pattern {
-        /// Which source.
+        /// The source.
         place: Place,
-        /// What is wrong.
+        /// The pattern, and why it does not fit.
         cause: tracefs::Error,
     },
-    /// CPUs were chosen, and the source does not tell them.
-    #[error("`{place}` does not tell the CPUs of its events")]
+    /// CPUs were chosen, but the source does not record them.
+    #[error("`{place}` does not record the CPUs of its events")]
     NoCpus {
-        /// Which source.
+        /// The source.
         place: Place,
         /// Whether `perf record` wrote it.
         by_perf: bool,
     },
     /// CPUs were chosen that were not captured.
-    #[error("`{place}` has no CPU {missing}: it has {captured}")]
+    #[error("`{place}` has no CPU {missing}; it has CPU {captured}")]
     MissingCpus {
-        /// Which source.
+        /// The source.
         place: Place,
-        /// Those that are not there.
+        /// The chosen CPUs that were not captured.
         missing: crate::os::cpus::CpuList,
-        /// Those that are.
+        /// All captured CPUs.
         captured: crate::os::cpus::CpuList,
     },
     /// The results could not be written.
@@ -84,7 +84,8 @@ pub enum Error {
     Recording(#[from] recording::Error),
 }
 
-/// Replays, and writes the results. They are all that could be read, even if there is a problem among them.
+/// Replays a source, and writes the results. If there is a problem, the results contain everything that could
+/// be read.
 pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
     let begin = Instant::now();
     let ReplayOptions { place, output, force, filter, speed } = options;
@@ -111,7 +112,7 @@ pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn
         None => drain(source, request, &mut [], signals, progress),
     };
     if is_log {
-        // Only now is it known what the log names.
+        // A log names its tracepoints row by row, so they are known only at its end.
         check_patterns(&results.table, place, filter)?;
     }
     if let Some(directory) = directory {
@@ -120,14 +121,14 @@ pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn
         results.summary.write(directory.file(recording::SUMMARY)?)?;
         directory.commit()?;
         if !is_source(file, &directory.path().join(recording::EVENTS)) {
-            // Those of another recording do not belong to this log.
+            // The old recording's events do not belong to this log.
             directory.remove_events()?;
         }
     }
     Ok(results)
 }
 
-/// Opens a source, of which a part may be wanted only.
+/// Opens a source, prints its notices, and checks that the filter fits it.
 pub fn open(
     place: &Place,
     filter: &Filter,
@@ -144,16 +145,16 @@ pub fn open(
     Ok(source)
 }
 
-/// What a full disk must have left for the tables and the summary, in bytes.
+/// The number of bytes that stay free on a full disk for the tables and the summary.
 const ROOM: u64 = 1 << 20;
 
-/// Whether the file at this path is what a replay reads.
+/// Whether the file at this path is the source, given as (device, inode).
 fn is_source(source: Option<(u64, u64)>, path: &Path) -> bool {
     let file = path.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
     source.is_some() && file.ok() == source
 }
 
-/// That what was asked for is in the source.
+/// Checks that the source has the chosen tracepoints and CPUs.
 fn check(source: &Source, place: &Place, filter: &Filter) -> Result<(), Error> {
     if !matches!(source.about, About::Log) {
         check_patterns(source.stream.table(), place, filter)?;
@@ -173,7 +174,7 @@ fn check(source: &Source, place: &Place, filter: &Filter) -> Result<(), Error> {
     Ok(())
 }
 
-/// That every pattern matches a tracepoint of the source.
+/// Checks that every pattern matches a tracepoint of the source.
 pub fn check_patterns(table: &Table, place: &Place, filter: &Filter) -> Result<(), Error> {
     let Filter { only, exclude, .. } = filter;
     let result = only.iter().chain(exclude).try_for_each(|pattern| check_matches(table, pattern));

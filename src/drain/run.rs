@@ -1,4 +1,4 @@
-//! The way through a stream: batch after batch to the sinks, until the end, damage, or the user.
+//! Sends a stream to the sinks, batch after batch, until its end, damage, or a request to stop.
 
 use super::pace::Pace;
 use crate::control::{Progress, Signals};
@@ -6,28 +6,29 @@ use crate::events::stream::EventStream;
 use crate::events::{Event, Filter, Ns, Sink};
 use std::io;
 
-/// The way through a stream.
+/// The work of sending a stream to sinks.
 pub(super) struct Pour<'a, 's> {
     filter: &'a Filter,
     speed: Option<f64>,
     sinks: &'a mut [&'s mut dyn Sink],
     asked: usize,
     stops_at_once: bool,
-    /// The time of the first of all events, wanted or not: a time since it means the same whatever is left out.
+    /// The time of the first event, whether or not the filter keeps it. So a relative time means the same
+    /// with every filter.
     pub origin: Option<Ns>,
     /// The times of the first and the last event.
     pub span: Option<(Ns, Ns)>,
-    /// Events that the sinks were given.
+    /// The number of events that the sinks received.
     pub given: u64,
-    /// Events that came out of the merge.
+    /// The number of events that came out of the merge.
     seen: u64,
 }
 
-/// How it went.
+/// How the stream ended.
 pub(super) struct Drained {
-    /// False if the user asked for the end before the sinks had all that they were to have.
+    /// False if the user asked to stop before the sinks had received everything.
     pub complete: bool,
-    /// Whether the source was not read to its end.
+    /// Whether reading stopped before the end of the source.
     pub stopped: bool,
     pub damage: Option<io::Error>,
 }
@@ -43,7 +44,8 @@ impl<'a, 's> Pour<'a, 's> {
         Pour { filter, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0 }
     }
 
-    /// Decoding goes on to the end even if no sink takes more, because the accounting needs it all.
+    /// Sends the whole stream. Even if no sink takes more, decoding continues to the end for the accounting,
+    /// unless `stops_at_once` is set.
     pub fn through(&mut self, stream: &mut EventStream, signals: &mut Signals, progress: &mut dyn Progress) -> Drained {
         let mut end = Drained { complete: true, stopped: false, damage: None };
         let mut pace = self.speed.map(Pace::new);
@@ -60,7 +62,7 @@ impl<'a, 's> Pour<'a, 's> {
             match stream.next_batch() {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                // A source that was waited for ends when the user asks for the end.
+                // The user asked to stop while the source was waiting for bytes.
                 Err(_) if self.stops_at_once && signals.asked() > self.asked => {
                     (end.complete, end.stopped) = (false, true);
                     break;
@@ -117,7 +119,7 @@ impl<'a, 's> Pour<'a, 's> {
     }
 }
 
-/// Whether any of them takes more, or there is none to ask.
+/// Whether a sink takes more, or there is no sink.
 fn take_more(sinks: &[&mut dyn Sink]) -> bool {
     sinks.is_empty() || sinks.iter().any(|sink| sink.takes_more())
 }

@@ -1,4 +1,4 @@
-//! From what was read to a summary.
+//! Makes the summary of a drained source.
 
 use crate::events::Filter;
 use crate::events::accounting::Accounting;
@@ -11,7 +11,7 @@ use crate::tracefs::{Exclusion, Pattern, Selection, Table};
 use crate::units::{Moment, Ns, nanoseconds};
 use std::time::Instant;
 
-/// What became of each tracepoint: as the capture noted it, and as a replay restricted it.
+/// The status of each tracepoint: from the capture, and then restricted by the filter.
 pub(super) fn selection(about: &About, table: &Table, filter: &Filter) -> Selection {
     let mut selection = match about {
         About::Capture(facts) => facts.selection(table),
@@ -36,7 +36,7 @@ pub(super) fn restriction_summary(filter: &Filter, first: Option<Ns>) -> Restric
     }
 }
 
-/// What a summary is made of.
+/// The data for a summary.
 pub(super) struct Parts<'a> {
     pub about: &'a About,
     pub ending: Option<&'a Ending>,

@@ -1,4 +1,4 @@
-//! The other way to sinks: a counting engine's ticks.
+//! Sends the ticks of a counting engine to sinks.
 
 use crate::control::{Signals, wait_for_any};
 use crate::engine::Counting;
@@ -6,14 +6,16 @@ use crate::events::Sink;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Switches the events on, gives the sinks a tick each time `every` has passed since then, and switches the events off: after
-/// `most` windows, or when the user asks for the end, which ends the last window early. Gives the number of windows.
+/// Switches the events on, sends a tick to the sinks every `every`, and switches the events off after `most`
+/// windows or when the user asks to stop. A request to stop ends the last window early. Returns the number of
+/// windows.
 ///
-/// The deadlines do not drift: each is a multiple of `every` since the start. A window that is read late is that much longer,
-/// and the next one shorter.
+/// The deadlines do not drift: each is a multiple of `every` after the start. If a tick is late, its window
+/// is longer and the next one shorter.
 ///
 /// # Errors
-/// If the events cannot be switched or read. The sinks have every tick until then, and their end.
+/// If the events cannot be switched on or off, or read. The sinks have received every tick until then, and
+/// their end.
 pub fn ticks(
     engine: &mut impl Counting,
     every: Duration,
@@ -44,7 +46,7 @@ pub fn ticks(
     result
 }
 
-/// Sleeps until then, or until the user asks for the end.
+/// Sleeps until `due`, or until the user asks to stop.
 fn wait_until(due: Instant, signals: &mut Signals) -> io::Result<()> {
     loop {
         let left = due.saturating_duration_since(Instant::now());

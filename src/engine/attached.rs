@@ -1,34 +1,35 @@
-//! How attaching went: what a capture notes of it.
+//! The result of attaching, as a capture records it.
 
 use crate::os::cpus::CpuList;
 use crate::tracefs::Tpid;
 
-/// A tracepoint that the kernel would not open.
+/// A tracepoint that the kernel refused to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which.
+    /// The tracepoint.
     pub tpid: Tpid,
-    /// What the kernel said.
+    /// The kernel's error.
     pub reason: String,
 }
 
-/// How attaching went.
+/// The result of attaching.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attached {
-    /// The CPUs attached to.
+    /// The CPUs on which the events are open.
     pub cpus: CpuList,
-    /// The CPUs that went offline before they could be attached to.
+    /// The chosen CPUs that were offline, or went offline before all events were open on them.
     pub offline: CpuList,
-    /// The tracepoints that the kernel would not open.
+    /// The tracepoints that the kernel refused to open.
     pub refused: Vec<Refusal>,
-    /// The tracepoints whose counters add up weights and not hits, ascending. An engine that counts leaves them out.
+    /// The tracepoints whose counters add up weights instead of hits, ascending. A counting engine does not
+    /// open them.
     pub weighted: Vec<Tpid>,
-    /// Whether the kernel tells losses per event (Linux 6.0 and later).
+    /// Whether the kernel reports losses per event (Linux 6.0 and later).
     pub lost_known: bool,
-    /// Bytes of each CPU's ring; 0 for an engine that counts.
+    /// The size of each CPU's ring in bytes; 0 for a counting engine.
     pub ring_size: usize,
-    /// What the kernel said to rings of the size asked for, if it refused them.
+    /// The kernel's error for rings of the requested size, if it refused them.
     pub ring_refusal: Option<String>,
-    /// The limit on descriptors before it was raised, as (soft, hard).
+    /// The descriptor limit `(soft, hard)` before tp-perf raised it.
     pub descriptor_limit: (u64, u64),
 }

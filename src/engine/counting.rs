@@ -1,4 +1,5 @@
-//! The engine that counts: no ring and no samples. A tick reads each group of events at once, through its leader.
+//! The counting engine. It has no ring and no samples. A tick reads each group of events at once, through its
+//! leader.
 
 use super::open_events::OpenEvents;
 use super::opening::Opening;
@@ -9,22 +10,23 @@ use crate::perf::sys;
 use std::io;
 use std::os::fd::AsFd;
 
-/// perf's counters, attached and off. Dropping it detaches in the background, as [`Engine::detach`] does.
+/// perf's counters, attached and off. Dropping the engine detaches in the background, as [`Engine::detach`]
+/// does.
 ///
-/// Tracepoints whose counters add up weights and not hits (`sched:sched_stat_*`) are not opened; [`Attached::weighted`]
-/// has them.
+/// Tracepoints whose counters add up weights instead of hits (`sched:sched_stat_*`) are not opened.
+/// [`Attached::weighted`] lists them.
 #[derive(Debug)]
 pub struct CountingEngine {
     events: OpenEvents,
-    /// For each slot its counter at the last tick.
+    /// Per slot: the counter at the last tick.
     before: Vec<u64>,
-    /// For each slot its hits between the last two ticks.
+    /// Per slot: the hits between the last two ticks.
     hits: Vec<u64>,
-    /// When the last tick was, or the events went on.
+    /// The time of the last tick; before the first tick, the time at which the events went on.
     at: Ns,
-    /// For each slot its counter as a tick reads it: scratch space.
+    /// Per slot: the counter that the current tick has read. Scratch space.
     now: Vec<Option<u64>>,
-    /// Scratch space of a read.
+    /// Scratch space for the bytes of a read.
     bytes: Vec<u8>,
 }
 
@@ -46,15 +48,16 @@ impl CountingEngine {
         })
     }
 
-    /// Reads every counter into `now`: a group at once, and by itself what its leader does not know any more. A CPU that goes
-    /// offline takes its groups apart; the counters stay.
+    /// Reads every counter into `now`. One read returns a whole group. When a CPU goes offline, the kernel
+    /// dissolves its groups but keeps the counters, so a counter that its leader no longer returns is read by
+    /// itself.
     fn read(&mut self) -> io::Result<()> {
         let CountingEngine { events, now, bytes, .. } = self;
         now.fill(None);
         let lost_known = events.attached.lost_known;
         for leader in events.leaders.iter().flatten() {
             sys::read_group(leader.as_fd(), events.most_members, lost_known, bytes, |id, reading| {
-                // The leader is a dummy and has no slot.
+                // The leader is a dummy event and has no slot.
                 if let Some(slot) = events.ids.find(id) {
                     now[slot] = Some(reading.value);
                 }
@@ -93,7 +96,8 @@ impl Engine for CountingEngine {
 
 impl Counting for CountingEngine {
     fn tick(&mut self) -> io::Result<Tick<'_>> {
-        // All is read before anything is noted: a tick that fails leaves its hits to the next one.
+        // All counters are read before any state changes. So if a tick fails, the next tick includes its
+        // hits.
         self.read()?;
         let to = Clock::Monotonic.now_ns()?;
         let from = std::mem::replace(&mut self.at, to);

@@ -1,4 +1,4 @@
-//! Descriptors: how many an attachment needs, and the limit raised to that.
+//! Descriptors: computes how many a capture needs, and raises the limit to that number.
 
 use super::Error;
 use super::groups::leaders_needed;
@@ -7,21 +7,23 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use std::fs;
 
-/// Descriptors that a capture needs beside its events: files, pipes, tracefs, COMMAND's pipes.
+/// Descriptors that a capture needs besides its events: files, pipes, tracefs, COMMAND's pipes.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 
-/// How many descriptors a capture needs: on each CPU one for each tracepoint and one to lead each group, and the reserve.
+/// The number of descriptors that a capture needs: one per tracepoint and one per group leader on each CPU,
+/// plus [`RESERVED_DESCRIPTORS`].
 pub fn descriptors_needed(tracepoints: usize, cpus: usize) -> u64 {
     (tracepoints + leaders_needed(tracepoints)) as u64 * cpus as u64 + RESERVED_DESCRIPTORS
 }
 
-/// Raises RLIMIT_NOFILE so that a capture of this shape fits, and gives the limits `(soft, hard)` as they were.
+/// Raises RLIMIT_NOFILE to the number that this capture needs. Returns the limits `(soft, hard)` from before,
+/// capped at fs.nr_open.
 ///
 /// # Errors
-/// [`Error::TooFewDescriptors`], before anything is opened.
+/// [`Error::TooFewDescriptors`] if the limit cannot be raised that far.
 pub fn raise_descriptor_limit(tracepoints: usize, cpus: usize) -> Result<(u64, u64), Error> {
     let limit = DescriptorLimit::read();
-    // Those that are open already, some of them inherited, count too.
+    // Descriptors that are already open, some of them inherited, count too.
     let open = fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64);
     let needed = descriptors_needed(tracepoints, cpus) + open;
     if needed > limit.soft {
@@ -30,15 +32,15 @@ pub fn raise_descriptor_limit(tracepoints: usize, cpus: usize) -> Result<(u64, u
         if needed > reachable {
             return Err(refused(reachable));
         }
-        // The kernel refuses to set a hard limit above fs.nr_open, even one that stands.
+        // The kernel refuses a hard limit above fs.nr_open, even if that limit already applies.
         match setrlimit(Resource::RLIMIT_NOFILE, needed, limit.hard.min(limit.nr_open).max(needed)) {
             Ok(()) => {}
-            // A capability without its force, as in a container's user namespace.
+            // The capability has no effect in a user namespace, as in a container.
             Err(Errno::EPERM) => return Err(refused(limit.hard)),
             Err(_) => return Err(refused(limit.soft)),
         }
     }
-    // What can be set again: the kernel refuses a hard limit above fs.nr_open.
+    // Capped, because these limits are set again later, and the kernel refuses a hard limit above fs.nr_open.
     Ok((limit.soft.min(limit.nr_open), limit.hard.min(limit.nr_open)))
 }
 
@@ -52,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_descriptors_are_refused_with_the_figures() {
+    fn too_many_descriptors_are_refused_and_the_error_has_the_numbers() {
         let error = raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err().to_string();
         assert!(error.contains("1048576 tracepoints on 1024 CPUs"), "{error}");
     }

@@ -1,17 +1,17 @@
-//! Detaching without making anybody wait.
+//! Detaches in the background, so nobody has to wait.
 //!
 //! The last close of each tracepoint waits for RCU grace periods under one global mutex in the kernel
-//! (`perf_trace_event_unreg` calls `tracepoint_synchronize_unregister`), so that closing a whole capture takes a minute,
-//! and closing from several threads is no faster. Therefore a child shares the descriptors from before the events are
-//! switched on, and sleeps:
+//! (`perf_trace_event_unreg` calls `tracepoint_synchronize_unregister`). Closing a whole capture therefore
+//! takes about a minute, and closing from several threads is no faster. So before the events go on, tp-perf
+//! forks a child, which shares the descriptors and sleeps:
 //!
 //! ```text
 //!   parent  open … ── fork ── enable … disable ── close (not the last, so no wait) ── results ── exit
 //!   child            └─ asleep on a pipe that the parent holds ─── end of file ── close, close, close …
 //! ```
 //!
-//! The pipe ends with the parent however the parent ends, by SIGKILL too. The child holds no terminal, no file of the
-//! recording and no ring (the kernel does not copy maps of rings on fork).
+//! The pipe closes when the parent ends, even by SIGKILL. The child holds no terminal, no file of the
+//! recording and no ring (the kernel does not copy the maps of rings on fork).
 
 use crate::engine::Error;
 use crate::os::limits::DescriptorLimit;
@@ -24,15 +24,15 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-/// About how long the kernel takes to detach one tracepoint, as measured on Linux 6.18 on 2 CPUs.
+/// The approximate time that the kernel takes to detach one tracepoint, measured on Linux 6.18 with 2 CPUs.
 const DETACH_PER_TRACEPOINT: Duration = Duration::from_millis(36);
 
-/// About how long the kernel takes to detach this many.
+/// The approximate time that the kernel takes to detach this many tracepoints.
 pub fn expected_detach(tracepoints: usize) -> Duration {
     DETACH_PER_TRACEPOINT * tracepoints as u32
 }
 
-/// The child that holds the descriptors to their end.
+/// The child that closes the descriptors last.
 #[derive(Debug)]
 pub(super) struct Guardian {
     child: Pid,
@@ -44,22 +44,25 @@ pub(super) struct Guardian {
 }
 
 impl Guardian {
-    /// Starts the child. It disables the `leaders` and closes the `events` (one list per tracepoint) when the guardian
-    /// is dropped or this process is gone. The caller must have closed its own copies by then.
+    /// Starts the child. When the guardian is dropped, or this process is gone, the child disables the
+    /// `leaders` and closes the `events` (one list per tracepoint). The caller must close its own copies
+    /// first.
     pub fn start(leaders: &[Vec<OwnedFd>], events: &[Vec<OwnedFd>]) -> Result<Self, Error> {
         let start = || {
             let (wait, hold) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
             let (progress, report) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
             let plan = Plan::new(leaders, events, wait.as_raw_fd(), report.as_raw_fd())?;
-            // SAFETY: between fork and _exit the child runs `Plan::carry_out` only, which makes system calls on numbers
-            // computed before the fork and neither allocates nor locks; that is allowed in a process with threads too.
+            // SAFETY: between fork and _exit, the child runs only `Plan::carry_out`. That function makes
+            // system calls on numbers computed before the fork, and neither allocates nor locks, so it is
+            // also allowed in a process with threads.
             let child = match unsafe { fork() }? {
                 ForkResult::Child => plan.carry_out(),
                 ForkResult::Parent { child } => child,
             };
             drop((wait, report));
             let mut progress = File::from(progress);
-            // Until the child is asleep: its own steps would be recorded otherwise.
+            // Wait until the child is about to sleep. Otherwise the capture would record the child's own
+            // work.
             let mut ready = [0];
             progress.read_exact(&mut ready)?;
             Ok::<_, io::Error>(Guardian { child, _hold: hold, progress, tracepoints: events.len() })
@@ -67,7 +70,7 @@ impl Guardian {
         start().map_err(Error::Guardian)
     }
 
-    /// Wakes the child, once the caller has closed its own descriptors.
+    /// Wakes the child. The caller must have closed its own descriptors.
     pub fn release(self) -> Detaching {
         let Guardian { child, _hold, progress, tracepoints } = self;
         Detaching {
@@ -80,7 +83,7 @@ impl Guardian {
     }
 }
 
-/// A detach that goes on in the background. Dropping this leaves the child to it.
+/// A detach in the background. Dropping this does not stop the child.
 #[derive(Debug)]
 pub struct Detaching {
     child: Option<Pid>,
@@ -91,37 +94,38 @@ pub struct Detaching {
 }
 
 impl Detaching {
-    /// A detach that is done, for an engine that has nothing to wait for.
+    /// A finished detach, for an engine that has nothing to close.
     pub fn done() -> Self {
         Detaching { child: None, progress: None, tracepoints: 0, began: Instant::now(), took: Duration::ZERO }
     }
 
-    /// How many tracepoints are detached.
+    /// The number of tracepoints that the child detaches.
     pub fn tracepoints(&self) -> usize {
         self.tracepoints
     }
 
-    /// About how long the kernel will take.
+    /// The approximate time that the kernel will take.
     pub fn expected(&self) -> Duration {
         expected_detach(self.tracepoints)
     }
 
-    /// How long it took, as far as it was waited for.
+    /// How long the detach took; zero unless somebody waited for its end.
     pub fn took(&self) -> Duration {
         self.took
     }
 
-    /// The child's process id, while it is at work.
+    /// The child's process id, until somebody has waited for its end.
     pub fn pid(&self) -> Option<i32> {
         self.child.map(Pid::as_raw)
     }
 
-    /// A descriptor that polls readable when there is progress or the end.
+    /// A descriptor that polls readable when the child makes progress or ends.
     pub fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.progress.as_ref().map(std::os::fd::AsFd::as_fd)
     }
 
-    /// Waits until some more are done; gives how many, 0 when all are.
+    /// Waits until more tracepoints are detached, and returns their number. Returns 0 once the child has
+    /// ended.
     pub fn wait_for_more(&mut self) -> io::Result<usize> {
         let Some(progress) = &mut self.progress else { return Ok(0) };
         let mut bytes = [0; 256];
@@ -137,13 +141,14 @@ impl Detaching {
     }
 }
 
-/// All that the child needs to know, as plain numbers.
+/// Everything that the child needs, as plain numbers.
 struct Plan {
     leaders: Vec<RawFd>,
     events: Vec<Vec<RawFd>>,
-    /// The numbers between those of the child, from and to: what else this process has open is none of its business.
+    /// Ranges (first, last) of descriptors that the child must not keep: everything else that this process
+    /// has open.
     foreign: Vec<(RawFd, RawFd)>,
-    /// No descriptor has a higher number.
+    /// An upper bound for descriptor numbers.
     most: RawFd,
     wait: RawFd,
     report: RawFd,
@@ -163,14 +168,14 @@ impl Plan {
         Ok(Plan { leaders, events, foreign, most: RawFd::try_from(soft).unwrap_or(RawFd::MAX), wait, report })
     }
 
-    /// The child's whole life. Async-signal-safe: system calls only.
+    /// Runs the child until it exits. Async-signal-safe: makes only system calls.
     fn carry_out(self) -> ! {
         let close = |number: RawFd| {
-            // SAFETY: in the child nothing else uses this number any more.
+            // SAFETY: nothing else in the child uses this number any more.
             unsafe { libc::close(number) };
         };
-        // SAFETY: plain system calls on constants and on numbers that are open in this process; none touches memory of
-        // this process but the one byte named. Their failures leave nothing that could be done better.
+        // SAFETY: these system calls take constants and descriptors that are open in this process. None of
+        // them writes to this process's memory. If one fails, the child can do nothing better than continue.
         unsafe {
             libc::setsid();
             libc::chdir(c"/".as_ptr());
@@ -184,20 +189,21 @@ impl Plan {
             }
         }
         for (first, last) in self.foreign.iter().copied() {
-            // SAFETY: in the child nothing uses these numbers any more.
+            // SAFETY: nothing in the child uses these numbers any more.
             let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0;
             if !closed {
-                // Before Linux 5.9.
+                // Linux before 5.9 has no close_range.
                 (first..=last.min(self.most)).for_each(close);
             }
         }
         let mut byte = 0u8;
         let report = || {
-            // SAFETY: writes one byte. When nobody listens any more it fails, or SIGPIPE ends the child, which closes the rest.
+            // SAFETY: reads one byte of a constant. When nobody reads the pipe any more, the write fails, or
+            // SIGPIPE kills the child, and then the kernel closes the rest.
             unsafe { libc::write(self.report, c"".as_ptr().cast(), 1) };
         };
         report();
-        // SAFETY: reads at most one byte into `byte`; returns 0 when the last writer is gone.
+        // SAFETY: writes at most one byte, to `byte`. The call returns 0 when the last writer is gone.
         while unsafe { libc::read(self.wait, (&raw mut byte).cast(), 1) } != 0 {
             // SAFETY: errno is this thread's own.
             if unsafe { *libc::__errno_location() } != libc::EINTR {
@@ -205,14 +211,14 @@ impl Plan {
             }
         }
         for leader in &self.leaders {
-            // SAFETY: the number is open in this process and stays so for the call.
+            // SAFETY: the descriptor is open in this process, and stays open during the call.
             let _ = sys::disable(unsafe { BorrowedFd::borrow_raw(*leader) });
         }
         for tracepoint in &self.events {
             tracepoint.iter().copied().for_each(close);
             report();
         }
-        // SAFETY: ends this process at once, without running anything of the parent's.
+        // SAFETY: ends this process at once, without running any destructor or exit handler of the parent.
         unsafe { libc::_exit(0) }
     }
 }

@@ -1,97 +1,97 @@
-//! What goes wrong while attaching.
+//! Errors of attaching.
 
 use crate::os::cpus::Cpu;
 use crate::os::limits::sysctl;
 use std::io;
 
-/// Why a capture could not attach.
+/// Why an engine could not attach.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// perf_event_open is not allowed to this user.
+    /// This process may not call perf_event_open for all processes.
     #[error("perf_event_open is not permitted: tracing all processes needs root or CAP_PERFMON{}", paranoid())]
     NotPermitted,
-    /// More descriptors than this process may have.
+    /// The capture needs more descriptors than this process may have.
     #[error(
-        "this capture needs {needed} file descriptors ({tracepoints} tracepoints on {cpus} CPUs, one for each), and \
+        "this capture needs {needed} file descriptors ({tracepoints} tracepoints on {cpus} CPUs, one for each), but only \
              {allowed} are allowed"
     )]
     TooFewDescriptors {
-        /// How many are needed.
+        /// The number of descriptors needed.
         needed: u64,
-        /// How many are allowed.
+        /// The number of descriptors allowed.
         allowed: u64,
-        /// Tracepoints chosen.
+        /// The number of chosen tracepoints.
         tracepoints: usize,
-        /// CPUs chosen.
+        /// The number of chosen CPUs.
         cpus: usize,
     },
-    /// The whole system has no descriptor left.
+    /// The whole system has no file descriptors left.
     #[error("the system is out of file descriptors (fs.file-max is {})",
             sysctl("fs/file-max").unwrap_or_else(|| "unknown".to_owned()))]
     SystemOutOfDescriptors {
-        /// How many this capture needs.
+        /// The number of descriptors that the capture needs.
         needed: u64,
     },
     /// The kernel has no memory for another event.
     #[error("the kernel has no memory for more events after {opened} (about 2 kB each)")]
     NoMemory {
-        /// Events open by then.
+        /// The number of events that were open by then.
         opened: usize,
     },
-    /// The kernel does not know a setting of the event that leads a CPU's groups.
+    /// A group leader could not be opened, for example because the kernel does not know one of its settings.
     #[error("failed to open the event that leads CPU {cpu}: {cause}")]
     Leader {
-        /// On this CPU.
+        /// The CPU of the leader.
         cpu: Cpu,
-        /// Why.
+        /// The kernel's error.
         cause: io::Error,
     },
-    /// No ring, however small.
+    /// The kernel refused even the smallest ring.
     #[error("failed to map a ring of {bytes} bytes for CPU {cpu}: {cause}")]
     Ring {
-        /// On this CPU.
+        /// The CPU of the ring.
         cpu: Cpu,
-        /// The smallest size that was tried.
+        /// The smallest size tried.
         bytes: usize,
-        /// Why.
+        /// The kernel's error.
         cause: io::Error,
     },
     /// A call on an open event failed.
     #[error("failed to {call} `{tracepoint}` on CPU {cpu}: {cause}")]
     Call {
-        /// What was tried, as a verb.
+        /// The attempted operation, as a verb.
         call: &'static str,
         /// `group:name`.
         tracepoint: String,
-        /// On this CPU.
+        /// The CPU of the event.
         cpu: Cpu,
-        /// Why.
+        /// The kernel's error.
         cause: io::Error,
     },
-    /// Not one chosen CPU is online any more.
+    /// None of the chosen CPUs is online any more.
     #[error("none of the chosen CPUs ({cpus}) is online")]
     NoCpu {
-        /// Those chosen.
+        /// The chosen CPUs, as a list like `0-3,7`.
         cpus: String,
     },
-    /// The kernel refused every tracepoint that was chosen.
+    /// The kernel refused every chosen tracepoint.
     #[error("the kernel refused every chosen tracepoint; the first, `{tracepoint}`: {reason}")]
     AllRefused {
-        /// `group:name`.
+        /// `group:name` of the first one.
         tracepoint: String,
-        /// Why.
+        /// The kernel's error for it.
         reason: String,
     },
     /// The process that detaches in the background could not be started.
     #[error("failed to start the process that detaches in the background: {0}")]
     Guardian(io::Error),
     /// The user asked to stop while attaching.
-    #[error("interrupted before the events were on; nothing was captured")]
+    #[error("interrupted before the events went on; nothing was captured")]
     Interrupted,
 }
 
 fn paranoid() -> String {
     sysctl("kernel/perf_event_paranoid")
-        .map(|value| format!(" (kernel.perf_event_paranoid is {value}; -1 would allow it to everybody)"))
+        .map(|value| format!(" (kernel.perf_event_paranoid is {value}; -1 would allow it for everybody)"))
         .unwrap_or_default()
 }

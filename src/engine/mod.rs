@@ -1,14 +1,15 @@
-//! Engines: what attaches to the kernel's tracepoints, and gives samples or counts.
+//! Engines: they attach to the kernel's tracepoints, and deliver samples or counts.
 //!
 //! ```text
 //!   Kernel ── attach ──> Sampling   rounds: the bytes of all rings ──> Chunks (a spool)
 //!          └─ count ───> Counting   ticks: hits since the last one ──> sinks
 //! ```
 //!
-//! Both kinds share [`Engine`]: events that are attached and off, go on and off together, and are closed in the
-//! background. [`Live`] is the running kernel. [`simulated`] is one made of what a test says.
+//! Both kinds share [`Engine`]: its events are attached and off at first, go on and off together, and are
+//! closed in the background. [`Live`] is the running kernel. [`simulated`] is a kernel that follows the
+//! script of a test.
 //!
-//! This counts for a second, where the kernel lets it:
+//! This example counts for a second. It needs the permission to trace:
 //!
 //! ```no_run
 //! use tp_perf::engine::{CountRequest, Counting, Engine, Kernel, Live, unwatched};
@@ -44,7 +45,7 @@ pub use error::Error;
 pub use request::{AttachRequest, CountRequest};
 pub use sampling::SamplingEngine;
 
-// The library shows these here, where its users need them.
+// Users of this module need these types, and some of their modules are not part of the library's API.
 pub use crate::os::clock::Clock;
 pub use crate::os::cpus::CpuList;
 pub use crate::perf::Room;
@@ -55,34 +56,35 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
-/// Told how many events are open, and of how many; may break off.
+/// A callback that gets the number of open events and their total number. It can stop the attaching.
 pub type Opened<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
 
-/// Nobody watches, and nothing breaks off: for [`Opened`].
+/// An [`Opened`] callback that ignores the progress and never stops.
 pub fn unwatched(_open: usize, _total: usize) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
 /// A kernel to attach to.
 pub trait Kernel {
-    /// Its engine for samples.
+    /// The engine for samples.
     type Sampling: Sampling;
-    /// Its engine for counts.
+    /// The engine for counts.
     type Counting: Counting;
 
     /// The CPUs that are online.
     fn online(&self) -> io::Result<CpuList>;
 
-    /// All its tracepoints.
+    /// All tracepoints of this kernel.
     fn table(&self) -> Result<Table, tracefs::Error>;
 
-    /// Opens the tracepoints for samples: attached, and off.
+    /// Opens the tracepoints for sampling. Afterwards they are attached and off.
     ///
     /// # Errors
-    /// Those that leaving out one tracepoint or one CPU does not cure. What was opened by then is closed in the background.
+    /// Errors that affect more than one tracepoint or one CPU. The events opened by then are closed in the
+    /// background.
     fn attach(&self, request: &AttachRequest<'_>, opened: Opened<'_>) -> Result<Self::Sampling, Error>;
 
-    /// Opens the tracepoints for counts: attached, and off.
+    /// Opens the tracepoints for counting. Afterwards they are attached and off.
     ///
     /// # Errors
     /// As [`attach`](Self::attach).
@@ -91,46 +93,47 @@ pub trait Kernel {
 
 /// Events that are attached and off.
 pub trait Engine {
-    /// How attaching went.
+    /// The result of attaching.
     fn attached(&self) -> &Attached;
 
     /// Switches all events on.
     fn enable(&mut self) -> io::Result<()>;
 
-    /// Switches all events off. Samples in the rings stay there.
+    /// Switches all events off. Samples stay in the rings.
     fn disable(&mut self) -> io::Result<()>;
 
-    /// The kernel's own counters since the events were opened, one per opened event.
+    /// The kernel's counters since the events were opened, one per opened event.
     fn counters(&self) -> io::Result<Vec<Counted>>;
 
     /// Closes the events in the background.
     fn detach(self) -> Detaching;
 }
 
-/// An engine that gives samples.
+/// An engine that delivers samples.
 pub trait Sampling: Engine {
-    /// The opened events that the sample ids in the chunks are of.
+    /// The opened events to which the sample ids in the chunks belong.
     fn sample_ids(&self) -> &SampleIds;
 
-    /// Descriptors that poll readable when a ring has filled up to its watermark.
+    /// Descriptors that poll readable when a ring is filled up to its wakeup watermark.
     fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>>;
 
-    /// One round: takes from every ring once.
+    /// Runs one round: takes the bytes of every ring once.
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()>;
 }
 
-/// An engine that counts.
+/// An engine that delivers counts.
 pub trait Counting: Engine {
-    /// Ends a window: reads all counters. The first tick counts from the moment the events went on.
+    /// Ends a window: reads all counters. The first window starts when the events go on.
     fn tick(&mut self) -> io::Result<Tick<'_>>;
 }
 
-/// Takes a sampling engine's bytes, round by round.
+/// Receives the bytes of a sampling engine, round by round.
 pub trait Chunks {
-    /// Takes one ring's chunk of at most `most` bytes, which `take` fills in: whole records.
+    /// Appends one ring's chunk of at most `most` bytes. `take` writes the chunk, which consists of whole
+    /// records.
     ///
     /// # Errors
-    /// Those of `take`, and a chunk that does not hold whole records. That chunk is then left out.
+    /// Errors of `take`, and a chunk that does not consist of whole records. Such a chunk is left out.
     fn append(&mut self, most: usize, take: &mut dyn FnMut(&mut dyn Room) -> io::Result<()>) -> io::Result<()>;
 
     /// Ends a round.

@@ -1,4 +1,4 @@
-//! Events that are open: what both engines do with them.
+//! Open events, and the operations that both engines share.
 
 use super::detach::Guardian;
 use super::{Attached, Detaching};
@@ -9,23 +9,23 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// All events of an engine, attached and off.
 ///
-/// Dropping it detaches in the background. The fields are dropped in their order: descriptors before the guardian, which
-/// waits for that.
+/// Dropping it detaches in the background. Rust drops fields in order, so the descriptors close before the
+/// guardian wakes.
 #[derive(Debug)]
 pub(super) struct OpenEvents {
-    /// One list per CPU. The first leader owns the CPU's ring, where there is one.
+    /// One list per CPU. If the events sample, the first leader owns the CPU's ring.
     pub leaders: Vec<Vec<OwnedFd>>,
-    /// One list per tracepoint; behind those in use any that a later CPU refused, which only wait to be closed.
+    /// One list per tracepoint. Tracepoints that a later CPU refused come last; they only wait to be closed.
     pub events: Vec<Vec<OwnedFd>>,
-    /// How many lists are of tracepoints in use.
+    /// The number of lists whose tracepoints are in use.
     pub in_use: usize,
-    /// The slots of the events in use, in their order.
+    /// The slots of the events in use, in the same order.
     pub ids: SampleIds,
-    /// Members of the largest group.
+    /// The number of members of the largest group.
     pub most_members: usize,
     /// The child that detaches in the background.
     pub guardian: Option<Guardian>,
-    /// How attaching went.
+    /// The result of attaching.
     pub attached: Attached,
 }
 
@@ -35,7 +35,7 @@ impl OpenEvents {
     }
 
     pub fn disable(&self) -> io::Result<()> {
-        // Every leader is tried, so that one failure does not leave the others on.
+        // Every leader is tried, so one failure does not leave the others on.
         let last_first = self.leaders.iter().flat_map(|leaders| leaders.iter().rev());
         let results: Vec<_> = last_first.map(|leader| sys::disable(leader.as_fd())).collect();
         results.into_iter().collect()

@@ -1,8 +1,10 @@
-//! Opening: every chosen tracepoint on every chosen CPU, attached and off. Events that sample write into one ring per CPU.
+//! Opens every chosen tracepoint on every chosen CPU, attached and off.
 //!
-//! The tracepoints of a CPU are members of groups that dummy events lead. They join switched on: they stay off until their
-//! leader is on, so that opening needs no call to the CPU and one PERF_EVENT_IOC_ENABLE starts a whole group. A leader that
-//! is no tracepoint cannot be refused for what it traces. The first leader of a CPU owns the ring that all write into.
+//! The tracepoints of a CPU are members of groups that dummy events lead. They join enabled, but stay off
+//! until their leader is on. So opening needs no call to the CPU, and one PERF_EVENT_IOC_ENABLE starts a
+//! whole group. The leader is not a tracepoint, because the kernel refuses some tracepoints, and a group
+//! cannot do without its leader. Events that sample write to one ring per CPU, which the first leader of the
+//! CPU owns.
 
 use super::detach::Guardian;
 use super::groups::groups;
@@ -19,31 +21,31 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// No smaller ring is tried.
+/// The smallest ring that is tried, in bytes.
 const LEAST_RING: usize = 64 << 10;
 
-/// How the events are opened.
+/// Whether the events sample or count.
 #[derive(Debug, Clone, Copy)]
 enum How {
-    /// They sample.
+    /// The events sample.
     Samples { clock: Clock, wakeup_watermark: usize },
-    /// They count.
+    /// The events count.
     Counts,
 }
 
-/// Events in the making.
+/// Events that are being opened.
 pub(super) struct Opening<'a> {
     tracepoints: &'a [&'a Tracepoint],
     cpus: &'a CpuList,
     how: How,
     filter: Option<CString>,
-    /// For each tracepoint the group that it joins.
+    /// Per tracepoint: the group that it joins.
     groups: Vec<usize>,
-    /// One per CPU where the events sample.
+    /// One per CPU, if the events sample.
     rings: Vec<Ring>,
-    /// One list per CPU, whose first owns the ring.
+    /// One list per CPU. The first leader owns the ring.
     leaders: Vec<Vec<OwnedFd>>,
-    /// One list for each tracepoint; empty where the first CPU refused it.
+    /// One list per tracepoint. It is empty if the kernel refused the tracepoint on the first CPU.
     events: Vec<Vec<(Cpu, OwnedFd)>>,
     refused: Vec<Refusal>,
     online: Vec<Cpu>,
@@ -54,14 +56,14 @@ pub(super) struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    /// Events that sample.
+    /// Prepares events that sample.
     pub fn of_samples(request: &'a AttachRequest<'a>) -> Result<Self, Error> {
         let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread } = request;
         let how = How::Samples { clock: *clock, wakeup_watermark: *wakeup_watermark };
         Ok(Opening { ring_size: *ring_size, ..Opening::new(tracepoints, cpus, how, *exclude_thread)? })
     }
 
-    /// Events that count.
+    /// Prepares events that count.
     pub fn of_counts(request: &'a CountRequest<'a>) -> Result<Self, Error> {
         let CountRequest { tracepoints, cpus, exclude_thread } = request;
         Opening::new(tracepoints, cpus, How::Counts, *exclude_thread)
@@ -92,10 +94,11 @@ impl<'a> Opening<'a> {
         })
     }
 
-    /// Opens them all. Gives the rings, if the events sample, and the events.
+    /// Opens all events. Returns the rings, if the events sample, and the open events.
     ///
     /// # Errors
-    /// Those that leaving out one tracepoint or one CPU does not cure. What was opened by then is closed in the background.
+    /// Errors that affect more than one tracepoint or one CPU. The events opened by then are closed in the
+    /// background.
     pub fn open(mut self, opened: Opened<'_>) -> Result<(Vec<Ring>, OpenEvents), Error> {
         match self.open_all(opened) {
             Ok(()) => self.finish(),
@@ -133,7 +136,8 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// An event on this CPU: a leader, which is off, or a member of its group, which waits for it.
+    /// Describes an event on this CPU: a leader, which starts disabled, or a member, which goes on with its
+    /// leader.
     fn spec(&self, kind: EventKind, cpu: Cpu, weighted: bool) -> EventSpec<'static> {
         let (output, clock) = match self.how {
             How::Samples { clock, wakeup_watermark } => {
@@ -148,7 +152,8 @@ impl<'a> Opening<'a> {
         EventSpec { kind, scope: Scope::AllOn(cpu), output, clock, disabled: leads, read_format }
     }
 
-    /// Opens the events that lead each CPU's groups, and its ring: all of one size, half of it as long as one is refused.
+    /// Opens the group leaders and maps the ring of each CPU. All rings have the same size. If the kernel
+    /// refuses one, all are tried again at half the size, down to [`LEAST_RING`].
     fn open_leaders(&mut self) -> Result<(), Error> {
         loop {
             match self.try_leaders() {
@@ -187,14 +192,14 @@ impl<'a> Opening<'a> {
     fn open_leader(&mut self, cpu: Cpu) -> io::Result<OwnedFd> {
         let opened = sys::open(&self.spec(EventKind::Dummy, cpu, false), None);
         if self.read_lost && is(&opened, Errno::EINVAL) && !is_offline_now(cpu) {
-            // Before Linux 6.0 there is no PERF_FORMAT_LOST; the losses are known per ring only.
+            // Linux before 6.0 has no PERF_FORMAT_LOST. Losses are then known only per ring.
             self.read_lost = false;
             return sys::open(&self.spec(EventKind::Dummy, cpu, false), None);
         }
         opened
     }
 
-    /// Opens one tracepoint for this ring. False if its CPU has gone offline.
+    /// Opens one tracepoint on one CPU. Returns false if the CPU has gone offline.
     fn open_tracepoint(&mut self, index: usize, ring: usize, cpu: Cpu) -> Result<bool, Error> {
         let tracepoint = self.tracepoints[index];
         if self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid) {
@@ -220,16 +225,18 @@ impl<'a> Opening<'a> {
         if let Some(filter) = &self.filter
             && let Err(error) = sys::set_filter(event.as_fd(), filter)
         {
-            // Unfiltered it would record the recorder itself.
-            self.refused
-                .push(Refusal { tpid: tracepoint.tpid, reason: format!("no filter on it: {}", refusal(&error)) });
+            // Without the filter, the capture would record tp-perf itself.
+            self.refused.push(Refusal {
+                tpid: tracepoint.tpid,
+                reason: format!("failed to set its filter: {}", refusal(&error)),
+            });
             return Ok(true);
         }
         self.events[index].push((cpu, event));
         Ok(true)
     }
 
-    /// The error of an open that no other tracepoint will fare better with.
+    /// Turns an error of an open into an [`Error`] if every other tracepoint would fail in the same way.
     fn fatal(&self, error: &io::Error) -> Option<Error> {
         let opened = self.events.iter().map(Vec::len).sum::<usize>();
         let needed = super::descriptors_needed(self.tracepoints.len(), self.cpus.len());
@@ -247,7 +254,7 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Numbers what was opened, and starts the guardian.
+    /// Reads the sample ids of the opened events, and starts the guardian.
     fn finish(self) -> Result<(Vec<Ring>, OpenEvents), Error> {
         let cpus: CpuList = self.online.iter().copied().collect();
         let mut pairs = Vec::new();
@@ -256,7 +263,8 @@ impl<'a> Opening<'a> {
             if opened.is_empty() {
                 continue;
             }
-            // One that a later CPU refused is off where it was open already: left to itself, outside the group.
+            // If a later CPU refused the tracepoint, its events on earlier CPUs are disabled, so their group
+            // does not switch them on.
             let refused = self.refused.iter().any(|refusal| refusal.tpid == tracepoint.tpid);
             let mut descriptors = Vec::with_capacity(opened.len());
             for (cpu, event) in opened {
@@ -312,8 +320,8 @@ fn is<T>(result: &io::Result<T>, errno: Errno) -> bool {
     matches!(result, Err(error) if error.raw_os_error() == Some(errno as i32))
 }
 
-/// Whether an open failed because the CPU is not online (any more). The kernel says ENODEV, or EINVAL for a number that
-/// it can never have.
+/// Whether an open failed because the CPU is not online (any more). The kernel returns ENODEV, or EINVAL for
+/// a CPU number that it cannot have.
 fn is_offline(error: &io::Error, cpu: Cpu) -> bool {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENODEV) => true,

@@ -1,27 +1,27 @@
-//! What is asked of a kernel.
+//! Requests to attach.
 
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
 use crate::tracefs::{Tpid, Tracepoint};
 
-/// What to sample, and how.
+/// A request to sample.
 #[derive(Debug, Clone)]
 pub struct AttachRequest<'a> {
     /// The tracepoints to open.
     pub tracepoints: Vec<&'a Tracepoint>,
     /// The CPUs to open them on.
     pub cpus: CpuList,
-    /// The clock that stamps the events.
+    /// The clock that timestamps the events.
     pub clock: Clock,
-    /// Bytes of each CPU's ring, a power of two of pages. Halved where the kernel refuses it.
+    /// The size of each CPU's ring in bytes, a power of two of pages. It is halved if the kernel refuses it.
     pub ring_size: usize,
-    /// Bytes in one ring after which the reader wakes.
+    /// The number of bytes in one ring after which the reader wakes.
     pub wakeup_watermark: usize,
     /// A thread whose own hits are filtered out.
     pub exclude_thread: Option<i32>,
 }
 
-/// What to count.
+/// A request to count.
 #[derive(Debug, Clone)]
 pub struct CountRequest<'a> {
     /// The tracepoints to open.
@@ -33,7 +33,8 @@ pub struct CountRequest<'a> {
 }
 
 impl<'a> CountRequest<'a> {
-    /// The same without the tracepoints whose counters add up weights and not hits, and the tpids of those, ascending.
+    /// Splits off the tracepoints whose counters add up weights instead of hits. Returns the request without
+    /// them, and their tpids, ascending.
     pub(super) fn of_hits(&self) -> (CountRequest<'a>, Vec<Tpid>) {
         let (weighted, tracepoints): (Vec<&Tracepoint>, _) =
             self.tracepoints.iter().partition(|tracepoint| tracepoint.is_weighted());

@@ -1,4 +1,4 @@
-//! The engine that samples: one ring per CPU, into which every event of the CPU writes.
+//! The sampling engine: one ring per CPU, to which all events of that CPU write.
 
 use super::open_events::OpenEvents;
 use super::opening::Opening;
@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// perf's rings, attached and off.
 ///
-/// Dropping it detaches in the background, as [`Engine::detach`] does. The fields are dropped in their order: rings and
-/// descriptors before the guardian, which waits for that.
+/// Dropping it detaches in the background, as [`Engine::detach`] does. Rust drops fields in order, so rings
+/// and descriptors close before the guardian wakes.
 #[derive(Debug)]
 pub struct SamplingEngine {
     rings: Vec<Ring>,

@@ -1,4 +1,4 @@
-//! A simulated kernel for tests, with any number of CPUs and any failure. It never touches the real kernel.
+//! A simulated kernel for tests, with any number of CPUs and any failure. It does not use the real kernel.
 
 use super::{
     AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, Kernel, Opened, Refusal,
@@ -12,31 +12,31 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// One round: for each CPU the bytes in its ring, whole records.
+/// One round: per CPU, the bytes in its ring. They are whole records.
 pub type Round = Vec<Vec<u8>>;
 
-/// What happens while the events are on.
+/// The script of a simulated kernel: its rounds, windows and counters while the events are on.
 #[derive(Default)]
 pub struct Script {
-    /// What each round finds in the rings. Later rounds find nothing.
+    /// The contents of the rings in each round. After the last one, rounds find nothing.
     pub rounds: VecDeque<Round>,
-    /// What the counters say in the end.
+    /// The counters at the end.
     pub counted: Vec<Counted>,
-    /// The hits of each slot in each window. Later windows have none.
+    /// Per window: the hits of each slot. After the last one, windows have no hits.
     pub windows: VecDeque<Vec<u64>>,
     /// Called at each round and tick, with its number from 0.
     pub at_round: Option<Box<dyn FnMut(usize)>>,
 }
 
-/// A kernel that a test makes up.
+/// A simulated kernel.
 pub struct Simulated<F> {
     /// Its tracepoints.
     pub table: Table,
     /// Its CPUs.
     pub cpus: CpuList,
-    /// The tracepoints that it refuses to open, by name, with a reason.
+    /// The tracepoints that it refuses to open, as (`group:name`, reason).
     pub refuses: Vec<(String, String)>,
-    /// What happens, given the events that are open.
+    /// Makes the script, given the open events.
     pub script: F,
 }
 
@@ -95,25 +95,26 @@ impl<F: Fn(&SampleIds) -> Script> Kernel for Simulated<F> {
     }
 }
 
-/// An engine that follows a script.
+/// An engine that follows a [`Script`].
 pub struct SimulatedEngine {
-    /// The events that are open.
+    /// The open events.
     pub ids: SampleIds,
-    /// How attaching went.
+    /// The result of attaching.
     pub attached: Attached,
-    /// What happens.
+    /// The script to follow.
     pub script: Script,
-    /// Polls readable when a ring has filled up. Always, unless a test replaces it.
+    /// Polls readable when a ring is filled up to its watermark. By default it always does; a test can
+    /// replace it.
     pub ready: File,
     enabled: bool,
-    /// Rounds and ticks so far.
+    /// The number of rounds and ticks so far.
     taken: usize,
     hits: Vec<u64>,
     at: Ns,
 }
 
 impl SimulatedEngine {
-    /// Of these events.
+    /// An engine with these open events.
     ///
     /// # Panics
     /// If there is no `/dev/null`.
@@ -123,7 +124,7 @@ impl SimulatedEngine {
         SimulatedEngine { ids, attached, script, ready, enabled: false, taken: 0, hits, at: Ns(0) }
     }
 
-    fn comes(&mut self) {
+    fn begin_round_or_tick(&mut self) {
         if let Some(at_round) = &mut self.script.at_round {
             at_round(self.taken);
         }
@@ -142,13 +143,13 @@ impl Engine for SimulatedEngine {
     }
 
     fn disable(&mut self) -> io::Result<()> {
-        assert!(self.enabled, "only what is on is switched off");
+        assert!(self.enabled, "the events must be on to be switched off");
         self.enabled = false;
         Ok(())
     }
 
     fn counters(&self) -> io::Result<Vec<Counted>> {
-        assert!(!self.enabled, "the accounting is closed with the events off");
+        assert!(!self.enabled, "the counters are read only with the events off");
         Ok(self.script.counted.clone())
     }
 
@@ -167,7 +168,7 @@ impl Sampling for SimulatedEngine {
     }
 
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()> {
-        self.comes();
+        self.begin_round_or_tick();
         for ring in self.script.rounds.pop_front().unwrap_or_default() {
             chunks.append(ring.len(), &mut |room| room.fill(&ring))?;
         }
@@ -178,7 +179,7 @@ impl Sampling for SimulatedEngine {
 impl Counting for SimulatedEngine {
     /// Every window is a second long.
     fn tick(&mut self) -> io::Result<Tick<'_>> {
-        self.comes();
+        self.begin_round_or_tick();
         self.hits = self.script.windows.pop_front().unwrap_or_else(|| vec![0; self.ids.slots().len()]);
         let from = self.at;
         self.at = Ns(self.at.0 + 1_000_000_000);

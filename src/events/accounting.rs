@@ -1,11 +1,12 @@
-//! The accounting: per tracepoint and CPU, what the kernel counted against what was recorded and what was lost.
+//! The accounting: per tracepoint and CPU, it compares the kernel's count with the recorded and the lost
+//! events.
 //!
-//! The kernel increments an event's counter before it tries to write the sample, so `counted = recorded + lost` as a
-//! rule. Where it does not hold, the difference is the **unaccounted**: hits that the kernel counted but wrote no sample
-//! for, without reporting a loss. It is never folded into the other numbers.
+//! The kernel increments an event's counter before it tries to write the sample, so normally
+//! `counted = recorded + lost`. Any difference is **unaccounted**: hits that the kernel counted, but for
+//! which it neither wrote a sample nor reported a loss. They are never hidden in the other numbers.
 //!
-//! The counters of a few tracepoints add up nanoseconds and not hits ([`Tracepoint::is_weighted`]); for those nobody
-//! counts hits, and `counted` is `recorded + lost` by definition.
+//! The counters of a few tracepoints add up nanoseconds instead of hits ([`Tracepoint::is_weighted`]). Nobody
+//! counts the hits of those, so their `counted` is `recorded + lost` by definition.
 //!
 //! [`Tracepoint::is_weighted`]: crate::tracefs::Tracepoint::is_weighted
 
@@ -14,14 +15,14 @@ use crate::events::{Counted, Cpu, Slot, Tpid};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
-/// The account of one tracepoint, one CPU, or both, or all.
+/// The account of a tracepoint, of a CPU, of a tracepoint on a CPU, or of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Account {
     /// Samples taken from the rings.
     pub recorded: u64,
-    /// Samples that found their ring full.
+    /// Samples that the kernel dropped because the ring was full.
     pub lost: u64,
-    /// The kernel's counter.
+    /// Hits by the kernel's counter.
     pub counted: u64,
 }
 
@@ -34,7 +35,7 @@ impl Account {
 
 impl AddAssign for Account {
     fn add_assign(&mut self, other: Self) {
-        // Those of a damaged file may be any numbers.
+        // A damaged file can contain any numbers.
         self.recorded = self.recorded.saturating_add(other.recorded);
         self.lost = self.lost.saturating_add(other.lost);
         self.counted = self.counted.saturating_add(other.counted);
@@ -46,18 +47,19 @@ impl AddAssign for Account {
 pub struct Accounting {
     accounts: Vec<(Slot, Account)>,
     per_cpu: BTreeMap<Option<Cpu>, Account>,
-    /// Whether there are counters at all; without them `counted` is `recorded + lost`.
+    /// Whether the kernel's counters were read. Without them, `counted` is `recorded + lost`.
     pub counted: bool,
-    /// Whether losses are known per tracepoint; without counters, and before Linux 6.0, they are known per CPU only.
+    /// Whether losses are known per tracepoint. Without counters, and before Linux 6.0, they are known only
+    /// per CPU.
     pub lost_per_tracepoint: bool,
-    /// Late events per CPU; `None` is the CPU of those of which the source does not tell it.
+    /// Late events per CPU. The key `None` is for events whose CPU the source does not record.
     pub late: BTreeMap<Option<Cpu>, u64>,
-    /// Samples whose id stands for nothing that was opened.
+    /// Samples whose id does not belong to any opened event.
     pub unknown: u64,
 }
 
 impl Accounting {
-    /// Closes the accounting: what the stream decoded against what the kernel counted.
+    /// Closes the accounting: compares the decoded samples with the kernel's counts.
     pub fn close(decoded: &Decoded) -> Self {
         let recorded: HashMap<Slot, u64> = decoded.samples.iter().copied().collect();
         let accounts: Vec<(Slot, Account)> = match &decoded.counted {
@@ -80,7 +82,8 @@ impl Accounting {
         if !counted || !lost_per_tracepoint {
             for cpu in &decoded.per_cpu {
                 let account = per_cpu.entry(cpu.cpu).or_default();
-                // Where events tell their losses too, those of a ring are among them, as far as they were told.
+                // If losses are also known per event, they include the ring's losses, as far as LOST records
+                // reported them.
                 account.lost = account.lost.max(cpu.lost);
                 if !counted {
                     account.counted = account.recorded.saturating_add(account.lost);
@@ -91,7 +94,7 @@ impl Accounting {
         Accounting { accounts, per_cpu, counted, lost_per_tracepoint, late, unknown: decoded.unknown }
     }
 
-    /// All together.
+    /// The sum over all tracepoints and CPUs.
     pub fn total(&self) -> Account {
         self.per_cpu.values().fold(Account::default(), |mut total, account| {
             total += *account;
@@ -99,17 +102,18 @@ impl Accounting {
         })
     }
 
-    /// Per tracepoint, by tpid.
+    /// The accounts per tracepoint, summed over CPUs.
     pub fn per_tracepoint(&self) -> BTreeMap<Tpid, Account> {
         sums(&self.accounts, |slot| slot.tpid)
     }
 
-    /// Per CPU; `None` is that of events of which the source does not tell it.
+    /// The accounts per CPU. The key `None` is for events whose CPU the source does not record.
     pub fn per_cpu(&self) -> &BTreeMap<Option<Cpu>, Account> {
         &self.per_cpu
     }
 
-    /// The accounts that do not balance, those furthest off first. Empty where losses are not known per tracepoint.
+    /// The accounts that do not balance, the largest difference first. Empty if losses are not known per
+    /// tracepoint.
     pub fn unbalanced(&self) -> Vec<(Slot, Account)> {
         if !self.lost_per_tracepoint || !self.counted {
             return Vec::new();
@@ -175,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_add_up_and_what_is_off_is_named() {
+    fn accounts_add_up_and_the_unbalanced_ones_are_listed() {
         let accounting = accounting(true);
         assert_eq!(accounting.total(), Account { recorded: 15, lost: 3, counted: 23 });
         assert_eq!(accounting.total().unaccounted(), 5);
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_of_nanoseconds_is_not_taken_for_hits() {
+    fn a_counter_of_nanoseconds_does_not_count_as_hits() {
         let count = Reading { value: 123_456_789, lost: 2 };
         let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }];
         let accounting = Accounting::close(&Decoded {
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn without_counters_all_that_is_known_is_what_was_recorded_and_lost() {
+    fn without_counters_only_recorded_and_lost_are_known() {
         let decoded = Decoded {
             samples: vec![(slot(1, 0), 10), (slot(2, 0), 5)],
             per_cpu: vec![DecodedCpu { cpu: cpu(0), lost: 3, late: 0 }],
@@ -212,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_kernel_tells_no_loss_per_event_the_rings_tell_it_per_cpu() {
+    fn without_losses_per_event_the_rings_report_them_per_cpu() {
         let accounting = accounting(false);
         assert_eq!(accounting.per_cpu()[&cpu(0)], Account { recorded: 10, lost: 3, counted: 13 });
         assert_eq!(accounting.total().lost, 3);

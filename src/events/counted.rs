@@ -1,4 +1,4 @@
-//! The kernel's own counters.
+//! The kernel's counters.
 
 use super::Slot;
 use crate::perf::Reading;
@@ -6,12 +6,12 @@ use crate::perf::Reading;
 /// The kernel's counter of one opened event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
-    /// Which.
+    /// The tracepoint and CPU of the event.
     pub slot: Slot,
-    /// How many.
+    /// The hits and losses that the kernel counted.
     pub count: Reading,
     /// Whether `count.lost` is known (Linux 6.0 and later).
     pub lost_known: bool,
-    /// Whether `count.value` adds up weights and not hits.
+    /// Whether `count.value` adds up weights instead of hits.
     pub weighted: bool,
 }

@@ -1,58 +1,59 @@
-//! Filters: which events of a source are wanted.
+//! Filters: the choice of events from a source.
 
 use super::{Cpu, Event, Ns};
 use crate::os::cpus::CpuList;
 use crate::tracefs::{Pattern, Tracepoint};
 use crate::units::Moment;
 
-/// Which events of a source are wanted; by default all. The choice by tracepoint and CPU applies to all results. The
-/// choice by time and number applies only to the events that sinks get.
+/// Chooses events of a source; by default all. The choice by tracepoint and CPU applies to all results. The
+/// choice by time and number applies only to the events that sinks receive.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only these tracepoints; all if empty.
+    /// Keep only these tracepoints; all if empty.
     pub only: Vec<Pattern>,
-    /// Not these.
+    /// Leave out these tracepoints.
     pub exclude: Vec<Pattern>,
-    /// Only these CPUs.
+    /// Keep only these CPUs; all if `None`.
     pub cpus: Option<CpuList>,
-    /// None before this.
+    /// Keep only events at or after this moment.
     pub from: Option<Moment>,
-    /// Only those before this.
+    /// Keep only events before this moment.
     pub to: Option<Moment>,
-    /// At most so many, the first ones.
+    /// Keep only the first events, at most this many.
     pub events: Option<u64>,
 }
 
 impl Filter {
-    /// Whether it leaves out tracepoints or CPUs.
+    /// Whether the filter leaves out tracepoints or CPUs.
     pub fn chooses(&self) -> bool {
         !self.only.is_empty() || !self.exclude.is_empty() || self.cpus.is_some()
     }
 
-    /// Whether it leaves out a part of the time, or of the number of events.
+    /// Whether the filter limits the time or the number of events.
     pub fn cuts(&self) -> bool {
         self.cuts_time() || self.events.is_some()
     }
 
-    /// Whether it leaves out a part of the time.
+    /// Whether the filter limits the time.
     pub fn cuts_time(&self) -> bool {
         self.from.is_some() || self.to.is_some()
     }
 
-    /// Whether a tracepoint's events are wanted.
+    /// Whether the filter keeps this tracepoint.
     pub fn takes(&self, tracepoint: &Tracepoint) -> bool {
         let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(tracepoint));
         (self.only.is_empty() || matches(&self.only)) && !matches(&self.exclude)
     }
 
-    /// Whether a CPU's events are wanted; those of an unknown one only where all are.
+    /// Whether the filter keeps this CPU. An unknown CPU is kept only if all CPUs are.
     pub fn takes_cpu(&self, cpu: Option<Cpu>) -> bool {
         let takes = |cpus: &CpuList| cpu.is_some_and(|cpu| cpus.as_slice().binary_search(&cpu).is_ok());
         self.cpus.as_ref().is_none_or(takes)
     }
 
-    /// The part of a batch that is wanted by time and number. `origin` is the time of the source's first event, from which
-    /// moments may be counted; `given` is how many events were wanted of earlier batches.
+    /// The part of a batch that the filter keeps by time and number. `origin` is the time of the source's
+    /// first event, to which moments can be relative. `given` is the number of events kept from earlier
+    /// batches.
     pub fn part<'e>(&self, batch: &'e [Event], origin: Ns, given: u64) -> &'e [Event] {
         let place = |moment: Option<Moment>, otherwise: usize| {
             moment.map_or(otherwise, |moment| {
@@ -79,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_begins_at_from_and_ends_before_to() {
+    fn a_part_starts_at_from_and_ends_before_to() {
         let since = |ns| Some(Moment::After(Duration::from_nanos(ns)));
         let filter = |from, to, events| Filter { from, to, events, ..Filter::default() };
         assert_eq!(times(&filter(since(10), since(30), None), 0), [110, 120]);
         assert_eq!(times(&filter(since(11), None, None), 0), [120, 130]);
         assert_eq!(times(&filter(None, Some(Moment::At(110)), None), 0), [100]);
-        assert_eq!(times(&filter(since(30), since(10), None), 0), [0; 0], "upside down");
-        assert_eq!(times(&filter(None, None, Some(3)), 1), [100, 110], "one was given before");
+        assert_eq!(times(&filter(since(30), since(10), None), 0), [0; 0], "from is after to");
+        assert_eq!(times(&filter(None, None, Some(3)), 1), [100, 110], "one was kept before");
         assert_eq!(times(&filter(None, None, Some(3)), 4), [0; 0]);
         assert_eq!(times(&Filter::default(), 0), [100, 110, 120, 130]);
     }

@@ -1,4 +1,4 @@
-//! The numbers that events are told apart by.
+//! The number types that identify events.
 
 pub use crate::os::cpus::Cpu;
 pub use crate::perf::SampleId;

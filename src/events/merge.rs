@@ -1,10 +1,10 @@
-//! Merging the CPUs' events into time order.
+//! Merges the events of all CPUs into time order.
 //!
 //! # What the merge assumes
 //!
-//! An event is stamped, then written to its CPU's ring, then published; an interrupt between these steps delays the
-//! event by as long as the interrupt takes, so within a ring time can step back a little. Rings know nothing of each
-//! other. What orders them is the round:
+//! The kernel timestamps an event, then writes it to its CPU's ring, then publishes it. An interrupt between
+//! these steps delays the event for as long as the interrupt takes, so time can step back a little within a
+//! ring. Rings are not ordered among each other. Only the rounds order them:
 //!
 //! ```text
 //!            round r−1          round r            round r+1
@@ -14,51 +14,54 @@
 //!                newest of round r−1
 //! ```
 //!
-//! All of round r−1 was stamped before round r began. What is first seen in round r+1 was not in its ring when round r
-//! took from it, so it was published after round r began. Once round r has been taken, everything older than the newest
-//! event of round r−1 is therefore complete, but for events on their way from stamp to publication. Rounds can follow
-//! each other within microseconds; an interrupt, and a virtual CPU that its host has put aside, take longer. So the
-//! **watermark** stays [`LATENESS_NS`] behind that newest event: what is below it is passed on, in the order of (time, cpu,
-//! arrival). An event that took longer and arrives below the watermark is **late**: it is counted, and left out, because
-//! its place has gone by. (perf's FINISHED_ROUND means the same, without the allowance.)
+//! All events of round r−1 were timestamped before round r began. An event that first appears in round r+1
+//! was not in its ring when round r took from that ring, so it was published after round r began. Therefore,
+//! once round r has been taken, all events older than the newest event of round r−1 are there, except for
+//! events on their way from timestamp to publication. Rounds can follow each other within microseconds, but
+//! an interrupt takes longer, and so does a host that has descheduled a virtual CPU. So the **watermark**
+//! stays [`LATENESS_NS`] behind that newest event. The merge passes on all events below the watermark,
+//! ordered by (time, cpu, arrival). An event that takes longer and arrives below the watermark is **late**:
+//! the merge counts it and leaves it out, because later events have already been passed on. (perf's
+//! FINISHED_ROUND means the same, but without the allowance.)
 //!
-//! Memory holds the events of two rounds and of the allowance, whatever the length of the capture.
+//! Memory holds only the events of two rounds and of the allowance, however long the capture is.
 
 use crate::events::{Cpu, Ns, Tpid};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-/// How long an event may be on its way from stamp to publication, in nanoseconds, and still find its place.
+/// The allowance in nanoseconds: how long an event may take from its timestamp to its publication without
+/// being late.
 pub const LATENESS_NS: u64 = 50_000_000;
 
-/// One tracepoint hit.
+/// A hit recorded with its time, CPU, and tracepoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
-    /// By the capture's clock.
+    /// The time of the hit, by the capture's clock.
     pub time: Ns,
-    /// The CPU it fired on; `None` if the source does not tell it.
+    /// The CPU of the hit; `None` if the source does not record it.
     pub cpu: Option<Cpu>,
     /// The tracepoint.
     pub tpid: Tpid,
 }
 
-// A capture has millions of them in memory.
+// Memory holds millions of events during a capture.
 const _: () = assert!(size_of::<Event>() == 16);
 
 /// The merge over the queues of all CPUs.
 #[derive(Debug, Default)]
 pub struct Merge {
     queues: Vec<Queue>,
-    /// The queues' numbers in the order of their CPUs.
+    /// The numbers of the queues, ordered by CPU.
     order: Vec<usize>,
-    /// The newest time of all rounds that are finished.
+    /// The newest time in all finished rounds.
     newest: Ns,
     watermark: Ns,
     waiting: usize,
 }
 
-/// One CPU's events that have not been passed on yet.
+/// The events of one CPU that have not been passed on yet.
 #[derive(Debug, Default)]
 struct Queue {
     cpu: Option<Cpu>,
@@ -69,8 +72,8 @@ struct Queue {
 }
 
 impl Merge {
-    /// Adds a queue for a CPU, and gives its number. Among events of the same time those of a lower CPU come first, and
-    /// those of an unknown one last.
+    /// Adds a queue for a CPU, and returns the number of the queue. Among events of the same time, lower CPUs
+    /// come first and an unknown CPU comes last.
     pub fn add_queue(&mut self, cpu: Option<Cpu>) -> usize {
         let number = self.queues.len();
         self.queues.push(Queue { cpu, ..Default::default() });
@@ -80,7 +83,7 @@ impl Merge {
         number
     }
 
-    /// Takes in an event, in the order of arrival in its queue.
+    /// Takes an event. Events must be pushed in the order in which they arrived in their queue.
     #[inline]
     pub fn push(&mut self, queue: usize, event: Event) {
         let queue = &mut self.queues[queue];
@@ -94,7 +97,7 @@ impl Merge {
         self.waiting += 1;
     }
 
-    /// Ends a round: appends to `out` all that is complete by now.
+    /// Ends a round: appends to `out` all events below the new watermark.
     pub fn finish_round(&mut self, out: &mut Vec<Event>) {
         let watermark = self.newest.saturating_sub(LATENESS_NS);
         self.watermark = watermark;
@@ -105,32 +108,32 @@ impl Merge {
         self.pass_on(out, |event| event.time < watermark);
     }
 
-    /// Ends the merge: appends to `out` all that is left.
+    /// Ends the merge: appends all remaining events to `out`.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         self.pass_on(out, |_| true);
     }
 
-    /// How many events of a queue came late.
+    /// The number of late events of a queue.
     pub fn late(&self, queue: usize) -> u64 {
         self.queues[queue].late
     }
 
-    /// The time of the newest event of a queue; 0 before the first.
+    /// The time of the newest event of a queue; 0 before the first event.
     pub fn newest(&self, queue: usize) -> Ns {
         self.queues[queue].newest
     }
 
-    /// How many events wait for their turn.
+    /// The number of events that have not been passed on yet.
     pub fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Nothing older than this finds its place any more.
+    /// The current watermark. An event older than this is late.
     pub fn watermark(&self) -> Ns {
         self.watermark
     }
 
-    /// Appends the events for which `complete` holds, a prefix of each sorted queue.
+    /// Appends all events that are `complete`; in each sorted queue, they are a prefix.
     fn pass_on(&mut self, out: &mut Vec<Event>, complete: impl Fn(&Event) -> bool) {
         for queue in &mut self.queues {
             queue.sort();
@@ -150,13 +153,14 @@ impl Merge {
 impl Queue {
     fn sort(&mut self) {
         if std::mem::take(&mut self.out_of_order) {
-            // Stable, so that arrival decides among equal times; and quick, because hardly anything is out of place.
+            // The sort is stable, so arrival decides among equal times. It is fast, because few events are
+            // out of place.
             self.events.sort_by_key(|event| event.time);
         }
     }
 }
 
-/// Merges sorted lists; among equal times the list that comes first in `lists` comes first.
+/// Merges sorted lists. Among equal times, the list that comes first in `lists` wins.
 fn merge_sorted(lists: &[&[Event]], out: &mut Vec<Event>) {
     out.reserve(lists.iter().map(|list| list.len()).sum());
     let mut rest = lists.to_vec();
@@ -165,7 +169,8 @@ fn merge_sorted(lists: &[&[Event]], out: &mut Vec<Event>) {
     while let Some(Reverse((_, number))) = heads.peek() {
         let number = *number;
         let list = &mut rest[number as usize];
-        // As long as this list stays ahead of the next one, which is one of the two below the top, its events need no heap.
+        // The next list is one of the two below the top of the heap. Until this list falls behind the next
+        // one, its events are copied without using the heap.
         let next = heads.as_slice()[1..].iter().take(2).max();
         let run = match next {
             Some(Reverse(next)) => list.iter().take_while(|event| (event.time, number) < *next).count(),
@@ -187,7 +192,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// miri is so slow that a test of much takes many minutes there; of little it finds the same.
+    /// miri is slow, so it runs these tests with fewer events. It finds the same errors with them.
     const IN_MIRI: bool = cfg!(miri);
     const MANY_RINGS: usize = if IN_MIRI { 64 } else { 1024 };
     const MANY_EVENTS: usize = if IN_MIRI { 200 } else { 2000 };
@@ -196,17 +201,17 @@ mod tests {
         Event { time: Ns(time), cpu: Some(Cpu::new(cpu)), tpid: Tpid::new(tpid) }
     }
 
-    /// A merge whose queues have the numbers of their CPUs.
+    /// A merge in which each queue has the number of its CPU.
     fn merge(queues: usize) -> Merge {
         let mut merge = Merge::default();
         (0..queues).for_each(|cpu| assert_eq!(merge.add_queue(Some(Cpu::new(cpu as u32))), cpu));
         merge
     }
 
-    /// What one round takes, as (queue, event).
+    /// The events taken in one round, as (queue, event).
     type Round = Vec<(usize, Event)>;
 
-    /// Feeds rounds and gives all that came out, and how much was late.
+    /// Feeds rounds to a merge. Returns all merged events, and the number of late ones.
     fn merged(queues: usize, rounds: &[Round]) -> (Vec<Event>, u64) {
         let mut merge = merge(queues);
         let mut out = Vec::new();
@@ -219,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_times_come_by_cpu_then_by_arrival() {
+    fn equal_times_are_ordered_by_cpu_then_by_arrival() {
         let round = vec![
             (1, event(5, 1, 1)),
             (1, event(5, 1, 2)),
@@ -261,7 +266,7 @@ mod tests {
 
     #[test]
     fn an_event_one_round_behind_keeps_its_place() {
-        // The one at 15 is published after round 1 took from its ring, as when an interrupt delays it.
+        // An interrupt delays the event at 15, so it is published after round 1 took from its ring.
         let rounds = [
             vec![(0, event(10, 0, 1)), (1, event(20, 1, 2))],
             vec![(0, event(15, 0, 3)), (1, event(30, 1, 4))],
@@ -275,7 +280,7 @@ mod tests {
     #[test]
     fn an_event_two_rounds_behind_is_late_and_counted() {
         let at = |time| LATENESS_NS + time;
-        // Two rounds later only what is within the allowance finds its place.
+        // Two rounds later, only an event within the allowance keeps its place.
         let delayed = vec![(0, event(19, 0, 3)), (0, event(20, 0, 5))];
         let rounds = [vec![(1, event(at(20), 1, 2))], vec![(1, event(at(30), 1, 4))], delayed];
         let (out, late) = merged(2, &rounds);
@@ -284,12 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_the_watermark_leaves_memory() {
+    fn events_below_the_watermark_leave_memory() {
         let mut merge = merge(2);
         let mut out = Vec::new();
         let rounds = if IN_MIRI { 20 } else { 1_000 };
         for round in 0..rounds {
-            // A hundred events a round, and a round in as long as the allowance.
+            // Each round has a hundred events and lasts as long as the allowance.
             let time = |n: u64| round * LATENESS_NS + n * (LATENESS_NS / 100);
             (0..100).for_each(|n| merge.push(n % 2, event(time(n as u64), n as u32 % 2, 1)));
             merge.finish_round(&mut out);
@@ -298,8 +303,9 @@ mod tests {
         }
     }
 
-    /// Rounds as a machine makes them. Each event is published up to [`LATENESS_NS`] after its stamp; a round takes from one
-    /// ring after the other, any time apart; rounds follow each other at once or after long.
+    /// Realistic rounds. Each event is published up to [`LATENESS_NS`] after its timestamp. A round takes
+    /// from one ring after the other, with any time in between. The pauses between rounds can be short or
+    /// long.
     fn machine() -> impl Strategy<Value = (usize, Vec<Round>, Vec<Event>)> {
         let (most, pauses) = if IN_MIRI { (40, 20) } else { (300, 60) };
         let events = proptest::collection::vec((0usize..20, 0..20 * LATENESS_NS, 0..=LATENESS_NS), 0..most);
@@ -331,14 +337,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_events_come_out_in_order_whatever_the_delays_within_the_bound((cpus, rounds, expected) in machine()) {
+        fn events_within_the_allowance_come_out_in_order_whatever_the_delays((cpus, rounds, expected) in machine()) {
             let (out, late) = merged(cpus, &rounds);
             prop_assert_eq!(late, 0);
             prop_assert_eq!(out, expected);
         }
 
         #[test]
-        fn nothing_is_lost_unsaid_and_the_order_holds_whatever_comes(rounds in proptest::collection::vec(proptest::collection::vec((0usize..5, 0u64..200), 0..50), 0..20)) {
+        fn every_event_is_passed_on_or_counted_late_and_the_order_holds(rounds in proptest::collection::vec(proptest::collection::vec((0usize..5, 0u64..200), 0..50), 0..20)) {
             let rounds: Vec<Vec<_>> = rounds.into_iter().map(|round| round.into_iter().map(|(queue, time)| (queue, event(time, queue as u32, 1))).collect()).collect();
             let pushed: usize = rounds.iter().map(Vec::len).sum();
             let (out, late) = merged(5, &rounds);

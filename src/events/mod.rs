@@ -1,4 +1,4 @@
-//! Events, and all that can be known of them whatever they come from.
+//! Events, losses and ticks, independent of where they come from.
 
 pub mod accounting;
 mod counted;

@@ -1,19 +1,20 @@
-//! Sample ids: the kernel's numbers of the opened events, and what each stands for.
+//! Sample ids: the kernel's numbers for opened events, and the tracepoint and CPU of each.
 
 use crate::events::{Cpu, SampleId, Tpid};
 use std::collections::HashMap;
 
-/// What one opened event stands for.
+/// The tracepoint and CPU of one opened event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// The tracepoint.
     pub tpid: Tpid,
-    /// The CPU; `None` if the source does not tell it.
+    /// The CPU; `None` if the source does not record it.
     pub cpu: Option<Cpu>,
 }
 
-/// From sample id to slot. The kernel counts ids up, so those of one capture lie close together and a table serves;
-/// ids from elsewhere may be any numbers, and a map serves. In a file from elsewhere some may stand for no slot.
+/// A map from sample id to slot. The kernel assigns ids in ascending order, so the ids of one capture lie
+/// close together and fit in a table. Ids in files of other programs can be any numbers and need a hash map;
+/// some of them may have no slot.
 #[derive(Debug, Clone)]
 pub struct SampleIds<S = Slot> {
     ids: Vec<SampleId>,
@@ -30,13 +31,14 @@ enum Index {
 const NONE: u32 = u32::MAX;
 
 impl<S: Copy> SampleIds<S> {
-    /// From pairs of (sample id, slot). Of pairs with the same id the last holds.
+    /// Builds the map from pairs of (sample id, slot). If an id occurs twice, the last pair wins.
     pub fn new(pairs: &[(SampleId, S)]) -> Self {
         let slots: Vec<_> = pairs.iter().map(|(_, slot)| *slot).collect();
         let least = pairs.iter().map(|(id, _)| id.0).min().unwrap_or(0);
         let span = pairs.iter().map(|(id, _)| id.0 - least).max().map_or(0, |widest| widest.saturating_add(1));
         let numbered = (0u32..).zip(pairs);
-        // Other programs that open events at the same time leave gaps; beyond this a table would waste memory.
+        // Other programs that open events at the same time cause gaps. If there are too many gaps, a table
+        // wastes memory.
         let index = if span <= pairs.len() as u64 * 16 {
             let mut table = vec![NONE; span as usize];
             numbered.for_each(|(number, (id, _))| table[(id.0 - least) as usize] = number);
@@ -47,7 +49,7 @@ impl<S: Copy> SampleIds<S> {
         SampleIds { ids: pairs.iter().map(|(id, _)| *id).collect(), slots, index }
     }
 
-    /// The index of the slot of a sample id in [`slots`](Self::slots).
+    /// The index in [`slots`](Self::slots) of the slot with this sample id.
     #[inline]
     pub fn find(&self, id: SampleId) -> Option<usize> {
         let number = match &self.index {
@@ -57,12 +59,12 @@ impl<S: Copy> SampleIds<S> {
         (number != NONE).then_some(number as usize)
     }
 
-    /// All sample ids, in the order given to [`new`](Self::new).
+    /// All sample ids, in the order of the pairs given to [`new`](Self::new).
     pub fn ids(&self) -> &[SampleId] {
         &self.ids
     }
 
-    /// All slots, in the order given to [`new`](Self::new).
+    /// All slots, in the order of the pairs given to [`new`](Self::new).
     pub fn slots(&self) -> &[S] {
         &self.slots
     }

@@ -1,30 +1,30 @@
-//! Sinks: all that takes events or ticks.
+//! Sinks: the consumers of events and ticks.
 
 use super::stream::Loss;
 use super::{Event, Tick};
 use crate::tracefs::Table;
 
-/// Takes what a source or an engine gives. Any number of sinks can take the same; the log is one.
+/// A consumer of the events of a source, or of the ticks of an engine. Several sinks can share one source.
 ///
-/// A sink that fails keeps its error for whoever made it, and takes no more.
+/// A sink that fails keeps its error for its owner, and takes nothing more.
 pub trait Sink {
-    /// Takes the next events, which are in the order of (time, cpu, arrival). `table` has their tracepoints; it is always
-    /// the same, and may have grown.
+    /// Takes the next events, ordered by (time, cpu, arrival). `table` has their tracepoints. It is the same
+    /// table in every call, but it may have grown.
     fn events(&mut self, _events: &[Event], _table: &Table) {}
 
-    /// Takes losses, wherever in time. Those of each CPU come in the order of time.
+    /// Takes losses. They are in time order per CPU, but not in order with the events or with other CPUs.
     fn losses(&mut self, _losses: &[Loss]) {}
 
     /// Takes the hits of a window.
     fn tick(&mut self, _tick: &Tick<'_>) {}
 
-    /// Shows all that was given before: nothing follows for a while.
+    /// Flushes everything taken so far, because nothing follows for a while.
     fn pause(&mut self) {}
 
-    /// Nothing follows.
+    /// Ends the sink. Nothing follows.
     fn end(&mut self) {}
 
-    /// False once it has failed. A source that is read for its sinks alone ends when none takes more.
+    /// False once the sink has failed. A source that is read only for its sinks ends when no sink takes more.
     fn takes_more(&self) -> bool {
         true
     }

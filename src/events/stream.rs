@@ -1,6 +1,6 @@
-//! The event stream: from the bytes of a source, through decode and merge, to events in time order.
+//! The event stream: it turns the bytes of a source, by decoding and merging, into events in time order.
 //!
-//! This is the one road for every source. A sink asks for batch after batch.
+//! Every source goes through this stream. The consumer pulls one batch after the other.
 
 use crate::events::Event;
 use crate::events::Filter;
@@ -10,57 +10,60 @@ use crate::os::machine::available_memory;
 use crate::tracefs::Table;
 use std::io;
 
-/// What turns a source's bytes into events.
+/// A decoder: turns the bytes of a source into events.
 pub trait Decode {
-    /// Decodes the next block: its events go into the merge, and what is complete by then to `out`. False at the end.
+    /// Decodes the next part of the source: pushes its events to `merge`, and appends the events that are
+    /// complete by then to `out`. Returns false at the end.
     ///
     /// # Errors
-    /// Those of the source, and damage with its place. What was decoded before is in the merge.
+    /// Errors of the source, and damage with its position. The events decoded before the error are in the
+    /// merge.
     fn step(&mut self, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<bool>;
 
-    /// The tracepoints that events may be of. It may grow with each step.
+    /// The tracepoints of the events. The table may grow with each step.
     fn table(&self) -> &Table;
 
-    /// Leaves out tracepoints and CPUs that are not wanted. To be called before the first step.
+    /// Leaves out the tracepoints and CPUs that the filter does not keep. Must be called before the first
+    /// step.
     fn restrict(&mut self, filter: Filter);
 
-    /// From now on counts, but gives no events.
+    /// Stops producing events; from now on, the decoder only counts.
     fn count_only(&mut self);
 
-    /// What has been decoded so far.
+    /// The counts of everything decoded so far.
     fn decoded(&self, merge: &Merge) -> Decoded;
 
-    /// The time of the earliest event so far, wanted or not.
+    /// The time of the earliest event so far, whether or not the filter keeps it.
     fn earliest(&self) -> Option<Ns>;
 
-    /// The losses told since the last call, of each CPU in the order of time.
+    /// The losses reported since the last call, in time order per CPU.
     fn take_losses(&mut self) -> Vec<Loss> {
         Vec::new()
     }
 
-    /// tp-perf's own notes that came behind the first event: the last one says how the capture ended.
+    /// The last of tp-perf's own notes behind the first event: it says how the capture ended.
     fn last_note(&self) -> Option<&str> {
         None
     }
 
-    /// Bytes of the source read so far, and of how many.
+    /// Bytes of the source read so far, and in total if that is known.
     fn progress(&self) -> (u64, Option<u64>);
 }
 
-/// Samples that a CPU's ring had no room for, and when that was.
+/// Samples that the kernel dropped because a CPU's ring was full, and the time of the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// The CPU; `None` if the source does not tell it.
+    /// The CPU; `None` if the source does not record it.
     pub cpu: Option<Cpu>,
-    /// How many samples.
+    /// The number of samples.
     pub lost: u64,
-    /// The time of the last sample before, by the capture's clock.
+    /// The time of the last sample before the loss, by the capture's clock.
     pub from: Ns,
-    /// When there was room again.
+    /// The time at which the ring had room again.
     pub to: Ns,
 }
 
-/// Events in the order of (time, cpu, arrival), and the counts of all that was decoded.
+/// Events ordered by (time, cpu, arrival), and the counts of everything decoded.
 pub struct EventStream {
     decoder: Box<dyn Decode>,
     merge: Merge,
@@ -71,34 +74,35 @@ pub struct EventStream {
     most_waiting: usize,
 }
 
-/// What a stream has decoded so far.
+/// The counts of everything that a stream has decoded so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Decoded {
-    /// Samples of each tracepoint on each CPU.
+    /// The number of samples per tracepoint and CPU.
     pub samples: Vec<(Slot, u64)>,
-    /// For each CPU, ascending: losses that the rings tell of (LOST records), and late events.
+    /// Per CPU, ascending: losses that the ring reported (LOST records), and late events.
     pub per_cpu: Vec<DecodedCpu>,
-    /// Samples whose id stands for nothing that was opened.
+    /// Samples whose id does not belong to any opened event.
     pub unknown: u64,
-    /// The kernel's counters, if they came.
+    /// The kernel's counters, if the source has them.
     pub counted: Option<Vec<Counted>>,
-    /// Losses of each tracepoint on each CPU, if the source tells them beside the rings.
+    /// Losses per tracepoint and CPU, if the source has them in addition to LOST records.
     pub lost: Option<Vec<(Slot, u64)>>,
 }
 
 /// One CPU's part of [`Decoded`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DecodedCpu {
-    /// The CPU; `None` if the source does not tell it.
+    /// The CPU; `None` if the source does not record it.
     pub cpu: Option<Cpu>,
-    /// Samples lost, as LOST records tell. A loss is told only when a later record fits.
+    /// Lost samples, according to LOST records. The kernel reports a loss only once a later record fits in
+    /// the ring.
     pub lost: u64,
-    /// Events that came behind the merge's watermark.
+    /// Late events: those that arrived below the merge's watermark.
     pub late: u64,
 }
 
 impl EventStream {
-    /// The stream of what a decoder gives.
+    /// The stream of a decoder's events.
     pub fn new(decoder: impl Decode + 'static) -> Self {
         let sixteenth = available_memory().unwrap_or(0) / 16;
         EventStream {
@@ -112,11 +116,11 @@ impl EventStream {
         }
     }
 
-    /// The next events, or `None` at the end. A batch may be empty.
+    /// The next batch of events, or `None` at the end. A batch may be empty.
     ///
     /// # Errors
-    /// Those of the source, and damage with its place, once all events before it have been given. After an error comes the
-    /// end.
+    /// Errors of the source, and damage with its position. All events before the error are returned first.
+    /// After an error, the stream is at its end.
     pub fn next_batch(&mut self) -> io::Result<Option<&[Event]>> {
         if self.ended {
             return self.damage.take().map_or(Ok(None), Err);
@@ -138,10 +142,10 @@ impl EventStream {
         self.merge.finish(&mut self.batch);
     }
 
-    /// Lets no more than so many events wait in memory for the end of their round: a file without rounds, or a small one that
-    /// unfolds to much, must not take the machine down. By default 32 Mi (512 MiB), or what a sixteenth of the memory that
-    /// is available holds, if that is more.
-    // The default is right for users. A test needs a bound that it can reach.
+    /// Limits the number of events that wait in memory for the end of their round. Without a limit, a file
+    /// without rounds, or a small file that decompresses to a huge one, could exhaust memory. The default is
+    /// 32 Mi events (512 MiB), or a sixteenth of the available memory if that is more.
+    // Only tests change the default: they need a limit that they can reach.
     #[doc(hidden)]
     pub fn holding_at_most(mut self, events: usize) -> Self {
         self.most_waiting = events;
@@ -152,25 +156,27 @@ impl EventStream {
         let waiting = self.merge.waiting();
         if waiting > self.most_waiting {
             let message = format!(
-                "{waiting} events came without the end of a round (FINISHED_ROUND): more than may be held in memory; record with \
-                 smaller rings, or replay where there is more memory"
+                "{waiting} events came without an end of a round (FINISHED_ROUND), more than fit in memory; record with \
+                 smaller rings, or replay on a machine with more memory"
             );
             return Err(io::Error::new(io::ErrorKind::OutOfMemory, message));
         }
         Ok(())
     }
 
-    /// From now on counts, but gives no more events: the quick way to the end.
+    /// Stops returning events; from now on, the stream only counts. This is the fastest way to the end.
     pub fn count_only(&mut self) {
         self.decoder.count_only();
     }
 
-    /// Leaves out tracepoints and CPUs that are not wanted. To be called before the first batch.
+    /// Leaves out the tracepoints and CPUs that the filter does not keep. Must be called before the first
+    /// batch.
     pub fn restrict(&mut self, filter: Filter) {
         self.decoder.restrict(filter);
     }
 
-    /// The next events with the table that has their tracepoints, or `None` at the end. There may be no events in a batch.
+    /// The next batch of events with the table of their tracepoints, or `None` at the end. A batch may be
+    /// empty.
     ///
     /// ```
     /// # use tp_perf::source::{self, Place};
@@ -189,37 +195,37 @@ impl EventStream {
         Ok(self.next_batch()?.is_some().then(|| self.batch()))
     }
 
-    /// The tracepoints that the last batch's events are of.
+    /// The table with the tracepoints of all events so far.
     pub fn table(&self) -> &Table {
         self.decoder.table()
     }
 
-    /// The events of the last batch, and their tracepoints.
+    /// The events of the last batch, and the table with their tracepoints.
     pub fn batch(&self) -> (&[Event], &Table) {
         (&self.batch, self.decoder.table())
     }
 
-    /// The losses that were told in the same bytes as the last batch. Their times may be ahead of its events.
+    /// The losses decoded together with the last batch. Their times can be later than its events.
     pub fn losses(&self) -> &[Loss] {
         &self.losses
     }
 
-    /// What has been decoded so far; of everything at the end.
+    /// The counts of everything decoded so far; at the end, of the whole source.
     pub fn decoded(&self) -> Decoded {
         self.decoder.decoded(&self.merge)
     }
 
-    /// The time of the earliest event so far, wanted or not.
+    /// The time of the earliest event so far, whether or not the filter keeps it.
     pub fn earliest(&self) -> Option<Ns> {
         self.decoder.earliest()
     }
 
-    /// How the capture ended, as tp-perf noted it in the file; known at the end.
+    /// How the capture ended, as tp-perf noted it in the file. Known once the stream is at its end.
     pub fn last_note(&self) -> Option<&str> {
         self.decoder.last_note()
     }
 
-    /// Bytes of the source read so far, and of how many.
+    /// Bytes of the source read so far, and in total if that is known.
     pub fn progress(&self) -> (u64, Option<u64>) {
         self.decoder.progress()
     }

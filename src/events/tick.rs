@@ -1,30 +1,31 @@
-//! Ticks: what counting gives.
+//! Ticks: the results of counting.
 
 use super::{Ns, Slot, Tpid};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// The hits of one window, as the tick that ends it reads them.
+/// The hits of one window, read by the tick that ends the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick<'a> {
-    /// When the window began, by CLOCK_MONOTONIC.
+    /// The start of the window, by CLOCK_MONOTONIC.
     pub from: Ns,
-    /// When the tick had read the last counter. The counters are read one group after the other, within a millisecond
-    /// as a rule, so the ends of two tracepoints' windows differ by less than that.
+    /// The time at which the tick had read the last counter. A tick reads one group after the other, usually
+    /// within a millisecond, so the windows of two tracepoints end at most that far apart.
     pub to: Ns,
-    /// The tracepoint and CPU of each number in `hits`.
+    /// The tracepoint and CPU of each element of `hits`.
     pub slots: &'a [Slot],
-    /// Hits in the window.
+    /// Hits in the window, one element per slot.
     pub hits: &'a [u64],
 }
 
 impl Tick<'_> {
-    /// Each slot that was hit, with its hits.
+    /// Each slot that was hit, with its number of hits.
     pub fn hit(&self) -> impl Iterator<Item = (Slot, u64)> {
         self.slots.iter().copied().zip(self.hits.iter().copied()).filter(|(_, hits)| *hits > 0)
     }
 
-    /// The hits of each tracepoint on all CPUs together: those with most hits first, and none without.
+    /// The hits of each tracepoint, summed over CPUs, the most hits first. Tracepoints without hits are left
+    /// out.
     pub fn by_tracepoint(&self) -> Vec<(Tpid, u64)> {
         let mut sums = BTreeMap::new();
         self.hit().for_each(|(slot, hits)| *sums.entry(slot.tpid).or_insert(0) += hits);
@@ -33,7 +34,7 @@ impl Tick<'_> {
         sums
     }
 
-    /// All hits.
+    /// The sum of all hits in the window.
     pub fn total(&self) -> u64 {
         self.hits.iter().sum()
     }
@@ -45,7 +46,7 @@ mod tests {
     use crate::events::Cpu;
 
     #[test]
-    fn hits_of_all_cpus_are_added_up_and_those_with_most_come_first() {
+    fn hits_of_all_cpus_are_summed_and_the_most_hits_come_first() {
         let slot = |tpid, cpu| Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) };
         let slots = [slot(1, 0), slot(1, 1), slot(2, 0), slot(3, 0), slot(3, 1), slot(4, 0)];
         let tick = Tick { from: Ns(0), to: Ns(1), slots: &slots, hits: &[2, 3, 0, 4, 4, 5] };

@@ -1,11 +1,11 @@
-//! The clocks that can stamp events.
+//! The clocks that can timestamp events.
 
 use crate::units::Ns;
 use nix::time::{ClockId, clock_gettime};
 use std::fmt;
 use std::io;
 
-/// The clock that stamps the events.
+/// A clock that can timestamp events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
@@ -14,16 +14,16 @@ pub enum Clock {
     Monotonic,
     /// CLOCK_MONOTONIC_RAW: monotonic without the adjustments of NTP.
     MonotonicRaw,
-    /// CLOCK_BOOTTIME: monotonic that goes on while the machine sleeps.
+    /// CLOCK_BOOTTIME: monotonic, and keeps running while the machine sleeps.
     Boottime,
-    /// CLOCK_REALTIME: the wall clock, which can be set and so can step.
+    /// CLOCK_REALTIME: the wall clock; it jumps when somebody sets it.
     Realtime,
     /// CLOCK_TAI: the wall clock without leap seconds.
     Tai,
 }
 
 impl Clock {
-    /// The clock's id, as clock_gettime(2) takes it.
+    /// The id for clock_gettime(2).
     fn id(self) -> ClockId {
         match self {
             Clock::Monotonic => ClockId::CLOCK_MONOTONIC,
@@ -34,9 +34,10 @@ impl Clock {
         }
     }
 
-    /// The clock that the kernel stamps the samples with. It refuses those for tracepoints that cannot be read in an NMI
-    /// (`perf_event_set_clock`), and they differ from CLOCK_MONOTONIC by a constant, until the clock is set or the machine
-    /// sleeps.
+    /// The clock with which the kernel timestamps the samples. For tracepoints, the kernel refuses every
+    /// clock that cannot be read in an NMI (`perf_event_set_clock`). Those clocks differ from CLOCK_MONOTONIC
+    /// by a constant until the clock is set or the machine sleeps, so tp-perf samples with CLOCK_MONOTONIC
+    /// and adds the offset.
     pub fn sampled(self) -> Clock {
         match self {
             Clock::Monotonic | Clock::Boottime | Clock::Realtime | Clock::Tai => Clock::Monotonic,
@@ -44,32 +45,32 @@ impl Clock {
         }
     }
 
-    /// As in clock_gettime(2): `CLOCK_…`.
+    /// The number of the clock in clock_gettime(2): `CLOCK_…`.
     pub fn number(self) -> i32 {
         self.id().as_raw()
     }
 
-    /// The clock of this number.
+    /// The clock with this number; `None` if tp-perf does not know it.
     pub fn of_number(number: i32) -> Option<Clock> {
         [Clock::Monotonic, Clock::MonotonicRaw, Clock::Boottime, Clock::Realtime, Clock::Tai]
             .into_iter()
             .find(|clock| clock.number() == number)
     }
 
-    /// Its time now.
+    /// The current time of this clock.
     pub fn now_ns(self) -> io::Result<Ns> {
         let time = clock_gettime(self.id())?;
         Ok(Ns(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64))
     }
 
-    /// Nanoseconds from the sampled clock to this one, now. 0 where they are the same.
+    /// The current offset in nanoseconds from the sampled clock to this one; 0 if they are the same clock.
     pub fn offset_from_sampled(self) -> io::Result<i64> {
         if self == self.sampled() {
             return Ok(0);
         }
         let now = |clock: Clock| clock.now_ns().map(|time| time.0 as i64);
         let mut best = (i64::MAX, 0);
-        // Of several readings the one that took least is the most exact.
+        // The reading that took the least time is the most accurate.
         for _ in 0..16 {
             let (before, there, after) = (now(self.sampled())?, now(self)?, now(self.sampled())?);
             best = best.min((after - before, there - (before + after) / 2));

@@ -1,35 +1,35 @@
-//! CPU numbers, and lists of them as the kernel writes them: `0-3,7`.
+//! CPU numbers, and lists of them in the kernel's notation: `0-3,7`.
 
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::{fmt, fs, io, str::FromStr};
 
-/// Where the kernel lists the CPUs that are online now; the list may have gaps.
+/// The file in which the kernel lists the online CPUs. The list may have gaps.
 pub const ONLINE: &str = "/sys/devices/system/cpu/online";
 
-/// No kernel is built for more CPUs than this (`NR_CPUS` is at most 8192 on x86-64); it bounds what a typed range can
-/// ask for.
+/// An upper bound for CPU numbers, which limits the size of a range that a user types. No kernel supports
+/// this many CPUs (`NR_CPUS` is at most 8192 on x86-64).
 const MOST: u32 = 65_536;
 
-/// The number of a CPU, from 0. `None` is the CPU of an event of which the source does not tell it; an `Option` of it is no
-/// larger.
+/// The number of a CPU, from 0. Where the source of an event does not record its CPU, the CPU is `None`.
+/// `Option<Cpu>` is as small as `Cpu`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "u32", try_from = "u32")]
 #[repr(transparent)]
 pub struct Cpu(NonZeroU32);
 
 impl Cpu {
-    /// The number as a type of its own.
+    /// Wraps a CPU number.
     ///
     /// # Panics
-    /// If it is the largest of 32 bits, which stands for no CPU in the kernel too (-1).
+    /// If the number is `u32::MAX`, which is -1, the kernel's own value for "no CPU".
     #[inline]
     pub const fn new(number: u32) -> Self {
-        // One more, so that 0 is left for `None`.
-        Cpu(NonZeroU32::new(number.wrapping_add(1)).expect("the number is one of a CPU"))
+        // Stored plus one, which leaves 0 for `None`.
+        Cpu(NonZeroU32::new(number.wrapping_add(1)).expect("u32::MAX is not a CPU number"))
     }
 
-    /// The bare number.
+    /// The number as a plain integer.
     #[inline]
     pub const fn get(self) -> u32 {
         self.0.get() - 1
@@ -62,12 +62,12 @@ impl fmt::Display for Cpu {
     }
 }
 
-/// CPU numbers, ascending, each once.
+/// CPU numbers, ascending and without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CpuList(Vec<Cpu>);
 
 impl CpuList {
-    /// The CPUs that are online now.
+    /// The CPUs that are online now, read from [`ONLINE`].
     pub fn online() -> io::Result<Self> {
         let text = fs::read_to_string(ONLINE)?;
         text.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{ONLINE}: {error}")))
@@ -78,17 +78,17 @@ impl CpuList {
         &self.0
     }
 
-    /// How many CPUs.
+    /// The number of CPUs.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Those of this list that are not in `other`.
+    /// The CPUs of this list that are not in `other`.
     pub fn without(&self, other: &CpuList) -> CpuList {
         CpuList(self.0.iter().copied().filter(|cpu| other.0.binary_search(cpu).is_err()).collect())
     }
@@ -166,7 +166,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_cpu_is_a_bare_number_outside_and_none_is_no_larger_inside() {
+    fn a_cpu_serializes_as_a_bare_number_and_an_option_of_it_is_no_larger() {
         assert_eq!(serde_json::to_string(&[Some(Cpu::new(0)), None, Some(Cpu::new(7))]).unwrap(), "[0,null,7]");
         assert_eq!(serde_json::from_str::<Vec<Cpu>>("[0,7]").unwrap(), [0, 7].map(Cpu::new));
         assert!(serde_json::from_str::<Cpu>("4294967295").is_err());
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_lists_are_refused_with_the_part_that_is_wrong() {
+    fn bad_lists_are_refused_and_the_wrong_part_is_named() {
         for (text, part) in
             [("", "``"), ("a", "`a`"), ("1,", "``"), ("3-1", "`1-3`"), ("0-99999999", "`99999999`"), ("-1", "``")]
         {
@@ -191,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(cpus in proptest::collection::btree_set(0u32..300, 1..40)) {
+        fn a_written_list_reads_back(cpus in proptest::collection::btree_set(0u32..300, 1..40)) {
             let list: CpuList = cpus.into_iter().map(Cpu::new).collect();
             prop_assert_eq!(list.to_string().parse::<CpuList>().unwrap(), list);
         }

@@ -1,21 +1,21 @@
-//! What this process is allowed: descriptors, sysctls, capabilities.
+//! The limits of this process: descriptors, sysctls, capabilities.
 
 use nix::sys::resource::{Resource, getrlimit};
 use std::fs;
 
-/// A sysctl's value as `/proc/sys` has it, or `None` if there is none of this path.
+/// The value of a sysctl, read from `/proc/sys/<path>`; `None` if it cannot be read.
 pub fn sysctl(path: &str) -> Option<String> {
     Some(fs::read_to_string(format!("/proc/sys/{path}")).ok()?.trim().to_owned())
 }
 
-/// RLIMIT_NOFILE and how far it can go.
+/// RLIMIT_NOFILE, and how far it can be raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DescriptorLimit {
-    /// What holds now.
+    /// The limit that applies now.
     pub soft: u64,
-    /// What this process may raise it to by itself.
+    /// The highest soft limit that a process may set without privilege.
     pub hard: u64,
-    /// fs.nr_open: what CAP_SYS_RESOURCE may raise it to.
+    /// fs.nr_open: the highest limit that CAP_SYS_RESOURCE can set.
     pub nr_open: u64,
 }
 
@@ -27,7 +27,7 @@ impl DescriptorLimit {
         DescriptorLimit { soft, hard, nr_open }
     }
 
-    /// The most that a process with these capabilities can get.
+    /// The highest limit that a process with these capabilities can set.
     pub fn reachable(&self, capabilities: Capabilities) -> u64 {
         match capabilities.has(Capabilities::SYS_RESOURCE) {
             true => self.nr_open,
@@ -41,22 +41,22 @@ impl DescriptorLimit {
 pub struct Capabilities(u64);
 
 impl Capabilities {
-    /// CAP_SYS_ADMIN: mounting, and before Linux 5.8 all of perf.
+    /// CAP_SYS_ADMIN: mounting; before Linux 5.8, also all of perf.
     pub const SYS_ADMIN: u32 = 21;
     /// CAP_SYS_RESOURCE: raising hard limits.
     pub const SYS_RESOURCE: u32 = 24;
-    /// CAP_IPC_LOCK: rings beyond kernel.perf_event_mlock_kb.
+    /// CAP_IPC_LOCK: rings larger than kernel.perf_event_mlock_kb allows.
     pub const IPC_LOCK: u32 = 14;
     /// CAP_PERFMON: perf_event_open for all processes.
     pub const PERFMON: u32 = 38;
 
-    /// Reads `/proc/self/status`; none if it cannot be read.
+    /// Reads `/proc/self/status`. If it cannot be read, the result has no capability.
     pub fn of_this_process() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         Self::in_status(&status)
     }
 
-    /// Reads the text of `/proc/<pid>/status`.
+    /// Parses the text of `/proc/<pid>/status`.
     pub fn in_status(status: &str) -> Self {
         let mask = status
             .lines()
@@ -70,7 +70,7 @@ impl Capabilities {
         self.0 & (1 << number) != 0
     }
 
-    /// Whether perf_event_open is allowed for all processes whatever kernel.perf_event_paranoid says.
+    /// Whether perf_event_open is allowed for all processes, regardless of kernel.perf_event_paranoid.
     pub fn may_trace(self) -> bool {
         self.has(Self::PERFMON) || self.has(Self::SYS_ADMIN)
     }

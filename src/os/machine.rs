@@ -1,22 +1,22 @@
-//! What machine this is: its kernel, its name, and how much memory there is to use.
+//! Facts about the machine: its kernel, its name, its available memory, and its busy time.
 
 use std::fs;
 use std::time::Duration;
 
-/// The kernel's release, as `uname -r` says.
+/// The kernel's release, as `uname -r` prints it.
 pub fn kernel_release() -> String {
     let uname = nix::sys::utsname::uname();
     uname.map_or_else(|_| "unknown".to_owned(), |uname| uname.release().to_string_lossy().into_owned())
 }
 
-/// The machine's name.
+/// The host name.
 pub fn hostname() -> String {
     let name = nix::unistd::gethostname();
     name.map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Bytes that can be used without swapping: the machine's, or what this process's control group leaves of them. `None` if
-/// nothing tells.
+/// Bytes that can be used without swapping: MemAvailable, or the room left in this process's control groups
+/// if that is less. `None` if neither can be read.
 pub fn available_memory() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let machine = read("/proc/meminfo").and_then(|text| in_meminfo(&text));
@@ -28,20 +28,20 @@ pub fn available_memory() -> Option<u64> {
     limits.chain(machine).min()
 }
 
-/// Time since the start of the machine in which its CPUs did something, all of them together, for whomever. In ticks of 10 ms,
-/// as `/proc/stat` has it. `None` if that does not tell.
+/// Busy time since boot, summed over all CPUs and processes, in steps of 10 ms. `None` if `/proc/stat` cannot
+/// be read.
 pub fn busy_time() -> Option<Duration> {
     in_stat(&fs::read_to_string("/proc/stat").ok()?)
 }
 
 /// The busy time in the text of `/proc/stat`.
 fn in_stat(stat: &str) -> Option<Duration> {
-    /// USER_HZ, which is 100 wherever Linux runs but on Alpha and IA-64.
+    /// 1 s / USER_HZ. USER_HZ is 100 on all architectures except Alpha and IA-64.
     const TICK_MS: u64 = 10;
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let fields: Vec<u64> = line.split_whitespace().map(|field| field.parse().ok()).collect::<Option<_>>()?;
-    // user, nice, system, idle, iowait, irq, softirq; what a hypervisor took (steal) was no work of this machine, and the time
-    // of guests is in user.
+    // The fields are user, nice, system, idle, iowait, irq, softirq, steal, … Time that a hypervisor took
+    // (steal) is not work of this machine. Time of guests is already part of user.
     let [user, nice, system, _, _, irq, softirq, ..] = fields[..] else { return None };
     Some(Duration::from_millis([user, nice, system, irq, softirq].into_iter().sum::<u64>().saturating_mul(TICK_MS)))
 }
@@ -52,7 +52,8 @@ fn in_meminfo(meminfo: &str) -> Option<u64> {
     Some(line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? << 10)
 }
 
-/// The files with the limit and the use of memory, for the control groups in the text of `/proc/self/cgroup`.
+/// The files with the memory limit and the memory use of each control group in the text of
+/// `/proc/self/cgroup`.
 fn group_files(cgroup: &str) -> Vec<(String, String)> {
     let files = |line: &str| {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_is_what_is_neither_idle_nor_stolen() {
+    fn busy_time_excludes_idle_and_stolen_time() {
         let stat = "cpu  100 10 200 9000000000 50 3 4 70 20 0\ncpu0 1 2 3\n";
         assert_eq!(in_stat(stat), Some(Duration::from_millis(3_170)));
         assert_eq!((in_stat(""), in_stat("cpu 1 2 3\n"), in_stat("cpu x\n")), (None, None, None));
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn control_groups_of_both_versions_are_looked_at() {
+    fn control_groups_of_both_versions_are_read() {
         let files = group_files("9:memory:/a\n3:cpu,cpuacct:/a\n0::/b\n");
         let paths: Vec<_> = files.iter().map(|(limit, _)| limit.as_str()).collect();
         assert_eq!(paths, ["/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "/sys/fs/cgroup/b/memory.max"]);

@@ -1,4 +1,4 @@
-//! The machine and this process: CPUs, clocks, limits, memory. Nothing here knows tracing.
+//! The machine and this process: CPUs, clocks, limits, memory. Nothing here deals with tracing.
 
 pub mod clock;
 pub mod cpus;

@@ -1,20 +1,21 @@
-//! Work on a thread of its own, where there is one to be had.
+//! Work on a thread of its own, if the system can start one.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Scope};
 
-/// Work that a thread of its own does. Where the system gives no thread, it was done at once, on the caller's.
+/// Work on a thread of its own. If the system could not start a thread, the caller's thread has already done
+/// the work.
 pub struct Work<'scope, T>(Doing<'scope, T>);
 
 enum Doing<'scope, T> {
-    /// Waits for the thread.
+    /// Joins the thread.
     Thread(Box<dyn FnOnce() -> thread::Result<T> + 'scope>),
     Done(T),
 }
 
 impl<T: Send + 'static> Work<'static, T> {
-    /// Begins work that may outlast its caller.
+    /// Starts work that may outlive its caller.
     pub fn begin(work: impl FnOnce() -> T + Send + 'static) -> Self {
         Self::of(work, |work| {
             let thread = thread::Builder::new().spawn(work)?;
@@ -24,7 +25,7 @@ impl<T: Send + 'static> Work<'static, T> {
 }
 
 impl<'scope, T: Send + 'scope> Work<'scope, T> {
-    /// Begins work that ends with a scope.
+    /// Starts work that ends with `scope`.
     pub fn begin_in(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() -> T + Send + 'scope) -> Self {
         Self::of(work, |work| {
             let thread = thread::Builder::new().spawn_scoped(scope, work)?;
@@ -32,12 +33,12 @@ impl<'scope, T: Send + 'scope> Work<'scope, T> {
         })
     }
 
-    /// Work that is done already.
+    /// Wraps the result of work that is already done.
     pub fn done(result: T) -> Self {
         Work(Doing::Done(result))
     }
 
-    /// What came of it, as soon as it is done.
+    /// Waits until the work is done, and returns its result.
     ///
     /// # Panics
     /// If the work panicked.
@@ -54,11 +55,12 @@ impl<'scope, T: Send + 'scope> Work<'scope, T> {
             Box<dyn FnOnce() -> T + Send + 'scope>,
         ) -> io::Result<Box<dyn FnOnce() -> thread::Result<T> + 'scope>>,
     ) -> Self {
-        // Starting a thread takes the work, and a failure drops it: so the work stays here, and the thread fetches it.
+        // `spawn` takes ownership of its closure and drops it on failure. So the work stays here, and the
+        // thread fetches it.
         let work = Arc::new(Mutex::new(Some(work)));
         let for_thread = Arc::clone(&work);
         let take =
-            |work: &Mutex<Option<_>>| work.lock().ok().and_then(|mut work| work.take()).expect("work is begun once");
+            |work: &Mutex<Option<_>>| work.lock().ok().and_then(|mut work| work.take()).expect("work starts only once");
         Work(match spawn(Box::new(move || take(&for_thread)())) {
             Ok(join) => Doing::Thread(join),
             Err(_) => Doing::Done(take(&work)()),

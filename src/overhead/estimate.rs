@@ -1,42 +1,44 @@
-//! What pairs of runs say, and how sure that is: the bootstrap over pairs.
+//! Estimates from pairs of runs, with their uncertainty: the bootstrap over pairs.
 
 use crate::stats::{quantile, sorted};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-/// Times that the pairs are drawn again.
+/// How often the pairs are resampled.
 const RESAMPLES: usize = 10_000;
-/// The draws are the same ones each time, so that the same runs give the same interval.
+/// The seed is constant, so the same runs give the same interval.
 const SEED: u64 = 0x7470_5f70_6572_6621;
-/// Of fewer pairs there is no interval: even their whole range would hold the truth less often than nine times in ten.
+/// The fewest pairs that have an interval. With fewer, even their whole range would cover the true value less
+/// than nine times in ten.
 pub const FEWEST_PAIRS: usize = 5;
-/// How often an interval is to hold what it is an interval of.
+/// The coverage that an interval should have.
 const CONFIDENCE: f64 = 0.95;
 
-/// How often an interval of so many pairs does. Of five all lie on one side of the truth more than once in twenty times, and no
-/// draw lies beyond their range.
+/// The coverage of an interval over this many pairs. More than once in twenty, five pairs all lie on one side
+/// of the true value, and no resample lies beyond their range.
 pub fn confidence(pairs: usize) -> f64 {
     if pairs > FEWEST_PAIRS { CONFIDENCE } else { 0.90 }
 }
-/// A change within this is as good as none.
+/// A smaller change is negligible.
 const NEGLIGIBLE: f64 = 0.02;
 
-/// A figure made of pairs, and the interval that it lies in.
+/// A figure computed from pairs, with its confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
-    /// The figure of the pairs as they were.
+    /// The figure computed from the pairs as measured.
     pub value: f64,
-    /// From and to, as often right as [`confidence`] says; `None` of too few pairs.
+    /// The ends of the interval. [`confidence`] gives its coverage. `None` if there are too few pairs.
     pub interval: Option<(f64, f64)>,
 }
 
 impl Estimate {
-    /// A figure of `pairs` pairs: `statistic` is told which to make it of, by their indices, some of them more than once.
-    /// `None` if it is no number.
+    /// Estimates a figure from `pairs` pairs. `statistic` computes it from the indices of resampled pairs,
+    /// which may repeat. `None` if the result is not a finite number.
     ///
-    /// The interval is the percentile interval of the bootstrap, wide enough for few pairs: its tails are those of
-    /// Student's t (the *expanded percentile interval* of Hesterberg, "What Teachers Should Know about the Bootstrap", The
-    /// American Statistician 69(4), 2015, section 5.3). Of five pairs it is about their range.
+    /// The interval is the percentile interval of the bootstrap, widened for few pairs: its tails are those
+    /// of Student's t (the *expanded percentile interval* of Hesterberg, "What Teachers Should Know about the
+    /// Bootstrap", The American Statistician 69(4), 2015, section 5.3). For five pairs it is about their
+    /// range.
     pub fn of(pairs: usize, statistic: impl Fn(&[usize]) -> f64) -> Option<Self> {
         let all: Vec<usize> = (0..pairs).collect();
         let value = statistic(&all);
@@ -57,7 +59,7 @@ impl Estimate {
         Some(Estimate { value, interval: (interval.0.is_finite() && interval.1.is_finite()).then_some(interval) })
     }
 
-    /// What it says, if it is how much something changes (0 for not at all).
+    /// The claim that the estimate supports, if it is a relative change (0 for no change).
     pub fn claim(&self) -> Claim {
         let Some((low, high)) = self.interval else { return Claim::TooFewPairs };
         let includes_zero = low <= 0.0 && high >= 0.0;
@@ -70,7 +72,7 @@ impl Estimate {
     }
 }
 
-/// The share of the draws to leave out at each end.
+/// The share of the resamples to leave out at each end.
 fn tail(pairs: usize) -> f64 {
     let pairs = pairs as f64;
     let student = StudentsT::new(0.0, 1.0, pairs - 1.0).expect("there are at least two pairs");
@@ -78,19 +80,19 @@ fn tail(pairs: usize) -> f64 {
     Normal::standard().cdf(-t * (pairs / (pairs - 1.0)).sqrt())
 }
 
-/// What can be said of a change.
+/// What an estimate says about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
-    /// There is one, and it is known.
+    /// The change is real, and its size is known.
     Difference,
-    /// There is one; how large it is, is not known well.
+    /// The change is real, but its size is uncertain.
     Rough,
-    /// The interval includes zero and is narrow: if there is one it is negligible.
+    /// The interval includes zero and is narrow: any change is negligible.
     NoDifference,
-    /// The interval includes zero and is wide: the machine was too noisy to tell.
+    /// The interval includes zero and is wide: the machine was too noisy.
     Noisy,
-    /// No interval can be made of so few pairs.
+    /// There are too few pairs for an interval.
     TooFewPairs,
 }
 
@@ -103,8 +105,8 @@ mod tests {
             .unwrap()
     }
 
-    /// Of 95 intervals in a hundred the truth must lie within, of few pairs too; tails of the plain percentile interval would
-    /// give 83 of five pairs.
+    /// The interval must cover the true value 95 times in 100, and almost so for few pairs. With the tails of
+    /// the plain percentile interval, it would cover it 83 times for five pairs.
     #[test]
     fn intervals_hold_the_truth_as_often_as_they_say() {
         let mut random = fastrand::Rng::with_seed(1);

@@ -1,4 +1,4 @@
-//! From runs to figures.
+//! Computes the figures from the runs.
 
 use super::estimate::{Claim, Estimate};
 use crate::os::cpus::Cpu;
@@ -8,124 +8,128 @@ use crate::units::nanoseconds;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
-/// The version of the form. It grows when a field changes its meaning or goes.
+/// The version of the JSON form. It grows when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 1;
 
-/// Busy time of the machine is known in hundredths of a second: of less than this it says nothing.
+/// The kernel counts the machine's busy time in hundredths of a second. A shorter busy time than this is too
+/// inaccurate.
 pub(super) const LEAST_FOR_MACHINE: Duration = Duration::from_secs(1);
 
-/// What was measured, and how. Serialized it is the JSON form, with durations in nanoseconds.
+/// A measurement: its conditions and its runs. Its serialized form is the JSON form, with durations in
+/// nanoseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Overhead {
-    /// The version of the form.
+    /// The version of the JSON form.
     pub schema: u32,
-    /// What measured.
+    /// The tool that measured.
     pub tool: Tool,
-    /// The kernel's release.
+    /// The release of the kernel.
     pub kernel: String,
-    /// The machine's name.
+    /// The name of the machine.
     pub hostname: String,
     /// COMMAND and its arguments.
     pub command: Vec<String>,
-    /// What ran before each run.
+    /// The program that ran before each run.
     pub prepare: Option<String>,
-    /// The CPUs captured.
+    /// The captured CPUs.
     pub cpus: Vec<Cpu>,
-    /// How many tracepoints were attached to.
+    /// The number of attached tracepoints.
     pub tracepoints: usize,
-    /// How many more the kernel would not attach to.
+    /// The number of tracepoints that the kernel refused to attach.
     pub refused: usize,
-    /// Bytes of each CPU's ring.
+    /// The size of each CPU's ring in bytes.
     pub ring_size: usize,
     /// The clock of the timestamps.
     pub clock: String,
-    /// Whether tp-perf's own events were left out.
+    /// Whether tp-perf's own events were excluded.
     pub self_excluded: bool,
-    /// Whether what goes to the file is compressed.
+    /// Whether events are compressed before they are written to the file.
     pub compress: bool,
-    /// When it began, in RFC 3339.
+    /// The time at which it began, in RFC 3339.
     pub started: String,
-    /// Of tp-perf.
+    /// The process ID of tp-perf.
     pub pid: u32,
-    /// Pairs of runs that were asked for.
+    /// The number of pairs that the user asked for.
     pub pairs_asked: usize,
-    /// Runs before the first pair that do not count.
+    /// Uncounted runs before the first pair.
     pub warmup: usize,
-    /// How long attaching took, which is in no figure.
+    /// The time that attaching took. No figure includes it.
     #[serde(rename = "attach_ns", serialize_with = "as_nanoseconds")]
     pub attach: Duration,
-    /// How long the detach is expected to take.
+    /// The expected time of the detach.
     #[serde(rename = "detach_expected_ns", serialize_with = "as_nanoseconds")]
     pub detach_expected: Duration,
-    /// How long it took, if that was waited for.
+    /// The time of the detach, if tp-perf waited for it.
     #[serde(rename = "detach_ns", serialize_with = "as_nanoseconds_if_any")]
     pub detach: Option<Duration>,
-    /// Every run that counts, in the order in which they ran.
+    /// All runs that count, in the order in which they ran.
     pub runs: Vec<MeasuredRun>,
 }
 
 /// One run of COMMAND.
 #[derive(Debug, Clone, Serialize)]
 pub struct MeasuredRun {
-    /// Of which pair, from 1.
+    /// The number of its pair, starting at 1.
     pub pair: usize,
-    /// Whether the events were on.
+    /// Whether the events were enabled.
     pub captured: bool,
-    /// From its start to its end.
+    /// The time from its start to its end.
     #[serde(rename = "wall_ns", serialize_with = "as_nanoseconds")]
     pub wall: Duration,
-    /// CPU time of COMMAND and of all descendants that were waited for, user and system together.
+    /// The CPU time of COMMAND and of all descendants that were waited for, user and system together.
     #[serde(rename = "cpu_ns", serialize_with = "as_nanoseconds")]
     pub cpu: Duration,
-    /// The system part of it.
+    /// The system part of that time.
     #[serde(rename = "system_ns", serialize_with = "as_nanoseconds")]
     pub system: Duration,
-    /// Busy time of all CPUs together, whoever it was; `None` if the kernel does not tell.
+    /// The busy time of all CPUs together, from all causes. `None` if the kernel does not report it.
     #[serde(rename = "machine_ns", serialize_with = "as_nanoseconds_if_any")]
     pub machine: Option<Duration>,
     /// COMMAND's exit code.
     pub exit: i32,
-    /// What was captured.
+    /// The events of a run with capturing.
     #[serde(flatten)]
     pub events: Option<CapturedEvents>,
 }
 
-/// What one run brought.
+/// The events of one captured run.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct CapturedEvents {
-    /// Recorded and lost together.
+    /// Recorded and lost events together.
     pub events: u64,
-    /// Samples that found their ring full; `None` where the kernel does not tell (before Linux 6.0).
+    /// Events lost because a ring was full. `None` if the kernel does not report them (before Linux 6.0).
     pub lost: Option<u64>,
-    /// CPU time of tp-perf's own process while the events were on, but for starting COMMAND.
+    /// The CPU time of tp-perf's own process while the events were enabled, without the time to start
+    /// COMMAND.
     #[serde(rename = "own_cpu_ns", serialize_with = "as_nanoseconds")]
     pub own_cpu: Duration,
 }
 
-/// One kind of time, without capturing and with it.
+/// One kind of time, compared between runs without and with capturing.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
-    /// Without.
+    /// Without capturing.
     pub without: RunTimes,
-    /// With.
+    /// With capturing.
     pub with: RunTimes,
-    /// By how much it grows: 0.1 for a tenth. The geometric mean of the ratios of all pairs, less 1.
+    /// The relative change: 0.1 for an increase by a tenth. It is the geometric mean of the ratios of all
+    /// pairs, minus 1.
     pub change: Estimate,
-    /// What can be said of it.
+    /// What the change's interval says about it.
     #[serde(rename = "verdict")]
     pub claim: Claim,
 }
 
-/// The middle and the ends of some runs.
+/// The median and the range of some runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RunTimes {
     /// The median.
     #[serde(rename = "median_ns", serialize_with = "as_nanoseconds")]
     pub median: Duration,
-    /// The least.
+    /// The shortest.
     #[serde(rename = "min_ns", serialize_with = "as_nanoseconds")]
     pub min: Duration,
-    /// The most.
+    /// The longest.
     #[serde(rename = "max_ns", serialize_with = "as_nanoseconds")]
     pub max: Duration,
 }
@@ -136,55 +140,55 @@ impl RunTimes {
         Some(RunTimes { median: median(times.iter().copied())?, min, max })
     }
 
-    /// How far the ends are from each other, as a share of the middle.
+    /// The width of the range, relative to the median.
     pub fn width(&self) -> f64 {
         (self.max - self.min).as_secs_f64() / self.median.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 }
 
-/// All figures that are made of the runs.
+/// All figures computed from the runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
-    /// Pairs of which both runs are there.
+    /// Pairs whose two runs both finished.
     pub pairs: usize,
-    /// How long COMMAND takes.
+    /// The wall time of COMMAND.
     pub wall: Option<Comparison>,
-    /// CPU time of COMMAND.
+    /// The CPU time of COMMAND.
     pub cpu: Option<Comparison>,
-    /// Busy time of all CPUs; `None` of runs that are too short for it.
+    /// The busy time of all CPUs. `None` if a run is too short for it.
     pub machine: Option<Comparison>,
-    /// Events of all captured runs.
+    /// The events of all captured runs, lost ones included.
     pub events: u64,
-    /// Those of them that were lost.
+    /// Lost events. `None` if the kernel does not report them.
     pub lost: Option<u64>,
-    /// Events a second of COMMAND's wall time.
+    /// Events per second of COMMAND's wall time.
     pub events_per_second: f64,
-    /// Work of others while nothing was captured, in CPUs.
+    /// Other work while nothing was captured, in CPUs.
     pub foreign_cpus: Option<f64>,
-    /// Whose added CPU time is shared out among the events.
+    /// The time that the cost of an event is computed from.
     pub cost_of: Cost,
-    /// Added CPU time, in nanoseconds an event.
+    /// The added CPU time per event, in nanoseconds.
     pub cpu_ns_per_event: Option<Estimate>,
-    /// tp-perf's own, in nanoseconds an event.
+    /// The CPU time of tp-perf's own process per event, in nanoseconds.
     pub own_cpu_ns_per_event: Option<f64>,
-    /// The share of tp-perf's own process in the added CPU time; `None` if it is not a part of it,
+    /// The share of tp-perf's own process in the added CPU time. `None` if its time exceeds the added time,
     /// because COMMAND itself took less time with capturing.
     pub own_share: Option<f64>,
 }
 
-/// Whose added CPU time the cost of an event is made of. The events are those of the whole machine, so its time is too, where
-/// it is known well.
+/// The CPU time that the cost of an event is computed from. Events come from the whole machine, so the time
+/// of the whole machine is used where it is accurate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cost {
-    /// That of all CPUs, tp-perf's process included.
+    /// The time of all CPUs, including tp-perf's process.
     Machine,
-    /// That of COMMAND, and of tp-perf's process.
+    /// The time of COMMAND and of tp-perf's process.
     Command,
 }
 
 impl Overhead {
-    /// The runs of each whole pair: without, with.
+    /// The runs of each complete pair: without and with capturing.
     fn pairs(&self) -> Vec<(&MeasuredRun, &MeasuredRun, CapturedEvents)> {
         let of = |pair: usize, captured| self.runs.iter().find(|run| (run.pair, run.captured) == (pair, captured));
         (1..=self.pairs_asked)
@@ -195,7 +199,7 @@ impl Overhead {
             .collect()
     }
 
-    /// Makes the figures.
+    /// Computes the figures.
     pub fn figures(&self) -> Figures {
         let pairs = self.pairs();
         let compare = |time: &dyn Fn(&MeasuredRun) -> Option<Duration>| -> Option<Comparison> {
@@ -247,8 +251,8 @@ impl Overhead {
         }
     }
 
-    /// CPUs' worth of work that was neither COMMAND's nor tp-perf's, while nothing was captured; `None` if that is not
-    /// known.
+    /// The median number of CPUs that were busy with work other than COMMAND, in runs without capturing.
+    /// `None` if the machine's busy time is unknown or a run is too short.
     pub fn foreign_cpus(&self) -> Option<f64> {
         let runs = self.pairs();
         let shares = runs.iter().map(|(without, ..)| {
@@ -271,7 +275,8 @@ fn as_nanoseconds_if_any<S: Serializer>(duration: &Option<Duration>, serializer:
 pub(super) mod tests {
     use super::*;
 
-    /// Runs of these times in milliseconds, (without, with), each with a million events in 1 ms of tp-perf's own.
+    /// Pairs of runs that took these milliseconds (without, with). Each captured run has a million events,
+    /// and 1 ms of tp-perf's own CPU time.
     pub fn overhead(pairs: &[(u64, u64)]) -> Overhead {
         let run = |pair: usize, captured, milliseconds| MeasuredRun {
             pair: pair + 1,
@@ -330,7 +335,7 @@ pub(super) mod tests {
             (milliseconds(wall.without), milliseconds(wall.with)),
             ([2_500, 1_000, 4_000], [3_750, 1_500, 6_000])
         );
-        // All CPUs were busy for 18.75 s more than without, for 5 million events.
+        // With capturing, all CPUs were busy for 18.75 s longer, for 5 million events.
         let cost = figures.cpu_ns_per_event.unwrap().value;
         assert!((cost - 3_750.0).abs() < 1e-6 && figures.cost_of == Cost::Machine, "{cost}");
         assert_eq!(figures.own_cpu_ns_per_event, Some(1.0));
@@ -343,7 +348,7 @@ pub(super) mod tests {
         let mut stopped = overhead(&[(300, 400), (300, 400)]);
         stopped.runs.pop();
         let figures = stopped.figures();
-        // COMMAND's 0.2 s of CPU time and 1 ms of tp-perf's own, for a million events.
+        // COMMAND's CPU time grew by 0.2 s, and tp-perf's own was 1 ms, for a million events.
         assert!((figures.cpu_ns_per_event.unwrap().value - 201.0).abs() < 1e-6 && figures.cost_of == Cost::Command);
         assert_eq!((figures.pairs, figures.events), (1, 1_000_000));
         assert!(figures.machine.is_none() && stopped.foreign_cpus().is_none());

@@ -1,12 +1,12 @@
-//! What capturing costs a COMMAND: runs with and without it, side by side.
+//! Measures how much capturing slows down a COMMAND, with pairs of runs: one with capturing, one without.
 //!
 //! ```text
 //!   attach once, off ── warm-up ── pair 1 ──────── pair 2 ──────── …  ── detach, in the background
 //!                                  off, on         on, off               in each pair in random order
 //! ```
 //!
-//! Only the leaders are switched between runs, so that neither attaching nor detaching is in the figures. The runs without
-//! are those of a machine whose tracepoints are attached to and off, which costs them a little too.
+//! Between runs, only the group leaders are switched, so the figures exclude attaching and detaching. In the
+//! runs without capturing, the tracepoints are attached but disabled. This too costs COMMAND a little.
 
 mod estimate;
 mod figures;
@@ -31,29 +31,29 @@ use runs::{AllRuns, Runs};
 use std::io;
 use std::time::{Duration, SystemTime};
 
-/// A measurement, validated.
+/// The validated options of a measurement.
 #[derive(Debug, Clone)]
 pub struct MeasureOptions {
-    /// What is captured.
+    /// What to capture.
     pub attach: AttachOptions,
-    /// Compress what is captured, as `tp-perf --compress` does.
+    /// Whether to compress the captured events, as `tp-perf --compress` does.
     pub compress: bool,
-    /// What to run.
+    /// The program to run and measure.
     pub command: CommandLine,
-    /// What to run before each run of it.
+    /// A program to run before each run of COMMAND.
     pub prepare: Option<CommandLine>,
-    /// Pairs of runs.
+    /// The number of pairs of runs.
     pub pairs: usize,
-    /// Runs before them that do not count.
+    /// The number of uncounted runs before the pairs.
     pub warmup: usize,
-    /// Show COMMAND's output.
+    /// Whether to show COMMAND's output.
     pub show_output: bool,
-    /// Measure a COMMAND that fails, too.
+    /// Whether to continue if COMMAND fails.
     pub ignore_failure: bool,
 }
 
 impl MeasureOptions {
-    /// Runs of COMMAND in all, those that warm up included.
+    /// The number of runs of COMMAND, including the warm-up.
     fn runs(&self) -> usize {
         self.warmup + 2 * self.pairs
     }
@@ -62,60 +62,60 @@ impl MeasureOptions {
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// As a capture would.
+    /// Capturing failed.
     #[error(transparent)]
     Capture(#[from] capture::Error),
-    /// There is no file for what COMMAND says.
+    /// There is no place for COMMAND's output.
     #[error("failed to make a temporary file in `{folder}`: {cause}")]
     Scratch {
-        /// Where.
+        /// The folder.
         folder: String,
-        /// Why not.
+        /// The cause.
         cause: io::Error,
     },
-    /// What was captured could not be kept.
-    #[error("failed to keep what was captured in run {run} of {of}: {cause}")]
+    /// The captured events could not be stored.
+    #[error("failed to store the events of run {run} of {of}: {cause}")]
     Keeping {
-        /// Which run.
+        /// The number of the run, starting at 1.
         run: usize,
-        /// Of how many.
+        /// The number of all runs.
         of: usize,
-        /// Why not.
+        /// The cause.
         cause: io::Error,
     },
-    /// COMMAND failed, or what prepares it.
-    #[error("{what} ended with code {code} in run {run} of {of} ({kind})")]
+    /// COMMAND or its `--prepare` program failed.
+    #[error("{what} exited with code {code} in run {run} of {of} ({kind})")]
     Failed {
-        /// As the user knows it.
+        /// The program: `COMMAND` or `--prepare`.
         what: &'static str,
         /// Whether it was COMMAND.
         is_command: bool,
         /// Its exit code.
         code: i32,
-        /// Which run.
+        /// The number of the run, starting at 1.
         run: usize,
-        /// Of how many, those that warm up included.
+        /// The number of all runs, including the warm-up.
         of: usize,
         /// `warm-up`, `capturing` or `not capturing`.
         kind: &'static str,
-        /// What it has said, or the end of that.
+        /// The end of its output.
         output: Vec<u8>,
     },
 }
 
-/// What came of a measurement.
+/// The outcome of a measurement.
 #[derive(Debug)]
 pub struct Measured {
-    /// The runs; if the user stopped it, fewer than were asked for.
+    /// The runs. If the user stopped the measurement, there are fewer than asked for.
     pub result: Result<Overhead, Error>,
-    /// The detach, which goes on.
+    /// The detach, which continues in the background.
     pub detaching: Detaching,
 }
 
-/// Measures. COMMAND is in `running` if it may still go on when this returns.
+/// Measures the overhead. On return, `running` has COMMAND if it may still be running.
 ///
 /// # Errors
-/// What fails before anything is attached; the rest is in [`Measured::result`].
+/// Fails if something goes wrong before anything is attached. Later errors are in [`Measured::result`].
 pub fn measure(
     kernel: &impl Kernel,
     options: &MeasureOptions,
@@ -125,7 +125,7 @@ pub fn measure(
 ) -> Result<Measured, Error> {
     let mut chosen = Chosen::of(kernel, &options.attach)?;
     let output = CommandOutput::new(options.show_output)?;
-    // Before anything is attached or prepared: whether there can be one.
+    // Check before attaching that temporary files can be made.
     drop(capture::scratch_file()?);
     let (mut engine, attach) = chosen.attach(kernel, &options.attach, None, signals, progress)?;
     let attached = engine.attached().clone();

@@ -1,7 +1,8 @@
-//! The order of the runs: random, and even.
+//! The order of the runs: random and balanced.
 
-/// For each pair whether its captured run comes first: in random order, and as often as not. What drifts in the course of
-/// the runs, as a machine that grows warm, and what a run leaves to the next, weighs on both kinds alike.
+/// For each pair, whether its captured run comes first. The order is random, and each kind comes first in
+/// half of the pairs. So a drift over the runs (such as a machine that warms up), and the effects of one run
+/// on the next, affect both kinds equally.
 pub fn captured_first(pairs: usize, random: &mut fastrand::Rng) -> Vec<bool> {
     let odd = random.usize(..2);
     let mut order: Vec<bool> = (0..pairs).map(|pair| (pair + odd).is_multiple_of(2)).collect();
@@ -24,7 +25,7 @@ mod tests {
         let even: Vec<_> = (0..20).map(|seed| captured_first(6, &mut fastrand::Rng::with_seed(seed))).collect();
         assert!(
             even.iter().any(|order| order != &even[0]),
-            "the order is random too where both kinds are first as often"
+            "both kinds come first equally often, and the order is still random"
         );
         let lone: Vec<_> = (0..20).map(|seed| captured_first(1, &mut fastrand::Rng::with_seed(seed))[0]).collect();
         assert!(lone.contains(&true) && lone.contains(&false));

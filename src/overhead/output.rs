@@ -1,24 +1,24 @@
-//! What COMMAND says, kept out of the way.
+//! Keeps COMMAND's output away from the terminal.
 
 use super::Error;
 use crate::control::Streams;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// So much of the end of what a failed COMMAND has said is shown, in bytes.
+/// At most this many bytes from the end of a failed COMMAND's output are shown.
 const SHOWN: u64 = 64 << 10;
 
-/// Where COMMAND's output goes.
+/// The destination of COMMAND's output.
 #[derive(Debug)]
 pub enum CommandOutput {
-    /// To tp-perf's own stderr.
+    /// tp-perf's own stderr.
     Shown,
-    /// To a file without a name, which holds that of one run.
+    /// An unnamed file, which has the output of one run.
     Kept(File),
 }
 
 impl CommandOutput {
-    /// CommandOutput that is shown or not.
+    /// Shows the output, or keeps it in a file.
     pub fn new(show: bool) -> Result<Self, Error> {
         if show {
             return Ok(CommandOutput::Shown);
@@ -27,7 +27,7 @@ impl CommandOutput {
         tempfile::tempfile().map(CommandOutput::Kept).map_err(failed)
     }
 
-    /// For the next run: nothing is kept any more.
+    /// The streams for the next run. They discard the output of the run before.
     pub fn streams(&mut self) -> io::Result<Streams<'_>> {
         match self {
             CommandOutput::Shown => Ok(Streams::ToStderr),
@@ -39,13 +39,13 @@ impl CommandOutput {
         }
     }
 
-    /// What is kept, or its end if it is long.
+    /// The end of the output that was kept.
     pub fn said(&mut self) -> io::Result<Vec<u8>> {
         let CommandOutput::Kept(file) = self else { return Ok(Vec::new()) };
         let length = file.metadata()?.len();
         let mut said = Vec::new();
         file.seek(SeekFrom::Start(length.saturating_sub(SHOWN)))?;
-        // A descendant may write on.
+        // A descendant may still be writing, so the length is limited.
         file.take(SHOWN).read_to_end(&mut said)?;
         Ok(said)
     }

@@ -1,4 +1,4 @@
-//! The runs themselves.
+//! Runs COMMAND in pairs, with and without capturing.
 
 use super::figures::{CapturedEvents, MeasuredRun};
 use super::order::captured_first;
@@ -15,33 +15,33 @@ use nix::sys::time::TimeValLike;
 use std::io;
 use std::time::Duration;
 
-/// All runs are done, or the user has stopped them.
+/// All runs finished, or the user stopped the measurement.
 pub(super) struct AllRuns;
 
-/// What running needs.
+/// The state of a measurement while COMMAND runs.
 pub(super) struct Runs<'a, E> {
     pub options: &'a MeasureOptions,
-    /// Attached and off.
+    /// The events are attached and disabled.
     pub engine: &'a mut E,
-    /// Bytes of all its rings.
+    /// The size of all rings together in bytes.
     pub rings: usize,
     pub nofile_limit: (u64, u64),
     pub output: CommandOutput,
     pub running: &'a mut Option<Running>,
     pub signals: &'a mut Signals,
     pub progress: &'a mut dyn Progress,
-    /// Runs done, those that warm up included.
+    /// The number of finished runs, including the warm-up.
     pub done: usize,
 }
 
-/// How one program ended.
+/// How a run of a program ended.
 enum RunEnd {
     Code(i32),
-    /// The user has stopped it all, and it may go on.
+    /// The user stopped the measurement. The program may still be running.
     Stopped,
 }
 
-/// What one run is.
+/// The kind of a run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RunKind {
     WarmUp,
@@ -50,7 +50,7 @@ enum RunKind {
 }
 
 impl<E: Sampling> Runs<'_, E> {
-    /// Warms up, and runs the pairs.
+    /// Runs the warm-up, then the pairs.
     pub fn all(&mut self, runs: &mut Vec<MeasuredRun>) -> Result<AllRuns, Error> {
         for _ in 0..self.options.warmup {
             if self.one(0, RunKind::WarmUp)?.is_none() {
@@ -68,13 +68,13 @@ impl<E: Sampling> Runs<'_, E> {
         Ok(AllRuns)
     }
 
-    /// Runs COMMAND once, for a pair (0: none); `None` if the user has stopped it.
+    /// Runs COMMAND once, as a part of this pair (0 in the warm-up). `None` if the user stopped it.
     fn one(&mut self, pair: usize, kind: RunKind) -> Result<Option<MeasuredRun>, Error> {
         let Runs { options, .. } = *self;
         let of = options.runs();
         self.progress.measuring(self.done, of);
         if options.show_output {
-            // What COMMAND prints goes to where the bar is.
+            // COMMAND's output and the progress bar use the same terminal.
             self.progress.phase_ends();
         }
         if let Some(prepare) = &options.prepare {
@@ -84,7 +84,7 @@ impl<E: Sampling> Runs<'_, E> {
                 RunEnd::Code(code) => return Err(self.failed("--prepare", code, kind)?),
             }
         }
-        // In both kinds of run, so that the machine has the same memory free.
+        // Both kinds of run allocate it, so the same amount of memory is free.
         let mut spool = self.spool()?;
         let counted_before = self.engine.counters().map_err(capture::Error::Run)?;
         let (machine_before, cpu_before) = (busy_time(), cpu_of_children()?);
@@ -104,7 +104,7 @@ impl<E: Sampling> Runs<'_, E> {
         Ok(Some(MeasuredRun { pair, captured: kind == RunKind::With, wall, cpu, system, machine, exit, events }))
     }
 
-    /// Runs a program with the events off.
+    /// Runs a program with the events disabled.
     fn run_alone(&mut self, line: &CommandLine) -> Result<RunEnd, Error> {
         if self.signals.asked() > 0 {
             return Ok(RunEnd::Stopped);
@@ -114,7 +114,8 @@ impl<E: Sampling> Runs<'_, E> {
             .running
             .insert(Launch { line, nofile_limit: self.nofile_limit, streams }.start().map_err(capture::Error::from)?);
         loop {
-            // First the signals, then the program: if it ends in between that is seen now, if later it wakes us.
+            // Check signals first, then the program. If the program ends in between, the check finds it; if
+            // it ends later, its signal ends the wait.
             if self.signals.asked() > 0 {
                 return Ok(RunEnd::Stopped);
             }
@@ -125,7 +126,7 @@ impl<E: Sampling> Runs<'_, E> {
         }
     }
 
-    /// Runs COMMAND as a capture does.
+    /// Runs COMMAND with the events enabled, as a capture does.
     fn run_captured(
         &mut self,
         spool: &mut Spool,
@@ -136,10 +137,10 @@ impl<E: Sampling> Runs<'_, E> {
         }
         let streams = self.output.streams().map_err(capture::Error::Run)?;
         let launch = Launch { line: &self.options.command, nofile_limit: self.nofile_limit, streams };
-        // Progress that is drawn would be part of what is measured.
+        // Drawing a progress bar would add to the measured time.
         let (rules, progress) = (StopRules::default(), &mut ());
         let run = match capture::run(self.engine, &rules, Some(launch), self.running, spool, self.signals, progress) {
-            // The user was quicker than the first event.
+            // The user interrupted it before the events were enabled.
             Err(capture::Error::Perf(engine::Error::Interrupted)) => return Ok((RunEnd::Stopped, None)),
             result => result?,
         };
@@ -155,14 +156,14 @@ impl<E: Sampling> Runs<'_, E> {
         let Some(code) = code else { return Ok((RunEnd::Stopped, None)) };
         let lost = lost(counted_before, &run.counted);
         let events = spool.samples() + lost.unwrap_or(0);
-        // Starting COMMAND is part of a run without capturing too.
+        // Runs without capturing include the time to start COMMAND too, so it is not overhead.
         Ok((
             RunEnd::Code(code),
             Some(CapturedEvents { events, lost, own_cpu: run.own_cpu.saturating_sub(run.starting_cpu) }),
         ))
     }
 
-    /// A spool as a capture with COMMAND has, on a file without a name.
+    /// A spool like that of a capture with COMMAND, on an unnamed file.
     fn spool(&self) -> Result<Spool, Error> {
         let file = capture::scratch_file()?;
         let keeping = Keeping { memory: DEFAULT_MEMORY, rings: self.rings, compress: self.options.compress };
@@ -195,7 +196,7 @@ impl<E: Sampling> Runs<'_, E> {
     }
 }
 
-/// Samples lost between two readings of the counters; `None` where the kernel does not tell.
+/// Events lost between two readings of the counters. `None` if the kernel does not report them.
 fn lost(before: &[Counted], after: &[Counted]) -> Option<u64> {
     let lost = |counted: &[Counted]| {
         counted.iter().map(|counted| counted.lost_known.then_some(counted.count.lost)).sum::<Option<u64>>()
@@ -203,7 +204,8 @@ fn lost(before: &[Counted], after: &[Counted]) -> Option<u64> {
     Some(lost(after)?.saturating_sub(lost(before)?))
 }
 
-/// CPU time of all children that were waited for, and of theirs: all of it, and the system part.
+/// The CPU time of all children that were waited for, and of their descendants: the total, and the system
+/// part.
 fn cpu_of_children() -> Result<[Duration; 2], Error> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|errno| capture::Error::Run(errno.into()))?;
     let microseconds = |time: nix::sys::time::TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());

@@ -1,4 +1,4 @@
-//! perf_event_open(2): the system calls and the rings. Nothing here knows a tracepoint's name.
+//! perf_event_open(2): the system calls and the rings. Nothing here deals with the names of tracepoints.
 
 mod reading;
 mod ring;

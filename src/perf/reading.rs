@@ -1,8 +1,8 @@
-//! What the kernel tells of an opened event: its number, and its count.
+//! The kernel's data about an opened event: its sample id and its count.
 
 use std::fmt;
 
-/// The kernel's number of one opened event, which its samples carry.
+/// The kernel's number for one opened event. Each of its samples carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct SampleId(pub u64);
@@ -13,11 +13,11 @@ impl fmt::Display for SampleId {
     }
 }
 
-/// What `read` gives for an event.
+/// The result of `read` on an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Hits.
     pub value: u64,
-    /// Samples that found the ring full; 0 where the kernel does not tell.
+    /// Samples dropped because the ring was full; 0 if the kernel does not report losses per event.
     pub lost: u64,
 }

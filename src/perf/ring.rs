@@ -1,14 +1,14 @@
-//! One CPU's ring: the memory that the kernel writes and tp-perf reads.
+//! One CPU's ring: memory that the kernel writes and tp-perf reads.
 //!
 //! ```text
 //!   control page      data_size bytes of ring
 //!   ┌───────────┬──────────────────────────────────────┐
 //!   │ data_head │ …free… [tail ── records ── head) …   │   head: the kernel's, only grows
 //!   │ data_tail │ ── records) …free… [tail ── records  │   tail: ours, what we have taken
-//!   └───────────┴──────────────────────────────────────┘   both modulo data_size; records may straddle the end
+//!   └───────────┴──────────────────────────────────────┘   both modulo data_size; records may wrap
 //! ```
 //!
-//! Only this file knows that records wrap: what it hands on is contiguous.
+//! Only this file deals with records that wrap around. The bytes it hands out are contiguous.
 
 use memmap2::MmapRaw;
 use perf_event_open_sys::bindings::perf_event_mmap_page as ControlPage;
@@ -16,12 +16,12 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where a ring's bytes go.
+/// A destination for a ring's bytes.
 pub trait Room {
-    /// The next bytes to fill, at least one and at most `wanted`; they count as filled from then on.
+    /// The next bytes to fill: at least one, at most `wanted`. They count as filled as soon as this returns.
     fn room(&mut self, wanted: usize) -> io::Result<&mut [u8]>;
 
-    /// Fills in these bytes.
+    /// Copies these bytes into the room.
     fn fill(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let room = self.room(bytes.len())?;
@@ -41,8 +41,8 @@ impl Room for Vec<u8> {
     }
 }
 
-/// A mapped ring. Memory of the kernel's is reached through raw pointers and atomics only; there is never a reference
-/// to it.
+/// A mapped ring. The code accesses this memory only through raw pointers and atomics and never creates a
+/// reference to it, because the kernel writes it at any time.
 #[derive(Debug)]
 pub struct Ring {
     map: MmapRaw,
@@ -51,26 +51,26 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Takes over the map of an event's ring.
+    /// Wraps the map of an event's ring.
     ///
     /// # Errors
     /// If the control page does not describe a ring within the map.
     pub fn new(map: MmapRaw) -> io::Result<Self> {
         let bad =
-            |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, format!("the ring's control page: {what}")));
+            |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, format!("the ring's control page {what}")));
         if map.len() < size_of::<ControlPage>() {
-            return bad("is not all there");
+            return bad("does not fit into the map");
         }
         let page = map.as_ptr().cast::<ControlPage>();
-        // SAFETY: the map is at least a ControlPage long and page-aligned; the kernel sets both fields before mmap
-        // returns and never again.
+        // SAFETY: the map is at least as long as a ControlPage, and page-aligned. The kernel sets both fields
+        // before mmap returns, and never afterwards.
         let (offset, size) =
             unsafe { ((&raw const (*page).data_offset).read(), (&raw const (*page).data_size).read()) };
         let (Ok(data_offset), Ok(data_size)) = (usize::try_from(offset), usize::try_from(size)) else {
-            return bad("sizes are too large");
+            return bad("has sizes that are too large");
         };
         if !data_size.is_power_of_two() || data_offset.checked_add(data_size).is_none_or(|end| end > map.len()) {
-            return bad("describes no ring within the map");
+            return bad("does not describe a ring within the map");
         }
         Ok(Ring { map, data_offset, data_size })
     }
@@ -80,13 +80,15 @@ impl Ring {
         self.data_size
     }
 
-    /// Takes all that is in the ring: copies it to `out`, then gives the space back to the kernel. Gives the number of
-    /// bytes.
+    /// Takes everything that is in the ring: copies it to `out`, then returns the space to the kernel.
+    /// Returns the number of bytes.
     ///
     /// # Errors
-    /// If the kernel's position makes no sense, or `out` has no room; all of it is in the ring still then.
+    /// If the kernel's position is not valid, or `out` has no room. In both cases, everything stays in the
+    /// ring.
     pub fn take(&mut self, out: &mut dyn Room) -> io::Result<usize> {
-        // ATOMICS: acquire pairs with the barrier before the kernel publishes data_head; all bytes before it are there.
+        // ATOMICS: acquire pairs with the barrier before the kernel publishes data_head, so all bytes before
+        // the head are visible.
         let head = self.data_head().load(Ordering::Acquire);
         // ATOMICS: only this thread writes data_tail.
         let tail = self.data_tail().load(Ordering::Relaxed);
@@ -103,23 +105,23 @@ impl Ring {
                 piece.start += copied;
             }
         }
-        // ATOMICS: release keeps the copies above it; after it the kernel may overwrite what was taken.
+        // ATOMICS: release keeps the copies above this store. After it, the kernel may overwrite the bytes.
         self.data_tail().store(head, Ordering::Release);
         Ok(length as usize)
     }
 
-    /// Copies from this offset into the ring on.
+    /// Copies the ring's bytes from offset `from` on.
     fn copy(&self, from: usize, to: &mut [u8]) {
         assert!(from + to.len() <= self.data_size, "the piece is within the ring");
-        // SAFETY: the piece is within data_size (above), and `new` has checked that the ring is within the map; `to` is no
-        // part of the map; the kernel does not write between tail and head.
+        // SAFETY: the piece is within data_size (asserted above), and `new` has checked that the ring is
+        // within the map. `to` does not overlap the map. The kernel does not write between tail and head.
         unsafe { self.map.as_ptr().add(self.data_offset + from).copy_to_nonoverlapping(to.as_mut_ptr(), to.len()) };
     }
 
     fn data_head(&self) -> &AtomicU64 {
         let page = self.map.as_mut_ptr().cast::<ControlPage>();
-        // SAFETY: the map holds a whole, aligned ControlPage (`new`) for as long as `self` lives; the kernel and this
-        // process reach the field with atomic loads and stores only.
+        // SAFETY: the map holds a whole, aligned ControlPage (checked in `new`) for as long as `self` lives.
+        // The kernel and this process access the field only with atomic loads and stores.
         unsafe { AtomicU64::from_ptr(&raw mut (*page).data_head) }
     }
 
@@ -130,8 +132,8 @@ impl Ring {
     }
 }
 
-/// The one or two contiguous pieces of `length` bytes from position `tail` on, in a ring of `size` bytes (a power of
-/// two). A piece may be empty.
+/// Splits `length` bytes from position `tail` on into the two contiguous pieces that they occupy in a ring of
+/// `size` bytes (a power of two). A piece may be empty.
 fn pieces(tail: u64, length: usize, size: usize) -> [Range<usize>; 2] {
     let start = (tail & (size as u64 - 1)) as usize;
     let first = length.min(size - start);
@@ -146,7 +148,7 @@ mod tests {
 
     const PAGE: usize = 4096;
 
-    /// The kernel's side of a ring in ordinary memory.
+    /// Plays the kernel's side of a ring, in ordinary memory.
     struct Kernel {
         map: *mut u8,
         size: usize,
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_makes_no_sense_is_an_error_and_moves_nothing() {
+    fn an_invalid_head_is_an_error_and_moves_nothing() {
         let (mut ring, kernel) = ring(64);
         let mut out = Vec::new();
         kernel.publish(65);
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_page_that_describes_no_ring_is_refused() {
+    fn a_control_page_without_a_valid_ring_is_refused() {
         for (offset, size) in [(PAGE, 0), (PAGE, 96), (PAGE, 1 << 40), (usize::MAX, 64), (0, PAGE * 4)] {
             let map = MmapRaw::from(MmapMut::map_anon(PAGE * 2).unwrap());
             let page = map.as_mut_ptr().cast::<ControlPage>();
@@ -240,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_come_out_as_they_went_in(writes in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..60)) {
+        fn bytes_come_out_in_the_order_they_went_in(writes in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..60)) {
             let (mut ring, mut kernel) = ring(64);
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             for write in writes {

@@ -1,11 +1,11 @@
-//! How an event is opened: perf_event_open(2)'s arguments as types, under the names of its manual page.
+//! The arguments of perf_event_open(2) as types, with the names of its manual page.
 
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use perf_event_open_sys::bindings as abi;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// What an event counts: `type` and `config`.
+/// The thing that an event counts: `type` and `config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     /// Nothing (PERF_COUNT_SW_DUMMY): an event that leads a group, owns a ring, or does both.
@@ -14,67 +14,72 @@ pub enum EventKind {
     Tracepoint(u64),
 }
 
-/// Whose hits an event counts: `pid` and `cpu`.
+/// The processes and CPUs whose hits an event counts: `pid` and `cpu`.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
-    /// Those of every process on one CPU.
+    /// Every process, on one CPU.
     AllOn(Cpu),
-    /// Those of one process on every CPU.
+    /// One process, on every CPU.
     Process(i32),
-    /// Those of a cgroup's processes on one CPU (PERF_FLAG_PID_CGROUP).
+    /// The processes of a cgroup, on one CPU (PERF_FLAG_PID_CGROUP).
     Cgroup {
-        /// The cgroup's directory, open.
+        /// The open directory of the cgroup.
         cgroup: BorrowedFd<'a>,
-        /// The CPU. The kernel watches a cgroup on one CPU per event.
+        /// The CPU. For a cgroup, the kernel needs one event per CPU.
         cpu: Cpu,
     },
 }
 
-/// What an event gives: samples in a ring, or nothing but its count.
+/// The output of an event: samples in a ring, or only a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// A sample of `IDENTIFIER|TIME` for each `sample_period` hits: 24 bytes, with both at fixed offsets.
+    /// One sample of `IDENTIFIER|TIME` per `sample_period` hits: 24 bytes, with both fields at fixed offsets.
     Samples {
         /// Hits per sample; 1 records every hit.
         sample_period: u64,
-        /// Bytes in the ring after which a poller wakes. It counts on the event that owns the ring.
+        /// Bytes in the ring after which a poller wakes. Only the value of the event that owns the ring
+        /// counts.
         wakeup_watermark: u32,
-        /// A hit may weigh more than 1. Without the weight in its sample (PERF_SAMPLE_PERIOD, which makes it 32 bytes)
-        /// the kernel writes as many samples as the hit weighs.
+        /// Whether a hit can have a weight above 1. The sample then carries the weight (PERF_SAMPLE_PERIOD)
+        /// and is 32 bytes long. Without it, the kernel would write one sample per unit of weight.
         weighted: bool,
     },
-    /// A count, which `read` gives (`sample_period` 0). The kernel never turns such an event into one that samples.
+    /// A count, obtained with `read` (`sample_period` 0). The kernel cannot switch such an event to sampling
+    /// later.
     Counts,
 }
 
-/// Which fields `read` gives: `read_format`.
+/// The fields that `read` returns: `read_format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadFormat {
-    /// All members of the leader's group in one read, each with its sample id (PERF_FORMAT_GROUP and PERF_FORMAT_ID).
+    /// One read of the leader returns all members of its group, each with its sample id (PERF_FORMAT_GROUP
+    /// and PERF_FORMAT_ID).
     pub group: bool,
-    /// The samples that found the ring full (PERF_FORMAT_LOST, since Linux 6.0).
+    /// The number of samples dropped because the ring was full (PERF_FORMAT_LOST, since Linux 6.0).
     pub lost: bool,
 }
 
-/// One event, as it is to be opened.
+/// The description of one event to open.
 #[derive(Debug, Clone, Copy)]
 pub struct EventSpec<'a> {
-    /// What it counts.
+    /// The thing that it counts.
     pub kind: EventKind,
-    /// Whose hits.
+    /// The processes and CPUs whose hits it counts.
     pub scope: Scope<'a>,
-    /// What it gives.
+    /// Samples or a count.
     pub output: Output,
-    /// The clock of its samples.
+    /// The clock that timestamps its samples.
     pub clock: Clock,
-    /// Off until PERF_EVENT_IOC_ENABLE. A member of a group that is not disabled waits for its leader.
+    /// Whether it stays off until PERF_EVENT_IOC_ENABLE. A group member that is not disabled goes on with its
+    /// leader.
     pub disabled: bool,
-    /// What `read` gives.
+    /// The fields that `read` returns.
     pub read_format: ReadFormat,
 }
 
 impl EventSpec<'_> {
-    /// `perf_event_attr` for this event. The clock is one that tracepoints can be stamped with ([`Clock::sampled`]).
+    /// The `perf_event_attr` of this event. Its clock is one that the kernel accepts for tracepoints
+    /// ([`Clock::sampled`]).
     pub(super) fn attr(&self) -> abi::perf_event_attr {
         let mut attr = abi::perf_event_attr { size: size_of::<abi::perf_event_attr>() as u32, ..Default::default() };
         (attr.type_, attr.config) = match self.kind {
@@ -99,7 +104,7 @@ impl EventSpec<'_> {
         attr
     }
 
-    /// `pid`, `cpu` and `flags`.
+    /// The arguments `pid`, `cpu` and `flags`.
     pub(super) fn target(&self) -> (i32, i32, u64) {
         let flags = u64::from(abi::PERF_FLAG_FD_CLOEXEC);
         match self.scope {
@@ -125,24 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_an_id_and_a_time() {
+    fn a_sample_has_an_id_and_a_time() {
         let attr = spec(EventKind::Tracepoint(77), SAMPLES).attr();
         assert_eq!((attr.type_, attr.config), (abi::PERF_TYPE_TRACEPOINT, 77));
         assert_eq!(attr.sample_type, u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME));
         // The kernel refuses CLOCK_TAI for a tracepoint.
         assert_eq!((attr.clockid, attr.use_clockid()), (Clock::Monotonic.number(), 1));
         assert_eq!((attr.disabled(), attr.watermark(), attr.read_format), (1, 1, 0));
-        // SAFETY: the unions hold integers, which may have any bits.
+        // SAFETY: the unions hold integers, for which all bit patterns are valid.
         unsafe { assert_eq!((attr.__bindgen_anon_1.sample_period, attr.__bindgen_anon_2.wakeup_watermark), (1, 4096)) };
     }
 
     #[test]
-    fn what_counts_has_no_period_and_no_samples() {
+    fn a_counting_event_has_no_period_and_no_samples() {
         let read_format = ReadFormat { group: true, lost: true };
         let attr = EventSpec { read_format, ..spec(EventKind::Dummy, Output::Counts) }.attr();
         assert_eq!((attr.type_, attr.config), (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)));
         assert_eq!((attr.sample_type, attr.sample_id_all()), (0, 0));
-        // SAFETY: the union holds integers, which may have any bits.
+        // SAFETY: the union holds integers, for which all bit patterns are valid.
         unsafe { assert_eq!(attr.__bindgen_anon_1.sample_period, 0) };
         let all = abi::PERF_FORMAT_GROUP | abi::PERF_FORMAT_ID | abi::PERF_FORMAT_LOST;
         assert_eq!(attr.read_format, u64::from(all));

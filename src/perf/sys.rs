@@ -1,6 +1,7 @@
-//! The one door to perf's system calls: descriptors go out as `OwnedFd`, errors as `io::Error`.
+//! The only module that makes perf's system calls. It returns descriptors as `OwnedFd` and errors as
+//! `io::Error`.
 //!
-//! Names are those of perf_event_open(2).
+//! The names follow perf_event_open(2).
 
 use super::spec::{EventKind, EventSpec, Output, ReadFormat, Scope};
 use super::{Reading, SampleId};
@@ -13,20 +14,21 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// perf_event_open(2). An event joins the group that `group` leads, or none.
+/// perf_event_open(2). The event joins the group whose leader is `group`, if one is given.
 pub fn open(spec: &EventSpec<'_>, group: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
     let mut attr = spec.attr();
     let (pid, cpu, flags) = spec.target();
     let group = group.map_or(-1, |fd| fd.as_raw_fd());
-    // SAFETY: `attr` is a whole, initialized perf_event_attr that outlives the call; the group and the cgroup are
-    // descriptors that the caller borrows for the call, or -1.
+    // SAFETY: `attr` is a whole, initialized perf_event_attr that outlives the call. `group` and the cgroup
+    // are borrowed for the call, or -1.
     let fd = unsafe { perf_event_open(&mut attr, pid, cpu, group, flags) };
     check(fd)?;
-    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+    // SAFETY: the kernel has just created this descriptor for this call, so nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Whether an event for all processes may be opened on a CPU at all: one that counts nothing is, and is closed again.
+/// Checks whether this process may open an event for all processes on this CPU: opens a dummy event, and
+/// closes it.
 pub fn try_to_open(cpu: Cpu) -> io::Result<()> {
     let trial = EventSpec {
         kind: EventKind::Dummy,
@@ -39,19 +41,19 @@ pub fn try_to_open(cpu: Cpu) -> io::Result<()> {
     open(&trial, None).map(drop)
 }
 
-/// PERF_EVENT_IOC_SET_OUTPUT: the event's samples go to the ring of `onto` (same CPU, same clock).
+/// PERF_EVENT_IOC_SET_OUTPUT: sends the event's samples to the ring of `onto` (same CPU, same clock).
 pub fn set_output(event: BorrowedFd<'_>, onto: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: both descriptors are borrowed for the call; the argument is an integer.
     check(unsafe { ioctls::SET_OUTPUT(event.as_raw_fd(), onto.as_raw_fd()) }).map(drop)
 }
 
-/// PERF_EVENT_IOC_SET_FILTER: only hits for which the expression over the tracepoint's fields holds.
+/// PERF_EVENT_IOC_SET_FILTER: keeps only hits that match this expression over the tracepoint's fields.
 pub fn set_filter(event: BorrowedFd<'_>, filter: &CStr) -> io::Result<()> {
-    // SAFETY: the kernel reads the string up to its NUL and does not write it.
+    // SAFETY: the kernel only reads the string, up to its NUL.
     check(unsafe { ioctls::SET_FILTER(event.as_raw_fd(), filter.as_ptr().cast_mut()) }).map(drop)
 }
 
-/// PERF_EVENT_IOC_ID: the sample id.
+/// PERF_EVENT_IOC_ID: returns the event's sample id.
 pub fn sample_id(event: BorrowedFd<'_>) -> io::Result<SampleId> {
     let mut id = 0;
     // SAFETY: the kernel writes one u64 to `id`.
@@ -59,34 +61,35 @@ pub fn sample_id(event: BorrowedFd<'_>) -> io::Result<SampleId> {
     Ok(SampleId(id))
 }
 
-/// PERF_EVENT_IOC_ENABLE on a group's leader.
+/// PERF_EVENT_IOC_ENABLE on a group's leader: switches the group on.
 pub fn enable(leader: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is borrowed for the call; the argument is an integer.
     check(unsafe { ioctls::ENABLE(leader.as_raw_fd(), 0) }).map(drop)
 }
 
-/// PERF_EVENT_IOC_DISABLE on a group's leader: the group leaves the CPU, and its members with it.
+/// PERF_EVENT_IOC_DISABLE on a group's leader: switches the group off, members included.
 pub fn disable(leader: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is borrowed for the call; the argument is an integer.
     check(unsafe { ioctls::DISABLE(leader.as_raw_fd(), 0) }).map(drop)
 }
 
-/// Reads an event's count; `with_lost` as it was opened (`read_lost`).
+/// Reads an event's count. `with_lost` must be the [`ReadFormat::lost`] with which the event was opened.
 pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Reading> {
     let mut words = [[0u8; 8]; 2];
     let wanted = if with_lost { 16 } else { 8 };
     let got = nix::unistd::read(event, &mut words.as_flattened_mut()[..wanted])?;
     if got != wanted {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{got} of {wanted} bytes of a counter")));
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("read {got} of {wanted} bytes of a counter")));
     }
     let [value, lost] = words.map(u64::from_ne_bytes);
     Ok(Reading { value, lost })
 }
 
-/// Reads a whole group through its leader, which was opened with [`ReadFormat::group`]; `with_lost` as it was opened.
-/// The group has at most `most_members` members beside its leader. Gives each event's sample id and reading to `each`,
-/// the leader first. `bytes` is scratch space, which grows to the size of a read. The kernel opens no group whose read
-/// would not fit in 16 KiB (`perf_event_validate_size`).
+/// Reads a whole group through its leader, and calls `each` with the sample id and the reading of every
+/// event, the leader first. The leader must have been opened with [`ReadFormat::group`] and with
+/// [`ReadFormat::lost`] = `with_lost`. The group has at most `most_members` members besides its leader.
+/// `bytes` is scratch space that grows to the size of a read. The kernel limits that to 16 KiB when it opens
+/// a group (`perf_event_validate_size`).
 pub fn read_group(
     leader: BorrowedFd<'_>,
     most_members: usize,
@@ -94,14 +97,14 @@ pub fn read_group(
     bytes: &mut Vec<u8>,
     mut each: impl FnMut(SampleId, Reading),
 ) -> io::Result<()> {
-    // u64 number of events, then for each: u64 value, u64 id, and u64 lost if it was asked for.
+    // The layout is u64 number of events, then for each event: u64 value, u64 id, and u64 lost if requested.
     let width = if with_lost { 3 } else { 2 };
     bytes.resize((1 + (most_members + 1) * width) * 8, 0);
     let got = nix::unistd::read(leader, bytes)?;
     let (words, _) = bytes[..got].as_chunks::<8>();
     let events = words.first().map_or(0, |number| u64::from_ne_bytes(*number));
     if words.len() as u64 != 1 + events.saturating_mul(width as u64) {
-        let message = format!("{got} bytes for a group of {events} counters");
+        let message = format!("read {got} bytes for a group of {events} counters");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     for event in words[1..].chunks_exact(width) {
@@ -111,7 +114,7 @@ pub fn read_group(
     Ok(())
 }
 
-/// Maps the ring of an event: one page of control data and `bytes` of ring, a power of two of pages.
+/// Maps the ring of an event: the control page, and `bytes` of ring. `bytes` must be a power of two of pages.
 pub fn map_ring(event: BorrowedFd<'_>, bytes: usize) -> io::Result<MmapRaw> {
     MmapOptions::new().len(page_size() + bytes).map_raw(event.as_raw_fd())
 }

@@ -1,12 +1,12 @@
-//! `perf_event_attr` as it stands in a file, and where its samples have what.
+//! `perf_event_attr` as stored in a file, and the positions of the fields in its records.
 
 use crate::events::{Cpu, Ns, Reading, SampleId};
 use crate::perf_data::read_format;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
 
-/// Bytes of an attribute in the files that tp-perf writes. perf before 6.4 takes for sample ids what follows this many
-/// (`PERF_ATTR_SIZE_VER7`), whatever `size` says.
+/// The size in bytes of an attribute in the files that tp-perf writes (`PERF_ATTR_SIZE_VER7`). perf before
+/// 6.4 assumes this size, regardless of the field `size`, and reads the bytes behind it as sample ids.
 pub(super) const SIZE: usize = 128;
 
 const IDENTIFIER: u64 = abi::PERF_SAMPLE_IDENTIFIER as u64;
@@ -24,26 +24,26 @@ const SAMPLE_ID_ALL: u64 = 1 << 18;
 const WATERMARK: u64 = 1 << 14;
 const USE_CLOCKID: u64 = 1 << 25;
 
-/// What matters of a `perf_event_attr`.
+/// The fields of a `perf_event_attr` that tp-perf uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attr {
     /// `PERF_TYPE_…`.
     pub kind: u32,
-    /// For tracepoints the tracefs id.
+    /// For tracepoints, the tracefs id.
     pub config: u64,
-    /// A sample for each so many hits, or with [`samples_some`](Self::samples_some) a frequency.
+    /// Hits per sample, or samples per second if the flag FREQ is set.
     period: u64,
     /// `PERF_SAMPLE_…`.
     pub sample_type: u64,
     /// `PERF_FORMAT_…`.
     pub read_format: u64,
-    /// The bits from `disabled` on.
+    /// The bit field that starts with `disabled`.
     flags: u64,
     clockid: i32,
 }
 
 impl Attr {
-    /// A tracepoint as tp-perf opens it.
+    /// The attribute with which tp-perf opens a tracepoint.
     pub fn tracepoint(tracefs_id: u64, clockid: i32, weighted: bool, lost_known: bool) -> Self {
         Attr {
             kind: abi::PERF_TYPE_TRACEPOINT,
@@ -56,13 +56,14 @@ impl Attr {
         }
     }
 
-    /// Reads an attribute off `bytes`, and gives it with its own size; `None` if it is not all there.
+    /// Parses the attribute at the start of `bytes`, and returns it with its size in bytes; `None` if it is
+    /// incomplete.
     pub fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
-        /// Up to and with `read_format` and the bits.
+        /// The size up to and including `read_format` and the bit field.
         const LEAST: usize = 48;
         let word = |offset: usize| NativeEndian::read_u64(&bytes[offset..]);
         let size = match NativeEndian::read_u32(bytes.get(4..8)?) {
-            // perf writes no size in the oldest form.
+            // In its oldest form, perf writes size 0.
             0 => 64,
             size => size as usize,
         };
@@ -82,7 +83,7 @@ impl Attr {
         Some((attr, size))
     }
 
-    /// As it stands in a file.
+    /// Encodes the attribute for a file.
     pub(super) fn encode(&self) -> [u8; SIZE] {
         let mut bytes = [0; SIZE];
         NativeEndian::write_u32(&mut bytes, self.kind);
@@ -96,29 +97,29 @@ impl Attr {
         bytes
     }
 
-    /// Whether it counts the hits of a tracepoint.
+    /// Whether the event is a tracepoint.
     pub fn is_tracepoint(&self) -> bool {
         self.kind == abi::PERF_TYPE_TRACEPOINT
     }
 
-    /// Whether a sample stands for more than one hit: every so many, or as many as keep to a frequency.
+    /// Whether a sample can stand for more than one hit, because of a period or a frequency.
     pub fn samples_some(&self) -> bool {
         self.flags & FREQ != 0 || self.period > 1
     }
 
-    /// The clock of its samples, as a `CLOCK_…` number; `None` for perf's own default.
+    /// The clock of the samples, as a `CLOCK_…` number; `None` for perf's default clock.
     pub fn clockid(&self) -> Option<i32> {
         (self.flags & USE_CLOCKID != 0).then_some(self.clockid)
     }
 
-    /// Whether `read` tells lost samples.
+    /// Whether `read` returns the number of lost samples.
     pub fn lost_known(&self) -> bool {
         self.read_format & read_format::LOST != 0
     }
 
-    /// Where its samples have what.
+    /// The positions of the fields in a SAMPLE record.
     pub fn layout(&self) -> Layout {
-        // In the order in which the kernel writes them.
+        // In the order in which the kernel writes the fields.
         let fields = [IDENTIFIER, IP, TID, TIME, ADDR, ID, STREAM_ID, CPU, PERIOD];
         let present = |field: &u64| self.sample_type & field != 0;
         let place = |wanted: u64| {
@@ -133,7 +134,7 @@ impl Attr {
         }
     }
 
-    /// What ends its other records.
+    /// The positions of the fields at the end of all other records.
     pub fn trailer(&self) -> Trailer {
         let fields = [IDENTIFIER, CPU, STREAM_ID, ID, TIME, TID];
         let present = |field: &u64| self.flags & SAMPLE_ID_ALL != 0 && self.sample_type & field != 0;
@@ -144,7 +145,8 @@ impl Attr {
         Trailer { id: place(IDENTIFIER).or(place(ID)), cpu: place(CPU), time: place(TIME) }
     }
 
-    /// The counter in the body of a READ record of this event, behind pid and tid; `None` if it has none.
+    /// The counter in the body of a READ record of this event. `values` are the bytes behind pid and tid.
+    /// `None` if they contain no counter of a single event.
     pub fn count(&self, values: &[u8]) -> Option<Reading> {
         let has = |bit: u64| self.read_format & bit != 0;
         if has(read_format::GROUP) {
@@ -157,48 +159,48 @@ impl Attr {
     }
 }
 
-/// Where in a SAMPLE record its fields are, in bytes from the record's start. Each has 8 bytes.
+/// Positions of fields in a SAMPLE record, in bytes from the start of the record. Each field has 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Layout {
-    /// Which event.
+    /// The sample id.
     pub id: Option<usize>,
-    /// Its timestamp.
+    /// The timestamp.
     pub time: Option<usize>,
-    /// The CPU, in the first 4 of its bytes.
+    /// The CPU, which is in the first 4 of the 8 bytes.
     pub cpu: Option<usize>,
-    /// No sample is shorter.
+    /// The minimum size of a sample.
     pub least: usize,
 }
 
-/// Where in any other record the fields of `sample_id_all` are, in bytes back from the record's end.
+/// Positions of the fields of `sample_id_all` in all other records, in bytes back from the end of the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trailer {
-    /// Which event.
+    /// The sample id.
     pub id: Option<usize>,
-    /// The CPU, in the first 4 of its bytes.
+    /// The CPU, which is in the first 4 of the 8 bytes.
     pub cpu: Option<usize>,
-    /// When it was written.
+    /// The time at which the record was written.
     pub time: Option<usize>,
 }
 
 impl Trailer {
-    /// The event's sample id, if the record tells it.
+    /// The sample id, if the record has it.
     pub fn id(&self, record: &[u8]) -> Option<SampleId> {
         self.field(record, self.id?).map(NativeEndian::read_u64).map(SampleId)
     }
 
-    /// The CPU, if the record tells it.
+    /// The CPU, if the record has it.
     pub fn cpu(&self, record: &[u8]) -> Option<Cpu> {
         self.field(record, self.cpu?).and_then(|word| Cpu::try_from(NativeEndian::read_u32(word)).ok())
     }
 
-    /// When the record was written, if it tells that.
+    /// The time at which the record was written, if the record has it.
     pub fn time(&self, record: &[u8]) -> Option<Ns> {
         self.field(record, self.time?).map(NativeEndian::read_u64).map(Ns)
     }
 
     fn field<'a>(&self, record: &'a [u8], back: usize) -> Option<&'a [u8]> {
-        // Behind the record's own header.
+        // A field lies behind the record's header.
         let start = record.len().checked_sub(back).filter(|start| *start >= 8)?;
         record.get(start..start + 8)
     }
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_is_found_behind_whatever_read_format_puts_before_it() {
+    fn a_counter_is_found_whatever_read_format_puts_before_it() {
         let words: Vec<u8> = [10u64, 20, 30, 40, 50].iter().flat_map(|word| word.to_ne_bytes()).collect();
         let attr = |format| Attr { read_format: format, ..Attr::tracepoint(1, 1, false, false) };
         assert_eq!(attr(0).count(&words), Some(Reading { value: 10, lost: 0 }));

@@ -1,4 +1,4 @@
-//! COMPRESSED records: a zstd stream in pieces, as `perf record -z` writes it.
+//! COMPRESSED records: the pieces of a zstd stream, as `perf record -z` writes them.
 
 use crate::perf_data::{kind, push_record};
 use byteorder::{ByteOrder, NativeEndian};
@@ -6,32 +6,34 @@ use std::io;
 use zstd::stream::raw::{Decoder, Encoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe;
 
-/// The level that costs least; the ring bytes of a kernel build shrink to a seventh with it.
+/// The cheapest of zstd's regular levels. With it, the ring bytes of a kernel build shrink to a seventh.
 const LEVEL: i32 = 1;
 
-/// So much is compressed before the stream is flushed, in bytes: what is there of a file can be read up to there.
+/// The number of bytes after which the stream is flushed. An incomplete file can be read up to the last
+/// flush.
 const PIECE: usize = 512 << 10;
 
-/// At most so much comes out of one COMPRESSED record: its own piece, and what a record before it began. perf sets aside
-/// memory of this size.
+/// The maximum number of bytes to which one COMPRESSED record decompresses: its own piece, and the rest of a
+/// piece that an earlier record began. perf allocates a buffer of this size.
 pub const MOST_INFLATED: u32 = 2 * PIECE as u32;
 
-/// More does not fit into a record.
+/// The maximum number of payload bytes in one record.
 const MOST_IN_RECORD: usize = 65_520;
 
-/// Turns records into COMPRESSED records.
+/// Compresses records into COMPRESSED records.
 pub struct Compressor {
     encoder: Encoder<'static>,
     buffer: Vec<u8>,
 }
 
 impl Compressor {
-    /// At the start of a stream.
+    /// Starts a stream.
     pub fn new() -> io::Result<Self> {
         Ok(Compressor { encoder: Encoder::new(LEVEL)?, buffer: vec![0; zstd_safe::compress_bound(PIECE)] })
     }
 
-    /// Appends to `out` all of `bytes`, which end with a record's end.
+    /// Compresses `bytes`, which must end at the end of a record, and appends the COMPRESSED records to
+    /// `out`.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         for piece in bytes.chunks(PIECE) {
             let mut input = InBuffer::around(piece);
@@ -54,7 +56,7 @@ impl Compressor {
     }
 }
 
-/// Its size is that of the payload, to the byte: padding would be taken for the stream.
+/// Appends a COMPRESSED record without padding, because readers take padding as a part of the stream.
 fn push_unpadded(out: &mut Vec<u8>, payload: &[u8]) {
     let start = out.len();
     push_record(out, kind::COMPRESSED, &[payload]);
@@ -62,31 +64,32 @@ fn push_unpadded(out: &mut Vec<u8>, payload: &[u8]) {
     NativeEndian::write_u16(&mut out[start + 6..], (8 + payload.len()) as u16);
 }
 
-/// Gives back what is in COMPRESSED records.
+/// Decompresses the payloads of COMPRESSED records.
 pub struct Inflate {
     decoder: Decoder<'static>,
-    /// How many bytes zstd would like next.
+    /// The number of bytes that zstd expects next.
     hint: usize,
 }
 
 impl Inflate {
-    /// At the start of a stream.
+    /// Starts a stream.
     pub fn new() -> io::Result<Self> {
         Ok(Inflate { decoder: Decoder::new()?, hint: 0 })
     }
 
-    /// Whether the stream is between two blocks, where its writer flushes it, or at an end.
+    /// Whether the stream is between two blocks, where its writer flushes it, or at its end.
     pub fn is_between(&self) -> bool {
-        /// Bytes of a block's header, which is what comes next then.
+        /// The size in bytes of a block's header, which comes next between two blocks.
         const BLOCK_HEADER: usize = 3;
         matches!(self.hint, 0 | BLOCK_HEADER)
     }
 
-    /// Takes payload off `input` and appends at most `most` bytes to `out`, so that a small payload that unfolds to much
-    /// costs time, and no memory. Done when `input` is empty and nothing was appended.
+    /// Takes payload from `input`, and appends at most `most` decompressed bytes to `out`. So a small payload
+    /// that decompresses to many bytes takes time, but no memory. All is done when `input` is empty and
+    /// nothing was appended. Returns the number of bytes appended.
     ///
     /// # Errors
-    /// A damaged stream.
+    /// If the stream is damaged.
     pub fn run(&mut self, input: &mut &[u8], most: usize, out: &mut Vec<u8>) -> io::Result<usize> {
         let start = out.len();
         out.resize(start + most, 0);
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_shrink_comes_back_too() {
+    fn incompressible_bytes_come_back_too() {
         let mut state = 1u64;
         let noise: Vec<u8> = (0..3 * PIECE + 17)
             .map(|_| {

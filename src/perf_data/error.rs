@@ -1,59 +1,60 @@
-//! Why a perf.data file cannot be read.
+//! Errors of reading perf.data.
 
 use std::io;
 
-/// What a perf.data file lacks although its events can be read.
+/// The parts that are missing from a perf.data file whose events can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Shortfall {
-    /// Its header does not say where the records end.
-    #[error("its writer came to no end, so that it says neither how long it is nor what its events are called")]
+    /// The header does not give the length of the records, because its writer did not finish.
+    #[error("the writer did not finish the file, so the length of its data and the names of its events are missing")]
     NoEnd,
-    /// The file ends within the records, which it says are longer.
-    #[error("it is cut short, and with its end went the names of its events")]
+    /// The file ends before the end of the records that its header gives.
+    #[error("the file is cut short, so the names of its events, which are at its end, are missing")]
     Cut,
-    /// The list of what stands behind the records is not there.
+    /// The list of features behind the records cannot be read.
     #[error("{0}")]
     Features(io::Error),
-    /// A part of what stands behind the records cannot be read.
-    #[error("feature {bit}: {cause}")]
+    /// A feature behind the records cannot be read.
+    #[error("failed to read feature {bit} of the file: {cause}")]
     Feature {
-        /// Which, as the number of its bit in the header.
+        /// The number of the feature's bit in the header.
         bit: u64,
-        /// Why not.
+        /// What is wrong with it.
         cause: io::Error,
     },
 }
 
-/// Why a perf.data file cannot be read at all. What is damaged behind its beginning is an [`io::Error`] where it is met.
+/// Why a perf.data file cannot be read at all. Damage behind the header is an [`io::Error`] once reading gets
+/// there.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It could not be read.
+    /// An error of the operating system.
     #[error(transparent)]
     Read(#[from] io::Error),
-    /// It does not begin as perf.data does.
-    #[error("it is no perf.data: it does not begin with PERFILE2")]
+    /// The first bytes are not those of perf.data.
+    #[error("not a perf.data file: it does not start with PERFILE2")]
     NoPerfData,
-    /// It comes from another kind of machine.
-    #[error("it was recorded on a machine of the other byte order")]
+    /// The file comes from a machine with the other byte order.
+    #[error("the file was recorded on a machine with the other byte order")]
     OtherByteOrder,
-    /// Its header is damaged.
-    #[error("its header is damaged at byte {at}: {reason}")]
+    /// The header is damaged.
+    #[error("the header is damaged at byte {at}: {reason}")]
     Header {
-        /// Where, in bytes from the start.
+        /// The position in bytes from the start of the file.
         at: u64,
-        /// How.
+        /// What is wrong there.
         reason: String,
     },
-    /// Ids without what they stand for.
-    #[error("it does not say what its events are: there is no attribute before the first event")]
+    /// No attribute says which events the sample ids belong to.
+    #[error("the file does not describe its events: there is no attribute before the first event")]
     NoAttributes,
-    /// Other events than tracepoints.
-    #[error("none of its events is a tracepoint")]
+    /// All events are of other kinds than tracepoints.
+    #[error("none of the events in the file is a tracepoint")]
     NoTracepoints,
-    /// The samples of this event do not tell when they were taken.
+    /// The samples of this event have no timestamp.
     #[error("the samples of {0} have no time")]
     NoTime(String),
-    /// The samples of this event do not tell what they are of, or not where those of others do.
-    #[error("the samples of {0} have no id at a place that all events share")]
+    /// The samples of this event have no sample id, or not at the same position as those of other events.
+    #[error("the samples of {0} have no id at a position that all events share")]
     NoId(String),
 }

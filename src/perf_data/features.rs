@@ -1,10 +1,10 @@
-//! Features of the header: what perf notes about the machine and the recording.
+//! Features of the header: perf's data about the machine and the recording.
 
 use crate::events::Ns;
 use crate::perf_data::{kind, push_record};
 use byteorder::{ByteOrder, NativeEndian};
 
-/// Numbers of the features (`HEADER_…` in tools/perf/util/header.h).
+/// The numbers of the features (`HEADER_…` in tools/perf/util/header.h).
 pub(super) mod id {
     pub const TRACING_DATA: u64 = 1;
     pub const HOSTNAME: u64 = 3;
@@ -18,43 +18,43 @@ pub(super) mod id {
     pub const CLOCK_DATA: u64 = 29;
 }
 
-/// Strings are padded to this.
+/// Strings are padded to a multiple of this many bytes.
 const NAME_ALIGN: usize = 64;
 
-/// What a file tells about its recording; what it does not is empty.
+/// The features of a file. Those that the file does not have are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Features {
-    /// The machine's name.
+    /// The host name.
     pub hostname: Option<String>,
     /// The kernel's release.
     pub release: Option<String>,
-    /// The version of what wrote it.
+    /// The version of the program that wrote the file.
     pub version: Option<String>,
-    /// The command that wrote it.
+    /// The command line that wrote the file.
     pub command_line: Vec<String>,
-    /// CPUs of the machine: those there can be, and those online.
+    /// The number of CPUs of the machine: (possible, online).
     pub cpus: Option<(u32, u32)>,
-    /// The longest piece of the stream that is in one COMPRESSED record, if there are any.
+    /// The maximum number of bytes to which one COMPRESSED record decompresses, if the file is compressed.
     pub compressed: Option<u32>,
-    /// The same moment by two clocks.
+    /// One moment by two clocks.
     pub clock: Option<ClockPair>,
-    /// Names of events by (type, config).
+    /// The names of events by (type, config).
     pub event_names: Vec<((u32, u64), String)>,
 }
 
-/// The same moment by the wall clock and by the clock of the samples.
+/// One moment by the wall clock and by the clock of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockPair {
     /// The clock of the samples, as a `CLOCK_…` number.
     pub clockid: i32,
-    /// The wall clock.
+    /// The time by the wall clock.
     pub wall_ns: Ns,
-    /// The clock of the samples.
+    /// The time by the clock of the samples.
     pub clock_ns: Ns,
 }
 
 impl Features {
-    /// As HEADER_FEATURE records.
+    /// Encodes the features as HEADER_FEATURE records.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let mut push = |id: u64, data: &[u8]| push_record(out, kind::HEADER_FEATURE, &[&id.to_ne_bytes(), data]);
         for (id, text) in [(id::HOSTNAME, &self.hostname), (id::OSRELEASE, &self.release), (id::VERSION, &self.version)]
@@ -67,7 +67,7 @@ impl Features {
             push(id::NRCPUS, &[possible.to_ne_bytes(), online.to_ne_bytes()].concat());
         }
         if !self.command_line.is_empty() {
-            // What does not fit into a record is left out; tp-perf's own facts have it whole.
+            // Words that do not fit in a record are left out. tp-perf's own facts have all of them.
             let mut words = Vec::new();
             let mut count = 0u32;
             for word in self.command_line.iter().map(|word| string(word)) {
@@ -84,14 +84,14 @@ impl Features {
             push(id::CLOCK_DATA, &[head, wall_ns.0.to_ne_bytes().into(), clock_ns.0.to_ne_bytes().into()].concat());
         }
         if let Some(longest) = self.compressed {
-            // Version, type (1 is zstd), level, ratio, the longest piece.
+            // Version, type (1 is zstd), level, ratio, and the maximum decompressed size.
             push(id::COMPRESSED, &[1u32, 1, 1, 1, longest].map(u32::to_ne_bytes).concat());
         }
     }
 
-    /// Takes in the data of one feature; a number that is not known is passed over.
+    /// Takes the data of one feature. Unknown features are skipped.
     pub(super) fn take(&mut self, id: u64, data: &[u8]) {
-        // A feature only tells about the recording: one that is torn is as good as none.
+        // No event depends on a feature, so a damaged feature is treated as missing.
         let _ = self.try_take(id, data);
     }
 
@@ -185,7 +185,7 @@ mod tests {
         while !rest.is_empty() {
             let (record, behind) = rest.split_at(usize::from(NativeEndian::read_u16(&rest[6..])));
             read.take(NativeEndian::read_u64(&record[8..]), &record[16..]);
-            // A torn one is passed over.
+            // A damaged feature is skipped.
             (0..record.len() - 16).for_each(|length| {
                 Features::default().take(NativeEndian::read_u64(&record[8..]), &record[16..16 + length]);
             });

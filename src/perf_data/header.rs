@@ -1,4 +1,4 @@
-//! What a perf.data file says before its first event.
+//! The part of a perf.data file before its first event.
 
 use crate::events::{Cpu, SampleId};
 use crate::perf_data::features::Features;
@@ -8,33 +8,34 @@ use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
 use std::collections::HashMap;
 
-/// Marks a HEADER_EVENT_TYPE record as tp-perf's own.
+/// The mark of tp-perf's own HEADER_EVENT_TYPE records.
 pub(super) const MARK: [u8; 8] = *b"tp-perf\0";
 
-/// Bytes of the longest note: the arguments of a command have at most 2 MiB, and double as JSON.
+/// The maximum size of a note in bytes. The arguments of a command take at most 2 MiB, and twice that as
+/// JSON.
 const MOST_NOTE: usize = 16 << 20;
 
-/// How many notes a file has at most: one before the events, one or two behind them.
+/// The maximum number of notes in a file. tp-perf writes one before the events, and one or two behind them.
 const MOST_NOTES: usize = 16;
 
-/// The update that gives an event's name (`PERF_EVENT_UPDATE__NAME`).
+/// The type of EVENT_UPDATE that contains an event's name (`PERF_EVENT_UPDATE__NAME`).
 const UPDATE_NAME: u64 = 2;
 
-/// How one event was opened, and the sample ids of all that were opened so, one for each CPU or process.
+/// An attribute, and the sample ids of all events opened with it, one per CPU or process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
-    /// How.
+    /// The attribute.
     pub attr: Attr,
-    /// Their ids.
+    /// The sample ids.
     pub ids: Vec<SampleId>,
 }
 
-/// Collects what the records of the header say.
+/// The contents of the records of the header.
 #[derive(Debug, Default)]
 pub struct Header {
-    /// How events were opened.
+    /// The events of the file.
     pub events: Vec<Described>,
-    /// What the file tells of its recording.
+    /// perf's data about the machine and the recording.
     pub features: Features,
     /// tp-perf's own notes.
     pub notes: Notes,
@@ -43,17 +44,17 @@ pub struct Header {
     updates: HashMap<SampleId, String>,
 }
 
-/// tp-perf's own notes in a file, each one line of text. A long one is spread over several records.
+/// tp-perf's own notes in a file. Each is one line of text. A long note takes several records.
 #[derive(Debug, Default)]
 pub struct Notes {
     partial: Vec<u8>,
-    /// Those that are whole.
+    /// The complete notes.
     pub whole: Vec<String>,
 }
 
 impl Notes {
-    /// Takes in the body of a HEADER_EVENT_TYPE record; what is not tp-perf's is passed over. False if there is no end to
-    /// it.
+    /// Takes the body of a HEADER_EVENT_TYPE record. Records that are not tp-perf's own are skipped. Returns
+    /// false if a note is too long, or if there are too many notes.
     pub fn take(&mut self, body: &[u8]) -> bool {
         let Some(text) = body.strip_prefix(&MARK) else { return true };
         let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -67,14 +68,14 @@ impl Notes {
         true
     }
 
-    /// Whether none is left without its end.
+    /// Whether no note is incomplete.
     pub fn is_whole(&self) -> bool {
         self.partial.is_empty()
     }
 }
 
 impl Header {
-    /// Whether records of this type describe events, and so stand before them.
+    /// Whether records of this type belong to the header, and so come before the events.
     pub fn is_part(kind: u32) -> bool {
         matches!(
             kind,
@@ -87,26 +88,26 @@ impl Header {
         )
     }
 
-    /// Takes in the body of such a record. That of TRACING_DATA is followed by bytes for
+    /// Takes the body of a record of the header. The names behind a TRACING_DATA record go to
     /// [`take_tracing_data`](Self::take_tracing_data).
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of what is wrong with the record.
     pub fn take(&mut self, kind: u32, body: &[u8]) -> Result<(), String> {
         let word = |offset: usize| body.get(offset..offset + 8).map(NativeEndian::read_u64);
         match kind {
             kind::HEADER_ATTR => {
-                let (attr, size) = Attr::parse(body).ok_or("an attribute that is not all there")?;
+                let (attr, size) = Attr::parse(body).ok_or("an attribute is incomplete")?;
                 self.events.push(Described { attr, ids: sample_ids(&body[size..]) });
             }
             kind::HEADER_EVENT_TYPE if !self.notes.take(body) => {
-                return Err("tp-perf's own note has no end".to_owned());
+                return Err("a note of tp-perf has no end".to_owned());
             }
             kind::ID_INDEX => {
-                let count = word(0).ok_or("an index of ids that is not all there")?;
+                let count = word(0).ok_or("an index of sample ids is incomplete")?;
                 let entries = body[8..].chunks_exact(32);
                 if count > entries.len() as u64 {
-                    return Err("an index of ids that is not all there".to_owned());
+                    return Err("an index of sample ids is incomplete".to_owned());
                 }
                 for entry in entries.take(count as usize) {
                     // -1 stands for any CPU.
@@ -123,7 +124,7 @@ impl Header {
                 }
             }
             kind::HEADER_FEATURE => {
-                let id = word(0).ok_or("a feature without a number")?;
+                let id = word(0).ok_or("a feature has no number")?;
                 self.features.take(id, &body[8..]);
             }
             _ => {}
@@ -131,21 +132,22 @@ impl Header {
         Ok(())
     }
 
-    /// Takes in the names of tracepoints.
+    /// Takes the names of tracepoints, in the form of [`tracing_data`].
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A description of what is wrong with the names.
     pub fn take_tracing_data(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.names = tracing_data::parse(bytes)?;
         Ok(())
     }
 
-    /// The CPU of a sample id, if the file tells it.
+    /// The CPU of a sample id, if the file has an index of CPUs.
     pub fn cpu(&self, id: SampleId) -> Option<Cpu> {
         self.cpus.get(&id).copied()
     }
 
-    /// All tracepoints that the file names, and those that it opened; and how many of these it does not name.
+    /// The table of all tracepoints that the file names or that were opened, and how many of the opened ones
+    /// the file does not name.
     pub fn table(&self) -> (Table, usize) {
         let mut entries: Vec<_> = self.names.iter().cloned().map(|n| (n.group, n.name, n.tracefs_id)).collect();
         let mut known: std::collections::HashSet<u64> = entries.iter().map(|(.., id)| *id).collect();
@@ -160,13 +162,13 @@ impl Header {
                 entries.push((group, name, tracefs_id));
             }
         }
-        // The kernel's names have none; in a file there may be anything.
+        // The kernel's names have no control characters, but a file may contain anything.
         let plain = |name: String| name.replace(char::is_control, "\u{FFFD}");
         let entries = entries.into_iter().map(|(group, name, id)| (plain(group), plain(name), id)).collect();
         (Table::from_entries(entries), unnamed)
     }
 
-    /// What the file calls an event, beside its tracepoint's name.
+    /// The name of an event in EVENT_UPDATE records and in the features.
     pub fn label(&self, event: &Described) -> Option<&str> {
         let by_id = event.ids.iter().find_map(|id| self.updates.get(id));
         let key = (event.attr.kind, event.attr.config);
@@ -176,12 +178,12 @@ impl Header {
 
     fn name_elsewhere(&self, event: &Described) -> Option<(String, String)> {
         let (group, name) = self.label(event)?.split_once(':')?;
-        // perf shows modifiers behind a second colon.
+        // perf appends modifiers behind a second colon.
         Some((group.to_owned(), name.split(':').next().unwrap_or(name).to_owned()))
     }
 }
 
-/// Bytes as sample ids; what is left over is padding.
+/// Reads bytes as sample ids. Remaining bytes are padding.
 pub(super) fn sample_ids(bytes: &[u8]) -> Vec<SampleId> {
     bytes.chunks_exact(8).map(NativeEndian::read_u64).map(SampleId).collect()
 }

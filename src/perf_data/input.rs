@@ -1,24 +1,24 @@
-//! Bytes from anywhere, piece by piece: what the decoders read.
+//! The input of the decoders: bytes from any source, piece by piece.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// Bytes read at once: enough to make the system calls few, and little enough to stay in a CPU's cache.
+/// The number of bytes per read: large enough for few system calls, and small enough for a CPU's cache.
 const PIECE: usize = 512 << 10;
 
-/// Where bytes come from, in pieces of any length.
+/// A source of bytes, in pieces of any length.
 pub trait Input {
     /// The next piece, or `None` at the end.
     fn next_piece(&mut self) -> io::Result<Option<&[u8]>>;
 
-    /// How many bytes there will be, if that is known.
+    /// The total number of bytes, if it is known.
     fn length(&self) -> Option<u64> {
         None
     }
 }
 
-/// What a reader gives.
+/// The bytes of a reader.
 pub struct ReaderInput<R> {
     reader: R,
     buffer: Vec<u8>,
@@ -27,14 +27,14 @@ pub struct ReaderInput<R> {
 }
 
 impl<R: Read> ReaderInput<R> {
-    /// All of it. `length` is how much that is, if that is known.
+    /// All bytes of `reader`. `length` is their number, if it is known.
     pub fn new(reader: R, length: Option<u64>) -> Self {
         ReaderInput { reader, buffer: vec![0; PIECE], left: u64::MAX, length }
     }
 }
 
 impl ReaderInput<File> {
-    /// A part of a file.
+    /// The bytes of a part of a file.
     pub fn part(mut file: File, part: Range<u64>) -> io::Result<Self> {
         file.seek(SeekFrom::Start(part.start))?;
         let left = part.end.saturating_sub(part.start);
@@ -45,7 +45,8 @@ impl ReaderInput<File> {
 impl<R: Read> Input for ReaderInput<R> {
     fn next_piece(&mut self) -> io::Result<Option<&[u8]>> {
         let wanted = PIECE.min(usize::try_from(self.left).unwrap_or(PIECE));
-        // What is there is given, and not waited for to become more: it may come from a pipe.
+        // The reader may be a pipe, so this returns the available bytes and does not wait until the piece is
+        // full.
         let filled = loop {
             match self.reader.read(&mut self.buffer[..wanted]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

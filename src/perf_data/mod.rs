@@ -1,22 +1,22 @@
-//! perf.data: the file that perf's tools read and write, and that tp-perf keeps the ring bytes in.
+//! perf.data: the file format of perf's tools, in which tp-perf also stores the ring bytes.
 //!
-//! tp-perf writes the form that perf uses on a pipe, in which nothing depends on a final rewrite: what is there of a file
-//! whose writer was killed can be read.
+//! tp-perf writes the form that perf uses on a pipe. That form needs no final rewrite, so a file remains
+//! readable as far as it goes, even if its writer was killed.
 //!
 //! ```text
 //!   "PERFILE2" │ u64 16
-//!   HEADER_FEATURE…     kernel, machine, arguments, clock; whether what follows is compressed
+//!   HEADER_FEATURE…     kernel, machine, arguments, clock; whether the ring bytes are compressed
 //!   HEADER_ATTR…        one for each tracepoint: how it was opened, and the sample ids of its events
 //!   ID_INDEX…           the CPU of each sample id
 //!   TRACING_DATA        the names of all tracepoints
 //!   HEADER_EVENT_TYPE…  tp-perf's own facts as JSON: perf has skipped records of this type since 2013
-//!   ring bytes │ FINISHED_ROUND │ ring bytes │ FINISHED_ROUND …      or COMPRESSED records that hold them
+//!   ring bytes │ FINISHED_ROUND │ ring bytes │ FINISHED_ROUND …      or COMPRESSED records
 //!   READ…               the kernel's counters
 //!   HEADER_EVENT_TYPE   how the capture ended
 //! ```
 //!
-//! What perf itself writes to a file has a longer header, which says where attributes, events and features are
-//! ([`seekable`]). Numbers and forms are those of tools/perf/Documentation/perf.data-file-format.txt and
+//! A file that perf itself writes has a longer header with the positions of attributes, events and features
+//! ([`seekable`]). The numbers and layouts come from tools/perf/Documentation/perf.data-file-format.txt and
 //! tools/lib/perf/include/perf/event.h in the kernel's source.
 
 mod attr;
@@ -39,34 +39,34 @@ pub use header::{Described, Header, Notes};
 pub use read::PerfData;
 pub use write::{Head, counters, document};
 
-/// `PERFILE2`, as the bytes stand.
+/// The first 8 bytes of a file.
 pub const MAGIC: [u8; 8] = *b"PERFILE2";
-/// The same from a machine of the other byte order.
+/// The first 8 bytes of a file from a machine with the other byte order.
 pub const MAGIC_SWAPPED: [u8; 8] = *b"2ELIFREP";
-/// Bytes of the header of the pipe form.
+/// The size in bytes of the header in the pipe form.
 pub const PIPE_HEADER: u64 = 16;
 
 /// Types of perf's own records (`PERF_RECORD_…` in tools/perf).
 pub mod kind {
-    /// How an event was opened.
+    /// The attribute and the sample ids of an event.
     pub const HEADER_ATTR: u32 = 64;
-    /// Skipped by perf; tp-perf's facts.
+    /// tp-perf's own notes; perf skips this type.
     pub const HEADER_EVENT_TYPE: u32 = 65;
-    /// Names and formats of tracepoints; they follow the record.
+    /// Names and formats of tracepoints, in the bytes behind the record.
     pub const TRACING_DATA: u32 = 66;
     /// The end of a round.
     pub const FINISHED_ROUND: u32 = 68;
     /// The CPU of each sample id.
     pub const ID_INDEX: u32 = 69;
-    /// Hardware traces; they follow the record.
+    /// Hardware traces, in the bytes behind the record.
     pub const AUXTRACE: u32 = 71;
     /// An event's name.
     pub const EVENT_UPDATE: u32 = 78;
     /// A feature of the header.
     pub const HEADER_FEATURE: u32 = 80;
-    /// Records in a zstd stream that goes on from one such record to the next.
+    /// A piece of a zstd stream that contains records. The stream continues from one such record to the next.
     pub const COMPRESSED: u32 = 81;
-    /// The same with its length in the body and padding behind it.
+    /// Like [`COMPRESSED`], but with the payload's length in the body, and padding behind the payload.
     pub const COMPRESSED2: u32 = 83;
 }
 
@@ -80,10 +80,10 @@ mod read_format {
     pub const LOST: u64 = abi::PERF_FORMAT_LOST as u64;
 }
 
-/// Appends a record of perf's, padded to a multiple of 8 bytes.
+/// Appends a record, padded to a multiple of 8 bytes.
 ///
 /// # Panics
-/// If it is longer than a record can be.
+/// If the record is longer than 65,528 bytes.
 pub(super) fn push_record(out: &mut Vec<u8>, kind: u32, body: &[&[u8]]) {
     let length = 8 + body.iter().map(|part| part.len()).sum::<usize>();
     let size = u16::try_from(length.next_multiple_of(8)).expect("records are split before they are too long");

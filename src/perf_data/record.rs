@@ -1,10 +1,10 @@
-//! perf's records: what the bytes of a chunk mean.
+//! perf's records: the contents of a chunk.
 //!
 //! ```text
 //!   u32 type │ u16 misc │ u16 size │ size − 8 bytes of body
 //!   SAMPLE (24 bytes)       u64 sample id │ u64 time │ …
 //!   LOST                    u64 sample id │ u64 lost │ …
-//!   FINISHED_ROUND (8)      all rings have been taken from once since the last one
+//!   FINISHED_ROUND (8)      every ring has been taken from once since the last FINISHED_ROUND
 //! ```
 
 use crate::perf_data::kind::FINISHED_ROUND;
@@ -12,20 +12,20 @@ use crate::perf_data::push_record;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
 
-/// The size of a sample of IDENTIFIER and TIME, in bytes.
+/// The size in bytes of a sample with IDENTIFIER and TIME.
 pub const SAMPLE_SIZE: usize = 24;
-/// Bytes of a record's header.
+/// The size in bytes of a record's header.
 pub const HEADER_SIZE: usize = 8;
 
-/// A record that cannot be one.
+/// An invalid record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record at byte {offset} is damaged: type {kind}, size {size}")]
 pub struct Damaged {
-    /// Where it begins, in bytes from the start of what was being read.
+    /// The position of the record, in bytes from the start of the bytes that were being read.
     pub offset: u64,
-    /// Its type, as it stands.
+    /// The type field.
     pub kind: u32,
-    /// Its size, as it stands.
+    /// The size field, in bytes.
     pub size: u16,
 }
 
@@ -38,29 +38,29 @@ impl From<Damaged> for std::io::Error {
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Its type, `PERF_RECORD_…`.
+    /// The type, `PERF_RECORD_…`.
     pub kind: u32,
-    /// All of it, the header too.
+    /// The whole record, including its header.
     pub bytes: &'a [u8],
 }
 
 impl Record<'_> {
-    /// The word at this offset from the record's start.
+    /// The word at this offset from the start of the record; `None` if the record is too short.
     #[inline]
     pub fn word(&self, offset: usize) -> Option<u64> {
         self.bytes.get(offset..offset + 8).map(NativeEndian::read_u64)
     }
 
-    /// The error that this record is.
+    /// Makes the error for this record.
     pub fn damaged(&self) -> Damaged {
         Damaged { offset: 0, kind: self.kind, size: self.bytes.len() as u16 }
     }
 }
 
-/// Splits the first record off `bytes`; `None` if it is not all there.
+/// The first record in `bytes`; `None` if it is incomplete.
 ///
 /// # Errors
-/// A size below its header's; the offset in the error is 0.
+/// If the record's size is smaller than its header. The offset in the error is 0.
 #[inline]
 pub fn first(bytes: &[u8]) -> Result<Option<Record<'_>>, Damaged> {
     if bytes.len() < HEADER_SIZE {
@@ -74,21 +74,21 @@ pub fn first(bytes: &[u8]) -> Result<Option<Record<'_>>, Damaged> {
     Ok(bytes.get(..usize::from(size)).map(|bytes| Record { kind, bytes }))
 }
 
-/// Counts the samples in a stream of records that comes in pieces, looking at nothing but the headers.
+/// Counts the samples in a stream of records that comes in pieces. It reads only the headers of the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SampleCounter {
-    /// Samples so far.
+    /// The number of samples so far.
     pub samples: u64,
-    /// Bytes at the start of the next piece that belong to a record counted already.
+    /// The number of bytes at the start of the next piece that belong to a record that is already counted.
     rest: usize,
 }
 
 impl SampleCounter {
-    /// Counts on.
+    /// Counts the samples of the next piece.
     ///
     /// # Errors
-    /// A damaged record, with its offset in this piece. Pieces are cut at multiples of 8 bytes, as records are, so that no
-    /// header is torn.
+    /// A damaged record, with its offset in this piece. Records and pieces end at multiples of 8 bytes, so no
+    /// header can be split between two pieces.
     pub fn count(&mut self, piece: &[u8]) -> Result<(), Damaged> {
         let mut start = self.rest;
         while let Some(header) = piece.get(start..start + HEADER_SIZE) {
@@ -107,13 +107,13 @@ impl SampleCounter {
         Ok(())
     }
 
-    /// Whether the last record is all there.
+    /// Whether the last record is complete.
     pub fn is_whole(&self) -> bool {
         self.rest == 0
     }
 }
 
-/// The least size of a record of this type, in bytes.
+/// The minimum size in bytes of a record of this type.
 fn least_size(kind: u32) -> usize {
     match kind {
         abi::PERF_RECORD_SAMPLE | abi::PERF_RECORD_LOST => SAMPLE_SIZE,
@@ -121,7 +121,7 @@ fn least_size(kind: u32) -> usize {
     }
 }
 
-/// The error for a record of which only `bytes` are there.
+/// The error for a record that is cut short, so only `bytes` of it are there.
 pub fn torn(bytes: &[u8]) -> Damaged {
     match bytes.len() {
         0..HEADER_SIZE => Damaged { offset: 0, kind: 0, size: bytes.len() as u16 },
@@ -129,22 +129,22 @@ pub fn torn(bytes: &[u8]) -> Damaged {
     }
 }
 
-/// The record that ends a round.
+/// The FINISHED_ROUND record.
 pub fn finished_round() -> Vec<u8> {
     let mut bytes = Vec::new();
     push(&mut bytes, FINISHED_ROUND, &[]);
     bytes
 }
 
-/// Appends a sample, as the kernel writes it.
-// Only tests, benches and fuzz targets write records of the kernel's.
+/// Appends a SAMPLE record, as the kernel writes it.
+// Only tests, benches and fuzz targets write the kernel's records.
 #[doc(hidden)]
 pub fn push_sample(out: &mut Vec<u8>, id: u64, time: u64) {
     push(out, abi::PERF_RECORD_SAMPLE, &[id, time]);
 }
 
 /// Appends a LOST record, as the kernel writes it with `sample_id_all`.
-// Only tests and benches write records of the kernel's.
+// Only tests and benches write the kernel's records.
 #[doc(hidden)]
 pub fn push_lost(out: &mut Vec<u8>, id: u64, lost: u64, time: u64) {
     push(out, abi::PERF_RECORD_LOST, &[id, lost, time, id]);
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A sample, a loss, a record of another type and the end of a round.
+    /// A sample, a loss, a record of another type, and the end of a round.
     fn records() -> Vec<u8> {
         let mut bytes = Vec::new();
         push_sample(&mut bytes, 7, 1_000);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn records_come_out_as_they_went_in() {
+    fn records_are_split_where_they_end() {
         let bytes = records();
         let mut rest = bytes.as_slice();
         let mut records = Vec::new();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_size_zero_is_an_error_and_no_loop() {
+    fn a_record_of_size_zero_is_an_error_and_does_not_loop() {
         let mut bytes = Vec::new();
         push_sample(&mut bytes, 1, 1);
         bytes.extend([0; 16]);
@@ -227,7 +227,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_to_their_end_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn arbitrary_bytes_are_counted_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = counted(&bytes);
         }
     }

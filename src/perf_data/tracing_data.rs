@@ -1,9 +1,9 @@
-//! TRACING_DATA: the names of tracepoints, in the form that ftrace's tools share (trace.dat, version 0.6).
+//! TRACING_DATA: the names of tracepoints, in the format of ftrace's tools (trace.dat, version 0.6).
 //!
 //! ```text
 //!   17 08 44 "tracing" "0.6\0" │ u8 byte order │ u8 bytes of a long │ u32 page size
 //!   "header_page\0" u64 n, n bytes │ "header_event\0" u64 n, n bytes
-//!   u32 formats of ftrace's own: u64 n, n bytes
+//!   u32 formats of ftrace itself: u64 n, n bytes
 //!   u32 groups: name "\0" │ u32 tracepoints: u64 n, n bytes of tracefs's file `format`
 //!   u32 n, n bytes of kallsyms │ u32 n, n bytes of printk formats │ u64 n, n bytes of command lines
 //! ```
@@ -13,21 +13,22 @@ use byteorder::{ByteOrder, NativeEndian};
 
 const MAGIC: &[u8] = b"\x17\x08\x44tracing";
 
-/// No kernel has more, with all that can be added to it.
+/// The maximum number of tracepoints, more than any kernel has with all of its modules.
 const MOST_NAMES: usize = 1 << 18;
 
-/// A tracepoint as a file names it.
+/// A tracepoint in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     /// The group.
     pub group: String,
     /// The name within the group.
     pub name: String,
-    /// The kernel's number.
+    /// The tracefs id.
     pub tracefs_id: u64,
 }
 
-/// The names of a whole table. Our samples carry none of a tracepoint's fields, so the formats have none.
+/// Encodes the names of a whole table. tp-perf's samples have no fields of the tracepoint, so the formats
+/// have none.
 pub(super) fn encode(table: &Table) -> Vec<u8> {
     let mut out = Vec::new();
     let sized = |out: &mut Vec<u8>, text: &str| {
@@ -75,25 +76,25 @@ pub(super) fn encode(table: &Table) -> Vec<u8> {
     out
 }
 
-/// The names in a TRACING_DATA section of any version from 0.5.
+/// Parses the names in a TRACING_DATA section of version 0.5 or later.
 ///
 /// # Errors
-/// What is wrong, and how many bytes in.
+/// A description of what is wrong, with its offset in `bytes`.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Named>, String> {
     let mut reader = Reader { bytes, rest: bytes };
     if reader.take(MAGIC.len())? != MAGIC {
-        return Err("it does not begin with the mark of tracing data".to_owned());
+        return Err("they do not start with the mark of tracing data".to_owned());
     }
     reader.text()?;
     let big = reader.take(1)?[0];
     if big != u8::from(cfg!(target_endian = "big")) {
-        return Err("it is of a machine of other byte order".to_owned());
+        return Err("they come from a machine with the other byte order".to_owned());
     }
     reader.take(1 + 4)?;
     for section in ["header_page", "header_event"] {
         let name = reader.text()?;
         if name != section {
-            return Err(format!("`{section}` is missing, {} bytes in", reader.position()));
+            return Err(format!("`{section}` is missing at byte {}", reader.position()));
         }
         reader.sized()?;
     }
@@ -108,10 +109,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Named>, String> {
             let format = String::from_utf8_lossy(reader.sized()?);
             let line = |start: &str| format.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
             let (Some(name), Some(Ok(tracefs_id))) = (line("name:"), line("ID:").map(str::parse)) else {
-                return Err(format!("a format without name and ID, {position} bytes in"));
+                return Err(format!("the format at byte {position} has no name and ID"));
             };
             if names.len() == MOST_NAMES {
-                return Err(format!("more than {MOST_NAMES} tracepoints"));
+                return Err(format!("there are more than {MOST_NAMES} tracepoints"));
             }
             names.push(Named { group: group.clone(), name: name.to_owned(), tracefs_id });
         }
@@ -135,7 +136,7 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Ok(taken)
             }
-            None => Err(format!("it ends {} bytes in, where {length} more were to come", self.bytes.len())),
+            None => Err(format!("they end at byte {}, where {length} more bytes should follow", self.bytes.len())),
         }
     }
 
@@ -148,10 +149,10 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
-    /// Text up to a NUL.
+    /// Takes text up to a NUL.
     fn text(&mut self) -> Result<String, String> {
         let length = self.rest.iter().position(|byte| *byte == 0);
-        let text = self.take(length.ok_or_else(|| format!("a name without an end, {} bytes in", self.position()))?)?;
+        let text = self.take(length.ok_or_else(|| format!("the name at byte {} has no end", self.position()))?)?;
         self.take(1)?;
         Ok(String::from_utf8_lossy(text).into_owned())
     }
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn names_read_back_as_they_were_written() {
+    fn written_names_read_back() {
         let table = table();
         let names = parse(&encode(&table)).unwrap();
         let entries = names.into_iter().map(|named| (named.group, named.name, named.tracefs_id)).collect();

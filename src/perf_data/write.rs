@@ -1,4 +1,4 @@
-//! What tp-perf writes into a file beside the ring bytes.
+//! Encodes everything that tp-perf writes to a file besides the ring bytes.
 
 use crate::events::{Counted, Ns, SampleId, SampleIds, Slot};
 use crate::os::clock::Clock;
@@ -8,28 +8,28 @@ use crate::perf_data::{Attr, Features, MAGIC, PIPE_HEADER, kind, push_record, tr
 use crate::tracefs::Table;
 use perf_event_open_sys::bindings as abi;
 
-/// More would not fit into one record, whose size has 16 bits.
+/// The maximum number of bytes that tp-perf puts into one record, whose size field has 16 bits.
 const MOST_IN_RECORD: usize = 65_000;
 
-/// What stands before the events.
+/// The head of a file: everything before the events.
 #[derive(Debug)]
 pub struct Head<'a> {
     /// All tracepoints of the kernel.
     pub table: &'a Table,
     /// The opened events.
     pub ids: &'a SampleIds,
-    /// The clock asked for; the samples have the one that the kernel stamps them with.
+    /// The requested clock. The kernel timestamps the samples with [`Clock::sampled`].
     pub clock: Clock,
-    /// Whether the counters tell lost samples.
+    /// Whether the counters include the number of lost samples.
     pub lost_known: bool,
-    /// For perf: machine, arguments, compression.
+    /// Data for perf: machine, arguments, compression.
     pub features: &'a Features,
     /// tp-perf's own facts, one line of text.
     pub facts: &'a str,
 }
 
 impl Head<'_> {
-    /// The beginning of the file, a multiple of 8 bytes.
+    /// Encodes the head. Its length is a multiple of 8 bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         out.extend(PIPE_HEADER.to_ne_bytes());
@@ -48,7 +48,7 @@ impl Head<'_> {
         for (chunk, entries) in (0u64..).zip(pairs.chunks(MOST_IN_RECORD / 32)) {
             let first = chunk * (MOST_IN_RECORD / 32) as u64;
             let index = (first..).zip(entries);
-            // -1 stands for any CPU, and for any thread.
+            // -1 means any CPU, or any thread.
             let cpu = |slot: &Slot| slot.cpu.map_or(u64::MAX, |cpu| cpu.get().into());
             let words = index.flat_map(|(index, (id, slot))| [id.0, index, cpu(slot), u64::MAX]);
             let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
@@ -63,7 +63,7 @@ impl Head<'_> {
     }
 }
 
-/// A line of tp-perf's own text.
+/// Encodes one of tp-perf's own notes, a line of text.
 pub fn document(line: &str) -> Vec<u8> {
     let text = [line.trim_end(), "\n"].concat();
     let mut out = Vec::new();
@@ -73,8 +73,8 @@ pub fn document(line: &str) -> Vec<u8> {
     out
 }
 
-/// The kernel's counters at the end of a capture, as the READ records that the kernel itself would write. `now_ns` is the
-/// time by the clock of the samples.
+/// Encodes the kernel's counters at the end of a capture as READ records, in the kernel's own layout.
+/// `now_ns` is the current time by the clock of the samples.
 pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: Ns) -> Vec<u8> {
     let mut out = Vec::new();
     for (counted, id) in counted.iter().zip(ids.ids()) {

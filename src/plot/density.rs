@@ -1,19 +1,19 @@
-//! How dense events are, in rows and columns of time.
+//! The density of events, by row and column of time.
 
 use super::Plot;
 
-/// Rows of columns: how many events are where.
+/// The number of events in each row and column.
 pub(super) struct Density {
-    /// Columns of a row.
+    /// The number of columns.
     pub width: usize,
-    /// Events of each place, row by row from the axis's first.
+    /// The events of each place, row by row, starting with the first row of the axis.
     pub events: Vec<f32>,
-    /// The most in one place.
+    /// The most events in one place.
     pub most: f32,
 }
 
 impl Density {
-    /// Of a plot, in so many columns.
+    /// The density of a plot, in this many columns.
     pub fn new(plot: &Plot<'_>, width: usize) -> Self {
         let mut events = vec![0.0f32; width * plot.rows.len()];
         plot.subject.activity.tracepoints.spread(width, |tpid, column, count| {
@@ -28,8 +28,9 @@ impl Density {
         &self.events[row * self.width..(row + 1) * self.width]
     }
 
-    /// Colour numbers, the last row first as pictures are drawn: 0 where nothing is, up to 255 for the most, by the
-    /// logarithm, so that one event can be seen beside thousands. What is rare is drawn a little wider than it is.
+    /// The level of each place, from 0 for no events to 255 for the most. Levels are logarithmic, so that one
+    /// event is visible next to thousands. In rows with few events, each place is widened a little. The last
+    /// row comes first, in the order in which pictures are drawn.
     pub fn levels(&self) -> Vec<u8> {
         const WIDER: usize = 1;
         let rows = self.events.len() / self.width.max(1);
@@ -54,7 +55,7 @@ impl Density {
         levels
     }
 
-    /// The colour of a level: each can be seen on white and on black.
+    /// The colour of a level. All colours are visible on white and on black.
     pub fn colour(level: u8) -> [u8; 3] {
         const STOPS: [[f32; 3]; 5] = [
             [96.0, 142.0, 218.0],

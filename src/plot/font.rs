@@ -1,4 +1,4 @@
-//! Lines of text as outlines, in the font that pictures have on any machine.
+//! Lines of text as outlines, in a built-in font. So pictures look the same on every machine.
 
 use ab_glyph_rasterizer::{Point, Rasterizer, point};
 use std::sync::LazyLock;
@@ -9,17 +9,17 @@ const FONT: &[u8] = include_bytes!("font/RobotoCondensed-Regular.ttf");
 
 pub(super) static ROBOTO: LazyLock<Font> = LazyLock::new(Font::new);
 
-/// A font, ready to set lines.
+/// A font that sets lines of text.
 pub(super) struct Font {
     face: Face<'static>,
-    /// How much nearer or farther pairs of letters stand.
+    /// The kerning: how much closer or further apart some pairs of letters are.
     kerning: Vec<PairAdjustment<'static>>,
 }
 
-/// A line that is set: its glyphs, and where each begins.
+/// A line of text that is set: its glyphs and their positions.
 pub(super) struct SetLine {
     glyphs: Vec<(GlyphId, f32)>,
-    /// How long it is.
+    /// Its width.
     pub width: f32,
 }
 
@@ -42,7 +42,7 @@ impl Font {
         Font { face, kerning: kerning.unwrap_or_default() }
     }
 
-    /// Sets a line in letters of this size, in pixels. Spaces that follow each other are one, as in SVG.
+    /// Sets a line in letters of this size in pixels. Consecutive spaces become one, as in SVG.
     pub fn set(&self, text: &str, size: f32) -> SetLine {
         let scale = self.scale(size);
         let mut glyphs: Vec<(GlyphId, f32)> = Vec::new();
@@ -53,7 +53,7 @@ impl Font {
                 continue;
             }
             before = Some(c);
-            // What the font does not have is its sign for that, a box.
+            // A character that the font lacks becomes the font's box for missing glyphs.
             let glyph = self.face.glyph_index(c).unwrap_or_default();
             if let Some((last, _)) = glyphs.last() {
                 width += f32::from(self.kern(*last, glyph)) * scale;
@@ -64,7 +64,7 @@ impl Font {
         SetLine { glyphs, width }
     }
 
-    /// Draws a line of this size from here.
+    /// Draws a line of this size that begins at this point.
     pub fn draw(&self, line: &SetLine, size: f32, at: Point, into: &mut Rasterizer) {
         for (glyph, x) in &line.glyphs {
             let mut pen = Pen::new(point(at.x + x, at.y), self.scale(size), into);
@@ -77,7 +77,7 @@ impl Font {
         size / f32::from(self.face.units_per_em())
     }
 
-    /// What is added between two glyphs, in the font's units.
+    /// The space to add between two glyphs, in the font's units.
     fn kern(&self, left: GlyphId, right: GlyphId) -> i16 {
         let of_table = |table: &PairAdjustment<'_>| match table {
             PairAdjustment::Format1 { coverage, sets } => Some(sets.get(coverage.get(left)?)?.get(right)?.0.x_advance),
@@ -90,7 +90,7 @@ impl Font {
     }
 }
 
-/// Draws an outline of the font, whose y goes up.
+/// Draws a glyph. In a font, y points up.
 struct Pen<'a> {
     origin: Point,
     scale: f32,
@@ -150,10 +150,10 @@ mod tests {
     #[test]
     fn letters_stand_as_the_font_says() {
         assert!((width("AA") - 2.0 * width("A")).abs() < 1e-3, "no kerning between these");
-        assert!(width("AV") < width("A") + width("V") - 1.0, "A and V are nearer");
+        assert!(width("AV") < width("A") + width("V") - 1.0, "A and V are closer together");
         assert_eq!(width("a  b"), width("a b"));
         assert_eq!(width(""), 0.0);
-        assert_eq!(width("漢"), width("字"), "what the font does not have is drawn as a box");
+        assert_eq!(width("漢"), width("字"), "a character that the font lacks is drawn as a box");
         assert!(width("漢") > 10.0);
     }
 }

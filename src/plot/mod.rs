@@ -1,8 +1,9 @@
-//! Plots: tracepoints over time and groups over time, as the thesis shows each of its experiments.
+//! Plots of tracepoints over time and of groups over time. The thesis shows each of its experiments this way.
 //!
-//! The id axis has a row for each tracepoint (or group) that was hit, in the order of their numbers, and not for those that
-//! never were: so a row is never thinner than a pixel, and no frequent tracepoint hides a rare one beside it. Sources
-//! that are reported together share their rows, so that their plots can be laid side by side.
+//! The vertical axis has a row for each tracepoint (or group) that was hit, in the order of their numbers.
+//! Those that were never hit have no row, so every row is at least one pixel high, and a frequent tracepoint
+//! does not hide a rare neighbour. Sources that are reported together have the same rows, so that their plots
+//! can be compared side by side.
 
 mod density;
 mod font;
@@ -21,13 +22,13 @@ use crate::tracefs::{Table, Tpid, Tracepoint};
 use crate::units::OneLine;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Up to so many events each is a point; beyond that the plot shows how dense they are.
+/// Up to this many events, each is a point. Beyond that, the plot shows their density.
 pub const MOST_POINTS: u64 = 100_000;
 
-/// More rows than any kernel has tracepoints make no picture.
+/// The most rows of a plot, which is more than any kernel has tracepoints.
 pub const MOST_ROWS: usize = 8_000;
 
-/// What a plot shows over time.
+/// The subject that a plot shows over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Figure {
     /// `tpid-time`.
@@ -37,7 +38,7 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// As in the names of its files.
+    /// Its name, as it is in the names of files.
     pub fn name(self) -> &'static str {
         match self {
             Figure::Tracepoints => "tpid-time",
@@ -45,7 +46,7 @@ impl Figure {
         }
     }
 
-    /// What a row is.
+    /// The plural word for its rows.
     pub fn rows(self) -> &'static str {
         match self {
             Figure::Tracepoints => "tracepoints",
@@ -62,32 +63,32 @@ impl Figure {
     }
 }
 
-/// What is drawn of a source.
+/// The parts of a source that a plot needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// What it is called.
+    /// Its label.
     pub label: &'a str,
-    /// When what was active in it.
+    /// Its activity over time.
     pub activity: &'a Activity,
     /// Its tracepoints.
     pub table: &'a Table,
-    /// What it was.
+    /// The facts about it.
     pub summary: &'a Summary,
-    /// Which states it was in; none if that is not known.
+    /// Its states. Empty if they are not known.
     pub states: &'a [StateSpan],
 }
 
 impl<'a> Subject<'a> {
-    /// Of a source that was read.
+    /// Takes them from a source that was read.
     pub fn of(source: &'a SourceReport) -> Self {
         let SourceReport { label, activity, table, summary, state_spans, .. } = source;
         Subject { label, activity, table, summary, states: state_spans }
     }
 }
 
-// How a span is drawn is no business of the report's.
+// The report does not decide how a span is drawn.
 impl StateSpan {
-    /// The class of its colour (`states.css`): stretches of one state have the same.
+    /// The class of its colour in `states.css`. All stretches of one state have the same.
     pub fn colour(&self) -> String {
         match self.state {
             Some(state) => format!("state-{}", state % STATE_COLOURS),
@@ -96,17 +97,18 @@ impl StateSpan {
     }
 }
 
-/// Colours of states (`states.css`); beyond that they repeat.
+/// The number of colours for states in `states.css`. With more states, colours repeat.
 const STATE_COLOURS: usize = 8;
 
-/// The rows of a figure, from the first, which is drawn at the bottom.
+/// The rows of a figure. The first is drawn at the bottom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Axis {
     names: Vec<String>,
 }
 
 impl Axis {
-    /// All that was hit in any of them, in the order of (group, name), which is that of the numbers.
+    /// A row for everything that was hit in any of them, ordered by (group, name), which is also the order of
+    /// the numbers.
     pub fn new(figure: Figure, subjects: &[Subject<'_>]) -> Self {
         let mut rows = BTreeSet::new();
         for subject in subjects {
@@ -118,7 +120,7 @@ impl Axis {
         Axis { names: rows.into_iter().map(|(_, name)| name).collect() }
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.names.len()
     }
@@ -129,7 +131,7 @@ pub struct Plot<'a> {
     figure: Figure,
     subject: &'a Subject<'a>,
     rows: Vec<Row>,
-    /// For each tpid its row.
+    /// The row of each tpid.
     row_of: Vec<u32>,
 }
 
@@ -138,13 +140,13 @@ pub struct Plot<'a> {
 struct Row {
     /// The tracepoint's or group's name, on one line.
     name: String,
-    /// Its number in the source; `None` if nothing of it was hit there.
+    /// Its number in the source. `None` if it was not hit there.
     number: Option<u32>,
     events: u64,
 }
 
 impl<'a> Plot<'a> {
-    /// Of this source, with these rows.
+    /// A plot of this source, with these rows.
     pub fn new(figure: Figure, axis: &Axis, subject: &'a Subject<'a>) -> Self {
         let places: BTreeMap<&str, usize> =
             axis.names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();

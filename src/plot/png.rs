@@ -1,4 +1,4 @@
-//! A scene as PNG: its light side, at a fixed scale.
+//! Draws a scene as PNG, in the light colours and at a fixed scale.
 
 use super::density::Density;
 use super::font::{ROBOTO, SetLine};
@@ -7,22 +7,22 @@ use super::style::{self, Style};
 use ab_glyph_rasterizer::{Rasterizer, point};
 use std::collections::HashMap;
 
-/// Pixels for each unit of the scene.
+/// Pixels per unit of the scene.
 const SCALE: f64 = 1.5;
 
-/// Why a picture could not be drawn.
+/// Why a picture cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It could not be encoded.
-    #[error("it cannot be encoded: {0}")]
+    /// The picture cannot be encoded as PNG.
+    #[error("the picture cannot be encoded as PNG: {0}")]
     Png(#[from] ::png::EncodingError),
 }
 
 impl Scene {
-    /// The scene as PNG, the same bytes on any machine.
+    /// The scene as PNG, with the same bytes on every machine.
     ///
     /// # Errors
-    /// If it is too large.
+    /// Fails if it is too large for a PNG.
     pub fn png(&self) -> Result<Vec<u8>, Error> {
         let styles = style::styles();
         let paper = styles.get("paper").and_then(|style| style.fill).unwrap_or([255; 3]);
@@ -121,7 +121,7 @@ impl Painter<'_> {
     fn text(&mut self, text: &Text, origin: (f64, f64)) {
         let style = self.style(&text.class);
         let size = (style.font_size.or(text.size).unwrap_or(style::FONT_SIZE) * SCALE) as f32;
-        // A number stands behind a space; without one, a space at the end is none.
+        // A space separates the number from the text. Without a number, trailing spaces are dropped.
         let number = text.number.as_deref().filter(|number| !number.is_empty());
         let name = if number.is_some() { format!("{} ", text.text) } else { text.text.trim_end().to_owned() };
         let name = ROBOTO.set(name.trim_start(), size);
@@ -139,7 +139,7 @@ impl Painter<'_> {
 
     fn set_line(&mut self, line: &SetLine, size: f32, (x, y): (f32, f32), style: Style) {
         let Some(colour) = style.fill else { return };
-        // Letters reach above and below the line, and a little beside it, by less than their size.
+        // Letters extend above, below, and a little beside the line, but by less than their size.
         let (left, top) = ((x - size).floor(), (y - 1.5 * size).floor());
         let mut coverage = Rasterizer::new((line.width + 2.0 * size) as usize + 2, (2.5 * size) as usize + 2);
         ROBOTO.draw(line, size, point(x - left, y - top), &mut coverage);
@@ -151,7 +151,7 @@ impl Painter<'_> {
     }
 }
 
-/// Runs without those that begin within another or right behind it: a pixel in which two meet would be pale.
+/// Joins runs that overlap or touch. Drawn separately, a pixel in which two runs meet would be pale.
 fn joined(runs: &[Stroke]) -> Vec<Stroke> {
     let mut joined = Vec::<Stroke>::new();
     for run in runs {
@@ -178,7 +178,7 @@ fn pixels(area: Area, origin: (f64, f64)) -> Bounds {
     Bounds { left: scaled(x), top: scaled(y), right: scaled(x + area.width), bottom: scaled(y + area.height) }
 }
 
-/// A colour's part between two, from 0 to 1.
+/// Mixes two values of a colour channel. `part` is the share of `above`, from 0 to 1.
 fn mixed(below: u8, above: u8, part: f32) -> u8 {
     (f32::from(below) + (f32::from(above) - f32::from(below)) * part).round() as u8
 }
@@ -187,7 +187,7 @@ fn mixed(below: u8, above: u8, part: f32) -> u8 {
 struct Canvas {
     width: usize,
     height: usize,
-    /// Row by row from the top.
+    /// Row by row, starting at the top.
     pixels: Vec<[u8; 3]>,
 }
 
@@ -196,7 +196,7 @@ impl Canvas {
         Canvas { width, height, pixels: vec![paper; width * height] }
     }
 
-    /// Fills a rectangle; a pixel that it covers in part gets that part of the colour.
+    /// Fills a rectangle. A pixel that it covers in part gets that part of the colour.
     fn fill(&mut self, bounds: Bounds, opacity: f32, colour: impl Fn(usize, usize) -> Option<[u8; 3]>) {
         let columns: Vec<_> = covered(bounds.left, bounds.right, self.width).collect();
         for (y, of_row) in covered(bounds.top, bounds.bottom, self.height) {
@@ -228,7 +228,7 @@ impl Canvas {
     }
 }
 
-/// The pixels of a stretch, and which part of each it covers.
+/// The pixels of a stretch, each with the part of it that the stretch covers.
 fn covered(from: f32, to: f32, most: usize) -> impl Iterator<Item = (usize, f32)> {
     let (first, end) = (from.floor().max(0.0) as usize, (to.ceil().max(0.0) as usize).min(most));
     (first..end).map(move |at| (at, to.min(at as f32 + 1.0) - from.max(at as f32)))
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_half_transparent_band_covers_parts_of_pixels() {
-        // From 3 to 4.5 pixels, and from 1.5 to 6.
+        // It covers pixels 3 to 4.5 in one direction, and 1.5 to 6 in the other.
         let canvas =
             drawn(vec![Item::Rect { class: "black".into(), area: Area { x: 2.0, y: 1.0, width: 1.0, height: 3.0 } }]);
         assert_eq!([2, 3, 4, 5].map(|x| at(&canvas, x, 3)), [255, 128, 191, 255]);
@@ -271,7 +271,7 @@ mod tests {
     fn a_frame_is_drawn_once_all_around() {
         let canvas =
             drawn(vec![Item::Rect { class: "pen".into(), area: Area { x: 1.0, y: 1.0, width: 4.0, height: 4.0 } }]);
-        // Its pen is 1.5 pixels wide, around 1.5 and 7.5.
+        // The stroke is 1.5 pixels wide, with its middle at 1.5 and 7.5.
         assert_eq!([0, 1, 2, 3, 6, 7, 8].map(|x| at(&canvas, x, 4)), [191, 0, 191, 255, 191, 0, 191]);
         assert_eq!([0, 1, 2, 3, 6, 7, 8].map(|y| at(&canvas, 4, y)), [191, 0, 191, 255, 191, 0, 191]);
         assert_eq!((at(&canvas, 1, 1), at(&canvas, 7, 7)), (0, 0));
@@ -282,10 +282,10 @@ mod tests {
         let runs = [(1.0, 1.5), (1.5, 1.5), (3.0, 0.5), (4.0, 1.0)].map(|(x, length)| Stroke { x, length });
         let points = Item::Points { class: "pen".into(), size: 1.0, rows: vec![(1.5, runs.into())] };
         let canvas = drawn(vec![Item::Group { x: 1.0, y: 1.0, items: vec![points] }]);
-        // From 3 to 6.75 pixels, with no seam at 6; and from 7.5 to 9.
+        // One covers pixels 3 to 6.75, with no seam at 6. The other covers pixels 7.5 to 9.
         assert_eq!([2, 3, 4, 5, 6, 7, 8, 9].map(|x| at(&canvas, x, 3)), [255, 0, 0, 0, 64, 128, 0, 255]);
         assert_eq!([2, 3, 4].map(|y| at(&canvas, 4, y)), [255, 0, 128]);
-        // Two that meet within a pixel.
+        // Two runs that meet within a pixel.
         let runs = [(1.0, 1.25), (2.25, 1.0)].map(|(x, length)| Stroke { x, length });
         let points = Item::Points { class: "pen".into(), size: 1.0, rows: vec![(1.5, runs.into())] };
         let canvas = drawn(vec![points]);

@@ -1,4 +1,4 @@
-//! What a plot is made of, and where: [`svg`](super::svg) and [`png`](super::png) draw the same scene.
+//! The items of a plot and their places. [`svg`](super::svg) and [`png`](super::png) draw the same scene.
 
 use super::density::Density;
 use super::ticks::ticks;
@@ -7,23 +7,23 @@ use crate::units::{Grouped, OneLine, Plural, Seconds, shortened};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Width of the whole, and of its parts, in units of the SVG.
+/// The width of the whole plot and of its parts, in units of the SVG.
 const WIDTH: f64 = 1200.0;
 const TOP: f64 = 62.0;
 const BOTTOM: f64 = 66.0;
 const RIGHT: f64 = 22.0;
-/// Above the rows, for the states over time.
+/// The height of the strip of states above the rows.
 const STRIP: f64 = 24.0;
-/// The height that rows fill together, if each can be as high as that.
+/// The height that all rows fill together, as far as the limits of a row allow.
 const HEIGHT: f64 = 620.0;
 const LEAST_HEIGHT: f64 = 60.0;
-/// Labels are this far apart at least.
+/// The least distance between two labels.
 const LABEL_HEIGHT: f64 = 11.0;
-/// A label's letter is about so wide.
+/// The approximate width of a letter in a label.
 const LETTER: f64 = 5.2;
 const LONGEST_LABEL: usize = 46;
 
-/// A picture: what is drawn, from the lowest to the uppermost, on paper of one colour.
+/// A picture: items on a background of one colour. Later items cover earlier ones.
 pub struct Scene {
     pub(super) title: String,
     pub(super) subtitle: String,
@@ -32,12 +32,12 @@ pub struct Scene {
     pub(super) items: Vec<Item>,
 }
 
-/// The name of a rule of `plot.css`, which has the colours.
+/// The name of a rule in `plot.css`, which defines the colours.
 pub(super) type Class = Cow<'static, str>;
 
-/// Something that is drawn. Lengths are in units of the SVG, `y` goes down.
+/// An item of a picture. Lengths are in units of the SVG, and `y` points down.
 pub(super) enum Item {
-    /// Items at places that count from here.
+    /// Items whose places are relative to this point.
     Group {
         x: f64,
         y: f64,
@@ -49,21 +49,21 @@ pub(super) enum Item {
     },
     Line(Line),
     Text(Text),
-    /// Rows of points, each a run of columns.
+    /// Rows of points. Each row has runs of columns.
     Points {
         class: Class,
-        /// How high a point is.
+        /// The height of a point.
         size: f64,
-        /// Where each row's middle is, and its runs, by where they begin.
+        /// The middle of each row, and its runs, ordered by their begin.
         rows: Vec<(f64, Vec<Stroke>)>,
     },
-    /// A colour for each place, see [`Density::levels`]; nothing where the level is 0.
+    /// A colour for each place, by [`Density::levels`]. Places of level 0 are transparent.
     Density {
         area: Area,
         columns: usize,
         levels: Vec<u8>,
     },
-    /// Colours that go over into each other, from left to right, at even distances.
+    /// A gradient of colours from left to right, at equal distances.
     Ramp {
         area: Area,
         colours: Vec<[u8; 3]>,
@@ -84,24 +84,24 @@ pub(super) struct Line {
     pub y: f64,
     pub is_down: bool,
     pub length: f64,
-    /// How thick it is; 1 if none is given.
+    /// Its thickness. The default is 1.
     pub thickness: Option<f64>,
 }
 
 pub(super) struct Text {
     pub class: Class,
     pub x: f64,
-    /// That of the base line.
+    /// The position of its base line.
     pub y: f64,
-    /// The size of its letters, if it is not that of its class.
+    /// The size of its letters, if it differs from that of its class.
     pub size: Option<f64>,
     pub anchor: Anchor,
     pub text: String,
-    /// A number after it, paler.
+    /// A paler number after the text.
     pub number: Option<String>,
 }
 
-/// Which part of a text its x is.
+/// The part of a text that its `x` refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -109,7 +109,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// Columns with events that follow each other.
+/// Consecutive columns that have events.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stroke {
     pub x: f64,
@@ -135,7 +135,7 @@ impl Item {
 }
 
 impl Plot<'_> {
-    /// The plot, to be drawn.
+    /// The scene of the plot.
     pub fn scene(&self) -> Scene {
         let rows = self.rows.len().max(1) as f64;
         let row_height = ((2.0 * HEIGHT / rows).round() / 2.0).clamp(1.0, 36.0);
@@ -213,7 +213,7 @@ impl Plot<'_> {
             below.push(Item::Group { x: plot_width - 330.0, y: 0.0, items: key(&density, column) });
         }
         items.push(Item::Group { x: left, y: bottom + 46.0, items: below });
-        // Whole pixels, in a PNG too.
+        // The height is a whole number of pixels, in a PNG too.
         let height = ((bottom + BOTTOM) / 2.0).ceil() * 2.0;
         Scene { title, subtitle, width: WIDTH, height, items }
     }
@@ -238,7 +238,7 @@ impl Plot<'_> {
         parts.join(" · ")
     }
 
-    /// The rows that get a label: the busiest, and as far as there is room those that have no events here.
+    /// The rows that get a label: the busiest ones, and if there is room, rows without events in this source.
     fn labels(&self, row_height: f64) -> Vec<usize> {
         let apart = (LABEL_HEIGHT / row_height).ceil().max(1.0) as usize;
         let mut by_events: Vec<usize> = (0..self.rows.len()).collect();
@@ -255,7 +255,7 @@ impl Plot<'_> {
         chosen
     }
 
-    /// Every second group of rows: how far its upper end is from the bottom, and how high it is.
+    /// Every second group of rows: the distance of its upper end from the bottom, and its height.
     fn shades(&self, row_height: f64) -> impl Iterator<Item = (f64, f64)> {
         let group = |row: &Row| row.name.split(':').next().unwrap_or_default().to_owned();
         let lengths = self.rows.chunk_by(move |a, b| group(a) == group(b)).map(<[Row]>::len);
@@ -267,7 +267,7 @@ impl Plot<'_> {
         groups.step_by(2)
     }
 
-    /// What the marks mean, from where the key begins.
+    /// The legend of the marks. Places are relative to its begin.
     fn notes(&self, are_points: bool) -> Vec<Item> {
         let mut notes = Vec::new();
         let mut x = 0.0;
@@ -288,7 +288,7 @@ impl Plot<'_> {
         let (activity, events) = (&self.subject.activity, &self.subject.summary.events);
         let within = activity.lost_within();
         if within > 0 {
-            let text = format!("{} lost, of any tracepoint", Plural(within, "sample"));
+            let text = format!("{} lost, of any tracepoint", Plural(within, "event"));
             let letters = text.chars().count();
             add("lost", text, letters);
         }
@@ -306,7 +306,7 @@ fn number(row: &Row) -> String {
     row.number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-/// Which colour is how many events.
+/// The key that shows the number of events for each colour.
 fn key(density: &Density, column: Duration) -> Vec<Item> {
     let most = Plural(density.most.round().max(1.0) as u64, "event");
     let area = Area { x: 142.0, y: -5.0, width: 80.0, height: 10.0 };
@@ -317,7 +317,7 @@ fn key(density: &Density, column: Duration) -> Vec<Item> {
     ]
 }
 
-/// A stretch of one state, with as much of its name as there is room for.
+/// A stretch of one state, with as much of its name as fits.
 fn strip(span: &StateSpan, x: impl Fn(u64) -> f64) -> (Stroke, String) {
     let (start, end) = (x(span.from_ns), x(span.to_ns));
     let letters = ((end - start - 6.0) / LETTER).max(0.0) as usize;
@@ -325,12 +325,12 @@ fn strip(span: &StateSpan, x: impl Fn(u64) -> f64) -> (Stroke, String) {
     (Stroke { x: start, length: end - start }, text)
 }
 
-/// A name that has room before the axis.
+/// Shortens a name so that it fits next to the axis.
 fn short(name: &str) -> String {
     shortened(name, LONGEST_LABEL)
 }
 
-/// Stretches as bands that can be seen; those that touch are one.
+/// Draws stretches as bands that are wide enough to be seen. Bands that touch are joined.
 fn spans(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<Stroke> {
     const LEAST: f64 = 1.5;
     let mut stretches: Vec<_> = stretches.collect();
@@ -345,13 +345,13 @@ fn spans(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<Stroke> {
     spans
 }
 
-/// The points of a row: half a unit wide each, neighbours as one.
+/// The points of a row. Each is half a unit wide, and neighbours are joined.
 fn runs(row: &[f32], left: f64) -> Vec<Stroke> {
     let mut runs = Vec::new();
     let mut column = 0;
     for run in row.chunk_by(|a, b| (*a > 0.0) == (*b > 0.0)) {
         if run[0] > 0.0 {
-            // A single event is as wide as it can be seen.
+            // A single event is wide enough to be seen.
             runs.push(Stroke { x: left + column as f64 * 0.5, length: (run.len() as f64 * 0.5).max(1.5) });
         }
         column += run.len();

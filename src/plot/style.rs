@@ -1,21 +1,21 @@
-//! The rules of the style sheets, for pictures that have no style sheets.
+//! Reads the rules of the style sheets, for pictures that cannot use style sheets.
 
 use std::collections::HashMap;
 
-/// Colours on light paper.
+/// The colours on a light background.
 pub(super) const PLOT: &str = include_str!("plot.css");
-/// Colours of states, which the page has too.
+/// The colours of states. The page uses them too.
 pub(super) const STATES: &str = include_str!("states.css");
-/// Colours on dark paper.
+/// The colours on a dark background.
 pub(super) const DARK: &str = include_str!("dark.css");
 
-/// The size of letters without another.
+/// The default size of letters.
 pub(super) const FONT_SIZE: f64 = 11.0;
 
 /// The class of a number after a name.
 pub(super) const NUMBER: &str = "dim";
 
-/// How what has a class looks on light paper.
+/// The look of a class on a light background.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Style {
     pub fill: Option<[u8; 3]>,
@@ -24,7 +24,7 @@ pub(super) struct Style {
     pub font_size: Option<f64>,
 }
 
-/// Every class.
+/// The style of every class.
 pub(super) fn styles() -> HashMap<&'static str, Style> {
     let rules = [PLOT, STATES].into_iter().flat_map(|css| css.split('}'));
     rules
@@ -50,7 +50,7 @@ fn style(declarations: &str) -> Style {
     style
 }
 
-/// `#rrggbb`; anything else is none.
+/// Parses `#rrggbb`. Other values have no colour.
 fn colour(value: &str) -> Option<[u8; 3]> {
     let [_, red, green, blue] = u32::from_str_radix(value.strip_prefix('#')?, 16).ok()?.to_be_bytes();
     Some([red, green, blue])

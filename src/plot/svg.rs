@@ -1,4 +1,4 @@
-//! A scene as SVG.
+//! Draws a scene as SVG.
 
 use super::density::Density;
 use super::scene::{Anchor, Area, Item, Line, Scene, Text};
@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::{self, Write};
 
-/// Text of the document, in which nothing is taken for a sign of XML.
+/// Escapes text, so that none of it is read as XML.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -19,7 +19,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Where it is, as attributes.
+/// Writes the area as attributes.
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Area { x, y, width, height } = self;
@@ -28,7 +28,7 @@ impl fmt::Display for Area {
 }
 
 impl Scene {
-    /// The scene as SVG. It stands by itself, and is legible on light and dark.
+    /// The scene as SVG. It needs no other file, and is legible on light and dark backgrounds.
     pub fn svg(&self) -> String {
         let mut out = String::new();
         self.write_svg(&mut out).expect("text is written into memory");
@@ -63,7 +63,7 @@ fn write_item(item: &Item, out: &mut String) -> fmt::Result {
         Item::Points { class, size, rows } => {
             writeln!(out, r#"<g class="{class}" stroke-width="{size}">"#)?;
             for (y, runs) in rows {
-                // One pen that is moved on from run to run makes a path of half the length.
+                // One path with relative moves from run to run has half the length of separate paths.
                 let mut at = None;
                 for run in runs {
                     match at {
@@ -121,7 +121,7 @@ fn write_text(text: &Text, out: &mut String) -> fmt::Result {
     writeln!(out, "</text>")
 }
 
-/// The levels as a PNG with a pixel for each place, which is transparent where nothing is.
+/// The levels as a PNG with a pixel for each place. Pixels of places without events are transparent.
 fn image(columns: usize, levels: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut encoder = ::png::Encoder::new(&mut out, columns as u32, (levels.len() / columns) as u32);

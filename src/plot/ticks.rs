@@ -1,15 +1,16 @@
-//! Where a time axis has its marks.
+//! Places the marks on a time axis.
 
 /// A mark on the time axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AxisTick {
-    /// Nanoseconds from the start.
+    /// Its time in nanoseconds from the start.
     pub at_ns: u64,
-    /// In seconds.
+    /// Its time in seconds.
     pub label: String,
 }
 
-/// Marks from 0 to `span_ns`, at most `most`, a round number of seconds apart: 1, 2 or 5 and noughts.
+/// At most `most` marks from 0 to `span_ns`. Their distance is a round number: 1, 2 or 5 times a power of
+/// ten.
 pub(super) fn ticks(span_ns: u64, most: u64) -> Vec<AxisTick> {
     let least = span_ns / most.max(1);
     let steps = (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10u64.pow(power)));

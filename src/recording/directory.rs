@@ -8,36 +8,40 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// A folder that receives a recording. Nobody else writes a recording there meanwhile.
+/// A directory that receives a recording. It is locked, so no other capture writes there.
 #[derive(Debug)]
 pub struct RecordingDir {
     folder: Folder,
 }
 
 impl RecordingDir {
-    /// Makes the directory, or takes an existing one that holds no recording; with `force`, one that does.
+    /// Creates the directory, or opens an existing one without a recording. With `force`, it may contain a
+    /// recording.
     ///
-    /// Under sudo what is made belongs to the calling user, where the filesystem lets it.
+    /// Under sudo, everything created belongs to the calling user, if the filesystem allows it.
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
         let recording = Self::lock(Folder::create(path)?)?;
         let folder = &recording.folder;
-        if !folder.created
-            && !force
-            && let Some(file) = [SUMMARY, LOG, EVENTS].into_iter().find(|file| folder.kind_of(file).is_some())
-        {
-            return Err(Error::Exists { path: folder.path().to_owned(), file });
+        if !folder.created {
+            match [SUMMARY, LOG, EVENTS].into_iter().find(|file| folder.kind_of(file).is_some()) {
+                Some(file) if !force => return Err(Error::Exists { path: folder.path().to_owned(), file }),
+                Some(_) => {}
+                // Five more files among those of somebody else would be hard to tell apart, and to remove.
+                None if folder.holds_more_than_leftovers() => return Err(Error::NotEmpty(folder.path().to_owned())),
+                None => {}
+            }
         }
         for name in FILES {
             if [name.to_owned(), partial(name)].iter().any(|name| folder.kind_of(name) == Some(FileType::Directory)) {
                 return Err(Error::DirectoryInTheWay(folder.path().join(name)));
             }
         }
-        // Found out now and not after the capture.
+        // Create a file now, so an unwritable directory is noticed before the capture.
         recording.file(".tp-perf")?;
         Ok(recording)
     }
 
-    /// Makes a directory of this name, or with a number behind it if that is taken.
+    /// Creates a directory with this name, or with a number appended if the name is taken.
     pub fn create_new(path: &Path) -> Result<Self, Error> {
         Self::lock(Folder::create_new(path)?)
     }
@@ -51,8 +55,8 @@ impl RecordingDir {
         }
     }
 
-    /// Gives all finished files their names, at which they replace any files there. The summary comes last, and an old one
-    /// goes first: a directory with a summary has files that belong together.
+    /// Gives all finished files their names, and replaces existing files. An old summary is removed first,
+    /// and the new one comes last. So if a directory has a summary, its files belong together.
     pub fn commit(&self) -> Result<(), Error> {
         let has_log = {
             let mut finished = self.folder.finished.borrow_mut();
@@ -65,18 +69,19 @@ impl RecordingDir {
         self.folder.commit()
     }
 
-    /// Where it is, as it was named.
+    /// The path with which the directory was opened.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A new file. It gets its name when it is finished and the recording is committed.
+    /// Creates a file. It gets its name once it is finished and the recording is committed.
     pub fn file(&self, name: &str) -> Result<NewFile<'_>, Error> {
         self.folder.file(name)
     }
 
-    /// The file of the ring bytes, which has its name at once: it is worth something whatever becomes of the capture. What
-    /// is finished gets its name with it, and what belonged to an older recording goes.
+    /// Creates `events.perf`. It has its name from the start, because it is useful even if the capture fails.
+    /// Files that are already finished get their names too, and the log and the summary of an older recording
+    /// are removed.
     pub fn events(&self) -> io::Result<File> {
         let cause = |error| match error {
             Error::Io { cause, .. } => cause,
@@ -91,12 +96,12 @@ impl RecordingDir {
         Ok(file)
     }
 
-    /// Takes away the file of the ring bytes, if there is one.
+    /// Removes `events.perf`, if it exists.
     pub fn remove_events(&self) -> Result<(), Error> {
         self.folder.remove(EVENTS, "remove")
     }
 
-    /// Appends to the file of the ring bytes.
+    /// Appends to `events.perf`.
     pub fn append_to_events(&self, bytes: &[u8]) -> Result<(), Error> {
         let append = || {
             let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -119,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_appears_whole_when_it_is_finished_and_not_before() {
+    fn a_file_gets_its_name_only_when_it_is_finished_and_committed() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("rec");
         let dir = RecordingDir::create(&path, false).unwrap();
@@ -146,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_the_ring_bytes_has_its_name_at_once_and_stays() {
+    fn events_perf_has_its_name_at_once_and_stays() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("rec");
         fs::create_dir(&path).unwrap();
@@ -163,19 +168,33 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_is_replaced_only_by_force() {
+    fn a_recording_is_replaced_only_with_force() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("rec");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("notes.txt"), "mine").unwrap();
         let dir = RecordingDir::create(&path, false).unwrap();
         dir.file("summary.json").unwrap().finish();
         dir.commit().unwrap();
         drop(dir);
+        fs::write(path.join("notes.txt"), "mine").unwrap();
         let error = RecordingDir::create(&path, false).unwrap_err();
         assert!(matches!(error, Error::Exists { file: "summary.json", .. }), "{error}");
         drop(RecordingDir::create(&path, true).unwrap());
         assert_eq!(names(&path), ["notes.txt", "summary.json"]);
+    }
+
+    #[test]
+    fn a_directory_of_other_things_takes_no_recording() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("dir");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join(".log.csv.partial"), "what a killed capture left").unwrap();
+        drop(RecordingDir::create(&path, false).unwrap());
+        fs::write(path.join("notes.txt"), "mine").unwrap();
+        for force in [false, true] {
+            let error = RecordingDir::create(&path, force).unwrap_err();
+            assert!(matches!(error, Error::NotEmpty(_)), "{error}");
+        }
+        assert_eq!(names(&path), [".log.csv.partial", "notes.txt"]);
     }
 
     #[test]
@@ -204,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directory_or_has_no_parent_is_refused() {
+    fn a_path_that_is_not_a_directory_or_has_no_parent_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         let file = parent.path().join("file");
         fs::write(&file, "").unwrap();
@@ -214,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn two_captures_do_not_write_into_one_directory() {
+    fn two_captures_do_not_write_to_one_directory() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("rec");
         let first = RecordingDir::create(&path, true).unwrap();
@@ -226,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_where_a_file_is_to_be_is_refused_before_the_capture() {
+    fn a_directory_in_place_of_a_file_is_refused_before_the_capture() {
         let parent = tempfile::tempdir().unwrap();
         for name in ["log.csv", ".summary.json.partial"] {
             let path = parent.path().join(format!("of {name}"));

@@ -1,4 +1,4 @@
-//! What tp-perf notes in `events.perf` beside the events, so that the file alone replays to the same recording.
+//! tp-perf's own notes in `events.perf`. With them, the file alone replays to the same recording.
 
 use super::Tool;
 use crate::os::clock::Clock;
@@ -8,105 +8,106 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The version of the form of facts and endings. It grows when a field changes its meaning or goes.
+/// The schema version of facts and endings. It increases when a field changes its meaning or is removed.
 pub const FACTS_SCHEMA: u32 = 2;
 
-/// What is known before the events are on.
+/// The facts about a capture that are known before its events go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// The version of this form and of [`Ending`]'s: [`FACTS_SCHEMA`], or 1, which version 0.1.0 did not write.
+    /// The schema version of this and of [`Ending`]: [`FACTS_SCHEMA`], or 1 if it is missing, as in version
+    /// 0.1.0.
     #[serde(default = "first_schema")]
     pub schema: u32,
-    /// What wrote it.
+    /// The program that wrote the recording.
     pub tool: Tool,
     /// The kernel's release.
     pub kernel: String,
-    /// The machine's name.
+    /// The host name.
     pub hostname: String,
-    /// The CPUs captured, ascending.
+    /// The captured CPUs, ascending.
     pub cpus: Vec<Cpu>,
-    /// CPUs that were asked for and had gone offline.
+    /// The chosen CPUs that had gone offline.
     pub offline_cpus: Vec<Cpu>,
     /// The clock of the log's timestamps.
     pub clock: Clock,
-    /// Nanoseconds to add to the times of the samples for it.
+    /// Nanoseconds to add to the times of the samples to get times of `clock`.
     pub clock_offset_ns: i64,
     /// COMMAND and its arguments.
     pub command: Option<Vec<String>>,
     /// tp-perf's own arguments.
     pub arguments: Vec<String>,
-    /// How many events the log is to have at the most (`--events`).
+    /// The maximum number of events in the log (`--events`).
     pub events: Option<u64>,
-    /// About when the events were switched on, by the wall clock in UTC.
+    /// The approximate time at which the events were switched on, by the wall clock in UTC.
     pub started: String,
-    /// Bytes of each ring.
+    /// The size of each ring in bytes.
     pub ring_size: usize,
     /// How long attaching took, in nanoseconds.
     pub attach_ns: u64,
-    /// Whether tp-perf left itself out.
+    /// Whether tp-perf excluded its own hits.
     pub self_excluded: bool,
-    /// Its process.
+    /// tp-perf's process id.
     pub pid: i32,
     /// The tracepoints that were not captured.
     #[serde(deserialize_with = "left_out")]
     pub left_out: Vec<LeftOut>,
 }
 
-/// What is known when the events are off again.
+/// The facts about a capture that are known once its events are off again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
-    /// When the events were switched on, by the wall clock in UTC.
+    /// The time at which the events were switched on, by the wall clock in UTC.
     pub started: String,
-    /// What stopped it.
+    /// Why the capture stopped.
     pub stop_reason: StopReason,
-    /// What kept the capture from coming to its end, if anything did.
+    /// The error that ended the capture early, if there was one.
     pub problem: Option<String>,
-    /// COMMAND's exit code.
+    /// COMMAND's exit code, if it has ended.
     pub command_exit: Option<i32>,
     /// How long the events were on, in nanoseconds.
     pub capture_ns: u64,
-    /// How long the detach took, if that was waited for.
+    /// How long the detach took in nanoseconds, if tp-perf waited for it.
     pub detach_ns: Option<u64>,
-    /// How long it was expected to take.
+    /// The expected duration of the detach, in nanoseconds.
     pub detach_expected_ns: u64,
-    /// CPU time of tp-perf while the events were on.
+    /// The CPU time of tp-perf while the events were on, in nanoseconds.
     pub own_cpu_ns: u64,
-    /// CPUs that went offline during the capture.
+    /// The CPUs that went offline during the capture.
     pub gone_cpus: Vec<Cpu>,
 }
 
-/// Tracepoints that were not captured, all for one reason.
+/// Tracepoints that share one reason for not being captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// Why not.
+    /// The reason.
     #[serde(flatten)]
     pub status: Status,
     /// The tracepoints, ascending.
     pub tpids: Vec<Tpid>,
 }
 
-/// What stopped a capture.
+/// Why a capture stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
-    /// `--events` were there.
+    /// The number of events (`--events`) was reached.
     Events,
-    /// `--duration` was over.
+    /// The duration (`--duration`) was over.
     Duration,
     /// COMMAND ended.
     Command,
     /// SIGINT.
     Interrupt,
-    /// SIGTERM or SIGHUP.
+    /// SIGTERM, SIGHUP or SIGQUIT.
     Terminate,
-    /// The chunks found no room on disk.
+    /// The disk had no room for the chunks.
     DiskFull,
-    /// The chunks could not be taken for another reason.
+    /// Another error while taking chunks.
     Error,
 }
 
 impl Facts {
-    /// The tracepoints that were not captured, by why not.
+    /// The tracepoints that were not captured, by reason.
     pub fn left_out(table: &Table, selection: &Selection) -> Vec<LeftOut> {
         let mut left_out = BTreeMap::<&Status, Vec<Tpid>>::new();
         for tracepoint in table.tracepoints() {
@@ -118,7 +119,7 @@ impl Facts {
         left_out.into_iter().map(|(status, tpids)| LeftOut { status: status.clone(), tpids }).collect()
     }
 
-    /// The selection that [`left_out`](Self::left_out) was made of.
+    /// The selection of the capture, from [`left_out`](Self::left_out).
     pub fn selection(&self, table: &Table) -> Selection {
         let statuses =
             self.left_out.iter().flat_map(|LeftOut { status, tpids }| tpids.iter().map(|tpid| (*tpid, status.clone())));
@@ -130,7 +131,8 @@ fn first_schema() -> u32 {
     1
 }
 
-/// What was left out, in the form of today, a list, or that of version 0.1.0: words, each with its tracepoints.
+/// Reads `left_out` in today's form, a list, or in the form of version 0.1.0, a map from the reason in words
+/// to tracepoints.
 fn left_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LeftOut>, D::Error> {
     let form = Value::deserialize(deserializer)?;
     if form.is_array() {
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_read_in_both_forms() {
+    fn left_out_is_read_in_both_forms() {
         let old = read(r#"{"excluded: by -x a*":[1,2],"refused: EINVAL":[3]}"#).unwrap();
         let new = read(&serde_json::to_string(&old).unwrap()).unwrap();
         assert_eq!(old, new);
@@ -163,9 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_version_notes_is_an_error_that_names_it() {
+    fn a_status_of_a_newer_version_is_an_error_that_names_it() {
         let error = read(r#"[{"status":"thinned","tpids":[1]}]"#).unwrap_err();
         assert!(error.contains("thinned"), "{error}");
-        assert!(read(r#"{"excluded":[0]}"#).is_err(), "no tracepoint has this number");
+        assert!(read(r#"{"excluded":[0]}"#).is_err(), "tpids start at 1");
     }
 }

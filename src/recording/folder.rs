@@ -1,7 +1,7 @@
-//! A directory in which files appear whole or not at all.
+//! A directory in which files appear only when they are complete.
 //!
-//! All is done relative to one descriptor of the directory, so that nobody can exchange it in between, and no symbolic
-//! link in the way is followed: under sudo the directory may be another user's.
+//! Under sudo, the directory may belong to another user. So all operations are relative to one descriptor of
+//! the directory, which nobody can exchange, and no symbolic link is followed.
 
 use super::sudo::caller_of_sudo;
 use super::{Error, NewFile};
@@ -18,33 +18,34 @@ use std::path::{Path, PathBuf};
 
 /// An open directory that receives files.
 ///
-/// They get their names all together, by [`commit`](Self::commit). Dropped without that, it leaves nothing behind.
+/// [`commit`](Self::commit) gives all files their names. A folder that is dropped without it leaves nothing
+/// behind.
 #[derive(Debug)]
 pub struct Folder {
     pub(super) dir: OwnedFd,
     path: PathBuf,
     owner: Option<(Uid, Gid)>,
-    /// Whether it was made here.
+    /// Whether this process created the directory.
     pub(super) created: bool,
-    /// The files that are written and wait for their names.
+    /// The files that are complete and wait for their names.
     pub(super) finished: RefCell<Vec<String>>,
     sharing: Sharing,
-    /// What says to others that the folder is in use.
+    /// A file that keeps the directory from being empty, so others do not remove it.
     hold: Option<File>,
 }
 
-/// Who else may write into a folder at the same time.
+/// Whether others may write to a folder at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sharing {
-    /// Nobody: it is locked. What was left unfinished there is ours.
+    /// No: it is locked. Unfinished files in it are leftovers that this process may replace.
     Locked,
-    /// Anybody. With `force` files are replaced.
+    /// Yes. With `force`, existing files are replaced.
     Shared { force: bool },
 }
 
 impl Folder {
-    /// Makes the directory, or takes one that is there. Under sudo what is made belongs to the calling user, where the
-    /// filesystem lets it.
+    /// Creates the directory, or opens an existing one. Under sudo, everything created belongs to the calling
+    /// user, if the filesystem allows it.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let path = without_slashes(path);
         match mkdirat(CWD, &path, Mode::from_raw_mode(0o755)) {
@@ -54,7 +55,7 @@ impl Folder {
         }
     }
 
-    /// Makes a directory of this name, or with a number behind it if that is taken.
+    /// Creates a directory with this name, or with a number appended if the name is taken.
     pub fn create_new(path: &Path) -> Result<Self, Error> {
         let mut name = path.to_owned();
         for number in 2.. {
@@ -67,7 +68,7 @@ impl Folder {
         Self::take(name, true)
     }
 
-    /// Takes a directory that is there.
+    /// Opens an existing directory.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::take(without_slashes(path), false)
     }
@@ -94,25 +95,36 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Keeps others out that lock it too, until it is dropped.
+    /// Whether it holds anything but the unfinished files of a recording that was killed.
+    pub(super) fn holds_more_than_leftovers(&self) -> bool {
+        let Ok(dir) = Dir::read_from(&self.dir) else { return true };
+        let is_other = |name: &[u8]| {
+            let is_leftover = name.starts_with(b".") && name.ends_with(b".partial");
+            !matches!(name, b"." | b"..") && !is_leftover
+        };
+        dir.flatten().any(|entry| is_other(entry.file_name().to_bytes()))
+    }
+
+    /// Locks the directory against others who lock it too, until the folder is dropped.
     pub(super) fn lock(&self) -> Result<(), Errno> {
         flock(&self.dir, FlockOperation::NonBlockingLockExclusive)
     }
 
-    /// One that others may write into too, and that keeps the files that are there unless `force` says else.
+    /// Allows others to write to the folder too. Existing files are replaced only with `force`.
     ///
     /// # Errors
-    /// If it cannot be written into.
+    /// If the directory is not writable.
     pub fn shared(mut self, force: bool) -> Result<Self, Error> {
         self.sharing = Sharing::Shared { force };
-        self.take_away_what_was_left();
-        // Whoever else made the folder does not take it away while this is in it.
+        self.remove_leftovers();
+        // While this file exists, a process that created the directory does not remove it as empty.
         self.hold = Some(self.open_new(&self.partial("a report in the making"))?);
         Ok(self)
     }
 
-    /// Takes away the unfinished files of those that were killed: nobody holds their locks any more.
-    fn take_away_what_was_left(&self) {
+    /// Removes the unfinished files of processes that were killed. Nobody holds the locks of these files any
+    /// more.
+    fn remove_leftovers(&self) {
         let Ok(dir) = Dir::read_from(&self.dir) else { return };
         for entry in dir.flatten() {
             let name = entry.file_name();
@@ -128,11 +140,11 @@ impl Folder {
         }
     }
 
-    /// What a file is called while it is being written.
+    /// The temporary name of a file that is being written.
     fn partial(&self, name: &str) -> String {
         match self.sharing {
             Sharing::Locked => partial(name),
-            // Of this process alone, and no longer than a name may be.
+            // The name is unique to this process, and short enough for every filesystem.
             Sharing::Shared { .. } => {
                 let mut hasher = DefaultHasher::new();
                 name.hash(&mut hasher);
@@ -141,21 +153,21 @@ impl Folder {
         }
     }
 
-    /// Where it is, as it was named.
+    /// The path with which the directory was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A new file. It gets its name when it is finished and the folder is committed.
+    /// Creates a file. It gets its name once it is finished and the folder is committed.
     pub fn file(&self, name: &str) -> Result<NewFile<'_>, Error> {
         Ok(NewFile::new(self, name, self.open_new(&self.partial(name))?))
     }
 
-    /// Gives all finished files their names, at which they replace any files there; the last one finished gets its name
-    /// first.
+    /// Gives all finished files their names, the last finished file first. Existing files are replaced,
+    /// unless the folder is shared without `force`.
     pub fn commit(&self) -> Result<(), Error> {
         let mut finished = self.finished.borrow_mut();
-        // Taken from the end: what has its name is not discarded any more, what has not yet is.
+        // A file leaves the list only after it has its name. If this fails, `drop` discards the rest.
         while let Some(name) = finished.last() {
             self.name(name)?;
             finished.pop();
@@ -163,22 +175,23 @@ impl Folder {
         Ok(())
     }
 
-    /// Gives a file that is written its name.
+    /// Gives a complete file its name.
     pub(super) fn name(&self, name: &str) -> Result<(), Error> {
         let from = self.partial(name);
         if self.sharing == (Sharing::Shared { force: false }) {
             match renameat_with(&self.dir, &from, &self.dir, name, RenameFlags::NOREPLACE) {
                 Ok(()) => return Ok(()),
                 Err(Errno::EXIST) => return Err(Error::FileExists(self.path.join(name))),
-                // Some filesystems cannot.
+                // Some filesystems do not support NOREPLACE.
                 Err(Errno::INVAL | Errno::NOSYS) => self.check(name, false)?,
-                Err(errno) => return Err(self.failed("name", name, errno)),
+                Err(errno) => return Err(self.failed("rename the finished file to", name, errno)),
             }
         }
-        renameat(&self.dir, &from, &self.dir, name).map_err(|errno| self.failed("name", name, errno))
+        renameat(&self.dir, &from, &self.dir, name)
+            .map_err(|errno| self.failed("rename the finished file to", name, errno))
     }
 
-    /// Takes a file away, if it is there. `verb` says what for.
+    /// Removes a file, if it exists. `verb` names the purpose in an error.
     pub(super) fn remove(&self, name: &str, verb: &'static str) -> Result<(), Error> {
         match unlinkat(&self.dir, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -190,12 +203,12 @@ impl Folder {
         Error::Io { verb, path: self.path.join(name), cause: errno.into() }
     }
 
-    /// Notes that the file of this name is whole.
+    /// Notes that the file with this name is complete.
     pub(super) fn finished(&self, name: String) {
         self.finished.borrow_mut().push(name);
     }
 
-    /// Takes a file away that is not to be.
+    /// Removes a file that was not finished or not committed.
     pub(super) fn discard(&self, name: &str) {
         let _ = unlinkat(&self.dir, self.partial(name), AtFlags::empty());
     }
@@ -205,7 +218,7 @@ impl Folder {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let mode = Mode::from_raw_mode(0o644);
             let file = match openat(&self.dir, name, flags, mode) {
-                // Left by a capture that was killed.
+                // A capture that was killed has left this file.
                 Err(Errno::EXIST) => {
                     unlinkat(&self.dir, name, AtFlags::empty())?;
                     openat(&self.dir, name, flags, mode)?
@@ -213,7 +226,7 @@ impl Folder {
                 opened => opened?,
             };
             if self.sharing != Sharing::Locked {
-                // Some filesystems have no locks; what is left there stays.
+                // Some filesystems have no locks. On those, leftovers are never removed.
                 let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
             }
             self.give_to_owner(&file);
@@ -222,23 +235,25 @@ impl Folder {
         open().map_err(|errno: Errno| self.failed("create", name, errno))
     }
 
-    /// What stands under this name, a symbolic link too; `None` if nothing does.
+    /// The type of the entry with this name, without following a symbolic link; `None` if there is none.
     pub(super) fn kind_of(&self, name: &str) -> Option<FileType> {
         kind_of(&self.dir, Path::new(name))
     }
 
-    /// Whether it is the same as another.
+    /// Whether this is the same directory as another.
     pub fn is(&self, other: &Self) -> bool {
         let number = |folder: &Self| fstat(&folder.dir).map(|stat| (stat.st_dev, stat.st_ino)).ok();
         number(self).is_some() && number(self) == number(other)
     }
 
-    /// That a file of this name can be written: no directory is in its way, and without `force` nothing else.
+    /// Checks that a file with this name can be written: no directory has the name, and without `force` no
+    /// file has it.
     pub fn check(&self, name: &str, force: bool) -> Result<(), Error> {
         match self.kind_of(name) {
             Some(FileType::Directory) => Err(Error::DirectoryInTheWay(self.path.join(name))),
             Some(FileType::RegularFile) if force => Ok(()),
-            // A link is replaced and not followed; but who named a device by it means the device.
+            // A link is replaced, not followed. But a link to a device was meant as the device, so it is
+            // refused.
             Some(FileType::Symlink) if force && self.path.join(name).metadata().map_or(true, |file| file.is_file()) => {
                 Ok(())
             }
@@ -250,7 +265,8 @@ impl Folder {
         }
     }
 
-    /// Some filesystems know no owners, and some do not let root give files away: then they stay root's.
+    /// Gives a file to the user who called sudo. On a filesystem that does not allow this, the file stays
+    /// root's.
     fn give_to_owner(&self, file: &impl AsFd) {
         if let Some((user, group)) = self.owner {
             let _ = fchown(file, Some(user.as_raw()), Some(group.as_raw()));
@@ -259,7 +275,7 @@ impl Folder {
 }
 
 impl Drop for Folder {
-    /// Takes away what was not committed, and an empty directory of our making: what failed leaves nothing.
+    /// Removes files that were not committed, and the directory if this process created it and it is empty.
     fn drop(&mut self) {
         self.finished.take().iter().for_each(|name| self.discard(name));
         if self.hold.take().is_some() {
@@ -271,23 +287,24 @@ impl Drop for Folder {
         if self.created && is_empty().unwrap_or(false) {
             let _ = unlinkat(CWD, &self.path, AtFlags::REMOVEDIR);
         }
-        // Closing would not do: a process that is just being started has the descriptor too.
+        // Closing the descriptor does not unlock, because a process that is just being started may also have
+        // it.
         let _ = flock(&self.dir, FlockOperation::Unlock);
     }
 }
 
-/// What a path is, without following it; `None` if there is nothing.
+/// The type of a path's entry, without following a symbolic link; `None` if there is none.
 fn kind_of(dir: impl AsFd, path: &Path) -> Option<FileType> {
     let stat = statat(dir, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     Some(FileType::from_raw_mode(stat.st_mode))
 }
 
-/// What a file is called while it is being written.
+/// The temporary name of a file that is being written.
 pub(super) fn partial(name: &str) -> String {
     format!(".{}.partial", name.trim_start_matches('.'))
 }
 
-/// The path without slashes and dots at its end, behind which a symbolic link would be followed.
+/// The path without slashes and dots at its end. With them, a symbolic link would be followed.
 fn without_slashes(path: &Path) -> PathBuf {
     match path.components().collect::<PathBuf>() {
         empty if empty.as_os_str().is_empty() => path.to_owned(),

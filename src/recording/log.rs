@@ -1,11 +1,11 @@
-//! `log.csv`: the thesis's Figure 5, a row for each event.
+//! `log.csv`: one row per event, as in Figure 5 of the thesis.
 
 use super::{Error, NewFile};
 use crate::events::{Event, Sink};
 use crate::tracefs::Table;
 use std::io::{self, Stdout, Write};
 
-/// Bytes written at once.
+/// The number of bytes after which the buffer is written.
 const CHUNK: usize = 256 << 10;
 
 const HEADER: &[u8] = b"timestamp,tpid,gid,tracepoint name\n";
@@ -15,12 +15,12 @@ pub struct LogWriter<'a> {
     to: To<'a>,
     rows: Rows,
     buffer: Vec<u8>,
-    /// After each write, how long the file was, and how many rows it had: where it can be cut.
+    /// Per write: the length of the file and its number of rows. The file can be cut at these places.
     cuts: Vec<Cut>,
     logged: u64,
 }
 
-/// Where rows go.
+/// The destination of the rows.
 enum To<'a> {
     File(NewFile<'a>),
     Stdout(Stdout),
@@ -33,12 +33,12 @@ struct Cut {
 }
 
 impl<'a> LogWriter<'a> {
-    /// A log into this file.
+    /// A log in this file.
     pub fn new(file: NewFile<'a>) -> Self {
         Self::with(To::File(file))
     }
 
-    /// A log to standard output.
+    /// A log on standard output.
     pub fn to_stdout() -> Self {
         Self::with(To::Stdout(io::stdout()))
     }
@@ -50,10 +50,10 @@ impl<'a> LogWriter<'a> {
         log
     }
 
-    /// Appends a row for each event; `table` is always the same, and may have grown.
+    /// Appends a row per event. `table` must be the same table in every call, but it may have grown.
     pub fn write(&mut self, events: &[Event], table: &Table) -> Result<(), Error> {
         self.rows.grow(table);
-        // In slices of less than a chunk, so that the buffer stays small whatever the batch.
+        // Small slices keep the buffer small, however large the batch is.
         for events in events.chunks(1024) {
             events.iter().for_each(|event| self.rows.push(&mut self.buffer, event));
             self.logged += events.len() as u64;
@@ -64,7 +64,7 @@ impl<'a> LogWriter<'a> {
         Ok(())
     }
 
-    /// Writes what is in memory still.
+    /// Writes the buffered rows.
     pub fn flush(&mut self) -> Result<(), Error> {
         match &mut self.to {
             To::File(file) => file.write(&self.buffer)?,
@@ -83,8 +83,8 @@ impl<'a> LogWriter<'a> {
         Ok(())
     }
 
-    /// After a write that failed, as on a full disk: cuts the log back to whole rows, and so far that `room` bytes are free
-    /// for the other files of the recording.
+    /// Truncates the log after a failed write, for example on a full disk. The log then ends with a whole
+    /// row, and leaves `room` bytes for the other files of the recording.
     pub fn cut_back(&mut self, room: u64) -> Result<(), Error> {
         let To::File(file) = &mut self.to else {
             self.buffer.clear();
@@ -94,7 +94,7 @@ impl<'a> LogWriter<'a> {
         let fitting = self.cuts.partition_point(|cut| cut.bytes <= end);
         let mut cut = self.cuts[..fitting].last().copied().unwrap_or(Cut { bytes: 0, rows: 0 });
         if fitting == self.cuts.len() {
-            // Of the write that failed a part may have fitted.
+            // A part of the failed write may be in the file.
             let fitted = usize::try_from(end - cut.bytes).unwrap_or(usize::MAX).min(self.buffer.len());
             let newlines = self.buffer[..fitted].iter().enumerate().filter(|(_, byte)| **byte == b'\n');
             let (lines, whole) = newlines.fold((0, 0), |(lines, _), (place, _)| (lines + 1, place as u64 + 1));
@@ -111,7 +111,7 @@ impl<'a> LogWriter<'a> {
         file.cut(cut.bytes)
     }
 
-    /// Gives the file its name, and gives how many rows it has.
+    /// Finishes the file, and returns the number of rows.
     pub fn finish(mut self) -> Result<u64, Error> {
         self.flush()?;
         if let To::File(file) = self.to {
@@ -121,23 +121,23 @@ impl<'a> LogWriter<'a> {
     }
 }
 
-/// The log as a sink. A log that cannot be written is cut back to whole rows at its end.
+/// The log as a sink. If writing fails, the end truncates the log to whole rows.
 pub struct LogSink<'a> {
     state: Stage<'a>,
-    /// What a full disk must have left for the other files, in bytes.
+    /// The number of bytes that stay free on a full disk for other files.
     room: u64,
-    /// Why writing failed.
+    /// The error of the failed write.
     failed: Option<Error>,
 }
 
 enum Stage<'a> {
     Open(Box<LogWriter<'a>>),
-    /// With so many rows, or neither written nor cut back.
+    /// The number of rows, or the error if the log could neither be written nor be truncated.
     Ended(Result<u64, Error>),
 }
 
 impl<'a> LogSink<'a> {
-    /// A log that leaves so many bytes of a full disk to other files.
+    /// A log that leaves `room` bytes of a full disk for other files.
     pub fn new(log: LogWriter<'a>, room: u64) -> Self {
         LogSink { state: Stage::Open(Box::new(log)), room, failed: None }
     }
@@ -150,14 +150,15 @@ impl<'a> LogSink<'a> {
         }
     }
 
-    /// Ends the log, if that has not been done. Its rows, and why there are no more.
+    /// Ends the log, if it has not been ended. Returns the number of rows, and the error that stopped the
+    /// log, if there was one.
     ///
     /// # Errors
-    /// If it could be neither written nor cut back.
+    /// If the log could neither be written nor be truncated.
     pub fn outcome(mut self) -> Result<(u64, Option<Error>), Error> {
         self.end();
         match self.state {
-            Stage::Open(_) => unreachable!("it has just been ended"),
+            Stage::Open(_) => unreachable!("the log has just been ended"),
             Stage::Ended(rows) => Ok((rows?, self.failed)),
         }
     }
@@ -187,13 +188,13 @@ impl Sink for LogSink<'_> {
     }
 }
 
-/// The constant part of each tracepoint's rows: `,tpid,gid,name\n`, with what CSV needs to be quoted.
+/// The constant part of each tracepoint's rows: `,tpid,gid,name\n`, quoted as CSV requires.
 #[derive(Default)]
 struct Rows {
     ends: Vec<u8>,
-    /// Where the row end of tpid `i` is in `ends`.
+    /// The place in `ends` of the row end of tpid `i`.
     places: Vec<(u32, u32)>,
-    /// For how many tracepoints of the table there is one.
+    /// The number of tracepoints of the table that have a row end.
     made: usize,
 }
 
@@ -202,9 +203,10 @@ impl Rows {
         for tracepoint in &table.tracepoints()[self.made..] {
             let mut row = csv::WriterBuilder::new().from_writer(Vec::new());
             let fields = ["", &tracepoint.tpid.to_string(), &tracepoint.gid.to_string(), &tracepoint.name];
-            row.write_record(fields).expect("a vector takes every row");
-            let row = row.into_inner().expect("a vector takes every row");
-            // The csv crate writes a leading empty field as nothing or as quotes; the comma begins what is wanted.
+            row.write_record(fields).expect("writing to a vector does not fail");
+            let row = row.into_inner().expect("writing to a vector does not fail");
+            // The csv crate writes a leading empty field as nothing or as quotes. The wanted part starts at
+            // the comma.
             let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
             let start = self.ends.len();
             self.ends.extend_from_slice(&row[comma..]);
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_as_in_the_thesis_and_any_name_reads_back() {
+    fn rows_have_the_form_of_the_thesis_and_any_name_reads_back() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
         let mut log = LogWriter::new(dir.file("log.csv").unwrap());
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_filled_the_disk_is_cut_to_whole_rows_with_room_for_the_rest() {
+    fn a_log_that_filled_the_disk_is_cut_to_whole_rows_and_leaves_room() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
         let mut log = LogWriter::new(dir.file("log.csv").unwrap());

@@ -1,4 +1,4 @@
-//! A recording: the directory that a capture leaves.
+//! A recording: the directory that a capture produces.
 //!
 //! ```
 //! use tp_perf::recording::Summary;
@@ -38,13 +38,13 @@ pub use tool::Tool;
 use std::io;
 use std::path::PathBuf;
 
-/// `timestamp,tpid,gid,tracepoint name`, a row for each event in time order.
+/// The log: `timestamp,tpid,gid,tracepoint name`, one row per event, in time order.
 pub const LOG: &str = "log.csv";
-/// All tracepoints with their numbers and what became of them.
+/// All tracepoints of the kernel with their numbers and their status.
 pub const TRACEPOINTS: &str = "tracepoints.csv";
-/// All groups with their numbers.
+/// All groups of the kernel with their numbers.
 pub const GROUPS: &str = "groups.csv";
-/// What the capture was, and its accounting.
+/// The facts about the capture, and its accounting.
 pub const SUMMARY: &str = "summary.json";
 
 /// The ring bytes, as perf.data.
@@ -53,54 +53,57 @@ pub const EVENTS: &str = "events.perf";
 /// All files of a recording.
 pub const FILES: [&str; 5] = [LOG, TRACEPOINTS, GROUPS, SUMMARY, EVENTS];
 
-/// Why a recording, or a file made of one, could not be written.
+/// Why a recording, or a file made from one, could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is a recording already.
-    #[error("`{path}` holds a recording already (it has {file})")]
+    /// The directory already contains a recording.
+    #[error("`{path}` already contains a recording (it has {file})")]
     Exists {
         /// The directory.
         path: PathBuf,
         /// A file of the recording in it.
         file: &'static str,
     },
-    /// Something else is in the way.
-    #[error("`{0}` is in the way and is not a directory")]
+    /// The path exists and is not a directory.
+    #[error("`{0}` exists and is not a directory")]
     NotADirectory(PathBuf),
-    /// A directory is where a file of the recording is to be.
-    #[error("`{0}` is a directory where a file is to be written")]
+    /// A directory has the name of a file to write.
+    #[error("`{0}` is a directory, so tp-perf cannot write a file there")]
     DirectoryInTheWay(PathBuf),
-    /// A file that is not to be replaced.
-    #[error("`{0}` is there already")]
+    /// The directory holds files, but no recording.
+    #[error("`{0}` is not empty, and holds no recording")]
+    NotEmpty(PathBuf),
+    /// A file exists and must not be replaced.
+    #[error("`{0}` already exists")]
     FileExists(PathBuf),
-    /// Something that is no file and no directory.
-    #[error("`{0}` is no regular file, and is not replaced")]
+    /// Something that is neither a file nor a directory has the name of a file to write.
+    #[error("`{0}` is not a regular file, so tp-perf does not replace it")]
     NotAFile(PathBuf),
-    /// Another capture writes there.
-    #[error("another capture is writing into `{0}`")]
+    /// Another capture has locked the directory.
+    #[error("another capture is writing to `{0}`")]
     InUse(PathBuf),
-    /// A symbolic link is in the way.
-    #[error("`{0}` is a symbolic link, and nothing is written through one")]
+    /// The path is a symbolic link.
+    #[error("`{0}` is a symbolic link, and tp-perf does not write through links")]
     SymbolicLink(PathBuf),
-    /// A call on the directory or a file failed.
+    /// An operation on the directory or on a file failed.
     #[error("failed to {verb} `{path}`: {cause}")]
     Io {
-        /// What was tried.
+        /// The attempted operation, as a verb.
         verb: &'static str,
-        /// On what.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         cause: io::Error,
     },
 }
 
-/// Whether an error says that a disk or a quota is full.
+/// Whether an error means that a disk or a quota is full, or that a file would exceed its size limit.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 impl Error {
-    /// Whether writing failed because nobody reads any more.
+    /// Whether writing failed because the reader has closed the pipe.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Error::Io { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)
     }

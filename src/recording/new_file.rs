@@ -1,4 +1,4 @@
-//! A file in the making.
+//! A new file that gets its name only when it is complete.
 
 use super::{Error, Folder};
 use rustix::fs::{FallocateFlags, fallocate};
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-/// A file in the making. Dropped unfinished, it leaves nothing.
+/// A file that is being written. If it is dropped before it is finished, it is removed.
 #[derive(Debug)]
 pub struct NewFile<'a> {
     directory: &'a Folder,
@@ -21,41 +21,45 @@ impl<'a> NewFile<'a> {
         NewFile { directory, name: name.to_owned(), file, finished: false }
     }
 
-    /// Ends it. It gets its name with [`Folder::commit`].
+    /// Finishes the file. [`Folder::commit`] then gives it its name.
     pub fn finish(mut self) {
         self.finished = true;
         self.directory.finished(self.name.clone());
     }
 
-    /// Sets room aside on the disk for as many bytes. False where the filesystem cannot do that.
+    /// Reserves room on the disk for this many bytes. Returns false if the filesystem cannot do that.
     ///
     /// # Errors
-    /// A disk without that much room.
+    /// If the disk does not have that much room.
     pub fn reserve(&mut self, bytes: u64) -> Result<bool, Error> {
         match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, bytes.min(i64::MAX as u64)) {
             Ok(()) => Ok(true),
             Err(errno @ (Errno::NOSPC | Errno::DQUOT)) => {
-                Err(Error::Io { verb: "set room aside for", path: self.path(), cause: errno.into() })
+                Err(Error::Io { verb: "reserve room for", path: self.path(), cause: errno.into() })
             }
             Err(_) => Ok(false),
         }
     }
 
-    /// Cuts the file to this length in bytes, and writes on from there.
+    /// Truncates the file to this length in bytes. Writing continues from there.
     pub fn cut(&mut self, length: u64) -> Result<(), Error> {
-        self.change("cut", |file| {
+        self.change("truncate", |file| {
             file.set_len(length)?;
             file.seek(SeekFrom::Start(length)).map(drop)
         })
     }
 
-    /// How long the file is, after a write that failed too.
+    /// The length of the file in bytes, which is correct even after a failed write.
     pub fn length(&self) -> Result<u64, Error> {
         let metadata = self.file.metadata();
-        metadata.map(|metadata| metadata.len()).map_err(|cause| Error::Io { verb: "look at", path: self.path(), cause })
+        metadata.map(|metadata| metadata.len()).map_err(|cause| Error::Io {
+            verb: "read the length of",
+            path: self.path(),
+            cause,
+        })
     }
 
-    /// Writes all of it.
+    /// Writes all of `bytes`.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.change("write", |file| file.write_all(bytes))
     }

@@ -1,4 +1,4 @@
-//! For whom this process works under sudo.
+//! The user who called sudo.
 
 use nix::unistd::{Gid, Uid, geteuid};
 

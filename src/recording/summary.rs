@@ -1,4 +1,4 @@
-//! `summary.json`: what a capture was, and its accounting.
+//! `summary.json`: the facts about a capture, and its accounting.
 
 use super::{Error, NewFile, StopReason, Tool};
 use crate::events::accounting::{Account, Accounting};
@@ -8,96 +8,98 @@ use crate::units::Ns;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
-/// The version of the form. It grows when a field changes its meaning or goes.
+/// The schema version. It increases when a field changes its meaning or is removed.
 ///
-/// 2: `unaccounted` instead of `residual` and `residuals`; an unknown CPU is null. Readers accept 1.
+/// Version 2 has `unaccounted` instead of `residual` and `residuals`, and null for an unknown CPU. Readers
+/// accept 1.
 pub const SCHEMA: u32 = 2;
 
 /// The whole summary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// [`SCHEMA`].
+    /// The schema version: [`SCHEMA`], or 1 in an old file.
     pub schema: u32,
-    /// What wrote it.
+    /// The program that captured.
     pub tool: Tool,
-    /// The kernel's release, as `uname -r` says. Null, as all below may be, where a replayed file does not tell.
+    /// The kernel's release, as `uname -r` prints it. This and every optional field below is null if a
+    /// replayed file does not have it.
     pub kernel: Option<String>,
-    /// The machine's name.
+    /// The host name.
     pub hostname: Option<String>,
-    /// The CPUs captured, ascending.
+    /// The captured CPUs, ascending.
     pub cpus: Vec<Cpu>,
-    /// CPUs that were asked for and went offline, before they could be attached to or during the capture (those are in
-    /// `cpus` too).
+    /// The chosen CPUs that were offline, or went offline while attaching or during the capture. Those that
+    /// went offline during the capture are in `cpus` too.
     pub offline_cpus: Vec<Cpu>,
-    /// The clock of the log's timestamps, as --clock names it; `local` is perf's default.
+    /// The clock of the log's timestamps, by its name in --clock; `local` is perf's default clock.
     pub clock: Option<String>,
-    /// What was added to CLOCK_MONOTONIC for clocks that the kernel does not stamp samples with; taken once, at the
-    /// start.
+    /// Nanoseconds added to the times of the samples, for clocks that the kernel does not accept for
+    /// tracepoints. Measured once, at the start.
     pub clock_offset_ns: i64,
     /// COMMAND and its arguments, or null.
     pub command: Option<Vec<String>>,
-    /// COMMAND's exit code (128 + n for signal n), or null while it was not over.
+    /// COMMAND's exit code (128 + n for signal n), or null if it had not ended.
     pub command_exit: Option<i32>,
-    /// The arguments of tp-perf itself.
+    /// tp-perf's own arguments.
     pub arguments: Vec<String>,
-    /// When the events were switched on, by the wall clock in UTC.
+    /// The time at which the events were switched on, by the wall clock in UTC.
     pub started: Option<String>,
-    /// What stopped the capture; null also if it was killed.
+    /// Why the capture stopped; null also if it was killed.
     pub stop_reason: Option<StopReason>,
-    /// False if the log holds less than was asked for, because of a second interrupt, a full disk, or a source that ends
-    /// early.
+    /// False if the log has fewer events than requested, because of a second interrupt, a full disk, or a
+    /// source that ends early.
     pub log_complete: bool,
-    /// Bytes of each CPU's ring.
+    /// The size of each CPU's ring in bytes.
     pub ring_size: Option<usize>,
-    /// To what a replay was restricted; not there if it was not.
+    /// The restriction of a replay; the field is missing if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restricted: Option<RestrictionSummary>,
-    /// How many tracepoints.
+    /// Counts of tracepoints.
     pub tracepoints: TracepointsSummary,
-    /// How many events.
+    /// Counts of events.
     pub events: EventsSummary,
-    /// How long, in nanoseconds.
+    /// Durations in nanoseconds.
     pub timing_ns: TimingSummary,
-    /// What tp-perf did not record of itself.
+    /// tp-perf's own part of the capture.
     #[serde(rename = "self")]
     pub own: Option<SelfSummary>,
-    /// Every tracepoint that has an event in any column, by tpid.
+    /// The accounts of all tracepoints that were hit, by tpid.
     pub per_tracepoint: Vec<TracepointSummary>,
-    /// Every CPU.
+    /// The accounts of all CPUs.
     pub per_cpu: Vec<CpuSummary>,
-    /// Every tracepoint and CPU whose account does not balance, those furthest off first.
+    /// The accounts of all tracepoints and CPUs that do not balance, the largest difference first.
     #[serde(alias = "residuals")]
     pub unaccounted: Vec<UnaccountedSummary>,
 }
 
-/// What was asked of a replay.
+/// The restriction of a replay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestrictionSummary {
     /// Only these tracepoints.
     pub tracepoint: Vec<String>,
-    /// Not these.
+    /// Without these tracepoints.
     pub exclude: Vec<String>,
     /// Only these CPUs.
     pub cpus: Option<Vec<Cpu>>,
-    /// Not before this, by the clock; concerns the log only, as all below.
+    /// Only events at or after this time. This and the fields below restrict only the log.
     pub from: Option<Ns>,
-    /// Only before this.
+    /// Only events before this time.
     pub to: Option<Ns>,
-    /// At most so many.
+    /// At most this many events.
     pub events: Option<u64>,
 }
 
 /// Counts of tracepoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracepointsSummary {
-    /// All that tracefs lists.
+    /// All tracepoints in tracefs.
     pub listed: usize,
-    /// Left out.
+    /// Excluded by the selection.
     pub excluded: usize,
     /// How many of these are excluded by default; not there if the source is no capture, or older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded_by_default: Option<usize>,
-    /// Recorded.
+    /// Attached and recorded.
     pub captured: usize,
     /// Chosen, but refused by the kernel.
     pub refused: usize,
@@ -110,64 +112,66 @@ pub struct EventsSummary {
     pub logged: u64,
     /// Samples taken from the rings.
     pub recorded: u64,
-    /// Samples that found their ring full.
+    /// Samples that the kernel dropped because the ring was full.
     pub lost: u64,
-    /// Samples that came behind the merge's watermark: recorded, not logged. Counted as far as the log was written.
+    /// Events that arrived below the merge's watermark: they are recorded, but not in the log. Counted as far
+    /// as the log was written.
     pub late: u64,
-    /// The sum of the kernel's counters; null, as all counts and unaccounted, where a replayed file has none.
+    /// Hits by the kernel's counters. This and `unaccounted` are null everywhere if a replayed file has no
+    /// counters.
     pub counted: Option<u64>,
     /// counted − recorded − lost.
     #[serde(alias = "residual")]
     pub unaccounted: Option<i64>,
-    /// Samples that belong to no event of this capture; 0 unless something is broken.
+    /// Samples whose id does not belong to any event of this capture; 0 unless the file is damaged.
     pub unknown: u64,
 }
 
 /// Durations in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimingSummary {
-    /// Opening all events.
+    /// The time to open all events.
     pub attach: Option<u64>,
-    /// From switching the events on to switching them off; of a replayed file that does not tell it, from its first event to
-    /// its last.
+    /// The time from switching the events on to switching them off. For a replayed file that does not have
+    /// it, the time from the first event to the last.
     pub capture: Option<u64>,
-    /// From then until the log was written; of a replay, all of it.
+    /// The time from then until the log was written; for a replay, the time of the whole replay.
     pub drain: u64,
-    /// The detach: measured with --wait-detach, else null.
+    /// The time to detach, measured with --wait-detach; null otherwise.
     pub detach: Option<u64>,
-    /// What the detach was expected to take.
+    /// The expected time to detach.
     pub detach_expected: Option<u64>,
 }
 
-/// tp-perf's own part.
+/// tp-perf's own part of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfSummary {
-    /// Whether hits while tp-perf's own thread was running are left out.
+    /// Whether hits are excluded while tp-perf's own thread runs.
     pub excluded: bool,
     /// The process (and thread) id.
     pub pid: i32,
-    /// CPU time that tp-perf used while the events were on, in nanoseconds. With `excluded`, interrupts that hit in
-    /// this time are in no number here.
+    /// The CPU time of tp-perf while the events were on, in nanoseconds. With `excluded`, no number in this
+    /// file includes the interrupts during this time.
     pub cpu_ns: u64,
 }
 
 /// One tracepoint's account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracepointSummary {
-    /// Its number.
+    /// The tpid.
     pub tpid: Tpid,
     /// `group:name`.
     pub name: String,
     /// See [`EventsSummary`].
     pub recorded: u64,
-    /// Null where losses are known per CPU only (before Linux 6.0, and without counters).
+    /// Null if losses are known only per CPU (before Linux 6.0, and without counters).
     pub lost: Option<u64>,
     /// See [`EventsSummary`].
     pub counted: Option<u64>,
-    /// Null where `lost` is.
+    /// Null if `lost` is null.
     #[serde(alias = "residual")]
     pub unaccounted: Option<i64>,
-    /// Whether the kernel's counter adds up nanoseconds and not hits; `counted` is then recorded + lost.
+    /// Whether the kernel's counter adds up nanoseconds instead of hits. `counted` is then recorded + lost.
     pub weighted: bool,
 }
 
@@ -192,7 +196,7 @@ pub struct CpuSummary {
 /// An account that does not balance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnaccountedSummary {
-    /// The tracepoint's number.
+    /// The tpid.
     pub tpid: Tpid,
     /// `group:name`.
     pub name: String,
@@ -210,18 +214,18 @@ pub struct UnaccountedSummary {
     pub unaccounted: i64,
 }
 
-/// Schema 1 had 4294967295 for an unknown CPU.
+/// Reads a CPU. Schema 1 has 4294967295 for an unknown one.
 fn cpu_of_any_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cpu>, D::Error> {
     Ok(Option::<u32>::deserialize(deserializer)?.filter(|cpu| *cpu != u32::MAX).map(Cpu::new))
 }
 
 impl EventsSummary {
-    /// All hits: what the kernel counted, or where nobody counted, what was recorded and lost.
+    /// All hits: the kernel's count, or recorded + lost if there is no count.
     pub fn all(&self) -> u64 {
         self.counted.unwrap_or(self.recorded.saturating_add(self.lost))
     }
 
-    /// From the accounting, and the rows of the log.
+    /// The counts of an accounting. `logged` is the number of rows in the log.
     pub fn new(accounting: &Accounting, logged: u64) -> Self {
         let total = accounting.total();
         EventsSummary {
@@ -236,7 +240,7 @@ impl EventsSummary {
     }
 }
 
-/// The parts of the summary that list accounts: per tracepoint, per CPU, and those off balance.
+/// The parts of the summary that list accounts: per tracepoint, per CPU, and those that do not balance.
 pub fn accounts(
     accounting: &Accounting,
     table: &Table,
@@ -276,7 +280,7 @@ pub fn accounts(
 }
 
 impl Summary {
-    /// Writes it as JSON.
+    /// Writes the summary as JSON.
     pub fn write(&self, mut file: NewFile<'_>) -> Result<(), Error> {
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| Error::Io {
             verb: "encode",
@@ -285,7 +289,7 @@ impl Summary {
         })?;
         text.push(b'\n');
         file.write(&text)?;
-        // Gives back what was set aside beyond it.
+        // Release the reserved room behind the text.
         file.cut(text.len() as u64)?;
         file.finish();
         Ok(())
@@ -302,15 +306,15 @@ mod tests {
         let summary: Summary = serde_json::from_str(old).unwrap();
         assert_eq!((summary.schema, summary.stop_reason), (1, Some(StopReason::Events)));
         assert_eq!(summary.events.unaccounted, Some(summary.unaccounted.iter().map(|off| off.unaccounted).sum()));
-        assert!(summary.unaccounted.len() > 3, "the fixture has some");
-        // What is written of it is of the new schema, and reads as the same.
+        assert!(summary.unaccounted.len() > 3, "the fixture has some unbalanced accounts");
+        // Written again, it has the new schema and the same contents.
         let new = serde_json::to_string(&Summary { schema: SCHEMA, ..summary.clone() }).unwrap();
         assert!(!new.contains("residual"), "{new}");
         assert_eq!(serde_json::from_str::<Summary>(&new).unwrap(), Summary { schema: SCHEMA, ..summary });
     }
 
     #[test]
-    fn an_unknown_cpu_is_none_whatever_the_schema_says() {
+    fn an_unknown_cpu_is_none_in_every_schema() {
         let off = |cpu: &str| {
             let json =
                 format!(r#"{{"tpid":1,"name":"a:b","cpu":{cpu},"recorded":1,"lost":0,"counted":2,"residual":1}}"#);

@@ -1,4 +1,4 @@
-//! `tracepoints.csv` and `groups.csv`: what the numbers of the log mean.
+//! `tracepoints.csv` and `groups.csv`: the names for the numbers in the log.
 
 use super::{Error, NewFile};
 use crate::tracefs::{Gid, Selection, Table, Tpid, Tracepoint};
@@ -9,7 +9,8 @@ use std::path::Path;
 const TRACEPOINT_FIELDS: [&str; 6] = ["tpid", "gid", "tracepoint name", "group name", "tracefs id", "status"];
 const GROUP_FIELDS: [&str; 2] = ["gid", "group name"];
 
-/// One tracepoint's row: the thesis's Figure 4, then the group's name, the tracefs id and the status.
+/// The row of one tracepoint: the fields of Figure 4 in the thesis, then the group's name, the tracefs id and
+/// the status.
 pub fn tracepoint_fields(tracepoint: &Tracepoint, selection: &Selection) -> [String; 6] {
     [
         tracepoint.tpid.to_string(),
@@ -21,7 +22,7 @@ pub fn tracepoint_fields(tracepoint: &Tracepoint, selection: &Selection) -> [Str
     ]
 }
 
-/// Tracepoints as `tracepoints.csv` has them.
+/// Encodes tracepoints in the form of `tracepoints.csv`.
 pub fn encode_tracepoints<'a>(
     tracepoints: impl IntoIterator<Item = &'a &'a Tracepoint>,
     selection: &Selection,
@@ -29,29 +30,29 @@ pub fn encode_tracepoints<'a>(
     encode(TRACEPOINT_FIELDS, tracepoints.into_iter().map(|tracepoint| tracepoint_fields(tracepoint, selection)))
 }
 
-/// Writes every tracepoint.
+/// Writes all tracepoints.
 pub fn write_tracepoints(file: NewFile<'_>, table: &Table, selection: &Selection) -> Result<(), Error> {
     let all: Vec<_> = table.tracepoints().iter().collect();
     write(file, encode_tracepoints(&all, selection))
 }
 
-/// Writes every group.
+/// Writes all groups.
 pub fn write_groups(file: NewFile<'_>, table: &Table) -> Result<(), Error> {
     let known = (1u32..).zip(table.groups()).filter(|(_, group)| !group.is_empty());
     let rows = known.map(|(gid, group)| [gid.to_string(), group.clone()]);
     write(file, encode(GROUP_FIELDS, rows))
 }
 
-/// The table that a `tracepoints.csv` holds.
+/// Reads the table in a `tracepoints.csv`.
 ///
 /// # Errors
-/// What is wrong, and in which line.
+/// A description of what is wrong, with the line.
 pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
-    // More than the table of any kernel, and little enough for memory.
+    // This is more than any kernel's table, and little enough for memory.
     let most = 64 << 20;
     let file = File::open(path).map_err(|error| error.to_string())?;
     if !file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= most) {
-        return Err(format!("it is no file of at most {}", crate::units::Bytes(most)));
+        return Err(format!("it is not a regular file of at most {}", crate::units::Bytes(most)));
     }
     let mut reader = csv::Reader::from_reader(file);
     let mut table = Table::default();
@@ -59,14 +60,14 @@ pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
         let row = row.map_err(|error| error.to_string())?;
         let line = row.position().map_or(0, csv::Position::line);
         let number = |field: usize| row.get(field).and_then(|text| text.parse::<u32>().ok());
-        // More than any kernel has, and little enough for a table.
+        // This is more than any kernel has, and little enough for a table.
         let number = |field| number(field).filter(|number| (1..=1_000_000).contains(number));
         let (Some(tpid), Some(gid), Some(name), Some(group)) = (number(0), number(1), row.get(2), row.get(3)) else {
-            return Err(format!("line {line}: it begins with tpid, gid, tracepoint name and group name"));
+            return Err(format!("line {line} must start with tpid, gid, tracepoint name and group name"));
         };
         let (tpid, gid) = (Tpid::new(tpid), Gid::new(gid));
         if table.find(tpid).is_some() {
-            return Err(format!("line {line}: tpid {tpid} is there twice"));
+            return Err(format!("line {line} repeats tpid {tpid}"));
         }
         let tracefs_id = row.get(4).and_then(|id| id.parse().ok()).unwrap_or(0);
         table.add(Tracepoint { tpid, gid, group: group.to_owned(), name: name.to_owned(), tracefs_id });

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What wrote the recording.
+/// The program that wrote the recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
-    /// `tp-perf`.
+    /// The name: `tp-perf`, or another writer.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
 }
 

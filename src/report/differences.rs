@@ -1,4 +1,4 @@
-//! What differs between sources: matched by `group:name`, never by number.
+//! Finds the differences between sources. Tracepoints are matched by `group:name`, never by number.
 
 use super::SourceReport;
 use crate::ranking::Ranked;
@@ -7,48 +7,48 @@ use crate::stats::extremes;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What became of a tracepoint or group in one source.
+/// Whether a tracepoint or group was captured in a source, and how often it was hit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Presence {
     /// It was hit.
     Hit {
-        /// How often.
+        /// Its hits.
         events: u64,
-        /// The part of all hits, from 0 to 1.
+        /// Its part of all hits, from 0 to 1.
         share: f64,
-        /// A second; null where no time passed.
+        /// Hits per second. `None` (in JSON null) if the source has no duration.
         rate: Option<f64>,
     },
-    /// It was captured, and not hit.
+    /// It was captured, but not hit.
     NotHit,
-    /// It was there, and not captured.
+    /// It exists in the source, but was not captured.
     NotCaptured,
-    /// The source knows no tracepoint or group of this name.
+    /// The source has no tracepoint or group of this name.
     NotThere,
-    /// The source does not name its tracepoints as others do.
+    /// The source has no group names, so it cannot be matched.
     NotKnown,
 }
 
 impl Presence {
-    /// What is said instead of numbers where it was not hit; empty where it was.
+    /// The word that stands in place of numbers if it was not hit. It is empty for hits.
     pub fn word(&self) -> &'static str {
         match self {
             Presence::Hit { .. } => "",
             Presence::NotHit => "0",
             Presence::NotCaptured => "not captured",
-            Presence::NotThere => "not there",
-            Presence::NotKnown => "not known",
+            Presence::NotThere => "absent",
+            Presence::NotKnown => "unknown",
         }
     }
 }
 
-/// A tracepoint or group in all sources.
+/// A tracepoint or group, compared in all sources.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
     /// `group:name`, or the group's name.
     pub name: String,
-    /// In each source, in their order.
+    /// Its presence in each source, in the order of the sources.
     pub sources: Vec<Presence>,
     /// The largest difference of its share between two sources that captured it, from 0 to 1.
     pub share_change: f64,
@@ -56,21 +56,21 @@ pub struct Compared {
     pub rate_change: f64,
 }
 
-/// What differs.
+/// The differences between sources.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Differences {
-    /// The sources, in their order.
+    /// The labels of the sources, in their order.
     pub sources: Vec<String>,
-    /// What makes them hard to compare, if anything does.
+    /// Reasons why the sources are hard to compare.
     pub remarks: Vec<String>,
-    /// Every tracepoint that was hit in any, those whose share differs most first.
+    /// All tracepoints that were hit in any source, largest difference of the share first.
     pub tracepoints: Vec<Compared>,
-    /// Every group that was hit in any, likewise.
+    /// All groups that were hit in any source, in the same order.
     pub groups: Vec<Compared>,
 }
 
 impl Differences {
-    /// Between these.
+    /// Compares these sources.
     pub fn between(sources: &[SourceReport]) -> Self {
         let tracepoints = Side::of_each(
             sources,
@@ -101,20 +101,20 @@ impl Differences {
     }
 }
 
-/// By what sources differ.
+/// A measure by which sources differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// The part of all events.
     Share,
-    /// Events a second.
+    /// Events per second.
     Rate,
 }
 
 impl By {
-    /// Each.
+    /// All measures.
     pub const ALL: [By; 2] = [By::Share, By::Rate];
 
-    /// The word for it.
+    /// The word for this measure.
     pub fn name(self) -> &'static str {
         match self {
             By::Share => "share",
@@ -122,7 +122,7 @@ impl By {
         }
     }
 
-    /// Those that differ at all, those that differ most first.
+    /// Those that differ in this measure, largest difference first.
     pub fn most(self, all: &[Compared]) -> Vec<&Compared> {
         let change = |compared: &Compared| match self {
             By::Share => compared.share_change,
@@ -141,7 +141,7 @@ impl Compared {
         is_hit && !self.others(source).any(|other| matches!(other, Presence::Hit { .. } | Presence::NotKnown))
     }
 
-    /// Why it is in no other source than this; empty if it was captured in all of them, and not hit.
+    /// Why no other source has hits of it. It is empty if all of them captured it.
     pub fn why_only_in(&self, source: usize) -> &'static str {
         match (
             self.others(source).any(|presence| *presence == Presence::NotCaptured),
@@ -149,8 +149,8 @@ impl Compared {
         ) {
             (false, false) => "",
             (true, false) => "not captured elsewhere",
-            (false, true) => "not there elsewhere",
-            (true, true) => "not captured or not there elsewhere",
+            (false, true) => "absent elsewhere",
+            (true, true) => "not captured or absent elsewhere",
         }
     }
 
@@ -167,13 +167,13 @@ impl Compared {
     }
 }
 
-/// What one source says of tracepoints or groups.
+/// The tracepoints or groups of one source.
 struct Side<'a, N> {
-    /// The names that it knows, and whether they were captured.
+    /// The names that it has, and whether each was captured.
     captured: BTreeMap<String, bool>,
-    /// What becomes of others.
+    /// The presence of all other names.
     otherwise: Presence,
-    /// What was hit.
+    /// Those that were hit.
     ranked: &'a [Ranked<N>],
 }
 
@@ -185,7 +185,7 @@ impl<'a, N> Side<'a, N> {
     ) -> Vec<Self> {
         let source = |source| Side {
             captured: captured(source),
-            // A log has what was hit, and says nothing of what was not.
+            // A log only has tracepoints that were hit.
             otherwise: match (source.is_unnamed, source.is_log) {
                 (true, _) => Presence::NotKnown,
                 (false, true) => Presence::NotHit,
@@ -200,7 +200,7 @@ impl<'a, N> Side<'a, N> {
 fn compared<N: Clone>(sources: &[Side<'_, N>]) -> Vec<Compared> {
     let names: BTreeSet<&str> =
         sources.iter().flat_map(|side| side.ranked.iter().map(|ranked| ranked.name.as_str())).collect();
-    // Some files know two tracepoints of one name.
+    // Some files have two tracepoints of one name.
     let by_name = |side: &Side<'_, N>| {
         side.ranked.iter().fold(BTreeMap::<String, Ranked<N>>::new(), |mut named, ranked| {
             match named.get_mut(&ranked.name) {
@@ -245,7 +245,7 @@ fn compared<N: Clone>(sources: &[Side<'_, N>]) -> Vec<Compared> {
     compared
 }
 
-/// The difference between the largest and the smallest of what is known.
+/// The difference between the largest and the smallest known value.
 fn change(sources: &[Presence], value: impl Fn(&Presence) -> Option<f64>) -> f64 {
     let (least, most) = extremes(sources.iter().filter_map(value));
     (most - least).max(0.0)
@@ -265,13 +265,13 @@ fn remarks(sources: &[SourceReport]) -> Vec<String> {
         let (common, all) =
             tables.fold((first.clone(), first), |(common, all), table| (&common & &table, &all | &table));
         remarks.push(format!(
-            "they come from different kernels ({kernels}): {} of {} tracepoints are in all of them",
+            "the sources come from different kernels ({kernels}); {} of {} tracepoints exist in all of them",
             common.len(),
             all.len()
         ));
     }
     if let Some(hosts) = differing(|summary| summary.hostname.clone()) {
-        remarks.push(format!("they come from different machines ({hosts})"));
+        remarks.push(format!("the sources come from different machines ({hosts})"));
     }
     let captured = |source: &SourceReport| -> BTreeSet<String> {
         let all = source.table.tracepoints().iter().filter(|t| source.selection.status(t.tpid).is_captured());
@@ -282,13 +282,13 @@ fn remarks(sources: &[SourceReport]) -> Vec<String> {
         && sets.any(|set| set != first)
     {
         remarks.push(
-            "they captured different tracepoints: a share is that of what its source captured; -t and -x choose the same of all"
+            "the sources captured different tracepoints, and each share refers to its own source; use -t and -x to compare the same ones"
                 .to_owned(),
         );
     }
     for source in sources.iter().filter(|source| source.is_unnamed) {
         remarks.push(format!(
-            "{} does not name its groups (a bare log.csv): nothing of it matches the others; replay the recording's directory",
+            "{} is a bare log.csv without group names, so nothing in it matches the others; use the recording's directory instead",
             source.label
         ));
     }

@@ -1,4 +1,4 @@
-//! What a source was, in words: for people who did not make it.
+//! The facts about a source, for people who did not record it.
 
 use super::{SourceReport, equation, own_share, stopped_by};
 use crate::recording::Summary;
@@ -7,7 +7,7 @@ use crate::units::{Grouped, Plural, Rate, Seconds, shortened};
 /// A fact with its name.
 type Fact = (&'static str, String);
 
-/// Letters of a fact: what stands in a file may be of any length.
+/// The most characters of a fact. A file may contain texts of any length.
 const LONGEST: usize = 1_000;
 
 /// The facts of a source, each with its name.
@@ -27,12 +27,12 @@ pub fn facts(source: &SourceReport) -> Vec<Fact> {
 
 fn events(source: &SourceReport) -> String {
     let ranking = &source.ranking;
-    let rate = ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Rate(rate)));
-    let range = if source.is_range { ", in the range asked for" } else { "" };
+    let rate = ranking.rate().map(|rate| format!(" in {} ({} per second)", Seconds(ranking.duration), Rate(rate)));
+    let range = if source.is_range { ", in the requested range" } else { "" };
     format!("{}{}{range}", Grouped(ranking.events), rate.unwrap_or_default())
 }
 
-/// Where it was made.
+/// The machine that it was recorded on.
 fn machine(summary: &Summary) -> Vec<Fact> {
     let mut facts = Vec::new();
     let machine = [summary.kernel.as_ref().map(|kernel| format!("Linux {kernel}")), summary.hostname.clone()];
@@ -60,8 +60,10 @@ fn tracepoints(source: &SourceReport) -> String {
 /// When and how it was captured.
 fn capture(source: &SourceReport) -> Vec<Fact> {
     let summary = &source.summary;
-    let first = source.activity.span().map(|(first, _)| format!("at {first} of the clock"));
-    let logged = |logged: u64| format!("the first {} of them (`-n {logged}` reports on those)", Grouped(logged));
+    let first = source.activity.span().map(|(first, _)| format!("at {first} on the source's clock"));
+    let logged = |logged: u64| {
+        format!("has only the first {} events (`-n {logged}` limits the report to them)", Grouped(logged))
+    };
     let facts = [
         ("first event", first),
         ("log.csv", source.logged.map(logged)),
@@ -72,7 +74,7 @@ fn capture(source: &SourceReport) -> Vec<Fact> {
     facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))).collect()
 }
 
-/// What graphs and tables leave out.
+/// What the graphs and tables do not show.
 fn not_shown(source: &SourceReport) -> Vec<Fact> {
     let SourceReport { summary, activity, .. } = source;
     let mut facts = Vec::new();
@@ -81,12 +83,15 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     }
     if !source.is_range && (summary.events.lost > 0 || summary.events.unaccounted.unwrap_or(0) != 0) {
         let samples = Grouped(activity.tracepoints.events());
-        facts.push(("shown", format!("graphs and bars show the {samples} samples, tables what the kernel counted")));
+        facts.push((
+            "shown",
+            format!("graphs and bars show the {samples} recorded events; tables show the kernel's counts"),
+        ));
     }
     if summary.events.late > 0 {
         facts.push((
             "late",
-            format!("{}: after their place in time had gone; not shown", Plural(summary.events.late, "event")),
+            format!("{} arrived too late to be put in order; not shown", Plural(summary.events.late, "event")),
         ));
     }
     facts
@@ -98,10 +103,13 @@ fn lost(source: &SourceReport) -> String {
     let share = 100.0 * lost as f64 / summary.events.all().max(1) as f64;
     let when = match lost.saturating_sub(activity.told_lost()) {
         _ if summary.restricted.is_some() => {
-            format!("; in the time shown the rings lost {} of all tracepoints", Grouped(activity.lost_within()))
+            format!(
+                "; within the time shown, the rings lost {} events of all tracepoints",
+                Grouped(activity.lost_within())
+            )
         }
         0 => String::new(),
-        untold => format!("; when {} of them were is not known", Grouped(untold)),
+        untold => format!("; the time of {} of them is unknown", Grouped(untold)),
     };
     format!("{} ({share:.1} %){when}", Grouped(lost))
 }

@@ -1,7 +1,8 @@
-//! Report: what the kernel did, of one source or of several side by side. Others draw plots and a page of it, and print it.
+//! Reports on one source, or on several side by side. Other modules print the report and draw plots and a
+//! page.
 //!
 //! ```text
-//!   source ──> event stream ──> activity (when what was active) ──┐
+//!   source ──> event stream ──> activity (hits over time) ────────┐
 //!                   └─────────> summary (accounting, facts) ───────────┴──> source report ──┐
 //!   another source …                                             ──> source report ──┤
 //!                                                                                     ├──> differences
@@ -25,7 +26,7 @@ pub use sparkline::sparkline;
 pub use states::{Identifier, StateSpan};
 pub use words::{equation, own_share, stopped_by};
 
-// The library shows these here, where its users need them.
+// Users of the library need these together with a report.
 pub use crate::activity::Activity;
 pub use crate::ranking::{Ranked, Ranking};
 
@@ -35,53 +36,54 @@ use crate::state::Identification;
 use crate::tracefs::{Selection, Table, Tpid};
 use std::collections::HashMap;
 
-/// What there is to tell of sources.
+/// A report on sources.
 #[derive(Debug)]
 pub struct Report {
-    /// Of each.
+    /// The report on each source.
     pub sources: Vec<SourceReport>,
-    /// Between them; none if there is one only.
+    /// The differences between the sources. `None` if there is only one.
     pub differences: Option<Differences>,
-    /// Whether the user asked for the end before it came.
+    /// Whether the user stopped it before the last source ended.
     pub stopped: bool,
 }
 
-/// What there is to tell of one source.
+/// The report on one source.
 #[derive(Debug)]
 pub struct SourceReport {
-    /// A short name of its own, for headings and files.
+    /// A short and unique name, for headings and files.
     pub label: String,
-    /// The source, as it was named.
+    /// The source, as the user named it.
     pub place: String,
-    /// What it was, and its accounting.
+    /// The facts about it, and its accounting.
     pub summary: Summary,
     /// Its tracepoints.
     pub table: Table,
-    /// What became of each.
+    /// Which of them were captured, and why the others were not.
     pub selection: Selection,
-    /// Tracepoints and groups by hits. Of a range these are the samples within; of a whole capture what the kernel counted.
+    /// Tracepoints and groups by hits. In a range these are the recorded events; in a whole capture, the
+    /// kernel's counts.
     pub ranking: Ranking,
-    /// Whether it is of a range, or of what came until the user stopped it.
+    /// Whether it covers only a range, or only the part up to where the user stopped it.
     pub is_range: bool,
-    /// How many of the events log.csv has, if not all (`--events`).
+    /// The number of events in log.csv, if it does not have all (`--events`).
     pub logged: Option<u64>,
-    /// When what was active.
+    /// The activity of tracepoints and CPUs over time.
     pub activity: Activity,
-    /// Which states it was in, if that was asked for and can be said.
+    /// Its states, if they were asked for and could be identified.
     pub states: Option<Identification>,
-    /// The same as it is drawn.
+    /// The same states, ready to be drawn.
     pub state_spans: Vec<StateSpan>,
-    /// Whether it is a log.csv, which tells nothing but its rows.
+    /// Whether it is a log.csv, which has events but no facts.
     pub is_log: bool,
     /// Whether its groups have no names.
     pub is_unnamed: bool,
-    /// What kept it from being all that it should be, if anything did.
+    /// Why it is incomplete, if it is.
     pub problem: Option<Problem>,
 }
 
 impl SourceReport {
-    /// Samples of each tracepoint, by tpid, and of each group, by name, in so many columns of equal width from the first event to the
-    /// last.
+    /// The recorded events of each tracepoint and of each group, in this many columns of equal width. The
+    /// columns reach from the first event to the last.
     pub fn columns(&self, columns: usize) -> (HashMap<Tpid, Vec<f64>>, HashMap<String, Vec<f64>>) {
         let mut groups = HashMap::<String, Vec<f64>>::new();
         let mut tracepoints = HashMap::new();

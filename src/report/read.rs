@@ -1,4 +1,4 @@
-//! From sources to a report.
+//! Reads sources into a report.
 
 use super::states::spans;
 use super::{Differences, Identifier, Report, SourceReport, labels};
@@ -14,27 +14,27 @@ use crate::state::{self, Identification, Session, Windows};
 use crate::tracefs::{Table, Tpid};
 use std::time::Duration;
 
-/// What is read of which sources.
+/// The sources to read, and how to read them.
 #[derive(Debug, Clone)]
 pub struct ReportOptions {
-    /// Of what.
+    /// The sources.
     pub places: Vec<Place>,
-    /// Which events.
+    /// The events to take.
     pub filter: Filter,
-    /// How finely the activity over time is kept.
+    /// The resolution of the activity over time.
     pub detail: Detail,
-    /// The states to hold sources against, if they are to be.
+    /// The states to compare the sources with, if any.
     pub identifier: Option<Identifier>,
 }
 
 impl ReportOptions {
-    /// All of these sources, for text and tables.
+    /// Whole sources, for text and tables.
     pub fn of(places: Vec<Place>) -> Self {
         ReportOptions { places, filter: Filter::default(), detail: Detail::default(), identifier: None }
     }
 }
 
-/// How finely the activity over time is kept: as finely as what is made of it can show.
+/// The resolution of the activity over time. It is as fine as the output can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Detail {
     /// For the terminal and for tables: a row of a few dozen columns.
@@ -42,7 +42,7 @@ pub enum Detail {
     Text,
     /// For plots.
     Plots,
-    /// For a page, which shows CPUs too.
+    /// For a page, which also shows CPUs.
     Page,
 }
 
@@ -52,9 +52,9 @@ impl Detail {
     /// Cells that plots and pages need.
     const CELLS_OF_PICTURES: usize = 1 << 18;
 
-    /// Of one source of so many.
+    /// An empty activity for one of this many sources.
     fn activity(self, sources: usize) -> Activity {
-        // A page of many sources is to be no larger than one of few.
+        // A page of many sources must not be larger than a page of few.
         let most_cells = Self::CELLS_OF_PICTURES * 2 / sources.max(2);
         match self {
             Detail::Page => Activity::new(most_cells).with_cpus(most_cells / 8),
@@ -64,10 +64,11 @@ impl Detail {
     }
 }
 
-/// Reads the sources, which have these labels, and compares them. If the user stops it, the report holds what was read until then.
+/// Reads sources with these labels and compares them. If the user stops it, the report has what was read
+/// so far.
 ///
 /// # Errors
-/// If a source cannot be read; or if the user stops it while the first source is waited for.
+/// Fails if a source cannot be read, or if the user stops it while it waits for the first source.
 pub fn read(
     options: &ReportOptions,
     labels: Vec<String>,
@@ -77,7 +78,7 @@ pub fn read(
     let mut sources = Vec::new();
     for (place, label) in options.places.iter().zip(labels) {
         match read_source(place, label, options, signals, progress) {
-            // What was read before is not lost.
+            // Keep the sources that were read before.
             Err(replay::Error::Interrupted) if !sources.is_empty() => break,
             source => sources.push(source?),
         }
@@ -102,12 +103,12 @@ pub fn read(
 /// ```
 ///
 /// # Errors
-/// If a source cannot be read.
+/// Fails if a source cannot be read.
 pub fn compare(places: &[Place]) -> Result<Report, replay::Error> {
     let Some(first) = places.first() else {
         return Ok(Report { sources: Vec::new(), differences: None, stopped: false });
     };
-    // None arrives: they are not taken over.
+    // No signal will arrive here, because this does not install handlers.
     let mut signals = Signals::new()
         .map_err(|cause| replay::Error::Source { place: first.clone(), cause: source::Error::Read(cause) })?;
     read(&ReportOptions::of(places.to_vec()), labels(places), &mut signals, &mut ())
@@ -139,7 +140,7 @@ fn read_source(
     });
     let is_log = matches!(about, About::Log);
     if is_log {
-        // Only now is it known what the log names.
+        // The names in a log are known only after reading it.
         replay::check_patterns(&results.table, place, filter)?;
     }
     let states = told(identified, place, progress);
@@ -168,7 +169,7 @@ fn read_source(
     })
 }
 
-/// The states, if they were asked for and can be said; else the user is told why not.
+/// The states, if they were asked for. If they cannot be identified, reports why to the user.
 fn told(
     identified: Option<Result<Identification, state::Error>>,
     place: &Place,
@@ -183,7 +184,7 @@ fn told(
     }
 }
 
-/// How many events log.csv has of a whole source, if not all.
+/// The number of events in log.csv, if it does not have all events of the source.
 fn logged(about: &About, summary: &Summary) -> Option<u64> {
     match about {
         About::Capture(facts) => facts.events.filter(|events| *events < summary.events.recorded),
@@ -191,13 +192,14 @@ fn logged(about: &About, summary: &Summary) -> Option<u64> {
     }
 }
 
-/// Whether a log's groups have numbers for names: its tables are not beside it.
+/// Whether a log's groups have numbers for names, because the tables of the recording are missing.
 fn is_unnamed(table: &Table) -> bool {
     let tracepoints = table.tracepoints();
     !tracepoints.is_empty() && tracepoints.iter().all(|tracepoint| tracepoint.group == format!("gid{}", tracepoint.gid))
 }
 
-/// Hits in a range: the samples in it, over the time asked for, as far as events could come in it.
+/// The ranking of a range: the recorded events in it, over the requested time. Parts of that time outside the
+/// capture do not count.
 fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(Ns, Ns)>, table: &Table) -> Ranking {
     let events = activity.tracepoints.events();
     let (first, last) = activity.span().unwrap_or_default();

@@ -1,39 +1,39 @@
-//! The states of a source over time, for pictures and pages.
+//! The states of a source over time, for plots and pages.
 
 use crate::state::{Error, Identification, Known, Reason, Session, Stretch, StretchOpinion};
 use crate::units::{OneLine, Seconds, Share, nanoseconds};
 use serde::{Serialize, Serializer};
 
-/// Tracepoints that are named for a stretch, each way.
+/// How many tracepoints are named as reasons for a state, and against it.
 const REASONS: usize = 3;
 
-/// The states of a library that sources are held against.
+/// The states of a library, to compare sources with.
 #[derive(Debug, Clone)]
 pub struct Identifier {
-    /// What is known.
+    /// The known states.
     pub known: Known,
-    /// The level at which a state is rejected.
+    /// The significance level at which a state is rejected.
     pub alpha: f64,
 }
 
 impl Identifier {
-    /// What is said of a source.
+    /// Identifies the states of a source.
     pub fn identify(&self, session: &Session) -> Result<Identification, Error> {
         Identification::of(session, self.known.clone(), self.alpha)
     }
 }
 
-/// A stretch of one state, as it is drawn.
+/// A stretch of one state, ready to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StateSpan {
-    /// When it begins, in nanoseconds since the first event.
+    /// Its begin, in nanoseconds since the first event.
     pub from_ns: u64,
-    /// When it ends.
+    /// Its end, in nanoseconds since the first event.
     pub to_ns: u64,
-    /// What is said of it.
+    /// The state in words.
     #[serde(rename = "said")]
     pub label: String,
-    /// The number of the state among those that are known; `None` if it is unknown.
+    /// The number of the state in the library. `None` if the state is unknown.
     #[serde(rename = "is_unknown", serialize_with = "is_unknown")]
     pub state: Option<usize>,
 }
@@ -42,7 +42,7 @@ fn is_unknown<S: Serializer>(state: &Option<usize>, serializer: S) -> Result<S::
     serializer.serialize_bool(state.is_none())
 }
 
-/// The stretches as they are drawn, in time since the first event.
+/// The stretches, ready to be drawn. Times count from the first event.
 pub fn spans(identification: &Identification) -> Vec<StateSpan> {
     let since = |window: usize| nanoseconds(identification.since(window));
     identification
@@ -57,7 +57,7 @@ pub fn spans(identification: &Identification) -> Vec<StateSpan> {
         .collect()
 }
 
-/// Stretches that are named in one line.
+/// The most stretches that one line names.
 const NAMED: usize = 6;
 
 /// All stretches in one line: `apache for 32.0 s, unknown (nearest nginx) for 28.0 s`.
@@ -75,17 +75,17 @@ pub fn words(identification: &Identification) -> String {
 
 /// A stretch in words.
 pub struct StretchRow {
-    /// When it begins, as in `12.0 s`.
+    /// Its begin, as in `12.0 s`.
     pub from: String,
-    /// When it ends.
+    /// Its end.
     pub to: String,
-    /// The state, or that it is unknown.
+    /// The state, or `unknown`.
     pub state: String,
-    /// The distance to the nearest state.
+    /// The distance from the nearest state.
     pub distance: String,
     /// The p-value of the nearest state.
     pub p: String,
-    /// How many times the nearest state's usual rate.
+    /// The rate, relative to the usual rate of the nearest state.
     pub intensity: String,
     /// The tracepoints that speak for the nearest state.
     pub in_favour: String,

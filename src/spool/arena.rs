@@ -6,25 +6,26 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::thread::JoinHandle;
 
-/// The memory of a spool: address space, of which only what is filled becomes memory. Children do not get it.
+/// The memory of a spool. It reserves address space; the kernel backs only the filled part with memory. Child
+/// processes do not inherit it.
 #[derive(Debug)]
 pub struct Arena(MmapMut);
 
 impl Arena {
-    /// Address space for a spool with a head of so many bytes.
+    /// Reserves address space for a spool whose head has `head` bytes.
     pub fn new(keeping: &Keeping, head: usize) -> io::Result<Self> {
         let map = MmapMut::map_anon(memory_needed(keeping, head))?;
-        // Huge pages spare many faults; where there are none, small ones do.
+        // Huge pages avoid many page faults. If there are none, small pages work too.
         let _ = map.advise(Advice::HugePage);
-        // A child would share it page by page, and each page that is then written be copied.
+        // If a child shared the memory, the kernel would copy each page that is then written.
         let _ = map.advise(Advice::DontFork);
         Ok(Arena(map))
     }
 
-    /// Has the kernel back the first `bytes` with memory now. A page that is faulted in while the events are on costs several
-    /// times its filling: the kernel's tracepoints on that way are switched on.
+    /// Makes the kernel back the first `bytes` with memory now. A page fault while the events are on costs
+    /// several times as much as filling the page, because the fault itself fires tracepoints that are on.
     pub fn back(&self, bytes: usize) {
-        // Before Linux 5.14, or without memory enough, they come one by one.
+        // If this fails (Linux before 5.14, or not enough memory), the pages are faulted in one by one later.
         let _ = self.0.advise_range(Advice::PopulateWrite, 0, bytes.min(self.len()));
     }
 }
@@ -43,13 +44,14 @@ impl DerefMut for Arena {
     }
 }
 
-/// An arena of which the beginning is being [backed](Arena::back), on a thread of its own: where a hypervisor has to find the
-/// memory first it takes so long that it is better done while the tracepoints are being listed.
+/// An arena whose beginning is being [backed](Arena::back) on a separate thread. On a virtual machine,
+/// backing can take long, because the hypervisor must find the memory first. So it runs while tp-perf lists
+/// the tracepoints.
 #[derive(Debug)]
 pub struct Backed(JoinHandle<Arena>);
 
 impl Backed {
-    /// Starts to back the first `bytes` of a new arena; `head` as for [`Arena::new`].
+    /// Starts to back the first `bytes` of a new arena. `head` has the same meaning as in [`Arena::new`].
     pub fn new(keeping: &Keeping, head: usize, bytes: usize) -> io::Result<Self> {
         let arena = Arena::new(keeping, head)?;
         let back = move || {
@@ -59,8 +61,8 @@ impl Backed {
         Ok(Backed(std::thread::Builder::new().name("tp-perf-memory".to_owned()).spawn(back)?))
     }
 
-    /// The arena, once it is backed and the thread is gone.
+    /// Waits until the arena is backed and the thread has ended.
     pub fn arena(self) -> Arena {
-        self.0.join().expect("the thread does nothing that could panic")
+        self.0.join().expect("nothing in the thread panics")
     }
 }

@@ -1,27 +1,28 @@
-//! The file that a spool's bytes go to.
+//! The file of a spool.
 
 use crate::perf_data::Compressor;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// What a full disk must have left for the other files of the recording, in bytes.
+/// The number of bytes that stay free on a full disk for the other files of the recording.
 const SPARED: u64 = 64 << 10;
 
-/// A file that grows. A write that fails is its last: what of it fits stays, but for a little that other files need.
+/// A file that grows. After a failed write, it takes no more. The part of that write that fit on the disk
+/// stays, except for [`SPARED`] bytes, which the other files need.
 pub(super) struct SpoolFile {
     file: File,
     length: u64,
     compressor: Option<Compressor>,
-    /// How much of what is to come stands as it is before anything is compressed: the head.
+    /// The number of bytes still to be written uncompressed: the rest of the head.
     plain: usize,
     compressed: Vec<u8>,
     failed: Option<io::ErrorKind>,
 }
 
 impl SpoolFile {
-    /// An empty file. Where nothing is compressed it is written past the page cache, if the filesystem lets it: page by page
-    /// through the cache costs several times as much, and wakes more of the kernel.
+    /// Starts an empty file. Without compression, it is written with O_DIRECT if the filesystem allows it.
+    /// Writing page by page through the page cache costs several times as much, and fires more tracepoints.
     pub fn new(file: File, compress: bool, head: usize) -> io::Result<Self> {
         let compressor = if compress { Some(Compressor::new()?) } else { None };
         let mut file = SpoolFile { file, length: 0, compressor, plain: head, compressed: Vec::new(), failed: None };
@@ -29,12 +30,12 @@ impl SpoolFile {
         Ok(file)
     }
 
-    /// How long it is in bytes, up to the end of the last write that did not fail.
+    /// The length in bytes up to the end of the last successful write.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Appends the two pieces.
+    /// Appends two pieces.
     pub fn write(&mut self, pieces: [&[u8]; 2]) -> io::Result<()> {
         if let Some(kind) = self.failed {
             return Err(kind.into());
@@ -67,19 +68,20 @@ impl SpoolFile {
         Ok(())
     }
 
-    /// From now on writes of any length at any place.
+    /// Ends O_DIRECT, so that writes of any length are possible.
     pub fn end_direct(&mut self) {
         self.set_direct(false);
     }
 
-    /// From its start again, to be read.
+    /// Rewinds the file for reading.
     pub fn into_reader(mut self) -> io::Result<File> {
         self.set_direct(false);
         self.file.seek(SeekFrom::Start(0))?;
         Ok(self.file)
     }
 
-    /// Some filesystems refuse it, and then do without.
+    /// Switches O_DIRECT on or off. Some filesystems refuse it; the file is then written through the page
+    /// cache.
     fn set_direct(&mut self, direct: bool) {
         if let Ok(flags) = fcntl(&self.file, FcntlArg::F_GETFL) {
             let mut flags = OFlag::from_bits_retain(flags);

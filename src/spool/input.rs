@@ -1,4 +1,4 @@
-//! What a spool took, read again.
+//! Reads the bytes of a spool back.
 
 use super::{Arena, place};
 use crate::perf_data::input::Input;
@@ -6,22 +6,23 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// Bytes given to a decoder at once.
+/// The maximum number of bytes in a piece.
 const GIVEN: usize = 1 << 20;
 
-/// What a spool took, from the start: first what had left memory, from the file.
+/// All bytes of a spool from the start: first the bytes that were moved to the file, then those still in
+/// memory.
 pub struct SpoolInput {
     file: Option<File>,
     left_in_file: u64,
     arena: Arena,
-    /// The next byte in the arena, and the one behind the last.
+    /// The number of the next byte in the arena, and the number behind the last one.
     next: u64,
     end: u64,
     piece: Vec<u8>,
 }
 
 impl SpoolInput {
-    /// The first `left_in_file` bytes of the file, and then those bytes of the arena.
+    /// Reads the first `left_in_file` bytes of the file, and then the bytes `rest` of the arena.
     pub(super) fn new(file: Option<File>, left_in_file: u64, arena: Arena, rest: Range<u64>) -> Self {
         SpoolInput { file, left_in_file, arena, next: rest.start, end: rest.end, piece: Vec::new() }
     }

@@ -1,15 +1,17 @@
-//! The spool: what a capture takes, as the bytes of its `events.perf`, from the head on.
+//! The spool: it keeps the bytes of `events.perf` during a capture, from the head on.
 //!
-//! What is kept in memory disturbs nothing, so a capture stays in memory while it is small. A larger one streams to the file,
-//! piece by piece, so that the rings never wait for more than a few writes, and memory stays flat:
+//! Keeping bytes in memory does not disturb the machine, so a small capture stays in memory. A larger one
+//! streams to the file piece by piece, so the rings never wait for more than a few writes, and memory use
+//! stays constant:
 //!
 //! ```text
 //!   file  │ piece │ piece │ piece │                       written directly, past the page cache
-//!   arena         …then…          │ oldest ── newest │ free …   used round and round
+//!   arena         …then…          │ oldest ── newest │ free …   used as a ring
 //! ```
 //!
-//! Either way it is one stream: the head, the ring bytes as they came, and a FINISHED_ROUND after each round. In the file
-//! what comes behind the head may be compressed, round by round.
+//! The stream is the same in both cases: the head, the ring bytes in the order in which they were taken, and
+//! a FINISHED_ROUND after each round. In the file, everything behind the head may be compressed, round by
+//! round.
 
 mod arena;
 mod file;
@@ -28,69 +30,73 @@ use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Bytes of a piece, which is what goes to the file at once. Files written directly want multiples of a page at multiples of a page.
+/// The size in bytes of a piece, which is the unit of writing to the file. With O_DIRECT, the length and the
+/// position of a write must be multiples of a page.
 const PIECE: usize = 4 << 20;
 
-/// Direct writes are of multiples of this.
+/// The length of O_DIRECT writes is a multiple of this many bytes.
 const PAGE: u64 = 4096;
 
-/// What streams is written in the first round after this time at the latest, but for less than a page. With a round every
-/// half second it is on the disk within one.
+/// A streaming spool writes at least in the first round after this time, except for the last incomplete page.
+/// With a round every half second, bytes are on the disk within one second.
 const AT_LEAST_EVERY: Duration = Duration::from_millis(450);
 
-/// So much goes to the file at the end of a round at the most, while there is room in memory: a capture that has just
-/// outgrown its memory must not stop to write all of it.
+/// The maximum number of bytes written at the end of a round, while there is room in memory. So a capture
+/// that has just outgrown its memory does not stop to write all of it.
 const PACE: u64 = 4 * PIECE as u64;
 
-/// How much is kept in memory by default, in bytes.
+/// The default number of bytes that are kept in memory.
 pub const DEFAULT_MEMORY: usize = 256 << 20;
 
-/// Address space that a spool takes, in bytes, with a head of so many bytes. Only what is filled becomes memory.
+/// The address space in bytes of a spool whose head has `head` bytes. The kernel backs only the filled part
+/// with memory.
 pub fn memory_needed(keeping: &Keeping, head: usize) -> usize {
     (keeping.memory + headroom(keeping.rings, head) + head + PIECE).next_multiple_of(PIECE)
 }
 
-/// About how long a head is, in bytes, with so many events: for each event its ids, and what tells its CPU.
+/// The approximate size in bytes of the head for this many opened events: the sample id and the CPU of each
+/// event.
 pub fn expected_head(events: usize) -> usize {
     events.saturating_mul(64).saturating_add(1 << 20)
 }
 
-/// The round that finds the disk full, the last two of a capture, and their ends; and what stands behind them, which is no
-/// longer than the head.
+/// Room in bytes for the round that finds the disk full, for the last two rounds of a capture, for the ends
+/// of these rounds, and for the bytes behind them, which are not more than the head.
 fn headroom(rings: usize, head: usize) -> usize {
     3 * rings + head + PIECE
 }
 
-/// Where the spool's file comes from.
+/// Makes the spool's file when it is needed.
 type MakeFile = Box<dyn FnMut() -> io::Result<File>>;
 
-/// How a spool keeps what it is given.
+/// How a spool keeps its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keeping {
-    /// Bytes to keep in memory before the file is begun; 0 streams from the first byte on.
+    /// The number of bytes to keep in memory before the file is used; 0 streams from the first byte on.
     pub memory: usize,
-    /// How many bytes one round can bring at most.
+    /// The maximum number of bytes in one round: the size of all rings.
     pub rings: usize,
     /// Whether the file is compressed.
     pub compress: bool,
 }
 
-/// The chunks of a capture.
+/// The bytes of a capture.
 pub struct Spool {
     arena: Arena,
-    /// Bytes taken since the start. The byte number `n` is at `n` modulo the arena's size while it is in memory.
+    /// The number of bytes taken since the start. While byte `n` is in memory, its offset in the arena is `n`
+    /// modulo the arena's size.
     taken: u64,
-    /// Those of them that are in the file.
+    /// The number of bytes moved to the file.
     in_file: u64,
-    /// So much is kept free in the arena at the end of a round, so that what is in the rings still has a place even when
-    /// the file takes no more.
+    /// The number of bytes kept free in the arena at the end of a round, so the bytes in the rings fit even
+    /// when the file takes no more.
     headroom: usize,
     streams: bool,
     compress: bool,
-    /// Bytes of the head.
+    /// The size of the head in bytes.
     head: usize,
-    /// The ends of the head and of the rounds that are not in the file yet. A compressed stream is cut only there, where
-    /// records end.
+    /// The ends of the head and of the rounds that are not in the file yet. A compressed stream is cut only
+    /// there, because a record ends there.
     ends: VecDeque<u64>,
     make_file: MakeFile,
     file: Option<SpoolFile>,
@@ -99,7 +105,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// A spool in new memory.
+    /// Makes a spool in a new arena.
     pub fn new(
         head: &[u8],
         keeping: Keeping,
@@ -108,7 +114,7 @@ impl Spool {
         Spool::in_arena(Arena::new(&keeping, head.len())?, head, keeping, make_file)
     }
 
-    /// A spool of which `head` is the beginning. It asks for a file when memory is not enough, and at its end.
+    /// Makes a spool that starts with `head`. It calls `make_file` when memory is full, or at the end.
     pub fn in_arena(
         arena: Arena,
         head: &[u8],
@@ -117,7 +123,7 @@ impl Spool {
     ) -> io::Result<Self> {
         let Keeping { memory, rings, compress } = keeping;
         let arena = match arena.len() < memory_needed(&keeping, head.len()) {
-            // The head has become longer than it was thought to be.
+            // The head is longer than expected.
             true => Arena::new(&keeping, head.len())?,
             false => arena,
         };
@@ -139,10 +145,11 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Takes a chunk of at most `most` bytes, which `take` fills in: whole records.
+    /// Appends a chunk of at most `most` bytes. `take` writes the chunk, which consists of whole records.
     ///
     /// # Errors
-    /// Those of `take`, and a chunk that does not hold whole records; the chunk is then left out.
+    /// Errors of `take` and of the file, and a chunk that does not consist of whole records. The chunk is
+    /// then left out.
     pub fn append(&mut self, most: usize, take: impl FnOnce(&mut Filling<'_>) -> io::Result<()>) -> io::Result<()> {
         while self.free() < most {
             self.write_oldest()?;
@@ -155,7 +162,7 @@ impl Spool {
         result
     }
 
-    /// Takes what stands behind the last round.
+    /// Appends the bytes that follow the last round.
     pub fn append_behind(&mut self, bytes: &[u8]) -> io::Result<()> {
         while self.free() < bytes.len() {
             self.write_oldest()?;
@@ -168,7 +175,7 @@ impl Spool {
     /// Ends a round.
     ///
     /// # Errors
-    /// Those of writing to the file; all that was taken is still there then.
+    /// Errors of the file. Everything taken is then still in memory or in the file.
     pub fn finish_round(&mut self) -> io::Result<()> {
         let end = finished_round();
         self.append(end.len(), |room| room.fill(&end))?;
@@ -188,12 +195,12 @@ impl Spool {
         Ok(())
     }
 
-    /// Whether all goes to the file as it comes, and not only when memory is not enough.
+    /// Whether the spool writes to the file from the start, and not only when memory is full.
     pub fn streams(&self) -> bool {
         self.streams
     }
 
-    /// Samples taken so far.
+    /// The number of samples taken so far.
     pub fn samples(&self) -> u64 {
         self.counter.samples
     }
@@ -204,8 +211,8 @@ impl Spool {
         self.in_file > 0
     }
 
-    /// Ends the writing: all goes to the file. Gives what was taken, from the first byte; and what kept the file from having
-    /// all of it, if anything did.
+    /// Writes all remaining bytes to the file. Returns all bytes from the first one on, and the error that
+    /// kept bytes from the file, if there was one.
     pub fn finish(mut self) -> io::Result<(SpoolInput, io::Result<()>)> {
         let (oldest, in_file) = (self.in_file, self.file.as_ref().map_or(0, SpoolFile::length));
         let result = self.write_all();
@@ -256,17 +263,17 @@ impl Spool {
         }
     }
 
-    /// Bytes that are in memory only.
+    /// The number of bytes that are only in memory.
     fn waiting(&self) -> u64 {
         self.taken - self.in_file
     }
 
-    /// Moves a piece of the oldest bytes to the file, or all there are. If that fails they stay in memory.
+    /// Moves at most a piece of the oldest bytes to the file. If that fails, they stay in memory.
     fn write_oldest(&mut self) -> io::Result<()> {
         let most = self.taken.min(self.in_file + PIECE as u64);
         let cut = match self.compress {
             false => most / PAGE * PAGE,
-            // At least one, however long it is.
+            // Takes at least one round, however long it is.
             true => {
                 let whole = self.ends.iter().copied().take_while(|end| *end <= most).last();
                 whole.or(self.ends.front().copied()).unwrap_or(self.in_file)
@@ -282,7 +289,7 @@ impl Spool {
         self.file()?;
         let first = self.place(self.in_file, end);
         let second = self.place(self.in_file + first.len() as u64, end);
-        let file = self.file.as_mut().expect("it was made above");
+        let file = self.file.as_mut().expect("the file was made above");
         file.write([&self.arena[first], &self.arena[second]])?;
         self.in_file = end;
         self.last_write = Instant::now();
@@ -303,14 +310,15 @@ impl Chunks for Spool {
     }
 }
 
-/// Where in an arena the byte of this number is, and how many follow it without a wrap, up to byte number `end`.
+/// The place in an arena of byte `number` and of the bytes behind it, up to byte `end` or the end of the
+/// arena.
 fn place(arena: usize, number: u64, end: u64) -> Range<usize> {
     let start = (number % arena as u64) as usize;
     let length = usize::try_from(end - number).unwrap_or(usize::MAX).min(arena - start);
     start..start + length
 }
 
-/// The room that a chunk is filled into.
+/// The room for a chunk.
 pub struct Filling<'a>(&'a mut Spool);
 
 impl Room for Filling<'_> {
@@ -318,7 +326,7 @@ impl Room for Filling<'_> {
         let spool = &mut *self.0;
         let wanted = wanted.min(spool.free());
         if wanted == 0 {
-            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "a chunk is larger than was said"));
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "a chunk is larger than announced"));
         }
         let place = spool.place(spool.taken, spool.taken + wanted as u64);
         spool.taken += place.len() as u64;
@@ -361,7 +369,7 @@ mod tests {
         }
     }
 
-    /// What the spool gives, and what is in its file.
+    /// The bytes that the spool returns, and the bytes in its file.
     fn read(spool: Spool, file: &mut File) -> (Vec<u8>, Vec<u8>) {
         let (mut input, result) = spool.finish().unwrap();
         result.unwrap();
@@ -382,7 +390,7 @@ mod tests {
 
     #[test]
     fn memory_and_file_hold_the_same_stream() {
-        // The small arena goes round several times, with chunks that straddle its end.
+        // The small arena wraps several times, with chunks that straddle its end.
         for (memory, on_disk) in [(256 << 20, false), (0, true)] {
             let mut file = tempfile::tempfile().unwrap();
             let same = file.try_clone().unwrap();
@@ -392,8 +400,8 @@ mod tests {
             assert!(!on_disk || spool.arena.len() <= 4 * PIECE + 3 * CHUNK);
             assert_eq!(spool.samples(), 3_000_000);
             let (given, in_file) = read(spool, &mut file);
-            assert!(given == expected(3_000_000), "what it gives differs");
-            assert!(in_file == expected(3_000_000), "the file differs");
+            assert!(given == expected(3_000_000), "the returned bytes differ");
+            assert!(in_file == expected(3_000_000), "the bytes in the file differ");
         }
     }
 
@@ -410,11 +418,11 @@ mod tests {
             append(&mut spool, &samples(0..50_000)).unwrap();
             spool.finish_round().unwrap();
         });
-        assert!(spool.taken - spool.in_file < PIECE as u64, "from then on memory holds less than a piece");
+        assert!(spool.taken - spool.in_file < PIECE as u64, "by then, memory holds less than a piece");
     }
 
     #[test]
-    fn what_is_compressed_is_cut_where_records_end() {
+    fn a_compressed_stream_is_cut_where_records_end() {
         let keeping = Keeping { memory: 0, rings: CHUNK, compress: true };
         let mut file = tempfile::tempfile().unwrap();
         let same = file.try_clone().unwrap();
@@ -425,10 +433,11 @@ mod tests {
         assert!(in_file.starts_with(&HEAD) && given.starts_with(&HEAD));
         let mut rest = &in_file[HEAD.len()..];
         while !rest.is_empty() {
-            assert_eq!(rest[..4], COMPRESSED.to_ne_bytes(), "behind the head all is compressed");
+            assert_eq!(rest[..4], COMPRESSED.to_ne_bytes(), "everything behind the head is compressed");
             rest = &rest[usize::from(u16::from_ne_bytes([rest[6], rest[7]]))..];
         }
-        // What had left memory comes as it is in the file, the rest as it was taken.
+        // The bytes that had been moved to the file come back compressed. The others come back as they were
+        // taken.
         assert!(given[..on_disk as usize] == in_file[..on_disk as usize]);
     }
 
@@ -440,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_chunk_is_left_out_and_said() {
+    fn a_torn_chunk_is_left_out_and_reported() {
         let mut file = tempfile::tempfile().unwrap();
         let same = file.try_clone().unwrap();
         let mut spool = spool(1 << 20, move || same.try_clone());
@@ -456,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn when_no_file_can_be_made_what_was_taken_stays_and_the_last_rounds_find_room() {
+    fn without_a_file_everything_taken_stays_and_the_last_rounds_fit() {
         let mut spool = spool(0, || Err(io::ErrorKind::StorageFull.into()));
         let mut rounds = 0;
         let mut errors = 0;

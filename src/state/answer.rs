@@ -1,18 +1,18 @@
-//! What is said of one window.
+//! The answer for one window.
 
 use super::model::Opinion;
 
-/// What is said of a window.
+/// The answer for a window: the opinion of each state on it, and the states that are left.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// By state. `None` of one without windows.
+    /// By state. `None` for a state that has no windows.
     pub opinions: Vec<Option<Opinion>>,
-    /// The states that cannot be rejected, the nearest first; none means that it is unknown.
+    /// The states that cannot be rejected, nearest first. If there are none, the state is unknown.
     pub not_rejected: Vec<usize>,
 }
 
 impl Answer {
-    /// From what each state says of the window.
+    /// Makes an answer from the opinion of each state.
     pub(super) fn of(opinions: Vec<Option<Opinion>>, alpha: f64) -> Self {
         let order = nearest_first(opinions.iter().map(|opinion| opinion.as_ref().map(|opinion| opinion.distance)));
         let is_not_rejected =
@@ -22,7 +22,7 @@ impl Answer {
     }
 }
 
-/// Which of these has the least distance, which the next, and so on.
+/// The states in the order of their distances. States without a distance are omitted.
 pub(super) fn nearest_first(distances: impl Iterator<Item = Option<f64>>) -> Vec<usize> {
     let mut order: Vec<(usize, f64)> =
         distances.enumerate().filter_map(|(state, distance)| Some((state, distance?))).collect();

@@ -1,26 +1,30 @@
-//! Where what a machine does changes: PELT.
+//! Finds the points at which the activity of a machine changes, with PELT.
 //!
-//! A sequence of windows is cut where that makes what lies between the cuts so much more alike that it is worth a penalty for each
-//! cut. Alike is meant as the distance of compositions is: the cost of a stretch is the sum of squared distances of its roots
-//! from their mean. PELT finds the best cuts of all, and is about linear in time where there are changes, because it forgets cuts
-//! that can never be the last one again (Killick, Fearnhead, Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost", J. Am. Stat.
-//! Assoc. 107, 2012).
+//! The algorithm cuts a sequence of windows into stretches. It adds a cut if the windows between cuts become
+//! more alike by more than the penalty for a cut. The cost of a stretch is the sum of the squared distances
+//! of its windows' roots from their mean; see `composition` for the roots. PELT finds the optimal cuts. Where
+//! changes are frequent, its time is about linear, because it drops positions that can never again be the
+//! last cut (Killick, Fearnhead, Eckley, "Optimal Detection of Changepoints With a Linear Computational
+//! Cost", J. Am. Stat. Assoc. 107, 2012).
 
 use super::composition::Composition;
 use crate::stats::upper_median;
 use std::collections::BTreeMap;
 
-/// A cut costs so many times the noise of one window, times the logarithm of their number.
+/// The penalty for a cut is this factor times the noise of one window times the logarithm of the number of
+/// windows.
 const PENALTY: f64 = 6.0;
-/// The noise of a window is taken to be no less than this, which is a change of shares that nobody would call one.
+/// The noise of a window is taken to be at least this much. A change of shares of this size is not worth
+/// reporting.
 const LEAST_NOISE: f64 = 1e-4;
 
-/// So many windows are cut at a time: where nothing changes for long nothing can be forgotten, and the time grows with the square of
-/// their number.
+/// This many windows are cut at a time. While nothing changes PELT can drop nothing, and its time grows with
+/// the square of the number of windows.
 const AT_A_TIME: usize = 1_000;
 
-/// Where new stretches begin: indices of windows, ascending, without 0. No stretch has fewer than `shortest` windows. Of more than
-/// a thousand windows each thousand is cut by itself, and between them if that is worth it too.
+/// The first windows of all stretches but the first, as ascending indices. No stretch has fewer than
+/// `shortest` windows. A longer sequence is cut in pieces of [`AT_A_TIME`] windows, and then at the borders
+/// of the pieces if that is worth the penalty.
 pub fn changes(windows: &[Composition], shortest: usize) -> Vec<usize> {
     let penalty = PENALTY * noise(windows).max(LEAST_NOISE) * (windows.len().max(1) as f64).ln();
     let mut cuts: Vec<usize> = Vec::new();
@@ -42,17 +46,18 @@ pub fn changes(windows: &[Composition], shortest: usize) -> Vec<usize> {
     cuts
 }
 
-/// The best cuts of all.
+/// The optimal cuts.
 fn best_cuts(windows: &[Composition], shortest: usize, penalty: f64) -> Vec<usize> {
     let all = windows.len();
     if all < 2 * shortest {
         return Vec::new();
     }
     let sums = Sums::of(windows);
-    // For each end of the first windows: the least cost, and where the last stretch of that begins.
+    // For each number of windows from the start: the least cost, and the begin of the last stretch that
+    // attains it.
     let mut best: Vec<(f64, usize)> = vec![(f64::INFINITY, 0); all + 1];
     best[0] = (-penalty, 0);
-    // Where the last stretch may begin, and from which end on that can be forgotten.
+    // The candidate begins of the last stretch, each with the end from which on it can be dropped.
     let mut begins: Vec<(usize, usize)> = vec![(0, usize::MAX)];
     for end in shortest..=all {
         begins.retain(|(_, forgotten)| *forgotten > end);
@@ -62,11 +67,11 @@ fn best_cuts(windows: &[Composition], shortest: usize, penalty: f64) -> Vec<usiz
             .zip(&begins)
             .map(|(cost, (begin, _))| (*cost, *begin))
             .min_by(|a, b| a.0.total_cmp(&b.0))
-            .expect("what is the best at one end is not forgotten there");
+            .expect("the best begin for an end is not dropped before that end");
         best[end] = (least + penalty, begin);
         for ((_, forgotten), cost) in begins.iter_mut().zip(costs) {
             if cost > best[end].0 {
-                // A stretch that begins at this end is better, as soon as it is long enough.
+                // A stretch that begins at this end is better once it is long enough.
                 *forgotten = (*forgotten).min(end + shortest);
             }
         }
@@ -82,17 +87,17 @@ fn best_cuts(windows: &[Composition], shortest: usize, penalty: f64) -> Vec<usiz
     cuts
 }
 
-/// Half of the median of the squared distances of neighbours: the variance of a window, of which changes are no part as long as they
-/// are few.
+/// The noise of a window: half of the median squared distance between neighbours. As long as changes are few,
+/// they do not affect the median.
 fn noise(windows: &[Composition]) -> f64 {
     upper_median(windows.windows(2).map(|pair| pair[0].squared_difference(&pair[1]) / 2.0)).unwrap_or(0.0)
 }
 
-/// Sums of the roots from the first window on, for the cost of any stretch at once.
+/// Prefix sums of the roots. They give the cost of any stretch without a loop over its windows.
 struct Sums {
     /// By window, each tracepoint's sum over all windows before it.
     sums: Vec<Vec<f64>>,
-    /// The same of the squares of all roots, which is the number of windows that have events.
+    /// The prefix sums of the squares of all roots. This equals the number of windows that have events.
     squares: Vec<f64>,
 }
 
@@ -113,7 +118,7 @@ impl Sums {
         Sums { sums, squares }
     }
 
-    /// The sum of squared distances of the windows' roots from their mean.
+    /// The sum of the squared distances of the windows' roots from their mean.
     fn cost(&self, begin: usize, end: usize) -> f64 {
         let of_sum: f64 =
             self.sums[begin].iter().zip(&self.sums[end]).map(|(before, after)| (after - before).powi(2)).sum();
@@ -126,7 +131,7 @@ mod tests {
     use super::*;
     use crate::state::composition::tests::drawn;
 
-    /// So many windows of each of these shares, with the noise of as many events.
+    /// Windows drawn from these shares, with the noise of this many events each.
     fn windows(stretches: &[(usize, [u64; 4])], events: u64) -> Vec<Composition> {
         let mut random = fastrand::Rng::with_seed(8);
         let shares = stretches.iter().flat_map(|(number, shares)| std::iter::repeat_n(*shares, *number));
@@ -159,7 +164,7 @@ mod tests {
     #[test]
     fn what_is_cut_in_pieces_is_cut_where_it_changes() {
         let (idle, web) = ([40, 30, 20, 10], [10, 20, 30, 40]);
-        // At the end of a piece, just behind one, and nowhere near one.
+        // A change at the border of a piece, just behind one, and far from one.
         for stretches in [[1_000, 1_200], [1_003, 700], [1_600, 900]] {
             let all = windows(&[(stretches[0], idle), (stretches[1], web)], 60);
             assert_eq!(changes(&all, 2), [stretches[0]]);
@@ -167,7 +172,7 @@ mod tests {
         assert_eq!(changes(&windows(&[(3_500, idle)], 60), 2), Vec::<usize>::new());
     }
 
-    /// The best of all cuts, found by trying.
+    /// The result equals the best of all cuts, found by trying all of them.
     #[test]
     fn no_cuts_are_better() {
         let all = windows(&[(6, [70, 20, 5, 5]), (5, [30, 60, 5, 5])], 60);

@@ -1,40 +1,41 @@
-//! What a window is made of, and how far two windows are apart.
+//! The composition of a window, and the distance between two windows.
 //!
-//! A window is the shares of its events that each tracepoint has. The distance of two is that of Hellinger,
+//! The composition of a window is each tracepoint's share of its events. The distance is that of Hellinger,
 //!
 //! ```text
 //!   H²(p, q) = ½ Σ (√pᵢ − √qᵢ)² = 1 − Σ √(pᵢ qᵢ)
 //! ```
 //!
-//! from 0 (made of the same) to 1 (nothing in common). The roots tame the few tracepoints that make most of the events, and the
-//! square of the distance is a sum over tracepoints, so that it says itself what makes two windows differ (Hellinger, J. reine
-//! angew. Math. 136, 1909; Rao, "A review of canonical coordinates", Qüestiió 19, 1995, on why for shares).
+//! from 0 (the same shares) to 1 (no tracepoint in common). The roots reduce the weight of the few
+//! tracepoints that fire most. The squared distance is a sum over tracepoints, so its terms show which
+//! tracepoints make two windows differ. Sources: Hellinger, J. reine angew. Math. 136, 1909; for its use on
+//! shares, Rao, "A review of canonical coordinates", Qüestiió 19, 1995.
 
 use std::collections::BTreeMap;
 
-/// The number of a name in some list of names.
+/// The number of a name in a list of names.
 pub type Name = u32;
 
-/// The composition of one window: for each tracepoint that was hit the root of its share, ascending by name.
+/// The composition of one window: the root of the share of each tracepoint that fired, ascending by name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Composition {
     roots: Vec<(Name, f64)>,
     events: u64,
 }
 
-/// What one tracepoint adds to the square of a distance.
+/// The contribution of one tracepoint to a squared distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Part {
     /// The tracepoint.
     pub name: Name,
-    /// Its share in the one, and in the other.
+    /// Its share in the first window, and in the second.
     pub shares: (f64, f64),
-    /// What it adds; all parts together are the square of the distance.
+    /// Its contribution. The contributions of all tracepoints add up to the squared distance.
     pub squared: f64,
 }
 
 impl Composition {
-    /// Of counts by name, ascending and each name once. Names without events may be among them.
+    /// The composition of these counts. Each name comes once, in ascending order; counts may be 0.
     pub fn of(counts: impl IntoIterator<Item = (Name, u64)>) -> Self {
         let counts: Vec<(Name, u64)> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
         debug_assert!(counts.is_sorted_by(|a, b| a.0 < b.0), "each name once, ascending");
@@ -43,7 +44,7 @@ impl Composition {
         Composition { roots: counts.into_iter().map(|(name, count)| (name, root(count))).collect(), events }
     }
 
-    /// The mean of the shares of these, each for one. It has as many events as they have together.
+    /// The mean of the shares of these windows, each with the same weight. Its events are the sum of theirs.
     pub fn mean<'a>(windows: impl IntoIterator<Item = &'a Composition>) -> Self {
         let (mut shares, mut events, mut number) = (BTreeMap::new(), 0u64, 0);
         for window in windows.into_iter().filter(|window| window.events > 0) {
@@ -60,7 +61,7 @@ impl Composition {
         place.map_or(0.0, |place| self.roots[place].1.powi(2))
     }
 
-    /// How many events it is made of. A window without events has no composition.
+    /// The number of events. A window without events has no composition.
     pub fn events(&self) -> u64 {
         self.events
     }
@@ -70,23 +71,24 @@ impl Composition {
         &self.roots
     }
 
-    /// How far it is from another, from 0 to 1. Two windows without events are the same; one with and one without have nothing
-    /// in common.
+    /// The distance from another window, from 0 to 1. Two windows without events have distance 0; a window
+    /// with events and one without have distance 1.
     pub fn distance(&self, other: &Composition) -> f64 {
         if self.events == 0 || other.events == 0 {
             return if self.events == other.events { 0.0 } else { 1.0 };
         }
         let common: f64 = both(&self.roots, &other.roots).map(|(_, a, b)| a * b).sum();
-        // Rounding makes the sum of the same shares a little more or less than 1.
+        // Rounding can make the sum for equal shares a little more or less than 1.
         (1.0 - common).clamp(0.0, 1.0).sqrt()
     }
 
-    /// The square of the Euclidean distance of the roots: twice that of the distance, but 1 where one has no events.
+    /// The squared Euclidean distance of the roots. It is twice the square of `distance`, except that it is 1
+    /// if exactly one window has no events.
     pub fn squared_difference(&self, other: &Composition) -> f64 {
         both(&self.roots, &other.roots).map(|(_, a, b)| (a - b).powi(2)).sum()
     }
 
-    /// What makes the distance, largest first.
+    /// The contributions to the squared distance, largest first.
     pub fn parts(&self, other: &Composition) -> Vec<Part> {
         let part =
             |(name, a, b): (Name, f64, f64)| Part { name, shares: (a * a, b * b), squared: (a - b).powi(2) / 2.0 };
@@ -96,7 +98,7 @@ impl Composition {
     }
 }
 
-/// The names of either list, ascending, with the values that both have for them, 0 for none.
+/// The names of either list in ascending order, each with its value in both. A missing value is 0.
 fn both<'a>(a: &'a [(Name, f64)], b: &'a [(Name, f64)]) -> impl Iterator<Item = (Name, f64, f64)> + 'a {
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
     std::iter::from_fn(move || {
@@ -116,7 +118,7 @@ fn both<'a>(a: &'a [(Name, f64)], b: &'a [(Name, f64)]) -> impl Iterator<Item = 
 pub(super) mod tests {
     use super::*;
 
-    /// A window of so many events, drawn by these shares.
+    /// A window of this many events, drawn from these shares.
     pub fn drawn(random: &mut fastrand::Rng, shares: [u64; 4], events: u64) -> Composition {
         let all: u64 = shares.iter().sum();
         let mut counts = [0u64; 4];

@@ -1,41 +1,44 @@
-//! How unusual a window is for a state: conformal p-values.
+//! Measures how unusual a window is for a state, with conformal p-values.
 //!
-//! A score says how far a window is from a state. The scores of windows that are known to be of the state, each against the
-//! *other* sessions of it, say what is usual. The p-value of a new window is the part of them that score as high or higher,
-//! itself among them,
+//! A score is the distance of a window from a state. The known scores are those of the state's own windows,
+//! each compared with the *other* sessions of the state. They show which scores are usual. The p-value of a
+//! new window is the part of the scores, its own included, that are at least as high as its own:
 //!
 //! ```text
 //!   p = (1 + #{known scores ≥ its score}) / (1 + #{known scores})
 //! ```
 //!
-//! and if it belongs to them, in whatever way they are distributed, p ≤ α happens with a probability of α at the most (Vovk,
-//! Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005). Windows of one session are more alike than those of two,
-//! and what is to be told is a window of a *new* session. Where that matters the sessions are the unit: the pooled p-value of
-//! Dunn, Wasserman and Ramdas ("Distribution-Free Prediction Sets for Two-Layer Hierarchical Models", J. Am. Stat. Assoc. 118,
-//! 2023), the mean of the sessions' own shares, the new session counted as one whose windows all score as high. It cannot be lower
-//! than one part in one more than there are sessions.
+//! If the new window is exchangeable with the known ones, p ≤ α happens with a probability of at most α,
+//! whatever the distribution of the scores (Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random
+//! World", 2005). But windows of one session are more alike than windows of two sessions, and a window to be
+//! judged comes from a *new* session. Where that matters, the unit is the session: the pooled p-value of
+//! Dunn, Wasserman and Ramdas ("Distribution-Free Prediction Sets for Two-Layer Hierarchical Models", J. Am.
+//! Stat. Assoc. 118, 2023). It is the mean, over sessions, of the share of windows that score at least as
+//! high. The new session counts as one whose windows all do. With n sessions, this p-value is at least 1 / (n
+//! + 1).
 //!
-//! Known scores are against all sessions but their own, and so a new window is held against as many: to be compared with the scores
-//! of a session it is scored without that session too (cross-conformal prediction: Vovk, Ann. Math. Artif. Intell. 74, 2015). Of these p-values p ≤ α
-//! with a probability of about 2α at the most is proved (Barber, Candès, Ramdas, Tibshirani, Ann. Stat. 49, 2021), and of about α
-//! usual.
+//! A known score compares a window with all sessions but its own. So that scores are comparable, a new window
+//! is scored against as many sessions: to be ranked among the scores of a session, it is scored without that
+//! session (cross-conformal prediction: Vovk, Ann. Math. Artif. Intell. 74, 2015). For these p-values, p ≤ α
+//! has a proven probability of at most about 2α (Barber, Candès, Ramdas, Tibshirani, Ann. Stat. 49, 2021); in
+//! practice it is about α.
 
 use crate::stats::sorted;
 use serde::Serialize;
 
-/// Known scores of a state, by session.
+/// The known scores of a state, by session.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Calibration {
     parts: Vec<Scores>,
-    /// How many sessions the parts are: the parts of one session are no two sessions.
+    /// The number of sessions that the parts come from. The two halves of a single session count as one.
     sessions: usize,
 }
 
-/// The scores of one session, or of a part of the only one.
+/// The scores of one session, or of one half of a single session.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Scores {
     ascending: Vec<f64>,
-    /// The weight of all scores from an index on; one more than there are scores.
+    /// The weight of all scores from this index on. There is one more weight than there are scores.
     weights: Vec<f64>,
 }
 
@@ -50,29 +53,30 @@ impl Scores {
         Scores { ascending: scores.into_iter().map(|(score, _)| score).collect(), weights }
     }
 
-    /// The weight of those that are as high, and of all.
+    /// The weight of the scores that are at least as high, and the weight of all scores.
     fn as_high(&self, score: f64) -> (f64, f64) {
         (self.weights[self.ascending.partition_point(|known| *known < score)], self.weights[0])
     }
 }
 
-/// A p-value, by windows and by sessions.
+/// The p-value of a window, with windows and with sessions as the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PValue {
-    /// With each known window for one.
+    /// Each known window counts as one.
     pub windows: f64,
-    /// With each known session for one.
+    /// Each known session counts as one.
     pub sessions: f64,
 }
 
 impl Calibration {
-    /// Of the scores of each part, each with its weight, which is 1 for a window that is known whole. Scores that are no numbers
-    /// are none.
+    /// Makes a calibration from the scores of each part. A score's weight is the part of its window's events
+    /// that was not lost. Scores that are NaN are ignored.
     pub fn of(parts: impl IntoIterator<Item = Vec<(f64, f64)>>, sessions: usize) -> Self {
         Calibration { parts: parts.into_iter().map(Scores::of).collect(), sessions }
     }
 
-    /// How usual a window is. `score` tells how far it is from all parts but one, as the scores of that part are.
+    /// The p-value of a window. `score(part)` is the window's distance from all parts but this one, as the
+    /// known scores of that part are.
     pub fn p_value(&self, score: impl Fn(usize) -> f64) -> PValue {
         let (mut high, mut all, mut shares, mut parts) = (0.0, 0.0, 0.0, 0);
         for (part, scores) in self.parts.iter().enumerate().filter(|(_, scores)| !scores.ascending.is_empty()) {
@@ -95,15 +99,15 @@ impl Calibration {
     }
 }
 
-/// What many p-values of one hypothesis say together, however they depend on each other: twice their mean (Vovk, Wang, "Combining
-/// p-values via averaging", Biometrika 107, 2020). Each comes with its weight. 1 of none.
+/// Combines p-values of one hypothesis, however they depend on each other. The result is twice their weighted
+/// mean (Vovk, Wang, "Combining p-values via averaging", Biometrika 107, 2020), or 1 if there are none.
 pub fn together(p_values: impl IntoIterator<Item = (f64, f64)>) -> f64 {
     let sums = p_values.into_iter().fold((0.0, 0.0), |(sum, all), (p, weight)| (sum + weight * p, all + weight));
     if sums.1 > 0.0 { (2.0 * sums.0 / sums.1).min(1.0) } else { 1.0 }
 }
 
-/// Which of many p-values can be called too low, if no more than a part `q` of those that are called so is to be so by chance (on
-/// average): the procedure of Benjamini and Hochberg (J. R. Stat. Soc. B 57, 1995).
+/// Selects the p-values that are too low to be due to chance. On average, at most a part `q` of the selected
+/// ones is due to chance: the procedure of Benjamini and Hochberg (J. R. Stat. Soc. B 57, 1995).
 pub fn too_low(p_values: &[f64], q: f64) -> Vec<bool> {
     let sorted = sorted(p_values.iter().copied());
     let all = sorted.len() as f64;
@@ -124,16 +128,17 @@ mod tests {
     fn p_values_count_what_scores_as_high() {
         let parts = [whole(&[0.3, 0.1, 0.2]), whole(&[0.2]), vec![], whole(&[f64::NAN])];
         let calibration = Calibration::of(parts, 4);
-        // Of four windows three score 0.2 or more; of the two sessions two thirds and all.
+        // Three of four windows score 0.2 or more: two thirds of the first session, and all of the second.
         let p = calibration.p_value(|_| 0.2);
         assert_eq!(p.windows, 4.0 / 5.0);
         assert!((p.sessions - (1.0 + 2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-12);
         assert_eq!(calibration.p_value(|_| 0.0), PValue { windows: 1.0, sessions: 1.0 });
         assert_eq!(calibration.lowest(), PValue { windows: 1.0 / 5.0, sessions: 1.0 / 3.0 });
-        // Without the first session it scores less than that one's windows, without the second more than the other's.
+        // Without the first session the score is below all windows of that session; without the second it is
+        // above.
         assert_eq!(calibration.p_value(|part| [0.1, 0.25][part]).windows, 4.0 / 5.0);
         let nothing = Calibration::default().p_value(|_| 0.5);
-        assert_eq!(nothing, PValue { windows: 1.0, sessions: 1.0 }, "nothing known, nothing denied");
+        assert_eq!(nothing, PValue { windows: 1.0, sessions: 1.0 }, "without known windows, nothing is rejected");
     }
 
     #[test]
@@ -152,7 +157,8 @@ mod tests {
         assert_eq!((together([(0.9, 1.0)]), together([]), together([(0.1, 0.0)])), (1.0, 1.0, 1.0));
     }
 
-    /// What is of the state is denied no more often than was said, whatever the scores look like, and also if sessions differ.
+    /// Windows of the state are rejected no more often than promised, whatever the scores, even if sessions
+    /// differ.
     #[test]
     fn false_alarms_are_as_rare_as_said() {
         let mut random = fastrand::Rng::with_seed(7);
@@ -183,7 +189,7 @@ mod tests {
     fn of_many_p_values_those_are_low_that_chance_does_not_make() {
         // By hand: limits at q = 0.1 of five are 0.02, 0.04, 0.06, 0.08, 0.10.
         assert_eq!(too_low(&[0.5, 0.01, 0.039, 0.2, 0.07], 0.1), [false, true, true, false, false]);
-        // One that is above its own limit goes with one below a later limit.
+        // A p-value above its own limit is selected if a larger one is below a later limit.
         assert_eq!(too_low(&[0.05, 0.055, 0.9], 0.1), [true, true, false]);
         assert_eq!(too_low(&[], 0.1), Vec::<bool>::new());
         assert_eq!(too_low(&[0.3, 0.4], 0.1), [false, false]);

@@ -1,4 +1,4 @@
-//! Which of the known states a source is in: window by window, and stretch by stretch.
+//! Identifies the states of a source, by window and by stretch.
 
 use super::answer::Answer;
 use super::known::{Known, sessions, windows_of};
@@ -11,41 +11,44 @@ use super::{Error, What};
 use crate::units::Ns;
 use std::time::Duration;
 
-/// The level below which a state is rejected, if nothing else is asked for.
+/// The default significance level at which a state is rejected.
 pub const ALPHA: f64 = 0.05;
-/// A source held against states.
+
+/// The result of comparing a source with the known states.
 #[derive(Debug, Clone)]
 pub struct Identification {
-    /// How long the windows are.
+    /// The length of the windows.
     pub length: Length,
-    /// The level at which a state is rejected.
+    /// The significance level at which a state is rejected.
     pub alpha: f64,
-    /// The part of the source's events that are under names which all sessions captured too.
+    /// The part of the source's events that belong to tracepoints which all sessions captured.
     pub coverage: f64,
-    /// The names compared.
+    /// The compared names.
     pub names: Names,
     /// The states.
     pub states: States,
-    /// When each window begins, by the source's clock; and when the last one ends.
+    /// The time at which each window begins, by the source's clock, and then the time at which the last one
+    /// ends.
     pub begins: Vec<Ns>,
     /// The source's windows.
     pub windows: Vec<Seen>,
-    /// What is said of each.
+    /// The answer for each window.
     pub answers: Vec<Answer>,
-    /// The stretches of one state, in order; together they are all windows.
+    /// The stretches in order. Together they cover all windows.
     pub stretches: Vec<Stretch>,
 }
 
 impl Identification {
-    /// Holds a source against what is known of states.
+    /// Compares a source with the known states.
     ///
     /// # Errors
-    /// If there is no window in the source, windows cannot be made as long, or too little of the source is under names that the
-    /// library knows.
+    /// Fails if the source is shorter than one window, if its windows cannot be joined to the wanted length,
+    /// or if too few of its events belong to tracepoints that the sessions captured.
     pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
         let Known { library, length, mut names, states } = match known.names.are_captured_by(source) {
             true => known,
-            // Some of what the library hit was not captured: the rest is compared, and so what is usual is learned by that.
+            // The source did not capture all names that the library hit. Learn again from the names it did
+            // capture.
             false => known.under_names_of(source)?,
         };
         names.extend(source, &library.iter().flat_map(sessions).collect::<Vec<_>>());
@@ -66,24 +69,25 @@ impl Identification {
         Ok(Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches })
     }
 
-    /// When a window begins, since the first one has; of the number of windows when the last one ends.
+    /// The time from the begin of the first window to the begin of this one. For the number of windows, the
+    /// time to the end of the last.
     pub fn since(&self, window: usize) -> Duration {
         Duration::from_nanos(self.begins[window] - self.begins[0])
     }
 
-    /// The same in seconds, with as many decimals as windows of this length need.
+    /// The same time in seconds, with as many decimals as windows of this length need.
     pub fn seconds_since(&self, window: usize) -> String {
         let mean = self.since(self.windows.len()).as_secs_f64() / self.windows.len().max(1) as f64;
         let decimals = match mean {
             mean if mean >= 1.0 => 1,
-            // Not one more for what rounding adds.
+            // Subtracting a little keeps rounding from adding a decimal.
             mean => (-mean.max(1e-9).log10() - 1e-9).ceil() as usize + 1,
         };
         format!("{:.decimals$}", self.since(window).as_secs_f64())
     }
 
-    /// A stretch's state in words: `apache`, `apache or nginx`, `unknown (nearest apache)`. States that are far from the nearest are
-    /// not named.
+    /// A stretch's state in words: `apache`, `apache or nginx`, `unknown (nearest apache)`. It omits states
+    /// that are much further away than the nearest.
     pub fn said(&self, stretch: &Stretch) -> String {
         match stretch.near_and_far().0 {
             [] => format!("unknown (nearest {})", self.states.states[stretch.nearest].name),
@@ -91,30 +95,30 @@ impl Identification {
         }
     }
 
-    /// How many windows of a stretch are nearest to the same state as the stretch itself.
+    /// How many windows of a stretch have the same state as the stretch, each judged alone.
     pub fn agreeing(&self, stretch: &Stretch) -> usize {
         let agrees = |answer: &&Answer| answer.not_rejected.first() == stretch.not_rejected.first();
         self.answers[stretch.from..stretch.to].iter().filter(agrees).count()
     }
 
-    /// Samples lost in a stretch.
+    /// Events lost in a stretch.
     pub fn lost_in(&self, stretch: &Stretch) -> u64 {
         self.windows[stretch.from..stretch.to].iter().map(|seen| seen.lost).sum()
     }
 
-    /// What bounds what is said, in sentences.
+    /// The limits of this identification, in sentences.
     pub fn bounds(&self) -> Vec<String> {
         let of_state = |state: &State| {
-            // What many windows say together is twice their mean.
+            // The combined p-value of many windows is twice their mean.
             if 2.0 * state.lowest().windows > self.alpha {
                 Some(format!(
-                    "{} has too few windows to be rejected at this level, and needs {}: learn it for longer",
+                    "{} has too few windows to be rejected at this level ({} are needed); learn a longer session",
                     state.name,
                     (2.0 / self.alpha).ceil()
                 ))
             } else if state.sessions < 2 {
                 Some(format!(
-                    "{} is known from one session: how sessions differ is not known, and a new one may look unlike it",
+                    "{} is known from a single session, so a new session may look unlike it; learn at least one more",
                     state.name
                 ))
             } else {
@@ -124,7 +128,7 @@ impl Identification {
         self.states.states.iter().filter_map(of_state).collect()
     }
 
-    /// The names of states, with this between them.
+    /// Joins the names of states.
     pub fn named(&self, states: &[usize], between: &str) -> String {
         states.iter().map(|state| self.states.states[*state].name.as_str()).collect::<Vec<_>>().join(between)
     }
@@ -178,7 +182,7 @@ mod tests {
         let a: f64 =
             unknown.against.iter().filter(|reason| reason.name.starts_with("a:")).map(|reason| reason.part).sum();
         assert!((of_group(&unknown.groups_against, "a") - a).abs() < 1e-12);
-        // The parts are the squared distance of the means.
+        // The parts add up to the squared distance of the means.
         let (here, there) = (&found.windows[35..45], unknown.nearest);
         let mean = Composition::mean(here.iter().map(|seen| &seen.composition));
         let alike = Composition::mean(found.answers[35..45].iter().map(|answer| {
@@ -197,7 +201,7 @@ mod tests {
         let found = identify(&source, &library, 1_000).unwrap();
         let unknown = found.answers.iter().filter(|answer| answer.not_rejected.is_empty()).count();
         assert!((20..=90).contains(&unknown), "{unknown} of 1,000");
-        assert_eq!(found.stretches.len(), 1, "and no stretch of it");
+        assert_eq!(found.stretches.len(), 1, "rejected windows do not split the stretch");
         assert_eq!(found.stretches[0].state(), Some(0));
     }
 
@@ -235,7 +239,7 @@ mod tests {
                 (said, far)
             );
         }
-        assert_eq!(found.seconds_since(1), "0.0000010", "of a microsecond");
+        assert_eq!(found.seconds_since(1), "0.0000010", "windows of a microsecond");
         for (ns, said) in
             [(250_000_000, "0.25"), (1_000_000_000, "1.0"), (60_000_000_000, "60.0"), (50_000_000, "0.050")]
         {

@@ -1,4 +1,5 @@
-//! What a library knows, ready to have sources held against it: under names that all sessions have, in windows of one length.
+//! A library's knowledge, prepared for comparisons. All its sessions have the same names and windows of the
+//! same length.
 
 use super::library::Learned;
 use super::model::States;
@@ -7,10 +8,11 @@ use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
 
-/// Windows are this long if nothing else is asked for and all sessions can be put together to it.
+/// The default length of windows, if the windows of all sessions can be joined to it.
 pub const WINDOW: Length = Length::Ns(1_000_000_000);
 
-/// A second, if all sessions can be put together to that; else the length that all have.
+/// A second, if the windows of all sessions can be joined to that, or else the length that all sessions
+/// share.
 fn usual_length(lengths: &[Length]) -> Length {
     match lengths {
         [first, rest @ ..] if WINDOW.of(*first).is_none() && rest.iter().all(|length| length == first) => *first,
@@ -18,7 +20,7 @@ fn usual_length(lengths: &[Length]) -> Length {
     }
 }
 
-/// What is known of states, ready for sources.
+/// The known states, ready to be compared with sources.
 #[derive(Debug, Clone)]
 pub struct Known {
     pub(super) library: Vec<Learned>,
@@ -28,16 +30,17 @@ pub struct Known {
 }
 
 impl Known {
-    /// From a library. Without a `length` windows are of a second, or of the length that all sessions have.
+    /// Prepares a library. Without `length`, windows last a second, or as long as those of all sessions.
     ///
     /// # Errors
-    /// If windows cannot be made as long, or sessions have too little in common.
+    /// Fails if windows cannot be joined to this length, or if the sessions have too few names in common.
     pub fn of(library: Vec<Learned>, length: Option<Length>) -> Result<Self, Error> {
         let lengths: Vec<Length> = library.iter().flat_map(sessions).map(|session| session.window).collect();
         let names = Names::common(library.iter().flat_map(sessions));
         let narrowest = narrowest(&library);
         Self::under(names, library, length.unwrap_or_else(|| usual_length(&lengths))).map_err(|error| match error {
-            // A session that captured all is not to blame: blame the one that captured least.
+            // The names in common are few because of the session that captured least, so the error names that
+            // one.
             Error::Coverage { what, coverage, names } => {
                 Error::Coverage { what: narrowest.unwrap_or(what), coverage, names }
             }
@@ -45,13 +48,13 @@ impl Known {
         })
     }
 
-    /// The same, under the names that a source captured too.
+    /// The same library, restricted to the names that a source captured.
     ///
     /// # Errors
-    /// If the source and the sessions have too little in common.
+    /// Fails if the source and the sessions have too few names in common.
     pub(super) fn under_names_of(self, source: &Session) -> Result<Self, Error> {
         let names = Names::common(self.library.iter().flat_map(sessions).chain([source]));
-        // If too little is in common, the source is to blame first.
+        // If too little is in common, check the source first, so that the error names it.
         windows_of(&names, source, self.length, &|| What::Source)?;
         Self::under(names, self.library, self.length).map_err(|error| match error {
             Error::Coverage { what, coverage, .. } => Error::Narrow { what, coverage },
@@ -65,7 +68,7 @@ impl Known {
         Ok(Known { library, length, names, states: States::learn(states) })
     }
 
-    /// How long its windows are.
+    /// The length of the windows.
     pub fn length(&self) -> Length {
         self.length
     }
@@ -79,7 +82,7 @@ fn narrowest(library: &[Learned]) -> Option<What> {
     Some(What::Session { state: learned.name.clone(), name: name.clone() })
 }
 
-/// The windows of each session of a state under these names.
+/// The windows of each session of a state, restricted to these names.
 fn windows_by_session(names: &Names, learned: &Learned, length: Length) -> Result<Vec<Vec<Seen>>, Error> {
     let of_session = |(name, session): &(String, Session)| {
         windows_of(names, session, length, &|| What::Session { state: learned.name.clone(), name: name.clone() })
@@ -91,7 +94,10 @@ fn windows_by_session(names: &Names, learned: &Learned, length: Length) -> Resul
     }
 }
 
-/// The windows of a session under these names, if that is enough of it and they can be made as long.
+/// The windows of a session, restricted to these names.
+///
+/// # Errors
+/// Fails if too few of its events have these names, or if its windows cannot be joined to this length.
 pub(super) fn windows_of(
     names: &Names,
     session: &Session,
@@ -106,7 +112,7 @@ pub(super) fn windows_of(
     windows.ok_or_else(|| Error::Length { what: what(), has: session.window, wanted: length })
 }
 
-/// The session of a state.
+/// The sessions of a state.
 pub(super) fn sessions(learned: &Learned) -> impl Iterator<Item = &Session> {
     learned.sessions.iter().map(|(_, session)| session)
 }
@@ -138,6 +144,6 @@ mod tests {
         let of = |lengths: &[u64]| usual_length(&lengths.iter().map(|ns| Length::Ns(*ns)).collect::<Vec<_>>());
         assert_eq!(of(&[1_000_000_000, 100_000_000]), WINDOW);
         assert_eq!(of(&[3_000_000_000, 3_000_000_000]), Length::Ns(3_000_000_000));
-        assert_eq!(of(&[3_000_000_000, 2_000_000_000]), WINDOW, "which the error then names");
+        assert_eq!(of(&[3_000_000_000, 2_000_000_000]), WINDOW, "the error then names this length");
     }
 }

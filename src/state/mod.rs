@@ -1,5 +1,6 @@
-//! The state of a system, from what its kernel does: windows of counts, how far they are apart, how unusual that is, and where it
-//! changes.
+//! Infers the state of a system from the activity of its kernel. This module counts events in windows,
+//! measures how far apart windows are, decides how unusual a distance is, and finds the points at which the
+//! state changes.
 //!
 //! ```text
 //!  source ──> windows ──> session ──> library
@@ -7,7 +8,7 @@
 //!                            ▼           ▼
 //!                        names in common, windows of one length
 //!                            │           │
-//!                            │    states: known windows, usual distances
+//!                            │    states: known windows, their usual distances
 //!                            ▼           ▼
 //!                   opinions of each window ──> changes ──> stretches, reasons
 //!                                         └──> blocks ──> findings of a check
@@ -55,16 +56,16 @@ use crate::recording;
 use crate::units::{Plural, Share};
 use std::fmt;
 
-/// Which side of a comparison an error is about.
+/// The side of a comparison that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// The source that is held against states.
+    /// The source that is compared with the states.
     Source,
     /// A session in the library.
     Session {
-        /// Of which state.
+        /// The state that it belongs to.
         state: String,
-        /// Which.
+        /// The session's name.
         name: String,
     },
 }
@@ -78,7 +79,7 @@ impl fmt::Display for What {
     }
 }
 
-/// Why nothing can be said of a state.
+/// Why a source cannot be compared with states.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The source cannot be replayed.
@@ -87,132 +88,132 @@ pub enum Error {
     /// The library cannot be used.
     #[error(transparent)]
     Library(#[from] library::Error),
-    /// The source has far too many windows.
+    /// The source has too many windows.
     #[error("`{place}`: {cause}")]
     TooMany {
-        /// Which source.
+        /// The source.
         place: String,
-        /// How many.
+        /// The limit that it exceeds.
         cause: TooMany,
     },
-    /// The source is damaged, or the capture ended before its time.
-    #[error("`{place}`: {cause}; states are compared with complete sources only")]
+    /// The source is damaged, or its capture ended early.
+    #[error("`{place}`: {cause}; only complete sources can be compared with states")]
     Damaged {
-        /// Which source.
+        /// The source.
         place: String,
-        /// What is missing.
+        /// Its problem.
         cause: Problem,
     },
-    /// A library could not read what was counted.
-    #[error("`{place}`: {reason}; a library cannot hold such a session")]
+    /// The counts break a rule of the session format, so the library could not read them back.
+    #[error("`{place}`: the library cannot store this session: {reason}")]
     Unkeepable {
-        /// Which source.
+        /// The source.
         place: String,
-        /// Why not.
+        /// The rule that it breaks.
         reason: String,
     },
-    /// The user asked for the end before there was anything to say.
+    /// The user interrupted tp-perf before it had a result.
     #[error("interrupted")]
     Interrupted,
     /// The source is shorter than a window.
-    #[error("the source is shorter than a window of {length}")]
+    #[error("the source is shorter than one window of {length}")]
     Short {
-        /// How long a window is.
+        /// The length of a window.
         length: Length,
     },
-    /// One of several sources is to blame.
+    /// An error of one of several sources.
     #[error("{place}: {cause}")]
     Of {
-        /// Which.
+        /// The source.
         place: String,
-        /// Why.
+        /// Its error.
         cause: Box<Error>,
     },
-    /// It cannot be cut any more.
-    #[error("`{place}` was counted already and keeps its windows (of {window})")]
+    /// The file is a session, so its windows cannot be divided again.
+    #[error("`{place}` is already divided into windows of {window}")]
     Counted {
-        /// Which session.
+        /// The session's file.
         place: String,
-        /// How long its windows are.
+        /// The length of its windows.
         window: Length,
     },
-    /// Windows of one length cannot be made of windows of another.
-    #[error("{what} has windows of {has}, and no whole number of them makes {wanted}")]
+    /// No whole number of the existing windows makes a window of the wanted length.
+    #[error("{what} has windows of {has}, which cannot be joined to windows of {wanted}")]
     Length {
-        /// Whose windows.
+        /// The side that has the windows.
         what: What,
-        /// How long they are.
+        /// Their length.
         has: Length,
-        /// How long they should be.
+        /// The wanted length.
         wanted: Length,
     },
-    /// Too little can be compared.
+    /// Too few events belong to tracepoints that every side captured.
     #[error(
-        "too little can be compared: the source and all sessions captured {names} tracepoints in common, which have \
-         only {} of the events of {what}; at least {} is needed{}",
+        "too little can be compared: the source and all sessions have {names} captured tracepoints in common, and only {} \
+        of the events of {what} belong to them; at least {} is needed{}",
         Share(*.coverage), Share(LEAST_COVERAGE), why(.what)
     )]
     Coverage {
-        /// Whose events.
+        /// The side with too few of these events.
         what: What,
-        /// The part of them.
+        /// The part of its events that belong to these tracepoints, from 0 to 1.
         coverage: f64,
-        /// How many tracepoints all captured.
+        /// How many tracepoints every side captured.
         names: usize,
     },
-    /// The source was captured with another selection than what is known.
+    /// The source was captured with a narrower selection than a session of the library.
     #[error(
-        "too little can be compared: only {} of the events of {what} are of tracepoints that the source captured too; \
-         at least {} is needed",
+        "too little can be compared: only {} of the events of {what} belong to tracepoints that the source captured too; \
+        at least {} is needed",
         Share(*.coverage), Share(LEAST_COVERAGE)
     )]
     Narrow {
-        /// Whose events.
+        /// The session with too few of these events.
         what: What,
-        /// The part of them.
+        /// The part of its events that belong to these tracepoints, from 0 to 1.
         coverage: f64,
     },
-    /// A state is known from sessions that are shorter than a window.
-    #[error("no session of state `{state}` is as long as a window of {length}")]
+    /// All sessions of a state are shorter than a window.
+    #[error("no session of state `{state}` is as long as one window of {length}")]
     NoWindows {
-        /// Which state.
+        /// The state.
         state: String,
-        /// How long a window is.
+        /// The length of a window.
         length: Length,
     },
-    /// Too much was lost to say anything.
-    #[error("nothing can be said: {lossy} of {blocks} blocks lost more than a tenth of their events")]
+    /// Too many blocks lost too many events.
+    #[error("the source cannot be checked: {lossy} of its {blocks} blocks lost more than a tenth of their events")]
     TooLossy {
         /// Blocks that lost too much.
         lossy: usize,
-        /// Of how many.
+        /// All blocks.
         blocks: usize,
     },
-    /// Nobody knows how sessions of the state differ.
+    /// A state has too few sessions to estimate how its sessions differ from each other.
     #[error(
-        "state `{state}` has {} that can be cut into blocks of {}, and a check needs two to know how sessions differ",
+        "state `{state}` has {} of at least one block ({}); a check needs two, to measure how sessions differ",
         Plural(*.sessions as u64, "session"), Plural(*.block as u64, "window")
     )]
     TooFewSessions {
-        /// Which state.
+        /// The state.
         state: String,
-        /// How many there are.
+        /// How many of its sessions have at least one block.
         sessions: usize,
-        /// Windows of a block.
+        /// Windows in a block.
         block: usize,
     },
 }
 
-/// Why one side has few of its events in common with all others, if that is known.
+/// The likely reason why one side shares few of its events with all others.
 fn why(what: &What) -> &'static str {
     match what {
         What::Source => "",
-        What::Session { .. } => "; it was captured with another selection, or on another kernel",
+        What::Session { .. } => "; that session was captured with another selection, or on another kernel",
     }
 }
 
 impl Error {
-    /// Whether the user stopped it.
+    /// Whether the user interrupted it.
     pub fn is_interrupt(&self) -> bool {
         matches!(self, Error::Interrupted | Error::Replay(replay::Error::Interrupted))
     }

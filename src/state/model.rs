@@ -1,9 +1,11 @@
-//! What is known of states, and what it says of a window.
+//! The model of the known states, and its opinion on a window.
 //!
-//! A state is all windows of its sessions, and not their mean: a build has phases. The score of a window is its distance to the
-//! nearest of them. Which of several states is the nearer one is told by the mean score of the window and its neighbours: two
-//! states may do the same for a second, and not for five. What scores are usual is learned by leaving each session out: its windows are held against those of the other
-//! sessions only, because a new window will be of a session that is not among them either.
+//! A state is the set of all windows of its sessions, not their mean, because work such as a build has
+//! phases. The score of a window is its distance from the nearest known window. To choose the nearest of
+//! several states, the scores of the window and its neighbours are averaged: two states may look alike for a
+//! second, but rarely for five. The usual scores are learned by leaving one session out at a time: each
+//! session's windows are compared with the other sessions only, because a new window also comes from a
+//! session that is not in the model.
 
 use super::conformal::{Calibration, PValue};
 use super::names::Seen;
@@ -11,7 +13,7 @@ use super::nearest::{Columns, Matrix, nearest_of_others};
 use crate::stats::upper_median;
 use serde::{Serialize, Serializer};
 
-/// States that windows can be held against.
+/// The states that windows are compared with.
 #[derive(Debug, Clone)]
 pub struct States {
     columns: Columns,
@@ -20,7 +22,7 @@ pub struct States {
 }
 
 impl States {
-    /// Of the windows of the sessions of each, by name.
+    /// Learns states from the windows of their sessions. Each comes with its name.
     pub fn learn(states: Vec<(String, Vec<Vec<Seen>>)>) -> Self {
         let all = states.iter().flat_map(|(_, sessions)| sessions).flatten();
         let columns = Columns::of(all.map(|seen| &seen.composition));
@@ -28,8 +30,8 @@ impl States {
         States { columns, states }
     }
 
-    /// What each state says of each of these windows, which come one behind the other, without a change between them; `None` of a
-    /// state that knows no windows itself.
+    /// The opinion of each state on each of these consecutive windows, with no change of state among them.
+    /// `None` for a state that has no windows of its own.
     pub fn judge(&self, windows: &[Seen]) -> Vec<Vec<Option<Opinion>>> {
         let rows: Vec<Vec<f32>> = windows.iter().map(|window| self.columns.row(&window.composition)).collect();
         let by_state: Vec<Vec<Option<Opinion>>> = self.states.iter().map(|state| state.judge(windows, &rows)).collect();
@@ -37,23 +39,23 @@ impl States {
     }
 }
 
-/// Windows of a state that others are held against. Of more of them, evenly chosen ones speak for the rest: to learn takes as many
-/// distances as there are pairs.
+/// The most windows of a state that are used for comparison. If there are more, evenly spaced ones represent
+/// them, because learning computes the distance of every pair.
 const MOST_KNOWN: usize = 4_000;
 
-/// What is known of one state. Serialized it is what the JSON forms tell of it.
+/// The model of one state. The JSON forms show its serialized fields.
 #[derive(Debug, Clone, Serialize)]
 pub struct State {
     /// What it is called.
     pub name: String,
-    /// How many sessions it is known from.
+    /// How many sessions it was learned from.
     pub sessions: usize,
-    /// The windows of each session; of an only one those of its halves.
+    /// The windows of each session. A single session is split in two halves.
     #[serde(rename = "windows", serialize_with = "as_number")]
     parts: Vec<Vec<Seen>>,
-    /// Usual events in a second: the median over its windows.
+    /// The usual number of events per second: the median over its windows.
     pub rate: f64,
-    /// Of every so many windows of a part the first.
+    /// One in this many windows of a part is used for comparison.
     #[serde(skip)]
     step: usize,
     #[serde(skip)]
@@ -70,22 +72,22 @@ fn as_lowest<S: Serializer>(calibration: &Calibration, serializer: S) -> Result<
     calibration.lowest().serialize(serializer)
 }
 
-/// What a state says of a window.
+/// The opinion of a state on a window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Opinion {
-    /// The distance to the nearest known window, from 0 to 1; the mean over the window and its neighbours.
+    /// The distance from the nearest known window, from 0 to 1, averaged over the window and its neighbours.
     pub distance: f64,
-    /// The known window that is nearest to the window itself: of which part, and which of its windows.
+    /// The known window that is nearest to this window alone: its part, and its index in that part.
     #[serde(skip)]
     pub nearest: (usize, usize),
-    /// How usual the window's own distance is.
+    /// The p-values of this window's own distance.
     #[serde(flatten, with = "OpinionP")]
     pub p: PValue,
-    /// How many times as many events in a second as the state usually has.
+    /// Events per second, divided by the usual rate of the state.
     pub intensity: f64,
 }
 
-/// The p-values of an opinion in JSON, where they stand beside its distance.
+/// The names of the p-values in JSON, where they stand next to the distance.
 #[derive(Serialize)]
 #[serde(remote = "PValue")]
 struct OpinionP {
@@ -96,12 +98,12 @@ struct OpinionP {
 }
 
 impl State {
-    /// Of the windows of its sessions. Sessions without windows are none.
+    /// Learns a state from the windows of its sessions. Sessions without windows do not count.
     fn learn(name: String, sessions: Vec<Vec<Seen>>, columns: &Columns) -> Self {
         let mut parts: Vec<Vec<Seen>> = sessions.into_iter().filter(|windows| !windows.is_empty()).collect();
         let sessions = parts.len();
         if let [only] = parts.as_mut_slice() {
-            // Of one session it is only known how its halves differ.
+            // A single session only shows how its halves differ.
             let second = only.split_off(only.len() / 2);
             parts.push(second);
         }
@@ -119,12 +121,12 @@ impl State {
         State { name, sessions, rate, parts, step, rows, calibration }
     }
 
-    /// The lowest p-values that it can give: what scores lower than any known window could.
+    /// The p-values of a window that is further away than every known window. No p-value can be lower.
     pub fn lowest(&self) -> PValue {
         self.calibration.lowest()
     }
 
-    /// The windows of each session; of an only one those of its halves.
+    /// The windows of each session. A single session is split in two halves.
     pub fn parts(&self) -> &[Vec<Seen>] {
         &self.parts
     }
@@ -156,10 +158,10 @@ impl State {
     }
 }
 
-/// Windows on each side that are judged with a window: five together.
+/// Neighbours on each side that are averaged with a window: five windows in all.
 const NEIGHBOURS: usize = 2;
 
-/// The mean of the values of a window and its neighbours, each by its weight.
+/// The weighted mean of the values of a window and its neighbours.
 fn with_neighbours(values: &[f64], weights: &[f64], window: usize) -> f64 {
     let range = window.saturating_sub(NEIGHBOURS)..(window + NEIGHBOURS + 1).min(values.len());
     let weights = &weights[range.clone()];
@@ -172,7 +174,7 @@ fn with_neighbours(values: &[f64], weights: &[f64], window: usize) -> f64 {
     }
 }
 
-/// The nearest window of each part, and how far it is.
+/// The nearest window of each part, and its distance.
 struct Nearest(Vec<Option<(usize, f64)>>);
 
 fn nearest(row: &[f32], parts: &[Matrix]) -> Nearest {
@@ -185,7 +187,7 @@ impl Nearest {
         all.min_by(|a, b| a.1.1.total_cmp(&b.1.1))
     }
 
-    /// How far the nearest one of all other parts is.
+    /// The distance of the nearest window outside this part.
     fn without(&self, part: usize) -> Option<f64> {
         let others = self.0.iter().enumerate().filter(|(index, _)| *index != part);
         others.filter_map(|(_, nearest)| Some((*nearest)?.1)).min_by(f64::total_cmp)
@@ -198,7 +200,7 @@ mod tests {
     use crate::state::composition::tests::drawn;
     use crate::state::composition::{Composition, Name};
 
-    /// Windows of these shares with the noise of so many events.
+    /// Windows drawn from these shares, with the noise of this many events each.
     fn windows(random: &mut fastrand::Rng, shares: [u64; 4], number: usize, events: u64) -> Vec<Seen> {
         let seen = |composition| Seen { composition, ns: 1_000_000_000, lost: 0 };
         (0..number).map(|_| seen(drawn(random, shares, events))).collect()
@@ -211,7 +213,7 @@ mod tests {
     #[test]
     fn a_state_knows_its_own_and_denies_others() {
         let mut random = fastrand::Rng::with_seed(9);
-        // Two phases, as of a build.
+        // A state with two phases, like a build.
         let phases = [[60, 30, 5, 5], [10, 10, 40, 40]];
         let sessions =
             (0..6).map(|_| phases.iter().flat_map(|shares| windows(&mut random, *shares, 20, 400)).collect()).collect();
@@ -225,8 +227,8 @@ mod tests {
             let new = windows(&mut random, shares, 200, 400);
             judge(&new).iter().filter(|opinion| opinion.p.windows <= 0.05).count()
         };
-        assert!(denied(phases[0]) <= 24 && denied(phases[1]) <= 24, "about one in twenty");
-        assert!(denied([35, 20, 22, 23]) >= 199, "what lies between the phases is of neither");
+        assert!(denied(phases[0]) <= 24 && denied(phases[1]) <= 24, "about one in twenty is rejected");
+        assert!(denied([35, 20, 22, 23]) >= 199, "windows between the phases belong to neither");
         let opinion = judge(&windows(&mut random, phases[1], 1, 800))[0].clone();
         assert_eq!(opinion.intensity, 2.0);
         assert!(opinion.nearest.1 >= 20, "{opinion:?}");
@@ -234,7 +236,7 @@ mod tests {
         assert_eq!(state.lowest(), PValue { windows: 1.0 / 241.0, sessions: 1.0 / 7.0 });
     }
 
-    /// A new window is held against as many sessions as the known ones were.
+    /// A new window is compared with as many sessions as the known windows were.
     #[test]
     fn a_session_does_not_speak_for_itself() {
         let seen = |counts: &[(Name, u64)]| Seen {
@@ -243,7 +245,8 @@ mod tests {
             lost: 0,
         };
         let states = learn(vec![vec![seen(&[(0, 90), (1, 10)]); 5], vec![seen(&[(0, 60), (1, 40)]); 5]]);
-        // It is as those of the first session, and a little further from those of the second than they are.
+        // The new window is like those of the first session, and further from those of the second session
+        // than they are.
         let opinion = states.judge(&[seen(&[(0, 91), (1, 9)])])[0][0].clone().unwrap();
         assert!((opinion.p.windows - 6.0 / 11.0).abs() < 1e-9, "{opinion:?}");
     }
@@ -269,7 +272,7 @@ mod tests {
         let state = &one.states[0];
         assert_eq!((state.sessions, state.lowest().sessions, state.lowest().windows), (1, 0.5, 1.0 / 11.0));
         let single = learn(vec![windows(&mut random, [50, 50, 1, 1], 1, 100)]);
-        assert_eq!(single.states[0].lowest().windows, 1.0, "one window has nothing to be held against");
+        assert_eq!(single.states[0].lowest().windows, 1.0, "a single window has no other window to compare with");
         assert!(single.judge(&windows(&mut random, [1, 1, 1, 1], 1, 100))[0][0].is_some());
         assert_eq!(learn(Vec::new()).judge(&[Seen::default()]), [[None]]);
     }

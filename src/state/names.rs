@@ -1,4 +1,4 @@
-//! The names that sessions have in common, and the windows of a session under them.
+//! The names that sessions have in common, and the windows of a session restricted to them.
 
 use super::composition::{Composition, Name};
 use super::session::Session;
@@ -7,19 +7,19 @@ use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// Below this part of a source's events that are under names which the states know too, nothing is said.
+/// The least part of a side's events that must be under common names for a comparison.
 pub const LEAST_COVERAGE: f64 = 0.8;
 
-/// Names that sessions have in common: what any of them hit and each of them captured.
+/// The common names of sessions: those that fired in at least one session and were captured in every session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {
     numbers: BTreeMap<String, Name>,
-    /// By number.
+    /// The names by number.
     names: Vec<String>,
 }
 
 impl Names {
-    /// Those of these sessions.
+    /// The names that these sessions have in common.
     pub fn common<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
         let sessions: Vec<&Session> = sessions.into_iter().collect();
         let hit: BTreeSet<&String> = sessions.iter().flat_map(|session| session.counts.keys()).collect();
@@ -28,7 +28,7 @@ impl Names {
         Names { numbers: names.iter().cloned().zip(0..).collect(), names }
     }
 
-    /// Adds those that a session hit and each of these sessions captured.
+    /// Adds the names that fired in `session` and were captured in all of `captured_by`.
     pub fn extend(&mut self, session: &Session, captured_by: &[&Session]) {
         for name in session.counts.keys() {
             if !self.numbers.contains_key(name) && captured_by.iter().all(|session| session.captured(name)) {
@@ -38,27 +38,27 @@ impl Names {
         }
     }
 
-    /// Whether a session captured all of them.
+    /// Whether a session captured all of these names.
     pub fn are_captured_by(&self, session: &Session) -> bool {
         self.names.iter().all(|name| session.captured(name))
     }
 
-    /// The name of a number.
+    /// The name that has this number.
     pub fn name(&self, number: Name) -> Option<&str> {
         self.names.get(number as usize).map(String::as_str)
     }
 
-    /// How many there are.
+    /// How many names there are.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no names.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// The part of a session's events that are under these names; 1 of none.
+    /// The part of a session's events that are under these names; 1 if the session has no events.
     pub fn coverage(&self, session: &Session) -> f64 {
         let sum = |counts: &Vec<u64>| counts.iter().sum::<u64>() as f64;
         let all: f64 = session.counts.values().map(sum).sum();
@@ -71,8 +71,9 @@ impl Names {
         if all > 0.0 { known / all } else { 1.0 }
     }
 
-    /// The windows of a session under these names. Each joins as many of the session's own windows as make this
-    /// length; a rest at the end is left out. `None` if no whole number of windows makes this length.
+    /// The windows of a session, restricted to these names. Each joins as many of the session's own windows
+    /// as this length takes; those left over at the end are dropped. `None` if no whole number of windows has
+    /// this length.
     pub fn windows(&self, session: &Session, length: Length) -> Option<Vec<Seen>> {
         let together = length.of(session.window)?;
         let mut known: Vec<(Name, &Vec<u64>)> =
@@ -92,15 +93,15 @@ impl Names {
     }
 }
 
-/// A window that was seen. Serialized it is what the JSON forms tell of it.
+/// A window that is compared. The JSON forms show its serialized fields.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Seen {
-    /// How long it is, in nanoseconds.
+    /// Its length in nanoseconds.
     pub ns: u64,
-    /// What it is made of, under the names compared.
+    /// Its composition, under the compared names.
     #[serde(rename = "events", serialize_with = "as_events")]
     pub composition: Composition,
-    /// Samples lost in it.
+    /// Events lost in it.
     pub lost: u64,
 }
 
@@ -109,12 +110,12 @@ fn as_events<S: Serializer>(composition: &Composition, serializer: S) -> Result<
 }
 
 impl Seen {
-    /// Events in a second, with those that were lost.
+    /// Events per second, including lost ones.
     pub fn rate(&self) -> f64 {
         (self.composition.events() + self.lost) as f64 * 1e9 / self.ns.max(1) as f64
     }
 
-    /// What it is worth: the part of its events that is known.
+    /// The part of its events that were not lost. It is the weight of the window.
     pub fn weight(&self) -> f64 {
         match self.composition.events() {
             0 if self.lost == 0 => 1.0,
@@ -133,7 +134,7 @@ mod tests {
         let here = session(&[("a:x", &[5, 5]), ("a:y", &[1, 0]), ("c:new", &[10, 9])], &["b:z"]);
         let there = session(&[("a:x", &[7, 7])], &["a:y", "d:old"]);
         let names = Names::common([&here, &there]);
-        // What one has not captured and what nobody hit is not among them.
+        // A name is not common if one session did not capture it, or if no session hit it.
         assert_eq!((names.len(), names.name(0), names.name(1), names.name(2)), (2, Some("a:x"), Some("a:y"), None));
         assert!((names.coverage(&here) - 11.0 / 30.0).abs() < 1e-12 && names.coverage(&there) == 1.0);
         let compositions = |session: &Session, ns| {

@@ -1,14 +1,14 @@
-//! The nearest of many windows, by roots of shares in rows of numbers.
+//! Finds the nearest of many windows. Each window is a row of numbers: the roots of its shares.
 
 use super::composition::{Composition, Name};
 
-/// A row is a multiple of so many numbers long, so that the compiler adds that many at once.
+/// The length of a row is a multiple of this number, so that the compiler can vectorise the sums.
 const LANES: usize = 16;
 
-/// The names that known windows have events of, each with its place in a row. The first place is that of no events at all.
+/// The column of each name that has events in a known window. Column 0 marks windows without events.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Columns {
-    /// By name; 0 for one that no known window has.
+    /// The column by name; 0 for a name that no known window has.
     places: Vec<usize>,
     width: usize,
 }
@@ -33,7 +33,8 @@ impl Columns {
         self.places.get(name as usize).copied().filter(|place| *place > 0)
     }
 
-    /// A window's row. What no known window has is not in it, because it adds to no product.
+    /// The row of a window. Names that no known window has are omitted, because they add nothing to a
+    /// product.
     pub fn row(&self, window: &Composition) -> Vec<f32> {
         let mut row = vec![0.0; self.width];
         if window.events() == 0 {
@@ -48,7 +49,7 @@ impl Columns {
     }
 }
 
-/// Windows as rows of numbers, one behind the other.
+/// The rows of windows, one after the other.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matrix {
     values: Vec<f32>,
@@ -64,7 +65,8 @@ impl Matrix {
         self.values.chunks_exact(self.width.max(1))
     }
 
-    /// Which of them is nearest to a row, and how far it is; the first of several. `None` if there are none.
+    /// The index of the nearest window, and its distance. Of several equally near ones it takes the first.
+    /// `None` if the matrix is empty.
     pub fn nearest(&self, row: &[f32]) -> Option<(usize, f64)> {
         let products = self.iter().map(|known| product(known, row)).enumerate();
         let (index, common) = products.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
@@ -72,14 +74,14 @@ impl Matrix {
     }
 }
 
-/// For each window of each part how far the nearest window of all other parts is.
+/// For each window of each part, the distance from the nearest window of all other parts.
 pub(super) fn nearest_of_others(parts: &[Matrix]) -> Vec<Vec<Option<f64>>> {
     let mut best: Vec<Vec<Option<f32>>> = parts.iter().map(|part| vec![None; part.iter().count()]).collect();
     for (a, part) in parts.iter().enumerate() {
         for (b, other) in parts.iter().enumerate().skip(a + 1) {
             for (i, row) in part.iter().enumerate() {
                 for (j, of_other) in other.iter().enumerate() {
-                    // One product serves both.
+                    // The product is the same for both windows, so each pair is computed once.
                     let common = Some(product(row, of_other));
                     best[a][i] = if common > best[a][i] { common } else { best[a][i] };
                     best[b][j] = if common > best[b][j] { common } else { best[b][j] };
@@ -94,7 +96,7 @@ fn distance(common: f32) -> f64 {
     f64::from(1.0 - common).clamp(0.0, 1.0).sqrt()
 }
 
-/// Sums in lanes, because the compiler may not change the order in which floats are added.
+/// The scalar product, summed in lanes, because the compiler may not reorder floating-point additions itself.
 fn product(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0; LANES];
     for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
@@ -121,7 +123,7 @@ mod tests {
         let columns = Columns::of(&known);
         let rows = Matrix::of(&columns, &known);
         assert_eq!(rows.iter().count(), 31);
-        // Some of its names no known window has.
+        // The new windows have some names that no known window has.
         for new in (0..50).map(|_| window(60)).chain([Composition::default(), Composition::of([(1, 5)])]) {
             let (index, distance) = rows.nearest(&columns.row(&new)).unwrap();
             let least = known.iter().map(|known| new.distance(known)).fold(f64::INFINITY, f64::min);

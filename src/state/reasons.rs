@@ -1,31 +1,32 @@
-//! Why a stretch is said to be in a state: what each tracepoint adds to the distances.
+//! The reasons for the state of a stretch: the contribution of each tracepoint to the distances.
 
 use super::composition::{Composition, Part};
 use super::names::Names;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What one tracepoint, or one group, says.
+/// The contribution of one tracepoint, or of one group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reason {
-    /// `group:name`, or a group.
+    /// `group:name`, or the name of a group.
     #[serde(skip)]
     pub name: String,
-    /// Its share of the events here.
+    /// Its share of the events in this stretch.
     #[serde(rename = "share")]
     pub here: f64,
-    /// In the windows of the nearest state that are most like those here.
+    /// Its share in the windows of the nearest state that are most similar to the stretch.
     #[serde(rename = "in_state")]
     pub nearest: f64,
-    /// In those of the other state.
+    /// Its share in the most similar windows of the second nearest state.
     #[serde(rename = "in_other")]
     pub other: f64,
-    /// Against: its part of the squared distance from the nearest state. For: by how much its part of the squared distance from
-    /// the other state is larger.
+    /// In a reason against the nearest state: its part of the squared distance from that state. In a reason
+    /// in favour: its part of the squared distance from the other state, minus its part of the squared
+    /// distance from the nearest state.
     pub part: f64,
 }
 
-/// What a stretch is compared with, to say why.
+/// The compositions that the reasons are computed from.
 pub(super) struct Reasons<'a> {
     pub names: &'a Names,
     pub here: &'a Composition,
@@ -74,7 +75,7 @@ impl Reasons<'_> {
     }
 }
 
-/// The reasons of each group together, largest first.
+/// The reasons summed by group, largest first.
 pub(super) fn by_group(reasons: &[Reason]) -> Vec<Reason> {
     let mut groups = BTreeMap::<&str, Reason>::new();
     for reason in reasons {

@@ -1,4 +1,5 @@
-//! A session: what is kept of one recording, its counts by window, under names that mean the same on every kernel.
+//! A session: what the library stores of one recording. It has the counts of each window, under names that
+//! mean the same on every kernel.
 
 use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, Window};
 use crate::os::cpus::Cpu;
@@ -10,74 +11,75 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// The version of the form. It grows when a field changes its meaning or goes.
+/// The version of the file format. It grows when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 1;
 
-/// One session. Serialized it is the form of a library's files: JSON, with a tracepoint's counts on one line.
+/// One session. Its serialized form is a file of the library: JSON, with the counts of a tracepoint on one
+/// line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// [`SCHEMA`].
+    /// The version of the format: [`SCHEMA`].
     pub schema: u32,
-    /// What wrote it.
+    /// The tool that wrote it.
     pub tool: Tool,
-    /// Where it comes from.
+    /// The recording that it comes from.
     pub origin: SessionOrigin,
-    /// How long a window is.
+    /// The length of a window.
     pub window: Length,
-    /// How many there are.
+    /// The number of windows.
     pub windows: usize,
-    /// How long each is in nanoseconds, where that is not the same for all.
+    /// The length of each window in nanoseconds. It is empty if all have the same length.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ns: Vec<u64>,
-    /// Samples lost in each; empty if none were.
+    /// Events lost in each window. It is empty if none were lost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<u64>,
-    /// By `group:name` the events in each window.
+    /// By `group:name`, the events in each window.
     pub counts: BTreeMap<String, Vec<u64>>,
-    /// What was captured too and not hit: by group its names.
+    /// The tracepoints that were captured but never fired: names by group.
     pub not_hit: BTreeMap<String, Vec<String>>,
-    /// What was there and not captured: by reason, `group:name`.
+    /// The tracepoints that were not captured: `group:name` by reason.
     pub left_out: BTreeMap<String, Vec<String>>,
 }
 
-/// Where a session comes from, as far as its source told.
+/// The recording that a session comes from. Fields that the recording does not have are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SessionOrigin {
-    /// The kernel's release.
+    /// The release of the kernel.
     pub kernel: Option<String>,
-    /// The machine's name.
+    /// The name of the machine.
     pub hostname: Option<String>,
-    /// The CPUs captured, ascending.
+    /// The captured CPUs, ascending.
     pub cpus: Vec<Cpu>,
-    /// The clock that the windows are measured by.
+    /// The clock of the timestamps.
     pub clock: Option<String>,
-    /// When the events were switched on, by the wall clock in UTC.
+    /// The wall-clock time in UTC at which the events were enabled.
     pub started: Option<String>,
-    /// When the first window begins, by the clock.
+    /// The begin of the first window, by the clock of the timestamps.
     pub begin_ns: Ns,
 }
 
 impl SessionOrigin {
-    /// That of a source with this summary, whose first window begins at this time.
+    /// The origin of a source that has this summary, and whose first window begins at this time.
     fn of(summary: &Summary, begin_ns: Ns) -> Self {
         let Summary { kernel, hostname, cpus, clock, started, .. } = summary.clone();
         SessionOrigin { kernel, hostname, cpus, clock, started, begin_ns }
     }
 }
 
-/// Why a file is no session.
+/// Why a file is not a usable session.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is of another version.
-    #[error("its form is number {0}, and this tp-perf knows number {known} only: learn it again with this one, or use the other", known = SCHEMA)]
+    /// Another version of tp-perf wrote it.
+    #[error("it has format version {0}, and this tp-perf reads only version {known}", known = SCHEMA)]
     OtherVersion(u64),
-    /// It is no JSON, or not of this form.
+    /// It is not JSON, or does not have the fields of a session.
     #[error("it is damaged: {0}")]
     Damaged(String),
 }
 
 impl Session {
-    /// Of a source that was counted.
+    /// Makes a session from the counted windows of a source.
     pub fn of(summary: &Summary, table: &Table, selection: &Selection, length: Length, windows: &[Window]) -> Self {
         let begin = windows.first().map_or(Ns(0), |window| window.begin);
         Self::of_windows(SessionOrigin::of(summary, begin), table, selection, length, windows)
@@ -94,7 +96,7 @@ impl Session {
         for (index, window) in windows.iter().enumerate() {
             for (tpid, count) in &window.counts {
                 let Some(tracepoint) = table.find(*tpid) else { continue };
-                // Names that stand twice in a table, which no kernel has, are one.
+                // No kernel lists a name twice. If a table does, the counts are added up.
                 counts.entry(tracepoint.full_name()).or_insert_with(|| vec![0; windows.len()])[index] += count;
             }
         }
@@ -126,10 +128,10 @@ impl Session {
         }
     }
 
-    /// Reads the form.
+    /// Parses a session's file.
     ///
     /// # Errors
-    /// If it is of another version, or its parts do not fit each other.
+    /// Fails if it has another version, or if its fields contradict each other.
     pub fn parse(text: &str) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Version {
@@ -138,7 +140,7 @@ impl Session {
         let damaged = |error: serde_json::Error| Error::Damaged(error.to_string());
         match serde_json::from_str::<Session>(text) {
             Ok(session) if session.schema == SCHEMA => session.check().map_err(Error::Damaged).map(|()| session),
-            // What is of another version need not have the form of this one.
+            // Check the version before the fields, because another version may have other fields.
             result => match serde_json::from_str(text).map_err(damaged)? {
                 Version { schema } if schema != u64::from(SCHEMA) => Err(Error::OtherVersion(schema)),
                 _ => result.map_err(damaged),
@@ -146,26 +148,26 @@ impl Session {
         }
     }
 
-    /// Why it could not be read again, if it could not.
+    /// Fails if the session could not be read back from a file, and says why.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.window.number() == 0 {
-            return Err("its windows have no length".to_owned());
+            return Err("the length of its windows is 0".to_owned());
         }
         if self.windows > MOST_WINDOWS {
-            return Err(format!("it is said to have {} windows", self.windows));
+            return Err(format!("it claims to have {} windows", self.windows));
         }
         let lengths = self.counts.iter().map(|(name, counts)| (name.as_str(), counts.len()));
         let lost = (!self.lost.is_empty()).then_some(("lost", self.lost.len()));
         let ns = matches!(self.window, Length::Events(_)).then_some(("ns", self.ns.len()));
         if let Some((name, length)) = lengths.chain(lost).chain(ns).find(|(_, length)| *length != self.windows) {
-            return Err(format!("{name} has {length} windows of {}", self.windows));
+            return Err(format!("`{name}` has {length} values for {} windows", self.windows));
         }
         let length = match self.window {
             Length::Ns(ns) => ns.checked_mul(self.windows as u64),
             Length::Events(_) => self.ns.iter().try_fold(0u64, |sum, ns| sum.checked_add(*ns)),
         };
         if length.and_then(|length| self.origin.begin_ns.checked_add(length)).is_none() {
-            return Err("it goes on beyond the end of all clocks".to_owned());
+            return Err("it ends later than any clock can show".to_owned());
         }
         let events = self.counts.values().flatten().try_fold(0u64, |sum, count| sum.checked_add(*count));
         match events.and_then(|events| self.lost.iter().try_fold(events, |sum, lost| sum.checked_add(*lost))) {
@@ -174,7 +176,7 @@ impl Session {
         }
     }
 
-    /// The form.
+    /// The contents of its file.
     pub fn to_json(&self) -> String {
         let mut bytes = Vec::new();
         let formatter = ArraysOnOneLine(PrettyFormatter::new());
@@ -183,7 +185,7 @@ impl Session {
         String::from_utf8(bytes).expect("JSON is UTF-8") + "\n"
     }
 
-    /// Whether a tracepoint (`group:name`) was captured, hit or not.
+    /// Whether it captured a tracepoint (`group:name`), whether or not it fired.
     pub fn captured(&self, full_name: &str) -> bool {
         let is_not_hit = |(group, name): (&str, &str)| {
             self.not_hit.get(group).is_some_and(|names| names.iter().any(|its| its == name))
@@ -191,15 +193,16 @@ impl Session {
         self.counts.contains_key(full_name) || full_name.split_once(':').is_some_and(is_not_hit)
     }
 
-    /// Whether it tells of the same time as another, as far as both say when that was: then they are no two sessions.
+    /// Whether it overlaps another session of the same machine in time, as far as both have times. Then the
+    /// two do not count as two sessions.
     pub fn is_of_the_time_of(&self, other: &Session) -> bool {
-        // Of what begins at the same nanosecond of the same machine no second is needed.
+        // Two sessions with the same begin to the nanosecond, and the same machine, are the same session.
         if self.origin == other.origin {
             return true;
         }
         let capture = |session: &Session| SessionOrigin { begin_ns: Ns(0), ..session.origin.clone() };
         let end = |session: &Session| session.origin.begin_ns.saturating_add(session.length_ns());
-        // How much may have been missing at the end.
+        // How much of the last window may have been missing.
         let slack = |session: &Session| match session.window {
             Length::Ns(ns) => (ns as f64 * MOST_MISSING) as u64,
             Length::Events(_) => 0,
@@ -208,7 +211,7 @@ impl Session {
         self.origin.started.is_some() && capture(self) == capture(other) && both > slack(self).max(slack(other))
     }
 
-    /// How long it is, all its windows together, in nanoseconds.
+    /// The length of all windows together, in nanoseconds.
     pub fn length_ns(&self) -> u64 {
         match self.window {
             Length::Ns(ns) => ns.saturating_mul(self.windows as u64),
@@ -216,18 +219,18 @@ impl Session {
         }
     }
 
-    /// All its events.
+    /// The events of all windows.
     pub fn events(&self) -> u64 {
         self.counts.values().flatten().sum()
     }
 
-    /// How many tracepoints were captured.
+    /// The number of captured tracepoints.
     pub fn captured_number(&self) -> usize {
         self.counts.len() + self.not_hit.values().map(Vec::len).sum::<usize>()
     }
 }
 
-/// JSON for people and for diffs: a number on a line of its own would be most of the file.
+/// JSON for people and for diffs. With each number on a line of its own, a file would be mostly line ends.
 struct ArraysOnOneLine<'a>(PrettyFormatter<'a>);
 
 impl Formatter for ArraysOnOneLine<'_> {
@@ -299,14 +302,14 @@ mod tests {
             assert!(json.contains(from), "{json}");
             Session::parse(&json.replacen(from, to, 1)).unwrap_err().to_string()
         };
-        assert!(said("\"schema\": 1", "\"schema\": 9").contains("number 9"));
-        assert!(said("[5,0,6]", "[5,0]").contains("sched:sched_switch has 2 windows of 3"));
+        assert!(said("\"schema\": 1", "\"schema\": 9").contains("version 9"));
+        assert!(said("[5,0,6]", "[5,0]").contains("sched:sched_switch` has 2 values for 3 windows"));
         assert!(said("[5,0,6]", "[5,-1,6]").contains("damaged"));
-        assert!(said("\"ns\": 1000000000", "\"ns\": 0").contains("no length"));
+        assert!(said("\"ns\": 1000000000", "\"ns\": 0").contains("length of its windows is 0"));
         assert!(said("\"windows\": 3", "\"windows\": 99999999").contains("99999999"));
         assert!(said("[5,0,6]", &format!("[{},0,6]", u64::MAX)).contains("more events than"));
         assert!(said("{", "").contains("damaged"));
-        assert!(said("1000000000", "10000000000000000000").contains("beyond the end of all clocks"));
+        assert!(said("1000000000", "10000000000000000000").contains("later than any clock can show"));
     }
 
     #[test]
@@ -336,6 +339,6 @@ mod tests {
         assert_eq!(by_events.ns, [17, 30]);
         assert_eq!(Session::parse(&by_events.to_json()).unwrap(), by_events);
         let without = by_events.to_json().replace("\"ns\": [17,30]", "\"ns\": [17]");
-        assert!(Session::parse(&without).unwrap_err().to_string().contains("ns has 1 windows of 2"));
+        assert!(Session::parse(&without).unwrap_err().to_string().contains("`ns` has 1 values for 2 windows"));
     }
 }

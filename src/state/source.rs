@@ -1,4 +1,4 @@
-//! From a source to a session.
+//! Turns a source into a session.
 
 use super::library::{Library, read_session};
 use super::session::Session;
@@ -11,11 +11,11 @@ use crate::events::Filter;
 use crate::source::Place;
 use std::path::PathBuf;
 
-/// Reads a source to its end, and counts it by windows, of a second if no length is asked for. A file that ends with `.json` is a
-/// session that was counted already, and keeps its windows.
+/// Reads a source to its end and counts its events by window. A window lasts a second unless `length` is
+/// given. A file that ends with `.json` is a session already and keeps its windows.
 ///
 /// # Errors
-/// If it cannot be read, or not to its end.
+/// Fails if the source cannot be read to its end.
 pub fn read(
     place: &Place,
     part: &Filter,
@@ -42,11 +42,11 @@ pub fn read(
     Session::of_whole_source(&place.to_string(), results, part, windows)
 }
 
-/// Adds sessions to a state of a library, all or none of them, and gives their files. Each comes with the place that it was read
-/// from, and has windows of `length` if one is asked for.
+/// Adds sessions to a state in a library, all or none of them, and returns their files. Each session comes
+/// with the place that it was read from. If `length` is given, the sessions must have windows of that length.
 ///
 /// # Errors
-/// If a session has windows of another length, or none, and those of [`Library::add`].
+/// Fails if a session has windows of another length or no windows, and as [`Library::add`] does.
 pub fn learn(
     state: &str,
     sessions: &[(String, Session)],
@@ -66,10 +66,10 @@ pub fn learn(
 }
 
 impl Session {
-    /// What was counted of a part of a source, all of which could be read.
+    /// Makes a session of the counts of a part of a source. The source must be complete.
     ///
     /// # Errors
-    /// If something kept the source from being all that it should be, or it is more than a session can hold.
+    /// Fails if the source is damaged or ended early, or has more than a session can hold.
     pub fn of_whole_source(place: &str, results: Results, part: &Filter, windows: Windows) -> Result<Self, Error> {
         match results.problem {
             Some(cause) => Err(Error::Damaged { place: place.to_owned(), cause }),
@@ -77,19 +77,19 @@ impl Session {
         }
     }
 
-    /// What was counted of a part of a source, as its results tell of it.
+    /// Makes a session of the counts of a part of a source, complete or not.
     ///
     /// # Errors
-    /// If it is more than a session can hold.
+    /// Fails if the source has more than a session can hold.
     pub fn of_source(place: &str, results: &Results, part: &Filter, windows: Windows) -> Result<Self, Error> {
         let Results { summary, table, selection, span, .. } = results;
         let end = span.map(|(first, last)| part.to.map_or(last, |to| to.absolute(first).min(last)));
-        // Of a number of events it is not known how long the silence behind them lasted.
+        // A limit on the number of events does not say how long the silence after the last event lasted.
         let end = end.filter(|_| part.events.is_none());
         let length = windows.length();
         let windows = windows.finish(end).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
         let session = Session::of(summary, table, selection, length, &windows);
-        // A library must be able to read what is put into it.
+        // The library must be able to read back what it stores.
         session.check().map_err(|reason| Error::Unkeepable { place: place.to_owned(), reason })?;
         Ok(session)
     }

@@ -1,4 +1,5 @@
-//! The stretches of a source between changes of state: which state each is in, and why.
+//! Divides a source into stretches between changes of state. For each stretch it finds the state and the
+//! reasons.
 
 use super::answer::{Answer, nearest_first};
 use super::changes::changes;
@@ -10,13 +11,13 @@ use super::reasons::{Reason, Reasons, by_group};
 use serde::Serialize;
 use std::ops::Range;
 
-/// A change of state has to last so many windows.
+/// A stretch has at least this many windows.
 const SHORTEST_STRETCH: usize = 2;
-/// A state that cannot be rejected, but is so many times as far away as another one, is not what a source is said to be. One whose own
-/// windows differ much cannot be rejected for long.
+/// A state is not reported if it is this many times as far away as the nearest state, even if it cannot be
+/// rejected. A state whose own windows differ much is rejected too rarely.
 const FAR: f64 = 2.0;
 
-/// What is said of windows between two changes of the composition, without reasons.
+/// The opinions on the windows between two changes of the composition, without reasons.
 #[derive(Debug, Clone)]
 struct PhaseOpinion {
     windows: Range<usize>,
@@ -26,35 +27,35 @@ struct PhaseOpinion {
     other: Option<usize>,
 }
 
-/// What a state says of a stretch.
+/// The opinion of a state on a stretch.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct StretchOpinion {
     /// The mean distance of its windows.
     pub distance: f64,
-    /// What the p-values of its windows say together.
+    /// The combined p-value of its windows.
     pub p: f64,
 }
 
-/// Windows between two changes.
+/// The windows between two changes of state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stretch {
     /// The first window.
     pub from: usize,
-    /// The window behind the last.
+    /// One past the last window.
     pub to: usize,
-    /// By state. `None` of a state without windows.
+    /// By state. `None` for a state that has no windows.
     pub opinions: Vec<Option<StretchOpinion>>,
-    /// The states that cannot be rejected, the nearest first; none means that it is unknown.
+    /// The states that cannot be rejected, nearest first. If there are none, the state is unknown.
     pub not_rejected: Vec<usize>,
-    /// The nearest state of those that cannot be rejected; if all are, the nearest of all.
+    /// The nearest state that cannot be rejected. If all are rejected, the nearest of all states.
     pub nearest: usize,
-    /// How many times as many events in a second as the nearest state usually has.
+    /// Events per second, divided by the usual rate of the nearest state.
     pub intensity: f64,
-    /// The state that comes after the nearest, if there is one.
+    /// The nearest state after `nearest`, if the library has more than one.
     pub other: Option<usize>,
-    /// What speaks for the nearest state and against the other, largest first.
+    /// The reasons for the nearest state and against the other, largest first.
     pub in_favour: Vec<Reason>,
-    /// What speaks against the nearest state, largest first.
+    /// The reasons against the nearest state, largest first.
     pub against: Vec<Reason>,
     /// `in_favour`, summed by tracepoint group.
     pub groups_in_favour: Vec<Reason>,
@@ -63,12 +64,13 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// The state that it is said to be in.
+    /// The state that the stretch is reported to be in.
     pub fn state(&self) -> Option<usize> {
         self.not_rejected.first().copied()
     }
 
-    /// The states that cannot be rejected, as those that are about as near as the nearest and those that are far from that.
+    /// Splits the states that cannot be rejected into those about as near as the nearest, and those much
+    /// further away.
     pub fn near_and_far(&self) -> (&[usize], &[usize]) {
         let distance = |state: usize| self.opinions[state].map_or(f64::INFINITY, |opinion| opinion.distance);
         let far = FAR * self.state().map_or(f64::INFINITY, distance);
@@ -81,7 +83,7 @@ impl Stretch {
     }
 }
 
-/// A source's windows with what is said of each.
+/// The windows of a source, with the opinions on each.
 pub(super) struct Judged<'a> {
     /// The names compared.
     pub names: &'a Names,
@@ -89,17 +91,17 @@ pub(super) struct Judged<'a> {
     pub states: &'a States,
     /// The windows.
     pub windows: &'a [Seen],
-    /// What is said of each of them.
+    /// The opinions on each window.
     pub answers: &'a [Answer],
     /// The level at which a state is rejected.
     pub alpha: f64,
 }
 
 impl Judged<'_> {
-    /// The stretches that these phases make up.
+    /// Joins neighbouring phases of one state, and judges each of the resulting stretches.
     pub fn stretches(&self, phases: Vec<Range<usize>>) -> Vec<Stretch> {
         let phases: Vec<PhaseOpinion> = phases.into_iter().map(|phase| self.opinion(phase)).collect();
-        // The phases of one state are one stretch.
+        // Neighbouring phases of one state form one stretch.
         phases
             .chunk_by(|a, b| (a.not_rejected.first(), a.nearest) == (b.not_rejected.first(), b.nearest))
             .map(|same| match same {
@@ -121,7 +123,7 @@ impl Judged<'_> {
         let order = nearest_first(opinions.iter().map(|opinion| opinion.map(|opinion| opinion.distance)));
         let is_not_rejected = |state: &usize| opinions[*state].is_some_and(|opinion| opinion.p > self.alpha);
         let not_rejected: Vec<usize> = order.iter().copied().filter(is_not_rejected).collect();
-        // What is said to be the state is what the reasons are of.
+        // The reasons explain the reported state.
         let nearest = not_rejected.first().or(order.first()).copied().unwrap_or(0);
         let other = order.iter().copied().find(|state| *state != nearest);
         PhaseOpinion { windows, opinions, not_rejected, nearest, other }
@@ -157,7 +159,7 @@ impl Judged<'_> {
     }
 }
 
-/// The windows between two changes of the composition.
+/// The ranges of windows between changes of the composition.
 pub(super) fn phases(windows: &[Seen]) -> Vec<Range<usize>> {
     let compositions: Vec<Composition> = windows.iter().map(|seen| seen.composition.clone()).collect();
     let cuts = changes(&compositions, SHORTEST_STRETCH);

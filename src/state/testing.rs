@@ -5,7 +5,7 @@ use super::session::{SCHEMA, Session, SessionOrigin};
 use super::windows::Length;
 use std::collections::BTreeMap;
 
-/// A session with windows of a microsecond.
+/// A session with windows of one microsecond.
 pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
     let split =
         |name: &str| name.split_once(':').map(|(group, name)| (group.to_owned(), vec![name.to_owned()])).unwrap();
@@ -23,7 +23,8 @@ pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
     }
 }
 
-/// A session of windows of a microsecond, drawn by shares of a:x, a:y, b:z and c:rare, so many events each.
+/// A session with windows of one microsecond. Each window has this many events, drawn from these shares of
+/// a:x, a:y, b:z and c:rare.
 pub fn drawn(random: &mut fastrand::Rng, stretches: &[(usize, [u64; 4])], events: u64) -> Session {
     let names = ["a:x", "a:y", "b:z", "c:rare"];
     let mut rows = vec![Vec::new(); 4];
@@ -51,7 +52,7 @@ pub fn drawn(random: &mut fastrand::Rng, stretches: &[(usize, [u64; 4])], events
     session(&counts, &["d:never"])
 }
 
-/// A state of this name with so many sessions of these shares.
+/// A state with this many sessions, drawn from these shares.
 pub fn learned(random: &mut fastrand::Rng, name: &str, shares: [u64; 4], sessions: usize) -> Learned {
     let sessions = (0..sessions).map(|index| (format!("s{index}"), drawn(random, &[(30, shares)], 500))).collect();
     Learned { name: name.to_owned(), sessions }

@@ -1,4 +1,4 @@
-//! Events counted by window: all that is kept of a session.
+//! Counts events by window. A session stores these counts and nothing else of the events.
 
 use crate::events::stream::Loss;
 use crate::events::{Event, Ns, Sink, Tpid};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// More windows than this are no session: they would be of a broken clock, or far too short.
+/// The most windows of a session. More mean that a clock is broken, or that the windows are far too short.
 pub const MOST_WINDOWS: usize = 250_000;
-/// Nor are more counts, of all windows and tracepoints, which would take 512 MiB: those of a day of windows of a second with 750
-/// tracepoints that are hit are fewer.
+/// The most counts of a session, over all windows and tracepoints. They take 512 MiB. A day in windows of a
+/// second, with 750 tracepoints that fire, has fewer.
 const MOST_COUNTS: usize = 1 << 26;
 
-/// A source would have more than [`MOST_WINDOWS`] windows, or too many counts in them.
+/// The source would have more than [`MOST_WINDOWS`] windows, or too many counts in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "it has too many windows of this length (more than {}, or {} counts in them)",
@@ -23,22 +23,22 @@ const MOST_COUNTS: usize = 1 << 26;
 )]
 pub struct TooMany;
 
-/// What remains at the end is a window if no larger part of it is missing: a capture of ten seconds is one of ten windows of a
-/// second, though its first event comes a moment after its begin.
+/// A window at the end may lack this part of its length. So a capture of ten seconds has ten windows of a
+/// second, although its first event comes a moment after its begin.
 pub(super) const MOST_MISSING: f64 = 0.05;
 
-/// What ends a window.
+/// The length of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
-    /// So many nanoseconds.
+    /// In nanoseconds.
     Ns(u64),
-    /// So many events.
+    /// In events.
     Events(u64),
 }
 
 impl Length {
-    /// How many of another length make one of this, if a whole number does.
+    /// How many windows of the other length make one of this length. `None` if no whole number does.
     pub fn of(self, other: Length) -> Option<usize> {
         let (whole, part) = match (self, other) {
             (Length::Ns(whole), Length::Ns(part)) | (Length::Events(whole), Length::Events(part)) => (whole, part),
@@ -47,7 +47,7 @@ impl Length {
         (part > 0 && whole > 0 && whole.is_multiple_of(part)).then(|| usize::try_from(whole / part).ok()).flatten()
     }
 
-    /// The number in it.
+    /// The number without its unit.
     pub fn number(self) -> u64 {
         let (Length::Ns(number) | Length::Events(number)) = self;
         number
@@ -63,22 +63,22 @@ impl fmt::Display for Length {
     }
 }
 
-/// Takes the events of a source, and counts them by window. The first begins at the first event.
+/// A sink that counts events by window. The first window begins at the first event.
 #[derive(Debug)]
 pub struct Windows {
     length: Length,
     /// The time of the first event.
     origin: Option<Ns>,
-    /// Those that are over.
+    /// The finished windows.
     done: Vec<Window>,
-    /// When the one that goes on has begun.
+    /// The begin of the current window.
     begin: Ns,
-    /// By tpid, of the window that goes on.
+    /// The counts of the current window, by tpid.
     counts: Vec<u64>,
-    /// The events in it.
+    /// The events of the current window.
     events: u64,
     losses: Vec<Loss>,
-    /// By tpid, whether any window had events of it; and how many had.
+    /// By tpid, whether it has events in a finished window; and the number of such tpids.
     hit: (Vec<bool>, usize),
     too_many: bool,
 }
@@ -86,13 +86,14 @@ pub struct Windows {
 /// One window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Window {
-    /// When it begins, by the source's clock.
+    /// Its begin, by the source's clock.
     pub begin: Ns,
-    /// How long it is, in nanoseconds.
+    /// Its length in nanoseconds.
     pub ns: u64,
-    /// Events by tpid, ascending; only those that were hit.
+    /// Events by tpid, ascending. Tracepoints without events are omitted.
     pub counts: Vec<(Tpid, u64)>,
-    /// Samples lost in it, of all tracepoints; as far as the rings tell when, to the next window at the worst.
+    /// Events lost in it, over all tracepoints. The rings date a loss only roughly, so it may belong to the
+    /// next window.
     pub lost: u64,
 }
 
@@ -104,12 +105,12 @@ impl Window {
 }
 
 impl Windows {
-    /// None yet; each is to be of this length.
+    /// No windows yet. Each window will have this length.
     ///
     /// # Panics
-    /// If that is 0.
+    /// Panics if the length is 0.
     pub fn new(length: Length) -> Self {
-        assert!(length.number() > 0, "a window has a length");
+        assert!(length.number() > 0, "the length of a window is more than 0");
         Windows {
             length,
             origin: None,
@@ -123,14 +124,15 @@ impl Windows {
         }
     }
 
-    /// How long each is.
+    /// The length of each window.
     pub fn length(&self) -> Length {
         self.length
     }
 
-    /// The windows that were captured as a whole, or nearly so. `end`: when events could come no more; without it that is the last event.
+    /// The windows that were captured completely, or nearly so. `end` is the time after which no event could
+    /// come. Without it, the last event is the end.
     pub fn finish(mut self, end: Option<Ns>) -> Result<Vec<Window>, TooMany> {
-        // What began last goes on beyond the end, but for one that ends there.
+        // The current window extends beyond the end and is dropped, unless it is complete or nearly so.
         if let (Some(_), Some(end), Length::Ns(width)) = (self.origin, end, self.length) {
             let least = width - (width as f64 * MOST_MISSING) as u64;
             let is_whole = |begin: Ns| end.since(begin) >= least && begin.checked_add(width).is_some();
@@ -146,7 +148,7 @@ impl Windows {
         Ok(windows)
     }
 
-    /// False if there may be no more.
+    /// Ends the current window. Returns false if there are too many.
     fn end_window(&mut self, end: Ns) -> bool {
         let counts = (0u32..).zip(&mut self.counts).filter(|(_, count)| **count > 0);
         let counts: Vec<(Tpid, u64)> = counts.map(|(tpid, count)| (Tpid::new(tpid), std::mem::take(count))).collect();
@@ -168,7 +170,7 @@ impl Windows {
         self.counts[tpid.index()] = 1;
     }
 
-    /// Ends the windows that are over when an event comes at this time. False if there may be no more.
+    /// Ends the windows that are over at the time of the next event. Returns false if there are too many.
     fn advance(&mut self, time: Ns) -> bool {
         match self.length {
             Length::Ns(width) => {
@@ -179,7 +181,7 @@ impl Windows {
                 }
                 true
             }
-            // It lasts until the event that is not in it.
+            // Its length in time is known only when the next event comes.
             Length::Events(events) => self.events < events || self.end_window(time.max(self.begin)),
         }
     }
@@ -196,7 +198,8 @@ impl Sink for Windows {
             if !self.advance(first.time) {
                 return;
             }
-            // All that are in the window that goes on: this is done for every event, and has to be little.
+            // Take all events of the current window at once. Every event passes here, so the work must be
+            // small.
             let within = match self.length {
                 Length::Ns(width) => match self.begin.checked_add(width) {
                     Some(end) => rest.partition_point(|event| event.time < end),
@@ -225,7 +228,7 @@ impl Sink for Windows {
     }
 }
 
-/// Shares out a loss among the windows in which it may have been, by how long it was in each.
+/// Divides a loss among the windows in which it may have happened, in proportion to its time in each.
 fn spread(loss: &Loss, windows: &mut [Window]) {
     let Some(origin) = windows.first().map(|window| window.begin) else { return };
     let (from, to) = (loss.from.max(origin), loss.to.max(origin));
@@ -253,7 +256,7 @@ mod tests {
 
     fn windows(events: &[Event], end: Option<u64>) -> Vec<Window> {
         let mut windows = Windows::new(Length::Ns(100));
-        // In batches, as they come.
+        // Sinks receive events in batches.
         events.chunks(2).for_each(|batch| windows.events(batch, &Table::default()));
         windows.finish(end.map(Ns)).unwrap()
     }
@@ -270,11 +273,11 @@ mod tests {
         let counted = windows(&events, Some(1_600));
         assert_eq!(counts(&counted), [vec![(1, 1), (3, 2)], vec![], vec![], vec![(2, 2)], vec![(9, 1)], vec![]]);
         assert_eq!(counted[0].events(), 3);
-        // The same in one batch, with an event at the very time at which a window ends.
+        // The same in one batch, with an event exactly at the end of a window.
         let mut whole = Windows::new(Length::Ns(100));
         whole.events(&[event(1_000, 3), event(1_099, 1), event(1_100, 2), event(1_350, 2)], &Table::default());
         assert_eq!(counts(&whole.finish(None).unwrap()), [vec![(1, 1), (3, 1)], vec![(2, 1)], vec![]]);
-        // The last window is no whole one, or as good as one.
+        // The last window counts only if it is nearly complete.
         assert_eq!(windows(&events, Some(1_494)).len(), 4);
         assert_eq!(windows(&events, Some(1_495)).len(), 5);
         assert_eq!(windows(&events, None).len(), 4);
@@ -289,7 +292,7 @@ mod tests {
         events.chunks(4).for_each(|batch| windows.events(batch, &Table::default()));
         windows.losses(&[Loss { cpu: None, lost: 3, from: Ns(15), to: Ns(18) }]);
         let windows = windows.finish(Some(Ns(90))).unwrap();
-        assert_eq!(counts(&windows), [vec![(1, 1), (3, 1)], vec![(2, 1), (3, 1)]], "the last may have been cut off");
+        assert_eq!(counts(&windows), [vec![(1, 1), (3, 1)], vec![(2, 1), (3, 1)]], "the last window may be incomplete");
         let times: Vec<_> = windows.iter().map(|window| (window.begin.0, window.ns, window.lost)).collect();
         assert_eq!(times, [(10, 10, 3), (20, 12, 0)]);
     }
@@ -331,7 +334,7 @@ mod tests {
     #[test]
     fn what_no_memory_should_hold_is_no_session() {
         let mut windows = Windows::new(Length::Ns(10));
-        // Each window has another tracepoint: the counts are the square.
+        // Each window has another tracepoint, so the number of counts grows with the square of the windows.
         windows.events(&(0..9_000).map(|n| event(n * 10, n as u32 + 1)).collect::<Vec<_>>(), &Table::default());
         assert_eq!(windows.finish(None), Err(TooMany));
     }

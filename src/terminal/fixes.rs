@@ -12,8 +12,8 @@ use std::error::Error;
 use std::io;
 
 /// What a newcomer can do where nothing can be traced.
-const WITHOUT_TRACING: &str = "`tp-perf doctor` shows all that a capture needs; without a capture, \
-                               `tp-perf replay --example` shows the results of a built-in recording";
+const WITHOUT_TRACING: &str = "`tp-perf doctor` checks all that a capture needs; \
+                               `tp-perf report --example` shows a built-in recording";
 
 /// What can be replayed.
 const SOURCES: &str = "; a replay takes a recording's directory, a file that `perf record` wrote, or a log.csv";
@@ -150,6 +150,19 @@ impl<'a> Fixable<'a> {
         Some(fix.to_owned())
     }
 
+    /// Whether root would have the rights that this user lacks.
+    fn lacks_rights(&self) -> bool {
+        let is_denied = |cause: &io::Error| cause.kind() == io::ErrorKind::PermissionDenied;
+        match self {
+            Fixable::Tracefs(tracefs::Error::Read { cause, .. } | tracefs::Error::Mount { cause, .. }) => {
+                is_denied(cause)
+            }
+            Fixable::Capture(capture::Error::Perf(engine::Error::Ring { cause, .. })) => is_denied(cause),
+            Fixable::Capture(capture::Error::Perf(error)) => matches!(error, engine::Error::NotPermitted),
+            _ => false,
+        }
+    }
+
     /// Whether a capture failed because this machine, or this user's rights on it, allow none.
     fn cannot_trace(&self) -> bool {
         matches!(
@@ -182,6 +195,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
     Some(match error {
         Error::Exists { .. } => ": choose another with -o, or replace it with --force",
         Error::NotADirectory(_) => ": choose another",
+        Error::NotEmpty(_) => ": name a new directory with -o",
         Error::DirectoryInTheWay(_) => ": move it away, or choose another name",
         Error::FileExists(_) => ": choose another name, or replace it with --force",
         Error::NotAFile(_) => ": choose another name, or `-` for standard output",
@@ -326,6 +340,11 @@ pub fn fix(error: &(dyn Error + 'static)) -> Option<String> {
     Fixable::of(error)?.fix()
 }
 
+/// Whether it failed for want of rights that root has.
+pub(super) fn lacks_rights(error: &(dyn Error + 'static)) -> bool {
+    Fixable::of(error).is_some_and(|error| error.lacks_rights())
+}
+
 /// What a newcomer can do where nothing can be traced, if that is why a capture failed.
 pub(super) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let is_of_capture = error.is::<capture::Error>() || error.is::<overhead::Error>();
@@ -351,7 +370,7 @@ mod tests {
         for failure in failures {
             assert_eq!(
                 format!("{failure}{}", fix(failure).unwrap()),
-                "`page.html` is there already: choose another name, or replace it with --force"
+                "`page.html` already exists: choose another name, or replace it with --force"
             );
             assert_eq!(advice(failure), None);
         }

@@ -4,7 +4,8 @@
 //! path or a COMMAND's name, may hold control characters; the terminal shows and does not obey them. An error that has more to
 //! say than fits one message prints several.
 
-use super::fixes::{advice, fix};
+use super::fixes::{advice, fix, lacks_rights};
+use super::root::command_as_root;
 use crate::units::Visible;
 use std::error::Error;
 use std::fmt::Display;
@@ -38,8 +39,12 @@ pub fn say_error(error: &(dyn Error + 'static)) {
 
 /// Says why tp-perf failed: the error's chain of causes and its fix, and in a message of its own what a newcomer can do.
 pub fn say_failure<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)> + Clone) {
-    let causes: Vec<String> = chain.clone().map(ToString::to_string).collect();
-    say(format!("{}{}", causes.join(": "), chain.clone().find_map(fix).unwrap_or_default()));
+    let causes = chain.clone().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let as_root = chain.clone().any(lacks_rights).then(command_as_root).flatten();
+    match as_root {
+        Some(command) => say(format!("needs root: {command}\n  {causes}")),
+        None => say(format!("{causes}{}", chain.clone().find_map(fix).unwrap_or_default())),
+    }
     if let Some(advice) = chain.clone().find_map(advice) {
         say(advice);
     }

@@ -8,6 +8,7 @@ pub mod messages;
 mod overhead;
 mod progress;
 mod report;
+mod root;
 mod states;
 mod stdout;
 mod summary;

@@ -4,7 +4,8 @@ use super::glob::Glob;
 use super::{Error, Table, Tracepoint};
 use std::fmt;
 
-/// A glob over `group:name`; without a colon it is a tracepoint's name in any group.
+/// A glob over `group:name`. Without a colon it matches a tracepoint's name in any group, or it is the name of a group, and
+/// then it matches all of that group.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
@@ -13,6 +14,9 @@ pub struct Pattern {
 
 impl Pattern {
     /// Reads a glob: `*`, `?`, `[a-z]`, `{one,two}`.
+    ///
+    /// # Errors
+    /// [`Error::BadPattern`], with the first mistake.
     pub fn new(text: &str) -> Result<Self, Error> {
         let bad = |reason: String| Error::BadPattern { pattern: text.to_owned(), reason };
         if text.is_empty() {
@@ -23,9 +27,26 @@ impl Pattern {
         Ok(Pattern { text: text.to_owned(), glob })
     }
 
-    /// Whether the tracepoint is meant.
+    /// Reads patterns with commas between them: `sched:*,block:*`. A comma within braces belongs to its pattern.
+    ///
+    /// # Errors
+    /// [`Error::BadPattern`] for the first pattern that cannot be read.
+    pub fn list(text: &str) -> Result<Vec<Self>, Error> {
+        let mut depth = 0_usize;
+        let is_separator = |c: char| {
+            match c {
+                '{' => depth += 1,
+                '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            c == ',' && depth == 0
+        };
+        text.split(is_separator).map(Pattern::new).collect()
+    }
+
+    /// Whether the pattern matches this tracepoint.
     pub fn matches(&self, tracepoint: &Tracepoint) -> bool {
-        self.glob.matches(&tracepoint.full_name())
+        self.text == tracepoint.group || self.glob.matches(&tracepoint.full_name())
     }
 }
 
@@ -35,7 +56,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// That the pattern matches something.
+/// Checks that the pattern matches a tracepoint of the table.
 ///
 /// # Errors
 /// [`Error::NoMatch`], with the nearest names.
@@ -49,27 +70,60 @@ pub fn check_matches(table: &Table, pattern: &Pattern) -> Result<(), Error> {
 
 /// Up to three names that are like the pattern, best first.
 fn nearest(table: &Table, pattern: &str) -> Vec<String> {
-    /// Below this similarity a name is no help but noise.
+    /// Names that are less alike help nobody.
     const ALIKE: f64 = 0.75;
-    let letters = |text: &str| text.replace(['*', '?', '[', ']', '{', '}'], "");
-    let wanted = letters(pattern);
+    let wanted = pattern.replace(['*', '?', '[', ']', '{', '}'], "");
     let (wanted_group, wanted_name) = wanted.split_once(':').unwrap_or(("", &wanted));
-    let mut scored: Vec<(f64, String)> = table
-        .tracepoints()
-        .iter()
-        .map(|tracepoint| {
-            // Without a name the group alone is what was mistyped; then its first tracepoint stands for it.
-            let score = match (wanted_group, wanted_name) {
-                ("", name) => strsim::jaro_winkler(name, &tracepoint.name),
-                (group, "") => strsim::jaro_winkler(group, &tracepoint.group),
-                _ => strsim::jaro_winkler(&wanted, &tracepoint.full_name()),
-            };
-            let shown = if wanted_name.is_empty() { format!("{}:*", tracepoint.group) } else { tracepoint.full_name() };
-            (score, shown)
-        })
-        .filter(|(score, _)| *score >= ALIKE)
-        .collect();
+    let scores = |tracepoint: &Tracepoint| {
+        let of_group = |group| (strsim::jaro_winkler(group, &tracepoint.group), format!("{}:*", tracepoint.group));
+        match (wanted_group, wanted_name) {
+            // A bare word is the name of a tracepoint or of a group.
+            ("", word) => {
+                vec![(strsim::jaro_winkler(word, &tracepoint.name), tracepoint.full_name()), of_group(word)]
+            }
+            (group, "") => vec![of_group(group)],
+            _ => vec![(strsim::jaro_winkler(&wanted, &tracepoint.full_name()), tracepoint.full_name())],
+        }
+    };
+    let mut scored: Vec<(f64, String)> = table.tracepoints().iter().flat_map(scores).collect();
+    scored.retain(|(score, _)| *score >= ALIKE);
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     scored.dedup_by(|a, b| a.1 == b.1);
     scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matched(pattern: &str) -> Vec<&'static str> {
+        let names = [("block", "block_rq_issue"), ("sched", "sched_switch"), ("sched_ext", "dump"), ("task", "sched")];
+        let entries = names.iter().zip(1..).map(|((group, name), id)| (group.to_string(), name.to_string(), id));
+        let table = Table::from_entries(entries.collect());
+        let patterns = Pattern::list(pattern).unwrap();
+        let is_matched = |(group, name): &&(&str, &str)| {
+            let is_it = |tracepoint: &&Tracepoint| tracepoint.group == *group && tracepoint.name == *name;
+            let tracepoint = table.tracepoints().iter().find(is_it).unwrap();
+            patterns.iter().any(|pattern| pattern.matches(tracepoint))
+        };
+        names.iter().filter(is_matched).map(|(_, name)| *name).collect()
+    }
+
+    #[test]
+    fn a_bare_word_names_a_tracepoint_or_a_group() {
+        assert_eq!(matched("sched_switch"), ["sched_switch"]);
+        assert_eq!(matched("sched"), ["sched_switch", "sched"], "the group, and the tracepoint of that name");
+        assert_eq!(matched("sched*"), ["sched_switch", "sched"], "a glob without a colon is over names");
+        assert_eq!(matched("sched*:*"), ["sched_switch", "dump"]);
+    }
+
+    #[test]
+    fn commas_separate_patterns_but_not_within_braces() {
+        assert_eq!(matched("block:*,dump"), ["block_rq_issue", "dump"]);
+        assert_eq!(matched("{block,sched}:*"), ["block_rq_issue", "sched_switch"]);
+        assert_eq!(matched("{block,sched_ext}:*,task"), ["block_rq_issue", "dump", "sched"]);
+        for text in ["", "a,", ",a", "a,,b", "a,{b"] {
+            assert!(Pattern::list(text).is_err(), "{text:?}");
+        }
+    }
 }

@@ -23,15 +23,17 @@ const EXCLUDED_TRACEPOINTS: [&str; 15] = [
     "tick_stop",
 ];
 
-/// What the user asked for.
+/// Which tracepoints the user asked for. By default that is all but the default exclusions.
 #[derive(Debug, Clone, Default)]
 pub struct SelectionRequest {
-    /// Only these (`-t`); empty means all. With any, the default exclusions do not apply.
+    /// Only these (`-t`), whatever the default exclusions; empty means the default selection.
     pub only: Vec<Pattern>,
-    /// Not these (`-x`); applies always.
+    /// These beside the others (`--also`), whatever the default exclusions.
+    pub also: Vec<Pattern>,
+    /// None of these (`-x`), whatever else chooses them.
     pub exclude: Vec<Pattern>,
-    /// Leave the default exclusions out.
-    pub no_default_excludes: bool,
+    /// Turns off the default exclusions (`--all`).
+    pub all: bool,
 }
 
 /// The status of every tracepoint of a table, in the order of tpid.
@@ -47,7 +49,8 @@ impl Selection {
     /// # Errors
     /// A pattern that matches nothing (with the nearest names), or nothing left.
     pub fn choose(table: &Table, request: &SelectionRequest) -> Result<Self, Error> {
-        request.only.iter().chain(&request.exclude).try_for_each(|pattern| check_matches(table, pattern))?;
+        let patterns = [&request.only, &request.also, &request.exclude];
+        patterns.into_iter().flatten().try_for_each(|pattern| check_matches(table, pattern))?;
         let mut selection = Selection::nothing(table);
         for tracepoint in table.tracepoints() {
             selection.statuses[tracepoint.tpid.index()] = request.status(tracepoint);
@@ -126,25 +129,31 @@ impl Selection {
 
 impl SelectionRequest {
     fn status(&self, tracepoint: &Tracepoint) -> Status {
+        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(tracepoint));
         if let Some(pattern) = self.exclude.iter().find(|pattern| pattern.matches(tracepoint)) {
             return Status::Excluded(Exclusion::Pattern { pattern: pattern.to_string() });
         }
-        if !self.only.is_empty() {
-            return match self.only.iter().any(|pattern| pattern.matches(tracepoint)) {
-                true => Status::Captured,
-                false => Status::Excluded(Exclusion::NotChosen),
-            };
-        }
-        if self.no_default_excludes {
+        if matches(&self.only) || matches(&self.also) {
             return Status::Captured;
         }
-        if EXCLUDED_GROUPS.contains(&tracepoint.group.as_str()) {
-            return Status::Excluded(Exclusion::Group { group: tracepoint.group.clone() });
+        if !self.only.is_empty() {
+            return Status::Excluded(Exclusion::NotChosen);
         }
-        if EXCLUDED_TRACEPOINTS.contains(&tracepoint.name.as_str()) {
-            return Status::Excluded(Exclusion::TooOften);
+        match default_exclusion(tracepoint) {
+            Some(why) if !self.all => Status::Excluded(why),
+            _ => Status::Captured,
         }
-        Status::Captured
+    }
+}
+
+/// Why a tracepoint is not in the default selection; `None` if it is.
+fn default_exclusion(tracepoint: &Tracepoint) -> Option<Exclusion> {
+    if EXCLUDED_GROUPS.contains(&tracepoint.group.as_str()) {
+        Some(Exclusion::Group { group: tracepoint.group.clone() })
+    } else if EXCLUDED_TRACEPOINTS.contains(&tracepoint.name.as_str()) {
+        Some(Exclusion::TooOften)
+    } else {
+        None
     }
 }
 
@@ -182,8 +191,29 @@ mod tests {
     }
 
     #[test]
-    fn without_default_excludes_all_are_taken() {
-        assert_eq!(captured(SelectionRequest { no_default_excludes: true, ..Default::default() }).len(), 7);
+    fn all_turns_off_the_default_exclusions() {
+        assert_eq!(captured(SelectionRequest { all: true, ..Default::default() }).len(), 7);
+    }
+
+    #[test]
+    fn also_adds_to_the_default_selection_or_to_the_chosen_ones() {
+        let request = SelectionRequest { also: patterns(&["sched_switch"]), ..Default::default() };
+        let expected = [
+            "irq:softirq_entry",
+            "irq:softirq_exit",
+            "sched:sched_process_fork",
+            "sched:sched_switch",
+            "task:task_rename",
+        ];
+        assert_eq!(captured(request), expected);
+        let request = SelectionRequest { only: patterns(&["irq"]), also: patterns(&["task"]), ..Default::default() };
+        assert_eq!(captured(request), ["irq:softirq_entry", "irq:softirq_exit", "task:task_rename"]);
+        let request = SelectionRequest {
+            also: patterns(&["sched"]),
+            exclude: patterns(&["sched_switch", "irq"]),
+            ..Default::default()
+        };
+        assert_eq!(captured(request), ["sched:sched_process_fork", "task:task_rename"], "-x has the last word");
     }
 
     #[test]
@@ -204,6 +234,7 @@ mod tests {
             ("task_renam", "task:task_rename"),
             ("task:task_rename_", "task:task_rename"),
             ("shced:*", "sched:*"),
+            ("shced", "sched:*"),
             ("irq:softirq_entr", "irq:softirq_entry"),
         ] {
             let request = SelectionRequest { only: patterns(&[pattern]), ..Default::default() };

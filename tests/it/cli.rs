@@ -1,18 +1,23 @@
-//! The program as it is called: wrong usage, help, and what it prints without a kernel. `screens` has the words.
+//! Runs the program: wrong usage, help, and other output that needs no kernel. `screens` checks the words.
 
-use crate::common::{Test, tests};
+use crate::common::{Test, nothing_more};
 use assert_cmd::Command;
 use clap::CommandFactory;
+use nix::unistd::geteuid;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use tp_perf::cli::Cli;
 
-pub const TESTS: &[Test] = tests![
-    wrong_usage_ends_with_two_and_prints_no_result,
-    help_names_every_command_and_every_command_has_help,
-    completions_name_every_command,
-    the_manual_page_names_every_command,
-    a_closed_pipe_is_no_failure,
-    no_colour_where_there_is_no_terminal,
+pub const TESTS: &[Test] = &[
+    ("wrong_usage_ends_with_two_and_prints_no_result", nothing_more, wrong_usage),
+    ("help_names_every_command_and_every_command_has_help", nothing_more, help),
+    ("completions_name_every_command", nothing_more, completions),
+    ("the_manual_page_names_every_command", nothing_more, manual_page),
+    ("a_closed_pipe_is_no_failure", nothing_more, closed_pipe),
+    ("no_colour_where_there_is_no_terminal", nothing_more, no_colour),
+    ("an_ordinary_user_sees_the_command_to_type_as_root", root, ordinary_user),
 ];
 
 fn tp_perf(words: &[&str]) -> Command {
@@ -21,21 +26,23 @@ fn tp_perf(words: &[&str]) -> Command {
     command
 }
 
-/// What a command that ends well prints.
+/// The output of a command that succeeds.
 fn printed(words: &[&str]) -> String {
     let output = tp_perf(words).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{words:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// All subcommands, as clap has them.
+/// All subcommands that the help lists, as clap has them.
 fn subcommands() -> Vec<String> {
-    let names: Vec<String> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let listed = |command: &&clap::Command| !command.is_hide_set();
+    let names: Vec<String> =
+        Cli::command().get_subcommands().filter(listed).map(|command| command.get_name().to_owned()).collect();
     assert!(!names.is_empty());
     names
 }
 
-fn wrong_usage_ends_with_two_and_prints_no_result() {
+fn wrong_usage() {
     for words in [
         &["--events", "0"][..],
         &["--duration", "10"],
@@ -43,7 +50,10 @@ fn wrong_usage_ends_with_two_and_prints_no_result() {
         &["--cpus", "3-1"],
         &["-t", "a["],
         &["--", "/no/such/program"],
-        &["make"],
+        &["lsit"],
+        &["script"],
+        &["-g"],
+        &["--ring-size", "63K"],
         &["list", "--format", "xml"],
         &["-n", "5", "list"],
     ] {
@@ -53,7 +63,7 @@ fn wrong_usage_ends_with_two_and_prints_no_result() {
     }
 }
 
-fn help_names_every_command_and_every_command_has_help() {
+fn help() {
     let help = printed(&["--help"]);
     for name in subcommands() {
         let lines = help.lines().filter(|line| line.split_whitespace().next() == Some(&name));
@@ -62,7 +72,7 @@ fn help_names_every_command_and_every_command_has_help() {
     }
 }
 
-fn completions_name_every_command() {
+fn completions() {
     for shell in ["bash", "zsh", "fish"] {
         let script = printed(&["completions", shell]);
         let words: Vec<&str> = script.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
@@ -72,14 +82,14 @@ fn completions_name_every_command() {
     }
 }
 
-fn the_manual_page_names_every_command() {
+fn manual_page() {
     let page = printed(&["man"]);
     for name in subcommands() {
         assert!(page.lines().any(|line| line.trim() == format!("tp\\-perf\\-{name}(1)")), "{name} is not in {page}");
     }
 }
 
-fn a_closed_pipe_is_no_failure() {
+fn closed_pipe() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tp-perf"))
         .args(["completions", "zsh"])
         .stdout(Stdio::piped())
@@ -91,7 +101,28 @@ fn a_closed_pipe_is_no_failure() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
-fn no_colour_where_there_is_no_terminal() {
+fn no_colour() {
     let output = tp_perf(&["doctor"]).output().unwrap();
     assert!(!output.stdout.contains(&0x1b), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+fn root() -> Result<(), String> {
+    if geteuid().is_root() { Ok(()) } else { Err("root, to become an ordinary user".to_owned()) }
+}
+
+fn ordinary_user() {
+    const NOBODY: u32 = 65534;
+    // The build directory may be closed to other users.
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("tp-perf");
+    fs::copy(env!("CARGO_BIN_EXE_tp-perf"), &program).unwrap();
+    for (words, line) in [(&["-n", "5", "-t", "sched:*"][..], "-n 5 -t 'sched:*'"), (&["list"], "list")] {
+        let mut command = std::process::Command::new(&program);
+        let output = command.args(words).uid(NOBODY).gid(NOBODY).current_dir("/").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let first = format!("tp-perf: needs root: sudo {} {line}\n", program.display());
+        assert!(said.starts_with(&first), "{said}");
+    }
 }

@@ -1,4 +1,5 @@
-//! The floors of `src`, as ARCHITECTURE.md lists them: nothing else keeps imports in order within one crate.
+//! Checks that imports in `src` follow the floors in ARCHITECTURE.md. Rust does not check this within one
+//! crate.
 
 use crate::common::{Test, tests};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,16 +9,16 @@ use std::path::Path;
 pub const TESTS: &[Test] =
     tests![modules_import_only_what_is_below_them, files_of_a_folder_have_no_circle, each_broken_rule_is_seen,];
 
-/// The only places where `unsafe` may stand.
+/// The only modules that may contain `unsafe`.
 const UNSAFE: [&str; 3] = ["os", "perf", "engine"];
 
-/// The only places where `anyhow` may stand.
+/// The only modules that may contain `anyhow`.
 const ANYHOW: [&str; 1] = ["command"];
 
-/// Where the unit tests of a file begin. They may import anything, and nothing comes behind them.
+/// The begin of the unit tests of a file. They may import anything, and they come last in the file.
 const TESTS_BEGIN: &str = "#[cfg(test)]\nmod tests {";
 
-/// A file of `src`: its path from there, and its text without comments and unit tests.
+/// A file of `src`: its path below `src`, and its text without comments and unit tests.
 struct Source {
     path: String,
     text: String,
@@ -37,13 +38,14 @@ impl Source {
         self.path.split(['/', '.']).next().unwrap_or_default()
     }
 
-    /// How many `super::` lead from it to the crate's root.
+    /// How many `super::` lead from the file to the crate's root.
     fn depth(&self) -> usize {
         let stem = self.path.trim_end_matches(".rs").trim_end_matches("/mod");
         stem.split('/').count()
     }
 
-    /// The modules of the crate that it names: as `crate::module`, in `crate::{…}`, or by as many `super::` as lead to the root.
+    /// The modules that the file imports: by `crate::module`, by `crate::{…}`, or by as many `super::` as
+    /// lead to the root.
     fn imports(&self) -> BTreeSet<String> {
         let up = "super::".repeat(self.depth());
         let above = self.text.match_indices(&up).filter(|(place, _)| !self.text[..*place].ends_with("super::"));
@@ -60,7 +62,7 @@ fn first_word(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// What stands between the commas up to the closing brace, leaving braces within it whole.
+/// Splits at commas up to the closing brace. Commas within inner braces do not split.
 fn branches(tree: &str) -> Vec<String> {
     let mut branches = vec![String::new()];
     let mut depth = 0;
@@ -77,7 +79,7 @@ fn branches(tree: &str) -> Vec<String> {
     branches
 }
 
-/// All of `src`.
+/// All files of `src`.
 fn sources() -> Vec<Source> {
     fn walk(folder: &Path, root: &Path, sources: &mut Vec<Source>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -88,7 +90,7 @@ fn sources() -> Vec<Source> {
                 let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
                 let text = fs::read_to_string(&path).unwrap();
                 let behind = text.split(TESTS_BEGIN).nth(1).and_then(|tests| tests.split("\n}\n").nth(1));
-                assert!(behind.is_none_or(str::is_empty), "{name}: something comes behind its tests");
+                assert!(behind.is_none_or(str::is_empty), "{name}: the unit tests are not at the end");
                 sources.push(Source::new(&name, &text));
             }
         }
@@ -99,14 +101,15 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// The modules in the block of ARCHITECTURE.md that is marked `floors`, each with the number of its floor from the ground up.
+/// The modules in the block `floors` of ARCHITECTURE.md, each with the number of its floor, counted from the
+/// ground.
 fn floors(architecture: &str) -> Vec<(String, usize)> {
     let block = architecture.split("```floors\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
     let floors = block.lines().map(|line| line.split('—').next().unwrap_or_default()).enumerate();
     floors.flat_map(|(floor, names)| names.split_whitespace().map(move |name| (name.to_owned(), floor))).collect()
 }
 
-/// The arrows that the table of nevers in ARCHITECTURE.md forbids, whatever the floors say: from, to.
+/// The imports (from, to) that the table of nevers in ARCHITECTURE.md forbids, whatever the floors are.
 fn nevers(architecture: &str) -> Vec<(String, String)> {
     let table =
         architecture.split("\n## The nevers\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap_or_default();
@@ -120,7 +123,7 @@ fn nevers(architecture: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// For each module all that it imports, and what that imports, and so on.
+/// For each module, all modules that it imports, directly or through others.
 fn reach(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     let mut reach = BTreeMap::<String, BTreeSet<String>>::new();
     for source in sources {
@@ -141,7 +144,7 @@ fn reach(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     }
 }
 
-/// Whatever breaks a rule.
+/// All violations of the rules.
 fn broken(sources: &[Source], architecture: &str) -> Vec<String> {
     let floors = floors(architecture);
     let floor: BTreeMap<&str, usize> = floors.iter().map(|(name, floor)| (name.as_str(), *floor)).collect();
@@ -156,7 +159,7 @@ fn broken(sources: &[Source], architecture: &str) -> Vec<String> {
             broken.push(format!("{path}: `anyhow` below the commands"));
         }
         if source.text.contains("crate as ") || source.text.contains("crate ::") {
-            broken.push(format!("{path}: a name for the crate that this test does not follow"));
+            broken.push(format!("{path}: this test does not follow another name for the crate"));
         }
         if ["lib", "main"].contains(&module) {
             continue;
@@ -169,21 +172,21 @@ fn broken(sources: &[Source], architecture: &str) -> Vec<String> {
             if floor.get(import.as_str()).is_some_and(|floor| floor >= own) {
                 broken.push(format!("{path}: {module} imports {import}, which is not below it"));
             }
-            // Files of `command` without `run` help several subcommands.
+            // A file of `command` without `run` has helpers for several subcommands.
             if module == "command" && import == "cli" && !source.text.contains("pub fn run(") {
-                broken.push(format!("{path}: what helps several subcommands must not know their arguments"));
+                broken.push(format!("{path}: a helper of several subcommands must not know their arguments"));
             }
         }
     }
     let reach = reach(sources);
     for (from, to) in nevers(architecture) {
         if reach.get(&from).is_some_and(|there| there.contains(&to)) {
-            broken.push(format!("{from} must never import {to}, and not through others"));
+            broken.push(format!("{from} must never import {to}, not even through other modules"));
         }
     }
     let there: BTreeSet<&str> = sources.iter().map(Source::module).collect();
     for (name, _) in floors.iter().filter(|(name, _)| !there.contains(name.as_str())) {
-        broken.push(format!("ARCHITECTURE.md has a floor for {name}, which is not there"));
+        broken.push(format!("ARCHITECTURE.md has a floor for {name}, but there is no such module"));
     }
     if floor.len() != floors.len() {
         broken.push("ARCHITECTURE.md names a module twice".to_owned());
@@ -193,12 +196,13 @@ fn broken(sources: &[Source], architecture: &str) -> Vec<String> {
 
 fn modules_import_only_what_is_below_them() {
     let architecture = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
-    assert!(nevers(&architecture).contains(&("events".to_owned(), "engine".to_owned())), "the table is read");
+    assert!(nevers(&architecture).contains(&("events".to_owned(), "engine".to_owned())), "the table was not read");
     let broken = broken(&sources(), &architecture);
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
-/// From each file of a folder to those beside it that it imports, but for `mod.rs`, which knows them all.
+/// For each file of a folder, the files in the same folder that it imports. `mod.rs` is left out, because it
+/// imports all of them.
 fn beside(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     let stem = |source: &Source| source.path.trim_end_matches(".rs").to_owned();
     let all: BTreeSet<String> = sources.iter().map(stem).filter(|stem| !stem.ends_with("/mod")).collect();
@@ -217,14 +221,14 @@ fn beside(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
     arrows
 }
 
-/// A way from a file back to itself.
+/// A chain of imports that leads from a file back to itself.
 fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
     arrows.keys().find_map(|start| {
         let mut seen = BTreeSet::new();
         let mut next: Vec<&String> = arrows[start].iter().collect();
         while let Some(file) = next.pop() {
             if file == start {
-                return Some(format!("{start} comes back to itself through {seen:?}"));
+                return Some(format!("{start} imports itself through {seen:?}"));
             }
             if seen.insert(file) {
                 next.extend(arrows.get(file).into_iter().flatten());
@@ -278,7 +282,7 @@ fn each_broken_rule_is_seen() {
             None => assert_eq!(broken, "", "{path} with {text:?}"),
         }
     }
-    // Through a third module, too.
+    // A forbidden import through a third module is found too.
     let third = [("state/b.rs", "use crate::activity;"), ("activity/b.rs", "use crate::capture;")];
     let sources: Vec<_> = good().chain(third.map(|(path, text)| Source::new(path, text))).collect();
     assert!(broken(&sources, architecture).join("\n").contains("state must never import capture"));

@@ -1,4 +1,4 @@
-//! The library, as its users take it: the examples, run.
+//! Runs the examples of the library.
 
 use crate::common::report::fixture;
 use crate::common::screen::assert_screen;
@@ -27,7 +27,7 @@ fn count_adds_up_the_cpus() {
     let names = [("sched", "sched_stat_wait"), ("sched", "sched_switch"), ("irq", "softirq_entry"), ("task", "rename")];
     let entries = names.map(|(group, name)| (group.to_owned(), name.to_owned(), 7));
     let script = |ids: &SampleIds| {
-        // Two tracepoints on two CPUs, in the order of (tracepoint, CPU).
+        // The slots of two tracepoints on two CPUs, ordered by (tracepoint, CPU).
         assert_eq!(ids.slots().len(), 4, "one is weighted, and one fires too often");
         Script { windows: [vec![1, 2, 30, 4]].into(), ..Script::default() }
     };

@@ -1,4 +1,5 @@
-//! log.csv, whole and broken: what can be read is read, and what cannot is said with its line.
+//! Reads whole and damaged files log.csv. All valid rows are read, and an error names the line of an invalid
+//! row.
 
 use crate::common::screen::assert_screen;
 use crate::common::{Read, Test, drain, tests};
@@ -55,7 +56,7 @@ fn what_is_wrong_in_a_log_is_named_with_its_line_and_what_came_before_is_kept() 
         ("\"1,1,1,a\n2,1,1,a\n", 0),
     ] {
         let Read { events, error, .. } = log(&format!("{HEADER}{rows}"));
-        let error = error.unwrap_or_else(|| panic!("{rows:?} is no error"));
+        let error = error.unwrap_or_else(|| panic!("{rows:?} gave no error"));
         assert_eq!(events.len(), kept, "{rows:?}");
         writeln!(screen, "{rows:?}\n    {error}").unwrap();
     }
@@ -64,7 +65,7 @@ fn what_is_wrong_in_a_log_is_named_with_its_line_and_what_came_before_is_kept() 
         writeln!(screen, "{header:?}\n    {error}").unwrap();
     }
     assert_screen("log_csv_errors", &screen);
-    assert_eq!(log(HEADER).error, None, "a log without rows is one");
+    assert_eq!(log(HEADER).error, None, "a log without rows is valid");
 }
 
 fn a_log_whose_time_steps_far_back_is_refused_from_there() {

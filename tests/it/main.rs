@@ -1,10 +1,12 @@
-//! All integration tests, in one program: it links the library once.
+//! All integration tests in one program, so that the library is linked once.
 //!
-//! The program brings its own `main`, and libtest-mimic in place of Rust's harness, for three reasons. Tests of the kernel and
-//! of the page run one after another, and not beside the others. A test that cannot run here says `skipped: needs …` and counts
-//! as ignored. And the program is also the load that the kernel's tests capture: `it storm N [CPU]`.
+//! The program has its own `main`, and uses libtest-mimic instead of Rust's harness, for three reasons. Tests
+//! of the kernel and of the page run one at a time, after all others. A test that cannot run here reports
+//! `skipped: needs …` and counts as ignored. And the program is also the load that the kernel tests capture:
+//! `it storm N [CPU]`.
 //!
-//! Each module lists its tests in `TESTS`. A test that no list has is dead code, of which the compiler warns.
+//! Each module lists its tests in `TESTS`. A test that is missing there is dead code, and the compiler warns
+//! about it.
 
 mod cli;
 mod common;
@@ -13,6 +15,7 @@ mod kernel;
 mod library;
 mod log_csv;
 mod names;
+mod package;
 mod page;
 mod perf_data;
 mod progress;
@@ -29,7 +32,7 @@ use kernel::rig::can_trace;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 
-/// The tests of a module: its name, what all of them need, and they.
+/// A module: its name, the needs of all its tests, and the tests.
 type Module = (&'static str, Needs, &'static [Test]);
 
 /// Tests that do not disturb each other.
@@ -39,6 +42,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("names", nothing_more, names::TESTS),
+    ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
@@ -50,8 +54,8 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("states", nothing_more, states::TESTS),
 ];
 
-/// Tests that run one after another, after all others: they share one kernel, and two browsers at a time want more memory than
-/// some machines have.
+/// Tests that run one at a time, after all others. They share one kernel, and two browsers at a time need
+/// more memory than some machines have.
 const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
@@ -85,7 +89,7 @@ fn trials(modules: &'static [Module]) -> Vec<Trial> {
 
 fn trial(module: &str, all_need: Needs, (name, needs, test): Test) -> Trial {
     let run = move || -> Result<Completion, Failed> {
-        // What is missing is found out only when the test is to run.
+        // Check the needs of a test only when it is about to run.
         if let Err(missing) = all_need().and_then(|()| needs()) {
             return Ok(Completion::ignored_with(format!("skipped: needs {missing}")));
         }

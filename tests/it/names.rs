@@ -1,4 +1,4 @@
-//! One name, one thing: no two files of the library define a type of the same name.
+//! Checks that no two files of the library define a type of the same name.
 
 use crate::common::{Test, tests};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 pub const TESTS: &[Test] = tests![no_two_files_define_a_type_of_the_same_name];
 
-/// Names that several files may define: each module has its own errors, and is named before them where they are used.
+/// Names that several files may define. Each module has its own `Error`, and users write the module before
+/// it.
 const SHARED: [&str; 1] = ["Error"];
 
 fn no_two_files_define_a_type_of_the_same_name() {
@@ -21,7 +22,7 @@ fn no_two_files_define_a_type_of_the_same_name() {
     assert!(owners.len() > 100, "only {} types were found", owners.len());
     owners.retain(|_, files| files.len() > 1);
     let unused: Vec<_> = SHARED.iter().filter(|name| !owners.contains_key(**name)).collect();
-    assert!(unused.is_empty(), "one file alone defines each of these: {unused:?}");
+    assert!(unused.is_empty(), "only one file defines each of these: {unused:?}");
     owners.retain(|name, _| !SHARED.contains(&name.as_str()));
     assert!(owners.is_empty(), "several files define: {owners:#?}");
 }

@@ -1,5 +1,5 @@
-//! perf.data, whole and broken in every way: what can be read is read, what cannot is said, and nothing panics, hangs or is
-//! left out silently.
+//! Reads whole and damaged perf.data files. The reader reads all it can, reports the rest, and never panics,
+//! hangs or silently drops anything.
 
 use crate::common::screen::assert_screen;
 use crate::common::{Read, Test, drain, tests};
@@ -43,7 +43,7 @@ pub const TESTS: &[Test] = tests![
     any_records_behind_a_head_are_read_or_refused,
 ];
 
-/// Bytes in pieces of a size that no record fits.
+/// Bytes in pieces of a size that does not match the records.
 struct Bytes(Vec<u8>, usize, usize);
 
 impl Bytes {
@@ -60,7 +60,7 @@ impl Input for Bytes {
     }
 }
 
-/// Reads a file in the form of a pipe, in small pieces; an error at opening is one like any other.
+/// Reads a file in pipe format in small pieces. An error at opening counts like any other.
 fn read(bytes: &[u8], piece: usize) -> Read {
     match PerfData::piped(Bytes::new(bytes, piece)) {
         Ok(perf) => drain(EventStream::new(perf)),
@@ -68,7 +68,7 @@ fn read(bytes: &[u8], piece: usize) -> Read {
     }
 }
 
-/// Reads any file by its name.
+/// Reads a file of any kind.
 fn open(bytes: &[u8]) -> Result<Read, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
@@ -116,7 +116,7 @@ fn round(events: impl IntoIterator<Item = (u64, u32, u32)>) -> Vec<u8> {
     bytes
 }
 
-/// A small file with everything in it.
+/// A small file with every kind of record.
 fn whole() -> Vec<u8> {
     let mut bytes = head();
     bytes.extend(round((0..50).map(|n| (1_000 + n * 10, n as u32 % 3 + 1, n as u32 % 4))));
@@ -132,7 +132,7 @@ fn number_in(message: &str) -> Option<usize> {
     digits.parse().ok()
 }
 
-/// Where the record begins that has the byte before `end`, of those from `at` on.
+/// The begin of the record that has the byte before `end`. `at` is the begin of some record before it.
 fn record_before(bytes: &[u8], mut at: usize, end: usize) -> usize {
     loop {
         let size = usize::from(u16::from_ne_bytes([bytes[at + 6], bytes[at + 7]]));
@@ -182,10 +182,10 @@ fn a_file_cut_anywhere_gives_what_is_before_the_cut_and_says_so() {
             }
         }
     }
-    assert_eq!(boundaries, 100 + 2 + 1 + 1, "only before a record is a file not torn");
+    assert_eq!(boundaries, 100 + 2 + 1 + 1, "a file is not torn if it ends between two records");
 }
 
-/// Bytes of which the reading fails once, behind the first piece.
+/// Bytes whose reading fails once, after the first piece.
 struct FailsOnce(Bytes, bool);
 
 impl Input for FailsOnce {
@@ -206,7 +206,7 @@ fn a_reader_that_failed_once_goes_on_and_knows_how_much_there_is() {
     let piece = head().len() + 100;
     let mut perf = PerfData::piped(FailsOnce(Bytes::new(&bytes, piece), false)).unwrap();
     let (mut merge, mut events) = (Merge::default(), Vec::new());
-    assert!(perf.step(&mut merge, &mut events).unwrap(), "the piece that the head ends in");
+    assert!(perf.step(&mut merge, &mut events).unwrap(), "the first piece has the end of the header");
     let error = perf.step(&mut merge, &mut events).unwrap_err();
     assert_eq!(error.to_string(), "a cable is loose");
     assert_eq!(perf.progress().1, Some(bytes.len() as u64));
@@ -219,7 +219,7 @@ fn flipped_bits_never_panic_and_nothing_comes_out_of_order() {
     for (name, bytes) in [("whole", whole()), ("perf-pipe", fixture("perf-pipe.data"))] {
         let mut changed = 0;
         let before = read(&bytes, 4096);
-        // Every byte of the small one, and of the other enough to meet each kind of record.
+        // Flip every byte of the small file, and enough bytes of the large one to hit each kind of record.
         let step = (bytes.len() / 3_000).max(1);
         for place in (0..bytes.len()).step_by(step) {
             for bit in [0, 3, 7] {
@@ -239,7 +239,7 @@ fn files_of_stock_perf_may_be_cut_or_flipped_anywhere() {
         assert!(open(&bytes).unwrap().error.is_none());
         for length in (0..bytes.len()).step_by(bytes.len() / 200) {
             match open(&bytes[..length]) {
-                Ok(read) => assert!(read.error.is_some(), "{name} cut at {length} is said to be whole"),
+                Ok(read) => assert!(read.error.is_some(), "{name} cut at {length} was accepted as whole"),
                 Err(error) => assert!(!error.is_empty()),
             }
         }
@@ -255,7 +255,7 @@ fn what_a_killed_perf_record_left_is_read_without_names() {
     let mut bytes = fixture("perf-file.data");
     let whole = open(&bytes).unwrap();
     let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
-    // perf writes how long its data are, and behind them the names, when it ends.
+    // perf writes the length of its data, and the names after them, only when it ends.
     let end = word(40) + word(48);
     bytes.truncate(end);
     bytes[48..56].fill(0);
@@ -275,7 +275,7 @@ fn what_is_wrong_is_named() {
     short_sample[at + 6] = 16;
     let no_attributes = [&whole()[..16], &round([(1, 1, 1)])].concat();
     let late_attribute = with(&[round([(1, 1, 1)]), head[16..].to_vec()].concat());
-    // The last is the byte that the message tells, where it tells one.
+    // The last column is the byte that the message names, if it names one.
     let cases: [(&str, Vec<u8>, Option<usize>); 12] = [
         ("nothing", Vec::new(), None),
         ("another magic", [b"PERFFILE", &whole()[8..]].concat(), None),
@@ -318,7 +318,7 @@ fn samples_of_ids_that_nothing_stands_for_are_counted_and_a_million_of_them_are_
 fn a_million_ids_that_stand_for_something_are_found() {
     let mut bytes = whole()[..16].to_vec();
     let attr = {
-        // The first attribute of the head, without its ids.
+        // The first attribute of the header, without its ids.
         let head = head();
         let mut rest = &head[16..];
         while rest[..4] != kind::HEADER_ATTR.to_ne_bytes() {
@@ -337,7 +337,7 @@ fn a_million_ids_that_stand_for_something_are_found() {
 }
 
 fn a_small_file_that_unfolds_to_much_takes_time_and_no_memory() {
-    // 240 MB and more of samples in a few kilobytes, with and without rounds that end.
+    // At least 240 MB of samples in a few kilobytes, with and without ends of rounds.
     for whole in [true, false] {
         let mut bytes = head();
         let mut compressor = Compressor::new().unwrap();
@@ -422,7 +422,7 @@ fn a_compressed_stream_that_is_cut_is_said_to_be() {
     for part in [payload.len() / 3, payload.len() / 2, payload.len() - 1] {
         let bytes = [head(), record(kind::COMPRESSED, &payload[..part])].concat();
         let error =
-            read(&bytes, 1001).error.unwrap_or_else(|| panic!("{part} of {} bytes are no error", payload.len()));
+            read(&bytes, 1001).error.unwrap_or_else(|| panic!("{part} of {} bytes gave no error", payload.len()));
         let end = head().len() + 8 + part;
         assert_eq!(number_in(&error), Some(end), "{error}");
         assert_screen("perf_data_compressed_and_cut", &error.replace(&end.to_string(), "[its end]"));
@@ -439,9 +439,9 @@ fn counters_count_only_if_each_event_has_one() {
     let counted = |counters: &[u8]| read(&[&whole(), counters].concat(), 1001).decoded.counted;
     let complete = counted(&all.concat()).unwrap();
     assert_eq!((complete.len(), complete[3].count.value), (12, 10));
-    assert_eq!(counted(&all[..7].concat()), None, "a file that ends among them");
-    assert_eq!(counted(&[all.concat(), all.concat()].concat()), None, "a file that has them twice");
-    // What perf wrote counts in ways of its own.
+    assert_eq!(counted(&all[..7].concat()), None, "the file ends among its counters");
+    assert_eq!(counted(&[all.concat(), all.concat()].concat()), None, "the file has its counters twice");
+    // Files that perf wrote have other counters.
     let mut foreign = whole();
     let note = foreign.windows(8).position(|bytes| bytes == b"tp-perf\0").unwrap();
     foreign[note] = b'T';
@@ -468,7 +468,7 @@ proptest! {
         piece in 1usize..5_000,
     ) {
         let mut expected: Vec<_> = events.clone();
-        // Within the allowance for lateness nothing is late, whatever the order of arrival.
+        // Within the allowed lateness no event is late, whatever the order of arrival.
         expected.sort_by_key(|(time, _, cpu)| (*time, *cpu));
         let chunks: Vec<_> = events.chunks(events.len().div_ceil(rounds).max(1)).map(|chunk| round(chunk.iter().copied())).collect();
         let mut compressor = Compressor::new().unwrap();

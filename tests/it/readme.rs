@@ -1,4 +1,5 @@
-//! The pages for readers: every command line of tp-perf's in them is one, and those that need no kernel end well.
+//! Checks the README and `docs`: every command line of tp-perf in them is valid, and those that need no
+//! kernel succeed.
 
 use crate::common::report::fixture;
 use crate::common::{Test, perf_file, tests};
@@ -13,22 +14,21 @@ use tp_perf::cli::{self, Cli};
 pub const TESTS: &[Test] =
     tests![every_command_line_parses, what_needs_no_kernel_ends_well, every_option_of_the_table_exists];
 
-/// A command line of tp-perf's, as a page has it.
+/// A command line of tp-perf in a page.
 #[derive(Debug)]
 struct Line {
     /// The page, and the line in it.
     place: String,
-    /// The words behind `tp-perf`.
+    /// The words after `tp-perf`.
     words: Vec<String>,
-    /// Whether it is called with sudo.
+    /// Whether it is run with sudo.
     needs_root: bool,
-    /// Whether it stands in a block of a shell's commands, and not in a sentence or a table.
+    /// Whether it is in a block of shell commands. Otherwise it is in a sentence or a table.
     is_in_block: bool,
 }
 
 /// The recordings that the pages name.
-const RECORDINGS: [&str; 8] =
-    ["idle", "build", "apache", "tp-perf-20261123T162533Z", "rec1", "rec2", "rec3", "recording"];
+const RECORDINGS: [&str; 8] = ["idle", "build", "apache", "first", "rec1", "rec2", "rec3", "recording"];
 
 /// The README and the pages in `docs`.
 fn pages() -> Vec<(String, String)> {
@@ -43,7 +43,7 @@ fn pages() -> Vec<(String, String)> {
     paths.iter().map(page).collect()
 }
 
-/// All command lines of tp-perf's: in blocks of `sh`, behind a `$` in blocks of `text`, and between backticks.
+/// All command lines of tp-perf: in `sh` blocks, after a `$` in `text` blocks, and between backticks.
 fn lines() -> Vec<Line> {
     let mut lines = Vec::new();
     for (page, text) in pages() {
@@ -59,7 +59,7 @@ fn lines() -> Vec<Line> {
                 }
                 (None, Some(_)) => {}
                 (None, None) => {
-                    // What stands between backticks is every other part.
+                    // Every other part is between backticks.
                     let code = line.split('`').skip(1).step_by(2).filter(|code| !code.contains("…/"));
                     lines.extend(code.flat_map(|code| commands(code, &place, false)));
                 }
@@ -69,7 +69,7 @@ fn lines() -> Vec<Line> {
     lines
 }
 
-/// tp-perf's commands in a line of a shell's.
+/// The commands of tp-perf in a line of shell commands.
 fn commands(line: &str, place: &str, is_in_block: bool) -> Vec<Line> {
     let of_words = |words: &[String]| {
         let needs_root = words.first().is_some_and(|word| word == "sudo");
@@ -80,7 +80,7 @@ fn commands(line: &str, place: &str, is_in_block: bool) -> Vec<Line> {
     words(line).split(|word| ["&&", "|", ";"].contains(&word.as_str())).filter_map(of_words).collect()
 }
 
-/// A line's words, as a shell takes them, without a comment.
+/// Splits a line into words as a shell does, and drops a comment.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -102,16 +102,18 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The line with something in the places of what the reader is to fill in. What may be left out is there.
+/// The line with values in place of its placeholders, and with all optional parts.
 fn filled_in(line: &Line) -> Vec<String> {
     let (words, command) = match line.words.iter().position(|word| word == "--") {
-        // Not every machine has what the page names.
+        // Not every machine has the program that the page names.
         Some(dashes) => (&line.words[..dashes], &["--", "true"][..]),
         None => (&line.words[..], &[][..]),
     };
     let fill = |word: &String| {
         let bare = word.trim_matches(['[', ']']).trim_end_matches('…').trim_end_matches(']');
         match bare {
+            // Not every machine has these programs.
+            "make" | "sudo" => "true".to_owned(),
             "N" => "7".to_owned(),
             "TIME" => "1s".to_owned(),
             "SHELL" => "bash".to_owned(),
@@ -124,11 +126,12 @@ fn filled_in(line: &Line) -> Vec<String> {
     ["tp-perf".to_owned()].into_iter().chain(words).chain(command.iter().map(|word| word.to_string())).collect()
 }
 
-/// What tp-perf makes of the words before it does anything.
+/// Validates the words as tp-perf does before it starts to work.
 fn parse(words: &[String]) -> Result<(), clap::Error> {
     let Cli { command, record } = Cli::try_parse_from(words)?;
     match command {
         None => record.request().map(drop),
+        Some(cli::Command::Record(args)) => args.request().map(drop),
         Some(cli::Command::Replay(args)) => args.request().map(drop),
         Some(cli::Command::Report(args)) => args.request().map(drop),
         Some(cli::Command::Overhead(args)) => args.request().map(drop),
@@ -136,7 +139,7 @@ fn parse(words: &[String]) -> Result<(), clap::Error> {
         Some(cli::Command::States(args)) => args.request().map(drop),
         Some(cli::Command::Identify(args)) => args.request().map(drop),
         Some(cli::Command::Check(args)) => args.request().map(drop),
-        // They have nothing that clap does not validate.
+        // clap validates all of their arguments.
         Some(cli::Command::Completions(_) | cli::Command::Man(_)) => Ok(()),
         Some(cli::Command::Doctor(args)) => args.request().map(drop),
         Some(cli::Command::List(_)) => Ok(()),
@@ -150,7 +153,7 @@ fn every_command_line_parses() {
     let shown: BTreeSet<String> = lines.iter().filter_map(|line| line.words.first().cloned()).collect();
     let missing: Vec<_> = subcommands.difference(&shown).collect();
     assert!(missing.is_empty(), "no page shows {missing:?}");
-    // In a sentence a subcommand is named, too, without what it takes.
+    // A sentence may name a subcommand without its arguments.
     let is_name = |line: &&Line| !line.is_in_block && line.words.len() == 1 && subcommands.contains(&line.words[0]);
     let wrong = lines.iter().filter(|line| !is_name(line)).filter_map(|line| {
         let words = filled_in(line);
@@ -160,7 +163,7 @@ fn every_command_line_parses() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Five seconds of three tracepoints, unlike those of any other number.
+/// A recording of three tracepoints for five seconds. Each number gives another recording.
 fn recording(number: u64) -> NamedTempFile {
     let tracepoints = [("irq", "softirq_entry"), ("sched", "sched_waking"), ("task", "task_rename")];
     let mut random = fastrand::Rng::with_seed(number);
@@ -169,7 +172,7 @@ fn recording(number: u64) -> NamedTempFile {
     perf_file(&tracepoints, &[&events], None)
 }
 
-/// The commands of the blocks, one after the other in one folder, as a reader would try them.
+/// Runs the commands of the blocks in order and in one folder, as a reader would try them.
 fn what_needs_no_kernel_ends_well() {
     let folder = tempfile::tempdir().unwrap();
     for (number, name) in (1..).zip(RECORDINGS) {
@@ -179,8 +182,9 @@ fn what_needs_no_kernel_ends_well() {
     fs::copy(fixture("perf-file.data"), folder.path().join("perf.data")).unwrap();
     let mut ran = 0;
     for line in lines() {
-        // A replay at its pace takes as long as the recording.
-        if line.needs_root || !line.is_in_block || line.words.iter().any(|word| word == "--speed") {
+        // With --speed, a replay takes as long as the recording, and a test must not open a browser.
+        let is_left_out = line.words.iter().any(|word| ["--speed", "--open"].contains(&word.as_str()));
+        if line.needs_root || !line.is_in_block || is_left_out {
             continue;
         }
         let output = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
@@ -200,8 +204,9 @@ fn what_needs_no_kernel_ends_well() {
 
 fn every_option_of_the_table_exists() {
     let command = Cli::command();
-    let (_, readme) = pages().swap_remove(0);
-    let rows = readme.lines().skip_while(|line| !line.starts_with("| option |")).skip(2);
+    // The first table of options in the guide is that of a capture.
+    let (_, guide) = pages().into_iter().find(|(name, _)| name == "docs/guide.md").unwrap();
+    let rows = guide.lines().skip_while(|line| !line.starts_with("| option |")).skip(2);
     let cells = rows.take_while(|line| line.starts_with('|')).map(|row| row.split('|').nth(1).unwrap());
     let mut found = 0;
     for option in cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
@@ -211,7 +216,7 @@ fn every_option_of_the_table_exists() {
             Some(long) => argument.get_long() == Some(long),
             None => argument.get_short().is_some_and(|short| name == format!("-{short}")),
         });
-        assert!(exists, "`{option}` is no option");
+        assert!(exists, "there is no option `{option}`");
         found += 1;
     }
     assert!(found > 10, "{found} options in the table");

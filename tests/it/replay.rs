@@ -1,4 +1,4 @@
-//! Replays by the program, of recordings made on a real kernel: the whole road from bytes to log, on any machine.
+//! Replays recordings of a real kernel, from the bytes to the log, on any machine.
 
 use crate::common::report::fixture;
 use crate::common::screen::assert_screen;
@@ -52,7 +52,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A folder in which a replay has left its results in `rec`.
+/// A folder with the results of a replay in `rec`.
 struct Replayed {
     folder: TempDir,
     output: Output,
@@ -80,7 +80,7 @@ impl Replayed {
         serde_json::from_str(&self.read("summary.json")).unwrap()
     }
 
-    /// (time, tpid, name) of every row.
+    /// The (time, tpid, name) of every row.
     fn rows(&self) -> Vec<(u64, u32, String)> {
         let log = self.read("log.csv");
         let mut log = csv::Reader::from_reader(log.as_bytes());
@@ -91,8 +91,8 @@ impl Replayed {
     }
 }
 
-/// The summary with the time of the replay itself taken out, as the schema of today has it: the fixtures' own summaries are
-/// of schema 1.
+/// The summary in today's schema, without the time of the replay itself. The summaries in the fixtures have
+/// schema 1.
 fn timeless(summary: &str) -> Value {
     let mut summary: Summary = serde_json::from_str(summary).unwrap();
     (summary.schema, summary.timing_ns.drain) = (SCHEMA, 0);
@@ -107,7 +107,7 @@ fn every_fixture_replays_to_its_stored_results() {
         assert!(replayed.read("log.csv").into_bytes() == unpacked(&format!("{name}.log.csv.zst")), "{name}: log.csv");
         let stored = fs::read_to_string(fixture(&format!("{name}.summary.json"))).unwrap();
         assert_eq!(timeless(&replayed.read("summary.json")), timeless(&stored), "{name}");
-        // The reader takes both names; what is written has the new one.
+        // The reader accepts both names, and the writer uses the new one.
         let written: Value = serde_json::from_str(&replayed.read("summary.json")).unwrap();
         assert!(written["unaccounted"].is_array() && written.get("residuals").is_none(), "{name}");
         assert!(
@@ -119,7 +119,8 @@ fn every_fixture_replays_to_its_stored_results() {
 
 fn every_fixture_holds_what_stock_perf_listed_of_it() {
     for (name, file) in CAPTURED.into_iter().chain(BY_PERF) {
-        // The log of a capture with --events is shorter than its recording; all of it is asked for here.
+        // With --events, a capture writes a log that is shorter than its recording. This replay writes all
+        // events.
         let replayed = Replayed::well(&fixture(file), &["-n", "1000000"]);
         let names: std::collections::HashMap<u32, String> =
             csv::Reader::from_reader(replayed.read("tracepoints.csv").as_bytes())
@@ -137,7 +138,7 @@ fn every_fixture_holds_what_stock_perf_listed_of_it() {
             })
             .collect();
         assert!(!listed.is_empty());
-        // What has the same time perf and tp-perf order in ways of their own.
+        // perf and tp-perf order events of the same time differently.
         logged.sort();
         listed.sort();
         assert!(logged == listed, "{name}: {} logged, {} listed by perf", logged.len(), listed.len());
@@ -177,7 +178,7 @@ fn standard_input_replays_as_the_file_does() {
 fn a_log_replays_to_itself() {
     let first = Replayed::well(&fixture("make.perf.zst"), &[]);
     let rec = first.folder.path().join("rec");
-    // In its recording, with the table beside it, and alone.
+    // Replay the log within its recording, next to its table, and then alone.
     let again = Replayed::well(&rec, &[]);
     assert!(first.read("log.csv") == again.read("log.csv"));
     assert!(again.read("groups.csv") == first.read("groups.csv"));
@@ -186,7 +187,7 @@ fn a_log_replays_to_itself() {
     let again = Replayed::well(&alone, &[]);
     assert!(first.read("log.csv") == again.read("log.csv"));
     assert_eq!(again.summary()["events"]["counted"], Value::Null);
-    // Cut within its last row.
+    // Cut the log within its last row.
     let log = first.read("log.csv");
     fs::write(&alone, &log[..log.len() - 4]).unwrap();
     let again = Replayed::of(&alone, &[]);
@@ -222,7 +223,7 @@ fn filters_and_ranges_take_what_they_say() {
         let line = table.lines().find(|line| line.starts_with(&format!("{},", row.1))).unwrap();
         line.contains(",kmem,") && row.2 != "mm_page_alloc"
     };
-    // A time since the first event is since that of all events.
+    // A relative time counts from the first of all events, even if a filter removes that event.
     let later = of(&["-t", "kmem:*", "-x", "mm_page_alloc", "--from", &since(from)]).rows();
     assert!(later.iter().eq(rows.iter().filter(captured).filter(|row| row.0 >= from)));
     let expected: Vec<_> = rows.iter().filter(captured).cloned().collect();
@@ -288,13 +289,13 @@ fn results_of_one_recording_are_not_mixed_with_another() {
     let first = Replayed::well(&fixture("idle.perf.zst"), &[]);
     let rec = first.folder.path().join("rec");
     fs::write(rec.join("events.perf"), unpacked("idle.perf.zst")).unwrap();
-    // Its own events stay, and those of another go.
+    // With --force, a replay keeps its own events.perf, but removes that of another recording.
     let own = replay(&[rec.to_str().unwrap(), "-o", rec.to_str().unwrap(), "--force"]);
     assert!(own.status.success() && rec.join("events.perf").exists(), "{}", text(&own.stderr));
     let other = fixture("make.perf.zst");
     assert!(replay(&[other.to_str().unwrap(), "-o", rec.to_str().unwrap(), "--force"]).status.success());
     assert!(!rec.join("events.perf").exists());
-    // Nor do they go if they come by standard input.
+    // It also keeps them if they come through standard input.
     fs::write(rec.join("events.perf"), unpacked("idle.perf.zst")).unwrap();
     let own = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
         .args(["replay", "-", "--force", "-o"])
@@ -303,13 +304,13 @@ fn results_of_one_recording_are_not_mixed_with_another() {
         .output()
         .unwrap();
     assert!(own.status.success() && rec.join("events.perf").exists(), "{}", text(&own.stderr));
-    // A log is not replaced by what was read of it.
+    // A replay of a log does not replace that log.
     fs::write(rec.join("events.perf"), "").unwrap();
     let log = fs::read_to_string(rec.join("log.csv")).unwrap();
     for source in [rec.clone(), rec.join("log.csv")] {
         let output = replay(&[source.to_str().unwrap(), "-o", rec.to_str().unwrap(), "--force"]);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-        assert!(fs::read_to_string(rec.join("log.csv")).unwrap() == log, "it is as it was");
+        assert!(fs::read_to_string(rec.join("log.csv")).unwrap() == log, "the log is unchanged");
     }
 }
 
@@ -317,7 +318,7 @@ fn a_signal_ends_a_replay_that_waits_for_more() {
     for signal in ["TERM", "INT", "HUP"] {
         let folder = tempfile::tempdir().unwrap();
         let rec = folder.path().join("rec");
-        // Under nohup a hang-up is ignored, which tp-perf keeps to.
+        // nohup ignores SIGHUP, and tp-perf respects that.
         let mut child = Command::new("env")
             .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_tp-perf"), "replay", "-", "-o"])
             .arg(&rec)
@@ -326,11 +327,11 @@ fn a_signal_ends_a_replay_that_waits_for_more() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // What has come is replayed, and the rest never comes.
+        // The first part is replayed, and the rest never arrives.
         let bytes = unpacked("idle.perf.zst");
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(&bytes[..650_000]).unwrap();
-        // A minute is more than any machine takes; what fails then fails below.
+        // No machine needs a minute. If this one does, the assertion below fails.
         for _ in 0..12_000 {
             if rec.join(".log.csv.partial").exists() {
                 break;
@@ -375,7 +376,7 @@ fn the_built_in_example_shows_what_tp_perf_does() {
     let output = replay(&["--example"]);
     let shown = text(&output.stdout);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
-    // The same as the fixture that it is.
+    // The example is this fixture, so the output is the same.
     assert_eq!(shown, text(&replay(&[fixture("make.perf.zst").to_str().unwrap()]).stdout));
 }
 
@@ -392,7 +393,7 @@ fn a_recording_cut_short_says_what_is_missing_and_keeps_the_rest() {
     let rec = folder.path().join("killed");
     fs::create_dir(&rec).unwrap();
     let mut file = fs::File::create(rec.join("events.perf")).unwrap();
-    // The counters and how it ended are the last of it.
+    // The counters and the ending come last in the file.
     file.write_all(&bytes[..bytes.len() * 3 / 5]).unwrap();
     let whole = Replayed::well(&fixture("idle.perf.zst"), &["-n", "1000000"]).rows();
     let cut = Replayed::of(&rec, &[]);

@@ -1,5 +1,5 @@
-//! What reports say, by the program: of recordings made on a real kernel, whose numbers are known by their stored logs, and of
-//! files made for it.
+//! Runs `report` on recordings of a real kernel, whose figures are known from their stored logs, and on files
+//! made for the tests.
 
 use crate::common::report::{fixture, json, path, report as call, well};
 use crate::common::screen::assert_screen;
@@ -23,7 +23,7 @@ pub const TESTS: &[Test] = tests![
     two_tracepoints_of_one_name_are_both_counted,
 ];
 
-/// The time and the tracepoint's name of each row of a stored log.
+/// The time and the tracepoint's name in each row of a stored log.
 fn stored(name: &str) -> Vec<(u64, String)> {
     let log = zstd::decode_all(fs::File::open(fixture(&format!("{name}.log.csv.zst"))).unwrap()).unwrap();
     let rows = csv::Reader::from_reader(&*log).into_deserialize::<(u64, u32, u32, String)>();
@@ -51,7 +51,7 @@ fn of_the_events_of_a_log_all_are_counted_and_in_their_places() {
             let (events, columns) = &expected[short];
             assert_eq!(row["events"].as_u64(), Some(*events), "{short}");
             let active: Vec<f64> = row["activity"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect();
-            // Where bins are wider than a nanosecond, what is at the edge of a column may be on its other side.
+            // If bins are wider than a nanosecond, an event at the edge of a column may be in the neighbour.
             let off: f64 = active.iter().zip(columns).map(|(found, expected)| (found - expected).abs()).sum();
             assert!(off <= 2.0 + 0.02 * *events as f64, "{name} {short}: {active:?} and not {columns:?}");
         }
@@ -79,7 +79,7 @@ fn of_a_whole_capture_the_kernels_counts_are_told() {
         assert!(rows.is_sorted_by_key(|row| std::cmp::Reverse(row["events"].as_u64().unwrap())));
         let share: f64 = rows.iter().map(|row| row["share"].as_f64().unwrap()).sum();
         assert!((share - 1.0).abs() < 1e-9, "{name}: {share}");
-        // What LOST records tell is no more than what the counters tell, and here it is most of it.
+        // LOST records report at most the losses of the counters. Here they report most of them.
         let told: u64 = source["losses"].as_array().unwrap().iter().map(|loss| loss["lost"].as_u64().unwrap()).sum();
         let lost = summary["events"]["lost"].as_u64().unwrap();
         assert!(told <= lost && told * 10 >= lost * 9, "{name}: {told} of {lost}");
@@ -87,7 +87,7 @@ fn of_a_whole_capture_the_kernels_counts_are_told() {
 }
 
 fn a_loss_is_between_the_samples_around_it() {
-    // CPU 0 loses 7 samples between 1,500 and 9,000; CPU 1 goes on.
+    // CPU 0 loses 7 samples between 1,500 and 9,000, while CPU 1 records.
     let table = [("irq", "softirq_entry")];
     let mut samples: Vec<_> = (1..=15).map(|n| (n * 100, 1, 0)).collect();
     samples.extend((1..=100).map(|n| (n * 100 + 1, 1, 1)));
@@ -96,7 +96,7 @@ fn a_loss_is_between_the_samples_around_it() {
     let loss = &report["sources"][0]["losses"][0];
     let numbers = |loss: &Value| ["cpu", "lost", "from_ns", "to_ns"].map(|field| loss[field].as_u64().unwrap());
     assert_eq!(numbers(loss), [0, 7, 1_400, 8_900]);
-    // Whatever is left out, it is where it was: with only what comes late, it begins behind what is left out.
+    // A filter does not move a loss. Here the loss still begins at the event that the filter removes.
     let late = perf_file(
         &[("a", "early"), ("b", "late")],
         &[&[(100, 2, 0), (1_500, 1, 0)], &[(9_000, 2, 0)]],
@@ -110,7 +110,7 @@ fn a_range_lasts_no_longer_than_what_was_captured() {
     let samples: Vec<_> = (0..=1_000u64).map(|n| (5_000_000_000 + n * 1_000_000, 1, 0)).collect();
     let file = perf_file(&[("irq", "softirq_entry")], &[&samples], None);
     for (from, to, events, seconds) in
-        [("0s", "100s", 1_001, 1.0), ("500ms", "750ms", 250, 0.25), ("5", "5500000000", 500, 0.5)]
+        [("0s", "100s", 1_001, 1.0), ("500ms", "750ms", 250, 0.25), ("5000000", "5500000000", 500, 0.5)]
     {
         let report = json(&[path(file.path()), "--from", from, "--to", to]);
         let source = &report["sources"][0];
@@ -121,7 +121,7 @@ fn a_range_lasts_no_longer_than_what_was_captured() {
 }
 
 fn of_a_part_nothing_is_said_about_when_nothing_was_recorded() {
-    // CPU 1 pauses, and CPU 0 does not.
+    // CPU 1 pauses, but CPU 0 does not.
     let mut samples: Vec<_> = (0..2_000u64).map(|n| (n * 1_000, 1, 0)).collect();
     samples.extend((0..2_000u64).filter(|n| !(500..1_500).contains(n)).map(|n| (n * 1_000, 2, 1)));
     let table = [("irq", "steady"), ("sched", "pausing")];
@@ -138,7 +138,7 @@ fn of_a_part_nothing_is_said_about_when_nothing_was_recorded() {
 }
 
 fn sources_are_compared_by_name_and_never_by_number() {
-    // The same names have other numbers in the second.
+    // The same names have other numbers in the second source.
     let one = perf_file(
         &[("irq", "entry"), ("net", "only_one"), ("sched", "both")],
         &[&[(1, 1, 0), (2, 2, 0), (3, 3, 0)]],
@@ -187,13 +187,17 @@ fn every_format_of_every_fixture_is_sound() {
     let words: Vec<&str> = paths.iter().map(|file| path(file)).collect();
     let text = well(&words);
     assert!(text.lines().count() > 10 * names.len(), "{text}");
-    assert!(!text.contains('\u{1b}'), "no colours where there is no terminal");
+    assert!(!text.contains('\u{1b}'), "there are no colours without a terminal");
     let csv = well(&[&words[..], &["--format", "csv"]].concat());
     let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
     assert!(rows.len() > 100 && rows.iter().all(|row| row[5].parse::<u64>().is_ok()));
     let markdown = well(&[&words[..], &["--format", "markdown", "--top", "3"]].concat());
     let sections = markdown.lines().filter(|line| line.starts_with("## "));
-    assert_eq!(sections.count(), names.len() + 1, "one for each source, and one for what differs: {markdown}");
+    assert_eq!(
+        sections.count(),
+        names.len() + 1,
+        "one section for each source, and one for the differences: {markdown}"
+    );
     assert_eq!(json(&words)["sources"].as_array().unwrap().len(), names.len());
 }
 
@@ -206,7 +210,7 @@ fn next_to_nothing_gives_a_right_report() {
         let file = perf_file(&table, &[samples], None);
         let folder = tempfile::tempdir().unwrap();
         let (page, plots) = (folder.path().join("page.html"), folder.path().join("plots"));
-        // The text is a screen.
+        // `screens` checks the text.
         well(&["-q", path(file.path()), "--html", path(&page), "--plots", path(&plots)]);
         let report = json(&[path(file.path())]);
         let source = &report["sources"][0];
@@ -235,7 +239,7 @@ fn a_bare_log_has_no_names_of_groups_and_one_that_steps_back_is_told() {
         .collect();
     assert_eq!(names, ["gid7:a", "gid8:b"]);
     let page = folder.path().join("page.html");
-    // The merge lets rows of the same moment change places, and none of a second ago.
+    // The merge accepts rows that are a moment out of order, but not by a second.
     let long: String = (0..40_000).map(|n| format!("{},1,7,a\n", 10_000_000_000u64 + n * 100_000)).collect();
     fs::write(&log, format!("timestamp,tpid,gid,tracepoint name\n{long}5,1,7,a\n")).unwrap();
     let output = call(&[path(&log), "--html", path(&page), "--format", "json"]);
@@ -244,7 +248,7 @@ fn a_bare_log_has_no_names_of_groups_and_one_that_steps_back_is_told() {
     assert_screen("report_steps_back", &error);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let problem = report["sources"][0]["problem"].as_str().unwrap();
-    assert!(fs::read_to_string(&page).unwrap().contains(problem), "the page tells it too");
+    assert!(fs::read_to_string(&page).unwrap().contains(problem), "the page has the problem too");
 }
 
 fn the_ends_of_time_and_sums_beyond_numbers_are_no_panic() {

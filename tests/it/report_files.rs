@@ -1,5 +1,5 @@
-//! What reports leave and how they end, by the program: plots, the page, hostile names, targets that cannot be written, and bad
-//! luck.
+//! Runs `report` and checks its files and its end: plots, the page, hostile names, targets that cannot be
+//! written, and other failures.
 
 use crate::common::report::{failure, fixture, json, path, report, well};
 use crate::common::screen::assert_screen;
@@ -82,16 +82,16 @@ fn a_stopped_report_says_so_and_leaves_no_files() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // All but the last bytes come, and the pipe stays open.
+    // Write all but the last bytes, and leave the pipe open.
     let whole = zstd::decode_all(fs::File::open(fixture("make.perf.zst")).unwrap()).unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&whole[..whole.len() - 100]).unwrap();
-    // The pipe holds less than that: when all is written, it has been read from.
+    // The pipe holds fewer bytes than that. So when all are written, tp-perf has read from it.
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGINT).unwrap();
     let output = child.wait_with_output().unwrap();
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(130), "{error}");
-    // How much it had read is not known.
+    // The amount that it had read varies.
     let said: Vec<&str> = out.lines().filter(|line| line.contains("stopped")).collect();
     assert_screen("report_stopped", &format!("{}\n[stderr]\n{error}", said.join("\n")));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -112,7 +112,7 @@ fn plots_are_pictures_of_every_source() {
             let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
             let info = reader.next_frame(&mut pixels).unwrap();
             assert_eq!(info.width, 1_800);
-            // All of it is painted, on white, and not with white alone.
+            // The whole picture is painted, on a white background, and not all of it is white.
             assert_eq!((&pixels[..3], &pixels[pixels.len() - 3..]), (&[255; 3][..], &[255; 3][..]));
             assert!(
                 pixels.chunks(3).filter(|pixel| pixel[2].saturating_sub(pixel[0]) > 40).count() > 1_000,
@@ -155,7 +155,7 @@ fn hostile_names_are_shown_and_not_obeyed() {
     }
     let markdown = well(&[&words[..], &["--format", "markdown"]].concat());
     assert!(!markdown.contains("<script>") && !markdown.contains("[y]("), "{markdown}");
-    // In data names are as they are, but for control characters, which no source brings that far.
+    // JSON has the names unchanged, except for control characters, which no source passes on.
     let csv = well(&[&words[..], &["--format", "csv"]].concat());
     let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
     let names = json(&words);
@@ -166,7 +166,7 @@ fn hostile_names_are_shown_and_not_obeyed() {
         assert!(names.iter().any(|row| row["name"] == format!("{group}:{name}")), "{name:?}");
     }
     let page = fs::read_to_string(page).unwrap();
-    assert!(!page.contains("<script>alert") && page.contains("&#60;script&#62;alert"), "the page has it as text");
+    assert!(!page.contains("<script>alert") && page.contains("&#60;script&#62;alert"), "the page shows it as text");
     assert_eq!(page.matches("</script>").count(), 3, "no name ends a script");
     for entry in fs::read_dir(plots).unwrap() {
         let path = entry.unwrap().path();
@@ -278,7 +278,7 @@ fn the_page_may_be_in_the_folder_of_the_plots_and_not_one_of_them() {
     assert_eq!(fs::read_dir(&plots).unwrap().count(), 5);
     let other = folder.path().join("other");
     failure(&["-q", path(&idle), "--plots", path(&other), "--html", path(&other.join("idle.gid-time.svg"))]);
-    assert!(!other.exists(), "a folder that was made for nothing goes");
+    assert!(!other.exists(), "a folder that was made in vain is removed");
     failure(&["-q", path(&idle), "--html", &format!("{}/", path(&plots))]);
     assert_eq!(fs::read_dir(&plots).unwrap().count(), 5);
 }

@@ -2,9 +2,10 @@
 //!
 //! Each file in `screens/` is what a few commands print, one after another, in a folder that a test has made. `$` begins a
 //! command; what it prints to stdout follows. Where that depends on the width it is there for each width, behind
-//! `[60 columns]` and so on. No line may be longer than the terminal is wide. What goes to stderr stands behind `[stderr]`, and an exit code that is not 0 behind `[exit code]`.
+//! `[60 columns]` and so on. No line may be longer than the terminal is wide. stderr is below `[stderr]`, and an exit code
+//! other than 0 below `[exit code]`.
 //!
-//! `INSTA_UPDATE=always cargo test --test it screens` accepts what has changed; `git diff` then shows it.
+//! `INSTA_UPDATE=always cargo test --test it screens` accepts all changes; `git diff` then shows them.
 
 use crate::common::report::fixture;
 use crate::common::screen::{assert_screen, on_terminal, visible};
@@ -60,7 +61,7 @@ pub const TESTS: &[Test] = &[
 
 const COLUMNS: [u16; 4] = [60, 80, 120, 200];
 
-/// A folder in which commands run. The fixtures are in it, as `fixtures`.
+/// A folder in which commands run. It has the fixtures as `fixtures`.
 struct Stage {
     folder: TempDir,
 }
@@ -80,13 +81,13 @@ impl Stage {
         fs::write(self.path(name), content).unwrap();
     }
 
-    /// The first bytes of a fixture that is packed, so many of every hundred.
+    /// Writes the first `percent` % of a compressed fixture.
     fn cut(&self, name: &str, of: &str, percent: usize) {
         let whole = zstd::decode_all(fs::File::open(fixture(of)).unwrap()).unwrap();
         self.write(name, &whole[..whole.len() * percent / 100]);
     }
 
-    /// Sessions of two states, `idle` and `web`, half a minute each; and others that differ.
+    /// Writes sessions of two states, `idle` and `web`, each half a minute long, and a few other sessions.
     fn sessions(&self) {
         for (state, shares) in [("idle", IDLE), ("web", WEB)] {
             (1..=5).for_each(|number| self.session(&format!("{state}{number}"), &[(30, shares)], number + shares[0]));
@@ -104,7 +105,7 @@ impl Stage {
 
     fn session(&self, name: &str, stretches: &[(usize, [u64; 3])], seed: u64) {
         let mut session = session(stretches, seed);
-        // By this a library names it.
+        // A library names the session by this time.
         session["origin"]["started"] = format!("2026-01-02T03:{:02}:{:02}Z", seed / 60, seed % 60).into();
         self.write(&format!("{name}.json"), session.to_string());
     }
@@ -118,7 +119,7 @@ impl Stage {
     }
 }
 
-/// Takes away what of the tester's own settings changes what is shown.
+/// Removes settings of the tester that would change the output.
 fn alone(command: &mut Command) {
     command.env("NO_COLOR", "1");
     for name in ["CLICOLOR_FORCE", "COLUMNS", "LINES", "TP_PERF_STATES", "XDG_DATA_HOME"] {
@@ -126,12 +127,12 @@ fn alone(command: &mut Command) {
     }
 }
 
-/// What these commands show, one after another. Each width has a folder of its own, made by `prepare`.
+/// The screen of these commands, run one after another. Each width has its own folder, made by `prepare`.
 fn screen(prepare: impl Fn(&Stage), lines: &[&str]) -> String {
     let outputs = COLUMNS.map(|columns| {
         let stage = Stage::new();
         prepare(&stage);
-        // Where the folder is, is no part of a screen.
+        // The path of the folder is not part of the screen.
         let folder = stage.folder.path().to_str().unwrap();
         let placeless = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(folder, "[folder]").into_bytes();
         let output = |line: &&str| {
@@ -219,7 +220,7 @@ fn heads(stage: &Stage, lines: &[(&str, usize)]) -> String {
     heads.collect::<Vec<_>>().join("\n")
 }
 
-/// Pins a screen of commands in a folder without anything of their own.
+/// Pins a screen of commands in a folder that has only the fixtures.
 fn pinned(name: &str, lines: &[&str]) {
     assert_screen(name, &screen(|_| {}, lines));
 }
@@ -227,7 +228,7 @@ fn pinned(name: &str, lines: &[&str]) {
 fn help() {
     let mut names = vec![String::new()];
     let mut at = 0;
-    // All commands, and all commands of commands.
+    // All commands and all their subcommands.
     while at < names.len() {
         let path = names[at].clone();
         let command = path.split_whitespace().fold(Cli::command(), |command, name| {
@@ -249,11 +250,11 @@ fn help() {
     let mut expected: Vec<String> = names.iter().map(|name| format!("{}.snap", file(name))).collect();
     stored.sort();
     expected.sort();
-    assert_eq!(stored, expected, "a screen of a command that is there no more");
+    assert_eq!(stored, expected, "there is a screen of a command that no longer exists");
 }
 
 fn completions_and_man() {
-    // They are made of the same definition as the help, which has its screens.
+    // They come from the same definition as the help, which has its own screens.
     let lines = [("completions bash", 4), ("completions zsh", 4), ("completions fish", 4), ("man", 12)];
     assert_screen("completions_and_man", &heads(&Stage::new(), &lines));
 }
@@ -270,13 +271,19 @@ fn wrong_usage() {
             "--cpus 3-1",
             "-t a[",
             "-- /no/such/program",
-            "make",
             "lsit",
+            "script",
+            "-g",
+            "-p 1",
+            "record -F 99 -a",
+            "--ring-size 63K",
             "list --format xml",
             "-n 5 list",
             "replay",
             "replay a b",
             "replay a --from 2s --to 1s",
+            "replay a --from 2 --to 1s",
+            "report a --htm b",
             "replay a --speed 0",
             "report - -",
             "report a --top 0",
@@ -377,7 +384,7 @@ fn failing_replays() {
     assert_screen("replay_that_fails", &screen(prepare, &lines));
 }
 
-/// As a capture prints it: with all files that it leaves.
+/// The summary as a capture prints it, with all files that it left.
 fn capture_summary() {
     let options = replay::ReplayOptions {
         place: Place::Path(fixture("make.perf.zst")),
@@ -411,7 +418,7 @@ fn capture_summary() {
     assert_screen("capture_summary", &screen);
 }
 
-/// Without colours.
+/// The text without colours.
 fn plain(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     visible(anstream::adapter::strip_str(&text).to_string().as_bytes())
@@ -528,10 +535,10 @@ fn failing_reports() {
     assert_screen("report_that_fails", &screen(prepare, &lines.each_ref().map(String::as_str)));
 }
 
-/// Where all states are kept here.
+/// The library of these screens.
 const LIBRARY: &str = "--library library";
 
-/// These commands with the library.
+/// Adds the library to these commands.
 fn with_library<const N: usize>(lines: [&str; N]) -> [String; N] {
     lines.map(|line| format!("{line} {LIBRARY}"))
 }
@@ -621,7 +628,7 @@ fn check() {
     assert_screen("check_for_programs", &heads(&stage, &[(&passed, 40), (&failed, 40), (&lossy, 40), (&json, 60)]));
 }
 
-/// A measurement of these pairs (milliseconds without, with).
+/// A measurement of these pairs, in milliseconds without and with capturing.
 fn measured(pairs: &[(u64, u64)]) -> Overhead {
     let run = |pair: usize, captured: bool, wall: u64| MeasuredRun {
         pair: pair + 1,
@@ -698,7 +705,7 @@ fn overhead() {
     assert_screen("overhead_for_programs", &format!("[markdown]\n{}\n[json]\n{}", plain(&markdown), plain(&json)));
 }
 
-/// Puts a folder in the place of tracefs, for one command.
+/// Mounts a folder in place of tracefs, for one command.
 fn in_small_kernel(tracing: &Path, line: &str) -> Command {
     let mut command = Command::new("unshare");
     if !nix::unistd::geteuid().is_root() {
@@ -740,7 +747,8 @@ fn list() {
         "list",
         "list sched:*",
         "list -t sched:* -x sched_wakeup",
-        "list --no-default-excludes",
+        "list --all",
+        "list --also sched_switch",
         "list sched:* --format csv",
         "list task:* --format json",
         "list shced:*",
@@ -805,7 +813,7 @@ fn doctor() {
     assert_screen("doctor", &screen);
 }
 
-/// Where there is no terminal, results are those of 80 columns.
+/// Without a terminal, the output is laid out for 80 columns.
 fn piped() {
     let stage = Stage::new();
     learned(&stage);

@@ -1,4 +1,5 @@
-//! The capture loop and the results with an engine that is no kernel: machines of any size, and any luck.
+//! Runs the capture loop and checks its results with a simulated engine: machines of any size, and any
+//! failure.
 
 use crate::common::{Test, tests};
 use std::collections::VecDeque;
@@ -46,8 +47,8 @@ fn id(cpu: u32, tpid: u32) -> u64 {
     1_000 + u64::from(cpu * TRACEPOINTS + tpid)
 }
 
-/// `cpus` CPUs, on which each round brings `per_round` events a CPU, interleaved in time, and out of order within a ring
-/// now and then.
+/// A machine with `cpus` CPUs. Each round brings `per_round` events per CPU. The events of the CPUs are
+/// interleaved in time, and some are out of order within a ring.
 fn machine(cpus: u32, rounds: u64, per_round: u64) -> SimulatedEngine {
     let slots: Vec<_> = (0..cpus)
         .flat_map(|cpu| (1..=TRACEPOINTS).map(move |tpid| (SampleId(id(cpu, tpid)), slot(cpu, tpid))))
@@ -96,7 +97,7 @@ fn options(words: &[&str]) -> CaptureOptions {
     <Cli as clap::Parser>::parse_from(words).record.request().unwrap().options
 }
 
-/// The head of `events.perf`.
+/// The header of `events.perf`.
 fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
     let facts = Facts {
         schema: FACTS_SCHEMA,
@@ -134,7 +135,7 @@ struct Result {
     log: String,
 }
 
-/// Captures with nobody watching.
+/// Captures without showing progress.
 fn capture(engine: SimulatedEngine, words: &[&str], signals: &mut Signals, make_file: MakeFile) -> Result {
     capture_watched(engine, &options(words), signals, make_file, &mut ())
 }
@@ -189,7 +190,8 @@ fn events_n_gives_exactly_the_first_n_in_time_order_on_any_number_of_cpus() {
 
 fn the_accounting_of_a_thousand_cpus_balances() {
     let summary = simply(machine(1024, 5, 12), &["-d", "1ms"]).written.summary;
-    // How many rounds fit into the duration is chance; what was left in the rings is unaccounted, and said.
+    // The number of rounds depends on the time that they take. Hits that stay in the rings are reported as
+    // unaccounted.
     let events = summary.events;
     let (counted, unaccounted) = (events.counted.unwrap(), events.unaccounted.unwrap());
     assert_eq!(counted, 1024 * 12 * 5);
@@ -236,7 +238,8 @@ fn a_second_signal_cuts_the_log_short_but_leaves_whole_files() {
     let mut sender = senders.interrupt.try_clone().unwrap();
     let mut engine = machine(2, 40, 30);
     engine.script.at_round = Some(Box::new(move |round| {
-        // The one that stops the capture, and another while the last rounds are taken, before anything is written.
+        // The first signal stops the capture. The second comes during the last rounds, before anything is
+        // written.
         if round == 2 || round == 4 {
             sender.write_all(&[0]).unwrap();
         }
@@ -246,7 +249,7 @@ fn a_second_signal_cuts_the_log_short_but_leaves_whole_files() {
         capture_watched(engine, &options(&[]), &mut signals, tempfile::tempfile, &mut writing);
     assert!(!written.summary.log_complete);
     assert!(log.ends_with('\n') && times(&log).len() as u64 == written.summary.events.logged);
-    assert_eq!(written.summary.events.recorded, 5 * 60, "the accounting holds all that was taken");
+    assert_eq!(written.summary.events.recorded, 5 * 60, "the accounting includes all events that were taken");
 }
 
 /// Sends a signal as soon as writing begins.
@@ -282,7 +285,8 @@ fn whichever_rule_holds_first_stops_the_capture() {
     assert_eq!(simply(machine(2, 50, 10), &["-n", "1000000", "-d", "1ms"]).stop_reason, StopReason::Duration);
 }
 
-/// A kernel of three tracepoints on four CPUs, which refuses the second. In each round every opened event has one sample.
+/// A kernel with three tracepoints on four CPUs that refuses the second one. In each round, every opened
+/// event has one sample.
 fn kernel(rounds: u64) -> Simulated<impl Fn(&SampleIds) -> Script> {
     let script = move |ids: &SampleIds| {
         let mut script = Script::default();
@@ -327,18 +331,18 @@ fn a_whole_record_needs_no_kernel() {
     assert_eq!((summary.stop_reason, summary.log_complete), (Some(StopReason::Events), true));
     assert_eq!((summary.events.recorded, summary.events.counted, summary.events.unaccounted), (80, Some(80), Some(0)));
     assert_eq!((summary.tracepoints.captured, summary.tracepoints.refused), (2, 1));
-    assert_eq!(summary.offline_cpus, [], "its CPUs are not those of this machine");
-    // What the user sees.
+    assert_eq!(summary.offline_cpus, [], "its CPUs differ from those of this machine");
+    // The output for the user.
     let printed = String::from_utf8_lossy(context.out.kept()).into_owned();
     assert!(
         printed.contains("80 counted = 80 recorded + 0 lost") && printed.contains("group:tracepoint_3"),
         "{printed}"
     );
 
-    // The same again is refused, and nothing is lost.
+    // A second capture into the same directory is refused, and the first stays intact.
     let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
     let error = record(&kernel(10), cli.record, &mut context).unwrap_err();
-    assert!(error.to_string().contains("holds a recording already"), "{error}");
+    assert!(error.to_string().contains("already contains a recording"), "{error}");
     assert_eq!(read(&rec, "log.csv"), log);
 }
 
@@ -361,12 +365,12 @@ fn ticks_of_a_simulated_kernel_reach_a_sink() {
     let (mut signals, senders) = Signals::pair().unwrap();
     let (mut hits, mut same) = (Hits::default(), Hits::default());
     let windows = ticks(&mut engine, Duration::ZERO, Some(4), &mut [&mut hits, &mut same], &mut signals).unwrap();
-    // Two tracepoints on two CPUs, hit once, twice and three times each; then never more.
+    // Two tracepoints on two CPUs are hit once, twice and three times each, and then no more.
     let expected = [4, 8, 12, 0].map(|total| (1_000_000_000, total));
     assert_eq!((windows, &hits.0[..4]), (4, &expected[..]));
-    assert_eq!((hits.0.len(), &same.0), (5, &hits.0), "the end comes once, and to each");
+    assert_eq!((hits.0.len(), &same.0), (5, &hits.0), "every sink gets the end once");
 
-    // The user ends a window that would last for a day.
+    // The user interrupts a window that would last a day.
     let mut sender = senders.interrupt.try_clone().unwrap();
     engine.script.windows = [vec![7; 4]].into();
     sender.write_all(&[0]).unwrap();

@@ -1,4 +1,5 @@
-//! `learn`, `states`, `identify` and `check`, by the program: on recordings of a real kernel, and on sessions made for it.
+//! Runs `learn`, `states`, `identify` and `check` on recordings of a real kernel, and on sessions made for
+//! the tests.
 
 use crate::common::report::{fixture, path};
 use crate::common::screen::assert_screen;
@@ -20,10 +21,10 @@ pub const TESTS: &[Test] = tests![
     a_report_has_the_states_over_its_graphs,
 ];
 
-/// A library in a folder of its own.
+/// A library in its own folder.
 struct Rig {
     folder: TempDir,
-    /// What failed, and what it said.
+    /// The commands that failed, with their messages.
     said: RefCell<String>,
 }
 
@@ -47,16 +48,16 @@ impl Rig {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// It must fail; what it says is kept.
+    /// Runs a command that must fail, and keeps its message.
     fn failure(&self, words: &[&str]) {
         let output = self.call(words);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
         let error = String::from_utf8(output.stderr).unwrap();
         let said = format!("$ tp-perf {}\n{error}\n", words.join(" "));
-        // Nothing of where this test runs.
+        // Remove paths of the test.
         let folders = [self.folder.path(), Path::new(env!("CARGO_MANIFEST_DIR"))];
         let said = folders.iter().fold(said, |said, folder| said.replace(&format!("{}/", path(folder)), ""));
-        // These sessions are named by the time of the test.
+        // Some sessions are named by the time of the test.
         let nameless = |word: &str| match word.len() >= 16 && word[..8].bytes().all(|c| c.is_ascii_digit()) {
             true => "[session]".to_owned(),
             false => word.to_owned(),
@@ -64,7 +65,7 @@ impl Rig {
         self.said.borrow_mut().push_str(&said.split('`').map(nameless).collect::<Vec<_>>().join("`"));
     }
 
-    /// How many sessions a state has.
+    /// The number of sessions of a state.
     fn sessions(&self, state: &str) -> usize {
         fs::read_dir(self.path("library").join(state)).unwrap().count()
     }
@@ -73,14 +74,14 @@ impl Rig {
         serde_json::from_str(&self.well(&[words, &["--format", "json"]].concat())).unwrap()
     }
 
-    /// Writes a session and gives its path.
+    /// Writes a session and returns its path.
     fn session(&self, name: &str, session: &Value) -> PathBuf {
         let path = self.path(&format!("{name}.json"));
         fs::write(&path, session.to_string()).unwrap();
         path
     }
 
-    /// Learns sessions of these shares, a second a window.
+    /// Learns sessions of these shares, with windows of a second.
     fn learn(&self, state: &str, shares: [u64; 3], sessions: u64) {
         for seed in 0..sessions {
             let session = self.session("made", &session(&[(30, shares)], seed * 31 + shares[0]));
@@ -89,7 +90,8 @@ impl Rig {
     }
 }
 
-/// A session of so many windows of each of these shares, in thousands of events, with noise.
+/// A session with this many windows of each of these shares. Shares are in thousands of events, and have
+/// noise.
 pub fn session(stretches: &[(usize, [u64; 3])], seed: u64) -> Value {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut rows = [(); 3].map(|()| Vec::<u64>::new());
@@ -143,7 +145,7 @@ fn what_was_learned_is_told_again_and_what_was_not_is_unknown() {
     assert_eq!(found["windows"].as_array().unwrap().len(), 41);
     let csv = rig.well(&["identify", path(&source), "--format", "csv"]);
     assert_eq!(csv.lines().count(), 1 + 41 * 2, "a row for each window and state");
-    // Two windows as one.
+    // Each two windows are joined to one.
     let found = rig.json(&["identify", path(&source), "--window", "2s"]);
     assert_eq!(found["windows"].as_array().unwrap().len(), 20);
     let events = found["windows"][0]["events"].as_u64().unwrap();
@@ -170,7 +172,7 @@ fn recordings_of_a_real_kernel_are_told_apart() {
                 .unwrap()
                 .to_owned()
         };
-        assert!(windows.iter().all(|window| nearest(window) == state), "each window is its own nearest");
+        assert!(windows.iter().all(|window| nearest(window) == state), "the nearest window of each window is itself");
     }
 }
 
@@ -183,7 +185,7 @@ fn a_session_holds_every_event_of_its_windows() {
     let log = zstd::decode_all(fs::File::open(fixture("make.log.csv.zst")).unwrap()).unwrap();
     let mut counted = std::collections::BTreeMap::<String, Vec<u64>>::new();
     let end = begin + windows * 1_000_000;
-    // The log has the first 20,000 events only.
+    // The log has only the first 20,000 events.
     let rows: Vec<(u64, u32, u32, String)> =
         csv::Reader::from_reader(&*log).into_deserialize().map(Result::unwrap).collect();
     assert_eq!(rows[0].0, begin);
@@ -232,7 +234,7 @@ fn a_check_ends_with_0_or_3_and_says_what_for() {
     let junit = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.code() == Some(3) && tests_and_failures(&junit).1 > 0, "{junit}");
 
-    // What nothing is said of is said: blocks that lost too much, and windows behind the last block.
+    // The output reports what was not checked: blocks that lost too much, and windows after the last block.
     let mut lossy = session(&[(45, IDLE)], 79);
     lossy["lost"] = (0..45).map(|window| if window < 10 { 50_000 } else { 0u64 }).collect::<Vec<_>>().into();
     let lossy = rig.session("lossy", &lossy);
@@ -246,7 +248,7 @@ fn a_check_ends_with_0_or_3_and_says_what_for() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
 }
 
-/// How many tests a JUnit file has, and how many of them failed.
+/// The number of tests in a JUnit file, and the number of failures.
 fn tests_and_failures(junit: &str) -> (usize, usize) {
     let file = roxmltree::Document::parse(junit).unwrap();
     let number = |name| file.root_element().attribute(name).unwrap().parse::<usize>().unwrap();
@@ -260,7 +262,7 @@ fn what_cannot_be_said_is_not_said() {
     rig.failure(&["identify", source]);
     rig.failure(&["states"]);
     rig.failure(&["check", "--against", "idle", source]);
-    assert!(!rig.path("library").exists(), "asking makes nothing");
+    assert!(!rig.path("library").exists(), "a query creates no library");
     rig.learn("idle", IDLE, 1);
     rig.failure(&["check", "--against", "idle", source]);
     rig.failure(&["identify", source, "--window", "1500ms"]);
@@ -268,7 +270,8 @@ fn what_cannot_be_said_is_not_said() {
     let short = rig.session("short", &session(&[(3, IDLE)], 8));
     rig.failure(&["identify", path(&short), "--window", "5s"]);
     rig.failure(&["identify", source, "--window", "5events"]);
-    // The same again, another selection, a recording of other tracepoints, all windows empty.
+    // The same session again, another selection, a recording of other tracepoints, and a session without
+    // events.
     let made = rig.session("made", &session(&[(30, IDLE)], IDLE[0]));
     rig.failure(&["learn", "idle", path(&made)]);
     let narrow = json!({"sched:wakeup": vec![70_000u64; 30]});
@@ -283,20 +286,20 @@ fn what_cannot_be_said_is_not_said() {
     rig.learn("web", WEB, 4);
     rig.well(&["states", "remove", "idle"]);
     let found = rig.json(&["identify", path(&zero)]);
-    assert!(found["stretches"][0]["state"].is_null(), "silence is no state that was learned: {found:#}");
+    assert!(found["stretches"][0]["state"].is_null(), "silence is not a learned state: {found:#}");
     rig.well(&["states", "remove", "web"]);
     rig.learn("idle", IDLE, 1);
-    // All or none; and what was counted stays as it was counted.
+    // Either all sessions are added or none, and a session keeps its windows.
     let two = [rig.session("two", &session(&[(30, IDLE)], 9)), rig.session("again", &session(&[(30, IDLE)], IDLE[0]))];
     rig.failure(&["learn", "idle", path(&two[0]), path(&two[1])]);
-    assert_eq!(rig.sessions("idle"), 1, "all or none");
+    assert_eq!(rig.sessions("idle"), 1, "either all sessions are added or none");
     for words in [["learn", "idle"], ["identify", "--alpha=0.05"]] {
         rig.failure(&[words[0], words[1], path(&two[0]), "--from", "5s"]);
     }
     rig.failure(&["learn", "idle", path(&two[0]), "--window", "2s"]);
     rig.failure(&["learn", "new", path(&two[0]), path(&two[0])]);
     assert!(!rig.path("library/new").exists());
-    // What is no session at all.
+    // Files that are not sessions.
     for (name, text) in [("empty.json", ""), ("bad.json", "{}"), ("newer.json", "{\"schema\": 7}")] {
         fs::write(rig.path(name), text).unwrap();
         rig.failure(&["learn", "idle", path(&rig.path(name))]);
@@ -313,11 +316,12 @@ fn what_cannot_be_said_is_not_said() {
 
 fn a_report_has_the_states_over_its_graphs() {
     let rig = Rig::new();
-    // Windows of a report are of a second: too short a recording is said, and the rest is there.
+    // A report uses windows of a second. It says that a recording is too short for states, and reports the
+    // rest.
     rig.learn("idle", IDLE, 2);
     let output = rig.call(&["report", path(&fixture("make.perf.zst")), "--states"]);
     assert!(output.status.success());
-    assert!(!output.stderr.is_empty(), "that a recording is too short is said: it is a screen");
+    assert!(!output.stderr.is_empty(), "a message says that the recording is too short; `screens` checks its text");
     let file = long_recording();
     rig.well(&["states", "remove", "idle"]);
     rig.well(&["learn", "half", path(file.path()), "--to", "4s"]);
@@ -343,7 +347,7 @@ fn a_report_has_the_states_over_its_graphs() {
     assert!(fs::read_to_string(svg.unwrap()).unwrap().contains("<rect class=\"state-"));
 }
 
-/// Eight seconds of two tracepoints.
+/// A recording of two tracepoints for eight seconds.
 pub fn long_recording() -> NamedTempFile {
     let rounds: Vec<Vec<(u64, u32, u32)>> = (0..8u64)
         .map(|second| {
@@ -356,7 +360,7 @@ pub fn long_recording() -> NamedTempFile {
     perf_file(&[("a", "x"), ("a", "y")], &rounds, None)
 }
 
-/// What version 0.1.0 learned is in the fixtures.
+/// Reads a library that version 0.1.0 wrote, from the fixtures.
 fn a_library_of_version_0_1_0_is_read_and_grows() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("make");
@@ -376,7 +380,7 @@ fn a_library_of_version_0_1_0_is_read_and_grows() {
     run(&["states", "show", "make"]);
     run(&["learn", "make", path(&fixture("compressed.perf")), "--window", "10ms"]);
     assert_eq!(std::fs::read_dir(&state).unwrap().count(), 2);
-    // The very recording that it was learned from.
+    // Identify the recording that the library was learned from.
     let found: Value = serde_json::from_str(&run(&[
         "identify",
         path(&fixture("make.perf.zst")),

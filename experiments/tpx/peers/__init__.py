@@ -1,4 +1,4 @@
-"""tp-perf beside its peers: how each records, what is measured of each, and the tables."""
+"""tp-perf and its peers: how each one records, the measurements, and the tables."""
 
 RING_KB = 8192
 EVENTS = 100_000

@@ -32,9 +32,9 @@ class Bpftrace(Peer):
         }
 
     def record(self, *words, end='', action=''):
-        # Probes fire while others are still being attached, which takes a minute. They are
-        # attached in the order of the script, so that the flag is set a millisecond after the
-        # last one; a COMMAND is started after all are attached.
+        # Attaching all probes takes a minute, and each fires as soon as it is attached. They are
+        # attached in the order of the script, so the flag is set a millisecond after the last
+        # one. A COMMAND starts after all are attached.
         self.script.write_text(
             f'{self.probes}\n/@on/ {{ printf("%llu %s\\n", nsecs, probe); {action} }}\n{end}\n'
             'interval:ms:1 /@on == 0/ { @on = 1; }\n'

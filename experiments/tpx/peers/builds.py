@@ -1,4 +1,4 @@
-"""A fixed piece of a kernel build, and how long it takes."""
+"""A fixed part of a kernel build, and the time that it takes."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tpx.kernel_build import KernelTree
 from tpx.machine import busy_seconds
 from tpx.process import Background, Failed, run
 
-# Of a tinyconfig kernel, some ten seconds on two CPUs.
+# Parts of a tinyconfig kernel, which take about ten seconds on two CPUs.
 TARGETS = ['kernel/time/', 'kernel/sched/']
 
 
@@ -49,19 +49,19 @@ class Build:
         self.result.unlink(missing_ok=True)
 
     def run(self):
-        """Runs the build with nothing beside it."""
+        """Runs the build without any tool."""
         run(self.timed)
 
     def figures(self):
         """The figures of the last build, which must have succeeded."""
         if not self.result.exists():
-            raise Failed('the build did not get to its end')
+            raise Failed('the build did not finish')
         figures = read_json(self.result)
         if figures['code'] != 0:
-            raise Failed(f'the build ended with {figures["code"]}')
+            raise Failed(f'the build exited with code {figures["code"]}')
         return figures
 
     def forever(self):
-        """The same build over and over."""
+        """Repeats the same build."""
         script = f'while :; do {self.cleaning}; {" ".join(self.make)}; done'
         return Background(['sh', '-c', script])

@@ -1,4 +1,4 @@
-"""What single captures cost a build, and what they keep."""
+"""The overhead of single captures on a build, and the events that they keep."""
 
 from tpx.peers.runs import DISTURBED, Runs
 from tpx.tables import spread, table
@@ -56,8 +56,8 @@ def undisturbed_table(runs):
     ]
     head = ['', 'captures', 'left out above', 'added to the build, s', 'added to the machine, s']
     text = f"""\
-A capture is left out of what was added if the machine had other work in a run with nothing beside it: more busy time than the
-build's own CPU time by {100 * DISTURBED:.0f} %. The same with nothing left out:
+A capture does not count for the added time if the machine had other work in a run without any tool next to it. Other work means that the
+busy time exceeded the build's own CPU time by more than {100 * DISTURBED:.0f} %. The same table with all captures:
 """
     return text + '\n' + numbers_table(head, rows)
 
@@ -78,8 +78,8 @@ def kept_table(runs):
                 spread(per_event(runs.of(peer), 'log_bytes'), '{:.1f}'),
             ]
         )
-    head = ['', 'events kept, millions', 'lost', 'CPU of the machine an event that fired, ns']
-    return numbers_table([*head, 'bytes an event, recording', 'bytes an event, log'], rows)
+    head = ['', 'events kept, millions', 'lost', 'CPU of the machine per event that fired, ns']
+    return numbers_table([*head, 'bytes per event, recording', 'bytes per event, log'], rows)
 
 
 def lost_percent(run):
@@ -87,7 +87,7 @@ def lost_percent(run):
 
 
 def ns_per_event(runs, added):
-    """What an event that fired adds to the machine, of the runs of which that is known."""
+    """The CPU time that each event adds to the machine, for the runs in which it is known."""
     return [
         1e9 * added[run['repeat']] / (run['events'] + run['lost'])
         for run in runs

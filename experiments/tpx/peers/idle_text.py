@@ -1,4 +1,4 @@
-"""What tp-perf adds to an idle machine, from pairs of windows."""
+"""The events that tp-perf adds to an idle machine, from pairs of windows."""
 
 import statistics
 
@@ -6,7 +6,7 @@ from tpx.peers.capture_tables import numbers_table
 from tpx.stats import interval
 from tpx.tables import minus, spread
 
-# What the kernel does when it takes pages of files away.
+# The tracepoints that fire when the kernel reclaims pages of files.
 PAGE_TAKEN = 'filemap:mm_filemap_delete_from_page_cache'
 RECLAIM = [
     PAGE_TAKEN,
@@ -18,7 +18,7 @@ RECLAIM = [
 
 
 def window_pairs(windows):
-    """The pairs of which both windows were measured, as (off, on)."""
+    """The pairs whose two windows were both measured, as (off, on)."""
     pairs = {}
     for window in windows:
         pairs.setdefault(window['pair'], {})[window['captured']] = window
@@ -26,9 +26,9 @@ def window_pairs(windows):
 
 
 def by_tracepoint(pairs, left_out=()):
-    """The share that capturing itself makes, its interval, and the ten largest differences.
+    """The share of events caused by capturing, its interval, and the ten largest differences.
 
-    All are made of medians over pairs, so that a burst in some windows counts for nothing.
+    All are computed from medians over pairs, so bursts in a few windows have no effect.
     """
     named = {name for pair in pairs for window in pair for name in window['counts']}
     names = sorted(named - set(left_out))
@@ -62,7 +62,7 @@ def share(value):
 
 
 def between(bounds):
-    """`, with 95 % confidence between …`, or nothing where there are no bounds."""
+    """`, with 95 % confidence between …`, or an empty text without bounds."""
     if bounds is None:
         return ''
     low, high = map(share, bounds)
@@ -74,7 +74,7 @@ def idle_text(results):
         return 'Not measured.\n'
     pairs, seconds = window_pairs(results['windows']), results['window_seconds']
     recorded = [on['others'] / seconds for _, on in pairs]
-    text = f"""In {len(pairs)} pairs of windows of {seconds:g} s the machine had {spread(recorded, '{:,.0f}')} events a second for
+    text = f"""In {len(pairs)} pairs of windows of {seconds:g} s, the machine had {spread(recorded, '{:,.0f}')} events per second for
 tp-perf to record."""
     has_counts = 'counts' in results['windows'][0]
     if has_counts:
@@ -84,31 +84,32 @@ tp-perf to record."""
         text += '\n' + largest_table(pairs, seconds)
     lost = sum(window.get('others_lost', 0) for window in results['windows'])
     if lost:
-        text += f'\nThe ring that is counted had no room for {lost:,} events.\n'
+        text += f'\nThe counted ring had no room for {lost:,} events.\n'
     return text
 
 
 def of_tracepoints(pairs):
     value, bounds, _ = by_tracepoint(pairs)
-    text = f""" What capturing itself makes happen elsewhere is **{share(value)}** of what it records{between(bounds)}: for each tracepoint the median over pairs of its count
-with tp-perf's events on less that with them off, these summed, as a share of the sum of the medians of the counts with them on."""
+    text = f""" The events that capturing itself causes elsewhere are **{share(value)}** of the events it records{between(bounds)}.
+This is computed as follows: for each tracepoint, take the median over pairs of its count with tp-perf's events on minus its count with them off.
+The sum of these medians is divided by the sum of the median counts with them on."""
     taken = [[window['counts'].get(PAGE_TAKEN, 0) for window in pair] for pair in pairs]
     more, less = sum(on > off for off, on in taken), sum(on < off for off, on in taken)
     value, bounds, _ = by_tracepoint(pairs, RECLAIM)
     return (
         text
-        + f""" What is in it is
-the kernel taking pages of files away (`{PAGE_TAKEN}`), which this machine does by itself in bursts (DAMON): it did so more
+        + f""" This share includes
+the kernel's reclaim of file pages (`{PAGE_TAKEN}`), which this machine does by itself in bursts (DAMON). It reclaimed more
 with the events on in {more} pairs, and less in {less}. Without the {len(RECLAIM)} tracepoints
-of that, which were chosen after this was seen, it is **{share(value)}**{between(bounds)}."""
+of reclaim, which were chosen after this was seen, the share is **{share(value)}**{between(bounds)}."""
     )
 
 
 def own_thread(pairs, seconds, recorded):
     off, on = ([pair[index]['own'] / seconds for pair in pairs] for index in (0, 1))
     middle = max(statistics.median(recorded), 1)
-    return f"""Its own thread, which its recording leaves out, made {spread(on, '{:,.0f}')} events a second meanwhile
-({spread(off, '{:,.0f}')} with its events off): {share(statistics.median(on) / middle)} of what it records.
+    return f"""tp-perf's own thread, which its recording excludes, caused {spread(on, '{:,.0f}')} events per second in that time
+({spread(off, '{:,.0f}')} with its events off). That is {share(statistics.median(on) / middle)} of the events it records.
 """
 
 
@@ -117,8 +118,8 @@ def of_totals(pairs, seconds, recorded):
     middle = max(statistics.median(recorded), 1)
     bounds = interval(statistics.median, more)
     bounds = bounds and [bound / middle for bound in bounds]
-    return f"""By the totals of the windows, which have the machine's own bursts too, it had {spread(more, '{:+,.0f}')}
-more of them a second with tp-perf's events on than off: at the median {share(statistics.median(more) / middle)}{between(bounds)}.
+    return f"""The totals of the windows also have the machine's own bursts. By the totals, there were {spread(more, '{:+,.0f}')}
+more events per second with tp-perf's events on than off. The median is {share(statistics.median(more) / middle)}{between(bounds)}.
 """
 
 
@@ -127,7 +128,7 @@ def largest_table(pairs, seconds):
     for name, more, on, off in by_tracepoint(pairs)[2]:
         forms = (('{:+,.1f}', more), ('{:,.1f}', on), ('{:,.1f}', off))
         rows.append([f'`{name}`', *(minus(form.format(its / seconds)) for form, its in forms)])
-    text = 'The ten tracepoints that differ most, at the median over pairs, a second:\n\n'
+    text = 'The ten tracepoints with the largest differences: events per second, as medians over pairs.\n\n'
     return text + numbers_table(
         ['', 'more with the events on', 'with them on', 'with them off'], rows
     )

@@ -1,4 +1,4 @@
-"""Instances of tracefs: a peer of their own, and observers that nobody reads."""
+"""Instances of tracefs: one as a peer, and others as observers that nobody reads."""
 
 import os
 import re
@@ -13,9 +13,9 @@ EVENT_OF_LINE = re.compile(rb'\[\d+\] \S+ +\d+\.\d+: (\w+):')
 
 
 def fired_and_lost(stats):
-    """Of a per-CPU `stats` file how many events fired, and how many of them are lost.
+    """The number of fired events in a per-CPU `stats` file, and the number of lost ones.
 
-    Those that fired include what was overwritten, what was read already, and what found no room.
+    Fired events include those that were overwritten, read already, or dropped for lack of room.
     """
     fields = dict(line.split(': ', 1) for line in stats.splitlines() if ': ' in line)
     kinds = ('overrun', 'commit overrun', 'dropped events')
@@ -24,7 +24,7 @@ def fired_and_lost(stats):
 
 
 def count_events(lines):
-    """By name how many of each event are in the lines of a `trace` file."""
+    """The number of each event in the lines of a `trace` file, by name."""
     found = {}
     for line in lines:
         if event := EVENT_OF_LINE.search(line):
@@ -33,7 +33,7 @@ def count_events(lines):
 
 
 class Instance:
-    """An instance with rings of its own and the chosen tracepoints, off at first."""
+    """An instance with its own rings and the chosen tracepoints, off at first."""
 
     def __init__(self, name, tracepoints, kb=RING_KB):
         self.path = self.path_of(name)
@@ -41,8 +41,8 @@ class Instance:
         try:
             self.write('tracing_on', '0')
             self.write('buffer_size_kb', str(kb))
-            # Opening it anew would empty it first. Python's append mode seeks, which this file
-            # does not allow.
+            # Opening it again would empty it, and Python's append mode seeks, which this file does
+            # not allow.
             file = os.open(self.path / 'set_event', os.O_WRONLY | os.O_APPEND)
             try:
                 for tracepoint in tracepoints:
@@ -55,7 +55,7 @@ class Instance:
 
     @classmethod
     def existing(cls, name):
-        """One that another process has made, and that it also removes."""
+        """An instance that another process made and will remove."""
         instance = cls.__new__(cls)
         instance.path = cls.path_of(name)
         return instance
@@ -77,7 +77,7 @@ class Instance:
         return sum(fired), sum(lost)
 
     def counts(self):
-        """How many of each event its rings have."""
+        """The number of each event in its rings."""
         with open(self.path / 'trace', 'rb') as file:
             return count_events(file)
 
@@ -94,7 +94,7 @@ class Instance:
 
 
 def remove_stale_instances():
-    """Removes those of a run that was killed: their tracepoints would still be on."""
+    """Removes the instances of a run that was killed, whose tracepoints are still on."""
     for path in (TRACING / 'instances').glob(f'{PREFIX}*'):
         say(f'removing {path}')
         Instance.existing(path.name.removeprefix(PREFIX)).close()

@@ -1,4 +1,4 @@
-"""How soon each peer has a usable log, and what of that log is of the peer's own making."""
+"""The time until each tool has a usable log, and the events in it that the tool caused."""
 
 import statistics
 
@@ -16,11 +16,11 @@ def log_table(results, kind):
         ratios = runs.against(peer, 'tp-perf', lambda run, ours: run['seconds'] / ours['seconds'])
         ratio = spread(ratios, '{:.0f}' if peer in SLOW else '{:.1f}', '×')
         if kind == 'events' and min(runs.figure(peer, 'rows')) < EVENTS:
-            ratio += ', but its log is short'
+            ratio += ', but its log has too few rows'
         seconds, settled = (runs.figure(peer, key) for key in ('seconds', 'settle'))
         row = [f'`{peer}`', spread(seconds), ratio, spread(settled, '{:.0f}'), kept(runs, peer)]
         rows.append(row)
-    head = ['', 'start to log, s', 'against tp-perf', 'and then in the background, s']
+    head = ['', 'start to log, s', 'against tp-perf', 'then in the background, s']
     return numbers_table([*head, 'rows of the log, thousands'], rows), runs.failures()
 
 
@@ -35,7 +35,7 @@ def thousands(numbers):
 
 
 def own_table(results):
-    """What a quiet second has, how many of them there were, and the table."""
+    """The events of a quiet second, the number of such seconds, and the table."""
     quiet = [run['events'] for run in results['quiet']]
     base = statistics.median(quiet or [1])
     runs = Runs(results['second'])
@@ -46,5 +46,5 @@ def own_table(results):
         counts = [spread(numbers, '{:,.0f}') for numbers in (rows_kept, own, lost)]
         rows.append([f'`{peer}`', counts[0], ratio, *counts[1:]])
     head = ['', 'events in its log', 'against a quiet second']
-    head += ['of its own processes, if the log tells', 'lost, if it tells']
+    head += ['from its own processes, if known', 'lost, if known']
     return spread(quiet, '{:,.0f}'), len(quiet), numbers_table(head, rows)

@@ -1,4 +1,4 @@
-"""The measurements of the peers, one after another, each saved as soon as it is done."""
+"""Measures the peers one after another, and saves each measurement as soon as it is done."""
 
 import os
 import random
@@ -18,7 +18,7 @@ from tpx.progress import say
 def measure(peer, what, action, unrested=None):
     """The figures of one action of one peer. A failure is a result too.
 
-    What the peer left behind is written back to the disk and removed before the next action.
+    The files of the peer are written to disk and removed before the next action.
     """
     say(f'{what}: {peer.name}')
     try:
@@ -47,8 +47,8 @@ def load_run(peer, build):
 def pairs(peer, build, count):
     """Builds with the peer's events on and off, in pairs, each in random order.
 
-    All pairs share one attaching: a machine changes its speed within minutes, and most peers take
-    a minute to attach and detach.
+    The peer attaches once for all pairs, because most peers take a minute to attach and detach, and
+    the speed of a machine changes within minutes.
     """
     if hasattr(peer, 'pairs'):
         return peer.pairs(build, count)
@@ -57,8 +57,7 @@ def pairs(peer, build, count):
         for pair in range(1, count + 1):
             for is_on in random.sample([False, True], 2):
                 build.clean()
-                # What is still written of an earlier build would disturb this one; so would the
-                # disk.
+                # Wait until the earlier build is written to disk, which would disturb this one.
                 settled()
                 os.sync()
                 switch(is_on)
@@ -73,7 +72,7 @@ def shuffled(peers):
 
 
 class Measurements:
-    """All of them, as they are saved to the file of options.json."""
+    """All measurements, in the form of the file options.json."""
 
     def __init__(self, options, setup, build, peers, facts, commands):
         self.options, self.setup, self.build, self.peers = options, setup, build, peers
@@ -108,7 +107,7 @@ class Measurements:
         self.save()
 
     def blocks_of_pairs(self):
-        """Pairs in blocks: a machine that changes its speed then changes it for all peers."""
+        """Measures pairs in blocks, so that changes in machine speed affect all peers."""
         each = self.options.pairs_per_block
         for block, done in enumerate(range(0, self.options.pairs, each), 1):
             count = min(each, self.options.pairs - done)
@@ -130,7 +129,7 @@ class Measurements:
         self.save()
 
     def repeat(self, repeat):
-        """Once each: a build, a number of events during a build, and a second of rest."""
+        """Measures each once: a build, a number of events during a build, and an idle second."""
 
         def note(kind, figures):
             self.results[kind].append({'repeat': repeat, **figures})
@@ -140,8 +139,8 @@ class Measurements:
 
         is_due = repeat <= self.options.slow_repeats
         peers = [peer for peer in self.peers if is_due or not peer.is_slow]
-        # Machines change their speed within minutes: each peer has a run with nothing right before
-        # it and right after it.
+        # The speed of machines changes within minutes, so each peer has a run without any tool
+        # right before it and right after it.
         nothing = Nothing()
         capture(nothing)
         for peer in shuffled(peers):

@@ -1,4 +1,4 @@
-"""What each peer adds to a build, from pairs of builds with its events on and off."""
+"""The overhead of each tool on a build, from pairs of builds with its events on and off."""
 
 import statistics
 
@@ -14,9 +14,9 @@ def pair_tables(results):
     pairs = whole_pairs(results)
     return (
         means_table(pairs)
-        + '\nAgainst perf: ratios of these means.\n\n'
+        + '\nRatios of these means to those of perf:\n\n'
         + ratios_table(pairs)
-        + '\nSeconds that are added, as medians over pairs, the least and the most:\n\n'
+        + '\nAdded seconds: medians over pairs, with the least and the most.\n\n'
         + seconds_table(pairs)
     )
 
@@ -58,7 +58,7 @@ def ratios_table(pairs):
 
 
 def ratio(costs, peer, other):
-    """The mean cost of a peer over that of another, with its interval."""
+    """The mean cost of a peer divided by that of another, with its interval."""
     if other not in costs:
         return '–'
     if peer == other:
@@ -80,4 +80,4 @@ def seconds_table(pairs):
         off = [[pair[False][key] for pair in its] for key in ('wall', 'cpu')]
         rows.append([f'`{peer}`', *(spread(values, '{:.1f}') for values in added + off)])
     head = ['', 'wall', 'CPU of the build', 'busy time of the machine']
-    return numbers_table([*head, 'a build with the events off: wall', 'CPU'], rows)
+    return numbers_table([*head, 'build with the events off: wall', 'CPU'], rows)

@@ -1,4 +1,4 @@
-"""What every peer has, and the peer that does nothing."""
+"""The base of all peers, and the peer that does nothing."""
 
 import os
 import shutil
@@ -9,14 +9,14 @@ from tpx.process import run
 class Peer:
     """A way to record. `load`, `events_log` and `second_log` return figures by name.
 
-    A peer that can switch its events on and off has `pairs` or `attached` too. A peer whose
-    tracepoints are let go of in the background has `settle`.
+    A peer that can switch its events on and off also has `pairs` or `attached`. A peer that
+    detaches in the background has `settle`.
     """
 
     name = command = ''
     # A slow peer is measured less often.
     is_slow = False
-    # What it leaves in the scratch folder.
+    # The files that it leaves in the scratch folder.
     outputs = ()
 
     def tidy(self):
@@ -41,6 +41,6 @@ def count_lines(path):
 
 
 def sort_by_time(source, target):
-    """Writes the lines of a file, which begin with a number, in the order of that number."""
+    """Sorts the lines of a file by the number at their begin."""
     with open(target, 'wb') as out:
         run(['sort', '-n', source], stdout=out, env={**os.environ, 'LC_ALL': 'C'})

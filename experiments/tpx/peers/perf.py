@@ -16,7 +16,7 @@ from tpx.process import Background, Failed, last_lines, run
 class Perf(Peer):
     name = 'perf'
     command = 'perf record -a -m 8M -e …; perf script -F time,event'
-    # Words after each event.
+    # The arguments after each event.
     option = ()
 
     def __init__(self, setup):
@@ -38,12 +38,12 @@ class Perf(Peer):
 
     @contextlib.contextmanager
     def attached(self):
-        """All events open and off. Yields what switches them, and what waits for perf.
+        """Opens all events, off. Yields a function that switches them, and one that waits for perf.
 
-        The latter returns when perf has written all that it had. perf's own `disable` is of no
-        use: perf looks for orders only when it has found its rings empty (`__cmd_record`), and a
-        perf that records its own writing never does. So this process does the ioctls that perf
-        would do, on perf's own descriptors.
+        The second returns when perf has written all events. perf's own `disable` does not work:
+        perf looks for orders only when it finds its rings empty (`__cmd_record`), and a perf that
+        records its own writing never does. So this process makes the ioctls that perf would make,
+        on perf's own descriptors.
         """
         for fifo in (self.control, self.acknowledged):
             fifo.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ class Perf(Peer):
                 yield switch, lambda: self.answer(perf, orders, answers, 60)
 
     def answer(self, perf, orders, answers, seconds):
-        """Asks perf for a sign of life, which it gives when its rings are empty."""
+        """Pings perf, which answers when its rings are empty."""
         orders.write(b'ping\n')
         for _ in range(10 * seconds):
             if select.select([answers], [], [], 0.1)[0]:
@@ -74,7 +74,7 @@ class Perf(Peer):
                 return
             if not perf.alive():
                 said = last_lines(self.said.read_text(errors='replace'))
-                raise Failed(f'perf record ended with {perf.process.returncode}: {said}')
+                raise Failed(f'perf record exited with code {perf.process.returncode}: {said}')
         raise Failed(f'perf record is still busy {seconds} s after its events were switched off')
 
     def script(self, fields):
@@ -98,11 +98,11 @@ class Perf(Peer):
         return {'seconds': time.monotonic() - begin, 'rows': count_lines(self.log)}
 
     def events_log(self):
-        # perf cannot stop after a number of events. Half a second of the build has more than
-        # enough.
+        # perf cannot stop after a number of events. Half a second of the build has more than enough
+        # of them.
         figures = self.timed_log(0.5)
         if figures['rows'] < EVENTS:
-            raise Failed(f'half a second of the build brought {figures["rows"]} events only')
+            raise Failed(f'half a second of the build had only {figures["rows"]} events')
         return figures
 
     def second_log(self):
@@ -117,5 +117,5 @@ class Perf(Peer):
 class PerfWithoutItself(Perf):
     name = 'perf --exclude-perf'
     command = 'perf record -a -m 8M -e … --exclude-perf; perf script -F time,event'
-    # It holds only for the events of the `-e` before it.
+    # The option applies only to the events of the `-e` before it.
     option = ('--exclude-perf',)

@@ -1,22 +1,22 @@
-"""The runs of one kind that peers.json has, by peer."""
+"""The runs of one kind in peers.json, by peer."""
 
 from collections import Counter
 
 ORDER = ['nothing', 'tp-perf', 'tracefs', 'perf', 'perf --exclude-perf', 'bpftrace']
 SLOW = ('perf', 'perf --exclude-perf', 'bpftrace')
-# A run with nothing, in which others worked for more than this share of the build's own CPU time,
-# is no baseline.
+# A run without any tool is not a baseline if other work took more than this share of the build's
+# own CPU time.
 DISTURBED = 0.25
 
 
 class Runs:
-    """`runs` as they were measured, in that order."""
+    """Takes `runs` in the order in which they were measured."""
 
     def __init__(self, runs):
         self.runs = runs
 
     def peers(self):
-        """The peers of which at least one run succeeded, in the order of the tables."""
+        """The peers with at least one successful run, in the order of the tables."""
         found = {run['peer'] for run in self.runs if 'failed' not in run}
         return sorted(found, key=ORDER.index)
 
@@ -27,7 +27,7 @@ class Runs:
         return [run.get(key) for run in self.of(peer)]
 
     def against(self, peer, other, figure):
-        """A figure of a peer and of another in the same repeat."""
+        """A figure of a peer and of another one in the same repeat."""
         others = {run['repeat']: run for run in self.of(other)}
         both = [(run, others.get(run['repeat'])) for run in self.of(peer)]
         return [figure(run, theirs) for run, theirs in both if theirs is not None]
@@ -36,11 +36,11 @@ class Runs:
         return [(run['peer'], run['failed']) for run in self.runs if 'failed' in run]
 
     def added(self, key, leave_out=True):
-        """What each peer adds to the mean of the runs with nothing right before and after it.
+        """The added time of each peer: its run minus the mean of its neighbours without a tool.
 
-        Returns it by peer and repeat, and how many runs of each peer were left out because the
-        machine had other work in a run beside them. Only the runs beside it count: a peer's own
-        run may well be what makes the machine busy.
+        Returns it by peer and repeat, and the number of runs of each peer that were left out
+        because the machine had other work in a neighbouring run. Only the neighbours are checked,
+        because the peer itself may make the machine busy.
         """
         by_peer, left_out = {}, Counter()
         for before, run, after in zip(self.runs, self.runs[1:], self.runs[2:], strict=False):
@@ -62,7 +62,7 @@ def is_disturbed(run):
 
 
 def whole_pairs(results):
-    """By peer, in the order of the tables, the pairs of builds of which both were measured.
+    """By peer, the pairs whose two builds were both measured, in the order of the tables.
 
     A pair is a dict of runs by whether the events were on.
     """

@@ -1,4 +1,4 @@
-"""PEERS.md, made of peers.json."""
+"""Makes PEERS.md from peers.json."""
 
 from collections import Counter
 from pathlib import Path
@@ -16,14 +16,14 @@ TEMPLATE = Path(__file__).with_name('PEERS.md.template')
 
 
 def write_page(source):
-    """Writes PEERS.md beside a JSON file. Returns its path."""
+    """Writes PEERS.md next to a JSON file. Returns its path."""
     target = source.with_name('PEERS.md')
     target.write_text(page(read_json(source), source.name))
     return target
 
 
 def page(results, source):
-    """PEERS.md. `source` is the name of the file that has the figures."""
+    """The text of PEERS.md. `source` is the name of the file that has the figures."""
     facts = results['facts']
     captures, failed_captures = capture_tables(results)
     events, failed_events = log_table(results, 'events')
@@ -57,7 +57,7 @@ def page(results, source):
         'own': own,
         'idle': idle_text(results),
         'unrested': unrested_text(results),
-        'failed': f'\n## What could not be run\n\n{failed}' if failed else '',
+        'failed': f'\n## Failures\n\n{failed}' if failed else '',
     }
     return Template(TEMPLATE.read_text(encoding='utf-8')).substitute(values)
 
@@ -70,7 +70,7 @@ def commands_rows(commands):
 
 
 def failures(**by_kind):
-    """Each failure once, with how often it happened."""
+    """Each failure once, with the number of times it happened."""
     times = Counter(
         (peer, kind, message) for kind, failed in by_kind.items() for peer, message in failed
     )
@@ -81,7 +81,7 @@ def failures(**by_kind):
 
 
 def unrested_text(results):
-    """Before which measurements the machine did not come to rest."""
+    """Names the measurements before which the machine did not become idle."""
     found = [
         f'block {one["block"]} of the pairs of `{one["peer"]}` ({one["unrested"]:.2f} CPUs busy)'
         for one in results['pairs']
@@ -96,5 +96,5 @@ def unrested_text(results):
         found.append(f'the windows of the idle machine ({busy:.2f})')
     if not found:
         return ''
-    text = 'The machine did not come to rest (below 0.02 CPUs busy within a minute) before: '
+    text = 'The machine did not become idle (fewer than 0.02 busy CPUs within a minute) before: '
     return f'\n{text}' + ', '.join(found) + '.\n'

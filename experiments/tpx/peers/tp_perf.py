@@ -21,7 +21,7 @@ class TpPerf(Peer):
         self.outputs = [self.folder]
 
     def record(self, *words):
-        """Captures. Returns the seconds until the log was there, and the summary."""
+        """Captures. Returns the seconds until the log was complete, and the summary."""
         shutil.rmtree(self.folder, ignore_errors=True)
         begin = time.monotonic()
         run([self.binary, *self.arguments, '-o', self.folder, *words])
@@ -64,7 +64,7 @@ class TpPerf(Peer):
         return self.log('-d', '1s')
 
     def settle(self):
-        """Waits until the kernel has detached from all tracepoints. Returns how long that took."""
+        """Waits until the kernel has detached from all tracepoints. Returns the time it took."""
         begin = time.monotonic()
         while any(b'tp-perf-detach' in _read(comm) for comm in Path('/proc').glob('[0-9]*/comm')):
             time.sleep(0.2)
@@ -75,5 +75,5 @@ def _read(path):
     try:
         return path.read_bytes()
     except OSError:
-        # The process has ended meanwhile.
+        # The process ended in the meantime.
         return b''

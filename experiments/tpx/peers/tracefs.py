@@ -22,7 +22,7 @@ class Tracefs(Peer):
 
     @contextlib.contextmanager
     def read_instance(self):
-        """An instance whose rings are moved to files. Afterwards there are its figures."""
+        """Yields an instance whose rings are moved to files. Afterwards it has figures."""
         with Instance('load', self.tracepoints) as instance:
             pipes = list(instance.path.glob('per_cpu/cpu*/trace_pipe_raw'))
             files = [self.scratch / f'{pipe.parent.name}.raw' for pipe in pipes]
@@ -34,7 +34,7 @@ class Tracefs(Peer):
                 time.sleep(0.5)
                 yield instance
                 time.sleep(0.5)
-            # What is left does not fill half a ring.
+            # Move the rest, which fills less than half a ring.
             self.size = sum(map(len, map(rest_of, pipes)))
             self.size += sum(file.stat().st_size for file in files)
             self.fired, self.lost = instance.stats()
@@ -53,7 +53,7 @@ class Tracefs(Peer):
 
     @contextlib.contextmanager
     def attached(self):
-        """The instance with its events off. Yields what switches them, and what waits."""
+        """The instance with its events off. Yields functions that switch them and wait."""
         with self.read_instance() as instance:
             yield instance.switch, lambda: time.sleep(0.5)
 
@@ -68,7 +68,7 @@ class Tracefs(Peer):
                 run(['cat', instance.path / 'trace'], stdout=file)
             took = time.monotonic() - begin
         rows = own = 0
-        # This script plays the part of the shell, which sleeps.
+        # This script sleeps, as a shell would.
         process = f'-{os.getpid()} '.encode()
         with open(self.log, 'rb') as file:
             for line in file:
@@ -84,7 +84,7 @@ class Tracefs(Peer):
                 time.sleep(0.01)
                 if time.monotonic() > deadline:
                     seen = instance.stats()[0]
-                    raise Failed(f'a minute of the build brought {seen} events only')
+                    raise Failed(f'a minute of the build had only {seen} events')
 
         return self.log_when(is_enough)
 
@@ -106,7 +106,7 @@ def splice(target, source):
 
 
 def rest_of(pipe):
-    """What a trace_pipe_raw still has."""
+    """The bytes that a trace_pipe_raw still has."""
     descriptor, rest = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), []
     try:
         while page := os.read(descriptor, 1 << 16):

@@ -1,4 +1,4 @@
-"""Windows of an idle machine with tp-perf capturing and not, watched by two instances."""
+"""Windows of an idle machine, with tp-perf capturing or not, observed by two instances."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tpx.progress import say
 
 
 def quiet_second(tracepoints):
-    """Events of a second in which only an instance watches that nobody reads."""
+    """The events of a second in which the only observer is an instance that nobody reads."""
     with Instance('quiet', tracepoints, 1024) as instance:
         instance.switch(True)
         time.sleep(0.5)
@@ -22,16 +22,16 @@ def quiet_second(tracepoints):
 
 
 def window(result, seconds):
-    """Adds what both instances see in so many seconds to a file.
+    """Adds the events that both instances see in this many seconds to a file.
 
     It is `peers.py --window FILE`, run by tp-perf overhead.
     """
     watched = {name: Instance.existing(name) for name in ('others', 'own')}
     if not Path(result).exists():
-        # Only now is known which thread is tp-perf's. It stays the same.
+        # The thread of tp-perf is known only now. It stays the same.
         watched['others'].write('set_event_notrace_pid', str(os.getppid()))
         watched['own'].write('set_event_pid', str(os.getppid()))
-    # Lets the start of this process pass.
+    # Wait until the start of this process is over.
     time.sleep(1)
     before = {name: instance.stats() for name, instance in watched.items()}
     for instance in watched.values():
@@ -58,7 +58,7 @@ def read_window(result):
 
 
 def idle_windows(setup, pairs, seconds):
-    """What the instances saw in pairs of windows, with tp-perf's events on in one of each."""
+    """The events in pairs of windows, with tp-perf's events on in one window of each pair."""
     say(f'idle: {pairs} pairs of windows of {seconds} s')
     result = setup.scratch / 'windows'
     words = [setup.binary, 'overhead', '-q', '--runs', pairs, '--warmup', 1, '--format', 'json']
@@ -83,7 +83,7 @@ def idle_windows(setup, pairs, seconds):
 
 
 def full_names(tracepoints):
-    """By short name the `group:name`, where that is unique."""
+    """The `group:name` of each name that is unique."""
     found = {}
     for tracepoint in tracepoints:
         found.setdefault(tracepoint.split(':')[1], []).append(tracepoint)

@@ -1,3 +1,3 @@
-"""Known states of a machine: how they are made and recorded, and how often tp-perf is right."""
+"""Known states of a machine: producing and recording them, and measuring tp-perf on them."""
 
 SECOND = 10**9

@@ -1,4 +1,4 @@
-"""What tp-perf says about the rounds."""
+"""The answers of tp-perf about the rounds."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ from tpx.states.tool import ALARM, has_verb, run_tool
 
 
 class Asked:
-    """What tp-perf says.
+    """The answers of tp-perf.
 
-    Its answers are kept in `cache`, by the bytes of the binary and of the counts.
+    They are kept in `cache`, by the bytes of the binary and of the counts.
     """
 
     def __init__(self, data, tool, counts, cache, scratch):
@@ -78,7 +78,7 @@ class Asked:
         return has_verb(self.tool, 'check')
 
     def check(self, number):
-        """Each session of a round against each state: whether there was an alarm, and what for."""
+        """By session of a round and state, whether there was an alarm, and its findings."""
 
         def ask():
             answers = []

@@ -1,4 +1,4 @@
-"""Other methods on the same windows, and what must come out by chance alone."""
+"""Other methods on the same windows, and controls that must give results of chance."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tpx.states.unknown import leave_one_state_out, without_each
 
 SHUFFLES = 5
 SPLITS = 200
-# A machine at 100 ms has so many windows that it would take an hour.
+# With windows of 100 ms, there are so many that it would take an hour.
 SVM_FROM = 1.0
 
 
@@ -45,7 +45,7 @@ def baselines(data, bootstrap, said):
     folds = [Fold(data, number, said.length) for number in data.rounds]
     sessions = np.concatenate([fold.sessions for fold in folds])
     if not np.array_equal(sessions, said.sessions):
-        raise Failed('tp-perf has other windows than this script')
+        raise Failed('tp-perf and this script have different windows')
     own_drawn = bootstrap.macro_f1(confusions(data, said.sessions, said.distances.argmin(axis=1)))
     results, to_sessions = {}, None
 
@@ -89,7 +89,7 @@ def baselines(data, bootstrap, said):
 
 
 def controls(data, folds, to_sessions):
-    """What must come out by chance alone, if the method sees nothing that it should not see."""
+    """Controls. They must give results of chance if the method sees only what it should see."""
     chance = np.random.default_rng(2)
     shuffled = []
     for fold, by_session in zip(folds, to_sessions, strict=True):
@@ -116,7 +116,7 @@ def controls(data, folds, to_sessions):
                 continue
             is_a = chance.permutation(its.shape[1]) < its.shape[1] // 2
             says_a = its[:, is_a].min(axis=1) < its[:, ~is_a].min(axis=1)
-            # A round has one idle session: one coin for it.
+            # A round has one idle session, so toss one coin for it.
             right += int((says_a == chance.integers(2)).sum())
             windows += len(its)
         halves.append(right / max(windows, 1))

@@ -1,4 +1,4 @@
-"""Changes that tp-perf finds, against the times at which the state changed."""
+"""Compares the changes that tp-perf finds with the true times of changes."""
 
 from itertools import pairwise
 
@@ -7,21 +7,21 @@ import numpy as np
 from tpx.states.draws import figure
 from tpx.states.matching import match, nearest
 
-# A change that is found so many windows from a true one finds it.
+# A reported change within this many windows of a true one is a hit.
 NEAR = 2
 
 
 class Found:
-    """By session whether the change to it was to be found, whether it was, and false changes in it.
+    """By session: whether there is a change to it, whether it was found, and the false changes.
 
-    `kind` is `all`, or `of_state` for the changes at which the state changes that tp-perf says.
-    What lies before the first session of a round and after the last is neither right nor wrong.
+    `kind` is `all`, or `of_state` for the changes at which the reported state changes.
+    Changes before the first session of a round, or after the last, are neither right nor wrong.
     """
 
     def __init__(self, data, said, kind):
         self.data, self.length, self.kind = data, said.length, kind
         self.true, self.hit, self.false = (np.zeros(len(data.sessions)) for _ in range(3))
-        # In windows, of the changes that were hit.
+        # Offsets of the changes that were hit, in windows.
         self.delays = []
         for number, answer in said.answers.items():
             self.add(number, answer['stretches'])

@@ -1,4 +1,4 @@
-"""How often `check` alarms: each session of a round against each state."""
+"""Counts the alarms of `check`, for each session of a round and each state."""
 
 from collections import Counter
 

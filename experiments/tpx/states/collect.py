@@ -1,4 +1,4 @@
-"""Counts what record.py has recorded, and keeps it by rounds."""
+"""Counts the recording of record.py, and stores the counts by rounds."""
 
 import json
 
@@ -13,7 +13,7 @@ from tpx.states.tool import run_tool
 
 
 def collect(work, tool, target):
-    """Counts the recording in `work`, and writes it by rounds to `target`."""
+    """Counts the recording in `work`, and writes the counts by rounds to `target`."""
     say('counting the recording')
     whole = work / 'whole'
     for file in (whole / 'all').glob('*.json'):
@@ -33,15 +33,15 @@ def collect(work, tool, target):
     )
     files = sorted((whole / 'all').glob('*.json'))
     if len(files) != 1:
-        raise Failed(f'tp-perf learn has made {len(files)} sessions of the recording, not one')
+        raise Failed(f'tp-perf learn made {len(files)} sessions of the recording instead of one')
     session = json.loads(files[0].read_text())
     clock = session['origin'].get('clock')
     if clock not in (None, 'monotonic'):
-        raise Failed(f'the recording has the clock `{clock}`, the sessions CLOCK_MONOTONIC')
+        raise Failed(f'the clock is `{clock}` in the recording, CLOCK_MONOTONIC in the sessions')
     text = (work / 'sessions.json').read_text()
     sessions = json.loads(text)['sessions']
     target.mkdir(exist_ok=True)
-    # Of an earlier recording there may be more rounds. What is copied last says that all is there.
+    # An earlier recording may have left more rounds. The file that is copied last marks completion.
     for file in target.glob('*.json*'):
         file.unlink()
     for number in sorted({its['round'] for its in sessions}):
@@ -60,9 +60,9 @@ def collect(work, tool, target):
 
 
 def collect_counters(folder, sessions):
-    """By how much each counter grew in each 100 ms, by session and counter.
+    """The growth of each counter in each 100 ms, by session and counter.
 
-    A time is the end of such 100 ms. Counters that never change are left out.
+    A time is the end of its 100 ms. Counters that never change are omitted.
     """
     found = {its['name']: read_zipped(folder / f'{its["name"]}.json.gz') for its in sessions}
     names = next(iter(found.values()))['names']

@@ -52,7 +52,7 @@ class Counters(threading.Thread):
             time.sleep(max(0, due - time.monotonic()))
 
     def write(self, folder, sessions):
-        """Writes a file for each session: its samples, cumulative as the kernel counts."""
+        """Writes the samples of each session to a file. Values are cumulative, as in the kernel."""
         folder.mkdir(exist_ok=True)
         for session in sessions:
             begin, end = session['from_ns'], session['to_ns']
@@ -67,9 +67,9 @@ class Counters(threading.Thread):
 
 
 def whole(file):
-    """All of a file of /proc.
+    """The whole content of a file in /proc.
 
-    The kernel gives at most a page at once, and /proc/vmstat nearly fills one.
+    The kernel returns at most a page at a time, and /proc/vmstat nearly fills one.
     """
     text = b''
     while piece := os.pread(file, 1 << 16, len(text)):
@@ -78,7 +78,7 @@ def whole(file):
 
 
 def numbers(vmstat, stat):
-    """By name the numbers of both files."""
+    """The numbers of both files, by name."""
     lines = (line.split() for line in vmstat.decode().splitlines())
     found = {f'vmstat.{name}': int(value) for name, value in lines}
     for line in stat.decode().splitlines():

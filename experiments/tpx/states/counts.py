@@ -1,8 +1,8 @@
-"""Counts by windows of 100 ms, as tp-perf writes a session: cutting, and finding windows."""
+"""Counts in windows of 100 ms, in the format of a session: cutting, and finding windows."""
 
 
 def cut(session, first, last):
-    """The windows `first` to `last` (not included) of a session, as tp-perf would write them."""
+    """The windows `first` to `last` (excluded) of a session, as tp-perf would write them."""
     counts = {}
     not_hit = {group: list(names) for group, names in session['not_hit'].items()}
     for name, row in session['counts'].items():
@@ -27,7 +27,7 @@ def cut(session, first, last):
 
 
 def windows_within(session, begin, end):
-    """The first window that is wholly within a time, and the one after the last."""
+    """The first window that is completely within a time, and the one after the last."""
     width, origin = session['window']['ns'], session['origin']['begin_ns']
     first, last = -((origin - begin) // width), (end - origin) // width
     first = min(max(first, 0), session['windows'])

@@ -1,4 +1,4 @@
-"""What was counted, as numbers."""
+"""The counts as arrays of numbers."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from tpx.states.counts import windows_within
 
 
 class Data:
-    """The rounds as sessions of tp-perf and as numbers, and which state was when."""
+    """The rounds as sessions of tp-perf and as numbers, and the times of the states."""
 
     def __init__(self, folder):
         if not (folder / 'sessions.json').exists():
@@ -22,7 +22,7 @@ class Data:
         all_states = sorted({session['state'] for session in self.sessions})
         self.states = [state for state in all_states if '+' not in state]
         self.mixtures = [state for state in all_states if '+' in state]
-        # By session: the number of its state, -1 of a mixture.
+        # The number of each session's state, or -1 for a mixture.
         number = {name: index for index, name in enumerate(self.states)}
         self.state_of = np.array([number.get(session['state'], -1) for session in self.sessions])
         self.round_of = np.array([session['round'] for session in self.sessions])
@@ -45,11 +45,11 @@ class Data:
         self.counters = read_zipped(folder / 'counters.json.gz')
 
     def span(self, session):
-        """The windows of its round that a session has: the first, and the one after the last."""
+        """The first window of a session in its round, and the one after the last."""
         begin, end = session['from_ns'], session['to_ns']
         first, last = windows_within(self.documents[session['round']], begin, end)
         if (last - first) * self.width < 0.9 * (end - begin) - 2 * self.width:
-            raise Failed(f'the recording has not all of session {session["name"]}')
+            raise Failed(f'the recording lacks a part of session {session["name"]}')
         return first, last
 
     @property
@@ -71,7 +71,7 @@ class Data:
         ]
 
     def labels(self, number, begins, length):
-        """By window of a round the session in which it wholly is; -1 of none."""
+        """The session that contains each window of a round completely, or -1 if none does."""
         begins, labels = np.asarray(begins), np.full(len(begins), -1)
         for index in self.of_round(number, known=False):
             its = self.sessions[index]
@@ -79,7 +79,7 @@ class Data:
         return labels
 
     def learned_windows(self, index, length):
-        """The windows of a session that a library has: their counts, and when they begin."""
+        """The windows of a session in a library: their counts and their begins."""
         number, (first, last) = self.round_of[index], self.spans[index]
         return self.together(number, first, last, length)
 
@@ -97,15 +97,15 @@ class Data:
         return rows.reshape(windows, each, -1).sum(axis=1), begins
 
     def counters_of(self, index, begins, length):
-        """By how much a session's counters grew in each of these windows.
+        """The growth of a session's counters in each of these windows.
 
-        A growth belongs to the window in which its time ends.
+        A growth belongs to the window in which its 100 ms end.
         """
         its = self.counters['sessions'][self.sessions[index]['name']]
         deltas = np.array(its['deltas'], dtype=np.int64).reshape(len(self.counters['names']), -1).T
         times = np.array(its['times_ns'], dtype=np.int64)
         sums = np.vstack([np.zeros((1, deltas.shape[1]), dtype=np.int64), deltas.cumsum(axis=0)])
-        # After its begin, and not after its end.
+        # The time is after the begin of the window, and not after its end.
         first, last = (
             np.searchsorted(times, begins + extra, side='right') for extra in (0, length)
         )

@@ -6,10 +6,10 @@ DRAWS = 1000
 
 
 class Bootstrap:
-    """Sessions drawn anew within each state.
+    """Sessions resampled within each state.
 
-    Every figure is an array: its first value is of what was recorded, the others are of the
-    drawings. The drawings are the same for all figures, so that figures can be compared.
+    Every figure is an array. Its first value is for the sessions as recorded, and the others are
+    for the resamples. All figures use the same resamples, so that they can be compared.
     """
 
     def __init__(self, data):
@@ -23,11 +23,11 @@ class Bootstrap:
             )
 
     def by_session(self, sessions, values):
-        """Sums by session of what windows have."""
+        """Sums over the windows of each session."""
         return np.bincount(sessions, weights=values, minlength=self.weights.shape[1])
 
     def share(self, sessions, is_so):
-        """The part of windows that are so."""
+        """The part of the windows for which this is true."""
         is_so = np.asarray(is_so, dtype=float)
         return self.ratio(
             self.by_session(sessions, is_so), self.by_session(sessions, np.ones(len(is_so)))
@@ -37,7 +37,7 @@ class Bootstrap:
         return divide(self.weights @ part, self.weights @ whole)
 
     def f1_by_state(self, confusion):
-        """F1 by drawing and state, of confusions by session, whose last column may be `unknown`."""
+        """F1 by resample and state, from confusions by session with or without `unknown`."""
         sums = np.tensordot(self.weights, confusion, axes=1)
         states = sums.shape[1]
         right = np.einsum('dss->ds', sums[:, :, :states])
@@ -47,7 +47,7 @@ class Bootstrap:
         return np.nanmean(self.f1_by_state(confusion), axis=1)
 
     def auroc(self, positive, negative):
-        """How often a positive score is higher than a negative one; a tie is half of that.
+        """The probability that a positive score is higher than a negative one. A tie counts half.
 
         Both are dicts of arrays of scores by session.
         """
@@ -73,7 +73,7 @@ def divide(part, whole):
 
 
 def figure(drawn):
-    """The value of what was recorded, and its 95 % interval."""
+    """The value for the sessions as recorded, with its 95 % interval."""
     low, high = (
         np.nanpercentile(drawn[1:], [2.5, 97.5])
         if np.isfinite(drawn[1:]).any()
@@ -84,7 +84,7 @@ def figure(drawn):
 
 
 def confusions(data, sessions, said):
-    """By session: own state by state said, which is -1 for unknown."""
+    """By session, the counts of true state by answer. The answer -1 means unknown."""
     states = len(data.states)
     found = np.zeros((len(data.sessions), states, states + 1))
     np.add.at(found, (sessions, data.state_of[sessions], np.where(said < 0, states, said)), 1)

@@ -1,4 +1,4 @@
-"""All figures about the states, as results.json has them."""
+"""Computes all figures of results.json."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from tpx.states.unknown import unknown_states
 
 
 def evaluate(data, asked, lengths, quiet_folder, command):
-    """`lengths` of windows are in seconds. `quiet_folder` has what `record.py --quiet` saw."""
+    """`lengths` of windows are in seconds. `quiet_folder` has the files of `record.py --quiet`."""
     results = {
         'command': command,
         'tp_perf': asked.version,
@@ -44,7 +44,7 @@ def evaluate(data, asked, lengths, quiet_folder, command):
     if asked.can_check():
         results['check'] = checks(data, asked)
     else:
-        say('this tp-perf has no `check`: left out')
+        say('skipping `check`, which this tp-perf does not have')
         results['check'] = None
     results['quiet'] = watched_quiet(asked.tool, quiet_folder, asked.scratch)
     return results
@@ -78,7 +78,7 @@ def what_was_recorded(data):
 
 
 def totals(data):
-    """The events in all sessions, and the lost samples in them."""
+    """The number of events in all sessions, and the number of lost ones."""
     events = lost = 0
     for session, (first, last) in zip(data.sessions, data.spans, strict=True):
         events += int(data.counts[session['round']][first:last].sum())
@@ -87,7 +87,7 @@ def totals(data):
 
 
 def rate(data, state):
-    """The median of the events in a second."""
+    """The median number of events per second."""
     rates = []
     for index, session in enumerate(data.sessions):
         if session['state'] == state:

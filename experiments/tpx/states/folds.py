@@ -5,9 +5,9 @@ from sklearn.svm import LinearSVC
 
 
 def roots(counts):
-    """Roots of shares, whose Euclidean distance is Hellinger's times the root of two.
+    """Roots of shares. Their Euclidean distance is Hellinger's times the root of two.
 
-    An empty window is like other empty windows only: a column of its own says so.
+    A separate column marks empty windows, so they are similar only to each other.
     """
     all_ = counts.sum(axis=1, keepdims=True)
     return np.hstack([np.sqrt(counts / np.maximum(all_, 1)), all_ == 0])
@@ -36,7 +36,7 @@ class Fold:
         ]
         parts = [data.learned_windows(index, length) for index in self.learned]
         self.train = np.concatenate([rows for rows, _ in parts])
-        # Behind the last window of each learned session.
+        # The indices after the last window of each learned session.
         self.ends = np.cumsum([len(rows) for rows, _ in parts])
         self.train_labels = np.repeat(data.state_of[self.learned], [len(rows) for rows, _ in parts])
         self.train_counters = np.concatenate(
@@ -65,7 +65,7 @@ class Fold:
         return [roots(its @ group_of) for its in (self.train, self.test)]
 
     def proc_counters(self):
-        # Some of them are no sums, and go down too.
+        # Some counters are not cumulative, and also decrease.
         train, test = (
             np.sign(its) * np.log1p(np.abs(its))
             for its in (self.train_counters, self.test_counters)
@@ -87,12 +87,12 @@ class Fold:
         return [roots(its) for its in (self.train, self.test)]
 
     def to_sessions(self, train, test):
-        """By window of the round the least distance to the windows of each learned session."""
+        """For each window of the round, the least distance from each learned session."""
         starts = np.concatenate([[0], self.ends[:-1]])
         has_windows = np.diff(np.concatenate([starts, self.ends[-1:]])) > 0
         least = np.full((len(test), len(self.ends)), np.inf)
         squares = (train**2).sum(axis=1)
-        # Not all at once: there may be a hundred million distances.
+        # Work in pieces, because there may be a hundred million distances.
         for begin in range(0, len(test), 500):
             part = test[begin : begin + 500]
             squared = (part**2).sum(axis=1, keepdims=True) + squares - 2 * part @ train.T
@@ -118,13 +118,13 @@ class Fold:
         return np.stack([np.linalg.norm(test - mean, axis=1) for mean in means], axis=1)
 
     def svm(self, left_out=None):
-        """By window of the round and state how much speaks for it: -inf for a state left out."""
+        """The evidence for each state in each window of the round; -inf for a removed state."""
         is_learned = self.train_labels != left_out
         train, test = self.tf_idf(is_learned)
         machine = LinearSVC(dual=False, random_state=0).fit(train, self.train_labels[is_learned])
         values = np.full((len(test), len(self.data.states)), -np.inf)
         decided = machine.decision_function(test)
-        # Of two states there is one value, which is for the second.
+        # With two states there is one value, which is for the second.
         values[:, machine.classes_] = (
             decided if decided.ndim == 2 else np.stack([-decided, decided], axis=1)
         )

@@ -4,14 +4,14 @@ import argparse
 import math
 
 ALL = '0.1,0.3,1,3,10'
-# tp-perf takes this length if it is not asked for another.
+# The default length of tp-perf.
 USUAL = 1.0
-# Baselines take time, and say what they say at a few lengths.
+# Baselines are slow, and a few lengths are enough for them.
 BASELINES_AT = (0.1, 1.0, 10.0)
 
 
 def parse_windows(text):
-    """Sorted lengths, of which the usual one is always one."""
+    """The lengths in order, including the usual one."""
     lengths = sorted({float(word) for word in text.split(',')} | {USUAL})
     if any(not math.isclose(length * 10, round(length * 10)) or length < 0.1 for length in lengths):
         raise argparse.ArgumentTypeError('windows are multiples of 0.1 s')

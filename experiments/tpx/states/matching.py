@@ -1,12 +1,12 @@
-"""Found changes against the times in which a state really changed. Times are in nanoseconds."""
+"""Matches found changes with the true ones. Times are in nanoseconds."""
 
 
 def match(found, between, near):
     """Sorts found changes into hits and false ones.
 
-    `between` has by name the begin and the end of the time in which a change is true. A change that
-    is found at most `near` before the begin or after the end is a hit. Returns the offsets of the
-    hits by name, negative before the begin and 0 within, and the changes that hit nothing.
+    `between` has, by name, the begin and the end of each true transition. A found change is a hit
+    if it is at most `near` before the begin or after the end. Returns the offsets of the hits by
+    name (negative before the begin, 0 within), and the found changes that hit nothing.
     """
     offsets, missed = {}, []
     for at in found:
@@ -20,5 +20,5 @@ def match(found, between, near):
 
 
 def nearest(offsets):
-    """Of each name the offset that is nearest to the true change."""
+    """By name, the offset that is nearest to the true change."""
     return [min(one, key=abs) for one in offsets.values()]

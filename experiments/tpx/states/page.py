@@ -1,4 +1,4 @@
-"""RESULTS.md of the states: its parts in their order, and what was done."""
+"""Makes RESULTS.md of the states: its parts in order, and the section on the method."""
 
 from tpx.states.draws import DRAWS
 from tpx.states.lengths import USUAL
@@ -18,7 +18,7 @@ from tpx.tables import table
 
 
 def page(results, remarks='', remarks_on_quiet=''):
-    """RESULTS.md. The remarks are what whoever recorded it has to tell."""
+    """The text of RESULTS.md. The remarks come from the person who recorded the data."""
     parts = [
         what_was_done(results),
         remarks + '\n' if remarks else '',
@@ -39,7 +39,7 @@ def page(results, remarks='', remarks_on_quiet=''):
 
 
 def target_table(results):
-    text = f'## The targets\n\nWith windows of {USUAL:g} s.\n\n'
+    text = f'## Targets\n\nWith windows of {USUAL:g} s.\n\n'
     return text + table(['target', 'measured', ''], targets(results))
 
 
@@ -50,30 +50,30 @@ def what_was_done(results):
     failures = '; '.join(facts['failures']) or 'none'
     return f"""# States: how often tp-perf is right
 
-Written by `{results['command']}` from `experiments/states/counts`, with all figures in [results.json](results.json).
-Do not edit. The method is in [docs/states.md](../../docs/states.md).
+Written by `{results['command']}` from `experiments/states/counts`; [results.json](results.json) has all figures.
+Do not edit. [docs/states.md](../../docs/states.md) explains the method.
 
-## What was done
+## Method
 
 - Linux {facts['kernel']} on {facts['cpus']} CPUs; recorded by {facts['tp_perf']}, evaluated by {results['tp_perf']};
   kernel sources: {facts['source']}.
 - {packages}.
-- {results['sessions']} sessions of {facts['seconds']:g} s: {len(states)} states, each once in each of
-  {results['rounds']} rounds, and mixtures of two loads among them ({mixed}), which are never learned. In each round
-  the states are in random order (seed {facts['seed']}). Each load is started anew for each session, runs for
-  {results['warm_up']:.1f} s before it (median), and is stopped after it; from the end of a session to the start of the
-  next load there are {results['between']:.1f} s. Sessions that failed: {failures}.
-- **One capture** of {results['minutes']:.0f} minutes was cut into sessions and windows: attaching to all tracepoints
+- {results['sessions']} sessions of {facts['seconds']:g} s. There are {len(states)} states, each once in each of
+  {results['rounds']} rounds, and mixtures of two loads ({mixed}), which are never learned. The order within a round
+  is random (seed {facts['seed']}). Each load is started for each session, runs for
+  {results['warm_up']:.1f} s (median) before the session, and is stopped after it. The time from the end of a session to the
+  start of the next load is {results['between']:.1f} s. Sessions that failed: {failures}.
+- **One capture** of {results['minutes']:.0f} minutes was cut into sessions and windows, because attaching to all tracepoints
   takes a minute.
-- **The loads and what asks them run on the machine that is recorded**, and are part of what is seen: `apache` is a
-  server *and* `ab`. tp-perf and a reader of /proc (ten times a second) run too, in every state.
-- All is one machine on one day. Nothing here says how well a library does on another machine or kernel.
-- Each round is held against a library of all *other* rounds, so that no window is compared with its own session.
-  Windows that are wholly in a session have its state as truth; those between sessions count for changes only.
-- In brackets: 95 % intervals of a bootstrap over sessions, drawn within each state ({DRAWS} drawings). The same
-  {results['rounds']} sessions of a state are behind all windows of it: intervals are wide where sessions differ, and
-  where all are the same the interval says only that.
-- {results['tracepoints']} tracepoints were hit; {results['events']:,} events are in the sessions, and
-  {results['lost']:,} samples were lost in them.
+- **The loads and their clients run on the recorded machine**, and are part of a state: `apache` is a
+  server *and* `ab`. tp-perf and a reader of /proc (ten times per second) also run in every state.
+- All data come from one machine on one day. They do not show how well a library works on another machine or kernel.
+- Each round is compared with a library of all *other* rounds, so no window is compared with its own session.
+  The true state of a window that is completely within a session is that of the session. Windows between sessions count only for changes.
+- Brackets have 95 % intervals of a bootstrap over sessions, resampled within each state ({DRAWS} resamples). All windows of a
+  state come from the same {results['rounds']} sessions. So intervals are wide where sessions differ. Where all sessions
+  have the same result, the interval has no width and says nothing more.
+- {results['tracepoints']} tracepoints were hit. The sessions have {results['events']:,} events, and
+  {results['lost']:,} more were lost.
 
 """

@@ -1,4 +1,4 @@
-"""The parts of RESULTS.md about other methods, and about what chance alone gives."""
+"""The sections of RESULTS.md on other methods, and on the results of chance alone."""
 
 from tpx.states.baselines import OWN, SHUFFLES
 from tpx.states.lengths import USUAL, usual_of
@@ -14,15 +14,19 @@ def baselines(results):
     text = f"""
 ## Baselines
 
-On the same windows with the same libraries: the nearest learned window says the state, if nothing else is said. As
-tp-perf does, each method takes the mean over a window and two neighbours on each side; *each window alone* is without
-them. *tp-perf (numpy)* is tp-perf's method computed again by this script, as a check: its macro-F1 is {same}, and
-{agree:.2f} % of the windows have the same nearest state (at the ends of a session tp-perf has neighbours that are not
-scored here, and where something changes within a session it takes none from behind the change). *Total rate*: the logarithm of all events. *Group shares*:
-of tracepoint groups instead of tracepoints. */proc counters*: by how much those of /proc/vmstat and /proc/stat grew
-in the window, logarithms, standardised, Euclidean. *tf-idf*: shares times the logarithm of how rare a tracepoint is,
-as Fmeter (Marian et al. 2012) has it. AUROC as above, by the least distance; the SVM is trained anew without the
-state, and its score is minus the largest decision value (the others' scaling and idf are of all learned windows).
+Other methods on the same windows, with the same libraries. Unless the name says otherwise, a method chooses the state of the nearest
+learned window. Like tp-perf, each method takes the mean over a window and two neighbours on each side; *each window alone* does not.
+
+- *tp-perf (numpy)* is tp-perf's method, computed again by this script as a check. Its macro-F1 is {same}, and
+  {agree:.2f} % of the windows have the same nearest state. The rest differ because tp-perf has neighbours at the ends of a session that are not
+  scored here, and because it takes no neighbours from beyond a change within a session.
+- *Total rate* uses the logarithm of the number of all events.
+- *Group shares* uses the shares of tracepoint groups instead of tracepoints.
+- */proc counters* uses the increases of /proc/vmstat and /proc/stat in the window: logarithms, standardised, Euclidean distance.
+- *tf-idf* uses shares times the logarithm of the rarity of a tracepoint, as Fmeter (Marian et al. 2012) does.
+
+AUROC is as above, with the least distance as the score. For the SVM, the score is minus the largest decision value, and the SVM is trained
+again without the state. The scaling and the idf of the other methods come from all learned windows.
 
 """
     head = ['windows', 'method', 'macro-F1', 'tp-perf minus it', 'AUROC', 'AUROC against others']
@@ -46,12 +50,12 @@ def controls(results):
     control = results['controls']
     shuffled = control['shuffled']
     spread = f'{shuffled["least"]} to {shuffled["most"]}, {SHUFFLES} times in each round'
-    title = 'labels of the learned sessions shuffled'
+    title = 'shuffled labels of the learned sessions'
     rows = [[title, shuffled['expected'], shuffled['mean'], spread]]
     if idle := control.get('idle_against_idle'):
         title = 'idle against idle: learned idle sessions split at random into two states'
         spread = f'95 % of {idle["splits"]} splits: {idle["low"]} to {idle["high"]}'
         rows.append([title, idle['expected'], idle['mean'], spread])
-    text = 'What must be no better than chance: accuracy by the nearest window of'
+    text = 'These must be no better than chance: the accuracy by the nearest window of'
     text = f'\n## Controls\n\n{text} {USUAL:g} s.\n\n'
     return text + table(['control', 'expected', 'measured', ''], rows)

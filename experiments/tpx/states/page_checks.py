@@ -1,27 +1,27 @@
-"""The parts of RESULTS.md about `check`: its alarms, and a machine that nobody touched."""
+"""The sections of RESULTS.md on `check`: its alarms, and an idle machine that nobody used."""
 
 from tpx.tables import brief, table
 
-# Of each session with a false alarm.
+# The most findings shown for each session with a false alarm.
 FINDINGS = 5
-# Of each way to learn from a quiet machine.
+# The most alarms shown for each way to learn from a quiet machine.
 ALARMS = 10
 
 
 def checks(results):
     check = results['check']
     if check is None:
-        return '\n## check\n\nThis tp-perf has no `check`: it was not measured.\n'
+        return '\n## check\n\n`check` was not measured, because this tp-perf does not have it.\n'
     names = list(results['states'])
     others = 100 * check['others_with_alarm']
     text = f"""
 ## check
 
-Each session against its own state and against each other, windows of 1 s, by a library of all other rounds. Sessions
-with an alarm, of those held against the state; a row is what was so. Against its own state an alarm is false:
-{check['false_alarms']} of {check['sessions']}, which is {check['per_day']:.1f} a day of watching, and at most
-{check['per_day_at_most']:.0f} (95 %, Poisson; {check['hours']:.2f} hours were watched). Against other states
-{others:.1f} % have an alarm.
+Each session is checked against its own state and against every other state, with windows of 1 s and a library of all other rounds. The
+table has the number of sessions with an alarm, and the number checked; rows are the true states. An alarm against the own state is false:
+{check['false_alarms']} of {check['sessions']} sessions, which is {check['per_day']:.1f} per day of watching, and at most
+{check['per_day_at_most']:.0f} per day (95 %, Poisson; {check['hours']:.2f} hours were watched). Against other states,
+{others:.1f} % of the sessions have an alarm.
 
 """
     rows = [
@@ -38,7 +38,7 @@ def false_alarms(check):
     for alarm in check['false']:
         rows += [[alarm['session'], *finding_row(its)] for its in alarm['findings'][:FINDINGS]]
     kinds = ', '.join(f'{kind} {number}' for kind, number in check['false_by_kind'].items())
-    text = f'\nFindings of the false alarms by kind: {kinds}. The first five of each:\n\n'
+    text = f'\nFindings of the false alarms by kind: {kinds}. The first five of each session:\n\n'
     head = ['session', 'kind', 'tracepoint', 'windows', 'here', 'learned: least, mean, most', 'p']
     return text + table(head, rows)
 
@@ -55,7 +55,7 @@ def finding_row(finding):
 
 
 def quiet(results, remarks):
-    """The part about a machine that nobody touched, if `check` was measured and there was one."""
+    """The section on a quiet machine, if one was recorded and `check` was measured."""
     quiet = results['quiet']
     if results['check'] is None or not quiet:
         return ''
@@ -64,19 +64,19 @@ def quiet(results, remarks):
         for its in quiet['recordings']
     )
     text = f"""
-### A machine that nobody touched
+### A quiet machine
 
-Windows of 1 s, recorded by `record.py --quiet` with nobody and nothing at work but the system itself:
+Windows of 1 s, recorded by `record.py --quiet` while only the system itself was at work:
 {recorded}.
-Some minutes are learned from, each as a session, and all others are checked, what is in a row as one source; again and again
-with other minutes. These folds share what they check, and are no independent trials. *Allowed* is what `--false-alarms` allows in the time
-checked, *seen* are the alarms; findings of the same time are one.
+Each fold learns some minutes, each as a session, and checks all others; consecutive minutes are one source. Each fold learns other
+minutes. The folds overlap, so they are not independent trials. *Allowed* is the number of alarms that `--false-alarms` allows in the
+checked time. *Seen* is the number of alarms; findings at the same time count as one.
 
 {remarks}
 """
     rows = [quiet_row(way, row) for way in quiet['ways'] for row in way['rows']]
     head = ['learned from', 'folds', '`--false-alarms`', 'hours checked', 'allowed', 'seen']
-    text += table([*head, 'of different times', 'seen, a day'], rows)
+    text += table([*head, 'at different times', 'seen per day'], rows)
     return text + ''.join(map(alarms_of, quiet['ways']))
 
 
@@ -95,7 +95,7 @@ def quiet_row(way, row):
 
 
 def alarms_of(way):
-    """The alarms with the fewest allowed, if there are any at all."""
+    """The alarms at the lowest allowed number that has any."""
     row = next((row for row in way['rows'] if row['alarms']), None)
     if row is None:
         return ''
@@ -108,5 +108,5 @@ def alarms_of(way):
         for alarm in row['alarms'][:ALARMS]
     ]
     allowed = f'{row["allowed_per_day"]:,} allowed'
-    text = f'\nLearned from {way["way"]}, those with {allowed}, at most ten:\n\n'
+    text = f'\nAlarms after learning from {way["way"]}, with {allowed}, at most ten:\n\n'
     return text + table(['minutes', 'seconds', 'findings'], rows)

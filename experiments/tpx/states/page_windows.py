@@ -1,4 +1,4 @@
-"""The parts of RESULTS.md about windows: known and unknown states, mixtures and changes."""
+"""The sections of RESULTS.md on windows: known and unknown states, mixtures and changes."""
 
 from tpx.states.changes import NEAR
 from tpx.states.lengths import USUAL, usual_of
@@ -6,12 +6,12 @@ from tpx.states.said import ALPHA
 from tpx.tables import brief, shown, table
 
 LOADS = {
-    'idle': 'nothing but the recorder itself',
-    'build-j1': '`make -j1` of two folders of a kernel, again and again',
+    'idle': 'only the recorder itself',
+    'build-j1': '`make -j1` of two folders of a kernel, repeated',
     'build-j2': 'the same with `-j2`',
-    'apache': 'apache (event MPM), asked by `ab -k -c 8` for 4 KiB',
-    'nginx': 'nginx, asked by the same',
-    'postgres': 'postgres, asked by `pgbench -c 4`',
+    'apache': 'apache (event MPM), with `ab -k -c 8` as client for 4 KiB',
+    'nginx': 'nginx, with the same client',
+    'postgres': 'postgres, with `pgbench -c 4` as client',
     'compression': '`zstd -3` of kernel sources to /dev/null',
     'walk': '`find -printf` over kernel sources and /usr',
     'network': '`iperf3` over the loopback',
@@ -32,8 +32,8 @@ def states(results):
         ]
         for name, state in results['states'].items()
     ]
-    head = ['state', 'what runs', 'sessions', 'events a second (median)', 'F1 (nearest)']
-    return '\n## The states\n\n' + table([*head, 'changes inside a session'], rows)
+    head = ['state', 'what runs', 'sessions', 'events per second (median)', 'F1 (nearest)']
+    return '\n## States\n\n' + table([*head, 'changes inside a session'], rows)
 
 
 def by_length(results):
@@ -49,9 +49,9 @@ def by_length(results):
     text = """
 ## By length of the windows
 
-*Nearest* says the state with the least distance, *largest p* the one with the largest p-value (both always say one).
-*With unknown* is what `identify` says of a window, *stretches* what it says of the stretch that the window is in:
-there unknown is wrong. F1 is the mean over states.
+*Nearest* chooses the state with the least distance, and *largest p* the state with the largest p-value. Both always choose a state.
+*With unknown* is the answer of `identify` for a window, and *stretches* is its answer for the stretch that has the window.
+Both may answer unknown, which is wrong here. F1 is the mean over states.
 
 """
     return text + table([*head, 'F1 stretches', 'unknown, %'], rows)
@@ -60,7 +60,7 @@ there unknown is wrong. F1 is the mean over states.
 def confusions(results):
     titles = {
         'nearest': 'Windows by nearest state',
-        'with_unknown': 'Windows by what is said of them',
+        'with_unknown': 'Windows by the answer of `identify`',
     }
     return ''.join(confusion(results, kind, title) for kind, title in titles.items())
 
@@ -73,7 +73,7 @@ def confusion(results, kind, title):
         [f'**{name}**', *(number or '·' for number in row[: len(columns)])]
         for name, row in zip(names, counted, strict=True)
     ]
-    text = f'\n**{title}**, {USUAL:g} s; a row is what was so, a column what is said:\n\n'
+    text = f'\n**{title}**, {USUAL:g} s; rows are the true states, columns the answers:\n\n'
     return text + table(['', *columns], rows)
 
 
@@ -91,9 +91,9 @@ def nominal(results):
     text = """
 ## Nominal and observed
 
-At a level α a window's own state should be rejected in a part α of windows. It is *false unknown* if all states are
-rejected. With sessions as the unit (`p_sessions`) nothing is decided; that p-value cannot be lower than one part in
-one more than there are sessions. In percent.
+At a level α, a window's own state should be rejected in a part α of the windows. A window is *false unknown* if all states are
+rejected. The p-value with sessions as the unit (`p_sessions`) decides nothing. With n sessions, it cannot be below
+1 / (n + 1). All figures are percentages.
 
 """
     return text + table([*head, 'own rejected, by sessions', 'false unknown, by sessions'], rows)
@@ -112,10 +112,10 @@ def unknown_states(results):
     text = f"""
 ## Unknown states
 
-One state at a time is taken out of the library. AUROC: how often a window of it scores higher than *the same windows*
-score when it is known; *against others*: than windows of the other states in the same library, which is harder,
-because one limit must do for all. The score is the least distance, or minus the largest p-value. *Detected*: all
-remaining states are rejected at {100 * ALPHA:g} %. *Taken for*: windows that are not, by the nearest state that is
+One state at a time is removed from the library. *AUROC* is the probability that a window of this state scores higher than *the same
+windows* score while the state is known. *Against others* compares with windows of the other states in the same library. That is harder,
+because one limit must fit all states. The score is the least distance, or minus the largest p-value. A window is *detected* if all
+remaining states are rejected at {100 * ALPHA:g} %. *Taken for* counts the other windows by the nearest state that is
 not rejected. Windows of {USUAL:g} s.
 
 """
@@ -134,7 +134,7 @@ def unknown_by_state(results):
         taken = [f'{other} {windows}' for other, windows in unknown['taken_for'][name].items()]
         row += [shown(unknown['detected'][name], True), ', '.join(taken) or '–']
         rows.append(row)
-    return table(['state not known', *SCORES, 'taken for'], rows)
+    return table(['unknown state', *SCORES, 'taken for'], rows)
 
 
 def unknown_means(results):
@@ -157,12 +157,12 @@ def mixtures(results):
             rows.append(
                 [f'{name}, {length} s', its['windows'], *said, its['stretches_in_a_session']]
             )
-    head = ['mixture', 'windows', 'said of windows', 'said of stretches', 'stretches in a session']
+    head = ['mixture', 'windows', 'answers for windows', 'answers for stretches', 'stretches in a session']
     text = """
 ## Mixtures
 
-Two loads at once, which no session of the library has. There is no right answer: what is said of their windows, and
-of the stretches that these are in.
+Two loads run at once, which no session of the library has. There is no right answer. The table has the answers for their windows, and
+for the stretches that have these windows.
 
 """
     return text + table(head, rows)
@@ -185,11 +185,11 @@ def changes(results):
     text = f"""
 ## Changes
 
-Between two sessions of a round the machine changes, from the end of the one to the begin of the other (some seconds,
-in which the old load stops, nothing runs, and the new one warms up). A change that is found within ±{NEAR} windows of
-that time finds it; several count as one. All others are false, also where a load really changes, as a build does with
-its phases. *Of state*: only changes at which the state that is said changes. Delay: of the nearest found change from
-the nearest end of that time, negative before it, in windows.
+Between two sessions of a round the machine changes. This takes a few seconds, in which the old load stops, nothing runs, and the
+new load warms up. A reported change within ±{NEAR} windows of that time is a hit; several count as one. All other reported changes are
+false, even where a load really changes, such as between the phases of a build. *Of state* counts only changes at which the reported state
+changes. *Delay* is the time from the nearest end of the transition to the nearest reported change, in windows; it is negative if the
+change was reported before.
 
 """
     return text + table([*head, 'delay (median)', 'off (median)', 'inside a session'], rows)

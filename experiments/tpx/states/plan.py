@@ -1,13 +1,13 @@
-"""Which state is recorded when."""
+"""Plans the order in which states are recorded."""
 
 from tpx.states.workloads import MIXTURES, STATES
 
 
 def schedule(rounds, repeats, chance, states=STATES, mixtures=MIXTURES):
-    """Pairs of a round, from 1 on, and a state.
+    """Pairs of a round (starting at 1) and a state.
 
-    In each round every state comes once, in random order, with mixtures among them. All in all each
-    mixture comes so often as `repeats` says.
+    Each round has every state once, in random order, with mixtures among them. Each mixture comes
+    `repeats` times in all.
     """
     all_mixtures = [mixture for mixture in mixtures for _ in range(repeats)]
     chance.shuffle(all_mixtures)

@@ -1,8 +1,8 @@
-"""How many rare events to expect where few were seen."""
+"""An upper bound for the rate of rare events."""
 
 from scipy.stats import chi2
 
 
 def at_most(seen, confidence=0.95):
-    """The largest mean of a Poisson distribution with which so few are seen (exact, one-sided)."""
+    """The upper confidence bound of a Poisson mean, after `seen` events (exact, one-sided)."""
     return chi2.ppf(confidence, 2 * (seen + 1)) / 2

@@ -1,6 +1,6 @@
-"""False alarms of `check` on a machine that nobody touched.
+"""False alarms of `check` on a quiet machine.
 
-Some of its minutes are learned from, in turn, and all others are checked."""
+Each fold learns some of its minutes and checks all others."""
 
 import json
 import shutil
@@ -12,20 +12,20 @@ from tpx.states.counts import cut
 from tpx.states.tool import ALARM, run_tool
 from tpx.stats import episodes
 
-# So many sessions of a minute are learned from.
+# The numbers of learned sessions, each a minute long.
 LEARNED = (5, 10)
-WAYS = ('minutes in a row', 'minutes all over it', 'minutes all over an earlier hour')
-# So many false alarms a day are allowed.
+WAYS = ('minutes in a row', 'minutes spread over it', 'minutes spread over an earlier hour')
+# The allowed numbers of false alarms per day.
 ALLOWED = (1, 10, 100, 1000, 10000)
 
 
 def watched_quiet(tool, folder, scratch):
-    """What the checks of all recordings in a folder say; None if there are none."""
+    """The results of the checks of all recordings in a folder. None if it has no recordings."""
     sessions = [read_zipped(file) for file in sorted(folder.glob('*.json.gz'))]
     if not sessions:
         return None
     if any(session['window'] != {'ns': SECOND} for session in sessions):
-        raise Failed(f'{folder} has other windows than of a second')
+        raise Failed(f'the windows in {folder} are not a second long')
     ways = []
     for size in LEARNED:
         for way, way_folds in zip(
@@ -51,10 +51,9 @@ def facts_of(session):
 
 
 def folds(minutes, size):
-    """By way the folds, given how many minutes each session has.
+    """The folds of each way, from the number of minutes of each session.
 
-    A fold is the session that is learned from, which of its minutes, and the session that is
-    checked.
+    A fold has the session to learn from, the minutes to learn, and the session to check.
     """
     in_a_row, all_over, earlier = [], [], []
     for number, count in enumerate(minutes):
@@ -69,14 +68,14 @@ def folds(minutes, size):
 
 
 def gaps(learned, minutes):
-    """The stretches of minutes that are not learned from, as (first, behind the last)."""
+    """The stretches of minutes that are not learned, as (first, one past the last)."""
     starts = [0, *(minute + 1 for minute in learned)]
     ends = [*learned, minutes]
     return [(first, last) for first, last in zip(starts, ends, strict=True) if first < last]
 
 
 def check_way(tool, scratch, sessions, way_folds):
-    """By number of allowed alarms the alarms of all folds, and the seconds that were checked."""
+    """By number of allowed alarms, the alarms of all folds and the checked seconds."""
     rows = {
         allowed: {'allowed_per_day': allowed, 'alarms': [], 'seconds': 0} for allowed in ALLOWED
     }
@@ -122,5 +121,5 @@ def check(tool, file, library, allowed):
 
 
 def distinct(alarms):
-    """How many different times these alarms are of: several folds may alarm of one event."""
+    """The number of different times of these alarms. Several folds may report one event."""
     return len(episodes([{**alarm, 'kind': '', 'tracepoint': ''} for alarm in alarms]))

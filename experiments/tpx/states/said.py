@@ -1,4 +1,4 @@
-"""What tp-perf says about windows, against what was so."""
+"""Compares the answers of tp-perf with the true states."""
 
 from collections import Counter
 
@@ -9,12 +9,12 @@ from tpx.states.draws import confusions, figure
 
 ALPHA = 0.05
 ALPHAS = (0.01, 0.05, 0.1)
-# Scores by p-values have ties, which distances break: smaller than any step of a p-value.
+# p-values have ties. Distances, scaled below any step of a p-value, break them.
 TIE = 1e-6
 
 
 class Said:
-    """All that identify says with windows of one length, of all rounds."""
+    """All answers of identify for all rounds, with windows of one length."""
 
     def __init__(self, data, asked, length):
         self.data, self.length = data, length
@@ -24,14 +24,14 @@ class Said:
         for round_, answer in self.answers.items():
             if answer['window'] != {'ns': length}:
                 made = answer['window']
-                raise Failed(f'tp-perf has made windows of {made} instead of {length} ns')
+                raise Failed(f'tp-perf made windows of {made} instead of {length} ns')
             windows = answer['windows']
             labels = data.labels(round_, [its['begin_ns'] for its in windows], length)
             of_stretch = np.full(len(windows), -1)
             for its in answer['stretches']:
                 of_stretch[its['from'] : its['to']] = number.get(its['state'], -1)
             for index in np.flatnonzero(labels >= 0):
-                # What says nothing of a window is as far away as can be.
+                # A state without an opinion counts as having the largest distance.
                 row = np.tile([[np.inf], [0.0], [0.0]], len(data.states))
                 for opinion in windows[index]['opinions']:
                     row[:, number[opinion['state']]] = (
@@ -81,7 +81,7 @@ def known_states(data, bootstrap, said):
 
 
 def nominal(data, bootstrap, said):
-    """How often the own state, and how often every state, is rejected at a level."""
+    """How often the true state, and how often every state, is rejected at a level."""
     results = {}
     for alpha in ALPHAS:
         for kind, p in (('windows', said.p), ('sessions', said.p_sessions)):
@@ -94,7 +94,7 @@ def nominal(data, bootstrap, said):
 
 
 def mixtures(data, said):
-    """What is said of windows of two loads at once."""
+    """The answers for windows of two loads at once."""
     results = {}
     for mixture in data.mixtures:
         its_sessions = [index for index, its in enumerate(data.sessions) if its['state'] == mixture]

@@ -1,4 +1,4 @@
-"""What tp-perf should reach, what was measured, and whether it was reached."""
+"""The targets of tp-perf, the measured values, and the verdicts."""
 
 from tpx.states.baselines import OWN
 from tpx.states.changes import NEAR
@@ -8,13 +8,13 @@ from tpx.states.said import ALPHA
 from tpx.tables import shown
 
 A_DAY = 24
-# Observed levels may be so far from the nominal one.
+# The largest allowed difference between an observed level and the nominal one.
 TWO_POINTS = 0.02
-TOO_SHORT = ' as far as was watched, which is too short to show it'
+TOO_SHORT = ', but the watch was too short to prove it'
 
 
 def targets(results):
-    """Rows of a target, what was measured, and the verdict."""
+    """One row for each target: its name, the measured value, and the verdict."""
     usual = usual_of(results)
     rows = [known(usual), above_baselines(usual), unknown(usual), *levels(usual), changes(usual)]
     rows.append(check(results['check']))
@@ -40,7 +40,7 @@ def above_baselines(usual):
     if difference['low'] > 0:
         reached = 'reached'
     else:
-        reached = 'not told apart' if difference['high'] >= 0 else 'missed'
+        reached = 'no measurable difference' if difference['high'] >= 0 else 'missed'
     return ['… and above every baseline', measured, reached]
 
 
@@ -56,7 +56,7 @@ def levels(usual):
     false, own = level['false_unknown'], level['own_rejected']
     reached = verdict(abs(false['value'] - ALPHA) <= TWO_POINTS)
     if false['value'] < ALPHA - TWO_POINTS:
-        reached += ', but to the safe side'
+        reached += ', but on the safe side'
     yield ['False unknown within 2 points of 5 %', f'{shown(false, True)} %', reached]
     reached = verdict(abs(own['value'] - ALPHA) <= TWO_POINTS)
     title = '… and the own state rejected within 2 points of 5 %'
@@ -70,11 +70,11 @@ def changes(usual):
 
 
 def check(found):
-    title = 'check: at most 1 false alarm a day'
+    title = 'check: at most 1 false alarm per day'
     if found is None:
-        return [title, 'not measured: this tp-perf has no `check`', 'missed']
+        return [title, 'not measured, because this tp-perf has no `check`', 'missed']
     measured = f'{found["false_alarms"]} of {found["sessions"]} sessions '
-    measured += f'in {60 * found["hours"]:.0f} minutes: {found["per_day"]:.1f} a day, '
+    measured += f'in {60 * found["hours"]:.0f} minutes: {found["per_day"]:.1f} per day, '
     measured += f'at most {found["per_day_at_most"]:.0f} (95 %)'
     return [title, measured, once_a_day(found['per_day'], found['per_day_at_most'])]
 
@@ -82,12 +82,12 @@ def check(found):
 def quiet(way):
     row = way['rows'][0]
     hours, number = row['seconds'] / 3600, len(row['alarms'])
-    # As if each minute had been checked once.
+    # This bound counts each minute as if it had been checked once.
     most = at_most(row['distinct']) / (way['minutes'] / 60) * A_DAY
     a_day = number / hours * A_DAY
     measured = f'{number} in {hours:.1f} hours of checks of {way["minutes"]} minutes: '
-    measured += f'{a_day:.1f} a day, at most {most:.0f} (95 %, by the minutes)'
-    title = f'… on a machine that nobody touched, learned from {way["way"]}'
+    measured += f'{a_day:.1f} per day, at most {most:.0f} (95 %, by the minutes)'
+    title = f'… on a quiet machine, after learning from {way["way"]}'
     return [title, measured, once_a_day(a_day, most)]
 
 

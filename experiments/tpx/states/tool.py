@@ -4,7 +4,7 @@ import subprocess
 
 from tpx.process import Failed
 
-# `check` ends with this code when it alarms.
+# The exit code of `check` when it raises an alarm.
 ALARM = 3
 
 
@@ -15,7 +15,7 @@ def run_tool(words, allowed=(0,)):
     )
     if done.returncode not in allowed:
         said = done.stderr.strip()[-2000:]
-        raise Failed(f'`tp-perf {words[1]} …` ended with code {done.returncode}: {said}')
+        raise Failed(f'`tp-perf {words[1]} …` exited with code {done.returncode}: {said}')
     return done
 
 

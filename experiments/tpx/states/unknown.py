@@ -1,4 +1,4 @@
-"""States that are not in the library: how well a score tells them from known ones."""
+"""Measures how well a score separates unknown states from known ones."""
 
 from collections import Counter
 
@@ -9,11 +9,11 @@ from tpx.states.said import ALPHA, TIE
 
 
 def leave_one_state_out(data, bootstrap, sessions, full, without):
-    """How well a score tells windows of a state that is not known, as AUROC.
+    """The AUROC of a score for windows of an unknown state.
 
-    `full` has the scores with all states known, `without` has by state the scores when that state
-    is not known. The windows are held against the same windows when the state is known; and, which
-    is harder, against the windows of all other states in the same library.
+    `full` has the scores with all states known. `without` has, by state, the scores when that
+    state is unknown. The windows are compared with the same windows when the state is known. They
+    are also compared with the windows of all other states in the same library, which is harder.
     """
     own = data.state_of[sessions]
 
@@ -42,7 +42,7 @@ def leave_one_state_out(data, bootstrap, sessions, full, without):
 
 
 def without_each(distances):
-    """The least distance to all states but one, for each."""
+    """For each state, the least distance from all other states."""
     least = np.empty_like(distances)
     for state in range(distances.shape[1]):
         least[:, state] = np.delete(distances, state, axis=1).min(axis=1)

@@ -1,4 +1,4 @@
-"""How each state of the machine is made."""
+"""Produces each state of the machine."""
 
 import shutil
 import signal
@@ -24,14 +24,14 @@ STATES = [
     'network',
 ]
 MIXTURES = ['apache+compression', 'build-j1+network', 'postgres+walk']
-# Some fifteen seconds of work on one CPU.
+# About fifteen seconds of work on one CPU.
 TARGETS = ['kernel/time/', 'kernel/sched/']
 PACKED = ['kernel', 'mm', 'fs', 'net', 'include', 'arch/x86']
 USER = 'postgres'
 
 
 class Workloads:
-    """Starts the loads of a state. `prepare` is done once for a work folder."""
+    """Starts the loads of a state. `prepare` runs once for a work folder."""
 
     def __init__(self, work):
         self.work = work
@@ -62,7 +62,7 @@ class Workloads:
 
     def prepare_data(self):
         if not self.data.exists():
-            # Under its name only when it is whole.
+            # The file gets its name only when it is complete.
             part = self.data.with_suffix('.part')
             run(['tar', '-cf', part, '-C', self.kernel.source, *PACKED])
             part.rename(self.data)
@@ -87,7 +87,7 @@ class Workloads:
 
     def postgres_server(self, load):
         words = [str(self.postgres_bin / 'postgres'), '-D', str(self.cluster), *database('-k')]
-        # SIGINT is its fast shutdown; at SIGTERM it would wait for its clients.
+        # SIGINT is the fast shutdown of postgres. After SIGTERM it would wait for its clients.
         load.spawn(as_user(*words, '-c', 'listen_addresses='), signal.SIGINT, cwd='/')
         for _ in range(200):
             words = ['pg_isready', '-q', *database()]
@@ -97,9 +97,9 @@ class Workloads:
         raise Failed('postgres does not answer')
 
     def start(self, state, running):
-        """Starts what makes a state, or a mixture of them.
+        """Starts the loads of a state, or of a mixture.
 
-        Each load is in `running` before it starts, so that an interruption ends it too.
+        Each load is added to `running` before it starts, so that an interruption ends it too.
         """
         for part in state.split('+'):
             running.append(Load())
@@ -152,7 +152,7 @@ def as_user(*words):
 
 
 def database(socket='-h'):
-    """Words that say where the server is. The server itself wants another option for it."""
+    """The options of a client for the place of the server. The server itself has another one."""
     return [socket, '/tmp', '-p', str(PORTS['postgres'])]
 
 

@@ -1,4 +1,4 @@
-"""What the thesis says, typed from it."""
+"""Facts from the thesis, typed in by hand."""
 
 QUIET = ['read_msr', 'workqueue_execute_start', 'cpuhp_exit', 'cpuhp_enter', 'cpuhp_multi_enter']
 THESIS = {
@@ -16,7 +16,7 @@ THESIS = {
     ),
 }
 THESIS['apache-long'] = THESIS['apache']
-# Its log's row, and how many tracepoints it monitored.
+# The row of its log, and the number of tracepoints that it monitored.
 ROW_TPID, ROW_GID, ROW_NAME, MONITORED = 1213, 100, 'tick_stop', 1256
 EXCLUDED_GROUPS = ['ftrace', 'syscalls', 'raw_syscalls']
 EXCLUDED = [
@@ -38,12 +38,12 @@ EXCLUDED = [
 ]
 IN_SAMPLE_LOG = ['tick_stop', 'hrtimer_cancel', 'hrtimer_start']
 
-# What was captured here.
+# The situations that are captured here.
 SITUATIONS = ['idle', 'build', 'apache', 'apache-long']
 TITLES = {
     'idle': 'Idle',
     'build': 'Kernel build',
     'apache': 'Apache under one run of `ab -n 100 -c 100`',
-    'apache-long': 'Apache under `ab` that goes on',
+    'apache-long': 'Apache under continuous `ab`',
 }
 PICTURES = ['idle', 'build', 'apache']

@@ -1,4 +1,4 @@
-"""What the report says about the machine: lines of `key=value` in the file `facts`."""
+"""The facts about the machine: lines of `key=value` in the file `facts`."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ def compactions():
 
 
 def before(tool, kernel, repeats, installed):
-    """Pairs of key and value, from before all captures."""
+    """Pairs of key and value, read before all captures."""
     cpu = run(['lscpu']).stdout
     uname = os.uname()
     version = run(kernel.make('kernelversion')).stdout.strip()
@@ -45,7 +45,7 @@ def before(tool, kernel, repeats, installed):
     yield 'tp_perf', run([tool, '--version']).stdout.strip()
     yield 'repeats', repeats
     yield 'installed', ' '.join(installed)
-    # A kernel may be set up to page out unused memory. It does so also when nobody asks for it.
+    # A kernel may be set up to page out unused memory, even on an idle machine.
     for thread in sorted(DAMON.glob('[0-9]*')):
         if (thread / 'state').exists():
             files = [thread / 'state', *sorted(thread.glob('contexts/*/schemes/*/action'))]
@@ -54,7 +54,7 @@ def before(tool, kernel, repeats, installed):
 
 
 def afterwards(minutes):
-    """Pairs of key and value, from after all captures."""
+    """Pairs of key and value, read after all captures."""
     yield 'online_after', ONLINE.read_text().strip()
     yield 'compaction_after', compactions()
     yield 'minutes', minutes

@@ -1,4 +1,4 @@
-"""The section that looks for a mix-up of numbers and names in the thesis."""
+"""The section that looks for mixed-up numbers and names in the thesis."""
 
 from collections import Counter
 from statistics import median
@@ -30,14 +30,14 @@ def likeness(captures):
                 )
             )
     return table(
-        ['', 'of the five the same', 'overlap of the shares', 'the thesis: of the five the same'],
+        ['', 'same among the five', 'overlap of the shares', 'same among the five in the thesis'],
         rows,
         [1, 2, 3],
     )
 
 
 def neighbours(experiment):
-    """The hot tracepoint that is nearest to each of the thesis's in our numbers."""
+    """For each tracepoint of the thesis, the most frequent one here whose number is nearest."""
     names = [row['full'] for row in experiment.rows]
     place_of = {name: place for place, name in enumerate(names)}
     lines = []
@@ -58,14 +58,14 @@ def neighbours(experiment):
                     )
                 )
     return table(
-        ['situation', "the thesis's", 'stands between', 'nearest of our five', 'its distance'],
+        ['situation', 'in the thesis', 'is between', 'nearest of the five here', 'its distance'],
         lines,
         [4],
     )
 
 
 def figure_row(experiment):
-    """The row of the thesis's figure, held against this kernel's numbers."""
+    """Compares the row in the thesis's figure with this kernel's numbers."""
     rows, here = experiment.rows, experiment.by_name.get(ROW_NAME, [])
     if not here:
         return f'This kernel has no `{ROW_NAME}`.\n'
@@ -74,11 +74,11 @@ def figure_row(experiment):
     biggest, size = Counter(
         other['group name'] for other in rows if other['tpid'] > row['tpid']
     ).most_common(1)[0]
-    return f"""Its Figure shows the row `2069046799106, {ROW_TPID}, {ROW_GID}, {ROW_NAME}`. If its numbers run to {whole(MONITORED)}, {MONITORED - ROW_TPID} tracepoints come after
+    return f"""A figure of the thesis shows the row `2069046799106, {ROW_TPID}, {ROW_GID}, {ROW_NAME}`. If its numbers end at {whole(MONITORED)}, {MONITORED - ROW_TPID} tracepoints come after
 `{ROW_NAME}`. Here, sorted by group and name, `{row['full']}` has tpid {whole(row['tpid'])} of {whole(len(rows))} and gid {row['gid']} of
 {rows[-1]['gid']}; {whole(after)} come after it, {whole(after - size)} without the group `{biggest}`. The row also names a tracepoint
-that its list excludes: either its numbers run over more than the {whole(MONITORED)}, or the log is from before the exclusions. The thesis's table
-would be needed to decide, and one row is too little to find its order.
+that the thesis excludes. So either its numbers cover more than the {whole(MONITORED)}, or the log was made before the exclusions. Only the table of
+the thesis could decide this; one row is not enough to find its order.
 """
 
 
@@ -90,25 +90,25 @@ def mix_up(experiment):
     ids = {tuple(capture.summary['cpus']) for capture in everything}
     steady = facts['online_before'] == facts['online_after'] and len(ids) == 1
     in_every = ', and the same in every capture' if steady else ''
-    return f"""The thesis's idle and build have the same five, and `cpuhp` (CPU hotplug) leads on a machine whose CPUs were presumably not
-being plugged. A mix-up between its numbers and its names would look like this. What can be seen here:
+    return f"""In the thesis, idle and build have the same five tracepoints. `cpuhp` (CPU hotplug) leads on a machine whose CPUs were presumably not
+plugged. Mixed-up numbers and names would look like this. The recordings here show the following:
 
-**Same five?** Here idle and build have {same} of five in common.
+**The same five?** Here, idle and build have {same} of five in common.
 
 {likeness(experiment.captures)}
 **CPU hotplug?** The CPUs online were {facts['online_before']} before all captures and {facts['online_after']} after them{in_every}. `cpuhp`
 had {plural(plugged, 'event')} of {whole(total)} in all recordings together.
 
-**Neighbours.** In our numbers the thesis's tracepoints stand here:
+**Neighbours.** The places of the thesis's tracepoints in the numbers of this kernel:
 
 {neighbours(experiment)}
-**An offset?** If every name were wrong by the same number of places, one offset would carry the thesis's names onto what was
-most frequent. The table says how many of its names (those that this kernel has) the best single offset carries onto
-one of our five, in three ways to number this kernel's tracepoints, also with the order reversed (*mirrored*). *By chance*: how
-often the same does as well when the groups are put in a random order ({whole(DRAWS)} times).
+**An offset?** If every name were wrong by the same number of places, one offset would map the names of the thesis to the most
+frequent tracepoints. The table shows how many of its names (those that this kernel has) the best single offset maps to
+one of the five here. It does so for three ways to number this kernel's tracepoints, and also for the reversed order (*mirrored*). *By chance* is
+the share of {whole(DRAWS)} random orders of the groups for which the best offset does as well.
 
 {offsets(experiment)}
-This tests the order of *this* kernel's tracepoints against what was frequent *here*. The thesis's kernel has another
-list; an offset in its list that no longer exists in ours cannot be found this way, and one that is found proves nothing about its list.
+This test compares the order of *this* kernel's tracepoints with the most frequent ones *here*. The kernel of the thesis has another
+list. If an offset exists only in that list, this test cannot find it. And an offset found here proves nothing about that list.
 
 **The sample row.** {figure_row(experiment)}"""

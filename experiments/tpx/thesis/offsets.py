@@ -1,4 +1,4 @@
-"""Does one offset of the numbers turn the thesis's names into what was frequent here?"""
+"""Tests whether one offset of the numbers maps the thesis's names to frequent tracepoints here."""
 
 import random
 from collections import Counter
@@ -7,7 +7,7 @@ from tpx.tables import percent, table
 from tpx.thesis.facts import PICTURES, THESIS
 
 DRAWS, SEED = 2000, 1
-# So many looks find a chance below this at random, divided by their number.
+# The limit for the smallest chance, times the number of trials (Bonferroni).
 SMALL = 0.05
 
 
@@ -43,9 +43,9 @@ def orders(rows):
 
 
 def best_offset(places, wanted, is_mirrored):
-    """How many of the thesis's names the best offset, or mirroring, carries onto a hot tracepoint.
+    """How many of the thesis's names the best offset or mirroring maps to a frequent tracepoint.
 
-    `wanted` has pairs of the thesis's names and the hot tracepoints.
+    `wanted` has pairs of the thesis's names and the frequent tracepoints.
     """
     sign = 1 if is_mirrored else -1
     counter = Counter(
@@ -60,13 +60,13 @@ def best_offset(places, wanted, is_mirrored):
 
 
 def chance_of(found, shuffled, wanted, is_mirrored):
-    """How often the same does as well when the groups are in a random order."""
+    """The share of random orders of the groups for which the best offset does as well."""
     as_well = sum(best_offset(places, wanted, is_mirrored) >= found for places in shuffled)
     return as_well / len(shuffled)
 
 
 def jobs(experiment):
-    """By label what one offset is to explain: single situations, and all three of them."""
+    """By label, the situations that one offset must explain: single ones, and all three."""
     looked_at = {}
     for key in PICTURES:
         rows = [row for name in THESIS[key][0] for row in experiment.by_name.get(name, [])]
@@ -76,7 +76,7 @@ def jobs(experiment):
 
 
 def offsets(experiment, draws=DRAWS):
-    """The table, and what its smallest chance says."""
+    """The table, and a verdict on its smallest chance."""
     lines, chances = [], []
     for label, wanted in jobs(experiment).items():
         possible = sum(len(names) for names, _ in wanted)
@@ -91,7 +91,7 @@ def offsets(experiment, draws=DRAWS):
             lines.append((label, order.label, *cells))
     head = ['situation', 'numbers', 'one offset', 'by chance', 'mirrored', 'by chance']
     least, looks = min(chances), len(chances)
-    verdict = 'no more' if least * looks >= SMALL else 'less'
-    verdict += ' than so many looks find by chance'
-    text = f'The smallest of these {looks} chances is {percent(least)}: {verdict}.'
+    verdict = 'to be expected' if least * looks >= SMALL else 'too small'
+    verdict += f' for {looks} trials'
+    text = f'The smallest of these {looks} chances is {percent(least)}, which is {verdict}.'
     return table(head, lines, [2, 3, 4, 5]) + f'\n{text}\n'

@@ -1,4 +1,4 @@
-"""Why this machine and the thesis's differ, as far as the recordings tell. Conjectures say so."""
+"""Reasons why this machine differs from that of the thesis. Unmeasured reasons are marked as such."""
 
 import re
 from collections import Counter
@@ -30,7 +30,7 @@ def hotplug(experiment):
     return (
         f'`cpuhp`: {plural(events, "event")} of {whole(experiment.total)} in all recordings; '
         f'the CPUs online were {facts["online_before"]} before and {facts["online_after"]} after. '
-        'Why it led in the thesis cannot be told from here.'
+        'These recordings cannot show why it led in the thesis.'
     )
 
 
@@ -42,15 +42,15 @@ def compaction(experiment):
     available, memory = (int(facts[key]) / 2**20 for key in ('available_kb', 'memory_kb'))
     return (
         f'`compaction`: {plural(sum(found.values()), "event")} in all recordings, '
-        f"of {listed(found)}. The kernel's own counters in `/proc/vmstat` over the whole of "
-        f'the experiments: {growth(facts)}. '
-        f'At the start {available:.1f} of {memory:.1f} GiB were available. '
-        "*Conjecture:* the thesis's machine had memory in smaller pieces."
+        f"of {listed(found)}. The kernel's own counters in `/proc/vmstat` grew during all "
+        f'experiments by: {growth(facts)}. '
+        f'At the start, {available:.1f} of {memory:.1f} GiB were available. '
+        "*Conjecture:* the memory of the thesis's machine was more fragmented."
     )
 
 
 def growth(facts):
-    """By how much the kernel's counters of compaction grew."""
+    """The growth of the kernel's counters of compaction."""
     before, after = (
         dict(re.findall(r'(\S+) (\d+)', facts[f'compaction_{when}']))
         for when in ('before', 'after')
@@ -68,9 +68,9 @@ def registers(experiment):
     virtual = experiment.facts['virtual']
     if virtual != 'no':
         text += (
-            f"This is a virtual machine ({virtual}). *Conjecture:* on the thesis's machine a "
-            "driver of the processor's frequency or temperature read its registers far more often "
-            'than anything does in this guest.'
+            f"This is a virtual machine ({virtual}). *Conjecture:* on the thesis's machine, a "
+            'driver for CPU frequency or temperature read the registers far more often than '
+            'anything does in this guest.'
         )
     return text
 
@@ -88,16 +88,16 @@ def what_leads(experiment):
     names = list(dict.fromkeys(name for key in SITUATIONS for name in experiment.five(key)))
     theirs = QUIET + THESIS['apache'][0] + EXCLUDED
     if any(name.split(':')[1] in theirs for name in names):
-        text = f'What leads here: {listed(names)}'
+        text = f'The most frequent here are {listed(names)}'
     else:
         text = (
-            f'What leads here ({listed(names)}) is on no list of the thesis, '
-            'neither of its five nor of its exclusions'
+            f'The most frequent here ({listed(names)}) are not in the thesis, '
+            'neither among its five nor among its exclusions'
         )
     return text + (
         '. *Conjecture:* its kernel lacked some of them or was built without them, or its system '
-        'did not attach them. Its exclusions were chosen by hand for 5.15, against what was hit '
-        'too often there; a list for this kernel would be another one.'
+        'did not attach them. Its exclusions were chosen by hand for tracepoints that were hit too '
+        'often on 5.15; a list for this kernel would be different.'
     )
 
 
@@ -107,10 +107,10 @@ def a_build_that_compiles(experiment):
     if not all(name in build for name in telling):
         return ''
     return (
-        'A build that compiles: '
+        'The build compiles: '
         + ', '.join(f'`{name}` {spread(build[name], percent)} here' for name in telling)
-        + '. *Conjecture:* a build on 5.15 faults and allocates pages as well, so that five '
-        'without them would point to a mix-up of numbers and names more than to another kernel.'
+        + '. *Conjecture:* a build on 5.15 also faults and allocates pages. A top five without them '
+        'would then suggest mixed-up numbers and names rather than another kernel.'
     )
 
 
@@ -123,12 +123,12 @@ def background(experiment):
     reclaimed = sum(capture.events.get(pages, 0) for capture in idle)
     setting = experiment.facts.get('damon', 'no setting found')
     return (
-        'Idle is what this machine does when nobody asks it for anything. Its kernel watches '
-        f'memory (DAMON: {setting}): group `damon` made {spread(damon, whole)} of the 100,000 '
+        'In `idle`, this machine does only its own work. Its kernel watches '
+        f'memory (DAMON: {setting}): group `damon` has {spread(damon, whole)} of the 100,000 '
         f'events, and memory was reclaimed (`{pages}`) {plural(reclaimed, "time")} in all repeats. '
-        '*Conjecture:* the page frees that lead in idle are that; how many there are depends on '
-        'what was read before. tp-perf records no process, so who made an event is not in the '
-        'recordings.'
+        '*Conjecture:* most of the page frees that lead in idle come from this. Their number '
+        'depends on the files that were read before. tp-perf does not record the process of an '
+        'event, so the recordings cannot show it.'
     )
 
 
@@ -137,5 +137,5 @@ def how_long(experiment):
     for key in SITUATIONS:
         span = spread([capture.span_ns for capture in experiment.captures[key]], milliseconds)
         spans.append(f'{span} of `{key}`')
-    text = f'100,000 events took here: {", ".join(spans)}. '
-    return text + 'How long they took in the thesis is not known.'
+    text = f'Here, 100,000 events took {", ".join(spans)}. '
+    return text + 'The thesis does not say how long they took.'

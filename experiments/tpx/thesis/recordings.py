@@ -1,4 +1,4 @@
-"""The recordings of the situations, as tp-perf's report counts them."""
+"""The recordings of the situations, with the counts of tp-perf's report."""
 
 import csv
 from collections import Counter
@@ -11,7 +11,7 @@ from tpx.thesis.facts import PICTURES, SITUATIONS
 
 
 class Capture:
-    """One recording as the report counts it."""
+    """One recording, with the counts of the report."""
 
     def __init__(self, folder, source):
         self.name = Path(source['source']).name
@@ -33,7 +33,7 @@ class Capture:
 
 
 def sources_of(path):
-    """What the report says about each source, by the name of its folder."""
+    """The report on each source, by the name of its folder."""
     return {Path(source['source']).name: source for source in read_json(path)['sources']}
 
 
@@ -51,7 +51,7 @@ def table_of(folder):
 
 
 class Window:
-    """What of a capture's log lies between the start and the end of `ab`."""
+    """The part of a capture's log between the start and the end of `ab`."""
 
     def __init__(self, capture, names):
         begin, end = (
@@ -83,7 +83,7 @@ def by_group(events):
 
 
 def shares(captures, of):
-    """By name its share in every capture, the largest first. `of` has the counts of a capture."""
+    """The share of each name in every capture, largest first. `of` returns a capture's counts."""
     totals = [capture.total for capture in captures]
     return ranked_shares([of(capture) for capture in captures], totals)
 
@@ -102,12 +102,12 @@ def five(captures):
 
 
 def five_of(events):
-    """The five most frequent of one capture."""
+    """The five most frequent names of one capture."""
     return sorted(events, key=lambda name: (-events[name], name))[:5]
 
 
 class Experiment:
-    """All that was recorded into a folder.
+    """All recordings in a folder.
 
     `captures` has the repeats of each situation, `long` the recordings for the pictures, `rows` the
     kernel's tracepoints in their order, and `by_name` the same rows by the tracepoint's name.
@@ -126,7 +126,7 @@ class Experiment:
         for capture in self.repeated:
             if capture.total != capture.summary['events']['logged']:
                 counted = f'{capture.total} events of {capture.name}'
-                raise Failed(f'the report counts {counted}, its log has other rows')
+                raise Failed(f'the report counts {counted}, but its log has other rows')
         self.long = [Capture(folder, pictures[name]) for name in PICTURES]
         self.rows = table_of(self.captures['idle'][0].folder)
         self.by_name = {}

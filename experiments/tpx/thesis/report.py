@@ -1,4 +1,4 @@
-"""RESULTS.md of the thesis's situations."""
+"""Makes RESULTS.md of the thesis's situations."""
 
 from tpx.thesis.facts import SITUATIONS, THESIS, TITLES
 from tpx.thesis.mix_up import mix_up
@@ -8,12 +8,12 @@ from tpx.thesis.verdicts import verdicts
 
 
 def report(folder):
-    """The text, made of what was recorded into a folder."""
+    """The text of the page, from the recordings in a folder."""
     experiment = Experiment(folder)
     parts = [
         head(experiment),
         section('Machine', machine(experiment)),
-        section('How', how(experiment)),
+        section('Method', how(experiment)),
         section('Figures', figures(experiment)),
         *(situation(experiment, key) for key in SITUATIONS),
         section("The thesis's tracepoints on this kernel", named(experiment)),
@@ -31,8 +31,8 @@ def head(experiment):
     date, repeats = experiment.facts['date'], experiment.facts['repeats']
     return f"""# Experiments: the thesis's three situations on this machine
 
-Made on {date} by `experiments/run.py`, as `experiments/run.py --repeats {repeats}`. Every number is computed from the recordings;
-reasons that were not measured say *Conjecture*. [report.html](report.html) and [plots](plots) show {length(experiment.long[0])} of each situation.
+Made on {date} with `experiments/run.py --repeats {repeats}`. Every number is computed from the recordings.
+Reasons that were not measured are marked *Conjecture*. [report.html](report.html) and [plots](plots) show {length(experiment.long[0])} of each situation.
 """
 
 

@@ -1,4 +1,4 @@
-"""The sections of RESULTS.md that say what was done and what was counted."""
+"""The sections of RESULTS.md on the method and on the counts."""
 
 from collections import Counter
 
@@ -20,7 +20,7 @@ COUNTED = ('counted', 'lost', 'late', 'unaccounted')
 
 
 def machine(experiment):
-    """The machine beside the thesis's."""
+    """This machine next to that of the thesis."""
     facts, first = experiment.facts, experiment.captures['idle'][0]
     counts = first.summary['tracepoints']
     rows = [
@@ -43,7 +43,7 @@ def machine(experiment):
 
 
 def how(experiment):
-    """How the situations were made and captured."""
+    """The way in which the situations were produced and captured."""
     facts, captures, long = experiment.facts, experiment.captures, experiment.long
     objects = [
         (int(capture.marks['objects_before']), int(capture.marks['objects_after']))
@@ -62,49 +62,49 @@ def how(experiment):
     )
     requests = [capture.marks['complete'] for capture in captures['apache']]
     count = len(captures['idle'])
-    packages = facts['installed'] or 'all that was needed was there'
+    packages = facts['installed'] or 'nothing, because everything needed was there'
     stopped = ', '.join(
         f'`{reason}` {plural(number, "time")}' for reason, number in ended.most_common()
     )
-    return f"""Each situation was captured {plural(count, 'time')}, in turn (idle, build, Apache, Apache for long, and again), each time with
+    return f"""Each situation was captured {plural(count, 'time')}, in turn (idle, build, Apache, continuous Apache, and so on), each time with
 
     tp-perf --quiet --wait-detach -o NAME -n 100000 -d 60s
 
-and the default exclusions, which are the thesis's. What stopped the captures: {stopped}.
-The counts below are of the first 100,000 events of the log. The web server ran only in its own situations.
+and the default exclusions, which are those of the thesis. Stop reasons of the captures: {stopped}.
+The counts below are for the first 100,000 events of the log. The web server ran only in its own situations.
 
-- **Idle**: first `sync`, then waiting for three seconds in which the CPUs rest. Busy in the last such seconds before idle and
-  `apache`: {spread(resting, percent)}.
-- **Build**: `make -s -j2` from a clean tree after `make tinyconfig`. The capture started when the first of the build's own tools were
-  made and the compiler was at work on the kernel's own C files: when {', '.join(str(before) for before, _ in objects)} of its
-  objects were there (another part of the build in each repeat). The build was then ended, with
-  {', '.join(str(after) for _, after in objects)} objects, and was still running after the capture in {lasted['build']} of {count} repeats.
-- **Apache**: the server on 127.0.0.1, its own configuration, one page of 6 bytes. The capture starts, a second later
-  `ab -n 100 -c 100` runs once ({', '.join(requests)} requests complete), and the capture goes on until it has 100,000 events.
-- **Apache for long**: `ab -c 100` without end; it was still running after the capture in {lasted['apache-long']} of {count} repeats.
-- **For the pictures**: `-d {length(long[0])}` of idle, build and Apache for long, after all others.
+- **Idle**: the script runs `sync`, and then waits for three seconds in which the CPUs are idle. Before idle and
+  `apache`, the CPUs were busy for {spread(resting, percent)} of these seconds.
+- **Build**: `make -s -j2` from a clean tree after `make tinyconfig`. The build first makes its own tools. The capture started
+  when the compiler was at work on the C files of the kernel, with {', '.join(str(before) for before, _ in objects)} of its
+  objects made (so each repeat has another part of the build). The build was then stopped, with
+  {', '.join(str(after) for _, after in objects)} objects. It was still running after the capture in {lasted['build']} of {count} repeats.
+- **Apache**: the server is on 127.0.0.1, with its own configuration and one page of 6 bytes. A second after the capture starts,
+  `ab -n 100 -c 100` runs once ({', '.join(requests)} requests complete). The capture continues until it has 100,000 events.
+- **Continuous Apache**: `ab -c 100` without end. It was still running after the capture in {lasted['apache-long']} of {count} repeats.
+- **For the pictures**: `-d {length(long[0])}` of idle, build and continuous Apache, after all others.
 - **Installed from Debian**: {packages}. The server is the package `apache2-bin`, which starts no service.
 """
 
 
 def length(capture):
-    """The time that a capture was asked for."""
+    """The requested duration of a capture."""
     arguments = capture.summary['arguments']
     return arguments[arguments.index('-d') + 1]
 
 
 def figures(experiment):
-    """What was counted and lost in each situation."""
+    """The counts and losses of each situation."""
     captures, long = experiment.captures, experiment.long
 
     rows = [(f'`{name}`', *figures_of(captures[name])) for name in SITUATIONS]
     rows += [(f'pictures: {capture.name}', *figures_of([capture])) for capture in long]
     head = ['situation', 'events', 'in', 'events/s', *COUNTED, 'self']
     return f"""{table(head, rows, range(1, len(head)))}
-Median over the repeats (smallest–largest). `events` are what the tables below count, `in` is the time from the first to
-the last of them. A capture ends a little after its 100,000th event: `counted`, `lost`, `late` and `unaccounted` are of the whole
-capture. `unaccounted` = counted − recorded − lost: hits that the kernel counted but neither sampled nor reported lost (README, Limits); they
-are not in the log. `self` is tp-perf's own CPU time as a share of the capture's time.
+The figures are medians over the repeats (smallest–largest). `events` are those counted in the tables below, and `in` is the time from the
+first to the last of them. A capture ends a little after its 100,000th event, and `counted`, `lost`, `late` and `unaccounted` are for the
+whole capture. `unaccounted` = counted − recorded − lost. These are hits that the kernel counted but neither sampled nor reported lost
+(README, Limits), and they are not in the log. `self` is tp-perf's own CPU time as a share of the capture's time.
 """
 
 
@@ -126,7 +126,7 @@ def figures_of(captures):
 
 
 def tops(captures, thesis):
-    """The five tracepoints and groups with the largest shares, beside the thesis's."""
+    """The five tracepoints and groups with the largest shares, next to those of the thesis."""
     names, lead = thesis
     ranked = shares(captures, events_of)[:5]
     rows = []
@@ -146,28 +146,28 @@ def tops(captures, thesis):
 
 
 def one_run(windows, thesis):
-    """What of the captures of Apache lies within the run of ab."""
+    """The part of the Apache captures that is within the run of ab."""
     cut = sum(not window.whole for window in windows)
     partly = ''
     if cut:
-        partly = f' In {plural(cut, "repeat")} the 100,000 were full before `ab` ended'
-        partly += ': there the run made more.'
+        partly = f' In {plural(cut, "repeat")} the log had 100,000 events before `ab` ended'
+        partly += ', so the run caused more.'
     took = spread([window.length_ns for window in windows], milliseconds)
     within, before, after = (
         spread([getattr(window, part) for window in windows], whole)
         for part in ('total', 'before', 'after')
     )
     return f"""**The run itself.** `ab` took {took}. Of the 100,000 events
-{within} fell into that time, {before} came before it and
-{after} after it.{partly} In the time of the run:
+{within} were in that time, {before} before it and
+{after} after it.{partly} During the run:
 
 {tops(windows, thesis)}"""
 
 
 def status_of(rows):
-    """Where a tracepoint of the thesis is on this kernel, if it is."""
+    """The place of a tracepoint of the thesis on this kernel, if it exists."""
     if not rows:
-        return 'is not there'
+        return 'does not exist'
     return '; '.join(
         f'`{row["full"]}`, tpid {row["tpid"]}, {row["status"].replace("excluded:", "excluded")}'
         for row in rows
@@ -175,7 +175,7 @@ def status_of(rows):
 
 
 def named(experiment):
-    """What happened to the tracepoints that the thesis names."""
+    """The counts of the tracepoints that the thesis names."""
     by_name, captures, long = experiment.by_name, experiment.captures, experiment.long
     rows = []
     for name in dict.fromkeys(QUIET + THESIS['apache'][0] + IN_SAMPLE_LOG):
@@ -186,7 +186,7 @@ def named(experiment):
             counts.append(sum_of(here, captures[key]) if captured(here) else '–')
         counts.append(sum_of(here, long) if captured(here) else '–')
         rows.append((f'`{name}`', ', '.join(where) or 'sample log', status_of(here), *counts))
-    head = ["the thesis's", 'in its', 'this kernel', *SITUATIONS, 'pictures']
+    head = ['in the thesis', 'situation there', 'on this kernel', *SITUATIONS, 'pictures']
     text = table(head, rows, range(3, len(head)))
     absent = listed([name for name in EXCLUDED if name not in by_name])
     groups = {row['group name'] for rows in by_name.values() for row in rows}
@@ -197,10 +197,10 @@ def named(experiment):
         whole(sum(capture.total for capture in group)) for group in (captures['idle'], long)
     )
     return f"""{text}
-Events are sums over the {repeats}, of {in_idle} in `idle`; the last column
-is all that the kernel counted in the three recordings for the pictures, of {in_pictures}.
-Of the {len(EXCLUDED)} tracepoints that the thesis excludes this kernel lacks {absent}, of the
-{len(EXCLUDED_GROUPS)} groups {absent_groups}. Tracepoints whose name starts with `pseudo_lock`: {alike}.
+Events are sums over the {repeats}, of {in_idle} in `idle`. The last column
+has the kernel's counts in the three recordings for the pictures, of {in_pictures} in all.
+Of the {len(EXCLUDED)} tracepoints that the thesis excludes, this kernel lacks {absent}; of its
+{len(EXCLUDED_GROUPS)} excluded groups, {absent_groups}. Tracepoints whose name starts with `pseudo_lock`: {alike}.
 """
 
 

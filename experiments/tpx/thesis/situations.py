@@ -1,4 +1,4 @@
-"""Captures idle, a kernel build and a web server, and leaves marks of each capture."""
+"""Captures idle, a kernel build and a web server, and writes marks for each capture."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tpx.progress import say
 
 PORT = 8473
 SITE = f'http://127.0.0.1:{PORT}/index.html'
-# In thousandths of all CPUs' time: a machine that is busier does not rest.
+# A machine is idle below this busy time, in thousandths of the time of all CPUs.
 AT_REST = 10
 
 
@@ -30,7 +30,7 @@ class Work(Background):
 
 
 class Situations:
-    """Captures each situation into the current folder, under a name, with marks in `marks`."""
+    """Captures each situation to a named folder in the current one, with marks in `marks`."""
 
     def __init__(self, tool, kernel, scratch):
         self.tool, self.kernel, self.scratch = tool, kernel, scratch
@@ -42,11 +42,11 @@ class Situations:
         self.config.write_text(apache_config(scratch, site, PORT))
 
     def mark(self, key, value):
-        """Notes something about the capture. It starts no process."""
+        """Writes a mark about the capture, without starting a process."""
         append_pair(Path('marks') / self.name, key, value)
 
     def settle(self):
-        """Waits, but not for ever, until the machine does nothing for three seconds."""
+        """Waits until the machine is idle for three seconds, up to a limit."""
         os.sync()
         for _ in range(60):
             before = cpu_ticks()
@@ -55,7 +55,7 @@ class Situations:
             if busy < AT_REST:
                 break
         else:
-            say(f'the machine does not come to rest: {self.name} is captured all the same')
+            say(f'the machine does not become idle; capturing {self.name} anyway')
         self.mark('busy_before', busy)
 
     @contextlib.contextmanager
@@ -66,17 +66,17 @@ class Situations:
             yield
             code = capture.process.wait()
         if code != 0:
-            raise Failed(f'tp-perf ended with {code}')
+            raise Failed(f'tp-perf exited with code {code}')
 
     def record_during(self, load, *words):
-        """Captures while a load runs, which it ends as soon as the events are off."""
+        """Captures while a load runs, and ends the load as soon as the events are off."""
         with self.recording(*words):
             for _ in range(120):
                 if (Path(self.name) / 'log.csv').exists():
                     break
                 time.sleep(1)
             self.mark('load_lasted', int(load.alive()))
-            # The kernel still detaches.
+            # The kernel is still detaching.
             load.end()
 
     def idle(self, name, *words):
@@ -86,7 +86,7 @@ class Situations:
             pass
 
     def objects(self):
-        """How many objects of the kernel itself are made, without the tools that its build uses."""
+        """The number of made objects of the kernel, without those of the build's own tools."""
         made = 0
         for _, folders, files in os.walk(self.kernel.tree):
             folders[:] = [folder for folder in folders if folder not in ('scripts', 'tools')]
@@ -94,7 +94,7 @@ class Situations:
         return made
 
     def build(self, name, objects, *words):
-        """Builds from a clean tree, and captures when so many objects are there."""
+        """Builds from a clean tree, and captures when this many objects are made."""
         self._begin(name)
         shutil.rmtree(self.kernel.tree, ignore_errors=True)
         self.kernel.configure()
@@ -124,10 +124,10 @@ class Situations:
             yield
 
     def apache_once(self, name, *words):
-        """One run of ab, as in the thesis. Other events are what the machine does afterwards."""
+        """Runs ab once, as in the thesis. The other events come from the machine afterwards."""
         self._begin(name)
         with self.server():
-            # This turns the time of a mark into the time of the log.
+            # This converts the time of a mark to the time of the log.
             difference = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()
             self.mark('clock_difference', difference)
             self.settle()
@@ -141,7 +141,7 @@ class Situations:
             self.mark(key, after(title, said))
 
     def apache_long(self, name, *words):
-        """The same load, for as long as the capture takes."""
+        """The same load during the whole capture."""
         self._begin(name)
         with self.server():
             self.settle()
@@ -156,7 +156,7 @@ class Situations:
 
 
 def after(title, text):
-    """What follows a title at the start of a line of a text."""
+    """The text after a title at the start of a line."""
     for line in text.splitlines():
         if line.startswith(title):
             return line.removeprefix(title).strip()

@@ -1,4 +1,4 @@
-"""The sections that say what agrees with the thesis, and what does not."""
+"""The sections on agreement and disagreement with the thesis."""
 
 from tpx.stats import in_common
 from tpx.tables import listed, percent, points
@@ -9,16 +9,16 @@ from tpx.thesis.recordings import groups_of, shares
 
 
 def comparisons(experiment):
-    """Pairs of whether this machine agrees, and a sentence."""
+    """Yields pairs: whether this machine agrees with the thesis, and a sentence."""
     yield from (same_tracepoints(experiment, key) for key in SITUATIONS)
     yield from (leading_group(experiment, key) for key in SITUATIONS)
     same = in_common(experiment.five('idle'), experiment.five('build'))
     text = 'Idle and build show the same five in the thesis'
-    yield same == 5, f'{text}; here {same} of five are the same.'
+    yield same == 5, f'{text}; here, {same} of five are the same.'
     yield from (other_than_build(experiment, key) for key in ('apache', 'apache-long'))
     have = [name for name in EXCLUDED if name in experiment.by_name]
     text = f'{len(have)} of the {len(EXCLUDED)} tracepoints that the thesis excludes by name'
-    yield bool(have), f'{text} are there on this kernel too.'
+    yield bool(have), f'{text} also exist on this kernel.'
 
 
 def same_tracepoints(experiment, key):
@@ -39,7 +39,7 @@ def leading_group(experiment, key):
 def other_than_build(experiment, key):
     same = in_common(experiment.five('build'), experiment.five(key))
     text = f'`{key}` shows other tracepoints than the build'
-    text += f': all five in the thesis, {5 - same} of five here.'
+    text += f': all five differ in the thesis, and {5 - same} of five here.'
     return same < 5, 'In part: ' + text if 0 < same < 5 else text
 
 
@@ -47,15 +47,15 @@ def verdicts(experiment):
     found = list(comparisons(experiment))
     agree = [text for does_agree, text in found if does_agree]
     differ = [text for does_agree, text in found if not does_agree]
-    return f"""## What agrees
+    return f"""## Agreement
 
 {points(agree) if agree else 'Nothing.'}
-## What does not
+## Disagreement
 
 {points(differ) if differ else 'Nothing.'}
-## Why
+## Reasons
 
-Other hardware, another kernel, another tool, and exclusions chosen by hand for 5.15. Which of these makes a difference was not
-tested one by one. What was seen:
+The hardware, the kernel and the tool differ, and the exclusions were chosen by hand for 5.15. These differences were not tested one by
+one. The recordings show:
 
 {points(reasons(experiment))}"""

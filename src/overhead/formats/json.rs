@@ -1,10 +1,10 @@
-//! A measurement for programs.
+//! A measurement as JSON, for programs.
 
 use crate::overhead::{Figures, Overhead};
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// All there is, as one object.
+/// Writes the measurement and all its figures as one object.
 pub fn write_json(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct OverheadJson<'a> {

@@ -1,15 +1,15 @@
-//! A measurement for an issue or a wiki.
+//! A measurement as Markdown, for an issue or a wiki.
 
 use crate::overhead::words::{findings, interval, percent, rows, what_was_run};
 use crate::overhead::{Comparison, Overhead, confidence};
 use crate::units::{OneLine, Seconds};
 use std::io::{self, Write};
 
-/// A table.
+/// Writes a table, with remarks below it.
 pub fn write_markdown(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()> {
     let figures = overhead.figures();
     let command = OneLine(&overhead.command.join(" ")).to_string().replace('`', "'");
-    writeln!(out, "What capturing costs `{command}`: {}.\n", what_was_run(overhead, &figures))?;
+    writeln!(out, "The overhead of capturing on `{command}`: {}.\n", what_was_run(overhead, &figures))?;
     writeln!(out, "| median | without | capturing | change | {:.0} % interval |", 100.0 * confidence(figures.pairs))?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: |")?;
     for (name, comparison) in rows(&figures) {
@@ -36,16 +36,16 @@ mod tests {
         assert!(
             markdown.contains("`make a|b`: 5 pairs of runs, with and without capturing 1,568 tracepoints on CPUs 0-1")
         );
-        assert!(markdown.contains("- **events**: 1,000,000 a run"), "{markdown}");
+        assert!(markdown.contains("- **events**: 1,000,000 per run"), "{markdown}");
         let noisy =
             text(write_markdown, &[(2_000, 3_000), (4_000, 2_000), (3_000, 3_500), (2_000, 2_500), (3_000, 2_000)]);
         assert!(
-            noisy.contains("wall and CPU and all CPUs: zero is in it, and the machine was too noisy to tell"),
+            noisy.contains("wall, CPU and all CPUs: the machine was too noisy; the interval includes zero"),
             "{noisy}"
         );
         let same =
             text(write_markdown, &[(2_000, 2_001), (4_000, 3_999), (3_000, 3_000), (3_000, 3_002), (2_000, 1_999)]);
-        assert!(same.contains("no cost can be told from noise"), "{same}");
-        assert!(text(write_markdown, &[(2_000, 3_000)]).contains("it takes at least 5 pairs"));
+        assert!(same.contains("wall, CPU and all CPUs: no measurable cost; the interval includes zero"), "{same}");
+        assert!(text(write_markdown, &[(2_000, 3_000)]).contains("an interval needs at least 5 pairs"));
     }
 }

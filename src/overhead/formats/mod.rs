@@ -1,4 +1,4 @@
-//! A measurement in forms for others: one file each.
+//! The formats of a measurement for programs and documents, one file each.
 
 mod json;
 mod markdown;
@@ -12,7 +12,7 @@ mod tests {
     use crate::overhead::figures::tests::overhead;
     use std::io::{self, Write};
 
-    /// What is written of a measurement of such pairs.
+    /// The output for a measurement of these pairs.
     pub fn text(write: impl Fn(&Overhead, &mut dyn Write) -> io::Result<()>, pairs: &[(u64, u64)]) -> String {
         let mut out = Vec::new();
         write(&overhead(pairs), &mut out).unwrap();

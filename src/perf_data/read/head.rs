@@ -1,4 +1,4 @@
-//! The beginning of a perf.data stream: everything before its first event.
+//! Reads the beginning of a perf.data stream: everything before its first event.
 
 use crate::perf_data::Error;
 use crate::perf_data::input::Input;
@@ -8,33 +8,33 @@ use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
 use std::io;
 
-/// All that describes the events has no more bytes, but for the names of tracepoints.
+/// The maximum size in bytes of the header records, without the names of tracepoints.
 const MOST_HEADER: usize = 512 << 20;
 
-/// Names of more bytes than this are none.
+/// The maximum size in bytes of the names of tracepoints.
 const MOST_NAMES: usize = 256 << 20;
 
-/// The beginning of a file, of which nobody knows yet where the events begin.
+/// Reads ahead in a file until the position of the first event is known.
 pub(super) struct Ahead<'a> {
     input: &'a mut dyn Input,
     bytes: Vec<u8>,
     used: usize,
-    /// Where in the file `used` is.
+    /// The position of `used` in the file.
     position: u64,
 }
 
 impl<'a> Ahead<'a> {
-    /// Of a stream of which `position` bytes have been read.
+    /// Continues a stream after its first `position` bytes.
     pub fn new(input: &'a mut dyn Input, position: u64) -> Self {
         Ahead { input, bytes: Vec::new(), used: 0, position }
     }
 
-    /// What was read and not taken, and where in the file it is.
+    /// The bytes that were read but not taken, and their position in the file.
     pub fn rest(mut self) -> (Vec<u8>, u64) {
         (self.bytes.split_off(self.used), self.position)
     }
 
-    /// The next bytes, as many as wanted; fewer at the end of the file.
+    /// The next bytes: at least `wanted`, or fewer at the end of the file.
     fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
         while self.bytes.len() - self.used < wanted {
             if self.used > 0 {
@@ -66,26 +66,26 @@ impl<'a> Ahead<'a> {
             Some(PIPE_HEADER) => {}
             size => {
                 let size = size.map_or_else(|| "cut short".to_owned(), |size| size.to_string());
-                return Err(Error::Header { at: 8, reason: format!("its size is {size}, and is to be {PIPE_HEADER}") });
+                return Err(Error::Header { at: 8, reason: format!("its size is {size} instead of {PIPE_HEADER}") });
             }
         }
         self.pass(PIPE_HEADER as usize);
         Ok(())
     }
 
-    /// Takes in all records up to the first that is about an event.
+    /// Takes all records before the first one that is about an event.
     pub fn records_of_header(&mut self, header: &mut Header) -> Result<(), Error> {
         let mut taken = 0;
         loop {
             self.peek(HEADER_SIZE)?;
             let length = match record::first(&self.bytes[self.used..]) {
                 Ok(Some(record)) => record.bytes.len(),
-                // Its header says how long it is.
+                // The record is incomplete, but its header has its length.
                 Ok(None) => match self.bytes.get(self.used + 6..self.used + 8) {
                     Some(size) => usize::from(NativeEndian::read_u16(size)),
                     None => return Ok(()),
                 },
-                // The decoder meets it again, and tells.
+                // The decoder will read this record again and report the error.
                 Err(_) => return Ok(()),
             };
             let at = self.position;
@@ -101,7 +101,8 @@ impl<'a> Ahead<'a> {
                     | kind::COMPRESSED2
                     | kind::AUXTRACE
             );
-            // tp-perf's facts stand before the events, and how it ended behind them.
+            // The first note, tp-perf's facts, comes before the events. The second one, the ending, comes
+            // behind them.
             if begins || (kind == kind::HEADER_EVENT_TYPE && !header.notes.whole.is_empty()) {
                 return Ok(());
             }
@@ -109,11 +110,12 @@ impl<'a> Ahead<'a> {
             header.take(kind, &bytes[HEADER_SIZE..]).map_err(bad)?;
             taken += length;
             if taken > MOST_HEADER && Header::is_part(kind) {
-                return Err(bad(format!("{taken} bytes say what its events are, and do not end")));
+                return Err(bad(format!("the description of the events does not end after {taken} bytes")));
             }
             let names = match kind {
                 kind::TRACING_DATA => {
-                    let size = bytes.get(8..12).ok_or_else(|| bad("names without a size".to_owned()))?;
+                    let size =
+                        bytes.get(8..12).ok_or_else(|| bad("the names of tracepoints have no size".to_owned()))?;
                     NativeEndian::read_u32(size) as usize
                 }
                 _ => 0,
@@ -121,13 +123,15 @@ impl<'a> Ahead<'a> {
             self.pass(length);
             if names > 0 {
                 if names > MOST_NAMES {
-                    return Err(bad(format!("names of {names} bytes")));
+                    return Err(bad(format!("the names of tracepoints are said to take {names} bytes")));
                 }
                 let bytes = self.peek(names)?;
                 let bytes = bytes.get(..names).ok_or_else(|| {
-                    bad(format!("the file ends within the names of its tracepoints ({} of {names} bytes)", bytes.len()))
+                    bad(format!("the file ends within the names of tracepoints (at {} of {names} bytes)", bytes.len()))
                 })?;
-                header.take_tracing_data(bytes).map_err(|reason| bad(format!("the names of tracepoints: {reason}")))?;
+                header
+                    .take_tracing_data(bytes)
+                    .map_err(|reason| bad(format!("failed to read the names of tracepoints: {reason}")))?;
                 self.pass(names);
             }
         }

@@ -1,4 +1,4 @@
-//! Events from perf.data: tp-perf's own, live or recorded, and what `perf record` wrote.
+//! Reads events from perf.data: from tp-perf's own captures and recordings, and from files of `perf record`.
 
 mod head;
 mod records;
@@ -20,47 +20,48 @@ use perf_event_open_sys::bindings as abi;
 use records::Records;
 use std::io;
 
-/// Out of a COMPRESSED record so much at a time.
+/// The maximum number of bytes decompressed at once.
 const INFLATED: usize = 512 << 10;
 
-/// Decodes perf.data.
+/// The decoder of perf.data.
 pub struct PerfData {
-    /// Taken out while a piece of it is decoded.
+    /// `None` only while a piece of it is being decoded.
     input: Option<Box<dyn Input>>,
-    /// What was read ahead and is decoded first, from `ahead_at` on.
+    /// Bytes that were read ahead. They are decoded first, from `ahead_at` on.
     ahead: Vec<u8>,
     ahead_at: usize,
-    /// The beginning of a record whose end is in the next piece.
+    /// The start of a record that ends in the next piece.
     torn: Vec<u8>,
-    /// Bytes to pass over that belong to no record.
+    /// The number of bytes to skip, because they do not belong to a record.
     skip: u64,
-    /// Where in the file the next record begins.
+    /// The position of the next record in the file.
     position: u64,
-    /// What of a compressed record has not been taken out yet.
+    /// The part of a compressed record that has not been decompressed yet.
     payload: Vec<u8>,
-    /// Whether there is more to take out although nothing is left to put in.
+    /// Whether the decompressor has more output although `payload` is empty.
     drains: bool,
     inflating: Option<Inflating>,
     records: Records,
-    /// All that the file said before its events.
+    /// Everything in the file before its events.
     pub header: Header,
 }
 
-/// A compressed stream on its way.
+/// The state of a compressed stream.
 struct Inflating {
     inflate: Inflate,
-    /// What has come out and is not decoded: less than a record, between two COMPRESSED records.
+    /// Decompressed bytes that are not decoded yet. Between two COMPRESSED records, they are less than a
+    /// record.
     out: Vec<u8>,
     position: u64,
 }
 
 impl PerfData {
-    /// A file from its first byte, in the form that perf uses on a pipe and tp-perf always.
+    /// Opens a file from its first byte, in the pipe form, which tp-perf always writes.
     pub fn piped(input: impl Input + 'static) -> Result<Self, Error> {
         Self::open(Box::new(input), Header::default(), None)
     }
 
-    /// The data of a file in the other form, which begin at this byte and of which the header is known.
+    /// Opens the data of a file in the seekable form. `position` is the position of `input` in the file.
     pub fn seekable(input: impl Input + 'static, header: Header, position: u64) -> Result<Self, Error> {
         Self::open(Box::new(input), header, Some(position))
     }
@@ -88,7 +89,7 @@ impl PerfData {
         })
     }
 
-    /// What the user should know about the file.
+    /// Notices about the file for the user.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         let others: Vec<_> = self
@@ -100,26 +101,27 @@ impl PerfData {
             .collect();
         if let [first, rest @ ..] = others.as_slice() {
             let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            remarks.push(format!("{first}{more}: no tracepoint, and left out"));
+            remarks.push(format!("left out {first}{more}, because tp-perf reads only tracepoints"));
         }
         let some =
             self.header.events.iter().filter(|event| event.attr.is_tracepoint() && event.attr.samples_some()).count();
         if some > 0 {
             remarks.push(format!(
-                "{} recorded with `perf record -c` or `-F`: a sample of it stands for more than one hit, and counts as one",
+                "{} recorded with `perf record -c` or `-F`: each sample stands for more than one hit, but counts as one",
                 if some == 1 { "one tracepoint was".to_owned() } else { format!("{some} tracepoints were") }
             ));
         }
         if self.records.unnamed > 0 {
             remarks.push(format!(
-                "the file does not name {} of its tracepoints: they are called `unnamed:tracefs_id_N`",
+                "the file does not name {} of its tracepoints; their names are shown as `unnamed:tracefs_id_N`",
                 self.records.unnamed
             ));
         }
         remarks
     }
 
-    /// The clock of its samples: a name that tp-perf's --clock takes, `local` for perf's default, or a number.
+    /// The clock of the samples: a name that `--clock` accepts, `local` for perf's default clock, or
+    /// `clockid N`.
     pub fn clock(&self) -> String {
         let mut tracepoints = self.header.events.iter().filter(|event| event.attr.is_tracepoint());
         match tracepoints.next().and_then(|event| event.attr.clockid()) {
@@ -135,20 +137,20 @@ impl PerfData {
         self.records.knows_cpus()
     }
 
-    /// Adds nanoseconds to all times.
+    /// Sets the nanoseconds to add to all times.
     pub fn set_clock_offset(&mut self, nanoseconds: i64) {
         self.records.clock_offset = nanoseconds;
     }
 
-    /// Decodes a piece, of which the first record may have begun in the last one, up to its end or behind the first
-    /// compressed record. Gives how many bytes are left.
+    /// Decodes a piece, whose first record may have begun in the piece before. Stops behind the first
+    /// compressed record, or at the end of the piece. Returns the number of bytes left in the piece.
     fn decode_joined(&mut self, mut piece: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<usize> {
         loop {
             let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
             self.skip -= passed as u64;
             self.position += passed as u64;
             piece = &piece[passed..];
-            // What is in a compressed record comes first, a little at a time.
+            // A compressed record must be decompressed and decoded before the bytes behind it.
             if piece.is_empty() || !self.payload.is_empty() {
                 return Ok(piece.len());
             }
@@ -174,7 +176,8 @@ impl PerfData {
         }
     }
 
-    /// Decodes whole records up to the first behind which something else comes, and gives how many bytes they were.
+    /// Decodes whole records, up to and including the first one that `Records` leaves to this level. Returns
+    /// the number of bytes decoded.
     fn decode(&mut self, bytes: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<usize> {
         let (used, met) = self.records.decode(bytes, merge, out).map_err(|damaged| self.damaged(damaged))?;
         self.position += used as u64;
@@ -186,7 +189,7 @@ impl PerfData {
             kind::AUXTRACE => self.skip = record.word(8).unwrap_or(0),
             _ => {
                 let message = format!(
-                    "the record at byte {} describes events (type {}), and stands behind the first of them",
+                    "the record at byte {} describes events (type {}), but comes after the first event",
                     self.position, record.kind
                 );
                 return Err(io::Error::new(io::ErrorKind::InvalidData, message));
@@ -197,14 +200,14 @@ impl PerfData {
         Ok(used + length)
     }
 
-    /// Takes a little out of the compressed record at hand, and decodes it.
+    /// Decompresses and decodes a part of the current compressed record.
     fn inflate(&mut self, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<()> {
         let inflating = match &mut self.inflating {
             Some(inflating) => inflating,
             none => none.insert(Inflating { inflate: Inflate::new()?, out: Vec::new(), position: 0 }),
         };
         let mut rest = self.payload.as_slice();
-        // Room is cleared before it is filled: a small record gets little.
+        // The output buffer is zeroed each time, so a small record gets a small buffer.
         let most = (32 * rest.len()).clamp(16 << 10, INFLATED);
         let result = inflating.inflate.run(&mut rest, most, &mut inflating.out);
         let left = rest.len();
@@ -214,7 +217,7 @@ impl PerfData {
         let used = match decoded {
             Ok((used, None)) => used,
             Ok((_, Some(record))) => {
-                let what = format!("it holds a record of type {}", record.kind);
+                let what = format!("it contains a record of type {}", record.kind);
                 return Err(self.compressed(what));
             }
             Err(damaged) => return Err(self.compressed(damaged)),
@@ -225,14 +228,14 @@ impl PerfData {
             Err(error) => Err(self.compressed(error)),
             Ok(0) if left > 0 => Err(self.compressed("it cannot be read to its end")),
             Ok(written) => {
-                // What is left inside the decoder comes with the next call.
+                // The rest of the decompressor's output follows with the next call.
                 self.drains = left == 0 && written == most;
                 Ok(())
             }
         }
     }
 
-    /// The error of a compressed record, which ends where the file has been read to.
+    /// An error in the compressed record that ends at the current position.
     fn compressed(&self, what: impl std::fmt::Display) -> io::Error {
         let message = format!("the COMPRESSED record before byte {}: {what}", self.position);
         io::Error::new(io::ErrorKind::InvalidData, message)
@@ -255,7 +258,7 @@ impl Decode for PerfData {
             self.ahead = ahead;
             return Ok(true);
         }
-        let mut input = self.input.take().expect("it was put back after the last piece");
+        let mut input = self.input.take().expect("the input is put back after each piece");
         let result = self.decode_next(&mut *input, merge, out);
         self.input = Some(input);
         result
@@ -295,7 +298,7 @@ impl Decode for PerfData {
 }
 
 impl PerfData {
-    /// Reads a piece and decodes it. False at the end.
+    /// Reads and decodes a piece. Returns false at the end.
     fn decode_next(&mut self, input: &mut dyn Input, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<bool> {
         match input.next_piece()? {
             Some(piece) => self.decode_joined(piece, merge, out).map(|left| {
@@ -306,8 +309,10 @@ impl PerfData {
             }),
             None if !self.torn.is_empty() => Err(self.cut_short()),
             None if self.skip > 0 => {
-                let message =
-                    format!("it ends {} bytes before the end of the trace data at byte {}", self.skip, self.position);
+                let message = format!(
+                    "the file ends {} bytes before the end of the trace data at byte {}",
+                    self.skip, self.position
+                );
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
             }
             None if self.inflating.as_ref().is_some_and(|own| !own.out.is_empty() || !own.inflate.is_between()) => {
@@ -318,13 +323,16 @@ impl PerfData {
     }
 
     fn cut_short(&self) -> io::Error {
-        let message =
-            format!("it ends within the record at byte {}: {} bytes of it are there", self.position, self.torn.len());
+        let message = format!(
+            "the file ends within the record at byte {}: only {} bytes of the record are there",
+            self.position,
+            self.torn.len()
+        );
         io::Error::new(io::ErrorKind::UnexpectedEof, message)
     }
 }
 
-/// What a compressed record holds.
+/// The payload of a compressed record.
 fn payload(record: Record<'_>) -> Result<Vec<u8>, &'static str> {
     let payload = match record.kind {
         kind::COMPRESSED => &record.bytes[HEADER_SIZE..],
@@ -337,7 +345,7 @@ fn payload(record: Record<'_>) -> Result<Vec<u8>, &'static str> {
     Ok(payload.to_vec())
 }
 
-/// Whether it is an event of which no samples come (PERF_COUNT_SW_DUMMY): perf adds one to learn of processes.
+/// Whether the event never samples (PERF_COUNT_SW_DUMMY). perf adds such an event to record new processes.
 fn is_dummy(event: &Described) -> bool {
     (event.attr.kind, event.attr.config) == (abi::PERF_TYPE_SOFTWARE, abi::PERF_COUNT_SW_DUMMY.into())
 }

@@ -1,4 +1,4 @@
-//! What the records of a perf.data stream say about events.
+//! Decodes the records of a perf.data stream into events, losses and counters.
 
 use crate::events::Event;
 use crate::events::Filter;
@@ -15,22 +15,23 @@ use perf_event_open_sys::bindings as abi;
 use std::collections::HashMap;
 use std::io;
 
-/// No kernel numbers CPUs higher (`NR_CPUS` is at most 8192 on x86-64).
+/// An upper bound for CPU numbers (`NR_CPUS` is at most 8192 on x86-64).
 const MOST_CPUS: u32 = 8_192;
 
-/// No machine opens more events: 2,300 tracepoints on 3,500 CPUs.
+/// The maximum number of sample ids, which is enough for 2,300 tracepoints on 3,500 CPUs.
 const MOST_IDS: usize = 8 << 20;
 
-/// No kernel has more tracepoints, with all that can be added to it.
+/// The maximum number of tracepoints, more than any kernel has with all of its modules.
 const MOST_TRACEPOINTS: usize = 1 << 18;
 
-/// Decodes records, whether they come as they are or out of a compressed stream.
+/// The decoder of records, for plain and for decompressed records.
 pub(super) struct Records {
     ids: SampleIds<Option<Slot>>,
     samples_of: SamplesOf,
-    /// For each sample id what a sample of it needs, side by side in memory.
+    /// Per sample id: everything needed to decode a sample, close together in memory.
     targets: Vec<Target>,
-    /// Targets on CPUs that only samples tell, beyond those of `ids`, and the places of these CPUs.
+    /// Additional targets, for events whose CPU is known only from their samples: the target's index, and the
+    /// place of the CPU.
     on_cpu: HashMap<(Tpid, Option<Cpu>), (usize, u32)>,
     attrs: Vec<Described>,
     trailer: Trailer,
@@ -38,11 +39,12 @@ pub(super) struct Records {
     /// The index in `cpus` of each CPU.
     places: HashMap<Option<Cpu>, u32>,
     unknown: u64,
-    /// Whether tp-perf wrote it: what it counted, it counted as tp-perf does.
+    /// Whether tp-perf wrote the file. Only then do READ records contain the counters of tp-perf's
+    /// accounting.
     own: bool,
     /// Whether a counter came twice.
     recounted: bool,
-    /// Whether losses are told per event.
+    /// Whether the file has losses per event.
     lost_told: bool,
     earliest: Ns,
     pub notes: Notes,
@@ -51,35 +53,35 @@ pub(super) struct Records {
     filter: Filter,
     pub clock_offset: i64,
     pub count_only: bool,
-    /// Losses that nobody has asked for yet.
+    /// Losses since the last [`take_losses`](crate::events::stream::Decode::take_losses).
     pub losses: Vec<Loss>,
 }
 
-/// Which event a sample is of.
+/// How to find the event of a sample.
 enum SamplesOf {
-    /// The one whose id stands at this place of the sample.
+    /// By the id at this offset in the sample.
     IdAt(usize),
-    /// All are of one, whose target this is.
+    /// All samples belong to one event, which has this target.
     One(usize),
 }
 
 struct Target {
-    /// None for an event that is no tracepoint.
+    /// `None` for an event that is not a tracepoint.
     tpid: Option<Tpid>,
-    /// None if the file does not tell it, or samples do.
+    /// `None` if the file does not have the CPU, or only the samples have it.
     cpu: Option<Cpu>,
-    /// Its CPU's index in `cpus`; none if samples tell the CPU themselves.
+    /// The index of the CPU in `cpus`; `None` if the samples have the CPU.
     place: Option<u32>,
     wanted: bool,
     time_at: u16,
     cpu_at: u16,
     least: u16,
-    /// Of which of the file's events.
+    /// The index of the event in `attrs`.
     event: u32,
-    /// The CPU of its id as the file lists it, also where samples tell their CPU themselves.
+    /// The CPU of the id in the file's index, even if the samples also have the CPU.
     listed_cpu: Option<Cpu>,
     samples: u64,
-    /// As told by LOST_SAMPLES.
+    /// Losses according to LOST_SAMPLES records.
     lost: u64,
     /// The kernel's counter.
     count: Option<Reading>,
@@ -91,24 +93,24 @@ impl Target {
     }
 }
 
-/// What is known of one CPU.
+/// The state of one CPU.
 struct OfCpu {
-    /// None for events of which nobody tells the CPU.
+    /// `None` for events whose CPU is not known.
     cpu: Option<Cpu>,
-    /// Its queue in the merge, once it has one.
+    /// The CPU's queue in the merge, once it has one.
     queue: Option<usize>,
     wanted: bool,
     lost: u64,
-    /// The newest time of samples that are not wanted.
+    /// The newest time of samples that the filter leaves out.
     passed: Ns,
 }
 
-/// Whether a CPU can have this number.
+/// Whether the number is a plausible CPU number.
 fn is_one(cpu: &Cpu) -> bool {
     cpu.get() < MOST_CPUS
 }
 
-/// The CPU that a sample tells, in the first 4 bytes of a word.
+/// The CPU in a sample, from the first 4 bytes of a word.
 fn told_cpu(word: u64) -> Option<Cpu> {
     Cpu::try_from(word as u32).ok().filter(is_one)
 }
@@ -118,8 +120,10 @@ impl Records {
         let (table, unnamed) = header.table();
         let ids: usize = header.events.iter().map(|event| event.ids.len()).sum();
         if ids > MOST_IDS || table.tracepoints().len() > MOST_TRACEPOINTS {
-            let reason =
-                format!("{ids} events of {} tracepoints are more than any machine has", table.tracepoints().len());
+            let reason = format!(
+                "{ids} sample ids and {} tracepoints are more than any machine can have",
+                table.tracepoints().len()
+            );
             return Err(Error::Header { at: 0, reason });
         }
         let tpids: HashMap<u64, Tpid> = table.tracepoints().iter().map(|t| (t.tracefs_id, t.tpid)).collect();
@@ -169,7 +173,7 @@ impl Records {
             for id in &event.ids {
                 let listed = header.cpu(*id);
                 if let Some(cpu) = listed.filter(|cpu| !is_one(cpu) && layout.cpu.is_none()) {
-                    return Err(Error::Header { at: 0, reason: format!("a sample id of CPU {cpu}") });
+                    return Err(Error::Header { at: 0, reason: format!("a sample id has the impossible CPU {cpu}") });
                 }
                 let target = records.target(number, layout, tpid, listed.filter(is_one));
                 pairs.push((*id, target.slot()));
@@ -179,13 +183,14 @@ impl Records {
                 itself = Some(records.target(number, layout, tpid, None));
             }
         }
-        // Behind the targets of all ids, where `samples_of` says that it is.
+        // This target comes behind those of all ids; `samples_of` has its index.
         records.targets.extend(itself);
         records.ids = SampleIds::new(&pairs);
         Ok(records)
     }
 
-    /// The target of one id of an event, or of the event itself. `listed_cpu` is that of the id as the file lists it.
+    /// Makes the target of one id of an event, or of the event itself. `listed_cpu` is the CPU of the id in
+    /// the file's index.
     fn target(&mut self, event: u32, layout: Layout, tpid: Option<Tpid>, listed_cpu: Option<Cpu>) -> Target {
         let cpu = listed_cpu.filter(|_| layout.cpu.is_none());
         Target {
@@ -204,7 +209,7 @@ impl Records {
         }
     }
 
-    /// The index of a CPU in `cpus`.
+    /// The index of a CPU in `cpus`, which gets a new entry if needed.
     fn cpu(&mut self, cpu: Option<Cpu>) -> u32 {
         *self.places.entry(cpu).or_insert_with(|| {
             let wanted = self.filter.takes_cpu(cpu);
@@ -230,8 +235,8 @@ impl Records {
         self.filter = filter;
     }
 
-    /// Decodes whole records, and gives how many bytes they were; and the record behind them if it is one that only the
-    /// file knows how to go on from.
+    /// Decodes whole records, and returns the number of their bytes. Stops at a record that only the level of
+    /// the file can handle, and returns that record too.
     #[inline]
     pub fn decode<'a>(
         &mut self,
@@ -306,7 +311,7 @@ impl Records {
         Ok(())
     }
 
-    /// Passes over a sample that is not wanted. That it came is worth knowing: a loss begins behind it.
+    /// Skips a sample that the filter leaves out, but notes its time, because a later loss begins after it.
     fn pass(&mut self, index: usize, time: Ns, record: Record<'_>) {
         let target = &self.targets[index];
         let place = match target.place {
@@ -321,7 +326,8 @@ impl Records {
         cpu.passed = cpu.passed.max(time.wrapping_add_signed(self.clock_offset));
     }
 
-    /// The target of an event on the CPU that a sample tells, and that CPU's place; none if that CPU is not wanted.
+    /// The target of an event on the CPU that the sample has, and the place of that CPU. `None` if the filter
+    /// leaves the CPU out.
     fn target_on_cpu(&mut self, index: usize, tpid: Tpid, record: Record<'_>) -> Result<Option<(usize, u32)>, Damaged> {
         let target = &self.targets[index];
         let cpu = record.word(usize::from(target.cpu_at)).and_then(told_cpu).ok_or_else(|| record.damaged())?;
@@ -329,7 +335,7 @@ impl Records {
         Ok(self.targets[target].wanted.then_some((target, place)))
     }
 
-    /// The target of an event on this CPU, and that CPU's place.
+    /// The target of an event on this CPU, and the place of that CPU.
     fn target_of(&mut self, index: usize, tpid: Tpid, cpu: Option<Cpu>) -> (usize, u32) {
         if let Some(found) = self.on_cpu.get(&(tpid, cpu)) {
             return *found;
@@ -372,25 +378,25 @@ impl Records {
                     return Err(record.damaged());
                 }
             }
-            // The kernel's own and perf's own, and what the next versions of both may add.
+            // Other types of the kernel and of perf, with room for types that future versions add.
             1..=40 | 64..=100 => {}
             _ => return Err(record.damaged()),
         }
         Ok(())
     }
 
-    /// That no note of tp-perf's is left without its end.
+    /// Fails if tp-perf's last note is cut short.
     pub fn check_notes(&self) -> io::Result<()> {
         match self.notes.is_whole() {
             true => Ok(()),
             false => {
-                let message = "it ends within tp-perf's own note of how the capture ended";
+                let message = "the file ends within tp-perf's note of how the capture ended";
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
             }
         }
     }
 
-    /// Losses of a ring, told when a later record finds room.
+    /// Takes a LOST record: losses of a ring. The kernel writes it once a later record finds room.
     fn lost(&mut self, id: SampleId, lost: u64, record: Record<'_>, merge: &Merge) {
         let listed = self.ids.find(id).and_then(|index| self.targets[index].listed_cpu);
         let told = || self.trailer.cpu(record.bytes).filter(is_one);
@@ -403,13 +409,15 @@ impl Records {
         let from = cpu.queue.map_or(Ns(0), |queue| merge.newest(queue)).max(cpu.passed);
         let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
         let to = to.unwrap_or(from).max(from);
-        // Before the first sample there is nothing that says since when.
+        // Without an earlier sample, the start of the loss is unknown.
         self.losses.push(Loss { cpu: cpu.cpu, lost, from: if from == Ns(0) { to } else { from }, to });
     }
 
-    /// All losses of one event, which newer perf reads at the end. They are among those of LOST records too.
+    /// Takes a LOST_SAMPLES record: all losses of one event, which newer perf reads at the end. LOST records
+    /// count the same losses per ring.
     fn lost_samples(&mut self, record: Record<'_>) {
-        /// Samples that a BPF program left out, which is no loss (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
+        /// The flag for samples that a BPF program filtered out, which is not a loss
+        /// (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
         const LEFT_OUT: u16 = 1 << 15;
         if NativeEndian::read_u16(&record.bytes[4..]) & LEFT_OUT != 0 {
             return;
@@ -427,7 +435,7 @@ impl Records {
         target.lost = target.lost.saturating_add(lost);
     }
 
-    /// The kernel's counter of one event.
+    /// Takes a READ record: the kernel's counter of one event.
     fn counter(&mut self, record: Record<'_>) {
         let Some(index) = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id)) else { return };
         let target = &mut self.targets[index];
@@ -436,7 +444,8 @@ impl Records {
         target.count = attr.count(record.bytes.get(16..).unwrap_or_default());
     }
 
-    /// The kernel's counters, if each event has one: of a file that ends among them nothing can be said.
+    /// The kernel's counters. `None` if an event has no counter, because the file then ended among the
+    /// counters, or if an event has several.
     fn counted(&self) -> Option<Vec<Counted>> {
         let mut counted = Vec::new();
         for target in &self.targets {
@@ -451,13 +460,13 @@ impl Records {
         Some(counted)
     }
 
-    /// The time of the earliest event so far, wanted or not.
+    /// The time of the earliest event so far, whether or not the filter keeps it.
     pub fn earliest(&self) -> Option<Ns> {
         (self.earliest != Ns::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
     }
 
     pub fn decoded(&self, merge: &Merge) -> Decoded {
-        // One whose samples tell the CPU has its samples in those on each CPU.
+        // A target without a place has no samples of its own: they are in the targets per CPU.
         let real = || {
             let real = self.targets.iter().filter(|target| target.wanted && target.place.is_some());
             real.filter_map(|target| Some((target.slot()?, target)))

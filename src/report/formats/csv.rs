@@ -1,4 +1,4 @@
-//! A row for each source and tracepoint.
+//! A report as CSV: one row for each source and tracepoint.
 
 use crate::report::Report;
 use crate::tracefs::Tpid;
@@ -20,7 +20,7 @@ const FIELDS: [&str; 12] = [
     "unaccounted",
 ];
 
-/// Writes it, those with most events first; `top` of each source at the most.
+/// Writes the rows, most events first, and at most `top` rows for each source.
 pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(FIELDS)?;

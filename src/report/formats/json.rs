@@ -1,4 +1,4 @@
-//! Everything, for programs.
+//! A report as JSON, for programs.
 
 use crate::activity::Gap;
 use crate::os::cpus::Cpu;
@@ -11,10 +11,10 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-/// The version of the form. It grows when a field changes its meaning or goes.
+/// The version of the JSON form. It grows when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
 
-/// Columns of `activity`.
+/// The number of columns of `activity`.
 const COLUMNS: usize = 60;
 
 #[derive(Serialize)]
@@ -29,24 +29,24 @@ struct ReportJson<'a> {
 struct SourceJson<'a> {
     source: &'a str,
     place: &'a str,
-    /// What kept it from being all that it should be.
+    /// Why the source is incomplete, if it is.
     problem: Option<String>,
     summary: &'a Summary,
-    /// Whether events are the samples of a range; else they are what the kernel counted.
+    /// Whether `events` counts the recorded events of a range. If false, it has the kernel's counts.
     is_range: bool,
-    /// How many of the events log.csv has, if not all.
+    /// The number of events in log.csv, if it does not have all.
     logged: Option<u64>,
     events: u64,
     duration_ns: u64,
     /// The time of the first event.
     start: Option<Ns>,
-    /// From the first event to the last.
+    /// The time from the first event to the last.
     span_ns: Option<u64>,
     tracepoints: Vec<TracepointRow<'a>>,
     groups: Vec<GroupRow<'a>>,
     losses: Vec<LossRow>,
     gaps: Vec<Gap>,
-    /// Which states it was in, if that was asked for.
+    /// The states of the source, if they were asked for.
     states: &'a [StateSpan],
 }
 
@@ -60,8 +60,8 @@ struct TracepointRow<'a> {
     lost: Option<u64>,
     counted: Option<u64>,
     unaccounted: Option<i64>,
-    /// Samples in each sixtieth of the time from the first event to the last; with decimals where many were counted
-    /// together.
+    /// The recorded events in each sixtieth of the time from the first event to the last. A number has
+    /// decimals if its events were counted in a bin that spans several columns.
     activity: Vec<f64>,
 }
 
@@ -73,7 +73,7 @@ struct GroupRow<'a> {
     activity: Vec<f64>,
 }
 
-/// A stretch in which samples were lost, in nanoseconds since the first event.
+/// A stretch in which events were lost, in nanoseconds since the first event.
 #[derive(Serialize)]
 struct LossRow {
     cpu: Option<Cpu>,
@@ -82,7 +82,7 @@ struct LossRow {
     to_ns: u64,
 }
 
-/// Writes it; `top` tracepoints and groups of each source at the most.
+/// Writes the report with at most `top` tracepoints and groups for each source.
 pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let document = ReportJson {
         schema: SCHEMA,
@@ -94,7 +94,7 @@ pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Resul
     writeln!(out)
 }
 
-/// To hundredths: what is even is not 13.000000000000002.
+/// Rounds to hundredths, so that rounding errors such as 13.000000000000002 do not show.
 fn rounded(counts: Option<&Vec<f64>>) -> Vec<f64> {
     counts.into_iter().flatten().map(|count| (count * 100.0).round() / 100.0).collect()
 }

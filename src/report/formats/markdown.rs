@@ -1,17 +1,17 @@
-//! For an issue, a wiki or a pull request.
+//! A report as Markdown, for an issue, a wiki or a pull request.
 
 use crate::ranking::Ranked;
 use crate::report::{By, Presence, Report, SourceReport, facts};
 use crate::units::{Grouped, OneLine, Plural, Rate, Share};
 use std::io::{self, Write};
 
-/// Writes it, with the `top` tracepoints and groups.
+/// Writes the report with the `top` tracepoints and groups.
 pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     for source in &report.sources {
         section(source, top, out)?;
     }
     let Some(differences) = &report.differences else { return Ok(()) };
-    writeln!(out, "## What differs\n")?;
+    writeln!(out, "## Differences\n")?;
     for remark in &differences.remarks {
         writeln!(out, "- {}", escaped(remark))?;
     }
@@ -57,7 +57,7 @@ fn section(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::Result
 }
 
 fn print_top<N>(what: &str, ranked: &[Ranked<N>], top: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n| {what} | events | share | a second |\n|---|---:|---:|---:|")?;
+    writeln!(out, "\n| {what} | events | share | per second |\n|---|---:|---:|---:|")?;
     for Ranked { name, events, share, rate, .. } in ranked.iter().take(top) {
         let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
         writeln!(out, "| {} | {} | {} | {rate} |", escaped(name), Grouped(*events), Share(*share))?;
@@ -65,7 +65,7 @@ fn print_top<N>(what: &str, ranked: &[Ranked<N>], top: usize, out: &mut dyn Writ
     Ok(())
 }
 
-/// Text that Markdown shows as it is.
+/// Escapes a text, so that Markdown shows it as it is.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in OneLine(text).to_string().chars() {

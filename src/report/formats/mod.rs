@@ -1,4 +1,4 @@
-//! A report in forms that other programs read: one file each.
+//! The formats of a report for programs and documents, one file each.
 
 mod csv;
 mod json;

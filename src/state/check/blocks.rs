@@ -1,4 +1,4 @@
-//! The blocks of a source.
+//! Divides a source into blocks.
 
 use super::LEAST_IN_A_ROW;
 use super::spread::Block;
@@ -6,47 +6,48 @@ use crate::state::Error;
 use crate::state::identify::Identification;
 use std::ops::Range;
 
-/// The blocks of a source, each of which is held against the state that it is nearest to.
+/// The blocks of a source. Each is compared with its nearest state.
 pub(super) struct Blocks {
-    /// Windows of a block.
+    /// Windows in a block.
     pub size: usize,
-    /// All of them.
+    /// All blocks, including those that lost too many events.
     pub all: Vec<Block>,
-    /// Those that say something, with the state that each is nearest to.
+    /// The blocks that can be tested, each as its index in `all` and the index of its nearest state.
     pub held: Vec<(usize, usize)>,
 }
 
 impl Blocks {
-    /// Of a source's windows, so many a block; what is left at the end is none.
+    /// Divides the windows of a source into blocks of this size. The windows left over at the end form no
+    /// block.
     ///
     /// # Errors
-    /// If too many lost so much that they say nothing.
+    /// Fails if too many blocks lost too many events to be tested.
     pub fn of(identification: &Identification, size: usize) -> Result<Self, Error> {
         let all: Vec<Block> = identification.windows.chunks_exact(size).map(Block::of).collect();
         let telling = (0..all.len()).filter(|index| !all[*index].is_lossy());
         let nearest_to = |index: usize| nearest(identification, index * size..(index + 1) * size);
         let held = telling.map(|index| (index, nearest_to(index))).collect();
         let blocks = Blocks { size, all, held };
-        // What says nothing is no reason to say that all is well.
+        // Without enough tested blocks, an empty list of findings would wrongly look like a passed check.
         match blocks.held.len() < LEAST_IN_A_ROW {
             true => Err(Error::TooLossy { lossy: blocks.lossy(), blocks: blocks.all.len() }),
             false => Ok(blocks),
         }
     }
 
-    /// How many say nothing.
+    /// How many blocks lost too many events to be tested.
     pub fn lossy(&self) -> usize {
         self.all.len() - self.held.len()
     }
 
-    /// How many there would be in a day.
+    /// How many blocks of this length a day has.
     pub fn in_a_day(&self, identification: &Identification) -> f64 {
         let seconds = identification.windows.iter().map(|seen| seen.ns).sum::<u64>() as f64 / 1e9;
         86_400.0 * self.all.len() as f64 / seconds.max(1e-9)
     }
 }
 
-/// The state that windows are nearest to.
+/// The state with the smallest distance from these windows.
 pub(super) fn nearest(identification: &Identification, windows: Range<usize>) -> usize {
     let answers = &identification.answers[windows];
     let distance = |state: usize| -> f64 {

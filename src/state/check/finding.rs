@@ -1,57 +1,59 @@
-//! What a check finds.
+//! The findings of a check.
 
 use serde::Serialize;
 
-/// What is found.
+/// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingKind {
-    /// Windows that are unlike all that was learned.
+    /// Windows that are unlike all learned windows.
     Composition,
-    /// A tracepoint that was never hit.
+    /// A tracepoint that fires, but never fired in the learned sessions.
     New,
-    /// A tracepoint that is hit no more.
+    /// A tracepoint that no longer fires.
     Vanished,
-    /// A tracepoint with more or fewer events in a second.
+    /// A tracepoint whose rate is higher or lower than learned.
     Rate,
-    /// A tracepoint with a larger or smaller part of the events.
+    /// A tracepoint whose share of all events is larger or smaller than learned.
     Share,
 }
 
 impl FindingKind {
-    /// All kinds, in the order in which they are told.
+    /// All kinds, in the order in which they are reported.
     pub const ALL: [FindingKind; 5] =
         [FindingKind::Composition, FindingKind::New, FindingKind::Vanished, FindingKind::Rate, FindingKind::Share];
 
-    /// In a sentence.
+    /// Names the kind in plain words.
     pub fn words(self) -> &'static str {
         match self {
-            FindingKind::Composition => "windows unlike all that was learned",
+            FindingKind::Composition => "windows unlike all learned ones",
             FindingKind::New => "new tracepoints",
             FindingKind::Vanished => "vanished tracepoints",
-            FindingKind::Rate => "rates out of their spread",
-            FindingKind::Share => "shares out of their spread",
+            FindingKind::Rate => "rates outside their learned range",
+            FindingKind::Share => "shares outside their learned range",
         }
     }
 }
 
-/// Something that is not as it was learned.
+/// A difference from what was learned.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// What kind it is of.
+    /// Its kind.
     pub kind: FindingKind,
-    /// The tracepoint, `group:name`; none of a composition.
+    /// The tracepoint as `group:name`. A finding about a composition has none.
     pub tracepoint: Option<String>,
-    /// The state that it is held against.
+    /// The state that the windows were compared with.
     pub state: String,
     /// The first window.
     pub from: usize,
-    /// The window behind the last.
+    /// One past the last window.
     pub to: usize,
-    /// Events in a second in its first block; of a share the part of the events; of a composition the mean distance.
+    /// In the first block of the finding: events per second, or for a share the part of all events. For a
+    /// composition, the mean distance of its windows.
     pub here: f64,
-    /// The lowest, the mean and the highest of the learned blocks; none of a composition.
+    /// The lowest value, the mean and the highest value of the learned blocks. A finding about a composition
+    /// has none.
     pub learned: Option<[f64; 3]>,
-    /// How likely it is by chance, in one test.
+    /// The probability that chance alone produces such a value in one test.
     pub p: f64,
 }

@@ -1,14 +1,17 @@
-//! Whether a source is as its states were learned: what is new, what has vanished, and whose share or rate has left its spread.
+//! Checks whether a source behaves as its states did when they were learned. It looks for tracepoints that
+//! are new or have vanished, and for rates and shares outside their learned range.
 //!
-//! The unit is a block of some windows in a row, because a single window says little. What a block of a new session may show of a
-//! tracepoint is told by the blocks of the learned sessions: their mean, how they differ within a session, and how sessions differ. Rates
-//! and shares are taken by their roots, at which counts differ about as much whether they are few or many. A block is out of the spread
-//! if Student's t of it is less likely than once in as many tests as are made in the time in which one false alarm is allowed; few
-//! sessions make few degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946) and with that a wide spread. An alarm takes six
-//! blocks in a row that are out on the same side, or all of a shorter source: what passes within a minute is none.
+//! The unit of the test is a block of ten consecutive windows, because a single window varies too much. The
+//! blocks of the learned sessions predict a tracepoint's value in a block of a new session: they give the
+//! mean, the variation within a session, and the variation between sessions. Rates and shares are compared by
+//! their square roots, because the variance of the root of a count hardly depends on the count. A block is
+//! outside the learned range if its Student t is less likely than the level. The level allows one false alarm
+//! (by default) among all tests of a day. Few sessions give few degrees of freedom (Satterthwaite, Biometrics
+//! Bulletin 2, 1946), and so a wide range. An alarm needs six consecutive blocks that deviate in the same
+//! direction, or all blocks of a shorter source. A deviation that passes within a minute raises no alarm.
 //!
-//! Beside that, windows in a row whose composition is none of the states' at all are a finding: of all windows those that Benjamini
-//! and Hochberg's procedure picks.
+//! Consecutive windows whose composition matches no state are a finding of their own. The procedure of
+//! Benjamini and Hochberg selects these windows.
 
 mod blocks;
 mod finding;
@@ -32,46 +35,48 @@ use spread::Spread;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Windows of a block.
+/// Windows in a block.
 pub const BLOCK: usize = 10;
 /// False alarms allowed in a day.
 pub const PER_DAY: f64 = 1.0;
-/// Blocks in a row that an alarm takes: at the most, which are a minute of windows of a second; and at the least.
+/// Consecutive blocks that an alarm needs. The first number is the usual one: a minute, if windows are a
+/// second long. A short source needs all of its blocks, but at least the second number.
 const IN_A_ROW: usize = 6;
 const LEAST_IN_A_ROW: usize = 2;
-/// Sessions do not show work that the system does more rarely than the time that they span. Sessions that span less
-/// than this do not show what the system does in a day.
+/// Sessions that span less time than this do not show everything that the system does in a day. What the
+/// system does less often than once in that span was not learned.
 const BRIEF: Duration = Duration::from_secs(3600);
 
-/// A source held against the states in which it should be. Serialized it is what the JSON form of a check adds to that of an
-/// identification.
+/// The result of comparing a source with the states in which it should be. Its serialized form is the part
+/// that the JSON of a check adds to the JSON of an identification.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
-    /// What is said of its windows.
+    /// The states of its windows.
     #[serde(skip)]
     pub identification: Identification,
-    /// Windows of a block.
+    /// Windows in a block.
     pub block: usize,
-    /// Blocks that were held against states.
+    /// Blocks that were compared with states.
     pub blocks: usize,
-    /// Blocks in a row that an alarm takes.
+    /// Consecutive blocks that an alarm needs.
     #[serde(rename = "blocks_of_an_alarm")]
     pub in_a_row: usize,
-    /// Blocks that lost too much to say anything.
+    /// Blocks that lost too many events to be tested.
     #[serde(rename = "blocks_too_lossy")]
     pub lossy: usize,
-    /// Tests of each block.
+    /// Tests made on each block.
     #[serde(rename = "tests_of_a_block")]
     pub tests: usize,
     /// False alarms allowed in a day.
     #[serde(rename = "false_alarms_per_day")]
     pub per_day: f64,
-    /// Below this p-value a test is out of the spread.
+    /// A test whose p-value is above this level is within the learned range.
     pub level: f64,
-    /// The states whose sessions are all of a short time, with that time, where it is known.
+    /// The states whose sessions all lie within a short time, each with that time. States whose sessions have
+    /// no start time are not in it.
     #[serde(rename = "learned_within_s", serialize_with = "as_seconds_by_name")]
     pub brief: Vec<(String, Duration)>,
-    /// What was found, by kind and the least likely first.
+    /// The findings by kind, and within a kind the least likely first.
     pub findings: Vec<Finding>,
 }
 
@@ -81,10 +86,11 @@ fn as_seconds_by_name<S: Serializer>(brief: &[(String, Duration)], serializer: S
 }
 
 impl Check {
-    /// Holds a source against states: each block against the one that is nearest.
+    /// Compares each block of a source with its nearest state.
     ///
     /// # Errors
-    /// As [`Identification::of`]; and if a state has fewer than two sessions, or they are shorter than a block.
+    /// Fails as [`Identification::of`] does, and if a state has fewer than two sessions of at least one
+    /// block.
     pub fn of(source: &Session, known: Known, alpha: f64, per_day: f64) -> Result<Self, Error> {
         let brief = known.library.iter().filter_map(brief).collect();
         let identification = Identification::of(source, known, alpha)?;
@@ -108,22 +114,22 @@ impl Check {
     }
 }
 
-/// A state whose sessions are all of a short time, with that time.
+/// The state and the time that its sessions span, if that time is short.
 fn brief(state: &Learned) -> Option<(String, Duration)> {
     Some((state.name.clone(), state.span().filter(|span| *span < BRIEF)?))
 }
 
-/// What the blocks of each state show.
+/// The learned spread of each state.
 fn spreads(states: &States, block: usize) -> Result<Vec<Spread>, Error> {
     let spread = |state: &super::State| {
-        // The halves of an only session are no two.
+        // The two halves of a single session do not count as two sessions.
         let sessions = if state.sessions < 2 { Err(state.sessions) } else { Spread::of(state.parts(), block) };
         sessions.map_err(|sessions| Error::TooFewSessions { state: state.name.clone(), sessions, block })
     };
     states.states.iter().map(spread).collect()
 }
 
-/// The tracepoints that are tested: those that were ever hit, there or here.
+/// The tracepoints to test: all that fired in the sessions or in the source.
 fn names(spreads: &[Spread], blocks: &Blocks) -> Vec<Name> {
     let here = blocks.all.iter().flat_map(|block| block.mean.roots()).map(|(name, _)| *name);
     let mut names: Vec<Name> = spreads.iter().flat_map(|spread| spread.hit.iter().copied()).chain(here).collect();
@@ -140,7 +146,7 @@ mod tests {
 
     const IDLE: [u64; 4] = [70, 20, 10, 0];
 
-    /// Windows are of a microsecond here, so that a day has far too many of them.
+    /// Windows last a microsecond here, so a day has far more blocks than usual.
     const PER_DAY: f64 = 1e8;
 
     fn check(source: &Session, states: &[Learned]) -> Check {
@@ -170,11 +176,11 @@ mod tests {
         assert_eq!((rare.kind, rare.from, rare.to, rare.learned), (FindingKind::New, 20, 80, Some([0.0; 3])));
         let vanished = check(&drawn(&mut random, &[(40, [80, 20, 0, 0])], 500), &states);
         assert!(kinds(&vanished).contains(&(FindingKind::Vanished, Some("b:z"))), "{:?}", kinds(&vanished));
-        // Twice as much of everything: each rate is another, and no share is.
+        // Everything doubles: every rate changes, and no share does.
         let twice = check(&drawn(&mut random, &[(40, IDLE)], 1_000), &states);
         let found = kinds(&twice);
         assert!(found.len() == 3 && found.iter().all(|(kind, _)| *kind == FindingKind::Rate), "{found:?}");
-        // The shares of all, at the same rate.
+        // The shares change, and the total rate does not.
         let shares = check(&drawn(&mut random, &[(40, [30, 20, 50, 0])], 500), &states);
         assert!(kinds(&shares).contains(&(FindingKind::Composition, None)), "{:?}", kinds(&shares));
     }
@@ -196,13 +202,14 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(37);
         let mut state = learned(&mut random, "idle", IDLE, 3);
         let source = drawn(&mut random, &[(40, IDLE)], 500);
-        assert_eq!(check(&source, &[state.clone()]).brief, [], "nobody says when they were");
+        assert_eq!(check(&source, &[state.clone()]).brief, [], "the sessions have no start times");
         for (index, minute) in [(0, "00"), (1, "07"), (2, "07")] {
             let (_, session) = &mut state.sessions[index];
             session.origin.started = Some(format!("2026-11-26T01:{minute}:00.5Z"));
             session.origin.begin_ns = crate::units::Ns(60_000_000_000 * (1 + index as u64));
         }
-        // The last begins a minute after the one of the same capture, and has 40 windows of a microsecond.
+        // The last session begins a minute after the other one of its capture, and has 40 windows of a
+        // microsecond.
         let windows = state.sessions[2].1.windows as u64;
         let span = Duration::from_secs(480) + Duration::from_micros(windows);
         assert_eq!(check(&source, &[state.clone()]).brief, [("idle".to_owned(), span)]);
@@ -242,8 +249,11 @@ mod tests {
         assert_eq!((checked.blocks, checked.lossy, kinds(&checked)), (6, 2, vec![]));
         source.lost = vec![200; 80];
         let nothing = Check::of(&source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY);
-        assert!(matches!(nothing, Err(Error::TooLossy { lossy: 8, blocks: 8 })), "and not that all is well");
-        // A few lost make no rate another.
+        assert!(
+            matches!(nothing, Err(Error::TooLossy { lossy: 8, blocks: 8 })),
+            "a check that tested nothing must not pass"
+        );
+        // A few lost events do not change a rate.
         let mut source = drawn(&mut random, &[(40, IDLE)], 460);
         source.lost = vec![40; 40];
         assert_eq!(kinds(&check(&source, &states)), vec![]);

@@ -1,4 +1,4 @@
-//! The search for what is not as it was learned: tracepoint by tracepoint, and by whole windows.
+//! Searches a source for differences from the learned states, by tracepoint and by whole windows.
 
 use super::blocks::{Blocks, nearest};
 use super::spread::{MOST_LOST, Measure, Spread, Test, Usual};
@@ -7,23 +7,23 @@ use crate::state::conformal::too_low;
 use crate::state::identify::Identification;
 use crate::state::{Answer, Name, Seen};
 
-/// Of the windows that are called unlike all states as many may be so by chance.
+/// The largest expected part of false positives among the windows that are reported as unlike all states.
 const FALSE_DISCOVERIES: f64 = 0.05;
 
-/// What is searched, and at which level.
+/// The input of a search.
 pub(super) struct Search<'a> {
     pub identification: &'a Identification,
     /// By state.
     pub spreads: &'a [Spread],
     pub blocks: &'a Blocks,
-    /// Below this p-value a test is out of the spread.
+    /// A test whose p-value is above this level is within the learned range.
     pub level: f64,
-    /// Blocks in a row that an alarm takes.
+    /// Consecutive blocks that an alarm needs.
     pub in_a_row: usize,
 }
 
 impl Search<'_> {
-    /// What is found of a tracepoint: the least likely of its rate and its share.
+    /// The finding for a tracepoint: of its rate and its share, the less likely one.
     pub fn of_tracepoint(&self, name: Name) -> Option<Finding> {
         let found = [Measure::Rate, Measure::Share].map(|measure| self.persisting(name, measure));
         let found = found.into_iter().flatten().min_by(|a, b| a.least.test.p.total_cmp(&b.least.test.p))?;
@@ -34,7 +34,7 @@ impl Search<'_> {
             (.., Measure::Rate) => FindingKind::Rate,
             (.., Measure::Share) => FindingKind::Share,
         };
-        // What comes or goes is told by its rate.
+        // New and vanished tracepoints are reported with their rates.
         let rate = || self.spreads[state].of_tracepoint(name, Measure::Rate).test(&self.blocks.all[first]);
         let told = if kind == FindingKind::Share { test } else { rate() };
         Some(Finding {
@@ -49,7 +49,8 @@ impl Search<'_> {
         })
     }
 
-    /// The blocks in which one measure of a tracepoint is out of its spread for as long as an alarm takes.
+    /// The consecutive blocks in which one measure of a tracepoint stays outside its learned range long
+    /// enough for an alarm.
     fn persisting(&self, name: Name, measure: Measure) -> Option<Persisting> {
         let usual: Vec<Usual> = self.spreads.iter().map(|spread| spread.of_tracepoint(name, measure)).collect();
         let test = |&(index, state): &(usize, usize)| {
@@ -61,7 +62,8 @@ impl Search<'_> {
     }
 }
 
-/// Windows in a row that are unlike all states: ten or more, or all of two blocks that are shorter. Those that lost much say nothing.
+/// Runs of consecutive windows that are unlike all states. A run needs ten windows, or two blocks if these
+/// are shorter. Windows that lost many events count as normal.
 pub(super) fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
     let least = BLOCK.min(LEAST_IN_A_ROW * block);
     let best = |(answer, seen): (&Answer, &Seen)| match seen.weight() < 1.0 - MOST_LOST {
@@ -94,7 +96,7 @@ pub(super) fn unlike(identification: &Identification, block: usize) -> Vec<Findi
     findings
 }
 
-/// A block held against the state that it is nearest to.
+/// The test of one block against its nearest state.
 #[derive(Clone, Copy)]
 struct Tested {
     index: usize,
@@ -103,16 +105,17 @@ struct Tested {
     test: Test,
 }
 
-/// Blocks in a row that are out of the spread of one state on one side.
+/// Consecutive blocks that deviate from one state in the same direction.
 struct Persisting {
     first: usize,
     last: usize,
-    /// The one that is least out of it.
+    /// The block with the smallest deviation.
     least: Tested,
 }
 
-/// The least likely run of blocks that are out of the spread on one side for as long as an alarm takes. Blocks that are left out, because
-/// they say nothing, end no run.
+/// The least likely run of blocks that is long enough for an alarm. All its blocks deviate from the same
+/// state in the same direction. Blocks that lost too many events are missing from `tested`, so they do not
+/// interrupt a run.
 fn persisting(tested: &[Tested], level: f64, in_a_row: usize) -> Option<Persisting> {
     let side = |Tested { state, test, .. }: &Tested| (test.p <= level).then_some((test.is_more, *state));
     let out = tested.chunk_by(|a, b| side(a) == side(b)).filter(|run| side(&run[0]).is_some() && run.len() >= in_a_row);
@@ -142,6 +145,10 @@ mod tests {
         };
         assert_eq!(run([(0, 0), (1, 0), (2, 0), (3, 1)]), Some((1, 2, 1e-7)));
         assert_eq!(run([(0, 0), (1, 0), (2, 1), (3, 1)]), None);
-        assert_eq!(run([(0, 0), (1, 0), (3, 0), (4, 0)]), Some((1, 3, 1e-7)), "across one that says nothing");
+        assert_eq!(
+            run([(0, 0), (1, 0), (3, 0), (4, 0)]),
+            Some((1, 3, 1e-7)),
+            "a block that is missing does not end the run"
+        );
     }
 }

@@ -1,14 +1,14 @@
-//! How far what a tracepoint does in some windows is from what it did in the sessions of a state.
+//! Measures how far the activity of a tracepoint in a block is from its activity in the sessions of a state.
 
 use crate::state::{Composition, Name, Seen};
 use crate::stats::{extremes, mean};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
 
-/// A block that lost a larger part of its events says nothing.
+/// A block that lost more than this part of its events is not tested.
 pub(super) const MOST_LOST: f64 = 0.1;
 
-/// Some windows in a row.
+/// Some consecutive windows.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     pub mean: Composition,
@@ -19,12 +19,12 @@ pub(super) struct Block {
     seconds: f64,
 }
 
-/// What is measured of a tracepoint.
+/// A measure of a tracepoint's activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
-    /// Its events in a second.
+    /// Events per second.
     Rate,
-    /// Its part of all events.
+    /// The part of all events.
     Share,
 }
 
@@ -53,13 +53,15 @@ impl Block {
         let count =
             self.counts.binary_search_by_key(&name, |(name, _)| *name).map_or(0.0, |place| self.counts[place].1);
         match measure {
-            // What was lost was of some tracepoint too.
+            // A lost event has an unknown tracepoint. Scaling assumes that losses are spread like the other
+            // events.
             Measure::Rate => count * (self.events + self.lost) / self.events.max(1.0) / self.seconds.max(1e-9),
             Measure::Share => count / self.events.max(1.0),
         }
     }
 
-    /// The variance that the root of a measure has by chance alone: that of the root of a count is a quarter.
+    /// The variance that chance alone gives to the root of a measure. The root of a Poisson count has a
+    /// variance of 1/4.
     fn least_variance(&self, measure: Measure) -> f64 {
         match measure {
             Measure::Rate => 0.25 / self.seconds.max(1e-9),
@@ -68,29 +70,29 @@ impl Block {
     }
 }
 
-/// The blocks of a state's sessions.
+/// The blocks of a state's sessions, which show how much its tracepoints vary.
 pub(super) struct Spread {
     sessions: Vec<Vec<Block>>,
-    /// The tracepoints with events in any of them.
+    /// The tracepoints that fired in any block.
     pub hit: Vec<Name>,
 }
 
-/// A block held against a spread.
+/// The comparison of a block with a spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Test {
     pub here: f64,
-    /// The lowest, the mean and the highest of the learned blocks.
+    /// The lowest value, the mean and the highest value of the learned blocks.
     pub learned: [f64; 3],
-    /// Whether it is more than usual.
+    /// Whether the value is above the mean.
     pub is_more: bool,
     pub p: f64,
 }
 
 impl Spread {
-    /// Of sessions cut into blocks of this many windows.
+    /// Divides each session into blocks of this many windows.
     ///
     /// # Errors
-    /// How many sessions have blocks, if there are fewer than two.
+    /// Fails if fewer than two sessions have blocks, and returns how many have.
     pub fn of(sessions: &[Vec<Seen>], block: usize) -> Result<Self, usize> {
         let blocks = |windows: &Vec<Seen>| {
             windows.chunks_exact(block).map(Block::of).filter(|block| !block.is_lossy()).collect::<Vec<_>>()
@@ -103,7 +105,7 @@ impl Spread {
         Ok(Spread { sessions, hit })
     }
 
-    /// What its blocks show of a tracepoint.
+    /// The learned values of a tracepoint.
     pub fn of_tracepoint(&self, name: Name, measure: Measure) -> Usual {
         let of_block = |block: &Block| block.value(name, measure);
         let values: Vec<Vec<f64>> = self.sessions.iter().map(|blocks| blocks.iter().map(of_block).collect()).collect();
@@ -115,12 +117,12 @@ impl Spread {
     }
 }
 
-/// What a state's blocks show of a tracepoint.
+/// The learned values of one measure of a tracepoint.
 pub(super) struct Usual {
     name: Name,
     measure: Measure,
     learned: [f64; 3],
-    /// By session the root of each block's value.
+    /// By session, the square root of each block's value.
     roots: Vec<Vec<f64>>,
 }
 
@@ -134,7 +136,7 @@ impl Usual {
     }
 }
 
-/// What a block of a new session is expected to be.
+/// The prediction for a block of a new session.
 struct Expected {
     mean: f64,
     variance: f64,
@@ -143,7 +145,8 @@ struct Expected {
 }
 
 impl Expected {
-    /// From the values of the blocks of each session. `least`: the variance that a block has in any case.
+    /// Estimates it from the blocks of each session. `least` is the variance that a block has by chance
+    /// alone.
     fn of(sessions: &[Vec<f64>], least: f64) -> Self {
         let number = sessions.len() as f64;
         let means: Vec<f64> = sessions.iter().map(|blocks| mean(blocks)).collect();
@@ -157,7 +160,7 @@ impl Expected {
         let blocks: f64 = sessions.iter().map(|blocks| blocks.len() as f64).sum();
         let within_freedom = blocks - number;
         let within = if within_freedom > 0.0 { squares / within_freedom } else { 0.0 };
-        // The means of sessions differ also because blocks do.
+        // The blocks within the sessions vary, and this alone makes the means of the sessions vary.
         let between = (of_means - within * number / blocks).max(0.0);
         let (between, within) = (between * (1.0 + 1.0 / number), (within * (1.0 + 1.0 / blocks)).max(least));
         let variance = between + within;
@@ -172,7 +175,7 @@ impl Expected {
 mod tests {
     use super::*;
 
-    /// Sessions that differ much allow much, and few of them allow more.
+    /// The more the sessions differ, and the fewer there are, the wider is the accepted range.
     #[test]
     fn the_spread_is_wide_where_sessions_differ() {
         let blocks = |of: &[f64]| of.iter().map(|mean| vec![mean - 0.1, *mean, mean + 0.1]).collect::<Vec<_>>();
@@ -181,7 +184,7 @@ mod tests {
         assert!((alike.variance - 0.01 * (1.0 + 1.0 / 12.0)).abs() < 1e-9);
         let apart = Expected::of(&blocks(&[3.0, 5.0, 4.0, 8.0]), 1e-6);
         assert!(apart.variance > 4.0 && (3.0..3.1).contains(&apart.freedom), "{} {}", apart.variance, apart.freedom);
-        // What was always the same may still be what chance makes of it.
+        // Even values that never varied keep the variance of chance.
         assert_eq!(Expected::of(&[vec![0.0; 3], vec![0.0; 3]], 0.25).variance, 0.25);
     }
 }

@@ -1,35 +1,36 @@
-//! A check in sentences.
+//! The results of a check in sentences.
 
 use super::{Check, Finding, FindingKind};
 use crate::units::{Plural, Rate, Seconds, Share};
 
-/// What bounds what a check says, in sentences.
+/// The limits of a check, in sentences.
 pub fn said_beside(check: &Check) -> Vec<String> {
     let mut said = Vec::new();
     let coverage = check.identification.coverage;
     if coverage < 1.0 {
         said.push(format!(
-            "only {} of its events are of tracepoints that all sessions captured too; the rest is not checked",
+            "only {} of the source's events belong to tracepoints that all sessions captured; the rest were not checked",
             Share(coverage)
         ));
     }
     let behind = check.identification.windows.len() % check.block;
     if behind > 0 {
         said.push(format!(
-            "the last {} no whole block: that part is not checked by tracepoint",
+            "the last {} a block and {} not checked by tracepoint",
             match behind {
-                1 => "window makes".to_owned(),
-                number => format!("{number} windows make"),
-            }
+                1 => "window does not fill".to_owned(),
+                number => format!("{number} windows do not fill"),
+            },
+            if behind == 1 { "was" } else { "were" }
         ));
     }
     if check.lossy > 0 {
-        said.push(format!("{} lost too many events to say anything", Plural(check.lossy as u64, "block")));
+        said.push(format!("{} lost too many events to be checked", Plural(check.lossy as u64, "block")));
     }
     for (state, span) in &check.brief {
         said.push(format!(
-            "all sessions of {state} are from within {}: rarer work of this system was not learned, and may raise an \
-             alarm; learn the state at other times too",
+            "all sessions of {state} were recorded within {}. Work that is rarer than that was not learned and may raise an alarm; \
+             learn the state at other times too",
             Seconds(*span)
         ));
     }
@@ -37,7 +38,7 @@ pub fn said_beside(check: &Check) -> Vec<String> {
 }
 
 impl Finding {
-    /// What is found, in a sentence.
+    /// The finding in a sentence.
     pub fn sentence(&self, check: &Check) -> String {
         let since = |window: usize| check.identification.seconds_since(window);
         let when = format!("from {} to {} s", since(self.from), since(self.to));
@@ -47,18 +48,18 @@ impl Finding {
         let (text, value): (_, &dyn Fn(f64) -> String) = match self.kind {
             FindingKind::Composition => {
                 return format!(
-                    "{when}: unlike all that was learned; the nearest is {}, at a distance of {:.3}",
+                    "{when}: unlike all learned windows; the nearest state is {}, at a distance of {:.3}",
                     self.state, self.here
                 );
             }
-            FindingKind::New => ("never seen", &rate),
-            FindingKind::Vanished => ("gone", &rate),
-            FindingKind::Rate => ("another rate", &rate),
-            FindingKind::Share => ("another share", &share),
+            FindingKind::New => ("new, ", &rate),
+            FindingKind::Vanished => ("gone, ", &rate),
+            FindingKind::Rate => ("rate ", &rate),
+            FindingKind::Share => ("share ", &share),
         };
         let learned = self.learned.map_or_else(String::new, |[lowest, mean, highest]| {
-            format!("; in {} {} ({} to {})", self.state, value(mean), value(lowest), value(highest))
+            format!("; learned for {}: {} ({} to {})", self.state, value(mean), value(lowest), value(highest))
         });
-        format!("{what} {when}: {text}, {}{learned}", value(self.here))
+        format!("{what} {when}: {text}{}{learned}", value(self.here))
     }
 }

@@ -1,9 +1,9 @@
-//! A row for each window and state.
+//! The states of a source as CSV: one row for each window and state.
 
 use crate::state::Identification;
 use std::io::{self, Write};
 
-/// Writes it.
+/// Writes the rows, below a header.
 pub fn write_csv(identification: &Identification, out: &mut dyn Write) -> io::Result<()> {
     let Identification { begins, windows, answers, stretches, states, .. } = identification;
     let mut csv = csv::Writer::from_writer(out);

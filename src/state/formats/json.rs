@@ -1,4 +1,4 @@
-//! States as one object.
+//! The states of a source as one JSON object.
 
 use crate::recording::Tool;
 use crate::state::{Check, Identification, Length, Opinion, Reason, Seen, State, Stretch, StretchOpinion};
@@ -6,10 +6,10 @@ use crate::units::Ns;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// The version of the JSON forms. It grows when a field changes its meaning or goes.
+/// The version of the JSON forms. It grows when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
 
-/// Reasons of a stretch in JSON, each way; the rest are smaller.
+/// How many reasons of each kind the JSON of a stretch has; the rest are smaller.
 const REASONS: usize = 10;
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ struct StretchJson<'a> {
     groups_against: Vec<OfGroup<'a>>,
 }
 
-/// An opinion, and whose it is.
+/// An opinion with the name of its state.
 #[derive(Serialize)]
 struct OfState<'a, T> {
     state: &'a str,
@@ -93,7 +93,7 @@ struct OfGroup<'a> {
     reason: &'a Reason,
 }
 
-/// Writes all there is of a source.
+/// Writes an identification with all its windows.
 pub fn write_json(identification: &Identification, source: &str, out: &mut dyn Write) -> io::Result<()> {
     let states = Numbered::of(identification);
     let windows = identification.windows.iter().zip(&identification.answers).zip(&identification.begins);
@@ -119,7 +119,7 @@ fn write(form: &StatesJson<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// What both forms say of a source.
+/// The part that both forms have in common.
 fn of_source<'a>(identification: &'a Identification, source: &'a str) -> StatesJson<'a> {
     let Identification { length, alpha, coverage, names, states, stretches, .. } = identification;
     StatesJson {
@@ -162,7 +162,7 @@ fn of_stretch<'a>(identification: &'a Identification, stretch: &'a Stretch) -> S
     }
 }
 
-/// States, of which only the numbers are known elsewhere.
+/// Gives the names of states that are otherwise known by number.
 #[derive(Clone, Copy)]
 struct Numbered<'a>(&'a [State]);
 
@@ -179,7 +179,7 @@ impl<'a> Numbered<'a> {
         states.iter().map(|state| self.name(*state)).collect()
     }
 
-    /// The opinions by state, each with its state's name.
+    /// The opinions, each with the name of its state.
     fn with<T>(self, opinions: &'a [Option<T>]) -> Vec<OfState<'a, T>> {
         let all = self.0.iter().zip(opinions);
         all.filter_map(|(state, opinion)| Some(OfState { state: &state.name, opinion: opinion.as_ref()? })).collect()

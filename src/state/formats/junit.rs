@@ -1,10 +1,10 @@
-//! A check as CI systems read test results.
+//! A check in JUnit's XML, which CI systems read as test results.
 
 use super::suite::{Case, Failure, Suite};
 use crate::state::{Check, FindingKind, said_beside};
 use std::io::{self, Write};
 
-/// A check as JUnit's XML, as CI systems read it: a test case for each kind of finding.
+/// Writes a check in JUnit's XML, with one test case for each kind of finding.
 pub fn write_junit(check: &Check, source: &str, out: &mut dyn Write) -> io::Result<()> {
     let case = |kind: FindingKind| {
         let findings = check.findings.iter().filter(|finding| finding.kind == kind);

@@ -1,4 +1,4 @@
-//! States in forms for programs: one file each.
+//! The output of `identify` and `check` for programs, one file for each format.
 
 mod csv;
 mod json;

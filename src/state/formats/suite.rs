@@ -1,15 +1,15 @@
-//! Test results in JUnit's XML, as CI systems read them.
+//! Test results in JUnit's XML, which CI systems read.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 /// A suite of tests.
 pub(super) struct Suite<'a> {
-    /// What runs the tests; the class of each case too.
+    /// The tool that runs the tests. It is also the class of each test case.
     pub tool: &'a str,
     pub name: &'a str,
     pub cases: Vec<Case>,
-    /// What is said beside the results; nothing if it is empty.
+    /// Text that accompanies the results. If it is empty, the element is omitted.
     pub output: String,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Failure {
 }
 
 impl Suite<'_> {
-    /// Writes the suite as a report of its own.
+    /// Writes the suite as a complete XML document.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let (tool, name) = (Attribute(self.tool), Attribute(self.name));
         let (tests, failures) = (self.cases.len(), self.cases.iter().filter(|case| case.failure.is_some()).count());
@@ -61,7 +61,7 @@ impl Suite<'_> {
 /// A text between tags.
 struct Content<'a>(&'a str);
 
-/// A text in quotes; a parser would make spaces of its line ends and tabs.
+/// A text in an attribute. A parser would turn line ends and tabs into spaces, so they are escaped.
 struct Attribute<'a>(&'a str);
 
 impl fmt::Display for Content<'_> {
@@ -87,7 +87,7 @@ fn escaped(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         '"' => f.write_str("&quot;"),
         '\'' => f.write_str("&apos;"),
         '\t' | '\n' | '\r' => write!(f, "&#{};", u32::from(c)),
-        // XML has no way to hold these.
+        // XML 1.0 cannot represent these characters.
         '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => f.write_char(char::REPLACEMENT_CHARACTER),
         c => f.write_char(c),
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     proptest! {
-        /// A parser reads each text as it was written.
+        /// A parser reads back each text as it was written.
         #[test]
         fn texts_are_read_as_written(name in "[\\t\\n\\r -~ß\u{2028}\u{85}\u{7f}]{0,20}", text in "[\\t\\n\\r -~ß\u{2028}\u{85}\u{7f}]{1,20}") {
             let xml = suite(&name, &text);
@@ -152,7 +152,7 @@ mod tests {
             prop_assert_eq!(element("system-out").text(), Some(text.as_str()));
         }
 
-        /// Whatever a text holds, the report can be read.
+        /// Any text gives well-formed XML.
         #[test]
         fn any_text_makes_a_report_that_can_be_read(text in any::<String>()) {
             prop_assert!(roxmltree::Document::parse(&suite(&text, &text)).is_ok());

@@ -9,85 +9,85 @@ use std::path::PathBuf;
 /// Why a library cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or folder could not be read.
+    /// A file or folder cannot be read.
     #[error("failed to read `{}`: {cause}", path.display())]
     Read {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         cause: io::Error,
     },
-    /// A file or folder could not be removed.
+    /// A file or folder cannot be removed.
     #[error("failed to remove `{}`: {cause}", path.display())]
     Remove {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         cause: io::Error,
     },
-    /// A file could not be written.
+    /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] recording::Error),
-    /// A file is no session.
+    /// A file is not a session that this version can read.
     #[error("`{}` is not a usable session: {cause}", path.display())]
     Session {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         cause: session::Error,
     },
-    /// There is nothing in it.
+    /// The library has no states.
     #[error("the library `{}` has no states", .0.display())]
     Empty(PathBuf),
-    /// It has no such state.
+    /// The library does not have this state.
     #[error("the library `{}` has no state `{name}`{}", path.display(), they(.states))]
     NoState {
-        /// Of which library.
+        /// The library's folder.
         path: PathBuf,
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// What there is.
+        /// The states that the library has.
         states: Vec<String>,
     },
-    /// The state has no such session.
+    /// The state does not have this session.
     #[error("the state `{state}` has no session `{name}`")]
     NoSession {
-        /// Which state.
+        /// The state.
         state: String,
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
     },
-    /// The same session is there.
+    /// The state already has this session, or one that overlaps it.
     #[error(
-        "`{place}`: state `{state}` has this session already (`{name}`), or a part of it: no session may count twice"
+        "`{place}`: state `{state}` already has this session or a part of it (`{name}`); adding it again would count it twice"
     )]
     Known {
-        /// Which session.
+        /// The place of the new session.
         place: String,
-        /// In which state.
+        /// The state.
         state: String,
-        /// As which session.
+        /// The session that the state has.
         name: String,
     },
-    /// Two of those to be added are the same.
-    #[error("`{place}` and `{other}` are the same session, or parts of one: no session may count twice")]
+    /// Two of the sessions to add are the same, or overlap.
+    #[error("`{place}` and `{other}` are the same session, or overlap; adding both would count it twice")]
     Twice {
-        /// Which.
+        /// The place of one.
         place: String,
-        /// And which.
+        /// The place of the other.
         other: String,
     },
-    /// A state's files are damaged, all of them.
+    /// All session files of a state are damaged.
     #[error("no session of state `{0}` can be read")]
     OnlyDamaged(String),
-    /// No folder can have this name.
+    /// The name cannot be the name of a folder.
     #[error(
-        "`{}` cannot be the name of a state: use letters, digits and `-_.+@`, the first no dot or dash, {LONGEST_NAME} at the most",
+        "`{}` cannot be the name of a state: use letters, digits and `-_.+@`, do not begin with a dot or dash, and use at most {LONGEST_NAME} bytes",
         crate::units::OneLine(.0)
     )]
     BadName(String),
-    /// Nobody knows where it is.
-    #[error("there is no home directory to keep a library in: name a folder (--library)")]
+    /// The home directory is unknown, and with it the place of the default library.
+    #[error("there is no home directory for the library: name a folder (--library)")]
     NoHome,
 }
 

@@ -9,19 +9,19 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-/// The folder of one state, by its descriptor: nobody can exchange it between a look and an act, and no symbolic link is followed.
-/// Under sudo it may be another user's.
+/// The folder of one state, held by its descriptor. Nobody can exchange the folder between two operations,
+/// and no symbolic link is followed. This matters under sudo, where the folder may belong to another user.
 #[derive(Debug)]
 pub(super) struct StateFolder {
     library: OwnedFd,
     dir: OwnedFd,
     state: String,
-    /// Where it is, for messages.
+    /// Its path, for messages.
     path: PathBuf,
 }
 
 impl StateFolder {
-    /// That of a state; `None` if there is none, or something else of this name.
+    /// Opens the folder of a state. `None` if the library has no folder of this name.
     pub fn open(library: &Path, state: &str) -> Result<Option<Self>, Error> {
         let path = library.join(state);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -36,7 +36,7 @@ impl StateFolder {
         }
     }
 
-    /// What is named as a session can be, and is a regular file, ascending by the names of the files.
+    /// The names of the sessions, ascending by file name: all regular files with a valid name and ending.
     pub fn sessions(&self) -> Result<Vec<String>, Error> {
         let failed = |errno: Errno| Error::Read { path: self.path.clone(), cause: errno.into() };
         let mut files = Vec::new();
@@ -52,7 +52,7 @@ impl StateFolder {
     /// Reads a session.
     ///
     /// # Errors
-    /// If it cannot be read, or is none.
+    /// Fails if the file cannot be read, or is not a session.
     pub fn read(&self, session: &str) -> Result<Session, Error> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let read = || -> io::Result<Vec<u8>> {
@@ -64,13 +64,13 @@ impl StateFolder {
         parse(&self.path_of(session), read())
     }
 
-    /// Takes a session away.
+    /// Removes a session.
     pub fn remove(&self, session: &str) -> Result<(), Error> {
         unlinkat(&self.dir, file_name(session).as_str(), AtFlags::empty())
             .map_err(|errno| Error::Remove { path: self.path_of(session), cause: errno.into() })
     }
 
-    /// Takes the folder itself away; one with something else in it stays.
+    /// Removes the folder, unless something is left in it.
     pub fn remove_if_empty(self) {
         let _ = unlinkat(&self.library, self.state.as_str(), AtFlags::REMOVEDIR);
     }
@@ -84,7 +84,8 @@ fn file_name(session: &str) -> String {
     format!("{session}{ENDING}")
 }
 
-/// What stands under a name in a folder, a symbolic link too; `None` if nothing does.
+/// The type of the file with this name in a folder. Symbolic links are not followed. `None` if there is no
+/// such file.
 fn kind(dir: &OwnedFd, name: &str) -> Option<FileType> {
     let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     Some(FileType::from_raw_mode(stat.st_mode))
@@ -109,14 +110,14 @@ mod tests {
         let folder = StateFolder::open(home.path(), "idle").unwrap().unwrap();
         fs::rename(&idle, &moved).unwrap();
         symlink(&victim, &idle).unwrap();
-        assert_eq!(folder.sessions().unwrap(), ["it"], "and a link in it is no session");
+        assert_eq!(folder.sessions().unwrap(), ["it"], "a link is not a session");
         assert!(folder.read("it").is_ok() && matches!(folder.read("link"), Err(Error::Read { .. })));
         folder.remove("it").unwrap();
         assert!(!moved.join("it.json").exists() && victim.join("it.json").exists());
         assert!(matches!(folder.remove("it"), Err(Error::Remove { .. })));
         folder.remove_if_empty();
         assert!(victim.is_dir() && idle.is_symlink());
-        assert!(StateFolder::open(home.path(), "idle").unwrap().is_none(), "a link is no state");
+        assert!(StateFolder::open(home.path(), "idle").unwrap().is_none(), "a link is not a state");
         assert!(StateFolder::open(home.path(), "none").unwrap().is_none());
     }
 }

@@ -1,34 +1,35 @@
-//! A state as it stands in a library.
+//! A state as the library has it.
 
 use crate::state::composition::Composition;
 use crate::state::names::Names;
 use crate::state::session::Session;
 use std::time::Duration;
 
-/// A state as it stands in a library.
+/// A state as the library has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Its sessions by the names of their files, ascending.
+    /// Its sessions with the names of their files, ascending.
     pub sessions: Vec<(String, Session)>,
 }
 
-/// The part of a state's events that are of one tracepoint, from 0 to 1.
+/// One tracepoint's share of a state's events, from 0 to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShareRange {
     /// The tracepoint, `group:name`.
     pub name: String,
-    /// Over all windows.
+    /// The mean over all windows.
     pub mean: f64,
-    /// In the window that has the least of it.
+    /// The share in the window that has the least of it.
     pub lowest: f64,
-    /// In the window that has the most of it.
+    /// The share in the window that has the most of it.
     pub highest: f64,
 }
 
 impl Learned {
-    /// The parts of the tracepoints that all sessions captured, the largest first. Each session is taken in its own windows.
+    /// The shares of the tracepoints that all sessions captured, largest first. Each session keeps the length
+    /// of its own windows.
     pub fn shares(&self) -> Vec<ShareRange> {
         let sessions = || self.sessions.iter().map(|(_, session)| session);
         let names = Names::common(sessions());
@@ -51,12 +52,13 @@ impl Learned {
         shares
     }
 
-    /// How long it was from the beginning of its first session to the end of its last, as far as all say when that was.
+    /// The time from the begin of the first session to the end of the last. `None` if the start of a session
+    /// is unknown.
     pub fn span(&self) -> Option<Duration> {
         let sessions = || self.sessions.iter().map(|(_, session)| session);
         let times = sessions().map(|session| {
             let started = humantime::parse_rfc3339_weak(session.origin.started.as_deref()?).ok()?;
-            // Parts of one capture tell by the clock when they began.
+            // Sessions of one capture share its start. Their begins differ by the clock of the events.
             let of_capture = sessions().filter(|other| other.origin.started == session.origin.started);
             let first = of_capture.map(|other| other.origin.begin_ns).min()?;
             let begin = started.checked_add(Duration::from_nanos(session.origin.begin_ns - first))?;

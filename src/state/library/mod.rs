@@ -1,4 +1,4 @@
-//! A library of states: a folder for each state, and in it a file for each session.
+//! A library of states. Each state is a folder, and each of its sessions is a file in that folder.
 //!
 //! ```text
 //!  LIBRARY/apache/20261126T101500Z.json
@@ -6,8 +6,8 @@
 //!          idle/20261126T101900Z.json
 //! ```
 //!
-//! Everything that is known is in these files; they can be copied, committed and taken away by hand. What is not such a file, or begins
-//! with a dot, is passed over.
+//! The files hold everything that the library knows. Users may copy, commit or delete them. The library
+//! ignores all other files, and all names that begin with a dot.
 
 mod error;
 mod folder;
@@ -27,19 +27,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A name is a folder's.
+/// The longest name of a state in bytes. A state's name is also the name of its folder.
 const LONGEST_NAME: usize = 100;
-/// What the files of sessions end with.
+/// The ending of a session's file name.
 const ENDING: &str = ".json";
 
-/// A library's folder. It need not be there.
+/// A library, by its folder. The folder need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Library(PathBuf);
 
-/// A name that a state can have.
+/// Checks that a text can be the name of a state.
 ///
 /// # Errors
-/// If it cannot be that of a folder, here or elsewhere.
+/// Fails if no folder can have this name, on this or another system.
 pub fn state_name(text: &str) -> Result<String, Error> {
     let is_usual = |c: char| c.is_alphanumeric() || "-_.+@".contains(c);
     match !text.is_empty() && text.len() <= LONGEST_NAME && !text.starts_with(['.', '-']) && text.chars().all(is_usual)
@@ -50,13 +50,13 @@ pub fn state_name(text: &str) -> Result<String, Error> {
 }
 
 impl Library {
-    /// In this folder.
+    /// The library in this folder.
     pub fn at(path: PathBuf) -> Self {
         Library(path)
     }
 
-    /// Where it is by default: `tp-perf/states` in `$XDG_DATA_HOME`, or else `~/.local/share`; of the user who called sudo, if
-    /// one did.
+    /// The default library: `tp-perf/states` in `$XDG_DATA_HOME`, or in `~/.local/share` if that is not set.
+    /// Under sudo, it is the library of the user who called sudo.
     pub fn of_user() -> Result<Self, Error> {
         let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let data = match caller_of_sudo() {
@@ -66,13 +66,15 @@ impl Library {
         Ok(Library(data.ok_or(Error::NoHome)?.join("tp-perf/states")))
     }
 
-    /// Where it is.
+    /// Its folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
+    /// Checks that the library has at least one state.
+    ///
     /// # Errors
-    /// If there is nothing in it that could be a state.
+    /// Fails if no folder in it has the name of a state.
     pub fn has_states(&self) -> Result<(), Error> {
         if self.names()?.is_empty() { Err(Error::Empty(self.0.clone())) } else { Ok(()) }
     }
@@ -80,7 +82,7 @@ impl Library {
     /// All states, by name.
     ///
     /// # Errors
-    /// If there are none, or a file of one cannot be used.
+    /// Fails if the library has no states, or if a file of a state cannot be used.
     pub fn states(&self) -> Result<Vec<Learned>, Error> {
         let mut states = Vec::new();
         for name in self.names()? {
@@ -95,7 +97,7 @@ impl Library {
     /// One state.
     ///
     /// # Errors
-    /// If there is no such, or a file of it cannot be used.
+    /// Fails if the library does not have the state, or if one of its files cannot be used.
     pub fn state(&self, name: &str) -> Result<Learned, Error> {
         let learned = self.read(state_name(name)?)?;
         if learned.sessions.is_empty() {
@@ -108,7 +110,7 @@ impl Library {
         Error::NoState { path: self.0.clone(), name: name.to_owned(), states: self.names().unwrap_or_default() }
     }
 
-    /// Folders that are named as states are.
+    /// The folders that have the name of a state.
     fn names(&self) -> Result<Vec<String>, Error> {
         let is_state = |name: &String| state_name(name).is_ok() && is_folder(&self.0.join(name));
         Ok(entries(&self.0)?.into_iter().filter(is_state).collect())
@@ -122,15 +124,15 @@ impl Library {
                 sessions.push((session, read));
             }
         }
-        // By their names, and not by those of the files: a second one of a time comes behind the first.
+        // The order is that of the names without their ending, so `NAME-2` follows `NAME`.
         sessions.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(Learned { name, sessions })
     }
 
-    /// Whether a session could be added to a state: nothing should be watched for a minute in vain.
+    /// Checks that a session could be added to a state, before a user waits for a capture in vain.
     ///
     /// # Errors
-    /// If what the state has cannot be used, or its folder not be written to.
+    /// Fails if a session of the state cannot be used, or if its folder cannot be written to.
     pub fn may_add(&self, state: &str) -> Result<(), Error> {
         self.read(state_name(state)?)?;
         let folder = self.0.join(state);
@@ -148,11 +150,12 @@ impl Library {
         })
     }
 
-    /// Adds sessions to a state, all or none, and gives their files. Each comes with the place that it was read from.
+    /// Adds sessions to a state, all or none of them, and returns their files. Each session comes with the
+    /// place that it was read from.
     ///
     /// # Errors
-    /// If the state has one already, or one cannot be written: then none is there. Only if one cannot be named may others have
-    /// been.
+    /// Fails if the state already has one of the sessions, or if a file cannot be written. In these cases no
+    /// session was added. If a finished file cannot get its final name, other sessions may have been added.
     pub fn add(&self, state: &str, sessions: &[(String, Session)]) -> Result<Vec<PathBuf>, Error> {
         let state = state_name(state)?;
         let known = self.read(state.clone())?.sessions;
@@ -181,16 +184,18 @@ impl Library {
         Ok(paths)
     }
 
-    /// Removes sessions of a state, or all of it. Other files in its folder stay. Gives how many were removed.
+    /// Removes sessions of a state, or the whole state. Other files in its folder stay. Returns how many
+    /// sessions it removed.
     ///
     /// # Errors
-    /// If there is no such state or session, or one cannot be removed: then those before it are.
+    /// Fails if the library does not have the state or a session. Also fails if a session cannot be removed;
+    /// the sessions before it are then gone.
     pub fn remove(&self, state: &str, sessions: &[String]) -> Result<usize, Error> {
         let Some(folder) = StateFolder::open(&self.0, &state_name(state)?)? else { return Err(self.no_state(state)) };
         let mut all = folder.sessions()?;
         let has_files = !all.is_empty();
         if sessions.is_empty() {
-            // Other JSON is not ours to remove, and what is damaged only if it is named.
+            // Leave JSON files that are not sessions. Remove a damaged session only if the user names it.
             all.retain(|name| match folder.read(name) {
                 Err(Error::Session { cause, .. }) => matches!(cause, session::Error::OtherVersion(_)),
                 read => read.is_ok(),
@@ -211,7 +216,8 @@ impl Library {
     }
 }
 
-/// A name for a session beside those that are there: by when it was, as far as it tells.
+/// A name that no session of the state has. It is the time at which the session started, if known, or else
+/// the present time.
 fn free_name(session: &Session, taken: &[(String, &Session)]) -> String {
     let now = || humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let started: String = session.origin.started.clone().unwrap_or_else(now).chars().take(19).collect();
@@ -227,7 +233,7 @@ pub fn read_session(path: &Path) -> Result<Session, Error> {
     parse(path, fs::read(path))
 }
 
-/// The session that a file's bytes are.
+/// Parses the bytes of a session's file.
 fn parse(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Session, Error> {
     let bytes = bytes.map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
     let damaged = |cause| Error::Session { path: path.to_owned(), cause };
@@ -235,12 +241,12 @@ fn parse(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Session, Error> {
     Session::parse(text).map_err(damaged)
 }
 
-/// A folder itself, and no link to one elsewhere.
+/// Whether the path is a folder, and not a symbolic link to one.
 fn is_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// The names in a folder that are text, ascending; none if it is not there.
+/// The names in a folder that are valid UTF-8, ascending. A folder that does not exist has none.
 fn entries(folder: &Path) -> Result<Vec<String>, Error> {
     let failed = |cause: io::Error| Error::Read { path: folder.to_owned(), cause };
     let entries = match fs::read_dir(folder) {
@@ -253,8 +259,8 @@ fn entries(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Makes a folder and all above it that are not there; under sudo they are the caller's. Those that are still empty when they are
-/// dropped, the innermost first, are taken away again.
+/// Makes a folder and its missing parents. Under sudo they belong to the calling user. When the returned
+/// folders are dropped, those that are still empty are removed, the innermost first.
 fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
@@ -287,7 +293,7 @@ mod tests {
         library.may_add("idle").unwrap();
         assert_eq!(add("idle", &[&first]).unwrap(), [path("20261126T010203Z.json")]);
         library.may_add("idle").unwrap();
-        // All or none.
+        // Either all sessions are added, or none.
         let mut overlapping = first.clone();
         (overlapping.origin.begin_ns, overlapping.window) = (Ns(1_900), Length::Ns(100));
         for again in [&first, &overlapping] {
@@ -303,7 +309,7 @@ mod tests {
             [path("20261126T010203Z-2.json"), path("20261126T010203Z-3.json")]
         );
         library.remove("idle", &["20261126T010203Z-3".to_owned()]).unwrap();
-        // The same twice is no matter between states: it is the user who says what is what.
+        // Two states may have the same session, because the user decides which state it shows.
         add("busy", &[&first]).unwrap();
         std::fs::write(library.path().join("README"), "not ours").unwrap();
         std::fs::write(library.path().join("idle/.hidden.json"), "not ours").unwrap();
@@ -315,9 +321,9 @@ mod tests {
         assert_eq!(library.state("idle").unwrap(), states[1]);
         assert!(library.state("idel").unwrap_err().to_string().contains("it has busy, idle"));
 
-        // Neither what is no session, nor what is elsewhere.
+        // Files that are not sessions, and links to other places.
         std::fs::write(library.path().join("idle/package.json"), "{}").unwrap();
-        assert!(matches!(library.states(), Err(Error::Session { .. })), "it may be a session that is damaged");
+        assert!(matches!(library.states(), Err(Error::Session { .. })), "the file may be a damaged session");
         std::fs::create_dir(library.path().join("other")).unwrap();
         std::fs::write(library.path().join("other/package.json"), "{}").unwrap();
         assert!(matches!(library.remove("other", &[]), Err(Error::OnlyDamaged(_))));
@@ -346,7 +352,7 @@ mod tests {
         for (text, said) in [
             (&whole[..whole.len() / 2], "damaged"),
             ("", "damaged"),
-            (&whole.replace("\"schema\": 1", "\"schema\": 2"), "number 2"),
+            (&whole.replace("\"schema\": 1", "\"schema\": 2"), "version 2"),
         ] {
             std::fs::write(path, text).unwrap();
             for error in [library.states().unwrap_err(), library.may_add("idle").unwrap_err()] {

@@ -1,4 +1,4 @@
-//! What the tests share: how they are listed, and what holds for every stream, whatever it is read from.
+//! Shared by the tests: lists of tests, checks that must hold for every stream, and files made by tests.
 
 pub mod report;
 pub mod screen;
@@ -14,18 +14,18 @@ use tp_perf::perf_data::{Features, Head, document};
 use tp_perf::recording::{Ending, FACTS_SCHEMA, Facts, StopReason, Tool};
 use tp_perf::tracefs::Table;
 
-/// A test: its name, what it needs of the machine, and itself.
+/// A test: its name, its needs, and its function.
 pub type Test = (&'static str, Needs, fn());
 
-/// Whether a test can run here, or what is missing.
+/// Returns an error that names what is missing, if the test cannot run on this machine.
 pub type Needs = fn() -> Result<(), String>;
 
-/// What most tests need.
+/// The needs of most tests.
 pub fn nothing_more() -> Result<(), String> {
     Ok(())
 }
 
-/// A list of tests that run anywhere, by the names of their functions.
+/// Makes a list of tests that run anywhere, from the names of their functions.
 macro_rules! tests {
     ($($test:ident),* $(,)?) => {
         &[$((stringify!($test), $crate::common::nothing_more, $test)),*]
@@ -33,7 +33,7 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-/// All that came out of a stream.
+/// Everything read from a stream.
 #[derive(Debug)]
 pub struct Read {
     pub events: Vec<Event>,
@@ -55,14 +55,14 @@ pub fn drain(mut stream: EventStream) -> Read {
     let decoded = stream.decoded();
     let late: u64 = decoded.per_cpu.iter().map(|cpu| cpu.late).sum();
     let samples: u64 = decoded.samples.iter().map(|(_, samples)| samples).sum();
-    assert_eq!(samples, events.len() as u64 + late, "what was decoded came out, or is counted late");
-    // Every event is of the table.
+    assert_eq!(samples, events.len() as u64 + late, "every sample came out or is counted as late");
+    // The table has the tracepoint of every event.
     events.iter().for_each(|event| assert!(stream.table().find(event.tpid).is_some()));
     Read { events, decoded, error }
 }
 
-/// A file of these tracepoints (group, name) with samples (time, tpid, cpu of 0 to 3) in rounds. CPU 0 loses so many samples
-/// before the second round, of which it tells at a time.
+/// A perf.data file of these tracepoints (group, name), with rounds of samples (time, tpid, CPU from 0 to 3).
+/// With `lost`, the second round starts with a LOST record of CPU 0 (samples, time).
 pub fn perf_file(
     tracepoints: &[(&str, &str)],
     rounds: &[&[(u64, u32, u32)]],

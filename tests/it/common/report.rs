@@ -1,4 +1,4 @@
-//! `tp-perf report`, called.
+//! Runs `tp-perf report`.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub fn well(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A report that must fail, and say so.
+/// Runs a report that must fail and print an error.
 pub fn failure(words: &[&str]) {
     let output = report(words);
     assert_eq!(output.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));

@@ -1,4 +1,4 @@
-//! Known numbers of known events, and an accounting that balances.
+//! The accounting: known numbers of hits are recorded, and the accounts balance.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Rig};
@@ -7,11 +7,11 @@ use tp_perf::tracefs::Tracefs;
 
 pub const TESTS: &[Test] = &[
     ("a_thousand_hits_are_a_thousand_events", nothing_more, a_thousand_hits),
-    ("a_million_hits_are_a_million_events_beside_other_load", nothing_more, a_million_hits),
-    ("small_rings_lose_events_and_the_accounting_balances_to_the_last", nothing_more, small_rings),
+    ("a_million_hits_are_a_million_events_under_load", nothing_more, a_million_hits),
+    ("small_rings_lose_events_and_the_accounting_balances_exactly", nothing_more, small_rings),
     ("under_full_load_of_all_cpus_no_hit_of_an_ordinary_task_is_unaccounted", nothing_more, full_load),
-    ("tracepoints_of_several_groups_are_all_on", nothing_more, several_groups),
-    ("a_hit_that_weighs_more_than_one_is_one_event", schedstat, weighted),
+    ("tracepoints_of_several_groups_all_go_on", nothing_more, several_groups),
+    ("a_hit_with_a_weight_above_one_is_one_event", schedstat, weighted),
 ];
 
 const WEIGHTED: &str = "sched:sched_stat_runtime";
@@ -28,11 +28,11 @@ fn weighted() {
     let account = recording.account(WEIGHTED);
     assert!(account["recorded"].as_u64().unwrap() >= 150, "{account}");
     assert_eq!((&account["weighted"], &account["counted"]), (&true.into(), &account["recorded"]));
-    // On one CPU no two hits have the same time; copies of one hit do.
-    assert!(recording.rows.windows(2).all(|rows| rows[0].0 < rows[1].0), "a hit is more than one event");
+    // On one CPU, no two hits have the same time, but copies of one hit would.
+    assert!(recording.rows.windows(2).all(|rows| rows[0].0 < rows[1].0), "a hit became several events");
 }
 
-/// COMMAND's exec renames it too, before the storm begins.
+/// The exec of COMMAND is a rename too, before the storm begins.
 const EXEC: u64 = 1;
 
 fn exactly(rig: &Rig, number: u64) {
@@ -59,7 +59,8 @@ fn a_million_hits() {
     exactly(&Rig::new(), 1_000_000);
 }
 
-/// Some 350 tracepoints are more than one group has; the one that is counted comes last, and the first few are hit as often.
+/// About 350 tracepoints need more than one group. The storm's tracepoint is in the last group, and `prctl`,
+/// which the storm hits equally often, is in an earlier one.
 fn several_groups() {
     let (number, prctl) = (1_000, "syscalls:sys_enter_prctl");
     let recording = Rig::new().storm(&["-t", "syscalls:sys_enter_*", "--wait-detach"], number, None);
@@ -73,15 +74,15 @@ fn several_groups() {
 
 fn small_rings() {
     let number = 300_000;
-    let recording = Rig::new().storm(&["--ring-size", "4K"], number, None);
+    let recording = Rig::new().storm(&["--ring-size", "64K"], number, None);
     let account = recording.account(RENAME);
     let field = |name: &str| account[name].as_u64().unwrap();
     assert_eq!(field("counted"), number + EXEC);
-    assert!(field("lost") > 0, "a ring of one page loses events in a storm: {account}");
+    assert!(field("lost") > 0, "a ring of 64 KiB loses events in a storm: {account}");
     assert_eq!(field("recorded") + field("lost"), field("counted"));
     assert_eq!(account["unaccounted"], 0);
     assert_eq!(recording.rows.len() as u64, field("recorded"));
-    assert_eq!(recording.summary["ring_size"], 4096);
+    assert_eq!(recording.summary["ring_size"], 65536);
 }
 
 fn full_load() {
@@ -89,13 +90,13 @@ fn full_load() {
     let rig = Rig::new();
     let recording = rig.run(rig.command(&["-t", RENAME, "-t", "irq:softirq_entry", "-d", "1s", "--ring-size", "32M"]));
     drop(loads);
-    // A kernel thread that renames itself meanwhile may be a task whose samples the kernel keeps to itself; the storms, with
-    // hits by the hundred thousand, are ordinary ones.
+    // The kernel withholds samples of some tasks, such as kernel threads, and one of them may rename itself
+    // during the test. The storms, with hundreds of thousands of hits, are ordinary tasks.
     let unaccounted = recording.account(RENAME)["unaccounted"].as_i64().unwrap();
     assert!((0..20).contains(&unaccounted), "{}", recording.summary["unaccounted"]);
     assert_eq!(recording.events("lost"), 0);
-    // Interrupts may hit tasks whose samples the kernel keeps to itself; then each such account is listed, and they add
-    // up to the whole.
+    // Interrupts may hit tasks whose samples the kernel withholds. Then each such account is listed, and they
+    // add up to the total.
     let listed = recording.summary["unaccounted"].as_array().unwrap();
     assert_eq!(
         listed.iter().map(|account| account["unaccounted"].as_i64().unwrap()).sum::<i64>(),

@@ -1,4 +1,4 @@
-//! How a capture stops, and what it leaves then.
+//! How a capture stops, and the files that it leaves.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, pids_of, shown};
@@ -9,23 +9,23 @@ use tp_perf::recording::SCHEMA;
 
 pub const TESTS: &[Test] = &[
     ("events_n_gives_exactly_n_rows", nothing_more, events_n),
-    ("the_recording_is_whole_and_its_parts_agree", nothing_more, parts_agree),
-    ("ctrl_c_ends_a_capture_well", nothing_more, ctrl_c),
+    ("the_recording_is_complete_and_its_files_agree", nothing_more, parts_agree),
+    ("ctrl_c_ends_a_capture_cleanly", nothing_more, ctrl_c),
     ("sigterm_ends_a_capture_and_its_command", nothing_more, sigterm),
     ("the_exit_code_is_the_commands_own", nothing_more, exit_codes),
     ("a_command_outlives_the_capture_and_is_waited_for", nothing_more, command_outlives),
     ("every_clock_works", nothing_more, clocks),
-    ("what_tp_perf_does_itself_is_left_out_unless_asked_for", nothing_more, own_events),
+    ("tp_perfs_own_hits_are_excluded_unless_requested", nothing_more, own_events),
     ("a_command_gets_its_own_limits_back", nothing_more, command_limits),
     ("an_ignored_signal_stays_ignored", nothing_more, ignored_signal),
-    ("a_full_disk_leaves_a_whole_recording_of_what_fits", small_disk, full_disk),
-    ("a_log_larger_than_ulimit_f_is_cut_and_said", nothing_more, file_too_large),
-    ("an_unwritable_stderr_is_no_failure", nothing_more, unwritable_stderr),
-    ("in_a_pid_namespace_nobody_is_left_out", unshare, pid_namespace),
-    ("under_sudo_the_recording_is_the_callers", nothing_more, under_sudo),
+    ("a_full_disk_leaves_a_recording_of_everything_that_fits", small_disk, full_disk),
+    ("a_log_larger_than_ulimit_f_is_cut_and_reported", nothing_more, file_too_large),
+    ("an_unwritable_stderr_does_not_stop_a_capture", nothing_more, unwritable_stderr),
+    ("in_a_pid_namespace_tp_perf_does_not_exclude_itself", unshare, pid_namespace),
+    ("under_sudo_the_recording_belongs_to_the_caller", nothing_more, under_sudo),
 ];
 
-/// Signals that were ignored when tp-perf started, as by nohup, do nothing to it.
+/// A SIGHUP that was ignored when tp-perf started, as under nohup, stays ignored.
 fn ignored_signal() {
     let rig = Rig::new();
     let mut command = Command::new("sh");
@@ -39,7 +39,8 @@ fn ignored_signal() {
     assert_eq!(Recording::read(&rig.path("rec")).summary["stop_reason"], "interrupt");
 }
 
-/// Runs a script in which `$1` is a directory of 1 MiB in all, in a mount namespace of its own, and `$@` behind it words.
+/// Runs a script in its own mount namespace. `$disk` is a directory on a filesystem of 1 MiB, and `$@` are
+/// `words`.
 fn on_small_disk(script: &str, rig: &Rig, words: &[&str]) -> Output {
     let script = format!("mount -t tmpfs -o size=1m none \"$1\" && disk=$1 && shift && {script}");
     std::fs::create_dir(rig.path("disk")).unwrap();
@@ -67,15 +68,16 @@ fn full_disk() {
     assert_eq!(recording.events("logged"), recording.rows.len() as i64);
     assert_eq!(recording.summary["log_complete"], false);
     assert_eq!(std::fs::read_dir(rig.path("rec")).unwrap().count(), 5);
-    // What fitted of the events is there, and makes a longer log elsewhere.
+    // The events that fit are there, and a replay elsewhere makes a longer log from them.
     let replay = [rig.path("rec"), "-o".into(), rig.path("again")];
     let output = Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("replay").args(replay).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     assert!(Recording::read(&rig.path("again")).rows.len() > 10_000, "{}", shown(&output));
 }
 
-/// Whether these are the renames of a storm of 100,000, whose process is renamed at its start too. Other processes of the
-/// machine may rename themselves meanwhile, as browsers do by the dozen.
+/// Whether this is the number of renames in a storm of 100,000. The storm's process is renamed at its start
+/// too, and other processes of the machine may rename themselves at the same time, as browsers do by the
+/// dozen.
 fn is_storm(events: i64) -> bool {
     (100_001..101_000).contains(&events)
 }
@@ -84,7 +86,7 @@ fn file_too_large() {
     let rig = Rig::new();
     let myself = std::env::current_exe().unwrap();
     let mut command = Command::new("sh");
-    // In blocks of 512 bytes: 1 MiB.
+    // 2048 blocks of 512 bytes are 1 MiB.
     command.args(["-c", "ulimit -f 2048; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tp-perf"), "-o"]).arg(rig.path("rec"));
     let output = command.args(["-t", RENAME, "--"]).arg(myself).args(["storm", "100000"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
@@ -98,9 +100,12 @@ fn file_too_large() {
 fn unwritable_stderr() {
     let rig = Rig::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status =
-        rig.command(&["-t", RENAME, "--ring-size", "5000", "--", "sh", "-c", "exit 7"]).stderr(full).status().unwrap();
-    assert_eq!(status.code(), Some(1), "the summary could not be printed");
+    let status = rig
+        .command(&["-t", RENAME, "--ring-size", "100000", "--", "sh", "-c", "exit 7"])
+        .stderr(full)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1), "tp-perf could not print to stderr");
     assert_eq!(Recording::read(&rig.path("rec")).summary["command_exit"], 7);
 }
 
@@ -167,12 +172,12 @@ fn parts_agree() {
         assert_eq!(&groups[*gid as usize - 1].1, group);
     }
     assert_eq!(recording.summary["schema"], SCHEMA);
-    // The names of fields are what programs read.
+    // Programs rely on these field names.
     assert!(recording.summary["events"]["unaccounted"].is_i64() && recording.summary["unaccounted"].is_array());
     assert_eq!(recording.summary["command"][1], "storm");
     assert_eq!(recording.summary["command_exit"], 0);
     let files = std::fs::read_dir(rig.path("rec")).unwrap().count();
-    assert_eq!(files, 5, "nothing but the five files is left");
+    assert_eq!(files, 5, "there are exactly five files");
 }
 
 fn ctrl_c() {
@@ -188,7 +193,7 @@ fn ctrl_c() {
 
 fn sigterm() {
     let rig = Rig::new();
-    // While the capture goes on, and while only COMMAND does.
+    // Once during the capture, and once while only COMMAND still runs.
     for (words, stop_reason) in [(&["--force"][..], "terminate"), (&["--force", "-n", "1"], "events")] {
         let words = [words, &["-t", RENAME, "--", "sleep", "1000"]].concat();
         let child = Background::start(&mut rig.command(&words));
@@ -229,7 +234,7 @@ fn command_outlives() {
     let recording = Recording::read(&rig.path("rec"));
     assert_eq!(recording.rows.len(), 1);
     assert_eq!(recording.summary["command_exit"], 3);
-    assert!(output.stdout.is_empty(), "stdout is COMMAND's: {}", shown(&output));
+    assert!(output.stdout.is_empty(), "stdout belongs to COMMAND: {}", shown(&output));
 }
 
 fn clocks() {
@@ -246,7 +251,7 @@ fn clocks() {
         let recording = Rig::new().storm(&["--clock", clock], 100, None);
         assert_eq!(recording.rows.len(), 101, "{clock}");
         assert_eq!(recording.summary["clock"], clock);
-        // Stamped between the start of this test and now, by the clock that was asked for.
+        // The timestamps lie between the start of this storm and now, by the requested clock.
         let (first, last) = (recording.rows[0].0, recording.rows[100].0);
         assert!(before <= first && last <= now(id), "{clock}: {before} {first} {last}");
     }
@@ -260,8 +265,8 @@ fn own_events() {
         let all = recording.summary["per_tracepoint"].as_array().unwrap().clone();
         all.iter().map(|account| account["counted"].as_u64().unwrap()).sum::<u64>()
     };
-    // Others may poll too, so that only the difference is sure: three rounds at the least in 300 ms,
-    // because so few events may be there without a ring that tells.
+    // Other processes may poll too, so only the difference is known. tp-perf polls at least three times in
+    // 300 ms, because this few events may arrive before any ring reaches its watermark.
     let with = (0..3).map(|_| polls(&["--include-self"])).min().unwrap();
     let without = (0..3).map(|_| polls(&[])).min().unwrap();
     assert!(with >= without + 2, "{with} polls with tp-perf's own, {without} without");

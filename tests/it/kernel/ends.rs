@@ -1,4 +1,4 @@
-//! Letting go of the kernel, whatever the end.
+//! Detaching, however a capture ends.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, pids_of, shown};
@@ -7,8 +7,8 @@ use nix::sys::signal::Signal;
 use tp_perf::os::cpus::CpuList;
 
 pub const TESTS: &[Test] = &[
-    ("the_child_that_detaches_holds_nothing_but_the_events", nothing_more, child_holds),
-    ("a_killed_capture_is_cleaned_up_after", nothing_more, killed),
+    ("the_child_that_detaches_holds_only_the_events", nothing_more, child_holds),
+    ("a_killed_capture_is_detached", nothing_more, killed),
     ("wait_detach_leaves_no_child", nothing_more, wait_detach),
     ("tracefs_is_as_it_was_before", nothing_more, tracefs_untouched),
 ];
@@ -22,11 +22,11 @@ fn no_guardian() {
 fn child_holds() {
     no_guardian();
     let rig = Rig::new();
-    // What tp-perf itself has got from its parent, with a number above all of its own.
+    // A descriptor that tp-perf inherits from its parent, with a higher number than all of its own.
     let inherited = fcntl(std::io::stdin(), FcntlArg::F_DUPFD(500)).unwrap();
     let child = Background::start(&mut rig.command(&["-q", "-t", RENAME]));
     nix::unistd::close(inherited).unwrap();
-    eventually("the child is there", || !pids_of(GUARDIAN).is_empty());
+    eventually("the child runs", || !pids_of(GUARDIAN).is_empty());
     let pid = pids_of(GUARDIAN)[0];
     let mut links: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
@@ -41,7 +41,11 @@ fn child_holds() {
     assert!(!maps.contains("perf_event"), "{maps}");
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    assert_eq!((fields[3], fields[4]), (pid.to_string().as_str(), "0"), "its own session, no terminal");
+    assert_eq!(
+        (fields[3], fields[4]),
+        (pid.to_string().as_str(), "0"),
+        "the child has its own session and no terminal"
+    );
     assert_eq!(std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap().to_string_lossy(), "/");
     child.signal(Signal::SIGINT);
     child.end();
@@ -52,15 +56,15 @@ fn killed() {
     no_guardian();
     let rig = Rig::new();
     let child = Background::start(&mut rig.command(&["-q", "-t", RENAME]));
-    eventually("the child is there", || !pids_of(GUARDIAN).is_empty());
+    eventually("the child runs", || !pids_of(GUARDIAN).is_empty());
     drop(child);
     no_guardian();
     let names =
         std::fs::read_dir(rig.path("rec")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let (hidden, named): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with('.'));
-    assert!(named.is_empty(), "no file has its name: {named:?}; hidden {hidden:?}");
+    assert!(named.is_empty(), "a file has its final name: {named:?}; hidden {hidden:?}");
     let output = rig.command(&["-q", "-t", RENAME, "-n", "1", "--", "true"]).output().unwrap();
-    assert!(output.status.success(), "what a killed capture left is no hindrance: {}", shown(&output));
+    assert!(output.status.success(), "the leftovers of a killed capture are in the way: {}", shown(&output));
     assert_eq!(std::fs::read_dir(rig.path("rec")).unwrap().count(), 5);
 }
 

@@ -1,4 +1,4 @@
-//! What the machine refuses, and what tp-perf makes of it.
+//! Limits of the machine, and how tp-perf handles them.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{RENAME, Recording, Rig, shown};
@@ -17,16 +17,16 @@ use tp_perf::spool::{Keeping, Spool};
 use tp_perf::tracefs::{Table, Tpid, Tracefs, Tracepoint};
 
 pub const TESTS: &[Test] = &[
-    ("without_rights_the_error_names_the_cure", nothing_more, no_rights),
-    ("too_few_descriptors_are_said_before_anything_is_opened", nothing_more, too_few_descriptors),
-    ("refused_rings_are_made_smaller_and_that_is_said", setpriv, refused_rings),
-    ("a_refused_tracepoint_is_left_out_and_the_capture_goes_on", nothing_more, refused_tracepoint),
+    ("without_rights_the_error_names_the_fix", nothing_more, no_rights),
+    ("too_few_descriptors_are_reported_before_anything_is_opened", nothing_more, too_few_descriptors),
+    ("refused_rings_are_made_smaller_and_this_is_reported", setpriv, refused_rings),
+    ("a_refused_tracepoint_is_left_out_and_the_capture_continues", nothing_more, refused_tracepoint),
     ("a_cpu_that_went_offline_is_left_out", nothing_more, offline_cpu),
-    ("an_interrupt_while_attaching_ends_it", nothing_more, interrupt_while_attaching),
+    ("an_interrupt_stops_attaching", nothing_more, interrupt_while_attaching),
     ("hits_of_the_excluded_thread_are_not_recorded", nothing_more, excluded_thread),
     ("ticks_count_the_hits_of_their_windows", nothing_more, counting),
-    ("a_ring_tells_as_soon_as_it_holds_more_than_its_watermark", nothing_more, watermark),
-    ("doctor_says_that_a_capture_works_here", nothing_more, doctor),
+    ("a_ring_polls_readable_once_it_has_more_bytes_than_its_watermark", nothing_more, watermark),
+    ("doctor_reports_that_a_capture_works_here", nothing_more, doctor),
     ("list_agrees_with_the_kernel", nothing_more, list),
 ];
 
@@ -65,11 +65,12 @@ fn no_rights() {
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("run with sudo") && error.contains("tp-perf replay --example"), "{error}");
-    assert!(!std::path::Path::new("/tmp/tp-perf-test-no-rights").exists(), "nothing is left");
+    assert!(!std::path::Path::new("/tmp/tp-perf-test-no-rights").exists(), "no files are left");
 }
 
 fn too_few_descriptors() {
-    // Without CAP_SYS_RESOURCE the hard limit is the end; a process as root has it, so only the library can be asked.
+    // Only without CAP_SYS_RESOURCE does the hard limit apply. Root has the capability, so without setpriv
+    // this calls the library with impossible numbers.
     let error = raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err();
     assert!(matches!(error, Error::TooFewDescriptors { .. }), "{error}");
     if setpriv().is_err() {
@@ -87,7 +88,7 @@ fn too_few_descriptors() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     assert!(error.contains("90 are allowed") && error.contains("ulimit -n"), "{error}");
-    assert!(!rig.path("rec").exists(), "nothing is left");
+    assert!(!rig.path("rec").exists(), "no files are left");
 }
 
 fn refused_rings() {
@@ -105,7 +106,7 @@ fn refused_rings() {
 
 fn refused_tracepoint() {
     let table = table();
-    // No kernel has a tracepoint of this number.
+    // No kernel has a tracepoint with this number.
     let unknown = Tracepoint { tracefs_id: 65_535, tpid: Tpid::new(1), ..rename(&table).clone() };
     let mut request = request(vec![&unknown, rename(&table)], "0");
     let attachment = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
@@ -141,7 +142,7 @@ fn interrupt_while_attaching() {
     let request = Cli::parse_from(words).record.request().unwrap();
     let error = capture(&Live, &request.options, &mut None, &mut signals, &mut ()).unwrap_err();
     assert!(error.to_string().contains("interrupted before"), "{error}");
-    assert!(!path.exists(), "nothing is left");
+    assert!(!path.exists(), "no files are left");
 }
 
 fn excluded_thread() {
@@ -159,16 +160,16 @@ fn excluded_thread() {
         engine.disable().unwrap();
         engine.round(&mut spool).unwrap();
         let counted: u64 = engine.counters().unwrap().iter().map(|counted| counted.count.value).sum();
-        // Others may rename themselves meanwhile, but not a thousand times.
+        // Other processes may rename themselves at the same time, but not that often.
         assert!((expected..expected + number / 2).contains(&spool.samples()), "{} samples", spool.samples());
         assert_eq!(counted, spool.samples());
     }
 }
 
-/// A tick gives the hits since the last one, of many tracepoints in several groups, and no one else's.
+/// A tick returns exactly the hits since the last tick, of many tracepoints in several groups.
 fn counting() {
     let table = table();
-    // More than fit in one group, so that a tick takes several reads.
+    // These are more tracepoints than fit in one group, so a tick takes several reads.
     let tracepoints: Vec<&Tracepoint> =
         table.tracepoints().iter().filter(|tracepoint| tracepoint.group != "syscalls").take(300).collect();
     let tracepoints = [tracepoints, vec![rename(&table)]].concat();
@@ -183,7 +184,7 @@ fn counting() {
     storm(1_000);
     assert_eq!(renamed(&mut engine), 0, "the events are off");
     engine.enable().unwrap();
-    // Others may rename themselves meanwhile, but not so often.
+    // Other processes may rename themselves at the same time, but not that often.
     for number in [1_000, 0, 20_000] {
         storm(number);
         let hits = renamed(&mut engine);
@@ -207,10 +208,11 @@ fn counting() {
     let mut engine = Live.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
     engine.enable().unwrap();
     storm(1_000);
-    assert!(renamed(&mut engine) < 500, "this thread is left out");
+    assert!(renamed(&mut engine) < 500, "this thread is excluded");
 }
 
-/// On which it rests that nobody looks at the rings of a capture of N events before one of them tells.
+/// A ring polls readable once it has more bytes than its watermark. A capture of N events relies on this: it
+/// does no round before a ring wakes it.
 fn watermark() {
     let table = table();
     let (events, sample) = (500, 24);
@@ -228,7 +230,7 @@ fn watermark() {
     let mut polled = [nix::poll::PollFd::new(ring, nix::poll::PollFlags::POLLIN)];
     let ready = nix::poll::poll(&mut polled, nix::poll::PollTimeout::from(10_000_u16)).unwrap();
     nix::sched::sched_setaffinity(myself, &before).unwrap();
-    assert_eq!(ready, 1, "{events} samples of {sample} bytes are more than {}", events * sample - 1);
+    assert_eq!(ready, 1, "{events} samples of {sample} bytes are more than the watermark of {}", events * sample - 1);
     engine.disable().unwrap();
 }
 

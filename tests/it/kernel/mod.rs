@@ -1,4 +1,4 @@
-//! Tests against the running kernel, one after another, each with few tracepoints.
+//! Tests of the running kernel. They run one after another, each with few tracepoints.
 
 pub mod accounting;
 pub mod capture;

@@ -1,4 +1,4 @@
-//! What `tp-perf overhead` measures: known numbers of events, and what becomes of COMMAND.
+//! `tp-perf overhead`: it counts known numbers of events, and handles COMMAND correctly.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Rig, eventually, shown};
@@ -9,16 +9,16 @@ use std::process::{Command, Output, Stdio};
 
 pub const TESTS: &[Test] = &[
     ("each_captured_run_has_exactly_its_events", nothing_more, known_events),
-    ("what_is_lost_is_counted_with_the_run_that_lost_it", nothing_more, known_losses),
-    ("a_command_that_fails_ends_the_measurement_with_its_words_and_its_code", nothing_more, failing),
-    ("what_prepares_runs_before_each_run", nothing_more, preparing),
-    ("the_output_of_command_is_shown_on_stderr_if_asked_for", nothing_more, shown_output),
-    ("ctrl_c_leaves_the_pairs_that_are_whole", nothing_more, interrupted),
+    ("lost_events_are_counted_in_the_run_that_lost_them", nothing_more, known_losses),
+    ("a_failing_command_ends_the_measurement_with_its_output_and_exit_code", nothing_more, failing),
+    ("the_prepare_command_runs_before_each_run", nothing_more, preparing),
+    ("the_output_of_command_goes_to_stderr_if_requested", nothing_more, shown_output),
+    ("ctrl_c_keeps_the_complete_pairs", nothing_more, interrupted),
     ("sigterm_ends_command_too", nothing_more, terminated),
-    ("a_folder_that_takes_no_file_is_named", nothing_more, no_scratch),
+    ("an_unwritable_directory_is_named_in_the_error", nothing_more, no_scratch),
 ];
 
-/// `tp-perf overhead` of one tracepoint, in the rig's folder.
+/// `tp-perf overhead` with one tracepoint, in the rig's directory.
 fn overhead(rig: &Rig, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
     command.args(["overhead", "-t", RENAME]).args(words).current_dir(rig.path("")).stdin(Stdio::null());
@@ -38,8 +38,8 @@ fn storm(options: &[&str], number: &str) -> Value {
     )
 }
 
-/// The events of a storm of so many, whose process is renamed at its start too. Other processes may rename themselves
-/// meanwhile.
+/// Whether this is the number of renames in a storm of `number`. The storm's process is renamed at its start
+/// too, and other processes may rename themselves at the same time.
 fn is_storm(events: &Value, number: u64) -> bool {
     (number + 1..number + 300).contains(&events.as_u64().unwrap())
 }
@@ -58,35 +58,35 @@ fn known_events() {
         assert!(is_storm(&run["events"], 20_000) && run["own_cpu_ns"].is_u64(), "{run}");
     }
     let first = runs.chunks(2).filter(|pair| pair[0]["captured"] == true).count();
-    assert_eq!(first, 2, "each kind is first as often");
+    assert_eq!(first, 2, "captured and uncaptured runs are first equally often");
     let all: u64 = captured.iter().map(|run| run["events"].as_u64().unwrap()).sum();
     assert_eq!(measured["events"], all);
 }
 
 fn known_losses() {
-    let measured = storm(&["--runs", "2", "--ring-size", "4K"], "300000");
+    let measured = storm(&["--runs", "2", "--ring-size", "64K"], "300000");
     let mut lost = 0;
     for run in measured["runs"].as_array().unwrap().iter().filter(|run| run["captured"] == true) {
-        // Recorded or lost, each is an event.
+        // Recorded and lost hits both count as events.
         assert!(is_storm(&run["events"], 300_000), "{run}");
         lost += run["lost"].as_u64().unwrap();
     }
     assert_eq!(measured["lost"], lost);
-    assert!(lost > 0, "a ring of one page loses events in a storm: {measured}");
+    assert!(lost > 0, "a ring of 64 KiB loses events in a storm: {measured}");
 }
 
 fn failing() {
     let rig = Rig::new();
     let script = "echo ran >> ran; echo some words; echo others >&2; exit 7";
     let output = overhead(&rig, &["--", "sh", "-c", script]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(7), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{stderr}");
     assert!(
-        said.contains("some words\nothers\n") && said.contains("COMMAND ended with code 7 in run 1 of 11"),
-        "{said}"
+        stderr.contains("some words\nothers\n") && stderr.contains("COMMAND ended with code 7 in run 1 of 11"),
+        "{stderr}"
     );
     assert!(output.stdout.is_empty());
-    assert_eq!(fs::read_to_string(rig.path("ran")).unwrap().lines().count(), 1, "it goes on no further");
+    assert_eq!(fs::read_to_string(rig.path("ran")).unwrap().lines().count(), 1, "COMMAND runs only once");
 
     let words = ["--ignore-failure", "-r", "1", "--format", "json", "--", "sh", "-c", "exit 7"];
     let measured = json(&overhead(&rig, &words).output().unwrap());
@@ -100,7 +100,8 @@ fn preparing() {
     assert!(output.status.success(), "{}", shown(&output));
     assert_eq!(fs::read_to_string(rig.path("order")).unwrap(), "prepared\nran\n".repeat(5));
 
-    // What it does is no part of a run: a storm beside a COMMAND that is renamed at its start, and no more.
+    // Hits of --prepare do not belong to a run. Here it is a storm, and COMMAND has only the rename at its
+    // start.
     let storm = format!("'{}' storm 20000", std::env::current_exe().unwrap().display());
     let measured = json(
         &overhead(&rig, &["-p", &storm, "-r", "1", "-w", "0", "--format", "json", "--", "true"]).output().unwrap(),
@@ -110,9 +111,9 @@ fn preparing() {
     assert!(runs.len() == 2 && captured.len() == 1 && is_storm(&captured[0]["events"], 0), "{measured}");
 
     let output = overhead(&rig, &["-p", "echo no tree here; exit 3", "--", "touch", "ran"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "COMMAND's code is COMMAND's: {said}");
-    assert!(said.contains("no tree here") && said.contains("--prepare ended with code 3"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "COMMAND's code is COMMAND's: {stderr}");
+    assert!(stderr.contains("no tree here") && stderr.contains("--prepare ended with code 3"), "{stderr}");
     assert!(!rig.path("ran").exists());
 }
 
@@ -133,15 +134,15 @@ fn shown_output() {
     ];
     let output = overhead(&rig, &words).output().unwrap();
     json(&output);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((said.matches("to stdout").count(), said.matches("to stderr").count()), (2, 2), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((stderr.matches("to stdout").count(), stderr.matches("to stderr").count()), (2, 2), "{stderr}");
 
     let output = overhead(&rig, &[&["-q"], &words[1..]].concat()).output().unwrap();
     json(&output);
     assert!(output.stderr.is_empty(), "{}", shown(&output));
 }
 
-/// Starts a measurement whose third run waits, and waits for that.
+/// Starts a measurement whose third run sleeps, and waits for that run.
 fn waiting(rig: &Rig) -> Background {
     let script = "echo $$ >> ran; test $(wc -l < ran) -lt 3 || exec sleep 600";
     let child = Background::start(&mut overhead(rig, &["-w", "0", "--format", "json", "--", "sh", "-c", script]));
@@ -160,7 +161,7 @@ fn third(rig: &Rig) -> nix::unistd::Pid {
 fn interrupted() {
     let rig = Rig::new();
     let child = waiting(&rig);
-    // As from a terminal: both get it.
+    // From a terminal, both tp-perf and COMMAND get the signal.
     child.signal(Signal::SIGINT);
     nix::sys::signal::kill(third(&rig), Signal::SIGINT).unwrap();
     let output = child.end();
@@ -175,13 +176,13 @@ fn terminated() {
     child.signal(Signal::SIGTERM);
     let output = child.end();
     assert_eq!(output.status.code(), Some(143), "{}", shown(&output));
-    assert!(nix::sys::signal::kill(third(&rig), None).is_err(), "COMMAND was ended too");
+    assert!(nix::sys::signal::kill(third(&rig), None).is_err(), "COMMAND still runs");
 }
 
 fn no_scratch() {
     let rig = Rig::new();
     let output = overhead(&rig, &["--", "true"]).current_dir("/proc").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("temporary file in `/proc`") && said.contains("run tp-perf in a folder"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("temporary file in `/proc`") && stderr.contains("run tp-perf in a folder"), "{stderr}");
 }

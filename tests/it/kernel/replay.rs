@@ -1,4 +1,4 @@
-//! What a capture leaves replays to itself, and stock perf reads it.
+//! A recording replays to the same files, and stock perf reads it.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, shown};
@@ -13,7 +13,7 @@ pub const TESTS: &[Test] = &[
     ("stock_perf_lists_the_same_events", perf, stock_perf),
     ("a_small_capture_touches_no_disk_until_the_events_are_off", nothing_more, small),
     ("a_killed_capture_replays_up_to_its_last_whole_record", nothing_more, killed),
-    ("what_stock_perf_records_replays_as_stock_perf_lists_it", perf_that_leaves_nothing, foreign),
+    ("a_recording_of_stock_perf_replays_to_the_events_that_it_lists", perf_that_leaves_nothing, foreign),
 ];
 
 fn perf_that_leaves_nothing() -> Result<(), String> {
@@ -30,10 +30,10 @@ fn replay(words: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("replay").args(words).output().unwrap()
 }
 
-/// The summary with the time of the run itself taken out.
+/// The summary without the duration of the drain, which differs between runs.
 fn timeless(folder: &Path) -> String {
     let text = fs::read_to_string(folder.join("summary.json")).unwrap();
-    let line = text.lines().find(|line| line.contains("\"drain\"")).expect("a summary says how long draining took");
+    let line = text.lines().find(|line| line.contains("\"drain\"")).expect("a summary has the duration of the drain");
     text.replace(line, "")
 }
 
@@ -42,7 +42,7 @@ fn replays() {
         &["-t", "sched:*", "-t", "irq:*", "-d", "300ms"][..],
         &["-t", "sched:*", "-n", "50", "-d", "5s", "--clock", "tai", "--compress"],
         &["-t", "task:*", "-n", "2", "--wait-detach", "--", "sh", "-c", "true; true; ls; exec sleep 1"],
-        &["-t", RENAME, "--ring-size", "4K", "--compress", "--", "KERNEL", "storm", "100000"],
+        &["-t", RENAME, "--ring-size", "64K", "--compress", "--", "KERNEL", "storm", "100000"],
         &["-t", RENAME, "--no-default-excludes", "-x", "*:sched_switch", "--", "KERNEL", "storm", "3000000"],
     ] {
         let _load = Background::busy();
@@ -63,7 +63,7 @@ fn replays() {
     }
 }
 
-/// (nanoseconds, name) of every event that `perf script` lists, in its order.
+/// The (nanoseconds, name) of every event that `perf script` lists, in its order.
 fn perf_script(source: &Path) -> Vec<(u64, String)> {
     let mut command = Command::new("perf");
     let output = command.args(["script", "--ns", "-F", "time,event", "-i"]).arg(source).output().unwrap();
@@ -77,7 +77,7 @@ fn perf_script(source: &Path) -> Vec<(u64, String)> {
     listed.collect()
 }
 
-/// In the order of time; perf and tp-perf order what has the same time in ways of their own.
+/// Sorts events by time and name, because perf and tp-perf order events of the same time differently.
 fn sorted(mut events: Vec<(u64, String)>) -> Vec<(u64, String)> {
     events.sort();
     events
@@ -106,7 +106,7 @@ fn small() {
     let storm = std::env::current_exe().unwrap();
     assert!(Command::new(storm).args(["storm", "1000000"]).status().unwrap().success());
     let files = || fs::read_dir(rig.path("rec")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
-    assert!(files().sum::<u64>() < 1 << 20, "24 MB of events are on the disk already");
+    assert!(files().sum::<u64>() < 1 << 20, "the 24 MB of events are already on the disk");
     assert!(!rig.path("rec").join("events.perf").exists());
     capture.signal(nix::sys::signal::Signal::SIGINT);
     assert!(capture.end().status.success());
@@ -122,7 +122,7 @@ fn killed() {
         let file = rig.path("rec").join("events.perf");
         let length = || fs::metadata(&file).map_or(0, |metadata| metadata.len());
         let enough = if compress.is_some() { 1 << 20 } else { 20 << 20 };
-        eventually("much is on the disk", || length() > enough);
+        eventually("many events are on the disk", || length() > enough);
         capture.signal(nix::sys::signal::Signal::SIGKILL);
         drop(storms);
         assert_eq!(capture.end().status.signal(), Some(9));
@@ -156,7 +156,7 @@ fn foreign() {
         let file = rig.path("perf.data");
         let words: Vec<_> =
             form.iter().map(|word| if *word == "FILE" { file.to_str().unwrap() } else { word }).collect();
-        // perf mounts tracefs for good; here that ends with it.
+        // perf leaves tracefs mounted. In its own mount namespace, the mount ends with perf.
         let mut command = Command::new("unshare");
         command
             .args(["--mount", "perf", "record", "--quiet", "-a", "-e", "sched:*", "-e", "irq:*"])

@@ -1,4 +1,4 @@
-//! What the kernel tests are made with.
+//! Helpers of the kernel tests.
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_name;
@@ -13,10 +13,10 @@ use tp_perf::os::cpus::{Cpu, CpuList};
 use tp_perf::perf::sys::try_to_open;
 use tp_perf::tracefs::Tracefs;
 
-/// The tracepoint that a storm fires.
+/// The tracepoint that a storm hits.
 pub const RENAME: &str = "task:task_rename";
 
-/// Fires [`RENAME`] exactly N times, on one CPU if that is given.
+/// Hits [`RENAME`] exactly N times, on one CPU if it is given. `words` are N and the CPU.
 pub fn storm(words: &[String]) {
     let number = |index: usize| words.get(index).and_then(|word| word.parse::<u64>().ok());
     if let Some(cpu) = number(1) {
@@ -33,7 +33,7 @@ pub fn pin(cpu: u32) {
     sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
 }
 
-/// Whether this kernel can be traced here, or what that needs.
+/// Returns an error that names what is missing, if this kernel cannot be traced here.
 pub fn can_trace() -> Result<(), String> {
     let needs = |error: &dyn std::fmt::Display| format!("a kernel that can be traced ({error})");
     Tracefs::open().map_err(|error| needs(&error))?;
@@ -41,7 +41,7 @@ pub fn can_trace() -> Result<(), String> {
     try_to_open(cpu).map_err(|error| needs(&error))
 }
 
-/// A directory for recordings, and the program.
+/// A temporary directory for recordings, and the commands to run there.
 pub struct Rig {
     folder: TempDir,
 }
@@ -55,14 +55,14 @@ impl Rig {
         self.folder.path().join(name)
     }
 
-    /// `tp-perf -o rec` with these words.
+    /// The command `tp-perf -o rec` with these arguments.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
         command.arg("-o").arg(self.path("rec")).args(words).stdin(Stdio::null());
         command
     }
 
-    /// Captures while a storm of `number` goes on, and gives the recording. It must end well.
+    /// Captures a storm of `number` hits as COMMAND, and returns the recording. The capture must succeed.
     pub fn storm(&self, words: &[&str], number: u64, cpu: Option<Cpu>) -> Recording {
         let (myself, number) = (std::env::current_exe().unwrap(), number.to_string());
         let cpu = cpu.map(|cpu| cpu.to_string());
@@ -82,7 +82,7 @@ impl Rig {
     }
 }
 
-/// A child that does not outlive its test, even one that fails.
+/// A child process that ends with its test, even if the test fails.
 pub struct Background(Child);
 
 impl Background {
@@ -90,18 +90,18 @@ impl Background {
         Background(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// A storm that goes on until this is dropped.
+    /// A storm that runs until this is dropped.
     pub fn storm(cpu: Cpu) -> Self {
         let myself = std::env::current_exe().unwrap();
         Self::start(Command::new(myself).args(["storm", &u64::MAX.to_string(), &cpu.to_string()]))
     }
 
-    /// Something that keeps a CPU busy without firing [`RENAME`] after its start.
+    /// A process that keeps a CPU busy, and does not hit [`RENAME`] after its start.
     pub fn busy() -> Self {
         Self::start(Command::new("sh").args(["-c", "while :; do :; done"]))
     }
 
-    /// Waits until it sleeps in poll(2), as tp-perf does once the events are on, and not before.
+    /// Waits until the child sleeps in poll(2). tp-perf does that only once the events are on.
     pub fn wait_until_it_polls(&self) {
         let path = format!("/proc/{}/syscall", self.0.id());
         let polls = ["7 ", "73 "]; // poll on x86-64, ppoll on aarch64
@@ -114,7 +114,7 @@ impl Background {
         kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
     }
 
-    /// Waits for its own end, and gives (status, stdout, stderr).
+    /// Waits until the child ends by itself, and returns its output.
     pub fn end(mut self) -> Output {
         let mut output = Output { status: Default::default(), stdout: Vec::new(), stderr: Vec::new() };
         self.0.stdout.take().unwrap().read_to_end(&mut output.stdout).unwrap();
@@ -131,10 +131,10 @@ impl Drop for Background {
     }
 }
 
-/// What a capture has left.
+/// The files of a recording.
 pub struct Recording {
     pub summary: Value,
-    /// (timestamp, tpid, gid, name) of every row.
+    /// The rows of the log: (timestamp, tpid, gid, name).
     pub rows: Vec<(u64, u32, u32, String)>,
 }
 
@@ -176,8 +176,8 @@ pub fn pids_of(name: &str) -> Vec<i32> {
         .collect()
 }
 
-/// Waits until something holds. A test that waits here in vain fails after two minutes, because an earlier capture may still
-/// be detaching; none depends on how long it takes.
+/// Waits until `holds` returns true, and fails after two minutes. The limit is that long because an earlier
+/// capture may still be detaching. No test depends on how long this takes.
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..12_000 {
         if holds() {
@@ -185,5 +185,5 @@ pub fn eventually(what: &str, holds: impl Fn() -> bool) {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    panic!("it never came to this: {what}");
+    panic!("this did not happen within two minutes: {what}");
 }

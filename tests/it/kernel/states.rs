@@ -1,4 +1,4 @@
-//! States of this machine: known events are in known windows, and nothing stays but counts.
+//! States of this machine: known events are in known windows, and only counts are kept.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{RENAME, Rig, shown};
@@ -16,7 +16,7 @@ fn call(rig: &Rig, words: &[&str]) -> Output {
     command.args(words).current_dir(rig.path(".")).stdin(Stdio::null()).output().unwrap()
 }
 
-/// What is captured: what a storm hits, and what copying does.
+/// The captured tracepoints: the one that a storm hits, and those that `copy` hits.
 const SELECTION: [&str; 6] = ["-t", RENAME, "-t", "syscalls:sys_enter_read", "-t", "syscalls:sys_enter_write"];
 
 fn storm(number: u64) -> Vec<String> {
@@ -24,12 +24,12 @@ fn storm(number: u64) -> Vec<String> {
     vec![myself.to_str().unwrap().to_owned(), "storm".to_owned(), number.to_string()]
 }
 
-/// Reads and writes a byte so many times.
+/// A load that reads and writes a byte `number` times.
 fn copy(number: u64) -> Vec<String> {
     ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", &format!("count={number}")].map(str::to_owned).to_vec()
 }
 
-/// Holds a load against the library `library`, or adds to it.
+/// Compares a load with the library `library`, or adds it to the library.
 fn watch(rig: &Rig, words: &[&str], load: &[String]) -> Output {
     let common = ["--library", "library", "--window", "100events"];
     let load: Vec<&str> = load.iter().map(String::as_str).collect();
@@ -49,15 +49,15 @@ fn learned() {
     let session: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let rows: Vec<Vec<u64>> =
         serde_json::from_value(session["counts"].as_object().unwrap().values().cloned().collect()).unwrap();
-    // The storm, and others meanwhile: in each window there are a hundred.
+    // Each window has a hundred events, of the storm and of other processes.
     assert!(
         rows[0].len() >= 10 && (0..rows[0].len()).all(|window| rows.iter().map(|row| row[window]).sum::<u64>() == 100)
     );
     let renames: u64 = serde_json::from_value::<Vec<u64>>(session["counts"][RENAME].clone()).unwrap().iter().sum();
-    assert!(renames > 900, "all but those of the window that was not full: {renames}");
+    assert!(renames > 900, "all renames are there except those of the incomplete window: {renames}");
     assert_eq!(session["origin"]["clock"], "monotonic");
     let there: Vec<_> = fs::read_dir(rig.path(".")).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert_eq!(there, ["library"], "what was captured is gone");
+    assert_eq!(there, ["library"], "the captured events are gone");
 }
 
 fn identified() {

@@ -1,0 +1,108 @@
+//! The parts of the manual pages that the help does not have.
+
+/// A term and its explanation.
+pub type Entry = (&'static str, &'static str);
+
+/// When the text of this version was released. It must be the date of CHANGELOG.md, which a test compares.
+pub const DATE: &str = "2026-11-28";
+
+const DONE: Entry = ("0", "tp-perf did what was asked.");
+const FAILED: Entry = ("1", "tp-perf failed. A message on standard error names the cause and the fix.");
+const WRONG_USAGE: Entry = ("2", "The command line is wrong. Nothing was done.");
+const OWN: &str =
+    "With COMMAND, tp-perf ends with the exit code of COMMAND, or with 128 + N if signal N ended COMMAND.";
+
+/// The exit codes of a subcommand (`None` is the program), and a paragraph below them.
+pub fn exit_status(subcommand: Option<&str>) -> (Vec<Entry>, Option<&'static str>) {
+    match subcommand {
+        None => (vec![DONE, FAILED, WRONG_USAGE, ("3", "`tp-perf check` found something.")], Some(OWN)),
+        Some("check") => {
+            let done = ("0", "The source is as it was learned.");
+            let found = ("3", "The source is not as it was learned.");
+            (vec![done, FAILED, WRONG_USAGE, found], None)
+        }
+        Some("overhead") => {
+            let own = "If COMMAND fails, tp-perf ends with its exit code.";
+            (vec![("0", "The overhead was measured."), FAILED, WRONG_USAGE], Some(own))
+        }
+        Some("record" | "learn") => (vec![DONE, FAILED, WRONG_USAGE], Some(OWN)),
+        Some(_) => (vec![DONE, FAILED, WRONG_USAGE], None),
+    }
+}
+
+/// The files that a capture leaves.
+const RECORDING: &[Entry] = &[
+    (
+        "tp-perf-TIME/",
+        "The recording: a directory in the current directory, named after the time in UTC. -o names another.",
+    ),
+    ("tp-perf-TIME/log.csv", "Each event in time order: timestamp, tpid, gid, tracepoint name."),
+    (
+        "tp-perf-TIME/tracepoints.csv, groups.csv",
+        "All tracepoints and groups of this kernel, with the numbers that log.csv uses.",
+    ),
+    (
+        "tp-perf-TIME/summary.json",
+        "The accounting: hits that were counted, recorded, lost, and unaccounted, per tracepoint and CPU.",
+    ),
+    ("tp-perf-TIME/events.perf", "The events as the kernel wrote them. perf-script(1) reads this file."),
+];
+
+const TRACEFS: Entry = (
+    "/sys/kernel/tracing",
+    "tracefs, which lists the tracepoints. If tracefs is not mounted, tp-perf mounts it for itself alone.",
+);
+const LIBRARY: Entry = ("~/.local/share/tp-perf/states/", "The library of states. --library names another.");
+
+/// The files that a subcommand reads and writes (`None` is the program).
+pub fn files(subcommand: Option<&str>) -> Vec<Entry> {
+    match subcommand {
+        None => RECORDING.iter().copied().chain([TRACEFS, LIBRARY]).collect(),
+        Some("record") => RECORDING.iter().copied().chain([TRACEFS]).collect(),
+        Some("list" | "doctor" | "overhead") => vec![TRACEFS],
+        Some("learn" | "identify" | "check") => vec![LIBRARY, TRACEFS],
+        Some("report" | "states") => vec![LIBRARY],
+        Some(_) => Vec::new(),
+    }
+}
+
+const SUDO: Entry =
+    ("SUDO_UID, SUDO_GID", "The user who called sudo(8). This user gets the files that tp-perf writes.");
+const DATA_HOME: Entry = ("XDG_DATA_HOME", "The library of states is in tp-perf/states in this directory.");
+const BROWSER: Entry = ("BROWSER", "The browser that --open starts. Without BROWSER, --open starts xdg-open(1).");
+const TMPDIR: Entry = ("TMPDIR", "The directory for temporary files. The default is /tmp.");
+const NO_COLOR: Entry =
+    ("NO_COLOR", "If set, messages have no colours. Output that does not go to a terminal never has colours.");
+
+/// The environment variables that a subcommand reads (`None` is the program).
+pub fn environment(subcommand: Option<&str>) -> Vec<Entry> {
+    match subcommand {
+        None => vec![SUDO, DATA_HOME, BROWSER, TMPDIR, NO_COLOR],
+        Some("record" | "replay") => vec![SUDO],
+        Some("report") => vec![BROWSER, DATA_HOME, SUDO],
+        Some("overhead") => vec![TMPDIR],
+        Some("learn" | "states" | "identify" | "check") => vec![DATA_HOME],
+        Some(_) => Vec::new(),
+    }
+}
+
+/// The pages of other programs that the page of the program refers to.
+pub const OTHERS: &[&str] = &["perf-record(1)", "perf-script(1)", "trace-cmd(1)", "perf_event_open(2)"];
+
+/// The subcommands whose pages a subcommand's page refers to. The page of the program refers to all.
+pub fn related(subcommand: &str) -> &'static [&'static str] {
+    match subcommand {
+        "record" => &["replay", "report", "list", "doctor"],
+        "replay" => &["report"],
+        "report" => &["replay", "states"],
+        "list" | "overhead" => &["doctor"],
+        "doctor" => &["list"],
+        "learn" => &["states", "identify", "check"],
+        "states" => &["learn", "identify", "check"],
+        "identify" => &["learn", "states", "check"],
+        "check" => &["learn", "states", "identify"],
+        "completions" => &["man"],
+        "man" => &["completions"],
+        _ => &[],
+    }
+}
