@@ -11,8 +11,8 @@ pub fn own_share(summary: &Summary) -> Option<String> {
     let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
     // The kernel accounts CPU time in ticks, and one tick may exceed a capture of milliseconds.
     let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-    let hidden = if own.excluded { "; its own events are excluded" } else { "; its own events are included" };
-    Some(format!("tp-perf itself ran for {share:.1} % of the time{hidden}"))
+    let hidden = if own.excluded { "; its events are excluded" } else { "; its events are included" };
+    Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
 }
 
 /// The accounting: the hits that the kernel counted, next to those recorded and lost.
