@@ -22,7 +22,7 @@ pub fn written_files(files: &[WrittenFile]) -> String {
     for WrittenFile { is_page, path, bytes } in files {
         let kind = if *is_page { "page" } else { "plots" };
         let label = if kind == before { "" } else { kind };
-        writeln!(text, "{label:<10}{} ({})", Visible(path.display()), Bytes(*bytes)).expect("text is written into memory");
+        writeln!(text, "{label:<12}{} ({})", Visible(path.display()), Bytes(*bytes)).expect("text is written into memory");
         before = kind;
     }
     text
@@ -72,7 +72,7 @@ mod tests {
             [file(true, "a.html", 412_000), file(false, "d/a.svg", 900), file(false, "d/\u{1b}[31m.png", 3 << 20)];
         assert_eq!(
             written_files(&files),
-            "page      a.html (402.3 KiB)\nplots     d/a.svg (900 bytes)\n          d/\\u{1b}[31m.png (3 MiB)\n"
+            "page        a.html (402.3 KiB)\nplots       d/a.svg (900 bytes)\n            d/\\u{1b}[31m.png (3 MiB)\n"
         );
         assert_eq!(written_files(&[]), "");
     }
