@@ -176,7 +176,13 @@ pub fn drain(
         begin,
     });
     // A missed range of time is an error of those who asked for it: `Results::range_missed`.
-    if is_restricted && !filter.cuts_time() && given == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
+    if is_restricted
+        && !filter.cuts_time()
+        && given == 0
+        && summary.events.recorded > 0
+        && problem.is_none()
+        && !stopped
+    {
         progress.note("no event matches what was asked for");
     }
     let last = |first: Ns| {

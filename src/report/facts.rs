@@ -69,7 +69,9 @@ fn not_captured(source: &SourceReport) -> String {
             Status::Captured => {}
             Status::Excluded(Exclusion::Group { group }) => *groups.entry(group).or_default() += 1,
             Status::Excluded(Exclusion::TooOften) => by_default += 1,
-            Status::Excluded(Exclusion::Replay) => *others.entry("by -t or -x of this report".to_owned()).or_default() += 1,
+            Status::Excluded(Exclusion::Replay) => {
+                *others.entry("by -t or -x of this report".to_owned()).or_default() += 1
+            }
             Status::Excluded(why) => *others.entry(why.to_string()).or_default() += 1,
             Status::Refused { .. } => *others.entry("refused by the kernel".to_owned()).or_default() += 1,
         }
@@ -119,7 +121,10 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     }
     if !source.is_range && (summary.events.lost > 0 || summary.events.unaccounted.unwrap_or(0) != 0) {
         let samples = Grouped(activity.tracepoints.events());
-        facts.push(("shown", format!("graphs and bars show the {samples} samples; tables show all hits that the kernel counted")));
+        facts.push((
+            "shown",
+            format!("graphs and bars show the {samples} samples; tables show all hits that the kernel counted"),
+        ));
     }
     if summary.events.late > 0 {
         facts.push((

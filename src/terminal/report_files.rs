@@ -22,7 +22,8 @@ pub fn written_files(files: &[WrittenFile]) -> String {
     for WrittenFile { is_page, path, bytes } in files {
         let kind = if *is_page { "page" } else { "plots" };
         let label = if kind == before { "" } else { kind };
-        writeln!(text, "{label:<12}{} ({})", Visible(path.display()), Bytes(*bytes)).expect("text is written into memory");
+        writeln!(text, "{label:<12}{} ({})", Visible(path.display()), Bytes(*bytes))
+            .expect("text is written into memory");
         before = kind;
     }
     text
@@ -46,7 +47,9 @@ pub fn how_to_open(page: &Path, why: Unopened) -> String {
     let page = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());
     let page = page.display();
     match why {
-        Unopened::UnderSudo => format!("a browser does not belong to root; open the page as yourself: `xdg-open {page}`"),
+        Unopened::UnderSudo => {
+            format!("a browser does not belong to root; open the page as yourself: `xdg-open {page}`")
+        }
         Unopened::NoBrowser => {
             format!("no browser was found; open `{page}` in a browser, or name one, as in `BROWSER=firefox`")
         }

@@ -12,7 +12,8 @@ pub fn print_stretches(source: &SourceReport, out: &mut dyn Write) -> io::Result
     let rows = states::rows(identification);
     for (number, row) in rows.iter().enumerate() {
         let label = if number == 0 { "states" } else { "" };
-        let until = if number + 1 < rows.len() { format!("until {}", row.to) } else { format!("to the end, {}", row.to) };
+        let until =
+            if number + 1 < rows.len() { format!("until {}", row.to) } else { format!("to the end, {}", row.to) };
         let state = OneLine(&row.state).to_string();
         writeln!(out, "{label:<12}{bold}{state}{bold:#} from {} {until}", row.from)?;
     }

@@ -333,12 +333,15 @@ fn each_file_is_named_with_its_size_where_no_program_reads() {
     let page = fs::metadata(folder.path().join("p.html")).unwrap().len();
     let line = format!("page        p.html ({:.1} KiB)", page as f64 / 1024.0);
     assert!(out.lines().any(|shown| shown == line), "{line} in {out}");
-    assert!(out.contains("plots       plots/idle.tpid-time.svg (") && out.contains("            plots/idle.gid-time.png ("));
+    assert!(
+        out.contains("plots       plots/idle.tpid-time.svg (") && out.contains("            plots/idle.gid-time.png (")
+    );
     assert_eq!((names(&out), names(&error)), (5, 0), "{out}{error}");
     let (out, error) = texts(&report_in(folder.path(), &[&words[..], &["--format", "json"]].concat(), &[]));
     assert_eq!((names(&out), names(&error)), (0, 5), "{error}");
     assert!(serde_json::from_str::<Value>(&out).is_ok());
-    let (out, error) = texts(&report_in(folder.path(), &[path(&idle), "--html", "-", "--plots", "plots", "--force"], &[]));
+    let (out, error) =
+        texts(&report_in(folder.path(), &[path(&idle), "--html", "-", "--plots", "plots", "--force"], &[]));
     assert!(out.starts_with("<!DOCTYPE html>") && out.trim_end().ends_with("</html>"));
     assert_eq!(names(&error), 4, "{error}");
 }
