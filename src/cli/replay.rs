@@ -27,7 +27,7 @@ pub struct ReplayArgs {
     /// `-` for standard input
     #[arg(value_name = "SOURCE", required_unless_present = "example")]
     source: Option<PathBuf>,
-    /// Replay a small recording of a kernel build that is built into tp-perf
+    /// Replay the built-in recording: a build that starts on an idle machine
     #[arg(long, conflicts_with = "source")]
     example: bool,
     /// The directory to make for log.csv, tracepoints.csv, groups.csv and summary.json; `-` writes the log to stdout
