@@ -44,6 +44,17 @@ miri:
 deny *CHECKS="all":
     cargo deny check {{ CHECKS }}
 
+# The picture of the example's page for the README (needs Chromium)
+picture:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    cargo run --locked -- report --example --quiet --html "$folder/page.html"
+    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --force-color-profile=srgb --blink-settings=preferredColorScheme=1 \
+        --virtual-time-budget=8000 --window-size=1200,1000 --screenshot=docs/page.png "file://$folder/page.html"
+    ls -l docs/page.png
+
 # Accepts what has changed on the screens, and shows it
 screens:
     INSTA_UPDATE=always cargo test --locked --test it -- --skip kernel:: --skip page::

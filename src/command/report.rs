@@ -71,6 +71,7 @@ fn newest(context: &mut Context) -> anyhow::Result<Place> {
 
 /// The states to identify; `None` if the user's library has none, which is no reason to report nothing.
 fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Option<report::Identifier>> {
+    let is_asked = states != StatesFrom::Example;
     let known = match states {
         StatesFrom::Example => report::example_states(),
         StatesFrom::Library(library) => match library.states() {
@@ -81,7 +82,7 @@ fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Optio
             states => state::Known::of(states?, None)?,
         },
     };
-    Ok(Some(report::Identifier { known, alpha: state::ALPHA }))
+    Ok(Some(report::Identifier { known, alpha: state::ALPHA, is_asked }))
 }
 
 fn print(report: &Report, format: ReportFormat, top: usize, context: &mut Context) -> anyhow::Result<()> {

@@ -144,7 +144,8 @@ fn read_source(
         replay::check_patterns(&results.table, place, filter)?;
     }
     replay::refuse_missed_range(&results, place, signals)?;
-    let states = told(identified, place, progress);
+    let is_asked = identifier.as_ref().is_some_and(|identifier| identifier.is_asked);
+    let states = told(identified, is_asked, place, progress);
     let Results { summary, table, selection, span, problem, .. } = results;
     let is_stopped = signals.asked() > 0;
     let is_range = filter.cuts();
@@ -170,14 +171,16 @@ fn read_source(
     })
 }
 
-/// The states, if they were asked for. If they cannot be identified, reports why to the user.
+/// The states, if they can be identified. Otherwise a user who asked for them reads why not.
 fn told(
     identified: Option<Result<Identification, state::Error>>,
+    is_asked: bool,
     place: &Place,
     progress: &mut dyn Progress,
 ) -> Option<Identification> {
     match identified? {
         Ok(states) => Some(states),
+        Err(_) if !is_asked => None,
         Err(reason) => {
             progress.note_failure(&format!("{place}: its states cannot be identified"), &reason);
             None

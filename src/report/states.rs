@@ -14,6 +14,8 @@ pub struct Identifier {
     pub known: Known,
     /// The significance level at which a state is rejected.
     pub alpha: f64,
+    /// Whether the user asked for states, and so hears why a source has none.
+    pub is_asked: bool,
 }
 
 impl Identifier {

@@ -331,10 +331,10 @@ fn each_file_is_named_with_its_size_where_no_program_reads() {
     let names = |text: &str| text.lines().filter(|line| line.contains("iB)")).count();
     let (out, error) = texts(&report_in(folder.path(), &words, &[]));
     let page = fs::metadata(folder.path().join("p.html")).unwrap().len();
-    let line = format!("page      p.html ({:.1} KiB)", page as f64 / 1024.0);
+    let line = format!("page        p.html ({:.1} KiB)", page as f64 / 1024.0);
     assert!(out.lines().any(|shown| shown == line), "{line} in {out}");
     assert!(
-        out.contains("plots     plots/idle.tpid-time.svg (") && out.contains("          plots/idle.gid-time.png (")
+        out.contains("plots       plots/idle.tpid-time.svg (") && out.contains("            plots/idle.gid-time.png (")
     );
     assert_eq!((names(&out), names(&error)), (5, 0), "{out}{error}");
     let (out, error) = texts(&report_in(folder.path(), &[&words[..], &["--format", "json"]].concat(), &[]));
@@ -362,7 +362,7 @@ fn the_browser_gets_the_page_and_nothing_waits_for_it() {
     let output = report_in(folder.path(), &[path(&idle), "--open"], &variables);
     let (out, error) = texts(&output);
     assert!(output.status.success() && error.is_empty() && !out.contains("noise"), "{out}{error}");
-    assert!(out.contains("page      tp-perf-report.html ("), "{out}");
+    assert!(out.contains("page        tp-perf-report.html ("), "{out}");
     assert!(!opened.exists(), "the report did not wait for the browser");
     fs::write(&gate, "go\n").unwrap();
     // A minute is more than any machine takes; what fails then fails below.

@@ -6,6 +6,7 @@ mod browser;
 use crate::common::report::fixture;
 use crate::common::{Test, nothing_more, perf_file};
 use browser::Page;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -20,6 +21,7 @@ pub const TESTS: &[Test] = &[
     ("names_that_are_html_are_text", nothing_more, hostile),
     ("dense_sources_of_several_show_their_counts", nothing_more, dense),
     ("it_fits_a_phone_and_prints", nothing_more, narrow),
+    ("states_stand_above_the_graphs_at_their_times", nothing_more, states),
 ];
 
 pub fn has_browser() -> Result<(), String> {
@@ -33,11 +35,15 @@ struct Made {
 
 impl Made {
     fn of(sources: &[&Path]) -> Self {
+        Self::with(sources.iter().map(|source| source.as_os_str()))
+    }
+
+    fn with<'a>(words: impl Iterator<Item = &'a OsStr>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
             .args(["report", "-q", "--html"])
             .arg(folder.path().join("page.html"))
-            .args(sources)
+            .args(words)
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -305,5 +311,28 @@ fn narrow() {
     assert_eq!(shown(&page), [0.25, 0.75]);
     let pdf = page.pdf();
     assert!(pdf.starts_with(b"%PDF") && pdf.len() > 20_000, "{}", pdf.len());
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+fn states() {
+    let page = Made::with([OsStr::new("--example")].into_iter()).open();
+    let edges = |selector: &str| {
+        page.numbers(&format!(
+            "(({{left, right}}) => [left, right])(document.querySelector('{selector}').getBoundingClientRect())"
+        ))
+    };
+    assert_eq!(
+        page.text("[...document.querySelectorAll('.states span')].map(span => span.innerText).join()"),
+        "idle,build"
+    );
+    // Half of the idle time is shown, and then all: the strip is at the place of the rows, and the states at their times.
+    for zoom in ["view.set(1.5e9, view.span)", "view.all()"] {
+        page.text(&format!("(view => {{ {zoom}; return ''; }})(selection.graphs[0].view)"));
+        page.scroll_to(".states");
+        let (strip, frame) = (edges(".states"), edges("[data-graph=tracepoints] .u-over"));
+        assert!((strip[0] - frame[0]).abs() < 2.0 && (strip[1] - frame[1]).abs() < 2.0, "{strip:?} and {frame:?}");
+        let change = page.numbers("[selection.graphs[0].plot.valToPos(3, 'x')]")[0] + frame[0];
+        assert!((edges(".states span:nth-child(2)")[0] - change).abs() < 2.0, "{zoom}: {change}");
+    }
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
