@@ -38,7 +38,7 @@ pub use man::ManArgs;
 pub use overhead::{OverheadArgs, OverheadFormat, OverheadRequest};
 pub use record::{RecordArgs, RecordRequest};
 pub use replay::{ReplayArgs, ReplayRequest};
-pub use report::{ReportArgs, ReportFormat, ReportRequest};
+pub use report::{ReportArgs, ReportFormat, ReportRequest, StatesFrom};
 pub use states::{StatesAct, StatesArgs, StatesRequest};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -155,8 +155,7 @@ pub fn parse() -> (Cli, Usage) {
 
 /// Whether `--` stands before the last words of the command line.
 fn is_after_dashes(words: usize) -> bool {
-    let words_before = std::env::args_os().len().saturating_sub(words);
-    std::env::args_os().take(words_before).last().is_some_and(|word| word == "--")
+    std::env::args_os().rev().nth(words).is_some_and(|word| word == "--")
 }
 
 /// Which usage an error shows: that of the subcommand that was typed.

@@ -3,6 +3,7 @@
 use super::help::PATTERNS;
 use super::library::library;
 use super::source::{SourceArgs, places};
+use super::usage::usage;
 use crate::control::Manner;
 use crate::page::FileOptions;
 use crate::report::ReportOptions;
@@ -13,8 +14,10 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  # Show the top tracepoints and groups of a recording
-  tp-perf report idle
+  # Open a built-in recording in the browser
+  tp-perf report --example --open
+  # Show the newest recording in this directory
+  tp-perf report
   # Write a page with graphs, to zoom, search and sort
   tp-perf report idle --html idle.html
   # Draw the graphs as SVG and PNG into a directory
@@ -26,16 +29,22 @@ Examples:
   # Take one value out of it
   tp-perf report build --format json | jq '.sources[0].events'";
 
+/// The page of `--open` without `--html`.
+const OWN_PAGE: &str = "tp-perf-report.html";
+
 /// The arguments of `tp-perf report`.
 #[derive(Debug, Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}"))]
 pub struct ReportArgs {
     /// Recordings, files of `perf record`, log.csv files, or `-`
     ///
-    /// A recording is its directory or its events.perf, also compressed with zstd. `-` is standard input.
-    #[arg(value_name = "SOURCE", required_unless_present = "example")]
+    /// A recording is its directory or its events.perf, also compressed with zstd. `-` is standard input. Without SOURCE,
+    /// tp-perf takes the newest recording in the current directory.
+    #[arg(value_name = "SOURCE")]
     sources: Vec<PathBuf>,
     /// Report on the built-in recording
+    ///
+    /// It shows a build that starts on an idle machine.
     #[arg(long, conflicts_with = "sources")]
     example: bool,
     /// Show the top N tracepoints and groups
@@ -51,11 +60,17 @@ pub struct ReportArgs {
     /// The page is one file that needs no network. `-` writes it to stdout instead of the report.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Open the page in the browser
+    ///
+    /// tp-perf starts $BROWSER, or xdg-open. Without --html the page is tp-perf-report.html in the current directory, and
+    /// replaces an older page of that name.
+    #[arg(long)]
+    open: bool,
     /// Draw the graphs of each source as SVG and PNG into DIR
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
     /// Replace existing files
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     force: bool,
     /// Show which learned states each source was in
     #[arg(long)]
@@ -76,7 +91,7 @@ pub enum ReportFormat {
     /// For people
     #[default]
     Text,
-    /// All there is, as one object
+    /// All facts, as one object
     Json,
     /// A row for each tracepoint
     Csv,
@@ -87,25 +102,36 @@ pub enum ReportFormat {
 /// A report, and how it shows itself.
 #[derive(Debug)]
 pub struct ReportRequest {
-    /// What is read.
+    /// What is read. Without places it is the newest recording in the current directory.
     pub options: ReportOptions,
     /// The files that are written.
     pub files: FileOptions,
+    /// Whether the page is opened in the browser.
+    pub open: bool,
     /// How to print it.
     pub format: ReportFormat,
     /// Tracepoints and groups to print.
     pub top: usize,
     /// How much is shown.
     pub manner: Manner,
-    /// The library to read states from, if they are wanted.
-    pub library: Option<Library>,
+    /// Where the states come from, if they are wanted.
+    pub states: Option<StatesFrom>,
+}
+
+/// Where the states of a report come from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum StatesFrom {
+    /// A library that the user made.
+    Library(Library),
+    /// The states that are built in with the example.
+    Example,
 }
 
 impl ReportArgs {
     /// What is asked for, validated.
     ///
     /// # Errors
-    /// Wrong usage: a range that nothing is in, standard input twice, or no library.
+    /// Wrong usage: an empty range, standard input twice, a page on standard output that is to be opened, or no library.
     pub fn request(self) -> Result<ReportRequest, clap::Error> {
         let places: Vec<Place> = match self.example {
             true => vec![Place::Example],
@@ -114,11 +140,21 @@ impl ReportArgs {
         let filter = self.part.request()?;
         let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
         let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
-        let library = self.states.then(|| library(self.library)).transpose()?;
-        let files = FileOptions { html: self.html, plots: self.plots, force: self.force };
+        let states = match (self.example, self.library) {
+            (true, None) => Some(StatesFrom::Example),
+            (_, path) => self.states.then(|| library(path)).transpose()?.map(StatesFrom::Library),
+        };
+        let (html, replaces_page) = match self.html {
+            Some(path) if self.open && path.as_os_str() == "-" => {
+                return Err(usage("--open needs a file, and `--html -` writes the page to stdout".to_owned()));
+            }
+            None if self.open => (Some(OWN_PAGE.into()), true),
+            html => (html, self.force),
+        };
+        let files = FileOptions { html, replaces_page, plots: self.plots, force: self.force };
         let options = ReportOptions { places, filter, detail: files.detail(), identifier: None };
         let manner = Manner::reading(self.quiet);
-        Ok(ReportRequest { options, files, format: self.format, top, manner, library })
+        Ok(ReportRequest { options, files, open: self.open, format: self.format, top, manner, states })
     }
 }
 
@@ -126,6 +162,7 @@ impl ReportArgs {
 mod tests {
     use super::*;
     use crate::cli::testing::parse;
+    use crate::report::Detail;
 
     fn request(words: &str) -> Result<ReportRequest, clap::Error> {
         parse::<ReportArgs>(words).and_then(ReportArgs::request)
@@ -147,6 +184,35 @@ mod tests {
         for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX)] {
             assert_eq!(request(&format!("a --format {format}")).unwrap().top, top, "{format}");
         }
-        assert!(request("").is_err() && request("- -").is_err() && request("a --top 0").is_err());
+        assert!(request("- -").is_err() && request("a --top 0").is_err() && request("a --example").is_err());
+        assert!(request("").unwrap().options.places.is_empty());
+    }
+
+    #[test]
+    fn only_the_page_that_tp_perf_named_is_replaced_unasked() {
+        for (words, page, replaces_page) in [
+            ("a --open", "tp-perf-report.html", true),
+            ("a --open --html b.html", "b.html", false),
+            ("a --html tp-perf-report.html", "tp-perf-report.html", false),
+            ("a --html b.html --force", "b.html", true),
+        ] {
+            let ReportRequest { files, open, options, .. } = request(words).unwrap();
+            assert_eq!((files.html, files.replaces_page), (Some(page.into()), replaces_page), "{words}");
+            assert_eq!(open, words.contains("--open"), "{words}");
+            assert_eq!(options.detail, Detail::Page, "{words}");
+        }
+        assert!(request("a --open").unwrap().files.plots.is_none());
+        assert!(request("a --open --html -").unwrap_err().to_string().contains("--open needs a file"));
+    }
+
+    #[test]
+    fn the_example_has_its_own_states_unless_another_library_is_named() {
+        let states = |words: &str| request(words).unwrap().states;
+        assert_eq!(states("--example"), Some(StatesFrom::Example));
+        assert_eq!(states("--example --states"), Some(StatesFrom::Example));
+        let named = StatesFrom::Library(Library::at("here".into()));
+        assert_eq!(states("--example --states --library here"), Some(named));
+        assert_eq!(states("a"), None);
+        assert!(matches!(states("a --states"), Some(StatesFrom::Library(_))));
     }
 }

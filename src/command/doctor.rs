@@ -1,4 +1,4 @@
-//! `tp-perf doctor`: what this machine allows, and the cure for what is missing.
+//! `tp-perf doctor`: what this machine allows, and the fixes for what is missing.
 
 use super::context::Context;
 use crate::cli::{DoctorArgs, DoctorRequest};
@@ -11,7 +11,7 @@ pub fn run(args: DoctorArgs, context: &mut Context) -> anyhow::Result<u8> {
     let (machine, needs) = examine(&selection, cpus, ring_size, |error| messages::sentence(error))?;
     let diagnoses = diagnose(&machine, &needs);
     let mut out = Vec::new();
-    print_diagnoses(&diagnoses, &mut out)?;
+    print_diagnoses(&diagnoses, context.out.width(), &mut out)?;
     context.out.print(&out)?;
-    Ok(u8::from(diagnoses.iter().any(Diagnosis::is_bad)))
+    Ok(u8::from(diagnoses.iter().any(Diagnosis::is_fail)))
 }

@@ -21,7 +21,8 @@ pub fn run(args: LearnArgs, context: &mut Context) -> anyhow::Result<u8> {
             }
             let mut out = Vec::new();
             // What was learned is learned, whatever became of the library since.
-            print_learned(&name, &paths, &observed.sessions, library.state(&name).ok().as_ref(), &mut out)?;
+            let now = library.state(&name).ok();
+            print_learned(&name, &paths, &observed.sessions, now.as_ref(), context.out.width(), &mut out)?;
             context.out.print(&out)?;
             Ok(0)
         });

@@ -16,7 +16,7 @@ pub fn run(args: ListArgs, context: &mut Context) -> anyhow::Result<u8> {
     let shown: Vec<&Tracepoint> = table.tracepoints().iter().filter(is_shown).collect();
     let mut out = Vec::new();
     match format {
-        ListFormat::Table => print_list(&shown, &table, &selection, &mut out)?,
+        ListFormat::Table => print_list(&shown, &table, &selection, context.out.width(), &mut out)?,
         ListFormat::Csv => out = encode_tracepoints(&shown, &selection)?,
         ListFormat::Json => write_list_json(&shown, &selection, &mut out)?,
     }

@@ -16,7 +16,10 @@ use std::path::Path;
 
 /// Prints one page, or writes all of them into a directory.
 pub fn run(args: ManArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let mut program = Cli::command().disable_help_subcommand(true);
+    // A page has all options, also those that the help of a subcommand leaves out.
+    let shown = |arg: clap::Arg| arg.hide_short_help(false).hide_long_help(false);
+    let program = Cli::command().disable_help_subcommand(true).mut_args(shown);
+    let mut program = program.mut_subcommands(|command| command.mut_args(shown));
     program.build();
     if let Some(dir) = args.dir {
         let paths = write_all(&program, &dir)?;

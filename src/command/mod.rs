@@ -18,6 +18,7 @@ mod learn;
 mod list;
 mod man;
 mod observe;
+mod open;
 mod overhead;
 mod record;
 mod replay;

@@ -8,7 +8,7 @@ use crate::cli::{RecordArgs, RecordRequest};
 use crate::control::Progress;
 use crate::engine::{Kernel, Live};
 use crate::recording::{self, FILES, RecordingDir};
-use crate::terminal::{TerminalProgress, messages, print_on_stderr, print_summary};
+use crate::terminal::{TerminalProgress, messages, print_on_stderr, print_summary, width_of_stderr};
 use crate::units::nanoseconds;
 use std::io;
 
@@ -44,10 +44,12 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
         false => {
             let mut text = Vec::new();
             let files = (directory.path(), &FILES[..]);
-            print_summary(&written.summary, Some(files), &mut text).and_then(|()| match options.command {
-                // COMMAND may have a use for stdout.
-                Some(_) => print_on_stderr(&text),
-                None => context.out.print(&text),
+            // COMMAND may have a use for stdout.
+            let is_on_stderr = options.command.is_some();
+            let width = if is_on_stderr { width_of_stderr() } else { context.out.width() };
+            print_summary(&written.summary, Some(files), width, &mut text).and_then(|()| match is_on_stderr {
+                true => print_on_stderr(&text),
+                false => context.out.print(&text),
             })
         }
     };

@@ -7,13 +7,13 @@ use crate::terminal::{print_removed, print_state, print_states};
 /// Lists states, shows one, or removes sessions.
 pub fn run(args: StatesArgs, context: &mut Context) -> anyhow::Result<u8> {
     let StatesRequest { act, library } = args.request()?;
-    let mut out = Vec::new();
+    let (mut out, width) = (Vec::new(), context.out.width());
     match act {
-        StatesAct::List => print_states(&library.states()?, library.path(), &mut out)?,
-        StatesAct::Show(name) => print_state(&library.state(&name)?, &mut out)?,
+        StatesAct::List => print_states(&library.states()?, library.path(), width, &mut out)?,
+        StatesAct::Show(name) => print_state(&library.state(&name)?, width, &mut out)?,
         StatesAct::Remove(name, sessions) => {
             let removed = library.remove(&name, &sessions)?;
-            print_removed(&name, removed, &mut out)?;
+            print_removed(&name, removed, width, &mut out)?;
         }
     }
     context.out.print(&out)?;

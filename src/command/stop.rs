@@ -1,21 +1,23 @@
 //! What Ctrl-C and SIGTERM do to a command that reads.
 
 use super::context::Context;
+use crate::terminal::erase_progress;
 use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use signal_hook::iterator::Signals;
+use std::process;
+use std::thread;
 
 /// One Ctrl-C or SIGTERM ends a replay with what there is. Whatever it hangs in, a second one ends it.
 pub fn end_at_second_signal() -> anyhow::Result<()> {
-    let first = Arc::new(AtomicBool::new(false));
-    let register = |signal| -> io::Result<()> {
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&first))?;
-        flag::register(signal, Arc::clone(&first)).map(drop)
-    };
-    [SIGINT, SIGTERM].into_iter().try_for_each(register).context("failed to take over signals")
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("failed to take over signals")?;
+    thread::spawn(move || {
+        if let Some(second) = signals.forever().nth(1) {
+            erase_progress();
+            process::exit(128 + second);
+        }
+    });
+    Ok(())
 }
 
 /// The exit code of a command that came to its end, or that a signal stopped.

@@ -36,17 +36,17 @@ pub struct Diagnosis {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// It does.
-    Good,
+    Ok,
     /// A capture works, but with a restriction. The text has the fix.
-    Less(String),
+    Warn(String),
     /// A capture does not work. The text has the fix.
-    Bad(String),
+    Fail(String),
 }
 
 impl Diagnosis {
     /// Whether it prevents a capture.
-    pub fn is_bad(&self) -> bool {
-        matches!(self.health, Health::Bad(_))
+    pub fn is_fail(&self) -> bool {
+        matches!(self.health, Health::Fail(_))
     }
 }
 
@@ -61,13 +61,13 @@ pub fn diagnose(machine: &Machine, needs: &Needs) -> Vec<Diagnosis> {
 
 fn kernel(machine: &Machine) -> Diagnosis {
     let health = match version(&machine.kernel) {
-        Some(version) if version < (4, 1) => Health::Bad(
+        Some(version) if version < (4, 1) => Health::Fail(
             "tp-perf needs Linux 4.1 or later; older kernels cannot timestamp events with a chosen clock".to_owned(),
         ),
         Some(version) if version < (6, 0) => {
-            Health::Less("kernels before Linux 6.0 report losses per CPU, not per tracepoint".to_owned())
+            Health::Warn("kernels before Linux 6.0 report losses per CPU, not per tracepoint".to_owned())
         }
-        _ => Health::Good,
+        _ => Health::Ok,
     };
     Diagnosis { name: "kernel", finding: format!("Linux {}", machine.kernel), health }
 }
@@ -80,9 +80,9 @@ fn tracefs(machine: &Machine) -> Diagnosis {
                 Origin::Detached => "not mounted; tp-perf mounts it privately and leaves nothing behind",
                 Origin::Plain => "not mounted; tp-perf mounts it at /sys/kernel/tracing while it reads the list",
             };
-            (format!("{how}; {} tracepoints", Grouped(*listed as u64)), Health::Good)
+            (format!("{how}; {} tracepoints", Grouped(*listed as u64)), Health::Ok)
         }
-        Err(error) => ("cannot be read".to_owned(), Health::Bad(error.clone())),
+        Err(error) => ("cannot be read".to_owned(), Health::Fail(error.clone())),
     };
     Diagnosis { name: "tracefs", finding, health }
 }
@@ -95,10 +95,10 @@ fn permission(machine: &Machine) -> Diagnosis {
         (false, _) => ", although tp-perf has no capability for it",
     };
     let (finding, health) = match &machine.trial {
-        Ok(()) => (format!("allowed{by} (kernel.perf_event_paranoid is {paranoid})"), Health::Good),
+        Ok(()) => (format!("allowed{by} (kernel.perf_event_paranoid is {paranoid})"), Health::Ok),
         Err(error) => (
             format!("refused: {error} (kernel.perf_event_paranoid is {paranoid})"),
-            Health::Bad(
+            Health::Fail(
                 "run with sudo, or run `sudo setcap cap_perfmon,cap_sys_resource,cap_ipc_lock+ep <path of tp-perf>` once; in a \
                  container, the seccomp profile must allow perf_event_open"
                     .to_owned(),
@@ -111,8 +111,8 @@ fn permission(machine: &Machine) -> Diagnosis {
 fn cpus(machine: &Machine, needs: &Needs) -> Diagnosis {
     let missing = needs.cpus.without(&machine.online);
     let health = match missing.is_empty() {
-        true => Health::Good,
-        false => Health::Bad(format!("CPU {missing} is not online; choose from {} with --cpus", machine.online)),
+        true => Health::Ok,
+        false => Health::Fail(format!("CPU {missing} is not online; choose from {} with --cpus", machine.online)),
     };
     Diagnosis { name: "CPUs", finding: format!("{} selected, {} online", needs.cpus, machine.online), health }
 }
@@ -131,14 +131,14 @@ fn descriptors(machine: &Machine, needs: &Needs) -> Diagnosis {
         Grouped(nr_open)
     );
     let health = if needed <= reachable {
-        Health::Good
+        Health::Ok
     } else if needed > nr_open {
-        Health::Bad(format!(
+        Health::Fail(format!(
             "run `sudo sysctl fs.nr_open={needed}`, then `ulimit -n {needed}` as root; or capture fewer CPUs (--cpus) or \
              tracepoints (-t, -x)"
         ))
     } else {
-        Health::Bad(format!(
+        Health::Fail(format!(
             "run with sudo, or run `ulimit -n {needed}` as root; or capture fewer CPUs (--cpus) or tracepoints (-t, -x)"
         ))
     };
@@ -163,8 +163,8 @@ fn rings(machine: &Machine, needs: &Needs) -> Diagnosis {
         Bytes(needs.ring_size as u64)
     );
     let health = match unlimited || needed <= allowed {
-        true => Health::Good,
-        false => Health::Less(format!(
+        true => Health::Ok,
+        false => Health::Warn(format!(
             "the rings will be smaller, unless you run with sudo or run `sudo sysctl kernel.perf_event_mlock_kb={}`",
             each.div_ceil(1024)
         )),
@@ -187,10 +187,10 @@ fn memory(machine: &Machine, needs: &Needs) -> Diagnosis {
         Grouped(events),
     );
     let health = match machine.memory {
-        Some(available) if available < needed => Health::Less(
+        Some(available) if available < needed => Health::Warn(
             "use smaller rings (--ring-size), fewer CPUs (--cpus), or fewer tracepoints (-t, -x)".to_owned(),
         ),
-        _ => Health::Good,
+        _ => Health::Ok,
     };
     Diagnosis { name: "memory", finding, health }
 }
@@ -198,7 +198,7 @@ fn memory(machine: &Machine, needs: &Needs) -> Diagnosis {
 fn detach(needs: &Needs) -> Diagnosis {
     let expected = Seconds(expected_detach(needs.tracepoints));
     let finding = format!("about {expected}, in the background after the capture");
-    Diagnosis { name: "detach time", finding, health: Health::Good }
+    Diagnosis { name: "detach time", finding, health: Health::Ok }
 }
 
 /// The major and the minor version in a kernel's release.
@@ -231,23 +231,23 @@ mod tests {
         Needs { tracepoints: 1568, cpus: "0-1".parse().unwrap(), ring_size: 8 << 20 }
     }
 
-    /// The fix for this subject, which must not be good.
-    fn cure(name: &str, machine: &Machine, needs: &Needs) -> String {
+    /// The fix for this subject, which must have one.
+    fn fix(name: &str, machine: &Machine, needs: &Needs) -> String {
         let diagnoses = diagnose(machine, needs);
         let diagnosis = diagnoses.iter().find(|diagnosis| diagnosis.name == name).unwrap();
         match &diagnosis.health {
-            Health::Less(cure) | Health::Bad(cure) => cure.clone(),
-            Health::Good => panic!("{name} is good: {}", diagnosis.finding),
+            Health::Warn(fix) | Health::Fail(fix) => fix.clone(),
+            Health::Ok => panic!("{name} is ok: {}", diagnosis.finding),
         }
     }
 
     #[test]
-    fn a_machine_that_allows_everything_is_good() {
-        assert!(diagnose(&machine(), &needs()).iter().all(|diagnosis| diagnosis.health == Health::Good));
+    fn a_machine_that_allows_everything_is_ok() {
+        assert!(diagnose(&machine(), &needs()).iter().all(|diagnosis| diagnosis.health == Health::Ok));
     }
 
     #[test]
-    fn every_shortfall_comes_with_the_command_that_cures_it() {
+    fn every_shortfall_comes_with_the_command_that_fixes_it() {
         let nobody = Capabilities::in_status("");
         let many = Needs { cpus: "0-127".parse().unwrap(), ..needs() };
         let of = |change: fn(&mut Machine)| {
@@ -256,29 +256,29 @@ mod tests {
             machine
         };
         let tracefs = of(|machine| machine.tracefs = Err("tracefs is not mounted".to_owned()));
-        assert!(cure("tracefs", &tracefs, &needs()).contains("not mounted"));
+        assert!(fix("tracefs", &tracefs, &needs()).contains("not mounted"));
         let refused = of(|machine| machine.trial = Err("Permission denied".to_owned()));
-        assert!(cure("perf_event_open", &refused, &needs()).contains("sudo setcap cap_perfmon"));
+        assert!(fix("perf_event_open", &refused, &needs()).contains("sudo setcap cap_perfmon"));
         let old = of(|machine| machine.kernel = "5.15.0-58-generic".to_owned());
-        assert!(cure("kernel", &old, &needs()).contains("before Linux 6.0"));
+        assert!(fix("kernel", &old, &needs()).contains("before Linux 6.0"));
         let poor = of(|machine| machine.memory = Some(64 << 20));
-        assert!(cure("memory", &poor, &needs()).contains("--ring-size"));
+        assert!(fix("memory", &poor, &needs()).contains("--ring-size"));
         let far = Needs { cpus: "500".parse().unwrap(), ..needs() };
-        assert!(cure("CPUs", &machine(), &far).contains("--cpus"));
+        assert!(fix("CPUs", &machine(), &far).contains("--cpus"));
 
         let user = Machine { capabilities: nobody, online: "0-1".parse().unwrap(), ..machine() };
         assert!(
-            cure("ring memory", &user, &needs()).contains("sysctl kernel.perf_event_mlock_kb=8196")
+            fix("ring memory", &user, &needs()).contains("sysctl kernel.perf_event_mlock_kb=8196")
                 || page_size() != 4096
         );
         let user = Machine { descriptors: DescriptorLimit { hard: 4096, ..user.descriptors }, ..user };
-        assert!(cure("descriptors", &user, &many).contains("`ulimit -n 201792` as root"));
+        assert!(fix("descriptors", &user, &many).contains("`ulimit -n 201792` as root"));
         let small = of(|machine| machine.descriptors.nr_open = 100_000);
-        let cure_of_small = cure(
+        let fix_of_small = fix(
             "descriptors",
             &Machine { descriptors: DescriptorLimit { hard: 4096, ..small.descriptors }, ..small },
             &many,
         );
-        assert!(cure_of_small.contains("sudo sysctl fs.nr_open=201792"), "{cure_of_small}");
+        assert!(fix_of_small.contains("sudo sysctl fs.nr_open=201792"), "{fix_of_small}");
     }
 }

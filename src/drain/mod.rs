@@ -98,6 +98,14 @@ pub struct Results {
 }
 
 impl Results {
+    /// The times between which there are events, if a part of the time was asked for that has none.
+    pub fn range_missed(&self) -> Option<(Ns, Ns)> {
+        let Summary { restricted, events, .. } = &self.summary;
+        let cuts_time = restricted.as_ref().is_some_and(|asked| asked.from.is_some() || asked.to.is_some());
+        let is_missed = cuts_time && events.logged == 0 && events.recorded > 0 && self.problem.is_none();
+        self.span.filter(|_| is_missed)
+    }
+
     /// Adds the outcome of the log, which was one of the sinks.
     ///
     /// # Errors
@@ -171,8 +179,15 @@ pub fn drain(
         log_complete: satisfied || (complete && !stopped && problem.is_none()),
         begin,
     });
-    if is_restricted && given == 0 && summary.events.recorded > 0 && problem.is_none() && !stopped {
-        progress.note("no event is in the requested range");
+    // A missed range of time is an error of those who asked for it: `Results::range_missed`.
+    if is_restricted
+        && !filter.cuts_time()
+        && given == 0
+        && summary.events.recorded > 0
+        && problem.is_none()
+        && !stopped
+    {
+        progress.note("no event matches the request");
     }
     let last = |first: Ns| {
         let on = ending.as_ref().map_or(0, |ending| ending.capture_ns);

@@ -2,13 +2,14 @@
 
 use super::{Request, Results, drain};
 use crate::control::{Progress, Signals};
-use crate::events::Filter;
+use crate::events::{Filter, Ns};
 use crate::recording::{self, LogSink, LogWriter, RecordingDir, write_groups, write_tracepoints};
 use crate::source::{self, About, Place, Source};
 use crate::tracefs::{self, Table, check_matches};
+use crate::units::Seconds;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The validated options of a replay.
 #[derive(Debug, Clone)]
@@ -39,8 +40,8 @@ pub enum ReplayOutput {
 /// Why a replay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The source cannot be replayed.
-    #[error("failed to replay `{place}`: {cause}")]
+    /// The source cannot be read.
+    #[error("failed to open `{place}`: {cause}")]
     Source {
         /// The source.
         place: Place,
@@ -79,6 +80,19 @@ pub enum Error {
         /// All captured CPUs.
         captured: crate::os::cpus::CpuList,
     },
+    /// The chosen part of the time has no event.
+    #[error(
+        "`{place}` has no event in this range: it lasts from 0 s to {} (timestamps {} to {})",
+        Seconds(Duration::from_nanos(.last.since(*.first))), .first, .last
+    )]
+    NoEvent {
+        /// Which source.
+        place: Place,
+        /// When it begins.
+        first: Ns,
+        /// When it ends.
+        last: Ns,
+    },
     /// The results could not be written.
     #[error(transparent)]
     Recording(#[from] recording::Error),
@@ -115,6 +129,7 @@ pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn
         // A log names its tracepoints row by row, so they are known only at its end.
         check_patterns(&results.table, place, filter)?;
     }
+    refuse_missed_range(&results, place, signals)?;
     if let Some(directory) = directory {
         write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
         write_groups(directory.file(recording::GROUPS)?, &results.table)?;
@@ -143,6 +158,17 @@ pub fn open(
     source.remarks.iter().for_each(|remark| progress.note(remark));
     check(&source, place, filter)?;
     Ok(source)
+}
+
+/// Checks that the requested part of the time has an event. After an interrupt, it checks nothing.
+///
+/// # Errors
+/// [`Error::NoEvent`], with the first and the last time that have one.
+pub fn refuse_missed_range(results: &Results, place: &Place, signals: &mut Signals) -> Result<(), Error> {
+    match results.range_missed() {
+        Some((first, last)) if signals.asked() == 0 => Err(Error::NoEvent { place: place.clone(), first, last }),
+        _ => Ok(()),
+    }
 }
 
 /// The number of bytes that stay free on a full disk for the tables and the summary.

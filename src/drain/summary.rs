@@ -92,6 +92,11 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
     let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus);
     let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().chain(gone).copied().collect();
     let (captured, excluded, refused) = selection.counts(table);
+    // Only a capture knows what it left out.
+    let excluded_by_default = facts.map(|_| {
+        let statuses = table.tracepoints().iter().map(|tracepoint| selection.status(tracepoint.tpid));
+        statuses.filter(|status| status.is_excluded_by_default()).count()
+    });
     let (per_tracepoint, per_cpu, unaccounted) = accounts(accounting, table);
     Summary {
         schema: SCHEMA,
@@ -110,7 +115,13 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         log_complete,
         ring_size: facts.map(|facts| facts.ring_size),
         restricted,
-        tracepoints: TracepointsSummary { listed: table.tracepoints().len(), excluded, captured, refused },
+        tracepoints: TracepointsSummary {
+            listed: table.tracepoints().len(),
+            excluded,
+            excluded_by_default,
+            captured,
+            refused,
+        },
         events: EventsSummary::new(accounting, logged),
         timing_ns: TimingSummary {
             attach: facts.map(|facts| facts.attach_ns),

@@ -19,9 +19,11 @@ const FIGURES: [Figure; 2] = [Figure::Tracepoints, Figure::Groups];
 pub struct FileOptions {
     /// The page to write; `-` is standard output.
     pub html: Option<PathBuf>,
+    /// Replace a page of this name.
+    pub replaces_page: bool,
     /// The folder to write plots into.
     pub plots: Option<PathBuf>,
-    /// Replace files that are there.
+    /// Replace plots that exist.
     pub force: bool,
 }
 
@@ -69,18 +71,31 @@ pub enum Error {
     OwnSource(PathBuf),
 }
 
+/// A file that a report left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenFile {
+    /// Whether it is the page, and not a plot.
+    pub is_page: bool,
+    /// Its path, as the user named it.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
 /// Where files are to be written, found out to be possible.
 #[derive(Debug)]
 pub struct Files {
     page: Option<PageTo>,
-    plots: Option<Folder>,
+    /// The folder of the plots, and its path as the user named it.
+    plots: Option<(Folder, PathBuf)>,
 }
 
 /// Where the page goes.
 #[derive(Debug)]
 enum PageTo {
     Stdout,
-    File(Folder, String),
+    /// Its folder, its name there, and its path as the user named it.
+    File(Folder, String, PathBuf),
 }
 
 impl Files {
@@ -89,12 +104,12 @@ impl Files {
     /// # Errors
     /// If one cannot be written.
     pub fn new(options: &FileOptions, places: &[Place], labels: &[String]) -> Result<Self, Error> {
-        let FileOptions { html, plots, force } = options;
+        let FileOptions { html, replaces_page, plots, force } = options;
         let plots = match plots.as_deref() {
             Some(path) => {
                 let names = labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names);
                 names.map(|name| path.join(name)).try_for_each(|path| refuse_sources(places, &path))?;
-                Some(plot_folder(path, labels, *force)?)
+                Some((plot_folder(path, labels, *force)?, path.to_owned()))
             }
             None => None,
         };
@@ -103,11 +118,11 @@ impl Files {
             Some(path) if path.as_os_str() == "-" => Some(PageTo::Stdout),
             Some(path) => {
                 refuse_sources(places, path)?;
-                Some(page_file(path, *force)?)
+                Some(page_file(path, *replaces_page)?)
             }
             None => None,
         };
-        if let (Some(plots), Some(PageTo::File(folder, name))) = (&plots, &page)
+        if let (Some((plots, _)), Some(PageTo::File(folder, name, _))) = (&plots, &page)
             && folder.is(plots)
             && labels.iter().flat_map(|label| plot_names(label)).any(|(_, names)| names.contains(name))
         {
@@ -116,33 +131,35 @@ impl Files {
         Ok(Files { page, plots })
     }
 
-    /// Writes all of them, unless `stop` says that nobody wants them any more: false then. None has its name before all are
-    /// written.
+    /// Writes all files, and gives their names and sizes: the page first. Gives `None` if `stop` says that nobody wants
+    /// the files any more. No file has its name before all are written.
     ///
     /// # Errors
-    /// If one cannot be drawn or written: then none is there.
-    pub fn write(self, report: &Report, stop: &mut dyn FnMut() -> bool) -> Result<bool, Error> {
+    /// If a file cannot be drawn or written. Then this leaves no file.
+    pub fn write(self, report: &Report, stop: &mut dyn FnMut() -> bool) -> Result<Option<Vec<WrittenFile>>, Error> {
         if stop() {
-            return Ok(false);
+            return Ok(None);
         }
+        let mut written = Vec::new();
         // The page is made while the plots are drawn.
         let (made, drawn) = thread::scope(|scope| {
             let made = self.page.as_ref().map(|_| Work::begin_in(scope, || page(report)));
-            let drawn = self.plots.as_ref().map_or(Ok(()), |folder| draw(&report.sources, folder, stop));
+            let drawn = self.plots.as_ref().map_or(Ok(Vec::new()), |plots| draw(&report.sources, plots, stop));
             (made.map(Work::result), drawn)
         });
-        drawn?;
+        let drawn = drawn?;
         if stop() {
-            return Ok(false);
+            return Ok(None);
         }
-        if let (Some(made), Some(PageTo::File(folder, name))) = (&made, &self.page) {
-            write(folder, name, made.as_bytes())?;
+        if let (Some(made), Some(PageTo::File(folder, name, path))) = (&made, &self.page) {
+            written.push(WrittenFile { is_page: true, ..write(folder, name, path.clone(), made.as_bytes())? });
         }
+        written.extend(drawn);
         let of_page = match &self.page {
-            Some(PageTo::File(folder, _)) => Some(folder),
+            Some(PageTo::File(folder, ..)) => Some(folder),
             _ => None,
         };
-        self.plots.iter().chain(of_page).try_for_each(Folder::commit)?;
+        self.plots.iter().map(|(folder, _)| folder).chain(of_page).try_for_each(Folder::commit)?;
         // Last: whoever reads it may have seen enough.
         if let (Some(made), Some(PageTo::Stdout)) = (made, &self.page) {
             let mut stdout = io::stdout().lock();
@@ -153,7 +170,7 @@ impl Files {
                 _ => {}
             }
         }
-        Ok(true)
+        Ok(Some(written))
     }
 }
 
@@ -188,7 +205,7 @@ fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
     };
     let folder = Folder::open(&unlinked(parent))?.shared(force)?;
     folder.check(&name, force)?;
-    Ok(PageTo::File(folder, name))
+    Ok(PageTo::File(folder, name, path.to_owned()))
 }
 
 /// Where a folder is that may be named by a link. Under sudo no link is followed: it may be another user's.
@@ -216,15 +233,20 @@ fn plot_names(label: &str) -> impl Iterator<Item = (Figure, [String; 2])> {
 }
 
 /// Draws every figure of every source, those of one source at the same time.
-fn draw(sources: &[SourceReport], folder: &Folder, stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
+fn draw(
+    sources: &[SourceReport],
+    (folder, path): &(Folder, PathBuf),
+    stop: &mut dyn FnMut() -> bool,
+) -> Result<Vec<WrittenFile>, Error> {
     let subjects: Vec<_> = sources.iter().map(Subject::of).collect();
     let axes = FIGURES.map(|figure| Axis::new(figure, &subjects));
     if let Some(axis) = axes.iter().find(|axis| axis.rows() > MOST_ROWS) {
         return Err(Error::TooManyRows(axis.rows()));
     }
+    let mut written = Vec::new();
     for subject in &subjects {
         if stop() {
-            return Ok(());
+            return Ok(written);
         }
         let drawn: Vec<_> = thread::scope(|scope| {
             let figures = plot_names(subject.label).zip(&axes).map(|((figure, names), axis)| {
@@ -237,17 +259,17 @@ fn draw(sources: &[SourceReport], folder: &Folder, stop: &mut dyn FnMut() -> boo
             drawing.into_iter().map(Work::result).collect()
         });
         for ([svg_name, png_name], svg, png) in drawn {
-            write(folder, &svg_name, svg.as_bytes())?;
+            written.push(write(folder, &svg_name, path.join(&svg_name), svg.as_bytes())?);
             let png = png.map_err(|cause| Error::Plot { file: png_name.clone(), cause })?;
-            write(folder, &png_name, &png)?;
+            written.push(write(folder, &png_name, path.join(&png_name), &png)?);
         }
     }
-    Ok(())
+    Ok(written)
 }
 
-fn write(folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), Error> {
+fn write(folder: &Folder, name: &str, path: PathBuf, bytes: &[u8]) -> Result<WrittenFile, Error> {
     let mut file = folder.file(name)?;
     file.write(bytes)?;
     file.finish();
-    Ok(())
+    Ok(WrittenFile { is_page: false, path, bytes: bytes.len() as u64 })
 }

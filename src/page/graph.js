@@ -1,3 +1,6 @@
+/** Pixels on the right of the rows, for the last time of the axis. */
+const RIGHT = 14;
+
 /**
  * Rows over time: uPlot has the axes and the cursor, the rows are painted under it. Several graphs of one source share their
  * time, which is `view`.
@@ -66,7 +69,7 @@ class Graph {
     return {
       width: this.width(),
       height: this.height(),
-      padding: [6, 14, 0, 0],
+      padding: [6, RIGHT, 0, 0],
       legend: { show: false },
       cursor: {
         points: { show: false },

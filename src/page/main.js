@@ -1,4 +1,4 @@
-/** Says something to those who listen to the page. */
+/** Announces a text to readers who listen to the page. */
 function announce(text) {
   document.getElementById("announce").textContent = text;
 }
@@ -46,9 +46,11 @@ const selection = {
       else graph.showRows(0, Math.max(graph.rows.length, 1) - 1);
     }
     const name = this.isolated && (this.isolated.name ?? `group ${this.isolated.group}`);
-    announce(name ? `${name} alone is shown` : "all is shown");
+    announce(name ? `${name} alone is shown` : "all rows are shown");
   },
 };
+
+const views = [];
 
 async function draw(section, source) {
   const view = new View(source, section.querySelector(".tools"));
@@ -70,6 +72,9 @@ async function draw(section, source) {
   graph("tracepoints", "Tracepoints", tracepoints, cells, own(tracepoints), everywhere, pickTracepoint);
   graph("groups", "Groups", groups, cells, source.group_of, everywhere, (row) => selection.isolate(row && { group: row.name }));
   graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses, gaps: source.gaps }, () => {});
+  const strip = section.querySelector(".states");
+  if (strip) new Strip(strip, view);
+  views.push(view);
 }
 
 async function main() {
@@ -85,10 +90,14 @@ async function main() {
     selection.apply();
   });
   for (const section of document.querySelectorAll("section.source")) await draw(section, data.sources[section.dataset.source]);
-  const redraw = () => selection.graphs.forEach((graph) => graph.redraw());
+  const redraw = () => views.forEach((view) => view.redraw());
+  const print = (isPrinted) => {
+    selection.graphs.forEach((graph) => graph.print(isPrinted));
+    redraw();
+  };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  addEventListener("beforeprint", () => selection.graphs.forEach((graph) => graph.print(true)));
-  addEventListener("afterprint", () => selection.graphs.forEach((graph) => graph.print(false)));
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
   // Labels are as wide as those of all graphs, which are there only now.
   selection.apply();
   redraw();

@@ -8,7 +8,7 @@
 mod data;
 mod files;
 
-pub use files::{Error, FileOptions, Files};
+pub use files::{Error, FileOptions, Files, WrittenFile};
 
 use crate::os::cpus::one_named;
 use crate::ranking::Ranked;
@@ -59,6 +59,8 @@ struct StateStrip {
     label: String,
     left: String,
     width: String,
+    from_ns: u64,
+    to_ns: u64,
 }
 
 struct RankedRow {
@@ -208,6 +210,8 @@ fn strips(source: &SourceReport) -> Vec<StateStrip> {
         label: shown(&span.label),
         left: format!("{:.3}", percent(span.from_ns)),
         width: format!("{:.3}", percent(span.to_ns) - percent(span.from_ns)),
+        from_ns: span.from_ns,
+        to_ns: span.to_ns,
     };
     source.state_spans.iter().map(strip).collect()
 }

@@ -6,6 +6,8 @@ class View {
     /** The time of the first event by the capture's clock. */
     this.start = BigInt(start);
     this.graphs = [];
+    /** The states over time, if they are known. */
+    this.strip = null;
     [this.from, this.to] = [0, this.span];
     this.shown = tools.querySelector(".shown");
     tools.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => this.step(button.dataset.zoom)));
@@ -46,7 +48,12 @@ class View {
     this.to = this.from + length;
     this.tell();
     cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.graphs.forEach((graph) => graph.redraw()));
+    this.frame = requestAnimationFrame(() => this.redraw());
+  }
+
+  redraw() {
+    this.graphs.forEach((graph) => graph.redraw());
+    this.strip?.place();
   }
 
   tell() {

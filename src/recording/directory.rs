@@ -26,7 +26,7 @@ impl RecordingDir {
             match [SUMMARY, LOG, EVENTS].into_iter().find(|file| folder.kind_of(file).is_some()) {
                 Some(file) if !force => return Err(Error::Exists { path: folder.path().to_owned(), file }),
                 Some(_) => {}
-                // Five more files among those of somebody else would be hard to tell apart, and to remove.
+                // The five files would be hard to find and remove among other files.
                 None if folder.holds_more_than_leftovers() => return Err(Error::NotEmpty(folder.path().to_owned())),
                 None => {}
             }
@@ -183,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_other_things_takes_no_recording() {
+    fn a_directory_with_other_files_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("dir");
         fs::create_dir(&path).unwrap();
-        fs::write(path.join(".log.csv.partial"), "what a killed capture left").unwrap();
+        fs::write(path.join(".log.csv.partial"), "of a killed capture").unwrap();
         drop(RecordingDir::create(&path, false).unwrap());
         fs::write(path.join("notes.txt"), "mine").unwrap();
         for force in [false, true] {

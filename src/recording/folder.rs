@@ -95,7 +95,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Whether it holds anything but the unfinished files of a recording that was killed.
+    /// Whether the directory contains anything but the unfinished files of a capture that was killed.
     pub(super) fn holds_more_than_leftovers(&self) -> bool {
         let Ok(dir) = Dir::read_from(&self.dir) else { return true };
         let is_other = |name: &[u8]| {

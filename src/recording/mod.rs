@@ -70,8 +70,8 @@ pub enum Error {
     /// A directory has the name of a file to write.
     #[error("`{0}` is a directory, so tp-perf cannot write a file there")]
     DirectoryInTheWay(PathBuf),
-    /// The directory holds files, but no recording.
-    #[error("`{0}` is not empty, and holds no recording")]
+    /// The directory contains files, but no recording.
+    #[error("`{0}` is not empty, and does not contain a recording")]
     NotEmpty(PathBuf),
     /// A file exists and must not be replaced.
     #[error("`{0}` already exists")]

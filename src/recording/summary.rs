@@ -96,6 +96,9 @@ pub struct TracepointsSummary {
     pub listed: usize,
     /// Excluded by the selection.
     pub excluded: usize,
+    /// The number of tracepoints excluded by default. Absent if the source is not a capture, or older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded_by_default: Option<usize>,
     /// Attached and recorded.
     pub captured: usize,
     /// Chosen, but refused by the kernel.

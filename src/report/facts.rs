@@ -2,7 +2,9 @@
 
 use super::{SourceReport, equation, own_share, stopped_by};
 use crate::recording::Summary;
+use crate::tracefs::{Exclusion, Status};
 use crate::units::{Grouped, Plural, Rate, Seconds, shortened};
+use std::collections::BTreeMap;
 
 /// A fact with its name.
 type Fact = (&'static str, String);
@@ -14,7 +16,7 @@ const LONGEST: usize = 1_000;
 pub fn facts(source: &SourceReport) -> Vec<Fact> {
     let mut facts = vec![("events", events(source))];
     facts.extend(machine(&source.summary));
-    facts.push(("tracepoints", tracepoints(source)));
+    facts.extend(tracepoints(source));
     facts.extend(capture(source));
     facts.extend(source.states.as_ref().map(|states| ("states", super::states::words(states))));
     facts.push(("accounting", equation(&source.summary.events)));
@@ -47,20 +49,58 @@ fn machine(summary: &Summary) -> Vec<Fact> {
     facts
 }
 
-fn tracepoints(source: &SourceReport) -> String {
+/// How many of the tracepoints were captured, and where the others are.
+fn tracepoints(source: &SourceReport) -> Vec<Fact> {
     let of = &source.summary.tracepoints;
-    let [listed, captured, excluded, refused] =
-        [of.listed, of.captured, of.excluded, of.refused].map(|number| Grouped(number as u64));
-    format!(
-        "{captured} captured, {excluded} excluded, {refused} refused, of {listed}; {} were hit",
-        Grouped(source.ranking.tracepoints.len() as u64)
-    )
+    let [listed, captured] = [of.listed, of.captured].map(|number| Grouped(number as u64));
+    let hit = Plural(source.ranking.tracepoints.len() as u64, "tracepoint");
+    let mut facts = vec![("tracepoints", format!("{captured} of {listed} captured; {hit} {} hit", hit.were()))];
+    if of.captured < of.listed {
+        facts.push(("not captured", not_captured(source)));
+    }
+    facts
+}
+
+/// Why tracepoints were not captured, each reason with their number.
+fn not_captured(source: &SourceReport) -> String {
+    let (mut groups, mut by_default, mut others) = (BTreeMap::<&str, u64>::new(), 0, BTreeMap::<String, u64>::new());
+    for tracepoint in source.table.tracepoints() {
+        match source.selection.status(tracepoint.tpid) {
+            Status::Captured => {}
+            Status::Excluded(Exclusion::Group { group }) => *groups.entry(group).or_default() += 1,
+            Status::Excluded(Exclusion::TooOften) => by_default += 1,
+            Status::Excluded(Exclusion::Replay) => {
+                *others.entry("by -t or -x of this report".to_owned()).or_default() += 1
+            }
+            Status::Excluded(why) => *others.entry(why.to_string()).or_default() += 1,
+            Status::Refused { .. } => *others.entry("refused by the kernel".to_owned()).or_default() += 1,
+        }
+    }
+    let of_groups: u64 = groups.values().sum();
+    let mut reasons = Vec::new();
+    if of_groups > 0 {
+        let names: Vec<&str> = groups.into_keys().collect();
+        reasons.push(format!("{} in the groups {}", Grouped(of_groups), names.join(", ")));
+    }
+    if by_default > 0 {
+        reasons.push(format!("{} that fire very often", Grouped(by_default)));
+    }
+    let more = match reasons.is_empty() {
+        true => "",
+        false => ", by default. `tp-perf list` names them; `--all` captures them too",
+    };
+    let mut text = format!("{}{more}", reasons.join(" and "));
+    for (why, number) in others {
+        let mark = if text.is_empty() { "" } else { "; " };
+        text.push_str(&format!("{mark}{} {why}", Grouped(number)));
+    }
+    text
 }
 
 /// When and how it was captured.
 fn capture(source: &SourceReport) -> Vec<Fact> {
     let summary = &source.summary;
-    let first = source.activity.span().map(|(first, _)| format!("at {first} on the source's clock"));
+    let first = source.activity.span().map(|(first, _)| format!("timestamp {first}"));
     let logged = |logged: u64| {
         format!("has only the first {} events (`-n {logged}` limits the report to them)", Grouped(logged))
     };

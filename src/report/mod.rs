@@ -10,6 +10,7 @@
 //! ```
 
 mod differences;
+mod example;
 mod facts;
 pub mod formats;
 mod label;
@@ -19,6 +20,7 @@ pub mod states;
 mod words;
 
 pub use differences::{By, Compared, Differences, Presence};
+pub use example::example_states;
 pub use facts::facts;
 pub use label::{file_name, labels};
 pub use read::{Detail, ReportOptions, compare, read};

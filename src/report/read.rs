@@ -143,6 +143,7 @@ fn read_source(
         // The names in a log are known only after reading it.
         replay::check_patterns(&results.table, place, filter)?;
     }
+    replay::refuse_missed_range(&results, place, signals)?;
     let states = told(identified, place, progress);
     let Results { summary, table, selection, span, problem, .. } = results;
     let is_stopped = signals.asked() > 0;

@@ -1,12 +1,12 @@
 //! Counts as a row of bars.
 
-/// A row of bars, as high as the counts, the highest as high as can be. Only nothing is blank.
+/// A row of bars, one for each count. The largest count has the highest bar; only a count of 0 is blank.
 pub fn sparkline(counts: &[f64]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = counts.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let bar = |count: &f64| match *count {
         0.0 => ' ',
-        // An eighth is one bar, all is eight.
+        // One eighth of the largest count is the lowest bar.
         count => BARS[((count / most * 8.0).round() as usize).clamp(1, 8) - 1],
     };
     counts.iter().map(bar).collect()
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_is_blank_only_where_nothing_is() {
+    fn only_a_count_of_0_is_blank() {
         assert_eq!(sparkline(&[0.0, 0.01, 4.0, 8.0, 1e6]), " ▁▁▁█");
         assert_eq!(sparkline(&[1.0, 2.0, 4.0, 8.0]), "▁▂▄█");
         assert_eq!(sparkline(&[0.0, 0.0]), "  ");

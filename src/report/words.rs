@@ -11,25 +11,25 @@ pub fn own_share(summary: &Summary) -> Option<String> {
     let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
     // The kernel accounts CPU time in ticks, and one tick may exceed a capture of milliseconds.
     let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-    let hidden = if own.excluded { "; its own events are excluded" } else { "; its own events are included" };
-    Some(format!("tp-perf itself ran for {share:.1} % of the time{hidden}"))
+    let hidden = if own.excluded { "; its events are excluded" } else { "; its events are included" };
+    Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
 }
 
 /// The accounting: the hits that the kernel counted, next to those recorded and lost.
 pub fn equation(events: &EventsSummary) -> String {
     let EventsSummary { recorded, lost, counted, unaccounted, .. } = *events;
-    let told = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
+    let known = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
     match (counted, unaccounted) {
-        (Some(counted), Some(0)) => format!("{} counted = {told}", Grouped(counted)),
+        (Some(counted), Some(0)) => format!("{} counted = {known}", Grouped(counted)),
         (Some(counted), Some(unaccounted)) => {
             let sign = if unaccounted < 0 { '−' } else { '+' };
-            format!("{} counted = {told} {sign} {} unaccounted", Grouped(counted), Grouped(unaccounted.unsigned_abs()))
+            format!("{} counted = {known} {sign} {} unaccounted", Grouped(counted), Grouped(unaccounted.unsigned_abs()))
         }
-        _ => format!("{told}; the source has no kernel counts to compare them with"),
+        _ => format!("{known} (the source has no kernel counts to compare with)"),
     }
 }
 
-/// What ended the capture, if that is known.
+/// What stopped the capture, if the summary knows it.
 pub fn stopped_by(summary: &Summary) -> Option<String> {
     Some(match summary.stop_reason? {
         StopReason::Events => "--events".to_owned(),

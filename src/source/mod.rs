@@ -13,8 +13,10 @@
 //! ```
 
 mod log_csv;
+mod newest;
 
 pub use log_csv::LogCsv;
+pub use newest::{Newest, newest};
 
 // The library shows them here, where its users need them.
 pub use crate::perf_data::{Features, Shortfall};
@@ -31,8 +33,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// A small recording that is built in, of a Linux kernel being compiled: what tp-perf shows where nothing can be traced.
-const EXAMPLE: &[u8] = include_bytes!("../../fixtures/make.perf.zst");
+/// The built-in recording, of a build that starts on an idle machine. It shows what tp-perf does where nothing can be traced.
+const EXAMPLE: &[u8] = include_bytes!("../../fixtures/example.perf.zst");
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
@@ -95,6 +97,9 @@ pub enum Error {
     /// It could not be read.
     #[error("{0}")]
     Read(#[from] io::Error),
+    /// No recording is in the current directory.
+    #[error("no recording is in the current directory")]
+    NoneHere,
     /// A directory that no capture left.
     #[error("it is a directory without {} and {}, and so no recording", recording::EVENTS, recording::LOG)]
     NoRecording,

@@ -1,30 +1,38 @@
-//! What the doctor found, for people.
+//! The doctor's diagnoses, for people.
 
+use super::layout::Screen;
 use crate::doctor::{Diagnosis, Health};
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use std::io::{self, Write};
 
-/// What a newcomer can do where nothing can be traced.
-const WITHOUT_CAPTURE: &str = "What it would show: `tp-perf replay --example`";
+/// What a newcomer can do on a machine that allows no capture.
+const WITHOUT_CAPTURE: &str = "`tp-perf replay --example` shows what a capture looks like.";
 
-/// Prints a line for each diagnosis, the cure below it, and what follows from all.
-pub fn print_diagnoses(diagnoses: &[Diagnosis], out: &mut dyn Write) -> io::Result<()> {
-    let style = |color: AnsiColor| Style::new().bold().fg_color(Some(color.into()));
+/// Columns before a finding.
+const INDENT: usize = 23;
+
+/// Prints each diagnosis, its fix below it, and whether a capture works. Lines have `width` columns.
+pub fn print_diagnoses(diagnoses: &[Diagnosis], width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
+    let style = |color: AnsiColor| color.on_default().bold();
     for Diagnosis { name, finding, health } in diagnoses {
-        let (style, word, cure) = match health {
-            Health::Good => (style(AnsiColor::Green), "ok", None),
-            Health::Less(cure) => (style(AnsiColor::Yellow), "less", Some(cure)),
-            Health::Bad(cure) => (style(AnsiColor::Red), "bad", Some(cure)),
+        let (style, word, fix) = match health {
+            Health::Ok => (style(AnsiColor::Green), "ok", None),
+            Health::Warn(fix) => (style(AnsiColor::Yellow), "warn", Some(fix)),
+            Health::Fail(fix) => (style(AnsiColor::Red), "fail", Some(fix)),
         };
-        writeln!(out, "{style}{word:<4}{style:#}  {name:<15}  {finding}")?;
-        if let Some(cure) = cure {
-            writeln!(out, "{:23}→ {cure}", "")?;
+        let first = format!("{style}{word:<4}{style:#}  {name:<15}  ");
+        screen.hanging(&first, &" ".repeat(INDENT), finding)?;
+        if let Some(fix) = fix {
+            screen.hanging("      → ", "        ", fix)?;
         }
     }
-    let bad = diagnoses.iter().filter(|diagnosis| diagnosis.is_bad()).count();
-    match bad {
-        0 => writeln!(out, "\nA capture works here: `sudo tp-perf --events 100000`"),
-        1 => writeln!(out, "\nA capture does not work here until this is cured. {WITHOUT_CAPTURE}"),
-        _ => writeln!(out, "\nA capture does not work here until these {bad} are cured. {WITHOUT_CAPTURE}"),
+    screen.blank()?;
+    let failed = diagnoses.iter().filter(|diagnosis| diagnosis.is_fail()).count();
+    if failed == 0 {
+        return screen.prose("A capture works here: `sudo tp-perf --events 100000`");
     }
+    let problems = if failed == 1 { "problem".to_owned() } else { format!("{failed} problems") };
+    screen.prose(format_args!("A capture does not work here yet: fix the {problems} above."))?;
+    screen.prose(WITHOUT_CAPTURE)
 }

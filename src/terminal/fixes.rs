@@ -16,7 +16,7 @@ const WITHOUT_TRACING: &str = "`tp-perf doctor` checks all that a capture needs;
                                `tp-perf report --example` shows a built-in recording";
 
 /// What can be replayed.
-const SOURCES: &str = "; a replay takes a recording's directory, a file that `perf record` wrote, or a log.csv";
+const SOURCES: &str = "; name a recording's directory, a file that `perf record` wrote, or a log.csv";
 
 /// An error of the library that has a fix.
 enum Fixable<'a> {
@@ -135,6 +135,7 @@ impl<'a> Fixable<'a> {
                 "; --ignore-failure measures it all the same"
             }
             Fixable::Replay(replay::Error::OwnLog(_)) => ": choose another directory with -o",
+            Fixable::Replay(replay::Error::NoEvent { .. }) => "; choose a time between these with --from and --to",
             Fixable::Replay(replay::Error::NoCpus { by_perf: true, .. }) => {
                 ", so that --cpus cannot choose among them; record them with `perf record --sample-cpu`"
             }
@@ -224,6 +225,7 @@ fn of_source(error: &source::Error) -> Option<&'static str> {
             _ => return None,
         },
         Error::NoRecording | Error::Unknown { .. } => SOURCES,
+        Error::NoneHere => "; name one, record one (`sudo tp-perf -d 10s`), or look at the built-in one (--example)",
         Error::PerfDirectory => "; record without --threads",
         Error::NeedsFile => ": name the file itself, or record with `perf record -o -`",
         Error::PackedFile | Error::PackedTwice => ": unpack it first (`zstd -d`)",

@@ -1,13 +1,15 @@
-//! What the user sees: results on stdout, progress and messages on stderr.
+//! Everything that people read: results on stdout, progress and messages on stderr.
 
-mod columns;
 mod doctor;
 mod fixes;
+mod layout;
 mod list;
 pub mod messages;
 mod overhead;
 mod progress;
 mod report;
+mod report_files;
+mod report_states;
 mod root;
 mod states;
 mod stdout;
@@ -16,8 +18,9 @@ mod summary;
 pub use doctor::print_diagnoses;
 pub use list::{print_list, write_list_json};
 pub use overhead::print_overhead;
-pub use progress::TerminalProgress;
+pub use progress::{TerminalProgress, erase_progress};
 pub use report::print_report;
+pub use report_files::{Unopened, how_to_open, newest_recording, no_states, written_files};
 pub use states::{print_check, print_identification, print_learned, print_removed, print_state, print_states};
-pub use stdout::{Stdout, print_on_stderr};
+pub use stdout::{Stdout, print_on_stderr, width_of_stderr};
 pub use summary::print_summary;

@@ -1,47 +1,60 @@
-//! What capturing costs, for people.
+//! The overhead of capturing, for people.
 
+use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use crate::overhead::{Comparison, Overhead, RunTimes, confidence, findings, interval, percent, rows, what_was_run};
 use crate::units::{OneLine, shortened};
 use anstyle::Style;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Letters of COMMAND that are shown.
+/// At most this many letters of COMMAND are shown.
 const COMMAND: usize = 60;
-/// Columns before the text.
-const INDENT: usize = 10;
 
-/// Prints it, on so many columns.
+const BOLD: Style = Style::new().bold();
+
+/// Prints a measurement on lines of `width` columns.
 pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
     let figures = overhead.figures();
-    let bold = Style::new().bold();
-    writeln!(out, "{bold}{}{bold:#}", OneLine(&shortened(&overhead.command.join(" "), COMMAND)))?;
-    writeln!(out, "{}", what_was_run(overhead, &figures))?;
+    screen.prose(format_args!("{BOLD}{}{BOLD:#}", OneLine(&shortened(&overhead.command.join(" "), COMMAND))))?;
+    screen.prose(what_was_run(overhead, &figures))?;
     let rows = rows(&figures);
     if !rows.is_empty() {
+        screen.blank()?;
         let interval = format!("{:.0} % interval", 100.0 * confidence(figures.pairs));
-        writeln!(out)?;
-        writeln!(
-            out,
-            "{bold}{:<INDENT$}{:>22} {:>22} {:>8}  {interval}{bold:#}",
-            "median", "without (range)", "capturing (range)", "change"
-        )?;
+        let with_ranges = times_table(&rows, &interval, true);
+        let table = match with_ranges.fits(screen.width()) {
+            true => with_ranges,
+            false => times_table(&rows, &interval, false),
+        };
+        screen.table(&table)?;
     }
-    for (name, Comparison { without, with, change, .. }) in rows {
-        let (without, with, interval) = (spread(without), spread(with), interval(change));
-        writeln!(out, "{name:<INDENT$}{without:>22} {with:>22} {:>8}  {interval}", percent(change.value))?;
-    }
-    writeln!(out)?;
-    for (subject, sentence) in findings(overhead, &figures) {
-        let (first, rest) = (format!("{subject:<INDENT$}"), " ".repeat(INDENT));
-        let options = textwrap::Options::new(width.max(2 * INDENT)).initial_indent(&first).subsequent_indent(&rest);
-        writeln!(out, "{}", textwrap::fill(&sentence, options))?;
-    }
-    Ok(())
+    screen.blank()?;
+    findings(overhead, &figures).into_iter().try_for_each(|(subject, sentence)| screen.fact(subject, sentence))
 }
 
-/// `12.3 s (12.2–12.5)`: in the unit of the median.
-fn spread(times: &RunTimes) -> String {
+/// The times that are compared, with the range of each if there is room for it.
+fn times_table(rows: &[(&str, &Comparison)], interval_of: &str, has_ranges: bool) -> TextTable {
+    let right = TextColumn::RIGHT;
+    let mut table = TextTable::new([TextColumn::LEFT.at_least(8), right, right, right, TextColumn::LEFT]);
+    let [without, with] = match has_ranges {
+        true => ["without (range)", "capturing (range)"],
+        false => ["without", "capturing"],
+    };
+    table.head(["median", without, with, "change", interval_of]);
+    for (name, Comparison { without, with, change, .. }) in rows {
+        let [without, with] = [without, with].map(|times| {
+            let [median, range] = spread(times);
+            if has_ranges { format!("{median} {range}") } else { median }
+        });
+        let cells = [(*name).to_owned(), without, with, percent(change.value), interval(change)];
+        table.row(Style::new(), cells.map(TextCell::from));
+    }
+    table
+}
+
+/// `12.3 s` and `(12.2–12.5)`: the median, and the range in its unit.
+fn spread(times: &RunTimes) -> [String; 2] {
     let (per_unit, unit) = match times.median {
         median if median >= Duration::from_secs(1) => (1.0, "s"),
         median if median >= Duration::from_millis(1) => (1e-3, "ms"),
@@ -54,7 +67,7 @@ fn spread(times: &RunTimes) -> String {
         _ => 2,
     };
     let [median, min, max] = [times.median, times.min, times.max].map(|time| format!("{:.decimals$}", value(time)));
-    format!("{median} {unit} ({min}–{max})")
+    [format!("{median} {unit}"), format!("({min}–{max})")]
 }
 
 #[cfg(test)]
@@ -65,7 +78,7 @@ mod tests {
     fn a_spread_is_in_the_unit_of_its_median() {
         let of = |[median, min, max]: [u64; 3]| {
             let [median, min, max] = [median, min, max].map(Duration::from_micros);
-            spread(&RunTimes { median, min, max })
+            spread(&RunTimes { median, min, max }).join(" ")
         };
         assert_eq!(of([12_345_000, 11_900_000, 120_000_000]), "12.3 s (11.9–120.0)");
         assert_eq!(of([9_740, 990, 1_200_000]), "9.74 ms (0.99–1200.00)");

@@ -1,28 +1,30 @@
-//! Progress bars on stderr; none where stderr is no terminal.
+//! Progress bars on stderr, if that is a terminal.
 
 use super::messages;
 use crate::capture::StopRules;
 use crate::control::Progress;
 use crate::units::{Grouped, Plural, Seconds};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Drawn this often at most: each drawing wakes the terminal, which is recorded too.
+/// At most this many drawings a second. Each one wakes the terminal, and a capture records that too.
 const DRAWINGS_PER_SECOND: u8 = 4;
 
 /// Shows a capture's progress.
 pub struct TerminalProgress {
     rules: StopRules,
     quiet: bool,
-    /// What replaying is called.
+    /// The name of the phase that replays.
     reading: &'static str,
     bar: Option<ProgressBar>,
 }
 
 impl TerminalProgress {
-    /// For a capture with these rules. `quiet` shows nothing, notes neither.
+    /// For a capture with these rules. `quiet` shows neither progress nor notes.
     pub fn new(rules: StopRules, quiet: bool) -> Self {
         TerminalProgress { rules, quiet, reading: "writing", bar: None }
     }
@@ -41,7 +43,7 @@ impl TerminalProgress {
         self.show(what, Some(total), done.min(total), format!("{} of {} {of}", Grouped(done), Grouped(total)));
     }
 
-    /// Shows how far a phase is, of how much if that is known.
+    /// Shows how far a phase is. `total` is its end, if known.
     fn show(&mut self, phase: &'static str, total: Option<u64>, done: u64, message: String) {
         if self.quiet {
             return;
@@ -56,7 +58,12 @@ impl TerminalProgress {
         bar.set_position(done);
         if is_new {
             // Only now is there something to draw.
-            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWINGS_PER_SECOND));
+            if io::stderr().is_terminal() {
+                bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(
+                    Box::<ProgressLine>::default(),
+                    DRAWINGS_PER_SECOND,
+                ));
+            }
             bar.tick();
         }
     }
@@ -65,6 +72,88 @@ impl TerminalProgress {
 fn hidden(total: Option<u64>, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("the templates are constant and tested");
     ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden()).with_style(style.progress_chars("#>-"))
+}
+
+/// The line of stderr's terminal that the progress is drawn on.
+///
+/// A terminal shows Ctrl-C as `^C` behind the progress. A bar that took the whole line would push that to the next one, and
+/// would then be cleared there.
+#[derive(Debug, Default)]
+struct ProgressLine {
+    /// Written to stderr at the next flush.
+    text: Mutex<String>,
+}
+
+/// Columns that stay free: room for two `^C`.
+const FREE: usize = 5;
+/// Erases the line that the cursor is on.
+const ERASE: &str = "\r\x1b[2K";
+
+/// Whether a line is drawn.
+static IS_DRAWN: AtomicBool = AtomicBool::new(false);
+
+/// Erases a progress line before the process ends without coming back to it.
+pub fn erase_progress() {
+    if IS_DRAWN.swap(false, Ordering::Relaxed) {
+        // Where stderr cannot be written nothing is drawn.
+        let _ = io::stderr().write_all(ERASE.as_bytes());
+    }
+}
+
+impl ProgressLine {
+    fn move_cursor(&self, by: usize, direction: char) -> io::Result<()> {
+        if by > 0 { self.add(&format!("\x1b[{by}{direction}")) } else { Ok(()) }
+    }
+
+    fn add(&self, text: &str) -> io::Result<()> {
+        if let Ok(mut added) = self.text.lock() {
+            added.push_str(text);
+        }
+        Ok(())
+    }
+}
+
+impl TermLike for ProgressLine {
+    fn width(&self) -> u16 {
+        u16::try_from(super::width_of_stderr().saturating_sub(FREE)).unwrap_or(u16::MAX).max(1)
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.move_cursor(lines, 'A')
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.move_cursor(lines, 'B')
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.move_cursor(columns, 'C')
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.move_cursor(columns, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.add(text).and_then(|()| self.add("\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.add(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.add(ERASE)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let Ok(mut text) = self.text.lock() else { return Ok(()) };
+        // What ends with an erased line leaves none.
+        IS_DRAWN.store(!text.is_empty() && !text.ends_with(ERASE), Ordering::Relaxed);
+        io::stderr().write_all(text.as_bytes())?;
+        text.clear();
+        Ok(())
+    }
 }
 
 impl Progress for TerminalProgress {
@@ -98,7 +187,7 @@ impl Progress for TerminalProgress {
     fn measuring(&mut self, done: usize, total: usize) {
         self.steps("measuring", "runs", done as u64, total as u64);
         if let Some(bar) = &self.bar {
-            // Nothing is drawn again before the run is over, which is not to be disturbed.
+            // The next drawing comes after the run, so that drawing does not disturb the run.
             bar.force_draw();
         }
     }

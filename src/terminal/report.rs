@@ -1,131 +1,158 @@
 //! A report on the terminal.
 
-use super::columns::{columns, cut, right};
+use super::layout::{Screen, TextCell, TextColumn, TextTable};
+use super::report_states::print_stretches;
 use super::summary::{print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
-use crate::tracefs::Tpid;
 use crate::units::{Grouped, OneLine, Plural, Rate, Share, shortened};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 
-/// Columns of a line but for the name and the bars.
-const NUMBERS: usize = 12 + 1 + 7 + 1 + 11 + 2 + 2;
+/// Bars are drawn where there is room for this many columns.
+const FEWEST_BARS: usize = 8;
+/// Bars take at most this many columns.
+const MOST_BARS: usize = 60;
+/// A source's name at the head of a column takes up to this many columns, and a tracepoint's below it at least as many.
+const SOURCE: usize = 24;
 
-/// Prints it, with the `top` tracepoints and groups, on lines of `width` columns.
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const HEADING: Style = AnsiColor::Cyan.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default();
+
+/// Prints a report with the `top` tracepoints and groups on lines of `width` columns.
 pub fn print_report(report: &Report, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
     for (number, source) in report.sources.iter().enumerate() {
         if number > 0 {
-            writeln!(out)?;
+            screen.blank()?;
         }
-        print_source(source, top, width, out)?;
+        print_source(source, top, screen)?;
     }
     match &report.differences {
-        Some(differences) => print_differences(differences, top, width, out),
+        Some(differences) => print_differences(differences, top, screen),
         None => Ok(()),
     }
 }
 
-fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    let style = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-    writeln!(out, "{style}{}{style:#}", OneLine(text))
+fn heading(screen: &mut Screen<'_>, text: &str) -> io::Result<()> {
+    screen.prose(format_args!("{HEADING}{}{HEADING:#}", OneLine(text)))
 }
 
-fn print_source(source: &SourceReport, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
     let SourceReport { summary, ranking, .. } = source;
-    heading(out, &source.label)?;
-    print_headline(summary, ranking, out)?;
+    heading(screen, &source.label)?;
+    print_headline(summary, ranking, screen)?;
     if let (Some(kernel), Some(hostname)) = (&summary.kernel, &summary.hostname) {
         let (kernel, hostname) = (&shortened(kernel, 100), &shortened(hostname, 100));
-        write!(out, "Linux {} on {}", OneLine(kernel), OneLine(hostname))?;
-        match &summary.started {
-            Some(started) => writeln!(out, ", {}", OneLine(started.get(..19).unwrap_or(started)))?,
-            None => writeln!(out)?,
-        }
+        let started = summary.started.as_ref().map(|started| started.get(..19).unwrap_or(started));
+        let started = started.map(|started| format!(", {}", OneLine(started))).unwrap_or_default();
+        screen.prose(format_args!("Linux {} on {}{started}", OneLine(kernel), OneLine(hostname)))?;
     }
     if source.is_range {
-        writeln!(out, "Counts, shares and rates are those of the samples in the range; the accounting holds all.")?;
-    }
-    if let Some(logged) = source.logged {
-        writeln!(out, "log.csv holds the first {} of them; `-n {logged}` reports on those.", Grouped(logged))?;
-    }
-    if ranking.events > 0 {
-        writeln!(out)?;
-        let longest = ranking.tracepoints.iter().take(top).map(|ranked| columns(&ranked.name)).max().unwrap_or(0);
-        // A terminal that is very narrow has none.
-        let bars = if width < 50 { 0 } else { width.saturating_sub(NUMBERS + longest).clamp(16, 60) };
-        let (tracepoints, groups) = source.columns(bars.max(1));
-        let of_tracepoint = |ranked: &Ranked<Tpid>| Some(sparkline(tracepoints.get(&ranked.number)?));
-        let of_group = |ranked: &Ranked<_>| Some(sparkline(groups.get(&ranked.name)?));
-        print_top(out, "tracepoint", &ranking.tracepoints, of_tracepoint, top, bars)?;
-        print_top(out, "group", &ranking.groups, of_group, top, bars)?;
-    }
-    if summary.events.lost > 0 {
-        writeln!(out, "Bars show samples: where some were lost, they are too low.")?;
-    }
-    writeln!(out)?;
-    print_accounting(summary, out)?;
-    if let Some(problem) = &source.problem {
-        let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
-        writeln!(out, "problem   {warning}{}{warning:#}", OneLine(&format!("{problem:#}")))?;
-    }
-    Ok(())
-}
-
-fn print_top<N>(
-    out: &mut dyn Write,
-    what: &str,
-    ranked: &[Ranked<N>],
-    bars_of: impl Fn(&Ranked<N>) -> Option<String>,
-    top: usize,
-    bars: usize,
-) -> io::Result<()> {
-    let bold = Style::new().bold();
-    writeln!(
-        out,
-        "{bold}{:>12} {:>7} {:>11}  {:<bars$}  top {what}s{bold:#}",
-        "events", "share", "a second", "active"
-    )?;
-    for ranked in ranked.iter().take(top) {
-        let Ranked { name, events, share, rate, .. } = ranked;
-        let line = bars_of(ranked).filter(|_| bars > 0).unwrap_or_default();
-        let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
-        writeln!(
-            out,
-            "{:>12} {:>5.1} % {rate:>11}  {line:<bars$}  {}",
-            Grouped(*events),
-            100.0 * share,
-            OneLine(name)
+        screen.prose(
+            "Counts, shares, and rates cover the samples in the range. The accounting covers the whole source.",
         )?;
     }
-    if let Some(more) = ranked.len().checked_sub(top).filter(|more| *more > 0) {
-        let dim = Style::new().dimmed();
-        writeln!(out, "{dim}{:>12}  more (--top N shows N){dim:#}", Grouped(more as u64))?;
+    if let Some(logged) = source.logged {
+        let first = Grouped(logged);
+        screen.prose(format_args!("log.csv has the first {first} of them; `-n {logged}` reports on those only."))?;
+    }
+    if ranking.events > 0 {
+        screen.blank()?;
+        print_top(source, top, screen)?;
+    }
+    screen.blank()?;
+    print_stretches(source, screen)?;
+    print_accounting(summary, screen)?;
+    if let Some(problem) = &source.problem {
+        let problem = format!("{problem:#}");
+        screen.fact("problem", format_args!("{WARNING}{}{WARNING:#}", OneLine(&problem)))?;
     }
     Ok(())
 }
 
-fn print_differences(differences: &Differences, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+/// The tracepoints and the groups with most events, and when they were active if there is room to draw it.
+fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
+    let without = top_table(source, top, 0);
+    let bars = without.room(screen.width()).min(MOST_BARS);
+    if bars < FEWEST_BARS {
+        return screen.table(&without);
+    }
+    screen.table(&top_table(source, top, bars))?;
+    match source.summary.events.lost {
+        0 => Ok(()),
+        _ => screen.prose("The bars show samples. Where samples were lost, the bars are too low."),
+    }
+}
+
+fn top_table(source: &SourceReport, top: usize, bars: usize) -> TextTable {
+    let (tracepoints, groups) = source.columns(bars.max(1));
+    let drawn = |counts: Option<&Vec<f64>>| match bars {
+        0 => String::new(),
+        _ => counts.map(|counts| sparkline(counts).trim_end().to_owned()).unwrap_or_default(),
+    };
+    let mut table = TextTable::new([
+        TextColumn::RIGHT,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT.optional(),
+        TextColumn::NAME,
+        TextColumn::LEFT,
+    ]);
+    let of_tracepoint = |ranked: &Ranked<_>| drawn(tracepoints.get(&ranked.number));
+    add_top(&mut table, "tracepoint", &source.ranking.tracepoints, top, bars, of_tracepoint);
+    let of_group = |ranked: &Ranked<_>| drawn(groups.get(&ranked.name));
+    add_top(&mut table, "group", &source.ranking.groups, top, bars, of_group);
+    table
+}
+
+fn add_top<N>(
+    table: &mut TextTable,
+    what: &str,
+    ranked: &[Ranked<N>],
+    top: usize,
+    bars: usize,
+    drawn: impl Fn(&Ranked<N>) -> String,
+) {
+    let over_time = if bars > 0 { "over time" } else { "" };
+    table.head(["events", "share", "a second", &format!("top {what}s"), over_time]);
+    for ranked in ranked.iter().take(top) {
+        let Ranked { name, events, share, rate, .. } = ranked;
+        let share = format!("{:.1} %", 100.0 * share);
+        let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
+        let cells = [Grouped(*events).into(), share.into(), rate.into(), OneLine(name).into(), drawn(ranked).into()];
+        table.row(Style::new(), cells);
+    }
+    if let Some(more) = ranked.len().checked_sub(top).filter(|more| *more > 0) {
+        let more = Grouped(more as u64).into();
+        table.row(
+            DIM,
+            [more, TextCell::default(), TextCell::default(), "more (--top N shows N)".into(), TextCell::default()],
+        );
+    }
+}
+
+fn print_differences(differences: &Differences, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
     let Differences { sources, remarks, tracepoints, groups } = differences;
-    writeln!(out)?;
-    heading(out, "What differs")?;
+    screen.blank()?;
+    heading(screen, "Largest differences")?;
     for remark in remarks {
-        writeln!(out, "note      {}", OneLine(remark))?;
+        screen.fact("note", OneLine(remark))?;
     }
     for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {
         for by in By::ALL {
             let mut changed = by.most(all);
             changed.truncate(top);
             if !changed.is_empty() {
-                writeln!(out)?;
-                print_changes(sources, what, by, &changed, width, out)?;
+                print_changes(sources, what, by, &changed, screen)?;
             }
         }
     }
     for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
-        writeln!(out)?;
+        screen.blank()?;
         for (number, source) in sources.iter().enumerate() {
-            print_only(source, number, what, all, top, out)?;
+            print_only(source, number, what, all, top, screen)?;
         }
     }
     Ok(())
@@ -139,54 +166,62 @@ fn cell(presence: &Presence, by: By) -> String {
     }
 }
 
-/// A table with a column for each source.
+/// A table with a column for each source; several tables if the sources have no room beside each other.
 fn print_changes(
     sources: &[String],
     what: &str,
     by: By,
     changed: &[&Compared],
-    width: usize,
-    out: &mut dyn Write,
+    screen: &mut Screen<'_>,
 ) -> io::Result<()> {
-    let bold = Style::new().bold();
-    let labels: Vec<String> = sources.iter().map(|source| OneLine(source).to_string()).collect();
-    let longest = changed.iter().map(|compared| columns(&compared.name)).max().unwrap_or(0);
-    // As wide as their names, as far as these have room.
-    let room = width.saturating_sub(longest + 2) / sources.len().max(1);
-    let widest = labels.iter().map(|label| columns(label) + 2).max().unwrap_or(0).min(room);
-    let cells = changed.iter().flat_map(|compared| &compared.sources).map(|presence| cell(presence, by));
-    let column = cells.map(|cell| columns(&cell) + 2).max().unwrap_or(0).max(widest).max(14);
-    write!(out, "{bold}")?;
-    for label in labels {
-        write!(out, "{}", right(&cut(&label, column - 2), column))?;
-    }
-    writeln!(out, "  {what} whose {} differs most{bold:#}", by.name())?;
-    for compared in changed {
-        for presence in &compared.sources {
-            write!(out, "{:>column$}", cell(presence, by))?;
-        }
-        writeln!(out, "  {}", OneLine(&compared.name))?;
+    let title = format!("{what}, by {}", by.name());
+    let mut from = 0;
+    while from < sources.len() {
+        let fitting = (from + 1..=sources.len()).rev();
+        let tables = fitting.map(|to| (to, changes_table(&sources[from..to], from, &title, by, changed)));
+        // If even one source does not fit, its names are cut.
+        let mut fits = tables.filter(|(to, table)| *to == from + 1 || table.fits(screen.width()));
+        let Some((to, table)) = fits.next() else { break };
+        screen.blank()?;
+        screen.table(&table)?;
+        from = to;
     }
     Ok(())
 }
 
-/// What was hit in one source and in no other.
+/// The columns of these sources, of which the first has this number.
+fn changes_table(sources: &[String], first: usize, title: &str, by: By, changed: &[&Compared]) -> TextTable {
+    let mut columns = vec![TextColumn::RIGHT.at_least(10).cut_to(SOURCE); sources.len()];
+    // The sources stand beside each other as long as a part of each name has room.
+    columns.push(TextColumn::NAME.cut_to(SOURCE));
+    let mut table = TextTable::new(columns);
+    let heads = sources.iter().map(|source| TextCell::from(OneLine(source)));
+    table.row(BOLD, heads.chain([title.into()]).collect::<Vec<_>>());
+    for compared in changed {
+        let cells = compared.sources.iter().skip(first).take(sources.len());
+        let cells = cells.map(|presence| TextCell::from(cell(presence, by)));
+        table.row(Style::new(), cells.chain([OneLine(&compared.name).into()]).collect::<Vec<_>>());
+    }
+    table
+}
+
+/// The tracepoints or groups that were hit in one source only.
 fn print_only(
     source: &str,
     number: usize,
     what: &'static str,
     all: &[Compared],
     top: usize,
-    out: &mut dyn Write,
+    screen: &mut Screen<'_>,
 ) -> io::Result<()> {
     let mut only: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
     only.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
-    let bold = Style::new().bold();
-    writeln!(out, "{bold}only in {}{bold:#}: {}", OneLine(source), Plural(only.len() as u64, what))?;
+    let count = Plural(only.len() as u64, what);
+    screen.prose(format_args!("{BOLD}only in {}{BOLD:#}: {count}", OneLine(source)))?;
+    let mut table = TextTable::new([TextColumn::RIGHT.at_least(10), TextColumn::NAME, TextColumn::LEFT.cut_to(SOURCE)]);
     for compared in only.iter().take(top) {
-        let why = compared.why_only_in(number);
-        let (dim, why) = (Style::new().dimmed(), if why.is_empty() { String::new() } else { format!("  ({why})") });
-        writeln!(out, "{:>12}  {}{dim}{why}{dim:#}", Grouped(compared.events(number)), OneLine(&compared.name))?;
+        let why = TextCell::styled(compared.why_only_in(number), DIM);
+        table.row(Style::new(), [Grouped(compared.events(number)).into(), OneLine(&compared.name).into(), why]);
     }
-    Ok(())
+    screen.table(&table)
 }

@@ -1,6 +1,6 @@
 //! States, for people.
 
-use super::columns::{columns, cut, left};
+use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use crate::state::{Check, FindingKind, Identification, Learned, Reason, Session, ShareRange};
 use crate::state::{Stretch, StretchOpinion, said_beside};
 use crate::units::{Grouped, OneLine, Plural, Rate, Share};
@@ -8,281 +8,299 @@ use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Stretches that are explained; the others stand in the table.
+/// At most this many stretches are explained; the table has all.
 const EXPLAINED: usize = 8;
-/// Tracepoints that are named for a stretch, each way.
+/// At most this many tracepoints are named for a state, and against it.
 const REASONS: usize = 3;
-/// Findings of a kind that are named.
+/// At most this many findings of a kind are shown.
 const FINDINGS: usize = 8;
-/// Tracepoints of a state that are shown.
+/// At most this many tracepoints of a state are shown.
 const TRACEPOINTS: usize = 12;
+/// A state's name and a kernel's take up to this many columns before another column is left out.
+const NAME: usize = 24;
 
 const BOLD: Style = Style::new().bold();
 const UNKNOWN: Style = AnsiColor::Yellow.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// What was learned of a state, session by session, each with its file; and what it has now, if that is known.
+/// Prints each learned session with its file, and how many sessions the state has now, if that is known. Lines have `width`
+/// columns.
 pub fn print_learned(
     state: &str,
     paths: &[PathBuf],
     sessions: &[(String, Session)],
     now: Option<&Learned>,
+    width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
+    let mut line = |text: String| screen.hanging("", "  ", format_args!("{state}: {text}"));
     for (path, (_, session)) in paths.iter().zip(sessions) {
-        let events = session.events();
         let lost: u64 = session.lost.iter().sum();
-        let but = if lost > 0 { format!(", {} more lost", Grouped(lost)) } else { String::new() };
-        writeln!(
-            out,
-            "{state}: learned {} of {} with {} of {}{but} ({})",
+        let lossy = if lost > 0 { format!(", {} more lost", Grouped(lost)) } else { String::new() };
+        line(format!(
+            "learned {} of {} with {} of {}{lossy} ({})",
             Plural(session.windows as u64, "window"),
             session.window,
-            Plural(events, "event"),
+            Plural(session.events(), "event"),
             Plural(session.counts.len() as u64, "tracepoint"),
             OneLine(&path.display().to_string())
-        )?;
+        ))?;
     }
     let Some(Learned { sessions: known, .. }) = now else { return Ok(()) };
-    writeln!(
-        out,
-        "{state}: {} now; with these, the lowest level that can reject the state for a whole session is {:.2}",
+    line(format!(
+        "the state has {} now, so a whole session can be rejected at level {:.2} at best",
         Plural(known.len() as u64, "session"),
         1.0 / (known.len() as f64 + 1.0)
-    )?;
+    ))?;
     let this = &sessions[0].1;
     if let Some((name, _)) = known.iter().find(|(_, other)| other.origin.kernel != this.origin.kernel) {
-        writeln!(out, "{state}: session {name} is of another kernel; only what both have will be compared")?;
+        line(format!("session {name} comes from another kernel; only what both have is compared"))?;
     }
     if let Some((name, other)) = known.iter().find(|(_, other)| other.left_out != this.left_out) {
-        writeln!(
-            out,
-            "{state}: session {name} captured {}, and this one {}; only what both have will be compared",
+        line(format!(
+            "session {name} captured {}, and this one {}; only what both have is compared",
             Plural(other.captured_number() as u64, "tracepoint"),
             Plural(this.captured_number() as u64, "tracepoint")
-        )?;
+        ))?;
     }
     if let Some((name, other)) = known.iter().find(|(_, other)| other.window != this.window) {
-        writeln!(
-            out,
-            "{state}: session {name} has windows of {}; they are compared in lengths that both can make",
+        line(format!(
+            "session {name} has windows of {}; sessions are compared in lengths that both can make",
             other.window
-        )?;
+        ))?;
     }
     Ok(())
 }
 
-/// How many sessions of a state were removed.
-pub fn print_removed(state: &str, removed: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{state}: removed {}", Plural(removed as u64, "session"))
+/// Prints how many sessions of a state were removed.
+pub fn print_removed(state: &str, removed: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    Screen::new(width, out).prose(format_args!("{state}: removed {}", Plural(removed as u64, "session")))
 }
 
-/// All states of a library.
-pub fn print_states(states: &[Learned], library: &Path, out: &mut dyn Write) -> io::Result<()> {
-    let wide = states.iter().map(|state| columns(&state.name)).max().unwrap_or(0).clamp(5, 24);
-    writeln!(
-        out,
-        "{BOLD}{:<wide$} {:>8} {:>9} {:>12}  {:<10} kernel{BOLD:#}",
-        "state", "sessions", "windows", "events/s", "window"
-    )?;
+/// Prints all states of a library on lines of `width` columns.
+pub fn print_states(states: &[Learned], library: &Path, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
+    let [state, kernel_column] = [TextColumn::LEFT.cut_to(NAME), TextColumn::LEFT.cut_to(10)];
+    let mut table = TextTable::new([
+        state,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT.optional(),
+        TextColumn::LEFT,
+        kernel_column,
+    ]);
+    table.head(["state", "sessions", "windows", "events/s", "window", "kernel"]);
     for Learned { name, sessions } in states {
         let windows: usize = sessions.iter().map(|(_, session)| session.windows).sum();
         let seconds: f64 = sessions.iter().map(|(_, session)| session.length_ns() as f64 / 1e9).sum();
         let events: f64 = sessions.iter().map(|(_, session)| session.events() as f64).sum();
         let rate = if seconds > 0.0 { Rate(events / seconds).to_string() } else { "-".to_owned() };
-        let (lengths, kernels) =
-            (different(sessions, |session| session.window.to_string()), different(sessions, kernel));
-        writeln!(
-            out,
-            "{} {:>8} {:>9} {rate:>12}  {lengths:<10} {kernels}",
-            left(name, wide),
-            sessions.len(),
-            Grouped(windows as u64)
-        )?;
+        let lengths = different(sessions, |session| session.window.to_string());
+        let (sessions, kernels) = (sessions.len(), different(sessions, kernel));
+        let windows = Grouped(windows as u64).into();
+        table.row(Style::new(), [name.into(), sessions.into(), windows, rate.into(), lengths.into(), kernels.into()]);
     }
-    writeln!(out, "in {}", OneLine(&library.display().to_string()))
+    screen.table(&table)?;
+    screen.prose(format_args!("in {}", OneLine(&library.display().to_string())))
 }
 
-/// One state.
-pub fn print_state(state: &Learned, out: &mut dyn Write) -> io::Result<()> {
+/// Prints one state on lines of `width` columns.
+pub fn print_state(state: &Learned, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
     let Learned { name, sessions } = state;
-    writeln!(out, "{BOLD}{name}{BOLD:#}: {}", Plural(sessions.len() as u64, "session"))?;
-    writeln!(out)?;
-    writeln!(
-        out,
-        "{BOLD}{:<22} {:>8} {:<8} {:>14} {:>10} {:>11}  kernel{BOLD:#}",
-        "session", "windows", "of", "events", "lost", "tracepoints"
-    )?;
-    for (file, session) in sessions {
-        writeln!(
-            out,
-            "{file:<22} {:>8} {:<8} {:>14} {:>10} {:>11}  {}",
-            Grouped(session.windows as u64),
-            session.window.to_string(),
-            Grouped(session.events()),
-            Grouped(session.lost.iter().sum()),
-            Grouped(session.captured_number() as u64),
-            kernel(session)
-        )?;
-    }
-    writeln!(out)?;
-    writeln!(out, "{BOLD}{:<44} {:>8}  share over windows, the lowest and the highest{BOLD:#}", "tracepoint", "mean")?;
+    screen.prose(format_args!("{BOLD}{name}{BOLD:#}: {}", Plural(sessions.len() as u64, "session")))?;
+    screen.blank()?;
+    print_sessions(sessions, screen)?;
+    screen.blank()?;
+    let mut table = TextTable::new([TextColumn::NAME, TextColumn::RIGHT, TextColumn::RIGHT, TextColumn::RIGHT]);
+    table.head(["share of a window's events", "mean", "lowest", "highest"]);
     for ShareRange { name, mean, lowest, highest } in state.shares().iter().take(TRACEPOINTS) {
-        writeln!(
-            out,
-            "{} {:>8}  {} to {}",
-            left(&cut(&OneLine(name).to_string(), 44), 44),
-            Share(*mean).to_string(),
-            Share(*lowest),
-            Share(*highest)
-        )?;
+        let [mean, lowest, highest] = [*mean, *lowest, *highest].map(|share| Share(share).into());
+        table.row(Style::new(), [OneLine(name).into(), mean, lowest, highest]);
     }
+    screen.table(&table)?;
     if sessions.len() < 2 {
-        writeln!(out)?;
-        writeln!(
-            out,
-            "One session does not tell how sessions differ: learn it again, started anew (`tp-perf learn {name}`)."
-        )?;
+        screen.blank()?;
+        screen.prose(format_args!(
+            "One session does not show how much sessions differ. Start anew and learn the state again: `tp-perf learn {name}`"
+        ))?;
     }
     Ok(())
+}
+
+fn print_sessions(sessions: &[(String, Session)], screen: &mut Screen<'_>) -> io::Result<()> {
+    let has_lost = sessions.iter().any(|(_, session)| session.lost.iter().any(|lost| *lost > 0));
+    let mut table = TextTable::new([
+        TextColumn::LEFT,
+        TextColumn::RIGHT,
+        TextColumn::LEFT,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT,
+        TextColumn::RIGHT,
+        TextColumn::LEFT.optional(),
+    ]);
+    table.head(["session", "windows", "of", "events", if has_lost { "lost" } else { "" }, "tracepoints", "kernel"]);
+    for (file, session) in sessions {
+        let lost = session.lost.iter().sum();
+        let cells = [
+            file.into(),
+            Grouped(session.windows as u64).into(),
+            session.window.into(),
+            Grouped(session.events()).into(),
+            if has_lost { Grouped(lost).into() } else { TextCell::default() },
+            Grouped(session.captured_number() as u64).into(),
+            kernel(session).into(),
+        ];
+        table.row(Style::new(), cells);
+    }
+    screen.table(&table)
 }
 
 fn kernel(session: &Session) -> String {
     session.origin.kernel.as_deref().map_or("unknown".to_owned(), |kernel| OneLine(kernel).to_string())
 }
 
-/// What sessions have, if it is the same for all.
+/// The fact that all sessions share, or `several`.
 fn different(sessions: &[(String, Session)], of: impl Fn(&Session) -> String) -> String {
     let first = sessions.first().map(|(_, session)| of(session)).unwrap_or_default();
     if sessions.iter().all(|(_, session)| of(session) == first) { first } else { "several".to_owned() }
 }
 
-/// Which states a source was in, on so many columns.
+/// Prints which states a source was in, on lines of `width` columns.
 pub fn print_identification(
     identification: &Identification,
     source: &str,
     width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
     let sessions: usize = identification.states.states.iter().map(|state| state.sessions).sum();
-    let first = format!(
-        "{BOLD}{}{BOLD:#}: {} of {}, held against {} ({}) at level {}",
+    screen.prose(format_args!(
+        "{BOLD}{}{BOLD:#}: {} of {}, compared with {} ({}) at level {}",
         OneLine(source),
         Plural(identification.windows.len() as u64, "window"),
         identification.length,
         Plural(identification.states.states.len() as u64, "state"),
         Plural(sessions as u64, "session"),
         identification.alpha
-    );
-    writeln!(out, "{}", textwrap::fill(&first, width.max(40)))?;
+    ))?;
     if identification.coverage < 1.0 {
-        writeln!(
-            out,
-            "{} of its events are of tracepoints that all sessions captured; the rest is not compared",
+        screen.prose(format_args!(
+            "{} of its events belong to tracepoints that all sessions captured; the others are not compared",
             Share(identification.coverage)
-        )?;
+        ))?;
     }
-    writeln!(out)?;
-    // All but the state is 57 columns wide, and the name of one takes what is left.
-    let wide = width.saturating_sub(57).clamp(20, 40);
-    writeln!(
-        out,
-        "{BOLD}{:>9} {:>9}  {:<wide$} {:>8} {:>6}  {:>9}  agree{BOLD:#}",
-        "from", "to", "state", "distance", "p", "intensity"
-    )?;
-    for stretch in &identification.stretches {
-        let StretchOpinion { distance, p } = stretch.opinions[stretch.nearest].unwrap_or_default();
-        let state = cut(&identification.said(stretch), wide);
-        let (padding, style) = (" ".repeat(wide.saturating_sub(columns(&state))), style(stretch));
-        let (agree, lost) = (identification.agreeing(stretch), identification.lost_in(stretch));
-        let lossy = if lost > 0 { format!(", {} lost", Plural(lost, "event")) } else { String::new() };
-        writeln!(
-            out,
-            "{:>7} s {:>7} s  {style}{state}{style:#}{padding} {distance:>8.3} {p:>6.3}  {:>9}  {} of {}{lossy}",
-            identification.seconds_since(stretch.from),
-            identification.seconds_since(stretch.to),
-            format!("{:.2}×", stretch.intensity),
-            agree,
-            stretch.windows()
-        )?;
-    }
+    screen.blank()?;
+    print_stretches(identification, screen)?;
     for stretch in identification.stretches.iter().take(EXPLAINED) {
-        explain(identification, stretch, width, out)?;
+        explain(identification, stretch, screen)?;
     }
     if identification.stretches.len() > EXPLAINED {
-        writeln!(out)?;
-        writeln!(out, "The first {EXPLAINED} stretches are explained here; --format json has them all.")?;
+        screen.blank()?;
+        screen.prose(format_args!(
+            "Only the first {EXPLAINED} stretches are explained here; `--format json` explains all."
+        ))?;
     }
     let bounds = identification.bounds();
     if !bounds.is_empty() {
-        writeln!(out)?;
+        screen.blank()?;
     }
-    for bound in bounds {
-        writeln!(out, "{}", textwrap::fill(&bound, width.max(40)))?;
+    bounds.iter().try_for_each(|bound| screen.hanging("", "  ", bound))
+}
+
+/// A row for each stretch.
+fn print_stretches(identification: &Identification, screen: &mut Screen<'_>) -> io::Result<()> {
+    let has_lost = identification.stretches.iter().any(|stretch| identification.lost_in(stretch) > 0);
+    let number = TextColumn::RIGHT;
+    let mut table = TextTable::new([
+        number,
+        number,
+        TextColumn::LEFT.cut_to(NAME),
+        number,
+        number,
+        number.optional(),
+        number.optional(),
+        number,
+    ]);
+    table.head(["from", "to", "state", "distance", "p", "intensity", "agree", if has_lost { "lost" } else { "" }]);
+    for stretch in &identification.stretches {
+        let StretchOpinion { distance, p } = stretch.opinions[stretch.nearest].unwrap_or_default();
+        let seconds = |window| format!("{} s", identification.seconds_since(window));
+        let cells = [
+            seconds(stretch.from).into(),
+            seconds(stretch.to).into(),
+            TextCell::styled(identification.said(stretch), style(stretch)),
+            format!("{distance:.3}").into(),
+            format!("{p:.3}").into(),
+            format!("{:.2}×", stretch.intensity).into(),
+            format!("{} of {}", identification.agreeing(stretch), stretch.windows()).into(),
+            if has_lost { Grouped(identification.lost_in(stretch)).into() } else { TextCell::default() },
+        ];
+        table.row(Style::new(), cells);
     }
-    Ok(())
+    screen.table(&table)
 }
 
 fn style(stretch: &Stretch) -> Style {
     if stretch.not_rejected.is_empty() { UNKNOWN } else { GOOD }
 }
 
-fn explain(identification: &Identification, stretch: &Stretch, width: usize, out: &mut dyn Write) -> io::Result<()> {
+fn explain(identification: &Identification, stretch: &Stretch, screen: &mut Screen<'_>) -> io::Result<()> {
     let name = |state: usize| identification.states.states[state].name.as_str();
-    let style = style(stretch);
-    writeln!(out)?;
-    writeln!(
-        out,
-        "{style}{}{style:#}, {} to {} s: like {} at {:.2} times its usual rate",
-        identification.said(stretch),
-        identification.seconds_since(stretch.from),
-        identification.seconds_since(stretch.to),
-        name(stretch.nearest),
-        stretch.intensity
+    let (nearest, style) = (name(stretch.nearest), style(stretch));
+    screen.blank()?;
+    screen.hanging(
+        "",
+        "  ",
+        format_args!(
+            "{style}{}{style:#}, {} to {} s: nearest to {nearest}, at {:.2} times its usual rate",
+            identification.said(stretch),
+            identification.seconds_since(stretch.from),
+            identification.seconds_since(stretch.to),
+            stretch.intensity
+        ),
     )?;
-    let nearest = name(stretch.nearest);
     let (_, far) = stretch.near_and_far();
     if !far.is_empty() {
-        writeln!(out, "  more than twice as far, and not rejected either: {}", identification.named(far, ", "))?;
+        let far = identification.named(far, ", ");
+        screen.hanging("  ", "    ", format_args!("not rejected either, but more than twice as far away: {far}"))?;
     }
     if let (Some(other), false) = (stretch.other, stretch.in_favour.is_empty()) {
-        writeln!(out, "  for {nearest}, against {}:", name(other))?;
-        let with_other = |reason: &Reason| format!("; in {} {}", name(other), Share(reason.other));
-        lines(&stretch.in_favour, nearest, with_other, width, out)?;
-        groups(&stretch.groups_in_favour, out)?;
+        let title = format!("for {nearest}, against {}", name(other));
+        print_reasons(&title, &stretch.in_favour, nearest, Some(name(other)), screen)?;
+        print_groups(&stretch.groups_in_favour, screen)?;
     }
     if !stretch.against.is_empty() {
-        writeln!(out, "  against {nearest}:")?;
-        lines(&stretch.against, nearest, |_| String::new(), width, out)?;
-        groups(&stretch.groups_against, out)?;
+        print_reasons(&format!("against {nearest}"), &stretch.against, nearest, None, screen)?;
+        print_groups(&stretch.groups_against, screen)?;
     }
     Ok(())
 }
 
-/// A line for each of the first tracepoints, their names as long as there is room for.
-fn lines(
+/// A row for each of the first tracepoints, with their shares here and in the states.
+fn print_reasons(
+    title: &str,
     reasons: &[Reason],
     nearest: &str,
-    behind: impl Fn(&Reason) -> String,
-    width: usize,
-    out: &mut dyn Write,
+    other: Option<&str>,
+    screen: &mut Screen<'_>,
 ) -> io::Result<()> {
-    let said = |reason: &Reason| {
-        format!("{} here; in {nearest} {}{}", Share(reason.here), Share(reason.nearest), behind(reason))
-    };
-    let said: Vec<(&Reason, String)> = reasons.iter().take(REASONS).map(|reason| (reason, said(reason))).collect();
-    let longest = said.iter().map(|(_, said)| columns(said)).max().unwrap_or(0);
-    let wide = width.saturating_sub(longest + 5).clamp(20, 48);
-    for (reason, said) in said {
-        let name = left(&cut(&OneLine(&reason.name).to_string(), wide), wide);
-        writeln!(out, "    {name} {said}")?;
+    let share = TextColumn::RIGHT.at_least(7).cut_to(NAME / 2);
+    let mut table = TextTable::new([TextColumn::NAME.at_least(30), share, share, share]).indented(2);
+    let in_other = other.map(|other| format!("in {other}")).unwrap_or_default();
+    table.head([title, "here", &format!("in {nearest}"), &in_other]);
+    for Reason { name, here, nearest, other: of_other, .. } in reasons.iter().take(REASONS) {
+        let of_other = if other.is_some() { Share(*of_other).into() } else { TextCell::default() };
+        let name = format!("  {}", OneLine(name)).into();
+        table.row(Style::new(), [name, Share(*here).into(), Share(*nearest).into(), of_other]);
     }
-    Ok(())
+    screen.table(&table)
 }
 
-/// By how much each group adds to what was said.
-fn groups(groups: &[Reason], out: &mut dyn Write) -> io::Result<()> {
+/// How much each group contributes to the reasons.
+fn print_groups(groups: &[Reason], screen: &mut Screen<'_>) -> io::Result<()> {
     let all: f64 = groups.iter().map(|group| group.part).sum();
     if all <= 0.0 {
         return Ok(());
@@ -292,42 +310,48 @@ fn groups(groups: &[Reason], out: &mut dyn Write) -> io::Result<()> {
         .take(REASONS)
         .map(|group| format!("{} {:.0} %", OneLine(&group.name), 100.0 * group.part / all))
         .collect();
-    writeln!(out, "    by group: {}", parts.join(", "))
+    screen.hanging("    ", "      ", format_args!("by group: {}", parts.join(", ")))
 }
 
-/// Whether a source is as it was learned, on so many columns.
+/// Prints whether a source is as it was learned, on lines of `width` columns.
 pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
     let identification = &check.identification;
     let states: Vec<&str> = identification.states.states.iter().map(|state| state.name.as_str()).collect();
     let (style, verdict) = match check.findings.is_empty() {
         true => (GOOD, "as learned"),
         false => (BAD, "not as learned"),
     };
-    let first = format!(
-        "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, held against {} ({} of {}, in blocks of {}, of which an alarm takes {} in a row)",
-        OneLine(source),
-        states.join(" and "),
-        Plural(identification.windows.len() as u64, "window"),
-        identification.length,
-        check.block,
-        check.in_a_row
-    );
-    for said in [first].into_iter().chain(said_beside(check)) {
-        writeln!(out, "{}", textwrap::fill(&said, width.max(40)))?;
+    screen.hanging(
+        "",
+        "  ",
+        format_args!(
+            "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, compared with {} ({} of {}, in blocks of {}; {} in a row raise \
+             an alarm)",
+            OneLine(source),
+            states.join(" and "),
+            Plural(identification.windows.len() as u64, "window"),
+            identification.length,
+            check.block,
+            Plural(check.in_a_row as u64, "block"),
+        ),
+    )?;
+    for sentence in said_beside(check) {
+        screen.hanging("", "  ", sentence)?;
     }
     for kind in FindingKind::ALL {
         let findings: Vec<_> = check.findings.iter().filter(|finding| finding.kind == kind).collect();
         if findings.is_empty() {
             continue;
         }
-        writeln!(out)?;
-        writeln!(out, "{BOLD}{}{BOLD:#}: {}", kind.words(), findings.len())?;
-        let options = textwrap::Options::new(width.max(40)).initial_indent("  ").subsequent_indent("    ");
+        screen.blank()?;
+        screen.prose(format_args!("{BOLD}{}{BOLD:#}: {}", kind.words(), findings.len()))?;
         for finding in findings.iter().take(FINDINGS) {
-            writeln!(out, "{}", textwrap::fill(&OneLine(&finding.sentence(check)).to_string(), &options))?;
+            screen.hanging("  ", "    ", OneLine(&finding.sentence(check)))?;
         }
         if findings.len() > FINDINGS {
-            writeln!(out, "  and {} more (--format json has them all)", findings.len() - FINDINGS)?;
+            let more = findings.len() - FINDINGS;
+            screen.hanging("  ", "    ", format_args!("and {more} more (`--format json` has all)"))?;
         }
     }
     Ok(())

@@ -2,26 +2,30 @@
 
 use crate::units::Visible;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+/// Columns where there is no terminal.
+const WITHOUT_TERMINAL: usize = 80;
 
 /// Where results go.
 #[derive(Debug, Default)]
 pub struct Stdout {
-    /// What would have been printed, where a test keeps it.
+    /// The output, if a test keeps it.
     kept: Option<Vec<u8>>,
 }
 
 impl Stdout {
-    /// Prints nothing, and keeps it: for tests.
+    /// Keeps the output instead of printing it: for tests.
     pub fn keeping() -> Self {
         Stdout { kept: Some(Vec::new()) }
     }
 
-    /// What was kept.
+    /// The output that was kept.
     pub fn kept(&self) -> &[u8] {
         self.kept.as_deref().unwrap_or_default()
     }
 
-    /// Prints text for people; its colours reach a terminal only.
+    /// Prints text for people. Colours reach only a terminal.
     pub fn print(&mut self, text: &[u8]) -> io::Result<()> {
         if let Some(kept) = &mut self.kept {
             return anstream::StripStream::new(kept).write_all(text);
@@ -30,7 +34,7 @@ impl Stdout {
         stdout.write_all(text).and_then(|()| stdout.flush())
     }
 
-    /// Prints what is for programs as it is, but for a terminal, which obeys no name in it.
+    /// Prints data for programs unchanged. On a terminal it shows control characters, so that the terminal does not obey them.
     pub fn print_data(&mut self, data: &[u8]) -> io::Result<()> {
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(data);
@@ -47,13 +51,24 @@ impl Stdout {
     /// Columns of the terminal; 80 where there is none.
     pub fn width(&self) -> usize {
         if self.kept.is_some() {
-            return 80;
+            return WITHOUT_TERMINAL;
         }
-        terminal_size::terminal_size_of(io::stdout()).map_or(80, |(terminal_size::Width(width), _)| usize::from(width))
+        width_of(io::stdout())
     }
 }
 
-/// Prints text for people on stderr, because something else has a use for stdout.
+/// Columns of a terminal; 80 where there is none.
+fn width_of(stream: impl AsFd) -> usize {
+    terminal_size::terminal_size_of(stream)
+        .map_or(WITHOUT_TERMINAL, |(terminal_size::Width(width), _)| usize::from(width))
+}
+
+/// Columns of the terminal that stderr goes to; 80 where there is none.
+pub fn width_of_stderr() -> usize {
+    width_of(io::stderr())
+}
+
+/// Prints text for people on stderr, when stdout is in use.
 pub fn print_on_stderr(text: &[u8]) -> io::Result<()> {
     anstream::stderr().lock().write_all(text)
 }

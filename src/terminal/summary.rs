@@ -1,142 +1,192 @@
 //! The short summary of a capture.
 
+use super::layout::{LABEL, Screen, TextColumn, TextTable};
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
-use crate::recording::{EventsSummary, Summary, UnaccountedSummary};
+use crate::recording::{EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
 use crate::report::{equation, own_share, stopped_by};
 use crate::units::{Grouped, OneLine, Plural, Rate, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// How many tracepoints and groups are shown, as in the thesis.
+/// This many tracepoints and groups are shown, as in the thesis.
 const TOP: usize = 5;
+/// At most this many differences of the accounting are shown.
+const LARGEST: usize = 3;
 
-/// Prints it, and where its files are.
+const BOLD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const WARNING: Style = AnsiColor::Yellow.on_default();
+
+/// Prints a summary, and where its files are, on lines of `width` columns.
 pub fn print_summary(
     summary: &Summary,
     files: Option<(&Path, &[&'static str])>,
+    width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let screen = &mut Screen::new(width, out);
     let ranking = Ranking::of(summary);
-    print_headline(summary, &ranking, out)?;
+    print_headline(summary, &ranking, screen)?;
     if ranking.events > 0 {
-        writeln!(out)?;
-        print_top(out, "tracepoint", &ranking.tracepoints)?;
-        print_top(out, "group", &ranking.groups)?;
+        screen.blank()?;
+        print_top(&ranking, screen)?;
     }
-    writeln!(out)?;
-    print_accounting(summary, out)?;
-    print_log(summary, out)?;
+    screen.blank()?;
+    print_accounting(summary, screen)?;
+    print_log(summary, screen)?;
     if let Some(own) = own_share(summary) {
-        writeln!(out, "self        {own}")?;
+        screen.fact("self", own)?;
     }
-    let bold = Style::new().bold();
     if let Some((directory, names)) = files {
-        writeln!(out, "files       {bold}{}{bold:#}", Visible(directory.join("").display()))?;
-        writeln!(out, "            {}", names.join(", "))?;
-        writeln!(out, "            tp-perf report shows what is in it, with --html FILE as a page")?;
+        let directory = Visible(directory.join("").display()).to_string();
+        screen.fact("files", format_args!("{BOLD}{directory}{BOLD:#}"))?;
+        screen.more(names.join(", "))?;
+        screen.more(format_args!("`tp-perf report {directory}` shows the contents, `--html FILE` as a page"))?;
     }
     Ok(())
 }
 
-/// How many events in which time, of what, and what ended it.
-pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, out: &mut dyn Write) -> io::Result<()> {
-    let bold = Style::new().bold();
-    write!(out, "{bold}{}{bold:#}", Plural(ranking.events, "event"))?;
-    match ranking.rate() {
-        None => writeln!(out)?,
-        Some(rate) => writeln!(out, " in {} ({} a second)", Seconds(ranking.duration), Rate(rate))?,
-    }
-    write!(out, "{}", Plural(summary.tracepoints.captured as u64, "tracepoint"))?;
+/// How many events a source has, in which time, from which tracepoints, and what stopped it.
+pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, screen: &mut Screen<'_>) -> io::Result<()> {
+    let events = Plural(ranking.events, "event");
+    let rate = ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Rate(rate)));
+    screen.prose(format_args!("{BOLD}{events}{BOLD:#}{}", rate.unwrap_or_default()))?;
+    let mut line = number_of_tracepoints(&summary.tracepoints);
     if !summary.cpus.is_empty() {
-        write!(out, " on {}", crate::os::cpus::named(&summary.cpus))?;
+        line += &format!(" on {}", crate::os::cpus::named(&summary.cpus));
     }
-    match stopped_by(summary) {
-        Some(reason) => writeln!(out, ", stopped by {reason}"),
-        None => writeln!(out),
+    if let Some(reason) = stopped_by(summary) {
+        line += &format!(", stopped by {reason}");
+    }
+    screen.prose(line)?;
+    print_left_out(&summary.tracepoints, screen)
+}
+
+/// `1,568 of 2,307 tracepoints`. A source that is no capture does not know how many there are.
+fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
+    let TracepointsSummary { listed, captured, excluded_by_default, .. } = *tracepoints;
+    let all = Plural(listed as u64, "tracepoint");
+    match excluded_by_default {
+        Some(_) if captured == listed => format!("all {all}"),
+        Some(_) => format!("{} of {all}", Grouped(captured as u64)),
+        None => Plural(captured as u64, "tracepoint").to_string(),
     }
 }
 
-fn print_top<N>(out: &mut dyn Write, what: &str, ranked: &[Ranked<N>]) -> io::Result<()> {
-    let bold = Style::new().bold();
-    writeln!(out, "{bold}{:>12} {:>7}  top {what}s{bold:#}", "events", "share")?;
-    for Ranked { name, events, share, .. } in ranked.iter().take(TOP) {
-        writeln!(out, "{:>12} {:>5.1} %  {}", Grouped(*events), 100.0 * share, OneLine(name))?;
+/// Why the user did not get all tracepoints: the default exclusions, and what the kernel refused.
+fn print_left_out(tracepoints: &TracepointsSummary, screen: &mut Screen<'_>) -> io::Result<()> {
+    if let Some(excluded) = tracepoints.excluded_by_default.filter(|excluded| *excluded > 0) {
+        let (excluded, are) = counted(excluded);
+        screen.prose(format_args!(
+            "{excluded} {are} excluded by default: `tp-perf list` shows them, `--all` takes them"
+        ))?;
+    }
+    if tracepoints.refused > 0 {
+        let refused = Plural(tracepoints.refused as u64, "tracepoint");
+        screen.prose(format_args!("The kernel refused {refused}: tracepoints.csv has the reasons"))?;
     }
     Ok(())
 }
 
-pub(super) fn print_accounting(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+/// A number of things, and the verb behind it.
+pub(super) fn counted(number: usize) -> (Grouped, &'static str) {
+    (Grouped(number as u64), if number == 1 { "is" } else { "are" })
+}
+
+fn print_top(ranking: &Ranking, screen: &mut Screen<'_>) -> io::Result<()> {
+    let mut table = TextTable::new([TextColumn::RIGHT.at_least(LABEL - 2), TextColumn::RIGHT, TextColumn::NAME]);
+    add_top("tracepoint", &ranking.tracepoints, &mut table);
+    add_top("group", &ranking.groups, &mut table);
+    screen.table(&table)
+}
+
+fn add_top<N>(what: &str, ranked: &[Ranked<N>], table: &mut TextTable) {
+    table.head(["events", "share", &format!("top {what}s")]);
+    for Ranked { name, events, share, .. } in ranked.iter().take(TOP) {
+        let share = format!("{:.1} %", 100.0 * share);
+        table.row(Style::new(), [Grouped(*events).into(), share.into(), OneLine(name).into()]);
+    }
+}
+
+pub(super) fn print_accounting(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { recorded, lost, counted, unaccounted, .. } = summary.events;
-    let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
-    let good = Style::new().fg_color(Some(AnsiColor::Green.into()));
     let equation = equation(&summary.events);
     let (Some(counted), Some(unaccounted)) = (counted, unaccounted) else {
-        writeln!(out, "accounting  {equation}")?;
-        return print_missing(summary, recorded.saturating_add(lost), out);
+        screen.fact("accounting", equation)?;
+        return print_missing(summary, recorded.saturating_add(lost), screen);
     };
     match (unaccounted, summary.unaccounted.is_empty()) {
-        (0, true) => writeln!(out, "accounting  {good}balance{good:#}: {equation}")?,
+        (0, true) => screen.fact("accounting", format_args!("{GOOD}balance{GOOD:#}: {equation}"))?,
         _ => {
-            writeln!(out, "accounting  {warning}{equation}{warning:#}")?;
-            if unaccounted < 0 {
-                writeln!(out, "            More samples came than the kernel counted hits. Furthest off are")?;
-            } else {
-                writeln!(out, "            The kernel counted these hits, but wrote no samples for them and")?;
-                writeln!(out, "            reported no loss: they are in the counts, not in log.csv. Most are")?;
-            }
-            for UnaccountedSummary { unaccounted, name, cpu, .. } in summary.unaccounted.iter().take(3) {
-                writeln!(out, "            {:>12}  {} on {}", Signed(*unaccounted), OneLine(name), one_named(*cpu))?;
-            }
-            if summary.unaccounted.len() > 3 {
-                writeln!(out, "            summary.json lists all (`unaccounted`).")?;
-            }
+            screen.fact("accounting", format_args!("{WARNING}{equation}{WARNING:#}"))?;
+            print_unaccounted(unaccounted, &summary.unaccounted, screen)?;
         }
     }
-    print_missing(summary, counted, out)
+    print_missing(summary, counted, screen)
 }
 
-/// What is not in the log, and why.
-fn print_missing(summary: &Summary, counted: u64, out: &mut dyn Write) -> io::Result<()> {
+/// Why the accounting does not balance, and where most is missing.
+fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut Screen<'_>) -> io::Result<()> {
+    screen.more(match sum {
+        ..0 => "There are more samples than the kernel counted hits. Largest differences:",
+        0 => "The differences cancel each other out. Largest differences:",
+        1.. => {
+            "The kernel counted these hits, but wrote no samples for them and reported no loss. The counts \
+             above include them; log.csv does not. Largest differences:"
+        }
+    })?;
+    let mut table = TextTable::new([TextColumn::RIGHT, TextColumn::NAME]).indented(LABEL + 2);
+    for UnaccountedSummary { unaccounted, name, cpu, .. } in unaccounted.iter().take(LARGEST) {
+        let place = format!("{} on {}", OneLine(name), one_named(*cpu));
+        table.row(Style::new(), [Signed(*unaccounted).into(), place.into()]);
+    }
+    screen.table(&table)?;
+    match unaccounted.len() > LARGEST {
+        true => screen.more("summary.json lists all of them (`unaccounted`)."),
+        false => Ok(()),
+    }
+}
+
+/// The events that the log does not have, and why.
+fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { lost, late, unknown, .. } = summary.events;
-    let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+    let warned = |number: u64| format!("{WARNING}{}{WARNING:#}", Grouped(number));
     if lost > 0 {
         let share = 100.0 * lost as f64 / counted.max(1) as f64;
-        writeln!(
-            out,
-            "lost        {warning}{} ({share:.1} %){warning:#}: the rings were full. A larger --ring-size, or",
-            Grouped(lost)
+        screen.fact(
+            "lost",
+            format_args!(
+                "{WARNING}{} ({share:.1} %){WARNING:#}: the rings were full. To lose fewer events, make the rings \
+                 larger (--ring-size) or select fewer tracepoints (-t, -x).",
+                Grouped(lost)
+            ),
         )?;
-        writeln!(out, "            fewer tracepoints (-t, -x), lose less.")?;
     }
     if late > 0 {
-        writeln!(
-            out,
-            "late        {warning}{}{warning:#}: came after their place in time had gone; not in log.csv",
-            Grouped(late)
+        let late = warned(late);
+        screen.fact(
+            "late",
+            format_args!("{late}: arrived after later events had already been written; not in log.csv"),
         )?;
     }
     if unknown > 0 {
-        writeln!(
-            out,
-            "unknown     {warning}{}{warning:#}: samples that belong to no event of this capture",
-            Grouped(unknown)
-        )?;
+        screen.fact("unknown", format_args!("{}: samples that belong to no event of this capture", warned(unknown)))?;
     }
     Ok(())
 }
 
-fn print_log(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+fn print_log(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { logged, recorded, late, .. } = summary.events;
     let which = match (summary.log_complete, logged + late == recorded) {
         (true, true) if late == 0 => "all that were recorded",
-        (true, true) => "all that were recorded but the late ones",
-        (true, false) if is_range(summary) => "those of the range asked for",
-        (true, false) => "the first ones in time order, as asked for",
-        (false, _) => "cut short",
+        (true, true) => "all that were recorded, except the late ones",
+        (true, false) if is_range(summary) => "those in the range that you asked for",
+        (true, false) => "the first in time order, as many as you asked for",
+        (false, _) => "incomplete",
     };
-    writeln!(out, "log         {}: {which}", Plural(logged, "event"))
+    screen.fact("log", format_args!("{}: {which}", Plural(logged, "event")))
 }
 
 fn is_range(summary: &Summary) -> bool {

@@ -51,6 +51,11 @@ impl Status {
         *self == Status::Captured
     }
 
+    /// Whether it is excluded only because the default selection excludes it.
+    pub fn is_excluded_by_default(&self) -> bool {
+        matches!(self, Status::Excluded(Exclusion::Group { .. } | Exclusion::TooOften))
+    }
+
     /// Whether the kernel refused it.
     pub fn is_refused(&self) -> bool {
         matches!(self, Status::Refused { .. })

@@ -85,7 +85,10 @@ fn completions() {
 fn manual_page() {
     let page = printed(&["man"]);
     for name in subcommands() {
-        assert!(page.lines().any(|line| line.trim() == format!("tp\\-perf\\-{name}(1)")), "{name} is not in {page}");
+        assert!(
+            page.lines().any(|line| line.trim() == format!("\\fBtp\\-perf\\-{name}\\fR(1)")),
+            "{name} is not in {page}"
+        );
     }
 }
 

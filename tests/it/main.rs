@@ -18,6 +18,7 @@ mod names;
 mod package;
 mod page;
 mod perf_data;
+mod progress;
 mod readme;
 mod replay;
 mod report;
@@ -43,6 +44,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("names", nothing_more, names::TESTS),
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
+    ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
     ("report", nothing_more, report::TESTS),

@@ -7,7 +7,8 @@ use crate::common::{Test, perf_file, tests};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 pub const TESTS: &[Test] = tests![
@@ -23,6 +24,12 @@ pub const TESTS: &[Test] = tests![
     what_stands_in_a_file_is_shown_however_long_it_is,
     reports_at_the_same_time_are_whole_and_replace_nothing_unasked,
     the_page_may_be_in_the_folder_of_the_plots_and_not_one_of_them,
+    without_a_source_the_newest_recording_is_reported,
+    each_file_is_named_with_its_size_where_no_program_reads,
+    the_browser_gets_the_page_and_nothing_waits_for_it,
+    where_no_browser_is_the_page_is_named_and_nothing_fails,
+    a_time_without_events_is_an_error_that_names_the_times_with_events,
+    a_library_without_states_is_no_reason_to_report_nothing,
 ];
 
 pub const HOSTILE: [(&str, &str); 7] = [
@@ -281,4 +288,146 @@ fn the_page_may_be_in_the_folder_of_the_plots_and_not_one_of_them() {
     assert!(!other.exists(), "a folder that was made in vain is removed");
     failure(&["-q", path(&idle), "--html", &format!("{}/", path(&plots))]);
     assert_eq!(fs::read_dir(&plots).unwrap().count(), 5);
+}
+
+/// A report in a folder, with these variables and no others that choose a browser or a library.
+fn report_in(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    for name in ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SUDO_UID", "SUDO_GID"] {
+        command.env_remove(name);
+    }
+    command.arg("report").args(words).envs(variables.iter().copied()).current_dir(folder);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn texts(output: &Output) -> (String, String) {
+    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn without_a_source_the_newest_recording_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = report_in(folder.path(), &[], &[]);
+    let (out, error) = texts(&output);
+    assert_eq!((output.status.code(), out.as_str()), (Some(1), ""));
+    assert!(error.contains("no recording is in the current directory; name one"), "{error}");
+    // The capture of `idle` started before that of `make`, and its directory is the later one.
+    for name in ["make", "idle"] {
+        let to = folder.path().join(name);
+        let mut replay = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        replay.args(["replay", "-q", "-o"]).args([&to, &fixture(&format!("{name}.perf.zst"))]);
+        assert!(replay.status().unwrap().success());
+    }
+    let output = report_in(folder.path(), &[], &[]);
+    let (out, error) = texts(&output);
+    assert!(output.status.success() && out.starts_with("make\n"), "{out}");
+    assert!(error.contains("`make`, the newest of 2 recordings in the current directory"), "{error}");
+    assert_eq!(texts(&report_in(folder.path(), &["-q"], &[])), (String::new(), String::new()));
+}
+
+fn each_file_is_named_with_its_size_where_no_program_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let idle = fixture("idle.perf.zst");
+    let words = [path(&idle), "--html", "p.html", "--plots", "plots", "--force"];
+    let names = |text: &str| text.lines().filter(|line| line.contains("iB)")).count();
+    let (out, error) = texts(&report_in(folder.path(), &words, &[]));
+    let page = fs::metadata(folder.path().join("p.html")).unwrap().len();
+    let line = format!("page      p.html ({:.1} KiB)", page as f64 / 1024.0);
+    assert!(out.lines().any(|shown| shown == line), "{line} in {out}");
+    assert!(
+        out.contains("plots     plots/idle.tpid-time.svg (") && out.contains("          plots/idle.gid-time.png (")
+    );
+    assert_eq!((names(&out), names(&error)), (5, 0), "{out}{error}");
+    let (out, error) = texts(&report_in(folder.path(), &[&words[..], &["--format", "json"]].concat(), &[]));
+    assert_eq!((names(&out), names(&error)), (0, 5), "{error}");
+    assert!(serde_json::from_str::<Value>(&out).is_ok());
+    let (out, error) =
+        texts(&report_in(folder.path(), &[path(&idle), "--html", "-", "--plots", "plots", "--force"], &[]));
+    assert!(out.starts_with("<!DOCTYPE html>") && out.trim_end().ends_with("</html>"));
+    assert_eq!(names(&error), 4, "{error}");
+}
+
+fn the_browser_gets_the_page_and_nothing_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, gate, opened) =
+        (folder.path().join("browser"), folder.path().join("gate"), folder.path().join("opened"));
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // It goes on only when the report is over, and makes noise that nobody is to see.
+    let text = "#!/bin/sh\necho noise; echo noise >&2\nread -r go < \"$GATE\"\necho \"$@\" > \"$OPENED.partial\"\nmv \"$OPENED.partial\" \"$OPENED\"\n";
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let browser = format!("/no/such/browser:{} --new", path(&script));
+    let variables = [("BROWSER", &browser[..]), ("GATE", path(&gate)), ("OPENED", path(&opened))];
+    let idle = fixture("idle.perf.zst");
+    fs::write(folder.path().join("tp-perf-report.html"), "the page of the report before").unwrap();
+    let output = report_in(folder.path(), &[path(&idle), "--open"], &variables);
+    let (out, error) = texts(&output);
+    assert!(output.status.success() && error.is_empty() && !out.contains("noise"), "{out}{error}");
+    assert!(out.contains("page      tp-perf-report.html ("), "{out}");
+    assert!(!opened.exists(), "the report did not wait for the browser");
+    fs::write(&gate, "go\n").unwrap();
+    // A minute is more than any machine takes; what fails then fails below.
+    for _ in 0..12_000 {
+        if opened.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let page = folder.path().canonicalize().unwrap().join("tp-perf-report.html");
+    assert_eq!(fs::read_to_string(&opened).unwrap(), format!("--new {}\n", path(&page)));
+    assert!(fs::read_to_string(&page).unwrap().starts_with("<!DOCTYPE html>"));
+    // A page that the user named is not replaced unasked.
+    fs::write(folder.path().join("mine.html"), "precious").unwrap();
+    let output = report_in(folder.path(), &[path(&idle), "--open", "--html", "mine.html"], &variables);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read(folder.path().join("mine.html")).unwrap(), b"precious");
+}
+
+fn where_no_browser_is_the_page_is_named_and_nothing_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let idle = fixture("idle.perf.zst");
+    let page = folder.path().canonicalize().unwrap().join("tp-perf-report.html");
+    let output = report_in(folder.path(), &[path(&idle), "--open"], &[]);
+    let error = texts(&output).1;
+    assert!(output.status.success() && page.exists());
+    assert!(error.contains(&format!("no browser was found; open `{}`", path(&page))), "{error}");
+    if nix::unistd::geteuid().is_root() {
+        let variables = [("SUDO_UID", "0"), ("SUDO_GID", "0"), ("BROWSER", "/bin/true")];
+        let output = report_in(folder.path(), &[path(&idle), "--open"], &variables);
+        let error = texts(&output).1;
+        assert!(output.status.success() && error.contains(&format!("`xdg-open {}`", path(&page))), "{error}");
+    }
+}
+
+fn a_time_without_events_is_an_error_that_names_the_times_with_events() {
+    let samples: Vec<_> = (0..=2_000u64).map(|n| (5_000_000_000 + n * 1_000_000, 1, 0)).collect();
+    let file = perf_file(&[("irq", "softirq_entry")], &[&samples], None);
+    let folder = tempfile::tempdir().unwrap();
+    for words in [&["--from", "99s"][..], &["--to", "4000000000"], &["--from", "3s", "--to", "4s"]] {
+        for (command, output) in [("report", "--html"), ("replay", "-o")] {
+            let result = folder.path().join("result");
+            let output = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
+                .args([command, path(file.path()), output, path(&result)])
+                .args(words)
+                .output()
+                .unwrap();
+            let (out, error) = texts(&output);
+            assert_eq!((output.status.code(), out.as_str()), (Some(1), ""), "{command} {words:?}: {error}");
+            assert!(error.contains("from 0 s to 2.00 s (timestamps 5000000000 to 7000000000)"), "{error}");
+            assert!(!result.exists(), "{command} {words:?} left something");
+        }
+    }
+    let words = [path(file.path()), "--from", "1s"];
+    assert!(report(&words).status.success() && report(&words).stderr.is_empty());
+}
+
+fn a_library_without_states_is_no_reason_to_report_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let idle = fixture("idle.perf.zst");
+    for library in ["nowhere", "."] {
+        let output = report_in(folder.path(), &[path(&idle), "--states", "--library", library], &[]);
+        let (out, error) = texts(&output);
+        assert!(output.status.success() && out.contains("top tracepoints"), "{error}");
+        assert!(error.contains(&format!("the library `{library}` has no states")), "{error}");
+        assert!(error.contains("`tp-perf learn STATE SOURCE` adds one"), "{error}");
+    }
 }

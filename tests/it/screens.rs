@@ -1,9 +1,9 @@
-//! Pins the output of tp-perf, word for word, on terminals of 80 and of 120 columns.
+//! Pins the output of tp-perf, word for word, on terminals of 60, 80, 120 and 200 columns.
 //!
 //! Each file in `screens/` has the output of a few commands, which run one after another in a folder that the
-//! test made. `$` begins a command, and its stdout follows. If that depends on the width, it is there twice,
-//! below `[80 columns]` and `[120 columns]`. stderr is below `[stderr]`, and an exit code other than 0 below
-//! `[exit code]`.
+//! test made. `$` begins a command, and its stdout follows. If that depends on the width, it is there for each
+//! width, below `[60 columns]` and so on. No line may be wider than the terminal. stderr is below `[stderr]`,
+//! and an exit code other than 0 below `[exit code]`.
 //!
 //! `INSTA_UPDATE=always cargo test --test it screens` accepts all changes; `git diff` then shows them.
 
@@ -23,7 +23,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tp_perf::cli::Cli;
 use tp_perf::control::Signals;
-use tp_perf::doctor::{Health, Machine, Needs, diagnose};
+use tp_perf::doctor::{Machine, Needs, diagnose};
 use tp_perf::drain::replay::{self, replay};
 use tp_perf::events::Filter;
 use tp_perf::os::cpus::{Cpu, CpuList};
@@ -31,8 +31,9 @@ use tp_perf::os::limits::{Capabilities, DescriptorLimit};
 use tp_perf::overhead::{CapturedEvents, MeasuredRun, Overhead, write_json, write_markdown};
 use tp_perf::recording::{FILES, StopReason, Tool};
 use tp_perf::source::Place;
-use tp_perf::terminal::{print_overhead, print_summary};
+use tp_perf::terminal::{print_diagnoses, print_overhead, print_summary};
 use tp_perf::tracefs::Origin;
+use unicode_width::UnicodeWidthStr;
 
 pub const TESTS: &[Test] = &[
     ("help_of_every_command", nothing_more, help),
@@ -58,7 +59,7 @@ pub const TESTS: &[Test] = &[
     ("piped_output_is_that_of_80_columns", nothing_more, piped),
 ];
 
-const COLUMNS: [u16; 2] = [80, 120];
+const COLUMNS: [u16; 4] = [60, 80, 120, 200];
 
 /// A folder in which commands run. It has the fixtures as `fixtures`.
 struct Stage {
@@ -140,34 +141,71 @@ fn screen(prepare: impl Fn(&Stage), lines: &[&str]) -> String {
         };
         lines.iter().map(output).collect::<Vec<_>>()
     });
-    let [narrow, wide] = outputs;
-    let lines = lines.iter().zip(narrow.iter().zip(&wide));
-    lines.map(|(line, (narrow, wide))| shown(line, narrow, wide)).collect::<Vec<_>>().join("\n")
+    let of_line = |(number, line): (usize, &&str)| shown(line, outputs.each_ref().map(|outputs| &outputs[number]));
+    lines.iter().enumerate().map(of_line).collect::<Vec<_>>().join("\n")
 }
 
-/// The screen of one command.
-fn shown(line: &str, narrow: &Output, wide: &Output) -> String {
-    let mut screen = format!("$ tp-perf {}\n", visible(line.as_bytes()));
-    let [out, wider, error, other_error] =
-        [&narrow.stdout, &wide.stdout, &narrow.stderr, &wide.stderr].map(|bytes| visible(bytes));
-    assert_eq!(narrow.status, wide.status, "{line}: {error}{other_error}");
-    assert_eq!(error, other_error, "{line}: messages do not depend on the width");
-    if out == wider {
-        screen += &out;
-    } else {
-        write!(screen, "[80 columns]\n{out}[120 columns]\n{wider}").unwrap();
+/// What one command shows at each width.
+fn shown(line: &str, outputs: [&Output; COLUMNS.len()]) -> String {
+    let first = outputs[0];
+    let error = visible(&first.stderr);
+    for output in outputs {
+        assert_eq!(output.status, first.status, "{line}: {error}{}", visible(&output.stderr));
+        assert_eq!(visible(&output.stderr), error, "{line}: messages have no width");
     }
+    let texts = outputs.map(|output| visible(&output.stdout));
+    // What is for programs has the lines that they expect.
+    if !["--format", "-o -", "--help"].iter().any(|option| line.contains(option)) {
+        texts.iter().zip(COLUMNS).for_each(|(text, columns)| assert_fits(line, text, columns));
+    }
+    let mut screen = format!("$ tp-perf {}\n{}", visible(line.as_bytes()), by_width(&texts));
     if !error.is_empty() {
         write!(screen, "[stderr]\n{error}").unwrap();
     }
-    match narrow.status.code() {
+    match first.status.code() {
         Some(0) => {}
         code => writeln!(screen, "[exit code] {}", code.unwrap()).unwrap(),
     }
     screen
 }
 
-/// The first lines that each of these prints into a pipe.
+/// A text at each width, once if it is the same at all.
+fn by_width(texts: &[String; COLUMNS.len()]) -> String {
+    if texts.iter().all(|text| *text == texts[0]) {
+        return texts[0].clone();
+    }
+    let mut screen = String::new();
+    for (number, (text, columns)) in texts.iter().zip(COLUMNS).enumerate() {
+        writeln!(screen, "[{columns} columns]").unwrap();
+        match texts[..number].iter().zip(COLUMNS).find(|(other, _)| *other == text) {
+            Some((_, same)) => writeln!(screen, "as on {same} columns").unwrap(),
+            None => screen += text,
+        }
+    }
+    screen
+}
+
+/// That no line is longer than the terminal is wide, but for a single word.
+fn assert_fits(what: &str, text: &str, columns: u16) {
+    for line in text.lines() {
+        let is_word = line.split_whitespace().count() < 2;
+        assert!(line.width() <= usize::from(columns) || is_word, "{what}: more than {columns} columns: {line}");
+    }
+}
+
+/// What this prints at each width.
+fn printed(what: &str, print: impl Fn(usize, &mut Vec<u8>)) -> String {
+    let texts = COLUMNS.map(|columns| {
+        let mut out = Vec::new();
+        print(usize::from(columns), &mut out);
+        let text = plain(&out);
+        assert_fits(what, &text, columns);
+        text
+    });
+    by_width(&texts)
+}
+
+/// The first lines of what each of these prints into a pipe.
 fn heads(stage: &Stage, lines: &[(&str, usize)]) -> String {
     let heads = lines.iter().map(|(line, number)| {
         let output = stage.command(line).output().unwrap();
@@ -369,11 +407,12 @@ fn capture_summary() {
     ] {
         summary.stop_reason = Some(stop_reason);
         summary.command_exit = command_exit;
-        let mut out = Vec::new();
-        print_summary(&summary, Some((Path::new("rec"), &FILES[..])), &mut out).unwrap();
         let name = serde_json::to_value(stop_reason).unwrap();
-        writeln!(screen, "[{}]\n{}", name.as_str().unwrap(), plain(&out)).unwrap();
-        // The others differ only in their stop reason.
+        let name = name.as_str().unwrap();
+        let files = Some((Path::new("rec"), &FILES[..]));
+        let text = printed(name, |width, out| print_summary(&summary, files, width, out).unwrap());
+        writeln!(screen, "[{name}]\n{text}").unwrap();
+        // The others differ in what stopped them.
         summary.per_tracepoint.truncate(2);
     }
     assert_screen("capture_summary", &screen);
@@ -440,12 +479,17 @@ fn odd_reports() {
             .unwrap();
         fs::copy(perf_file(by_name[1], &[&[(1, 1, 0), (2, 3, 0), (4, 3, 0)]], None).path(), stage.path("those.perf"))
             .unwrap();
+        let wide = [("網", "封包送出"), ("crab", "🦀🦀"), ("cafe\u{301}", "ouvert"), ("long", &"長".repeat(40))];
+        let samples: Vec<_> = (1..=4).map(|tpid| (u64::from(tpid), tpid, 0)).collect();
+        fs::copy(perf_file(&wide, &[&samples], None).path(), stage.path("wide.perf")).unwrap();
         stage.write("bare.csv", "timestamp,tpid,gid,tracepoint name\n5,1,7,a\n6,2,8,b\n");
         stage.cut("torn.perf", "make.perf.zst", 60);
     };
     let lines = [
         "report hostile.perf --top 7",
         "report hostile.perf --top 7 --format markdown",
+        "report wide.perf",
+        "replay wide.perf",
         "report nothing.perf",
         "report one.perf",
         "report instant.perf",
@@ -651,11 +695,8 @@ fn overhead() {
         ("two pairs", &few),
         ("short runs", &odd),
     ] {
-        for columns in COLUMNS {
-            let mut out = Vec::new();
-            print_overhead(measured, usize::from(columns), &mut out).unwrap();
-            writeln!(screen, "[{name}, {columns} columns]\n{}", plain(&out)).unwrap();
-        }
+        let text = printed(name, |width, out| print_overhead(measured, width, out).unwrap());
+        writeln!(screen, "[{name}]\n{text}").unwrap();
     }
     assert_screen("overhead", &screen);
     let (mut markdown, mut json) = (Vec::new(), Vec::new());
@@ -715,8 +756,8 @@ fn list() {
         "list -t shced:*",
     ];
     let of = |line: &str| {
-        let [narrow, wide] = COLUMNS.map(|columns| on_terminal(in_small_kernel(folder.path(), line), columns));
-        shown(line, &narrow, &wide)
+        let outputs = COLUMNS.map(|columns| on_terminal(in_small_kernel(folder.path(), line), columns));
+        shown(line, outputs.each_ref())
     };
     assert_screen("list", &lines.map(of).join("\n"));
 }
@@ -765,17 +806,9 @@ fn doctor() {
         ("a user without much memory for rings", &poor, &needs),
         ("more CPUs than there are", &good, &many),
     ] {
-        writeln!(screen, "[{name}]").unwrap();
-        for check in diagnose(machine, needs) {
-            let (word, cure) = match &check.health {
-                Health::Good => ("good", None),
-                Health::Less(cure) => ("less", Some(cure)),
-                Health::Bad(cure) => ("bad", Some(cure)),
-            };
-            writeln!(screen, "{word}, {}: {}", check.name, check.finding).unwrap();
-            cure.iter().for_each(|cure| writeln!(screen, "    cure: {cure}").unwrap());
-        }
-        writeln!(screen).unwrap();
+        let diagnoses = diagnose(machine, needs);
+        let text = printed(name, |width, out| print_diagnoses(&diagnoses, width, out).unwrap());
+        writeln!(screen, "[{name}]\n{text}").unwrap();
     }
     assert_screen("doctor", &screen);
 }

@@ -20,12 +20,12 @@ pub struct List {
     /// Without its colon.
     pub heading: String,
     /// In the order of the help.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Entry>,
 }
 
 /// Command lines, or another term, with what they do.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct Entry {
     /// At least one.
     pub terms: Vec<String>,
     /// Empty if there is none.
@@ -54,15 +54,15 @@ fn rows_follow(lines: &mut Peekable<Lines>) -> bool {
 }
 
 /// Takes the rows that follow. A line with `#` explains those below it.
-fn rows(lines: &mut Peekable<Lines>) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
+fn rows(lines: &mut Peekable<Lines>) -> Vec<Entry> {
+    let mut rows: Vec<Entry> = Vec::new();
     while rows_follow(lines) {
         let line = lines.next().expect("one was seen").trim();
         match (line.strip_prefix("# "), rows.last_mut()) {
             (Some(text), Some(row)) if row.terms.is_empty() => row.explanation = format!("{} {text}", row.explanation),
-            (Some(text), _) => rows.push(Row { terms: Vec::new(), explanation: text.to_owned() }),
+            (Some(text), _) => rows.push(Entry { terms: Vec::new(), explanation: text.to_owned() }),
             (None, Some(row)) => row.terms.push(line.to_owned()),
-            (None, None) => rows.push(Row { terms: vec![line.to_owned()], explanation: String::new() }),
+            (None, None) => rows.push(Entry { terms: vec![line.to_owned()], explanation: String::new() }),
         }
     }
     rows
@@ -82,8 +82,8 @@ fn paragraph(first: &str, lines: &mut Peekable<Lines>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn row(terms: &[&str], explanation: &str) -> Row {
-        Row { terms: terms.iter().map(|term| (*term).to_owned()).collect(), explanation: explanation.to_owned() }
+    fn row(terms: &[&str], explanation: &str) -> Entry {
+        Entry { terms: terms.iter().map(|term| (*term).to_owned()).collect(), explanation: explanation.to_owned() }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub fn of(command: &Command, program: &Command) -> String {
     let subcommand = (command.get_name() != program.get_name()).then(|| command.get_name());
     let below = command.get_after_long_help().or_else(|| command.get_after_help()).map(ToString::to_string);
     let below = Below::parse(&below.unwrap_or_default());
-    let mut page = Page { roff: PREAMBLE.to_owned() };
+    let mut page = ManPage { roff: PREAMBLE.to_owned() };
     page.title(command);
     page.part(|man, out| man.render_name_section(out), command);
     page.synopsis(command);
@@ -47,7 +47,8 @@ pub fn of(command: &Command, program: &Command) -> String {
         None => page.list_of_subcommands(command),
         Some(_) => page.nested_subcommands(command),
     }
-    below.lists.iter().for_each(|list| page.list(list));
+    // Pages have a section of their own for exit codes.
+    below.lists.iter().filter(|list| list.heading != "Exit codes").for_each(|list| page.list(list));
     let (codes, note) = text::exit_status(subcommand);
     page.entries("EXIT STATUS", &codes);
     if let Some(note) = note {
@@ -62,11 +63,11 @@ pub fn of(command: &Command, program: &Command) -> String {
 }
 
 /// A page that grows from its title to its end.
-struct Page {
+struct ManPage {
     roff: String,
 }
 
-impl Page {
+impl ManPage {
     /// Appends lines. Text between backticks becomes bold, which is how manual pages show what can be typed.
     fn write(&mut self, fill: impl FnOnce(&mut Roff)) {
         let mut roff = Roff::default();

@@ -1,0 +1,83 @@
+//! Opening a page in the user's browser.
+
+use crate::recording::is_under_sudo;
+use crate::terminal::Unopened;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Starts the browser with a page, and does not wait for it. The browser has no terminal: its messages must not mix with those of
+/// tp-perf, and Ctrl-C must not end it.
+///
+/// # Errors
+/// If no browser was started.
+pub fn open_page(page: &Path) -> Result<(), Unopened> {
+    if is_under_sudo() {
+        return Err(Unopened::UnderSudo);
+    }
+    let page = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| variable(name).is_some());
+    let browsers = browsers(variable("BROWSER").as_deref(), has_display);
+    let started = browsers.iter().any(|words| start(&command_line(words, &page)).is_ok());
+    if started { Ok(()) } else { Err(Unopened::NoBrowser) }
+}
+
+/// A variable of the environment that is set to something.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The words of the commands to try: those of $BROWSER, which colons separate, or xdg-open where there is a display. Without a
+/// display xdg-open would start a browser in this terminal.
+fn browsers(variable: Option<&OsStr>, has_display: bool) -> Vec<Vec<String>> {
+    let words = |command: &str| command.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let commands = match variable {
+        Some(variable) => variable.to_string_lossy().split(':').map(words).collect(),
+        None if has_display => vec![words("xdg-open")],
+        None => Vec::new(),
+    };
+    commands.into_iter().filter(|words| !words.is_empty()).collect()
+}
+
+/// A command with the page in the place of `%s`, or at its end.
+fn command_line(words: &[String], page: &Path) -> Vec<OsString> {
+    let name = page.to_string_lossy();
+    let mut line: Vec<OsString> = words.iter().map(|word| word.replace("%s", &name).into()).collect();
+    if !words.iter().any(|word| word.contains("%s")) {
+        line.push(PathBuf::from(page).into_os_string());
+    }
+    line
+}
+
+fn start(line: &[OsString]) -> io::Result<()> {
+    let mut command = Command::new(&line[0]);
+    command.args(&line[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    // It may run for hours: nobody waits for it.
+    command.spawn().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_browser_comes_before_that_of_the_desktop() {
+        let of = |variable: Option<&str>, has_display| browsers(variable.map(OsStr::new), has_display);
+        assert_eq!(of(None, true), [["xdg-open"]]);
+        assert!(of(None, false).is_empty());
+        assert_eq!(of(Some("firefox --new-tab:w3m"), false), [&["firefox", "--new-tab"][..], &["w3m"]]);
+        assert!(of(Some(" : "), true).is_empty());
+    }
+
+    #[test]
+    fn the_page_stands_where_the_browser_wants_it() {
+        let line = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            command_line(&words, Path::new("/a b/page.html"))
+        };
+        assert_eq!(line("firefox -P x"), ["firefox", "-P", "x", "/a b/page.html"]);
+        assert_eq!(line("open %s now"), ["open", "/a b/page.html", "now"]);
+    }
+}

@@ -1,0 +1,93 @@
+//! The newest recording in a folder, for commands that name none.
+
+use crate::recording;
+use serde::Deserialize;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The newest recording in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newest {
+    /// The name of its directory in the folder.
+    pub name: PathBuf,
+    /// How many recordings the folder has.
+    pub of: usize,
+}
+
+/// The newest recording directly in a folder; `None` if there is none. A recording is a directory with events.perf or log.csv.
+/// Its time is the one at which its capture started, as summary.json has it. A recording without that time, such as one
+/// whose capture was killed, counts with the time at which its events or its log were last written.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn newest(folder: &Path) -> io::Result<Option<Newest>> {
+    let mut recordings = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = PathBuf::from(entry?.file_name());
+        recordings.extend(started(&folder.join(&name)).map(|started| (started, name)));
+    }
+    let of = recordings.len();
+    // Two that started at the same moment have an order too, so that the answer is always the same.
+    Ok(recordings.into_iter().max().map(|(_, name)| Newest { name, of }))
+}
+
+/// When a recording started; `None` if the directory holds none.
+fn started(directory: &Path) -> Option<SystemTime> {
+    let has_content = |file: &Metadata| file.is_file() && file.len() > 0;
+    let content = [recording::EVENTS, recording::LOG].map(|name| directory.join(name).metadata().ok());
+    let written = content.into_iter().flatten().find(has_content)?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    Some(noted(directory).unwrap_or(written))
+}
+
+/// When a recording started, by its summary.
+fn noted(directory: &Path) -> Option<SystemTime> {
+    #[derive(Deserialize)]
+    struct Noted {
+        started: Option<String>,
+    }
+    let summary = fs::read(directory.join(recording::SUMMARY)).ok()?;
+    humantime::parse_rfc3339_weak(&serde_json::from_slice::<Noted>(&summary).ok()?.started?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::time::Duration;
+
+    /// A recording whose events were written this many seconds after the epoch.
+    fn record(folder: &Path, name: &str, written: u64, started: Option<&str>) {
+        let directory = folder.join(name);
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join(recording::EVENTS), "events").unwrap();
+        let events = File::options().write(true).open(directory.join(recording::EVENTS)).unwrap();
+        events.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(written)).unwrap();
+        if let Some(started) = started {
+            fs::write(directory.join(recording::SUMMARY), format!(r#"{{"started":"{started}"}}"#)).unwrap();
+        }
+    }
+
+    fn found(folder: &Path) -> Option<(String, usize)> {
+        newest(folder).unwrap().map(|newest| (newest.name.display().to_string(), newest.of))
+    }
+
+    #[test]
+    fn the_newest_is_the_one_that_started_last_and_not_the_one_that_was_touched_last() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("other")).unwrap();
+        fs::write(folder.path().join("events.perf"), "a file is no recording").unwrap();
+        fs::create_dir(folder.path().join("empty")).unwrap();
+        fs::write(folder.path().join("empty/events.perf"), "").unwrap();
+        assert_eq!(found(folder.path()), None);
+        record(folder.path(), "copied", 2_000_000_000, Some("2026-11-01T00:00:00Z"));
+        record(folder.path(), "later", 1, Some("2026-11-02T00:00:00.5Z"));
+        assert_eq!(found(folder.path()), Some(("later".to_owned(), 2)));
+        // A killed capture left no summary, and a damaged one has no time.
+        record(folder.path(), "killed", 1_900_000_000, None);
+        record(folder.path(), "damaged", 1_800_000_000, Some("yesterday"));
+        assert_eq!(found(folder.path()), Some(("killed".to_owned(), 4)));
+        assert!(newest(&folder.path().join("nowhere")).is_err());
+    }
+}

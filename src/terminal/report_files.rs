@@ -1,0 +1,89 @@
+//! What `report` prints beside the report itself: which recording it took, the files that it wrote, and how to open the page.
+
+use crate::page::WrittenFile;
+use crate::source::Newest;
+use crate::units::{Bytes, Plural, Visible};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Why no browser was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unopened {
+    /// This process is root by sudo. A browser must not run as root.
+    UnderSudo,
+    /// No program here is known to open pages.
+    NoBrowser,
+}
+
+/// A line for each file, with its size.
+pub fn written_files(files: &[WrittenFile]) -> String {
+    let mut text = String::new();
+    let mut before = "";
+    for WrittenFile { is_page, path, bytes } in files {
+        let kind = if *is_page { "page" } else { "plots" };
+        let label = if kind == before { "" } else { kind };
+        writeln!(text, "{label:<12}{} ({})", Visible(path.display()), Bytes(*bytes))
+            .expect("text is written into memory");
+        before = kind;
+    }
+    text
+}
+
+/// Which recording a report took that names none.
+pub fn newest_recording(newest: &Newest) -> String {
+    let name = newest.name.display();
+    match newest.of {
+        1 => format!("this is the report of `{name}`, the only recording in the current directory"),
+        of => format!("this is the report of `{name}`, the newest of {} in the current directory", recordings(of)),
+    }
+}
+
+fn recordings(number: usize) -> Plural {
+    Plural(number as u64, "recording")
+}
+
+/// How a page is opened that tp-perf did not open.
+pub fn how_to_open(page: &Path, why: Unopened) -> String {
+    let page = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());
+    let page = page.display();
+    match why {
+        Unopened::UnderSudo => {
+            format!("a browser does not belong to root; open the page as yourself: `xdg-open {page}`")
+        }
+        Unopened::NoBrowser => {
+            format!("no browser was found; open `{page}` in a browser, or name one, as in `BROWSER=firefox`")
+        }
+    }
+}
+
+/// What a report does without states, and how to learn one.
+pub fn no_states(library: &Path) -> String {
+    format!(
+        "the library `{}` has no states, so the report shows none; `tp-perf learn STATE SOURCE` adds one",
+        library.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_file_has_a_line_and_each_kind_is_named_once() {
+        let file = |is_page, path: &str, bytes| WrittenFile { is_page, path: path.into(), bytes };
+        let files =
+            [file(true, "a.html", 412_000), file(false, "d/a.svg", 900), file(false, "d/\u{1b}[31m.png", 3 << 20)];
+        assert_eq!(
+            written_files(&files),
+            "page        a.html (402.3 KiB)\nplots       d/a.svg (900 bytes)\n            d/\\u{1b}[31m.png (3 MiB)\n"
+        );
+        assert_eq!(written_files(&[]), "");
+    }
+
+    #[test]
+    fn the_newest_recording_is_named_with_what_it_was_chosen_from() {
+        let note = |of| newest_recording(&Newest { name: "idle".into(), of });
+        assert_eq!(note(1), "this is the report of `idle`, the only recording in the current directory");
+        assert_eq!(note(3), "this is the report of `idle`, the newest of 3 recordings in the current directory");
+    }
+}
