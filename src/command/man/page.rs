@@ -156,7 +156,7 @@ impl ManPage {
         });
     }
 
-    fn entries(&mut self, heading: &str, entries: &[text::Entry]) {
+    fn entries(&mut self, heading: &str, entries: &[text::Explained]) {
         if entries.is_empty() {
             return;
         }

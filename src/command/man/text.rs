@@ -1,15 +1,15 @@
 //! The parts of the manual pages that the help does not have.
 
 /// A term and its explanation.
-pub type Entry = (&'static str, &'static str);
+pub type Explained = (&'static str, &'static str);
 
 /// When the text of this version was released. It must be the date of CHANGELOG.md, which a test compares.
 pub const DATE: &str = "2026-11-28";
 
-const DONE: Entry = ("0", "tp-perf did what was asked.");
-const FAILED: Entry = ("1", "tp-perf failed. A message on standard error names the cause and the fix.");
-const WRONG_USAGE: Entry = ("2", "The command line is wrong. Nothing was done.");
-const STOPPED: Entry = (
+const DONE: Explained = ("0", "tp-perf did what was asked.");
+const FAILED: Explained = ("1", "tp-perf failed. A message on standard error names the cause and the fix.");
+const WRONG_USAGE: Explained = ("2", "The command line is wrong. Nothing was done.");
+const STOPPED: Explained = (
     "130, 143",
     "Ctrl-C or SIGTERM stopped tp-perf. If they end a capture, tp-perf keeps its results and ends with 0.",
 );
@@ -17,7 +17,7 @@ const OWN: &str =
     "With COMMAND, tp-perf ends with the exit code of COMMAND, or with 128 + N if signal N ended COMMAND.";
 
 /// The exit codes of a subcommand (`None` is the program), and a paragraph below them.
-pub fn exit_status(subcommand: Option<&str>) -> (Vec<Entry>, Option<&'static str>) {
+pub fn exit_status(subcommand: Option<&str>) -> (Vec<Explained>, Option<&'static str>) {
     let check = ("3", "`tp-perf check` found something.");
     match subcommand {
         None => (vec![DONE, FAILED, WRONG_USAGE, check, STOPPED], Some(OWN)),
@@ -37,7 +37,7 @@ pub fn exit_status(subcommand: Option<&str>) -> (Vec<Entry>, Option<&'static str
 }
 
 /// The files that a capture leaves.
-const RECORDING: &[Entry] = &[
+const RECORDING: &[Explained] = &[
     (
         "tp-perf-TIME/",
         "The recording: a directory in the current directory, named after the time in UTC. -o names another.",
@@ -54,14 +54,14 @@ const RECORDING: &[Entry] = &[
     ("tp-perf-TIME/events.perf", "The events as the kernel wrote them. perf-script(1) reads this file."),
 ];
 
-const TRACEFS: Entry = (
+const TRACEFS: Explained = (
     "/sys/kernel/tracing",
     "tracefs, which lists the tracepoints. If tracefs is not mounted, tp-perf mounts it for itself alone.",
 );
-const LIBRARY: Entry = ("~/.local/share/tp-perf/states/", "The library of states. --library names another.");
+const LIBRARY: Explained = ("~/.local/share/tp-perf/states/", "The library of states. --library names another.");
 
 /// The files that a subcommand reads and writes (`None` is the program).
-pub fn files(subcommand: Option<&str>) -> Vec<Entry> {
+pub fn files(subcommand: Option<&str>) -> Vec<Explained> {
     match subcommand {
         None => RECORDING.iter().copied().chain([TRACEFS, LIBRARY]).collect(),
         Some("record") => RECORDING.iter().copied().chain([TRACEFS]).collect(),
@@ -72,17 +72,17 @@ pub fn files(subcommand: Option<&str>) -> Vec<Entry> {
     }
 }
 
-const SUDO: Entry =
+const SUDO: Explained =
     ("SUDO_UID, SUDO_GID", "The user who called sudo(8). This user gets the files that tp-perf writes.");
-const DATA_HOME: Entry =
+const DATA_HOME: Explained =
     ("XDG_DATA_HOME", "The library of states is in tp-perf/states in this directory. The default is ~/.local/share.");
-const BROWSER: Entry = ("BROWSER", "The browser that --open starts. Without BROWSER, --open starts xdg-open(1).");
-const TMPDIR: Entry = ("TMPDIR", "The directory for temporary files. The default is /tmp.");
-const NO_COLOR: Entry =
+const BROWSER: Explained = ("BROWSER", "The browser that --open starts. Without BROWSER, --open starts xdg-open(1).");
+const TMPDIR: Explained = ("TMPDIR", "The directory for temporary files. The default is /tmp.");
+const NO_COLOR: Explained =
     ("NO_COLOR", "If set, messages have no colours. Output that does not go to a terminal never has colours.");
 
 /// The environment variables that a subcommand reads (`None` is the program).
-pub fn environment(subcommand: Option<&str>) -> Vec<Entry> {
+pub fn environment(subcommand: Option<&str>) -> Vec<Explained> {
     match subcommand {
         None => vec![SUDO, DATA_HOME, BROWSER, TMPDIR, NO_COLOR],
         Some("record" | "replay") => vec![SUDO],
