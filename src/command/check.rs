@@ -1,7 +1,7 @@
 //! `tp-perf check`: whether something is as it was learned.
 
 use super::context::Context;
-use super::observe::{Observed, unless_closed};
+use super::observe::{Observed, may_compare, unless_closed};
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
 use crate::state::{self, Check, Error, Known, Session};
 use crate::terminal::print_check;
@@ -19,6 +19,7 @@ pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
         return Err(Error::TooFewSessions { state, sessions, block: state::BLOCK }.into());
     }
     let known = Known::of(states, length)?;
+    may_compare(&observation, &known)?;
     let observed = match Observed::of(&observation, Some(known.length()), &manner, context)? {
         Ok(observed) => observed,
         Err(code) => return Ok(code),

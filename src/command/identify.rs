@@ -1,7 +1,7 @@
-//! `tp-perf identify`: which of the known states something is in.
+//! `tp-perf identify`: identifies the states that a source or this machine is in.
 
 use super::context::Context;
-use super::observe::{Observed, unless_closed};
+use super::observe::{Observed, may_compare, unless_closed};
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 use crate::observation::Observation;
 use crate::os::thread::Work;
@@ -10,16 +10,17 @@ use crate::state::{self, Identification, Known, Session};
 use crate::terminal::print_identification;
 use anyhow::Context as _;
 
-/// Observes, and prints the states that it was in.
+/// Observes a source or this machine, and prints the states that it was in.
 pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
     let IdentifyRequest { observation, length: asked, library, alpha, format, manner } = args.request()?;
     library.has_states()?;
-    // It is read while the source is; but before anything is captured it is known whether there is something to compare with, and
-    // in windows of which length.
+    // The library is read at the same time as a source. A capture begins only when the library is read: it decides whether there
+    // is something to compare with, and how long the windows are.
     let mut reading = Work::begin(move || Known::of(library.states()?, asked));
     let mut length = asked;
     if let Observation::Machine(_) = observation {
         let known = reading.result()?;
+        may_compare(&observation, &known)?;
         length = Some(known.length());
         reading = Work::done(Ok(known));
     }
@@ -28,7 +29,7 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
         Err(code) => return Ok(code),
     };
     let known = reading.result()?;
-    // Few libraries have windows that no seconds can be made of; then what was counted by seconds is counted again.
+    // A source is counted in windows of a second. A few libraries have others, so the source is read again for them.
     if let (Observation::Source { places, part }, None) = (&observation, asked)
         && known.length().of(observed.only().1.window).is_none()
         && places.iter().all(|place| matches!(place, Place::Path(_)))

@@ -11,9 +11,11 @@ use crate::engine::{Detaching, Live};
 use crate::events::Filter;
 use crate::observation::Observation;
 use crate::source::Place;
-use crate::state::{self, Error, Length, Session};
+use crate::state::{self, Error, Known, Length, Session};
 use crate::terminal::{TerminalProgress, messages};
+use crate::tracefs;
 use crate::units::nanoseconds;
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -112,6 +114,15 @@ impl Observed {
         let code = result?;
         detached.map(|()| code)
     }
+}
+
+/// Checks, before this machine is captured in vain, that its selection can be compared with what is known.
+pub fn may_compare(observation: &Observation, known: &Known) -> anyhow::Result<()> {
+    let Observation::Machine(options) = observation else { return Ok(()) };
+    let (table, selection) = tracefs::choose(&options.attach.selection)?;
+    let names: BTreeSet<String> =
+        selection.tracepoints(&table).iter().map(|tracepoint| tracepoint.full_name()).collect();
+    Ok(known.may_compare(|name| names.contains(name))?)
 }
 
 /// Whether windows of this length can be counted in this time: nothing should be watched in vain.

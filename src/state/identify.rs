@@ -36,6 +36,8 @@ pub struct Identification {
     pub answers: Vec<Answer>,
     /// The stretches in order. Together they cover all windows.
     pub stretches: Vec<Stretch>,
+    /// The sessions of the library that are the source, or overlap it in time: (state, session).
+    pub overlapping: Vec<(String, String)>,
 }
 
 impl Identification {
@@ -45,6 +47,7 @@ impl Identification {
     /// Fails if the source is shorter than one window, if its windows cannot be joined to the wanted length,
     /// or if too few of its events belong to tracepoints that the sessions captured.
     pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
+        let overlapping = known.overlapping(source);
         let Known { library, length, mut names, states } = match known.names.are_captured_by(source) {
             true => known,
             // The source did not capture all names that the library hit. Learn again from the names it did
@@ -66,7 +69,7 @@ impl Identification {
         let begins = begins(source.origin.begin_ns, &windows);
         let judged = Judged { names: &names, states: &states, windows: &windows, answers: &answers, alpha };
         let stretches = judged.stretches(phases);
-        Ok(Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches })
+        Ok(Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches, overlapping })
     }
 
     /// The time from the begin of the first window to the begin of this one. For the number of windows, the
@@ -125,7 +128,14 @@ impl Identification {
                 None
             }
         };
-        self.states.states.iter().filter_map(of_state).collect()
+        let of_overlap = |(state, session): &(String, String)| {
+            format!(
+                "the source is session {session} of {state}, or overlaps it in time; this answer does not show how well a \
+                 new session is recognised"
+            )
+        };
+        let overlaps = self.overlapping.iter().map(of_overlap);
+        overlaps.chain(self.states.states.iter().filter_map(of_state)).collect()
     }
 
     /// Joins the names of states.

@@ -62,6 +62,35 @@ impl Known {
         })
     }
 
+    /// Checks before a capture that its selection can be compared, by the events of the learned sessions. `is_selected`
+    /// gets a tracepoint as `group:name`.
+    ///
+    /// # Errors
+    /// [`Error::Narrow`] if the selection leaves out too many events of a session.
+    pub fn may_compare(&self, is_selected: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let names = self.names.selected(is_selected);
+        for learned in &self.library {
+            for (name, session) in &learned.sessions {
+                let coverage = names.coverage(session);
+                if coverage < LEAST_COVERAGE {
+                    let what = What::Session { state: learned.name.clone(), name: name.clone() };
+                    return Err(Error::Narrow { what, coverage });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The sessions that are the source, or overlap it in time: (state, session).
+    pub(super) fn overlapping(&self, source: &Session) -> Vec<(String, String)> {
+        let of_state = |learned: &Learned| {
+            let is_it = |(_, session): &&(String, Session)| session.is_of_the_time_of(source);
+            let of_session = |(name, _): &(String, Session)| (learned.name.clone(), name.clone());
+            learned.sessions.iter().filter(is_it).map(of_session).collect::<Vec<_>>()
+        };
+        self.library.iter().flat_map(of_state).collect()
+    }
+
     fn under(names: Names, library: Vec<Learned>, length: Length) -> Result<Self, Error> {
         let of_state = |learned: &Learned| Ok((learned.name.clone(), windows_by_session(&names, learned, length)?));
         let states = library.iter().map(of_state).collect::<Result<_, Error>>()?;
@@ -137,6 +166,19 @@ mod tests {
         assert_eq!((state.as_str(), name.as_str()), ("b", "narrow"));
         library.pop();
         assert!(Known::of(library, Some(Length::Ns(1_000))).is_ok());
+    }
+
+    #[test]
+    fn a_selection_that_leaves_out_most_events_is_refused_before_a_capture() {
+        let library = || {
+            let session = session(&[("a:x", &[5, 5]), ("a:y", &[50, 50])], &["b:z"]);
+            vec![Learned { name: "a".to_owned(), sessions: vec![("first".to_owned(), session)] }]
+        };
+        let known = Known::of(library(), Some(Length::Ns(1_000))).unwrap();
+        assert!(known.may_compare(|_| true).is_ok());
+        assert!(known.may_compare(|name| name == "a:y").is_ok(), "ten of eleven events");
+        let error = known.may_compare(|name| name == "a:x").unwrap_err();
+        assert!(matches!(error, Error::Narrow { what: What::Session { .. }, .. }), "{error}");
     }
 
     #[test]

@@ -43,6 +43,12 @@ impl Names {
         self.names.iter().all(|name| session.captured(name))
     }
 
+    /// The names that a selection has, with numbers of their own.
+    pub fn selected(&self, is_selected: impl Fn(&str) -> bool) -> Names {
+        let names: Vec<String> = self.names.iter().filter(|name| is_selected(name)).cloned().collect();
+        Names { numbers: names.iter().cloned().zip(0..).collect(), names }
+    }
+
     /// The name that has this number.
     pub fn name(&self, number: Name) -> Option<&str> {
         self.names.get(number as usize).map(String::as_str)
