@@ -79,7 +79,7 @@ pub struct ReportArgs {
     #[arg(long, hide_short_help = true, value_name = "DIR", requires = "states")]
     library: Option<PathBuf>,
     /// Print nothing but errors
-    #[arg(short, long)]
+    #[arg(short, long, hide_short_help = true)]
     quiet: bool,
     #[command(flatten)]
     part: SourceArgs,

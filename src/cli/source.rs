@@ -22,7 +22,7 @@ pub(super) struct SourceArgs {
     #[arg(short = 'x', long, value_name = "PATTERN")]
     exclude: Vec<Patterns>,
     /// Take only these CPUs, as in `0-3,7`
-    #[arg(short = 'C', long, alias = "cpu", value_name = "LIST")]
+    #[arg(short = 'C', long, hide_short_help = true, alias = "cpu", value_name = "LIST")]
     cpus: Option<CpuList>,
     /// Begin at this time, as in `2s`
     ///
