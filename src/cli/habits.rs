@@ -1,4 +1,4 @@
-//! Words that users of perf and strace type, and what to do with tp-perf instead.
+//! Words that users of perf and strace type, and their replacements in tp-perf.
 
 use super::usage::usage;
 use crate::control::CommandLine;
@@ -19,7 +19,7 @@ const SUBCOMMANDS: [Instead; 8] = [
     (&["probe"], "`perf probe` adds probes; tp-perf watches the tracepoints that the kernel has"),
     (
         &["annotate", "sched", "lock", "kmem", "mem", "c2c", "timechart", "kwork", "inject"],
-        "`perf` has it, and reads the events.perf of a recording",
+        "`perf` has this subcommand, and reads the events.perf of a recording",
     ),
 ];
 
@@ -46,10 +46,10 @@ fn look_up(table: &[Instead], word: &str) -> Option<&'static str> {
     table.iter().find(|(words, _)| words.contains(&word)).map(|(_, instead)| *instead)
 }
 
-/// The error for a COMMAND that was typed without `--` and is probably meant as a subcommand. `own` are the names of tp-perf's
-/// subcommands.
+/// The error for a COMMAND that was typed without `--` and that the user probably meant as a subcommand. `own` has the names of
+/// tp-perf's subcommands.
 pub(super) fn misread_subcommand(command: &[OsString], own: &[&str]) -> Option<clap::Error> {
-    /// Words that are less alike are programs.
+    /// A word that is less similar to a subcommand is a program.
     const ALIKE: f64 = 0.8;
     let word = command.first()?.to_str()?;
     let error = |problem: &str, tips: &[String]| {
@@ -58,7 +58,7 @@ pub(super) fn misread_subcommand(command: &[OsString], own: &[&str]) -> Option<c
     };
     let as_program = format!("`tp-perf -- {word}` records while the program `{word}` runs");
     if own.contains(&word) {
-        let problem = format!("the subcommand `{word}` stands after options of a recording");
+        let problem = format!("the subcommand `{word}` comes after options of a recording");
         return Some(error(&problem, &[format!("put it first: `tp-perf {word} ...`"), as_program]));
     }
     if let Some(instead) = look_up(&SUBCOMMANDS, word) {
@@ -71,7 +71,7 @@ pub(super) fn misread_subcommand(command: &[OsString], own: &[&str]) -> Option<c
     (!is_program).then(|| error(&problem, &[format!("a similar subcommand exists: `tp-perf {similar}`")]))
 }
 
-/// Adds to an unknown option what to do instead. Takes away the hint that it may belong to COMMAND: it hardly ever does.
+/// Adds the replacement for an unknown option. Removes the hint that the option may belong to COMMAND, because it rarely does.
 pub(super) fn explain(mut error: clap::Error) -> clap::Error {
     if error.kind() != ErrorKind::UnknownArgument {
         return error;

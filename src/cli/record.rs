@@ -56,12 +56,12 @@ pub struct RecordArgs {
     attach: AttachArgs,
 }
 
-/// A capture, and how it shows itself.
+/// A capture, and how much it shows.
 #[derive(Debug)]
 pub struct RecordRequest {
     /// The capture.
     pub options: capture::CaptureOptions,
-    /// How much is shown, and what is waited for.
+    /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
 
@@ -71,7 +71,7 @@ impl RecordArgs {
         &self.command
     }
 
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
     /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.

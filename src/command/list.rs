@@ -1,4 +1,4 @@
-//! `tp-perf list`: the tracepoints, whether a capture would select each, and why not.
+//! `tp-perf list`: the tracepoints, and why a capture would select each or not.
 
 use super::context::Context;
 use crate::cli::{ListArgs, ListFormat, ListRequest};

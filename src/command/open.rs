@@ -8,8 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Starts the browser with a page, and does not wait for it. The browser has no terminal: its messages must not mix with those of
-/// tp-perf, and Ctrl-C must not end it.
+/// Starts the browser with a page, and does not wait for the browser. The browser gets no terminal: its messages must not mix
+/// with those of tp-perf, and Ctrl-C must not end it.
 ///
 /// # Errors
 /// If no browser was started.
@@ -24,13 +24,13 @@ pub fn open_page(page: &Path) -> Result<(), Unopened> {
     if started { Ok(()) } else { Err(Unopened::NoBrowser) }
 }
 
-/// A variable of the environment that is set to something.
+/// An environment variable, if it is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The words of the commands to try: those of $BROWSER, which colons separate, or xdg-open where there is a display. Without a
-/// display xdg-open would start a browser in this terminal.
+/// The words of the commands to try. $BROWSER has several commands with colons between them. If $BROWSER is not set, the command
+/// is xdg-open, but only with a display: without one, xdg-open would start a browser in this terminal.
 fn browsers(variable: Option<&OsStr>, has_display: bool) -> Vec<Vec<String>> {
     let words = |command: &str| command.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let commands = match variable {
@@ -41,7 +41,7 @@ fn browsers(variable: Option<&OsStr>, has_display: bool) -> Vec<Vec<String>> {
     commands.into_iter().filter(|words| !words.is_empty()).collect()
 }
 
-/// A command with the page in the place of `%s`, or at its end.
+/// A command with the page in the place of `%s`. If the command has no `%s`, the page is its last word.
 fn command_line(words: &[String], page: &Path) -> Vec<OsString> {
     let name = page.to_string_lossy();
     let mut line: Vec<OsString> = words.iter().map(|word| word.replace("%s", &name).into()).collect();
@@ -54,7 +54,7 @@ fn command_line(words: &[String], page: &Path) -> Vec<OsString> {
 fn start(line: &[OsString]) -> io::Result<()> {
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    // It may run for hours: nobody waits for it.
+    // The browser may run for hours, so tp-perf does not wait for it.
     command.spawn().map(drop)
 }
 

@@ -1,4 +1,4 @@
-//! `tp-perf replay`: the results of a source again.
+//! `tp-perf replay`: reproduces the results of a source.
 
 use super::context::Context;
 use super::stop::{end_at_second_signal, stopped};

@@ -17,8 +17,8 @@ pub struct Newest {
 }
 
 /// The newest recording directly in a folder; `None` if there is none. A recording is a directory with events.perf or log.csv.
-/// Its time is the one at which its capture started, as summary.json has it. A recording without that time, such as one
-/// whose capture was killed, counts with the time at which its events or its log were last written.
+/// Its time is the start of its capture, from summary.json. If summary.json has no such time, for example because the capture
+/// was killed, the time is that of the last write to its events or its log.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -29,11 +29,11 @@ pub fn newest(folder: &Path) -> io::Result<Option<Newest>> {
         recordings.extend(started(&folder.join(&name)).map(|started| (started, name)));
     }
     let of = recordings.len();
-    // Two that started at the same moment have an order too, so that the answer is always the same.
+    // Names order recordings that started at the same moment, so the answer is always the same.
     Ok(recordings.into_iter().max().map(|(_, name)| Newest { name, of }))
 }
 
-/// When a recording started; `None` if the directory holds none.
+/// The start time of a recording; `None` if the directory is not a recording.
 fn started(directory: &Path) -> Option<SystemTime> {
     let has_content = |file: &Metadata| file.is_file() && file.len() > 0;
     let content = [recording::EVENTS, recording::LOG].map(|name| directory.join(name).metadata().ok());
@@ -41,7 +41,7 @@ fn started(directory: &Path) -> Option<SystemTime> {
     Some(noted(directory).unwrap_or(written))
 }
 
-/// When a recording started, by its summary.
+/// The start time of a recording, from its summary.
 fn noted(directory: &Path) -> Option<SystemTime> {
     #[derive(Deserialize)]
     struct Noted {

@@ -9,12 +9,13 @@ use anstyle::Style;
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Columns that a status keeps before the numbers are left out.
+/// A status keeps at least this many columns. If there is no room for that, the numbers are left out.
 const STATUS: usize = 30;
 
 const BOLD: Style = Style::new().bold();
 
-/// Prints these tracepoints of `table`, and how many of all a capture of `selection` would take. Lines have `width` columns.
+/// Prints these tracepoints of `table`, and how many of all tracepoints a capture with `selection` would take. Lines have `width`
+/// columns.
 pub fn print_list(
     shown: &[&Tracepoint],
     table: &Table,
@@ -23,7 +24,7 @@ pub fn print_list(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
-    // A name is the first word of its line, for grep and awk, and is never cut.
+    // A name is the first word of its line and is never cut, so grep and awk can use it.
     let numbers = TextColumn::RIGHT.optional();
     let mut rows = TextTable::new([TextColumn::LEFT, TextColumn::LEFT.cut_to(STATUS), numbers, numbers, numbers]);
     rows.head(["tracepoint", "status", "tpid", "gid", "id"]);
@@ -39,7 +40,7 @@ pub fn print_list(
     print_total(shown, table, selection, screen)
 }
 
-/// A status; the last lines show which exclusions are those of the default selection.
+/// A status. The last lines of the list show which exclusions belong to the default selection.
 fn short(status: &Status) -> String {
     match status {
         Status::Excluded(Exclusion::Group { group }) => format!("excluded: group {group}"),
@@ -48,7 +49,7 @@ fn short(status: &Status) -> String {
     }
 }
 
-/// How many tracepoints a capture would take, and why not the others.
+/// How many tracepoints a capture would take, and why it excludes the others.
 fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, screen: &mut Screen<'_>) -> io::Result<()> {
     let (captured, excluded, refused) = selection.counts(table);
     let all = Plural(table.tracepoints().len() as u64, "tracepoint");

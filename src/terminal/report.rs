@@ -13,7 +13,7 @@ use std::io::{self, Write};
 const FEWEST_BARS: usize = 8;
 /// Bars take at most this many columns.
 const MOST_BARS: usize = 60;
-/// A source's name at the head of a column takes up to this many columns, and a tracepoint's below it at least as many.
+/// The name of a source above its column takes at most this many columns. The name of a tracepoint below it takes at least as many.
 const SOURCE: usize = 24;
 
 const BOLD: Style = Style::new().bold();
@@ -73,7 +73,7 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
     Ok(())
 }
 
-/// The tracepoints and the groups with most events, and when they were active if there is room to draw it.
+/// The tracepoints and the groups with the most events. If there is room, bars show when they were active.
 fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
     let without = top_table(source, top, 0);
     let bars = without.room(screen.width()).min(MOST_BARS);
@@ -166,7 +166,7 @@ fn cell(presence: &Presence, by: By) -> String {
     }
 }
 
-/// A table with a column for each source; several tables if the sources have no room beside each other.
+/// A table with a column for each source. If the sources have no room side by side, several tables.
 fn print_changes(
     sources: &[String],
     what: &str,
@@ -192,7 +192,7 @@ fn print_changes(
 /// The columns of these sources, of which the first has this number.
 fn changes_table(sources: &[String], first: usize, title: &str, by: By, changed: &[&Compared]) -> TextTable {
     let mut columns = vec![TextColumn::RIGHT.at_least(10).cut_to(SOURCE); sources.len()];
-    // The sources stand beside each other as long as a part of each name has room.
+    // The sources are side by side as long as there is room for a part of each name.
     columns.push(TextColumn::NAME.cut_to(SOURCE));
     let mut table = TextTable::new(columns);
     let heads = sources.iter().map(|source| TextCell::from(OneLine(source)));

@@ -19,7 +19,7 @@ const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
-/// Prints a summary, and where its files are, on lines of `width` columns.
+/// Prints a summary, and the places of its files, on lines of `width` columns.
 pub fn print_summary(
     summary: &Summary,
     files: Option<(&Path, &[&'static str])>,
@@ -48,7 +48,7 @@ pub fn print_summary(
     Ok(())
 }
 
-/// How many events a source has, in which time, from which tracepoints, and what stopped it.
+/// The events of a source, their time, their tracepoints, and what stopped the capture.
 pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, screen: &mut Screen<'_>) -> io::Result<()> {
     let events = Plural(ranking.events, "event");
     let rate = ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Rate(rate)));
@@ -64,7 +64,7 @@ pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, screen: &mut 
     print_left_out(&summary.tracepoints, screen)
 }
 
-/// `1,568 of 2,307 tracepoints`. A source that is no capture does not know how many there are.
+/// `1,568 of 2,307 tracepoints`. Only a capture knows how many tracepoints the kernel has.
 fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
     let TracepointsSummary { listed, captured, excluded_by_default, .. } = *tracepoints;
     let all = Plural(listed as u64, "tracepoint");
@@ -75,12 +75,12 @@ fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
     }
 }
 
-/// Why the user did not get all tracepoints: the default exclusions, and what the kernel refused.
+/// Why some tracepoints are missing: the default exclusions, and those that the kernel refused.
 fn print_left_out(tracepoints: &TracepointsSummary, screen: &mut Screen<'_>) -> io::Result<()> {
     if let Some(excluded) = tracepoints.excluded_by_default.filter(|excluded| *excluded > 0) {
         let (excluded, are) = counted(excluded);
         screen.prose(format_args!(
-            "{excluded} {are} excluded by default: `tp-perf list` shows them, `--all` takes them"
+            "{excluded} {are} excluded by default: `tp-perf list` shows them, `--all` records them"
         ))?;
     }
     if tracepoints.refused > 0 {
@@ -90,7 +90,7 @@ fn print_left_out(tracepoints: &TracepointsSummary, screen: &mut Screen<'_>) -> 
     Ok(())
 }
 
-/// A number of things, and the verb behind it.
+/// A number of things, and the verb after it.
 pub(super) fn counted(number: usize) -> (Grouped, &'static str) {
     (Grouped(number as u64), if number == 1 { "is" } else { "are" })
 }
@@ -127,10 +127,10 @@ pub(super) fn print_accounting(summary: &Summary, screen: &mut Screen<'_>) -> io
     print_missing(summary, counted, screen)
 }
 
-/// Why the accounting does not balance, and where most is missing.
+/// Why the accounting does not balance, and the places with the largest differences.
 fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut Screen<'_>) -> io::Result<()> {
     screen.more(match sum {
-        ..0 => "There are more samples than the kernel counted hits. Largest differences:",
+        ..0 => "There are more samples than hits that the kernel counted. Largest differences:",
         0 => "The differences cancel each other out. Largest differences:",
         1.. => {
             "The kernel counted these hits, but wrote no samples for them and reported no loss. The counts \
@@ -149,7 +149,7 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
     }
 }
 
-/// The events that the log does not have, and why.
+/// The events that are not in the log, and why.
 fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { lost, late, unknown, .. } = summary.events;
     let warned = |number: u64| format!("{WARNING}{}{WARNING:#}", Grouped(number));

@@ -1,11 +1,11 @@
-//! Patterns over `group:name`, and the nearest names to one that matches nothing.
+//! Patterns over `group:name`, and the nearest names for a pattern that matches nothing.
 
 use super::glob::Glob;
 use super::{Error, Table, Tracepoint};
 use std::fmt;
 
-/// A glob over `group:name`. Without a colon it matches a tracepoint's name in any group, or it is the name of a group, and
-/// then it matches all of that group.
+/// A glob over `group:name`. Without a colon, it matches a tracepoint's name in any group. The name of a group matches the whole
+/// group.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
@@ -68,9 +68,9 @@ pub fn check_matches(table: &Table, pattern: &Pattern) -> Result<(), Error> {
     Err(Error::NoMatch { nearest: nearest(table, &pattern), pattern })
 }
 
-/// Up to three names that are like the pattern, best first.
+/// Up to three names that are similar to the pattern, the most similar first.
 fn nearest(table: &Table, pattern: &str) -> Vec<String> {
-    /// Names that are less alike help nobody.
+    /// A less similar name does not help.
     const ALIKE: f64 = 0.75;
     let wanted = pattern.replace(['*', '?', '[', ']', '{', '}'], "");
     let (wanted_group, wanted_name) = wanted.split_once(':').unwrap_or(("", &wanted));
