@@ -19,7 +19,7 @@ Examples:
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}"))]
 pub struct ListArgs {
     /// Show the tracepoints that `-t PATTERN` would select
-    #[arg(value_name = "PATTERN")]
+    #[arg(value_name = "PATTERN", conflicts_with_all = ["tracepoints", "all"])]
     patterns: Vec<Patterns>,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]

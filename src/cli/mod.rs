@@ -83,7 +83,7 @@ Exit codes:
 /// By default, tp-perf excludes about a third of all tracepoints: system calls, ftrace's own events, and tracepoints that fire
 /// very often. `tp-perf list` shows them; --all and --also select them.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(version, arg_required_else_help = true, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(mut_args(short_at_the_root), after_help = "", after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}\n\n{EXIT_CODES}"))]
 #[command(override_usage = "tp-perf [OPTIONS] [COMMAND...]\n       tp-perf <SUBCOMMAND> ...")]
 #[command(subcommand_help_heading = "Subcommands", subcommand_value_name = "SUBCOMMAND")]
@@ -142,7 +142,13 @@ pub fn parse() -> (Cli, Usage) {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli, Usage { subcommand: matches.subcommand_name().map(str::to_owned) }))
     });
-    let (cli, usage) = parsed.unwrap_or_else(|error| habits::explain(error).exit());
+    let (cli, usage) = parsed.unwrap_or_else(|error| {
+        let typed = std::env::args().nth(1);
+        match typed.as_deref().and_then(|name| command.find_subcommand_mut(name)) {
+            Some(subcommand) => habits::explain(error, typed.as_deref(), subcommand).exit(),
+            None => habits::explain(error, None, &mut command).exit(),
+        }
+    });
     let own: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     if cli.command.is_none()
         && !is_after_dashes(cli.record.command().len())

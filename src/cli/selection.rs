@@ -42,7 +42,7 @@ pub(super) struct SelectionArgs {
     ///
     /// By default, tp-perf excludes about a third of all tracepoints: system calls, ftrace's own events, and tracepoints that
     /// fire very often. `tp-perf list` shows them.
-    #[arg(long, alias = "no-default-excludes")]
+    #[arg(long, alias = "no-default-excludes", conflicts_with = "tracepoints")]
     all: bool,
 }
 

@@ -8,7 +8,7 @@ use crate::cli::{RecordArgs, RecordRequest};
 use crate::control::Progress;
 use crate::engine::{Kernel, Live};
 use crate::recording::{self, FILES, RecordingDir};
-use crate::terminal::{TerminalProgress, messages, print_on_stderr, print_summary, width_of_stderr};
+use crate::terminal::{SummaryOf, TerminalProgress, messages, print_on_stderr, print_summary, width_of_stderr};
 use crate::units::nanoseconds;
 use std::io;
 
@@ -22,6 +22,9 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
     let RecordRequest { options, manner } = args.request()?;
     context.begin(TerminalProgress::new(options.rules, manner.quiet), &manner)?;
 
+    if options.command.is_none() && options.rules.events.is_none() && options.rules.duration.is_none() {
+        context.progress.note("recording until Ctrl-C; `-d 10s` or `-n 100k` would set an end");
+    }
     let mut running = None;
     let result = capture::capture(kernel, &options, &mut running, &mut context.signals, &mut context.progress);
     context.progress.phase_ends();
@@ -47,9 +50,11 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
             // stdout belongs to COMMAND.
             let is_on_stderr = options.command.is_some();
             let width = if is_on_stderr { width_of_stderr() } else { context.out.width() };
-            print_summary(&written.summary, Some(files), width, &mut text).and_then(|()| match is_on_stderr {
-                true => print_on_stderr(&text),
-                false => context.out.print(&text),
+            print_summary(&written.summary, SummaryOf::Capture, Some(files), width, &mut text).and_then(|()| {
+                match is_on_stderr {
+                    true => print_on_stderr(&text),
+                    false => context.out.print(&text),
+                }
             })
         }
     };

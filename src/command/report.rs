@@ -56,7 +56,7 @@ pub fn run(args: ReportArgs, context: &mut Context) -> anyhow::Result<u8> {
     if let (true, Some(page)) = (open, written.iter().find(|file| file.is_page))
         && let Err(unopened) = open_page(&page.path)
     {
-        context.progress.note(&how_to_open(&page.path, unopened));
+        messages::say(how_to_open(&page.path, unopened));
     }
     end(report, context)
 }

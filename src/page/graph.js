@@ -234,7 +234,7 @@ class Graph {
     const lines = found ? this.describe(found.row, found.cell) : [];
     for (const [, start, end, lost, cpu] of losses.slice(0, 4)) {
       const step = Math.max(1, (end - start) / 10);
-      lines.push(`${cpu} lost ${grouped(lost)} ${lost === 1 ? "sample" : "samples"} from ${seconds(start, step)} to ${seconds(end, step)} s`);
+      lines.push(`${cpu} lost ${grouped(lost)} ${lost === 1 ? "event" : "events"} from ${seconds(start, step)} to ${seconds(end, step)} s`);
     }
     if (!found && gap) lines.push(`nothing recorded for ${duration(gap[1] - gap[0])}`);
     if (lines.length === 0) return;

@@ -80,7 +80,6 @@ impl<'a> Fixable<'a> {
     fn of_replay(error: &'a replay::Error) -> Self {
         match error {
             replay::Error::Source { cause, .. } => Fixable::of_source(cause),
-            replay::Error::Pattern { cause, .. } => Fixable::Tracefs(cause),
             replay::Error::Recording(error) => Fixable::Recording(error),
             error => Fixable::Replay(error),
         }
@@ -133,6 +132,9 @@ impl<'a> Fixable<'a> {
             }
             Fixable::Overhead(overhead::Error::Failed { is_command: true, .. }) => {
                 "; to measure it anyway, use --ignore-failure"
+            }
+            Fixable::Replay(replay::Error::Pattern { .. }) => {
+                "; `tp-perf report --format csv` lists the tracepoints of a source"
             }
             Fixable::Replay(replay::Error::OwnLog(_)) => ": choose another directory with -o",
             Fixable::Replay(replay::Error::NoEvent { .. }) => "; choose times in this range with --from and --to",
@@ -405,7 +407,7 @@ mod tests {
         let pattern = replay::Error::Pattern { place: Place::Path("rec".into()), cause };
         assert_eq!(
             format!("{pattern}{}", fix(&pattern).unwrap()),
-            "`rec`: no tracepoint matches `a:b`; `tp-perf list` shows them all"
+            "`rec`: no tracepoint matches `a:b`; `tp-perf report --format csv` lists the tracepoints of a source"
         );
     }
 

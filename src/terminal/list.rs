@@ -62,7 +62,7 @@ fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, scre
         let reasons = [
             (by_group, "in groups that are excluded by default"),
             (too_often, "because they are hit too often"),
-            (excluded - by_group - too_often, "by -t or -x"),
+            (excluded - by_group - too_often, "by PATTERN, -t or -x"),
         ];
         let reasons: Vec<_> = reasons.into_iter().filter(|(number, _)| *number > 0).collect();
         let excluded = Grouped(excluded as u64);
@@ -89,6 +89,21 @@ fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, scre
         true => screen.prose("`--all` takes all, `--also PATTERN` adds some, `-t PATTERN` takes only these"),
         false => Ok(()),
     }
+}
+
+/// Prints how many of the tracepoints that match a PATTERN the default selection excludes.
+pub fn print_default_exclusions(
+    shown: &[&Tracepoint],
+    by_default: &Selection,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let excluded = shown.iter().filter(|tracepoint| !by_default.status(tracepoint.tpid).is_captured()).count();
+    let (excluded, are) = counted(excluded);
+    Screen::new(width, out).prose(format_args!(
+        "{excluded} of these {} {are} excluded by default; `--also PATTERN` adds them to the default selection",
+        Grouped(shown.len() as u64)
+    ))
 }
 
 /// Writes these tracepoints as a JSON array of objects.

@@ -2,7 +2,7 @@
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use super::report_states::print_stretches;
-use super::summary::{print_accounting, print_headline};
+use super::summary::{SummaryOf, print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
 use crate::units::{Grouped, OneLine, Plural, Rate, Share, shortened};
@@ -43,7 +43,7 @@ fn heading(screen: &mut Screen<'_>, text: &str) -> io::Result<()> {
 fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
     let SourceReport { summary, ranking, .. } = source;
     heading(screen, &source.label)?;
-    print_headline(summary, ranking, screen)?;
+    print_headline(summary, SummaryOf::Source, ranking, screen)?;
     if let (Some(kernel), Some(hostname)) = (&summary.kernel, &summary.hostname) {
         let (kernel, hostname) = (&shortened(kernel, 100), &shortened(hostname, 100));
         let started = summary.started.as_ref().map(|started| started.get(..19).unwrap_or(started));
@@ -52,7 +52,7 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
     }
     if source.is_range {
         screen.prose(
-            "Counts, shares, and rates cover the samples in the range. The accounting covers the whole source.",
+            "Counts, shares, and rates cover the recorded events in the range. The accounting covers the whole source.",
         )?;
     }
     if let Some(logged) = source.logged {
@@ -83,7 +83,7 @@ fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::
     screen.table(&top_table(source, top, bars))?;
     match source.summary.events.lost {
         0 => Ok(()),
-        _ => screen.prose("The bars show samples. Where samples were lost, the bars are too low."),
+        _ => screen.prose("The bars show recorded events. Where events were lost, the bars are too low."),
     }
 }
 
@@ -116,7 +116,7 @@ fn add_top<N>(
     drawn: impl Fn(&Ranked<N>) -> String,
 ) {
     let over_time = if bars > 0 { "over time" } else { "" };
-    table.head(["events", "share", "a second", &format!("top {what}s"), over_time]);
+    table.head(["events", "share", "per second", &format!("top {what}s"), over_time]);
     for ranked in ranked.iter().take(top) {
         let Ranked { name, events, share, rate, .. } = ranked;
         let share = format!("{:.1} %", 100.0 * share);
@@ -125,11 +125,9 @@ fn add_top<N>(
         table.row(Style::new(), cells);
     }
     if let Some(more) = ranked.len().checked_sub(top).filter(|more| *more > 0) {
-        let more = Grouped(more as u64).into();
-        table.row(
-            DIM,
-            [more, TextCell::default(), TextCell::default(), "more (--top N shows N)".into(), TextCell::default()],
-        );
+        let more = format!("and {} more (--top {} shows all)", Grouped(more as u64), ranked.len());
+        let empty = TextCell::default;
+        table.row(DIM, [empty(), empty(), empty(), more.into(), empty()]);
     }
 }
 
@@ -223,5 +221,9 @@ fn print_only(
         let why = TextCell::styled(compared.why_only_in(number), DIM);
         table.row(Style::new(), [Grouped(compared.events(number)).into(), OneLine(&compared.name).into(), why]);
     }
-    screen.table(&table)
+    screen.table(&table)?;
+    match only.len().checked_sub(top) {
+        Some(more) if more > 0 => screen.prose(format_args!("            and {} more", Grouped(more as u64))),
+        _ => Ok(()),
+    }
 }

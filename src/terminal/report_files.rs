@@ -2,7 +2,7 @@
 
 use crate::page::WrittenFile;
 use crate::source::Newest;
-use crate::units::{Bytes, Plural, Visible};
+use crate::units::{Bytes, OneLine, Plural, Visible};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -31,7 +31,8 @@ pub fn written_files(files: &[WrittenFile]) -> String {
 
 /// Names the recording that a report without SOURCE took.
 pub fn newest_recording(newest: &Newest) -> String {
-    let name = newest.name.display();
+    let name = newest.name.display().to_string();
+    let name = OneLine(&name);
     match newest.of {
         1 => format!("this is the report of `{name}`, the only recording in the current directory"),
         of => format!("this is the report of `{name}`, the newest of {} in the current directory", recordings(of)),
@@ -45,7 +46,8 @@ fn recordings(number: usize) -> Plural {
 /// How the user can open a page that tp-perf did not open.
 pub fn how_to_open(page: &Path, why: Unopened) -> String {
     let page = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());
-    let page = page.display();
+    let page = page.display().to_string();
+    let page = OneLine(&page);
     match why {
         Unopened::UnderSudo => {
             format!("a browser must not run as root; open the page as yourself: `xdg-open {page}`")
@@ -60,7 +62,7 @@ pub fn how_to_open(page: &Path, why: Unopened) -> String {
 pub fn no_states(library: &Path) -> String {
     format!(
         "the library `{}` has no states, so the report shows none; `tp-perf learn STATE SOURCE` adds one",
-        library.display()
+        OneLine(&library.display().to_string())
     )
 }
 

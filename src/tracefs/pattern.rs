@@ -4,6 +4,9 @@ use super::glob::Glob;
 use super::{Error, Table, Tracepoint};
 use std::fmt;
 
+/// Bytes of a pattern. No name is nearly as long.
+const LONGEST: usize = 1000;
+
 /// A glob over `group:name`. Without a colon, it matches a tracepoint's name in any group. The name of a group matches the whole
 /// group.
 #[derive(Debug, Clone)]
@@ -21,6 +24,11 @@ impl Pattern {
         let bad = |reason: String| Error::BadPattern { pattern: text.to_owned(), reason };
         if text.is_empty() {
             return Err(bad("it is empty".to_owned()));
+        }
+        if text.len() > LONGEST {
+            let begin: String = text.chars().take(20).collect();
+            let reason = format!("it is longer than {LONGEST} bytes");
+            return Err(Error::BadPattern { pattern: format!("{begin}…"), reason });
         }
         let full = if text.contains(':') { text.to_owned() } else { format!("*:{text}") };
         let glob = Glob::new(&full).map_err(|mistake| bad(mistake.to_string()))?;
@@ -73,6 +81,10 @@ fn nearest(table: &Table, pattern: &str) -> Vec<String> {
     /// A less similar name does not help.
     const ALIKE: f64 = 0.75;
     let wanted = pattern.replace(['*', '?', '[', ']', '{', '}'], "");
+    // Few letters are like too many names, and many like none.
+    if !(3..=100).contains(&wanted.len()) {
+        return Vec::new();
+    }
     let (wanted_group, wanted_name) = wanted.split_once(':').unwrap_or(("", &wanted));
     let scores = |tracepoint: &Tracepoint| {
         let of_group = |group| (strsim::jaro_winkler(group, &tracepoint.group), format!("{}:*", tracepoint.group));
@@ -122,7 +134,7 @@ mod tests {
         assert_eq!(matched("block:*,dump"), ["block_rq_issue", "dump"]);
         assert_eq!(matched("{block,sched}:*"), ["block_rq_issue", "sched_switch"]);
         assert_eq!(matched("{block,sched_ext}:*,task"), ["block_rq_issue", "dump", "sched"]);
-        for text in ["", "a,", ",a", "a,,b", "a,{b"] {
+        for text in ["", "a,", ",a", "a,,b", "a,{b", &"a".repeat(1_001)] {
             assert!(Pattern::list(text).is_err(), "{text:?}");
         }
     }

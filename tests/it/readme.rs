@@ -12,6 +12,9 @@ use std::process::{Command, Stdio};
 use tempfile::NamedTempFile;
 use tp_perf::cli::{self, Cli};
 
+/// `tp-perf` alone shows the help.
+const MISSING: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
 pub const TESTS: &[Test] = tests![
     every_command_line_parses,
     what_needs_no_kernel_ends_well,
@@ -135,7 +138,7 @@ fn filled_in(line: &Line) -> Vec<String> {
 /// Validates the words as tp-perf does before it starts to work.
 fn parse(words: &[String]) -> Result<(), clap::Error> {
     let Cli { command, record } = match Cli::try_parse_from(words) {
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | MISSING) => return Ok(()),
         parsed => parsed?,
     };
     match command {
