@@ -9,7 +9,7 @@ miri_tests := "events::merge perf_data::record perf::ring"
 _list:
     @{{ just_executable() }} --list --unsorted
 
-# The gate: format, lints, docs, all tests, benches, a capture (`.ci/run`, which needs nothing but cargo)
+# The gate: format, lints, docs, all tests, benches, a capture (`.ci/run`, which needs only cargo; as root it installs what some tests need)
 ci:
     .ci/run
 

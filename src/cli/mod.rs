@@ -76,7 +76,7 @@ Exit codes:
 
 /// Show what the Linux kernel is doing, by its tracepoints
 ///
-/// tp-perf watches the kernel's tracepoints on all CPUs. Without a subcommand, it records until the first of these: --events,
+/// tp-perf watches the kernel's tracepoints on all CPUs. With options or a COMMAND and no subcommand, it records until the first of these: --events,
 /// --duration, the end of COMMAND, Ctrl-C. The recording is a directory with log.csv (the events in time order),
 /// tracepoints.csv, groups.csv, summary.json, and events.perf, which `tp-perf replay` and `perf script` read.
 ///
@@ -107,7 +107,7 @@ fn short_at_the_root(arg: clap::Arg) -> clap::Arg {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Record events; without a subcommand tp-perf does the same
+    /// Record events; `tp-perf OPTIONS` does the same
     Record(Box<RecordArgs>),
     /// Show recordings: tables, graphs, a page, differences
     Report(ReportArgs),

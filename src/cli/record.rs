@@ -1,4 +1,4 @@
-//! The arguments of `tp-perf record`, which are also those of tp-perf without a subcommand.
+//! The arguments of `tp-perf record`, which are also those of `tp-perf OPTIONS`.
 
 use super::attach::AttachArgs;
 use super::command_line::{find, own_arguments};
