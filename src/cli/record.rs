@@ -121,6 +121,19 @@ mod tests {
     }
 
     #[test]
+    fn a_command_needs_no_dashes_and_keeps_its_options() {
+        let options = parse::<RecordArgs>("-a -e sched,irq:* -C 0 -n 10k sh -c true -n 5").unwrap_err();
+        assert_eq!(options.exit_code(), 2, "-a and -C contradict each other");
+        let RecordRequest { options, .. } =
+            parse::<RecordArgs>("-a -e sched,irq:* --also task -n 10k sh -c true -n 5").unwrap().request().unwrap();
+        assert_eq!(options.command.unwrap().words(), ["sh", "-c", "true", "-n", "5"]);
+        assert_eq!((options.rules.events, options.attach.cpus), (Some(10_000), None));
+        let selection = options.attach.selection;
+        assert_eq!((selection.only.len(), selection.also.len(), selection.all), (2, 1, false));
+        assert!(parse::<RecordArgs>("-t sched --all").is_err());
+    }
+
+    #[test]
     fn wrong_usage_names_the_option() {
         for (words, said) in [
             ("--events 0", "--events"),
