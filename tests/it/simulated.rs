@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 use tp_perf::capture::{CaptureOptions, Captured, StopRules, SummaryRoom, Written, run};
-use tp_perf::cli::Cli;
+use tp_perf::cli::{Cli, Command};
 use tp_perf::command::{Context, record};
 use tp_perf::control::{Progress, Signals};
 use tp_perf::drain::ticks;
@@ -93,8 +93,11 @@ fn table() -> Table {
 }
 
 fn options(words: &[&str]) -> CaptureOptions {
-    let words = ["tp-perf"].iter().chain(words);
-    <Cli as clap::Parser>::parse_from(words).record.request().unwrap().options
+    let words = ["tp-perf", "record"].iter().chain(words);
+    match <Cli as clap::Parser>::try_parse_from(words).unwrap().command {
+        Some(Command::Record(args)) => args.request().unwrap().options,
+        _ => panic!("the arguments of a recording"),
+    }
 }
 
 /// The header of `events.perf`.
