@@ -275,7 +275,9 @@ fn of_state(error: &state::Error) -> Option<String> {
             "; capture with the selection that was learned with (-t, -x), or learn on this kernel"
         }
         Error::NoWindows { .. } => ": choose shorter ones (--window), or learn it for longer",
-        Error::TooLossy { .. } => "; record with larger rings (--ring-size), or fewer tracepoints (-t, -x)",
+        Error::TooLossy { .. } => {
+            "; record with larger rings (--ring-size, or `perf record -m`), or fewer tracepoints (-t, -x)"
+        }
         Error::TooFewSessions { state, .. } => {
             return Some(format!(": learn more sessions, and longer ones (`tp-perf learn {state}`)"));
         }

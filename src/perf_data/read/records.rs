@@ -42,6 +42,10 @@ pub(super) struct Records {
     /// Whether tp-perf wrote the file. Only then do READ records contain the counters of tp-perf's
     /// accounting.
     own: bool,
+    /// Whether the rings have other events besides tracepoints. A LOST record then does not show which of
+    /// them were lost.
+    shared: bool,
+    lost_unassigned: u64,
     /// Whether a counter came twice.
     recounted: bool,
     /// Whether the file has losses per event.
@@ -154,6 +158,8 @@ impl Records {
             places: HashMap::new(),
             unknown: 0,
             own: !header.notes.whole.is_empty(),
+            shared: header.events.iter().any(|event| !event.attr.is_tracepoint()),
+            lost_unassigned: 0,
             recounted: false,
             lost_told: false,
             earliest: Ns::MAX,
@@ -405,6 +411,10 @@ impl Records {
         if !cpu.wanted {
             return;
         }
+        if self.shared {
+            self.lost_unassigned = self.lost_unassigned.saturating_add(lost);
+            return;
+        }
         cpu.lost = cpu.lost.saturating_add(lost);
         let from = cpu.queue.map_or(Ns(0), |queue| merge.newest(queue)).max(cpu.passed);
         let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
@@ -413,8 +423,8 @@ impl Records {
         self.losses.push(Loss { cpu: cpu.cpu, lost, from: if from == Ns(0) { to } else { from }, to });
     }
 
-    /// Takes a LOST_SAMPLES record: all losses of one event, which newer perf reads at the end. LOST records
-    /// count the same losses per ring.
+    /// Takes a LOST_SAMPLES record: all losses of one event, which perf 6.1 and later reads at the end. LOST
+    /// records count the same losses per ring.
     fn lost_samples(&mut self, record: Record<'_>) {
         /// The flag for samples that a BPF program filtered out, which is not a loss
         /// (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
@@ -424,13 +434,16 @@ impl Records {
         }
         let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));
         let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return };
-        let Some(tpid) = self.targets[index].tpid else { return };
+        let target = &self.targets[index];
+        // The kernel itself writes this record too, for samples that the hardware drops. Such a record does not
+        // mean that the file has the losses of all events.
+        self.lost_told |= target.tpid.is_some() || self.attrs[target.event as usize].attr.lost_known();
+        let Some(tpid) = target.tpid else { return };
         if self.targets[index].place.is_none() {
             let told = || self.trailer.cpu(record.bytes).filter(is_one);
             let cpu = self.targets[index].listed_cpu.or_else(told);
             (index, _) = self.target_of(index, tpid, cpu);
         }
-        self.lost_told = true;
         let target = &mut self.targets[index];
         target.lost = target.lost.saturating_add(lost);
     }
@@ -488,6 +501,7 @@ impl Records {
             unknown: self.unknown,
             counted: self.counted(),
             lost: self.lost_told.then(|| real().map(|(slot, target)| (slot, target.lost)).collect()),
+            lost_unassigned: if self.lost_told { 0 } else { self.lost_unassigned },
         }
     }
 }
