@@ -107,6 +107,12 @@ impl Attr {
         self.flags & FREQ != 0 || self.period > 1
     }
 
+    /// Whether the event takes samples. perf opens the members of a sampled group (`:S`) without a period, so
+    /// that only their leader takes samples.
+    pub fn takes_samples(&self) -> bool {
+        self.period > 0
+    }
+
     /// The clock of the samples, as a `CLOCK_…` number; `None` for perf's default clock.
     pub fn clockid(&self) -> Option<i32> {
         (self.flags & USE_CLOCKID != 0).then_some(self.clockid)

@@ -1,6 +1,6 @@
 //! The accounts of a summary: they have only what belongs to tracepoints, and they add up, whatever the source.
 
-use crate::common::report::{fixture, path};
+use crate::common::report::{fixture, path, report};
 use crate::common::screen::assert_screen;
 use crate::common::{Test, tests};
 use serde_json::Value;
@@ -14,12 +14,16 @@ use tp_perf::source::{self, Place};
 pub const TESTS: &[Test] = tests![
     losses_of_other_events_are_not_losses_of_tracepoints,
     losses_that_belong_to_no_known_event_have_a_number_of_their_own,
+    members_of_sampled_groups_are_not_captured_and_never_gone,
     the_counts_of_every_fixture_are_the_sums_of_its_accounts,
     the_counts_of_mutated_files_are_the_sums_of_their_accounts,
 ];
 
 /// `perf record` of a busy hardware event next to two tracepoints, with rings that overflowed.
 const MIXED: &str = "lost-mixed-hardware.data";
+
+/// `perf record` of a sampled group: a leader and two members.
+const LEADER: &str = "leader-sampling.data";
 
 /// What a replay prints, and its summary.
 fn replayed(source: &Path, words: &[&str]) -> (String, Value) {
@@ -74,6 +78,28 @@ fn losses_that_belong_to_no_known_event_have_a_number_of_their_own() {
         (&34.into(), &0.into(), &29_984.into())
     );
     assert_screen("accounts_unassigned", &printed.replace(path(file.path()), "[file]"));
+}
+
+fn members_of_sampled_groups_are_not_captured_and_never_gone() {
+    let bytes = std::fs::read(fixture(LEADER)).unwrap();
+    // The same file, but the leader and a member have changed their tracepoints.
+    let (leader, member) = (0x176u64.to_ne_bytes(), 0x356u64.to_ne_bytes());
+    let place = |config: [u8; 8]| bytes.windows(8).position(|word| word == config).unwrap();
+    let mut swapped = bytes.clone();
+    swapped[place(leader)..][..8].copy_from_slice(&member);
+    swapped[place(member)..][..8].copy_from_slice(&leader);
+    let folder = tempfile::tempdir().unwrap();
+    let [other, leader] = ["swapped.data", "leader.data"].map(|name| folder.path().join(name));
+    std::fs::write(&leader, &bytes).unwrap();
+    std::fs::write(&other, &swapped).unwrap();
+    let named = |text: String| text.replace(path(folder.path()), "[folder]");
+    let (printed, summary) = replayed(&leader, &[]);
+    assert_eq!((&summary["events"]["recorded"], &summary["tracepoints"]["captured"]), (&200.into(), &1.into()));
+    let output = report(&[path(&leader), path(&other)]);
+    assert!(output.status.success());
+    let notes = String::from_utf8(output.stderr).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_screen("accounts_sampled_groups", &named(format!("{printed}\n{text}{notes}")));
 }
 
 /// The summary of a file, if tp-perf reads it.

@@ -12,12 +12,13 @@ use crate::perf_data::Error;
 use crate::perf_data::input::Input;
 use crate::perf_data::record::{Damaged, HEADER_SIZE, Record};
 use crate::perf_data::{Described, Header, Inflate, kind};
-use crate::tracefs::Table;
+use crate::tracefs::{Table, Tpid};
 use crate::units::OneLine;
 use byteorder::{ByteOrder, NativeEndian};
 use head::Ahead;
 use perf_event_open_sys::bindings as abi;
 use records::Records;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 /// The maximum number of bytes decompressed at once.
@@ -111,6 +112,16 @@ impl PerfData {
                 if some == 1 { "one tracepoint was".to_owned() } else { format!("{some} tracepoints were") }
             ));
         }
+        let not_sampled = self.not_sampled();
+        if let [first, rest @ ..] = not_sampled.as_slice() {
+            let first = self.records.table.get(*first).full_name();
+            let and = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            remarks.push(format!(
+                "the number of hits of {}{and} is not known: perf recorded them as members of a sampled group \
+                 (`:S`), without samples of their own; record them without `:S`",
+                OneLine(&first)
+            ));
+        }
         if self.records.unnamed > 0 {
             remarks.push(format!(
                 "the file does not name {} of its tracepoints; their names are shown as `unnamed:tracefs_id_N`",
@@ -118,6 +129,24 @@ impl PerfData {
             ));
         }
         remarks
+    }
+
+    /// The tracepoints that take no samples of their own, because they are members of a sampled group. Only the
+    /// samples of the leader have their counts. These counts have no times, and end with the last of these
+    /// samples.
+    pub fn not_sampled(&self) -> Vec<Tpid> {
+        let tpids: HashMap<u64, Tpid> = self
+            .records
+            .table
+            .tracepoints()
+            .iter()
+            .map(|tracepoint| (tracepoint.tracefs_id, tracepoint.tpid))
+            .collect();
+        let mut sampled = BTreeMap::<Tpid, bool>::new();
+        for event in self.header.events.iter().filter(|event| event.attr.is_tracepoint()) {
+            *sampled.entry(tpids[&event.attr.config]).or_default() |= event.attr.takes_samples();
+        }
+        sampled.into_iter().filter(|(_, sampled)| !sampled).map(|(tpid, _)| tpid).collect()
     }
 
     /// The clock of the samples: a name that `--clock` accepts, `local` for perf's default clock, or
