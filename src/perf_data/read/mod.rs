@@ -37,12 +37,16 @@ pub struct PerfData {
     skip: u64,
     /// The position of the next record in the file.
     position: u64,
+    /// The position of the first record behind the header.
+    begin: u64,
     /// The part of a compressed record that has not been decompressed yet.
     payload: Vec<u8>,
     /// Whether the decompressor has more output although `payload` is empty.
     drains: bool,
     inflating: Option<Inflating>,
     records: Records,
+    /// Whether the file is in the pipe form, which has no length of its own.
+    is_piped: bool,
     /// Everything in the file before its events.
     pub header: Header,
 }
@@ -82,10 +86,12 @@ impl PerfData {
             torn: Vec::new(),
             skip: 0,
             position,
+            begin: position,
             payload: Vec::new(),
             drains: false,
             inflating: None,
             records,
+            is_piped: data.is_none(),
             header,
         })
     }
@@ -347,8 +353,23 @@ impl PerfData {
             None if self.inflating.as_ref().is_some_and(|own| !own.out.is_empty() || !own.inflate.is_between()) => {
                 Err(self.compressed("the compressed stream ends within a record"))
             }
-            None => self.records.check_notes().map(|()| false),
+            None => self.records.check_notes().and_then(|()| self.check_end()).map(|()| false),
         }
+    }
+
+    /// Fails if a file of perf in the pipe form lacks an end that perf always writes. The file has no length, so
+    /// nothing more shows that it was cut between two records. The lack of tp-perf's own end is found when the
+    /// ending is read.
+    fn check_end(&self) -> io::Result<()> {
+        let is_begun = self.header.is_followed || self.position > self.begin;
+        if !self.is_piped || !self.header.notes.whole.is_empty() || (is_begun && !self.records.is_within_round()) {
+            return Ok(());
+        }
+        let lack = match is_begun {
+            true => "within a round: it lacks the FINISHED_ROUND that perf writes behind the events of each round",
+            false => "within its header: perf and tp-perf always write more",
+        };
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the file ends at byte {} {lack}", self.position)))
     }
 
     fn cut_short(&self) -> io::Error {

@@ -46,6 +46,8 @@ pub(super) struct Records {
     /// them were lost.
     shared: bool,
     lost_unassigned: u64,
+    /// Whether a round has begun and not ended.
+    within_round: bool,
     /// Whether a counter came twice.
     recounted: bool,
     /// Whether the file has losses per event.
@@ -160,6 +162,7 @@ impl Records {
             own: !header.notes.whole.is_empty(),
             shared: header.events.iter().any(|event| !event.attr.is_tracepoint()),
             lost_unassigned: 0,
+            within_round: false,
             recounted: false,
             lost_told: false,
             earliest: Ns::MAX,
@@ -286,7 +289,12 @@ impl Records {
         if record.bytes.len() < usize::from(target.least) {
             return Err(record.damaged());
         }
-        let Some(tpid) = target.tpid else { return Ok(()) };
+        let Some(tpid) = target.tpid else {
+            // perf writes the samples of BPF behind the last round.
+            self.within_round |= !self.attrs[target.event as usize].attr.is_bpf_output();
+            return Ok(());
+        };
+        self.within_round = true;
         let time = Ns(record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?);
         self.earliest = self.earliest.min(time);
         if !target.wanted {
@@ -372,9 +380,13 @@ impl Records {
 
     fn other(&mut self, record: Record<'_>, merge: &mut Merge, out: &mut Vec<Event>) -> Result<(), Damaged> {
         match record.kind {
-            kind::FINISHED_ROUND => merge.finish_round(out),
+            kind::FINISHED_ROUND => {
+                self.within_round = false;
+                merge.finish_round(out);
+            }
             abi::PERF_RECORD_LOST => {
                 let (Some(id), Some(lost)) = (record.word(8), record.word(16)) else { return Err(record.damaged()) };
+                self.within_round = true;
                 self.lost(SampleId(id), lost, record, merge);
             }
             abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record),
@@ -389,6 +401,12 @@ impl Records {
             _ => return Err(record.damaged()),
         }
         Ok(())
+    }
+
+    /// Whether the records since the last FINISHED_ROUND come from a ring. Whenever perf has taken something from
+    /// the rings, it writes a FINISHED_ROUND behind that.
+    pub fn is_within_round(&self) -> bool {
+        self.within_round
     }
 
     /// Fails if tp-perf's last note is cut short.
