@@ -20,7 +20,9 @@ pub fn finish_detach(detaching: &mut Detaching, wait: bool, context: &mut Contex
     }
     if let Some(pid) = detaching.pid() {
         let (count, seconds) = (Plural(tracepoints as u64, "tracepoint"), detaching.expected().as_secs().max(1));
-        progress.note(&format!("detaching {count} in the background: about {seconds} s (pid {pid})"));
+        progress.note(&format!(
+            "detaching {count} in the background: about {seconds} s (pid {pid}); you can capture again meanwhile"
+        ));
     }
     Ok(took)
 }

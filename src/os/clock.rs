@@ -9,7 +9,7 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
-    /// CLOCK_MONOTONIC, the clock of the thesis's log (`bpf_ktime_get_ns`).
+    /// CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns.
     #[default]
     Monotonic,
     /// CLOCK_MONOTONIC_RAW: monotonic without the adjustments of NTP.

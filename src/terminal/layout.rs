@@ -127,7 +127,7 @@ fn held_together(text: &str) -> String {
             if number > 0 {
                 let before = held.rsplit([' ', HELD]).next().unwrap_or_default();
                 let is_held = before.ends_with(|c: char| c.is_ascii_digit())
-                    || matches!(before, "+" | "−" | "=" | "→" | "CPU" | "CPUs" | "code");
+                    || matches!(before, "+" | "−" | "=" | "→" | "CPU" | "CPUs" | "(exit" | "code");
                 held.push(if is_held { HELD } else { ' ' });
             }
             held += word;
