@@ -152,7 +152,7 @@ pub fn drain(
     let unreadable = matches!(ending, Some(Err(_)));
     let ending = ending.and_then(Result::ok);
     let table = stream.table().clone();
-    let selection = selection(&about, &table, &filter);
+    let selection = selection(&about, &accounting, &table, &filter);
     let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none() && !stopped && !unreadable;
     let of_run = ending.as_ref().and_then(|ending| ending.problem.clone());
     let satisfied = filter.events == Some(given);

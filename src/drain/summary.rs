@@ -11,12 +11,21 @@ use crate::tracefs::{Exclusion, Pattern, Selection, Table};
 use crate::units::{Moment, Ns, nanoseconds};
 use std::time::Instant;
 
-/// The status of each tracepoint: from the capture, and then restricted by the filter.
-pub(super) fn selection(about: &About, table: &Table, filter: &Filter) -> Selection {
+/// The status of each tracepoint: from the source, and then restricted by the filter.
+pub(super) fn selection(about: &About, accounting: &Accounting, table: &Table, filter: &Filter) -> Selection {
     let mut selection = match about {
         About::Capture(facts) => facts.selection(table),
         _ => Selection::of_statuses(table, std::iter::empty()),
     };
+    if let About::Perf { not_sampled, .. } = about {
+        let accounts = accounting.per_tracepoint();
+        // A damaged file can have samples of such a tracepoint after all.
+        let is_hit = |tpid| accounts.get(tpid).is_some_and(|account| account.recorded > 0);
+        not_sampled
+            .iter()
+            .filter(|tpid| !is_hit(tpid))
+            .for_each(|tpid| selection.exclude(*tpid, Exclusion::NotSampled));
+    }
     for tracepoint in table.tracepoints().iter().filter(|tracepoint| !filter.takes(tracepoint)) {
         selection.exclude(tracepoint.tpid, Exclusion::Replay);
     }
@@ -67,7 +76,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
             Some(facts.clock.to_string()),
             facts.command.clone(),
         ),
-        About::Perf { features, clock } => (
+        About::Perf { features, clock, .. } => (
             Tool { name: "perf".to_owned(), version: features.version.clone().unwrap_or_default() },
             features.release.clone(),
             features.hostname.clone(),

@@ -56,6 +56,9 @@ pub struct Accounting {
     pub late: BTreeMap<Option<Cpu>, u64>,
     /// Samples whose id does not belong to any opened event.
     pub unknown: u64,
+    /// Records lost in rings that tracepoints share with other events, if the source does not have the losses per event.
+    /// No account contains them.
+    pub lost_unassigned: u64,
 }
 
 impl Accounting {
@@ -82,16 +85,18 @@ impl Accounting {
         if !counted || !lost_per_tracepoint {
             for cpu in &decoded.per_cpu {
                 let account = per_cpu.entry(cpu.cpu).or_default();
-                // If losses are also known per event, they include the ring's losses, as far as LOST records
-                // reported them.
-                account.lost = account.lost.max(cpu.lost);
+                // Losses that are known per event include those of the ring.
+                if !lost_per_tracepoint {
+                    account.lost = account.lost.max(cpu.lost);
+                }
                 if !counted {
                     account.counted = account.recorded.saturating_add(account.lost);
                 }
             }
         }
         let late = decoded.per_cpu.iter().map(|cpu| (cpu.cpu, cpu.late)).collect();
-        Accounting { accounts, per_cpu, counted, lost_per_tracepoint, late, unknown: decoded.unknown }
+        let Decoded { unknown, lost_unassigned, .. } = *decoded;
+        Accounting { accounts, per_cpu, counted, lost_per_tracepoint, late, unknown, lost_unassigned }
     }
 
     /// The sum over all tracepoints and CPUs.
@@ -165,8 +170,7 @@ mod tests {
             samples: vec![(slot(1, 0), 10), (slot(1, 1), 5), (slot(2, 1), 0)],
             per_cpu: vec![DecodedCpu { cpu: cpu(0), lost: 3, late: 1 }, DecodedCpu { cpu: cpu(1), lost: 0, late: 0 }],
             unknown: 0,
-            counted: None,
-            lost: None,
+            ..Default::default()
         };
         let counted = |slot, value, lost| Counted {
             slot,

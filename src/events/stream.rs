@@ -85,8 +85,11 @@ pub struct Decoded {
     pub unknown: u64,
     /// The kernel's counters, if the source has them.
     pub counted: Option<Vec<Counted>>,
-    /// Losses per tracepoint and CPU, if the source has them in addition to LOST records.
+    /// Losses per tracepoint and CPU, if the source has them in addition to LOST records. They include all
+    /// losses of the tracepoints.
     pub lost: Option<Vec<(Slot, u64)>>,
+    /// Records lost in rings that tracepoints share with other events, if the source has no losses per event.
+    pub lost_unassigned: u64,
 }
 
 /// One CPU's part of [`Decoded`].
@@ -94,8 +97,8 @@ pub struct Decoded {
 pub struct DecodedCpu {
     /// The CPU; `None` if the source does not record it.
     pub cpu: Option<Cpu>,
-    /// Lost samples, according to LOST records. The kernel reports a loss only once a later record fits in
-    /// the ring.
+    /// Lost samples, according to LOST records of rings that hold only tracepoints. The kernel reports a loss
+    /// only once a later record fits in the ring.
     pub lost: u64,
     /// Late events: those that arrived below the merge's watermark.
     pub late: u64,

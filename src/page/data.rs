@@ -102,7 +102,7 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
     let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid.get()).collect();
     let keys: Vec<u32> = cpus.keys().copied().collect();
     let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
-    let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (key_of(Some(cpu.cpu)), cpu)).collect();
+    let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (key_of(cpu.cpu), cpu)).collect();
     let cpu = |(key, events): (&u32, &u64)| GraphRow {
         name: one_named(cpu_of(*key)),
         number: None,

@@ -188,7 +188,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
                 let unaccounted =
                     cpu.unaccounted.map_or("unknown".to_owned(), |unaccounted| Signed(unaccounted).to_string());
                 let [recorded, lost, late] = [cpu.recorded, cpu.lost, cpu.late].map(|n| Grouped(n).to_string());
-                [format!("CPU {}", cpu.cpu), recorded, lost, late, known(cpu.counted), unaccounted]
+                [one_named(cpu.cpu), recorded, lost, late, known(cpu.counted), unaccounted]
             })
             .collect(),
         unaccounted: summary

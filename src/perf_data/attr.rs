@@ -102,9 +102,20 @@ impl Attr {
         self.kind == abi::PERF_TYPE_TRACEPOINT
     }
 
+    /// Whether a BPF program writes the samples of the event.
+    pub fn is_bpf_output(&self) -> bool {
+        (self.kind, self.config) == (abi::PERF_TYPE_SOFTWARE, abi::PERF_COUNT_SW_BPF_OUTPUT.into())
+    }
+
     /// Whether a sample can stand for more than one hit, because of a period or a frequency.
     pub fn samples_some(&self) -> bool {
         self.flags & FREQ != 0 || self.period > 1
+    }
+
+    /// Whether the event takes samples. perf opens the members of a sampled group (`:S`) without a period, so
+    /// that only their leader takes samples.
+    pub fn takes_samples(&self) -> bool {
+        self.period > 0
     }
 
     /// The clock of the samples, as a `CLOCK_…` number; `None` for perf's default clock.

@@ -39,6 +39,9 @@ pub struct Header {
     pub features: Features,
     /// tp-perf's own notes.
     pub notes: Notes,
+    /// Whether a record follows that describes no events. perf always writes one behind the header, even if no
+    /// event occurs.
+    pub is_followed: bool,
     names: Vec<Named>,
     cpus: HashMap<SampleId, Cpu>,
     updates: HashMap<SampleId, String>,
@@ -127,7 +130,7 @@ impl Header {
                 let id = word(0).ok_or("a feature has no number")?;
                 self.features.take(id, &body[8..]);
             }
-            _ => {}
+            _ => self.is_followed |= !Self::is_part(kind),
         }
         Ok(())
     }

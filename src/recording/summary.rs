@@ -125,6 +125,10 @@ pub struct EventsSummary {
     pub unaccounted: Option<i64>,
     /// Samples whose id does not belong to any event of this capture; 0 unless the file is damaged.
     pub unknown: u64,
+    /// Records that were lost in rings that tracepoints shared with other events. The file does not show which
+    /// events lost them, so they are not in `lost`. 0 in older files.
+    #[serde(default)]
+    pub lost_unassigned: u64,
 }
 
 /// Durations in nanoseconds.
@@ -178,8 +182,8 @@ pub struct TracepointSummary {
 /// One CPU's account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuSummary {
-    /// The CPU.
-    pub cpu: Cpu,
+    /// The CPU; null for events whose CPU is unknown.
+    pub cpu: Option<Cpu>,
     /// See [`EventsSummary`].
     pub recorded: u64,
     /// See [`EventsSummary`].
@@ -236,6 +240,7 @@ impl EventsSummary {
             counted: accounting.counted.then_some(total.counted),
             unaccounted: accounting.counted.then(|| total.unaccounted()),
             unknown: accounting.unknown,
+            lost_unassigned: accounting.lost_unassigned,
         }
     }
 }
@@ -258,12 +263,11 @@ pub fn accounts(
         unaccounted: (lost_known && accounting.counted).then(|| account.unaccounted()),
         weighted: table.get(tpid).is_weighted(),
     });
-    let known = accounting.per_cpu().iter().filter_map(|(cpu, account)| Some(((*cpu)?, account)));
-    let cpus = known.map(|(cpu, account)| CpuSummary {
-        cpu,
+    let cpus = accounting.per_cpu().iter().map(|(cpu, account)| CpuSummary {
+        cpu: *cpu,
         recorded: account.recorded,
         lost: account.lost,
-        late: accounting.late.get(&Some(cpu)).copied().unwrap_or(0),
+        late: accounting.late.get(cpu).copied().unwrap_or(0),
         counted: accounting.counted.then_some(account.counted),
         unaccounted: accounting.counted.then(|| account.unaccounted()),
     });
@@ -280,6 +284,11 @@ pub fn accounts(
 }
 
 impl Summary {
+    /// Whether perf recorded the source, and not tp-perf.
+    pub fn is_of_perf(&self) -> bool {
+        self.tool.name == "perf"
+    }
+
     /// Writes the summary as JSON.
     pub fn write(&self, mut file: NewFile<'_>) -> Result<(), Error> {
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| Error::Io {

@@ -1,6 +1,6 @@
 //! The facts about a source, for people who did not record it.
 
-use super::{SourceReport, equation, own_share, stopped_by};
+use super::{SourceReport, equation, lost_unassigned, own_share, stopped_by};
 use crate::recording::Summary;
 use crate::tracefs::{Exclusion, Status};
 use crate::units::{Grouped, Plural, Rate, Seconds, shortened};
@@ -120,6 +120,9 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     let mut facts = Vec::new();
     if summary.events.lost > 0 || activity.told_lost() > 0 {
         facts.push(("lost", lost(source)));
+    }
+    if summary.events.lost_unassigned > 0 {
+        facts.push(("unassigned", lost_unassigned(summary.events.lost_unassigned)));
     }
     if !source.is_range && (summary.events.lost > 0 || summary.events.unaccounted.unwrap_or(0) != 0) {
         let samples = Grouped(activity.tracepoints.events());

@@ -1,7 +1,7 @@
 //! Words the facts of a summary, for tables, pages and the terminal.
 
 use crate::recording::{EventsSummary, StopReason, Summary};
-use crate::units::Grouped;
+use crate::units::{Grouped, Plural};
 use std::time::Duration;
 
 /// How much of the time tp-perf itself ran, if that is known.
@@ -27,6 +27,17 @@ pub fn equation(events: &EventsSummary) -> String {
         }
         _ => format!("{known} (the source has no kernel counts to compare with)"),
     }
+}
+
+/// Records that were lost, but perhaps not by tracepoints.
+pub fn lost_unassigned(records: u64) -> String {
+    format!(
+        "{} {} lost in rings that the tracepoints shared with other events; the file does not show how many of them \
+         belong to tracepoints. To lose fewer, make the rings larger (`perf record -m 16M`). perf 6.1 and later \
+         records the losses of each event (on Linux 6.0 and later).",
+        Plural(records, "record"),
+        Plural(records, "record").were()
+    )
 }
 
 /// What stopped the capture, if the summary knows it.

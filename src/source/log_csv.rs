@@ -222,7 +222,7 @@ impl Decode for LogCsv {
             _ => None,
         });
         let per_cpu = vec![DecodedCpu { cpu: None, lost: 0, late }];
-        Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None, lost: None }
+        Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None, lost: None, lost_unassigned: 0 }
     }
 
     fn earliest(&self) -> Option<Ns> {

@@ -26,7 +26,7 @@ use crate::events::stream::EventStream;
 use crate::perf_data::input::{Input, ReaderInput};
 use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, seekable};
 use crate::recording::{self, Facts};
-use crate::tracefs::Table;
+use crate::tracefs::{Table, Tpid};
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
@@ -86,6 +86,8 @@ pub enum About {
         features: Box<Features>,
         /// The clock of the samples.
         clock: String,
+        /// The tracepoints that take no samples of their own. The number of their hits is not known.
+        not_sampled: Vec<Tpid>,
     },
     /// A log, which contains no facts about itself.
     Log,
@@ -314,7 +316,9 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
     let Header { features, notes, .. } = &perf.header;
     let about = match notes.whole.first() {
         Some(facts) => About::Capture(Box::new(serde_json::from_str(facts).map_err(Error::Facts)?)),
-        None => About::Perf { features: Box::new(features.clone()), clock: perf.clock() },
+        None => {
+            About::Perf { features: Box::new(features.clone()), clock: perf.clock(), not_sampled: perf.not_sampled() }
+        }
     };
     if let About::Capture(facts) = &about {
         perf.set_clock_offset(facts.clock_offset_ns);

@@ -277,7 +277,9 @@ fn of_state(error: &state::Error) -> Option<String> {
             "; capture with the same selection (-t, -x) as the learned sessions, or learn on this kernel"
         }
         Error::NoWindows { .. } => ": choose shorter windows (--window), or learn a longer session",
-        Error::TooLossy { .. } => "; record with larger rings (--ring-size), or fewer tracepoints (-t, -x)",
+        Error::TooLossy { .. } => {
+            "; record with larger rings (--ring-size, or `perf record -m`), or fewer tracepoints (-t, -x)"
+        }
         Error::TooFewSessions { state, .. } => {
             return Some(format!(": learn more sessions, and longer ones (`tp-perf learn {state}`)"));
         }

@@ -4,7 +4,7 @@ use super::layout::{LABEL, Screen, TextColumn, TextTable};
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
-use crate::report::{equation, own_share, stopped_by};
+use crate::report::{equation, lost_unassigned, own_share, stopped_by};
 use crate::units::{Grouped, OneLine, Plural, Rate, Seconds, Signed, Visible};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
@@ -171,18 +171,24 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
 
 /// The events that are not in the log, and why.
 fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io::Result<()> {
-    let EventsSummary { lost, late, unknown, .. } = summary.events;
+    let EventsSummary { lost, late, unknown, lost_unassigned: unassigned, .. } = summary.events;
     let warned = |number: u64| format!("{WARNING}{}{WARNING:#}", Grouped(number));
     if lost > 0 {
         let share = 100.0 * lost as f64 / counted.max(1) as f64;
+        let how = match summary.is_of_perf() {
+            true => "make the rings larger (`perf record -m 16M`) or record fewer events",
+            false => "make the rings larger (--ring-size) or select fewer tracepoints (-t, -x)",
+        };
         screen.fact(
             "lost",
             format_args!(
-                "{WARNING}{} ({share:.1} %){WARNING:#}: the rings were full. To lose fewer events, make the rings \
-                 larger (--ring-size) or select fewer tracepoints (-t, -x).",
+                "{WARNING}{} ({share:.1} %){WARNING:#}: the rings were full. To lose fewer events, {how}.",
                 Grouped(lost)
             ),
         )?;
+    }
+    if unassigned > 0 {
+        screen.fact("unassigned", format_args!("{WARNING}{}{WARNING:#}", lost_unassigned(unassigned)))?;
     }
     if late > 0 {
         let late = warned(late);

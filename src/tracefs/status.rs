@@ -38,12 +38,18 @@ pub enum Exclusion {
     NotChosen,
     /// `-t` or `-x` of a replay excludes it.
     Replay,
+    /// It was opened, but takes no samples of its own. A member of a sampled group is like that: only the
+    /// samples of the group's leader have its count, without the times of its hits.
+    NotSampled,
     /// A reason in words, which another version of tp-perf wrote.
     Noted {
         /// The words, unchanged.
         words: String,
     },
 }
+
+/// The words for [`Exclusion::NotSampled`].
+const NOT_SAMPLED: &str = "without samples of their own, as members of a sampled group";
 
 impl Status {
     /// Whether it is captured.
@@ -72,6 +78,7 @@ impl Status {
             "by default, hit too often" => Exclusion::TooOften,
             "not chosen by -t" => Exclusion::NotChosen,
             "by the replay's -t or -x" => Exclusion::Replay,
+            NOT_SAMPLED => Exclusion::NotSampled,
             _ => match (after("by default, as all of group "), after("by -x ")) {
                 (Some(group), _) => Exclusion::Group { group },
                 (_, Some(pattern)) => Exclusion::Pattern { pattern },
@@ -99,6 +106,7 @@ impl fmt::Display for Exclusion {
             Exclusion::Pattern { pattern } => write!(f, "by -x {pattern}"),
             Exclusion::NotChosen => f.write_str("not chosen by -t"),
             Exclusion::Replay => f.write_str("by the replay's -t or -x"),
+            Exclusion::NotSampled => f.write_str(NOT_SAMPLED),
             Exclusion::Noted { words } => f.write_str(words),
         }
     }
@@ -116,6 +124,7 @@ mod tests {
             Exclusion::Pattern { pattern: text() },
             Exclusion::NotChosen,
             Exclusion::Replay,
+            Exclusion::NotSampled,
             Exclusion::Noted { words: "for a reason of its own".to_owned() },
         ];
         exclusions.into_iter().map(Status::Excluded).chain([Status::Refused { reason: text() }]).collect()

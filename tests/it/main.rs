@@ -8,6 +8,7 @@
 //! Each module lists its tests in `TESTS`. A test that is missing there is dead code, and the compiler warns
 //! about it.
 
+mod accounts;
 mod cli;
 mod common;
 mod floors;
@@ -37,6 +38,7 @@ type Module = (&'static str, Needs, &'static [Test]);
 
 /// Tests that do not disturb each other.
 const SIDE_BY_SIDE: &[Module] = &[
+    ("accounts", nothing_more, accounts::TESTS),
     ("cli", nothing_more, cli::TESTS),
     ("floors", nothing_more, floors::TESTS),
     ("library", nothing_more, library::TESTS),

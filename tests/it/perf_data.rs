@@ -26,6 +26,7 @@ pub const TESTS: &[Test] = tests![
     a_reader_that_failed_once_goes_on_and_knows_how_much_there_is,
     flipped_bits_never_panic_and_nothing_comes_out_of_order,
     files_of_stock_perf_may_be_cut_or_flipped_anywhere,
+    a_pipe_file_of_perf_that_ends_within_a_round_is_incomplete,
     what_a_killed_perf_record_left_is_read_without_names,
     what_is_wrong_is_named,
     a_file_that_is_none_is_said_to_be_none,
@@ -251,6 +252,48 @@ fn files_of_stock_perf_may_be_cut_or_flipped_anywhere() {
     }
 }
 
+fn a_pipe_file_of_perf_that_ends_within_a_round_is_incomplete() {
+    let bytes = fixture("perf-pipe.data");
+    let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (mut at, mut begun, mut within) = (16, false, false);
+    let (mut header, mut whole, mut cut, mut names, mut screen) = (0, 0, 0, 0, None);
+    while at < bytes.len() {
+        let (start, kind) = (at, word(at));
+        at += usize::from(u16::from_ne_bytes([bytes[at + 6], bytes[at + 7]]));
+        if kind == kind::TRACING_DATA {
+            names = at;
+            at += word(start + 8) as usize;
+        }
+        begun |= kind < 64 || kind == 82;
+        within = match kind {
+            2 | 9 => true,
+            kind::FINISHED_ROUND => false,
+            _ => within,
+        };
+        let error = match open(&bytes[..at]) {
+            Ok(read) => read.error,
+            // Without all its attributes, the file is refused.
+            Err(error) => Some(error),
+        };
+        assert_eq!(error.is_some(), within || !begun, "the file ends at byte {at}: {error:?}");
+        *if !begun {
+            &mut header
+        } else if within {
+            &mut cut
+        } else {
+            &mut whole
+        } += 1;
+        if within {
+            screen = screen.or(error);
+        }
+    }
+    assert!(header > 50 && whole > 10 && cut > 200, "{header} {whole} {cut}");
+    let mut screen = screen.unwrap() + "\n";
+    let before_names = open(&bytes[..names - 16]).unwrap();
+    writeln!(screen, "{}", before_names.error.unwrap()).unwrap();
+    assert_screen("perf_data_within_a_round", &screen);
+}
+
 fn what_a_killed_perf_record_left_is_read_without_names() {
     let mut bytes = fixture("perf-file.data");
     let whole = open(&bytes).unwrap();
@@ -332,6 +375,7 @@ fn a_million_ids_that_stand_for_something_are_found() {
         bytes.extend(record(kind::HEADER_ATTR, &[attr.clone(), ids].concat()));
     }
     (0..1_000u64).for_each(|n| push_sample(&mut bytes, spread(n * 1_000), n));
+    bytes.extend(finished_round());
     let Read { events, decoded, error } = read(&bytes, 1 << 20);
     assert_eq!((events.len(), decoded.unknown, error), (1_000, 0, None));
 }

@@ -12,12 +12,13 @@ use crate::perf_data::Error;
 use crate::perf_data::input::Input;
 use crate::perf_data::record::{Damaged, HEADER_SIZE, Record};
 use crate::perf_data::{Described, Header, Inflate, kind};
-use crate::tracefs::Table;
+use crate::tracefs::{Table, Tpid};
 use crate::units::OneLine;
 use byteorder::{ByteOrder, NativeEndian};
 use head::Ahead;
 use perf_event_open_sys::bindings as abi;
 use records::Records;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 /// The maximum number of bytes decompressed at once.
@@ -36,12 +37,16 @@ pub struct PerfData {
     skip: u64,
     /// The position of the next record in the file.
     position: u64,
+    /// The position of the first record behind the header.
+    begin: u64,
     /// The part of a compressed record that has not been decompressed yet.
     payload: Vec<u8>,
     /// Whether the decompressor has more output although `payload` is empty.
     drains: bool,
     inflating: Option<Inflating>,
     records: Records,
+    /// Whether the file is in the pipe form, which has no length of its own.
+    is_piped: bool,
     /// Everything in the file before its events.
     pub header: Header,
 }
@@ -81,10 +86,12 @@ impl PerfData {
             torn: Vec::new(),
             skip: 0,
             position,
+            begin: position,
             payload: Vec::new(),
             drains: false,
             inflating: None,
             records,
+            is_piped: data.is_none(),
             header,
         })
     }
@@ -111,6 +118,16 @@ impl PerfData {
                 if some == 1 { "one tracepoint was".to_owned() } else { format!("{some} tracepoints were") }
             ));
         }
+        let not_sampled = self.not_sampled();
+        if let [first, rest @ ..] = not_sampled.as_slice() {
+            let first = self.records.table.get(*first).full_name();
+            let and = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            remarks.push(format!(
+                "the number of hits of {}{and} is not known: perf recorded them as members of a sampled group \
+                 (`:S`), without samples of their own; record them without `:S`",
+                OneLine(&first)
+            ));
+        }
         if self.records.unnamed > 0 {
             remarks.push(format!(
                 "the file does not name {} of its tracepoints; their names are shown as `unnamed:tracefs_id_N`",
@@ -118,6 +135,24 @@ impl PerfData {
             ));
         }
         remarks
+    }
+
+    /// The tracepoints that take no samples of their own, because they are members of a sampled group. Only the
+    /// samples of the leader have their counts. These counts have no times, and end with the last of these
+    /// samples.
+    pub fn not_sampled(&self) -> Vec<Tpid> {
+        let tpids: HashMap<u64, Tpid> = self
+            .records
+            .table
+            .tracepoints()
+            .iter()
+            .map(|tracepoint| (tracepoint.tracefs_id, tracepoint.tpid))
+            .collect();
+        let mut sampled = BTreeMap::<Tpid, bool>::new();
+        for event in self.header.events.iter().filter(|event| event.attr.is_tracepoint()) {
+            *sampled.entry(tpids[&event.attr.config]).or_default() |= event.attr.takes_samples();
+        }
+        sampled.into_iter().filter(|(_, sampled)| !sampled).map(|(tpid, _)| tpid).collect()
     }
 
     /// The clock of the samples: a name that `--clock` accepts, `local` for perf's default clock, or
@@ -318,8 +353,23 @@ impl PerfData {
             None if self.inflating.as_ref().is_some_and(|own| !own.out.is_empty() || !own.inflate.is_between()) => {
                 Err(self.compressed("the compressed stream ends within a record"))
             }
-            None => self.records.check_notes().map(|()| false),
+            None => self.records.check_notes().and_then(|()| self.check_end()).map(|()| false),
         }
+    }
+
+    /// Fails if a file of perf in the pipe form lacks an end that perf always writes. The file has no length, so
+    /// nothing more shows that it was cut between two records. The lack of tp-perf's own end is found when the
+    /// ending is read.
+    fn check_end(&self) -> io::Result<()> {
+        let is_begun = self.header.is_followed || self.position > self.begin;
+        if !self.is_piped || !self.header.notes.whole.is_empty() || (is_begun && !self.records.is_within_round()) {
+            return Ok(());
+        }
+        let lack = match is_begun {
+            true => "within a round: it lacks the FINISHED_ROUND that perf writes behind the events of each round",
+            false => "within its header: perf and tp-perf always write more",
+        };
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the file ends at byte {} {lack}", self.position)))
     }
 
     fn cut_short(&self) -> io::Error {

@@ -42,6 +42,12 @@ pub(super) struct Records {
     /// Whether tp-perf wrote the file. Only then do READ records contain the counters of tp-perf's
     /// accounting.
     own: bool,
+    /// Whether the rings have other events besides tracepoints. A LOST record then does not show which of
+    /// them were lost.
+    shared: bool,
+    lost_unassigned: u64,
+    /// Whether a round has begun and not ended.
+    within_round: bool,
     /// Whether a counter came twice.
     recounted: bool,
     /// Whether the file has losses per event.
@@ -154,6 +160,9 @@ impl Records {
             places: HashMap::new(),
             unknown: 0,
             own: !header.notes.whole.is_empty(),
+            shared: header.events.iter().any(|event| !event.attr.is_tracepoint()),
+            lost_unassigned: 0,
+            within_round: false,
             recounted: false,
             lost_told: false,
             earliest: Ns::MAX,
@@ -280,7 +289,12 @@ impl Records {
         if record.bytes.len() < usize::from(target.least) {
             return Err(record.damaged());
         }
-        let Some(tpid) = target.tpid else { return Ok(()) };
+        let Some(tpid) = target.tpid else {
+            // perf writes the samples of BPF behind the last round.
+            self.within_round |= !self.attrs[target.event as usize].attr.is_bpf_output();
+            return Ok(());
+        };
+        self.within_round = true;
         let time = Ns(record.word(usize::from(target.time_at)).ok_or_else(|| record.damaged())?);
         self.earliest = self.earliest.min(time);
         if !target.wanted {
@@ -366,9 +380,13 @@ impl Records {
 
     fn other(&mut self, record: Record<'_>, merge: &mut Merge, out: &mut Vec<Event>) -> Result<(), Damaged> {
         match record.kind {
-            kind::FINISHED_ROUND => merge.finish_round(out),
+            kind::FINISHED_ROUND => {
+                self.within_round = false;
+                merge.finish_round(out);
+            }
             abi::PERF_RECORD_LOST => {
                 let (Some(id), Some(lost)) = (record.word(8), record.word(16)) else { return Err(record.damaged()) };
+                self.within_round = true;
                 self.lost(SampleId(id), lost, record, merge);
             }
             abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record),
@@ -383,6 +401,12 @@ impl Records {
             _ => return Err(record.damaged()),
         }
         Ok(())
+    }
+
+    /// Whether the records since the last FINISHED_ROUND come from a ring. Whenever perf has taken something from
+    /// the rings, it writes a FINISHED_ROUND behind that.
+    pub fn is_within_round(&self) -> bool {
+        self.within_round
     }
 
     /// Fails if tp-perf's last note is cut short.
@@ -405,6 +429,10 @@ impl Records {
         if !cpu.wanted {
             return;
         }
+        if self.shared {
+            self.lost_unassigned = self.lost_unassigned.saturating_add(lost);
+            return;
+        }
         cpu.lost = cpu.lost.saturating_add(lost);
         let from = cpu.queue.map_or(Ns(0), |queue| merge.newest(queue)).max(cpu.passed);
         let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
@@ -413,8 +441,8 @@ impl Records {
         self.losses.push(Loss { cpu: cpu.cpu, lost, from: if from == Ns(0) { to } else { from }, to });
     }
 
-    /// Takes a LOST_SAMPLES record: all losses of one event, which newer perf reads at the end. LOST records
-    /// count the same losses per ring.
+    /// Takes a LOST_SAMPLES record: all losses of one event, which perf 6.1 and later reads at the end. LOST
+    /// records count the same losses per ring.
     fn lost_samples(&mut self, record: Record<'_>) {
         /// The flag for samples that a BPF program filtered out, which is not a loss
         /// (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
@@ -424,13 +452,16 @@ impl Records {
         }
         let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));
         let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return };
-        let Some(tpid) = self.targets[index].tpid else { return };
+        let target = &self.targets[index];
+        // The kernel itself writes this record too, for samples that the hardware drops. Such a record does not
+        // mean that the file has the losses of all events.
+        self.lost_told |= target.tpid.is_some() || self.attrs[target.event as usize].attr.lost_known();
+        let Some(tpid) = target.tpid else { return };
         if self.targets[index].place.is_none() {
             let told = || self.trailer.cpu(record.bytes).filter(is_one);
             let cpu = self.targets[index].listed_cpu.or_else(told);
             (index, _) = self.target_of(index, tpid, cpu);
         }
-        self.lost_told = true;
         let target = &mut self.targets[index];
         target.lost = target.lost.saturating_add(lost);
     }
@@ -488,6 +519,7 @@ impl Records {
             unknown: self.unknown,
             counted: self.counted(),
             lost: self.lost_told.then(|| real().map(|(slot, target)| (slot, target.lost)).collect()),
+            lost_unassigned: if self.lost_told { 0 } else { self.lost_unassigned },
         }
     }
 }
