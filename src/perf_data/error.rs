@@ -37,6 +37,9 @@ pub enum Error {
     /// The file comes from a machine with the other byte order.
     #[error("the file was recorded on a machine with the other byte order")]
     OtherByteOrder,
+    /// The file is one of several that share the events.
+    #[error("the file is part of a directory from `perf record --threads`, whose events are spread over several files")]
+    Threads,
     /// The header is damaged.
     #[error("the header is damaged at byte {at}: {reason}")]
     Header {

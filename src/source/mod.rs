@@ -36,6 +36,9 @@ use std::path::{Path, PathBuf};
 /// The built-in recording, of a build that starts on an idle machine. It shows what tp-perf does where nothing can be traced.
 const EXAMPLE: &[u8] = include_bytes!("../../fixtures/example.perf.zst");
 
+/// The file with the events in a directory that perf made, for example with `perf record --kcore`.
+const PERF_DATA: &str = "data";
+
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 /// Where a replay takes its events from.
@@ -103,9 +106,6 @@ pub enum Error {
     /// A directory that no capture left.
     #[error("it is a directory without {} and {}, and so no recording", recording::EVENTS, recording::LOG)]
     NoRecording,
-    /// What perf writes with several threads.
-    #[error("it is a directory of `perf record --threads`, whose parts cannot be put together here")]
-    PerfDirectory,
     /// It is perf.data, and cannot be read.
     #[error(transparent)]
     PerfData(perf_data::Error),
@@ -188,8 +188,12 @@ impl Candidate<'_> {
             self.file(File::open(path.join(recording::EVENTS))?)
         } else if has(recording::LOG) {
             self.path(&path.join(recording::LOG))
-        } else if has("data") && path.join("data.0").exists() {
-            Err(Error::PerfDirectory)
+        } else if has(PERF_DATA) {
+            // A perf that was killed did not mark the file.
+            if path.join("data.0").exists() {
+                return Err(perf_data::Error::Threads.into());
+            }
+            self.file(File::open(path.join(PERF_DATA))?)
         } else {
             Err(Error::NoRecording)
         }

@@ -226,7 +226,6 @@ fn of_source(error: &source::Error) -> Option<&'static str> {
         },
         Error::NoRecording | Error::Unknown { .. } => SOURCES,
         Error::NoneHere => "; name one, record one (`sudo tp-perf -d 10s`), or look at the built-in one (--example)",
-        Error::PerfDirectory => "; record without --threads",
         Error::NeedsFile => ": name the file itself, or record with `perf record -o -`",
         Error::PackedFile | Error::PackedTwice => ": unpack it first (`zstd -d`)",
         _ => return None,
@@ -237,6 +236,7 @@ fn of_perf_data(error: &perf_data::Error) -> Option<&'static str> {
     use perf_data::Error;
     Some(match error {
         Error::OtherByteOrder => "; replay it on such a machine",
+        Error::Threads => "; record without --threads",
         Error::NoTracepoints => "; record some with `perf record -a -e 'sched:*'`",
         Error::NoTime(_) => "; record them with `perf record --timestamp`",
         Error::NoId(_) => "; record them with `perf record --sample-identifier`",
