@@ -39,7 +39,40 @@ const EXAMPLE: &[u8] = include_bytes!("../../fixtures/example.perf.zst");
 /// The file with the events in a directory that perf made, for example with `perf record --kcore`.
 const PERF_DATA: &str = "data";
 
+/// The first bytes of a file that `trace-cmd record` wrote.
+const TRACE_CMD_MAGIC: &[u8] = b"\x17\x08\x44tracing";
+
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
+/// What makes a file that another program packed, and what unpacks the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packer {
+    /// gzip.
+    Gzip,
+    /// xz.
+    Xz,
+    /// bzip2.
+    Bzip2,
+}
+
+impl Packer {
+    /// The packer whose files begin with these bytes.
+    fn of(head: &[u8]) -> Option<Self> {
+        let magics: [(&[u8], Packer); 3] =
+            [(b"\x1F\x8B", Packer::Gzip), (b"\xFD7zXZ\0", Packer::Xz), (b"BZh", Packer::Bzip2)];
+        magics.into_iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, packer)| packer)
+    }
+}
+
+impl std::fmt::Display for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Packer::Gzip => "gzip",
+            Packer::Xz => "xz",
+            Packer::Bzip2 => "bzip2",
+        })
+    }
+}
 
 /// Where a replay takes its events from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +160,12 @@ pub enum Error {
     /// zstd in zstd.
     #[error("it is packed with zstd more than once")]
     PackedTwice,
+    /// The file is packed in a form that tp-perf does not unpack.
+    #[error("it is packed with {0}")]
+    Packed(Packer),
+    /// The file is from trace-cmd.
+    #[error("it is a file of trace-cmd (trace.dat), which tp-perf does not read")]
+    TraceCmd,
     /// A log without all of its columns.
     #[error("line 1: its header lacks `{missing}`; a log begins with `timestamp,tpid,gid,tracepoint name`")]
     Columns {
@@ -260,6 +299,11 @@ impl Candidate<'_> {
                 problem: None,
                 file: None,
             });
+        }
+        if let Some(packer) = Packer::of(&head) {
+            return Err(Error::Packed(packer));
+        } else if head.starts_with(TRACE_CMD_MAGIC) {
+            return Err(Error::TraceCmd);
         }
         let text = String::from_utf8_lossy(&head[..head.len().min(16)]).into_owned();
         Err(Error::Unknown { begins: format!("{text:?}") })

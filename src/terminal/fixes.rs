@@ -217,7 +217,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
 }
 
 fn of_source(error: &source::Error) -> Option<&'static str> {
-    use source::Error;
+    use source::{Error, Packer};
     Some(match error {
         Error::Read(cause) => match cause.kind() {
             io::ErrorKind::NotFound => SOURCES,
@@ -228,6 +228,10 @@ fn of_source(error: &source::Error) -> Option<&'static str> {
         Error::NoneHere => "; name one, record one (`sudo tp-perf -d 10s`), or look at the built-in one (--example)",
         Error::NeedsFile => ": name the file itself, or record with `perf record -o -`",
         Error::PackedFile | Error::PackedTwice => ": unpack it first (`zstd -d`)",
+        Error::Packed(Packer::Gzip) => ": unpack it first (`gzip -dk`)",
+        Error::Packed(Packer::Xz) => ": unpack it first (`xz -dk`)",
+        Error::Packed(Packer::Bzip2) => ": unpack it first (`bzip2 -dk`)",
+        Error::TraceCmd => "; record with tp-perf or `perf record` instead, or read the file with `trace-cmd report`",
         _ => return None,
     })
 }

@@ -10,6 +10,7 @@ use tp_perf::terminal::messages::sentence;
 
 pub const TESTS: &[Test] = tests![
     a_directory_of_kcore_is_one_file_and_one_of_threads_is_refused,
+    a_file_that_cannot_be_read_is_named_with_its_fix,
 ];
 
 /// The number of the feature DIR_FORMAT.
@@ -75,4 +76,26 @@ fn a_directory_of_kcore_is_one_file_and_one_of_threads_is_refused() {
     fs::write(&data, perf_file()).unwrap();
     fs::write(folder.path().join("data.0"), "").unwrap();
     assert_eq!(open(folder.path()).err().unwrap(), refused);
+}
+
+fn a_file_that_cannot_be_read_is_named_with_its_fix() {
+    let mut swapped = perf_file();
+    swapped[..8].reverse();
+    let cases: [(&[u8], &str); 5] = [
+        (b"\x1F\x8B\x08\0\0\0\0\0", "it is packed with gzip: unpack it first (`gzip -dk`)"),
+        (b"\xFD7zXZ\0\0\x04", "it is packed with xz: unpack it first (`xz -dk`)"),
+        (b"BZh91AY&SY", "it is packed with bzip2: unpack it first (`bzip2 -dk`)"),
+        (
+            b"\x17\x08\x44tracing7\0\0\x08",
+            "it is a file of trace-cmd (trace.dat), which tp-perf does not read; record with tp-perf or `perf record` \
+             instead, or read the file with `trace-cmd report`",
+        ),
+        (&swapped, "the file was recorded on a machine with the other byte order; replay it on such a machine"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (bytes, expected) in cases {
+        let path = folder.path().join("file");
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(open(&path).err().unwrap(), expected);
+    }
 }
