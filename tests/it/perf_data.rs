@@ -36,6 +36,7 @@ pub const TESTS: &[Test] = tests![
     zstd_in_zstd_is_refused_however_deep,
     records_behind_an_empty_compressed_one_are_read,
     a_compressed_stream_that_is_cut_is_said_to_be,
+    a_push_whose_size_overflowed_is_read_whole,
     counters_count_only_if_each_event_has_one,
     time_that_goes_backwards_is_put_right_or_counted_late,
     what_is_written_reads_back_plain_and_compressed,
@@ -428,6 +429,58 @@ fn a_compressed_stream_that_is_cut_is_said_to_be() {
         assert_screen("perf_data_compressed_and_cut", &error.replace(&end.to_string(), "[its end]"));
     }
     assert_eq!(read(&[head(), record(kind::COMPRESSED, payload)].concat(), 1001).events.len(), 10_000);
+}
+
+/// One push of `perf record -z` since perf 6.16. Its first record has the length of the whole push. The size
+/// field has 16 bits.
+fn pushed(stream: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for payload in stream.chunks(65_519) {
+        let size = (16 + payload.len()) as u16;
+        // perf leaves the length in the heads of the later records as it was in memory.
+        let head = [&kind::COMPRESSED2.to_ne_bytes()[..], &0u16.to_ne_bytes(), &size.to_ne_bytes(), &[0xA5; 8]];
+        bytes.extend(head.concat());
+        bytes.extend(payload);
+    }
+    let (size, length) = (bytes.len().next_multiple_of(8) as u16, bytes.len() as u64 - 16);
+    bytes[6..8].copy_from_slice(&size.to_ne_bytes());
+    bytes[8..16].copy_from_slice(&length.to_ne_bytes());
+    // perf pads a push only if its size did not overflow.
+    let padding = usize::from(size).saturating_sub(bytes.len());
+    bytes.resize(bytes.len() + padding, 0);
+    bytes
+}
+
+fn a_push_whose_size_overflowed_is_read_whole() {
+    let mut compressor = Compressor::new().unwrap();
+    let mut push = |events: u64, start: u64| {
+        let times = (0..events).map(|n| start + (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24));
+        let mut records = Vec::new();
+        compressor.push(&round(times.map(|time| (time, 1, 1))), &mut records).unwrap();
+        let mut stream = Vec::new();
+        let mut rest = records.as_slice();
+        while !rest.is_empty() {
+            let (record, behind) = rest.split_at(usize::from(u16::from_ne_bytes([rest[6], rest[7]])));
+            stream.extend(&record[8..]);
+            rest = behind;
+        }
+        (pushed(&stream), stream.len())
+    };
+    let ((small, _), (large, length), (last, _)) = (push(10, 1 << 41), push(30_000, 2 << 41), push(11, 3 << 41));
+    assert!(length > 2 * 65_519, "{length} bytes are two records or less");
+    let bytes = [head(), small, large, finished_round(), last].concat();
+    for piece in [7, 1001, 1 << 20] {
+        let Read { events, error, .. } = read(&bytes, piece);
+        assert_eq!((events.len(), error), (30_021, None), "pieces of {piece}");
+    }
+    // A file that ends within the push has the events before that place.
+    let cut = read(&bytes[..bytes.len() - 70_000], 1001);
+    assert!(cut.events.len() > 1_000 && cut.error.unwrap().contains("ends within a COMPRESSED record"));
+    // Another size is damage.
+    let mut damaged = bytes.clone();
+    let at = bytes.windows(4).rposition(|bytes| bytes == kind::COMPRESSED2.to_ne_bytes()).unwrap();
+    damaged[at + 8] = 0xFF;
+    assert!(read(&damaged, 1001).error.unwrap().ends_with("it is shorter than it says"));
 }
 
 fn counters_count_only_if_each_event_has_one() {

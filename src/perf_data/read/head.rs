@@ -81,8 +81,8 @@ impl<'a> Ahead<'a> {
             let length = match record::first(&self.bytes[self.used..]) {
                 Ok(Some(record)) => record.bytes.len(),
                 // The record is incomplete, but its header has its length.
-                Ok(None) => match self.bytes.get(self.used + 6..self.used + 8) {
-                    Some(size) => usize::from(NativeEndian::read_u16(size)),
+                Ok(None) => match self.bytes.get(self.used..self.used + HEADER_SIZE) {
+                    Some(header) => record::length(header),
                     None => return Ok(()),
                 },
                 // The decoder will read this record again and report the error.
