@@ -14,6 +14,14 @@ pub enum Shortfall {
     /// The list of features behind the records cannot be read.
     #[error("{0}")]
     Features(io::Error),
+    /// The names of tracepoints before the first event cannot be read.
+    #[error("failed to read the names of tracepoints at byte {at} of the file: {reason}")]
+    Names {
+        /// The position of their record, in bytes from the start of the file.
+        at: u64,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A feature behind the records cannot be read.
     #[error("failed to read feature {bit} of the file: {cause}")]
     Feature {

@@ -3,7 +3,7 @@
 use crate::events::{Cpu, SampleId};
 use crate::perf_data::features::Features;
 use crate::perf_data::tracing_data::{self, Named};
-use crate::perf_data::{Attr, kind};
+use crate::perf_data::{Attr, Shortfall, kind};
 use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
 use std::collections::HashMap;
@@ -39,6 +39,8 @@ pub struct Header {
     pub features: Features,
     /// tp-perf's own notes.
     pub notes: Notes,
+    /// What is missing from the records of the header.
+    pub shortfall: Option<Shortfall>,
     names: Vec<Named>,
     cpus: HashMap<SampleId, Cpu>,
     updates: HashMap<SampleId, String>,
@@ -139,6 +141,14 @@ impl Header {
     pub fn take_tracing_data(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.names = tracing_data::parse(bytes)?;
         Ok(())
+    }
+
+    /// Takes the names of tracepoints from the record at byte `at`. If they cannot be read, the samples still
+    /// can, so this is only a shortfall.
+    pub(super) fn take_names(&mut self, at: u64, bytes: &[u8]) {
+        if let Err(reason) = self.take_tracing_data(bytes) {
+            self.shortfall = Some(Shortfall::Names { at, reason });
+        }
     }
 
     /// The CPU of a sample id, if the file has an index of CPUs.

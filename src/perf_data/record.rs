@@ -7,7 +7,7 @@
 //!   FINISHED_ROUND (8)      every ring has been taken from once since the last FINISHED_ROUND
 //! ```
 
-use crate::perf_data::kind::{COMPRESSED2, FINISHED_ROUND};
+use crate::perf_data::kind::{COMPRESSED2, FINISHED_ROUND, SIMPLEPERF};
 use crate::perf_data::push_record;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
@@ -61,7 +61,7 @@ impl Record<'_> {
 }
 
 /// The first record in `bytes`; `None` if it is incomplete. For a COMPRESSED2 record, this is only its
-/// [head](COMPRESSED2_HEAD).
+/// [head](COMPRESSED2_HEAD). For a record of simpleperf's own, this is only its header.
 ///
 /// # Errors
 /// If the record's size is smaller than its header. The offset in the error is 0.
@@ -83,8 +83,15 @@ pub fn first(bytes: &[u8]) -> Result<Option<Record<'_>>, Damaged> {
 pub(super) fn length(header: &[u8]) -> usize {
     match NativeEndian::read_u32(header) {
         COMPRESSED2 => COMPRESSED2_HEAD,
+        SIMPLEPERF.. => HEADER_SIZE,
         _ => usize::from(NativeEndian::read_u16(&header[6..])),
     }
+}
+
+/// The number of bytes behind the header of a record of simpleperf's own; `None` if the header is damaged.
+pub(super) fn behind_simpleperf(header: &[u8]) -> Option<u64> {
+    let half = |at: usize| u64::from(NativeEndian::read_u16(&header[at..]));
+    (half(4) << 16 | half(6)).checked_sub(HEADER_SIZE as u64)
 }
 
 /// Counts the samples in a stream of records that comes in pieces. It reads only the headers of the records.

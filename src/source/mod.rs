@@ -359,6 +359,7 @@ impl<R: io::BufRead> Read for Unpacked<R> {
 
 fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Error> {
     let remarks = perf.remarks();
+    let problem = problem.or(perf.header.shortfall.take());
     let Header { features, notes, .. } = &perf.header;
     let about = match notes.whole.first() {
         Some(facts) => About::Capture(Box::new(serde_json::from_str(facts).map_err(Error::Facts)?)),

@@ -16,6 +16,7 @@ use crate::perf_data::{Described, Header, Inflate, kind};
 use crate::tracefs::Table;
 use crate::units::OneLine;
 use behind::Behind;
+use byteorder::{ByteOrder, NativeEndian};
 use head::Ahead;
 use perf_event_open_sys::bindings as abi;
 use records::Records;
@@ -196,6 +197,11 @@ impl PerfData {
                 self.behind = Behind::of(record, &mut self.skip).map_err(|what| self.compressed(what))?
             }
             kind::AUXTRACE => self.skip = record.word(8).unwrap_or(0),
+            kind::SIMPLEPERF.. => {
+                let length = record::behind_simpleperf(record.bytes).filter(|_| self.header.features.is_simpleperf);
+                let size = NativeEndian::read_u16(&record.bytes[6..]);
+                self.skip = length.ok_or_else(|| self.damaged(Damaged { size, ..record.damaged() }))?;
+            }
             _ => {
                 let message = format!(
                     "the record at byte {} describes events (type {}), but comes after the first event",
