@@ -1,4 +1,4 @@
-# The commands of a maintainer. `just` alone lists them; CONTRIBUTING.md says more.
+# The commands of a maintainer. `just` alone lists them; CONTRIBUTING.md explains them.
 # just is on crates.io as `just` and on PyPI as `rust-just`.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
@@ -9,11 +9,11 @@ miri_tests := "events::merge perf_data::record perf::ring"
 _list:
     @{{ just_executable() }} --list --unsorted
 
-# The gate: format, lints, docs, all tests, benches, a capture (`.ci/run`, which needs nothing but cargo)
+# The gate: format, lints, docs, all tests, benches, a capture (`.ci/run`, which needs only cargo; as root it installs what some tests need)
 ci:
     .ci/run
 
-# All tests; those that cannot run here say `skipped: needs …`
+# All tests; a test that cannot run here prints `skipped: needs …`
 test *ARGS:
     cargo test --locked {{ ARGS }}
 
@@ -55,17 +55,17 @@ picture:
         --virtual-time-budget=8000 --window-size=1200,1000 --screenshot=docs/page.png "file://$folder/page.html"
     ls -l docs/page.png
 
-# Accepts what has changed on the screens, and shows it
+# Accepts all changes of the screens, and lists the changed files
 screens:
     INSTA_UPDATE=always cargo test --locked --test it -- --skip kernel:: --skip page::
     git --no-pager diff --stat -- tests/it/screens
     @echo "now read each of them: git diff tests/it/screens"
 
-# The oldest Rust that is supported, as Cargo.toml has it
+# The oldest supported Rust, from Cargo.toml
 @rust-version:
     sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml
 
-# Checks with the oldest Rust that is supported (needs that toolchain)
+# Checks with the oldest supported Rust (needs that toolchain)
 msrv:
     cargo +"$({{ just_executable() }} rust-version)" check --locked
 
@@ -81,6 +81,6 @@ deb:
 musl:
     packaging/test-tarball "$(packaging/tarball)"
 
-# All files of a release, in target/release-files: package, tarball, checksums. Refuses if versions and tag disagree
+# All files of a release, in target/release-files: package, tarball, checksums. Fails if versions and tag disagree
 dist:
     packaging/dist

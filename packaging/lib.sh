@@ -1,4 +1,4 @@
-# What the scripts of this folder share. They source this file from the root of the repository.
+# The functions that the scripts in this folder share. They source this file from the root of the repository.
 # shellcheck shell=bash
 
 export LC_ALL=C
@@ -15,21 +15,21 @@ release_date() {
     sed -n "s/^## \[$version\] - \(....-..-..\)\$/\1/p" CHANGELOG.md
 }
 
-# Packages have the time of the release in place of the time at which they are made, so two builds are equal.
+# Packages have the time of the release instead of the time of their build, so two builds are equal.
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
     [ -n "$(release_date)" ] || fail "CHANGELOG.md has no date for version $version; add the line '## [$version] - YYYY-MM-DD'"
     SOURCE_DATE_EPOCH=$(date --utc --date="$(release_date) 12:00" +%s)
 fi
 export SOURCE_DATE_EPOCH
 
-# build ARGUMENT...: builds the program as packages have it. It does not name the folders of this machine.
+# build ARGUMENT...: builds the program for the packages. The program contains no path of this machine.
 build() {
     local registry=${CARGO_HOME:-$HOME/.cargo}
     RUSTFLAGS="--remap-path-prefix=$registry=cargo --remap-path-prefix=$PWD=tp-perf ${RUSTFLAGS:-}" \
         cargo build --locked --profile dist "$@"
 }
 
-# prepare PROGRAM PLATFORM: makes the files that packages have beside the program, in target/packaging.
+# prepare PROGRAM PLATFORM: makes the other files of the packages, in target/packaging.
 prepare() {
     local program=$1 platform=$2 out=target/packaging
     rm -rf "$out"

@@ -1,12 +1,12 @@
-//! Numbers as people read them, and as they type them.
+//! Numbers in the form in which people read and type them.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time, in nanoseconds of a clock: one of the kernel's, or one that starts at the first event. A length of time is
-/// not an `Ns` but a `Duration`, or a plain number of nanoseconds.
+/// A point in time, in nanoseconds of a clock: a clock of the kernel, or a clock that starts at the first event. A length of
+/// time is a `Duration` or a plain number of nanoseconds, not an `Ns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 #[repr(transparent)]
@@ -152,7 +152,7 @@ pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Text from outside, such as a path. Its control characters are shown, so the terminal does not obey them.
+/// Text from outside, such as a path. Its control characters are made visible, so the terminal does not obey them.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<T>(pub T);
 
@@ -167,8 +167,8 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
     }
 }
 
-/// A name from outside, which may hold anything, shown on one line. Characters that control the terminal, the line, or the
-/// direction of text are shown as escapes, and so are those that XML cannot hold.
+/// A name from outside, which may contain any characters, shown on one line. Escapes replace the characters that control the
+/// terminal, the line, or the direction of text, and those that XML cannot contain.
 #[derive(Debug, Clone, Copy)]
 pub struct OneLine<'a>(pub &'a str);
 
@@ -232,8 +232,8 @@ impl fmt::Display for Seconds {
 /// Reads a duration with its unit: `500ms`, `10s`, `1m30s`, `2h`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write a number and its unit, as in `500ms`, `10s` or `1m30s`"))?;
-    // No machine runs longer, and its sum with a clock does not overflow.
+        .map_err(|_| "write a number and its unit, as in `500ms`, `10s` or `1m30s`".to_owned())?;
+    // No machine runs longer. The sum of this duration and a clock does not overflow.
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
     match duration {
         Duration::ZERO => Err("it must be greater than zero".to_owned()),
@@ -263,13 +263,13 @@ impl Moment {
 
 /// Reads a moment: with a unit, the time since the first event; without one, a timestamp of log.csv in nanoseconds.
 pub fn parse_moment(text: &str) -> Result<Moment, String> {
-    /// The kernel's clocks show more before the first program runs. A smaller number is a time whose unit was left out.
+    /// The kernel's clocks are past this value before the first program runs. A smaller number is a time without its unit.
     const LEAST_TIMESTAMP: u64 = 1_000_000;
     match text.parse::<u64>() {
-        Ok(time) if time >= LEAST_TIMESTAMP => Ok(Moment::At(time)),
+        Ok(time) if time == 0 || time >= LEAST_TIMESTAMP => Ok(Moment::At(time)),
         Ok(time) => Err(format!("it has no unit: write `{time}s` for seconds after the first event, or `{time}ms`")),
-        Err(_) => humantime::parse_duration(text).map(Moment::After).map_err(|error| {
-            format!("{error}; write the time since the first event, as in `500ms` or `2s`, or a timestamp of log.csv")
+        Err(_) => humantime::parse_duration(text).map(Moment::After).map_err(|_| {
+            "write the time since the first event, as in `500ms` or `2s`, or a timestamp of log.csv".to_owned()
         }),
     }
 }
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(parse_moment("5882303738116").map(|moment| moment.absolute(Ns(7))), Ok(Ns(5_882_303_738_116)));
         assert_eq!(parse_moment("1500ms").map(|moment| moment.absolute(Ns(7))), Ok(Ns(1_500_000_007)));
         assert_eq!(parse_moment("0s").map(|moment| moment.absolute(Ns::MAX)), Ok(Ns::MAX));
-        for text in ["soon", "-1", "2", "0", "999999", "1.5"] {
+        for text in ["soon", "-1", "2", "999999", "1.5"] {
             assert!(parse_moment(text).is_err(), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! The options of a capture that say what it attaches to and how: all commands that capture share them.
+//! The options that choose what a capture attaches to, and how. All commands that capture share them.
 
 use super::help::CAPTURE_OPTIONS;
 use super::machine::MachineArgs;
@@ -8,7 +8,7 @@ use crate::control::Manner;
 use crate::os::clock::Clock;
 use clap::Args;
 
-/// What a capture attaches to, and how it keeps what comes.
+/// The options of attaching, and of the files.
 #[derive(Debug, Args)]
 #[command(next_help_heading = CAPTURE_OPTIONS)]
 pub(super) struct AttachArgs {
@@ -21,7 +21,7 @@ pub(super) struct AttachArgs {
     clock: Clock,
     /// Compress events.perf, as `perf record -z` does
     ///
-    /// The file takes a seventh of the space. tp-perf itself takes more CPU time.
+    /// The file is a seventh of the size. tp-perf itself uses more CPU time.
     #[arg(long, hide_short_help = true)]
     pub compress: bool,
     /// Also record the events that tp-perf itself causes
@@ -29,13 +29,13 @@ pub(super) struct AttachArgs {
     include_self: bool,
     /// Wait until the kernel has detached all tracepoints
     ///
-    /// Otherwise tp-perf returns at once, and they are detached in the background.
+    /// Otherwise tp-perf returns at once, and a child process detaches them in the background.
     #[arg(long, hide_short_help = true)]
     wait_detach: bool,
 }
 
 impl AttachArgs {
-    /// The validated options, and how the command behaves.
+    /// The validated options, and the behaviour of the command.
     pub fn request(self, quiet: bool) -> Result<(AttachOptions, Manner), clap::Error> {
         let (ring_size, adjustment) = self.machine.ring_size()?;
         let options = AttachOptions {

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  # Is this machine as idle as when `idle` was learned?
+  # Check that this machine is as idle as when `idle` was learned
   sudo tp-perf check --against idle -d 60s
-  # In CI: each part of a recording must be like one of two states
+  # Check in CI that each part of a recording is like one of two states
   tp-perf check --against apache,nginx rec --format junit > check.xml";
 
 const CODES: &str = "\
@@ -27,7 +27,7 @@ fn parse_per_day(text: &str) -> Result<f64, String> {
     }
 }
 
-/// How a check is printed.
+/// The format of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum CheckFormat {
     /// For people
@@ -35,7 +35,7 @@ pub enum CheckFormat {
     Text,
     /// Everything, as one object
     Json,
-    /// As CI systems read test results
+    /// Test results for CI systems, as JUnit writes them
     Junit,
 }
 
@@ -47,7 +47,7 @@ pub enum CheckFormat {
 #[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{CODES}\n\n{SEE_CAPTURE_OPTIONS}"))]
 pub struct CheckArgs {
-    /// Allow these states; repeatable, or with commas
+    /// Allow these states (separated by commas)
     #[arg(long, value_name = "STATE", required = true, value_delimiter = ',', value_parser = parse_state)]
     against: Vec<String>,
     /// Check this source; without one, watch this machine for a minute
@@ -68,27 +68,27 @@ pub struct CheckArgs {
     observation: ObservationArgs,
 }
 
-/// What is to be checked.
+/// A request to check.
 #[derive(Debug)]
 pub struct CheckRequest {
-    /// What.
+    /// The input.
     pub observation: Observation,
-    /// How long the windows are, if that was asked for.
+    /// The length of the windows, if the user set it.
     pub length: Option<Length>,
-    /// The states that it should be in.
+    /// The allowed states.
     pub against: Vec<String>,
-    /// Of which library.
+    /// The library of these states.
     pub library: Library,
-    /// False alarms allowed in a day.
+    /// The allowed false alarms in a day of watching.
     pub per_day: f64,
-    /// How to print it.
+    /// The format of the answer.
     pub format: CheckFormat,
-    /// How much is shown, and what is waited for.
+    /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
 
 impl CheckArgs {
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
     /// Wrong usage: options that do not go together, or no library.

@@ -1,4 +1,4 @@
-//! COMMAND, and the command line that tp-perf itself was called with.
+//! COMMAND, and tp-perf's own command line.
 
 use super::usage::usage;
 use crate::control::CommandLine;
@@ -12,7 +12,7 @@ pub(super) fn find(command: Vec<OsString>) -> Result<Option<CommandLine>, clap::
     }
 }
 
-/// What tp-perf itself was called with.
+/// The arguments of tp-perf itself.
 pub(super) fn own_arguments() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
 }

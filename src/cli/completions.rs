@@ -4,7 +4,7 @@ use clap::Args;
 
 const EXAMPLES: &str = "\
 Examples:
-  # Install them for yourself; new shells then have them
+  # Install the completions for yourself; new shells then load them
   tp-perf completions bash > ~/.local/share/bash-completion/completions/tp-perf
   tp-perf completions fish > ~/.config/fish/completions/tp-perf.fish
   # For zsh, ~/.zfunc must be in `fpath`
@@ -14,6 +14,6 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Print the completions for this shell
     pub shell: clap_complete::Shell,
 }

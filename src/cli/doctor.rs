@@ -15,19 +15,19 @@ pub struct DoctorArgs {
     machine: MachineArgs,
 }
 
-/// A check of the machine for a capture of this shape.
+/// A check whether the machine allows this capture.
 #[derive(Debug)]
 pub struct DoctorRequest {
-    /// Which tracepoints.
+    /// The tracepoints.
     pub selection: SelectionRequest,
-    /// Which CPUs.
+    /// The CPUs.
     pub cpus: Option<CpuList>,
     /// Bytes of each CPU's ring.
     pub ring_size: usize,
 }
 
 impl DoctorArgs {
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
     /// Wrong usage: rings that no kernel maps.

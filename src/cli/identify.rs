@@ -22,8 +22,8 @@ Examples:
   tp-perf report recording --html r.html --states";
 
 const ANSWER: &str = "\
-For each window, the answer lists the states that cannot be rejected at the level --alpha, the nearest first. If all are \
-rejected, the answer is `unknown`.";
+The answer lists the states that tp-perf cannot reject at the level --alpha, the nearest first. If tp-perf rejects all \
+states, the answer is `unknown`.";
 
 fn parse_alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -32,7 +32,7 @@ fn parse_alpha(text: &str) -> Result<f64, String> {
     }
 }
 
-/// How an identification is printed.
+/// The format of an identification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum IdentifyFormat {
     /// For people
@@ -56,7 +56,7 @@ pub struct IdentifyArgs {
     /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     source: Option<PathBuf>,
-    /// Reject a state if its own windows are this far away less often than LEVEL
+    /// Reject a state if at most LEVEL of its own windows are this far away
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha)]
     alpha: f64,
     /// Print in this format
@@ -68,25 +68,25 @@ pub struct IdentifyArgs {
     observation: ObservationArgs,
 }
 
-/// What is to be identified.
+/// A request to identify states.
 #[derive(Debug)]
 pub struct IdentifyRequest {
-    /// What.
+    /// The input.
     pub observation: Observation,
-    /// How long the windows are, if that was asked for.
+    /// The length of the windows, if the user set it.
     pub length: Option<Length>,
-    /// By which states.
+    /// The library of the known states.
     pub library: Library,
-    /// At which level.
+    /// The significance level.
     pub alpha: f64,
-    /// How to print it.
+    /// The format of the answer.
     pub format: IdentifyFormat,
-    /// How much is shown, and what is waited for.
+    /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
 
 impl IdentifyArgs {
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
     /// Wrong usage: options that do not go together, or no library.

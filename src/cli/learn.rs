@@ -14,17 +14,17 @@ const EXAMPLES: &str = "\
 Examples:
   # Watch this machine for a minute, and name its state `idle`
   sudo tp-perf learn idle
-  # Watch it while a command runs
+  # Watch this machine while a command runs
   sudo tp-perf learn build -- make -j8
-  # Learn from recordings; each is a session
+  # Learn from recordings; each becomes a session
   tp-perf learn apache rec1 rec2 rec3
   # Learn from a part of a recording, into the library `states`
   tp-perf learn apache rec --from 5s --to 65s --library states";
 
 const SESSIONS: &str = "\
-A library keeps counts per window, some kilobytes for each minute. Learn each state from several sessions: start it anew \
-each time, at different times of day. `check` needs about ten. With n sessions, no significance level below 1/(n+1) can \
-reject the state for a whole session.";
+A library keeps counts per window, some kilobytes for each minute. Learn each state from several sessions, at different \
+times of day, and start the load anew for each. `check` needs about ten sessions. With n sessions, tp-perf cannot reject \
+the state for a whole session at a significance level below 1/(n+1).";
 
 /// The arguments of `tp-perf learn`.
 #[derive(Debug, Args)]
@@ -48,23 +48,23 @@ pub struct LearnArgs {
     observation: ObservationArgs,
 }
 
-/// What is to be learned.
+/// A request to learn a state.
 #[derive(Debug)]
 pub struct LearnRequest {
-    /// As which state.
+    /// The name of the state.
     pub state: String,
-    /// From what.
+    /// The input.
     pub observation: Observation,
-    /// How long the windows are, if that was asked for.
+    /// The length of the windows, if the user set it.
     pub length: Option<Length>,
-    /// Where it is kept.
+    /// The library that keeps the state.
     pub library: Library,
-    /// How much is shown, and what is waited for.
+    /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
 
 impl LearnArgs {
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
     /// Wrong usage: options that do not go together, or no library.

@@ -1,14 +1,14 @@
-//! Where states are kept: the arguments that all commands with a library share.
+//! The library that keeps the states: the arguments that all commands with a library share.
 
 use super::usage::usage;
 use crate::state::{Library, state_name};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Where states are kept.
+/// The library that keeps the states.
 #[derive(Debug, Args)]
 pub(super) struct LibraryArgs {
-    /// Use this library [default: ~/.local/share/tp-perf/states]
+    /// Use the library in DIR [default: ~/.local/share/tp-perf/states]
     #[arg(long, value_name = "DIR")]
     pub library: Option<PathBuf>,
 }

@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
-  # The default selection, and what it excludes
+  # Show the default selection, and the tracepoints that it excludes
   tp-perf list
-  # What `-t sched` would select
+  # Show the tracepoints that `-t sched` would select
   tp-perf list sched
-  # All tracepoints as JSON
+  # Print all tracepoints as JSON
   tp-perf list --all --format json";
 
 /// The arguments of `tp-perf list`.
@@ -19,7 +19,7 @@ Examples:
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}"))]
 pub struct ListArgs {
     /// Show the tracepoints that `-t PATTERN` would select
-    #[arg(value_name = "PATTERN")]
+    #[arg(value_name = "PATTERN", conflicts_with_all = ["tracepoints", "all"])]
     patterns: Vec<Patterns>,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
@@ -28,7 +28,7 @@ pub struct ListArgs {
     selection: SelectionArgs,
 }
 
-/// How a table is printed.
+/// The format of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ListFormat {
     /// For people
@@ -40,19 +40,19 @@ pub enum ListFormat {
     Json,
 }
 
-/// A list.
+/// A request to list tracepoints.
 #[derive(Debug)]
 pub struct ListRequest {
-    /// Show only these, and select them; show all if empty.
+    /// Shows and selects only these. If empty, shows all tracepoints.
     pub patterns: Vec<Pattern>,
     /// The rest of the selection.
     pub selection: SelectionRequest,
-    /// How to print it.
+    /// The format of the list.
     pub format: ListFormat,
 }
 
 impl ListArgs {
-    /// What is asked for.
+    /// The request.
     pub fn request(self) -> ListRequest {
         ListRequest { patterns: flatten(self.patterns), selection: self.selection.request(), format: self.format }
     }

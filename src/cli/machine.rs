@@ -1,4 +1,4 @@
-//! How much of the machine a capture takes: the arguments that captures and `doctor` share.
+//! The CPUs and the memory that a capture uses: the arguments that captures and `doctor` share.
 
 use super::help::CAPTURE_OPTIONS;
 use super::usage::usage;
@@ -25,22 +25,22 @@ pub(super) struct MachineArgs {
     all_cpus: bool,
     /// Give each CPU's ring this much memory, as in `512K` or `8M`
     ///
-    /// tp-perf rounds it up to a power of two. A larger ring loses fewer events in a burst.
+    /// tp-perf rounds SIZE up to a power of two. In a burst, a larger ring loses fewer events.
     #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size, default_value = "8M")]
     ring_size: usize,
 }
 
 impl MachineArgs {
-    /// The size that perf can map, in bytes, and a sentence about the adjustment if it is not what was typed.
+    /// The size that perf can map, in bytes. If it differs from the typed size, a sentence explains the adjustment.
     pub fn ring_size(&self) -> Result<(usize, Option<String>), clap::Error> {
         let bytes = |size: usize| Bytes(size as u64);
         if self.ring_size < LEAST_RING {
             let (typed, least) = (bytes(self.ring_size), bytes(LEAST_RING));
-            return Err(usage(format!("--ring-size: {typed} is too small for any load; the least is {least} per CPU")));
+            return Err(usage(format!("--ring-size: {typed} is too small for any load; use at least {least} per CPU")));
         }
         if self.ring_size > MOST_RING {
             let most = bytes(MOST_RING);
-            return Err(usage(format!("--ring-size: the kernel maps rings of at most {most} per CPU")));
+            return Err(usage(format!("--ring-size: the kernel maps at most {most} per CPU")));
         }
         let size = self.ring_size.next_power_of_two().max(page_size());
         let adjustment = (size != self.ring_size)

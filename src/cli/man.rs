@@ -15,7 +15,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ManArgs {
-    /// Print the page of this subcommand [default: the page of tp-perf]
+    /// Print the page of this subcommand [default: the page of tp-perf itself]
     #[arg(value_name = "SUBCOMMAND")]
     pub subcommand: Option<String>,
     /// Write the pages of tp-perf and of all its subcommands into the directory DIR, and print their paths

@@ -1,7 +1,7 @@
-//! The command line: what can be typed, and the validated requests that it turns into.
+//! The command line: its arguments, and the validated requests that they become.
 //!
-//! A file for each subcommand has its arguments, and a file for each idea has those that several share. This file is the
-//! only list of the subcommands: it imports theirs, and none of them imports it.
+//! Each subcommand has a file with its arguments. Arguments that several subcommands share have a file for each idea. This file
+//! is the only list of the subcommands: it imports their files, and none of them imports this file.
 
 mod attach;
 mod check;
@@ -60,7 +60,7 @@ Examples:
   # Learn what an idle machine does; later, check it
   sudo tp-perf learn idle
   sudo tp-perf check --against idle
-  # Find out why something does not work
+  # Find out why recording fails
   sudo tp-perf doctor
   # Print completions for a shell, or the manual page
   tp-perf completions bash
@@ -76,19 +76,19 @@ Exit codes:
 
 /// Show what the Linux kernel is doing, by its tracepoints
 ///
-/// tp-perf watches the kernel's tracepoints all at once, on every CPU. Without a subcommand it records until the first of:
-/// --events, --duration, the end of COMMAND, Ctrl-C. The recording is a directory with log.csv (the events in time order),
+/// tp-perf watches the kernel's tracepoints on all CPUs. With options or a COMMAND and no subcommand, it records until the first of these: --events,
+/// --duration, the end of COMMAND, Ctrl-C. The recording is a directory with log.csv (the events in time order),
 /// tracepoints.csv, groups.csv, summary.json, and events.perf, which `tp-perf replay` and `perf script` read.
 ///
-/// By default it excludes tracepoints that fire very often, about a third of all. `tp-perf list` shows them, --all and
-/// --also select them.
+/// By default, tp-perf excludes about a third of all tracepoints: system calls, ftrace's own events, and tracepoints that fire
+/// very often. `tp-perf list` shows them; --all and --also select them.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(version, arg_required_else_help = true, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(mut_args(short_at_the_root), after_help = "", after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}\n\n{EXIT_CODES}"))]
 #[command(override_usage = "tp-perf [OPTIONS] [COMMAND...]\n       tp-perf <SUBCOMMAND> ...")]
 #[command(subcommand_help_heading = "Subcommands", subcommand_value_name = "SUBCOMMAND")]
 pub struct Cli {
-    /// What to do instead of recording, if anything.
+    /// The subcommand. Without one, tp-perf records.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The capture.
@@ -96,7 +96,7 @@ pub struct Cli {
     pub record: RecordArgs,
 }
 
-/// Leaves out of the short help what `tp-perf record -h` shows.
+/// Hides from the short help the options that `tp-perf record -h` shows.
 fn short_at_the_root(arg: clap::Arg) -> clap::Arg {
     match arg.get_id().as_str() {
         "events" | "duration" | "help" => arg,
@@ -104,31 +104,31 @@ fn short_at_the_root(arg: clap::Arg) -> clap::Arg {
     }
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Record events; without a subcommand tp-perf does the same
+    /// Record events; `tp-perf OPTIONS` does the same
     Record(Box<RecordArgs>),
     /// Show recordings: tables, graphs, a page, differences
     Report(ReportArgs),
-    /// Make the log and summary of a recording again
+    /// Reproduce the log and the summary of a recording
     Replay(ReplayArgs),
     /// Measure what recording costs a command
     Overhead(Box<OverheadArgs>),
-    /// Learn a state of this machine, or of recordings
+    /// Learn a state, from this machine or from recordings
     Learn(Box<LearnArgs>),
     /// List, show and remove learned states
     States(StatesArgs),
     /// Identify the state of this machine, or of a recording
     Identify(Box<IdentifyArgs>),
-    /// Check for CI and cron that the state is as learned
+    /// Check that the state is as learned, for CI and cron
     Check(Box<CheckArgs>),
-    /// List the tracepoints, which are selected, and why
+    /// List the tracepoints, and why each is selected or not
     List(ListArgs),
     /// Check what this machine allows, and show the fixes
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
-    #[command(hide = true)] // So that the short help fits one screen.
+    #[command(hide = true)] // The short help must fit one screen.
     Completions(CompletionsArgs),
     /// Print the manual page
     #[command(hide = true)]
@@ -142,7 +142,13 @@ pub fn parse() -> (Cli, Usage) {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli, Usage { subcommand: matches.subcommand_name().map(str::to_owned) }))
     });
-    let (cli, usage) = parsed.unwrap_or_else(|error| habits::explain(error).exit());
+    let (cli, usage) = parsed.unwrap_or_else(|error| {
+        let typed = std::env::args().nth(1);
+        match typed.as_deref().and_then(|name| command.find_subcommand_mut(name)) {
+            Some(subcommand) => habits::explain(error, typed.as_deref(), subcommand).exit(),
+            None => habits::explain(error, None, &mut command).exit(),
+        }
+    });
     let own: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     if cli.command.is_none()
         && !is_after_dashes(cli.record.command().len())
@@ -153,19 +159,19 @@ pub fn parse() -> (Cli, Usage) {
     (cli, usage)
 }
 
-/// Whether `--` stands before the last words of the command line.
+/// Whether `--` comes directly before this many last words of the command line.
 fn is_after_dashes(words: usize) -> bool {
     std::env::args_os().rev().nth(words).is_some_and(|word| word == "--")
 }
 
-/// Which usage an error shows: that of the subcommand that was typed.
+/// The usage that an error shows: that of the subcommand that the user typed.
 #[derive(Debug)]
 pub struct Usage {
     subcommand: Option<String>,
 }
 
 impl Usage {
-    /// Prints wrong usage that a request found, and ends the process with code 2.
+    /// Prints an error about wrong usage, and ends the process with code 2.
     pub fn exit(&self, error: clap::Error) -> ! {
         let mut command = Cli::command();
         command.build();

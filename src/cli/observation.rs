@@ -1,4 +1,4 @@
-//! What `learn`, `identify` and `check` observe: the arguments that they share.
+//! The input of `learn`, `identify` and `check`: the arguments that they share.
 
 use super::attach::AttachArgs;
 use super::command_line::{find, own_arguments};
@@ -14,10 +14,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Capture options, which mean nothing for a SOURCE.
+/// Capture options. They cannot be used with a SOURCE.
 pub(super) const OF_CAPTURES: [&str; 5] = ["clock", "compress", "include_self", "SelectionArgs", "MachineArgs"];
 
-/// What is observed: a part of a source, or this machine now.
+/// The input: a part of a source, or this machine now.
 #[derive(Debug, Args)]
 pub(super) struct ObservationArgs {
     /// Count in windows of this length, as in `1s` or `100000events` [default: 1s]
@@ -45,8 +45,8 @@ pub(super) struct ObservationArgs {
 }
 
 impl ObservationArgs {
-    /// What is observed, the windows' length if one was typed, and how the command behaves. `usual` is how long tp-perf
-    /// watches this machine if neither --duration nor COMMAND limits it.
+    /// The input, the length of the windows if the user set it, and the behaviour of the command. `usual` is how long tp-perf
+    /// watches this machine if neither --duration nor COMMAND limits the time.
     pub fn request(
         self,
         sources: Vec<PathBuf>,
@@ -55,7 +55,9 @@ impl ObservationArgs {
         let ObservationArgs { window, from, to, duration, attach, quiet, command } = self;
         if sources.is_empty() {
             if from.or(to).is_some() {
-                return Err(usage("--from and --to choose a part of a SOURCE: name one, or use --duration".to_owned()));
+                return Err(usage(
+                    "--from and --to select a part of a SOURCE; name a SOURCE, or use --duration".to_owned(),
+                ));
             }
             let command = find(command)?;
             let compress = attach.compress;
@@ -69,7 +71,7 @@ impl ObservationArgs {
         } else {
             if duration.is_some() || !command.is_empty() {
                 return Err(usage(
-                    "--duration and COMMAND cannot be used with a SOURCE; --from and --to choose a part of it"
+                    "--duration and COMMAND cannot be used with a SOURCE; --from and --to select a part of it"
                         .to_owned(),
                 ));
             }

@@ -12,18 +12,18 @@ const EXAMPLES: &str = "\
 Examples:
   # Measure what recording costs a build
   sudo tp-perf overhead make -s -j8 clean all
-  # Leave the cleaning out of it, and narrow the interval
+  # Leave the cleaning out of the measurement, and narrow the interval
   sudo tp-perf overhead --prepare 'make clean' --runs 10 make -s -j8
   # Measure what one group costs
   sudo tp-perf overhead -t sched ./benchmark
-  # Write the result for a program
+  # Print the result as JSON, for a program
   sudo tp-perf overhead --format json ./benchmark | jq .cpu.change";
 
 const METHOD: &str = "\
-COMMAND runs without and with recording, in pairs, each pair in random order. The tracepoints stay attached all the time; \
-tp-perf only switches them on and off between runs. The recorded events are thrown away.
+tp-perf runs COMMAND in pairs, once without and once with recording, in random order. The tracepoints stay attached all the \
+time; tp-perf only switches them on and off between the runs. It discards the recorded events.
 
-COMMAND is not a shell line: use `sh -c '...'` for one. Exit codes: 0 measured, 1 failed, 2 wrong usage; COMMAND's own if \
+COMMAND is not a shell line: use `sh -c '...'` to run one. Exit codes: 0 measured, 1 failed, 2 wrong usage; COMMAND's own if \
 COMMAND fails.";
 
 /// The arguments of `tp-perf overhead`.
@@ -31,10 +31,10 @@ COMMAND fails.";
 #[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{METHOD}\n\n{SEE_CAPTURE_OPTIONS}"))]
 pub struct OverheadArgs {
-    /// Run N pairs: one run with recording and one without
+    /// Run N pairs: one run with and one without recording
     #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     runs: u32,
-    /// First do N runs without recording that do not count
+    /// First do N warm-up runs, without recording
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=100_000))]
     warmup: u32,
     /// Run this with `sh -c` before each run, untimed
@@ -59,31 +59,31 @@ pub struct OverheadArgs {
     attach: AttachArgs,
 }
 
-/// How a measurement is printed.
+/// The format of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum OverheadFormat {
     /// For people
     #[default]
     Text,
-    /// Everything, each run included, as one object
+    /// Everything, including each run, as one object
     Json,
     /// For an issue or a wiki
     Markdown,
 }
 
-/// A measurement, and how it shows itself.
+/// A measurement, and how much it shows.
 #[derive(Debug)]
 pub struct OverheadRequest {
     /// The measurement.
     pub options: overhead::MeasureOptions,
-    /// How to print it.
+    /// The format of the result.
     pub format: OverheadFormat,
-    /// How much is shown, and what is waited for.
+    /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
 
 impl OverheadArgs {
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
     /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.

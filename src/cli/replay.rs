@@ -15,9 +15,9 @@ Examples:
   tp-perf replay --example
   # Print a recording's summary
   tp-perf replay idle
-  # Write its log and summary again, byte for byte the same
+  # Write the same log and summary again, byte for byte
   tp-perf replay idle -o again
-  # Turn a file of perf into a recording
+  # Turn the output of `perf record` into a recording
   tp-perf replay perf.data -o rec
   # Print half a second of one group's events
   tp-perf replay idle -t irq --from 1s --to 1500ms -o -
@@ -30,7 +30,7 @@ Examples:
 pub struct ReplayArgs {
     /// A recording's directory, a file of `perf record`, a log.csv, or `-`
     ///
-    /// A recording's events.perf works too, also compressed with zstd. `-` is standard input.
+    /// A recording's events.perf works too, even if it is compressed with zstd. `-` is standard input.
     #[arg(value_name = "SOURCE", required_unless_present = "example")]
     source: Option<PathBuf>,
     /// Replay the built-in recording
@@ -43,10 +43,10 @@ pub struct ReplayArgs {
     output: Option<PathBuf>,
     /// Replace the recording that is in DIR
     ///
-    /// Its events.perf is removed too, unless it is the SOURCE.
+    /// This also removes the events.perf in DIR, unless it is the SOURCE.
     #[arg(long)]
     force: bool,
-    /// Keep the pace of the recording, times FACTOR
+    /// Replay at the original pace, times FACTOR
     #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
     speed: Option<f64>,
     /// Print nothing but errors
@@ -56,17 +56,17 @@ pub struct ReplayArgs {
     part: SourceArgs,
 }
 
-/// A replay, and how it shows itself.
+/// A replay, and how much it shows.
 #[derive(Debug)]
 pub struct ReplayRequest {
     /// The replay.
     pub options: replay::ReplayOptions,
-    /// How much is shown.
+    /// How much tp-perf shows.
     pub manner: Manner,
 }
 
 impl ReplayArgs {
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
     /// Wrong usage: an empty range of time.

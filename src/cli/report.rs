@@ -22,11 +22,11 @@ Examples:
   tp-perf report idle --html idle.html
   # Draw the graphs as SVG and PNG into a directory
   tp-perf report idle --plots figures
-  # Show several side by side, and how they differ
+  # Show several recordings side by side, and how they differ
   tp-perf report idle build apache --html all.html
   # Show which learned states the recording was in
   tp-perf report idle --states
-  # Take one value out of it
+  # Extract one value
   tp-perf report build --format json | jq '.sources[0].events'";
 
 /// The page of `--open` without `--html`.
@@ -38,8 +38,8 @@ const OWN_PAGE: &str = "tp-perf-report.html";
 pub struct ReportArgs {
     /// Recordings, files of `perf record`, log.csv files, or `-`
     ///
-    /// A recording is its directory or its events.perf, also compressed with zstd. `-` is standard input. Without SOURCE,
-    /// tp-perf takes the newest recording in the current directory.
+    /// For a recording, name its directory or its events.perf, which may be compressed with zstd. `-` is standard input.
+    /// Without SOURCE, tp-perf takes the newest recording in the current directory.
     #[arg(value_name = "SOURCE")]
     sources: Vec<PathBuf>,
     /// Report on the built-in recording
@@ -49,7 +49,7 @@ pub struct ReportArgs {
     example: bool,
     /// Show the top N tracepoints and groups
     ///
-    /// The default is 5 for people, and all for json and csv.
+    /// The default is 5 for text and markdown, and all for json and csv.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
     /// Print in this format
@@ -62,7 +62,7 @@ pub struct ReportArgs {
     html: Option<PathBuf>,
     /// Open the page in the browser
     ///
-    /// tp-perf starts $BROWSER, or xdg-open. Without --html the page is tp-perf-report.html in the current directory, and
+    /// tp-perf starts $BROWSER, or xdg-open. Without --html, the page is tp-perf-report.html in the current directory. It
     /// replaces an older page of that name.
     #[arg(long)]
     open: bool,
@@ -75,7 +75,7 @@ pub struct ReportArgs {
     /// Show which learned states each source was in
     #[arg(long)]
     states: bool,
-    /// Use this library [default: ~/.local/share/tp-perf/states]
+    /// Use the library in DIR [default: ~/.local/share/tp-perf/states]
     #[arg(long, hide_short_help = true, value_name = "DIR", requires = "states")]
     library: Option<PathBuf>,
     /// Print nothing but errors
@@ -85,7 +85,7 @@ pub struct ReportArgs {
     part: SourceArgs,
 }
 
-/// How a report is printed.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ReportFormat {
     /// For people
@@ -99,39 +99,39 @@ pub enum ReportFormat {
     Markdown,
 }
 
-/// A report, and how it shows itself.
+/// A report, and how much it shows.
 #[derive(Debug)]
 pub struct ReportRequest {
-    /// What is read. Without places it is the newest recording in the current directory.
+    /// The sources. Without any, the source is the newest recording in the current directory.
     pub options: ReportOptions,
-    /// The files that are written.
+    /// The files to write.
     pub files: FileOptions,
-    /// Whether the page is opened in the browser.
+    /// Whether to open the page in the browser.
     pub open: bool,
-    /// How to print it.
+    /// The format of the report.
     pub format: ReportFormat,
-    /// Tracepoints and groups to print.
+    /// The number of tracepoints and groups to print.
     pub top: usize,
-    /// How much is shown.
+    /// How much tp-perf shows.
     pub manner: Manner,
-    /// Where the states come from, if they are wanted.
+    /// The origin of the states, if the report shows them.
     pub states: Option<StatesFrom>,
 }
 
-/// Where the states of a report come from.
+/// The origin of the states of a report.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StatesFrom {
     /// A library that the user made.
     Library(Library),
-    /// The states that are built in with the example.
+    /// The built-in states of the example.
     Example,
 }
 
 impl ReportArgs {
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
-    /// Wrong usage: an empty range, standard input twice, a page on standard output that is to be opened, or no library.
+    /// Wrong usage: an empty range, standard input twice, `--open` with the page on standard output, or no library.
     pub fn request(self) -> Result<ReportRequest, clap::Error> {
         let places: Vec<Place> = match self.example {
             true => vec![Place::Example],
@@ -146,7 +146,7 @@ impl ReportArgs {
         };
         let (html, replaces_page) = match self.html {
             Some(path) if self.open && path.as_os_str() == "-" => {
-                return Err(usage("--open needs a file, and `--html -` writes the page to stdout".to_owned()));
+                return Err(usage("--open needs a file, but `--html -` writes the page to stdout".to_owned()));
             }
             None if self.open => (Some(OWN_PAGE.into()), true),
             html => (html, self.force),

@@ -1,4 +1,4 @@
-//! Which tracepoints are chosen: the arguments that captures, `list` and `doctor` share.
+//! The selection of tracepoints: the arguments that captures, `list` and `doctor` share.
 
 use super::help::CAPTURE_OPTIONS;
 use crate::tracefs::{Error, Pattern, SelectionRequest};
@@ -25,23 +25,24 @@ pub(super) fn flatten(patterns: Vec<Patterns>) -> Vec<Pattern> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = CAPTURE_OPTIONS)]
 pub(super) struct SelectionArgs {
-    /// Select only these, as in `sched,irq:*`
+    /// Select only these tracepoints, as in `sched,irq:*`
     ///
-    /// The default exclusions do not apply then. Repeatable. `-e` and `--event`, as perf has them, mean the same.
+    /// The default exclusions do not apply then. Repeatable. perf's `-e` and `--event` mean the same.
     #[arg(short, short_alias = 'e', long = "tracepoint", alias = "event", value_name = "PATTERN")]
     tracepoints: Vec<Patterns>,
-    /// Add these to the default selection
+    /// Add these tracepoints to the default selection
     #[arg(long, value_name = "PATTERN")]
     also: Vec<Patterns>,
-    /// Exclude these
+    /// Exclude these tracepoints
     ///
     /// Repeatable. An exclusion overrides the other options.
     #[arg(short = 'x', long, value_name = "PATTERN")]
     exclude: Vec<Patterns>,
     /// Turn off the default exclusions
     ///
-    /// tp-perf excludes some tracepoints by default because they fire very often; `tp-perf list` shows them.
-    #[arg(long, alias = "no-default-excludes")]
+    /// By default, tp-perf excludes about a third of all tracepoints: system calls, ftrace's own events, and tracepoints that
+    /// fire very often. `tp-perf list` shows them.
+    #[arg(long, alias = "no-default-excludes", conflicts_with = "tracepoints")]
     all: bool,
 }
 

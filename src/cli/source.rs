@@ -1,4 +1,4 @@
-//! Which part of a source is wanted: the arguments that replays and reports share.
+//! The part of a source that the user selects: the arguments that replays and reports share.
 
 use super::selection::{Patterns, flatten};
 use super::usage::usage;
@@ -15,10 +15,10 @@ pub(super) struct SourceArgs {
     /// Take only the first N events, as in `100k`
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_events)]
     events: Option<u64>,
-    /// Take only these, as in `sched,irq:*`
+    /// Take only these tracepoints, as in `sched,irq:*`
     #[arg(short, short_alias = 'e', long = "tracepoint", alias = "event", value_name = "PATTERN")]
     tracepoints: Vec<Patterns>,
-    /// Leave these out
+    /// Leave out these tracepoints
     #[arg(short = 'x', long, value_name = "PATTERN")]
     exclude: Vec<Patterns>,
     /// Take only these CPUs, as in `0-3,7`
@@ -41,7 +41,7 @@ impl SourceArgs {
     }
 }
 
-/// A part of a source by time and number.
+/// The part of a source between two times, with at most this many events.
 pub(super) fn part(events: Option<u64>, from: Option<Moment>, to: Option<Moment>) -> Result<Filter, clap::Error> {
     if let (Some(from), Some(to)) = (from, to)
         && std::mem::discriminant(&from) == std::mem::discriminant(&to)
@@ -52,7 +52,7 @@ pub(super) fn part(events: Option<u64>, from: Option<Moment>, to: Option<Moment>
     Ok(Filter { events, from, to, ..Filter::default() })
 }
 
-/// The sources that were typed.
+/// The sources that the user typed.
 pub(super) fn places(paths: Vec<PathBuf>) -> Result<Vec<Place>, clap::Error> {
     let places: Vec<Place> = paths.into_iter().map(place).collect();
     if places.iter().filter(|place| **place == Place::Stdin).count() > 1 {
@@ -61,7 +61,7 @@ pub(super) fn places(paths: Vec<PathBuf>) -> Result<Vec<Place>, clap::Error> {
     Ok(places)
 }
 
-/// The source that was typed.
+/// The source that the user typed.
 pub(super) fn place(path: PathBuf) -> Place {
     match path.as_os_str() == "-" {
         true => Place::Stdin,

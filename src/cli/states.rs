@@ -26,7 +26,7 @@ pub struct StatesArgs {
 
 #[derive(Debug, Subcommand)]
 enum StatesCommand {
-    /// List the states, as `tp-perf states` does
+    /// List the states, as `tp-perf states` alone does
     List {
         #[command(flatten)]
         library: LibraryArgs,
@@ -52,31 +52,31 @@ enum StatesCommand {
     },
 }
 
-/// What is to be done with a library.
+/// A request to a library.
 #[derive(Debug)]
 pub struct StatesRequest {
-    /// What.
+    /// The action.
     pub act: StatesAct,
-    /// With which.
+    /// The library.
     pub library: Library,
 }
 
-/// What can be done with a library.
+/// An action on a library.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StatesAct {
-    /// List its states.
+    /// Lists its states.
     List,
-    /// Show one.
+    /// Shows one state.
     Show(String),
-    /// Remove sessions of one, or all of it.
+    /// Removes these sessions of a state. Without sessions, removes the state.
     Remove(String, Vec<String>),
 }
 
 impl StatesArgs {
-    /// What is asked for, validated.
+    /// The validated request.
     ///
     /// # Errors
-    /// Wrong usage: no library is named, and there is no home directory for one.
+    /// Wrong usage: the user names no library, and has no home directory.
     pub fn request(self) -> Result<StatesRequest, clap::Error> {
         // The option may stand before or after the subcommand.
         let either = |inner: LibraryArgs, outer: LibraryArgs| LibraryArgs { library: inner.library.or(outer.library) };

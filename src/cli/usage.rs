@@ -1,8 +1,8 @@
-//! Wrong usage that clap does not see by itself.
+//! Wrong usage that clap does not detect by itself.
 
 use clap::error::ErrorKind;
 
-/// Ends tp-perf with code 2 and this message.
+/// An error that ends tp-perf with code 2 and this message.
 pub(super) fn usage(message: String) -> clap::Error {
     clap::Error::raw(ErrorKind::ValueValidation, message)
 }

@@ -1,4 +1,4 @@
-//! `tp-perf check`: whether something is as it was learned.
+//! `tp-perf check`: whether a source or this machine is as learned.
 
 use super::context::Context;
 use super::observe::{Observed, may_compare, unless_closed};
@@ -7,10 +7,10 @@ use crate::state::{self, Check, Error, Known, Session};
 use crate::terminal::print_check;
 use anyhow::Context as _;
 
-/// The exit code of a check that found something.
+/// The exit code of a check that found a difference.
 const ALARM: u8 = 3;
 
-/// Observes, and prints what is not as it was learned.
+/// Checks a source or this machine, and prints the differences.
 pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
     let CheckRequest { observation, length, against, library, per_day, format, manner } = args.request()?;
     let states = against.iter().map(|name| library.state(name)).collect::<Result<Vec<_>, _>>()?;
@@ -28,7 +28,7 @@ pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
     observed.end(code, context)
 }
 
-/// Prints what was found, and gives the exit code.
+/// Prints the findings, and returns the exit code.
 fn print(
     (place, session): &(String, Session),
     known: Known,
@@ -46,7 +46,7 @@ fn print(
     }
     .context("failed to encode the check")?;
     match format {
-        // A check that is quiet has its exit code.
+        // A quiet check reports its result by the exit code only.
         CheckFormat::Text if quiet => {}
         CheckFormat::Text => unless_closed(context.out.print(&out))?,
         _ => unless_closed(context.out.print_data(&out))?,

@@ -1,22 +1,22 @@
-//! What every subcommand works with.
+//! The context that every subcommand gets.
 
 use crate::capture::StopRules;
 use crate::control::{Manner, Progress, Signals};
 use crate::terminal::{Stdout, TerminalProgress};
 use anyhow::Context as _;
 
-/// The user's side of a run: what stops it, who watches it, and where its results go.
+/// The user's side of a run: the signals that stop it, the progress, and the output.
 pub struct Context {
-    /// What asks for the end. Nothing does before [`Context::begin`].
+    /// The signals that ask for the end. They do so only after [`Context::begin`].
     pub signals: Signals,
-    /// What is shown while it goes on, and the notices.
+    /// The progress and the notes.
     pub progress: TerminalProgress,
-    /// Where results go.
+    /// The output for results.
     pub out: Stdout,
 }
 
 impl Context {
-    /// Before anything begins: a signal ends the process as usual.
+    /// The context at the start. Until [`Context::begin`], a signal ends the process as usual.
     pub fn new() -> anyhow::Result<Self> {
         Ok(Context {
             signals: Signals::new().context("failed to take over signals")?,
@@ -25,13 +25,13 @@ impl Context {
         })
     }
 
-    /// For a test: prints and shows nothing, keeps the results, and leaves the process's signals alone.
+    /// A context for tests. It prints nothing, keeps the results, and leaves the process's signals alone.
     pub fn of_test(signals: Signals) -> Self {
         let progress = TerminalProgress::new(StopRules::default(), true);
         Context { signals, progress, out: Stdout::keeping() }
     }
 
-    /// From here on signals ask for the end, and this shows the progress. The user hears of what was adjusted.
+    /// From now on, signals ask for the end, and `progress` shows the progress. Prints a note for each adjusted option.
     pub fn begin(&mut self, progress: TerminalProgress, manner: &Manner) -> anyhow::Result<()> {
         self.signals.take_over().context("failed to take over signals")?;
         self.progress = progress;

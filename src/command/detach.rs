@@ -1,4 +1,4 @@
-//! The detach, which goes on when everything else is done.
+//! The detach, which continues when all other work is done.
 
 use super::context::Context;
 use crate::capture;
@@ -8,7 +8,7 @@ use crate::units::Plural;
 use anyhow::Context as _;
 use std::time::Duration;
 
-/// Waits for the detach, if that is asked for, and gives how long it took; or says that it goes on.
+/// If `wait` is set, waits for the detach and returns its duration. Prints a note if the detach continues in the background.
 pub fn finish_detach(detaching: &mut Detaching, wait: bool, context: &mut Context) -> anyhow::Result<Option<Duration>> {
     let Context { signals, progress, .. } = context;
     let tracepoints = detaching.tracepoints();

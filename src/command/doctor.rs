@@ -5,7 +5,7 @@ use crate::cli::{DoctorArgs, DoctorRequest};
 use crate::doctor::{Diagnosis, diagnose, examine};
 use crate::terminal::{messages, print_diagnoses};
 
-/// Prints the diagnoses. Gives 0 if a capture would work, or else 1.
+/// Prints the diagnoses. Returns 0 if a capture would work, and 1 otherwise.
 pub fn run(args: DoctorArgs, context: &mut Context) -> anyhow::Result<u8> {
     let DoctorRequest { selection, cpus, ring_size } = args.request()?;
     let (machine, needs) = examine(&selection, cpus, ring_size, |error| messages::sentence(error))?;

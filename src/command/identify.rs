@@ -14,8 +14,8 @@ use anyhow::Context as _;
 pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
     let IdentifyRequest { observation, length: asked, library, alpha, format, manner } = args.request()?;
     library.has_states()?;
-    // The library is read at the same time as a source. A capture begins only when the library is read: it decides whether there
-    // is something to compare with, and how long the windows are.
+    // tp-perf reads the library while it reads a source. A capture begins only after the library is read, because the library
+    // decides whether a comparison is possible, and how long the windows are.
     let mut reading = Work::begin(move || Known::of(library.states()?, asked));
     let mut length = asked;
     if let Observation::Machine(_) = observation {
@@ -29,7 +29,7 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
         Err(code) => return Ok(code),
     };
     let known = reading.result()?;
-    // A source is counted in windows of a second. A few libraries have others, so the source is read again for them.
+    // The first reading counts windows of a second. A few libraries have other windows, which take a second reading.
     if let (Observation::Source { places, part }, None) = (&observation, asked)
         && known.length().of(observed.only().1.window).is_none()
         && places.iter().all(|place| matches!(place, Place::Path(_)))

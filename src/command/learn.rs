@@ -1,4 +1,4 @@
-//! `tp-perf learn`: adds what is observed to a state.
+//! `tp-perf learn`: adds sessions to a state.
 
 use super::context::Context;
 use super::observe::Observed;
@@ -6,7 +6,7 @@ use crate::cli::{LearnArgs, LearnRequest};
 use crate::state;
 use crate::terminal::print_learned;
 
-/// Observes, and adds it to the state.
+/// Reads sources or watches this machine, and adds the sessions to the state.
 pub fn run(args: LearnArgs, context: &mut Context) -> anyhow::Result<u8> {
     let LearnRequest { state: name, observation, length, library, manner } = args.request()?;
     library.may_add(&name)?;
@@ -20,7 +20,7 @@ pub fn run(args: LearnArgs, context: &mut Context) -> anyhow::Result<u8> {
                 return Ok(0);
             }
             let mut out = Vec::new();
-            // What was learned is learned, whatever became of the library since.
+            // The sessions are in the library. If it cannot be read now, only the number of sessions is missing.
             let now = library.state(&name).ok();
             print_learned(&name, &paths, &observed.sessions, now.as_ref(), context.out.width(), &mut out)?;
             context.out.print(&out)?;

@@ -16,7 +16,7 @@ use std::path::Path;
 
 /// Prints one page, or writes all of them into a directory.
 pub fn run(args: ManArgs, context: &mut Context) -> anyhow::Result<u8> {
-    // A page has all options, also those that the help of a subcommand leaves out.
+    // A page has all options, including those that the help of a subcommand leaves out.
     let shown = |arg: clap::Arg| arg.hide_short_help(false).hide_long_help(false);
     let program = Cli::command().disable_help_subcommand(true).mut_args(shown);
     let mut program = program.mut_subcommands(|command| command.mut_args(shown));
@@ -55,10 +55,10 @@ fn write_all(program: &Command, dir: &Path) -> anyhow::Result<String> {
     Ok(paths)
 }
 
-/// Writes a file under another name first, so that a reader finds the whole page or the one before.
+/// Writes a file under a temporary name first, so a reader finds either the whole new page or the old one.
 fn write_whole(path: &Path, page: &str) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new(""));
-    // The umask takes away what the user does not want.
+    // The umask removes the permissions that the user does not want.
     let permissions = Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new().prefix(".tp-perf-man-").permissions(permissions).tempfile_in(dir)?;
     file.write_all(page.as_bytes())?;

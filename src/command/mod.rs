@@ -1,11 +1,11 @@
-//! The subcommands: from the arguments of each to what the user sees of it, and to its exit code.
+//! The subcommands, from their arguments to their output and exit code.
 //!
-//! A file for each subcommand has `run`, which validates the arguments before anything starts. Files named by an idea help
-//! several of them, and know nothing of the command line. To add a subcommand:
+//! Each subcommand has a file with a function `run`, which validates the arguments before anything starts. The other files help
+//! several subcommands, and know nothing about the command line. To add a subcommand:
 //!
 //! 1. Write its arguments and their validation in `cli/NAME.rs`, with tests, and add it to `Command` in `cli/mod.rs`.
 //! 2. Write `run(args, context)` in `command/NAME.rs`, and add it to the `match` below; the compiler asks for it.
-//! 3. Write what it prints in `terminal/NAME.rs`, as a function of facts, with a golden screen.
+//! 3. Write its output in `terminal/NAME.rs`, as a function of facts, with a golden screen.
 //! 4. Add it to README.md and CHANGELOG.md.
 
 mod check;
@@ -35,7 +35,7 @@ pub use record::record;
 
 use std::process::ExitCode;
 
-/// Does what is asked for. Prints why if that fails; wrong usage ends the process.
+/// Runs the command. If the command fails, prints the error. Wrong usage ends the process.
 pub fn run(cli: Cli, usage: &Usage) -> ExitCode {
     match dispatch(cli) {
         Ok(code) => ExitCode::from(code),
@@ -50,7 +50,7 @@ pub fn run(cli: Cli, usage: &Usage) -> ExitCode {
     }
 }
 
-/// Gives the exit code.
+/// Runs the command, and returns its exit code.
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let context = &mut Context::new()?;
     match cli.command {

@@ -1,4 +1,4 @@
-//! Observing: sources or this machine become sessions, which `learn`, `identify` and `check` work on.
+//! Makes sessions of sources or of this machine. `learn`, `identify` and `check` work on these sessions.
 
 use super::context::Context;
 use super::detach::finish_detach;
@@ -19,17 +19,17 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-/// What was observed.
+/// The sessions of the input.
 pub struct Observed {
     /// Each source with its session.
     pub sessions: Vec<(String, Session)>,
-    /// The detach that goes on, if this machine was observed.
+    /// The detach that continues in the background, if the input was this machine.
     detaching: Option<Detaching>,
     wait_detach: bool,
 }
 
 impl Observed {
-    /// Observes, and counts by windows of this length, or of the usual one. An exit code if the user stopped that.
+    /// Counts the input by windows of this length, or of the default length. Returns an exit code if the user stopped it.
     pub fn of(
         observation: &Observation,
         length: Option<Length>,
@@ -61,7 +61,7 @@ impl Observed {
         if let Err(error) = &watched
             && running.is_some()
         {
-            // COMMAND may need long to end; nobody should wait for that to hear of the failure.
+            // COMMAND may run for long. The user should see the failure before that.
             messages::say_error(error);
         }
         if let Some(running) = running {
@@ -80,7 +80,7 @@ impl Observed {
         Ok(Ok(observed))
     }
 
-    /// Reads sources, in place of those that were read before.
+    /// Reads sources. Their sessions replace those that were read before.
     pub fn read(
         &mut self,
         places: &[Place],
@@ -100,12 +100,12 @@ impl Observed {
         Ok(Ok(()))
     }
 
-    /// The only source there is.
+    /// The source, if there is exactly one.
     pub fn only(&self) -> &(String, Session) {
         &self.sessions[0]
     }
 
-    /// Says what goes on in the background, or waits for it, whatever came of what was seen.
+    /// Reports the detach in the background, or waits for it. Does so even if `result` is an error.
     pub fn end(mut self, result: anyhow::Result<u8>, context: &mut Context) -> anyhow::Result<u8> {
         let detached = match self.detaching.take() {
             Some(mut detaching) => finish_detach(&mut detaching, self.wait_detach, context).map(drop),
@@ -116,7 +116,7 @@ impl Observed {
     }
 }
 
-/// Checks, before this machine is captured in vain, that its selection can be compared with what is known.
+/// Checks that the selection can be compared with the known sessions, before a useless capture begins.
 pub fn may_compare(observation: &Observation, known: &Known) -> anyhow::Result<()> {
     let Observation::Machine(options) = observation else { return Ok(()) };
     let (table, selection) = tracefs::choose(&options.attach.selection)?;
@@ -125,7 +125,7 @@ pub fn may_compare(observation: &Observation, known: &Known) -> anyhow::Result<(
     Ok(known.may_compare(|name| names.contains(name))?)
 }
 
-/// Whether windows of this length can be counted in this time: nothing should be watched in vain.
+/// Checks that windows of this length can be counted in this time, before a useless capture begins.
 fn fits(duration: Option<Duration>, length: Length) -> Result<(), Error> {
     let (Some(duration), Length::Ns(ns)) = (duration, length) else { return Ok(()) };
     match nanoseconds(duration) / ns.max(1) {
@@ -137,7 +137,7 @@ fn fits(duration: Option<Duration>, length: Length) -> Result<(), Error> {
     }
 }
 
-/// Whoever reads no further has what was wanted.
+/// The error of printing, unless the reader closed the pipe: such a reader has all that it wanted.
 pub fn unless_closed(printed: io::Result<()>) -> anyhow::Result<()> {
     match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -7,9 +7,14 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-/// Starts the browser with a page, and does not wait for it. The browser has no terminal: its messages must not mix with those of
-/// tp-perf, and Ctrl-C must not end it.
+/// tp-perf looks this often whether the browser has failed, with a pause in between.
+const ATTEMPTS: u32 = 15;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Starts the browser with a page, and does not wait for the browser. The browser gets no terminal: its messages must not mix
+/// with those of tp-perf, and Ctrl-C must not end it.
 ///
 /// # Errors
 /// If no browser was started.
@@ -24,24 +29,24 @@ pub fn open_page(page: &Path) -> Result<(), Unopened> {
     if started { Ok(()) } else { Err(Unopened::NoBrowser) }
 }
 
-/// A variable of the environment that is set to something.
+/// An environment variable, if it is set and not empty.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The words of the commands to try: those of $BROWSER, which colons separate, or xdg-open where there is a display. Without a
-/// display xdg-open would start a browser in this terminal.
+/// The words of the commands to try. $BROWSER has several commands with colons between them. If $BROWSER is not set, the command
+/// is xdg-open, but only with a display: without one, xdg-open would start a browser in this terminal.
 fn browsers(variable: Option<&OsStr>, has_display: bool) -> Vec<Vec<String>> {
     let words = |command: &str| command.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let commands = match variable {
+    let commands: Vec<_> = match variable {
         Some(variable) => variable.to_string_lossy().split(':').map(words).collect(),
-        None if has_display => vec![words("xdg-open")],
         None => Vec::new(),
     };
-    commands.into_iter().filter(|words| !words.is_empty()).collect()
+    let commands = commands.into_iter().chain(has_display.then(|| words("xdg-open")));
+    commands.filter(|words| !words.is_empty()).collect()
 }
 
-/// A command with the page in the place of `%s`, or at its end.
+/// A command with the page in the place of `%s`. If the command has no `%s`, the page is its last word.
 fn command_line(words: &[String], page: &Path) -> Vec<OsString> {
     let name = page.to_string_lossy();
     let mut line: Vec<OsString> = words.iter().map(|word| word.replace("%s", &name).into()).collect();
@@ -54,8 +59,16 @@ fn command_line(words: &[String], page: &Path) -> Vec<OsString> {
 fn start(line: &[OsString]) -> io::Result<()> {
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    // It may run for hours: nobody waits for it.
-    command.spawn().map(drop)
+    let mut browser = command.spawn()?;
+    // A browser may run for hours. One that fails does so at once.
+    for _ in 0..ATTEMPTS {
+        match browser.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(io::Error::other(format!("it ended with {status}"))),
+            None => std::thread::sleep(PAUSE),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -68,7 +81,8 @@ mod tests {
         assert_eq!(of(None, true), [["xdg-open"]]);
         assert!(of(None, false).is_empty());
         assert_eq!(of(Some("firefox --new-tab:w3m"), false), [&["firefox", "--new-tab"][..], &["w3m"]]);
-        assert!(of(Some(" : "), true).is_empty());
+        assert!(of(Some(" : "), false).is_empty());
+        assert_eq!(of(Some("firefox"), true), [["firefox"], ["xdg-open"]], "which is tried if firefox does not start");
     }
 
     #[test]

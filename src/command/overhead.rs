@@ -1,4 +1,4 @@
-//! `tp-perf overhead`: what capturing costs a COMMAND.
+//! `tp-perf overhead`: the cost that capturing adds to COMMAND.
 
 use super::context::Context;
 use super::detach::finish_detach;
@@ -12,7 +12,7 @@ use crate::overhead::{self, Measured};
 use crate::terminal::{TerminalProgress, messages, print_overhead};
 use anyhow::Context as _;
 
-/// Measures, and prints the measurement. Gives COMMAND's exit code if it failed.
+/// Measures, and prints the measurement. Returns COMMAND's exit code if COMMAND failed.
 pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
     let OverheadRequest { options, format, manner } = args.request()?;
     context.begin(TerminalProgress::new(StopRules::default(), manner.quiet), &manner)?;
@@ -22,7 +22,7 @@ pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
     context.progress.phase_ends();
     let Measured { result, mut detaching } = outcome?;
     if let Err(error) = &result {
-        // At once: what is still running may need long to end.
+        // The user should see the error at once: COMMAND may run for long.
         if let overhead::Error::Failed { output, .. } = error {
             messages::pass_on(output);
         }
@@ -31,14 +31,13 @@ pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
     if let Some(mut running) = running
         && running.exit_code().context("failed to wait for COMMAND")?.is_none()
     {
-        // Nobody wants what it does any more. Ctrl-C it has got from the terminal itself.
-        // A SIGTERM is passed on below.
+        // Nobody needs COMMAND's work any more. COMMAND got Ctrl-C from the terminal itself, and SIGTERM is passed on below.
         if context.signals.asked() == 0 {
             running.terminate();
         }
         wait_for_command(running, context)?;
     }
-    // What comes later stops the waiting only.
+    // A later signal only stops the waiting.
     let code = match &result {
         Ok(_) => stopped(context),
         Err(overhead::Error::Failed { is_command: true, code, .. }) => u8::try_from(*code).unwrap_or(1),

@@ -1,4 +1,4 @@
-//! A capture, which tp-perf does without a subcommand: records until something stops it, and prints the summary.
+//! `tp-perf record`, and tp-perf without a subcommand: records until something stops the capture, and prints the summary.
 
 use super::context::Context;
 use super::detach::finish_detach;
@@ -8,11 +8,11 @@ use crate::cli::{RecordArgs, RecordRequest};
 use crate::control::Progress;
 use crate::engine::{Kernel, Live};
 use crate::recording::{self, FILES, RecordingDir};
-use crate::terminal::{TerminalProgress, messages, print_on_stderr, print_summary, width_of_stderr};
+use crate::terminal::{SummaryOf, TerminalProgress, messages, print_on_stderr, print_summary, width_of_stderr};
 use crate::units::nanoseconds;
 use std::io;
 
-/// Captures this machine. With a COMMAND it gives its exit code.
+/// Captures this machine. With COMMAND, returns COMMAND's exit code.
 pub fn run(args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
     record(&Live, args, context)
 }
@@ -22,6 +22,9 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
     let RecordRequest { options, manner } = args.request()?;
     context.begin(TerminalProgress::new(options.rules, manner.quiet), &manner)?;
 
+    if options.command.is_none() && options.rules.events.is_none() && options.rules.duration.is_none() {
+        context.progress.note("recording until Ctrl-C; `-d 10s` or `-n 100k` would set an end");
+    }
     let mut running = None;
     let result = capture::capture(kernel, &options, &mut running, &mut context.signals, &mut context.progress);
     context.progress.phase_ends();
@@ -32,24 +35,26 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
         }
         (Err(error), None) => return Err(error.into()),
         (Err(error), Some(command)) => {
-            // COMMAND was promised a wait, and deserves it now too; but nobody should wait to hear of the failure.
+            // tp-perf waits for COMMAND even after a failure, but the user should see the failure before that.
             messages::say_error(&error);
             let _ = wait_for_command(command, context);
             return Ok(1);
         }
     };
-    // What cannot be printed is no reason to leave anything below undone.
+    // If printing fails, the rest of the work must still be done.
     let printed = match manner.quiet {
         true => Ok(()),
         false => {
             let mut text = Vec::new();
             let files = (directory.path(), &FILES[..]);
-            // COMMAND may have a use for stdout.
+            // stdout belongs to COMMAND.
             let is_on_stderr = options.command.is_some();
             let width = if is_on_stderr { width_of_stderr() } else { context.out.width() };
-            print_summary(&written.summary, Some(files), width, &mut text).and_then(|()| match is_on_stderr {
-                true => print_on_stderr(&text),
-                false => context.out.print(&text),
+            print_summary(&written.summary, SummaryOf::Capture, Some(files), width, &mut text).and_then(|()| {
+                match is_on_stderr {
+                    true => print_on_stderr(&text),
+                    false => context.out.print(&text),
+                }
             })
         }
     };
@@ -67,12 +72,12 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
         && let Err(error) = rewrite(&mut written, &directory)
     {
         let sentence = messages::sentence(&error);
-        context.progress.note(&format!("{sentence}; summary.json does not have what came after the capture"));
+        context.progress.note(&format!("{sentence}; summary.json lacks the facts that came after the capture"));
     }
     let command_code = match (&options.command, written.summary.command_exit) {
         (None, _) => 0,
         (Some(_), Some(code)) => u8::try_from(code).unwrap_or(1),
-        // Nobody waited for it.
+        // The user stopped the waiting.
         (Some(_), None) => 130,
     };
     match (written.problem, printed) {
@@ -86,7 +91,7 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
     }
 }
 
-/// Brings the summary up to date, and in `events.perf` what it is made of.
+/// Updates the summary, and the facts in `events.perf` from which a replay makes it.
 fn rewrite(written: &mut Written, directory: &RecordingDir) -> Result<(), recording::Error> {
     let Written { summary, ending, problem } = written;
     ending.command_exit = summary.command_exit;

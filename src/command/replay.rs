@@ -1,4 +1,4 @@
-//! `tp-perf replay`: the results of a source again.
+//! `tp-perf replay`: reproduces the results of a source.
 
 use super::context::Context;
 use super::stop::{end_at_second_signal, stopped};
@@ -7,7 +7,7 @@ use crate::control::Progress;
 use crate::drain::Results;
 use crate::drain::replay::{self, ReplayOutput};
 use crate::recording;
-use crate::terminal::{TerminalProgress, print_on_stderr, print_summary, width_of_stderr};
+use crate::terminal::{SummaryOf, TerminalProgress, print_on_stderr, print_summary, width_of_stderr};
 use anyhow::Context as _;
 
 /// Replays a source, and prints its summary.
@@ -33,7 +33,7 @@ pub fn run(args: ReplayArgs, context: &mut Context) -> anyhow::Result<u8> {
             let mut text = Vec::new();
             let is_on_stderr = matches!(options.output, ReplayOutput::Stdout);
             let width = if is_on_stderr { width_of_stderr() } else { context.out.width() };
-            print_summary(&summary, written, width, &mut text).and_then(|()| match is_on_stderr {
+            print_summary(&summary, SummaryOf::Source, written, width, &mut text).and_then(|()| match is_on_stderr {
                 true => print_on_stderr(&text),
                 false => context.out.print(&text),
             })

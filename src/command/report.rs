@@ -1,4 +1,4 @@
-//! `tp-perf report`: what sources hold, and what differs between them.
+//! `tp-perf report`: the contents of sources, and their differences.
 
 use super::context::Context;
 use super::open::open_page;
@@ -26,7 +26,7 @@ pub fn run(args: ReportArgs, context: &mut Context) -> anyhow::Result<u8> {
     }
     options.identifier = states.map(|states| identifier(states, context)).transpose()?.flatten();
     let labels = report::labels(&options.places);
-    // What cannot be written is found out before minutes of reading.
+    // A file that cannot be written should fail before minutes of reading.
     let to_write = Files::new(&files, &options.places, &labels)?;
     let read = report::read(&options, labels, &mut context.signals, &mut context.progress);
     context.progress.phase_ends();
@@ -56,12 +56,12 @@ pub fn run(args: ReportArgs, context: &mut Context) -> anyhow::Result<u8> {
     if let (true, Some(page)) = (open, written.iter().find(|file| file.is_page))
         && let Err(unopened) = open_page(&page.path)
     {
-        context.progress.note(&how_to_open(&page.path, unopened));
+        messages::say(how_to_open(&page.path, unopened));
     }
     end(report, context)
 }
 
-/// The newest recording here. The user hears which one it is.
+/// The newest recording in the current directory. Prints a note that names it.
 fn newest(context: &mut Context) -> anyhow::Result<Place> {
     let newest = source::newest(Path::new(".")).context("failed to read the current directory")?;
     let newest = newest.ok_or(source::Error::NoneHere)?;
@@ -69,7 +69,7 @@ fn newest(context: &mut Context) -> anyhow::Result<Place> {
     Ok(Place::Path(newest.name))
 }
 
-/// The states to identify; `None` if the user's library has none, which is no reason to report nothing.
+/// The states to identify. `None` if the user's library has no states: the report then leaves them out.
 fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Option<report::Identifier>> {
     let is_asked = states != StatesFrom::Example;
     let known = match states {
@@ -100,7 +100,7 @@ fn print(report: &Report, format: ReportFormat, top: usize, context: &mut Contex
     }?)
 }
 
-/// Prints the names of the files behind the report. Where stdout is for a program, they go to stderr.
+/// Prints the names of the files after the report. If stdout is for a program, the names go to stderr.
 fn print_written(
     written: &[WrittenFile],
     format: ReportFormat,

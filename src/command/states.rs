@@ -1,4 +1,4 @@
-//! `tp-perf states`: what a library knows.
+//! `tp-perf states`: the contents of a library.
 
 use super::context::Context;
 use crate::cli::{StatesAct, StatesArgs, StatesRequest};

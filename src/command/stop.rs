@@ -1,4 +1,4 @@
-//! What Ctrl-C and SIGTERM do to a command that reads.
+//! The effect of Ctrl-C and SIGTERM on a command that reads sources.
 
 use super::context::Context;
 use crate::terminal::erase_progress;
@@ -8,7 +8,8 @@ use signal_hook::iterator::Signals;
 use std::process;
 use std::thread;
 
-/// One Ctrl-C or SIGTERM ends a replay with what there is. Whatever it hangs in, a second one ends it.
+/// The first Ctrl-C or SIGTERM stops the reading, and the command prints its results so far. A second one ends the process at
+/// once, whatever the process waits for.
 pub fn end_at_second_signal() -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("failed to take over signals")?;
     thread::spawn(move || {
@@ -20,7 +21,7 @@ pub fn end_at_second_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The exit code of a command that came to its end, or that a signal stopped.
+/// The exit code of a command: 0, or the code for the signal that stopped it.
 pub fn stopped(context: &mut Context) -> u8 {
     let signals = &mut context.signals;
     match (signals.asked(), signals.interrupts()) {

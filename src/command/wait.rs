@@ -1,18 +1,19 @@
-//! Waiting for a COMMAND that outlives its capture.
+//! Waits for a COMMAND that outlives its capture.
 
 use super::context::Context;
 use crate::control::{Progress, Running};
 use anyhow::Context as _;
 
-/// Waits for it, and gives its exit code. SIGTERM is passed on to it; Ctrl-C, which it gets from the terminal itself, ends
-/// the waiting, and then there is no code.
+/// Waits for COMMAND, and returns its exit code. Passes SIGTERM on to COMMAND. Ctrl-C, which COMMAND gets from the terminal
+/// itself, ends the waiting; the result is then `None`.
 pub fn wait_for_command(mut command: Running, context: &mut Context) -> anyhow::Result<Option<i32>> {
     let Context { signals, progress, .. } = context;
     let interrupts_before = signals.interrupts();
     let mut terminates_passed_on = 0;
     let mut told = false;
     loop {
-        // First the signals, then COMMAND: one that ends in between is seen now, one that ends later wakes us.
+        // Signals first, then COMMAND. If COMMAND ends between the two checks, the second one sees it. If it ends later, its
+        // signal ends the wait.
         signals.check();
         if let Some(code) = command.exit_code().context("failed to wait for COMMAND")? {
             return Ok(Some(code));
@@ -22,7 +23,7 @@ pub fn wait_for_command(mut command: Running, context: &mut Context) -> anyhow::
             command.terminate();
         }
         if signals.interrupts() > interrupts_before {
-            progress.note(&format!("COMMAND goes on without tp-perf (pid {})", command.pid()));
+            progress.note(&format!("COMMAND continues without tp-perf (pid {})", command.pid()));
             return Ok(None);
         }
         if !told {

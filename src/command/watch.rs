@@ -1,4 +1,4 @@
-//! Watching this machine: a capture of which nothing is kept but counts by windows.
+//! Watches this machine: a capture that keeps nothing except counts by windows.
 
 use crate::capture;
 use crate::control::{Progress, Running, Signals};
@@ -6,11 +6,11 @@ use crate::engine::{Detaching, Kernel};
 use crate::events::Filter;
 use crate::state::{self, Length, Session, WINDOW, Windows};
 
-/// Captures, and counts by windows, of a second if no length is asked for. The detach goes on when it is done, also
-/// if what was captured cannot be counted.
+/// Captures, and counts the events by windows of this length, or of a second. The detach continues afterwards, even if the
+/// events cannot be counted.
 ///
 /// # Errors
-/// If the capture fails or cannot be kept until it is counted.
+/// If the capture fails, or if the events cannot be kept until they are counted.
 pub(super) fn watch_machine(
     kernel: &impl Kernel,
     options: &capture::CaptureOptions,

@@ -45,10 +45,11 @@ impl CommandLine {
         let program = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| runs(program));
         match program {
             Some(program) => Ok(CommandLine { program, words }),
-            None => Err(format!(
-                "COMMAND `{shown}` was not found in PATH ({}); sudo may have changed PATH: give the full path",
+            None if std::env::var_os("SUDO_UID").is_some() => Err(format!(
+                "COMMAND `{shown}` was not found in the PATH that sudo sets ({}): give the full path",
                 path.to_string_lossy()
             )),
+            None => Err(format!("COMMAND `{shown}` was not found in PATH")),
         }
     }
 
@@ -178,7 +179,7 @@ mod tests {
             (vec!["/no/such/program"], "does not exist"),
             (vec!["/etc/passwd"], "is not executable"),
             (vec!["/etc"], "is not executable"),
-            (vec!["no-such-program-at-all"], "was not found in PATH"),
+            (vec!["no-such-program-at-all"], "was not found in"),
         ] {
             let error = find(&words).unwrap_err();
             assert!(error.contains(expected), "{words:?} gave {error:?}");

@@ -111,7 +111,7 @@ class Numbers {
     let [number, scale] = [0, 1];
     for (;;) {
       const byte = this.bytes[this.at++];
-      // Not by shifts, which end at 32 bits.
+      // Multiply instead of shifting: JavaScript's shifts work on 32 bits only.
       number += (byte & 0x7f) * scale;
       if (byte < 0x80) return number;
       scale *= 128;

@@ -1,9 +1,9 @@
-//! What the page's graphs are drawn from: names and numbers as JSON, cells packed.
+//! The data of the page's graphs: names and numbers as JSON, and packed cells.
 //!
-//! Cells are three rows of numbers, one behind the other: for each bin with events its distance from the one before and how
-//! many cells it has; for each cell how far its row is from the one before; for each cell its count. Each is preceded by its
-//! length in bytes, every number is a varint (LEB128), and the whole is packed with gzip, which browsers unpack by
-//! themselves.
+//! The cells are three lists of numbers, one after the other. The first has, for each bin with events, its distance from the bin
+//! before it and the number of its cells. The second has, for each cell, the distance of its row from the row before it. The
+//! third has, for each cell, its count. The length in bytes precedes each list. Every number is a varint (LEB128). gzip
+//! compresses all of it, because browsers can decompress gzip.
 
 use crate::activity::{Cells, cpu_of, key_of};
 use crate::events::Ns;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
-/// Stretches of losses on a page: more than that cannot be told apart.
+/// The most stretches of losses on a page. A reader could not distinguish more.
 const MOST_LOSSES: usize = 10_000;
 
 #[derive(Serialize)]
@@ -33,23 +33,23 @@ struct SourceGraphs {
     label: String,
     /// From the first event to the last, in nanoseconds.
     span: u64,
-    /// The time of the first event; as text, because JavaScript's numbers end at 53 bits.
+    /// The time of the first event, as text: JavaScript's numbers are exact only up to 53 bits.
     start: String,
     tracepoints: GraphRows,
     cpus: GraphRows,
     groups: Vec<GraphRow>,
-    /// For each row of `tracepoints` its group's place in `groups`.
+    /// For each row of `tracepoints`, the place of its group in `groups`.
     group_of: Vec<usize>,
-    /// The row of its CPU, from, to, samples.
+    /// For each stretch of losses: the row of its CPU, its begin, its end, its samples.
     losses: Vec<(usize, u64, u64, u64)>,
     gaps: Vec<(u64, u64)>,
 }
 
-/// Rows that have cells.
+/// The number of rows that have cells.
 #[derive(Serialize)]
 struct GraphRows {
     rows: Vec<GraphRow>,
-    /// Of a bin, in nanoseconds.
+    /// The length of a bin, in nanoseconds.
     width: u64,
     cells: String,
 }
@@ -61,10 +61,10 @@ struct GraphRow {
     events: u64,
 }
 
-/// Of all sources, as it stands within the page.
+/// The data of all sources, in the form in which the page contains it.
 pub(super) fn json(report: &Report) -> String {
     let data = Data { sources: report.sources.iter().map(|source| of_source(source, report.sources.len())).collect() };
-    // Nothing in it can end the element that it stands in.
+    // The data must not contain the end of the element that contains it.
     serde_json::to_string(&data).expect("names and numbers become JSON").replace('<', "\\u003c")
 }
 
@@ -91,7 +91,7 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
         rows.push(GraphRow { name: shown(&tracepoint.full_name()), number: Some(tpid.get()), events: *events });
     }
 
-    // Of CPUs those with losses too, which may have no event.
+    // A CPU with losses is in the list even if it has no event.
     let losses = activity.losses_at_most(MOST_LOSSES / sources);
     let none = Cells::new(0);
     let cells_of_cpus = activity.cpus.as_ref().unwrap_or(&none);
@@ -130,7 +130,7 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
     }
 }
 
-/// For each key its row.
+/// For each key, its row.
 fn row_of(keys: &[u32]) -> Vec<u32> {
     let mut rows = vec![0; keys.iter().max().map_or(0, |most| *most as usize + 1)];
     (0u32..).zip(keys).for_each(|(row, key)| rows[*key as usize] = row);
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use std::io::Read;
 
-    /// What the page's own code does.
+    /// Does the same as the page's code.
     fn unpacked(packed: &str) -> Vec<(u64, u64, u64)> {
         let bytes = STANDARD.decode(packed).unwrap();
         let mut plain = Vec::new();

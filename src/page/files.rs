@@ -1,4 +1,4 @@
-//! The files that a report leaves: plots and the page.
+//! The files of a report: plots and the page.
 
 use super::page;
 use crate::os::thread::Work;
@@ -14,26 +14,26 @@ use std::thread;
 
 const FIGURES: [Figure; 2] = [Figure::Tracepoints, Figure::Groups];
 
-/// The files that are wanted of a report.
+/// The files that the user asked for.
 #[derive(Debug, Clone, Default)]
 pub struct FileOptions {
     /// The page to write; `-` is standard output.
     pub html: Option<PathBuf>,
-    /// Replace a page of this name.
+    /// Replace an existing page.
     pub replaces_page: bool,
     /// The folder to write plots into.
     pub plots: Option<PathBuf>,
-    /// Replace plots that exist.
+    /// Replace existing plots.
     pub force: bool,
 }
 
 impl FileOptions {
-    /// Whether any are wanted.
+    /// Whether the user asked for any file.
     pub fn is_any(&self) -> bool {
         self.html.is_some() || self.plots.is_some()
     }
 
-    /// How finely a report has to be read for them.
+    /// The resolution at which these files need a source.
     pub fn detail(&self) -> Detail {
         match (&self.html, &self.plots) {
             (Some(_), _) => Detail::Page,
@@ -52,29 +52,29 @@ pub enum Error {
     /// A plot could not be drawn.
     #[error("failed to draw {file}: {cause}")]
     Plot {
-        /// Which.
+        /// The file.
         file: String,
         /// Why not.
         cause: plot::Error,
     },
     /// The page has no name.
-    #[error("`{0}` names no file that can be written")]
+    #[error("`{0}` is not the name of a file that can be written")]
     NoFile(PathBuf),
     /// Too many rows for a picture.
-    #[error("{0} tracepoints were hit, and a plot has room for {MOST_ROWS}")]
+    #[error("{0} tracepoints were hit, but a plot has room for {MOST_ROWS} only")]
     TooManyRows(usize),
     /// The page would be one of the plots.
-    #[error("`{0}` is the name of a plot too")]
+    #[error("`{0}` is also the name of a plot")]
     OwnPlot(PathBuf),
     /// A source would be replaced.
-    #[error("`{0}` is a source of this report, and would be replaced")]
+    #[error("`{0}` is a source of this report; tp-perf does not replace it")]
     OwnSource(PathBuf),
 }
 
-/// A file that a report left.
+/// A file of a report, after writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenFile {
-    /// Whether it is the page, and not a plot.
+    /// Whether it is the page. Otherwise it is a plot.
     pub is_page: bool,
     /// Its path, as the user named it.
     pub path: PathBuf,
@@ -82,7 +82,7 @@ pub struct WrittenFile {
     pub bytes: u64,
 }
 
-/// Where files are to be written, found out to be possible.
+/// The places of the files, checked before any of them is written.
 #[derive(Debug)]
 pub struct Files {
     page: Option<PageTo>,
@@ -90,7 +90,7 @@ pub struct Files {
     plots: Option<(Folder, PathBuf)>,
 }
 
-/// Where the page goes.
+/// The place of the page.
 #[derive(Debug)]
 enum PageTo {
     Stdout,
@@ -99,10 +99,10 @@ enum PageTo {
 }
 
 impl Files {
-    /// For sources with these labels, none of which is to be replaced.
+    /// The places for a report on these sources. No file may replace a source.
     ///
     /// # Errors
-    /// If one cannot be written.
+    /// If one of the files cannot be written.
     pub fn new(options: &FileOptions, places: &[Place], labels: &[String]) -> Result<Self, Error> {
         let FileOptions { html, replaces_page, plots, force } = options;
         let plots = match plots.as_deref() {
@@ -113,7 +113,7 @@ impl Files {
             }
             None => None,
         };
-        // Behind the plots: it may be in their folder, which is new.
+        // After the plots: the page may be in their folder, which is new.
         let page = match html.as_deref() {
             Some(path) if path.as_os_str() == "-" => Some(PageTo::Stdout),
             Some(path) => {
@@ -131,17 +131,17 @@ impl Files {
         Ok(Files { page, plots })
     }
 
-    /// Writes all files, and gives their names and sizes: the page first. Gives `None` if `stop` says that nobody wants
-    /// the files any more. No file has its name before all are written.
+    /// Writes all files, and returns their names and sizes, the page first. Returns `None` if `stop` asks it to stop. No file
+    /// gets its name before all are written.
     ///
     /// # Errors
-    /// If a file cannot be drawn or written. Then this leaves no file.
+    /// If a file cannot be drawn or written. No file is left then.
     pub fn write(self, report: &Report, stop: &mut dyn FnMut() -> bool) -> Result<Option<Vec<WrittenFile>>, Error> {
         if stop() {
             return Ok(None);
         }
         let mut written = Vec::new();
-        // The page is made while the plots are drawn.
+        // Another thread makes the page while the plots are drawn.
         let (made, drawn) = thread::scope(|scope| {
             let made = self.page.as_ref().map(|_| Work::begin_in(scope, || page(report)));
             let drawn = self.plots.as_ref().map_or(Ok(Vec::new()), |plots| draw(&report.sources, plots, stop));
@@ -160,7 +160,7 @@ impl Files {
             _ => None,
         };
         self.plots.iter().map(|(folder, _)| folder).chain(of_page).try_for_each(Folder::commit)?;
-        // Last: whoever reads it may have seen enough.
+        // Last, because its reader may close the pipe early.
         if let (Some(made), Some(PageTo::Stdout)) = (made, &self.page) {
             let mut stdout = io::stdout().lock();
             match stdout.write_all(made.as_bytes()).and_then(|()| stdout.flush()) {
@@ -178,7 +178,7 @@ impl Files {
 fn refuse_sources(places: &[Place], path: &Path) -> Result<(), Error> {
     let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
     let Some(target) = number(path) else { return Ok(()) };
-    // A recording is all of its files, and a log has its tables beside it.
+    // A recording consists of all its files. The tables of a log are in the same folder.
     let of_place = |place: &Place| match place {
         Place::Path(path) => {
             let beside = FILES.map(|name| path.with_file_name(name)).into_iter().filter(|_| path.ends_with(LOG));
@@ -208,7 +208,7 @@ fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
     Ok(PageTo::File(folder, name, path.to_owned()))
 }
 
-/// Where a folder is that may be named by a link. Under sudo no link is followed: it may be another user's.
+/// The place of a folder, which a link may name. Under sudo, follows no link, because the link may belong to another user.
 fn unlinked(folder: &Path) -> PathBuf {
     match recording::is_under_sudo() {
         true => folder.to_owned(),
@@ -232,7 +232,7 @@ fn plot_names(label: &str) -> impl Iterator<Item = (Figure, [String; 2])> {
         .map(move |figure| (figure, ["svg", "png"].map(|extension| format!("{name}.{}.{extension}", figure.name()))))
 }
 
-/// Draws every figure of every source, those of one source at the same time.
+/// Draws every figure of every source. Draws the figures of one source at the same time.
 fn draw(
     sources: &[SourceReport],
     (folder, path): &(Folder, PathBuf),

@@ -19,7 +19,7 @@ class Graph {
     element.tabIndex = 0;
     element.setAttribute("role", "group");
     element.setAttribute("aria-label", `${label}: ${rows.length} rows. Keys: plus and minus zoom, left and right move, up and down choose a row, Enter isolates it, Escape shows all.`);
-    // What the colours mean in this view.
+    // The meaning of the colours in this view.
     this.scale = element.previousElementSibling.appendChild(document.createElement("small"));
     this.tip = element.appendChild(document.createElement("div"));
     this.tip.className = "tip";
@@ -123,7 +123,7 @@ class Graph {
     const room = this.labelWidth() - 14;
     const fits = (text) => text.length <= MOST_LETTERS && textWidth(text + number) <= room;
     if (fits(name)) return name + number;
-    // The group can be seen from the neighbours.
+    // The neighbours show the group.
     const short = name.slice(name.indexOf(":") + 1);
     if (fits(short)) return short + number;
     const letters = [...short.slice(0, MOST_LETTERS)];
@@ -178,7 +178,7 @@ class Graph {
       const grid = this.cells.grid(from, to, width, shown, rows, span);
       const { canvas, most } = paintRows(grid, width, rows, this.lit.slice(first, last + 1), height);
       ctx.drawImage(canvas, left, top);
-      // Of a bin that is wider than a column, a column has a part only.
+      // A column shows only a part of a bin that is wider than the column.
       const column = (to - from) / width;
       const counted = Math.max(column, this.cells.width);
       const events = Math.round((most * counted) / column);
@@ -220,7 +220,7 @@ class Graph {
     this.tip.hidden = true;
     if (!under) return;
     const reach = ((this.view.to - this.view.from) / this.plot.over.clientWidth) * 5;
-    // A row may be thinner than a pointer is steady: its neighbours are looked at too.
+    // A row may be too thin to point at, so the search includes its neighbours.
     const near = Math.max(0, Math.ceil((3 * (this.span[1] - this.span[0])) / this.plot.over.clientHeight) - 1);
     let found = null;
     for (let away = 0; away <= near && !found; away++) {
@@ -234,7 +234,7 @@ class Graph {
     const lines = found ? this.describe(found.row, found.cell) : [];
     for (const [, start, end, lost, cpu] of losses.slice(0, 4)) {
       const step = Math.max(1, (end - start) / 10);
-      lines.push(`${cpu} lost ${grouped(lost)} ${lost === 1 ? "sample" : "samples"} from ${seconds(start, step)} to ${seconds(end, step)} s`);
+      lines.push(`${cpu} lost ${grouped(lost)} ${lost === 1 ? "event" : "events"} from ${seconds(start, step)} to ${seconds(end, step)} s`);
     }
     if (!found && gap) lines.push(`nothing recorded for ${duration(gap[1] - gap[0])}`);
     if (lines.length === 0) return;
@@ -309,7 +309,7 @@ class Graph {
     this.chosen = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : rows.length - 1) : at + step))];
     this.redraw();
     const busiest = this.busiest(this.chosen);
-    const lines = busiest ? this.describe(this.chosen, busiest) : [this.rows[this.chosen].name, "no event in the time shown"];
+    const lines = busiest ? this.describe(this.chosen, busiest) : [this.rows[this.chosen].name, "no events in the time shown"];
     const at2 = this.place(this.chosen, busiest ? busiest.start : this.view.from);
     this.show(lines, at2.left, at2.top);
     announce(`${lines.join(", ")}; ${grouped(this.rows[this.chosen].events)} in all`);
@@ -366,7 +366,7 @@ class Graph {
       event.preventDefault();
     }, { passive: false });
 
-    // With Shift or the middle button the mouse pans; else uPlot lets it choose what to zoom to.
+    // With Shift or the middle button, the mouse pans. Otherwise uPlot lets the user select the part to zoom to.
     let pan = null;
     let down = null;
     over.addEventListener("mousedown", (event) => {
@@ -392,7 +392,7 @@ class Graph {
     }, { capture: true });
     over.addEventListener("mouseleave", () => (this.tip.hidden = true));
 
-    // One finger moves what is zoomed, two zoom.
+    // One finger pans, two fingers zoom.
     const fingers = new Map();
     over.addEventListener("pointerdown", (event) => event.pointerType === "touch" && fingers.set(event.pointerId, event.clientX));
     for (const end of ["pointerup", "pointercancel", "pointerleave"]) over.addEventListener(end, (event) => fingers.delete(event.pointerId));

@@ -41,12 +41,12 @@ const selection = {
     this.apply();
     for (const graph of this.graphs.filter((graph) => graph.kind === "tracepoints")) {
       const rows = graph.rows.flatMap((row, number) => (row.group === this.isolated?.group ? [number] : []));
-      // Of a group all rows are shown, as high as they can be.
+      // A group shows all of its rows, each as high as possible.
       if (rows.length > 0) graph.showRows(rows[0], rows[rows.length - 1]);
       else graph.showRows(0, Math.max(graph.rows.length, 1) - 1);
     }
     const name = this.isolated && (this.isolated.name ?? `group ${this.isolated.group}`);
-    announce(name ? `${name} alone is shown` : "all rows are shown");
+    announce(name ? `only ${name} is shown` : "all rows are shown");
   },
 };
 
@@ -98,7 +98,7 @@ async function main() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   addEventListener("beforeprint", () => print(true));
   addEventListener("afterprint", () => print(false));
-  // Labels are as wide as those of all graphs, which are there only now.
+  // All graphs use the width of the widest label, which is known only when all graphs exist.
   selection.apply();
   redraw();
   document.documentElement.dataset.ready = "true";

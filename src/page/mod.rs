@@ -1,9 +1,8 @@
-//! The page: one HTML file that needs nothing else, with graphs to zoom and search, and tables to sort; and how it and the plots
-//! are written.
+//! The page: one HTML file that needs no other file, with graphs to zoom and search, and tables to sort. This module also writes
+//! the page and the plots.
 //!
-//! What it says stands in the HTML itself, so that it can be read and printed where scripts do not run. uPlot draws axes and
-//! handles the cursor (MIT licence, `vendor/uPlot.LICENSE`, which goes with every page); the rows of the graphs are painted by
-//! `raster.js`.
+//! The HTML itself contains the text and the tables, so people can read and print the page without scripts. uPlot draws the axes
+//! and handles the cursor. Every page contains its MIT licence (`vendor/uPlot.LICENSE`). `raster.js` paints the rows of the graphs.
 
 mod data;
 mod files;
@@ -21,10 +20,10 @@ use std::collections::HashMap;
 /// Bars of a row.
 const BARS: usize = 24;
 
-/// Rows of a source's table: more than any kernel has.
+/// The most rows of a source's table, which is more than any kernel has tracepoints.
 const MOST_LISTED: usize = 5_000;
 
-/// Rows of each table of what differs.
+/// The most rows of each table of differences.
 const MOST_DIFFERENCES: usize = 100;
 
 #[derive(Template)]
@@ -45,7 +44,7 @@ struct Section {
     states: Vec<states::StretchRow>,
     state_spans: Vec<StateStrip>,
     tracepoints: Vec<RankedRow>,
-    /// How many more tracepoints were hit.
+    /// The number of further tracepoints that were hit.
     unlisted: usize,
     groups: Vec<RankedRow>,
     cpus: Vec<[String; 6]>,
@@ -53,7 +52,7 @@ struct Section {
     refused: Vec<(String, String)>,
 }
 
-/// A stretch of one state, in parts of a hundred.
+/// A stretch of one state, in percent of the time.
 struct StateStrip {
     class: String,
     label: String,
@@ -64,7 +63,7 @@ struct StateStrip {
 }
 
 struct RankedRow {
-    /// Its tpid or gid; empty if that is not known.
+    /// Its tpid or gid. Empty if that is unknown.
     number: String,
     name: String,
     group: String,
@@ -86,11 +85,11 @@ struct Differing {
     only: Vec<Only>,
 }
 
-/// What differs most by something.
+/// A table of the largest differences by one measure.
 struct Changes {
     what: &'static str,
     by: &'static str,
-    /// How many differ; the rows may be fewer.
+    /// The number of differences. The table may have fewer rows.
     number: usize,
     rows: Vec<Change>,
 }
@@ -101,12 +100,12 @@ struct Change {
     texts: Vec<String>,
 }
 
-/// What is in one source only.
+/// The tracepoints or groups that only one source has.
 struct Only {
     what: &'static str,
     source: String,
     number: usize,
-    /// Name, events, and why it is nowhere else.
+    /// Name, events, and why the other sources lack it.
     rows: Vec<[String; 3]>,
 }
 
@@ -151,7 +150,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
     let (of_tracepoints, of_groups) = source.columns(BARS);
     let lost: HashMap<Tpid, u64> =
         summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
-    let known = |value: Option<u64>| value.map_or("not known".to_owned(), |value| Grouped(value).to_string());
+    let known = |value: Option<u64>| value.map_or("unknown".to_owned(), |value| Grouped(value).to_string());
     let refused = table.tracepoints().iter().filter_map(|tracepoint| {
         let status = selection.status(tracepoint.tpid);
         status.is_refused().then(|| (shown(&tracepoint.full_name()), shown(&status.to_string())))
@@ -187,7 +186,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
             .iter()
             .map(|cpu| {
                 let unaccounted =
-                    cpu.unaccounted.map_or("not known".to_owned(), |unaccounted| Signed(unaccounted).to_string());
+                    cpu.unaccounted.map_or("unknown".to_owned(), |unaccounted| Signed(unaccounted).to_string());
                 let [recorded, lost, late] = [cpu.recorded, cpu.lost, cpu.late].map(|n| Grouped(n).to_string());
                 [format!("CPU {}", cpu.cpu), recorded, lost, late, known(cpu.counted), unaccounted]
             })

@@ -41,7 +41,7 @@ class View {
   }
 
   set(from, to) {
-    // As near as one can get: ten nanoseconds, or what a number can tell apart so far from the start.
+    // The closest zoom: ten nanoseconds, or the smallest step that a number can represent at this distance from the start.
     const least = Math.max(10, this.span * 2 ** -40);
     const length = Math.min(Math.max(to - from, Math.min(least, this.span)), this.span);
     this.from = Math.min(Math.max(0, from), this.span - length);

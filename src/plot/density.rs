@@ -28,9 +28,9 @@ impl Density {
         &self.events[row * self.width..(row + 1) * self.width]
     }
 
-    /// The level of each place, from 0 for no events to 255 for the most. Levels are logarithmic, so that one
-    /// event is visible next to thousands. In rows with few events, each place is widened a little. The last
-    /// row comes first, in the order in which pictures are drawn.
+    /// The level of each place, from 0 for no events to 255 for the most. Levels are logarithmic, so one event is visible
+    /// next to thousands. In rows with few events, each place is widened a little. The last row comes first, because
+    /// pictures are drawn from the top.
     pub fn levels(&self) -> Vec<u8> {
         const WIDER: usize = 1;
         let rows = self.events.len() / self.width.max(1);

@@ -1,4 +1,4 @@
-//! Lines of text as outlines, in a built-in font. So pictures look the same on every machine.
+//! Lines of text as outlines. The font is built in, so pictures look the same on every machine.
 
 use ab_glyph_rasterizer::{Point, Rasterizer, point};
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ pub(super) struct Font {
     kerning: Vec<PairAdjustment<'static>>,
 }
 
-/// A line of text that is set: its glyphs and their positions.
+/// A line of text after typesetting: its glyphs and their positions.
 pub(super) struct SetLine {
     glyphs: Vec<(GlyphId, f32)>,
     /// Its width.

@@ -86,7 +86,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-// The report does not decide how a span is drawn.
+// The report does not decide how to draw a span.
 impl StateSpan {
     /// The class of its colour in `states.css`. All stretches of one state have the same.
     pub fn colour(&self) -> String {
@@ -107,8 +107,8 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// A row for everything that was hit in any of them, ordered by (group, name), which is also the order of
-    /// the numbers.
+    /// A row for each tracepoint or group that was hit in any of the sources, ordered by (group, name). The numbers have the same
+    /// order.
     pub fn new(figure: Figure, subjects: &[Subject<'_>]) -> Self {
         let mut rows = BTreeSet::new();
         for subject in subjects {

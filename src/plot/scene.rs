@@ -267,7 +267,7 @@ impl Plot<'_> {
         groups.step_by(2)
     }
 
-    /// The legend of the marks. Places are relative to its begin.
+    /// The legend of the marks. Places are relative to its left end.
     fn notes(&self, are_points: bool) -> Vec<Item> {
         let mut notes = Vec::new();
         let mut x = 0.0;
@@ -293,7 +293,7 @@ impl Plot<'_> {
             add("lost", text, letters);
         }
         if !activity.gaps().is_empty() {
-            add("gap", "nothing recorded on any CPU".to_owned(), 27);
+            add("gap", "no CPU recorded anything".to_owned(), 27);
         }
         if events.late > 0 {
             add("", format!("{} late, not shown", Plural(events.late, "event")), 30);

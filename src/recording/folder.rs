@@ -118,7 +118,12 @@ impl Folder {
         self.sharing = Sharing::Shared { force };
         self.remove_leftovers();
         // While this file exists, a process that created the directory does not remove it as empty.
-        self.hold = Some(self.open_new(&self.partial("a report in the making"))?);
+        let hold = self.open_new(&self.partial("a report in the making")).map_err(|error| match error {
+            // The name of the file that is tried means nothing to the user.
+            Error::Io { cause, .. } => Error::Io { verb: "write into", path: self.path.clone(), cause },
+            error => error,
+        })?;
+        self.hold = Some(hold);
         Ok(self)
     }
 

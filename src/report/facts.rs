@@ -87,7 +87,7 @@ fn not_captured(source: &SourceReport) -> String {
     }
     let more = match reasons.is_empty() {
         true => "",
-        false => ", by default. `tp-perf list` names them; `--all` captures them too",
+        false => ". tp-perf excludes them by default; `tp-perf record --all` records them too",
     };
     let mut text = format!("{}{more}", reasons.join(" and "));
     for (why, number) in others {

@@ -19,14 +19,14 @@ const MOST_NUMBER: u32 = 1_000_000;
 
 const FIELDS: [&str; 4] = ["timestamp", "tpid", "gid", "tracepoint name"];
 
-/// Decodes rows. A log tells neither CPUs nor losses. It is in the order of time, but for what a merge puts right.
+/// Decodes rows. A log contains neither CPUs nor losses. It is in time order, except for steps back that a merge corrects.
 pub struct LogCsv {
     reader: csv::Reader<Tail<Box<dyn Read>>>,
-    /// Whether the file has ended, and not with the end of a row.
+    /// Whether the file has ended within a row.
     torn: Rc<Cell<bool>>,
     row: ByteRecord,
     table: Table,
-    /// For each tpid, how many rows, and whether they are wanted; none until its first row.
+    /// For each tpid, the number of its rows, and whether the filter takes them. `None` until its first row.
     tracepoints: Vec<Option<(u64, bool)>>,
     filter: Filter,
     queue: Option<usize>,
@@ -35,8 +35,8 @@ pub struct LogCsv {
     earliest: Ns,
 }
 
-/// Looks at lines as they go by: whether the last one has its end, and that none is longer than a row can be, which would
-/// have to be held in memory.
+/// Checks lines while they are read. It notes whether the last line has its end. It refuses a line that is too long to be a
+/// row, because the whole line would have to be in memory.
 struct Tail<R> {
     reader: R,
     line: u64,
@@ -45,11 +45,11 @@ struct Tail<R> {
     quotes: usize,
     last: u8,
     torn: Rc<Cell<bool>>,
-    /// What is wrong with what comes next.
+    /// The error of the next read.
     problem: Option<io::Error>,
 }
 
-/// Bytes of the longest row: names have a few dozen.
+/// The most bytes of a row. Names have a few dozen.
 const MOST_LINE: usize = 64 << 10;
 
 impl<R: Read> Read for Tail<R> {
@@ -58,7 +58,7 @@ impl<R: Read> Read for Tail<R> {
             return Err(problem);
         }
         let read = self.reader.read(buffer)?;
-        // What comes before a bad line is given first.
+        // The lines before a bad line are returned first.
         let mut whole = 0;
         let mut bad = |line: u64, what: &str, whole: usize| {
             let problem = io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {what}"));
@@ -74,11 +74,11 @@ impl<R: Read> Read for Tail<R> {
             self.length += piece.len();
             self.quotes += piece.iter().filter(|byte| **byte == b'"').count();
             if self.length > MOST_LINE {
-                return bad(self.line, "it is longer than a row can be", whole);
+                return bad(self.line, "it is too long to be a row", whole);
             }
             if piece.ends_with(b"\n") || piece.ends_with(b"\r") {
                 if !self.quotes.is_multiple_of(2) {
-                    return bad(self.line, "a quote has no end in it", whole);
+                    return bad(self.line, "it has a quote that is not closed", whole);
                 }
                 (self.length, self.quotes) = (0, 0);
                 self.line += u64::from(piece.ends_with(b"\n"));
@@ -94,8 +94,8 @@ impl<R: Read> Read for Tail<R> {
 }
 
 impl LogCsv {
-    /// Reads a log from its first byte. `table` is what is known about the kernel's tracepoints; those that it lacks are
-    /// taken from the rows. `length` is that of the log in bytes, if known.
+    /// Reads a log from its first byte. `table` has the known tracepoints of the kernel; the rows add those that it lacks.
+    /// `length` is the length of the log in bytes, if known.
     pub fn open(reader: Box<dyn Read>, table: Table, length: Option<u64>) -> Result<Self, Error> {
         let torn = Rc::new(Cell::new(false));
         let reader = Tail { reader, line: 1, length: 0, quotes: 0, last: b'\n', torn: Rc::clone(&torn), problem: None };
@@ -131,7 +131,7 @@ impl LogCsv {
         io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {reason}", self.line()))
     }
 
-    /// The event of the row at hand; none if it is not wanted.
+    /// The event of the current row. `None` if the filter does not take it.
     fn event(&mut self, watermark: Ns) -> io::Result<Option<Event>> {
         let [time, tpid, gid] = [0, 1, 2].map(|field| parse(&self.row[field]));
         let number = |value: Option<u64>, field: usize| {
@@ -143,14 +143,14 @@ impl LogCsv {
         };
         let (time, tpid, gid) = (Ns(number(time, 0)?), number(tpid, 1)?, number(gid, 2)?);
         if time < watermark {
-            return Err(self.bad("its time is long before that of rows above it: a log is in the order of time"));
+            return Err(self.bad("its time is far earlier than that of a row above it; a log must be in time order"));
         }
         self.earliest = self.earliest.min(time);
         let in_range = |value: u64, field: usize| {
             u32::try_from(value)
                 .ok()
                 .filter(|value| (1..=MOST_NUMBER).contains(value))
-                .ok_or_else(|| self.bad(format!("{value} is no {} (1 to {MOST_NUMBER})", FIELDS[field])))
+                .ok_or_else(|| self.bad(format!("{value} is not a {} (1 to {MOST_NUMBER})", FIELDS[field])))
         };
         let (tpid, gid) = (Tpid::new(in_range(tpid, 1)?), Gid::new(in_range(gid, 2)?));
         let name = &self.row[3];
@@ -158,9 +158,9 @@ impl LogCsv {
             Some(known) if known.gid == gid && known.name.as_bytes() == name => {}
             Some(known) => {
                 let (gid, known) = (known.gid, known.full_name());
-                return Err(
-                    self.bad(format!("tpid {tpid} was {known} of gid {gid} before, and is something else here"))
-                );
+                return Err(self.bad(format!(
+                    "tpid {tpid} was {known} (gid {gid}) in a row above, and is another tracepoint here"
+                )));
             }
             None => {
                 let name = String::from_utf8_lossy(name).into_owned();
@@ -189,9 +189,9 @@ impl Decode for LogCsv {
             if !self.reader.read_byte_record(&mut self.row).map_err(io_error)? {
                 return Ok(false);
             }
-            // Of a row that nothing ends only the end of the file can be its end.
+            // A row without a line end is incomplete: only the end of the file ends it.
             if self.torn.get() {
-                return Err(self.bad("the file ends within this row, which is left out"));
+                return Err(self.bad("the file ends within this row; tp-perf left the row out"));
             }
             let Some(event) = self.event(merge.watermark())? else { continue };
             if !self.count_only {
@@ -241,13 +241,13 @@ fn parse(field: &[u8]) -> Option<u64> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
-/// What the csv crate says, with the line first.
+/// An error of the csv crate, with the line first.
 fn io_error(error: csv::Error) -> io::Error {
     let line = error.position().map(csv::Position::line);
     let message = match error.kind() {
         csv::ErrorKind::Io(error) => return io::Error::new(error.kind(), error.to_string()),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} fields, and not {expected_len}")
+            format!("{len} fields instead of {expected_len}")
         }
         _ => error.to_string(),
     };

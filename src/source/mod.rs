@@ -1,4 +1,4 @@
-//! Sources of a replay: what a capture left, what `perf record` wrote, or a log.
+//! Sources of a replay: a recording, a file of `perf record`, or a log.
 //!
 //! ```
 //! use tp_perf::source::{self, About, Place};
@@ -6,7 +6,7 @@
 //! let source = source::open(&Place::Path("fixtures/perf-file.data".into()), None)?;
 //! match source.about {
 //!     About::Capture(facts) => println!("a capture by tp-perf that began at {}", facts.started),
-//!     About::Perf { clock, .. } => println!("a file of perf record, by the clock {clock}"),
+//!     About::Perf { clock, .. } => println!("a file of perf record, with the clock {clock}"),
 //!     About::Log => println!("a log.csv"),
 //! }
 //! # Ok::<(), source::Error>(())
@@ -18,7 +18,7 @@ mod newest;
 pub use log_csv::LogCsv;
 pub use newest::{Newest, newest};
 
-// The library shows them here, where its users need them.
+// Users of the library need these here.
 pub use crate::perf_data::{Features, Shortfall};
 
 use crate::control::{Signals, wait_for_any};
@@ -33,7 +33,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// The built-in recording, of a build that starts on an idle machine. It shows what tp-perf does where nothing can be traced.
+/// The built-in recording, of a build that starts on an idle machine. With it, tp-perf works on machines that cannot trace.
 const EXAMPLE: &[u8] = include_bytes!("../../fixtures/example.perf.zst");
 
 /// The file with the events in a directory that perf made, for example with `perf record --kcore`.
@@ -44,7 +44,7 @@ const TRACE_CMD_MAGIC: &[u8] = b"\x17\x08\x44tracing";
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
-/// What makes a file that another program packed, and what unpacks the file.
+/// A program that compresses files, other than zstd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packer {
     /// gzip.
@@ -56,7 +56,7 @@ pub enum Packer {
 }
 
 impl Packer {
-    /// The packer whose files begin with these bytes.
+    /// The program whose files begin with these bytes.
     fn of(head: &[u8]) -> Option<Self> {
         let magics: [(&[u8], Packer); 3] =
             [(b"\x1F\x8B", Packer::Gzip), (b"\xFD7zXZ\0", Packer::Xz), (b"BZh", Packer::Bzip2)];
@@ -74,14 +74,14 @@ impl std::fmt::Display for Packer {
     }
 }
 
-/// Where a replay takes its events from.
+/// The place of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A recording's directory, or a file.
     Path(PathBuf),
     /// Standard input.
     Stdin,
-    /// The recording that is built in.
+    /// The built-in recording.
     Example,
 }
 
@@ -99,31 +99,31 @@ impl std::fmt::Display for Place {
 pub struct Source {
     /// Its events.
     pub stream: EventStream,
-    /// What it says of itself.
+    /// The facts that it contains about itself.
     pub about: About,
-    /// Whether it tells the CPU of each event.
+    /// Whether it contains the CPU of each event.
     pub knows_cpus: bool,
-    /// What the user should know of it and is no error.
+    /// Remarks for the user that are not errors.
     pub remarks: Vec<String>,
-    /// What is missing from it, if that is known already.
+    /// The part that is missing from it, if that is already known.
     pub problem: Option<Shortfall>,
-    /// The file that it is, by device and inode.
+    /// Its file, as device and inode.
     pub file: Option<(u64, u64)>,
 }
 
-/// What a source says of itself.
+/// The facts that a source contains about itself.
 #[derive(Debug, Clone)]
 pub enum About {
-    /// A capture of tp-perf's.
+    /// A capture by tp-perf.
     Capture(Box<Facts>),
-    /// What `perf record` wrote.
+    /// A file of `perf record`.
     Perf {
-        /// What it noted of machine and recording.
+        /// Its notes about the machine and the recording.
         features: Box<Features>,
         /// The clock of the samples.
         clock: String,
     },
-    /// A log, which says nothing.
+    /// A log, which contains no facts about itself.
     Log,
 }
 
@@ -136,32 +136,32 @@ pub enum Error {
     /// No recording is in the current directory.
     #[error("no recording is in the current directory")]
     NoneHere,
-    /// A directory that no capture left.
-    #[error("it is a directory without {} and {}, and so no recording", recording::EVENTS, recording::LOG)]
+    /// A directory that is not a recording.
+    #[error("it is a directory without {} and {}, so it is not a recording", recording::EVENTS, recording::LOG)]
     NoRecording,
     /// It is perf.data, and cannot be read.
     #[error(transparent)]
     PerfData(perf_data::Error),
-    /// Nothing is in it.
+    /// It is empty.
     #[error("it is empty")]
     Empty,
-    /// It begins like nothing that is known.
+    /// Its first bytes match no known format.
     #[error("it is neither perf.data nor a log.csv (it begins with {begins})")]
     Unknown {
         /// Its first bytes.
         begins: String,
     },
-    /// A form that has to be read back and forth.
-    #[error("this form of perf.data cannot be read from a pipe, because what it needs first stands at its end")]
+    /// A form that a pipe cannot deliver, because tp-perf reads its end first.
+    #[error("this form of perf.data cannot be read from a pipe, because tp-perf must read its end first")]
     NeedsFile,
-    /// The same, packed with zstd.
-    #[error("this form of perf.data has to be read back and forth, and cannot be while it is packed")]
+    /// The same form, compressed with zstd.
+    #[error("this form of perf.data cannot be read while it is compressed, because tp-perf must read its end first")]
     PackedFile,
     /// zstd in zstd.
-    #[error("it is packed with zstd more than once")]
+    #[error("it is compressed with zstd more than once")]
     PackedTwice,
-    /// The file is packed in a form that tp-perf does not unpack.
-    #[error("it is packed with {0}")]
+    /// The file is compressed in a form that tp-perf does not read.
+    #[error("it is compressed with {0}")]
     Packed(Packer),
     /// The file is from trace-cmd.
     #[error("it is a file of trace-cmd (trace.dat), which tp-perf does not read")]
@@ -169,14 +169,14 @@ pub enum Error {
     /// A log without all of its columns.
     #[error("line 1: its header lacks `{missing}`; a log begins with `timestamp,tpid,gid,tracepoint name`")]
     Columns {
-        /// Which.
+        /// The missing columns.
         missing: String,
     },
     /// A log with its columns in another order.
     #[error("line 1: its columns are not `timestamp,tpid,gid,tracepoint name`, in this order")]
     ColumnOrder,
-    /// What tp-perf noted in it cannot be read.
-    #[error("tp-perf's own notes in it cannot be read ({0}): was it written by a newer tp-perf?")]
+    /// The notes of tp-perf in it cannot be read.
+    #[error("tp-perf cannot read its own notes in this file ({0}); a newer tp-perf may have written them")]
     Facts(serde_json::Error),
     /// The table beside a log is damaged.
     #[error("tracepoints.csv: {0}")]
@@ -192,7 +192,7 @@ impl From<perf_data::Error> for Error {
     }
 }
 
-/// Opens a source. What has to be waited for, such as a pipe, ends at the next signal.
+/// Opens a source. The next signal ends any waiting for data, such as for a pipe.
 pub fn open(place: &Place, signals: Option<&Signals>) -> Result<Source, Error> {
     let candidate = Candidate { signals, table: Table::default(), is_packed: false };
     match place {
@@ -202,12 +202,12 @@ pub fn open(place: &Place, signals: Option<&Signals>) -> Result<Source, Error> {
     }
 }
 
-/// What is known on the way to what a source is.
+/// The facts that are known while tp-perf finds out the kind of a source.
 struct Candidate<'a> {
     signals: Option<&'a Signals>,
     /// The tracepoints of a log.
     table: Table,
-    /// Whether a layer of zstd is off already.
+    /// Whether one layer of zstd has been removed.
     is_packed: bool,
 }
 
@@ -262,7 +262,7 @@ impl Candidate<'_> {
         self.reader(Box::new(file), Some(length))
     }
 
-    /// What can be read once, from its first byte.
+    /// Data that can be read once, from its first byte.
     fn reader(self, mut reader: Box<dyn Read>, length: Option<u64>) -> Result<Source, Error> {
         let mut head = Vec::new();
         reader.by_ref().take(64).read_to_end(&mut head)?;
@@ -310,7 +310,7 @@ impl Candidate<'_> {
     }
 }
 
-/// Whether a file begins with the header of a log, or with what is left of one.
+/// Whether a file begins with the header of a log, or with a part of it.
 fn is_log(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head);
     let line = text.lines().next().unwrap_or_default();
@@ -318,7 +318,7 @@ fn is_log(head: &[u8]) -> bool {
     fields.any(|field| ["timestamp", "tpid", "gid", "tracepoint name"].contains(&field))
 }
 
-/// What is read when it comes, until a signal arrives.
+/// Reads data when it arrives, until a signal arrives.
 struct Awaited {
     file: File,
     wake: Vec<OwnedFd>,
@@ -329,7 +329,7 @@ impl Read for Awaited {
         loop {
             let descriptors = self.wake.iter().map(AsFd::as_fd).chain([self.file.as_fd()]);
             let ready = wait_for_any(descriptors, None)?;
-            // A sleep may also end with nothing ready: a signal arrives and then writes to its descriptor.
+            // The wait may also end without data: when a signal arrives, its handler writes to a descriptor.
             if ready[..self.wake.len()].contains(&true) {
                 return Err(io::Error::other("interrupted while waiting for more"));
             }
@@ -340,7 +340,7 @@ impl Read for Awaited {
     }
 }
 
-/// What zstd unpacks.
+/// The data that zstd decompresses.
 struct Unpacked<R: io::BufRead> {
     decoder: zstd::Decoder<'static, R>,
     given: u64,
@@ -349,7 +349,7 @@ struct Unpacked<R: io::BufRead> {
 impl<R: io::BufRead> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.decoder.read(buffer).map_err(|error| {
-            let message = format!("what zstd unpacks of it ends after {} bytes: {error}", self.given);
+            let message = format!("the decompressed data ends after {} bytes: {error}", self.given);
             io::Error::new(error.kind(), message)
         })?;
         self.given += read as u64;
@@ -373,7 +373,7 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
 }
 
 impl Source {
-    /// What a capture has just taken, from its first byte.
+    /// The bytes of a capture that has just ended, from the first one.
     pub fn captured(input: impl Input + 'static) -> Result<Self, Error> {
         of_perf(PerfData::piped(input)?, None)
     }

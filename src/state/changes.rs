@@ -23,7 +23,7 @@ const LEAST_NOISE: f64 = 1e-4;
 const AT_A_TIME: usize = 1_000;
 
 /// The first windows of all stretches but the first, as ascending indices. No stretch has fewer than
-/// `shortest` windows. A longer sequence is cut in pieces of [`AT_A_TIME`] windows, and then at the borders
+/// `shortest` windows. A longer sequence is cut in pieces of `AT_A_TIME` windows, and then at the borders
 /// of the pieces if that is worth the penalty.
 pub fn changes(windows: &[Composition], shortest: usize) -> Vec<usize> {
     let penalty = PENALTY * noise(windows).max(LEAST_NOISE) * (windows.len().max(1) as f64).ln();

@@ -5,13 +5,13 @@ use crate::doctor::{Diagnosis, Health};
 use anstyle::AnsiColor;
 use std::io::{self, Write};
 
-/// What a newcomer can do on a machine that allows no capture.
+/// Advice for newcomers on a machine that allows no capture.
 const WITHOUT_CAPTURE: &str = "`tp-perf replay --example` shows what a capture looks like.";
 
 /// Columns before a finding.
 const INDENT: usize = 23;
 
-/// Prints each diagnosis, its fix below it, and whether a capture works. Lines have `width` columns.
+/// Prints each diagnosis with its fix below it, and whether a capture works. Lines have `width` columns.
 pub fn print_diagnoses(diagnoses: &[Diagnosis], width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let style = |color: AnsiColor| color.on_default().bold();

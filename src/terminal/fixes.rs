@@ -1,7 +1,7 @@
-//! What the user can do about an error: the one place that words the fixes on the command line.
+//! The fixes for errors: the one place that words them for the command line.
 //!
-//! An error of the library states the operation, its object, the cause and the facts. What is to be typed stands here. A
-//! fix goes on where the error's sentence ends, so it begins with a mark.
+//! An error of the library states the operation, its object, the cause and the facts. The fix names the option or the command to
+//! type. It continues the error's sentence, so it begins with a punctuation mark.
 
 use crate::drain::{Problem, replay};
 use crate::os::limits::sysctl;
@@ -11,11 +11,11 @@ use nix::errno::Errno;
 use std::error::Error;
 use std::io;
 
-/// What a newcomer can do where nothing can be traced.
-const WITHOUT_TRACING: &str = "`tp-perf doctor` checks all that a capture needs; \
+/// Advice for newcomers on a machine that cannot be traced.
+const WITHOUT_TRACING: &str = "`tp-perf doctor` checks the needs of a capture; \
                                `tp-perf report --example` shows a built-in recording";
 
-/// What can be replayed.
+/// The sources that can be replayed.
 const SOURCES: &str = "; name a recording's directory, a file that `perf record` wrote, or a log.csv";
 
 /// An error of the library that has a fix.
@@ -33,7 +33,7 @@ enum Fixable<'a> {
 }
 
 impl<'a> Fixable<'a> {
-    /// An error as the commands get it. Many only pass on another one, or end with its sentence.
+    /// Finds the error with the fix. Many errors of commands only pass on another error, or end with its sentence.
     fn of(error: &'a (dyn Error + 'static)) -> Option<Self> {
         if let Some(error) = error.downcast_ref() {
             Some(Fixable::of_capture(error))
@@ -80,7 +80,6 @@ impl<'a> Fixable<'a> {
     fn of_replay(error: &'a replay::Error) -> Self {
         match error {
             replay::Error::Source { cause, .. } => Fixable::of_source(cause),
-            replay::Error::Pattern { cause, .. } => Fixable::Tracefs(cause),
             replay::Error::Recording(error) => Fixable::Recording(error),
             error => Fixable::Replay(error),
         }
@@ -117,7 +116,7 @@ impl<'a> Fixable<'a> {
         }
     }
 
-    /// What ends its sentence.
+    /// The end of the error's sentence.
     fn fix(&self) -> Option<String> {
         let fix = match self {
             Fixable::Capture(error) => return of_capture(error),
@@ -127,23 +126,26 @@ impl<'a> Fixable<'a> {
             Fixable::Source(error) => of_source(error)?,
             Fixable::PerfData(error) => of_perf_data(error)?,
             Fixable::Tracefs(error) => of_tracefs(error)?,
-            Fixable::Overhead(overhead::Error::Scratch { .. }) => "; set TMPDIR to a folder that can be written to",
+            Fixable::Overhead(overhead::Error::Scratch { .. }) => "; set TMPDIR to a folder that you can write to",
             Fixable::Overhead(overhead::Error::Keeping { .. }) => {
-                "; run tp-perf in a folder on a disk with more room, or take less (-t, -x)"
+                "; run tp-perf in a folder on a disk with more space, or select fewer tracepoints (-t, -x)"
             }
             Fixable::Overhead(overhead::Error::Failed { is_command: true, .. }) => {
-                "; --ignore-failure measures it all the same"
+                "; to measure it anyway, use --ignore-failure"
+            }
+            Fixable::Replay(replay::Error::Pattern { .. }) => {
+                "; `tp-perf report --format csv` lists the tracepoints of a source"
             }
             Fixable::Replay(replay::Error::OwnLog(_)) => ": choose another directory with -o",
-            Fixable::Replay(replay::Error::NoEvent { .. }) => "; choose a time between these with --from and --to",
+            Fixable::Replay(replay::Error::NoEvent { .. }) => "; choose times in this range with --from and --to",
             Fixable::Replay(replay::Error::NoCpus { by_perf: true, .. }) => {
-                ", so that --cpus cannot choose among them; record them with `perf record --sample-cpu`"
+                ", so --cpus cannot select any; record them with `perf record --sample-cpu`"
             }
             Fixable::Replay(replay::Error::NoCpus { by_perf: false, .. }) => {
-                ", so that --cpus cannot choose among them; replay the recording's directory or its events.perf"
+                ", so --cpus cannot select any; replay the recording's directory or its events.perf"
             }
             Fixable::Page(page::Error::NoFile(_)) => ": name the page with --html FILE, in UTF-8",
-            Fixable::Page(page::Error::TooManyRows(_)) => ": choose some with -t",
+            Fixable::Page(page::Error::TooManyRows(_)) => ": select some of them with -t",
             Fixable::Page(page::Error::OwnPlot(_)) => ": choose another name for the page",
             Fixable::Page(page::Error::OwnSource(_)) => ": choose another name",
             _ => return None,
@@ -164,7 +166,7 @@ impl<'a> Fixable<'a> {
         }
     }
 
-    /// Whether a capture failed because this machine, or this user's rights on it, allow none.
+    /// Whether a capture failed because this machine, or this user's rights, do not allow it.
     fn cannot_trace(&self) -> bool {
         matches!(
             self,
@@ -194,8 +196,8 @@ fn of_capture(error: &capture::Error) -> Option<String> {
 fn of_recording(error: &recording::Error) -> Option<&'static str> {
     use recording::Error;
     Some(match error {
-        Error::Exists { .. } => ": choose another with -o, or replace it with --force",
-        Error::NotADirectory(_) => ": choose another",
+        Error::Exists { .. } => ": choose another directory with -o, or replace this one with --force",
+        Error::NotADirectory(_) => ": choose another name",
         Error::NotEmpty(_) => ": name a new directory with -o",
         Error::DirectoryInTheWay(_) => ": move it away, or choose another name",
         Error::FileExists(_) => ": choose another name, or replace it with --force",
@@ -209,7 +211,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
             io::ErrorKind::FileTooLarge => "; allow larger files (`ulimit -f unlimited`), or choose another filesystem",
             io::ErrorKind::NotFound => "; the directory above it must exist",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "; choose a directory that can be written"
+                "; choose a directory that you can write to"
             }
             _ => return None,
         },
@@ -221,16 +223,16 @@ fn of_source(error: &source::Error) -> Option<&'static str> {
     Some(match error {
         Error::Read(cause) => match cause.kind() {
             io::ErrorKind::NotFound => SOURCES,
-            io::ErrorKind::PermissionDenied => "; choose one that can be read, or run with sudo",
+            io::ErrorKind::PermissionDenied => "; choose a source that you can read, or run tp-perf with sudo",
             _ => return None,
         },
         Error::NoRecording | Error::Unknown { .. } => SOURCES,
         Error::NoneHere => "; name one, record one (`sudo tp-perf -d 10s`), or look at the built-in one (--example)",
         Error::NeedsFile => ": name the file itself, or record with `perf record -o -`",
-        Error::PackedFile | Error::PackedTwice => ": unpack it first (`zstd -d`)",
-        Error::Packed(Packer::Gzip) => ": unpack it first (`gzip -dk`)",
-        Error::Packed(Packer::Xz) => ": unpack it first (`xz -dk`)",
-        Error::Packed(Packer::Bzip2) => ": unpack it first (`bzip2 -dk`)",
+        Error::PackedFile | Error::PackedTwice => ": decompress it first (`zstd -d`)",
+        Error::Packed(Packer::Gzip) => ": decompress it first (`gzip -dk`)",
+        Error::Packed(Packer::Xz) => ": decompress it first (`xz -dk`)",
+        Error::Packed(Packer::Bzip2) => ": decompress it first (`bzip2 -dk`)",
         Error::TraceCmd => "; record with tp-perf or `perf record` instead, or read the file with `trace-cmd report`",
         _ => return None,
     })
@@ -239,7 +241,7 @@ fn of_source(error: &source::Error) -> Option<&'static str> {
 fn of_perf_data(error: &perf_data::Error) -> Option<&'static str> {
     use perf_data::Error;
     Some(match error {
-        Error::OtherByteOrder => "; replay it on such a machine",
+        Error::OtherByteOrder => "; replay it on a machine with that byte order",
         Error::Threads => "; record without --threads",
         Error::NoTracepoints => "; record some with `perf record -a -e 'sched:*'`",
         Error::NoTime(_) => "; record them with `perf record --timestamp`",
@@ -260,7 +262,7 @@ fn of_tracefs(error: &tracefs::Error) -> Option<&'static str> {
              (a kernel in lockdown=confidentiality hides tracefs even from root)"
         }
         Error::NoMatch { .. } => "; `tp-perf list` shows them all",
-        Error::NothingSelected => "; `tp-perf list` says why for each",
+        Error::NothingSelected => "; `tp-perf list` shows the reason for each",
         _ => return None,
     })
 }
@@ -268,17 +270,17 @@ fn of_tracefs(error: &tracefs::Error) -> Option<&'static str> {
 fn of_state(error: &state::Error) -> Option<String> {
     use state::Error;
     let fix = match error {
-        Error::TooMany { .. } => ": choose longer ones (--window), or a part of it",
-        Error::Short { .. } => ": choose shorter ones (--window), or record for longer",
+        Error::TooMany { .. } => ": choose longer windows (--window), or a shorter part",
+        Error::Short { .. } => ": choose shorter windows (--window), or record for longer",
         Error::Counted { .. } => ": leave out --window, --from and --to, or name the recording",
         Error::Length { .. } => ": choose another length (--window)",
         Error::Coverage { what: What::Session { state, name }, .. } => {
             return Some(format!(": `tp-perf states remove {state} {name}`"));
         }
         Error::Coverage { what: What::Source, .. } | Error::Narrow { .. } => {
-            "; capture with the selection that was learned with (-t, -x), or learn on this kernel"
+            "; capture with the same selection (-t, -x) as the learned sessions, or learn on this kernel"
         }
-        Error::NoWindows { .. } => ": choose shorter ones (--window), or learn it for longer",
+        Error::NoWindows { .. } => ": choose shorter windows (--window), or learn a longer session",
         Error::TooLossy { .. } => "; record with larger rings (--ring-size), or fewer tracepoints (-t, -x)",
         Error::TooFewSessions { state, .. } => {
             return Some(format!(": learn more sessions, and longer ones (`tp-perf learn {state}`)"));
@@ -292,7 +294,7 @@ fn of_library(error: &LibraryError) -> Option<String> {
     Some(match error {
         LibraryError::Session { .. } => "; remove the file, or learn the session again".to_owned(),
         LibraryError::Empty(_) => {
-            ": learn some first (`tp-perf learn STATE SOURCE`), or name another (--library)".to_owned()
+            ": learn a state first (`tp-perf learn STATE SOURCE`), or name another library (--library)".to_owned()
         }
         LibraryError::NoSession { state, .. } => format!("; `tp-perf states show {state}` lists them"),
         LibraryError::OnlyDamaged(state) => {
@@ -315,13 +317,13 @@ fn of_engine(error: &engine::Error) -> Option<String> {
                 _ => String::new(),
             };
             format!(
-                ". Take fewer CPUs (`--cpus 0`), fewer tracepoints (`-t`, `-x`), or allow more: `ulimit -n {needed}` as \
-                 root{first}"
+                ". Select fewer CPUs (`--cpus 0`) or fewer tracepoints (`-t`, `-x`), or allow more descriptors: \
+                 `ulimit -n {needed}` as root{first}"
             )
         }
         engine::Error::SystemOutOfDescriptors { needed } => format!(": `sudo sysctl fs.file-max={needed}` or more"),
         engine::Error::NoMemory { .. } => {
-            ": take fewer tracepoints (`-t`, `-x`) or fewer CPUs (`--cpus`)".to_owned()
+            ": select fewer tracepoints (`-t`, `-x`) or fewer CPUs (`--cpus`)".to_owned()
         }
         engine::Error::Ring { cause, .. } => return of_ring(cause),
         engine::Error::NoCpu { .. } => format!("; `cat {}` lists those that are", os::cpus::ONLINE),
@@ -336,22 +338,22 @@ fn of_ring(cause: &io::Error) -> Option<String> {
              `sudo sysctl kernel.perf_event_mlock_kb=65536`",
             sysctl("kernel/perf_event_mlock_kb").unwrap_or_else(|| "unknown".to_owned())
         )),
-        Some(Errno::ENOMEM) => Some("; there is no memory for it: take fewer CPUs (`--cpus`)".to_owned()),
+        Some(Errno::ENOMEM) => Some("; there is too little memory: select fewer CPUs (`--cpus`)".to_owned()),
         _ => None,
     }
 }
 
-/// What the user can do about it; it goes on where the error's sentence ends.
+/// The fix for an error. It continues the error's sentence.
 pub fn fix(error: &(dyn Error + 'static)) -> Option<String> {
     Fixable::of(error)?.fix()
 }
 
-/// Whether it failed for want of rights that root has.
+/// Whether the user lacks rights that root has.
 pub(super) fn lacks_rights(error: &(dyn Error + 'static)) -> bool {
     Fixable::of(error).is_some_and(|error| error.lacks_rights())
 }
 
-/// What a newcomer can do where nothing can be traced, if that is why a capture failed.
+/// Advice for newcomers, if a capture failed because this machine cannot be traced.
 pub(super) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let is_of_capture = error.is::<capture::Error>() || error.is::<overhead::Error>();
     (is_of_capture && Fixable::of(error)?.cannot_trace()).then_some(WITHOUT_TRACING)
@@ -409,7 +411,7 @@ mod tests {
         let pattern = replay::Error::Pattern { place: Place::Path("rec".into()), cause };
         assert_eq!(
             format!("{pattern}{}", fix(&pattern).unwrap()),
-            "`rec`: no tracepoint matches `a:b`; `tp-perf list` shows them all"
+            "`rec`: no tracepoint matches `a:b`; `tp-perf report --format csv` lists the tracepoints of a source"
         );
     }
 
@@ -417,7 +419,10 @@ mod tests {
     fn too_few_descriptors_are_cured_by_taking_less_or_allowing_more() {
         let error = engine::raise_descriptor_limit(1 << 20, 1 << 10).unwrap_err();
         let fix = fix(&capture::Error::Perf(error)).unwrap();
-        assert!(fix.starts_with(". Take fewer CPUs (`--cpus 0`)") && fix.contains("sudo sysctl fs.nr_open="), "{fix}");
+        assert!(
+            fix.starts_with(". Select fewer CPUs (`--cpus 0`)") && fix.contains("sudo sysctl fs.nr_open="),
+            "{fix}"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Text and tables on the columns of a terminal. A Chinese, Japanese or Korean letter takes two of them.
+//! Text and tables on the columns of a terminal. A Chinese, Japanese or Korean letter takes two columns.
 
 use anstyle::Style;
 use std::fmt::Display;
@@ -23,19 +23,19 @@ pub(super) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// The beginning of a text that takes more columns than this, with `…` at its end.
+/// The text. If it takes more columns than this, its beginning with `…` at the end.
 pub(super) fn cut(text: &str, most: usize) -> String {
     if columns(text) <= most {
         return text.to_owned();
     }
-    // An accent, or a sign that changes the letter before it, has no columns and stays with that letter.
+    // An accent, or a sign that changes the letter before it, takes no column and stays with that letter.
     let letters = text.char_indices().filter(|(_, c)| c.width() != Some(0));
     let ends = letters.map(|(end, _)| end).take(most + 1);
     let end = ends.filter(|end| columns(&text[..*end]) < most).last().unwrap_or(0);
     format!("{}…", &text[..end])
 }
 
-/// Where text and tables are laid out: lines of a terminal with this width.
+/// The lines of a terminal, on which text and tables are laid out.
 pub(super) struct Screen<'a> {
     out: &'a mut dyn Write,
     width: usize,
@@ -62,7 +62,7 @@ impl<'a> Screen<'a> {
         self.hanging("", "", text)
     }
 
-    /// A paragraph behind `first`; each further line begins with `rest`.
+    /// A paragraph after `first`. Each further line begins with `rest`.
     pub(super) fn hanging(&mut self, first: &str, rest: &str, text: impl Display) -> io::Result<()> {
         let options = textwrap::Options::new(self.width.min(LONGEST_LINE))
             .initial_indent(first)
@@ -73,7 +73,7 @@ impl<'a> Screen<'a> {
         writeln!(self.out, "{}", text.replace(HELD, " "))
     }
 
-    /// A sentence behind its label.
+    /// A sentence after its label.
     pub(super) fn fact(&mut self, label: &str, text: impl Display) -> io::Result<()> {
         self.hanging(&format!("{label:<LABEL$}"), &" ".repeat(LABEL), text)
     }
@@ -111,14 +111,14 @@ impl<'a> Screen<'a> {
 /// Stands for a blank at which no line ends.
 const HELD: char = '\u{a0}';
 
-/// Holds a number and the word behind it together, an operator and the number behind it, and a short command.
+/// Keeps these on one line: a number and the word after it, an operator and the number after it, and a short command.
 fn held_together(text: &str) -> String {
     let mut held = String::with_capacity(text.len());
     for (number, part) in text.split('`').enumerate() {
         if number > 0 {
             held.push('`');
         }
-        // What stands between backticks is every other part.
+        // Every other part is between backticks.
         if number % 2 == 1 && columns(part) <= LONGEST_COMMAND {
             held += &part.replace(' ', &HELD.to_string());
             continue;
@@ -127,7 +127,7 @@ fn held_together(text: &str) -> String {
             if number > 0 {
                 let before = held.rsplit([' ', HELD]).next().unwrap_or_default();
                 let is_held = before.ends_with(|c: char| c.is_ascii_digit())
-                    || matches!(before, "+" | "−" | "=" | "→" | "CPU" | "CPUs");
+                    || matches!(before, "+" | "−" | "=" | "→" | "CPU" | "CPUs" | "code");
                 held.push(if is_held { HELD } else { ' ' });
             }
             held += word;
@@ -144,7 +144,7 @@ pub(super) struct TextColumn {
     least: usize,
     /// It is cut to this many columns if the table has no room for more.
     cut_to: Option<usize>,
-    /// It is left out if there is no room for it.
+    /// It is left out if the table has no room for it.
     is_optional: bool,
 }
 
@@ -153,7 +153,7 @@ impl TextColumn {
     pub(super) const RIGHT: TextColumn = TextColumn { is_right: true, least: 0, cut_to: None, is_optional: false };
     /// Aligned on the left.
     pub(super) const LEFT: TextColumn = TextColumn { is_right: false, ..TextColumn::RIGHT };
-    /// Names of tracepoints, which are cut once nothing else can make room.
+    /// Names of tracepoints. They are cut only if nothing else makes enough room.
     pub(super) const NAME: TextColumn = TextColumn { cut_to: Some(48), ..TextColumn::LEFT };
 
     /// The same, with this many columns or more.
@@ -166,7 +166,7 @@ impl TextColumn {
         TextColumn { cut_to: Some(most), ..self }
     }
 
-    /// The same, but left out where there is no room. The last such column goes first.
+    /// The same, but left out if there is no room. The last such column is left out first.
     pub(super) const fn optional(self) -> Self {
         TextColumn { is_optional: true, ..self }
     }
@@ -224,13 +224,13 @@ impl TextTable {
         self.rows.push((style, cells));
     }
 
-    /// How many columns of a line of `width` are left beside the table.
+    /// How many columns a line of `width` has left beside the table.
     pub(super) fn room(&self, width: usize) -> usize {
         let used: usize = self.natural().iter().map(|width| width + GAP).sum();
         width.saturating_sub(self.indent + used)
     }
 
-    /// Whether all columns have room, though cells may be cut.
+    /// Whether all columns have room, even if cells are cut.
     pub(super) fn fits(&self, width: usize) -> bool {
         let mut widths = self.natural().into_iter().map(Some).collect::<Vec<_>>();
         let room = width.saturating_sub(self.indent);
@@ -238,7 +238,7 @@ impl TextTable {
         excess(&widths, room) == 0
     }
 
-    /// What each column takes where there is room.
+    /// The width of each column if there is room.
     fn natural(&self) -> Vec<usize> {
         let widest = |(number, column): (usize, &TextColumn)| {
             self.rows.iter().map(|(_, cells)| columns(&cells[number].text)).max().unwrap_or(0).max(column.least)
@@ -246,10 +246,10 @@ impl TextTable {
         self.columns.iter().enumerate().map(widest).collect()
     }
 
-    /// What each column takes on lines of this width; `None` if it is left out.
+    /// The width of each column on lines of this width. `None` if the column is left out.
     fn widths(&self, width: usize) -> Vec<Option<usize>> {
         let room = width.saturating_sub(self.indent);
-        // A column without anything in it is not there.
+        // An empty column is left out.
         let mut widths: Vec<Option<usize>> =
             self.natural().into_iter().map(|width| Some(width).filter(|w| *w > 0)).collect();
         let natural = widths.clone();
@@ -263,7 +263,7 @@ impl TextTable {
                 self.cut_cells(&mut widths, room, |column| column.cut_to.map(|_| SHORTEST_CELL));
                 return widths;
             };
-            // What was cut may have its room now.
+            // Cut columns may have room now.
             let mut kept = natural.clone();
             kept.iter_mut().zip(&widths).filter(|(_, width)| width.is_none()).for_each(|(kept, _)| *kept = None);
             kept[last] = None;
@@ -271,7 +271,7 @@ impl TextTable {
         }
     }
 
-    /// Takes from the widest columns what is too much, but leaves each what `least` says.
+    /// Narrows the widest columns until the row fits, but none below its width in `least`.
     fn cut_cells(&self, widths: &mut [Option<usize>], room: usize, least: impl Fn(&TextColumn) -> Option<usize>) {
         for _ in 0..excess(widths, room) {
             let columns = self.columns.iter().zip(widths.iter_mut());
@@ -287,7 +287,7 @@ impl TextTable {
     }
 }
 
-/// By how many columns a row is wider than there is room.
+/// The number of columns by which a row is too wide.
 fn excess(widths: &[Option<usize>], room: usize) -> usize {
     let used: usize = widths.iter().flatten().map(|width| width + GAP).sum();
     used.saturating_sub(GAP).saturating_sub(room)
@@ -333,7 +333,7 @@ mod tests {
         // On a wide terminal, lines stay readable.
         let lines = shown(200, |screen| screen.prose("word ".repeat(60)).unwrap());
         assert!(lines.iter().all(|line| columns(line) <= LONGEST_LINE) && lines.len() == 3, "{lines:?}");
-        // A terminal that is next to nothing is not obeyed.
+        // An extremely narrow terminal does not set the width.
         assert_eq!(shown(1, |screen| screen.prose("two words").unwrap()), ["two words"]);
     }
 

@@ -9,12 +9,13 @@ use anstyle::Style;
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Columns that a status keeps before the numbers are left out.
+/// A status keeps at least this many columns. If there is no room for that, the numbers are left out.
 const STATUS: usize = 30;
 
 const BOLD: Style = Style::new().bold();
 
-/// Prints these tracepoints of `table`, and how many of all a capture of `selection` would take. Lines have `width` columns.
+/// Prints these tracepoints of `table`, and how many of all tracepoints a capture with `selection` would take. Lines have `width`
+/// columns.
 pub fn print_list(
     shown: &[&Tracepoint],
     table: &Table,
@@ -23,7 +24,7 @@ pub fn print_list(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
-    // A name is the first word of its line, for grep and awk, and is never cut.
+    // A name is the first word of its line and is never cut, so grep and awk can use it.
     let numbers = TextColumn::RIGHT.optional();
     let mut rows = TextTable::new([TextColumn::LEFT, TextColumn::LEFT.cut_to(STATUS), numbers, numbers, numbers]);
     rows.head(["tracepoint", "status", "tpid", "gid", "id"]);
@@ -39,7 +40,7 @@ pub fn print_list(
     print_total(shown, table, selection, screen)
 }
 
-/// A status; the last lines show which exclusions are those of the default selection.
+/// A status. The last lines of the list show which exclusions belong to the default selection.
 fn short(status: &Status) -> String {
     match status {
         Status::Excluded(Exclusion::Group { group }) => format!("excluded: group {group}"),
@@ -48,7 +49,7 @@ fn short(status: &Status) -> String {
     }
 }
 
-/// How many tracepoints a capture would take, and why not the others.
+/// How many tracepoints a capture would take, and why it excludes the others.
 fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, screen: &mut Screen<'_>) -> io::Result<()> {
     let (captured, excluded, refused) = selection.counts(table);
     let all = Plural(table.tracepoints().len() as u64, "tracepoint");
@@ -61,7 +62,7 @@ fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, scre
         let reasons = [
             (by_group, "in groups that are excluded by default"),
             (too_often, "because they are hit too often"),
-            (excluded - by_group - too_often, "by -t or -x"),
+            (excluded - by_group - too_often, "by PATTERN, -t or -x"),
         ];
         let reasons: Vec<_> = reasons.into_iter().filter(|(number, _)| *number > 0).collect();
         let excluded = Grouped(excluded as u64);
@@ -88,6 +89,21 @@ fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, scre
         true => screen.prose("`--all` takes all, `--also PATTERN` adds some, `-t PATTERN` takes only these"),
         false => Ok(()),
     }
+}
+
+/// Prints how many of the tracepoints that match a PATTERN the default selection excludes.
+pub fn print_default_exclusions(
+    shown: &[&Tracepoint],
+    by_default: &Selection,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let excluded = shown.iter().filter(|tracepoint| !by_default.status(tracepoint.tpid).is_captured()).count();
+    let (excluded, are) = counted(excluded);
+    Screen::new(width, out).prose(format_args!(
+        "{excluded} of these {} {are} excluded by default; `--also PATTERN` adds them to the default selection",
+        Grouped(shown.len() as u64)
+    ))
 }
 
 /// Writes these tracepoints as a JSON array of objects.

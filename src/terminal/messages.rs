@@ -1,8 +1,8 @@
-//! What tp-perf says on stderr beside its results: the one place that prints errors and notices.
+//! Messages on stderr: the one place that prints errors and notes.
 //!
-//! A message is a sentence or more for people, and stands behind the program's name. Text from elsewhere in it, such as a
-//! path or a COMMAND's name, may hold control characters; the terminal shows and does not obey them. An error that has more to
-//! say than fits one message prints several.
+//! A message has one or more sentences for people, after the program's name. Text from outside in it, such as a path or a
+//! COMMAND's name, may contain control characters. They are made visible, so the terminal does not obey them. A long error prints
+//! several messages.
 
 use super::fixes::{advice, fix, lacks_rights};
 use super::root::command_as_root;
@@ -11,9 +11,9 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Says something, errors and notices alike, in a message of its own.
+/// Prints an error or a note as one message.
 pub fn say(message: impl Display) {
-    // Where stderr cannot be written there is nobody left to tell.
+    // If stderr cannot be written, nobody can read an error either.
     let _ = anstream::stderr().write_all(line(message).as_bytes());
 }
 
@@ -21,9 +21,9 @@ fn line(message: impl Display) -> String {
     format!("tp-perf: {}\n", Visible(message))
 }
 
-/// Passes on, as it is, what a COMMAND has said.
+/// Passes on the output of a COMMAND, unchanged.
 pub fn pass_on(output: &[u8]) {
-    // Where stderr cannot be written there is nobody left to tell.
+    // If stderr cannot be written, nobody can read an error either.
     let _ = io::stderr().write_all(output);
 }
 
@@ -32,12 +32,12 @@ pub fn sentence(error: &(dyn Error + 'static)) -> String {
     format!("{error}{}", fix(error).unwrap_or_default())
 }
 
-/// Says an error of the library, with its fix.
+/// Prints an error of the library, with its fix.
 pub fn say_error(error: &(dyn Error + 'static)) {
     say(sentence(error));
 }
 
-/// Says why tp-perf failed: the error's chain of causes and its fix, and in a message of its own what a newcomer can do.
+/// Prints why tp-perf failed: the error's chain of causes and its fix. A second message has advice for newcomers, if there is any.
 pub fn say_failure<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)> + Clone) {
     let causes = chain.clone().map(ToString::to_string).collect::<Vec<_>>().join(": ");
     let as_root = chain.clone().any(lacks_rights).then(command_as_root).flatten();
@@ -50,7 +50,7 @@ pub fn say_failure<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)> + 
     }
 }
 
-/// Whether somebody reads no further: who has closed a pipe has what was wanted, and that is no failure.
+/// Whether the reader closed the pipe. Such a reader has all that it wanted, so this is not a failure.
 pub fn is_closed_pipe<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)>) -> bool {
     let mut causes = chain.filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)

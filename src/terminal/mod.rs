@@ -16,11 +16,11 @@ mod stdout;
 mod summary;
 
 pub use doctor::print_diagnoses;
-pub use list::{print_list, write_list_json};
+pub use list::{print_default_exclusions, print_list, write_list_json};
 pub use overhead::print_overhead;
 pub use progress::{TerminalProgress, erase_progress};
 pub use report::print_report;
 pub use report_files::{Unopened, how_to_open, newest_recording, no_states, written_files};
 pub use states::{print_check, print_identification, print_learned, print_removed, print_state, print_states};
 pub use stdout::{Stdout, print_on_stderr, width_of_stderr};
-pub use summary::print_summary;
+pub use summary::{SummaryOf, print_summary};

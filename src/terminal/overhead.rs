@@ -33,7 +33,7 @@ pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) ->
     findings(overhead, &figures).into_iter().try_for_each(|(subject, sentence)| screen.fact(subject, sentence))
 }
 
-/// The times that are compared, with the range of each if there is room for it.
+/// The compared times, with their ranges if there is room.
 fn times_table(rows: &[(&str, &Comparison)], interval_of: &str, has_ranges: bool) -> TextTable {
     let right = TextColumn::RIGHT;
     let mut table = TextTable::new([TextColumn::LEFT.at_least(8), right, right, right, TextColumn::LEFT]);

@@ -18,23 +18,23 @@ const DRAWINGS_PER_SECOND: u8 = 4;
 pub struct TerminalProgress {
     rules: StopRules,
     quiet: bool,
-    /// The name of the phase that replays.
+    /// The name of the replaying phase.
     reading: &'static str,
     bar: Option<ProgressBar>,
 }
 
 impl TerminalProgress {
-    /// For a capture with these rules. `quiet` shows neither progress nor notes.
+    /// The progress of a capture with these rules. `quiet` shows neither progress nor notes.
     pub fn new(rules: StopRules, quiet: bool) -> Self {
         TerminalProgress { rules, quiet, reading: "writing", bar: None }
     }
 
-    /// For a replay.
+    /// The progress of a replay.
     pub fn of_replay(quiet: bool) -> Self {
         TerminalProgress { reading: "replaying", ..Self::new(StopRules::default(), quiet) }
     }
 
-    /// While the kernel detaches tracepoints.
+    /// Shows how many tracepoints the kernel has detached.
     pub fn detaching(&mut self, done: usize, total: usize) {
         self.steps("detaching", "tracepoints", done as u64, total as u64);
     }
@@ -57,7 +57,7 @@ impl TerminalProgress {
         bar.set_message(message);
         bar.set_position(done);
         if is_new {
-            // Only now is there something to draw.
+            // The first step is the first thing to draw.
             if io::stderr().is_terminal() {
                 bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(
                     Box::<ProgressLine>::default(),
@@ -76,15 +76,15 @@ fn hidden(total: Option<u64>, template: &str) -> ProgressBar {
 
 /// The line of stderr's terminal that the progress is drawn on.
 ///
-/// A terminal shows Ctrl-C as `^C` behind the progress. A bar that took the whole line would push that to the next one, and
-/// would then be cleared there.
+/// A terminal shows Ctrl-C as `^C` after the progress. If a bar filled the whole line, `^C` would be on the next line, and only
+/// that line would be cleared.
 #[derive(Debug, Default)]
 struct ProgressLine {
-    /// Written to stderr at the next flush.
+    /// The bytes to write to stderr at the next flush.
     text: Mutex<String>,
 }
 
-/// Columns that stay free: room for two `^C`.
+/// Columns that stay free, as room for two `^C`.
 const FREE: usize = 5;
 /// Erases the line that the cursor is on.
 const ERASE: &str = "\r\x1b[2K";
@@ -92,10 +92,10 @@ const ERASE: &str = "\r\x1b[2K";
 /// Whether a line is drawn.
 static IS_DRAWN: AtomicBool = AtomicBool::new(false);
 
-/// Erases a progress line before the process ends without coming back to it.
+/// Erases a progress line, for an exit that does not end the progress.
 pub fn erase_progress() {
     if IS_DRAWN.swap(false, Ordering::Relaxed) {
-        // Where stderr cannot be written nothing is drawn.
+        // If stderr cannot be written, nothing is drawn.
         let _ = io::stderr().write_all(ERASE.as_bytes());
     }
 }
@@ -148,7 +148,7 @@ impl TermLike for ProgressLine {
 
     fn flush(&self) -> io::Result<()> {
         let Ok(mut text) = self.text.lock() else { return Ok(()) };
-        // What ends with an erased line leaves none.
+        // Bytes that end with an erased line leave no line drawn.
         IS_DRAWN.store(!text.is_empty() && !text.ends_with(ERASE), Ordering::Relaxed);
         io::stderr().write_all(text.as_bytes())?;
         text.clear();

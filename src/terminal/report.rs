@@ -2,7 +2,7 @@
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use super::report_states::print_stretches;
-use super::summary::{print_accounting, print_headline};
+use super::summary::{SummaryOf, print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
 use crate::units::{Grouped, OneLine, Plural, Rate, Share, shortened};
@@ -13,7 +13,7 @@ use std::io::{self, Write};
 const FEWEST_BARS: usize = 8;
 /// Bars take at most this many columns.
 const MOST_BARS: usize = 60;
-/// A source's name at the head of a column takes up to this many columns, and a tracepoint's below it at least as many.
+/// The name of a source above its column takes at most this many columns. The name of a tracepoint below it takes at least as many.
 const SOURCE: usize = 24;
 
 const BOLD: Style = Style::new().bold();
@@ -43,7 +43,7 @@ fn heading(screen: &mut Screen<'_>, text: &str) -> io::Result<()> {
 fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
     let SourceReport { summary, ranking, .. } = source;
     heading(screen, &source.label)?;
-    print_headline(summary, ranking, screen)?;
+    print_headline(summary, SummaryOf::Source, ranking, screen)?;
     if let (Some(kernel), Some(hostname)) = (&summary.kernel, &summary.hostname) {
         let (kernel, hostname) = (&shortened(kernel, 100), &shortened(hostname, 100));
         let started = summary.started.as_ref().map(|started| started.get(..19).unwrap_or(started));
@@ -52,7 +52,7 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
     }
     if source.is_range {
         screen.prose(
-            "Counts, shares, and rates cover the samples in the range. The accounting covers the whole source.",
+            "Counts, shares, and rates cover the recorded events in the range. The accounting covers the whole source.",
         )?;
     }
     if let Some(logged) = source.logged {
@@ -73,7 +73,7 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
     Ok(())
 }
 
-/// The tracepoints and the groups with most events, and when they were active if there is room to draw it.
+/// The tracepoints and the groups with the most events. If there is room, bars show when they were active.
 fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
     let without = top_table(source, top, 0);
     let bars = without.room(screen.width()).min(MOST_BARS);
@@ -83,7 +83,7 @@ fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::
     screen.table(&top_table(source, top, bars))?;
     match source.summary.events.lost {
         0 => Ok(()),
-        _ => screen.prose("The bars show samples. Where samples were lost, the bars are too low."),
+        _ => screen.prose("The bars show recorded events. Where events were lost, the bars are too low."),
     }
 }
 
@@ -116,7 +116,7 @@ fn add_top<N>(
     drawn: impl Fn(&Ranked<N>) -> String,
 ) {
     let over_time = if bars > 0 { "over time" } else { "" };
-    table.head(["events", "share", "a second", &format!("top {what}s"), over_time]);
+    table.head(["events", "share", "per second", &format!("top {what}s"), over_time]);
     for ranked in ranked.iter().take(top) {
         let Ranked { name, events, share, rate, .. } = ranked;
         let share = format!("{:.1} %", 100.0 * share);
@@ -125,11 +125,9 @@ fn add_top<N>(
         table.row(Style::new(), cells);
     }
     if let Some(more) = ranked.len().checked_sub(top).filter(|more| *more > 0) {
-        let more = Grouped(more as u64).into();
-        table.row(
-            DIM,
-            [more, TextCell::default(), TextCell::default(), "more (--top N shows N)".into(), TextCell::default()],
-        );
+        let more = format!("and {} more (--top {} shows all)", Grouped(more as u64), ranked.len());
+        let empty = TextCell::default;
+        table.row(DIM, [empty(), empty(), empty(), more.into(), empty()]);
     }
 }
 
@@ -166,7 +164,7 @@ fn cell(presence: &Presence, by: By) -> String {
     }
 }
 
-/// A table with a column for each source; several tables if the sources have no room beside each other.
+/// A table with a column for each source. If the sources have no room side by side, several tables.
 fn print_changes(
     sources: &[String],
     what: &str,
@@ -192,7 +190,7 @@ fn print_changes(
 /// The columns of these sources, of which the first has this number.
 fn changes_table(sources: &[String], first: usize, title: &str, by: By, changed: &[&Compared]) -> TextTable {
     let mut columns = vec![TextColumn::RIGHT.at_least(10).cut_to(SOURCE); sources.len()];
-    // The sources stand beside each other as long as a part of each name has room.
+    // The sources are side by side as long as there is room for a part of each name.
     columns.push(TextColumn::NAME.cut_to(SOURCE));
     let mut table = TextTable::new(columns);
     let heads = sources.iter().map(|source| TextCell::from(OneLine(source)));
@@ -223,5 +221,9 @@ fn print_only(
         let why = TextCell::styled(compared.why_only_in(number), DIM);
         table.row(Style::new(), [Grouped(compared.events(number)).into(), OneLine(&compared.name).into(), why]);
     }
-    screen.table(&table)
+    screen.table(&table)?;
+    match only.len().checked_sub(top) {
+        Some(more) if more > 0 => screen.prose(format_args!("            and {} more", Grouped(more as u64))),
+        _ => Ok(()),
+    }
 }

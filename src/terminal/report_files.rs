@@ -1,17 +1,17 @@
-//! What `report` prints beside the report itself: which recording it took, the files that it wrote, and how to open the page.
+//! The other output of `report`: the recording that it took, the files that it wrote, and how to open the page.
 
 use crate::page::WrittenFile;
 use crate::source::Newest;
-use crate::units::{Bytes, Plural, Visible};
+use crate::units::{Bytes, OneLine, Plural, Visible};
 use std::fmt::Write;
 use std::path::Path;
 
 /// Why no browser was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unopened {
-    /// This process is root by sudo. A browser must not run as root.
+    /// This process is root through sudo. A browser must not run as root.
     UnderSudo,
-    /// No program here is known to open pages.
+    /// No program to open the page was found.
     NoBrowser,
 }
 
@@ -29,9 +29,10 @@ pub fn written_files(files: &[WrittenFile]) -> String {
     text
 }
 
-/// Which recording a report took that names none.
+/// Names the recording that a report without SOURCE took.
 pub fn newest_recording(newest: &Newest) -> String {
-    let name = newest.name.display();
+    let name = newest.name.display().to_string();
+    let name = OneLine(&name);
     match newest.of {
         1 => format!("this is the report of `{name}`, the only recording in the current directory"),
         of => format!("this is the report of `{name}`, the newest of {} in the current directory", recordings(of)),
@@ -42,13 +43,14 @@ fn recordings(number: usize) -> Plural {
     Plural(number as u64, "recording")
 }
 
-/// How a page is opened that tp-perf did not open.
+/// How the user can open a page that tp-perf did not open.
 pub fn how_to_open(page: &Path, why: Unopened) -> String {
     let page = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());
-    let page = page.display();
+    let page = page.display().to_string();
+    let page = OneLine(&page);
     match why {
         Unopened::UnderSudo => {
-            format!("a browser does not belong to root; open the page as yourself: `xdg-open {page}`")
+            format!("a browser must not run as root; open the page as yourself: `xdg-open {page}`")
         }
         Unopened::NoBrowser => {
             format!("no browser was found; open `{page}` in a browser, or name one, as in `BROWSER=firefox`")
@@ -56,11 +58,11 @@ pub fn how_to_open(page: &Path, why: Unopened) -> String {
     }
 }
 
-/// What a report does without states, and how to learn one.
+/// The note about a library without states, with the command that learns one.
 pub fn no_states(library: &Path) -> String {
     format!(
         "the library `{}` has no states, so the report shows none; `tp-perf learn STATE SOURCE` adds one",
-        library.display()
+        OneLine(&library.display().to_string())
     )
 }
 

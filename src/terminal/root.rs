@@ -3,7 +3,7 @@
 use nix::unistd::geteuid;
 use std::path::Path;
 
-/// Folders in which sudo finds programs by its usual `secure_path`.
+/// The folders of sudo's usual `secure_path`.
 const SECURE_PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// This process's command line behind `sudo`, as a shell reads it; `None` if root runs it already.
@@ -22,7 +22,7 @@ fn line(program: &str, words: impl Iterator<Item = String>) -> String {
     ["sudo".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// The program as it was typed, or its whole path where sudo would not find it by its name.
+/// The program as it was typed, or its whole path if sudo would not find it by its name.
 fn program(typed: &str, path: Option<&Path>) -> String {
     let is_found =
         |path: &Path| path.parent().is_some_and(|folder| SECURE_PATH.iter().any(|dir| folder == Path::new(dir)));
@@ -32,7 +32,7 @@ fn program(typed: &str, path: Option<&Path>) -> String {
     }
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell if necessary.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {

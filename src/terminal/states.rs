@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// At most this many stretches are explained; the table has all.
+/// At most this many stretches are explained. The table has all.
 const EXPLAINED: usize = 8;
 /// At most this many tracepoints are named for a state, and against it.
 const REASONS: usize = 3;
@@ -56,18 +56,18 @@ pub fn print_learned(
     ))?;
     let this = &sessions[0].1;
     if let Some((name, _)) = known.iter().find(|(_, other)| other.origin.kernel != this.origin.kernel) {
-        line(format!("session {name} comes from another kernel; only what both have is compared"))?;
+        line(format!("session {name} comes from another kernel; only tracepoints of both kernels are compared"))?;
     }
     if let Some((name, other)) = known.iter().find(|(_, other)| other.left_out != this.left_out) {
         line(format!(
-            "session {name} captured {}, and this one {}; only what both have is compared",
+            "session {name} captured {}, and this one {}; only tracepoints of both are compared",
             Plural(other.captured_number() as u64, "tracepoint"),
             Plural(this.captured_number() as u64, "tracepoint")
         ))?;
     }
     if let Some((name, other)) = known.iter().find(|(_, other)| other.window != this.window) {
         line(format!(
-            "session {name} has windows of {}; sessions are compared in lengths that both can make",
+            "session {name} has windows of {}; tp-perf compares sessions in a window length that both can have",
             other.window
         ))?;
     }
@@ -162,7 +162,7 @@ fn kernel(session: &Session) -> String {
     session.origin.kernel.as_deref().map_or("unknown".to_owned(), |kernel| OneLine(kernel).to_string())
 }
 
-/// The fact that all sessions share, or `several`.
+/// The value that all sessions have, or `several`.
 fn different(sessions: &[(String, Session)], of: impl Fn(&Session) -> String) -> String {
     let first = sessions.first().map(|(_, session)| of(session)).unwrap_or_default();
     if sessions.iter().all(|(_, session)| of(session) == first) { first } else { "several".to_owned() }
@@ -313,7 +313,7 @@ fn print_groups(groups: &[Reason], screen: &mut Screen<'_>) -> io::Result<()> {
     screen.hanging("    ", "      ", format_args!("by group: {}", parts.join(", ")))
 }
 
-/// Prints whether a source is as it was learned, on lines of `width` columns.
+/// Prints whether a source is as learned, on lines of `width` columns.
 pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let identification = &check.identification;

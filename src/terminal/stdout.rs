@@ -4,13 +4,13 @@ use crate::units::Visible;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
-/// Columns where there is no terminal.
+/// The columns without a terminal.
 const WITHOUT_TERMINAL: usize = 80;
 
-/// Where results go.
+/// The output for results.
 #[derive(Debug, Default)]
 pub struct Stdout {
-    /// The output, if a test keeps it.
+    /// The kept output, in a test.
     kept: Option<Vec<u8>>,
 }
 
@@ -34,7 +34,7 @@ impl Stdout {
         stdout.write_all(text).and_then(|()| stdout.flush())
     }
 
-    /// Prints data for programs unchanged. On a terminal it shows control characters, so that the terminal does not obey them.
+    /// Prints data for programs unchanged. On a terminal, makes control characters visible, so the terminal does not obey them.
     pub fn print_data(&mut self, data: &[u8]) -> io::Result<()> {
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(data);

@@ -19,16 +19,26 @@ const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
-/// Prints a summary, and where its files are, on lines of `width` columns.
+/// Where a summary comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SummaryOf {
+    /// A capture of this machine that just ended. `tp-perf list` shows the same tracepoints.
+    Capture,
+    /// A source, perhaps of another machine.
+    Source,
+}
+
+/// Prints a summary, and the places of its files, on lines of `width` columns. `origin` is where the summary comes from.
 pub fn print_summary(
     summary: &Summary,
+    origin: SummaryOf,
     files: Option<(&Path, &[&'static str])>,
     width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let ranking = Ranking::of(summary);
-    print_headline(summary, &ranking, screen)?;
+    print_headline(summary, origin, &ranking, screen)?;
     if ranking.events > 0 {
         screen.blank()?;
         print_top(&ranking, screen)?;
@@ -48,10 +58,15 @@ pub fn print_summary(
     Ok(())
 }
 
-/// How many events a source has, in which time, from which tracepoints, and what stopped it.
-pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, screen: &mut Screen<'_>) -> io::Result<()> {
+/// The events of a source, their time, their tracepoints, and what stopped the capture.
+pub(super) fn print_headline(
+    summary: &Summary,
+    origin: SummaryOf,
+    ranking: &Ranking,
+    screen: &mut Screen<'_>,
+) -> io::Result<()> {
     let events = Plural(ranking.events, "event");
-    let rate = ranking.rate().map(|rate| format!(" in {} ({} a second)", Seconds(ranking.duration), Rate(rate)));
+    let rate = ranking.rate().map(|rate| format!(" in {} ({} per second)", Seconds(ranking.duration), Rate(rate)));
     screen.prose(format_args!("{BOLD}{events}{BOLD:#}{}", rate.unwrap_or_default()))?;
     let mut line = number_of_tracepoints(&summary.tracepoints);
     if !summary.cpus.is_empty() {
@@ -61,10 +76,10 @@ pub(super) fn print_headline(summary: &Summary, ranking: &Ranking, screen: &mut 
         line += &format!(", stopped by {reason}");
     }
     screen.prose(line)?;
-    print_left_out(&summary.tracepoints, screen)
+    print_left_out(&summary.tracepoints, origin, screen)
 }
 
-/// `1,568 of 2,307 tracepoints`. A source that is no capture does not know how many there are.
+/// `1,568 of 2,307 tracepoints`. Only a capture knows how many tracepoints the kernel has.
 fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
     let TracepointsSummary { listed, captured, excluded_by_default, .. } = *tracepoints;
     let all = Plural(listed as u64, "tracepoint");
@@ -75,13 +90,18 @@ fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
     }
 }
 
-/// Why the user did not get all tracepoints: the default exclusions, and what the kernel refused.
-fn print_left_out(tracepoints: &TracepointsSummary, screen: &mut Screen<'_>) -> io::Result<()> {
-    if let Some(excluded) = tracepoints.excluded_by_default.filter(|excluded| *excluded > 0) {
-        let (excluded, are) = counted(excluded);
-        screen.prose(format_args!(
-            "{excluded} {are} excluded by default: `tp-perf list` shows them, `--all` takes them"
-        ))?;
+/// Why some tracepoints are missing: the default exclusions, and those that the kernel refused.
+fn print_left_out(tracepoints: &TracepointsSummary, origin: SummaryOf, screen: &mut Screen<'_>) -> io::Result<()> {
+    if let Some(number) = tracepoints.excluded_by_default.filter(|excluded| *excluded > 0) {
+        let (excluded, are) = counted(number);
+        let were = if number == 1 { "was" } else { "were" };
+        match origin {
+            SummaryOf::Capture => screen.prose(format_args!(
+                "{excluded} {are} excluded by default: `tp-perf list` shows them, `--all` records them"
+            )),
+            SummaryOf::Source => screen
+                .prose(format_args!("{excluded} {were} excluded by default; `tp-perf record --all` records them too")),
+        }?;
     }
     if tracepoints.refused > 0 {
         let refused = Plural(tracepoints.refused as u64, "tracepoint");
@@ -90,7 +110,7 @@ fn print_left_out(tracepoints: &TracepointsSummary, screen: &mut Screen<'_>) -> 
     Ok(())
 }
 
-/// A number of things, and the verb behind it.
+/// A number of things, and the verb after it.
 pub(super) fn counted(number: usize) -> (Grouped, &'static str) {
     (Grouped(number as u64), if number == 1 { "is" } else { "are" })
 }
@@ -127,10 +147,10 @@ pub(super) fn print_accounting(summary: &Summary, screen: &mut Screen<'_>) -> io
     print_missing(summary, counted, screen)
 }
 
-/// Why the accounting does not balance, and where most is missing.
+/// Why the accounting does not balance, and the places with the largest differences.
 fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut Screen<'_>) -> io::Result<()> {
     screen.more(match sum {
-        ..0 => "There are more samples than the kernel counted hits. Largest differences:",
+        ..0 => "There are more samples than hits that the kernel counted. Largest differences:",
         0 => "The differences cancel each other out. Largest differences:",
         1.. => {
             "The kernel counted these hits, but wrote no samples for them and reported no loss. The counts \
@@ -149,7 +169,7 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
     }
 }
 
-/// The events that the log does not have, and why.
+/// The events that are not in the log, and why.
 fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { lost, late, unknown, .. } = summary.events;
     let warned = |number: u64| format!("{WARNING}{}{WARNING:#}", Grouped(number));

@@ -4,7 +4,7 @@ use std::iter::Peekable;
 use std::mem;
 use std::str::Chars;
 
-/// A glob, as steps that a matcher takes from the first to behind the last.
+/// A glob, as the steps of a matcher. It starts at the first step, and a match ends after the last one.
 #[derive(Debug, Clone)]
 pub(super) struct Glob {
     steps: Vec<Step>,
@@ -16,17 +16,17 @@ enum Step {
     Char(char),
     /// Takes any character.
     Any,
-    /// Takes a character of (or outside of) these ranges, both ends included.
+    /// Takes a character within (or outside) these ranges, which include both ends.
     Class { is_negated: bool, ranges: Vec<(char, char)> },
     /// Takes any number of characters.
     Star,
-    /// Goes on at each of these steps.
+    /// Continues at each of these steps.
     Fork(Vec<usize>),
-    /// Goes on at this step.
+    /// Continues at this step.
     Jump(usize),
 }
 
-/// Why a text is no glob.
+/// Why a text is not a glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Mistake {
     #[error("unclosed character class; missing ']'")]
@@ -45,14 +45,14 @@ pub(super) enum Mistake {
 struct Group {
     /// Its [`Step::Fork`].
     fork: usize,
-    /// Where its alternatives begin; the last one is still being read. Empty ones are left out.
+    /// The first step of each alternative. The last alternative is still being read. Empty ones are left out.
     begins: Vec<usize>,
-    /// The [`Step::Jump`] at the end of each, to behind the group.
+    /// The [`Step::Jump`] at the end of each alternative. It leads to the step after the group.
     jumps: Vec<usize>,
 }
 
 impl Group {
-    /// Ends an alternative. `{a,}` is no more than `{a}`.
+    /// Ends an alternative. `{a,}` means the same as `{a}`.
     fn end_alternative(&mut self, steps: &mut Vec<Step>) {
         if self.begins.last() == Some(&steps.len()) {
             self.begins.pop();
@@ -107,7 +107,7 @@ impl Glob {
 
     /// Whether it matches the whole text.
     pub fn matches(&self, text: &str) -> bool {
-        // All places that can be reached are followed at once, so that no pattern takes long.
+        // The matcher follows all reachable steps at once, so no pattern takes long.
         let mut here = Places::new(self);
         let mut next = Places::new(self);
         here.reach(0);
@@ -143,7 +143,7 @@ impl Step {
 struct Places<'a> {
     steps: &'a [Step],
     places: Vec<usize>,
-    /// One for each step, and one for the end.
+    /// One flag for each step, and one for the end.
     is_reached: Vec<bool>,
 }
 
@@ -174,7 +174,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// The rest of a class, after its `[`. A `]` or `-` that comes first stands for itself, as a `-` at the end does.
+/// Reads the rest of a class, after its `[`. A `]` or `-` that comes first stands for itself, and so does a `-` at the end.
 fn class(chars: &mut Peekable<Chars<'_>>) -> Result<Step, Mistake> {
     let is_negated = chars.next_if(|c| matches!(c, '!' | '^')).is_some();
     let mut ranges: Vec<(char, char)> = Vec::new();
@@ -259,7 +259,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// The globs that earlier versions took are those of globset: without directories, they mean the same.
+        /// Earlier versions took the globs of globset. Without directories, both mean the same.
         #[test]
         fn globs_are_those_of_globset(glob in "[ab:_*?,!^\\\\\\[\\]{}-]{0,14}", texts in prop::collection::vec("[ab:_,!\\\\\\[\\]{}-]{0,6}", 8)) {
             prop_assume!(!glob.contains("**"));

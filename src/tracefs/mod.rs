@@ -1,9 +1,9 @@
-//! tracefs: where it is, what it lists, and which of that a capture takes.
+//! tracefs: its place, its list of tracepoints, and the selection for a capture.
 //!
 //! ```
 //! use tp_perf::tracefs::{Pattern, Selection, SelectionRequest, Table};
 //!
-//! // This table is made up. `Live` reads that of the running kernel, and so does `choose`.
+//! // This table is an example. `Live` and `choose` read the table of the running kernel.
 //! let names = [("irq", "softirq_entry"), ("sched", "sched_waking")];
 //! let table = Table::from_entries(names.map(|(group, name)| (group.to_owned(), name.to_owned(), 1)).to_vec());
 //!
@@ -31,7 +31,7 @@ pub use table::{Table, Tracepoint};
 use nix::errno::Errno;
 use std::{io, path::PathBuf};
 
-/// Reads the table of the running kernel. tracefs is not needed after that, and not held.
+/// Reads the table of the running kernel. tracefs is not needed after that, so this releases it.
 pub fn table() -> Result<Table, Error> {
     Table::read(Tracefs::open()?.root())
 }
@@ -49,17 +49,17 @@ pub enum Error {
     /// A file of tracefs could not be read.
     #[error("failed to read `{path}`: {cause}")]
     Read {
-        /// What was read.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         cause: io::Error,
     },
-    /// tracefs is nowhere mounted and could not be mounted for this process.
+    /// tracefs is not mounted, and could not be mounted for this process.
     #[error("tracefs is not mounted, and mounting it for this process alone failed ({step}: {cause}){}", why(cause))]
     Mount {
         /// The system call that failed.
         step: &'static str,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
     /// tracefs is there but lists nothing.
@@ -68,25 +68,25 @@ pub enum Error {
     /// A glob that cannot be read.
     #[error("`{pattern}` is not a pattern: {reason}; write a glob over group:name, as in `sched:*` or `*_enter`")]
     BadPattern {
-        /// As typed.
+        /// The pattern, as typed.
         pattern: String,
-        /// What is wrong with it.
+        /// The mistake in it.
         reason: String,
     },
     /// A pattern that no tracepoint matches.
     #[error("no tracepoint matches `{pattern}`{}", near(nearest))]
     NoMatch {
-        /// As typed.
+        /// The pattern, as typed.
         pattern: String,
-        /// The nearest names there are.
+        /// The nearest existing names.
         nearest: Vec<String>,
     },
-    /// All that was chosen is excluded.
+    /// All tracepoints are excluded.
     #[error("nothing is left to capture: every tracepoint is excluded")]
     NothingSelected,
 }
 
-/// What an error number means here, beyond its usual text.
+/// The meaning of an error number here, beyond its usual text.
 fn why(cause: &io::Error) -> &'static str {
     match cause.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENODEV) => "; this kernel has no tracefs (CONFIG_FTRACE is off)",

@@ -1,4 +1,4 @@
-//! Finding tracefs, or mounting it so that nothing on the system changes.
+//! Finds tracefs, or mounts it in a way that changes nothing on the system.
 
 use super::Error;
 use rustix::mount::{
@@ -11,7 +11,7 @@ use std::{fs, io};
 
 const USUAL_PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
-/// tracefs, open for reading for as long as this value lives.
+/// tracefs, readable as long as this value lives.
 #[derive(Debug)]
 pub struct Tracefs {
     root: PathBuf,
@@ -19,18 +19,18 @@ pub struct Tracefs {
     mounted: Mounted,
 }
 
-/// How tracefs came to be readable.
+/// How tracefs became readable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// It was mounted already.
     Found,
-    /// A detached mount of this process's own: in no mount table, gone with the process.
+    /// A detached mount of this process. It is in no mount table, and ends with the process.
     Detached,
-    /// Mounted at `/sys/kernel/tracing` for the while, because the kernel has no fsopen(2) (before Linux 5.2).
+    /// Mounted at `/sys/kernel/tracing` as long as it is needed, because the kernel has no fsopen(2) (before Linux 5.2).
     Plain,
 }
 
-/// What has to be undone when tracefs is no longer needed.
+/// The mount to undo when tracefs is no longer needed.
 #[derive(Debug)]
 enum Mounted {
     NotByUs,
@@ -39,7 +39,7 @@ enum Mounted {
 }
 
 impl Tracefs {
-    /// Finds tracefs where it is mounted; mounts it detached where it is not.
+    /// Finds the mounted tracefs. If there is none, makes a detached mount.
     pub fn open() -> Result<Self, Error> {
         match found()? {
             Some(root) => Ok(Tracefs { root, origin: Origin::Found, mounted: Mounted::NotByUs }),
@@ -58,7 +58,7 @@ impl Tracefs {
         let attributes =
             MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         let mount = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed("fsmount"))?;
-        // A detached mount has no path of its own; procfs lends it one.
+        // A detached mount has no path. procfs has one for its descriptor.
         let root = PathBuf::from(format!("/proc/self/fd/{}", mount.as_raw_fd()));
         Ok(Tracefs { root, origin: Origin::Detached, mounted: Mounted::Detached { _mount: mount } })
     }
@@ -76,7 +76,7 @@ impl Tracefs {
         &self.root
     }
 
-    /// How it came to be readable.
+    /// How it became readable.
     pub fn origin(&self) -> Origin {
         self.origin
     }
@@ -85,14 +85,14 @@ impl Tracefs {
 impl Drop for Tracefs {
     fn drop(&mut self) {
         if let Mounted::Plain(root) = &self.mounted {
-            // Nobody is left to tell; a busy mount stays, as if the system had mounted it itself.
+            // An error has no receiver here. A busy mount stays, as if the system had mounted it.
             let _ = unmount(root, UnmountFlags::DETACH);
         }
     }
 }
 
-/// Where tracefs is mounted already, if anywhere. A tracefs that is there but closed to this user is an error, not an
-/// absence: mounting another would be refused as well, with a poorer reason.
+/// The place where tracefs is already mounted, if any. A mounted tracefs that this user may not read is an error: the kernel
+/// would refuse another mount as well, with a less helpful reason.
 fn found() -> Result<Option<PathBuf>, Error> {
     let mounted = mount_points(&fs::read_to_string("/proc/self/mounts").unwrap_or_default());
     for root in USUAL_PLACES.iter().map(PathBuf::from).chain(mounted.iter().cloned()) {
@@ -108,7 +108,7 @@ fn found() -> Result<Option<PathBuf>, Error> {
     Ok(None)
 }
 
-/// The mount points of tracefs in the text of `/proc/self/mounts`, whose white space is written in octal.
+/// The mount points of tracefs in the text of `/proc/self/mounts`, which writes white space in octal.
 fn mount_points(mounts: &str) -> Vec<PathBuf> {
     let point = |line: &str| {
         let mut fields = line.split(' ').skip(1);

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// tp-perf's own number of a tracepoint, from 1, in the order of (group, name) over all tracepoints. An `Option` of it is
-/// no larger.
+/// tp-perf's own number of a tracepoint. Numbers start at 1, in the order of (group, name), and cover all tracepoints. An
+/// `Option` of a number has the same size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 #[repr(transparent)]
 pub struct Tpid(NonZeroU32);
 
-/// tp-perf's own number of a group, from 1, in the order of its name. An `Option` of it is no larger.
+/// tp-perf's own number of a group. Numbers start at 1, in the order of names. An `Option` of a number has the same size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 #[repr(transparent)]
@@ -20,7 +20,7 @@ pub struct Gid(NonZeroU32);
 macro_rules! from_one {
     ($name:ident) => {
         impl $name {
-            /// The number as a type of its own.
+            /// Makes a number of this type.
             ///
             /// # Panics
             /// If it is 0.
@@ -35,7 +35,7 @@ macro_rules! from_one {
                 self.0.get()
             }
 
-            /// The bare number, to index a list whose first place is nobody's.
+            /// The bare number, as an index into a list. Index 0 of such a list is unused.
             #[inline]
             pub const fn index(self) -> usize {
                 self.0.get() as usize

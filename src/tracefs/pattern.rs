@@ -1,11 +1,14 @@
-//! Patterns over `group:name`, and the nearest names to one that matches nothing.
+//! Patterns over `group:name`, and the nearest names for a pattern that matches nothing.
 
 use super::glob::Glob;
 use super::{Error, Table, Tracepoint};
 use std::fmt;
 
-/// A glob over `group:name`. Without a colon it matches a tracepoint's name in any group, or it is the name of a group, and
-/// then it matches all of that group.
+/// Bytes of a pattern. No name is nearly as long.
+const LONGEST: usize = 1000;
+
+/// A glob over `group:name`. Without a colon, it matches a tracepoint's name in any group. The name of a group matches the whole
+/// group.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
@@ -21,6 +24,11 @@ impl Pattern {
         let bad = |reason: String| Error::BadPattern { pattern: text.to_owned(), reason };
         if text.is_empty() {
             return Err(bad("it is empty".to_owned()));
+        }
+        if text.len() > LONGEST {
+            let begin: String = text.chars().take(20).collect();
+            let reason = format!("it is longer than {LONGEST} bytes");
+            return Err(Error::BadPattern { pattern: format!("{begin}…"), reason });
         }
         let full = if text.contains(':') { text.to_owned() } else { format!("*:{text}") };
         let glob = Glob::new(&full).map_err(|mistake| bad(mistake.to_string()))?;
@@ -68,11 +76,15 @@ pub fn check_matches(table: &Table, pattern: &Pattern) -> Result<(), Error> {
     Err(Error::NoMatch { nearest: nearest(table, &pattern), pattern })
 }
 
-/// Up to three names that are like the pattern, best first.
+/// Up to three names that are similar to the pattern, the most similar first.
 fn nearest(table: &Table, pattern: &str) -> Vec<String> {
-    /// Names that are less alike help nobody.
+    /// A less similar name does not help.
     const ALIKE: f64 = 0.75;
     let wanted = pattern.replace(['*', '?', '[', ']', '{', '}'], "");
+    // Few letters are like too many names, and many like none.
+    if !(3..=100).contains(&wanted.len()) {
+        return Vec::new();
+    }
     let (wanted_group, wanted_name) = wanted.split_once(':').unwrap_or(("", &wanted));
     let scores = |tracepoint: &Tracepoint| {
         let of_group = |group| (strsim::jaro_winkler(group, &tracepoint.group), format!("{}:*", tracepoint.group));
@@ -122,7 +134,7 @@ mod tests {
         assert_eq!(matched("block:*,dump"), ["block_rq_issue", "dump"]);
         assert_eq!(matched("{block,sched}:*"), ["block_rq_issue", "sched_switch"]);
         assert_eq!(matched("{block,sched_ext}:*,task"), ["block_rq_issue", "dump", "sched"]);
-        for text in ["", "a,", ",a", "a,,b", "a,{b"] {
+        for text in ["", "a,", ",a", "a,,b", "a,{b", &"a".repeat(1_001)] {
             assert!(Pattern::list(text).is_err(), "{text:?}");
         }
     }

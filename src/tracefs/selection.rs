@@ -1,9 +1,9 @@
-//! The choice of what a capture takes.
+//! The selection of tracepoints for a capture.
 
 use super::{Error, Exclusion, Pattern, Status, Table, Tpid, Tracepoint, check_matches};
 
-// What the thesis excludes "because eBPF does not support them or because they are hit so often that they get in the way
-// of the others": these groups, and the tracepoints of these names in any group.
+// The default exclusions: these groups, and the tracepoints with these names in any group. The thesis excludes them "because
+// eBPF does not support them or because they are hit so often that they get in the way of the others".
 const EXCLUDED_GROUPS: [&str; 3] = ["ftrace", "syscalls", "raw_syscalls"];
 const EXCLUDED_TRACEPOINTS: [&str; 15] = [
     "irq_work_entry",
@@ -23,14 +23,14 @@ const EXCLUDED_TRACEPOINTS: [&str; 15] = [
     "tick_stop",
 ];
 
-/// Which tracepoints the user asked for. By default that is all but the default exclusions.
+/// The tracepoints that the user asked for. By default these are all except the default exclusions.
 #[derive(Debug, Clone, Default)]
 pub struct SelectionRequest {
-    /// Only these (`-t`), whatever the default exclusions; empty means the default selection.
+    /// Selects only these (`-t`), even if they are excluded by default. If empty, selects the default selection.
     pub only: Vec<Pattern>,
-    /// These beside the others (`--also`), whatever the default exclusions.
+    /// Adds these (`--also`), even if they are excluded by default.
     pub also: Vec<Pattern>,
-    /// None of these (`-x`), whatever else chooses them.
+    /// Excludes these (`-x`), even if another option selects them.
     pub exclude: Vec<Pattern>,
     /// Turns off the default exclusions (`--all`).
     pub all: bool,
@@ -39,7 +39,7 @@ pub struct SelectionRequest {
 /// The status of every tracepoint of a table, in the order of tpid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// That of tpid `i` at index `i`; the first is nobody's.
+    /// The status of tpid `i` is at index `i`. Index 0 is unused.
     statuses: Vec<Status>,
 }
 
@@ -47,7 +47,7 @@ impl Selection {
     /// Chooses from the table.
     ///
     /// # Errors
-    /// A pattern that matches nothing (with the nearest names), or nothing left.
+    /// A pattern matches nothing (with the nearest names), or no tracepoint is left.
     pub fn choose(table: &Table, request: &SelectionRequest) -> Result<Self, Error> {
         let patterns = [&request.only, &request.also, &request.exclude];
         patterns.into_iter().flatten().try_for_each(|pattern| check_matches(table, pattern))?;
@@ -61,15 +61,15 @@ impl Selection {
         Ok(selection)
     }
 
-    /// What a capture takes where nothing else is asked for: all but what is hit too often (`tp-perf list` shows it).
+    /// The default selection: all tracepoints except the default exclusions.
     ///
     /// # Errors
-    /// If nothing is left.
+    /// No tracepoint is left.
     pub fn by_default(table: &Table) -> Result<Self, Error> {
         Self::choose(table, &SelectionRequest::default())
     }
 
-    /// Captured is what has no other status. A tpid that is not of the table is passed over.
+    /// Tracepoints without a status here are captured. Skips a tpid that is not in the table.
     pub fn of_statuses(table: &Table, others: impl Iterator<Item = (Tpid, Status)>) -> Self {
         let mut selection = Selection::nothing(table);
         for tracepoint in table.tracepoints() {
@@ -93,12 +93,12 @@ impl Selection {
         &self.statuses[tpid.index()]
     }
 
-    /// Notes that the kernel would not open a chosen tracepoint.
+    /// Notes that the kernel refused to open a selected tracepoint.
     pub fn refuse(&mut self, tpid: Tpid, reason: String) {
         self.statuses[tpid.index()] = Status::Refused { reason };
     }
 
-    /// Leaves a captured tracepoint out after all.
+    /// Excludes a captured tracepoint afterwards.
     pub fn exclude(&mut self, tpid: Tpid, why: Exclusion) {
         let status = &mut self.statuses[tpid.index()];
         if status.is_captured() {
@@ -106,17 +106,17 @@ impl Selection {
         }
     }
 
-    /// The tpids of all that is captured, ascending.
+    /// The tpids of all captured tracepoints, ascending.
     pub fn captured(&self) -> impl Iterator<Item = Tpid> {
         (0..).zip(&self.statuses).filter(|(_, status)| status.is_captured()).map(|(tpid, _)| Tpid::new(tpid))
     }
 
-    /// All that is captured, by tpid, as engines take it. `table` is the one that was chosen from.
+    /// All captured tracepoints by tpid, in the form that engines take. `table` must be the table of this selection.
     pub fn tracepoints<'t>(&self, table: &'t Table) -> Vec<&'t Tracepoint> {
         self.captured().map(|tpid| table.get(tpid)).collect()
     }
 
-    /// How many tracepoints of the table are (captured, excluded, refused).
+    /// The numbers of tracepoints that are (captured, excluded, refused).
     pub fn counts(&self, table: &Table) -> (usize, usize, usize) {
         let statuses = table.tracepoints().iter().map(|tracepoint| self.status(tracepoint.tpid));
         statuses.fold((0, 0, 0), |(captured, excluded, refused), status| match status {

@@ -1,9 +1,9 @@
-//! What becomes of each tracepoint in a capture, and why.
+//! The status of each tracepoint in a capture, and its reason.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What becomes of one tracepoint in a capture.
+/// The status of one tracepoint in a capture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
@@ -11,9 +11,9 @@ pub enum Status {
     Captured,
     /// It is left out.
     Excluded(Exclusion),
-    /// It was chosen, but the kernel would not open it.
+    /// It was selected, but the kernel refused to open it.
     Refused {
-        /// What the kernel said.
+        /// The kernel's error.
         reason: String,
     },
 }
@@ -22,25 +22,25 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Exclusion {
-    /// By default, as all of this group.
+    /// Its whole group is excluded by default.
     Group {
         /// The group.
         group: String,
     },
-    /// By default: it is hit too often.
+    /// It is excluded by default because it is hit too often.
     TooOften,
-    /// By `-x`.
+    /// `-x` excludes it.
     Pattern {
         /// The pattern.
         pattern: String,
     },
-    /// There is `-t`, and it does not choose this one.
+    /// `-t` is given, and does not select it.
     NotChosen,
-    /// By the `-t`, `-x` of a replay.
+    /// `-t` or `-x` of a replay excludes it.
     Replay,
-    /// Noted in words, by another version of tp-perf.
+    /// A reason in words, which another version of tp-perf wrote.
     Noted {
-        /// As they stand.
+        /// The words, unchanged.
         words: String,
     },
 }
@@ -61,7 +61,7 @@ impl Status {
         matches!(self, Status::Refused { .. })
     }
 
-    /// What recordings of version 0.1.0 noted in words, as [`Display`](fmt::Display) still shows it.
+    /// Reads the words of version 0.1.0. [`Display`](fmt::Display) still shows the same words.
     pub fn of_words(words: &str) -> Self {
         let (status, reason) = words.split_once(": ").unwrap_or((words, words));
         if status == "refused" {

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// One tracepoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracepoint {
-    /// tp-perf's own number, from 1, in the order of (group, name) over all tracepoints.
+    /// tp-perf's own number. Numbers start at 1, in the order of (group, name), and cover all tracepoints.
     pub tpid: Tpid,
-    /// The group's number, from 1, in the order of its name.
+    /// The group's number. Numbers start at 1, in the order of names.
     pub gid: Gid,
     /// The group, as in `events/<group>/<name>`.
     pub group: String,
@@ -27,9 +27,9 @@ impl Tracepoint {
         format!("{}:{}", self.group, self.name)
     }
 
-    /// Whether perf's counter adds up something else than hits for this tracepoint: those of the scheduler's statistics
-    /// give it the nanoseconds that they tell of (`__perf_count` in include/trace/events/sched.h). The kernel says so
-    /// nowhere, and has no others.
+    /// Whether perf's counter adds up another quantity than hits for this tracepoint. For the scheduler's statistics it adds
+    /// up the nanoseconds that they report (`__perf_count` in include/trace/events/sched.h). The kernel has no list of such
+    /// tracepoints, and has no others.
     pub fn is_weighted(&self) -> bool {
         self.group == "sched" && self.name.starts_with("sched_stat_")
     }
@@ -39,18 +39,18 @@ impl Tracepoint {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {
     tracepoints: Vec<Tracepoint>,
-    /// For each tpid its index in `tracepoints` and 1, or 0 where there is none.
+    /// For each tpid, its index in `tracepoints` plus 1, or 0 if it has none.
     places: Vec<u32>,
     groups: Vec<String>,
 }
 
 impl Table {
-    /// Reads `<root>/events`. A tracepoint is a folder with a file `id`; what has none cannot be opened and is not
-    /// listed (some of ftrace's own formats, and groups without tracepoints).
+    /// Reads `<root>/events`. A tracepoint is a folder with a file `id`. A folder without this file cannot be opened, so it is
+    /// not listed (some of ftrace's own formats, and groups without tracepoints).
     pub fn read(root: &Path) -> Result<Self, Error> {
         let path = root.join("events");
         let failed = |path: PathBuf| move |cause: io::Error| Error::Read { path, cause };
-        // Each name is looked up in its folder: on the way from `/` to a detached mount there are a dozen more.
+        // Looking up each name in its folder is faster: the path from `/` to a detached mount has a dozen more names.
         let events = EventsFolder::open(rustix::fs::CWD, &path).map_err(failed(path.clone()))?;
         let mut entries = Vec::new();
         for group in events.folders().map_err(failed(path.clone()))? {
@@ -85,7 +85,7 @@ impl Table {
         table
     }
 
-    /// Adds a tracepoint whose number is given elsewhere, as in a log. Its tpid must be new.
+    /// Adds a tracepoint that already has a number, as in a log. Its tpid must be new.
     pub fn add(&mut self, tracepoint: Tracepoint) {
         let (tpid, gid) = (tracepoint.tpid.index(), tracepoint.gid.index());
         if self.groups.len() < gid {
@@ -99,12 +99,12 @@ impl Table {
         self.places[tpid] = self.tracepoints.len() as u32;
     }
 
-    /// All tracepoints, by tpid; those of a log in the order in which it has them.
+    /// All tracepoints, by tpid. The table of a log has them in the order of the log.
     pub fn tracepoints(&self) -> &[Tracepoint] {
         &self.tracepoints
     }
 
-    /// All groups; the one at index `i` has gid `i + 1`. One of which nothing is known is empty.
+    /// All groups. The group at index `i` has gid `i + 1`. The name of an unknown group is empty.
     pub fn groups(&self) -> &[String] {
         &self.groups
     }
@@ -112,9 +112,9 @@ impl Table {
     /// The tracepoint of this number.
     ///
     /// # Panics
-    /// If `tpid` is not of this table.
+    /// If `tpid` is not in this table.
     pub fn get(&self, tpid: Tpid) -> &Tracepoint {
-        self.find(tpid).expect("the tpid is of this table")
+        self.find(tpid).expect("the tpid is in this table")
     }
 
     /// The tracepoint of this number, if there is one.
@@ -150,7 +150,7 @@ impl EventsFolder {
     /// The number that a file in it holds.
     fn number(&self, path: &Path) -> io::Result<u64> {
         let mut text = [0; 32];
-        // One read gives all that such a file has.
+        // One read returns the whole file.
         let file = openat(&self.0, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let length = rustix::io::read(&file, &mut text)?;
         let text = String::from_utf8_lossy(&text[..length]);

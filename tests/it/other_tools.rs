@@ -82,9 +82,9 @@ fn a_file_that_cannot_be_read_is_named_with_its_fix() {
     let mut swapped = perf_file();
     swapped[..8].reverse();
     let cases: [(&[u8], &str); 5] = [
-        (b"\x1F\x8B\x08\0\0\0\0\0", "it is packed with gzip: unpack it first (`gzip -dk`)"),
-        (b"\xFD7zXZ\0\0\x04", "it is packed with xz: unpack it first (`xz -dk`)"),
-        (b"BZh91AY&SY", "it is packed with bzip2: unpack it first (`bzip2 -dk`)"),
+        (b"\x1F\x8B\x08\0\0\0\0\0", "it is compressed with gzip: decompress it first (`gzip -dk`)"),
+        (b"\xFD7zXZ\0\0\x04", "it is compressed with xz: decompress it first (`xz -dk`)"),
+        (b"BZh91AY&SY", "it is compressed with bzip2: decompress it first (`bzip2 -dk`)"),
         (
             b"\x17\x08\x44tracing7\0\0\x08",
             "it is a file of trace-cmd (trace.dat), which tp-perf does not read; record with tp-perf or `perf record` \

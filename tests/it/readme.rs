@@ -12,8 +12,15 @@ use std::process::{Command, Stdio};
 use tempfile::NamedTempFile;
 use tp_perf::cli::{self, Cli};
 
-pub const TESTS: &[Test] =
-    tests![every_command_line_parses, what_needs_no_kernel_ends_well, every_option_of_the_table_exists];
+/// `tp-perf` alone shows the help.
+const MISSING: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
+pub const TESTS: &[Test] = tests![
+    every_command_line_parses,
+    what_needs_no_kernel_ends_well,
+    every_option_of_the_table_exists,
+    the_readme_is_short,
+];
 
 /// A command line of tp-perf in a page.
 #[derive(Debug)]
@@ -131,7 +138,7 @@ fn filled_in(line: &Line) -> Vec<String> {
 /// Validates the words as tp-perf does before it starts to work.
 fn parse(words: &[String]) -> Result<(), clap::Error> {
     let Cli { command, record } = match Cli::try_parse_from(words) {
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | MISSING) => return Ok(()),
         parsed => parsed?,
     };
     match command {
@@ -225,4 +232,10 @@ fn every_option_of_the_table_exists() {
         found += 1;
     }
     assert!(found > 10, "{found} options in the table");
+}
+
+fn the_readme_is_short() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(readme.lines().count() <= 130, "{} lines", readme.lines().count());
+    assert_eq!(readme.lines().find(|line| line.chars().count() > 100), None, "a line of more than 100 columns");
 }

@@ -31,7 +31,7 @@ use tp_perf::os::limits::{Capabilities, DescriptorLimit};
 use tp_perf::overhead::{CapturedEvents, MeasuredRun, Overhead, write_json, write_markdown};
 use tp_perf::recording::{FILES, StopReason, Tool};
 use tp_perf::source::Place;
-use tp_perf::terminal::{print_diagnoses, print_overhead, print_summary};
+use tp_perf::terminal::{SummaryOf, print_diagnoses, print_overhead, print_summary};
 use tp_perf::tracefs::Origin;
 use unicode_width::UnicodeWidthStr;
 
@@ -410,7 +410,7 @@ fn capture_summary() {
         let name = serde_json::to_value(stop_reason).unwrap();
         let name = name.as_str().unwrap();
         let files = Some((Path::new("rec"), &FILES[..]));
-        let text = printed(name, |width, out| print_summary(&summary, files, width, out).unwrap());
+        let text = printed(name, |width, out| print_summary(&summary, SummaryOf::Capture, files, width, out).unwrap());
         writeln!(screen, "[{name}]\n{text}").unwrap();
         // The others differ in what stopped them.
         summary.per_tracepoint.truncate(2);

@@ -1,4 +1,4 @@
-//! The text below the options of a help, taken apart for a manual page.
+//! Splits the text below the options of a help, for a manual page.
 
 use std::iter::Peekable;
 use std::str::Lines;
@@ -10,30 +10,30 @@ const EXIT_CODES: &str = "Exit codes";
 pub struct Below {
     /// Lists under a heading, such as the examples.
     pub lists: Vec<List>,
-    /// The rest. What it has of exit codes is left out: pages have a section for them.
+    /// The paragraphs, without their sentences on exit codes: pages have a section for these.
     pub paragraphs: Vec<String>,
 }
 
 /// A heading and the rows below it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct List {
-    /// Without its colon.
+    /// The heading, without its colon.
     pub heading: String,
-    /// In the order of the help.
+    /// The rows, in the order of the help.
     pub rows: Vec<Example>,
 }
 
-/// Command lines, or another term, with what they do.
+/// Command lines, or another term, with their explanation.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Example {
-    /// At least one.
+    /// The command lines or terms, at least one.
     pub terms: Vec<String>,
-    /// Empty if there is none.
+    /// The explanation. Empty if there is none.
     pub explanation: String,
 }
 
 impl Below {
-    /// Takes a text apart: `HEADING:` with indented rows below, and paragraphs.
+    /// Splits a text into lists and paragraphs. A list is `HEADING:` with indented rows below it.
     pub fn parse(text: &str) -> Self {
         let mut below = Below::default();
         let mut lines = text.lines().peekable();
@@ -53,7 +53,7 @@ fn rows_follow(lines: &mut Peekable<Lines>) -> bool {
     lines.peek().is_some_and(|line| line.starts_with(' ') && !line.trim().is_empty())
 }
 
-/// Takes the rows that follow. A line with `#` explains those below it.
+/// Takes the rows that follow. A line with `#` explains the rows below it.
 fn rows(lines: &mut Peekable<Lines>) -> Vec<Example> {
     let mut rows: Vec<Example> = Vec::new();
     while rows_follow(lines) {
@@ -68,7 +68,7 @@ fn rows(lines: &mut Peekable<Lines>) -> Vec<Example> {
     rows
 }
 
-/// Takes the lines up to an empty one. Gives nothing if they have exit codes only.
+/// Takes the lines up to an empty one. Returns nothing if they contain only exit codes.
 fn paragraph(first: &str, lines: &mut Peekable<Lines>) -> Option<String> {
     let mut text = first.trim().to_owned();
     while let Some(line) = lines.next_if(|line| !line.trim().is_empty()) {

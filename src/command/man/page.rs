@@ -1,4 +1,4 @@
-//! A manual page, made of the definition of a command line.
+//! Makes a manual page from the definition of a command line.
 
 use super::help::{Below, List};
 use super::text;
@@ -7,10 +7,10 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use std::fmt::Display;
 
-/// The lines that each document of `Roff` begins with. A page needs them once.
+/// The first lines of each document of `Roff`. A page needs them once.
 const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
-/// What clap_mangen writes for an empty line. mandoc warns of it.
+/// The markup that clap_mangen writes for an empty line. mandoc warns about it.
 const BREAKS: &str = ".br\n\n.br\n";
 
 /// The subcommands that have a page. Those that the help hides have one too.
@@ -47,7 +47,7 @@ pub fn of(command: &Command, program: &Command) -> String {
         None => page.list_of_subcommands(command),
         Some(_) => page.nested_subcommands(command),
     }
-    // Pages have a section of their own for exit codes.
+    // Pages have a separate section for exit codes.
     below.lists.iter().filter(|list| list.heading != "Exit codes").for_each(|list| page.list(list));
     let (codes, note) = text::exit_status(subcommand);
     page.entries("EXIT STATUS", &codes);
@@ -62,13 +62,13 @@ pub fn of(command: &Command, program: &Command) -> String {
     page.roff
 }
 
-/// A page that grows from its title to its end.
+/// A page, built from its title to its end.
 struct ManPage {
     roff: String,
 }
 
 impl ManPage {
-    /// Appends lines. Text between backticks becomes bold, which is how manual pages show what can be typed.
+    /// Appends lines. Text between backticks becomes bold, because manual pages show words to type in bold.
     fn write(&mut self, fill: impl FnOnce(&mut Roff)) {
         let mut roff = Roff::default();
         fill(&mut roff);
@@ -77,7 +77,7 @@ impl ManPage {
 
     fn append(&mut self, document: &str) {
         let lines = document.strip_prefix(PREAMBLE).unwrap_or(document);
-        // A terminal without UTF-8 has no ellipsis.
+        // A terminal without UTF-8 cannot show an ellipsis.
         let lines = lines.replace(BREAKS, ".sp\n").replace('…', "...");
         lines.lines().for_each(|line| self.roff.push_str(&format!("{}\n", code_in_bold(line))));
     }
@@ -94,12 +94,12 @@ impl ManPage {
         let source = concat!("tp-perf ", env!("CARGO_PKG_VERSION"));
         self.write(|roff| {
             roff.control("TH", [name.as_str(), "1", text::DATE, source, "User Commands"]);
-            // Names of commands and options are not to be hyphenated or stretched.
+            // man must not hyphenate or stretch names of commands and options.
             roff.control("nh", []).control("ad", ["l"]);
         });
     }
 
-    /// The forms of the help's usage, each in a line of its own.
+    /// The forms of the help's usage, each on a separate line.
     fn synopsis(&mut self, command: &Command) {
         self.write(|roff| {
             roff.control("SH", ["SYNOPSIS"]);
@@ -131,7 +131,7 @@ impl ManPage {
         });
     }
 
-    /// Subcommands of a subcommand have no page of their own.
+    /// Subcommands of a subcommand. They have no page of their own.
     fn nested_subcommands(&mut self, command: &Command) {
         for (number, nested) in subcommands(command).enumerate() {
             self.write(|roff| {
@@ -203,7 +203,7 @@ fn forms(command: &Command) -> Vec<String> {
     usage.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
-/// A form of the usage with the words bold that are typed as they stand.
+/// A form of the usage. Words that the user types unchanged are bold.
 fn form_in_bold(form: &str, command: &Command) -> Vec<Inline> {
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
     match form.strip_prefix(name) {

@@ -1,17 +1,17 @@
-//! The parts of the manual pages that the help does not have.
+//! The parts of the manual pages that are not in the help.
 
 /// A term and its explanation.
 pub type Explained = (&'static str, &'static str);
 
-/// When the text of this version was released. It must be the date of CHANGELOG.md, which a test compares.
+/// The date of this version's release. A test compares it with the date in CHANGELOG.md.
 pub const DATE: &str = "2026-11-28";
 
-const DONE: Explained = ("0", "tp-perf did what was asked.");
+const DONE: Explained = ("0", "tp-perf succeeded.");
 const FAILED: Explained = ("1", "tp-perf failed. A message on standard error names the cause and the fix.");
-const WRONG_USAGE: Explained = ("2", "The command line is wrong. Nothing was done.");
+const WRONG_USAGE: Explained = ("2", "The command line is wrong. tp-perf did nothing.");
 const STOPPED: Explained = (
     "130, 143",
-    "Ctrl-C or SIGTERM stopped tp-perf. If they end a capture, tp-perf keeps its results and ends with 0.",
+    "Ctrl-C or SIGTERM stopped tp-perf. If such a signal ends a capture, tp-perf keeps the results and ends with 0.",
 );
 const OWN: &str =
     "With COMMAND, tp-perf ends with the exit code of COMMAND, or with 128 + N if signal N ended COMMAND.";
@@ -40,12 +40,12 @@ pub fn exit_status(subcommand: Option<&str>) -> (Vec<Explained>, Option<&'static
 const RECORDING: &[Explained] = &[
     (
         "tp-perf-TIME/",
-        "The recording: a directory in the current directory, named after the time in UTC. -o names another.",
+        "The recording: a directory in the current directory, named after the time in UTC. -o names another directory.",
     ),
     ("tp-perf-TIME/log.csv", "Each event in time order: timestamp, tpid, gid, tracepoint name."),
     (
         "tp-perf-TIME/tracepoints.csv, groups.csv",
-        "All tracepoints and groups of this kernel, with the numbers that log.csv uses.",
+        "All tracepoints and groups of this kernel, with their numbers in log.csv.",
     ),
     (
         "tp-perf-TIME/summary.json",
@@ -58,7 +58,8 @@ const TRACEFS: Explained = (
     "/sys/kernel/tracing",
     "tracefs, which lists the tracepoints. If tracefs is not mounted, tp-perf mounts it for itself alone.",
 );
-const LIBRARY: Explained = ("~/.local/share/tp-perf/states/", "The library of states. --library names another.");
+const LIBRARY: Explained =
+    ("~/.local/share/tp-perf/states/", "The library of states. --library names another library.");
 
 /// The files that a subcommand reads and writes (`None` is the program).
 pub fn files(subcommand: Option<&str>) -> Vec<Explained> {
@@ -73,7 +74,7 @@ pub fn files(subcommand: Option<&str>) -> Vec<Explained> {
 }
 
 const SUDO: Explained =
-    ("SUDO_UID, SUDO_GID", "The user who called sudo(8). This user gets the files that tp-perf writes.");
+    ("SUDO_UID, SUDO_GID", "The user who called sudo(8). The files that tp-perf writes belong to this user.");
 const DATA_HOME: Explained =
     ("XDG_DATA_HOME", "The library of states is in tp-perf/states in this directory. The default is ~/.local/share.");
 const BROWSER: Explained = ("BROWSER", "The browser that --open starts. Without BROWSER, --open starts xdg-open(1).");

@@ -107,7 +107,11 @@ impl Library {
     }
 
     fn no_state(&self, name: &str) -> Error {
-        Error::NoState { path: self.0.clone(), name: name.to_owned(), states: self.names().unwrap_or_default() }
+        match self.names() {
+            Ok(states) => Error::NoState { path: self.0.clone(), name: name.to_owned(), states },
+            // A library that cannot be read may have the state.
+            Err(error) => error,
+        }
     }
 
     /// The folders that have the name of a state.

@@ -100,11 +100,8 @@ fn file_too_large() {
 fn unwritable_stderr() {
     let rig = Rig::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status = rig
-        .command(&["-t", RENAME, "--ring-size", "100000", "--", "sh", "-c", "exit 7"])
-        .stderr(full)
-        .status()
-        .unwrap();
+    let status =
+        rig.command(&["-t", RENAME, "--ring-size", "100000", "sh", "-c", "exit 7"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(1), "tp-perf could not print to stderr");
     assert_eq!(Recording::read(&rig.path("rec")).summary["command_exit"], 7);
 }

@@ -64,7 +64,7 @@ fn no_rights() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("run with sudo") && error.contains("tp-perf replay --example"), "{error}");
+    assert!(error.starts_with("tp-perf: needs root: sudo ") && error.contains("tp-perf report --example"), "{error}");
     assert!(!std::path::Path::new("/tmp/tp-perf-test-no-rights").exists(), "no files are left");
 }
 

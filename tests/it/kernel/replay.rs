@@ -43,7 +43,7 @@ fn replays() {
         &["-t", "sched:*", "-n", "50", "-d", "5s", "--clock", "tai", "--compress"],
         &["-t", "task:*", "-n", "2", "--wait-detach", "--", "sh", "-c", "true; true; ls; exec sleep 1"],
         &["-t", RENAME, "--ring-size", "64K", "--compress", "--", "KERNEL", "storm", "100000"],
-        &["-t", RENAME, "--no-default-excludes", "-x", "*:sched_switch", "--", "KERNEL", "storm", "3000000"],
+        &["-t", RENAME, "-x", "*:sched_switch", "--", "KERNEL", "storm", "3000000"],
     ] {
         let _load = Background::busy();
         let rig = Rig::new();
