@@ -90,7 +90,10 @@ fn a_file_that_cannot_be_read_is_named_with_its_fix() {
             "it is a file of trace-cmd (trace.dat), which tp-perf does not read; record with tp-perf or `perf record` \
              instead, or read the file with `trace-cmd report`",
         ),
-        (&swapped, "the file was recorded on a machine with the other byte order; replay it on such a machine"),
+        (
+            &swapped,
+            "the file was recorded on a machine with the other byte order; replay it on a machine with that byte order",
+        ),
     ];
     let folder = tempfile::tempdir().unwrap();
     for (bytes, expected) in cases {
