@@ -77,6 +77,7 @@ fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> 
             clock_ns: clock.now_ns().map_err(Error::Run)?,
         }),
         event_names: Vec::new(),
+        is_simpleperf: false,
     })
 }
 

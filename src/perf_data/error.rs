@@ -14,6 +14,14 @@ pub enum Shortfall {
     /// The list of features behind the records cannot be read.
     #[error("{0}")]
     Features(io::Error),
+    /// The names of tracepoints before the first event cannot be read.
+    #[error("failed to read the names of tracepoints at byte {at} of the file: {reason}")]
+    Names {
+        /// The position of their record, in bytes from the start of the file.
+        at: u64,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A feature behind the records cannot be read.
     #[error("failed to read feature {bit} of the file: {cause}")]
     Feature {
@@ -37,6 +45,9 @@ pub enum Error {
     /// The file comes from a machine with the other byte order.
     #[error("the file was recorded on a machine with the other byte order")]
     OtherByteOrder,
+    /// The file is one of several that share the events.
+    #[error("the file is part of a directory from `perf record --threads`, whose events are spread over several files")]
+    Threads,
     /// The header is damaged.
     #[error("the header is damaged at byte {at}: {reason}")]
     Header {

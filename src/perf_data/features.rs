@@ -16,6 +16,10 @@ pub(super) mod id {
     pub const DIR_FORMAT: u64 = 24;
     pub const COMPRESSED: u64 = 27;
     pub const CLOCK_DATA: u64 = 29;
+    /// The first of simpleperf's own features.
+    pub const SIMPLEPERF: u64 = 128;
+    /// simpleperf's pairs of a key and a value.
+    pub const META_INFO: u64 = 129;
 }
 
 /// Strings are padded to a multiple of this many bytes.
@@ -40,6 +44,8 @@ pub struct Features {
     pub clock: Option<ClockPair>,
     /// The names of events by (type, config).
     pub event_names: Vec<((u32, u64), String)>,
+    /// Whether Android's simpleperf wrote the file. Only then does the file have simpleperf's own records.
+    pub is_simpleperf: bool,
 }
 
 /// One moment by the wall clock and by the clock of the samples.
@@ -91,6 +97,7 @@ impl Features {
 
     /// Takes the data of one feature. Unknown features are skipped.
     pub(super) fn take(&mut self, id: u64, data: &[u8]) {
+        self.is_simpleperf |= id >= id::SIMPLEPERF;
         // No event depends on a feature, so a damaged feature is treated as missing.
         let _ = self.try_take(id, data);
     }
@@ -128,10 +135,26 @@ impl Features {
                     data = data.get(8 * ids as usize..)?;
                 }
             }
+            id::META_INFO => {
+                let mut words = data.split(|byte| *byte == 0);
+                while let (Some(key), Some(value)) = (words.next(), words.next()) {
+                    if key == b"event_type_info" {
+                        let lines = String::from_utf8_lossy(value);
+                        self.event_names.extend(lines.lines().filter_map(typed_name));
+                    }
+                }
+            }
             _ => {}
         }
         Some(())
     }
+}
+
+/// simpleperf's line `name,type,config`.
+fn typed_name(line: &str) -> Option<((u32, u64), String)> {
+    let mut fields = line.rsplitn(3, ',');
+    let (config, kind) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(((kind, config), fields.next()?.to_owned()))
 }
 
 fn string(text: &str) -> Vec<u8> {
@@ -177,6 +200,7 @@ mod tests {
             compressed: Some(1 << 20),
             clock: Some(ClockPair { clockid: 1, wall_ns: Ns(1_700_000_000_000_000_000), clock_ns: Ns(77) }),
             event_names: Vec::new(),
+            is_simpleperf: false,
         };
         let mut bytes = Vec::new();
         features.encode(&mut bytes);

@@ -3,7 +3,7 @@
 use crate::events::{Cpu, SampleId};
 use crate::perf_data::features::Features;
 use crate::perf_data::tracing_data::{self, Named};
-use crate::perf_data::{Attr, kind};
+use crate::perf_data::{Attr, Shortfall, kind};
 use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
 use std::collections::HashMap;
@@ -42,6 +42,8 @@ pub struct Header {
     /// Whether a record follows that describes no events. perf always writes one behind the header, even if no
     /// event occurs.
     pub is_followed: bool,
+    /// What is missing from the records of the header.
+    pub shortfall: Option<Shortfall>,
     names: Vec<Named>,
     cpus: HashMap<SampleId, Cpu>,
     updates: HashMap<SampleId, String>,
@@ -142,6 +144,14 @@ impl Header {
     pub fn take_tracing_data(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.names = tracing_data::parse(bytes)?;
         Ok(())
+    }
+
+    /// Takes the names of tracepoints from the record at byte `at`. If they cannot be read, the samples still
+    /// can, so this is only a shortfall.
+    pub(super) fn take_names(&mut self, at: u64, bytes: &[u8]) {
+        if let Err(reason) = self.take_tracing_data(bytes) {
+            self.shortfall = Some(Shortfall::Names { at, reason });
+        }
     }
 
     /// The CPU of a sample id, if the file has an index of CPUs.

@@ -68,6 +68,11 @@ pub mod kind {
     pub const COMPRESSED: u32 = 81;
     /// Like [`COMPRESSED`], but with the payload's length in the body, and padding behind the payload.
     pub const COMPRESSED2: u32 = 83;
+    /// The first type of the records that only simpleperf writes. Their size has 32 bits, and its upper half
+    /// is where other records have `misc`.
+    pub const SIMPLEPERF: u32 = 32_768;
+    /// Names and formats of tracepoints, in a record of simpleperf's own.
+    pub const SIMPLEPERF_TRACING_DATA: u32 = 32_777;
 }
 
 /// Bits of `read_format`.

@@ -7,7 +7,7 @@
 //!   FINISHED_ROUND (8)      every ring has been taken from once since the last FINISHED_ROUND
 //! ```
 
-use crate::perf_data::kind::FINISHED_ROUND;
+use crate::perf_data::kind::{COMPRESSED2, FINISHED_ROUND, SIMPLEPERF};
 use crate::perf_data::push_record;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
@@ -16,6 +16,9 @@ use perf_event_open_sys::bindings as abi;
 pub const SAMPLE_SIZE: usize = 24;
 /// The size in bytes of a record's header.
 pub const HEADER_SIZE: usize = 8;
+/// The size in bytes of a COMPRESSED2 record without its payload: the header, and the payload's length. The
+/// payload is read separately, because it can be longer than the header's size field can say.
+pub const COMPRESSED2_HEAD: usize = 16;
 
 /// An invalid record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +60,8 @@ impl Record<'_> {
     }
 }
 
-/// The first record in `bytes`; `None` if it is incomplete.
+/// The first record in `bytes`; `None` if it is incomplete. For a COMPRESSED2 record, this is only its
+/// [head](COMPRESSED2_HEAD). For a record of simpleperf's own, this is only its header.
 ///
 /// # Errors
 /// If the record's size is smaller than its header. The offset in the error is 0.
@@ -67,11 +71,27 @@ pub fn first(bytes: &[u8]) -> Result<Option<Record<'_>>, Damaged> {
         return Ok(None);
     }
     let kind = NativeEndian::read_u32(bytes);
-    let size = NativeEndian::read_u16(&bytes[6..]);
-    if usize::from(size) < HEADER_SIZE {
-        return Err(Damaged { offset: 0, kind, size });
+    let length = length(bytes);
+    if length < HEADER_SIZE {
+        return Err(Damaged { offset: 0, kind, size: length as u16 });
     }
-    Ok(bytes.get(..usize::from(size)).map(|bytes| Record { kind, bytes }))
+    Ok(bytes.get(..length).map(|bytes| Record { kind, bytes }))
+}
+
+/// The length in bytes of the record that starts with this header, as far as [`first`] returns the record.
+#[inline]
+pub(super) fn length(header: &[u8]) -> usize {
+    match NativeEndian::read_u32(header) {
+        COMPRESSED2 => COMPRESSED2_HEAD,
+        SIMPLEPERF.. => HEADER_SIZE,
+        _ => usize::from(NativeEndian::read_u16(&header[6..])),
+    }
+}
+
+/// The number of bytes behind the header of a record of simpleperf's own; `None` if the header is damaged.
+pub(super) fn behind_simpleperf(header: &[u8]) -> Option<u64> {
+    let half = |at: usize| u64::from(NativeEndian::read_u16(&header[at..]));
+    (half(4) << 16 | half(6)).checked_sub(HEADER_SIZE as u64)
 }
 
 /// Counts the samples in a stream of records that comes in pieces. It reads only the headers of the records.

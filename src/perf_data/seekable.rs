@@ -8,7 +8,7 @@
 
 use crate::perf_data::features::id;
 use crate::perf_data::header::sample_ids;
-use crate::perf_data::{Attr, Described, Header, Shortfall};
+use crate::perf_data::{Attr, Described, Error, Header, Shortfall};
 use byteorder::{ByteOrder, NativeEndian};
 use std::fs::File;
 use std::io;
@@ -35,8 +35,9 @@ pub struct Seekable {
 /// Reads the header of a file.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] with the damage and its position, and errors of the operating system.
-pub fn read(file: &File) -> io::Result<Seekable> {
+/// [`Error::Threads`] if the file holds only a part of the events. [`Error::Read`] with
+/// [`io::ErrorKind::InvalidData`], the damage and its position, and with errors of the operating system.
+pub fn read(file: &File) -> Result<Seekable, Error> {
     let length = file.metadata()?.len();
     let mut head = [0; HEADER];
     file.read_exact_at(&mut head, 0).map_err(|_| bad(format!("the header of {HEADER} bytes is cut short")))?;
@@ -46,7 +47,7 @@ pub fn read(file: &File) -> io::Result<Seekable> {
 
     let mut header = Header::default();
     if !(64..=4096).contains(&entry) {
-        return Err(bad(format!("the header says that an attribute has {entry} bytes (at byte 16)")));
+        return Err(bad(format!("the header says that an attribute has {entry} bytes (at byte 16)")).into());
     }
     let mut ids_left = length / 8;
     for bytes in part(file, attributes, length, "the attributes (at byte 24)")?.chunks_exact(entry as usize) {
@@ -62,7 +63,7 @@ pub fn read(file: &File) -> io::Result<Seekable> {
 
     let (start, size) = data;
     if start > length {
-        return Err(bad(format!("the header says that the data starts at byte {start} of {length}")));
+        return Err(bad(format!("the header says that the data starts at byte {start} of {length}")).into());
     }
     let end = start.saturating_add(size);
     if size == 0 || end > length {
@@ -70,9 +71,6 @@ pub fn read(file: &File) -> io::Result<Seekable> {
         return Ok(Seekable { header, data: start..length, problem: Some(problem) });
     }
     let mut problem = None;
-    if features[(id::DIR_FORMAT / 8) as usize] & (1 << (id::DIR_FORMAT % 8)) != 0 {
-        return Err(bad("it is part of a directory from `perf record --threads`; record without --threads".to_owned()));
-    }
     let set: Vec<u64> = (0..256).filter(|bit| features[(bit / 8) as usize] & (1 << (bit % 8)) != 0).collect();
     let sections = part(file, (end, 16 * set.len() as u64), length, "the list of features");
     match sections {
@@ -80,7 +78,11 @@ pub fn read(file: &File) -> io::Result<Seekable> {
         Ok(sections) => {
             for (bit, place) in set.into_iter().zip(sections.chunks_exact(16)) {
                 let place = (NativeEndian::read_u64(place), NativeEndian::read_u64(&place[8..]));
-                let taken = part(file, place, length, "a feature").and_then(|bytes| match bit {
+                let bytes = part(file, place, length, "a feature");
+                if bit == id::DIR_FORMAT && !bytes.as_ref().is_ok_and(|bytes| is_one_file(bytes)) {
+                    return Err(Error::Threads);
+                }
+                let taken = bytes.and_then(|bytes| match bit {
                     id::TRACING_DATA => header
                         .take_tracing_data(&bytes)
                         .map_err(|error| bad(format!("failed to read the names of tracepoints: {error}"))),
@@ -96,6 +98,14 @@ pub fn read(file: &File) -> io::Result<Seekable> {
         }
     }
     Ok(Seekable { header, data: start..end, problem })
+}
+
+/// Whether the feature DIR_FORMAT says that one file holds all events. perf writes such a directory with
+/// `--kcore`: the file `data`, and a copy of the kernel's code. With `--threads`, each thread writes its own
+/// file (format 1).
+fn is_one_file(feature: &[u8]) -> bool {
+    const ONE_FILE: u64 = 0;
+    feature.get(..8).map(NativeEndian::read_u64) == Some(ONE_FILE)
 }
 
 /// Reads a part of a file, which has `length` bytes.

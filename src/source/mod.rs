@@ -36,7 +36,43 @@ use std::path::{Path, PathBuf};
 /// The built-in recording, of a build that starts on an idle machine. With it, tp-perf works on machines that cannot trace.
 const EXAMPLE: &[u8] = include_bytes!("../../fixtures/example.perf.zst");
 
+/// The file with the events in a directory that perf made, for example with `perf record --kcore`.
+const PERF_DATA: &str = "data";
+
+/// The first bytes of a file that `trace-cmd record` wrote.
+const TRACE_CMD_MAGIC: &[u8] = b"\x17\x08\x44tracing";
+
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
+/// A program that compresses files, other than zstd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packer {
+    /// gzip.
+    Gzip,
+    /// xz.
+    Xz,
+    /// bzip2.
+    Bzip2,
+}
+
+impl Packer {
+    /// The program whose files begin with these bytes.
+    fn of(head: &[u8]) -> Option<Self> {
+        let magics: [(&[u8], Packer); 3] =
+            [(b"\x1F\x8B", Packer::Gzip), (b"\xFD7zXZ\0", Packer::Xz), (b"BZh", Packer::Bzip2)];
+        magics.into_iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, packer)| packer)
+    }
+}
+
+impl std::fmt::Display for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Packer::Gzip => "gzip",
+            Packer::Xz => "xz",
+            Packer::Bzip2 => "bzip2",
+        })
+    }
+}
 
 /// The place of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +141,6 @@ pub enum Error {
     /// A directory that is not a recording.
     #[error("it is a directory without {} and {}, so it is not a recording", recording::EVENTS, recording::LOG)]
     NoRecording,
-    /// The output of perf with several threads.
-    #[error("it is a directory of `perf record --threads`, which tp-perf cannot read")]
-    PerfDirectory,
     /// It is perf.data, and cannot be read.
     #[error(transparent)]
     PerfData(perf_data::Error),
@@ -129,6 +162,12 @@ pub enum Error {
     /// zstd in zstd.
     #[error("it is compressed with zstd more than once")]
     PackedTwice,
+    /// The file is compressed in a form that tp-perf does not read.
+    #[error("it is compressed with {0}")]
+    Packed(Packer),
+    /// The file is from trace-cmd.
+    #[error("it is a file of trace-cmd (trace.dat), which tp-perf does not read")]
+    TraceCmd,
     /// A log without all of its columns.
     #[error("line 1: its header lacks `{missing}`; a log begins with `timestamp,tpid,gid,tracepoint name`")]
     Columns {
@@ -190,8 +229,12 @@ impl Candidate<'_> {
             self.file(File::open(path.join(recording::EVENTS))?)
         } else if has(recording::LOG) {
             self.path(&path.join(recording::LOG))
-        } else if has("data") && path.join("data.0").exists() {
-            Err(Error::PerfDirectory)
+        } else if has(PERF_DATA) {
+            // A perf that was killed did not mark the file.
+            if path.join("data.0").exists() {
+                return Err(perf_data::Error::Threads.into());
+            }
+            self.file(File::open(path.join(PERF_DATA))?)
         } else {
             Err(Error::NoRecording)
         }
@@ -259,6 +302,11 @@ impl Candidate<'_> {
                 file: None,
             });
         }
+        if let Some(packer) = Packer::of(&head) {
+            return Err(Error::Packed(packer));
+        } else if head.starts_with(TRACE_CMD_MAGIC) {
+            return Err(Error::TraceCmd);
+        }
         let text = String::from_utf8_lossy(&head[..head.len().min(16)]).into_owned();
         Err(Error::Unknown { begins: format!("{text:?}") })
     }
@@ -313,6 +361,7 @@ impl<R: io::BufRead> Read for Unpacked<R> {
 
 fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Error> {
     let remarks = perf.remarks();
+    let problem = problem.or(perf.header.shortfall.take());
     let Header { features, notes, .. } = &perf.header;
     let about = match notes.whole.first() {
         Some(facts) => About::Capture(Box::new(serde_json::from_str(facts).map_err(Error::Facts)?)),

@@ -219,7 +219,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
 }
 
 fn of_source(error: &source::Error) -> Option<&'static str> {
-    use source::Error;
+    use source::{Error, Packer};
     Some(match error {
         Error::Read(cause) => match cause.kind() {
             io::ErrorKind::NotFound => SOURCES,
@@ -228,9 +228,12 @@ fn of_source(error: &source::Error) -> Option<&'static str> {
         },
         Error::NoRecording | Error::Unknown { .. } => SOURCES,
         Error::NoneHere => "; name one, record one (`sudo tp-perf -d 10s`), or look at the built-in one (--example)",
-        Error::PerfDirectory => "; record without --threads",
         Error::NeedsFile => ": name the file itself, or record with `perf record -o -`",
         Error::PackedFile | Error::PackedTwice => ": decompress it first (`zstd -d`)",
+        Error::Packed(Packer::Gzip) => ": decompress it first (`gzip -dk`)",
+        Error::Packed(Packer::Xz) => ": decompress it first (`xz -dk`)",
+        Error::Packed(Packer::Bzip2) => ": decompress it first (`bzip2 -dk`)",
+        Error::TraceCmd => "; record with tp-perf or `perf record` instead, or read the file with `trace-cmd report`",
         _ => return None,
     })
 }
@@ -239,6 +242,7 @@ fn of_perf_data(error: &perf_data::Error) -> Option<&'static str> {
     use perf_data::Error;
     Some(match error {
         Error::OtherByteOrder => "; replay it on a machine with that byte order",
+        Error::Threads => "; record without --threads",
         Error::NoTracepoints => "; record some with `perf record -a -e 'sched:*'`",
         Error::NoTime(_) => "; record them with `perf record --timestamp`",
         Error::NoId(_) => "; record them with `perf record --sample-identifier`",

@@ -16,6 +16,7 @@ mod kernel;
 mod library;
 mod log_csv;
 mod names;
+mod other_tools;
 mod package;
 mod page;
 mod perf_data;
@@ -44,6 +45,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("names", nothing_more, names::TESTS),
+    ("other_tools", nothing_more, other_tools::TESTS),
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("progress", nothing_more, progress::TESTS),

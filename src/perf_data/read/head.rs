@@ -12,7 +12,11 @@ use std::io;
 const MOST_HEADER: usize = 512 << 20;
 
 /// The maximum size in bytes of the names of tracepoints.
-const MOST_NAMES: usize = 256 << 20;
+const MOST_NAMES: u64 = 256 << 20;
+
+/// The maximum size in bytes of a record that has only the size of the names. perf's record has 12 bytes, and
+/// tp-perf's has 16. simpleperf's record has the names, and is longer.
+const MOST_OF_SIZE: usize = 16;
 
 /// Reads ahead in a file until the position of the first event is known.
 pub(super) struct Ahead<'a> {
@@ -54,6 +58,21 @@ impl<'a> Ahead<'a> {
         self.position += length as u64;
     }
 
+    /// Passes over bytes without keeping them. Returns how many of them are missing from the file.
+    fn pass_over(&mut self, length: u64) -> io::Result<u64> {
+        let mut left = length;
+        while left > 0 {
+            let there = self.peek(1)?.len() as u64;
+            if there == 0 {
+                break;
+            }
+            let now = there.min(left);
+            self.pass(now as usize);
+            left -= now;
+        }
+        Ok(left)
+    }
+
     /// Takes the header of the pipe form.
     pub fn pipe_header(&mut self) -> Result<(), Error> {
         let head = self.peek(PIPE_HEADER as usize)?;
@@ -81,8 +100,8 @@ impl<'a> Ahead<'a> {
             let length = match record::first(&self.bytes[self.used..]) {
                 Ok(Some(record)) => record.bytes.len(),
                 // The record is incomplete, but its header has its length.
-                Ok(None) => match self.bytes.get(self.used + 6..self.used + 8) {
-                    Some(size) => usize::from(NativeEndian::read_u16(size)),
+                Ok(None) => match self.bytes.get(self.used..self.used + HEADER_SIZE) {
+                    Some(header) => record::length(header),
                     None => return Ok(()),
                 },
                 // The decoder will read this record again and report the error.
@@ -101,6 +120,10 @@ impl<'a> Ahead<'a> {
                     | kind::COMPRESSED2
                     | kind::AUXTRACE
             );
+            let own = kind >= kind::SIMPLEPERF;
+            if own && !header.features.is_simpleperf {
+                return Ok(());
+            }
             // The first note, tp-perf's facts, comes before the events. The second one, the ending, comes
             // behind them.
             if begins || (kind == kind::HEADER_EVENT_TYPE && !header.notes.whole.is_empty()) {
@@ -112,28 +135,49 @@ impl<'a> Ahead<'a> {
             if taken > MOST_HEADER && Header::is_part(kind) {
                 return Err(bad(format!("the description of the events does not end after {taken} bytes")));
             }
-            let names = match kind {
+            // perf puts the names behind the record. simpleperf puts them into the record.
+            let behind = match kind {
+                kind::TRACING_DATA if bytes.len() > MOST_OF_SIZE => {
+                    let names = inner_names(&bytes[HEADER_SIZE..]);
+                    header.take_names(at, names);
+                    0
+                }
                 kind::TRACING_DATA => {
                     let size =
                         bytes.get(8..12).ok_or_else(|| bad("the names of tracepoints have no size".to_owned()))?;
-                    NativeEndian::read_u32(size) as usize
+                    u64::from(NativeEndian::read_u32(size))
                 }
+                kind::SIMPLEPERF.. => record::behind_simpleperf(bytes)
+                    .ok_or_else(|| bad(format!("a record of simpleperf (type {kind}) is too short")))?,
                 _ => 0,
             };
             self.pass(length);
-            if names > 0 {
-                if names > MOST_NAMES {
-                    return Err(bad(format!("the names of tracepoints are said to take {names} bytes")));
+            if !matches!(kind, kind::TRACING_DATA | kind::SIMPLEPERF_TRACING_DATA) {
+                let left = self.pass_over(behind)?;
+                if left > 0 {
+                    return Err(bad(format!("the file ends {left} bytes before the end of this record")));
                 }
-                let bytes = self.peek(names)?;
-                let bytes = bytes.get(..names).ok_or_else(|| {
-                    bad(format!("the file ends within the names of tracepoints (at {} of {names} bytes)", bytes.len()))
+                continue;
+            }
+            if behind > 0 {
+                if behind > MOST_NAMES {
+                    return Err(bad(format!("the names of tracepoints are said to take {behind} bytes")));
+                }
+                let behind = behind as usize;
+                let bytes = self.peek(behind)?;
+                let bytes = bytes.get(..behind).ok_or_else(|| {
+                    bad(format!("the file ends within the names of tracepoints (at {} of {behind} bytes)", bytes.len()))
                 })?;
-                header
-                    .take_tracing_data(bytes)
-                    .map_err(|reason| bad(format!("failed to read the names of tracepoints: {reason}")))?;
-                self.pass(names);
+                let names = if own { inner_names(bytes) } else { bytes };
+                header.take_names(at, names);
+                self.pass(behind);
             }
         }
     }
+}
+
+/// The names in the body of a record of simpleperf: their size, the names, and padding.
+fn inner_names(body: &[u8]) -> &[u8] {
+    let Some((size, rest)) = body.split_at_checked(4) else { return &[] };
+    rest.get(..NativeEndian::read_u32(size) as usize).unwrap_or(rest)
 }

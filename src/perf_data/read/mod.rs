@@ -1,5 +1,6 @@
 //! Reads events from perf.data: from tp-perf's own captures and recordings, and from files of `perf record`.
 
+mod behind;
 mod head;
 mod records;
 
@@ -10,10 +11,11 @@ use crate::events::{Event, Ns};
 use crate::os::clock::Clock;
 use crate::perf_data::Error;
 use crate::perf_data::input::Input;
-use crate::perf_data::record::{Damaged, HEADER_SIZE, Record};
+use crate::perf_data::record::{self, Damaged, HEADER_SIZE};
 use crate::perf_data::{Described, Header, Inflate, kind};
 use crate::tracefs::{Table, Tpid};
 use crate::units::OneLine;
+use behind::Behind;
 use byteorder::{ByteOrder, NativeEndian};
 use head::Ahead;
 use perf_event_open_sys::bindings as abi;
@@ -41,6 +43,8 @@ pub struct PerfData {
     begin: u64,
     /// The part of a compressed record that has not been decompressed yet.
     payload: Vec<u8>,
+    /// The part of a COMPRESSED2 record that was not read yet.
+    behind: Behind,
     /// Whether the decompressor has more output although `payload` is empty.
     drains: bool,
     inflating: Option<Inflating>,
@@ -88,6 +92,7 @@ impl PerfData {
             position,
             begin: position,
             payload: Vec::new(),
+            behind: Behind::default(),
             drains: false,
             inflating: None,
             records,
@@ -189,7 +194,11 @@ impl PerfData {
             if piece.is_empty() || !self.payload.is_empty() {
                 return Ok(piece.len());
             }
-            if self.torn.is_empty() {
+            if !self.behind.is_empty() {
+                self.payload = self.behind.take(piece, &mut self.skip).to_vec();
+                self.position += self.payload.len() as u64;
+                piece = &piece[self.payload.len()..];
+            } else if self.torn.is_empty() {
                 let used = self.decode(piece, merge, out)?;
                 piece = &piece[used..];
                 if used == 0 {
@@ -199,7 +208,7 @@ impl PerfData {
             } else {
                 let missing = match self.torn.len() {
                     short @ 0..HEADER_SIZE => HEADER_SIZE - short,
-                    length => usize::from(NativeEndian::read_u16(&self.torn[6..])).saturating_sub(length).max(1),
+                    length => record::length(&self.torn).saturating_sub(length).max(1),
                 };
                 let (now, later) = piece.split_at(missing.min(piece.len()));
                 self.torn.extend_from_slice(now);
@@ -218,10 +227,16 @@ impl PerfData {
         self.position += used as u64;
         let Some(record) = met else { return Ok(used) };
         match record.kind {
-            kind::COMPRESSED | kind::COMPRESSED2 => {
-                self.payload = payload(record).map_err(|what| self.compressed(what))?
+            kind::COMPRESSED => self.payload = record.bytes[HEADER_SIZE..].to_vec(),
+            kind::COMPRESSED2 => {
+                self.behind = Behind::of(record, &mut self.skip).map_err(|what| self.compressed(what))?
             }
             kind::AUXTRACE => self.skip = record.word(8).unwrap_or(0),
+            kind::SIMPLEPERF.. => {
+                let length = record::behind_simpleperf(record.bytes).filter(|_| self.header.features.is_simpleperf);
+                let size = NativeEndian::read_u16(&record.bytes[6..]);
+                self.skip = length.ok_or_else(|| self.damaged(Damaged { size, ..record.damaged() }))?;
+            }
             _ => {
                 let message = format!(
                     "the record at byte {} describes events (type {}), but comes after the first event",
@@ -343,10 +358,14 @@ impl PerfData {
                 true
             }),
             None if !self.torn.is_empty() => Err(self.cut_short()),
+            None if !self.behind.is_empty() => {
+                let message = format!("the file ends within a COMPRESSED record, at byte {}", self.position);
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }
             None if self.skip > 0 => {
                 let message = format!(
-                    "the file ends {} bytes before the end of the trace data at byte {}",
-                    self.skip, self.position
+                    "the file ends at byte {}, {} bytes before the end of the data behind a record",
+                    self.position, self.skip
                 );
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
             }
@@ -380,19 +399,6 @@ impl PerfData {
         );
         io::Error::new(io::ErrorKind::UnexpectedEof, message)
     }
-}
-
-/// The payload of a compressed record.
-fn payload(record: Record<'_>) -> Result<Vec<u8>, &'static str> {
-    let payload = match record.kind {
-        kind::COMPRESSED => &record.bytes[HEADER_SIZE..],
-        _ => {
-            let length = record.word(8).ok_or("it has no length")?;
-            let payload = &record.bytes[16..];
-            payload.get(..usize::try_from(length).unwrap_or(usize::MAX)).ok_or("it is shorter than it says")?
-        }
-    };
-    Ok(payload.to_vec())
 }
 
 /// Whether the event never samples (PERF_COUNT_SW_DUMMY). perf adds such an event to record new processes.

@@ -262,7 +262,12 @@ impl Records {
                 self.sample(record, merge).map_err(at)?;
             } else if matches!(
                 record.kind,
-                kind::COMPRESSED | kind::COMPRESSED2 | kind::AUXTRACE | kind::HEADER_ATTR | kind::TRACING_DATA
+                kind::COMPRESSED
+                    | kind::COMPRESSED2
+                    | kind::AUXTRACE
+                    | kind::HEADER_ATTR
+                    | kind::TRACING_DATA
+                    | kind::SIMPLEPERF..
             ) {
                 return Ok((offset, Some(record)));
             } else {
