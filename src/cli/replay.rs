@@ -15,7 +15,7 @@ Examples:
   tp-perf replay --example
   # Print a recording's summary
   tp-perf replay idle
-  # Write the same log and summary again, byte for byte
+  # Write the same log, byte for byte, and the summary
   tp-perf replay idle -o again
   # Turn the output of `perf record` into a recording
   tp-perf replay perf.data -o rec

@@ -74,7 +74,10 @@ fn several_groups() {
 
 fn small_rings() {
     let number = 300_000;
-    let recording = Rig::new().storm(&["--ring-size", "64K"], number, None);
+    let rig = Rig::new();
+    let mut command = rig.command(&["-t", RENAME, "--ring-size", "64K", "--"]);
+    command.arg(std::env::current_exe().unwrap()).args(["storm", &number.to_string(), "stopped"]);
+    let recording = rig.run(command);
     let account = recording.account(RENAME);
     let field = |name: &str| account[name].as_u64().unwrap();
     assert_eq!(field("counted"), number + EXEC);

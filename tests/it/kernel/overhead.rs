@@ -34,7 +34,13 @@ fn storm(options: &[&str], number: &str) -> Value {
     let myself = std::env::current_exe().unwrap();
     let rig = Rig::new();
     json(
-        &overhead(&rig, options).args(["--format", "json", "--"]).arg(myself).args(["storm", number]).output().unwrap(),
+        &overhead(&rig, options)
+            .args(["--format", "json", "--"])
+            .arg(myself)
+            .arg("storm")
+            .args(number.split(' '))
+            .output()
+            .unwrap(),
     )
 }
 
@@ -64,7 +70,7 @@ fn known_events() {
 }
 
 fn known_losses() {
-    let measured = storm(&["--runs", "2", "--ring-size", "64K"], "300000");
+    let measured = storm(&["--runs", "2", "--ring-size", "64K"], "300000 stopped");
     let mut lost = 0;
     for run in measured["runs"].as_array().unwrap().iter().filter(|run| run["captured"] == true) {
         // Recorded and lost hits both count as events.
@@ -82,7 +88,7 @@ fn failing() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(7), "{stderr}");
     assert!(
-        stderr.contains("some words\nothers\n") && stderr.contains("COMMAND ended with code 7 in run 1 of 11"),
+        stderr.contains("some words\nothers\n") && stderr.contains("COMMAND exited with code 7 in run 1 of 11"),
         "{stderr}"
     );
     assert!(output.stdout.is_empty());
@@ -113,7 +119,7 @@ fn preparing() {
     let output = overhead(&rig, &["-p", "echo no tree here; exit 3", "--", "touch", "ran"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "COMMAND's code is COMMAND's: {stderr}");
-    assert!(stderr.contains("no tree here") && stderr.contains("--prepare ended with code 3"), "{stderr}");
+    assert!(stderr.contains("no tree here") && stderr.contains("--prepare exited with code 3"), "{stderr}");
     assert!(!rig.path("ran").exists());
 }
 

@@ -3,7 +3,7 @@
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_name;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,15 +16,19 @@ use tp_perf::tracefs::Tracefs;
 /// The tracepoint that a storm hits.
 pub const RENAME: &str = "task:task_rename";
 
-/// Hits [`RENAME`] exactly N times, on one CPU if it is given. `words` are N and the CPU.
+/// Hits [`RENAME`] exactly N times. `words` are N, and a CPU to stay on or `stopped`, which stops the parent (tp-perf) meanwhile.
 pub fn storm(words: &[String]) {
     let number = |index: usize| words.get(index).and_then(|word| word.parse::<u64>().ok());
     if let Some(cpu) = number(1) {
         pin(cpu as u32);
     }
+    // A reader that stands still loses events for certain, however fast it is.
+    let reader = words.iter().any(|word| word == "stopped").then(getppid);
+    reader.iter().for_each(|reader| kill(*reader, Signal::SIGSTOP).unwrap());
     for _ in 0..number(0).expect("storm takes a number") {
         set_name(c"storm").expect("a process may rename itself");
     }
+    reader.iter().for_each(|reader| kill(*reader, Signal::SIGCONT).unwrap());
 }
 
 pub fn pin(cpu: u32) {
