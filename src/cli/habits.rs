@@ -73,25 +73,26 @@ pub(super) fn misread_subcommand(command: &[OsString], own: &[&str]) -> Option<c
     /// A word that is less similar to a subcommand is a program.
     const ALIKE: f64 = 0.8;
     let word = command.first()?.to_str()?;
-    let error = |problem: &str, tips: &[String]| {
-        let tips: String = tips.iter().map(|tip| format!("\n\n  tip: {tip}")).collect();
-        usage(format!("{problem}{tips}"))
+    let error = |problem: String, tip: String, other_tip: Option<String>| {
+        let tips: String = [tip].into_iter().chain(other_tip).map(|tip| format!("\n\n  tip: {tip}")).collect();
+        Some(usage(problem + &tips))
     };
     let is_program = CommandLine::find(command.to_vec()).is_ok();
     let as_program = is_program.then(|| format!("`tp-perf -- {word}` records while the program `{word}` runs"));
     if own.contains(&word) {
         let problem = format!("the subcommand `{word}` comes after options of a recording");
-        let first = format!("put it first: `tp-perf {word} ...`");
-        return Some(error(&problem, &[Some(first), as_program].into_iter().flatten().collect::<Vec<_>>()));
+        return error(problem, format!("put it first: `tp-perf {word} ...`"), as_program);
     }
     if let Some(instead) = look_up(&SUBCOMMANDS, word) {
-        let tips: Vec<String> = [Some(instead.to_owned()), as_program].into_iter().flatten().collect();
-        return Some(error(&format!("tp-perf has no subcommand `{word}`"), &tips));
+        return error(format!("tp-perf has no subcommand `{word}`"), instead.to_owned(), as_program);
     }
     let likeness = |own: &&&str| (strsim::jaro_winkler(word, own) * 1e6) as u64;
     let similar = own.iter().max_by_key(likeness).filter(|own| strsim::jaro_winkler(word, own) >= ALIKE)?;
     let problem = format!("tp-perf has no subcommand `{word}`, and PATH has no program of that name");
-    (!is_program).then(|| error(&problem, &[format!("a similar subcommand exists: `tp-perf {similar}`")]))
+    if is_program {
+        return None;
+    }
+    error(problem, format!("a similar subcommand exists: `tp-perf {similar}`"), None)
 }
 
 /// Adds the replacement for an unknown option. Removes the hint that the option may belong to COMMAND, because it rarely does.

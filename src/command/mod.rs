@@ -6,7 +6,7 @@
 //! 1. Write its arguments and their validation in `cli/NAME.rs`, with tests, and add it to `Command` in `cli/mod.rs`.
 //! 2. Write `run(args, context)` in `command/NAME.rs`, and add it to the `match` below; the compiler asks for it.
 //! 3. Write its output in `terminal/NAME.rs`, as a function of facts, with a golden screen.
-//! 4. Add it to README.md and CHANGELOG.md.
+//! 4. Add it to docs/guide.md and CHANGELOG.md.
 
 mod check;
 mod completions;

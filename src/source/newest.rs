@@ -1,5 +1,6 @@
 //! The newest recording in a folder, for commands that name none.
 
+use crate::perf_data::MAGIC;
 use crate::recording;
 use serde::Deserialize;
 use std::fs::{self, File, Metadata};
@@ -47,7 +48,7 @@ fn started(directory: &Path) -> Option<SystemTime> {
         File::open(path).ok()?.read_exact(&mut begin).ok()?;
         (begin == bytes).then_some(metadata)
     };
-    let content = begins(recording::EVENTS, b"PERFILE2").or_else(|| begins(recording::LOG, b"timestamp,"))?;
+    let content = begins(recording::EVENTS, &MAGIC).or_else(|| begins(recording::LOG, b"timestamp,"))?;
     let written = content.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     Some(noted(directory).unwrap_or(written))
 }

@@ -94,7 +94,7 @@ fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
 fn print_left_out(tracepoints: &TracepointsSummary, origin: SummaryOf, screen: &mut Screen<'_>) -> io::Result<()> {
     if let Some(number) = tracepoints.excluded_by_default.filter(|excluded| *excluded > 0) {
         let (excluded, are) = counted(number);
-        let were = if number == 1 { "was" } else { "were" };
+        let were = Plural(number as u64, "tracepoint").were();
         match origin {
             SummaryOf::Capture => screen.prose(format_args!(
                 "{excluded} {are} excluded by default: `tp-perf list` shows them, `--all` records them"
