@@ -1,10 +1,9 @@
 //! What progress leaves on a terminal.
 
 use crate::common::report::fixture;
+use crate::common::screen::{open_terminal, read_terminal};
 use crate::common::{Test, tests};
-use nix::pty::{Winsize, openpty};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::Command;
 
 pub const TESTS: &[Test] = tests![ctrl_c_leaves_no_progress];
@@ -45,32 +44,26 @@ fn lines(bytes: &[u8]) -> Vec<String> {
 }
 
 fn ctrl_c_leaves_no_progress() {
-    let size = Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
-    let pty = openpty(&size, None).unwrap();
-    let slave = || pty.slave.try_clone().unwrap();
+    let (mut terminal, programs_end) = open_terminal(COLUMNS);
+    let end = || programs_end.try_clone().unwrap();
     // With a terminal of its own, so that Ctrl-C reaches it.
     let mut child = Command::new("setsid")
         .args(["--ctty", env!("CARGO_BIN_EXE_tp-perf"), "replay", "--speed", "0.01"])
         .arg(fixture("idle.perf.zst"))
         .env("TERM", "xterm")
-        .stdin(slave())
-        .stdout(slave())
-        .stderr(slave())
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
         .spawn()
         .unwrap();
-    drop(pty.slave);
-    let mut terminal = File::from(pty.master);
-    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
     let mut is_stopped = false;
-    // Once nobody holds the other end, reading ends with an error (EIO).
-    while let Ok(length) = terminal.read(&mut buffer) {
-        seen.extend_from_slice(&buffer[..length]);
-        if !is_stopped && lines(&seen).iter().any(|line| line.contains("replaying")) {
+    let (status, seen) = read_terminal(&mut terminal, programs_end, &mut child, |terminal, seen| {
+        if !is_stopped && lines(seen).iter().any(|line| line.contains("replaying")) {
             terminal.write_all(b"\x03").unwrap();
             is_stopped = true;
         }
-    }
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    });
+    assert_eq!(status.code(), Some(130));
     let text = String::from_utf8_lossy(&seen);
     assert!(text.contains("replaying") && text.contains("^C"), "{text}");
     let left = lines(&seen);
