@@ -19,6 +19,7 @@ mod sudo;
 mod summary;
 mod tables;
 mod tool;
+mod unwatched;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
@@ -34,6 +35,7 @@ pub use summary::{
 };
 pub use tables::{encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
 pub use tool::Tool;
+pub use unwatched::{Unwatched, missed_cpus};
 
 use std::io;
 use std::path::PathBuf;

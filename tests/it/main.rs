@@ -64,6 +64,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
+    ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),
     ("kernel::overhead", can_trace, kernel::overhead::TESTS),
     ("kernel::replay", can_trace, kernel::replay::TESTS),

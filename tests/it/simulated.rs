@@ -158,8 +158,8 @@ fn capture_watched(
     let stop_reason = run.stop_reason;
     let room = SummaryRoom::set_aside(&directory, engine.ids.slots().len()).unwrap();
     let ids = engine.ids.clone();
-    let gone = CpuList::default();
-    let captured = Captured { run, spool, ids, gone, command_exit: None, detach_expected: Duration::ZERO };
+    let captured =
+        Captured { run, spool, ids, unwatched: Vec::new(), command_exit: None, detach_expected: Duration::ZERO };
     let written = captured.write(options, &directory, room, signals, watcher).unwrap();
     let log = read(directory.path(), "log.csv");
     Result { written, stop_reason, log }

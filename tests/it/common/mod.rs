@@ -132,5 +132,6 @@ fn ending() -> Ending {
         detach_expected_ns: 0,
         own_cpu_ns: 0,
         gone_cpus: Vec::new(),
+        unwatched: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, pids_of, shown};
+use nix::libc::{SIGRTMAX, SIGRTMIN};
 use nix::sys::signal::Signal;
 use std::process::{Command, Output};
 use tp_perf::os::cpus::Cpu;
@@ -17,6 +18,7 @@ pub const TESTS: &[Test] = &[
     ("every_clock_works", nothing_more, clocks),
     ("tp_perfs_own_hits_are_excluded_unless_requested", nothing_more, own_events),
     ("a_command_gets_its_own_limits_back", nothing_more, command_limits),
+    ("every_signal_that_can_be_handled_ends_a_capture_in_order", nothing_more, any_signal),
     ("an_ignored_signal_stays_ignored", nothing_more, ignored_signal),
     ("a_full_disk_leaves_a_recording_of_everything_that_fits", small_disk, full_disk),
     ("a_log_larger_than_ulimit_f_is_cut_and_reported", nothing_more, file_too_large),
@@ -24,6 +26,27 @@ pub const TESTS: &[Test] = &[
     ("in_a_pid_namespace_tp_perf_does_not_exclude_itself", unshare, pid_namespace),
     ("under_sudo_the_recording_belongs_to_the_caller", nothing_more, under_sudo),
 ];
+
+/// All signals that end a process by default, except SIGKILL and those for faults of the program. The capture
+/// is bounded, so its events are only in memory when the signal arrives.
+fn any_signal() {
+    let [chld, cont, tstp, ttin, ttou, urg, winch, kill, stop] = [17, 18, 20, 21, 22, 23, 28, 9, 19];
+    let [segv, bus, ill, fpe, sys, pipe, xfsz] = [11, 7, 4, 8, 31, 13, 25];
+    let others = [chld, cont, tstp, ttin, ttou, urg, winch, kill, stop, segv, bus, ill, fpe, sys, pipe, xfsz];
+    let named = (1..=31).filter(|signal| !others.contains(signal));
+    for signal in named.chain([SIGRTMIN(), SIGRTMAX()]) {
+        let rig = Rig::new();
+        let child = Background::start(rig.command(&["-d", "60s", "-t", RENAME, "--ring-size", "64K"]).arg("--cpus=0"));
+        child.wait_until_it_polls();
+        child.signal_number(signal);
+        let output = child.end();
+        assert!(output.status.success(), "signal {signal}: {}", shown(&output));
+        let reason = if signal == Signal::SIGINT as i32 { "interrupt" } else { "terminate" };
+        let recording = Recording::read(&rig.path("rec"));
+        assert_eq!(recording.summary["stop_reason"], reason, "signal {signal}");
+        assert_eq!(recording.summary["log_complete"], true);
+    }
+}
 
 /// A SIGHUP that was ignored when tp-perf started, as under nohup, stays ignored.
 fn ignored_signal() {
