@@ -6,7 +6,7 @@ use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::{Counted, Cpu, Ns, Slot};
-use crate::os::machine::available_memory;
+use crate::os::memory::available_memory;
 use crate::tracefs::Table;
 use std::io;
 

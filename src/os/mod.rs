@@ -5,5 +5,6 @@ pub mod cpus;
 pub mod hotplug;
 pub mod limits;
 pub mod machine;
+pub mod memory;
 pub mod process;
 pub mod thread;

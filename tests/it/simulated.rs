@@ -152,7 +152,7 @@ fn capture_watched(
 ) -> Result {
     let folder = tempfile::tempdir().unwrap();
     let directory = RecordingDir::create(&folder.path().join("rec"), false).unwrap();
-    let keeping = Keeping { memory: 0, rings: 1 << 20, compress: options.compress };
+    let keeping = Keeping { memory: 0, rings: 1 << 20, compress: options.compress, frugal: false };
     let mut spool = Spool::new(&head(&engine, options), keeping, make_file).unwrap();
     let run = run(&mut engine, &options.rules, None, &mut None, &mut spool, signals, &mut ()).unwrap();
     let stop_reason = run.stop_reason;
