@@ -1,7 +1,7 @@
 //! The directory of a recording.
 
 use super::folder::partial;
-use super::{EVENTS, Error, FILES, Folder, LOG, NewFile, SUMMARY};
+use super::{EVENTS, Error, FILES, Folder, LOG, NewFile, Readers, SUMMARY};
 use rustix::fs::{FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -18,9 +18,10 @@ impl RecordingDir {
     /// Creates the directory, or opens an existing one without a recording. With `force`, it may contain a
     /// recording.
     ///
-    /// Under sudo, everything created belongs to the calling user, if the filesystem allows it.
+    /// Only the owner may read everything that is created. Under sudo, the owner is the calling user, if the
+    /// filesystem allows it. An existing directory keeps its owner and its permissions.
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
-        let recording = Self::lock(Folder::create(path)?)?;
+        let recording = Self::lock(Folder::create(path, Readers::Owner)?)?;
         let folder = &recording.folder;
         if !folder.created {
             match [SUMMARY, LOG, EVENTS].into_iter().find(|file| folder.kind_of(file).is_some()) {
@@ -43,7 +44,7 @@ impl RecordingDir {
 
     /// Creates a directory with this name, or with a number appended if the name is taken.
     pub fn create_new(path: &Path) -> Result<Self, Error> {
-        Self::lock(Folder::create_new(path)?)
+        Self::lock(Folder::create_new(path, Readers::Owner)?)
     }
 
     fn lock(folder: Folder) -> Result<Self, Error> {

@@ -4,7 +4,7 @@
 //! the directory, which nobody can exchange, and no symbolic link is followed.
 
 use super::sudo::caller_of_sudo;
-use super::{Error, NewFile};
+use super::{Error, NewFile, Readers};
 use nix::unistd::{Gid, Uid};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::fs::{flock, fstat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
@@ -25,6 +25,7 @@ pub struct Folder {
     pub(super) dir: OwnedFd,
     path: PathBuf,
     owner: Option<(Uid, Gid)>,
+    readers: Readers,
     /// Whether this process created the directory.
     pub(super) created: bool,
     /// The files that are complete and wait for their names.
@@ -44,36 +45,36 @@ enum Sharing {
 }
 
 impl Folder {
-    /// Creates the directory, or opens an existing one. Under sudo, everything created belongs to the calling
-    /// user, if the filesystem allows it.
-    pub fn create(path: &Path) -> Result<Self, Error> {
+    /// Creates the directory, or opens an existing one, which keeps its permissions. Under sudo, everything
+    /// created belongs to the calling user, if the filesystem allows it.
+    pub fn create(path: &Path, readers: Readers) -> Result<Self, Error> {
         let path = without_slashes(path);
-        match mkdirat(CWD, &path, Mode::from_raw_mode(0o755)) {
-            Ok(()) => Self::take(path, true),
-            Err(Errno::EXIST) => Self::take(path, false),
+        match mkdirat(CWD, &path, readers.of_directory()) {
+            Ok(()) => Self::take(path, readers, true),
+            Err(Errno::EXIST) => Self::take(path, readers, false),
             Err(errno) => Err(Error::Io { verb: "create the directory", path, cause: errno.into() }),
         }
     }
 
     /// Creates a directory with this name, or with a number appended if the name is taken.
-    pub fn create_new(path: &Path) -> Result<Self, Error> {
+    pub fn create_new(path: &Path, readers: Readers) -> Result<Self, Error> {
         let mut name = path.to_owned();
         for number in 2.. {
-            match mkdirat(CWD, &name, Mode::from_raw_mode(0o755)) {
+            match mkdirat(CWD, &name, readers.of_directory()) {
                 Ok(()) => break,
                 Err(Errno::EXIST) => name = PathBuf::from(format!("{}-{number}", path.display())),
                 Err(errno) => return Err(Error::Io { verb: "create the directory", path: name, cause: errno.into() }),
             }
         }
-        Self::take(name, true)
+        Self::take(name, readers, true)
     }
 
     /// Opens an existing directory.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::take(without_slashes(path), false)
+    pub fn open(path: &Path, readers: Readers) -> Result<Self, Error> {
+        Self::take(without_slashes(path), readers, false)
     }
 
-    fn take(path: PathBuf, created: bool) -> Result<Self, Error> {
+    fn take(path: PathBuf, readers: Readers, created: bool) -> Result<Self, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = match openat(CWD, &path, flags, Mode::empty()) {
             Ok(dir) => dir,
@@ -88,7 +89,7 @@ impl Folder {
             Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
         };
         let (finished, sharing) = (RefCell::default(), Sharing::Locked);
-        let folder = Folder { dir, path, owner: caller_of_sudo(), created, finished, sharing, hold: None };
+        let folder = Folder { dir, path, owner: caller_of_sudo(), readers, created, finished, sharing, hold: None };
         if created {
             folder.give_to_owner(&folder.dir);
         }
@@ -221,7 +222,7 @@ impl Folder {
     pub(super) fn open_new(&self, name: &str) -> Result<File, Error> {
         let open = || {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let mode = Mode::from_raw_mode(0o644);
+            let mode = self.readers.of_file();
             let file = match openat(&self.dir, name, flags, mode) {
                 // A capture that was killed has left this file.
                 Err(Errno::EXIST) => {

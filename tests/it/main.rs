@@ -20,6 +20,7 @@ mod other_tools;
 mod package;
 mod page;
 mod perf_data;
+mod privacy;
 mod progress;
 mod readme;
 mod replay;
@@ -48,6 +49,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("other_tools", nothing_more, other_tools::TESTS),
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
+    ("privacy", nothing_more, privacy::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
