@@ -2,7 +2,8 @@
 
 use crate::recording;
 use crate::source::Shortfall;
-use crate::units::{OneLine, Plural};
+use crate::text::OneLine;
+use crate::units::Plural;
 use std::fmt;
 use std::io;
 

@@ -13,8 +13,9 @@ pub use files::{Error, FileOptions, Files, WrittenFile};
 use crate::os::cpus::one_named;
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, StateSpan, facts, sparkline, states};
+use crate::text::OneLine;
 use crate::tracefs::Tpid;
-use crate::units::{Grouped, OneLine, Rate, Share, Signed};
+use crate::units::{Grouped, Rate, Share, Signed};
 use askama::Template;
 use std::collections::HashMap;
 

@@ -12,6 +12,7 @@ mod accounts;
 mod cli;
 mod common;
 mod floors;
+mod hostile;
 mod kernel;
 mod library;
 mod log_csv;
@@ -43,6 +44,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("accounts", nothing_more, accounts::TESTS),
     ("cli", nothing_more, cli::TESTS),
     ("floors", nothing_more, floors::TESTS),
+    ("hostile", nothing_more, hostile::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("names", nothing_more, names::TESTS),
