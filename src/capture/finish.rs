@@ -8,6 +8,7 @@ use crate::perf_data::{counters, document};
 use crate::recording::{self, Ending, LogSink, LogWriter, NewFile, RecordingDir, Summary, Unwatched};
 use crate::source::Source;
 use crate::spool::Spool;
+use crate::text::json_line;
 use crate::units::nanoseconds;
 use std::io;
 use std::time::Duration;
@@ -113,7 +114,7 @@ struct Replayable {
 /// Encodes the note in `events.perf` that says how the capture ended. If a file has several, the last one is
 /// valid.
 pub fn note(ending: &Ending) -> Vec<u8> {
-    document(&serde_json::to_string(ending).expect("numbers and text become JSON"))
+    document(&json_line(ending))
 }
 
 /// The room in bytes that is reserved for the summary: a fixed part, and a part per opened event.

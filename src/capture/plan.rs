@@ -10,6 +10,7 @@ use crate::perf_data::record::SAMPLE_SIZE;
 use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
 use crate::recording::{FACTS_SCHEMA, Facts, Tool};
 use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
+use crate::text::json_line;
 use crate::tracefs::{Selection, Table};
 use std::fs::File;
 use std::io;
@@ -123,7 +124,7 @@ pub(super) fn spool(
         clock: options.attach.clock,
         lost_known: engine.attached().lost_known,
         features: &features(options, facts)?,
-        facts: &serde_json::to_string(facts).expect("numbers and text become JSON"),
+        facts: &json_line(facts),
     };
     Spool::in_arena(arena, &head.encode(), keeping, file).map_err(Error::Memory)
 }

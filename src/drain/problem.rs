@@ -3,7 +3,8 @@
 use crate::os::cpus::{Cpu, named};
 use crate::recording;
 use crate::source::Shortfall;
-use crate::units::{OneLine, Plural};
+use crate::text::OneLine;
+use crate::units::Plural;
 use std::fmt;
 use std::io;
 

@@ -11,6 +11,7 @@ use crate::os::cpus::one_named;
 use crate::page::shown;
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
+use crate::text::json_line;
 use crate::tracefs::Tpid;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -67,7 +68,7 @@ struct GraphRow {
 pub(super) fn json(report: &Report) -> String {
     let data = Data { sources: report.sources.iter().map(|source| of_source(source, report.sources.len())).collect() };
     // The data must not contain the end of the element that contains it.
-    serde_json::to_string(&data).expect("names and numbers become JSON").replace('<', "\\u003c")
+    json_line(&data).replace('<', "\\u003c")
 }
 
 fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {

@@ -3,7 +3,7 @@
 use super::page;
 use crate::os::thread::Work;
 use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot, Subject};
-use crate::recording::{self, FILES, Folder, LOG};
+use crate::recording::{self, FILES, Folder, LOG, Readers};
 use crate::report::{Detail, Report, SourceReport, file_name};
 use crate::source::Place;
 use nix::sys::stat::fstat;
@@ -203,7 +203,7 @@ fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let folder = Folder::open(&unlinked(parent))?.shared(force)?;
+    let folder = Folder::open(&unlinked(parent), Readers::Umask)?.shared(force)?;
     folder.check(&name, force)?;
     Ok(PageTo::File(folder, name, path.to_owned()))
 }
@@ -217,7 +217,7 @@ fn unlinked(folder: &Path) -> PathBuf {
 }
 
 fn plot_folder(path: &Path, labels: &[String], force: bool) -> Result<Folder, Error> {
-    let folder = Folder::create(&unlinked(path))?.shared(force)?;
+    let folder = Folder::create(&unlinked(path), Readers::Umask)?.shared(force)?;
     for name in labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names) {
         folder.check(&name, force)?;
     }

@@ -18,8 +18,8 @@ pub use png::Error;
 use crate::activity::Activity;
 use crate::recording::{Summary, Unwatched};
 use crate::report::{SourceReport, StateSpan};
+use crate::text::OneLine;
 use crate::tracefs::{Table, Tpid, Tracepoint};
-use crate::units::OneLine;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Up to this many events, each is a point. Beyond that, the plot shows their density.

@@ -4,7 +4,8 @@ use super::density::Density;
 use super::ticks::ticks;
 use super::{MOST_POINTS, Plot, Row, StateSpan};
 use crate::os::cpus::{Cpu, named};
-use crate::units::{Grouped, OneLine, Plural, Seconds, shortened};
+use crate::text::{OneLine, shortened};
+use crate::units::{Grouped, Plural, Seconds};
 use std::borrow::Cow;
 use std::time::Duration;
 

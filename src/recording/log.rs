@@ -2,6 +2,7 @@
 
 use super::{Error, NewFile};
 use crate::events::{Event, Sink};
+use crate::text::CsvCell;
 use crate::tracefs::Table;
 use std::io::{self, Stdout, Write};
 
@@ -202,7 +203,9 @@ impl Rows {
     fn grow(&mut self, table: &Table) {
         for tracepoint in &table.tracepoints()[self.made..] {
             let mut row = csv::WriterBuilder::new().from_writer(Vec::new());
-            let fields = ["", &tracepoint.tpid.to_string(), &tracepoint.gid.to_string(), &tracepoint.name];
+            let [tpid, gid, name] =
+                [tracepoint.tpid.to_string(), tracepoint.gid.to_string(), CsvCell(&tracepoint.name).to_string()];
+            let fields = ["", &tpid, &gid, &name];
             row.write_record(fields).expect("writing to a vector does not fail");
             let row = row.into_inner().expect("writing to a vector does not fail");
             // The csv crate writes a leading empty field as nothing or as quotes. The wanted part starts at

@@ -15,6 +15,7 @@ mod facts;
 mod folder;
 mod log;
 mod new_file;
+mod readers;
 mod sudo;
 mod summary;
 mod tables;
@@ -27,6 +28,8 @@ pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
 pub use folder::Folder;
 pub use log::{LogSink, LogWriter};
 pub use new_file::NewFile;
+#[doc(hidden)]
+pub use readers::Readers;
 #[doc(hidden)]
 pub use sudo::{caller_of_sudo, is_under_sudo};
 pub use summary::{

@@ -3,6 +3,7 @@
 use super::{Error, NewFile, StopReason, Tool, Unwatched};
 use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
+use crate::text::json_pretty;
 use crate::tracefs::{Table, Tpid};
 use crate::units::Ns;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -294,13 +295,8 @@ impl Summary {
 
     /// Writes the summary as JSON.
     pub fn write(&self, mut file: NewFile<'_>) -> Result<(), Error> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|error| Error::Io {
-            verb: "encode",
-            path: file.path(),
-            cause: error.into(),
-        })?;
-        text.push(b'\n');
-        file.write(&text)?;
+        let text = json_pretty(self);
+        file.write(text.as_bytes())?;
         // Release the reserved room behind the text.
         file.cut(text.len() as u64)?;
         file.finish();

@@ -1,6 +1,7 @@
 //! `tracepoints.csv` and `groups.csv`: the names for the numbers in the log.
 
 use super::{Error, NewFile};
+use crate::text::{CsvCell, of_csv_cell};
 use crate::tracefs::{Gid, Selection, Table, Tpid, Tracepoint};
 use std::fs::File;
 use std::io;
@@ -27,7 +28,8 @@ pub fn encode_tracepoints<'a>(
     tracepoints: impl IntoIterator<Item = &'a &'a Tracepoint>,
     selection: &Selection,
 ) -> io::Result<Vec<u8>> {
-    encode(TRACEPOINT_FIELDS, tracepoints.into_iter().map(|tracepoint| tracepoint_fields(tracepoint, selection)))
+    let fields = tracepoints.into_iter().map(|tracepoint| tracepoint_fields(tracepoint, selection));
+    encode(TRACEPOINT_FIELDS, fields.map(|fields| fields.map(|field| CsvCell(&field).to_string())))
 }
 
 /// Writes all tracepoints.
@@ -39,7 +41,7 @@ pub fn write_tracepoints(file: NewFile<'_>, table: &Table, selection: &Selection
 /// Writes all groups.
 pub fn write_groups(file: NewFile<'_>, table: &Table) -> Result<(), Error> {
     let known = (1u32..).zip(table.groups()).filter(|(_, group)| !group.is_empty());
-    let rows = known.map(|(gid, group)| [gid.to_string(), group.clone()]);
+    let rows = known.map(|(gid, group)| [gid.to_string(), CsvCell(group).to_string()]);
     write(file, encode(GROUP_FIELDS, rows))
 }
 
@@ -70,7 +72,8 @@ pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
             return Err(format!("line {line} repeats tpid {tpid}"));
         }
         let tracefs_id = row.get(4).and_then(|id| id.parse().ok()).unwrap_or(0);
-        table.add(Tracepoint { tpid, gid, group: group.to_owned(), name: name.to_owned(), tracefs_id });
+        let [group, name] = [group, name].map(|cell| of_csv_cell(cell).into_owned());
+        table.add(Tracepoint { tpid, gid, group, name, tracefs_id });
     }
     Ok(table)
 }

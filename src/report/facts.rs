@@ -2,8 +2,9 @@
 
 use super::{SourceReport, equation, lost_unassigned, own_share, stopped_by, unwatched};
 use crate::recording::Summary;
+use crate::text::shortened;
 use crate::tracefs::{Exclusion, Status};
-use crate::units::{Grouped, Plural, Rate, Seconds, shortened};
+use crate::units::{Grouped, Plural, Rate, Seconds};
 use std::collections::BTreeMap;
 
 /// A fact with its name.

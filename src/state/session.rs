@@ -4,6 +4,7 @@
 use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, Window};
 use crate::os::cpus::Cpu;
 use crate::recording::{Summary, Tool};
+use crate::text::without_obeyed;
 use crate::tracefs::{Selection, Status, Table};
 use crate::units::Ns;
 use serde::{Deserialize, Serialize};
@@ -182,7 +183,7 @@ impl Session {
         let formatter = ArraysOnOneLine(PrettyFormatter::new());
         self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))
             .expect("numbers and text become JSON");
-        String::from_utf8(bytes).expect("JSON is UTF-8") + "\n"
+        without_obeyed(String::from_utf8(bytes).expect("JSON is UTF-8")) + "\n"
     }
 
     /// Whether it captured a tracepoint (`group:name`), whether or not it fired.

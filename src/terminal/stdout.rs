@@ -1,6 +1,6 @@
 //! Results on stdout.
 
-use crate::units::Visible;
+use crate::text::Visible;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 

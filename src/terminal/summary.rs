@@ -5,7 +5,8 @@ use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
 use crate::report::{equation, lost_unassigned, own_share, stopped_by, unwatched};
-use crate::units::{Grouped, OneLine, Plural, Rate, Seconds, Signed, Visible};
+use crate::text::OneLine;
+use crate::units::{Grouped, Plural, Rate, Seconds, Signed};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::Path;
@@ -50,7 +51,7 @@ pub fn print_summary(
         screen.fact("self", own)?;
     }
     if let Some((directory, names)) = files {
-        let directory = Visible(directory.join("").display()).to_string();
+        let directory = OneLine(directory.join("").display()).to_string();
         screen.fact("files", format_args!("{BOLD}{directory}{BOLD:#}"))?;
         screen.more(names.join(", "))?;
         screen.more(format_args!("`tp-perf report {directory}` shows the contents, `--html FILE` as a page"))?;

@@ -12,6 +12,7 @@ mod accounts;
 mod cli;
 mod common;
 mod floors;
+mod hostile;
 mod kernel;
 mod library;
 mod log_csv;
@@ -20,6 +21,7 @@ mod other_tools;
 mod package;
 mod page;
 mod perf_data;
+mod privacy;
 mod progress;
 mod readme;
 mod replay;
@@ -42,12 +44,14 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("accounts", nothing_more, accounts::TESTS),
     ("cli", nothing_more, cli::TESTS),
     ("floors", nothing_more, floors::TESTS),
+    ("hostile", nothing_more, hostile::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("names", nothing_more, names::TESTS),
     ("other_tools", nothing_more, other_tools::TESTS),
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
+    ("privacy", nothing_more, privacy::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),

@@ -17,7 +17,7 @@ pub use error::Error;
 pub use learned::{Learned, ShareRange};
 
 use super::session::{self, Session};
-use crate::recording::{self, Folder, caller_of_sudo};
+use crate::recording::{self, Folder, Readers, caller_of_sudo};
 use folder::StateFolder;
 use nix::unistd::User;
 use rustix::fs::{Access, access};
@@ -175,7 +175,7 @@ impl Library {
             all.push((free_name(session, &all), session));
         }
         let _made = create_with_parents(&self.0)?;
-        let folder = Folder::create(&self.0.join(&state))?.shared(false)?;
+        let folder = Folder::create(&self.0.join(&state), Readers::Owner)?.shared(false)?;
         let mut paths = Vec::new();
         for (name, session) in &all[known.len()..] {
             let name = format!("{name}{ENDING}");
@@ -263,12 +263,13 @@ fn entries(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Makes a folder and its missing parents. Under sudo they belong to the calling user. When the returned
+/// Makes a folder and its missing parents, which only their owner may read. Under sudo they belong to the calling user. When the returned
 /// folders are dropped, those that are still empty are removed, the innermost first.
 fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
-    let mut made: Vec<Folder> = missing.into_iter().rev().map(Folder::create).collect::<Result<_, _>>()?;
+    let mut made: Vec<Folder> =
+        missing.into_iter().rev().map(|path| Folder::create(path, Readers::Owner)).collect::<Result<_, _>>()?;
     made.reverse();
     Ok(made)
 }
