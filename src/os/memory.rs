@@ -54,7 +54,7 @@ fn in_statm(statm: &str, page: u64) -> Option<(u64, u64)> {
 
 /// The folder of a control group, and its files.
 #[derive(Debug, PartialEq, Eq)]
-struct Group {
+struct MemoryGroup {
     folder: String,
     /// The file with the limit.
     limit: &'static str,
@@ -64,7 +64,7 @@ struct Group {
 
 /// The control groups in the text of `/proc/self/cgroup`, each followed by the groups above it, whose limits
 /// count too.
-fn groups(cgroup: &str) -> Vec<Group> {
+fn groups(cgroup: &str) -> Vec<MemoryGroup> {
     let of_line = |line: &str| {
         let mut fields = line.splitn(3, ':').skip(1);
         let (controllers, path) = (fields.next()?.to_owned(), fields.next()?.to_owned());
@@ -75,9 +75,9 @@ fn groups(cgroup: &str) -> Vec<Group> {
             }
             _ => return None,
         };
-        let above: Vec<Group> = Path::new(&path)
+        let above: Vec<MemoryGroup> = Path::new(&path)
             .ancestors()
-            .map(|group| Group { folder: format!("{root}{}", group.display()), limit, used })
+            .map(|group| MemoryGroup { folder: format!("{root}{}", group.display()), limit, used })
             .collect();
         Some(above)
     };
