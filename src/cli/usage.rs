@@ -1,10 +1,12 @@
 //! Errors about wrong usage.
 
+use crate::os::stdout::stdout;
 use crate::terminal::messages;
 use crate::text::{Coloured, OneLine};
 use clap::builder::StyledStr;
 use clap::error::{ContextValue, ErrorKind};
 use std::error::Error;
+use std::io;
 use std::process;
 
 /// An error that ends tp-perf with code 2 and this message, for wrong usage that clap does not detect by itself.
@@ -21,9 +23,13 @@ pub(super) fn usage_with_tips(message: String, tips: impl IntoIterator<Item = St
 /// Prints an error about wrong usage, the help, or the version, and ends the process.
 pub(super) fn exit(error: clap::Error) -> ! {
     let code = error.exit_code();
-    match error.use_stderr() {
-        true => messages::say_usage(&shown(error)),
-        false => drop(error.print()),
+    if error.use_stderr() {
+        messages::say_usage(&shown(error));
+    } else if let Err(cause) = stdout().and_then(|_| error.print())
+        && cause.kind() != io::ErrorKind::BrokenPipe
+    {
+        messages::say(format_args!("failed to print the help: {cause}"));
+        process::exit(1);
     }
     process::exit(code)
 }

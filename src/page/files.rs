@@ -1,6 +1,7 @@
 //! The files of a report: plots and the page.
 
 use super::page;
+use crate::os::stdout::stdout;
 use crate::os::thread::Work;
 use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot, Subject};
 use crate::recording::{self, FILES, Folder, LOG, Readers};
@@ -162,8 +163,8 @@ impl Files {
         self.plots.iter().map(|(folder, _)| folder).chain(of_page).try_for_each(Folder::commit)?;
         // Last, because its reader may close the pipe early.
         if let (Some(made), Some(PageTo::Stdout)) = (made, &self.page) {
-            let mut stdout = io::stdout().lock();
-            match stdout.write_all(made.as_bytes()).and_then(|()| stdout.flush()) {
+            let write = |mut stdout: io::Stdout| stdout.write_all(made.as_bytes()).and_then(|()| stdout.flush());
+            match stdout().and_then(write) {
                 Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
                     return Err(recording::Error::Io { verb: "write to", path: "standard output".into(), cause }.into());
                 }

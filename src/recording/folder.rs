@@ -5,7 +5,7 @@
 
 use super::sudo::caller_of_sudo;
 use super::{Error, NewFile, Readers};
-use nix::unistd::{Gid, Uid};
+use nix::unistd::{Gid, Uid, geteuid};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::fs::{flock, fstat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
@@ -95,6 +95,9 @@ impl Folder {
             }
             Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
         };
+        if readers == Readers::Owner && !created {
+            refuse_other_owner(&dir, &path)?;
+        }
         let (finished, sharing) = (RefCell::default(), Sharing::Locked);
         let folder =
             Folder { dir, above, path, owner: caller_of_sudo(), readers, created, finished, sharing, hold: None };
@@ -337,6 +340,17 @@ impl Above {
             Err(Errno::EXIST) => Ok(false),
             Err(errno) => Err(errno),
         }
+    }
+}
+
+/// Refuses a directory whose owner could replace what only this user may read. Root can do so anywhere.
+fn refuse_other_owner(dir: &OwnedFd, path: &Path) -> Result<(), Error> {
+    let failed = |errno: Errno| Error::Io { verb: "open the directory", path: path.to_owned(), cause: errno.into() };
+    let owner = Uid::from_raw(fstat(dir).map_err(failed)?.st_uid);
+    let is_caller = caller_of_sudo().is_some_and(|(caller, _)| caller == owner);
+    match owner.is_root() || owner == geteuid() || is_caller {
+        true => Ok(()),
+        false => Err(Error::OtherOwner { path: path.to_owned(), owner: owner.as_raw() }),
     }
 }
 

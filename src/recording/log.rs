@@ -2,9 +2,10 @@
 
 use super::{Error, NewFile};
 use crate::events::{Event, Sink};
+use crate::os::stdout::stdout;
 use crate::text::CsvCell;
 use crate::tracefs::Table;
-use std::io::{self, Stdout, Write};
+use std::io::{self, Write};
 
 /// The number of bytes after which the buffer is written.
 const CHUNK: usize = 256 << 10;
@@ -24,7 +25,7 @@ pub struct LogWriter<'a> {
 /// The destination of the rows.
 enum To<'a> {
     File(NewFile<'a>),
-    Stdout(Stdout),
+    Stdout,
 }
 
 #[derive(Clone, Copy)]
@@ -41,7 +42,7 @@ impl<'a> LogWriter<'a> {
 
     /// A log on standard output.
     pub fn to_stdout() -> Self {
-        Self::with(To::Stdout(io::stdout()))
+        Self::with(To::Stdout)
     }
 
     fn with(to: To<'a>) -> Self {
@@ -69,9 +70,12 @@ impl<'a> LogWriter<'a> {
     pub fn flush(&mut self) -> Result<(), Error> {
         match &mut self.to {
             To::File(file) => file.write(&self.buffer)?,
-            To::Stdout(stdout) => {
-                let mut stdout = stdout.lock();
-                stdout.write_all(&self.buffer).and_then(|()| stdout.flush()).map_err(|cause| Error::Io {
+            To::Stdout => {
+                let write = |stdout: io::Stdout| {
+                    let mut stdout = stdout.lock();
+                    stdout.write_all(&self.buffer).and_then(|()| stdout.flush())
+                };
+                stdout().and_then(write).map_err(|cause| Error::Io {
                     verb: "write to",
                     path: "standard output".into(),
                     cause,

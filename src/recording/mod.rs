@@ -84,6 +84,14 @@ pub enum Error {
     /// Something that is neither a file nor a directory has the name of a file to write.
     #[error("`{0}` is not a regular file, so tp-perf does not replace it")]
     NotAFile(PathBuf),
+    /// The directory belongs to neither this user nor root.
+    #[error("`{path}` belongs to another user (user id {owner})")]
+    OtherOwner {
+        /// The directory.
+        path: PathBuf,
+        /// The owner's user id.
+        owner: u32,
+    },
     /// Another capture has locked the directory.
     #[error("another capture is writing to `{0}`")]
     InUse(PathBuf),

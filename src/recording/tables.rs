@@ -1,9 +1,9 @@
 //! `tracepoints.csv` and `groups.csv`: the names for the numbers in the log.
 
 use super::{Error, NewFile};
+use crate::os::files::open_to_read;
 use crate::text::{CsvCell, of_csv_cell};
 use crate::tracefs::{Gid, Selection, Table, Tpid, Tracepoint};
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -52,7 +52,7 @@ pub fn write_groups(file: NewFile<'_>, table: &Table) -> Result<(), Error> {
 pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
     // This is more than any kernel's table, and little enough for memory.
     let most = 64 << 20;
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = open_to_read(path).map_err(|error| error.to_string())?;
     if !file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= most) {
         return Err(format!("it is not a regular file of at most {}", crate::units::Bytes(most)));
     }

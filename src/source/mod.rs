@@ -23,6 +23,7 @@ pub use crate::perf_data::{Features, Shortfall};
 
 use crate::control::{Signals, wait_for_any};
 use crate::events::stream::EventStream;
+use crate::os::files::open_to_read;
 use crate::perf_data::input::{Input, ReaderInput};
 use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, seekable};
 use crate::recording::{self, Facts};
@@ -222,11 +223,11 @@ impl Candidate<'_> {
             if is_log && beside.is_file() {
                 self.table = recording::read_tracepoints(&beside).map_err(Error::Table)?;
             }
-            return self.file(File::open(path)?);
+            return self.file(open_to_read(path)?);
         }
         let has = |name: &str| path.join(name).metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
         if has(recording::EVENTS) {
-            self.file(File::open(path.join(recording::EVENTS))?)
+            self.file(open_to_read(&path.join(recording::EVENTS))?)
         } else if has(recording::LOG) {
             self.path(&path.join(recording::LOG))
         } else if has(PERF_DATA) {
@@ -234,7 +235,7 @@ impl Candidate<'_> {
             if path.join("data.0").exists() {
                 return Err(perf_data::Error::Threads.into());
             }
-            self.file(File::open(path.join(PERF_DATA))?)
+            self.file(open_to_read(&path.join(PERF_DATA))?)
         } else {
             Err(Error::NoRecording)
         }
@@ -336,7 +337,11 @@ impl Read for Awaited {
                 return Err(io::Error::other("interrupted while waiting for more"));
             }
             if ready.last() == Some(&true) {
-                return self.file.read(buffer);
+                match self.file.read(buffer) {
+                    // Another reader took the data.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return read,
+                }
             }
         }
     }

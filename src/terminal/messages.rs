@@ -6,6 +6,7 @@
 
 use super::fixes::{advice, fix, lacks_rights};
 use super::root::command_as_root;
+use crate::state::LibraryError;
 use crate::text::OneLine;
 use std::error::Error;
 use std::fmt::Display;
@@ -41,6 +42,11 @@ pub fn sentence(error: &(dyn Error + 'static)) -> String {
 /// Prints an error of the library, with its fix.
 pub fn say_error(error: &(dyn Error + 'static)) {
     say(sentence(error));
+}
+
+/// Prints which sessions of a library were left out, and why.
+pub fn say_left_out(sessions: &[LibraryError]) {
+    sessions.iter().for_each(|session| say(format!("left out: {}", sentence(session))));
 }
 
 /// Prints why tp-perf failed: the error's chain of causes and its fix. A second message has advice for newcomers, if there is any.
