@@ -1,5 +1,6 @@
 //! The newest recording in a folder, for commands that name none.
 
+use crate::memory::{Held, MemoryOf};
 use crate::perf_data::MAGIC;
 use crate::recording;
 use serde::Deserialize;
@@ -60,10 +61,10 @@ fn noted(directory: &Path) -> Option<SystemTime> {
         started: Option<String>,
     }
     // Anything can have this name: a pipe that nobody writes to, or a file without an end.
-    const MOST: u64 = 64 << 20;
     let path = directory.join(recording::SUMMARY);
-    let metadata = path.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() <= MOST)?;
-    let mut summary = Vec::new();
+    let metadata = path.metadata().ok().filter(Metadata::is_file)?;
+    let _held = Held::take(MemoryOf::File, metadata.len()).ok()?;
+    let mut summary = Vec::with_capacity(usize::try_from(metadata.len()).ok()?);
     File::open(path).ok()?.take(metadata.len()).read_to_end(&mut summary).ok()?;
     let started = serde_json::from_slice::<Noted>(&summary).ok()?.started?;
     // A time that is still to come is from a machine whose clock is wrong.

@@ -15,6 +15,7 @@ mod floors;
 mod kernel;
 mod library;
 mod log_csv;
+mod memory;
 mod names;
 mod other_tools;
 mod package;
@@ -44,6 +45,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("floors", nothing_more, floors::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
+    ("memory", nothing_more, memory::TESTS),
     ("names", nothing_more, names::TESTS),
     ("other_tools", nothing_more, other_tools::TESTS),
     ("package", nothing_more, package::TESTS),
