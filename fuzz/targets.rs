@@ -102,7 +102,7 @@ fn compare(library: Vec<Learned>, session: &Session) {
         return;
     }
     apart(MEMORY, || {
-        if let Ok(known) = Known::of(library, None)
+        if let Ok(known) = Known::of(library, Some(session.window))
             && let Ok(identification) = Identification::of(session, known, ALPHA)
         {
             let ends: Vec<usize> = identification.stretches.iter().map(|stretch| stretch.to).collect();

@@ -266,8 +266,8 @@ fn records_of_a_capture() -> Vec<u8> {
     push_lost(&mut bytes, 2, 7, 1_050_000);
     samples(&mut bytes, 2_000_000);
     for id in 1..=4u64 {
-        // READ: pid and tid, the counter, its losses, and the id and the time of the sample.
-        let body: Vec<u8> = [0, 25 + id, id, id, 3_000_000].iter().flat_map(|word: &u64| word.to_ne_bytes()).collect();
+        // READ: pid and tid, the counter, its losses, the time, and the id.
+        let body: Vec<u8> = [0, 25, id - 1, 3_000_000, id].iter().flat_map(|word: &u64| word.to_ne_bytes()).collect();
         let size = (8 + body.len()) as u16;
         bytes.extend([&8u32.to_ne_bytes()[..], &0u16.to_ne_bytes(), &size.to_ne_bytes(), &body].concat());
     }
