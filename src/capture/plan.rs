@@ -78,7 +78,7 @@ fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> 
             wall_ns: Ns(u64::try_from(wall.as_nanos()).unwrap_or(0)),
             clock_ns: clock.now_ns().map_err(Error::Run)?,
         }),
-        event_names: Vec::new(),
+        event_names: Default::default(),
         is_simpleperf: false,
     })
 }

@@ -36,7 +36,9 @@ pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, TracepointSummary,
     TracepointsSummary, UnaccountedSummary, accounts,
 };
-pub use tables::{encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
+pub use tables::{
+    TableError, encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints,
+};
 pub use tool::Tool;
 pub use unwatched::{Unwatched, missed_cpus};
 
