@@ -71,6 +71,7 @@ const SIDE_BY_SIDE: &[Module] = &[
 const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
+    ("kernel::endurance", can_trace, kernel::endurance::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
     ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),
