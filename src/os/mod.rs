@@ -6,5 +6,6 @@ pub mod files;
 pub mod limits;
 pub mod machine;
 pub mod process;
+pub mod spare;
 pub mod stdout;
 pub mod thread;
