@@ -61,6 +61,8 @@ pub mod control;
 #[doc(hidden)]
 pub mod doctor;
 #[doc(hidden)]
+pub mod memory;
+#[doc(hidden)]
 pub mod os;
 #[doc(hidden)]
 pub mod overhead;

@@ -86,6 +86,11 @@ pub struct IdentifyRequest {
 }
 
 impl IdentifyArgs {
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        self.observation.memory.bound()
+    }
+
     /// The validated request.
     ///
     /// # Errors

@@ -64,6 +64,11 @@ pub struct LearnRequest {
 }
 
 impl LearnArgs {
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        self.observation.memory.bound()
+    }
+
     /// The validated request.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod library;
 mod list;
 mod machine;
 mod man;
+mod memory;
 mod observation;
 mod overhead;
 mod record;
@@ -133,6 +134,21 @@ pub enum Command {
     /// Print the manual page
     #[command(hide = true)]
     Man(ManArgs),
+}
+
+impl Command {
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        match self {
+            Command::Report(args) => args.memory(),
+            Command::Replay(args) => args.memory(),
+            Command::Learn(args) => args.memory(),
+            Command::States(args) => args.memory(),
+            Command::Identify(args) => args.memory(),
+            Command::Check(args) => args.memory(),
+            _ => None,
+        }
+    }
 }
 
 /// Reads the command line. Ends the process for `--help`, `--version` and wrong usage.

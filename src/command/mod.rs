@@ -29,6 +29,7 @@ mod wait;
 mod watch;
 
 use crate::cli::{Cli, Command, Usage};
+use crate::memory;
 use crate::terminal::messages;
 pub use context::Context;
 pub use record::record;
@@ -53,6 +54,9 @@ pub fn run(cli: Cli, usage: &Usage) -> ExitCode {
 /// Runs the command, and returns its exit code.
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let context = &mut Context::new()?;
+    if let Some(bound) = cli.command.as_ref().and_then(Command::memory) {
+        memory::set_bound(bound);
+    }
     match cli.command {
         None => record::run(cli.record, context),
         Some(Command::Record(args)) => record::run(*args, context),

@@ -3,8 +3,10 @@
 pub mod clock;
 pub mod cpus;
 pub mod files;
+pub mod hotplug;
 pub mod limits;
 pub mod machine;
+pub mod memory;
 pub mod process;
 pub mod spare;
 pub mod stdout;

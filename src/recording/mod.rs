@@ -20,6 +20,7 @@ mod sudo;
 mod summary;
 mod tables;
 mod tool;
+mod unwatched;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
@@ -35,8 +36,11 @@ pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, TracepointSummary,
     TracepointsSummary, UnaccountedSummary, accounts,
 };
-pub use tables::{encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
+pub use tables::{
+    TableError, encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints,
+};
 pub use tool::Tool;
+pub use unwatched::{Unwatched, missed_cpus};
 
 use std::io;
 use std::path::PathBuf;

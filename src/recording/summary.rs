@@ -1,6 +1,6 @@
 //! `summary.json`: the facts about a capture, and its accounting.
 
-use super::{Error, NewFile, StopReason, Tool};
+use super::{Error, NewFile, StopReason, Tool, Unwatched};
 use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
 use crate::text::json_pretty;
@@ -32,6 +32,9 @@ pub struct Summary {
     /// The chosen CPUs that were offline, or went offline while attaching or during the capture. Those that
     /// went offline during the capture are in `cpus` too.
     pub offline_cpus: Vec<Cpu>,
+    /// The stretches in which a CPU was not watched, in nanoseconds from the first event.
+    #[serde(default)]
+    pub unwatched: Vec<Unwatched>,
     /// The clock of the log's timestamps, by its name in --clock; `local` is perf's default clock.
     pub clock: Option<String>,
     /// Nanoseconds added to the times of the samples, for clocks that the kernel does not accept for

@@ -5,6 +5,7 @@ use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, DecodedCpu};
 use crate::events::{Event, Gid, Ns, Slot, Tpid};
+use crate::memory::{Held, MemoryOf};
 use crate::text::of_csv_cell;
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
@@ -18,6 +19,12 @@ const ROWS: usize = 16_384;
 /// No kernel has more tracepoints or groups.
 const MOST_NUMBER: u32 = 1_000_000;
 
+/// The memory in bytes that a tracepoint takes until the end of the log, besides its place in a table: in accounts, and in
+/// the rows of a new log.
+const OF_TRACEPOINT: u64 = 512;
+/// The memory in bytes that each byte of a name takes there.
+const OF_NAME: u64 = 4;
+
 const FIELDS: [&str; 4] = ["timestamp", "tpid", "gid", "tracepoint name"];
 
 /// Decodes rows. A log contains neither CPUs nor losses. It is in time order, except for steps back that a merge corrects.
@@ -29,6 +36,7 @@ pub struct LogCsv {
     table: Table,
     /// For each tpid, the number of its rows, and whether the filter takes them. `None` until its first row.
     tracepoints: Vec<Option<(u64, bool)>>,
+    held: Held,
     filter: Filter,
     queue: Option<usize>,
     length: Option<u64>,
@@ -116,6 +124,7 @@ impl LogCsv {
             row: ByteRecord::new(),
             table,
             tracepoints: Vec::new(),
+            held: Held::nothing(MemoryOf::Names),
             filter: Filter::default(),
             queue: None,
             length,
@@ -166,7 +175,8 @@ impl LogCsv {
             None => {
                 let name = of_csv_cell(&String::from_utf8_lossy(cell)).into_owned();
                 let group = format!("gid{gid}");
-                self.table.add(Tracepoint { tpid, gid, group, name, tracefs_id: 0 });
+                self.held.grow(OF_TRACEPOINT + OF_NAME * name.len() as u64)?;
+                self.table.add_from_input(Tracepoint { tpid, gid, group, name, tracefs_id: 0 })?;
             }
         }
         let index = tpid.index();

@@ -1,5 +1,6 @@
 //! The newest recording in a folder, for commands that name none.
 
+use crate::memory::{Held, MemoryOf};
 use crate::os::files::open_to_read;
 use crate::perf_data::MAGIC;
 use crate::recording;
@@ -61,10 +62,10 @@ fn noted(directory: &Path) -> Option<SystemTime> {
         started: Option<String>,
     }
     // Anything can have this name: a pipe that nobody writes to, or a file without an end.
-    const MOST: u64 = 64 << 20;
     let file = open_to_read(&directory.join(recording::SUMMARY)).ok()?;
-    let metadata = file.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() <= MOST)?;
-    let mut summary = Vec::new();
+    let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+    let _held = Held::take(MemoryOf::File, metadata.len()).ok()?;
+    let mut summary = Vec::with_capacity(usize::try_from(metadata.len()).ok()?);
     file.take(metadata.len()).read_to_end(&mut summary).ok()?;
     let started = serde_json::from_slice::<Noted>(&summary).ok()?.started?;
     // A time that is still to come is from a machine whose clock is wrong.

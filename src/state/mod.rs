@@ -52,6 +52,7 @@ pub use stretch::{Stretch, StretchOpinion};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::drain::{Problem, replay};
+use crate::memory::TooMuch;
 use crate::recording;
 use crate::units::{Plural, Share};
 use std::fmt;
@@ -88,6 +89,9 @@ pub enum Error {
     /// The library cannot be used.
     #[error(transparent)]
     Library(#[from] library::Error),
+    /// The comparison takes too much memory.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// The source has too many windows.
     #[error("`{place}`: {cause}")]
     TooMany {

@@ -4,9 +4,10 @@
 //! type. It continues the error's sentence, so it begins with a punctuation mark.
 
 use crate::drain::{Problem, replay};
+use crate::memory::TooMuch;
 use crate::os::limits::sysctl;
 use crate::os::spare::FewDescriptors;
-use crate::state::{self, LibraryError, What};
+use crate::state::{self, LibraryError, TooMany, What};
 use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
 use nix::errno::Errno;
 use std::error::Error;
@@ -34,6 +35,8 @@ enum Fixable<'a> {
     /// The list of CPUs cannot be read.
     Cpus(&'a io::Error),
     Descriptors(&'a FewDescriptors),
+    /// A refusal for its memory, and the text between the error and the last part of the fix.
+    Memory(&'a TooMuch, &'static str),
 }
 
 impl<'a> Fixable<'a> {
@@ -72,6 +75,8 @@ impl<'a> Fixable<'a> {
             Some(Fixable::PerfData(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::Recording(error))
+        } else if let Some(error) = error.downcast_ref() {
+            TooMuch::within(error).map(|refused| Fixable::Memory(refused, ": "))
         } else {
             error.downcast_ref().map(Fixable::Tracefs)
         }
@@ -91,11 +96,15 @@ impl<'a> Fixable<'a> {
         match error {
             replay::Error::Source { cause, .. } => Fixable::of_source(cause),
             replay::Error::Recording(error) => Fixable::Recording(error),
+            replay::Error::TooMuch(refused) => Fixable::Memory(refused, ": read fewer sources, or "),
             error => Fixable::Replay(error),
         }
     }
 
     fn of_source(error: &'a source::Error) -> Self {
+        if let Some(refused) = error.too_much() {
+            return Fixable::Memory(refused, ": ");
+        }
         match error {
             source::Error::PerfData(error) => Fixable::PerfData(error),
             error => Fixable::Source(error),
@@ -107,6 +116,11 @@ impl<'a> Fixable<'a> {
             state::Error::Replay(error) => Fixable::of_replay(error),
             state::Error::Library(error) => Fixable::of_library(error),
             state::Error::Of { cause, .. } => Fixable::of_state(cause),
+            state::Error::TooMuch(refused) => Fixable::Memory(refused, ": "),
+            state::Error::TooMany { cause: TooMany::Memory(refused), .. } => {
+                Fixable::Memory(refused, ": choose longer windows (--window), or a shorter part, or ")
+            }
+            state::Error::Damaged { cause, .. } => Fixable::of_problem(cause).unwrap_or(Fixable::State(error)),
             error => Fixable::State(error),
         }
     }
@@ -114,6 +128,7 @@ impl<'a> Fixable<'a> {
     fn of_library(error: &'a LibraryError) -> Self {
         match error {
             LibraryError::Write(error) => Fixable::Recording(error),
+            LibraryError::TooMuch { cause, .. } => Fixable::Memory(cause, ": "),
             error => Fixable::Library(error),
         }
     }
@@ -122,6 +137,7 @@ impl<'a> Fixable<'a> {
         match problem {
             Problem::LogCut { cause, .. } => Some(Fixable::Recording(cause)),
             Problem::FileCutToo(problem) => Fixable::of_problem(problem),
+            Problem::Damaged { cause, .. } => TooMuch::within(cause).map(|refused| Fixable::Memory(refused, "; ")),
             _ => None,
         }
     }
@@ -130,6 +146,9 @@ impl<'a> Fixable<'a> {
     fn fix(&self) -> Option<String> {
         let fix = match self {
             Fixable::Capture(error) => return of_capture(error),
+            Fixable::Memory(refused, lead) => {
+                return Some(format!("{lead}allow more with `--max-memory {}`", refused.enough()));
+            }
             Fixable::State(error) => return of_state(error),
             Fixable::Library(error) => return of_library(error),
             Fixable::Descriptors(error) => return Some(of_descriptors(error)),

@@ -1,8 +1,9 @@
 //! A report as JSON, for programs.
 
 use crate::activity::Gap;
+use crate::memory::{Held, MemoryOf};
 use crate::os::cpus::Cpu;
-use crate::ranking::Ranked;
+use crate::ranking::{Ranked, Ranking};
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport, StateSpan};
 use crate::text::json_pretty;
@@ -83,8 +84,16 @@ struct LossRow {
     to_ns: u64,
 }
 
+/// The memory in bytes of a row with its activity, and with its text.
+const OF_ROW: u64 = 3_072;
+
 /// Writes the report with at most `top` tracepoints and groups for each source.
 pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let rows = |source: &SourceReport| {
+        let Ranking { tracepoints, groups, .. } = &source.ranking;
+        (tracepoints.len().min(top) + groups.len().min(top)) as u64
+    };
+    let _held = Held::take(MemoryOf::Rows, report.sources.iter().map(rows).sum::<u64>() * OF_ROW)?;
     let document = ReportJson {
         schema: SCHEMA,
         tool: Tool::this(),

@@ -1,6 +1,7 @@
 //! Why a library cannot be used.
 
 use super::LONGEST_NAME;
+use crate::memory::TooMuch;
 use crate::recording;
 use crate::state::session;
 use std::io;
@@ -35,6 +36,14 @@ pub enum Error {
         path: PathBuf,
         /// The cause.
         cause: session::Error,
+    },
+    /// A session takes too much memory.
+    #[error("failed to read `{}`: {cause}", path.display())]
+    TooMuch {
+        /// Its path.
+        path: PathBuf,
+        /// The refusal.
+        cause: TooMuch,
     },
     /// The library has no states.
     #[error("the library `{}` has no states", .0.display())]

@@ -17,13 +17,14 @@ pub use error::Error;
 pub use learned::{Learned, ShareRange};
 
 use super::session::{self, Session};
+use crate::memory::{Held, MemoryOf};
 use crate::recording::{self, Folder, Readers, caller_of_sudo};
 use folder::StateFolder;
 use nix::unistd::User;
 use rustix::fs::{Access, access};
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -272,15 +273,41 @@ fn free_name(session: &Session, taken: &BTreeSet<String>) -> String {
 
 /// Reads a session's file.
 pub fn read_session(path: &Path) -> Result<Session, Error> {
-    parse(path, fs::read(path))
+    match File::open(path) {
+        Ok(file) => parse(path, file),
+        Err(cause) => Err(Error::Read { path: path.to_owned(), cause }),
+    }
 }
 
-/// Parses the bytes of a session's file.
-fn parse(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Session, Error> {
-    let bytes = bytes.map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+/// How many bytes the reader of a session takes for each byte of its file: the file, and a count for each `0,` in a list
+/// that may be half empty.
+const OF_FILE: u64 = 9;
+
+/// The bytes that are read first. Each later piece is as long as all before it.
+const PIECE: u64 = 64 << 10;
+
+/// Parses a session's file.
+fn parse(path: &Path, file: File) -> Result<Session, Error> {
+    let failed = |cause| Error::Read { path: path.to_owned(), cause };
+    let too_much = |cause| Error::TooMuch { path: path.to_owned(), cause };
+    let mut held = Held::nothing(MemoryOf::Sessions);
+    let mut bytes = Vec::new();
+    // The file may also be a pipe, whose length is not known.
+    let mut file = file.take(0);
+    loop {
+        let piece = (bytes.len() as u64).max(PIECE);
+        held.grow(piece * OF_FILE).map_err(too_much)?;
+        bytes.reserve_exact(piece as usize);
+        file.set_limit(piece);
+        if (file.read_to_end(&mut bytes).map_err(failed)? as u64) < piece {
+            break;
+        }
+    }
     let damaged = |cause| Error::Session { path: path.to_owned(), cause };
     let text = std::str::from_utf8(&bytes).map_err(|error| damaged(session::Error::Damaged(error.to_string())))?;
-    Session::parse(text).map_err(damaged)
+    let session = Session::parse(text).map_err(damaged)?;
+    drop((bytes, held));
+    session.hold().map_err(too_much)
 }
 
 /// Whether the path is a folder, and not a symbolic link to one.

@@ -143,5 +143,6 @@ pub fn ending() -> Ending {
         detach_expected_ns: 0,
         own_cpu_ns: 0,
         gone_cpus: Vec::new(),
+        unwatched: Vec::new(),
     }
 }
