@@ -8,5 +8,6 @@ pub mod limits;
 pub mod machine;
 pub mod memory;
 pub mod process;
+pub mod spare;
 pub mod stdout;
 pub mod thread;

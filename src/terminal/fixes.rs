@@ -6,6 +6,7 @@
 use crate::drain::{Problem, replay};
 use crate::memory::TooMuch;
 use crate::os::limits::sysctl;
+use crate::os::spare::FewDescriptors;
 use crate::state::{self, LibraryError, TooMany, What};
 use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
 use nix::errno::Errno;
@@ -31,6 +32,9 @@ enum Fixable<'a> {
     Library(&'a LibraryError),
     Page(&'a page::Error),
     Tracefs(&'a tracefs::Error),
+    /// The list of CPUs cannot be read.
+    Cpus(&'a io::Error),
+    Descriptors(&'a FewDescriptors),
     /// A refusal for its memory, and the text between the error and the last part of the fix.
     Memory(&'a TooMuch, &'static str),
 }
@@ -58,8 +62,13 @@ impl<'a> Fixable<'a> {
             Some(Fixable::of_library(error))
         } else if let Some(problem) = error.downcast_ref() {
             Fixable::of_problem(problem)
-        } else if let Some(doctor::Error::Tracefs(error)) = error.downcast_ref() {
-            Some(Fixable::Tracefs(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(match error {
+                doctor::Error::Tracefs(error) => Fixable::Tracefs(error),
+                doctor::Error::Cpus(error) => Fixable::Cpus(error),
+            })
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::Descriptors(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::of_source(error))
         } else if let Some(error) = error.downcast_ref() {
@@ -78,6 +87,7 @@ impl<'a> Fixable<'a> {
             capture::Error::Tracefs(error) => Fixable::Tracefs(error),
             capture::Error::Recording(error) => Fixable::Recording(error),
             capture::Error::Source(error) => Fixable::of_source(error),
+            capture::Error::Cpus(error) => Fixable::Cpus(error),
             error => Fixable::Capture(error),
         }
     }
@@ -141,6 +151,10 @@ impl<'a> Fixable<'a> {
             }
             Fixable::State(error) => return of_state(error),
             Fixable::Library(error) => return of_library(error),
+            Fixable::Descriptors(error) => return Some(of_descriptors(error)),
+            Fixable::Cpus(error) if error.kind() == io::ErrorKind::NotFound => {
+                "; /sys must be mounted: `mount -t sysfs sysfs /sys`"
+            }
             Fixable::Recording(error) => of_recording(error)?,
             Fixable::Source(error) => of_source(error)?,
             Fixable::PerfData(error) => of_perf_data(error)?,
@@ -190,7 +204,10 @@ impl<'a> Fixable<'a> {
         matches!(
             self,
             Fixable::Tracefs(
-                tracefs::Error::Read { .. } | tracefs::Error::Mount { .. } | tracefs::Error::NoTracepoints(_)
+                tracefs::Error::Read { .. }
+                    | tracefs::Error::Mount { .. }
+                    | tracefs::Error::NoProc
+                    | tracefs::Error::NoTracepoints(_)
             ) | Fixable::Capture(capture::Error::Perf(
                 engine::Error::NotPermitted | engine::Error::AllRefused { .. } | engine::Error::Leader { .. }
             ))
@@ -233,6 +250,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; choose a directory that you can write to"
             }
+            _ if cause.raw_os_error() == Some(Errno::EMFILE as i32) => "; allow more open files (`ulimit -n 1024`)",
             _ => return None,
         },
     })
@@ -281,10 +299,23 @@ fn of_tracefs(error: &tracefs::Error) -> Option<&'static str> {
             "; this needs CAP_SYS_ADMIN: run with sudo, or let root mount it: `sudo mount -t tracefs nodev /sys/kernel/tracing` \
              (a kernel in lockdown=confidentiality hides tracefs even from root)"
         }
+        Error::NoProc => {
+            "; mount one of them: `mount -t proc proc /proc`, or `mount -t tracefs nodev /sys/kernel/tracing`"
+        }
         Error::NoMatch { .. } => "; `tp-perf list` shows them all",
         Error::NothingSelected => "; `tp-perf list` shows the reason for each",
         _ => return None,
     })
+}
+
+/// The usual limit of a shell, which leaves room for a few hundred events.
+const USUAL_DESCRIPTORS: u64 = 1024;
+
+fn of_descriptors(few: &FewDescriptors) -> String {
+    match few.hard > few.soft {
+        true => format!(": allow more (`ulimit -n {}`)", few.hard.min(USUAL_DESCRIPTORS)),
+        false => format!(": only root can allow more (`ulimit -n {USUAL_DESCRIPTORS}`)"),
+    }
 }
 
 fn of_state(error: &state::Error) -> Option<String> {

@@ -29,6 +29,7 @@ mod readme;
 mod replay;
 mod report;
 mod report_files;
+mod restricted;
 mod screens;
 mod simulated;
 mod states;
@@ -61,6 +62,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("replay", nothing_more, replay::TESTS),
     ("report", nothing_more, report::TESTS),
     ("report_files", nothing_more, report_files::TESTS),
+    ("restricted", nothing_more, restricted::TESTS),
     ("screens", nothing_more, screens::TESTS),
     ("simulated", nothing_more, simulated::TESTS),
     ("states", nothing_more, states::TESTS),
