@@ -16,6 +16,7 @@ mod fuzz;
 mod kernel;
 mod library;
 mod log_csv;
+mod matrix;
 mod memory;
 mod names;
 mod other_tools;
@@ -47,6 +48,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("fuzz", nothing_more, fuzz::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
+    ("matrix", nothing_more, matrix::TESTS),
     ("memory", nothing_more, memory::TESTS),
     ("names", nothing_more, names::TESTS),
     ("other_tools", nothing_more, other_tools::TESTS),
