@@ -62,7 +62,8 @@ fn of_perf(path: &str) -> Option<Hits> {
 /// Whether perf's name of an event is `group:name`. Other events can have modifiers, as in `cycles:u`, and slashes.
 fn is_tracepoint(event: &str) -> bool {
     let is_modifier = |name: &str| name.chars().all(|letter| "ukhGHpPSDIWe".contains(letter));
-    event.split_once(':').is_some_and(|(_, name)| !is_modifier(name)) && !event.contains('/')
+    event.split_once(':').is_some_and(|(_, name)| !is_modifier(name) && !name.contains([':', '=']))
+        && !event.contains('/')
 }
 
 /// The hits that tp-perf reads, the number of late events, and the problem if it does not read to the end.
