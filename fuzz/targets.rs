@@ -90,8 +90,9 @@ pub fn library(bytes: &[u8]) {
     }
     let library = Library::at(folder.path().to_owned());
     let Ok(states) = apart(MEMORY, || library.states()) else { return };
-    let session = states[0].sessions[0].1.clone();
-    compare(states, &session);
+    let first = states.usable.first().and_then(|state| state.sessions.first());
+    let Some((_, session)) = first.cloned() else { return };
+    compare(states.usable, &session);
 }
 
 /// Identifies a session among the states of a library.

@@ -76,6 +76,8 @@ pub mod spool;
 pub mod state;
 #[doc(hidden)]
 pub mod terminal;
+#[doc(hidden)]
+pub mod text;
 
 // Private modules.
 mod observation;

@@ -161,8 +161,8 @@ pub fn parse() -> (Cli, Usage) {
     let (cli, usage) = parsed.unwrap_or_else(|error| {
         let typed = std::env::args().nth(1);
         match typed.as_deref().and_then(|name| command.find_subcommand_mut(name)) {
-            Some(subcommand) => habits::explain(error, typed.as_deref(), subcommand).exit(),
-            None => habits::explain(error, None, &mut command).exit(),
+            Some(subcommand) => usage::exit(habits::explain(error, typed.as_deref(), subcommand)),
+            None => usage::exit(habits::explain(error, None, &mut command)),
         }
     });
     let own: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
@@ -193,8 +193,8 @@ impl Usage {
         command.build();
         let subcommand = self.subcommand.as_ref().and_then(|name| command.find_subcommand_mut(name));
         match subcommand {
-            Some(subcommand) => error.format(subcommand).exit(),
-            None => error.format(&mut command).exit(),
+            Some(subcommand) => usage::exit(error.format(subcommand)),
+            None => usage::exit(error.format(&mut command)),
         }
     }
 }

@@ -15,10 +15,12 @@ mod facts;
 mod folder;
 mod log;
 mod new_file;
+mod readers;
 mod sudo;
 mod summary;
 mod tables;
 mod tool;
+mod unwatched;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
@@ -26,6 +28,8 @@ pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
 pub use folder::Folder;
 pub use log::{LogSink, LogWriter};
 pub use new_file::NewFile;
+#[doc(hidden)]
+pub use readers::Readers;
 #[doc(hidden)]
 pub use sudo::{caller_of_sudo, is_under_sudo};
 pub use summary::{
@@ -36,6 +40,7 @@ pub use tables::{
     TableError, encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints,
 };
 pub use tool::Tool;
+pub use unwatched::{Unwatched, missed_cpus};
 
 use std::io;
 use std::path::PathBuf;
@@ -81,6 +86,14 @@ pub enum Error {
     /// Something that is neither a file nor a directory has the name of a file to write.
     #[error("`{0}` is not a regular file, so tp-perf does not replace it")]
     NotAFile(PathBuf),
+    /// The directory belongs to neither this user nor root.
+    #[error("`{path}` belongs to another user (user id {owner})")]
+    OtherOwner {
+        /// The directory.
+        path: PathBuf,
+        /// The owner's user id.
+        owner: u32,
+    },
     /// Another capture has locked the directory.
     #[error("another capture is writing to `{0}`")]
     InUse(PathBuf),

@@ -2,8 +2,9 @@
 
 use super::{Error, NewFile};
 use crate::memory::{Held, MemoryOf, TooMuch};
+use crate::os::files::open_to_read;
+use crate::text::{CsvCell, of_csv_cell};
 use crate::tracefs::{Gid, Selection, Table, Tpid, Tracepoint};
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -28,7 +29,8 @@ pub fn encode_tracepoints<'a>(
     tracepoints: impl IntoIterator<Item = &'a &'a Tracepoint>,
     selection: &Selection,
 ) -> io::Result<Vec<u8>> {
-    encode(TRACEPOINT_FIELDS, tracepoints.into_iter().map(|tracepoint| tracepoint_fields(tracepoint, selection)))
+    let fields = tracepoints.into_iter().map(|tracepoint| tracepoint_fields(tracepoint, selection));
+    encode(TRACEPOINT_FIELDS, fields.map(|fields| fields.map(|field| CsvCell(&field).to_string())))
 }
 
 /// Writes all tracepoints.
@@ -40,7 +42,7 @@ pub fn write_tracepoints(file: NewFile<'_>, table: &Table, selection: &Selection
 /// Writes all groups.
 pub fn write_groups(file: NewFile<'_>, table: &Table) -> Result<(), Error> {
     let known = (1u32..).zip(table.groups()).filter(|(_, group)| !group.is_empty());
-    let rows = known.map(|(gid, group)| [gid.to_string(), group.clone()]);
+    let rows = known.map(|(gid, group)| [gid.to_string(), CsvCell(group).to_string()]);
     write(file, encode(GROUP_FIELDS, rows))
 }
 
@@ -66,7 +68,7 @@ impl From<String> for TableError {
 /// # Errors
 /// If it cannot be read, or takes too much memory.
 pub fn read_tracepoints(path: &Path) -> Result<Table, TableError> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = open_to_read(path).map_err(|error| error.to_string())?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_file() {
         return Err("it is not a regular file".to_owned().into());
@@ -89,7 +91,8 @@ pub fn read_tracepoints(path: &Path) -> Result<Table, TableError> {
             return Err(format!("line {line} repeats tpid {tpid}").into());
         }
         let tracefs_id = row.get(4).and_then(|id| id.parse().ok()).unwrap_or(0);
-        table.add_from_input(Tracepoint { tpid, gid, group: group.to_owned(), name: name.to_owned(), tracefs_id })?;
+        let [group, name] = [group, name].map(|cell| of_csv_cell(cell).into_owned());
+        table.add_from_input(Tracepoint { tpid, gid, group, name, tracefs_id })?;
     }
     Ok(table)
 }

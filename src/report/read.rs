@@ -9,7 +9,7 @@ use crate::drain::{Problem, Request, Results, drain};
 use crate::events::{Filter, Ns, Sink};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::ranking::Ranking;
-use crate::recording::Summary;
+use crate::recording::{Summary, Unwatched};
 use crate::source::{self, About, Place};
 use crate::state::{self, Identification, Session, Windows};
 use crate::tracefs::{Table, Tpid};
@@ -164,17 +164,28 @@ fn read_source(
         place: place.to_string(),
         logged: if is_range { None } else { logged(&about, &summary) },
         is_unnamed: is_log && is_unnamed(&table),
-        summary,
         table,
         selection,
         ranking,
         is_range: is_range || is_stopped,
+        unwatched: unwatched_within(&summary, span, &activity),
         activity,
+        summary,
         state_spans: states.as_ref().map(spans).unwrap_or_default(),
         states,
         is_log,
         problem: problem.or(is_stopped.then_some(Problem::Stopped)),
     })
+}
+
+/// The stretches in which a CPU was not watched, within the span of the activity. `span` is that of the whole source.
+fn unwatched_within(summary: &Summary, span: Option<(Ns, Ns)>, activity: &Activity) -> Vec<Unwatched> {
+    let (Some((origin, _)), Some((first, last))) = (span, activity.span()) else { return Vec::new() };
+    let within = |time: Ns| Ns(origin.saturating_add(time.0).clamp(first, last) - first);
+    let stretches = summary.unwatched.iter();
+    let stretches =
+        stretches.map(|stretch| Unwatched { from: within(stretch.from), to: within(stretch.to), ..*stretch });
+    stretches.filter(|stretch| stretch.from < stretch.to).collect()
 }
 
 /// The results, unless the source takes too much memory.

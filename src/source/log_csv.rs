@@ -6,6 +6,7 @@ use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, DecodedCpu};
 use crate::events::{Event, Gid, Ns, Slot, Tpid};
 use crate::memory::{Held, MemoryOf};
+use crate::text::of_csv_cell;
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
 use std::cell::Cell;
@@ -162,9 +163,9 @@ impl LogCsv {
                 .ok_or_else(|| self.bad(format!("{value} is not a {} (1 to {MOST_NUMBER})", FIELDS[field])))
         };
         let (tpid, gid) = (Tpid::new(in_range(tpid, 1)?), Gid::new(in_range(gid, 2)?));
-        let name = &self.row[3];
+        let cell = &self.row[3];
         match self.table.find(tpid) {
-            Some(known) if known.gid == gid && known.name.as_bytes() == name => {}
+            Some(known) if known.gid == gid && is_cell_of(cell, &known.name) => {}
             Some(known) => {
                 let (gid, known) = (known.gid, known.full_name());
                 return Err(self.bad(format!(
@@ -172,7 +173,7 @@ impl LogCsv {
                 )));
             }
             None => {
-                let name = String::from_utf8_lossy(name).into_owned();
+                let name = of_csv_cell(&String::from_utf8_lossy(cell)).into_owned();
                 let group = format!("gid{gid}");
                 self.held.grow(OF_TRACEPOINT + OF_NAME * name.len() as u64)?;
                 self.table.add_from_input(Tracepoint { tpid, gid, group, name, tracefs_id: 0 })?;
@@ -241,6 +242,15 @@ impl Decode for LogCsv {
 
     fn progress(&self) -> (u64, Option<u64>) {
         (self.reader.position().byte(), self.length)
+    }
+}
+
+/// Whether a cell stands for this name. Most cells are the name itself, and this is checked for each row.
+fn is_cell_of(cell: &[u8], name: &str) -> bool {
+    let is_plain = !cell.contains(&b'\\') && !cell.starts_with(b"'");
+    match is_plain {
+        true => cell == name.as_bytes(),
+        false => of_csv_cell(&String::from_utf8_lossy(cell)) == name,
     }
 }
 

@@ -24,7 +24,8 @@ pub use crate::perf_data::{Features, Shortfall};
 use crate::control::{Signals, wait_for_any};
 use crate::events::stream::{EventStream, Packed};
 use crate::memory::{self, TooMuch};
-use crate::os::machine::available_memory;
+use crate::os::files::open_to_read;
+use crate::os::memory::available_memory;
 use crate::perf_data::input::{Input, ReaderInput};
 use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, ZstdWindow, seekable};
 use crate::recording::{self, Facts, TableError};
@@ -257,11 +258,11 @@ impl Candidate<'_> {
             if is_log && beside.is_file() {
                 self.table = recording::read_tracepoints(&beside).map_err(Error::Table)?;
             }
-            return self.file(File::open(path)?);
+            return self.file(open_to_read(path)?);
         }
         let has = |name: &str| path.join(name).metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
         if has(recording::EVENTS) {
-            self.file(File::open(path.join(recording::EVENTS))?)
+            self.file(open_to_read(&path.join(recording::EVENTS))?)
         } else if has(recording::LOG) {
             self.path(&path.join(recording::LOG))
         } else if has(PERF_DATA) {
@@ -269,7 +270,7 @@ impl Candidate<'_> {
             if path.join("data.0").exists() {
                 return Err(perf_data::Error::Threads.into());
             }
-            self.file(File::open(path.join(PERF_DATA))?)
+            self.file(open_to_read(&path.join(PERF_DATA))?)
         } else {
             Err(Error::NoRecording)
         }
@@ -390,7 +391,11 @@ impl Read for Awaited {
                 return Err(io::Error::other("interrupted while waiting for more"));
             }
             if ready.last() == Some(&true) {
-                return self.file.read(buffer);
+                match self.file.read(buffer) {
+                    // Another reader took the data.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return read,
+                }
             }
         }
     }

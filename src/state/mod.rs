@@ -42,7 +42,7 @@ pub use conformal::{Calibration, PValue, together, too_low};
 pub use formats::{write_check_json, write_csv, write_json, write_junit};
 pub use identify::{ALPHA, Identification};
 pub use known::{Known, WINDOW};
-pub use library::{Error as LibraryError, Learned, Library, ShareRange, read_session, state_name};
+pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, read_session, state_name};
 pub use model::{Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;

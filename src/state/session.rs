@@ -5,6 +5,7 @@ use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, OF_CELL, Window};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::cpus::Cpu;
 use crate::recording::{Summary, Tool};
+use crate::text::without_obeyed;
 use crate::tracefs::{Selection, Status, Table};
 use crate::units::Ns;
 use serde::{Deserialize, Serialize};
@@ -198,7 +199,7 @@ impl Session {
         let formatter = ArraysOnOneLine(PrettyFormatter::new());
         self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))
             .expect("numbers and text become JSON");
-        String::from_utf8(bytes).expect("JSON is UTF-8") + "\n"
+        without_obeyed(String::from_utf8(bytes).expect("JSON is UTF-8")) + "\n"
     }
 
     /// Takes its memory, and the memory that a comparison with it takes.

@@ -13,6 +13,7 @@ mod cli;
 mod common;
 mod floors;
 mod fuzz;
+mod hostile;
 mod kernel;
 mod library;
 mod log_csv;
@@ -23,6 +24,7 @@ mod other_tools;
 mod package;
 mod page;
 mod perf_data;
+mod privacy;
 mod progress;
 mod readme;
 mod replay;
@@ -46,6 +48,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("cli", nothing_more, cli::TESTS),
     ("floors", nothing_more, floors::TESTS),
     ("fuzz", nothing_more, fuzz::TESTS),
+    ("hostile", nothing_more, hostile::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("matrix", nothing_more, matrix::TESTS),
@@ -54,6 +57,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("other_tools", nothing_more, other_tools::TESTS),
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
+    ("privacy", nothing_more, privacy::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
@@ -70,6 +74,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
+    ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),
     ("kernel::overhead", can_trace, kernel::overhead::TESTS),
     ("kernel::replay", can_trace, kernel::replay::TESTS),

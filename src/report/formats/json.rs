@@ -6,6 +6,7 @@ use crate::os::cpus::Cpu;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport, StateSpan};
+use crate::text::json_pretty;
 use crate::tracefs::{Gid, Tpid};
 use crate::units::Ns;
 use serde::Serialize;
@@ -99,8 +100,7 @@ pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Resul
         sources: report.sources.iter().map(|report| source(report, top)).collect(),
         differences: report.differences.as_ref(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    out.write_all(json_pretty(&document).as_bytes())
 }
 
 /// Rounds to hundredths, so that rounding errors such as 13.000000000000002 do not show.

@@ -92,7 +92,7 @@ pub enum Error {
     /// The name cannot be the name of a folder.
     #[error(
         "`{}` cannot be the name of a state: use letters, digits and `-_.+@`, do not begin with a dot or dash, and use at most {LONGEST_NAME} bytes",
-        crate::units::OneLine(.0)
+        crate::text::OneLine(.0)
     )]
     BadName(String),
     /// The home directory is unknown, and with it the place of the default library.
