@@ -271,6 +271,7 @@ fn of_source(error: &source::Error) -> Option<&'static str> {
         Error::Packed(Packer::Gzip) => ": decompress it first (`gzip -dk`)",
         Error::Packed(Packer::Xz) => ": decompress it first (`xz -dk`)",
         Error::Packed(Packer::Bzip2) => ": decompress it first (`bzip2 -dk`)",
+        Error::OldPerf => "; record again with a newer perf, or read the file with `perf script`",
         Error::TraceCmd => "; record with tp-perf or `perf record` instead, or read the file with `trace-cmd report`",
         _ => return None,
     })

@@ -17,6 +17,7 @@ mod hostile;
 mod kernel;
 mod library;
 mod log_csv;
+mod matrix;
 mod memory;
 mod names;
 mod other_tools;
@@ -51,6 +52,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("hostile", nothing_more, hostile::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
+    ("matrix", nothing_more, matrix::TESTS),
     ("memory", nothing_more, memory::TESTS),
     ("names", nothing_more, names::TESTS),
     ("other_tools", nothing_more, other_tools::TESTS),
