@@ -3,8 +3,9 @@
 use super::help::CAPTURE_OPTIONS;
 use super::machine::MachineArgs;
 use super::selection::SelectionArgs;
+use super::usage::usage;
 use crate::capture::AttachOptions;
-use crate::control::Manner;
+use crate::control::{CommandLine, Manner};
 use crate::os::clock::Clock;
 use clap::Args;
 
@@ -27,6 +28,11 @@ pub(super) struct AttachArgs {
     /// Also record the events that tp-perf itself causes
     #[arg(long, hide_short_help = true)]
     include_self: bool,
+    /// Run COMMAND as root
+    ///
+    /// Under sudo, tp-perf otherwise runs COMMAND as the user who called sudo.
+    #[arg(long, hide_short_help = true)]
+    command_as_root: bool,
     /// Wait until the kernel has detached all tracepoints
     ///
     /// Otherwise tp-perf returns at once, and a child process detaches them in the background.
@@ -35,6 +41,11 @@ pub(super) struct AttachArgs {
 }
 
 impl AttachArgs {
+    /// COMMAND with the rights that the user chose for it.
+    pub fn with_rights(&self, command: CommandLine) -> Result<CommandLine, clap::Error> {
+        if self.command_as_root { command.as_root().map_err(usage) } else { Ok(command) }
+    }
+
     /// The validated options, and the behaviour of the command.
     pub fn request(self, quiet: bool) -> Result<(AttachOptions, Manner), clap::Error> {
         let (ring_size, adjustment) = self.machine.ring_size()?;

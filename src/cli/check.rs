@@ -88,6 +88,11 @@ pub struct CheckRequest {
 }
 
 impl CheckArgs {
+    /// Whether it watches this machine, and reads no source.
+    pub fn watches_machine(&self) -> bool {
+        self.source.is_none()
+    }
+
     /// The validated request.
     ///
     /// # Errors

@@ -64,6 +64,11 @@ pub struct LearnRequest {
 }
 
 impl LearnArgs {
+    /// Whether it watches this machine, and reads no source.
+    pub fn watches_machine(&self) -> bool {
+        self.sources.is_empty()
+    }
+
     /// The validated request.
     ///
     /// # Errors

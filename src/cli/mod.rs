@@ -96,6 +96,25 @@ pub struct Cli {
     pub record: RecordArgs,
 }
 
+impl Cli {
+    /// Whether the command reads tracefs or attaches to this machine, which needs rights of root.
+    pub fn traces(&self) -> bool {
+        match &self.command {
+            None | Some(Command::Record(_) | Command::Overhead(_) | Command::List(_) | Command::Doctor(_)) => true,
+            Some(Command::Learn(args)) => args.watches_machine(),
+            Some(Command::Identify(args)) => args.watches_machine(),
+            Some(Command::Check(args)) => args.watches_machine(),
+            Some(
+                Command::Report(_)
+                | Command::Replay(_)
+                | Command::States(_)
+                | Command::Completions(_)
+                | Command::Man(_),
+            ) => false,
+        }
+    }
+}
+
 /// Hides from the short help the options that `tp-perf record -h` shows.
 fn short_at_the_root(arg: clap::Arg) -> clap::Arg {
     match arg.get_id().as_str() {

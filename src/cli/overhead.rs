@@ -89,13 +89,15 @@ impl OverheadArgs {
     /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
     pub fn request(self) -> Result<OverheadRequest, clap::Error> {
         let compress = self.attach.compress;
+        let find = |words| self.attach.with_rights(CommandLine::find(words).map_err(usage)?);
+        let command = find(self.command)?;
+        let prepare = self.prepare.map(|line| find(vec!["sh".into(), "-c".into(), line])).transpose()?;
         let (attach, manner) = self.attach.request(self.quiet)?;
-        let shell = |line: OsString| CommandLine::find(vec!["sh".into(), "-c".into(), line]);
         let options = overhead::MeasureOptions {
             attach,
             compress,
-            command: CommandLine::find(self.command).map_err(usage)?,
-            prepare: self.prepare.map(shell).transpose().map_err(usage)?,
+            command,
+            prepare,
             pairs: self.runs as usize,
             warmup: self.warmup as usize,
             show_output: self.show_output,

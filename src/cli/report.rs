@@ -128,6 +128,11 @@ pub enum StatesFrom {
 }
 
 impl ReportArgs {
+    /// Whether it opens its page in the browser.
+    pub fn opens_browser(&self) -> bool {
+        self.open
+    }
+
     /// The validated request.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ mod wait;
 mod watch;
 
 use crate::cli::{Cli, Command, Usage};
+use crate::os::privileges::{Starts, give_up, take_over};
 use crate::terminal::messages;
 pub use context::Context;
 pub use record::record;
@@ -52,6 +53,12 @@ pub fn run(cli: Cli, usage: &Usage) -> ExitCode {
 
 /// Runs the command, and returns its exit code.
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    take_over(cli.traces())?;
+    if !cli.traces() {
+        // The browser of `report --open` may need to gain rights: its sandbox does on some systems.
+        let opens_browser = matches!(&cli.command, Some(Command::Report(args)) if args.opens_browser());
+        give_up(if opens_browser { Starts::AsUser } else { Starts::Nothing })?;
+    }
     let context = &mut Context::new()?;
     match cli.command {
         None => record::run(cli.record, context),

@@ -4,5 +4,6 @@ pub mod clock;
 pub mod cpus;
 pub mod limits;
 pub mod machine;
+pub mod privileges;
 pub mod process;
 pub mod thread;

@@ -17,8 +17,6 @@ pub struct RecordingDir {
 impl RecordingDir {
     /// Creates the directory, or opens an existing one without a recording. With `force`, it may contain a
     /// recording.
-    ///
-    /// Under sudo, everything created belongs to the calling user, if the filesystem allows it.
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
         let recording = Self::lock(Folder::create(path)?)?;
         let folder = &recording.folder;

@@ -1,11 +1,9 @@
 //! A directory in which files appear only when they are complete.
 //!
-//! Under sudo, the directory may belong to another user. So all operations are relative to one descriptor of
-//! the directory, which nobody can exchange, and no symbolic link is followed.
+//! Others may be able to write into the directory, too. So all operations are relative to one descriptor of the
+//! directory, which nobody can exchange, and no symbolic link is followed.
 
-use super::sudo::caller_of_sudo;
 use super::{Error, NewFile};
-use nix::unistd::{Gid, Uid};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::fs::{flock, fstat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
@@ -13,7 +11,6 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 
 /// An open directory that receives files.
@@ -24,7 +21,6 @@ use std::path::{Path, PathBuf};
 pub struct Folder {
     pub(super) dir: OwnedFd,
     path: PathBuf,
-    owner: Option<(Uid, Gid)>,
     /// Whether this process created the directory.
     pub(super) created: bool,
     /// The files that are complete and wait for their names.
@@ -44,8 +40,7 @@ enum Sharing {
 }
 
 impl Folder {
-    /// Creates the directory, or opens an existing one. Under sudo, everything created belongs to the calling
-    /// user, if the filesystem allows it.
+    /// Creates the directory, or opens an existing one.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let path = without_slashes(path);
         match mkdirat(CWD, &path, Mode::from_raw_mode(0o755)) {
@@ -88,11 +83,7 @@ impl Folder {
             Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
         };
         let (finished, sharing) = (RefCell::default(), Sharing::Locked);
-        let folder = Folder { dir, path, owner: caller_of_sudo(), created, finished, sharing, hold: None };
-        if created {
-            folder.give_to_owner(&folder.dir);
-        }
-        Ok(folder)
+        Ok(Folder { dir, path, created, finished, sharing, hold: None })
     }
 
     /// Whether the directory contains anything but the unfinished files of a capture that was killed.
@@ -234,7 +225,6 @@ impl Folder {
                 // Some filesystems have no locks. On those, leftovers are never removed.
                 let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
             }
-            self.give_to_owner(&file);
             Ok(File::from(file))
         };
         open().map_err(|errno: Errno| self.failed("create", name, errno))
@@ -267,14 +257,6 @@ impl Folder {
             }
             Some(_) => Err(Error::FileExists(self.path.join(name))),
             None => Ok(()),
-        }
-    }
-
-    /// Gives a file to the user who called sudo. On a filesystem that does not allow this, the file stays
-    /// root's.
-    fn give_to_owner(&self, file: &impl AsFd) {
-        if let Some((user, group)) = self.owner {
-            let _ = fchown(file, Some(user.as_raw()), Some(group.as_raw()));
         }
     }
 }

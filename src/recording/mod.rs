@@ -15,7 +15,6 @@ mod facts;
 mod folder;
 mod log;
 mod new_file;
-mod sudo;
 mod summary;
 mod tables;
 mod tool;
@@ -27,7 +26,6 @@ pub use folder::Folder;
 pub use log::{LogSink, LogWriter};
 pub use new_file::NewFile;
 #[doc(hidden)]
-pub use sudo::{caller_of_sudo, is_under_sudo};
 pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, TracepointSummary,
     TracepointsSummary, UnaccountedSummary, accounts,

@@ -2,9 +2,13 @@
 //!
 //! An error of the library states the operation, its object, the cause and the facts. The fix names the option or the command to
 //! type. It continues the error's sentence, so it begins with a punctuation mark.
+//!
+//! `rights` has the fixes for rights that tp-perf gave up.
 
+use super::rights;
 use crate::drain::{Problem, replay};
 use crate::os::limits::sysctl;
+use crate::os::privileges::{self, file_rights};
 use crate::state::{self, LibraryError, What};
 use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
 use nix::errno::Errno;
@@ -30,6 +34,7 @@ enum Fixable<'a> {
     Library(&'a LibraryError),
     Page(&'a page::Error),
     Tracefs(&'a tracefs::Error),
+    Rights(&'a privileges::Error),
 }
 
 impl<'a> Fixable<'a> {
@@ -63,6 +68,8 @@ impl<'a> Fixable<'a> {
             Some(Fixable::PerfData(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::Recording(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::Rights(error))
         } else {
             error.downcast_ref().map(Fixable::Tracefs)
         }
@@ -116,9 +123,27 @@ impl<'a> Fixable<'a> {
         }
     }
 
+    /// The error of opening or changing a file of the user.
+    fn of_file(&self) -> Option<&io::Error> {
+        match self {
+            Fixable::Recording(recording::Error::Io { cause, .. })
+            | Fixable::Source(source::Error::Read(cause))
+            | Fixable::Library(LibraryError::Read { cause, .. } | LibraryError::Remove { cause, .. })
+            | Fixable::Capture(capture::Error::Scratch { cause, .. })
+            | Fixable::Overhead(overhead::Error::Scratch { cause, .. }) => Some(cause),
+            _ => None,
+        }
+    }
+
     /// The end of the error's sentence.
     fn fix(&self) -> Option<String> {
+        if self.of_file().is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
+            && let Some(fix) = rights::of_file(file_rights())
+        {
+            return Some(fix);
+        }
         let fix = match self {
+            Fixable::Rights(error) => return rights::of_error(error),
             Fixable::Capture(error) => return of_capture(error),
             Fixable::State(error) => return of_state(error),
             Fixable::Library(error) => return of_library(error),

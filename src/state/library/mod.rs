@@ -17,10 +17,9 @@ pub use error::Error;
 pub use learned::{Learned, ShareRange};
 
 use super::session::{self, Session};
-use crate::recording::{self, Folder, caller_of_sudo};
+use crate::os::privileges::invoker;
+use crate::recording::{self, Folder};
 use folder::StateFolder;
-use nix::unistd::User;
-use rustix::fs::{Access, access};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -59,8 +58,8 @@ impl Library {
     /// Under sudo, it is the library of the user who called sudo.
     pub fn of_user() -> Result<Self, Error> {
         let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let data = match caller_of_sudo() {
-            Some((user, _)) => User::from_uid(user).ok().flatten().map(|user| user.dir.join(".local/share")),
+        let data = match invoker() {
+            Some(user) => user.home().map(|home| home.join(".local/share")),
             None => variable("XDG_DATA_HOME").or(variable("HOME").map(|home| home.join(".local/share"))),
         };
         Ok(Library(data.ok_or(Error::NoHome)?.join("tp-perf/states")))
@@ -149,9 +148,10 @@ impl Library {
         if !there.is_dir() {
             return Err(recording::Error::NotADirectory(there.to_owned()).into());
         }
-        access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| {
-            Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause: errno.into() })
-        })
+        // access(2) would answer for the rights that root has set aside, and not for those that are left.
+        tempfile::tempfile_in(there)
+            .map(drop)
+            .map_err(|cause| Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause }))
     }
 
     /// Adds sessions to a state, all or none of them, and returns their files. Each session comes with the
@@ -263,7 +263,7 @@ fn entries(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Makes a folder and its missing parents. Under sudo they belong to the calling user. When the returned
+/// Makes a folder and its missing parents. When the returned
 /// folders are dropped, those that are still empty are removed, the innermost first.
 fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
     let missing: Vec<&Path> =

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod ends;
 pub mod machine;
 pub mod overhead;
+pub mod privileges;
 pub mod replay;
 pub mod rig;
 
