@@ -66,6 +66,11 @@ pub struct ReplayRequest {
 }
 
 impl ReplayArgs {
+    /// Whether it writes no file.
+    pub fn only_prints(&self) -> bool {
+        self.output.as_deref().is_none_or(|path| path.as_os_str() == "-")
+    }
+
     /// The validated request.
     ///
     /// # Errors

@@ -73,6 +73,11 @@ pub enum StatesAct {
 }
 
 impl StatesArgs {
+    /// Whether it changes no file.
+    pub fn only_prints(&self) -> bool {
+        !matches!(self.command, Some(StatesCommand::Remove { .. }))
+    }
+
     /// The validated request.
     ///
     /// # Errors

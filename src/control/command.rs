@@ -2,6 +2,7 @@
 
 use crate::os::privileges::{self, Starts};
 use crate::os::process::start_with_nofile_limit;
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{AccessFlags, Pid, access};
 use std::ffi::OsString;
@@ -182,10 +183,10 @@ impl Running {
         self.child.id()
     }
 
-    /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    /// Sends SIGTERM. Returns false if COMMAND has gained rights that this process lacks, so it cannot be stopped.
+    pub fn terminate(&self) -> bool {
         // If COMMAND has ended in the meantime, there is nothing to terminate.
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM) != Err(Errno::EPERM)
     }
 }
 

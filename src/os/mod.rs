@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cpus;
+pub mod landlock;
 pub mod limits;
 pub mod machine;
 pub mod privileges;

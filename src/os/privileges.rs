@@ -18,6 +18,8 @@
 //! Capabilities belong to a thread, and a new thread inherits them. The program changes them in its first thread,
 //! and has no other thread at these moments. See capabilities(7) and credentials(7).
 
+use nix::libc;
+use nix::sys::prctl::set_dumpable;
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getgrouplist, getgroups, getuid};
 use nix::unistd::{setgroups, setresgid, setresuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities};
@@ -241,6 +243,8 @@ fn start_as_root(command: &mut Command, root: Option<&Root>) {
             set_thread_res_gid(*group, *group, *group)?;
             let root = rustix::thread::Uid::ROOT;
             set_thread_res_uid(root, root, root)?;
+            // The user owns the keyring of this process.
+            join_new_keyring();
         }
         Ok(())
     };
@@ -272,6 +276,14 @@ fn raise() -> io::Result<()> {
     Ok(set_capabilities(None, CapabilitySets { effective: sets.permitted, ..sets })?)
 }
 
+/// Joins a new, empty session keyring, because whoever shares a session keyring may use its keys. A kernel without keys
+/// refuses.
+fn join_new_keyring() {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: the name is a null pointer, so the kernel reads no memory of this process.
+    unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) };
+}
+
 impl Invoker {
     /// The user whom sudo names in its variables.
     fn of_sudo(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Self>, Error> {
@@ -300,7 +312,12 @@ impl Invoker {
         setresgid(*group, *group, *group).map_err(|errno| failed("setresgid")(errno.into()))?;
         set_keep_capabilities(true).map_err(|errno| failed("prctl")(errno.into()))?;
         setresuid(*user, *user, *user).map_err(|errno| failed("setresuid")(errno.into()))?;
-        set_keep_capabilities(false).map_err(|errno| failed("prctl")(errno.into()))
+        set_keep_capabilities(false).map_err(|errno| failed("prctl")(errno.into()))?;
+        // The user must not trace this process: its descriptors of events show the whole system. The kernel sees to
+        // that when the user changes, unless fs.suid_dumpable is 1.
+        set_dumpable(false).map_err(|errno| failed("prctl")(errno.into()))?;
+        join_new_keyring();
+        Ok(())
     }
 
     /// The home directory, if the password database has the user.

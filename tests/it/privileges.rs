@@ -2,22 +2,35 @@
 
 use crate::common::report::{fixture, path};
 use crate::common::sudo::{Homes, Rights, USER, by_sudo, errors, give};
-use crate::common::{Test, tests};
+use crate::common::{Test, nothing_more};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-pub const TESTS: &[Test] = tests![
-    all_files_belong_to_the_user_who_called_sudo,
-    a_link_in_the_middle_of_a_path_leads_only_where_the_user_may_write,
-    a_source_of_root_is_not_read_for_the_user,
-    a_reader_has_no_rights_of_root,
-    variables_that_sudo_does_not_set_are_refused,
-    an_ordinary_user_cannot_become_another_by_variables,
-    a_program_file_with_the_set_user_id_bit_is_refused,
-    root_itself_reads_the_files_of_others,
+pub const TESTS: &[Test] = &[
+    ("all_files_belong_to_the_user_who_called_sudo", nothing_more, all_files_belong_to_the_user_who_called_sudo),
+    (
+        "a_link_in_the_middle_of_a_path_leads_only_where_the_user_may_write",
+        nothing_more,
+        a_link_in_the_middle_of_a_path_leads_only_where_the_user_may_write,
+    ),
+    ("a_source_of_root_is_not_read_for_the_user", nothing_more, a_source_of_root_is_not_read_for_the_user),
+    ("a_reader_has_no_rights_of_root", nothing_more, a_reader_has_no_rights_of_root),
+    ("variables_that_sudo_does_not_set_are_refused", nothing_more, variables_that_sudo_does_not_set_are_refused),
+    (
+        "an_ordinary_user_cannot_become_another_by_variables",
+        nothing_more,
+        an_ordinary_user_cannot_become_another_by_variables,
+    ),
+    (
+        "a_program_file_with_the_set_user_id_bit_is_refused",
+        nothing_more,
+        a_program_file_with_the_set_user_id_bit_is_refused,
+    ),
+    ("root_itself_reads_the_files_of_others", nothing_more, root_itself_reads_the_files_of_others),
+    ("a_command_that_only_prints_restricts_itself", has_landlock, a_command_that_only_prints_restricts_itself),
 ];
 
 fn all_files_belong_to_the_user_who_called_sudo() {
@@ -158,4 +171,68 @@ fn root_itself_reads_the_files_of_others() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
     let output = command.arg("report").arg(&file).env_remove("SUDO_UID").output().unwrap();
     assert!(output.status.success(), "{}", errors(&output));
+}
+
+fn has_landlock() -> Result<(), String> {
+    use nix::libc;
+    const VERSION: libc::c_uint = 1;
+    let none = std::ptr::null::<libc::c_void>();
+    // SAFETY: with this flag, the kernel reads no memory.
+    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0, VERSION) };
+    if version > 0 { Ok(()) } else { Err("a kernel with Landlock".to_owned()) }
+}
+
+/// Kills a program that restricts itself with Landlock, so a test can see that it does.
+fn deadly_landlock() -> std::io::Result<()> {
+    use nix::libc;
+    let code = |code: u32| code as u16;
+    let filter = [
+        // The number of the system call.
+        libc::sock_filter { code: code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS), jt: 0, jf: 0, k: 0 },
+        libc::sock_filter {
+            code: code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K),
+            jt: 0,
+            jf: 1,
+            k: libc::SYS_landlock_restrict_self as u32,
+        },
+        libc::sock_filter { code: code(libc::BPF_RET | libc::BPF_K), jt: 0, jf: 0, k: libc::SECCOMP_RET_KILL_PROCESS },
+        libc::sock_filter { code: code(libc::BPF_RET | libc::BPF_K), jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW },
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies the filter, which lives during the call.
+    match unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+fn a_command_that_only_prints_restricts_itself() {
+    let homes = Homes::new();
+    let idle = fixture("idle.perf.zst");
+    let idle = path(&idle);
+    let (restricted, free) = (true, false);
+    for (words, expected) in [
+        (&["report", idle][..], restricted),
+        (&["report", idle, "--html", "-"], restricted),
+        (&["report", idle, "--html", "page.html"], free),
+        (&["report", idle, "--plots", "plots"], free),
+        (&["replay", idle], restricted),
+        (&["replay", idle, "-o", "-"], restricted),
+        (&["replay", idle, "-o", "rec"], free),
+        (&["learn", "idle", idle, "--library", "lib"], free),
+        (&["identify", idle, "--library", "lib"], restricted),
+        (&["check", idle, "--against", "idle", "--library", "lib"], restricted),
+        (&["states", "--library", "lib"], restricted),
+        (&["states", "remove", "idle", "--library", "lib"], free),
+        (&["completions", "bash"], restricted),
+        (&["man"], restricted),
+    ] {
+        let mut command = homes.command(words);
+        // SAFETY: the closure makes one system call, which is allowed between fork and exec.
+        unsafe { command.pre_exec(deadly_landlock) };
+        let output = command.output().unwrap();
+        let was_killed = std::os::unix::process::ExitStatusExt::signal(&output.status) == Some(nix::libc::SIGSYS);
+        assert_eq!(was_killed, expected, "{words:?}: {} {}", output.status, errors(&output));
+        assert!(was_killed || output.status.success(), "{words:?}: {}", errors(&output));
+    }
 }

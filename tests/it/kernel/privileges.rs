@@ -2,25 +2,46 @@
 
 use super::rig::{Background, RENAME, Recording, eventually, pids_of};
 use crate::common::sudo::{Homes, Rights, USER, errors};
-use crate::common::{Test, tests};
+use crate::common::{Test, nothing_more};
 use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tp_perf::os::cpus::Cpu;
 
-pub const TESTS: &[Test] = tests![
-    a_capture_has_the_rights_of_the_user,
-    a_capture_of_root_itself_has_no_capabilities,
-    the_child_that_detaches_has_no_rights,
-    command_runs_as_the_user,
-    command_runs_as_root_only_if_asked_to,
-    an_output_that_the_user_may_not_write_is_refused_before_the_capture,
-    an_output_that_root_does_not_own_is_refused_before_the_capture,
-    learning_writes_into_the_library_of_the_user,
-    overhead_runs_its_programs_as_the_user,
-    overhead_runs_its_programs_as_root_only_if_asked_to,
+pub const TESTS: &[Test] = &[
+    ("a_capture_has_the_rights_of_the_user", nothing_more, a_capture_has_the_rights_of_the_user),
+    ("a_capture_of_root_itself_has_no_capabilities", nothing_more, a_capture_of_root_itself_has_no_capabilities),
+    ("the_child_that_detaches_has_no_rights", nothing_more, the_child_that_detaches_has_no_rights),
+    ("command_runs_as_the_user", nothing_more, command_runs_as_the_user),
+    ("command_runs_as_root_only_if_asked_to", nothing_more, command_runs_as_root_only_if_asked_to),
+    (
+        "an_output_that_the_user_may_not_write_is_refused_before_the_capture",
+        nothing_more,
+        an_output_that_the_user_may_not_write_is_refused_before_the_capture,
+    ),
+    (
+        "an_output_that_root_does_not_own_is_refused_before_the_capture",
+        nothing_more,
+        an_output_that_root_does_not_own_is_refused_before_the_capture,
+    ),
+    ("learning_writes_into_the_library_of_the_user", nothing_more, learning_writes_into_the_library_of_the_user),
+    ("overhead_runs_its_programs_as_the_user", nothing_more, overhead_runs_its_programs_as_the_user),
+    (
+        "overhead_runs_its_programs_as_root_only_if_asked_to",
+        nothing_more,
+        overhead_runs_its_programs_as_root_only_if_asked_to,
+    ),
+    (
+        "a_command_of_root_that_cannot_be_stopped_is_named",
+        nothing_more,
+        a_command_of_root_that_cannot_be_stopped_is_named,
+    ),
+    ("command_does_not_share_the_keys_of_root", shows_keys, command_does_not_share_the_keys_of_root),
 ];
 
 /// Starts a capture that ends with SIGINT.
@@ -202,4 +223,55 @@ fn overhead_runs_its_programs_as_the_user() {
 
 fn overhead_runs_its_programs_as_root_only_if_asked_to() {
     assert_eq!(measured(&["--command-as-root"]).1, "0\n".repeat(4));
+}
+
+fn a_command_of_root_that_cannot_be_stopped_is_named() {
+    let homes = Homes::new();
+    let script = ": > it-runs; until [ -e go ]; do sleep 0.01; done";
+    let words = ["-t", RENAME, "-o", "rec", "--command-as-root", "--", "sh", "-c", script];
+    let mut capture = homes.command(&words).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("COMMAND runs", || homes.of_user.join("it-runs").exists());
+    kill(Pid::from_raw(capture.id() as i32), Signal::SIGTERM).unwrap();
+    let lines = BufReader::new(capture.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // tp-perf prints this when it has tried to stop COMMAND.
+    let said: Vec<_> = lines.take_while(|line| !line.contains("waiting for COMMAND")).collect();
+    fs::write(homes.of_user.join("go"), "").unwrap();
+    assert!(said.iter().any(|line| line.contains("COMMAND has more rights than tp-perf")), "{said:?}");
+    assert!(capture.wait().unwrap().success());
+}
+
+fn shows_keys() -> Result<(), String> {
+    if Path::new("/proc/keys").exists() { Ok(()) } else { Err("a kernel that shows its keys in /proc/keys".to_owned()) }
+}
+
+/// Puts a key into a new session keyring of root, as a login does.
+fn have_a_key() -> std::io::Result<()> {
+    use nix::libc;
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    const KEY_SPEC_SESSION_KEYRING: libc::c_int = -3;
+    let none = std::ptr::null::<libc::c_char>();
+    let (kind, name) = (c"user".as_ptr(), c"tp-perf-key-of-root".as_ptr());
+    // SAFETY: the pointers are null, or point to texts that live for ever.
+    let results = unsafe {
+        [
+            libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, none),
+            libc::syscall(libc::SYS_add_key, kind, name, name, 1, KEY_SPEC_SESSION_KEYRING),
+        ]
+    };
+    if results.contains(&-1) { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn command_does_not_share_the_keys_of_root() {
+    use std::os::unix::process::CommandExt;
+    let homes = Homes::new();
+    let script = "cat /proc/keys > keys";
+    for (rights, sees) in [("--command-as-root", true), ("-q", false)] {
+        let mut command = homes.command(&["-t", RENAME, "-o", "rec", "--force", rights, "--", "sh", "-c", script]);
+        // SAFETY: the closure makes two system calls, which is allowed between fork and exec.
+        unsafe { command.pre_exec(have_a_key) };
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", errors(&output));
+        assert_eq!(read(&homes, "keys").contains("tp-perf-key-of-root"), sees, "{rights}");
+        fs::remove_file(homes.of_user.join("keys")).unwrap();
+    }
 }
