@@ -187,7 +187,7 @@ pub fn give_up(still: Starts) -> Result<(), Error> {
     }
     let given_up = || match still {
         Starts::AsRoot => Ok(()),
-        Starts::AsUser if is_lowered() => set_capabilities(None, NONE),
+        Starts::AsUser if is_lowered() => change(|_| NONE),
         Starts::AsUser => Ok(()),
         Starts::Nothing if is_lowered() => give_up_in_thread(),
         Starts::Nothing => set_no_new_privs(true),
@@ -206,7 +206,7 @@ pub fn give_up_in_thread() -> rustix::io::Result<()> {
     }
     // Linux before 4.3 has no ambient set.
     let _ = clear_ambient_capability_set();
-    set_capabilities(None, NONE)?;
+    change(|_| NONE)?;
     set_no_new_privs(true)
 }
 
@@ -265,15 +265,21 @@ fn is_lowered() -> bool {
 
 /// Sets all capabilities aside.
 fn lower() -> io::Result<()> {
-    let permitted = capabilities(None)?.permitted;
     // Without an inheritable capability, the kernel removes the ambient one.
-    Ok(set_capabilities(None, CapabilitySets { permitted, ..NONE })?)
+    Ok(change(|permitted| CapabilitySets { permitted, ..NONE })?)
 }
 
 /// Makes all capabilities effective that were set aside.
 fn raise() -> io::Result<()> {
-    let sets = capabilities(None)?;
-    Ok(set_capabilities(None, CapabilitySets { effective: sets.permitted, ..sets })?)
+    Ok(change(|permitted| CapabilitySets { effective: permitted, permitted, ..NONE })?)
+}
+
+/// Changes the capabilities of this thread to those that follow from the permitted ones. A process without any makes no
+/// system call to change them: the sandboxes of some services kill the caller of capset(2).
+fn change(to: impl FnOnce(CapabilitySet) -> CapabilitySets) -> rustix::io::Result<()> {
+    let now = capabilities(None)?;
+    let then = to(now.permitted);
+    if then == now { Ok(()) } else { set_capabilities(None, then) }
 }
 
 /// Joins a new, empty session keyring, because whoever shares a session keyring may use its keys. A kernel without keys
