@@ -3,6 +3,7 @@
 use crate::common::report::{fixture, path};
 use crate::common::sudo::{Homes, Rights, USER, by_sudo, errors, give};
 use crate::common::{Test, nothing_more};
+use crate::kernel::rig::eventually;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -30,6 +31,7 @@ pub const TESTS: &[Test] = &[
         a_program_file_with_the_set_user_id_bit_is_refused,
     ),
     ("root_itself_reads_the_files_of_others", nothing_more, root_itself_reads_the_files_of_others),
+    ("the_browser_may_gain_rights", nothing_more, the_browser_may_gain_rights),
     ("a_command_that_only_prints_restricts_itself", has_landlock, a_command_that_only_prints_restricts_itself),
 ];
 
@@ -171,6 +173,22 @@ fn root_itself_reads_the_files_of_others() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
     let output = command.arg("report").arg(&file).env_remove("SUDO_UID").output().unwrap();
     assert!(output.status.success(), "{}", errors(&output));
+}
+
+fn the_browser_may_gain_rights() {
+    let homes = Homes::new();
+    let browser = homes.of_user.join("browser");
+    // The report may end before its browser.
+    let script = "#!/bin/sh\ncat /proc/self/status > status.new; mv status.new status\n";
+    fs::write(&browser, script).unwrap();
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    command.args(["report", "-q", "--example", "--open"]).env("BROWSER", &browser).env_remove("SUDO_UID");
+    let output = command.current_dir(&homes.of_user).output().unwrap();
+    assert!(output.status.success(), "{}", errors(&output));
+    let status = homes.of_user.join("status");
+    eventually("the browser has started", || status.exists());
+    assert_eq!(Rights::parse(&fs::read_to_string(status).unwrap()).field("NoNewPrivs"), "0");
 }
 
 fn has_landlock() -> Result<(), String> {

@@ -104,9 +104,11 @@ fn the_child_that_detaches_has_no_rights() {
     eventually("the child has detached", || !Path::new(&format!("/proc/{child}")).exists());
 }
 
-/// A COMMAND that writes its identity, its rights, its environment, and the rights of tp-perf into files.
+/// A COMMAND that writes its identity, its rights, its environment, and the rights of tp-perf into files. tp-perf gives
+/// up its rights while COMMAND starts, so COMMAND waits for that, but not for ever.
 const SCRIPT: &str = "id -u > id; id -g >> id; id -G >> id; cat /proc/self/status > own; env > env
-    until grep -q 'NoNewPrivs:.1' /proc/$PPID/status; do :; done; cat /proc/$PPID/status > parent";
+    n=0; until grep -q 'NoNewPrivs:.1' /proc/$PPID/status || [ $n = 1000 ]; do n=$((n + 1)); sleep 0.01; done
+    cat /proc/$PPID/status > parent";
 
 fn captured(words: &[&str]) -> (Homes, Output) {
     let homes = Homes::new();
@@ -208,7 +210,7 @@ fn learning_writes_into_the_library_of_the_user() {
 fn measured(words: &[&str]) -> (Homes, String) {
     let homes = Homes::new();
     let line = ["overhead", "-t", RENAME, "-w", "0", "-r", "1", "--prepare", "id -u >> ids"];
-    let script = "id -u >> ids; grep NoNewPrivs /proc/self/status >> nnp";
+    let script = "id -u >> ids; grep NoNewPrivs /proc/self/status >> nnp; cat /proc/$PPID/status > parent";
     homes.well(&[&line, words, &["--", "sh", "-c", script]].concat());
     assert_eq!(read(&homes, "nnp"), "NoNewPrivs:\t0\n".repeat(2));
     let ids = read(&homes, "ids");
@@ -218,6 +220,7 @@ fn measured(words: &[&str]) -> (Homes, String) {
 fn overhead_runs_its_programs_as_the_user() {
     let (homes, ids) = measured(&[]);
     assert_eq!(ids, format!("{USER}\n").repeat(4));
+    Rights::parse(&read(&homes, "parent")).are_the_users();
     homes.all_is_the_users();
 }
 
