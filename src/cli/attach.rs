@@ -8,6 +8,7 @@ use crate::capture::AttachOptions;
 use crate::control::{CommandLine, Manner};
 use crate::os::clock::Clock;
 use clap::Args;
+use std::ffi::OsString;
 
 /// The options of attaching, and of the files.
 #[derive(Debug, Args)]
@@ -41,9 +42,10 @@ pub(super) struct AttachArgs {
 }
 
 impl AttachArgs {
-    /// COMMAND with the rights that the user chose for it.
-    pub fn with_rights(&self, command: CommandLine) -> Result<CommandLine, clap::Error> {
-        if self.command_as_root { command.as_root().map_err(usage) } else { Ok(command) }
+    /// Finds the program of COMMAND, with the rights that the user chose for it.
+    pub fn find(&self, command: Vec<OsString>) -> Result<CommandLine, clap::Error> {
+        let find = if self.command_as_root { CommandLine::find_as_root } else { CommandLine::find };
+        find(command).map_err(usage)
     }
 
     /// The validated options, and the behaviour of the command.

@@ -1,7 +1,6 @@
 //! COMMAND, and tp-perf's own command line.
 
 use super::attach::AttachArgs;
-use super::usage::usage;
 use crate::control::CommandLine;
 use std::ffi::OsString;
 
@@ -9,7 +8,7 @@ use std::ffi::OsString;
 pub(super) fn find(command: Vec<OsString>, options: &AttachArgs) -> Result<Option<CommandLine>, clap::Error> {
     match command.is_empty() {
         true => Ok(None),
-        false => options.with_rights(CommandLine::find(command).map_err(usage)?).map(Some),
+        false => options.find(command).map(Some),
     }
 }
 

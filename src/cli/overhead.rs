@@ -2,8 +2,7 @@
 
 use super::attach::AttachArgs;
 use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
-use super::usage::usage;
-use crate::control::{CommandLine, Manner};
+use crate::control::Manner;
 use crate::overhead;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
@@ -89,9 +88,9 @@ impl OverheadArgs {
     /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
     pub fn request(self) -> Result<OverheadRequest, clap::Error> {
         let compress = self.attach.compress;
-        let find = |words| self.attach.with_rights(CommandLine::find(words).map_err(usage)?);
-        let command = find(self.command)?;
-        let prepare = self.prepare.map(|line| find(vec!["sh".into(), "-c".into(), line])).transpose()?;
+        let command = self.attach.find(self.command)?;
+        let shell = |line| self.attach.find(vec!["sh".into(), "-c".into(), line]);
+        let prepare = self.prepare.map(shell).transpose()?;
         let (attach, manner) = self.attach.request(self.quiet)?;
         let options = overhead::MeasureOptions {
             attach,

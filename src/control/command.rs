@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -28,9 +29,30 @@ impl CommandLine {
     /// # Errors
     /// A message that names the program and why it cannot be run.
     pub fn find(words: Vec<OsString>) -> Result<Self, String> {
+        match privileges::rights_of_program(false) {
+            Starts::AsRoot => Self::find_as_root(words),
+            _ => Self::look_up(words, |path| access(path, AccessFlags::X_OK).is_ok()),
+        }
+    }
+
+    /// The same for a program that runs as root. Under sudo, [`find`](Self::find) is for a program of the user.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), and a message if neither root nor sudo started tp-perf.
+    pub fn find_as_root(words: Vec<OsString>) -> Result<Self, String> {
+        if !privileges::is_run_by_root() {
+            return Err("--command-as-root: an ordinary user cannot run COMMAND as root; use sudo".to_owned());
+        }
+        // access(2) would answer for the user. Root may run each file that somebody may run.
+        let runs = |path: &Path| path.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0);
+        let line = privileges::raised(|| Self::look_up(words, runs))?;
+        Ok(CommandLine { as_root: true, ..line })
+    }
+
+    fn look_up(words: Vec<OsString>, may_run: impl Fn(&Path) -> bool) -> Result<Self, String> {
         let Some(name) = words.first() else { return Err("COMMAND is empty".to_owned()) };
         let shown = name.to_string_lossy();
-        let runs = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+        let runs = |path: &Path| path.is_file() && may_run(path);
         if name.is_empty() {
             return Err("COMMAND is empty".to_owned());
         }
@@ -53,17 +75,6 @@ impl CommandLine {
                 path.to_string_lossy()
             )),
             None => Err(format!("COMMAND `{shown}` was not found in PATH")),
-        }
-    }
-
-    /// The same command line, to be run as root.
-    ///
-    /// # Errors
-    /// A message, if neither root nor sudo started tp-perf.
-    pub fn as_root(self) -> Result<Self, String> {
-        match privileges::is_run_by_root() {
-            true => Ok(CommandLine { as_root: true, ..self }),
-            false => Err("--command-as-root: an ordinary user cannot run COMMAND as root; use sudo".to_owned()),
         }
     }
 

@@ -213,7 +213,7 @@ pub fn give_up_in_thread() -> rustix::io::Result<()> {
 /// The rights with which a program starts: those of the user, unless it is to be root's or root works for itself.
 pub fn rights_of_program(as_root: bool) -> Starts {
     match TAKEN_OVER.get() {
-        Some(Taken { root: Some(_), invoker, .. }) if as_root || invoker.is_none() => Starts::AsRoot,
+        Some(taken) if taken.root.is_some() && (as_root || getuid().is_root()) => Starts::AsRoot,
         _ => Starts::AsUser,
     }
 }

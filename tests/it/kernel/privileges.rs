@@ -1,14 +1,14 @@
 //! The rights of captures under sudo. `privileges` has those of the commands that only read files.
 
 use super::rig::{Background, RENAME, Recording, eventually, pids_of};
-use crate::common::sudo::{Homes, Rights, USER, errors};
+use crate::common::sudo::{Homes, Rights, USER, errors, give};
 use crate::common::{Test, nothing_more};
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tp_perf::os::cpus::Cpu;
@@ -18,6 +18,12 @@ pub const TESTS: &[Test] = &[
     ("a_capture_of_root_itself_has_no_capabilities", nothing_more, a_capture_of_root_itself_has_no_capabilities),
     ("the_child_that_detaches_has_no_rights", nothing_more, the_child_that_detaches_has_no_rights),
     ("command_runs_as_the_user", nothing_more, command_runs_as_the_user),
+    (
+        "a_program_that_only_root_can_reach_runs_only_as_root",
+        nothing_more,
+        a_program_that_only_root_can_reach_runs_only_as_root,
+    ),
+    ("root_itself_runs_any_command", nothing_more, root_itself_runs_any_command),
     ("command_runs_as_root_only_if_asked_to", nothing_more, command_runs_as_root_only_if_asked_to),
     (
         "an_output_that_the_user_may_not_write_is_refused_before_the_capture",
@@ -116,6 +122,39 @@ fn captured(words: &[&str]) -> (Homes, Output) {
         homes.command(&[&["-t", RENAME, "-o", "rec"], words, &["--", "sh", "-c", SCRIPT]].concat()).output().unwrap();
     assert!(output.status.success(), "{}", errors(&output));
     (homes, output)
+}
+
+fn root_itself_runs_any_command() {
+    let homes = Homes::new();
+    let script = homes.of_user.join("script");
+    fs::write(&script, "#!/bin/sh\ngrep CapEff /proc/self/status > caps\n").unwrap();
+    for path in [&script, &homes.of_user] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        give(path);
+    }
+    for calls_sudo in [false, true] {
+        let mut command = homes.command(&["-q", "-t", RENAME, "-o", "rec", "--force", "--", script.to_str().unwrap()]);
+        match calls_sudo {
+            true => command.env("SUDO_UID", "0").env("SUDO_GID", "0"),
+            false => command.env_remove("SUDO_UID"),
+        };
+        let output = command.current_dir(&homes.of_root).output().unwrap();
+        assert!(output.status.success(), "{}", errors(&output));
+        let rights = Rights::parse(&fs::read_to_string(homes.of_root.join("caps")).unwrap());
+        assert!(!rights.field("CapEff").trim_matches('0').is_empty(), "{rights:?}");
+    }
+}
+
+fn a_program_that_only_root_can_reach_runs_only_as_root() {
+    let homes = Homes::new();
+    let (script, mark) = (homes.of_root.join("script"), homes.of_root.join("it-ran"));
+    fs::write(&script, format!("#!/bin/sh\n: > {}\n", mark.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+    for (rights, runs) in [("-q", false), ("--command-as-root", true)] {
+        let words = ["-t", RENAME, "-o", "rec", rights, "--", script.to_str().unwrap()];
+        let output = homes.command(&words).output().unwrap();
+        assert_eq!((output.status.success(), mark.exists()), (runs, runs), "{rights}: {}", errors(&output));
+    }
 }
 
 fn read(homes: &Homes, name: &str) -> String {
