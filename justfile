@@ -3,7 +3,7 @@
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
-fuzz_targets := "perf_data records log_csv"
+fuzz_targets := "perf_data records compressed log_csv tables session library"
 miri_tests := "events::merge perf_data::record perf::ring"
 
 _list:
@@ -33,7 +33,8 @@ bench *ARGS:
 # Each fuzz target for SECONDS (needs nightly and cargo-fuzz)
 fuzz SECONDS="60":
     mkdir -p fuzz/corpus/perf_data
-    cp fixtures/perf-*.data fixtures/compressed.perf fuzz/corpus/perf_data/
+    cp fixtures/*.data fuzz/corpus/perf_data/
+    for target in {{ fuzz_targets }}; do mkdir -p "fuzz/corpus/$target" && cp "fuzz/seeds/$target"/* "fuzz/corpus/$target/"; done
     for target in {{ fuzz_targets }}; do cargo +nightly fuzz run "$target" -- -max_total_time={{ SECONDS }} -max_len=200000; done
 
 # The unit tests of the merge, the records and the ring in miri (needs nightly with miri and rust-src)

@@ -61,6 +61,8 @@ pub mod control;
 #[doc(hidden)]
 pub mod doctor;
 #[doc(hidden)]
+pub mod memory;
+#[doc(hidden)]
 pub mod os;
 #[doc(hidden)]
 pub mod overhead;
@@ -74,6 +76,8 @@ pub mod spool;
 pub mod state;
 #[doc(hidden)]
 pub mod terminal;
+#[doc(hidden)]
+pub mod text;
 
 // Private modules.
 mod observation;

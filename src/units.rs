@@ -152,48 +152,6 @@ pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Text from outside, such as a path. Its control characters are made visible, so the terminal does not obey them.
-#[derive(Debug, Clone, Copy)]
-pub struct Visible<T>(pub T);
-
-impl<T: fmt::Display> fmt::Display for Visible<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        text.chars().try_for_each(|c| match c {
-            '\n' => f.write_str("\n"),
-            c if c.is_control() => write!(f, "{}", c.escape_default()),
-            c => write!(f, "{c}"),
-        })
-    }
-}
-
-/// A name from outside, which may contain any characters, shown on one line. Escapes replace the characters that control the
-/// terminal, the line, or the direction of text, and those that XML cannot contain.
-#[derive(Debug, Clone, Copy)]
-pub struct OneLine<'a>(pub &'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let obeyed = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-                || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}')
-        };
-        self.0.chars().try_for_each(|c| match obeyed(c) {
-            true => write!(f, "{}", c.escape_default()),
-            false => write!(f, "{c}"),
-        })
-    }
-}
-
-/// The text, or its beginning if it has more than `most` characters.
-pub fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
-    }
-}
-
 /// A number of things: `1 event`, `2 events`.
 #[derive(Debug, Clone, Copy)]
 pub struct Plural(pub u64, pub &'static str);
@@ -392,10 +350,6 @@ mod tests {
         );
         assert_eq!([0.5, 0.00001, 0.0].map(|share| Share(share).to_string()), ["50.00 %", "<0.01 %", "0 %"]);
         assert_eq!(Signed(-1_234).to_string(), "−1,234");
-        assert_eq!(Visible("a\x1b]0;b\x07").to_string(), "a\\u{1b}]0;b\\u{7}");
-        assert_eq!(OneLine("a\n\x1b[2Jb").to_string(), "a\\n\\u{1b}[2Jb");
-        assert_eq!(OneLine("a\u{202e}b\u{fffe}").to_string(), "a\\u{202e}b\\u{fffe}");
-        assert_eq!((shortened("abcd", 4), shortened("abcde", 4)), ("abcd".to_owned(), "abc…".to_owned()));
         assert_eq!([1, 2_000].map(|n| Plural(n, "event").to_string()), ["1 event", "2,000 events"]);
         assert_eq!([1, 2_000].map(|n| Plural(n, "event").were()), ["was", "were"]);
         assert_eq!(Bytes(8 << 20).to_string(), "8 MiB");

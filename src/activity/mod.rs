@@ -16,6 +16,10 @@ const UNKNOWN_KEY: u32 = 1 << 13;
 
 /// The most losses kept for each CPU. Beyond that, neighbours are joined.
 const MOST_LOSSES: usize = 1_024;
+/// The most losses kept for all CPUs, as far as each CPU keeps a few.
+const MOST_OF_ALL: usize = 1 << 16;
+/// The least losses kept for each CPU.
+const FEWEST_LOSSES: usize = 8;
 
 /// A gap is at least this many times as long as the average time between two events.
 const GAP_INTERVALS: u64 = 20;
@@ -168,12 +172,13 @@ impl Sink for Activity {
 
     fn losses(&mut self, losses: &[Loss]) {
         for loss in losses {
+            let most = (MOST_OF_ALL / self.losses.len().max(1)).clamp(FEWEST_LOSSES, MOST_LOSSES);
             let of_cpu = self.losses.entry(key_of(loss.cpu)).or_default();
             match of_cpu.last_mut() {
                 Some(last) if loss.from <= last.to => *last = joined(last, loss),
                 _ => of_cpu.push(*loss),
             }
-            if of_cpu.len() > MOST_LOSSES {
+            if of_cpu.len() > most {
                 let halved = of_cpu.chunks(2).map(|pair| match pair {
                     [a, b] => joined(a, b),
                     rest => rest[0],

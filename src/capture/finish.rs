@@ -4,11 +4,11 @@ use crate::capture::{CaptureOptions, Error, Switched};
 use crate::control::{Progress, Signals};
 use crate::drain::{Problem, Request, Results, drain};
 use crate::events::{SampleIds, Sink};
-use crate::os::cpus::CpuList;
 use crate::perf_data::{counters, document};
-use crate::recording::{self, Ending, LogSink, LogWriter, NewFile, RecordingDir, Summary};
+use crate::recording::{self, Ending, LogSink, LogWriter, NewFile, RecordingDir, Summary, Unwatched};
 use crate::source::Source;
 use crate::spool::Spool;
+use crate::text::json_line;
 use crate::units::nanoseconds;
 use std::io;
 use std::time::Duration;
@@ -21,8 +21,8 @@ pub struct Captured {
     pub spool: Spool,
     /// The tracepoints and CPUs of the sample ids in the chunks.
     pub ids: SampleIds,
-    /// The CPUs that went offline during the capture.
-    pub gone: CpuList,
+    /// The stretches in which a CPU was not watched. Their times are those of the samples.
+    pub unwatched: Vec<Unwatched>,
     /// The exit code of COMMAND, if it has ended.
     pub command_exit: Option<i32>,
     /// The expected duration of the detach.
@@ -79,7 +79,7 @@ impl Captured {
     /// Appends the counters and the ending to the events. Returns everything as a source, with a request for
     /// all of it.
     fn end(self, options: &CaptureOptions) -> Result<Replayable, Error> {
-        let Captured { run, mut spool, ids, gone, command_exit, detach_expected } = self;
+        let Captured { run, mut spool, ids, unwatched, command_exit, detach_expected } = self;
         let ending = Ending {
             started: humantime::format_rfc3339_nanos(run.started).to_string(),
             stop_reason: run.stop_reason,
@@ -89,7 +89,8 @@ impl Captured {
             detach_ns: None,
             detach_expected_ns: nanoseconds(detach_expected),
             own_cpu_ns: nanoseconds(run.own_cpu),
-            gone_cpus: gone.as_slice().to_vec(),
+            gone_cpus: Vec::new(),
+            unwatched,
         };
         let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
         let behind = [counters(&run.counted, &ids, now), note(&ending)].concat();
@@ -113,7 +114,7 @@ struct Replayable {
 /// Encodes the note in `events.perf` that says how the capture ended. If a file has several, the last one is
 /// valid.
 pub fn note(ending: &Ending) -> Vec<u8> {
-    document(&serde_json::to_string(ending).expect("numbers and text become JSON"))
+    document(&json_line(ending))
 }
 
 /// The room in bytes that is reserved for the summary: a fixed part, and a part per opened event.

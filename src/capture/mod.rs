@@ -5,6 +5,7 @@ mod detach;
 mod finish;
 mod plan;
 mod run;
+mod unwatched;
 
 pub use attach::{AttachOptions, Chosen};
 pub use detach::wait_for_detach;
@@ -12,6 +13,7 @@ pub use finish::{Captured, SummaryRoom, Written, note};
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
 pub use run::{StopRules, Switched, run};
+pub use unwatched::Online;
 
 use crate::control::{self, CommandLine, Launch, Progress, Running, Signals, Streams};
 use crate::drain::Results;
@@ -27,7 +29,8 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use unwatched::{Watched, clock_of};
 
 /// The default size of each CPU's ring in bytes.
 pub const DEFAULT_RING_SIZE: usize = 8 << 20;
@@ -219,11 +222,17 @@ impl<E: Sampling> ReadyToRun<E> {
         let command = options.command.as_ref().map(launch);
         let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
 
-        let cpus = &engine.attached().cpus;
-        let gone = cpus.without(&kernel.online().unwrap_or_else(|_| cpus.clone()));
-        if !gone.is_empty() {
-            progress.note(&format!("CPU {gone} went offline during the capture, so its events end early"));
-        }
+        let at_end = kernel.online().ok().map(|cpus| Online { at: Instant::now(), cpus });
+        let online: Vec<Online> = run.online.iter().cloned().chain(at_end).collect();
+        let watched = Watched {
+            on: run.on,
+            off: run.stopped,
+            time_on: &run.time_on,
+            chosen: options.attach.cpus.as_ref(),
+            online: &online,
+        };
+        let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
+        let unwatched = watched.unwatched(clock_of(now, Instant::now()));
         let ids = engine.sample_ids().clone();
         // Detaching starts before the results are written, because it takes the kernel long.
         let detaching = engine.detach();
@@ -232,6 +241,6 @@ impl<E: Sampling> ReadyToRun<E> {
             Some(running) => running.exit_code().map_err(Error::Run)?,
             None => None,
         };
-        Ok((Captured { run, spool, ids, gone, command_exit, detach_expected }, detaching))
+        Ok((Captured { run, spool, ids, unwatched, command_exit, detach_expected }, detaching))
     }
 }

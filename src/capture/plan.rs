@@ -4,11 +4,13 @@ use super::{CaptureOptions, Error, StopRules};
 use crate::control::CommandLine;
 use crate::engine::{Attached, Sampling};
 use crate::events::Ns;
-use crate::os::machine::{available_memory, hostname, kernel_release};
+use crate::os::machine::{hostname, kernel_release};
+use crate::os::memory::available_memory;
 use crate::perf_data::record::SAMPLE_SIZE;
 use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
 use crate::recording::{FACTS_SCHEMA, Facts, Tool};
 use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
+use crate::text::json_line;
 use crate::tracefs::{Selection, Table};
 use std::fs::File;
 use std::io;
@@ -76,7 +78,7 @@ fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> 
             wall_ns: Ns(u64::try_from(wall.as_nanos()).unwrap_or(0)),
             clock_ns: clock.now_ns().map_err(Error::Run)?,
         }),
-        event_names: Vec::new(),
+        event_names: Default::default(),
         is_simpleperf: false,
     })
 }
@@ -85,10 +87,10 @@ fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> 
 pub(super) fn keeping(options: &CaptureOptions, cpus: usize) -> Keeping {
     // A capture without a stop rule may run for days and then be killed, so it streams to the disk.
     let is_bounded = options.rules != StopRules::default() || options.command.is_some();
-    Keeping {
-        memory: if is_bounded { DEFAULT_MEMORY } else { 0 },
-        rings: options.attach.ring_size * cpus,
-        compress: options.compress,
+    let rings = options.attach.ring_size * cpus;
+    match is_bounded {
+        true => Keeping::within(available_memory(), rings, options.compress),
+        false => Keeping { memory: 0, ..Keeping::within(available_memory(), rings, options.compress) },
     }
 }
 
@@ -122,7 +124,7 @@ pub(super) fn spool(
         clock: options.attach.clock,
         lost_known: engine.attached().lost_known,
         features: &features(options, facts)?,
-        facts: &serde_json::to_string(facts).expect("numbers and text become JSON"),
+        facts: &json_line(facts),
     };
     Spool::in_arena(arena, &head.encode(), keeping, file).map_err(Error::Memory)
 }

@@ -1,9 +1,11 @@
 //! Runs a capture while the events are on: rounds until a stop rule applies.
 
-use super::Error;
+use super::unwatched::CpuChanges;
+use super::{Error, Online};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
 use crate::engine::{self, Sampling};
 use crate::events::Counted;
+use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
 use crate::perf_data::record::SAMPLE_SIZE;
 use crate::recording::{StopReason, is_full};
@@ -47,6 +49,12 @@ pub struct Switched {
     pub starting_cpu: Duration,
     /// The kernel's counters.
     pub counted: Vec<Counted>,
+    /// When the first event was switched on.
+    pub on: Instant,
+    /// For each CPU, how long its events were on.
+    pub time_on: Vec<(Cpu, Duration)>,
+    /// The online CPUs after each change during the capture, as far as the kernel announced it.
+    pub online: Vec<Online>,
     /// How often the user had asked to stop by then.
     pub asked: usize,
     /// The error that stopped the taking of chunks, if there was one. Everything taken before is in the
@@ -78,6 +86,7 @@ pub fn run<E: Sampling>(
     if signals.asked() > 0 {
         return Err(engine::Error::Interrupted.into());
     }
+    let mut outside = Outside { signals, changes: CpuChanges::watch() };
     let (started, on) = (SystemTime::now(), Instant::now());
     engine.enable().map_err(Error::Run)?;
     // All events are on from here. So `--duration` and the cost of the capture start here.
@@ -88,16 +97,17 @@ pub fn run<E: Sampling>(
         command.start(running)?;
         starting_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
-    let result = rounds_until_stop(engine, rules, running.as_mut(), spool, signals, progress, all_on);
+    let result = rounds_until_stop(engine, rules, running.as_mut(), spool, &mut outside, progress, all_on);
     engine.disable().map_err(Error::Run)?;
     let stopped = Instant::now();
-    let asked = signals.asked();
+    let asked = outside.signals.asked();
 
     // A sample that was being written when its CPU was told to stop is published a moment later. So after the
     // counters are read, a second round takes such samples.
     let first = engine.round(spool);
     let own_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     let counted = engine.counters().map_err(Error::Run)?;
+    let time_on = engine.time_on().map_err(Error::Run)?;
     let second = engine.round(spool);
     progress.phase_ends();
     let (stop_reason, problem) = match result {
@@ -114,9 +124,18 @@ pub fn run<E: Sampling>(
         own_cpu,
         starting_cpu,
         counted,
+        on,
+        time_on,
+        online: outside.changes.into_seen(),
         asked,
         problem,
     })
+}
+
+/// Everything that wakes tp-perf, except the rings.
+struct Outside<'a> {
+    signals: &'a mut Signals,
+    changes: CpuChanges,
 }
 
 fn rounds_until_stop<E: Sampling>(
@@ -124,7 +143,7 @@ fn rounds_until_stop<E: Sampling>(
     rules: &StopRules,
     mut command: Option<&mut Running>,
     spool: &mut Spool,
-    signals: &mut Signals,
+    outside: &mut Outside<'_>,
     progress: &mut dyn Progress,
     on: Instant,
 ) -> io::Result<StopReason> {
@@ -132,7 +151,7 @@ fn rounds_until_stop<E: Sampling>(
     let mut look = longest_sleep(rules.events, rings, progress.is_shown() || spool.streams());
     loop {
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
-        let woken_by_a_ring = wait(engine, signals, left.into_iter().chain(look).min())?;
+        let woken_by_a_ring = wait(engine, outside, left.into_iter().chain(look).min())?;
         if woken_by_a_ring && rules.events.is_some() {
             // From now on, the number of events may be reached before a ring reaches its watermark again.
             look = Some(LOOK_FOR_EVENTS_EVERY);
@@ -144,11 +163,11 @@ fn rounds_until_stop<E: Sampling>(
         engine.round(spool)?;
         progress.capturing(spool.samples(), on.elapsed());
 
-        signals.check();
-        if signals.interrupts() > 0 {
+        outside.signals.check();
+        if outside.signals.interrupts() > 0 {
             return Ok(StopReason::Interrupt);
         }
-        if signals.terminates() > 0 {
+        if outside.signals.terminates() > 0 {
             return Ok(StopReason::Terminate);
         }
         if rules.events.is_some_and(|events| spool.samples() >= events) {
@@ -178,12 +197,15 @@ fn longest_sleep(events: Option<u64>, rings: usize, is_waited_for: bool) -> Opti
     is_waited_for.then_some(LOOK_EVERY)
 }
 
-/// Sleeps until a ring reaches its watermark, a signal arrives, or `patience` has passed. Returns whether it
-/// was a ring.
-fn wait(engine: &impl Sampling, signals: &Signals, patience: Option<Duration>) -> io::Result<bool> {
-    let of_signals = signals.wake_descriptors();
-    let descriptors = of_signals.into_iter().chain(engine.wake_descriptors());
-    Ok(wait_for_any(descriptors, patience)?[of_signals.len()..].contains(&true))
+/// Sleeps until a ring reaches its watermark, a signal arrives, a CPU comes or goes, or `patience` has passed.
+/// Returns whether it was a ring.
+fn wait(engine: &impl Sampling, outside: &mut Outside<'_>, patience: Option<Duration>) -> io::Result<bool> {
+    let rings = engine.wake_descriptors();
+    let of_rings = rings.len();
+    let others = outside.signals.wake_descriptors().into_iter().chain(outside.changes.wake_descriptor());
+    let ready = wait_for_any(rings.into_iter().chain(others), patience)?;
+    outside.changes.note();
+    Ok(ready[..of_rings].contains(&true))
 }
 
 fn own_cpu_time() -> io::Result<Duration> {

@@ -93,6 +93,11 @@ impl CheckArgs {
         self.source.is_none()
     }
 
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        self.observation.memory.bound()
+    }
+
     /// The validated request.
     ///
     /// # Errors

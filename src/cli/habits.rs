@@ -1,6 +1,6 @@
 //! Words that users of perf and strace type, and their replacements in tp-perf.
 
-use super::usage::usage;
+use super::usage::usage_with_tips;
 use crate::control::CommandLine;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -74,8 +74,7 @@ pub(super) fn misread_subcommand(command: &[OsString], own: &[&str]) -> Option<c
     const ALIKE: f64 = 0.8;
     let word = command.first()?.to_str()?;
     let error = |problem: String, tip: String, other_tip: Option<String>| {
-        let tips: String = [tip].into_iter().chain(other_tip).map(|tip| format!("\n\n  tip: {tip}")).collect();
-        Some(usage(problem + &tips))
+        Some(usage_with_tips(problem, [tip].into_iter().chain(other_tip)))
     };
     let is_program = CommandLine::find(command.to_vec()).is_ok();
     let as_program = is_program.then(|| format!("`tp-perf -- {word}` records while the program `{word}` runs"));

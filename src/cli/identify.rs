@@ -91,6 +91,11 @@ impl IdentifyArgs {
         self.source.is_none()
     }
 
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        self.observation.memory.bound()
+    }
+
     /// The validated request.
     ///
     /// # Errors

@@ -69,6 +69,11 @@ impl LearnArgs {
         self.sources.is_empty()
     }
 
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        self.observation.memory.bound()
+    }
+
     /// The validated request.
     ///
     /// # Errors

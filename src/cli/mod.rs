@@ -16,6 +16,7 @@ mod library;
 mod list;
 mod machine;
 mod man;
+mod memory;
 mod observation;
 mod overhead;
 mod record;
@@ -172,6 +173,21 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        match self {
+            Command::Report(args) => args.memory(),
+            Command::Replay(args) => args.memory(),
+            Command::Learn(args) => args.memory(),
+            Command::States(args) => args.memory(),
+            Command::Identify(args) => args.memory(),
+            Command::Check(args) => args.memory(),
+            _ => None,
+        }
+    }
+}
+
 /// Reads the command line. Ends the process for `--help`, `--version` and wrong usage.
 pub fn parse() -> (Cli, Usage) {
     let mut command = Cli::command();
@@ -182,8 +198,8 @@ pub fn parse() -> (Cli, Usage) {
     let (cli, usage) = parsed.unwrap_or_else(|error| {
         let typed = std::env::args().nth(1);
         match typed.as_deref().and_then(|name| command.find_subcommand_mut(name)) {
-            Some(subcommand) => habits::explain(error, typed.as_deref(), subcommand).exit(),
-            None => habits::explain(error, None, &mut command).exit(),
+            Some(subcommand) => usage::exit(habits::explain(error, typed.as_deref(), subcommand)),
+            None => usage::exit(habits::explain(error, None, &mut command)),
         }
     });
     let own: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
@@ -214,8 +230,8 @@ impl Usage {
         command.build();
         let subcommand = self.subcommand.as_ref().and_then(|name| command.find_subcommand_mut(name));
         match subcommand {
-            Some(subcommand) => error.format(subcommand).exit(),
-            None => error.format(&mut command).exit(),
+            Some(subcommand) => usage::exit(error.format(subcommand)),
+            None => usage::exit(error.format(&mut command)),
         }
     }
 }

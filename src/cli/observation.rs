@@ -2,6 +2,7 @@
 
 use super::attach::AttachArgs;
 use super::command_line::{find, own_arguments};
+use super::memory::MemoryArgs;
 use super::source::{part, places};
 use super::usage::usage;
 use crate::capture::{self, StopRules};
@@ -41,6 +42,8 @@ pub(super) struct ObservationArgs {
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
     #[command(flatten)]
+    pub memory: MemoryArgs,
+    #[command(flatten)]
     attach: AttachArgs,
 }
 
@@ -52,7 +55,7 @@ impl ObservationArgs {
         sources: Vec<PathBuf>,
         usual: Duration,
     ) -> Result<(Observation, Option<Length>, Manner), clap::Error> {
-        let ObservationArgs { window, from, to, duration, attach, quiet, command } = self;
+        let ObservationArgs { window, from, to, duration, attach, quiet, command, memory: _ } = self;
         if sources.is_empty() {
             if from.or(to).is_some() {
                 return Err(usage(

@@ -139,6 +139,11 @@ impl ReportArgs {
         self.open
     }
 
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        self.part.memory.bound()
+    }
+
     /// The validated request.
     ///
     /// # Errors

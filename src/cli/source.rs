@@ -1,5 +1,6 @@
 //! The part of a source that the user selects: the arguments that replays and reports share.
 
+use super::memory::MemoryArgs;
 use super::selection::{Patterns, flatten};
 use super::usage::usage;
 use crate::events::Filter;
@@ -32,6 +33,8 @@ pub(super) struct SourceArgs {
     /// End before this time
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     to: Option<Moment>,
+    #[command(flatten)]
+    pub memory: MemoryArgs,
 }
 
 impl SourceArgs {

@@ -1,6 +1,7 @@
 //! The arguments of `tp-perf states`.
 
 use super::library::{LibraryArgs, parse_state};
+use super::memory::MemoryArgs;
 use crate::state::Library;
 use clap::{Args, Subcommand};
 
@@ -22,6 +23,8 @@ pub struct StatesArgs {
     command: Option<StatesCommand>,
     #[command(flatten)]
     library: LibraryArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,6 +79,11 @@ impl StatesArgs {
     /// Whether it changes no file.
     pub fn only_prints(&self) -> bool {
         !matches!(self.command, Some(StatesCommand::Remove { .. }))
+    }
+
+    /// The bound of the memory that inputs take, in bytes, if the user set it.
+    pub fn memory(&self) -> Option<u64> {
+        self.memory.bound()
     }
 
     /// The validated request.

@@ -6,8 +6,8 @@ use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 use crate::observation::Observation;
 use crate::os::thread::Work;
 use crate::source::Place;
-use crate::state::{self, Identification, Known, Session};
-use crate::terminal::print_identification;
+use crate::state::{self, Identification, Known, Session, Usable};
+use crate::terminal::{messages, print_identification};
 use anyhow::Context as _;
 
 /// Observes a source or this machine, and prints the states that it was in.
@@ -16,19 +16,24 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
     library.has_states()?;
     // tp-perf reads the library while it reads a source. A capture begins only after the library is read, because the library
     // decides whether a comparison is possible, and how long the windows are.
-    let mut reading = Work::begin(move || Known::of(library.states()?, asked));
+    let read = move || -> Result<_, state::Error> {
+        let Usable { usable, left_out } = library.states()?;
+        Ok((Known::of(usable, asked)?, left_out))
+    };
+    let mut reading = Work::begin(read);
     let mut length = asked;
     if let Observation::Machine(_) = observation {
-        let known = reading.result()?;
+        let (known, left_out) = reading.result()?;
         may_compare(&observation, &known)?;
         length = Some(known.length());
-        reading = Work::done(Ok(known));
+        reading = Work::done(Ok((known, left_out)));
     }
     let mut observed = match Observed::of(&observation, length, &manner, context)? {
         Ok(observed) => observed,
         Err(code) => return Ok(code),
     };
-    let known = reading.result()?;
+    let (known, left_out) = reading.result()?;
+    messages::say_left_out(&left_out);
     // The first reading counts windows of a second. A few libraries have other windows, which take a second reading.
     if let (Observation::Source { places, part }, None) = (&observation, asked)
         && known.length().of(observed.only().1.window).is_none()

@@ -4,12 +4,12 @@ use super::context::Context;
 use super::observe::Observed;
 use crate::cli::{LearnArgs, LearnRequest};
 use crate::state;
-use crate::terminal::print_learned;
+use crate::terminal::{messages, print_learned};
 
 /// Reads sources or watches this machine, and adds the sessions to the state.
 pub fn run(args: LearnArgs, context: &mut Context) -> anyhow::Result<u8> {
     let LearnRequest { state: name, observation, length, library, manner } = args.request()?;
-    library.may_add(&name)?;
+    messages::say_left_out(&library.may_add(&name)?);
     let observed = match Observed::of(&observation, length, &manner, context)? {
         Ok(observed) => observed,
         Err(code) => return Ok(code),
@@ -21,7 +21,7 @@ pub fn run(args: LearnArgs, context: &mut Context) -> anyhow::Result<u8> {
             }
             let mut out = Vec::new();
             // The sessions are in the library. If it cannot be read now, only the number of sessions is missing.
-            let now = library.state(&name).ok();
+            let now = library.usable_state(&name).ok().map(|read| read.usable);
             print_learned(&name, &paths, &observed.sessions, now.as_ref(), context.out.width(), &mut out)?;
             context.out.print(&out)?;
             Ok(0)

@@ -6,6 +6,7 @@ mod text;
 
 use super::context::Context;
 use crate::cli::{Cli, ManArgs};
+use crate::text::OneLine;
 use anyhow::{Context as _, anyhow};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory};
@@ -50,7 +51,7 @@ fn write_all(program: &Command, dir: &Path) -> anyhow::Result<String> {
     for command in std::iter::once(program).chain(page::subcommands(program)) {
         let path = dir.join(page::file_name(command));
         write_whole(&path, &page::of(command, program)).map_err(|cause| failure(dir, &path, cause))?;
-        paths.push_str(&format!("{}\n", path.display()));
+        paths.push_str(&format!("{}\n", OneLine(path.display())));
     }
     Ok(paths)
 }

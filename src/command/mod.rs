@@ -29,6 +29,7 @@ mod wait;
 mod watch;
 
 use crate::cli::{Cli, Command, Usage};
+use crate::memory;
 use crate::os::landlock::forbid_changes;
 use crate::os::privileges::{self, Starts};
 use crate::terminal::messages;
@@ -71,6 +72,9 @@ fn begin_with_least_rights(cli: &Cli) -> Result<(), privileges::Error> {
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     begin_with_least_rights(&cli)?;
     let context = &mut Context::new()?;
+    if let Some(bound) = cli.command.as_ref().and_then(Command::memory) {
+        memory::set_bound(bound);
+    }
     match cli.command {
         None => record::run(cli.record, context),
         Some(Command::Record(args)) => record::run(*args, context),

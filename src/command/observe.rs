@@ -132,7 +132,7 @@ fn fits(duration: Option<Duration>, length: Length) -> Result<(), Error> {
     match nanoseconds(duration) / ns.max(1) {
         0 => Err(Error::Short { length }),
         windows if windows > state::MOST_WINDOWS as u64 => {
-            Err(Error::TooMany { place: "this machine".to_owned(), cause: state::TooMany })
+            Err(Error::TooMany { place: "this machine".to_owned(), cause: state::TooMany::Windows })
         }
         _ => Ok(()),
     }

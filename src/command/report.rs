@@ -9,7 +9,7 @@ use crate::drain::replay;
 use crate::page::{Files, WrittenFile};
 use crate::report::{self, Report, formats};
 use crate::source::{self, Place};
-use crate::state::{self, LibraryError};
+use crate::state::{self, LibraryError, Usable};
 use crate::terminal::{TerminalProgress, messages, print_on_stderr, print_report};
 use crate::terminal::{how_to_open, newest_recording, no_states, written_files};
 use anyhow::Context as _;
@@ -79,7 +79,11 @@ fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Optio
                 context.progress.note(&no_states(library.path()));
                 return Ok(None);
             }
-            states => state::Known::of(states?, None)?,
+            states => {
+                let Usable { usable, left_out } = states?;
+                messages::say_left_out(&left_out);
+                state::Known::of(usable, None)?
+            }
         },
     };
     Ok(Some(report::Identifier { known, alpha: state::ALPHA, is_asked }))

@@ -1,8 +1,12 @@
-//! SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGCHLD as descriptors to poll.
+//! The signals that ask tp-perf to stop, and SIGCHLD, as descriptors to poll.
 
 use nix::errno::Errno;
+use nix::libc::{SIGRTMAX, SIGRTMIN};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTRAP, SIGUSR1, SIGUSR2, SIGVTALRM,
+    SIGXCPU, SIGXFSZ,
+};
 use signal_hook::low_level::pipe;
 use std::fs;
 use std::io::{self, Read};
@@ -27,7 +31,7 @@ pub struct Signals {
 pub struct Senders {
     /// Each byte is a SIGINT.
     pub interrupt: UnixStream,
-    /// Each byte is a SIGTERM, SIGHUP or SIGQUIT.
+    /// Each byte is a signal that ends a process by default, except SIGINT.
     pub terminate: UnixStream,
     /// Each byte is a SIGCHLD.
     pub child: UnixStream,
@@ -46,20 +50,19 @@ impl Signals {
         self.take_over_except(ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default()))
     }
 
-    /// Takes over all signals, except a SIGHUP that this mask ignores.
+    /// Takes over all signals, except those that this mask ignores and that nobody sends to stop a program.
     fn take_over_except(&mut self, ignored: u64) -> io::Result<()> {
         let Some(senders) = &self.senders else { return Ok(()) };
-        for (signal, sender) in [
-            (SIGHUP, &senders.terminate),
-            (SIGTERM, &senders.terminate),
-            (SIGQUIT, &senders.terminate),
-            (SIGINT, &senders.interrupt),
-        ] {
-            // If SIGHUP was ignored at the start (nohup), it stays ignored, also for COMMAND. Shells start
-            // background jobs with SIGINT ignored, but there SIGINT must still stop a capture.
-            if signal != SIGHUP || ignored & (1 << (signal - 1)) == 0 {
-                pipe::register(signal, sender.try_clone()?)?;
-            }
+        // Shells start background jobs with SIGINT and SIGQUIT ignored, but there they must still stop a
+        // capture.
+        for (signal, sender) in
+            [(SIGINT, &senders.interrupt), (SIGTERM, &senders.terminate), (SIGQUIT, &senders.terminate)]
+        {
+            pipe::register(signal, sender.try_clone()?)?;
+        }
+        // A signal that was ignored at the start (SIGHUP by nohup) stays ignored, also for COMMAND.
+        for signal in ending().filter(|signal| ignored & (1 << (signal - 1)) == 0) {
+            pipe::register(signal, senders.terminate.try_clone()?)?;
         }
         pipe::register(SIGCHLD, senders.child.try_clone()?)?;
         // With SIGXFSZ handled, a file that grows past `ulimit -f` is an error to report and does not kill
@@ -108,7 +111,7 @@ impl Signals {
         self.interrupts
     }
 
-    /// The number of SIGTERMs, SIGHUPs and SIGQUITs so far.
+    /// The number of other signals to stop so far.
     pub fn terminates(&self) -> usize {
         self.terminates
     }
@@ -118,6 +121,17 @@ impl Signals {
         self.check();
         self.interrupts + self.terminates
     }
+}
+
+/// The signals besides SIGINT, SIGTERM and SIGQUIT that end a process by default, and that can be handled. The
+/// kernel sends SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGSYS for faults of the program, which must end it.
+fn ending() -> impl Iterator<Item = i32> {
+    /// Linux has these signals, and POSIX does not.
+    const SIGSTKFLT: i32 = 16;
+    const SIGPWR: i32 = 30;
+    let named =
+        [SIGHUP, SIGTRAP, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGSTKFLT, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR];
+    named.into_iter().chain(SIGRTMIN()..=SIGRTMAX())
 }
 
 /// Sleeps until a descriptor is readable, a signal interrupts the sleep, or `patience` has passed. Returns

@@ -93,7 +93,7 @@ impl Machine {
             perf_mlock: number("kernel/perf_event_mlock_kb").map(|kilobytes| kilobytes.unsigned_abs() << 10),
             memlock: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft),
             online,
-            memory: crate::os::machine::available_memory(),
+            memory: crate::os::memory::available_memory(),
         }
     }
 }

@@ -14,7 +14,7 @@ pub use machine::{Error, Machine, Needs, examine};
 use crate::engine::{descriptors_needed, expected_detach};
 use crate::os::limits::{Capabilities, DescriptorLimit};
 use crate::os::process::page_size;
-use crate::spool::{DEFAULT_MEMORY, Keeping, expected_head, memory_needed};
+use crate::spool::{Keeping, expected_head, memory_needed};
 use crate::tracefs::Origin;
 use crate::units::{Bytes, Grouped, Seconds};
 
@@ -176,7 +176,7 @@ fn memory(machine: &Machine, needs: &Needs) -> Diagnosis {
     let cpus = needs.cpus.len() as u64;
     let events = needs.tracepoints as u64 * cpus;
     let rings = needs.ring_size as u64 * cpus;
-    let keeping = Keeping { memory: DEFAULT_MEMORY, rings: needs.ring_size * needs.cpus.len(), compress: false };
+    let keeping = Keeping::within(machine.memory, needs.ring_size * needs.cpus.len(), false);
     let spool = memory_needed(&keeping, expected_head(needs.tracepoints * needs.cpus.len())) as u64;
     let needed = events * EVENT_MEMORY + rings + spool;
     let available = machine.memory.map_or("unknown".to_owned(), |bytes| Bytes(bytes).to_string());

@@ -40,7 +40,7 @@ pub use crate::units::Moment;
 
 use crate::events::accounting::Accounting;
 use crate::events::{Filter, Ns, Sink};
-use crate::recording::{self, Ending, LogSink, Summary};
+use crate::recording::{self, Ending, LogSink, Summary, missed_cpus};
 use crate::source::{About, Source};
 use crate::tracefs::{Selection, Table};
 use run::{Drained, Pour};
@@ -174,10 +174,15 @@ pub fn drain(
         table: &table,
         selection: &selection,
         restricted: is_restricted.then(|| restriction_summary(&filter, origin)),
+        origin,
         span,
         logged: given,
         log_complete: satisfied || (complete && !stopped && problem.is_none()),
         begin,
+    });
+    let problem = problem.or_else(|| {
+        let cpus = missed_cpus(&summary.unwatched);
+        (!cpus.is_empty()).then_some(Problem::Unwatched { cpus })
     });
     // A missed range of time is an error of those who asked for it: `Results::range_missed`.
     if is_restricted

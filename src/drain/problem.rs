@@ -1,8 +1,10 @@
 //! Problems: why results are incomplete.
 
+use crate::os::cpus::{Cpu, named};
 use crate::recording;
 use crate::source::Shortfall;
-use crate::units::{OneLine, Plural};
+use crate::text::OneLine;
+use crate::units::Plural;
 use std::fmt;
 use std::io;
 
@@ -47,6 +49,11 @@ pub enum Problem {
         /// The number of these samples.
         samples: u64,
     },
+    /// CPUs were online for a part of the capture in which tp-perf did not watch them.
+    Unwatched {
+        /// The CPUs, ascending.
+        cpus: Vec<Cpu>,
+    },
     /// The user stopped the reading.
     Stopped,
     /// `events.perf` does not contain everything that was captured.
@@ -82,6 +89,9 @@ impl fmt::Display for Problem {
             ),
             Problem::UnknownIds { samples } => {
                 write!(f, "the source is damaged: {} have ids of unknown events", Plural(*samples, "sample"))
+            }
+            Problem::Unwatched { cpus } => {
+                write!(f, "hits are missing: tp-perf did not watch {} all the time", named(cpus))
             }
             Problem::Stopped => f.write_str("you stopped tp-perf before it had read the source to its end"),
             Problem::FileCut { cause } => write!(f, "{FILE_CUT}: {cause}"),

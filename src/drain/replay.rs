@@ -3,6 +3,7 @@
 use super::{Request, Results, drain};
 use crate::control::{Progress, Signals};
 use crate::events::{Filter, Ns};
+use crate::memory::TooMuch;
 use crate::recording::{self, LogSink, LogWriter, RecordingDir, write_groups, write_tracepoints};
 use crate::source::{self, About, Place, Source};
 use crate::tracefs::{self, Table, check_matches};
@@ -93,6 +94,9 @@ pub enum Error {
         /// When it ends.
         last: Ns,
     },
+    /// The report takes too much memory.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// The results could not be written.
     #[error(transparent)]
     Recording(#[from] recording::Error),

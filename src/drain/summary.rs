@@ -5,7 +5,7 @@ use crate::events::accounting::Accounting;
 use crate::events::stream::Decoded;
 use crate::os::cpus::CpuList;
 use crate::recording::{Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
-use crate::recording::{TimingSummary, Tool, TracepointsSummary, accounts};
+use crate::recording::{TimingSummary, Tool, TracepointsSummary, Unwatched, accounts};
 use crate::source::About;
 use crate::tracefs::{Exclusion, Pattern, Selection, Table};
 use crate::units::{Moment, Ns, nanoseconds};
@@ -54,6 +54,8 @@ pub(super) struct Parts<'a> {
     pub table: &'a Table,
     pub selection: &'a Selection,
     pub restricted: Option<RestrictionSummary>,
+    /// The time of the first event, whether or not the filter keeps it.
+    pub origin: Option<Ns>,
     /// The times of the first and the last event.
     pub span: Option<(Ns, Ns)>,
     pub logged: u64,
@@ -62,8 +64,8 @@ pub(super) struct Parts<'a> {
 }
 
 pub(super) fn summary(parts: Parts<'_>) -> Summary {
-    let Parts { about, ending, accounting, decoded, table, selection, restricted, span, logged, log_complete, begin } =
-        parts;
+    let Parts { about, ending, accounting, decoded, table, selection, restricted, .. } = parts;
+    let Parts { origin, span, logged, log_complete, begin, .. } = parts;
     let facts: Option<&Facts> = match about {
         About::Capture(facts) => Some(facts),
         _ => None,
@@ -98,8 +100,10 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         (Some(facts), _) => facts.cpus.iter().copied().collect(),
         (None, _) => seen().collect(),
     };
-    let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus);
-    let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().chain(gone).copied().collect();
+    let unwatched = unwatched(facts, ending, origin, &cpus);
+    let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus).iter().copied();
+    let gone = gone.chain(unwatched.iter().map(|stretch| stretch.cpu).filter(|cpu| cpus.as_slice().contains(cpu)));
+    let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().copied().chain(gone).collect();
     let (captured, excluded, refused) = selection.counts(table);
     // Only a capture knows what it left out.
     let excluded_by_default = facts.map(|_| {
@@ -114,6 +118,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         hostname,
         cpus: cpus.as_slice().to_vec(),
         offline_cpus: offline.as_slice().to_vec(),
+        unwatched,
         clock,
         clock_offset_ns: facts.map_or(0, |facts| facts.clock_offset_ns),
         command,
@@ -148,4 +153,19 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         per_cpu,
         unaccounted,
     }
+}
+
+/// The stretches in which a CPU was not watched, in nanoseconds from the first event. A filter for CPUs leaves out those
+/// of other captured CPUs.
+fn unwatched(facts: Option<&Facts>, ending: Option<&Ending>, origin: Option<Ns>, cpus: &CpuList) -> Vec<Unwatched> {
+    let (Some(facts), Some(ending)) = (facts, ending) else { return Vec::new() };
+    let concerns = |cpu| cpus.as_slice().contains(&cpu) || !facts.cpus.contains(&cpu);
+    let since_first = |time: Ns| {
+        let time = Ns(time.0.saturating_add_signed(facts.clock_offset_ns));
+        Ns(time.since(origin.unwrap_or(time)))
+    };
+    let stretches = ending.unwatched.iter().filter(|stretch| concerns(stretch.cpu));
+    stretches
+        .map(|stretch| Unwatched { from: since_first(stretch.from), to: since_first(stretch.to), ..*stretch })
+        .collect()
 }

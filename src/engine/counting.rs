@@ -6,9 +6,11 @@ use super::opening::Opening;
 use super::{Attached, CountRequest, Counting, Detaching, Engine, Error, Opened};
 use crate::events::{Counted, Ns, Tick};
 use crate::os::clock::Clock;
+use crate::os::cpus::Cpu;
 use crate::perf::sys;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// perf's counters, attached and off. Dropping the engine detaches in the background, as [`Engine::detach`]
 /// does.
@@ -87,6 +89,10 @@ impl Engine for CountingEngine {
 
     fn counters(&self) -> io::Result<Vec<Counted>> {
         self.events.counters()
+    }
+
+    fn time_on(&self) -> io::Result<Vec<(Cpu, Duration)>> {
+        self.events.time_on()
     }
 
     fn detach(self) -> Detaching {

@@ -51,11 +51,13 @@ pub use crate::os::cpus::CpuList;
 pub use crate::perf::Room;
 
 use crate::events::{Counted, SampleIds, Tick};
+use crate::os::cpus::Cpu;
 use crate::os::privileges::raised;
 use crate::tracefs::{self, Table};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 /// A callback that gets the number of open events and their total number. It can stop the attaching.
 pub type Opened<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
@@ -105,6 +107,10 @@ pub trait Engine {
 
     /// The kernel's counters since the events were opened, one per opened event.
     fn counters(&self) -> io::Result<Vec<Counted>>;
+
+    /// For each CPU, how long its events have been on. The kernel removes the events of a CPU that goes
+    /// offline. They do not return with the CPU, and their time ends.
+    fn time_on(&self) -> io::Result<Vec<(Cpu, Duration)>>;
 
     /// Closes the events in the background.
     fn detach(self) -> Detaching;

@@ -3,9 +3,11 @@
 use super::detach::Guardian;
 use super::{Attached, Detaching};
 use crate::events::{Counted, SampleIds};
+use crate::os::cpus::Cpu;
 use crate::perf::sys;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 /// All events of an engine, attached and off.
 ///
@@ -56,6 +58,13 @@ impl OpenEvents {
                 Ok(Counted { slot: *slot, count, lost_known: *lost_known, weighted: weighted.contains(&slot.tpid) })
             })
             .collect()
+    }
+
+    /// For each CPU, how long its events have been on. When a CPU goes offline, the kernel removes its events
+    /// for good, and their time ends.
+    pub fn time_on(&self) -> io::Result<Vec<(Cpu, Duration)>> {
+        let cpus = self.attached.cpus.as_slice().iter().zip(&self.leaders);
+        cpus.map(|(cpu, leaders)| Ok((*cpu, sys::read_enabled(leaders[0].as_fd(), self.most_members)?))).collect()
     }
 
     pub fn detach(self) -> Detaching {

@@ -148,7 +148,7 @@ impl<'a> Opening<'a> {
         };
         let leads = kind == EventKind::Dummy;
         let group = leads && matches!(self.how, How::Counts);
-        let read_format = ReadFormat { group, lost: self.read_lost };
+        let read_format = ReadFormat { group, enabled: leads, lost: self.read_lost };
         EventSpec { kind, scope: Scope::AllOn(cpu), output, clock, disabled: leads, read_format }
     }
 

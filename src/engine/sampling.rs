@@ -4,9 +4,11 @@ use super::open_events::OpenEvents;
 use super::opening::Opening;
 use super::{AttachRequest, Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
 use crate::events::{Counted, SampleIds};
+use crate::os::cpus::Cpu;
 use crate::perf::Ring;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 /// perf's rings, attached and off.
 ///
@@ -41,6 +43,10 @@ impl Engine for SamplingEngine {
 
     fn counters(&self) -> io::Result<Vec<Counted>> {
         self.events.counters()
+    }
+
+    fn time_on(&self) -> io::Result<Vec<(Cpu, Duration)>> {
+        self.events.time_on()
     }
 
     fn detach(self) -> Detaching {

@@ -5,12 +5,13 @@ use super::{
     Sampling,
 };
 use crate::events::{Counted, Ns, SampleId, SampleIds, Slot, Tick};
-use crate::os::cpus::CpuList;
+use crate::os::cpus::{Cpu, CpuList};
 use crate::tracefs::{self, Table, Tracepoint};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 /// One round: per CPU, the bytes in its ring. They are whole records.
 pub type Round = Vec<Vec<u8>>;
@@ -107,6 +108,8 @@ pub struct SimulatedEngine {
     /// replace it.
     pub ready: File,
     enabled: bool,
+    /// When the events went on.
+    on: Option<Instant>,
     /// The number of rounds and ticks so far.
     taken: usize,
     hits: Vec<u64>,
@@ -121,7 +124,7 @@ impl SimulatedEngine {
     pub fn new(ids: SampleIds, script: Script) -> Self {
         let (hits, attached) = (vec![0; ids.slots().len()], Attached::default());
         let ready = File::open("/dev/null").expect("every system has /dev/null");
-        SimulatedEngine { ids, attached, script, ready, enabled: false, taken: 0, hits, at: Ns(0) }
+        SimulatedEngine { ids, attached, script, ready, enabled: false, on: None, taken: 0, hits, at: Ns(0) }
     }
 
     fn begin_round_or_tick(&mut self) {
@@ -138,7 +141,7 @@ impl Engine for SimulatedEngine {
     }
 
     fn enable(&mut self) -> io::Result<()> {
-        self.enabled = true;
+        (self.enabled, self.on) = (true, Some(Instant::now()));
         Ok(())
     }
 
@@ -151,6 +154,11 @@ impl Engine for SimulatedEngine {
     fn counters(&self) -> io::Result<Vec<Counted>> {
         assert!(!self.enabled, "the counters are read only with the events off");
         Ok(self.script.counted.clone())
+    }
+
+    fn time_on(&self) -> io::Result<Vec<(Cpu, Duration)>> {
+        let time = self.on.map_or(Duration::ZERO, |on| on.elapsed());
+        Ok(self.attached.cpus.as_slice().iter().map(|cpu| (*cpu, time)).collect())
     }
 
     fn detach(self) -> Detaching {

@@ -39,7 +39,7 @@ impl<S: Copy> SampleIds<S> {
         let numbered = (0u32..).zip(pairs);
         // Other programs that open events at the same time cause gaps. If there are too many gaps, a table
         // wastes memory.
-        let index = if span <= pairs.len() as u64 * 16 {
+        let index = if span <= pairs.len() as u64 * 8 {
             let mut table = vec![NONE; span as usize];
             numbered.for_each(|(number, (id, _))| table[(id.0 - least) as usize] = number);
             Index::Dense { least, slots: table }

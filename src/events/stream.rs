@@ -6,7 +6,7 @@ use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::{Counted, Cpu, Ns, Slot};
-use crate::os::machine::available_memory;
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::tracefs::Table;
 use std::io;
 
@@ -71,8 +71,14 @@ pub struct EventStream {
     losses: Vec<Loss>,
     ended: bool,
     damage: Option<io::Error>,
-    most_waiting: usize,
+    /// The memory of the waiting events.
+    held: Held,
+    /// Reports how many bytes of a compressed source were read, and in total.
+    packed: Option<Packed>,
 }
+
+/// Reports how many bytes of a compressed file were read, and how many the file has.
+pub type Packed = Box<dyn Fn() -> (u64, u64)>;
 
 /// The counts of everything that a stream has decoded so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,7 +113,6 @@ pub struct DecodedCpu {
 impl EventStream {
     /// The stream of a decoder's events.
     pub fn new(decoder: impl Decode + 'static) -> Self {
-        let sixteenth = available_memory().unwrap_or(0) / 16;
         EventStream {
             decoder: Box::new(decoder),
             merge: Merge::default(),
@@ -115,8 +120,14 @@ impl EventStream {
             losses: Vec::new(),
             ended: false,
             damage: None,
-            most_waiting: (32 << 20).max(sixteenth as usize / size_of::<Event>()),
+            held: Held::nothing(MemoryOf::Waiting),
+            packed: None,
         }
+    }
+
+    /// Measures the progress in a compressed file.
+    pub fn within(self, packed: Packed) -> Self {
+        EventStream { packed: Some(packed), ..self }
     }
 
     /// The next batch of events, or `None` at the end. A batch may be empty.
@@ -130,6 +141,7 @@ impl EventStream {
         }
         self.batch.clear();
         let more = self.decoder.step(&mut self.merge, &mut self.batch).and_then(|more| self.fits().map(|()| more));
+        let more = more.map_err(|error| self.estimated(error));
         self.losses = self.decoder.take_losses();
         match more {
             Ok(true) => {}
@@ -145,26 +157,19 @@ impl EventStream {
         self.merge.finish(&mut self.batch);
     }
 
-    /// Limits the number of events that wait in memory for the end of their round. Without a limit, a file
-    /// without rounds, or a small file that decompresses to a huge one, could exhaust memory. The default is
-    /// 32 Mi events (512 MiB), or a sixteenth of the available memory if that is more.
-    // Only tests change the default: they need a limit that they can reach.
-    #[doc(hidden)]
-    pub fn holding_at_most(mut self, events: usize) -> Self {
-        self.most_waiting = events;
-        self
+    /// Takes the memory for the events that wait for the end of their round. Without a bound, a file without rounds, or
+    /// a small file that decompresses to a huge one, could exhaust memory.
+    fn fits(&mut self) -> io::Result<()> {
+        let batch = self.batch.capacity().saturating_sub(self.merge.waiting()) * size_of::<Event>();
+        Ok(self.held.resize((self.merge.memory() + batch) as u64)?)
     }
 
-    fn fits(&self) -> io::Result<()> {
-        let waiting = self.merge.waiting();
-        if waiting > self.most_waiting {
-            let message = format!(
-                "{waiting} events came without an end of a round (FINISHED_ROUND), more than fit in memory; record with \
-                 smaller rings, or replay on a machine with more memory"
-            );
-            return Err(io::Error::new(io::ErrorKind::OutOfMemory, message));
+    /// The error, with an estimate for the whole source if the source needs too much memory.
+    fn estimated(&self, error: io::Error) -> io::Error {
+        match (TooMuch::within(&error), self.progress()) {
+            (Some(refused), (read, Some(length))) => refused.of_whole(read, length).into(),
+            _ => error,
         }
-        Ok(())
     }
 
     /// Stops returning events; from now on, the stream only counts. This is the fastest way to the end.
@@ -230,6 +235,12 @@ impl EventStream {
 
     /// Bytes of the source read so far, and in total if that is known.
     pub fn progress(&self) -> (u64, Option<u64>) {
-        self.decoder.progress()
+        match &self.packed {
+            Some(packed) => {
+                let (read, length) = packed();
+                (read, Some(length))
+            }
+            None => self.decoder.progress(),
+        }
     }
 }

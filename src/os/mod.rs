@@ -1,10 +1,14 @@
-//! The machine and this process: CPUs, clocks, limits, memory. Nothing here deals with tracing.
+//! The machine and this process: CPUs, clocks, files, limits, memory. Nothing here deals with tracing.
 
 pub mod clock;
 pub mod cpus;
+pub mod files;
+pub mod hotplug;
 pub mod landlock;
 pub mod limits;
 pub mod machine;
+pub mod memory;
 pub mod privileges;
 pub mod process;
+pub mod stdout;
 pub mod thread;

@@ -8,6 +8,7 @@ use crate::control::{CommandLine, Launch, Progress, Running, Signals};
 use crate::engine::{self, Sampling};
 use crate::events::Counted;
 use crate::os::machine::busy_time;
+use crate::os::memory::available_memory;
 use crate::recording::StopReason;
 use crate::spool::{Arena, DEFAULT_MEMORY, Keeping, Spool};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -165,7 +166,7 @@ impl<E: Sampling> Runs<'_, E> {
     /// A spool like that of a capture with COMMAND, on an unnamed file.
     fn spool(&self) -> Result<Spool, Error> {
         let file = capture::scratch_file()?;
-        let keeping = Keeping { memory: DEFAULT_MEMORY, rings: self.rings, compress: self.options.compress };
+        let keeping = Keeping::within(available_memory(), self.rings, self.options.compress);
         let spool = || {
             let arena = Arena::new(&keeping, 0)?;
             arena.back(capture::sensible(DEFAULT_MEMORY));

@@ -11,6 +11,7 @@ use crate::os::cpus::one_named;
 use crate::page::shown;
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
+use crate::text::json_line;
 use crate::tracefs::Tpid;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,6 +43,8 @@ struct SourceGraphs {
     group_of: Vec<usize>,
     /// For each stretch of losses: the row of its CPU, its begin, its end, its samples.
     losses: Vec<(usize, u64, u64, u64)>,
+    /// For each stretch in which a CPU was not watched: the row of the CPU, its begin, its end.
+    unwatched: Vec<(usize, u64, u64)>,
     gaps: Vec<(u64, u64)>,
 }
 
@@ -65,11 +68,11 @@ struct GraphRow {
 pub(super) fn json(report: &Report) -> String {
     let data = Data { sources: report.sources.iter().map(|source| of_source(source, report.sources.len())).collect() };
     // The data must not contain the end of the element that contains it.
-    serde_json::to_string(&data).expect("names and numbers become JSON").replace('<', "\\u003c")
+    json_line(&data).replace('<', "\\u003c")
 }
 
 fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
-    let SourceReport { activity, table, summary, .. } = report;
+    let SourceReport { activity, table, summary, unwatched, .. } = report;
     let mut hit: Vec<(Tpid, u64)> =
         activity.tracepoints.hit().map(|(tpid, events)| (Tpid::new(tpid), events)).collect();
     hit.sort_by_key(|(tpid, _)| {
@@ -91,13 +94,16 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
         rows.push(GraphRow { name: shown(&tracepoint.full_name()), number: Some(tpid.get()), events: *events });
     }
 
-    // A CPU with losses is in the list even if it has no event.
+    // A CPU with losses, or one that was not watched, is in the list even if it has no event.
     let losses = activity.losses_at_most(MOST_LOSSES / sources);
     let none = Cells::new(0);
     let cells_of_cpus = activity.cpus.as_ref().unwrap_or(&none);
     let mut cpus: BTreeMap<u32, u64> = cells_of_cpus.hit().collect();
     for loss in &losses {
         cpus.entry(key_of(loss.cpu)).or_default();
+    }
+    for stretch in unwatched {
+        cpus.entry(key_of(Some(stretch.cpu))).or_default();
     }
     let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid.get()).collect();
     let keys: Vec<u32> = cpus.keys().copied().collect();
@@ -126,6 +132,10 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
         groups,
         group_of,
         losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from.0, loss.to.0, loss.lost)).collect(),
+        unwatched: unwatched
+            .iter()
+            .map(|stretch| (cpu_row(key_of(Some(stretch.cpu))), stretch.from.0, stretch.to.0))
+            .collect(),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
     }
 }

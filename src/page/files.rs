@@ -1,9 +1,10 @@
 //! The files of a report: plots and the page.
 
 use super::page;
+use crate::os::stdout::stdout;
 use crate::os::thread::Work;
 use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot, Subject};
-use crate::recording::{self, FILES, Folder, LOG};
+use crate::recording::{self, FILES, Folder, LOG, Readers};
 use crate::report::{Detail, Report, SourceReport, file_name};
 use crate::source::Place;
 use nix::sys::stat::fstat;
@@ -162,8 +163,8 @@ impl Files {
         self.plots.iter().map(|(folder, _)| folder).chain(of_page).try_for_each(Folder::commit)?;
         // Last, because its reader may close the pipe early.
         if let (Some(made), Some(PageTo::Stdout)) = (made, &self.page) {
-            let mut stdout = io::stdout().lock();
-            match stdout.write_all(made.as_bytes()).and_then(|()| stdout.flush()) {
+            let write = |mut stdout: io::Stdout| stdout.write_all(made.as_bytes()).and_then(|()| stdout.flush());
+            match stdout().and_then(write) {
                 Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
                     return Err(recording::Error::Io { verb: "write to", path: "standard output".into(), cause }.into());
                 }
@@ -203,7 +204,7 @@ fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let folder = Folder::open(&unlinked(parent))?.shared(force)?;
+    let folder = Folder::open(&unlinked(parent), Readers::Umask)?.shared(force)?;
     folder.check(&name, force)?;
     Ok(PageTo::File(folder, name, path.to_owned()))
 }
@@ -214,7 +215,7 @@ fn unlinked(folder: &Path) -> PathBuf {
 }
 
 fn plot_folder(path: &Path, labels: &[String], force: bool) -> Result<Folder, Error> {
-    let folder = Folder::create(&unlinked(path))?.shared(force)?;
+    let folder = Folder::create(&unlinked(path), Readers::Umask)?.shared(force)?;
     for name in labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names) {
         folder.check(&name, force)?;
     }

@@ -8,7 +8,8 @@ const RIGHT = 14;
 class Graph {
   /**
    * `rows`: [{name, number, events, group}]; `map`: for each row of the cells its place in `rows`; `onPick(row)` when a row is
-   * clicked; `bands`: losses [row or -1, from, to, samples] and gaps [from, to].
+   * clicked; `bands`: losses [row or -1, from, to, samples, CPU],
+   * unwatched [row or -1, from, to, CPU] and gaps [from, to].
    */
   constructor(element, { label, kind, rows, cells, map, view, bands, onPick }) {
     Object.assign(this, { element, label, kind, rows, cells, map, view, bands, onPick });
@@ -164,6 +165,7 @@ class Graph {
         ctx.globalAlpha = 1;
       };
       this.bands.gaps.forEach(([start, end]) => band(colours.gap, 0.3, start, end, -1));
+      this.bands.unwatched.forEach(([row, start, end]) => band(colours.unwatched, 0.25, start, end, row));
       this.bands.losses.forEach(([row, start, end]) => band(colours.lost, 0.3, start, end, row));
     });
   }
@@ -235,6 +237,9 @@ class Graph {
     for (const [, start, end, lost, cpu] of losses.slice(0, 4)) {
       const step = Math.max(1, (end - start) / 10);
       lines.push(`${cpu} lost ${grouped(lost)} ${lost === 1 ? "event" : "events"} from ${seconds(start, step)} to ${seconds(end, step)} s`);
+    }
+    for (const [row, start, end, cpu] of this.bands.unwatched) {
+      if ((row < 0 || row === under.row) && under.time >= start && under.time <= end) lines.push(`tp-perf did not watch ${cpu} here`);
     }
     if (!found && gap) lines.push(`nothing recorded for ${duration(gap[1] - gap[0])}`);
     if (lines.length === 0) return;

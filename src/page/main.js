@@ -62,7 +62,10 @@ async function draw(section, source) {
   const own = (rows) => rows.map((_, number) => number);
   // [row, from, to, samples, CPU]
   const losses = source.losses.map((loss) => [...loss, cpus[loss[0]].name]);
-  const everywhere = { losses: losses.map(([, ...loss]) => [-1, ...loss]), gaps: source.gaps };
+  // [row, from, to, CPU]
+  const unwatched = source.unwatched.map((stretch) => [...stretch, cpus[stretch[0]].name]);
+  const inAllRows = ([, ...band]) => [-1, ...band];
+  const everywhere = { losses: losses.map(inAllRows), unwatched: unwatched.map(inAllRows), gaps: source.gaps };
   const graph = (kind, label, rows, cells, map, bands, pick) => {
     const element = section.querySelector(`[data-graph="${kind}"]`);
     const onPick = (row) => pick(row < 0 ? null : rows[row]);
@@ -71,7 +74,7 @@ async function draw(section, source) {
   const pickTracepoint = (row) => selection.isolate(row && { group: row.group, name: row.name });
   graph("tracepoints", "Tracepoints", tracepoints, cells, own(tracepoints), everywhere, pickTracepoint);
   graph("groups", "Groups", groups, cells, source.group_of, everywhere, (row) => selection.isolate(row && { group: row.name }));
-  graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses, gaps: source.gaps }, () => {});
+  graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses, unwatched, gaps: source.gaps }, () => {});
   const strip = section.querySelector(".states");
   if (strip) new Strip(strip, view);
   views.push(view);

@@ -6,14 +6,16 @@
 
 mod data;
 mod files;
+mod policy;
 
 pub use files::{Error, FileOptions, Files, WrittenFile};
 
 use crate::os::cpus::one_named;
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, StateSpan, facts, sparkline, states};
+use crate::text::OneLine;
 use crate::tracefs::Tpid;
-use crate::units::{Grouped, OneLine, Rate, Share, Signed};
+use crate::units::{Grouped, Rate, Share, Signed};
 use askama::Template;
 use std::collections::HashMap;
 
@@ -26,10 +28,32 @@ const MOST_LISTED: usize = 5_000;
 /// The most rows of each table of differences.
 const MOST_DIFFERENCES: usize = 100;
 
+/// The library that draws the axes.
+const LIBRARY: &str = include_str!("vendor/uPlot.iife.min.js");
+/// The page's own code.
+const CODE: &str = concat!(
+    "\"use strict\";\n",
+    include_str!("cells.js"),
+    include_str!("raster.js"),
+    include_str!("text.js"),
+    include_str!("view.js"),
+    include_str!("strip.js"),
+    include_str!("graph.js"),
+    include_str!("tables.js"),
+    include_str!("main.js"),
+);
+/// The style sheet, without the places of the states.
+const STYLE: &str =
+    concat!(include_str!("vendor/uPlot.min.css"), "\n", include_str!("page.css"), include_str!("../plot/states.css"));
+
 #[derive(Template)]
 #[template(path = "page/page.html")]
 struct Page {
     title: String,
+    policy: String,
+    style: String,
+    library: &'static str,
+    code: &'static str,
     sources: Vec<Section>,
     differences: Option<Differing>,
     data: String,
@@ -52,12 +76,14 @@ struct Section {
     refused: Vec<(String, String)>,
 }
 
-/// A stretch of one state, in percent of the time.
+/// A stretch of one state.
 struct StateStrip {
+    id: String,
     class: String,
     label: String,
-    left: String,
-    width: String,
+    /// Its place, in percent of the time. The style sheet has it, because the policy allows no style in an element.
+    left: f64,
+    width: f64,
     from_ns: u64,
     to_ns: u64,
 }
@@ -112,14 +138,29 @@ struct Only {
 /// The page of a report.
 pub fn page(report: &Report) -> String {
     let labels: Vec<String> = report.sources.iter().map(|source| OneLine(&source.label).to_string()).collect();
+    let sources: Vec<Section> =
+        report.sources.iter().enumerate().map(|(number, source)| section(number, source)).collect();
+    let style = style(&sources);
     let page = Page {
         title: format!("{} · tp-perf", labels.join(", ")),
-        sources: report.sources.iter().enumerate().map(|(number, source)| section(number, source)).collect(),
+        policy: policy::policy(&[LIBRARY, CODE], &style),
+        style,
+        library: LIBRARY,
+        code: CODE,
+        sources,
         differences: report.differences.as_ref().map(differing),
         data: data::json(report),
         version: env!("CARGO_PKG_VERSION"),
     };
     page.render().expect("text is written into memory")
+}
+
+/// The style sheet, with the places of the states.
+fn style(sources: &[Section]) -> String {
+    let strips = sources.iter().flat_map(|source| &source.state_spans);
+    let places =
+        strips.map(|StateStrip { id, left, width, .. }| format!("#{id} {{ left: {left:.3}%; width: {width:.3}% }}\n"));
+    STYLE.to_owned() + &places.collect::<String>()
 }
 
 fn row<N>(
@@ -161,7 +202,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
         facts: facts(source).into_iter().map(|(name, fact)| (name, shown(&fact))).collect(),
         is_range: source.is_range,
         states: source.states.as_ref().map(states::rows).unwrap_or_default(),
-        state_spans: strips(source),
+        state_spans: strips(number, source),
         unlisted: ranking.tracepoints.len().saturating_sub(MOST_LISTED),
         tracepoints: ranking
             .tracepoints
@@ -201,18 +242,19 @@ fn section(number: usize, source: &SourceReport) -> Section {
     }
 }
 
-fn strips(source: &SourceReport) -> Vec<StateStrip> {
+fn strips(source_number: usize, source: &SourceReport) -> Vec<StateStrip> {
     let whole = source.activity.span().map_or(0, |(first, last)| last - first).max(1) as f64;
     let percent = |ns: u64| 100.0 * (ns as f64 / whole).min(1.0);
-    let strip = |span: &StateSpan| StateStrip {
+    let strip = |(number, span): (usize, &StateSpan)| StateStrip {
+        id: format!("state-{source_number}-{number}"),
         class: span.colour(),
         label: shown(&span.label),
-        left: format!("{:.3}", percent(span.from_ns)),
-        width: format!("{:.3}", percent(span.to_ns) - percent(span.from_ns)),
+        left: percent(span.from_ns),
+        width: percent(span.to_ns) - percent(span.from_ns),
         from_ns: span.from_ns,
         to_ns: span.to_ns,
     };
-    source.state_spans.iter().map(strip).collect()
+    source.state_spans.iter().enumerate().map(strip).collect()
 }
 
 fn differing(differences: &Differences) -> Differing {

@@ -1,12 +1,12 @@
 /** Colours on paper, as the style sheet has them for light screens. */
-const PAPER = { paper: "#ffffff", shade: "#f1f4f8", line: "#d5dbe3", frame: "#9aa4b2", ink: "#14181f", text: "#3b4450", dim: "#5f6a79", accent: "#2f6fd0", lost: "#e5484d", gap: "#8a94a3" };
+const PAPER = { paper: "#ffffff", shade: "#f1f4f8", line: "#d5dbe3", frame: "#9aa4b2", ink: "#14181f", text: "#3b4450", dim: "#5f6a79", accent: "#2f6fd0", lost: "#e5484d", gap: "#8a94a3", unwatched: "#c9821f" };
 
 /** Colours of the page, as the style sheet has them now. */
 function palette(isPrinted) {
   if (isPrinted) return PAPER;
   const style = getComputedStyle(document.documentElement);
   const value = (name) => style.getPropertyValue(`--${name}`).trim();
-  return Object.fromEntries(["paper", "shade", "line", "frame", "ink", "text", "dim", "accent", "lost", "gap"].map((name) => [name, value(name)]));
+  return Object.fromEntries(["paper", "shade", "line", "frame", "ink", "text", "dim", "accent", "lost", "gap", "unwatched"].map((name) => [name, value(name)]));
 }
 
 /** 256 colours from few to many, each legible on light and dark, as 0xAABBGGRR. */

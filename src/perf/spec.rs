@@ -55,6 +55,8 @@ pub struct ReadFormat {
     /// One read of the leader returns all members of its group, each with its sample id (PERF_FORMAT_GROUP
     /// and PERF_FORMAT_ID).
     pub group: bool,
+    /// How long the event has been on (PERF_FORMAT_TOTAL_TIME_ENABLED).
+    pub enabled: bool,
     /// The number of samples dropped because the ring was full (PERF_FORMAT_LOST, since Linux 6.0).
     pub lost: bool,
 }
@@ -94,10 +96,11 @@ impl EventSpec<'_> {
             attr.set_watermark(1);
             attr.__bindgen_anon_2.wakeup_watermark = wakeup_watermark;
         }
-        let ReadFormat { group, lost } = self.read_format;
+        let ReadFormat { group, enabled, lost } = self.read_format;
         let format = |wanted: bool, bits: u32| if wanted { u64::from(bits) } else { 0 };
-        attr.read_format =
-            format(group, abi::PERF_FORMAT_GROUP | abi::PERF_FORMAT_ID) | format(lost, abi::PERF_FORMAT_LOST);
+        attr.read_format = format(group, abi::PERF_FORMAT_GROUP | abi::PERF_FORMAT_ID)
+            | format(enabled, abi::PERF_FORMAT_TOTAL_TIME_ENABLED)
+            | format(lost, abi::PERF_FORMAT_LOST);
         attr.set_disabled(self.disabled.into());
         attr.set_use_clockid(1);
         attr.clockid = self.clock.sampled().number();
@@ -143,13 +146,14 @@ mod tests {
 
     #[test]
     fn a_counting_event_has_no_period_and_no_samples() {
-        let read_format = ReadFormat { group: true, lost: true };
+        let read_format = ReadFormat { group: true, enabled: true, lost: true };
         let attr = EventSpec { read_format, ..spec(EventKind::Dummy, Output::Counts) }.attr();
         assert_eq!((attr.type_, attr.config), (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)));
         assert_eq!((attr.sample_type, attr.sample_id_all()), (0, 0));
         // SAFETY: the union holds integers, for which all bit patterns are valid.
         unsafe { assert_eq!(attr.__bindgen_anon_1.sample_period, 0) };
-        let all = abi::PERF_FORMAT_GROUP | abi::PERF_FORMAT_ID | abi::PERF_FORMAT_LOST;
+        let of_group = abi::PERF_FORMAT_GROUP | abi::PERF_FORMAT_ID | abi::PERF_FORMAT_TOTAL_TIME_ENABLED;
+        let all = of_group | abi::PERF_FORMAT_LOST;
         assert_eq!(attr.read_format, u64::from(all));
     }
 

@@ -13,6 +13,7 @@ use perf_event_open_sys::{ioctls, perf_event_open};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 /// perf_event_open(2). The event joins the group whose leader is `group`, if one is given.
 pub fn open(spec: &EventSpec<'_>, group: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
@@ -85,9 +86,29 @@ pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Reading>
     Ok(Reading { value, lost })
 }
 
+/// Reads how long an event has been on. It must have been opened with [`ReadFormat::enabled`]. If it leads a
+/// group and was opened with [`ReadFormat::group`], the group has at most `most_members` members besides it.
+pub fn read_enabled(event: BorrowedFd<'_>, most_members: usize) -> io::Result<Duration> {
+    let mut bytes = vec![0; size_of_read(most_members, true)];
+    let got = nix::unistd::read(event, &mut bytes)?;
+    // The first word is the count or, for a group, the number of events.
+    let (words, _) = bytes[..got].as_chunks::<8>();
+    let enabled = words.get(1).map(|word| Duration::from_nanos(u64::from_ne_bytes(*word)));
+    enabled.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, format!("read only {got} bytes of a counter")))
+}
+
+/// The most bytes that one read of a group returns: two words, and up to three words per event.
+fn size_of_read(most_members: usize, with_lost: bool) -> usize {
+    (2 + (most_members + 1) * words_per_event(with_lost)) * 8
+}
+
+fn words_per_event(with_lost: bool) -> usize {
+    if with_lost { 3 } else { 2 }
+}
+
 /// Reads a whole group through its leader, and calls `each` with the sample id and the reading of every
-/// event, the leader first. The leader must have been opened with [`ReadFormat::group`] and with
-/// [`ReadFormat::lost`] = `with_lost`. The group has at most `most_members` members besides its leader.
+/// event, the leader first. The leader must have been opened with [`ReadFormat::group`], with
+/// [`ReadFormat::enabled`], and with [`ReadFormat::lost`] = `with_lost`. The group has at most `most_members` members besides its leader.
 /// `bytes` is scratch space that grows to the size of a read. The kernel limits that to 16 KiB when it opens
 /// a group (`perf_event_validate_size`).
 pub fn read_group(
@@ -97,17 +118,18 @@ pub fn read_group(
     bytes: &mut Vec<u8>,
     mut each: impl FnMut(SampleId, Reading),
 ) -> io::Result<()> {
-    // The layout is u64 number of events, then for each event: u64 value, u64 id, and u64 lost if requested.
-    let width = if with_lost { 3 } else { 2 };
-    bytes.resize((1 + (most_members + 1) * width) * 8, 0);
+    // The layout is u64 number of events, u64 time enabled, then for each event: u64 value, u64 id, and u64
+    // lost if requested.
+    let width = words_per_event(with_lost);
+    bytes.resize(size_of_read(most_members, with_lost), 0);
     let got = nix::unistd::read(leader, bytes)?;
     let (words, _) = bytes[..got].as_chunks::<8>();
     let events = words.first().map_or(0, |number| u64::from_ne_bytes(*number));
-    if words.len() as u64 != 1 + events.saturating_mul(width as u64) {
+    if words.len() as u64 != 2 + events.saturating_mul(width as u64) {
         let message = format!("read {got} bytes for a group of {events} counters");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
-    for event in words[1..].chunks_exact(width) {
+    for event in words[2..].chunks_exact(width) {
         let word = |place: usize| event.get(place).map_or(0, |word| u64::from_ne_bytes(*word));
         each(SampleId(word(1)), Reading { value: word(0), lost: word(2) });
     }

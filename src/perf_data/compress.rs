@@ -1,9 +1,10 @@
 //! COMPRESSED records: the pieces of a zstd stream, as `perf record -z` writes them.
 
+use crate::perf_data::ZstdWindow;
 use crate::perf_data::{kind, push_record};
 use byteorder::{ByteOrder, NativeEndian};
 use std::io;
-use zstd::stream::raw::{Decoder, Encoder, InBuffer, Operation, OutBuffer};
+use zstd::stream::raw::{DParameter, Decoder, Encoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe;
 
 /// The cheapest of zstd's regular levels. With it, the ring bytes of a kernel build shrink to a seventh.
@@ -67,14 +68,21 @@ fn push_unpadded(out: &mut Vec<u8>, payload: &[u8]) {
 /// Decompresses the payloads of COMPRESSED records.
 pub struct Inflate {
     decoder: Decoder<'static>,
+    _window: ZstdWindow,
     /// The number of bytes that zstd expects next.
     hint: usize,
 }
 
 impl Inflate {
-    /// Starts a stream.
-    pub fn new() -> io::Result<Self> {
-        Ok(Inflate { decoder: Decoder::new()?, hint: 0 })
+    /// Starts a stream that begins with this payload.
+    ///
+    /// # Errors
+    /// If the stream takes too much memory.
+    pub fn of(payload: &[u8]) -> io::Result<Self> {
+        let window = ZstdWindow::of(payload)?;
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(window.log))?;
+        Ok(Inflate { decoder, _window: window, hint: 0 })
     }
 
     /// Whether the stream is between two blocks, where its writer flushes it, or at its end.
@@ -110,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn inflated(mut bytes: &[u8]) -> Vec<u8> {
-        let mut inflate = Inflate::new().unwrap();
+        let mut inflate = Inflate::of(bytes).unwrap();
         let mut out = Vec::new();
         while !bytes.is_empty() {
             let (record, rest) = bytes.split_at(usize::from(NativeEndian::read_u16(&bytes[6..])));

@@ -1,5 +1,6 @@
 //! Errors of reading perf.data.
 
+use crate::memory::TooMuch;
 use std::io;
 
 /// The parts that are missing from a perf.data file whose events can be read.
@@ -62,10 +63,46 @@ pub enum Error {
     /// All events are of other kinds than tracepoints.
     #[error("none of the events in the file is a tracepoint")]
     NoTracepoints,
+    /// The file takes too much memory.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// The samples of this event have no timestamp.
     #[error("the samples of {0} have no time")]
     NoTime(String),
     /// The samples of this event have no sample id, or not at the same position as those of other events.
     #[error("the samples of {0} have no id at a position that all events share")]
     NoId(String),
+}
+
+/// Why a part of the header cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// What is wrong with it.
+    #[error("{0}")]
+    Damaged(String),
+    /// It takes too much memory.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Fault::Damaged(reason)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(reason: &str) -> Self {
+        Fault::Damaged(reason.to_owned())
+    }
+}
+
+impl Fault {
+    /// The error for a part at byte `at` of the file.
+    pub(super) fn at(self, at: u64) -> Error {
+        match self {
+            Fault::Damaged(reason) => Error::Header { at, reason },
+            Fault::TooMuch(cause) => Error::TooMuch(cause),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use crate::events::Ns;
 use crate::perf_data::{kind, push_record};
 use byteorder::{ByteOrder, NativeEndian};
+use std::collections::HashMap;
 
 /// The numbers of the features (`HEADER_…` in tools/perf/util/header.h).
 pub(super) mod id {
@@ -42,8 +43,8 @@ pub struct Features {
     pub compressed: Option<u32>,
     /// One moment by two clocks.
     pub clock: Option<ClockPair>,
-    /// The names of events by (type, config).
-    pub event_names: Vec<((u32, u64), String)>,
+    /// The names of events by (type, config). If the file names an event twice, the first name counts.
+    pub event_names: HashMap<(u32, u64), String>,
     /// Whether Android's simpleperf wrote the file. Only then does the file have simpleperf's own records.
     pub is_simpleperf: bool,
 }
@@ -95,6 +96,19 @@ impl Features {
         }
     }
 
+    /// The memory in bytes that the data of a feature takes at most.
+    pub(super) fn memory(id: u64, data: &[u8]) -> u64 {
+        // How many bytes come from a byte of the file: a list has more of them, because its words can be short.
+        let each = match id {
+            id::HOSTNAME | id::OSRELEASE | id::VERSION => 3,
+            id::CMDLINE => 15,
+            id::EVENT_DESC => 9,
+            id::META_INFO => 25,
+            _ => 0,
+        };
+        each * data.len() as u64
+    }
+
     /// Takes the data of one feature. Unknown features are skipped.
     pub(super) fn take(&mut self, id: u64, data: &[u8]) {
         self.is_simpleperf |= id >= id::SIMPLEPERF;
@@ -131,7 +145,8 @@ impl Features {
                     data = rest;
                     let key = (NativeEndian::read_u32(attr.get(..4)?), NativeEndian::read_u64(attr.get(8..16)?));
                     let ids = take_u32(&mut data)?;
-                    self.event_names.push((key, take_string(&mut data)?));
+                    let name = take_string(&mut data)?;
+                    self.event_names.entry(key).or_insert(name);
                     data = data.get(8 * ids as usize..)?;
                 }
             }
@@ -140,7 +155,9 @@ impl Features {
                 while let (Some(key), Some(value)) = (words.next(), words.next()) {
                     if key == b"event_type_info" {
                         let lines = String::from_utf8_lossy(value);
-                        self.event_names.extend(lines.lines().filter_map(typed_name));
+                        for (key, name) in lines.lines().filter_map(typed_name) {
+                            self.event_names.entry(key).or_insert(name);
+                        }
                     }
                 }
             }
@@ -199,7 +216,7 @@ mod tests {
             cpus: Some((8, 2)),
             compressed: Some(1 << 20),
             clock: Some(ClockPair { clockid: 1, wall_ns: Ns(1_700_000_000_000_000_000), clock_ns: Ns(77) }),
-            event_names: Vec::new(),
+            event_names: HashMap::new(),
             is_simpleperf: false,
         };
         let mut bytes = Vec::new();

@@ -1,9 +1,10 @@
 //! The part of a perf.data file before its first event.
 
 use crate::events::{Cpu, SampleId};
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::features::Features;
 use crate::perf_data::tracing_data::{self, Named};
-use crate::perf_data::{Attr, Shortfall, kind};
+use crate::perf_data::{Attr, Fault, Shortfall, kind};
 use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
 use std::collections::HashMap;
@@ -11,9 +12,14 @@ use std::collections::HashMap;
 /// The mark of tp-perf's own HEADER_EVENT_TYPE records.
 pub(super) const MARK: [u8; 8] = *b"tp-perf\0";
 
-/// The maximum size of a note in bytes. The arguments of a command take at most 2 MiB, and twice that as
-/// JSON.
-const MOST_NOTE: usize = 16 << 20;
+/// The memory in bytes that the facts in a note take for each byte of the note. Its shortest facts are `0,`.
+const OF_NOTE: u64 = 32;
+/// The memory in bytes of an event without its ids.
+const OF_EVENT: u64 = 320;
+/// The memory in bytes of an entry in an index of CPUs.
+const OF_INDEXED: u64 = 56;
+/// The memory in bytes of an event's name in an EVENT_UPDATE record, without the name.
+const OF_UPDATE: u64 = 160;
 
 /// The maximum number of notes in a file. tp-perf writes one before the events, and one or two behind them.
 const MOST_NOTES: usize = 16;
@@ -31,7 +37,7 @@ pub struct Described {
 }
 
 /// The contents of the records of the header.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Header {
     /// The events of the file.
     pub events: Vec<Described>,
@@ -47,30 +53,57 @@ pub struct Header {
     names: Vec<Named>,
     cpus: HashMap<SampleId, Cpu>,
     updates: HashMap<SampleId, String>,
+    held: Held,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Header {
+            events: Vec::new(),
+            features: Features::default(),
+            notes: Notes::default(),
+            is_followed: false,
+            shortfall: None,
+            names: Vec::new(),
+            cpus: HashMap::new(),
+            updates: HashMap::new(),
+            held: Held::nothing(MemoryOf::Header),
+        }
+    }
 }
 
 /// tp-perf's own notes in a file. Each is one line of text. A long note takes several records.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Notes {
     partial: Vec<u8>,
+    held: Held,
     /// The complete notes.
     pub whole: Vec<String>,
 }
 
+impl Default for Notes {
+    fn default() -> Self {
+        Notes { partial: Vec::new(), held: Held::nothing(MemoryOf::Header), whole: Vec::new() }
+    }
+}
+
 impl Notes {
-    /// Takes the body of a HEADER_EVENT_TYPE record. Records that are not tp-perf's own are skipped. Returns
-    /// false if a note is too long, or if there are too many notes.
-    pub fn take(&mut self, body: &[u8]) -> bool {
-        let Some(text) = body.strip_prefix(&MARK) else { return true };
+    /// Takes the body of a HEADER_EVENT_TYPE record. Records that are not tp-perf's own are skipped.
+    ///
+    /// # Errors
+    /// If there are too many notes, or if they take too much memory.
+    pub fn take(&mut self, body: &[u8]) -> Result<(), Fault> {
+        let Some(text) = body.strip_prefix(&MARK) else { return Ok(()) };
         let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        self.held.grow(OF_NOTE * end as u64)?;
         self.partial.extend(&text[..end]);
-        if self.partial.len() > MOST_NOTE || self.whole.len() > MOST_NOTES {
-            return false;
+        if self.whole.len() > MOST_NOTES {
+            return Err(format!("it has more than {MOST_NOTES} notes of tp-perf").into());
         }
         if self.partial.ends_with(b"\n") {
             self.whole.push(String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned());
         }
-        true
+        Ok(())
     }
 
     /// Whether no note is incomplete.
@@ -97,23 +130,22 @@ impl Header {
     /// [`take_tracing_data`](Self::take_tracing_data).
     ///
     /// # Errors
-    /// A description of what is wrong with the record.
-    pub fn take(&mut self, kind: u32, body: &[u8]) -> Result<(), String> {
+    /// A description of what is wrong with the record, or that it takes too much memory.
+    pub fn take(&mut self, kind: u32, body: &[u8]) -> Result<(), Fault> {
         let word = |offset: usize| body.get(offset..offset + 8).map(NativeEndian::read_u64);
         match kind {
             kind::HEADER_ATTR => {
                 let (attr, size) = Attr::parse(body).ok_or("an attribute is incomplete")?;
-                self.events.push(Described { attr, ids: sample_ids(&body[size..]) });
+                self.add_event(attr, &body[size..])?;
             }
-            kind::HEADER_EVENT_TYPE if !self.notes.take(body) => {
-                return Err("a note of tp-perf has no end".to_owned());
-            }
+            kind::HEADER_EVENT_TYPE => self.notes.take(body)?,
             kind::ID_INDEX => {
                 let count = word(0).ok_or("an index of sample ids is incomplete")?;
                 let entries = body[8..].chunks_exact(32);
                 if count > entries.len() as u64 {
-                    return Err("an index of sample ids is incomplete".to_owned());
+                    return Err("an index of sample ids is incomplete".into());
                 }
+                self.held.grow(OF_INDEXED.saturating_mul(count))?;
                 for entry in entries.take(count as usize) {
                     // -1 stands for any CPU.
                     let cpu = u32::try_from(NativeEndian::read_u64(&entry[16..])).ok();
@@ -125,12 +157,13 @@ impl Header {
             kind::EVENT_UPDATE => {
                 if let (Some(UPDATE_NAME), Some(id), Some(name)) = (word(0), word(8), body.get(16..)) {
                     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+                    self.held.grow(OF_UPDATE + 3 * name.len() as u64)?;
                     self.updates.insert(SampleId(id), String::from_utf8_lossy(name).into_owned());
                 }
             }
             kind::HEADER_FEATURE => {
                 let id = word(0).ok_or("a feature has no number")?;
-                self.features.take(id, &body[8..]);
+                self.take_feature(id, &body[8..])?;
             }
             _ => self.is_followed |= !Self::is_part(kind),
         }
@@ -140,18 +173,44 @@ impl Header {
     /// Takes the names of tracepoints, in the form of [`tracing_data`].
     ///
     /// # Errors
-    /// A description of what is wrong with the names.
-    pub fn take_tracing_data(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.names = tracing_data::parse(bytes)?;
+    /// A description of what is wrong with the names, or that they take too much memory.
+    pub fn take_tracing_data(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.names = tracing_data::parse(bytes, &mut self.held)?;
+        Ok(())
+    }
+
+    /// Takes the data of a feature.
+    ///
+    /// # Errors
+    /// If it takes too much memory.
+    pub(super) fn take_feature(&mut self, id: u64, data: &[u8]) -> Result<(), TooMuch> {
+        self.held.grow(Features::memory(id, data))?;
+        self.features.take(id, data);
+        Ok(())
+    }
+
+    /// Takes an event, and its ids as bytes.
+    ///
+    /// # Errors
+    /// If it takes too much memory.
+    pub(super) fn add_event(&mut self, attr: Attr, ids: &[u8]) -> Result<(), TooMuch> {
+        self.held.grow(OF_EVENT + ids.len() as u64)?;
+        self.events.push(Described { attr, ids: sample_ids(ids) });
         Ok(())
     }
 
     /// Takes the names of tracepoints from the record at byte `at`. If they cannot be read, the samples still
     /// can, so this is only a shortfall.
-    pub(super) fn take_names(&mut self, at: u64, bytes: &[u8]) {
-        if let Err(reason) = self.take_tracing_data(bytes) {
-            self.shortfall = Some(Shortfall::Names { at, reason });
+    ///
+    /// # Errors
+    /// If they take too much memory.
+    pub(super) fn take_names(&mut self, at: u64, bytes: &[u8]) -> Result<(), TooMuch> {
+        match self.take_tracing_data(bytes) {
+            Ok(()) => {}
+            Err(Fault::Damaged(reason)) => self.shortfall = Some(Shortfall::Names { at, reason }),
+            Err(Fault::TooMuch(cause)) => return Err(cause),
         }
+        Ok(())
     }
 
     /// The CPU of a sample id, if the file has an index of CPUs.
@@ -161,7 +220,15 @@ impl Header {
 
     /// The table of all tracepoints that the file names or that were opened, and how many of the opened ones
     /// the file does not name.
-    pub fn table(&self) -> (Table, usize) {
+    ///
+    /// # Errors
+    /// If the names take too much memory.
+    pub fn table(&self) -> Result<(Table, usize), TooMuch> {
+        let mut table = Table::default();
+        let named = self.names.iter().map(|named| (named.group.len() + named.name.len()) as u64);
+        let described = self.events.iter().filter(|event| event.attr.is_tracepoint());
+        let labels = described.clone().map(|event| self.label(event).map_or(0, str::len) as u64);
+        table.hold((self.names.len() + described.count()) as u64, named.chain(labels).sum())?;
         let mut entries: Vec<_> = self.names.iter().cloned().map(|n| (n.group, n.name, n.tracefs_id)).collect();
         let mut known: std::collections::HashSet<u64> = entries.iter().map(|(.., id)| *id).collect();
         let mut unnamed = 0;
@@ -178,14 +245,14 @@ impl Header {
         // The kernel's names have no control characters, but a file may contain anything.
         let plain = |name: String| name.replace(char::is_control, "\u{FFFD}");
         let entries = entries.into_iter().map(|(group, name, id)| (plain(group), plain(name), id)).collect();
-        (Table::from_entries(entries), unnamed)
+        Ok((table.with_entries(entries), unnamed))
     }
 
     /// The name of an event in EVENT_UPDATE records and in the features.
     pub fn label(&self, event: &Described) -> Option<&str> {
         let by_id = event.ids.iter().find_map(|id| self.updates.get(id));
         let key = (event.attr.kind, event.attr.config);
-        let described = || self.features.event_names.iter().find(|(of, _)| *of == key).map(|(_, name)| name);
+        let described = || self.features.event_names.get(&key);
         by_id.or_else(described).map(String::as_str)
     }
 

@@ -30,14 +30,16 @@ pub mod record;
 pub mod seekable;
 mod tracing_data;
 mod write;
+mod zstd_window;
 
 pub use attr::{Attr, Layout, Trailer};
 pub use compress::{Compressor, Inflate, MOST_INFLATED};
-pub use error::{Error, Shortfall};
+pub use error::{Error, Fault, Shortfall};
 pub use features::{ClockPair, Features};
 pub use header::{Described, Header, Notes};
 pub use read::PerfData;
 pub use write::{Head, counters, document};
+pub use zstd_window::ZstdWindow;
 
 /// The first 8 bytes of a file.
 pub const MAGIC: [u8; 8] = *b"PERFILE2";

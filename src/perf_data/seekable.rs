@@ -6,9 +6,9 @@
 //!   each section is u64 offset, u64 size; behind the data come the sections of the features, one per bit
 //! ```
 
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::features::id;
-use crate::perf_data::header::sample_ids;
-use crate::perf_data::{Attr, Described, Error, Header, Shortfall};
+use crate::perf_data::{Attr, Error, Fault, Header, Shortfall};
 use byteorder::{ByteOrder, NativeEndian};
 use std::fs::File;
 use std::io;
@@ -17,9 +17,6 @@ use std::os::unix::fs::FileExt;
 
 /// The size of the header in bytes.
 pub const HEADER: usize = 104;
-
-/// The maximum size in bytes of a section. A larger one is damage.
-const MOST: u64 = 1 << 30;
 
 /// The contents of a file's header.
 #[derive(Debug)]
@@ -50,15 +47,16 @@ pub fn read(file: &File) -> Result<Seekable, Error> {
         return Err(bad(format!("the header says that an attribute has {entry} bytes (at byte 16)")).into());
     }
     let mut ids_left = length / 8;
-    for bytes in part(file, attributes, length, "the attributes (at byte 24)")?.chunks_exact(entry as usize) {
+    let (attributes, _held) = part(file, attributes, length, "the attributes (at byte 24)")?;
+    for bytes in attributes.chunks_exact(entry as usize) {
         let (attr, place) = bytes.split_at(bytes.len() - 16);
         let (attr, _) = Attr::parse(attr).ok_or_else(|| bad("an attribute is damaged".to_owned()))?;
         let place = (NativeEndian::read_u64(place), NativeEndian::read_u64(&place[8..]));
         ids_left = ids_left
             .checked_sub(place.1 / 8)
             .ok_or_else(|| bad("the attributes have more sample ids than the file has bytes".to_owned()))?;
-        let ids = sample_ids(&part(file, place, length, "the sample ids of an attribute")?);
-        header.events.push(Described { attr, ids });
+        let (ids, _held) = part(file, place, length, "the sample ids of an attribute")?;
+        header.add_event(attr, &ids)?;
     }
 
     let (start, size) = data;
@@ -74,25 +72,26 @@ pub fn read(file: &File) -> Result<Seekable, Error> {
     let set: Vec<u64> = (0..256).filter(|bit| features[(bit / 8) as usize] & (1 << (bit % 8)) != 0).collect();
     let sections = part(file, (end, 16 * set.len() as u64), length, "the list of features");
     match sections {
+        Err(cause) if TooMuch::within(&cause).is_some() => return Err(cause.into()),
         Err(cause) => problem = Some(Shortfall::Features(cause)),
-        Ok(sections) => {
+        Ok((sections, _held)) => {
             for (bit, place) in set.into_iter().zip(sections.chunks_exact(16)) {
                 let place = (NativeEndian::read_u64(place), NativeEndian::read_u64(&place[8..]));
                 let bytes = part(file, place, length, "a feature");
-                if bit == id::DIR_FORMAT && !bytes.as_ref().is_ok_and(|bytes| is_one_file(bytes)) {
+                if bit == id::DIR_FORMAT && !bytes.as_ref().is_ok_and(|(bytes, _)| is_one_file(bytes)) {
                     return Err(Error::Threads);
                 }
-                let taken = bytes.and_then(|bytes| match bit {
-                    id::TRACING_DATA => header
-                        .take_tracing_data(&bytes)
-                        .map_err(|error| bad(format!("failed to read the names of tracepoints: {error}"))),
-                    _ => {
-                        header.features.take(bit, &bytes);
-                        Ok(())
-                    }
+                let taken = bytes.and_then(|(bytes, _held)| match bit {
+                    id::TRACING_DATA => header.take_tracing_data(&bytes).map_err(|fault| match fault {
+                        Fault::TooMuch(cause) => cause.into(),
+                        reason => bad(format!("failed to read the names of tracepoints: {reason}")),
+                    }),
+                    _ => Ok(header.take_feature(bit, &bytes)?),
                 });
-                if let Err(cause) = taken {
-                    problem.get_or_insert(Shortfall::Feature { bit, cause });
+                match taken {
+                    Ok(()) => {}
+                    Err(cause) if TooMuch::within(&cause).is_some() => return Err(cause.into()),
+                    Err(cause) => drop(problem.get_or_insert(Shortfall::Feature { bit, cause })),
                 }
             }
         }
@@ -108,14 +107,15 @@ fn is_one_file(feature: &[u8]) -> bool {
     feature.get(..8).map(NativeEndian::read_u64) == Some(ONE_FILE)
 }
 
-/// Reads a part of a file, which has `length` bytes.
-fn part(file: &File, (offset, size): (u64, u64), length: u64, what: &str) -> io::Result<Vec<u8>> {
-    if size > MOST || offset.checked_add(size).is_none_or(|end| end > length) {
+/// Reads a part of a file, which has `length` bytes. The part takes memory until its share is dropped.
+fn part(file: &File, (offset, size): (u64, u64), length: u64, what: &str) -> io::Result<(Vec<u8>, Held)> {
+    if offset.checked_add(size).is_none_or(|end| end > length) {
         return Err(bad(format!("{what} should have {size} bytes at byte {offset}, but the file has {length}")));
     }
+    let held = Held::take(MemoryOf::Header, size)?;
     let mut bytes = vec![0; size as usize];
     file.read_exact_at(&mut bytes, offset)?;
-    Ok(bytes)
+    Ok((bytes, held))
 }
 
 fn bad(message: String) -> io::Error {

@@ -8,13 +8,18 @@
 //!   u32 n, n bytes of kallsyms │ u32 n, n bytes of printk formats │ u64 n, n bytes of command lines
 //! ```
 
+use crate::memory::Held;
+use crate::perf_data::Fault;
 use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
 
 const MAGIC: &[u8] = b"\x17\x08\x44tracing";
 
-/// The maximum number of tracepoints, more than any kernel has with all of its modules.
-const MOST_NAMES: usize = 1 << 18;
+/// The memory in bytes that a tracepoint takes until the end of the file, besides its place in a table, and without its
+/// names.
+const OF_NAMED: u64 = 512;
+/// The memory in bytes that each byte of a name takes there.
+const OF_NAME: u64 = 4;
 
 /// A tracepoint in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,25 +81,25 @@ pub(super) fn encode(table: &Table) -> Vec<u8> {
     out
 }
 
-/// Parses the names in a TRACING_DATA section of version 0.5 or later.
+/// Parses the names in a TRACING_DATA section of version 0.5 or later. Takes their memory with `held`.
 ///
 /// # Errors
-/// A description of what is wrong, with its offset in `bytes`.
-pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Named>, String> {
+/// A description of what is wrong, with its offset in `bytes`, or that the names take too much memory.
+pub(super) fn parse(bytes: &[u8], held: &mut Held) -> Result<Vec<Named>, Fault> {
     let mut reader = Reader { bytes, rest: bytes };
     if reader.take(MAGIC.len())? != MAGIC {
-        return Err("they do not start with the mark of tracing data".to_owned());
+        return Err("they do not start with the mark of tracing data".into());
     }
     reader.text()?;
     let big = reader.take(1)?[0];
     if big != u8::from(cfg!(target_endian = "big")) {
-        return Err("they come from a machine with the other byte order".to_owned());
+        return Err("they come from a machine with the other byte order".into());
     }
     reader.take(1 + 4)?;
     for section in ["header_page", "header_event"] {
         let name = reader.text()?;
         if name != section {
-            return Err(format!("`{section}` is missing at byte {}", reader.position()));
+            return Err(format!("`{section}` is missing at byte {}", reader.position()).into());
         }
         reader.sized()?;
     }
@@ -109,11 +114,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Named>, String> {
             let format = String::from_utf8_lossy(reader.sized()?);
             let line = |start: &str| format.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
             let (Some(name), Some(Ok(tracefs_id))) = (line("name:"), line("ID:").map(str::parse)) else {
-                return Err(format!("the format at byte {position} has no name and ID"));
+                return Err(format!("the format at byte {position} has no name and ID").into());
             };
-            if names.len() == MOST_NAMES {
-                return Err(format!("there are more than {MOST_NAMES} tracepoints"));
-            }
+            held.grow(OF_NAMED + OF_NAME * (group.len() + name.len()) as u64)?;
             names.push(Named { group: group.clone(), name: name.to_owned(), tracefs_id });
         }
     }
@@ -162,6 +165,10 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
+    fn held() -> Held {
+        Held::nothing(crate::memory::MemoryOf::Names)
+    }
+
     fn table() -> Table {
         let entries = [("irq", "softirq_entry", 7), ("sched", "sched_switch", 300), ("sched", "sched_waking", 9)];
         Table::from_entries(entries.iter().map(|(g, n, id)| (g.to_string(), n.to_string(), *id)).collect())
@@ -170,7 +177,7 @@ mod tests {
     #[test]
     fn written_names_read_back() {
         let table = table();
-        let names = parse(&encode(&table)).unwrap();
+        let names = parse(&encode(&table), &mut held()).unwrap();
         let entries = names.into_iter().map(|named| (named.group, named.name, named.tracefs_id)).collect();
         assert_eq!(Table::from_entries(entries), table);
     }
@@ -180,8 +187,8 @@ mod tests {
         let bytes = encode(&table());
         let last_name = bytes.len() - 16;
         for length in 0..last_name {
-            assert!(parse(&bytes[..length]).is_err(), "{length} bytes");
+            assert!(parse(&bytes[..length], &mut held()).is_err(), "{length} bytes");
         }
-        assert!(parse(&bytes[..last_name]).is_ok());
+        assert!(parse(&bytes[..last_name], &mut held()).is_ok());
     }
 }

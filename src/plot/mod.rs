@@ -16,10 +16,10 @@ mod ticks;
 pub use png::Error;
 
 use crate::activity::Activity;
-use crate::recording::Summary;
+use crate::recording::{Summary, Unwatched};
 use crate::report::{SourceReport, StateSpan};
+use crate::text::OneLine;
 use crate::tracefs::{Table, Tpid, Tracepoint};
-use crate::units::OneLine;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Up to this many events, each is a point. Beyond that, the plot shows their density.
@@ -74,6 +74,8 @@ pub struct Subject<'a> {
     pub table: &'a Table,
     /// The facts about it.
     pub summary: &'a Summary,
+    /// The stretches in which a CPU was not watched, from the begin of the activity.
+    pub unwatched: &'a [Unwatched],
     /// Its states. Empty if they are not known.
     pub states: &'a [StateSpan],
 }
@@ -81,8 +83,8 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// Takes them from a source that was read.
     pub fn of(source: &'a SourceReport) -> Self {
-        let SourceReport { label, activity, table, summary, state_spans, .. } = source;
-        Subject { label, activity, table, summary, states: state_spans }
+        let SourceReport { label, activity, table, summary, unwatched, state_spans, .. } = source;
+        Subject { label, activity, table, summary, unwatched, states: state_spans }
     }
 }
 

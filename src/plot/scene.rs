@@ -3,7 +3,9 @@
 use super::density::Density;
 use super::ticks::ticks;
 use super::{MOST_POINTS, Plot, Row, StateSpan};
-use crate::units::{Grouped, OneLine, Plural, Seconds, shortened};
+use crate::os::cpus::{Cpu, named};
+use crate::text::{OneLine, shortened};
+use crate::units::{Grouped, Plural, Seconds};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -176,7 +178,8 @@ impl Plot<'_> {
         }
         let gaps = spans(activity.gaps().iter().map(|gap| (x(gap.from_ns), x(gap.to_ns))));
         let losses = spans(activity.losses().iter().map(|loss| (x(loss.from.0), x(loss.to.0))));
-        for (class, spans) in [("gap", gaps), ("lost", losses)] {
+        let unwatched = spans(self.subject.unwatched.iter().map(|stretch| (x(stretch.from.0), x(stretch.to.0))));
+        for (class, spans) in [("gap", gaps), ("unwatched", unwatched), ("lost", losses)] {
             items.extend(spans.into_iter().map(|run| Item::rect(class, run.x, top, run.length, plot_height)));
         }
         for span in self.subject.states {
@@ -291,6 +294,13 @@ impl Plot<'_> {
             let text = format!("{} lost, of any tracepoint", Plural(within, "event"));
             let letters = text.chars().count();
             add("lost", text, letters);
+        }
+        let mut cpus: Vec<Cpu> = self.subject.unwatched.iter().map(|stretch| stretch.cpu).collect();
+        cpus.dedup();
+        if !cpus.is_empty() {
+            let text = format!("{} not watched", named(&cpus));
+            let letters = text.chars().count();
+            add("unwatched", text, letters);
         }
         if !activity.gaps().is_empty() {
             add("gap", "no CPU recorded anything".to_owned(), 27);

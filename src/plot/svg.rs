@@ -3,6 +3,7 @@
 use super::density::Density;
 use super::scene::{Anchor, Area, Item, Line, Scene, Text};
 use super::style;
+use crate::text::is_obeyed;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::{self, Write};
@@ -14,6 +15,8 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
             '<' | '>' | '&' | '"' | '\'' => write!(f, "&#{};", u32::from(c)),
+            // The texts of a scene have none. So whatever a plot forgets, nobody obeys it.
+            c if is_obeyed(c) => f.write_char(char::REPLACEMENT_CHARACTER),
             c => f.write_char(c),
         })
     }

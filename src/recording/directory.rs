@@ -1,24 +1,29 @@
 //! The directory of a recording.
 
 use super::folder::partial;
-use super::{EVENTS, Error, FILES, Folder, LOG, NewFile, SUMMARY};
-use rustix::fs::{FileType, Mode, OFlags, openat};
+use super::{EVENTS, Error, FILES, Folder, LOG, NewFile, Readers, SUMMARY};
+use rustix::fs::FileType;
 use rustix::io::Errno;
+use std::cell::RefCell;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// A directory that receives a recording. It is locked, so no other capture writes there.
 #[derive(Debug)]
 pub struct RecordingDir {
     folder: Folder,
+    /// `events.perf`, once it exists. Under its name, somebody may have put another file meanwhile.
+    events: RefCell<Option<File>>,
 }
 
 impl RecordingDir {
     /// Creates the directory, or opens an existing one without a recording. With `force`, it may contain a
     /// recording.
+    ///
+    /// Only the owner may read everything that is created. An existing directory keeps its owner and its permissions.
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
-        let recording = Self::lock(Folder::create(path)?)?;
+        let recording = Self::lock(Folder::create(path, Readers::Owner)?)?;
         let folder = &recording.folder;
         if !folder.created {
             match [SUMMARY, LOG, EVENTS].into_iter().find(|file| folder.kind_of(file).is_some()) {
@@ -41,13 +46,13 @@ impl RecordingDir {
 
     /// Creates a directory with this name, or with a number appended if the name is taken.
     pub fn create_new(path: &Path) -> Result<Self, Error> {
-        Self::lock(Folder::create_new(path)?)
+        Self::lock(Folder::create_new(path, Readers::Owner)?)
     }
 
     fn lock(folder: Folder) -> Result<Self, Error> {
         let path = || folder.path().to_owned();
         match folder.lock() {
-            Ok(()) => Ok(RecordingDir { folder }),
+            Ok(()) => Ok(RecordingDir { folder, events: RefCell::default() }),
             Err(Errno::WOULDBLOCK) => Err(Error::InUse(path())),
             Err(errno) => Err(Error::Io { verb: "lock the directory", path: path(), cause: errno.into() }),
         }
@@ -91,6 +96,7 @@ impl RecordingDir {
         }
         self.commit().map_err(cause)?;
         self.folder.name(EVENTS).map_err(cause)?;
+        *self.events.borrow_mut() = Some(file.try_clone()?);
         Ok(file)
     }
 
@@ -99,11 +105,16 @@ impl RecordingDir {
         self.folder.remove(EVENTS, "remove")
     }
 
-    /// Appends to `events.perf`.
+    /// Appends to the file that [`Self::events`] created, whatever has its name now.
+    ///
+    /// # Errors
+    /// If writing fails, or if the file was never created.
     pub fn append_to_events(&self, bytes: &[u8]) -> Result<(), Error> {
         let append = || {
-            let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            io::Write::write_all(&mut File::from(openat(&self.folder.dir, EVENTS, flags, Mode::empty())?), bytes)
+            let mut events = self.events.borrow_mut();
+            let file = events.as_mut().ok_or(io::ErrorKind::NotFound)?;
+            file.seek(SeekFrom::End(0))?;
+            file.write_all(bytes)
         };
         append().map_err(|cause: io::Error| Error::Io { verb: "append to", path: self.path().join(EVENTS), cause })
     }
@@ -112,6 +123,7 @@ impl RecordingDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{Mode, OFlags};
     use std::fs;
 
     fn names(path: &Path) -> Vec<String> {
@@ -158,11 +170,37 @@ mod tests {
         }
         let dir = RecordingDir::create(&path, true).unwrap();
         dir.file("tracepoints.csv").unwrap().finish();
-        io::Write::write_all(&mut dir.events().unwrap(), b"new").unwrap();
+        dir.events().unwrap().write_all(b"new").unwrap();
         dir.append_to_events(b"er").unwrap();
         drop(dir);
         assert_eq!(names(&path), ["events.perf", "tracepoints.csv"]);
         assert_eq!(fs::read(path.join("events.perf")).unwrap(), b"newer");
+    }
+
+    /// COMMAND may outlive the capture. Until then, the directory's owner may replace the file by another.
+    #[test]
+    fn the_end_of_events_perf_goes_to_the_file_that_was_opened() {
+        let parent = tempfile::tempdir().unwrap();
+        let (path, victim) = (parent.path().join("rec"), parent.path().join("victim"));
+        let events = path.join("events.perf");
+        fs::write(&victim, "precious").unwrap();
+        let dir = RecordingDir::create(&path, false).unwrap();
+        dir.events().unwrap().write_all(b"new").unwrap();
+        let moved = parent.path().join("moved");
+        fs::rename(&events, &moved).unwrap();
+        fs::hard_link(&victim, &events).unwrap();
+        dir.append_to_events(b"er").unwrap();
+        assert_eq!((fs::read(&victim).unwrap(), fs::read(&moved).unwrap()), (b"precious".to_vec(), b"newer".to_vec()));
+
+        fs::remove_file(&events).unwrap();
+        nix::unistd::mkfifo(&events, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        // Without a reader, a writer would wait for one forever.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let mut reader = File::from(rustix::fs::open(&events, flags, Mode::empty()).unwrap());
+        dir.append_to_events(b"!").unwrap();
+        let mut piped = Vec::new();
+        io::Read::read_to_end(&mut reader, &mut piped).unwrap();
+        assert_eq!((piped, fs::read(&moved).unwrap()), (Vec::new(), b"newer!".to_vec()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! tp-perf's own notes in `events.perf`. With them, the file alone replays to the same recording.
 
-use super::Tool;
+use super::{Tool, Unwatched};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Selection, Status, Table, Tpid};
@@ -72,8 +72,12 @@ pub struct Ending {
     pub detach_expected_ns: u64,
     /// The CPU time of tp-perf while the events were on, in nanoseconds.
     pub own_cpu_ns: u64,
-    /// The CPUs that went offline during the capture.
+    /// The CPUs that were offline at the end. Only recordings of versions 0.1 and 0.2 have some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone_cpus: Vec<Cpu>,
+    /// The stretches in which a CPU was not watched. Their times are those of the samples.
+    #[serde(default)]
+    pub unwatched: Vec<Unwatched>,
 }
 
 /// Tracepoints that share one reason for not being captured.
@@ -98,7 +102,7 @@ pub enum StopReason {
     Command,
     /// SIGINT.
     Interrupt,
-    /// SIGTERM, SIGHUP or SIGQUIT.
+    /// Another signal that ends a process by default, such as SIGTERM or SIGUSR1.
     Terminate,
     /// The disk had no room for the chunks.
     DiskFull,

@@ -3,11 +3,13 @@
 //! Others may be able to write into the directory, too. So all operations are relative to one descriptor of the
 //! directory, which nobody can exchange, and no symbolic link is followed.
 
-use super::{Error, NewFile};
+use super::{Error, NewFile, Readers};
+use nix::unistd::{Uid, geteuid};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::fs::{flock, fstat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,8 +21,11 @@ use std::path::{Path, PathBuf};
 /// behind.
 #[derive(Debug)]
 pub struct Folder {
-    pub(super) dir: OwnedFd,
+    dir: OwnedFd,
+    /// The directory above it, and its name there.
+    above: Above,
     path: PathBuf,
+    readers: Readers,
     /// Whether this process created the directory.
     pub(super) created: bool,
     /// The files that are complete and wait for their names.
@@ -40,40 +45,44 @@ enum Sharing {
 }
 
 impl Folder {
-    /// Creates the directory, or opens an existing one.
-    pub fn create(path: &Path) -> Result<Self, Error> {
+    /// Creates the directory, or opens an existing one, which keeps its permissions.
+    pub fn create(path: &Path, readers: Readers) -> Result<Self, Error> {
         let path = without_slashes(path);
-        match mkdirat(CWD, &path, Mode::from_raw_mode(0o755)) {
-            Ok(()) => Self::take(path, true),
-            Err(Errno::EXIST) => Self::take(path, false),
+        let created = Above::of(&path).and_then(|above| Ok((above.create(readers)?, above)));
+        match created {
+            Ok((created, above)) => Self::take(above, path, readers, created),
             Err(errno) => Err(Error::Io { verb: "create the directory", path, cause: errno.into() }),
         }
     }
 
     /// Creates a directory with this name, or with a number appended if the name is taken.
-    pub fn create_new(path: &Path) -> Result<Self, Error> {
+    pub fn create_new(path: &Path, readers: Readers) -> Result<Self, Error> {
         let mut name = path.to_owned();
         for number in 2.. {
-            match mkdirat(CWD, &name, Mode::from_raw_mode(0o755)) {
-                Ok(()) => break,
-                Err(Errno::EXIST) => name = PathBuf::from(format!("{}-{number}", path.display())),
+            match Above::of(&name).and_then(|above| Ok((above.create(readers)?, above))) {
+                Ok((true, above)) => return Self::take(above, name, readers, true),
+                Ok((false, _)) => name = PathBuf::from(format!("{}-{number}", path.display())),
                 Err(errno) => return Err(Error::Io { verb: "create the directory", path: name, cause: errno.into() }),
             }
         }
-        Self::take(name, true)
+        unreachable!("numbers do not end")
     }
 
     /// Opens an existing directory.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::take(without_slashes(path), false)
+    pub fn open(path: &Path, readers: Readers) -> Result<Self, Error> {
+        let path = without_slashes(path);
+        match Above::of(&path) {
+            Ok(above) => Self::take(above, path, readers, false),
+            Err(errno) => Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
+        }
     }
 
-    fn take(path: PathBuf, created: bool) -> Result<Self, Error> {
+    fn take(above: Above, path: PathBuf, readers: Readers, created: bool) -> Result<Self, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir = match openat(CWD, &path, flags, Mode::empty()) {
+        let dir = match openat(&above.dir, &above.name, flags, Mode::empty()) {
             Ok(dir) => dir,
             Err(Errno::NOTDIR | Errno::LOOP) => {
-                let kind = kind_of(CWD, &path);
+                let kind = kind_of(&above.dir, Path::new(&above.name));
                 return Err(if kind == Some(FileType::Symlink) {
                     Error::SymbolicLink(path)
                 } else {
@@ -82,8 +91,11 @@ impl Folder {
             }
             Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
         };
+        if readers == Readers::Owner && !created {
+            refuse_other_owner(&dir, &path)?;
+        }
         let (finished, sharing) = (RefCell::default(), Sharing::Locked);
-        Ok(Folder { dir, path, created, finished, sharing, hold: None })
+        Ok(Folder { dir, above, path, readers, created, finished, sharing, hold: None })
     }
 
     /// Whether the directory contains anything but the unfinished files of a capture that was killed.
@@ -212,7 +224,7 @@ impl Folder {
     pub(super) fn open_new(&self, name: &str) -> Result<File, Error> {
         let open = || {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let mode = Mode::from_raw_mode(0o644);
+            let mode = self.readers.of_file();
             let file = match openat(&self.dir, name, flags, mode) {
                 // A capture that was killed has left this file.
                 Err(Errno::EXIST) => {
@@ -249,15 +261,18 @@ impl Folder {
             Some(FileType::RegularFile) if force => Ok(()),
             // A link is replaced, not followed. But a link to a device was meant as the device, so it is
             // refused.
-            Some(FileType::Symlink) if force && self.path.join(name).metadata().map_or(true, |file| file.is_file()) => {
-                Ok(())
-            }
+            Some(FileType::Symlink) if force && self.leads_to_a_file_or_nowhere(name) => Ok(()),
             Some(kind) if force || ![FileType::RegularFile, FileType::Symlink].contains(&kind) => {
                 Err(Error::NotAFile(self.path.join(name)))
             }
             Some(_) => Err(Error::FileExists(self.path.join(name))),
             None => Ok(()),
         }
+    }
+
+    fn leads_to_a_file_or_nowhere(&self, link: &str) -> bool {
+        let target = statat(&self.dir, link, AtFlags::empty());
+        target.map_or(true, |target| FileType::from_raw_mode(target.st_mode) == FileType::RegularFile)
     }
 }
 
@@ -272,11 +287,51 @@ impl Drop for Folder {
             Ok::<_, Errno>(Dir::read_from(&self.dir)?.flatten().all(|entry| [c".", c".."].contains(&entry.file_name())))
         };
         if self.created && is_empty().unwrap_or(false) {
-            let _ = unlinkat(CWD, &self.path, AtFlags::REMOVEDIR);
+            let _ = unlinkat(&self.above.dir, &self.above.name, AtFlags::REMOVEDIR);
         }
         // Closing the descriptor does not unlock, because a process that is just being started may also have
         // it.
         let _ = flock(&self.dir, FlockOperation::Unlock);
+    }
+}
+
+/// A directory that contains another, and the other's name. Its path is looked up once.
+#[derive(Debug)]
+struct Above {
+    dir: OwnedFd,
+    name: OsString,
+}
+
+impl Above {
+    /// The directory above a path.
+    fn of(path: &Path) -> Result<Self, Errno> {
+        let (above, name) = match (path.parent(), path.file_name()) {
+            (Some(above), Some(name)) if !above.as_os_str().is_empty() => (above, name),
+            (Some(_), Some(name)) => (Path::new("."), name),
+            // The path is `/`, or ends with `..`.
+            _ => (path, OsStr::new(".")),
+        };
+        let dir = openat(CWD, above, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Above { dir, name: name.to_owned() })
+    }
+
+    /// Creates the directory. Returns false if something has its name.
+    fn create(&self, readers: Readers) -> Result<bool, Errno> {
+        match mkdirat(&self.dir, &self.name, readers.of_directory()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// Refuses a directory whose owner could replace what only this user may read. Root can do so anywhere.
+fn refuse_other_owner(dir: &OwnedFd, path: &Path) -> Result<(), Error> {
+    let failed = |errno: Errno| Error::Io { verb: "open the directory", path: path.to_owned(), cause: errno.into() };
+    let owner = Uid::from_raw(fstat(dir).map_err(failed)?.st_uid);
+    match owner.is_root() || owner == geteuid() {
+        true => Ok(()),
+        false => Err(Error::OtherOwner { path: path.to_owned(), owner: owner.as_raw() }),
     }
 }
 

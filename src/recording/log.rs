@@ -2,8 +2,10 @@
 
 use super::{Error, NewFile};
 use crate::events::{Event, Sink};
+use crate::os::stdout::stdout;
+use crate::text::CsvCell;
 use crate::tracefs::Table;
-use std::io::{self, Stdout, Write};
+use std::io::{self, Write};
 
 /// The number of bytes after which the buffer is written.
 const CHUNK: usize = 256 << 10;
@@ -23,7 +25,7 @@ pub struct LogWriter<'a> {
 /// The destination of the rows.
 enum To<'a> {
     File(NewFile<'a>),
-    Stdout(Stdout),
+    Stdout,
 }
 
 #[derive(Clone, Copy)]
@@ -40,7 +42,7 @@ impl<'a> LogWriter<'a> {
 
     /// A log on standard output.
     pub fn to_stdout() -> Self {
-        Self::with(To::Stdout(io::stdout()))
+        Self::with(To::Stdout)
     }
 
     fn with(to: To<'a>) -> Self {
@@ -68,9 +70,12 @@ impl<'a> LogWriter<'a> {
     pub fn flush(&mut self) -> Result<(), Error> {
         match &mut self.to {
             To::File(file) => file.write(&self.buffer)?,
-            To::Stdout(stdout) => {
-                let mut stdout = stdout.lock();
-                stdout.write_all(&self.buffer).and_then(|()| stdout.flush()).map_err(|cause| Error::Io {
+            To::Stdout => {
+                let write = |stdout: io::Stdout| {
+                    let mut stdout = stdout.lock();
+                    stdout.write_all(&self.buffer).and_then(|()| stdout.flush())
+                };
+                stdout().and_then(write).map_err(|cause| Error::Io {
                     verb: "write to",
                     path: "standard output".into(),
                     cause,
@@ -202,7 +207,9 @@ impl Rows {
     fn grow(&mut self, table: &Table) {
         for tracepoint in &table.tracepoints()[self.made..] {
             let mut row = csv::WriterBuilder::new().from_writer(Vec::new());
-            let fields = ["", &tracepoint.tpid.to_string(), &tracepoint.gid.to_string(), &tracepoint.name];
+            let [tpid, gid, name] =
+                [tracepoint.tpid.to_string(), tracepoint.gid.to_string(), CsvCell(&tracepoint.name).to_string()];
+            let fields = ["", &tpid, &gid, &name];
             row.write_record(fields).expect("writing to a vector does not fail");
             let row = row.into_inner().expect("writing to a vector does not fail");
             // The csv crate writes a leading empty field as nothing or as quotes. The wanted part starts at

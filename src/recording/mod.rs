@@ -15,9 +15,11 @@ mod facts;
 mod folder;
 mod log;
 mod new_file;
+mod readers;
 mod summary;
 mod tables;
 mod tool;
+mod unwatched;
 
 pub use directory::RecordingDir;
 pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
@@ -26,12 +28,17 @@ pub use folder::Folder;
 pub use log::{LogSink, LogWriter};
 pub use new_file::NewFile;
 #[doc(hidden)]
+pub use readers::Readers;
+#[doc(hidden)]
 pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, TracepointSummary,
     TracepointsSummary, UnaccountedSummary, accounts,
 };
-pub use tables::{encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints};
+pub use tables::{
+    TableError, encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints,
+};
 pub use tool::Tool;
+pub use unwatched::{Unwatched, missed_cpus};
 
 use std::io;
 use std::path::PathBuf;
@@ -77,6 +84,14 @@ pub enum Error {
     /// Something that is neither a file nor a directory has the name of a file to write.
     #[error("`{0}` is not a regular file, so tp-perf does not replace it")]
     NotAFile(PathBuf),
+    /// The directory belongs to neither this user nor root.
+    #[error("`{path}` belongs to another user (user id {owner})")]
+    OtherOwner {
+        /// The directory.
+        path: PathBuf,
+        /// The owner's user id.
+        owner: u32,
+    },
     /// Another capture has locked the directory.
     #[error("another capture is writing to `{0}`")]
     InUse(PathBuf),

@@ -1,8 +1,9 @@
 //! `summary.json`: the facts about a capture, and its accounting.
 
-use super::{Error, NewFile, StopReason, Tool};
+use super::{Error, NewFile, StopReason, Tool, Unwatched};
 use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
+use crate::text::json_pretty;
 use crate::tracefs::{Table, Tpid};
 use crate::units::Ns;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -31,6 +32,9 @@ pub struct Summary {
     /// The chosen CPUs that were offline, or went offline while attaching or during the capture. Those that
     /// went offline during the capture are in `cpus` too.
     pub offline_cpus: Vec<Cpu>,
+    /// The stretches in which a CPU was not watched, in nanoseconds from the first event.
+    #[serde(default)]
+    pub unwatched: Vec<Unwatched>,
     /// The clock of the log's timestamps, by its name in --clock; `local` is perf's default clock.
     pub clock: Option<String>,
     /// Nanoseconds added to the times of the samples, for clocks that the kernel does not accept for
@@ -291,13 +295,8 @@ impl Summary {
 
     /// Writes the summary as JSON.
     pub fn write(&self, mut file: NewFile<'_>) -> Result<(), Error> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|error| Error::Io {
-            verb: "encode",
-            path: file.path(),
-            cause: error.into(),
-        })?;
-        text.push(b'\n');
-        file.write(&text)?;
+        let text = json_pretty(self);
+        file.write(text.as_bytes())?;
         // Release the reserved room behind the text.
         file.cut(text.len() as u64)?;
         file.finish();

@@ -1,8 +1,10 @@
 //! `tracepoints.csv` and `groups.csv`: the names for the numbers in the log.
 
 use super::{Error, NewFile};
+use crate::memory::{Held, MemoryOf, TooMuch};
+use crate::os::files::open_to_read;
+use crate::text::{CsvCell, of_csv_cell};
 use crate::tracefs::{Gid, Selection, Table, Tpid, Tracepoint};
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -27,7 +29,8 @@ pub fn encode_tracepoints<'a>(
     tracepoints: impl IntoIterator<Item = &'a &'a Tracepoint>,
     selection: &Selection,
 ) -> io::Result<Vec<u8>> {
-    encode(TRACEPOINT_FIELDS, tracepoints.into_iter().map(|tracepoint| tracepoint_fields(tracepoint, selection)))
+    let fields = tracepoints.into_iter().map(|tracepoint| tracepoint_fields(tracepoint, selection));
+    encode(TRACEPOINT_FIELDS, fields.map(|fields| fields.map(|field| CsvCell(&field).to_string())))
 }
 
 /// Writes all tracepoints.
@@ -39,21 +42,39 @@ pub fn write_tracepoints(file: NewFile<'_>, table: &Table, selection: &Selection
 /// Writes all groups.
 pub fn write_groups(file: NewFile<'_>, table: &Table) -> Result<(), Error> {
     let known = (1u32..).zip(table.groups()).filter(|(_, group)| !group.is_empty());
-    let rows = known.map(|(gid, group)| [gid.to_string(), group.clone()]);
+    let rows = known.map(|(gid, group)| [gid.to_string(), CsvCell(group).to_string()]);
     write(file, encode(GROUP_FIELDS, rows))
+}
+
+/// Why a `tracepoints.csv` cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// A description of what is wrong, with the line.
+    #[error("{0}")]
+    Damaged(String),
+    /// Its names take too much memory.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
+}
+
+impl From<String> for TableError {
+    fn from(reason: String) -> Self {
+        TableError::Damaged(reason)
+    }
 }
 
 /// Reads the table in a `tracepoints.csv`.
 ///
 /// # Errors
-/// A description of what is wrong, with the line.
-pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
-    // This is more than any kernel's table, and little enough for memory.
-    let most = 64 << 20;
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= most) {
-        return Err(format!("it is not a regular file of at most {}", crate::units::Bytes(most)));
+/// If it cannot be read, or takes too much memory.
+pub fn read_tracepoints(path: &Path) -> Result<Table, TableError> {
+    let file = open_to_read(path).map_err(|error| error.to_string())?;
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned().into());
     }
+    // The whole file can be one row, which the reader holds three times.
+    let _held = Held::take(MemoryOf::File, metadata.len().saturating_mul(3))?;
     let mut reader = csv::Reader::from_reader(file);
     let mut table = Table::default();
     for row in reader.records() {
@@ -63,14 +84,15 @@ pub fn read_tracepoints(path: &Path) -> Result<Table, String> {
         // This is more than any kernel has, and little enough for a table.
         let number = |field| number(field).filter(|number| (1..=1_000_000).contains(number));
         let (Some(tpid), Some(gid), Some(name), Some(group)) = (number(0), number(1), row.get(2), row.get(3)) else {
-            return Err(format!("line {line} must start with tpid, gid, tracepoint name and group name"));
+            return Err(format!("line {line} must start with tpid, gid, tracepoint name and group name").into());
         };
         let (tpid, gid) = (Tpid::new(tpid), Gid::new(gid));
         if table.find(tpid).is_some() {
-            return Err(format!("line {line} repeats tpid {tpid}"));
+            return Err(format!("line {line} repeats tpid {tpid}").into());
         }
         let tracefs_id = row.get(4).and_then(|id| id.parse().ok()).unwrap_or(0);
-        table.add(Tracepoint { tpid, gid, group: group.to_owned(), name: name.to_owned(), tracefs_id });
+        let [group, name] = [group, name].map(|cell| of_csv_cell(cell).into_owned());
+        table.add_from_input(Tracepoint { tpid, gid, group, name, tracefs_id })?;
     }
     Ok(table)
 }

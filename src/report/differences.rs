@@ -1,11 +1,12 @@
 //! Finds the differences between sources. Tracepoints are matched by `group:name`, never by number.
 
 use super::SourceReport;
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::ranking::Ranked;
 use crate::recording::Summary;
 use crate::stats::extremes;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Whether a tracepoint or group was captured in a source, and how often it was hit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -71,7 +72,11 @@ pub struct Differences {
 
 impl Differences {
     /// Compares these sources.
-    pub fn between(sources: &[SourceReport]) -> Self {
+    ///
+    /// # Errors
+    /// If that takes too much memory.
+    pub fn between(sources: &[SourceReport]) -> Result<Self, TooMuch> {
+        hold(sources)?.forever();
         let tracepoints = Side::of_each(
             sources,
             |source| {
@@ -92,13 +97,25 @@ impl Differences {
             },
             |source| &source.ranking.groups,
         );
-        Differences {
+        Ok(Differences {
             sources: sources.iter().map(|source| source.label.clone()).collect(),
             remarks: remarks(sources),
             tracepoints: compared(&tracepoints),
             groups: compared(&groups),
-        }
+        })
     }
+}
+
+/// The memory in bytes of a tracepoint or group in one source, in tables and pages.
+const OF_CELL: u64 = 128;
+
+/// Takes the memory for a table with each tracepoint and group that was hit, and each source.
+fn hold(sources: &[SourceReport]) -> Result<Held, TooMuch> {
+    let rankings = || sources.iter().map(|source| &source.ranking);
+    let tracepoints: HashSet<&str> = rankings().flat_map(|all| &all.tracepoints).map(|hit| hit.name.as_str()).collect();
+    let groups: HashSet<&str> = rankings().flat_map(|all| &all.groups).map(|hit| hit.name.as_str()).collect();
+    let rows = (tracepoints.len() + groups.len()) as u64;
+    Held::take(MemoryOf::Comparison, rows * sources.len() as u64 * OF_CELL)
 }
 
 /// A measure by which sources differ.

@@ -1,9 +1,10 @@
 //! The facts about a source, for people who did not record it.
 
-use super::{SourceReport, equation, lost_unassigned, own_share, stopped_by};
+use super::{SourceReport, equation, lost_unassigned, own_share, stopped_by, unwatched};
 use crate::recording::Summary;
+use crate::text::shortened;
 use crate::tracefs::{Exclusion, Status};
-use crate::units::{Grouped, Plural, Rate, Seconds, shortened};
+use crate::units::{Grouped, Plural, Rate, Seconds};
 use std::collections::BTreeMap;
 
 /// A fact with its name.
@@ -121,6 +122,7 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     if summary.events.lost > 0 || activity.told_lost() > 0 {
         facts.push(("lost", lost(source)));
     }
+    facts.extend(summary.unwatched.iter().map(|stretch| ("unwatched", unwatched(summary, stretch))));
     if summary.events.lost_unassigned > 0 {
         facts.push(("unassigned", lost_unassigned(summary.events.lost_unassigned)));
     }

@@ -26,14 +26,14 @@ pub use label::{file_name, labels};
 pub use read::{Detail, ReportOptions, compare, read};
 pub use sparkline::sparkline;
 pub use states::{Identifier, StateSpan};
-pub use words::{equation, lost_unassigned, own_share, stopped_by};
+pub use words::{equation, lost_unassigned, own_share, stopped_by, unwatched};
 
 // Users of the library need these together with a report.
 pub use crate::activity::Activity;
 pub use crate::ranking::{Ranked, Ranking};
 
 use crate::drain::Problem;
-use crate::recording::Summary;
+use crate::recording::{Summary, Unwatched};
 use crate::state::Identification;
 use crate::tracefs::{Selection, Table, Tpid};
 use std::collections::HashMap;
@@ -71,6 +71,8 @@ pub struct SourceReport {
     pub logged: Option<u64>,
     /// The activity of tracepoints and CPUs over time.
     pub activity: Activity,
+    /// The stretches in which a CPU was not watched, within the span of the activity and in nanoseconds from its begin.
+    pub unwatched: Vec<Unwatched>,
     /// Its states, if they were asked for and could be identified.
     pub states: Option<Identification>,
     /// The same states, ready to be drawn.

@@ -7,8 +7,9 @@ use crate::control::{Progress, Signals};
 use crate::drain::replay;
 use crate::drain::{Problem, Request, Results, drain};
 use crate::events::{Filter, Ns, Sink};
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::ranking::Ranking;
-use crate::recording::Summary;
+use crate::recording::{Summary, Unwatched};
 use crate::source::{self, About, Place};
 use crate::state::{self, Identification, Session, Windows};
 use crate::tracefs::{Table, Tpid};
@@ -54,12 +55,12 @@ impl Detail {
 
     /// An empty activity for one of this many sources.
     fn activity(self, sources: usize) -> Activity {
-        // A page of many sources must not be larger than a page of few.
+        // Many sources must not take much more room than few.
         let most_cells = Self::CELLS_OF_PICTURES * 2 / sources.max(2);
         match self {
             Detail::Page => Activity::new(most_cells).with_cpus(most_cells / 8),
             Detail::Plots => Activity::new(most_cells),
-            Detail::Text => Activity::new(Self::CELLS_OF_TEXT),
+            Detail::Text => Activity::new(Self::CELLS_OF_TEXT * 8 / sources.max(8)),
         }
     }
 }
@@ -86,7 +87,10 @@ pub fn read(
             break;
         }
     }
-    let differences = (sources.len() > 1).then(|| Differences::between(&sources));
+    let differences = match sources.len() > 1 {
+        true => Some(Differences::between(&sources)?),
+        false => None,
+    };
     Ok(Report { sources, differences, stopped: signals.asked() > 0 })
 }
 
@@ -134,6 +138,7 @@ fn read_source(
     sinks.extend(windows.iter_mut().map(|windows| windows as &mut dyn Sink));
     let request = Request { filter: filter.clone(), ..Request::for_a_look() };
     let results = drain(source, request, &mut sinks, signals, progress);
+    let results = unless_too_much(results, place)?;
     activity.finish();
     let identified = identifier.as_ref().zip(windows).map(|(identifier, windows)| {
         identifier.identify(&Session::of_source(&place.to_string(), &results, filter, windows)?)
@@ -153,22 +158,55 @@ fn read_source(
         true => ranking_of_range(&activity, &summary, span, &table),
         false => Ranking::of_capture(&summary, &table),
     };
+    hold(&ranking)?.forever();
     Ok(SourceReport {
         label,
         place: place.to_string(),
         logged: if is_range { None } else { logged(&about, &summary) },
         is_unnamed: is_log && is_unnamed(&table),
-        summary,
         table,
         selection,
         ranking,
         is_range: is_range || is_stopped,
+        unwatched: unwatched_within(&summary, span, &activity),
         activity,
+        summary,
         state_spans: states.as_ref().map(spans).unwrap_or_default(),
         states,
         is_log,
         problem: problem.or(is_stopped.then_some(Problem::Stopped)),
     })
+}
+
+/// The stretches in which a CPU was not watched, within the span of the activity. `span` is that of the whole source.
+fn unwatched_within(summary: &Summary, span: Option<(Ns, Ns)>, activity: &Activity) -> Vec<Unwatched> {
+    let (Some((origin, _)), Some((first, last))) = (span, activity.span()) else { return Vec::new() };
+    let within = |time: Ns| Ns(origin.saturating_add(time.0).clamp(first, last) - first);
+    let stretches = summary.unwatched.iter();
+    let stretches =
+        stretches.map(|stretch| Unwatched { from: within(stretch.from), to: within(stretch.to), ..*stretch });
+    stretches.filter(|stretch| stretch.from < stretch.to).collect()
+}
+
+/// The results, unless the source takes too much memory.
+fn unless_too_much(results: Results, place: &Place) -> Result<Results, replay::Error> {
+    match results.problem {
+        Some(Problem::Damaged { cause, .. }) if TooMuch::within(&cause).is_some() => {
+            Err(replay::Error::Source { place: place.clone(), cause: cause.into() })
+        }
+        _ => Ok(results),
+    }
+}
+
+/// The memory in bytes of a row in rankings, tables, and pages; and that of each byte of its name there.
+const OF_ROW: u64 = 1_536;
+const OF_NAME: u64 = 8;
+
+/// Takes the memory for the rows of a ranking.
+fn hold(ranking: &Ranking) -> Result<Held, TooMuch> {
+    let Ranking { tracepoints, groups, .. } = ranking;
+    let names = tracepoints.iter().map(|hit| &hit.name).chain(groups.iter().map(|hit| &hit.name));
+    Held::take(MemoryOf::Rows, names.map(|name| OF_ROW + OF_NAME * name.len() as u64).sum())
 }
 
 /// The states, if they can be identified. Otherwise a user who asked for them reads why not.

@@ -1,7 +1,8 @@
 //! The states of a source over time, for plots and pages.
 
 use crate::state::{Error, Identification, Known, Reason, Session, Stretch, StretchOpinion};
-use crate::units::{OneLine, Seconds, Share, nanoseconds};
+use crate::text::OneLine;
+use crate::units::{Seconds, Share, nanoseconds};
 use serde::{Serialize, Serializer};
 
 /// How many tracepoints are named as reasons for a state, and against it.

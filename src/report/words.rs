@@ -1,7 +1,7 @@
 //! Words the facts of a summary, for tables, pages and the terminal.
 
-use crate::recording::{EventsSummary, StopReason, Summary};
-use crate::units::{Grouped, Plural};
+use crate::recording::{EventsSummary, StopReason, Summary, Unwatched};
+use crate::units::{Grouped, Plural, Seconds};
 use std::time::Duration;
 
 /// How much of the time tp-perf itself ran, if that is known.
@@ -40,6 +40,18 @@ pub fn lost_unassigned(records: u64) -> String {
     )
 }
 
+/// A stretch in which a CPU was not watched. `summary` is that of its capture.
+pub fn unwatched(summary: &Summary, stretch: &Unwatched) -> String {
+    let Unwatched { cpu, from, to, was_online } = *stretch;
+    let [from, to] = [from, to].map(|time| Seconds(Duration::from_nanos(time.0)));
+    let why = match (summary.cpus.contains(&cpu), was_online) {
+        (true, true) => "it went offline, which removed its events, and came back; hits on it are missing",
+        (true, false) => "it was offline, so there were no hits on it",
+        (false, _) => "it came online after the capture had begun; hits on it are missing",
+    };
+    format!("CPU {cpu} from {from} to {to}: {why}")
+}
+
 /// What stopped the capture, if the summary knows it.
 pub fn stopped_by(summary: &Summary) -> Option<String> {
     Some(match summary.stop_reason? {
@@ -47,7 +59,7 @@ pub fn stopped_by(summary: &Summary) -> Option<String> {
         StopReason::Duration => "--duration".to_owned(),
         StopReason::Command => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
         StopReason::Interrupt => "Ctrl-C".to_owned(),
-        StopReason::Terminate => "SIGTERM".to_owned(),
+        StopReason::Terminate => "a signal".to_owned(),
         StopReason::DiskFull => "a full disk".to_owned(),
         StopReason::Error => "an error".to_owned(),
     })

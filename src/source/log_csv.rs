@@ -5,6 +5,8 @@ use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, DecodedCpu};
 use crate::events::{Event, Gid, Ns, Slot, Tpid};
+use crate::memory::{Held, MemoryOf};
+use crate::text::of_csv_cell;
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
 use std::cell::Cell;
@@ -17,6 +19,12 @@ const ROWS: usize = 16_384;
 /// No kernel has more tracepoints or groups.
 const MOST_NUMBER: u32 = 1_000_000;
 
+/// The memory in bytes that a tracepoint takes until the end of the log, besides its place in a table: in accounts, and in
+/// the rows of a new log.
+const OF_TRACEPOINT: u64 = 512;
+/// The memory in bytes that each byte of a name takes there.
+const OF_NAME: u64 = 4;
+
 const FIELDS: [&str; 4] = ["timestamp", "tpid", "gid", "tracepoint name"];
 
 /// Decodes rows. A log contains neither CPUs nor losses. It is in time order, except for steps back that a merge corrects.
@@ -28,6 +36,7 @@ pub struct LogCsv {
     table: Table,
     /// For each tpid, the number of its rows, and whether the filter takes them. `None` until its first row.
     tracepoints: Vec<Option<(u64, bool)>>,
+    held: Held,
     filter: Filter,
     queue: Option<usize>,
     length: Option<u64>,
@@ -115,6 +124,7 @@ impl LogCsv {
             row: ByteRecord::new(),
             table,
             tracepoints: Vec::new(),
+            held: Held::nothing(MemoryOf::Names),
             filter: Filter::default(),
             queue: None,
             length,
@@ -153,9 +163,9 @@ impl LogCsv {
                 .ok_or_else(|| self.bad(format!("{value} is not a {} (1 to {MOST_NUMBER})", FIELDS[field])))
         };
         let (tpid, gid) = (Tpid::new(in_range(tpid, 1)?), Gid::new(in_range(gid, 2)?));
-        let name = &self.row[3];
+        let cell = &self.row[3];
         match self.table.find(tpid) {
-            Some(known) if known.gid == gid && known.name.as_bytes() == name => {}
+            Some(known) if known.gid == gid && is_cell_of(cell, &known.name) => {}
             Some(known) => {
                 let (gid, known) = (known.gid, known.full_name());
                 return Err(self.bad(format!(
@@ -163,9 +173,10 @@ impl LogCsv {
                 )));
             }
             None => {
-                let name = String::from_utf8_lossy(name).into_owned();
+                let name = of_csv_cell(&String::from_utf8_lossy(cell)).into_owned();
                 let group = format!("gid{gid}");
-                self.table.add(Tracepoint { tpid, gid, group, name, tracefs_id: 0 });
+                self.held.grow(OF_TRACEPOINT + OF_NAME * name.len() as u64)?;
+                self.table.add_from_input(Tracepoint { tpid, gid, group, name, tracefs_id: 0 })?;
             }
         }
         let index = tpid.index();
@@ -231,6 +242,15 @@ impl Decode for LogCsv {
 
     fn progress(&self) -> (u64, Option<u64>) {
         (self.reader.position().byte(), self.length)
+    }
+}
+
+/// Whether a cell stands for this name. Most cells are the name itself, and this is checked for each row.
+fn is_cell_of(cell: &[u8], name: &str) -> bool {
+    let is_plain = !cell.contains(&b'\\') && !cell.starts_with(b"'");
+    match is_plain {
+        true => cell == name.as_bytes(),
+        false => of_csv_cell(&String::from_utf8_lossy(cell)) == name,
     }
 }
 

@@ -22,16 +22,21 @@ pub use newest::{Newest, newest};
 pub use crate::perf_data::{Features, Shortfall};
 
 use crate::control::{Signals, wait_for_any};
-use crate::events::stream::EventStream;
+use crate::events::stream::{EventStream, Packed};
+use crate::memory::{self, TooMuch};
+use crate::os::files::open_to_read;
+use crate::os::memory::available_memory;
 use crate::perf_data::input::{Input, ReaderInput};
-use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, seekable};
-use crate::recording::{self, Facts};
+use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, ZstdWindow, seekable};
+use crate::recording::{self, Facts, TableError};
 use crate::tracefs::{Table, Tpid};
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::io::{self, Cursor, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// The built-in recording, of a build that starts on an idle machine. With it, tp-perf works on machines that cannot trace.
 const EXAMPLE: &[u8] = include_bytes!("../../fixtures/example.perf.zst");
@@ -182,7 +187,32 @@ pub enum Error {
     Facts(serde_json::Error),
     /// The table beside a log is damaged.
     #[error("tracepoints.csv: {0}")]
-    Table(String),
+    Table(TableError),
+}
+
+impl From<TooMuch> for Error {
+    fn from(error: TooMuch) -> Self {
+        Error::Read(error.into())
+    }
+}
+
+impl Error {
+    /// The refusal, if the source takes too much memory.
+    pub fn too_much(&self) -> Option<&TooMuch> {
+        match self {
+            Error::Read(cause) => TooMuch::within(cause),
+            Error::PerfData(perf_data::Error::TooMuch(cause)) | Error::Table(TableError::TooMuch(cause)) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The error, with an estimate for the whole file if it takes too much memory.
+    fn of_whole(self, read: u64, length: u64) -> Self {
+        match self.too_much() {
+            Some(refused) => refused.of_whole(read, length).into(),
+            None => self,
+        }
+    }
 }
 
 impl From<perf_data::Error> for Error {
@@ -222,11 +252,11 @@ impl Candidate<'_> {
             if is_log && beside.is_file() {
                 self.table = recording::read_tracepoints(&beside).map_err(Error::Table)?;
             }
-            return self.file(File::open(path)?);
+            return self.file(open_to_read(path)?);
         }
         let has = |name: &str| path.join(name).metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
         if has(recording::EVENTS) {
-            self.file(File::open(path.join(recording::EVENTS))?)
+            self.file(open_to_read(&path.join(recording::EVENTS))?)
         } else if has(recording::LOG) {
             self.path(&path.join(recording::LOG))
         } else if has(PERF_DATA) {
@@ -234,7 +264,7 @@ impl Candidate<'_> {
             if path.join("data.0").exists() {
                 return Err(perf_data::Error::Threads.into());
             }
-            self.file(File::open(path.join(PERF_DATA))?)
+            self.file(open_to_read(&path.join(PERF_DATA))?)
         } else {
             Err(Error::NoRecording)
         }
@@ -286,11 +316,7 @@ impl Candidate<'_> {
             if self.is_packed {
                 return Err(Error::PackedTwice);
             }
-            let unpacked = Unpacked {
-                decoder: zstd::Decoder::with_buffer(BufReader::new(Cursor::new(head).chain(reader)))?,
-                given: 0,
-            };
-            return Candidate { is_packed: true, ..self }.reader(Box::new(unpacked), None);
+            return self.zstd(head, reader, length);
         } else if is_log(&head) {
             let log = LogCsv::open(Box::new(Cursor::new(head).chain(reader)), self.table, length)?;
             return Ok(Source {
@@ -309,6 +335,27 @@ impl Candidate<'_> {
         }
         let text = String::from_utf8_lossy(&head[..head.len().min(16)]).into_owned();
         Err(Error::Unknown { begins: format!("{text:?}") })
+    }
+}
+
+impl Candidate<'_> {
+    /// A file that zstd compressed to `length` bytes.
+    fn zstd(self, head: Vec<u8>, reader: Box<dyn Read>, length: Option<u64>) -> Result<Source, Error> {
+        let window = ZstdWindow::of(&head)?;
+        let taken = Rc::new(Cell::new(0));
+        let reader = Metered { reader: Cursor::new(head).chain(reader), taken: Rc::clone(&taken) };
+        let mut decoder = zstd::Decoder::new(reader)?;
+        decoder.window_log_max(window.log)?;
+        let unpacked = Unpacked { decoder, _window: window, given: 0 };
+        let source = Candidate { is_packed: true, ..self }.reader(Box::new(unpacked), None);
+        match (source, length) {
+            (Ok(source), Some(length)) => {
+                let packed: Packed = Box::new(move || (taken.get(), length));
+                Ok(Source { stream: source.stream.within(packed), ..source })
+            }
+            (Err(error), Some(length)) => Err(error.of_whole(taken.get(), length)),
+            (source, None) => source,
+        }
     }
 }
 
@@ -336,7 +383,11 @@ impl Read for Awaited {
                 return Err(io::Error::other("interrupted while waiting for more"));
             }
             if ready.last() == Some(&true) {
-                return self.file.read(buffer);
+                match self.file.read(buffer) {
+                    // Another reader took the data.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return read,
+                }
             }
         }
     }
@@ -345,7 +396,22 @@ impl Read for Awaited {
 /// The data that zstd decompresses.
 struct Unpacked<R: io::BufRead> {
     decoder: zstd::Decoder<'static, R>,
+    _window: ZstdWindow,
     given: u64,
+}
+
+/// Counts the bytes that were read.
+struct Metered<R> {
+    reader: R,
+    taken: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.taken.set(self.taken.get() + read as u64);
+        Ok(read)
+    }
 }
 
 impl<R: io::BufRead> Read for Unpacked<R> {
@@ -377,8 +443,10 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
 }
 
 impl Source {
-    /// The bytes of a capture that has just ended, from the first one.
+    /// The bytes of a capture that has just ended, from the first one. Raises the bound of the memory that inputs take: its
+    /// largest rings must not make a capture useless.
     pub fn captured(input: impl Input + 'static) -> Result<Self, Error> {
+        memory::raise_bound((2 * memory::DEFAULT).max(available_memory().unwrap_or(0) / 16));
         of_perf(PerfData::piped(input)?, None)
     }
 }

@@ -1,9 +1,11 @@
 //! The newest recording in a folder, for commands that name none.
 
+use crate::memory::{Held, MemoryOf};
+use crate::os::files::open_to_read;
 use crate::perf_data::MAGIC;
 use crate::recording;
 use serde::Deserialize;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -42,10 +44,10 @@ pub fn newest(folder: &Path) -> io::Result<Option<Newest>> {
 fn started(directory: &Path) -> Option<SystemTime> {
     let has_content = |file: &Metadata| file.is_file() && file.len() > 0;
     let begins = |name: &str, bytes: &[u8]| {
-        let path = directory.join(name);
-        let metadata = path.metadata().ok().filter(has_content)?;
+        let mut file = open_to_read(&directory.join(name)).ok()?;
+        let metadata = file.metadata().ok().filter(has_content)?;
         let mut begin = vec![0; bytes.len()];
-        File::open(path).ok()?.read_exact(&mut begin).ok()?;
+        file.read_exact(&mut begin).ok()?;
         (begin == bytes).then_some(metadata)
     };
     let content = begins(recording::EVENTS, &MAGIC).or_else(|| begins(recording::LOG, b"timestamp,"))?;
@@ -60,11 +62,11 @@ fn noted(directory: &Path) -> Option<SystemTime> {
         started: Option<String>,
     }
     // Anything can have this name: a pipe that nobody writes to, or a file without an end.
-    const MOST: u64 = 64 << 20;
-    let path = directory.join(recording::SUMMARY);
-    let metadata = path.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() <= MOST)?;
-    let mut summary = Vec::new();
-    File::open(path).ok()?.take(metadata.len()).read_to_end(&mut summary).ok()?;
+    let file = open_to_read(&directory.join(recording::SUMMARY)).ok()?;
+    let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+    let _held = Held::take(MemoryOf::File, metadata.len()).ok()?;
+    let mut summary = Vec::with_capacity(usize::try_from(metadata.len()).ok()?);
+    file.take(metadata.len()).read_to_end(&mut summary).ok()?;
     let started = serde_json::from_slice::<Noted>(&summary).ok()?.started?;
     // A time that is still to come is from a machine whose clock is wrong.
     humantime::parse_rfc3339_weak(&started).ok().filter(|started| *started <= SystemTime::now())

@@ -1,9 +1,10 @@
 //! The memory of a spool.
 
 use super::{Keeping, memory_needed};
+use crate::os::memory::release;
 use memmap2::{Advice, MmapMut};
 use std::io;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::thread::JoinHandle;
 
 /// The memory of a spool. It reserves address space; the kernel backs only the filled part with memory. Child
@@ -20,6 +21,11 @@ impl Arena {
         // If a child shared the memory, the kernel would copy each page that is then written.
         let _ = map.advise(Advice::DontFork);
         Ok(Arena(map))
+    }
+
+    /// Returns the whole pages of this range to the system. Their bytes are no longer needed.
+    pub fn release(&mut self, range: Range<usize>) {
+        release(&mut self.0, range);
     }
 
     /// Makes the kernel back the first `bytes` with memory now. A page fault while the events are on costs

@@ -78,6 +78,19 @@ pub struct Keeping {
     pub rings: usize,
     /// Whether the file is compressed.
     pub compress: bool,
+    /// Whether memory is returned to the system as soon as its bytes are in the file. Each page then has to be
+    /// backed again, which costs time while the events are on.
+    pub frugal: bool,
+}
+
+impl Keeping {
+    /// Keeps at most a quarter of the `available` bytes, and at most [`DEFAULT_MEMORY`]. If the room for the
+    /// last rounds takes more than half of what is available, memory is returned early.
+    pub fn within(available: Option<u64>, rings: usize, compress: bool) -> Self {
+        let available = available.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let memory = DEFAULT_MEMORY.min(available / 4);
+        Keeping { memory, rings, compress, frugal: memory + headroom(rings, 0) > available / 2 }
+    }
 }
 
 /// The bytes of a capture.
@@ -93,6 +106,7 @@ pub struct Spool {
     headroom: usize,
     streams: bool,
     compress: bool,
+    frugal: bool,
     /// The size of the head in bytes.
     head: usize,
     /// The ends of the head and of the rounds that are not in the file yet. A compressed stream is cut only
@@ -121,7 +135,7 @@ impl Spool {
         keeping: Keeping,
         make_file: impl FnMut() -> io::Result<File> + 'static,
     ) -> io::Result<Self> {
-        let Keeping { memory, rings, compress } = keeping;
+        let Keeping { memory, rings, compress, frugal } = keeping;
         let arena = match arena.len() < memory_needed(&keeping, head.len()) {
             // The head is longer than expected.
             true => Arena::new(&keeping, head.len())?,
@@ -134,6 +148,7 @@ impl Spool {
             headroom: headroom(rings, head.len()),
             streams: memory == 0,
             compress,
+            frugal,
             head: head.len(),
             ends: (!head.is_empty()).then_some(head.len() as u64).into_iter().collect(),
             make_file: Box::new(make_file),
@@ -214,6 +229,8 @@ impl Spool {
     /// Writes all remaining bytes to the file. Returns all bytes from the first one on, and the error that
     /// kept bytes from the file, if there was one.
     pub fn finish(mut self) -> io::Result<(SpoolInput, io::Result<()>)> {
+        // The bytes that are not in the file yet are returned from memory.
+        self.frugal = false;
         let (oldest, in_file) = (self.in_file, self.file.as_ref().map_or(0, SpoolFile::length));
         let result = self.write_all();
         let file = match self.file {
@@ -290,9 +307,12 @@ impl Spool {
         let first = self.place(self.in_file, end);
         let second = self.place(self.in_file + first.len() as u64, end);
         let file = self.file.as_mut().expect("the file was made above");
-        file.write([&self.arena[first], &self.arena[second]])?;
+        file.write([&self.arena[first.clone()], &self.arena[second.clone()]])?;
         self.in_file = end;
         self.last_write = Instant::now();
+        if self.frugal {
+            [first, second].into_iter().for_each(|written| self.arena.release(written));
+        }
         while self.ends.front().is_some_and(|first| *first <= end) {
             self.ends.pop_front();
         }
@@ -356,7 +376,11 @@ mod tests {
     }
 
     fn spool(memory: usize, make_file: impl FnMut() -> io::Result<File> + 'static) -> Spool {
-        let keeping = Keeping { memory, rings: CHUNK, compress: false };
+        spool_that(memory, false, make_file)
+    }
+
+    fn spool_that(memory: usize, frugal: bool, make_file: impl FnMut() -> io::Result<File> + 'static) -> Spool {
+        let keeping = Keeping { memory, rings: CHUNK, compress: false, frugal };
         let arena = Arena::new(&keeping, HEAD.len()).unwrap();
         arena.back(1 << 20);
         Spool::in_arena(arena, &HEAD, keeping, make_file).unwrap()
@@ -391,10 +415,10 @@ mod tests {
     #[test]
     fn memory_and_file_hold_the_same_stream() {
         // The small arena wraps several times, with chunks that straddle its end.
-        for (memory, on_disk) in [(256 << 20, false), (0, true)] {
+        for (memory, frugal, on_disk) in [(256 << 20, false, false), (0, false, true), (0, true, true)] {
             let mut file = tempfile::tempfile().unwrap();
             let same = file.try_clone().unwrap();
-            let mut spool = spool(memory, move || same.try_clone());
+            let mut spool = spool_that(memory, frugal, move || same.try_clone());
             fill(&mut spool, 3_000_000);
             assert_eq!(spool.is_on_disk(), on_disk);
             assert!(!on_disk || spool.arena.len() <= 4 * PIECE + 3 * CHUNK);
@@ -423,7 +447,7 @@ mod tests {
 
     #[test]
     fn a_compressed_stream_is_cut_where_records_end() {
-        let keeping = Keeping { memory: 0, rings: CHUNK, compress: true };
+        let keeping = Keeping { memory: 0, rings: CHUNK, compress: true, frugal: true };
         let mut file = tempfile::tempfile().unwrap();
         let same = file.try_clone().unwrap();
         let mut spool = Spool::new(&HEAD, keeping, move || same.try_clone()).unwrap();

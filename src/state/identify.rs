@@ -48,7 +48,7 @@ impl Identification {
     /// or if too few of its events belong to tracepoints that the sessions captured.
     pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
         let overlapping = known.overlapping(source);
-        let Known { library, length, mut names, states } = match known.names.are_captured_by(source) {
+        let Known { library, length, mut names, states, .. } = match known.names.are_captured_by(source) {
             true => known,
             // The source did not capture all names that the library hit. Learn again from the names it did
             // capture.

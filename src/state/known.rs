@@ -2,11 +2,12 @@
 //! same length.
 
 use super::library::Learned;
-use super::model::States;
+use super::model::{MOST_KNOWN, States};
 use super::names::{LEAST_COVERAGE, Names, Seen};
 use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
+use crate::memory::{Held, MemoryOf};
 
 /// The default length of windows, if the windows of all sessions can be joined to it.
 pub const WINDOW: Length = Length::Ns(1_000_000_000);
@@ -27,6 +28,8 @@ pub struct Known {
     pub(super) length: Length,
     pub(super) names: Names,
     pub(super) states: States,
+    /// The memory of the comparison.
+    _held: Held,
 }
 
 impl Known {
@@ -38,7 +41,7 @@ impl Known {
         let lengths: Vec<Length> = library.iter().flat_map(sessions).map(|session| session.window).collect();
         let names = Names::common(library.iter().flat_map(sessions));
         let narrowest = narrowest(&library);
-        Self::under(names, library, length.unwrap_or_else(|| usual_length(&lengths))).map_err(|error| match error {
+        Self::under(names, library, length.unwrap_or_else(|| usual_length(&lengths)), 0).map_err(|error| match error {
             // The names in common are few because of the session that captured least, so the error names that
             // one.
             Error::Coverage { what, coverage, names } => {
@@ -56,7 +59,7 @@ impl Known {
         let names = Names::common(self.library.iter().flat_map(sessions).chain([source]));
         // If too little is in common, check the source first, so that the error names it.
         windows_of(&names, source, self.length, &|| What::Source)?;
-        Self::under(names, self.library, self.length).map_err(|error| match error {
+        Self::under(names, self.library, self.length, source.windows).map_err(|error| match error {
             Error::Coverage { what, coverage, .. } => Error::Narrow { what, coverage },
             error => error,
         })
@@ -91,10 +94,16 @@ impl Known {
         self.library.iter().flat_map(of_state).collect()
     }
 
-    fn under(names: Names, library: Vec<Learned>, length: Length) -> Result<Self, Error> {
+    /// Restricts a library to names, for a comparison with a source of this many windows.
+    fn under(names: Names, library: Vec<Learned>, length: Length, windows: usize) -> Result<Self, Error> {
+        let of_state =
+            |learned: &Learned| sessions(learned).map(|session| session.windows).sum::<usize>().min(MOST_KNOWN);
+        let rows = library.iter().map(of_state).sum::<usize>() + windows;
+        // A row has a number of four bytes for each name.
+        let _held = Held::take(MemoryOf::Sessions, (rows as u64).saturating_mul(4 * (names.len() as u64 + 16)))?;
         let of_state = |learned: &Learned| Ok((learned.name.clone(), windows_by_session(&names, learned, length)?));
         let states = library.iter().map(of_state).collect::<Result<_, Error>>()?;
-        Ok(Known { library, length, names, states: States::learn(states) })
+        Ok(Known { library, length, names, states: States::learn(states), _held })
     }
 
     /// The length of the windows.

@@ -42,7 +42,7 @@ pub use conformal::{Calibration, PValue, together, too_low};
 pub use formats::{write_check_json, write_csv, write_json, write_junit};
 pub use identify::{ALPHA, Identification};
 pub use known::{Known, WINDOW};
-pub use library::{Error as LibraryError, Learned, Library, ShareRange, read_session, state_name};
+pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, read_session, state_name};
 pub use model::{Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
@@ -52,6 +52,7 @@ pub use stretch::{Stretch, StretchOpinion};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::drain::{Problem, replay};
+use crate::memory::TooMuch;
 use crate::recording;
 use crate::units::{Plural, Share};
 use std::fmt;
@@ -88,6 +89,9 @@ pub enum Error {
     /// The library cannot be used.
     #[error(transparent)]
     Library(#[from] library::Error),
+    /// The comparison takes too much memory.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// The source has too many windows.
     #[error("`{place}`: {cause}")]
     TooMany {

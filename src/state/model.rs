@@ -41,7 +41,7 @@ impl States {
 
 /// The most windows of a state that are used for comparison. If there are more, evenly spaced ones represent
 /// them, because learning computes the distance of every pair.
-const MOST_KNOWN: usize = 4_000;
+pub(super) const MOST_KNOWN: usize = 4_000;
 
 /// The model of one state. The JSON forms show its serialized fields.
 #[derive(Debug, Clone, Serialize)]

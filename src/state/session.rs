@@ -1,9 +1,11 @@
 //! A session: what the library stores of one recording. It has the counts of each window, under names that
 //! mean the same on every kernel.
 
-use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, Window};
+use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, OF_CELL, Window};
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::cpus::Cpu;
 use crate::recording::{Summary, Tool};
+use crate::text::without_obeyed;
 use crate::tracefs::{Selection, Status, Table};
 use crate::units::Ns;
 use serde::{Deserialize, Serialize};
@@ -40,7 +42,21 @@ pub struct Session {
     pub not_hit: BTreeMap<String, Vec<String>>,
     /// The tracepoints that were not captured: `group:name` by reason.
     pub left_out: BTreeMap<String, Vec<String>>,
+    /// The memory that it takes.
+    #[serde(skip, default = "nothing_held")]
+    pub held: Held,
 }
+
+/// No memory yet.
+pub(super) fn nothing_held() -> Held {
+    Held::nothing(MemoryOf::Sessions)
+}
+
+/// The memory in bytes of a name in a session, in lists of names, and in answers; of a window; and of a count in a window
+/// that is not 0.
+const OF_NAME: u64 = 192;
+const OF_WINDOW: u64 = 128;
+const OF_COUNT: u64 = 40;
 
 /// The recording that a session comes from. Fields that the recording does not have are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -125,6 +141,7 @@ impl Session {
             counts,
             not_hit,
             left_out,
+            held: nothing_held(),
         }
     }
 
@@ -182,7 +199,26 @@ impl Session {
         let formatter = ArraysOnOneLine(PrettyFormatter::new());
         self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))
             .expect("numbers and text become JSON");
-        String::from_utf8(bytes).expect("JSON is UTF-8") + "\n"
+        without_obeyed(String::from_utf8(bytes).expect("JSON is UTF-8")) + "\n"
+    }
+
+    /// Takes its memory, and the memory that a comparison with it takes.
+    ///
+    /// # Errors
+    /// If that is too much.
+    pub(super) fn hold(mut self) -> Result<Self, TooMuch> {
+        let of_name = |name: &String| OF_NAME + 3 * name.len() as u64;
+        let names = self.counts.keys().map(of_name);
+        let others = [&self.not_hit, &self.left_out];
+        let keys = others.iter().flat_map(|names| names.keys()).map(of_name);
+        let names = names.chain(keys).chain(others.iter().flat_map(|names| names.values().flatten()).map(of_name));
+        let counts = || self.counts.values().flatten();
+        let bytes = names.sum::<u64>()
+            + self.windows as u64 * OF_WINDOW
+            + counts().count() as u64 * OF_CELL
+            + counts().filter(|count| **count > 0).count() as u64 * OF_COUNT;
+        self.held.resize(bytes)?;
+        Ok(self)
     }
 
     /// Whether it captured a tracepoint (`group:name`), whether or not it fired.
@@ -279,6 +315,7 @@ mod tests {
                 .into(),
             not_hit: [("sched".to_owned(), vec!["sched_stick".to_owned()])].into(),
             left_out: [("excluded: by -x a*".to_owned(), vec!["a:b".to_owned()])].into(),
+            held: nothing_held(),
         }
     }
 

@@ -87,8 +87,11 @@ impl Session {
         // A limit on the number of events does not say how long the silence after the last event lasted.
         let end = end.filter(|_| part.events.is_none());
         let length = windows.length();
-        let windows = windows.finish(end).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
+        let too_many = |cause| Error::TooMany { place: place.to_owned(), cause };
+        let windows = windows.finish(end).map_err(too_many)?;
         let session = Session::of(summary, table, selection, length, &windows);
+        drop(windows);
+        let session = session.hold().map_err(|cause| too_many(cause.into()))?;
         // The library must be able to read back what it stores.
         session.check().map_err(|reason| Error::Unkeepable { place: place.to_owned(), reason })?;
         Ok(session)

@@ -1,7 +1,7 @@
 //! Sessions and states for tests.
 
 use super::library::Learned;
-use super::session::{SCHEMA, Session, SessionOrigin};
+use super::session::{SCHEMA, Session, SessionOrigin, nothing_held};
 use super::windows::Length;
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
         counts: counts.iter().map(|(name, counts)| ((*name).to_owned(), counts.to_vec())).collect(),
         not_hit: not_hit.iter().map(|name| split(name)).collect(),
         left_out: BTreeMap::new(),
+        held: nothing_held(),
     }
 }
 

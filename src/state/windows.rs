@@ -2,6 +2,7 @@
 
 use crate::events::stream::Loss;
 use crate::events::{Event, Ns, Sink, Tpid};
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::tracefs::Table;
 use crate::units::{Grouped, Plural};
 use serde::{Deserialize, Serialize};
@@ -10,18 +11,23 @@ use std::time::Duration;
 
 /// The most windows of a session. More mean that a clock is broken, or that the windows are far too short.
 pub const MOST_WINDOWS: usize = 250_000;
-/// The most counts of a session, over all windows and tracepoints. They take 512 MiB. A day in windows of a
-/// second, with 750 tracepoints that fire, has fewer.
-const MOST_COUNTS: usize = 1 << 26;
+/// The memory in bytes of a window, of a count in a window, of a loss, and of a tracepoint in a session's window.
+const OF_WINDOW: u64 = 128;
+const OF_COUNT: u64 = 32;
+const OF_LOSS: u64 = 48;
+/// A session has a count for each of its windows and tracepoints, and a comparison has a number for each.
+pub(super) const OF_CELL: u64 = 16;
 
-/// The source would have more than [`MOST_WINDOWS`] windows, or too many counts in them.
+/// The windows of a source cannot be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "it has too many windows of this length (more than {}, or {} counts in them)",
-    Grouped(MOST_WINDOWS as u64),
-    Grouped(MOST_COUNTS as u64)
-)]
-pub struct TooMany;
+pub enum TooMany {
+    /// The source would have more than [`MOST_WINDOWS`] windows.
+    #[error("it has too many windows of this length (more than {})", Grouped(MOST_WINDOWS as u64))]
+    Windows,
+    /// The counts in the windows take too much memory.
+    #[error(transparent)]
+    Memory(#[from] TooMuch),
+}
 
 /// A window at the end may lack this part of its length. So a capture of ten seconds has ten windows of a
 /// second, although its first event comes a moment after its begin.
@@ -80,7 +86,10 @@ pub struct Windows {
     losses: Vec<Loss>,
     /// By tpid, whether it has events in a finished window; and the number of such tpids.
     hit: (Vec<bool>, usize),
-    too_many: bool,
+    /// The number of counts in the finished windows that are not 0.
+    counted: u64,
+    held: Held,
+    too_many: Option<TooMany>,
 }
 
 /// One window.
@@ -120,7 +129,9 @@ impl Windows {
             events: 0,
             losses: Vec::new(),
             hit: (Vec::new(), 0),
-            too_many: false,
+            counted: 0,
+            held: Held::nothing(MemoryOf::Windows),
+            too_many: None,
         }
     }
 
@@ -138,8 +149,8 @@ impl Windows {
             let is_whole = |begin: Ns| end.since(begin) >= least && begin.checked_add(width).is_some();
             while is_whole(self.begin) && self.end_window(self.begin + width) {}
         }
-        if self.too_many {
-            return Err(TooMany);
+        if let Some(too_many) = self.too_many {
+            return Err(too_many);
         }
         let mut windows = self.done;
         for loss in &self.losses {
@@ -155,13 +166,32 @@ impl Windows {
         let (hit, number) = &mut self.hit;
         hit.resize(self.counts.len(), false);
         *number += counts.iter().filter(|(tpid, _)| !std::mem::replace(&mut hit[tpid.index()], true)).count();
-        self.too_many |= self.done.len() == MOST_WINDOWS || (self.done.len() + 1) * *number > MOST_COUNTS;
-        if self.too_many {
+        self.counted += counts.len() as u64;
+        if self.done.len() == MOST_WINDOWS {
+            self.too_many = Some(TooMany::Windows);
+            return false;
+        }
+        if !self.fits() {
             return false;
         }
         self.done.push(Window { begin: self.begin, ns: end - self.begin, counts, lost: 0 });
         (self.begin, self.events) = (end, 0);
         true
+    }
+
+    /// Takes the memory for the finished windows, for one more, and for the session that is made of them. Returns false
+    /// if that is too much.
+    fn fits(&mut self) -> bool {
+        // Memory that is free later cannot bring back what was left out.
+        if self.too_many.is_some() {
+            return false;
+        }
+        let windows = self.done.len() as u64 + 1;
+        let bytes = windows * (OF_WINDOW + self.hit.1 as u64 * OF_CELL)
+            + self.counted * OF_COUNT
+            + self.losses.len() as u64 * OF_LOSS;
+        self.too_many = self.held.resize(bytes).err().map(TooMany::Memory);
+        self.too_many.is_none()
     }
 
     #[cold]
@@ -195,7 +225,7 @@ impl Sink for Windows {
         }
         let mut rest = events;
         while let Some(first) = rest.first() {
-            if !self.advance(first.time) {
+            if self.too_many.is_some() || !self.advance(first.time) {
                 return;
             }
             // Take all events of the current window at once. Every event passes here, so the work must be
@@ -220,11 +250,14 @@ impl Sink for Windows {
     }
 
     fn losses(&mut self, losses: &[Loss]) {
-        self.losses.extend_from_slice(losses);
+        if self.too_many.is_none() && !losses.is_empty() {
+            self.losses.extend_from_slice(losses);
+            self.fits();
+        }
     }
 
     fn takes_more(&self) -> bool {
-        !self.too_many
+        self.too_many.is_none()
     }
 }
 
@@ -327,16 +360,21 @@ mod tests {
         for (events, end) in [(vec![event(0, 1), event(u64::MAX - 1, 1)], None), (vec![event(0, 1)], Some(Ns::MAX))] {
             let mut windows = Windows::new(Length::Ns(100));
             windows.events(&events, &Table::default());
-            assert_eq!(windows.finish(end), Err(TooMany));
+            assert_eq!(windows.finish(end), Err(TooMany::Windows));
         }
     }
 
     #[test]
     fn what_no_memory_should_hold_is_no_session() {
-        let mut windows = Windows::new(Length::Ns(10));
-        // Each window has another tracepoint, so the number of counts grows with the square of the windows.
-        windows.events(&(0..9_000).map(|n| event(n * 10, n as u32 + 1)).collect::<Vec<_>>(), &Table::default());
-        assert_eq!(windows.finish(None), Err(TooMany));
+        crate::memory::apart(1 << 20, || {
+            let mut windows = Windows::new(Length::Ns(10));
+            // Each window has another tracepoint, so the number of counts grows with the square of the windows.
+            windows.events(&(0..400).map(|n| event(n * 10, n as u32 + 1)).collect::<Vec<_>>(), &Table::default());
+            assert!(matches!(windows.finish(None), Err(TooMany::Memory(TooMuch { part: MemoryOf::Windows, .. }))));
+            let mut windows = Windows::new(Length::Ns(10));
+            windows.losses(&vec![Loss { cpu: None, lost: 1, from: Ns(0), to: Ns(0) }; 50_000]);
+            assert!(!windows.takes_more());
+        });
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::layout::Screen;
 use crate::doctor::{Diagnosis, Health};
+use crate::text::OneLine;
 use anstyle::AnsiColor;
 use std::io::{self, Write};
 
@@ -22,9 +23,9 @@ pub fn print_diagnoses(diagnoses: &[Diagnosis], width: usize, out: &mut dyn Writ
             Health::Fail(fix) => (style(AnsiColor::Red), "fail", Some(fix)),
         };
         let first = format!("{style}{word:<4}{style:#}  {name:<15}  ");
-        screen.hanging(&first, &" ".repeat(INDENT), finding)?;
+        screen.hanging(&first, &" ".repeat(INDENT), OneLine(finding))?;
         if let Some(fix) = fix {
-            screen.hanging("      → ", "        ", fix)?;
+            screen.hanging("      → ", "        ", OneLine(fix))?;
         }
     }
     screen.blank()?;

@@ -7,9 +7,10 @@
 
 use super::rights;
 use crate::drain::{Problem, replay};
+use crate::memory::TooMuch;
 use crate::os::limits::sysctl;
 use crate::os::privileges::{self, file_rights};
-use crate::state::{self, LibraryError, What};
+use crate::state::{self, LibraryError, TooMany, What};
 use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
 use nix::errno::Errno;
 use std::error::Error;
@@ -35,6 +36,8 @@ enum Fixable<'a> {
     Page(&'a page::Error),
     Tracefs(&'a tracefs::Error),
     Rights(&'a privileges::Error),
+    /// A refusal for its memory, and the text between the error and the last part of the fix.
+    Memory(&'a TooMuch, &'static str),
 }
 
 impl<'a> Fixable<'a> {
@@ -70,6 +73,8 @@ impl<'a> Fixable<'a> {
             Some(Fixable::Recording(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::Rights(error))
+        } else if let Some(error) = error.downcast_ref() {
+            TooMuch::within(error).map(|refused| Fixable::Memory(refused, ": "))
         } else {
             error.downcast_ref().map(Fixable::Tracefs)
         }
@@ -88,11 +93,15 @@ impl<'a> Fixable<'a> {
         match error {
             replay::Error::Source { cause, .. } => Fixable::of_source(cause),
             replay::Error::Recording(error) => Fixable::Recording(error),
+            replay::Error::TooMuch(refused) => Fixable::Memory(refused, ": read fewer sources, or "),
             error => Fixable::Replay(error),
         }
     }
 
     fn of_source(error: &'a source::Error) -> Self {
+        if let Some(refused) = error.too_much() {
+            return Fixable::Memory(refused, ": ");
+        }
         match error {
             source::Error::PerfData(error) => Fixable::PerfData(error),
             error => Fixable::Source(error),
@@ -104,6 +113,11 @@ impl<'a> Fixable<'a> {
             state::Error::Replay(error) => Fixable::of_replay(error),
             state::Error::Library(error) => Fixable::of_library(error),
             state::Error::Of { cause, .. } => Fixable::of_state(cause),
+            state::Error::TooMuch(refused) => Fixable::Memory(refused, ": "),
+            state::Error::TooMany { cause: TooMany::Memory(refused), .. } => {
+                Fixable::Memory(refused, ": choose longer windows (--window), or a shorter part, or ")
+            }
+            state::Error::Damaged { cause, .. } => Fixable::of_problem(cause).unwrap_or(Fixable::State(error)),
             error => Fixable::State(error),
         }
     }
@@ -111,6 +125,7 @@ impl<'a> Fixable<'a> {
     fn of_library(error: &'a LibraryError) -> Self {
         match error {
             LibraryError::Write(error) => Fixable::Recording(error),
+            LibraryError::TooMuch { cause, .. } => Fixable::Memory(cause, ": "),
             error => Fixable::Library(error),
         }
     }
@@ -119,6 +134,7 @@ impl<'a> Fixable<'a> {
         match problem {
             Problem::LogCut { cause, .. } => Some(Fixable::Recording(cause)),
             Problem::FileCutToo(problem) => Fixable::of_problem(problem),
+            Problem::Damaged { cause, .. } => TooMuch::within(cause).map(|refused| Fixable::Memory(refused, "; ")),
             _ => None,
         }
     }
@@ -145,6 +161,9 @@ impl<'a> Fixable<'a> {
         let fix = match self {
             Fixable::Rights(error) => return rights::of_error(error),
             Fixable::Capture(error) => return of_capture(error),
+            Fixable::Memory(refused, lead) => {
+                return Some(format!("{lead}allow more with `--max-memory {}`", refused.enough()));
+            }
             Fixable::State(error) => return of_state(error),
             Fixable::Library(error) => return of_library(error),
             Fixable::Recording(error) => of_recording(error)?,
@@ -228,6 +247,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
         Error::FileExists(_) => ": choose another name, or replace it with --force",
         Error::NotAFile(_) => ": choose another name, or `-` for standard output",
         Error::InUse(_) => ": choose another directory with -o",
+        Error::OtherOwner { .. } => ": choose another directory, or run tp-perf as that user",
         Error::SymbolicLink(_) => ": name the directory itself",
         Error::Io { cause, .. } => match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

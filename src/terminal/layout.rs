@@ -1,5 +1,6 @@
 //! Text and tables on the columns of a terminal. A Chinese, Japanese or Korean letter takes two columns.
 
+use crate::text::{Coloured, OneLine};
 use anstyle::Style;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -69,7 +70,7 @@ impl<'a> Screen<'a> {
             .subsequent_indent(rest)
             .break_words(false)
             .word_splitter(textwrap::WordSplitter::NoHyphenation);
-        let text = textwrap::fill(&held_together(&text.to_string()), options);
+        let text = textwrap::fill(&held_together(&Coloured(text).to_string()), options);
         writeln!(self.out, "{}", text.replace(HELD, " "))
     }
 
@@ -183,13 +184,14 @@ pub(super) struct TextCell {
 impl TextCell {
     /// With a style of its own.
     pub(super) fn styled(text: impl Display, style: Style) -> Self {
-        TextCell { text: text.to_string(), style: Some(style) }
+        TextCell { style: Some(style), ..TextCell::from(text) }
     }
 }
 
 impl<T: Display> From<T> for TextCell {
     fn from(text: T) -> Self {
-        TextCell { text: text.to_string(), style: None }
+        // Most cells are names.
+        TextCell { text: OneLine(text).to_string(), style: None }
     }
 }
 

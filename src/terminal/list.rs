@@ -3,6 +3,7 @@
 use super::layout::{Screen, TextColumn, TextTable};
 use super::summary::counted;
 use crate::recording::tracepoint_fields;
+use crate::text::json_pretty;
 use crate::tracefs::{Exclusion, Selection, Status, Table, Tracepoint};
 use crate::units::{Grouped, Plural};
 use anstyle::Style;
@@ -118,6 +119,5 @@ pub fn write_list_json(shown: &[&Tracepoint], selection: &Selection, out: &mut d
             })
         })
         .collect();
-    serde_json::to_writer_pretty(&mut *out, &rows)?;
-    writeln!(out)
+    out.write_all(json_pretty(&rows).as_bytes())
 }

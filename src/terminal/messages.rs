@@ -1,12 +1,13 @@
 //! Messages on stderr: the one place that prints errors and notes.
 //!
-//! A message has one or more sentences for people, after the program's name. Text from outside in it, such as a path or a
-//! COMMAND's name, may contain control characters. They are made visible, so the terminal does not obey them. A long error prints
-//! several messages.
+//! A message has one or more sentences for people on one line, after the program's name. Text from outside in it, such as a path
+//! or a COMMAND's name, may contain any characters. Those that the terminal would obey are escaped, line ends included, so no text
+//! looks like another message. A long error prints several messages.
 
 use super::fixes::{advice, fix, lacks_rights};
 use super::root::command_as_root;
-use crate::units::Visible;
+use crate::state::LibraryError;
+use crate::text::OneLine;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -18,7 +19,13 @@ pub fn say(message: impl Display) {
 }
 
 fn line(message: impl Display) -> String {
-    format!("tp-perf: {}\n", Visible(message))
+    format!("tp-perf: {}\n", OneLine(message))
+}
+
+/// Prints a whole message about wrong usage, with its colours. Its author has escaped the text from outside.
+pub fn say_usage(text: &str) {
+    // If stderr cannot be written, nobody can read an error either.
+    let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
 /// Passes on the output of a COMMAND, unchanged.
@@ -37,12 +44,21 @@ pub fn say_error(error: &(dyn Error + 'static)) {
     say(sentence(error));
 }
 
+/// Prints which sessions of a library were left out, and why.
+pub fn say_left_out(sessions: &[LibraryError]) {
+    sessions.iter().for_each(|session| say(format!("left out: {}", sentence(session))));
+}
+
 /// Prints why tp-perf failed: the error's chain of causes and its fix. A second message has advice for newcomers, if there is any.
 pub fn say_failure<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)> + Clone) {
     let causes = chain.clone().map(ToString::to_string).collect::<Vec<_>>().join(": ");
     let as_root = chain.clone().any(lacks_rights).then(command_as_root).flatten();
     match as_root {
-        Some(command) => say(format!("needs root: {command}\n  {causes}")),
+        Some(command) => {
+            say(format!("needs root: {command}"));
+            // If stderr cannot be written, nobody can read an error either.
+            let _ = anstream::stderr().write_all(format!("  {}\n", OneLine(causes)).as_bytes());
+        }
         None => say(format!("{causes}{}", chain.clone().find_map(fix).unwrap_or_default())),
     }
     if let Some(advice) = chain.clone().find_map(advice) {
@@ -62,7 +78,10 @@ mod tests {
 
     #[test]
     fn a_terminal_obeys_nothing_in_a_message() {
-        assert_eq!(line("failed to start `a\x1b[31mb\r`"), "tp-perf: failed to start `a\\u{1b}[31mb\\r`\n");
+        assert_eq!(
+            line("failed to start `a\x1b[31mb\r\ntp-perf: done`"),
+            "tp-perf: failed to start `a\\u{1b}[31mb\\r\\ntp-perf: done`\n"
+        );
     }
 
     #[test]

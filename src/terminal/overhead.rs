@@ -2,7 +2,7 @@
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use crate::overhead::{Comparison, Overhead, RunTimes, confidence, findings, interval, percent, rows, what_was_run};
-use crate::units::{OneLine, shortened};
+use crate::text::{OneLine, shortened};
 use anstyle::Style;
 use std::io::{self, Write};
 use std::time::Duration;

@@ -5,7 +5,8 @@ use super::report_states::print_stretches;
 use super::summary::{SummaryOf, print_accounting, print_headline};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
-use crate::units::{Grouped, OneLine, Plural, Rate, Share, shortened};
+use crate::text::{OneLine, shortened};
+use crate::units::{Grouped, Plural, Rate, Share};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 

@@ -2,7 +2,8 @@
 
 use crate::page::WrittenFile;
 use crate::source::Newest;
-use crate::units::{Bytes, OneLine, Plural, Visible};
+use crate::text::OneLine;
+use crate::units::{Bytes, Plural};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -22,7 +23,7 @@ pub fn written_files(files: &[WrittenFile]) -> String {
     for WrittenFile { is_page, path, bytes } in files {
         let kind = if *is_page { "page" } else { "plots" };
         let label = if kind == before { "" } else { kind };
-        writeln!(text, "{label:<12}{} ({})", Visible(path.display()), Bytes(*bytes))
+        writeln!(text, "{label:<12}{} ({})", OneLine(path.display()), Bytes(*bytes))
             .expect("text is written into memory");
         before = kind;
     }
@@ -31,8 +32,7 @@ pub fn written_files(files: &[WrittenFile]) -> String {
 
 /// Names the recording that a report without SOURCE took.
 pub fn newest_recording(newest: &Newest) -> String {
-    let name = newest.name.display().to_string();
-    let name = OneLine(&name);
+    let name = OneLine(newest.name.display());
     match newest.of {
         1 => format!("this is the report of `{name}`, the only recording in the current directory"),
         of => format!("this is the report of `{name}`, the newest of {} in the current directory", recordings(of)),
@@ -46,8 +46,7 @@ fn recordings(number: usize) -> Plural {
 /// How the user can open a page that tp-perf did not open.
 pub fn how_to_open(page: &Path, why: Unopened) -> String {
     let page = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());
-    let page = page.display().to_string();
-    let page = OneLine(&page);
+    let page = OneLine(page.display());
     match why {
         Unopened::UnderSudo => {
             format!("under sudo, tp-perf opens no browser; open the page as yourself: `xdg-open {page}`")
@@ -62,7 +61,7 @@ pub fn how_to_open(page: &Path, why: Unopened) -> String {
 pub fn no_states(library: &Path) -> String {
     format!(
         "the library `{}` has no states, so the report shows none; `tp-perf learn STATE SOURCE` adds one",
-        OneLine(&library.display().to_string())
+        OneLine(library.display())
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::layout::Screen;
 use crate::report::{SourceReport, states};
-use crate::units::OneLine;
+use crate::text::OneLine;
 use anstyle::Style;
 use std::io;
 

@@ -3,7 +3,8 @@
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use crate::state::{Check, FindingKind, Identification, Learned, Reason, Session, ShareRange};
 use crate::state::{Stretch, StretchOpinion, said_beside};
-use crate::units::{Grouped, OneLine, Plural, Rate, Share};
+use crate::text::OneLine;
+use crate::units::{Grouped, Plural, Rate, Share};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -207,7 +208,7 @@ pub fn print_identification(
     if !bounds.is_empty() {
         screen.blank()?;
     }
-    bounds.iter().try_for_each(|bound| screen.hanging("", "  ", bound))
+    bounds.iter().try_for_each(|bound| screen.hanging("", "  ", OneLine(bound)))
 }
 
 /// A row for each stretch.
@@ -337,7 +338,7 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
         ),
     )?;
     for sentence in said_beside(check) {
-        screen.hanging("", "  ", sentence)?;
+        screen.hanging("", "  ", OneLine(sentence))?;
     }
     for kind in FindingKind::ALL {
         let findings: Vec<_> = check.findings.iter().filter(|finding| finding.kind == kind).collect();

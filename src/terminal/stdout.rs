@@ -1,6 +1,7 @@
 //! Results on stdout.
 
-use crate::units::Visible;
+use crate::os::stdout::stdout;
+use crate::text::Visible;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
@@ -30,7 +31,7 @@ impl Stdout {
         if let Some(kept) = &mut self.kept {
             return anstream::StripStream::new(kept).write_all(text);
         }
-        let mut stdout = anstream::stdout().lock();
+        let mut stdout = anstream::AutoStream::auto(stdout()?.lock());
         stdout.write_all(text).and_then(|()| stdout.flush())
     }
 
@@ -40,7 +41,7 @@ impl Stdout {
             kept.extend_from_slice(data);
             return Ok(());
         }
-        let mut stdout = io::stdout().lock();
+        let mut stdout = stdout()?.lock();
         match stdout.is_terminal() {
             true => stdout.write_all(Visible(String::from_utf8_lossy(data)).to_string().as_bytes()),
             false => stdout.write_all(data),

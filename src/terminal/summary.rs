@@ -4,8 +4,9 @@ use super::layout::{LABEL, Screen, TextColumn, TextTable};
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
-use crate::report::{equation, lost_unassigned, own_share, stopped_by};
-use crate::units::{Grouped, OneLine, Plural, Rate, Seconds, Signed, Visible};
+use crate::report::{equation, lost_unassigned, own_share, stopped_by, unwatched};
+use crate::text::OneLine;
+use crate::units::{Grouped, Plural, Rate, Seconds, Signed};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::Path;
@@ -50,7 +51,7 @@ pub fn print_summary(
         screen.fact("self", own)?;
     }
     if let Some((directory, names)) = files {
-        let directory = Visible(directory.join("").display()).to_string();
+        let directory = OneLine(directory.join("").display()).to_string();
         screen.fact("files", format_args!("{BOLD}{directory}{BOLD:#}"))?;
         screen.more(names.join(", "))?;
         screen.more(format_args!("`tp-perf report {directory}` shows the contents, `--html FILE` as a page"))?;
@@ -172,6 +173,9 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
 /// The events that are not in the log, and why.
 fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { lost, late, unknown, lost_unassigned: unassigned, .. } = summary.events;
+    for stretch in &summary.unwatched {
+        screen.fact("unwatched", format_args!("{WARNING}{}{WARNING:#}", unwatched(summary, stretch)))?;
+    }
     let warned = |number: u64| format!("{WARNING}{}{WARNING:#}", Grouped(number));
     if lost > 0 {
         let share = 100.0 * lost as f64 / counted.max(1) as f64;

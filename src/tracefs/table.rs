@@ -1,6 +1,7 @@
 //! The tracepoint table: every tracepoint that tracefs lists, numbered.
 
 use super::{Error, Gid, Tpid};
+use crate::memory::{Held, MemoryOf, TooMuch};
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,13 +37,30 @@ impl Tracepoint {
 }
 
 /// All tracepoints of one kernel, in the order of their tpid.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     tracepoints: Vec<Tracepoint>,
     /// For each tpid, its index in `tracepoints` plus 1, or 0 if it has none.
     places: Vec<u32>,
     groups: Vec<String>,
+    /// The memory of the names that an input brought.
+    held: Held,
 }
+
+impl Default for Table {
+    fn default() -> Self {
+        Table { tracepoints: Vec::new(), places: Vec::new(), groups: Vec::new(), held: Held::nothing(MemoryOf::Names) }
+    }
+}
+
+/// The memory in bytes that a tracepoint takes in a table and in a selection, without its name.
+const OF_TRACEPOINT: u64 = 256;
+/// The memory in bytes that each byte of a name takes there.
+const OF_NAME: u64 = 2;
+/// The memory in bytes that each tpid takes in lists with a place for each tpid.
+const OF_TPID: u64 = 128;
+/// The memory in bytes that each gid takes in lists with a place for each gid.
+const OF_GID: u64 = 64;
 
 impl Table {
     /// Reads `<root>/events`. A tracepoint is a folder with a file `id`. A folder without this file cannot be opened, so it is
@@ -72,9 +90,14 @@ impl Table {
     }
 
     /// Numbers `(group, name, tracefs id)` entries given in any order.
-    pub fn from_entries(mut entries: Vec<(String, String, u64)>) -> Self {
+    pub fn from_entries(entries: Vec<(String, String, u64)>) -> Self {
+        Table::default().with_entries(entries)
+    }
+
+    /// Adds and numbers `(group, name, tracefs id)` entries given in any order. The table must be empty.
+    pub fn with_entries(mut self, mut entries: Vec<(String, String, u64)>) -> Self {
         entries.sort();
-        let mut table = Table::default();
+        let table = &mut self;
         for (number, (group, name, tracefs_id)) in (1..).zip(entries) {
             if table.groups.last() != Some(&group) {
                 table.groups.push(group.clone());
@@ -82,7 +105,29 @@ impl Table {
             let gid = Gid::new(table.groups.len() as u32);
             table.add(Tracepoint { tpid: Tpid::new(number), gid, group, name, tracefs_id });
         }
-        table
+        self
+    }
+
+    /// Takes the memory for tracepoints of an input. Their names have this many bytes in all.
+    ///
+    /// # Errors
+    /// If that is more than [inputs may take](crate::memory).
+    pub fn hold(&mut self, tracepoints: u64, bytes: u64) -> Result<(), TooMuch> {
+        self.held.grow(tracepoints.saturating_mul(OF_TRACEPOINT).saturating_add(bytes.saturating_mul(OF_NAME)))
+    }
+
+    /// Adds a tracepoint of an input, as [`add`](Self::add) does.
+    ///
+    /// # Errors
+    /// If the names take more memory than [inputs may take](crate::memory).
+    pub fn add_from_input(&mut self, tracepoint: Tracepoint) -> Result<(), TooMuch> {
+        let more = |new: usize, old: usize| (new as u64).saturating_sub(old as u64);
+        let tpids = more(tracepoint.tpid.index() + 1, self.places.len());
+        let gids = more(tracepoint.gid.index(), self.groups.len());
+        self.held.grow(tpids * OF_TPID + gids * OF_GID)?;
+        self.hold(1, (tracepoint.group.len() + tracepoint.name.len()) as u64)?;
+        self.add(tracepoint);
+        Ok(())
     }
 
     /// Adds a tracepoint that already has a number, as in a log. Its tpid must be new.

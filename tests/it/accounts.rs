@@ -3,6 +3,7 @@
 use crate::common::report::{fixture, path, report};
 use crate::common::screen::assert_screen;
 use crate::common::{Test, tests};
+use crate::fuzz::targets::assert_adds_up;
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
@@ -107,26 +108,6 @@ fn summary(place: &Place) -> Option<Value> {
     let source = source::open(place, None).ok()?;
     let results = drain(source, Request::for_a_look(), &mut [], &mut Signals::new().unwrap(), &mut ());
     Some(serde_json::to_value(results.summary).unwrap())
-}
-
-/// Compares the counts of all events with the sums of the accounts. Where the accounts do not know a number, they
-/// have null.
-fn assert_adds_up(summary: &Value, what: &str) {
-    for accounts in ["per_tracepoint", "per_cpu"] {
-        for count in ["recorded", "lost", "counted", "unaccounted", "late"] {
-            let all = &summary["events"][count];
-            let each = summary[accounts].as_array().unwrap().iter().map(|account| &account[count]);
-            if all.is_null() || each.clone().any(Value::is_null) {
-                // A tracepoint's account has no late events. Losses of a whole ring have no tracepoint.
-                assert!(all.is_null() || accounts == "per_tracepoint", "{what}: {count} {accounts}");
-                continue;
-            }
-            let number = |value: &Value| value.as_i64().map(i128::from).or(value.as_u64().map(i128::from)).unwrap();
-            // The counts of a damaged file may exceed 64 bits.
-            let sum = each.map(number).sum::<i128>().min(u64::MAX.into());
-            assert_eq!(sum, number(all), "{what}: {count} {accounts}\n{summary:#}");
-        }
-    }
 }
 
 /// All recordings in `fixtures/`, unpacked.

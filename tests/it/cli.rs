@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("completions_name_every_command", nothing_more, completions),
     ("the_manual_page_names_every_command", nothing_more, manual_page),
     ("a_closed_pipe_is_no_failure", nothing_more, closed_pipe),
+    ("results_that_cannot_be_printed_are_a_failure", nothing_more, no_output),
     ("no_colour_where_there_is_no_terminal", nothing_more, no_colour),
     ("an_ordinary_user_sees_the_command_to_type_as_root", root, ordinary_user),
 ];
@@ -102,6 +103,44 @@ fn closed_pipe() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// Standard output is closed, or full.
+fn no_output() {
+    let commands = [
+        &["report", "--example"][..],
+        &["report", "--example", "--format", "csv"],
+        &["report", "--example", "--html", "-"],
+        &["replay", "--example"],
+        &["replay", "--example", "-o", "-"],
+        &["completions", "bash"],
+        &["man"],
+        &["--help"],
+        &["report", "-h"],
+        &["--version"],
+    ];
+    for (redirection, cause) in [(">&-", "standard output is closed"), (">/dev/full", "No space left on device")] {
+        let run = |words: &[&str]| {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}"), env!("CARGO_BIN_EXE_tp-perf")]);
+            command.args(words).output().unwrap()
+        };
+        for words in commands {
+            let output = run(words);
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{redirection} {words:?}: {error}");
+            assert!(error.contains(cause), "{redirection} {words:?}: {error}");
+        }
+        // Nothing is printed.
+        assert!(run(&["report", "--example", "-q"]).status.success());
+        assert_eq!(run(&["--no-such-option"]).status.code(), Some(2));
+    }
+    // Other standard streams do not matter, and a device that swallows all is one.
+    for redirection in [">/dev/null", ">/dev/null <&- 2>&-", "<>/dev/null >&0"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}"), env!("CARGO_BIN_EXE_tp-perf")]);
+        assert!(command.args(["report", "--example"]).output().unwrap().status.success(), "{redirection}");
+    }
 }
 
 fn no_colour() {

@@ -2,8 +2,8 @@
 //!
 //! The program has its own `main`, and uses libtest-mimic instead of Rust's harness, for three reasons. Tests
 //! of the kernel and of the page run one at a time, after all others. A test that cannot run here reports
-//! `skipped: needs …` and counts as ignored. And the program is also the load that the kernel tests capture:
-//! `it storm N [CPU]`.
+//! `skipped: needs …` and counts as ignored. And the program is also the load that the kernel tests capture
+//! (`it storm N [CPU]`), and writes the seeds of the fuzz targets (`it seeds FOLDER`).
 //!
 //! Each module lists its tests in `TESTS`. A test that is missing there is dead code, and the compiler warns
 //! about it.
@@ -12,14 +12,18 @@ mod accounts;
 mod cli;
 mod common;
 mod floors;
+mod fuzz;
+mod hostile;
 mod kernel;
 mod library;
 mod log_csv;
+mod memory;
 mod names;
 mod other_tools;
 mod package;
 mod page;
 mod perf_data;
+mod privacy;
 mod privileges;
 mod progress;
 mod readme;
@@ -43,12 +47,16 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("accounts", nothing_more, accounts::TESTS),
     ("cli", nothing_more, cli::TESTS),
     ("floors", nothing_more, floors::TESTS),
+    ("fuzz", nothing_more, fuzz::TESTS),
+    ("hostile", nothing_more, hostile::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
+    ("memory", nothing_more, memory::TESTS),
     ("names", nothing_more, names::TESTS),
     ("other_tools", nothing_more, other_tools::TESTS),
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
+    ("privacy", nothing_more, privacy::TESTS),
     ("privileges", common::sudo::is_root, privileges::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
@@ -66,6 +74,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
+    ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),
     ("kernel::overhead", can_trace, kernel::overhead::TESTS),
     ("kernel::privileges", can_trace_as_root, kernel::privileges::TESTS),
@@ -78,6 +87,12 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.first().is_some_and(|word| word == "storm") {
         kernel::rig::storm(&words[1..]);
+        return ExitCode::SUCCESS;
+    }
+    if let [word, folder] = &words[..]
+        && word == "seeds"
+    {
+        fuzz::write_seeds(std::path::Path::new(folder));
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::from_args();

@@ -11,6 +11,7 @@ use tp_perf::events::Event;
 use tp_perf::events::merge::Merge;
 use tp_perf::events::stream::{Decode, Decoded, EventStream};
 use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
+use tp_perf::memory::apart;
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::PerfData;
 use tp_perf::perf_data::input::Input;
@@ -379,7 +380,7 @@ fn a_million_ids_that_stand_for_something_are_found() {
     }
     (0..1_000u64).for_each(|n| push_sample(&mut bytes, spread(n * 1_000), n));
     bytes.extend(finished_round());
-    let Read { events, decoded, error } = read(&bytes, 1 << 20);
+    let Read { events, decoded, error } = apart(512 << 20, || read(&bytes, 1 << 20));
     assert_eq!((events.len(), decoded.unknown, error), (1_000, 0, None));
 }
 
@@ -394,19 +395,20 @@ fn a_small_file_that_unfolds_to_much_takes_time_and_no_memory() {
             compressor.push(&same[..length], &mut bytes).unwrap();
         }
         assert!(bytes.len() < 4 << 20, "{} bytes", bytes.len());
-        let perf = PerfData::piped(Bytes::new(&bytes, 4096)).unwrap();
-        let mut stream = EventStream::new(perf).holding_at_most(1 << 20);
         let (mut events, mut largest) = (0, 0);
-        let error = loop {
-            match stream.next_batch() {
-                Ok(Some(batch)) => {
-                    events += batch.len();
-                    largest = largest.max(batch.len());
+        let error = apart(32 << 20, || {
+            let mut stream = EventStream::new(PerfData::piped(Bytes::new(&bytes, 4096)).unwrap());
+            loop {
+                match stream.next_batch() {
+                    Ok(Some(batch)) => {
+                        events += batch.len();
+                        largest = largest.max(batch.len());
+                    }
+                    Ok(None) => break None,
+                    Err(error) => break Some(error.to_string()),
                 }
-                Ok(None) => break None,
-                Err(error) => break Some(error.to_string()),
             }
-        };
+        });
         if whole {
             assert_eq!((events, error), (10_000_000, None));
             assert!(largest < 100_000, "{largest} events at once");
@@ -419,10 +421,9 @@ fn a_small_file_that_unfolds_to_much_takes_time_and_no_memory() {
 fn a_header_without_an_end_is_refused_before_it_fills_memory() {
     let start = whole()[..16].to_vec();
     let note = record(kind::HEADER_EVENT_TYPE, &[&b"tp-perf\0"[..], &[b'x'; 60_000]].concat());
-    let notes = [start.clone(), note.repeat(400)].concat();
-    let mut screen = read(&notes, 1 << 20).error.unwrap() + "\n";
-    let behind = [whole(), note.repeat(400)].concat();
-    writeln!(screen, "{}", read(&behind, 1 << 20).error.unwrap()).unwrap();
+    let error = |bytes: &[u8]| apart(16 << 20, || read(bytes, 1 << 20).error.unwrap());
+    let mut screen = error(&[start.clone(), note.repeat(20)].concat()) + "\n";
+    writeln!(screen, "{}", error(&[whole(), note.repeat(20)].concat())).unwrap();
     let mut attribute = Vec::new();
     let mut rest = &head()[16..];
     while attribute.is_empty() {
@@ -433,7 +434,7 @@ fn a_header_without_an_end_is_refused_before_it_fills_memory() {
         rest = others;
     }
     let many = record(kind::HEADER_ATTR, &[attribute, vec![7; 64_000]].concat());
-    writeln!(screen, "{}", read(&[start, many.repeat(1_100)].concat(), 1 << 20).error.unwrap()).unwrap();
+    writeln!(screen, "{}", error(&[start, many.repeat(300)].concat())).unwrap();
     assert_screen("perf_data_header_without_an_end", &screen);
 }
 

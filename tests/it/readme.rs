@@ -68,7 +68,8 @@ fn lines() -> Vec<Line> {
                 (None, Some(_)) => {}
                 (None, None) => {
                     // Every other part is between backticks.
-                    let code = line.split('`').skip(1).step_by(2).filter(|code| !code.contains("…/"));
+                    let code = line.split('`').skip(1).step_by(2);
+                    let code = code.filter(|code| code.contains("tp-perf") && !code.contains("…/"));
                     lines.extend(code.flat_map(|code| commands(code, &place, false)));
                 }
             }

@@ -22,6 +22,7 @@ pub const TESTS: &[Test] = tests![
     a_compressed_recording_has_all_its_samples_in_compressed_records,
     results_of_one_recording_are_not_mixed_with_another,
     a_signal_ends_a_replay_that_waits_for_more,
+    a_fifo_without_a_writer_ends_at_the_first_signal,
     a_recording_is_not_replaced_without_force,
     a_reader_that_has_seen_enough_is_no_error,
     the_built_in_example_shows_what_tp_perf_does,
@@ -347,6 +348,55 @@ fn a_signal_ends_a_replay_that_waits_for_more() {
         assert_eq!(summary["log_complete"], false);
         drop(stdin);
     }
+}
+
+/// The signals that a process catches, as a mask.
+fn caught(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap()
+}
+
+/// The exit code of a child, which must end soon after the last signal. A child that does not end fails the test.
+fn code_of_ended(mut child: std::process::Child) -> Option<i32> {
+    let begin = std::time::Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if begin.elapsed() > std::time::Duration::from_secs(30) {
+            child.kill().unwrap();
+            panic!("it does not end: {:?}", child.wait());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+fn a_fifo_without_a_writer_ends_at_the_first_signal() {
+    use nix::sys::signal::Signal;
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 143), (Signal::SIGQUIT, 143)]
+    {
+        // nohup ignores SIGHUP, and tp-perf respects that.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_tp-perf"), "replay"]).arg(&fifo);
+        let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while caught(child.id()) & (1 << (signal as u32 - 1)) == 0 {
+            std::thread::yield_now();
+        }
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), signal).unwrap();
+        assert_eq!(code_of_ended(child), Some(code), "{signal}");
+    }
+    // A writer that comes later is awaited, and read to its end.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    command.arg("replay").arg(&fifo).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    fs::write(&fifo, unpacked("idle.perf.zst")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("events in"), "{}", text(&output.stdout));
 }
 
 fn a_recording_is_not_replaced_without_force() {

@@ -152,14 +152,14 @@ fn capture_watched(
 ) -> Result {
     let folder = tempfile::tempdir().unwrap();
     let directory = RecordingDir::create(&folder.path().join("rec"), false).unwrap();
-    let keeping = Keeping { memory: 0, rings: 1 << 20, compress: options.compress };
+    let keeping = Keeping { memory: 0, rings: 1 << 20, compress: options.compress, frugal: false };
     let mut spool = Spool::new(&head(&engine, options), keeping, make_file).unwrap();
     let run = run(&mut engine, &options.rules, None, &mut None, &mut spool, signals, &mut ()).unwrap();
     let stop_reason = run.stop_reason;
     let room = SummaryRoom::set_aside(&directory, engine.ids.slots().len()).unwrap();
     let ids = engine.ids.clone();
-    let gone = CpuList::default();
-    let captured = Captured { run, spool, ids, gone, command_exit: None, detach_expected: Duration::ZERO };
+    let captured =
+        Captured { run, spool, ids, unwatched: Vec::new(), command_exit: None, detach_expected: Duration::ZERO };
     let written = captured.write(options, &directory, room, signals, watcher).unwrap();
     let log = read(directory.path(), "log.csv");
     Result { written, stop_reason, log }

@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = tests![
     a_check_ends_with_0_or_3_and_says_what_for,
     what_cannot_be_said_is_not_said,
     a_report_has_the_states_over_its_graphs,
+    one_damaged_session_disables_nothing_else,
 ];
 
 /// A library in its own folder.
@@ -345,6 +346,45 @@ fn a_report_has_the_states_over_its_graphs() {
         .map(|file| file.path())
         .find(|path| path.extension().is_some_and(|e| e == "svg"));
     assert!(fs::read_to_string(svg.unwrap()).unwrap().contains("<rect class=\"state-"));
+}
+
+fn one_damaged_session_disables_nothing_else() {
+    let rig = Rig::new();
+    rig.learn("idle", IDLE, 4);
+    rig.learn("web", WEB, 4);
+    let idle = rig.path("library/idle");
+    let mut files: Vec<_> = fs::read_dir(&idle).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let whole = fs::read(&files[1]).unwrap();
+    let torn = &whole[..whole.len() / 2];
+    fs::write(&files[1], torn).unwrap();
+    let source = rig.session("source", &session(&[(30, IDLE)], 99));
+    let source = path(&source);
+    let report = path(&fixture("idle.perf.zst")).to_owned();
+    let commands: [(&[&str], i32); 8] = [
+        (&["identify", source], 0),
+        (&["identify", source, "--format", "json"], 0),
+        (&["report", &report, "--states"], 0),
+        (&["states"], 1),
+        (&["states", "show", "idle"], 1),
+        (&["states", "show", "web"], 0),
+        (&["check", source, "--against", "web"], 3),
+        (&["learn", "idle", source], 0),
+    ];
+    for (words, code) in commands {
+        let output = rig.call(words);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {error}");
+        let is_of_idle = !words.contains(&"web");
+        assert_eq!(error.contains("left out: `"), is_of_idle, "{words:?}: {error}");
+        assert_eq!(error.contains(path(&files[1])), is_of_idle, "{words:?}: {error}");
+    }
+    // A state that is asked for needs all its sessions.
+    let output = rig.call(&["check", source, "--against", "idle"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(path(&files[1])));
+    // The new session has replaced none.
+    assert_eq!((rig.sessions("idle"), fs::read(&files[1]).unwrap()), (5, torn.to_vec()));
 }
 
 /// A recording of two tracepoints for eight seconds.

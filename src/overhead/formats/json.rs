@@ -1,6 +1,7 @@
 //! A measurement as JSON, for programs.
 
 use crate::overhead::{Figures, Overhead};
+use crate::text::json_pretty;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -13,8 +14,7 @@ pub fn write_json(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()> {
         #[serde(flatten)]
         figures: Figures,
     }
-    serde_json::to_writer_pretty(&mut *out, &OverheadJson { overhead, figures: overhead.figures() })?;
-    writeln!(out)
+    out.write_all(json_pretty(&OverheadJson { overhead, figures: overhead.figures() }).as_bytes())
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use crate::overhead::words::{findings, interval, percent, rows, what_was_run};
 use crate::overhead::{Comparison, Overhead, confidence};
-use crate::units::{OneLine, Seconds};
+use crate::text::OneLine;
+use crate::units::Seconds;
 use std::io::{self, Write};
 
 /// Writes a table, with remarks below it.

@@ -1,18 +1,13 @@
 //! Reads the beginning of a perf.data stream: everything before its first event.
 
+use crate::memory::{Held, MemoryOf};
 use crate::perf_data::Error;
 use crate::perf_data::input::Input;
 use crate::perf_data::record::{self, HEADER_SIZE, Record};
-use crate::perf_data::{Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, kind};
+use crate::perf_data::{Fault, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, kind};
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
 use std::io;
-
-/// The maximum size in bytes of the header records, without the names of tracepoints.
-const MOST_HEADER: usize = 512 << 20;
-
-/// The maximum size in bytes of the names of tracepoints.
-const MOST_NAMES: u64 = 256 << 20;
 
 /// The maximum size in bytes of a record that has only the size of the names. perf's record has 12 bytes, and
 /// tp-perf's has 16. simpleperf's record has the names, and is longer.
@@ -94,7 +89,6 @@ impl<'a> Ahead<'a> {
 
     /// Takes all records before the first one that is about an event.
     pub fn records_of_header(&mut self, header: &mut Header) -> Result<(), Error> {
-        let mut taken = 0;
         loop {
             self.peek(HEADER_SIZE)?;
             let length = match record::first(&self.bytes[self.used..]) {
@@ -130,16 +124,12 @@ impl<'a> Ahead<'a> {
                 return Ok(());
             }
             let bad = |reason: String| Error::Header { at, reason };
-            header.take(kind, &bytes[HEADER_SIZE..]).map_err(bad)?;
-            taken += length;
-            if taken > MOST_HEADER && Header::is_part(kind) {
-                return Err(bad(format!("the description of the events does not end after {taken} bytes")));
-            }
+            header.take(kind, &bytes[HEADER_SIZE..]).map_err(|fault: Fault| fault.at(at))?;
             // perf puts the names behind the record. simpleperf puts them into the record.
             let behind = match kind {
                 kind::TRACING_DATA if bytes.len() > MOST_OF_SIZE => {
                     let names = inner_names(&bytes[HEADER_SIZE..]);
-                    header.take_names(at, names);
+                    header.take_names(at, names)?;
                     0
                 }
                 kind::TRACING_DATA => {
@@ -160,16 +150,15 @@ impl<'a> Ahead<'a> {
                 continue;
             }
             if behind > 0 {
-                if behind > MOST_NAMES {
-                    return Err(bad(format!("the names of tracepoints are said to take {behind} bytes")));
-                }
+                // The bytes, and as many more while their buffer grows.
+                let _held = Held::take(MemoryOf::Names, behind.saturating_mul(2))?;
                 let behind = behind as usize;
                 let bytes = self.peek(behind)?;
                 let bytes = bytes.get(..behind).ok_or_else(|| {
                     bad(format!("the file ends within the names of tracepoints (at {} of {behind} bytes)", bytes.len()))
                 })?;
                 let names = if own { inner_names(bytes) } else { bytes };
-                header.take_names(at, names);
+                header.take_names(at, names)?;
                 self.pass(behind);
             }
         }

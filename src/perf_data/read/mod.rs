@@ -13,8 +13,8 @@ use crate::perf_data::Error;
 use crate::perf_data::input::Input;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE};
 use crate::perf_data::{Described, Header, Inflate, kind};
+use crate::text::OneLine;
 use crate::tracefs::{Table, Tpid};
-use crate::units::OneLine;
 use behind::Behind;
 use byteorder::{ByteOrder, NativeEndian};
 use head::Ahead;
@@ -254,7 +254,7 @@ impl PerfData {
     fn inflate(&mut self, merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<()> {
         let inflating = match &mut self.inflating {
             Some(inflating) => inflating,
-            none => none.insert(Inflating { inflate: Inflate::new()?, out: Vec::new(), position: 0 }),
+            none => none.insert(Inflating { inflate: Inflate::of(&self.payload)?, out: Vec::new(), position: 0 }),
         };
         let mut rest = self.payload.as_slice();
         // The output buffer is zeroed each time, so a small record gets a small buffer.
@@ -287,12 +287,18 @@ impl PerfData {
 
     /// An error in the compressed record that ends at the current position.
     fn compressed(&self, what: impl std::fmt::Display) -> io::Error {
+        if let Some(cause) = self.records.too_much() {
+            return cause.into();
+        }
         let message = format!("the COMPRESSED record before byte {}: {what}", self.position);
         io::Error::new(io::ErrorKind::InvalidData, message)
     }
 
     fn damaged(&self, damaged: Damaged) -> io::Error {
-        Damaged { offset: self.position + damaged.offset, ..damaged }.into()
+        match self.records.too_much() {
+            Some(cause) => cause.into(),
+            None => Damaged { offset: self.position + damaged.offset, ..damaged }.into(),
+        }
     }
 }
 

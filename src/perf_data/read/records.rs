@@ -5,10 +5,11 @@ use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decoded, DecodedCpu, Loss};
 use crate::events::{Counted, Cpu, Ns, Reading, SampleId, SampleIds, Slot, Tpid};
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
-use crate::perf_data::{Described, Header, Layout, Notes, Trailer, kind};
+use crate::perf_data::{Attr, Described, Fault, Header, Layout, Notes, Trailer, kind};
 use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
@@ -18,22 +19,23 @@ use std::io;
 /// An upper bound for CPU numbers (`NR_CPUS` is at most 8192 on x86-64).
 const MOST_CPUS: u32 = 8_192;
 
-/// The maximum number of sample ids, which is enough for 2,300 tracepoints on 3,500 CPUs.
-const MOST_IDS: usize = 8 << 20;
-
-/// The maximum number of tracepoints, more than any kernel has with all of its modules.
-const MOST_TRACEPOINTS: usize = 1 << 18;
+/// The memory in bytes of a sample id: its target, its place in the maps, and its accounts at the end.
+const OF_ID: u64 = 320;
+/// How many copies of a tracepoint's name the summary has for each sample id of a tracepoint.
+const OF_NAME: u64 = 3;
+/// The memory in bytes of an entry that finds the target of a tracepoint on a CPU.
+const OF_ON_CPU: u64 = 80;
 
 /// The decoder of records, for plain and for decompressed records.
 pub(super) struct Records {
-    ids: SampleIds<Option<Slot>>,
+    ids: SampleIds<()>,
     samples_of: SamplesOf,
     /// Per sample id: everything needed to decode a sample, close together in memory.
     targets: Vec<Target>,
     /// Additional targets, for events whose CPU is known only from their samples: the target's index, and the
     /// place of the CPU.
     on_cpu: HashMap<(Tpid, Option<Cpu>), (usize, u32)>,
-    attrs: Vec<Described>,
+    attrs: Vec<Attr>,
     trailer: Trailer,
     cpus: Vec<OfCpu>,
     /// The index in `cpus` of each CPU.
@@ -53,6 +55,10 @@ pub(super) struct Records {
     /// Whether the file has losses per event.
     lost_told: bool,
     earliest: Ns,
+    /// The memory of the sample ids.
+    held: Held,
+    /// The reason if decoding stopped because it takes too much memory.
+    too_much: Option<TooMuch>,
     pub notes: Notes,
     pub table: Table,
     pub unnamed: usize,
@@ -123,15 +129,7 @@ fn told_cpu(word: u64) -> Option<Cpu> {
 
 impl Records {
     pub fn new(header: &Header) -> Result<Self, Error> {
-        let (table, unnamed) = header.table();
-        let ids: usize = header.events.iter().map(|event| event.ids.len()).sum();
-        if ids > MOST_IDS || table.tracepoints().len() > MOST_TRACEPOINTS {
-            let reason = format!(
-                "{ids} sample ids and {} tracepoints are more than any machine can have",
-                table.tracepoints().len()
-            );
-            return Err(Error::Header { at: 0, reason });
-        }
+        let (table, unnamed) = header.table()?;
         let tpids: HashMap<u64, Tpid> = table.tracepoints().iter().map(|t| (t.tracefs_id, t.tpid)).collect();
         let tracepoints = || header.events.iter().filter(|event| event.attr.is_tracepoint());
         let name = |event: &Described| table.get(tpids[&event.attr.config]).full_name();
@@ -151,10 +149,10 @@ impl Records {
 
         let mut records = Records {
             ids: SampleIds::new(&[]),
-            samples_of: id_at.map_or(SamplesOf::One(ids), SamplesOf::IdAt),
+            samples_of: id_at.map_or(SamplesOf::One(0), SamplesOf::IdAt),
             targets: Vec::new(),
             on_cpu: HashMap::new(),
-            attrs: header.events.clone(),
+            attrs: header.events.iter().map(|event| event.attr).collect(),
             trailer: first.attr.trailer(),
             cpus: Vec::new(),
             places: HashMap::new(),
@@ -166,36 +164,69 @@ impl Records {
             recounted: false,
             lost_told: false,
             earliest: Ns::MAX,
+            held: Held::nothing(MemoryOf::Ids),
+            too_much: None,
             notes: Notes::default(),
-            table: table.clone(),
+            table: Table::default(),
             unnamed,
             filter: Filter::default(),
             clock_offset: 0,
             count_only: false,
             losses: Vec::new(),
         };
-        let mut pairs = Vec::new();
+        let mut last_of = records.last_of_each_id(header)?;
+        let mut ids = Vec::with_capacity(last_of.len());
+        records.targets.reserve_exact(last_of.len() + 1);
         let mut itself = None;
         for (number, event) in (0u32..).zip(&header.events) {
             let layout = event.attr.layout();
             let tpid = event.attr.is_tracepoint().then(|| tpids[&event.attr.config]);
             for id in &event.ids {
+                if last_of.get(id) != Some(&number) {
+                    continue;
+                }
+                last_of.remove(id);
                 let listed = header.cpu(*id);
                 if let Some(cpu) = listed.filter(|cpu| !is_one(cpu) && layout.cpu.is_none()) {
                     return Err(Error::Header { at: 0, reason: format!("a sample id has the impossible CPU {cpu}") });
                 }
                 let target = records.target(number, layout, tpid, listed.filter(is_one));
-                pairs.push((*id, target.slot()));
+                if let (Some(tpid), true) = (tpid, records.own) {
+                    let tracepoint = table.get(tpid);
+                    records.held.grow(OF_NAME * (tracepoint.group.len() + tracepoint.name.len()) as u64)?;
+                }
+                ids.push((*id, ()));
                 records.targets.push(target);
             }
             if id_at.is_none() && tpid.is_some() {
                 itself = Some(records.target(number, layout, tpid, None));
             }
         }
-        // This target comes behind those of all ids; `samples_of` has its index.
-        records.targets.extend(itself);
-        records.ids = SampleIds::new(&pairs);
+        if let Some(itself) = itself {
+            records.samples_of = SamplesOf::One(records.targets.len());
+            records.targets.push(itself);
+        }
+        records.ids = SampleIds::new(&ids);
+        records.table = table;
         Ok(records)
+    }
+
+    /// The last event of each sample id. A file may give an id to several events, or several times to one.
+    fn last_of_each_id(&mut self, header: &Header) -> Result<HashMap<SampleId, u32>, TooMuch> {
+        let mut last_of = HashMap::new();
+        for (number, event) in (0u32..).zip(&header.events) {
+            for id in &event.ids {
+                if last_of.insert(*id, number).is_none() {
+                    self.held.grow(OF_ID)?;
+                }
+            }
+        }
+        Ok(last_of)
+    }
+
+    /// The reason if decoding stopped because it takes too much memory.
+    pub fn too_much(&self) -> Option<TooMuch> {
+        self.too_much
     }
 
     /// Makes the target of one id of an event, or of the event itself. `listed_cpu` is the CPU of the id in
@@ -296,7 +327,7 @@ impl Records {
         }
         let Some(tpid) = target.tpid else {
             // perf writes the samples of BPF behind the last round.
-            self.within_round |= !self.attrs[target.event as usize].attr.is_bpf_output();
+            self.within_round |= !self.attrs[target.event as usize].is_bpf_output();
             return Ok(());
         };
         self.within_round = true;
@@ -350,14 +381,18 @@ impl Records {
     fn target_on_cpu(&mut self, index: usize, tpid: Tpid, record: Record<'_>) -> Result<Option<(usize, u32)>, Damaged> {
         let target = &self.targets[index];
         let cpu = record.word(usize::from(target.cpu_at)).and_then(told_cpu).ok_or_else(|| record.damaged())?;
-        let (target, place) = self.target_of(index, tpid, Some(cpu));
+        let Some((target, place)) = self.target_of(index, tpid, Some(cpu)) else { return Err(record.damaged()) };
         Ok(self.targets[target].wanted.then_some((target, place)))
     }
 
-    /// The target of an event on this CPU, and the place of that CPU.
-    fn target_of(&mut self, index: usize, tpid: Tpid, cpu: Option<Cpu>) -> (usize, u32) {
+    /// The target of an event on this CPU, and the place of that CPU. `None` if a new target takes too much memory.
+    fn target_of(&mut self, index: usize, tpid: Tpid, cpu: Option<Cpu>) -> Option<(usize, u32)> {
         if let Some(found) = self.on_cpu.get(&(tpid, cpu)) {
-            return *found;
+            return Some(*found);
+        }
+        self.too_much = self.held.grow(OF_ID + OF_ON_CPU).err();
+        if self.too_much.is_some() {
+            return None;
         }
         let target = &self.targets[index];
         let (time_at, cpu_at, least, event) = (target.time_at, target.cpu_at, target.least, target.event);
@@ -380,7 +415,7 @@ impl Records {
             lost: 0,
             count: None,
         });
-        found
+        Some(found)
     }
 
     fn other(&mut self, record: Record<'_>, merge: &mut Merge, out: &mut Vec<Event>) -> Result<(), Damaged> {
@@ -394,10 +429,13 @@ impl Records {
                 self.within_round = true;
                 self.lost(SampleId(id), lost, record, merge);
             }
-            abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record),
+            abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record).ok_or_else(|| record.damaged())?,
             abi::PERF_RECORD_READ if self.own => self.counter(record),
             kind::HEADER_EVENT_TYPE => {
-                if !self.notes.take(&record.bytes[HEADER_SIZE..]) {
+                if let Err(fault) = self.notes.take(&record.bytes[HEADER_SIZE..]) {
+                    if let Fault::TooMuch(cause) = fault {
+                        self.too_much = Some(cause);
+                    }
                     return Err(record.damaged());
                 }
             }
@@ -447,35 +485,36 @@ impl Records {
     }
 
     /// Takes a LOST_SAMPLES record: all losses of one event, which perf 6.1 and later reads at the end. LOST
-    /// records count the same losses per ring.
-    fn lost_samples(&mut self, record: Record<'_>) {
+    /// records count the same losses per ring. `None` if that takes too much memory.
+    fn lost_samples(&mut self, record: Record<'_>) -> Option<()> {
         /// The flag for samples that a BPF program filtered out, which is not a loss
         /// (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
         const LEFT_OUT: u16 = 1 << 15;
         if NativeEndian::read_u16(&record.bytes[4..]) & LEFT_OUT != 0 {
-            return;
+            return Some(());
         }
         let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));
-        let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return };
+        let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return Some(()) };
         let target = &self.targets[index];
         // The kernel itself writes this record too, for samples that the hardware drops. Such a record does not
         // mean that the file has the losses of all events.
-        self.lost_told |= target.tpid.is_some() || self.attrs[target.event as usize].attr.lost_known();
-        let Some(tpid) = target.tpid else { return };
+        self.lost_told |= target.tpid.is_some() || self.attrs[target.event as usize].lost_known();
+        let Some(tpid) = target.tpid else { return Some(()) };
         if self.targets[index].place.is_none() {
             let told = || self.trailer.cpu(record.bytes).filter(is_one);
             let cpu = self.targets[index].listed_cpu.or_else(told);
-            (index, _) = self.target_of(index, tpid, cpu);
+            (index, _) = self.target_of(index, tpid, cpu)?;
         }
         let target = &mut self.targets[index];
         target.lost = target.lost.saturating_add(lost);
+        Some(())
     }
 
     /// Takes a READ record: the kernel's counter of one event.
     fn counter(&mut self, record: Record<'_>) {
         let Some(index) = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id)) else { return };
         let target = &mut self.targets[index];
-        let attr = &self.attrs[target.event as usize].attr;
+        let attr = &self.attrs[target.event as usize];
         self.recounted |= target.count.is_some();
         target.count = attr.count(record.bytes.get(16..).unwrap_or_default());
     }
@@ -489,7 +528,7 @@ impl Records {
             let count = target.count.filter(|_| !self.recounted)?;
             if target.wanted {
                 let weighted = self.table.get(slot.tpid).is_weighted();
-                let lost_known = self.attrs[target.event as usize].attr.lost_known();
+                let lost_known = self.attrs[target.event as usize].lost_known();
                 counted.push(Counted { slot, count, lost_known, weighted });
             }
         }

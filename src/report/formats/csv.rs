@@ -1,6 +1,7 @@
 //! A report as CSV: one row for each source and tracepoint.
 
 use crate::report::Report;
+use crate::text::CsvCell;
 use crate::tracefs::Tpid;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -33,11 +34,11 @@ pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result
             let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
             let unaccounted = account.and_then(|account| account.unaccounted);
             writer.write_record([
-                source.label.clone(),
+                CsvCell(&source.label).to_string(),
                 tracepoint.tpid.to_string(),
                 tracepoint.gid.to_string(),
-                tracepoint.group.clone(),
-                tracepoint.name.clone(),
+                CsvCell(&tracepoint.group).to_string(),
+                CsvCell(&tracepoint.name).to_string(),
                 ranked.events.to_string(),
                 format!("{:.6}", ranked.share),
                 ranked.rate.map(|rate| format!("{rate:.3}")).unwrap_or_default(),

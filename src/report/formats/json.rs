@@ -1,10 +1,12 @@
 //! A report as JSON, for programs.
 
 use crate::activity::Gap;
+use crate::memory::{Held, MemoryOf};
 use crate::os::cpus::Cpu;
-use crate::ranking::Ranked;
+use crate::ranking::{Ranked, Ranking};
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport, StateSpan};
+use crate::text::json_pretty;
 use crate::tracefs::{Gid, Tpid};
 use crate::units::Ns;
 use serde::Serialize;
@@ -82,16 +84,23 @@ struct LossRow {
     to_ns: u64,
 }
 
+/// The memory in bytes of a row with its activity, and with its text.
+const OF_ROW: u64 = 3_072;
+
 /// Writes the report with at most `top` tracepoints and groups for each source.
 pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let rows = |source: &SourceReport| {
+        let Ranking { tracepoints, groups, .. } = &source.ranking;
+        (tracepoints.len().min(top) + groups.len().min(top)) as u64
+    };
+    let _held = Held::take(MemoryOf::Rows, report.sources.iter().map(rows).sum::<u64>() * OF_ROW)?;
     let document = ReportJson {
         schema: SCHEMA,
         tool: Tool::this(),
         sources: report.sources.iter().map(|report| source(report, top)).collect(),
         differences: report.differences.as_ref(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    out.write_all(json_pretty(&document).as_bytes())
 }
 
 /// Rounds to hundredths, so that rounding errors such as 13.000000000000002 do not show.

@@ -2,7 +2,8 @@
 
 use crate::ranking::Ranked;
 use crate::report::{By, Presence, Report, SourceReport, facts};
-use crate::units::{Grouped, OneLine, Plural, Rate, Share};
+use crate::text::OneLine;
+use crate::units::{Grouped, Plural, Rate, Share};
 use std::io::{self, Write};
 
 /// Writes the report with the `top` tracepoints and groups.

@@ -1,6 +1,7 @@
 //! The states of a source as CSV: one row for each window and state.
 
 use crate::state::Identification;
+use crate::text::CsvCell;
 use std::io::{self, Write};
 
 /// Writes the rows, below a header.
@@ -32,7 +33,7 @@ pub fn write_csv(identification: &Identification, out: &mut dyn Write) -> io::Re
                 seen.composition.events().to_string(),
                 seen.lost.to_string(),
                 stretch.to_string(),
-                states.states[state].name.clone(),
+                CsvCell(&states.states[state].name).to_string(),
                 format!("{:.6}", opinion.distance),
                 format!("{:.6}", opinion.p.windows),
                 format!("{:.6}", opinion.p.sessions),

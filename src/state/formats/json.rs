@@ -2,6 +2,7 @@
 
 use crate::recording::Tool;
 use crate::state::{Check, Identification, Length, Opinion, Reason, Seen, State, Stretch, StretchOpinion};
+use crate::text::json_pretty;
 use crate::units::Ns;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -115,8 +116,7 @@ pub fn write_check_json(check: &Check, source: &str, out: &mut dyn Write) -> io:
 }
 
 fn write(form: &StatesJson<'_>, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, form)?;
-    writeln!(out)
+    out.write_all(json_pretty(form).as_bytes())
 }
 
 /// The part that both forms have in common.

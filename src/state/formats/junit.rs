@@ -2,6 +2,7 @@
 
 use super::suite::{Case, Failure, Suite};
 use crate::state::{Check, FindingKind, said_beside};
+use crate::text::OneLine;
 use std::io::{self, Write};
 
 /// Writes a check in JUnit's XML, with one test case for each kind of finding.
@@ -15,9 +16,14 @@ pub fn write_junit(check: &Check, source: &str, out: &mut dyn Write) -> io::Resu
             more => format!("{} findings", more.len()),
         };
         let kind_name = format!("{kind:?}").to_lowercase();
-        let failure = Failure { kind: kind_name, message, description: sentences.join("\n") };
+        let failure = Failure { kind: kind_name, message, description: one_each(&sentences) };
         Case { name: kind.words(), failure: Some(failure) }
     };
     let cases = FindingKind::ALL.map(case).into();
-    Suite { tool: "tp-perf check", name: source, cases, output: said_beside(check).join("\n") }.write(out)
+    Suite { tool: "tp-perf check", name: source, cases, output: one_each(&said_beside(check)) }.write(out)
+}
+
+/// One line for each sentence.
+fn one_each(sentences: &[String]) -> String {
+    sentences.iter().map(|sentence| OneLine(sentence).to_string()).collect::<Vec<_>>().join("\n")
 }

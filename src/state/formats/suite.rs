@@ -1,5 +1,6 @@
 //! Test results in JUnit's XML, which CI systems read.
 
+use crate::text::is_obeyed;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
@@ -58,7 +59,7 @@ impl Suite<'_> {
     }
 }
 
-/// A text between tags.
+/// A text between tags, on any number of lines.
 struct Content<'a>(&'a str);
 
 /// A text in an attribute. A parser would turn line ends and tabs into spaces, so they are escaped.
@@ -67,7 +68,7 @@ struct Attribute<'a>(&'a str);
 impl fmt::Display for Content<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
-            '\t' | '\n' => f.write_char(c),
+            '\n' => f.write_char(c),
             c => escaped(c, f),
         })
     }
@@ -89,6 +90,8 @@ fn escaped(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         '\t' | '\n' | '\r' => write!(f, "&#{};", u32::from(c)),
         // XML 1.0 cannot represent these characters.
         '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => f.write_char(char::REPLACEMENT_CHARACTER),
+        // A terminal would obey these, and a parser reads the same text.
+        c if is_obeyed(c) => write!(f, "&#{};", u32::from(c)),
         c => f.write_char(c),
     }
 }
@@ -123,9 +126,9 @@ mod tests {
     <testsuite name=\"a &quot;source&quot;\" tests=\"2\" skipped=\"0\" errors=\"0\" failures=\"1\">
         <testcase name=\"good\" classname=\"tp-perf check\"/>
         <testcase name=\"bad\" classname=\"tp-perf check\">
-            <failure message=\"1 &lt; 2&#10;&#9;it&apos;s so\" type=\"new\">1 &lt; 2\n\tit&apos;s so</failure>
+            <failure message=\"1 &lt; 2&#10;&#9;it&apos;s so\" type=\"new\">1 &lt; 2\n&#9;it&apos;s so</failure>
         </testcase>
-        <system-out>1 &lt; 2\n\tit&apos;s so</system-out>
+        <system-out>1 &lt; 2\n&#9;it&apos;s so</system-out>
     </testsuite>
 </testsuites>
 "

@@ -1,6 +1,7 @@
 //! Why a library cannot be used.
 
 use super::LONGEST_NAME;
+use crate::memory::TooMuch;
 use crate::recording;
 use crate::state::session;
 use std::io;
@@ -35,6 +36,14 @@ pub enum Error {
         path: PathBuf,
         /// The cause.
         cause: session::Error,
+    },
+    /// A session takes too much memory.
+    #[error("failed to read `{}`: {cause}", path.display())]
+    TooMuch {
+        /// Its path.
+        path: PathBuf,
+        /// The refusal.
+        cause: TooMuch,
     },
     /// The library has no states.
     #[error("the library `{}` has no states", .0.display())]
@@ -83,7 +92,7 @@ pub enum Error {
     /// The name cannot be the name of a folder.
     #[error(
         "`{}` cannot be the name of a state: use letters, digits and `-_.+@`, do not begin with a dot or dash, and use at most {LONGEST_NAME} bytes",
-        crate::units::OneLine(.0)
+        crate::text::OneLine(.0)
     )]
     BadName(String),
     /// The home directory is unknown, and with it the place of the default library.

@@ -5,7 +5,6 @@ use crate::state::session::Session;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat, unlinkat};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -55,13 +54,10 @@ impl StateFolder {
     /// Fails if the file cannot be read, or is not a session.
     pub fn read(&self, session: &str) -> Result<Session, Error> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let read = || -> io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
-            let file = openat(&self.dir, file_name(session).as_str(), flags, Mode::empty())?;
-            File::from(file).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        parse(&self.path_of(session), read())
+        match openat(&self.dir, file_name(session).as_str(), flags, Mode::empty()) {
+            Ok(file) => parse(&self.path_of(session), File::from(file)),
+            Err(errno) => Err(Error::Read { path: self.path_of(session), cause: errno.into() }),
+        }
     }
 
     /// Removes a session.

@@ -17,12 +17,13 @@ pub use error::Error;
 pub use learned::{Learned, ShareRange};
 
 use super::session::{self, Session};
+use crate::memory::{Held, MemoryOf};
 use crate::os::privileges::invoker;
-use crate::recording::{self, Folder};
+use crate::recording::{self, Folder, Readers};
 use folder::StateFolder;
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -34,6 +35,15 @@ const ENDING: &str = ".json";
 /// A library, by its folder. The folder need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Library(PathBuf);
+
+/// A part of a library, without the sessions that cannot be used.
+#[derive(Debug)]
+pub struct Usable<T> {
+    /// The part.
+    pub usable: T,
+    /// For each session that was left out, why it cannot be used.
+    pub left_out: Vec<Error>,
+}
 
 /// Checks that a text can be the name of a state.
 ///
@@ -78,31 +88,48 @@ impl Library {
         if self.names()?.is_empty() { Err(Error::Empty(self.0.clone())) } else { Ok(()) }
     }
 
-    /// All states, by name.
+    /// All states, by name, without the sessions that cannot be used.
     ///
     /// # Errors
-    /// Fails if the library has no states, or if a file of a state cannot be used.
-    pub fn states(&self) -> Result<Vec<Learned>, Error> {
-        let mut states = Vec::new();
+    /// Fails if the library has no states, or none with a session that can be used.
+    pub fn states(&self) -> Result<Usable<Vec<Learned>>, Error> {
+        let (mut states, mut left_out) = (Vec::new(), Vec::new());
         for name in self.names()? {
-            let learned = self.read(name)?;
-            if !learned.sessions.is_empty() {
-                states.push(learned);
+            match self.read(name) {
+                Ok(read) => {
+                    states.extend(Some(read.usable).filter(|learned| !learned.sessions.is_empty()));
+                    left_out.extend(read.left_out);
+                }
+                Err(error) => left_out.push(error),
             }
         }
-        if states.is_empty() { Err(Error::Empty(self.0.clone())) } else { Ok(states) }
+        match (states.is_empty(), left_out.is_empty()) {
+            (false, _) => Ok(Usable { usable: states, left_out }),
+            (true, false) => Err(left_out.swap_remove(0)),
+            (true, true) => Err(Error::Empty(self.0.clone())),
+        }
     }
 
-    /// One state.
+    /// One state, without the sessions that cannot be used.
     ///
     /// # Errors
-    /// Fails if the library does not have the state, or if one of its files cannot be used.
-    pub fn state(&self, name: &str) -> Result<Learned, Error> {
-        let learned = self.read(state_name(name)?)?;
-        if learned.sessions.is_empty() {
-            return Err(self.no_state(name));
+    /// Fails if the library does not have the state, or if none of its sessions can be used.
+    pub fn usable_state(&self, name: &str) -> Result<Usable<Learned>, Error> {
+        let mut read = self.read(state_name(name)?)?;
+        match (read.usable.sessions.is_empty(), read.left_out.is_empty()) {
+            (false, _) => Ok(read),
+            (true, false) => Err(read.left_out.swap_remove(0)),
+            (true, true) => Err(self.no_state(name)),
         }
-        Ok(learned)
+    }
+
+    /// One state with all its sessions.
+    ///
+    /// # Errors
+    /// Fails if the library does not have the state, or if one of its sessions cannot be used.
+    pub fn state(&self, name: &str) -> Result<Learned, Error> {
+        let mut read = self.usable_state(name)?;
+        if read.left_out.is_empty() { Ok(read.usable) } else { Err(read.left_out.swap_remove(0)) }
     }
 
     fn no_state(&self, name: &str) -> Error {
@@ -119,25 +146,30 @@ impl Library {
         Ok(entries(&self.0)?.into_iter().filter(is_state).collect())
     }
 
-    fn read(&self, name: String) -> Result<Learned, Error> {
-        let mut sessions = Vec::new();
+    /// A state and the sessions that cannot be used. If the library does not have the state, it has no sessions.
+    fn read(&self, name: String) -> Result<Usable<Learned>, Error> {
+        let (mut sessions, mut left_out) = (Vec::new(), Vec::new());
         if let Some(folder) = StateFolder::open(&self.0, &name)? {
             for session in folder.sessions()? {
-                let read = folder.read(&session)?;
-                sessions.push((session, read));
+                match folder.read(&session) {
+                    Ok(read) => sessions.push((session, read)),
+                    Err(error @ (Error::Session { .. } | Error::Read { .. })) => left_out.push(error),
+                    Err(error) => return Err(error),
+                }
             }
         }
         // The order is that of the names without their ending, so `NAME-2` follows `NAME`.
         sessions.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Learned { name, sessions })
+        Ok(Usable { usable: Learned { name, sessions }, left_out })
     }
 
-    /// Checks that a session could be added to a state, before a user waits for a capture in vain.
+    /// Checks that a session could be added to a state, before a user waits for a capture in vain. Returns the sessions of the
+    /// state that cannot be used.
     ///
     /// # Errors
-    /// Fails if a session of the state cannot be used, or if its folder cannot be written to.
-    pub fn may_add(&self, state: &str) -> Result<(), Error> {
-        self.read(state_name(state)?)?;
+    /// Fails if the folder of the state cannot be written to.
+    pub fn may_add(&self, state: &str) -> Result<Vec<Error>, Error> {
+        let left_out = self.read(state_name(state)?)?.left_out;
         let folder = self.0.join(state);
         let exists = |folder: &&Path| folder.symlink_metadata().is_ok();
         let there = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).find(exists);
@@ -149,20 +181,26 @@ impl Library {
             return Err(recording::Error::NotADirectory(there.to_owned()).into());
         }
         // access(2) would answer for the rights that root has set aside, and not for those that are left.
-        tempfile::tempfile_in(there)
-            .map(drop)
-            .map_err(|cause| Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause }))
+        tempfile::tempfile_in(there).map_err(|cause| {
+            Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause })
+        })?;
+        Ok(left_out)
     }
 
     /// Adds sessions to a state, all or none of them, and returns their files. Each session comes with the
-    /// place that it was read from.
+    /// place that it was read from. The sessions that the state has stay as they are, also those that cannot be
+    /// used.
     ///
     /// # Errors
     /// Fails if the state already has one of the sessions, or if a file cannot be written. In these cases no
     /// session was added. If a finished file cannot get its final name, other sessions may have been added.
     pub fn add(&self, state: &str, sessions: &[(String, Session)]) -> Result<Vec<PathBuf>, Error> {
         let state = state_name(state)?;
-        let known = self.read(state.clone())?.sessions;
+        let known = self.read(state.clone())?.usable.sessions;
+        let mut names: BTreeSet<String> = match StateFolder::open(&self.0, &state)? {
+            Some(folder) => folder.sessions()?.into_iter().collect(),
+            None => BTreeSet::new(),
+        };
         let mut all: Vec<(String, &Session)> = known.iter().map(|(name, session)| (name.clone(), session)).collect();
         for (place, session) in sessions {
             if let Some(index) = all.iter().position(|(_, known)| known.is_of_the_time_of(session)) {
@@ -172,10 +210,12 @@ impl Library {
                     Some(index) => Error::Twice { place, other: sessions[index].0.clone() },
                 });
             }
-            all.push((free_name(session, &all), session));
+            let name = free_name(session, &names);
+            names.insert(name.clone());
+            all.push((name, session));
         }
         let _made = create_with_parents(&self.0)?;
-        let folder = Folder::create(&self.0.join(&state))?.shared(false)?;
+        let folder = Folder::create(&self.0.join(&state), Readers::Owner)?.shared(false)?;
         let mut paths = Vec::new();
         for (name, session) in &all[known.len()..] {
             let name = format!("{name}{ENDING}");
@@ -222,27 +262,52 @@ impl Library {
 
 /// A name that no session of the state has. It is the time at which the session started, if known, or else
 /// the present time.
-fn free_name(session: &Session, taken: &[(String, &Session)]) -> String {
+fn free_name(session: &Session, taken: &BTreeSet<String>) -> String {
     let now = || humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let started: String = session.origin.started.clone().unwrap_or_else(now).chars().take(19).collect();
     let name = format!("{}Z", started.trim_end_matches('Z').replace(['-', ':'], ""));
     let name = if state_name(&name).is_ok() { name } else { "session".to_owned() };
-    let is_taken = |name: &String| taken.iter().any(|(its, _)| its == name);
     let mut names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));
-    names.find(|name| !is_taken(name)).expect("some number is free")
+    names.find(|name| !taken.contains(name)).expect("some number is free")
 }
 
 /// Reads a session's file.
 pub fn read_session(path: &Path) -> Result<Session, Error> {
-    parse(path, fs::read(path))
+    match File::open(path) {
+        Ok(file) => parse(path, file),
+        Err(cause) => Err(Error::Read { path: path.to_owned(), cause }),
+    }
 }
 
-/// Parses the bytes of a session's file.
-fn parse(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Session, Error> {
-    let bytes = bytes.map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+/// How many bytes the reader of a session takes for each byte of its file: the file, and a count for each `0,` in a list
+/// that may be half empty.
+const OF_FILE: u64 = 9;
+
+/// The bytes that are read first. Each later piece is as long as all before it.
+const PIECE: u64 = 64 << 10;
+
+/// Parses a session's file.
+fn parse(path: &Path, file: File) -> Result<Session, Error> {
+    let failed = |cause| Error::Read { path: path.to_owned(), cause };
+    let too_much = |cause| Error::TooMuch { path: path.to_owned(), cause };
+    let mut held = Held::nothing(MemoryOf::Sessions);
+    let mut bytes = Vec::new();
+    // The file may also be a pipe, whose length is not known.
+    let mut file = file.take(0);
+    loop {
+        let piece = (bytes.len() as u64).max(PIECE);
+        held.grow(piece * OF_FILE).map_err(too_much)?;
+        bytes.reserve_exact(piece as usize);
+        file.set_limit(piece);
+        if (file.read_to_end(&mut bytes).map_err(failed)? as u64) < piece {
+            break;
+        }
+    }
     let damaged = |cause| Error::Session { path: path.to_owned(), cause };
     let text = std::str::from_utf8(&bytes).map_err(|error| damaged(session::Error::Damaged(error.to_string())))?;
-    Session::parse(text).map_err(damaged)
+    let session = Session::parse(text).map_err(damaged)?;
+    drop((bytes, held));
+    session.hold().map_err(too_much)
 }
 
 /// Whether the path is a folder, and not a symbolic link to one.
@@ -263,12 +328,13 @@ fn entries(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Makes a folder and its missing parents. When the returned
+/// Makes a folder and its missing parents, which only their owner may read. When the returned
 /// folders are dropped, those that are still empty are removed, the innermost first.
 fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
-    let mut made: Vec<Folder> = missing.into_iter().rev().map(Folder::create).collect::<Result<_, _>>()?;
+    let mut made: Vec<Folder> =
+        missing.into_iter().rev().map(|path| Folder::create(path, Readers::Owner)).collect::<Result<_, _>>()?;
     made.reverse();
     Ok(made)
 }
@@ -318,7 +384,7 @@ mod tests {
         std::fs::write(library.path().join("README"), "not ours").unwrap();
         std::fs::write(library.path().join("idle/.hidden.json"), "not ours").unwrap();
 
-        let states = library.states().unwrap();
+        let states = library.states().unwrap().usable;
         let names: Vec<_> = states.iter().map(|state| (state.name.as_str(), state.sessions.len())).collect();
         assert_eq!(names, [("busy", 1), ("idle", 2)]);
         assert_eq!(states[1].sessions[1].1, second);
@@ -327,7 +393,8 @@ mod tests {
 
         // Files that are not sessions, and links to other places.
         std::fs::write(library.path().join("idle/package.json"), "{}").unwrap();
-        assert!(matches!(library.states(), Err(Error::Session { .. })), "the file may be a damaged session");
+        let left_out = library.states().unwrap().left_out;
+        assert!(matches!(left_out[..], [Error::Session { .. }]), "the file may be a damaged session");
         std::fs::create_dir(library.path().join("other")).unwrap();
         std::fs::write(library.path().join("other/package.json"), "{}").unwrap();
         assert!(matches!(library.remove("other", &[]), Err(Error::OnlyDamaged(_))));
@@ -359,7 +426,8 @@ mod tests {
             (&whole.replace("\"schema\": 1", "\"schema\": 2"), "version 2"),
         ] {
             std::fs::write(path, text).unwrap();
-            for error in [library.states().unwrap_err(), library.may_add("idle").unwrap_err()] {
+            let of_state = library.may_add("idle").unwrap().remove(0);
+            for error in [library.states().unwrap_err(), of_state, library.state("idle").unwrap_err()] {
                 let error = error.to_string();
                 assert!(error.contains(said) && error.contains(path.to_str().unwrap()), "{error}");
             }
@@ -368,6 +436,37 @@ mod tests {
         assert!(library.states().unwrap_err().to_string().contains("damaged"));
         let error = Library::at(path.join("below")).may_add("idle").unwrap_err();
         assert!(matches!(error, Error::Write(recording::Error::NotADirectory(_))), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_session_is_left_out_and_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let library = Library::at(home.path().to_owned());
+        let mut of_time = session(&[("a:x", &[5, 5])], &[]);
+        let mut add = |state: &str, begin: u64| {
+            of_time.origin.started = Some("2026-11-26T01:02:03Z".to_owned());
+            of_time.origin.begin_ns = Ns(begin);
+            library.add(state, &[("rec".to_owned(), of_time.clone())]).unwrap().remove(0)
+        };
+        let damaged = add("idle", 2_000);
+        add("idle", 4_000);
+        add("busy", 6_000);
+        let alone = add("alone", 8_000);
+        for path in [&damaged, &alone] {
+            std::fs::write(path, "{").unwrap();
+        }
+        let Usable { usable, left_out } = library.states().unwrap();
+        let names: Vec<_> = usable.iter().map(|state| (state.name.as_str(), state.sessions.len())).collect();
+        assert_eq!(names, [("busy", 1), ("idle", 1)]);
+        assert_eq!(left_out.len(), 2);
+        assert!(left_out[0].to_string().contains("alone/20261126T010203Z.json"), "{}", left_out[0]);
+        assert_eq!(library.usable_state("idle").unwrap().left_out.len(), 1);
+        // All sessions of a state that is asked for are needed.
+        assert!(library.state("idle").is_err() && library.state("alone").is_err() && library.state("busy").is_ok());
+        // A new session takes the place of none.
+        assert_eq!(library.may_add("idle").unwrap().len(), 1);
+        assert!(add("idle", 10_000).ends_with("20261126T010203Z-3.json"));
+        assert_eq!(std::fs::read(damaged).unwrap(), b"{");
     }
 
     #[test]

@@ -69,6 +69,17 @@ pub fn perf_file(
     rounds: &[&[(u64, u32, u32)]],
     lost: Option<(u64, u64)>,
 ) -> NamedTempFile {
+    perf_file_of(&facts(), &ending(), tracepoints, rounds, lost)
+}
+
+/// A perf.data file like that of [`perf_file`], with these notes of tp-perf.
+pub fn perf_file_of(
+    facts: &Facts,
+    ending: &Ending,
+    tracepoints: &[(&str, &str)],
+    rounds: &[&[(u64, u32, u32)]],
+    lost: Option<(u64, u64)>,
+) -> NamedTempFile {
     let entries = (500..).zip(tracepoints).map(|(id, (group, name))| ((*group).to_owned(), (*name).to_owned(), id));
     let table = Table::from_entries(entries.collect());
     let id = |tpid: u32, cpu: u32| u64::from(100 + tpid * 4 + cpu);
@@ -77,7 +88,7 @@ pub fn perf_file(
         (0..4).map(move |cpu| (SampleId(id(tpid, cpu)), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
     });
     let (features, ids) = (Features::default(), SampleIds::new(&pairs.collect::<Vec<_>>()));
-    let facts = serde_json::to_string(&facts()).unwrap();
+    let facts = serde_json::to_string(facts).unwrap();
     let head = Head {
         table: &table,
         ids: &ids,
@@ -94,13 +105,13 @@ pub fn perf_file(
         round.iter().for_each(|(time, tpid, cpu)| push_sample(&mut bytes, id(*tpid, *cpu), *time));
         bytes.extend(finished_round());
     }
-    bytes.extend(document(&serde_json::to_string(&ending()).unwrap()));
+    bytes.extend(document(&serde_json::to_string(ending).unwrap()));
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&bytes).unwrap();
     file
 }
 
-fn facts() -> Facts {
+pub fn facts() -> Facts {
     Facts {
         schema: FACTS_SCHEMA,
         tool: Tool { name: "tp-perf".to_owned(), version: "0".to_owned() },
@@ -122,7 +133,7 @@ fn facts() -> Facts {
     }
 }
 
-fn ending() -> Ending {
+pub fn ending() -> Ending {
     Ending {
         started: "2026-01-01T00:00:00Z".to_owned(),
         stop_reason: StopReason::Duration,
@@ -133,5 +144,6 @@ fn ending() -> Ending {
         detach_expected_ns: 0,
         own_cpu_ns: 0,
         gone_cpus: Vec::new(),
+        unwatched: Vec::new(),
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Recording, Rig, eventually, pids_of, shown};
+use nix::libc::{SIGRTMAX, SIGRTMIN};
 use nix::sys::signal::Signal;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tp_perf::os::cpus::Cpu;
 use tp_perf::recording::SCHEMA;
@@ -17,12 +19,94 @@ pub const TESTS: &[Test] = &[
     ("every_clock_works", nothing_more, clocks),
     ("tp_perfs_own_hits_are_excluded_unless_requested", nothing_more, own_events),
     ("a_command_gets_its_own_limits_back", nothing_more, command_limits),
+    ("every_signal_that_can_be_handled_ends_a_capture_in_order", nothing_more, any_signal),
     ("an_ignored_signal_stays_ignored", nothing_more, ignored_signal),
     ("a_full_disk_leaves_a_recording_of_everything_that_fits", small_disk, full_disk),
+    ("a_capture_in_a_small_memory_cgroup_loses_nothing", memory_cgroup, small_cgroup),
+    ("a_capture_with_little_address_space_loses_nothing", nothing_more, little_address_space),
     ("a_log_larger_than_ulimit_f_is_cut_and_reported", nothing_more, file_too_large),
     ("an_unwritable_stderr_does_not_stop_a_capture", nothing_more, unwritable_stderr),
     ("in_a_pid_namespace_tp_perf_does_not_exclude_itself", unshare, pid_namespace),
 ];
+
+/// This many hits take more memory than [`SMALL`] bytes.
+const MANY: u64 = 3_000_000;
+const SMALL: u64 = 64 << 20;
+
+/// A control group with a limit of memory, of either version. It is removed when this is dropped.
+struct MemoryGroup(PathBuf);
+
+impl MemoryGroup {
+    fn new() -> std::io::Result<Self> {
+        let versions = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        let (root, limit) = versions.into_iter().find(|(root, _)| Path::new(root).exists()).unwrap();
+        let group = MemoryGroup(Path::new(root).join(format!("tp-perf-test-{}", std::process::id())));
+        std::fs::create_dir(&group.0)?;
+        std::fs::write(group.0.join(limit), SMALL.to_string())?;
+        Ok(group)
+    }
+}
+
+impl Drop for MemoryGroup {
+    fn drop(&mut self) {
+        // The child that detaches may still be in it.
+        let above = self.0.parent().unwrap().join("cgroup.procs");
+        for pid in std::fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default().lines() {
+            let _ = std::fs::write(&above, pid);
+        }
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+fn memory_cgroup() -> Result<(), String> {
+    MemoryGroup::new().map(drop).map_err(|cause| format!("a control group for memory ({cause})"))
+}
+
+/// Runs a bounded capture of [`MANY`] hits in a shell that first runs `limit`.
+fn limited(limit: &str) -> Recording {
+    let rig = Rig::new();
+    let (myself, storm) = (std::env::current_exe().unwrap(), ["storm", &MANY.to_string()].map(str::to_owned));
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limit} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_tp-perf"), "-o"]);
+    command.arg(rig.path("rec")).args(["-t", RENAME, "--"]).arg(myself).args(storm);
+    rig.run(command)
+}
+
+fn assert_nothing_lost(recording: &Recording) {
+    let [recorded, lost, counted] = ["recorded", "lost", "counted"].map(|field| recording.events(field));
+    assert!(counted >= MANY as i64 && recorded + lost == counted, "{:?}", recording.summary["events"]);
+    assert_eq!(recording.rows.len() as i64, recorded);
+}
+
+fn small_cgroup() {
+    let group = MemoryGroup::new().unwrap();
+    assert_nothing_lost(&limited(&format!("echo $$ > {}/cgroup.procs", group.0.display())));
+}
+
+fn little_address_space() {
+    assert_nothing_lost(&limited("ulimit -v 250000"));
+}
+
+/// All signals that end a process by default, except SIGKILL and those for faults of the program. The capture
+/// is bounded, so its events are only in memory when the signal arrives.
+fn any_signal() {
+    let [chld, cont, tstp, ttin, ttou, urg, winch, kill, stop] = [17, 18, 20, 21, 22, 23, 28, 9, 19];
+    let [segv, bus, ill, fpe, sys, pipe, xfsz] = [11, 7, 4, 8, 31, 13, 25];
+    let others = [chld, cont, tstp, ttin, ttou, urg, winch, kill, stop, segv, bus, ill, fpe, sys, pipe, xfsz];
+    let named = (1..=31).filter(|signal| !others.contains(signal));
+    for signal in named.chain([SIGRTMIN(), SIGRTMAX()]) {
+        let rig = Rig::new();
+        let child = Background::start(rig.command(&["-d", "60s", "-t", RENAME, "--ring-size", "64K"]).arg("--cpus=0"));
+        child.wait_until_it_polls();
+        child.signal_number(signal);
+        let output = child.end();
+        assert!(output.status.success(), "signal {signal}: {}", shown(&output));
+        let reason = if signal == Signal::SIGINT as i32 { "interrupt" } else { "terminate" };
+        let recording = Recording::read(&rig.path("rec"));
+        assert_eq!(recording.summary["stop_reason"], reason, "signal {signal}");
+        assert_eq!(recording.summary["log_complete"], true);
+    }
+}
 
 /// A SIGHUP that was ignored when tp-perf started, as under nohup, stays ignored.
 fn ignored_signal() {

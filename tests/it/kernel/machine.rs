@@ -153,7 +153,7 @@ fn excluded_thread() {
         request.exclude_thread = excluded.then(|| nix::unistd::gettid().as_raw());
         let mut engine = Live.attach(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
         let rings = engine.attached().ring_size * engine.attached().cpus.len();
-        let keeping = Keeping { memory: 0, rings, compress: false };
+        let keeping = Keeping { memory: 0, rings, compress: false, frugal: false };
         let mut spool = Spool::new(&[], keeping, || Err(std::io::ErrorKind::StorageFull.into())).unwrap();
         engine.enable().unwrap();
         (0..number).for_each(|_| nix::sys::prctl::set_name(c"renamed").unwrap());

@@ -278,8 +278,9 @@ fn a_command_of_root_that_cannot_be_stopped_is_named() {
     // tp-perf prints this when it has tried to stop COMMAND.
     let said: Vec<_> = lines.take_while(|line| !line.contains("waiting for COMMAND")).collect();
     fs::write(homes.of_user.join("go"), "").unwrap();
-    assert!(said.iter().any(|line| line.contains("COMMAND has more rights than tp-perf")), "{said:?}");
+    // Nothing may keep running if the test fails below.
     assert!(capture.wait().unwrap().success());
+    assert!(said.iter().any(|line| line.contains("COMMAND has more rights than tp-perf")), "{said:?}");
 }
 
 fn shows_keys() -> Result<(), String> {

@@ -127,6 +127,12 @@ impl Background {
         kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
     }
 
+    /// Sends any signal, also one without a name.
+    pub fn signal_number(&self, number: i32) {
+        let sent = Command::new("kill").args([format!("-{number}"), self.0.id().to_string()]).status();
+        assert!(sent.unwrap().success(), "signal {number}");
+    }
+
     /// Waits until the child ends by itself, and returns its output.
     pub fn end(mut self) -> Output {
         let mut output = Output { status: Default::default(), stdout: Vec::new(), stderr: Vec::new() };

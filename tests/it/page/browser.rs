@@ -90,6 +90,19 @@ impl Page {
         self.requests.lock().unwrap().clone()
     }
 
+    /// Waits until a complaint contains this text.
+    pub fn wait_for_complaint(&self, text: &str) {
+        let begin = Instant::now();
+        while !self.complaints().iter().any(|complaint| complaint.contains(text)) {
+            assert!(
+                begin.elapsed() < Duration::from_secs(60),
+                "nothing complains of `{text}`: {:?}",
+                self.complaints()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn wait(&self, condition: &str) {
         let begin = Instant::now();
         while self.text(&format!("String({condition})")) != "true" {

@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("columns_sort", nothing_more, sorting),
     ("keys_and_drags_zoom_and_pan", nothing_more, zooming),
     ("names_that_are_html_are_text", nothing_more, hostile),
+    ("the_policy_refuses_all_that_tp_perf_did_not_write", nothing_more, foreign),
     ("dense_sources_of_several_show_their_counts", nothing_more, dense),
     ("it_fits_a_phone_and_prints", nothing_more, narrow),
     ("states_stand_above_the_graphs_at_their_times", nothing_more, states),
@@ -274,6 +275,28 @@ fn hostile() {
     assert!(tip(&page, "tracepoints").starts_with("<img src=x onerror"), "{}", tip(&page, "tracepoints"));
     page.type_into("#search", "</script>");
     assert_eq!(page.complaints(), Vec::<String>::new());
+    assert_eq!(page.requests(), Vec::<String>::new());
+}
+
+/// A page into which a name got as HTML, as if the escaping had failed.
+fn foreign() {
+    let made = known();
+    let file = made.folder.path().join("page.html");
+    let page = std::fs::read_to_string(&file).unwrap();
+    let foreign = r#"<base href="https://example.org/"><script>document.title = "obeyed"</script>
+        <img src="data:," onerror="document.title = 'obeyed'"><style>#foreign { color: rgb(1, 2, 3) }</style>
+        <p id="foreign" style="color: rgb(1, 2, 3)"></p><form action="https://example.org/"></form>"#;
+    let whole = page.replacen("<body>", &format!("<body>{foreign}"), 1);
+    assert_ne!(whole, page);
+    std::fs::write(&file, whole).unwrap();
+    let page = made.open();
+    page.text("(document.forms[0].submit(), 'asked')");
+    for directive in ["base-uri 'none'", "form-action 'none'", "script-src 'sha256-", "style-src 'sha256-"] {
+        page.wait_for_complaint(directive);
+    }
+    assert!(page.text("document.title").ends_with("tp-perf"));
+    assert!(page.text("document.baseURI").starts_with("file:///"));
+    assert_ne!(page.text("getComputedStyle(document.getElementById('foreign')).color"), "rgb(1, 2, 3)");
     assert_eq!(page.requests(), Vec::<String>::new());
 }
 
