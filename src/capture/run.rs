@@ -97,7 +97,7 @@ pub fn run<E: Sampling>(
     let mut starting_cpu = Duration::ZERO;
     if let Some(command) = command {
         let cpu_before = own_cpu_time().map_err(Error::Run)?;
-        *running = Some(command.start()?);
+        command.start(running)?;
         starting_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
     let result = rounds_until_stop(engine, rules, running.as_mut(), spool, &mut outside, progress, all_on);

@@ -2,10 +2,14 @@
 //!
 //! An error of the library states the operation, its object, the cause and the facts. The fix names the option or the command to
 //! type. It continues the error's sentence, so it begins with a punctuation mark.
+//!
+//! `rights` has the fixes for rights that tp-perf gave up.
 
+use super::rights;
 use crate::drain::{Problem, replay};
 use crate::memory::TooMuch;
 use crate::os::limits::sysctl;
+use crate::os::privileges::{self, file_rights};
 use crate::os::spare::FewDescriptors;
 use crate::state::{self, LibraryError, TooMany, What};
 use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
@@ -35,6 +39,7 @@ enum Fixable<'a> {
     /// The list of CPUs cannot be read.
     Cpus(&'a io::Error),
     Descriptors(&'a FewDescriptors),
+    Rights(&'a privileges::Error),
     /// A refusal for its memory, and the text between the error and the last part of the fix.
     Memory(&'a TooMuch, &'static str),
 }
@@ -75,6 +80,8 @@ impl<'a> Fixable<'a> {
             Some(Fixable::PerfData(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::Recording(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::Rights(error))
         } else if let Some(error) = error.downcast_ref() {
             TooMuch::within(error).map(|refused| Fixable::Memory(refused, ": "))
         } else {
@@ -142,9 +149,27 @@ impl<'a> Fixable<'a> {
         }
     }
 
+    /// The error of opening or changing a file of the user.
+    fn of_file(&self) -> Option<&io::Error> {
+        match self {
+            Fixable::Recording(recording::Error::Io { cause, .. })
+            | Fixable::Source(source::Error::Read(cause))
+            | Fixable::Library(LibraryError::Read { cause, .. } | LibraryError::Remove { cause, .. })
+            | Fixable::Capture(capture::Error::Scratch { cause, .. })
+            | Fixable::Overhead(overhead::Error::Scratch { cause, .. }) => Some(cause),
+            _ => None,
+        }
+    }
+
     /// The end of the error's sentence.
     fn fix(&self) -> Option<String> {
+        if self.of_file().is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
+            && let Some(fix) = rights::of_file(file_rights())
+        {
+            return Some(fix);
+        }
         let fix = match self {
+            Fixable::Rights(error) => return rights::of_error(error),
             Fixable::Capture(error) => return of_capture(error),
             Fixable::Memory(refused, lead) => {
                 return Some(format!("{lead}allow more with `--max-memory {}`", refused.enough()));

@@ -25,6 +25,7 @@ mod package;
 mod page;
 mod perf_data;
 mod privacy;
+mod privileges;
 mod progress;
 mod readme;
 mod replay;
@@ -36,7 +37,7 @@ mod simulated;
 mod states;
 
 use common::{Needs, Test, nothing_more};
-use kernel::rig::can_trace;
+use kernel::rig::{can_trace, can_trace_as_root};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 
@@ -59,6 +60,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("privacy", nothing_more, privacy::TESTS),
+    ("privileges", common::sudo::is_root, privileges::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
@@ -80,6 +82,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),
     ("kernel::overhead", can_trace, kernel::overhead::TESTS),
+    ("kernel::privileges", can_trace_as_root, kernel::privileges::TESTS),
     ("kernel::replay", can_trace, kernel::replay::TESTS),
     ("kernel::states", can_trace, kernel::states::TESTS),
     ("page", page::has_browser, page::TESTS),

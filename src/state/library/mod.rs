@@ -19,11 +19,10 @@ pub use learned::{Learned, ShareRange};
 use super::session::{self, Session};
 use crate::control::Signals;
 use crate::memory::{Held, MemoryOf};
-use crate::recording::{self, Folder, Readers, caller_of_sudo};
+use crate::os::privileges::invoker;
+use crate::recording::{self, Folder, Readers};
 use crate::source;
 use folder::StateFolder;
-use nix::unistd::User;
-use rustix::fs::{Access, access};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
@@ -71,8 +70,8 @@ impl Library {
     /// Under sudo, it is the library of the user who called sudo.
     pub fn of_user() -> Result<Self, Error> {
         let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let data = match caller_of_sudo() {
-            Some((user, _)) => User::from_uid(user).ok().flatten().map(|user| user.dir.join(".local/share")),
+        let data = match invoker() {
+            Some(user) => user.home().map(|home| home.join(".local/share")),
             None => variable("XDG_DATA_HOME").or(variable("HOME").map(|home| home.join(".local/share"))),
         };
         Ok(Library(data.ok_or(Error::NoHome)?.join("tp-perf/states")))
@@ -183,8 +182,9 @@ impl Library {
         if !there.is_dir() {
             return Err(recording::Error::NotADirectory(there.to_owned()).into());
         }
-        access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| {
-            Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause: errno.into() })
+        // access(2) would answer for the rights that root has set aside, and not for those that are left.
+        tempfile::tempfile_in(there).map_err(|cause| {
+            Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause })
         })?;
         Ok(left_out)
     }
@@ -330,7 +330,7 @@ fn entries(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Makes a folder and its missing parents, which only their owner may read. Under sudo they belong to the calling user. When the returned
+/// Makes a folder and its missing parents, which only their owner may read. When the returned
 /// folders are dropped, those that are still empty are removed, the innermost first.
 fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
     let missing: Vec<&Path> =

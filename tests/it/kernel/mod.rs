@@ -7,6 +7,7 @@ pub mod endurance;
 pub mod hotplug;
 pub mod machine;
 pub mod overhead;
+pub mod privileges;
 pub mod replay;
 pub mod rig;
 
