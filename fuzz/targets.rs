@@ -179,6 +179,10 @@ pub fn assert_adds_up(summary: &Value, what: &str) {
         for count in ["recorded", "lost", "counted", "unaccounted", "late"] {
             let all = &summary["events"][count];
             let each = summary[accounts].as_array().unwrap().iter().map(|account| &account[count]);
+            // Where only the ring of a CPU knows its losses, no tracepoint has them, and there may be no tracepoint.
+            if (accounts, count) == ("per_tracepoint", "lost") && each.len() == 0 {
+                continue;
+            }
             if all.is_null() || each.clone().any(Value::is_null) {
                 // A tracepoint's account has no late events. Losses of a whole ring have no tracepoint.
                 assert!(all.is_null() || accounts == "per_tracepoint", "{what}: {count} {accounts}");

@@ -75,7 +75,7 @@ pub enum Error {
         online: CpuList,
     },
     /// The list of CPUs could not be read.
-    #[error("failed to read the list of CPUs: {0}")]
+    #[error("failed to read the list of CPUs, `{path}`: {0}", path = crate::os::cpus::ONLINE)]
     Cpus(io::Error),
     /// An error while the events were on.
     #[error("the capture failed: {0}")]

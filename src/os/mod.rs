@@ -10,5 +10,6 @@ pub mod machine;
 pub mod memory;
 pub mod privileges;
 pub mod process;
+pub mod spare;
 pub mod stdout;
 pub mod thread;

@@ -44,6 +44,9 @@ const EXAMPLE: &[u8] = include_bytes!("../../fixtures/example.perf.zst");
 /// The file with the events in a directory that perf made, for example with `perf record --kcore`.
 const PERF_DATA: &str = "data";
 
+/// The first bytes of a file in the oldest form of perf.data.
+const OLD_MAGIC: &[u8] = b"PERFFILE";
+
 /// The first bytes of a file that `trace-cmd record` wrote.
 const TRACE_CMD_MAGIC: &[u8] = b"\x17\x08\x44tracing";
 
@@ -170,6 +173,9 @@ pub enum Error {
     /// The file is compressed in a form that tp-perf does not read.
     #[error("it is compressed with {0}")]
     Packed(Packer),
+    /// The file has the oldest form of perf.data.
+    #[error("it is a file of a very old perf (its first bytes are PERFFILE), which tp-perf does not read")]
+    OldPerf,
     /// The file is from trace-cmd.
     #[error("it is a file of trace-cmd (trace.dat), which tp-perf does not read")]
     TraceCmd,
@@ -232,6 +238,15 @@ pub fn open(place: &Place, signals: Option<&Signals>) -> Result<Source, Error> {
         Place::Stdin => candidate.file(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
         Place::Example => candidate.reader(Box::new(EXAMPLE), Some(EXAMPLE.len() as u64)),
     }
+}
+
+/// Opens a file of another kind. The next signal ends any waiting for data, such as for a pipe.
+pub fn open_file(path: &Path, signals: &Signals) -> io::Result<Box<dyn Read>> {
+    let file = open_to_read(path)?;
+    Ok(match file.metadata()?.is_file() {
+        true => Box::new(file),
+        false => Box::new(Awaited { file, wake: signals.wakers()? }),
+    })
 }
 
 /// The facts that are known while tp-perf finds out the kind of a source.
@@ -304,6 +319,8 @@ impl Candidate<'_> {
         let begins = |magic: &[u8]| head.starts_with(magic);
         if head.is_empty() {
             return Err(Error::Empty);
+        } else if begins(OLD_MAGIC) {
+            return Err(Error::OldPerf);
         } else if begins(&MAGIC_SWAPPED) {
             return Err(perf_data::Error::OtherByteOrder.into());
         } else if begins(&MAGIC) {

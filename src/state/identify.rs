@@ -8,6 +8,7 @@ use super::session::Session;
 use super::stretch::{Judged, Stretch, phases};
 use super::windows::Length;
 use super::{Error, What};
+use crate::memory::{Held, MemoryOf};
 use crate::units::Ns;
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub struct Identification {
     pub overlapping: Vec<(String, String)>,
 }
 
+/// The memory in bytes of a state's opinion on a window.
+const OF_OPINION: u64 = 128;
+
 impl Identification {
     /// Compares a source with the known states.
     ///
@@ -54,6 +58,9 @@ impl Identification {
             // capture.
             false => known.under_names_of(source)?,
         };
+        let rows =
+            (source.windows as u64).saturating_mul(4 * names.len() as u64 + OF_OPINION * states.states.len() as u64);
+        let _held = Held::take(MemoryOf::Sessions, rows)?;
         names.extend(source, &library.iter().flat_map(sessions).collect::<Vec<_>>());
         let windows = windows_of(&names, source, length, &|| What::Source)?;
         if windows.is_empty() {

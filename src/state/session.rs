@@ -10,7 +10,7 @@ use crate::tracefs::{Selection, Status, Table};
 use crate::units::Ns;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
 /// The version of the file format. It grows when a field changes its meaning or is removed.
@@ -221,12 +221,11 @@ impl Session {
         Ok(self)
     }
 
-    /// Whether it captured a tracepoint (`group:name`), whether or not it fired.
-    pub fn captured(&self, full_name: &str) -> bool {
-        let is_not_hit = |(group, name): (&str, &str)| {
-            self.not_hit.get(group).is_some_and(|names| names.iter().any(|its| its == name))
-        };
-        self.counts.contains_key(full_name) || full_name.split_once(':').is_some_and(is_not_hit)
+    /// The tracepoints that it captured, whether or not they fired.
+    pub fn captured(&self) -> Captured<'_> {
+        let groups = self.not_hit.iter();
+        let not_hit = groups.flat_map(|(group, names)| names.iter().map(move |name| (group.as_str(), name.as_str())));
+        Captured { counts: &self.counts, not_hit: not_hit.collect() }
     }
 
     /// Whether it overlaps another session of the same machine in time, as far as both have times. Then the
@@ -263,6 +262,20 @@ impl Session {
     /// The number of captured tracepoints.
     pub fn captured_number(&self) -> usize {
         self.counts.len() + self.not_hit.values().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// The tracepoints that a session captured. A session of a file may have a million names, so this finds each at once.
+pub struct Captured<'a> {
+    counts: &'a BTreeMap<String, Vec<u64>>,
+    not_hit: HashSet<(&'a str, &'a str)>,
+}
+
+impl Captured<'_> {
+    /// Whether a tracepoint (`group:name`) is one of them.
+    pub fn has(&self, full_name: &str) -> bool {
+        self.counts.contains_key(full_name)
+            || full_name.split_once(':').is_some_and(|name| self.not_hit.contains(&name))
     }
 }
 
@@ -326,7 +339,7 @@ mod tests {
         assert!(json.contains("\n    \"sched:sched_switch\": [5,0,6],\n"), "{json}");
         let none = Session { counts: BTreeMap::new(), windows: 0, lost: Vec::new(), ..session() };
         assert_eq!(Session::parse(&none.to_json()).unwrap(), none);
-        let captured = |name: &str| session().captured(name);
+        let captured = |name: &str| session().captured().has(name);
         assert!(captured("sched:sched_switch") && captured("sched:sched_stick"));
         assert!(!captured("a:b") && !captured("sched"));
         assert_eq!(session().captured_number(), 3);

@@ -10,6 +10,7 @@ use crate::drain::{Problem, replay};
 use crate::memory::TooMuch;
 use crate::os::limits::sysctl;
 use crate::os::privileges::{self, file_rights};
+use crate::os::spare::FewDescriptors;
 use crate::state::{self, LibraryError, TooMany, What};
 use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
 use nix::errno::Errno;
@@ -36,6 +37,9 @@ enum Fixable<'a> {
     Page(&'a page::Error),
     Tracefs(&'a tracefs::Error),
     Rights(&'a privileges::Error),
+    /// The list of CPUs cannot be read.
+    Cpus(&'a io::Error),
+    Descriptors(&'a FewDescriptors),
     /// A refusal for its memory, and the text between the error and the last part of the fix.
     Memory(&'a TooMuch, &'static str),
 }
@@ -63,8 +67,13 @@ impl<'a> Fixable<'a> {
             Some(Fixable::of_library(error))
         } else if let Some(problem) = error.downcast_ref() {
             Fixable::of_problem(problem)
-        } else if let Some(doctor::Error::Tracefs(error)) = error.downcast_ref() {
-            Some(Fixable::Tracefs(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(match error {
+                doctor::Error::Tracefs(error) => Fixable::Tracefs(error),
+                doctor::Error::Cpus(error) => Fixable::Cpus(error),
+            })
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::Descriptors(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::of_source(error))
         } else if let Some(error) = error.downcast_ref() {
@@ -85,6 +94,7 @@ impl<'a> Fixable<'a> {
             capture::Error::Tracefs(error) => Fixable::Tracefs(error),
             capture::Error::Recording(error) => Fixable::Recording(error),
             capture::Error::Source(error) => Fixable::of_source(error),
+            capture::Error::Cpus(error) => Fixable::Cpus(error),
             error => Fixable::Capture(error),
         }
     }
@@ -166,6 +176,10 @@ impl<'a> Fixable<'a> {
             }
             Fixable::State(error) => return of_state(error),
             Fixable::Library(error) => return of_library(error),
+            Fixable::Descriptors(error) => return Some(of_descriptors(error)),
+            Fixable::Cpus(error) if error.kind() == io::ErrorKind::NotFound => {
+                "; /sys must be mounted: `mount -t sysfs sysfs /sys`"
+            }
             Fixable::Recording(error) => of_recording(error)?,
             Fixable::Source(error) => of_source(error)?,
             Fixable::PerfData(error) => of_perf_data(error)?,
@@ -215,7 +229,10 @@ impl<'a> Fixable<'a> {
         matches!(
             self,
             Fixable::Tracefs(
-                tracefs::Error::Read { .. } | tracefs::Error::Mount { .. } | tracefs::Error::NoTracepoints(_)
+                tracefs::Error::Read { .. }
+                    | tracefs::Error::Mount { .. }
+                    | tracefs::Error::NoProc
+                    | tracefs::Error::NoTracepoints(_)
             ) | Fixable::Capture(capture::Error::Perf(
                 engine::Error::NotPermitted | engine::Error::AllRefused { .. } | engine::Error::Leader { .. }
             ))
@@ -258,6 +275,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; choose a directory that you can write to"
             }
+            _ if cause.raw_os_error() == Some(Errno::EMFILE as i32) => "; allow more open files (`ulimit -n 1024`)",
             _ => return None,
         },
     })
@@ -278,6 +296,7 @@ fn of_source(error: &source::Error) -> Option<&'static str> {
         Error::Packed(Packer::Gzip) => ": decompress it first (`gzip -dk`)",
         Error::Packed(Packer::Xz) => ": decompress it first (`xz -dk`)",
         Error::Packed(Packer::Bzip2) => ": decompress it first (`bzip2 -dk`)",
+        Error::OldPerf => "; record again with a newer perf, or read the file with `perf script`",
         Error::TraceCmd => "; record with tp-perf or `perf record` instead, or read the file with `trace-cmd report`",
         _ => return None,
     })
@@ -306,10 +325,23 @@ fn of_tracefs(error: &tracefs::Error) -> Option<&'static str> {
             "; this needs CAP_SYS_ADMIN: run with sudo, or let root mount it: `sudo mount -t tracefs nodev /sys/kernel/tracing` \
              (a kernel in lockdown=confidentiality hides tracefs even from root)"
         }
+        Error::NoProc => {
+            "; mount one of them: `mount -t proc proc /proc`, or `mount -t tracefs nodev /sys/kernel/tracing`"
+        }
         Error::NoMatch { .. } => "; `tp-perf list` shows them all",
         Error::NothingSelected => "; `tp-perf list` shows the reason for each",
         _ => return None,
     })
+}
+
+/// The usual limit of a shell, which leaves room for a few hundred events.
+const USUAL_DESCRIPTORS: u64 = 1024;
+
+fn of_descriptors(few: &FewDescriptors) -> String {
+    match few.hard > few.soft {
+        true => format!(": allow more (`ulimit -n {}`)", few.hard.min(USUAL_DESCRIPTORS)),
+        false => format!(": only root can allow more (`ulimit -n {USUAL_DESCRIPTORS}`)"),
+    }
 }
 
 fn of_state(error: &state::Error) -> Option<String> {

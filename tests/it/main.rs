@@ -17,6 +17,7 @@ mod hostile;
 mod kernel;
 mod library;
 mod log_csv;
+mod matrix;
 mod memory;
 mod names;
 mod other_tools;
@@ -30,6 +31,7 @@ mod readme;
 mod replay;
 mod report;
 mod report_files;
+mod restricted;
 mod screens;
 mod simulated;
 mod states;
@@ -51,6 +53,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("hostile", nothing_more, hostile::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
+    ("matrix", nothing_more, matrix::TESTS),
     ("memory", nothing_more, memory::TESTS),
     ("names", nothing_more, names::TESTS),
     ("other_tools", nothing_more, other_tools::TESTS),
@@ -63,6 +66,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("replay", nothing_more, replay::TESTS),
     ("report", nothing_more, report::TESTS),
     ("report_files", nothing_more, report_files::TESTS),
+    ("restricted", nothing_more, restricted::TESTS),
     ("screens", nothing_more, screens::TESTS),
     ("simulated", nothing_more, simulated::TESTS),
     ("states", nothing_more, states::TESTS),
@@ -73,6 +77,7 @@ const SIDE_BY_SIDE: &[Module] = &[
 const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
+    ("kernel::endurance", can_trace, kernel::endurance::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
     ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),

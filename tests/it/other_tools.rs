@@ -81,7 +81,12 @@ fn a_directory_of_kcore_is_one_file_and_one_of_threads_is_refused() {
 fn a_file_that_cannot_be_read_is_named_with_its_fix() {
     let mut swapped = perf_file();
     swapped[..8].reverse();
-    let cases: [(&[u8], &str); 5] = [
+    let cases: [(&[u8], &str); 6] = [
+        (
+            b"PERFFILEh\0\0\0\0\0\0\0",
+            "it is a file of a very old perf (its first bytes are PERFFILE), which tp-perf does not read; record again with a \
+             newer perf, or read the file with `perf script`",
+        ),
         (b"\x1F\x8B\x08\0\0\0\0\0", "it is compressed with gzip: decompress it first (`gzip -dk`)"),
         (b"\xFD7zXZ\0\0\x04", "it is compressed with xz: decompress it first (`xz -dk`)"),
         (b"BZh91AY&SY", "it is compressed with bzip2: decompress it first (`bzip2 -dk`)"),

@@ -21,6 +21,9 @@ const MOST_CPUS: u32 = 8_192;
 
 /// The memory in bytes of a sample id: its target, its place in the maps, and its accounts at the end.
 const OF_ID: u64 = 320;
+/// An upper bound for the hits of a tracepoint on a CPU: 3 million in each second of 3 years.
+const MOST_HITS: u64 = 1 << 48;
+
 /// How many copies of a tracepoint's name the summary has for each sample id of a tracepoint.
 const OF_NAME: u64 = 3;
 /// The memory in bytes of an entry that finds the target of a tracepoint on a CPU.
@@ -50,8 +53,8 @@ pub(super) struct Records {
     lost_unassigned: u64,
     /// Whether a round has begun and not ended.
     within_round: bool,
-    /// Whether a counter came twice.
-    recounted: bool,
+    /// Whether a counter came twice, or has an impossible value.
+    miscounted: bool,
     /// Whether the file has losses per event.
     lost_told: bool,
     earliest: Ns,
@@ -161,7 +164,7 @@ impl Records {
             shared: header.events.iter().any(|event| !event.attr.is_tracepoint()),
             lost_unassigned: 0,
             within_round: false,
-            recounted: false,
+            miscounted: false,
             lost_told: false,
             earliest: Ns::MAX,
             held: Held::nothing(MemoryOf::Ids),
@@ -515,17 +518,20 @@ impl Records {
         let Some(index) = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id)) else { return };
         let target = &mut self.targets[index];
         let attr = &self.attrs[target.event as usize];
-        self.recounted |= target.count.is_some();
+        let is_weighted = target.tpid.is_some_and(|tpid| self.table.get(tpid).is_weighted());
+        self.miscounted |= target.count.is_some();
         target.count = attr.count(record.bytes.get(16..).unwrap_or_default());
+        let is_impossible = |count: &Reading| count.lost > MOST_HITS || (count.value > MOST_HITS && !is_weighted);
+        self.miscounted |= target.count.as_ref().is_some_and(is_impossible);
     }
 
     /// The kernel's counters. `None` if an event has no counter, because the file then ended among the
-    /// counters, or if an event has several.
+    /// counters, if an event has several, or if a counter is impossible.
     fn counted(&self) -> Option<Vec<Counted>> {
         let mut counted = Vec::new();
         for target in &self.targets {
             let Some(slot) = target.slot() else { continue };
-            let count = target.count.filter(|_| !self.recounted)?;
+            let count = target.count.filter(|_| !self.miscounted)?;
             if target.wanted {
                 let weighted = self.table.get(slot.tpid).is_weighted();
                 let lost_known = self.attrs[target.event as usize].lost_known();

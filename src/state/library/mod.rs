@@ -17,12 +17,14 @@ pub use error::Error;
 pub use learned::{Learned, ShareRange};
 
 use super::session::{self, Session};
+use crate::control::Signals;
 use crate::memory::{Held, MemoryOf};
 use crate::os::privileges::invoker;
 use crate::recording::{self, Folder, Readers};
+use crate::source;
 use folder::StateFolder;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -272,8 +274,8 @@ fn free_name(session: &Session, taken: &BTreeSet<String>) -> String {
 }
 
 /// Reads a session's file.
-pub fn read_session(path: &Path) -> Result<Session, Error> {
-    match File::open(path) {
+pub fn read_session(path: &Path, signals: &Signals) -> Result<Session, Error> {
+    match source::open_file(path, signals) {
         Ok(file) => parse(path, file),
         Err(cause) => Err(Error::Read { path: path.to_owned(), cause }),
     }
@@ -287,7 +289,7 @@ const OF_FILE: u64 = 9;
 const PIECE: u64 = 64 << 10;
 
 /// Parses a session's file.
-fn parse(path: &Path, file: File) -> Result<Session, Error> {
+fn parse(path: &Path, file: impl Read) -> Result<Session, Error> {
     let failed = |cause| Error::Read { path: path.to_owned(), cause };
     let too_much = |cause| Error::TooMuch { path: path.to_owned(), cause };
     let mut held = Held::nothing(MemoryOf::Sessions);

@@ -3,6 +3,7 @@
 pub mod accounting;
 pub mod capture;
 pub mod ends;
+pub mod endurance;
 pub mod hotplug;
 pub mod machine;
 pub mod overhead;
