@@ -13,7 +13,7 @@ pub use finish::{Captured, SummaryRoom, Written, note};
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
 pub use run::{StopRules, Switched, run};
-pub use unwatched::Online;
+pub use unwatched::CpuChange;
 
 use crate::control::{self, CommandLine, Launch, Progress, Running, Signals, Streams};
 use crate::drain::Results;
@@ -125,6 +125,7 @@ pub fn capture(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Recorded, Error> {
+    let options = &plan::within_memory(kernel, options, progress)?;
     let ready = Ready::of(kernel, options)?;
     let directory = Rc::new(match &options.output {
         Some(path) => RecordingDir::create(path, options.force)?,
@@ -152,6 +153,7 @@ pub fn watch(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<(Results, Detaching), Error> {
+    let options = &plan::within_memory(kernel, options, progress)?;
     let ready = Ready::of(kernel, options)?;
     let file = scratch_file()?;
     let attached = ready.attach(kernel, options, signals, progress)?;
@@ -220,16 +222,19 @@ impl<E: Sampling> ReadyToRun<E> {
         let nofile_limit = engine.attached().descriptor_limit;
         let launch = |line| Launch { line, nofile_limit, streams: Streams::Own, is_last: true };
         let command = options.command.as_ref().map(launch);
+        let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
+        let before = online(&engine);
         let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
 
-        let at_end = kernel.online().ok().map(|cpus| Online { at: Instant::now(), cpus });
-        let online: Vec<Online> = run.online.iter().cloned().chain(at_end).collect();
+        let after = online(&engine);
         let watched = Watched {
             on: run.on,
             off: run.stopped,
             time_on: &run.time_on,
             chosen: options.attach.cpus.as_ref(),
-            online: &online,
+            before: &before,
+            after: &after,
+            changes: run.cpu_changes.as_deref(),
         };
         let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
         let unwatched = watched.unwatched(clock_of(now, Instant::now()));

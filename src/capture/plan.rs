@@ -1,8 +1,8 @@
 //! Prepares a capture before its events go on: memory, files, and facts.
 
 use super::{CaptureOptions, Error, StopRules};
-use crate::control::CommandLine;
-use crate::engine::{Attached, Sampling};
+use crate::control::{CommandLine, Progress};
+use crate::engine::{Attached, Kernel, LEAST_RING, Sampling};
 use crate::events::Ns;
 use crate::os::machine::{hostname, kernel_release};
 use crate::os::memory::available_memory;
@@ -12,6 +12,7 @@ use crate::recording::{FACTS_SCHEMA, Facts, Tool};
 use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
 use crate::text::json_line;
 use crate::tracefs::{Selection, Table};
+use crate::units::Bytes;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -83,6 +84,41 @@ fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> 
     })
 }
 
+/// The options with rings that together take at most an eighth of the available memory: one round of full rings must fit
+/// in memory, and the events of a round again when they are sorted.
+pub(super) fn within_memory(
+    kernel: &impl Kernel,
+    options: &CaptureOptions,
+    progress: &mut dyn Progress,
+) -> Result<CaptureOptions, Error> {
+    let cpus = options.attach.chosen_cpus(kernel)?.len();
+    let mut options = options.clone();
+    if let Some(available) = available_memory() {
+        let asked = options.attach.ring_size;
+        options.attach.ring_size = affordable_rings(asked, cpus, available);
+        if options.attach.ring_size < asked {
+            progress.note(&format!(
+                "only {} of memory are available; tp-perf uses rings of {} per CPU instead of {}, which lose events sooner \
+                 under load",
+                Bytes(available),
+                Bytes(options.attach.ring_size as u64),
+                Bytes(asked as u64)
+            ));
+        }
+    }
+    Ok(options)
+}
+
+/// The size in bytes of each ring, a power of two.
+fn affordable_rings(asked: usize, cpus: usize, available: u64) -> usize {
+    let most = usize::try_from(available).unwrap_or(usize::MAX) / 8 / cpus.max(1);
+    let mut size = asked;
+    while size > most && size > LEAST_RING {
+        size /= 2;
+    }
+    size
+}
+
 /// How the spool keeps the bytes of the capture.
 pub(super) fn keeping(options: &CaptureOptions, cpus: usize) -> Keeping {
     // A capture without a stop rule may run for days and then be killed, so it streams to the disk.
@@ -139,4 +175,18 @@ fn expected_bytes(rules: &StopRules, cpus: usize) -> usize {
     let by_duration = rules.duration.map_or(f64::INFINITY, |time| time.as_secs_f64() * EVENTS_PER_SECOND * cpus as f64);
     // The cast turns infinity, and every float above the largest integer, into the largest integer.
     (by_events.min(by_duration) * SAMPLE_SIZE as f64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_take_an_eighth_of_the_memory_at_most() {
+        assert_eq!(affordable_rings(8 << 20, 2, 4 << 30), 8 << 20);
+        assert_eq!(affordable_rings(8 << 20, 2, 60 << 20), 2 << 20);
+        assert_eq!(affordable_rings(8 << 20, 16, 60 << 20), 256 << 10);
+        assert_eq!(affordable_rings(8 << 20, 128, 1 << 20), LEAST_RING);
+        assert_eq!(affordable_rings(64 << 10, 1, 0), 64 << 10);
+    }
 }

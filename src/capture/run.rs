@@ -1,7 +1,7 @@
 //! Runs a capture while the events are on: rounds until a stop rule applies.
 
 use super::unwatched::CpuChanges;
-use super::{Error, Online};
+use super::{CpuChange, Error};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
 use crate::engine::{self, Sampling};
 use crate::events::Counted;
@@ -56,8 +56,8 @@ pub struct Switched {
     pub on: Instant,
     /// For each CPU, how long its events were on.
     pub time_on: Vec<(Cpu, Duration)>,
-    /// The online CPUs after each change during the capture, as far as the kernel announced it.
-    pub online: Vec<Online>,
+    /// The CPUs that came online or went offline while the events were on; `None` if tp-perf may not know all.
+    pub cpu_changes: Option<Vec<CpuChange>>,
     /// How often the user had asked to stop by then.
     pub asked: usize,
     /// The error that stopped the taking of chunks, if there was one. Everything taken before is in the
@@ -103,6 +103,7 @@ pub fn run<E: Sampling>(
     let result = rounds_until_stop(engine, rules, running.as_mut(), spool, &mut outside, progress, all_on);
     engine.disable().map_err(Error::Run)?;
     let stopped = Instant::now();
+    outside.changes.note();
     let asked = outside.signals.asked();
 
     // A sample that was being written when its CPU was told to stop is published a moment later. So after the
@@ -129,7 +130,7 @@ pub fn run<E: Sampling>(
         counted,
         on,
         time_on,
-        online: outside.changes.into_seen(),
+        cpu_changes: outside.changes.into_seen(),
         asked,
         problem,
     })
@@ -170,7 +171,7 @@ fn rounds_until_stop<E: Sampling>(
         if outside.signals.interrupts() > 0 {
             return Ok(StopReason::Interrupt);
         }
-        if outside.signals.terminates() > 0 {
+        if outside.signals.terminates() + outside.signals.others() > 0 {
             return Ok(StopReason::Terminate);
         }
         if rules.events.is_some_and(|events| spool.samples() >= events) {

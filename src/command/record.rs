@@ -6,6 +6,7 @@ use super::wait::wait_for_command;
 use crate::capture::{self, Written};
 use crate::cli::{RecordArgs, RecordRequest};
 use crate::control::Progress;
+use crate::drain::Problem;
 use crate::engine::{Kernel, Live};
 use crate::recording::{self, FILES, RecordingDir};
 use crate::terminal::{SummaryOf, TerminalProgress, messages, print_on_stderr, print_summary, width_of_stderr};
@@ -96,7 +97,8 @@ fn rewrite(written: &mut Written, directory: &RecordingDir) -> Result<(), record
     let Written { summary, ending, problem } = written;
     ending.command_exit = summary.command_exit;
     ending.detach_ns = summary.timing_ns.detach;
-    if problem.is_none() {
+    // Any other problem concerns the file.
+    if matches!(problem, None | Some(Problem::Unwatched { .. })) {
         directory.append_to_events(&capture::note(ending))?;
     }
     summary.write(directory.file(recording::SUMMARY)?)?;

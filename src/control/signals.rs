@@ -1,5 +1,6 @@
 //! The signals that ask tp-perf to stop, and SIGCHLD, as descriptors to poll.
 
+use crate::os::signals::write_on;
 use nix::errno::Errno;
 use nix::libc::{SIGRTMAX, SIGRTMIN};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -7,7 +8,6 @@ use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTRAP, SIGUSR1, SIGUSR2, SIGVTALRM,
     SIGXCPU, SIGXFSZ,
 };
-use signal_hook::low_level::pipe;
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,9 +19,11 @@ use std::time::Duration;
 pub struct Signals {
     interrupt: UnixStream,
     terminate: UnixStream,
+    other: UnixStream,
     child: UnixStream,
     interrupts: usize,
     terminates: usize,
+    others: usize,
     /// Kept open, because a stream without a sender always polls readable, and nobody would sleep.
     senders: Option<Senders>,
 }
@@ -31,8 +33,10 @@ pub struct Signals {
 pub struct Senders {
     /// Each byte is a SIGINT.
     pub interrupt: UnixStream,
-    /// Each byte is a signal that ends a process by default, except SIGINT.
+    /// Each byte is a SIGTERM, SIGHUP or SIGQUIT.
     pub terminate: UnixStream,
+    /// Each byte is another signal that ends a process by default.
+    pub other: UnixStream,
     /// Each byte is a SIGCHLD.
     pub child: UnixStream,
 }
@@ -53,22 +57,18 @@ impl Signals {
     /// Takes over all signals, except those that this mask ignores and that nobody sends to stop a program.
     fn take_over_except(&mut self, ignored: u64) -> io::Result<()> {
         let Some(senders) = &self.senders else { return Ok(()) };
-        // Shells start background jobs with SIGINT and SIGQUIT ignored, but there they must still stop a
-        // capture.
-        for (signal, sender) in
-            [(SIGINT, &senders.interrupt), (SIGTERM, &senders.terminate), (SIGQUIT, &senders.terminate)]
-        {
-            pipe::register(signal, sender.try_clone()?)?;
-        }
-        // A signal that was ignored at the start (SIGHUP by nohup) stays ignored, also for COMMAND.
-        for signal in ending().filter(|signal| ignored & (1 << (signal - 1)) == 0) {
-            pipe::register(signal, senders.terminate.try_clone()?)?;
-        }
-        pipe::register(SIGCHLD, senders.child.try_clone()?)?;
+        // A signal that was ignored at the start (SIGHUP by nohup) stays ignored, also for COMMAND. But shells start
+        // background jobs with SIGINT and SIGQUIT ignored, and there they must still stop a capture.
+        let is_heeded = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
+        write_on([SIGINT], senders.interrupt.try_clone()?)?;
+        write_on(
+            [SIGTERM, SIGQUIT].into_iter().chain([SIGHUP].into_iter().filter(is_heeded)),
+            senders.terminate.try_clone()?,
+        )?;
+        write_on(ending().filter(is_heeded), senders.other.try_clone()?)?;
         // With SIGXFSZ handled, a file that grows past `ulimit -f` is an error to report and does not kill
         // tp-perf.
-        pipe::register(SIGXFSZ, UnixStream::pair()?.0)?;
-        Ok(())
+        write_on([SIGCHLD, SIGXFSZ], senders.child.try_clone()?)
     }
 
     /// Creates the descriptors, and leaves the sending ends to the caller.
@@ -78,20 +78,24 @@ impl Signals {
             reader.set_nonblocking(true)?;
             Ok::<_, io::Error>((reader, sender))
         };
-        let ((interrupt, i), (terminate, t), (child, c)) = (pair()?, pair()?, pair()?);
-        let senders = Senders { interrupt: i, terminate: t, child: c };
-        Ok((Signals { interrupt, terminate, child, interrupts: 0, terminates: 0, senders: None }, senders))
+        let ((interrupt, i), (terminate, t), (other, o), (child, c)) = (pair()?, pair()?, pair()?, pair()?);
+        let senders = Senders { interrupt: i, terminate: t, other: o, child: c };
+        let (interrupts, terminates, others) = (0, 0, 0);
+        Ok((Signals { interrupt, terminate, other, child, interrupts, terminates, others, senders: None }, senders))
     }
 
     /// Descriptors that poll readable once a signal has arrived.
-    pub fn wake_descriptors(&self) -> [BorrowedFd<'_>; 3] {
-        [self.interrupt.as_fd(), self.terminate.as_fd(), self.child.as_fd()]
+    pub fn wake_descriptors(&self) -> [BorrowedFd<'_>; 4] {
+        [&self.interrupt, &self.terminate, &self.other, &self.child].map(AsFd::as_fd)
     }
 
     /// Duplicates of the descriptors of all signals but SIGCHLD. They poll readable until
     /// [`check`](Self::check) has counted the signal.
     pub fn wakers(&self) -> io::Result<Vec<OwnedFd>> {
-        [&self.interrupt, &self.terminate].into_iter().map(|stream| stream.as_fd().try_clone_to_owned()).collect()
+        [&self.interrupt, &self.terminate, &self.other]
+            .into_iter()
+            .map(|stream| stream.as_fd().try_clone_to_owned())
+            .collect()
     }
 
     /// Sleeps until a signal arrives.
@@ -103,6 +107,7 @@ impl Signals {
     pub fn check(&mut self) {
         self.interrupts += arrived(&mut self.interrupt);
         self.terminates += arrived(&mut self.terminate);
+        self.others += arrived(&mut self.other);
         arrived(&mut self.child);
     }
 
@@ -111,26 +116,30 @@ impl Signals {
         self.interrupts
     }
 
-    /// The number of other signals to stop so far.
+    /// The number of SIGTERMs, SIGHUPs and SIGQUITs so far. They are meant for COMMAND too.
     pub fn terminates(&self) -> usize {
         self.terminates
+    }
+
+    /// The number of other signals so far that end a process by default.
+    pub fn others(&self) -> usize {
+        self.others
     }
 
     /// How often the user has asked tp-perf to stop, by any signal. Checks for new signals first.
     pub fn asked(&mut self) -> usize {
         self.check();
-        self.interrupts + self.terminates
+        self.interrupts + self.terminates + self.others
     }
 }
 
-/// The signals besides SIGINT, SIGTERM and SIGQUIT that end a process by default, and that can be handled. The
+/// The signals besides SIGINT, SIGTERM, SIGQUIT and SIGHUP that end a process by default, and that can be handled. The
 /// kernel sends SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGSYS for faults of the program, which must end it.
 fn ending() -> impl Iterator<Item = i32> {
     /// Linux has these signals, and POSIX does not.
     const SIGSTKFLT: i32 = 16;
     const SIGPWR: i32 = 30;
-    let named =
-        [SIGHUP, SIGTRAP, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGSTKFLT, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR];
+    let named = [SIGTRAP, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGSTKFLT, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR];
     named.into_iter().chain(SIGRTMIN()..=SIGRTMAX())
 }
 
@@ -171,7 +180,7 @@ mod tests {
         let mut signals = Signals::new().unwrap();
         signals.take_over_except(u64::MAX).unwrap();
         let ready = wait_for_any(signals.wake_descriptors().into_iter(), Some(Duration::ZERO)).unwrap();
-        assert_eq!(ready, [false; 3]);
+        assert_eq!(ready, [false; 4]);
     }
 
     #[test]

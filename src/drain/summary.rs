@@ -100,7 +100,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         (Some(facts), _) => facts.cpus.iter().copied().collect(),
         (None, _) => seen().collect(),
     };
-    let unwatched = unwatched(facts, ending, origin, &cpus);
+    let unwatched = unwatched(facts, ending, origin, restricted.as_ref());
     let gone = ending.map_or(&[][..], |ending| &ending.gone_cpus).iter().copied();
     let gone = gone.chain(unwatched.iter().map(|stretch| stretch.cpu).filter(|cpu| cpus.as_slice().contains(cpu)));
     let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().copied().chain(gone).collect();
@@ -155,16 +155,28 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
     }
 }
 
-/// The stretches in which a CPU was not watched, in nanoseconds from the first event. A filter for CPUs leaves out those
-/// of other captured CPUs.
-fn unwatched(facts: Option<&Facts>, ending: Option<&Ending>, origin: Option<Ns>, cpus: &CpuList) -> Vec<Unwatched> {
+/// The stretches in which a CPU was not watched, in nanoseconds from the first event, as far as they concern the wanted
+/// CPUs and times.
+fn unwatched(
+    facts: Option<&Facts>,
+    ending: Option<&Ending>,
+    origin: Option<Ns>,
+    wanted: Option<&RestrictionSummary>,
+) -> Vec<Unwatched> {
     let (Some(facts), Some(ending)) = (facts, ending) else { return Vec::new() };
-    let concerns = |cpu| cpus.as_slice().contains(&cpu) || !facts.cpus.contains(&cpu);
+    let in_clock = |time: Ns| Ns(time.0.saturating_add_signed(facts.clock_offset_ns));
+    let concerns = |stretch: &&Unwatched| {
+        wanted.is_none_or(|wanted| {
+            wanted.cpus.as_ref().is_none_or(|cpus| cpus.contains(&stretch.cpu))
+                && wanted.from.is_none_or(|from| in_clock(stretch.to) > from)
+                && wanted.to.is_none_or(|to| in_clock(stretch.from) < to)
+        })
+    };
     let since_first = |time: Ns| {
-        let time = Ns(time.0.saturating_add_signed(facts.clock_offset_ns));
+        let time = in_clock(time);
         Ns(time.since(origin.unwrap_or(time)))
     };
-    let stretches = ending.unwatched.iter().filter(|stretch| concerns(stretch.cpu));
+    let stretches = ending.unwatched.iter().filter(concerns);
     stretches
         .map(|stretch| Unwatched { from: since_first(stretch.from), to: since_first(stretch.to), ..*stretch })
         .collect()

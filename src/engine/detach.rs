@@ -175,6 +175,11 @@ impl Plan {
             // SAFETY: nothing else in the child uses this number any more.
             unsafe { libc::close(number) };
         };
+        // A handler of the parent would write to a descriptor that is closed here, and nobody could end the child.
+        for signal in 1..=libc::SIGRTMAX() {
+            // SAFETY: signal(2) only makes a system call. For SIGKILL and SIGSTOP it fails.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
         // SAFETY: these system calls take constants and descriptors that are open in this process. None of
         // them writes to this process's memory. If one fails, the child can do nothing better than continue.
         unsafe {

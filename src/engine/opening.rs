@@ -22,7 +22,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The smallest ring that is tried, in bytes.
-const LEAST_RING: usize = 64 << 10;
+pub const LEAST_RING: usize = 64 << 10;
 
 /// Whether the events sample or count.
 #[derive(Debug, Clone, Copy)]

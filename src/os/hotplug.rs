@@ -1,5 +1,6 @@
 //! CPUs that come online or go offline.
 
+use crate::os::cpus::Cpu;
 use rustix::io::Errno;
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
@@ -25,17 +26,17 @@ impl Hotplug {
         Ok(Hotplug(socket))
     }
 
-    /// Reads all waiting messages. Returns whether a CPU came online or went offline.
-    pub fn cpus_changed(&self) -> bool {
+    /// Reads all waiting messages, and returns the CPUs that came online (true) or went offline, in order. `None` if
+    /// the kernel dropped messages, perhaps of a CPU.
+    pub fn changes(&self) -> Option<Vec<(Cpu, bool)>> {
         let mut message = [0; 4096];
-        let mut changed = false;
+        let (mut changes, mut are_all) = (Vec::new(), true);
         loop {
             match recv(&self.0, &mut message, RecvFlags::empty()) {
-                Ok((length, _)) => changed |= is_of_cpu(&message[..length]),
+                Ok((length, _)) => changes.extend(of_cpu(&message[..length])),
                 Err(Errno::INTR) => {}
-                // The kernel dropped messages, perhaps of a CPU.
-                Err(Errno::NOBUFS) => changed = true,
-                Err(_) => return changed,
+                Err(Errno::NOBUFS) => are_all = false,
+                Err(_) => return are_all.then_some(changes),
             }
         }
     }
@@ -47,12 +48,18 @@ impl AsFd for Hotplug {
     }
 }
 
-/// Whether a message announces that a CPU came online or went offline. A message begins with
+/// The CPU that a message announces, and whether it came online. A message begins with
 /// `online@/devices/system/cpu/cpu1` and a NUL.
-fn is_of_cpu(message: &[u8]) -> bool {
-    [&b"online@/devices/system/cpu/cpu"[..], b"offline@/devices/system/cpu/cpu"]
-        .iter()
-        .any(|start| message.starts_with(start))
+fn of_cpu(message: &[u8]) -> Option<(Cpu, bool)> {
+    let text = std::str::from_utf8(message.split(|byte| *byte == 0).next()?).ok()?;
+    let (action, path) = text.split_once('@')?;
+    let number: u32 = path.strip_prefix("/devices/system/cpu/cpu")?.parse().ok()?;
+    let cpu = Cpu::try_from(number).ok()?;
+    match action {
+        "online" => Some((cpu, true)),
+        "offline" => Some((cpu, false)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -61,19 +68,16 @@ mod tests {
 
     #[test]
     fn only_cpus_that_come_and_go_count() {
-        assert!(is_of_cpu(b"online@/devices/system/cpu/cpu1\0ACTION=online\0"));
-        assert!(is_of_cpu(b"offline@/devices/system/cpu/cpu17\0"));
-        for other in [&b""[..], b"change@/devices/system/cpu/cpu1\0", b"online@/devices/system/memory/memory3\0"] {
-            assert!(!is_of_cpu(other));
-        }
-    }
-
-    #[test]
-    fn nothing_has_changed_at_first() {
-        // Where sockets of this kind are forbidden, there is nothing to test.
-        if let Ok(hotplug) = Hotplug::listen() {
-            hotplug.cpus_changed();
-            assert!(!hotplug.cpus_changed());
-        }
+        assert_eq!(of_cpu(b"online@/devices/system/cpu/cpu1\0ACTION=online\0"), Some((Cpu::new(1), true)));
+        assert_eq!(of_cpu(b"offline@/devices/system/cpu/cpu17\0"), Some((Cpu::new(17), false)));
+        let others = [
+            &b""[..],
+            b"change@/devices/system/cpu/cpu1\0",
+            b"online@/devices/system/memory/memory3\0",
+            b"online@/devices/system/cpu/cpuidle\0",
+            b"online@/devices/system/cpu/cpu4294967295\0",
+            b"\xff\xfe",
+        ];
+        assert!(others.iter().all(|other| of_cpu(other).is_none()));
     }
 }

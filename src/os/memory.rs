@@ -15,8 +15,9 @@ pub fn available_memory() -> Option<u64> {
     let groups = groups(&read("/proc/self/cgroup").unwrap_or_default());
     let in_groups = groups.iter().filter_map(|group| {
         let number = |file: &str| read(&format!("{}/{file}", group.folder))?.trim().parse::<u64>().ok();
+        let cache = read(&format!("{}/memory.stat", group.folder)).map_or(0, |text| in_stat(&text));
         // Without a limit, the file of version 2 has the word `max`, and that of version 1 a huge number.
-        Some(number(group.limit)?.saturating_sub(number(group.used).unwrap_or(0)))
+        Some(number(group.limit)?.saturating_sub(number(group.used).unwrap_or(0).saturating_sub(cache)))
     });
     let used = read("/proc/self/statm").and_then(|text| in_statm(&text, super::process::page_size() as u64));
     let of_process = [Resource::RLIMIT_AS, Resource::RLIMIT_DATA].into_iter().filter_map(|resource| {
@@ -44,6 +45,16 @@ pub fn release(memory: &mut MmapMut, range: Range<usize>) {
 fn in_meminfo(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? << 10)
+}
+
+/// The bytes of page cache that the kernel can drop, in the text of a group's `memory.stat`. In version 1, `total_…`
+/// includes the groups below.
+fn in_stat(stat: &str) -> u64 {
+    let value = |name: &str| {
+        let line = stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|digits| digits.trim().parse::<u64>().ok())
+    };
+    value("total_inactive_file").or(value("inactive_file")).unwrap_or(0)
 }
 
 /// The bytes of address space and of data in the text of `/proc/self/statm`.
@@ -94,6 +105,8 @@ mod tests {
         assert_eq!(in_meminfo("MemTotal: 2 kB\n"), None);
         assert_eq!(in_statm("100 20 3 4 0 50 0\n", 4096), Some((409_600, 204_800)));
         assert_eq!(in_statm("", 4096), None);
+        assert_eq!(in_stat("anon 1\ninactive_file 7\nactive_file 9\n"), 7);
+        assert_eq!((in_stat("inactive_file 7\ntotal_inactive_file 8\n"), in_stat("")), (8, 0));
         assert!(available_memory().is_some_and(|bytes| bytes > 1 << 20));
     }
 

@@ -4,7 +4,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use std::io;
 use std::os::fd::AsFd;
 
-/// The signals take more than a dozen, and the files of a report or a library as many. The events of a capture come in addition.
+/// The signals take a dozen, and the files of a report or a library as many. The events of a capture come in addition.
 pub const OWN_DESCRIPTORS: usize = 32;
 
 /// Too few descriptors are free for tp-perf itself.

@@ -107,6 +107,8 @@ pub struct Spool {
     streams: bool,
     compress: bool,
     frugal: bool,
+    /// The number of bytes that stay in memory before the file is used.
+    kept: usize,
     /// The size of the head in bytes.
     head: usize,
     /// The ends of the head and of the rounds that are not in the file yet. A compressed stream is cut only
@@ -149,6 +151,7 @@ impl Spool {
             streams: memory == 0,
             compress,
             frugal,
+            kept: memory,
             head: head.len(),
             ends: (!head.is_empty()).then_some(head.len() as u64).into_iter().collect(),
             make_file: Box::new(make_file),
@@ -169,6 +172,8 @@ impl Spool {
         while self.free() < most {
             self.write_oldest()?;
         }
+        // If the file takes no more, there is still room in memory, and the end of the round reports the error.
+        while self.frugal && self.waiting() > (self.kept + PIECE) as u64 && self.write_oldest().is_ok() {}
         let (start, counter) = (self.taken, self.counter);
         let result = take(&mut Filling(self)).and_then(|()| self.count_from(start));
         if result.is_err() {

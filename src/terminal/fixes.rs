@@ -3,12 +3,11 @@
 //! An error of the library states the operation, its object, the cause and the facts. The fix names the option or the command to
 //! type. It continues the error's sentence, so it begins with a punctuation mark.
 //!
-//! `rights` has the fixes for rights that tp-perf gave up.
+//! `kernel` has the fixes for events that the kernel does not open, and `rights` those for rights that tp-perf gave up.
 
-use super::rights;
+use super::{kernel, rights};
 use crate::drain::{Problem, replay};
 use crate::memory::TooMuch;
-use crate::os::limits::sysctl;
 use crate::os::privileges::{self, file_rights};
 use crate::os::spare::FewDescriptors;
 use crate::state::{self, LibraryError, TooMany, What};
@@ -36,10 +35,10 @@ enum Fixable<'a> {
     Library(&'a LibraryError),
     Page(&'a page::Error),
     Tracefs(&'a tracefs::Error),
+    Rights(&'a privileges::Error),
     /// The list of CPUs cannot be read.
     Cpus(&'a io::Error),
     Descriptors(&'a FewDescriptors),
-    Rights(&'a privileges::Error),
     /// A refusal for its memory, and the text between the error and the last part of the fix.
     Memory(&'a TooMuch, &'static str),
 }
@@ -242,7 +241,7 @@ impl<'a> Fixable<'a> {
 
 fn of_capture(error: &capture::Error) -> Option<String> {
     let fix = match error {
-        capture::Error::Perf(error) => return of_engine(error),
+        capture::Error::Perf(error) => return kernel::of_engine(error),
         capture::Error::Offline { .. } => return Some(format!(" (`cat {}`)", os::cpus::ONLINE)),
         capture::Error::Command(control::Error::Start { .. }) => {
             "; if it is a script, its first line must name an interpreter that exists"
@@ -381,45 +380,6 @@ fn of_library(error: &LibraryError) -> Option<String> {
         }
         _ => return None,
     })
-}
-
-fn of_engine(error: &engine::Error) -> Option<String> {
-    Some(match error {
-        engine::Error::NotPermitted => {
-            "; run with sudo, or `sudo setcap cap_perfmon,cap_sys_resource,cap_ipc_lock+ep <path of tp-perf>` (tracefs must \
-             be readable too)"
-                .to_owned()
-        }
-        engine::Error::TooFewDescriptors { needed, .. } => {
-            let first = match sysctl("fs/nr_open").and_then(|value| value.parse::<u64>().ok()) {
-                Some(most) if most < *needed => format!(", after `sudo sysctl fs.nr_open={needed}` (now {most})"),
-                _ => String::new(),
-            };
-            format!(
-                ". Select fewer CPUs (`--cpus 0`) or fewer tracepoints (`-t`, `-x`), or allow more descriptors: \
-                 `ulimit -n {needed}` as root{first}"
-            )
-        }
-        engine::Error::SystemOutOfDescriptors { needed } => format!(": `sudo sysctl fs.file-max={needed}` or more"),
-        engine::Error::NoMemory { .. } => {
-            ": select fewer tracepoints (`-t`, `-x`) or fewer CPUs (`--cpus`)".to_owned()
-        }
-        engine::Error::Ring { cause, .. } => return of_ring(cause),
-        engine::Error::NoCpu { .. } => format!("; `cat {}` lists those that are", os::cpus::ONLINE),
-        _ => return None,
-    })
-}
-
-fn of_ring(cause: &io::Error) -> Option<String> {
-    match cause.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EPERM) => Some(format!(
-            "; rings count against kernel.perf_event_mlock_kb (now {}) and `ulimit -l`; run with sudo, or \
-             `sudo sysctl kernel.perf_event_mlock_kb=65536`",
-            sysctl("kernel/perf_event_mlock_kb").unwrap_or_else(|| "unknown".to_owned())
-        )),
-        Some(Errno::ENOMEM) => Some("; there is too little memory: select fewer CPUs (`--cpus`)".to_owned()),
-        _ => None,
-    }
 }
 
 /// The fix for an error. It continues the error's sentence.

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod fixes;
+mod kernel;
 mod layout;
 mod list;
 pub mod messages;
