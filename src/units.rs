@@ -234,8 +234,11 @@ pub fn parse_moment(text: &str) -> Result<Moment, String> {
 
 /// Reads a speed: 1 is the pace of the recording, 10 is ten times as fast.
 pub fn parse_speed(text: &str) -> Result<f64, String> {
+    /// A second of the recording takes eleven days.
+    const LEAST: f64 = 1e-6;
     match text.trim_end_matches('x').parse::<f64>() {
-        Ok(speed) if speed.is_finite() && speed >= 1e-6 => Ok(speed),
+        Ok(speed) if speed.is_finite() && speed >= LEAST => Ok(speed),
+        Ok(speed) if speed > 0.0 && speed < LEAST => Err(format!("it must be at least {LEAST}")),
         _ => Err("write a number greater than 0, as in `1` or `0.5`".to_owned()),
     }
 }
@@ -320,7 +323,11 @@ mod tests {
     fn a_speed_is_a_number_greater_than_zero() {
         assert_eq!((parse_speed("1"), parse_speed("0.5x")), (Ok(1.0), Ok(0.5)));
         for text in ["", "0", "-1", "NaN", "inf", "fast"] {
-            assert!(parse_speed(text).is_err(), "{text:?}");
+            assert!(parse_speed(text).unwrap_err().contains("greater than 0"), "{text:?}");
+        }
+        assert_eq!(parse_speed("0.000001"), Ok(1e-6));
+        for text in ["1e-9", "0.00000099", "1e-320"] {
+            assert_eq!(parse_speed(text), Err("it must be at least 0.000001".to_owned()));
         }
     }
 

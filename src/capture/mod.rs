@@ -20,6 +20,7 @@ use crate::drain::Results;
 use crate::engine::{self, Detaching, Kernel, Sampling};
 use crate::events::Sink;
 use crate::os::cpus::CpuList;
+use crate::os::privileges::{self, Starts};
 use crate::recording::{self, RecordingDir, write_groups, write_tracepoints};
 use crate::source;
 use crate::spool::{Arena, Backed, Keeping};
@@ -74,7 +75,7 @@ pub enum Error {
         online: CpuList,
     },
     /// The list of CPUs could not be read.
-    #[error("failed to read the list of CPUs: {0}")]
+    #[error("failed to read the list of CPUs, `{path}`: {0}", path = crate::os::cpus::ONLINE)]
     Cpus(io::Error),
     /// An error while the events were on.
     #[error("the capture failed: {0}")]
@@ -90,6 +91,9 @@ pub enum Error {
         /// Why it could not be created.
         cause: io::Error,
     },
+    /// tp-perf could not give up rights.
+    #[error(transparent)]
+    Rights(#[from] privileges::Error),
     /// There is no memory for the spool.
     #[error("failed to reserve memory for events: {0}")]
     Memory(io::Error),
@@ -182,6 +186,7 @@ impl Ready {
         // slows it.
         let arena = memory.arena();
         let (engine, attach) = chosen.attach(kernel, &options.attach, options.rules.events, signals, progress)?;
+        privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, selection, .. } = chosen;
         Ok(ReadyToRun { engine, attach, table, selection, keeping, arena })
     }
@@ -213,7 +218,8 @@ impl<E: Sampling> ReadyToRun<E> {
         let facts = plan::facts(options, engine.attached(), &table, &selection, attach)?;
         let mut spool = plan::spool(options, &engine, &table, &facts, file, keeping, arena)?;
         let nofile_limit = engine.attached().descriptor_limit;
-        let command = options.command.as_ref().map(|line| Launch { line, nofile_limit, streams: Streams::Own });
+        let launch = |line| Launch { line, nofile_limit, streams: Streams::Own, is_last: true };
+        let command = options.command.as_ref().map(launch);
         let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
 
         let at_end = kernel.online().ok().map(|cpus| Online { at: Instant::now(), cpus });

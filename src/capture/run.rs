@@ -16,9 +16,12 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The time between two rounds if no ring reaches its watermark. It applies only if somebody watches the
-/// progress, or if the capture streams to the disk. Otherwise no round is needed, and each one would wake a
-/// CPU. On an idle machine, the interrupts of such wake-ups are a notable part of the recording.
+/// progress. Otherwise no round is needed, and each one would wake a CPU. On an idle machine, the interrupts of
+/// such wake-ups are a notable part of the recording.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The same time if the capture streams to the disk. If it is killed, the newest event that it keeps is half as
+/// old in the median.
+const STREAM_EVERY: Duration = Duration::from_millis(250);
 /// The same time while the capture may reach its number of events without any ring reaching its watermark.
 const LOOK_FOR_EVENTS_EVERY: Duration = Duration::from_millis(100);
 
@@ -94,7 +97,7 @@ pub fn run<E: Sampling>(
     let mut starting_cpu = Duration::ZERO;
     if let Some(command) = command {
         let cpu_before = own_cpu_time().map_err(Error::Run)?;
-        *running = Some(command.start()?);
+        command.start(running)?;
         starting_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
     let result = rounds_until_stop(engine, rules, running.as_mut(), spool, &mut outside, progress, all_on);
@@ -148,7 +151,7 @@ fn rounds_until_stop<E: Sampling>(
     on: Instant,
 ) -> io::Result<StopReason> {
     let rings = engine.wake_descriptors().len();
-    let mut look = longest_sleep(rules.events, rings, progress.is_shown() || spool.streams());
+    let mut look = longest_sleep(rules.events, rings, spool.streams(), progress.is_shown());
     loop {
         let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
         let woken_by_a_ring = wait(engine, outside, left.into_iter().chain(look).min())?;
@@ -184,17 +187,17 @@ fn rounds_until_stop<E: Sampling>(
     }
 }
 
-/// The maximum time to sleep before the next round. It depends on the number of events in the stop rule, and
-/// on whether somebody waits for events. `None` if only a ring, a signal or the end of the duration ends the
+/// The maximum time to sleep before the next round. It depends on the number of events in the stop rule, on
+/// whether the capture streams to the disk, and on whether somebody watches. `None` if only a ring, a signal or the end of the duration ends the
 /// sleep.
-fn longest_sleep(events: Option<u64>, rings: usize, is_waited_for: bool) -> Option<Duration> {
+fn longest_sleep(events: Option<u64>, rings: usize, streams: bool, is_watched: bool) -> Option<Duration> {
     // A watermark is at least a page, and the kernel wakes the reader above it. With more bytes than a page
     // per ring, some ring has reached its watermark by the time all events are there.
     let unannounced = (page_size() as u64).saturating_mul(rings as u64);
     if events.is_some_and(|events| events.saturating_mul(SAMPLE_SIZE as u64) <= unannounced) {
         return Some(LOOK_FOR_EVENTS_EVERY);
     }
-    is_waited_for.then_some(LOOK_EVERY)
+    if streams { Some(STREAM_EVERY) } else { is_watched.then_some(LOOK_EVERY) }
 }
 
 /// Sleeps until a ring reaches its watermark, a signal arrives, a CPU comes or goes, or `patience` has passed.
@@ -220,15 +223,16 @@ mod tests {
 
     #[test]
     fn rings_below_their_watermark_are_polled_only_if_somebody_waits() {
-        assert_eq!(longest_sleep(None, 2, false), None);
-        assert_eq!(longest_sleep(None, 2, true), Some(LOOK_EVERY));
+        assert_eq!(longest_sleep(None, 2, false, false), None);
+        assert_eq!(longest_sleep(None, 2, false, true), Some(LOOK_EVERY));
+        assert_eq!(longest_sleep(None, 2, true, true), Some(STREAM_EVERY));
         // Three pages hold a whole number of samples. With one more sample, a ring has reached its watermark.
         let most_unannounced = (3 * page_size() / SAMPLE_SIZE) as u64;
-        assert_eq!(longest_sleep(Some(most_unannounced + 1), 3, false), None);
-        assert_eq!(longest_sleep(Some(most_unannounced + 1), 3, true), Some(LOOK_EVERY));
-        assert_eq!(longest_sleep(Some(most_unannounced + 1), 4, false), Some(LOOK_FOR_EVENTS_EVERY));
-        for is_waited_for in [false, true] {
-            assert_eq!(longest_sleep(Some(most_unannounced), 3, is_waited_for), Some(LOOK_FOR_EVENTS_EVERY));
+        assert_eq!(longest_sleep(Some(most_unannounced + 1), 3, false, false), None);
+        assert_eq!(longest_sleep(Some(most_unannounced + 1), 3, false, true), Some(LOOK_EVERY));
+        assert_eq!(longest_sleep(Some(most_unannounced + 1), 4, false, false), Some(LOOK_FOR_EVENTS_EVERY));
+        for is_watched in [false, true] {
+            assert_eq!(longest_sleep(Some(most_unannounced), 3, false, is_watched), Some(LOOK_FOR_EVENTS_EVERY));
         }
     }
 }

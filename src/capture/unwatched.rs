@@ -68,8 +68,8 @@ pub(super) struct Watched<'a> {
 impl Watched<'_> {
     /// The stretches, by CPU. `to_ns` turns an instant into a time of the samples.
     pub fn unwatched(&self, to_ns: impl Fn(Instant) -> Ns) -> Vec<Unwatched> {
-        // The kernel's time of an event is not slewed as the monotonic clock is, at most by 500 ppm. The groups of
-        // a CPU go on and off a few milliseconds after each other.
+        // NTP slews the monotonic clock by at most 500 ppm. It does not slew the kernel's time of an event. The
+        // groups of a CPU go on and off a few milliseconds after each other.
         let capture = self.off - self.on;
         let tolerance = Duration::from_millis(100) + capture / 1000;
         let is_online = |online: &Online, cpu: Cpu| online.cpus.as_slice().contains(&cpu);
@@ -93,7 +93,7 @@ impl Watched<'_> {
             for cpu in online.cpus.as_slice() {
                 let is_chosen = self.chosen.is_none_or(|chosen| chosen.as_slice().contains(cpu));
                 if is_chosen && !is_watched(*cpu) && stretches.iter().all(|(other, ..)| other != cpu) {
-                    // Without a noted change, the CPU came online at any time.
+                    // Without a noted change, the CPU may have come online at any time.
                     let from = if online.at < self.off { online.at } else { self.on };
                     stretches.push((*cpu, from, true));
                 }
@@ -157,7 +157,7 @@ mod tests {
     fn a_cpu_that_comes_online_later_is_not_watched() {
         let later = [(4, "0-2"), (10, "0-2")];
         assert_eq!(stretches([10.0, 10.0], None, &later), [(2, 4, 10, true)]);
-        // The kernel announced nothing, so the begin is not known.
+        // The kernel announced nothing, so the start is not known.
         assert_eq!(stretches([10.0, 10.0], None, &[(10, "0-2")]), [(2, 0, 10, true)]);
         // Nobody asked for it.
         assert_eq!(stretches([10.0, 10.0], Some("0-1"), &later), []);

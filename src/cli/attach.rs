@@ -3,10 +3,12 @@
 use super::help::CAPTURE_OPTIONS;
 use super::machine::MachineArgs;
 use super::selection::SelectionArgs;
+use super::usage::usage;
 use crate::capture::AttachOptions;
-use crate::control::Manner;
+use crate::control::{CommandLine, Manner};
 use crate::os::clock::Clock;
 use clap::Args;
+use std::ffi::OsString;
 
 /// The options of attaching, and of the files.
 #[derive(Debug, Args)]
@@ -27,6 +29,11 @@ pub(super) struct AttachArgs {
     /// Also record the events that tp-perf itself causes
     #[arg(long, hide_short_help = true)]
     include_self: bool,
+    /// Run COMMAND as root
+    ///
+    /// Under sudo, tp-perf otherwise runs COMMAND as the user who called sudo.
+    #[arg(long, hide_short_help = true)]
+    command_as_root: bool,
     /// Wait until the kernel has detached all tracepoints
     ///
     /// Otherwise tp-perf returns at once, and a child process detaches them in the background.
@@ -35,6 +42,12 @@ pub(super) struct AttachArgs {
 }
 
 impl AttachArgs {
+    /// Finds the program of COMMAND, with the rights that the user chose for it.
+    pub fn find(&self, command: Vec<OsString>) -> Result<CommandLine, clap::Error> {
+        let find = if self.command_as_root { CommandLine::find_as_root } else { CommandLine::find };
+        find(command).map_err(usage)
+    }
+
     /// The validated options, and the behaviour of the command.
     pub fn request(self, quiet: bool) -> Result<(AttachOptions, Manner), clap::Error> {
         let (ring_size, adjustment) = self.machine.ring_size()?;

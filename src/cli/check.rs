@@ -88,6 +88,11 @@ pub struct CheckRequest {
 }
 
 impl CheckArgs {
+    /// Whether it watches this machine, and reads no source.
+    pub fn watches_machine(&self) -> bool {
+        self.source.is_none()
+    }
+
     /// The bound of the memory that inputs take, in bytes, if the user set it.
     pub fn memory(&self) -> Option<u64> {
         self.observation.memory.bound()

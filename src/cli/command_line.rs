@@ -1,14 +1,14 @@
 //! COMMAND, and tp-perf's own command line.
 
-use super::usage::usage;
+use super::attach::AttachArgs;
 use crate::control::CommandLine;
 use std::ffi::OsString;
 
-/// COMMAND, if there is one.
-pub(super) fn find(command: Vec<OsString>) -> Result<Option<CommandLine>, clap::Error> {
+/// COMMAND, if there is one, with the rights that the user chose for it.
+pub(super) fn find(command: Vec<OsString>, options: &AttachArgs) -> Result<Option<CommandLine>, clap::Error> {
     match command.is_empty() {
         true => Ok(None),
-        false => CommandLine::find(command).map(Some).map_err(usage),
+        false => options.find(command).map(Some),
     }
 }
 

@@ -86,6 +86,11 @@ pub struct IdentifyRequest {
 }
 
 impl IdentifyArgs {
+    /// Whether it watches this machine, and reads no source.
+    pub fn watches_machine(&self) -> bool {
+        self.source.is_none()
+    }
+
     /// The bound of the memory that inputs take, in bytes, if the user set it.
     pub fn memory(&self) -> Option<u64> {
         self.observation.memory.bound()

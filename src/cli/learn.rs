@@ -64,6 +64,11 @@ pub struct LearnRequest {
 }
 
 impl LearnArgs {
+    /// Whether it watches this machine, and reads no source.
+    pub fn watches_machine(&self) -> bool {
+        self.sources.is_empty()
+    }
+
     /// The bound of the memory that inputs take, in bytes, if the user set it.
     pub fn memory(&self) -> Option<u64> {
         self.observation.memory.bound()

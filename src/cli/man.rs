@@ -8,8 +8,9 @@ Examples:
   # Read a page
   tp-perf man | man -l -
   tp-perf man report | man -l -
-  # Install all pages; `man tp-perf-report` then opens one
-  sudo tp-perf man --dir /usr/local/share/man/man1";
+  # Write all pages, and install them
+  tp-perf man --dir .
+  sudo install -m 644 -t /usr/local/share/man/man1 *.1";
 
 /// The arguments of `tp-perf man`.
 #[derive(Debug, Args)]

@@ -97,6 +97,43 @@ pub struct Cli {
     pub record: RecordArgs,
 }
 
+impl Cli {
+    /// Whether the command reads tracefs or attaches to this machine, which needs rights of root.
+    pub fn traces(&self) -> bool {
+        match &self.command {
+            None | Some(Command::Record(_) | Command::Overhead(_) | Command::List(_) | Command::Doctor(_)) => true,
+            Some(Command::Learn(args)) => args.watches_machine(),
+            Some(Command::Identify(args)) => args.watches_machine(),
+            Some(Command::Check(args)) => args.watches_machine(),
+            Some(
+                Command::Report(_)
+                | Command::Replay(_)
+                | Command::States(_)
+                | Command::Completions(_)
+                | Command::Man(_),
+            ) => false,
+        }
+    }
+}
+
+impl Command {
+    /// Whether the command only reads files and prints: it writes no file, attaches to nothing, and starts no program.
+    pub fn only_prints(&self) -> bool {
+        match self {
+            Command::Report(args) => args.only_prints(),
+            Command::Replay(args) => args.only_prints(),
+            Command::States(args) => args.only_prints(),
+            Command::Identify(args) => !args.watches_machine(),
+            Command::Check(args) => !args.watches_machine(),
+            Command::Man(args) => args.dir.is_none(),
+            Command::Completions(_) => true,
+            Command::Record(_) | Command::Overhead(_) | Command::Learn(_) | Command::List(_) | Command::Doctor(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// Hides from the short help the options that `tp-perf record -h` shows.
 fn short_at_the_root(arg: clap::Arg) -> clap::Arg {
     match arg.get_id().as_str() {

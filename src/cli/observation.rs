@@ -62,7 +62,7 @@ impl ObservationArgs {
                     "--from and --to select a part of a SOURCE; name a SOURCE, or use --duration".to_owned(),
                 ));
             }
-            let command = find(command)?;
+            let command = find(command, &attach)?;
             let compress = attach.compress;
             let (attach, manner) = attach.request(quiet)?;
             let duration = duration.or(command.is_none().then_some(usual));

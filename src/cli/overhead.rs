@@ -2,8 +2,7 @@
 
 use super::attach::AttachArgs;
 use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
-use super::usage::usage;
-use crate::control::{CommandLine, Manner};
+use crate::control::Manner;
 use crate::overhead;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
@@ -89,13 +88,15 @@ impl OverheadArgs {
     /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
     pub fn request(self) -> Result<OverheadRequest, clap::Error> {
         let compress = self.attach.compress;
+        let command = self.attach.find(self.command)?;
+        let shell = |line| self.attach.find(vec!["sh".into(), "-c".into(), line]);
+        let prepare = self.prepare.map(shell).transpose()?;
         let (attach, manner) = self.attach.request(self.quiet)?;
-        let shell = |line: OsString| CommandLine::find(vec!["sh".into(), "-c".into(), line]);
         let options = overhead::MeasureOptions {
             attach,
             compress,
-            command: CommandLine::find(self.command).map_err(usage)?,
-            prepare: self.prepare.map(shell).transpose().map_err(usage)?,
+            command,
+            prepare,
             pairs: self.runs as usize,
             warmup: self.warmup as usize,
             show_output: self.show_output,

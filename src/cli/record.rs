@@ -77,8 +77,8 @@ impl RecordArgs {
     /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
     pub fn request(self) -> Result<RecordRequest, clap::Error> {
         let compress = self.attach.compress;
+        let command = find(self.command, &self.attach)?;
         let (attach, manner) = self.attach.request(self.quiet)?;
-        let command = find(self.command)?;
         let options = capture::CaptureOptions {
             rules: StopRules { events: self.events, duration: self.duration },
             output: self.output,

@@ -66,6 +66,11 @@ pub struct ReplayRequest {
 }
 
 impl ReplayArgs {
+    /// Whether it writes no file.
+    pub fn only_prints(&self) -> bool {
+        self.output.as_deref().is_none_or(|path| path.as_os_str() == "-")
+    }
+
     /// The bound of the memory that inputs take, in bytes, if the user set it.
     pub fn memory(&self) -> Option<u64> {
         self.part.memory.bound()

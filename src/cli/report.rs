@@ -128,6 +128,17 @@ pub enum StatesFrom {
 }
 
 impl ReportArgs {
+    /// Whether it writes no file.
+    pub fn only_prints(&self) -> bool {
+        let is_printed = self.html.as_deref().is_none_or(|path| path.as_os_str() == "-");
+        is_printed && self.plots.is_none() && !self.open
+    }
+
+    /// Whether it opens its page in the browser.
+    pub fn opens_browser(&self) -> bool {
+        self.open
+    }
+
     /// The bound of the memory that inputs take, in bytes, if the user set it.
     pub fn memory(&self) -> Option<u64> {
         self.part.memory.bound()

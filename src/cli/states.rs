@@ -76,6 +76,11 @@ pub enum StatesAct {
 }
 
 impl StatesArgs {
+    /// Whether it changes no file.
+    pub fn only_prints(&self) -> bool {
+        !matches!(self.command, Some(StatesCommand::Remove { .. }))
+    }
+
     /// The bound of the memory that inputs take, in bytes, if the user set it.
     pub fn memory(&self) -> Option<u64> {
         self.memory.bound()

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use crate::cli::{ListArgs, ListFormat, ListRequest};
+use crate::os::privileges::{Starts, give_up, raised};
 use crate::recording::encode_tracepoints;
 use crate::terminal::{print_default_exclusions, print_list, write_list_json};
 use crate::tracefs::{self, Selection, Tracepoint};
@@ -10,7 +11,8 @@ use crate::tracefs::{self, Selection, Tracepoint};
 pub fn run(args: ListArgs, context: &mut Context) -> anyhow::Result<u8> {
     let ListRequest { patterns, mut selection, format } = args.request();
     selection.only.extend(patterns.iter().cloned());
-    let (table, selection) = tracefs::choose(&selection)?;
+    let (table, selection) = raised(|| tracefs::choose(&selection))?;
+    give_up(Starts::Nothing)?;
     let is_shown =
         |tracepoint: &&Tracepoint| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(tracepoint));
     let shown: Vec<&Tracepoint> = table.tracepoints().iter().filter(is_shown).collect();

@@ -75,7 +75,10 @@ fn failure(dir: &Path, path: &Path, cause: io::Error) -> anyhow::Error {
         }
         io::ErrorKind::NotADirectory => anyhow!("failed to write into `{dir}`: not a directory; name a directory"),
         io::ErrorKind::PermissionDenied => {
-            anyhow!("failed to write into `{dir}`: permission denied; use sudo, or name another directory")
+            anyhow!(
+                "failed to write into `{dir}`: permission denied; write the pages into a directory of your own, then install them: \
+                 `sudo install -m 644 -t {dir} *.1`"
+            )
         }
         _ => Err::<(), _>(cause).with_context(|| format!("failed to write `{}`", path.display())).unwrap_err(),
     }

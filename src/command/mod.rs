@@ -30,6 +30,8 @@ mod watch;
 
 use crate::cli::{Cli, Command, Usage};
 use crate::memory;
+use crate::os::landlock::forbid_changes;
+use crate::os::privileges::{self, Starts};
 use crate::terminal::messages;
 pub use context::Context;
 pub use record::record;
@@ -51,8 +53,24 @@ pub fn run(cli: Cli, usage: &Usage) -> ExitCode {
     }
 }
 
+/// Gives up all rights that the command does not need.
+fn begin_with_least_rights(cli: &Cli) -> Result<(), privileges::Error> {
+    privileges::take_over(cli.traces())?;
+    if !cli.traces() {
+        // The browser of `report --open` may need to gain rights: its sandbox does on some systems.
+        let opens_browser = matches!(&cli.command, Some(Command::Report(args)) if args.opens_browser());
+        privileges::give_up(if opens_browser { Starts::AsUser } else { Starts::Nothing })?;
+    }
+    if cli.command.as_ref().is_some_and(Command::only_prints) {
+        // An older kernel has no Landlock. tp-perf works there too, without this protection.
+        let _ = forbid_changes();
+    }
+    Ok(())
+}
+
 /// Runs the command, and returns its exit code.
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    begin_with_least_rights(&cli)?;
     let context = &mut Context::new()?;
     if let Some(bound) = cli.command.as_ref().and_then(Command::memory) {
         memory::set_bound(bound);

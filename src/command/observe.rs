@@ -10,6 +10,7 @@ use crate::control::{Manner, Progress};
 use crate::engine::{Detaching, Live};
 use crate::events::Filter;
 use crate::observation::Observation;
+use crate::os::privileges::raised;
 use crate::source::Place;
 use crate::state::{self, Error, Known, Length, Session};
 use crate::terminal::{TerminalProgress, messages};
@@ -119,7 +120,7 @@ impl Observed {
 /// Checks that the selection can be compared with the known sessions, before a useless capture begins.
 pub fn may_compare(observation: &Observation, known: &Known) -> anyhow::Result<()> {
     let Observation::Machine(options) = observation else { return Ok(()) };
-    let (table, selection) = tracefs::choose(&options.attach.selection)?;
+    let (table, selection) = raised(|| tracefs::choose(&options.attach.selection))?;
     let names: BTreeSet<String> =
         selection.tracepoints(&table).iter().map(|tracepoint| tracepoint.full_name()).collect();
     Ok(known.may_compare(|name| names.contains(name))?)

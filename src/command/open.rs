@@ -1,6 +1,6 @@
 //! Opening a page in the user's browser.
 
-use crate::recording::is_under_sudo;
+use crate::os::privileges::invoker;
 use crate::terminal::Unopened;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// If no browser was started.
 pub fn open_page(page: &Path) -> Result<(), Unopened> {
-    if is_under_sudo() {
+    if invoker().is_some() {
         return Err(Unopened::UnderSudo);
     }
     let page = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());

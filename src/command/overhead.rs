@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::detach::finish_detach;
 use super::stop::stopped;
-use super::wait::wait_for_command;
+use super::wait::{terminate, wait_for_command};
 use crate::capture::StopRules;
 use crate::cli::{OverheadArgs, OverheadFormat, OverheadRequest};
 use crate::control::Progress;
@@ -33,7 +33,7 @@ pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
     {
         // Nobody needs COMMAND's work any more. COMMAND got Ctrl-C from the terminal itself, and SIGTERM is passed on below.
         if context.signals.asked() == 0 {
-            running.terminate();
+            terminate(&running, &mut context.progress);
         }
         wait_for_command(running, context)?;
     }

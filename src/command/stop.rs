@@ -12,13 +12,13 @@ use std::thread;
 /// once, whatever the process waits for.
 pub fn end_at_second_signal() -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("failed to take over signals")?;
-    thread::spawn(move || {
+    let wait = move || {
         if let Some(second) = signals.forever().nth(1) {
             erase_progress();
             process::exit(128 + second);
         }
-    });
-    Ok(())
+    };
+    thread::Builder::new().spawn(wait).map(drop).context("failed to start a thread; allow more processes (`ulimit -u`)")
 }
 
 /// The exit code of a command: 0, or the code for the signal that stopped it.

@@ -20,7 +20,7 @@ pub fn wait_for_command(mut command: Running, context: &mut Context) -> anyhow::
         }
         if signals.terminates() > terminates_passed_on {
             terminates_passed_on = signals.terminates();
-            command.terminate();
+            terminate(&command, progress);
         }
         if signals.interrupts() > interrupts_before {
             progress.note(&format!("COMMAND continues without tp-perf (pid {})", command.pid()));
@@ -31,5 +31,13 @@ pub fn wait_for_command(mut command: Running, context: &mut Context) -> anyhow::
             told = true;
         }
         signals.wait()?;
+    }
+}
+
+/// Passes SIGTERM on to COMMAND. Prints a note if tp-perf lacks the right to do so.
+pub fn terminate(command: &Running, progress: &mut dyn Progress) {
+    if !command.terminate() {
+        let pid = command.pid();
+        progress.note(&format!("COMMAND has more rights than tp-perf, which cannot stop it; `sudo kill {pid}` does"));
     }
 }

@@ -1,12 +1,15 @@
 //! COMMAND: tp-perf looks it up before it attaches, and starts it once the events are on.
 
+use crate::os::privileges::{self, Starts};
 use crate::os::process::start_with_nofile_limit;
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{AccessFlags, Pid, access};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,6 +20,7 @@ use std::time::{Duration, Instant};
 pub struct CommandLine {
     program: PathBuf,
     words: Vec<OsString>,
+    as_root: bool,
 }
 
 impl CommandLine {
@@ -25,9 +29,30 @@ impl CommandLine {
     /// # Errors
     /// A message that names the program and why it cannot be run.
     pub fn find(words: Vec<OsString>) -> Result<Self, String> {
+        match privileges::rights_of_program(false) {
+            Starts::AsRoot => Self::find_as_root(words),
+            _ => Self::look_up(words, |path| access(path, AccessFlags::X_OK).is_ok()),
+        }
+    }
+
+    /// The same for a program that runs as root. Under sudo, [`find`](Self::find) is for a program of the user.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), and a message if neither root nor sudo started tp-perf.
+    pub fn find_as_root(words: Vec<OsString>) -> Result<Self, String> {
+        if !privileges::is_run_by_root() {
+            return Err("--command-as-root: an ordinary user cannot run COMMAND as root; use sudo".to_owned());
+        }
+        // access(2) would answer for the user. Root may run each file that somebody may run.
+        let runs = |path: &Path| path.metadata().is_ok_and(|file| file.permissions().mode() & 0o111 != 0);
+        let line = privileges::raised(|| Self::look_up(words, runs))?;
+        Ok(CommandLine { as_root: true, ..line })
+    }
+
+    fn look_up(words: Vec<OsString>, may_run: impl Fn(&Path) -> bool) -> Result<Self, String> {
         let Some(name) = words.first() else { return Err("COMMAND is empty".to_owned()) };
         let shown = name.to_string_lossy();
-        let runs = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+        let runs = |path: &Path| path.is_file() && may_run(path);
         if name.is_empty() {
             return Err("COMMAND is empty".to_owned());
         }
@@ -38,19 +63,24 @@ impl CommandLine {
                 (_, false) => Err(format!(
                     "COMMAND `{shown}` is not executable; `chmod +x` it, or start it through its interpreter"
                 )),
-                _ => Ok(CommandLine { program, words }),
+                _ => Ok(CommandLine { program, words, as_root: false }),
             };
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let program = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| runs(program));
         match program {
-            Some(program) => Ok(CommandLine { program, words }),
+            Some(program) => Ok(CommandLine { program, words, as_root: false }),
             None if std::env::var_os("SUDO_UID").is_some() => Err(format!(
                 "COMMAND `{shown}` was not found in the PATH that sudo sets ({}): give the full path",
                 path.to_string_lossy()
             )),
             None => Err(format!("COMMAND `{shown}` was not found in PATH")),
         }
+    }
+
+    /// The rights that tp-perf must keep to start it.
+    pub fn rights(&self) -> Starts {
+        privileges::rights_of_program(self.as_root)
     }
 
     /// The words of the command line, with invalid UTF-8 replaced.
@@ -73,6 +103,9 @@ pub enum Error {
     /// Its input or output could not be set up.
     #[error("failed to set up the input and output of COMMAND: {0}")]
     Streams(io::Error),
+    /// tp-perf could not give up the rights that only the start of COMMAND needed.
+    #[error(transparent)]
+    Rights(#[from] privileges::Error),
 }
 
 /// How COMMAND is started.
@@ -83,6 +116,8 @@ pub struct Launch<'a> {
     pub nofile_limit: (u64, u64),
     /// Where its input comes from, and where its output goes.
     pub streams: Streams<'a>,
+    /// Whether this process starts no program after it, and so gives up the rights to do so.
+    pub is_last: bool,
 }
 
 /// Where COMMAND's input comes from, and where its output goes.
@@ -97,13 +132,13 @@ pub enum Streams<'a> {
 }
 
 impl Launch<'_> {
-    /// Starts COMMAND.
+    /// Starts COMMAND, as the user who called sudo or as root. Once it runs, it is in `running`.
     ///
     /// # Errors
     /// [`Error::Start`] if COMMAND cannot be started, and [`Error::Streams`] if its input or output cannot be
-    /// set up.
-    pub fn start(&self) -> Result<Running, Error> {
-        let CommandLine { program, words } = self.line;
+    /// set up. [`Error::Rights`] comes after the start.
+    pub fn start<'r>(&self, running: &'r mut Option<Running>) -> Result<&'r mut Running, Error> {
+        let CommandLine { program, words, .. } = self.line;
         let mut command = Command::new(program);
         // Some programs behave according to the name by which they were called.
         command.arg0(&words[0]).args(&words[1..]);
@@ -119,11 +154,14 @@ impl Launch<'_> {
             }
         }
         start_with_nofile_limit(&mut command, self.nofile_limit);
+        privileges::start_with(self.line.rights(), &mut command);
         let started = Instant::now();
-        match command.spawn() {
-            Ok(child) => Ok(Running { child, started, ended: None }),
-            Err(cause) => Err(Error::Start { program: program.clone(), cause }),
+        let child = command.spawn().map_err(|cause| Error::Start { program: program.clone(), cause })?;
+        let running = running.insert(Running { child, started, ended: None });
+        if self.is_last {
+            privileges::give_up(Starts::Nothing)?;
         }
+        Ok(running)
     }
 }
 
@@ -156,10 +194,10 @@ impl Running {
         self.child.id()
     }
 
-    /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    /// Sends SIGTERM. Returns false if COMMAND has gained rights that this process lacks, so it cannot be stopped.
+    pub fn terminate(&self) -> bool {
         // If COMMAND has ended in the meantime, there is nothing to terminate.
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM) != Err(Errno::EPERM)
     }
 }
 
@@ -192,7 +230,9 @@ mod tests {
             let limit = crate::os::limits::DescriptorLimit::read();
             let line = find(&["sh", "-c", script]).unwrap();
             let nofile_limit = (limit.soft, limit.hard);
-            let mut running = Launch { line: &line, nofile_limit, streams: Streams::Own }.start().unwrap();
+            let mut running = None;
+            let launch = Launch { line: &line, nofile_limit, streams: Streams::Own, is_last: true };
+            let running = launch.start(&mut running).unwrap();
             assert_eq!(running.took(), None);
             let code = loop {
                 match running.exit_code().unwrap() {

@@ -50,8 +50,8 @@ pub enum Error {
     #[error(transparent)]
     Tracefs(#[from] tracefs::Error),
     /// The list of CPUs cannot be read.
-    #[error(transparent)]
-    Cpus(#[from] io::Error),
+    #[error("failed to read the list of CPUs, `{path}`: {0}", path = crate::os::cpus::ONLINE)]
+    Cpus(io::Error),
 }
 
 /// Examines this machine, and what a capture of this shape needs of it. Without `cpus`, the capture uses all
@@ -67,7 +67,7 @@ pub fn examine(
     worded: impl FnOnce(&tracefs::Error) -> String,
 ) -> Result<(Machine, Needs), Error> {
     let tracefs = Tracefs::open().and_then(|tracefs| Ok((tracefs.origin(), Table::read(tracefs.root())?)));
-    let online = CpuList::online()?;
+    let online = CpuList::online().map_err(Error::Cpus)?;
     let tracepoints = match &tracefs {
         Ok((_, table)) => Selection::choose(table, selection)?.counts(table).0,
         Err(_) => 0,

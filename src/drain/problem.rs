@@ -91,7 +91,11 @@ impl fmt::Display for Problem {
                 write!(f, "the source is damaged: {} have ids of unknown events", Plural(*samples, "sample"))
             }
             Problem::Unwatched { cpus } => {
-                write!(f, "hits are missing: tp-perf did not watch {} all the time", named(cpus))
+                write!(
+                    f,
+                    "hits are missing: tp-perf watched {} for a part of the capture only, or not at all",
+                    named(cpus)
+                )
             }
             Problem::Stopped => f.write_str("you stopped tp-perf before it had read the source to its end"),
             Problem::FileCut { cause } => write!(f, "{FILE_CUT}: {cause}"),

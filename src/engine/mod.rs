@@ -52,6 +52,7 @@ pub use crate::perf::Room;
 
 use crate::events::{Counted, SampleIds, Tick};
 use crate::os::cpus::Cpu;
+use crate::os::privileges::raised;
 use crate::tracefs::{self, Table};
 use std::io;
 use std::ops::ControlFlow;
@@ -159,14 +160,14 @@ impl Kernel for Live {
     }
 
     fn table(&self) -> Result<Table, tracefs::Error> {
-        tracefs::table()
+        raised(tracefs::table)
     }
 
     fn attach(&self, request: &AttachRequest<'_>, opened: Opened<'_>) -> Result<SamplingEngine, Error> {
-        SamplingEngine::attach(request, opened)
+        raised(|| SamplingEngine::attach(request, opened))
     }
 
     fn count(&self, request: &CountRequest<'_>, opened: Opened<'_>) -> Result<CountingEngine, Error> {
-        CountingEngine::attach(request, opened)
+        raised(|| CountingEngine::attach(request, opened))
     }
 }

@@ -50,9 +50,9 @@ impl Capabilities {
     /// CAP_PERFMON: perf_event_open for all processes.
     pub const PERFMON: u32 = 38;
 
-    /// Reads `/proc/self/status`. If it cannot be read, the result has no capability.
+    /// Reads those of this thread. If `/proc` cannot be read, the result has no capability.
     pub fn of_this_process() -> Self {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
         Self::in_status(&status)
     }
 

@@ -26,6 +26,7 @@ use crate::capture::{self, AttachOptions, Chosen};
 use crate::control::{CommandLine, Progress, Running, Signals};
 use crate::engine::{Detaching, Engine, Kernel};
 use crate::os::machine::{hostname, kernel_release};
+use crate::os::privileges::{self, Starts};
 use crate::recording::Tool;
 use runs::{AllRuns, Runs};
 use std::io;
@@ -128,6 +129,7 @@ pub fn measure(
     // Check before attaching that temporary files can be made.
     drop(capture::scratch_file()?);
     let (mut engine, attach) = chosen.attach(kernel, &options.attach, None, signals, progress)?;
+    privileges::give_up(options.command.rights()).map_err(capture::Error::from)?;
     let attached = engine.attached().clone();
     let nofile_limit = attached.descriptor_limit;
     let rings = attached.ring_size * attached.cpus.len();
@@ -158,8 +160,9 @@ pub fn measure(
         Runs { options, engine: &mut engine, rings, nofile_limit, output, running, signals, progress, done: 0 };
     let result = runs.all(&mut overhead.runs);
     progress.phase_ends();
+    let given_up = privileges::give_up(Starts::Nothing).map_err(capture::Error::from);
     let detaching = engine.detach();
     overhead.detach_expected = detaching.expected();
-    let result = result.map(|AllRuns| overhead);
+    let result = result.and_then(|AllRuns| Ok(given_up.map(|()| overhead)?));
     Ok(Measured { result, detaching })
 }

@@ -111,9 +111,8 @@ impl<E: Sampling> Runs<'_, E> {
             return Ok(RunEnd::Stopped);
         }
         let streams = self.output.streams().map_err(capture::Error::Run)?;
-        let running = self
-            .running
-            .insert(Launch { line, nofile_limit: self.nofile_limit, streams }.start().map_err(capture::Error::from)?);
+        let launch = Launch { line, nofile_limit: self.nofile_limit, streams, is_last: false };
+        let running = launch.start(self.running).map_err(capture::Error::from)?;
         loop {
             // Check signals first, then the program. If the program ends in between, the check finds it; if
             // it ends later, its signal ends the wait.
@@ -137,7 +136,7 @@ impl<E: Sampling> Runs<'_, E> {
             return Ok((RunEnd::Stopped, None));
         }
         let streams = self.output.streams().map_err(capture::Error::Run)?;
-        let launch = Launch { line: &self.options.command, nofile_limit: self.nofile_limit, streams };
+        let launch = Launch { line: &self.options.command, nofile_limit: self.nofile_limit, streams, is_last: false };
         // Drawing a progress bar would add to the measured time.
         let (rules, progress) = (StopRules::default(), &mut ());
         let run = match capture::run(self.engine, &rules, Some(launch), self.running, spool, self.signals, progress) {

@@ -41,9 +41,9 @@ struct SourceGraphs {
     groups: Vec<GraphRow>,
     /// For each row of `tracepoints`, the place of its group in `groups`.
     group_of: Vec<usize>,
-    /// For each stretch of losses: the row of its CPU, its begin, its end, its samples.
+    /// For each stretch of losses: the row of its CPU, its start, its end, its samples.
     losses: Vec<(usize, u64, u64, u64)>,
-    /// For each stretch in which a CPU was not watched: the row of the CPU, its begin, its end.
+    /// For each stretch in which a CPU was not watched: the row of the CPU, its start, its end.
     unwatched: Vec<(usize, u64, u64)>,
     gaps: Vec<(u64, u64)>,
 }

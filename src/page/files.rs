@@ -209,12 +209,9 @@ fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
     Ok(PageTo::File(folder, name, path.to_owned()))
 }
 
-/// The place of a folder, which a link may name. Under sudo, follows no link, because the link may belong to another user.
+/// The place of a folder, which a link may name.
 fn unlinked(folder: &Path) -> PathBuf {
-    match recording::is_under_sudo() {
-        true => folder.to_owned(),
-        false => folder.canonicalize().unwrap_or_else(|_| folder.to_owned()),
-    }
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
 
 fn plot_folder(path: &Path, labels: &[String], force: bool) -> Result<Folder, Error> {

@@ -74,7 +74,7 @@ pub struct Subject<'a> {
     pub table: &'a Table,
     /// The facts about it.
     pub summary: &'a Summary,
-    /// The stretches in which a CPU was not watched, from the begin of the activity.
+    /// The stretches in which a CPU was not watched, from the start of the activity.
     pub unwatched: &'a [Unwatched],
     /// Its states. Empty if they are not known.
     pub states: &'a [StateSpan],

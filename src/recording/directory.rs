@@ -21,8 +21,7 @@ impl RecordingDir {
     /// Creates the directory, or opens an existing one without a recording. With `force`, it may contain a
     /// recording.
     ///
-    /// Only the owner may read everything that is created. Under sudo, the owner is the calling user, if the
-    /// filesystem allows it. An existing directory keeps its owner and its permissions.
+    /// Only the owner may read everything that is created. An existing directory keeps its owner and its permissions.
     pub fn create(path: &Path, force: bool) -> Result<Self, Error> {
         let recording = Self::lock(Folder::create(path, Readers::Owner)?)?;
         let folder = &recording.folder;

@@ -1,11 +1,10 @@
 //! A directory in which files appear only when they are complete.
 //!
-//! Under sudo, the directory may belong to another user. So all operations are relative to one descriptor of
-//! the directory, which nobody can exchange, and no symbolic link is followed.
+//! Others may be able to write into the directory, too. So all operations are relative to one descriptor of the
+//! directory, which nobody can exchange, and no symbolic link is followed.
 
-use super::sudo::caller_of_sudo;
 use super::{Error, NewFile, Readers};
-use nix::unistd::{Gid, Uid, geteuid};
+use nix::unistd::{Uid, geteuid};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::fs::{flock, fstat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
@@ -14,7 +13,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 
 /// An open directory that receives files.
@@ -27,7 +25,6 @@ pub struct Folder {
     /// The directory above it, and its name there.
     above: Above,
     path: PathBuf,
-    owner: Option<(Uid, Gid)>,
     readers: Readers,
     /// Whether this process created the directory.
     pub(super) created: bool,
@@ -48,8 +45,7 @@ enum Sharing {
 }
 
 impl Folder {
-    /// Creates the directory, or opens an existing one, which keeps its permissions. Under sudo, everything
-    /// created belongs to the calling user, if the filesystem allows it.
+    /// Creates the directory, or opens an existing one, which keeps its permissions.
     pub fn create(path: &Path, readers: Readers) -> Result<Self, Error> {
         let path = without_slashes(path);
         let created = Above::of(&path).and_then(|above| Ok((above.create(readers)?, above)));
@@ -99,12 +95,7 @@ impl Folder {
             refuse_other_owner(&dir, &path)?;
         }
         let (finished, sharing) = (RefCell::default(), Sharing::Locked);
-        let folder =
-            Folder { dir, above, path, owner: caller_of_sudo(), readers, created, finished, sharing, hold: None };
-        if created {
-            folder.give_to_owner(&folder.dir);
-        }
-        Ok(folder)
+        Ok(Folder { dir, above, path, readers, created, finished, sharing, hold: None })
     }
 
     /// Whether the directory contains anything but the unfinished files of a capture that was killed.
@@ -246,7 +237,6 @@ impl Folder {
                 // Some filesystems have no locks. On those, leftovers are never removed.
                 let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
             }
-            self.give_to_owner(&file);
             Ok(File::from(file))
         };
         open().map_err(|errno: Errno| self.failed("create", name, errno))
@@ -283,14 +273,6 @@ impl Folder {
     fn leads_to_a_file_or_nowhere(&self, link: &str) -> bool {
         let target = statat(&self.dir, link, AtFlags::empty());
         target.map_or(true, |target| FileType::from_raw_mode(target.st_mode) == FileType::RegularFile)
-    }
-
-    /// Gives a file to the user who called sudo. On a filesystem that does not allow this, the file stays
-    /// root's.
-    fn give_to_owner(&self, file: &impl AsFd) {
-        if let Some((user, group)) = self.owner {
-            let _ = fchown(file, Some(user.as_raw()), Some(group.as_raw()));
-        }
     }
 }
 
@@ -347,8 +329,7 @@ impl Above {
 fn refuse_other_owner(dir: &OwnedFd, path: &Path) -> Result<(), Error> {
     let failed = |errno: Errno| Error::Io { verb: "open the directory", path: path.to_owned(), cause: errno.into() };
     let owner = Uid::from_raw(fstat(dir).map_err(failed)?.st_uid);
-    let is_caller = caller_of_sudo().is_some_and(|(caller, _)| caller == owner);
-    match owner.is_root() || owner == geteuid() || is_caller {
+    match owner.is_root() || owner == geteuid() {
         true => Ok(()),
         false => Err(Error::OtherOwner { path: path.to_owned(), owner: owner.as_raw() }),
     }

@@ -16,7 +16,6 @@ mod folder;
 mod log;
 mod new_file;
 mod readers;
-mod sudo;
 mod summary;
 mod tables;
 mod tool;
@@ -30,8 +29,6 @@ pub use log::{LogSink, LogWriter};
 pub use new_file::NewFile;
 #[doc(hidden)]
 pub use readers::Readers;
-#[doc(hidden)]
-pub use sudo::{caller_of_sudo, is_under_sudo};
 pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, TracepointSummary,
     TracepointsSummary, UnaccountedSummary, accounts,

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 /// A stretch of a capture in which tp-perf did not watch a CPU.
 ///
 /// When a CPU goes offline, the kernel removes its events for good, so tp-perf does not see the CPU when it
-/// returns. It does not see a CPU either that comes online after the capture has begun.
+/// returns. Nor does it see a CPU that comes online after the capture has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unwatched {
     /// The CPU.
     pub cpu: Cpu,
-    /// Its begin.
+    /// Its start.
     #[serde(rename = "from_ns")]
     pub from: Ns,
     /// Its end, which is the end of the capture.

@@ -71,7 +71,7 @@ pub struct SourceReport {
     pub logged: Option<u64>,
     /// The activity of tracepoints and CPUs over time.
     pub activity: Activity,
-    /// The stretches in which a CPU was not watched, within the span of the activity and in nanoseconds from its begin.
+    /// The stretches in which a CPU was not watched, within the span of the activity and in nanoseconds from its start.
     pub unwatched: Vec<Unwatched>,
     /// Its states, if they were asked for and could be identified.
     pub states: Option<Identification>,

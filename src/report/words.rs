@@ -45,7 +45,9 @@ pub fn unwatched(summary: &Summary, stretch: &Unwatched) -> String {
     let Unwatched { cpu, from, to, was_online } = *stretch;
     let [from, to] = [from, to].map(|time| Seconds(Duration::from_nanos(time.0)));
     let why = match (summary.cpus.contains(&cpu), was_online) {
-        (true, true) => "it went offline, which removed its events, and came back; hits on it are missing",
+        (true, true) => {
+            "it went offline, so the kernel detached its tracepoints; it came back, but hits on it are missing"
+        }
         (true, false) => "it was offline, so there were no hits on it",
         (false, _) => "it came online after the capture had begun; hits on it are missing",
     };
@@ -59,7 +61,7 @@ pub fn stopped_by(summary: &Summary) -> Option<String> {
         StopReason::Duration => "--duration".to_owned(),
         StopReason::Command => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
         StopReason::Interrupt => "Ctrl-C".to_owned(),
-        StopReason::Terminate => "a signal".to_owned(),
+        StopReason::Terminate => "a signal, such as SIGTERM".to_owned(),
         StopReason::DiskFull => "a full disk".to_owned(),
         StopReason::Error => "an error".to_owned(),
     })

@@ -240,6 +240,15 @@ pub fn open(place: &Place, signals: Option<&Signals>) -> Result<Source, Error> {
     }
 }
 
+/// Opens a file of another kind. The next signal ends any waiting for data, such as for a pipe.
+pub fn open_file(path: &Path, signals: &Signals) -> io::Result<Box<dyn Read>> {
+    let file = open_to_read(path)?;
+    Ok(match file.metadata()?.is_file() {
+        true => Box::new(file),
+        false => Box::new(Awaited { file, wake: signals.wakers()? }),
+    })
+}
+
 /// The facts that are known while tp-perf finds out the kind of a source.
 struct Candidate<'a> {
     signals: Option<&'a Signals>,

@@ -38,8 +38,8 @@ const PIECE: usize = 4 << 20;
 const PAGE: u64 = 4096;
 
 /// A streaming spool writes at least in the first round after this time, except for the last incomplete page.
-/// With a round every half second, bytes are on the disk within one second.
-const AT_LEAST_EVERY: Duration = Duration::from_millis(450);
+/// With a round every quarter of a second, bytes are on the disk within half a second.
+const AT_LEAST_EVERY: Duration = Duration::from_millis(200);
 
 /// The maximum number of bytes written at the end of a round, while there is room in memory. So a capture
 /// that has just outgrown its memory does not stop to write all of it.

@@ -26,7 +26,11 @@ pub fn read(
     if let Place::Path(path) = place
         && path.extension().is_some_and(|extension| extension == "json")
     {
-        let session = read_session(path)?;
+        let session = read_session(path, signals);
+        if signals.asked() > 0 {
+            return Err(Error::Interrupted);
+        }
+        let session = session?;
         return match part.cuts() {
             false => Ok(session),
             true => Err(Error::Counted { place: place.to_string(), window: session.window }),

@@ -2,10 +2,15 @@
 //!
 //! An error of the library states the operation, its object, the cause and the facts. The fix names the option or the command to
 //! type. It continues the error's sentence, so it begins with a punctuation mark.
+//!
+//! `rights` has the fixes for rights that tp-perf gave up.
 
+use super::rights;
 use crate::drain::{Problem, replay};
 use crate::memory::TooMuch;
 use crate::os::limits::sysctl;
+use crate::os::privileges::{self, file_rights};
+use crate::os::spare::FewDescriptors;
 use crate::state::{self, LibraryError, TooMany, What};
 use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
 use nix::errno::Errno;
@@ -31,6 +36,10 @@ enum Fixable<'a> {
     Library(&'a LibraryError),
     Page(&'a page::Error),
     Tracefs(&'a tracefs::Error),
+    /// The list of CPUs cannot be read.
+    Cpus(&'a io::Error),
+    Descriptors(&'a FewDescriptors),
+    Rights(&'a privileges::Error),
     /// A refusal for its memory, and the text between the error and the last part of the fix.
     Memory(&'a TooMuch, &'static str),
 }
@@ -58,14 +67,21 @@ impl<'a> Fixable<'a> {
             Some(Fixable::of_library(error))
         } else if let Some(problem) = error.downcast_ref() {
             Fixable::of_problem(problem)
-        } else if let Some(doctor::Error::Tracefs(error)) = error.downcast_ref() {
-            Some(Fixable::Tracefs(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(match error {
+                doctor::Error::Tracefs(error) => Fixable::Tracefs(error),
+                doctor::Error::Cpus(error) => Fixable::Cpus(error),
+            })
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::Descriptors(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::of_source(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::PerfData(error))
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::Recording(error))
+        } else if let Some(error) = error.downcast_ref() {
+            Some(Fixable::Rights(error))
         } else if let Some(error) = error.downcast_ref() {
             TooMuch::within(error).map(|refused| Fixable::Memory(refused, ": "))
         } else {
@@ -78,6 +94,7 @@ impl<'a> Fixable<'a> {
             capture::Error::Tracefs(error) => Fixable::Tracefs(error),
             capture::Error::Recording(error) => Fixable::Recording(error),
             capture::Error::Source(error) => Fixable::of_source(error),
+            capture::Error::Cpus(error) => Fixable::Cpus(error),
             error => Fixable::Capture(error),
         }
     }
@@ -132,15 +149,37 @@ impl<'a> Fixable<'a> {
         }
     }
 
+    /// The error of opening or changing a file of the user.
+    fn of_file(&self) -> Option<&io::Error> {
+        match self {
+            Fixable::Recording(recording::Error::Io { cause, .. })
+            | Fixable::Source(source::Error::Read(cause))
+            | Fixable::Library(LibraryError::Read { cause, .. } | LibraryError::Remove { cause, .. })
+            | Fixable::Capture(capture::Error::Scratch { cause, .. })
+            | Fixable::Overhead(overhead::Error::Scratch { cause, .. }) => Some(cause),
+            _ => None,
+        }
+    }
+
     /// The end of the error's sentence.
     fn fix(&self) -> Option<String> {
+        if self.of_file().is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
+            && let Some(fix) = rights::of_file(file_rights())
+        {
+            return Some(fix);
+        }
         let fix = match self {
+            Fixable::Rights(error) => return rights::of_error(error),
             Fixable::Capture(error) => return of_capture(error),
             Fixable::Memory(refused, lead) => {
                 return Some(format!("{lead}allow more with `--max-memory {}`", refused.enough()));
             }
             Fixable::State(error) => return of_state(error),
             Fixable::Library(error) => return of_library(error),
+            Fixable::Descriptors(error) => return Some(of_descriptors(error)),
+            Fixable::Cpus(error) if error.kind() == io::ErrorKind::NotFound => {
+                "; /sys must be mounted: `mount -t sysfs sysfs /sys`"
+            }
             Fixable::Recording(error) => of_recording(error)?,
             Fixable::Source(error) => of_source(error)?,
             Fixable::PerfData(error) => of_perf_data(error)?,
@@ -190,7 +229,10 @@ impl<'a> Fixable<'a> {
         matches!(
             self,
             Fixable::Tracefs(
-                tracefs::Error::Read { .. } | tracefs::Error::Mount { .. } | tracefs::Error::NoTracepoints(_)
+                tracefs::Error::Read { .. }
+                    | tracefs::Error::Mount { .. }
+                    | tracefs::Error::NoProc
+                    | tracefs::Error::NoTracepoints(_)
             ) | Fixable::Capture(capture::Error::Perf(
                 engine::Error::NotPermitted | engine::Error::AllRefused { .. } | engine::Error::Leader { .. }
             ))
@@ -233,6 +275,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; choose a directory that you can write to"
             }
+            _ if cause.raw_os_error() == Some(Errno::EMFILE as i32) => "; allow more open files (`ulimit -n 1024`)",
             _ => return None,
         },
     })
@@ -282,10 +325,23 @@ fn of_tracefs(error: &tracefs::Error) -> Option<&'static str> {
             "; this needs CAP_SYS_ADMIN: run with sudo, or let root mount it: `sudo mount -t tracefs nodev /sys/kernel/tracing` \
              (a kernel in lockdown=confidentiality hides tracefs even from root)"
         }
+        Error::NoProc => {
+            "; mount one of them: `mount -t proc proc /proc`, or `mount -t tracefs nodev /sys/kernel/tracing`"
+        }
         Error::NoMatch { .. } => "; `tp-perf list` shows them all",
         Error::NothingSelected => "; `tp-perf list` shows the reason for each",
         _ => return None,
     })
+}
+
+/// The usual limit of a shell, which leaves room for a few hundred events.
+const USUAL_DESCRIPTORS: u64 = 1024;
+
+fn of_descriptors(few: &FewDescriptors) -> String {
+    match few.hard > few.soft {
+        true => format!(": allow more (`ulimit -n {}`)", few.hard.min(USUAL_DESCRIPTORS)),
+        false => format!(": only root can allow more (`ulimit -n {USUAL_DESCRIPTORS}`)"),
+    }
 }
 
 fn of_state(error: &state::Error) -> Option<String> {

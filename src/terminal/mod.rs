@@ -10,6 +10,7 @@ mod progress;
 mod report;
 mod report_files;
 mod report_states;
+mod rights;
 mod root;
 mod states;
 mod stdout;

@@ -10,7 +10,7 @@ use std::path::Path;
 /// Why no browser was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unopened {
-    /// This process is root through sudo. A browser must not run as root.
+    /// tp-perf runs under sudo, so it lacks the user's session, in which a browser runs.
     UnderSudo,
     /// No program to open the page was found.
     NoBrowser,
@@ -49,7 +49,7 @@ pub fn how_to_open(page: &Path, why: Unopened) -> String {
     let page = OneLine(page.display());
     match why {
         Unopened::UnderSudo => {
-            format!("a browser must not run as root; open the page as yourself: `xdg-open {page}`")
+            format!("under sudo, tp-perf opens no browser; open the page as yourself: `xdg-open {page}`")
         }
         Unopened::NoBrowser => {
             format!("no browser was found; open `{page}` in a browser, or name one, as in `BROWSER=firefox`")

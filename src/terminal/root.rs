@@ -1,6 +1,6 @@
 //! The command line to type again as root.
 
-use nix::unistd::geteuid;
+use crate::os::privileges::is_run_by_root;
 use std::path::Path;
 
 /// The folders of sudo's usual `secure_path`.
@@ -8,13 +8,21 @@ const SECURE_PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin"
 
 /// This process's command line behind `sudo`, as a shell reads it; `None` if root runs it already.
 pub(super) fn command_as_root() -> Option<String> {
-    if geteuid().is_root() {
+    if is_run_by_root() {
         return None;
     }
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let typed = words.next().unwrap_or_else(|| "tp-perf".to_owned());
     let program = program(&typed, std::env::current_exe().ok().as_deref());
     Some(line(&program, words))
+}
+
+/// This process's command line for root itself, without the user who called sudo.
+pub(super) fn command_of_root_itself() -> String {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let typed = words.next().unwrap_or_else(|| "tp-perf".to_owned());
+    let words = ["-u".to_owned(), "SUDO_UID".to_owned(), typed].into_iter().chain(words);
+    line("env", words)
 }
 
 fn line(program: &str, words: impl Iterator<Item = String>) -> String {

@@ -62,6 +62,9 @@ pub enum Error {
         /// The cause.
         cause: io::Error,
     },
+    /// tracefs is not mounted, and there is no way to one that is mounted for this process.
+    #[error("neither tracefs nor /proc is mounted, and tp-perf reaches a tracefs of its own only through /proc")]
+    NoProc,
     /// tracefs is there but lists nothing.
     #[error("`{0}` lists no tracepoints: this kernel is built without them (CONFIG_TRACEPOINTS, CONFIG_FTRACE)")]
     NoTracepoints(PathBuf),

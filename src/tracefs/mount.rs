@@ -60,6 +60,9 @@ impl Tracefs {
         let mount = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed("fsmount"))?;
         // A detached mount has no path. procfs has one for its descriptor.
         let root = PathBuf::from(format!("/proc/self/fd/{}", mount.as_raw_fd()));
+        if fs::symlink_metadata(&root).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Err(Error::NoProc);
+        }
         Ok(Tracefs { root, origin: Origin::Detached, mounted: Mounted::Detached { _mount: mount } })
     }
 

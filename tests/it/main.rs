@@ -25,17 +25,19 @@ mod package;
 mod page;
 mod perf_data;
 mod privacy;
+mod privileges;
 mod progress;
 mod readme;
 mod replay;
 mod report;
 mod report_files;
+mod restricted;
 mod screens;
 mod simulated;
 mod states;
 
 use common::{Needs, Test, nothing_more};
-use kernel::rig::can_trace;
+use kernel::rig::{can_trace, can_trace_as_root};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 
@@ -58,11 +60,13 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
     ("privacy", nothing_more, privacy::TESTS),
+    ("privileges", common::sudo::is_root, privileges::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
     ("report", nothing_more, report::TESTS),
     ("report_files", nothing_more, report_files::TESTS),
+    ("restricted", nothing_more, restricted::TESTS),
     ("screens", nothing_more, screens::TESTS),
     ("simulated", nothing_more, simulated::TESTS),
     ("states", nothing_more, states::TESTS),
@@ -73,10 +77,12 @@ const SIDE_BY_SIDE: &[Module] = &[
 const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
+    ("kernel::endurance", can_trace, kernel::endurance::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
     ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),
     ("kernel::overhead", can_trace, kernel::overhead::TESTS),
+    ("kernel::privileges", can_trace_as_root, kernel::privileges::TESTS),
     ("kernel::replay", can_trace, kernel::replay::TESTS),
     ("kernel::states", can_trace, kernel::states::TESTS),
     ("page", page::has_browser, page::TESTS),

@@ -377,17 +377,26 @@ fn a_fifo_without_a_writer_ends_at_the_first_signal() {
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 143), (Signal::SIGQUIT, 143)]
-    {
+    let session = folder.path().join("fifo.json");
+    nix::unistd::mkfifo(&session, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (signal, code, words, fifo) in [
+        (Signal::SIGINT, 130, &["replay"][..], &fifo),
+        (Signal::SIGTERM, 143, &["replay"], &fifo),
+        (Signal::SIGHUP, 143, &["replay"], &fifo),
+        (Signal::SIGQUIT, 143, &["replay"], &fifo),
+        (Signal::SIGTERM, 143, &["report"], &fifo),
+        (Signal::SIGTERM, 143, &["learn", "--library", "none", "state"], &session),
+    ] {
         // nohup ignores SIGHUP, and tp-perf respects that.
         let mut command = Command::new("env");
-        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_tp-perf"), "replay"]).arg(&fifo);
+        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_tp-perf")]).args(words).arg(fifo);
+        command.current_dir(folder.path());
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         while caught(child.id()) & (1 << (signal as u32 - 1)) == 0 {
             std::thread::yield_now();
         }
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), signal).unwrap();
-        assert_eq!(code_of_ended(child), Some(code), "{signal}");
+        assert_eq!(code_of_ended(child), Some(code), "{signal} {words:?}");
     }
     // A writer that comes later is awaited, and read to its end.
     let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));

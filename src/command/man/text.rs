@@ -74,7 +74,7 @@ pub fn files(subcommand: Option<&str>) -> Vec<Explained> {
 }
 
 const SUDO: Explained =
-    ("SUDO_UID, SUDO_GID", "The user who called sudo(8). The files that tp-perf writes belong to this user.");
+    ("SUDO_UID, SUDO_GID", "The user who called sudo(8). tp-perf opens all files and runs COMMAND as this user.");
 const DATA_HOME: Explained =
     ("XDG_DATA_HOME", "The library of states is in tp-perf/states in this directory. The default is ~/.local/share.");
 const BROWSER: Explained = ("BROWSER", "The browser that --open starts. Without BROWSER, --open starts xdg-open(1).");
@@ -88,8 +88,8 @@ pub fn environment(subcommand: Option<&str>) -> Vec<Explained> {
         None => vec![SUDO, DATA_HOME, BROWSER, TMPDIR, NO_COLOR],
         Some("record" | "replay") => vec![SUDO],
         Some("report") => vec![BROWSER, DATA_HOME, SUDO],
-        Some("overhead") => vec![TMPDIR],
-        Some("learn" | "states" | "identify" | "check") => vec![DATA_HOME],
+        Some("overhead") => vec![TMPDIR, SUDO],
+        Some("learn" | "states" | "identify" | "check") => vec![DATA_HOME, SUDO],
         Some(_) => Vec::new(),
     }
 }

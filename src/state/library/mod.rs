@@ -17,13 +17,14 @@ pub use error::Error;
 pub use learned::{Learned, ShareRange};
 
 use super::session::{self, Session};
+use crate::control::Signals;
 use crate::memory::{Held, MemoryOf};
-use crate::recording::{self, Folder, Readers, caller_of_sudo};
+use crate::os::privileges::invoker;
+use crate::recording::{self, Folder, Readers};
+use crate::source;
 use folder::StateFolder;
-use nix::unistd::User;
-use rustix::fs::{Access, access};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -69,8 +70,8 @@ impl Library {
     /// Under sudo, it is the library of the user who called sudo.
     pub fn of_user() -> Result<Self, Error> {
         let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let data = match caller_of_sudo() {
-            Some((user, _)) => User::from_uid(user).ok().flatten().map(|user| user.dir.join(".local/share")),
+        let data = match invoker() {
+            Some(user) => user.home().map(|home| home.join(".local/share")),
             None => variable("XDG_DATA_HOME").or(variable("HOME").map(|home| home.join(".local/share"))),
         };
         Ok(Library(data.ok_or(Error::NoHome)?.join("tp-perf/states")))
@@ -181,8 +182,9 @@ impl Library {
         if !there.is_dir() {
             return Err(recording::Error::NotADirectory(there.to_owned()).into());
         }
-        access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| {
-            Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause: errno.into() })
+        // access(2) would answer for the rights that root has set aside, and not for those that are left.
+        tempfile::tempfile_in(there).map_err(|cause| {
+            Error::Write(recording::Error::Io { verb: "write into", path: there.to_owned(), cause })
         })?;
         Ok(left_out)
     }
@@ -272,8 +274,8 @@ fn free_name(session: &Session, taken: &BTreeSet<String>) -> String {
 }
 
 /// Reads a session's file.
-pub fn read_session(path: &Path) -> Result<Session, Error> {
-    match File::open(path) {
+pub fn read_session(path: &Path, signals: &Signals) -> Result<Session, Error> {
+    match source::open_file(path, signals) {
         Ok(file) => parse(path, file),
         Err(cause) => Err(Error::Read { path: path.to_owned(), cause }),
     }
@@ -287,7 +289,7 @@ const OF_FILE: u64 = 9;
 const PIECE: u64 = 64 << 10;
 
 /// Parses a session's file.
-fn parse(path: &Path, file: File) -> Result<Session, Error> {
+fn parse(path: &Path, file: impl Read) -> Result<Session, Error> {
     let failed = |cause| Error::Read { path: path.to_owned(), cause };
     let too_much = |cause| Error::TooMuch { path: path.to_owned(), cause };
     let mut held = Held::nothing(MemoryOf::Sessions);
@@ -328,7 +330,7 @@ fn entries(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Makes a folder and its missing parents, which only their owner may read. Under sudo they belong to the calling user. When the returned
+/// Makes a folder and its missing parents, which only their owner may read. When the returned
 /// folders are dropped, those that are still empty are removed, the innermost first.
 fn create_with_parents(path: &Path) -> Result<Vec<Folder>, Error> {
     let missing: Vec<&Path> =

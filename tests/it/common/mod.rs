@@ -2,6 +2,7 @@
 
 pub mod report;
 pub mod screen;
+pub mod sudo;
 
 use std::io::Write;
 use tempfile::NamedTempFile;

@@ -27,7 +27,6 @@ pub const TESTS: &[Test] = &[
     ("a_log_larger_than_ulimit_f_is_cut_and_reported", nothing_more, file_too_large),
     ("an_unwritable_stderr_does_not_stop_a_capture", nothing_more, unwritable_stderr),
     ("in_a_pid_namespace_tp_perf_does_not_exclude_itself", unshare, pid_namespace),
-    ("under_sudo_the_recording_belongs_to_the_caller", nothing_more, under_sudo),
 ];
 
 /// This many hits take more memory than [`SMALL`] bytes.
@@ -205,19 +204,6 @@ fn pid_namespace() {
     assert!(output.status.success(), "{}", shown(&output));
     assert!(String::from_utf8_lossy(&output.stderr).contains("PID namespace"), "{}", shown(&output));
     assert_eq!(Recording::read(&rig.path("rec")).summary["self"]["excluded"], false);
-}
-
-fn under_sudo() {
-    use std::os::unix::fs::MetadataExt;
-    let rig = Rig::new();
-    let mut command = rig.command(&["-t", RENAME, "-d", "1ms"]);
-    rig.run_by(command.env("SUDO_UID", "1234").env("SUDO_GID", "2345"));
-    let folder = rig.path("rec");
-    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    for path in files.chain([folder.clone()]) {
-        let metadata = std::fs::metadata(&path).unwrap();
-        assert_eq!((metadata.uid(), metadata.gid()), (1234, 2345), "{}", path.display());
-    }
 }
 
 fn events_n() {

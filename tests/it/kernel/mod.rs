@@ -3,9 +3,11 @@
 pub mod accounting;
 pub mod capture;
 pub mod ends;
+pub mod endurance;
 pub mod hotplug;
 pub mod machine;
 pub mod overhead;
+pub mod privileges;
 pub mod replay;
 pub mod rig;
 

@@ -45,6 +45,11 @@ pub fn can_trace() -> Result<(), String> {
     try_to_open(cpu).map_err(|error| needs(&error))
 }
 
+/// As [`can_trace`], and the tests run as root, so they can play sudo.
+pub fn can_trace_as_root() -> Result<(), String> {
+    crate::common::sudo::is_root().and_then(|()| can_trace())
+}
+
 /// A temporary directory for recordings, and the commands to run there.
 pub struct Rig {
     folder: TempDir,
@@ -112,6 +117,10 @@ impl Background {
         eventually("the events are on", || {
             std::fs::read_to_string(&path).is_ok_and(|call| polls.iter().any(|poll| call.starts_with(poll)))
         });
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     pub fn signal(&self, signal: Signal) {
