@@ -1,7 +1,7 @@
 //! The names that sessions have in common, and the windows of a session restricted to them.
 
 use super::composition::{Composition, Name};
-use super::session::{Captured, Session};
+use super::session::{CapturedNames, Session};
 use super::windows::Length;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ impl Names {
     pub fn common<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
         let sessions: Vec<&Session> = sessions.into_iter().collect();
         let hit: BTreeSet<&String> = sessions.iter().flat_map(|session| session.counts.keys()).collect();
-        let captured: Vec<Captured<'_>> = sessions.iter().map(|session| session.captured()).collect();
+        let captured: Vec<CapturedNames<'_>> = sessions.iter().map(|session| session.captured()).collect();
         let common = hit.into_iter().filter(|name| captured.iter().all(|captured| captured.has(name)));
         let names: Vec<String> = common.cloned().collect();
         Names { numbers: names.iter().cloned().zip(0..).collect(), names }
@@ -31,7 +31,7 @@ impl Names {
 
     /// Adds the names that fired in `session` and were captured in all of `captured_by`.
     pub fn extend(&mut self, session: &Session, captured_by: &[&Session]) {
-        let captured: Vec<Captured<'_>> = captured_by.iter().map(|session| session.captured()).collect();
+        let captured: Vec<CapturedNames<'_>> = captured_by.iter().map(|session| session.captured()).collect();
         for name in session.counts.keys() {
             if !self.numbers.contains_key(name) && captured.iter().all(|captured| captured.has(name)) {
                 self.numbers.insert(name.clone(), self.names.len() as Name);

@@ -222,10 +222,10 @@ impl Session {
     }
 
     /// The tracepoints that it captured, whether or not they fired.
-    pub fn captured(&self) -> Captured<'_> {
+    pub fn captured(&self) -> CapturedNames<'_> {
         let groups = self.not_hit.iter();
         let not_hit = groups.flat_map(|(group, names)| names.iter().map(move |name| (group.as_str(), name.as_str())));
-        Captured { counts: &self.counts, not_hit: not_hit.collect() }
+        CapturedNames { counts: &self.counts, not_hit: not_hit.collect() }
     }
 
     /// Whether it overlaps another session of the same machine in time, as far as both have times. Then the
@@ -266,12 +266,12 @@ impl Session {
 }
 
 /// The tracepoints that a session captured. A session of a file may have a million names, so this finds each at once.
-pub struct Captured<'a> {
+pub struct CapturedNames<'a> {
     counts: &'a BTreeMap<String, Vec<u64>>,
     not_hit: HashSet<(&'a str, &'a str)>,
 }
 
-impl Captured<'_> {
+impl CapturedNames<'_> {
     /// Whether a tracepoint (`group:name`) is one of them.
     pub fn has(&self, full_name: &str) -> bool {
         self.counts.contains_key(full_name)

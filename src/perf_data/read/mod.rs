@@ -3,6 +3,7 @@
 mod behind;
 mod head;
 mod records;
+mod targets;
 
 use crate::events::Filter;
 use crate::events::merge::Merge;

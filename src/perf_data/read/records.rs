@@ -4,10 +4,11 @@ use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decoded, DecodedCpu, Loss};
-use crate::events::{Counted, Cpu, Ns, Reading, SampleId, SampleIds, Slot, Tpid};
+use crate::events::{Counted, Cpu, Ns, Reading, SampleId, SampleIds, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
+use crate::perf_data::read::targets::{OF_ID, OfCpu, SamplesOf, Target, is_one, last_of_each_id, told_cpu};
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
 use crate::perf_data::{Attr, Described, Fault, Header, Layout, Notes, Trailer, kind};
 use crate::tracefs::Table;
@@ -16,11 +17,6 @@ use perf_event_open_sys::bindings as abi;
 use std::collections::HashMap;
 use std::io;
 
-/// An upper bound for CPU numbers (`NR_CPUS` is at most 8192 on x86-64).
-const MOST_CPUS: u32 = 8_192;
-
-/// The memory in bytes of a sample id: its target, its place in the maps, and its accounts at the end.
-const OF_ID: u64 = 320;
 /// An upper bound for the hits of a tracepoint on a CPU: 3 million in each second of 3 years.
 const MOST_HITS: u64 = 1 << 48;
 
@@ -72,64 +68,6 @@ pub(super) struct Records {
     pub losses: Vec<Loss>,
 }
 
-/// How to find the event of a sample.
-enum SamplesOf {
-    /// By the id at this offset in the sample.
-    IdAt(usize),
-    /// All samples belong to one event, which has this target.
-    One(usize),
-}
-
-struct Target {
-    /// `None` for an event that is not a tracepoint.
-    tpid: Option<Tpid>,
-    /// `None` if the file does not have the CPU, or only the samples have it.
-    cpu: Option<Cpu>,
-    /// The index of the CPU in `cpus`; `None` if the samples have the CPU.
-    place: Option<u32>,
-    wanted: bool,
-    time_at: u16,
-    cpu_at: u16,
-    least: u16,
-    /// The index of the event in `attrs`.
-    event: u32,
-    /// The CPU of the id in the file's index, even if the samples also have the CPU.
-    listed_cpu: Option<Cpu>,
-    samples: u64,
-    /// Losses according to LOST_SAMPLES records.
-    lost: u64,
-    /// The kernel's counter.
-    count: Option<Reading>,
-}
-
-impl Target {
-    fn slot(&self) -> Option<Slot> {
-        self.tpid.map(|tpid| Slot { tpid, cpu: self.cpu })
-    }
-}
-
-/// The state of one CPU.
-struct OfCpu {
-    /// `None` for events whose CPU is not known.
-    cpu: Option<Cpu>,
-    /// The CPU's queue in the merge, once it has one.
-    queue: Option<usize>,
-    wanted: bool,
-    lost: u64,
-    /// The newest time of samples that the filter leaves out.
-    passed: Ns,
-}
-
-/// Whether the number is a plausible CPU number.
-fn is_one(cpu: &Cpu) -> bool {
-    cpu.get() < MOST_CPUS
-}
-
-/// The CPU in a sample, from the first 4 bytes of a word.
-fn told_cpu(word: u64) -> Option<Cpu> {
-    Cpu::try_from(word as u32).ok().filter(is_one)
-}
-
 impl Records {
     pub fn new(header: &Header) -> Result<Self, Error> {
         let (table, unnamed) = header.table()?;
@@ -177,7 +115,7 @@ impl Records {
             count_only: false,
             losses: Vec::new(),
         };
-        let mut last_of = records.last_of_each_id(header)?;
+        let mut last_of = last_of_each_id(header, &mut records.held)?;
         let mut ids = Vec::with_capacity(last_of.len());
         records.targets.reserve_exact(last_of.len() + 1);
         let mut itself = None;
@@ -212,19 +150,6 @@ impl Records {
         records.ids = SampleIds::new(&ids);
         records.table = table;
         Ok(records)
-    }
-
-    /// The last event of each sample id. A file may give an id to several events, or several times to one.
-    fn last_of_each_id(&mut self, header: &Header) -> Result<HashMap<SampleId, u32>, TooMuch> {
-        let mut last_of = HashMap::new();
-        for (number, event) in (0u32..).zip(&header.events) {
-            for id in &event.ids {
-                if last_of.insert(*id, number).is_none() {
-                    self.held.grow(OF_ID)?;
-                }
-            }
-        }
-        Ok(last_of)
     }
 
     /// The reason if decoding stopped because it takes too much memory.
