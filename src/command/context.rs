@@ -2,7 +2,7 @@
 
 use crate::capture::StopRules;
 use crate::control::{Manner, Progress, Signals};
-use crate::os::spare::check_spare_descriptors;
+use crate::os::spare::make_room;
 use crate::terminal::{Stdout, TerminalProgress};
 use anyhow::Context as _;
 
@@ -19,7 +19,7 @@ pub struct Context {
 impl Context {
     /// The context at the start. Fails if tp-perf can open too few files for anything. Until [`Context::begin`], a signal ends the process as usual.
     pub fn new() -> anyhow::Result<Self> {
-        check_spare_descriptors()?;
+        make_room()?;
         Ok(Context {
             signals: Signals::new().context("failed to take over signals")?,
             progress: TerminalProgress::new(StopRules::default(), false),

@@ -3,6 +3,7 @@
 use super::Error;
 use super::groups::leaders_needed;
 use crate::os::limits::{Capabilities, DescriptorLimit};
+use crate::os::spare::limits_at_start;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use std::fs;
@@ -41,7 +42,8 @@ pub fn raise_descriptor_limit(tracepoints: usize, cpus: usize) -> Result<(u64, u
         }
     }
     // Capped, because these limits are set again later, and the kernel refuses a hard limit above fs.nr_open.
-    Ok((limit.soft.min(limit.nr_open), limit.hard.min(limit.nr_open)))
+    let (soft, hard) = limits_at_start().unwrap_or((limit.soft, limit.hard));
+    Ok((soft.min(limit.nr_open), hard.min(limit.nr_open)))
 }
 
 #[cfg(test)]

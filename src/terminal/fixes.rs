@@ -38,7 +38,8 @@ enum Fixable<'a> {
     Rights(&'a privileges::Error),
     /// The list of CPUs cannot be read.
     Cpus(&'a io::Error),
-    Descriptors(&'a FewDescriptors),
+    /// The hard limit of descriptors is too low for tp-perf itself.
+    Descriptors,
     /// A refusal for its memory, and the text between the error and the last part of the fix.
     Memory(&'a TooMuch, &'static str),
 }
@@ -71,8 +72,8 @@ impl<'a> Fixable<'a> {
                 doctor::Error::Tracefs(error) => Fixable::Tracefs(error),
                 doctor::Error::Cpus(error) => Fixable::Cpus(error),
             })
-        } else if let Some(error) = error.downcast_ref() {
-            Some(Fixable::Descriptors(error))
+        } else if error.is::<FewDescriptors>() {
+            Some(Fixable::Descriptors)
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::of_source(error))
         } else if let Some(error) = error.downcast_ref() {
@@ -175,7 +176,7 @@ impl<'a> Fixable<'a> {
             }
             Fixable::State(error) => return of_state(error),
             Fixable::Library(error) => return of_library(error),
-            Fixable::Descriptors(error) => return Some(of_descriptors(error)),
+            Fixable::Descriptors => ": root can allow more (`ulimit -n 1024`)",
             Fixable::Cpus(error) if error.kind() == io::ErrorKind::NotFound => {
                 "; /sys must be mounted: `mount -t sysfs sysfs /sys`"
             }
@@ -331,16 +332,6 @@ fn of_tracefs(error: &tracefs::Error) -> Option<&'static str> {
         Error::NothingSelected => "; `tp-perf list` shows the reason for each",
         _ => return None,
     })
-}
-
-/// The usual limit of a shell, which leaves room for a few hundred events.
-const USUAL_DESCRIPTORS: u64 = 1024;
-
-fn of_descriptors(few: &FewDescriptors) -> String {
-    match few.hard > few.soft {
-        true => format!(": allow more (`ulimit -n {}`)", few.hard.min(USUAL_DESCRIPTORS)),
-        false => format!(": only root can allow more (`ulimit -n {USUAL_DESCRIPTORS}`)"),
-    }
 }
 
 fn of_state(error: &state::Error) -> Option<String> {

@@ -47,14 +47,14 @@ fn messages(what: &str, output: &Output) -> String {
 }
 
 fn few_descriptors() {
-    for limit in [5, 8, 16, 32, 40] {
+    for limit in [5, 8, 16, 32, 64, 70] {
         for words in COMMANDS {
             let folder = tempfile::tempdir().unwrap();
             let what = format!("ulimit -n {limit}: {words:?}");
             let error = messages(&what, &run(folder.path(), &format!("ulimit -n {limit}; "), words));
             match limit {
-                ..=32 => {
-                    assert!(error.contains("tp-perf itself needs 32 file descriptors"), "{what}: {error}");
+                ..=64 => {
+                    assert!(error.contains("tp-perf itself needs 64 file descriptors"), "{what}: {error}");
                     assert!(error.contains(&format!("the limit is {limit})")), "{what}: {error}");
                     assert!(error.contains("ulimit -n"), "{what}: {error}");
                 }
@@ -62,13 +62,13 @@ fn few_descriptors() {
             }
         }
     }
-    // A limit that the user can raise has the command.
-    let error = messages("soft", &run(Path::new("."), "ulimit -Sn 9; ", &["report", "--example"]));
-    assert!(error.contains(": allow more (`ulimit -n "), "{error}");
+    // tp-perf raises a soft limit by itself.
+    let output = run(Path::new("."), "ulimit -Sn 9; ", &["report", "--example"]);
+    assert!(output.status.success(), "{}", messages("soft", &output));
     // Descriptors that are open count, too.
     let open = (3..10).map(|number| format!("{number}</dev/null ")).collect::<String>();
-    let error = messages("open", &run(Path::new("."), &format!("ulimit -n 40; exec {open}; "), &["states"]));
-    assert!(error.contains("itself needs 32"), "{error}");
+    let error = messages("open", &run(Path::new("."), &format!("ulimit -n 72; exec {open}; "), &["states"]));
+    assert!(error.contains("itself needs 64"), "{error}");
 }
 
 /// Runs a command without some mounts.
