@@ -1,8 +1,8 @@
 //! One bound for the memory that inputs take.
 //!
 //! A small input can need much memory: a file that zstd unpacks to gigabytes, a log with a million names, a session of a
-//! million windows. So all readers follow one rule. Before a reader keeps a part of its input whose size the input
-//! chooses, it [takes](Held::take) the memory for this part and for all that later steps make of it. If the bound does
+//! million windows. So all readers follow one rule. Before a reader keeps a part whose size depends on the
+//! input, it [takes](Held::take) the memory for this part and for all that later steps make of it. If the bound does
 //! not allow that, the reader refuses the input.
 //!
 //! The bound belongs to the process, as its memory does. A capture raises it: its own bytes are no foreign input.
@@ -92,12 +92,12 @@ impl fmt::Display for MemoryOf {
             MemoryOf::Ids => "its sample ids",
             MemoryOf::Header => "its header",
             MemoryOf::Waiting => "events that wait for the end of their round (FINISHED_ROUND)",
-            MemoryOf::Zstd => "decompressing it",
+            MemoryOf::Zstd => "the window of zstd",
             MemoryOf::Windows => "the counts of its windows",
             MemoryOf::Sessions => "the counts of its sessions",
             MemoryOf::Rows => "the rows of a report",
-            MemoryOf::Comparison => "comparing the sources",
-            MemoryOf::File => "reading it",
+            MemoryOf::Comparison => "the comparison of the sources",
+            MemoryOf::File => "the bytes of a file",
         })
     }
 }
@@ -120,7 +120,7 @@ impl fmt::Display for TooMuch {
         let TooMuch { part, needed, is_estimate, bound } = *self;
         let about = if is_estimate { "about" } else { "at least" };
         let (needed, bound) = (Bytes(needed), Bytes(bound));
-        write!(f, "it would take {about} {needed} of memory for {part}, but inputs may take only {bound}")
+        write!(f, "{part} would bring the memory of all inputs to {about} {needed}; the limit is {bound}")
     }
 }
 
@@ -199,7 +199,7 @@ impl Held {
         }
     }
 
-    /// Takes memory up to this many bytes in all, or returns what is more than that.
+    /// Makes the memory exactly this many bytes: takes more, or returns the rest.
     ///
     /// # Errors
     /// If the bound does not allow it.
@@ -269,10 +269,10 @@ mod tests {
         let refused = TooMuch { part: MemoryOf::Names, needed: 257 << 20, is_estimate: false, bound: 256 << 20 };
         assert_eq!(
             refused.to_string(),
-            "it would take at least 257 MiB of memory for the names of its tracepoints, but inputs may take only 256 MiB"
+            "the names of its tracepoints would bring the memory of all inputs to at least 257 MiB; the limit is 256 MiB"
         );
         let whole = refused.of_whole(10, 100);
-        assert!(whole.to_string().starts_with("it would take about 2.5 GiB of memory"), "{whole}");
+        assert!(whole.to_string().contains("to about 2.5 GiB;"), "{whole}");
         assert_eq!((refused.enough().as_str(), whole.enough().as_str()), ("512M", "4G"));
         assert_eq!((refused.of_whole(0, 100), refused.of_whole(100, 100)), (refused, refused));
         let error = io::Error::from(refused);

@@ -28,7 +28,7 @@ pub(super) fn exit(error: clap::Error) -> ! {
     } else if let Err(cause) = stdout().and_then(|_| error.print())
         && cause.kind() != io::ErrorKind::BrokenPipe
     {
-        messages::say(format_args!("failed to print the help: {cause}"));
+        messages::say(format_args!("failed to write to standard output: {cause}"));
         process::exit(1);
     }
     process::exit(code)

@@ -88,10 +88,10 @@ pub enum FileRights {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The program file has the set-user-ID bit, so its environment is not to be trusted.
-    #[error("the program file is set-user-ID, which tp-perf does not support")]
+    #[error("tp-perf does not run with a set-user-ID or set-group-ID bit")]
     SetUserId,
     /// A variable that sudo sets has another form than sudo gives it.
-    #[error("`{name}` is not a number that sudo sets")]
+    #[error("`{name}` is not a valid number of a user or group")]
     Variable {
         /// The name of the variable.
         name: &'static str,

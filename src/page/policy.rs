@@ -1,6 +1,6 @@
 //! The content security policy of the page.
 //!
-//! It allows the page's own scripts and its own style sheet by their hashes, and nothing else. So even if a name from a file
+//! It allows the page's own scripts and its own style sheet by their hashes, and images within the page. So even if a name from a file
 //! got into the page as HTML, the browser would neither run a script in it, nor load, send, or restyle anything.
 
 use base64::Engine;

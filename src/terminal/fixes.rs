@@ -264,7 +264,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
         Error::FileExists(_) => ": choose another name, or replace it with --force",
         Error::NotAFile(_) => ": choose another name, or `-` for standard output",
         Error::InUse(_) => ": choose another directory with -o",
-        Error::OtherOwner { .. } => ": choose another directory, or run tp-perf as that user",
+        Error::OtherOwner { .. } => ": choose another directory, or let its owner run tp-perf with sudo",
         Error::SymbolicLink(_) => ": name the directory itself",
         Error::Io { cause, .. } => match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

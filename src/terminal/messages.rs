@@ -46,7 +46,7 @@ pub fn say_error(error: &(dyn Error + 'static)) {
 
 /// Prints which sessions of a library were left out, and why.
 pub fn say_left_out(sessions: &[LibraryError]) {
-    sessions.iter().for_each(|session| say(format!("left out: {}", sentence(session))));
+    sessions.iter().for_each(|session| say(format!("a session is left out: {}", sentence(session))));
 }
 
 /// Prints why tp-perf failed: the error's chain of causes and its fix. A second message has advice for newcomers, if there is any.

@@ -8,13 +8,13 @@ pub(super) fn of_file(rights: FileRights) -> Option<String> {
     match rights {
         FileRights::Own => None,
         FileRights::OfInvoker(user) => Some(format!(
-            "; under sudo, tp-perf opens files as {user}: choose a place that is open to this user, or run it as root itself: \
-             `{}`",
+            "; under sudo, tp-perf opens files with the rights of {user}: choose a file or directory that this user may use, or \
+             run tp-perf without these limits: `{}`",
             command_of_root_itself()
         )),
         FileRights::OfRootAsOwner => Some(
-            "; a capture gives up root's right to open the files of others: choose a place that belongs to root, or let \
-             the owner run it with sudo"
+            "; during a capture, root may open only its own files: choose a directory that belongs to root, or write as its \
+             owner (`SUDO_UID=UID SUDO_GID=GID tp-perf …`)"
                 .to_owned(),
         ),
     }
@@ -23,9 +23,9 @@ pub(super) fn of_file(rights: FileRights) -> Option<String> {
 /// The fix for rights that tp-perf could not give up.
 pub(super) fn of_error(error: &Error) -> Option<String> {
     Some(match error {
-        Error::SetUserId => ": remove the bit (`chmod u-s,g-s`), and run it with sudo".to_owned(),
+        Error::SetUserId => ": remove the bit (`chmod u-s,g-s FILE`), and run tp-perf with sudo".to_owned(),
         Error::Variable { .. } | Error::Become { .. } => {
-            format!("; to run it as root itself: `{}`", command_of_root_itself())
+            format!("; to run tp-perf as root without it: `{}`", command_of_root_itself())
         }
         Error::GiveUp(_) => return None,
     })

@@ -51,7 +51,7 @@ pub fn of_csv_cell(cell: &str) -> Cow<'_, str> {
     Cow::Owned(whole)
 }
 
-/// The character that the escape at the begin of a text stands for, and the length of the escape in bytes.
+/// The character that the escape at the start of a text stands for, and the length of the escape in bytes.
 fn escaped(text: &str) -> Option<(char, usize)> {
     let simple = |c| Some((c, 2));
     match text.as_bytes().get(1)? {

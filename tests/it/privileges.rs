@@ -84,7 +84,7 @@ fn a_source_of_root_is_not_read_for_the_user() {
         let said = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
         // The user's name depends on the machine.
-        assert!(said.contains("; under sudo, tp-perf opens files as user `"), "{said}");
+        assert!(said.contains("; under sudo, tp-perf opens files with the rights of user `"), "{said}");
         let program = env!("CARGO_BIN_EXE_tp-perf");
         let line = format!("`sudo env -u SUDO_UID {program} {command} {}`", path(&secret));
         assert!(said.contains(&line), "{said}");
@@ -129,11 +129,11 @@ fn variables_that_sudo_does_not_set_are_refused() {
         let said = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{user} {group}: {said}");
         let name = if user == "1" { "SUDO_GID" } else { "SUDO_UID" };
-        assert!(said.contains(&format!("`{name}` is not a number")) && said.contains("env -u SUDO_UID"), "{said}");
+        assert!(said.contains(&format!("`{name}` is not a valid number")) && said.contains("env -u SUDO_UID"), "{said}");
     }
     let mut command = homes.command(&["report", path(&idle)]);
     let output = command.env_remove("SUDO_GID").output().unwrap();
-    assert!(errors(&output).contains("`SUDO_GID` is not a number"), "{}", errors(&output));
+    assert!(errors(&output).contains("`SUDO_GID` is not a valid number"), "{}", errors(&output));
 }
 
 fn an_ordinary_user_cannot_become_another_by_variables() {

@@ -190,5 +190,5 @@ fn no_scratch() {
     let output = overhead(&rig, &["--", "true"]).current_dir("/proc").output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("temporary file in `/proc`") && stderr.contains("run tp-perf in a folder"), "{stderr}");
+    assert!(stderr.contains("temporary file in `/proc`") && stderr.contains("choose a directory"), "{stderr}");
 }

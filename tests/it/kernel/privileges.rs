@@ -231,7 +231,7 @@ fn an_output_that_root_does_not_own_is_refused_before_the_capture() {
         command.args(words).args(["-t", RENAME, "--", "touch"]).arg(&mark).env_remove("SUDO_UID");
         let output = command.current_dir(&homes.of_root).output().unwrap();
         let said = errors(&output);
-        assert!(output.status.code() == Some(1) && said.contains("; a capture gives up root's right"), "{said}");
+        assert!(output.status.code() == Some(1) && said.contains("; during a capture, root may open only its own files"), "{said}");
         assert!(!mark.exists(), "the capture began");
     }
 }
