@@ -118,9 +118,17 @@ pub struct TooMuch {
 impl fmt::Display for TooMuch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TooMuch { part, needed, is_estimate, bound } = *self;
-        let about = if is_estimate { "about" } else { "at least" };
+        let is_close = needed.saturating_sub(bound) < bound / 64;
         let (needed, bound) = (Bytes(needed), Bytes(bound));
-        write!(f, "{part} would bring the memory of all inputs to {about} {needed}; the limit is {bound}")
+        match (is_estimate, is_close) {
+            (false, true) => write!(f, "{part} would bring the memory of all inputs above the limit of {bound}"),
+            (false, false) => {
+                write!(f, "{part} would bring the memory of all inputs to at least {needed}; the limit is {bound}")
+            }
+            (true, _) => {
+                write!(f, "{part} would bring the memory of all inputs to about {needed}; the limit is {bound}")
+            }
+        }
     }
 }
 
@@ -266,13 +274,13 @@ mod tests {
 
     #[test]
     fn a_refusal_estimates_the_whole_and_names_a_bound_that_is_enough() {
-        let refused = TooMuch { part: MemoryOf::Names, needed: 257 << 20, is_estimate: false, bound: 256 << 20 };
+        let refused = TooMuch { part: MemoryOf::Names, needed: 300 << 20, is_estimate: false, bound: 256 << 20 };
         assert_eq!(
             refused.to_string(),
-            "the names of its tracepoints would bring the memory of all inputs to at least 257 MiB; the limit is 256 MiB"
+            "the names of its tracepoints would bring the memory of all inputs to at least 300 MiB; the limit is 256 MiB"
         );
         let whole = refused.of_whole(10, 100);
-        assert!(whole.to_string().contains("to about 2.5 GiB;"), "{whole}");
+        assert!(whole.to_string().contains("to about 2.9 GiB;"), "{whole}");
         assert_eq!((refused.enough().as_str(), whole.enough().as_str()), ("512M", "4G"));
         assert_eq!((refused.of_whole(0, 100), refused.of_whole(100, 100)), (refused, refused));
         let error = io::Error::from(refused);

@@ -38,7 +38,6 @@ pub fn wait_for_command(mut command: Running, context: &mut Context) -> anyhow::
 pub fn terminate(command: &Running, progress: &mut dyn Progress) {
     if !command.terminate() {
         let pid = command.pid();
-        progress
-            .note(&format!("tp-perf may not stop COMMAND, which has more rights; stop it with `sudo kill {pid}` does"));
+        progress.note(&format!("tp-perf may not stop COMMAND, which has more rights; stop it with `sudo kill {pid}`"));
     }
 }

@@ -54,7 +54,7 @@ fn refused(words: &[&str]) -> String {
     let output = run(words);
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{words:?}: {errors}");
-    assert!(errors.contains(" of memory for ") && errors.contains("--max-memory "), "{words:?}: {errors}");
+    assert!(errors.contains(" would bring the memory of all inputs ") && errors.contains("--max-memory "), "{words:?}: {errors}");
     errors
 }
 

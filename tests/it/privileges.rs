@@ -129,7 +129,10 @@ fn variables_that_sudo_does_not_set_are_refused() {
         let said = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{user} {group}: {said}");
         let name = if user == "1" { "SUDO_GID" } else { "SUDO_UID" };
-        assert!(said.contains(&format!("`{name}` is not a valid number")) && said.contains("env -u SUDO_UID"), "{said}");
+        assert!(
+            said.contains(&format!("`{name}` is not a valid number")) && said.contains("env -u SUDO_UID"),
+            "{said}"
+        );
     }
     let mut command = homes.command(&["report", path(&idle)]);
     let output = command.env_remove("SUDO_GID").output().unwrap();

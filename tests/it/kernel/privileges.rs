@@ -231,7 +231,10 @@ fn an_output_that_root_does_not_own_is_refused_before_the_capture() {
         command.args(words).args(["-t", RENAME, "--", "touch"]).arg(&mark).env_remove("SUDO_UID");
         let output = command.current_dir(&homes.of_root).output().unwrap();
         let said = errors(&output);
-        assert!(output.status.code() == Some(1) && said.contains("; during a capture, root may open only its own files"), "{said}");
+        assert!(
+            output.status.code() == Some(1) && said.contains("; during a capture, root may open only its own files"),
+            "{said}"
+        );
         assert!(!mark.exists(), "the capture began");
     }
 }
@@ -280,7 +283,7 @@ fn a_command_of_root_that_cannot_be_stopped_is_named() {
     fs::write(homes.of_user.join("go"), "").unwrap();
     // Nothing may keep running if the test fails below.
     assert!(capture.wait().unwrap().success());
-    assert!(said.iter().any(|line| line.contains("COMMAND has more rights than tp-perf")), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("may not stop COMMAND, which has more rights")), "{said:?}");
 }
 
 fn shows_keys() -> Result<(), String> {
