@@ -88,7 +88,7 @@ impl fmt::Display for Problem {
                 "tp-perf's note of how the capture ended cannot be read; it is damaged, or a newer tp-perf wrote it",
             ),
             Problem::UnknownIds { samples } => {
-                write!(f, "the source is damaged: {} have ids of unknown events", Plural(*samples, "sample"))
+                write!(f, "the source is damaged: {} had unknown sample ids", Plural(*samples, "sample"))
             }
             Problem::Unwatched { cpus } => {
                 write!(

@@ -12,7 +12,7 @@
 
 use crate::events::stream::Decoded;
 use crate::events::{Counted, Cpu, Slot, Tpid};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::AddAssign;
 
 /// The account of a tracepoint, of a CPU, of a tracepoint on a CPU, or of everything.
@@ -64,18 +64,28 @@ pub struct Accounting {
 impl Accounting {
     /// Closes the accounting: compares the decoded samples with the kernel's counts.
     pub fn close(decoded: &Decoded) -> Self {
-        let recorded: HashMap<Slot, u64> = decoded.samples.iter().copied().collect();
-        let accounts: Vec<(Slot, Account)> = match &decoded.counted {
-            Some(counted) => counted.iter().map(|counted| account(counted, &recorded)).collect(),
-            None => {
-                let lost: HashMap<Slot, u64> = decoded.lost.iter().flatten().copied().collect();
-                let uncounted = |(slot, recorded): &(Slot, u64)| {
-                    let lost = lost.get(slot).copied().unwrap_or(0);
-                    (*slot, Account { recorded: *recorded, lost, counted: recorded.saturating_add(lost) })
-                };
-                decoded.samples.iter().map(uncounted).collect()
+        let mut accounts = BySlot::default();
+        for (slot, recorded) in &decoded.samples {
+            *accounts.of(*slot) += Account { recorded: *recorded, ..Account::default() };
+        }
+        // The slots whose hits the kernel counted.
+        let (mut exact, mut with_counter) = (HashSet::new(), HashSet::new());
+        for Counted { slot, count, weighted, .. } in decoded.counted.iter().flatten() {
+            let counted = if *weighted { 0 } else { count.value };
+            *accounts.of(*slot) += Account { recorded: 0, lost: count.lost, counted };
+            with_counter.insert(*slot);
+            if !weighted {
+                exact.insert(*slot);
             }
-        };
+        }
+        // A damaged file can lack the counter of an event that has samples.
+        for (slot, lost) in decoded.lost.iter().flatten().filter(|(slot, _)| !with_counter.contains(slot)) {
+            *accounts.of(*slot) += Account { lost: *lost, ..Account::default() };
+        }
+        let mut accounts = accounts.accounts;
+        for (_, account) in accounts.iter_mut().filter(|(slot, _)| !exact.contains(slot)) {
+            account.counted = account.recorded.saturating_add(account.lost);
+        }
         let counted = decoded.counted.is_some();
         let lost_per_tracepoint = match &decoded.counted {
             Some(counted) => counted.iter().all(|counted| counted.lost_known),
@@ -136,11 +146,21 @@ impl Accounting {
     }
 }
 
-fn account(counted: &Counted, recorded: &HashMap<Slot, u64>) -> (Slot, Account) {
-    let Counted { slot, count, weighted, .. } = *counted;
-    let recorded = recorded.get(&slot).copied().unwrap_or(0);
-    let counted = if weighted { recorded.saturating_add(count.lost) } else { count.value };
-    (slot, Account { recorded, lost: count.lost, counted })
+/// One account per slot. Several events of a foreign file can have the same slot.
+#[derive(Default)]
+struct BySlot {
+    accounts: Vec<(Slot, Account)>,
+    places: HashMap<Slot, usize>,
+}
+
+impl BySlot {
+    fn of(&mut self, slot: Slot) -> &mut Account {
+        let place = *self.places.entry(slot).or_insert_with(|| {
+            self.accounts.push((slot, Account::default()));
+            self.accounts.len() - 1
+        });
+        &mut self.accounts[place].1
+    }
 }
 
 fn sums<K: Ord>(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> K) -> BTreeMap<K, Account> {
@@ -205,6 +225,35 @@ mod tests {
             ..Default::default()
         });
         assert_eq!(accounting.total(), Account { recorded: 10, lost: 2, counted: 12 });
+    }
+
+    #[test]
+    fn samples_without_a_counter_are_in_the_accounts() {
+        let count = Reading { value: 4, lost: 0 };
+        let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: false }];
+        let decoded =
+            Decoded { samples: vec![(slot(1, 0), 4), (slot(1, 1), 3)], counted: Some(counted), ..Default::default() };
+        let accounting = Accounting::close(&decoded);
+        assert_eq!(accounting.total(), Account { recorded: 7, lost: 0, counted: 7 });
+        assert!(accounting.unbalanced().is_empty());
+    }
+
+    #[test]
+    fn events_with_the_same_slot_share_an_account() {
+        let counted = |value, lost| Counted {
+            slot: slot(1, 0),
+            count: Reading { value, lost },
+            lost_known: true,
+            weighted: false,
+        };
+        let decoded = Decoded {
+            samples: vec![(slot(1, 0), 4), (slot(1, 0), 3)],
+            counted: Some(vec![counted(5, 1), counted(3, 0)]),
+            ..Default::default()
+        };
+        let accounting = Accounting::close(&decoded);
+        assert_eq!(accounting.total(), Account { recorded: 7, lost: 1, counted: 8 });
+        assert!(accounting.unbalanced().is_empty());
     }
 
     #[test]
