@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::observe::{Observed, may_compare, unless_closed};
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
+use crate::memory::{Held, MemoryOf};
 use crate::observation::Observation;
 use crate::os::thread::Work;
 use crate::source::Place;
@@ -54,6 +55,11 @@ fn print(
     context: &mut Context,
 ) -> anyhow::Result<()> {
     let identification = Identification::of(session, known, alpha).with_context(|| place.clone())?;
+    // The text of a state's opinion on a window, for programs.
+    const OF_TEXT: u64 = 400;
+    let rows = identification.windows.len() as u64 * (1 + identification.states.states.len() as u64);
+    let bytes = if matches!(format, IdentifyFormat::Text) { 0 } else { rows.saturating_mul(OF_TEXT) };
+    let _held = Held::take(MemoryOf::Rows, bytes).map_err(state::Error::from)?;
     let mut out = Vec::new();
     match format {
         IdentifyFormat::Text => print_identification(&identification, place, context.out.width(), &mut out),

@@ -91,7 +91,8 @@ impl Folder {
             }
             Err(errno) => return Err(Error::Io { verb: "open the directory", path, cause: errno.into() }),
         };
-        if readers == Readers::Owner && !created {
+        // In a directory to which others may write, somebody can exchange a directory that was just made.
+        if readers == Readers::Owner {
             refuse_other_owner(&dir, &path)?;
         }
         let (finished, sharing) = (RefCell::default(), Sharing::Locked);

@@ -61,12 +61,14 @@ fn kills() {
         let compress = (number % 2 == 1).then_some("--compress");
         let capture = Background::start(rig.command(&["-q", "-t", RENAME]).args(compress));
         capture.wait_until_it_polls();
+        let on = Clock::Monotonic.now_ns().unwrap();
         sleep(Duration::from_micros(1 + random.below(2_000_000)));
         let killed = Clock::Monotonic.now_ns().unwrap();
         capture.signal(Signal::SIGKILL);
         assert_eq!(capture.end().status.signal(), Some(9));
         if !rig.path("rec").join("events.perf").exists() {
-            // It was killed before its first events were on the disk.
+            // It was killed before its first events were on the disk, so all since the start are lost.
+            ages.push(Duration::from_nanos(killed.since(on)));
             continue;
         }
         let replay = Command::new(env!("CARGO_BIN_EXE_tp-perf"))
@@ -78,20 +80,19 @@ fn kills() {
             .unwrap();
         assert_eq!(replay.status.code(), Some(1), "kill {number}: {}", shown(&replay));
         let recording = Recording::read(&rig.path("again"));
-        let Some((newest, ..)) = recording.rows.last() else { continue };
+        let newest = recording.rows.last().map_or(on.0, |(newest, ..)| *newest);
         assert_eq!(recording.rows.len() as i64, recording.events("recorded"));
         events += recording.rows.len();
-        ages.push(Duration::from_nanos(killed.0.saturating_sub(*newest)));
+        ages.push(Duration::from_nanos(killed.0.saturating_sub(newest)));
     }
     ages.sort_unstable();
     let median = ages[ages.len() / 2];
     eprintln!(
-        "{} of {KILLS} killed captures have events ({events} in all); the newest one is {median:?} old in the median, \
+        "{} killed captures have {events} events in all; the newest one is {median:?} old in the median, \
          and at most {:?}",
         ages.len(),
         ages.last().unwrap()
     );
-    assert!(ages.len() > KILLS * 9 / 10);
     assert!(median <= NEWEST, "{median:?}");
 }
 
