@@ -124,10 +124,8 @@ pub(super) fn keeping(options: &CaptureOptions, cpus: usize) -> Keeping {
     // A capture without a stop rule may run for days and then be killed, so it streams to the disk.
     let is_bounded = options.rules != StopRules::default() || options.command.is_some();
     let rings = options.attach.ring_size * cpus;
-    match is_bounded {
-        true => Keeping::within(available_memory(), rings, options.compress),
-        false => Keeping { memory: 0, ..Keeping::within(available_memory(), rings, options.compress) },
-    }
+    let keeping = Keeping::within(available_memory(), rings, options.compress);
+    if is_bounded { keeping } else { Keeping { memory: 0, ..keeping } }
 }
 
 /// Reserves memory for the spool while only the options of the capture are known.
