@@ -59,6 +59,8 @@ pub mod command;
 #[doc(hidden)]
 pub mod control;
 #[doc(hidden)]
+pub mod counting;
+#[doc(hidden)]
 pub mod doctor;
 #[doc(hidden)]
 pub mod memory;

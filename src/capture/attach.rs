@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::control::{Progress, Signals};
-use crate::engine::{AttachRequest, Attached, Engine, Kernel};
+use crate::engine::{self, AttachRequest, Attached, CountRequest, Engine, Kernel, Opened};
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
 use crate::os::process::page_size;
@@ -11,35 +11,47 @@ use crate::tracefs::{Selection, SelectionRequest, Table};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// The options of attaching.
-#[derive(Debug, Clone)]
-pub struct AttachOptions {
+/// The tracepoints and CPUs to watch.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
     /// The choice of tracepoints.
     pub selection: SelectionRequest,
     /// The CPUs; all that are online if `None`.
     pub cpus: Option<CpuList>,
-    /// The clock that timestamps the events.
-    pub clock: Clock,
-    /// The size of each CPU's ring in bytes, a power of two of pages.
-    pub ring_size: usize,
-    /// Whether to record the hits of tp-perf's own thread too.
+    /// Whether to watch the hits of tp-perf's own thread too.
     pub include_self: bool,
 }
 
-impl AttachOptions {
+impl Choice {
     /// Whether tp-perf's own hits are filtered out. The filter compares thread ids of the initial PID
     /// namespace, and in another PID namespace (a container), tp-perf does not know its thread id there.
     pub fn excludes_self(&self) -> bool {
         !self.include_self && in_initial_pid_namespace()
     }
 
-    /// The CPUs to capture: the chosen ones, which must be online, or all online CPUs.
+    /// The thread whose hits are filtered out.
+    fn excluded_thread(&self) -> Option<i32> {
+        self.excludes_self().then(|| nix::unistd::gettid().as_raw())
+    }
+
+    /// The CPUs to watch: the chosen ones, which must be online, or all online CPUs.
     pub(super) fn chosen_cpus(&self, kernel: &impl Kernel) -> Result<CpuList, Error> {
         let online = kernel.online().map_err(Error::Cpus)?;
         let Some(wanted) = &self.cpus else { return Ok(online) };
         let missing = wanted.without(&online);
         if missing.is_empty() { Ok(wanted.clone()) } else { Err(Error::Offline { wanted: missing, online }) }
     }
+}
+
+/// The options of attaching rings.
+#[derive(Debug, Clone)]
+pub struct AttachOptions {
+    /// The tracepoints and CPUs.
+    pub choice: Choice,
+    /// The clock that timestamps the events.
+    pub clock: Clock,
+    /// The size of each CPU's ring in bytes, a power of two of pages.
+    pub ring_size: usize,
 }
 
 /// The tracepoints and CPUs that were chosen on this machine.
@@ -54,13 +66,13 @@ pub struct Chosen {
 
 impl Chosen {
     /// Reads the tracepoints and CPUs of this machine, and chooses.
-    pub fn of(kernel: &impl Kernel, options: &AttachOptions) -> Result<Self, Error> {
+    pub fn of(kernel: &impl Kernel, choice: &Choice) -> Result<Self, Error> {
         let table = kernel.table()?;
-        let selection = Selection::choose(&table, &options.selection)?;
-        Ok(Chosen { table, selection, cpus: options.chosen_cpus(kernel)? })
+        let selection = Selection::choose(&table, &choice.selection)?;
+        Ok(Chosen { table, selection, cpus: choice.chosen_cpus(kernel)? })
     }
 
-    /// Attaches, and returns the engine and how long attaching took. `events` is the number of events to
+    /// Attaches rings, and returns the engine and how long attaching took. `events` is the number of events to
     /// capture, if there is a limit.
     pub fn attach<K: Kernel>(
         &mut self,
@@ -70,34 +82,78 @@ impl Chosen {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<(K::Sampling, Duration), Error> {
-        let begin = Instant::now();
         let request = AttachRequest {
             tracepoints: self.selection.tracepoints(&self.table),
             wakeup_watermark: watermark(options.ring_size, events, self.cpus.len()),
             cpus: self.cpus.clone(),
             clock: options.clock,
             ring_size: options.ring_size,
-            exclude_thread: options.excludes_self().then(|| nix::unistd::gettid().as_raw()),
+            exclude_thread: options.choice.excluded_thread(),
         };
-        let mut steps = 0usize;
-        let engine = kernel.attach(&request, &mut |open, total| {
-            steps += 1;
-            if steps % 64 == 1 {
-                progress.attaching(open, total);
-                if signals.asked() > 0 {
-                    return ControlFlow::Break(());
-                }
-            }
-            ControlFlow::Continue(())
-        });
-        progress.phase_ends();
-        let (engine, took) = (engine?, begin.elapsed());
-        for refusal in &engine.attached().refused {
-            self.selection.refuse(refusal.tpid, refusal.reason.clone());
-        }
-        note_deviations(options, engine.attached(), &self.table, progress);
+        let (engine, took) = open(|opened| kernel.attach(&request, opened), signals, progress)?;
+        self.note_deviations(&options.choice, engine.attached(), "(see tracepoints.csv)", progress);
+        note_rings(options.ring_size, engine.attached(), progress);
         Ok((engine, took))
     }
+
+    /// Attaches counters, and returns the engine and how long attaching took.
+    pub fn count<K: Kernel>(
+        &mut self,
+        kernel: &K,
+        choice: &Choice,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<(K::Counting, Duration), Error> {
+        let request = CountRequest {
+            tracepoints: self.selection.tracepoints(&self.table),
+            cpus: self.cpus.clone(),
+            exclude_thread: choice.excluded_thread(),
+        };
+        let (engine, took) = open(|opened| kernel.count(&request, opened), signals, progress)?;
+        self.note_deviations(choice, engine.attached(), "(`--format json` has all)", progress);
+        Ok((engine, took))
+    }
+
+    /// Notes what differs from the choice. `list` says where all refused tracepoints are.
+    fn note_deviations(&mut self, choice: &Choice, attached: &Attached, list: &str, progress: &mut dyn Progress) {
+        for refusal in &attached.refused {
+            self.selection.refuse(refusal.tpid, refusal.reason.clone());
+        }
+        if !choice.include_self && !choice.excludes_self() {
+            progress
+                .note("in a PID namespace, tp-perf cannot exclude its own thread, so tp-perf watches its own hits too");
+        }
+        if !attached.offline.is_empty() {
+            progress.note(&format!("CPU {} went offline, so tp-perf does not watch it", attached.offline));
+        }
+        if let [first, rest @ ..] = attached.refused.as_slice() {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more {list}", rest.len()) };
+            let name = self.table.get(first.tpid).full_name();
+            progress.note(&format!("the kernel refused {name}{more}: {}", first.reason));
+        }
+    }
+}
+
+/// Opens events, shows the progress, and returns the engine and how long opening took.
+fn open<E>(
+    open: impl FnOnce(Opened<'_>) -> Result<E, engine::Error>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<(E, Duration), Error> {
+    let begin = Instant::now();
+    let mut steps = 0usize;
+    let engine = open(&mut |open, total| {
+        steps += 1;
+        if steps % 64 == 1 {
+            progress.attaching(open, total);
+            if signals.asked() > 0 {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    progress.phase_ends();
+    Ok((engine?, begin.elapsed()))
 }
 
 /// The number of bytes in one ring above which the reader wakes: half the ring, or less if the capture needs
@@ -115,27 +171,15 @@ fn in_initial_pid_namespace() -> bool {
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL)
 }
 
-fn note_deviations(options: &AttachOptions, attached: &Attached, table: &Table, progress: &mut dyn Progress) {
-    if !options.include_self && !options.excludes_self() {
-        progress.note("in a PID namespace, tp-perf cannot exclude its own thread, so its own events are recorded too");
-    }
-    if attached.ring_size != options.ring_size {
+fn note_rings(asked: usize, attached: &Attached, progress: &mut dyn Progress) {
+    if attached.ring_size != asked {
         progress.note(&format!(
             "the kernel refused rings of {} per CPU ({}); tp-perf uses rings of {}, which lose events sooner under load; \
             `tp-perf doctor` shows the limit",
-            crate::units::Bytes(options.ring_size as u64),
+            crate::units::Bytes(asked as u64),
             attached.ring_refusal.as_deref().unwrap_or("no reason given"),
             crate::units::Bytes(attached.ring_size as u64)
         ));
-    }
-    if !attached.offline.is_empty() {
-        progress.note(&format!("CPU {} went offline, so it is not captured", attached.offline));
-    }
-    if let [first, rest @ ..] = attached.refused.as_slice() {
-        let more =
-            if rest.is_empty() { String::new() } else { format!(" and {} more (see tracepoints.csv)", rest.len()) };
-        let name = table.get(first.tpid).full_name();
-        progress.note(&format!("the kernel refused {name}{more}: {}", first.reason));
     }
 }
 

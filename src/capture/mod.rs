@@ -7,13 +7,15 @@ mod plan;
 mod run;
 mod unwatched;
 
-pub use attach::{AttachOptions, Chosen};
+pub use attach::{AttachOptions, Choice, Chosen};
 pub use detach::wait_for_detach;
 pub use finish::{Captured, SummaryRoom, Written, note};
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
+pub(crate) use run::Outside;
 pub use run::{StopRules, Switched, run};
 pub use unwatched::CpuChange;
+pub(crate) use unwatched::{CpuChanges, Watched, clock_of};
 
 use crate::control::{self, CommandLine, Launch, Progress, Running, Signals, Streams};
 use crate::drain::Results;
@@ -30,7 +32,6 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use unwatched::{Watched, clock_of};
 
 /// The default size of each CPU's ring in bytes.
 pub const DEFAULT_RING_SIZE: usize = 8 << 20;
@@ -170,10 +171,10 @@ struct Ready {
 
 impl Ready {
     fn of(kernel: &impl Kernel, options: &CaptureOptions) -> Result<Self, Error> {
-        let cpus = options.attach.chosen_cpus(kernel)?.len();
+        let cpus = options.attach.choice.chosen_cpus(kernel)?.len();
         let keeping = plan::keeping(options, cpus);
         let memory = plan::memory(options, &keeping, cpus)?;
-        Ok(Ready { chosen: Chosen::of(kernel, &options.attach)?, keeping, memory })
+        Ok(Ready { chosen: Chosen::of(kernel, &options.attach.choice)?, keeping, memory })
     }
 
     fn attach<K: Kernel>(
@@ -231,7 +232,7 @@ impl<E: Sampling> ReadyToRun<E> {
             on: run.on,
             off: run.stopped,
             time_on: &run.time_on,
-            chosen: options.attach.cpus.as_ref(),
+            chosen: options.attach.choice.cpus.as_ref(),
             before: &before,
             after: &after,
             changes: run.cpu_changes.as_deref(),

@@ -56,7 +56,7 @@ pub(super) fn facts(
         started: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
         ring_size: attached.ring_size,
         attach_ns: crate::units::nanoseconds(attach),
-        self_excluded: options.attach.excludes_self(),
+        self_excluded: options.attach.choice.excludes_self(),
         pid: std::process::id() as i32,
         left_out: Facts::left_out(table, selection),
     })
@@ -91,7 +91,7 @@ pub(super) fn within_memory(
     options: &CaptureOptions,
     progress: &mut dyn Progress,
 ) -> Result<CaptureOptions, Error> {
-    let cpus = options.attach.chosen_cpus(kernel)?.len();
+    let cpus = options.attach.choice.chosen_cpus(kernel)?.len();
     let mut options = options.clone();
     if let Some(available) = available_memory() {
         let asked = options.attach.ring_size;

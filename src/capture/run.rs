@@ -7,12 +7,12 @@ use crate::engine::{self, Sampling};
 use crate::events::Counted;
 use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
+use crate::os::thread::cpu_time;
 use crate::perf_data::record::SAMPLE_SIZE;
 use crate::recording::{StopReason, is_full};
 use crate::spool::Spool;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The time between two rounds if no ring reaches its watermark. It applies only if somebody watches the
@@ -93,12 +93,12 @@ pub fn run<E: Sampling>(
     let (started, on) = (SystemTime::now(), Instant::now());
     engine.enable().map_err(Error::Run)?;
     // All events are on from here. So `--duration` and the cost of the capture start here.
-    let (all_on, cpu_before) = (Instant::now(), own_cpu_time().map_err(Error::Run)?);
+    let (all_on, cpu_before) = (Instant::now(), cpu_time().map_err(Error::Run)?);
     let mut starting_cpu = Duration::ZERO;
     if let Some(command) = command {
-        let cpu_before = own_cpu_time().map_err(Error::Run)?;
+        let cpu_before = cpu_time().map_err(Error::Run)?;
         command.start(running)?;
-        starting_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
+        starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
     let result = rounds_until_stop(engine, rules, running.as_mut(), spool, &mut outside, progress, all_on);
     engine.disable().map_err(Error::Run)?;
@@ -109,7 +109,7 @@ pub fn run<E: Sampling>(
     // A sample that was being written when its CPU was told to stop is published a moment later. So after the
     // counters are read, a second round takes such samples.
     let first = engine.round(spool);
-    let own_cpu = own_cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
+    let own_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     let counted = engine.counters().map_err(Error::Run)?;
     let time_on = engine.time_on().map_err(Error::Run)?;
     let second = engine.round(spool);
@@ -137,9 +137,26 @@ pub fn run<E: Sampling>(
 }
 
 /// Everything that wakes tp-perf, except the rings.
-struct Outside<'a> {
-    signals: &'a mut Signals,
-    changes: CpuChanges,
+pub(crate) struct Outside<'a> {
+    pub signals: &'a mut Signals,
+    pub changes: CpuChanges,
+}
+
+impl Outside<'_> {
+    /// The descriptors that poll readable at a signal, or when a CPU comes or goes.
+    pub fn wake_descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.signals.wake_descriptors().into_iter().chain(self.changes.wake_descriptor())
+    }
+
+    /// Whether a signal asked to stop, and of which kind it was.
+    pub fn asked_to_stop(&mut self) -> Option<StopReason> {
+        self.signals.check();
+        match (self.signals.interrupts(), self.signals.terminates() + self.signals.others()) {
+            (1.., _) => Some(StopReason::Interrupt),
+            (0, 1..) => Some(StopReason::Terminate),
+            (0, 0) => None,
+        }
+    }
 }
 
 fn rounds_until_stop<E: Sampling>(
@@ -167,12 +184,8 @@ fn rounds_until_stop<E: Sampling>(
         engine.round(spool)?;
         progress.capturing(spool.samples(), on.elapsed());
 
-        outside.signals.check();
-        if outside.signals.interrupts() > 0 {
-            return Ok(StopReason::Interrupt);
-        }
-        if outside.signals.terminates() + outside.signals.others() > 0 {
-            return Ok(StopReason::Terminate);
+        if let Some(reason) = outside.asked_to_stop() {
+            return Ok(reason);
         }
         if rules.events.is_some_and(|events| spool.samples() >= events) {
             return Ok(StopReason::Events);
@@ -206,16 +219,9 @@ fn longest_sleep(events: Option<u64>, rings: usize, streams: bool, is_watched: b
 fn wait(engine: &impl Sampling, outside: &mut Outside<'_>, patience: Option<Duration>) -> io::Result<bool> {
     let rings = engine.wake_descriptors();
     let of_rings = rings.len();
-    let others = outside.signals.wake_descriptors().into_iter().chain(outside.changes.wake_descriptor());
-    let ready = wait_for_any(rings.into_iter().chain(others), patience)?;
+    let ready = wait_for_any(rings.into_iter().chain(outside.wake_descriptors()), patience)?;
     outside.changes.note();
     Ok(ready[..of_rings].contains(&true))
-}
-
-fn own_cpu_time() -> io::Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
-    let microseconds = (usage.user_time() + usage.system_time()).num_microseconds();
-    Ok(Duration::from_micros(microseconds.unsigned_abs()))
 }
 
 #[cfg(test)]

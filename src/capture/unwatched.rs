@@ -20,7 +20,7 @@ pub struct CpuChange {
 }
 
 /// Notes each change of the online CPUs.
-pub(super) struct CpuChanges {
+pub(crate) struct CpuChanges {
     /// `None` where the kernel does not announce changes, or from the first lost announcement on.
     hotplug: Option<Hotplug>,
     seen: Vec<CpuChange>,
@@ -57,7 +57,7 @@ impl CpuChanges {
 
 /// A capture, as far as its CPUs are concerned.
 #[derive(Debug)]
-pub(super) struct Watched<'a> {
+pub(crate) struct Watched<'a> {
     /// When the events went on and off.
     pub on: Instant,
     pub off: Instant,
@@ -124,7 +124,7 @@ impl Watched<'_> {
 }
 
 /// Turns instants into times of a clock that shows `now` at this instant.
-pub(super) fn clock_of(now: Ns, at: Instant) -> impl Fn(Instant) -> Ns {
+pub(crate) fn clock_of(now: Ns, at: Instant) -> impl Fn(Instant) -> Ns {
     move |instant| Ns(now.0.saturating_sub(nanoseconds(at.saturating_duration_since(instant))))
 }
 

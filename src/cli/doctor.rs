@@ -1,6 +1,7 @@
 //! The arguments of `tp-perf doctor`.
 
 use super::machine::MachineArgs;
+use super::rings::RingArgs;
 use super::selection::SelectionArgs;
 use crate::os::cpus::CpuList;
 use crate::tracefs::SelectionRequest;
@@ -13,6 +14,8 @@ pub struct DoctorArgs {
     selection: SelectionArgs,
     #[command(flatten)]
     machine: MachineArgs,
+    #[command(flatten)]
+    rings: RingArgs,
 }
 
 /// A check whether the machine allows this capture.
@@ -32,7 +35,7 @@ impl DoctorArgs {
     /// # Errors
     /// Wrong usage: rings that no kernel maps.
     pub fn request(self) -> Result<DoctorRequest, clap::Error> {
-        let (ring_size, _) = self.machine.ring_size()?;
+        let (ring_size, _) = self.rings.ring_size()?;
         Ok(DoctorRequest { selection: self.selection.request(), cpus: self.machine.cpus, ring_size })
     }
 }

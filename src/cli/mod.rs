@@ -7,6 +7,7 @@ mod attach;
 mod check;
 mod command_line;
 mod completions;
+mod count;
 mod doctor;
 mod habits;
 mod help;
@@ -22,15 +23,18 @@ mod overhead;
 mod record;
 mod replay;
 mod report;
+mod rings;
 mod selection;
 mod source;
 mod states;
 #[cfg(test)]
 mod testing;
 mod usage;
+mod watch;
 
 pub use check::{CheckArgs, CheckFormat, CheckRequest};
 pub use completions::CompletionsArgs;
+pub use count::{CountArgs, CountCommand, CountFormat};
 pub use doctor::{DoctorArgs, DoctorRequest};
 pub use identify::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 pub use learn::{LearnArgs, LearnRequest};
@@ -53,6 +57,8 @@ Examples:
   sudo tp-perf --events 100000
   # Record while a command runs
   sudo tp-perf -o build make -j8
+  # Count the hits of each tracepoint while a command runs
+  sudo tp-perf count make -j8
   # Show a recording: tables, or a page with graphs
   tp-perf report build
   tp-perf report build --html build.html
@@ -101,7 +107,10 @@ impl Cli {
     /// Whether the command reads tracefs or attaches to this machine, which needs rights of root.
     pub fn traces(&self) -> bool {
         match &self.command {
-            None | Some(Command::Record(_) | Command::Overhead(_) | Command::List(_) | Command::Doctor(_)) => true,
+            None
+            | Some(
+                Command::Record(_) | Command::Count(_) | Command::Overhead(_) | Command::List(_) | Command::Doctor(_),
+            ) => true,
             Some(Command::Learn(args)) => args.watches_machine(),
             Some(Command::Identify(args)) => args.watches_machine(),
             Some(Command::Check(args)) => args.watches_machine(),
@@ -127,9 +136,12 @@ impl Command {
             Command::Check(args) => !args.watches_machine(),
             Command::Man(args) => args.dir.is_none(),
             Command::Completions(_) => true,
-            Command::Record(_) | Command::Overhead(_) | Command::Learn(_) | Command::List(_) | Command::Doctor(_) => {
-                false
-            }
+            Command::Record(_)
+            | Command::Count(_)
+            | Command::Overhead(_)
+            | Command::Learn(_)
+            | Command::List(_)
+            | Command::Doctor(_) => false,
         }
     }
 }
@@ -147,6 +159,8 @@ fn short_at_the_root(arg: clap::Arg) -> clap::Arg {
 pub enum Command {
     /// Record events; `tp-perf OPTIONS` does the same
     Record(Box<RecordArgs>),
+    /// Count hits, at a fifth of the cost of recording
+    Count(Box<CountArgs>),
     /// Show recordings: tables, graphs, a page, differences
     Report(ReportArgs),
     /// Reproduce the log and the summary of a recording

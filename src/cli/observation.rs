@@ -1,7 +1,7 @@
 //! The input of `learn`, `identify` and `check`: the arguments that they share.
 
 use super::attach::AttachArgs;
-use super::command_line::{find, own_arguments};
+use super::command_line::own_arguments;
 use super::memory::MemoryArgs;
 use super::source::{part, places};
 use super::usage::usage;
@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Capture options. They cannot be used with a SOURCE.
-pub(super) const OF_CAPTURES: [&str; 5] = ["clock", "compress", "include_self", "SelectionArgs", "MachineArgs"];
+pub(super) const OF_CAPTURES: [&str; 6] =
+    ["clock", "compress", "include_self", "SelectionArgs", "MachineArgs", "RingArgs"];
 
 /// The input: a part of a source, or this machine now.
 #[derive(Debug, Args)]
@@ -62,7 +63,7 @@ impl ObservationArgs {
                     "--from and --to select a part of a SOURCE; name a SOURCE, or use --duration".to_owned(),
                 ));
             }
-            let command = find(command, &attach)?;
+            let command = attach.watch.find_any(command)?;
             let compress = attach.compress;
             let (attach, manner) = attach.request(quiet)?;
             let duration = duration.or(command.is_none().then_some(usual));

@@ -88,8 +88,8 @@ impl OverheadArgs {
     /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
     pub fn request(self) -> Result<OverheadRequest, clap::Error> {
         let compress = self.attach.compress;
-        let command = self.attach.find(self.command)?;
-        let shell = |line| self.attach.find(vec!["sh".into(), "-c".into(), line]);
+        let command = self.attach.watch.find(self.command)?;
+        let shell = |line| self.attach.watch.find(vec!["sh".into(), "-c".into(), line]);
         let prepare = self.prepare.map(shell).transpose()?;
         let (attach, manner) = self.attach.request(self.quiet)?;
         let options = overhead::MeasureOptions {

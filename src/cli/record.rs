@@ -1,7 +1,7 @@
 //! The arguments of `tp-perf record`, which are also those of `tp-perf OPTIONS`.
 
 use super::attach::AttachArgs;
-use super::command_line::{find, own_arguments};
+use super::command_line::own_arguments;
 use super::help::PATTERNS;
 use crate::capture::{self, StopRules};
 use crate::control::Manner;
@@ -77,7 +77,7 @@ impl RecordArgs {
     /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
     pub fn request(self) -> Result<RecordRequest, clap::Error> {
         let compress = self.attach.compress;
-        let command = find(self.command, &self.attach)?;
+        let command = self.attach.watch.find_any(self.command)?;
         let (attach, manner) = self.attach.request(self.quiet)?;
         let options = capture::CaptureOptions {
             rules: StopRules { events: self.events, duration: self.duration },
@@ -112,12 +112,18 @@ mod tests {
         let RecordRequest { options, manner } = parse::<RecordArgs>(words).unwrap().request().unwrap();
         assert_eq!(options.rules.events, Some(100_000));
         assert_eq!(options.rules.duration, Some(Duration::from_secs(10)));
-        assert_eq!(options.attach.cpus.as_ref().unwrap().as_slice(), [0, 1, 4].map(crate::os::cpus::Cpu::new));
+        assert_eq!(options.attach.choice.cpus.as_ref().unwrap().as_slice(), [0, 1, 4].map(crate::os::cpus::Cpu::new));
         assert_eq!(options.attach.clock, Clock::Tai);
         assert_eq!(options.attach.ring_size, 8 << 20);
         assert!(manner.adjustments[0].contains("5 MiB is rounded up to 8 MiB"), "{:?}", manner.adjustments);
         assert_eq!(options.command.as_ref().unwrap().words(), ["sh", "-c", "true"]);
-        assert!(options.compress && options.attach.include_self && options.force && manner.wait_detach && manner.quiet);
+        assert!(
+            options.compress
+                && options.attach.choice.include_self
+                && options.force
+                && manner.wait_detach
+                && manner.quiet
+        );
     }
 
     #[test]
@@ -127,8 +133,8 @@ mod tests {
         let RecordRequest { options, .. } =
             parse::<RecordArgs>("-a -e sched,irq:* --also task -n 10k sh -c true -n 5").unwrap().request().unwrap();
         assert_eq!(options.command.unwrap().words(), ["sh", "-c", "true", "-n", "5"]);
-        assert_eq!((options.rules.events, options.attach.cpus), (Some(10_000), None));
-        let selection = options.attach.selection;
+        assert_eq!((options.rules.events, options.attach.choice.cpus), (Some(10_000), None));
+        let selection = options.attach.choice.selection;
         assert_eq!((selection.only.len(), selection.also.len(), selection.all), (2, 1, false));
         assert!(parse::<RecordArgs>("-t sched --all").is_err());
     }

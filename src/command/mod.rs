@@ -11,6 +11,7 @@
 mod check;
 mod completions;
 mod context;
+mod count;
 mod detach;
 mod doctor;
 mod identify;
@@ -34,6 +35,7 @@ use crate::os::landlock::forbid_changes;
 use crate::os::privileges::{self, Starts};
 use crate::terminal::messages;
 pub use context::Context;
+pub use count::count;
 pub use record::record;
 
 use std::process::ExitCode;
@@ -78,6 +80,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         None => record::run(cli.record, context),
         Some(Command::Record(args)) => record::run(*args, context),
+        Some(Command::Count(args)) => count::run(*args, context),
         Some(Command::Replay(args)) => replay::run(args, context),
         Some(Command::Report(args)) => report::run(args, context),
         Some(Command::Overhead(args)) => overhead::run(*args, context),

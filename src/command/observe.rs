@@ -120,7 +120,7 @@ impl Observed {
 /// Checks that the selection can be compared with the known sessions, before a useless capture begins.
 pub fn may_compare(observation: &Observation, known: &Known) -> anyhow::Result<()> {
     let Observation::Machine(options) = observation else { return Ok(()) };
-    let (table, selection) = raised(|| tracefs::choose(&options.attach.selection))?;
+    let (table, selection) = raised(|| tracefs::choose(&options.attach.choice.selection))?;
     let names: BTreeSet<String> =
         selection.tracepoints(&table).iter().map(|tracepoint| tracepoint.full_name()).collect();
     Ok(known.may_compare(|name| names.contains(name))?)

@@ -1,25 +1,76 @@
-//! Watches this machine: a capture that keeps nothing except counts by windows.
+//! Watches this machine, and keeps nothing except counts by windows.
 
-use crate::capture;
-use crate::control::{Progress, Running, Signals};
+use crate::capture::{self, CaptureOptions};
+use crate::control::{Progress, Running, Signals, Streams};
+use crate::counting::{CountOptions, Counters};
+use crate::drain::Problem;
 use crate::engine::{Detaching, Kernel};
-use crate::events::Filter;
-use crate::state::{self, Length, Session, WINDOW, Windows};
+use crate::events::{Filter, Ns};
+use crate::os::machine::{hostname, kernel_release};
+use crate::recording::missed_cpus;
+use crate::state::{self, Length, Session, SessionOrigin, WINDOW, Windows};
+use std::time::Duration;
 
-/// Captures, and counts the events by windows of this length, or of a second. The detach continues afterwards, even if the
-/// events cannot be counted.
+/// The name of the input.
+const PLACE: &str = "this machine";
+
+/// Counts the hits in windows of this length, or of a second. Only windows of a number of events are recorded, because only
+/// events show when that number is reached. The detach continues afterwards, even if there is no session.
 ///
 /// # Errors
-/// If the capture fails, or if the events cannot be kept until they are counted.
+/// If attaching, counting or recording fails.
 pub(super) fn watch_machine(
     kernel: &impl Kernel,
-    options: &capture::CaptureOptions,
+    options: &CaptureOptions,
     length: Option<Length>,
     running: &mut Option<Running>,
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
-    let mut windows = Windows::new(length.unwrap_or(WINDOW));
-    let (results, detaching) = capture::watch(kernel, options, &mut [&mut windows], running, signals, progress)?;
-    Ok((Session::of_whole_source("this machine", results, &Filter::default(), windows), detaching))
+    let length = length.unwrap_or(WINDOW);
+    let mut windows = Windows::new(length);
+    match length {
+        Length::Events(_) => {
+            let (results, detaching) =
+                capture::watch(kernel, options, &mut [&mut windows], running, signals, progress)?;
+            Ok((Session::of_whole_source(PLACE, results, &Filter::default(), windows), detaching))
+        }
+        Length::Ns(ns) => count_machine(kernel, options, Duration::from_nanos(ns), windows, running, signals, progress),
+    }
+}
+
+fn count_machine(
+    kernel: &impl Kernel,
+    options: &CaptureOptions,
+    every: Duration,
+    mut windows: Windows,
+    running: &mut Option<Running>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
+    let CaptureOptions { attach, rules, command, .. } = options;
+    let options =
+        CountOptions { choice: attach.choice.clone(), every, duration: rules.duration, command: command.clone() };
+    let mut counters = Counters::attach(kernel, &options, signals, progress)?;
+    let sinks: &mut [&mut dyn crate::events::Sink] = &mut [&mut windows];
+    let run = counters.run(kernel, &options, true, Streams::Own, sinks, running, signals, progress)?;
+    let origin = SessionOrigin {
+        kernel: Some(kernel_release()),
+        hostname: Some(hostname()),
+        cpus: counters.attached().cpus.as_slice().to_vec(),
+        clock: Some("monotonic".to_owned()),
+        started: Some(humantime::format_rfc3339_nanos(run.started).to_string()),
+        begin_ns: Ns(0),
+    };
+    let cpus = missed_cpus(&run.unwatched);
+    let problem = match run.problem {
+        Some(cause) => return Err(capture::Error::Run(cause)),
+        None if cpus.is_empty() => None,
+        None => Some(Problem::Unwatched { cpus }),
+    };
+    let session = match problem {
+        Some(cause) => Err(state::Error::Damaged { place: PLACE.to_owned(), cause }),
+        None => Session::of_ticks(PLACE, origin, &counters.table, &counters.selection, windows),
+    };
+    Ok((session, counters.detach()))
 }

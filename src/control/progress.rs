@@ -13,6 +13,8 @@ pub trait Progress {
     fn attaching(&mut self, _open: usize, _total: usize) {}
     /// While the events are on: samples taken so far, and the time since they went on.
     fn capturing(&mut self, _samples: u64, _elapsed: Duration) {}
+    /// While counting: hits so far, and the time since the events went on.
+    fn counting(&mut self, _hits: u64, _elapsed: Duration) {}
     /// While replaying: events so far, bytes read so far, and the length of the source in bytes if it is
     /// known.
     fn replaying(&mut self, _events: u64, _read: u64, _length: Option<u64>) {}

@@ -3,7 +3,8 @@
 use crate::os::signals::write_on;
 use nix::errno::Errno;
 use nix::libc::{SIGRTMAX, SIGRTMIN};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTRAP, SIGUSR1, SIGUSR2, SIGVTALRM,
     SIGXCPU, SIGXFSZ,
@@ -150,10 +151,8 @@ pub(crate) fn wait_for_any<'a>(
     patience: Option<Duration>,
 ) -> io::Result<Vec<bool>> {
     let mut polled: Vec<_> = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
-    // Rounded up. Otherwise the last fraction of a millisecond would be spent in a busy loop.
-    let timeout = patience
-        .map(|patience| PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX));
-    match poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)) {
+    // The timeout of ppoll has nanoseconds; that of poll would make each tick late by up to a millisecond.
+    match ppoll(&mut polled, patience.map(TimeSpec::from), None) {
         Ok(_) | Err(Errno::EINTR) => Ok(polled.iter().map(|descriptor| descriptor.any().unwrap_or(false)).collect()),
         Err(errno) => Err(errno.into()),
     }

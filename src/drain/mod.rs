@@ -29,10 +29,8 @@ mod problem;
 pub mod replay;
 mod run;
 mod summary;
-mod ticks;
 
 pub use problem::Problem;
-pub use ticks::ticks;
 
 // Users of this module need these types, and their modules are not part of the library's API.
 pub use crate::control::{Progress, Signals};

@@ -93,7 +93,7 @@ impl fmt::Display for Problem {
             Problem::Unwatched { cpus } => {
                 write!(
                     f,
-                    "hits are missing: tp-perf watched {} for a part of the capture only, or not at all",
+                    "hits are missing: tp-perf watched {} for a part of the time only, or not at all",
                     named(cpus)
                 )
             }

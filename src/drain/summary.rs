@@ -106,10 +106,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
     let offline: CpuList = facts.map_or(&[][..], |facts| &facts.offline_cpus).iter().copied().chain(gone).collect();
     let (captured, excluded, refused) = selection.counts(table);
     // Only a capture knows what it left out.
-    let excluded_by_default = facts.map(|_| {
-        let statuses = table.tracepoints().iter().map(|tracepoint| selection.status(tracepoint.tpid));
-        statuses.filter(|status| status.is_excluded_by_default()).count()
-    });
+    let excluded_by_default = facts.map(|_| selection.excluded_by_default(table));
     let (per_tracepoint, per_cpu, unaccounted) = accounts(accounting, table);
     Summary {
         schema: SCHEMA,

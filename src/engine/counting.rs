@@ -26,6 +26,8 @@ pub struct CountingEngine {
     hits: Vec<u64>,
     /// The time of the last tick; before the first tick, the time at which the events went on.
     at: Ns,
+    /// The time at which the events went off, if they are off.
+    off: Option<Ns>,
     /// Per slot: the counter that the current tick has read. Scratch space.
     now: Vec<Option<u64>>,
     /// Scratch space for the bytes of a read.
@@ -45,6 +47,7 @@ impl CountingEngine {
             before,
             hits,
             at: Clock::Monotonic.now_ns().unwrap_or_default(),
+            off: None,
             now,
             bytes: Vec::new(),
         })
@@ -79,12 +82,14 @@ impl Engine for CountingEngine {
     }
 
     fn enable(&mut self) -> io::Result<()> {
-        self.at = Clock::Monotonic.now_ns()?;
+        (self.at, self.off) = (Clock::Monotonic.now_ns()?, None);
         self.events.enable()
     }
 
     fn disable(&mut self) -> io::Result<()> {
-        self.events.disable()
+        self.events.disable()?;
+        self.off = Some(Clock::Monotonic.now_ns()?);
+        Ok(())
     }
 
     fn counters(&self) -> io::Result<Vec<Counted>> {
@@ -105,13 +110,17 @@ impl Counting for CountingEngine {
         // All counters are read before any state changes. So if a tick fails, the next tick includes its
         // hits.
         self.read()?;
-        let to = Clock::Monotonic.now_ns()?;
+        let to = match self.off {
+            Some(off) => off,
+            None => Clock::Monotonic.now_ns()?,
+        };
         let from = std::mem::replace(&mut self.at, to);
         for ((now, before), hits) in self.now.iter().zip(&mut self.before).zip(&mut self.hits) {
-            let now = now.unwrap_or(*before);
-            *hits = now.wrapping_sub(*before);
+            // No kernel lets a counter go backwards. If one does, its hits must not count twice.
+            let now = now.unwrap_or(*before).max(*before);
+            *hits = now - *before;
             *before = now;
         }
-        Ok(Tick { from, to, slots: self.events.ids.slots(), hits: &self.hits })
+        Ok(Tick { from, to, late_ns: 0, slots: self.events.ids.slots(), hits: &self.hits })
     }
 }

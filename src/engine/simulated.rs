@@ -108,8 +108,10 @@ pub struct SimulatedEngine {
     /// replace it.
     pub ready: File,
     enabled: bool,
-    /// When the events went on.
+    /// When the events went on, if they are on.
     on: Option<Instant>,
+    /// How long the events were on before that.
+    was_on: Duration,
     /// The number of rounds and ticks so far.
     taken: usize,
     hits: Vec<u64>,
@@ -124,7 +126,18 @@ impl SimulatedEngine {
     pub fn new(ids: SampleIds, script: Script) -> Self {
         let (hits, attached) = (vec![0; ids.slots().len()], Attached::default());
         let ready = File::open("/dev/null").expect("every system has /dev/null");
-        SimulatedEngine { ids, attached, script, ready, enabled: false, on: None, taken: 0, hits, at: Ns(0) }
+        SimulatedEngine {
+            ids,
+            attached,
+            script,
+            ready,
+            enabled: false,
+            on: None,
+            was_on: Duration::ZERO,
+            taken: 0,
+            hits,
+            at: Ns(0),
+        }
     }
 
     fn begin_round_or_tick(&mut self) {
@@ -148,6 +161,7 @@ impl Engine for SimulatedEngine {
     fn disable(&mut self) -> io::Result<()> {
         assert!(self.enabled, "the events must be on to be switched off");
         self.enabled = false;
+        self.was_on += self.on.take().map_or(Duration::ZERO, |on| on.elapsed());
         Ok(())
     }
 
@@ -157,7 +171,7 @@ impl Engine for SimulatedEngine {
     }
 
     fn time_on(&self) -> io::Result<Vec<(Cpu, Duration)>> {
-        let time = self.on.map_or(Duration::ZERO, |on| on.elapsed());
+        let time = self.was_on + self.on.map_or(Duration::ZERO, |on| on.elapsed());
         Ok(self.attached.cpus.as_slice().iter().map(|cpu| (*cpu, time)).collect())
     }
 
@@ -191,6 +205,6 @@ impl Counting for SimulatedEngine {
         self.hits = self.script.windows.pop_front().unwrap_or_else(|| vec![0; self.ids.slots().len()]);
         let from = self.at;
         self.at = Ns(self.at.0 + 1_000_000_000);
-        Ok(Tick { from, to: self.at, slots: self.ids.slots(), hits: &self.hits })
+        Ok(Tick { from, to: self.at, late_ns: 0, slots: self.ids.slots(), hits: &self.hits })
     }
 }

@@ -10,8 +10,11 @@ pub struct Tick<'a> {
     /// The start of the window, by CLOCK_MONOTONIC.
     pub from: Ns,
     /// The time at which the tick had read the last counter. A tick reads one group after the other, usually
-    /// within a millisecond, so the windows of two tracepoints end at most that far apart.
+    /// within a millisecond, so the windows of two tracepoints end at most that far apart. If the events have
+    /// gone off, the time at which they did.
     pub to: Ns,
+    /// How late the tick began, in nanoseconds; 0 for a window that ended early.
+    pub late_ns: u64,
     /// The tracepoint and CPU of each element of `hits`.
     pub slots: &'a [Slot],
     /// Hits in the window, one element per slot.
@@ -49,7 +52,7 @@ mod tests {
     fn hits_of_all_cpus_are_summed_and_the_most_hits_come_first() {
         let slot = |tpid, cpu| Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) };
         let slots = [slot(1, 0), slot(1, 1), slot(2, 0), slot(3, 0), slot(3, 1), slot(4, 0)];
-        let tick = Tick { from: Ns(0), to: Ns(1), slots: &slots, hits: &[2, 3, 0, 4, 4, 5] };
+        let tick = Tick { from: Ns(0), to: Ns(1), late_ns: 0, slots: &slots, hits: &[2, 3, 0, 4, 4, 5] };
         assert_eq!(tick.by_tracepoint(), [(3, 8), (1, 5), (4, 5)].map(|(tpid, hits)| (Tpid::new(tpid), hits)));
     }
 }

@@ -1,8 +1,18 @@
-//! Work on a thread of its own, if the system can start one.
+//! Work on a thread of its own, if the system can start one, and the CPU time of a thread.
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Scope};
+use std::time::Duration;
+
+/// The CPU time of this thread.
+pub fn cpu_time() -> io::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+    let microseconds = (usage.user_time() + usage.system_time()).num_microseconds();
+    Ok(Duration::from_micros(microseconds.unsigned_abs()))
+}
 
 /// Work on a thread of its own. If the system could not start a thread, the caller's thread has already done
 /// the work.

@@ -124,7 +124,7 @@ pub fn measure(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Measured, Error> {
-    let mut chosen = Chosen::of(kernel, &options.attach)?;
+    let mut chosen = Chosen::of(kernel, &options.attach.choice)?;
     let output = CommandOutput::new(options.show_output)?;
     // Check before attaching that temporary files can be made.
     drop(capture::scratch_file()?);
@@ -145,7 +145,7 @@ pub fn measure(
         refused: attached.refused.len(),
         ring_size: attached.ring_size,
         clock: options.attach.clock.to_string(),
-        self_excluded: options.attach.excludes_self(),
+        self_excluded: options.attach.choice.excludes_self(),
         compress: options.compress,
         started: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         pid: std::process::id(),

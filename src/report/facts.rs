@@ -122,7 +122,7 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     if summary.events.lost > 0 || activity.told_lost() > 0 {
         facts.push(("lost", lost(source)));
     }
-    facts.extend(summary.unwatched.iter().map(|stretch| ("unwatched", unwatched(summary, stretch))));
+    facts.extend(summary.unwatched.iter().map(|stretch| ("unwatched", unwatched(&summary.cpus, stretch))));
     if summary.events.lost_unassigned > 0 {
         facts.push(("unassigned", lost_unassigned(summary.events.lost_unassigned)));
     }

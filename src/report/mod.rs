@@ -26,7 +26,7 @@ pub use label::{file_name, labels};
 pub use read::{Detail, ReportOptions, compare, read};
 pub use sparkline::sparkline;
 pub use states::{Identifier, StateSpan};
-pub use words::{equation, lost_unassigned, own_share, stopped_by, unwatched};
+pub use words::{equation, lost_unassigned, own_share, share_of_time, stopped_by, stopping, unwatched};
 
 // Users of the library need these together with a report.
 pub use crate::activity::Activity;

@@ -1,18 +1,22 @@
 //! Words the facts of a summary, for tables, pages and the terminal.
 
-use crate::recording::{EventsSummary, StopReason, Summary, Unwatched};
+use crate::os::cpus::Cpu;
+use crate::recording::{EventsSummary, SelfSummary, StopReason, Summary, Unwatched};
 use crate::units::{Grouped, Plural, Seconds};
 use std::time::Duration;
 
 /// How much of the time tp-perf itself ran, if that is known.
 pub fn own_share(summary: &Summary) -> Option<String> {
     let own = summary.own.as_ref()?;
-    let used = Duration::from_nanos(own.cpu_ns);
-    let capture = Duration::from_nanos(summary.timing_ns.capture.unwrap_or(0));
+    let share = share_of_time(own, summary.timing_ns.capture.unwrap_or(0));
+    let hidden = if own.excluded { "excluded" } else { "included" };
+    Some(format!("tp-perf itself ran {share:.1} % of the time; its events are {hidden}"))
+}
+
+/// How much of this time tp-perf itself ran, in percent.
+pub fn share_of_time(own: &SelfSummary, length_ns: u64) -> f64 {
     // The kernel accounts CPU time in ticks, and one tick may exceed a capture of milliseconds.
-    let share = (100.0 * used.as_secs_f64() / capture.as_secs_f64().max(f64::MIN_POSITIVE)).min(100.0);
-    let hidden = if own.excluded { "; its events are excluded" } else { "; its events are included" };
-    Some(format!("tp-perf itself ran {share:.1} % of the time{hidden}"))
+    (100.0 * own.cpu_ns as f64 / length_ns.max(1) as f64).min(100.0)
 }
 
 /// The accounting: the hits that the kernel counted, next to those recorded and lost.
@@ -40,29 +44,34 @@ pub fn lost_unassigned(records: u64) -> String {
     )
 }
 
-/// A stretch in which a CPU was not watched. `summary` is that of its capture.
-pub fn unwatched(summary: &Summary, stretch: &Unwatched) -> String {
+/// A stretch in which a CPU was not watched. `watched` are all CPUs that were watched at the begin.
+pub fn unwatched(watched: &[Cpu], stretch: &Unwatched) -> String {
     let Unwatched { cpu, from, to, was_online } = *stretch;
     let [from, to] = [from, to].map(|time| Seconds(Duration::from_nanos(time.0)));
-    let why = match (summary.cpus.contains(&cpu), was_online) {
+    let why = match (watched.contains(&cpu), was_online) {
         (true, true) => {
             "it went offline, so the kernel detached its tracepoints; it came back, but hits on it are missing"
         }
         (true, false) => "it was offline, so there were no hits on it",
-        (false, _) => "it came online after the capture had begun; hits on it are missing",
+        (false, _) => "it came online after tp-perf had attached; hits on it are missing",
     };
     format!("CPU {cpu} from {from} to {to}: {why}")
 }
 
 /// What stopped the capture, if the summary knows it.
 pub fn stopped_by(summary: &Summary) -> Option<String> {
-    Some(match summary.stop_reason? {
+    summary.stop_reason.map(|reason| stopping(reason, summary.command_exit))
+}
+
+/// What stopped a capture or a count.
+pub fn stopping(reason: StopReason, command_exit: Option<i32>) -> String {
+    match reason {
         StopReason::Events => "--events".to_owned(),
         StopReason::Duration => "--duration".to_owned(),
-        StopReason::Command => format!("the end of COMMAND (exit code {})", summary.command_exit.unwrap_or_default()),
+        StopReason::Command => format!("the end of COMMAND (exit code {})", command_exit.unwrap_or_default()),
         StopReason::Interrupt => "Ctrl-C".to_owned(),
         StopReason::Terminate => "a signal, such as SIGTERM".to_owned(),
         StopReason::DiskFull => "a full disk".to_owned(),
         StopReason::Error => "an error".to_owned(),
-    })
+    }
 }

@@ -46,7 +46,7 @@ pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, r
 pub use model::{Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
-pub use session::{SCHEMA, Session, SessionOrigin};
+pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
 pub use source::{learn, read};
 pub use stretch::{Stretch, StretchOpinion};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};

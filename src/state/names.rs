@@ -93,8 +93,8 @@ impl Names {
             let range = index * together..(index + 1) * together;
             let composition = Composition::of(known.iter().map(|(name, counts)| (*name, sum(counts, &range))));
             let ns = match length {
-                Length::Ns(ns) => ns,
-                Length::Events(_) => sum(&session.ns, &range),
+                Length::Ns(ns) if session.ns.is_empty() => ns,
+                _ => sum(&session.ns, &range),
             };
             Seen { composition, ns, lost: sum(&session.lost, &range) }
         };
@@ -156,6 +156,17 @@ mod tests {
         assert!(compositions(&here, 3_000).unwrap().is_empty());
         assert_eq!(compositions(&here, 1_500), None);
         assert!(Names::common([]).is_empty());
+    }
+
+    #[test]
+    fn windows_of_a_counting_engine_have_their_true_lengths() {
+        let mut counted = session(&[("a:x", &[5, 5, 6, 9])], &[]);
+        counted.ns = vec![1_000, 1_250, 750, 1_000];
+        let names = Names::common([&counted]);
+        let lengths =
+            |ns| names.windows(&counted, Length::Ns(ns)).unwrap().iter().map(|seen| seen.ns).collect::<Vec<_>>();
+        assert_eq!((lengths(1_000), lengths(2_000)), (counted.ns.clone(), vec![2_250, 1_750]));
+        assert_eq!(names.windows(&counted, Length::Ns(1_000)).unwrap()[1].rate(), 5.0 * 1e9 / 1_250.0);
     }
 
     #[test]

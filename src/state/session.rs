@@ -26,11 +26,15 @@ pub struct Session {
     pub tool: Tool,
     /// The recording that it comes from.
     pub origin: SessionOrigin,
+    /// The engine that watched; null in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<SessionEngine>,
     /// The length of a window.
     pub window: Length,
     /// The number of windows.
     pub windows: usize,
-    /// The length of each window in nanoseconds. It is empty if all have the same length.
+    /// The length of each window in nanoseconds. It is empty if all have the same length. Windows of a counting engine
+    /// end at ticks, so their lengths differ a little.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ns: Vec<u64>,
     /// Events lost in each window. It is empty if none were lost.
@@ -45,6 +49,26 @@ pub struct Session {
     /// The memory that it takes.
     #[serde(skip, default = "nothing_held")]
     pub held: Held,
+}
+
+/// The engine that watched a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionEngine {
+    /// It recorded events, and tp-perf counted the events.
+    Sampling,
+    /// The kernel counted hits.
+    Counting,
+}
+
+impl SessionEngine {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            SessionEngine::Sampling => "recorded",
+            SessionEngine::Counting => "counted",
+        }
+    }
 }
 
 /// No memory yet.
@@ -98,13 +122,15 @@ impl Session {
     /// Makes a session from the counted windows of a source.
     pub fn of(summary: &Summary, table: &Table, selection: &Selection, length: Length, windows: &[Window]) -> Self {
         let begin = windows.first().map_or(Ns(0), |window| window.begin);
-        Self::of_windows(SessionOrigin::of(summary, begin), table, selection, length, windows)
+        let origin = SessionOrigin::of(summary, begin);
+        Self::of_windows(origin, table, selection, SessionEngine::Sampling, length, windows)
     }
 
-    fn of_windows(
+    pub(super) fn of_windows(
         origin: SessionOrigin,
         table: &Table,
         selection: &Selection,
+        engine: SessionEngine,
         length: Length,
         windows: &[Window],
     ) -> Self {
@@ -131,11 +157,12 @@ impl Session {
             schema: SCHEMA,
             tool: Tool::this(),
             origin,
+            engine: Some(engine),
             window: length,
             windows: windows.len(),
-            ns: match length {
-                Length::Ns(_) => Vec::new(),
-                Length::Events(_) => windows.iter().map(|window| window.ns).collect(),
+            ns: match (length, engine) {
+                (Length::Ns(_), SessionEngine::Sampling) => Vec::new(),
+                _ => windows.iter().map(|window| window.ns).collect(),
             },
             lost: if lost.iter().all(|lost| *lost == 0) { Vec::new() } else { lost },
             counts,
@@ -175,13 +202,14 @@ impl Session {
         }
         let lengths = self.counts.iter().map(|(name, counts)| (name.as_str(), counts.len()));
         let lost = (!self.lost.is_empty()).then_some(("lost", self.lost.len()));
-        let ns = matches!(self.window, Length::Events(_)).then_some(("ns", self.ns.len()));
+        let has_ns = matches!(self.window, Length::Events(_)) || !self.ns.is_empty();
+        let ns = has_ns.then_some(("ns", self.ns.len()));
         if let Some((name, length)) = lengths.chain(lost).chain(ns).find(|(_, length)| *length != self.windows) {
             return Err(format!("`{name}` has {length} values for {} windows", self.windows));
         }
         let length = match self.window {
-            Length::Ns(ns) => ns.checked_mul(self.windows as u64),
-            Length::Events(_) => self.ns.iter().try_fold(0u64, |sum, ns| sum.checked_add(*ns)),
+            Length::Ns(ns) if !has_ns => ns.checked_mul(self.windows as u64),
+            _ => self.ns.iter().try_fold(0u64, |sum, ns| sum.checked_add(*ns)),
         };
         if length.and_then(|length| self.origin.begin_ns.checked_add(length)).is_none() {
             return Err("it ends later than any clock can show".to_owned());
@@ -249,8 +277,8 @@ impl Session {
     /// The length of all windows together, in nanoseconds.
     pub fn length_ns(&self) -> u64 {
         match self.window {
-            Length::Ns(ns) => ns.saturating_mul(self.windows as u64),
-            Length::Events(_) => self.ns.iter().fold(0, |sum, ns| sum.saturating_add(*ns)),
+            Length::Ns(ns) if self.ns.is_empty() => ns.saturating_mul(self.windows as u64),
+            _ => self.ns.iter().fold(0, |sum, ns| sum.saturating_add(*ns)),
         }
     }
 
@@ -319,6 +347,7 @@ mod tests {
                 clock: Some("monotonic".to_owned()),
                 ..SessionOrigin::default()
             },
+            engine: None,
             window: Length::Ns(1_000_000_000),
             windows: 3,
             ns: Vec::new(),
@@ -378,14 +407,36 @@ mod tests {
             Window { begin: Ns(0), ns, counts, lost: 0 }
         };
         let windows = [window(&[(1, 4)], 10), window(&[], 10)];
-        let session = Session::of_windows(SessionOrigin::default(), &table, &selection, Length::Ns(10), &windows);
+        let session = Session::of_windows(
+            SessionOrigin::default(),
+            &table,
+            &selection,
+            SessionEngine::Sampling,
+            Length::Ns(10),
+            &windows,
+        );
         assert_eq!(session.counts, [("a:x".to_owned(), vec![4, 0])].into());
         assert_eq!(session.not_hit, [("b".to_owned(), vec!["y".to_owned()])].into());
         assert_eq!(session.left_out, [("excluded: by -x z".to_owned(), vec!["b:z".to_owned()])].into());
         assert!(session.lost.is_empty() && session.windows == 2);
         assert_eq!(Session::parse(&session.to_json()).unwrap(), session);
+        // The windows of a counting engine have lengths of their own.
+        let ticks = [window(&[(1, 4)], 11), window(&[], 9)];
+        let (origin, engine) = (SessionOrigin::default(), SessionEngine::Counting);
+        let counted = Session::of_windows(origin, &table, &selection, engine, Length::Ns(10), &ticks);
+        assert_eq!((&counted.ns, counted.length_ns(), counted.engine), (&vec![11, 9], 20, Some(engine)));
+        assert_eq!(Session::parse(&counted.to_json()).unwrap(), counted);
+        let without = counted.to_json().replace("\"ns\": [11,9]", "\"ns\": [11]");
+        assert!(Session::parse(&without).unwrap_err().to_string().contains("`ns` has 1 values for 2 windows"));
         let windows = [window(&[(1, 4)], 17), window(&[(2, 4)], 30)];
-        let by_events = Session::of_windows(SessionOrigin::default(), &table, &selection, Length::Events(4), &windows);
+        let by_events = Session::of_windows(
+            SessionOrigin::default(),
+            &table,
+            &selection,
+            SessionEngine::Sampling,
+            Length::Events(4),
+            &windows,
+        );
         assert_eq!(by_events.ns, [17, 30]);
         assert_eq!(Session::parse(&by_events.to_json()).unwrap(), by_events);
         let without = by_events.to_json().replace("\"ns\": [17,30]", "\"ns\": [17]");

@@ -1,7 +1,7 @@
 //! Turns a source into a session.
 
 use super::library::{Library, read_session};
-use super::session::Session;
+use super::session::{Session, SessionEngine, SessionOrigin};
 use super::windows::{Length, Windows};
 use super::{Error, WINDOW};
 use crate::control::{Progress, Signals};
@@ -9,6 +9,7 @@ use crate::drain::replay;
 use crate::drain::{Request, Results, drain};
 use crate::events::Filter;
 use crate::source::Place;
+use crate::tracefs::{Selection, Table};
 use std::path::PathBuf;
 
 /// Reads a source to its end and counts its events by window. A window lasts a second unless `length` is
@@ -95,8 +96,32 @@ impl Session {
         let windows = windows.finish(end).map_err(too_many)?;
         let session = Session::of(summary, table, selection, length, &windows);
         drop(windows);
-        let session = session.hold().map_err(|cause| too_many(cause.into()))?;
-        // The library must be able to read back what it stores.
+        session.to_keep(place)
+    }
+
+    /// Makes a session of the hits that a counting engine counted. The times of `origin` are those of the first window.
+    ///
+    /// # Errors
+    /// Fails if there are more windows than a session can hold.
+    pub fn of_ticks(
+        place: &str,
+        origin: SessionOrigin,
+        table: &Table,
+        selection: &Selection,
+        windows: Windows,
+    ) -> Result<Self, Error> {
+        let length = windows.length();
+        let windows = windows.finish(None).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
+        let begin_ns = windows.first().map_or(origin.begin_ns, |window| window.begin);
+        let origin = SessionOrigin { begin_ns, ..origin };
+        let session = Session::of_windows(origin, table, selection, SessionEngine::Counting, length, &windows);
+        drop(windows);
+        session.to_keep(place)
+    }
+
+    /// The session, if the library can hold it and read it back.
+    fn to_keep(self, place: &str) -> Result<Self, Error> {
+        let session = self.hold().map_err(|cause| Error::TooMany { place: place.to_owned(), cause: cause.into() })?;
         session.check().map_err(|reason| Error::Unkeepable { place: place.to_owned(), reason })?;
         Ok(session)
     }

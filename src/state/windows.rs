@@ -1,7 +1,7 @@
 //! Counts events by window. A session stores these counts and nothing else of the events.
 
 use crate::events::stream::Loss;
-use crate::events::{Event, Ns, Sink, Tpid};
+use crate::events::{Event, Ns, Sink, Tick, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::tracefs::Table;
 use crate::units::{Grouped, Plural};
@@ -32,6 +32,11 @@ pub enum TooMany {
 /// A window at the end may lack this part of its length. So a capture of ten seconds has ten windows of a
 /// second, although its first event comes a moment after its begin.
 pub(super) const MOST_MISSING: f64 = 0.05;
+
+/// The least length in nanoseconds of a window at the end.
+fn least_of(width: u64) -> u64 {
+    width - (width as f64 * MOST_MISSING) as u64
+}
 
 /// The length of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +74,8 @@ impl fmt::Display for Length {
     }
 }
 
-/// A sink that counts events by window. The first window begins at the first event.
+/// A sink that counts events by window. The first window begins at the first event. Ticks are windows already, and keep
+/// their true lengths.
 #[derive(Debug)]
 pub struct Windows {
     length: Length,
@@ -140,19 +146,22 @@ impl Windows {
         self.length
     }
 
-    /// The windows that were captured completely, or nearly so. `end` is the time after which no event could
+    /// The windows that were watched completely, or nearly so. `end` is the time after which no event could
     /// come. Without it, the last event is the end.
     pub fn finish(mut self, end: Option<Ns>) -> Result<Vec<Window>, TooMany> {
         // The current window extends beyond the end and is dropped, unless it is complete or nearly so.
         if let (Some(_), Some(end), Length::Ns(width)) = (self.origin, end, self.length) {
-            let least = width - (width as f64 * MOST_MISSING) as u64;
-            let is_whole = |begin: Ns| end.since(begin) >= least && begin.checked_add(width).is_some();
+            let is_whole = |begin: Ns| end.since(begin) >= least_of(width) && begin.checked_add(width).is_some();
             while is_whole(self.begin) && self.end_window(self.begin + width) {}
         }
         if let Some(too_many) = self.too_many {
             return Err(too_many);
         }
         let mut windows = self.done;
+        // The last tick may have come early.
+        if let Length::Ns(width) = self.length {
+            windows.pop_if(|last| last.ns < least_of(width));
+        }
         for loss in &self.losses {
             spread(loss, &mut windows);
         }
@@ -256,6 +265,20 @@ impl Sink for Windows {
         }
     }
 
+    fn tick(&mut self, tick: &Tick<'_>) {
+        if self.too_many.is_some() {
+            return;
+        }
+        self.begin = tick.from;
+        for (slot, hits) in tick.hit() {
+            if slot.tpid.index() >= self.counts.len() {
+                self.counts.resize(slot.tpid.index() + 1, 0);
+            }
+            self.counts[slot.tpid.index()] += hits;
+        }
+        self.end_window(tick.to);
+    }
+
     fn takes_more(&self) -> bool {
         self.too_many.is_none()
     }
@@ -282,6 +305,7 @@ fn spread(loss: &Loss, windows: &mut [Window]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::{Cpu, Slot};
 
     fn event(time: u64, tpid: u32) -> Event {
         Event { time: Ns(time), cpu: None, tpid: Tpid::new(tpid) }
@@ -316,6 +340,26 @@ mod tests {
         assert_eq!(windows(&events, None).len(), 4);
         assert!(windows(&[], Some(5_000)).is_empty());
         assert!(windows(&events[..1], Some(1_094)).is_empty(), "shorter than a window");
+    }
+
+    #[test]
+    fn ticks_are_windows_with_their_own_lengths() {
+        let slot = |tpid, cpu| Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) };
+        let slots = [slot(3, 0), slot(3, 1), slot(1, 0)];
+        let ticked = |ticks: &[(u64, u64, [u64; 3])]| {
+            let mut windows = Windows::new(Length::Ns(100));
+            for (from, to, hits) in ticks {
+                windows.tick(&Tick { from: Ns(*from), to: Ns(*to), late_ns: 0, slots: &slots, hits });
+            }
+            windows.finish(None).unwrap()
+        };
+        let all = [(5, 105, [1, 2, 0]), (105, 215, [0, 0, 0]), (215, 305, [0, 9, 4]), (305, 400, [1, 0, 0])];
+        let windows = ticked(&all);
+        assert_eq!(counts(&windows), [vec![(3, 3)], vec![], vec![(1, 4), (3, 9)], vec![(3, 1)]]);
+        let spans: Vec<_> = windows.iter().map(|window| (window.begin.0, window.ns)).collect();
+        assert_eq!(spans, [(5, 100), (105, 110), (215, 90), (305, 95)]);
+        // The last window ended early.
+        assert_eq!(ticked(&[all[0], (105, 199, [5; 3])]).len(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Everything that people read: results on stdout, progress and messages on stderr.
 
+mod count;
 mod doctor;
 mod fixes;
 mod kernel;
@@ -17,6 +18,7 @@ mod states;
 mod stdout;
 mod summary;
 
+pub use count::{WindowLines, print_count, print_repeated};
 pub use doctor::print_diagnoses;
 pub use list::{print_default_exclusions, print_list, write_list_json};
 pub use overhead::print_overhead;

@@ -179,6 +179,19 @@ impl Progress for TerminalProgress {
         }
     }
 
+    fn counting(&mut self, hits: u64, elapsed: Duration) {
+        let stop = if self.rules.duration.is_none() { " (Ctrl-C stops)" } else { "" };
+        let message = format!("{} hits, {}{stop}", Grouped(hits), Seconds(elapsed));
+        let milliseconds = |duration: Duration| duration.as_millis() as u64;
+        let total = self.rules.duration.map(milliseconds);
+        self.show(
+            "counting",
+            total,
+            total.map_or(milliseconds(elapsed), |total| total.min(milliseconds(elapsed))),
+            message,
+        );
+    }
+
     fn replaying(&mut self, events: u64, read: u64, length: Option<u64>) {
         let length = length.map(|length| length.max(read));
         self.show(self.reading, length, read, Plural(events, "event").to_string());
@@ -229,6 +242,8 @@ mod tests {
             progress.attaching(1, 2);
             progress.phase_ends();
             progress.capturing(20, Duration::from_secs(2));
+            progress.phase_ends();
+            progress.counting(20, Duration::from_secs(2));
             progress.phase_ends();
             progress.replaying(5, 120, Some(240));
             progress.phase_ends();

@@ -1,7 +1,7 @@
 //! States, for people.
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
-use crate::state::{Check, FindingKind, Identification, Learned, Reason, Session, ShareRange};
+use crate::state::{Check, FindingKind, Identification, Learned, Reason, Session, SessionEngine, ShareRange};
 use crate::state::{Stretch, StretchOpinion, said_beside};
 use crate::text::OneLine;
 use crate::units::{Grouped, Plural, Rate, Share};
@@ -56,6 +56,15 @@ pub fn print_learned(
         1.0 / (known.len() as f64 + 1.0)
     ))?;
     let this = &sessions[0].1;
+    if let Some((name, other)) = known.iter().find(|(_, other)| other.engine.is_some() && other.engine != this.engine)
+        && let (Some(other), Some(engine)) = (other.engine, this.engine)
+    {
+        line(format!(
+            "session {name} was {}, this one was {}: their counts differ where samples were lost or withheld",
+            other.word(),
+            engine.word()
+        ))?;
+    }
     if let Some((name, _)) = known.iter().find(|(_, other)| other.origin.kernel != this.origin.kernel) {
         line(format!("session {name} comes from another kernel; only tracepoints of both kernels are compared"))?;
     }
@@ -141,8 +150,11 @@ fn print_sessions(sessions: &[(String, Session)], screen: &mut Screen<'_>) -> io
         TextColumn::RIGHT,
         TextColumn::RIGHT,
         TextColumn::LEFT.optional(),
+        TextColumn::LEFT.optional(),
     ]);
-    table.head(["session", "windows", "of", "events", if has_lost { "lost" } else { "" }, "tracepoints", "kernel"]);
+    let has_engine = sessions.iter().any(|(_, session)| session.engine.is_some());
+    let [lost, engine] = [(has_lost, "lost"), (has_engine, "were")].map(|(has, head)| if has { head } else { "" });
+    table.head(["session", "windows", "of", "events", lost, "tracepoints", engine, "kernel"]);
     for (file, session) in sessions {
         let lost = session.lost.iter().sum();
         let cells = [
@@ -152,6 +164,7 @@ fn print_sessions(sessions: &[(String, Session)], screen: &mut Screen<'_>) -> io
             Grouped(session.events()).into(),
             if has_lost { Grouped(lost).into() } else { TextCell::default() },
             Grouped(session.captured_number() as u64).into(),
+            session.engine.map(SessionEngine::word).unwrap_or_default().into(),
             kernel(session).into(),
         ];
         table.row(Style::new(), cells);

@@ -25,6 +25,8 @@ const WARNING: Style = AnsiColor::Yellow.on_default();
 pub enum SummaryOf {
     /// A capture of this machine that just ended. `tp-perf list` shows the same tracepoints.
     Capture,
+    /// A count of this machine that just ended.
+    Count,
     /// A source, perhaps of another machine.
     Source,
 }
@@ -81,7 +83,7 @@ pub(super) fn print_headline(
 }
 
 /// `1,568 of 2,307 tracepoints`. Only a capture knows how many tracepoints the kernel has.
-fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
+pub(super) fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
     let TracepointsSummary { listed, captured, excluded_by_default, .. } = *tracepoints;
     let all = Plural(listed as u64, "tracepoint");
     match excluded_by_default {
@@ -92,7 +94,11 @@ fn number_of_tracepoints(tracepoints: &TracepointsSummary) -> String {
 }
 
 /// Why some tracepoints are missing: the default exclusions, and those that the kernel refused.
-fn print_left_out(tracepoints: &TracepointsSummary, origin: SummaryOf, screen: &mut Screen<'_>) -> io::Result<()> {
+pub(super) fn print_left_out(
+    tracepoints: &TracepointsSummary,
+    origin: SummaryOf,
+    screen: &mut Screen<'_>,
+) -> io::Result<()> {
     if let Some(number) = tracepoints.excluded_by_default.filter(|excluded| *excluded > 0) {
         let (excluded, are) = counted(number);
         let were = Plural(number as u64, "tracepoint").were();
@@ -100,13 +106,17 @@ fn print_left_out(tracepoints: &TracepointsSummary, origin: SummaryOf, screen: &
             SummaryOf::Capture => screen.prose(format_args!(
                 "{excluded} {are} excluded by default: `tp-perf list` shows them, `--all` records them"
             )),
+            SummaryOf::Count => screen.prose(format_args!(
+                "{excluded} {are} excluded by default: `tp-perf list` shows them, `--all` counts them"
+            )),
             SummaryOf::Source => screen
                 .prose(format_args!("{excluded} {were} excluded by default; `tp-perf record --all` records them too")),
         }?;
     }
     if tracepoints.refused > 0 {
         let refused = Plural(tracepoints.refused as u64, "tracepoint");
-        screen.prose(format_args!("The kernel refused {refused}: tracepoints.csv has the reasons"))?;
+        let place = if origin == SummaryOf::Count { "`--format json` has" } else { "tracepoints.csv has" };
+        screen.prose(format_args!("The kernel refused {refused}: {place} the reasons"))?;
     }
     Ok(())
 }
@@ -174,7 +184,7 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
 fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { lost, late, unknown, lost_unassigned: unassigned, .. } = summary.events;
     for stretch in &summary.unwatched {
-        screen.fact("unwatched", format_args!("{WARNING}{}{WARNING:#}", unwatched(summary, stretch)))?;
+        screen.fact("unwatched", format_args!("{WARNING}{}{WARNING:#}", unwatched(&summary.cpus, stretch)))?;
     }
     let warned = |number: u64| format!("{WARNING}{}{WARNING:#}", Grouped(number));
     if lost > 0 {

@@ -116,6 +116,12 @@ impl Selection {
         self.captured().map(|tpid| table.get(tpid)).collect()
     }
 
+    /// The number of tracepoints that the default exclusions left out.
+    pub fn excluded_by_default(&self, table: &Table) -> usize {
+        let statuses = table.tracepoints().iter().map(|tracepoint| self.status(tracepoint.tpid));
+        statuses.filter(|status| status.is_excluded_by_default()).count()
+    }
+
     /// The numbers of tracepoints that are (captured, excluded, refused).
     pub fn counts(&self, table: &Table) -> (usize, usize, usize) {
         let statuses = table.tracepoints().iter().map(|tracepoint| self.status(tracepoint.tpid));

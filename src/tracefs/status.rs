@@ -41,6 +41,8 @@ pub enum Exclusion {
     /// It was opened, but takes no samples of its own. A member of a sampled group is like that: only the
     /// samples of the group's leader have its count, without the times of its hits.
     NotSampled,
+    /// Its counter adds up weights instead of hits, and only the counter was read.
+    NotCounted,
     /// A reason in words, which another version of tp-perf wrote.
     Noted {
         /// The words, unchanged.
@@ -50,6 +52,9 @@ pub enum Exclusion {
 
 /// The words for [`Exclusion::NotSampled`].
 const NOT_SAMPLED: &str = "without samples of their own, as members of a sampled group";
+
+/// The words for [`Exclusion::NotCounted`].
+const NOT_COUNTED: &str = "the kernel's counter adds up nanoseconds instead of hits";
 
 impl Status {
     /// Whether it is captured.
@@ -79,6 +84,7 @@ impl Status {
             "not chosen by -t" => Exclusion::NotChosen,
             "by the replay's -t or -x" => Exclusion::Replay,
             NOT_SAMPLED => Exclusion::NotSampled,
+            NOT_COUNTED => Exclusion::NotCounted,
             _ => match (after("by default, as all of group "), after("by -x ")) {
                 (Some(group), _) => Exclusion::Group { group },
                 (_, Some(pattern)) => Exclusion::Pattern { pattern },
@@ -107,6 +113,7 @@ impl fmt::Display for Exclusion {
             Exclusion::NotChosen => f.write_str("not chosen by -t"),
             Exclusion::Replay => f.write_str("by the replay's -t or -x"),
             Exclusion::NotSampled => f.write_str(NOT_SAMPLED),
+            Exclusion::NotCounted => f.write_str(NOT_COUNTED),
             Exclusion::Noted { words } => f.write_str(words),
         }
     }
@@ -125,6 +132,7 @@ mod tests {
             Exclusion::NotChosen,
             Exclusion::Replay,
             Exclusion::NotSampled,
+            Exclusion::NotCounted,
             Exclusion::Noted { words: "for a reason of its own".to_owned() },
         ];
         exclusions.into_iter().map(Status::Excluded).chain([Status::Refused { reason: text() }]).collect()

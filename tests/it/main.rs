@@ -11,6 +11,7 @@
 mod accounts;
 mod cli;
 mod common;
+mod counting;
 mod floors;
 mod fuzz;
 mod hostile;
@@ -48,6 +49,7 @@ type Module = (&'static str, Needs, &'static [Test]);
 const SIDE_BY_SIDE: &[Module] = &[
     ("accounts", nothing_more, accounts::TESTS),
     ("cli", nothing_more, cli::TESTS),
+    ("counting", nothing_more, counting::TESTS),
     ("floors", nothing_more, floors::TESTS),
     ("fuzz", nothing_more, fuzz::TESTS),
     ("hostile", nothing_more, hostile::TESTS),
@@ -77,6 +79,7 @@ const SIDE_BY_SIDE: &[Module] = &[
 const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
+    ("kernel::count", can_trace, kernel::count::TESTS),
     ("kernel::endurance", can_trace, kernel::endurance::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
     ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),

@@ -145,6 +145,7 @@ fn parse(words: &[String]) -> Result<(), clap::Error> {
     match command {
         None => record.request().map(drop),
         Some(cli::Command::Record(args)) => args.request().map(drop),
+        Some(cli::Command::Count(args)) => args.request().map(drop),
         Some(cli::Command::Replay(args)) => args.request().map(drop),
         Some(cli::Command::Report(args)) => args.request().map(drop),
         Some(cli::Command::Overhead(args)) => args.request().map(drop),

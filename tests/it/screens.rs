@@ -7,6 +7,7 @@
 //!
 //! `INSTA_UPDATE=always cargo test --test it screens` accepts all changes; `git diff` then shows them.
 
+mod count;
 mod machine;
 mod sources;
 mod stage;
@@ -33,6 +34,8 @@ pub const TESTS: &[Test] = &[
     ("states_of_recordings", nothing_more, states::states_of_recordings),
     ("identify", nothing_more, states::identify),
     ("check", nothing_more, states::check),
+    ("counts", nothing_more, count::count),
+    ("windows_of_a_count", nothing_more, count::windows),
     ("overhead_figures", nothing_more, machine::overhead),
     ("list_of_a_small_kernel", machine::mounts, machine::list),
     ("doctor_of_some_machines", nothing_more, machine::doctor),

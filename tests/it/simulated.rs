@@ -4,17 +4,14 @@
 use crate::common::{Test, tests};
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 use tp_perf::capture::{CaptureOptions, Captured, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::{Cli, Command};
 use tp_perf::command::{Context, record};
 use tp_perf::control::{Progress, Signals};
-use tp_perf::drain::ticks;
 use tp_perf::engine::simulated::{Script, Simulated, SimulatedEngine};
-use tp_perf::engine::{CountRequest, Kernel};
-use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Sink, Slot, Tick, Tpid};
+use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf_data::record::{push_lost, push_sample};
@@ -32,7 +29,6 @@ pub const TESTS: &[Test] = tests![
     a_full_disk_stops_the_capture_and_what_was_taken_is_written,
     whichever_rule_holds_first_stops_the_capture,
     a_whole_record_needs_no_kernel,
-    ticks_of_a_simulated_kernel_reach_a_sink,
 ];
 
 type MakeFile = fn() -> io::Result<std::fs::File>;
@@ -347,36 +343,4 @@ fn a_whole_record_needs_no_kernel() {
     let error = record(&kernel(10), cli.record, &mut context).unwrap_err();
     assert!(error.to_string().contains("already contains a recording"), "{error}");
     assert_eq!(read(&rec, "log.csv"), log);
-}
-
-fn ticks_of_a_simulated_kernel_reach_a_sink() {
-    #[derive(Default)]
-    struct Hits(Vec<(u64, u64)>);
-    impl Sink for Hits {
-        fn tick(&mut self, tick: &Tick<'_>) {
-            self.0.push((tick.to - tick.from, tick.total()));
-        }
-
-        fn end(&mut self) {
-            self.0.push((0, 0));
-        }
-    }
-    let (kernel, table) = (kernel(0), table());
-    let tracepoints = table.tracepoints().iter().collect();
-    let request = CountRequest { tracepoints, cpus: "0-1".parse().unwrap(), exclude_thread: None };
-    let mut engine = kernel.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
-    let (mut signals, senders) = Signals::pair().unwrap();
-    let (mut hits, mut same) = (Hits::default(), Hits::default());
-    let windows = ticks(&mut engine, Duration::ZERO, Some(4), &mut [&mut hits, &mut same], &mut signals).unwrap();
-    // Two tracepoints on two CPUs are hit once, twice and three times each, and then no more.
-    let expected = [4, 8, 12, 0].map(|total| (1_000_000_000, total));
-    assert_eq!((windows, &hits.0[..4]), (4, &expected[..]));
-    assert_eq!((hits.0.len(), &same.0), (5, &hits.0), "every sink gets the end once");
-
-    // The user interrupts a window that would last a day.
-    let mut sender = senders.interrupt.try_clone().unwrap();
-    engine.script.windows = [vec![7; 4]].into();
-    sender.write_all(&[0]).unwrap();
-    let day = Duration::from_secs(86_400);
-    assert_eq!(ticks(&mut engine, day, None, &mut [], &mut signals).unwrap(), 0);
 }

@@ -89,7 +89,7 @@ fn returns() {
     assert_eq!(unwatched(&recording), [(cpu.0.get().into(), true)]);
     let (stdout, stderr) = (one_line(&output.stdout), one_line(&output.stderr));
     assert!(stdout.contains(&format!("CPU {} from ", cpu.0)) && stdout.contains("hits on it are missing"), "{stdout}");
-    assert!(stderr.contains(&format!("watched CPU {} for a part of the capture only", cpu.0)), "{stderr}");
+    assert!(stderr.contains(&format!("watched CPU {} for a part of the time only", cpu.0)), "{stderr}");
     // The hits before are all there, and those after are not.
     assert!((100..150).contains(&recording.on_cpu(cpu.0, "counted")), "{:?}", recording.summary["per_cpu"]);
     assert_eq!(recording.on_cpu(cpu.0, "unaccounted"), 0);
@@ -108,7 +108,7 @@ fn comes_later() {
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     assert_eq!(unwatched(&recording), [(cpu.0.get().into(), true)]);
     let stdout = one_line(&output.stdout);
-    assert!(stdout.contains("it came online after the capture had begun"), "{stdout}");
+    assert!(stdout.contains("it came online after tp-perf had attached"), "{stdout}");
 }
 
 fn stays_away() {

@@ -2,6 +2,7 @@
 
 pub mod accounting;
 pub mod capture;
+pub mod count;
 pub mod ends;
 pub mod endurance;
 pub mod hotplug;

@@ -3,7 +3,7 @@
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_name;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getppid};
+use nix::unistd::{Pid, getppid, getsid};
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,11 @@ use tp_perf::tracefs::Tracefs;
 /// The tracepoint that a storm hits.
 pub const RENAME: &str = "task:task_rename";
 
-/// Hits [`RENAME`] exactly N times. `words` are N, and a CPU to stay on or `stopped`, which stops the parent (tp-perf) meanwhile.
+/// The tracepoint that a storm of `getsid` hits. Hardly any program calls getsid(2).
+pub const GETSID: &str = "syscalls:sys_enter_getsid";
+
+/// Hits [`RENAME`] exactly N times, or [`GETSID`] with `getsid` as the last word. `words` are N, and a CPU to stay on or `stopped`,
+/// which stops the parent (tp-perf) meanwhile.
 pub fn storm(words: &[String]) {
     let number = |index: usize| words.get(index).and_then(|word| word.parse::<u64>().ok());
     if let Some(cpu) = number(1) {
@@ -25,8 +29,12 @@ pub fn storm(words: &[String]) {
     // A reader that stands still loses events for certain, however fast it is.
     let reader = words.iter().any(|word| word == "stopped").then(getppid);
     reader.iter().for_each(|reader| kill(*reader, Signal::SIGSTOP).unwrap());
+    let is_getsid = words.last().is_some_and(|word| word == "getsid");
     for _ in 0..number(0).expect("storm takes a number") {
-        set_name(c"storm").expect("a process may rename itself");
+        match is_getsid {
+            true => drop(getsid(None)),
+            false => set_name(c"storm").expect("a process may rename itself"),
+        }
     }
     reader.iter().for_each(|reader| kill(*reader, Signal::SIGCONT).unwrap());
 }
@@ -110,10 +118,10 @@ impl Background {
         Self::start(Command::new("sh").args(["-c", "while :; do :; done"]))
     }
 
-    /// Waits until the child sleeps in poll(2). tp-perf does that only once the events are on.
+    /// Waits until the child sleeps in ppoll(2). tp-perf does that only once the events are on.
     pub fn wait_until_it_polls(&self) {
         let path = format!("/proc/{}/syscall", self.0.id());
-        let polls = ["7 ", "73 "]; // poll on x86-64, ppoll on aarch64
+        let polls = ["271 ", "73 "]; // ppoll on x86-64 and on aarch64
         eventually("the events are on", || {
             std::fs::read_to_string(&path).is_ok_and(|call| polls.iter().any(|poll| call.starts_with(poll)))
         });

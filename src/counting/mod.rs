@@ -1,0 +1,108 @@
+//! Counts hits, without rings and without samples.
+//!
+//! ```text
+//!   attach, off ── run ─────────────────────────────── (run again) ── detach, in the background
+//!                  on, window, window, …, window, off
+//! ```
+//!
+//! A run ends its windows on time, and sends a tick per window to sinks. [`Totals`] adds the ticks up, and a
+//! [`CountSummary`] has everything that a run found.
+
+mod formats;
+mod repeated;
+mod run;
+mod summary;
+mod totals;
+
+pub use formats::{EachWindow, csv, csv_repeated, csv_window, csv_windows_head, json, json_window};
+pub use repeated::{CONFIDENCE, Mean, MeanRow, OneRun, RepeatedCount};
+pub use run::CountRun;
+pub use summary::{CountRow, CountSummary, CpuHits, NotCounted};
+pub use totals::{TotalHits, Totals};
+
+use crate::capture::{Choice, Chosen, Error};
+use crate::control::{CommandLine, Launch, Progress, Running, Signals, Streams};
+use crate::engine::{Attached, Counting, Detaching, Kernel};
+use crate::events::Sink;
+use crate::os::privileges::{self, Starts};
+use crate::tracefs::{Exclusion, Selection, Table};
+use std::time::Duration;
+
+/// The validated options of counting.
+#[derive(Debug, Clone)]
+pub struct CountOptions {
+    /// The tracepoints and CPUs.
+    pub choice: Choice,
+    /// The length of a window.
+    pub every: Duration,
+    /// Stop after this time.
+    pub duration: Option<Duration>,
+    /// The COMMAND to run. Counting stops when it ends.
+    pub command: Option<CommandLine>,
+}
+
+/// Tracepoints that are attached for counting, and off.
+#[derive(Debug)]
+pub struct Counters<E> {
+    engine: E,
+    /// All tracepoints of the kernel.
+    pub table: Table,
+    /// The choice of tracepoints.
+    pub selection: Selection,
+    /// The time that attaching took.
+    pub attach: Duration,
+}
+
+impl<E: Counting> Counters<E> {
+    /// Attaches, and gives up all rights that only attaching needs.
+    ///
+    /// # Errors
+    /// If the tracepoints cannot be listed, chosen or opened, or if the rights cannot be given up.
+    pub fn attach<K: Kernel<Counting = E>>(
+        kernel: &K,
+        options: &CountOptions,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, Error> {
+        let mut chosen = Chosen::of(kernel, &options.choice)?;
+        let (engine, attach) = chosen.count(kernel, &options.choice, signals, progress)?;
+        privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
+        let Chosen { table, mut selection, .. } = chosen;
+        engine.attached().weighted.iter().for_each(|tpid| selection.exclude(*tpid, Exclusion::NotCounted));
+        Ok(Counters { engine, table, selection, attach })
+    }
+
+    /// The result of attaching.
+    pub fn attached(&self) -> &Attached {
+        self.engine.attached()
+    }
+
+    /// Counts until the first of these: the duration is over, COMMAND ends, or the user asks to stop. Once started,
+    /// COMMAND is in `running`, even if this fails. With `is_last`, COMMAND cannot be started again.
+    ///
+    /// # Errors
+    /// If the events could not be switched on or off, or if COMMAND could not be started. If the counters cannot be
+    /// read, the run ends ([`CountRun::problem`]).
+    #[allow(clippy::too_many_arguments)]
+    pub fn run(
+        &mut self,
+        kernel: &impl Kernel,
+        options: &CountOptions,
+        is_last: bool,
+        streams: Streams<'_>,
+        sinks: &mut [&mut dyn Sink],
+        running: &mut Option<Running>,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<CountRun, Error> {
+        let nofile_limit = self.attached().descriptor_limit;
+        let launch = |line| Launch { line, nofile_limit, streams, is_last };
+        let command = options.command.as_ref().map(launch);
+        run::run(&mut self.engine, kernel, options, command, sinks, running, signals, progress)
+    }
+
+    /// Detaches in the background.
+    pub fn detach(self) -> Detaching {
+        self.engine.detach()
+    }
+}

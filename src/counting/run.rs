@@ -1,0 +1,195 @@
+//! Runs a count while the events are on: windows until a stop rule applies.
+
+use super::CountOptions;
+use crate::capture::{CpuChanges, Error, Outside, Watched, clock_of};
+use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
+use crate::engine::{self, Counting, Kernel};
+use crate::events::Sink;
+use crate::os::clock::Clock;
+use crate::os::cpus::Cpu;
+use crate::os::thread::cpu_time;
+use crate::recording::{StopReason, Unwatched};
+use crate::units::nanoseconds;
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The facts about a run whose events are off again.
+#[derive(Debug)]
+pub struct CountRun {
+    /// Why it stopped.
+    pub stop_reason: StopReason,
+    /// When the events were switched on.
+    pub started: SystemTime,
+    /// The time from switching the first event on to switching the last one off.
+    pub length: Duration,
+    /// The number of windows. The last one may be shorter than the others.
+    pub windows: u64,
+    /// How late the latest tick began.
+    pub most_late: Duration,
+    /// The number of ticks that were left out, because the tick before them ended too late. Their hits are in the
+    /// window of the next tick.
+    pub skipped: u64,
+    /// The CPU time of this thread in the run, without the time to start COMMAND.
+    pub own_cpu: Duration,
+    /// The stretches in which a CPU was not watched, by CLOCK_MONOTONIC.
+    pub unwatched: Vec<Unwatched>,
+    /// COMMAND's exit code, if it has ended.
+    pub command_exit: Option<i32>,
+    /// The error that ended the run, if there was one. The sinks have every tick before it.
+    pub problem: Option<io::Error>,
+}
+
+/// Switches the events on, starts COMMAND, sends a tick per window to the sinks until a stop rule applies, and
+/// switches the events off. A last tick ends the last window at that time.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn run<E: Counting>(
+    engine: &mut E,
+    kernel: &impl Kernel,
+    options: &CountOptions,
+    command: Option<Launch<'_>>,
+    sinks: &mut [&mut dyn Sink],
+    running: &mut Option<Running>,
+    signals: &mut Signals,
+    progress: &mut dyn Progress,
+) -> Result<CountRun, Error> {
+    if signals.asked() > 0 {
+        return Err(engine::Error::Interrupted.into());
+    }
+    let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
+    let before = online(engine);
+    let time_on_before = engine.time_on().map_err(Error::Run)?;
+    let mut outside = Outside { signals, changes: CpuChanges::watch() };
+    let (started, on) = (SystemTime::now(), Instant::now());
+    engine.enable().map_err(Error::Run)?;
+    let (all_on, cpu_before) = (Instant::now(), cpu_time().map_err(Error::Run)?);
+    let mut starting_cpu = Duration::ZERO;
+    if let Some(command) = command {
+        command.start(running)?;
+        starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
+    }
+    let mut windows = Ticking { due: all_on, done: 0, most_late: Duration::ZERO, skipped: 0, hits: 0 };
+    let result = windows.until_stop(engine, options, running.as_mut(), sinks, &mut outside, progress, all_on);
+    engine.disable().map_err(Error::Run)?;
+    let off = Instant::now();
+    outside.changes.note();
+    let last = windows.end(engine, 0, sinks);
+    let own_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
+    sinks.iter_mut().for_each(|sink| sink.end());
+    progress.phase_ends();
+
+    let time_on = since(&time_on_before, engine.time_on().map_err(Error::Run)?);
+    let after = online(engine);
+    let changes = outside.changes.into_seen();
+    let watched = Watched {
+        on,
+        off,
+        time_on: &time_on,
+        chosen: options.choice.cpus.as_ref(),
+        before: &before,
+        after: &after,
+        changes: changes.as_deref(),
+    };
+    let now = Clock::Monotonic.now_ns().map_err(Error::Run)?;
+    let unwatched = watched.unwatched(clock_of(now, Instant::now()));
+    let command_exit = match running {
+        Some(running) => running.exit_code().map_err(Error::Run)?,
+        None => None,
+    };
+    let (stop_reason, problem) = match result {
+        Ok(reason) => (reason, last.err()),
+        Err(error) => (StopReason::Error, Some(error)),
+    };
+    Ok(CountRun {
+        stop_reason,
+        started,
+        length: off - on,
+        windows: windows.done,
+        most_late: windows.most_late,
+        skipped: windows.skipped,
+        own_cpu: own_cpu.saturating_sub(starting_cpu),
+        unwatched,
+        command_exit,
+        problem,
+    })
+}
+
+/// For each CPU, how much longer its events have been on.
+fn since(before: &[(Cpu, Duration)], now: Vec<(Cpu, Duration)>) -> Vec<(Cpu, Duration)> {
+    let earlier = |cpu| before.iter().find(|(earlier, _)| *earlier == cpu).map_or(Duration::ZERO, |(_, time)| *time);
+    now.into_iter().map(|(cpu, time)| (cpu, time.saturating_sub(earlier(cpu)))).collect()
+}
+
+/// The windows of a run.
+struct Ticking {
+    /// When the last window should have ended.
+    due: Instant,
+    done: u64,
+    most_late: Duration,
+    skipped: u64,
+    /// All hits so far.
+    hits: u64,
+}
+
+impl Ticking {
+    /// The deadlines do not drift: each is a multiple of the length after the start. So if a tick is late, its window
+    /// is longer and the next one shorter.
+    #[allow(clippy::too_many_arguments)]
+    fn until_stop<E: Counting>(
+        &mut self,
+        engine: &mut E,
+        options: &CountOptions,
+        mut command: Option<&mut Running>,
+        sinks: &mut [&mut dyn Sink],
+        outside: &mut Outside<'_>,
+        progress: &mut dyn Progress,
+        on: Instant,
+    ) -> io::Result<StopReason> {
+        let end = options.duration.map(|duration| on + duration);
+        self.due = on + options.every;
+        loop {
+            let next = end.map_or(self.due, |end| end.min(self.due));
+            let left = next.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                wait_for_any(outside.wake_descriptors(), Some(left))?;
+                outside.changes.note();
+            }
+            if let Some(command) = &mut command
+                && command.exit_code()?.is_some()
+            {
+                return Ok(StopReason::Command);
+            }
+            if let Some(reason) = outside.asked_to_stop() {
+                return Ok(reason);
+            }
+            let now = Instant::now();
+            if end.is_some_and(|end| now >= end) {
+                return Ok(StopReason::Duration);
+            }
+            if now < self.due {
+                continue;
+            }
+            let late = now - self.due;
+            self.most_late = self.most_late.max(late);
+            self.end(engine, nanoseconds(late), sinks)?;
+            progress.counting(self.hits, on.elapsed());
+            if !sinks.iter().all(|sink| sink.takes_more()) {
+                // The reader of the results has gone, as `head` does.
+                return Ok(StopReason::Terminate);
+            }
+            self.due += options.every;
+            let behind = Instant::now().saturating_duration_since(self.due);
+            let skipped = u32::try_from(behind.as_nanos().div_ceil(options.every.as_nanos())).unwrap_or(u32::MAX);
+            self.skipped += u64::from(skipped);
+            self.due += options.every * skipped;
+        }
+    }
+
+    /// Ends a window.
+    fn end<E: Counting>(&mut self, engine: &mut E, late_ns: u64, sinks: &mut [&mut dyn Sink]) -> io::Result<()> {
+        let tick = crate::events::Tick { late_ns, ..engine.tick()? };
+        sinks.iter_mut().for_each(|sink| sink.tick(&tick));
+        self.done += 1;
+        self.hits = self.hits.saturating_add(tick.total());
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! The screens of `count`.
+
+use super::stage::printed;
+use crate::common::screen::assert_screen;
+use std::fmt::Write as _;
+use tp_perf::counting::{CountRow, CountSummary, CpuHits, NotCounted, RepeatedCount};
+use tp_perf::events::{Cpu, Ns, Slot, Tick, Tpid};
+use tp_perf::recording::{SelfSummary, StopReason, Tool, Unwatched};
+use tp_perf::terminal::{WindowLines, print_count, print_repeated};
+use tp_perf::tracefs::Table;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn row(group: &str, tracepoint: Option<&str>, hits: u64, all: u64, windows: Option<(u64, u64)>) -> CountRow {
+    CountRow {
+        tracepoint_group: group.to_owned(),
+        tracepoint: tracepoint.map(str::to_owned),
+        hits,
+        per_second: Some(hits as f64 / 5.0),
+        share: hits as f64 / all.max(1) as f64,
+        first_ns: windows.map(|(first, _)| first * SECOND),
+        last_ns: windows.map(|(_, last)| last * SECOND),
+        per_cpu: None,
+    }
+}
+
+fn summary(hits: [u64; 3]) -> CountSummary {
+    let all = hits.iter().sum();
+    let [cache, page, block] = hits;
+    CountSummary {
+        schema: 1,
+        tool: Tool { name: "tp-perf".to_owned(), version: "0".to_owned() },
+        kernel: "6.18.0".to_owned(),
+        hostname: "here".to_owned(),
+        started: "2026-11-25T00:00:00Z".to_owned(),
+        command: None,
+        command_exit: None,
+        stop_reason: StopReason::Duration,
+        cpus: vec![Cpu::new(0), Cpu::new(1)],
+        offline_cpus: Vec::new(),
+        unwatched: Vec::new(),
+        length_ns: 5 * SECOND,
+        window_ns: SECOND,
+        windows: 5,
+        most_late_ns: 93_000,
+        skipped_ticks: 0,
+        attach_ns: 300_000_000,
+        own: SelfSummary { excluded: true, pid: 1, cpu_ns: 2_500_000 },
+        listed: 2_307,
+        excluded_by_default: 739,
+        counted: 1_568,
+        not_counted: Vec::new(),
+        hits: all,
+        per_second: Some(all as f64 / 5.0),
+        per_tracepoint: vec![
+            row("kmem", Some("kmem_cache_alloc"), cache, all, Some((0, 4))),
+            row("filemap", Some("mm_filemap_delete_from_page_cache"), page, all, Some((1, 3))),
+            row("block", Some("block_\u{1b}[31m"), block, all, Some((2, 2))),
+            row("task", Some("task_rename"), 0, all, None),
+        ],
+        per_group: vec![
+            row("kmem", None, cache, all, Some((0, 4))),
+            row("filemap", None, page, all, Some((1, 3))),
+            row("block", None, block, all, Some((2, 2))),
+            row("task", None, 0, all, None),
+        ],
+        per_cpu: vec![CpuHits { cpu: Cpu::new(0), hits: all - all / 3 }, CpuHits { cpu: Cpu::new(1), hits: all / 3 }],
+    }
+}
+
+pub fn count() {
+    let plain = summary([1_200_340, 37_000, 12]);
+    let mut command = summary([700, 20, 1]);
+    command.command = Some(vec!["make".to_owned()]);
+    (command.stop_reason, command.command_exit) = (StopReason::Command, Some(2));
+    (command.windows, command.length_ns) = (1, SECOND / 3);
+    let mut by_cpu = summary([1_200_340, 37_000, 12]);
+    for row in &mut by_cpu.per_tracepoint {
+        let on = |cpu, hits| CpuHits { cpu: Cpu::new(cpu), hits };
+        row.per_cpu = Some(vec![on(0, row.hits - row.hits / 3), on(1, row.hits / 3)]);
+    }
+    let mut odd = summary([5, 4, 3]);
+    odd.own.excluded = false;
+    odd.skipped_ticks = 3;
+    odd.unwatched = vec![Unwatched { cpu: Cpu::new(1), from: Ns(2 * SECOND), to: Ns(5 * SECOND), was_online: true }];
+    let not_counted = |name: &str, reason: &str| NotCounted {
+        tracepoint_group: "sched".to_owned(),
+        tracepoint: name.to_owned(),
+        reason: reason.to_owned(),
+    };
+    odd.not_counted = vec![
+        not_counted("sched_stat_wait", "the kernel's counter adds up nanoseconds instead of hits"),
+        not_counted("sched_switch", "the kernel refused it: Invalid argument"),
+    ];
+    let mut screen = String::new();
+    for (name, summary, top) in [
+        ("five seconds", &plain, 2),
+        ("a command", &command, 10),
+        ("each CPU", &by_cpu, 10),
+        ("all that can be odd", &odd, 10),
+        ("nothing was hit", &summary([0; 3]), 10),
+    ] {
+        let text = printed(name, |width, out| print_count(summary, top, width, out).unwrap());
+        writeln!(screen, "[{name}]\n{text}").unwrap();
+    }
+    let of_run = |hits, exit| CountSummary {
+        command: Some(vec!["make".to_owned()]),
+        command_exit: Some(exit),
+        stop_reason: StopReason::Command,
+        ..summary(hits)
+    };
+    let runs = vec![of_run([1_200, 30, 1], 0), of_run([1_230, 31, 0], 0), of_run([1_190, 29, 0], 1)];
+    for (name, runs, asked) in [("three runs", runs.clone(), 3), ("one run of five", runs[..1].to_vec(), 5)] {
+        let repeated = RepeatedCount::of(runs, asked);
+        let text = printed(name, |width, out| print_repeated(&repeated, 2, width, out).unwrap());
+        writeln!(screen, "[{name}]\n{text}").unwrap();
+    }
+    assert_screen("count", &screen);
+}
+
+pub fn windows() {
+    let names =
+        [("filemap", "mm_filemap_delete_from_page_cache"), ("kmem", "kmem_cache_alloc"), ("block", "\u{1b}[31m")];
+    let table = Table::from_entries(names.map(|(group, name)| (group.to_owned(), name.to_owned(), 7)).to_vec());
+    let slot = |tpid, cpu| Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) };
+    let slots: Vec<Slot> = (1..=3).flat_map(|tpid| [slot(tpid, 0), slot(tpid, 1)]).collect();
+    let mut screen = String::new();
+    for (name, per_cpu) in [("all CPUs", false), ("each CPU", true)] {
+        let text = printed(name, |width, out| {
+            let lines = WindowLines::new(width, per_cpu);
+            out.extend(lines.head().into_bytes());
+            for (number, hits) in [[1_234_567, 40, 9_000_000, 5, 1, 0], [0; 6]].iter().enumerate() {
+                let (from, to) = (number as u64 * SECOND, (number as u64 + 1) * SECOND);
+                let tick = Tick { from: Ns(from), to: Ns(to), late_ns: 0, slots: &slots, hits };
+                let ended = std::time::Duration::from_nanos(to);
+                out.extend(lines.window(&tick, ended, &table).into_bytes());
+            }
+        });
+        writeln!(screen, "[{name}]\n{text}").unwrap();
+    }
+    assert_screen("count_windows", &screen);
+}
