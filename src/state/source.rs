@@ -96,7 +96,7 @@ impl Session {
         let windows = windows.finish(end).map_err(too_many)?;
         let session = Session::of(summary, table, selection, length, &windows);
         drop(windows);
-        session.to_keep(place)
+        session.kept(place)
     }
 
     /// Makes a session of the hits that a counting engine counted. The times of `origin` are those of the first window.
@@ -116,11 +116,11 @@ impl Session {
         let origin = SessionOrigin { begin_ns, ..origin };
         let session = Session::of_windows(origin, table, selection, SessionEngine::Counting, length, &windows);
         drop(windows);
-        session.to_keep(place)
+        session.kept(place)
     }
 
     /// The session, if the library can hold it and read it back.
-    fn to_keep(self, place: &str) -> Result<Self, Error> {
+    fn kept(self, place: &str) -> Result<Self, Error> {
         let session = self.hold().map_err(|cause| Error::TooMany { place: place.to_owned(), cause: cause.into() })?;
         session.check().map_err(|reason| Error::Unkeepable { place: place.to_owned(), reason })?;
         Ok(session)
