@@ -95,7 +95,14 @@ mod tests {
         let mut totals = Totals::default();
         assert_eq!((totals.span(), totals.all()), (None, 0));
         for (from, hits) in [(10, [0, 0, 0, 0]), (20, [5, 0, 0, 0]), (30, [0, 7, 0, 0]), (41, [0, 0, 0, 0])] {
-            totals.tick(&Tick { from: Ns(from), to: Ns(from + 10), late_ns: 0, slots: &slots, hits: &hits });
+            totals.tick(&Tick {
+                from: Ns(from),
+                to: Ns(from + 10),
+                late_ns: 0,
+                slots: &slots,
+                hits: &hits,
+                partly: &[],
+            });
         }
         assert_eq!((totals.span(), totals.all()), (Some((Ns(10), Ns(51))), 12));
         let hits =

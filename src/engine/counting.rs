@@ -3,11 +3,13 @@
 
 use super::open_events::OpenEvents;
 use super::opening::Opening;
+use super::rungs::Rungs;
 use super::{Attached, CountRequest, Counting, Detaching, Engine, Error, Opened};
-use crate::events::{Counted, Ns, Tick};
+use crate::events::{Counted, Ns, Partly, Rung, Tick, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::perf::sys;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -20,6 +22,13 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct CountingEngine {
     events: OpenEvents,
+    /// By tracepoint: its tracefs id.
+    tracefs_ids: BTreeMap<Tpid, u64>,
+    exclude_thread: Option<i32>,
+    /// The rungs of the tracepoints, from the first change on.
+    rungs: Option<Rungs>,
+    /// The tracepoints that were not watched in the whole last window.
+    partly: Vec<Partly>,
     /// Per slot: the counter at the last tick.
     before: Vec<u64>,
     /// Per slot: the hits between the last two ticks.
@@ -42,8 +51,13 @@ impl CountingEngine {
         events.attached.weighted = weighted;
         let slots = events.ids.slots().len();
         let (before, hits, now) = (vec![0; slots], vec![0; slots], vec![None; slots]);
+        let tracefs_ids = of_hits.tracepoints.iter().map(|it| (it.tpid, it.tracefs_id)).collect();
         Ok(CountingEngine {
             events,
+            tracefs_ids,
+            exclude_thread: request.exclude_thread,
+            rungs: None,
+            partly: Vec::new(),
             before,
             hits,
             at: Clock::Monotonic.now_ns().unwrap_or_default(),
@@ -51,6 +65,16 @@ impl CountingEngine {
             now,
             bytes: Vec::new(),
         })
+    }
+
+    /// The tracefs id of the tracepoint with the fewest hits so far.
+    fn quiet(&self) -> u64 {
+        let mut hits: BTreeMap<Tpid, u64> = self.tracefs_ids.keys().map(|tpid| (*tpid, u64::MAX)).collect();
+        let slots = self.events.ids.slots();
+        slots.iter().for_each(|slot| *hits.entry(slot.tpid).or_default() = 0);
+        slots.iter().zip(&self.before).for_each(|(slot, before)| *hits.entry(slot.tpid).or_default() += before);
+        let quiet = hits.into_iter().min_by_key(|(_, hits)| *hits).map(|(tpid, _)| tpid);
+        quiet.and_then(|tpid| self.tracefs_ids.get(&tpid).copied()).unwrap_or_default()
     }
 
     /// Reads every counter into `now`. One read returns a whole group. When a CPU goes offline, the kernel
@@ -70,6 +94,8 @@ impl CountingEngine {
         }
         let alone = now.iter_mut().zip(events.in_use()).filter(|(now, _)| now.is_none());
         for (now, event) in alone {
+            // A tracepoint that was detached has no more hits.
+            let Some(event) = event else { continue };
             *now = Some(sys::read_count(event.as_fd(), lost_known)?.value);
         }
         Ok(())
@@ -83,11 +109,15 @@ impl Engine for CountingEngine {
 
     fn enable(&mut self) -> io::Result<()> {
         (self.at, self.off) = (Clock::Monotonic.now_ns()?, None);
+        if let Some(rungs) = &mut self.rungs {
+            rungs.enable()?;
+        }
         self.events.enable()
     }
 
     fn disable(&mut self) -> io::Result<()> {
-        self.events.disable()?;
+        let small = self.rungs.as_mut().map_or(Ok(()), Rungs::disable);
+        self.events.disable().and(small)?;
         self.off = Some(Clock::Monotonic.now_ns()?);
         Ok(())
     }
@@ -121,6 +151,40 @@ impl Counting for CountingEngine {
             *hits = now - *before;
             *before = now;
         }
-        Ok(Tick { from, to, late_ns: 0, slots: self.events.ids.slots(), hits: &self.hits })
+        let slots = self.events.ids.slots();
+        if let Some(rungs) = &mut self.rungs {
+            let hits = &mut self.hits;
+            let place = |cpu, tpid| slots.binary_search_by_key(&(tpid, Some(cpu)), |slot| (slot.tpid, slot.cpu));
+            self.partly = rungs.end_window(to.since(from), |cpu, tpid, number| {
+                if let Ok(place) = place(cpu, tpid) {
+                    hits[place] += number;
+                }
+            })?;
+        }
+        Ok(Tick { from, to, late_ns: 0, slots, hits: &self.hits, partly: &self.partly })
+    }
+
+    fn set_rung(&mut self, tpid: Tpid, rung: Rung) -> io::Result<()> {
+        let Some(tracefs_id) = self.tracefs_ids.get(&tpid).copied() else { return Ok(()) };
+        if self.rungs.is_none() {
+            let quiet = self.quiet();
+            let mut rungs = Rungs::new(&self.events, quiet, self.exclude_thread);
+            rungs.enable()?;
+            self.rungs = Some(rungs);
+        }
+        let rungs = self.rungs.as_mut().expect("it was just made");
+        rungs.set(&mut self.events, tpid, tracefs_id, rung)
+    }
+
+    fn rung(&self, tpid: Tpid) -> Rung {
+        self.rungs.as_ref().map_or(Rung::Counted, |rungs| rungs.rung(tpid))
+    }
+
+    fn begin_visit(&mut self) -> io::Result<()> {
+        self.rungs.as_mut().map_or(Ok(()), Rungs::begin_visit)
+    }
+
+    fn end_visit(&mut self) -> io::Result<()> {
+        self.rungs.as_mut().map_or(Ok(()), Rungs::end_visit)
     }
 }

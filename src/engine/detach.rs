@@ -21,7 +21,7 @@ use nix::libc;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -37,8 +37,8 @@ pub fn expected_detach(tracepoints: usize) -> Duration {
 #[derive(Debug)]
 pub(super) struct Guardian {
     child: Pid,
-    /// The child wakes when this end of the pipe is closed.
-    _hold: OwnedFd,
+    /// The child wakes when this end of the pipe is closed, and when it is told to close a tracepoint.
+    hold: File,
     /// One byte for each tracepoint that the child has detached.
     progress: File,
     tracepoints: usize,
@@ -66,14 +66,24 @@ impl Guardian {
             // work.
             let mut ready = [0];
             progress.read_exact(&mut ready)?;
-            Ok::<_, io::Error>(Guardian { child, _hold: hold, progress, tracepoints: events.len() })
+            Ok::<_, io::Error>(Guardian { child, hold: File::from(hold), progress, tracepoints: events.len() })
         };
         start().map_err(Error::Guardian)
     }
 
+    /// Makes the child close the events of the tracepoint with this index now. The caller must have closed its own
+    /// descriptors of these events.
+    ///
+    /// # Errors
+    /// If the child is gone.
+    pub fn close(&mut self, index: usize) -> io::Result<()> {
+        self.hold.write_all(&(index as u64).to_ne_bytes())
+    }
+
     /// Wakes the child. The caller must have closed its own descriptors.
     pub fn release(self) -> Detaching {
-        let Guardian { child, _hold, progress, tracepoints } = self;
+        let Guardian { child, hold, progress, tracepoints } = self;
+        drop(hold);
         Detaching {
             child: Some(child),
             progress: Some(progress),
@@ -204,18 +214,25 @@ impl Plan {
                 (first..=last.min(self.most)).for_each(close);
             }
         }
-        let mut byte = 0u8;
+        let mut index = [0u8; 8];
         let report = || {
             // SAFETY: reads one byte of a constant. When nobody reads the pipe any more, the write fails, or
             // SIGPIPE kills the child, and then the kernel closes the rest.
             unsafe { libc::write(self.report, c"".as_ptr().cast(), 1) };
         };
         report();
-        // SAFETY: writes at most one byte, to `byte`. The call returns 0 when the last writer is gone.
-        while unsafe { libc::read(self.wait, (&raw mut byte).cast(), 1) } != 0 {
-            // SAFETY: errno is this thread's own.
-            if unsafe { *libc::__errno_location() } != libc::EINTR {
-                break;
+        loop {
+            // SAFETY: writes at most 8 bytes, to `index`. A pipe keeps such a message in one piece. The call returns 0 when
+            // the last writer is gone.
+            match unsafe { libc::read(self.wait, (&raw mut index).cast(), 8) } {
+                8 => {
+                    // At the end, these numbers are closed again. That fails, because the child opens nothing.
+                    let index = usize::try_from(u64::from_ne_bytes(index)).unwrap_or(usize::MAX);
+                    self.events.get(index).into_iter().flatten().copied().for_each(close);
+                }
+                // SAFETY: errno is this thread's own.
+                ..0 if unsafe { *libc::__errno_location() } == libc::EINTR => {}
+                _ => break,
             }
         }
         for leader in &self.leaders {

@@ -34,8 +34,10 @@ mod groups;
 mod open_events;
 mod opening;
 mod request;
+mod rungs;
 mod sampling;
 pub mod simulated;
+mod small_groups;
 
 pub use attached::{Attached, Refusal};
 pub use counting::CountingEngine;
@@ -51,10 +53,10 @@ pub use crate::os::clock::Clock;
 pub use crate::os::cpus::CpuList;
 pub use crate::perf::Room;
 
-use crate::events::{Counted, SampleIds, Tick};
+use crate::events::{Counted, Rung, SampleIds, Tick};
 use crate::os::cpus::Cpu;
 use crate::os::privileges::raised;
-use crate::tracefs::{self, Table};
+use crate::tracefs::{self, Table, Tpid};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
@@ -133,6 +135,22 @@ pub trait Sampling: Engine {
 pub trait Counting: Engine {
     /// Ends a window: reads all counters. The first window starts when the events go on.
     fn tick(&mut self) -> io::Result<Tick<'_>>;
+
+    /// Moves a tracepoint to a rung, at the begin of a window. A tracepoint that has no room there stays where it is.
+    /// Leaving [`Rung::Counted`] and coming back needs the right to open events.
+    ///
+    /// # Errors
+    /// If its events cannot be opened or switched. The tracepoint then stays where it is.
+    fn set_rung(&mut self, tpid: Tpid, rung: Rung) -> io::Result<()>;
+
+    /// The rung of a tracepoint.
+    fn rung(&self, tpid: Tpid) -> Rung;
+
+    /// Begins a visit: counts the hits of all tracepoints on [`Rung::Visited`].
+    fn begin_visit(&mut self) -> io::Result<()>;
+
+    /// Ends the visit.
+    fn end_visit(&mut self) -> io::Result<()>;
 }
 
 /// Receives the bytes of a sampling engine, round by round.

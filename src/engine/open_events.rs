@@ -2,7 +2,7 @@
 
 use super::detach::Guardian;
 use super::{Attached, Detaching};
-use crate::events::{Counted, SampleIds};
+use crate::events::{Counted, SampleIds, Tpid};
 use crate::os::cpus::Cpu;
 use crate::perf::sys;
 use std::io;
@@ -17,8 +17,9 @@ use std::time::Duration;
 pub(super) struct OpenEvents {
     /// One list per CPU. If the events sample, the first leader owns the CPU's ring.
     pub leaders: Vec<Vec<OwnedFd>>,
-    /// One list per tracepoint. Tracepoints that a later CPU refused come last; they only wait to be closed.
-    pub events: Vec<Vec<OwnedFd>>,
+    /// One list per tracepoint. Tracepoints that a later CPU refused come last; they only wait to be closed. The events of
+    /// a tracepoint that was detached are `None`.
+    pub events: Vec<Vec<Option<OwnedFd>>>,
     /// The number of lists whose tracepoints are in use.
     pub in_use: usize,
     /// The slots of the events in use, in the same order.
@@ -43,9 +44,25 @@ impl OpenEvents {
         results.into_iter().collect()
     }
 
-    /// The events in use, in the order of their slots.
-    pub fn in_use(&self) -> impl Iterator<Item = &OwnedFd> {
-        self.events[..self.in_use].iter().flatten()
+    /// The events in use, in the order of their slots. Those that were detached are `None`.
+    pub fn in_use(&self) -> impl Iterator<Item = Option<&OwnedFd>> {
+        self.events[..self.in_use].iter().flatten().map(Option::as_ref)
+    }
+
+    /// Closes the events of a tracepoint for good. The child closes its copies too, in the background.
+    pub fn close(&mut self, tpid: Tpid) -> io::Result<()> {
+        let mut slots = self.ids.slots().iter();
+        let mut of_lists = self.events[..self.in_use].iter_mut().enumerate();
+        let list = of_lists.find_map(|(index, list)| {
+            let of_list: Vec<_> = slots.by_ref().take(list.len()).collect();
+            of_list.iter().any(|slot| slot.tpid == tpid).then_some((index, list))
+        });
+        let Some((index, list)) = list else { return Ok(()) };
+        list.iter_mut().for_each(|event| *event = None);
+        match &mut self.guardian {
+            Some(guardian) => guardian.close(index),
+            None => Ok(()),
+        }
     }
 
     /// Reads each event's counter by itself.
@@ -53,6 +70,7 @@ impl OpenEvents {
         let Attached { lost_known, weighted, .. } = &self.attached;
         self.in_use()
             .zip(self.ids.slots())
+            .filter_map(|(event, slot)| Some((event?, slot)))
             .map(|(event, slot)| {
                 let count = sys::read_count(event.as_fd(), *lost_known)?;
                 Ok(Counted { slot: *slot, count, lost_known: *lost_known, weighted: weighted.contains(&slot.tpid) })

@@ -75,13 +75,12 @@ impl<'a> Opening<'a> {
         how: How,
         exclude_thread: Option<i32>,
     ) -> Result<Self, Error> {
-        let filter = |thread| CString::new(format!("common_pid != {thread}")).expect("digits hold no NUL");
         Ok(Opening {
             descriptor_limit: raise_descriptor_limit(tracepoints.len(), cpus.len())?,
             tracepoints,
             cpus,
             how,
-            filter: exclude_thread.map(filter),
+            filter: exclude_thread.map(filter_of),
             groups: groups(tracepoints),
             rings: Vec::new(),
             leaders: Vec::new(),
@@ -289,6 +288,7 @@ impl<'a> Opening<'a> {
         };
         let mut members = vec![0; self.groups.iter().max().map_or(1, |last| last + 1)];
         self.groups.iter().for_each(|group| members[*group] += 1);
+        let events = events.into_iter().map(|descriptors| descriptors.into_iter().map(Some).collect()).collect();
         let open = OpenEvents {
             leaders: self.leaders,
             events,
@@ -309,6 +309,11 @@ impl<'a> Opening<'a> {
         };
         Ok((self.rings, open))
     }
+}
+
+/// The filter that drops the hits of a thread.
+pub(super) fn filter_of(thread: i32) -> CString {
+    CString::new(format!("common_pid != {thread}")).expect("digits hold no NUL")
 }
 
 fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: Cpu) -> impl FnOnce(io::Error) -> Error {

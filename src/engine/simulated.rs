@@ -4,10 +4,10 @@ use super::{
     AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, Kernel, Opened, Refusal,
     Sampling,
 };
-use crate::events::{Counted, Ns, SampleId, SampleIds, Slot, Tick};
+use crate::events::{Counted, Ns, Partly, Rung, SampleId, SampleIds, Slot, Tick, Tpid, Visits};
 use crate::os::cpus::{Cpu, CpuList};
 use crate::tracefs::{self, Table, Tracepoint};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -116,6 +116,9 @@ pub struct SimulatedEngine {
     taken: usize,
     hits: Vec<u64>,
     at: Ns,
+    /// The rungs of the tracepoints that were moved.
+    rungs: BTreeMap<Tpid, Rung>,
+    partly: Vec<Partly>,
 }
 
 impl SimulatedEngine {
@@ -137,6 +140,8 @@ impl SimulatedEngine {
             taken: 0,
             hits,
             at: Ns(0),
+            rungs: BTreeMap::new(),
+            partly: Vec::new(),
         }
     }
 
@@ -205,6 +210,45 @@ impl Counting for SimulatedEngine {
         self.hits = self.script.windows.pop_front().unwrap_or_else(|| vec![0; self.ids.slots().len()]);
         let from = self.at;
         self.at = Ns(self.at.0 + 1_000_000_000);
-        Ok(Tick { from, to: self.at, late_ns: 0, slots: self.ids.slots(), hits: &self.hits })
+        // A tenth of the hits of visited tracepoints is seen, and no hit of detached ones.
+        let slots = self.ids.slots();
+        let mut seen = BTreeMap::<Tpid, u64>::new();
+        for (slot, hits) in slots.iter().zip(&mut self.hits) {
+            *hits = match self.rungs.get(&slot.tpid).unwrap_or(&Rung::Counted) {
+                Rung::Counted => *hits,
+                Rung::Visited => *hits / 10,
+                Rung::Detached => 0,
+            };
+            *seen.entry(slot.tpid).or_default() += *hits;
+        }
+        let visits = |tpid: &Tpid| {
+            let mut visits = Visits::default();
+            (0..10).for_each(|_| visits.add(10_000_000, seen.get(tpid).map_or(0, |hits| hits / 10)));
+            visits
+        };
+        let partly = |(tpid, rung): (&Tpid, &Rung)| {
+            let estimated = (*rung == Rung::Visited).then(|| visits(tpid).estimate(1_000_000_000));
+            let watched = if *rung == Rung::Visited { 0.1 } else { 0.0 };
+            (*rung != Rung::Counted).then_some(Partly { tpid: *tpid, rung: *rung, watched, estimated })
+        };
+        self.partly = self.rungs.iter().filter_map(partly).collect();
+        Ok(Tick { from, to: self.at, late_ns: 0, slots, hits: &self.hits, partly: &self.partly })
+    }
+
+    fn set_rung(&mut self, tpid: Tpid, rung: Rung) -> io::Result<()> {
+        self.rungs.insert(tpid, rung);
+        Ok(())
+    }
+
+    fn rung(&self, tpid: Tpid) -> Rung {
+        self.rungs.get(&tpid).copied().unwrap_or(Rung::Counted)
+    }
+
+    fn begin_visit(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end_visit(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

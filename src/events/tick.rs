@@ -1,11 +1,11 @@
 //! Ticks: the results of counting.
 
-use super::{Ns, Slot, Tpid};
+use super::{Ns, Partly, Slot, Tpid};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// The hits of one window, read by the tick that ends the window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tick<'a> {
     /// The start of the window, by CLOCK_MONOTONIC.
     pub from: Ns,
@@ -17,8 +17,11 @@ pub struct Tick<'a> {
     pub late_ns: u64,
     /// The tracepoint and CPU of each element of `hits`.
     pub slots: &'a [Slot],
-    /// Hits in the window, one element per slot.
+    /// Hits that were counted in the window, one element per slot.
     pub hits: &'a [u64],
+    /// The tracepoints that were not watched in the whole window, by tpid. `hits` has only those hits of theirs that
+    /// were counted.
+    pub partly: &'a [Partly],
 }
 
 impl Tick<'_> {
@@ -52,7 +55,7 @@ mod tests {
     fn hits_of_all_cpus_are_summed_and_the_most_hits_come_first() {
         let slot = |tpid, cpu| Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) };
         let slots = [slot(1, 0), slot(1, 1), slot(2, 0), slot(3, 0), slot(3, 1), slot(4, 0)];
-        let tick = Tick { from: Ns(0), to: Ns(1), late_ns: 0, slots: &slots, hits: &[2, 3, 0, 4, 4, 5] };
+        let tick = Tick { from: Ns(0), to: Ns(1), late_ns: 0, slots: &slots, hits: &[2, 3, 0, 4, 4, 5], partly: &[] };
         assert_eq!(tick.by_tracepoint(), [(3, 8), (1, 5), (4, 5)].map(|(tpid, hits)| (Tpid::new(tpid), hits)));
     }
 }

@@ -107,7 +107,7 @@ fn words_per_event(with_lost: bool) -> usize {
 }
 
 /// Reads a whole group through its leader, and calls `each` with the sample id and the reading of every
-/// event, the leader first. The leader must have been opened with [`ReadFormat::group`], with
+/// event, the leader first. Returns how long the leader has been on, in nanoseconds. The leader must have been opened with [`ReadFormat::group`], with
 /// [`ReadFormat::enabled`], and with [`ReadFormat::lost`] = `with_lost`. The group has at most `most_members` members besides its leader.
 /// `bytes` is scratch space that grows to the size of a read. The kernel limits that to 16 KiB when it opens
 /// a group (`perf_event_validate_size`).
@@ -117,7 +117,7 @@ pub fn read_group(
     with_lost: bool,
     bytes: &mut Vec<u8>,
     mut each: impl FnMut(SampleId, Reading),
-) -> io::Result<()> {
+) -> io::Result<u64> {
     // The layout is u64 number of events, u64 time enabled, then for each event: u64 value, u64 id, and u64
     // lost if requested.
     let width = words_per_event(with_lost);
@@ -133,7 +133,7 @@ pub fn read_group(
         let word = |place: usize| event.get(place).map_or(0, |word| u64::from_ne_bytes(*word));
         each(SampleId(word(1)), Reading { value: word(0), lost: word(2) });
     }
-    Ok(())
+    Ok(words.get(1).map_or(0, |enabled| u64::from_ne_bytes(*enabled)))
 }
 
 /// Maps the ring of an event: the control page, and `bytes` of ring. `bytes` must be a power of two of pages.

@@ -87,6 +87,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::overhead", can_trace, kernel::overhead::TESTS),
     ("kernel::privileges", can_trace_as_root, kernel::privileges::TESTS),
     ("kernel::replay", can_trace, kernel::replay::TESTS),
+    ("kernel::rungs", can_trace, kernel::rungs::TESTS),
     ("kernel::states", can_trace, kernel::states::TESTS),
     ("page", page::has_browser, page::TESTS),
 ];

@@ -11,5 +11,6 @@ pub mod overhead;
 pub mod privileges;
 pub mod replay;
 pub mod rig;
+pub mod rungs;
 
 pub mod states;

@@ -131,7 +131,7 @@ pub fn windows() {
             out.extend(lines.head().into_bytes());
             for (number, hits) in [[1_234_567, 40, 9_000_000, 5, 1, 0], [0; 6]].iter().enumerate() {
                 let (from, to) = (number as u64 * SECOND, (number as u64 + 1) * SECOND);
-                let tick = Tick { from: Ns(from), to: Ns(to), late_ns: 0, slots: &slots, hits };
+                let tick = Tick { from: Ns(from), to: Ns(to), late_ns: 0, slots: &slots, hits, partly: &[] };
                 let ended = std::time::Duration::from_nanos(to);
                 out.extend(lines.window(&tick, ended, &table).into_bytes());
             }

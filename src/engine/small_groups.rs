@@ -1,0 +1,199 @@
+//! Small groups: the events of tracepoints that tp-perf watches a part of the time.
+//!
+//! Each CPU has two small groups besides those of [`groups`](super::groups). One goes on for visits; the other is always
+//! on, and has the tracepoints that are counted again.
+//!
+//! A tracepoint leads a small group, not a dummy event. The kernel keeps the two kinds of leaders apart (one context for
+//! each kind of event, since Linux 6.2). When a group goes on, the kernel takes off and puts on again the groups of its
+//! own kind only: about 30 µs for a small group, where a dummy event as the leader would take a millisecond. For the same
+//! reason, a member of a small group can be added while the group is on, and a member of a large group that went off
+//! does not go on alone.
+
+use super::opening::filter_of;
+use crate::events::{SampleId, Tpid, Visits};
+use crate::os::clock::Clock;
+use crate::os::cpus::Cpu;
+use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Scope, sys};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The most members of a small group. More would make each visit slow.
+pub(super) const MOST_MEMBERS: usize = 128;
+
+/// One small group on each CPU.
+#[derive(Debug)]
+pub(super) struct SmallGroups {
+    on_cpus: Vec<OnCpu>,
+    /// The tracefs id of the tracepoint that leads. Its hits are not used.
+    quiet: u64,
+    filter: Option<CString>,
+    lost_known: bool,
+    /// Whether the groups are on.
+    is_on: bool,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct OnCpu {
+    cpu: Cpu,
+    leader: Option<OwnedFd>,
+    members: Vec<Member>,
+    /// How long the group had been on at the last reading, in nanoseconds.
+    time_on: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    tpid: Tpid,
+    event: OwnedFd,
+    id: SampleId,
+    /// The counter at the last reading.
+    before: u64,
+}
+
+impl SmallGroups {
+    /// No groups yet. `quiet` is a tracepoint with few hits, which is attached anyway.
+    pub fn new(cpus: &[Cpu], quiet: u64, exclude_thread: Option<i32>, lost_known: bool) -> Self {
+        let on_cpu = |cpu: &Cpu| OnCpu { cpu: *cpu, leader: None, members: Vec::new(), time_on: 0 };
+        SmallGroups {
+            on_cpus: cpus.iter().map(on_cpu).collect(),
+            quiet,
+            filter: exclude_thread.map(filter_of),
+            lost_known,
+            is_on: false,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// The number of members on a CPU.
+    pub fn members(&self) -> usize {
+        self.on_cpus.iter().map(|on_cpu| on_cpu.members.len()).max().unwrap_or(0)
+    }
+
+    /// Adds a tracepoint on each CPU. Needs the right to open events. A CPU that is offline is left out.
+    pub fn add(&mut self, tpid: Tpid, tracefs_id: u64) -> io::Result<()> {
+        let (quiet, lost_known) = (self.quiet, self.lost_known);
+        let spec = |kind, cpu, leads| EventSpec {
+            kind,
+            scope: Scope::AllOn(cpu),
+            output: Output::Counts,
+            clock: Clock::Monotonic,
+            disabled: leads,
+            read_format: ReadFormat { group: leads, enabled: leads, lost: lost_known },
+        };
+        let is_on = self.is_on;
+        for OnCpu { cpu, leader, members, .. } in &mut self.on_cpus {
+            if leader.is_none() {
+                let opened = match sys::open(&spec(EventKind::Tracepoint(quiet), *cpu, true), None) {
+                    Err(error) if is_gone(&error) => continue,
+                    opened => opened?,
+                };
+                if is_on {
+                    sys::enable(opened.as_fd())?;
+                }
+                *leader = Some(opened);
+            }
+            let group = leader.as_ref().map(AsFd::as_fd);
+            let event = match sys::open(&spec(EventKind::Tracepoint(tracefs_id), *cpu, false), group) {
+                Err(error) if is_gone(&error) => continue,
+                event => event?,
+            };
+            if let Some(filter) = &self.filter {
+                sys::set_filter(event.as_fd(), filter)?;
+            }
+            let id = sys::sample_id(event.as_fd())?;
+            members.push(Member { tpid, event, id, before: 0 });
+        }
+        Ok(())
+    }
+
+    /// Removes a tracepoint. Returns its events, whose closing may take long if they are its last ones.
+    pub fn remove(&mut self, tpid: Tpid) -> Vec<OwnedFd> {
+        let mut removed = Vec::new();
+        for on_cpu in &mut self.on_cpus {
+            let members = std::mem::take(&mut on_cpu.members);
+            let (gone, kept) = members.into_iter().partition(|member| member.tpid == tpid);
+            on_cpu.members = kept;
+            removed.extend(Vec::<Member>::into_iter(gone).map(|member| member.event));
+        }
+        removed
+    }
+
+    /// Switches the groups of all CPUs on or off.
+    pub fn switch(&mut self, on: bool) -> io::Result<()> {
+        self.is_on = on;
+        let switch = if on { sys::enable } else { sys::disable };
+        // Every group is tried, so one failure does not leave the others on.
+        let leaders = self.on_cpus.iter().filter_map(|on_cpu| on_cpu.leader.as_ref());
+        let results: Vec<_> = leaders.map(|leader| switch(leader.as_fd())).collect();
+        results.into_iter().collect()
+    }
+
+    /// Reads all counters. Calls `each` with the CPU, the tracepoint, and its hits since the last reading. Returns how long
+    /// the groups were on meanwhile, in nanoseconds: the mean over the CPUs.
+    pub fn read(&mut self, mut each: impl FnMut(Cpu, Tpid, u64)) -> io::Result<u64> {
+        let (mut time, mut groups) = (0, 0);
+        for OnCpu { cpu, leader, members, time_on } in &mut self.on_cpus {
+            let Some(leader) = leader else { continue };
+            let mut values = BTreeMap::new();
+            let bytes = &mut self.bytes;
+            // A member that was just removed may still be there.
+            let most = MOST_MEMBERS + 1;
+            let enabled = sys::read_group(leader.as_fd(), most, self.lost_known, bytes, |id, reading| {
+                values.insert(id, reading.value);
+            })?;
+            for member in members {
+                let now = match values.get(&member.id) {
+                    Some(now) => *now,
+                    // The CPU went offline, and the kernel dissolved the group.
+                    None => sys::read_count(member.event.as_fd(), self.lost_known)?.value,
+                };
+                each(*cpu, member.tpid, now.saturating_sub(member.before));
+                member.before = now.max(member.before);
+            }
+            time += enabled.saturating_sub(*time_on);
+            *time_on = enabled;
+            groups += 1;
+        }
+        Ok(time / groups.max(1))
+    }
+}
+
+/// Whether an open failed because the CPU is offline.
+fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::errno::Errno::ENODEV as i32)
+}
+
+/// The visits in a window, by tracepoint.
+#[derive(Debug, Default)]
+pub(super) struct WindowVisits {
+    by_tracepoint: BTreeMap<Tpid, Visits>,
+    /// Scratch space: the hits in one visit.
+    hits: BTreeMap<Tpid, u64>,
+}
+
+impl WindowVisits {
+    /// Adds the hits of the current visit on one CPU.
+    pub fn add(&mut self, tpid: Tpid, hits: u64) {
+        *self.hits.entry(tpid).or_insert(0) += hits;
+    }
+
+    /// Ends a visit that took this many nanoseconds.
+    pub fn end_visit(&mut self, time: u64) {
+        for (tpid, hits) in std::mem::take(&mut self.hits) {
+            self.by_tracepoint.entry(tpid).or_default().add(time, hits);
+        }
+    }
+
+    /// The visits of the window to this tracepoint.
+    pub fn of(&self, tpid: Tpid) -> Visits {
+        self.by_tracepoint.get(&tpid).copied().unwrap_or_default()
+    }
+
+    /// Begins another window.
+    pub fn clear(&mut self) {
+        self.by_tracepoint.clear();
+    }
+}
