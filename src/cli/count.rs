@@ -53,8 +53,14 @@ pub struct CountArgs {
     #[arg(long)]
     per_cpu: bool,
     /// Run COMMAND N times, and show means with 95 % intervals
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with_all = ["every", "per_cpu", "duration"])]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with_all = ["every", "per_cpu", "duration", "budget"])]
     repeat: Option<u32>,
+    /// Let counting take at most this part of all CPUs, as in `1%`
+    ///
+    /// tp-perf counts rare tracepoints all the time. It visits hot ones at random times and estimates their hits, and detaches
+    /// the hottest if that is not enough. `~` marks estimates. `none` counts each hit, whatever it costs.
+    #[arg(long, value_name = "PART", value_parser = parse_budget)]
+    budget: Option<BudgetArg>,
     /// Show the top N tracepoints and groups [default: 10]
     #[arg(long, hide_short_help = true, value_name = "N")]
     top: Option<u32>,
@@ -72,6 +78,23 @@ pub struct CountArgs {
     command: Vec<OsString>,
     #[command(flatten)]
     watch: WatchArgs,
+}
+
+/// A budget, or none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct BudgetArg(pub Option<f64>);
+
+/// `1%`, `0.5%`, or `none`: a part of the time of all CPUs.
+pub(super) fn parse_budget(text: &str) -> Result<BudgetArg, String> {
+    if text == "none" {
+        return Ok(BudgetArg(None));
+    }
+    let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    match percent {
+        Some(percent) if percent > 0.0 && percent <= 100.0 => Ok(BudgetArg(Some(percent / 100.0))),
+        Some(_) => Err("it must be more than 0% and at most 100% of all CPUs' time".to_owned()),
+        None => Err("write a part of all CPUs' time, as in `1%` or `0.5%`, or `none`".to_owned()),
+    }
 }
 
 /// The format of the counts.
@@ -125,7 +148,7 @@ impl CountArgs {
     /// # Errors
     /// Wrong usage: windows that are too short, or a COMMAND that is missing or cannot be run.
     pub fn request(self) -> Result<CountCommand, clap::Error> {
-        let CountArgs { duration, every, per_cpu, repeat, top, format, output, quiet, command, watch } = self;
+        let CountArgs { duration, every, per_cpu, repeat, budget, top, format, output, quiet, command, watch } = self;
         if let Some(every) = every.filter(|every| *every < SHORTEST_WINDOW) {
             let every = humantime::format_duration(every);
             return Err(usage(format!("--every: {every} is too short to read all counters; use at least 1ms")));
@@ -135,7 +158,9 @@ impl CountArgs {
         }
         let command = watch.find_any(command)?;
         let (choice, manner) = watch.request(quiet);
-        let options = CountOptions { choice, every: every.unwrap_or(USUAL_WINDOW), duration, command };
+        let every_or = every.unwrap_or(USUAL_WINDOW);
+        let budget = budget.and_then(|BudgetArg(budget)| budget);
+        let options = CountOptions { choice, every: every_or, duration, budget, measure_cost: true, command };
         let top = top.map_or(USUAL_TOP, |top| top as usize);
         Ok(CountCommand { options, each_window: every.is_some(), per_cpu, repeat, top, format, output, manner })
     }
@@ -174,6 +199,11 @@ mod tests {
             ("--every 0s", "greater than zero"),
             ("--repeat 5", "needs a COMMAND"),
             ("--repeat 0 true", "--repeat"),
+            ("--budget 0%", "more than 0%"),
+            ("--budget 200%", "at most 100%"),
+            ("--budget NaN%", "more than 0%"),
+            ("--budget 0", "as in `1%`"),
+            ("--budget much", "as in `1%`"),
             ("--repeat 2 --every 1s true", "--every"),
             ("-- no-such-program-at-all", "was not found in"),
             ("--ring-size 1M", "--ring-size"),

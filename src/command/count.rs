@@ -117,7 +117,11 @@ fn once<K: Kernel>(
     let run = match each_window {
         // The lines of the windows show the progress too.
         true => {
-            let printing = Printing { count, table: &counters.table.clone(), lines: WindowLines::new(width, *per_cpu) };
+            let printing = Printing {
+                count,
+                table: &counters.table.clone(),
+                lines: WindowLines::new(width, *per_cpu, options.budget.is_some()),
+            };
             to.put(&printing.head()?, is_text, out).context("failed to print the counts")?;
             let mut begin = None;
             let mut windows = EachWindow::new(|number, tick| {

@@ -49,8 +49,14 @@ fn count_machine(
     progress: &mut dyn Progress,
 ) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
     let CaptureOptions { attach, rules, command, .. } = options;
-    let options =
-        CountOptions { choice: attach.choice.clone(), every, duration: rules.duration, command: command.clone() };
+    let options = CountOptions {
+        choice: attach.choice.clone(),
+        every,
+        duration: rules.duration,
+        budget: None,
+        measure_cost: false,
+        command: command.clone(),
+    };
     let mut counters = Counters::attach(kernel, &options, signals, progress)?;
     let sinks: &mut [&mut dyn crate::events::Sink] = &mut [&mut windows];
     let run = counters.run(kernel, &options, true, Streams::Own, sinks, running, signals, progress)?;

@@ -1,10 +1,11 @@
 //! Counts as CSV and JSON, as a whole and by window.
 
-use super::{CountRow, CountSummary, RepeatedCount};
-use crate::events::{Cpu, Ns, Sink, Tick, Tpid};
+use super::{CountRow, CountSummary, EstimatedHits, RepeatedCount};
+use crate::events::{Cpu, Ns, Partly, Rung, Sink, Tick, Tpid};
 use crate::text::{CsvCell, json_line, json_pretty};
-use crate::tracefs::Table;
+use crate::tracefs::{Table, Tracepoint};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io;
 
 /// A sink that hands each window to a function, until that fails.
@@ -35,31 +36,72 @@ impl<F: FnMut(u64, &Tick<'_>) -> io::Result<()>> Sink for EachWindow<F> {
     }
 }
 
-/// The hits of a window in the order of the tracepoints, by CPU or summed over CPUs.
-fn hits(tick: &Tick<'_>, per_cpu: bool) -> Vec<(Tpid, Option<Cpu>, u64)> {
-    if per_cpu {
-        return tick.hit().map(|(slot, hits)| (slot.tpid, slot.cpu, hits)).collect();
+/// The hits of a tracepoint in a window.
+struct InWindow<'a> {
+    tracepoint: &'a Tracepoint,
+    cpu: Option<Cpu>,
+    hits: u64,
+    /// If it was not watched in the whole window.
+    partly: Option<Partly>,
+}
+
+impl InWindow<'_> {
+    fn rung(&self) -> Rung {
+        self.partly.map_or(Rung::Counted, |partly| partly.rung)
     }
-    let mut hits: Vec<_> = tick.by_tracepoint().into_iter().map(|(tpid, hits)| (tpid, None, hits)).collect();
-    hits.sort_unstable_by_key(|(tpid, ..)| *tpid);
-    hits
+
+    fn watched(&self) -> f64 {
+        self.partly.map_or(1.0, |partly| partly.watched)
+    }
+
+    /// The estimate for all CPUs.
+    fn estimated(&self) -> Option<EstimatedHits> {
+        let estimated = self.partly?.estimated?;
+        self.cpu.is_none().then(|| estimated.into())
+    }
+}
+
+/// The hits of a window in the order of the tracepoints, by CPU or summed over CPUs. Tracepoints without hits are left out,
+/// unless they were not watched in the whole window.
+fn in_window<'a>(tick: &Tick<'_>, table: &'a Table, per_cpu: bool) -> Vec<InWindow<'a>> {
+    let mut hits: Vec<(Tpid, Option<Cpu>, u64)> = match per_cpu {
+        true => tick.hit().map(|(slot, hits)| (slot.tpid, slot.cpu, hits)).collect(),
+        false => tick.by_tracepoint().into_iter().map(|(tpid, hits)| (tpid, None, hits)).collect(),
+    };
+    let seen: BTreeSet<Tpid> = hits.iter().map(|(tpid, ..)| *tpid).collect();
+    let unseen = tick.partly.iter().filter(|partly| !seen.contains(&partly.tpid));
+    hits.extend(unseen.map(|partly| (partly.tpid, None, 0)));
+    hits.sort_unstable_by_key(|(tpid, cpu, _)| (*tpid, *cpu));
+    let of = |(tpid, cpu, hits)| {
+        let partly = tick.partly.iter().find(|partly| partly.tpid == tpid).copied();
+        InWindow { tracepoint: table.get(tpid), cpu, hits, partly }
+    };
+    hits.into_iter().map(of).collect()
+}
+
+/// The estimate and its interval, as three cells.
+fn estimate_cells(estimated: Option<EstimatedHits>) -> [String; 3] {
+    let cell = |value: f64| if value.is_finite() { format!("{value:.1}") } else { String::new() };
+    estimated.map(|it| [it.hits, it.low, it.high].map(cell)).unwrap_or_default()
 }
 
 /// The columns of [`csv_window`].
 pub fn csv_windows_head(per_cpu: bool) -> io::Result<Vec<u8>> {
     let cpu = per_cpu.then_some("cpu");
-    row(["timestamp_ns", "window_ns", "tracepoint_group", "tracepoint"].into_iter().chain(cpu).chain(["hits"]))
+    let names = ["timestamp_ns", "window_ns", "tracepoint_group", "tracepoint"].into_iter().chain(cpu);
+    row(names.chain(["hits", "rung", "watched", "estimate", "low", "high"]))
 }
 
 /// The rows of a window: one for each tracepoint that was hit, or for each tracepoint and CPU.
 pub fn csv_window(tick: &Tick<'_>, table: &Table, per_cpu: bool) -> io::Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     let (from, length) = (tick.from.to_string(), tick.to.since(tick.from).to_string());
-    for (tpid, cpu, hits) in hits(tick, per_cpu) {
-        let tracepoint = table.get(tpid);
-        let names = [&tracepoint.group, &tracepoint.name].map(|name| CsvCell(name).to_string());
+    for row in in_window(tick, table, per_cpu) {
+        let names = [&row.tracepoint.group, &row.tracepoint.name].map(|name| CsvCell(name).to_string());
         let cells = [from.clone(), length.clone()].into_iter().chain(names);
-        csv.write_record(cells.chain(cpu.map(|cpu| cpu.to_string())).chain([hits.to_string()]))?;
+        let cpu = per_cpu.then(|| row.cpu.map(|cpu| cpu.to_string()).unwrap_or_default());
+        let figures = [row.hits.to_string(), row.rung().word().to_owned(), format!("{:.6}", row.watched())];
+        csv.write_record(cells.chain(cpu).chain(figures).chain(estimate_cells(row.estimated())))?;
     }
     csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }
@@ -69,7 +111,8 @@ pub fn csv(summary: &CountSummary, per_cpu: bool) -> io::Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     let cpu = per_cpu.then_some("cpu");
     let names = ["tracepoint_group", "tracepoint"].into_iter().chain(cpu);
-    csv.write_record(names.chain(["hits", "per_second", "share", "first_ns", "last_ns"]))?;
+    let figures = ["hits", "per_second", "share", "first_ns", "last_ns", "rung", "watched", "estimate", "low", "high"];
+    csv.write_record(names.chain(figures))?;
     let decimals = |value: Option<f64>| value.map(|value| format!("{value:.3}")).unwrap_or_default();
     let whole = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
     let seconds = summary.length_ns as f64 / 1e9;
@@ -77,16 +120,20 @@ pub fn csv(summary: &CountSummary, per_cpu: bool) -> io::Result<Vec<u8>> {
         let CountRow { tracepoint_group, tracepoint, hits, share, first_ns, last_ns, per_cpu, .. } = row;
         let names = [tracepoint_group, tracepoint.as_ref().unwrap_or(tracepoint_group)];
         let names = names.map(|name| CsvCell(name).to_string());
-        let mut write = |cpu: Option<Cpu>, hits: u64, share: f64| {
-            let rate = (seconds > 0.0).then(|| hits as f64 / seconds);
+        let rung = row.rung.map_or("", Rung::word).to_owned();
+        let mut write = |cpu: Option<Cpu>, hits: u64, share: f64, rate: Option<f64>| {
             let figures = [hits.to_string(), decimals(rate), format!("{share:.9}"), whole(*first_ns), whole(*last_ns)];
+            let estimated = estimate_cells(row.estimated.filter(|_| cpu.is_none()));
+            let watched = [rung.clone(), format!("{:.6}", row.watched)];
+            let figures = figures.into_iter().chain(watched).chain(estimated);
             csv.write_record(names.iter().cloned().chain(cpu.map(|cpu| cpu.to_string())).chain(figures))
         };
         match per_cpu {
-            None => write(None, *hits, *share)?,
+            None => write(None, *hits, *share, row.per_second)?,
             Some(per_cpu) => {
                 for on in per_cpu {
-                    write(Some(on.cpu), on.hits, share * on.hits as f64 / (*hits).max(1) as f64)?;
+                    let rate = (seconds > 0.0).then(|| on.hits as f64 / seconds);
+                    write(Some(on.cpu), on.hits, share * on.hits as f64 / (*hits).max(1) as f64, rate)?;
                 }
             }
         }
@@ -126,7 +173,10 @@ struct JsonWindow<'a> {
     timestamp_ns: Ns,
     window_ns: u64,
     late_ns: u64,
+    /// Those that were counted.
     hits: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<f64>,
     per_tracepoint: Vec<JsonHits<'a>>,
 }
 
@@ -137,13 +187,25 @@ struct JsonHits<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu: Option<Cpu>,
     hits: u64,
+    /// This and the fields below are missing if it was counted in the whole window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rung: Option<Rung>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watched: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated: Option<EstimatedHits>,
 }
 
 /// A window as a line of JSON, with the tracepoints that were hit.
-pub fn json_window(number: u64, tick: &Tick<'_>, table: &Table, per_cpu: bool) -> String {
-    let of = |(tpid, cpu, hits)| {
-        let tracepoint = table.get(tpid);
-        JsonHits { tracepoint_group: &tracepoint.group, tracepoint: &tracepoint.name, cpu, hits }
+pub fn json_window<'a>(number: u64, tick: &Tick<'_>, table: &'a Table, per_cpu: bool) -> String {
+    let of = |row: InWindow<'a>| JsonHits {
+        tracepoint_group: &row.tracepoint.group,
+        tracepoint: &row.tracepoint.name,
+        cpu: row.cpu,
+        hits: row.hits,
+        rung: row.partly.map(|partly| partly.rung),
+        watched: row.partly.map(|partly| partly.watched),
+        estimated: row.estimated(),
     };
     json_line(&JsonWindow {
         window: number,
@@ -151,7 +213,8 @@ pub fn json_window(number: u64, tick: &Tick<'_>, table: &Table, per_cpu: bool) -
         window_ns: tick.to.since(tick.from),
         late_ns: tick.late_ns,
         hits: tick.total(),
-        per_tracepoint: hits(tick, per_cpu).into_iter().map(of).collect(),
+        cost: tick.cost,
+        per_tracepoint: in_window(tick, table, per_cpu).into_iter().map(of).collect(),
     }) + "\n"
 }
 

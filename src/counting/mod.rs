@@ -8,21 +8,26 @@
 //! A run ends its windows on time, and sends a tick per window to sinks. [`Totals`] adds the ticks up, and a
 //! [`CountSummary`] has everything that a run found.
 
+mod budget;
 mod formats;
 mod repeated;
 mod run;
+mod steering;
 mod summary;
 mod totals;
+mod visit_times;
 
+pub use budget::{Budget, RungChange, SeenHits, VISITS_PER_SECOND, WindowCost};
 pub use formats::{EachWindow, csv, csv_repeated, csv_window, csv_windows_head, json, json_window};
 pub use repeated::{CONFIDENCE, Mean, MeanRow, OneRun, RepeatedCount};
 pub use run::CountRun;
-pub use summary::{CountRow, CountSummary, CpuHits, NotCounted};
-pub use totals::{TotalHits, Totals};
+pub use steering::CountCost;
+pub use summary::{CostSummary, CountRow, CountSummary, CpuHits, EstimatedHits, NotCounted};
+pub use totals::{PartlyTotal, TotalHits, Totals};
 
 use crate::capture::{Choice, Chosen, Error};
 use crate::control::{CommandLine, Launch, Progress, Running, Signals, Streams};
-use crate::engine::{Attached, Counting, Detaching, Kernel};
+use crate::engine::{Attached, Counting, Detaching, HitCost, Kernel};
 use crate::events::Sink;
 use crate::os::privileges::{self, Starts};
 use crate::tracefs::{Exclusion, Selection, Table};
@@ -37,6 +42,11 @@ pub struct CountOptions {
     pub every: Duration,
     /// Stop after this time.
     pub duration: Option<Duration>,
+    /// The part of the time of all CPUs that counting may take, between 0 and 1. `None` counts each hit, whatever it
+    /// costs.
+    pub budget: Option<f64>,
+    /// Whether to measure the cost of a hit before the start. A budget needs it.
+    pub measure_cost: bool,
     /// The COMMAND to run. Counting stops when it ends.
     pub command: Option<CommandLine>,
 }
@@ -51,6 +61,8 @@ pub struct Counters<E> {
     pub selection: Selection,
     /// The time that attaching took.
     pub attach: Duration,
+    /// The cost of a hit, if it was measured.
+    hit_cost: Option<HitCost>,
 }
 
 impl<E: Counting> Counters<E> {
@@ -65,11 +77,18 @@ impl<E: Counting> Counters<E> {
         progress: &mut dyn Progress,
     ) -> Result<Self, Error> {
         let mut chosen = Chosen::of(kernel, &options.choice)?;
+        let cost = options.measure_cost.then(|| kernel.hit_cost(&chosen.table));
         let (engine, attach) = chosen.count(kernel, &options.choice, signals, progress)?;
+        // Others are attached to its tracepoint now, so closing it takes no time.
+        let hit_cost = cost.map(|(hit_cost, event)| {
+            drop(event);
+            hit_cost
+        });
+        privileges::keep_opening(options.budget.is_some());
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, mut selection, .. } = chosen;
         engine.attached().weighted.iter().for_each(|tpid| selection.exclude(*tpid, Exclusion::NotCounted));
-        Ok(Counters { engine, table, selection, attach })
+        Ok(Counters { engine, table, selection, attach, hit_cost })
     }
 
     /// The result of attaching.
@@ -98,7 +117,7 @@ impl<E: Counting> Counters<E> {
         let nofile_limit = self.attached().descriptor_limit;
         let launch = |line| Launch { line, nofile_limit, streams, is_last };
         let command = options.command.as_ref().map(launch);
-        run::run(&mut self.engine, kernel, options, command, sinks, running, signals, progress)
+        run::run(&mut self.engine, kernel, options, self.hit_cost, command, sinks, running, signals, progress)
     }
 
     /// Detaches in the background.

@@ -1,10 +1,12 @@
 //! Runs a count while the events are on: windows until a stop rule applies.
 
 use super::CountOptions;
+use super::budget::RungChange;
+use super::steering::{CountCost, Steering};
 use crate::capture::{CpuChanges, Error, Outside, Watched, clock_of};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
-use crate::engine::{self, Counting, Kernel};
-use crate::events::Sink;
+use crate::engine::{self, Counting, HitCost, Kernel};
+use crate::events::{Sink, Tick};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::os::thread::cpu_time;
@@ -29,6 +31,8 @@ pub struct CountRun {
     /// The number of ticks that were left out, because the tick before them ended too late. Their hits are in the
     /// window of the next tick.
     pub skipped: u64,
+    /// The cost of the run, if that of a hit is known.
+    pub cost: Option<CountCost>,
     /// The CPU time of this thread in the run, without the time to start COMMAND.
     pub own_cpu: Duration,
     /// The stretches in which a CPU was not watched, by CLOCK_MONOTONIC.
@@ -46,6 +50,7 @@ pub(super) fn run<E: Counting>(
     engine: &mut E,
     kernel: &impl Kernel,
     options: &CountOptions,
+    hit_cost: Option<HitCost>,
     command: Option<Launch<'_>>,
     sinks: &mut [&mut dyn Sink],
     running: &mut Option<Running>,
@@ -67,12 +72,15 @@ pub(super) fn run<E: Counting>(
         command.start(running)?;
         starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
-    let mut windows = Ticking { due: all_on, done: 0, most_late: Duration::ZERO, skipped: 0, hits: 0 };
+    let cpus = engine.attached().cpus.len();
+    let steering = hit_cost.map(|cost| Steering::new(options.budget, cpus, cost)).transpose().map_err(Error::Run)?;
+    let mut windows = Ticking { due: all_on, done: 0, most_late: Duration::ZERO, skipped: 0, hits: 0, steering };
     let result = windows.until_stop(engine, options, running.as_mut(), sinks, &mut outside, progress, all_on);
+    let visits = windows.steering.as_mut().map_or(Ok(()), |steering| steering.end_visits(engine));
     engine.disable().map_err(Error::Run)?;
     let off = Instant::now();
     outside.changes.note();
-    let last = windows.end(engine, 0, sinks);
+    let last = visits.and_then(|()| windows.end(engine, 0, sinks)).map(drop);
     let own_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     sinks.iter_mut().for_each(|sink| sink.end());
     progress.phase_ends();
@@ -106,6 +114,7 @@ pub(super) fn run<E: Counting>(
         windows: windows.done,
         most_late: windows.most_late,
         skipped: windows.skipped,
+        cost: windows.steering.as_ref().map(Steering::cost),
         own_cpu: own_cpu.saturating_sub(starting_cpu),
         unwatched,
         command_exit,
@@ -128,6 +137,7 @@ struct Ticking {
     skipped: u64,
     /// All hits so far.
     hits: u64,
+    steering: Option<Steering>,
 }
 
 impl Ticking {
@@ -146,8 +156,10 @@ impl Ticking {
     ) -> io::Result<StopReason> {
         let end = options.duration.map(|duration| on + duration);
         self.due = on + options.every;
+        self.begin_window(on)?;
         loop {
-            let next = end.map_or(self.due, |end| end.min(self.due));
+            let visit = self.steering.as_ref().and_then(Steering::next);
+            let next = [end, visit].into_iter().flatten().fold(self.due, Instant::min);
             let left = next.saturating_duration_since(Instant::now());
             if !left.is_zero() {
                 wait_for_any(outside.wake_descriptors(), Some(left))?;
@@ -161,6 +173,9 @@ impl Ticking {
             if let Some(reason) = outside.asked_to_stop() {
                 return Ok(reason);
             }
+            if let Some(steering) = &mut self.steering {
+                steering.visit(engine)?;
+            }
             let now = Instant::now();
             if end.is_some_and(|end| now >= end) {
                 return Ok(StopReason::Duration);
@@ -170,7 +185,13 @@ impl Ticking {
             }
             let late = now - self.due;
             self.most_late = self.most_late.max(late);
-            self.end(engine, nanoseconds(late), sinks)?;
+            if let Some(steering) = &mut self.steering {
+                steering.end_visits(engine)?;
+            }
+            let changes = self.end(engine, nanoseconds(late), sinks)?;
+            if let Some(steering) = &mut self.steering {
+                steering.carry_out(engine, &changes, progress)?;
+            }
             progress.counting(self.hits, on.elapsed());
             if !sinks.iter().all(|sink| sink.takes_more()) {
                 // The reader of the results has gone, as `head` does.
@@ -181,15 +202,33 @@ impl Ticking {
             let skipped = u32::try_from(behind.as_nanos().div_ceil(options.every.as_nanos())).unwrap_or(u32::MAX);
             self.skipped += u64::from(skipped);
             self.due += options.every * skipped;
+            self.begin_window(Instant::now())?;
         }
     }
 
-    /// Ends a window.
-    fn end<E: Counting>(&mut self, engine: &mut E, late_ns: u64, sinks: &mut [&mut dyn Sink]) -> io::Result<()> {
-        let tick = crate::events::Tick { late_ns, ..engine.tick()? };
+    /// Begins a window, which ends when the next tick is due.
+    fn begin_window(&mut self, begin: Instant) -> io::Result<()> {
+        let length = self.due.saturating_duration_since(begin);
+        self.steering.as_mut().map_or(Ok(()), |steering| steering.begin_window(begin, length))
+    }
+
+    /// Ends a window. Returns the changes for the next one.
+    fn end<E: Counting>(
+        &mut self,
+        engine: &mut E,
+        late_ns: u64,
+        sinks: &mut [&mut dyn Sink],
+    ) -> io::Result<Vec<RungChange>> {
+        let can_move = self.steering.is_some() && !engine.is_detaching()?;
+        let tick = engine.tick()?;
+        let (cost, changes) = match &mut self.steering {
+            Some(steering) => steering.window(&tick, can_move).map(|(cost, changes)| (Some(cost), changes))?,
+            None => (None, Vec::new()),
+        };
+        let tick = Tick { late_ns, cost, ..tick };
         sinks.iter_mut().for_each(|sink| sink.tick(&tick));
         self.done += 1;
         self.hits = self.hits.saturating_add(tick.total());
-        Ok(())
+        Ok(changes)
     }
 }

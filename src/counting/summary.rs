@@ -2,14 +2,13 @@
 
 use super::{CountOptions, CountRun, Counters, TotalHits, Totals};
 use crate::control::CommandLine;
-use crate::engine::{Attached, Counting};
-use crate::events::{Cpu, Ns, Tpid};
+use crate::engine::{Attached, Counting, HitCost};
+use crate::events::{Cpu, Estimated, Ns, Rung, Tpid};
 use crate::os::machine::{hostname, kernel_release};
 use crate::recording::{SelfSummary, StopReason, Tool, Unwatched};
 use crate::tracefs::{Exclusion, Selection, Status, Table, Tracepoint};
 use crate::units::nanoseconds;
 use serde::Serialize;
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -64,16 +63,62 @@ pub struct CountSummary {
     pub counted: usize,
     /// The selected tracepoints that were not counted, and why.
     pub not_counted: Vec<NotCounted>,
-    /// All hits.
+    /// All hits that were counted.
     pub hits: u64,
-    /// All hits per second; null if the length is 0.
+    /// All hits, if some of them are estimated; otherwise null.
+    pub estimated: Option<EstimatedHits>,
+    /// All hits per second; null if the length is 0. This and all shares are computed from the estimates, where there are
+    /// any.
     pub per_second: Option<f64>,
+    /// The cost of the count; null if it is not known.
+    pub cost: Option<CostSummary>,
     /// Each counted tracepoint, also without hits, the most hits first.
     pub per_tracepoint: Vec<CountRow>,
     /// Each group with a counted tracepoint, the most hits first.
     pub per_group: Vec<CountRow>,
     /// Each CPU.
     pub per_cpu: Vec<CpuHits>,
+}
+
+/// An estimated number of hits. The interval contains the truth 19 times in 20.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct EstimatedHits {
+    /// The estimate.
+    pub hits: f64,
+    /// The ends of the interval. `high` is null if there were too few visits.
+    pub low: f64,
+    /// See `low`.
+    pub high: f64,
+}
+
+impl From<Estimated> for EstimatedHits {
+    fn from(estimated: Estimated) -> Self {
+        let (low, high) = estimated.interval();
+        EstimatedHits { hits: estimated.hits, low, high }
+    }
+}
+
+/// The cost of a count. Parts are parts of the time of all CPUs, from 0 to 1, and are estimates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CostSummary {
+    /// The budget, or null.
+    pub budget: Option<f64>,
+    /// The cost of the whole count.
+    pub part: f64,
+    /// The cost of its most expensive window.
+    pub most: f64,
+    /// The number of windows whose cost exceeded the budget.
+    pub windows_over: u64,
+    /// How often a tracepoint moved to another rung.
+    pub moves: u64,
+    /// The number of tracepoints that are visited at the end, and of those that are detached.
+    pub visited: usize,
+    /// See `visited`.
+    pub detached: usize,
+    /// The cost of a hit at the start.
+    pub at_start: HitCost,
+    /// The cost of a hit at the end, refined during the count.
+    pub at_end: HitCost,
 }
 
 /// A selected tracepoint that was not counted.
@@ -95,9 +140,17 @@ pub struct CountRow {
     /// The name of the tracepoint; missing in the row of a group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracepoint: Option<String>,
-    /// Its hits.
+    /// Its hits that were counted.
     pub hits: u64,
-    /// Its hits per second; null if the length is 0.
+    /// How it was watched at the end; missing in the row of a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rung: Option<Rung>,
+    /// The part of the time in which it was watched, from 0 to 1; of a group, the least part of a tracepoint.
+    pub watched: f64,
+    /// All its hits while it was not detached, if some of them are estimated; otherwise null.
+    pub estimated: Option<EstimatedHits>,
+    /// Its hits per second in the time in which it was not detached; null if there was none. Those of a group lack the
+    /// hits of detached tracepoints.
     pub per_second: Option<f64>,
     /// Its share of all hits, from 0 to 1.
     pub share: f64,
@@ -141,8 +194,11 @@ impl CountSummary {
         let Counters { table, selection, attach, .. } = counters;
         let Attached { cpus, offline, .. } = counters.attached();
         let begin = totals.span().map_or(Ns(0), |(begin, _)| begin);
-        let rows = RowMaker { length: run.length, begin, all: totals.all() };
         let by_tracepoint = totals.by_tracepoint();
+        let uncounted = totals.partly().values().map(|total| total.uncounted);
+        let uncounted = uncounted.fold(Estimated::default(), Estimated::plus);
+        let all = with_counted(uncounted, totals.all());
+        let rows = RowMaker { length: run.length, begin, all: all.hits, totals };
         let (per_tracepoint, per_group) = rows.of(table, &by_tracepoint, per_cpu.then(|| by_cpu(totals)));
         let since_begin = |time: Ns| Ns(time.0.saturating_sub(begin.0));
         let unwatched = run.unwatched.iter();
@@ -176,7 +232,22 @@ impl CountSummary {
             counted: by_tracepoint.len(),
             not_counted: not_counted(table, selection),
             hits: totals.all(),
-            per_second: rows.per_second(totals.all()),
+            estimated: (uncounted != Estimated::default()).then(|| all.into()),
+            per_second: rows.per_second(all.hits),
+            cost: run.cost.map(|cost| {
+                let on = |rung| totals.partly().values().filter(|total| total.rung == rung).count();
+                CostSummary {
+                    budget: options.budget,
+                    part: cost.part,
+                    most: cost.most,
+                    windows_over: cost.over,
+                    moves: cost.moves,
+                    visited: on(Rung::Visited),
+                    detached: on(Rung::Detached),
+                    at_start: cost.at_start,
+                    at_end: cost.at_end,
+                }
+            }),
             per_tracepoint,
             per_group,
             per_cpu: totals
@@ -212,26 +283,69 @@ fn not_counted(table: &Table, selection: &Selection) -> Vec<NotCounted> {
     table.tracepoints().iter().filter_map(not_counted).collect()
 }
 
-/// Makes rows of hits.
-struct RowMaker {
-    length: Duration,
-    begin: Ns,
-    all: u64,
+/// The hits that were counted, and those that were not.
+fn with_counted(uncounted: Estimated, counted: u64) -> Estimated {
+    Estimated { hits: uncounted.hits + counted as f64, ..uncounted }
 }
 
-impl RowMaker {
-    fn per_second(&self, hits: u64) -> Option<f64> {
-        (!self.length.is_zero()).then(|| hits as f64 / self.length.as_secs_f64())
+/// Makes rows of hits.
+struct RowMaker<'a> {
+    length: Duration,
+    begin: Ns,
+    /// All hits, with those that are estimated.
+    all: f64,
+    totals: &'a Totals,
+}
+
+/// What a row adds up.
+#[derive(Debug, Clone, Copy)]
+struct Added {
+    hits: TotalHits,
+    uncounted: Estimated,
+    watched: f64,
+    /// The part of the time in which it was detached.
+    detached: f64,
+}
+
+impl Added {
+    const NOTHING: Added = Added {
+        hits: TotalHits { number: 0, windows: None },
+        uncounted: Estimated { hits: 0.0, variance: 0.0 },
+        watched: 1.0,
+        detached: 0.0,
+    };
+
+    fn merge(&mut self, other: Added) {
+        self.hits.merge(other.hits);
+        self.uncounted = self.uncounted.plus(other.uncounted);
+        self.watched = self.watched.min(other.watched);
+        // A group has all its hits only in the time in which no tracepoint of it was detached.
+        self.detached = self.detached.max(other.detached);
+    }
+}
+
+impl RowMaker<'_> {
+    fn per_second(&self, hits: f64) -> Option<f64> {
+        (!self.length.is_zero()).then(|| hits / self.length.as_secs_f64())
     }
 
-    fn row(&self, group: &str, tracepoint: Option<&str>, hits: TotalHits) -> CountRow {
+    fn row(&self, group: &str, tracepoint: Option<&str>, added: Added, rung: Option<Rung>) -> CountRow {
+        let Added { hits, uncounted, watched, detached } = added;
         let since_begin = |time: Ns| time.0.saturating_sub(self.begin.0);
+        let all = with_counted(uncounted, hits.number);
         CountRow {
             tracepoint_group: group.to_owned(),
             tracepoint: tracepoint.map(str::to_owned),
             hits: hits.number,
-            per_second: self.per_second(hits.number),
-            share: hits.number as f64 / self.all.max(1) as f64,
+            rung,
+            watched,
+            estimated: (uncounted != Estimated::default()).then(|| all.into()),
+            // Nobody knows the rate while it is detached.
+            per_second: self.per_second(all.hits).filter(|_| detached < 1.0).map(|rate| match rung {
+                Some(_) => rate / (1.0 - detached),
+                None => rate,
+            }),
+            share: all.hits / self.all.max(1.0),
             first_ns: hits.windows.map(|(first, _)| since_begin(first)),
             last_ns: hits.windows.map(|(_, last)| since_begin(last)),
             per_cpu: None,
@@ -245,18 +359,27 @@ impl RowMaker {
         by_tracepoint: &BTreeMap<Tpid, TotalHits>,
         mut per_cpu: Option<BTreeMap<Tpid, Vec<CpuHits>>>,
     ) -> (Vec<CountRow>, Vec<CountRow>) {
-        let mut groups = BTreeMap::<&str, TotalHits>::new();
+        let mut groups = BTreeMap::<&str, Added>::new();
         let mut rows = Vec::with_capacity(by_tracepoint.len());
+        let length = self.totals.span().map_or(0, |(from, to)| to.since(from)).max(1) as f64;
         for (tpid, hits) in by_tracepoint {
             let tracepoint = table.get(*tpid);
-            groups.entry(&tracepoint.group).or_default().merge(*hits);
+            let mut added = Added { hits: *hits, ..Added::NOTHING };
+            let partly = self.totals.partly().get(tpid);
+            if let Some(partly) = partly {
+                added.uncounted = partly.uncounted;
+                added.detached = (partly.detached_ns / length).clamp(0.0, 1.0);
+                added.watched = (1.0 - partly.unwatched_ns / length).clamp(0.0, 1.0);
+            }
+            groups.entry(&tracepoint.group).or_insert(Added::NOTHING).merge(added);
             let per_cpu = per_cpu.as_mut().map(|per_cpu| per_cpu.remove(tpid).unwrap_or_default());
-            rows.push(CountRow { per_cpu, ..self.row(&tracepoint.group, Some(&tracepoint.name), *hits) });
+            let rung = Some(partly.map_or(Rung::Counted, |partly| partly.rung));
+            rows.push(CountRow { per_cpu, ..self.row(&tracepoint.group, Some(&tracepoint.name), added, rung) });
         }
-        let mut groups: Vec<_> = groups.into_iter().map(|(group, hits)| self.row(group, None, hits)).collect();
+        let mut groups: Vec<_> = groups.into_iter().map(|(group, added)| self.row(group, None, added, None)).collect();
         // The sort is stable, so rows with as many hits stay in the order of their names.
-        rows.sort_by_key(|row| Reverse(row.hits));
-        groups.sort_by_key(|row| Reverse(row.hits));
+        rows.sort_by(|one, other| other.share.total_cmp(&one.share));
+        groups.sort_by(|one, other| other.share.total_cmp(&one.share));
         (rows, groups)
     }
 }

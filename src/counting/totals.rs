@@ -1,6 +1,6 @@
 //! Adds up ticks.
 
-use crate::events::{Cpu, Ns, Sink, Slot, Tick, Tpid};
+use crate::events::{Cpu, Estimated, Ns, Partly, Rung, Sink, Slot, Tick, Tpid};
 use std::collections::BTreeMap;
 
 /// A sink that adds up the hits of each tracepoint on each CPU.
@@ -11,6 +11,21 @@ pub struct Totals {
     hits: Vec<TotalHits>,
     /// The begin of the first window and the end of the last one.
     span: Option<(Ns, Ns)>,
+    /// The tracepoints that were not watched in a whole window.
+    partly: BTreeMap<Tpid, PartlyTotal>,
+}
+
+/// How a tracepoint was watched that was not watched all the time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartlyTotal {
+    /// The estimated hits beside those that were counted, in the windows in which it was visited.
+    pub uncounted: Estimated,
+    /// How long it was not watched, in nanoseconds.
+    pub unwatched_ns: f64,
+    /// How long it was detached, in nanoseconds. Its hits in this time are unknown.
+    pub detached_ns: f64,
+    /// Its rung in the last window.
+    pub rung: Rung,
 }
 
 /// The hits of a tracepoint.
@@ -57,9 +72,38 @@ impl Totals {
         self.summed(|slot| slot.cpu)
     }
 
+    /// How the tracepoints were watched that were not watched all the time.
+    pub fn partly(&self) -> &BTreeMap<Tpid, PartlyTotal> {
+        &self.partly
+    }
+
     /// The hits of each counted tracepoint on each CPU.
     pub fn by_slot(&self) -> impl Iterator<Item = (Slot, TotalHits)> {
         self.slots.iter().copied().zip(self.hits.iter().copied())
+    }
+
+    fn add_partly(&mut self, tick: &Tick<'_>) {
+        self.partly.values_mut().for_each(|total| total.rung = Rung::Counted);
+        if tick.partly.is_empty() {
+            return;
+        }
+        let counted: BTreeMap<Tpid, u64> = tick.by_tracepoint().into_iter().collect();
+        let window = tick.to.since(tick.from) as f64;
+        for Partly { tpid, rung, watched, estimated } in tick.partly {
+            let nothing =
+                PartlyTotal { uncounted: Estimated::default(), unwatched_ns: 0.0, detached_ns: 0.0, rung: *rung };
+            let total = self.partly.entry(*tpid).or_insert(nothing);
+            total.rung = *rung;
+            total.unwatched_ns += (1.0 - watched) * window;
+            match estimated {
+                Some(estimated) => {
+                    let counted = counted.get(tpid).copied().unwrap_or(0) as f64;
+                    let uncounted = Estimated { hits: (estimated.hits - counted).max(0.0), ..*estimated };
+                    total.uncounted = total.uncounted.plus(uncounted);
+                }
+                None => total.detached_ns += window,
+            }
+        }
     }
 
     fn summed<K: Ord>(&self, key: impl Fn(Slot) -> K) -> BTreeMap<K, TotalHits> {
@@ -78,6 +122,7 @@ impl Sink for Totals {
             self.hits = vec![TotalHits::default(); tick.slots.len()];
         }
         self.span = Some((self.span.map_or(tick.from, |(from, _)| from), tick.to));
+        self.add_partly(tick);
         for (hits, number) in self.hits.iter_mut().zip(tick.hits).filter(|(_, number)| **number > 0) {
             hits.add(*number, (tick.from, tick.from));
         }
@@ -87,6 +132,33 @@ impl Sink for Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn estimates_add_up_and_so_does_the_time_without_watching() {
+        let slots = [Slot { tpid: Tpid::new(1), cpu: Some(Cpu::new(0)) }];
+        let mut totals = Totals::default();
+        let estimated = Some(Estimated { hits: 500.0, variance: 100.0 });
+        let partly = |rung, watched, estimated| [Partly { tpid: Tpid::new(1), rung, watched, estimated }];
+        let visited = partly(Rung::Visited, 0.1, estimated);
+        let detached = partly(Rung::Detached, 0.0, None);
+        let windows: [(u64, u64, &[Partly]); 5] =
+            [(0, 40, &[]), (100, 50, &visited), (200, 60, &visited), (300, 0, &detached), (400, 30, &[])];
+        for (from, hits, partly) in windows {
+            totals.tick(&Tick {
+                from: Ns(from),
+                to: Ns(from + 100),
+                late_ns: 0,
+                slots: &slots,
+                hits: &[hits],
+                partly,
+                cost: None,
+            });
+        }
+        let total = totals.partly()[&Tpid::new(1)];
+        assert_eq!(total.uncounted, Estimated { hits: 450.0 + 440.0, variance: 200.0 });
+        assert!((total.unwatched_ns - 280.0).abs() < 1e-9 && total.detached_ns == 100.0 && total.rung == Rung::Counted);
+        assert_eq!(totals.all(), 180);
+    }
 
     #[test]
     fn hits_add_up_and_the_first_and_the_last_window_are_known() {
@@ -102,6 +174,7 @@ mod tests {
                 slots: &slots,
                 hits: &hits,
                 partly: &[],
+                cost: None,
             });
         }
         assert_eq!((totals.span(), totals.all()), (Some((Ns(10), Ns(51))), 12));

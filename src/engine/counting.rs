@@ -161,7 +161,7 @@ impl Counting for CountingEngine {
                 }
             })?;
         }
-        Ok(Tick { from, to, late_ns: 0, slots, hits: &self.hits, partly: &self.partly })
+        Ok(Tick { from, to, late_ns: 0, slots, hits: &self.hits, partly: &self.partly, cost: None })
     }
 
     fn set_rung(&mut self, tpid: Tpid, rung: Rung) -> io::Result<()> {
@@ -174,6 +174,14 @@ impl Counting for CountingEngine {
         }
         let rungs = self.rungs.as_mut().expect("it was just made");
         rungs.set(&mut self.events, tpid, tracefs_id, rung)
+    }
+
+    fn finish_moves(&mut self) -> io::Result<()> {
+        self.events.finish_closing()
+    }
+
+    fn is_detaching(&mut self) -> io::Result<bool> {
+        self.events.is_closing()
     }
 
     fn rung(&self, tpid: Tpid) -> Rung {

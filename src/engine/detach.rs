@@ -18,11 +18,12 @@ use crate::os::limits::DescriptorLimit;
 use crate::os::privileges::give_up_in_thread;
 use crate::perf::sys;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// The approximate time that the kernel takes to detach one tracepoint, measured on Linux 6.18 with 2 CPUs.
@@ -42,6 +43,8 @@ pub(super) struct Guardian {
     /// One byte for each tracepoint that the child has detached.
     progress: File,
     tracepoints: usize,
+    /// The number of tracepoints that the child is closing now.
+    closing: usize,
 }
 
 impl Guardian {
@@ -66,23 +69,49 @@ impl Guardian {
             // work.
             let mut ready = [0];
             progress.read_exact(&mut ready)?;
-            Ok::<_, io::Error>(Guardian { child, hold: File::from(hold), progress, tracepoints: events.len() })
+            Ok::<_, io::Error>(Guardian {
+                child,
+                hold: File::from(hold),
+                progress,
+                tracepoints: events.len(),
+                closing: 0,
+            })
         };
         start().map_err(Error::Guardian)
     }
 
-    /// Makes the child close the events of the tracepoint with this index now. The caller must have closed its own
-    /// descriptors of these events.
+    /// Makes the child close the events of the tracepoints with these indices now. The caller must have closed its own
+    /// descriptors of these events. Meanwhile, the kernel lets nobody open or close a tracepoint's events.
     ///
     /// # Errors
     /// If the child is gone.
-    pub fn close(&mut self, index: usize) -> io::Result<()> {
-        self.hold.write_all(&(index as u64).to_ne_bytes())
+    pub fn close(&mut self, indices: &[usize]) -> io::Result<()> {
+        for index in indices {
+            self.hold.write_all(&(*index as u64).to_ne_bytes())?;
+            self.closing += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether the child is still closing tracepoints that it was told to close.
+    pub fn is_closing(&mut self) -> io::Result<bool> {
+        while self.closing > 0 {
+            let mut polled = [PollFd::new(self.progress.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut polled, PollTimeout::ZERO)? == 0 {
+                return Ok(true);
+            }
+            let mut bytes = [0; 256];
+            match self.progress.read(&mut bytes)? {
+                0 => self.closing = 0,
+                closed => self.closing = self.closing.saturating_sub(closed),
+            }
+        }
+        Ok(false)
     }
 
     /// Wakes the child. The caller must have closed its own descriptors.
     pub fn release(self) -> Detaching {
-        let Guardian { child, hold, progress, tracepoints } = self;
+        let Guardian { child, hold, progress, tracepoints, closing: _ } = self;
         drop(hold);
         Detaching {
             child: Some(child),
@@ -229,6 +258,7 @@ impl Plan {
                     // At the end, these numbers are closed again. That fails, because the child opens nothing.
                     let index = usize::try_from(u64::from_ne_bytes(index)).unwrap_or(usize::MAX);
                     self.events.get(index).into_iter().flatten().copied().for_each(close);
+                    report();
                 }
                 // SAFETY: errno is this thread's own.
                 ..0 if unsafe { *libc::__errno_location() } == libc::EINTR => {}

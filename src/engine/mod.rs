@@ -31,6 +31,7 @@ mod descriptors;
 mod detach;
 mod error;
 mod groups;
+mod hit_cost;
 mod open_events;
 mod opening;
 mod request;
@@ -44,6 +45,7 @@ pub use counting::CountingEngine;
 pub use descriptors::{RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
 pub use detach::{Detaching, expected_detach};
 pub use error::Error;
+pub use hit_cost::{HitCost, rename_ns};
 pub use opening::LEAST_RING;
 pub use request::{AttachRequest, CountRequest};
 pub use sampling::SamplingEngine;
@@ -59,7 +61,7 @@ use crate::os::privileges::raised;
 use crate::tracefs::{self, Table, Tpid};
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// A callback that gets the number of open events and their total number. It can stop the attaching.
@@ -95,6 +97,10 @@ pub trait Kernel {
     /// # Errors
     /// As [`attach`](Self::attach).
     fn count(&self, request: &CountRequest<'_>, opened: Opened<'_>) -> Result<Self::Counting, Error>;
+
+    /// Measures the cost of a hit, in about a tenth of a second. The second part of the result keeps a tracepoint
+    /// attached. Drop it when others are attached to `task:task_rename`, if that happens.
+    fn hit_cost(&self, table: &Table) -> (HitCost, Option<OwnedFd>);
 }
 
 /// Events that are attached and off.
@@ -143,6 +149,13 @@ pub trait Counting: Engine {
     /// If its events cannot be opened or switched. The tracepoint then stays where it is.
     fn set_rung(&mut self, tpid: Tpid, rung: Rung) -> io::Result<()>;
 
+    /// Detaches the tracepoints that were moved to [`Rung::Detached`], in the background. Until the kernel has detached
+    /// them ([`is_detaching`](Self::is_detaching)), no tracepoint can move without a long wait.
+    fn finish_moves(&mut self) -> io::Result<()>;
+
+    /// Whether tracepoints are being detached.
+    fn is_detaching(&mut self) -> io::Result<bool>;
+
     /// The rung of a tracepoint.
     fn rung(&self, tpid: Tpid) -> Rung;
 
@@ -188,5 +201,9 @@ impl Kernel for Live {
 
     fn count(&self, request: &CountRequest<'_>, opened: Opened<'_>) -> Result<CountingEngine, Error> {
         raised(|| CountingEngine::attach(request, opened))
+    }
+
+    fn hit_cost(&self, table: &Table) -> (HitCost, Option<OwnedFd>) {
+        raised(|| HitCost::measure(table))
     }
 }

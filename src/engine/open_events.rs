@@ -26,6 +26,8 @@ pub(super) struct OpenEvents {
     pub ids: SampleIds,
     /// The number of members of the largest group.
     pub most_members: usize,
+    /// The lists that were closed, but not yet by the child.
+    pub closed: Vec<usize>,
     /// The child that detaches in the background.
     pub guardian: Option<Guardian>,
     /// The result of attaching.
@@ -49,20 +51,31 @@ impl OpenEvents {
         self.events[..self.in_use].iter().flatten().map(Option::as_ref)
     }
 
-    /// Closes the events of a tracepoint for good. The child closes its copies too, in the background.
-    pub fn close(&mut self, tpid: Tpid) -> io::Result<()> {
+    /// Closes the events of a tracepoint for good. [`finish_closing`](Self::finish_closing) lets the child close its copies.
+    pub fn close(&mut self, tpid: Tpid) {
         let mut slots = self.ids.slots().iter();
         let mut of_lists = self.events[..self.in_use].iter_mut().enumerate();
         let list = of_lists.find_map(|(index, list)| {
             let of_list: Vec<_> = slots.by_ref().take(list.len()).collect();
             of_list.iter().any(|slot| slot.tpid == tpid).then_some((index, list))
         });
-        let Some((index, list)) = list else { return Ok(()) };
-        list.iter_mut().for_each(|event| *event = None);
-        match &mut self.guardian {
-            Some(guardian) => guardian.close(index),
-            None => Ok(()),
+        if let Some((index, list)) = list
+            && list.iter().any(Option::is_some)
+        {
+            list.iter_mut().for_each(|event| *event = None);
+            self.closed.push(index);
         }
+    }
+
+    /// Lets the child close its copies of what was closed, in the background.
+    pub fn finish_closing(&mut self) -> io::Result<()> {
+        let closed = std::mem::take(&mut self.closed);
+        self.guardian.as_mut().map_or(Ok(()), |guardian| guardian.close(&closed))
+    }
+
+    /// Whether the child is still closing.
+    pub fn is_closing(&mut self) -> io::Result<bool> {
+        self.guardian.as_mut().map_or(Ok(false), Guardian::is_closing)
     }
 
     /// Reads each event's counter by itself.

@@ -295,6 +295,7 @@ impl<'a> Opening<'a> {
             in_use,
             ids: SampleIds::new(&pairs),
             most_members: members.into_iter().max().unwrap_or(0),
+            closed: Vec::new(),
             guardian,
             attached: Attached {
                 offline: self.cpus.without(&cpus),

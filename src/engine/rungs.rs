@@ -76,7 +76,7 @@ impl Rungs {
         };
         drop(old);
         if to == Rung::Detached {
-            events.close(tpid)?;
+            events.close(tpid);
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! A simulated kernel for tests, with any number of CPUs and any failure. It does not use the real kernel.
 
 use super::{
-    AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, Kernel, Opened, Refusal,
-    Sampling,
+    AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
+    Refusal, Sampling,
 };
 use crate::events::{Counted, Ns, Partly, Rung, SampleId, SampleIds, Slot, Tick, Tpid, Visits};
 use crate::os::cpus::{Cpu, CpuList};
@@ -10,7 +10,7 @@ use crate::tracefs::{self, Table, Tracepoint};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// One round: per CPU, the bytes in its ring. They are whole records.
@@ -93,6 +93,10 @@ impl<F: Fn(&SampleIds) -> Script> Kernel for Simulated<F> {
         let mut engine = self.open(&of_hits.tracepoints, &of_hits.cpus, opened)?;
         engine.attached.weighted = weighted;
         Ok(engine)
+    }
+
+    fn hit_cost(&self, _table: &Table) -> (HitCost, Option<OwnedFd>) {
+        (HitCost::ELSEWHERE, None)
     }
 }
 
@@ -232,12 +236,20 @@ impl Counting for SimulatedEngine {
             (*rung != Rung::Counted).then_some(Partly { tpid: *tpid, rung: *rung, watched, estimated })
         };
         self.partly = self.rungs.iter().filter_map(partly).collect();
-        Ok(Tick { from, to: self.at, late_ns: 0, slots, hits: &self.hits, partly: &self.partly })
+        Ok(Tick { from, to: self.at, late_ns: 0, slots, hits: &self.hits, partly: &self.partly, cost: None })
     }
 
     fn set_rung(&mut self, tpid: Tpid, rung: Rung) -> io::Result<()> {
         self.rungs.insert(tpid, rung);
         Ok(())
+    }
+
+    fn finish_moves(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn is_detaching(&mut self) -> io::Result<bool> {
+        Ok(false)
     }
 
     fn rung(&self, tpid: Tpid) -> Rung {

@@ -22,6 +22,8 @@ pub struct Tick<'a> {
     /// The tracepoints that were not watched in the whole window, by tpid. `hits` has only those hits of theirs that
     /// were counted.
     pub partly: &'a [Partly],
+    /// The estimated cost of the window, as a part of the time of all CPUs. `None` if the cost of a hit is not known.
+    pub cost: Option<f64>,
 }
 
 impl Tick<'_> {
@@ -55,7 +57,15 @@ mod tests {
     fn hits_of_all_cpus_are_summed_and_the_most_hits_come_first() {
         let slot = |tpid, cpu| Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) };
         let slots = [slot(1, 0), slot(1, 1), slot(2, 0), slot(3, 0), slot(3, 1), slot(4, 0)];
-        let tick = Tick { from: Ns(0), to: Ns(1), late_ns: 0, slots: &slots, hits: &[2, 3, 0, 4, 4, 5], partly: &[] };
+        let tick = Tick {
+            from: Ns(0),
+            to: Ns(1),
+            late_ns: 0,
+            slots: &slots,
+            hits: &[2, 3, 0, 4, 4, 5],
+            partly: &[],
+            cost: None,
+        };
         assert_eq!(tick.by_tracepoint(), [(3, 8), (1, 5), (4, 5)].map(|(tpid, hits)| (Tpid::new(tpid), hits)));
     }
 }

@@ -31,10 +31,14 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{env, fmt};
 
 /// The highest number of a capability that the kernel's interface has room for.
 const MOST_CAPABILITIES: u32 = 64;
+
+/// Whether this process will still open events.
+static STILL_OPENS: AtomicBool = AtomicBool::new(false);
 
 /// What [`take_over`] found.
 static TAKEN_OVER: OnceLock<Taken> = OnceLock::new();
@@ -175,6 +179,12 @@ pub fn raised<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// From now on, [`give_up`] keeps CAP_PERFMON set aside, so this process can still open events. Linux before 5.8 does not
+/// have this capability, and then the process cannot. With `false`, the next [`give_up`] gives it up.
+pub fn keep_opening(keep: bool) {
+    STILL_OPENS.store(keep, Ordering::Relaxed);
+}
+
 /// Gives up all rights for good, except those that the programs need which the process will `still` start. For
 /// [`Starts::AsRoot`], the capabilities stay set aside. For [`Starts::AsUser`], the process does not yet set
 /// NoNewPrivs, because the programs would inherit it, and sudo would not work in them.
@@ -187,8 +197,11 @@ pub fn give_up(still: Starts) -> Result<(), Error> {
     }
     let given_up = || match still {
         Starts::AsRoot => Ok(()),
-        Starts::AsUser if is_lowered() => change(|_| NONE),
+        Starts::AsUser if is_lowered() => change(only_opening),
         Starts::AsUser => Ok(()),
+        Starts::Nothing if is_lowered() && STILL_OPENS.load(Ordering::Relaxed) => {
+            change(only_opening).and_then(|()| set_no_new_privs(true))
+        }
         Starts::Nothing if is_lowered() => give_up_in_thread(),
         Starts::Nothing => set_no_new_privs(true),
     };
@@ -258,6 +271,14 @@ const NONE: CapabilitySets = CapabilitySets {
     permitted: CapabilitySet::empty(),
     inheritable: CapabilitySet::empty(),
 };
+
+/// No rights, except that to open events if this process still needs it.
+fn only_opening(permitted: CapabilitySet) -> CapabilitySets {
+    match STILL_OPENS.load(Ordering::Relaxed) {
+        true => CapabilitySets { permitted: permitted & CapabilitySet::PERFMON, ..NONE },
+        false => NONE,
+    }
+}
 
 fn is_lowered() -> bool {
     TAKEN_OVER.get().is_some_and(|taken| taken.is_lowered)

@@ -1,7 +1,8 @@
 //! Work on a thread of its own, if the system can start one, and the CPU time of a thread.
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
+use super::cpus::Cpu;
+use nix::time::{ClockId, clock_gettime};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Scope};
@@ -9,9 +10,22 @@ use std::time::Duration;
 
 /// The CPU time of this thread.
 pub fn cpu_time() -> io::Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
-    let microseconds = (usage.user_time() + usage.system_time()).num_microseconds();
-    Ok(Duration::from_micros(microseconds.unsigned_abs()))
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
+}
+
+/// Does work on the CPU on which this thread runs now, and stays there until it is done.
+///
+/// # Errors
+/// If the kernel does not let the thread choose its CPU.
+pub fn on_one_cpu<T>(work: impl FnOnce(Cpu) -> T) -> io::Result<T> {
+    let before = sched_getaffinity(None)?;
+    let cpu = sched_getcpu();
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    sched_setaffinity(None, &only)?;
+    let result = work(Cpu::new(u32::try_from(cpu).unwrap_or_default()));
+    sched_setaffinity(None, &before)?;
+    Ok(result)
 }
 
 /// Work on a thread of its own. If the system could not start a thread, the caller's thread has already done

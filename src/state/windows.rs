@@ -349,7 +349,15 @@ mod tests {
         let ticked = |ticks: &[(u64, u64, [u64; 3])]| {
             let mut windows = Windows::new(Length::Ns(100));
             for (from, to, hits) in ticks {
-                windows.tick(&Tick { from: Ns(*from), to: Ns(*to), late_ns: 0, slots: &slots, hits, partly: &[] });
+                windows.tick(&Tick {
+                    from: Ns(*from),
+                    to: Ns(*to),
+                    late_ns: 0,
+                    slots: &slots,
+                    hits,
+                    partly: &[],
+                    cost: None,
+                });
             }
             windows.finish(None).unwrap()
         };

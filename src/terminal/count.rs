@@ -2,8 +2,8 @@
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable, columns, cut};
 use super::summary::{SummaryOf, number_of_tracepoints, print_left_out};
-use crate::counting::{CountRow, CountSummary, CpuHits, Mean, MeanRow, RepeatedCount};
-use crate::events::{Cpu, Tick};
+use crate::counting::{CostSummary, CountRow, CountSummary, CpuHits, EstimatedHits, Mean, MeanRow, RepeatedCount};
+use crate::events::{Cpu, Rung, Tick, Tpid};
 use crate::recording::TracepointsSummary;
 use crate::report::{share_of_time, stopping, unwatched};
 use crate::text::OneLine;
@@ -29,8 +29,12 @@ fn seconds(ns: u64) -> Seconds {
 /// Prints a count with the `top` tracepoints and groups on lines of `width` columns.
 pub fn print_count(summary: &CountSummary, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
-    let rate = summary.per_second.map(|rate| format!(" ({} per second)", Rate(rate))).unwrap_or_default();
-    let hits = Plural(summary.hits, "hit");
+    let mark = if summary.estimated.is_some() { "~" } else { "" };
+    let rate = summary.per_second.map(|rate| format!(" ({mark}{} per second)", Rate(rate))).unwrap_or_default();
+    let hits = match &summary.estimated {
+        Some(estimated) => format!("~{} hits", whole(estimated.hits)),
+        None => Plural(summary.hits, "hit").to_string(),
+    };
     screen.prose(format_args!("{BOLD}{hits}{BOLD:#} in {}{rate}", seconds(summary.length_ns)))?;
     print_what(summary, screen)?;
     if summary.hits > 0 {
@@ -100,6 +104,10 @@ fn add_means(table: &mut TextTable, what: &str, rows: &[MeanRow], top: usize) {
     add_more(table, hit().count(), top, 4);
 }
 
+fn whole(hits: f64) -> Grouped {
+    Grouped(hits.round().max(0.0) as u64)
+}
+
 /// The tracepoints and CPUs, and what stopped the count.
 fn print_what(summary: &CountSummary, screen: &mut Screen<'_>) -> io::Result<()> {
     let tracepoints = TracepointsSummary {
@@ -141,16 +149,61 @@ fn print_facts(summary: &CountSummary, screen: &mut Screen<'_>) -> io::Result<()
     for stretch in &summary.unwatched {
         screen.fact("unwatched", format_args!("{WARNING}{}{WARNING:#}", unwatched(&summary.cpus, stretch)))?;
     }
+    if let Some(cost) = &summary.cost {
+        print_cost(cost, summary.windows, screen)?;
+    }
     let share = share_of_time(&summary.own, summary.length_ns);
     let hidden = if summary.own.excluded { "excluded" } else { "included" };
     screen.fact("self", format_args!("tp-perf itself ran {share:.2} % of the time; its hits are {hidden}"))
 }
 
+/// The cost of the count, and how it kept its budget.
+fn print_cost(cost: &CostSummary, windows: u64, screen: &mut Screen<'_>) -> io::Result<()> {
+    let CostSummary { budget, most, windows_over, visited, detached, at_end, .. } = *cost;
+    let part = |part: f64| format!("{:.2} %", 100.0 * part);
+    let of_hit = match at_end.measured {
+        true => format!("a counted hit costs {:.0} ns here", at_end.counted_ns),
+        false => format!("assumed: {:.0} ns for a hit, because this kernel has no task:task_rename", at_end.counted_ns),
+    };
+    screen.fact("cost", format_args!("about {} of all CPUs (estimated; {of_hit})", part(cost.part)))?;
+    let Some(budget) = budget else { return Ok(()) };
+    let budget = part(budget);
+    match windows_over {
+        0 => screen.fact(
+            "budget",
+            format_args!("{budget} of all CPUs; the most expensive window took about {}", part(most)),
+        )?,
+        over => screen.fact(
+            "budget",
+            format_args!(
+                "{budget} of all CPUs, {WARNING}exceeded in {} of {}{WARNING:#}; the most expensive one took about {}",
+                Grouped(over),
+                Plural(windows, "window"),
+                part(most)
+            ),
+        )?,
+    }
+    match (visited, detached) {
+        (0, 0) => Ok(()),
+        (visited, 0) => screen.more(format_args!("{} visited now; `~` marks estimates", are(visited))),
+        (visited, detached) => screen.more(format_args!(
+            "{} visited now and {WARNING}{detached} detached{WARNING:#}: to visit these too, raise the budget or exclude \
+             them (-x); `~` marks estimates",
+            are(visited)
+        )),
+    }
+}
+
+fn are(number: usize) -> String {
+    let tracepoints = Plural(number as u64, "tracepoint");
+    format!("{tracepoints} {}", if number == 1 { "is" } else { "are" })
+}
+
 fn top_table(summary: &CountSummary, top: usize) -> TextTable {
     let right = TextColumn::RIGHT;
     let optional = right.optional();
-    // The column of the CPU is left out if it is empty.
-    let mut table = TextTable::new([right, right, optional, optional, optional, right, TextColumn::NAME]);
+    // Empty columns are left out: those of estimates, and that of the CPU.
+    let mut table = TextTable::new([right, right, right, optional, optional, optional, right, right, TextColumn::NAME]);
     let tracepoints = &summary.per_tracepoint;
     let by_cpu = tracepoints.iter().any(|row| row.per_cpu.is_some());
     match by_cpu {
@@ -164,36 +217,85 @@ fn top_table(summary: &CountSummary, top: usize) -> TextTable {
     table
 }
 
-/// Adds hits, their share and rate, the begins of the first and the last window with a hit, the CPU, and the name.
-fn add_row(
-    table: &mut TextTable,
-    (hits, share, rate): (u64, f64, Option<f64>),
+/// The cells of a row.
+#[derive(Default)]
+struct RowCells<'a> {
+    hits: u64,
+    estimated: Option<EstimatedHits>,
+    share: f64,
+    rate: Option<f64>,
     windows: Option<(u64, u64)>,
     cpu: Option<Cpu>,
-    name: &str,
-) {
-    let begin = |ns| if ns == 0 { "0 s".to_owned() } else { seconds(ns).to_string() };
-    let [first, last] = windows.map_or_else(Default::default, |(first, last)| [first, last].map(begin));
-    let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
-    let cpu = cpu.map(|cpu| cpu.to_string()).unwrap_or_default();
-    let name = OneLine(name).to_string();
-    let cells = [Grouped(hits).to_string(), percent(share), rate, first, last, cpu, name];
-    table.row(Style::new(), cells.map(TextCell::from));
+    watched: String,
+    name: &'a str,
+}
+
+impl RowCells<'_> {
+    fn add_to(self, table: &mut TextTable) {
+        let begin = |ns| if ns == 0 { "0 s".to_owned() } else { seconds(ns).to_string() };
+        let [first, last] = self.windows.map_or_else(Default::default, |(first, last)| [first, last].map(begin));
+        let is_estimate = self.estimated.is_some() || !self.watched.is_empty();
+        let mark = if is_estimate { "~" } else { "" };
+        let rate = self.rate.map(|rate| format!("{mark}{}", Rate(rate))).unwrap_or_default();
+        let cpu = self.cpu.map(|cpu| cpu.to_string()).unwrap_or_default();
+        let (hits, within) = match self.estimated {
+            Some(EstimatedHits { hits, high, .. }) => {
+                let part = (high - hits) / hits.max(1.0);
+                let within = if part.is_finite() { percent(part) } else { "?".to_owned() };
+                (format!("~{}", whole(hits)), within)
+            }
+            None => (Grouped(self.hits).to_string(), String::new()),
+        };
+        let name = OneLine(self.name).to_string();
+        let cells = [hits, within, percent(self.share), rate, first, last, cpu, self.watched, name];
+        table.row(Style::new(), cells.map(TextCell::from));
+    }
+}
+
+/// How a tracepoint was watched, unless it was counted all the time.
+fn watched(row: &CountRow) -> String {
+    match row.rung {
+        Some(Rung::Detached) => "detached".to_owned(),
+        Some(_) if row.watched < 1.0 => percent(row.watched),
+        _ => String::new(),
+    }
+}
+
+/// The names of the columns.
+fn head(table: &mut TextTable, rows: &[CountRow], windows: [&str; 2], cpu: &str, name: &str) {
+    let has = |any: bool, head: &'static str| if any { head } else { "" };
+    let within = has(rows.iter().any(|row| row.estimated.is_some()), "±");
+    let watched = has(rows.iter().any(|row| !watched(row).is_empty()), "watched");
+    table.head(["hits", within, "share", "per second", windows[0], windows[1], cpu, watched, name]);
+}
+
+/// Whether a row has or may have hits.
+fn is_shown(row: &CountRow) -> bool {
+    row.hits > 0 || row.rung.is_some_and(|rung| rung != Rung::Counted)
 }
 
 fn add_top(table: &mut TextTable, what: &str, rows: &[CountRow], top: usize) {
-    table.head(["hits", "share", "per second", "first", "last", "", &format!("top {what}s")]);
-    let hit = || rows.iter().filter(|row| row.hits > 0);
-    for row in hit().take(top) {
-        let windows = row.first_ns.zip(row.last_ns);
-        add_row(table, (row.hits, row.share, row.per_second), windows, None, &row.full_name());
+    head(table, rows, ["first", "last"], "", &format!("top {what}s"));
+    let shown = || rows.iter().filter(|row| is_shown(row));
+    for row in shown().take(top) {
+        let cells = RowCells {
+            hits: row.hits,
+            estimated: row.estimated,
+            share: row.share,
+            rate: row.per_second,
+            windows: row.first_ns.zip(row.last_ns),
+            cpu: None,
+            watched: watched(row),
+            name: &row.full_name(),
+        };
+        cells.add_to(table);
     }
-    add_more(table, hit().count(), top, 7);
+    add_more(table, shown().count(), top, 9);
 }
 
-/// The tracepoints with the most hits on one CPU.
+/// The tracepoints with the most hits on one CPU. A CPU has no estimate of its own.
 fn add_by_cpu(table: &mut TextTable, rows: &[CountRow], top: usize) {
-    table.head(["hits", "share", "per second", "first", "last", "CPU", "top tracepoints"]);
+    head(table, rows, ["first", "last"], "CPU", "top tracepoints");
     let on_cpus = |row: &CountRow| row.per_cpu.clone().unwrap_or_default();
     let mut on_cpus: Vec<(&CountRow, CpuHits)> =
         rows.iter().flat_map(|row| on_cpus(row).into_iter().map(move |on| (row, on))).collect();
@@ -201,17 +303,19 @@ fn add_by_cpu(table: &mut TextTable, rows: &[CountRow], top: usize) {
     on_cpus.sort_by_key(|(_, on)| Reverse(on.hits));
     for (row, on) in on_cpus.iter().take(top) {
         let part = on.hits as f64 / row.hits.max(1) as f64;
-        let figures = (on.hits, row.share * part, row.per_second.map(|rate| rate * part));
-        add_row(table, figures, None, Some(on.cpu), &row.full_name());
+        let (share, rate) = (row.share * part, row.per_second.map(|rate| rate * part));
+        let (cpu, name) = (Some(on.cpu), &row.full_name());
+        RowCells { hits: on.hits, share, rate, cpu, watched: watched(row), name, ..RowCells::default() }.add_to(table);
     }
-    add_more(table, on_cpus.len(), top, 7);
+    add_more(table, on_cpus.len(), top, 9);
 }
 
 fn add_cpus(table: &mut TextTable, summary: &CountSummary) {
-    table.head(["hits", "share", "per second", "", "", "CPU", ""]);
+    head(table, &[], ["", ""], "CPU", "");
     for CpuHits { cpu, hits } in &summary.per_cpu {
         let share = *hits as f64 / summary.hits.max(1) as f64;
-        add_row(table, (*hits, share, summary.per_second.map(|rate| rate * share)), None, Some(*cpu), "");
+        let rate = summary.per_second.map(|rate| rate * share);
+        RowCells { hits: *hits, share, rate, cpu: Some(*cpu), ..RowCells::default() }.add_to(table);
     }
 }
 
@@ -229,23 +333,26 @@ fn add_more(table: &mut TextTable, rows: usize, top: usize, columns: usize) {
 pub struct WindowLines {
     width: usize,
     per_cpu: bool,
+    has_budget: bool,
 }
 
-/// The columns of the time, the hits, the rate, and the CPU.
+/// The columns of the time, the hits, the rate, the CPU, and the cost.
 const TIME: usize = 10;
 const HITS: usize = 12;
 const CPU: usize = 5;
+const COST: usize = 9;
 
 impl WindowLines {
-    /// Lines of `width` columns.
-    pub fn new(width: usize, per_cpu: bool) -> Self {
-        WindowLines { width, per_cpu }
+    /// Lines of `width` columns. With a budget, they have the cost.
+    pub fn new(width: usize, per_cpu: bool, has_budget: bool) -> Self {
+        WindowLines { width, per_cpu, has_budget }
     }
 
     /// The line above all windows.
     pub fn head(&self) -> String {
         let cpu = if self.per_cpu { format!("{:>CPU$}", "CPU") } else { String::new() };
-        format!("{BOLD}{:>TIME$}{cpu}{:>HITS$}{:>HITS$}  {}{BOLD:#}\n", "time", "hits", "per second", "most hits")
+        let cost = if self.has_budget { format!("{:>COST$}", "cost") } else { String::new() };
+        format!("{BOLD}{:>TIME$}{cpu}{:>HITS$}{:>HITS$}{cost}  {}{BOLD:#}\n", "time", "hits", "per second", "most hits")
     }
 
     /// The lines of a window that ends `ended` after the begin.
@@ -263,29 +370,25 @@ impl WindowLines {
     }
 
     fn line(&self, tick: &Tick<'_>, cpu: Option<Cpu>, ended: Duration, table: &Table) -> String {
-        let hits = match cpu {
-            None => tick.by_tracepoint(),
-            Some(_) => {
-                let on_cpu = tick.hit().filter(|(slot, _)| slot.cpu == cpu);
-                let mut hits: Vec<_> = on_cpu.map(|(slot, hits)| (slot.tpid, hits)).collect();
-                hits.sort_by_key(|(_, hits)| Reverse(*hits));
-                hits
-            }
+        let hits = hits_of(tick, cpu);
+        let all: f64 = hits.iter().map(|(_, hits, _)| hits).sum();
+        let rate = Rate(all * 1e9 / (tick.to.since(tick.from)).max(1) as f64);
+        let mark = |is_estimate: bool| if is_estimate { "~" } else { "" };
+        let sum = format!("{}{}", mark(cpu.is_none() && !tick.partly.is_empty()), whole(all));
+        let cpu = match (self.per_cpu, cpu) {
+            (true, Some(cpu)) => format!("{cpu:>CPU$}"),
+            _ => String::new(),
         };
-        let all: u64 = hits.iter().map(|(_, hits)| hits).sum();
-        let rate = all as f64 * 1e9 / (tick.to.since(tick.from)).max(1) as f64;
-        let cpu = if self.per_cpu {
-            format!("{:>CPU$}", cpu.map_or_else(String::new, |cpu| cpu.to_string()))
-        } else {
-            String::new()
+        let cost = match tick.cost.filter(|_| self.has_budget) {
+            Some(cost) => format!("{:>COST$}", format!("{:.2} %", 100.0 * cost)),
+            None => String::new(),
         };
-        let mut line =
-            format!("{:>TIME$}{cpu}{:>HITS$}{:>HITS$}", Seconds(ended).to_string(), Grouped(all), Rate(rate));
-        for (number, (tpid, hits)) in hits.iter().enumerate() {
+        let mut line = format!("{:>TIME$}{cpu}{sum:>HITS$}{rate:>HITS$}{cost}", Seconds(ended).to_string());
+        for (number, (tpid, hits, is_estimate)) in hits.iter().enumerate() {
             let name = table.get(*tpid).full_name();
-            let share = 100.0 * *hits as f64 / all.max(1) as f64;
+            let share = 100.0 * hits / all.max(1.0);
             let gap = if number == 0 { "  " } else { ", " };
-            let part = format!("{gap}{} {share:.0} %", OneLine(name));
+            let part = format!("{gap}{}{} {share:.0} %", mark(*is_estimate), OneLine(name));
             let room = self.width.saturating_sub(columns(&line));
             match (columns(&part) <= room, number) {
                 (true, _) => line += &part,
@@ -296,4 +399,22 @@ impl WindowLines {
         }
         line + "\n"
     }
+}
+
+/// The hits of a window, the most hits first, and whether they are estimates. On one CPU, they are those that were counted.
+fn hits_of(tick: &Tick<'_>, cpu: Option<Cpu>) -> Vec<(Tpid, f64, bool)> {
+    let mut hits: Vec<(Tpid, f64, bool)> = match cpu {
+        None => {
+            let exact = tick.by_tracepoint().into_iter();
+            let exact = exact.filter(|(tpid, _)| tick.partly.iter().all(|partly| partly.tpid != *tpid));
+            let estimated = tick.partly.iter().filter_map(|it| Some((it.tpid, it.estimated?.hits, true)));
+            exact.map(|(tpid, hits)| (tpid, hits as f64, false)).chain(estimated).collect()
+        }
+        Some(_) => {
+            let on_cpu = tick.hit().filter(|(slot, _)| slot.cpu == cpu);
+            on_cpu.map(|(slot, hits)| (slot.tpid, hits as f64, false)).collect()
+        }
+    };
+    hits.sort_by(|(_, one, _), (_, other, _)| other.total_cmp(one));
+    hits
 }

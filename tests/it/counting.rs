@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = tests![
     means_are_over_all_runs,
     the_counts_go_to_a_file,
     what_is_not_counted_is_named,
+    a_budget_visits_the_hottest_and_marks_the_estimates,
     no_hits_are_no_error,
 ];
 
@@ -89,11 +90,11 @@ fn each_window_is_a_line_and_the_sums_come_last() {
 
 fn windows_as_rows_add_up_to_the_whole() {
     let (rows, _) = counted("--every 1ms --format csv", &WINDOWS);
-    let expected = "timestamp_ns,window_ns,tracepoint_group,tracepoint,hits\n\
-                    0,1000000000,irq,softirq_entry,3\n\
-                    0,1000000000,task,rename,34\n\
-                    1000000000,1000000000,task,rename,10\n\
-                    3000000000,1000000000,irq,softirq_entry,5\n";
+    let expected = "timestamp_ns,window_ns,tracepoint_group,tracepoint,hits,rung,watched,estimate,low,high\n\
+                    0,1000000000,irq,softirq_entry,3,counted,1.000000,,,\n\
+                    0,1000000000,task,rename,34,counted,1.000000,,,\n\
+                    1000000000,1000000000,task,rename,10,counted,1.000000,,,\n\
+                    3000000000,1000000000,irq,softirq_entry,5,counted,1.000000,,,\n";
     assert_eq!(rows, expected);
     let (whole, _) = counted("--format csv", &WINDOWS[1..3]);
     let hits: Vec<_> = whole.lines().map(|line| line.split(',').take(3).collect::<Vec<_>>()).collect();
@@ -105,12 +106,12 @@ fn windows_as_rows_add_up_to_the_whole() {
 
 fn cpus_are_separate_if_asked_for() {
     let (rows, _) = counted("--every 1ms --per-cpu --format csv", &WINDOWS[..2]);
-    let expected = "timestamp_ns,window_ns,tracepoint_group,tracepoint,cpu,hits\n\
-                    0,1000000000,irq,softirq_entry,0,1\n\
-                    0,1000000000,irq,softirq_entry,1,2\n\
-                    0,1000000000,task,rename,0,30\n\
-                    0,1000000000,task,rename,1,4\n\
-                    1000000000,1000000000,task,rename,0,10\n";
+    let expected = "timestamp_ns,window_ns,tracepoint_group,tracepoint,cpu,hits,rung,watched,estimate,low,high\n\
+                    0,1000000000,irq,softirq_entry,0,1,counted,1.000000,,,\n\
+                    0,1000000000,irq,softirq_entry,1,2,counted,1.000000,,,\n\
+                    0,1000000000,task,rename,0,30,counted,1.000000,,,\n\
+                    0,1000000000,task,rename,1,4,counted,1.000000,,,\n\
+                    1000000000,1000000000,task,rename,0,10,counted,1.000000,,,\n";
     assert_eq!(rows, expected);
     let (text, _) = counted("--every 1ms --per-cpu", &WINDOWS[..2]);
     let of_cpu = |cpu: &str| text.lines().filter(|line| line.trim_start().starts_with(&format!("1.00 s{cpu}"))).count();
@@ -158,6 +159,40 @@ fn what_is_not_counted_is_named() {
     assert_eq!((&summary["counted"], &summary["listed"]), (&2.into(), &4.into()));
     let (text, _) = counted("", &WINDOWS[..2]);
     assert!(text.contains("not counted: sched:sched_stat_wait") && text.contains("and 1 more"), "{text}");
+}
+
+fn a_budget_visits_the_hottest_and_marks_the_estimates() {
+    // A million hits cost more than a fiftieth of two CPUs; a few do not.
+    const HOT: [[u64; 4]; 5] = [[7, 2, 900_000, 100_000]; 5];
+    let (json, _) = counted("--every 1ms --format json --budget 2%", &HOT);
+    let lines = lines(&json);
+    let rename = |line: &Value| line["per_tracepoint"].as_array().unwrap()[1].clone();
+    let first = rename(&lines[0]);
+    assert_eq!((&first["hits"], &first["rung"]), (&1_000_000.into(), &Value::Null));
+    let second = rename(&lines[1]);
+    assert_eq!(
+        (&second["hits"], &second["rung"], &second["watched"]),
+        (&100_000.into(), &"visited".into(), &0.1.into())
+    );
+    assert_eq!(second["estimated"]["hits"], 1_000_000.0);
+    // The other tracepoint stays exact.
+    assert_eq!(
+        lines[1]["per_tracepoint"][0],
+        serde_json::json!({ "tracepoint_group": "irq", "tracepoint": "softirq_entry", "hits": 9 })
+    );
+    let summary = lines.last().unwrap();
+    let row = &summary["per_tracepoint"][0];
+    assert_eq!((&row["hits"], &row["estimated"]["hits"]), (&1_400_000.into(), &5_000_000.0.into()));
+    assert!(row["estimated"]["low"].as_f64() < Some(5e6) && row["estimated"]["high"].as_f64() > Some(5e6), "{row}");
+    assert_eq!(
+        (&row["rung"], &summary["cost"]["budget"], &summary["cost"]["visited"]),
+        (&"visited".into(), &0.02.into(), &1.into())
+    );
+    assert_eq!(summary["estimated"]["hits"], 5_000_045.0);
+    let (text, _) = counted("--budget 2%", &HOT);
+    assert!(text.starts_with("~5,000,045 hits") && text.contains("~5,000,000"), "{text}");
+    let (rows, _) = counted("--every 1ms --budget 2% --format csv", &HOT);
+    assert!(rows.contains("task,rename,100000,visited,0.100000,1000000.0,"), "{rows}");
 }
 
 fn no_hits_are_no_error() {

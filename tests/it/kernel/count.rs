@@ -116,7 +116,7 @@ fn known_windows() {
 fn same_as_perf_stat() {
     let number = 123_456;
     // perf mounts tracefs, so it gets a namespace of its own. It says when its counters are on: the storm begins then.
-    let stat = ["unshare", "--mount", "perf", "stat", "-a", "-x", ",", "-o", "/dev/stdout", "-e", GETSID, "--"];
+    let stat = ["unshare", "--mount", "perf", "stat", "-a", "-x", ",", "--log-fd", "1", "-e", GETSID, "--"];
     let storm = storm(&[&number.to_string(), "getsid"]);
     let words: Vec<&str> =
         ["-t", GETSID, "--"].into_iter().chain(stat).chain(storm.iter().map(String::as_str)).collect();

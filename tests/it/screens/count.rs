@@ -3,8 +3,9 @@
 use super::stage::printed;
 use crate::common::screen::assert_screen;
 use std::fmt::Write as _;
-use tp_perf::counting::{CountRow, CountSummary, CpuHits, NotCounted, RepeatedCount};
-use tp_perf::events::{Cpu, Ns, Slot, Tick, Tpid};
+use tp_perf::counting::{CostSummary, CountRow, CountSummary, CpuHits, EstimatedHits, NotCounted, RepeatedCount};
+use tp_perf::engine::HitCost;
+use tp_perf::events::{Cpu, Estimated, Ns, Partly, Rung, Slot, Tick, Tpid};
 use tp_perf::recording::{SelfSummary, StopReason, Tool, Unwatched};
 use tp_perf::terminal::{WindowLines, print_count, print_repeated};
 use tp_perf::tracefs::Table;
@@ -16,6 +17,9 @@ fn row(group: &str, tracepoint: Option<&str>, hits: u64, all: u64, windows: Opti
         tracepoint_group: group.to_owned(),
         tracepoint: tracepoint.map(str::to_owned),
         hits,
+        rung: tracepoint.map(|_| Rung::Counted),
+        watched: 1.0,
+        estimated: None,
         per_second: Some(hits as f64 / 5.0),
         share: hits as f64 / all.max(1) as f64,
         first_ns: windows.map(|(first, _)| first * SECOND),
@@ -51,7 +55,9 @@ fn summary(hits: [u64; 3]) -> CountSummary {
         counted: 1_568,
         not_counted: Vec::new(),
         hits: all,
+        estimated: None,
         per_second: Some(all as f64 / 5.0),
+        cost: None,
         per_tracepoint: vec![
             row("kmem", Some("kmem_cache_alloc"), cache, all, Some((0, 4))),
             row("filemap", Some("mm_filemap_delete_from_page_cache"), page, all, Some((1, 3))),
@@ -92,8 +98,39 @@ pub fn count() {
         not_counted("sched_stat_wait", "the kernel's counter adds up nanoseconds instead of hits"),
         not_counted("sched_switch", "the kernel refused it: Invalid argument"),
     ];
+    let cost = |measured| HitCost { counted_ns: 136.4, off_ns: 14.9, switch_ns: 30_000.0, measured };
+    let mut cheap = summary([1_200_340, 37_000, 12]);
+    let of_cost = CostSummary {
+        budget: None,
+        part: 0.0163,
+        most: 0.0171,
+        windows_over: 0,
+        moves: 0,
+        visited: 0,
+        detached: 0,
+        at_start: cost(true),
+        at_end: cost(true),
+    };
+    cheap.cost = Some(of_cost);
+    let mut held = summary([120_340, 37_000, 12]);
+    held.cost = Some(CostSummary { budget: Some(0.01), part: 0.0081, most: 0.0097, moves: 2, visited: 1, ..of_cost });
+    held.estimated = Some(EstimatedHits { hits: 1_237_352.4, low: 1_200_000.0, high: 1_274_704.8 });
+    for row in [&mut held.per_tracepoint[0], &mut held.per_group[0]] {
+        row.estimated = Some(EstimatedHits { hits: 1_200_340.4, low: 1_150_000.0, high: 1_250_680.8 });
+        (row.watched, row.share) = (0.1034, 0.9701);
+    }
+    held.per_tracepoint[0].rung = Some(Rung::Visited);
+    let mut exceeded = held.clone();
+    exceeded.cost =
+        Some(CostSummary { budget: Some(0.001), windows_over: 3, detached: 1, at_end: cost(false), ..of_cost });
+    exceeded.per_tracepoint[1].rung = Some(Rung::Detached);
+    exceeded.per_tracepoint[1].watched = 0.2;
+    exceeded.per_tracepoint[0].estimated = Some(EstimatedHits { hits: 1_200_340.4, low: 0.0, high: f64::INFINITY });
     let mut screen = String::new();
     for (name, summary, top) in [
+        ("the cost is known", &cheap, 1),
+        ("within a budget", &held, 10),
+        ("the budget is exceeded", &exceeded, 10),
         ("five seconds", &plain, 2),
         ("a command", &command, 10),
         ("each CPU", &by_cpu, 10),
@@ -125,13 +162,32 @@ pub fn windows() {
     let slot = |tpid, cpu| Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) };
     let slots: Vec<Slot> = (1..=3).flat_map(|tpid| [slot(tpid, 0), slot(tpid, 1)]).collect();
     let mut screen = String::new();
-    for (name, per_cpu) in [("all CPUs", false), ("each CPU", true)] {
+    let partly = [
+        Partly {
+            tpid: Tpid::new(2),
+            rung: Rung::Visited,
+            watched: 0.5,
+            estimated: Some(Estimated { hits: 18_000_010.4, variance: 9.0 }),
+        },
+        Partly { tpid: Tpid::new(3), rung: Rung::Detached, watched: 0.0, estimated: None },
+    ];
+    for (name, per_cpu, has_budget) in
+        [("all CPUs", false, false), ("each CPU", true, false), ("a budget", false, true), ("both", true, true)]
+    {
         let text = printed(name, |width, out| {
-            let lines = WindowLines::new(width, per_cpu);
+            let lines = WindowLines::new(width, per_cpu, has_budget);
             out.extend(lines.head().into_bytes());
             for (number, hits) in [[1_234_567, 40, 9_000_000, 5, 1, 0], [0; 6]].iter().enumerate() {
                 let (from, to) = (number as u64 * SECOND, (number as u64 + 1) * SECOND);
-                let tick = Tick { from: Ns(from), to: Ns(to), late_ns: 0, slots: &slots, hits, partly: &[] };
+                let tick = Tick {
+                    from: Ns(from),
+                    to: Ns(to),
+                    late_ns: 0,
+                    slots: &slots,
+                    hits,
+                    partly: if has_budget { &partly } else { &[] },
+                    cost: Some(0.00934),
+                };
                 let ended = std::time::Duration::from_nanos(to);
                 out.extend(lines.window(&tick, ended, &table).into_bytes());
             }

@@ -1,0 +1,404 @@
+//! Decides how closely each tracepoint is watched, so that counting stays within a budget.
+//!
+//! After each window, the controller computes the cost of that window from the hits of each tracepoint and the cost of a
+//! hit. If the cost exceeds the budget, the tracepoints with the most hits become *visited*: they are counted in short
+//! visits at random times. If that is not enough, the hottest are *detached*. Tracepoints return slowly, so they do not
+//! move to and fro.
+
+use crate::engine::HitCost;
+use crate::events::{Rung, Tpid};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Visits in a second. More are more precise, and cost more.
+pub const VISITS_PER_SECOND: u32 = 20;
+/// The most and the least part of the time for visits. Visits of more than half of the time would cost nearly as much as
+/// counting.
+const MOST_VISITED: f64 = 0.5;
+const LEAST_VISITED: f64 = 0.01;
+/// The part of the time for visits with which the controller plans. What remains of the budget makes it longer.
+const PLANNED_VISITED: f64 = 0.05;
+/// The part of the budget up to which the controller plans. The next window may have more hits than the last one.
+const PLANNED: f64 = 0.85;
+/// A tracepoint returns only if the cost then stays below this part of the budget, by the largest of its recent rates.
+const PLANNED_RETURN: f64 = 0.6;
+/// After a change, tracepoints return only after this time.
+const CALM: Duration = Duration::from_secs(10);
+/// The most tracepoints that return at once.
+const MOST_RETURNS: usize = 4;
+/// The most tracepoints that are detached at once. The kernel needs a moment for each, and nothing else can move meanwhile.
+const MOST_DETACHED: usize = 8;
+/// A tracepoint that had to leave again soon waits for longer the next time, up to this time.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+/// A detached tracepoint is tried again after this time, and only one in this time.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
+
+/// What the controller knows of a tracepoint.
+#[derive(Debug, Clone, Copy)]
+struct KnownRate {
+    rung: Rung,
+    /// Hits per second in the last window; of a detached tracepoint, in the last window in which it was watched.
+    rate: f64,
+    /// The largest recent rate. It falls by a tenth each second.
+    most: f64,
+    /// How long it has been on its rung.
+    since: Duration,
+    /// How long it stays away before it returns.
+    wait: Duration,
+}
+
+/// A tracepoint to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RungChange {
+    /// The tracepoint.
+    pub tpid: Tpid,
+    /// The rung to move it to.
+    pub to: Rung,
+}
+
+/// The hits of a tracepoint in a window, as the engine counted or estimated them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SeenHits {
+    /// The tracepoint.
+    pub tpid: Tpid,
+    /// Its hits; `None` if it was detached.
+    pub hits: Option<f64>,
+    /// How closely it was watched.
+    pub rung: Rung,
+}
+
+/// The cost of a window, as a part of the time of all CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct WindowCost {
+    /// All of it. This is an estimate.
+    pub all: f64,
+    /// The part that tp-perf's own thread used, which is measured.
+    pub own: f64,
+}
+
+/// The controller.
+#[derive(Debug)]
+pub struct Budget {
+    /// The part of the time of all CPUs that counting may take.
+    part: f64,
+    cpus: f64,
+    cost: HitCost,
+    known: BTreeMap<Tpid, KnownRate>,
+    /// The part of the time for visits.
+    visited: f64,
+    /// How long the cost has been calm.
+    calm: Duration,
+    /// The time since the last trial of a detached tracepoint.
+    since_trial: Duration,
+}
+
+impl Budget {
+    /// A controller for this many CPUs. `part` is a part of the time of all of them, between 0 and 1.
+    pub fn new(part: f64, cpus: usize, cost: HitCost) -> Self {
+        let cpus = cpus.max(1) as f64;
+        Budget {
+            part,
+            cpus,
+            cost,
+            known: BTreeMap::new(),
+            visited: PLANNED_VISITED,
+            calm: Duration::ZERO,
+            since_trial: Duration::ZERO,
+        }
+    }
+
+    /// Uses another cost of a hit from now on.
+    pub fn set_cost(&mut self, cost: HitCost) {
+        self.cost = cost;
+    }
+
+    /// The part of the time for visits; 0 if no tracepoint is visited.
+    pub fn visited(&self) -> f64 {
+        let any = self.known.values().any(|known| known.rung == Rung::Visited);
+        if any { self.visited } else { 0.0 }
+    }
+
+    /// The cost of a window in which these hits were seen, in which visits took this part of the time, and in which
+    /// tp-perf's own thread ran for `own`.
+    pub fn cost_of(&self, seen: &[SeenHits], window: Duration, visited: f64, own: Duration) -> WindowCost {
+        let seconds = window.as_secs_f64().max(1e-9);
+        let of_hits: f64 = seen.iter().map(|seen| seen.hits.unwrap_or(0.0) * self.per_hit(seen.rung, visited)).sum();
+        let all_time = seconds * self.cpus * 1e9;
+        let own = own.as_nanos() as f64 / all_time;
+        // The thread's own part of switching is in `own`.
+        let others = if visited > 0.0 { self.switching() / 2.0 * seconds } else { 0.0 };
+        WindowCost { all: (of_hits + others) / all_time + own, own }
+    }
+
+    /// Nanoseconds of each second that switching for visits takes on all CPUs.
+    fn switching(&self) -> f64 {
+        2.0 * f64::from(VISITS_PER_SECOND) * self.cost.switch_ns * self.cpus
+    }
+
+    /// The cost of a hit in nanoseconds.
+    fn per_hit(&self, rung: Rung, visited: f64) -> f64 {
+        match rung {
+            Rung::Counted => self.cost.counted_ns,
+            Rung::Visited => self.cost.off_ns + visited * (self.cost.counted_ns - self.cost.off_ns),
+            Rung::Detached => 0.0,
+        }
+    }
+
+    /// Takes the hits of a window, and decides what changes for the next one. `own` is the CPU time of tp-perf's own
+    /// thread in the window without its visits.
+    pub fn decide(&mut self, seen: &[SeenHits], window: Duration, own: Duration) -> Vec<RungChange> {
+        let seconds = window.as_secs_f64().max(1e-9);
+        let decay = 0.9f64.powf(seconds);
+        for seen in seen {
+            let first = KnownRate { rung: seen.rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM };
+            let known = self.known.entry(seen.tpid).or_insert(first);
+            known.rung = seen.rung;
+            known.since += window;
+            if let Some(hits) = seen.hits {
+                known.rate = hits / seconds;
+                known.most = (known.most * decay).max(known.rate);
+            }
+        }
+        let own = own.as_nanos() as f64 / seconds;
+        let allowed = (self.part * self.cpus * 1e9 - own).max(0.0);
+        self.since_trial += window;
+        let mut moves = self.leave(allowed);
+        if moves.is_empty() {
+            self.calm += window;
+            if self.calm >= CALM {
+                moves = self.come_back(allowed);
+            }
+        }
+        if !moves.is_empty() {
+            self.calm = Duration::ZERO;
+        }
+        self.visited = self.longest_visits(allowed);
+        moves
+    }
+
+    /// The cost in nanoseconds of each second, if visits take this part of the time. `rate` is the rate that counts.
+    fn planned(&self, visited: f64, rate: impl Fn(&KnownRate) -> f64) -> f64 {
+        let hits: f64 = self.known.values().map(|known| rate(known) * self.per_hit(known.rung, visited)).sum();
+        let any = self.known.values().any(|known| known.rung == Rung::Visited);
+        hits + if any { self.switching() } else { 0.0 }
+    }
+
+    fn set(&mut self, tpid: Tpid, to: Rung) -> RungChange {
+        if let Some(known) = self.known.get_mut(&tpid) {
+            // Whoever returned and must leave again soon waits for longer.
+            let soon = known.since < known.wait.saturating_mul(6);
+            if to > known.rung {
+                known.wait = if soon && known.wait > CALM { (known.wait * 2).min(LONGEST_WAIT) } else { CALM * 2 };
+            }
+            (known.rung, known.since) = (to, Duration::ZERO);
+        }
+        RungChange { tpid, to }
+    }
+
+    /// The tracepoints of a rung, the most hits first.
+    fn hottest(&self, rung: Rung) -> Vec<Tpid> {
+        let mut of_rung: Vec<_> = self.known.iter().filter(|(_, known)| known.rung == rung).collect();
+        of_rung.sort_by(|(_, one), (_, other)| other.rate.total_cmp(&one.rate));
+        of_rung.into_iter().filter(|(_, known)| known.rate > 0.0).map(|(tpid, _)| *tpid).collect()
+    }
+
+    /// Moves the hottest tracepoints down until the cost fits.
+    fn leave(&mut self, allowed: f64) -> Vec<RungChange> {
+        let now = |known: &KnownRate| known.rate;
+        if self.planned(LEAST_VISITED, now) <= allowed && self.planned(self.visited, now) <= allowed {
+            return Vec::new();
+        }
+        let mut moves = Vec::new();
+        let fits = |budget: &Self, visited| budget.planned(visited, now) <= PLANNED * allowed;
+        let counted = self.hottest(Rung::Counted);
+        for tpid in counted {
+            if fits(self, PLANNED_VISITED) {
+                return moves;
+            }
+            // A tracepoint whose hits cost less than a thousandth of the budget changes nothing.
+            let rate = self.known.get(&tpid).map_or(0.0, |known| known.rate);
+            if rate * self.cost.counted_ns < allowed / 1_000.0 {
+                break;
+            }
+            moves.push(self.set(tpid, Rung::Visited));
+        }
+        for tpid in self.hottest(Rung::Visited) {
+            let detached = moves.iter().filter(|it| it.to == Rung::Detached).count();
+            if fits(self, LEAST_VISITED) || detached >= MOST_DETACHED {
+                break;
+            }
+            moves.retain(|it| it.tpid != tpid);
+            moves.push(self.set(tpid, Rung::Detached));
+        }
+        moves
+    }
+
+    /// Moves tracepoints up, as far as the cost surely fits.
+    fn come_back(&mut self, allowed: f64) -> Vec<RungChange> {
+        let most_rate = |known: &KnownRate| known.most;
+        let mut moves = Vec::new();
+        for (from, to) in [(Rung::Visited, Rung::Counted), (Rung::Detached, Rung::Visited)] {
+            let mut coldest = self.hottest(from);
+            coldest.reverse();
+            for tpid in coldest {
+                let Some(known) = self.known.get(&tpid).copied() else { continue };
+                // The rate of a detached tracepoint is not known, so only a trial shows it.
+                let wait = if from == Rung::Detached { known.wait.max(TRY_AGAIN) } else { known.wait };
+                let is_full = match from {
+                    Rung::Detached => self.since_trial < TRY_AGAIN,
+                    _ => moves.len() >= MOST_RETURNS,
+                };
+                if known.since < wait || is_full {
+                    continue;
+                }
+                let before = known;
+                if let Some(known) = self.known.get_mut(&tpid) {
+                    known.rung = to;
+                }
+                let cost =
+                    self.planned(PLANNED_VISITED, |known| if known.rung == to { most_rate(known) } else { known.rate });
+                let fits = cost <= PLANNED_RETURN * allowed;
+                if let Some(known) = self.known.get_mut(&tpid) {
+                    *known = before;
+                }
+                if fits || from == Rung::Detached && known.since >= wait {
+                    moves.push(self.set(tpid, to));
+                    if from == Rung::Detached {
+                        self.since_trial = Duration::ZERO;
+                    }
+                }
+                if !fits {
+                    break;
+                }
+            }
+        }
+        moves
+    }
+
+    /// The part of the time for visits that the budget allows.
+    fn longest_visits(&self, allowed: f64) -> f64 {
+        let (none, all) = (self.planned(0.0, |known| known.rate), self.planned(1.0, |known| known.rate));
+        let per_part = all - none;
+        if per_part <= 0.0 {
+            return MOST_VISITED;
+        }
+        ((PLANNED * allowed - none) / per_part).clamp(LEAST_VISITED, MOST_VISITED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const COST: HitCost = HitCost { counted_ns: 150.0, off_ns: 20.0, switch_ns: 30_000.0, measured: true };
+
+    /// A machine with two CPUs and these rates, under a budget.
+    struct Machine {
+        budget: Budget,
+        rungs: BTreeMap<Tpid, Rung>,
+        moves: usize,
+        part: f64,
+    }
+
+    impl Machine {
+        fn new(part: f64) -> Self {
+            Machine { budget: Budget::new(part, 2, COST), rungs: BTreeMap::new(), moves: 0, part }
+        }
+
+        /// A second with these rates. Returns its cost, as a part of the budget.
+        fn second(&mut self, rates: &[f64]) -> f64 {
+            let seen: Vec<SeenHits> = (1..)
+                .map(Tpid::new)
+                .zip(rates)
+                .map(|(tpid, rate)| {
+                    let rung = self.rungs.get(&tpid).copied().unwrap_or(Rung::Counted);
+                    SeenHits { tpid, hits: (rung != Rung::Detached).then_some(*rate), rung }
+                })
+                .collect();
+            let own = Duration::from_micros(400);
+            let visited = self.budget.visited();
+            let with_visits =
+                own + Duration::from_nanos((self.budget.switching() / 2.0) as u64) * u32::from(visited > 0.0);
+            let cost = self.budget.cost_of(&seen, SECOND, visited, with_visits);
+            let moves = self.budget.decide(&seen, SECOND, own);
+            self.moves += moves.len();
+            moves.into_iter().for_each(|it| {
+                self.rungs.insert(it.tpid, it.to);
+            });
+            cost.all / self.part
+        }
+
+        fn on(&self, rung: Rung) -> usize {
+            self.rungs.values().filter(|it| **it == rung).count()
+        }
+    }
+
+    /// A build: the ten hottest tracepoints make most of the hits.
+    fn build() -> Vec<f64> {
+        (0..300).map(|n| 190_000.0 * 0.7f64.powi(n) + 20.0).collect()
+    }
+
+    #[test]
+    fn an_idle_machine_is_counted_as_a_whole() {
+        let mut machine = Machine::new(0.01);
+        for _ in 0..100 {
+            assert!(machine.second(&[100.0; 300]) < 1.0);
+        }
+        assert_eq!((machine.moves, machine.budget.visited()), (0, 0.0));
+    }
+
+    #[test]
+    fn after_a_step_the_cost_is_within_the_budget_in_the_second_window() {
+        let mut machine = Machine::new(0.01);
+        for _ in 0..20 {
+            machine.second(&[5.0; 300]);
+        }
+        let first = machine.second(&build());
+        assert!(first > 3.0, "the step costs {first} times the budget");
+        for second in 0..600 {
+            let cost = machine.second(&build());
+            assert!(cost <= 1.0, "in second {second}, the cost is {cost} times the budget");
+        }
+        assert!((1..25).contains(&machine.on(Rung::Visited)) && machine.on(Rung::Detached) == 0);
+        assert!(machine.budget.visited() >= LEAST_VISITED);
+        // Nothing moves to and fro in ten minutes of the same load.
+        assert!(machine.moves < 60, "{} moves", machine.moves);
+    }
+
+    #[test]
+    fn when_the_load_ends_all_tracepoints_return_one_after_another() {
+        let mut machine = Machine::new(0.01);
+        for _ in 0..10 {
+            machine.second(&build());
+        }
+        assert!(machine.on(Rung::Visited) > 0);
+        for _ in 0..300 {
+            assert!(machine.second(&[5.0; 300]) < 1.0);
+        }
+        assert_eq!((machine.on(Rung::Visited), machine.on(Rung::Detached)), (0, 0));
+    }
+
+    #[test]
+    fn a_budget_that_visits_cannot_hold_detaches_the_hottest() {
+        let mut machine = Machine::new(0.001);
+        let storm: Vec<f64> = build().iter().map(|rate| rate * 10.0).collect();
+        for _ in 0..3 {
+            machine.second(&storm);
+        }
+        assert!(machine.on(Rung::Detached) > 0);
+        // It is tried again from time to time, and leaves at once.
+        let over = (0..600).filter(|_| machine.second(&storm) > 1.0).count();
+        assert!(over < 60, "{over} of 600 seconds are over the budget");
+    }
+
+    #[test]
+    fn a_load_that_comes_and_goes_does_not_make_tracepoints_flap() {
+        let mut machine = Machine::new(0.01);
+        let (busy, calm) = (build(), vec![5.0; 300]);
+        for second in 0..1_200 {
+            machine.second(if second / 7 % 2 == 0 { &busy } else { &calm });
+        }
+        assert!(machine.moves < 20 * 60, "{} moves in twenty minutes", machine.moves);
+    }
+}

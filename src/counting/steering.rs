@@ -1,0 +1,225 @@
+//! Steers a count while it runs: makes the visits, computes the cost of each window, and moves tracepoints between rungs.
+
+use super::budget::{Budget, RungChange, SeenHits};
+use super::visit_times::VisitTimes;
+use crate::control::Progress;
+use crate::engine::{Counting, HitCost, rename_ns};
+use crate::events::{Rung, Tick};
+use crate::os::thread::cpu_time;
+use fastrand::Rng;
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// The cost of a hit is refined after this time.
+const REFINE: Duration = Duration::from_secs(60);
+
+/// The cost of a count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CountCost {
+    /// The cost of a hit at the start.
+    pub at_start: HitCost,
+    /// The cost of a hit at the end.
+    pub at_end: HitCost,
+    /// The estimated cost of the whole count, as a part of the time of all CPUs.
+    pub part: f64,
+    /// The estimated cost of the most expensive window.
+    pub most: f64,
+    /// The number of windows whose cost exceeded the budget.
+    pub over: u64,
+    /// How often a tracepoint moved to another rung.
+    pub moves: u64,
+}
+
+/// The state of the steering.
+pub(super) struct Steering {
+    /// `None` without a budget.
+    budget: Option<Budget>,
+    /// Computes costs, also without a budget.
+    costs: Budget,
+    /// The budget as a part of the time of all CPUs.
+    part: Option<f64>,
+    times: VisitTimes,
+    /// The part of the current window for visits.
+    visited: f64,
+    random: Rng,
+    /// The CPU time at the begin of the window.
+    cpu_before: Duration,
+    /// The CPU time in the window that the next window need not take: that of visits and of moves.
+    cpu_beside: Duration,
+    /// The CPU time of a window without visits and moves, over the last windows.
+    usual_cpu: Option<Duration>,
+    at_start: HitCost,
+    at_end: HitCost,
+    /// The time of a rename when the count began, and when it was last measured.
+    speed: Option<(f64, Instant)>,
+    sum: f64,
+    length: Duration,
+    most: f64,
+    over: u64,
+    moves: u64,
+    /// Whether events can be opened. If not, tracepoints are detached instead of visited.
+    can_open: bool,
+}
+
+impl Steering {
+    /// Steers a count on this many CPUs. `part` is the budget.
+    pub fn new(part: Option<f64>, cpus: usize, cost: HitCost) -> io::Result<Self> {
+        Ok(Steering {
+            budget: part.map(|part| Budget::new(part, cpus, cost)),
+            costs: Budget::new(1.0, cpus, cost),
+            part,
+            times: VisitTimes::default(),
+            visited: 0.0,
+            random: Rng::new(),
+            cpu_before: cpu_time()?,
+            cpu_beside: Duration::ZERO,
+            usual_cpu: None,
+            at_start: cost,
+            at_end: cost,
+            speed: None,
+            sum: 0.0,
+            length: Duration::ZERO,
+            most: 0.0,
+            over: 0,
+            moves: 0,
+            can_open: true,
+        })
+    }
+
+    /// When something is to be done within the window.
+    pub fn next(&self) -> Option<Instant> {
+        self.times.next()
+    }
+
+    /// Begins or ends a visit if it is time to.
+    pub fn visit<E: Counting>(&mut self, engine: &mut E) -> io::Result<()> {
+        while let Some(begins) = self.times.due(Instant::now()) {
+            let before = cpu_time()?;
+            if begins {
+                engine.begin_visit()?
+            } else {
+                engine.end_visit()?
+            }
+            self.cpu_beside += cpu_time()?.saturating_sub(before);
+        }
+        Ok(())
+    }
+
+    /// Ends the visit that is under way, at the end of a window.
+    pub fn end_visits<E: Counting>(&mut self, engine: &mut E) -> io::Result<()> {
+        if self.times.stop() { engine.end_visit() } else { Ok(()) }
+    }
+
+    /// Takes the hits of a window. Returns its cost, and the changes for the next window; none if tracepoints `can_move` not.
+    pub fn window(&mut self, tick: &Tick<'_>, can_move: bool) -> io::Result<(f64, Vec<RungChange>)> {
+        let mut hits: BTreeMap<_, SeenHits> = BTreeMap::new();
+        for (slot, number) in tick.slots.iter().zip(tick.hits) {
+            let first = SeenHits { tpid: slot.tpid, hits: Some(0.0), rung: Rung::Counted };
+            let seen = hits.entry(slot.tpid).or_insert(first);
+            seen.hits = seen.hits.map(|hits| hits + *number as f64);
+        }
+        for partly in tick.partly {
+            let estimated = partly.estimated.map(|estimated| estimated.hits);
+            hits.insert(partly.tpid, SeenHits { tpid: partly.tpid, hits: estimated, rung: partly.rung });
+        }
+        let seen: Vec<SeenHits> = hits.into_values().collect();
+        let window = Duration::from_nanos(tick.to.since(tick.from));
+        let now = cpu_time()?;
+        let own = now.saturating_sub(self.cpu_before);
+        (self.cpu_before, self.length) = (now, self.length + window);
+        let cost = self.costs.cost_of(&seen, window, self.visited, own).all;
+        self.sum += cost * window.as_secs_f64();
+        self.most = self.most.max(cost);
+        self.over += u64::from(self.part.is_some_and(|part| cost > part));
+        let own = own.saturating_sub(std::mem::take(&mut self.cpu_beside));
+        let usual = self.usual_cpu.map_or(own, |usual| (3 * usual + own) / 4);
+        self.usual_cpu = Some(usual);
+        let changes = match &mut self.budget {
+            Some(budget) if can_move => budget.decide(&seen, window, usual),
+            _ => Vec::new(),
+        };
+        Ok((cost, changes))
+    }
+
+    /// Moves tracepoints.
+    pub fn carry_out<E: Counting>(
+        &mut self,
+        engine: &mut E,
+        changes: &[RungChange],
+        progress: &mut dyn Progress,
+    ) -> io::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let before = cpu_time()?;
+        // Those to be detached come last: while the kernel detaches, nothing else can move.
+        let (down, others): (Vec<RungChange>, _) = changes.iter().partition(|change| change.to == Rung::Detached);
+        for RungChange { tpid, to } in others.iter().chain(&down) {
+            let moved = match to {
+                Rung::Visited if !self.can_open => engine.set_rung(*tpid, Rung::Detached),
+                to => engine.set_rung(*tpid, *to),
+            };
+            match moved {
+                Ok(()) => self.moves += 1,
+                Err(error) if self.can_open && *to != Rung::Detached => {
+                    self.can_open = false;
+                    progress.note(&format!(
+                        "the kernel opens no more events ({error}); where the budget needs it, tp-perf detaches tracepoints \
+                         instead of visiting them"
+                    ));
+                    if engine.rung(*tpid) == Rung::Counted {
+                        engine.set_rung(*tpid, Rung::Detached)?;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        engine.finish_moves()?;
+        self.cpu_beside += cpu_time()?.saturating_sub(before);
+        Ok(())
+    }
+
+    /// Begins a window of this length.
+    pub fn begin_window(&mut self, begin: Instant, window: Duration) -> io::Result<()> {
+        self.visited = self.budget.as_ref().map_or(0.0, Budget::visited);
+        self.times = VisitTimes::of(begin, window, self.visited, &mut self.random);
+        self.refine()
+    }
+
+    /// Measures from time to time how fast the machine is now, compared with the start.
+    fn refine(&mut self) -> io::Result<()> {
+        let is_due = self.speed.is_none_or(|(_, at)| at.elapsed() >= REFINE);
+        if !is_due || !self.at_start.measured {
+            return Ok(());
+        }
+        let now = rename_ns()?;
+        let at_start = self.speed.map_or(now, |(at_start, _)| at_start);
+        self.speed = Some((at_start, Instant::now()));
+        // One slow moment is not a slow machine.
+        let factor = (now / at_start).clamp(0.5, 2.0);
+        let refined = |was: f64, first: f64| (was + first * factor) / 2.0;
+        self.at_end = HitCost {
+            counted_ns: refined(self.at_end.counted_ns, self.at_start.counted_ns),
+            off_ns: refined(self.at_end.off_ns, self.at_start.off_ns),
+            ..self.at_end
+        };
+        self.costs.set_cost(self.at_end);
+        if let Some(budget) = &mut self.budget {
+            budget.set_cost(self.at_end);
+        }
+        Ok(())
+    }
+
+    /// The cost of the whole count.
+    pub fn cost(&self) -> CountCost {
+        CountCost {
+            at_start: self.at_start,
+            at_end: self.at_end,
+            part: self.sum / self.length.as_secs_f64().max(1e-9),
+            most: self.most,
+            over: self.over,
+            moves: self.moves,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The cost of a hit on this machine, measured at the start of a count with a budget.
+//!
+//! The thread renames itself (`prctl(PR_SET_NAME)`), which hits `task:task_rename` exactly once. It does so many times
+//! while no counter is attached, while one is attached and off, and while it is on. The differences of its CPU time are the
+//! costs. The loop runs from warm caches, so a hit of a real load can cost more.
+
+use crate::os::clock::Clock;
+use crate::os::cpus::Cpu;
+use crate::os::thread::{cpu_time, on_one_cpu};
+use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Scope, sys};
+use crate::stats::median;
+use crate::tracefs::Table;
+use nix::sys::prctl::{get_name, set_name};
+use serde::Serialize;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+/// Renames in a round.
+const RENAMES: u32 = 4_000;
+/// Rounds of each kind.
+const ROUNDS: usize = 15;
+
+/// What a hit costs, and what a visit costs, in nanoseconds of CPU time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct HitCost {
+    /// A hit that is counted.
+    pub counted_ns: f64,
+    /// A hit of a tracepoint that is attached and off, or counted on another CPU.
+    pub off_ns: f64,
+    /// Switching a small group on one CPU on or off.
+    pub switch_ns: f64,
+    /// Whether it was measured on this machine. If not, these are the costs of another machine.
+    pub measured: bool,
+}
+
+impl HitCost {
+    /// The costs on the machine that tp-perf was built on, for a kernel without the tracepoint that measures them.
+    pub const ELSEWHERE: HitCost = HitCost { counted_ns: 140.0, off_ns: 20.0, switch_ns: 30_000.0, measured: false };
+
+    /// Measures the costs in about 50 ms. Needs the right to open events. The counter stays attached until the result's
+    /// second part is dropped: closing it takes long, unless others are attached to the tracepoint by then.
+    pub(super) fn measure(table: &Table) -> (Self, Option<OwnedFd>) {
+        let rename = table.tracepoints().iter().find(|it| it.group == "task" && it.name == "task_rename");
+        let measured = rename.map(|rename| on_one_cpu(|cpu| measure(rename.tracefs_id, cpu)));
+        match measured {
+            Some(Ok(Ok((cost, event)))) => (cost, Some(event)),
+            _ => (HitCost::ELSEWHERE, None),
+        }
+    }
+}
+
+fn measure(tracefs_id: u64, cpu: Cpu) -> io::Result<(HitCost, OwnedFd)> {
+    round()?;
+    let none = rounds(ROUNDS, round)?;
+    let spec = EventSpec {
+        kind: EventKind::Tracepoint(tracefs_id),
+        scope: Scope::AllOn(cpu),
+        output: Output::Counts,
+        clock: Clock::Monotonic,
+        disabled: true,
+        read_format: ReadFormat::default(),
+    };
+    let event = sys::open(&spec, None)?;
+    // The filter costs time too. It lets these hits pass.
+    sys::set_filter(event.as_fd(), c"common_pid != 0")?;
+    let (mut off, mut on, mut switches) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        off.push(round()?);
+        let begin = Instant::now();
+        sys::enable(event.as_fd())?;
+        switches.push(begin.elapsed().as_nanos() as f64);
+        on.push(round()?);
+        sys::disable(event.as_fd())?;
+    }
+    let of = |rounds: Vec<f64>| median(rounds).unwrap_or_default();
+    let (none, off, on) = (of(none), of(off), of(on));
+    let least = 1.0;
+    let cost = HitCost {
+        counted_ns: (on - none).max(least),
+        off_ns: (off - none).clamp(least, (on - none).max(least)),
+        // Another CPU is interrupted, and both work meanwhile.
+        switch_ns: 2.0 * of(switches).max(10_000.0),
+        measured: true,
+    };
+    Ok((cost, event))
+}
+
+fn rounds(number: usize, mut round: impl FnMut() -> io::Result<f64>) -> io::Result<Vec<f64>> {
+    (0..number).map(|_| round()).collect()
+}
+
+/// The CPU time in nanoseconds that this thread needs to rename itself once: the speed of the machine now.
+pub fn rename_ns() -> io::Result<f64> {
+    let rounds = rounds(5, round)?;
+    Ok(median(rounds).unwrap_or_default())
+}
+
+/// The CPU time of a rename in nanoseconds.
+fn round() -> io::Result<f64> {
+    let name = get_name()?;
+    let before = cpu_time()?;
+    for _ in 0..RENAMES {
+        set_name(&name)?;
+    }
+    Ok((cpu_time()? - before).as_nanos() as f64 / f64::from(RENAMES))
+}
