@@ -1,5 +1,6 @@
 //! Collects what the machine provides, and what a capture needs of it.
 
+use crate::engine::cost_of_ways;
 use crate::os::cpus::CpuList;
 use crate::os::limits::{Capabilities, DescriptorLimit, sysctl};
 use crate::perf::sys;
@@ -30,6 +31,8 @@ pub struct Machine {
     pub online: CpuList,
     /// MemAvailable of /proc/meminfo in bytes.
     pub memory: Option<u64>,
+    /// The measured costs of a hit that is counted, and of one that is recorded, in nanoseconds.
+    pub costs: Option<(f64, f64)>,
 }
 
 /// What a capture needs.
@@ -73,8 +76,10 @@ pub fn examine(
         Err(_) => 0,
     };
     let needs = Needs { tracepoints, cpus: cpus.unwrap_or_else(|| online.clone()), ring_size };
+    let costs = tracefs.as_ref().ok().and_then(|(_, table)| cost_of_ways(table));
     let tracefs = tracefs.map(|(origin, table)| (origin, table.tracepoints().len())).map_err(|error| worded(&error));
-    Ok((Machine::look(tracefs, online), needs))
+    let costs = costs.map(|(counted, recorded)| (counted.counted_ns, recorded));
+    Ok((Machine { costs, ..Machine::look(tracefs, online) }, needs))
 }
 
 impl Machine {
@@ -94,6 +99,7 @@ impl Machine {
             memlock: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft),
             online,
             memory: crate::os::memory::available_memory(),
+            costs: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::os::limits::{Capabilities, DescriptorLimit};
 use crate::os::process::page_size;
 use crate::spool::{Keeping, expected_head, memory_needed};
 use crate::tracefs::Origin;
-use crate::units::{Bytes, Grouped, Seconds};
+use crate::units::{Bytes, Grouped, Seconds, Share};
 
 /// The kernel memory of one opened event in bytes, as measured on Linux 6.18.
 const EVENT_MEMORY: u64 = 1_800;
@@ -55,6 +55,7 @@ pub fn diagnose(machine: &Machine, needs: &Needs) -> Vec<Diagnosis> {
     let mut diagnoses = vec![kernel(machine), tracefs(machine), permission(machine), cpus(machine, needs)];
     if machine.tracefs.is_ok() {
         diagnoses.extend([descriptors(machine, needs), rings(machine, needs), memory(machine, needs), detach(needs)]);
+        diagnoses.extend(machine.costs.map(|costs| cost(machine, costs)));
     }
     diagnoses
 }
@@ -201,6 +202,22 @@ fn detach(needs: &Needs) -> Diagnosis {
     Diagnosis { name: "detach time", finding, health: Health::Ok }
 }
 
+/// What each way to watch costs on this machine.
+fn cost(machine: &Machine, (counted, recorded): (f64, f64)) -> Diagnosis {
+    /// An idle machine has a few thousand hits a second, and a kernel build has about a million.
+    const HITS: f64 = 100_000.0;
+    let cpus = machine.online.len().max(1) as f64;
+    let part = |ns: f64| Share(HITS * ns / 1e9 / cpus);
+    let finding = format!(
+        "a hit costs {recorded:.0} ns if it is recorded, and {counted:.0} ns if it is counted. 100,000 hits a second take \
+         about {} of all CPUs to record, and {} to count; `tp-perf count -d 1s` shows how many there are, and \
+         `--budget 1%` limits the cost",
+        part(recorded),
+        part(counted)
+    );
+    Diagnosis { name: "cost", finding, health: Health::Ok }
+}
+
 /// The major and the minor version in a kernel's release.
 fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
@@ -224,6 +241,7 @@ mod tests {
             memlock: 8 << 20,
             online: "0-127".parse().unwrap(),
             memory: Some(64 << 30),
+            costs: Some((130.4, 612.7)),
         }
     }
 

@@ -162,9 +162,11 @@ pub fn doctor() {
         memlock: 8 << 20,
         online: "0-1".parse().unwrap(),
         memory: Some(64 << 30),
+        costs: Some((130.4, 612.7)),
     };
     let old = Machine {
         kernel: "5.15.0-58-generic".to_owned(),
+        costs: None,
         tracefs: Ok((Origin::Detached, 1998)),
         paranoid: Some(-1),
         capabilities: Capabilities::in_status(""),
