@@ -27,8 +27,8 @@ pub use totals::{PartlyTotal, TotalHits, Totals};
 
 use crate::capture::{Choice, Chosen, Error};
 use crate::control::{CommandLine, Launch, Progress, Running, Signals, Streams};
-use crate::engine::{Attached, Counting, Detaching, HitCost, Kernel};
-use crate::events::Sink;
+use crate::engine::{Attached, Counting, Detaching, HitCost, Kernel, is_hit_by_visits};
+use crate::events::{Sink, Tpid};
 use crate::os::privileges::{self, Starts};
 use crate::tracefs::{Exclusion, Selection, Table};
 use std::time::Duration;
@@ -117,7 +117,20 @@ impl<E: Counting> Counters<E> {
         let nofile_limit = self.attached().descriptor_limit;
         let launch = |line| Launch { line, nofile_limit, streams, is_last };
         let command = options.command.as_ref().map(launch);
-        run::run(&mut self.engine, kernel, options, self.hit_cost, command, sinks, running, signals, progress)
+        let tracepoints = self.table.tracepoints().iter().filter(|tracepoint| is_hit_by_visits(tracepoint));
+        let disturbed: Vec<Tpid> = tracepoints.map(|tracepoint| tracepoint.tpid).collect();
+        run::run(
+            &mut self.engine,
+            kernel,
+            options,
+            self.hit_cost,
+            &disturbed,
+            command,
+            sinks,
+            running,
+            signals,
+            progress,
+        )
     }
 
     /// Detaches in the background.

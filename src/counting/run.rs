@@ -6,7 +6,7 @@ use super::steering::{CountCost, Steering};
 use crate::capture::{CpuChanges, Error, Outside, Watched, clock_of};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
 use crate::engine::{self, Counting, HitCost, Kernel};
-use crate::events::{Sink, Tick};
+use crate::events::{Sink, Tick, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::os::thread::cpu_time;
@@ -51,6 +51,7 @@ pub(super) fn run<E: Counting>(
     kernel: &impl Kernel,
     options: &CountOptions,
     hit_cost: Option<HitCost>,
+    disturbed: &[Tpid],
     command: Option<Launch<'_>>,
     sinks: &mut [&mut dyn Sink],
     running: &mut Option<Running>,
@@ -73,7 +74,11 @@ pub(super) fn run<E: Counting>(
         starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
     let cpus = engine.attached().cpus.len();
-    let steering = hit_cost.map(|cost| Steering::new(options.budget, cpus, cost)).transpose().map_err(Error::Run)?;
+    let mut steering =
+        hit_cost.map(|cost| Steering::new(options.budget, cpus, cost)).transpose().map_err(Error::Run)?;
+    if let Some(steering) = &mut steering {
+        steering.never_visit(disturbed.iter().copied());
+    }
     let mut windows = Ticking { due: all_on, done: 0, most_late: Duration::ZERO, skipped: 0, hits: 0, steering };
     let result = windows.until_stop(engine, options, running.as_mut(), sinks, &mut outside, progress, all_on);
     let visits = windows.steering.as_mut().map_or(Ok(()), |steering| steering.end_visits(engine));

@@ -4,7 +4,7 @@ use super::budget::{Budget, RungChange, SeenHits};
 use super::visit_times::VisitTimes;
 use crate::control::Progress;
 use crate::engine::{Counting, HitCost, rename_ns};
-use crate::events::{Rung, Tick};
+use crate::events::{Rung, Tick, Tpid};
 use crate::os::thread::cpu_time;
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -85,6 +85,13 @@ impl Steering {
             moves: 0,
             can_open: true,
         })
+    }
+
+    /// Never visits these tracepoints.
+    pub fn never_visit(&mut self, tpids: impl Iterator<Item = Tpid>) {
+        if let Some(budget) = &mut self.budget {
+            budget.never_visit(tpids);
+        }
     }
 
     /// When something is to be done within the window.

@@ -24,6 +24,13 @@ pub(super) fn leaders_needed(tracepoints: usize) -> usize {
 /// groups.
 const SWITCHING: [&str; 9] = ["csd", "ipi", "irq", "irq_vectors", "msr", "power", "rcu", "sched", "timer"];
 
+/// Whether visits hit this tracepoint themselves: they switch events on other CPUs, sleep, and wake up. So they cannot
+/// estimate its hits.
+pub fn is_hit_by_visits(tracepoint: &Tracepoint) -> bool {
+    let group = tracepoint.group.as_str();
+    SWITCHING.contains(&group) || group == "lock"
+}
+
 /// The number of the event group that each tracepoint joins. Tracepoints that switching fires are in the last
 /// groups.
 pub(super) fn groups(tracepoints: &[&Tracepoint]) -> Vec<usize> {

@@ -45,6 +45,7 @@ pub use counting::CountingEngine;
 pub use descriptors::{RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
 pub use detach::{Detaching, expected_detach};
 pub use error::Error;
+pub use groups::is_hit_by_visits;
 pub use hit_cost::{HitCost, cost_of_ways, rename_ns};
 pub use opening::LEAST_RING;
 pub use request::{AttachRequest, CountRequest};

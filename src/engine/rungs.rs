@@ -4,36 +4,42 @@ use super::open_events::OpenEvents;
 use super::small_groups::{MOST_MEMBERS, SmallGroups, WindowVisits};
 use crate::events::{Cpu, Partly, Rung, Tpid};
 use crate::os::privileges::raised;
+use crate::os::thread::cpu_time;
 use crate::perf::sys;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// The tracepoints that are not in their large groups any more.
 #[derive(Debug)]
 pub(super) struct Rungs {
     /// Where they are.
     of: BTreeMap<Tpid, Rung>,
+    /// The number of CPUs.
+    cpus: u64,
     /// On only for visits.
     visited: SmallGroups,
     /// Always on.
     counted: SmallGroups,
     visits: WindowVisits,
-    /// The hits in the current window, by CPU and tracepoint.
-    hits: BTreeMap<(Cpu, Tpid), u64>,
+    /// The CPU time of this thread at the begin of the current visit.
+    cpu_before: Duration,
 }
 
 impl Rungs {
     /// All tracepoints are in their large groups. `quiet` is the tracefs id of an attached tracepoint with few hits.
     pub fn new(events: &OpenEvents, quiet: u64, exclude_thread: Option<i32>) -> Self {
         let cpus = events.attached.cpus.as_slice();
+        let number = cpus.len().max(1) as u64;
         let groups = || SmallGroups::new(cpus, quiet, exclude_thread, events.attached.lost_known);
         Rungs {
             of: BTreeMap::new(),
+            cpus: number,
             visited: groups(),
             counted: groups(),
             visits: WindowVisits::default(),
-            hits: BTreeMap::new(),
+            cpu_before: Duration::ZERO,
         }
     }
 
@@ -93,17 +99,18 @@ impl Rungs {
 
     /// Begins a visit.
     pub fn begin_visit(&mut self) -> io::Result<()> {
+        self.cpu_before = cpu_time()?;
         self.visited.switch(true)
     }
 
     /// Ends a visit.
     pub fn end_visit(&mut self) -> io::Result<()> {
         self.visited.switch(false)?;
-        let (visits, hits) = (&mut self.visits, &mut self.hits);
-        let time = self.visited.read(|cpu, tpid, number| {
-            visits.add(tpid, number);
-            *hits.entry((cpu, tpid)).or_insert(0) += number;
-        })?;
+        // While this thread runs, nobody else can cause hits on its CPU. It runs in each visit, but hardly between them, so
+        // this time would make the estimates too small.
+        let own = cpu_time()?.saturating_sub(self.cpu_before).as_nanos() as u64 / self.cpus;
+        let visits = &mut self.visits;
+        let time = self.visited.read(|tpid, number| visits.add(tpid, number))?.saturating_sub(own);
         if time > 0 {
             visits.end_visit(time);
         }
@@ -112,8 +119,9 @@ impl Rungs {
 
     /// Ends a window of this many nanoseconds. Calls `each` with the hits of the tracepoints in small groups.
     pub fn end_window(&mut self, window: u64, mut each: impl FnMut(Cpu, Tpid, u64)) -> io::Result<Vec<Partly>> {
-        self.counted.read(&mut each)?;
-        std::mem::take(&mut self.hits).into_iter().for_each(|((cpu, tpid), hits)| each(cpu, tpid, hits));
+        self.counted.read(|_, _| {})?;
+        self.counted.end_window(&mut each);
+        self.visited.end_window(&mut each);
         let partly = |(tpid, rung): (&Tpid, &Rung)| {
             let visits = self.visits.of(*tpid);
             let watched = (visits.time() / window.max(1) as f64).min(1.0);

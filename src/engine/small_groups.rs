@@ -32,7 +32,9 @@ pub(super) struct SmallGroups {
     lost_known: bool,
     /// Whether the groups are on.
     is_on: bool,
+    /// Scratch space.
     bytes: Vec<u8>,
+    values: Vec<(SampleId, u64)>,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,8 @@ struct Member {
     id: SampleId,
     /// The counter at the last reading.
     before: u64,
+    /// The counter at the begin of the window.
+    at_window: u64,
 }
 
 impl SmallGroups {
@@ -64,6 +68,7 @@ impl SmallGroups {
             lost_known,
             is_on: false,
             bytes: Vec::new(),
+            values: Vec::new(),
         }
     }
 
@@ -104,7 +109,7 @@ impl SmallGroups {
                 sys::set_filter(event.as_fd(), filter)?;
             }
             let id = sys::sample_id(event.as_fd())?;
-            members.push(Member { tpid, event, id, before: 0 });
+            members.push(Member { tpid, event, id, before: 0, at_window: 0 });
         }
         Ok(())
     }
@@ -131,26 +136,31 @@ impl SmallGroups {
         results.into_iter().collect()
     }
 
-    /// Reads all counters. Calls `each` with the CPU, the tracepoint, and its hits since the last reading. Returns how long
+    /// Reads all counters. Calls `each` with the tracepoint and its hits on one CPU since the last reading. Returns how long
     /// the groups were on meanwhile, in nanoseconds: the mean over the CPUs.
-    pub fn read(&mut self, mut each: impl FnMut(Cpu, Tpid, u64)) -> io::Result<u64> {
+    pub fn read(&mut self, mut each: impl FnMut(Tpid, u64)) -> io::Result<u64> {
         let (mut time, mut groups) = (0, 0);
-        for OnCpu { cpu, leader, members, time_on } in &mut self.on_cpus {
+        for OnCpu { leader, members, time_on, .. } in &mut self.on_cpus {
             let Some(leader) = leader else { continue };
-            let mut values = BTreeMap::new();
-            let bytes = &mut self.bytes;
+            let (bytes, values) = (&mut self.bytes, &mut self.values);
+            values.clear();
             // A member that was just removed may still be there.
             let most = MOST_MEMBERS + 1;
             let enabled = sys::read_group(leader.as_fd(), most, self.lost_known, bytes, |id, reading| {
-                values.insert(id, reading.value);
+                values.push((id, reading.value));
             })?;
+            // The kernel returns the leader, and then the members in the order in which they joined.
+            let mut place = 1;
             for member in members {
-                let now = match values.get(&member.id) {
-                    Some(now) => *now,
+                let is_it = |value: &&(SampleId, u64)| value.0 == member.id;
+                let found = values.get(place).filter(is_it).or_else(|| values.iter().find(is_it));
+                place += 1;
+                let now = match found {
+                    Some((_, now)) => *now,
                     // The CPU went offline, and the kernel dissolved the group.
                     None => sys::read_count(member.event.as_fd(), self.lost_known)?.value,
                 };
-                each(*cpu, member.tpid, now.saturating_sub(member.before));
+                each(member.tpid, now.saturating_sub(member.before));
                 member.before = now.max(member.before);
             }
             time += enabled.saturating_sub(*time_on);
@@ -158,6 +168,16 @@ impl SmallGroups {
             groups += 1;
         }
         Ok(time / groups.max(1))
+    }
+
+    /// Begins another window. Calls `each` with the CPU, the tracepoint, and the hits that were read since the last window.
+    pub fn end_window(&mut self, mut each: impl FnMut(Cpu, Tpid, u64)) {
+        for OnCpu { cpu, members, .. } in &mut self.on_cpus {
+            for member in members {
+                each(*cpu, member.tpid, member.before - member.at_window);
+                member.at_window = member.before;
+            }
+        }
     }
 }
 
