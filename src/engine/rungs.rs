@@ -125,7 +125,8 @@ impl Rungs {
         let partly = |(tpid, rung): (&Tpid, &Rung)| {
             let visits = self.visits.of(*tpid);
             let watched = (visits.time() / window.max(1) as f64).min(1.0);
-            let estimated = (*rung == Rung::Visited && visits.time() > 0.0).then(|| visits.estimate(window));
+            let estimated = (*rung == Rung::Visited && visits.time() > 0.0)
+                .then(|| visits.estimate(window, self.visits.earlier(*tpid)));
             (*rung != Rung::Counted).then_some(Partly { tpid: *tpid, rung: *rung, watched, estimated })
         };
         let partly = self.of.iter().filter_map(partly).collect();

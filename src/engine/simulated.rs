@@ -231,7 +231,7 @@ impl Counting for SimulatedEngine {
             visits
         };
         let partly = |(tpid, rung): (&Tpid, &Rung)| {
-            let estimated = (*rung == Rung::Visited).then(|| visits(tpid).estimate(1_000_000_000));
+            let estimated = (*rung == Rung::Visited).then(|| visits(tpid).estimate(1_000_000_000, Visits::default()));
             let watched = if *rung == Rung::Visited { 0.1 } else { 0.0 };
             (*rung != Rung::Counted).then_some(Partly { tpid: *tpid, rung: *rung, watched, estimated })
         };

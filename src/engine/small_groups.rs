@@ -19,6 +19,8 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+/// The part of the earlier visits that still counts after another window.
+const REMEMBERED: f64 = 0.95;
 /// The most members of a small group. More would make each visit slow.
 pub(super) const MOST_MEMBERS: usize = 128;
 
@@ -190,6 +192,8 @@ fn is_gone(error: &io::Error) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct WindowVisits {
     by_tracepoint: BTreeMap<Tpid, Visits>,
+    /// The visits before the window. Older ones count less.
+    earlier: BTreeMap<Tpid, Visits>,
     /// Scratch space: the hits in one visit.
     hits: BTreeMap<Tpid, u64>,
 }
@@ -212,8 +216,16 @@ impl WindowVisits {
         self.by_tracepoint.get(&tpid).copied().unwrap_or_default()
     }
 
+    /// The visits before the window.
+    pub fn earlier(&self, tpid: Tpid) -> Visits {
+        self.earlier.get(&tpid).copied().unwrap_or_default()
+    }
+
     /// Begins another window.
     pub fn clear(&mut self) {
-        self.by_tracepoint.clear();
+        for (tpid, visits) in std::mem::take(&mut self.by_tracepoint) {
+            let earlier = self.earlier.entry(tpid).or_default();
+            *earlier = visits.after(*earlier, REMEMBERED);
+        }
     }
 }

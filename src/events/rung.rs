@@ -28,11 +28,11 @@ impl Rung {
 /// Visits in a window: times at which hits were counted, and the hits in each.
 ///
 /// The estimate of the rate is the ratio of all hits to all time. Its variance comes from the differences between the
-/// visits (the ratio estimator; Cochran, *Sampling Techniques*, 1977, chapter 6). It is at least that of a Poisson
-/// process, because a few visits without hits do not prove that there were none.
+/// visits (the ratio estimator; Cochran, *Sampling Techniques*, 1977, chapter 6). The visits of one window may all miss a
+/// rare burst, so the variance is at least that of the earlier visits, and at least that of a Poisson process.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Visits {
-    number: u32,
+    number: f64,
     /// The sums over the visits: of the time in nanoseconds, of the hits, and of their squares and product.
     time: f64,
     hits: f64,
@@ -54,7 +54,7 @@ impl Visits {
     /// Adds a visit of `time` nanoseconds, in which `hits` were counted.
     pub fn add(&mut self, time: u64, hits: u64) {
         let (time, hits) = (time as f64, hits as f64);
-        self.number += 1;
+        self.number += 1.0;
         self.time += time;
         self.hits += hits;
         self.time_squared += time * time;
@@ -67,19 +67,41 @@ impl Visits {
         self.time
     }
 
-    /// Estimates the hits in a window of this many nanoseconds, in which these visits were made.
-    pub fn estimate(&self, window: u64) -> Estimated {
-        let (window, number) = (window as f64, f64::from(self.number));
-        if self.number < 2 || self.time <= 0.0 {
+    /// Adds these visits to earlier ones, of which only this part counts.
+    pub fn after(&self, earlier: Visits, part: f64) -> Visits {
+        Visits {
+            number: self.number + part * earlier.number,
+            time: self.time + part * earlier.time,
+            hits: self.hits + part * earlier.hits,
+            time_squared: self.time_squared + part * earlier.time_squared,
+            hits_squared: self.hits_squared + part * earlier.hits_squared,
+            product: self.product + part * earlier.product,
+        }
+    }
+
+    /// The variance of the hits in a visit beside the usual number for its time.
+    fn between(&self) -> f64 {
+        if self.number < 2.0 || self.time <= 0.0 {
+            return 0.0;
+        }
+        let rate = self.hits / self.time;
+        let residuals = self.hits_squared - 2.0 * rate * self.product + rate * rate * self.time_squared;
+        residuals.max(0.0) / (self.number - 1.0)
+    }
+
+    /// Estimates the hits in a window of this many nanoseconds, in which these visits were made. `earlier` are visits
+    /// before the window.
+    pub fn estimate(&self, window: u64, earlier: Visits) -> Estimated {
+        let (window, number) = (window as f64, self.number);
+        if number < 2.0 || self.time <= 0.0 {
             let rate = if self.time > 0.0 { self.hits / self.time } else { 0.0 };
             return Estimated { hits: rate * window, variance: f64::INFINITY };
         }
         let rate = self.hits / self.time;
-        let residuals = self.hits_squared - 2.0 * rate * self.product + rate * rate * self.time_squared;
-        let between = number / (number - 1.0) * residuals.max(0.0) / (self.time * self.time);
+        let between = number * self.between().max(earlier.between()) / (self.time * self.time);
         let poisson = (self.hits + 1.0) / (self.time * self.time);
         // Student's t has a larger variance than the normal distribution that users of the variance assume.
-        let few = if self.number > 3 { (number - 1.0) / (number - 3.0) } else { 4.0 };
+        let few = if number > 3.0 { (number - 1.0) / (number - 3.0) } else { 4.0 };
         // The visits are a part of the window, and that part is known.
         let unknown = (1.0 - self.time / window).max(0.0);
         Estimated { hits: rate * window, variance: between.max(poisson) * few * unknown * window * window }
@@ -143,7 +165,7 @@ mod tests {
                 let counted = hits[from..from + 200].iter().map(|hit| u64::from(*hit)).sum();
                 visits.add(2_000_000, counted);
             }
-            let estimated = visits.estimate(1_000_000_000);
+            let estimated = visits.estimate(1_000_000_000, Visits::default());
             let (low, high) = estimated.interval();
             within += u32::from((low..=high).contains(&(truth as f64)));
             bias += estimated.hits / truth as f64 - 1.0;
@@ -156,16 +178,22 @@ mod tests {
     #[test]
     fn few_visits_say_little() {
         let mut visits = Visits::default();
-        assert_eq!(visits.estimate(1_000), Estimated { hits: 0.0, variance: f64::INFINITY });
+        assert_eq!(visits.estimate(1_000, Visits::default()), Estimated { hits: 0.0, variance: f64::INFINITY });
         visits.add(100, 5);
-        assert_eq!(visits.estimate(1_000), Estimated { hits: 50.0, variance: f64::INFINITY });
-        assert_eq!(visits.estimate(1_000).interval(), (0.0, f64::INFINITY));
+        assert_eq!(visits.estimate(1_000, Visits::default()), Estimated { hits: 50.0, variance: f64::INFINITY });
+        assert_eq!(visits.estimate(1_000, Visits::default()).interval(), (0.0, f64::INFINITY));
         let mut none = Visits::default();
         (0..10).for_each(|_| none.add(100, 0));
         // Nothing in a tenth of the time does not prove that nothing came in the rest.
-        let (low, high) = none.estimate(10_000).interval();
+        let (low, high) = none.estimate(10_000, Visits::default()).interval();
         assert!(low == 0.0 && high > 10.0, "{high}");
+        // Earlier visits show that bursts come.
+        let mut bursts = Visits::default();
+        (0..30).for_each(|number| bursts.add(100, if number % 10 == 0 { 5_000 } else { 0 }));
+        assert!(none.estimate(10_000, bursts).interval().1 > 10.0 * high);
+        let half = bursts.after(bursts, 0.5);
+        assert!((half.hits - 1.5 * bursts.hits).abs() < 1e-9 && (half.between() / bursts.between() - 1.0).abs() < 0.05);
         // What was watched all the time is known.
-        assert_eq!(none.estimate(1_000).variance, 0.0);
+        assert_eq!(none.estimate(1_000, Visits::default()).variance, 0.0);
     }
 }
