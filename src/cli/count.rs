@@ -4,7 +4,7 @@ use super::help::{CAPTURE_OPTIONS, PATTERNS};
 use super::usage::usage;
 use super::watch::WatchArgs;
 use crate::control::Manner;
-use crate::counting::CountOptions;
+use crate::counting::{CountOptions, USUAL_WINDOW};
 use crate::units::parse_duration;
 use clap::{Arg, Args, ValueEnum};
 use std::ffi::OsString;
@@ -32,8 +32,6 @@ none are lost. Counting costs a fifth of recording.
 
 stdout belongs to COMMAND. With COMMAND, the counts go to stderr, or to the file of -o.";
 
-/// The window, unless the user sets one.
-const USUAL_WINDOW: Duration = Duration::from_secs(1);
 /// A shorter window would be little more than its own tick.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(1);
 /// The number of tracepoints and groups that the text shows.

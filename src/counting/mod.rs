@@ -16,7 +16,7 @@ mod totals;
 
 pub use formats::{EachWindow, csv, csv_repeated, csv_window, csv_windows_head, json, json_window};
 pub use repeated::{CONFIDENCE, Mean, MeanRow, OneRun, RepeatedCount};
-pub use run::CountRun;
+pub use run::{CountRun, run};
 pub use summary::{CountRow, CountSummary, CpuHits, NotCounted};
 pub use totals::{TotalHits, Totals};
 
@@ -27,6 +27,9 @@ use crate::events::Sink;
 use crate::os::privileges::{self, Starts};
 use crate::tracefs::{Exclusion, Selection, Table};
 use std::time::Duration;
+
+/// The length of a window, unless the user sets it.
+pub const USUAL_WINDOW: Duration = Duration::from_secs(1);
 
 /// The validated options of counting.
 #[derive(Debug, Clone)]

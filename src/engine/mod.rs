@@ -40,7 +40,7 @@ pub mod simulated;
 pub use attached::{Attached, Refusal};
 pub use counting::CountingEngine;
 pub use descriptors::{RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
-pub use detach::{Detaching, expected_detach};
+pub use detach::{Detaching, expected_detach, held_by_others};
 pub use error::Error;
 pub use opening::LEAST_RING;
 pub use request::{AttachRequest, CountRequest};
