@@ -4,7 +4,7 @@ use super::help::{CAPTURE_OPTIONS, PATTERNS};
 use super::usage::usage;
 use super::watch::WatchArgs;
 use crate::control::Manner;
-use crate::counting::CountOptions;
+use crate::counting::{CountOptions, USUAL_WINDOW};
 use crate::units::parse_duration;
 use clap::{Arg, Args, ValueEnum};
 use std::ffi::OsString;
@@ -32,8 +32,6 @@ none are lost. Counting costs a fifth of recording.
 
 stdout belongs to COMMAND. With COMMAND, the counts go to stderr, or to the file of -o.";
 
-/// The window, unless the user sets one.
-const USUAL_WINDOW: Duration = Duration::from_secs(1);
 /// A shorter window would be little more than its own tick.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(1);
 /// The number of tracepoints and groups that the text shows.
@@ -55,7 +53,7 @@ pub struct CountArgs {
     /// Run COMMAND N times, and show means with 95 % intervals
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with_all = ["every", "per_cpu", "duration", "budget"])]
     repeat: Option<u32>,
-    /// Let counting take at most this part of all CPUs, as in `1%`
+    /// Limit the cost to this part of all CPUs, as in `1%`
     ///
     /// tp-perf counts rare tracepoints all the time. It visits hot ones at random times and estimates their hits, and detaches
     /// the hottest if that is not enough. `~` marks estimates. `none` counts each hit, whatever it costs.
@@ -134,7 +132,7 @@ pub struct CountCommand {
 /// short help must fit one screen.
 fn under_own_heading(arg: Arg) -> Arg {
     match arg.get_help_heading() {
-        Some(CAPTURE_OPTIONS) if arg.get_id() == "all" => {
+        Some(CAPTURE_OPTIONS) if ["all", "exclude"].contains(&arg.get_id().as_str()) => {
             arg.help_heading("Tracepoints and CPUs").hide_short_help(true)
         }
         Some(CAPTURE_OPTIONS) => arg.help_heading("Tracepoints and CPUs"),

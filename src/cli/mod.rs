@@ -165,7 +165,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Reproduce the log and the summary of a recording
     Replay(ReplayArgs),
-    /// Measure what recording costs a command
+    /// Measure what tp-perf costs a command
     Overhead(Box<OverheadArgs>),
     /// Learn a state, from this machine or from recordings
     Learn(Box<LearnArgs>),

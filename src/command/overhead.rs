@@ -1,7 +1,7 @@
-//! `tp-perf overhead`: the cost that capturing adds to COMMAND.
+//! `tp-perf overhead`: the cost that each way of watching adds to COMMAND.
 
 use super::context::Context;
-use super::detach::finish_detach;
+use super::detach::finish_detaches;
 use super::stop::stopped;
 use super::wait::{terminate, wait_for_command};
 use crate::capture::StopRules;
@@ -43,9 +43,9 @@ pub fn run(args: OverheadArgs, context: &mut Context) -> anyhow::Result<u8> {
         Err(overhead::Error::Failed { is_command: true, code, .. }) => u8::try_from(*code).unwrap_or(1),
         Err(_) => 1,
     };
-    let detach = finish_detach(&mut detaching, manner.wait_detach, context)?;
+    let detach = finish_detaches(&mut detaching, manner.wait_detach, context)?;
     let Ok(mut measured) = result else { return Ok(code) };
-    measured.detach = detach;
+    measured.detach = detach.or(measured.detach);
     let mut out = Vec::new();
     match format {
         OverheadFormat::Text => print_overhead(&measured, context.out.width(), &mut out),

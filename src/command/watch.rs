@@ -50,12 +50,9 @@ fn count_machine(
 ) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
     let CaptureOptions { attach, rules, command, .. } = options;
     let options = CountOptions {
-        choice: attach.choice.clone(),
-        every,
         duration: rules.duration,
-        budget: None,
-        measure_cost: false,
         command: command.clone(),
+        ..CountOptions::of(attach.choice.clone(), every)
     };
     let mut counters = Counters::attach(kernel, &options, signals, progress)?;
     let sinks: &mut [&mut dyn crate::events::Sink] = &mut [&mut windows];

@@ -20,6 +20,8 @@ pub trait Progress {
     fn replaying(&mut self, _events: u64, _read: u64, _length: Option<u64>) {}
     /// While measuring COMMAND: runs done so far, and in total.
     fn measuring(&mut self, _done: usize, _total: usize) {}
+    /// While waiting for a detach: tracepoints detached so far, and in total.
+    fn detaching(&mut self, _done: usize, _total: usize) {}
     /// The current phase has ended.
     fn phase_ends(&mut self) {}
     /// A notice to the user that is not an error.

@@ -20,7 +20,7 @@ mod visit_times;
 pub use budget::{Budget, RungChange, SeenHits, VISITS_PER_SECOND, WindowCost};
 pub use formats::{EachWindow, csv, csv_repeated, csv_window, csv_windows_head, json, json_window};
 pub use repeated::{CONFIDENCE, Mean, MeanRow, OneRun, RepeatedCount};
-pub use run::CountRun;
+pub use run::{CountRun, run};
 pub use steering::CountCost;
 pub use summary::{CostSummary, CountRow, CountSummary, CpuHits, EstimatedHits, NotCounted};
 pub use totals::{PartlyTotal, TotalHits, Totals};
@@ -32,6 +32,9 @@ use crate::events::{Sink, Tpid};
 use crate::os::privileges::{self, Starts};
 use crate::tracefs::{Exclusion, Selection, Table};
 use std::time::Duration;
+
+/// The length of a window, unless the user sets it.
+pub const USUAL_WINDOW: Duration = Duration::from_secs(1);
 
 /// The validated options of counting.
 #[derive(Debug, Clone)]
@@ -49,6 +52,13 @@ pub struct CountOptions {
     pub measure_cost: bool,
     /// The COMMAND to run. Counting stops when it ends.
     pub command: Option<CommandLine>,
+}
+
+impl CountOptions {
+    /// Counts each hit in windows of this length, until somebody stops it.
+    pub fn of(choice: Choice, every: Duration) -> Self {
+        CountOptions { choice, every, duration: None, budget: None, measure_cost: false, command: None }
+    }
 }
 
 /// Tracepoints that are attached for counting, and off.

@@ -44,9 +44,10 @@ pub struct CountRun {
 }
 
 /// Switches the events on, starts COMMAND, sends a tick per window to the sinks until a stop rule applies, and
-/// switches the events off. A last tick ends the last window at that time.
+/// switches the events off. A last tick ends the last window at that time. [`Counters::run`](super::Counters::run) has
+/// the errors.
 #[allow(clippy::too_many_arguments)]
-pub(super) fn run<E: Counting>(
+pub fn run<E: Counting>(
     engine: &mut E,
     kernel: &impl Kernel,
     options: &CountOptions,

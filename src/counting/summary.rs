@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The version of the JSON. It grows when a field changes its meaning or is removed.
-pub const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 1;
 
 /// Everything that a count found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CountSummary {
-    /// The version of the format: [`SCHEMA`].
+    /// The version of the format: `SCHEMA`.
     pub schema: u32,
     /// The program that counted.
     pub tool: Tool,

@@ -21,7 +21,8 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
-use std::fs::File;
+use std::ffi::CStr;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -32,6 +33,19 @@ const DETACH_PER_TRACEPOINT: Duration = Duration::from_millis(36);
 /// The approximate time that the kernel takes to detach this many tracepoints.
 pub fn expected_detach(tracepoints: usize) -> Duration {
     DETACH_PER_TRACEPOINT * tracepoints as u32
+}
+
+/// The name of the child's process.
+const NAME: &CStr = c"tp-perf-detach";
+
+/// The processes that hold tracepoints for another tp-perf, or are detaching them. Ask before this process attaches:
+/// its own child counts too.
+pub fn held_by_others() -> Vec<i32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let holds = |entry: &fs::DirEntry| {
+        fs::read(entry.path().join("comm")).is_ok_and(|comm| comm.trim_ascii_end() == NAME.to_bytes())
+    };
+    processes.filter(holds).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The child that closes the descriptors last.
@@ -224,7 +238,7 @@ impl Plan {
         unsafe {
             libc::setsid();
             libc::chdir(c"/".as_ptr());
-            libc::prctl(libc::PR_SET_NAME, c"tp-perf-detach".as_ptr());
+            libc::prctl(libc::PR_SET_NAME, NAME.as_ptr());
             let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
             (0..=2).for_each(|number| {
                 libc::dup2(null, number);

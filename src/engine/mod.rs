@@ -43,7 +43,7 @@ mod small_groups;
 pub use attached::{Attached, Refusal};
 pub use counting::CountingEngine;
 pub use descriptors::{RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
-pub use detach::{Detaching, expected_detach};
+pub use detach::{Detaching, expected_detach, held_by_others};
 pub use error::Error;
 pub use groups::is_hit_by_visits;
 pub use hit_cost::{HitCost, cost_of_ways, rename_ns};

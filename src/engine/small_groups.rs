@@ -152,11 +152,9 @@ impl SmallGroups {
                 values.push((id, reading.value));
             })?;
             // The kernel returns the leader, and then the members in the order in which they joined.
-            let mut place = 1;
-            for member in members {
+            for (place, member) in (1..).zip(members) {
                 let is_it = |value: &&(SampleId, u64)| value.0 == member.id;
                 let found = values.get(place).filter(is_it).or_else(|| values.iter().find(is_it));
-                place += 1;
                 let now = match found {
                     Some((_, now)) => *now,
                     // The CPU went offline, and the kernel dissolved the group.

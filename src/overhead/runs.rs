@@ -1,14 +1,15 @@
-//! Runs COMMAND in pairs, with and without capturing.
+//! Carries out the steps of a measurement.
 
-use super::figures::{CapturedEvents, MeasuredRun};
-use super::order::captured_first;
-use super::{CommandOutput, Error, MeasureOptions};
-use crate::capture::{self, StopRules};
+use super::attachments::Attachments;
+use super::measurement::{MeasuredRun, WatchedHits};
+use super::schedule::MeasureStep;
+use super::{Arm, CommandOutput, Error, MeasureOptions, Way};
+use crate::capture::{self, Chosen, wait_for_detach};
 use crate::control::{CommandLine, Launch, Progress, Running, Signals};
-use crate::engine::{self, Sampling};
-use crate::events::Counted;
+use crate::engine::{self, Detaching, Kernel};
 use crate::os::machine::busy_time;
 use crate::os::memory::available_memory;
+use crate::os::privileges;
 use crate::recording::StopReason;
 use crate::spool::{Arena, DEFAULT_MEMORY, Keeping, Spool};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -16,15 +17,18 @@ use nix::sys::time::TimeValLike;
 use std::io;
 use std::time::Duration;
 
-/// All runs finished, or the user stopped the measurement.
-pub(super) struct AllRuns;
-
-/// The state of a measurement while COMMAND runs.
-pub(super) struct Runs<'a, E> {
+/// The state of a measurement.
+pub(super) struct Runs<'a, K: Kernel> {
+    pub kernel: &'a K,
     pub options: &'a MeasureOptions,
-    /// The events are attached and disabled.
-    pub engine: &'a mut E,
-    /// The size of all rings together in bytes.
+    pub chosen: &'a mut Chosen,
+    /// All ways, attached and off; `None` while nothing is attached.
+    pub attachments: Option<Attachments<K>>,
+    /// Detaches that continue in the background.
+    pub detaching: Vec<Detaching>,
+    /// How long each detach took for which this measurement waited.
+    pub waits: Vec<Duration>,
+    /// The size of all rings together in bytes; 0 if no way records.
     pub rings: usize,
     pub nofile_limit: (u64, u64),
     pub output: CommandOutput,
@@ -33,6 +37,16 @@ pub(super) struct Runs<'a, E> {
     pub progress: &'a mut dyn Progress,
     /// The number of finished runs, including the warm-up.
     pub done: usize,
+    /// The number of all runs, including the warm-up.
+    pub of: usize,
+}
+
+/// Whether the measurement goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goes {
+    On,
+    /// The user stopped it.
+    Stopped,
 }
 
 /// How a run of a program ended.
@@ -42,38 +56,68 @@ enum RunEnd {
     Stopped,
 }
 
-/// The kind of a run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RunKind {
-    WarmUp,
-    Without,
-    With,
-}
-
-impl<E: Sampling> Runs<'_, E> {
-    /// Runs the warm-up, then the pairs.
-    pub fn all(&mut self, runs: &mut Vec<MeasuredRun>) -> Result<AllRuns, Error> {
-        for _ in 0..self.options.warmup {
-            if self.one(0, RunKind::WarmUp)?.is_none() {
-                return Ok(AllRuns);
+impl<K: Kernel> Runs<'_, K> {
+    /// Carries out all steps, or those before the user stops the measurement.
+    pub fn all(&mut self, steps: &[MeasureStep], runs: &mut Vec<MeasuredRun>) -> Result<(), Error> {
+        // Attaching needs rights, so they are kept until the last time.
+        let all_attached = steps.iter().rposition(|step| *step == MeasureStep::Attach).map_or(0, |last| last + 1);
+        for (number, step) in steps.iter().enumerate() {
+            if number == all_attached {
+                privileges::give_up(self.options.command.rights()).map_err(capture::Error::from)?;
+            }
+            let goes = match *step {
+                MeasureStep::Attach => self.attach()?,
+                MeasureStep::Detach => self.detach()?,
+                MeasureStep::WarmUp => self.one(None)?.map_or(Goes::Stopped, |_| Goes::On),
+                MeasureStep::Run { round, arm } => match self.one(Some((round, arm)))? {
+                    Some(run) => {
+                        runs.push(run);
+                        Goes::On
+                    }
+                    None => Goes::Stopped,
+                },
+            };
+            if goes == Goes::Stopped {
+                break;
             }
         }
-        for (pair, with_first) in captured_first(self.options.pairs, &mut fastrand::Rng::new()).into_iter().enumerate()
-        {
-            let order = if with_first { [RunKind::With, RunKind::Without] } else { [RunKind::Without, RunKind::With] };
-            for kind in order {
-                let Some(run) = self.one(pair + 1, kind)? else { return Ok(AllRuns) };
-                runs.push(run);
-            }
-        }
-        Ok(AllRuns)
+        Ok(())
     }
 
-    /// Runs COMMAND once, as a part of this pair (0 in the warm-up). `None` if the user stopped it.
-    fn one(&mut self, pair: usize, kind: RunKind) -> Result<Option<MeasuredRun>, Error> {
+    fn attach(&mut self) -> Result<Goes, Error> {
+        match Attachments::attach(self.kernel, self.chosen, self.options, self.signals, self.progress) {
+            Err(capture::Error::Perf(engine::Error::Interrupted)) => Ok(Goes::Stopped),
+            attachments => {
+                self.attachments = Some(attachments?);
+                Ok(Goes::On)
+            }
+        }
+    }
+
+    /// Detaches, and waits until the kernel has detached everything.
+    fn detach(&mut self) -> Result<Goes, Error> {
+        self.progress.phase_ends();
+        self.detaching = self.attachments.take().map(Attachments::detach).unwrap_or_default();
+        let mut took = Duration::ZERO;
+        // All children began at the same time, so the longest detach is the wait.
+        for detaching in &mut self.detaching {
+            let tracepoints = detaching.tracepoints();
+            let step = &mut |done| self.progress.detaching(done, tracepoints);
+            let detached = wait_for_detach(detaching, self.signals, step).map_err(capture::Error::Run)?;
+            self.progress.phase_ends();
+            let Some(detached) = detached else { return Ok(Goes::Stopped) };
+            took = took.max(detached);
+        }
+        self.waits.push(took);
+        Ok(Goes::On)
+    }
+
+    /// Runs COMMAND once, in this round and under this arm, or as a warm-up. `None` if the user stopped it.
+    fn one(&mut self, place: Option<(usize, Arm)>) -> Result<Option<MeasuredRun>, Error> {
         let Runs { options, .. } = *self;
-        let of = options.runs();
-        self.progress.measuring(self.done, of);
+        let (round, arm) = place.unwrap_or((0, Arm::Off));
+        let kind = place.map_or("warm-up", |(_, arm)| arm.name());
+        self.progress.measuring(self.done, self.of);
         if options.show_output {
             // COMMAND's output and the progress bar use the same terminal.
             self.progress.phase_ends();
@@ -85,13 +129,12 @@ impl<E: Sampling> Runs<'_, E> {
                 RunEnd::Code(code) => return Err(self.failed("--prepare", code, kind)?),
             }
         }
-        // Both kinds of run allocate it, so the same amount of memory is free.
-        let mut spool = self.spool()?;
-        let counted_before = self.engine.counters().map_err(capture::Error::Run)?;
+        // All kinds of run allocate it, so the same amount of memory is free. It lives until the times are read.
+        let mut spool = if self.rings > 0 { Some(self.spool()?) } else { None };
         let (machine_before, cpu_before) = (busy_time(), cpu_of_children()?);
-        let (end, events) = match kind {
-            RunKind::With => self.run_captured(&mut spool, &counted_before)?,
-            RunKind::Without | RunKind::WarmUp => (self.run_alone(&options.command)?, None),
+        let (end, hits) = match arm {
+            Arm::On(way) => self.run_watched(way, spool.as_mut())?,
+            Arm::Off | Arm::Nothing => (self.run_alone(&options.command)?, None),
         };
         let (machine_after, cpu_after) = (busy_time(), cpu_of_children()?);
         let RunEnd::Code(exit) = end else { return Ok(None) };
@@ -102,10 +145,10 @@ impl<E: Sampling> Runs<'_, E> {
         let [cpu, system] = [0, 1].map(|index| cpu_after[index].saturating_sub(cpu_before[index]));
         let machine = machine_after.zip(machine_before).map(|(after, before)| after.saturating_sub(before));
         let wall = self.running.take().and_then(|running| running.took()).unwrap_or_default();
-        Ok(Some(MeasuredRun { pair, captured: kind == RunKind::With, wall, cpu, system, machine, exit, events }))
+        Ok(Some(MeasuredRun { round, arm, wall, cpu, system, machine, exit, hits }))
     }
 
-    /// Runs a program with the events disabled.
+    /// Runs a program with all events off.
     fn run_alone(&mut self, line: &CommandLine) -> Result<RunEnd, Error> {
         if self.signals.asked() > 0 {
             return Ok(RunEnd::Stopped);
@@ -126,41 +169,25 @@ impl<E: Sampling> Runs<'_, E> {
         }
     }
 
-    /// Runs COMMAND with the events enabled, as a capture does.
-    fn run_captured(
-        &mut self,
-        spool: &mut Spool,
-        counted_before: &[Counted],
-    ) -> Result<(RunEnd, Option<CapturedEvents>), Error> {
-        if self.signals.asked() > 0 {
-            return Ok((RunEnd::Stopped, None));
-        }
+    /// Runs COMMAND with the events of this way on.
+    fn run_watched(&mut self, way: Way, spool: Option<&mut Spool>) -> Result<(RunEnd, Option<WatchedHits>), Error> {
+        let attachments = self.attachments.as_mut().expect("the schedule attaches before it watches");
         let streams = self.output.streams().map_err(capture::Error::Run)?;
         let launch = Launch { line: &self.options.command, nofile_limit: self.nofile_limit, streams, is_last: false };
-        // Drawing a progress bar would add to the measured time.
-        let (rules, progress) = (StopRules::default(), &mut ());
-        let run = match capture::run(self.engine, &rules, Some(launch), self.running, spool, self.signals, progress) {
-            // The user interrupted it before the events were enabled.
+        let run = match attachments.run(way, self.kernel, launch, spool, self.running, self.signals) {
+            // The user interrupted it before the events were switched on.
             Err(capture::Error::Perf(engine::Error::Interrupted)) => return Ok((RunEnd::Stopped, None)),
-            result => result?,
+            run => run?,
         };
         if let Some(cause) = run.problem {
-            return Err(self.keeping(cause));
+            return Err(self.watching(way, cause));
         }
-        let running = self.running.as_mut().expect("a capture of COMMAND has started it");
+        let running = self.running.as_mut().expect("a run of COMMAND has started it");
         let code = match run.stop_reason {
             StopReason::Command => running.exit_code().map_err(capture::Error::Run)?,
-            StopReason::DiskFull => return Err(self.keeping(io::Error::from(io::ErrorKind::StorageFull))),
             _ => None,
         };
-        let Some(code) = code else { return Ok((RunEnd::Stopped, None)) };
-        let lost = lost(counted_before, &run.counted);
-        let events = spool.samples() + lost.unwrap_or(0);
-        // Runs without capturing include the time to start COMMAND too, so it is not overhead.
-        Ok((
-            RunEnd::Code(code),
-            Some(CapturedEvents { events, lost, own_cpu: run.own_cpu.saturating_sub(run.starting_cpu) }),
-        ))
+        Ok(code.map_or((RunEnd::Stopped, None), |code| (RunEnd::Code(code), Some(run.hits))))
     }
 
     /// A spool like that of a capture with COMMAND, on an unnamed file.
@@ -175,33 +202,25 @@ impl<E: Sampling> Runs<'_, E> {
         Ok(spool().map_err(capture::Error::Memory)?)
     }
 
-    fn failed(&mut self, what: &'static str, code: i32, kind: RunKind) -> Result<Error, Error> {
+    fn failed(&mut self, what: &'static str, code: i32, kind: &'static str) -> Result<Error, Error> {
         Ok(Error::Failed {
             what,
             is_command: what == "COMMAND",
             code,
             run: self.done + 1,
-            of: self.options.runs(),
-            kind: match kind {
-                RunKind::WarmUp => "warm-up",
-                RunKind::Without => "not capturing",
-                RunKind::With => "capturing",
-            },
+            of: self.of,
+            kind,
             output: self.output.said().map_err(capture::Error::Run)?,
         })
     }
 
-    fn keeping(&self, cause: io::Error) -> Error {
-        Error::Keeping { run: self.done + 1, of: self.options.runs(), cause }
+    fn watching(&self, way: Way, cause: io::Error) -> Error {
+        let (run, of) = (self.done + 1, self.of);
+        match way {
+            Way::Record => Error::Keeping { run, of, cause },
+            Way::Count => Error::Reading { run, of, cause },
+        }
     }
-}
-
-/// Events lost between two readings of the counters. `None` if the kernel does not report them.
-fn lost(before: &[Counted], after: &[Counted]) -> Option<u64> {
-    let lost = |counted: &[Counted]| {
-        counted.iter().map(|counted| counted.lost_known.then_some(counted.count.lost)).sum::<Option<u64>>()
-    };
-    Some(lost(after)?.saturating_sub(lost(before)?))
 }
 
 /// The CPU time of all children that were waited for, and of their descendants: the total, and the system

@@ -1,28 +1,31 @@
 //! Words the figures as sentences.
 
 use super::figures::LEAST_FOR_MACHINE;
-use super::{Claim, Comparison, Cost, Estimate, FEWEST_PAIRS, Figures, Overhead};
+use super::{
+    Arm, ArmComparison, Claim, Comparison, Cost, Estimate, FEWEST_PAIRS, Figures, Overhead, Times, Way, WayFigures,
+};
 use crate::os::cpus::named;
 use crate::spool::DEFAULT_MEMORY;
 use crate::units::{Bytes, Grouped, Plural, Rate, Seconds, Share, Signed};
+use std::time::Duration;
 
 /// Other work is mentioned from this many busy CPUs on.
 const WORTH_SAYING: f64 = 0.1;
 
-/// `5 pairs of runs, with and without capturing 1,568 tracepoints on CPUs 0-1`.
+/// `5 rounds of 3 runs, with 1,568 tracepoints on CPUs 0-1`.
 pub(crate) fn what_was_run(overhead: &Overhead, figures: &Figures) -> String {
-    let (done, asked) = (figures.pairs, overhead.pairs_asked);
-    let pairs = match done == asked {
-        true => Plural(done as u64, "pair").to_string(),
-        false => format!("stopped after {} of {}", Grouped(done as u64), Plural(asked as u64, "pair")),
+    let (done, asked) = (figures.pairs, overhead.rounds_asked);
+    let rounds = match done == asked {
+        true => Plural(done as u64, "round").to_string(),
+        false => format!("stopped after {} of {}", Grouped(done as u64), Plural(asked as u64, "round")),
     };
     let tracepoints = Plural(overhead.tracepoints as u64, "tracepoint");
-    format!("{pairs} of runs, with and without capturing {tracepoints} on {}", named(&overhead.cpus))
+    format!("{rounds} of {} runs, with {tracepoints} on {}", overhead.arms.len(), named(&overhead.cpus))
 }
 
 /// The compared times with their names.
-pub(crate) fn rows(figures: &Figures) -> Vec<(&'static str, &Comparison)> {
-    let all = [("wall", &figures.wall), ("CPU", &figures.cpu), ("all CPUs", &figures.machine)];
+pub(crate) fn rows(times: &Times) -> Vec<(&'static str, &Comparison)> {
+    let all = [("wall", &times.wall), ("CPU", &times.cpu), ("system", &times.system), ("all CPUs", &times.machine)];
     all.into_iter().filter_map(|(name, comparison)| Some((name, comparison.as_ref()?))).collect()
 }
 
@@ -42,79 +45,117 @@ pub(crate) fn interval(change: &Estimate) -> String {
     change.interval.map_or_else(|| "–".to_owned(), |(low, high)| format!("{} to {}", percent(low), percent(high)))
 }
 
-/// The remarks below the table, each with its subject.
+/// The remarks below the tables, each with its subject.
 pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static str, String)> {
     let mut said = Vec::new();
     if figures.pairs > 0 {
-        said.push(("change", "the mean change within pairs, not the difference of the medians".to_owned()));
-        said.push(("without", "the tracepoints are attached, but disabled".to_owned()));
+        said.push(("change", "the mean change within rounds, not the difference of the medians".to_owned()));
+        said.extend(arms(overhead));
     }
     said.extend(intervals(figures).into_iter().map(|sentence| ("interval", sentence)));
-    if figures.pairs > 0 && figures.machine.is_none() {
+    if figures.pairs > 0 && figures.cost_of == Cost::Command {
         said.push(("all CPUs", all_cpus_missing()));
     }
     if let Some(foreign) = figures.foreign_cpus.filter(|foreign| *foreign >= WORTH_SAYING) {
         said.push((
             "others",
-            format!("without capturing, {foreign:.1} CPUs were busy with other work, or with processes that COMMAND did not wait for"),
+            format!("with the events off, {foreign:.1} CPUs were busy with other work, or with processes that COMMAND did not wait for"),
         ));
     }
     if figures.pairs > 0 {
-        said.push(("events", events(figures)));
-        said.extend(cost(figures).map(|cost| ("cost", cost)));
+        said.extend(figures.ways.iter().map(|way| (way.way.name(), hits(way, figures.pairs as u64))));
+        said.extend(figures.ways.iter().filter_map(|way| Some(("cost", cost(way, figures.cost_of)?))));
+        said.extend(in_total(figures).map(|total| ("in total", total)));
+    }
+    if overhead.not_counted > 0 && overhead.arms.contains(&Arm::On(Way::Count)) {
+        let left_out = Plural(overhead.not_counted as u64, "tracepoint");
+        said.push(("not counted", format!("count leaves out {left_out} whose counters add up times, not hits")));
     }
     let failed = overhead.runs.iter().filter(|run| run.exit != 0).count();
     if failed > 0 {
         said.push(("failed", format!("COMMAND exited with a code other than 0 in {}", Plural(failed as u64, "run"))));
     }
-    let detach = match overhead.detach {
-        Some(took) => Seconds(took).to_string(),
-        None => format!("about {}, in the background", Seconds(overhead.detach_expected)),
-    };
-    said.push((
-        "excluded",
-        format!(
-            "the figures exclude attaching ({}), detaching ({detach}), and {}writing up to {} of events after each run",
-            Seconds(overhead.attach),
-            if overhead.compress { "compressing and " } else { "" },
-            Bytes(DEFAULT_MEMORY as u64),
-        ),
-    ));
+    said.push(("excluded", excluded(overhead)));
     said
 }
 
-/// The remarks about the intervals, one for each kind of claim.
+/// What was attached in the runs whose events were off.
+fn arms(overhead: &Overhead) -> Vec<(&'static str, String)> {
+    let off = "the tracepoints are attached as in the runs of each way, but their events are off";
+    if !overhead.arms.contains(&Arm::Nothing) {
+        return vec![("off", format!("{off}; `--nothing-attached` measures what this costs"))];
+    }
+    let waits = Plural(overhead.detach_waits.len() as u64, "time");
+    let all: Duration = overhead.detach_waits.iter().sum();
+    let nothing = format!(
+        "tp-perf has attached nothing; such a run is the first or the last of its round, because the kernel takes \
+         long to detach: tp-perf waited for it {waits}, {} in all. These runs are further from the others in time, so \
+         a machine whose speed changes makes their intervals wider",
+        Seconds(all)
+    );
+    let of_others = others(overhead).map(|others| ("nothing", others));
+    [("off", off.to_owned()), ("nothing", nothing)].into_iter().chain(of_others).collect()
+}
+
+/// Who else had tracepoints attached, if somebody had.
+pub(super) fn others(overhead: &Overhead) -> Option<String> {
+    let pids: Vec<String> = overhead.attached_by_others.iter().map(i32::to_string).collect();
+    let others = format!("another tp-perf had tracepoints attached (pid {})", listed(&pids));
+    (!pids.is_empty()).then(|| format!("{others}, so the runs with nothing attached are not without cost"))
+}
+
+/// The remarks about the intervals, one for each kind of claim about a comparison.
 fn intervals(figures: &Figures) -> Vec<String> {
-    let all = rows(figures);
+    let comparisons = figures.comparisons();
+    let rows = comparisons.iter().flat_map(|these| rows(these.times));
+    let claims: Vec<Claim> = rows.map(|(_, comparison)| comparison.claim).collect();
+    let mut said = Vec::new();
+    if claims.contains(&Claim::TooFewPairs) {
+        said.push(format!("an interval needs at least {FEWEST_PAIRS} rounds (--runs)"));
+    }
+    for these in &comparisons {
+        let of_arm = match (comparisons.len(), these.base) {
+            (1, _) => String::new(),
+            (_, Arm::Nothing) => format!(" of {}, compared with nothing", these.arm),
+            _ => format!(" of {}", these.arm),
+        };
+        said.extend(claims_of(these, &of_arm));
+    }
+    if claims.contains(&Claim::Noisy) || claims.contains(&Claim::Rough) {
+        said.push("more rounds (--runs), a longer COMMAND, or a quieter machine narrows the intervals".to_owned());
+    }
+    said
+}
+
+/// The remarks about the intervals of one comparison. `of_arm` follows the names of the times.
+fn claims_of(these: &ArmComparison<'_>, of_arm: &str) -> Vec<String> {
+    let all = rows(these.times);
     let of = |claim: Claim| {
         let (names, these): (Vec<_>, Vec<_>) =
             all.iter().filter(|(_, comparison)| comparison.claim == claim).copied().unzip();
         (!names.is_empty()).then(|| (listed(&names), these))
     };
-    let more = "use more pairs (--runs), a longer COMMAND or a quieter machine";
+    let base = if these.base == Arm::Nothing { "nothing attached" } else { "the events off" };
     let spread = |these: &[&Comparison]| {
         let apart: Vec<_> = these.iter().map(|these| format!("{:.0} %", 100.0 * these.without.width())).collect();
-        format!("even runs without capturing differ by {}", listed(&apart))
+        format!("even runs with {base} differ by {}", listed(&apart))
     };
     let mut said = Vec::new();
-    if of(Claim::TooFewPairs).is_some() {
-        said.push(format!("an interval needs at least {FEWEST_PAIRS} pairs (--runs)"));
-    }
     if let Some((names, these)) = of(Claim::NoDifference) {
         let furthest = |these: &Comparison| these.change.interval.map_or(0.0, |(low, high)| low.abs().max(high.abs()));
         let most = 100.0 * these.into_iter().map(furthest).fold(0.0, f64::max);
         said.push(format!(
-            "{names}: no measurable cost; the interval includes zero, and a change of more than {most:.1} % is unlikely"
+            "{names}{of_arm}: no measurable cost; the interval includes zero, and a change of more than {most:.1} % is unlikely"
         ));
     }
     if let Some((names, these)) = of(Claim::Noisy) {
         let spread = spread(&these);
-        said.push(format!("{names}: the machine was too noisy; the interval includes zero, and {spread}; {more}"));
+        said.push(format!("{names}{of_arm}: the machine was too noisy; the interval includes zero, and {spread}"));
     }
     if let Some((names, these)) = of(Claim::Rough) {
         let spread = spread(&these);
         said.push(format!(
-            "{names}: the change is real, but its size is uncertain because the machine was noisy; {spread}; {more}"
+            "{names}{of_arm}: the change is real, but its size is uncertain because the machine was noisy; {spread}"
         ));
     }
     said
@@ -139,12 +180,20 @@ fn all_cpus_missing() -> String {
     )
 }
 
-fn events(figures: &Figures) -> String {
-    let per_run = figures.events / figures.pairs as u64;
-    let lost = match figures.lost {
-        None => "this kernel does not report losses".to_owned(),
-        Some(0) => "none lost".to_owned(),
-        Some(lost) => {
+/// How many hits a way has watched, and how many it lost.
+fn hits(figures: &WayFigures, pairs: u64) -> String {
+    let of = match figures.way {
+        Way::Record => "events",
+        Way::Count => "hits",
+    };
+    let rates =
+        format!("{} {of} per run, {} per second", Grouped(figures.events / pairs), Rate(figures.events_per_second));
+    let lost = match (figures.way, figures.lost) {
+        // A counter loses nothing.
+        (Way::Count, _) => return rates,
+        (Way::Record, None) => "this kernel does not report losses".to_owned(),
+        (Way::Record, Some(0)) => "none lost".to_owned(),
+        (Way::Record, Some(lost)) => {
             let share = Share(lost as f64 / figures.events as f64);
             format!(
                 "{} of {} lost ({share}); larger rings lose fewer (--ring-size)",
@@ -153,21 +202,25 @@ fn events(figures: &Figures) -> String {
             )
         }
     };
-    format!("{} per run, {} per second; {lost}", Grouped(per_run), Rate(figures.events_per_second))
+    format!("{rates}; {lost}")
 }
 
 /// The cost of an event, or the reason why it is unknown.
-fn cost(figures: &Figures) -> Option<String> {
+fn cost(figures: &WayFigures, cost_of: Cost) -> Option<String> {
     let estimate = figures.cpu_ns_per_event?;
     let nanoseconds = |value: f64| Signed(value.round() as i64).to_string();
-    let whose = match figures.cost_of {
+    let whose = match cost_of {
         Cost::Machine => "of CPU time on all CPUs",
         Cost::Command => "of CPU time in COMMAND and tp-perf",
+    };
+    let what = match figures.way {
+        Way::Record => "recording an event",
+        Way::Count => "counting a hit",
     };
     let own = figures.own_cpu_ns_per_event.map_or(0.0, f64::round) as u64;
     Some(match estimate.interval {
         Some((low, high)) if low <= 0.0 && high >= 0.0 => format!(
-            "the cost of an event is within the noise ({} to {} ns {whose}); tp-perf's own process takes {own} ns",
+            "the cost of {what} is within the noise ({} to {} ns {whose}); tp-perf's own process takes {own} ns",
             nanoseconds(low),
             nanoseconds(high)
         ),
@@ -176,9 +229,37 @@ fn cost(figures: &Figures) -> Option<String> {
                 .map_or_else(String::new, |(low, high)| format!(" ({} to {})", nanoseconds(low), nanoseconds(high)));
             let share = figures.own_share.map_or_else(String::new, |share| format!(" of it ({})", Share(share)));
             format!(
-                "an event costs {} ns {whose}{interval}; tp-perf's own process takes {own} ns{share}",
+                "{what} costs {} ns {whose}{interval}; tp-perf's own process takes {own} ns{share}",
                 nanoseconds(estimate.value)
             )
         }
     })
+}
+
+/// The CPU time that each way adds to COMMAND with nothing attached, if that was measured.
+fn in_total(figures: &Figures) -> Option<String> {
+    let of_way = |way: &WayFigures| {
+        let change = way.against_nothing.as_ref()?.cpu.as_ref()?.change;
+        let interval = change.interval.map_or_else(String::new, |_| format!(" ({})", interval(&change)));
+        Some(format!("{} {}{interval}", way.way.name(), percent(change.value)))
+    };
+    let ways: Vec<_> = figures.ways.iter().filter_map(of_way).collect();
+    (!ways.is_empty()).then(|| format!("CPU time, compared with nothing attached: {}", listed(&ways)))
+}
+
+/// What no figure contains.
+fn excluded(overhead: &Overhead) -> String {
+    let detach = match overhead.detach {
+        Some(took) => Seconds(took).to_string(),
+        None => format!("about {}, in the background", Seconds(overhead.detach_expected)),
+    };
+    let (attach, detach) = (format!("attaching ({})", Seconds(overhead.attach)), format!("detaching ({detach})"));
+    if !overhead.arms.contains(&Arm::On(Way::Record)) {
+        return format!("the figures exclude {attach} and {detach}");
+    }
+    format!(
+        "the figures exclude {attach}, {detach}, and {}writing up to {} of events after each run",
+        if overhead.compress { "compressing and " } else { "" },
+        Bytes(DEFAULT_MEMORY as u64),
+    )
 }

@@ -1,7 +1,8 @@
-//! The overhead of capturing, for people.
+//! The overhead of each way of watching, for people.
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
-use crate::overhead::{Comparison, Overhead, RunTimes, confidence, findings, interval, percent, rows, what_was_run};
+use crate::overhead::{ArmComparison, Comparison, Overhead, RunTimes};
+use crate::overhead::{confidence, findings, interval, percent, rows, what_was_run};
 use crate::text::{OneLine, shortened};
 use anstyle::Style;
 use std::io::{self, Write};
@@ -18,14 +19,14 @@ pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) ->
     let figures = overhead.figures();
     screen.prose(format_args!("{BOLD}{}{BOLD:#}", OneLine(&shortened(&overhead.command.join(" "), COMMAND))))?;
     screen.prose(what_was_run(overhead, &figures))?;
-    let rows = rows(&figures);
-    if !rows.is_empty() {
+    if figures.pairs > 0 {
         screen.blank()?;
         let interval = format!("{:.0} % interval", 100.0 * confidence(figures.pairs));
-        let with_ranges = times_table(&rows, &interval, true);
+        let comparisons = figures.comparisons();
+        let with_ranges = times_table(&comparisons, &interval, true);
         let table = match with_ranges.fits(screen.width()) {
             true => with_ranges,
-            false => times_table(&rows, &interval, false),
+            false => times_table(&comparisons, &interval, false),
         };
         screen.table(&table)?;
     }
@@ -33,22 +34,24 @@ pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) ->
     findings(overhead, &figures).into_iter().try_for_each(|(subject, sentence)| screen.fact(subject, sentence))
 }
 
-/// The compared times, with their ranges if there is room.
-fn times_table(rows: &[(&str, &Comparison)], interval_of: &str, has_ranges: bool) -> TextTable {
+/// The compared times, with their ranges if there is room: a block of rows for each comparison.
+fn times_table(comparisons: &[ArmComparison<'_>], interval_of: &str, has_ranges: bool) -> TextTable {
     let right = TextColumn::RIGHT;
     let mut table = TextTable::new([TextColumn::LEFT.at_least(8), right, right, right, TextColumn::LEFT]);
-    let [without, with] = match has_ranges {
-        true => ["without (range)", "capturing (range)"],
-        false => ["without", "capturing"],
-    };
-    table.head(["median", without, with, "change", interval_of]);
-    for (name, Comparison { without, with, change, .. }) in rows {
-        let [without, with] = [without, with].map(|times| {
-            let [median, range] = spread(times);
-            if has_ranges { format!("{median} {range}") } else { median }
-        });
-        let cells = [(*name).to_owned(), without, with, percent(change.value), interval(change)];
-        table.row(Style::new(), cells.map(TextCell::from));
+    for (number, ArmComparison { base, arm, times }) in comparisons.iter().enumerate() {
+        if number > 0 {
+            table.row(Style::new(), [""; 5].map(TextCell::from));
+        }
+        let [base, arm] = [base, arm].map(|arm| if has_ranges { format!("{arm} (range)") } else { arm.to_string() });
+        table.head(["median", &base, &arm, "change", interval_of]);
+        for (name, Comparison { without, with, change, .. }) in rows(times) {
+            let [without, with] = [without, with].map(|times| {
+                let [median, range] = spread(times);
+                if has_ranges { format!("{median} {range}") } else { median }
+            });
+            let cells = [name.to_owned(), without, with, percent(change.value), interval(change)];
+            table.row(Style::new(), cells.map(TextCell::from));
+        }
     }
     table
 }

@@ -34,11 +34,6 @@ impl TerminalProgress {
         TerminalProgress { reading: "replaying", ..Self::new(StopRules::default(), quiet) }
     }
 
-    /// Shows how many tracepoints the kernel has detached.
-    pub fn detaching(&mut self, done: usize, total: usize) {
-        self.steps("detaching", "tracepoints", done as u64, total as u64);
-    }
-
     fn steps(&mut self, what: &'static str, of: &'static str, done: u64, total: u64) {
         self.show(what, Some(total), done.min(total), format!("{} of {} {of}", Grouped(done), Grouped(total)));
     }
@@ -203,6 +198,10 @@ impl Progress for TerminalProgress {
             // The next drawing comes after the run, so that drawing does not disturb the run.
             bar.force_draw();
         }
+    }
+
+    fn detaching(&mut self, done: usize, total: usize) {
+        self.steps("detaching", "tracepoints", done as u64, total as u64);
     }
 
     fn phase_ends(&mut self) {

@@ -43,7 +43,7 @@ class TpPerf(Peer):
         return [
             {
                 'pair': one['pair'],
-                'on': one['captured'],
+                'on': one['arm'] == 'record',
                 'wall': one['wall_ns'] / 1e9,
                 'cpu': one['cpu_ns'] / 1e9,
                 'busy': one['machine_ns'] / 1e9,

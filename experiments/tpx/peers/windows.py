@@ -73,7 +73,7 @@ def idle_windows(setup, pairs, seconds):
     return [
         {
             'pair': one['pair'],
-            'captured': one['captured'],
+            'captured': one['arm'] == 'record',
             'recorded': one.get('events'),
             **seen,
             'counts': {names.get(event, event): count for event, count in sorted(counted.items())},

@@ -20,17 +20,31 @@ pub fn write_json(overhead: &Overhead, out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overhead::figures::tests::overhead;
     use crate::overhead::formats::tests::text;
+    use crate::overhead::{Arm, Way};
 
     #[test]
     fn the_json_form_has_figures_and_runs() {
-        let json: serde_json::Value = serde_json::from_str(&text(write_json, &[(2_000, 3_000); 5])).unwrap();
-        assert_eq!((&json["schema"], &json["pairs"], &json["events"]), (&1.into(), &5.into(), &5_000_000.into()));
-        assert_eq!(json["wall"]["verdict"], "difference");
-        assert_eq!(json["wall"]["without"]["median_ns"], 2_000_000_000_u64);
-        assert_eq!(json["runs"].as_array().unwrap().len(), 10);
-        assert_eq!(json["runs"][0]["events"], 1_000_000);
-        assert_eq!(json["runs"][0]["own_cpu_ns"], 1_000_000);
+        let arms = [Arm::On(Way::Record), Arm::Off, Arm::On(Way::Count), Arm::Nothing];
+        let measured = overhead(arms, &[[3_000, 2_000, 2_500, 1_000]; 5]);
+        let json: serde_json::Value = serde_json::from_str(&text(write_json, &measured)).unwrap();
+        assert_eq!((&json["schema"], &json["pairs"], &json["pairs_asked"]), (&2.into(), &5.into(), &5.into()));
+        assert_eq!(json["arms"], serde_json::json!(["record", "off", "count", "nothing"]));
+        let [record, count] = [0, 1].map(|way| &json["ways"][way]);
+        assert_eq!((&record["way"], &record["events"]), (&"record".into(), &5_000_000.into()));
+        assert_eq!(record["wall"]["verdict"], "difference");
+        assert_eq!(record["wall"]["without"]["median_ns"], 2_000_000_000_u64);
+        assert_eq!(record["against_nothing"]["wall"]["without"]["median_ns"], 1_000_000_000_u64);
+        assert_eq!((&count["way"], &count["lost"]), (&"count".into(), &0.into()));
+        assert_eq!(count["wall"]["with"]["median_ns"], 2_500_000_000_u64);
+        assert_eq!(json["attached_off"]["wall"]["with"]["median_ns"], 2_000_000_000_u64);
+        assert_eq!(json["runs"].as_array().unwrap().len(), 20);
+        assert_eq!((&json["runs"][4]["pair"], &json["runs"][4]["arm"]), (&2.into(), &"record".into()));
+        assert_eq!(
+            (&json["runs"][0]["events"], &json["runs"][0]["own_cpu_ns"]),
+            (&1_000_000.into(), &1_000_000.into())
+        );
         assert!(json["runs"][1]["events"].is_null() && json["detach_ns"].is_null());
     }
 }

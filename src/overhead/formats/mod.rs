@@ -9,13 +9,12 @@ pub use markdown::write_markdown;
 #[cfg(test)]
 mod tests {
     use crate::overhead::Overhead;
-    use crate::overhead::figures::tests::overhead;
     use std::io::{self, Write};
 
-    /// The output for a measurement of these pairs.
-    pub fn text(write: impl Fn(&Overhead, &mut dyn Write) -> io::Result<()>, pairs: &[(u64, u64)]) -> String {
+    /// The output for a measurement.
+    pub fn text(write: impl Fn(&Overhead, &mut dyn Write) -> io::Result<()>, overhead: &Overhead) -> String {
         let mut out = Vec::new();
-        write(&overhead(pairs), &mut out).unwrap();
+        write(overhead, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 }

@@ -1,4 +1,5 @@
-//! `tp-perf overhead`: it counts known numbers of events, and handles COMMAND correctly.
+//! `tp-perf overhead`: it watches known numbers of hits in each way, attaches and detaches as it reports, and handles
+//! COMMAND correctly.
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::rig::{Background, RENAME, Rig, eventually, shown};
@@ -8,12 +9,14 @@ use std::fs;
 use std::process::{Command, Output, Stdio};
 
 pub const TESTS: &[Test] = &[
-    ("each_captured_run_has_exactly_its_events", nothing_more, known_events),
+    ("each_watched_run_has_exactly_its_hits", nothing_more, known_hits),
     ("lost_events_are_counted_in_the_run_that_lost_them", nothing_more, known_losses),
+    ("everything_is_attached_except_in_runs_with_nothing_attached", nothing_more, nothing_attached),
+    ("another_tp_perf_with_tracepoints_is_reported", nothing_more, another_tp_perf),
     ("a_failing_command_ends_the_measurement_with_its_output_and_exit_code", nothing_more, failing),
     ("the_prepare_command_runs_before_each_run", nothing_more, preparing),
     ("the_output_of_command_goes_to_stderr_if_requested", nothing_more, shown_output),
-    ("ctrl_c_keeps_the_complete_pairs", nothing_more, interrupted),
+    ("ctrl_c_keeps_the_complete_rounds", nothing_more, interrupted),
     ("sigterm_ends_command_too", nothing_more, terminated),
     ("an_unwritable_directory_is_named_in_the_error", nothing_more, no_scratch),
 ];
@@ -50,35 +53,100 @@ fn is_storm(events: &Value, number: u64) -> bool {
     (number + 1..number + 300).contains(&events.as_u64().unwrap())
 }
 
-fn known_events() {
-    let measured = storm(&["--runs", "4", "--warmup", "2"], "20000");
+/// The runs of this arm.
+fn of_arm<'a>(measured: &'a Value, arm: &str) -> Vec<&'a Value> {
+    measured["runs"].as_array().unwrap().iter().filter(|run| run["arm"] == arm).collect()
+}
+
+fn sum(runs: &[&Value], field: &str) -> u64 {
+    runs.iter().map(|run| run[field].as_u64().unwrap()).sum()
+}
+
+fn known_hits() {
+    let measured = storm(&["--ways", "record,count", "--runs", "3", "--warmup", "2"], "20000");
     let runs = measured["runs"].as_array().unwrap();
-    assert_eq!((runs.len(), &measured["pairs"], &measured["lost"]), (8, &4.into(), &0.into()));
-    let captured: Vec<_> = runs.iter().filter(|run| run["captured"] == true).collect();
-    assert_eq!(captured.len(), 4);
+    assert_eq!((runs.len(), &measured["pairs"], &measured["pairs_asked"]), (9, &3.into(), &3.into()));
     for run in runs {
         assert!(run["wall_ns"].as_u64() > Some(0) && run["cpu_ns"].as_u64() > Some(0) && run["exit"] == 0, "{run}");
-        assert_eq!(run["events"].is_null(), run["captured"] == false, "{run}");
+        assert_eq!(run["events"].is_null(), run["arm"] == "off", "{run}");
     }
-    for run in &captured {
-        assert!(is_storm(&run["events"], 20_000) && run["own_cpu_ns"].is_u64(), "{run}");
+    for (index, way) in ["record", "count"].into_iter().enumerate() {
+        let runs = of_arm(&measured, way);
+        assert_eq!(runs.len(), 3);
+        for run in &runs {
+            assert!(is_storm(&run["events"], 20_000) && run["own_cpu_ns"].is_u64(), "{run}");
+        }
+        let figures = &measured["ways"][index];
+        assert_eq!((&figures["way"], &figures["lost"]), (&way.into(), &0.into()));
+        assert_eq!(figures["events"], sum(&runs, "events"));
     }
-    let first = runs.chunks(2).filter(|pair| pair[0]["captured"] == true).count();
-    assert_eq!(first, 2, "captured and uncaptured runs are first equally often");
-    let all: u64 = captured.iter().map(|run| run["events"].as_u64().unwrap()).sum();
-    assert_eq!(measured["events"], all);
+    for arm in ["off", "record", "count"] {
+        let first = runs.chunks(3).filter(|round| round[0]["arm"] == arm).count();
+        assert_eq!(first, 1, "each arm is first equally often");
+    }
+    let counted = storm(&["--ways", "count", "--runs", "1", "--warmup", "0"], "1000");
+    assert_eq!((&counted["ring_size"], &counted["arms"]), (&0.into(), &serde_json::json!(["off", "count"])));
+    assert!(is_storm(&of_arm(&counted, "count")[0]["events"], 1_000), "{counted}");
 }
 
 fn known_losses() {
-    let measured = storm(&["--runs", "2", "--ring-size", "64K"], "300000 stopped");
-    let mut lost = 0;
-    for run in measured["runs"].as_array().unwrap().iter().filter(|run| run["captured"] == true) {
-        // Recorded and lost hits both count as events.
+    let measured = storm(&["--ways", "count,record", "--runs", "2", "--ring-size", "64K"], "300000 stopped");
+    let recorded = of_arm(&measured, "record");
+    for run in recorded.iter().chain(&of_arm(&measured, "count")) {
+        // Recorded and lost hits both count as events. A counter loses nothing, even if tp-perf stands still.
         assert!(is_storm(&run["events"], 300_000), "{run}");
-        lost += run["lost"].as_u64().unwrap();
     }
-    assert_eq!(measured["lost"], lost);
-    assert!(lost > 0, "a ring of 64 KiB loses events in a storm: {measured}");
+    let lost = sum(&recorded, "lost");
+    assert_eq!((&measured["ways"][0]["lost"], &measured["ways"][1]["lost"]), (&lost.into(), &0.into()));
+    assert!(recorded.iter().all(|run| run["lost"].as_u64() > Some(0)), "a ring of 64 KiB loses events: {measured}");
+}
+
+/// Each child process of tp-perf that detaches later holds the tracepoints of one way. COMMAND counts them.
+fn nothing_attached() {
+    let rig = Rig::new();
+    let script =
+        "grep -l tp-perf-detach $(printf '/proc/%s/comm ' $(cat /proc/$PPID/task/$PPID/children)) | wc -l >> held";
+    let words = ["--ways", "record,count", "--nothing-attached", "-r", "4", "-w", "1", "--format", "json", "-q"];
+    let measured = json(&overhead(&rig, &words).args(["--", "sh", "-c", script]).output().unwrap());
+    assert_eq!(measured["arms"], serde_json::json!(["nothing", "off", "record", "count"]));
+    let runs = measured["runs"].as_array().unwrap();
+    let waits = measured["detach_waits_ns"].as_array().unwrap().len();
+    assert_eq!((runs.len(), &measured["pairs"]), (16, &4.into()));
+    assert!((2..=4).contains(&waits), "{measured}");
+    // Without the warm-ups: one at the start, and one after each wait.
+    let held = fs::read_to_string(rig.path("held")).unwrap();
+    let mut held: Vec<&str> = held.lines().collect();
+    assert_eq!(held.len(), 16 + 1 + waits);
+    assert_eq!(held.remove(0), "2", "the warm-up at the start has everything attached");
+    let mut was_attached = true;
+    for run in runs {
+        let is_attached = run["arm"] != "nothing";
+        if was_attached && !is_attached {
+            assert_eq!(held.remove(0), "0", "the warm-up after a wait has nothing attached");
+        }
+        assert_eq!(held.remove(0), if is_attached { "2" } else { "0" }, "{run}");
+        was_attached = is_attached;
+    }
+    let first = runs.chunks(4).filter(|round| round[0]["arm"] == "nothing").count();
+    let last = runs.chunks(4).filter(|round| round[3]["arm"] == "nothing").count();
+    assert_eq!((first, last), (2, 2), "runs with nothing attached are first and last equally often");
+    assert!(measured["attached_off"]["wall"]["change"]["value"].is_f64(), "{measured}");
+    assert!(measured["ways"][1]["against_nothing"]["wall"]["change"]["value"].is_f64(), "{measured}");
+}
+
+fn another_tp_perf() {
+    let rig = Rig::new();
+    let other = Background::start(&mut rig.command(&["-t", RENAME]));
+    other.wait_until_it_polls();
+    let words = ["--nothing-attached", "-r", "1", "-w", "0", "--format", "json", "--", "true"];
+    let output = overhead(&rig, &words).output().unwrap();
+    other.signal(Signal::SIGINT);
+    other.end();
+    let measured = json(&output);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!measured["attached_by_others"].as_array().unwrap().is_empty(), "{measured}");
+    assert!(stderr.contains("another tp-perf had tracepoints attached (pid "), "{stderr}");
+    assert!(stderr.contains("wait for the detach 1 time"), "{stderr}");
 }
 
 fn failing() {
@@ -112,9 +180,8 @@ fn preparing() {
     let measured = json(
         &overhead(&rig, &["-p", &storm, "-r", "1", "-w", "0", "--format", "json", "--", "true"]).output().unwrap(),
     );
-    let runs = measured["runs"].as_array().unwrap();
-    let captured: Vec<_> = runs.iter().filter(|run| run["captured"] == true).collect();
-    assert!(runs.len() == 2 && captured.len() == 1 && is_storm(&captured[0]["events"], 0), "{measured}");
+    let recorded = of_arm(&measured, "record");
+    assert!(recorded.len() == 1 && is_storm(&recorded[0]["events"], 0), "{measured}");
 
     let output = overhead(&rig, &["-p", "echo no tree here; exit 3", "--", "touch", "ran"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

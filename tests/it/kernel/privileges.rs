@@ -38,6 +38,11 @@ pub const TESTS: &[Test] = &[
     ("learning_writes_into_the_library_of_the_user", nothing_more, learning_writes_into_the_library_of_the_user),
     ("overhead_runs_its_programs_as_the_user", nothing_more, overhead_runs_its_programs_as_the_user),
     (
+        "overhead_that_attaches_again_gives_its_programs_no_rights",
+        nothing_more,
+        overhead_that_attaches_again_gives_its_programs_no_rights,
+    ),
+    (
         "overhead_runs_its_programs_as_root_only_if_asked_to",
         nothing_more,
         overhead_runs_its_programs_as_root_only_if_asked_to,
@@ -263,6 +268,27 @@ fn overhead_runs_its_programs_as_the_user() {
     let (homes, ids) = measured(&[]);
     assert_eq!(ids, format!("{USER}\n").repeat(4));
     Rights::parse(&read(&homes, "parent")).are_the_users();
+    homes.all_is_the_users();
+}
+
+fn overhead_that_attaches_again_gives_its_programs_no_rights() {
+    let homes = Homes::new();
+    let script = "cat /proc/self/status > own.$$; cat /proc/$PPID/status > parent.$$; echo $$ >> ran";
+    let words = ["overhead", "-t", RENAME, "-w", "0", "-r", "2", "--nothing-attached", "--", "sh", "-c", script];
+    homes.well(&words);
+    // In the first round, the run with nothing attached is the last; in the second, it is the first.
+    let ran: Vec<String> = read(&homes, "ran").lines().map(str::to_owned).collect();
+    let [_, _, first_nothing, second_nothing, off, on] = &ran[..] else { panic!("{ran:?}") };
+    let rights = |of: &str, run: &str| Rights::parse(&read(&homes, &format!("{of}.{run}")));
+    ran.iter().for_each(|run| rights("own", run).are_the_users());
+    for run in [first_nothing, second_nothing] {
+        let parent = rights("parent", run);
+        assert!(!parent.has_no_capability(), "tp-perf needs its rights to attach again");
+        assert_eq!(parent.field("CapEff").trim_matches('0'), "", "but it has set them aside: {parent:?}");
+    }
+    for run in [off, on] {
+        rights("parent", run).are_the_users();
+    }
     homes.all_is_the_users();
 }
 

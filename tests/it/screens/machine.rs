@@ -10,37 +10,41 @@ use std::time::Duration;
 use tp_perf::doctor::{Machine, Needs, diagnose};
 use tp_perf::os::cpus::{Cpu, CpuList};
 use tp_perf::os::limits::{Capabilities, DescriptorLimit};
-use tp_perf::overhead::{CapturedEvents, MeasuredRun, Overhead, write_json, write_markdown};
+use tp_perf::overhead::{Arm, MeasuredRun, Overhead, WatchedHits, Way, write_json, write_markdown};
 use tp_perf::recording::Tool;
 use tp_perf::terminal::{print_diagnoses, print_overhead};
 use tp_perf::tracefs::Origin;
 
-/// A measurement of these pairs, in milliseconds without and with capturing.
-fn measured(pairs: &[(u64, u64)]) -> Overhead {
-    let run = |pair: usize, captured: bool, wall: u64| MeasuredRun {
-        pair: pair + 1,
-        captured,
+/// A measurement of rounds: a run of each of these arms, in milliseconds.
+fn measured<const N: usize>(arms: [Arm; N], rounds: &[[u64; N]]) -> Overhead {
+    let run = |round: usize, arm: Arm, wall: u64| MeasuredRun {
+        round,
+        arm,
         wall: Duration::from_millis(wall),
         cpu: Duration::from_millis(2 * wall),
         system: Duration::from_millis(wall / 2),
         machine: Some(Duration::from_millis(3 * wall)),
         exit: 0,
-        events: captured.then_some(CapturedEvents {
+        hits: matches!(arm, Arm::On(_)).then_some(WatchedHits {
             events: 1_000_000,
-            lost: Some(10),
-            own_cpu: Duration::from_millis(90),
+            lost: Some(if arm == Arm::On(Way::Record) { 10 } else { 0 }),
+            own_cpu: Duration::from_millis(if arm == Arm::On(Way::Record) { 90 } else { 2 }),
         }),
     };
-    let runs = pairs.iter().enumerate();
+    let rounds_asked = rounds.len();
+    let rounds = (1..).zip(rounds);
+    let runs = rounds.flat_map(|(round, of_arms)| arms.iter().zip(of_arms).map(move |of| (round, of)));
     Overhead {
-        schema: 1,
+        schema: 2,
         tool: Tool { name: "tp-perf".to_owned(), version: "0".to_owned() },
         kernel: "6.18.0".to_owned(),
         hostname: "here".to_owned(),
         command: ["make", "-j8", "a|b"].map(str::to_owned).to_vec(),
         prepare: Some("make clean".to_owned()),
         cpus: vec![Cpu::new(0), Cpu::new(1)],
+        arms: arms.to_vec(),
         tracepoints: 1_568,
+        not_counted: 0,
         refused: 0,
         ring_size: 8 << 20,
         clock: "monotonic".to_owned(),
@@ -48,47 +52,79 @@ fn measured(pairs: &[(u64, u64)]) -> Overhead {
         compress: false,
         started: "2026-11-25T00:00:00Z".to_owned(),
         pid: 1,
-        pairs_asked: pairs.len(),
+        rounds_asked,
         warmup: 1,
         attach: Duration::from_millis(300),
         detach_expected: Duration::from_secs(57),
         detach: None,
-        runs: runs.flat_map(|(pair, (off, on))| [run(pair, true, *on), run(pair, false, *off)]).collect(),
+        detach_waits: Vec::new(),
+        attached_by_others: Vec::new(),
+        runs: runs.map(|(round, (arm, wall))| run(round, *arm, *wall)).collect(),
     }
 }
 
+/// The same for (off, record).
+fn recorded(pairs: &[(u64, u64)]) -> Overhead {
+    let pairs: Vec<_> = pairs.iter().map(|(off, on)| [*on, *off]).collect();
+    measured([Arm::On(Way::Record), Arm::Off], &pairs)
+}
+
 pub fn overhead() {
-    let clear = measured(&[(2_000, 3_000), (4_000, 6_010), (3_000, 4_480), (1_000, 1_500), (2_500, 3_750)]);
+    let clear = recorded(&[(2_000, 3_000), (4_000, 6_010), (3_000, 4_480), (1_000, 1_500), (2_500, 3_750)]);
     let even: Vec<_> = (0..10).map(|n| (10_000 + n * 7 % 5, 10_000 + n * 3 % 5)).collect();
     let noisy =
-        measured(&[(1_000, 1_200), (3_000, 2_100), (2_000, 2_300), (1_500, 1_450), (4_000, 4_700), (900, 1_400)]);
-    let few = measured(&[(1_000, 1_100), (1_020, 1_130)]);
-    let mut odd = measured(&[(30, 40), (31, 42), (29, 39), (30, 41), (32, 44)]);
+        recorded(&[(1_000, 1_200), (3_000, 2_100), (2_000, 2_300), (1_500, 1_450), (4_000, 4_700), (900, 1_400)]);
+    let few = recorded(&[(1_000, 1_100), (1_020, 1_130)]);
+    let mut odd = recorded(&[(30, 40), (31, 42), (29, 39), (30, 41), (32, 44)]);
     odd.refused = 3;
     odd.compress = true;
     odd.prepare = None;
     odd.detach = Some(Duration::from_secs(61));
-    odd.pairs_asked = 8;
+    odd.rounds_asked = 8;
     odd.self_excluded = false;
     odd.runs[0].exit = 7;
     for run in &mut odd.runs {
-        run.events.iter_mut().for_each(|events| events.lost = None);
+        run.hits.iter_mut().for_each(|hits| hits.lost = None);
     }
+    let (record, count) = (Arm::On(Way::Record), Arm::On(Way::Count));
+    let rounds = [
+        [2_000, 2_800, 2_160, 1_990],
+        [2_040, 2_870, 2_190, 2_020],
+        [1_960, 2_700, 2_150, 1_970],
+        [2_010, 2_790, 2_140, 1_980],
+        [2_020, 2_850, 2_210, 2_015],
+        [1_990, 2_810, 2_170, 1_950],
+    ];
+    let mut ways = measured([Arm::Off, record, count, Arm::Nothing], &rounds);
+    ways.not_counted = 4;
+    ways.detach_waits = [56, 58, 57, 57].map(Duration::from_secs).to_vec();
+    ways.detach = ways.detach_waits.last().copied();
+    let mut counted = measured([Arm::Off, count], &rounds.map(|[off, _, count, _]| [off, count]));
+    (counted.tracepoints, counted.not_counted, counted.ring_size) = (1_564, 4, 0);
+    let mut disturbed = measured([Arm::Off, record, Arm::Nothing], &[[2_000, 2_800, 1_900]]);
+    disturbed.attached_by_others = vec![12, 345];
+    disturbed.detach_waits = vec![Duration::from_secs(57)];
+    let mut stopped = measured([Arm::Off, record, Arm::Nothing], &[]);
+    stopped.rounds_asked = 5;
     let mut screen = String::new();
     for (name, measured) in [
         ("a clear cost", &clear),
-        ("no cost", &measured(&even)),
+        ("no cost", &recorded(&even)),
         ("noise", &noisy),
-        ("two pairs", &few),
+        ("two rounds", &few),
         ("short runs", &odd),
+        ("two ways, and nothing attached", &ways),
+        ("only counting", &counted),
+        ("another tp-perf", &disturbed),
+        ("stopped in the first round", &stopped),
     ] {
         let text = printed(name, |width, out| print_overhead(measured, width, out).unwrap());
         writeln!(screen, "[{name}]\n{text}").unwrap();
     }
     assert_screen("overhead", &screen);
     let (mut markdown, mut json) = (Vec::new(), Vec::new());
-    write_markdown(&clear, &mut markdown).unwrap();
-    write_json(&few, &mut json).unwrap();
+    write_markdown(&ways, &mut markdown).unwrap();
+    write_json(&disturbed, &mut json).unwrap();
     assert_screen("overhead_for_programs", &format!("[markdown]\n{}\n[json]\n{}", plain(&markdown), plain(&json)));
 }
 

@@ -71,6 +71,7 @@ pub fn wrong_usage() {
             "report a --top 0",
             "overhead",
             "overhead --runs 0 -- true",
+            "overhead --ways recrod -- true",
             "learn",
             "learn a/b fixtures/idle.perf.zst",
             "learn idle a --duration 5s",

@@ -1,0 +1,163 @@
+//! The attachments of a measurement: one for each way, all with the same tracepoints and CPUs.
+//!
+//! An event that is off is not in the kernel's list of its tracepoint (`perf_trace_add` puts it there when it goes
+//! on). So the attachments of the other ways do not slow down the way that is measured, and several attachments
+//! that are off cost the same as one: the call from the tracepoint into perf.
+
+use super::measurement::WatchedHits;
+use super::{MeasureOptions, Way};
+use crate::capture::{self, Chosen, Error, StopRules};
+use crate::control::{Launch, Progress, Running, Signals};
+use crate::counting::{self, CountOptions, Totals, USUAL_WINDOW};
+use crate::engine::{Attached, Detaching, Engine, Kernel, Sampling};
+use crate::events::Counted;
+use crate::recording::StopReason;
+use crate::spool::Spool;
+use std::io;
+use std::time::Duration;
+
+/// All ways, attached and off.
+pub(super) struct Attachments<K: Kernel> {
+    of_ways: Vec<(Way, Attachment<K>)>,
+    /// The time that attaching took.
+    pub took: Duration,
+}
+
+/// A way, attached and off.
+enum Attachment<K: Kernel> {
+    Rings {
+        engine: K::Sampling,
+        /// The events lost so far.
+        lost: Option<u64>,
+    },
+    Counters {
+        engine: Box<K::Counting>,
+        options: Box<CountOptions>,
+    },
+}
+
+/// How a run with the events of one way on ended.
+pub(super) struct WatchedRun {
+    pub stop_reason: StopReason,
+    pub hits: WatchedHits,
+    /// The error that ended the run, if there was one.
+    pub problem: Option<io::Error>,
+}
+
+impl<K: Kernel> Attachments<K> {
+    /// Attaches.
+    pub fn attach(
+        kernel: &K,
+        chosen: &mut Chosen,
+        options: &MeasureOptions,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, Error> {
+        let choice = &options.attach.choice;
+        let mut attachments = Attachments { of_ways: Vec::new(), took: Duration::ZERO };
+        for way in &options.ways {
+            let (attachment, took) = match way {
+                Way::Record => {
+                    let (engine, took) = chosen.attach(kernel, &options.attach, None, signals, progress)?;
+                    (Attachment::Rings { engine, lost: Some(0) }, took)
+                }
+                Way::Count => {
+                    let (engine, took) = chosen.count(kernel, choice, signals, progress)?;
+                    let options = Box::new(CountOptions::of(choice.clone(), USUAL_WINDOW));
+                    (Attachment::Counters { engine: Box::new(engine), options }, took)
+                }
+            };
+            attachments.of_ways.push((*way, attachment));
+            attachments.took += took;
+        }
+        Ok(attachments)
+    }
+
+    /// The result of attaching, for each way.
+    pub fn attached(&self) -> impl Iterator<Item = &Attached> {
+        self.of_ways.iter().map(|(_, attachment)| match attachment {
+            Attachment::Rings { engine, .. } => engine.attached(),
+            Attachment::Counters { engine, .. } => engine.attached(),
+        })
+    }
+
+    /// The limit of descriptors `(soft, hard)` before the first way raised it.
+    pub fn nofile_limit(&self) -> (u64, u64) {
+        self.attached().next().map_or((0, 0), |attached| attached.descriptor_limit)
+    }
+
+    /// Runs COMMAND with the events of this way on. A way that records needs a spool.
+    pub fn run(
+        &mut self,
+        way: Way,
+        kernel: &K,
+        launch: Launch<'_>,
+        spool: Option<&mut Spool>,
+        running: &mut Option<Running>,
+        signals: &mut Signals,
+    ) -> Result<WatchedRun, Error> {
+        let (_, attachment) =
+            self.of_ways.iter_mut().find(|(of, _)| *of == way).expect("all ways of a measurement are attached");
+        match attachment {
+            Attachment::Rings { engine, lost } => {
+                let spool = spool.expect("a measurement that records has spools");
+                record(engine, lost, launch, spool, running, signals)
+            }
+            Attachment::Counters { engine, options } => {
+                let mut totals = Totals::default();
+                let sinks = &mut [&mut totals as _];
+                let run = counting::run(
+                    engine.as_mut(),
+                    kernel,
+                    options,
+                    None,
+                    &[],
+                    Some(launch),
+                    sinks,
+                    running,
+                    signals,
+                    &mut (),
+                )?;
+                let hits = WatchedHits { events: totals.all(), lost: Some(0), own_cpu: run.own_cpu };
+                Ok(WatchedRun { stop_reason: run.stop_reason, hits, problem: run.problem })
+            }
+        }
+    }
+
+    /// Detaches in the background, with one child process for each way.
+    pub fn detach(self) -> Vec<Detaching> {
+        let detach = |attachment| match attachment {
+            Attachment::Rings { engine, .. } => Engine::detach(engine),
+            Attachment::Counters { engine, .. } => Engine::detach(*engine),
+        };
+        self.of_ways.into_iter().map(|(_, attachment)| detach(attachment)).collect()
+    }
+}
+
+/// Runs COMMAND as a capture does.
+fn record<E: Sampling>(
+    engine: &mut E,
+    lost_before: &mut Option<u64>,
+    launch: Launch<'_>,
+    spool: &mut Spool,
+    running: &mut Option<Running>,
+    signals: &mut Signals,
+) -> Result<WatchedRun, Error> {
+    // Drawing a progress bar would add to the measured time.
+    let run = capture::run(engine, &StopRules::default(), Some(launch), running, spool, signals, &mut ())?;
+    let lost_now = lost(&run.counted);
+    let lost = lost_now.zip(*lost_before).map(|(now, before)| now.saturating_sub(before));
+    *lost_before = lost_now;
+    let hits = WatchedHits {
+        events: spool.samples() + lost.unwrap_or(0),
+        lost,
+        // Runs with the events off include the time to start COMMAND too, so it is not overhead.
+        own_cpu: run.own_cpu.saturating_sub(run.starting_cpu),
+    };
+    Ok(WatchedRun { stop_reason: run.stop_reason, hits, problem: run.problem })
+}
+
+/// The events lost since they were opened. `None` if the kernel does not report losses.
+fn lost(counted: &[Counted]) -> Option<u64> {
+    counted.iter().map(|counted| counted.lost_known.then_some(counted.count.lost)).sum()
+}
