@@ -24,7 +24,7 @@ const WORTH: f64 = 4.0;
 /// The part of the time for visits with which the controller plans. What remains of the budget makes it longer.
 const PLANNED_VISITED: f64 = 0.05;
 /// The part of the budget up to which the controller plans. The next window may have more hits than the last one.
-const PLANNED: f64 = 0.85;
+const PLANNED: f64 = 0.8;
 /// A tracepoint returns only if the cost then stays below this part of the budget, by the largest of its recent rates.
 const PLANNED_RETURN: f64 = 0.6;
 /// After a change, tracepoints return only after this time.
@@ -226,6 +226,7 @@ impl Budget {
         if self.planned(LEAST_VISITED, now) <= allowed && self.planned(self.visited, now) <= allowed {
             return Vec::new();
         }
+        let before = self.known.clone();
         let mut moves = Vec::new();
         let fits = |budget: &Self, visited| budget.planned(visited, now) <= PLANNED * allowed;
         let counted = self.hottest(Rung::Counted);
@@ -252,6 +253,17 @@ impl Budget {
             }
             moves.retain(|it| it.tpid != tpid);
             moves.push(self.set(tpid, Rung::Detached));
+        }
+        // Without the hottest, others may fit as they were.
+        for RungChange { tpid, to } in moves.clone().into_iter().rev().filter(|it| it.to == Rung::Visited) {
+            let visited = self.known.insert(tpid, before[&tpid]);
+            if fits(self, PLANNED_VISITED) {
+                moves.retain(|it| it.tpid != tpid);
+            } else if let Some(visited) = visited {
+                debug_assert_eq!(visited.rung, to);
+                self.known.insert(tpid, visited);
+                break;
+            }
         }
         moves
     }
@@ -414,6 +426,18 @@ mod tests {
         // It is tried again from time to time, and leaves at once.
         let over = (0..600).filter(|_| machine.second(&storm) > 1.0).count();
         assert!(over < 60, "{over} of 600 seconds are over the budget");
+    }
+
+    #[test]
+    fn one_storm_does_not_take_the_others_with_it() {
+        let mut machine = Machine::new(0.01);
+        let mut rates = vec![4_000.0; 20];
+        rates[7] = 2_000_000.0;
+        (0..5).for_each(|_| {
+            machine.second(&rates);
+        });
+        let expected = [(Tpid::new(8), Rung::Detached)];
+        assert_eq!(machine.rungs.into_iter().collect::<Vec<_>>(), expected, "even off, it costs more than the budget");
     }
 
     #[test]

@@ -200,7 +200,9 @@ impl Steering {
         if !is_due || !self.at_start.measured {
             return Ok(());
         }
+        let before = cpu_time()?;
         let now = rename_ns()?;
+        self.cpu_beside += cpu_time()?.saturating_sub(before);
         let at_start = self.speed.map_or(now, |(at_start, _)| at_start);
         self.speed = Some((at_start, Instant::now()));
         // One slow moment is not a slow machine.

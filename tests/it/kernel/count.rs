@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("a_command_shorter_than_a_window_has_its_counts_and_its_exit_code", nothing_more, short_command),
     ("each_run_of_a_command_is_counted_by_itself", nothing_more, repeated),
     ("a_count_ends_at_a_signal_with_its_sums", nothing_more, interrupted),
+    ("with_a_budget_a_storm_is_estimated_and_rare_hits_stay_exact", nothing_more, budget),
 ];
 
 fn perf() -> Result<(), String> {
@@ -194,4 +195,44 @@ fn interrupted() {
     assert!(output.status.success(), "{}", shown(&output));
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&summary["hits"], &summary["stop_reason"]), (&777.into(), &"terminate".into()));
+}
+
+fn budget() {
+    let cpus = CpuList::online().unwrap();
+    let storms: Vec<_> = cpus.as_slice().iter().map(|cpu| Background::storm(*cpu)).collect();
+    let words = ["-t", GETSID, "-t", RENAME, "-t", "syscalls:sys_enter_acct", "--every", "100ms", "--budget", "1%"];
+    let child = Background::start(&mut count(&words));
+    child.wait_until_it_polls();
+    // Each storm costs more than a tenth of its CPU, so its tracepoint leaves the rung `counted` after the first window.
+    for _ in 0..10 {
+        run_storm(&["500", "getsid"]);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    child.signal(Signal::SIGINT);
+    let output = child.end();
+    drop(storms);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = lines.last().unwrap_or_else(|| panic!("{}", shown(&output)));
+    let row = |name: &str| {
+        let mut rows = summary["per_tracepoint"].as_array().unwrap().iter();
+        rows.find(|row| format!("syscalls:{}", row["tracepoint"].as_str().unwrap()) == name).cloned()
+    };
+    let getsid = row(GETSID).unwrap();
+    assert_eq!((&getsid["hits"], &getsid["rung"], &getsid["watched"]), (&5_000.into(), &"counted".into(), &1.0.into()));
+    assert_eq!(getsid["estimated"], Value::Null);
+    let rename = summary["per_tracepoint"].as_array().unwrap().iter().find(|row| row["tracepoint"] == "task_rename");
+    let rename = rename.unwrap();
+    assert_ne!(rename["rung"], "counted", "{summary:#}");
+    assert!(rename["watched"].as_f64() < Some(1.0) && rename["hits"].as_u64() > Some(0), "{rename}");
+    let cost = &summary["cost"];
+    assert!(cost["at_start"]["measured"] == true && cost["at_start"]["counted_ns"].as_f64() > Some(1.0), "{cost}");
+    assert!(cost["moves"].as_u64() > Some(0) && cost["budget"] == 0.01, "{cost}");
+    // In the windows after the first move, the storm is not counted as a whole any more.
+    let of_storm = |line: &Value| {
+        let mut rows = line["per_tracepoint"].as_array().unwrap().iter();
+        rows.find(|row| row["tracepoint"] == "task_rename").cloned()
+    };
+    let rungs: Vec<_> = lines[..lines.len() - 1].iter().filter_map(of_storm).map(|row| row["rung"].clone()).collect();
+    assert!(rungs.first() == Some(&Value::Null) && rungs.iter().any(|rung| !rung.is_null()), "{rungs:?}");
 }
