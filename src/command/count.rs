@@ -8,10 +8,11 @@ use super::wait::wait_for_command;
 use crate::capture::StopRules;
 use crate::cli::{CountArgs, CountCommand, CountFormat};
 use crate::control::{Progress, Running, Streams};
-use crate::counting::{self, CountRun, CountSummary, Counters, EachWindow, RepeatedCount, Totals};
+use crate::counting::{self, CountRun, CountSummary, Counters, EachWindow, RepeatedCount, RunWith, Totals};
 use crate::drain::Problem;
 use crate::engine::{Kernel, Live};
 use crate::events::{Ns, Sink, Tick};
+use crate::os::privileges::{self, Starts};
 use crate::recording::{StopReason, missed_cpus};
 use crate::terminal::{
     Stdout, TerminalProgress, WindowLines, messages, print_count, print_on_stderr, print_repeated, width_of_stderr,
@@ -114,6 +115,7 @@ fn once<K: Kernel>(
     let is_text = *format == CountFormat::Text;
     let width = to.width(out);
     let mut totals = Totals::default();
+    let command = counters.launch(options, Streams::Own, true);
     let run = match each_window {
         // The lines of the windows show the progress too.
         true => {
@@ -129,12 +131,15 @@ fn once<K: Kernel>(
                 to.put(&printing.window(number, tick, begin)?, is_text, out)
             });
             let sinks: &mut [&mut dyn Sink] = &mut [&mut totals, &mut windows];
-            let run = counters.run(kernel, options, true, Streams::Own, sinks, running, signals, &mut ())?;
+            let run = counters.run(kernel, options, RunWith { command, sinks, running, signals, progress: &mut () })?;
             let failed = windows.failed.take();
             unless_closed(failed.map_or(Ok(()), Err))?;
             run
         }
-        false => counters.run(kernel, options, true, Streams::Own, &mut [&mut totals], running, signals, progress)?,
+        false => {
+            let sinks: &mut [&mut dyn Sink] = &mut [&mut totals];
+            counters.run(kernel, options, RunWith { command, sinks, running, signals, progress })?
+        }
     };
     progress.phase_ends();
     let summary = CountSummary::of(options, counters, &run, &totals, *per_cpu);
@@ -198,10 +203,14 @@ fn repeat<K: Kernel>(
     let mut code = 0;
     for number in 1..=runs {
         let mut totals = Totals::default();
-        let (sinks, streams): (&mut [&mut dyn Sink], _) = (&mut [&mut totals], Streams::Own);
-        let is_last = number == runs;
-        let signals = &mut context.signals;
-        let run = counters.run(kernel, &count.options, is_last, streams, sinks, running, signals, &mut ())?;
+        let with = RunWith {
+            command: counters.launch(&count.options, Streams::Own, number == runs),
+            sinks: &mut [&mut totals],
+            running,
+            signals: &mut context.signals,
+            progress: &mut (),
+        };
+        let run = counters.run(kernel, &count.options, with)?;
         if run.stop_reason != StopReason::Command {
             // This run is incomplete, so it is no part of the means.
             end(run, running)?;
@@ -210,6 +219,8 @@ fn repeat<K: Kernel>(
         summaries.push(CountSummary::of(&count.options, counters, &run, &totals, false));
         code = end(run, running)?.max(code);
     }
+    // The last run may never have begun.
+    privileges::give_up(Starts::Nothing)?;
     if summaries.is_empty() {
         context.progress.note("no run of COMMAND is complete, so there are no means");
         return Ok(stopped(context));

@@ -2,7 +2,7 @@
 
 use crate::capture::{self, CaptureOptions};
 use crate::control::{Progress, Running, Signals, Streams};
-use crate::counting::{CountOptions, Counters};
+use crate::counting::{CountOptions, Counters, RunWith};
 use crate::drain::Problem;
 use crate::engine::{Detaching, Kernel};
 use crate::events::{Filter, Ns};
@@ -56,7 +56,8 @@ fn count_machine(
     };
     let mut counters = Counters::attach(kernel, &options, signals, progress)?;
     let sinks: &mut [&mut dyn crate::events::Sink] = &mut [&mut windows];
-    let run = counters.run(kernel, &options, true, Streams::Own, sinks, running, signals, progress)?;
+    let command = counters.launch(&options, Streams::Own, true);
+    let run = counters.run(kernel, &options, RunWith { command, sinks, running, signals, progress })?;
     let origin = SessionOrigin {
         kernel: Some(kernel_release()),
         hostname: Some(hostname()),

@@ -20,15 +20,15 @@ mod visit_times;
 pub use budget::{Budget, RungChange, SeenHits, VISITS_PER_SECOND, WindowCost};
 pub use formats::{EachWindow, csv, csv_repeated, csv_window, csv_windows_head, json, json_window};
 pub use repeated::{CONFIDENCE, Mean, MeanRow, OneRun, RepeatedCount};
-pub use run::{CountRun, run};
+pub use run::{CountRun, RunWith, run};
 pub use steering::CountCost;
 pub use summary::{CostSummary, CountRow, CountSummary, CpuHits, EstimatedHits, NotCounted};
 pub use totals::{PartlyTotal, TotalHits, Totals};
 
 use crate::capture::{Choice, Chosen, Error};
-use crate::control::{CommandLine, Launch, Progress, Running, Signals, Streams};
+use crate::control::{CommandLine, Launch, Progress, Signals, Streams};
 use crate::engine::{Attached, Counting, Detaching, HitCost, Kernel, is_hit_by_visits};
-use crate::events::{Sink, Tpid};
+use crate::events::Tpid;
 use crate::os::privileges::{self, Starts};
 use crate::tracefs::{Exclusion, Selection, Table};
 use std::time::Duration;
@@ -106,41 +106,27 @@ impl<E: Counting> Counters<E> {
         self.engine.attached()
     }
 
-    /// Counts until the first of these: the duration is over, COMMAND ends, or the user asks to stop. Once started,
-    /// COMMAND is in `running`, even if this fails. With `is_last`, COMMAND cannot be started again.
+    /// How to start the COMMAND of these options. With `is_last`, no program can be started after it.
+    pub fn launch<'a>(&self, options: &'a CountOptions, streams: Streams<'a>, is_last: bool) -> Option<Launch<'a>> {
+        let nofile_limit = self.attached().descriptor_limit;
+        options.command.as_ref().map(|line| Launch { line, nofile_limit, streams, is_last })
+    }
+
+    /// Counts until the first of these: the duration is over, COMMAND ends, or the user asks to stop.
     ///
     /// # Errors
     /// If the events could not be switched on or off, or if COMMAND could not be started. If the counters cannot be
     /// read, the run ends ([`CountRun::problem`]).
-    #[allow(clippy::too_many_arguments)]
     pub fn run(
         &mut self,
         kernel: &impl Kernel,
         options: &CountOptions,
-        is_last: bool,
-        streams: Streams<'_>,
-        sinks: &mut [&mut dyn Sink],
-        running: &mut Option<Running>,
-        signals: &mut Signals,
-        progress: &mut dyn Progress,
+        with: RunWith<'_, '_>,
     ) -> Result<CountRun, Error> {
-        let nofile_limit = self.attached().descriptor_limit;
-        let launch = |line| Launch { line, nofile_limit, streams, is_last };
-        let command = options.command.as_ref().map(launch);
         let tracepoints = self.table.tracepoints().iter().filter(|tracepoint| is_hit_by_visits(tracepoint));
-        let disturbed: Vec<Tpid> = tracepoints.map(|tracepoint| tracepoint.tpid).collect();
-        run::run(
-            &mut self.engine,
-            kernel,
-            options,
-            self.hit_cost,
-            &disturbed,
-            command,
-            sinks,
-            running,
-            signals,
-            progress,
-        )
+        let hit_by_visits: Vec<Tpid> = tracepoints.map(|tracepoint| tracepoint.tpid).collect();
+        let cost = self.hit_cost.map(|cost| (cost, hit_by_visits.as_slice()));
+        run::run(&mut self.engine, kernel, options, cost, with)
     }
 
     /// Detaches in the background.

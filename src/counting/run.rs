@@ -15,6 +15,20 @@ use crate::units::nanoseconds;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
+/// What a run works with, beside the engine.
+pub struct RunWith<'a, 's> {
+    /// The COMMAND to start.
+    pub command: Option<Launch<'a>>,
+    /// The sinks of the ticks.
+    pub sinks: &'a mut [&'s mut dyn Sink],
+    /// Holds COMMAND once it is started, even if the run fails.
+    pub running: &'a mut Option<Running>,
+    /// The signals that end the run.
+    pub signals: &'a mut Signals,
+    /// The progress.
+    pub progress: &'a mut dyn Progress,
+}
+
 /// The facts about a run whose events are off again.
 #[derive(Debug)]
 pub struct CountRun {
@@ -46,19 +60,17 @@ pub struct CountRun {
 /// Switches the events on, starts COMMAND, sends a tick per window to the sinks until a stop rule applies, and
 /// switches the events off. A last tick ends the last window at that time. [`Counters::run`](super::Counters::run) has
 /// the errors.
-#[allow(clippy::too_many_arguments)]
+///
+/// With the cost of a hit, the run computes its cost, and keeps its budget. Visits then leave out the tracepoints that are
+/// `hit_by_visits`.
 pub fn run<E: Counting>(
     engine: &mut E,
     kernel: &impl Kernel,
     options: &CountOptions,
-    hit_cost: Option<HitCost>,
-    disturbed: &[Tpid],
-    command: Option<Launch<'_>>,
-    sinks: &mut [&mut dyn Sink],
-    running: &mut Option<Running>,
-    signals: &mut Signals,
-    progress: &mut dyn Progress,
+    cost: Option<(HitCost, &[Tpid])>,
+    with: RunWith<'_, '_>,
 ) -> Result<CountRun, Error> {
+    let RunWith { command, sinks, running, signals, progress } = with;
     if signals.asked() > 0 {
         return Err(engine::Error::Interrupted.into());
     }
@@ -75,13 +87,15 @@ pub fn run<E: Counting>(
         starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
     let cpus = engine.attached().cpus.len();
-    let mut steering =
-        hit_cost.map(|cost| Steering::new(options.budget, cpus, cost)).transpose().map_err(Error::Run)?;
-    if let Some(steering) = &mut steering {
-        steering.never_visit(disturbed.iter().copied());
-    }
-    let mut windows = Ticking { due: all_on, done: 0, most_late: Duration::ZERO, skipped: 0, hits: 0, steering };
-    let result = windows.until_stop(engine, options, running.as_mut(), sinks, &mut outside, progress, all_on);
+    let steering = |(cost, hit_by_visits): (HitCost, &[Tpid])| {
+        let mut steering = Steering::new(options.budget, cpus, cost)?;
+        steering.never_visit(hit_by_visits.iter().copied());
+        Ok(steering)
+    };
+    let steering = cost.map(steering).transpose().map_err(Error::Run)?;
+    let mut windows =
+        Ticking { on: all_on, due: all_on, done: 0, most_late: Duration::ZERO, skipped: 0, hits: 0, steering };
+    let result = windows.until_stop(engine, options, running.as_mut(), sinks, &mut outside, progress);
     let visits = windows.steering.as_mut().map_or(Ok(()), |steering| steering.end_visits(engine));
     engine.disable().map_err(Error::Run)?;
     let off = Instant::now();
@@ -136,6 +150,8 @@ fn since(before: &[(Cpu, Duration)], now: Vec<(Cpu, Duration)>) -> Vec<(Cpu, Dur
 
 /// The windows of a run.
 struct Ticking {
+    /// When all events were on.
+    on: Instant,
     /// When the last window should have ended.
     due: Instant,
     done: u64,
@@ -149,7 +165,6 @@ struct Ticking {
 impl Ticking {
     /// The deadlines do not drift: each is a multiple of the length after the start. So if a tick is late, its window
     /// is longer and the next one shorter.
-    #[allow(clippy::too_many_arguments)]
     fn until_stop<E: Counting>(
         &mut self,
         engine: &mut E,
@@ -158,8 +173,8 @@ impl Ticking {
         sinks: &mut [&mut dyn Sink],
         outside: &mut Outside<'_>,
         progress: &mut dyn Progress,
-        on: Instant,
     ) -> io::Result<StopReason> {
+        let on = self.on;
         let end = options.duration.map(|duration| on + duration);
         self.due = on + options.every;
         self.begin_window(on)?;

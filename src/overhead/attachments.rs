@@ -8,9 +8,10 @@ use super::measurement::WatchedHits;
 use super::{MeasureOptions, Way};
 use crate::capture::{self, Chosen, Error, StopRules};
 use crate::control::{Launch, Progress, Running, Signals};
-use crate::counting::{self, CountOptions, Totals, USUAL_WINDOW};
+use crate::counting::{self, CountOptions, RunWith, Totals, USUAL_WINDOW};
 use crate::engine::{Attached, Detaching, Engine, Kernel, Sampling};
 use crate::events::Counted;
+use crate::events::Sink;
 use crate::recording::StopReason;
 use crate::spool::Spool;
 use std::io;
@@ -105,19 +106,10 @@ impl<K: Kernel> Attachments<K> {
             }
             Attachment::Counters { engine, options } => {
                 let mut totals = Totals::default();
-                let sinks = &mut [&mut totals as _];
-                let run = counting::run(
-                    engine.as_mut(),
-                    kernel,
-                    options,
-                    None,
-                    &[],
-                    Some(launch),
-                    sinks,
-                    running,
-                    signals,
-                    &mut (),
-                )?;
+                let sinks: &mut [&mut dyn Sink] = &mut [&mut totals];
+                let command = Some(launch);
+                let with = RunWith { command, sinks, running, signals, progress: &mut () };
+                let run = counting::run(engine.as_mut(), kernel, options, None, with)?;
                 let hits = WatchedHits { events: totals.all(), lost: Some(0), own_cpu: run.own_cpu };
                 Ok(WatchedRun { stop_reason: run.stop_reason, hits, problem: run.problem })
             }
