@@ -196,7 +196,8 @@ impl Steering {
 
     /// Measures from time to time how fast the machine is now, compared with the start.
     fn refine(&mut self) -> io::Result<()> {
-        let is_due = self.speed.is_none_or(|(_, at)| at.elapsed() >= REFINE);
+        // The first window is left alone: a short count would mostly measure its own speed.
+        let is_due = !self.length.is_zero() && self.speed.is_none_or(|(_, at)| at.elapsed() >= REFINE);
         if !is_due || !self.at_start.measured {
             return Ok(());
         }
