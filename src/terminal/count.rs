@@ -206,11 +206,13 @@ fn top_table(summary: &CountSummary, top: usize) -> TextTable {
     let mut table = TextTable::new([right, right, right, optional, optional, optional, right, right, TextColumn::NAME]);
     let tracepoints = &summary.per_tracepoint;
     let by_cpu = tracepoints.iter().any(|row| row.per_cpu.is_some());
+    // With a single window, its begin says nothing.
+    let has_windows = summary.windows > 1;
     match by_cpu {
         true => add_by_cpu(&mut table, tracepoints, top),
-        false => add_top(&mut table, "tracepoint", tracepoints, top),
+        false => add_top(&mut table, "tracepoint", tracepoints, top, has_windows),
     }
-    add_top(&mut table, "group", &summary.per_group, top);
+    add_top(&mut table, "group", &summary.per_group, top, has_windows);
     if by_cpu {
         add_cpus(&mut table, summary);
     }
@@ -274,8 +276,9 @@ fn is_shown(row: &CountRow) -> bool {
     row.hits > 0 || row.rung.is_some_and(|rung| rung != Rung::Counted)
 }
 
-fn add_top(table: &mut TextTable, what: &str, rows: &[CountRow], top: usize) {
-    head(table, rows, ["first", "last"], "", &format!("top {what}s"));
+fn add_top(table: &mut TextTable, what: &str, rows: &[CountRow], top: usize, has_windows: bool) {
+    let windows = if has_windows { ["first", "last"] } else { [""; 2] };
+    head(table, rows, windows, "", &format!("top {what}s"));
     let shown = || rows.iter().filter(|row| is_shown(row));
     for row in shown().take(top) {
         let cells = RowCells {
@@ -283,7 +286,7 @@ fn add_top(table: &mut TextTable, what: &str, rows: &[CountRow], top: usize) {
             estimated: row.estimated,
             share: row.share,
             rate: row.per_second,
-            windows: row.first_ns.zip(row.last_ns),
+            windows: row.first_ns.zip(row.last_ns).filter(|_| has_windows),
             cpu: None,
             watched: watched(row),
             name: &row.full_name(),
@@ -295,7 +298,7 @@ fn add_top(table: &mut TextTable, what: &str, rows: &[CountRow], top: usize) {
 
 /// The tracepoints with the most hits on one CPU. A CPU has no estimate of its own.
 fn add_by_cpu(table: &mut TextTable, rows: &[CountRow], top: usize) {
-    head(table, rows, ["first", "last"], "CPU", "top tracepoints");
+    head(table, rows, [""; 2], "CPU", "top tracepoints");
     let on_cpus = |row: &CountRow| row.per_cpu.clone().unwrap_or_default();
     let mut on_cpus: Vec<(&CountRow, CpuHits)> =
         rows.iter().flat_map(|row| on_cpus(row).into_iter().map(move |on| (row, on))).collect();
