@@ -1,5 +1,6 @@
 //! The arguments of `tp-perf count`.
 
+use super::budget::{BudgetArg, parse_budget};
 use super::help::{CAPTURE_OPTIONS, PATTERNS};
 use super::usage::usage;
 use super::watch::WatchArgs;
@@ -76,23 +77,6 @@ pub struct CountArgs {
     command: Vec<OsString>,
     #[command(flatten)]
     watch: WatchArgs,
-}
-
-/// A budget, or none.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct BudgetArg(pub Option<f64>);
-
-/// `1%`, `0.5%`, or `none`: a part of the time of all CPUs.
-pub(super) fn parse_budget(text: &str) -> Result<BudgetArg, String> {
-    if text == "none" {
-        return Ok(BudgetArg(None));
-    }
-    let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-    match percent {
-        Some(percent) if percent > 0.0 && percent <= 100.0 => Ok(BudgetArg(Some(percent / 100.0))),
-        Some(_) => Err("it must be more than 0% and at most 100% of all CPUs' time".to_owned()),
-        None => Err("write a part of all CPUs' time, as in `1%` or `0.5%`, or `none`".to_owned()),
-    }
 }
 
 /// The format of the counts.

@@ -4,6 +4,7 @@
 //! is the only list of the subcommands: it imports their files, and none of them imports this file.
 
 mod attach;
+mod budget;
 mod check;
 mod command_line;
 mod completions;

@@ -1,6 +1,7 @@
 //! The arguments of `tp-perf overhead`.
 
 use super::attach::AttachArgs;
+use super::budget::parse_part;
 use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use crate::control::Manner;
 use crate::overhead::{self, Way};
@@ -38,6 +39,11 @@ pub struct OverheadArgs {
     /// Each way adds a run of COMMAND to each round. So by default, tp-perf measures only recording.
     #[arg(long, value_name = "WAYS", value_enum, value_delimiter = ',', default_value = Way::Record.name())]
     ways: Vec<Way>,
+    /// The budget of the way `budget`, as in `1%`
+    ///
+    /// tp-perf acts on the hits of the last second, so COMMAND should run for several seconds.
+    #[arg(long, hide_short_help = true, value_name = "PART", value_parser = parse_part, default_value = "1%")]
+    budget: f64,
     /// Also measure the cost of events that are off
     ///
     /// Tracepoints cost time while they are attached, even if their events are off. Each round then has a run with nothing attached too: the first or the last of the round. Before most of these runs,
@@ -111,6 +117,7 @@ impl OverheadArgs {
         let options = overhead::MeasureOptions {
             ways,
             nothing_attached: self.nothing_attached,
+            budget: self.budget,
             attach,
             compress,
             command,

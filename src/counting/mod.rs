@@ -61,6 +61,12 @@ impl CountOptions {
     }
 }
 
+/// The tracepoints that visits hit themselves, so visits cannot estimate their hits.
+pub fn hit_by_visits(table: &Table) -> Vec<Tpid> {
+    let tracepoints = table.tracepoints().iter().filter(|tracepoint| is_hit_by_visits(tracepoint));
+    tracepoints.map(|tracepoint| tracepoint.tpid).collect()
+}
+
 /// Tracepoints that are attached for counting, and off.
 #[derive(Debug)]
 pub struct Counters<E> {
@@ -123,8 +129,7 @@ impl<E: Counting> Counters<E> {
         options: &CountOptions,
         with: RunWith<'_, '_>,
     ) -> Result<CountRun, Error> {
-        let tracepoints = self.table.tracepoints().iter().filter(|tracepoint| is_hit_by_visits(tracepoint));
-        let hit_by_visits: Vec<Tpid> = tracepoints.map(|tracepoint| tracepoint.tpid).collect();
+        let hit_by_visits = hit_by_visits(&self.table);
         let cost = self.hit_cost.map(|cost| (cost, hit_by_visits.as_slice()));
         run::run(&mut self.engine, kernel, options, cost, with)
     }

@@ -195,9 +195,7 @@ impl CountSummary {
         let Attached { cpus, offline, .. } = counters.attached();
         let begin = totals.span().map_or(Ns(0), |(begin, _)| begin);
         let by_tracepoint = totals.by_tracepoint();
-        let uncounted = totals.partly().values().map(|total| total.uncounted);
-        let uncounted = uncounted.fold(Estimated::default(), Estimated::plus);
-        let all = with_counted(uncounted, totals.all());
+        let all = totals.with_estimates();
         let rows = RowMaker { length: run.length, begin, all: all.hits, totals };
         let (per_tracepoint, per_group) = rows.of(table, &by_tracepoint, per_cpu.then(|| by_cpu(totals)));
         let since_begin = |time: Ns| Ns(time.0.saturating_sub(begin.0));
@@ -232,7 +230,7 @@ impl CountSummary {
             counted: by_tracepoint.len(),
             not_counted: not_counted(table, selection),
             hits: totals.all(),
-            estimated: (uncounted != Estimated::default()).then(|| all.into()),
+            estimated: (!totals.partly().is_empty()).then(|| all.into()),
             per_second: rows.per_second(all.hits),
             cost: run.cost.map(|cost| {
                 let on = |rung| totals.partly().values().filter(|total| total.rung == rung).count();

@@ -62,6 +62,12 @@ impl Totals {
         self.hits.iter().fold(0, |sum, hits| sum.saturating_add(hits.number))
     }
 
+    /// All hits, with the estimates of those that were not counted.
+    pub fn with_estimates(&self) -> Estimated {
+        let counted = Estimated { hits: self.all() as f64, variance: 0.0 };
+        self.partly.values().map(|total| total.uncounted).fold(counted, Estimated::plus)
+    }
+
     /// The hits of each counted tracepoint, summed over CPUs. Tracepoints without hits are there too.
     pub fn by_tracepoint(&self) -> BTreeMap<Tpid, TotalHits> {
         self.summed(|slot| slot.tpid)

@@ -12,6 +12,8 @@ pub enum Way {
     Record,
     /// Count the hits in windows of a second, as `tp-perf count` does
     Count,
+    /// Count within a budget, as `tp-perf count --budget` does
+    Budget,
 }
 
 /// What is attached and what is on while COMMAND runs.
@@ -26,11 +28,17 @@ pub enum Arm {
 }
 
 impl Way {
+    /// Whether it counts, and records nothing.
+    pub fn counts(self) -> bool {
+        self != Way::Record
+    }
+
     /// Its name, as in `--ways`.
     pub fn name(self) -> &'static str {
         match self {
             Way::Record => "record",
             Way::Count => "count",
+            Way::Budget => "budget",
         }
     }
 }

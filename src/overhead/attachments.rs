@@ -8,10 +8,9 @@ use super::measurement::WatchedHits;
 use super::{MeasureOptions, Way};
 use crate::capture::{self, Chosen, Error, StopRules};
 use crate::control::{Launch, Progress, Running, Signals};
-use crate::counting::{self, CountOptions, RunWith, Totals, USUAL_WINDOW};
-use crate::engine::{Attached, Detaching, Engine, Kernel, Sampling};
-use crate::events::Counted;
-use crate::events::Sink;
+use crate::counting::{self, CountOptions, RunWith, Totals, USUAL_WINDOW, hit_by_visits};
+use crate::engine::{Attached, Detaching, Engine, HitCost, Kernel, Sampling};
+use crate::events::{Counted, Sink, Tpid};
 use crate::recording::StopReason;
 use crate::spool::Spool;
 use std::io;
@@ -34,6 +33,8 @@ enum Attachment<K: Kernel> {
     Counters {
         engine: Box<K::Counting>,
         options: Box<CountOptions>,
+        /// The cost of a hit, and the tracepoints that visits hit themselves.
+        cost: (HitCost, Vec<Tpid>),
     },
 }
 
@@ -62,10 +63,15 @@ impl<K: Kernel> Attachments<K> {
                     let (engine, took) = chosen.attach(kernel, &options.attach, None, signals, progress)?;
                     (Attachment::Rings { engine, lost: Some(0) }, took)
                 }
-                Way::Count => {
+                Way::Count | Way::Budget => {
+                    let (cost, event) = kernel.hit_cost(&chosen.table);
                     let (engine, took) = chosen.count(kernel, choice, signals, progress)?;
-                    let options = Box::new(CountOptions::of(choice.clone(), USUAL_WINDOW));
-                    (Attachment::Counters { engine: Box::new(engine), options }, took)
+                    // Others are attached to its tracepoint now, so closing it takes no time.
+                    drop(event);
+                    let budget = (*way == Way::Budget).then_some(options.budget);
+                    let options = Box::new(CountOptions { budget, ..CountOptions::of(choice.clone(), USUAL_WINDOW) });
+                    let cost = (cost, hit_by_visits(&chosen.table));
+                    (Attachment::Counters { engine: Box::new(engine), options, cost }, took)
                 }
             };
             attachments.of_ways.push((*way, attachment));
@@ -104,13 +110,17 @@ impl<K: Kernel> Attachments<K> {
                 let spool = spool.expect("a measurement that records has spools");
                 record(engine, lost, launch, spool, running, signals)
             }
-            Attachment::Counters { engine, options } => {
+            Attachment::Counters { engine, options, cost: (cost, hit_by_visits) } => {
                 let mut totals = Totals::default();
                 let sinks: &mut [&mut dyn Sink] = &mut [&mut totals];
                 let command = Some(launch);
                 let with = RunWith { command, sinks, running, signals, progress: &mut () };
-                let run = counting::run(engine.as_mut(), kernel, options, None, with)?;
-                let hits = WatchedHits { events: totals.all(), lost: Some(0), own_cpu: run.own_cpu };
+                let run = counting::run(engine.as_mut(), kernel, options, Some((*cost, hit_by_visits)), with)?;
+                let hits = WatchedHits {
+                    events: totals.with_estimates().hits.round() as u64,
+                    lost: Some(0),
+                    own_cpu: run.own_cpu,
+                };
                 Ok(WatchedRun { stop_reason: run.stop_reason, hits, problem: run.problem })
             }
         }

@@ -56,6 +56,8 @@ pub struct MeasureOptions {
     pub attach: AttachOptions,
     /// Whether to compress recorded events, as `tp-perf --compress` does.
     pub compress: bool,
+    /// The budget of [`Way::Budget`], as a part of the time of all CPUs.
+    pub budget: f64,
     /// The program to run and measure.
     pub command: CommandLine,
     /// A program to run before each run of COMMAND.
@@ -153,6 +155,7 @@ pub fn measure<K: Kernel>(
     progress: &mut dyn Progress,
 ) -> Result<Measured, Error> {
     let mut chosen = Chosen::of(kernel, &options.attach.choice)?;
+    privileges::keep_opening(options.ways.contains(&Way::Budget));
     let output = CommandOutput::new(options.show_output)?;
     // Check before attaching that temporary files can be made.
     drop(capture::scratch_file()?);
@@ -182,6 +185,7 @@ pub fn measure<K: Kernel>(
     };
     let result = runs.all(&steps, &mut overhead.runs);
     runs.progress.phase_ends();
+    privileges::keep_opening(false);
     let given_up = privileges::give_up(Starts::Nothing).map_err(capture::Error::from);
     let detaching = match runs.attachments {
         Some(attachments) => attachments.detach(),
@@ -202,7 +206,7 @@ fn conditions<K: Kernel>(
 ) -> Overhead {
     let first = attachments.attached().next().expect("there is a way to measure");
     let records = options.ways.contains(&Way::Record);
-    let not_counted = if options.ways.contains(&Way::Count) { first.weighted.len() } else { 0 };
+    let not_counted = if options.ways.iter().any(|way| way.counts()) { first.weighted.len() } else { 0 };
     let (captured, _, refused) = chosen.selection.counts(&chosen.table);
     let tracepoints = if records { captured } else { captured - not_counted };
     Overhead {

@@ -218,7 +218,7 @@ impl<K: Kernel> Runs<'_, K> {
         let (run, of) = (self.done + 1, self.of);
         match way {
             Way::Record => Error::Keeping { run, of, cause },
-            Way::Count => Error::Reading { run, of, cause },
+            Way::Count | Way::Budget => Error::Reading { run, of, cause },
         }
     }
 }

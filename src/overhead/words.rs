@@ -67,7 +67,7 @@ pub(crate) fn findings(overhead: &Overhead, figures: &Figures) -> Vec<(&'static 
         said.extend(figures.ways.iter().filter_map(|way| Some(("cost", cost(way, figures.cost_of)?))));
         said.extend(in_total(figures).map(|total| ("in total", total)));
     }
-    if overhead.not_counted > 0 && overhead.arms.contains(&Arm::On(Way::Count)) {
+    if overhead.not_counted > 0 && overhead.arms.iter().any(|arm| matches!(arm, Arm::On(way) if way.counts())) {
         let left_out = Plural(overhead.not_counted as u64, "tracepoint");
         said.push(("not counted", format!("count leaves out {left_out} whose counters add up times, not hits")));
     }
@@ -185,12 +185,13 @@ fn hits(figures: &WayFigures, pairs: u64) -> String {
     let of = match figures.way {
         Way::Record => "events",
         Way::Count => "hits",
+        Way::Budget => "hits (estimated)",
     };
     let rates =
         format!("{} {of} per run, {} per second", Grouped(figures.events / pairs), Rate(figures.events_per_second));
     let lost = match (figures.way, figures.lost) {
         // A counter loses nothing.
-        (Way::Count, _) => return rates,
+        (Way::Count | Way::Budget, _) => return rates,
         (Way::Record, None) => "this kernel does not report losses".to_owned(),
         (Way::Record, Some(0)) => "none lost".to_owned(),
         (Way::Record, Some(lost)) => {
@@ -216,6 +217,7 @@ fn cost(figures: &WayFigures, cost_of: Cost) -> Option<String> {
     let what = match figures.way {
         Way::Record => "recording an event",
         Way::Count => "counting a hit",
+        Way::Budget => "a hit within the budget",
     };
     let own = figures.own_cpu_ns_per_event.map_or(0.0, f64::round) as u64;
     Some(match estimate.interval {
