@@ -32,7 +32,7 @@ pub fn count(kernel: &impl Kernel, duration: Duration, out: &mut impl Write) -> 
     let tracepoints: Vec<&Tracepoint> = selection.tracepoints(&table);
 
     // Open all events first, then switch all of them on.
-    let request = CountRequest { tracepoints, cpus: kernel.online()?, exclude_thread: None };
+    let request = CountRequest { tracepoints, cpus: kernel.online()?, exclude_thread: None, may_move: false };
     let mut engine = kernel.count(&request, &mut unwatched)?;
     engine.enable()?;
     sleep(duration);

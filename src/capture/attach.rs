@@ -96,11 +96,12 @@ impl Chosen {
         Ok((engine, took))
     }
 
-    /// Attaches counters, and returns the engine and how long attaching took.
+    /// Attaches counters whose tracepoints `may_move` to other rungs, and returns the engine and how long attaching took.
     pub fn count<K: Kernel>(
         &mut self,
         kernel: &K,
         choice: &Choice,
+        may_move: bool,
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<(K::Counting, Duration), Error> {
@@ -108,6 +109,7 @@ impl Chosen {
             tracepoints: self.selection.tracepoints(&self.table),
             cpus: self.cpus.clone(),
             exclude_thread: choice.excluded_thread(),
+            may_move,
         };
         let (engine, took) = open(|opened| kernel.count(&request, opened), signals, progress)?;
         self.note_deviations(choice, engine.attached(), "(`--format json` has all)", progress);

@@ -22,19 +22,22 @@ Examples:
   sudo tp-perf count make -j8
   # Run a command ten times, and print means with their intervals
   sudo tp-perf count --repeat 10 -t kmem,block ./benchmark
-  # Write each window of a minute as a row for each tracepoint and CPU
+  # For one minute, write a row per window, tracepoint, and CPU
   sudo tp-perf count --every 100ms --per-cpu -d 1m --format csv -o counts.csv";
 
 const SHORT: &str = "`tp-perf count --help` has more options, and examples.";
 
 const METHOD: &str = "\
-tp-perf counts the hits on the whole machine, also while COMMAND runs. The kernel counts them exactly, without a ring, so \
-none are lost. Counting costs a fifth of recording.
+tp-perf counts hits on the whole machine, not only those of COMMAND. The kernel counts them without a ring, so none are \
+lost. Counting costs about a fifth of what recording costs. Without --budget, all counts are exact.
 
 stdout belongs to COMMAND. With COMMAND, the counts go to stderr, or to the file of -o.";
 
 /// A shorter window would be little more than its own tick.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(1);
+/// A budget needs enough visits in a window, and must act soon after the load changes.
+const LEAST_STEERED: Duration = Duration::from_millis(100);
+const MOST_STEERED: Duration = Duration::from_secs(10);
 /// The number of tracepoints and groups that the text shows.
 const USUAL_TOP: usize = 10;
 
@@ -54,11 +57,11 @@ pub struct CountArgs {
     /// Run COMMAND N times, and show means with 95 % intervals
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with_all = ["every", "per_cpu", "duration", "budget"])]
     repeat: Option<u32>,
-    /// Limit the cost to this part of all CPUs, as in `1%`
+    /// Limit the cost to this share of CPU time, as in `1%`
     ///
     /// tp-perf counts rare tracepoints all the time. It visits hot ones at random times and estimates their hits, and detaches
     /// the hottest if that is not enough. `~` marks estimates. `none` counts each hit, whatever it costs.
-    #[arg(long, value_name = "PART", value_parser = parse_budget)]
+    #[arg(long, value_name = "PART", value_parser = parse_budget, conflicts_with = "per_cpu")]
     budget: Option<BudgetArg>,
     /// Show the top N tracepoints and groups [default: 10]
     #[arg(long, hide_short_help = true, value_name = "N")]
@@ -138,13 +141,20 @@ impl CountArgs {
         if repeat.is_some() && command.is_empty() {
             return Err(usage("--repeat needs a COMMAND to run, as in `tp-perf count --repeat 5 make`".to_owned()));
         }
+        let each_window = every.is_some();
+        let budget = budget.and_then(|BudgetArg(budget)| budget);
+        let every = every.unwrap_or(USUAL_WINDOW);
+        if budget.is_some() && !(LEAST_STEERED..=MOST_STEERED).contains(&every) {
+            let [least, most] = [LEAST_STEERED, MOST_STEERED].map(humantime::format_duration);
+            return Err(usage(format!(
+                "--budget acts once in each window, so with it --every must be from {least} to {most}"
+            )));
+        }
         let command = watch.find_any(command)?;
         let (choice, manner) = watch.request(quiet);
-        let every_or = every.unwrap_or(USUAL_WINDOW);
-        let budget = budget.and_then(|BudgetArg(budget)| budget);
-        let options = CountOptions { choice, every: every_or, duration, budget, measure_cost: true, command };
+        let options = CountOptions { choice, every, duration, budget, measure_cost: true, command };
         let top = top.map_or(USUAL_TOP, |top| top as usize);
-        Ok(CountCommand { options, each_window: every.is_some(), per_cpu, repeat, top, format, output, manner })
+        Ok(CountCommand { options, each_window, per_cpu, repeat, top, format, output, manner })
     }
 }
 
@@ -183,6 +193,9 @@ mod tests {
             ("--repeat 0 true", "--repeat"),
             ("--budget 0%", "more than 0%"),
             ("--budget 200%", "at most 100%"),
+            ("--budget 1% --every 50ms", "from 100ms to 10s"),
+            ("--budget 1% --every 1m", "from 100ms to 10s"),
+            ("--budget 1% --per-cpu", "--per-cpu"),
             ("--budget NaN%", "more than 0%"),
             ("--budget 0", "as in `1%`"),
             ("--budget much", "as in `1%`"),

@@ -7,7 +7,7 @@ use super::stop::stopped;
 use super::wait::wait_for_command;
 use crate::capture::StopRules;
 use crate::cli::{CountArgs, CountCommand, CountFormat};
-use crate::control::{Progress, Running, Streams};
+use crate::control::{NoticesOnly, Progress, Running, Streams};
 use crate::counting::{self, CountRun, CountSummary, Counters, EachWindow, RepeatedCount, RunWith, Totals};
 use crate::drain::Problem;
 use crate::engine::{Kernel, Live};
@@ -32,19 +32,29 @@ pub fn run(args: CountArgs, context: &mut Context) -> anyhow::Result<u8> {
 /// Counts on a kernel.
 pub fn count<K: Kernel>(kernel: &K, args: CountArgs, context: &mut Context) -> anyhow::Result<u8> {
     let count = args.request()?;
-    let mut to = Destination::of(&count)?;
     let rules = StopRules { events: None, duration: count.options.duration };
     context.begin(TerminalProgress::new(rules, count.manner.quiet), &count.manner)?;
     if count.options.command.is_none() && count.options.duration.is_none() {
         context.progress.note("counting until Ctrl-C; `-d 10s` would set an end");
     }
     let mut counters = Counters::attach(kernel, &count.options, &mut context.signals, &mut context.progress)?;
+    // A count that cannot begin leaves an existing file alone.
+    let mut to = match Destination::of(&count) {
+        Ok(to) => to,
+        Err(error) => {
+            finish_detach(&mut counters.detach(), count.manner.wait_detach, context)?;
+            return Err(error);
+        }
+    };
     let mut running = None;
     let counted = match count.repeat {
         Some(runs) => repeat(kernel, &mut counters, &count, runs, &mut to, &mut running, context),
         None => once(kernel, &mut counters, &count, &mut to, &mut running, context),
     };
     context.progress.phase_ends();
+    // The rights to move tracepoints are not needed any more, nor are those to start COMMAND again.
+    privileges::keep_opening(false);
+    privileges::give_up(Starts::Nothing)?;
     let code = match running {
         None => counted,
         Some(command) => {
@@ -131,7 +141,11 @@ fn once<K: Kernel>(
                 to.put(&printing.window(number, tick, begin)?, is_text, out)
             });
             let sinks: &mut [&mut dyn Sink] = &mut [&mut totals, &mut windows];
-            let run = counters.run(kernel, options, RunWith { command, sinks, running, signals, progress: &mut () })?;
+            let run = counters.run(
+                kernel,
+                options,
+                RunWith { command, sinks, running, signals, progress: &mut NoticesOnly(progress) },
+            )?;
             let failed = windows.failed.take();
             unless_closed(failed.map_or(Ok(()), Err))?;
             run
@@ -200,7 +214,7 @@ fn repeat<K: Kernel>(
     context: &mut Context,
 ) -> anyhow::Result<u8> {
     let mut summaries = Vec::new();
-    let mut code = 0;
+    let mut code = Ok(0);
     for number in 1..=runs {
         let mut totals = Totals::default();
         let with = RunWith {
@@ -208,22 +222,26 @@ fn repeat<K: Kernel>(
             sinks: &mut [&mut totals],
             running,
             signals: &mut context.signals,
-            progress: &mut (),
+            progress: &mut NoticesOnly(&mut context.progress),
         };
         let run = counters.run(kernel, &count.options, with)?;
-        if run.stop_reason != StopReason::Command {
-            // This run is incomplete, so it is no part of the means.
-            end(run, running)?;
-            break;
+        let summary = CountSummary::of(&count.options, counters, &run, &totals, false);
+        // An incomplete run is no part of the means.
+        let is_complete = run.stop_reason == StopReason::Command;
+        match (end(run, running), &mut code) {
+            (Ok(exit), Ok(code)) if is_complete => {
+                *code = exit.max(*code);
+                summaries.push(summary);
+            }
+            (ended, _) => {
+                code = ended;
+                break;
+            }
         }
-        summaries.push(CountSummary::of(&count.options, counters, &run, &totals, false));
-        code = end(run, running)?.max(code);
     }
-    // The last run may never have begun.
-    privileges::give_up(Starts::Nothing)?;
     if summaries.is_empty() {
-        context.progress.note("no run of COMMAND is complete, so there are no means");
-        return Ok(stopped(context));
+        context.progress.note("no run of COMMAND was completed, so there are no means");
+        return code.map(|_| stopped(context));
     }
     let repeated = RepeatedCount::of(summaries, runs);
     let bytes = match count.format {
@@ -236,7 +254,7 @@ fn repeat<K: Kernel>(
     }
     .context("failed to encode the counts")?;
     unless_closed(to.put(&bytes, count.format == CountFormat::Text, &mut context.out))?;
-    Ok(code)
+    code
 }
 
 /// The exit code of a run: that of COMMAND, if it has ended.

@@ -7,6 +7,6 @@ mod signals;
 
 pub use command::{CommandLine, Error, Launch, Running, Streams};
 pub use manner::Manner;
-pub use progress::Progress;
+pub use progress::{NoticesOnly, Progress};
 pub(crate) use signals::wait_for_any;
 pub use signals::{Senders, Signals};

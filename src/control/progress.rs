@@ -34,3 +34,16 @@ pub trait Progress {
 
 /// Ignores all progress.
 impl Progress for () {}
+
+/// Passes on notices, and ignores all progress.
+pub struct NoticesOnly<'a>(pub &'a mut dyn Progress);
+
+impl Progress for NoticesOnly<'_> {
+    fn note(&mut self, message: &str) {
+        self.0.note(message);
+    }
+
+    fn note_failure(&mut self, what: &str, cause: &(dyn Error + 'static)) {
+        self.0.note_failure(what, cause);
+    }
+}

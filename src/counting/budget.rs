@@ -3,9 +3,9 @@
 //! After each window, the controller computes the cost of that window from the hits of each tracepoint and the cost of a
 //! hit. If the cost exceeds the budget, the tracepoints with the most hits become *visited*: they are counted in short
 //! visits at random times. If that is not enough, the hottest are *detached*. Tracepoints return slowly, so they do not
-//! move to and fro.
+//! move back and forth.
 
-use crate::engine::HitCost;
+use crate::engine::{HitCost, MOST_MEMBERS};
 use crate::events::{Rung, Tpid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -93,6 +93,8 @@ pub struct Budget {
     disturbed: BTreeSet<Tpid>,
     /// The part of the time for visits.
     visited: f64,
+    /// How much dearer visits are than planned, as measured.
+    dearer: f64,
     /// How long the cost has been calm.
     calm: Duration,
     /// The time since the last trial of a detached tracepoint.
@@ -110,9 +112,27 @@ impl Budget {
             known: BTreeMap::new(),
             disturbed: BTreeSet::new(),
             visited: PLANNED_VISITED,
+            dearer: 1.0,
             calm: Duration::ZERO,
             since_trial: Duration::ZERO,
         }
+    }
+
+    /// Takes over a tracepoint that an earlier run has moved.
+    pub fn adopt(&mut self, tpid: Tpid, rung: Rung) {
+        self.known.insert(tpid, KnownRate { rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM });
+    }
+
+    /// Learns from the CPU time that the visits of a window took in tp-perf's own thread.
+    pub fn visits_took(&mut self, own: Duration, window: Duration) {
+        let visited = self.known.values().filter(|known| known.rung == Rung::Visited).count();
+        if visited == 0 || own.is_zero() {
+            return;
+        }
+        // Another CPU works for each interrupt too, about as long as this thread waits for it.
+        let measured = 1.5 * own.as_nanos() as f64 / window.as_secs_f64().max(1e-9);
+        let planned = self.switching() + visited as f64 * self.of_member();
+        self.dearer = 0.7 * self.dearer + 0.3 * (measured / planned).clamp(0.5, 10.0);
     }
 
     /// Never visits these tracepoints.
@@ -180,7 +200,8 @@ impl Budget {
         let own = own.as_nanos() as f64 / seconds;
         let allowed = (self.part * self.cpus * 1e9 - own).max(0.0);
         self.since_trial += window;
-        let mut moves = self.leave(allowed);
+        // If tp-perf's own ticks exceed the budget, no tracepoint can help.
+        let mut moves = if allowed > 0.0 { self.leave(allowed) } else { Vec::new() };
         if moves.is_empty() {
             self.calm += window;
             if self.calm >= CALM {
@@ -198,12 +219,13 @@ impl Budget {
     fn planned(&self, visited: f64, rate: impl Fn(&KnownRate) -> f64) -> f64 {
         let hits: f64 = self.known.values().map(|known| rate(known) * self.per_hit(known.rung, visited)).sum();
         let visited = self.known.values().filter(|known| known.rung == Rung::Visited).count();
-        hits + visited as f64 * self.of_member() + if visited > 0 { self.switching() } else { 0.0 }
+        let visits = visited as f64 * self.of_member() + if visited > 0 { self.switching() } else { 0.0 };
+        hits + self.dearer * visits
     }
 
     fn set(&mut self, tpid: Tpid, to: Rung) -> RungChange {
         if let Some(known) = self.known.get_mut(&tpid) {
-            // Whoever returned and must leave again soon waits for longer.
+            // A tracepoint that returned and soon had to leave again waits longer.
             let soon = known.since < known.wait.saturating_mul(6);
             if to > known.rung {
                 known.wait = if soon && known.wait > CALM { (known.wait * 2).min(LONGEST_WAIT) } else { CALM * 2 };
@@ -217,7 +239,7 @@ impl Budget {
     fn hottest(&self, rung: Rung) -> Vec<Tpid> {
         let mut of_rung: Vec<_> = self.known.iter().filter(|(_, known)| known.rung == rung).collect();
         of_rung.sort_by(|(_, one), (_, other)| other.rate.total_cmp(&one.rate));
-        of_rung.into_iter().filter(|(_, known)| known.rate > 0.0).map(|(tpid, _)| *tpid).collect()
+        of_rung.into_iter().map(|(tpid, _)| *tpid).collect()
     }
 
     /// Moves the hottest tracepoints down until the cost fits.
@@ -235,7 +257,10 @@ impl Budget {
                 return moves;
             }
             let rate = self.known.get(&tpid).map_or(0.0, |known| known.rate);
-            if rate * (self.cost.counted_ns - self.cost.off_ns) < WORTH * self.of_member() {
+            let visited = self.known.values().filter(|known| known.rung == Rung::Visited).count();
+            let first = if visited == 0 { self.switching() } else { 0.0 };
+            let saved = rate * (self.cost.counted_ns - self.cost.off_ns);
+            if saved < WORTH * self.of_member() + first || visited >= MOST_MEMBERS {
                 break;
             }
             if !self.disturbed.contains(&tpid) {
@@ -248,7 +273,8 @@ impl Budget {
         hot.sort_by(|one, other| rate(other).total_cmp(&rate(one)));
         for tpid in hot {
             let detached = moves.iter().filter(|it| it.to == Rung::Detached).count();
-            if fits(self, LEAST_VISITED) || detached >= MOST_DETACHED {
+            let is_silent = self.known.get(&tpid).is_none_or(|known| known.rate <= 0.0);
+            if fits(self, LEAST_VISITED) || detached >= MOST_DETACHED || is_silent {
                 break;
             }
             moves.retain(|it| it.tpid != tpid);
@@ -410,7 +436,9 @@ mod tests {
         }
         assert!(machine.on(Rung::Visited) > 0);
         for _ in 0..300 {
-            assert!(machine.second(&[5.0; 300]) < 1.0);
+            // Some are silent, and return too.
+            let calm: Vec<f64> = (0..300).map(|n| f64::from(n % 3)).collect();
+            assert!(machine.second(&calm) < 1.0);
         }
         assert_eq!((machine.on(Rung::Visited), machine.on(Rung::Detached)), (0, 0));
     }

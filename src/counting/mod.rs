@@ -94,7 +94,7 @@ impl<E: Counting> Counters<E> {
     ) -> Result<Self, Error> {
         let mut chosen = Chosen::of(kernel, &options.choice)?;
         let cost = options.measure_cost.then(|| kernel.hit_cost(&chosen.table));
-        let (engine, attach) = chosen.count(kernel, &options.choice, signals, progress)?;
+        let (engine, attach) = chosen.count(kernel, &options.choice, options.budget.is_some(), signals, progress)?;
         // Others are attached to its tracepoint now, so closing it takes no time.
         let hit_cost = cost.map(|(hit_cost, event)| {
             drop(event);

@@ -12,9 +12,10 @@ pub const CONFIDENCE: f64 = 0.95;
 /// What several runs found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RepeatedCount {
-    /// The first run, without its rows: the facts that all runs share.
-    #[serde(flatten)]
-    pub first: CountSummary,
+    /// The version of the format.
+    pub schema: u32,
+    /// The first run, without its rows. The tracepoints and CPUs are those of all runs.
+    pub first_run: CountSummary,
     /// The number of runs that were asked for.
     pub runs_asked: u32,
     /// Each run.
@@ -109,7 +110,16 @@ impl RepeatedCount {
         let run_ns = Mean::of(runs.iter().map(|run| run.length_ns).collect());
         let mut first = summaries.swap_remove(0);
         (first.per_tracepoint, first.per_group) = Default::default();
-        RepeatedCount { first, runs_asked, runs, run_hits, run_ns, mean_per_tracepoint, mean_per_group }
+        RepeatedCount {
+            schema: first.schema,
+            first_run: first,
+            runs_asked,
+            runs,
+            run_hits,
+            run_ns,
+            mean_per_tracepoint,
+            mean_per_group,
+        }
     }
 }
 

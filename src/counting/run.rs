@@ -83,13 +83,17 @@ pub fn run<E: Counting>(
     let (all_on, cpu_before) = (Instant::now(), cpu_time().map_err(Error::Run)?);
     let mut starting_cpu = Duration::ZERO;
     if let Some(command) = command {
-        command.start(running)?;
+        if let Err(error) = command.start(running) {
+            engine.disable().map_err(Error::Run)?;
+            return Err(error.into());
+        }
         starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
     let cpus = engine.attached().cpus.len();
     let steering = |(cost, hit_by_visits): (HitCost, &[Tpid])| {
         let mut steering = Steering::new(options.budget, cpus, cost)?;
         steering.never_visit(hit_by_visits.iter().copied());
+        steering.adopt(engine);
         Ok(steering)
     };
     let steering = cost.map(steering).transpose().map_err(Error::Run)?;

@@ -47,6 +47,8 @@ pub(super) struct Steering {
     cpu_before: Duration,
     /// The CPU time in the window that the next window need not take: that of visits and of moves.
     cpu_beside: Duration,
+    /// The part of it that visits took.
+    cpu_of_visits: Duration,
     /// The CPU time of a window without visits and moves, over the last windows.
     usual_cpu: Option<Duration>,
     at_start: HitCost,
@@ -74,6 +76,7 @@ impl Steering {
             random: Rng::new(),
             cpu_before: cpu_time()?,
             cpu_beside: Duration::ZERO,
+            cpu_of_visits: Duration::ZERO,
             usual_cpu: None,
             at_start: cost,
             at_end: cost,
@@ -94,6 +97,13 @@ impl Steering {
         }
     }
 
+    /// Takes over the tracepoints that an earlier run has moved.
+    pub fn adopt<E: Counting>(&mut self, engine: &E) {
+        if let Some(budget) = &mut self.budget {
+            engine.moved().into_iter().for_each(|(tpid, rung)| budget.adopt(tpid, rung));
+        }
+    }
+
     /// When something is to be done within the window.
     pub fn next(&self) -> Option<Instant> {
         self.times.next()
@@ -108,7 +118,9 @@ impl Steering {
             } else {
                 engine.end_visit()?
             }
-            self.cpu_beside += cpu_time()?.saturating_sub(before);
+            let took = cpu_time()?.saturating_sub(before);
+            self.cpu_beside += took;
+            self.cpu_of_visits += took;
         }
         Ok(())
     }
@@ -118,7 +130,7 @@ impl Steering {
         if self.times.stop() { engine.end_visit() } else { Ok(()) }
     }
 
-    /// Takes the hits of a window. Returns its cost, and the changes for the next window; none if tracepoints `can_move` not.
+    /// Takes the hits of a window. Returns its cost, and the changes for the next window; none unless tracepoints `can_move`.
     pub fn window(&mut self, tick: &Tick<'_>, can_move: bool) -> io::Result<(f64, Vec<RungChange>)> {
         let mut hits: BTreeMap<_, SeenHits> = BTreeMap::new();
         for (slot, number) in tick.slots.iter().zip(tick.hits) {
@@ -142,6 +154,10 @@ impl Steering {
         let own = own.saturating_sub(std::mem::take(&mut self.cpu_beside));
         let usual = self.usual_cpu.map_or(own, |usual| (3 * usual + own) / 4);
         self.usual_cpu = Some(usual);
+        let of_visits = std::mem::take(&mut self.cpu_of_visits);
+        if let Some(budget) = &mut self.budget {
+            budget.visits_took(of_visits, window);
+        }
         let changes = match &mut self.budget {
             Some(budget) if can_move => budget.decide(&seen, window, usual),
             _ => Vec::new(),
@@ -172,8 +188,8 @@ impl Steering {
                 Err(error) if self.can_open && *to != Rung::Detached => {
                     self.can_open = false;
                     progress.note(&format!(
-                        "the kernel opens no more events ({error}); where the budget needs it, tp-perf detaches tracepoints \
-                         instead of visiting them"
+                        "the kernel opens no more events ({error}); to keep the budget, tp-perf detaches tracepoints instead of \
+                         visiting them"
                     ));
                     if engine.rung(*tpid) == Rung::Counted {
                         engine.set_rung(*tpid, Rung::Detached)?;

@@ -67,8 +67,8 @@ pub struct CountSummary {
     pub hits: u64,
     /// All hits, if some of them are estimated; otherwise null.
     pub estimated: Option<EstimatedHits>,
-    /// All hits per second; null if the length is 0. This and all shares are computed from the estimates, where there are
-    /// any.
+    /// All hits per second; null if the length is 0, or if hits are unknown because a tracepoint was detached for a time.
+    /// This and all shares are computed from the estimates, where there are any.
     pub per_second: Option<f64>,
     /// The cost of the count; null if it is not known.
     pub cost: Option<CostSummary>,
@@ -147,10 +147,11 @@ pub struct CountRow {
     pub rung: Option<Rung>,
     /// The part of the time in which it was watched, from 0 to 1; of a group, the least part of a tracepoint.
     pub watched: f64,
+    /// The part of the time in which it was detached, so its hits are unknown; of a group, the largest part of a tracepoint.
+    pub detached: f64,
     /// All its hits while it was not detached, if some of them are estimated; otherwise null.
     pub estimated: Option<EstimatedHits>,
-    /// Its hits per second in the time in which it was not detached; null if there was none. Those of a group lack the
-    /// hits of detached tracepoints.
+    /// Its hits per second; null if the length is 0, or if hits are unknown because it was detached for a time.
     pub per_second: Option<f64>,
     /// Its share of all hits, from 0 to 1.
     pub share: f64,
@@ -173,7 +174,7 @@ impl CountRow {
     }
 }
 
-/// TotalHits on a CPU.
+/// Hits on a CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CpuHits {
     /// The CPU.
@@ -231,7 +232,7 @@ impl CountSummary {
             not_counted: not_counted(table, selection),
             hits: totals.all(),
             estimated: (!totals.partly().is_empty()).then(|| all.into()),
-            per_second: rows.per_second(all.hits),
+            per_second: rows.per_second(all.hits).filter(|_| per_tracepoint.iter().all(|row| row.detached == 0.0)),
             cost: run.cost.map(|cost| {
                 let on = |rung| totals.partly().values().filter(|total| total.rung == rung).count();
                 CostSummary {
@@ -315,7 +316,7 @@ impl Added {
 
     fn merge(&mut self, other: Added) {
         self.hits.merge(other.hits);
-        self.uncounted = self.uncounted.plus(other.uncounted);
+        self.uncounted = self.uncounted.together_with(other.uncounted);
         self.watched = self.watched.min(other.watched);
         // A group has all its hits only in the time in which no tracepoint of it was detached.
         self.detached = self.detached.max(other.detached);
@@ -338,11 +339,8 @@ impl RowMaker<'_> {
             rung,
             watched,
             estimated: (uncounted != Estimated::default()).then(|| all.into()),
-            // Nobody knows the rate while it is detached.
-            per_second: self.per_second(all.hits).filter(|_| detached < 1.0).map(|rate| match rung {
-                Some(_) => rate / (1.0 - detached),
-                None => rate,
-            }),
+            detached,
+            per_second: self.per_second(all.hits).filter(|_| detached == 0.0),
             share: all.hits / self.all.max(1.0),
             first_ns: hits.windows.map(|(first, _)| since_begin(first)),
             last_ns: hits.windows.map(|(_, last)| since_begin(last)),

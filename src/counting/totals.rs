@@ -65,7 +65,7 @@ impl Totals {
     /// All hits, with the estimates of those that were not counted.
     pub fn with_estimates(&self) -> Estimated {
         let counted = Estimated { hits: self.all() as f64, variance: 0.0 };
-        self.partly.values().map(|total| total.uncounted).fold(counted, Estimated::plus)
+        self.partly.values().map(|total| total.uncounted).fold(counted, Estimated::together_with)
     }
 
     /// The hits of each counted tracepoint, summed over CPUs. Tracepoints without hits are there too.

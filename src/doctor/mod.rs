@@ -209,8 +209,8 @@ fn cost(machine: &Machine, (counted, recorded): (f64, f64)) -> Diagnosis {
     let cpus = machine.online.len().max(1) as f64;
     let part = |ns: f64| Share(HITS * ns / 1e9 / cpus);
     let finding = format!(
-        "a hit costs {recorded:.0} ns if it is recorded, and {counted:.0} ns if it is counted. 100,000 hits a second take \
-         about {} of all CPUs to record, and {} to count; `tp-perf count -d 1s` shows how many there are, and \
+        "a hit costs {recorded:.0} ns if it is recorded, and {counted:.0} ns if it is counted. Recording 100,000 hits a second \
+         takes about {} of all CPUs; counting them takes {}. `tp-perf count -d 1s` shows how many there are, and \
          `--budget 1%` limits the cost",
         part(recorded),
         part(counted)

@@ -131,6 +131,8 @@ impl Engine for CountingEngine {
     }
 
     fn detach(self) -> Detaching {
+        // The child must close last.
+        drop(self.rungs);
         self.events.detach()
     }
 }
@@ -140,6 +142,9 @@ impl Counting for CountingEngine {
         // All counters are read before any state changes. So if a tick fails, the next tick includes its
         // hits.
         self.read()?;
+        if let Some(rungs) = &mut self.rungs {
+            rungs.read()?;
+        }
         let to = match self.off {
             Some(off) => off,
             None => Clock::Monotonic.now_ns()?,
@@ -155,11 +160,11 @@ impl Counting for CountingEngine {
         if let Some(rungs) = &mut self.rungs {
             let hits = &mut self.hits;
             let place = |cpu, tpid| slots.binary_search_by_key(&(tpid, Some(cpu)), |slot| (slot.tpid, slot.cpu));
-            self.partly = rungs.end_window(to.since(from), |cpu, tpid, number| {
+            self.partly = rungs.end_window(from, to, |cpu, tpid, number| {
                 if let Ok(place) = place(cpu, tpid) {
                     hits[place] += number;
                 }
-            })?;
+            });
         }
         Ok(Tick { from, to, late_ns: 0, slots, hits: &self.hits, partly: &self.partly, cost: None })
     }
@@ -182,6 +187,10 @@ impl Counting for CountingEngine {
 
     fn is_detaching(&mut self) -> io::Result<bool> {
         self.events.is_closing()
+    }
+
+    fn moved(&self) -> Vec<(Tpid, Rung)> {
+        self.rungs.as_ref().map(Rungs::moved).unwrap_or_default()
     }
 
     fn rung(&self, tpid: Tpid) -> Rung {

@@ -98,11 +98,15 @@ impl Guardian {
     /// descriptors of these events. Meanwhile, the kernel lets nobody open or close a tracepoint's events.
     ///
     /// # Errors
-    /// If the child is gone.
+    /// If the child cannot be told.
     pub fn close(&mut self, indices: &[usize]) -> io::Result<()> {
         for index in indices {
-            self.hold.write_all(&(*index as u64).to_ne_bytes())?;
-            self.closing += 1;
+            match self.hold.write_all(&(*index as u64).to_ne_bytes()) {
+                Ok(()) => self.closing += 1,
+                // Somebody killed the child, and with it its copies.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

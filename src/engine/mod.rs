@@ -17,7 +17,7 @@
 //!
 //! let table = Live.table()?;
 //! let tracepoints = Selection::by_default(&table)?.tracepoints(&table);
-//! let request = CountRequest { tracepoints, cpus: Live.online()?, exclude_thread: None };
+//! let request = CountRequest { tracepoints, cpus: Live.online()?, exclude_thread: None, may_move: false };
 //! let mut engine = Live.count(&request, &mut unwatched)?;
 //! engine.enable()?;
 //! std::thread::sleep(std::time::Duration::from_secs(1));
@@ -50,6 +50,7 @@ pub use hit_cost::{HitCost, cost_of_ways, rename_ns};
 pub use opening::LEAST_RING;
 pub use request::{AttachRequest, CountRequest};
 pub use sampling::SamplingEngine;
+pub use small_groups::MOST_MEMBERS;
 
 // Users of this module need these types, and some of their modules are not part of the library's API.
 pub use crate::os::clock::Clock;
@@ -156,6 +157,9 @@ pub trait Counting: Engine {
 
     /// Whether tracepoints are being detached.
     fn is_detaching(&mut self) -> io::Result<bool>;
+
+    /// The tracepoints that were moved, and their rungs.
+    fn moved(&self) -> Vec<(Tpid, Rung)>;
 
     /// The rung of a tracepoint.
     fn rung(&self, tpid: Tpid) -> Rung;

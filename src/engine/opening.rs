@@ -9,6 +9,7 @@
 use super::detach::Guardian;
 use super::groups::groups;
 use super::open_events::OpenEvents;
+use super::small_groups::MOST_MOVED;
 use super::{AttachRequest, Attached, CountRequest, Error, Opened, Refusal, raise_descriptor_limit};
 use crate::events::{SampleIds, Slot};
 use crate::os::clock::Clock;
@@ -65,8 +66,13 @@ impl<'a> Opening<'a> {
 
     /// Prepares events that count.
     pub fn of_counts(request: &'a CountRequest<'a>) -> Result<Self, Error> {
-        let CountRequest { tracepoints, cpus, exclude_thread } = request;
-        Opening::new(tracepoints, cpus, How::Counts, *exclude_thread)
+        let CountRequest { tracepoints, cpus, exclude_thread, may_move } = request;
+        let opening = Opening::new(tracepoints, cpus, How::Counts, *exclude_thread)?;
+        if *may_move {
+            // The limit can be raised only now. Without the room, tracepoints are detached instead of visited.
+            let _ = raise_descriptor_limit(tracepoints.len() + MOST_MOVED, cpus.len());
+        }
+        Ok(opening)
     }
 
     fn new(

@@ -30,6 +30,8 @@ pub struct CountRequest<'a> {
     pub cpus: CpuList,
     /// A thread whose own hits are filtered out.
     pub exclude_thread: Option<i32>,
+    /// Whether tracepoints may move to other rungs. That needs more descriptors.
+    pub may_move: bool,
 }
 
 impl<'a> CountRequest<'a> {

@@ -252,6 +252,10 @@ impl Counting for SimulatedEngine {
         Ok(false)
     }
 
+    fn moved(&self) -> Vec<(Tpid, Rung)> {
+        self.rungs.iter().map(|(tpid, rung)| (*tpid, *rung)).collect()
+    }
+
     fn rung(&self, tpid: Tpid) -> Rung {
         self.rungs.get(&tpid).copied().unwrap_or(Rung::Counted)
     }

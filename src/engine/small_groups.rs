@@ -13,16 +13,20 @@ use super::opening::filter_of;
 use crate::events::{SampleId, Tpid, Visits};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
+use crate::os::thread::cpu_time;
 use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Scope, sys};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 /// The part of the earlier visits that still counts after another window.
 const REMEMBERED: f64 = 0.95;
 /// The most members of a small group. More would make each visit slow.
-pub(super) const MOST_MEMBERS: usize = 128;
+pub const MOST_MEMBERS: usize = 128;
+/// The most events on a CPU that moving tracepoints opens: two groups with their leaders.
+pub(super) const MOST_MOVED: usize = 2 * (MOST_MEMBERS + 1);
 
 /// One small group on each CPU.
 #[derive(Debug)]
@@ -80,40 +84,53 @@ impl SmallGroups {
     }
 
     /// Adds a tracepoint on each CPU. Needs the right to open events. A CPU that is offline is left out.
+    ///
+    /// # Errors
+    /// If an event cannot be opened on a CPU that is online. The tracepoint is then on no CPU.
     pub fn add(&mut self, tpid: Tpid, tracefs_id: u64) -> io::Result<()> {
-        let (quiet, lost_known) = (self.quiet, self.lost_known);
-        let spec = |kind, cpu, leads| EventSpec {
-            kind,
-            scope: Scope::AllOn(cpu),
-            output: Output::Counts,
-            clock: Clock::Monotonic,
-            disabled: leads,
-            read_format: ReadFormat { group: leads, enabled: leads, lost: lost_known },
-        };
-        let is_on = self.is_on;
-        for OnCpu { cpu, leader, members, .. } in &mut self.on_cpus {
-            if leader.is_none() {
-                let opened = match sys::open(&spec(EventKind::Tracepoint(quiet), *cpu, true), None) {
-                    Err(error) if is_gone(&error) => continue,
-                    opened => opened?,
-                };
-                if is_on {
-                    sys::enable(opened.as_fd())?;
-                }
-                *leader = Some(opened);
-            }
-            let group = leader.as_ref().map(AsFd::as_fd);
-            let event = match sys::open(&spec(EventKind::Tracepoint(tracefs_id), *cpu, false), group) {
-                Err(error) if is_gone(&error) => continue,
-                event => event?,
-            };
-            if let Some(filter) = &self.filter {
-                sys::set_filter(event.as_fd(), filter)?;
-            }
-            let id = sys::sample_id(event.as_fd())?;
-            members.push(Member { tpid, event, id, before: 0, at_window: 0 });
+        let mut opened = Vec::with_capacity(self.on_cpus.len());
+        for number in 0..self.on_cpus.len() {
+            opened.push(self.open(number, tpid, tracefs_id)?);
+        }
+        for (on_cpu, member) in self.on_cpus.iter_mut().zip(opened) {
+            on_cpu.members.extend(member);
         }
         Ok(())
+    }
+
+    /// Opens a tracepoint on the CPU with this place. `None` if the CPU is offline.
+    fn open(&mut self, place: usize, tpid: Tpid, tracefs_id: u64) -> io::Result<Option<Member>> {
+        let OnCpu { cpu, leader, .. } = &mut self.on_cpus[place];
+        let spec = |kind, leads| EventSpec {
+            kind,
+            scope: Scope::AllOn(*cpu),
+            output: Output::Counts,
+            clock: Clock::Monotonic,
+            // A member goes on when its filter is set, so it never counts hits of this thread.
+            disabled: true,
+            read_format: ReadFormat { group: leads, enabled: leads, lost: self.lost_known },
+        };
+        if leader.is_none() {
+            let opened = match sys::open(&spec(EventKind::Tracepoint(self.quiet), true), None) {
+                Err(error) if is_gone(&error) => return Ok(None),
+                opened => opened?,
+            };
+            if self.is_on {
+                sys::enable(opened.as_fd())?;
+            }
+            *leader = Some(opened);
+        }
+        let group = leader.as_ref().map(AsFd::as_fd);
+        let event = match sys::open(&spec(EventKind::Tracepoint(tracefs_id), false), group) {
+            Err(error) if is_gone(&error) => return Ok(None),
+            event => event?,
+        };
+        if let Some(filter) = &self.filter {
+            sys::set_filter(event.as_fd(), filter)?;
+        }
+        sys::enable(event.as_fd())?;
+        let id = sys::sample_id(event.as_fd())?;
+        Ok(Some(Member { tpid, event, id, before: 0, at_window: 0 }))
     }
 
     /// Removes a tracepoint. Returns its events, whose closing may take long if they are its last ones.
@@ -128,18 +145,28 @@ impl SmallGroups {
         removed
     }
 
-    /// Switches the groups of all CPUs on or off.
-    pub fn switch(&mut self, on: bool) -> io::Result<()> {
+    /// Switches the groups of all CPUs on or off, one after the other. Returns the CPU time of this thread when the first
+    /// one was on, or before the last one went off: between them, some group is on.
+    pub fn switch(&mut self, on: bool) -> io::Result<Duration> {
         self.is_on = on;
         let switch = if on { sys::enable } else { sys::disable };
-        // Every group is tried, so one failure does not leave the others on.
-        let leaders = self.on_cpus.iter().filter_map(|on_cpu| on_cpu.leader.as_ref());
-        let results: Vec<_> = leaders.map(|leader| switch(leader.as_fd())).collect();
-        results.into_iter().collect()
+        let leaders: Vec<_> = self.on_cpus.iter().filter_map(|on_cpu| on_cpu.leader.as_ref()).collect();
+        let (mut at, mut result) = (cpu_time()?, Ok(()));
+        for (number, leader) in leaders.iter().enumerate() {
+            if !on && number + 1 == leaders.len() {
+                at = cpu_time()?;
+            }
+            // Every group is tried, so one failure does not leave the others on.
+            result = result.and(switch(leader.as_fd()));
+            if on && number == 0 {
+                at = cpu_time()?;
+            }
+        }
+        result.map(|()| at)
     }
 
     /// Reads all counters. Calls `each` with the tracepoint and its hits on one CPU since the last reading. Returns how long
-    /// the groups were on meanwhile, in nanoseconds: the mean over the CPUs.
+    /// the groups were on meanwhile, in nanoseconds: the mean over the CPUs on which they were on.
     pub fn read(&mut self, mut each: impl FnMut(Tpid, u64)) -> io::Result<u64> {
         let (mut time, mut groups) = (0, 0);
         for OnCpu { leader, members, time_on, .. } in &mut self.on_cpus {
@@ -163,9 +190,13 @@ impl SmallGroups {
                 each(member.tpid, now.saturating_sub(member.before));
                 member.before = now.max(member.before);
             }
-            time += enabled.saturating_sub(*time_on);
+            let more = enabled.saturating_sub(*time_on);
             *time_on = enabled;
-            groups += 1;
+            // On a CPU that is offline, the group is not on.
+            if more > 0 {
+                time += more;
+                groups += 1;
+            }
         }
         Ok(time / groups.max(1))
     }
@@ -202,9 +233,9 @@ impl WindowVisits {
         *self.hits.entry(tpid).or_insert(0) += hits;
     }
 
-    /// Ends a visit that took this many nanoseconds.
+    /// Ends a visit that took this many nanoseconds. One that took none is left out.
     pub fn end_visit(&mut self, time: u64) {
-        for (tpid, hits) in std::mem::take(&mut self.hits) {
+        for (tpid, hits) in std::mem::take(&mut self.hits).into_iter().filter(|_| time > 0) {
             self.by_tracepoint.entry(tpid).or_default().add(time, hits);
         }
     }

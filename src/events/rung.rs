@@ -89,19 +89,36 @@ impl Visits {
         residuals.max(0.0) / (self.number - 1.0)
     }
 
+    /// The hits to expect in a window without visits of its own.
+    fn expected(&self, window: f64) -> Estimated {
+        if self.number < 2.0 || self.time <= 0.0 {
+            let rate = if self.time > 0.0 { self.hits / self.time } else { 0.0 };
+            return Estimated { hits: rate * window, variance: f64::INFINITY };
+        }
+        let hits = self.hits / self.time * window;
+        // The rate is uncertain, and so are the hits of the window itself.
+        let of_rate = self.number * self.between() / (self.time * self.time) * window * window;
+        let of_window = self.between() * window * self.number / self.time;
+        Estimated { hits, variance: 4.0 * (of_rate + of_window) + hits + 1.0 }
+    }
+
     /// Estimates the hits in a window of this many nanoseconds, in which these visits were made. `earlier` are visits
     /// before the window.
     pub fn estimate(&self, window: u64, earlier: Visits) -> Estimated {
         let (window, number) = (window as f64, self.number);
         if number < 2.0 || self.time <= 0.0 {
-            let rate = if self.time > 0.0 { self.hits / self.time } else { 0.0 };
-            return Estimated { hits: rate * window, variance: f64::INFINITY };
+            return self.after(earlier, 1.0).expected(window);
         }
         let rate = self.hits / self.time;
         let between = number * self.between().max(earlier.between()) / (self.time * self.time);
         let poisson = (self.hits + 1.0) / (self.time * self.time);
-        // Student's t has a larger variance than the normal distribution that users of the variance assume.
-        let few = if number > 3.0 { (number - 1.0) / (number - 3.0) } else { 4.0 };
+        // Student's t is wider than the normal distribution that users of the variance assume: by the squared ratio of
+        // their quantiles for 95 %, of which the ratio of the variances is a good approximation from four visits on.
+        let few = match number {
+            number if number > 3.5 => (number - 1.0) / (number - 3.0),
+            number if number > 2.5 => 4.9,
+            _ => 42.0,
+        };
         // The visits are a part of the window, and that part is known.
         let unknown = (1.0 - self.time / window).max(0.0);
         Estimated { hits: rate * window, variance: between.max(poisson) * few * unknown * window * window }
@@ -115,7 +132,13 @@ impl Estimated {
         ((self.hits - half).max(0.0), self.hits + half)
     }
 
-    /// The sum of independent estimates.
+    /// The sum of estimates of the same time. The same visits made them, so their errors may all have the same sign.
+    pub fn together_with(self, other: Estimated) -> Estimated {
+        let deviation = self.variance.sqrt() + other.variance.sqrt();
+        Estimated { hits: self.hits + other.hits, variance: deviation * deviation }
+    }
+
+    /// The sum of independent estimates, such as those of different times.
     pub fn plus(self, other: Estimated) -> Estimated {
         Estimated { hits: self.hits + other.hits, variance: self.variance + other.variance }
     }
@@ -193,6 +216,13 @@ mod tests {
         assert!(none.estimate(10_000, bursts).interval().1 > 10.0 * high);
         let half = bursts.after(bursts, 0.5);
         assert!((half.hits - 1.5 * bursts.hits).abs() < 1e-9 && (half.between() / bursts.between() - 1.0).abs() < 0.05);
+        // Without visits of its own, a window is expected to be as the earlier ones.
+        let (low, high) = Visits::default().estimate(1_000, half).interval();
+        let expected = 1_000.0 * bursts.hits / bursts.time;
+        assert!(low <= expected && expected < high && high.is_finite(), "{low} to {high}");
+        let one = Estimated { hits: 5.0, variance: 4.0 };
+        assert_eq!(one.together_with(one), Estimated { hits: 10.0, variance: 16.0 });
+        assert_eq!(one.plus(one), Estimated { hits: 10.0, variance: 8.0 });
         // What was watched all the time is known.
         assert_eq!(none.estimate(1_000, Visits::default()).variance, 0.0);
     }

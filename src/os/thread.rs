@@ -13,17 +13,22 @@ pub fn cpu_time() -> io::Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
+/// The CPU on which this thread runs now.
+pub fn current_cpu() -> Cpu {
+    Cpu::new(u32::try_from(sched_getcpu()).unwrap_or_default())
+}
+
 /// Does work on the CPU on which this thread runs now, and stays there until it is done.
 ///
 /// # Errors
 /// If the kernel does not let the thread choose its CPU.
 pub fn on_one_cpu<T>(work: impl FnOnce(Cpu) -> T) -> io::Result<T> {
     let before = sched_getaffinity(None)?;
-    let cpu = sched_getcpu();
+    let cpu = current_cpu();
     let mut only = CpuSet::new();
-    only.set(cpu);
+    only.set(cpu.get() as usize);
     sched_setaffinity(None, &only)?;
-    let result = work(Cpu::new(u32::try_from(cpu).unwrap_or_default()));
+    let result = work(cpu);
     sched_setaffinity(None, &before)?;
     Ok(result)
 }

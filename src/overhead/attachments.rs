@@ -57,6 +57,8 @@ impl<K: Kernel> Attachments<K> {
     ) -> Result<Self, Error> {
         let choice = &options.attach.choice;
         let mut attachments = Attachments { of_ways: Vec::new(), took: Duration::ZERO };
+        // Before anything else is attached, which would change the cost.
+        let (cost, event) = kernel.hit_cost(&chosen.table);
         for way in &options.ways {
             let (attachment, took) = match way {
                 Way::Record => {
@@ -64,11 +66,8 @@ impl<K: Kernel> Attachments<K> {
                     (Attachment::Rings { engine, lost: Some(0) }, took)
                 }
                 Way::Count | Way::Budget => {
-                    let (cost, event) = kernel.hit_cost(&chosen.table);
-                    let (engine, took) = chosen.count(kernel, choice, signals, progress)?;
-                    // Others are attached to its tracepoint now, so closing it takes no time.
-                    drop(event);
                     let budget = (*way == Way::Budget).then_some(options.budget);
+                    let (engine, took) = chosen.count(kernel, choice, budget.is_some(), signals, progress)?;
                     let options = Box::new(CountOptions { budget, ..CountOptions::of(choice.clone(), USUAL_WINDOW) });
                     let cost = (cost, hit_by_visits(&chosen.table));
                     (Attachment::Counters { engine: Box::new(engine), options, cost }, took)
@@ -77,6 +76,8 @@ impl<K: Kernel> Attachments<K> {
             attachments.of_ways.push((*way, attachment));
             attachments.took += took;
         }
+        // Others are attached to its tracepoint now, so closing it takes no time.
+        drop(event);
         Ok(attachments)
     }
 

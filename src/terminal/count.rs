@@ -35,6 +35,8 @@ pub fn print_count(summary: &CountSummary, top: usize, width: usize, out: &mut d
         Some(estimated) => format!("~{} hits", whole(estimated.hits)),
         None => Plural(summary.hits, "hit").to_string(),
     };
+    let is_incomplete = summary.per_tracepoint.iter().any(|row| row.detached > 0.0);
+    let hits = if is_incomplete { format!("at least {hits}") } else { hits };
     screen.prose(format_args!("{BOLD}{hits}{BOLD:#} in {}{rate}", seconds(summary.length_ns)))?;
     print_what(summary, screen)?;
     if summary.hits > 0 {
@@ -44,7 +46,7 @@ pub fn print_count(summary: &CountSummary, top: usize, width: usize, out: &mut d
     screen.blank()?;
     let late = match summary.windows {
         0 | 1 => String::new(),
-        _ => format!("; the latest tick began {} late", seconds(summary.most_late_ns)),
+        _ => format!("; the most delayed tick began {} late", seconds(summary.most_late_ns)),
     };
     let (windows, every) = (Grouped(summary.windows), Duration::from_nanos(summary.window_ns));
     let every = humantime::format_duration(every);
@@ -55,7 +57,7 @@ pub fn print_count(summary: &CountSummary, top: usize, width: usize, out: &mut d
 /// Prints the means of several runs.
 pub fn print_repeated(repeated: &RepeatedCount, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
-    let RepeatedCount { first, runs, run_hits, .. } = repeated;
+    let RepeatedCount { first_run: first, runs, run_hits, .. } = repeated;
     let (mean, within) = (Grouped(run_hits.mean.round() as u64), relative(run_hits));
     let within = if within.is_empty() { within } else { format!(" {within}") };
     let number = Plural(runs.len() as u64, "run");
@@ -81,8 +83,7 @@ pub fn print_repeated(repeated: &RepeatedCount, top: usize, width: usize, out: &
             screen.prose("± is the 95 % interval of the mean (Student's t over the runs), in percent of the mean.")?;
         }
     }
-    screen.blank()?;
-    print_facts(first, screen)
+    Ok(())
 }
 
 fn relative(hits: &Mean) -> String {
@@ -138,11 +139,12 @@ fn print_what(summary: &CountSummary, screen: &mut Screen<'_>) -> io::Result<()>
 fn print_facts(summary: &CountSummary, screen: &mut Screen<'_>) -> io::Result<()> {
     if summary.skipped_ticks > 0 {
         let skipped = Plural(summary.skipped_ticks, "window");
+        let skipped = format!("{skipped} {}", skipped.were());
         screen.fact(
             "too short",
             format_args!(
-                "{WARNING}{skipped} ended too late and are a part of the next one{WARNING:#}: the machine was busy, or \
-                 --every is too short. No hits are missing."
+                "{WARNING}{skipped} merged into the next one, because a tick came too late{WARNING:#}: the machine was busy, \
+                 or --every is too short. No hits are missing."
             ),
         )?;
     }
@@ -150,7 +152,8 @@ fn print_facts(summary: &CountSummary, screen: &mut Screen<'_>) -> io::Result<()
         screen.fact("unwatched", format_args!("{WARNING}{}{WARNING:#}", unwatched(&summary.cpus, stretch)))?;
     }
     if let Some(cost) = &summary.cost {
-        print_cost(cost, summary.windows, screen)?;
+        let own = summary.own.cpu_ns as f64 / summary.length_ns.max(1) as f64 / summary.cpus.len().max(1) as f64;
+        print_cost(cost, summary.windows, own, screen)?;
     }
     let share = share_of_time(&summary.own, summary.length_ns);
     let hidden = if summary.own.excluded { "excluded" } else { "included" };
@@ -158,12 +161,12 @@ fn print_facts(summary: &CountSummary, screen: &mut Screen<'_>) -> io::Result<()
 }
 
 /// The cost of the count, and how it kept its budget.
-fn print_cost(cost: &CostSummary, windows: u64, screen: &mut Screen<'_>) -> io::Result<()> {
+fn print_cost(cost: &CostSummary, windows: u64, own: f64, screen: &mut Screen<'_>) -> io::Result<()> {
     let CostSummary { budget, most, windows_over, visited, detached, at_end, .. } = *cost;
     let part = |part: f64| format!("{:.2} %", 100.0 * part);
     let of_hit = match at_end.measured {
         true => format!("a counted hit costs {:.0} ns here", at_end.counted_ns),
-        false => format!("assumed: {:.0} ns for a hit, because this kernel has no task:task_rename", at_end.counted_ns),
+        false => format!("assumed: {:.0} ns for a hit, because it could not be measured", at_end.counted_ns),
     };
     screen.fact("cost", format_args!("about {} of all CPUs (estimated; {of_hit})", part(cost.part)))?;
     let Some(budget) = budget else { return Ok(()) };
@@ -183,15 +186,24 @@ fn print_cost(cost: &CostSummary, windows: u64, screen: &mut Screen<'_>) -> io::
             ),
         )?,
     }
-    match (visited, detached) {
-        (0, 0) => Ok(()),
-        (visited, 0) => screen.more(format_args!("{} visited now; `~` marks estimates", are(visited))),
-        (visited, detached) => screen.more(format_args!(
-            "{} visited now and {WARNING}{detached} detached{WARNING:#}: to visit these too, raise the budget or exclude \
-             them (-x); `~` marks estimates",
-            are(visited)
-        )),
+    if own >= cost.budget.unwrap_or(1.0) {
+        screen.more(format_args!(
+            "{WARNING}tp-perf itself takes {} of all CPUs{WARNING:#}, so this budget cannot be held. Use longer windows \
+             (--every), fewer tracepoints (-t, -x), or a larger budget.",
+            part(own)
+        ))?;
     }
+    if visited > 0 {
+        screen.more(format_args!("{} visited now; `~` marks estimates", are(visited)))?;
+    }
+    if detached > 0 {
+        screen.more(format_args!(
+            "{WARNING}{} detached now{WARNING:#}, so the hits are unknown (`≥`): raise the budget, or exclude hot \
+             tracepoints (-x)",
+            are(detached)
+        ))?;
+    }
+    Ok(())
 }
 
 fn are(number: usize) -> String {
@@ -229,6 +241,8 @@ struct RowCells<'a> {
     windows: Option<(u64, u64)>,
     cpu: Option<Cpu>,
     watched: String,
+    /// Whether hits are missing, because a tracepoint was detached for a time.
+    is_incomplete: bool,
     name: &'a str,
 }
 
@@ -248,6 +262,7 @@ impl RowCells<'_> {
             }
             None => (Grouped(self.hits).to_string(), String::new()),
         };
+        let hits = if self.is_incomplete { format!("≥{hits}") } else { hits };
         let name = OneLine(self.name).to_string();
         let cells = [hits, within, percent(self.share), rate, first, last, cpu, self.watched, name];
         table.row(Style::new(), cells.map(TextCell::from));
@@ -289,6 +304,7 @@ fn add_top(table: &mut TextTable, what: &str, rows: &[CountRow], top: usize, has
             windows: row.first_ns.zip(row.last_ns).filter(|_| has_windows),
             cpu: None,
             watched: watched(row),
+            is_incomplete: row.detached > 0.0,
             name: &row.full_name(),
         };
         cells.add_to(table);

@@ -153,7 +153,7 @@ fn print_sessions(sessions: &[(String, Session)], screen: &mut Screen<'_>) -> io
         TextColumn::LEFT.optional(),
     ]);
     let has_engine = sessions.iter().any(|(_, session)| session.engine.is_some());
-    let [lost, engine] = [(has_lost, "lost"), (has_engine, "were")].map(|(has, head)| if has { head } else { "" });
+    let [lost, engine] = [(has_lost, "lost"), (has_engine, "engine")].map(|(has, head)| if has { head } else { "" });
     table.head(["session", "windows", "of", "events", lost, "tracepoints", engine, "kernel"]);
     for (file, session) in sessions {
         let lost = session.lost.iter().sum();

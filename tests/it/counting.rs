@@ -164,7 +164,7 @@ fn what_is_not_counted_is_named() {
 fn a_budget_visits_the_hottest_and_marks_the_estimates() {
     // A million hits cost more than a fiftieth of two CPUs; a few do not.
     const HOT: [[u64; 4]; 5] = [[7, 2, 900_000, 100_000]; 5];
-    let (json, _) = counted("--every 1ms --format json --budget 2%", &HOT);
+    let (json, _) = counted("--every 100ms --format json --budget 2%", &HOT);
     let lines = lines(&json);
     let rename = |line: &Value| line["per_tracepoint"].as_array().unwrap()[1].clone();
     let first = rename(&lines[0]);
@@ -191,7 +191,7 @@ fn a_budget_visits_the_hottest_and_marks_the_estimates() {
     assert_eq!(summary["estimated"]["hits"], 5_000_045.0);
     let (text, _) = counted("--budget 2%", &HOT);
     assert!(text.starts_with("~5,000,045 hits") && text.contains("~5,000,000"), "{text}");
-    let (rows, _) = counted("--every 1ms --budget 2% --format csv", &HOT);
+    let (rows, _) = counted("--every 100ms --budget 2% --format csv", &HOT);
     assert!(rows.contains("task,rename,100000,visited,0.100000,1000000.0,"), "{rows}");
 }
 

@@ -125,7 +125,7 @@ fn counted_until_then() {
     let table = Live.table().unwrap();
     let rename = table.tracepoints().iter().find(|tracepoint| tracepoint.full_name() == RENAME).unwrap();
     let cpus = CpuList::online().unwrap();
-    let request = CountRequest { tracepoints: vec![rename], cpus, exclude_thread: None };
+    let request = CountRequest { tracepoints: vec![rename], cpus, exclude_thread: None, may_move: false };
     let mut engine = Live.count(&request, &mut unwatched).unwrap();
     engine.enable().unwrap();
     cpu.storm(100);

@@ -173,7 +173,7 @@ fn counting() {
     let tracepoints: Vec<&Tracepoint> =
         table.tracepoints().iter().filter(|tracepoint| tracepoint.group != "syscalls").take(300).collect();
     let tracepoints = [tracepoints, vec![rename(&table)]].concat();
-    let request = CountRequest { tracepoints, cpus: CpuList::online().unwrap(), exclude_thread: None };
+    let request = CountRequest { tracepoints, cpus: CpuList::online().unwrap(), exclude_thread: None, may_move: false };
     let mut engine = Live.count(&request, &mut |_, _| ControlFlow::Continue(())).unwrap();
     let renamed = |engine: &mut dyn Counting| {
         let tick = engine.tick().unwrap();

@@ -24,7 +24,7 @@ fn engine(names: &[&str]) -> (CountingEngine, Vec<Tpid>) {
     let mut tracepoints: Vec<_> = names.iter().map(find).collect();
     let tpids = tracepoints.iter().map(|tracepoint| tracepoint.tpid).collect();
     tracepoints.sort_by_key(|tracepoint| tracepoint.tpid);
-    let request = CountRequest { tracepoints, cpus: CpuList::online().unwrap(), exclude_thread: None };
+    let request = CountRequest { tracepoints, cpus: CpuList::online().unwrap(), exclude_thread: None, may_move: false };
     let mut engine = Live.count(&request, &mut unwatched).unwrap();
     engine.enable().unwrap();
     (engine, tpids)
@@ -64,6 +64,10 @@ fn exact() {
     // Twice more, so the events of both small groups were opened and closed.
     engine.set_rung(getsid, Rung::Visited).unwrap();
     engine.set_rung(getsid, Rung::Counted).unwrap();
+    // A window in which it returned was not watched from its start on, so its hits are an estimate.
+    let tick = engine.tick().unwrap();
+    let [partly] = tick.partly else { panic!("{:?}", tick.partly) };
+    assert!(partly.rung == Rung::Counted && partly.watched < 1.0 && partly.estimated.is_some(), "{partly:?}");
     for cpu in CpuList::online().unwrap().as_slice() {
         storm(9, Some(*cpu));
         let tick = engine.tick().unwrap();

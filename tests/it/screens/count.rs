@@ -19,6 +19,7 @@ fn row(group: &str, tracepoint: Option<&str>, hits: u64, all: u64, windows: Opti
         hits,
         rung: tracepoint.map(|_| Rung::Counted),
         watched: 1.0,
+        detached: 0.0,
         estimated: None,
         per_second: Some(hits as f64 / 5.0),
         share: hits as f64 / all.max(1) as f64,
@@ -117,14 +118,19 @@ pub fn count() {
     held.estimated = Some(EstimatedHits { hits: 1_237_352.4, low: 1_200_000.0, high: 1_274_704.8 });
     for row in [&mut held.per_tracepoint[0], &mut held.per_group[0]] {
         row.estimated = Some(EstimatedHits { hits: 1_200_340.4, low: 1_150_000.0, high: 1_250_680.8 });
-        (row.watched, row.share) = (0.1034, 0.9701);
+        (row.watched, row.share, row.per_second) = (0.1034, 0.9701, Some(240_068.1));
     }
     held.per_tracepoint[0].rung = Some(Rung::Visited);
+    held.per_second = Some(247_470.5);
     let mut exceeded = held.clone();
+    exceeded.per_second = None;
+    exceeded.own.cpu_ns = 200_000_000;
     exceeded.cost =
         Some(CostSummary { budget: Some(0.001), windows_over: 3, detached: 1, at_end: cost(false), ..of_cost });
     exceeded.per_tracepoint[1].rung = Some(Rung::Detached);
-    exceeded.per_tracepoint[1].watched = 0.2;
+    for row in [&mut exceeded.per_tracepoint[1], &mut exceeded.per_group[1]] {
+        (row.watched, row.detached, row.per_second) = (0.2, 0.8, None);
+    }
     exceeded.per_tracepoint[0].estimated = Some(EstimatedHits { hits: 1_200_340.4, low: 0.0, high: f64::INFINITY });
     let mut screen = String::new();
     for (name, summary, top) in [
@@ -172,7 +178,7 @@ pub fn windows() {
         Partly { tpid: Tpid::new(3), rung: Rung::Detached, watched: 0.0, estimated: None },
     ];
     for (name, per_cpu, has_budget) in
-        [("all CPUs", false, false), ("each CPU", true, false), ("a budget", false, true), ("both", true, true)]
+        [("all CPUs", false, false), ("each CPU", true, false), ("a budget", false, true)]
     {
         let text = printed(name, |width, out| {
             let lines = WindowLines::new(width, per_cpu, has_budget);
