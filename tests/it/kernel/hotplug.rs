@@ -12,6 +12,7 @@ pub const TESTS: &[Test] = &[
     ("a_cpu_that_returns_is_reported_as_unwatched", second_cpu, returns),
     ("a_cpu_that_comes_online_later_is_reported_as_unwatched", second_cpu, comes_later),
     ("a_cpu_that_stays_offline_has_no_hits_to_miss", second_cpu, stays_away),
+    ("a_count_reports_a_cpu_that_returns", second_cpu, counted),
     ("a_tick_counts_what_a_cpu_had_before_it_went_offline", second_cpu, counted_until_then),
 ];
 
@@ -117,6 +118,30 @@ fn stays_away() {
     assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
     assert_eq!(unwatched(&recording), [(cpu.0.get().into(), false)]);
     assert_eq!(recording.summary["offline_cpus"], serde_json::json!([cpu.0.get()]));
+}
+
+fn counted() {
+    for budget in ["none", "50%"] {
+        let cpu = LastCpu::new();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        command.args(["count", "-q", "--format", "json", "-t", RENAME, "--budget", budget]);
+        let child = Background::start(&mut command);
+        child.wait_until_it_polls();
+        cpu.storm(100);
+        cpu.set(false);
+        cpu.set(true);
+        cpu.storm(50);
+        child.signal(Signal::SIGINT);
+        let output = child.end();
+        assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let unwatched = &summary["unwatched"][0];
+        assert_eq!((&unwatched["cpu"], &unwatched["was_online"]), (&cpu.0.get().into(), &true.into()));
+        let of_cpu = summary["per_cpu"].as_array().unwrap().iter().find(|it| it["cpu"] == cpu.0.get()).unwrap();
+        assert!((100..150).contains(&of_cpu["hits"].as_u64().unwrap()), "{of_cpu}");
+        let stderr = one_line(&output.stderr);
+        assert!(stderr.contains(&format!("watched CPU {} for a part of the time only", cpu.0)), "{stderr}");
+    }
 }
 
 fn counted_until_then() {
