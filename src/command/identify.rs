@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::observe::{Observed, may_compare, unless_closed};
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
-use crate::memory::{Held, MemoryOf};
+use crate::memory::{Held, HeldBytes, MemoryOf};
 use crate::observation::Observation;
 use crate::os::thread::Work;
 use crate::source::Place;
@@ -55,12 +55,12 @@ fn print(
     context: &mut Context,
 ) -> anyhow::Result<()> {
     let identification = Identification::of(session, known, alpha).with_context(|| place.clone())?;
-    // The text of a state's opinion on a window, for programs.
-    const OF_TEXT: u64 = 400;
+    // What a state's opinion on a window takes before it is text.
+    const OF_FORM: u64 = 128;
     let rows = identification.windows.len() as u64 * (1 + identification.states.states.len() as u64);
-    let bytes = if matches!(format, IdentifyFormat::Text) { 0 } else { rows.saturating_mul(OF_TEXT) };
+    let bytes = if matches!(format, IdentifyFormat::Text) { 0 } else { rows.saturating_mul(OF_FORM) };
     let _held = Held::take(MemoryOf::Rows, bytes).map_err(state::Error::from)?;
-    let mut out = Vec::new();
+    let mut out = HeldBytes::nothing(MemoryOf::Rows);
     match format {
         IdentifyFormat::Text => print_identification(&identification, place, context.out.width(), &mut out),
         IdentifyFormat::Json => state::write_json(&identification, place, &mut out),
@@ -68,7 +68,7 @@ fn print(
     }
     .context("failed to encode the states")?;
     unless_closed(match format {
-        IdentifyFormat::Text => context.out.print(&out),
-        _ => context.out.print_data(&out),
+        IdentifyFormat::Text => context.out.print(out.as_slice()),
+        _ => context.out.print_data(out.as_slice()),
     })
 }

@@ -222,7 +222,7 @@ impl Library {
         for (name, session) in &all[known.len()..] {
             let name = format!("{name}{ENDING}");
             let mut file = folder.file(&name)?;
-            file.write(session.to_json().as_bytes())?;
+            file.write_with(|out| session.write_json(out))?;
             file.finish();
             paths.push(folder.path().join(name));
         }
