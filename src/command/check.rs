@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::observe::{Observed, may_compare, unless_closed};
+use super::stop::compare;
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
 use crate::memory::{HeldBytes, MemoryOf};
 use crate::state::{self, Check, Error, Known, Session};
@@ -38,7 +39,7 @@ fn print(
     quiet: bool,
     context: &mut Context,
 ) -> anyhow::Result<u8> {
-    let check = Check::of(session, known, state::ALPHA, per_day).with_context(|| place.clone())?;
+    let check = compare(|| Check::of(session, known, state::ALPHA, per_day)).with_context(|| place.clone())?;
     let mut out = HeldBytes::nothing(MemoryOf::Rows);
     match format {
         CheckFormat::Text => print_check(&check, place, context.out.width(), &mut out),

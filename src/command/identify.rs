@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::observe::{Observed, may_compare, unless_closed};
+use super::stop::compare;
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 use crate::memory::{Held, HeldBytes, MemoryOf};
 use crate::observation::Observation;
@@ -33,7 +34,7 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
         Ok(observed) => observed,
         Err(code) => return Ok(code),
     };
-    let (known, left_out) = reading.result()?;
+    let (known, left_out) = compare(|| reading.result())?;
     messages::say_left_out(&left_out);
     // The first reading counts windows of a second. A few libraries have other windows, which take a second reading.
     if let (Observation::Source { places, part }, None) = (&observation, asked)
@@ -54,7 +55,7 @@ fn print(
     format: IdentifyFormat,
     context: &mut Context,
 ) -> anyhow::Result<()> {
-    let identification = Identification::of(session, known, alpha).with_context(|| place.clone())?;
+    let identification = compare(|| Identification::of(session, known, alpha)).with_context(|| place.clone())?;
     // What a state's opinion on a window takes before it is text.
     const OF_FORM: u64 = 128;
     let rows = identification.windows.len() as u64 * (1 + identification.states.states.len() as u64);

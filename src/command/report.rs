@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::open::open_page;
-use super::stop::{end_at_second_signal, stopped};
+use super::stop::{compare, end_at_second_signal, stopped};
 use crate::cli::{ReportArgs, ReportFormat, ReportRequest, StatesFrom};
 use crate::control::Progress;
 use crate::drain::replay;
@@ -83,7 +83,7 @@ fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Optio
             states => {
                 let Usable { usable, left_out } = states?;
                 messages::say_left_out(&left_out);
-                state::Known::of(usable, None)?
+                compare(|| state::Known::of(usable, None))?
             }
         },
     };

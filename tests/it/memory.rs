@@ -38,12 +38,17 @@ const ALL: u64 = BOUND + 64;
 
 /// Runs tp-perf where the system gives it no more than [`ALL`].
 fn run(words: &[&str]) -> Output {
-    let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", ALL << 10);
+    run_within(BOUND, words)
+}
+
+/// Runs tp-perf with a bound in MiB, where the system gives it no more than 64 MiB beyond that.
+fn run_within(bound: u64, words: &[&str]) -> Output {
+    let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", (bound + ALL - BOUND) << 10);
     let mut command = Command::new("sh");
     command.args(["-c", &limited, env!("CARGO_BIN_EXE_tp-perf")]).args(words);
     // Otherwise each thread reserves addresses that it never uses.
     command.env("MALLOC_ARENA_MAX", "1");
-    command.arg("--max-memory").arg(format!("{BOUND}M")).stdin(Stdio::null());
+    command.arg("--max-memory").arg(format!("{bound}M")).stdin(Stdio::null());
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code().is_some_and(|code| code < 4), "{words:?}: {}: {errors}", output.status);
@@ -395,6 +400,12 @@ fn sessions_and_libraries_are_bounded() {
             refused(words);
         }
     }
+    // Many lists with one short text each: the parsed form is much longer than the file.
+    let lists = names(&|n| format!("\"{n:x}\":[\"a\"]"), 2_200_000);
+    let other = folder.path().join("lists.json");
+    fs::write(&other, json.replace("\"not_hit\": {", &format!("\"not_hit\": {{{lists}"))).unwrap();
+    let output = run_within(512, &["learn", "new", path(&other), "--library", library]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     // A file without an end, and a file with a hole.
     let other = folder.path().join("other.json");
     std::os::unix::fs::symlink("/dev/zero", &other).unwrap();
