@@ -24,6 +24,9 @@ pub const TESTS: &[Test] = tests![
     a_signal_ends_a_replay_that_waits_for_more,
     a_fifo_without_a_writer_ends_at_the_first_signal,
     a_comparison_ends_at_the_first_signal,
+    a_recording_whose_header_is_cut_is_read_from_its_log,
+    a_second_layer_of_zstd_is_refused,
+    a_directory_that_cannot_be_read_is_not_called_no_recording,
     a_recording_is_not_replaced_without_force,
     a_reader_that_has_seen_enough_is_no_error,
     the_built_in_example_shows_what_tp_perf_does,
@@ -443,6 +446,49 @@ fn a_comparison_ends_at_the_first_signal() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
     assert_eq!(code_of_ended(child), Some(130));
+}
+
+/// A full disk can cut events.perf within its header, and leave a whole log.
+fn a_recording_whose_header_is_cut_is_read_from_its_log() {
+    let first = Replayed::well(&fixture("idle.perf.zst"), &[]);
+    let rec = first.folder.path().join("rec");
+    let events = rec.join("events.perf");
+    let whole = unpacked("idle.perf.zst");
+    let log = fs::read_to_string(rec.join("log.csv")).unwrap();
+    for cut in [5, 20, 90, 2_000, 100_000] {
+        fs::write(&events, &whole[..cut]).unwrap();
+        let output = replay(&[rec.to_str().unwrap(), "-o", "-"]);
+        let errors = text(&output.stderr);
+        assert!(output.status.success() && errors.contains("this reads log.csv instead"), "{cut}: {errors}");
+        assert!(errors.contains("events.perf cannot be read ("), "{cut}: {errors}");
+        assert!(text(&output.stdout) == log, "{cut}");
+    }
+    // A file of its own has no log beside it.
+    assert_eq!(replay(&[events.to_str().unwrap()]).status.code(), Some(1));
+    fs::remove_file(rec.join("log.csv")).unwrap();
+    assert_eq!(replay(&[rec.to_str().unwrap()]).status.code(), Some(1));
+}
+
+fn a_second_layer_of_zstd_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let twice = folder.path().join("twice.zst");
+    for file in ["compressed.perf", "perf-z.data"] {
+        let Ok(bytes) = fs::read(fixture(file)) else { panic!("{file}") };
+        fs::write(&twice, zstd::encode_all(&bytes[..], 1).unwrap()).unwrap();
+        let output = replay(&[twice.to_str().unwrap()]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{file}: {errors}");
+        assert!(errors.contains("decompress"), "{file}: {errors}");
+    }
+}
+
+fn a_directory_that_cannot_be_read_is_not_called_no_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("events.perf", folder.path().join("events.perf")).unwrap();
+    let output = replay(&[folder.path().to_str().unwrap()]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("Too many levels of symbolic links") && !errors.contains("not a recording"), "{errors}");
 }
 
 fn a_recording_is_not_replaced_without_force() {

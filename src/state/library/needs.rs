@@ -55,7 +55,7 @@ mod tests {
             needs.bytes
         };
         assert_eq!(needs(&["{\"a\":[5,0]}"]), 11 + 2 * OF_QUOTE + 1 + OF_LIST + OF_COMMA);
-        assert_eq!(needs(&["\"[,\\", "\"\\\\\",0"]), 9 + 2 * OF_QUOTE + 6 + OF_COMMA);
+        assert_eq!(needs(&["\"[,\\", "\"\\\\\",0"]), 10 + 2 * OF_QUOTE + 6 + OF_COMMA);
         assert_eq!(needs(&[]), 0);
     }
 }
