@@ -9,6 +9,7 @@
 
 use crate::units::Bytes;
 use std::cell::RefCell;
+use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::{fmt, io};
@@ -132,7 +133,7 @@ impl fmt::Display for TooMuch {
     }
 }
 
-impl std::error::Error for TooMuch {}
+impl Error for TooMuch {}
 
 impl From<TooMuch> for io::Error {
     fn from(error: TooMuch) -> Self {
@@ -141,9 +142,20 @@ impl From<TooMuch> for io::Error {
 }
 
 impl TooMuch {
-    /// The refusal within an error of reading.
+    /// The refusal within an error of reading or writing, also if other errors are around it.
     pub fn within(error: &io::Error) -> Option<&Self> {
-        error.get_ref()?.downcast_ref()
+        let mut next: Option<&(dyn Error + 'static)> = Some(error);
+        while let Some(error) = next {
+            if error.is::<Self>() {
+                return error.downcast_ref();
+            }
+            next = match (error.downcast_ref::<io::Error>(), error.downcast_ref().map(csv::Error::kind)) {
+                (Some(error), _) => error.get_ref().map(|inner| inner as _),
+                (_, Some(csv::ErrorKind::Io(error))) => Some(error),
+                _ => error.source(),
+            };
+        }
+        None
     }
 
     /// Estimates how much a whole input would take, if `read` of its `length` bytes took this much.
@@ -228,6 +240,43 @@ impl Held {
     }
 }
 
+/// Bytes that are written into memory, such as a report before it is printed. They take memory as they are written, so a
+/// text counts with the length of its escapes.
+#[derive(Debug)]
+pub struct HeldBytes {
+    bytes: Vec<u8>,
+    held: Held,
+}
+
+impl HeldBytes {
+    /// No bytes yet.
+    pub fn nothing(part: MemoryOf) -> Self {
+        HeldBytes { bytes: Vec::new(), held: Held::nothing(part) }
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl io::Write for HeldBytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            // Doubling could waste half of the memory.
+            let more = bytes.len().max(self.bytes.capacity() / 4).max(8 << 10);
+            self.held.resize((self.bytes.len() + more) as u64)?;
+            self.bytes.reserve_exact(more);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A copy of a part takes as much memory as the part. It may exceed the bound: the reader of a part takes the memory for
 /// the copies that later steps keep beside it.
 impl Clone for Held {
@@ -273,6 +322,20 @@ mod tests {
     }
 
     #[test]
+    fn bytes_take_memory_as_they_are_written() {
+        use std::io::Write;
+        apart(100_000, || {
+            let mut out = HeldBytes::nothing(MemoryOf::Rows);
+            (0..9_000).try_for_each(|_| out.write_all(b"01234567")).unwrap();
+            assert!(out.as_slice().len() == 72_000 && Held::take(MemoryOf::Ids, 28_001).is_err());
+            let refused = out.write_all(&[0; 30_000]).unwrap_err();
+            assert!(TooMuch::within(&refused).is_some(), "{refused}");
+            drop(out);
+            assert!(Held::take(MemoryOf::Ids, 100_000).is_ok());
+        });
+    }
+
+    #[test]
     fn a_refusal_estimates_the_whole_and_names_a_bound_that_is_enough() {
         let refused = TooMuch { part: MemoryOf::Names, needed: 300 << 20, is_estimate: false, bound: 256 << 20 };
         assert_eq!(
@@ -285,5 +348,7 @@ mod tests {
         assert_eq!((refused.of_whole(0, 100), refused.of_whole(100, 100)), (refused, refused));
         let error = io::Error::from(refused);
         assert_eq!((TooMuch::within(&error), TooMuch::within(&io::Error::other("x"))), (Some(&refused), None));
+        let within_others = io::Error::from(csv::Error::from(io::Error::from(refused)));
+        assert_eq!(TooMuch::within(&within_others), Some(&refused));
     }
 }

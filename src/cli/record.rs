@@ -3,6 +3,7 @@
 use super::attach::AttachArgs;
 use super::command_line::own_arguments;
 use super::help::PATTERNS;
+use super::usage::usage_with_tips;
 use crate::capture::{self, StopRules};
 use crate::control::Manner;
 use crate::units::{parse_duration, parse_events};
@@ -74,8 +75,16 @@ impl RecordArgs {
     /// The validated request.
     ///
     /// # Errors
-    /// Wrong usage: rings that no kernel maps, or a COMMAND that cannot be run.
+    /// Wrong usage: standard output as a directory, rings that no kernel maps, or a COMMAND that cannot be run.
     pub fn request(self) -> Result<RecordRequest, clap::Error> {
+        if self.output.as_deref().is_some_and(|output| output.as_os_str() == "-") {
+            let message = "a recording is a directory, and cannot be written to standard output";
+            let tips = [
+                "for a directory of this name: `-o ./-`".to_owned(),
+                "for the log on standard output: `tp-perf record -o DIR`, then `tp-perf replay DIR -o -`".to_owned(),
+            ];
+            return Err(usage_with_tips(message.to_owned(), tips));
+        }
         let compress = self.attach.compress;
         let command = self.attach.watch.find_any(self.command)?;
         let (attach, manner) = self.attach.request(self.quiet)?;
@@ -103,6 +112,14 @@ mod tests {
     fn the_default_ring_is_that_of_the_library() {
         let request = parse::<RecordArgs>("").unwrap().request().unwrap();
         assert_eq!(DEFAULT_RING_SIZE, request.options.attach.ring_size);
+    }
+
+    #[test]
+    fn standard_output_is_no_directory() {
+        let error = parse::<RecordArgs>("-o -").unwrap().request().unwrap_err().to_string();
+        assert!(error.contains("cannot be written to standard output") && error.contains("-o ./-"), "{error}");
+        let request = parse::<RecordArgs>("-o ./-").unwrap().request().unwrap();
+        assert_eq!(request.options.output, Some("./-".into()));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::context::Context;
 use super::observe::{Observed, may_compare, unless_closed};
+use super::stop::compare;
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
+use crate::memory::{HeldBytes, MemoryOf};
 use crate::state::{self, Check, Error, Known, Session};
 use crate::terminal::print_check;
 use anyhow::Context as _;
@@ -37,8 +39,8 @@ fn print(
     quiet: bool,
     context: &mut Context,
 ) -> anyhow::Result<u8> {
-    let check = Check::of(session, known, state::ALPHA, per_day).with_context(|| place.clone())?;
-    let mut out = Vec::new();
+    let check = compare(|| Check::of(session, known, state::ALPHA, per_day)).with_context(|| place.clone())?;
+    let mut out = HeldBytes::nothing(MemoryOf::Rows);
     match format {
         CheckFormat::Text => print_check(&check, place, context.out.width(), &mut out),
         CheckFormat::Json => state::write_check_json(&check, place, &mut out),
@@ -48,8 +50,8 @@ fn print(
     match format {
         // A quiet check reports its result by the exit code only.
         CheckFormat::Text if quiet => {}
-        CheckFormat::Text => unless_closed(context.out.print(&out))?,
-        _ => unless_closed(context.out.print_data(&out))?,
+        CheckFormat::Text => unless_closed(context.out.print(out.as_slice()))?,
+        _ => unless_closed(context.out.print_data(out.as_slice()))?,
     }
     Ok(if check.findings.is_empty() { 0 } else { ALARM })
 }

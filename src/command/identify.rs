@@ -2,8 +2,9 @@
 
 use super::context::Context;
 use super::observe::{Observed, may_compare, unless_closed};
+use super::stop::compare;
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
-use crate::memory::{Held, MemoryOf};
+use crate::memory::{Held, HeldBytes, MemoryOf};
 use crate::observation::Observation;
 use crate::os::thread::Work;
 use crate::source::Place;
@@ -33,7 +34,7 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
         Ok(observed) => observed,
         Err(code) => return Ok(code),
     };
-    let (known, left_out) = reading.result()?;
+    let (known, left_out) = compare(|| reading.result())?;
     messages::say_left_out(&left_out);
     // The first reading counts windows of a second. A few libraries have other windows, which take a second reading.
     if let (Observation::Source { places, part }, None) = (&observation, asked)
@@ -54,13 +55,13 @@ fn print(
     format: IdentifyFormat,
     context: &mut Context,
 ) -> anyhow::Result<()> {
-    let identification = Identification::of(session, known, alpha).with_context(|| place.clone())?;
-    // The text of a state's opinion on a window, for programs.
-    const OF_TEXT: u64 = 400;
+    let identification = compare(|| Identification::of(session, known, alpha)).with_context(|| place.clone())?;
+    // What a state's opinion on a window takes before it is text.
+    const OF_FORM: u64 = 128;
     let rows = identification.windows.len() as u64 * (1 + identification.states.states.len() as u64);
-    let bytes = if matches!(format, IdentifyFormat::Text) { 0 } else { rows.saturating_mul(OF_TEXT) };
+    let bytes = if matches!(format, IdentifyFormat::Text) { 0 } else { rows.saturating_mul(OF_FORM) };
     let _held = Held::take(MemoryOf::Rows, bytes).map_err(state::Error::from)?;
-    let mut out = Vec::new();
+    let mut out = HeldBytes::nothing(MemoryOf::Rows);
     match format {
         IdentifyFormat::Text => print_identification(&identification, place, context.out.width(), &mut out),
         IdentifyFormat::Json => state::write_json(&identification, place, &mut out),
@@ -68,7 +69,7 @@ fn print(
     }
     .context("failed to encode the states")?;
     unless_closed(match format {
-        IdentifyFormat::Text => context.out.print(&out),
-        _ => context.out.print_data(&out),
+        IdentifyFormat::Text => context.out.print(out.as_slice()),
+        _ => context.out.print_data(out.as_slice()),
     })
 }

@@ -72,6 +72,7 @@ impl Observed {
             }
         }
         let (session, detaching) = watched?;
+        end_at_second_signal()?;
         let mut observed =
             Observed { sessions: Vec::new(), detaching: Some(detaching), wait_detach: manner.wait_detach };
         match session {

@@ -69,11 +69,13 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
     if let Some(took) = finish_detach(&mut detaching, manner.wait_detach, context)? {
         written.summary.timing_ns.detach = Some(nanoseconds(took));
     }
+    let mut lacks_facts = false;
     if written.summary != as_written
         && let Err(error) = rewrite(&mut written, &directory)
     {
         let sentence = messages::sentence(&error);
-        context.progress.note(&format!("{sentence}; summary.json lacks the facts that came after the capture"));
+        messages::say(format!("{sentence}; summary.json lacks the facts that came after the capture"));
+        lacks_facts = true;
     }
     let command_code = match (&options.command, written.summary.command_exit) {
         (None, _) => 0,
@@ -88,6 +90,7 @@ pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> 
             Err(anyhow::Error::new(error)
                 .context(format!("failed to print the summary; the recording `{recording}` is whole")))
         }
+        _ if lacks_facts && command_code == 0 => Ok(1),
         _ => Ok(command_code),
     }
 }

@@ -2,10 +2,11 @@
 
 use super::context::Context;
 use super::open::open_page;
-use super::stop::{end_at_second_signal, stopped};
+use super::stop::{compare, end_at_second_signal, stopped};
 use crate::cli::{ReportArgs, ReportFormat, ReportRequest, StatesFrom};
 use crate::control::Progress;
 use crate::drain::replay;
+use crate::memory::{HeldBytes, MemoryOf};
 use crate::page::{Files, WrittenFile};
 use crate::report::{self, Report, formats};
 use crate::source::{self, Place};
@@ -82,7 +83,7 @@ fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Optio
             states => {
                 let Usable { usable, left_out } = states?;
                 messages::say_left_out(&left_out);
-                state::Known::of(usable, None)?
+                compare(|| state::Known::of(usable, None))?
             }
         },
     };
@@ -90,7 +91,7 @@ fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Optio
 }
 
 fn print(report: &Report, format: ReportFormat, top: usize, context: &mut Context) -> anyhow::Result<()> {
-    let mut out = Vec::new();
+    let mut out = HeldBytes::nothing(MemoryOf::Rows);
     match format {
         ReportFormat::Text => print_report(report, top, context.out.width(), &mut out),
         ReportFormat::Json => formats::write_json(report, top, &mut out),
@@ -99,8 +100,8 @@ fn print(report: &Report, format: ReportFormat, top: usize, context: &mut Contex
     }
     .context("failed to encode the report")?;
     Ok(match format {
-        ReportFormat::Text => context.out.print(&out),
-        _ => context.out.print_data(&out),
+        ReportFormat::Text => context.out.print(out.as_slice()),
+        _ => context.out.print_data(out.as_slice()),
     }?)
 }
 

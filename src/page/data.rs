@@ -11,13 +11,14 @@ use crate::os::cpus::one_named;
 use crate::page::shown;
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
-use crate::text::json_line;
+use crate::text::OneLine;
 use crate::tracefs::Tpid;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
@@ -25,20 +26,20 @@ use std::io::Write;
 const MOST_LOSSES: usize = 10_000;
 
 #[derive(Serialize)]
-pub(super) struct Data {
-    sources: Vec<SourceGraphs>,
+pub(super) struct Data<'a> {
+    sources: Vec<SourceGraphs<'a>>,
 }
 
 #[derive(Serialize)]
-struct SourceGraphs {
+struct SourceGraphs<'a> {
     label: String,
     /// From the first event to the last, in nanoseconds.
     span: u64,
     /// The time of the first event, as text: JavaScript's numbers are exact only up to 53 bits.
     start: String,
-    tracepoints: GraphRows,
-    cpus: GraphRows,
-    groups: Vec<GraphRow>,
+    tracepoints: GraphRows<'a>,
+    cpus: GraphRows<'a>,
+    groups: Vec<GraphRow<'a>>,
     /// For each row of `tracepoints`, the place of its group in `groups`.
     group_of: Vec<usize>,
     /// For each stretch of losses: the row of its CPU, its start, its end, its samples.
@@ -50,28 +51,32 @@ struct SourceGraphs {
 
 /// The number of rows that have cells.
 #[derive(Serialize)]
-struct GraphRows {
-    rows: Vec<GraphRow>,
+struct GraphRows<'a> {
+    rows: Vec<GraphRow<'a>>,
     /// The length of a bin, in nanoseconds.
     width: u64,
     cells: String,
 }
 
 #[derive(Serialize)]
-struct GraphRow {
-    name: String,
+struct GraphRow<'a> {
+    /// The name. Its escapes are made when it is written, because they can be several times as long.
+    #[serde(serialize_with = "on_one_line")]
+    name: Cow<'a, str>,
     number: Option<u32>,
     events: u64,
 }
 
-/// The data of all sources, in the form in which the page contains it.
-pub(super) fn json(report: &Report) -> String {
-    let data = Data { sources: report.sources.iter().map(|source| of_source(source, report.sources.len())).collect() };
-    // The data must not contain the end of the element that contains it.
-    json_line(&data).replace('<', "\\u003c")
+/// The data of all sources.
+pub(super) fn data(report: &Report) -> Data<'_> {
+    Data { sources: report.sources.iter().map(|source| of_source(source, report.sources.len())).collect() }
 }
 
-fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
+fn on_one_line<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&OneLine(name))
+}
+
+fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
     let SourceReport { activity, table, summary, unwatched, .. } = report;
     let mut hit: Vec<(Tpid, u64)> =
         activity.tracepoints.hit().map(|(tpid, events)| (Tpid::new(tpid), events)).collect();
@@ -80,18 +85,22 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
         (&tracepoint.group, &tracepoint.name)
     });
     let mut places = BTreeMap::<&str, usize>::new();
-    let mut groups = Vec::<GraphRow>::new();
+    let mut groups = Vec::<GraphRow<'_>>::new();
     let mut group_of = Vec::new();
     let mut rows = Vec::new();
     for (tpid, events) in &hit {
         let tracepoint = table.get(*tpid);
         let group = *places.entry(&tracepoint.group).or_insert_with(|| {
-            groups.push(GraphRow { name: shown(&tracepoint.group), number: Some(tracepoint.gid.get()), events: 0 });
+            groups.push(GraphRow {
+                name: tracepoint.group.as_str().into(),
+                number: Some(tracepoint.gid.get()),
+                events: 0,
+            });
             groups.len() - 1
         });
         groups[group].events += events;
         group_of.push(group);
-        rows.push(GraphRow { name: shown(&tracepoint.full_name()), number: Some(tpid.get()), events: *events });
+        rows.push(GraphRow { name: tracepoint.full_name().into(), number: Some(tpid.get()), events: *events });
     }
 
     // A CPU with losses, or one that was not watched, is in the list even if it has no event.
@@ -110,7 +119,7 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs {
     let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
     let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (key_of(cpu.cpu), cpu)).collect();
     let cpu = |(key, events): (&u32, &u64)| GraphRow {
-        name: one_named(cpu_of(*key)),
+        name: one_named(cpu_of(*key)).into(),
         number: None,
         events: of_cpu.get(key).map_or(*events, |cpu| cpu.recorded),
     };

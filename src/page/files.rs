@@ -1,6 +1,7 @@
 //! The files of a report: plots and the page.
 
-use super::page;
+use super::write_page;
+use crate::memory::{HeldBytes, MemoryOf};
 use crate::os::stdout::stdout;
 use crate::os::thread::Work;
 use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot, Subject};
@@ -50,6 +51,9 @@ pub enum Error {
     /// A file could not be written.
     #[error(transparent)]
     Output(#[from] recording::Error),
+    /// The page could not be made.
+    #[error("failed to make the page: {0}")]
+    Page(io::Error),
     /// A plot could not be drawn.
     #[error("failed to draw {file}: {cause}")]
     Plot {
@@ -144,16 +148,22 @@ impl Files {
         let mut written = Vec::new();
         // Another thread makes the page while the plots are drawn.
         let (made, drawn) = thread::scope(|scope| {
-            let made = self.page.as_ref().map(|_| Work::begin_in(scope, || page(report)));
+            let made = self.page.as_ref().map(|_| {
+                Work::begin_in(scope, || {
+                    let mut page = HeldBytes::nothing(MemoryOf::Rows);
+                    write_page(report, &mut page).map(|()| page)
+                })
+            });
             let drawn = self.plots.as_ref().map_or(Ok(Vec::new()), |plots| draw(&report.sources, plots, stop));
             (made.map(Work::result), drawn)
         });
         let drawn = drawn?;
+        let made = made.transpose().map_err(Error::Page)?;
         if stop() {
             return Ok(None);
         }
         if let (Some(made), Some(PageTo::File(folder, name, path))) = (&made, &self.page) {
-            written.push(WrittenFile { is_page: true, ..write(folder, name, path.clone(), made.as_bytes())? });
+            written.push(WrittenFile { is_page: true, ..write(folder, name, path.clone(), made.as_slice())? });
         }
         written.extend(drawn);
         let of_page = match &self.page {
@@ -163,7 +173,7 @@ impl Files {
         self.plots.iter().map(|(folder, _)| folder).chain(of_page).try_for_each(Folder::commit)?;
         // Last, because its reader may close the pipe early.
         if let (Some(made), Some(PageTo::Stdout)) = (made, &self.page) {
-            let write = |mut stdout: io::Stdout| stdout.write_all(made.as_bytes()).and_then(|()| stdout.flush());
+            let write = |mut stdout: io::Stdout| stdout.write_all(made.as_slice()).and_then(|()| stdout.flush());
             match stdout().and_then(write) {
                 Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
                     return Err(recording::Error::Io { verb: "write to", path: "standard output".into(), cause }.into());

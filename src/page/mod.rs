@@ -13,11 +13,12 @@ pub use files::{Error, FileOptions, Files, WrittenFile};
 use crate::os::cpus::one_named;
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, StateSpan, facts, sparkline, states};
-use crate::text::OneLine;
+use crate::text::{JsonInPage, OneLine};
 use crate::tracefs::Tpid;
 use crate::units::{Grouped, Rate, Share, Signed};
 use askama::Template;
 use std::collections::HashMap;
+use std::io::{self, Write};
 
 /// Bars of a row.
 const BARS: usize = 24;
@@ -48,32 +49,32 @@ const STYLE: &str =
 
 #[derive(Template)]
 #[template(path = "page/page.html")]
-struct Page {
+struct Page<'a> {
     title: String,
     policy: String,
     style: String,
     library: &'static str,
     code: &'static str,
-    sources: Vec<Section>,
-    differences: Option<Differing>,
-    data: String,
+    sources: Vec<Section<'a>>,
+    differences: Option<Differing<'a>>,
+    data: JsonInPage<data::Data<'a>>,
     version: &'static str,
 }
 
-struct Section {
+struct Section<'a> {
     number: usize,
     label: String,
     facts: Vec<(&'static str, String)>,
     is_range: bool,
     states: Vec<states::StretchRow>,
     state_spans: Vec<StateStrip>,
-    tracepoints: Vec<RankedRow>,
+    tracepoints: Vec<RankedRow<'a>>,
     /// The number of further tracepoints that were hit.
     unlisted: usize,
-    groups: Vec<RankedRow>,
+    groups: Vec<RankedRow<'a>>,
     cpus: Vec<[String; 6]>,
     unaccounted: Vec<(String, String)>,
-    refused: Vec<(String, String)>,
+    refused: Vec<(OneLine<String>, String)>,
 }
 
 /// A stretch of one state.
@@ -88,11 +89,12 @@ struct StateStrip {
     to_ns: u64,
 }
 
-struct RankedRow {
+/// The escapes of names are made when they are written, because they can be several times as long.
+struct RankedRow<'a> {
     /// Its tpid or gid. Empty if that is unknown.
     number: String,
-    name: String,
-    group: String,
+    name: OneLine<&'a str>,
+    group: OneLine<&'a str>,
     events: u64,
     events_text: String,
     share: f64,
@@ -104,41 +106,44 @@ struct RankedRow {
     bars: String,
 }
 
-struct Differing {
+struct Differing<'a> {
     sources: Vec<String>,
     remarks: Vec<String>,
-    tables: Vec<Changes>,
-    only: Vec<Only>,
+    tables: Vec<Changes<'a>>,
+    only: Vec<Only<'a>>,
 }
 
 /// A table of the largest differences by one measure.
-struct Changes {
+struct Changes<'a> {
     what: &'static str,
     by: &'static str,
     /// The number of differences. The table may have fewer rows.
     number: usize,
-    rows: Vec<Change>,
+    rows: Vec<Change<'a>>,
 }
 
 /// A name, and a text for each source.
-struct Change {
-    name: String,
+struct Change<'a> {
+    name: OneLine<&'a str>,
     texts: Vec<String>,
 }
 
 /// The tracepoints or groups that only one source has.
-struct Only {
+struct Only<'a> {
     what: &'static str,
     source: String,
     number: usize,
     /// Name, events, and why the other sources lack it.
-    rows: Vec<[String; 3]>,
+    rows: Vec<(OneLine<&'a str>, String, &'static str)>,
 }
 
-/// The page of a report.
-pub fn page(report: &Report) -> String {
+/// Writes the page of a report.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_page(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let labels: Vec<String> = report.sources.iter().map(|source| OneLine(&source.label).to_string()).collect();
-    let sources: Vec<Section> =
+    let sources: Vec<Section<'_>> =
         report.sources.iter().enumerate().map(|(number, source)| section(number, source)).collect();
     let style = style(&sources);
     let page = Page {
@@ -149,31 +154,31 @@ pub fn page(report: &Report) -> String {
         code: CODE,
         sources,
         differences: report.differences.as_ref().map(differing),
-        data: data::json(report),
+        data: JsonInPage(data::data(report)),
         version: env!("CARGO_PKG_VERSION"),
     };
-    page.render().expect("text is written into memory")
+    page.write_into(out)
 }
 
 /// The style sheet, with the places of the states.
-fn style(sources: &[Section]) -> String {
+fn style(sources: &[Section<'_>]) -> String {
     let strips = sources.iter().flat_map(|source| &source.state_spans);
     let places =
         strips.map(|StateStrip { id, left, width, .. }| format!("#{id} {{ left: {left:.3}%; width: {width:.3}% }}\n"));
     STYLE.to_owned() + &places.collect::<String>()
 }
 
-fn row<N>(
-    ranked: &Ranked<N>,
+fn row<'a, N>(
+    ranked: &'a Ranked<N>,
     number: String,
-    group: String,
+    group: &'a str,
     lost: Option<u64>,
     counts: Option<&Vec<f64>>,
-) -> RankedRow {
+) -> RankedRow<'a> {
     RankedRow {
         number,
-        name: shown(&ranked.name),
-        group: shown(&group),
+        name: OneLine(&ranked.name),
+        group: OneLine(group),
         events: ranked.events,
         events_text: Grouped(ranked.events).to_string(),
         share: ranked.share,
@@ -186,7 +191,7 @@ fn row<N>(
     }
 }
 
-fn section(number: usize, source: &SourceReport) -> Section {
+fn section(number: usize, source: &SourceReport) -> Section<'_> {
     let SourceReport { summary, ranking, table, selection, .. } = source;
     let (of_tracepoints, of_groups) = source.columns(BARS);
     let lost: HashMap<Tpid, u64> =
@@ -194,7 +199,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
     let known = |value: Option<u64>| value.map_or("unknown".to_owned(), |value| Grouped(value).to_string());
     let refused = table.tracepoints().iter().filter_map(|tracepoint| {
         let status = selection.status(tracepoint.tpid);
-        status.is_refused().then(|| (shown(&tracepoint.full_name()), shown(&status.to_string())))
+        status.is_refused().then(|| (OneLine(tracepoint.full_name()), shown(&status.to_string())))
     });
     Section {
         number,
@@ -209,7 +214,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
             .iter()
             .take(MOST_LISTED)
             .map(|ranked| {
-                let group = table.get(ranked.number).group.clone();
+                let group = &table.get(ranked.number).group;
                 let lost = lost.get(&ranked.number).copied();
                 row(ranked, ranked.number.to_string(), group, lost, of_tracepoints.get(&ranked.number))
             })
@@ -219,7 +224,7 @@ fn section(number: usize, source: &SourceReport) -> Section {
             .iter()
             .map(|ranked| {
                 let number = ranked.number.map(|gid| gid.to_string()).unwrap_or_default();
-                row(ranked, number, ranked.name.clone(), None, of_groups.get(&ranked.name))
+                row(ranked, number, &ranked.name, None, of_groups.get(&ranked.name))
             })
             .collect(),
         cpus: summary
@@ -257,12 +262,11 @@ fn strips(source_number: usize, source: &SourceReport) -> Vec<StateStrip> {
     source.state_spans.iter().enumerate().map(strip).collect()
 }
 
-fn differing(differences: &Differences) -> Differing {
+fn differing(differences: &Differences) -> Differing<'_> {
     let Differences { sources, remarks, tracepoints, groups } = differences;
-    let change = |compared: &Compared| Change {
-        name: shown(&compared.name),
-        texts: compared.sources.iter().map(presence).collect(),
-    };
+    fn change(compared: &Compared) -> Change<'_> {
+        Change { name: OneLine(&compared.name), texts: compared.sources.iter().map(presence).collect() }
+    }
     let mut tables = Vec::new();
     for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
         for by in By::ALL {
@@ -281,7 +285,7 @@ fn differing(differences: &Differences) -> Differing {
             let mut here: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
             here.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
             let rows = here.iter().take(MOST_DIFFERENCES).map(|only| {
-                [shown(&only.name), Grouped(only.events(number)).to_string(), only.why_only_in(number).to_owned()]
+                (OneLine(only.name.as_str()), Grouped(only.events(number)).to_string(), only.why_only_in(number))
             });
             only.push(Only { what, source: shown(source), number: here.len(), rows: rows.collect() });
         }

@@ -2,13 +2,18 @@
 
 use super::{Error, NewFile};
 use crate::events::{Event, Sink};
+use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::stdout::stdout;
 use crate::text::CsvCell;
 use crate::tracefs::Table;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// The number of bytes after which the buffer is written.
 const CHUNK: usize = 256 << 10;
+
+/// The name of standard output in errors.
+const STDOUT: &str = "standard output";
 
 const HEADER: &[u8] = b"timestamp,tpid,gid,tracepoint name\n";
 
@@ -54,9 +59,10 @@ impl<'a> LogWriter<'a> {
 
     /// Appends a row per event. `table` must be the same table in every call, but it may have grown.
     pub fn write(&mut self, events: &[Event], table: &Table) -> Result<(), Error> {
-        self.rows.grow(table);
-        // Small slices keep the buffer small, however large the batch is.
-        for events in events.chunks(1024) {
+        let rows = self.rows.grow(table);
+        rows.map_err(|cause| Error::Io { verb: "write", path: self.path(), cause: cause.into() })?;
+        // Small slices keep the buffer small, however large the batch is, and however long the rows are.
+        for events in events.chunks((CHUNK / self.rows.longest.max(1)).clamp(1, 1024)) {
             events.iter().for_each(|event| self.rows.push(&mut self.buffer, event));
             self.logged += events.len() as u64;
             if self.buffer.len() >= CHUNK {
@@ -64,6 +70,13 @@ impl<'a> LogWriter<'a> {
             }
         }
         Ok(())
+    }
+
+    fn path(&self) -> PathBuf {
+        match &self.to {
+            To::File(file) => file.path(),
+            To::Stdout => STDOUT.into(),
+        }
     }
 
     /// Writes the buffered rows.
@@ -75,11 +88,7 @@ impl<'a> LogWriter<'a> {
                     let mut stdout = stdout.lock();
                     stdout.write_all(&self.buffer).and_then(|()| stdout.flush())
                 };
-                stdout().and_then(write).map_err(|cause| Error::Io {
-                    verb: "write to",
-                    path: "standard output".into(),
-                    cause,
-                })?;
+                stdout().and_then(write).map_err(|cause| Error::Io { verb: "write to", path: STDOUT.into(), cause })?;
             }
         }
         let bytes = self.cuts.last().map_or(0, |cut| cut.bytes) + self.buffer.len() as u64;
@@ -194,17 +203,30 @@ impl Sink for LogSink<'_> {
 }
 
 /// The constant part of each tracepoint's rows: `,tpid,gid,name\n`, quoted as CSV requires.
-#[derive(Default)]
 struct Rows {
     ends: Vec<u8>,
     /// The place in `ends` of the row end of tpid `i`.
     places: Vec<(u32, u32)>,
     /// The number of tracepoints of the table that have a row end.
     made: usize,
+    /// The bytes of the longest row end.
+    longest: usize,
+    /// The memory of the row ends, and of copies of the longest.
+    held: Held,
+}
+
+/// The copies of a row end that are in memory while it is made and written.
+const COPIES: usize = 5;
+
+impl Default for Rows {
+    fn default() -> Self {
+        let held = Held::nothing(MemoryOf::Names);
+        Rows { ends: Vec::new(), places: Vec::new(), made: 0, longest: 0, held }
+    }
 }
 
 impl Rows {
-    fn grow(&mut self, table: &Table) {
+    fn grow(&mut self, table: &Table) -> Result<(), TooMuch> {
         for tracepoint in &table.tracepoints()[self.made..] {
             let mut row = csv::WriterBuilder::new().from_writer(Vec::new());
             let [tpid, gid, name] =
@@ -216,7 +238,14 @@ impl Rows {
             // the comma.
             let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
             let start = self.ends.len();
-            self.ends.extend_from_slice(&row[comma..]);
+            let row = &row[comma..];
+            self.longest = self.longest.max(row.len());
+            if self.ends.capacity() - start < row.len() {
+                let more = row.len().max(self.ends.capacity() / 4).max(8 << 10);
+                self.held.resize((start + more + COPIES * self.longest) as u64)?;
+                self.ends.reserve_exact(more);
+            }
+            self.ends.extend_from_slice(row);
             let tpid = tracepoint.tpid.index();
             if self.places.len() <= tpid {
                 self.places.resize(tpid + 1, (0, 0));
@@ -224,6 +253,7 @@ impl Rows {
             self.places[tpid] = (start as u32, self.ends.len() as u32);
         }
         self.made = table.tracepoints().len();
+        Ok(())
     }
 
     #[inline]

@@ -4,7 +4,7 @@ use super::{Error, Folder};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 /// A file that is being written. If it is dropped before it is finished, it is removed.
@@ -62,6 +62,21 @@ impl<'a> NewFile<'a> {
     /// Writes all of `bytes`.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.change("write", |file| file.write_all(bytes))
+    }
+
+    /// Writes what `write` writes, piece by piece, and returns the number of bytes.
+    pub fn write_with(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64, Error> {
+        let mut written = 0;
+        self.change("write", |file| {
+            let begin = file.stream_position()?;
+            let mut out = BufWriter::new(&mut *file);
+            write(&mut out)?;
+            out.flush()?;
+            drop(out);
+            written = file.stream_position()? - begin;
+            Ok(())
+        })?;
+        Ok(written)
     }
 
     fn change(&mut self, verb: &'static str, change: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {

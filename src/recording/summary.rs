@@ -3,7 +3,7 @@
 use super::{Error, NewFile, StopReason, Tool, Unwatched};
 use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
-use crate::text::json_pretty;
+use crate::text::write_json_pretty;
 use crate::tracefs::{Table, Tpid};
 use crate::units::Ns;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -295,10 +295,9 @@ impl Summary {
 
     /// Writes the summary as JSON.
     pub fn write(&self, mut file: NewFile<'_>) -> Result<(), Error> {
-        let text = json_pretty(self);
-        file.write(text.as_bytes())?;
+        let length = file.write_with(|out| write_json_pretty(self, out))?;
         // Release the reserved room behind the text.
-        file.cut(text.len() as u64)?;
+        file.cut(length)?;
         file.finish();
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::files::open_to_read;
 use crate::text::{CsvCell, of_csv_cell};
 use crate::tracefs::{Gid, Selection, Table, Tpid, Tracepoint};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 const TRACEPOINT_FIELDS: [&str; 6] = ["tpid", "gid", "tracepoint name", "group name", "tracefs id", "status"];
@@ -29,21 +29,30 @@ pub fn encode_tracepoints<'a>(
     tracepoints: impl IntoIterator<Item = &'a &'a Tracepoint>,
     selection: &Selection,
 ) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    encode(TRACEPOINT_FIELDS, rows(tracepoints, selection), &mut out).map(|()| out)
+}
+
+/// The rows of `tracepoints.csv`.
+fn rows<'a>(
+    tracepoints: impl IntoIterator<Item = &'a &'a Tracepoint>,
+    selection: &Selection,
+) -> impl Iterator<Item = [String; 6]> {
     let fields = tracepoints.into_iter().map(|tracepoint| tracepoint_fields(tracepoint, selection));
-    encode(TRACEPOINT_FIELDS, fields.map(|fields| fields.map(|field| CsvCell(&field).to_string())))
+    fields.map(|fields| fields.map(|field| CsvCell(&field).to_string()))
 }
 
 /// Writes all tracepoints.
 pub fn write_tracepoints(file: NewFile<'_>, table: &Table, selection: &Selection) -> Result<(), Error> {
     let all: Vec<_> = table.tracepoints().iter().collect();
-    write(file, encode_tracepoints(&all, selection))
+    write(file, |out| encode(TRACEPOINT_FIELDS, rows(&all, selection), out))
 }
 
 /// Writes all groups.
 pub fn write_groups(file: NewFile<'_>, table: &Table) -> Result<(), Error> {
     let known = (1u32..).zip(table.groups()).filter(|(_, group)| !group.is_empty());
     let rows = known.map(|(gid, group)| [gid.to_string(), CsvCell(group).to_string()]);
-    write(file, encode(GROUP_FIELDS, rows))
+    write(file, |out| encode(GROUP_FIELDS, rows, out))
 }
 
 /// Why a `tracepoints.csv` cannot be read.
@@ -97,18 +106,21 @@ pub fn read_tracepoints(path: &Path) -> Result<Table, TableError> {
     Ok(table)
 }
 
-fn encode<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+fn encode<const N: usize>(
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
     writer.write_record(header)?;
     for row in rows {
         writer.write_record(row)?;
     }
-    writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+    writer.flush()
 }
 
-fn write(mut file: NewFile<'_>, bytes: io::Result<Vec<u8>>) -> Result<(), Error> {
-    let bytes = bytes.map_err(|cause| Error::Io { verb: "encode", path: file.path(), cause })?;
-    file.write(&bytes)?;
+fn write(mut file: NewFile<'_>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    file.write_with(write)?;
     file.finish();
     Ok(())
 }

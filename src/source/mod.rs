@@ -212,6 +212,13 @@ impl Error {
         }
     }
 
+    /// Whether the contents of the file are damaged.
+    fn is_damage(&self) -> bool {
+        use perf_data::Error::{Header, NoAttributes, NoPerfData};
+        matches!(self, Error::PerfData(Header { .. } | NoAttributes | NoPerfData) | Error::Unknown { .. })
+            || matches!(self, Error::Read(cause) if cause.kind() == io::ErrorKind::UnexpectedEof)
+    }
+
     /// The error, with an estimate for the whole file if it takes too much memory.
     fn of_whole(self, read: u64, length: u64) -> Self {
         match self.too_much() {
@@ -269,12 +276,26 @@ impl Candidate<'_> {
             }
             return self.file(open_to_read(path)?);
         }
-        let has = |name: &str| path.join(name).metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
-        if has(recording::EVENTS) {
-            self.file(open_to_read(&path.join(recording::EVENTS))?)
-        } else if has(recording::LOG) {
+        let has = |name: &str| match path.join(name).metadata() {
+            Ok(file) => Ok(file.is_file() && file.len() > 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // Whether the directory is a recording is not known.
+            Err(error) => Err(error),
+        };
+        if has(recording::EVENTS)? {
+            let has_log = has(recording::LOG)?;
+            let beside = Candidate { signals: self.signals, table: Table::default(), is_packed: false };
+            match self.file(open_to_read(&path.join(recording::EVENTS))?) {
+                Err(cause) if has_log && cause.is_damage() => beside.log_instead_of_events(path, &cause),
+                // Only tp-perf makes such a directory, and its events.perf has facts before the first event.
+                Ok(Source { about: About::Perf { .. }, .. }) if has_log => {
+                    beside.log_instead_of_events(path, &"it ends before its first event")
+                }
+                source => source,
+            }
+        } else if has(recording::LOG)? {
             self.path(&path.join(recording::LOG))
-        } else if has(PERF_DATA) {
+        } else if has(PERF_DATA)? {
             // A perf that was killed did not mark the file.
             if path.join("data.0").exists() {
                 return Err(perf_data::Error::Threads.into());
@@ -283,6 +304,18 @@ impl Candidate<'_> {
         } else {
             Err(Error::NoRecording)
         }
+    }
+
+    /// The log of a recording whose events.perf cannot be read. A disk that is full can cut events.perf within its header,
+    /// and leave a whole log.
+    fn log_instead_of_events(self, recording: &Path, cause: &dyn std::fmt::Display) -> Result<Source, Error> {
+        let mut source = self.path(&recording.join(recording::LOG))?;
+        source.remarks.push(format!(
+            "{} cannot be read ({cause}); this reads {} instead, which has no losses and no counts of the kernel",
+            recording::EVENTS,
+            recording::LOG
+        ));
+        Ok(source)
     }
 
     fn file(self, file: File) -> Result<Source, Error> {
@@ -328,7 +361,11 @@ impl Candidate<'_> {
                 return Err(if self.is_packed { Error::PackedFile } else { Error::NeedsFile });
             }
             let whole = Cursor::new(head).chain(reader);
-            return of_perf(PerfData::piped(ReaderInput::new(whole, length))?, None);
+            let mut perf = PerfData::piped(ReaderInput::new(whole, length))?;
+            if self.is_packed {
+                perf.refuse_compressed();
+            }
+            return of_perf(perf, None);
         } else if begins(&ZSTD_MAGIC) {
             if self.is_packed {
                 return Err(Error::PackedTwice);

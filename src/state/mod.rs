@@ -23,6 +23,7 @@ mod formats;
 mod identify;
 mod known;
 mod library;
+mod losses;
 mod model;
 mod names;
 mod nearest;

@@ -9,7 +9,7 @@
 
 use super::conformal::{Calibration, PValue};
 use super::names::Seen;
-use super::nearest::{Columns, Matrix, nearest_of_others};
+use super::nearest::{Columns, DifferentRows, Matrix, nearest_of_others};
 use crate::stats::upper_median;
 use serde::{Serialize, Serializer};
 
@@ -33,7 +33,7 @@ impl States {
     /// The opinion of each state on each of these consecutive windows, with no change of state among them.
     /// `None` for a state that has no windows of its own.
     pub fn judge(&self, windows: &[Seen]) -> Vec<Vec<Option<Opinion>>> {
-        let rows: Vec<Vec<f32>> = windows.iter().map(|window| self.columns.row(&window.composition)).collect();
+        let rows = DifferentRows::of(windows.iter().map(|window| self.columns.row(&window.composition)));
         let by_state: Vec<Vec<Option<Opinion>>> = self.states.iter().map(|state| state.judge(windows, &rows)).collect();
         (0..windows.len()).map(|window| by_state.iter().map(|opinions| opinions[window].clone()).collect()).collect()
     }
@@ -141,10 +141,11 @@ impl State {
         &self.parts[part][window]
     }
 
-    fn judge(&self, windows: &[Seen], rows: &[Vec<f32>]) -> Vec<Option<Opinion>> {
+    fn judge(&self, windows: &[Seen], rows: &DifferentRows) -> Vec<Option<Opinion>> {
         let weights: Vec<f64> = windows.iter().map(Seen::weight).collect();
-        let by_part: Vec<Nearest> = rows.iter().map(|row| nearest(row, &self.rows)).collect();
-        let best: Vec<Option<(usize, (usize, f64))>> = by_part.iter().map(Nearest::best).collect();
+        let of_different: Vec<Nearest> = rows.different.iter().map(|row| nearest(row, &self.rows)).collect();
+        let by_part: Vec<&Nearest> = rows.places.iter().map(|place| &of_different[*place]).collect();
+        let best: Vec<Option<(usize, (usize, f64))>> = by_part.iter().map(|nearest| nearest.best()).collect();
         let distances: Vec<f64> =
             best.iter().map(|best| best.map_or(f64::NAN, |(_, (_, distance))| distance)).collect();
         let opinion = |window: usize| {

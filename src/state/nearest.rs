@@ -1,6 +1,7 @@
 //! Finds the nearest of many windows. Each window is a row of numbers: the roots of its shares.
 
 use super::composition::{Composition, Name};
+use std::collections::HashMap;
 
 /// The length of a row is a multiple of this number, so that the compiler can vectorise the sums.
 const LANES: usize = 16;
@@ -46,6 +47,30 @@ impl Columns {
             }
         }
         row
+    }
+}
+
+/// The rows of windows, each different row once. The windows of short lengths are often alike, and the search for the
+/// nearest window of a row visits all known windows.
+#[derive(Debug, Default)]
+pub(super) struct DifferentRows {
+    pub different: Vec<Vec<f32>>,
+    /// For each window, the place of its row in `different`.
+    pub places: Vec<usize>,
+}
+
+impl DifferentRows {
+    pub fn of(rows: impl Iterator<Item = Vec<f32>>) -> Self {
+        let mut known = HashMap::<Vec<u32>, usize>::new();
+        let mut all = DifferentRows::default();
+        for row in rows {
+            let place = *known.entry(row.iter().map(|value| value.to_bits()).collect()).or_insert(all.different.len());
+            if place == all.different.len() {
+                all.different.push(row);
+            }
+            all.places.push(place);
+        }
+        all
     }
 }
 
@@ -110,6 +135,16 @@ fn product(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_are_alike_are_kept_once() {
+        let rows =
+            DifferentRows::of([[1.0, 0.0], [0.5, 0.5], [1.0, 0.0], [0.5, 0.5], [0.0, 1.0]].map(Vec::from).into_iter());
+        assert_eq!(
+            (rows.places, rows.different),
+            (vec![0, 1, 0, 1, 2], [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]].map(Vec::from).into())
+        );
+    }
 
     #[test]
     fn the_nearest_is_the_one_with_the_least_distance() {

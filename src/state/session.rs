@@ -5,7 +5,7 @@ use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, OF_CELL, Window};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::cpus::Cpu;
 use crate::recording::{Summary, Tool};
-use crate::text::without_obeyed;
+use crate::text::JsonEscaping;
 use crate::tracefs::{Selection, Status, Table};
 use crate::units::Ns;
 use serde::{Deserialize, Serialize};
@@ -221,13 +221,24 @@ impl Session {
         }
     }
 
-    /// The contents of its file.
+    /// Writes the contents of its file.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let formatter = ArraysOnOneLine(PrettyFormatter::new());
+        self.serialize(&mut serde_json::Serializer::with_formatter(JsonEscaping::of(&mut *out), formatter))?;
+        out.write_all(b"\n")
+    }
+
+    /// The contents of its file, for a session that is small.
+    ///
+    /// # Panics
+    /// If there is not enough memory.
     pub fn to_json(&self) -> String {
         let mut bytes = Vec::new();
-        let formatter = ArraysOnOneLine(PrettyFormatter::new());
-        self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))
-            .expect("numbers and text become JSON");
-        without_obeyed(String::from_utf8(bytes).expect("JSON is UTF-8")) + "\n"
+        self.write_json(&mut bytes).expect("numbers and text become JSON");
+        String::from_utf8(bytes).expect("JSON is UTF-8")
     }
 
     /// Takes its memory, and the memory that a comparison with it takes.

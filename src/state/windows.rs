@@ -1,5 +1,6 @@
 //! Counts events by window. A session stores these counts and nothing else of the events.
 
+use super::losses::spread;
 use crate::events::stream::Loss;
 use crate::events::{Event, Ns, Sink, Tick, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
@@ -14,7 +15,7 @@ pub const MOST_WINDOWS: usize = 250_000;
 /// The memory in bytes of a window, of a count in a window, of a loss, and of a tracepoint in a session's window.
 const OF_WINDOW: u64 = 128;
 const OF_COUNT: u64 = 32;
-const OF_LOSS: u64 = 48;
+const OF_LOSS: u64 = 96;
 /// A session has a count for each of its windows and tracepoints, and a comparison has a number for each.
 pub(super) const OF_CELL: u64 = 16;
 
@@ -87,6 +88,8 @@ pub struct Windows {
     begin: Ns,
     /// The counts of the current window, by tpid.
     counts: Vec<u64>,
+    /// The tpids whose counts are not 0.
+    counted_now: Vec<Tpid>,
     /// The events of the current window.
     events: u64,
     losses: Vec<Loss>,
@@ -132,6 +135,7 @@ impl Windows {
             done: Vec::new(),
             begin: Ns(0),
             counts: Vec::new(),
+            counted_now: Vec::new(),
             events: 0,
             losses: Vec::new(),
             hit: (Vec::new(), 0),
@@ -162,16 +166,16 @@ impl Windows {
         if let Length::Ns(width) = self.length {
             windows.pop_if(|last| last.ns < least_of(width));
         }
-        for loss in &self.losses {
-            spread(loss, &mut windows);
-        }
+        spread(self.losses, &mut windows);
         Ok(windows)
     }
 
     /// Ends the current window. Returns false if there are too many.
     fn end_window(&mut self, end: Ns) -> bool {
-        let counts = (0u32..).zip(&mut self.counts).filter(|(_, count)| **count > 0);
-        let counts: Vec<(Tpid, u64)> = counts.map(|(tpid, count)| (Tpid::new(tpid), std::mem::take(count))).collect();
+        // A source may have a million tpids, and empty windows between two events.
+        self.counted_now.sort_unstable();
+        let counts = self.counted_now.drain(..).map(|tpid| (tpid, std::mem::take(&mut self.counts[tpid.index()])));
+        let counts: Vec<(Tpid, u64)> = counts.collect();
         let (hit, number) = &mut self.hit;
         hit.resize(self.counts.len(), false);
         *number += counts.iter().filter(|(tpid, _)| !std::mem::replace(&mut hit[tpid.index()], true)).count();
@@ -203,10 +207,16 @@ impl Windows {
         self.too_many.is_none()
     }
 
-    #[cold]
-    fn count_first(&mut self, tpid: Tpid) {
-        self.counts.resize(tpid.index() + 1, 0);
-        self.counts[tpid.index()] = 1;
+    /// Counts hits of a tracepoint in the current window.
+    fn count(&mut self, tpid: Tpid, hits: u64) {
+        if tpid.index() >= self.counts.len() {
+            self.counts.resize(tpid.index() + 1, 0);
+        }
+        let count = &mut self.counts[tpid.index()];
+        if *count == 0 && hits > 0 {
+            self.counted_now.push(tpid);
+        }
+        *count += hits;
     }
 
     /// Ends the windows that are over at the time of the next event. Returns false if there are too many.
@@ -249,8 +259,8 @@ impl Sink for Windows {
             let (now, later) = rest.split_at(within);
             for event in now {
                 match self.counts.get_mut(event.tpid.index()) {
-                    Some(count) => *count += 1,
-                    None => self.count_first(event.tpid),
+                    Some(count) if *count > 0 => *count += 1,
+                    _ => self.count(event.tpid, 1),
                 }
             }
             self.events += now.len() as u64;
@@ -271,34 +281,13 @@ impl Sink for Windows {
         }
         self.begin = tick.from;
         for (slot, hits) in tick.hit() {
-            if slot.tpid.index() >= self.counts.len() {
-                self.counts.resize(slot.tpid.index() + 1, 0);
-            }
-            self.counts[slot.tpid.index()] += hits;
+            self.count(slot.tpid, hits);
         }
         self.end_window(tick.to);
     }
 
     fn takes_more(&self) -> bool {
         self.too_many.is_none()
-    }
-}
-
-/// Divides a loss among the windows in which it may have happened, in proportion to its time in each.
-fn spread(loss: &Loss, windows: &mut [Window]) {
-    let Some(origin) = windows.first().map(|window| window.begin) else { return };
-    let (from, to) = (loss.from.max(origin), loss.to.max(origin));
-    let first = windows.partition_point(|window| window.begin + window.ns <= from);
-    let mut left = loss.lost;
-    for window in &mut windows[first..] {
-        if left == 0 || window.begin > to {
-            return;
-        }
-        let end = window.begin + window.ns;
-        let within = (to.min(end) - from.max(window.begin)) as f64;
-        let share = if to < end { left } else { (loss.lost as f64 * within / (to - from) as f64).round() as u64 };
-        window.lost = window.lost.saturating_add(share.min(left));
-        left -= share.min(left);
     }
 }
 
@@ -417,6 +406,16 @@ mod tests {
     }
 
     #[test]
+    fn a_window_costs_what_was_hit_in_it_and_not_the_highest_tpid() {
+        let mut windows = Windows::new(Length::Ns(10));
+        let last = MOST_WINDOWS as u64 - 2;
+        windows.events(&[event(0, 4_000_000), event(last / 2 * 10, 7), event(last * 10, 2)], &Table::default());
+        let windows = windows.finish(Some(Ns(last * 10 + 10))).unwrap();
+        assert_eq!(windows.len(), MOST_WINDOWS - 1);
+        assert_eq!(windows.iter().map(Window::events).sum::<u64>(), 3);
+    }
+
+    #[test]
     fn what_no_memory_should_hold_is_no_session() {
         crate::memory::apart(1 << 20, || {
             let mut windows = Windows::new(Length::Ns(10));
@@ -424,7 +423,7 @@ mod tests {
             windows.events(&(0..400).map(|n| event(n * 10, n as u32 + 1)).collect::<Vec<_>>(), &Table::default());
             assert!(matches!(windows.finish(None), Err(TooMany::Memory(TooMuch { part: MemoryOf::Windows, .. }))));
             let mut windows = Windows::new(Length::Ns(10));
-            windows.losses(&vec![Loss { cpu: None, lost: 1, from: Ns(0), to: Ns(0) }; 50_000]);
+            windows.losses(&vec![Loss { cpu: None, lost: 1, from: Ns(0), to: Ns(0) }; 25_000]);
             assert!(!windows.takes_more());
         });
     }

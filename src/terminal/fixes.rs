@@ -59,7 +59,11 @@ impl<'a> Fixable<'a> {
         } else if let Some(error) = error.downcast_ref() {
             Some(match error {
                 page::Error::Output(error) => Fixable::Recording(error),
-                error => Fixable::Page(error),
+                error => match error {
+                    page::Error::Page(cause) => TooMuch::within(cause).map(|refused| Fixable::Memory(refused, ": ")),
+                    _ => None,
+                }
+                .unwrap_or(Fixable::Page(error)),
             })
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::of_state(error))
@@ -142,6 +146,9 @@ impl<'a> Fixable<'a> {
 
     fn of_problem(problem: &'a Problem) -> Option<Self> {
         match problem {
+            Problem::LogCut { cause: recording::Error::Io { cause, .. }, .. } if TooMuch::within(cause).is_some() => {
+                TooMuch::within(cause).map(|refused| Fixable::Memory(refused, "; "))
+            }
             Problem::LogCut { cause, .. } => Some(Fixable::Recording(cause)),
             Problem::FileCutToo(problem) => Fixable::of_problem(problem),
             Problem::Damaged { cause, .. } => TooMuch::within(cause).map(|refused| Fixable::Memory(refused, "; ")),

@@ -3,7 +3,7 @@
 use super::layout::{Screen, TextColumn, TextTable};
 use super::summary::counted;
 use crate::recording::tracepoint_fields;
-use crate::text::json_pretty;
+use crate::text::write_json_pretty;
 use crate::tracefs::{Exclusion, Selection, Status, Table, Tracepoint};
 use crate::units::{Grouped, Plural};
 use anstyle::Style;
@@ -119,5 +119,5 @@ pub fn write_list_json(shown: &[&Tracepoint], selection: &Selection, out: &mut d
             })
         })
         .collect();
-    out.write_all(json_pretty(&rows).as_bytes())
+    write_json_pretty(&rows, out)
 }

@@ -43,7 +43,7 @@ impl Stdout {
         }
         let mut stdout = stdout()?.lock();
         match stdout.is_terminal() {
-            true => stdout.write_all(Visible(String::from_utf8_lossy(data)).to_string().as_bytes()),
+            true => write!(stdout, "{}", Visible(String::from_utf8_lossy(data))),
             false => stdout.write_all(data),
         }
         .and_then(|()| stdout.flush())

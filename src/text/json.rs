@@ -5,14 +5,15 @@
 
 use super::is_obeyed;
 use serde::Serialize;
-use std::fmt::Write;
+use std::fmt::{self, Display};
+use std::io::{self, Write};
 
 /// The value as JSON on one line, without a line end.
 ///
 /// # Panics
 /// If the value has a map whose keys are not text.
 pub fn json_line(value: &impl Serialize) -> String {
-    without_obeyed(serde_json::to_string(value).expect("numbers and text become JSON"))
+    in_memory(|out| serde_json::to_writer(JsonEscaping::of(out), value))
 }
 
 /// The value as JSON on several lines, with a line end.
@@ -20,29 +21,89 @@ pub fn json_line(value: &impl Serialize) -> String {
 /// # Panics
 /// If the value has a map whose keys are not text.
 pub fn json_pretty(value: &impl Serialize) -> String {
-    without_obeyed(serde_json::to_string_pretty(value).expect("numbers and text become JSON")) + "\n"
+    in_memory(|out| serde_json::to_writer_pretty(JsonEscaping::of(out), value)) + "\n"
 }
 
-/// The same JSON, with escapes in place of the characters that a terminal may obey. Outside of texts, JSON has only line ends
-/// and blanks.
-pub fn without_obeyed(json: String) -> String {
-    let is_raw = |c: char| is_obeyed(c) && c != '\n';
-    if !json.contains(is_raw) {
-        return json;
+fn in_memory(write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes).expect("numbers and text become JSON");
+    String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+/// Writes the value as JSON on several lines, with a line end. The text is never in memory as a whole: escapes can make it
+/// several times as long as the value.
+///
+/// # Errors
+/// If it cannot be written, or if the value has a map whose keys are not text.
+pub fn write_json_pretty(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(JsonEscaping::of(&mut *out), value)?;
+    out.write_all(b"\n")
+}
+
+/// A value as JSON in the element of a page. It does not contain the end of that element.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonInPage<T>(pub T);
+
+impl<T: Serialize> Display for JsonInPage<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let out = JsonEscaping { out: Formatting(f), is_raw: |c| is_raw(c) || c == '<' };
+        serde_json::to_writer(out, &self.0).map_err(|_| fmt::Error)
     }
-    let mut escaped = String::with_capacity(json.len() + 64);
-    for c in json.chars() {
-        match is_raw(c) {
-            true => {
-                let mut units = [0; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    write!(escaped, "\\u{unit:04x}").expect("text is written into memory");
-                }
+}
+
+/// Writes JSON, with escapes in place of the characters that a terminal may obey. Outside of texts, JSON has only line ends
+/// and blanks. Each write must have whole characters; serde_json writes nothing else.
+pub struct JsonEscaping<W> {
+    out: W,
+    is_raw: fn(char) -> bool,
+}
+
+impl<W> JsonEscaping<W> {
+    /// Writes to `out`.
+    pub fn of(out: W) -> Self {
+        JsonEscaping { out, is_raw }
+    }
+}
+
+fn is_raw(c: char) -> bool {
+    is_obeyed(c) && c != '\n'
+}
+
+impl<W: Write> Write for JsonEscaping<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let mut rest = text;
+        while let Some(place) = rest.find(self.is_raw) {
+            self.out.write_all(&rest.as_bytes()[..place])?;
+            let mut behind = rest[place..].chars();
+            let mut units = [0; 2];
+            for unit in behind.next().expect("a character was found here").encode_utf16(&mut units) {
+                write!(self.out, "\\u{unit:04x}")?;
             }
-            false => escaped.push(c),
+            rest = behind.as_str();
         }
+        self.out.write_all(rest.as_bytes())?;
+        Ok(bytes.len())
     }
-    escaped
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Passes bytes on to a formatter.
+struct Formatting<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl Write for Formatting<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_str(text).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -57,5 +118,9 @@ mod tests {
             assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap(), [text]);
         }
         assert_eq!(json_line(&["\u{9b}"]), "[\"\\u009b\"]");
+        assert_eq!(JsonInPage(["</x>\u{7f}"]).to_string(), "[\"\\u003c/x>\\u007f\"]");
+        let mut written = Vec::new();
+        write_json_pretty(&[text], &mut written).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), json_pretty(&[text]));
     }
 }

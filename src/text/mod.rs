@@ -8,7 +8,7 @@ mod cell;
 mod json;
 
 pub use cell::{CsvCell, of_csv_cell};
-pub use json::{json_line, json_pretty, without_obeyed};
+pub use json::{JsonEscaping, JsonInPage, json_line, json_pretty, write_json_pretty};
 
 use std::fmt::{self, Write};
 

@@ -119,7 +119,11 @@ fn no_output() {
         &["report", "-h"],
         &["--version"],
     ];
-    for (redirection, cause) in [(">&-", "standard output is closed"), (">/dev/full", "No space left on device")] {
+    for (redirection, cause) in [
+        (">&-", "standard output is closed"),
+        ("1</dev/null", "standard output is open only for reading"),
+        (">/dev/full", "No space left on device"),
+    ] {
         let run = |words: &[&str]| {
             let mut command = Command::new("sh");
             command.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}"), env!("CARGO_BIN_EXE_tp-perf")]);

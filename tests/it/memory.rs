@@ -27,6 +27,7 @@ pub const TESTS: &[Test] = tests![
     sessions_and_libraries_are_bounded,
     a_summary_without_an_end_is_not_read,
     the_rows_of_reports_are_bounded,
+    escaped_names_are_bounded,
     the_bound_is_set_by_the_user,
 ];
 
@@ -37,12 +38,17 @@ const ALL: u64 = BOUND + 64;
 
 /// Runs tp-perf where the system gives it no more than [`ALL`].
 fn run(words: &[&str]) -> Output {
-    let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", ALL << 10);
+    run_within(BOUND, words)
+}
+
+/// Runs tp-perf with a bound in MiB, where the system gives it no more than 64 MiB beyond that.
+fn run_within(bound: u64, words: &[&str]) -> Output {
+    let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", (bound + ALL - BOUND) << 10);
     let mut command = Command::new("sh");
     command.args(["-c", &limited, env!("CARGO_BIN_EXE_tp-perf")]).args(words);
     // Otherwise each thread reserves addresses that it never uses.
     command.env("MALLOC_ARENA_MAX", "1");
-    command.arg("--max-memory").arg(format!("{BOUND}M")).stdin(Stdio::null());
+    command.arg("--max-memory").arg(format!("{bound}M")).stdin(Stdio::null());
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code().is_some_and(|code| code < 4), "{words:?}: {}: {errors}", output.status);
@@ -394,6 +400,12 @@ fn sessions_and_libraries_are_bounded() {
             refused(words);
         }
     }
+    // Many lists with one short text each: the parsed form is much longer than the file.
+    let lists = names(&|n| format!("\"{n:x}\":[\"a\"]"), 2_200_000);
+    let other = folder.path().join("lists.json");
+    fs::write(&other, json.replace("\"not_hit\": {", &format!("\"not_hit\": {{{lists}"))).unwrap();
+    let output = run_within(512, &["learn", "new", path(&other), "--library", library]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     // A file without an end, and a file with a hole.
     let other = folder.path().join("other.json");
     std::os::unix::fs::symlink("/dev/zero", &other).unwrap();
@@ -449,4 +461,41 @@ fn the_bound_is_set_by_the_user() {
     let output = run(&["replay", path(&log), "--max-memory", "1M"]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("; the limit is 1 MiB") && error.contains("`--max-memory 16M`"), "{error}");
+}
+
+/// The escapes of a character can be ten times as long as the character.
+fn escaped_names_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.csv.zst");
+    let out = |name: &str| path(&folder.path().join(name)).to_owned();
+    let mut fits = 0;
+    for c in ['\u{1b}', '\u{202e}', '<', 'x'] {
+        packed(&log, |file| {
+            file.write_all(LOG.as_bytes()).unwrap();
+            let name = String::from(c).repeat(3_000 / c.len_utf8());
+            (0..750).try_for_each(|n| writeln!(file, "{n}000,{},1,\"{name}{n}\"", n + 1)).unwrap();
+        });
+        let log = path(&log);
+        for (n, words) in [
+            vec!["report", log, "--format", "json"],
+            vec!["report", log, "--html", "-"],
+            vec!["report", log, "--format", "markdown", "--top", "1000"],
+            vec!["report", log, "--format", "csv", "--top", "1000"],
+            vec!["report", log, "--top", "1000"],
+            vec!["report", log, "--plots", &out("plots"), "--force"],
+            vec!["report", log, log, "--format", "json"],
+            vec!["replay", log, "-o", &out("recording"), "--force"],
+            vec!["learn", "x", log, "--library", &out(&format!("library{}", c as u32)), "--window", "1us"],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let output = run(&words);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() || errors.contains("--max-memory "), "{c:?} {words:?}: {errors}");
+            assert!(c != 'x' || n == 6 || output.status.success(), "{words:?}: {errors}");
+            fits += usize::from(output.status.success());
+        }
+    }
+    assert!(fits > 20, "{fits} fit");
 }

@@ -23,6 +23,10 @@ pub const TESTS: &[Test] = tests![
     results_of_one_recording_are_not_mixed_with_another,
     a_signal_ends_a_replay_that_waits_for_more,
     a_fifo_without_a_writer_ends_at_the_first_signal,
+    a_comparison_ends_at_the_first_signal,
+    a_recording_whose_header_is_cut_is_read_from_its_log,
+    a_second_layer_of_zstd_is_refused,
+    a_directory_that_cannot_be_read_is_not_called_no_recording,
     a_recording_is_not_replaced_without_force,
     a_reader_that_has_seen_enough_is_no_error,
     the_built_in_example_shows_what_tp_perf_does,
@@ -406,6 +410,85 @@ fn a_fifo_without_a_writer_ends_at_the_first_signal() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("events in"), "{}", text(&output.stdout));
+}
+
+/// A comparison has no results before its end.
+fn a_comparison_ends_at_the_first_signal() {
+    use nix::sys::signal::Signal;
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut random = fastrand::Rng::with_seed(6);
+    // To learn these states takes longer than the test waits.
+    for state in 0..8 {
+        let library = folder.path().join(format!("library/s{state}"));
+        fs::create_dir_all(&library).unwrap();
+        for session in 0..2 {
+            let mut count = || random.u32(0..9).to_string();
+            let mut counts = || (0..2_000).map(|_| count()).collect::<Vec<_>>().join(",");
+            let counts: Vec<String> = (0..200).map(|name| format!("\"gid1:n{name}\":[{}]", counts())).collect();
+            let origin = format!("{{\"hostname\":\"h{state}-{session}\",\"cpus\":[],\"begin_ns\":0}}");
+            let json = format!(
+                "{{\"schema\":1,\"tool\":{{\"name\":\"tp-perf\",\"version\":\"0\"}},\"origin\":{origin},\"window\":\
+                 {{\"ns\":1000000}},\"windows\":2000,\"counts\":{{{}}},\"not_hit\":{{}},\"left_out\":{{}}}}",
+                counts.join(",")
+            );
+            fs::write(library.join(format!("{session}.json")), json).unwrap();
+        }
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    command.args(["identify", "fifo", "--library", "library", "--window", "1ms", "--max-memory", "2G"]);
+    command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().unwrap();
+    let rows = (0..200).map(|n| format!("{},{},1,n{n}\n", n * 100_000, n + 1));
+    fs::write(&fifo, format!("timestamp,tpid,gid,tracepoint name\n{}", rows.collect::<String>())).unwrap();
+    // Let it read the source. Before its end, a signal also ends the command.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(code_of_ended(child), Some(130));
+}
+
+/// A full disk can cut events.perf within its header, and leave a whole log.
+fn a_recording_whose_header_is_cut_is_read_from_its_log() {
+    let first = Replayed::well(&fixture("idle.perf.zst"), &[]);
+    let rec = first.folder.path().join("rec");
+    let events = rec.join("events.perf");
+    let whole = unpacked("idle.perf.zst");
+    let log = fs::read_to_string(rec.join("log.csv")).unwrap();
+    for cut in [5, 20, 90, 2_000, 100_000] {
+        fs::write(&events, &whole[..cut]).unwrap();
+        let output = replay(&[rec.to_str().unwrap(), "-o", "-"]);
+        let errors = text(&output.stderr);
+        assert!(output.status.success() && errors.contains("this reads log.csv instead"), "{cut}: {errors}");
+        assert!(errors.contains("events.perf cannot be read ("), "{cut}: {errors}");
+        assert!(text(&output.stdout) == log, "{cut}");
+    }
+    // A file of its own has no log beside it.
+    assert_eq!(replay(&[events.to_str().unwrap()]).status.code(), Some(1));
+    fs::remove_file(rec.join("log.csv")).unwrap();
+    assert_eq!(replay(&[rec.to_str().unwrap()]).status.code(), Some(1));
+}
+
+fn a_second_layer_of_zstd_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let twice = folder.path().join("twice.zst");
+    for file in ["compressed.perf", "perf-z.data"] {
+        let Ok(bytes) = fs::read(fixture(file)) else { panic!("{file}") };
+        fs::write(&twice, zstd::encode_all(&bytes[..], 1).unwrap()).unwrap();
+        let output = replay(&[twice.to_str().unwrap()]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{file}: {errors}");
+        assert!(errors.contains("decompress"), "{file}: {errors}");
+    }
+}
+
+fn a_directory_that_cannot_be_read_is_not_called_no_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("events.perf", folder.path().join("events.perf")).unwrap();
+    let output = replay(&[folder.path().to_str().unwrap()]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("Too many levels of symbolic links") && !errors.contains("not a recording"), "{errors}");
 }
 
 fn a_recording_is_not_replaced_without_force() {

@@ -52,6 +52,8 @@ pub struct PerfData {
     records: Records,
     /// Whether the file is in the pipe form, which has no length of its own.
     is_piped: bool,
+    /// Whether a compressed record is an error.
+    refuses_compressed: bool,
     /// Everything in the file before its events.
     pub header: Header,
 }
@@ -98,6 +100,7 @@ impl PerfData {
             inflating: None,
             records,
             is_piped: data.is_none(),
+            refuses_compressed: false,
             header,
         })
     }
@@ -183,6 +186,12 @@ impl PerfData {
         self.records.clock_offset = nanoseconds;
     }
 
+    /// Makes a compressed record an error, because the file was compressed as a whole. Two layers of zstd can make
+    /// terabytes of a kilobyte.
+    pub fn refuse_compressed(&mut self) {
+        self.refuses_compressed = true;
+    }
+
     /// Decodes a piece, whose first record may have begun in the piece before. Stops behind the first
     /// compressed record, or at the end of the piece. Returns the number of bytes left in the piece.
     fn decode_joined(&mut self, mut piece: &[u8], merge: &mut Merge, out: &mut Vec<Event>) -> io::Result<usize> {
@@ -228,6 +237,14 @@ impl PerfData {
         self.position += used as u64;
         let Some(record) = met else { return Ok(used) };
         match record.kind {
+            kind::COMPRESSED | kind::COMPRESSED2 if self.refuses_compressed => {
+                let message = format!(
+                    "the file is compressed with zstd more than once: it has a COMPRESSED record at byte {}; \
+                     decompress the file first (`zstd -d`)",
+                    self.position
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
             kind::COMPRESSED => self.payload = record.bytes[HEADER_SIZE..].to_vec(),
             kind::COMPRESSED2 => {
                 self.behind = Behind::of(record, &mut self.skip).map_err(|what| self.compressed(what))?

@@ -6,7 +6,7 @@ use crate::os::cpus::Cpu;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, SourceReport, StateSpan};
-use crate::text::json_pretty;
+use crate::text::write_json_pretty;
 use crate::tracefs::{Gid, Tpid};
 use crate::units::Ns;
 use serde::Serialize;
@@ -100,7 +100,7 @@ pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Resul
         sources: report.sources.iter().map(|report| source(report, top)).collect(),
         differences: report.differences.as_ref(),
     };
-    out.write_all(json_pretty(&document).as_bytes())
+    write_json_pretty(&document, out)
 }
 
 /// Rounds to hundredths, so that rounding errors such as 13.000000000000002 do not show.

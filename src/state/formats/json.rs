@@ -2,7 +2,7 @@
 
 use crate::recording::Tool;
 use crate::state::{Check, Identification, Length, Opinion, Reason, Seen, State, Stretch, StretchOpinion};
-use crate::text::json_pretty;
+use crate::text::write_json_pretty;
 use crate::units::Ns;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -116,7 +116,7 @@ pub fn write_check_json(check: &Check, source: &str, out: &mut dyn Write) -> io:
 }
 
 fn write(form: &StatesJson<'_>, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(json_pretty(form).as_bytes())
+    write_json_pretty(form, out)
 }
 
 /// The part that both forms have in common.

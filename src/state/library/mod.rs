@@ -12,6 +12,7 @@
 mod error;
 mod folder;
 mod learned;
+mod needs;
 
 pub use error::Error;
 pub use learned::{Learned, ShareRange};
@@ -23,6 +24,7 @@ use crate::os::privileges::invoker;
 use crate::recording::{self, Folder, Readers};
 use crate::source;
 use folder::StateFolder;
+use needs::Needs;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
@@ -222,7 +224,7 @@ impl Library {
         for (name, session) in &all[known.len()..] {
             let name = format!("{name}{ENDING}");
             let mut file = folder.file(&name)?;
-            file.write(session.to_json().as_bytes())?;
+            file.write_with(|out| session.write_json(out))?;
             file.finish();
             paths.push(folder.path().join(name));
         }
@@ -281,10 +283,6 @@ pub fn read_session(path: &Path, signals: &Signals) -> Result<Session, Error> {
     }
 }
 
-/// How many bytes the reader of a session takes for each byte of its file: the file, and a count for each `0,` in a list
-/// that may be half empty.
-const OF_FILE: u64 = 9;
-
 /// The bytes that are read first. Each later piece is as long as all before it.
 const PIECE: u64 = 64 << 10;
 
@@ -294,14 +292,18 @@ fn parse(path: &Path, file: impl Read) -> Result<Session, Error> {
     let too_much = |cause| Error::TooMuch { path: path.to_owned(), cause };
     let mut held = Held::nothing(MemoryOf::Sessions);
     let mut bytes = Vec::new();
+    let mut needs = Needs::default();
     // The file may also be a pipe, whose length is not known.
     let mut file = file.take(0);
     loop {
         let piece = (bytes.len() as u64).max(PIECE);
-        held.grow(piece * OF_FILE).map_err(too_much)?;
+        held.grow(piece).map_err(too_much)?;
         bytes.reserve_exact(piece as usize);
         file.set_limit(piece);
-        if (file.read_to_end(&mut bytes).map_err(failed)? as u64) < piece {
+        let read = file.read_to_end(&mut bytes).map_err(failed)?;
+        needs.add(&bytes[bytes.len() - read..]);
+        held.resize(needs.bytes).map_err(too_much)?;
+        if (read as u64) < piece {
             break;
         }
     }
