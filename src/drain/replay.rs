@@ -135,16 +135,27 @@ pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn
     }
     refuse_missed_range(&results, place, signals)?;
     if let Some(directory) = directory {
-        write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
-        write_groups(directory.file(recording::GROUPS)?, &results.table)?;
-        results.summary.write(directory.file(recording::SUMMARY)?)?;
+        let others = write_others(&directory, &results);
+        let others = match others {
+            Err(error) if !error.is_full() => return Err(error.into()),
+            others => others,
+        };
+        // On a full disk, the log and the files that fit are still useful.
         directory.commit()?;
         if !is_source(file, &directory.path().join(recording::EVENTS)) {
             // The old recording's events do not belong to this log.
             directory.remove_events()?;
         }
+        others?;
     }
     Ok(results)
+}
+
+/// Writes the files beside the log.
+fn write_others(directory: &RecordingDir, results: &Results) -> Result<(), recording::Error> {
+    write_tracepoints(directory.file(recording::TRACEPOINTS)?, &results.table, &results.selection)?;
+    write_groups(directory.file(recording::GROUPS)?, &results.table)?;
+    results.summary.write(directory.file(recording::SUMMARY)?)
 }
 
 /// Opens a source, prints its notices, and checks that the filter fits it.
@@ -175,7 +186,7 @@ pub fn refuse_missed_range(results: &Results, place: &Place, signals: &mut Signa
     }
 }
 
-/// The number of bytes that stay free on a full disk for the tables and the summary.
+/// The number of bytes that stay free on a full disk for the tables and the summary. The log is cut by as many.
 const ROOM: u64 = 1 << 20;
 
 /// Whether the file at this path is the source, given as (device, inode).

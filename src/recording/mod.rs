@@ -115,6 +115,11 @@ pub fn is_full(error: &io::Error) -> bool {
 }
 
 impl Error {
+    /// Whether writing failed because a disk is full, or for a similar limit; see [`is_full`].
+    pub fn is_full(&self) -> bool {
+        matches!(self, Error::Io { cause, .. } if is_full(cause))
+    }
+
     /// Whether writing failed because the reader has closed the pipe.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Error::Io { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)

@@ -3,7 +3,7 @@
 use super::{Error, NewFile};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::files::open_to_read;
-use crate::text::{CsvCell, of_csv_cell};
+use crate::text::{CsvCell, of_csv_cell, of_csv_error};
 use crate::tracefs::{Gid, Selection, Table, Tpid, Tracepoint};
 use std::io::{self, Write};
 use std::path::Path;
@@ -112,9 +112,9 @@ fn encode<const N: usize>(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(header)?;
+    writer.write_record(header).map_err(of_csv_error)?;
     for row in rows {
-        writer.write_record(row)?;
+        writer.write_record(row).map_err(of_csv_error)?;
     }
     writer.flush()
 }

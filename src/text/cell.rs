@@ -11,6 +11,7 @@
 use super::is_obeyed;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::io;
 
 /// The characters with which a formula begins, also in their full width, and the apostrophe itself.
 const MARKED: [char; 9] = ['=', '+', '-', '@', '\'', '＝', '＋', '－', '＠'];
@@ -29,6 +30,14 @@ impl fmt::Display for CsvCell<'_> {
             c if is_obeyed(c) => write!(f, "{}", c.escape_default()),
             c => f.write_char(c),
         })
+    }
+}
+
+/// The error of the file within an error of writing CSV, so that its kind is known.
+pub fn of_csv_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -7,7 +7,7 @@
 mod cell;
 mod json;
 
-pub use cell::{CsvCell, of_csv_cell};
+pub use cell::{CsvCell, of_csv_cell, of_csv_error};
 pub use json::{JsonEscaping, JsonInPage, json_line, json_pretty, write_json_pretty};
 
 use std::fmt::{self, Write};

@@ -26,6 +26,7 @@ pub const TESTS: &[Test] = tests![
     a_comparison_ends_at_the_first_signal,
     a_recording_whose_header_is_cut_is_read_from_its_log,
     a_second_layer_of_zstd_is_refused,
+    a_replay_on_a_full_disk_keeps_its_log,
     a_directory_that_cannot_be_read_is_not_called_no_recording,
     a_recording_is_not_replaced_without_force,
     a_reader_that_has_seen_enough_is_no_error,
@@ -467,6 +468,22 @@ fn a_recording_whose_header_is_cut_is_read_from_its_log() {
     assert_eq!(replay(&[events.to_str().unwrap()]).status.code(), Some(1));
     fs::remove_file(rec.join("log.csv")).unwrap();
     assert_eq!(replay(&[rec.to_str().unwrap()]).status.code(), Some(1));
+}
+
+/// A limit on the size of files stands for a full disk: the log fits, and the table of tracepoints does not.
+fn a_replay_on_a_full_disk_keeps_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("bash");
+    command.args(["-c", "ulimit -f 100 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tp-perf")]);
+    command.args(["replay", fixture("make.perf.zst").to_str().unwrap(), "-n", "1000", "-o", "rec"]);
+    let output = command.current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("failed to write `rec/tracepoints.csv`: File too large"), "{errors}");
+    let rec = folder.path().join("rec");
+    let names: Vec<_> = fs::read_dir(&rec).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["log.csv"]);
+    assert_eq!(fs::read_to_string(rec.join("log.csv")).unwrap().lines().count(), 1_001);
 }
 
 fn a_second_layer_of_zstd_is_refused() {

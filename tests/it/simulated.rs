@@ -29,6 +29,7 @@ pub const TESTS: &[Test] = tests![
     a_full_disk_stops_the_capture_and_what_was_taken_is_written,
     whichever_rule_holds_first_stops_the_capture,
     a_whole_record_needs_no_kernel,
+    a_recording_that_command_deletes_is_a_failure,
 ];
 
 type MakeFile = fn() -> io::Result<std::fs::File>;
@@ -311,6 +312,28 @@ fn kernel(rounds: u64) -> Simulated<impl Fn(&SampleIds) -> Script> {
     };
     let refuses = vec![("group:tracepoint_2".to_owned(), "Invalid argument".to_owned())];
     Simulated { table: table(), cpus: "0-3".parse().unwrap(), refuses, script }
+}
+
+fn a_recording_that_command_deletes_is_a_failure() {
+    for (end, code) in [("true", 0), ("rm -r \"$0\"", 1), ("rm -r \"$0\"; exit 7", 7)] {
+        let folder = tempfile::tempdir().unwrap();
+        let rec = folder.path().join("rec");
+        let rec = rec.to_str().unwrap();
+        let wait = format!("while [ ! -e \"$0/summary.json\" ]; do sleep 0.01; done; {end}");
+        let words = ["tp-perf", "-n", "80", "-o", rec, "--", "sh", "-c", &wait, rec];
+        let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
+        let (signals, mut senders) = Signals::pair().unwrap();
+        let mut context = Context::of_test(signals);
+        // The test has no handler of SIGCHLD.
+        let chld = std::thread::spawn(move || {
+            while senders.child.write_all(&[0]).is_ok() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        assert_eq!(record(&kernel(10), cli.record, &mut context).unwrap(), code, "{end}");
+        drop(context);
+        chld.join().unwrap();
+    }
 }
 
 fn a_whole_record_needs_no_kernel() {

@@ -1,7 +1,7 @@
 //! The states of a source as CSV: one row for each window and state.
 
 use crate::state::Identification;
-use crate::text::CsvCell;
+use crate::text::{CsvCell, of_csv_error};
 use std::io::{self, Write};
 
 /// Writes the rows, below a header.
@@ -21,7 +21,8 @@ pub fn write_csv(identification: &Identification, out: &mut dyn Write) -> io::Re
         "p_sessions",
         "intensity",
         "possible",
-    ])?;
+    ])
+    .map_err(of_csv_error)?;
     for (index, (seen, answer)) in windows.iter().zip(answers).enumerate() {
         let stretch = stretches.partition_point(|stretch| stretch.to <= index);
         for (state, opinion) in answer.opinions.iter().enumerate() {
@@ -39,7 +40,8 @@ pub fn write_csv(identification: &Identification, out: &mut dyn Write) -> io::Re
                 format!("{:.6}", opinion.p.sessions),
                 format!("{:.4}", opinion.intensity),
                 answer.not_rejected.contains(&state).to_string(),
-            ])?;
+            ])
+            .map_err(of_csv_error)?;
         }
     }
     csv.flush()
