@@ -11,6 +11,11 @@ use std::fs;
 /// Descriptors that a capture needs besides its events: files, pipes, tracefs, COMMAND's pipes.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 
+/// The most members of a small group. More would make each visit slow.
+pub const MOST_MEMBERS: usize = 128;
+/// The most events on a CPU that moving tracepoints opens: two small groups with their leaders.
+pub(super) const MOST_MOVED: usize = 2 * (MOST_MEMBERS + 1);
+
 /// The number of descriptors that a capture needs: one per tracepoint and one per group leader on each CPU,
 /// plus [`RESERVED_DESCRIPTORS`].
 pub fn descriptors_needed(tracepoints: usize, cpus: usize) -> u64 {

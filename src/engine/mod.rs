@@ -42,7 +42,7 @@ mod small_groups;
 
 pub use attached::{Attached, Refusal};
 pub use counting::CountingEngine;
-pub use descriptors::{RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
+pub use descriptors::{MOST_MEMBERS, RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
 pub use detach::{Detaching, expected_detach, held_by_others};
 pub use error::Error;
 pub use groups::is_hit_by_visits;
@@ -50,7 +50,6 @@ pub use hit_cost::{HitCost, cost_of_ways, rename_ns};
 pub use opening::LEAST_RING;
 pub use request::{AttachRequest, CountRequest};
 pub use sampling::SamplingEngine;
-pub use small_groups::MOST_MEMBERS;
 
 // Users of this module need these types, and some of their modules are not part of the library's API.
 pub use crate::os::clock::Clock;

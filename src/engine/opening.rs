@@ -6,10 +6,10 @@
 //! cannot do without its leader. Events that sample write to one ring per CPU, which the first leader of the
 //! CPU owns.
 
+use super::descriptors::MOST_MOVED;
 use super::detach::Guardian;
 use super::groups::groups;
 use super::open_events::OpenEvents;
-use super::small_groups::MOST_MOVED;
 use super::{AttachRequest, Attached, CountRequest, Error, Opened, Refusal, raise_descriptor_limit};
 use crate::events::{SampleIds, Slot};
 use crate::os::clock::Clock;

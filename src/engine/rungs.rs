@@ -1,7 +1,8 @@
 //! The rungs of a counting engine: which tracepoints it counts all the time, visits, or has detached.
 
+use super::descriptors::MOST_MEMBERS;
 use super::open_events::OpenEvents;
-use super::small_groups::{MOST_MEMBERS, SmallGroups, WindowVisits};
+use super::small_groups::{SmallGroups, WindowVisits};
 use crate::events::{Cpu, Estimated, Ns, Partly, Rung, Tpid};
 use crate::os::clock::Clock;
 use crate::os::privileges::raised;

@@ -9,6 +9,7 @@
 //! reason, a member of a small group can be added while the group is on, and a member of a large group that went off
 //! does not go on alone.
 
+use super::descriptors::MOST_MEMBERS;
 use super::opening::filter_of;
 use crate::events::{SampleId, Tpid, Visits};
 use crate::os::clock::Clock;
@@ -23,10 +24,6 @@ use std::time::Duration;
 
 /// The part of the earlier visits that still counts after another window.
 const REMEMBERED: f64 = 0.95;
-/// The most members of a small group. More would make each visit slow.
-pub const MOST_MEMBERS: usize = 128;
-/// The most events on a CPU that moving tracepoints opens: two groups with their leaders.
-pub(super) const MOST_MOVED: usize = 2 * (MOST_MEMBERS + 1);
 
 /// One small group on each CPU.
 #[derive(Debug)]
