@@ -17,7 +17,7 @@
 //! A loss from before the first window counts as if it began with that window. A part of a loss behind the last window
 //! belongs to no window.
 
-use super::windows::Window;
+use super::window::Window;
 use crate::events::Ns;
 use crate::events::stream::Loss;
 

@@ -33,6 +33,7 @@ mod source;
 mod stretch;
 #[cfg(test)]
 mod testing;
+mod window;
 mod windows;
 
 pub use answer::Answer;
@@ -50,7 +51,8 @@ pub use reasons::Reason;
 pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
 pub use source::{learn, read};
 pub use stretch::{Stretch, StretchOpinion};
-pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
+pub use window::Window;
+pub use windows::{Length, MOST_WINDOWS, TooMany, Windows};
 
 use crate::drain::{Problem, replay};
 use crate::memory::TooMuch;

@@ -1,6 +1,7 @@
 //! Counts events by window. A session stores these counts and nothing else of the events.
 
 use super::losses::spread;
+use super::window::Window;
 use crate::events::stream::Loss;
 use crate::events::{Event, Ns, Sink, Tick, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
@@ -99,27 +100,6 @@ pub struct Windows {
     counted: u64,
     held: Held,
     too_many: Option<TooMany>,
-}
-
-/// One window.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Window {
-    /// Its begin, by the source's clock.
-    pub begin: Ns,
-    /// Its length in nanoseconds.
-    pub ns: u64,
-    /// Events by tpid, ascending. Tracepoints without events are omitted.
-    pub counts: Vec<(Tpid, u64)>,
-    /// Events lost in it, over all tracepoints. The rings date a loss only roughly, so it may belong to the
-    /// next window.
-    pub lost: u64,
-}
-
-impl Window {
-    /// All its events.
-    pub fn events(&self) -> u64 {
-        self.counts.iter().map(|(_, count)| count).sum()
-    }
 }
 
 impl Windows {
