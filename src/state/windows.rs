@@ -1,6 +1,6 @@
 //! Counts events by window. A session stores these counts and nothing else of the events.
 
-use super::losses::spread;
+use super::losses::divide;
 use crate::events::stream::Loss;
 use crate::events::{Event, Ns, Sink, Tick, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
@@ -166,7 +166,10 @@ impl Windows {
         if let Length::Ns(width) = self.length {
             windows.pop_if(|last| last.ns < least_of(width));
         }
-        spread(self.losses, &mut windows);
+        if let Some(origin) = windows.first().map(|window| window.begin) {
+            let lost = divide(self.losses, origin, windows.iter().map(|window| window.begin + window.ns));
+            windows.iter_mut().zip(lost).for_each(|(window, lost)| window.lost = lost);
+        }
         Ok(windows)
     }
 

@@ -24,7 +24,7 @@ use crate::os::privileges::invoker;
 use crate::recording::{self, Folder, Readers};
 use crate::source;
 use folder::StateFolder;
-use needs::Needs;
+use needs::SessionNeeds;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
@@ -292,7 +292,7 @@ fn parse(path: &Path, file: impl Read) -> Result<Session, Error> {
     let too_much = |cause| Error::TooMuch { path: path.to_owned(), cause };
     let mut held = Held::nothing(MemoryOf::Sessions);
     let mut bytes = Vec::new();
-    let mut needs = Needs::default();
+    let mut needs = SessionNeeds::default();
     // The file may also be a pipe, whose length is not known.
     let mut file = file.take(0);
     loop {

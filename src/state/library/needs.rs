@@ -12,14 +12,14 @@ const OF_COMMA: u64 = 16;
 
 /// The memory for the bytes read so far.
 #[derive(Debug, Default)]
-pub(super) struct Needs {
+pub(super) struct SessionNeeds {
     /// The memory in bytes, with that of the file itself.
     pub bytes: u64,
     is_text: bool,
     is_escaped: bool,
 }
 
-impl Needs {
+impl SessionNeeds {
     /// Adds the next bytes of the file.
     pub fn add(&mut self, piece: &[u8]) {
         self.bytes += piece.len() as u64;
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn texts_lists_and_numbers_count_and_marks_within_texts_do_not() {
         let needs = |pieces: &[&str]| {
-            let mut needs = Needs::default();
+            let mut needs = SessionNeeds::default();
             pieces.iter().for_each(|piece| needs.add(piece.as_bytes()));
             needs.bytes
         };
