@@ -140,9 +140,7 @@ fn read_source(
     let results = drain(source, request, &mut sinks, signals, progress);
     let results = unless_too_much(results, place)?;
     activity.finish();
-    // A user who stops the reading does not want to wait for states.
-    let identifies = identifier.as_ref().zip(windows).filter(|_| signals.asked() == 0);
-    let identified = identifies.map(|(identifier, windows)| {
+    let identified = identifier.as_ref().zip(windows).map(|(identifier, windows)| {
         identifier.identify(&Session::of_source(&place.to_string(), &results, filter, windows)?)
     });
     let is_log = matches!(about, About::Log);

@@ -17,17 +17,15 @@
 //! A loss from before the first window counts as if it began with that window. A part of a loss behind the last window
 //! belongs to no window.
 
-use super::window::Window;
 use crate::events::Ns;
 use crate::events::stream::Loss;
 
 /// Events in units of 2⁻⁶³, so that the sum of 2⁶⁴ events fits in 128 bits.
 const FRACTION_BITS: u32 = 63;
 
-/// Sets the events lost in each window. The windows are ascending. All windows together have at most [`u64::MAX`] lost
-/// events.
-pub(super) fn spread(mut losses: Vec<Loss>, windows: &mut [Window]) {
-    let Some(origin) = windows.first().map(|window| window.begin) else { return };
+/// The events lost in each window. The first window begins at `origin`, and the windows end at `ends`, ascending. All windows
+/// together have at most [`u64::MAX`] lost events.
+pub(super) fn divide(mut losses: Vec<Loss>, origin: Ns, ends: impl Iterator<Item = Ns>) -> Vec<u64> {
     let mut left = u64::MAX;
     for loss in &mut losses {
         (loss.from, loss.to) = (loss.from.max(origin), loss.to.max(origin));
@@ -35,30 +33,29 @@ pub(super) fn spread(mut losses: Vec<Loss>, windows: &mut [Window]) {
         left -= loss.lost;
     }
     losses.sort_unstable_by_key(|loss| loss.from);
-    let mut ends: Vec<u32> = (0u32..).zip(&losses).map(|(number, _)| number).collect();
+    let mut by_end: Vec<u32> = (0u32..).zip(&losses).map(|(number, _)| number).collect();
     // At the same time, a loss that began earlier ends first.
-    ends.sort_unstable_by_key(|number| (losses[*number as usize].to, losses[*number as usize].from));
+    by_end.sort_unstable_by_key(|number| (losses[*number as usize].to, losses[*number as usize].from));
     let mut sweep = Sweep { now: origin, sum: 0, rate: 0 };
-    let mut begins = losses.iter().peekable();
-    let mut ends = ends.into_iter().map(|number| &losses[number as usize]).peekable();
+    let mut by_begin = losses.iter().peekable();
+    let mut by_end = by_end.into_iter().map(|number| &losses[number as usize]).peekable();
     let mut before = 0;
-    for window in windows {
-        let end = window.begin + window.ns;
+    let lost_by = |end: Ns| {
         // A loss at a single time that ends one window and begins another belongs to the later window, as an event does.
-        while let Some(loss) = begins.next_if(|loss| loss.from < end) {
-            while let Some(ended) = ends.next_if(|ended| ended.to < loss.from) {
+        while let Some(loss) = by_begin.next_if(|loss| loss.from < end) {
+            while let Some(ended) = by_end.next_if(|ended| ended.to < loss.from) {
                 sweep.end(ended);
             }
             sweep.begin(loss);
         }
-        while let Some(ended) = ends.next_if(|ended| ended.to < end || (ended.to == end && ended.from < end)) {
+        while let Some(ended) = by_end.next_if(|ended| ended.to < end || (ended.to == end && ended.from < end)) {
             sweep.end(ended);
         }
         sweep.move_to(end);
         let sum = sweep.rounded();
-        window.lost = sum - before;
-        before = sum;
-    }
+        sum - std::mem::replace(&mut before, sum)
+    };
+    ends.map(lost_by).collect()
 }
 
 /// The sum of all lost events up to a time.
@@ -106,24 +103,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn windows(lengths: impl IntoIterator<Item = u64>) -> Vec<Window> {
-        let mut begin = Ns(1_000);
-        let window = |ns| {
-            let window = Window { begin, ns, ..Window::default() };
-            begin = begin + ns;
-            window
-        };
-        lengths.into_iter().map(window).collect()
-    }
-
     fn loss(lost: u64, from: u64, to: u64) -> Loss {
         Loss { cpu: None, lost, from: Ns(from), to: Ns(to) }
     }
 
     fn lost(losses: &[Loss], lengths: &[u64]) -> Vec<u64> {
-        let mut windows = windows(lengths.iter().copied());
-        spread(losses.to_vec(), &mut windows);
-        windows.iter().map(|window| window.lost).collect()
+        let ends = lengths.iter().scan(Ns(1_000), |end, ns| {
+            *end = *end + *ns;
+            Some(*end)
+        });
+        divide(losses.to_vec(), Ns(1_000), ends)
     }
 
     #[test]
@@ -146,11 +135,11 @@ mod tests {
 
     #[test]
     fn many_losses_over_many_windows_take_no_hours() {
-        let mut windows = windows(std::iter::repeat_n(1_000, 240_000));
         let end = 1_000 + 240_000 * 1_000;
-        spread((0..480_000).map(|n| loss(1, 1_000 + n, end - n)).collect(), &mut windows);
-        assert_eq!(windows.iter().map(|window| window.lost).sum::<u64>(), 480_000);
-        assert!(windows[1_000..239_000].iter().all(|window| (2..=3).contains(&window.lost)));
+        let losses = (0..480_000).map(|n| loss(1, 1_000 + n, end - n)).collect();
+        let lost = divide(losses, Ns(1_000), (1..=240_000).map(|window| Ns(1_000 + window * 1_000)));
+        assert_eq!(lost.iter().sum::<u64>(), 480_000);
+        assert!(lost[1_000..239_000].iter().all(|lost| (2..=3).contains(lost)));
     }
 
     proptest! {

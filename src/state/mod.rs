@@ -33,7 +33,6 @@ mod source;
 mod stretch;
 #[cfg(test)]
 mod testing;
-mod window;
 mod windows;
 
 pub use answer::Answer;
@@ -51,8 +50,7 @@ pub use reasons::Reason;
 pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
 pub use source::{learn, read};
 pub use stretch::{Stretch, StretchOpinion};
-pub use window::Window;
-pub use windows::{Length, MOST_WINDOWS, TooMany, Windows};
+pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::drain::{Problem, replay};
 use crate::memory::TooMuch;

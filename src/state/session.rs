@@ -1,8 +1,7 @@
 //! A session: what the library stores of one recording. It has the counts of each window, under names that
 //! mean the same on every kernel.
 
-use super::window::Window;
-use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, OF_CELL};
+use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, OF_CELL, Window};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::cpus::Cpu;
 use crate::recording::{Summary, Tool};

@@ -1,7 +1,6 @@
 //! Counts events by window. A session stores these counts and nothing else of the events.
 
-use super::losses::spread;
-use super::window::Window;
+use super::losses::divide;
 use crate::events::stream::Loss;
 use crate::events::{Event, Ns, Sink, Tick, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
@@ -102,6 +101,27 @@ pub struct Windows {
     too_many: Option<TooMany>,
 }
 
+/// One window.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Window {
+    /// Its begin, by the source's clock.
+    pub begin: Ns,
+    /// Its length in nanoseconds.
+    pub ns: u64,
+    /// Events by tpid, ascending. Tracepoints without events are omitted.
+    pub counts: Vec<(Tpid, u64)>,
+    /// Events lost in it, over all tracepoints. The rings date a loss only roughly, so it may belong to the
+    /// next window.
+    pub lost: u64,
+}
+
+impl Window {
+    /// All its events.
+    pub fn events(&self) -> u64 {
+        self.counts.iter().map(|(_, count)| count).sum()
+    }
+}
+
 impl Windows {
     /// No windows yet. Each window will have this length.
     ///
@@ -146,7 +166,10 @@ impl Windows {
         if let Length::Ns(width) = self.length {
             windows.pop_if(|last| last.ns < least_of(width));
         }
-        spread(self.losses, &mut windows);
+        if let Some(origin) = windows.first().map(|window| window.begin) {
+            let lost = divide(self.losses, origin, windows.iter().map(|window| window.begin + window.ns));
+            windows.iter_mut().zip(lost).for_each(|(window, lost)| window.lost = lost);
+        }
         Ok(windows)
     }
 

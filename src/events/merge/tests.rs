@@ -18,10 +18,10 @@ fn merge(queues: usize) -> Merge {
 }
 
 /// The events taken in one round, as (queue, event).
-type FakeRound = Vec<(usize, Event)>;
+type TakenRound = Vec<(usize, Event)>;
 
 /// Feeds rounds to a merge. Returns all merged events, and the number of late ones.
-fn merged(queues: usize, rounds: &[FakeRound]) -> (Vec<Event>, u64) {
+fn merged(queues: usize, rounds: &[TakenRound]) -> (Vec<Event>, u64) {
     let mut merge = merge(queues);
     let mut out = Vec::new();
     for round in rounds {
@@ -151,7 +151,7 @@ fn a_queue_without_events_in_a_round_costs_nothing() {
 }
 
 /// What the merge returns and counts as late, in the simplest way.
-fn expected(queues: usize, rounds: &[FakeRound]) -> (Vec<Event>, u64) {
+fn expected(queues: usize, rounds: &[TakenRound]) -> (Vec<Event>, u64) {
     let (mut out, mut late) = (Vec::new(), 0);
     let mut waiting: Vec<Event> = Vec::new();
     let (mut watermark, mut newest, mut newest_before) = (Ns(0), Ns(0), Ns(0));
@@ -178,7 +178,7 @@ fn expected(queues: usize, rounds: &[FakeRound]) -> (Vec<Event>, u64) {
 /// Realistic rounds. Each event is published up to [`LATENESS_NS`] after its timestamp. A round takes
 /// from one ring after the other, with any time in between. The pauses between rounds can be short or
 /// long.
-fn machine() -> impl Strategy<Value = (usize, Vec<FakeRound>, Vec<Event>)> {
+fn machine() -> impl Strategy<Value = (usize, Vec<TakenRound>, Vec<Event>)> {
     let (most, pauses) = if IN_MIRI { (40, 20) } else { (300, 60) };
     let events = proptest::collection::vec((0usize..20, 0..20 * LATENESS_NS, 0..=LATENESS_NS), 0..most);
     let pauses = proptest::collection::vec(prop_oneof![0..1_000u64, 0..2 * LATENESS_NS], 1..pauses);
@@ -229,7 +229,7 @@ proptest! {
         // Times within a few allowances, many of them equal, and in most cases newer from round to round.
         let time = |round: usize, time: u64| (time + round as u64 * newer) * (LATENESS_NS / 8);
         let mut tpids = 1..;
-        let rounds: Vec<FakeRound> = rounds.into_iter().enumerate().map(|(n, round)| round.into_iter().map(|(queue, at)| {
+        let rounds: Vec<TakenRound> = rounds.into_iter().enumerate().map(|(n, round)| round.into_iter().map(|(queue, at)| {
             (queue, event(time(n, at), queue as u32, tpids.next().unwrap()))
         }).collect()).collect();
         prop_assert_eq!(merged(3, &rounds), expected(3, &rounds));
