@@ -93,7 +93,12 @@ fn any_signal() {
     let [chld, cont, tstp, ttin, ttou, urg, winch, kill, stop] = [17, 18, 20, 21, 22, 23, 28, 9, 19];
     let [segv, bus, ill, fpe, sys, pipe, xfsz] = [11, 7, 4, 8, 31, 13, 25];
     let others = [chld, cont, tstp, ttin, ttou, urg, winch, kill, stop, segv, bus, ill, fpe, sys, pipe, xfsz];
-    let named = (1..=31).filter(|signal| !others.contains(signal));
+    // Under nohup, SIGHUP is ignored from the start, and stays so.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    let is_ignored = |signal: i32| ignored & (1 << (signal - 1)) != 0;
+    let named = (1..=31).filter(|signal| !others.contains(signal) && !is_ignored(*signal));
     for signal in named.chain([SIGRTMIN(), SIGRTMAX()]) {
         let rig = Rig::new();
         let child = Background::start(rig.command(&["-d", "60s", "-t", RENAME, "--ring-size", "64K"]).arg("--cpus=0"));
@@ -327,7 +332,7 @@ fn clocks() {
 fn own_events() {
     let polls = |words: &[&str]| {
         let rig = Rig::new();
-        let tracepoint = "syscalls:sys_enter_poll";
+        let tracepoint = "syscalls:sys_enter_ppoll";
         let recording = rig.run(rig.command(&[&["-t", tracepoint, "-n", "100", "-d", "300ms"], words].concat()));
         let all = recording.summary["per_tracepoint"].as_array().unwrap().clone();
         all.iter().map(|account| account["counted"].as_u64().unwrap()).sum::<u64>()
