@@ -4,7 +4,7 @@ use super::budget::{Budget, RungChange, SeenHits};
 use super::visit_times::VisitTimes;
 use crate::control::Progress;
 use crate::engine::{Counting, HitCost, rename_ns};
-use crate::events::{Rung, Tick, Tpid};
+use crate::events::{Rung, Slot, Tick, Tpid};
 use crate::os::thread::cpu_time;
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -29,6 +29,21 @@ pub struct CountCost {
     pub over: u64,
     /// How often a tracepoint moved to another rung.
     pub moves: u64,
+}
+
+/// The hits of each tracepoint in a window, counted or estimated.
+fn seen(tick: &Tick<'_>) -> Vec<SeenHits> {
+    let mut hits: BTreeMap<_, SeenHits> = BTreeMap::new();
+    for (slot, number) in tick.slots.iter().zip(tick.hits) {
+        let first = SeenHits { tpid: slot.tpid, hits: Some(0.0), rung: Rung::Counted };
+        let seen = hits.entry(slot.tpid).or_insert(first);
+        seen.hits = seen.hits.map(|hits| hits + *number as f64);
+    }
+    for partly in tick.partly {
+        let estimated = partly.estimated.map(|estimated| estimated.hits);
+        hits.insert(partly.tpid, SeenHits { tpid: partly.tpid, hits: estimated, rung: partly.rung });
+    }
+    hits.into_values().collect()
 }
 
 /// The state of the steering.
@@ -132,17 +147,15 @@ impl Steering {
 
     /// Takes the hits of a window. Returns its cost, and the changes for the next window; none unless tracepoints `can_move`.
     pub fn window(&mut self, tick: &Tick<'_>, can_move: bool) -> io::Result<(f64, Vec<RungChange>)> {
-        let mut hits: BTreeMap<_, SeenHits> = BTreeMap::new();
-        for (slot, number) in tick.slots.iter().zip(tick.hits) {
-            let first = SeenHits { tpid: slot.tpid, hits: Some(0.0), rung: Rung::Counted };
-            let seen = hits.entry(slot.tpid).or_insert(first);
-            seen.hits = seen.hits.map(|hits| hits + *number as f64);
-        }
-        for partly in tick.partly {
-            let estimated = partly.estimated.map(|estimated| estimated.hits);
-            hits.insert(partly.tpid, SeenHits { tpid: partly.tpid, hits: estimated, rung: partly.rung });
-        }
-        let seen: Vec<SeenHits> = hits.into_values().collect();
+        let seen = match &self.budget {
+            Some(_) => seen(tick),
+            // Only the sum is needed, and a tick should cost little.
+            None => {
+                let all =
+                    |slot: &Slot| SeenHits { tpid: slot.tpid, hits: Some(tick.total() as f64), rung: Rung::Counted };
+                tick.slots.first().map(all).into_iter().collect()
+            }
+        };
         let window = Duration::from_nanos(tick.to.since(tick.from));
         let now = cpu_time()?;
         let own = now.saturating_sub(self.cpu_before);
