@@ -104,14 +104,21 @@ fn known_windows() {
     let (windows, summary) = windows(&child.end());
     assert_eq!(summary["hits"], 321_000);
     assert!(windows.windows(2).all(|two| two[0].1 == two[1].0), "no time is between two windows");
-    let mut rest = 321_000;
-    for (number, (begin, end)) in storms {
-        let within: u64 =
-            windows.iter().filter(|(from, to, _)| *to > begin && *from < end).map(|(_, _, hits)| hits).sum();
-        assert_eq!(within, number, "{windows:?}");
-        rest -= within;
+    let overlap = |begin: u64, end: u64| move |(from, to, _): &&(u64, u64, u64)| *to > begin && *from < end;
+    // On a machine that stands still for a moment, a window can be so long that it has parts of two storms.
+    let of_window = |window: &(u64, u64, u64)| {
+        storms.iter().filter(|(_, (begin, end))| overlap(*begin, *end)(&window)).map(|(number, _)| *number).collect()
+    };
+    let of_windows: Vec<Vec<u64>> = windows.iter().map(of_window).collect();
+    for ((_, _, hits), of_window) in windows.iter().zip(&of_windows) {
+        assert!(*hits <= of_window.iter().sum(), "{hits} hits in a window of {of_window:?}");
     }
-    assert_eq!(rest, 0);
+    if of_windows.iter().all(|of_window| of_window.len() < 2) {
+        for (number, (begin, end)) in storms {
+            let within: u64 = windows.iter().filter(overlap(begin, end)).map(|(_, _, hits)| hits).sum();
+            assert_eq!(within, number, "{windows:?}");
+        }
+    }
 }
 
 fn same_as_perf_stat() {
@@ -147,14 +154,14 @@ fn both_engines() {
     let recording = Recording::read(&rig.path("rec"));
     assert_eq!((recording.events("lost"), recording.events("unaccounted")), (0, 0));
     assert_eq!((summary["hits"].as_i64().unwrap(), recording.rows.len()), (231_007, 231_007));
-    // A tick reads the counter a moment before it takes the time. So a window that ends within a storm may have a few hits
-    // less than its times say, and the next one has them.
+    // A tick reads the counter a moment before it takes the time, but after the window before. So a window that ends within
+    // a storm may have a few hits less than its times say, and the next one has them.
     let (mut counted, mut recorded, mut most) = (0, 0, 0);
-    for (_, to, hits) in &windows {
+    for (from, to, hits) in &windows {
         counted += hits;
         recorded = recording.rows.partition_point(|(time, ..)| time < to) as u64;
-        let a_moment_ago = recording.rows.partition_point(|(time, ..)| time + 1_000_000 < *to) as u64;
-        assert!((a_moment_ago..=recorded).contains(&counted), "{counted}, but {a_moment_ago} to {recorded}");
+        let before = recording.rows.partition_point(|(time, ..)| time < from) as u64;
+        assert!((before..=recorded).contains(&counted), "{counted}, but {before} to {recorded}");
         most = most.max(recorded - counted);
     }
     assert_eq!(counted, recorded);
