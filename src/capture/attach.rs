@@ -52,6 +52,9 @@ pub struct AttachOptions {
     pub clock: Clock,
     /// The size of each CPU's ring in bytes, a power of two of pages.
     pub ring_size: usize,
+    /// The part of the time of all CPUs that the recording may take. To keep it, tp-perf thins tracepoints. `None` records
+    /// each hit.
+    pub budget: Option<f64>,
 }
 
 /// The tracepoints and CPUs that were chosen on this machine.
@@ -89,6 +92,7 @@ impl Chosen {
             clock: options.clock,
             ring_size: options.ring_size,
             exclude_thread: options.choice.excluded_thread(),
+            may_thin: options.budget.is_some(),
         };
         let (engine, took) = open(|opened| kernel.attach(&request, opened), signals, progress)?;
         self.note_deviations(&options.choice, engine.attached(), "(see tracepoints.csv)", progress);

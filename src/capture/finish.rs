@@ -53,7 +53,8 @@ impl Captured {
     ) -> Result<Written, Error> {
         let Replayable { source, ending, in_file, request } = self.end(options)?;
         let room = if summary_room.is_reserved { 0 } else { summary_room.bytes };
-        let mut log = LogSink::new(LogWriter::new(directory.file(recording::LOG)?), room);
+        let log = LogWriter::new(directory.file(recording::LOG)?).with_hits(options.attach.budget.is_some());
+        let mut log = LogSink::new(log, room);
         let request = Request { as_captured: true, ..request };
         let Results { summary, problem, .. } =
             drain(source, request, &mut [&mut log], signals, progress).with_log(log)?;
@@ -91,6 +92,7 @@ impl Captured {
             own_cpu_ns: nanoseconds(run.own_cpu),
             gone_cpus: Vec::new(),
             unwatched,
+            cost: run.cost,
         };
         let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
         let behind = [counters(&run.counted, &ids, now), note(&ending)].concat();

@@ -5,6 +5,8 @@ mod detach;
 mod finish;
 mod plan;
 mod run;
+mod steering;
+mod thinning;
 mod unwatched;
 
 pub use attach::{AttachOptions, Choice, Chosen};
@@ -14,6 +16,7 @@ pub use plan::scratch_file;
 pub(crate) use plan::sensible;
 pub(crate) use run::Outside;
 pub use run::{StopRules, Switched, run};
+pub use steering::Steering;
 pub use unwatched::CpuChange;
 pub(crate) use unwatched::{CpuChanges, Watched, clock_of};
 
@@ -188,10 +191,13 @@ impl Ready {
         // Wait for the memory first: opening events repeatedly waits for all CPUs, and another busy thread
         // slows it.
         let arena = memory.arena();
+        // The measuring event closes behind the others, because the last one to close waits for the kernel.
+        let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
         let (engine, attach) = chosen.attach(kernel, &options.attach, options.rules.events, signals, progress)?;
+        let steering = measured.map(|(budget, (cost, _event))| Steering::new(budget, cost, &engine));
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, selection, .. } = chosen;
-        Ok(ReadyToRun { engine, attach, table, selection, keeping, arena })
+        Ok(ReadyToRun { engine, attach, table, selection, keeping, arena, steering })
     }
 }
 
@@ -204,6 +210,8 @@ struct ReadyToRun<E> {
     selection: Selection,
     keeping: Keeping,
     arena: Arena,
+    /// With a budget.
+    steering: Option<Steering>,
 }
 
 impl<E: Sampling> ReadyToRun<E> {
@@ -217,7 +225,7 @@ impl<E: Sampling> ReadyToRun<E> {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<(Captured, Detaching), Error> {
-        let ReadyToRun { mut engine, attach, table, selection, keeping, arena } = self;
+        let ReadyToRun { mut engine, attach, table, selection, keeping, arena, steering } = self;
         let facts = plan::facts(options, engine.attached(), &table, &selection, attach)?;
         let mut spool = plan::spool(options, &engine, &table, &facts, file, keeping, arena)?;
         let nofile_limit = engine.attached().descriptor_limit;
@@ -225,7 +233,7 @@ impl<E: Sampling> ReadyToRun<E> {
         let command = options.command.as_ref().map(launch);
         let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
         let before = online(&engine);
-        let run = run(&mut engine, &options.rules, command, running, &mut spool, signals, progress)?;
+        let run = run(&mut engine, &options.rules, command, steering, running, &mut spool, signals, progress)?;
 
         let after = online(&engine);
         let watched = Watched {

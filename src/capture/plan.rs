@@ -55,6 +55,7 @@ pub(super) fn facts(
         events: options.rules.events,
         started: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
         ring_size: attached.ring_size,
+        budget: options.attach.budget,
         attach_ns: crate::units::nanoseconds(attach),
         self_excluded: options.attach.choice.excludes_self(),
         pid: std::process::id() as i32,

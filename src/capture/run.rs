@@ -1,5 +1,6 @@
 //! Runs a capture while the events are on: rounds until a stop rule applies.
 
+use super::steering::Steering;
 use super::unwatched::CpuChanges;
 use super::{CpuChange, Error};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
@@ -9,7 +10,7 @@ use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
 use crate::os::thread::cpu_time;
 use crate::perf_data::record::SAMPLE_SIZE;
-use crate::recording::{StopReason, is_full};
+use crate::recording::{CostOfRecording, StopReason, is_full};
 use crate::spool::Spool;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -58,6 +59,8 @@ pub struct Switched {
     pub time_on: Vec<(Cpu, Duration)>,
     /// The CPUs that came online or went offline while the events were on; `None` if tp-perf may not know all.
     pub cpu_changes: Option<Vec<CpuChange>>,
+    /// The cost of the recording, if it has a budget.
+    pub cost: Option<CostOfRecording>,
     /// How often the user had asked to stop by then.
     pub asked: usize,
     /// The error that stopped the taking of chunks, if there was one. Everything taken before is in the
@@ -81,6 +84,7 @@ pub fn run<E: Sampling>(
     engine: &mut E,
     rules: &StopRules,
     command: Option<Launch<'_>>,
+    mut steering: Option<Steering>,
     running: &mut Option<Running>,
     spool: &mut Spool,
     signals: &mut Signals,
@@ -92,6 +96,9 @@ pub fn run<E: Sampling>(
     let mut outside = Outside { signals, changes: CpuChanges::watch() };
     let (started, on) = (SystemTime::now(), Instant::now());
     engine.enable().map_err(Error::Run)?;
+    if let Some(steering) = &mut steering {
+        steering.begin(engine, spool).map_err(Error::Run)?;
+    }
     // All events are on from here. So `--duration` and the cost of the capture start here.
     let (all_on, cpu_before) = (Instant::now(), cpu_time().map_err(Error::Run)?);
     let mut starting_cpu = Duration::ZERO;
@@ -100,7 +107,8 @@ pub fn run<E: Sampling>(
         command.start(running)?;
         starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     }
-    let result = rounds_until_stop(engine, rules, running.as_mut(), spool, &mut outside, progress, all_on);
+    let mut until = Rounds { rules, on: all_on, steering };
+    let result = until.until_stop(engine, running.as_mut(), spool, &mut outside, progress);
     engine.disable().map_err(Error::Run)?;
     let stopped = Instant::now();
     outside.changes.note();
@@ -111,6 +119,7 @@ pub fn run<E: Sampling>(
     let first = engine.round(spool);
     let own_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     let counted = engine.counters().map_err(Error::Run)?;
+    let cost = until.steering.map(|steering| steering.end(engine)).transpose().map_err(Error::Run)?;
     let time_on = engine.time_on().map_err(Error::Run)?;
     let second = engine.round(spool);
     progress.phase_ends();
@@ -131,6 +140,7 @@ pub fn run<E: Sampling>(
         on,
         time_on,
         cpu_changes: outside.changes.into_seen(),
+        cost,
         asked,
         problem,
     })
@@ -159,44 +169,58 @@ impl Outside<'_> {
     }
 }
 
-fn rounds_until_stop<E: Sampling>(
-    engine: &mut E,
-    rules: &StopRules,
-    mut command: Option<&mut Running>,
-    spool: &mut Spool,
-    outside: &mut Outside<'_>,
-    progress: &mut dyn Progress,
+/// The rounds of a capture.
+struct Rounds<'a> {
+    rules: &'a StopRules,
+    /// When all events were on.
     on: Instant,
-) -> io::Result<StopReason> {
-    let rings = engine.wake_descriptors().len();
-    let mut look = longest_sleep(rules.events, rings, spool.streams(), progress.is_shown());
-    loop {
-        let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
-        let woken_by_a_ring = wait(engine, outside, left.into_iter().chain(look).min())?;
-        if woken_by_a_ring && rules.events.is_some() {
-            // From now on, the number of events may be reached before a ring reaches its watermark again.
-            look = Some(LOOK_FOR_EVENTS_EVERY);
-        }
-        // This is checked before the round, which takes time, so the time at which COMMAND ended is accurate.
-        if let Some(command) = &mut command {
-            command.exit_code()?;
-        }
-        engine.round(spool)?;
-        progress.capturing(spool.samples(), on.elapsed());
+    steering: Option<Steering>,
+}
 
-        if let Some(reason) = outside.asked_to_stop() {
-            return Ok(reason);
-        }
-        if rules.events.is_some_and(|events| spool.samples() >= events) {
-            return Ok(StopReason::Events);
-        }
-        if rules.duration.is_some_and(|duration| on.elapsed() >= duration) {
-            return Ok(StopReason::Duration);
-        }
-        if let Some(command) = &mut command
-            && command.exit_code()?.is_some()
-        {
-            return Ok(StopReason::Command);
+impl Rounds<'_> {
+    fn until_stop<E: Sampling>(
+        &mut self,
+        engine: &mut E,
+        mut command: Option<&mut Running>,
+        spool: &mut Spool,
+        outside: &mut Outside<'_>,
+        progress: &mut dyn Progress,
+    ) -> io::Result<StopReason> {
+        let Rounds { rules, on, .. } = *self;
+        let rings = engine.wake_descriptors().len();
+        let mut look = longest_sleep(rules.events, rings, spool.streams(), progress.is_shown());
+        loop {
+            let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
+            let reading = self.steering.as_ref().map(Steering::left);
+            let woken_by_a_ring = wait(engine, outside, left.into_iter().chain(look).chain(reading).min())?;
+            if woken_by_a_ring && rules.events.is_some() {
+                // From now on, the number of events may be reached before a ring reaches its watermark again.
+                look = Some(LOOK_FOR_EVENTS_EVERY);
+            }
+            // This is checked before the round, which takes time, so the time at which COMMAND ended is accurate.
+            if let Some(command) = &mut command {
+                command.exit_code()?;
+            }
+            engine.round(spool)?;
+            if let Some(steering) = &mut self.steering {
+                steering.window(engine, spool)?;
+            }
+            progress.capturing(spool.samples(), on.elapsed());
+
+            if let Some(reason) = outside.asked_to_stop() {
+                return Ok(reason);
+            }
+            if rules.events.is_some_and(|events| spool.samples() >= events) {
+                return Ok(StopReason::Events);
+            }
+            if rules.duration.is_some_and(|duration| on.elapsed() >= duration) {
+                return Ok(StopReason::Duration);
+            }
+            if let Some(command) = &mut command
+                && command.exit_code()?.is_some()
+            {
+                return Ok(StopReason::Command);
+            }
         }
     }
 }

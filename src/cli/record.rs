@@ -1,10 +1,11 @@
 //! The arguments of `tp-perf record`, which are also those of `tp-perf OPTIONS`.
 
 use super::attach::AttachArgs;
+use super::budget::{BudgetArg, parse_budget};
 use super::command_line::own_arguments;
 use super::help::PATTERNS;
 use super::usage::usage_with_tips;
-use crate::capture::{self, StopRules};
+use crate::capture::{self, AttachOptions, StopRules};
 use crate::control::Manner;
 use crate::units::{parse_duration, parse_events};
 use clap::Args;
@@ -37,6 +38,14 @@ pub struct RecordArgs {
     /// Stop after this time, as in `500ms`, `10s` or `1m30s`
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
+    /// Take at most this part of all CPUs' time, as in `5%`
+    ///
+    /// To keep the budget, tp-perf thins the tracepoints that cost most: it counts all their hits, and records one in 17 or
+    /// one in 257. log.csv then has a column `hits`: how many hits a row stands for. If that is not enough, tp-perf
+    /// detaches the hottest tracepoints for the rest of the recording. Without a budget, or with `none`, it records every
+    /// hit.
+    #[arg(long, value_name = "PART", value_parser = parse_budget)]
+    budget: Option<BudgetArg>,
     /// Write the recording into this directory
     ///
     /// The directory must be new or empty. By default tp-perf makes one in the current directory: tp-perf-<UTC time>.
@@ -88,6 +97,7 @@ impl RecordArgs {
         let compress = self.attach.compress;
         let command = self.attach.watch.find_any(self.command)?;
         let (attach, manner) = self.attach.request(self.quiet)?;
+        let attach = AttachOptions { budget: self.budget.and_then(|BudgetArg(budget)| budget), ..attach };
         let options = capture::CaptureOptions {
             rules: StopRules { events: self.events, duration: self.duration },
             output: self.output,
@@ -130,7 +140,7 @@ mod tests {
         assert_eq!(options.rules.events, Some(100_000));
         assert_eq!(options.rules.duration, Some(Duration::from_secs(10)));
         assert_eq!(options.attach.choice.cpus.as_ref().unwrap().as_slice(), [0, 1, 4].map(crate::os::cpus::Cpu::new));
-        assert_eq!(options.attach.clock, Clock::Tai);
+        assert_eq!((options.attach.clock, options.attach.budget), (Clock::Tai, None));
         assert_eq!(options.attach.ring_size, 8 << 20);
         assert!(manner.adjustments[0].contains("5 MiB is rounded up to 8 MiB"), "{:?}", manner.adjustments);
         assert_eq!(options.command.as_ref().unwrap().words(), ["sh", "-c", "true"]);
@@ -165,6 +175,9 @@ mod tests {
             ("--duration 10", "unit"),
             ("--ring-size 3apples", "--ring-size"),
             ("--ring-size 2G", "--ring-size"),
+            ("--budget 0%", "more than 0%"),
+            ("--budget 200%", "at most 100%"),
+            ("--budget 5", "as in `1%`"),
             ("--cpus 1-", "--cpus"),
             ("--clock sundial", "--clock"),
             ("-t a[", "--tracepoint"),

@@ -119,13 +119,14 @@ pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn
         _ => None,
     };
     let (is_log, file) = (matches!(source.about, About::Log), source.file);
+    let with_hits = matches!(&source.about, About::Capture(facts) if facts.budget.is_some());
     let request = Request { filter: filter.clone(), as_captured: true, speed: *speed, begin, ..Request::for_a_look() };
     let log = match (output, &directory) {
         (ReplayOutput::Stdout, _) => Some(LogWriter::to_stdout()),
         (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
         _ => None,
     };
-    let results = match log.map(|log| LogSink::new(log, ROOM)) {
+    let results = match log.map(|log| LogSink::new(log.with_hits(with_hits), ROOM)) {
         Some(mut log) => drain(source, request, &mut [&mut log], signals, progress).with_log(log)?,
         None => drain(source, request, &mut [], signals, progress),
     };

@@ -22,6 +22,8 @@ pub(super) struct Pour<'a, 's> {
     pub given: u64,
     /// The number of events that came out of the merge.
     seen: u64,
+    /// The number of steps that the sinks received.
+    stepped: usize,
 }
 
 /// How the stream ended.
@@ -41,7 +43,7 @@ impl<'a, 's> Pour<'a, 's> {
         asked: usize,
         stops_at_once: bool,
     ) -> Self {
-        Pour { filter, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0 }
+        Pour { filter, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0, stepped: 0 }
     }
 
     /// Sends the whole stream. Even if no sink takes more, decoding continues to the end for the accounting,
@@ -79,6 +81,9 @@ impl<'a, 's> Pour<'a, 's> {
                 self.origin = self.origin.or(earliest);
                 self.span = Some((self.span.map_or(first.time, |(first, _)| first), last.time));
             }
+            let steps = stream.steps();
+            self.sinks.iter_mut().for_each(|sink| sink.steps(&steps[self.stepped..]));
+            self.stepped = steps.len();
             let losses = stream.losses();
             self.sinks.iter_mut().for_each(|sink| sink.losses(losses));
             if end.complete && takes_more {

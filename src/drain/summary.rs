@@ -1,11 +1,12 @@
 //! Makes the summary of a drained source.
 
-use crate::events::Filter;
 use crate::events::accounting::Accounting;
 use crate::events::stream::Decoded;
+use crate::events::thinning::Periods;
+use crate::events::{Filter, RungStep};
 use crate::os::cpus::CpuList;
-use crate::recording::{Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
-use crate::recording::{TimingSummary, Tool, TracepointsSummary, Unwatched, accounts};
+use crate::recording::{BudgetSummary, Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
+use crate::recording::{ThinnedStretch, TimingSummary, Tool, TracepointsSummary, Unwatched, accounts};
 use crate::source::About;
 use crate::tracefs::{Exclusion, Pattern, Selection, Table};
 use crate::units::{Moment, Ns, nanoseconds};
@@ -125,6 +126,11 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         stop_reason: ending.map(|ending| ending.stop_reason),
         log_complete,
         ring_size: facts.map(|facts| facts.ring_size),
+        budget: facts.and_then(|facts| facts.budget).map(|budget| BudgetSummary {
+            budget,
+            cost: ending.and_then(|ending| ending.cost),
+            stretches: stretches(&decoded.steps, origin, span, ending, table, selection),
+        }),
         restricted,
         tracepoints: TracepointsSummary {
             listed: table.tracepoints().len(),
@@ -150,6 +156,33 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         per_cpu,
         unaccounted,
     }
+}
+
+/// The stretches in which a tracepoint was not recorded hit by hit, in nanoseconds from the first event, as far as the filter
+/// takes the tracepoint.
+fn stretches(
+    steps: &[RungStep],
+    origin: Option<Ns>,
+    span: Option<(Ns, Ns)>,
+    ending: Option<&Ending>,
+    table: &Table,
+    selection: &Selection,
+) -> Vec<ThinnedStretch> {
+    let mut periods = Periods::default();
+    periods.add(steps);
+    let first = origin.or(steps.first().map(|step| step.at)).unwrap_or_default();
+    let on = ending.map_or(0, |ending| ending.capture_ns);
+    let end = span.map_or(first, |(_, last)| last).max(first.saturating_add(on));
+    let since_first = |time: Ns| Ns(time.since(first));
+    let wanted = periods.stretches(end).into_iter().filter(|(tpid, ..)| selection.status(*tpid).is_captured());
+    let stretch = |(tpid, one_in, from, to)| ThinnedStretch {
+        tpid,
+        name: table.get(tpid).full_name(),
+        one_in,
+        from_ns: since_first(from),
+        to_ns: since_first(to),
+    };
+    wanted.map(stretch).collect()
 }
 
 /// The stretches in which a CPU was not watched, in nanoseconds from the first event, as far as they concern the wanted

@@ -8,10 +8,8 @@ use super::{Attached, CountRequest, Counting, Detaching, Engine, Error, Opened};
 use crate::events::{Counted, Ns, Partly, Rung, Tick, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
-use crate::perf::sys;
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// perf's counters, attached and off. Dropping the engine detaches in the background, as [`Engine::detach`]
@@ -76,30 +74,6 @@ impl CountingEngine {
         let quiet = hits.into_iter().min_by_key(|(_, hits)| *hits).map(|(tpid, _)| tpid);
         quiet.and_then(|tpid| self.tracefs_ids.get(&tpid).copied()).unwrap_or_default()
     }
-
-    /// Reads every counter into `now`. One read returns a whole group. When a CPU goes offline, the kernel
-    /// dissolves its groups but keeps the counters, so a counter that its leader no longer returns is read by
-    /// itself.
-    fn read(&mut self) -> io::Result<()> {
-        let CountingEngine { events, now, bytes, .. } = self;
-        now.fill(None);
-        let lost_known = events.attached.lost_known;
-        for leader in events.leaders.iter().flatten() {
-            sys::read_group(leader.as_fd(), events.most_members, lost_known, bytes, |id, reading| {
-                // The leader is a dummy event and has no slot.
-                if let Some(slot) = events.ids.find(id) {
-                    now[slot] = Some(reading.value);
-                }
-            })?;
-        }
-        let alone = now.iter_mut().zip(events.in_use()).filter(|(now, _)| now.is_none());
-        for (now, event) in alone {
-            // A tracepoint that was detached has no more hits.
-            let Some(event) = event else { continue };
-            *now = Some(sys::read_count(event.as_fd(), lost_known)?.value);
-        }
-        Ok(())
-    }
 }
 
 impl Engine for CountingEngine {
@@ -141,7 +115,7 @@ impl Counting for CountingEngine {
     fn tick(&mut self) -> io::Result<Tick<'_>> {
         // All counters are read before any state changes. So if a tick fails, the next tick includes its
         // hits.
-        self.read()?;
+        self.events.read_groups(&mut self.now, &mut self.bytes)?;
         if let Some(rungs) = &mut self.rungs {
             rungs.read()?;
         }

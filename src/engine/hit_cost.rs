@@ -43,16 +43,21 @@ impl HitCost {
     /// Measures the costs in about 50 ms. Needs the right to open events. The counter stays attached until the result's
     /// second part is dropped: closing it takes long, unless others are attached to the tracepoint by then.
     pub(super) fn measure(table: &Table) -> (Self, Option<OwnedFd>) {
-        let rename = table.tracepoints().iter().find(|it| it.group == "task" && it.name == "task_rename");
-        let measured = rename.map(|rename| on_one_cpu(|cpu| measure(rename.tracefs_id, cpu)));
+        let measured = HitCost::tracefs_id(table).map(|id| on_one_cpu(|cpu| measure(id, cpu)));
         match measured {
             Some(Ok(Ok((cost, event)))) => (cost, Some(event)),
             _ => (HitCost::ELSEWHERE, None),
         }
     }
+
+    /// The tracefs id of the tracepoint that measures costs.
+    pub(super) fn tracefs_id(table: &Table) -> Option<u64> {
+        let rename = table.tracepoints().iter().find(|it| it.group == "task" && it.name == "task_rename");
+        rename.map(|rename| rename.tracefs_id)
+    }
 }
 
-fn measure(tracefs_id: u64, cpu: Cpu) -> io::Result<(HitCost, OwnedFd)> {
+pub(super) fn measure(tracefs_id: u64, cpu: Cpu) -> io::Result<(HitCost, OwnedFd)> {
     round()?;
     let none = rounds(ROUNDS, round)?;
     let spec = EventSpec {
@@ -91,22 +96,23 @@ fn measure(tracefs_id: u64, cpu: Cpu) -> io::Result<(HitCost, OwnedFd)> {
 /// The costs of a hit in nanoseconds for each way to watch, measured on this machine in about a tenth of a second. `None`
 /// if the kernel has no `task:task_rename`, or does not let this process open events.
 pub fn cost_of_ways(table: &Table) -> Option<(HitCost, f64)> {
-    let rename = table.tracepoints().iter().find(|it| it.group == "task" && it.name == "task_rename")?;
+    let id = HitCost::tracefs_id(table)?;
     let measured = on_one_cpu(|cpu| {
-        let (cost, _event) = measure(rename.tracefs_id, cpu)?;
-        Ok::<_, io::Error>((cost, recorded(rename.tracefs_id, cpu)?))
+        let (cost, _event) = measure(id, cpu)?;
+        Ok::<_, io::Error>((cost, sampled(id, cpu, 1)?))
     });
     measured.ok()?.ok()
 }
 
-/// The cost of a hit that is recorded.
-fn recorded(tracefs_id: u64, cpu: Cpu) -> io::Result<f64> {
+/// The cost in nanoseconds of a hit of a tracepoint of which one in `sample_period` hits is recorded, beside the cost of a
+/// tracepoint that is attached and off.
+pub(super) fn sampled(tracefs_id: u64, cpu: Cpu, sample_period: u64) -> io::Result<f64> {
     // A round fits in the ring, so no sample is dropped, which would be cheaper.
     let bytes = (RENAMES as usize * SAMPLE).next_power_of_two() * 2;
     let spec = EventSpec {
         kind: EventKind::Tracepoint(tracefs_id),
         scope: Scope::AllOn(cpu),
-        output: Output::Samples { sample_period: 1, wakeup_watermark: bytes as u32 / 2, weighted: false },
+        output: Output::Samples { sample_period, wakeup_watermark: bytes as u32 / 2, weighted: false },
         clock: Clock::Monotonic,
         disabled: true,
         read_format: ReadFormat::default(),

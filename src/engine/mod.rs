@@ -34,6 +34,7 @@ mod groups;
 mod hit_cost;
 mod open_events;
 mod opening;
+mod record_cost;
 mod request;
 mod rungs;
 mod sampling;
@@ -48,6 +49,7 @@ pub use error::Error;
 pub use groups::is_hit_by_visits;
 pub use hit_cost::{HitCost, cost_of_ways, rename_ns};
 pub use opening::LEAST_RING;
+pub use record_cost::RecordCost;
 pub use request::{AttachRequest, CountRequest};
 pub use sampling::SamplingEngine;
 
@@ -56,7 +58,7 @@ pub use crate::os::clock::Clock;
 pub use crate::os::cpus::CpuList;
 pub use crate::perf::Room;
 
-use crate::events::{Counted, Rung, SampleIds, Tick};
+use crate::events::{Counted, Rung, RungStep, SampleIds, Tick};
 use crate::os::cpus::Cpu;
 use crate::os::privileges::raised;
 use crate::tracefs::{self, Table, Tpid};
@@ -102,6 +104,10 @@ pub trait Kernel {
     /// Measures the cost of a hit, in about a tenth of a second. The second part of the result keeps a tracepoint
     /// attached. Drop it when others are attached to `task:task_rename`, if that happens.
     fn hit_cost(&self, table: &Table) -> (HitCost, Option<OwnedFd>);
+
+    /// Measures the cost of a hit in a recording, in about a fifth of a second. The second part of the result is as that of
+    /// [`hit_cost`](Self::hit_cost).
+    fn record_cost(&self, table: &Table) -> (RecordCost, Option<OwnedFd>);
 }
 
 /// Events that are attached and off.
@@ -136,6 +142,22 @@ pub trait Sampling: Engine {
 
     /// Runs one round: takes the bytes of every ring once.
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()>;
+
+    /// The kernel's counters since the events were opened, one per slot, group by group. Only if
+    /// [`AttachRequest::may_thin`]; a group cannot be read otherwise.
+    fn hits(&mut self) -> io::Result<&[u64]>;
+
+    /// Makes all tracepoints record each hit, just after the events went on. Until then, they record one in
+    /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH). Returns the steps of those that were hit before. Only if
+    /// [`AttachRequest::may_thin`].
+    fn record_all(&mut self) -> io::Result<Vec<RungStep>>;
+
+    /// Records one in `one_in` hits of a tracepoint from now on, or closes its events if that is 0. Closed events stay
+    /// closed, and [`finish_moves`](Self::finish_moves) detaches them. Only if [`AttachRequest::may_thin`].
+    fn thin(&mut self, tpid: Tpid, one_in: u64) -> io::Result<RungStep>;
+
+    /// Detaches the closed events, in the background.
+    fn finish_moves(&mut self) -> io::Result<()>;
 }
 
 /// An engine that delivers counts.
@@ -209,5 +231,9 @@ impl Kernel for Live {
 
     fn hit_cost(&self, table: &Table) -> (HitCost, Option<OwnedFd>) {
         raised(|| HitCost::measure(table))
+    }
+
+    fn record_cost(&self, table: &Table) -> (RecordCost, Option<OwnedFd>) {
+        raised(|| RecordCost::measure(table))
     }
 }

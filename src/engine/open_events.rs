@@ -2,9 +2,10 @@
 
 use super::detach::Guardian;
 use super::{Attached, Detaching};
-use crate::events::{Counted, SampleIds, Tpid};
+use crate::events::{Counted, Reading, SampleIds, Tpid};
 use crate::os::cpus::Cpu;
 use crate::perf::sys;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(super) struct OpenEvents {
     pub events: Vec<Vec<Option<OwnedFd>>>,
     /// The number of lists whose tracepoints are in use.
     pub in_use: usize,
+    /// By slot, the last readings of the events that were closed.
+    pub last: BTreeMap<usize, Reading>,
     /// The slots of the events in use, in the same order.
     pub ids: SampleIds,
     /// The number of members of the largest group.
@@ -78,17 +81,51 @@ impl OpenEvents {
         self.guardian.as_mut().map_or(Ok(false), Guardian::is_closing)
     }
 
-    /// Reads each event's counter by itself.
+    /// Reads each event's counter by itself. An event that was closed has its last reading.
     pub fn counters(&self) -> io::Result<Vec<Counted>> {
         let Attached { lost_known, weighted, .. } = &self.attached;
         self.in_use()
             .zip(self.ids.slots())
-            .filter_map(|(event, slot)| Some((event?, slot)))
-            .map(|(event, slot)| {
-                let count = sys::read_count(event.as_fd(), *lost_known)?;
+            .enumerate()
+            .map(|(place, (event, slot))| {
+                let count = match event {
+                    Some(event) => sys::read_count(event.as_fd(), *lost_known)?,
+                    None => self.last.get(&place).copied().unwrap_or_default(),
+                };
                 Ok(Counted { slot: *slot, count, lost_known: *lost_known, weighted: weighted.contains(&slot.tpid) })
             })
             .collect()
+    }
+
+    /// Reads the counter of each slot into `now`. One read returns a whole group, if the leaders were opened with
+    /// [`ReadFormat::group`](crate::perf::ReadFormat::group). When a CPU goes offline, the kernel dissolves its groups but
+    /// keeps the counters, so a counter that its leader no longer returns is read by itself. A closed event has `None`.
+    pub fn read_groups(&self, now: &mut [Option<u64>], bytes: &mut Vec<u8>) -> io::Result<()> {
+        now.fill(None);
+        let lost_known = self.attached.lost_known;
+        for leader in self.leaders.iter().flatten() {
+            sys::read_group(leader.as_fd(), self.most_members, lost_known, bytes, |id, reading| {
+                // The leader is a dummy event and has no slot.
+                if let Some(slot) = self.ids.find(id) {
+                    now[slot] = Some(reading.value);
+                }
+            })?;
+        }
+        let alone = now.iter_mut().zip(self.in_use()).filter(|(now, _)| now.is_none());
+        for (now, event) in alone {
+            let Some(event) = event else { continue };
+            *now = Some(sys::read_count(event.as_fd(), lost_known)?.value);
+        }
+        Ok(())
+    }
+
+    /// The events of a tracepoint that are not closed, with their places in the slots.
+    pub fn of(&self, tpid: Tpid) -> impl Iterator<Item = (usize, Cpu, &OwnedFd)> {
+        let slots = self.ids.slots();
+        let begin = slots.partition_point(|slot| slot.tpid < tpid);
+        let events = self.in_use().enumerate().skip(begin);
+        let of_it = events.take_while(move |(place, _)| slots[*place].tpid == tpid);
+        of_it.filter_map(|(place, event)| Some((place, slots[place].cpu?, event?)))
     }
 
     /// For each CPU, how long its events have been on. When a CPU goes offline, the kernel removes its events

@@ -11,6 +11,7 @@ use super::detach::Guardian;
 use super::groups::groups;
 use super::open_events::OpenEvents;
 use super::{AttachRequest, Attached, CountRequest, Error, Opened, Refusal, raise_descriptor_limit};
+use crate::events::thinning::OPENED_WITH;
 use crate::events::{SampleIds, Slot};
 use crate::os::clock::Clock;
 use crate::os::cpus::{Cpu, CpuList};
@@ -18,6 +19,7 @@ use crate::os::limits::DescriptorLimit;
 use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Ring, Scope, sys};
 use crate::tracefs::Tracepoint;
 use nix::errno::Errno;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,7 +31,7 @@ pub const LEAST_RING: usize = 64 << 10;
 #[derive(Debug, Clone, Copy)]
 enum How {
     /// The events sample.
-    Samples { clock: Clock, wakeup_watermark: usize },
+    Samples { clock: Clock, wakeup_watermark: usize, may_thin: bool },
     /// The events count.
     Counts,
 }
@@ -59,8 +61,8 @@ pub(super) struct Opening<'a> {
 impl<'a> Opening<'a> {
     /// Prepares events that sample.
     pub fn of_samples(request: &'a AttachRequest<'a>) -> Result<Self, Error> {
-        let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread } = request;
-        let how = How::Samples { clock: *clock, wakeup_watermark: *wakeup_watermark };
+        let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread, may_thin } = request;
+        let how = How::Samples { clock: *clock, wakeup_watermark: *wakeup_watermark, may_thin: *may_thin };
         Ok(Opening { ring_size: *ring_size, ..Opening::new(tracepoints, cpus, how, *exclude_thread)? })
     }
 
@@ -145,14 +147,15 @@ impl<'a> Opening<'a> {
     /// leader.
     fn spec(&self, kind: EventKind, cpu: Cpu, weighted: bool) -> EventSpec<'static> {
         let (output, clock) = match self.how {
-            How::Samples { clock, wakeup_watermark } => {
+            How::Samples { clock, wakeup_watermark, may_thin } => {
                 let watermark = u32::try_from(wakeup_watermark.min(self.ring_size / 2)).unwrap_or(u32::MAX);
-                (Output::Samples { sample_period: 1, wakeup_watermark: watermark, weighted }, clock)
+                let sample_period = if may_thin { OPENED_WITH } else { 1 };
+                (Output::Samples { sample_period, wakeup_watermark: watermark, weighted }, clock)
             }
             How::Counts => (Output::Counts, Clock::Monotonic),
         };
         let leads = kind == EventKind::Dummy;
-        let group = leads && matches!(self.how, How::Counts);
+        let group = leads && matches!(self.how, How::Counts | How::Samples { may_thin: true, .. });
         let read_format = ReadFormat { group, enabled: leads, lost: self.read_lost };
         EventSpec { kind, scope: Scope::AllOn(cpu), output, clock, disabled: leads, read_format }
     }
@@ -299,6 +302,7 @@ impl<'a> Opening<'a> {
             leaders: self.leaders,
             events,
             in_use,
+            last: BTreeMap::new(),
             ids: SampleIds::new(&pairs),
             most_members: members.into_iter().max().unwrap_or(0),
             closed: Vec::new(),

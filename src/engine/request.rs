@@ -19,6 +19,11 @@ pub struct AttachRequest<'a> {
     pub wakeup_watermark: usize,
     /// A thread whose own hits are filtered out.
     pub exclude_thread: Option<i32>,
+    /// Whether tracepoints may be thinned. The events are then opened with
+    /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH) as their period, and need [`Sampling::thin`] once they are on.
+    ///
+    /// [`Sampling::thin`]: super::Sampling::thin
+    pub may_thin: bool,
 }
 
 /// A request to count.

@@ -3,9 +3,13 @@
 use super::open_events::OpenEvents;
 use super::opening::Opening;
 use super::{AttachRequest, Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
-use crate::events::{Counted, SampleIds};
+use crate::events::thinning::OPENED_WITH;
+use crate::events::{Counted, RungStep, SampleIds, Tpid};
+use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
-use crate::perf::Ring;
+use crate::os::thread::on_cpu;
+use crate::perf::{Ring, sys};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -18,13 +22,21 @@ use std::time::Duration;
 pub struct SamplingEngine {
     rings: Vec<Ring>,
     events: OpenEvents,
+    clock: Clock,
+    /// Per slot: the counters at the last reading.
+    hits: Vec<u64>,
+    /// Scratch space for a reading.
+    now: Vec<Option<u64>>,
+    bytes: Vec<u8>,
 }
 
 impl SamplingEngine {
     /// Attaches, as [`Kernel::attach`](super::Kernel::attach) does.
     pub fn attach(request: &AttachRequest<'_>, opened: Opened<'_>) -> Result<Self, Error> {
         let (rings, events) = Opening::of_samples(request)?.open(opened)?;
-        Ok(SamplingEngine { rings, events })
+        let slots = events.ids.slots().len();
+        let (clock, hits, now) = (request.clock.sampled(), vec![0; slots], vec![None; slots]);
+        Ok(SamplingEngine { rings, events, clock, hits, now, bytes: Vec::new() })
     }
 }
 
@@ -50,7 +62,7 @@ impl Engine for SamplingEngine {
     }
 
     fn detach(self) -> Detaching {
-        let SamplingEngine { rings, events } = self;
+        let SamplingEngine { rings, events, .. } = self;
         drop(rings);
         events.detach()
     }
@@ -70,5 +82,80 @@ impl Sampling for SamplingEngine {
             chunks.append(ring.size(), &mut |room| ring.take(room).map(drop))?;
         }
         chunks.finish_round()
+    }
+
+    fn hits(&mut self) -> io::Result<&[u64]> {
+        self.events.read_groups(&mut self.now, &mut self.bytes)?;
+        for (hits, now) in self.hits.iter_mut().zip(&self.now) {
+            *hits = now.unwrap_or(*hits).max(*hits);
+        }
+        Ok(&self.hits)
+    }
+
+    fn record_all(&mut self) -> io::Result<Vec<RungStep>> {
+        let lost_known = self.events.attached.lost_known;
+        let begin = self.clock.now_ns()?;
+        let mut counters = BTreeMap::<Tpid, Vec<(Cpu, u64, u64)>>::new();
+        let mut is_hit = BTreeSet::new();
+        for cpu in self.events.attached.cpus.as_slice() {
+            let events = self.events.in_use().zip(self.events.ids.slots());
+            // A call for an event of another CPU interrupts that CPU.
+            on_cpu(*cpu, || {
+                for (event, slot) in events.filter(|(_, slot)| slot.cpu == Some(*cpu)) {
+                    let Some(event) = event else { continue };
+                    let before = sys::read_count(event.as_fd(), lost_known)?.value;
+                    sys::set_period(event.as_fd(), 1)?;
+                    let after = sys::read_count(event.as_fd(), lost_known)?.value;
+                    if after > 0 {
+                        is_hit.insert(slot.tpid);
+                    }
+                    counters.entry(slot.tpid).or_default().push((*cpu, before, after));
+                }
+                io::Result::Ok(())
+            })?;
+        }
+        let at = self.clock.now_ns()?;
+        let step = |at, one_in, tpid: &Tpid, counters: Vec<_>| RungStep { tpid: *tpid, at, one_in, counters };
+        let steps = counters.into_iter().filter(|(tpid, _)| is_hit.contains(tpid)).flat_map(|(tpid, counters)| {
+            let opened = counters.iter().map(|(cpu, ..)| (*cpu, 0, 0)).collect();
+            [step(begin, OPENED_WITH, &tpid, opened), step(at, 1, &tpid, counters)]
+        });
+        Ok(steps.collect())
+    }
+
+    fn thin(&mut self, tpid: Tpid, one_in: u64) -> io::Result<RungStep> {
+        let lost_known = self.events.attached.lost_known;
+        // Nothing after `at` is as before, when a tracepoint leaves its rung. When it returns, everything after it is new.
+        let mut at = self.clock.now_ns()?;
+        let (mut counters, mut last) = (Vec::new(), Vec::new());
+        for (place, cpu, event) in self.events.of(tpid) {
+            let before = sys::read_count(event.as_fd(), lost_known)?;
+            let after = match one_in {
+                0 => {
+                    sys::disable(event.as_fd())?;
+                    let after = sys::read_count(event.as_fd(), lost_known)?;
+                    last.push((place, after));
+                    after
+                }
+                one_in => {
+                    sys::set_period(event.as_fd(), one_in)?;
+                    sys::read_count(event.as_fd(), lost_known)?
+                }
+            };
+            counters.push((cpu, before.value, after.value));
+        }
+        match one_in {
+            0 => {
+                self.events.last.extend(last);
+                self.events.close(tpid);
+            }
+            1 => at = self.clock.now_ns()?,
+            _ => {}
+        }
+        Ok(RungStep { tpid, at, one_in, counters })
+    }
+
+    fn finish_moves(&mut self) -> io::Result<()> {
+        self.events.finish_closing()
     }
 }

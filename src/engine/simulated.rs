@@ -2,9 +2,10 @@
 
 use super::{
     AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
-    Refusal, Sampling,
+    RecordCost, Refusal, Sampling,
 };
-use crate::events::{Counted, Ns, Partly, Rung, SampleId, SampleIds, Slot, Tick, Tpid, Visits};
+use crate::events::{Counted, Ns, Partly, Rung, RungStep, SampleId, SampleIds, Slot, Tick, Tpid, Visits};
+use crate::os::clock::Clock;
 use crate::os::cpus::{Cpu, CpuList};
 use crate::tracefs::{self, Table, Tracepoint};
 use std::collections::{BTreeMap, VecDeque};
@@ -97,6 +98,10 @@ impl<F: Fn(&SampleIds) -> Script> Kernel for Simulated<F> {
 
     fn hit_cost(&self, _table: &Table) -> (HitCost, Option<OwnedFd>) {
         (HitCost::ELSEWHERE, None)
+    }
+
+    fn record_cost(&self, _table: &Table) -> (RecordCost, Option<OwnedFd>) {
+        (RecordCost::ELSEWHERE, None)
     }
 }
 
@@ -204,6 +209,27 @@ impl Sampling for SimulatedEngine {
             chunks.append(ring.len(), &mut |room| room.fill(&ring))?;
         }
         chunks.finish_round()
+    }
+
+    fn hits(&mut self) -> io::Result<&[u64]> {
+        for (hits, more) in self.hits.iter_mut().zip(self.script.windows.pop_front().unwrap_or_default()) {
+            *hits += more;
+        }
+        Ok(&self.hits)
+    }
+
+    fn record_all(&mut self) -> io::Result<Vec<RungStep>> {
+        Ok(Vec::new())
+    }
+
+    fn thin(&mut self, tpid: Tpid, one_in: u64) -> io::Result<RungStep> {
+        let counter = |(slot, hits): (&Slot, &u64)| (slot.tpid == tpid).then_some((slot.cpu?, *hits, *hits));
+        let counters = self.ids.slots().iter().zip(&self.hits).filter_map(counter).collect();
+        Ok(RungStep { tpid, at: Clock::Monotonic.now_ns()?, one_in, counters })
+    }
+
+    fn finish_moves(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -2,8 +2,9 @@
 //! events.
 //!
 //! The kernel increments an event's counter before it tries to write the sample, so normally
-//! `counted = recorded + lost`. Any difference is **unaccounted**: hits that the kernel counted, but for
-//! which it neither wrote a sample nor reported a loss. They are never hidden in the other numbers.
+//! `counted = recorded + lost`. In a recording with a budget, some tracepoints are thinned, and
+//! [`thinning`](super::thinning) says how many hits that leaves out: `counted = recorded + thinned + lost`. Any difference is
+//! **unaccounted**: hits that the kernel counted, but for which it neither wrote a sample nor reported a loss. They are never hidden in the other numbers.
 //!
 //! The counters of a few tracepoints add up nanoseconds instead of hits ([`Tracepoint::is_weighted`]). Nobody
 //! counts the hits of those, so their `counted` is `recorded + lost` by definition.
@@ -11,7 +12,8 @@
 //! [`Tracepoint::is_weighted`]: crate::tracefs::Tracepoint::is_weighted
 
 use crate::events::stream::Decoded;
-use crate::events::{Counted, Cpu, Slot, Tpid};
+use crate::events::thinning::Thinning;
+use crate::events::{Counted, Cpu, RungStep, Slot, Tpid};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::AddAssign;
 
@@ -22,14 +24,23 @@ pub struct Account {
     pub recorded: u64,
     /// Samples that the kernel dropped because the ring was full.
     pub lost: u64,
+    /// Hits that became no samples because their tracepoint was thinned.
+    pub thinned: u64,
     /// Hits by the kernel's counter.
     pub counted: u64,
 }
 
 impl Account {
-    /// `counted − recorded − lost`; 0 when the account balances.
+    /// `counted − recorded − thinned − lost`; 0 when the account balances.
     pub fn unaccounted(&self) -> i64 {
-        self.counted.wrapping_sub(self.recorded).wrapping_sub(self.lost) as i64
+        self.counted.wrapping_sub(self.recorded).wrapping_sub(self.thinned).wrapping_sub(self.lost) as i64
+    }
+}
+
+impl Account {
+    /// The hits, as far as they are known without the kernel's counter.
+    fn without_counter(&self) -> u64 {
+        self.recorded.saturating_add(self.thinned).saturating_add(self.lost)
     }
 }
 
@@ -38,6 +49,7 @@ impl AddAssign for Account {
         // A damaged file can contain any numbers.
         self.recorded = self.recorded.saturating_add(other.recorded);
         self.lost = self.lost.saturating_add(other.lost);
+        self.thinned = self.thinned.saturating_add(other.thinned);
         self.counted = self.counted.saturating_add(other.counted);
     }
 }
@@ -72,7 +84,7 @@ impl Accounting {
         let (mut exact, mut with_counter) = (HashSet::new(), HashSet::new());
         for Counted { slot, count, weighted, .. } in decoded.counted.iter().flatten() {
             let counted = if *weighted { 0 } else { count.value };
-            *accounts.of(*slot) += Account { recorded: 0, lost: count.lost, counted };
+            *accounts.of(*slot) += Account { lost: count.lost, counted, ..Account::default() };
             with_counter.insert(*slot);
             if !weighted {
                 exact.insert(*slot);
@@ -83,8 +95,17 @@ impl Accounting {
             *accounts.of(*slot) += Account { lost: *lost, ..Account::default() };
         }
         let mut accounts = accounts.accounts;
-        for (_, account) in accounts.iter_mut().filter(|(slot, _)| !exact.contains(slot)) {
-            account.counted = account.recorded.saturating_add(account.lost);
+        let thinnings = thinnings(&decoded.steps);
+        for (slot, account) in &mut accounts {
+            let thinning = thinnings.get(slot).copied().unwrap_or_default();
+            if exact.contains(slot) {
+                let missing = account.counted.saturating_sub(account.recorded).saturating_sub(account.lost);
+                account.thinned = thinning.up_to(account.counted, account.counted).of_missing(missing);
+            } else {
+                // Without the last counter, only the hits before the last step are known.
+                account.thinned = thinning.so_far().least;
+                account.counted = account.without_counter();
+            }
         }
         let counted = decoded.counted.is_some();
         let lost_per_tracepoint = match &decoded.counted {
@@ -100,7 +121,7 @@ impl Accounting {
                     account.lost = account.lost.max(cpu.lost);
                 }
                 if !counted {
-                    account.counted = account.recorded.saturating_add(account.lost);
+                    account.counted = account.without_counter();
                 }
             }
         }
@@ -146,6 +167,18 @@ impl Accounting {
     }
 }
 
+/// The thinning of each tracepoint and CPU that has steps.
+fn thinnings(steps: &[RungStep]) -> HashMap<Slot, Thinning> {
+    let mut thinnings = HashMap::<Slot, Thinning>::new();
+    for RungStep { tpid, one_in, counters, .. } in steps {
+        for (cpu, before, after) in counters {
+            let slot = Slot { tpid: *tpid, cpu: Some(*cpu) };
+            thinnings.entry(slot).or_default().step(*one_in, *before, *after);
+        }
+    }
+    thinnings
+}
+
 /// One account per slot. Several events of a foreign file can have the same slot.
 #[derive(Default)]
 struct BySlot {
@@ -174,8 +207,8 @@ fn sums<K: Ord>(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> K) -> BTree
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Reading;
     use crate::events::stream::DecodedCpu;
+    use crate::events::{Ns, Reading};
 
     fn cpu(number: u32) -> Option<Cpu> {
         Some(Cpu::new(number))
@@ -183,6 +216,10 @@ mod tests {
 
     fn slot(tpid: u32, cpu_number: u32) -> Slot {
         Slot { tpid: Tpid::new(tpid), cpu: cpu(cpu_number) }
+    }
+
+    fn account(recorded: u64, lost: u64, counted: u64) -> Account {
+        Account { recorded, lost, counted, ..Account::default() }
     }
 
     fn accounting(lost_known: bool) -> Accounting {
@@ -205,9 +242,9 @@ mod tests {
     #[test]
     fn accounts_add_up_and_the_unbalanced_ones_are_listed() {
         let accounting = accounting(true);
-        assert_eq!(accounting.total(), Account { recorded: 15, lost: 3, counted: 23 });
+        assert_eq!(accounting.total(), account(15, 3, 23));
         assert_eq!(accounting.total().unaccounted(), 5);
-        assert_eq!(accounting.per_tracepoint()[&Tpid::new(1)], Account { recorded: 15, lost: 3, counted: 22 });
+        assert_eq!(accounting.per_tracepoint()[&Tpid::new(1)], account(15, 3, 22));
         assert_eq!(accounting.per_cpu()[&cpu(0)].unaccounted(), 0);
         let off: Vec<_> =
             accounting.unbalanced().into_iter().map(|(slot, account)| (slot, account.unaccounted())).collect();
@@ -224,7 +261,7 @@ mod tests {
             counted: Some(counted),
             ..Default::default()
         });
-        assert_eq!(accounting.total(), Account { recorded: 10, lost: 2, counted: 12 });
+        assert_eq!(accounting.total(), account(10, 2, 12));
     }
 
     #[test]
@@ -234,7 +271,7 @@ mod tests {
         let decoded =
             Decoded { samples: vec![(slot(1, 0), 4), (slot(1, 1), 3)], counted: Some(counted), ..Default::default() };
         let accounting = Accounting::close(&decoded);
-        assert_eq!(accounting.total(), Account { recorded: 7, lost: 0, counted: 7 });
+        assert_eq!(accounting.total(), account(7, 0, 7));
         assert!(accounting.unbalanced().is_empty());
     }
 
@@ -252,7 +289,7 @@ mod tests {
             ..Default::default()
         };
         let accounting = Accounting::close(&decoded);
-        assert_eq!(accounting.total(), Account { recorded: 7, lost: 1, counted: 8 });
+        assert_eq!(accounting.total(), account(7, 1, 8));
         assert!(accounting.unbalanced().is_empty());
     }
 
@@ -265,14 +302,42 @@ mod tests {
         };
         let accounting = Accounting::close(&decoded);
         assert!(!accounting.counted && !accounting.lost_per_tracepoint && accounting.unbalanced().is_empty());
-        assert_eq!(accounting.total(), Account { recorded: 15, lost: 3, counted: 18 });
+        assert_eq!(accounting.total(), account(15, 3, 18));
     }
 
     #[test]
     fn without_losses_per_event_the_rings_report_them_per_cpu() {
         let accounting = accounting(false);
-        assert_eq!(accounting.per_cpu()[&cpu(0)], Account { recorded: 10, lost: 3, counted: 13 });
+        assert_eq!(accounting.per_cpu()[&cpu(0)], account(10, 3, 13));
         assert_eq!(accounting.total().lost, 3);
         assert!(accounting.unbalanced().is_empty());
+    }
+
+    #[test]
+    fn hits_that_were_thinned_away_are_not_unaccounted() {
+        let step = |one_in, before, after| RungStep {
+            tpid: Tpid::new(1),
+            at: Ns(0),
+            one_in,
+            counters: vec![(Cpu::new(0), before, after)],
+        };
+        // Of 10 to 12 hits before the first step, all were recorded; of the 990 to 988 since then, 60.
+        let decoded = |recorded, count| Decoded {
+            samples: vec![(slot(1, 0), recorded)],
+            counted: Some(vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: false }]),
+            steps: vec![step(17, 10, 12)],
+            ..Default::default()
+        };
+        let total = |recorded, lost| Accounting::close(&decoded(recorded, Reading { value: 1_000, lost })).total();
+        let balanced = total(70, 0);
+        assert_eq!((balanced.thinned, balanced.unaccounted()), (930, 0));
+        // Two hits of the step may be on either side of it, and a loss is a sample that is missing.
+        assert_eq!((total(71, 0).unaccounted(), total(65, 5).unaccounted()), (0, 0));
+        assert_eq!((total(60, 0).unaccounted(), total(80, 0).unaccounted()), (10, -8));
+        // Without the counter, only the hits before the last step are known.
+        let killed = Decoded { counted: None, ..decoded(70, Reading::default()) };
+        assert_eq!(Accounting::close(&killed).total(), account(70, 0, 70));
+        let later = Decoded { steps: vec![step(17, 10, 10), step(1, 1_000, 1_000)], ..killed };
+        assert_eq!(Accounting::close(&later).total(), Account { thinned: 930, counted: 1_000, ..account(70, 0, 0) });
     }
 }

@@ -9,6 +9,7 @@ mod rung;
 mod sample_ids;
 mod sink;
 pub mod stream;
+pub mod thinning;
 mod tick;
 
 pub use crate::perf::Reading;
@@ -19,4 +20,5 @@ pub use merge::Event;
 pub use rung::{Estimated, Partly, Rung, Visits};
 pub use sample_ids::{SampleIds, Slot};
 pub use sink::Sink;
+pub use thinning::RungStep;
 pub use tick::Tick;

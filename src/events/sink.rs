@@ -1,7 +1,7 @@
 //! Sinks: the consumers of events and ticks.
 
 use super::stream::Loss;
-use super::{Event, Tick};
+use super::{Event, RungStep, Tick};
 use crate::tracefs::Table;
 
 /// A consumer of the events of a source, or of the ticks of an engine. Several sinks can share one source.
@@ -14,6 +14,9 @@ pub trait Sink {
 
     /// Takes losses. They are in time order per CPU, but not in order with the events or with other CPUs.
     fn losses(&mut self, _losses: &[Loss]) {}
+
+    /// Takes the steps of tracepoints to other rungs. They come before the events that follow them.
+    fn steps(&mut self, _steps: &[RungStep]) {}
 
     /// Takes the hits of a window.
     fn tick(&mut self, _tick: &Tick<'_>) {}

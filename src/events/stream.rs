@@ -5,7 +5,7 @@
 use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
-use crate::events::{Counted, Cpu, Ns, Slot};
+use crate::events::{Counted, Cpu, Ns, RungStep, Slot};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::tracefs::Table;
 use std::io;
@@ -39,6 +39,11 @@ pub trait Decode {
     /// The losses reported since the last call, in time order per CPU.
     fn take_losses(&mut self) -> Vec<Loss> {
         Vec::new()
+    }
+
+    /// The steps of tracepoints to other rungs so far. They come before the events that follow them.
+    fn steps(&self) -> &[RungStep] {
+        &[]
     }
 
     /// The last of tp-perf's own notes behind the first event: it says how the capture ended.
@@ -96,6 +101,8 @@ pub struct Decoded {
     pub lost: Option<Vec<(Slot, u64)>>,
     /// Records lost in rings that tracepoints share with other events, if the source has no losses per event.
     pub lost_unassigned: u64,
+    /// The steps of tracepoints to other rungs.
+    pub steps: Vec<RungStep>,
 }
 
 /// One CPU's part of [`Decoded`].
@@ -226,6 +233,11 @@ impl EventStream {
     /// The time of the earliest event so far, whether or not the filter keeps it.
     pub fn earliest(&self) -> Option<Ns> {
         self.decoder.earliest()
+    }
+
+    /// The steps of tracepoints to other rungs so far.
+    pub fn steps(&self) -> &[RungStep] {
+        self.decoder.steps()
     }
 
     /// How the capture ended, as tp-perf noted it in the file. Known once the stream is at its end.

@@ -33,6 +33,24 @@ pub fn on_one_cpu<T>(work: impl FnOnce(Cpu) -> T) -> io::Result<T> {
     Ok(result)
 }
 
+/// Does work on this CPU, or on any other if the kernel does not let the thread run there.
+pub fn on_cpu<T>(cpu: Cpu, work: impl FnOnce() -> T) -> T {
+    let before = sched_getaffinity(None);
+    let mut only = CpuSet::new();
+    // The set has no room for CPUs beyond its end.
+    let is_known = (cpu.get() as usize) < CpuSet::MAX_CPU;
+    if is_known {
+        only.set(cpu.get() as usize);
+    }
+    let moved = is_known && before.is_ok() && sched_setaffinity(None, &only).is_ok();
+    let result = work();
+    if let (true, Ok(before)) = (moved, before) {
+        // It was allowed there before.
+        let _ = sched_setaffinity(None, &before);
+    }
+    result
+}
+
 /// Work on a thread of its own. If the system could not start a thread, the caller's thread has already done
 /// the work.
 pub struct Work<'scope, T>(Doing<'scope, T>);

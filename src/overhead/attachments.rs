@@ -147,7 +147,7 @@ fn record<E: Sampling>(
     signals: &mut Signals,
 ) -> Result<WatchedRun, Error> {
     // Drawing a progress bar would add to the measured time.
-    let run = capture::run(engine, &StopRules::default(), Some(launch), running, spool, signals, &mut ())?;
+    let run = capture::run(engine, &StopRules::default(), Some(launch), None, running, spool, signals, &mut ())?;
     let lost_now = lost(&run.counted);
     let lost = lost_now.zip(*lost_before).map(|(now, before)| now.saturating_sub(before));
     *lost_before = lost_now;

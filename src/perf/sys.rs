@@ -74,6 +74,15 @@ pub fn disable(leader: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { ioctls::DISABLE(leader.as_raw_fd(), 0) }).map(drop)
 }
 
+/// PERF_EVENT_IOC_PERIOD: changes the number of hits for each sample. The event was opened with a period, and may be on.
+/// Its counter stays exact. [`thinning`](crate::events::thinning) says which hits become samples.
+pub fn set_period(event: BorrowedFd<'_>, period: u64) -> io::Result<()> {
+    // The kernel takes a pointer, and the binding passes a number.
+    let pointer = (&raw const period).expose_provenance() as u64;
+    // SAFETY: the kernel reads one u64 from `period`, which outlives the call.
+    check(unsafe { ioctls::PERIOD(event.as_raw_fd(), pointer) }).map(drop)
+}
+
 /// Reads an event's count. `with_lost` must be the [`ReadFormat::lost`] with which the event was opened.
 pub fn read_count(event: BorrowedFd<'_>, with_lost: bool) -> io::Result<Reading> {
     let mut words = [[0u8; 8]; 2];

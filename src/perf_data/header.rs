@@ -1,6 +1,7 @@
 //! The part of a perf.data file before its first event.
 
-use crate::events::{Cpu, SampleId};
+use crate::events::thinning::Steps;
+use crate::events::{Cpu, RungStep, SampleId};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::features::Features;
 use crate::perf_data::tracing_data::{self, Named};
@@ -104,6 +105,17 @@ impl Notes {
             self.whole.push(String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned());
         }
         Ok(())
+    }
+
+    /// Takes the steps of tracepoints out of the last note, if it has some. They are not facts, and there can be many.
+    ///
+    /// # Errors
+    /// If the note is damaged.
+    pub fn take_steps(&mut self) -> Result<Vec<RungStep>, Fault> {
+        let steps = self.whole.last().and_then(|note| Steps::of_note(note));
+        let Some(steps) = steps.filter(|_| self.partial.is_empty()) else { return Ok(Vec::new()) };
+        self.whole.pop();
+        steps.map(|steps| steps.steps).map_err(|error| error.to_string().into())
     }
 
     /// Whether no note is incomplete.

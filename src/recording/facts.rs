@@ -1,6 +1,6 @@
 //! tp-perf's own notes in `events.perf`. With them, the file alone replays to the same recording.
 
-use super::{Tool, Unwatched};
+use super::{CostOfRecording, Tool, Unwatched};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Selection, Status, Table, Tpid};
@@ -42,6 +42,9 @@ pub struct Facts {
     pub started: String,
     /// The size of each ring in bytes.
     pub ring_size: usize,
+    /// The budget, as a part of the time of all CPUs; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
     /// How long attaching took, in nanoseconds.
     pub attach_ns: u64,
     /// Whether tp-perf excluded its own hits.
@@ -78,6 +81,9 @@ pub struct Ending {
     /// The stretches in which a CPU was not watched. Their times are those of the samples.
     #[serde(default)]
     pub unwatched: Vec<Unwatched>,
+    /// The cost of the recording; absent without a budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostOfRecording>,
 }
 
 /// Tracepoints that share one reason for not being captured.

@@ -1,7 +1,8 @@
 //! `log.csv`: one row per event, as in Figure 5 of the thesis.
 
 use super::{Error, NewFile};
-use crate::events::{Event, Sink};
+use crate::events::thinning::Periods;
+use crate::events::{Event, RungStep, Sink};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::stdout::stdout;
 use crate::text::CsvCell;
@@ -16,12 +17,16 @@ const CHUNK: usize = 256 << 10;
 const STDOUT: &str = "standard output";
 
 const HEADER: &[u8] = b"timestamp,tpid,gid,tracepoint name\n";
+/// The header of a log with the number of hits that each event stands for.
+const HEADER_WITH_HITS: &[u8] = b"timestamp,tpid,gid,tracepoint name,hits\n";
 
 /// Writes events as rows.
 pub struct LogWriter<'a> {
     to: To<'a>,
     rows: Rows,
     buffer: Vec<u8>,
+    /// The number of hits that each event stands for, if the log has them.
+    periods: Option<Periods>,
     /// Per write: the length of the file and its number of rows. The file can be cut at these places.
     cuts: Vec<Cut>,
     logged: u64,
@@ -52,9 +57,19 @@ impl<'a> LogWriter<'a> {
 
     fn with(to: To<'a>) -> Self {
         let buffer = Vec::with_capacity(CHUNK * 2);
-        let mut log = LogWriter { to, rows: Rows::default(), buffer, cuts: Vec::new(), logged: 0 };
+        let mut log = LogWriter { to, rows: Rows::default(), buffer, periods: None, cuts: Vec::new(), logged: 0 };
         log.buffer.extend_from_slice(HEADER);
         log
+    }
+
+    /// Adds the column `hits`, if `wanted`: the number of hits that an event stands for. Must come before the first event.
+    pub fn with_hits(mut self, wanted: bool) -> Self {
+        if wanted {
+            self.periods = Some(Periods::default());
+            self.buffer.clear();
+            self.buffer.extend_from_slice(HEADER_WITH_HITS);
+        }
+        self
     }
 
     /// Appends a row per event. `table` must be the same table in every call, but it may have grown.
@@ -63,7 +78,16 @@ impl<'a> LogWriter<'a> {
         rows.map_err(|cause| Error::Io { verb: "write", path: self.path(), cause: cause.into() })?;
         // Small slices keep the buffer small, however large the batch is, and however long the rows are.
         for events in events.chunks((CHUNK / self.rows.longest.max(1)).clamp(1, 1024)) {
-            events.iter().for_each(|event| self.rows.push(&mut self.buffer, event));
+            for event in events {
+                self.rows.push(&mut self.buffer, event);
+                if let Some(periods) = &self.periods {
+                    self.buffer.pop();
+                    self.buffer.push(b',');
+                    let hits = periods.hits(event.tpid, event.time);
+                    self.buffer.extend_from_slice(itoa::Buffer::new().format(hits).as_bytes());
+                    self.buffer.push(b'\n');
+                }
+            }
             self.logged += events.len() as u64;
             if self.buffer.len() >= CHUNK {
                 self.flush()?;
@@ -120,7 +144,7 @@ impl<'a> LogWriter<'a> {
         self.buffer.clear();
         self.logged = cut.rows;
         if cut.bytes == 0 {
-            self.buffer.extend_from_slice(HEADER);
+            self.buffer.extend_from_slice(self.periods.as_ref().map_or(HEADER, |_| HEADER_WITH_HITS));
         }
         file.cut(cut.bytes)
     }
@@ -181,6 +205,14 @@ impl<'a> LogSink<'a> {
 impl Sink for LogSink<'_> {
     fn events(&mut self, events: &[Event], table: &Table) {
         self.take(|log| log.write(events, table));
+    }
+
+    fn steps(&mut self, steps: &[RungStep]) {
+        if let Stage::Open(log) = &mut self.state
+            && let Some(periods) = &mut log.periods
+        {
+            periods.add(steps);
+        }
     }
 
     fn pause(&mut self) {
@@ -293,6 +325,20 @@ mod tests {
         let rows: Vec<csv::StringRecord> =
             csv::Reader::from_reader(text.as_bytes()).records().map(Result::unwrap).collect();
         assert_eq!(rows[1].iter().collect::<Vec<_>>(), ["18446744073709551615", "2", "2", "a \"b\", c"]);
+    }
+
+    #[test]
+    fn a_log_of_a_recording_with_a_budget_says_how_many_hits_a_row_stands_for() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
+        let mut log = LogSink::new(LogWriter::new(dir.file("log.csv").unwrap()).with_hits(true), 0);
+        log.steps(&[RungStep { tpid: Tpid::new(3), at: Ns(20), one_in: 17, counters: Vec::new() }]);
+        log.events(&[event(10, 3), event(20, 3), event(30, 1)], &table());
+        assert_eq!(log.outcome().unwrap().0, 3);
+        dir.commit().unwrap();
+        let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
+        let rows = "10,3,3,sched_switch,1\n20,3,3,sched_switch,17\n30,1,1,softirq_entry,1\n";
+        assert_eq!(text, format!("timestamp,tpid,gid,tracepoint name,hits\n{rows}"));
     }
 
     #[test]

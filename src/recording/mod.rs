@@ -10,6 +10,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cost;
 mod directory;
 mod facts;
 mod folder;
@@ -18,9 +19,11 @@ mod new_file;
 mod readers;
 mod summary;
 mod tables;
+mod thinned;
 mod tool;
 mod unwatched;
 
+pub use cost::CostOfRecording;
 pub use directory::RecordingDir;
 pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
 #[doc(hidden)]
@@ -36,6 +39,7 @@ pub use summary::{
 pub use tables::{
     TableError, encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints,
 };
+pub use thinned::{BudgetSummary, ThinnedStretch};
 pub use tool::Tool;
 pub use unwatched::{Unwatched, missed_cpus};
 

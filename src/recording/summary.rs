@@ -1,6 +1,6 @@
 //! `summary.json`: the facts about a capture, and its accounting.
 
-use super::{Error, NewFile, StopReason, Tool, Unwatched};
+use super::{BudgetSummary, Error, NewFile, StopReason, Tool, Unwatched};
 use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
 use crate::text::write_json_pretty;
@@ -55,6 +55,9 @@ pub struct Summary {
     pub log_complete: bool,
     /// The size of each CPU's ring in bytes.
     pub ring_size: Option<usize>,
+    /// The budget of the recording; the field is missing if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetSummary>,
     /// The restriction of a replay; the field is missing if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restricted: Option<RestrictionSummary>,
@@ -118,13 +121,16 @@ pub struct EventsSummary {
     pub recorded: u64,
     /// Samples that the kernel dropped because the ring was full.
     pub lost: u64,
+    /// Hits that were counted but not recorded, because their tracepoint was thinned. Absent if 0, as without a budget.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub thinned: u64,
     /// Events that arrived below the merge's watermark: they are recorded, but not in the log. Counted as far
     /// as the log was written.
     pub late: u64,
     /// Hits by the kernel's counters. This and `unaccounted` are null everywhere if a replayed file has no
     /// counters.
     pub counted: Option<u64>,
-    /// counted − recorded − lost.
+    /// counted − recorded − thinned − lost.
     #[serde(alias = "residual")]
     pub unaccounted: Option<i64>,
     /// Samples whose id does not belong to any event of this capture; 0 unless the file is damaged.
@@ -172,6 +178,9 @@ pub struct TracepointSummary {
     pub name: String,
     /// See [`EventsSummary`].
     pub recorded: u64,
+    /// See [`EventsSummary`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub thinned: u64,
     /// Null if losses are known only per CPU (before Linux 6.0, and without counters).
     pub lost: Option<u64>,
     /// See [`EventsSummary`].
@@ -192,6 +201,9 @@ pub struct CpuSummary {
     pub recorded: u64,
     /// See [`EventsSummary`].
     pub lost: u64,
+    /// See [`EventsSummary`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub thinned: u64,
     /// See [`EventsSummary`].
     pub late: u64,
     /// See [`EventsSummary`].
@@ -216,10 +228,18 @@ pub struct UnaccountedSummary {
     /// See [`EventsSummary`].
     pub lost: u64,
     /// See [`EventsSummary`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub thinned: u64,
+    /// See [`EventsSummary`].
     pub counted: u64,
     /// See [`EventsSummary`].
     #[serde(alias = "residual")]
     pub unaccounted: i64,
+}
+
+/// Whether a field is left out.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Reads a CPU. Schema 1 has 4294967295 for an unknown one.
@@ -228,9 +248,9 @@ fn cpu_of_any_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 }
 
 impl EventsSummary {
-    /// All hits: the kernel's count, or recorded + lost if there is no count.
+    /// All hits: the kernel's count, or recorded + thinned + lost if there is no count.
     pub fn all(&self) -> u64 {
-        self.counted.unwrap_or(self.recorded.saturating_add(self.lost))
+        self.counted.unwrap_or(self.recorded.saturating_add(self.thinned).saturating_add(self.lost))
     }
 
     /// The counts of an accounting. `logged` is the number of rows in the log.
@@ -240,6 +260,7 @@ impl EventsSummary {
             logged,
             recorded: total.recorded,
             lost: total.lost,
+            thinned: total.thinned,
             late: accounting.total_late(),
             counted: accounting.counted.then_some(total.counted),
             unaccounted: accounting.counted.then(|| total.unaccounted()),
@@ -263,6 +284,7 @@ pub fn accounts(
         name: name(tpid),
         recorded: account.recorded,
         lost: lost_known.then_some(account.lost),
+        thinned: account.thinned,
         counted: accounting.counted.then_some(account.counted),
         unaccounted: (lost_known && accounting.counted).then(|| account.unaccounted()),
         weighted: table.get(tpid).is_weighted(),
@@ -271,6 +293,7 @@ pub fn accounts(
         cpu: *cpu,
         recorded: account.recorded,
         lost: account.lost,
+        thinned: account.thinned,
         late: accounting.late.get(cpu).copied().unwrap_or(0),
         counted: accounting.counted.then_some(account.counted),
         unaccounted: accounting.counted.then(|| account.unaccounted()),
@@ -281,6 +304,7 @@ pub fn accounts(
         cpu: slot.cpu,
         recorded: account.recorded,
         lost: account.lost,
+        thinned: account.thinned,
         counted: account.counted,
         unaccounted: account.unaccounted(),
     });

@@ -1,6 +1,6 @@
 //! The facts about a source, for people who did not record it.
 
-use super::{SourceReport, equation, lost_unassigned, own_share, stopped_by, unwatched};
+use super::{SourceReport, budget_facts, equation, lost_unassigned, own_share, stopped_by, unwatched};
 use crate::recording::Summary;
 use crate::text::shortened;
 use crate::tracefs::{Exclusion, Status};
@@ -21,6 +21,7 @@ pub fn facts(source: &SourceReport) -> Vec<Fact> {
     facts.extend(capture(source));
     facts.extend(source.states.as_ref().map(|states| ("states", super::states::words(states))));
     facts.push(("accounting", equation(&source.summary.events)));
+    facts.extend(source.summary.budget.iter().flat_map(budget_facts).map(|fact| (fact.name, fact.text)));
     facts.extend(not_shown(source));
     facts.extend(own_share(&source.summary).map(|own| ("self", own)));
     facts.extend(source.problem.as_ref().map(|problem| ("problem", format!("{problem:#}"))));

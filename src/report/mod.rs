@@ -9,6 +9,7 @@
 //!                                               text · json · csv · markdown · plots · page
 //! ```
 
+mod budget;
 mod differences;
 mod example;
 mod facts;
@@ -19,6 +20,7 @@ mod sparkline;
 pub mod states;
 mod words;
 
+pub use budget::{BudgetFact, budget_facts};
 pub use differences::{By, Compared, Differences, Presence};
 pub use example::example_states;
 pub use facts::facts;

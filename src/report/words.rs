@@ -21,8 +21,9 @@ pub fn share_of_time(own: &SelfSummary, length_ns: u64) -> f64 {
 
 /// The accounting: the hits that the kernel counted, next to those recorded and lost.
 pub fn equation(events: &EventsSummary) -> String {
-    let EventsSummary { recorded, lost, counted, unaccounted, .. } = *events;
-    let known = format!("{} recorded + {} lost", Grouped(recorded), Grouped(lost));
+    let EventsSummary { recorded, thinned, lost, counted, unaccounted, .. } = *events;
+    let thinned = if thinned > 0 { format!(" + {} thinned away", Grouped(thinned)) } else { String::new() };
+    let known = format!("{} recorded{thinned} + {} lost", Grouped(recorded), Grouped(lost));
     match (counted, unaccounted) {
         (Some(counted), Some(0)) => format!("{} counted = {known}", Grouped(counted)),
         (Some(counted), Some(unaccounted)) => {

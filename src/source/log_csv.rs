@@ -26,6 +26,8 @@ const OF_TRACEPOINT: u64 = 512;
 const OF_NAME: u64 = 4;
 
 const FIELDS: [&str; 4] = ["timestamp", "tpid", "gid", "tracepoint name"];
+/// A recording with a budget has this column behind the others. Nothing here needs it: a row is an event.
+const HITS: &str = "hits";
 
 /// Decodes rows. A log contains neither CPUs nor losses. It is in time order, except for steps back that a merge corrects.
 pub struct LogCsv {
@@ -115,7 +117,8 @@ impl LogCsv {
         if !missing.is_empty() {
             return Err(Error::Columns { missing: missing.join("`, `") });
         }
-        if header.iter().ne(FIELDS.map(str::as_bytes)) {
+        let known = header.iter().take(FIELDS.len()).eq(FIELDS.map(str::as_bytes));
+        if !known || header.iter().skip(FIELDS.len()).any(|more| more != HITS.as_bytes()) {
             return Err(Error::ColumnOrder);
         }
         Ok(LogCsv {
@@ -233,7 +236,15 @@ impl Decode for LogCsv {
             _ => None,
         });
         let per_cpu = vec![DecodedCpu { cpu: None, lost: 0, late }];
-        Decoded { samples: samples.collect(), per_cpu, unknown: 0, counted: None, lost: None, lost_unassigned: 0 }
+        Decoded {
+            samples: samples.collect(),
+            per_cpu,
+            unknown: 0,
+            counted: None,
+            lost: None,
+            lost_unassigned: 0,
+            steps: Vec::new(),
+        }
     }
 
     fn earliest(&self) -> Option<Ns> {

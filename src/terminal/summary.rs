@@ -4,7 +4,7 @@ use super::layout::{LABEL, Screen, TextColumn, TextTable};
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
-use crate::report::{equation, lost_unassigned, own_share, stopped_by, unwatched};
+use crate::report::{BudgetFact, budget_facts, equation, lost_unassigned, own_share, stopped_by, unwatched};
 use crate::text::OneLine;
 use crate::units::{Grouped, Plural, Rate, Seconds, Signed};
 use anstyle::{AnsiColor, Style};
@@ -48,6 +48,7 @@ pub fn print_summary(
     }
     screen.blank()?;
     print_accounting(summary, screen)?;
+    print_budget(summary, screen)?;
     print_log(summary, screen)?;
     if let Some(own) = own_share(summary) {
         screen.fact("self", own)?;
@@ -213,6 +214,17 @@ fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io
     }
     if unknown > 0 {
         screen.fact("unknown", format_args!("{}: samples that belong to no event of this capture", warned(unknown)))?;
+    }
+    Ok(())
+}
+
+/// The cost of a recording with a budget, and what it left out.
+fn print_budget(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
+    for BudgetFact { name, text, is_warning } in summary.budget.iter().flat_map(budget_facts) {
+        match is_warning {
+            true => screen.fact(name, format_args!("{WARNING}{}{WARNING:#}", OneLine(&text)))?,
+            false => screen.fact(name, OneLine(&text))?,
+        }
     }
     Ok(())
 }

@@ -113,6 +113,7 @@ fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
         events: options.rules.events,
         started: String::new(),
         ring_size: 1 << 20,
+        budget: None,
         attach_ns: 0,
         self_excluded: true,
         pid: 1,
@@ -151,7 +152,7 @@ fn capture_watched(
     let directory = RecordingDir::create(&folder.path().join("rec"), false).unwrap();
     let keeping = Keeping { memory: 0, rings: 1 << 20, compress: options.compress, frugal: false };
     let mut spool = Spool::new(&head(&engine, options), keeping, make_file).unwrap();
-    let run = run(&mut engine, &options.rules, None, &mut None, &mut spool, signals, &mut ()).unwrap();
+    let run = run(&mut engine, &options.rules, None, None, &mut None, &mut spool, signals, &mut ()).unwrap();
     let stop_reason = run.stop_reason;
     let room = SummaryRoom::set_aside(&directory, engine.ids.slots().len()).unwrap();
     let ids = engine.ids.clone();

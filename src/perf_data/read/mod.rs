@@ -8,7 +8,7 @@ mod targets;
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, Loss};
-use crate::events::{Event, Ns};
+use crate::events::{Event, Ns, RungStep};
 use crate::os::clock::Clock;
 use crate::perf_data::Error;
 use crate::perf_data::input::Input;
@@ -360,6 +360,10 @@ impl Decode for PerfData {
 
     fn take_losses(&mut self) -> Vec<Loss> {
         std::mem::take(&mut self.records.losses)
+    }
+
+    fn steps(&self) -> &[RungStep] {
+        &self.records.steps
     }
 
     fn last_note(&self) -> Option<&str> {

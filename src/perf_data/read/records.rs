@@ -4,7 +4,7 @@ use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decoded, DecodedCpu, Loss};
-use crate::events::{Counted, Cpu, Ns, Reading, SampleId, SampleIds, Tpid};
+use crate::events::{Counted, Cpu, Ns, Reading, RungStep, SampleId, SampleIds, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
@@ -66,6 +66,8 @@ pub(super) struct Records {
     pub count_only: bool,
     /// Losses since the last [`take_losses`](crate::events::stream::Decode::take_losses).
     pub losses: Vec<Loss>,
+    /// The steps of tracepoints to other rungs.
+    pub steps: Vec<RungStep>,
 }
 
 impl Records {
@@ -114,6 +116,7 @@ impl Records {
             clock_offset: 0,
             count_only: false,
             losses: Vec::new(),
+            steps: Vec::new(),
         };
         let mut last_of = last_of_each_id(header, &mut records.held)?;
         let mut ids = Vec::with_capacity(last_of.len());
@@ -360,11 +363,16 @@ impl Records {
             abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record).ok_or_else(|| record.damaged())?,
             abi::PERF_RECORD_READ if self.own => self.counter(record),
             kind::HEADER_EVENT_TYPE => {
-                if let Err(fault) = self.notes.take(&record.bytes[HEADER_SIZE..]) {
-                    if let Fault::TooMuch(cause) = fault {
-                        self.too_much = Some(cause);
+                let taken = self.notes.take(&record.bytes[HEADER_SIZE..]).and_then(|()| self.notes.take_steps());
+                match taken {
+                    Ok(steps) if steps.iter().all(|step| self.table.find(step.tpid).is_some()) => self.add_steps(steps),
+                    Ok(_) => return Err(record.damaged()),
+                    Err(fault) => {
+                        if let Fault::TooMuch(cause) = fault {
+                            self.too_much = Some(cause);
+                        }
+                        return Err(record.damaged());
                     }
-                    return Err(record.damaged());
                 }
             }
             // Other types of the kernel and of perf, with room for types that future versions add.
@@ -372,6 +380,12 @@ impl Records {
             _ => return Err(record.damaged()),
         }
         Ok(())
+    }
+
+    /// Adds steps of tracepoints to other rungs.
+    fn add_steps(&mut self, steps: Vec<RungStep>) {
+        let in_clock = |step: RungStep| RungStep { at: step.at.wrapping_add_signed(self.clock_offset), ..step };
+        self.steps.extend(steps.into_iter().map(in_clock));
     }
 
     /// Whether the records since the last FINISHED_ROUND come from a ring. Whenever perf has taken something from
@@ -495,6 +509,7 @@ impl Records {
             counted: self.counted(),
             lost: self.lost_told.then(|| real().map(|(slot, target)| (slot, target.lost)).collect()),
             lost_unassigned: if self.lost_told { 0 } else { self.lost_unassigned },
+            steps: self.steps.clone(),
         }
     }
 }

@@ -126,6 +126,7 @@ pub fn facts() -> Facts {
         events: None,
         started: "2026-01-01T00:00:00Z".to_owned(),
         ring_size: 4096,
+        budget: None,
         attach_ns: 1,
         self_excluded: true,
         pid: 1,
@@ -145,5 +146,6 @@ pub fn ending() -> Ending {
         own_cpu_ns: 0,
         gone_cpus: Vec::new(),
         unwatched: Vec::new(),
+        cost: None,
     }
 }

@@ -1,0 +1,325 @@
+//! Decides which tracepoints of a recording are thinned, so that the recording stays within a budget.
+//!
+//! The controller reads the counters four times a second. If the cost exceeds the budget, it thins the tracepoints that cost
+//! most, and detaches the hottest only if thinning all of them is not enough. Thinned tracepoints return slowly, so they do
+//! not move back and forth. A detached one does not return, because this process can open no more events.
+
+use crate::engine::RecordCost;
+use crate::events::Tpid;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The periods of the rungs. They are prime, so that thinning keeps no step with hits that come in a pattern of two, four
+/// or ten.
+const PERIODS: [u64; 3] = [1, 17, 257];
+/// The part of the budget up to which the controller plans. The next window may have more hits than the last one.
+const PLANNED: f64 = 0.8;
+/// A tracepoint returns only if the cost then stays below this part of the budget, by the largest of its recent rates.
+const PLANNED_RETURN: f64 = 0.6;
+/// A step that saves less than this part of the budget is not worth it.
+const WORTH: f64 = 0.0002;
+/// If thinning is not enough, a step that saves less than this part of the cost is not worth it.
+const WORTH_IN_VAIN: f64 = 0.001;
+/// After a change, tracepoints return only after this time.
+const CALM: Duration = Duration::from_secs(10);
+/// The most tracepoints that return at once.
+const MOST_RETURNS: usize = 4;
+/// A tracepoint that had to leave again soon waits for longer the next time, up to this time.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+/// Tracepoints are detached only after so many windows in a row in which thinning was not enough.
+const PATIENCE: u32 = 4;
+/// The most tracepoints that are detached at once.
+const MOST_DETACHED: usize = 8;
+
+/// The controller.
+#[derive(Debug)]
+pub(super) struct Thinner {
+    /// The budget in nanoseconds of each second, on all CPUs together.
+    budget: f64,
+    cost: RecordCost,
+    known: BTreeMap<Tpid, KnownRate>,
+    /// The time since the last change.
+    calm: Duration,
+    /// The number of windows in a row in which thinning was not enough.
+    beyond: u32,
+}
+
+/// What the controller knows of a tracepoint.
+#[derive(Debug, Clone, Copy)]
+struct KnownRate {
+    /// The place of its period in [`PERIODS`]; behind the last one if it is detached.
+    rung: usize,
+    /// Hits per second in the last window.
+    rate: f64,
+    /// The largest recent rate. It falls by a tenth each second.
+    most: f64,
+    /// How long it has been on its rung.
+    since: Duration,
+    /// How long it stays there before it returns.
+    wait: Duration,
+}
+
+impl KnownRate {
+    fn is_detached(&self) -> bool {
+        self.rung == PERIODS.len()
+    }
+}
+
+impl Thinner {
+    /// A controller for the tracepoints that can be thinned. `part` is a part of the time of all CPUs, between 0 and 1.
+    pub fn new(part: f64, cpus: usize, cost: RecordCost, tracepoints: impl IntoIterator<Item = Tpid>) -> Self {
+        let new = KnownRate { rung: 0, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM };
+        let known = tracepoints.into_iter().map(|tpid| (tpid, new)).collect();
+        Thinner { budget: part * cpus.max(1) as f64 * 1e9, cost, known, calm: Duration::ZERO, beyond: 0 }
+    }
+
+    /// The cost of a window as a part of the budget. `hits` has the hits of each tracepoint, and `own` is the CPU time of
+    /// tp-perf's own thread.
+    pub fn cost_of(&self, hits: &BTreeMap<Tpid, u64>, window: Duration, own: Duration) -> f64 {
+        let of_hits: f64 = hits.iter().map(|(tpid, hits)| *hits as f64 * self.per_hit(self.rung(*tpid))).sum();
+        (of_hits + own.as_nanos() as f64) / window.as_secs_f64().max(1e-9) / self.budget
+    }
+
+    /// Takes the hits of a window, and decides what changes: each tracepoint with its new period, or 0 to detach it. `own` is
+    /// the CPU time of tp-perf's own thread, without that of the last changes.
+    pub fn decide(&mut self, hits: &BTreeMap<Tpid, u64>, window: Duration, own: Duration) -> Vec<(Tpid, u64)> {
+        let seconds = window.as_secs_f64().max(1e-9);
+        let decay = 0.9f64.powf(seconds);
+        for (tpid, known) in &mut self.known {
+            known.rate = hits.get(tpid).copied().unwrap_or(0) as f64 / seconds;
+            known.most = (known.most * decay).max(known.rate);
+            known.since += window;
+        }
+        // What cannot be thinned costs too.
+        let others = hits.iter().filter(|(tpid, _)| !self.known.contains_key(tpid));
+        let others: f64 = others.map(|(_, hits)| *hits as f64 * self.per_hit(0)).sum();
+        let allowed = self.budget - (own.as_nanos() as f64 + others) / seconds;
+        let before: BTreeMap<Tpid, usize> = self.known.iter().map(|(tpid, known)| (*tpid, known.rung)).collect();
+        if allowed <= 0.0 {
+            // tp-perf's own work exceeds the budget, and no tracepoint can help.
+        } else if self.planned() > allowed {
+            self.thin(PLANNED * allowed);
+        } else {
+            self.beyond = 0;
+            self.calm += window;
+            if self.calm >= CALM {
+                self.come_back(PLANNED_RETURN * allowed);
+            }
+        }
+        let moved = self.known.iter().filter(|(tpid, known)| before[tpid] != known.rung);
+        let moved: Vec<_> = moved.map(|(tpid, known)| (*tpid, PERIODS.get(known.rung).copied().unwrap_or(0))).collect();
+        if !moved.is_empty() {
+            self.calm = Duration::ZERO;
+        }
+        moved
+    }
+
+    fn rung(&self, tpid: Tpid) -> usize {
+        self.known.get(&tpid).map_or(0, |known| known.rung)
+    }
+
+    /// The cost of a hit in nanoseconds.
+    fn per_hit(&self, rung: usize) -> f64 {
+        let RecordCost { recorded_ns, thinned_ns, .. } = self.cost;
+        let period = PERIODS.get(rung);
+        period.map_or(0.0, |period| thinned_ns + (recorded_ns - thinned_ns).max(0.0) / *period as f64)
+    }
+
+    /// The cost in nanoseconds of each second, by the last rates.
+    fn planned(&self) -> f64 {
+        self.known.values().map(|known| known.rate * self.per_hit(known.rung)).sum()
+    }
+
+    /// What a tracepoint saves in each second if it goes down by a rung.
+    fn saved(&self, known: &KnownRate) -> f64 {
+        known.rate * (self.per_hit(known.rung) - self.per_hit(known.rung + 1))
+    }
+
+    /// Moves the tracepoints down that save most, until the cost fits.
+    fn thin(&mut self, fits: f64) {
+        let mut cost = self.planned();
+        let lowest: f64 =
+            self.known.values().map(|known| known.rate * self.per_hit(known.rung.max(PERIODS.len() - 1))).sum();
+        // If thinning all is not enough, those with few hits are left alone.
+        let least = if lowest > fits { WORTH_IN_VAIN * cost } else { WORTH * self.budget };
+        while cost > fits {
+            let thinnable = self.known.iter().filter(|(_, known)| known.rung + 1 < PERIODS.len());
+            let best = thinnable.map(|(tpid, known)| (*tpid, self.saved(known))).max_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((tpid, saved)) = best.filter(|(_, saved)| *saved >= least) else { break };
+            self.down(tpid);
+            cost -= saved;
+        }
+        self.beyond = if cost > fits / PLANNED { self.beyond + 1 } else { 0 };
+        if self.beyond < PATIENCE {
+            return;
+        }
+        let mut hottest: Vec<_> = self.known.iter().filter(|(_, known)| !known.is_detached()).collect();
+        hottest.sort_by(|a, b| b.1.rate.total_cmp(&a.1.rate));
+        let hottest: Vec<_> = hottest.into_iter().take(MOST_DETACHED).map(|(tpid, known)| (*tpid, *known)).collect();
+        for (tpid, known) in hottest {
+            if cost <= fits {
+                break;
+            }
+            cost -= known.rate * self.per_hit(known.rung);
+            if let Some(known) = self.known.get_mut(&tpid) {
+                (known.rung, known.since) = (PERIODS.len(), Duration::ZERO);
+            }
+        }
+    }
+
+    fn down(&mut self, tpid: Tpid) {
+        if let Some(known) = self.known.get_mut(&tpid) {
+            // A tracepoint that returned and soon had to leave again waits longer.
+            let soon = known.since < known.wait.saturating_mul(6);
+            known.wait = if soon && known.wait > CALM { (known.wait * 2).min(LONGEST_WAIT) } else { CALM * 2 };
+            (known.rung, known.since) = (known.rung + 1, Duration::ZERO);
+        }
+    }
+
+    /// Moves the coldest thinned tracepoints up, as far as the cost surely fits.
+    fn come_back(&mut self, fits: f64) {
+        let thinned = self.known.iter().filter(|(_, known)| known.rung > 0 && !known.is_detached());
+        let mut coldest: Vec<_> = thinned.map(|(tpid, known)| (*tpid, *known)).collect();
+        coldest.sort_by(|a, b| a.1.most.total_cmp(&b.1.most));
+        let mut cost = self.planned();
+        for (tpid, known) in coldest.into_iter().filter(|(_, known)| known.since >= known.wait).take(MOST_RETURNS) {
+            cost += known.most * self.per_hit(known.rung - 1) - known.rate * self.per_hit(known.rung);
+            if cost > fits {
+                return;
+            }
+            if let Some(known) = self.known.get_mut(&tpid) {
+                (known.rung, known.since) = (known.rung - 1, Duration::ZERO);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COST: RecordCost = RecordCost { recorded_ns: 600.0, thinned_ns: 160.0, measured: true };
+    const WINDOW: Duration = Duration::from_millis(250);
+
+    /// A machine with two CPUs and these rates, and a recording on it.
+    struct Machine {
+        thinner: Thinner,
+        moves: usize,
+        /// The period of each tracepoint, as the kernel has it.
+        periods: BTreeMap<Tpid, u64>,
+    }
+
+    impl Machine {
+        fn new(part: f64, tracepoints: u32) -> Self {
+            let tpids = (1..=tracepoints).map(Tpid::new);
+            let periods = tpids.clone().map(|tpid| (tpid, 1)).collect();
+            Machine { thinner: Thinner::new(part, 2, COST, tpids), moves: 0, periods }
+        }
+
+        /// A window with these rates. Returns its true cost, as a part of the budget.
+        fn window(&mut self, rates: &[f64]) -> f64 {
+            let own = Duration::from_micros(500);
+            let period = |tpid: Tpid| self.periods[&tpid];
+            let hits = (1..).map(Tpid::new).zip(rates);
+            // Nobody sees the hits of a detached tracepoint.
+            let hits = hits.filter(|(tpid, _)| period(*tpid) > 0);
+            let hits: BTreeMap<_, _> = hits.map(|(tpid, rate)| (tpid, (rate / 4.0) as u64)).collect();
+            let per_hit = |tpid| 160.0 + 440.0 / period(tpid) as f64;
+            let cost: f64 = hits.iter().map(|(tpid, hits)| *hits as f64 * per_hit(*tpid)).sum();
+            let cost = (cost + own.as_nanos() as f64) / 0.25 / self.thinner.budget;
+            let computed = self.thinner.cost_of(&hits, WINDOW, own);
+            assert!((cost - computed).abs() < 1e-9, "{cost} {computed}");
+            let moves = self.thinner.decide(&hits, WINDOW, own);
+            self.moves += moves.len();
+            self.periods.extend(moves);
+            cost
+        }
+
+        fn with(&self, period: impl Fn(u64) -> bool) -> usize {
+            self.periods.values().filter(|it| period(**it)).count()
+        }
+    }
+
+    /// A build: the ten hottest tracepoints make most of the hits.
+    fn build() -> Vec<f64> {
+        (0..300).map(|n| 190_000.0 * 0.7f64.powi(n) + 20.0).collect()
+    }
+
+    #[test]
+    fn an_idle_machine_is_recorded_as_a_whole() {
+        let mut machine = Machine::new(0.05, 300);
+        assert!((0..100).all(|_| machine.window(&[100.0; 300]) < 1.0));
+        assert_eq!(machine.moves, 0);
+    }
+
+    #[test]
+    fn after_a_step_the_cost_is_within_the_budget_in_the_second_window() {
+        let mut machine = Machine::new(0.1, 300);
+        (0..20).for_each(|_| assert!(machine.window(&[5.0; 300]) < 1.0));
+        assert!(machine.window(&build()) > 1.5);
+        for window in 0..2_400 {
+            let cost = machine.window(&build());
+            assert!(cost <= 1.0, "in window {window}, the cost is {cost} times the budget");
+        }
+        assert!((1..25).contains(&machine.with(|period| period > 1)) && machine.with(|period| period == 0) == 0);
+        assert!(machine.moves < 60, "{} moves in ten minutes of the same load", machine.moves);
+    }
+
+    #[test]
+    fn when_the_load_ends_all_thinned_tracepoints_return() {
+        let mut machine = Machine::new(0.1, 300);
+        for _ in 0..8 {
+            machine.window(&build());
+        }
+        assert!(machine.with(|period| period > 1) > 0);
+        (0..2_000).for_each(|_| assert!(machine.window(&[3.0; 300]) < 1.0));
+        assert_eq!(machine.with(|period| period != 1), 0);
+    }
+
+    #[test]
+    fn what_thinning_cannot_hold_is_detached_after_a_second() {
+        let mut machine = Machine::new(0.02, 300);
+        let costs: Vec<f64> = (0..40).map(|_| machine.window(&build())).collect();
+        assert!(costs[2] > 1.0, "thinning alone is not enough");
+        assert!(costs[8..].iter().all(|cost| *cost <= 1.0), "{costs:?}");
+        let detached = machine.with(|period| period == 0);
+        assert!((1..=MOST_DETACHED).contains(&detached), "{detached}");
+        // The hottest ones, and no others.
+        assert!((1..=detached).all(|tpid| machine.periods[&Tpid::new(tpid as u32)] == 0));
+    }
+
+    #[test]
+    fn a_budget_below_the_own_cost_of_tp_perf_thins_nothing() {
+        let mut machine = Machine::new(0.0005, 300);
+        for _ in 0..40 {
+            assert!(machine.window(&build()) > 1.0);
+        }
+        assert_eq!(machine.moves, 0);
+    }
+
+    #[test]
+    fn a_short_storm_detaches_nothing() {
+        let mut machine = Machine::new(0.02, 20);
+        let mut storm = vec![400.0; 20];
+        storm[7] = 2_000_000.0;
+        for _ in 0..3 {
+            machine.window(&storm);
+        }
+        for _ in 0..10 {
+            machine.window(&[400.0; 20]);
+        }
+        assert_eq!(machine.with(|period| period == 0), 0);
+        assert_eq!(machine.periods[&Tpid::new(8)], 257);
+        assert_eq!(machine.with(|period| period == 1), 19, "the others are recorded all the time");
+    }
+
+    #[test]
+    fn a_load_that_comes_and_goes_does_not_make_tracepoints_flap() {
+        let mut machine = Machine::new(0.05, 300);
+        let (busy, calm) = (build(), vec![5.0; 300]);
+        for window in 0..4_800 {
+            machine.window(if window / 28 % 2 == 0 { &busy } else { &calm });
+        }
+        assert!(machine.moves < 20 * 60, "{} moves in twenty minutes", machine.moves);
+    }
+}
