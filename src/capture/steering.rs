@@ -1,7 +1,7 @@
 //! Keeps the budget of a recording while it runs: reads the counters, moves tracepoints between rungs, and notes each move
 //! among the events.
 
-use super::thinning::Thinner;
+use super::thinning::{OwnTime, Thinner};
 use crate::engine::{RecordCost, Sampling};
 use crate::events::thinning::Steps;
 use crate::events::{RungStep, Slot, Tpid};
@@ -73,7 +73,6 @@ impl Steering {
         }
         let (window, own, hits) = self.read(engine)?;
         let mut steps = Vec::new();
-        let own = own.saturating_sub(std::mem::take(&mut self.changing));
         for (tpid, one_in) in self.thinner.decide(&hits, window, own) {
             steps.push(engine.thin(tpid, one_in)?);
         }
@@ -87,7 +86,8 @@ impl Steering {
     }
 
     /// Reads the hits of the window, and adds up its cost.
-    fn read<E: Sampling>(&mut self, engine: &mut E) -> io::Result<(Duration, Duration, BTreeMap<Tpid, u64>)> {
+    fn read<E: Sampling>(&mut self, engine: &mut E) -> io::Result<(Duration, OwnTime, BTreeMap<Tpid, u64>)> {
+        let cpu_before = cpu_time()?;
         let now = engine.hits()?;
         let mut hits = BTreeMap::<Tpid, u64>::new();
         for ((slot, now), before) in self.slots.iter().zip(now).zip(&self.before) {
@@ -103,7 +103,9 @@ impl Steering {
         self.cost.windows += 1;
         self.cost.over += u64::from(cost > self.cost.budget);
         self.cost.most = self.cost.most.max(cost);
-        Ok((window, own, hits))
+        let reading = cpu.saturating_sub(cpu_before);
+        let copying = own.saturating_sub(reading).saturating_sub(std::mem::take(&mut self.changing));
+        Ok((window, OwnTime { reading, copying }, hits))
     }
 
     /// Ends the last window. The events are off. Returns the cost of the recording.

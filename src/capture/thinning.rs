@@ -30,6 +30,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 const PATIENCE: u32 = 4;
 /// The most tracepoints that are detached at once.
 const MOST_DETACHED: usize = 8;
+/// With so many samples in a window, the time to copy them shows what a sample costs.
+const MANY_SAMPLES: f64 = 10_000.0;
+
+/// The CPU time that tp-perf's own thread used in a window.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OwnTime {
+    /// To read the counters. It does not depend on the hits.
+    pub reading: Duration,
+    /// To copy samples from the rings.
+    pub copying: Duration,
+}
 
 /// The controller.
 #[derive(Debug)]
@@ -37,6 +48,8 @@ pub(super) struct Thinner {
     /// The budget in nanoseconds of each second, on all CPUs together.
     budget: f64,
     cost: RecordCost,
+    /// The time in nanoseconds to copy a sample from a ring, as measured.
+    copy_ns: f64,
     known: BTreeMap<Tpid, KnownRate>,
     /// The time since the last change.
     calm: Duration,
@@ -70,19 +83,18 @@ impl Thinner {
     pub fn new(part: f64, cpus: usize, cost: RecordCost, tracepoints: impl IntoIterator<Item = Tpid>) -> Self {
         let new = KnownRate { rung: 0, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM };
         let known = tracepoints.into_iter().map(|tpid| (tpid, new)).collect();
-        Thinner { budget: part * cpus.max(1) as f64 * 1e9, cost, known, calm: Duration::ZERO, beyond: 0 }
+        Thinner { budget: part * cpus.max(1) as f64 * 1e9, cost, copy_ns: 0.0, known, calm: Duration::ZERO, beyond: 0 }
     }
 
     /// The cost of a window as a part of the budget. `hits` has the hits of each tracepoint, and `own` is the CPU time of
     /// tp-perf's own thread.
     pub fn cost_of(&self, hits: &BTreeMap<Tpid, u64>, window: Duration, own: Duration) -> f64 {
-        let of_hits: f64 = hits.iter().map(|(tpid, hits)| *hits as f64 * self.per_hit(self.rung(*tpid))).sum();
+        let of_hits: f64 = hits.iter().map(|(tpid, hits)| *hits as f64 * self.in_kernel(self.rung(*tpid))).sum();
         (of_hits + own.as_nanos() as f64) / window.as_secs_f64().max(1e-9) / self.budget
     }
 
-    /// Takes the hits of a window, and decides what changes: each tracepoint with its new period, or 0 to detach it. `own` is
-    /// the CPU time of tp-perf's own thread, without that of the last changes.
-    pub fn decide(&mut self, hits: &BTreeMap<Tpid, u64>, window: Duration, own: Duration) -> Vec<(Tpid, u64)> {
+    /// Takes the hits of a window, and decides what changes: each tracepoint with its new period, or 0 to detach it.
+    pub fn decide(&mut self, hits: &BTreeMap<Tpid, u64>, window: Duration, own: OwnTime) -> Vec<(Tpid, u64)> {
         let seconds = window.as_secs_f64().max(1e-9);
         let decay = 0.9f64.powf(seconds);
         for (tpid, known) in &mut self.known {
@@ -90,10 +102,20 @@ impl Thinner {
             known.most = (known.most * decay).max(known.rate);
             known.since += window;
         }
+        let samples: f64 = hits
+            .iter()
+            .map(|(tpid, hits)| PERIODS.get(self.rung(*tpid)).map_or(0.0, |p| *hits as f64 / *p as f64))
+            .sum();
+        let copying = own.copying.as_nanos() as f64;
+        let fixed = own.reading.as_nanos() as f64 + if samples < MANY_SAMPLES { copying } else { 0.0 };
+        if samples >= MANY_SAMPLES {
+            let measured = copying / samples;
+            self.copy_ns = if self.copy_ns > 0.0 { (self.copy_ns + measured) / 2.0 } else { measured };
+        }
         // What cannot be thinned costs too.
         let others = hits.iter().filter(|(tpid, _)| !self.known.contains_key(tpid));
         let others: f64 = others.map(|(_, hits)| *hits as f64 * self.per_hit(0)).sum();
-        let allowed = self.budget - (own.as_nanos() as f64 + others) / seconds;
+        let allowed = self.budget - (fixed + others) / seconds;
         let before: BTreeMap<Tpid, usize> = self.known.iter().map(|(tpid, known)| (*tpid, known.rung)).collect();
         if allowed <= 0.0 {
             // tp-perf's own work exceeds the budget, and no tracepoint can help.
@@ -118,8 +140,14 @@ impl Thinner {
         self.known.get(&tpid).map_or(0, |known| known.rung)
     }
 
-    /// The cost of a hit in nanoseconds.
+    /// The cost of a hit in nanoseconds, with the time to copy its sample.
     fn per_hit(&self, rung: usize) -> f64 {
+        let copying = PERIODS.get(rung).map_or(0.0, |period| self.copy_ns / *period as f64);
+        self.in_kernel(rung) + copying
+    }
+
+    /// The cost of a hit in nanoseconds where it happens.
+    fn in_kernel(&self, rung: usize) -> f64 {
         let RecordCost { recorded_ns, thinned_ns, .. } = self.cost;
         let period = PERIODS.get(rung);
         period.map_or(0.0, |period| thinned_ns + (recorded_ns - thinned_ns).max(0.0) / *period as f64)
@@ -218,7 +246,18 @@ mod tests {
 
         /// A window with these rates. Returns its true cost, as a part of the budget.
         fn window(&mut self, rates: &[f64]) -> f64 {
-            let own = Duration::from_micros(500);
+            let samples: f64 = (1..)
+                .map(Tpid::new)
+                .zip(rates)
+                .map(|(tpid, rate)| match self.periods[&tpid] {
+                    0 => 0.0,
+                    period => rate / 4.0 / period as f64,
+                })
+                .sum();
+            // To copy a sample takes 50 ns.
+            let own =
+                OwnTime { reading: Duration::from_micros(500), copying: Duration::from_nanos(50 * samples as u64) };
+            let own_ns = own.reading + own.copying;
             let period = |tpid: Tpid| self.periods[&tpid];
             let hits = (1..).map(Tpid::new).zip(rates);
             // Nobody sees the hits of a detached tracepoint.
@@ -226,8 +265,8 @@ mod tests {
             let hits: BTreeMap<_, _> = hits.map(|(tpid, rate)| (tpid, (rate / 4.0) as u64)).collect();
             let per_hit = |tpid| 160.0 + 440.0 / period(tpid) as f64;
             let cost: f64 = hits.iter().map(|(tpid, hits)| *hits as f64 * per_hit(*tpid)).sum();
-            let cost = (cost + own.as_nanos() as f64) / 0.25 / self.thinner.budget;
-            let computed = self.thinner.cost_of(&hits, WINDOW, own);
+            let cost = (cost + own_ns.as_nanos() as f64) / 0.25 / self.thinner.budget;
+            let computed = self.thinner.cost_of(&hits, WINDOW, own_ns);
             assert!((cost - computed).abs() < 1e-9, "{cost} {computed}");
             let moves = self.thinner.decide(&hits, WINDOW, own);
             self.moves += moves.len();

@@ -142,6 +142,7 @@ impl Sampling for SamplingEngine {
                     sys::read_count(event.as_fd(), lost_known)?
                 }
             };
+            self.hits[place] = self.hits[place].max(after.value);
             counters.push((cpu, before.value, after.value));
         }
         match one_in {

@@ -88,6 +88,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::privileges", can_trace_as_root, kernel::privileges::TESTS),
     ("kernel::replay", can_trace, kernel::replay::TESTS),
     ("kernel::rungs", can_trace, kernel::rungs::TESTS),
+    ("kernel::thinning", can_trace, kernel::thinning::TESTS),
     ("kernel::states", can_trace, kernel::states::TESTS),
     ("page", page::has_browser, page::TESTS),
 ];

@@ -12,5 +12,6 @@ pub mod privileges;
 pub mod replay;
 pub mod rig;
 pub mod rungs;
+pub mod thinning;
 
 pub mod states;
