@@ -6,6 +6,7 @@ mod finish;
 mod plan;
 mod run;
 mod steering;
+mod switch_on;
 mod thinning;
 mod unwatched;
 
@@ -17,6 +18,7 @@ pub(crate) use plan::sensible;
 pub(crate) use run::Outside;
 pub use run::{StopRules, Switched, run};
 pub use steering::Steering;
+pub(crate) use switch_on::SwitchedOn;
 pub use unwatched::CpuChange;
 pub(crate) use unwatched::{CpuChanges, Watched, clock_of};
 

@@ -1,10 +1,11 @@
 //! Runs a capture while the events are on: rounds until a stop rule applies.
 
 use super::steering::Steering;
+use super::switch_on::SwitchedOn;
 use super::unwatched::CpuChanges;
 use super::{CpuChange, Error};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
-use crate::engine::{self, Sampling};
+use crate::engine::Sampling;
 use crate::events::Counted;
 use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
@@ -90,23 +91,12 @@ pub fn run<E: Sampling>(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Switched, Error> {
-    if signals.asked() > 0 {
-        return Err(engine::Error::Interrupted.into());
-    }
-    let mut outside = Outside { signals, changes: CpuChanges::watch() };
-    let (started, on) = (SystemTime::now(), Instant::now());
-    engine.enable().map_err(Error::Run)?;
-    if let Some(steering) = &mut steering {
-        steering.begin(engine, spool).map_err(Error::Run)?;
-    }
-    // All events are on from here. So `--duration` and the cost of the capture start here.
-    let (all_on, cpu_before) = (Instant::now(), cpu_time().map_err(Error::Run)?);
-    let mut starting_cpu = Duration::ZERO;
-    if let Some(command) = command {
-        let cpu_before = cpu_time().map_err(Error::Run)?;
-        command.start(running)?;
-        starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
-    }
+    let mut begin = SwitchedOn::by(signals, || {
+        engine.enable()?;
+        steering.as_mut().map_or(Ok(()), |steering| steering.begin(engine, spool))
+    })?;
+    begin.start(command, running, engine)?;
+    let SwitchedOn { mut outside, started, on, all_on, cpu_before, starting_cpu } = begin;
     let mut until = Rounds { rules, on: all_on, steering };
     let result = until.until_stop(engine, running.as_mut(), spool, &mut outside, progress);
     engine.disable().map_err(Error::Run)?;

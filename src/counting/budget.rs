@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Visits in a second. More are more precise, and cost more.
-pub const VISITS_PER_SECOND: u32 = 20;
+pub(super) const VISITS_PER_SECOND: u32 = 20;
 /// The most and the least part of the time for visits. Visits of more than half of the time would cost nearly as much as
 /// counting.
 const MOST_VISITED: f64 = 0.5;
@@ -54,7 +54,7 @@ struct KnownRate {
 
 /// A tracepoint to move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RungChange {
+pub(super) struct RungChange {
     /// The tracepoint.
     pub tpid: Tpid,
     /// The rung to move it to.
@@ -63,7 +63,7 @@ pub struct RungChange {
 
 /// The hits of a tracepoint in a window, as the engine counted or estimated them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SeenHits {
+pub(super) struct SeenHits {
     /// The tracepoint.
     pub tpid: Tpid,
     /// Its hits; `None` if it was detached.
@@ -72,19 +72,17 @@ pub struct SeenHits {
     pub rung: Rung,
 }
 
-/// The cost of a window, as a part of the time of all CPUs.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct WindowCost {
-    /// All of it. This is an estimate.
-    pub all: f64,
-    /// The part that tp-perf's own thread used, which is measured.
-    pub own: f64,
+impl SeenHits {
+    /// Its hits, 0 if it was detached, and its rung.
+    pub fn known(&self) -> (f64, Rung) {
+        (self.hits.unwrap_or(0.0), self.rung)
+    }
 }
 
 /// The controller.
 #[derive(Debug)]
-pub struct Budget {
-    /// The part of the time of all CPUs that counting may take.
+pub(super) struct Budget {
+    /// The part of the time of all CPUs that counting may take; infinite without a budget.
     part: f64,
     cpus: f64,
     cost: HitCost,
@@ -93,8 +91,8 @@ pub struct Budget {
     disturbed: BTreeSet<Tpid>,
     /// The part of the time for visits.
     visited: f64,
-    /// How much dearer visits are than planned, as measured.
-    dearer: f64,
+    /// The measured cost of visits, divided by the planned cost.
+    visits_cost: f64,
     /// How long the cost has been calm.
     calm: Duration,
     /// The time since the last trial of a detached tracepoint.
@@ -102,20 +100,31 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A controller for this many CPUs. `part` is a part of the time of all of them, between 0 and 1.
-    pub fn new(part: f64, cpus: usize, cost: HitCost) -> Self {
+    /// A controller for this many CPUs. `part` is a part of the time of all of them, between 0 and 1. Without it, the
+    /// controller only computes costs.
+    pub fn new(part: Option<f64>, cpus: usize, cost: HitCost) -> Self {
         let cpus = cpus.max(1) as f64;
         Budget {
-            part,
+            part: part.unwrap_or(f64::INFINITY),
             cpus,
             cost,
             known: BTreeMap::new(),
             disturbed: BTreeSet::new(),
             visited: PLANNED_VISITED,
-            dearer: 1.0,
+            visits_cost: 1.0,
             calm: Duration::ZERO,
             since_trial: Duration::ZERO,
         }
+    }
+
+    /// Whether there is a limit. Without one, all tracepoints are counted.
+    pub fn is_limited(&self) -> bool {
+        self.part.is_finite()
+    }
+
+    /// Whether a window of this cost exceeds the budget.
+    pub fn is_exceeded_by(&self, cost: f64) -> bool {
+        cost > self.part
     }
 
     /// Takes over a tracepoint that an earlier run has moved.
@@ -132,7 +141,7 @@ impl Budget {
         // Another CPU works for each interrupt too, about as long as this thread waits for it.
         let measured = 1.5 * own.as_nanos() as f64 / window.as_secs_f64().max(1e-9);
         let planned = self.switching() + visited as f64 * self.of_member();
-        self.dearer = 0.7 * self.dearer + 0.3 * (measured / planned).clamp(0.5, 10.0);
+        self.visits_cost = 0.7 * self.visits_cost + 0.3 * (measured / planned).clamp(0.5, 10.0);
     }
 
     /// Never visits these tracepoints.
@@ -151,16 +160,20 @@ impl Budget {
         if any { self.visited } else { 0.0 }
     }
 
-    /// The cost of a window in which these hits were seen, in which visits took this part of the time, and in which
-    /// tp-perf's own thread ran for `own`.
-    pub fn cost_of(&self, seen: &[SeenHits], window: Duration, visited: f64, own: Duration) -> WindowCost {
+    /// The estimated cost of a window as a part of the time of all CPUs. Its hits have numbers and rungs, visits took the
+    /// part `visited` of its time, and tp-perf's own thread ran for `own` in it.
+    pub fn cost_of(
+        &self,
+        hits: impl Iterator<Item = (f64, Rung)>,
+        window: Duration,
+        visited: f64,
+        own: Duration,
+    ) -> f64 {
         let seconds = window.as_secs_f64().max(1e-9);
-        let of_hits: f64 = seen.iter().map(|seen| seen.hits.unwrap_or(0.0) * self.per_hit(seen.rung, visited)).sum();
-        let all_time = seconds * self.cpus * 1e9;
-        let own = own.as_nanos() as f64 / all_time;
+        let of_hits: f64 = hits.map(|(hits, rung)| hits * self.per_hit(rung, visited)).sum();
         // The thread's own part of switching is in `own`.
-        let others = if visited > 0.0 { self.switching() / 2.0 * seconds } else { 0.0 };
-        WindowCost { all: (of_hits + others) / all_time + own, own }
+        let switching = if visited > 0.0 { self.switching() / 2.0 * seconds } else { 0.0 };
+        (of_hits + switching + own.as_nanos() as f64) / (seconds * self.cpus * 1e9)
     }
 
     /// Nanoseconds of each second that switching for visits takes on all CPUs.
@@ -220,7 +233,7 @@ impl Budget {
         let hits: f64 = self.known.values().map(|known| rate(known) * self.per_hit(known.rung, visited)).sum();
         let visited = self.known.values().filter(|known| known.rung == Rung::Visited).count();
         let visits = visited as f64 * self.of_member() + if visited > 0 { self.switching() } else { 0.0 };
-        hits + self.dearer * visits
+        hits + self.visits_cost * visits
     }
 
     fn set(&mut self, tpid: Tpid, to: Rung) -> RungChange {
@@ -365,7 +378,7 @@ mod tests {
 
     impl Machine {
         fn new(part: f64) -> Self {
-            Machine { budget: Budget::new(part, 2, COST), rungs: BTreeMap::new(), moves: 0, part }
+            Machine { budget: Budget::new(Some(part), 2, COST), rungs: BTreeMap::new(), moves: 0, part }
         }
 
         /// A second with these rates. Returns its cost, as a part of the budget.
@@ -382,13 +395,13 @@ mod tests {
             let visited = self.budget.visited();
             let with_visits =
                 own + Duration::from_nanos((self.budget.switching() / 2.0) as u64) * u32::from(visited > 0.0);
-            let cost = self.budget.cost_of(&seen, SECOND, visited, with_visits);
+            let cost = self.budget.cost_of(seen.iter().map(SeenHits::known), SECOND, visited, with_visits);
             let moves = self.budget.decide(&seen, SECOND, own);
             self.moves += moves.len();
             moves.into_iter().for_each(|it| {
                 self.rungs.insert(it.tpid, it.to);
             });
-            cost.all / self.part
+            cost / self.part
         }
 
         fn on(&self, rung: Rung) -> usize {

@@ -5,7 +5,7 @@ use crate::events::{Cpu, Ns, Partly, Rung, Sink, Tick, Tpid};
 use crate::text::{CsvCell, json_line, json_pretty};
 use crate::tracefs::{Table, Tracepoint};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 
 /// A sink that hands each window to a function, until that fails.
@@ -54,29 +54,24 @@ impl InWindow<'_> {
         self.partly.map_or(1.0, |partly| partly.watched)
     }
 
-    /// The estimate for all CPUs.
     fn estimated(&self) -> Option<EstimatedHits> {
-        let estimated = self.partly?.estimated?;
-        self.cpu.is_none().then(|| estimated.into())
+        self.partly?.estimated.map(EstimatedHits::from)
     }
 }
 
 /// The hits of a window in the order of the tracepoints, by CPU or summed over CPUs. Tracepoints without hits are left out,
-/// unless they were not watched in the whole window.
+/// unless they were not watched in the whole window. With `--per-cpu` there is no budget, so each one is watched all the time.
 fn in_window<'a>(tick: &Tick<'_>, table: &'a Table, per_cpu: bool) -> Vec<InWindow<'a>> {
-    let mut hits: Vec<(Tpid, Option<Cpu>, u64)> = match per_cpu {
-        true => tick.hit().map(|(slot, hits)| (slot.tpid, slot.cpu, hits)).collect(),
-        false => tick.by_tracepoint().into_iter().map(|(tpid, hits)| (tpid, None, hits)).collect(),
-    };
-    let seen: BTreeSet<Tpid> = hits.iter().map(|(tpid, ..)| *tpid).collect();
-    let unseen = tick.partly.iter().filter(|partly| !seen.contains(&partly.tpid));
-    hits.extend(unseen.map(|partly| (partly.tpid, None, 0)));
-    hits.sort_unstable_by_key(|(tpid, cpu, _)| (*tpid, *cpu));
-    let of = |(tpid, cpu, hits)| {
+    let without_hits = tick.partly.iter().map(|partly| ((partly.tpid, None), 0));
+    let mut sums: BTreeMap<(Tpid, Option<Cpu>), u64> = without_hits.collect();
+    for (slot, hits) in tick.hit() {
+        *sums.entry((slot.tpid, slot.cpu.filter(|_| per_cpu))).or_default() += hits;
+    }
+    let of = |((tpid, cpu), hits)| {
         let partly = tick.partly.iter().find(|partly| partly.tpid == tpid).copied();
         InWindow { tracepoint: table.get(tpid), cpu, hits, partly }
     };
-    hits.into_iter().map(of).collect()
+    sums.into_iter().map(of).collect()
 }
 
 /// The estimate and its interval, as three cells.
@@ -89,7 +84,9 @@ fn estimate_cells(estimated: Option<EstimatedHits>) -> [String; 3] {
 pub fn csv_windows_head(per_cpu: bool) -> io::Result<Vec<u8>> {
     let cpu = per_cpu.then_some("cpu");
     let names = ["timestamp_ns", "window_ns", "tracepoint_group", "tracepoint"].into_iter().chain(cpu);
-    row(names.chain(["hits", "rung", "watched", "estimate", "low", "high"]))
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(names.chain(["hits", "rung", "watched", "estimate", "low", "high"]))?;
+    bytes(csv)
 }
 
 /// The rows of a window: one for each tracepoint that was hit, or for each tracepoint and CPU.
@@ -103,7 +100,7 @@ pub fn csv_window(tick: &Tick<'_>, table: &Table, per_cpu: bool) -> io::Result<V
         let figures = [row.hits.to_string(), row.rung().word().to_owned(), format!("{:.6}", row.watched())];
         csv.write_record(cells.chain(cpu).chain(figures).chain(estimate_cells(row.estimated())))?;
     }
-    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
+    bytes(csv)
 }
 
 /// The rows of a whole count: one for each counted tracepoint, or for each tracepoint and CPU with hits.
@@ -123,7 +120,7 @@ pub fn csv(summary: &CountSummary, per_cpu: bool) -> io::Result<Vec<u8>> {
         let rung = row.rung.map_or("", Rung::word).to_owned();
         let mut write = |cpu: Option<Cpu>, hits: u64, share: f64, rate: Option<f64>| {
             let figures = [hits.to_string(), decimals(rate), format!("{share:.9}"), whole(*first_ns), whole(*last_ns)];
-            let estimated = estimate_cells(row.estimated.filter(|_| cpu.is_none()));
+            let estimated = estimate_cells(row.estimated);
             let watched = [rung.clone(), format!("{:.6}", row.watched)];
             let figures = figures.into_iter().chain(watched).chain(estimated);
             csv.write_record(names.iter().cloned().chain(cpu.map(|cpu| cpu.to_string())).chain(figures))
@@ -138,7 +135,7 @@ pub fn csv(summary: &CountSummary, per_cpu: bool) -> io::Result<Vec<u8>> {
             }
         }
     }
-    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
+    bytes(csv)
 }
 
 /// The rows of several runs: one for each counted tracepoint.
@@ -155,12 +152,11 @@ pub fn csv_repeated(repeated: &RepeatedCount) -> io::Result<Vec<u8>> {
         let share = format!("{:.9}", row.share);
         csv.write_record(names.map(|name| CsvCell(name).to_string()).into_iter().chain(figures).chain([share]))?;
     }
-    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
+    bytes(csv)
 }
 
-fn row<'a>(cells: impl Iterator<Item = &'a str>) -> io::Result<Vec<u8>> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record(cells)?;
+/// The rows that were written.
+fn bytes(csv: csv::Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
     csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }
 

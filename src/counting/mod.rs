@@ -17,7 +17,6 @@ mod summary;
 mod totals;
 mod visit_times;
 
-pub use budget::{Budget, RungChange, SeenHits, VISITS_PER_SECOND, WindowCost};
 pub use formats::{EachWindow, csv, csv_repeated, csv_window, csv_windows_head, json, json_window};
 pub use repeated::{CONFIDENCE, Mean, MeanRow, OneRun, RepeatedCount};
 pub use run::{CountRun, RunWith, run};

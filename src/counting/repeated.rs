@@ -1,5 +1,6 @@
 //! Several runs of a COMMAND: means and their intervals.
 
+use super::summary::full_name;
 use super::{CountRow, CountSummary};
 use crate::stats::mean;
 use serde::Serialize;
@@ -58,10 +59,7 @@ pub struct MeanRow {
 impl MeanRow {
     /// `group:name`, or the group.
     pub fn full_name(&self) -> String {
-        match &self.tracepoint {
-            Some(tracepoint) => format!("{}:{tracepoint}", self.tracepoint_group),
-            None => self.tracepoint_group.clone(),
-        }
+        full_name(&self.tracepoint_group, self.tracepoint.as_deref())
     }
 }
 

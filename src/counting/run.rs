@@ -3,9 +3,9 @@
 use super::CountOptions;
 use super::budget::RungChange;
 use super::steering::{CountCost, Steering};
-use crate::capture::{CpuChanges, Error, Outside, Watched, clock_of};
+use crate::capture::{Error, Outside, SwitchedOn, Watched, clock_of};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
-use crate::engine::{self, Counting, HitCost, Kernel};
+use crate::engine::{Counting, HitCost, Kernel};
 use crate::events::{Sink, Tick, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
@@ -71,24 +71,12 @@ pub fn run<E: Counting>(
     with: RunWith<'_, '_>,
 ) -> Result<CountRun, Error> {
     let RunWith { command, sinks, running, signals, progress } = with;
-    if signals.asked() > 0 {
-        return Err(engine::Error::Interrupted.into());
-    }
     let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
     let before = online(engine);
     let time_on_before = engine.time_on().map_err(Error::Run)?;
-    let mut outside = Outside { signals, changes: CpuChanges::watch() };
-    let (started, on) = (SystemTime::now(), Instant::now());
-    engine.enable().map_err(Error::Run)?;
-    let (all_on, cpu_before) = (Instant::now(), cpu_time().map_err(Error::Run)?);
-    let mut starting_cpu = Duration::ZERO;
-    if let Some(command) = command {
-        if let Err(error) = command.start(running) {
-            engine.disable().map_err(Error::Run)?;
-            return Err(error.into());
-        }
-        starting_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
-    }
+    let mut begin = SwitchedOn::by(signals, || engine.enable())?;
+    begin.start(command, running, engine)?;
+    let SwitchedOn { mut outside, started, on, all_on, cpu_before, starting_cpu } = begin;
     let cpus = engine.attached().cpus.len();
     let steering = |(cost, hit_by_visits): (HitCost, &[Tpid])| {
         let mut steering = Steering::new(options.budget, cpus, cost)?;

@@ -4,11 +4,12 @@ use super::budget::{Budget, RungChange, SeenHits};
 use super::visit_times::VisitTimes;
 use crate::control::Progress;
 use crate::engine::{Counting, HitCost, rename_ns};
-use crate::events::{Rung, Slot, Tick, Tpid};
+use crate::events::{Rung, Tick, Tpid};
 use crate::os::thread::cpu_time;
 use fastrand::Rng;
 use std::collections::BTreeMap;
 use std::io;
+use std::iter;
 use std::time::{Duration, Instant};
 
 /// The cost of a hit is refined after this time.
@@ -48,12 +49,7 @@ fn seen(tick: &Tick<'_>) -> Vec<SeenHits> {
 
 /// The state of the steering.
 pub(super) struct Steering {
-    /// `None` without a budget.
-    budget: Option<Budget>,
-    /// Computes costs, also without a budget.
-    costs: Budget,
-    /// The budget as a part of the time of all CPUs.
-    part: Option<f64>,
+    budget: Budget,
     times: VisitTimes,
     /// The part of the current window for visits.
     visited: f64,
@@ -80,12 +76,10 @@ pub(super) struct Steering {
 }
 
 impl Steering {
-    /// Steers a count on this many CPUs. `part` is the budget.
+    /// Steers a count on this many CPUs. `part` is the budget, if there is one.
     pub fn new(part: Option<f64>, cpus: usize, cost: HitCost) -> io::Result<Self> {
         Ok(Steering {
-            budget: part.map(|part| Budget::new(part, cpus, cost)),
-            costs: Budget::new(1.0, cpus, cost),
-            part,
+            budget: Budget::new(part, cpus, cost),
             times: VisitTimes::default(),
             visited: 0.0,
             random: Rng::new(),
@@ -107,16 +101,12 @@ impl Steering {
 
     /// Never visits these tracepoints.
     pub fn never_visit(&mut self, tpids: impl Iterator<Item = Tpid>) {
-        if let Some(budget) = &mut self.budget {
-            budget.never_visit(tpids);
-        }
+        self.budget.never_visit(tpids);
     }
 
     /// Takes over the tracepoints that an earlier run has moved.
     pub fn adopt<E: Counting>(&mut self, engine: &E) {
-        if let Some(budget) = &mut self.budget {
-            engine.moved().into_iter().for_each(|(tpid, rung)| budget.adopt(tpid, rung));
-        }
+        engine.moved().into_iter().for_each(|(tpid, rung)| self.budget.adopt(tpid, rung));
     }
 
     /// When something is to be done within the window.
@@ -147,32 +137,26 @@ impl Steering {
 
     /// Takes the hits of a window. Returns its cost, and the changes for the next window; none unless tracepoints `can_move`.
     pub fn window(&mut self, tick: &Tick<'_>, can_move: bool) -> io::Result<(f64, Vec<RungChange>)> {
-        let seen = match &self.budget {
-            Some(_) => seen(tick),
-            // Only the sum is needed, and a tick should cost little.
-            None => {
-                let all =
-                    |slot: &Slot| SeenHits { tpid: slot.tpid, hits: Some(tick.total() as f64), rung: Rung::Counted };
-                tick.slots.first().map(all).into_iter().collect()
-            }
-        };
+        // Without a budget, only the sum is needed, and a tick should cost little.
+        let seen = self.budget.is_limited().then(|| seen(tick));
         let window = Duration::from_nanos(tick.to.since(tick.from));
         let now = cpu_time()?;
         let own = now.saturating_sub(self.cpu_before);
         (self.cpu_before, self.length) = (now, self.length + window);
-        let cost = self.costs.cost_of(&seen, window, self.visited, own).all;
+        let cost = match &seen {
+            Some(seen) => self.budget.cost_of(seen.iter().map(SeenHits::known), window, self.visited, own),
+            None => self.budget.cost_of(iter::once((tick.total() as f64, Rung::Counted)), window, self.visited, own),
+        };
         self.sum += cost * window.as_secs_f64();
         self.most = self.most.max(cost);
-        self.over += u64::from(self.part.is_some_and(|part| cost > part));
+        self.over += u64::from(self.budget.is_exceeded_by(cost));
         let own = own.saturating_sub(std::mem::take(&mut self.cpu_beside));
         let usual = self.usual_cpu.map_or(own, |usual| (3 * usual + own) / 4);
         self.usual_cpu = Some(usual);
         let of_visits = std::mem::take(&mut self.cpu_of_visits);
-        if let Some(budget) = &mut self.budget {
-            budget.visits_took(of_visits, window);
-        }
-        let changes = match &mut self.budget {
-            Some(budget) if can_move => budget.decide(&seen, window, usual),
+        self.budget.visits_took(of_visits, window);
+        let changes = match seen {
+            Some(seen) if can_move => self.budget.decide(&seen, window, usual),
             _ => Vec::new(),
         };
         Ok((cost, changes))
@@ -218,7 +202,7 @@ impl Steering {
 
     /// Begins a window of this length.
     pub fn begin_window(&mut self, begin: Instant, window: Duration) -> io::Result<()> {
-        self.visited = self.budget.as_ref().map_or(0.0, Budget::visited);
+        self.visited = self.budget.visited();
         self.times = VisitTimes::of(begin, window, self.visited, &mut self.random);
         self.refine()
     }
@@ -243,10 +227,7 @@ impl Steering {
             off_ns: refined(self.at_end.off_ns, self.at_start.off_ns),
             ..self.at_end
         };
-        self.costs.set_cost(self.at_end);
-        if let Some(budget) = &mut self.budget {
-            budget.set_cost(self.at_end);
-        }
+        self.budget.set_cost(self.at_end);
         Ok(())
     }
 

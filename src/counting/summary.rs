@@ -167,11 +167,13 @@ pub struct CountRow {
 impl CountRow {
     /// `group:name`, or the group.
     pub fn full_name(&self) -> String {
-        match &self.tracepoint {
-            Some(tracepoint) => format!("{}:{tracepoint}", self.tracepoint_group),
-            None => self.tracepoint_group.clone(),
-        }
+        full_name(&self.tracepoint_group, self.tracepoint.as_deref())
     }
+}
+
+/// `group:name`, or the group if there is no name.
+pub(super) fn full_name(group: &str, name: Option<&str>) -> String {
+    name.map_or_else(|| group.to_owned(), |name| format!("{group}:{name}"))
 }
 
 /// Hits on a CPU.

@@ -273,7 +273,8 @@ impl Plan {
             // the last writer is gone.
             match unsafe { libc::read(self.wait, (&raw mut index).cast(), 8) } {
                 8 => {
-                    // At the end, these numbers are closed again. That fails, because the child opens nothing.
+                    // The child closes all numbers again at its end. It opens no file, so these numbers are still free then, and
+                    // closing them again only fails.
                     let index = usize::try_from(u64::from_ne_bytes(index)).unwrap_or(usize::MAX);
                     self.events.get(index).into_iter().flatten().copied().for_each(close);
                     report();

@@ -338,7 +338,7 @@ fn is<T>(result: &io::Result<T>, errno: Errno) -> bool {
 
 /// Whether an open failed because the CPU is not online (any more). The kernel returns ENODEV, or EINVAL for
 /// a CPU number that it cannot have.
-fn is_offline(error: &io::Error, cpu: Cpu) -> bool {
+pub(super) fn is_offline(error: &io::Error, cpu: Cpu) -> bool {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENODEV) => true,
         Some(Errno::EINVAL) => is_offline_now(cpu),

@@ -10,7 +10,7 @@
 //! does not go on alone.
 
 use super::descriptors::MOST_MEMBERS;
-use super::opening::filter_of;
+use super::opening::{filter_of, is_offline};
 use crate::events::{SampleId, Tpid, Visits};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
@@ -98,9 +98,10 @@ impl SmallGroups {
     /// Opens a tracepoint on the CPU with this place. `None` if the CPU is offline.
     fn open(&mut self, place: usize, tpid: Tpid, tracefs_id: u64) -> io::Result<Option<Member>> {
         let OnCpu { cpu, leader, .. } = &mut self.on_cpus[place];
+        let cpu = *cpu;
         let spec = |kind, leads| EventSpec {
             kind,
-            scope: Scope::AllOn(*cpu),
+            scope: Scope::AllOn(cpu),
             output: Output::Counts,
             clock: Clock::Monotonic,
             // A member goes on when its filter is set, so it never counts hits of this thread.
@@ -109,7 +110,7 @@ impl SmallGroups {
         };
         if leader.is_none() {
             let opened = match sys::open(&spec(EventKind::Tracepoint(self.quiet), true), None) {
-                Err(error) if is_gone(&error) => return Ok(None),
+                Err(error) if is_offline(&error, cpu) => return Ok(None),
                 opened => opened?,
             };
             if self.is_on {
@@ -119,7 +120,7 @@ impl SmallGroups {
         }
         let group = leader.as_ref().map(AsFd::as_fd);
         let event = match sys::open(&spec(EventKind::Tracepoint(tracefs_id), false), group) {
-            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) if is_offline(&error, cpu) => return Ok(None),
             event => event?,
         };
         if let Some(filter) = &self.filter {
@@ -209,11 +210,6 @@ impl SmallGroups {
     }
 }
 
-/// Whether an open failed because the CPU is offline.
-fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(nix::errno::Errno::ENODEV as i32)
-}
-
 /// The visits in a window, by tracepoint.
 #[derive(Debug, Default)]
 pub(super) struct WindowVisits {
@@ -230,7 +226,7 @@ impl WindowVisits {
         *self.hits.entry(tpid).or_insert(0) += hits;
     }
 
-    /// Ends a visit that took this many nanoseconds. One that took none is left out.
+    /// Ends a visit of `time` nanoseconds. A visit of 0 nanoseconds does not count.
     pub fn end_visit(&mut self, time: u64) {
         for (tpid, hits) in std::mem::take(&mut self.hits).into_iter().filter(|_| time > 0) {
             self.by_tracepoint.entry(tpid).or_default().add(time, hits);

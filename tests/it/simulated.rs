@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
-use tp_perf::capture::{CaptureOptions, Captured, StopRules, SummaryRoom, Written, run};
+use tp_perf::capture::{CaptureOptions, Captured, Error, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::{Cli, Command};
 use tp_perf::command::{Context, record};
-use tp_perf::control::{Progress, Signals};
+use tp_perf::control::{CommandLine, Launch, Progress, Signals, Streams};
+use tp_perf::engine::Engine;
 use tp_perf::engine::simulated::{Script, Simulated, SimulatedEngine};
 use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
@@ -30,6 +31,7 @@ pub const TESTS: &[Test] = tests![
     whichever_rule_holds_first_stops_the_capture,
     a_whole_record_needs_no_kernel,
     a_recording_that_command_deletes_is_a_failure,
+    the_events_go_off_if_command_cannot_be_started,
 ];
 
 type MakeFile = fn() -> io::Result<std::fs::File>;
@@ -367,4 +369,23 @@ fn a_whole_record_needs_no_kernel() {
     let error = record(&kernel(10), cli.record, &mut context).unwrap_err();
     assert!(error.to_string().contains("already contains a recording"), "{error}");
     assert_eq!(read(&rec, "log.csv"), log);
+}
+
+fn the_events_go_off_if_command_cannot_be_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    std::fs::copy("/bin/true", &program).unwrap();
+    let line = CommandLine::find(vec![program.clone().into()]).unwrap();
+    std::fs::remove_file(program).unwrap();
+    let launch = Launch { line: &line, nofile_limit: (1024, 1024), streams: Streams::Own, is_last: false };
+
+    let mut engine = machine(2, 1, 10);
+    let keeping = Keeping { memory: 0, rings: 1 << 20, compress: false, frugal: false };
+    let mut spool = Spool::new(&head(&engine, &options(&[])), keeping, tempfile::tempfile).unwrap();
+    let (mut signals, _senders) = Signals::pair().unwrap();
+    let rules = StopRules::default();
+    let failed = run(&mut engine, &rules, Some(launch), None, &mut None, &mut spool, &mut signals, &mut ());
+    assert!(matches!(failed, Err(Error::Command(_))), "{failed:?}");
+    // This panics if the events are on.
+    engine.counters().unwrap();
 }
