@@ -39,7 +39,7 @@ pub struct OverheadArgs {
     /// Each way adds a run of COMMAND to each round. So by default, tp-perf measures only recording.
     #[arg(long, value_name = "WAYS", value_enum, value_delimiter = ',', default_value = Way::Record.name())]
     ways: Vec<Way>,
-    /// The budget of the way `budget`, as in `1%`
+    /// The budget of the ways `budget` and `record-budget`, as in `1%`
     ///
     /// tp-perf acts on the hits of the last second, so COMMAND should run for several seconds.
     #[arg(long, hide_short_help = true, value_name = "PART", value_parser = parse_part, default_value = "1%")]

@@ -23,6 +23,7 @@ pub struct SamplingEngine {
     rings: Vec<Ring>,
     events: OpenEvents,
     clock: Clock,
+    may_thin: bool,
     /// Per slot: the counters at the last reading.
     hits: Vec<u64>,
     /// Scratch space for a reading.
@@ -36,7 +37,7 @@ impl SamplingEngine {
         let (rings, events) = Opening::of_samples(request)?.open(opened)?;
         let slots = events.ids.slots().len();
         let (clock, hits, now) = (request.clock.sampled(), vec![0; slots], vec![None; slots]);
-        Ok(SamplingEngine { rings, events, clock, hits, now, bytes: Vec::new() })
+        Ok(SamplingEngine { rings, events, clock, may_thin: request.may_thin, hits, now, bytes: Vec::new() })
     }
 }
 
@@ -46,6 +47,10 @@ impl Engine for SamplingEngine {
     }
 
     fn enable(&mut self) -> io::Result<()> {
+        if self.may_thin {
+            // As when they were opened: `record_all` needs it.
+            self.events.in_use().flatten().try_for_each(|event| sys::set_period(event.as_fd(), OPENED_WITH))?;
+        }
         self.events.enable()
     }
 

@@ -10,6 +10,8 @@ use std::fmt;
 pub enum Way {
     /// Record each hit, as `tp-perf record` does
     Record,
+    /// Record within a budget, as `tp-perf record --budget` does
+    RecordBudget,
     /// Count the hits in windows of a second, as `tp-perf count` does
     Count,
     /// Count within a budget, as `tp-perf count --budget` does
@@ -30,13 +32,14 @@ pub enum Arm {
 impl Way {
     /// Whether it counts, and records nothing.
     pub fn counts(self) -> bool {
-        self != Way::Record
+        matches!(self, Way::Count | Way::Budget)
     }
 
     /// Its name, as in `--ways`.
     pub fn name(self) -> &'static str {
         match self {
             Way::Record => "record",
+            Way::RecordBudget => "record-budget",
             Way::Count => "count",
             Way::Budget => "budget",
         }

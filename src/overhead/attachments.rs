@@ -6,10 +6,10 @@
 
 use super::measurement::WatchedHits;
 use super::{MeasureOptions, Way};
-use crate::capture::{self, Chosen, Error, StopRules};
+use crate::capture::{self, AttachOptions, Chosen, Error, Steering, StopRules};
 use crate::control::{Launch, Progress, Running, Signals};
 use crate::counting::{self, CountOptions, RunWith, Totals, USUAL_WINDOW, hit_by_visits};
-use crate::engine::{Attached, Detaching, Engine, HitCost, Kernel, Sampling};
+use crate::engine::{Attached, Detaching, Engine, HitCost, Kernel, RecordCost, Sampling};
 use crate::events::{Counted, Sink, Tpid};
 use crate::recording::StopReason;
 use crate::spool::Spool;
@@ -27,8 +27,10 @@ pub(super) struct Attachments<K: Kernel> {
 enum Attachment<K: Kernel> {
     Rings {
         engine: K::Sampling,
-        /// The events lost so far.
-        lost: Option<u64>,
+        /// The hits that the kernel counted so far, and the events lost of them.
+        before: (u64, Option<u64>),
+        /// The budget, and the cost of a hit.
+        budget: Option<(f64, RecordCost)>,
     },
     Counters {
         engine: Box<K::Counting>,
@@ -59,11 +61,15 @@ impl<K: Kernel> Attachments<K> {
         let mut attachments = Attachments { of_ways: Vec::new(), took: Duration::ZERO };
         // Before anything else is attached, which would change the cost.
         let (cost, event) = kernel.hit_cost(&chosen.table);
+        let record_cost = options.ways.contains(&Way::RecordBudget).then(|| kernel.record_cost(&chosen.table));
         for way in &options.ways {
             let (attachment, took) = match way {
-                Way::Record => {
-                    let (engine, took) = chosen.attach(kernel, &options.attach, None, signals, progress)?;
-                    (Attachment::Rings { engine, lost: Some(0) }, took)
+                Way::Record | Way::RecordBudget => {
+                    let budget = (*way == Way::RecordBudget).then_some(options.budget);
+                    let attach = AttachOptions { budget, ..options.attach.clone() };
+                    let (engine, took) = chosen.attach(kernel, &attach, None, signals, progress)?;
+                    let budget = budget.zip(record_cost.as_ref().map(|(cost, _)| *cost));
+                    (Attachment::Rings { engine, before: (0, Some(0)), budget }, took)
                 }
                 Way::Count | Way::Budget => {
                     let budget = (*way == Way::Budget).then_some(options.budget);
@@ -76,8 +82,8 @@ impl<K: Kernel> Attachments<K> {
             attachments.of_ways.push((*way, attachment));
             attachments.took += took;
         }
-        // Others are attached to its tracepoint now, so closing it takes no time.
-        drop(event);
+        // Others are attached to the tracepoint of these events now, so closing them takes no time.
+        drop((event, record_cost));
         Ok(attachments)
     }
 
@@ -107,9 +113,10 @@ impl<K: Kernel> Attachments<K> {
         let (_, attachment) =
             self.of_ways.iter_mut().find(|(of, _)| *of == way).expect("all ways of a measurement are attached");
         match attachment {
-            Attachment::Rings { engine, lost } => {
+            Attachment::Rings { engine, before, budget } => {
                 let spool = spool.expect("a measurement that records has spools");
-                record(engine, lost, launch, spool, running, signals)
+                let steering = budget.map(|(budget, cost)| Steering::new(budget, cost, engine));
+                record(engine, before, steering, launch, spool, running, signals)
             }
             Attachment::Counters { engine, options, cost: (cost, hit_by_visits) } => {
                 let mut totals = Totals::default();
@@ -140,24 +147,35 @@ impl<K: Kernel> Attachments<K> {
 /// Runs COMMAND as a capture does.
 fn record<E: Sampling>(
     engine: &mut E,
-    lost_before: &mut Option<u64>,
+    before: &mut (u64, Option<u64>),
+    steering: Option<Steering>,
     launch: Launch<'_>,
     spool: &mut Spool,
     running: &mut Option<Running>,
     signals: &mut Signals,
 ) -> Result<WatchedRun, Error> {
     // Drawing a progress bar would add to the measured time.
-    let run = capture::run(engine, &StopRules::default(), Some(launch), None, running, spool, signals, &mut ())?;
-    let lost_now = lost(&run.counted);
-    let lost = lost_now.zip(*lost_before).map(|(now, before)| now.saturating_sub(before));
-    *lost_before = lost_now;
+    let is_thinned = steering.is_some();
+    let run = capture::run(engine, &StopRules::default(), Some(launch), steering, running, spool, signals, &mut ())?;
+    let (hits_before, lost_before) = *before;
+    *before = (hits(&run.counted), lost(&run.counted));
+    let lost = before.1.zip(lost_before).map(|(now, before)| now.saturating_sub(before));
     let hits = WatchedHits {
-        events: spool.samples() + lost.unwrap_or(0),
+        events: match is_thinned {
+            // Not every hit becomes a sample.
+            true => before.0.saturating_sub(hits_before),
+            false => spool.samples() + lost.unwrap_or(0),
+        },
         lost,
         // Runs with the events off include the time to start COMMAND too, so it is not overhead.
         own_cpu: run.own_cpu.saturating_sub(run.starting_cpu),
     };
     Ok(WatchedRun { stop_reason: run.stop_reason, hits, problem: run.problem })
+}
+
+/// The hits that were counted since the events were opened.
+fn hits(counted: &[Counted]) -> u64 {
+    counted.iter().filter(|counted| !counted.weighted).map(|counted| counted.count.value).sum()
 }
 
 /// The events lost since they were opened. `None` if the kernel does not report losses.

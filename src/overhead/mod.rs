@@ -56,7 +56,7 @@ pub struct MeasureOptions {
     pub attach: AttachOptions,
     /// Whether to compress recorded events, as `tp-perf --compress` does.
     pub compress: bool,
-    /// The budget of [`Way::Budget`], as a part of the time of all CPUs.
+    /// The budget of [`Way::Budget`] and [`Way::RecordBudget`], as a part of the time of all CPUs.
     pub budget: f64,
     /// The program to run and measure.
     pub command: CommandLine,
@@ -205,7 +205,7 @@ fn conditions<K: Kernel>(
     attached_by_others: Vec<i32>,
 ) -> Overhead {
     let first = attachments.attached().next().expect("there is a way to measure");
-    let records = options.ways.contains(&Way::Record);
+    let records = options.ways.iter().any(|way| !way.counts());
     let not_counted = if options.ways.iter().any(|way| way.counts()) { first.weighted.len() } else { 0 };
     let (captured, _, refused) = chosen.selection.counts(&chosen.table);
     let tracepoints = if records { captured } else { captured - not_counted };

@@ -217,7 +217,7 @@ impl<K: Kernel> Runs<'_, K> {
     fn watching(&self, way: Way, cause: io::Error) -> Error {
         let (run, of) = (self.done + 1, self.of);
         match way {
-            Way::Record => Error::Keeping { run, of, cause },
+            Way::Record | Way::RecordBudget => Error::Keeping { run, of, cause },
             Way::Count | Way::Budget => Error::Reading { run, of, cause },
         }
     }

@@ -184,7 +184,7 @@ fn all_cpus_missing() -> String {
 fn hits(figures: &WayFigures, pairs: u64) -> String {
     let of = match figures.way {
         Way::Record => "events",
-        Way::Count => "hits",
+        Way::RecordBudget | Way::Count => "hits",
         Way::Budget => "hits (estimated)",
     };
     let rates =
@@ -192,9 +192,9 @@ fn hits(figures: &WayFigures, pairs: u64) -> String {
     let lost = match (figures.way, figures.lost) {
         // A counter loses nothing.
         (Way::Count | Way::Budget, _) => return rates,
-        (Way::Record, None) => "this kernel does not report losses".to_owned(),
-        (Way::Record, Some(0)) => "none lost".to_owned(),
-        (Way::Record, Some(lost)) => {
+        (Way::Record | Way::RecordBudget, None) => "this kernel does not report losses".to_owned(),
+        (Way::Record | Way::RecordBudget, Some(0)) => "none lost".to_owned(),
+        (Way::Record | Way::RecordBudget, Some(lost)) => {
             let share = Share(lost as f64 / figures.events as f64);
             format!(
                 "{} of {} lost ({share}); larger rings lose fewer (--ring-size)",
@@ -217,6 +217,7 @@ fn cost(figures: &WayFigures, cost_of: Cost) -> Option<String> {
     let what = match figures.way {
         Way::Record => "recording an event",
         Way::Count => "counting a hit",
+        Way::RecordBudget => "a hit within the budget of a recording",
         Way::Budget => "a hit within the budget",
     };
     let own = figures.own_cpu_ns_per_event.map_or(0.0, f64::round) as u64;
@@ -256,7 +257,7 @@ fn excluded(overhead: &Overhead) -> String {
         None => format!("about {}, in the background", Seconds(overhead.detach_expected)),
     };
     let (attach, detach) = (format!("attaching ({})", Seconds(overhead.attach)), format!("detaching ({detach})"));
-    if !overhead.arms.contains(&Arm::On(Way::Record)) {
+    if overhead.arms.iter().all(|arm| !matches!(arm, Arm::On(way) if !way.counts())) {
         return format!("the figures exclude {attach} and {detach}");
     }
     format!(
