@@ -16,8 +16,8 @@ pub use finish::{Captured, SummaryRoom, Written, note};
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
 pub(crate) use run::Outside;
-pub use run::{StopRules, Switched, run};
-pub use steering::Steering;
+pub use run::{RunTask, StopRules, Switched, run};
+pub use steering::RecordSteering;
 pub(crate) use switch_on::SwitchedOn;
 pub use unwatched::CpuChange;
 pub(crate) use unwatched::{CpuChanges, Watched, clock_of};
@@ -196,7 +196,7 @@ impl Ready {
         // The measuring event closes behind the others, because the last one to close waits for the kernel.
         let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
         let (engine, attach) = chosen.attach(kernel, &options.attach, options.rules.events, signals, progress)?;
-        let steering = measured.map(|(budget, (cost, _event))| Steering::new(budget, cost, &engine));
+        let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, selection, .. } = chosen;
         Ok(ReadyToRun { engine, attach, table, selection, keeping, arena, steering })
@@ -213,7 +213,7 @@ struct ReadyToRun<E> {
     keeping: Keeping,
     arena: Arena,
     /// With a budget.
-    steering: Option<Steering>,
+    steering: Option<RecordSteering>,
 }
 
 impl<E: Sampling> ReadyToRun<E> {
@@ -235,7 +235,8 @@ impl<E: Sampling> ReadyToRun<E> {
         let command = options.command.as_ref().map(launch);
         let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
         let before = online(&engine);
-        let run = run(&mut engine, &options.rules, command, steering, running, &mut spool, signals, progress)?;
+        let task = RunTask { rules: &options.rules, command, steering };
+        let run = run(&mut engine, task, running, &mut spool, signals, progress)?;
 
         let after = online(&engine);
         let watched = Watched {

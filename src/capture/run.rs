@@ -1,6 +1,6 @@
 //! Runs a capture while the events are on: rounds until a stop rule applies.
 
-use super::steering::Steering;
+use super::steering::RecordSteering;
 use super::switch_on::SwitchedOn;
 use super::unwatched::CpuChanges;
 use super::{CpuChange, Error};
@@ -69,6 +69,16 @@ pub struct Switched {
     pub problem: Option<io::Error>,
 }
 
+/// What a run does.
+pub struct RunTask<'a> {
+    /// When it stops.
+    pub rules: &'a StopRules,
+    /// The COMMAND to start.
+    pub command: Option<Launch<'a>>,
+    /// Keeps the budget, if there is one.
+    pub steering: Option<RecordSteering>,
+}
+
 /// Switches the events on, starts COMMAND, moves chunks to the spool until a stop rule applies, and switches
 /// the events off. Once started, COMMAND is in `running`, even if the capture then fails. It may still be
 /// running afterwards.
@@ -83,14 +93,13 @@ pub struct Switched {
 /// ([`Switched::problem`]).
 pub fn run<E: Sampling>(
     engine: &mut E,
-    rules: &StopRules,
-    command: Option<Launch<'_>>,
-    mut steering: Option<Steering>,
+    task: RunTask<'_>,
     running: &mut Option<Running>,
     spool: &mut Spool,
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Switched, Error> {
+    let RunTask { rules, command, mut steering } = task;
     let mut begin = SwitchedOn::by(signals, || {
         engine.enable()?;
         steering.as_mut().map_or(Ok(()), |steering| steering.begin(engine, spool))
@@ -164,7 +173,7 @@ struct Rounds<'a> {
     rules: &'a StopRules,
     /// When all events were on.
     on: Instant,
-    steering: Option<Steering>,
+    steering: Option<RecordSteering>,
 }
 
 impl Rounds<'_> {
@@ -181,7 +190,7 @@ impl Rounds<'_> {
         let mut look = longest_sleep(rules.events, rings, spool.streams(), progress.is_shown());
         loop {
             let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
-            let reading = self.steering.as_ref().map(Steering::left);
+            let reading = self.steering.as_ref().map(RecordSteering::left);
             let woken_by_a_ring = wait(engine, outside, left.into_iter().chain(look).chain(reading).min())?;
             if woken_by_a_ring && rules.events.is_some() {
                 // From now on, the number of events may be reached before a ring reaches its watermark again.

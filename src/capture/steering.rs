@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_millis(250);
 
 /// Keeps the budget of a recording.
-pub struct Steering {
+pub struct RecordSteering {
     thinner: Thinner,
     slots: Vec<Slot>,
     cost: CostOfRecording,
@@ -34,7 +34,7 @@ pub struct Steering {
     sums: (f64, f64),
 }
 
-impl Steering {
+impl RecordSteering {
     /// Steers a recording with this budget, a part of the time of all CPUs.
     pub fn new(budget: f64, cost: RecordCost, engine: &impl Sampling) -> Self {
         let attached = engine.attached();
@@ -42,7 +42,7 @@ impl Steering {
         // The kernel samples each hit of a weighted tracepoint, whatever the period.
         let tpids: BTreeSet<Tpid> = slots.iter().map(|slot| slot.tpid).collect();
         let thinnable = tpids.into_iter().filter(|tpid| !attached.weighted.contains(tpid));
-        Steering {
+        RecordSteering {
             thinner: Thinner::new(budget, attached.cpus.len(), cost, thinnable),
             before: vec![0; slots.len()],
             slots,

@@ -50,7 +50,7 @@ pub(super) struct Thinner {
     cost: RecordCost,
     /// The time in nanoseconds to copy a sample from a ring, as measured.
     copy_ns: f64,
-    known: BTreeMap<Tpid, KnownRate>,
+    known: BTreeMap<Tpid, HitRate>,
     /// The time since the last change.
     calm: Duration,
     /// The number of windows in a row in which thinning was not enough.
@@ -59,7 +59,7 @@ pub(super) struct Thinner {
 
 /// What the controller knows of a tracepoint.
 #[derive(Debug, Clone, Copy)]
-struct KnownRate {
+struct HitRate {
     /// The place of its period in [`PERIODS`]; behind the last one if it is detached.
     rung: usize,
     /// Hits per second in the last window.
@@ -72,7 +72,7 @@ struct KnownRate {
     wait: Duration,
 }
 
-impl KnownRate {
+impl HitRate {
     fn is_detached(&self) -> bool {
         self.rung == PERIODS.len()
     }
@@ -81,7 +81,7 @@ impl KnownRate {
 impl Thinner {
     /// A controller for the tracepoints that can be thinned. `part` is a part of the time of all CPUs, between 0 and 1.
     pub fn new(part: f64, cpus: usize, cost: RecordCost, tracepoints: impl IntoIterator<Item = Tpid>) -> Self {
-        let new = KnownRate { rung: 0, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM };
+        let new = HitRate { rung: 0, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM };
         let known = tracepoints.into_iter().map(|tpid| (tpid, new)).collect();
         Thinner { budget: part * cpus.max(1) as f64 * 1e9, cost, copy_ns: 0.0, known, calm: Duration::ZERO, beyond: 0 }
     }
@@ -159,7 +159,7 @@ impl Thinner {
     }
 
     /// What a tracepoint saves in each second if it goes down by a rung.
-    fn saved(&self, known: &KnownRate) -> f64 {
+    fn saved(&self, known: &HitRate) -> f64 {
         known.rate * (self.per_hit(known.rung) - self.per_hit(known.rung + 1))
     }
 

@@ -6,7 +6,7 @@
 
 use super::measurement::WatchedHits;
 use super::{MeasureOptions, Way};
-use crate::capture::{self, AttachOptions, Chosen, Error, Steering, StopRules};
+use crate::capture::{self, AttachOptions, Chosen, Error, RecordSteering, RunTask, StopRules};
 use crate::control::{Launch, Progress, Running, Signals};
 use crate::counting::{self, CountOptions, RunWith, Totals, USUAL_WINDOW, hit_by_visits};
 use crate::engine::{Attached, Detaching, Engine, HitCost, Kernel, RecordCost, Sampling};
@@ -115,7 +115,7 @@ impl<K: Kernel> Attachments<K> {
         match attachment {
             Attachment::Rings { engine, before, budget } => {
                 let spool = spool.expect("a measurement that records has spools");
-                let steering = budget.map(|(budget, cost)| Steering::new(budget, cost, engine));
+                let steering = budget.map(|(budget, cost)| RecordSteering::new(budget, cost, engine));
                 record(engine, before, steering, launch, spool, running, signals)
             }
             Attachment::Counters { engine, options, cost: (cost, hit_by_visits) } => {
@@ -148,7 +148,7 @@ impl<K: Kernel> Attachments<K> {
 fn record<E: Sampling>(
     engine: &mut E,
     before: &mut (u64, Option<u64>),
-    steering: Option<Steering>,
+    steering: Option<RecordSteering>,
     launch: Launch<'_>,
     spool: &mut Spool,
     running: &mut Option<Running>,
@@ -156,7 +156,8 @@ fn record<E: Sampling>(
 ) -> Result<WatchedRun, Error> {
     // Drawing a progress bar would add to the measured time.
     let is_thinned = steering.is_some();
-    let run = capture::run(engine, &StopRules::default(), Some(launch), steering, running, spool, signals, &mut ())?;
+    let task = RunTask { rules: &StopRules::default(), command: Some(launch), steering };
+    let run = capture::run(engine, task, running, spool, signals, &mut ())?;
     let (hits_before, lost_before) = *before;
     *before = (hits(&run.counted), lost(&run.counted));
     let lost = before.1.zip(lost_before).map(|(now, before)| now.saturating_sub(before));

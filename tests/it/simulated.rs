@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
-use tp_perf::capture::{CaptureOptions, Captured, Error, StopRules, SummaryRoom, Written, run};
+use tp_perf::capture::{CaptureOptions, Captured, Error, RunTask, StopRules, SummaryRoom, Written, run};
 use tp_perf::cli::{Cli, Command};
 use tp_perf::command::{Context, record};
 use tp_perf::control::{CommandLine, Launch, Progress, Signals, Streams};
@@ -154,7 +154,15 @@ fn capture_watched(
     let directory = RecordingDir::create(&folder.path().join("rec"), false).unwrap();
     let keeping = Keeping { memory: 0, rings: 1 << 20, compress: options.compress, frugal: false };
     let mut spool = Spool::new(&head(&engine, options), keeping, make_file).unwrap();
-    let run = run(&mut engine, &options.rules, None, None, &mut None, &mut spool, signals, &mut ()).unwrap();
+    let run = run(
+        &mut engine,
+        RunTask { rules: &options.rules, command: None, steering: None },
+        &mut None,
+        &mut spool,
+        signals,
+        &mut (),
+    )
+    .unwrap();
     let stop_reason = run.stop_reason;
     let room = SummaryRoom::set_aside(&directory, engine.ids.slots().len()).unwrap();
     let ids = engine.ids.clone();
