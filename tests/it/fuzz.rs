@@ -263,6 +263,10 @@ fn records_of_a_capture() -> Vec<u8> {
         bytes.extend(finished_round());
     };
     samples(&mut bytes, 1_000_000);
+    // A tracepoint was thinned, and another was detached.
+    bytes.extend(document(
+        r#"{"steps":[{"tpid":1,"at":1500000,"one_in":17,"counters":[[0,9,11]]},{"tpid":2,"at":1600000,"one_in":0,"counters":[[0,5,5]]}]}"#,
+    ));
     push_lost(&mut bytes, 2, 7, 1_050_000);
     samples(&mut bytes, 2_000_000);
     for id in 1..=4u64 {

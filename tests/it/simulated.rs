@@ -30,6 +30,7 @@ pub const TESTS: &[Test] = tests![
     a_full_disk_stops_the_capture_and_what_was_taken_is_written,
     whichever_rule_holds_first_stops_the_capture,
     a_whole_record_needs_no_kernel,
+    a_recording_with_a_budget_notes_what_it_thins,
     a_recording_that_command_deletes_is_a_failure,
     the_events_go_off_if_command_cannot_be_started,
 ];
@@ -325,6 +326,45 @@ fn kernel(rounds: u64) -> Simulated<impl Fn(&SampleIds) -> Script> {
     Simulated { table: table(), cpus: "0-3".parse().unwrap(), refuses, script }
 }
 
+/// In the first quarter of a second, each tracepoint has more hits than any budget allows.
+fn a_recording_with_a_budget_notes_what_it_thins() {
+    let (folder, hits) = (tempfile::tempdir().unwrap(), 100_000_000);
+    let simulated = kernel(3);
+    let script = |ids: &SampleIds| Script {
+        windows: [vec![hits; ids.slots().len()]].into(),
+        counted: ids
+            .slots()
+            .iter()
+            .map(|slot| {
+                let count = Reading { value: hits, lost: 0 };
+                Counted { slot: *slot, count, lost_known: true, weighted: false }
+            })
+            .collect(),
+        ..(simulated.script)(ids)
+    };
+    let kernel = Simulated { table: table(), cpus: "0-3".parse().unwrap(), refuses: simulated.refuses.clone(), script };
+    let rec = folder.path().join("rec");
+    let words = ["tp-perf", "-d", "600ms", "--budget", "5%", "-o", rec.to_str().unwrap()];
+    let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
+    let (signals, _senders) = Signals::pair().unwrap();
+    let mut context = Context::of_test(signals);
+    assert_eq!(record(&kernel, cli.record, &mut context).unwrap(), 0);
+    let summary: Summary = serde_json::from_str(&read(&rec, "summary.json")).unwrap();
+    let budget = summary.budget.unwrap();
+    let thinned: Vec<_> = budget.stretches.iter().map(|stretch| (stretch.tpid.get(), stretch.one_in)).collect();
+    assert_eq!(thinned, [(1, 257), (3, 257)]);
+    let cost = budget.cost.unwrap();
+    assert!(cost.steps == 2 && cost.over >= 1 && cost.most > 1.0 && !cost.hit.measured, "{cost:?}");
+    let log = read(&rec, "log.csv");
+    assert!(
+        log.starts_with("timestamp,tpid,gid,tracepoint name,hits\n") && log.ends_with(",tracepoint_3,1\n"),
+        "{log}"
+    );
+    let printed = String::from_utf8_lossy(context.out.kept()).into_owned();
+    assert!(printed.contains("the budget was not held") && printed.contains("by the costs of"), "{printed}");
+    assert!(printed.contains("2 tracepoints, from "), "{printed}");
+}
+
 fn a_recording_that_command_deletes_is_a_failure() {
     for (end, code) in [("true", 0), ("rm -r \"$0\"", 1), ("rm -r \"$0\"; exit 7", 7)] {
         let folder = tempfile::tempdir().unwrap();
@@ -392,7 +432,8 @@ fn the_events_go_off_if_command_cannot_be_started() {
     let mut spool = Spool::new(&head(&engine, &options(&[])), keeping, tempfile::tempfile).unwrap();
     let (mut signals, _senders) = Signals::pair().unwrap();
     let rules = StopRules::default();
-    let failed = run(&mut engine, &rules, Some(launch), None, &mut None, &mut spool, &mut signals, &mut ());
+    let task = RunTask { rules: &rules, command: Some(launch), steering: None };
+    let failed = run(&mut engine, task, &mut None, &mut spool, &mut signals, &mut ());
     assert!(matches!(failed, Err(Error::Command(_))), "{failed:?}");
     // This panics if the events are on.
     engine.counters().unwrap();
