@@ -119,7 +119,7 @@ impl Thinner {
         let before: BTreeMap<Tpid, usize> = self.known.iter().map(|(tpid, known)| (*tpid, known.rung)).collect();
         if allowed <= 0.0 {
             // tp-perf's own work exceeds the budget, and no tracepoint can help.
-        } else if self.planned() > allowed {
+        } else if self.planned(|known| known.rate) > allowed {
             self.thin(PLANNED * allowed);
         } else {
             self.beyond = 0;
@@ -153,21 +153,22 @@ impl Thinner {
         period.map_or(0.0, |period| thinned_ns + (recorded_ns - thinned_ns).max(0.0) / *period as f64)
     }
 
-    /// The cost in nanoseconds of each second, by the last rates.
-    fn planned(&self) -> f64 {
-        self.known.values().map(|known| known.rate * self.per_hit(known.rung)).sum()
+    /// The cost in nanoseconds of each second, by these rates.
+    fn planned(&self, rate: impl Fn(&HitRate) -> f64) -> f64 {
+        self.known.values().map(|known| rate(known) * self.per_hit(known.rung)).sum()
     }
 
     /// What a tracepoint saves in each second if it goes down by a rung.
     fn saved(&self, known: &HitRate) -> f64 {
-        known.rate * (self.per_hit(known.rung) - self.per_hit(known.rung + 1))
+        known.most * (self.per_hit(known.rung) - self.per_hit(known.rung + 1))
     }
 
-    /// Moves the tracepoints down that save most, until the cost fits.
+    /// Moves the tracepoints down that save most, until the cost fits. The load may have phases, so the largest recent rates
+    /// count.
     fn thin(&mut self, fits: f64) {
-        let mut cost = self.planned();
+        let mut cost = self.planned(|known| known.most);
         let lowest: f64 =
-            self.known.values().map(|known| known.rate * self.per_hit(known.rung.max(PERIODS.len() - 1))).sum();
+            self.known.values().map(|known| known.most * self.per_hit(known.rung.max(PERIODS.len() - 1))).sum();
         // If thinning all is not enough, those with few hits are left alone.
         let least = if lowest > fits { WORTH_IN_VAIN * cost } else { WORTH * self.budget };
         while cost > fits {
@@ -182,13 +183,13 @@ impl Thinner {
             return;
         }
         let mut hottest: Vec<_> = self.known.iter().filter(|(_, known)| !known.is_detached()).collect();
-        hottest.sort_by(|a, b| b.1.rate.total_cmp(&a.1.rate));
+        hottest.sort_by(|a, b| b.1.most.total_cmp(&a.1.most));
         let hottest: Vec<_> = hottest.into_iter().take(MOST_DETACHED).map(|(tpid, known)| (*tpid, *known)).collect();
         for (tpid, known) in hottest {
             if cost <= fits {
                 break;
             }
-            cost -= known.rate * self.per_hit(known.rung);
+            cost -= known.most * self.per_hit(known.rung);
             if let Some(known) = self.known.get_mut(&tpid) {
                 (known.rung, known.since) = (PERIODS.len(), Duration::ZERO);
             }
@@ -209,7 +210,7 @@ impl Thinner {
         let thinned = self.known.iter().filter(|(_, known)| known.rung > 0 && !known.is_detached());
         let mut coldest: Vec<_> = thinned.map(|(tpid, known)| (*tpid, *known)).collect();
         coldest.sort_by(|a, b| a.1.most.total_cmp(&b.1.most));
-        let mut cost = self.planned();
+        let mut cost = self.planned(|known| known.rate);
         for (tpid, known) in coldest.into_iter().filter(|(_, known)| known.since >= known.wait).take(MOST_RETURNS) {
             cost += known.most * self.per_hit(known.rung - 1) - known.rate * self.per_hit(known.rung);
             if cost > fits {
