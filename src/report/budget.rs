@@ -75,7 +75,10 @@ fn after(time: Ns) -> Seconds {
 fn cost(summary: &BudgetSummary) -> BudgetFact {
     let allowed = Share(summary.budget);
     let Some(CostOfRecording { part, most, windows, over, hit, .. }) = summary.cost else {
-        let text = format!("{allowed} of all CPUs' time; the capture was killed, so its cost is not known");
+        let text = format!(
+            "{allowed} of all CPUs' time; the capture was killed, so neither its cost is known, nor how many hits were thinned away \
+             after the last change"
+        );
         return BudgetFact { name: "budget", text, is_warning: false };
     };
     let is_warning = part > summary.budget;
