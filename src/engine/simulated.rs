@@ -2,7 +2,7 @@
 
 use super::{
     AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
-    RecordCost, Refusal, Sampling,
+    RecordCost, Refusal, Sampling, descriptors_needed,
 };
 use crate::events::{Counted, Ns, Partly, Rung, RungStep, SampleId, SampleIds, Slot, Tick, Tpid, Visits};
 use crate::os::clock::Clock;
@@ -38,12 +38,18 @@ pub struct Simulated<F> {
     pub cpus: CpuList,
     /// The tracepoints that it refuses to open, as (`group:name`, reason).
     pub refuses: Vec<(String, String)>,
+    /// The number of descriptors that it allows a process.
+    pub descriptors: u64,
     /// Makes the script, given the open events.
     pub script: F,
 }
 
 impl<F: Fn(&SampleIds) -> Script> Simulated<F> {
     fn open(&self, tracepoints: &[&Tracepoint], cpus: &CpuList, opened: Opened<'_>) -> Result<SimulatedEngine, Error> {
+        let (needed, allowed) = (descriptors_needed(tracepoints.len(), cpus.len()), self.descriptors);
+        if needed > allowed {
+            return Err(Error::TooFewDescriptors { needed, allowed, tracepoints: tracepoints.len(), cpus: cpus.len() });
+        }
         let total = tracepoints.len() * cpus.len();
         if (0..=total).any(|open| opened(open, total).is_break()) {
             return Err(Error::Interrupted);

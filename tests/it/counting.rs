@@ -4,10 +4,12 @@ use crate::common::{Test, tests};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
+use tp_perf::capture;
 use tp_perf::cli::{Cli, Command};
 use tp_perf::command::{Context, count};
 use tp_perf::control::Signals;
 use tp_perf::engine::simulated::{Script, Simulated};
+use tp_perf::engine::{self, descriptors_needed};
 use tp_perf::events::SampleIds;
 use tp_perf::tracefs::Table;
 
@@ -20,6 +22,7 @@ pub const TESTS: &[Test] = tests![
     what_is_not_counted_is_named,
     a_budget_visits_the_hottest_and_marks_the_estimates,
     no_hits_are_no_error,
+    a_shortage_of_descriptors_is_an_error_that_leaves_no_file,
 ];
 
 /// The hits of each window, in the order of the slots: two tracepoints on two CPUs.
@@ -44,7 +47,8 @@ fn counted(words: &str, windows: &'static [[u64; 4]]) -> (String, u8) {
     };
     let refuses = vec![("task:=refused".to_owned(), "Invalid argument".to_owned())];
     let cpus = "0-1".parse().unwrap();
-    let kernel = Simulated { table: Table::from_entries(entries.to_vec()), cpus, refuses, script };
+    let kernel =
+        Simulated { table: Table::from_entries(entries.to_vec()), cpus, refuses, descriptors: 1 << 20, script };
     let words = format!("tp-perf count -q {words}");
     let cli = <Cli as clap::Parser>::try_parse_from(words.split_whitespace()).unwrap();
     let Some(Command::Count(args)) = cli.command else { panic!("{words}") };
@@ -198,4 +202,34 @@ fn a_budget_visits_the_hottest_and_marks_the_estimates() {
 fn no_hits_are_no_error() {
     let (text, code) = counted("", &[[0; 4], [0; 4]]);
     assert!(code == 0 && text.starts_with("0 hits in "), "{text}");
+}
+
+fn a_shortage_of_descriptors_is_an_error_that_leaves_no_file() {
+    let entries = (0..1568).map(|number| ("group".to_owned(), format!("t{number}"), number));
+    let (table, folder) = (Table::from_entries(entries.collect()), tempfile::tempdir().unwrap());
+    let needed = descriptors_needed(1568, 128);
+    let file = folder.path().join("counts");
+    // A shortage of a hundred thousand, of a few, and none.
+    for (descriptors, is_enough) in [(needed - 100_000, false), (needed - 1, false), (needed, true)] {
+        for budget in ["", "--budget 1%"] {
+            let (cpus, script) = ("0-127".parse().unwrap(), |_: &SampleIds| Script::default());
+            let kernel = Simulated { table: table.clone(), cpus, refuses: Vec::new(), descriptors, script };
+            let words = format!("tp-perf count -q -d 1ms --format json -o {} {budget}", shown(&file));
+            let cli = <Cli as clap::Parser>::try_parse_from(words.split_whitespace()).unwrap();
+            let Some(Command::Count(args)) = cli.command else { panic!("{words}") };
+            let result = count(&kernel, *args, &mut Context::of_test(Signals::pair().unwrap().0));
+            let Err(error) = result else {
+                assert!(is_enough && file.exists(), "{words}");
+                std::fs::remove_file(&file).unwrap();
+                continue;
+            };
+            let Some(capture::Error::Perf(engine::Error::TooFewDescriptors { needed: said, allowed, .. })) =
+                error.downcast_ref()
+            else {
+                panic!("{error}")
+            };
+            assert_eq!((*said, *allowed, is_enough), (needed, descriptors, false));
+            assert!(!file.exists(), "{words}");
+        }
+    }
 }

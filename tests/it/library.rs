@@ -32,7 +32,13 @@ fn count_adds_up_the_cpus() {
         Script { windows: [vec![1, 2, 30, 4]].into(), ..Script::default() }
     };
     let cpus: CpuList = [0, 1].map(Cpu::new).into_iter().collect();
-    let kernel = Simulated { table: Table::from_entries(entries.to_vec()), cpus, refuses: Vec::new(), script };
+    let kernel = Simulated {
+        table: Table::from_entries(entries.to_vec()),
+        cpus,
+        refuses: Vec::new(),
+        descriptors: 1 << 20,
+        script,
+    };
     let mut out = Vec::new();
     count::count(&kernel, Duration::ZERO, &mut out).unwrap();
     let expected = "37 hits in 1.00 s\n          34  task:rename\n           3  irq:softirq_entry\n";

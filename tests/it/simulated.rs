@@ -10,7 +10,7 @@ use tp_perf::capture::{CaptureOptions, Captured, Error, RunTask, StopRules, Summ
 use tp_perf::cli::{Cli, Command};
 use tp_perf::command::{Context, record};
 use tp_perf::control::{CommandLine, Launch, Progress, Signals, Streams};
-use tp_perf::engine::Engine;
+use tp_perf::engine::{Engine, descriptors_needed};
 use tp_perf::engine::simulated::{Script, Simulated, SimulatedEngine};
 use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
@@ -33,6 +33,7 @@ pub const TESTS: &[Test] = tests![
     a_recording_with_a_budget_notes_what_it_thins,
     a_recording_that_command_deletes_is_a_failure,
     the_events_go_off_if_command_cannot_be_started,
+    a_shortage_of_descriptors_leaves_no_recording,
 ];
 
 type MakeFile = fn() -> io::Result<std::fs::File>;
@@ -323,7 +324,7 @@ fn kernel(rounds: u64) -> Simulated<impl Fn(&SampleIds) -> Script> {
         script
     };
     let refuses = vec![("group:tracepoint_2".to_owned(), "Invalid argument".to_owned())];
-    Simulated { table: table(), cpus: "0-3".parse().unwrap(), refuses, script }
+    Simulated { table: table(), cpus: "0-3".parse().unwrap(), refuses, descriptors: 1 << 20, script }
 }
 
 /// In the first quarter of a second, each tracepoint has more hits than any budget allows.
@@ -342,7 +343,13 @@ fn a_recording_with_a_budget_notes_what_it_thins() {
             .collect(),
         ..(simulated.script)(ids)
     };
-    let kernel = Simulated { table: table(), cpus: "0-3".parse().unwrap(), refuses: simulated.refuses.clone(), script };
+    let kernel = Simulated {
+        table: table(),
+        cpus: "0-3".parse().unwrap(),
+        refuses: simulated.refuses.clone(),
+        descriptors: 1 << 20,
+        script,
+    };
     let rec = folder.path().join("rec");
     let words = ["tp-perf", "-d", "600ms", "--budget", "5%", "-o", rec.to_str().unwrap()];
     let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
@@ -437,4 +444,18 @@ fn the_events_go_off_if_command_cannot_be_started() {
     assert!(matches!(failed, Err(Error::Command(_))), "{failed:?}");
     // This panics if the events are on.
     engine.counters().unwrap();
+}
+
+fn a_shortage_of_descriptors_leaves_no_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let rec = folder.path().join("rec");
+    let needed = descriptors_needed(TRACEPOINTS as usize, 4);
+    for (descriptors, is_enough) in [(needed - 1, false), (needed, true)] {
+        let words = ["tp-perf", "-n", "80", "-o", rec.to_str().unwrap()];
+        let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
+        let mut context = Context::of_test(Signals::pair().unwrap().0);
+        let result = record(&Simulated { descriptors, ..kernel(10) }, cli.record, &mut context);
+        let said = result.err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!((said.contains(&format!("needs {needed} file descriptors")), rec.exists()), (!is_enough, is_enough));
+    }
 }

@@ -19,6 +19,7 @@ use tp_perf::tracefs::{Table, Tpid, Tracefs, Tracepoint};
 pub const TESTS: &[Test] = &[
     ("without_rights_the_error_names_the_fix", nothing_more, no_rights),
     ("too_few_descriptors_are_reported_before_anything_is_opened", nothing_more, too_few_descriptors),
+    ("each_way_to_watch_names_the_descriptors_that_it_lacks", setpriv, lacking_descriptors),
     ("refused_rings_are_made_smaller_and_this_is_reported", setpriv, refused_rings),
     ("a_refused_tracepoint_is_left_out_and_the_capture_continues", nothing_more, refused_tracepoint),
     ("a_cpu_that_went_offline_is_left_out", nothing_more, offline_cpu),
@@ -90,6 +91,43 @@ fn too_few_descriptors() {
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     assert!(error.contains("90 are allowed") && error.contains("ulimit -n"), "{error}");
     assert!(!rig.path("rec").exists(), "no files are left");
+}
+
+fn lacking_descriptors() {
+    let (folder, few) = (tempfile::tempdir().unwrap(), ["-t", "irq:*", "-t", "sched:*", "-d", "100ms"]);
+    let ways: [&[&str]; 4] = [
+        &["count", "-o", "counts"],
+        &["count", "--budget", "1%"],
+        &["learn", "x", "--library", "lib", "--window", "10ms"],
+        &["-o", "rec"],
+    ];
+    for way in ways {
+        let run = |limit: u64| {
+            let mut command = Command::new("sh");
+            let line =
+                format!("ulimit -n {limit}; exec setpriv --bounding-set -sys_resource --inh-caps -sys_resource \"$@\"");
+            command.args(["-c", &line, "sh", env!("CARGO_BIN_EXE_tp-perf")]).args(way).args(few);
+            command.current_dir(folder.path()).output().unwrap()
+        };
+        let refused = |limit: u64| {
+            let output = run(limit);
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{way:?}: {}", shown(&output));
+            assert!(error.contains(&format!("but only {limit} are allowed")), "{way:?}: {error}");
+            assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "{way:?} left something");
+            let fix = error.split("`ulimit -n ").nth(1).and_then(|rest| rest.split('`').next());
+            fix.and_then(|number| number.parse::<u64>().ok()).unwrap_or_else(|| panic!("{way:?}: no fix in {error}"))
+        };
+        let needed = refused(90);
+        assert_eq!(refused(needed - 1), needed, "{way:?}");
+        // The fix works.
+        let output = run(needed);
+        assert_eq!(output.status.code(), Some(0), "{way:?}: {}", shown(&output));
+        std::fs::read_dir(folder.path()).unwrap().flatten().for_each(|made| {
+            let remove = if made.path().is_dir() { std::fs::remove_dir_all } else { std::fs::remove_file };
+            remove(made.path()).unwrap();
+        });
+    }
 }
 
 fn refused_rings() {
