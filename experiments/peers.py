@@ -15,10 +15,12 @@ import time
 from pathlib import Path
 
 from tpx import packages
+from tpx.io import json_with_flat_leaves, read_json
 from tpx.kernel_build import tarballs
 from tpx.machine import cpu_model, enter_own_mounts, is_virtual, memory_kib
 from tpx.peers.bpftrace import Bpftrace
 from tpx.peers.builds import Build, timed
+from tpx.peers.counters import COUNTERS, measure_counters
 from tpx.peers.instance import remove_stale_instances
 from tpx.peers.measure import Measurements
 from tpx.peers.peer import Nothing
@@ -96,7 +98,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog=NAME,
         description=__doc__,
-        epilog="Installs missing Debian packages. Takes 90 minutes with all peers. "
+        epilog='Installs missing Debian packages. Takes two hours with all peers. '
         f'Needs {ROOM_GB} GB in TMPDIR for the files of perf.',
     )
     default = ' (default: %(default)s)'
@@ -116,6 +118,9 @@ def arguments():
     )
     number('--windows', int, 20, 'pairs of windows on the idle machine')
     number('--seconds', float, 5, 'the length of such a window')
+    number('--builds', int, 3, 'builds with each counter, and without any', metavar='N')
+    text = 'measure only counting; keep the other figures of the file'
+    parser.add_argument('--counting', action='store_true', help=text)
     text = 'use this binary (default: cargo builds it)'
     parser.add_argument('--tp-perf', metavar='FILE', type=Path, help=text)
     path = FOLDER / 'peers.json'
@@ -166,10 +171,28 @@ def measure(options):
             )
         os.chdir(scratch)
         setup = prepare(options, scratch)
-        peers = [peer(setup) for peer in chosen_peers(options.only)]
         build = Build(scratch, MYSELF)
+        if options.counting:
+            return count(options, setup, build)
+        peers = [peer(setup) for peer in chosen_peers(options.only)]
         commands = {peer.name: peer.command for peer in [Nothing, *PEERS]}
         Measurements(options, setup, build, peers, facts(setup.binary), commands).all()
+        count(options, setup, build)
+
+
+def count(options, setup, build):
+    """Measures the counters, and adds their figures to the file."""
+    names = [counter.name for counter in COUNTERS]
+    chosen = [
+        name for name in names if not options.only or name.split()[0] in options.only.split(',')
+    ]
+    build.clean()
+    build.run()
+    runs = measure_counters(setup, build, chosen, options.builds, options.repeats)
+    figures = {'facts': facts(setup.binary), 'tracepoints': len(setup.tracepoints), 'runs': runs}
+    results = read_json(options.json)
+    results['counting'] = figures
+    options.json.write_text(json_with_flat_leaves(results))
 
 
 def main():

@@ -7,6 +7,7 @@ from string import Template
 from tpx.io import read_json
 from tpx.peers import EVENTS, RING_KB
 from tpx.peers.capture_tables import capture_tables
+from tpx.peers.counter_text import counting_text
 from tpx.peers.idle_text import idle_text
 from tpx.peers.log_tables import log_table, own_table
 from tpx.peers.pair_tables import pair_tables
@@ -52,6 +53,7 @@ def page(results, source):
         'captures': captures,
         'events': events,
         'second': second,
+        'counting': counting_text(results),
         'quiet': quiet,
         'quiet_seconds': quiet_seconds,
         'own': own,
