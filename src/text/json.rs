@@ -65,12 +65,22 @@ impl<W> JsonEscaping<W> {
     }
 }
 
+/// Whether the byte is a whole character that is never escaped.
+fn is_plain(byte: &u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\n') && *byte != b'<'
+}
+
 fn is_raw(c: char) -> bool {
     is_obeyed(c) && c != '\n'
 }
 
 impl<W: Write> Write for JsonEscaping<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Nearly all text is this, and a count that writes each window should cost little.
+        if bytes.iter().all(is_plain) {
+            self.out.write_all(bytes)?;
+            return Ok(bytes.len());
+        }
         let text = std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let mut rest = text;
         while let Some(place) = rest.find(self.is_raw) {
@@ -118,6 +128,8 @@ mod tests {
             assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap(), [text]);
         }
         assert_eq!(json_line(&["\u{9b}"]), "[\"\\u009b\"]");
+        assert_eq!(json_line(&["\u{7f}"]), "[\"\\u007f\"]");
+        assert_eq!(json_line(&["a <b>"]), "[\"a <b>\"]");
         assert_eq!(JsonInPage(["</x>\u{7f}"]).to_string(), "[\"\\u003c/x>\\u007f\"]");
         let mut written = Vec::new();
         write_json_pretty(&[text], &mut written).unwrap();

@@ -10,8 +10,8 @@ use tp_perf::capture::{CaptureOptions, Captured, Error, RunTask, StopRules, Summ
 use tp_perf::cli::{Cli, Command};
 use tp_perf::command::{Context, record};
 use tp_perf::control::{CommandLine, Launch, Progress, Signals, Streams};
-use tp_perf::engine::{Engine, descriptors_needed};
 use tp_perf::engine::simulated::{Script, Simulated, SimulatedEngine};
+use tp_perf::engine::{Engine, descriptors_needed};
 use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
