@@ -15,18 +15,21 @@
 //! ```
 
 mod answer;
+mod calibration;
 mod changes;
 mod check;
 mod composition;
-mod conformal;
+mod evaluate;
 mod formats;
 mod identify;
 mod known;
 mod library;
+mod logs;
 mod losses;
 mod model;
+mod moments;
 mod names;
-mod nearest;
+mod profile;
 mod reasons;
 mod session;
 mod source;
@@ -36,20 +39,21 @@ mod testing;
 mod windows;
 
 pub use answer::Answer;
+pub use calibration::Score;
 pub use changes::changes;
 pub use check::{BLOCK, Check, Finding, FindingKind, PER_DAY, said_beside};
 pub use composition::{Composition, Name, Part};
-pub use conformal::{Calibration, PValue, together, too_low};
+pub use evaluate::{Evaluation, Repeated, StateEvaluation, Told};
 pub use formats::{write_check_json, write_csv, write_json, write_junit};
 pub use identify::{ALPHA, Identification};
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, read_session, state_name};
-pub use model::{Opinion, State, States};
+pub use model::{LEAST_WINDOWS, NotLearned, Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
 pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
 pub use source::{learn, read};
-pub use stretch::{Stretch, StretchOpinion};
+pub use stretch::Stretch;
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::drain::{Problem, replay};

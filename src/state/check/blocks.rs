@@ -2,8 +2,8 @@
 
 use super::LEAST_IN_A_ROW;
 use super::spread::Block;
-use crate::state::Error;
 use crate::state::identify::Identification;
+use crate::state::{Answer, Error};
 use std::ops::Range;
 
 /// The blocks of a source. Each is compared with its nearest state.
@@ -50,8 +50,10 @@ impl Blocks {
 /// The state with the smallest distance from these windows.
 pub(super) fn nearest(identification: &Identification, windows: Range<usize>) -> usize {
     let answers = &identification.answers[windows];
-    let distance = |state: usize| -> f64 {
-        answers.iter().map(|answer| answer.opinions[state].as_ref().map_or(1.0, |opinion| opinion.distance)).sum()
+    let of_window = |answer: &Answer, state: usize| answer.opinions[state].map_or(0.0, |opinion| opinion.distance.ln());
+    let distance = |state: usize| match identification.states.states[state].sessions {
+        0 => f64::INFINITY,
+        _ => answers.iter().map(|answer| of_window(answer, state)).sum::<f64>(),
     };
     let states = 0..identification.states.states.len();
     states.min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(0)

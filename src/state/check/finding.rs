@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingKind {
-    /// Windows that are unlike all learned windows.
+    /// Windows that are unlike all learned sessions.
     Composition,
     /// A tracepoint that fires, but never fired in the learned sessions.
     New,
@@ -26,7 +26,7 @@ impl FindingKind {
     /// Names the kind in plain words.
     pub fn words(self) -> &'static str {
         match self {
-            FindingKind::Composition => "windows unlike all learned ones",
+            FindingKind::Composition => "windows unlike all learned sessions",
             FindingKind::New => "new tracepoints",
             FindingKind::Vanished => "vanished tracepoints",
             FindingKind::Rate => "rates outside their learned range",

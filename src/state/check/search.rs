@@ -1,14 +1,13 @@
 //! Searches a source for differences from the learned states, by tracepoint and by whole windows.
 
 use super::blocks::{Blocks, nearest};
-use super::spread::{MOST_LOST, Measure, Spread, Test, Usual};
+use super::spread::{Measure, Spread, Test, Usual};
 use super::{BLOCK, Finding, FindingKind, LEAST_IN_A_ROW};
-use crate::state::conformal::too_low;
 use crate::state::identify::Identification;
-use crate::state::{Answer, Name, Seen};
+use crate::state::{Answer, Name};
 
-/// The largest expected part of false positives among the windows that are reported as unlike all states.
-const FALSE_DISCOVERIES: f64 = 0.05;
+/// A window is unlike a state if the p-value of the five seconds around it is at most this.
+const UNLIKE: f64 = 0.01;
 
 /// The input of a search.
 pub(super) struct Search<'a> {
@@ -63,15 +62,15 @@ impl Search<'_> {
 }
 
 /// Runs of consecutive windows that are unlike all states. A run needs ten windows, or two blocks if these
-/// are shorter. Windows that lost many events count as normal.
+/// are shorter. Windows that lost too many events to be judged count as normal.
 pub(super) fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
     let least = BLOCK.min(LEAST_IN_A_ROW * block);
-    let best = |(answer, seen): (&Answer, &Seen)| match seen.weight() < 1.0 - MOST_LOST {
-        true => 1.0,
-        false => answer.opinions.iter().flatten().map(|opinion| opinion.p.windows).fold(0.0, f64::max),
+    let best = |answer: &Answer| match answer.is_judged() {
+        true => answer.opinions.iter().flatten().map(|opinion| opinion.p.unwrap_or(1.0)).fold(0.0, f64::max),
+        false => 1.0,
     };
-    let p_values: Vec<f64> = identification.answers.iter().zip(&identification.windows).map(best).collect();
-    let is_unlike = too_low(&p_values, FALSE_DISCOVERIES);
+    let p_values: Vec<f64> = identification.answers.iter().map(best).collect();
+    let is_unlike: Vec<bool> = p_values.iter().map(|p| *p <= UNLIKE).collect();
     let mut findings = Vec::new();
     let mut from = 0;
     for run in is_unlike.chunk_by(|a, b| a == b) {

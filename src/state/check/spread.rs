@@ -93,11 +93,11 @@ impl Spread {
     ///
     /// # Errors
     /// Fails if fewer than two sessions have blocks, and returns how many have.
-    pub fn of(sessions: &[Vec<Seen>], block: usize) -> Result<Self, usize> {
-        let blocks = |windows: &Vec<Seen>| {
+    pub fn of<'a>(sessions: impl Iterator<Item = &'a [Seen]>, block: usize) -> Result<Self, usize> {
+        let blocks = |windows: &[Seen]| {
             windows.chunks_exact(block).map(Block::of).filter(|block| !block.is_lossy()).collect::<Vec<_>>()
         };
-        let sessions: Vec<Vec<Block>> = sessions.iter().map(blocks).filter(|blocks| !blocks.is_empty()).collect();
+        let sessions: Vec<Vec<Block>> = sessions.map(blocks).filter(|blocks| !blocks.is_empty()).collect();
         if sessions.len() < 2 {
             return Err(sessions.len());
         }

@@ -48,7 +48,7 @@ impl Finding {
         let (text, value): (_, &dyn Fn(f64) -> String) = match self.kind {
             FindingKind::Composition => {
                 return format!(
-                    "{when}: unlike all learned windows; the nearest state is {}, at a distance of {:.3}",
+                    "{when}: unlike all learned sessions; the nearest state is {}, at a distance of {:.1}",
                     self.state, self.here
                 );
             }
