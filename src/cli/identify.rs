@@ -22,13 +22,14 @@ Examples:
   tp-perf report recording --html r.html --states";
 
 const ANSWER: &str = "\
-The answer lists the states that tp-perf cannot reject at the level --alpha, the nearest first. If tp-perf rejects all \
-states, the answer is `unknown`.";
+The answer is the nearest state that tp-perf does not reject at the level --alpha. States that cannot be told apart from it are \
+named with it. If tp-perf rejects all states, the answer is `unknown`. A state of which too little is known is never the answer; \
+tp-perf then reports that it cannot be excluded.";
 
-fn parse_alpha(text: &str) -> Result<f64, String> {
+pub(super) fn parse_alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
-        _ => Err("write a number between 0 and 1, as in `0.05`".to_owned()),
+        _ => Err("write a number between 0 and 1, as in `0.02`".to_owned()),
     }
 }
 
@@ -56,7 +57,7 @@ pub struct IdentifyArgs {
     /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     source: Option<PathBuf>,
-    /// Reject a state if at most LEVEL of its own windows are this far away
+    /// Reject a state if at most this part of its own sessions is as far away
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha)]
     alpha: f64,
     /// Print in this format

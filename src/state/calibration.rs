@@ -61,7 +61,7 @@ impl Score {
 
 /// The result of a comparison with one state.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Tested {
+pub(super) struct PValues {
     /// The p-value of all scores together.
     pub p: f64,
     /// The p-value of the distance with sessions as the unit: p(c).
@@ -93,13 +93,8 @@ impl Calibration {
         Calibration { distance, new: at_least(new), gone: at_least(gone), sessions }
     }
 
-    /// The number of sessions that show what is usual.
-    pub fn sessions(&self) -> usize {
-        self.sessions.len()
-    }
-
     /// Tests scores against what is usual. `freedom` is that of the intensity's z.
-    pub fn test(&self, scores: &Scores, freedom: f64) -> Tested {
+    pub fn test(&self, scores: &Scores, freedom: f64) -> PValues {
         let p_of = |score: Score| match score {
             Score::Distance => self.distance.upper(scores.distance),
             Score::Intensity => 2.0 * upper_tail(scores.intensity.abs(), freedom),
@@ -108,7 +103,7 @@ impl Calibration {
         };
         let weighted = WEIGHTS.map(|(score, weight)| (score, p_of(score) / weight));
         let (score, p) = weighted.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("there are four");
-        Tested { p: p.min(1.0), p_sessions: self.p_sessions(scores.distance), score }
+        PValues { p: p.min(1.0), p_sessions: self.p_sessions(scores.distance), score }
     }
 
     fn p_sessions(&self, distance: f64) -> f64 {
@@ -170,7 +165,7 @@ mod tests {
         // The means of the sessions are 0 and 1, so the mean is 0.5. The squares are 0.25 + (0.25 + 2.25)/2... of
         // the blocks: ((0.5)² + (0.5)²)/2 = 0.25, and ((−0.5)² + (1.5)²)/2 = 1.25.
         let calibration = Calibration::of(vec![vec![at(0.0), at(0.0)], vec![at(0.0), at(2.0)]]);
-        assert_eq!(calibration.sessions(), 2);
+        assert_eq!(calibration.sessions.len(), 2);
         let variance = (4.0 * 0.25 + 0.25 + 1.25) / 5.0 * 1.5;
         // Student's t with 5 degrees of freedom is 2.015 at 0.95.
         let edge = 0.5 + 2.015_048_372 * f64::sqrt(variance);

@@ -6,7 +6,8 @@
 
 use super::answer::Answer;
 use super::known::{Known, sessions};
-use super::model::{Judge, LEAST_WINDOWS, Part, States};
+use super::library::Learned;
+use super::model::{Judge, LEAST_WINDOWS, SessionModel, States};
 use super::session::Session;
 use crate::units::{Plural, Seconds};
 use serde::Serialize;
@@ -39,7 +40,7 @@ pub struct Evaluation {
     pub twins: Vec<[String; 2]>,
     /// Sessions that count more than once: (state, session) twice, and why.
     pub repeated: Vec<Repeated>,
-    /// What to do to improve it, the most urgent first.
+    /// What to do to improve it, besides the advice about single states.
     pub advice: Vec<String>,
 }
 
@@ -66,6 +67,8 @@ pub struct StateEvaluation {
     pub nearest: Option<(String, f64)>,
     /// The sessions that are rejected, or nearer to another state, each with its distance from its own.
     pub contradicting: Vec<(String, f64)>,
+    /// What to do to improve it, the most urgent first.
+    pub advice: Vec<String>,
 }
 
 /// What tp-perf says of some sessions or blocks.
@@ -141,7 +144,7 @@ impl Evaluation {
             repeated: repeated(known),
             advice: Vec::new(),
         };
-        evaluation.advice = evaluation.advice(known);
+        evaluation.advice = evaluation.advice();
         evaluation
     }
 
@@ -151,56 +154,73 @@ impl Evaluation {
         (all > 0).then(|| self.states.iter().map(|state| state.known.unknown).sum::<usize>() as f64 / all as f64)
     }
 
-    fn advice(&self, known: &Known) -> Vec<String> {
-        let mut advice = Vec::new();
-        for Repeated { one, other, is_copy } in &self.repeated {
-            let [(state, session), (other_state, other_session)] =
-                [one, other].map(|[state, session]| (state, session));
-            advice.push(format!(
-                "sessions {session} of {state} and {other_session} of {other_state} {}: `tp-perf states remove {other_state} {other_session}`",
-                if *is_copy { "have the same counts" } else { "overlap in time" }
-            ));
-        }
-        for state in &self.states {
-            advice.extend(state.not_used.iter().cloned());
-        }
-        for state in self.states.iter().filter(|state| state.sessions < ENOUGH) {
-            let more = ENOUGH - state.sessions;
-            advice.push(format!("learn {} of {}, at another time", Plural(more as u64, "more session"), state.state));
-        }
-        for state in &self.states {
-            for (session, distance) in &state.contradicting {
-                advice.push(format!(
-                    "session {session} of {} is unlike its other sessions (distance {distance:.1}): if it shows the state, learn two \
-                     more; if not, remove it",
-                    state.state
-                ));
-            }
-            if let Some((wrong, _)) = state.never_learned.wrong.iter().max_by_key(|(_, number)| **number) {
-                advice.push(format!("without {}, its sessions read as {wrong}: keep both", state.state));
-            }
-        }
+    /// One state of a library.
+    pub fn of_state(known: &Known, name: &str, alpha: f64) -> Option<StateEvaluation> {
+        let index = known.states.states.iter().position(|state| state.name == name)?;
+        Some(of_state(known, index, alpha))
+    }
+
+    fn advice(&self) -> Vec<String> {
+        let mut advice: Vec<String> = self.repeated.iter().map(Repeated::sentence).collect();
         for [one, other] in &self.twins {
             advice.push(format!(
                 "{one} and {other} cannot be told apart, so an answer names both; if the difference does not matter, learn them as \
                  one state"
             ));
         }
-        for learned in &known.library {
-            if learned.sessions.len() > 1
-                && let Some(span) = learned.span().filter(|span| *span < BRIEF)
-            {
-                advice.push(format!(
-                    "all sessions of {} are from within {}: learn it at another time too",
-                    learned.name,
-                    Seconds(span)
-                ));
-            }
-        }
         if self.sessions < ENOUGH_IN_ALL {
             advice.push(format!(
                 "the library has {}; with {ENOUGH_IN_ALL}, tp-perf knows better how far a session may be from its state",
                 Plural(self.sessions as u64, "usable session")
+            ));
+        }
+        advice
+    }
+}
+
+impl Repeated {
+    /// Whether one of the two is one of these sessions of a state.
+    pub fn is_of(&self, state: &str, sessions: &[&str]) -> bool {
+        [&self.one, &self.other].iter().any(|[its, session]| its == state && sessions.contains(&session.as_str()))
+    }
+
+    /// What is wrong, and the command that removes the second session.
+    pub fn sentence(&self) -> String {
+        let Repeated { one: [state, session], other: [other_state, other_session], is_copy } = self;
+        format!(
+            "sessions {session} of {state} and {other_session} of {other_state} {}; remove one: \
+             `tp-perf states remove {other_state} {other_session}`",
+            if *is_copy { "have the same counts" } else { "overlap in time" }
+        )
+    }
+}
+
+impl StateEvaluation {
+    fn advice(&self, learned: &Learned) -> Vec<String> {
+        let Self { state, sessions, .. } = self;
+        let mut advice = self.not_used.clone();
+        if *sessions < ENOUGH {
+            let more = Plural((ENOUGH - sessions) as u64, "more session");
+            advice.push(format!("learn {more} of {state}, at another time"));
+        }
+        for (session, distance) in &self.contradicting {
+            advice.push(format!(
+                "session {session} of {state} is unlike its other sessions (distance {distance:.1}); if it shows the state, learn two \
+                 more, and if not, remove it"
+            ));
+        }
+        if let Some((wrong, number)) = self.never_learned.wrong.iter().max_by_key(|(_, number)| **number) {
+            advice.push(format!(
+                "if {state} had not been learned, {} would read as {wrong}",
+                Plural(*number as u64, "session")
+            ));
+        }
+        if *sessions > 1
+            && let Some(span) = learned.span().filter(|span| *span < BRIEF)
+        {
+            advice.push(format!(
+                "all sessions of {state} are from within {}; learn it at another time too",
+                Seconds(span)
             ));
         }
         advice
@@ -217,7 +237,9 @@ fn of_state(known: &Known, index: usize, alpha: f64) -> StateEvaluation {
     let without_state = states.leave_out(index, None);
     for (number, part) in state.parts().iter().enumerate() {
         let answer = whole(&without_state, part, alpha);
-        never.add(&answer, &state.name, &without_state);
+        if without_state.know_spread() {
+            never.add(&answer, &state.name, &without_state);
+        }
         for (other, opinion) in without_state.states.iter().zip(&answer.opinions) {
             let known = states.states.iter().find(|state| state.name == other.name);
             from_others
@@ -229,6 +251,9 @@ fn of_state(known: &Known, index: usize, alpha: f64) -> StateEvaluation {
             continue;
         }
         let without_session = states.leave_out(index, Some(number));
+        if !without_session.know_spread() {
+            continue;
+        }
         let answer = whole(&without_session, part, alpha);
         told.add(&answer, &state.name, &without_session);
         let mut judge = Judge::of(&without_session, &part.logs);
@@ -248,7 +273,7 @@ fn of_state(known: &Known, index: usize, alpha: f64) -> StateEvaluation {
     }
     let medians =
         from_others.into_iter().filter_map(|(name, mut values)| Some((name.to_owned(), median(&mut values)?)));
-    StateEvaluation {
+    let mut evaluation = StateEvaluation {
         state: state.name.clone(),
         sessions: state.sessions,
         windows: state.parts().iter().map(|part| part.logs.len()).sum(),
@@ -259,16 +284,19 @@ fn of_state(known: &Known, index: usize, alpha: f64) -> StateEvaluation {
         width: median(&mut widths),
         nearest: medians.min_by(|a, b| a.1.total_cmp(&b.1)),
         contradicting,
-    }
+        advice: Vec::new(),
+    };
+    evaluation.advice = evaluation.advice(&known.library[index]);
+    evaluation
 }
 
 /// The answer for a whole session.
-fn whole(states: &States, part: &Part, alpha: f64) -> Answer {
+fn whole(states: &States, part: &SessionModel, alpha: f64) -> Answer {
     Answer::of(&mut Judge::of(states, &part.logs), &(0..part.windows.len()), alpha)
 }
 
 /// The sessions of a library that are copies of each other, or overlap in time.
-fn repeated(known: &Known) -> Vec<Repeated> {
+pub fn repeated(known: &Known) -> Vec<Repeated> {
     let all: Vec<([String; 2], &Session)> = known
         .library
         .iter()
@@ -295,7 +323,6 @@ fn repeated(known: &Known) -> Vec<Repeated> {
 mod tests {
     use super::*;
     use crate::state::Length;
-    use crate::state::library::Learned;
     use crate::state::testing::{SECOND, learned};
 
     const IDLE: [u64; 4] = [70, 20, 9, 1];
@@ -347,7 +374,8 @@ mod tests {
         lossy.sessions[0].1.lost = vec![400; 30];
         let found = evaluate(&[idle, lossy, web]);
         assert_eq!(found.repeated.len(), 1, "{:?}", found.repeated);
-        let advice = found.advice.join("\n");
+        let of_states = found.states.iter().flat_map(|state| state.advice.clone());
+        let advice = of_states.chain(found.advice.clone()).collect::<Vec<_>>().join("\n");
         for said in [
             "sessions s1 of idle and copy of idle have the same counts",
             "session s0 of lossy is not used: only 0 of its 30 windows",
@@ -366,6 +394,6 @@ mod tests {
         let found = evaluate(&[learned(&mut random, "idle", IDLE, 1), learned(&mut random, "web", WEB, 1)]);
         assert!(!found.knows_spread && found.limit.is_none() && found.false_unknown().is_none());
         assert_eq!(found.states[0].known, Told::default());
-        assert!(found.advice.iter().any(|advice| advice == "learn 2 more sessions of idle, at another time"));
+        assert!(found.states[0].advice.iter().any(|advice| advice == "learn 2 more sessions of idle, at another time"));
     }
 }

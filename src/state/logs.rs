@@ -6,12 +6,8 @@
 //! that a window should have, because ticks come a little early or late, and by the part that was lost.
 
 use super::names::Seen;
-use super::windows::Length;
+use super::windows::{Length, MOST_LOST};
 use std::ops::Range;
-
-/// A window that lost more than this part of its events is not used: the lost ones may have been of a few
-/// tracepoints.
-pub(super) const MOST_LOST: f64 = 0.1;
 
 /// The column of all events together. The column of a name is its number plus one.
 pub(super) const TOTAL: usize = 0;

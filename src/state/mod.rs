@@ -43,8 +43,8 @@ pub use calibration::Score;
 pub use changes::changes;
 pub use check::{BLOCK, Check, Finding, FindingKind, PER_DAY, said_beside};
 pub use composition::{Composition, Name, Part};
-pub use evaluate::{Evaluation, Repeated, StateEvaluation, Told};
-pub use formats::{write_check_json, write_csv, write_json, write_junit};
+pub use evaluate::{Evaluation, Repeated, StateEvaluation, Told, repeated};
+pub use formats::{write_check_json, write_csv, write_evaluation_json, write_json, write_junit};
 pub use identify::{ALPHA, Identification};
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, read_session, state_name};
@@ -129,6 +129,21 @@ pub enum Error {
     Short {
         /// The length of a window.
         length: Length,
+    },
+    /// The session lost too much, or is too short, to show a state.
+    #[error(
+        "`{place}`: {usable} of its {} of {window} lost at most a tenth of their events; a session needs {}, and half of all",
+        Plural(*.windows as u64, "window"), Plural(LEAST_WINDOWS as u64, "such window")
+    )]
+    TooLittle {
+        /// The source.
+        place: String,
+        /// Its usable windows.
+        usable: usize,
+        /// All its windows.
+        windows: usize,
+        /// The length of a window.
+        window: Length,
     },
     /// An error of one of several sources.
     #[error("{place}: {cause}")]

@@ -3,7 +3,7 @@
 //! Sessions are the units: a new session is compared with a state as each learned session was compared with
 //! its own, n times, each time without one of the state's sessions. The scores are averaged.
 
-use super::calibration::{Calibration, Score, Tested};
+use super::calibration::{Calibration, PValues, Score};
 use super::logs::{Logs, TOTAL};
 use super::moments::{Moments, Pooled};
 use super::names::Seen;
@@ -60,7 +60,7 @@ pub struct State {
     pub sessions: usize,
     /// These sessions.
     #[serde(rename = "windows", serialize_with = "as_number")]
-    parts: Vec<Arc<Part>>,
+    parts: Vec<Arc<SessionModel>>,
     /// The usual number of events per second: the median over its windows.
     pub rate: f64,
     /// The sessions that were not learned.
@@ -74,7 +74,7 @@ pub struct State {
 
 /// A session of a state.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct SessionModel {
     /// The name of the session.
     pub name: String,
     pub windows: Vec<Seen>,
@@ -93,7 +93,7 @@ pub struct NotLearned {
     pub windows: usize,
 }
 
-fn as_number<S: Serializer>(parts: &[Arc<Part>], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_number<S: Serializer>(parts: &[Arc<SessionModel>], serializer: S) -> Result<S::Ok, S::Error> {
     parts.iter().map(|part| part.windows.len()).sum::<usize>().serialize(serializer)
 }
 
@@ -129,7 +129,7 @@ impl States {
 
     /// Makes the profiles of states that have their sessions.
     fn of(mut states: Vec<State>, length: Length) -> Self {
-        let parts: Vec<Vec<Arc<Part>>> = states.iter().map(|state| state.parts.clone()).collect();
+        let parts: Vec<Vec<Arc<SessionModel>>> = states.iter().map(|state| state.parts.clone()).collect();
         let all: Vec<Vec<&Moments>> =
             parts.iter().map(|parts| parts.iter().map(|part| &part.moments).collect()).collect();
         let pooled = Pooled::of(&all);
@@ -196,7 +196,7 @@ impl States {
     /// The usual scores of blocks of this many windows.
     pub(super) fn calibration(&self, windows: usize) -> Calibration {
         let all = self.states.iter().flat_map(|state| state.without.iter().zip(&state.parts));
-        let of_session = |(without, part): (&Profile, &Arc<Part>)| {
+        let of_session = |(without, part): (&Profile, &Arc<SessionModel>)| {
             blocks(&part.logs, windows).iter().map(|block| without.scores(block)).collect()
         };
         Calibration::of(all.map(of_session).collect())
@@ -221,7 +221,7 @@ impl State {
         for (session, windows) in sessions {
             let logs = Logs::of(&windows, length, names);
             if are_enough(logs.len(), windows.len()) {
-                parts.push(Arc::new(Part { name: session, moments: Moments::of(&logs), windows, logs }));
+                parts.push(Arc::new(SessionModel { name: session, moments: Moments::of(&logs), windows, logs }));
             } else {
                 not_learned.push(NotLearned { session, usable: logs.len(), windows: windows.len() });
             }
@@ -232,7 +232,7 @@ impl State {
     }
 
     /// Its sessions.
-    pub(super) fn parts(&self) -> &[Arc<Part>] {
+    pub(super) fn parts(&self) -> &[Arc<SessionModel>] {
         &self.parts
     }
 
@@ -288,7 +288,7 @@ impl<'a> Judge<'a> {
         let calibration = self.states.know_spread().then(|| self.calibration(self.usable(range)));
         let opinion = |state: &State| {
             let (scores, freedom) = state.scores(&mean)?;
-            let tested: Option<Tested> = calibration.as_ref().map(|calibration| calibration.test(&scores, freedom));
+            let tested: Option<PValues> = calibration.as_ref().map(|calibration| calibration.test(&scores, freedom));
             Some(Opinion {
                 distance: scores.distance.exp(),
                 p: tested.map(|tested| tested.p),

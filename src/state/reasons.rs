@@ -4,6 +4,7 @@ use super::logs::TOTAL;
 use super::names::Names;
 use super::profile::{Means, Profile, Term};
 use super::windows::Length;
+use crate::units::Rate;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -32,6 +33,20 @@ impl Reason {
     /// How many times as often as in the nearest state. `None` if it is new.
     pub fn times(&self) -> Option<f64> {
         (self.nearest > 0.0).then(|| self.here / self.nearest)
+    }
+
+    /// A factor in words: `12×`, `0.08×`, `new`, or `gone`.
+    pub fn factor(&self) -> String {
+        match self.times() {
+            None => "new".to_owned(),
+            Some(0.0) => "gone".to_owned(),
+            Some(times) => format!("{}×", Rate(times)),
+        }
+    }
+
+    /// The tracepoint with its factor.
+    pub fn words(&self) -> String {
+        format!("{} {}", self.name, self.factor())
     }
 }
 

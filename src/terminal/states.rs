@@ -50,11 +50,7 @@ pub fn print_learned(
         ))?;
     }
     let Some(Learned { sessions: known, .. }) = now else { return Ok(()) };
-    line(format!(
-        "the state has {} now, so a whole session can be rejected at level {:.2} at best",
-        Plural(known.len() as u64, "session"),
-        1.0 / (known.len() as f64 + 1.0)
-    ))?;
+    line(format!("the state has {} now", Plural(known.len() as u64, "session")))?;
     let this = &sessions[0].1;
     if let Some((name, other)) = known.iter().find(|(_, other)| other.engine.is_some() && other.engine != this.engine)
         && let (Some(other), Some(engine)) = (other.engine, this.engine)
@@ -289,7 +285,7 @@ fn explain(identification: &Identification, stretch: &Stretch, screen: &mut Scre
     if stretch.state().is_none() {
         let [times, in_state] = ["times".to_owned(), format!("in {nearest}")];
         print_reasons(&format!("against {nearest}"), [&in_state, &times], &stretch.against, screen, |reason| {
-            [Rate(reason.nearest).to_string(), times_as_often(reason)]
+            [Rate(reason.nearest).to_string(), reason.factor()]
         })?;
         return print_groups(&stretch.groups_against, screen);
     }
@@ -300,15 +296,6 @@ fn explain(identification: &Identification, stretch: &Stretch, screen: &mut Scre
         [reason.nearest, reason.other].map(|rate| Rate(rate).to_string())
     })?;
     print_groups(&stretch.groups_in_favour, screen)
-}
-
-/// A factor: `12×`, `0.08×`, `new`, or `gone`.
-fn times_as_often(reason: &Reason) -> String {
-    match reason.times() {
-        None => "new".to_owned(),
-        Some(0.0) => "gone".to_owned(),
-        Some(times) => format!("{}×", Rate(times)),
-    }
 }
 
 /// A row for each of the first tracepoints, with the rate here and two more columns.
@@ -348,7 +335,6 @@ fn print_groups(groups: &[Reason], screen: &mut Screen<'_>) -> io::Result<()> {
 pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let identification = &check.identification;
-    let states: Vec<&str> = identification.states.states.iter().map(|state| state.name.as_str()).collect();
     let (style, verdict) = match check.findings.is_empty() {
         true => (GOOD, "as learned"),
         false => (BAD, "not as learned"),
@@ -360,7 +346,7 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
             "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, compared with {} ({} of {}, in blocks of {}; {} in a row raise \
              an alarm)",
             OneLine(source),
-            states.join(" and "),
+            identification.named(&check.allowed, " and "),
             Plural(identification.windows.len() as u64, "window"),
             identification.length,
             check.block,

@@ -1,5 +1,6 @@
 //! The findings of a check.
 
+use crate::state::Reason;
 use serde::Serialize;
 
 /// The kind of a finding.
@@ -44,6 +45,12 @@ pub struct Finding {
     pub tracepoint: Option<String>,
     /// The state that the windows were compared with.
     pub state: String,
+    /// The state of the library that the windows look like. Only a finding about a composition has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks_like: Option<String>,
+    /// The tracepoints that differ most from the state. Only a finding about a composition has them.
+    #[serde(skip)]
+    pub because: Vec<Reason>,
     /// The first window.
     pub from: usize,
     /// One past the last window.

@@ -1,12 +1,10 @@
 //! Measures how far the activity of a tracepoint in a block is from its activity in the sessions of a state.
 
+use crate::state::windows::MOST_LOST;
 use crate::state::{Composition, Name, Seen};
 use crate::stats::{extremes, mean};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
-
-/// A block that lost more than this part of its events is not tested.
-pub(super) const MOST_LOST: f64 = 0.1;
 
 /// Some consecutive windows.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! The states of a source as one JSON object.
 
 use crate::recording::Tool;
-use crate::state::{Check, Identification, Length, Opinion, Reason, Seen, State, Stretch};
+use crate::state::{Check, Evaluation, Identification, Length, Opinion, Reason, Seen, State, Stretch};
 use crate::text::write_json_pretty;
 use crate::units::Ns;
 use serde::Serialize;
@@ -123,6 +123,20 @@ pub fn write_json(identification: &Identification, source: &str, out: &mut dyn W
 pub fn write_check_json(check: &Check, source: &str, out: &mut dyn Write) -> io::Result<()> {
     let form = CheckJson { alarm: !check.findings.is_empty(), check };
     write(&StatesJson { check: Some(form), ..of_source(&check.identification, source) }, out)
+}
+
+#[derive(Serialize)]
+struct EvaluationJson<'a> {
+    schema: u32,
+    tool: Tool,
+    library: &'a str,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+}
+
+/// Writes the evaluation of a library.
+pub fn write_evaluation_json(evaluation: &Evaluation, library: &str, out: &mut dyn Write) -> io::Result<()> {
+    write_json_pretty(&EvaluationJson { schema: SCHEMA, tool: Tool::this(), library, evaluation }, out)
 }
 
 fn write(form: &StatesJson<'_>, out: &mut dyn Write) -> io::Result<()> {
