@@ -6,10 +6,9 @@
 
 use super::answer::Answer;
 use super::known::{Known, sessions};
-use super::library::Learned;
 use super::model::{Judge, LEAST_WINDOWS, SessionModel, States};
 use super::session::Session;
-use crate::units::{Plural, Seconds};
+use crate::units::Plural;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,11 +52,11 @@ pub struct StateEvaluation {
     pub sessions: usize,
     /// Their usable windows.
     pub windows: usize,
-    /// The sessions that cannot be used, each with the reason.
+    /// Why sessions cannot be used, in sentences.
     pub not_used: Vec<String>,
     /// Its sessions, each left out and judged.
     pub known: Told,
-    /// The same in blocks of five seconds.
+    /// The same in blocks of five windows.
     pub known_blocks: Told,
     /// Its sessions, judged as if the state had never been learned.
     pub never_learned: Told,
@@ -67,6 +66,8 @@ pub struct StateEvaluation {
     pub nearest: Option<(String, f64)>,
     /// The sessions that are rejected, or nearer to another state, each with its distance from its own.
     pub contradicting: Vec<(String, f64)>,
+    /// Whether all its sessions are from within an hour.
+    pub is_brief: bool,
     /// What to do to improve it, the most urgent first.
     pub advice: Vec<String>,
 }
@@ -136,7 +137,7 @@ impl Evaluation {
         let mut evaluation = Evaluation {
             alpha,
             sessions: by_state.iter().map(|state| state.sessions).sum(),
-            block: states.block(),
+            block: LEAST_WINDOWS,
             knows_spread: states.know_spread(),
             limit: calibrated.map(|calibration| calibration.limit(alpha)),
             states: by_state,
@@ -168,6 +169,14 @@ impl Evaluation {
                  one state"
             ));
         }
+        let brief: Vec<&str> =
+            self.states.iter().filter(|state| state.is_brief).map(|state| state.state.as_str()).collect();
+        if !brief.is_empty() {
+            advice.push(format!(
+                "all sessions are from within an hour: {}; learn them at another time too",
+                brief.join(", ")
+            ));
+        }
         if self.sessions < ENOUGH_IN_ALL {
             advice.push(format!(
                 "the library has {}; with {ENOUGH_IN_ALL}, tp-perf knows better how far a session may be from its state",
@@ -196,7 +205,7 @@ impl Repeated {
 }
 
 impl StateEvaluation {
-    fn advice(&self, learned: &Learned) -> Vec<String> {
+    fn advice(&self) -> Vec<String> {
         let Self { state, sessions, .. } = self;
         let mut advice = self.not_used.clone();
         if *sessions < ENOUGH {
@@ -213,14 +222,6 @@ impl StateEvaluation {
             advice.push(format!(
                 "if {state} had not been learned, {} would read as {wrong}",
                 Plural(*number as u64, "session")
-            ));
-        }
-        if *sessions > 1
-            && let Some(span) = learned.span().filter(|span| *span < BRIEF)
-        {
-            advice.push(format!(
-                "all sessions of {state} are from within {}; learn it at another time too",
-                Seconds(span)
             ));
         }
         advice
@@ -257,7 +258,7 @@ fn of_state(known: &Known, index: usize, alpha: f64) -> StateEvaluation {
         let answer = whole(&without_session, part, alpha);
         told.add(&answer, &state.name, &without_session);
         let mut judge = Judge::of(&without_session, &part.logs);
-        let block = states.block().min(part.windows.len());
+        let block = LEAST_WINDOWS.min(part.windows.len());
         for first in (0..=part.windows.len() - block).step_by(block) {
             let answer = Answer::of(&mut judge, &(first..first + block), alpha);
             if answer.is_judged() {
@@ -277,16 +278,17 @@ fn of_state(known: &Known, index: usize, alpha: f64) -> StateEvaluation {
         state: state.name.clone(),
         sessions: state.sessions,
         windows: state.parts().iter().map(|part| part.logs.len()).sum(),
-        not_used: state.not_learned.iter().map(|of| of.sentence(&state.name)).collect(),
+        not_used: state.not_used(),
         known: told,
         known_blocks: blocks,
         never_learned: never,
         width: median(&mut widths),
         nearest: medians.min_by(|a, b| a.1.total_cmp(&b.1)),
         contradicting,
+        is_brief: state.sessions > 1 && known.library[index].span().is_some_and(|span| span < BRIEF),
         advice: Vec::new(),
     };
-    evaluation.advice = evaluation.advice(&known.library[index]);
+    evaluation.advice = evaluation.advice();
     evaluation
 }
 
@@ -323,6 +325,7 @@ pub fn repeated(known: &Known) -> Vec<Repeated> {
 mod tests {
     use super::*;
     use crate::state::Length;
+    use crate::state::library::Learned;
     use crate::state::testing::{SECOND, learned};
 
     const IDLE: [u64; 4] = [70, 20, 9, 1];

@@ -36,12 +36,14 @@ pub struct Identification {
     pub begins: Vec<Ns>,
     /// The source's windows.
     pub windows: Vec<Seen>,
-    /// The answer for each window: that for the five seconds around it, within its stretch.
+    /// The answer for each window: that for the five windows around it, within its stretch.
     pub answers: Vec<Answer>,
     /// The stretches in order. Together they cover all windows.
     pub stretches: Vec<Stretch>,
     /// The sessions of the library that are the source, or overlap it in time: (state, session).
     pub overlapping: Vec<(String, String)>,
+    /// Sentences about sessions of other machines.
+    pub other_machines: Vec<String>,
 }
 
 /// The memory in bytes of a state's opinion on a window.
@@ -55,6 +57,7 @@ impl Identification {
     /// or if too few of its events belong to tracepoints that the sessions captured.
     pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
         let overlapping = known.overlapping(source);
+        let other_machines = known.other_machines(source);
         let Known { library, length, mut names, mut states, .. } = match known.names.are_captured_by(source) {
             true => known,
             // The source did not capture all names that the library hit. Learn again from the names it did
@@ -75,7 +78,19 @@ impl Identification {
         let logs = Logs::of(&windows, length, names.len());
         let judged = Judged { names: &names, states: &states, length, windows: &windows, alpha };
         let (stretches, answers) = judged.stretches(&mut Judge::of(&states, &logs));
-        Ok(Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches, overlapping })
+        Ok(Identification {
+            length,
+            alpha,
+            coverage,
+            names,
+            states,
+            begins,
+            windows,
+            answers,
+            stretches,
+            overlapping,
+            other_machines,
+        })
     }
 
     /// The time from the begin of the first window to the begin of this one. For the number of windows, the
@@ -135,6 +150,7 @@ impl Identification {
             "the source is session {session} of {state}, or overlaps it in time; this answer does not show how well a \
              new session is recognised"
         )).collect();
+        bounds.extend(self.other_machines.iter().cloned());
         let excluded = self.not_excluded();
         if !excluded.is_empty() && self.stretches.iter().any(|stretch| stretch.answer.states.is_empty()) {
             let states: Vec<String> = excluded.iter().map(|(state, why)| format!("{state} ({why})")).collect();
@@ -148,7 +164,7 @@ impl Identification {
             );
         }
         for state in &self.states.states {
-            bounds.extend(state.not_learned.iter().map(|of| of.sentence(&state.name)));
+            bounds.extend(state.not_used());
             if state.sessions == 1 && self.states.know_spread() {
                 bounds.push(format!(
                     "{} is known from a single session; how much its sessions differ is taken from the other states. Learn at \
@@ -343,6 +359,27 @@ mod tests {
         assert_eq!((found.said(&found.stretches[0]).as_str(), found.not_excluded().len()), ("idle", 0));
         let other = drawn(&mut random, &[(20, [20, 70, 5, 5])], 500);
         assert_eq!(stretches(&identify(&other, &library, SECOND).unwrap()), [(0, 20, vec![])]);
+    }
+
+    #[test]
+    fn sessions_of_other_machines_are_told() {
+        let mut random = fastrand::Rng::with_seed(29);
+        let mut library = library(&mut random);
+        let mut source = drawn(&mut random, &[(20, IDLE)], 500);
+        source.origin.kernel = Some("6.18".to_owned());
+        source.origin.cpus = [0, 1].map(crate::os::cpus::Cpu::new).into();
+        library
+            .iter_mut()
+            .flat_map(|state| &mut state.sessions)
+            .for_each(|(_, session)| session.origin = source.origin.clone());
+        assert_eq!(identify(&source, &library, SECOND).unwrap().other_machines, Vec::<String>::new());
+        library[0].sessions[1].1.origin.cpus.pop();
+        library[1].sessions[2].1.origin.kernel = Some("6.12".to_owned());
+        let said = identify(&source, &library, SECOND).unwrap().other_machines;
+        assert!(
+            said.len() == 2 && said[0].starts_with("1 session of the library captured another number of CPUs"),
+            "{said:?}"
+        );
     }
 
     #[test]

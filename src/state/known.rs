@@ -2,12 +2,13 @@
 //! same length.
 
 use super::library::Learned;
-use super::model::States;
+use super::model::{NamedWindows, States};
 use super::names::{LEAST_COVERAGE, Names, Seen};
 use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
 use crate::memory::{Held, MemoryOf};
+use crate::units::Plural;
 
 /// The default length of windows, if the windows of all sessions can be joined to it.
 pub const WINDOW: Length = Length::Ns(1_000_000_000);
@@ -97,6 +98,34 @@ impl Known {
         self.library.iter().flat_map(of_state).collect()
     }
 
+    /// Sentences about sessions of machines that differ from that of the source.
+    pub(super) fn other_machines(&self, source: &Session) -> Vec<String> {
+        let number = |differs: &dyn Fn(&Session) -> bool| {
+            self.library.iter().flat_map(sessions).filter(|session| differs(session)).count() as u64
+        };
+        let cpus = source.origin.cpus.len();
+        let is_of_other_cpus = |session: &Session| ![0, cpus].contains(&session.origin.cpus.len()) && cpus > 0;
+        let kernel = source.origin.kernel.as_ref();
+        let is_of_other_kernel = |session: &Session| {
+            kernel.is_some() && session.origin.kernel.is_some() && session.origin.kernel.as_ref() != kernel
+        };
+        let mut said = Vec::new();
+        if let of @ 1.. = number(&is_of_other_cpus) {
+            said.push(format!(
+                "{} of the library captured another number of CPUs than the source ({cpus}); rates are compared as they are, so a \
+                 known state may look unknown",
+                Plural(of, "session")
+            ));
+        }
+        if let of @ 1.. = number(&is_of_other_kernel) {
+            said.push(format!(
+                "{} of the library are from another kernel than the source; only tracepoints of both are compared",
+                Plural(of, "session")
+            ));
+        }
+        said
+    }
+
     /// Restricts a library to names, for a comparison with a source of this many windows.
     fn under(names: Names, library: Vec<Learned>, length: Length, windows: usize) -> Result<Self, Error> {
         let known = library.iter().flat_map(sessions);
@@ -127,7 +156,7 @@ fn narrowest(library: &[Learned]) -> Option<What> {
 }
 
 /// The windows of each session of a state, restricted to these names.
-fn windows_by_session(names: &Names, learned: &Learned, length: Length) -> Result<Vec<(String, Vec<Seen>)>, Error> {
+fn windows_by_session(names: &Names, learned: &Learned, length: Length) -> Result<Vec<NamedWindows>, Error> {
     let of_session = |(name, session): &(String, Session)| {
         let what = || What::Session { state: learned.name.clone(), name: name.clone() };
         Ok((name.clone(), windows_of(names, session, length, &what)?))

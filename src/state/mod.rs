@@ -8,10 +8,11 @@
 //!                            ▼           ▼
 //!                        names in common, windows of one length
 //!                            │           │
-//!                            │    states: known windows, their usual distances
+//!                            │    states: profiles, and how far sessions are from their own
 //!                            ▼           ▼
-//!                   opinions of each window ──> changes ──> stretches, reasons
-//!                                         └──> blocks ──> findings of a check
+//!                changes ──> judge ──> stretches, reasons
+//!                              ├──> blocks ──> findings of a check
+//!                              └──> sessions left out ──> evaluation of a library
 //! ```
 
 mod answer;

@@ -17,24 +17,15 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A session, and a stretch of a source, needs at least this many usable windows.
+/// A session, and a stretch of a source, needs at least this many usable windows. So many are judged together; a single one
+/// looks like several states too often.
 pub const LEAST_WINDOWS: usize = 5;
 /// A session needs at least this part of its windows.
 const LEAST_USABLE: f64 = 0.5;
-/// A stretch shorter than this is not judged, unless the whole source is shorter.
-const BLOCK_NS: u64 = 5_000_000_000;
 /// To know how sessions differ, at least this many more sessions than states are needed.
 const LEAST_FREEDOM: f64 = 2.0;
 /// Two states whose ln D differ by at most this cannot be told apart: D differs by a fifth.
 pub(super) const NEAR: f64 = 0.2;
-
-/// How many windows of this length are judged together: those of five seconds, and at least five.
-pub(super) fn block(length: Length) -> usize {
-    match length {
-        Length::Ns(ns) => usize::try_from(BLOCK_NS.div_ceil(ns.max(1))).unwrap_or(usize::MAX).max(LEAST_WINDOWS),
-        Length::Events(_) => LEAST_WINDOWS,
-    }
-}
 
 /// Whether so many usable windows of all are enough.
 pub(super) fn are_enough(usable: usize, all: usize) -> bool {
@@ -82,6 +73,9 @@ pub(super) struct SessionModel {
     moments: Moments,
 }
 
+/// The windows of a session, with its name.
+pub(super) type NamedWindows = (String, Vec<Seen>);
+
 /// A session that lost too much, or is too short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotLearned {
@@ -122,7 +116,7 @@ impl Opinion {
 
 impl States {
     /// Learns states from the windows of their sessions. States and sessions come with their names.
-    pub(super) fn learn(states: Vec<(String, Vec<(String, Vec<Seen>)>)>, length: Length, names: usize) -> Self {
+    pub(super) fn learn(states: Vec<(String, Vec<NamedWindows>)>, length: Length, names: usize) -> Self {
         let states = states.into_iter().map(|(name, sessions)| State::of(name, sessions, length, names)).collect();
         Self::of(states, length)
     }
@@ -170,11 +164,6 @@ impl States {
         self.freedom >= LEAST_FREEDOM
     }
 
-    /// How many windows are judged together.
-    pub fn block(&self) -> usize {
-        block(self.length)
-    }
-
     /// Whether a session of one of these states, left out, could be of the other too: its distance from the other is at
     /// most a fifth larger than from its own, over blocks of this many windows.
     pub(super) fn are_twins(&self, one: usize, other: usize, windows: usize) -> bool {
@@ -216,7 +205,7 @@ fn means(logs: &Logs, rows: Range<usize>) -> Means {
 
 impl State {
     /// The windows of its usable sessions.
-    fn of(name: String, sessions: Vec<(String, Vec<Seen>)>, length: Length, names: usize) -> Self {
+    fn of(name: String, sessions: Vec<NamedWindows>, length: Length, names: usize) -> Self {
         let (mut parts, mut not_learned) = (Vec::new(), Vec::new());
         for (session, windows) in sessions {
             let logs = Logs::of(&windows, length, names);
@@ -300,24 +289,34 @@ impl<'a> Judge<'a> {
         self.states.states.iter().map(opinion).collect()
     }
 
-    /// The length of the blocks that a stretch is calibrated with: a whole number of blocks of five seconds, so that long
-    /// sources do not need one for each length.
-    fn calibrated(&self, windows: usize) -> usize {
-        let block = self.states.block();
-        if windows < block { windows } else { windows - windows % block }
+    /// The length of the blocks that a stretch is calibrated with. It is a multiple of five windows, so that long sources
+    /// do not need one for each length.
+    fn calibrated(windows: usize) -> usize {
+        windows - windows % LEAST_WINDOWS
     }
 
     fn calibration(&mut self, windows: usize) -> Rc<Calibration> {
-        let windows = self.calibrated(windows);
+        let windows = Self::calibrated(windows);
         let (states, calibrations) = (self.states, &mut self.calibrations);
         Rc::clone(calibrations.entry(windows).or_insert_with(|| Rc::new(states.calibration(windows))))
     }
 
     /// Whether stretches of this many windows cannot tell two states apart.
     pub fn are_twins(&mut self, one: usize, other: usize, windows: usize) -> bool {
-        let windows = self.calibrated(windows);
+        let windows = Self::calibrated(windows);
         let (states, pair) = (self.states, (one.min(other), one.max(other), windows));
         *self.twins.entry(pair).or_insert_with(|| states.are_twins(one, other, windows))
+    }
+}
+
+impl State {
+    /// Why sessions were not learned, in sentences. Only the first two are named.
+    pub fn not_used(&self) -> Vec<String> {
+        let named = self.not_learned.iter().take(2).map(|of| of.sentence(&self.name));
+        let more = self.not_learned.len().saturating_sub(2);
+        let rest =
+            (more > 0).then(|| format!("{} of {} are not used either", Plural(more as u64, "more session"), self.name));
+        named.chain(rest).collect()
     }
 }
 
@@ -415,10 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_are_judged_together_for_five_seconds_and_at_least_five_of_them() {
-        let block = |ns| block(Length::Ns(ns));
-        assert_eq!([block(SECOND), block(SECOND / 10), block(60 * SECOND), block(3 * SECOND)], [5, 50, 5, 5]);
-        assert_eq!(super::block(Length::Events(500)), 5);
+    fn a_session_needs_five_usable_windows_and_half_of_all() {
         assert!(are_enough(5, 10) && !are_enough(4, 4) && !are_enough(6, 13));
     }
 

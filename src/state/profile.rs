@@ -171,7 +171,7 @@ mod tests {
         let ln = |count: f64| count.ln_1p();
         let sessions = [session([3.0, ln(16.0), 0.0], 9.0, 10), session([3.4, ln(16.0), 0.0], 9.0, 10)];
         let both: Vec<&Moments> = sessions.iter().collect();
-        let profile = Profile::of(&both, &Pooled::of(&[both.clone()]));
+        let profile = Profile::of(&both, &Pooled::of(std::slice::from_ref(&both)));
         // The sessions agree about the second column: B = 0, V = 0.1/11 · 1.5. W = 18/18, U = (100 + 18)/118.
         let (v, u) = (0.1 / 11.0 * 1.5, 1.0);
         let here = Means::of(vec![3.2, ln(81.0), ln(1.0)], 5);
@@ -196,7 +196,7 @@ mod tests {
     fn no_tracepoint_counts_for_more_than_a_hundred_and_silence_is_like_silence() {
         let silent = [session([0.0; 3], 0.0, 10), session([0.0; 3], 0.0, 10)];
         let both: Vec<&Moments> = silent.iter().collect();
-        let mut profile = Profile::of(&both, &Pooled::of(&[both.clone()]));
+        let mut profile = Profile::of(&both, &Pooled::of(std::slice::from_ref(&both)));
         assert_eq!(profile.scores(&Means::of(vec![0.0; 3], 5)).distance, LEAST_DISTANCE.ln());
         assert!((profile.scores(&Means::of(vec![9.0; 3], 5)).distance - 10f64.ln()).abs() < 1e-12);
         // A tracepoint that is new to the whole library counts as much as one that is new to the state.

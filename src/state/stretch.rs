@@ -4,7 +4,7 @@
 use super::answer::Answer;
 use super::changes::changes;
 use super::composition::Composition;
-use super::model::{Judge, States};
+use super::model::{Judge, LEAST_WINDOWS, States};
 use super::names::{Names, Seen};
 use super::reasons::{Reason, Reasons, by_group};
 use super::windows::Length;
@@ -70,10 +70,8 @@ impl Judged<'_> {
     /// The stretches, and the answer for each window. The answer for a window is that for the block of windows around
     /// it, within its stretch.
     pub fn stretches(&self, judge: &mut Judge<'_>) -> (Vec<Stretch>, Vec<Answer>) {
-        let phases: Vec<(Range<usize>, Answer)> = phases(self.windows, self.states.block())
-            .into_iter()
-            .map(|phase| (phase.clone(), self.answer(judge, &phase)))
-            .collect();
+        let phases: Vec<(Range<usize>, Answer)> =
+            phases(self.windows).into_iter().map(|phase| (phase.clone(), self.answer(judge, &phase))).collect();
         // Neighbouring phases of one state form one stretch.
         let key = |answer: &Answer| (answer.states.first().copied(), answer.nearest());
         let stretches: Vec<Stretch> = phases
@@ -87,8 +85,7 @@ impl Judged<'_> {
                 }
             })
             .collect();
-        let of_window =
-            |window: usize, stretch: &Stretch| around(window, &(stretch.from..stretch.to), self.states.block());
+        let of_window = |window: usize, stretch: &Stretch| around(window, &(stretch.from..stretch.to));
         let blocks = stretches
             .iter()
             .flat_map(|stretch| (stretch.from..stretch.to).map(move |window| of_window(window, stretch)));
@@ -103,10 +100,10 @@ impl Judged<'_> {
     /// A stretch without the windows in which the state changes: they belong to both states. A short stretch keeps them.
     fn inner(&self, windows: &Range<usize>) -> Range<usize> {
         let Range { mut start, mut end } = windows.clone();
-        if start > 0 && end - start > self.states.block() {
+        if start > 0 && end - start > LEAST_WINDOWS {
             start += 1;
         }
-        if end < self.windows.len() && end - start > self.states.block() {
+        if end < self.windows.len() && end - start > LEAST_WINDOWS {
             end -= 1;
         }
         start..end
@@ -144,16 +141,17 @@ impl Judged<'_> {
 }
 
 /// The block of windows around one, within a stretch.
-fn around(window: usize, stretch: &Range<usize>, block: usize) -> Range<usize> {
+fn around(window: usize, stretch: &Range<usize>) -> Range<usize> {
+    let block = LEAST_WINDOWS;
     let last = stretch.end.saturating_sub(block).max(stretch.start);
     let start = window.saturating_sub(block / 2).clamp(stretch.start, last);
     start..(start + block).min(stretch.end)
 }
 
 /// The ranges of windows between changes of the composition. None is shorter than a block.
-fn phases(windows: &[Seen], block: usize) -> Vec<Range<usize>> {
+fn phases(windows: &[Seen]) -> Vec<Range<usize>> {
     let compositions: Vec<Composition> = windows.iter().map(|seen| seen.composition.clone()).collect();
-    let cuts = changes(&compositions, block);
+    let cuts = changes(&compositions, LEAST_WINDOWS);
     let ends = cuts.iter().copied().chain([windows.len()]);
     std::iter::once(0).chain(cuts.iter().copied()).zip(ends).map(|(from, to)| from..to).collect()
 }
@@ -164,8 +162,8 @@ mod tests {
 
     #[test]
     fn the_block_around_a_window_stays_within_its_stretch() {
-        let of = |window| around(window, &(10..17), 5);
+        let of = |window| around(window, &(10..17));
         assert_eq!([10, 12, 13, 14, 16].map(of), [10..15, 10..15, 11..16, 12..17, 12..17]);
-        assert_eq!(around(11, &(10..13), 5), 10..13);
+        assert_eq!(around(11, &(10..13)), 10..13);
     }
 }

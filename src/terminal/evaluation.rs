@@ -3,7 +3,7 @@
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use crate::state::{Evaluation, Learned, Repeated, Session, StateEvaluation, Told};
 use crate::text::OneLine;
-use crate::units::{Grouped, Plural, Share};
+use crate::units::{Plural, Share};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 
@@ -27,8 +27,9 @@ pub fn print_evaluation(evaluation: &Evaluation, library: &str, width: usize, ou
     print_table(evaluation, screen)?;
     screen.blank()?;
     screen.prose(format_args!(
-        "`right` to `wrong`: what tp-perf says of the sessions of a learned state. `found`: how many it calls unknown if the state \
-         was never learned. `distance`: how far the sessions are from their state (1 is usual), and from the nearest other one."
+        "`right`, `set`, `unknown`, `wrong`: what tp-perf says of the sessions of a learned state; a set is several states. `found`: how \
+         many it calls unknown if the state was never learned. `distance`: how far the sessions are from their own state (1 is \
+         usual); the nearest other state has its distance behind it."
     ))?;
     for line in summary(evaluation) {
         screen.hanging("", "  ", OneLine(line))?;
@@ -47,27 +48,15 @@ fn print_table(evaluation: &Evaluation, screen: &mut Screen<'_>) -> io::Result<(
     let mut table = TextTable::new([
         TextColumn::LEFT.cut_to(NAME),
         number,
-        number.optional(),
         number,
         number,
         number,
         number,
         number,
-        number.optional(),
         TextColumn::LEFT.optional(),
+        number.optional(),
     ]);
-    table.head([
-        "state",
-        "sessions",
-        "windows",
-        "right",
-        "in a set",
-        "unknown",
-        "wrong",
-        "found",
-        "distance",
-        "nearest other",
-    ]);
+    table.head(["state", "sessions", "right", "set", "unknown", "wrong", "found", "nearest other", "distance"]);
     for state in &evaluation.states {
         let StateEvaluation { known, never_learned: never, .. } = state;
         let is_bad = known.wrong_number() > 0 || never.unknown < never.of || state.sessions == 0;
@@ -75,14 +64,13 @@ fn print_table(evaluation: &Evaluation, screen: &mut Screen<'_>) -> io::Result<(
         let cells = [
             OneLine(&state.state).into(),
             state.sessions.into(),
-            Grouped(state.windows as u64).into(),
             known.right.into(),
             known.in_set.into(),
             known.unknown.into(),
             known.wrong_number().into(),
             if never.of > 0 { format!("{} of {}", never.unknown, never.of).into() } else { TextCell::default() },
-            state.width.map(|width| format!("{width:.1}")).unwrap_or_default().into(),
             nearest.unwrap_or_default().into(),
+            state.width.map(|width| format!("{width:.1}")).unwrap_or_default().into(),
         ];
         table.row(if is_bad { BAD } else { Style::new() }, cells);
     }
@@ -161,6 +149,9 @@ pub fn print_quality(
             known.unknown,
             known.wrong_number()
         ))?;
+    }
+    if quality.is_brief {
+        line("all sessions are from within an hour; learn the state at another time too".to_owned())?;
     }
     quality.advice.iter().try_for_each(|advice| line(OneLine(advice).to_string()))?;
     repeated.iter().try_for_each(|repeated| line(OneLine(repeated.sentence()).to_string()))

@@ -274,6 +274,11 @@ fn what_cannot_be_said_is_not_said() {
     rig.failure(&["identify", source, "--window", "31s"]);
     let short = rig.session("short", &session(&[(3, IDLE)], 8));
     rig.failure(&["identify", path(&short), "--window", "5s"]);
+    // A session that is too short, or lost too much, shows no state.
+    rig.failure(&["learn", "new", path(&short)]);
+    let mut lossy = session(&[(30, IDLE)], 10);
+    lossy["lost"] = (0..30).map(|window| if window < 18 { 50_000 } else { 0u64 }).collect::<Vec<_>>().into();
+    rig.failure(&["learn", "new", path(&rig.session("lossy", &lossy))]);
     rig.failure(&["identify", source, "--window", "5events"]);
     // The same session again, another selection, a recording of other tracepoints, and a session without
     // events.
@@ -422,7 +427,7 @@ fn a_library_of_version_0_1_0_is_read_and_grows() {
         String::from_utf8(output.stdout).unwrap()
     };
     run(&["states", "show", "make"]);
-    run(&["learn", "make", path(&fixture("make.perf.zst")), "--window", "1ms"]);
+    run(&["learn", "make", path(&fixture("compressed.perf")), "--window", "1ms"]);
     assert_eq!(std::fs::read_dir(&state).unwrap().count(), 2);
     // The recordings of these sessions last a thirtieth of a second. That is too short to name a state.
     let found: Value = serde_json::from_str(&run(&[

@@ -8,7 +8,7 @@ use crate::state::{Answer, Name, Reason};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A window is unlike a state if the p-value of the five seconds around it is at most this.
+/// A window is unlike a state if the p-value of the five windows around it is at most this.
 const UNLIKE: f64 = 0.01;
 
 /// The input of a search.

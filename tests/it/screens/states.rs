@@ -65,7 +65,7 @@ pub fn identify() {
     let lines = with_library([
         "identify evening.json",
         "identify same.json",
-        "identify silent.json",
+        "identify silent.json --fail-unknown",
         "identify new.json --alpha 0.2",
         "identify evening.json --window 2s",
         "states --evaluate",
