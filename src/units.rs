@@ -147,6 +147,19 @@ impl fmt::Display for Share {
     }
 }
 
+/// A probability with three decimals. One that is smaller is not shown as 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probability(pub f64);
+
+impl fmt::Display for Probability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 < 0.001 {
+            true => f.pad("<0.001"),
+            false => f.pad(&format!("{:.3}", self.0)),
+        }
+    }
+}
+
 /// A duration in nanoseconds. 64 bits hold 584 years.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

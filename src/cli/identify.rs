@@ -16,19 +16,22 @@ Examples:
   sudo tp-perf identify
   # Identify the states of a recording over time
   tp-perf identify recording
+  # In a script: is the source in a state that is known? Exit code 0 or 3
+  tp-perf identify recording --fail-unknown
   # Write a row for each window and state
   tp-perf identify recording --window 100ms --format csv
   # Show the states beside the graphs of a report
   tp-perf report recording --html r.html --states";
 
 const ANSWER: &str = "\
-The answer lists the states that tp-perf cannot reject at the level --alpha, the nearest first. If tp-perf rejects all \
-states, the answer is `unknown`.";
+The answer is the nearest state that tp-perf does not reject at the level --alpha. States that cannot be told apart from it are \
+named with it. If tp-perf rejects all states, the answer is `unknown`. A state of which too little is known is never the answer; \
+tp-perf then reports that it cannot be excluded.";
 
-fn parse_alpha(text: &str) -> Result<f64, String> {
+pub(super) fn parse_alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
-        _ => Err("write a number between 0 and 1, as in `0.05`".to_owned()),
+        _ => Err("write a number between 0 and 1, as in `0.02`".to_owned()),
     }
 }
 
@@ -56,9 +59,12 @@ pub struct IdentifyArgs {
     /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     source: Option<PathBuf>,
-    /// Reject a state if at most LEVEL of its own windows are this far away
+    /// Reject a state if at most this part of its own sessions is as far away
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha)]
     alpha: f64,
+    /// Exit with code 3 if a stretch is unknown
+    #[arg(long)]
+    fail_unknown: bool,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: IdentifyFormat,
@@ -79,6 +85,8 @@ pub struct IdentifyRequest {
     pub library: Library,
     /// The significance level.
     pub alpha: f64,
+    /// Whether an unknown stretch is a failure.
+    pub fail_unknown: bool,
     /// The format of the answer.
     pub format: IdentifyFormat,
     /// How much tp-perf shows, and whether it waits for the detach.
@@ -103,8 +111,9 @@ impl IdentifyArgs {
     pub fn request(self) -> Result<IdentifyRequest, clap::Error> {
         let sources = self.source.into_iter().collect();
         let (observation, length, manner) = self.observation.request(sources, Duration::from_secs(10))?;
-        let (library, alpha, format) = (self.library.library()?, self.alpha, self.format);
-        Ok(IdentifyRequest { observation, length, library, alpha, format, manner })
+        let (library, alpha, fail_unknown, format) =
+            (self.library.library()?, self.alpha, self.fail_unknown, self.format);
+        Ok(IdentifyRequest { observation, length, library, alpha, fail_unknown, format, manner })
     }
 }
 

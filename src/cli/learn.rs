@@ -23,8 +23,9 @@ Examples:
 
 const SESSIONS: &str = "\
 A library keeps counts per window, some kilobytes for each minute. Learn each state from several sessions, at different \
-times of day, and start the load anew for each. `check` needs about ten sessions. With n sessions, tp-perf cannot reject \
-the state for a whole session at a significance level below 1/(n+1).";
+times of day, and start the load anew for each. `identify` needs three sessions of a state, better five, and about twenty in the \
+whole library; `check` needs about ten. tp-perf does not learn a session that lost much. `tp-perf states --evaluate` shows what the \
+library can tell apart.";
 
 /// The arguments of `tp-perf learn`.
 #[derive(Debug, Args)]

@@ -45,7 +45,7 @@ pub use overhead::{OverheadArgs, OverheadFormat, OverheadRequest};
 pub use record::{RecordArgs, RecordRequest};
 pub use replay::{ReplayArgs, ReplayRequest};
 pub use report::{ReportArgs, ReportFormat, ReportRequest, StatesFrom};
-pub use states::{StatesAct, StatesArgs, StatesRequest};
+pub use states::{EvaluationFormat, StatesAct, StatesArgs, StatesRequest};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use help::PATTERNS;

@@ -1,9 +1,11 @@
 //! The arguments of `tp-perf states`.
 
+use super::identify::parse_alpha;
 use super::library::{LibraryArgs, parse_state};
 use super::memory::MemoryArgs;
-use crate::state::Library;
-use clap::{Args, Subcommand};
+use super::usage::usage;
+use crate::state::{ALPHA, Library};
+use clap::{Args, Subcommand, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -11,6 +13,8 @@ Examples:
   tp-perf states
   # Show a state: its sessions and its typical tracepoints
   tp-perf states show apache
+  # What can the library tell apart, and what should be learned next?
+  tp-perf states --evaluate
   # Remove one session, or the whole state
   tp-perf states remove apache 20261126T101500Z
   tp-perf states remove apache";
@@ -21,10 +25,32 @@ Examples:
 pub struct StatesArgs {
     #[command(subcommand)]
     command: Option<StatesCommand>,
+    /// Leave out each session and each state, and show what tp-perf would say of them
+    ///
+    /// The result shows how often the library names its own states, how often it calls a state that was never learned unknown,
+    /// which states it cannot tell apart, and what to learn to improve it.
+    #[arg(long)]
+    evaluate: bool,
+    /// Print the evaluation in this format
+    #[arg(long, value_enum, default_value_t, requires = "evaluate")]
+    format: EvaluationFormat,
+    /// Evaluate at this level, as `identify --alpha` does
+    #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha, requires = "evaluate")]
+    alpha: f64,
     #[command(flatten)]
     library: LibraryArgs,
     #[command(flatten)]
     memory: MemoryArgs,
+}
+
+/// The format of an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum EvaluationFormat {
+    /// For people
+    #[default]
+    Text,
+    /// Everything, as one object
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,10 +91,12 @@ pub struct StatesRequest {
 }
 
 /// An action on a library.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum StatesAct {
     /// Lists its states.
     List,
+    /// Evaluates it at this level.
+    Evaluate(f64, EvaluationFormat),
     /// Shows one state.
     Show(String),
     /// Removes these sessions of a state. Without sessions, removes the state.
@@ -89,11 +117,15 @@ impl StatesArgs {
     /// The validated request.
     ///
     /// # Errors
-    /// Wrong usage: the user names no library, and has no home directory.
+    /// Wrong usage: --evaluate with a subcommand, or no library, and no home directory.
     pub fn request(self) -> Result<StatesRequest, clap::Error> {
         // The option may stand before or after the subcommand.
         let either = |inner: LibraryArgs, outer: LibraryArgs| LibraryArgs { library: inner.library.or(outer.library) };
         let (act, library) = match self.command {
+            Some(_) if self.evaluate => {
+                return Err(usage("--evaluate is about the whole library, and goes with no subcommand".to_owned()));
+            }
+            None if self.evaluate => (StatesAct::Evaluate(self.alpha, self.format), self.library),
             None => (StatesAct::List, self.library),
             Some(StatesCommand::List { library }) => (StatesAct::List, either(library, self.library)),
             Some(StatesCommand::Show { state, library }) => (StatesAct::Show(state), either(library, self.library)),
@@ -119,6 +151,15 @@ mod tests {
         };
         assert_eq!(act("--library l"), StatesAct::List);
         assert_eq!(act("list --library l"), StatesAct::List);
+        assert_eq!(act("--evaluate --library l"), StatesAct::Evaluate(ALPHA, EvaluationFormat::Text));
+        assert_eq!(
+            act("--evaluate --alpha 0.1 --format json --library l"),
+            StatesAct::Evaluate(0.1, EvaluationFormat::Json)
+        );
+        for words in ["--format json --library l", "--evaluate show idle --library l"] {
+            let error = parse::<StatesArgs>(words).and_then(StatesArgs::request).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words}");
+        }
         assert_eq!(act("show idle --library l"), StatesAct::Show("idle".to_owned()));
         assert_eq!(act("--library l show idle"), StatesAct::Show("idle".to_owned()));
         assert_eq!(

@@ -12,9 +12,13 @@ use crate::state::{self, Identification, Known, Session, Usable};
 use crate::terminal::{messages, print_identification};
 use anyhow::Context as _;
 
+/// The exit code for an unknown stretch, with --fail-unknown.
+const UNKNOWN: u8 = 3;
+
 /// Observes a source or this machine, and prints the states that it was in.
 pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let IdentifyRequest { observation, length: asked, library, alpha, format, manner } = args.request()?;
+    let IdentifyRequest { observation, length: asked, library, alpha, fail_unknown, format, manner } =
+        args.request()?;
     library.has_states()?;
     // tp-perf reads the library while it reads a source. A capture begins only after the library is read, because the library
     // decides whether a comparison is possible, and how long the windows are.
@@ -45,16 +49,18 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
         return Ok(code);
     }
     let printed = print(observed.only(), known, alpha, format, context);
-    observed.end(printed.map(|()| 0), context)
+    let code = printed.map(|is_unknown| if is_unknown && fail_unknown { UNKNOWN } else { 0 });
+    observed.end(code, context)
 }
 
+/// Prints the answer. Returns whether a stretch is unknown, or could not be judged.
 fn print(
     (place, session): &(String, Session),
     known: Known,
     alpha: f64,
     format: IdentifyFormat,
     context: &mut Context,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let identification = compare(|| Identification::of(session, known, alpha)).with_context(|| place.clone())?;
     // What a state's opinion on a window takes before it is text.
     const OF_FORM: u64 = 128;
@@ -71,5 +77,6 @@ fn print(
     unless_closed(match format {
         IdentifyFormat::Text => context.out.print(out.as_slice()),
         _ => context.out.print_data(out.as_slice()),
-    })
+    })?;
+    Ok(identification.stretches.iter().any(|stretch| stretch.state().is_none()))
 }

@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::observe::Observed;
 use crate::cli::{LearnArgs, LearnRequest};
-use crate::state;
-use crate::terminal::{messages, print_learned};
+use crate::state::{self, ALPHA, Evaluation, Known, repeated};
+use crate::terminal::{messages, print_learned, print_quality};
 
 /// Reads sources or watches this machine, and adds the sessions to the state.
 pub fn run(args: LearnArgs, context: &mut Context) -> anyhow::Result<u8> {
@@ -23,6 +23,16 @@ pub fn run(args: LearnArgs, context: &mut Context) -> anyhow::Result<u8> {
             // The sessions are in the library. If it cannot be read now, only the number of sessions is missing.
             let now = library.usable_state(&name).ok().map(|read| read.usable);
             print_learned(&name, &paths, &observed.sessions, now.as_ref(), context.out.width(), &mut out)?;
+            // Sessions of another kernel or selection may have too little in common. `identify` then reports that.
+            let all = library.states().ok().and_then(|read| Known::of(read.usable, None).ok());
+            if let (Some(now), Some(known)) = (&now, all)
+                && let Some(quality) = Evaluation::of_state(&known, &name, ALPHA)
+            {
+                let files: Vec<_> = paths.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+                let mut repeated = repeated(&known);
+                repeated.retain(|of| of.is_of(&name, &files));
+                print_quality(&quality, &repeated, &observed.sessions, now, context.out.width(), &mut out)?;
+            }
             context.out.print(&out)?;
             Ok(0)
         });

@@ -1,11 +1,11 @@
 //! `tp-perf states`: the contents of a library.
 
 use super::context::Context;
-use crate::cli::{StatesAct, StatesArgs, StatesRequest};
-use crate::state::Usable;
-use crate::terminal::{messages, print_removed, print_state, print_states};
+use crate::cli::{EvaluationFormat, StatesAct, StatesArgs, StatesRequest};
+use crate::state::{self, Evaluation, Known, Usable};
+use crate::terminal::{messages, print_evaluation, print_removed, print_state, print_states};
 
-/// Lists states, shows one, or removes sessions.
+/// Lists states, evaluates them, shows one, or removes sessions.
 pub fn run(args: StatesArgs, context: &mut Context) -> anyhow::Result<u8> {
     let StatesRequest { act, library } = args.request()?;
     let (mut out, width) = (Vec::new(), context.out.width());
@@ -13,6 +13,16 @@ pub fn run(args: StatesArgs, context: &mut Context) -> anyhow::Result<u8> {
         StatesAct::List => {
             let Usable { usable, left_out } = library.states()?;
             print_states(&usable, library.path(), width, &mut out)?;
+            left_out
+        }
+        StatesAct::Evaluate(alpha, format) => {
+            let Usable { usable, left_out } = library.states()?;
+            let path = library.path().display().to_string();
+            let evaluation = Evaluation::of(&Known::of(usable, None)?, alpha);
+            match format {
+                EvaluationFormat::Text => print_evaluation(&evaluation, &path, width, &mut out)?,
+                EvaluationFormat::Json => state::write_evaluation_json(&evaluation, &path, &mut out)?,
+            }
             left_out
         }
         StatesAct::Show(name) => {

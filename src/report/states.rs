@@ -1,8 +1,8 @@
 //! The states of a source over time, for plots and pages.
 
-use crate::state::{Error, Identification, Known, Reason, Session, Stretch, StretchOpinion};
+use crate::state::{Error, Identification, Known, Reason, Session, Stretch};
 use crate::text::OneLine;
-use crate::units::{Seconds, Share, nanoseconds};
+use crate::units::{Probability, Rate, Seconds, nanoseconds};
 use serde::{Serialize, Serializer};
 
 /// How many tracepoints are named as reasons for a state, and against it.
@@ -101,20 +101,20 @@ pub fn rows(identification: &Identification) -> Vec<StretchRow> {
     let since = |window: usize| format!("{} s", identification.seconds_since(window));
     let reasons = |reasons: &[Reason]| {
         let one =
-            |reason: &Reason| format!("{} {} ({})", OneLine(&reason.name), Share(reason.here), Share(reason.nearest));
+            |reason: &Reason| format!("{} {}/s ({}/s)", OneLine(&reason.name), Rate(reason.here), Rate(reason.nearest));
         reasons.iter().take(REASONS).map(one).collect::<Vec<_>>().join(", ")
     };
     identification
         .stretches
         .iter()
         .map(|stretch| {
-            let StretchOpinion { distance, p } = stretch.opinions[stretch.nearest].unwrap_or_default();
+            let opinion = stretch.nearest().and_then(|state| stretch.answer.opinions[state]);
             StretchRow {
                 from: since(stretch.from),
                 to: since(stretch.to),
                 state: identification.said(stretch),
-                distance: format!("{distance:.3}"),
-                p: format!("{p:.3}"),
+                distance: opinion.map_or_else(String::new, |opinion| format!("{:.1}", opinion.distance)),
+                p: opinion.and_then(|opinion| opinion.p).map_or_else(String::new, |p| Probability(p).to_string()),
                 intensity: format!("{:.2}", stretch.intensity),
                 in_favour: reasons(&stretch.in_favour),
                 against: reasons(&stretch.against),

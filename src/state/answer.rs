@@ -1,31 +1,49 @@
-//! The answer for one window.
+//! The answer for some windows.
 
-use super::model::Opinion;
+use super::model::{Judge, NEAR, Opinion};
+use std::ops::Range;
 
-/// The answer for a window: the opinion of each state on it, and the states that are left.
+/// The answer for some windows: the opinion of each state on them, and the states that they may be in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// By state. `None` for a state that has no windows.
+    /// By state. `None` for a state that has no usable session. All are `None` if too few windows are usable.
     pub opinions: Vec<Option<Opinion>>,
-    /// The states that cannot be rejected, nearest first. If there are none, the state is unknown.
-    pub not_rejected: Vec<usize>,
+    /// The states of the answer, nearest first: the nearest state that is not rejected, and those that cannot
+    /// be told apart from it. If there are none, the state is unknown.
+    pub states: Vec<usize>,
+    /// All states by distance, nearest first.
+    pub order: Vec<usize>,
 }
 
 impl Answer {
-    /// Makes an answer from the opinion of each state.
-    pub(super) fn of(opinions: Vec<Option<Opinion>>, alpha: f64) -> Self {
-        let order = nearest_first(opinions.iter().map(|opinion| opinion.as_ref().map(|opinion| opinion.distance)));
-        let is_not_rejected =
-            |state: &usize| opinions[*state].as_ref().is_some_and(|opinion| opinion.p.windows > alpha);
-        let not_rejected = order.into_iter().filter(is_not_rejected).collect();
-        Answer { opinions, not_rejected }
+    /// The answer for a range of windows. A state is rejected if its p-value is at most `alpha`.
+    ///
+    /// The answer is the nearest state that is not rejected. Each other state that is not rejected belongs to
+    /// it if it is about as near, or if left-out sessions show that the two cannot be told apart. If it is not
+    /// known how sessions differ, no state is an answer.
+    pub(super) fn of(judge: &mut Judge<'_>, range: &Range<usize>, alpha: f64) -> Self {
+        let opinions = judge.opinions(range);
+        let distance = |state: usize| opinions[state].map_or(f64::INFINITY, |opinion| opinion.distance);
+        let mut order: Vec<usize> = (0..opinions.len()).filter(|state| opinions[*state].is_some()).collect();
+        order.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
+        let is_possible = |state: &usize| opinions[*state].is_some_and(|opinion| opinion.p.is_some_and(|p| p > alpha));
+        let mut states: Vec<usize> = order.iter().copied().filter(is_possible).collect();
+        if let Some(nearest) = states.first().copied() {
+            let windows = judge.usable(range);
+            states.retain(|state| {
+                distance(*state).ln() - distance(nearest).ln() <= NEAR || judge.are_twins(nearest, *state, windows)
+            });
+        }
+        Answer { opinions, states, order }
     }
-}
 
-/// The states in the order of their distances. States without a distance are omitted.
-pub(super) fn nearest_first(distances: impl Iterator<Item = Option<f64>>) -> Vec<usize> {
-    let mut order: Vec<(usize, f64)> =
-        distances.enumerate().filter_map(|(state, distance)| Some((state, distance?))).collect();
-    order.sort_by(|a, b| a.1.total_cmp(&b.1));
-    order.into_iter().map(|(state, _)| state).collect()
+    /// Whether enough windows were usable.
+    pub fn is_judged(&self) -> bool {
+        !self.order.is_empty()
+    }
+
+    /// The nearest state of the answer. If there is none, the nearest of all.
+    pub fn nearest(&self) -> Option<usize> {
+        self.states.first().or(self.order.first()).copied()
+    }
 }

@@ -2,18 +2,21 @@
 
 use super::answer::Answer;
 use super::known::{Known, sessions, windows_of};
-use super::model::{State, States};
+use super::logs::Logs;
+use super::model::{Judge, LEAST_WINDOWS, State, States};
 use super::names::{Names, Seen};
+use super::reasons::{Reason, Reasons};
 use super::session::Session;
-use super::stretch::{Judged, Stretch, phases};
+use super::stretch::{Judged, Stretch};
 use super::windows::Length;
 use super::{Error, What};
 use crate::memory::{Held, MemoryOf};
-use crate::units::Ns;
+use crate::units::{Ns, Plural};
+use std::ops::Range;
 use std::time::Duration;
 
 /// The default significance level at which a state is rejected.
-pub const ALPHA: f64 = 0.05;
+pub const ALPHA: f64 = 0.02;
 
 /// The result of comparing a source with the known states.
 #[derive(Debug, Clone)]
@@ -33,12 +36,14 @@ pub struct Identification {
     pub begins: Vec<Ns>,
     /// The source's windows.
     pub windows: Vec<Seen>,
-    /// The answer for each window.
+    /// The answer for each window: that for the five windows around it, within its stretch.
     pub answers: Vec<Answer>,
     /// The stretches in order. Together they cover all windows.
     pub stretches: Vec<Stretch>,
     /// The sessions of the library that are the source, or overlap it in time: (state, session).
     pub overlapping: Vec<(String, String)>,
+    /// Sentences about sessions of other machines.
+    pub other_machines: Vec<String>,
 }
 
 /// The memory in bytes of a state's opinion on a window.
@@ -52,7 +57,8 @@ impl Identification {
     /// or if too few of its events belong to tracepoints that the sessions captured.
     pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
         let overlapping = known.overlapping(source);
-        let Known { library, length, mut names, states, .. } = match known.names.are_captured_by(source) {
+        let other_machines = known.other_machines(source);
+        let Known { library, length, mut names, mut states, .. } = match known.names.are_captured_by(source) {
             true => known,
             // The source did not capture all names that the library hit. Learn again from the names it did
             // capture.
@@ -67,16 +73,24 @@ impl Identification {
             return Err(Error::Short { length });
         }
         let coverage = names.coverage(source);
-        let phases = phases(&windows);
-        let answers: Vec<Answer> = phases
-            .iter()
-            .flat_map(|phase| states.judge(&windows[phase.clone()]))
-            .map(|opinions| Answer::of(opinions, alpha))
-            .collect();
+        states.widen(names.len());
         let begins = begins(source.origin.begin_ns, &windows);
-        let judged = Judged { names: &names, states: &states, windows: &windows, answers: &answers, alpha };
-        let stretches = judged.stretches(phases);
-        Ok(Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches, overlapping })
+        let logs = Logs::of(&windows, length, names.len());
+        let judged = Judged { names: &names, states: &states, length, windows: &windows, alpha };
+        let (stretches, answers) = judged.stretches(&mut Judge::of(&states, &logs));
+        Ok(Identification {
+            length,
+            alpha,
+            coverage,
+            names,
+            states,
+            begins,
+            windows,
+            answers,
+            stretches,
+            overlapping,
+            other_machines,
+        })
     }
 
     /// The time from the begin of the first window to the begin of this one. For the number of windows, the
@@ -96,18 +110,18 @@ impl Identification {
         format!("{:.decimals$}", self.since(window).as_secs_f64())
     }
 
-    /// A stretch's state in words: `apache`, `apache or nginx`, `unknown (nearest apache)`. It omits states
-    /// that are much further away than the nearest.
+    /// A stretch's state in words: `apache`, `apache or nginx`, `unknown (nearest apache)`, `not judged`.
     pub fn said(&self, stretch: &Stretch) -> String {
-        match stretch.near_and_far().0 {
-            [] => format!("unknown (nearest {})", self.states.states[stretch.nearest].name),
-            near => self.named(near, " or "),
+        match (&stretch.answer.states[..], stretch.nearest()) {
+            ([], None) => "not judged".to_owned(),
+            ([], Some(nearest)) => format!("unknown (nearest {})", self.states.states[nearest].name),
+            (states, _) => self.named(states, " or "),
         }
     }
 
-    /// How many windows of a stretch have the same state as the stretch, each judged alone.
+    /// How many windows of a stretch have the same state as the stretch.
     pub fn agreeing(&self, stretch: &Stretch) -> usize {
-        let agrees = |answer: &&Answer| answer.not_rejected.first() == stretch.not_rejected.first();
+        let agrees = |answer: &&Answer| answer.is_judged() && answer.states.first() == stretch.answer.states.first();
         self.answers[stretch.from..stretch.to].iter().filter(agrees).count()
     }
 
@@ -116,33 +130,71 @@ impl Identification {
         self.windows[stretch.from..stretch.to].iter().map(|seen| seen.lost).sum()
     }
 
+    /// The states that cannot be excluded, because too little is known of them, each with the reason. They are never an
+    /// answer.
+    pub fn not_excluded(&self) -> Vec<(&str, String)> {
+        let of_state = |state: &State| match state.sessions {
+            0 => Some(match &state.not_learned[..] {
+                [only] => Plural(only.usable as u64, "usable window").to_string(),
+                several => format!("no usable session of {}", several.len()),
+            }),
+            sessions if !self.states.know_spread() => Some(Plural(sessions as u64, "session").to_string()),
+            _ => None,
+        };
+        self.states.states.iter().filter_map(|state| Some((state.name.as_str(), of_state(state)?))).collect()
+    }
+
     /// The limits of this identification, in sentences.
     pub fn bounds(&self) -> Vec<String> {
-        let of_state = |state: &State| {
-            // The combined p-value of many windows is twice their mean.
-            if 2.0 * state.lowest().windows > self.alpha {
-                Some(format!(
-                    "{} has too few windows to be rejected at this level ({} are needed); learn a longer session",
-                    state.name,
-                    (2.0 / self.alpha).ceil()
-                ))
-            } else if state.sessions < 2 {
-                Some(format!(
-                    "{} is known from a single session, so a new session may look unlike it; learn at least one more",
+        let mut bounds: Vec<String> = self.overlapping.iter().map(|(state, session)| format!(
+            "the source is session {session} of {state}, or overlaps it in time; this answer does not show how well a \
+             new session is recognised"
+        )).collect();
+        bounds.extend(self.other_machines.iter().cloned());
+        let excluded = self.not_excluded();
+        if !excluded.is_empty() && self.stretches.iter().any(|stretch| stretch.answer.states.is_empty()) {
+            let states: Vec<String> = excluded.iter().map(|(state, why)| format!("{state} ({why})")).collect();
+            bounds.push(format!("unknown, but these states cannot be excluded: {}", states.join(", ")));
+        }
+        if !self.states.know_spread() {
+            bounds.push(
+                "the library does not show how much sessions of one state differ, so tp-perf cannot name a state; learn two \
+                 more sessions of a state, at other times"
+                    .to_owned(),
+            );
+        }
+        for state in &self.states.states {
+            bounds.extend(state.not_used());
+            if state.sessions == 1 && self.states.know_spread() {
+                bounds.push(format!(
+                    "{} is known from a single session; how much its sessions differ is taken from the other states. Learn at \
+                     least one more",
                     state.name
-                ))
-            } else {
-                None
+                ));
             }
-        };
-        let of_overlap = |(state, session): &(String, String)| {
-            format!(
-                "the source is session {session} of {state}, or overlaps it in time; this answer does not show how well a \
-                 new session is recognised"
-            )
-        };
-        let overlaps = self.overlapping.iter().map(of_overlap);
-        overlaps.chain(self.states.states.iter().filter_map(of_state)).collect()
+        }
+        if self.stretches.iter().any(|stretch| !stretch.answer.is_judged()) {
+            bounds.push(format!(
+                "a stretch is not judged if it has fewer than {LEAST_WINDOWS} usable windows, or if more than half of its \
+                 windows lost more than a tenth of their events"
+            ));
+        }
+        bounds
+    }
+
+    /// The reasons against a state in some windows, largest first. Empty if too few of them are usable.
+    pub(super) fn against(&self, state: usize, windows: Range<usize>) -> Vec<Reason> {
+        let logs = Logs::of(&self.windows[windows.clone()], self.length, self.names.len());
+        let mean = Judge::of(&self.states, &logs).mean(&(0..windows.len()));
+        let nearest = self.states.states[state].profile();
+        let reasons = mean.as_ref().zip(nearest).map(|(here, nearest)| Reasons {
+            names: &self.names,
+            length: self.length,
+            here,
+            nearest,
+            other: None,
+        });
+        reasons.map(|reasons| reasons.against()).unwrap_or_default()
     }
 
     /// Joins the names of states.
@@ -162,11 +214,8 @@ fn begins(first: Ns, windows: &[Seen]) -> Vec<Ns> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::composition::Composition;
     use crate::state::library::Learned;
-    use crate::state::reasons::Reason;
-    use crate::state::stretch::StretchOpinion;
-    use crate::state::testing::{drawn, learned, session};
+    use crate::state::testing::{SECOND, drawn, learned, session};
 
     fn identify(source: &Session, library: &[Learned], ns: u64) -> Result<Identification, Error> {
         Identification::of(source, Known::of(library.to_vec(), Some(Length::Ns(ns)))?, 0.05)
@@ -179,47 +228,36 @@ mod tests {
         vec![learned(random, "idle", IDLE, 5), learned(random, "web", WEB, 5)]
     }
 
+    fn stretches(found: &Identification) -> Vec<(usize, usize, Vec<usize>)> {
+        found.stretches.iter().map(|stretch| (stretch.from, stretch.to, stretch.answer.states.clone())).collect()
+    }
+
     #[test]
     fn a_source_is_cut_into_its_states_and_what_nobody_knows_is_unknown() {
         let mut random = fastrand::Rng::with_seed(21);
         let library = library(&mut random);
         let source = drawn(&mut random, &[(20, IDLE), (15, WEB), (10, [20, 70, 5, 5]), (12, WEB)], 500);
-        let found = identify(&source, &library, 1_000).unwrap();
+        let found = identify(&source, &library, SECOND).unwrap();
         assert_eq!(found.windows.len(), 57);
-        let stretches: Vec<_> =
-            found.stretches.iter().map(|stretch| (stretch.from, stretch.to, stretch.state())).collect();
-        assert_eq!(stretches, [(0, 20, Some(0)), (20, 35, Some(1)), (35, 45, None), (45, 57, Some(1))]);
+        assert_eq!(stretches(&found), [(0, 20, vec![0]), (20, 35, vec![1]), (35, 45, vec![]), (45, 57, vec![1])]);
         let [idle, web, unknown, _] = &found.stretches[..] else { panic!() };
-        assert!((idle.intensity - 1.0).abs() < 1e-9 && (web.nearest, web.other) == (1, Some(0)));
-        let most: Vec<_> = web.in_favour.iter().take(2).map(|reason| reason.name.as_str()).collect();
-        assert_eq!(most, ["a:x", "b:z"], "what idle has, and what web has: {:?}", web.in_favour);
-        assert!(unknown.against[..2].iter().any(|reason| reason.name == "a:y"), "{:?}", unknown.against);
-        let of_group =
-            |reasons: &[Reason], group: &str| reasons.iter().find(|reason| reason.name == group).unwrap().part;
-        let a: f64 =
-            unknown.against.iter().filter(|reason| reason.name.starts_with("a:")).map(|reason| reason.part).sum();
-        assert!((of_group(&unknown.groups_against, "a") - a).abs() < 1e-12);
-        // The parts add up to the squared distance of the means.
-        let (here, there) = (&found.windows[35..45], unknown.nearest);
-        let mean = Composition::mean(here.iter().map(|seen| &seen.composition));
-        let alike = Composition::mean(found.answers[35..45].iter().map(|answer| {
-            let nearest = answer.opinions[there].as_ref().unwrap().nearest;
-            &found.states.states[there].window(nearest).composition
-        }));
-        let parts: f64 = unknown.against.iter().map(|reason| reason.part).sum();
-        assert!((parts - mean.distance(&alike).powi(2)).abs() < 1e-9);
-    }
-
-    #[test]
-    fn about_one_window_in_twenty_is_called_unknown_that_is_not() {
-        let mut random = fastrand::Rng::with_seed(22);
-        let library = library(&mut random);
-        let source = drawn(&mut random, &[(1_000, IDLE)], 500);
-        let found = identify(&source, &library, 1_000).unwrap();
-        let unknown = found.answers.iter().filter(|answer| answer.not_rejected.is_empty()).count();
-        assert!((20..=90).contains(&unknown), "{unknown} of 1,000");
-        assert_eq!(found.stretches.len(), 1, "rejected windows do not split the stretch");
-        assert_eq!(found.stretches[0].state(), Some(0));
+        assert!((idle.intensity - 1.0).abs() < 1e-9 && (web.nearest(), web.other) == (Some(1), Some(0)));
+        assert!(web.in_favour[..2].iter().any(|reason| reason.name == "b:z"), "{:?}", web.in_favour);
+        assert!(unknown.against[..2].iter().any(|reason| reason.name == "b:z"), "{:?}", unknown.against);
+        // The parts add up to the squared distance, and the parts of a group to its part.
+        let sum = |reasons: &[Reason]| reasons.iter().map(|reason| reason.part).sum::<f64>();
+        assert!((sum(&unknown.against) - sum(&unknown.groups_against)).abs() < 1e-9);
+        let distance = unknown.answer.opinions[unknown.nearest().unwrap()].unwrap().distance;
+        assert!(
+            (sum(&unknown.against).sqrt() / distance - 1.0).abs() < 0.2,
+            "without leaving out sessions, nearly the same"
+        );
+        assert_eq!(
+            found.said(unknown),
+            format!("unknown (nearest {})", found.states.states[unknown.nearest().unwrap()].name)
+        );
+        // Sessions of tests have no times.
+        assert!(found.bounds().iter().all(|bound| bound.starts_with("the source is session")), "{:?}", found.bounds());
     }
 
     #[test]
@@ -231,36 +269,132 @@ mod tests {
             learned(&mut random, "web", WEB, 4),
         ];
         let source = drawn(&mut random, &[(20, IDLE)], 500);
-        let found = identify(&source, &library, 1_000).unwrap();
-        let mut not_rejected = found.stretches[0].not_rejected.clone();
-        not_rejected.sort_unstable();
-        assert_eq!(not_rejected, [0, 1]);
+        let found = identify(&source, &library, SECOND).unwrap();
+        let mut states = found.stretches[0].answer.states.clone();
+        states.sort_unstable();
+        assert_eq!(states, [0, 1]);
+    }
+
+    /// Each of these changes leaves the shares of most tracepoints as they are.
+    #[test]
+    fn intensity_new_tracepoints_and_gone_ones_make_a_source_unknown() {
+        let mut random = fastrand::Rng::with_seed(26);
+        let library = library(&mut random);
+        let mut of = |change: &dyn Fn(&mut Session)| {
+            let mut source = drawn(&mut random, &[(20, IDLE)], 500);
+            change(&mut source);
+            let found = identify(&source, &library, SECOND).unwrap();
+            let stretch = &found.stretches[0];
+            (stretch.answer.states.clone(), stretch.against.iter().map(|reason| reason.name.clone()).next().unwrap())
+        };
+        assert_eq!(of(&|_| ()).0, [0]);
+        let times = |by: u64| {
+            move |source: &mut Session| {
+                source.counts.values_mut().flatten().for_each(|count| *count *= by);
+            }
+        };
+        assert_eq!(of(&times(291)).0, Vec::<usize>::new());
+        assert_eq!(of(&times(5)).0, Vec::<usize>::new());
+        let new = of(&|source| {
+            source.counts.insert("d:never".to_owned(), vec![40; 20]);
+            source.not_hit.clear();
+        });
+        assert_eq!(new, (Vec::new(), "d:never".to_owned()));
+        let gone = of(&|source| source.counts.get_mut("b:z").unwrap().fill(0));
+        assert_eq!(gone, (Vec::new(), "b:z".to_owned()));
     }
 
     #[test]
-    fn what_is_far_is_not_named_and_times_have_decimals_enough() {
+    fn windows_that_lost_much_say_nothing_and_sessions_of_them_are_not_learned() {
+        let mut random = fastrand::Rng::with_seed(27);
+        let mut library = library(&mut random);
+        let lossy = |session: &mut Session, windows: usize| {
+            session.lost = (0..session.windows).map(|window| if window < windows { 100 } else { 0 }).collect();
+        };
+        let (_, session) = &mut library[0].sessions[2];
+        lossy(session, 16);
+        let mut switch = learned(&mut random, "switch", [25, 25, 25, 25], 1);
+        lossy(&mut switch.sessions[0].1, 18);
+        library.push(switch);
+        let mut source = drawn(&mut random, &[(20, [20, 70, 5, 5]), (20, IDLE)], 500);
+        let found = identify(&source, &library, SECOND).unwrap();
+        assert_eq!((stretches(&found)[0].2.len(), found.states.states[0].sessions), (0, 4));
+        assert_eq!(found.not_excluded(), [("switch", "12 usable windows".to_owned())]);
+        let bounds = found.bounds().join("; ");
+        for said in
+            ["cannot be excluded: switch (12 usable windows)", "session s2 of idle is not used: only 14 of its 30"]
+        {
+            assert!(bounds.contains(said), "{bounds}");
+        }
+        assert!(
+            identify(&drawn(&mut random, &[(20, IDLE)], 500), &library, SECOND).unwrap().stretches[0].state()
+                == Some(0)
+        );
+        // Too little of the source is left.
+        lossy(&mut source, 36);
+        let found = identify(&source, &library, SECOND).unwrap();
+        assert!(found.stretches.iter().all(|stretch| stretch.nearest().is_none()), "{:?}", stretches(&found));
+        assert_eq!(found.said(&found.stretches[0]), "not judged");
+        for state in &mut library {
+            state.sessions.iter_mut().for_each(|(_, session)| lossy(session, 30));
+        }
+        let nothing = identify(&source, &library, SECOND).unwrap();
+        assert!(nothing.stretches[0].nearest().is_none() && nothing.not_excluded().len() == 3);
+    }
+
+    #[test]
+    fn one_session_for_each_state_names_nothing() {
+        let mut random = fastrand::Rng::with_seed(28);
+        let mut library = [learned(&mut random, "idle", IDLE, 1), learned(&mut random, "web", WEB, 1)];
+        let source = drawn(&mut random, &[(20, IDLE)], 500);
+        let found = identify(&source, &library, SECOND).unwrap();
+        assert_eq!(
+            (stretches(&found), found.said(&found.stretches[0])),
+            (vec![(0, 20, vec![])], "unknown (nearest idle)".to_owned())
+        );
+        assert_eq!(found.not_excluded().len(), 2);
+        // Sessions of another state show how much sessions differ.
+        library[1] = learned(&mut random, "web", WEB, 4);
+        let found = identify(&source, &library, SECOND).unwrap();
+        assert_eq!((found.said(&found.stretches[0]).as_str(), found.not_excluded().len()), ("idle", 0));
+        let other = drawn(&mut random, &[(20, [20, 70, 5, 5])], 500);
+        assert_eq!(stretches(&identify(&other, &library, SECOND).unwrap()), [(0, 20, vec![])]);
+    }
+
+    #[test]
+    fn sessions_of_other_machines_are_told() {
+        let mut random = fastrand::Rng::with_seed(29);
+        let mut library = library(&mut random);
+        let mut source = drawn(&mut random, &[(20, IDLE)], 500);
+        source.origin.kernel = Some("6.18".to_owned());
+        source.origin.cpus = [0, 1].map(crate::os::cpus::Cpu::new).into();
+        library
+            .iter_mut()
+            .flat_map(|state| &mut state.sessions)
+            .for_each(|(_, session)| session.origin = source.origin.clone());
+        assert_eq!(identify(&source, &library, SECOND).unwrap().other_machines, Vec::<String>::new());
+        library[0].sessions[1].1.origin.cpus.pop();
+        library[1].sessions[2].1.origin.kernel = Some("6.12".to_owned());
+        let said = identify(&source, &library, SECOND).unwrap().other_machines;
+        assert!(
+            said.len() == 2 && said[0].starts_with("1 session of the library captured another number of CPUs"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn times_have_decimals_enough() {
         let mut random = fastrand::Rng::with_seed(25);
         let library = library(&mut random);
-        let mut found = identify(&drawn(&mut random, &[(3, IDLE)], 500), &library, 1_000).unwrap();
-        let mut stretch = found.stretches[0].clone();
-        for (not_rejected, web, said, far) in [
-            (vec![0, 1], 0.3, "idle", "web"),
-            (vec![0, 1], 0.2, "idle or web", ""),
-            (vec![1], 0.3, "web", ""),
-            (vec![], 0.2, "unknown (nearest idle)", ""),
+        let mut found = identify(&drawn(&mut random, &[(6, IDLE)], 500), &library, SECOND).unwrap();
+        for (ns, said) in [
+            (250_000_000, "0.25"),
+            (1_000_000_000, "1.0"),
+            (60_000_000_000, "60.0"),
+            (50_000_000, "0.050"),
+            (1_000, "0.0000010"),
         ] {
-            (stretch.not_rejected, stretch.opinions) =
-                (not_rejected, [0.1, web].map(|distance| Some(StretchOpinion { distance, p: 0.5 })).into());
-            assert_eq!(
-                (found.said(&stretch).as_str(), found.named(stretch.near_and_far().1, ", ").as_str()),
-                (said, far)
-            );
-        }
-        assert_eq!(found.seconds_since(1), "0.0000010", "windows of a microsecond");
-        for (ns, said) in
-            [(250_000_000, "0.25"), (1_000_000_000, "1.0"), (60_000_000_000, "60.0"), (50_000_000, "0.050")]
-        {
-            found.begins = (0..=3).map(|window| Ns(window * ns)).collect();
+            found.begins = (0..=6).map(|window| Ns(window * ns)).collect();
             assert_eq!(found.seconds_since(1), said);
         }
     }
@@ -271,13 +405,14 @@ mod tests {
         let library = library(&mut random);
         let source = drawn(&mut random, &[(3, IDLE)], 500);
         let of = |source: &Session, ns| identify(source, &library, ns).map(drop);
-        assert!(matches!(of(&source, 4_000), Err(Error::Short { .. })));
-        assert!(matches!(of(&source, 1_500), Err(Error::Length { .. })));
-        let other = session(&[("a:x", &[5, 5, 5]), ("z:other", &[50, 50, 50])], &["a:y", "b:z", "c:rare"]);
-        assert!(matches!(of(&other, 1_000), Err(Error::Coverage { what: What::Source, .. })));
-        let narrow = session(&[("a:x", &[5, 5, 5])], &[]);
+        assert!(matches!(of(&source, 4 * SECOND), Err(Error::Short { .. })));
+        assert!(matches!(of(&source, SECOND * 3 / 2), Err(Error::Length { .. })));
+        let seconds = |session: Session| Session { window: Length::Ns(SECOND), ..session };
+        let other = seconds(session(&[("a:x", &[5, 5, 5]), ("z:other", &[50, 50, 50])], &["a:y", "b:z", "c:rare"]));
+        assert!(matches!(of(&other, SECOND), Err(Error::Coverage { what: What::Source, .. })));
+        let narrow = seconds(session(&[("a:x", &[5, 5, 5])], &[]));
         assert!(
-            matches!(of(&narrow, 1_000), Err(Error::Narrow { what: What::Session { .. }, .. })),
+            matches!(of(&narrow, SECOND), Err(Error::Narrow { what: What::Session { .. }, .. })),
             "the library itself is sound"
         );
     }

@@ -2,15 +2,19 @@
 //! same length.
 
 use super::library::Learned;
-use super::model::{MOST_KNOWN, States};
+use super::model::{NamedWindows, States};
 use super::names::{LEAST_COVERAGE, Names, Seen};
 use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
 use crate::memory::{Held, MemoryOf};
+use crate::units::Plural;
 
 /// The default length of windows, if the windows of all sessions can be joined to it.
 pub const WINDOW: Length = Length::Ns(1_000_000_000);
+
+/// The memory in bytes of a session's moments and of a profile, for each name.
+const OF_SESSION: u64 = 64;
 
 /// A second, if the windows of all sessions can be joined to that, or else the length that all sessions
 /// share.
@@ -94,16 +98,47 @@ impl Known {
         self.library.iter().flat_map(of_state).collect()
     }
 
+    /// Sentences about sessions of machines that differ from that of the source.
+    pub(super) fn other_machines(&self, source: &Session) -> Vec<String> {
+        let number = |differs: &dyn Fn(&Session) -> bool| {
+            self.library.iter().flat_map(sessions).filter(|session| differs(session)).count() as u64
+        };
+        let cpus = source.origin.cpus.len();
+        let is_of_other_cpus = |session: &Session| ![0, cpus].contains(&session.origin.cpus.len()) && cpus > 0;
+        let kernel = source.origin.kernel.as_ref();
+        let is_of_other_kernel = |session: &Session| {
+            kernel.is_some() && session.origin.kernel.is_some() && session.origin.kernel.as_ref() != kernel
+        };
+        let mut said = Vec::new();
+        if let of @ 1.. = number(&is_of_other_cpus) {
+            said.push(format!(
+                "{} of the library captured another number of CPUs than the source ({cpus}); rates are compared as they are, so a \
+                 known state may look unknown",
+                Plural(of, "session")
+            ));
+        }
+        if let of @ 1.. = number(&is_of_other_kernel) {
+            said.push(format!(
+                "{} of the library are from another kernel than the source; only tracepoints of both are compared",
+                Plural(of, "session")
+            ));
+        }
+        said
+    }
+
     /// Restricts a library to names, for a comparison with a source of this many windows.
     fn under(names: Names, library: Vec<Learned>, length: Length, windows: usize) -> Result<Self, Error> {
-        let of_state =
-            |learned: &Learned| sessions(learned).map(|session| session.windows).sum::<usize>().min(MOST_KNOWN);
-        let rows = library.iter().map(of_state).sum::<usize>() + windows;
-        // A row has a number of four bytes for each name.
-        let _held = Held::take(MemoryOf::Sessions, (rows as u64).saturating_mul(4 * (names.len() as u64 + 16)))?;
+        let known = library.iter().flat_map(sessions);
+        let (sessions, rows) =
+            known.fold((0, windows), |(sessions, rows), session| (sessions + 1, rows + session.windows));
+        // A row has a number of four bytes for each name. Each session has its moments, and the profile of its state without
+        // it.
+        let of_name = 4 * rows as u64 + OF_SESSION * sessions;
+        let _held = Held::take(MemoryOf::Sessions, of_name.saturating_mul(names.len() as u64 + 16))?;
         let of_state = |learned: &Learned| Ok((learned.name.clone(), windows_by_session(&names, learned, length)?));
         let states = library.iter().map(of_state).collect::<Result<_, Error>>()?;
-        Ok(Known { library, length, names, states: States::learn(states), _held })
+        let states = States::learn(states, length, names.len());
+        Ok(Known { library, length, names, states, _held })
     }
 
     /// The length of the windows.
@@ -121,12 +156,13 @@ fn narrowest(library: &[Learned]) -> Option<What> {
 }
 
 /// The windows of each session of a state, restricted to these names.
-fn windows_by_session(names: &Names, learned: &Learned, length: Length) -> Result<Vec<Vec<Seen>>, Error> {
+fn windows_by_session(names: &Names, learned: &Learned, length: Length) -> Result<Vec<NamedWindows>, Error> {
     let of_session = |(name, session): &(String, Session)| {
-        windows_of(names, session, length, &|| What::Session { state: learned.name.clone(), name: name.clone() })
+        let what = || What::Session { state: learned.name.clone(), name: name.clone() };
+        Ok((name.clone(), windows_of(names, session, length, &what)?))
     };
-    let windows = learned.sessions.iter().map(of_session).collect::<Result<Vec<_>, _>>()?;
-    match windows.iter().all(Vec::is_empty) {
+    let windows = learned.sessions.iter().map(of_session).collect::<Result<Vec<_>, Error>>()?;
+    match windows.iter().all(|(_, windows)| windows.is_empty()) {
         true => Err(Error::NoWindows { state: learned.name.clone(), length }),
         false => Ok(windows),
     }

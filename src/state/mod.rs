@@ -8,25 +8,29 @@
 //!                            ▼           ▼
 //!                        names in common, windows of one length
 //!                            │           │
-//!                            │    states: known windows, their usual distances
+//!                            │    states: profiles, and how far sessions are from their own
 //!                            ▼           ▼
-//!                   opinions of each window ──> changes ──> stretches, reasons
-//!                                         └──> blocks ──> findings of a check
+//!                changes ──> judge ──> stretches, reasons
+//!                              ├──> blocks ──> findings of a check
+//!                              └──> sessions left out ──> evaluation of a library
 //! ```
 
 mod answer;
+mod calibration;
 mod changes;
 mod check;
 mod composition;
-mod conformal;
+mod evaluate;
 mod formats;
 mod identify;
 mod known;
 mod library;
+mod logs;
 mod losses;
 mod model;
+mod moments;
 mod names;
-mod nearest;
+mod profile;
 mod reasons;
 mod session;
 mod source;
@@ -36,20 +40,21 @@ mod testing;
 mod windows;
 
 pub use answer::Answer;
+pub use calibration::Score;
 pub use changes::changes;
 pub use check::{BLOCK, Check, Finding, FindingKind, PER_DAY, said_beside};
 pub use composition::{Composition, Name, Part};
-pub use conformal::{Calibration, PValue, together, too_low};
-pub use formats::{write_check_json, write_csv, write_json, write_junit};
+pub use evaluate::{Evaluation, Repeated, StateEvaluation, Told, repeated};
+pub use formats::{write_check_json, write_csv, write_evaluation_json, write_json, write_junit};
 pub use identify::{ALPHA, Identification};
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, read_session, state_name};
-pub use model::{Opinion, State, States};
+pub use model::{LEAST_WINDOWS, NotLearned, Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
 pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
 pub use source::{learn, read};
-pub use stretch::{Stretch, StretchOpinion};
+pub use stretch::Stretch;
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::drain::{Problem, replay};
@@ -125,6 +130,21 @@ pub enum Error {
     Short {
         /// The length of a window.
         length: Length,
+    },
+    /// The session lost too much, or is too short, to show a state.
+    #[error(
+        "`{place}`: {usable} of its {} of {window} lost at most a tenth of their events; a session needs {}, and half of all",
+        Plural(*.windows as u64, "window"), Plural(LEAST_WINDOWS as u64, "such window")
+    )]
+    TooLittle {
+        /// The source.
+        place: String,
+        /// Its usable windows.
+        usable: usize,
+        /// All its windows.
+        windows: usize,
+        /// The length of a window.
+        window: Length,
     },
     /// An error of one of several sources.
     #[error("{place}: {cause}")]

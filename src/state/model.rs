@@ -1,47 +1,46 @@
-//! The model of the known states, and its opinion on a window.
+//! The model of the known states, and its judgement of a stretch of windows.
 //!
-//! A state is the set of all windows of its sessions, not their mean, because work such as a build has
-//! phases. The score of a window is its distance from the nearest known window. To choose the nearest of
-//! several states, the scores of the window and its neighbours are averaged: two states may look alike for a
-//! second, but rarely for five. The usual scores are learned by leaving one session out at a time: each
-//! session's windows are compared with the other sessions only, because a new window also comes from a
-//! session that is not in the model.
+//! Sessions are the units: a new session is compared with a state as each learned session was compared with
+//! its own, n times, each time without one of the state's sessions. The scores are averaged.
 
-use super::conformal::{Calibration, PValue};
+use super::calibration::{Calibration, PValues, Score};
+use super::logs::{Logs, TOTAL};
+use super::moments::{Moments, Pooled};
 use super::names::Seen;
-use super::nearest::{Columns, DifferentRows, Matrix, nearest_of_others};
+use super::profile::{Means, Profile, Scores};
+use super::windows::Length;
 use crate::stats::upper_median;
+use crate::units::Plural;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A session, and a stretch of a source, needs at least this many usable windows. So many are judged together; a single one
+/// looks like several states too often.
+pub const LEAST_WINDOWS: usize = 5;
+/// A session needs at least this part of its windows.
+const LEAST_USABLE: f64 = 0.5;
+/// To know how sessions differ, at least this many more sessions than states are needed.
+const LEAST_FREEDOM: f64 = 2.0;
+/// Two states whose ln D differ by at most this cannot be told apart: D differs by a fifth.
+pub(super) const NEAR: f64 = 0.2;
+
+/// Whether so many usable windows of all are enough.
+pub(super) fn are_enough(usable: usize, all: usize) -> bool {
+    usable >= LEAST_WINDOWS && usable as f64 >= LEAST_USABLE * all as f64
+}
 
 /// The states that windows are compared with.
 #[derive(Debug, Clone)]
 pub struct States {
-    columns: Columns,
     /// By name.
     pub states: Vec<State>,
+    /// How many more sessions than states there are.
+    freedom: f64,
+    length: Length,
 }
-
-impl States {
-    /// Learns states from the windows of their sessions. Each comes with its name.
-    pub fn learn(states: Vec<(String, Vec<Vec<Seen>>)>) -> Self {
-        let all = states.iter().flat_map(|(_, sessions)| sessions).flatten();
-        let columns = Columns::of(all.map(|seen| &seen.composition));
-        let states = states.into_iter().map(|(name, sessions)| State::learn(name, sessions, &columns)).collect();
-        States { columns, states }
-    }
-
-    /// The opinion of each state on each of these consecutive windows, with no change of state among them.
-    /// `None` for a state that has no windows of its own.
-    pub fn judge(&self, windows: &[Seen]) -> Vec<Vec<Option<Opinion>>> {
-        let rows = DifferentRows::of(windows.iter().map(|window| self.columns.row(&window.composition)));
-        let by_state: Vec<Vec<Option<Opinion>>> = self.states.iter().map(|state| state.judge(windows, &rows)).collect();
-        (0..windows.len()).map(|window| by_state.iter().map(|opinions| opinions[window].clone()).collect()).collect()
-    }
-}
-
-/// The most windows of a state that are used for comparison. If there are more, evenly spaced ones represent
-/// them, because learning computes the distance of every pair.
-pub(super) const MOST_KNOWN: usize = 4_000;
 
 /// The model of one state. The JSON forms show its serialized fields.
 #[derive(Debug, Clone, Serialize)]
@@ -50,239 +49,383 @@ pub struct State {
     pub name: String,
     /// How many sessions it was learned from.
     pub sessions: usize,
-    /// The windows of each session. A single session is split in two halves.
+    /// These sessions.
     #[serde(rename = "windows", serialize_with = "as_number")]
-    parts: Vec<Vec<Seen>>,
+    parts: Vec<Arc<SessionModel>>,
     /// The usual number of events per second: the median over its windows.
     pub rate: f64,
-    /// One in this many windows of a part is used for comparison.
+    /// The sessions that were not learned.
+    pub not_learned: Vec<NotLearned>,
     #[serde(skip)]
-    step: usize,
+    profile: Option<Profile>,
+    /// The profile without each of the sessions. Empty if there is only one.
     #[serde(skip)]
-    rows: Vec<Matrix>,
-    #[serde(rename = "lowest_p", serialize_with = "as_lowest")]
-    calibration: Calibration,
+    without: Vec<Profile>,
 }
 
-fn as_number<S: Serializer>(parts: &[Vec<Seen>], serializer: S) -> Result<S::Ok, S::Error> {
-    parts.iter().map(Vec::len).sum::<usize>().serialize(serializer)
+/// A session of a state.
+#[derive(Debug)]
+pub(super) struct SessionModel {
+    /// The name of the session.
+    pub name: String,
+    pub windows: Vec<Seen>,
+    pub logs: Logs,
+    moments: Moments,
 }
 
-fn as_lowest<S: Serializer>(calibration: &Calibration, serializer: S) -> Result<S::Ok, S::Error> {
-    calibration.lowest().serialize(serializer)
+/// The windows of a session, with its name.
+pub(super) type NamedWindows = (String, Vec<Seen>);
+
+/// A session that lost too much, or is too short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotLearned {
+    /// The name of the session.
+    pub session: String,
+    /// Its usable windows.
+    pub usable: usize,
+    /// All its windows.
+    pub windows: usize,
 }
 
-/// The opinion of a state on a window.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+fn as_number<S: Serializer>(parts: &[Arc<SessionModel>], serializer: S) -> Result<S::Ok, S::Error> {
+    parts.iter().map(|part| part.windows.len()).sum::<usize>().serialize(serializer)
+}
+
+/// The opinion of a state on some windows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Opinion {
-    /// The distance from the nearest known window, from 0 to 1, averaged over the window and its neighbours.
+    /// D: 1 is about the usual difference between sessions of one state.
     pub distance: f64,
-    /// The known window that is nearest to this window alone: its part, and its index in that part.
-    #[serde(skip)]
-    pub nearest: (usize, usize),
-    /// The p-values of this window's own distance.
-    #[serde(flatten, with = "OpinionP")]
-    pub p: PValue,
-    /// Events per second, divided by the usual rate of the state.
+    /// The probability that a session of the state is as far away as this. `None` if it is not known how
+    /// sessions differ; then the state cannot be excluded.
+    pub p: Option<f64>,
+    /// The same with sessions as the unit, and no assumption about distributions.
+    pub p_sessions: Option<f64>,
+    /// The score that `p` comes from.
+    pub score: Option<Score>,
+    /// How many times as many events as usual in the state, as geometric means over windows.
     pub intensity: f64,
 }
 
-/// The names of the p-values in JSON, where they stand next to the distance.
-#[derive(Serialize)]
-#[serde(remote = "PValue")]
-struct OpinionP {
-    #[serde(rename = "p")]
-    windows: f64,
-    #[serde(rename = "p_sessions")]
-    sessions: f64,
+impl Opinion {
+    /// Whether the state is rejected at this level.
+    pub fn is_rejected(&self, alpha: f64) -> bool {
+        self.p.is_some_and(|p| p <= alpha)
+    }
+}
+
+impl States {
+    /// Learns states from the windows of their sessions. States and sessions come with their names.
+    pub(super) fn learn(states: Vec<(String, Vec<NamedWindows>)>, length: Length, names: usize) -> Self {
+        let states = states.into_iter().map(|(name, sessions)| State::of(name, sessions, length, names)).collect();
+        Self::of(states, length)
+    }
+
+    /// Makes the profiles of states that have their sessions.
+    fn of(mut states: Vec<State>, length: Length) -> Self {
+        let parts: Vec<Vec<Arc<SessionModel>>> = states.iter().map(|state| state.parts.clone()).collect();
+        let all: Vec<Vec<&Moments>> =
+            parts.iter().map(|parts| parts.iter().map(|part| &part.moments).collect()).collect();
+        let pooled = Pooled::of(&all);
+        for (state, sessions) in states.iter_mut().zip(&all) {
+            state.profile = (!sessions.is_empty()).then(|| Profile::of(sessions, &pooled));
+            let without = |left_out: usize| {
+                let mut rest = sessions.clone();
+                rest.remove(left_out);
+                Profile::of(&rest, &pooled.with(&rest, sessions))
+            };
+            state.without = if sessions.len() > 1 { (0..sessions.len()).map(without).collect() } else { Vec::new() };
+        }
+        States { states, freedom: pooled.between.freedom, length }
+    }
+
+    /// The states as if one session had not been learned, or a whole state.
+    pub(super) fn leave_out(&self, state: usize, session: Option<usize>) -> Self {
+        let mut states = self.states.clone();
+        match session {
+            Some(session) => {
+                states[state].parts.remove(session);
+                states[state].sessions -= 1;
+            }
+            None => drop(states.remove(state)),
+        }
+        Self::of(states, self.length)
+    }
+
+    /// Adds names that no session hit. `names` is the number of all names.
+    pub(super) fn widen(&mut self, names: usize) {
+        for state in &mut self.states {
+            state.profile.iter_mut().chain(&mut state.without).for_each(|profile| profile.widen(names + 1));
+        }
+    }
+
+    /// Whether it is known how much sessions differ. If not, nothing can be rejected.
+    pub fn know_spread(&self) -> bool {
+        self.freedom >= LEAST_FREEDOM
+    }
+
+    /// Whether a session of one of these states, left out, could be of the other too: its distance from the other is at
+    /// most a fifth larger than from its own, over blocks of this many windows.
+    pub(super) fn are_twins(&self, one: usize, other: usize, windows: usize) -> bool {
+        let reaches = |own: &State, other: &State| {
+            let Some(profile) = &other.profile else { return false };
+            own.without.iter().zip(&own.parts).any(|(without, part)| {
+                // A profile of the library may be wider than the rows of its sessions.
+                let blocks = blocks(&part.logs, windows);
+                let mean = |profile: &Profile| {
+                    blocks.iter().map(|block| profile.scores(block).distance).sum::<f64>() / blocks.len() as f64
+                };
+                mean(profile) - mean(without) <= NEAR
+            })
+        };
+        let [one, other] = [&self.states[one], &self.states[other]];
+        reaches(one, other) || reaches(other, one)
+    }
+
+    /// The usual scores of blocks of this many windows.
+    pub(super) fn calibration(&self, windows: usize) -> Calibration {
+        let all = self.states.iter().flat_map(|state| state.without.iter().zip(&state.parts));
+        let of_session = |(without, part): (&Profile, &Arc<SessionModel>)| {
+            blocks(&part.logs, windows).iter().map(|block| without.scores(block)).collect()
+        };
+        Calibration::of(all.map(of_session).collect())
+    }
+}
+
+/// The blocks of this many usable windows in a session. A shorter session is one block.
+fn blocks(logs: &Logs, windows: usize) -> Vec<Means> {
+    let windows = windows.min(logs.len());
+    (0..logs.len() / windows).map(|block| means(logs, block * windows..(block + 1) * windows)).collect()
+}
+
+fn means(logs: &Logs, rows: Range<usize>) -> Means {
+    let windows = rows.len();
+    Means::of(logs.mean(rows), windows)
 }
 
 impl State {
-    /// Learns a state from the windows of its sessions. Sessions without windows do not count.
-    fn learn(name: String, sessions: Vec<Vec<Seen>>, columns: &Columns) -> Self {
-        let mut parts: Vec<Vec<Seen>> = sessions.into_iter().filter(|windows| !windows.is_empty()).collect();
-        let sessions = parts.len();
-        if let [only] = parts.as_mut_slice() {
-            // A single session only shows how its halves differ.
-            let second = only.split_off(only.len() / 2);
-            parts.push(second);
+    /// The windows of its usable sessions.
+    fn of(name: String, sessions: Vec<NamedWindows>, length: Length, names: usize) -> Self {
+        let (mut parts, mut not_learned) = (Vec::new(), Vec::new());
+        for (session, windows) in sessions {
+            let logs = Logs::of(&windows, length, names);
+            if are_enough(logs.len(), windows.len()) {
+                parts.push(Arc::new(SessionModel { name: session, moments: Moments::of(&logs), windows, logs }));
+            } else {
+                not_learned.push(NotLearned { session, usable: logs.len(), windows: windows.len() });
+            }
         }
-        let step = parts.iter().map(Vec::len).sum::<usize>().div_ceil(MOST_KNOWN).max(1);
-        let rows: Vec<Matrix> = parts
-            .iter()
-            .map(|part| Matrix::of(columns, part.iter().step_by(step).map(|seen| &seen.composition)))
-            .collect();
-        let scores = parts.iter().zip(nearest_of_others(&rows)).map(|(windows, distances)| {
-            let windows = windows.iter().step_by(step);
-            windows.zip(distances).filter_map(|(seen, distance)| Some((distance?, seen.weight()))).collect()
-        });
-        let calibration = Calibration::of(scores, sessions);
-        let rate = upper_median(parts.iter().flatten().map(Seen::rate)).unwrap_or(0.0);
-        State { name, sessions, rate, parts, step, rows, calibration }
+        let rate = upper_median(parts.iter().flat_map(|part| &part.windows).map(Seen::rate)).unwrap_or(0.0);
+        let sessions = parts.len();
+        State { name, sessions, parts, rate, not_learned, profile: None, without: Vec::new() }
     }
 
-    /// The p-values of a window that is further away than every known window. No p-value can be lower.
-    pub fn lowest(&self) -> PValue {
-        self.calibration.lowest()
-    }
-
-    /// The windows of each session. A single session is split in two halves.
-    pub fn parts(&self) -> &[Vec<Seen>] {
+    /// Its sessions.
+    pub(super) fn parts(&self) -> &[Arc<SessionModel>] {
         &self.parts
     }
 
-    /// All its windows.
-    pub fn windows(&self) -> impl Iterator<Item = &Seen> {
-        self.parts.iter().flatten()
+    /// Its profile, if it has a usable session.
+    pub(super) fn profile(&self) -> Option<&Profile> {
+        self.profile.as_ref()
     }
 
-    /// A known window.
-    pub fn window(&self, (part, window): (usize, usize)) -> &Seen {
-        &self.parts[part][window]
+    /// The scores of windows with this mean, averaged over the profiles without one session.
+    fn scores(&self, mean: &Means) -> Option<(Scores, f64)> {
+        let profiles = if self.without.is_empty() { self.profile.as_slice() } else { &self.without };
+        let number = profiles.len() as f64;
+        let mut sum = Scores::default();
+        for profile in profiles {
+            let scores = profile.scores(mean);
+            sum.distance += scores.distance / number;
+            sum.intensity += scores.intensity / number;
+            sum.new += scores.new / number;
+            sum.gone += scores.gone / number;
+        }
+        Some((sum, profiles.first()?.freedom()))
+    }
+}
+
+/// Judges the windows of a source. It keeps the calibration of each length that it was asked for.
+pub(super) struct Judge<'a> {
+    states: &'a States,
+    logs: &'a Logs,
+    calibrations: BTreeMap<usize, Rc<Calibration>>,
+    twins: BTreeMap<(usize, usize, usize), bool>,
+}
+
+impl<'a> Judge<'a> {
+    pub fn of(states: &'a States, logs: &'a Logs) -> Self {
+        Judge { states, logs, calibrations: BTreeMap::new(), twins: BTreeMap::new() }
     }
 
-    fn judge(&self, windows: &[Seen], rows: &DifferentRows) -> Vec<Option<Opinion>> {
-        let weights: Vec<f64> = windows.iter().map(Seen::weight).collect();
-        let of_different: Vec<Nearest> = rows.different.iter().map(|row| nearest(row, &self.rows)).collect();
-        let by_part: Vec<&Nearest> = rows.places.iter().map(|place| &of_different[*place]).collect();
-        let best: Vec<Option<(usize, (usize, f64))>> = by_part.iter().map(|nearest| nearest.best()).collect();
-        let distances: Vec<f64> =
-            best.iter().map(|best| best.map_or(f64::NAN, |(_, (_, distance))| distance)).collect();
-        let opinion = |window: usize| {
-            let (part, (index, _)) = best[window]?;
-            let intensity = if self.rate > 0.0 { windows[window].rate() / self.rate } else { 1.0 };
-            let p = self.calibration.p_value(|part| by_part[window].without(part).unwrap_or(f64::NAN));
-            let distance = with_neighbours(&distances, &weights, window);
-            Some(Opinion { distance, nearest: (part, index * self.step), p, intensity })
+    /// The usable windows in a range.
+    pub fn usable(&self, range: &Range<usize>) -> usize {
+        self.logs.within(range).len()
+    }
+
+    /// The mean of the usable windows in a range. `None` if they are too few.
+    pub fn mean(&self, range: &Range<usize>) -> Option<Means> {
+        let rows = self.logs.within(range);
+        are_enough(rows.len(), range.len()).then(|| means(self.logs, rows))
+    }
+
+    /// The opinion of each state. `None` for a state without usable sessions. All are `None` if the range has too few
+    /// usable windows.
+    pub fn opinions(&mut self, range: &Range<usize>) -> Vec<Option<Opinion>> {
+        let Some(mean) = self.mean(range) else { return vec![None; self.states.states.len()] };
+        let calibration = self.states.know_spread().then(|| self.calibration(self.usable(range)));
+        let opinion = |state: &State| {
+            let (scores, freedom) = state.scores(&mean)?;
+            let tested: Option<PValues> = calibration.as_ref().map(|calibration| calibration.test(&scores, freedom));
+            Some(Opinion {
+                distance: scores.distance.exp(),
+                p: tested.map(|tested| tested.p),
+                p_sessions: tested.map(|tested| tested.p_sessions),
+                score: tested.map(|tested| tested.score),
+                intensity: (mean.logs[TOTAL] - state.profile()?.mean[TOTAL]).exp(),
+            })
         };
-        (0..windows.len()).map(opinion).collect()
+        self.states.states.iter().map(opinion).collect()
+    }
+
+    /// The length of the blocks that a stretch is calibrated with. It is a multiple of five windows, so that long sources
+    /// do not need one for each length.
+    fn calibrated(windows: usize) -> usize {
+        windows - windows % LEAST_WINDOWS
+    }
+
+    fn calibration(&mut self, windows: usize) -> Rc<Calibration> {
+        let windows = Self::calibrated(windows);
+        let (states, calibrations) = (self.states, &mut self.calibrations);
+        Rc::clone(calibrations.entry(windows).or_insert_with(|| Rc::new(states.calibration(windows))))
+    }
+
+    /// Whether stretches of this many windows cannot tell two states apart.
+    pub fn are_twins(&mut self, one: usize, other: usize, windows: usize) -> bool {
+        let windows = Self::calibrated(windows);
+        let (states, pair) = (self.states, (one.min(other), one.max(other), windows));
+        *self.twins.entry(pair).or_insert_with(|| states.are_twins(one, other, windows))
     }
 }
 
-/// Neighbours on each side that are averaged with a window: five windows in all.
-const NEIGHBOURS: usize = 2;
-
-/// The weighted mean of the values of a window and its neighbours.
-fn with_neighbours(values: &[f64], weights: &[f64], window: usize) -> f64 {
-    let range = window.saturating_sub(NEIGHBOURS)..(window + NEIGHBOURS + 1).min(values.len());
-    let weights = &weights[range.clone()];
-    let all: f64 = weights.iter().sum();
-    let values = &values[range];
-    if all > 0.0 {
-        values.iter().zip(weights).map(|(value, weight)| value * weight).sum::<f64>() / all
-    } else {
-        values.iter().sum::<f64>() / values.len() as f64
+impl State {
+    /// Why sessions were not learned, in sentences. Only the first two are named.
+    pub fn not_used(&self) -> Vec<String> {
+        let named = self.not_learned.iter().take(2).map(|of| of.sentence(&self.name));
+        let more = self.not_learned.len().saturating_sub(2);
+        let rest =
+            (more > 0).then(|| format!("{} of {} are not used either", Plural(more as u64, "more session"), self.name));
+        named.chain(rest).collect()
     }
 }
 
-/// The nearest window of each part, and its distance.
-struct Nearest(Vec<Option<(usize, f64)>>);
-
-fn nearest(row: &[f32], parts: &[Matrix]) -> Nearest {
-    Nearest(parts.iter().map(|part| part.nearest(row)).collect())
-}
-
-impl Nearest {
-    fn best(&self) -> Option<(usize, (usize, f64))> {
-        let all = self.0.iter().enumerate().filter_map(|(part, nearest)| Some((part, (*nearest)?)));
-        all.min_by(|a, b| a.1.1.total_cmp(&b.1.1))
-    }
-
-    /// The distance of the nearest window outside this part.
-    fn without(&self, part: usize) -> Option<f64> {
-        let others = self.0.iter().enumerate().filter(|(index, _)| *index != part);
-        others.filter_map(|(_, nearest)| Some((*nearest)?.1)).min_by(f64::total_cmp)
+impl NotLearned {
+    /// Why it was not learned, in a sentence.
+    pub fn sentence(&self, state: &str) -> String {
+        format!(
+            "session {} of {state} is not used: only {} of its {} lost at most a tenth of the events, and at least {LEAST_WINDOWS} \
+             and half of them are needed; remove it, and learn another one",
+            self.session,
+            self.usable,
+            Plural(self.windows as u64, "window")
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::composition::tests::drawn;
-    use crate::state::composition::{Composition, Name};
+    use crate::state::composition::Composition;
+    use crate::state::testing::SECOND;
 
-    /// Windows drawn from these shares, with the noise of this many events each.
-    fn windows(random: &mut fastrand::Rng, shares: [u64; 4], number: usize, events: u64) -> Vec<Seen> {
-        let seen = |composition| Seen { composition, ns: 1_000_000_000, lost: 0 };
-        (0..number).map(|_| seen(drawn(random, shares, events))).collect()
+    const TRACEPOINTS: usize = 12;
+
+    /// A source of sessions: each tracepoint's rate differs from session to session and from window to window by factors
+    /// with these deviations. Some sessions differ more than others, as real ones do.
+    struct Truth {
+        random: fastrand::Rng,
+        between: f64,
+        within: f64,
     }
 
-    fn learn(sessions: Vec<Vec<Seen>>) -> States {
-        States::learn(vec![("it".to_owned(), sessions)])
+    impl Truth {
+        fn normal(&mut self) -> f64 {
+            (0..12).map(|_| self.random.f64()).sum::<f64>() - 6.0
+        }
+
+        fn session(&mut self, rates: &[f64; TRACEPOINTS], windows: usize) -> Vec<Seen> {
+            let between = self.between * (0.4 * self.normal()).exp();
+            let own: Vec<f64> = rates.iter().map(|rate| rate.ln() + between * self.normal()).collect();
+            let mut window = || {
+                let counts: Vec<u64> = own.iter().map(|log| (log + self.within * self.normal()).exp() as u64).collect();
+                Seen { composition: Composition::of((0..).zip(counts)), ns: SECOND, lost: 0 }
+            };
+            (0..windows).map(|_| window()).collect()
+        }
+
+        fn library(&mut self, states: &[[f64; TRACEPOINTS]], sessions: usize) -> States {
+            let state = |(number, rates): (usize, &[f64; TRACEPOINTS])| {
+                let sessions = (0..sessions).map(|session| (session.to_string(), self.session(rates, 20))).collect();
+                (number.to_string(), sessions)
+            };
+            States::learn(states.iter().enumerate().map(state).collect(), Length::Ns(SECOND), TRACEPOINTS)
+        }
     }
 
+    fn opinions(states: &States, windows: &[Seen]) -> Vec<Opinion> {
+        let logs = Logs::of(windows, Length::Ns(SECOND), TRACEPOINTS);
+        Judge::of(states, &logs).opinions(&(0..windows.len())).into_iter().map(Option::unwrap).collect()
+    }
+
+    fn rates(of: impl Fn(usize) -> f64) -> [f64; TRACEPOINTS] {
+        std::array::from_fn(of)
+    }
+
+    /// The library is drawn anew each time, because the promise is about libraries and sessions together.
     #[test]
-    fn a_state_knows_its_own_and_denies_others() {
-        let mut random = fastrand::Rng::with_seed(9);
-        // A state with two phases, like a build.
-        let phases = [[60, 30, 5, 5], [10, 10, 40, 40]];
-        let sessions =
-            (0..6).map(|_| phases.iter().flat_map(|shares| windows(&mut random, *shares, 20, 400)).collect()).collect();
-        let states = learn(sessions);
-        let state = &states.states[0];
-        assert_eq!((state.name.as_str(), state.sessions, state.rate), ("it", 6, 400.0));
-        let judge = |windows: &[Seen]| -> Vec<Opinion> {
-            states.judge(windows).into_iter().map(|opinions| opinions[0].clone().unwrap()).collect()
-        };
-        let mut denied = |shares: [u64; 4]| {
-            let new = windows(&mut random, shares, 200, 400);
-            judge(&new).iter().filter(|opinion| opinion.p.windows <= 0.05).count()
-        };
-        assert!(denied(phases[0]) <= 24 && denied(phases[1]) <= 24, "about one in twenty is rejected");
-        assert!(denied([35, 20, 22, 23]) >= 199, "windows between the phases belong to neither");
-        let opinion = judge(&windows(&mut random, phases[1], 1, 800))[0].clone();
-        assert_eq!(opinion.intensity, 2.0);
-        assert!(opinion.nearest.1 >= 20, "{opinion:?}");
-        assert_eq!(state.window(opinion.nearest).composition.events(), 400);
-        assert_eq!(state.lowest(), PValue { windows: 1.0 / 241.0, sessions: 1.0 / 7.0 });
-    }
-
-    /// A new window is compared with as many sessions as the known windows were.
-    #[test]
-    fn a_session_does_not_speak_for_itself() {
-        let seen = |counts: &[(Name, u64)]| Seen {
-            composition: Composition::of(counts.iter().copied()),
-            ns: 1_000_000_000,
-            lost: 0,
-        };
-        let states = learn(vec![vec![seen(&[(0, 90), (1, 10)]); 5], vec![seen(&[(0, 60), (1, 40)]); 5]]);
-        // The new window is like those of the first session, and further from those of the second session
-        // than they are.
-        let opinion = states.judge(&[seen(&[(0, 91), (1, 9)])])[0][0].clone().unwrap();
-        assert!((opinion.p.windows - 6.0 / 11.0).abs() < 1e-9, "{opinion:?}");
-    }
-
-    #[test]
-    fn of_very_many_windows_some_speak_for_the_rest() {
-        let seen = |first: u64| Seen { composition: Composition::of([(0, first), (1, 100 - first)]), ns: 1, lost: 0 };
-        let session: Vec<Seen> = (0..3_000).map(|window| seen(if window < 2_000 { 90 } else { 20 })).collect();
-        let states = learn(vec![session.clone(), session]);
-        let state = &states.states[0];
-        assert_eq!((state.windows().count(), state.lowest().windows), (6_000, 1.0 / 3_001.0));
-        for first in [90, 20] {
-            let opinion = states.judge(&[seen(first)])[0][0].clone().unwrap();
-            assert_eq!(state.window(opinion.nearest), &seen(first));
-            assert!(opinion.p.windows > 0.3, "{opinion:?}");
+    fn sessions_of_a_state_are_rejected_as_rarely_as_allowed_and_others_are_found() {
+        let mut truth = Truth { random: fastrand::Rng::with_seed(5), between: 0.3, within: 0.4 };
+        let states = [rates(|_| 1_000.0), rates(|column| 100.0 * (column + 1) as f64)];
+        let other = rates(|column| if column % 2 == 0 { 20_000.0 } else { 100.0 });
+        for (sessions, windows) in [(3, 20), (5, 20), (5, 5)] {
+            let (trials, mut rejected, mut found, mut distances) = (400, 0, 0, 0.0);
+            for _ in 0..trials {
+                let library = truth.library(&states, sessions);
+                let [own, _] = opinions(&library, &truth.session(&states[0], windows))[..] else { panic!() };
+                rejected += u32::from(own.is_rejected(0.05));
+                distances += own.distance.ln() / f64::from(trials);
+                let unknown = opinions(&library, &truth.session(&other, windows));
+                found += u32::from(unknown.iter().all(|opinion| opinion.is_rejected(0.05)));
+            }
+            assert!((4..=36).contains(&rejected), "{sessions} of {windows}: {rejected} of {trials}");
+            assert!(found >= trials * 95 / 100, "{sessions} of {windows}: {found} of {trials}");
+            assert!(distances.abs() < 0.2, "D is about 1 for a state's own sessions: {distances}");
         }
     }
 
     #[test]
-    fn one_session_says_little_and_none_nothing() {
-        let mut random = fastrand::Rng::with_seed(10);
-        let one = learn(vec![windows(&mut random, [50, 50, 1, 1], 10, 100), Vec::new()]);
-        let state = &one.states[0];
-        assert_eq!((state.sessions, state.lowest().sessions, state.lowest().windows), (1, 0.5, 1.0 / 11.0));
-        let single = learn(vec![windows(&mut random, [50, 50, 1, 1], 1, 100)]);
-        assert_eq!(single.states[0].lowest().windows, 1.0, "a single window has no other window to compare with");
-        assert!(single.judge(&windows(&mut random, [1, 1, 1, 1], 1, 100))[0][0].is_some());
-        assert_eq!(learn(Vec::new()).judge(&[Seen::default()]), [[None]]);
+    fn states_that_sessions_cannot_tell_apart_are_twins() {
+        let mut truth = Truth { random: fastrand::Rng::with_seed(6), between: 0.2, within: 0.2 };
+        let one = rates(|_| 1_000.0);
+        let library = truth.library(&[one, one, rates(|_| 9_000.0)], 4);
+        assert!(library.are_twins(0, 1, 20) && library.are_twins(1, 0, 5));
+        assert!(!library.are_twins(0, 2, 20) && !library.are_twins(2, 1, 5));
     }
 
     #[test]
-    fn neighbours_speak_by_what_is_known_of_them() {
-        let values = [1.0, 2.0, 3.0, 4.0, 100.0, 6.0];
-        assert_eq!(with_neighbours(&values, &[1.0; 6], 0), 2.0);
-        assert_eq!(with_neighbours(&values, &[1.0, 1.0, 1.0, 1.0, 0.0, 1.0], 3), 15.0 / 4.0);
-        assert_eq!(with_neighbours(&values, &[0.0; 6], 1), 2.5);
+    fn a_session_needs_five_usable_windows_and_half_of_all() {
+        assert!(are_enough(5, 10) && !are_enough(4, 4) && !are_enough(6, 13));
+    }
+
+    #[test]
+    fn too_few_sessions_reject_nothing() {
+        let mut truth = Truth { random: fastrand::Rng::with_seed(7), between: 0.2, within: 0.2 };
+        let states = [rates(|_| 1_000.0), rates(|_| 9_000.0)];
+        let library = truth.library(&states, 1);
+        assert!(!library.know_spread());
+        let opinions = opinions(&library, &truth.session(&states[0], 10));
+        assert!(opinions.iter().all(|opinion| opinion.p.is_none() && !opinion.is_rejected(0.5)));
+        assert!(opinions[0].distance < opinions[1].distance);
     }
 }

@@ -1,7 +1,10 @@
 //! The reasons for the state of a stretch: the contribution of each tracepoint to the distances.
 
-use super::composition::{Composition, Part};
+use super::logs::TOTAL;
 use super::names::Names;
+use super::profile::{Means, Profile, Term};
+use super::windows::Length;
+use crate::units::Rate;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -11,67 +14,81 @@ pub struct Reason {
     /// `group:name`, or the name of a group.
     #[serde(skip)]
     pub name: String,
-    /// Its share of the events in this stretch.
-    #[serde(rename = "share")]
+    /// Its typical rate in this stretch, in events per second: the geometric mean over the windows. With windows of a number
+    /// of events, it is the number in a window. A group has the sum of its tracepoints.
+    #[serde(rename = "rate")]
     pub here: f64,
-    /// Its share in the windows of the nearest state that are most similar to the stretch.
+    /// The same in the nearest state.
     #[serde(rename = "in_state")]
     pub nearest: f64,
-    /// Its share in the most similar windows of the second nearest state.
+    /// The same in the second nearest state.
     #[serde(rename = "in_other")]
     pub other: f64,
-    /// In a reason against the nearest state: its part of the squared distance from that state. In a reason
-    /// in favour: its part of the squared distance from the other state, minus its part of the squared
-    /// distance from the nearest state.
+    /// In a reason against the nearest state: its part of the squared distance D² from that state. In a reason in favour: its
+    /// part of D² from the other state, minus its part of D² from the nearest state.
     pub part: f64,
 }
 
-/// The compositions that the reasons are computed from.
+impl Reason {
+    /// How many times as often as in the nearest state. `None` if it is new.
+    pub fn times(&self) -> Option<f64> {
+        (self.nearest > 0.0).then(|| self.here / self.nearest)
+    }
+
+    /// A factor in words: `12×`, `0.08×`, `new`, or `gone`.
+    pub fn factor(&self) -> String {
+        match self.times() {
+            None => "new".to_owned(),
+            Some(0.0) => "gone".to_owned(),
+            Some(times) => format!("{}×", Rate(times)),
+        }
+    }
+
+    /// The tracepoint with its factor.
+    pub fn words(&self) -> String {
+        format!("{} {}", self.name, self.factor())
+    }
+}
+
+/// What the reasons are computed from.
 pub(super) struct Reasons<'a> {
     pub names: &'a Names,
-    pub here: &'a Composition,
-    pub nearest: &'a Composition,
-    pub other: Option<&'a Composition>,
+    pub length: Length,
+    pub here: &'a Means,
+    pub nearest: &'a Profile,
+    pub other: Option<&'a Profile>,
 }
 
 impl Reasons<'_> {
-    fn name(&self, part: &Part) -> String {
-        self.names.name(part.name).unwrap_or_default().to_owned()
+    fn reason(&self, Term { column, part }: Term) -> Reason {
+        let seconds = match self.length {
+            Length::Ns(ns) => ns as f64 / 1e9,
+            Length::Events(_) => 1.0,
+        };
+        let rate = |logs: &[f64]| logs[column].exp_m1().max(0.0) / seconds;
+        Reason {
+            name: self.names.name((column - TOTAL - 1) as u32).unwrap_or_default().to_owned(),
+            here: rate(&self.here.logs),
+            nearest: rate(&self.nearest.mean),
+            other: self.other.map_or(0.0, |other| rate(&other.mean)),
+            part,
+        }
+    }
+
+    fn largest_first(&self, terms: impl Iterator<Item = Term>) -> Vec<Reason> {
+        let mut terms: Vec<Term> = terms.filter(|term| term.part > 0.0).collect();
+        terms.sort_by(|a, b| b.part.total_cmp(&a.part));
+        terms.into_iter().map(|term| self.reason(term)).collect()
     }
 
     pub fn against(&self) -> Vec<Reason> {
-        let other = self.other.cloned().unwrap_or_default();
-        let parts = self.here.parts(self.nearest).into_iter().filter(|part| part.squared > 0.0);
-        parts
-            .map(|part| Reason {
-                name: self.name(&part),
-                here: part.shares.0,
-                nearest: part.shares.1,
-                other: other.share(part.name),
-                part: part.squared,
-            })
-            .collect()
+        self.largest_first(self.nearest.terms(self.here).into_iter())
     }
 
     pub fn in_favour(&self) -> Vec<Reason> {
         let Some(other) = self.other else { return Vec::new() };
-        let of_nearest: BTreeMap<_, _> =
-            self.here.parts(self.nearest).into_iter().map(|part| (part.name, part.squared)).collect();
-        let mut reasons: Vec<Reason> = self
-            .here
-            .parts(other)
-            .into_iter()
-            .map(|part| Reason {
-                name: self.name(&part),
-                here: part.shares.0,
-                nearest: self.nearest.share(part.name),
-                other: part.shares.1,
-                part: part.squared - of_nearest.get(&part.name).copied().unwrap_or(0.0),
-            })
-            .filter(|reason| reason.part > 0.0)
-            .collect();
-        reasons.sort_by(|a, b| b.part.total_cmp(&a.part));
-        reasons
+        let both = other.terms(self.here).into_iter().zip(self.nearest.terms(self.here));
+        self.largest_first(both.map(|(other, nearest)| Term { part: other.part - nearest.part, ..other }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A session: what the library stores of one recording. It has the counts of each window, under names that
 //! mean the same on every kernel.
 
-use super::windows::{Length, MOST_MISSING, MOST_WINDOWS, OF_CELL, Window};
+use super::windows::{Length, MOST_LOST, MOST_MISSING, MOST_WINDOWS, OF_CELL, Window};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::cpus::Cpu;
 use crate::recording::{Summary, Tool};
@@ -296,6 +296,19 @@ impl Session {
     /// The events of all windows.
     pub fn events(&self) -> u64 {
         self.counts.values().flatten().sum()
+    }
+
+    /// The number of windows that lost at most a tenth of their events.
+    pub fn usable(&self) -> usize {
+        if self.lost.is_empty() {
+            return self.windows;
+        }
+        let mut events = vec![0u64; self.windows];
+        for counts in self.counts.values() {
+            events.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        let is_usable = |(events, lost): &(&u64, &u64)| **lost as f64 <= MOST_LOST * (**events as f64 + **lost as f64);
+        events.iter().zip(&self.lost).filter(is_usable).count()
     }
 
     /// The number of captured tracepoints.

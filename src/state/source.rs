@@ -1,6 +1,7 @@
 //! Turns a source into a session.
 
 use super::library::{Library, read_session};
+use super::model::are_enough;
 use super::session::{Session, SessionEngine, SessionOrigin};
 use super::windows::{Length, Windows};
 use super::{Error, WINDOW};
@@ -51,7 +52,8 @@ pub fn read(
 /// with the place that it was read from. If `length` is given, the sessions must have windows of that length.
 ///
 /// # Errors
-/// Fails if a session has windows of another length or no windows, and as [`Library::add`] does.
+/// Fails if a session has windows of another length, no windows, or too few that lost little, and as
+/// [`Library::add`] does.
 pub fn learn(
     state: &str,
     sessions: &[(String, Session)],
@@ -65,6 +67,10 @@ pub fn learn(
         }
         if session.windows == 0 {
             return Err(Error::Of { place: place.clone(), cause: Box::new(Error::Short { length: window }) });
+        }
+        let (usable, windows) = (session.usable(), session.windows);
+        if !are_enough(usable, windows) {
+            return Err(Error::TooLittle { place: place.clone(), usable, windows, window });
         }
     }
     Ok(library.add(state, sessions)?)

@@ -1,40 +1,14 @@
 //! Divides a source into stretches between changes of state. For each stretch it finds the state and the
 //! reasons.
 
-use super::answer::{Answer, nearest_first};
+use super::answer::Answer;
 use super::changes::changes;
 use super::composition::Composition;
-use super::conformal::together;
-use super::model::States;
+use super::model::{Judge, LEAST_WINDOWS, States};
 use super::names::{Names, Seen};
 use super::reasons::{Reason, Reasons, by_group};
-use serde::Serialize;
+use super::windows::Length;
 use std::ops::Range;
-
-/// A stretch has at least this many windows.
-const SHORTEST_STRETCH: usize = 2;
-/// A state is not reported if it is this many times as far away as the nearest state, even if it cannot be
-/// rejected. A state whose own windows differ much is rejected too rarely.
-const FAR: f64 = 2.0;
-
-/// The opinions on the windows between two changes of the composition, without reasons.
-#[derive(Debug, Clone)]
-struct PhaseOpinion {
-    windows: Range<usize>,
-    opinions: Vec<Option<StretchOpinion>>,
-    not_rejected: Vec<usize>,
-    nearest: usize,
-    other: Option<usize>,
-}
-
-/// The opinion of a state on a stretch.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct StretchOpinion {
-    /// The mean distance of its windows.
-    pub distance: f64,
-    /// The combined p-value of its windows.
-    pub p: f64,
-}
 
 /// The windows between two changes of state.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,15 +17,13 @@ pub struct Stretch {
     pub from: usize,
     /// One past the last window.
     pub to: usize,
-    /// By state. `None` for a state that has no windows.
-    pub opinions: Vec<Option<StretchOpinion>>,
-    /// The states that cannot be rejected, nearest first. If there are none, the state is unknown.
-    pub not_rejected: Vec<usize>,
-    /// The nearest state that cannot be rejected. If all are rejected, the nearest of all states.
-    pub nearest: usize,
-    /// Events per second, divided by the usual rate of the nearest state.
+    /// The windows that were usable.
+    pub usable: usize,
+    /// The answer.
+    pub answer: Answer,
+    /// How many times as many events as usual in the nearest state.
     pub intensity: f64,
-    /// The nearest state after `nearest`, if the library has more than one.
+    /// The nearest state after that of the answer, if the library has more than one.
     pub other: Option<usize>,
     /// The reasons for the nearest state and against the other, largest first.
     pub in_favour: Vec<Reason>,
@@ -64,17 +36,14 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// The state that the stretch is reported to be in.
+    /// The state that the stretch is reported to be in. If there are several, the nearest.
     pub fn state(&self) -> Option<usize> {
-        self.not_rejected.first().copied()
+        self.answer.states.first().copied()
     }
 
-    /// Splits the states that cannot be rejected into those about as near as the nearest, and those much
-    /// further away.
-    pub fn near_and_far(&self) -> (&[usize], &[usize]) {
-        let distance = |state: usize| self.opinions[state].map_or(f64::INFINITY, |opinion| opinion.distance);
-        let far = FAR * self.state().map_or(f64::INFINITY, distance);
-        self.not_rejected.split_at(self.not_rejected.partition_point(|state| distance(*state) <= far))
+    /// The nearest state. `None` if too few windows were usable.
+    pub fn nearest(&self) -> Option<usize> {
+        self.answer.nearest()
     }
 
     /// How many windows.
@@ -83,86 +52,118 @@ impl Stretch {
     }
 }
 
-/// The windows of a source, with the opinions on each.
+/// The windows of a source, ready to be judged.
 pub(super) struct Judged<'a> {
     /// The names compared.
     pub names: &'a Names,
     /// The states.
     pub states: &'a States,
+    /// The length of a window.
+    pub length: Length,
     /// The windows.
     pub windows: &'a [Seen],
-    /// The opinions on each window.
-    pub answers: &'a [Answer],
     /// The level at which a state is rejected.
     pub alpha: f64,
 }
 
 impl Judged<'_> {
-    /// Joins neighbouring phases of one state, and judges each of the resulting stretches.
-    pub fn stretches(&self, phases: Vec<Range<usize>>) -> Vec<Stretch> {
-        let phases: Vec<PhaseOpinion> = phases.into_iter().map(|phase| self.opinion(phase)).collect();
+    /// The stretches, and the answer for each window. The answer for a window is that for the block of windows around
+    /// it, within its stretch.
+    pub fn stretches(&self, judge: &mut Judge<'_>) -> (Vec<Stretch>, Vec<Answer>) {
+        let phases: Vec<(Range<usize>, Answer)> =
+            phases(self.windows).into_iter().map(|phase| (phase.clone(), self.answer(judge, &phase))).collect();
         // Neighbouring phases of one state form one stretch.
-        phases
-            .chunk_by(|a, b| (a.not_rejected.first(), a.nearest) == (b.not_rejected.first(), b.nearest))
+        let key = |answer: &Answer| (answer.states.first().copied(), answer.nearest());
+        let stretches: Vec<Stretch> = phases
+            .chunk_by(|a, b| key(&a.1) == key(&b.1))
             .map(|same| match same {
-                [only] => self.stretch(only.clone()),
-                several => self.stretch(self.opinion(several[0].windows.start..several[several.len() - 1].windows.end)),
+                [(phase, answer)] => self.stretch(judge, phase.clone(), answer.clone()),
+                several => {
+                    let whole = several[0].0.start..several[several.len() - 1].0.end;
+                    let answer = self.answer(judge, &whole);
+                    self.stretch(judge, whole, answer)
+                }
             })
-            .collect()
+            .collect();
+        let of_window = |window: usize, stretch: &Stretch| around(window, &(stretch.from..stretch.to));
+        let blocks = stretches
+            .iter()
+            .flat_map(|stretch| (stretch.from..stretch.to).map(move |window| of_window(window, stretch)));
+        let answers = blocks.map(|block| Answer::of(judge, &block, self.alpha)).collect();
+        (stretches, answers)
     }
 
-    fn opinion(&self, windows: Range<usize>) -> PhaseOpinion {
-        let (seen, answers) = (&self.windows[windows.clone()], &self.answers[windows.clone()]);
-        let of_state = |state: usize| {
-            let opinions = answers.iter().map(|answer| answer.opinions[state].as_ref()).collect::<Option<Vec<_>>>()?;
-            let distance = opinions.iter().map(|opinion| opinion.distance).sum::<f64>() / opinions.len() as f64;
-            let weighted = opinions.iter().zip(seen).map(|(opinion, seen)| (opinion.p.windows, seen.weight()));
-            Some(StretchOpinion { distance, p: together(weighted) })
-        };
-        let opinions: Vec<Option<StretchOpinion>> = (0..self.states.states.len()).map(of_state).collect();
-        let order = nearest_first(opinions.iter().map(|opinion| opinion.map(|opinion| opinion.distance)));
-        let is_not_rejected = |state: &usize| opinions[*state].is_some_and(|opinion| opinion.p > self.alpha);
-        let not_rejected: Vec<usize> = order.iter().copied().filter(is_not_rejected).collect();
-        // The reasons explain the reported state.
-        let nearest = not_rejected.first().or(order.first()).copied().unwrap_or(0);
-        let other = order.iter().copied().find(|state| *state != nearest);
-        PhaseOpinion { windows, opinions, not_rejected, nearest, other }
+    fn answer(&self, judge: &mut Judge<'_>, windows: &Range<usize>) -> Answer {
+        Answer::of(judge, &self.inner(windows), self.alpha)
     }
 
-    fn stretch(&self, said: PhaseOpinion) -> Stretch {
-        let PhaseOpinion { windows: Range { start: from, end: to }, opinions, not_rejected, nearest, other } = said;
-        let (windows, answers) = (&self.windows[from..to], &self.answers[from..to]);
-        let here = Composition::mean(windows.iter().map(|seen| &seen.composition));
-        let alike = |state: usize| {
-            let nearest = answers.iter().filter_map(|answer| Some(answer.opinions[state].as_ref()?.nearest));
-            Composition::mean(nearest.map(|place| &self.states.states[state].window(place).composition))
-        };
-        let (of_nearest, of_other) = (alike(nearest), other.map(alike));
-        let reasons = Reasons { names: self.names, here: &here, nearest: &of_nearest, other: of_other.as_ref() };
-        let (in_favour, against) = (reasons.in_favour(), reasons.against());
-        let seconds = windows.iter().map(|seen| seen.ns).sum::<u64>() as f64 / 1e9;
-        let events = windows.iter().map(|seen| seen.composition.events() + seen.lost).sum::<u64>() as f64;
-        let usual = self.states.states.get(nearest).map_or(0.0, |state| state.rate);
-        Stretch {
-            from,
-            to,
-            not_rejected,
+    /// A stretch without the windows in which the state changes: they belong to both states. A short stretch keeps them.
+    fn inner(&self, windows: &Range<usize>) -> Range<usize> {
+        let Range { mut start, mut end } = windows.clone();
+        if start > 0 && end - start > LEAST_WINDOWS {
+            start += 1;
+        }
+        if end < self.windows.len() && end - start > LEAST_WINDOWS {
+            end -= 1;
+        }
+        start..end
+    }
+
+    fn stretch(&self, judge: &Judge<'_>, windows: Range<usize>, answer: Answer) -> Stretch {
+        let inner = self.inner(&windows);
+        let nearest = answer.nearest();
+        let other = answer.order.iter().copied().find(|state| Some(*state) != nearest);
+        let mean = judge.mean(&inner);
+        let profile = |state: usize| self.states.states[state].profile();
+        let reasons = mean.as_ref().zip(nearest.and_then(profile)).map(|(here, nearest)| Reasons {
+            names: self.names,
+            length: self.length,
+            here,
             nearest,
-            intensity: if usual > 0.0 { events / seconds.max(1e-9) / usual } else { 1.0 },
+            other: other.and_then(profile),
+        });
+        let (in_favour, against) =
+            reasons.map_or_else(Default::default, |reasons| (reasons.in_favour(), reasons.against()));
+        let opinion = nearest.and_then(|state| answer.opinions[state]);
+        Stretch {
+            from: windows.start,
+            to: windows.end,
+            usable: judge.usable(&windows),
+            intensity: opinion.map_or(1.0, |opinion| opinion.intensity),
             other,
             groups_in_favour: by_group(&in_favour),
             groups_against: by_group(&against),
             in_favour,
             against,
-            opinions,
+            answer,
         }
     }
 }
 
-/// The ranges of windows between changes of the composition.
-pub(super) fn phases(windows: &[Seen]) -> Vec<Range<usize>> {
+/// The block of windows around one, within a stretch.
+fn around(window: usize, stretch: &Range<usize>) -> Range<usize> {
+    let block = LEAST_WINDOWS;
+    let last = stretch.end.saturating_sub(block).max(stretch.start);
+    let start = window.saturating_sub(block / 2).clamp(stretch.start, last);
+    start..(start + block).min(stretch.end)
+}
+
+/// The ranges of windows between changes of the composition. None is shorter than a block.
+fn phases(windows: &[Seen]) -> Vec<Range<usize>> {
     let compositions: Vec<Composition> = windows.iter().map(|seen| seen.composition.clone()).collect();
-    let cuts = changes(&compositions, SHORTEST_STRETCH);
+    let cuts = changes(&compositions, LEAST_WINDOWS);
     let ends = cuts.iter().copied().chain([windows.len()]);
     std::iter::once(0).chain(cuts.iter().copied()).zip(ends).map(|(from, to)| from..to).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_block_around_a_window_stays_within_its_stretch() {
+        let of = |window| around(window, &(10..17));
+        assert_eq!([10, 12, 13, 14, 16].map(of), [10..15, 10..15, 11..16, 12..17, 12..17]);
+        assert_eq!(around(11, &(10..13)), 10..13);
+    }
 }

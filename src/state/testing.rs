@@ -5,6 +5,9 @@ use super::session::{SCHEMA, Session, SessionOrigin, nothing_held};
 use super::windows::Length;
 use std::collections::BTreeMap;
 
+/// A second in nanoseconds.
+pub const SECOND: u64 = 1_000_000_000;
+
 /// A session with windows of one microsecond.
 pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
     let split =
@@ -25,7 +28,7 @@ pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
     }
 }
 
-/// A session with windows of one microsecond. Each window has this many events, drawn from these shares of
+/// A session with windows of one second. Each window has this many events, drawn from these shares of
 /// a:x, a:y, b:z and c:rare.
 pub fn drawn(random: &mut fastrand::Rng, stretches: &[(usize, [u64; 4])], events: u64) -> Session {
     let names = ["a:x", "a:y", "b:z", "c:rare"];
@@ -51,7 +54,7 @@ pub fn drawn(random: &mut fastrand::Rng, stretches: &[(usize, [u64; 4])], events
         }
     }
     let counts: Vec<(&str, &[u64])> = names.iter().copied().zip(rows.iter().map(Vec::as_slice)).collect();
-    session(&counts, &["d:never"])
+    Session { window: Length::Ns(SECOND), ..session(&counts, &["d:never"]) }
 }
 
 /// A state with this many sessions, drawn from these shares.

@@ -30,6 +30,10 @@ pub enum TooMany {
     Memory(#[from] TooMuch),
 }
 
+/// A window that lost more than this part of its events is not used: the lost ones may have been of a few
+/// tracepoints.
+pub(super) const MOST_LOST: f64 = 0.1;
+
 /// A window at the end may lack this part of its length. So a capture of ten seconds has ten windows of a
 /// second, although its first event comes a moment after its begin.
 pub(super) const MOST_MISSING: f64 = 0.05;

@@ -358,6 +358,10 @@ fn of_state(error: &state::Error) -> Option<String> {
         Error::TooLossy { .. } => {
             "; record with larger rings (--ring-size, or `perf record -m`), or fewer tracepoints (-t, -x)"
         }
+        Error::TooLittle { usable, windows, .. } if usable < windows => {
+            "; watch this machine with `tp-perf learn`, which counts and loses nothing, or record with larger rings (--ring-size)"
+        }
+        Error::TooLittle { .. } => "; learn a longer session, or choose shorter windows (--window)",
         Error::TooFewSessions { state, .. } => {
             return Some(format!(": learn more sessions, and longer ones (`tp-perf learn {state}`)"));
         }

@@ -2,6 +2,7 @@
 
 mod count;
 mod doctor;
+mod evaluation;
 mod fixes;
 mod kernel;
 mod layout;
@@ -20,6 +21,7 @@ mod summary;
 
 pub use count::{WindowLines, print_count, print_repeated};
 pub use doctor::print_diagnoses;
+pub use evaluation::{print_evaluation, print_quality};
 pub use list::{print_default_exclusions, print_list, write_list_json};
 pub use overhead::print_overhead;
 pub use progress::{TerminalProgress, erase_progress};

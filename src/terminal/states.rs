@@ -2,9 +2,9 @@
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use crate::state::{Check, FindingKind, Identification, Learned, Reason, Session, SessionEngine, ShareRange};
-use crate::state::{Stretch, StretchOpinion, said_beside};
+use crate::state::{Stretch, said_beside};
 use crate::text::OneLine;
-use crate::units::{Grouped, Plural, Rate, Share};
+use crate::units::{Grouped, Plural, Probability, Rate, Share};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -50,11 +50,7 @@ pub fn print_learned(
         ))?;
     }
     let Some(Learned { sessions: known, .. }) = now else { return Ok(()) };
-    line(format!(
-        "the state has {} now, so a whole session can be rejected at level {:.2} at best",
-        Plural(known.len() as u64, "session"),
-        1.0 / (known.len() as f64 + 1.0)
-    ))?;
+    line(format!("the state has {} now", Plural(known.len() as u64, "session")))?;
     let this = &sessions[0].1;
     if let Some((name, other)) = known.iter().find(|(_, other)| other.engine.is_some() && other.engine != this.engine)
         && let (Some(other), Some(engine)) = (other.engine, this.engine)
@@ -240,14 +236,15 @@ fn print_stretches(identification: &Identification, screen: &mut Screen<'_>) -> 
     ]);
     table.head(["from", "to", "state", "distance", "p", "intensity", "agree", if has_lost { "lost" } else { "" }]);
     for stretch in &identification.stretches {
-        let StretchOpinion { distance, p } = stretch.opinions[stretch.nearest].unwrap_or_default();
+        let opinion = stretch.nearest().and_then(|state| stretch.answer.opinions[state]);
+        let p = opinion.and_then(|opinion| opinion.p).map(|p| Probability(p).to_string());
         let seconds = |window| format!("{} s", identification.seconds_since(window));
         let cells = [
             seconds(stretch.from).into(),
             seconds(stretch.to).into(),
             TextCell::styled(identification.said(stretch), style(stretch)),
-            format!("{distance:.3}").into(),
-            format!("{p:.3}").into(),
+            opinion.map(|opinion| format!("{:.1}", opinion.distance)).unwrap_or_default().into(),
+            p.unwrap_or_default().into(),
             format!("{:.2}×", stretch.intensity).into(),
             format!("{} of {}", identification.agreeing(stretch), stretch.windows()).into(),
             if has_lost { Grouped(identification.lost_in(stretch)).into() } else { TextCell::default() },
@@ -258,57 +255,64 @@ fn print_stretches(identification: &Identification, screen: &mut Screen<'_>) -> 
 }
 
 fn style(stretch: &Stretch) -> Style {
-    if stretch.not_rejected.is_empty() { UNKNOWN } else { GOOD }
+    if stretch.answer.states.is_empty() { UNKNOWN } else { GOOD }
 }
 
+/// Explains a stretch: a known state by the tracepoints that only it has so, an unknown one by those that differ from the
+/// nearest state.
 fn explain(identification: &Identification, stretch: &Stretch, screen: &mut Screen<'_>) -> io::Result<()> {
     let name = |state: usize| identification.states.states[state].name.as_str();
-    let (nearest, style) = (name(stretch.nearest), style(stretch));
+    let style = style(stretch);
+    let [from, to] = [stretch.from, stretch.to].map(|window| identification.seconds_since(window));
+    let title = format!("{style}{}{style:#}, {from} to {to} s", identification.said(stretch));
     screen.blank()?;
-    screen.hanging(
-        "",
-        "  ",
-        format_args!(
-            "{style}{}{style:#}, {} to {} s: nearest to {nearest}, at {:.2} times its usual rate",
-            identification.said(stretch),
-            identification.seconds_since(stretch.from),
-            identification.seconds_since(stretch.to),
-            stretch.intensity
-        ),
-    )?;
-    let (_, far) = stretch.near_and_far();
-    if !far.is_empty() {
-        let far = identification.named(far, ", ");
-        screen.hanging("  ", "    ", format_args!("not rejected either, but more than twice as far away: {far}"))?;
+    let Some((state, opinion)) = stretch.nearest().and_then(|state| Some((state, stretch.answer.opinions[state]?)))
+    else {
+        return screen.hanging(
+            "",
+            "  ",
+            format_args!("{title}: {} of {}", Plural(stretch.usable as u64, "usable window"), stretch.windows()),
+        );
+    };
+    let nearest = name(state);
+    let why = match (opinion.score, stretch.state()) {
+        (Some(score), None) => format!("{nearest} is rejected for {}", score.words()),
+        (None, None) => format!("{nearest} cannot be excluded"),
+        _ => format!("nearest to {nearest}"),
+    };
+    let intensity = format!("at {:.2} times its usual rate", stretch.intensity);
+    screen.hanging("", "  ", format_args!("{title}: {why}, {intensity}"))?;
+    if stretch.state().is_none() {
+        let [times, in_state] = ["times".to_owned(), format!("in {nearest}")];
+        print_reasons(&format!("against {nearest}"), [&in_state, &times], &stretch.against, screen, |reason| {
+            [Rate(reason.nearest).to_string(), reason.factor()]
+        })?;
+        return print_groups(&stretch.groups_against, screen);
     }
-    if let (Some(other), false) = (stretch.other, stretch.in_favour.is_empty()) {
-        let title = format!("for {nearest}, against {}", name(other));
-        print_reasons(&title, &stretch.in_favour, nearest, Some(name(other)), screen)?;
-        print_groups(&stretch.groups_in_favour, screen)?;
-    }
-    if !stretch.against.is_empty() {
-        print_reasons(&format!("against {nearest}"), &stretch.against, nearest, None, screen)?;
-        print_groups(&stretch.groups_against, screen)?;
-    }
-    Ok(())
+    let (Some(other), false) = (stretch.other, stretch.in_favour.is_empty()) else { return Ok(()) };
+    let title = format!("for {nearest}, against {}", name(other));
+    let [in_state, in_other] = [nearest, name(other)].map(|name| format!("in {name}"));
+    print_reasons(&title, [&in_state, &in_other], &stretch.in_favour, screen, |reason| {
+        [reason.nearest, reason.other].map(|rate| Rate(rate).to_string())
+    })?;
+    print_groups(&stretch.groups_in_favour, screen)
 }
 
-/// A row for each of the first tracepoints, with their shares here and in the states.
+/// A row for each of the first tracepoints, with the rate here and two more columns.
 fn print_reasons(
     title: &str,
+    columns: [&str; 2],
     reasons: &[Reason],
-    nearest: &str,
-    other: Option<&str>,
     screen: &mut Screen<'_>,
+    cells: impl Fn(&Reason) -> [String; 2],
 ) -> io::Result<()> {
-    let share = TextColumn::RIGHT.at_least(7).cut_to(NAME / 2);
-    let mut table = TextTable::new([TextColumn::NAME.at_least(30), share, share, share]).indented(2);
-    let in_other = other.map(|other| format!("in {other}")).unwrap_or_default();
-    table.head([title, "here", &format!("in {nearest}"), &in_other]);
-    for Reason { name, here, nearest, other: of_other, .. } in reasons.iter().take(REASONS) {
-        let of_other = if other.is_some() { Share(*of_other).into() } else { TextCell::default() };
-        let name = format!("  {}", OneLine(name)).into();
-        table.row(Style::new(), [name, Share(*here).into(), Share(*nearest).into(), of_other]);
+    let number = TextColumn::RIGHT.at_least(7).cut_to(NAME / 2);
+    let mut table = TextTable::new([TextColumn::NAME.at_least(30), number, number, number]).indented(2);
+    table.head([title, "here/s", columns[0], columns[1]]);
+    for reason in reasons.iter().take(REASONS) {
+        let name = format!("  {}", OneLine(&reason.name)).into();
+        let [first, second] = cells(reason).map(TextCell::from);
+        table.row(Style::new(), [name, Rate(reason.here).to_string().into(), first, second]);
     }
     screen.table(&table)
 }
@@ -331,7 +335,6 @@ fn print_groups(groups: &[Reason], screen: &mut Screen<'_>) -> io::Result<()> {
 pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let identification = &check.identification;
-    let states: Vec<&str> = identification.states.states.iter().map(|state| state.name.as_str()).collect();
     let (style, verdict) = match check.findings.is_empty() {
         true => (GOOD, "as learned"),
         false => (BAD, "not as learned"),
@@ -343,7 +346,7 @@ pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Writ
             "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, compared with {} ({} of {}, in blocks of {}; {} in a row raise \
              an alarm)",
             OneLine(source),
-            states.join(" and "),
+            identification.named(&check.allowed, " and "),
             Plural(identification.windows.len() as u64, "window"),
             identification.length,
             check.block,

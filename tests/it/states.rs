@@ -173,7 +173,11 @@ fn recordings_of_a_real_kernel_are_told_apart() {
                 .unwrap()
                 .to_owned()
         };
-        assert!(windows.iter().all(|window| nearest(window) == state), "the nearest window of each window is itself");
+        let own = windows.iter().filter(|window| nearest(window) == state).count();
+        assert!(own * 10 >= windows.len() * 8, "{state}: {own} of {}", windows.len());
+        // One session does not show how sessions differ.
+        assert!(found["stretches"].as_array().unwrap().iter().all(|stretch| stretch["state"].is_null()));
+        assert_eq!(found["not_excluded"].as_array().unwrap().len(), 3);
     }
 }
 
@@ -270,6 +274,11 @@ fn what_cannot_be_said_is_not_said() {
     rig.failure(&["identify", source, "--window", "31s"]);
     let short = rig.session("short", &session(&[(3, IDLE)], 8));
     rig.failure(&["identify", path(&short), "--window", "5s"]);
+    // A session that is too short, or lost too much, shows no state.
+    rig.failure(&["learn", "new", path(&short)]);
+    let mut lossy = session(&[(30, IDLE)], 10);
+    lossy["lost"] = (0..30).map(|window| if window < 18 { 50_000 } else { 0u64 }).collect::<Vec<_>>().into();
+    rig.failure(&["learn", "new", path(&rig.session("lossy", &lossy))]);
     rig.failure(&["identify", source, "--window", "5events"]);
     // The same session again, another selection, a recording of other tracepoints, and a session without
     // events.
@@ -325,7 +334,7 @@ fn a_report_has_the_states_over_its_graphs() {
     assert!(!output.stderr.is_empty(), "a message says that the recording is too short; `screens` checks its text");
     let file = long_recording();
     rig.well(&["states", "remove", "idle"]);
-    rig.well(&["learn", "half", path(file.path()), "--to", "4s"]);
+    rig.well(&["learn", "half", path(file.path()), "--to", "6s"]);
     let page = rig.path("page.html");
     let report = rig.json(&[
         "report",
@@ -418,9 +427,9 @@ fn a_library_of_version_0_1_0_is_read_and_grows() {
         String::from_utf8(output.stdout).unwrap()
     };
     run(&["states", "show", "make"]);
-    run(&["learn", "make", path(&fixture("compressed.perf")), "--window", "10ms"]);
+    run(&["learn", "make", path(&fixture("compressed.perf")), "--window", "1ms"]);
     assert_eq!(std::fs::read_dir(&state).unwrap().count(), 2);
-    // Identify the recording that the library was learned from.
+    // The recordings of these sessions last a thirtieth of a second. That is too short to name a state.
     let found: Value = serde_json::from_str(&run(&[
         "identify",
         path(&fixture("make.perf.zst")),
@@ -431,6 +440,7 @@ fn a_library_of_version_0_1_0_is_read_and_grows() {
     ]))
     .unwrap();
     assert_eq!(found["window"], serde_json::json!({"ns": 10_000_000}));
-    assert_eq!(found["stretches"][0]["nearest"], "make");
+    assert_eq!(found["stretches"][0]["said"], "not judged");
+    assert_eq!(found["not_excluded"], json!([{"state": "make", "why": "no usable session of 2"}]));
     assert!(found["coverage"].as_f64().unwrap() > 0.99, "{}", found["coverage"]);
 }

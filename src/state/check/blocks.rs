@@ -2,8 +2,8 @@
 
 use super::LEAST_IN_A_ROW;
 use super::spread::Block;
-use crate::state::Error;
 use crate::state::identify::Identification;
+use crate::state::{Answer, Error};
 use std::ops::Range;
 
 /// The blocks of a source. Each is compared with its nearest state.
@@ -12,7 +12,7 @@ pub(super) struct Blocks {
     pub size: usize,
     /// All blocks, including those that lost too many events.
     pub all: Vec<Block>,
-    /// The blocks that can be tested, each as its index in `all` and the index of its nearest state.
+    /// The blocks that can be tested, each as its index in `all` and the place of its nearest state among the allowed ones.
     pub held: Vec<(usize, usize)>,
 }
 
@@ -22,10 +22,10 @@ impl Blocks {
     ///
     /// # Errors
     /// Fails if too many blocks lost too many events to be tested.
-    pub fn of(identification: &Identification, size: usize) -> Result<Self, Error> {
+    pub fn of(identification: &Identification, allowed: &[usize], size: usize) -> Result<Self, Error> {
         let all: Vec<Block> = identification.windows.chunks_exact(size).map(Block::of).collect();
         let telling = (0..all.len()).filter(|index| !all[*index].is_lossy());
-        let nearest_to = |index: usize| nearest(identification, index * size..(index + 1) * size);
+        let nearest_to = |index: usize| nearest(identification, allowed, index * size..(index + 1) * size);
         let held = telling.map(|index| (index, nearest_to(index))).collect();
         let blocks = Blocks { size, all, held };
         // Without enough tested blocks, an empty list of findings would wrongly look like a passed check.
@@ -47,12 +47,14 @@ impl Blocks {
     }
 }
 
-/// The state with the smallest distance from these windows.
-pub(super) fn nearest(identification: &Identification, windows: Range<usize>) -> usize {
+/// The place of the allowed state with the smallest distance from these windows.
+pub(super) fn nearest(identification: &Identification, allowed: &[usize], windows: Range<usize>) -> usize {
     let answers = &identification.answers[windows];
-    let distance = |state: usize| -> f64 {
-        answers.iter().map(|answer| answer.opinions[state].as_ref().map_or(1.0, |opinion| opinion.distance)).sum()
+    let of_window = |answer: &Answer, state: usize| answer.opinions[state].map_or(0.0, |opinion| opinion.distance.ln());
+    let distance = |state: usize| match identification.states.states[state].sessions {
+        0 => f64::INFINITY,
+        _ => answers.iter().map(|answer| of_window(answer, state)).sum::<f64>(),
     };
-    let states = 0..identification.states.states.len();
-    states.min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(0)
+    let places = 0..allowed.len();
+    places.min_by(|a, b| distance(allowed[*a]).total_cmp(&distance(allowed[*b]))).unwrap_or(0)
 }

@@ -1,12 +1,13 @@
 //! The findings of a check.
 
+use crate::state::Reason;
 use serde::Serialize;
 
 /// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingKind {
-    /// Windows that are unlike all learned windows.
+    /// Windows that are unlike all learned sessions.
     Composition,
     /// A tracepoint that fires, but never fired in the learned sessions.
     New,
@@ -26,7 +27,7 @@ impl FindingKind {
     /// Names the kind in plain words.
     pub fn words(self) -> &'static str {
         match self {
-            FindingKind::Composition => "windows unlike all learned ones",
+            FindingKind::Composition => "windows unlike all learned sessions",
             FindingKind::New => "new tracepoints",
             FindingKind::Vanished => "vanished tracepoints",
             FindingKind::Rate => "rates outside their learned range",
@@ -44,6 +45,12 @@ pub struct Finding {
     pub tracepoint: Option<String>,
     /// The state that the windows were compared with.
     pub state: String,
+    /// The state of the library that the windows look like. Only a finding about a composition has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks_like: Option<String>,
+    /// The tracepoints that differ most from the state. Only a finding about a composition has them.
+    #[serde(skip)]
+    pub because: Vec<Reason>,
     /// The first window.
     pub from: usize,
     /// One past the last window.

@@ -10,8 +10,7 @@
 //! Bulletin 2, 1946), and so a wide range. An alarm needs six consecutive blocks that deviate in the same
 //! direction, or all blocks of a shorter source. A deviation that passes within a minute raises no alarm.
 //!
-//! Consecutive windows whose composition matches no state are a finding of their own. The procedure of
-//! Benjamini and Hochberg selects these windows.
+//! Ten consecutive windows that `identify` would call unlike all states are a finding of their own.
 
 mod blocks;
 mod finding;
@@ -47,13 +46,17 @@ const LEAST_IN_A_ROW: usize = 2;
 /// system does less often than once in that span was not learned.
 const BRIEF: Duration = Duration::from_secs(3600);
 
-/// The result of comparing a source with the states in which it should be. Its serialized form is the part
+/// The result of comparing a source with the states in which it should be. The library may have more states: they show how much
+/// sessions differ, and which state the source looks like. Its serialized form is the part
 /// that the JSON of a check adds to the JSON of an identification.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
     /// The states of its windows.
     #[serde(skip)]
     pub identification: Identification,
+    /// The states in which the source should be, as indices.
+    #[serde(skip)]
+    pub allowed: Vec<usize>,
     /// Windows in a block.
     pub block: usize,
     /// Blocks that were compared with states.
@@ -86,31 +89,41 @@ fn as_seconds_by_name<S: Serializer>(brief: &[(String, Duration)], serializer: S
 }
 
 impl Check {
-    /// Compares each block of a source with its nearest state.
+    /// Compares each block of a source with the nearest of these states.
     ///
     /// # Errors
-    /// Fails as [`Identification::of`] does, and if a state has fewer than two sessions of at least one
+    /// Fails as [`Identification::of`] does, and if one of these states has fewer than two sessions of at least one
     /// block.
-    pub fn of(source: &Session, known: Known, alpha: f64, per_day: f64) -> Result<Self, Error> {
-        let brief = known.library.iter().filter_map(brief).collect();
+    pub fn of(source: &Session, known: Known, against: &[String], alpha: f64, per_day: f64) -> Result<Self, Error> {
+        let is_allowed = |name: &String| against.contains(name);
+        let brief = known.library.iter().filter(|state| is_allowed(&state.name)).filter_map(brief).collect();
         let identification = Identification::of(source, known, alpha)?;
         let block = BLOCK.min(identification.windows.len() / LEAST_IN_A_ROW);
         if block == 0 {
             return Err(Error::Short { length: identification.length });
         }
-        let spreads = spreads(&identification.states, block)?;
-        let blocks = Blocks::of(&identification, block)?;
+        let states = &identification.states.states;
+        let allowed: Vec<usize> = (0..states.len()).filter(|state| is_allowed(&states[*state].name)).collect();
+        let spreads = spreads(&identification.states, &allowed, block)?;
+        let blocks = Blocks::of(&identification, &allowed, block)?;
         let names = names(&spreads, &blocks);
         let tests = 2 * names.len();
         let level = (per_day / (blocks.in_a_day(&identification) * tests.max(1) as f64)).min(alpha);
         let in_a_row = blocks.held.len().min(IN_A_ROW);
 
-        let search = Search { identification: &identification, spreads: &spreads, blocks: &blocks, level, in_a_row };
+        let search = Search {
+            identification: &identification,
+            allowed: &allowed,
+            spreads: &spreads,
+            blocks: &blocks,
+            level,
+            in_a_row,
+        };
         let mut findings: Vec<Finding> = names.into_iter().filter_map(|name| search.of_tracepoint(name)).collect();
-        findings.extend(unlike(&identification, block));
+        findings.extend(unlike(&identification, &allowed, block));
         findings.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.p.total_cmp(&b.p)).then(a.tracepoint.cmp(&b.tracepoint)));
         let (blocks, lossy) = (blocks.held.len(), blocks.lossy());
-        Ok(Check { block, in_a_row, brief, blocks, lossy, tests, per_day, level, findings, identification })
+        Ok(Check { allowed, block, in_a_row, brief, blocks, lossy, tests, per_day, level, findings, identification })
     }
 }
 
@@ -119,14 +132,13 @@ fn brief(state: &Learned) -> Option<(String, Duration)> {
     Some((state.name.clone(), state.span().filter(|span| *span < BRIEF)?))
 }
 
-/// The learned spread of each state.
-fn spreads(states: &States, block: usize) -> Result<Vec<Spread>, Error> {
+/// The learned spread of each of these states.
+fn spreads(states: &States, allowed: &[usize], block: usize) -> Result<Vec<Spread>, Error> {
     let spread = |state: &super::State| {
-        // The two halves of a single session do not count as two sessions.
-        let sessions = if state.sessions < 2 { Err(state.sessions) } else { Spread::of(state.parts(), block) };
-        sessions.map_err(|sessions| Error::TooFewSessions { state: state.name.clone(), sessions, block })
+        Spread::of(state.parts().iter().map(|part| &part.windows[..]), block)
+            .map_err(|sessions| Error::TooFewSessions { state: state.name.clone(), sessions, block })
     };
-    states.states.iter().map(spread).collect()
+    allowed.iter().map(|state| spread(&states.states[*state])).collect()
 }
 
 /// The tracepoints to test: all that fired in the sessions or in the source.
@@ -141,16 +153,21 @@ fn names(spreads: &[Spread], blocks: &Blocks) -> Vec<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::testing::{drawn, learned};
+    use crate::state::testing::{SECOND, drawn, learned};
     use crate::state::{FindingKind, Length};
 
     const IDLE: [u64; 4] = [70, 20, 10, 0];
 
-    /// Windows last a microsecond here, so a day has far more blocks than usual.
-    const PER_DAY: f64 = 1e8;
+    /// The sources are short, so a test may be wrong more often than usual.
+    const PER_DAY: f64 = 100.0;
+
+    fn of(source: &Session, states: &[Learned]) -> Result<Check, Error> {
+        let names: Vec<String> = states.iter().map(|state| state.name.clone()).collect();
+        Check::of(source, Known::of(states.to_vec(), Some(Length::Ns(SECOND))).unwrap(), &names, 0.05, PER_DAY)
+    }
 
     fn check(source: &Session, states: &[Learned]) -> Check {
-        Check::of(source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY).unwrap()
+        of(source, states).unwrap()
     }
 
     fn kinds(check: &Check) -> Vec<(FindingKind, Option<&str>)> {
@@ -179,7 +196,7 @@ mod tests {
         // Everything doubles: every rate changes, and no share does.
         let twice = check(&drawn(&mut random, &[(40, IDLE)], 1_000), &states);
         let found = kinds(&twice);
-        assert!(found.len() == 3 && found.iter().all(|(kind, _)| *kind == FindingKind::Rate), "{found:?}");
+        assert!(found.len() == 4 && found[1..].iter().all(|(kind, _)| *kind == FindingKind::Rate), "{found:?}");
         // The shares change, and the total rate does not.
         let shares = check(&drawn(&mut random, &[(40, [30, 20, 50, 0])], 500), &states);
         assert!(kinds(&shares).contains(&(FindingKind::Composition, None)), "{:?}", kinds(&shares));
@@ -208,10 +225,9 @@ mod tests {
             session.origin.started = Some(format!("2026-11-26T01:{minute}:00.5Z"));
             session.origin.begin_ns = crate::units::Ns(60_000_000_000 * (1 + index as u64));
         }
-        // The last session begins a minute after the other one of its capture, and has 40 windows of a
-        // microsecond.
+        // The last session begins a minute after the other one of its capture.
         let windows = state.sessions[2].1.windows as u64;
-        let span = Duration::from_secs(480) + Duration::from_micros(windows);
+        let span = Duration::from_secs(480) + Duration::from_secs(windows);
         assert_eq!(check(&source, &[state.clone()]).brief, [("idle".to_owned(), span)]);
         state.sessions[0].1.origin.started = Some("2026-11-25T23:59:59Z".to_owned());
         assert_eq!(check(&source, &[state]).brief, []);
@@ -226,17 +242,35 @@ mod tests {
         assert!(!check(&drawn(&mut random, &[(20, IDLE), (20, web)], 500), &states[..1]).findings.is_empty());
     }
 
+    /// The other states of a library show how much sessions differ, and what the source looks like.
+    #[test]
+    fn other_states_help_and_are_not_allowed() {
+        let mut random = fastrand::Rng::with_seed(38);
+        let web = [10, 30, 60, 0];
+        let states = [learned(&mut random, "idle", IDLE, 2), learned(&mut random, "web", web, 4)];
+        let against = |source: &Session, states: &[Learned]| {
+            let known = Known::of(states.to_vec(), Some(Length::Ns(SECOND))).unwrap();
+            Check::of(source, known, &["idle".to_owned()], 0.05, PER_DAY).unwrap()
+        };
+        let source = drawn(&mut random, &[(40, web)], 500);
+        let found = against(&source, &states);
+        let composition = found.findings.iter().find(|finding| finding.kind == FindingKind::Composition).unwrap();
+        assert_eq!((composition.state.as_str(), composition.looks_like.as_deref()), ("idle", Some("web")));
+        assert!(composition.because.iter().any(|reason| reason.name == "b:z"), "{composition:?}");
+        assert_eq!(kinds(&against(&drawn(&mut random, &[(40, IDLE)], 500), &states)), vec![]);
+        // Two sessions alone do not show how much sessions differ.
+        let alone = against(&source, &states[..1]);
+        assert!(said_beside(&alone).iter().any(|said| said.contains("does not show how much sessions")));
+    }
+
     #[test]
     fn one_session_does_not_tell_how_sessions_differ() {
         let mut random = fastrand::Rng::with_seed(35);
         let states = [learned(&mut random, "idle", IDLE, 1)];
         let source = drawn(&mut random, &[(40, IDLE)], 500);
-        let of = |states: &[Learned], source: &Session| {
-            Check::of(source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY)
-        };
-        assert!(matches!(of(&states, &source), Err(Error::TooFewSessions { .. })));
+        assert!(matches!(of(&source, &states), Err(Error::TooFewSessions { .. })));
         let states = [learned(&mut random, "idle", IDLE, 3)];
-        assert!(matches!(of(&states, &drawn(&mut random, &[(1, IDLE)], 500)), Err(Error::Short { .. })));
+        assert!(matches!(of(&drawn(&mut random, &[(1, IDLE)], 500), &states), Err(Error::Short { .. })));
     }
 
     #[test]
@@ -248,7 +282,7 @@ mod tests {
         let checked = check(&source, &states);
         assert_eq!((checked.blocks, checked.lossy, kinds(&checked)), (6, 2, vec![]));
         source.lost = vec![200; 80];
-        let nothing = Check::of(&source, Known::of(states.to_vec(), Some(Length::Ns(1_000))).unwrap(), 0.05, PER_DAY);
+        let nothing = of(&source, &states);
         assert!(
             matches!(nothing, Err(Error::TooLossy { lossy: 8, blocks: 8 })),
             "a check that tested nothing must not pass"

@@ -1,19 +1,22 @@
 //! Searches a source for differences from the learned states, by tracepoint and by whole windows.
 
 use super::blocks::{Blocks, nearest};
-use super::spread::{MOST_LOST, Measure, Spread, Test, Usual};
+use super::spread::{Measure, Spread, Test, Usual};
 use super::{BLOCK, Finding, FindingKind, LEAST_IN_A_ROW};
-use crate::state::conformal::too_low;
 use crate::state::identify::Identification;
-use crate::state::{Answer, Name, Seen};
+use crate::state::{Answer, Name, Reason};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// The largest expected part of false positives among the windows that are reported as unlike all states.
-const FALSE_DISCOVERIES: f64 = 0.05;
+/// A window is unlike a state if the p-value of the five windows around it is at most this.
+const UNLIKE: f64 = 0.01;
 
 /// The input of a search.
 pub(super) struct Search<'a> {
     pub identification: &'a Identification,
-    /// By state.
+    /// The states in which the source should be.
+    pub allowed: &'a [usize],
+    /// By allowed state.
     pub spreads: &'a [Spread],
     pub blocks: &'a Blocks,
     /// A test whose p-value is above this level is within the learned range.
@@ -40,7 +43,9 @@ impl Search<'_> {
         Some(Finding {
             kind,
             tracepoint: Some(self.identification.names.name(name).unwrap_or_default().to_owned()),
-            state: self.identification.states.states[state].name.clone(),
+            state: self.identification.states.states[self.allowed[state]].name.clone(),
+            looks_like: None,
+            because: Vec::new(),
             from: first * self.blocks.size,
             to: (last + 1) * self.blocks.size,
             here: told.here,
@@ -62,28 +67,34 @@ impl Search<'_> {
     }
 }
 
-/// Runs of consecutive windows that are unlike all states. A run needs ten windows, or two blocks if these
-/// are shorter. Windows that lost many events count as normal.
-pub(super) fn unlike(identification: &Identification, block: usize) -> Vec<Finding> {
+/// Runs of consecutive windows that are unlike all allowed states. A run needs ten windows, or two blocks if these
+/// are shorter. Windows that lost too many events to be judged count as normal.
+pub(super) fn unlike(identification: &Identification, allowed: &[usize], block: usize) -> Vec<Finding> {
     let least = BLOCK.min(LEAST_IN_A_ROW * block);
-    let best = |(answer, seen): (&Answer, &Seen)| match seen.weight() < 1.0 - MOST_LOST {
-        true => 1.0,
-        false => answer.opinions.iter().flatten().map(|opinion| opinion.p.windows).fold(0.0, f64::max),
+    let best = |answer: &Answer| match answer.is_judged() {
+        true => {
+            let opinions = allowed.iter().filter_map(|state| answer.opinions[*state]);
+            opinions.map(|opinion| opinion.p.unwrap_or(1.0)).fold(0.0, f64::max)
+        }
+        false => 1.0,
     };
-    let p_values: Vec<f64> = identification.answers.iter().zip(&identification.windows).map(best).collect();
-    let is_unlike = too_low(&p_values, FALSE_DISCOVERIES);
+    let p_values: Vec<f64> = identification.answers.iter().map(best).collect();
+    let is_unlike: Vec<bool> = p_values.iter().map(|p| *p <= UNLIKE).collect();
     let mut findings = Vec::new();
     let mut from = 0;
     for run in is_unlike.chunk_by(|a, b| a == b) {
         let to = from + run.len();
         if run[0] && run.len() >= least {
-            let state = nearest(identification, from..to);
+            let state = allowed[nearest(identification, allowed, from..to)];
+            let (looks_like, because) = looks(identification, state, from..to);
             let distances =
                 identification.answers[from..to].iter().filter_map(|answer| answer.opinions[state].as_ref());
             findings.push(Finding {
                 kind: FindingKind::Composition,
                 tracepoint: None,
                 state: identification.states.states[state].name.clone(),
+                looks_like,
+                because,
                 from,
                 to,
                 here: distances.map(|opinion| opinion.distance).sum::<f64>() / run.len() as f64,
@@ -94,6 +105,18 @@ pub(super) fn unlike(identification: &Identification, block: usize) -> Vec<Findi
         from = to;
     }
     findings
+}
+
+/// The state of the library that most of these windows look like, and the reasons against an allowed state.
+fn looks(identification: &Identification, state: usize, windows: Range<usize>) -> (Option<String>, Vec<Reason>) {
+    let mut windows_by_state = BTreeMap::<usize, usize>::new();
+    for answer in &identification.answers[windows.clone()] {
+        answer.states.iter().for_each(|state| *windows_by_state.entry(*state).or_default() += 1);
+    }
+    let half = windows.len() / 2;
+    let most = windows_by_state.into_iter().filter(|(_, number)| *number > half).max_by_key(|(_, number)| *number);
+    let name = most.map(|(state, _)| identification.states.states[state].name.clone());
+    (name, identification.against(state, windows))
 }
 
 /// The test of one block against its nearest state.

@@ -1,12 +1,10 @@
 //! Measures how far the activity of a tracepoint in a block is from its activity in the sessions of a state.
 
+use crate::state::windows::MOST_LOST;
 use crate::state::{Composition, Name, Seen};
 use crate::stats::{extremes, mean};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
-
-/// A block that lost more than this part of its events is not tested.
-pub(super) const MOST_LOST: f64 = 0.1;
 
 /// Some consecutive windows.
 #[derive(Debug, Clone)]
@@ -93,11 +91,11 @@ impl Spread {
     ///
     /// # Errors
     /// Fails if fewer than two sessions have blocks, and returns how many have.
-    pub fn of(sessions: &[Vec<Seen>], block: usize) -> Result<Self, usize> {
-        let blocks = |windows: &Vec<Seen>| {
+    pub fn of<'a>(sessions: impl Iterator<Item = &'a [Seen]>, block: usize) -> Result<Self, usize> {
+        let blocks = |windows: &[Seen]| {
             windows.chunks_exact(block).map(Block::of).filter(|block| !block.is_lossy()).collect::<Vec<_>>()
         };
-        let sessions: Vec<Vec<Block>> = sessions.iter().map(blocks).filter(|blocks| !blocks.is_empty()).collect();
+        let sessions: Vec<Vec<Block>> = sessions.map(blocks).filter(|blocks| !blocks.is_empty()).collect();
         if sessions.len() < 2 {
             return Err(sessions.len());
         }

@@ -1,7 +1,13 @@
 //! The results of a check in sentences.
 
 use super::{Check, Finding, FindingKind};
+use crate::state::Reason;
 use crate::units::{Plural, Rate, Seconds, Share};
+
+/// How many tracepoints a finding about a composition names.
+const REASONS: usize = 3;
+/// A tracepoint that differs less than this part of what the first one does is no reason.
+const LEAST_PART: f64 = 0.05;
 
 /// The limits of a check, in sentences.
 pub fn said_beside(check: &Check) -> Vec<String> {
@@ -12,6 +18,13 @@ pub fn said_beside(check: &Check) -> Vec<String> {
             "only {} of the source's events belong to tracepoints that all sessions captured; the rest were not checked",
             Share(coverage)
         ));
+    }
+    if !check.identification.states.know_spread() {
+        said.push(
+            "the library does not show how much sessions of one state differ, so only single tracepoints were checked; learn more \
+             sessions"
+                .to_owned(),
+        );
     }
     let behind = check.identification.windows.len() % check.block;
     if behind > 0 {
@@ -47,9 +60,15 @@ impl Finding {
         let share = |value: f64| Share(value).to_string();
         let (text, value): (_, &dyn Fn(f64) -> String) = match self.kind {
             FindingKind::Composition => {
+                let looks = self.looks_like.as_ref().map_or_else(String::new, |state| format!("looks like {state}; "));
+                let least = self.because.first().map_or(0.0, |first| LEAST_PART * first.part);
+                let because = self.because.iter().take(REASONS).filter(|reason| reason.part >= least);
+                let because: Vec<String> = because.map(Reason::words).collect();
                 return format!(
-                    "{when}: unlike all learned windows; the nearest state is {}, at a distance of {:.3}",
-                    self.state, self.here
+                    "{when}: {looks}{:.1} times as far from {} as its sessions usually are: {}",
+                    self.here,
+                    self.state,
+                    because.join(", ")
                 );
             }
             FindingKind::New => ("new, ", &rate),

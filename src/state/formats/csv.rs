@@ -36,10 +36,10 @@ pub fn write_csv(identification: &Identification, out: &mut dyn Write) -> io::Re
                 stretch.to_string(),
                 CsvCell(&states.states[state].name).to_string(),
                 format!("{:.6}", opinion.distance),
-                format!("{:.6}", opinion.p.windows),
-                format!("{:.6}", opinion.p.sessions),
+                opinion.p.map_or_else(String::new, |p| format!("{p:.6}")),
+                opinion.p_sessions.map_or_else(String::new, |p| format!("{p:.6}")),
                 format!("{:.4}", opinion.intensity),
-                answer.not_rejected.contains(&state).to_string(),
+                answer.states.contains(&state).to_string(),
             ])
             .map_err(of_csv_error)?;
         }

@@ -1,14 +1,14 @@
 //! The states of a source as one JSON object.
 
 use crate::recording::Tool;
-use crate::state::{Check, Identification, Length, Opinion, Reason, Seen, State, Stretch, StretchOpinion};
+use crate::state::{Check, Evaluation, Identification, Length, Opinion, Reason, Seen, State, Stretch};
 use crate::text::write_json_pretty;
 use crate::units::Ns;
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// The version of the JSON forms. It grows when a field changes its meaning or is removed.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// How many reasons of each kind the JSON of a stretch has; the rest are smaller.
 const REASONS: usize = 10;
@@ -22,6 +22,7 @@ struct StatesJson<'a> {
     alpha: f64,
     coverage: f64,
     library: LibraryJson<'a>,
+    not_excluded: Vec<NotExcludedJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     check: Option<CheckJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +34,13 @@ struct StatesJson<'a> {
 struct LibraryJson<'a> {
     tracepoints: usize,
     states: &'a [State],
+}
+
+/// A state that is never an answer, because too little is known of it.
+#[derive(Serialize)]
+struct NotExcludedJson<'a> {
+    state: &'a str,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -58,12 +66,14 @@ struct StretchJson<'a> {
     to: usize,
     begin_ns: Ns,
     end_ns: Ns,
+    usable: usize,
+    said: String,
     state: Option<&'a str>,
     states: Vec<&'a str>,
-    nearest: &'a str,
+    nearest: Option<&'a str>,
     other: Option<&'a str>,
     intensity: f64,
-    opinions: Vec<OfState<'a, StretchOpinion>>,
+    opinions: Vec<OfState<'a, Opinion>>,
     #[serde(rename = "for")]
     in_favour: Vec<OfTracepoint<'a>>,
     against: Vec<OfTracepoint<'a>>,
@@ -101,8 +111,8 @@ pub fn write_json(identification: &Identification, source: &str, out: &mut dyn W
     let windows = windows.map(|((seen, answer), begin_ns)| WindowJson {
         begin_ns: *begin_ns,
         seen,
-        state: answer.not_rejected.first().map(|state| states.name(*state)),
-        states: states.names(&answer.not_rejected),
+        state: answer.states.first().map(|state| states.name(*state)),
+        states: states.names(&answer.states),
         opinions: states.with(&answer.opinions),
     });
     let windows = Some(windows.collect());
@@ -113,6 +123,20 @@ pub fn write_json(identification: &Identification, source: &str, out: &mut dyn W
 pub fn write_check_json(check: &Check, source: &str, out: &mut dyn Write) -> io::Result<()> {
     let form = CheckJson { alarm: !check.findings.is_empty(), check };
     write(&StatesJson { check: Some(form), ..of_source(&check.identification, source) }, out)
+}
+
+#[derive(Serialize)]
+struct EvaluationJson<'a> {
+    schema: u32,
+    tool: Tool,
+    library: &'a str,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+}
+
+/// Writes the evaluation of a library.
+pub fn write_evaluation_json(evaluation: &Evaluation, library: &str, out: &mut dyn Write) -> io::Result<()> {
+    write_json_pretty(&EvaluationJson { schema: SCHEMA, tool: Tool::this(), library, evaluation }, out)
 }
 
 fn write(form: &StatesJson<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -130,6 +154,11 @@ fn of_source<'a>(identification: &'a Identification, source: &'a str) -> StatesJ
         alpha: *alpha,
         coverage: *coverage,
         library: LibraryJson { tracepoints: names.len(), states: &states.states },
+        not_excluded: identification
+            .not_excluded()
+            .into_iter()
+            .map(|(state, why)| NotExcludedJson { state, why })
+            .collect(),
         check: None,
         windows: None,
         stretches: stretches.iter().map(|stretch| of_stretch(identification, stretch)).collect(),
@@ -149,12 +178,14 @@ fn of_stretch<'a>(identification: &'a Identification, stretch: &'a Stretch) -> S
         to: stretch.to,
         begin_ns: identification.begins[stretch.from],
         end_ns: identification.begins[stretch.to],
+        usable: stretch.usable,
+        said: identification.said(stretch),
         state: stretch.state().map(|state| states.name(state)),
-        states: states.names(&stretch.not_rejected),
-        nearest: states.name(stretch.nearest),
+        states: states.names(&stretch.answer.states),
+        nearest: stretch.nearest().map(|state| states.name(state)),
         other: stretch.other.map(|state| states.name(state)),
         intensity: stretch.intensity,
-        opinions: states.with(&stretch.opinions),
+        opinions: states.with(&stretch.answer.opinions),
         in_favour: of_tracepoints(&stretch.in_favour),
         against: of_tracepoints(&stretch.against),
         groups_in_favour: of_groups(&stretch.groups_in_favour),

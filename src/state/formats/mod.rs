@@ -1,4 +1,4 @@
-//! The output of `identify` and `check` for programs, one file for each format.
+//! The output of `identify`, `check`, and `states --evaluate` for programs, one file for each format.
 
 mod csv;
 mod json;
@@ -6,5 +6,5 @@ mod junit;
 mod suite;
 
 pub use csv::write_csv;
-pub use json::{write_check_json, write_json};
+pub use json::{write_check_json, write_evaluation_json, write_json};
 pub use junit::write_junit;

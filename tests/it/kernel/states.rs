@@ -62,11 +62,11 @@ fn learned() {
 
 fn identified() {
     let rig = Rig::new();
-    for number in [2_000, 3_000] {
+    for number in [2_000, 2_500, 3_000, 3_500] {
         learn(&rig, "storm", &storm(number));
         learn(&rig, "copy", &copy(number));
     }
-    for (state, load) in [("storm", storm(2_500)), ("copy", copy(2_500))] {
+    for (state, load) in [("storm", storm(2_700)), ("copy", copy(2_700))] {
         let output = watch(&rig, &["identify", "--format", "json"], &load);
         assert!(output.status.success(), "{}", shown(&output));
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -74,6 +74,6 @@ fn identified() {
         let length = |stretch: &&Value| stretch["to"].as_u64().unwrap() - stretch["from"].as_u64().unwrap();
         assert_eq!(all.iter().max_by_key(length).unwrap()["nearest"], state, "{found:#}");
     }
-    let output = watch(&rig, &["check", "--against", "storm", "-q"], &copy(2_500));
+    let output = watch(&rig, &["check", "--against", "storm", "-q"], &copy(2_700));
     assert!(output.status.code() == Some(3) && output.stdout.is_empty(), "{}", shown(&output));
 }

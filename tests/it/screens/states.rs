@@ -50,7 +50,7 @@ pub fn states_of_recordings() {
         "identify fixtures/idle.perf.zst --window 500events --library library",
         "learn losing fixtures/overflow.perf.zst --window 1ms --library losing",
         "identify fixtures/idle.perf.zst --window 500events --library losing",
-        "learn half long.perf --to 4s --library halves",
+        "learn half long.perf --to 6s --library halves",
         "report long.perf --states --library halves",
         "report long.perf --states --library halves --format markdown",
         "report fixtures/make.perf.zst --states --top 1 --library halves",
@@ -65,15 +65,20 @@ pub fn identify() {
     let lines = with_library([
         "identify evening.json",
         "identify same.json",
-        "identify silent.json",
+        "identify silent.json --fail-unknown",
         "identify new.json --alpha 0.2",
-        "identify evening.json --window 5s",
+        "identify evening.json --window 2s",
+        "states --evaluate",
     ]);
     assert_screen("identify", &screen(learned, &lines.each_ref().map(String::as_str)));
     let stage = Stage::new();
     learned(&stage);
-    let [json, csv] = with_library(["identify evening.json --format json", "identify evening.json --format csv"]);
-    assert_screen("identify_for_programs", &heads(&stage, &[(&json, 90), (&csv, 12)]));
+    let [json, csv, evaluation] = with_library([
+        "identify evening.json --format json",
+        "identify evening.json --format csv",
+        "states --evaluate --format json",
+    ]);
+    assert_screen("identify_for_programs", &heads(&stage, &[(&json, 90), (&csv, 12), (&evaluation, 60)]));
 }
 
 pub fn check() {
