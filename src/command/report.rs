@@ -76,7 +76,7 @@ fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Optio
     let alpha = if is_asked { state::ALPHA } else { report::EXAMPLE_ALPHA };
     let known = match states {
         StatesFrom::Example => report::example_states(),
-        StatesFrom::Library(library) => match library.states() {
+        StatesFrom::Library(library) => match compare(|| library.states()) {
             Err(LibraryError::Empty(_)) => {
                 context.progress.note(&no_states(library.path()));
                 return Ok(None);

@@ -6,7 +6,7 @@ use crate::events::{Event, RungStep, Sink};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::stdout::stdout;
 use crate::text::CsvCell;
-use crate::tracefs::Table;
+use crate::tracefs::{Table, Tracepoint};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -79,7 +79,7 @@ impl<'a> LogWriter<'a> {
         // Small slices keep the buffer small, however large the batch is, and however long the rows are.
         for events in events.chunks((CHUNK / self.rows.longest.max(1)).clamp(1, 1024)) {
             for event in events {
-                self.rows.push(&mut self.buffer, event);
+                self.rows.push(&mut self.buffer, event, table);
                 if let Some(periods) = &self.periods {
                     self.buffer.pop();
                     self.buffer.push(b',');
@@ -237,7 +237,7 @@ impl Sink for LogSink<'_> {
 /// The constant part of each tracepoint's rows: `,tpid,gid,name\n`, quoted as CSV requires.
 struct Rows {
     ends: Vec<u8>,
-    /// The place in `ends` of the row end of tpid `i`.
+    /// The place in `ends` of the row end of tpid `i`; empty if that is too long to be kept.
     places: Vec<(u32, u32)>,
     /// The number of tracepoints of the table that have a row end.
     made: usize,
@@ -246,6 +246,10 @@ struct Rows {
     /// The memory of the row ends, and of copies of the longest.
     held: Held,
 }
+
+/// The longest row end in bytes that is kept. A longer one is made for each event. The escapes of a name can be ten times as
+/// long as the name, so the row ends of long names could take more memory than the table.
+const LONGEST_KEPT: usize = 1 << 10;
 
 /// The copies of a row end that are in memory while it is made and written.
 const COPIES: usize = 5;
@@ -260,24 +264,19 @@ impl Default for Rows {
 impl Rows {
     fn grow(&mut self, table: &Table) -> Result<(), TooMuch> {
         for tracepoint in &table.tracepoints()[self.made..] {
-            let mut row = csv::WriterBuilder::new().from_writer(Vec::new());
-            let [tpid, gid, name] =
-                [tracepoint.tpid.to_string(), tracepoint.gid.to_string(), CsvCell(&tracepoint.name).to_string()];
-            let fields = ["", &tpid, &gid, &name];
-            row.write_record(fields).expect("writing to a vector does not fail");
-            let row = row.into_inner().expect("writing to a vector does not fail");
-            // The csv crate writes a leading empty field as nothing or as quotes. The wanted part starts at
-            // the comma.
-            let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
+            let mut row = row_end(tracepoint);
             let start = self.ends.len();
-            let row = &row[comma..];
             self.longest = self.longest.max(row.len());
+            if row.len() > LONGEST_KEPT {
+                self.held.resize((self.ends.capacity() + COPIES * self.longest) as u64)?;
+                row.clear();
+            }
             if self.ends.capacity() - start < row.len() {
                 let more = row.len().max(self.ends.capacity() / 4).max(8 << 10);
                 self.held.resize((start + more + COPIES * self.longest) as u64)?;
                 self.ends.reserve_exact(more);
             }
-            self.ends.extend_from_slice(row);
+            self.ends.extend_from_slice(&row);
             let tpid = tracepoint.tpid.index();
             if self.places.len() <= tpid {
                 self.places.resize(tpid + 1, (0, 0));
@@ -289,11 +288,26 @@ impl Rows {
     }
 
     #[inline]
-    fn push(&self, out: &mut Vec<u8>, event: &Event) {
+    fn push(&self, out: &mut Vec<u8>, event: &Event, table: &Table) {
         let (start, end) = self.places[event.tpid.index()];
         out.extend_from_slice(itoa::Buffer::new().format(event.time.0).as_bytes());
-        out.extend_from_slice(&self.ends[start as usize..end as usize]);
+        match &self.ends[start as usize..end as usize] {
+            [] => out.extend_from_slice(&row_end(table.get(event.tpid))),
+            kept => out.extend_from_slice(kept),
+        }
     }
+}
+
+fn row_end(tracepoint: &Tracepoint) -> Vec<u8> {
+    let mut row = csv::Writer::from_writer(Vec::new());
+    let [tpid, gid, name] =
+        [tracepoint.tpid.to_string(), tracepoint.gid.to_string(), CsvCell(&tracepoint.name).to_string()];
+    row.write_record(["", &tpid, &gid, &name]).expect("writing to a vector does not fail");
+    let mut row = row.into_inner().expect("writing to a vector does not fail");
+    // The csv crate writes a leading empty field as nothing or as quotes. The wanted part starts at the comma.
+    let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
+    row.drain(..comma);
+    row
 }
 
 #[cfg(test)]

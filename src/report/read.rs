@@ -140,19 +140,20 @@ fn read_source(
     let results = drain(source, request, &mut sinks, signals, progress);
     let results = unless_too_much(results, place)?;
     activity.finish();
-    let identified = identifier.as_ref().zip(windows).map(|(identifier, windows)| {
-        identifier.identify(&Session::of_source(&place.to_string(), &results, filter, windows)?)
-    });
+    let is_stopped = signals.asked() > 0;
     let is_log = matches!(about, About::Log);
     if is_log {
         // The names in a log are known only after reading it.
         replay::check_patterns(&results.table, place, filter)?;
     }
     replay::refuse_missed_range(&results, place, signals)?;
+    let identified = identifier.as_ref().zip(windows).map(|(identifier, windows)| {
+        let session = Session::of_source(&place.to_string(), &results, filter, windows)?;
+        identifier.identify(session, signals).transpose()
+    });
     let is_asked = identifier.as_ref().is_some_and(|identifier| identifier.is_asked);
     let states = told(identified, is_asked, place, progress);
     let Results { summary, table, selection, span, problem, .. } = results;
-    let is_stopped = signals.asked() > 0;
     let is_range = filter.cuts();
     let ranking = match is_range || is_stopped {
         true => ranking_of_range(&activity, &summary, span, &table),
@@ -209,16 +210,20 @@ fn hold(ranking: &Ranking) -> Result<Held, TooMuch> {
     Held::take(MemoryOf::Rows, names.map(|name| OF_ROW + OF_NAME * name.len() as u64).sum())
 }
 
-/// The states, if they can be identified. Otherwise a user who asked for them reads why not.
+/// The states, if they were identified. Otherwise a user who asked for them reads why not.
 fn told(
-    identified: Option<Result<Identification, state::Error>>,
+    identified: Option<Result<Option<Identification>, state::Error>>,
     is_asked: bool,
     place: &Place,
     progress: &mut dyn Progress,
 ) -> Option<Identification> {
     match identified? {
-        Ok(states) => Some(states),
-        Err(_) if !is_asked => None,
+        Ok(Some(states)) => Some(states),
+        _ if !is_asked => None,
+        Ok(None) => {
+            progress.note(&format!("{place}: its states are not identified, because you stopped tp-perf"));
+            None
+        }
         Err(reason) => {
             progress.note_failure(&format!("{place}: its states cannot be identified"), &reason);
             None

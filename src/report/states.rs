@@ -1,5 +1,6 @@
 //! The states of a source over time, for plots and pages.
 
+use crate::control::{Signals, unless_stopped};
 use crate::state::{Error, Identification, Known, Reason, Session, Stretch};
 use crate::text::OneLine;
 use crate::units::{Probability, Rate, Seconds, nanoseconds};
@@ -20,9 +21,10 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// Identifies the states of a source.
-    pub fn identify(&self, session: &Session) -> Result<Identification, Error> {
-        Identification::of(session, self.known.clone(), self.alpha)
+    /// Identifies the states of a source. `None` as soon as the user asks to stop, or has asked before.
+    pub fn identify(&self, session: Session, signals: &mut Signals) -> Option<Result<Identification, Error>> {
+        let (known, alpha) = (self.known.clone(), self.alpha);
+        unless_stopped(signals, move || Identification::of(&session, known, alpha))
     }
 }
 
