@@ -124,3 +124,24 @@ pub fn rows(identification: &Identification) -> Vec<StretchRow> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Filter;
+    use crate::report::example_states;
+    use crate::source::Place;
+    use crate::state;
+    use std::io::Write;
+
+    #[test]
+    fn a_signal_ends_the_identification() {
+        let identifier = Identifier { known: example_states(), alpha: state::ALPHA, is_asked: true };
+        let (mut signals, mut senders) = Signals::pair().unwrap();
+        let length = Some(identifier.known.length());
+        let session = state::read(&Place::Example, &Filter::default(), length, &mut signals, &mut ()).unwrap();
+        assert!(matches!(identifier.identify(session.clone(), &mut signals), Some(Ok(_))));
+        senders.terminate.write_all(b"t").unwrap();
+        assert!(identifier.identify(session, &mut signals).is_none());
+    }
+}

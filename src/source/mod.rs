@@ -12,28 +12,32 @@
 //! # Ok::<(), source::Error>(())
 //! ```
 
+mod error;
 mod log_csv;
 mod newest;
+mod readers;
 
+pub use error::{Error, Packer};
 pub use log_csv::LogCsv;
 pub use newest::{Newest, newest};
 
 // Users of the library need these here.
 pub use crate::perf_data::{Features, Shortfall};
 
-use crate::control::{Signals, wait_for_any};
+use crate::control::Signals;
 use crate::events::stream::{EventStream, Packed};
-use crate::memory::{self, TooMuch};
+use crate::memory;
 use crate::os::files::open_to_read;
 use crate::os::memory::available_memory;
 use crate::perf_data::input::{Input, ReaderInput};
 use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, ZstdWindow, seekable};
-use crate::recording::{self, Facts, TableError};
+use crate::recording::{self, Facts};
 use crate::tracefs::{Table, Tpid};
+use readers::{Awaited, Metered, Unpacked};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -51,36 +55,6 @@ const OLD_MAGIC: &[u8] = b"PERFFILE";
 const TRACE_CMD_MAGIC: &[u8] = b"\x17\x08\x44tracing";
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-
-/// A program that compresses files, other than zstd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packer {
-    /// gzip.
-    Gzip,
-    /// xz.
-    Xz,
-    /// bzip2.
-    Bzip2,
-}
-
-impl Packer {
-    /// The program whose files begin with these bytes.
-    fn of(head: &[u8]) -> Option<Self> {
-        let magics: [(&[u8], Packer); 3] =
-            [(b"\x1F\x8B", Packer::Gzip), (b"\xFD7zXZ\0", Packer::Xz), (b"BZh", Packer::Bzip2)];
-        magics.into_iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, packer)| packer)
-    }
-}
-
-impl std::fmt::Display for Packer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Packer::Gzip => "gzip",
-            Packer::Xz => "xz",
-            Packer::Bzip2 => "bzip2",
-        })
-    }
-}
 
 /// The place of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,106 +109,6 @@ pub enum About {
     },
     /// A log, which contains no facts about itself.
     Log,
-}
-
-/// Why a source cannot be replayed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It could not be read.
-    #[error("{0}")]
-    Read(#[from] io::Error),
-    /// No recording is in the current directory.
-    #[error("no recording is in the current directory")]
-    NoneHere,
-    /// A directory that is not a recording.
-    #[error("it is a directory without {} and {}, so it is not a recording", recording::EVENTS, recording::LOG)]
-    NoRecording,
-    /// It is perf.data, and cannot be read.
-    #[error(transparent)]
-    PerfData(perf_data::Error),
-    /// It is empty.
-    #[error("it is empty")]
-    Empty,
-    /// Its first bytes match no known format.
-    #[error("it is neither perf.data nor a log.csv (it begins with {begins})")]
-    Unknown {
-        /// Its first bytes.
-        begins: String,
-    },
-    /// A form that a pipe cannot deliver, because tp-perf reads its end first.
-    #[error("this form of perf.data cannot be read from a pipe, because tp-perf must read its end first")]
-    NeedsFile,
-    /// The same form, compressed with zstd.
-    #[error("this form of perf.data cannot be read while it is compressed, because tp-perf must read its end first")]
-    PackedFile,
-    /// zstd in zstd.
-    #[error("it is compressed with zstd more than once")]
-    PackedTwice,
-    /// The file is compressed in a form that tp-perf does not read.
-    #[error("it is compressed with {0}")]
-    Packed(Packer),
-    /// The file has the oldest form of perf.data.
-    #[error("it is a file of a very old perf (its first bytes are PERFFILE), which tp-perf does not read")]
-    OldPerf,
-    /// The file is from trace-cmd.
-    #[error("it is a file of trace-cmd (trace.dat), which tp-perf does not read")]
-    TraceCmd,
-    /// A log without all of its columns.
-    #[error("line 1: its header lacks `{missing}`; a log begins with `timestamp,tpid,gid,tracepoint name`")]
-    Columns {
-        /// The missing columns.
-        missing: String,
-    },
-    /// A log with its columns in another order.
-    #[error("line 1: its columns are not `timestamp,tpid,gid,tracepoint name`, in this order")]
-    ColumnOrder,
-    /// The notes of tp-perf in it cannot be read.
-    #[error("tp-perf cannot read its own notes in this file ({0}); a newer tp-perf may have written them")]
-    Facts(serde_json::Error),
-    /// The table beside a log is damaged.
-    #[error("tracepoints.csv: {0}")]
-    Table(TableError),
-}
-
-impl From<TooMuch> for Error {
-    fn from(error: TooMuch) -> Self {
-        Error::Read(error.into())
-    }
-}
-
-impl Error {
-    /// The refusal, if the source takes too much memory.
-    pub fn too_much(&self) -> Option<&TooMuch> {
-        match self {
-            Error::Read(cause) => TooMuch::within(cause),
-            Error::PerfData(perf_data::Error::TooMuch(cause)) | Error::Table(TableError::TooMuch(cause)) => Some(cause),
-            _ => None,
-        }
-    }
-
-    /// Whether the contents of the file are damaged.
-    fn is_damage(&self) -> bool {
-        use perf_data::Error::{Header, NoAttributes, NoPerfData};
-        matches!(self, Error::PerfData(Header { .. } | NoAttributes | NoPerfData) | Error::Unknown { .. })
-            || matches!(self, Error::Read(cause) if cause.kind() == io::ErrorKind::UnexpectedEof)
-    }
-
-    /// The error, with an estimate for the whole file if it takes too much memory.
-    fn of_whole(self, read: u64, length: u64) -> Self {
-        match self.too_much() {
-            Some(refused) => refused.of_whole(read, length).into(),
-            None => self,
-        }
-    }
-}
-
-impl From<perf_data::Error> for Error {
-    fn from(error: perf_data::Error) -> Self {
-        match error {
-            perf_data::Error::Read(cause) => Error::Read(cause),
-            error => Error::PerfData(error),
-        }
-    }
 }
 
 /// Opens a source. The next signal ends any waiting for data, such as for a pipe.
@@ -419,64 +293,6 @@ fn is_log(head: &[u8]) -> bool {
     let line = text.lines().next().unwrap_or_default();
     let mut fields = line.split(',').map(|field| field.trim_matches('"'));
     fields.any(|field| ["timestamp", "tpid", "gid", "tracepoint name"].contains(&field))
-}
-
-/// Reads data when it arrives, until a signal arrives.
-struct Awaited {
-    file: File,
-    wake: Vec<OwnedFd>,
-}
-
-impl Read for Awaited {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let descriptors = self.wake.iter().map(AsFd::as_fd).chain([self.file.as_fd()]);
-            let ready = wait_for_any(descriptors, None)?;
-            // The wait may also end without data: when a signal arrives, its handler writes to a descriptor.
-            if ready[..self.wake.len()].contains(&true) {
-                return Err(io::Error::other("interrupted while waiting for more"));
-            }
-            if ready.last() == Some(&true) {
-                match self.file.read(buffer) {
-                    // Another reader took the data.
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    read => return read,
-                }
-            }
-        }
-    }
-}
-
-/// The data that zstd decompresses.
-struct Unpacked<R: io::BufRead> {
-    decoder: zstd::Decoder<'static, R>,
-    _window: ZstdWindow,
-    given: u64,
-}
-
-/// Counts the bytes that were read.
-struct Metered<R> {
-    reader: R,
-    taken: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Read for Metered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        self.taken.set(self.taken.get() + read as u64);
-        Ok(read)
-    }
-}
-
-impl<R: io::BufRead> Read for Unpacked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.decoder.read(buffer).map_err(|error| {
-            let message = format!("the decompressed data ends after {} bytes: {error}", self.given);
-            io::Error::new(error.kind(), message)
-        })?;
-        self.given += read as u64;
-        Ok(read)
-    }
 }
 
 fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Error> {

@@ -20,20 +20,24 @@ mod library;
 mod log_csv;
 mod matrix;
 mod memory;
+mod memory_perf_data;
 mod names;
 mod other_tools;
 mod package;
 mod page;
 mod perf_data;
+mod perf_data_packed;
 mod privacy;
 mod privileges;
 mod progress;
 mod readme;
 mod replay;
+mod replay_signals;
 mod report;
 mod report_files;
 mod restricted;
 mod screens;
+mod simpleperf;
 mod simulated;
 mod states;
 
@@ -57,19 +61,23 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("log_csv", nothing_more, log_csv::TESTS),
     ("matrix", nothing_more, matrix::TESTS),
     ("memory", nothing_more, memory::TESTS),
+    ("memory_perf_data", nothing_more, memory_perf_data::TESTS),
     ("names", nothing_more, names::TESTS),
     ("other_tools", nothing_more, other_tools::TESTS),
     ("package", nothing_more, package::TESTS),
     ("perf_data", nothing_more, perf_data::TESTS),
+    ("perf_data_packed", nothing_more, perf_data_packed::TESTS),
     ("privacy", nothing_more, privacy::TESTS),
     ("privileges", common::sudo::is_root, privileges::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
+    ("replay_signals", nothing_more, replay_signals::TESTS),
     ("report", nothing_more, report::TESTS),
     ("report_files", nothing_more, report_files::TESTS),
     ("restricted", nothing_more, restricted::TESTS),
     ("screens", nothing_more, screens::TESTS),
+    ("simpleperf", nothing_more, simpleperf::TESTS),
     ("simulated", nothing_more, simulated::TESTS),
     ("states", nothing_more, states::TESTS),
 ];

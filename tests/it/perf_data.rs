@@ -33,14 +33,7 @@ pub const TESTS: &[Test] = tests![
     a_file_that_is_none_is_said_to_be_none,
     samples_of_ids_that_nothing_stands_for_are_counted_and_a_million_of_them_are_no_burden,
     a_million_ids_that_stand_for_something_are_found,
-    a_small_file_that_unfolds_to_much_takes_time_and_no_memory,
     a_header_without_an_end_is_refused_before_it_fills_memory,
-    zstd_in_zstd_is_refused_however_deep,
-    records_behind_an_empty_compressed_one_are_read,
-    a_compressed_stream_that_is_cut_is_said_to_be,
-    a_push_whose_size_overflowed_is_read_whole,
-    a_file_of_simpleperf_is_read_with_its_names,
-    names_that_cannot_be_read_lose_no_samples,
     counters_count_only_if_each_event_has_one,
     time_that_goes_backwards_is_put_right_or_counted_late,
     what_is_written_reads_back_plain_and_compressed,
@@ -49,10 +42,10 @@ pub const TESTS: &[Test] = tests![
 ];
 
 /// Bytes in pieces of a size that does not match the records.
-struct Bytes(Vec<u8>, usize, usize);
+pub struct Bytes(pub Vec<u8>, pub usize, pub usize);
 
 impl Bytes {
-    fn new(bytes: &[u8], piece: usize) -> Self {
+    pub fn new(bytes: &[u8], piece: usize) -> Self {
         Bytes(bytes.to_vec(), 0, piece)
     }
 }
@@ -66,7 +59,7 @@ impl Input for Bytes {
 }
 
 /// Reads a file in pipe format in small pieces. An error at opening counts like any other.
-fn read(bytes: &[u8], piece: usize) -> Read {
+pub fn read(bytes: &[u8], piece: usize) -> Read {
     match PerfData::piped(Bytes::new(bytes, piece)) {
         Ok(perf) => drain(EventStream::new(perf)),
         Err(error) => Read { events: Vec::new(), decoded: Decoded::default(), error: Some(sentence(&error)) },
@@ -74,7 +67,7 @@ fn read(bytes: &[u8], piece: usize) -> Read {
 }
 
 /// Reads a file of any kind.
-fn open(bytes: &[u8]) -> Result<Read, String> {
+pub fn open(bytes: &[u8]) -> Result<Read, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     match source::open(&Place::Path(file.path().to_owned()), None) {
@@ -87,7 +80,7 @@ fn open(bytes: &[u8]) -> Result<Read, String> {
     }
 }
 
-fn fixture(name: &str) -> Vec<u8> {
+pub fn fixture(name: &str) -> Vec<u8> {
     let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)).unwrap();
     match name.ends_with(".zst") {
         true => zstd::decode_all(bytes.as_slice()).unwrap(),
@@ -95,16 +88,16 @@ fn fixture(name: &str) -> Vec<u8> {
     }
 }
 
-fn table() -> Table {
+pub fn table() -> Table {
     let names = [("irq", "softirq_entry", 77), ("sched", "sched_switch", 300), ("sched", "sched_waking", 301)];
     Table::from_entries(names.map(|(group, name, id)| (group.to_owned(), name.to_owned(), id)).to_vec())
 }
 
-fn id(tpid: u32, cpu: u32) -> u64 {
+pub fn id(tpid: u32, cpu: u32) -> u64 {
     u64::from(100 + tpid * 4 + cpu)
 }
 
-fn head() -> Vec<u8> {
+pub fn head() -> Vec<u8> {
     let pairs = (1..=3).flat_map(|tpid| {
         (0..4).map(move |cpu| (SampleId(id(tpid, cpu)), Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }))
     });
@@ -114,7 +107,7 @@ fn head() -> Vec<u8> {
         .encode()
 }
 
-fn round(events: impl IntoIterator<Item = (u64, u32, u32)>) -> Vec<u8> {
+pub fn round(events: impl IntoIterator<Item = (u64, u32, u32)>) -> Vec<u8> {
     let mut bytes = Vec::new();
     events.into_iter().for_each(|(time, tpid, cpu)| push_sample(&mut bytes, id(tpid, cpu), time));
     bytes.extend(finished_round());
@@ -122,7 +115,7 @@ fn round(events: impl IntoIterator<Item = (u64, u32, u32)>) -> Vec<u8> {
 }
 
 /// A small file with every kind of record.
-fn whole() -> Vec<u8> {
+pub fn whole() -> Vec<u8> {
     let mut bytes = head();
     bytes.extend(round((0..50).map(|n| (1_000 + n * 10, n as u32 % 3 + 1, n as u32 % 4))));
     push_lost(&mut bytes, id(1, 2), 5, 1_200);
@@ -132,7 +125,7 @@ fn whole() -> Vec<u8> {
 }
 
 /// The first number in a message.
-fn number_in(message: &str) -> Option<usize> {
+pub fn number_in(message: &str) -> Option<usize> {
     let digits = message.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?;
     digits.parse().ok()
 }
@@ -148,7 +141,7 @@ fn record_before(bytes: &[u8], mut at: usize, end: usize) -> usize {
     }
 }
 
-fn record(kind: u32, body: &[u8]) -> Vec<u8> {
+pub fn record(kind: u32, body: &[u8]) -> Vec<u8> {
     let size = (8 + body.len()) as u16;
     [&kind.to_ne_bytes()[..], &0u16.to_ne_bytes(), &size.to_ne_bytes(), body].concat()
 }
@@ -384,40 +377,6 @@ fn a_million_ids_that_stand_for_something_are_found() {
     assert_eq!((events.len(), decoded.unknown, error), (1_000, 0, None));
 }
 
-fn a_small_file_that_unfolds_to_much_takes_time_and_no_memory() {
-    // At least 240 MB of samples in a few kilobytes, with and without ends of rounds.
-    for whole in [true, false] {
-        let mut bytes = head();
-        let mut compressor = Compressor::new().unwrap();
-        for n in 0..1_000 {
-            let same = round((0..10_000).map(|_| (n * 100_000_000, 1, 1)));
-            let length = if whole { same.len() } else { same.len() - 8 };
-            compressor.push(&same[..length], &mut bytes).unwrap();
-        }
-        assert!(bytes.len() < 4 << 20, "{} bytes", bytes.len());
-        let (mut events, mut largest) = (0, 0);
-        let error = apart(32 << 20, || {
-            let mut stream = EventStream::new(PerfData::piped(Bytes::new(&bytes, 4096)).unwrap());
-            loop {
-                match stream.next_batch() {
-                    Ok(Some(batch)) => {
-                        events += batch.len();
-                        largest = largest.max(batch.len());
-                    }
-                    Ok(None) => break None,
-                    Err(error) => break Some(error.to_string()),
-                }
-            }
-        });
-        if whole {
-            assert_eq!((events, error), (10_000_000, None));
-            assert!(largest < 100_000, "{largest} events at once");
-        } else {
-            assert_screen("perf_data_without_rounds", &error.unwrap());
-        }
-    }
-}
-
 fn a_header_without_an_end_is_refused_before_it_fills_memory() {
     let start = whole()[..16].to_vec();
     let note = record(kind::HEADER_EVENT_TYPE, &[&b"tp-perf\0"[..], &[b'x'; 60_000]].concat());
@@ -436,178 +395,6 @@ fn a_header_without_an_end_is_refused_before_it_fills_memory() {
     let many = record(kind::HEADER_ATTR, &[attribute, vec![7; 64_000]].concat());
     writeln!(screen, "{}", error(&[start, many.repeat(300)].concat())).unwrap();
     assert_screen("perf_data_header_without_an_end", &screen);
-}
-
-fn zstd_in_zstd_is_refused_however_deep() {
-    let mut bytes = whole();
-    for _ in 0..50 {
-        bytes = zstd::encode_all(bytes.as_slice(), 1).unwrap();
-    }
-    let mut screen = open(&bytes).unwrap_err() + "\n";
-    let once = zstd::encode_all(fixture("perf-file.data").as_slice(), 1).unwrap();
-    writeln!(screen, "{}", open(&once).unwrap_err()).unwrap();
-    let cut = zstd::encode_all(whole().as_slice(), 1).unwrap();
-    let read = open(&cut[..cut.len() - 9]);
-    writeln!(screen, "{}", read.map_or_else(|error| error, |read| read.error.unwrap())).unwrap();
-    assert_screen("perf_data_in_zstd", &screen);
-}
-
-fn records_behind_an_empty_compressed_one_are_read() {
-    for between in [record(kind::COMPRESSED, &[]), record(kind::AUXTRACE, &[0; 40])] {
-        let bytes = [whole(), between, round([(5_000, 1, 1), (5_001, 1, 1)])].concat();
-        for piece in [1, 1001, 1 << 20] {
-            let Read { events, error, .. } = read(&bytes, piece);
-            assert_eq!((events.len(), error), (102, None), "pieces of {piece}");
-        }
-    }
-}
-
-fn a_compressed_stream_that_is_cut_is_said_to_be() {
-    let mut compressor = Compressor::new().unwrap();
-    let mut payload = Vec::new();
-    compressor.push(&round((0..10_000).map(|n| (n * 977 % 65_521, 1, 1))), &mut payload).unwrap();
-    let payload = &payload[8..];
-    for part in [payload.len() / 3, payload.len() / 2, payload.len() - 1] {
-        let bytes = [head(), record(kind::COMPRESSED, &payload[..part])].concat();
-        let error =
-            read(&bytes, 1001).error.unwrap_or_else(|| panic!("{part} of {} bytes gave no error", payload.len()));
-        let end = head().len() + 8 + part;
-        assert_eq!(number_in(&error), Some(end), "{error}");
-        assert_screen("perf_data_compressed_and_cut", &error.replace(&end.to_string(), "[its end]"));
-    }
-    assert_eq!(read(&[head(), record(kind::COMPRESSED, payload)].concat(), 1001).events.len(), 10_000);
-}
-
-/// One push of `perf record -z` since perf 6.16. Its first record has the length of the whole push. The size
-/// field has 16 bits.
-fn pushed(stream: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for payload in stream.chunks(65_519) {
-        let size = (16 + payload.len()) as u16;
-        // perf leaves the length in the heads of the later records as it was in memory.
-        let head = [&kind::COMPRESSED2.to_ne_bytes()[..], &0u16.to_ne_bytes(), &size.to_ne_bytes(), &[0xA5; 8]];
-        bytes.extend(head.concat());
-        bytes.extend(payload);
-    }
-    let (size, length) = (bytes.len().next_multiple_of(8) as u16, bytes.len() as u64 - 16);
-    bytes[6..8].copy_from_slice(&size.to_ne_bytes());
-    bytes[8..16].copy_from_slice(&length.to_ne_bytes());
-    // perf pads a push only if its size did not overflow.
-    let padding = usize::from(size).saturating_sub(bytes.len());
-    bytes.resize(bytes.len() + padding, 0);
-    bytes
-}
-
-fn a_push_whose_size_overflowed_is_read_whole() {
-    let mut compressor = Compressor::new().unwrap();
-    let mut push = |events: u64, start: u64| {
-        let times = (0..events).map(|n| start + (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24));
-        let mut records = Vec::new();
-        compressor.push(&round(times.map(|time| (time, 1, 1))), &mut records).unwrap();
-        let mut stream = Vec::new();
-        let mut rest = records.as_slice();
-        while !rest.is_empty() {
-            let (record, behind) = rest.split_at(usize::from(u16::from_ne_bytes([rest[6], rest[7]])));
-            stream.extend(&record[8..]);
-            rest = behind;
-        }
-        (pushed(&stream), stream.len())
-    };
-    let ((small, _), (large, length), (last, _)) = (push(10, 1 << 41), push(30_000, 2 << 41), push(11, 3 << 41));
-    assert!(length > 2 * 65_519, "{length} bytes are two records or less");
-    let bytes = [head(), small, large, finished_round(), last].concat();
-    for piece in [7, 1001, 1 << 20] {
-        let Read { events, error, .. } = read(&bytes, piece);
-        assert_eq!((events.len(), error), (30_021, None), "pieces of {piece}");
-    }
-    // A file that ends within the push has the events before that place.
-    let cut = read(&bytes[..bytes.len() - 70_000], 1001);
-    assert!(cut.events.len() > 1_000 && cut.error.unwrap().contains("ends within a COMPRESSED record"));
-    // Another size is damage.
-    let mut damaged = bytes.clone();
-    let at = bytes.windows(4).rposition(|bytes| bytes == kind::COMPRESSED2.to_ne_bytes()).unwrap();
-    damaged[at + 8] = 0xFF;
-    assert!(read(&damaged, 1001).error.unwrap().ends_with("it is shorter than it says"));
-}
-
-/// The position of the first record of this type in a head.
-fn place_in_head(head: &[u8], kind: u32) -> usize {
-    let mut at = 16;
-    while head[at..at + 4] != kind.to_ne_bytes() {
-        at += usize::from(u16::from_ne_bytes([head[at + 6], head[at + 7]]));
-    }
-    at
-}
-
-/// The names of tracepoints in a head.
-fn names_of_head() -> Vec<u8> {
-    let head = head();
-    let at = place_in_head(&head, kind::TRACING_DATA);
-    let size = u32::from_ne_bytes(head[at + 8..at + 12].try_into().unwrap()) as usize;
-    head[at + 16..at + 16 + size].to_vec()
-}
-
-/// A record of simpleperf's own, whose size has 32 bits.
-fn of_simpleperf(kind: u32, body: &[u8]) -> Vec<u8> {
-    let size = (8 + body.len()) as u32;
-    [&kind.to_ne_bytes()[..], &((size >> 16) as u16).to_ne_bytes(), &(size as u16).to_ne_bytes(), body].concat()
-}
-
-/// A file as simpleperf writes it: seekable, with one attribute, and with the feature META_INFO.
-fn simpleperf_file(data: &[u8], meta_info: &[u8]) -> Vec<u8> {
-    let head = head();
-    let at = place_in_head(&head, kind::HEADER_ATTR);
-    let (attr, ids) = (&head[at + 8..at + 136], [id(1, 0), id(1, 1)].map(u64::to_ne_bytes).concat());
-    let words = |words: &[u64]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
-    let (ids_at, attr_at, data_at) = (104, 120, 264);
-    let mut file = [&b"PERFILE2"[..], &words(&[104, 144, attr_at, 144, data_at, data.len() as u64, 0, 0])].concat();
-    // META_INFO is the bit 129 of 256.
-    file.extend(words(&[0, 0, 2, 0]));
-    file.extend([&ids[..], attr, &words(&[ids_at, 16]), data].concat());
-    file.extend(words(&[data_at + data.len() as u64 + 16, meta_info.len() as u64]));
-    file.extend(meta_info);
-    file
-}
-
-fn a_file_of_simpleperf_is_read_with_its_names() {
-    let names = names_of_head();
-    let sized = [&(names.len() as u32).to_ne_bytes()[..], &names].concat();
-    let padded = [&sized[..], &vec![0; (8 - sized.len() % 8) % 8]].concat();
-    let symbols = of_simpleperf(32_769, &[b'x'; 200_000]);
-    let samples = [round([(5, 1, 0), (6, 1, 1)]), of_simpleperf(32_775, &[9; 40]), round([(7, 1, 1)])].concat();
-    let meta_info = b"clockid\0monotonic\0event_type_info\0irq:softirq_entry,2,77\n\0";
-    let files = [
-        ("names in the record", [&record(kind::TRACING_DATA, &padded)[..], &samples].concat(), &b"a\0b\0"[..]),
-        ("names in a record of its own", [&symbols[..], &of_simpleperf(32_777, &padded), &samples].concat(), b"a\0b\0"),
-        ("names in the feature", [symbols, samples.clone()].concat(), meta_info),
-    ];
-    for (form, data, meta_info) in files {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&simpleperf_file(&data, meta_info)).unwrap();
-        let source = source::open(&Place::Path(file.path().to_owned()), None).unwrap_or_else(|e| panic!("{form}: {e}"));
-        assert!(source.problem.is_none() && source.remarks.is_empty(), "{form}: {:?}", source.remarks);
-        let table = source.stream.table().clone();
-        let Read { events, error, .. } = drain(source.stream);
-        assert_eq!((events.len(), error), (3, None), "{form}");
-        assert_eq!(table.get(events[0].tpid).full_name(), "irq:softirq_entry", "{form}");
-    }
-    // In files of other tools, such a record is damage and hides nothing behind it.
-    let foreign = [whole(), of_simpleperf(32_775, &[9; 40]), round([(9_000, 1, 1)])].concat();
-    assert!(read(&foreign, 1001).error.unwrap().contains("is damaged: type 32775"));
-    let cut = simpleperf_file(&of_simpleperf(32_769, &[b'x'; 200])[..100], b"");
-    assert!(open(&cut).unwrap_err().contains("before the end of this record"));
-}
-
-fn names_that_cannot_be_read_lose_no_samples() {
-    let mut bytes = whole();
-    let at = bytes.windows(10).position(|bytes| bytes == b"\x17\x08\x44tracing").unwrap();
-    bytes[at] = 0;
-    // Another tool wrote the file.
-    let note = bytes.windows(8).position(|bytes| bytes == b"tp-perf\0").unwrap();
-    bytes[note] = b'T';
-    let Read { events, error, .. } = open(&bytes).unwrap();
-    let error = error.unwrap();
-    assert!(events.len() == 100 && error.contains("failed to read the names of tracepoints"), "{error}");
 }
 
 fn counters_count_only_if_each_event_has_one() {
