@@ -53,7 +53,7 @@ fn recordings_and_libraries_are_private() {
     let folder = tempfile::tempdir().unwrap();
     let source = fixture("make.perf.zst");
     run(folder.path(), "000", &["replay", path(&source), "-q", "-o", "rec"]);
-    run(folder.path(), "000", &["learn", "make", path(&source), "-q", "--window", "10ms", "--library", "deep/er"]);
+    run(folder.path(), "000", &["learn", "make", path(&source), "-q", "--window", "5ms", "--library", "deep/er"]);
     assert_modes(&folder.path().join("rec"), 0o700, 0o600);
     assert_modes(&folder.path().join("deep"), 0o700, 0o600);
 }
@@ -111,7 +111,7 @@ fn a_directory_of_another_user() {
     };
     let replay = ["replay", "source.perf.zst", "-q", "-o", "rec"];
     let forced = [&replay[..], &["--force"]].concat();
-    let learn = ["learn", "make", "source.perf.zst", "-q", "--window", "10ms", "--library", "library"];
+    let learn = ["learn", "make", "source.perf.zst", "-q", "--window", "5ms", "--library", "library"];
     for words in [&replay[..], &forced, &learn] {
         let (code, error) = run(words, None);
         assert_eq!(code, Some(1), "{words:?}");

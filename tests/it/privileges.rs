@@ -41,7 +41,7 @@ fn all_files_belong_to_the_user_who_called_sudo() {
     let idle = path(&idle);
     homes.well(&["replay", "-q", idle, "-o", "rec"]);
     homes.well(&["report", "-q", idle, "--html", "page.html", "--plots", "plots"]);
-    homes.well(&["learn", "idle", idle, "--library", "deep/lib"]);
+    homes.well(&["learn", "idle", idle, "--window", "500ms", "--library", "deep/lib"]);
     fs::create_dir(homes.of_user.join("man")).unwrap();
     give(&homes.of_user.join("man"));
     homes.well(&["man", "--dir", "man"]);
@@ -240,7 +240,7 @@ fn a_command_that_only_prints_restricts_itself() {
         (&["replay", idle], restricted),
         (&["replay", idle, "-o", "-"], restricted),
         (&["replay", idle, "-o", "rec"], free),
-        (&["learn", "idle", idle, "--library", "lib"], free),
+        (&["learn", "idle", idle, "--window", "500ms", "--library", "lib"], free),
         (&["identify", idle, "--library", "lib"], restricted),
         (&["check", idle, "--against", "idle", "--library", "lib"], restricted),
         (&["states", "--library", "lib"], restricted),
