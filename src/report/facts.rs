@@ -127,7 +127,14 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     if summary.events.lost_unassigned > 0 {
         facts.push(("unassigned", lost_unassigned(summary.events.lost_unassigned)));
     }
-    if !source.is_range && (summary.events.lost > 0 || summary.events.unaccounted.unwrap_or(0) != 0) {
+    let is_thinned = summary.budget.as_ref().is_some_and(|budget| budget.thinned_tracepoints() > 0);
+    if source.is_range && is_thinned {
+        let text =
+            "graphs, bars, and tables show recorded events; an event of a thinned tracepoint stands for more hits";
+        facts.push(("shown", text.to_owned()));
+    }
+    let differs = is_thinned || summary.events.lost > 0 || summary.events.unaccounted.unwrap_or(0) != 0;
+    if !source.is_range && differs {
         let samples = Grouped(activity.tracepoints.events());
         facts.push((
             "shown",

@@ -114,6 +114,18 @@ pub enum Error {
         /// Its problem.
         cause: Problem,
     },
+    /// The source is a recording with a budget, and not each hit of its tracepoints is an event.
+    #[error(
+        "`{place}`: {} {} thinned or detached to keep the budget, so its events do not show how often they were hit; \
+         record without --budget",
+        Plural(*.tracepoints as u64, "tracepoint"), Plural(*.tracepoints as u64, "tracepoint").were()
+    )]
+    Thinned {
+        /// The source.
+        place: String,
+        /// The number of such tracepoints.
+        tracepoints: usize,
+    },
     /// The counts break a rule of the session format, so the library could not read them back.
     #[error("`{place}`: the library cannot store this session: {reason}")]
     Unkeepable {

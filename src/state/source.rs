@@ -9,6 +9,7 @@ use crate::control::{Progress, Signals};
 use crate::drain::replay;
 use crate::drain::{Request, Results, drain};
 use crate::events::Filter;
+use crate::recording::BudgetSummary;
 use crate::source::Place;
 use crate::tracefs::{Selection, Table};
 use std::path::PathBuf;
@@ -91,9 +92,13 @@ impl Session {
     /// Makes a session of the counts of a part of a source, complete or not.
     ///
     /// # Errors
-    /// Fails if the source has more than a session can hold.
+    /// Fails if the source has more than a session can hold, or if tracepoints were thinned.
     pub fn of_source(place: &str, results: &Results, part: &Filter, windows: Windows) -> Result<Self, Error> {
         let Results { summary, table, selection, span, .. } = results;
+        let tracepoints = summary.budget.as_ref().map_or(0, BudgetSummary::thinned_tracepoints);
+        if tracepoints > 0 {
+            return Err(Error::Thinned { place: place.to_owned(), tracepoints });
+        }
         let end = span.map(|(first, last)| part.to.map_or(last, |to| to.absolute(first).min(last)));
         // A limit on the number of events does not say how long the silence after the last event lasted.
         let end = end.filter(|_| part.events.is_none());

@@ -12,13 +12,15 @@ use tp_perf::command::{Context, record};
 use tp_perf::control::{CommandLine, Launch, Progress, Signals, Streams};
 use tp_perf::engine::simulated::{Script, Simulated, SimulatedEngine};
 use tp_perf::engine::{Engine, descriptors_needed};
-use tp_perf::events::{Counted, Cpu, Reading, SampleId, SampleIds, Slot, Tpid};
+use tp_perf::events::{Counted, Cpu, Filter, Reading, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf_data::record::{push_lost, push_sample};
 use tp_perf::perf_data::{Features, Head};
 use tp_perf::recording::{FACTS_SCHEMA, Facts, RecordingDir, StopReason, Summary, Tool};
+use tp_perf::source::Place;
 use tp_perf::spool::{Keeping, Spool};
+use tp_perf::state;
 use tp_perf::tracefs::Table;
 
 pub const TESTS: &[Test] = tests![
@@ -367,6 +369,10 @@ fn a_recording_with_a_budget_notes_what_it_thins() {
         log.starts_with("timestamp,tpid,gid,tracepoint name,hits\n") && log.ends_with(",tracepoint_3,1\n"),
         "{log}"
     );
+    // Its events do not show how often the tracepoints were hit.
+    let learned = state::read(&Place::Path(rec), &Filter::default(), None, &mut Signals::pair().unwrap().0, &mut ());
+    let refused = learned.unwrap_err().to_string();
+    assert!(refused.contains("2 tracepoints were thinned or detached"), "{refused}");
     let printed = String::from_utf8_lossy(context.out.kept()).into_owned();
     assert!(printed.contains("the budget was not held") && printed.contains("by the costs of"), "{printed}");
     assert!(printed.contains("2 tracepoints, from "), "{printed}");
