@@ -76,7 +76,9 @@ impl<'a> Screen<'a> {
 
     /// A sentence after its label.
     pub(super) fn fact(&mut self, label: &str, text: impl Display) -> io::Result<()> {
-        self.hanging(&format!("{label:<LABEL$}"), &" ".repeat(LABEL), text)
+        // A blank follows the label, however long it is.
+        let blank = if label.len() < LABEL { "" } else { " " };
+        self.hanging(&format!("{label:<LABEL$}{blank}"), &" ".repeat(LABEL), text)
     }
 
     /// A further sentence below a fact.
