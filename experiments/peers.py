@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tpx import packages
+from tpx import kernel_build, packages
 from tpx.io import json_with_flat_leaves, read_json
 from tpx.kernel_build import tarballs
 from tpx.machine import cpu_model, enter_own_mounts, is_virtual, memory_kib
@@ -38,16 +38,7 @@ MYSELF = [sys.executable, str(Path(__file__).resolve())]
 # perf writes about 4 GB for two builds and its own events.
 ROOM_GB = 10
 # Packages by the program that they install.
-PACKAGES = {
-    'perf': 'linux-perf',
-    'bpftrace': 'bpftrace',
-    'gcc': 'gcc',
-    'make': 'make',
-    'flex': 'flex',
-    'bison': 'bison',
-    'bc': 'bc',
-    'xz': 'xz-utils',
-}
+PACKAGES = {'perf': 'linux-perf', 'bpftrace': 'bpftrace', **kernel_build.PACKAGES}
 PEERS = [TpPerf, Perf, PerfWithoutItself, Bpftrace, Tracefs]
 
 

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from tpx import kernel_build
 from tpx.kernel_build import KernelTree
 from tpx.loads import Load
 from tpx.machine import FIELDS, cpu_ticks
@@ -22,14 +23,7 @@ from tpx.tables import minus, spread
 PACKAGES = {
     'idle': {},
     'web': {'nginx': 'nginx-light', 'wrk': 'wrk'},
-    'build': {
-        'gcc': 'gcc',
-        'make': 'make',
-        'flex': 'flex',
-        'bison': 'bison',
-        'bc': 'bc',
-        'xz': 'xz-utils',
-    },
+    'build': kernel_build.PACKAGES,
 }
 PORT = 8094
 

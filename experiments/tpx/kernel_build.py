@@ -7,6 +7,17 @@ from tpx.process import Failed, run
 from tpx.progress import say
 
 
+# Packages by the program that they install, which a build needs.
+PACKAGES = {
+    'gcc': 'gcc',
+    'make': 'make',
+    'flex': 'flex',
+    'bison': 'bison',
+    'bc': 'bc',
+    'xz': 'xz-utils',
+}
+
+
 def tarballs(folder=Path('/usr/src')):
     """The packed kernel sources, newest version last."""
     found = Path(folder).glob('linux-source-*.tar.xz')

@@ -193,7 +193,8 @@ impl Ready {
         // Wait for the memory first: opening events repeatedly waits for all CPUs, and another busy thread
         // slows it.
         let arena = memory.arena();
-        // The measuring event closes behind the others, because the last one to close waits for the kernel.
+        // The measuring event stays open until the others are attached. The last event of a tracepoint waits for the kernel when
+        // it closes.
         let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
         let (engine, attach) = chosen.attach(kernel, &options.attach, options.rules.events, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));

@@ -24,7 +24,7 @@ const WORTH_IN_VAIN: f64 = 0.001;
 const CALM: Duration = Duration::from_secs(10);
 /// The most tracepoints that return at once.
 const MOST_RETURNS: usize = 4;
-/// A tracepoint that had to leave again soon waits for longer the next time, up to this time.
+/// If a tracepoint is thinned again soon after it returned, it waits longer before the next return, but no longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// Tracepoints are detached only after so many windows in a row in which thinning was not enough.
 const PATIENCE: u32 = 4;
@@ -60,7 +60,7 @@ pub(super) struct Thinner {
 /// What the controller knows of a tracepoint.
 #[derive(Debug, Clone, Copy)]
 struct HitRate {
-    /// The place of its period in [`PERIODS`]; behind the last one if it is detached.
+    /// The index of its period in [`PERIODS`]; `PERIODS.len()` if it is detached.
     rung: usize,
     /// Hits per second in the last window.
     rate: f64,
@@ -76,6 +76,11 @@ impl HitRate {
     fn is_detached(&self) -> bool {
         self.rung == PERIODS.len()
     }
+}
+
+/// The part of the hits that become samples; 0 if the tracepoint is detached.
+fn samples_per_hit(rung: usize) -> f64 {
+    PERIODS.get(rung).map_or(0.0, |period| 1.0 / *period as f64)
 }
 
 impl Thinner {
@@ -102,10 +107,7 @@ impl Thinner {
             known.most = (known.most * decay).max(known.rate);
             known.since += window;
         }
-        let samples: f64 = hits
-            .iter()
-            .map(|(tpid, hits)| PERIODS.get(self.rung(*tpid)).map_or(0.0, |p| *hits as f64 / *p as f64))
-            .sum();
+        let samples: f64 = hits.iter().map(|(tpid, hits)| *hits as f64 * samples_per_hit(self.rung(*tpid))).sum();
         let copying = own.copying.as_nanos() as f64;
         let fixed = own.reading.as_nanos() as f64 + if samples < MANY_SAMPLES { copying } else { 0.0 };
         if samples >= MANY_SAMPLES {
@@ -117,16 +119,9 @@ impl Thinner {
         let others: f64 = others.map(|(_, hits)| *hits as f64 * self.per_hit(0)).sum();
         let allowed = self.budget - (fixed + others) / seconds;
         let before: BTreeMap<Tpid, usize> = self.known.iter().map(|(tpid, known)| (*tpid, known.rung)).collect();
-        if allowed <= 0.0 {
-            // tp-perf's own work exceeds the budget, and no tracepoint can help.
-        } else if self.planned(|known| known.rate) > allowed {
-            self.thin(PLANNED * allowed);
-        } else {
-            self.beyond = 0;
-            self.calm += window;
-            if self.calm >= CALM {
-                self.come_back(PLANNED_RETURN * allowed);
-            }
+        // If tp-perf's own work exceeds the budget, no tracepoint can help.
+        if allowed > 0.0 {
+            self.keep_within(allowed, window);
         }
         let moved = self.known.iter().filter(|(tpid, known)| before[tpid] != known.rung);
         let moved: Vec<_> = moved.map(|(tpid, known)| (*tpid, PERIODS.get(known.rung).copied().unwrap_or(0))).collect();
@@ -136,21 +131,36 @@ impl Thinner {
         moved
     }
 
+    /// Moves tracepoints down if a window exceeded what is allowed, and up after a calm time.
+    fn keep_within(&mut self, allowed: f64, window: Duration) {
+        if self.planned(|known| known.rate) > allowed {
+            self.thin(PLANNED * allowed);
+            return;
+        }
+        self.beyond = 0;
+        self.calm += window;
+        if self.calm >= CALM {
+            self.come_back(PLANNED_RETURN * allowed);
+        }
+    }
+
     fn rung(&self, tpid: Tpid) -> usize {
         self.known.get(&tpid).map_or(0, |known| known.rung)
     }
 
     /// The cost of a hit in nanoseconds, with the time to copy its sample.
     fn per_hit(&self, rung: usize) -> f64 {
-        let copying = PERIODS.get(rung).map_or(0.0, |period| self.copy_ns / *period as f64);
-        self.in_kernel(rung) + copying
+        self.in_kernel(rung) + samples_per_hit(rung) * self.copy_ns
     }
 
     /// The cost of a hit in nanoseconds where it happens.
     fn in_kernel(&self, rung: usize) -> f64 {
         let RecordCost { recorded_ns, thinned_ns, .. } = self.cost;
-        let period = PERIODS.get(rung);
-        period.map_or(0.0, |period| thinned_ns + (recorded_ns - thinned_ns).max(0.0) / *period as f64)
+        if rung == PERIODS.len() {
+            0.0
+        } else {
+            thinned_ns + samples_per_hit(rung) * (recorded_ns - thinned_ns).max(0.0)
+        }
     }
 
     /// The cost in nanoseconds of each second, by these rates.

@@ -33,7 +33,7 @@ const CALM: Duration = Duration::from_secs(10);
 const MOST_RETURNS: usize = 4;
 /// The most tracepoints that are detached at once. The kernel needs a moment for each, and nothing else can move meanwhile.
 const MOST_DETACHED: usize = 8;
-/// A tracepoint that had to leave again soon waits for longer the next time, up to this time.
+/// If a tracepoint leaves again soon after it returned, it waits longer before the next return, but no longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// A detached tracepoint is tried again after this time, and only one in this time.
 const TRY_AGAIN: Duration = Duration::from_secs(60);

@@ -105,8 +105,8 @@ pub trait Kernel {
     /// attached. Drop it when others are attached to `task:task_rename`, if that happens.
     fn hit_cost(&self, table: &Table) -> (HitCost, Option<OwnedFd>);
 
-    /// Measures the cost of a hit in a recording, in about a fifth of a second. The second part of the result is as that of
-    /// [`hit_cost`](Self::hit_cost).
+    /// Measures the cost of a hit in a recording, in about a fifth of a second. As with
+    /// [`hit_cost`](Self::hit_cost), the second part of the result keeps a tracepoint attached.
     fn record_cost(&self, table: &Table) -> (RecordCost, Option<OwnedFd>);
 }
 
@@ -143,17 +143,18 @@ pub trait Sampling: Engine {
     /// Runs one round: takes the bytes of every ring once.
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()>;
 
-    /// The kernel's counters since the events were opened, one per slot, group by group. Only if
-    /// [`AttachRequest::may_thin`]; a group cannot be read otherwise.
+    /// The kernel's counters since the events were opened, one per slot, group by group. Call this only
+    /// if the request had [`AttachRequest::may_thin`]: groups cannot be read otherwise.
     fn hits(&mut self) -> io::Result<&[u64]>;
 
     /// Makes all tracepoints record each hit, just after the events went on. Until then, they record one in
-    /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH). Returns the steps of those that were hit before. Only if
-    /// [`AttachRequest::may_thin`].
+    /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH). Returns the steps of those that were hit before. Call
+    /// this only if the request had [`AttachRequest::may_thin`].
     fn record_all(&mut self) -> io::Result<Vec<RungStep>>;
 
-    /// Records one in `one_in` hits of a tracepoint from now on, or closes its events if that is 0. Closed events stay
-    /// closed, and [`finish_moves`](Self::finish_moves) detaches them. Only if [`AttachRequest::may_thin`].
+    /// Records one in `one_in` hits of a tracepoint from now on, or closes its events if `one_in` is 0. Closed events
+    /// stay closed, and [`finish_moves`](Self::finish_moves) detaches them. Call this only if the request had
+    /// [`AttachRequest::may_thin`].
     fn thin(&mut self, tpid: Tpid, one_in: u64) -> io::Result<RungStep>;
 
     /// Detaches the closed events, in the background.

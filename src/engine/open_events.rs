@@ -111,7 +111,7 @@ impl OpenEvents {
                 }
             })?;
         }
-        // Usually none is left. The lists of events are not in the caches then, and each is somewhere else.
+        // Usually the groups returned every counter. The walk below would fetch the lists of events into the CPU's caches.
         if now.iter().all(Option::is_some) {
             return Ok(());
         }

@@ -20,9 +20,9 @@ pub struct AttachRequest<'a> {
     /// A thread whose own hits are filtered out.
     pub exclude_thread: Option<i32>,
     /// Whether tracepoints may be thinned. The events are then opened with
-    /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH) as their period, and need [`Sampling::thin`] once they are on.
+    /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH) as their period, and need [`Sampling::record_all`] once they are on.
     ///
-    /// [`Sampling::thin`]: super::Sampling::thin
+    /// [`Sampling::record_all`]: super::Sampling::record_all
     pub may_thin: bool,
 }
 

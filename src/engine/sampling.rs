@@ -4,14 +4,14 @@ use super::open_events::OpenEvents;
 use super::opening::Opening;
 use super::{AttachRequest, Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
 use crate::events::thinning::OPENED_WITH;
-use crate::events::{Counted, RungStep, SampleIds, Tpid};
+use crate::events::{Counted, Reading, RungStep, SampleIds, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::os::thread::on_cpu;
 use crate::perf::{Ring, sys};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// perf's rings, attached and off.
@@ -108,13 +108,11 @@ impl Sampling for SamplingEngine {
             on_cpu(*cpu, || {
                 for (event, slot) in events.filter(|(_, slot)| slot.cpu == Some(*cpu)) {
                     let Some(event) = event else { continue };
-                    let before = sys::read_count(event.as_fd(), lost_known)?.value;
-                    sys::set_period(event.as_fd(), 1)?;
-                    let after = sys::read_count(event.as_fd(), lost_known)?.value;
-                    if after > 0 {
+                    let (before, after) = change(event, 1, lost_known)?;
+                    if after.value > 0 {
                         is_hit.insert(slot.tpid);
                     }
-                    counters.entry(slot.tpid).or_default().push((*cpu, before, after));
+                    counters.entry(slot.tpid).or_default().push((*cpu, before.value, after.value));
                 }
                 io::Result::Ok(())
             })?;
@@ -130,23 +128,13 @@ impl Sampling for SamplingEngine {
 
     fn thin(&mut self, tpid: Tpid, one_in: u64) -> io::Result<RungStep> {
         let lost_known = self.events.attached.lost_known;
-        // Nothing after `at` is as before, when a tracepoint leaves its rung. When it returns, everything after it is new.
+        // The time before the change, unless each hit is recorded from now on: then the time after it. So the hits that came
+        // during the change count as thinned.
         let mut at = self.clock.now_ns()?;
         let (mut counters, mut last) = (Vec::new(), Vec::new());
         for (place, cpu, event) in self.events.of(tpid) {
-            let before = sys::read_count(event.as_fd(), lost_known)?;
-            let after = match one_in {
-                0 => {
-                    sys::disable(event.as_fd())?;
-                    let after = sys::read_count(event.as_fd(), lost_known)?;
-                    last.push((place, after));
-                    after
-                }
-                one_in => {
-                    sys::set_period(event.as_fd(), one_in)?;
-                    sys::read_count(event.as_fd(), lost_known)?
-                }
-            };
+            let (before, after) = change(event, one_in, lost_known)?;
+            last.push((place, after));
             self.hits[place] = self.hits[place].max(after.value);
             counters.push((cpu, before.value, after.value));
         }
@@ -164,4 +152,16 @@ impl Sampling for SamplingEngine {
     fn finish_moves(&mut self) -> io::Result<()> {
         self.events.finish_closing()
     }
+}
+
+/// Changes the period of an event, or switches the event off if `one_in` is 0. Returns its counter just before and just
+/// after that.
+fn change(event: &OwnedFd, one_in: u64, lost_known: bool) -> io::Result<(Reading, Reading)> {
+    let event = event.as_fd();
+    let before = sys::read_count(event, lost_known)?;
+    match one_in {
+        0 => sys::disable(event)?,
+        one_in => sys::set_period(event, one_in)?,
+    }
+    Ok((before, sys::read_count(event, lost_known)?))
 }

@@ -82,7 +82,7 @@ impl<K: Kernel> Attachments<K> {
             attachments.of_ways.push((*way, attachment));
             attachments.took += took;
         }
-        // Others are attached to the tracepoint of these events now, so closing them takes no time.
+        // Other events are attached to the measured tracepoint now, so closing the measuring events takes no time.
         drop((event, record_cost));
         Ok(attachments)
     }

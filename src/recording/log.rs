@@ -25,6 +25,7 @@ pub struct LogWriter<'a> {
     to: To<'a>,
     rows: Rows,
     buffer: Vec<u8>,
+    header: &'static [u8],
     /// The number of hits that each event stands for, if the log has them.
     periods: Option<Periods>,
     /// Per write: the length of the file and its number of rows. The file can be cut at these places.
@@ -57,17 +58,18 @@ impl<'a> LogWriter<'a> {
 
     fn with(to: To<'a>) -> Self {
         let buffer = Vec::with_capacity(CHUNK * 2);
-        let mut log = LogWriter { to, rows: Rows::default(), buffer, periods: None, cuts: Vec::new(), logged: 0 };
-        log.buffer.extend_from_slice(HEADER);
+        let mut log =
+            LogWriter { to, rows: Rows::default(), buffer, header: HEADER, periods: None, cuts: Vec::new(), logged: 0 };
+        log.buffer.extend_from_slice(log.header);
         log
     }
 
     /// Adds the column `hits`, if `wanted`: the number of hits that an event stands for. Must come before the first event.
     pub fn with_hits(mut self, wanted: bool) -> Self {
         if wanted {
-            self.periods = Some(Periods::default());
+            (self.header, self.periods) = (HEADER_WITH_HITS, Some(Periods::default()));
             self.buffer.clear();
-            self.buffer.extend_from_slice(HEADER_WITH_HITS);
+            self.buffer.extend_from_slice(self.header);
         }
         self
     }
@@ -144,7 +146,7 @@ impl<'a> LogWriter<'a> {
         self.buffer.clear();
         self.logged = cut.rows;
         if cut.bytes == 0 {
-            self.buffer.extend_from_slice(self.periods.as_ref().map_or(HEADER, |_| HEADER_WITH_HITS));
+            self.buffer.extend_from_slice(self.header);
         }
         file.cut(cut.bytes)
     }
