@@ -8,7 +8,7 @@ use crate::os::machine::{hostname, kernel_release};
 use crate::os::memory::available_memory;
 use crate::perf_data::record::SAMPLE_SIZE;
 use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
-use crate::recording::{FACTS_SCHEMA, Facts, Tool};
+use crate::recording::{Facts, Tool};
 use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
 use crate::text::json_line;
 use crate::tracefs::{Selection, Table};
@@ -42,7 +42,7 @@ pub(super) fn facts(
     attach: Duration,
 ) -> Result<Facts, Error> {
     Ok(Facts {
-        schema: FACTS_SCHEMA,
+        schema: Facts::schema_with(options.attach.budget),
         tool: Tool::this(),
         kernel: kernel_release(),
         hostname: hostname(),

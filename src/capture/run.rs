@@ -100,14 +100,22 @@ pub fn run<E: Sampling>(
     progress: &mut dyn Progress,
 ) -> Result<Switched, Error> {
     let RunTask { rules, command, mut steering } = task;
+    let mut noted = Ok(());
     let mut begin = SwitchedOn::by(signals, || {
         engine.enable()?;
-        steering.as_mut().map_or(Ok(()), |steering| steering.begin(engine, spool))
+        // A full disk ends the capture in order.
+        noted = steering.as_mut().map_or(Ok(()), |steering| steering.start(engine, spool));
+        Ok(())
     })?;
-    begin.start(command, running, engine)?;
+    if noted.is_ok() {
+        begin.start(command, running, engine)?;
+    }
     let SwitchedOn { mut outside, started, on, all_on, cpu_before, starting_cpu } = begin;
+    if let Some(steering) = &mut steering {
+        steering.leave_out(starting_cpu);
+    }
     let mut until = Rounds { rules, on: all_on, steering };
-    let result = until.until_stop(engine, running.as_mut(), spool, &mut outside, progress);
+    let result = noted.and_then(|()| until.until_stop(engine, running.as_mut(), spool, &mut outside, progress));
     engine.disable().map_err(Error::Run)?;
     let stopped = Instant::now();
     outside.changes.note();
@@ -118,7 +126,7 @@ pub fn run<E: Sampling>(
     let first = engine.round(spool);
     let own_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     let counted = engine.counters().map_err(Error::Run)?;
-    let cost = until.steering.map(|steering| steering.end(engine)).transpose().map_err(Error::Run)?;
+    let cost = until.steering.map(|steering| steering.end(engine, spool.samples())).transpose().map_err(Error::Run)?;
     let time_on = engine.time_on().map_err(Error::Run)?;
     let second = engine.round(spool);
     progress.phase_ends();
@@ -201,9 +209,6 @@ impl Rounds<'_> {
                 command.exit_code()?;
             }
             engine.round(spool)?;
-            if let Some(steering) = &mut self.steering {
-                steering.window(engine, spool)?;
-            }
             progress.capturing(spool.samples(), on.elapsed());
 
             if let Some(reason) = outside.asked_to_stop() {
@@ -219,6 +224,9 @@ impl Rounds<'_> {
                 && command.exit_code()?.is_some()
             {
                 return Ok(StopReason::Command);
+            }
+            if let Some(steering) = &mut self.steering {
+                steering.window(engine, spool)?;
             }
         }
     }

@@ -18,20 +18,36 @@ use std::time::{Duration, Instant};
 /// The time between two readings of the counters.
 const EVERY: Duration = Duration::from_millis(250);
 
+/// A shorter last window says little about the cost of a recording.
+const SHORTEST: Duration = Duration::from_millis(125);
+
 /// Keeps the budget of a recording.
 pub struct RecordSteering {
     thinner: Thinner,
     slots: Vec<Slot>,
+    /// The first of the weighted tracepoints, if there are some. Their counters do not show their hits.
+    weighted: Option<Tpid>,
     cost: CostOfRecording,
     /// Per slot: the counters at the last reading.
     before: Vec<u64>,
+    /// The number of samples at the last reading.
+    samples: u64,
     /// When the last window began, and this thread's CPU time then.
     at: Instant,
     cpu: Duration,
-    /// The CPU time of the changes in this window.
-    changing: Duration,
+    /// The CPU time of the moves in this window.
+    moving: Duration,
     /// The sum over the windows of cost × length, in seconds; and the sum of their lengths.
     sums: (f64, f64),
+}
+
+/// The hits of each tracepoint in a window, and what the window cost.
+struct WindowRead {
+    length: Duration,
+    own: OwnTime,
+    hits: BTreeMap<Tpid, u64>,
+    /// A part of the time of all CPUs.
+    cost: f64,
 }
 
 impl RecordSteering {
@@ -41,24 +57,34 @@ impl RecordSteering {
         let slots = engine.sample_ids().slots().to_vec();
         // The kernel samples each hit of a weighted tracepoint, whatever the period.
         let tpids: BTreeSet<Tpid> = slots.iter().map(|slot| slot.tpid).collect();
-        let thinnable = tpids.into_iter().filter(|tpid| !attached.weighted.contains(tpid));
+        let (weighted, thinnable): (BTreeSet<_>, BTreeSet<_>) =
+            tpids.into_iter().partition(|tpid| attached.weighted.contains(tpid));
         RecordSteering {
             thinner: Thinner::new(budget, attached.cpus.len(), cost, thinnable),
+            weighted: weighted.first().copied(),
             before: vec![0; slots.len()],
+            samples: 0,
             slots,
-            cost: CostOfRecording { budget, hit: cost, part: 0.0, most: 0.0, windows: 0, over: 0, steps: 0 },
+            cost: CostOfRecording::new(budget, cost),
             at: Instant::now(),
             cpu: Duration::ZERO,
-            changing: Duration::ZERO,
+            moving: Duration::ZERO,
             sums: (0.0, 0.0),
         }
     }
 
-    /// Begins, just after the events went on: makes each event record every hit.
-    pub fn begin<E: Sampling>(&mut self, engine: &mut E, spool: &mut Spool) -> io::Result<()> {
+    /// Starts, just after the events went on: makes each event record every hit.
+    pub fn start<E: Sampling>(&mut self, engine: &mut E, spool: &mut Spool) -> io::Result<()> {
         note(spool, engine.record_all()?)?;
+        self.before.copy_from_slice(engine.hits()?);
+        self.samples = spool.samples();
         (self.at, self.cpu) = (Instant::now(), cpu_time()?);
         Ok(())
+    }
+
+    /// Takes CPU time of this thread that is no cost of the recording.
+    pub fn leave_out(&mut self, time: Duration) {
+        self.cpu += time;
     }
 
     /// The time until the next reading.
@@ -71,22 +97,20 @@ impl RecordSteering {
         if !self.left().is_zero() {
             return Ok(());
         }
-        let (window, own, hits) = self.read(engine)?;
+        let WindowRead { length, own, hits, cost } = self.read(engine, spool.samples())?;
+        self.count(cost);
         let mut steps = Vec::new();
-        for (tpid, one_in) in self.thinner.decide(&hits, window, own) {
-            steps.push(engine.thin(tpid, one_in)?);
-        }
-        if steps.iter().any(|step| step.one_in == 0) {
-            engine.finish_moves()?;
-        }
+        let moved = engine.thin(&self.thinner.decide(&hits, length, own), &mut steps);
         self.cost.steps += steps.len() as u64;
-        note(spool, steps)?;
-        self.changing = cpu_time()?.saturating_sub(self.cpu);
+        self.cost.detached += steps.iter().filter(|step| step.one_in == 0).count() as u64;
+        // The file needs the steps that were made, also if another one failed.
+        note(spool, steps).and(moved)?;
+        self.moving = cpu_time()?.saturating_sub(self.cpu);
         Ok(())
     }
 
-    /// Reads the hits of the window, and adds up its cost.
-    fn read<E: Sampling>(&mut self, engine: &mut E) -> io::Result<(Duration, OwnTime, BTreeMap<Tpid, u64>)> {
+    /// Reads the hits of the window, and adds up its cost. `samples` is the number of samples so far.
+    fn read<E: Sampling>(&mut self, engine: &mut E, samples: u64) -> io::Result<WindowRead> {
         let cpu_before = cpu_time()?;
         let now = engine.hits()?;
         let mut hits = BTreeMap::<Tpid, u64>::new();
@@ -94,23 +118,39 @@ impl RecordSteering {
             *hits.entry(slot.tpid).or_default() += now.saturating_sub(*before);
         }
         self.before.copy_from_slice(now);
+        if let Some(first) = self.weighted {
+            let attached = engine.attached();
+            hits.retain(|tpid, _| !attached.weighted.contains(tpid));
+            // Each hit of a weighted tracepoint is a sample. So all of them together have the samples that the others have not.
+            let rest = (samples - self.samples) as f64 - self.thinner.samples_of(&hits);
+            hits.insert(first, rest.max(0.0) as u64);
+        }
         let (at, cpu) = (Instant::now(), cpu_time()?);
-        let (window, own) = (at - self.at, cpu.saturating_sub(self.cpu));
-        (self.at, self.cpu) = (at, cpu);
-        let cost = self.thinner.cost_of(&hits, window, own) * self.cost.budget;
-        let seconds = window.as_secs_f64();
+        let (length, own) = (at - self.at, cpu.saturating_sub(self.cpu));
+        (self.at, self.cpu, self.samples) = (at, cpu, samples);
+        let cost = self.thinner.cost_of(&hits, length, own) * self.cost.budget;
+        let seconds = length.as_secs_f64();
         self.sums = (self.sums.0 + cost * seconds, self.sums.1 + seconds);
-        self.cost.windows += 1;
-        self.cost.over += u64::from(cost > self.cost.budget);
-        self.cost.most = self.cost.most.max(cost);
         let reading = cpu.saturating_sub(cpu_before);
-        let copying = own.saturating_sub(reading).saturating_sub(std::mem::take(&mut self.changing));
-        Ok((window, OwnTime { reading, copying }, hits))
+        let copying = own.saturating_sub(reading).saturating_sub(std::mem::take(&mut self.moving));
+        Ok(WindowRead { length, own: OwnTime { reading, copying }, hits, cost })
     }
 
-    /// Ends the last window. The events are off. Returns the cost of the recording.
-    pub fn end<E: Sampling>(mut self, engine: &mut E) -> io::Result<CostOfRecording> {
-        self.read(engine)?;
+    /// Counts a window with this cost.
+    fn count(&mut self, cost: f64) {
+        let is_over = cost > self.cost.budget;
+        self.cost.windows += 1;
+        self.cost.over += u64::from(is_over);
+        self.cost.over_later += u64::from(is_over && self.cost.windows > 2);
+        self.cost.most = self.cost.most.max(cost);
+    }
+
+    /// Ends the last window. The events are off. `samples` is the number of samples. Returns the cost of the recording.
+    pub fn end<E: Sampling>(mut self, engine: &mut E, samples: u64) -> io::Result<CostOfRecording> {
+        let WindowRead { length, cost, .. } = self.read(engine, samples)?;
+        if length >= SHORTEST {
+            self.count(cost);
+        }
         let (sum, length) = self.sums;
         Ok(CostOfRecording { part: sum / length.max(1e-9), ..self.cost })
     }

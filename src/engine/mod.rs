@@ -152,13 +152,9 @@ pub trait Sampling: Engine {
     /// this only if the request had [`AttachRequest::may_thin`].
     fn record_all(&mut self) -> io::Result<Vec<RungStep>>;
 
-    /// Records one in `one_in` hits of a tracepoint from now on, or closes its events if `one_in` is 0. Closed events
-    /// stay closed, and [`finish_moves`](Self::finish_moves) detaches them. Call this only if the request had
-    /// [`AttachRequest::may_thin`].
-    fn thin(&mut self, tpid: Tpid, one_in: u64) -> io::Result<RungStep>;
-
-    /// Detaches the closed events, in the background.
-    fn finish_moves(&mut self) -> io::Result<()>;
+    /// Moves tracepoints: records one in so many hits of each from now on, or detaches it for good if the number is 0.
+    /// Appends the steps to `steps`, also if a CPU fails. Call this only if the request had [`AttachRequest::may_thin`].
+    fn thin(&mut self, moves: &[(Tpid, u64)], steps: &mut Vec<RungStep>) -> io::Result<()>;
 }
 
 /// An engine that delivers counts.

@@ -23,6 +23,8 @@ pub(super) struct OpenEvents {
     pub events: Vec<Vec<Option<OwnedFd>>>,
     /// The number of lists whose tracepoints are in use.
     pub in_use: usize,
+    /// For each list in use, the place of its first slot.
+    pub first_slots: Vec<usize>,
     /// By slot, the last readings of the events that were closed.
     pub last: BTreeMap<usize, Reading>,
     /// The slots of the events in use, in the same order.
@@ -56,18 +58,18 @@ impl OpenEvents {
 
     /// Closes the events of a tracepoint for good. [`finish_closing`](Self::finish_closing) lets the child close its copies.
     pub fn close(&mut self, tpid: Tpid) {
-        let mut slots = self.ids.slots().iter();
-        let mut of_lists = self.events[..self.in_use].iter_mut().enumerate();
-        let list = of_lists.find_map(|(index, list)| {
-            let of_list: Vec<_> = slots.by_ref().take(list.len()).collect();
-            of_list.iter().any(|slot| slot.tpid == tpid).then_some((index, list))
-        });
-        if let Some((index, list)) = list
-            && list.iter().any(Option::is_some)
-        {
+        let Some(index) = self.list_of(tpid) else { return };
+        let list = &mut self.events[index];
+        if list.iter().any(Option::is_some) {
             list.iter_mut().for_each(|event| *event = None);
             self.closed.push(index);
         }
+    }
+
+    /// The index of the list of a tracepoint, if it is in use.
+    fn list_of(&self, tpid: Tpid) -> Option<usize> {
+        let slots = self.ids.slots();
+        self.first_slots.binary_search_by_key(&tpid, |first| slots[*first].tpid).ok()
     }
 
     /// Lets the child close its copies of what was closed, in the background.
@@ -126,10 +128,9 @@ impl OpenEvents {
     /// The events of a tracepoint that are not closed, with their places in the slots.
     pub fn of(&self, tpid: Tpid) -> impl Iterator<Item = (usize, Cpu, &OwnedFd)> {
         let slots = self.ids.slots();
-        let begin = slots.partition_point(|slot| slot.tpid < tpid);
-        let events = self.in_use().enumerate().skip(begin);
-        let of_it = events.take_while(move |(place, _)| slots[*place].tpid == tpid);
-        of_it.filter_map(|(place, event)| Some((place, slots[place].cpu?, event?)))
+        let list = self.list_of(tpid).map(|list| self.events[list].iter().zip(self.first_slots[list]..));
+        let of_it = list.into_iter().flatten();
+        of_it.filter_map(|(event, place)| Some((place, slots[place].cpu?, event.as_ref()?)))
     }
 
     /// For each CPU, how long its events have been on. When a CPU goes offline, the kernel removes its events

@@ -290,6 +290,8 @@ impl<'a> Opening<'a> {
             if refused { &mut idle } else { &mut events }.push(descriptors);
         }
         let in_use = events.len();
+        let sizes = events.iter().map(Vec::len);
+        let first_slots = sizes.scan(0, |next, size| Some(std::mem::replace(next, *next + size))).collect();
         events.append(&mut idle);
         let guardian = match events.is_empty() {
             true => None,
@@ -302,6 +304,7 @@ impl<'a> Opening<'a> {
             leaders: self.leaders,
             events,
             in_use,
+            first_slots,
             last: BTreeMap::new(),
             ids: SampleIds::new(&pairs),
             most_members: members.into_iter().max().unwrap_or(0),

@@ -4,12 +4,12 @@ use super::open_events::OpenEvents;
 use super::opening::Opening;
 use super::{AttachRequest, Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
 use crate::events::thinning::OPENED_WITH;
-use crate::events::{Counted, Reading, RungStep, SampleIds, Tpid};
+use crate::events::{Counted, Ns, Reading, RungStep, SampleIds, StepOnCpu, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::os::thread::on_cpu;
 use crate::perf::{Ring, sys};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct SamplingEngine {
     events: OpenEvents,
     clock: Clock,
     may_thin: bool,
+    /// Just before the events went on, if they may be thinned.
+    on: Ns,
     /// Per slot: the counters at the last reading.
     hits: Vec<u64>,
     /// Scratch space for a reading.
@@ -36,8 +38,8 @@ impl SamplingEngine {
     pub fn attach(request: &AttachRequest<'_>, opened: Opened<'_>) -> Result<Self, Error> {
         let (rings, events) = Opening::of_samples(request)?.open(opened)?;
         let slots = events.ids.slots().len();
-        let (clock, hits, now) = (request.clock.sampled(), vec![0; slots], vec![None; slots]);
-        Ok(SamplingEngine { rings, events, clock, may_thin: request.may_thin, hits, now, bytes: Vec::new() })
+        let (clock, hits, now, bytes) = (request.clock.sampled(), vec![0; slots], vec![None; slots], Vec::new());
+        Ok(SamplingEngine { rings, events, clock, may_thin: request.may_thin, on: Ns(0), hits, now, bytes })
     }
 }
 
@@ -50,6 +52,7 @@ impl Engine for SamplingEngine {
         if self.may_thin {
             // As when they were opened: `record_all` needs it.
             self.events.in_use().flatten().try_for_each(|event| sys::set_period(event.as_fd(), OPENED_WITH))?;
+            self.on = self.clock.now_ns()?;
         }
         self.events.enable()
     }
@@ -98,70 +101,67 @@ impl Sampling for SamplingEngine {
     }
 
     fn record_all(&mut self) -> io::Result<Vec<RungStep>> {
-        let lost_known = self.events.attached.lost_known;
-        let begin = self.clock.now_ns()?;
-        let mut counters = BTreeMap::<Tpid, Vec<(Cpu, u64, u64)>>::new();
-        let mut is_hit = BTreeSet::new();
+        let mut of = BTreeMap::<Tpid, Vec<StepOnCpu>>::new();
         for cpu in self.events.attached.cpus.as_slice() {
             let events = self.events.in_use().zip(self.events.ids.slots());
+            let mut steps = Vec::new();
             // A call for an event of another CPU interrupts that CPU.
             on_cpu(*cpu, || {
-                for (event, slot) in events.filter(|(_, slot)| slot.cpu == Some(*cpu)) {
-                    let Some(event) = event else { continue };
-                    let (before, after) = change(event, 1, lost_known)?;
-                    if after.value > 0 {
-                        is_hit.insert(slot.tpid);
-                    }
-                    counters.entry(slot.tpid).or_default().push((*cpu, before.value, after.value));
-                }
-                io::Result::Ok(())
+                events.filter(|(_, slot)| slot.cpu == Some(*cpu)).try_for_each(|(event, slot)| {
+                    let Some(event) = event else { return Ok(()) };
+                    steps.push((slot.tpid, self.change(event, *cpu, 1)?.0));
+                    io::Result::Ok(())
+                })
             })?;
+            steps.into_iter().for_each(|(tpid, step)| of.entry(tpid).or_default().push(step));
         }
-        let at = self.clock.now_ns()?;
-        let step = |at, one_in, tpid: &Tpid, counters: Vec<_>| RungStep { tpid: *tpid, at, one_in, counters };
-        let steps = counters.into_iter().filter(|(tpid, _)| is_hit.contains(tpid)).flat_map(|(tpid, counters)| {
-            let opened = counters.iter().map(|(cpu, ..)| (*cpu, 0, 0)).collect();
-            [step(begin, OPENED_WITH, &tpid, opened), step(at, 1, &tpid, counters)]
+        // The kernel samples each hit of a weighted tracepoint, whatever the period.
+        of.retain(|tpid, on| !self.events.attached.weighted.contains(tpid) && on.iter().any(|step| step.after > 0));
+        let steps = of.into_iter().flat_map(|(tpid, on)| {
+            let opened = on.iter().map(|step| StepOnCpu { cpu: step.cpu, at: self.on, before: 0, after: 0 });
+            let opened = RungStep { tpid, at: self.on, one_in: OPENED_WITH, on: opened.collect() };
+            [opened, RungStep { tpid, at: on[0].at, one_in: 1, on }]
         });
         Ok(steps.collect())
     }
 
-    fn thin(&mut self, tpid: Tpid, one_in: u64) -> io::Result<RungStep> {
-        let lost_known = self.events.attached.lost_known;
-        // The time before the change, unless each hit is recorded from now on: then the time after it. So the hits that came
-        // during the change count as thinned.
-        let mut at = self.clock.now_ns()?;
-        let (mut counters, mut last) = (Vec::new(), Vec::new());
-        for (place, cpu, event) in self.events.of(tpid) {
-            let (before, after) = change(event, one_in, lost_known)?;
-            last.push((place, after));
-            self.hits[place] = self.hits[place].max(after.value);
-            counters.push((cpu, before.value, after.value));
-        }
-        match one_in {
-            0 => {
-                self.events.last.extend(last);
-                self.events.close(tpid);
+    fn thin(&mut self, moves: &[(Tpid, u64)], steps: &mut Vec<RungStep>) -> io::Result<()> {
+        let (mut detached, from) = (Vec::new(), steps.len());
+        for (tpid, one_in) in moves {
+            steps.push(RungStep { tpid: *tpid, at: self.clock.now_ns()?, one_in: *one_in, on: Vec::new() });
+            let step = steps.last_mut().expect("it was just pushed");
+            for (place, cpu, event) in self.events.of(*tpid) {
+                let (on, reading) = self.change(event, cpu, *one_in)?;
+                step.on.push(on);
+                self.hits[place] = self.hits[place].max(reading.value);
+                if *one_in == 0 {
+                    detached.push((place, reading));
+                }
             }
-            1 => at = self.clock.now_ns()?,
-            _ => {}
         }
-        Ok(RungStep { tpid, at, one_in, counters })
-    }
-
-    fn finish_moves(&mut self) -> io::Result<()> {
+        if detached.is_empty() {
+            return Ok(());
+        }
+        self.events.last.extend(detached);
+        steps[from..].iter().filter(|step| step.one_in == 0).for_each(|step| self.events.close(step.tpid));
         self.events.finish_closing()
     }
 }
 
-/// Changes the period of an event, or switches the event off if `one_in` is 0. Returns its counter just before and just
-/// after that.
-fn change(event: &OwnedFd, one_in: u64, lost_known: bool) -> io::Result<(Reading, Reading)> {
-    let event = event.as_fd();
-    let before = sys::read_count(event, lost_known)?;
-    match one_in {
-        0 => sys::disable(event)?,
-        one_in => sys::set_period(event, one_in)?,
+impl SamplingEngine {
+    /// Changes the period of an event, or switches the event off if `one_in` is 0. Returns the step, and the reading after
+    /// it.
+    fn change(&self, event: &OwnedFd, cpu: Cpu, one_in: u64) -> io::Result<(StepOnCpu, Reading)> {
+        let (event, lost_known) = (event.as_fd(), self.events.attached.lost_known);
+        let before = sys::read_count(event, lost_known)?;
+        let started = self.clock.now_ns()?;
+        match one_in {
+            0 => sys::disable(event)?,
+            one_in => sys::set_period(event, one_in)?,
+        }
+        // Of the samples that were taken meanwhile, most stand for one hit.
+        let at = if one_in == 1 { started } else { self.clock.now_ns()? };
+        let after = sys::read_count(event, lost_known)?;
+        Ok((StepOnCpu { cpu, at, before: before.value, after: after.value }, after))
     }
-    Ok((before, sys::read_count(event, lost_known)?))
 }

@@ -4,7 +4,7 @@ use super::{
     AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
     RecordCost, Refusal, Sampling, descriptors_needed,
 };
-use crate::events::{Counted, Ns, Partly, Rung, RungStep, SampleId, SampleIds, Slot, Tick, Tpid, Visits};
+use crate::events::{Counted, Ns, Partly, Rung, RungStep, SampleId, SampleIds, Slot, StepOnCpu, Tick, Tpid, Visits};
 use crate::os::clock::Clock;
 use crate::os::cpus::{Cpu, CpuList};
 use crate::tracefs::{self, Table, Tracepoint};
@@ -228,13 +228,16 @@ impl Sampling for SimulatedEngine {
         Ok(Vec::new())
     }
 
-    fn thin(&mut self, tpid: Tpid, one_in: u64) -> io::Result<RungStep> {
-        let counter = |(slot, hits): (&Slot, &u64)| (slot.tpid == tpid).then_some((slot.cpu?, *hits, *hits));
-        let counters = self.ids.slots().iter().zip(&self.hits).filter_map(counter).collect();
-        Ok(RungStep { tpid, at: Clock::Monotonic.now_ns()?, one_in, counters })
-    }
-
-    fn finish_moves(&mut self) -> io::Result<()> {
+    fn thin(&mut self, moves: &[(Tpid, u64)], steps: &mut Vec<RungStep>) -> io::Result<()> {
+        let at = Clock::Monotonic.now_ns()?;
+        steps.extend(moves.iter().map(|(tpid, one_in)| {
+            let on_cpu = |(slot, hits): (&Slot, &u64)| {
+                let step = StepOnCpu { cpu: slot.cpu?, at, before: *hits, after: *hits };
+                (slot.tpid == *tpid).then_some(step)
+            };
+            let on = self.ids.slots().iter().zip(&self.hits).filter_map(on_cpu).collect();
+            RungStep { tpid: *tpid, at, one_in: *one_in, on }
+        }));
         Ok(())
     }
 }

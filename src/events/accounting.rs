@@ -4,7 +4,8 @@
 //! The kernel increments an event's counter before it tries to write the sample, so normally
 //! `counted = recorded + lost`. In a recording with a budget, some tracepoints are thinned, and
 //! [`thinning`](super::thinning) says how many hits that leaves out: `counted = recorded + thinned + lost`. Any difference is
-//! **unaccounted**: hits that the kernel counted, but for which it neither wrote a sample nor reported a loss. They are never hidden in the other numbers.
+//! **unaccounted**: hits that the kernel counted, but for which it neither wrote a sample nor reported a loss. They are never
+//! hidden in the other numbers.
 //!
 //! The counters of a few tracepoints add up nanoseconds instead of hits ([`Tracepoint::is_weighted`]). Nobody
 //! counts the hits of those, so their `counted` is `recorded + lost` by definition.
@@ -12,7 +13,7 @@
 //! [`Tracepoint::is_weighted`]: crate::tracefs::Tracepoint::is_weighted
 
 use crate::events::stream::Decoded;
-use crate::events::thinning::Thinning;
+use crate::events::thinning::model::Thinning;
 use crate::events::{Counted, Cpu, RungStep, Slot, Tpid};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::AddAssign;
@@ -102,8 +103,9 @@ impl Accounting {
                 let missing = account.counted.saturating_sub(account.recorded).saturating_sub(account.lost);
                 account.thinned = thinning.up_to(account.counted, account.counted).of_missing(missing);
             } else {
-                // Without the last counter, only the hits before the last step are known.
-                account.thinned = thinning.so_far().least;
+                // Without the last counter, only the hits before the last step are known. A weighted tracepoint is never thinned.
+                let is_thinned = !with_counter.contains(slot);
+                account.thinned = if is_thinned { thinning.so_far().least } else { 0 };
                 account.counted = account.without_counter();
             }
         }
@@ -170,10 +172,10 @@ impl Accounting {
 /// The thinning of each tracepoint and CPU that has steps.
 fn thinnings(steps: &[RungStep]) -> HashMap<Slot, Thinning> {
     let mut thinnings = HashMap::<Slot, Thinning>::new();
-    for RungStep { tpid, one_in, counters, .. } in steps {
-        for (cpu, before, after) in counters {
-            let slot = Slot { tpid: *tpid, cpu: Some(*cpu) };
-            thinnings.entry(slot).or_default().step(*one_in, *before, *after);
+    for RungStep { tpid, one_in, on, .. } in steps {
+        for on in on {
+            let slot = Slot { tpid: *tpid, cpu: Some(on.cpu) };
+            thinnings.entry(slot).or_default().step(*one_in, *on);
         }
     }
     thinnings
@@ -208,7 +210,7 @@ fn sums<K: Ord>(accounts: &[(Slot, Account)], key: impl Fn(&Slot) -> K) -> BTree
 mod tests {
     use super::*;
     use crate::events::stream::DecodedCpu;
-    use crate::events::{Ns, Reading};
+    use crate::events::{Ns, Reading, StepOnCpu};
 
     fn cpu(number: u32) -> Option<Cpu> {
         Some(Cpu::new(number))
@@ -256,12 +258,13 @@ mod tests {
     fn a_counter_of_nanoseconds_does_not_count_as_hits() {
         let count = Reading { value: 123_456_789, lost: 2 };
         let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }];
-        let accounting = Accounting::close(&Decoded {
-            samples: vec![(slot(1, 0), 10)],
-            counted: Some(counted),
-            ..Default::default()
-        });
-        assert_eq!(accounting.total(), account(10, 2, 12));
+        let decoded = Decoded { samples: vec![(slot(1, 0), 10)], counted: Some(counted), ..Default::default() };
+        assert_eq!(Accounting::close(&decoded).total(), account(10, 2, 12));
+        // Nor is it thinned, whatever the steps of a damaged file say.
+        let on = |before| vec![StepOnCpu { cpu: Cpu::new(0), at: Ns(0), before, after: before }];
+        let step = |one_in, before| RungStep { tpid: Tpid::new(1), at: Ns(0), one_in, on: on(before) };
+        let decoded = Decoded { steps: vec![step(17, 0), step(1, 99_999)], ..decoded };
+        assert_eq!(Accounting::close(&decoded).total(), account(10, 2, 12));
     }
 
     #[test]
@@ -319,7 +322,7 @@ mod tests {
             tpid: Tpid::new(1),
             at: Ns(0),
             one_in,
-            counters: vec![(Cpu::new(0), before, after)],
+            on: vec![StepOnCpu { cpu: Cpu::new(0), at: Ns(0), before, after }],
         };
         // Of 10 to 12 hits before the first step, all were recorded; of the 990 to 988 since then, 60.
         let decoded = |recorded, count| Decoded {

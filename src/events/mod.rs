@@ -20,5 +20,5 @@ pub use merge::Event;
 pub use rung::{Estimated, Partly, Rung, Visits};
 pub use sample_ids::{SampleIds, Slot};
 pub use sink::Sink;
-pub use thinning::RungStep;
+pub use thinning::{RungStep, StepOnCpu};
 pub use tick::Tick;

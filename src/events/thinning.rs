@@ -1,8 +1,8 @@
-//! Thinned tracepoints of a recording: one in N hits becomes a sample. This module knows how many samples the kernel takes
-//! of how many hits, so that the accounting still balances:
+//! Thinned tracepoints of a recording: one in N hits becomes a sample. The [`model`] knows how many samples the kernel takes of
+//! how many hits, so that the accounting still balances:
 //!
 //! ```text
-//!   counted = recorded + thinned away + lost + unaccounted
+//!   counted = recorded + thinned + lost + unaccounted
 //! ```
 //!
 //! PERF_EVENT_IOC_PERIOD changes N while the event is on, and the counter stays exact. The kernel takes a sample of the
@@ -14,6 +14,9 @@
 //! had as many samples in this tick as `kernel.perf_event_max_sample_rate` allows. In a test, 999 of 1,000 hits were then
 //! not counted (Linux 6.18). With period 1, the kernel does not touch `last_period`. So events that may be thinned are
 //! opened with [`OPENED_WITH`], and get period 1 as soon as they are on.
+
+pub mod model;
+pub mod rows;
 
 use super::{Cpu, Ns, Tpid};
 use crate::units::Grouped;
@@ -28,12 +31,38 @@ pub const OPENED_WITH: u64 = 2;
 pub struct RungStep {
     /// The tracepoint.
     pub tpid: Tpid,
-    /// When it moved, by the clock of the samples. Some hits within some microseconds may still be treated as before.
+    /// When it moved on the first CPU, by the clock of the samples.
     pub at: Ns,
     /// From then on, one in this many hits becomes a sample. 1 records every hit, and 0 detaches the tracepoint.
     pub one_in: u64,
-    /// For each CPU, the tracepoint's counter just before and just after the move.
-    pub counters: Vec<(Cpu, u64, u64)>,
+    /// The step on each CPU.
+    pub on: Vec<StepOnCpu>,
+}
+
+/// The step of a tracepoint on one CPU. In a note, it is a list of its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Cpu, Ns, u64, u64)", into = "(Cpu, Ns, u64, u64)")]
+pub struct StepOnCpu {
+    /// The CPU.
+    pub cpu: Cpu,
+    /// When the tracepoint moved there, give or take the microseconds that a move takes.
+    pub at: Ns,
+    /// Its counter just before the step.
+    pub before: u64,
+    /// Its counter just after the step.
+    pub after: u64,
+}
+
+impl From<(Cpu, Ns, u64, u64)> for StepOnCpu {
+    fn from((cpu, at, before, after): (Cpu, Ns, u64, u64)) -> Self {
+        StepOnCpu { cpu, at, before, after }
+    }
+}
+
+impl From<StepOnCpu> for (Cpu, Ns, u64, u64) {
+    fn from(StepOnCpu { cpu, at, before, after }: StepOnCpu) -> Self {
+        (cpu, at, before, after)
+    }
 }
 
 impl RungStep {
@@ -44,6 +73,14 @@ impl RungStep {
             1 => "recorded".to_owned(),
             one_in => format!("thinned (1 in {})", Grouped(one_in)),
         }
+    }
+
+    /// The step with its times moved by this many nanoseconds.
+    pub fn later_by(mut self, nanoseconds: i64) -> Self {
+        let later = |at: Ns| at.wrapping_add_signed(nanoseconds);
+        self.at = later(self.at);
+        self.on.iter_mut().for_each(|on| on.at = later(on.at));
+        self
     }
 }
 
@@ -62,15 +99,7 @@ impl Periods {
         }
     }
 
-    /// The number of hits that an event of this tracepoint stands for. The last events of a tracepoint that was detached
-    /// stand for as many as those before.
-    pub fn hits(&self, tpid: Tpid, time: Ns) -> u64 {
-        let steps = self.of.get(&tpid).map_or(&[][..], Vec::as_slice);
-        let so_far = &steps[..steps.partition_point(|(at, _)| *at <= time)];
-        so_far.iter().rev().map(|(_, one_in)| *one_in).find(|one_in| *one_in > 0).unwrap_or(1)
-    }
-
-    /// The stretches in which a tracepoint was not recorded hit by hit: its period (0 if it was detached), and the begin and
+    /// The stretches in which a tracepoint was not recorded hit by hit: its period (0 if it was detached), and the start and
     /// the end of the stretch. The last stretch ends at `end`. In the order of the tracepoints, and then of time.
     pub fn stretches(&self, end: Ns) -> Vec<(Tpid, u64, Ns, Ns)> {
         let of_one = |(tpid, steps): (&Tpid, &Vec<(Ns, u64)>)| {
@@ -99,119 +128,16 @@ impl Steps {
     }
 }
 
-/// The number of hits of an event that did not become samples because it was thinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ThinnedAway {
-    /// At least so many.
-    pub least: u64,
-    /// At most so many. It differs if hits came in the microseconds of a move.
-    pub most: u64,
-}
-
-impl ThinnedAway {
-    /// The number, if so many hits are `missing` in the samples.
-    pub fn of_missing(self, missing: u64) -> u64 {
-        missing.clamp(self.least, self.most)
-    }
-}
-
-/// Follows one event of a tracepoint on one CPU through the steps of its tracepoint. Before the first step, each hit is
-/// recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thinning {
-    /// The counter at the last step, just before and just after it.
-    from: (u64, u64),
-    /// The period since then; 0 if the event is closed.
-    one_in: u64,
-    /// The period before, which still rules the first interval.
-    last: u64,
-    /// The hits thinned away before the last step.
-    before: ThinnedAway,
-}
-
-impl Default for Thinning {
-    fn default() -> Self {
-        Thinning { from: (0, 0), one_in: 1, last: OPENED_WITH, before: ThinnedAway::default() }
-    }
-}
-
-impl Thinning {
-    /// The tracepoint moved while the counter went from `before` to `after`.
-    pub fn step(&mut self, one_in: u64, before: u64, after: u64) {
-        let is_hit = after > self.from.0;
-        // With period 1, and without hits, the kernel leaves the old period as it is.
-        let last = if self.one_in > 1 && is_hit { self.one_in } else { self.last };
-        *self = Thinning { from: (before, after), one_in, last, before: self.up_to(before, after) };
-    }
-
-    /// The hits thinned away until the counter is between these values.
-    pub fn up_to(&self, before: u64, after: u64) -> ThinnedAway {
-        let away = |hits| if self.one_in == 0 { 0 } else { hits - self.samples(hits) };
-        let least = self.before.least.saturating_add(away(before.saturating_sub(self.from.1)));
-        let most = self.before.most.saturating_add(away(after.saturating_sub(self.from.0)));
-        // The counters of a damaged file can go backwards.
-        ThinnedAway { least, most: most.max(least) }
-    }
-
-    /// The samples that the kernel takes of so many hits since the last step.
-    fn samples(&self, hits: u64) -> u64 {
-        match (self.one_in, hits) {
-            (1, hits) => hits,
-            // The event was just opened, so there was no other period before.
-            (OPENED_WITH, hits) => hits / OPENED_WITH,
-            (_, 0) => 0,
-            (_, hits) if hits < self.last => 1,
-            (one_in, hits) => 2 + (hits - self.last) / one_in.max(1),
-        }
-    }
-
-    /// The hits thinned away before the last step.
-    pub fn so_far(&self) -> ThinnedAway {
-        self.before
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Steps of (period, hits), and the samples that Linux 6.18 took of each: measured with a known number of renames.
-    const MEASURED: [(u64, u64, u64); 12] = [
-        (2, 7, 3),
-        (1, 50_000, 50_000),
-        (17, 1_000, 60),
-        (257, 1_000, 5),
-        (17, 1_000, 45),
-        (1, 1_000, 1_000),
-        (17, 1, 1),
-        (1, 100, 100),
-        (17, 2, 1),
-        (1, 200_000, 200_000),
-        (4_099, 200_000, 50),
-        (1, 200_000, 200_000),
-    ];
-
     #[test]
-    fn the_model_takes_as_many_samples_as_the_kernel() {
-        let (mut thinning, mut counter, mut taken) = (Thinning::default(), 0, 0);
-        for (place, (one_in, hits, samples)) in MEASURED.into_iter().enumerate() {
-            thinning.step(one_in, counter, counter);
-            counter += hits;
-            taken += samples;
-            let away = thinning.up_to(counter, counter);
-            assert_eq!((away.least, away.most), (counter - taken, counter - taken), "step {place}");
-        }
-    }
-
-    #[test]
-    fn an_event_stands_for_as_many_hits_as_its_period_at_that_time() {
-        let step = |tpid, at, one_in| RungStep { tpid: Tpid::new(tpid), at: Ns(at), one_in, counters: Vec::new() };
+    fn stretches_end_where_the_next_step_starts() {
+        let step = |tpid, at, one_in| RungStep { tpid: Tpid::new(tpid), at: Ns(at), one_in, on: Vec::new() };
         let mut periods = Periods::default();
         periods.add(&[step(7, 100, 17), step(9, 100, 0), step(7, 200, 257)]);
         periods.add(&[step(7, 300, 1), step(7, 400, 0)]);
-        let hits = |tpid, at| periods.hits(Tpid::new(tpid), Ns(at));
-        assert_eq!([99, 100, 199, 200, 300, 450].map(|at| hits(7, at)), [1, 17, 17, 257, 1, 1]);
-        assert_eq!((hits(9, 500), hits(1, 500)), (1, 1));
         let seven = |one_in, from, to| (Tpid::new(7), one_in, Ns(from), Ns(to));
         let expected =
             [seven(17, 100, 200), seven(257, 200, 300), seven(0, 400, 500), (Tpid::new(9), 0, Ns(100), Ns(500))];
@@ -222,31 +148,14 @@ mod tests {
 
     #[test]
     fn steps_are_notes() {
-        let steps = Steps {
-            steps: vec![RungStep { tpid: Tpid::new(7), at: Ns(5), one_in: 17, counters: vec![(Cpu::new(1), 2, 3)] }],
-        };
+        let on = StepOnCpu { cpu: Cpu::new(1), at: Ns(6), before: 2, after: 3 };
+        let step = RungStep { tpid: Tpid::new(7), at: Ns(5), one_in: 17, on: vec![on] };
+        let steps = Steps { steps: vec![step.clone()] };
         let line = crate::text::json_line(&steps);
-        assert_eq!(line, r#"{"steps":[{"tpid":7,"at":5,"one_in":17,"counters":[[1,2,3]]}]}"#);
+        assert_eq!(line, r#"{"steps":[{"tpid":7,"at":5,"one_in":17,"on":[[1,6,2,3]]}]}"#);
         assert_eq!(Steps::of_note(&line).unwrap().unwrap(), steps);
         assert!(Steps::of_note(r#"{"schema":2}"#).is_none() && Steps::of_note(r#"{"steps":[{}]}"#).unwrap().is_err());
-    }
-
-    #[test]
-    fn hits_in_the_moment_of_a_step_may_be_on_either_side() {
-        let mut thinning = Thinning::default();
-        thinning.step(1, 0, 0);
-        thinning.step(17, 1_000, 1_004);
-        // Of 996 to 1,000 hits, one in 17 is sampled.
-        let ThinnedAway { least, most } = thinning.up_to(2_000, 2_000);
-        assert!(least < most && most - least <= 4, "{least} to {most}");
-        assert_eq!(thinning.up_to(2_000, 2_000).of_missing(least + 1), least + 1);
-        assert_eq!(thinning.up_to(2_000, 2_000).of_missing(0), least);
-        assert_eq!(thinning.up_to(2_000, 2_000).of_missing(u64::MAX), most);
-        // After it was detached, nothing is thinned away.
-        thinning.step(0, 2_000, 2_000);
-        assert_eq!(thinning.up_to(9_000, 9_000), thinning.so_far());
-        thinning.step(17, 5, 3);
-        thinning.step(1, u64::MAX, 0);
-        assert!(thinning.up_to(0, u64::MAX).least <= thinning.up_to(0, u64::MAX).most);
+        let later = step.later_by(-2);
+        assert_eq!((later.at, later.on[0].at), (Ns(3), Ns(4)));
     }
 }

@@ -27,8 +27,7 @@ pub(super) struct Attachments<K: Kernel> {
 enum Attachment<K: Kernel> {
     Rings {
         engine: K::Sampling,
-        /// The hits that the kernel counted so far, and the events lost of them.
-        before: (u64, Option<u64>),
+        so_far: SoFar,
         /// The budget, and the cost of a hit.
         budget: Option<(f64, RecordCost)>,
     },
@@ -38,6 +37,17 @@ enum Attachment<K: Kernel> {
         /// The cost of a hit, and the tracepoints that visits hit themselves.
         cost: (HitCost, Vec<Tpid>),
     },
+}
+
+/// What the runs of a way that records have done so far.
+#[derive(Clone, Copy)]
+struct SoFar {
+    /// The hits that the kernel counted.
+    hits: u64,
+    /// The events lost. `None` if the kernel does not report losses.
+    lost: Option<u64>,
+    /// The number of tracepoints that the budget has detached.
+    detached: u64,
 }
 
 /// How a run with the events of one way on ended.
@@ -69,7 +79,8 @@ impl<K: Kernel> Attachments<K> {
                     let attach = AttachOptions { budget, ..options.attach.clone() };
                     let (engine, took) = chosen.attach(kernel, &attach, None, signals, progress)?;
                     let budget = budget.zip(record_cost.as_ref().map(|(cost, _)| *cost));
-                    (Attachment::Rings { engine, before: (0, Some(0)), budget }, took)
+                    let so_far = SoFar { hits: 0, lost: Some(0), detached: 0 };
+                    (Attachment::Rings { engine, so_far, budget }, took)
                 }
                 Way::Count | Way::Budget => {
                     let budget = (*way == Way::Budget).then_some(options.budget);
@@ -113,10 +124,10 @@ impl<K: Kernel> Attachments<K> {
         let (_, attachment) =
             self.of_ways.iter_mut().find(|(of, _)| *of == way).expect("all ways of a measurement are attached");
         match attachment {
-            Attachment::Rings { engine, before, budget } => {
+            Attachment::Rings { engine, so_far, budget } => {
                 let spool = spool.expect("a measurement that records has spools");
                 let steering = budget.map(|(budget, cost)| RecordSteering::new(budget, cost, engine));
-                record(engine, before, steering, launch, spool, running, signals)
+                record(engine, so_far, steering, launch, spool, running, signals)
             }
             Attachment::Counters { engine, options, cost: (cost, hit_by_visits) } => {
                 let mut totals = Totals::default();
@@ -127,6 +138,7 @@ impl<K: Kernel> Attachments<K> {
                 let hits = WatchedHits {
                     events: totals.with_estimates().hits.round() as u64,
                     lost: Some(0),
+                    detached: 0,
                     own_cpu: run.own_cpu,
                 };
                 Ok(WatchedRun { stop_reason: run.stop_reason, hits, problem: run.problem })
@@ -147,7 +159,7 @@ impl<K: Kernel> Attachments<K> {
 /// Runs COMMAND as a capture does.
 fn record<E: Sampling>(
     engine: &mut E,
-    before: &mut (u64, Option<u64>),
+    so_far: &mut SoFar,
     steering: Option<RecordSteering>,
     launch: Launch<'_>,
     spool: &mut Spool,
@@ -158,16 +170,18 @@ fn record<E: Sampling>(
     let is_thinned = steering.is_some();
     let task = RunTask { rules: &StopRules::default(), command: Some(launch), steering };
     let run = capture::run(engine, task, running, spool, signals, &mut ())?;
-    let (hits_before, lost_before) = *before;
-    *before = (hits(&run.counted), lost(&run.counted));
-    let lost = before.1.zip(lost_before).map(|(now, before)| now.saturating_sub(before));
+    let before = *so_far;
+    let detached = before.detached + run.cost.map_or(0, |cost| cost.detached);
+    *so_far = SoFar { hits: hits(&run.counted), lost: lost(&run.counted), detached };
+    let lost = so_far.lost.zip(before.lost).map(|(now, before)| now.saturating_sub(before));
     let hits = WatchedHits {
         events: match is_thinned {
             // Not every hit becomes a sample.
-            true => before.0.saturating_sub(hits_before),
+            true => so_far.hits.saturating_sub(before.hits),
             false => spool.samples() + lost.unwrap_or(0),
         },
         lost,
+        detached,
         // Runs with the events off include the time to start COMMAND too, so it is not overhead.
         own_cpu: run.own_cpu.saturating_sub(run.starting_cpu),
     };

@@ -42,6 +42,8 @@ pub struct WayFigures {
     pub events: u64,
     /// Lost events. `None` if the kernel does not report them.
     pub lost: Option<u64>,
+    /// The number of tracepoints that the budget of a recording has detached. Later runs were without them.
+    pub detached: u64,
     /// Hits per second of COMMAND's wall time.
     pub events_per_second: f64,
     /// The added CPU time per hit, in nanoseconds.
@@ -143,6 +145,7 @@ impl WayFigures {
             against_nothing,
             events,
             lost: pairs.iter().map(|(.., hits)| hits.lost).sum(),
+            detached: pairs.iter().map(|(.., hits)| hits.detached).max().unwrap_or(0),
             events_per_second: if wall.is_zero() { 0.0 } else { events as f64 / wall.as_secs_f64() },
             cpu_ns_per_event: Estimate::of(costs.len(), per_event),
             own_cpu_ns_per_event: (events > 0).then(|| own.as_nanos() as f64 / events as f64),
@@ -184,6 +187,7 @@ pub(super) mod tests {
             hits: matches!(arm, Arm::On(_)).then_some(WatchedHits {
                 events: 1_000_000,
                 lost: Some(if arm == Arm::On(Way::Record) { 10 } else { 0 }),
+                detached: 0,
                 own_cpu: Duration::from_millis(1),
             }),
         };

@@ -203,7 +203,15 @@ fn hits(figures: &WayFigures, pairs: u64) -> String {
             )
         }
     };
-    format!("{rates}; {lost}")
+    let detached = match figures.detached {
+        0 => String::new(),
+        detached => format!(
+            "; the budget was too small for {}: tp-perf detached them in one of the runs, so later runs cost less than a \
+             recording would (allow a larger --budget)",
+            Plural(detached, "tracepoint")
+        ),
+    };
+    format!("{rates}; {lost}{detached}")
 }
 
 /// The cost of an event, or the reason why it is unknown.

@@ -8,14 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The schema version of facts and endings. It increases when a field changes its meaning or is removed.
-pub const FACTS_SCHEMA: u32 = 2;
+/// The newest schema version of facts and endings. It increases when a field changes its meaning or is removed, or when the
+/// events mean something else. In version 3, an event can stand for several hits, because its tracepoint was thinned.
+const FACTS_SCHEMA: u32 = 3;
 
 /// The facts about a capture that are known before its events go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// The schema version of this and of [`Ending`]: [`FACTS_SCHEMA`], or 1 if it is missing, as in version
-    /// 0.1.0.
+    /// The schema version of this and of [`Ending`], or 1 if it is missing, as in version 0.1.0.
     #[serde(default = "first_schema")]
     pub schema: u32,
     /// The program that wrote the recording.
@@ -117,6 +117,30 @@ pub enum StopReason {
 }
 
 impl Facts {
+    /// The schema version of a recording. Older programs read those without a budget as well.
+    pub fn schema_with(budget: Option<f64>) -> u32 {
+        if budget.is_some() { FACTS_SCHEMA } else { FACTS_SCHEMA - 1 }
+    }
+
+    /// Reads the note that contains the facts.
+    ///
+    /// # Errors
+    /// If the note is damaged, or if only a newer version of the program can read it.
+    pub fn of_note(note: &str) -> serde_json::Result<Self> {
+        /// All that is read of a note that may have another form.
+        #[derive(Deserialize)]
+        struct Version {
+            #[serde(default = "first_schema")]
+            schema: u32,
+        }
+        let Version { schema } = serde_json::from_str(note)?;
+        if schema > FACTS_SCHEMA {
+            let error = format!("their schema is {schema}, and this version reads up to {FACTS_SCHEMA}");
+            return Err(de::Error::custom(error));
+        }
+        serde_json::from_str(note)
+    }
+
     /// The tracepoints that were not captured, by reason.
     pub fn left_out(table: &Table, selection: &Selection) -> Vec<LeftOut> {
         let mut left_out = BTreeMap::<&Status, Vec<Tpid>>::new();
@@ -172,6 +196,14 @@ mod tests {
         let new = read(&serde_json::to_string(&old).unwrap()).unwrap();
         assert_eq!(old, new);
         assert_eq!(old[1], LeftOut { status: Status::of_words("refused: EINVAL"), tpids: vec![Tpid::new(3)] });
+    }
+
+    #[test]
+    fn a_newer_schema_is_an_error_that_names_it() {
+        let error = Facts::of_note(r#"{"schema":9,"clock":"of the future"}"#).unwrap_err().to_string();
+        assert!(error.contains("schema is 9") && error.contains("up to 3"), "{error}");
+        assert!(Facts::of_note(r#"{"schema":2}"#).unwrap_err().to_string().contains("missing field"));
+        assert_eq!((Facts::schema_with(None), Facts::schema_with(Some(0.05))), (2, 3));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `log.csv`: one row per event, as in Figure 5 of the thesis.
 
 use super::{Error, NewFile};
-use crate::events::thinning::Periods;
+use crate::events::thinning::rows::RowHits;
 use crate::events::{Event, RungStep, Sink};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::stdout::stdout;
@@ -27,7 +27,7 @@ pub struct LogWriter<'a> {
     buffer: Vec<u8>,
     header: &'static [u8],
     /// The number of hits that each event stands for, if the log has them.
-    periods: Option<Periods>,
+    hits: Option<RowHits>,
     /// Per write: the length of the file and its number of rows. The file can be cut at these places.
     cuts: Vec<Cut>,
     logged: u64,
@@ -59,7 +59,7 @@ impl<'a> LogWriter<'a> {
     fn with(to: To<'a>) -> Self {
         let buffer = Vec::with_capacity(CHUNK * 2);
         let mut log =
-            LogWriter { to, rows: Rows::default(), buffer, header: HEADER, periods: None, cuts: Vec::new(), logged: 0 };
+            LogWriter { to, rows: Rows::default(), buffer, header: HEADER, hits: None, cuts: Vec::new(), logged: 0 };
         log.buffer.extend_from_slice(log.header);
         log
     }
@@ -67,7 +67,7 @@ impl<'a> LogWriter<'a> {
     /// Adds the column `hits`, if `wanted`: the number of hits that an event stands for. Must come before the first event.
     pub fn with_hits(mut self, wanted: bool) -> Self {
         if wanted {
-            (self.header, self.periods) = (HEADER_WITH_HITS, Some(Periods::default()));
+            (self.header, self.hits) = (HEADER_WITH_HITS, Some(RowHits::default()));
             self.buffer.clear();
             self.buffer.extend_from_slice(self.header);
         }
@@ -82,10 +82,10 @@ impl<'a> LogWriter<'a> {
         for events in events.chunks((CHUNK / self.rows.longest.max(1)).clamp(1, 1024)) {
             for event in events {
                 self.rows.push(&mut self.buffer, event, table);
-                if let Some(periods) = &self.periods {
+                if let Some(hits) = &mut self.hits {
                     self.buffer.pop();
                     self.buffer.push(b',');
-                    let hits = periods.hits(event.tpid, event.time);
+                    let hits = hits.of_next(event);
                     self.buffer.extend_from_slice(itoa::Buffer::new().format(hits).as_bytes());
                     self.buffer.push(b'\n');
                 }
@@ -211,9 +211,9 @@ impl Sink for LogSink<'_> {
 
     fn steps(&mut self, steps: &[RungStep]) {
         if let Stage::Open(log) = &mut self.state
-            && let Some(periods) = &mut log.periods
+            && let Some(hits) = &mut log.hits
         {
-            periods.add(steps);
+            hits.add(steps);
         }
     }
 
@@ -315,7 +315,7 @@ fn row_end(tracepoint: &Tracepoint) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{Ns, Tpid};
+    use crate::events::{Cpu, Ns, StepOnCpu, Tpid};
     use crate::recording::RecordingDir;
     use std::fs;
 
@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time: Ns(time), cpu: None, tpid: Tpid::new(tpid) }
+        Event { time: Ns(time), cpu: Some(Cpu::new(0)), tpid: Tpid::new(tpid) }
     }
 
     #[test]
@@ -348,12 +348,14 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
         let mut log = LogSink::new(LogWriter::new(dir.file("log.csv").unwrap()).with_hits(true), 0);
-        log.steps(&[RungStep { tpid: Tpid::new(3), at: Ns(20), one_in: 17, counters: Vec::new() }]);
-        log.events(&[event(10, 3), event(20, 3), event(30, 1)], &table());
-        assert_eq!(log.outcome().unwrap().0, 3);
+        let on = StepOnCpu { cpu: Cpu::new(0), at: Ns(20), before: 1, after: 1 };
+        log.steps(&[RungStep { tpid: Tpid::new(3), at: Ns(20), one_in: 17, on: vec![on] }]);
+        log.events(&[event(10, 3), event(20, 3), event(21, 3), event(22, 3), event(30, 1)], &table());
+        assert_eq!(log.outcome().unwrap().0, 5);
         dir.commit().unwrap();
         let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
-        let rows = "10,3,3,sched_switch,1\n20,3,3,sched_switch,17\n30,1,1,softirq_entry,1\n";
+        let rows = [(20, 1), (21, 1), (22, 17)].map(|(at, hits)| format!("{at},3,3,sched_switch,{hits}\n")).concat();
+        let rows = format!("10,3,3,sched_switch,1\n{rows}30,1,1,softirq_entry,1\n");
         assert_eq!(text, format!("timestamp,tpid,gid,tracepoint name,hits\n{rows}"));
     }
 

@@ -25,7 +25,7 @@ mod unwatched;
 
 pub use cost::CostOfRecording;
 pub use directory::RecordingDir;
-pub use facts::{Ending, FACTS_SCHEMA, Facts, LeftOut, StopReason};
+pub use facts::{Ending, Facts, LeftOut, StopReason};
 #[doc(hidden)]
 pub use folder::Folder;
 pub use log::{LogSink, LogWriter};

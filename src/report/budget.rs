@@ -118,7 +118,8 @@ mod tests {
 
     fn summary(part: f64, over: u64, stretches: Vec<ThinnedStretch>) -> BudgetSummary {
         let hit = RecordCost { recorded_ns: 600.0, thinned_ns: 160.0, measured: true };
-        let cost = CostOfRecording { budget: 0.05, hit, part, most: 0.2, windows: 40, over, steps: 3 };
+        let cost =
+            CostOfRecording { part, most: 0.2, windows: 40, over, over_later: over, ..CostOfRecording::new(0.05, hit) };
         BudgetSummary { budget: 0.05, cost: Some(cost), stretches }
     }
 

@@ -87,7 +87,9 @@ pub enum Error {
     #[error("line 1: its columns are not `timestamp,tpid,gid,tracepoint name`, in this order")]
     ColumnOrder,
     /// The notes of tp-perf in it cannot be read.
-    #[error("tp-perf cannot read its own notes in this file ({0}); a newer tp-perf may have written them")]
+    #[error(
+        "tp-perf cannot read its own notes in this file ({0}); a newer tp-perf may have written them: update tp-perf"
+    )]
     Facts(serde_json::Error),
     /// The table beside a log is damaged.
     #[error("tracepoints.csv: {0}")]

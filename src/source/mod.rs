@@ -300,7 +300,7 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
     let problem = problem.or(perf.header.shortfall.take());
     let Header { features, notes, .. } = &perf.header;
     let about = match notes.whole.first() {
-        Some(facts) => About::Capture(Box::new(serde_json::from_str(facts).map_err(Error::Facts)?)),
+        Some(facts) => About::Capture(Box::new(Facts::of_note(facts).map_err(Error::Facts)?)),
         None => {
             About::Perf { features: Box::new(features.clone()), clock: perf.clock(), not_sampled: perf.not_sampled() }
         }

@@ -17,7 +17,7 @@ use tp_perf::os::clock::Clock;
 use tp_perf::os::cpus::CpuList;
 use tp_perf::perf_data::record::{push_lost, push_sample};
 use tp_perf::perf_data::{Features, Head};
-use tp_perf::recording::{FACTS_SCHEMA, Facts, RecordingDir, StopReason, Summary, Tool};
+use tp_perf::recording::{Facts, RecordingDir, StopReason, Summary, Tool};
 use tp_perf::source::Place;
 use tp_perf::spool::{Keeping, Spool};
 use tp_perf::state;
@@ -106,7 +106,7 @@ fn options(words: &[&str]) -> CaptureOptions {
 /// The header of `events.perf`.
 fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
     let facts = Facts {
-        schema: FACTS_SCHEMA,
+        schema: Facts::schema_with(None),
         tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
         kernel: "none".to_owned(),
         hostname: "nowhere".to_owned(),
@@ -334,7 +334,7 @@ fn a_recording_with_a_budget_notes_what_it_thins() {
     let (folder, hits) = (tempfile::tempdir().unwrap(), 100_000_000);
     let simulated = kernel(3);
     let script = |ids: &SampleIds| Script {
-        windows: [vec![hits; ids.slots().len()]].into(),
+        windows: [0, hits].map(|hits| vec![hits; ids.slots().len()]).into(),
         counted: ids
             .slots()
             .iter()

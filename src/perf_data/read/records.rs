@@ -384,8 +384,7 @@ impl Records {
 
     /// Adds steps of tracepoints to other rungs.
     fn add_steps(&mut self, steps: Vec<RungStep>) {
-        let in_clock = |step: RungStep| RungStep { at: step.at.wrapping_add_signed(self.clock_offset), ..step };
-        self.steps.extend(steps.into_iter().map(in_clock));
+        self.steps.extend(steps.into_iter().map(|step| step.later_by(self.clock_offset)));
     }
 
     /// Whether the records since the last FINISHED_ROUND come from a ring. Whenever perf has taken something from

@@ -12,7 +12,7 @@ use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf_data::{Features, Head, document};
-use tp_perf::recording::{Ending, FACTS_SCHEMA, Facts, StopReason, Tool};
+use tp_perf::recording::{Ending, Facts, StopReason, Tool};
 use tp_perf::tracefs::Table;
 
 /// A test: its name, its needs, and its function.
@@ -113,7 +113,7 @@ pub fn perf_file_of(
 
 pub fn facts() -> Facts {
     Facts {
-        schema: FACTS_SCHEMA,
+        schema: Facts::schema_with(None),
         tool: Tool { name: "tp-perf".to_owned(), version: "0".to_owned() },
         kernel: "6.18.0".to_owned(),
         hostname: "here".to_owned(),

@@ -14,7 +14,7 @@ pub const TESTS: &[Test] = &[
     ("a_hit_with_a_weight_above_one_is_one_event", schedstat, weighted),
 ];
 
-const WEIGHTED: &str = "sched:sched_stat_runtime";
+pub const WEIGHTED: &str = "sched:sched_stat_runtime";
 
 fn schedstat() -> Result<(), String> {
     let listed = Tracefs::open().unwrap().root().join("events").join(WEIGHTED.replace(':', "/")).exists();

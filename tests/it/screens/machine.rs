@@ -28,6 +28,7 @@ fn measured<const N: usize>(arms: [Arm; N], rounds: &[[u64; N]]) -> Overhead {
         hits: matches!(arm, Arm::On(_)).then_some(WatchedHits {
             events: 1_000_000,
             lost: Some(if arm == Arm::On(Way::Record) { 10 } else { 0 }),
+            detached: 0,
             own_cpu: Duration::from_millis(if arm == Arm::On(Way::Record) { 90 } else { 2 }),
         }),
     };

@@ -1,0 +1,84 @@
+//! The rows of a log with thinned tracepoints: how many hits each stands for.
+
+use super::RungStep;
+use super::model::Thinning;
+use crate::events::{Event, Ns, Slot};
+use std::collections::{HashMap, VecDeque};
+
+/// Says how many hits each event stands for: itself, and those since the event before it that became no samples. The sum over
+/// a tracepoint lacks only the hits since its last sample, and those of lost samples.
+#[derive(Debug, Default)]
+pub struct RowHits {
+    of: HashMap<Slot, SlotRows>,
+}
+
+/// The events of one tracepoint on one CPU.
+#[derive(Debug, Default)]
+struct SlotRows {
+    /// The steps after the last event, and how many samples since then came before the time of the step.
+    ahead: VecDeque<(Ns, Thinning, u64)>,
+    /// After the last of them.
+    newest: Thinning,
+    /// At the last event.
+    now: Thinning,
+    /// The number of samples since the last step before them.
+    seen: u64,
+}
+
+impl RowHits {
+    /// Takes steps. They come before the events that follow them.
+    pub fn add(&mut self, steps: &[RungStep]) {
+        // The last events of a tracepoint that is detached may be a moment later than its step.
+        for RungStep { tpid, one_in, on, .. } in steps.iter().filter(|step| step.one_in > 0) {
+            for on in on {
+                let rows = self.of.entry(Slot { tpid: *tpid, cpu: Some(on.cpu) }).or_default();
+                rows.newest.step(*one_in, *on);
+                // If hits came during the step, the first two samples after it come at once, and have a time before it.
+                let early = if *one_in > 1 { on.after.saturating_sub(on.before).min(2) } else { 0 };
+                rows.ahead.push_back((on.at, rows.newest, early));
+            }
+        }
+    }
+
+    /// The number of hits that the next event stands for. Events come in time order.
+    pub fn of_next(&mut self, event: &Event) -> u64 {
+        let slot = Slot { tpid: event.tpid, cpu: event.cpu };
+        let Some(rows) = self.of.get_mut(&slot) else { return 1 };
+        while let Some((at, thinning, early)) = rows.ahead.front()
+            && *at <= event.time
+        {
+            (rows.now, rows.seen) = (*thinning, *early);
+            rows.ahead.pop_front();
+        }
+        rows.seen += 1;
+        rows.now.hits_of_sample(rows.seen - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::thinning::StepOnCpu;
+    use crate::events::{Cpu, Tpid};
+
+    #[test]
+    fn a_row_stands_for_the_hits_since_the_row_before() {
+        let (zero, one) = (Cpu::new(0), Cpu::new(1));
+        let on = |cpu, at, counter| StepOnCpu { cpu, at: Ns(at), before: counter, after: counter };
+        let step = |one_in, on| RungStep { tpid: Tpid::new(7), at: Ns(100), one_in, on };
+        let mut rows = RowHits::default();
+        let hits =
+            |rows: &mut RowHits, cpu, time| rows.of_next(&Event { time: Ns(time), cpu: Some(cpu), tpid: Tpid::new(7) });
+        assert_eq!(hits(&mut rows, zero, 50), 1);
+        // On the second CPU, the step came later.
+        rows.add(&[step(17, vec![on(zero, 100, 10), on(one, 110, 3)])]);
+        // The first sample after a step is the first hit, and the next interval has the period before.
+        assert_eq!([99, 100, 101, 102].map(|time| hits(&mut rows, zero, time)), [1, 1, 1, 17]);
+        assert_eq!([105, 110].map(|time| hits(&mut rows, one, time)), [1, 1]);
+        // 40 hits: one, two, and two times 17 until the last sample, so four have none.
+        rows.add(&[step(257, vec![on(zero, 200, 50)]), step(0, vec![on(zero, 300, 99)])]);
+        assert_eq!([200, 201, 202, 301].map(|time| hits(&mut rows, zero, time)), [5, 16, 257, 257]);
+        let other = Event { time: Ns(200), cpu: None, tpid: Tpid::new(7) };
+        assert_eq!(rows.of_next(&other), 1);
+    }
+}
