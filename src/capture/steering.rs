@@ -1,7 +1,7 @@
 //! Keeps the budget of a recording while it runs: reads the counters, moves tracepoints between rungs, and notes each move
 //! among the events.
 
-use super::thinning::{OwnTime, Thinner};
+use super::thinning::{EVERY, OwnTime, Thinner};
 use crate::engine::{RecordCost, Sampling};
 use crate::events::thinning::Steps;
 use crate::events::{RungStep, Slot, Tpid};
@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The time between two readings of the counters.
-const EVERY: Duration = Duration::from_millis(250);
+/// The lengths of the first windows. If a recording starts under load, it is soon within its budget.
+const FIRST: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(100)];
 
 /// A shorter last window says little about the cost of a recording.
 const SHORTEST: Duration = Duration::from_millis(125);
@@ -89,7 +89,8 @@ impl RecordSteering {
 
     /// The time until the next reading.
     pub fn left(&self) -> Duration {
-        EVERY.saturating_sub(self.at.elapsed())
+        let length = FIRST.get(self.cost.windows as usize).copied().unwrap_or(EVERY);
+        length.saturating_sub(self.at.elapsed())
     }
 
     /// Ends a window if it is time to, and keeps the budget in the next one.

@@ -9,6 +9,8 @@ use crate::events::Tpid;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// The time between two readings of the counters.
+pub(super) const EVERY: Duration = Duration::from_millis(250);
 /// The periods of the rungs. They are prime, so that thinning keeps no step with hits that come in a pattern of two, four
 /// or ten.
 const PERIODS: [u64; 3] = [1, 17, 257];
@@ -29,7 +31,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// Tracepoints are detached only after so many windows in a row in which thinning was not enough.
 const PATIENCE: u32 = 4;
 /// The most tracepoints that are detached at once.
-const MOST_DETACHED: usize = 8;
+const MOST_DETACHED: usize = 32;
 /// With so many samples in a window, the time to copy them shows what a sample costs.
 const MANY_SAMPLES: f64 = 10_000.0;
 
@@ -124,7 +126,9 @@ impl Thinner {
         }
         let samples = self.samples_of(hits);
         let copying = own.copying.as_nanos() as f64;
-        let fixed = own.reading.as_nanos() as f64 + if samples < MANY_SAMPLES { copying } else { 0.0 };
+        // The first windows are short. Later ones read less often.
+        let reading = own.reading.as_nanos() as f64 / window.max(EVERY).as_secs_f64();
+        let fixed = reading + if samples < MANY_SAMPLES { copying / seconds } else { 0.0 };
         if samples >= MANY_SAMPLES {
             let measured = copying / samples;
             self.copy_ns = if self.copy_ns > 0.0 { (self.copy_ns + measured) / 2.0 } else { measured };
@@ -132,7 +136,7 @@ impl Thinner {
         // What cannot be thinned costs too.
         let others = hits.iter().filter(|(tpid, _)| !self.known.contains_key(tpid));
         let others: f64 = others.map(|(_, hits)| *hits as f64 * self.per_hit(0)).sum();
-        let allowed = self.budget - (fixed + others) / seconds;
+        let allowed = self.budget - fixed - others / seconds;
         let before: BTreeMap<Tpid, usize> = self.known.iter().map(|(tpid, known)| (*tpid, known.rung)).collect();
         // If tp-perf's own work exceeds the budget, no tracepoint can help.
         if allowed > 0.0 {
@@ -365,6 +369,15 @@ mod tests {
         let detached: Vec<_> =
             machine.periods.iter().filter(|(_, period)| **period == 0).map(|it| it.0.get()).collect();
         assert_eq!(detached, [6]);
+    }
+
+    #[test]
+    fn a_short_first_window_is_enough_to_thin() {
+        let mut thinner = Thinner::new(0.01, 2, COST, [Tpid::new(1)]);
+        // Read so often, the counters would cost more than the budget.
+        let own = OwnTime { reading: Duration::from_micros(1_200), copying: Duration::ZERO };
+        let hits = BTreeMap::from([(Tpid::new(1), 20_000)]);
+        assert_eq!(thinner.decide(&hits, Duration::from_millis(50), own), [(Tpid::new(1), 257)]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct OverheadArgs {
     ways: Vec<Way>,
     /// The budget of the ways `budget` and `record-budget`, as in `1%`
     ///
-    /// tp-perf acts on the hits of the last second, so COMMAND should run for several seconds.
+    /// tp-perf acts once a second (`budget`) or four times a second (`record-budget`), so COMMAND should run for several seconds.
     #[arg(long, hide_short_help = true, value_name = "PART", value_parser = parse_part, default_value = "1%")]
     budget: f64,
     /// Also measure the cost of events that are off

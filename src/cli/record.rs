@@ -41,9 +41,9 @@ pub struct RecordArgs {
     /// Take at most this part of all CPUs' time, as in `5%`
     ///
     /// To keep the budget, tp-perf thins the tracepoints that cost most: it counts all their hits, and records one in 17 or
-    /// one in 257. log.csv then has a column `hits`: how many hits a row stands for. If that is not enough, tp-perf
-    /// detaches the hottest tracepoints for the rest of the recording. Without a budget, or with `none`, it records every
-    /// hit.
+    /// one in 257. log.csv then has a column `hits`: how many hits a row stands for. If that is not enough, tp-perf detaches the
+    /// hottest tracepoints, and does not count their later hits. `--events` counts rows of the log, not hits. Without a budget,
+    /// or with `none`, tp-perf records every hit.
     #[arg(long, value_name = "PART", value_parser = parse_budget)]
     budget: Option<BudgetArg>,
     /// Write the recording into this directory

@@ -102,6 +102,10 @@ pub fn overhead() {
     ways.detach = ways.detach_waits.last().copied();
     let mut counted = measured([Arm::Off, count], &rounds.map(|[off, _, count, _]| [off, count]));
     (counted.tracepoints, counted.not_counted, counted.ring_size) = (1_564, 4, 0);
+    let mut budget = measured([Arm::Off, Arm::On(Way::RecordBudget)], &rounds.map(|[off, _, count, _]| [off, count]));
+    // Detached in the second round.
+    let detaching = budget.runs.iter_mut().filter(|run| run.round > 1);
+    detaching.filter_map(|run| run.hits.as_mut()).for_each(|hits| hits.detached = 2);
     let mut disturbed = measured([Arm::Off, record, Arm::Nothing], &[[2_000, 2_800, 1_900]]);
     disturbed.attached_by_others = vec![12, 345];
     disturbed.detach_waits = vec![Duration::from_secs(57)];
@@ -116,6 +120,7 @@ pub fn overhead() {
         ("short runs", &odd),
         ("two ways, and nothing attached", &ways),
         ("only counting", &counted),
+        ("a budget that was too small", &budget),
         ("another tp-perf", &disturbed),
         ("stopped in the first round", &stopped),
     ] {
