@@ -165,3 +165,62 @@ fn note(spool: &mut Spool, steps: Vec<RungStep>) -> io::Result<()> {
     let note = document(&json_line(&Steps { steps }));
     spool.append(note.len(), |room| room.fill(&note))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::simulated::{Script, SimulatedEngine};
+    use crate::events::{Cpu, SampleId, SampleIds};
+    use crate::spool::Keeping;
+
+    fn slot(tpid: u32) -> Slot {
+        Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(0)) }
+    }
+
+    /// A recording of two tracepoints with these hits in each window. Returns its cost after each of them.
+    fn costs(windows: &[[u64; 2]], weighted: &[u32]) -> Vec<CostOfRecording> {
+        let ids = SampleIds::new(&[(SampleId(1), slot(1)), (SampleId(2), slot(2))]);
+        let script = Script { windows: windows.iter().map(|hits| hits.to_vec()).collect(), ..Script::default() };
+        let mut engine = SimulatedEngine::new(ids, script);
+        engine.attached.cpus = "0".parse().unwrap();
+        engine.attached.weighted = weighted.iter().copied().map(Tpid::new).collect();
+        let mut spool = Spool::new(&[], Keeping::within(None, 1 << 20, false), tempfile::tempfile).unwrap();
+        let mut steering = RecordSteering::new(0.5, RecordCost::ELSEWHERE, &engine);
+        steering.start(&mut engine, &mut spool).unwrap();
+        let mut costs = Vec::new();
+        for _ in &windows[1..] {
+            std::thread::sleep(steering.left());
+            steering.window(&mut engine, &mut spool).unwrap();
+            costs.push(steering.cost);
+        }
+        costs
+    }
+
+    #[test]
+    fn hits_before_the_events_went_on_cost_nothing() {
+        let cost = costs(&[[1 << 40, 1 << 40], [10, 10]], &[])[0];
+        assert!(cost.windows == 1 && cost.over == 0 && cost.steps == 0, "{cost:?}");
+        let cost = costs(&[[0, 0], [1 << 40, 10]], &[])[0];
+        assert!(cost.windows == 1 && cost.over == 1 && cost.steps == 1, "{cost:?}");
+    }
+
+    #[test]
+    fn the_counter_of_a_weighted_tracepoint_costs_nothing() {
+        let cost = costs(&[[0, 0], [1 << 40, 10]], &[1])[0];
+        assert!(cost.windows == 1 && cost.over == 0 && cost.steps == 0, "{cost:?}");
+    }
+
+    #[test]
+    fn a_recording_of_less_than_half_a_window_is_not_judged() {
+        let ids = SampleIds::new(&[(SampleId(1), slot(1))]);
+        let script = Script { windows: [vec![0], vec![1 << 40]].into(), ..Script::default() };
+        let mut engine = SimulatedEngine::new(ids, script);
+        let mut spool = Spool::new(&[], Keeping::within(None, 1 << 20, false), tempfile::tempfile).unwrap();
+        let mut steering = RecordSteering::new(0.5, RecordCost::ELSEWHERE, &engine);
+        steering.start(&mut engine, &mut spool).unwrap();
+        // However slow this machine is, the window has no length.
+        steering.at += Duration::from_secs(3_600);
+        let cost = steering.end(&mut engine, 0).unwrap();
+        assert!(cost.windows == 0 && cost.over == 0 && cost.most == 0.0, "{cost:?}");
+    }
+}

@@ -178,13 +178,15 @@ mod tests {
     #[test]
     fn a_lone_hit_in_the_moment_of_a_step_may_set_the_next_interval() {
         let mut thinning = Thinning::default();
-        thinning.step(17, on(0, 0));
-        thinning.step(257, on(0, 1));
-        // If the hit came before the step, its interval is 17; if it came after, it is 2.
-        let samples_if = |last: u64, hits: u64| 2 + (hits - last) / 257;
-        let ThinnedHits { least, most } = thinning.up_to(260, 260);
-        assert!(least <= 260 - samples_if(2, 260) && most > 259 - samples_if(17, 259), "{least} to {most}");
-        let ThinnedHits { least, most } = thinning.up_to(15, 15);
-        assert!(least <= 13 && most >= 14, "{least} to {most}");
+        thinning.step(257, on(0, 0));
+        thinning.step(17, on(0, 1));
+        // If the hit came before the step, the first interval after it is 257: of 249 hits, one is a sample. If it came after
+        // the step, that interval is 2: of 250 hits, 16 are samples.
+        let ThinnedHits { least, most } = thinning.up_to(250, 250);
+        assert!(least <= 250 - 16 && most >= 249 - 1, "{least} to {most}");
+        // A hit that surely came before the step leaves no doubt.
+        thinning.step(257, on(250, 250));
+        let exact = thinning.up_to(260, 260);
+        assert_eq!(exact.most - exact.least, most - least);
     }
 }

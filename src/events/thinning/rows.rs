@@ -78,6 +78,10 @@ mod tests {
         // 40 hits: one, two, and two times 17 until the last sample, so four have none.
         rows.add(&[step(257, vec![on(zero, 200, 50)]), step(0, vec![on(zero, 300, 99)])]);
         assert_eq!([200, 201, 202, 301].map(|time| hits(&mut rows, zero, time)), [5, 16, 257, 257]);
+        // Hits came during the step, so the first two samples after it came before its time.
+        rows.add(&[step(1, vec![on(one, 200, 50)])]);
+        rows.add(&[step(17, vec![StepOnCpu { cpu: one, at: Ns(300), before: 99, after: 120 }])]);
+        assert_eq!([200, 299, 300, 301].map(|time| hits(&mut rows, one, time)), [12, 1, 17, 17]);
         let other = Event { time: Ns(200), cpu: None, tpid: Tpid::new(7) };
         assert_eq!(rows.of_next(&other), 1);
     }
