@@ -16,7 +16,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer for a range of windows. A state is rejected if its p-value is at most `alpha`.
+    /// The answer for a range of windows. A state is rejected if its p-value is at most `alpha`, or if
+    /// the windows are further from it than every learned session from its own state.
     ///
     /// The answer is the nearest state that is not rejected. Each other state that is not rejected belongs to
     /// it if it is about as near, or if left-out sessions show that the two cannot be told apart. If it is not
@@ -26,7 +27,8 @@ impl Answer {
         let distance = |state: usize| opinions[state].map_or(f64::INFINITY, |opinion| opinion.distance);
         let mut order: Vec<usize> = (0..opinions.len()).filter(|state| opinions[*state].is_some()).collect();
         order.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
-        let is_possible = |state: &usize| opinions[*state].is_some_and(|opinion| opinion.p.is_some_and(|p| p > alpha));
+        let is_possible =
+            |state: &usize| opinions[*state].is_some_and(|opinion| opinion.p.is_some() && !opinion.is_rejected(alpha));
         let mut states: Vec<usize> = order.iter().copied().filter(is_possible).collect();
         if let Some(nearest) = states.first().copied() {
             let windows = judge.usable(range);

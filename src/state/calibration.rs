@@ -11,22 +11,27 @@
 //!
 //! p(c) assumes nothing about the distribution, but cannot be less than 1/(N + 1) (for sessions as the unit of
 //! calibration: Dunn, Wasserman, Ramdas, "Distribution-Free Prediction Sets for Two-Layer Hierarchical Models",
-//! J. Am. Stat. Assoc. 118, 2023). tp-perf decides by p(t), which can become as small as the distance is large.
+//! J. Am. Stat. Assoc. 118, 2023). tp-perf decides by p(t), which can become as small as the distance is large. It also rejects a
+//! state if the distance is larger than that of every learned session: p(t) knows little of distances that nobody has seen.
 //!
 //! With few sessions, s is hardly known. It is moderated by the value that 26 states of one machine had, 0.5,
-//! which counts as much as four sessions. What is new and what is gone are calibrated in the same way. The
+//! which counts as much as four sessions. Values beyond twice that from the median count as if they were there (winsorized), so
+//! that one session under a wrong name does not widen what is usual. What is new and what is gone are calibrated in the same way. The
 //! intensity is a Student's t already.
 //!
 //! The four p-values are combined by Bonferroni's inequality with weights: a state is rejected at level α if
 //! one of them is at most its weight times α. That holds however they depend on each other.
 
 use super::profile::Scores;
+use crate::stats::upper_median;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The standard deviation of ln D of sessions about their mean, before any session is known, and how many
 /// sessions this counts for.
 const USUAL_DEVIATION: f64 = 0.5;
+/// Values this far from the median are rare: two usual deviations.
+const USUAL_SPAN: f64 = 2.0 * USUAL_DEVIATION;
 const USUAL_FREEDOM: f64 = 4.0;
 
 /// The part of the level that each score has.
@@ -66,6 +71,8 @@ pub(super) struct PValues {
     pub p: f64,
     /// The p-value of the distance with sessions as the unit: p(c).
     pub p_sessions: f64,
+    /// Whether the distance is larger than in every learned session.
+    pub is_beyond: bool,
     /// The score with the least p-value for its weight.
     pub score: Score,
 }
@@ -103,14 +110,17 @@ impl Calibration {
         };
         let weighted = WEIGHTS.map(|(score, weight)| (score, p_of(score) / weight));
         let (score, p) = weighted.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("there are four");
-        PValues { p: p.min(1.0), p_sessions: self.p_sessions(scores.distance), score }
+        let as_far = self.sessions_as_far(scores.distance);
+        let p_sessions = (1.0 + as_far) / (1.0 + self.sessions.len() as f64);
+        PValues { p: p.min(1.0), p_sessions, is_beyond: as_far == 0.0, score }
     }
 
-    fn p_sessions(&self, distance: f64) -> f64 {
+    /// How many learned sessions are at least as far away. A session with some such blocks counts in part.
+    fn sessions_as_far(&self, distance: f64) -> f64 {
         let share = |blocks: &Vec<Scores>| {
             blocks.iter().filter(|block| block.distance >= distance).count() as f64 / blocks.len() as f64
         };
-        (1.0 + self.sessions.iter().map(share).sum::<f64>()) / (1.0 + self.sessions.len() as f64)
+        self.sessions.iter().map(share).sum()
     }
 
     /// The distance D at which a state is rejected for its distance, at this level.
@@ -130,11 +140,15 @@ struct Student {
 }
 
 impl Student {
-    /// Made from the values of the blocks of each session. Each session counts as one.
+    /// Made from the values of the blocks of each session. Each session counts as one. Values that are far from the others
+    /// count as if they were nearer: one session that was learned under a wrong name must not make all others look near.
     fn of(sessions: &[Vec<f64>]) -> Self {
         let number = sessions.len() as f64;
+        let raw_mean = |blocks: &Vec<f64>| blocks.iter().sum::<f64>() / blocks.len() as f64;
+        let centre = upper_median(sessions.iter().map(raw_mean)).unwrap_or(0.0);
+        let near = |value: f64| value.clamp(centre - USUAL_SPAN, centre + USUAL_SPAN);
         let mean_of = |blocks: &Vec<f64>, value: &dyn Fn(f64) -> f64| {
-            blocks.iter().map(|block| value(*block)).sum::<f64>() / blocks.len() as f64
+            blocks.iter().map(|block| value(near(*block))).sum::<f64>() / blocks.len() as f64
         };
         let mean = sessions.iter().map(|blocks| mean_of(blocks, &|value| value)).sum::<f64>() / number.max(1.0);
         let squares: f64 = sessions.iter().map(|blocks| mean_of(blocks, &|value| (value - mean).powi(2))).sum();
