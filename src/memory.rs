@@ -82,6 +82,8 @@ pub enum MemoryOf {
     Rows,
     /// The comparison of several sources.
     Comparison,
+    /// The steps of tracepoints to other rungs.
+    Steps,
     /// A file that is read at once.
     File,
 }
@@ -98,6 +100,7 @@ impl fmt::Display for MemoryOf {
             MemoryOf::Sessions => "the counts of its sessions",
             MemoryOf::Rows => "the rows of a report",
             MemoryOf::Comparison => "the comparison of the sources",
+            MemoryOf::Steps => "the steps of its tracepoints to other rungs",
             MemoryOf::File => "the bytes of a file",
         })
     }

@@ -5,7 +5,7 @@ mod cells;
 pub use cells::{Cell, Cells};
 
 use crate::events::stream::Loss;
-use crate::events::{Cpu, Event, Ns, Sink};
+use crate::events::{Cpu, Event, MoreHits, Ns, RowRun, RungStep, Sink, Tpid};
 use crate::stats::upper_median;
 use crate::tracefs::Table;
 use serde::Serialize;
@@ -43,6 +43,8 @@ pub struct Activity {
     pub cpus: Option<Cells>,
     /// The losses by the key of their CPU.
     losses: BTreeMap<u32, Vec<Loss>>,
+    /// The hits beyond one per event. `None` until a tracepoint has a step to another rung.
+    more_hits: Option<MoreHits>,
     /// Whether it has all events of the source. Only then does a silence mean that nothing was recorded.
     is_all: bool,
 }
@@ -65,7 +67,13 @@ impl Gap {
 impl Activity {
     /// No events yet. It will keep at most about this many cells for the tracepoints, and none for CPUs.
     pub fn new(most_cells: usize) -> Self {
-        Activity { tracepoints: Cells::new(most_cells), cpus: None, losses: BTreeMap::new(), is_all: true }
+        Activity {
+            tracepoints: Cells::new(most_cells),
+            cpus: None,
+            losses: BTreeMap::new(),
+            more_hits: None,
+            is_all: true,
+        }
     }
 
     /// Also keeps at most about this many cells for CPUs.
@@ -87,6 +95,12 @@ impl Activity {
     /// The times of the first and the last event; `None` if there were none.
     pub fn span(&self) -> Option<(Ns, Ns)> {
         self.tracepoints.span()
+    }
+
+    /// The hits that the events of each tracepoint stand for beyond themselves: an estimate. It is 0 unless the tracepoint was
+    /// thinned.
+    pub fn more_hits(&self, tpid: Tpid) -> u64 {
+        self.more_hits.as_ref().map_or(0, |more| more.of(tpid))
     }
 
     /// All losses within the span of the events, by CPU and then by time. Their times count from the first
@@ -155,6 +169,9 @@ pub fn key_of(cpu: Option<Cpu>) -> u32 {
 impl Sink for Activity {
     fn events(&mut self, events: &[Event], _table: &Table) {
         events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid.get()));
+        if let Some(more) = &mut self.more_hits {
+            events.iter().for_each(|event| more.event(*event));
+        }
         let Some(cpus) = &mut self.cpus else { return };
         // Runs of events of one CPU are frequent, so each run is counted at once.
         let mut rest = events;
@@ -167,6 +184,18 @@ impl Sink for Activity {
                 cpus.add_more(last.time, key, more as u64);
             }
             rest = &rest[1 + more..];
+        }
+    }
+
+    fn steps(&mut self, steps: &[RungStep]) {
+        if !steps.is_empty() {
+            self.more_hits.get_or_insert_default().steps(steps);
+        }
+    }
+
+    fn row_runs(&mut self, runs: &[RowRun]) {
+        if !runs.is_empty() {
+            self.more_hits.get_or_insert_default().rows(runs);
         }
     }
 
@@ -202,7 +231,6 @@ fn joined(a: &Loss, b: &Loss) -> Loss {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Tpid;
 
     fn event(time: u64) -> Event {
         Event { time: Ns(time), cpu: None, tpid: Tpid::new(1) }

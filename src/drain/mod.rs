@@ -128,7 +128,7 @@ pub fn drain(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Results {
-    let Source { mut stream, about, problem: lacking, .. } = source;
+    let Source { mut stream, about, has_hits, problem: lacking, .. } = source;
     let Request { mut filter, as_captured, speed, asked, stops_at_once, begin } = request;
     if let About::Capture(facts) = &about
         && as_captured
@@ -166,6 +166,7 @@ pub fn drain(
     };
     let summary = summary(Parts {
         about: &about,
+        has_hits,
         ending: ending.as_ref(),
         accounting: &accounting,
         decoded: &decoded,

@@ -37,7 +37,7 @@ pub enum Problem {
         /// The number of events read.
         read: u64,
     },
-    /// The recording has no ending: its capture was killed, or could not write any more.
+    /// The recording has no ending: the file was cut, or the capture was killed or could not write any more.
     Unended {
         /// The number of events read.
         read: u64,
@@ -79,8 +79,8 @@ impl fmt::Display for Problem {
             Problem::Lacking { cause, read } => write!(f, "{cause}; {} {} read", events(read), were(read)),
             Problem::Unended { read } => write!(
                 f,
-                "the recording is incomplete, because its capture was killed or could not write any more; {} {} read, and \
-                the kernel's counts are missing",
+                "the recording lacks its end: the file was cut, or the capture was killed or could not write any more; {} {} \
+                read, and the kernel's counts are missing",
                 events(read),
                 were(read)
             ),

@@ -119,7 +119,7 @@ pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn
         _ => None,
     };
     let (is_log, file) = (matches!(source.about, About::Log), source.file);
-    let with_hits = matches!(&source.about, About::Capture(facts) if facts.budget.is_some());
+    let with_hits = source.has_hits;
     let request = Request { filter: filter.clone(), as_captured: true, speed: *speed, begin, ..Request::for_a_look() };
     let log = match (output, &directory) {
         (ReplayOutput::Stdout, _) => Some(LogWriter::to_stdout()),

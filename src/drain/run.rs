@@ -24,6 +24,8 @@ pub(super) struct Pour<'a, 's> {
     seen: u64,
     /// The number of steps that the sinks received.
     stepped: usize,
+    /// The number of runs of rows that the sinks received.
+    ran: usize,
 }
 
 /// How the stream ended.
@@ -43,7 +45,19 @@ impl<'a, 's> Pour<'a, 's> {
         asked: usize,
         stops_at_once: bool,
     ) -> Self {
-        Pour { filter, speed, sinks, asked, stops_at_once, origin: None, span: None, given: 0, seen: 0, stepped: 0 }
+        Pour {
+            filter,
+            speed,
+            sinks,
+            asked,
+            stops_at_once,
+            origin: None,
+            span: None,
+            given: 0,
+            seen: 0,
+            stepped: 0,
+            ran: 0,
+        }
     }
 
     /// Sends the whole stream. Even if no sink takes more, decoding continues to the end for the accounting,
@@ -84,6 +98,9 @@ impl<'a, 's> Pour<'a, 's> {
             let steps = stream.steps();
             self.sinks.iter_mut().for_each(|sink| sink.steps(&steps[self.stepped..]));
             self.stepped = steps.len();
+            let runs = stream.row_runs();
+            self.sinks.iter_mut().for_each(|sink| sink.row_runs(&runs[self.ran..]));
+            self.ran = runs.len();
             let losses = stream.losses();
             self.sinks.iter_mut().for_each(|sink| sink.losses(losses));
             if end.complete && takes_more {

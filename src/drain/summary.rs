@@ -3,13 +3,17 @@
 use crate::events::accounting::Accounting;
 use crate::events::stream::Decoded;
 use crate::events::thinning::Periods;
-use crate::events::{Filter, RungStep};
+use crate::events::{Filter, Tpid};
 use crate::os::cpus::CpuList;
 use crate::recording::{BudgetSummary, Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
-use crate::recording::{ThinnedStretch, TimingSummary, Tool, TracepointsSummary, Unwatched, accounts};
+use crate::recording::{
+    ThinnedStretch, TimingSummary, Tool, TracepointSummary, TracepointsSummary, Unwatched, accounts,
+};
 use crate::source::About;
 use crate::tracefs::{Exclusion, Pattern, Selection, Table};
 use crate::units::{Moment, Ns, nanoseconds};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The status of each tracepoint: from the source, and then restricted by the filter.
@@ -49,6 +53,8 @@ pub(super) fn restriction_summary(filter: &Filter, first: Option<Ns>) -> Restric
 /// The data for a summary.
 pub(super) struct Parts<'a> {
     pub about: &'a About,
+    /// Whether the events may stand for several hits each.
+    pub has_hits: bool,
     pub ending: Option<&'a Ending>,
     pub accounting: &'a Accounting,
     pub decoded: &'a Decoded,
@@ -65,8 +71,9 @@ pub(super) struct Parts<'a> {
 }
 
 pub(super) fn summary(parts: Parts<'_>) -> Summary {
-    let Parts { about, ending, accounting, decoded, table, selection, restricted, .. } = parts;
+    let Parts { about, ending, accounting, decoded, table, selection, .. } = parts;
     let Parts { origin, span, logged, log_complete, begin, .. } = parts;
+    let restricted = parts.restricted.clone();
     let facts: Option<&Facts> = match about {
         About::Capture(facts) => Some(facts),
         _ => None,
@@ -108,7 +115,16 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
     let (captured, excluded, refused) = selection.counts(table);
     // Only a capture knows what it left out.
     let excluded_by_default = facts.map(|_| selection.excluded_by_default(table));
-    let (per_tracepoint, per_cpu, unaccounted) = accounts(accounting, table);
+    let (mut per_tracepoint, per_cpu, unaccounted) = accounts(accounting, table);
+    let mut events = EventsSummary::new(accounting, logged);
+    if !accounting.counted {
+        estimate(&mut events, &mut per_tracepoint, &decoded.more_hits);
+    }
+    let budget = (parts.has_hits || !decoded.steps.is_empty()).then(|| BudgetSummary {
+        budget: facts.and_then(|facts| facts.budget),
+        cost: ending.and_then(|ending| ending.cost),
+        stretches: stretches(&parts, restricted.as_ref()),
+    });
     Summary {
         schema: SCHEMA,
         tool,
@@ -126,11 +142,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         stop_reason: ending.map(|ending| ending.stop_reason),
         log_complete,
         ring_size: facts.map(|facts| facts.ring_size),
-        budget: facts.and_then(|facts| facts.budget).map(|budget| BudgetSummary {
-            budget,
-            cost: ending.and_then(|ending| ending.cost),
-            stretches: stretches(&decoded.steps, origin, span, ending, table, selection),
-        }),
+        budget,
         restricted,
         tracepoints: TracepointsSummary {
             listed: table.tracepoints().len(),
@@ -139,7 +151,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
             captured,
             refused,
         },
-        events: EventsSummary::new(accounting, logged),
+        events,
         timing_ns: TimingSummary {
             attach: facts.map(|facts| facts.attach_ns),
             capture: ending.map(|ending| ending.capture_ns).or(span.map(|(first, last)| last.since(first))),
@@ -158,26 +170,41 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
     }
 }
 
-/// The stretches in which a tracepoint was not recorded hit by hit, in nanoseconds from the first event, as far as the filter
-/// takes the tracepoint.
-fn stretches(
-    steps: &[RungStep],
-    origin: Option<Ns>,
-    span: Option<(Ns, Ns)>,
-    ending: Option<&Ending>,
-    table: &Table,
-    selection: &Selection,
-) -> Vec<ThinnedStretch> {
+/// Adds the estimated hits of tracepoints of which an event stands for several.
+fn estimate(events: &mut EventsSummary, per_tracepoint: &mut [TracepointSummary], more_hits: &[(Tpid, u64)]) {
+    for (tpid, more) in more_hits {
+        if let Ok(place) = per_tracepoint.binary_search_by_key(tpid, |of| of.tpid) {
+            let of = &mut per_tracepoint[place];
+            of.estimated = Some(of.recorded.saturating_add(of.lost.unwrap_or(0)).saturating_add(*more));
+        }
+    }
+    if !more_hits.is_empty() {
+        let more = more_hits.iter().fold(0u64, |sum, (_, more)| sum.saturating_add(*more));
+        events.estimated = Some(events.recorded.saturating_add(events.lost).saturating_add(more));
+    }
+}
+
+/// The stretches in which a tracepoint was not recorded hit by hit, in nanoseconds from the first event, as far as they concern
+/// the wanted tracepoints and times.
+fn stretches(parts: &Parts<'_>, wanted: Option<&RestrictionSummary>) -> Vec<ThinnedStretch> {
+    let Parts { decoded, origin, span, ending, table, selection, .. } = parts;
     let mut periods = Periods::default();
-    periods.add(steps);
-    let first = origin.or(steps.first().map(|step| step.at)).unwrap_or_default();
+    periods.add(&decoded.steps);
+    let first = origin.or(decoded.steps.first().map(|step| step.at)).unwrap_or_default();
     let on = ending.map_or(0, |ending| ending.capture_ns);
     let end = span.map_or(first, |(_, last)| last).max(first.saturating_add(on));
     let since_first = |time: Ns| Ns(time.since(first));
-    let wanted = periods.stretches(end).into_iter().filter(|(tpid, ..)| selection.status(*tpid).is_captured());
+    let concerns = |from: Ns, to: Ns| {
+        wanted.is_none_or(|wanted| {
+            wanted.from.is_none_or(|wanted| to > wanted) && wanted.to.is_none_or(|wanted| from < wanted)
+        })
+    };
+    let mut names = HashMap::<Tpid, Arc<str>>::new();
+    let all = periods.stretches(end).into_iter();
+    let wanted = all.filter(|(tpid, _, from, to)| selection.status(*tpid).is_captured() && concerns(*from, *to));
     let stretch = |(tpid, one_in, from, to)| ThinnedStretch {
         tpid,
-        name: table.get(tpid).full_name(),
+        name: Arc::clone(names.entry(tpid).or_insert_with(|| table.get(tpid).full_name().into())),
         one_in,
         from_ns: since_first(from),
         to_ns: since_first(to),

@@ -1,7 +1,7 @@
 //! Sinks: the consumers of events and ticks.
 
 use super::stream::Loss;
-use super::{Event, RungStep, Tick};
+use super::{Event, RowRun, RungStep, Tick};
 use crate::tracefs::Table;
 
 /// A consumer of the events of a source, or of the ticks of an engine. Several sinks can share one source.
@@ -17,6 +17,9 @@ pub trait Sink {
 
     /// Takes the steps of tracepoints to other rungs. They come before the events that follow them.
     fn steps(&mut self, _steps: &[RungStep]) {}
+
+    /// Takes runs of rows of a log that stand for several hits each. They come before their events.
+    fn row_runs(&mut self, _runs: &[RowRun]) {}
 
     /// Takes the hits of a window.
     fn tick(&mut self, _tick: &Tick<'_>) {}

@@ -5,7 +5,7 @@
 use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
-use crate::events::{Counted, Cpu, Ns, RungStep, Slot};
+use crate::events::{Counted, Cpu, Ns, RowRun, RungStep, Slot, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::tracefs::Table;
 use std::io;
@@ -30,8 +30,8 @@ pub trait Decode {
     /// Stops producing events; from now on, the decoder only counts.
     fn count_only(&mut self);
 
-    /// The counts of everything decoded so far.
-    fn decoded(&self, merge: &Merge) -> Decoded;
+    /// The counts of everything decoded so far. The steps move out of the decoder, because there can be many.
+    fn decoded(&mut self, merge: &Merge) -> Decoded;
 
     /// The time of the earliest event so far, whether or not the filter keeps it.
     fn earliest(&self) -> Option<Ns>;
@@ -43,6 +43,11 @@ pub trait Decode {
 
     /// The steps of tracepoints to other rungs so far. They come before the events that follow them.
     fn steps(&self) -> &[RungStep] {
+        &[]
+    }
+
+    /// The runs of rows of a log so far that stand for several hits each. They come before their events.
+    fn row_runs(&self) -> &[RowRun] {
         &[]
     }
 
@@ -101,6 +106,8 @@ pub struct Decoded {
     pub lost: Option<Vec<(Slot, u64)>>,
     /// Records lost in rings that tracepoints share with other events, if the source has no losses per event.
     pub lost_unassigned: u64,
+    /// The hits that the samples of thinned tracepoints stand for, beyond one per sample: an estimate.
+    pub more_hits: Vec<(Tpid, u64)>,
     /// The steps of tracepoints to other rungs.
     pub steps: Vec<RungStep>,
 }
@@ -225,8 +232,8 @@ impl EventStream {
         &self.losses
     }
 
-    /// The counts of everything decoded so far; at the end, of the whole source.
-    pub fn decoded(&self) -> Decoded {
+    /// The counts of everything decoded so far; at the end, of the whole source. The steps move out of the stream.
+    pub fn decoded(&mut self) -> Decoded {
         self.decoder.decoded(&self.merge)
     }
 
@@ -235,9 +242,14 @@ impl EventStream {
         self.decoder.earliest()
     }
 
-    /// The steps of tracepoints to other rungs so far.
+    /// The steps of tracepoints to other rungs so far, until [`decoded`](Self::decoded) takes them.
     pub fn steps(&self) -> &[RungStep] {
         self.decoder.steps()
+    }
+
+    /// The runs of rows of a log so far that stand for several hits each.
+    pub fn row_runs(&self) -> &[RowRun] {
+        self.decoder.row_runs()
     }
 
     /// How the capture ended, as tp-perf noted it in the file. Known once the stream is at its end.

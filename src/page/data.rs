@@ -9,6 +9,7 @@ use crate::activity::{Cells, cpu_of, key_of};
 use crate::events::Ns;
 use crate::os::cpus::one_named;
 use crate::page::shown;
+use crate::page::thinned::{ThinnedBand, bands};
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
 use crate::text::OneLine;
@@ -21,6 +22,9 @@ use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
+
+/// The most stretches of thinned and detached tracepoints on a page.
+const MOST_THINNED: usize = 20_000;
 
 /// The most stretches of losses on a page. A reader could not distinguish more.
 const MOST_LOSSES: usize = 10_000;
@@ -46,6 +50,8 @@ struct SourceGraphs<'a> {
     losses: Vec<(usize, u64, u64, u64)>,
     /// For each stretch in which a CPU was not watched: the row of the CPU, its start, its end.
     unwatched: Vec<(usize, u64, u64)>,
+    /// The stretches in which a tracepoint was thinned or detached.
+    thinned: Vec<ThinnedBand>,
     gaps: Vec<(u64, u64)>,
 }
 
@@ -77,7 +83,7 @@ fn on_one_line<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Err
 }
 
 fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
-    let SourceReport { activity, table, summary, unwatched, .. } = report;
+    let SourceReport { activity, table, summary, unwatched, thinned, .. } = report;
     let mut hit: Vec<(Tpid, u64)> =
         activity.tracepoints.hit().map(|(tpid, events)| (Tpid::new(tpid), events)).collect();
     hit.sort_by_key(|(tpid, _)| {
@@ -114,7 +120,8 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
     for stretch in unwatched {
         cpus.entry(key_of(Some(stretch.cpu))).or_default();
     }
-    let tpids: Vec<u32> = hit.into_iter().map(|(tpid, _)| tpid.get()).collect();
+    let hit: Vec<Tpid> = hit.into_iter().map(|(tpid, _)| tpid).collect();
+    let tpids: Vec<u32> = hit.iter().map(|tpid| tpid.get()).collect();
     let keys: Vec<u32> = cpus.keys().copied().collect();
     let cpu_row = |key: u32| keys.binary_search(&key).unwrap_or(0);
     let of_cpu: HashMap<u32, &CpuSummary> = summary.per_cpu.iter().map(|cpu| (key_of(cpu.cpu), cpu)).collect();
@@ -145,6 +152,7 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
             .iter()
             .map(|stretch| (cpu_row(key_of(Some(stretch.cpu))), stretch.from.0, stretch.to.0))
             .collect(),
+        thinned: bands(thinned, &hit, MOST_THINNED / sources),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
     }
 }

@@ -9,7 +9,8 @@ class Graph {
   /**
    * `rows`: [{name, number, events, group}]; `map`: for each row of the cells its place in `rows`; `onPick(row)` when a row is
    * clicked; `bands`: losses [row or -1, from, to, samples, CPU],
-   * unwatched [row or -1, from, to, CPU] and gaps [from, to].
+   * unwatched [row or -1, from, to, CPU], gaps [from, to] and thinned {row, from, to, least, most, name}: an event stands for
+   * least to most hits, or the tracepoint is detached if that is 0.
    */
   constructor(element, { label, kind, rows, cells, map, view, bands, onPick }) {
     Object.assign(this, { element, label, kind, rows, cells, map, view, bands, onPick });
@@ -167,12 +168,13 @@ class Graph {
       this.bands.gaps.forEach(([start, end]) => band(colours.gap, 0.3, start, end, -1));
       this.bands.unwatched.forEach(([row, start, end]) => band(colours.unwatched, 0.25, start, end, row));
       this.bands.losses.forEach(([row, start, end]) => band(colours.lost, 0.3, start, end, row));
+      this.paintDetached(ctx, x, y, colours);
     });
   }
 
   /** The events themselves. */
   paintRows(plot) {
-    this.within(plot, ({ ctx, left, top, width, height, y, colours }) => {
+    this.within(plot, ({ ctx, left, top, width, height, x, y, colours }) => {
       const [first, last] = [Math.ceil(this.span[0]), Math.floor(this.span[1])];
       const rows = last - first + 1;
       const shown = this.map.map((row) => (row >= first && row <= last ? row - first : -1));
@@ -180,6 +182,7 @@ class Graph {
       const grid = this.cells.grid(from, to, width, shown, rows, span);
       const { canvas, most } = paintRows(grid, width, rows, this.lit.slice(first, last + 1), height);
       ctx.drawImage(canvas, left, top);
+      this.paintThinned(ctx, x, y, colours);
       // A column shows only a part of a bin that is wider than the column.
       const column = (to - from) / width;
       const counted = Math.max(column, this.cells.width);
@@ -195,6 +198,34 @@ class Graph {
       ctx.lineWidth = 1;
       ctx.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
     });
+  }
+
+  /** A shade where tracepoints were detached, like that of a CPU that was not watched. */
+  paintDetached(ctx, x, y, colours) {
+    ctx.globalAlpha = 0.3;
+    this.fillBands(ctx, x, y, colours.detached, ({ least }) => least === 0);
+    ctx.globalAlpha = 1;
+  }
+
+  /** Stripes where tracepoints were thinned, over their events: these are only some of the hits. */
+  paintThinned(ctx, x, y, colours) {
+    this.fillBands(ctx, x, y, stripes(ctx, colours.stripe), ({ least }) => least > 0);
+  }
+
+  /** Fills the bands of a rung. A group has those of several tracepoints, which are no darker where they overlap. */
+  fillBands(ctx, x, y, fill, isWanted) {
+    const { from, to } = this.view;
+    const shown = this.bands.thinned.filter((band) => isWanted(band) && band.to > from && band.from < to && band.row > this.span[0] && band.row < this.span[1]);
+    if (shown.length === 0) return;
+    ctx.fillStyle = fill;
+    ctx.beginPath();
+    for (const { row, from: begin, to: end, most } of shown) {
+      const [x0, x1, y0, y1] = [x(begin), x(end), y(row + 0.5), y(row - 0.5)];
+      // The first milliseconds of a recording, in which an event stands for two hits, are no wider than they are.
+      const least = most === 2 ? 0 : 1.5 * devicePixelRatio;
+      ctx.rect(x0, y0, Math.max(x1 - x0, least), Math.max(y1 - y0, 1));
+    }
+    ctx.fill();
   }
 
   /** Every second group of rows, from the first row of it to the last. */
@@ -240,6 +271,12 @@ class Graph {
     }
     for (const [row, start, end, cpu] of this.bands.unwatched) {
       if ((row < 0 || row === under.row) && under.time >= start && under.time <= end) lines.push(`tp-perf did not watch ${cpu} here`);
+    }
+    const row = found?.row ?? under.row;
+    const thinned = this.bands.thinned.filter((band) => band.row === row && under.time >= band.from && under.time <= band.to);
+    for (const { least, most, name } of thinned.slice(0, 4)) {
+      if (least === 0) lines.push(`${name} was detached here: its hits were not counted`);
+      else lines.push(`${name} was thinned here: one in ${grouped(least)}${most > least ? ` to ${grouped(most)}` : ""} hits is an event`);
     }
     if (!found && gap) lines.push(`nothing recorded for ${duration(gap[1] - gap[0])}`);
     if (lines.length === 0) return;

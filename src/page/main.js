@@ -64,8 +64,10 @@ async function draw(section, source) {
   const losses = source.losses.map((loss) => [...loss, cpus[loss[0]].name]);
   // [row, from, to, CPU]
   const unwatched = source.unwatched.map((stretch) => [...stretch, cpus[stretch[0]].name]);
+  const thinned = source.thinned.map(([row, from, to, least, most]) => ({ row, from, to, least, most, name: tracepoints[row].name }));
+  const thinnedGroups = thinned.map((band) => ({ ...band, row: source.group_of[band.row] }));
   const inAllRows = ([, ...band]) => [-1, ...band];
-  const everywhere = { losses: losses.map(inAllRows), unwatched: unwatched.map(inAllRows), gaps: source.gaps };
+  const everywhere = { losses: losses.map(inAllRows), unwatched: unwatched.map(inAllRows), gaps: source.gaps, thinned };
   const graph = (kind, label, rows, cells, map, bands, pick) => {
     const element = section.querySelector(`[data-graph="${kind}"]`);
     const onPick = (row) => pick(row < 0 ? null : rows[row]);
@@ -73,8 +75,8 @@ async function draw(section, source) {
   };
   const pickTracepoint = (row) => selection.isolate(row && { group: row.group, name: row.name });
   graph("tracepoints", "Tracepoints", tracepoints, cells, own(tracepoints), everywhere, pickTracepoint);
-  graph("groups", "Groups", groups, cells, source.group_of, everywhere, (row) => selection.isolate(row && { group: row.name }));
-  graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses, unwatched, gaps: source.gaps }, () => {});
+  graph("groups", "Groups", groups, cells, source.group_of, { ...everywhere, thinned: thinnedGroups }, (row) => selection.isolate(row && { group: row.name }));
+  graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses, unwatched, gaps: source.gaps, thinned: [] }, () => {});
   const strip = section.querySelector(".states");
   if (strip) new Strip(strip, view);
   views.push(view);

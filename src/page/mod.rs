@@ -7,12 +7,16 @@
 mod data;
 mod files;
 mod policy;
+mod thinned;
 
 pub use files::{Error, FileOptions, Files, WrittenFile};
 
 use crate::os::cpus::one_named;
 use crate::ranking::Ranked;
-use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, StateSpan, facts, sparkline, states};
+use crate::report::{
+    By, Compared, Differences, Presence, RankedWords, Report, RungParts, SourceReport, StateSpan, facts, mark,
+    sparkline, states,
+};
 use crate::text::{JsonInPage, OneLine};
 use crate::tracefs::Tpid;
 use crate::units::{Grouped, Rate, Share, Signed};
@@ -66,6 +70,10 @@ struct Section<'a> {
     label: String,
     facts: Vec<(&'static str, String)>,
     is_range: bool,
+    /// Whether the recording had a budget. Then tables show hits, and the rung of each tracepoint.
+    has_budget: bool,
+    /// What the numbers in tables count, in the plural.
+    unit: String,
     states: Vec<states::StretchRow>,
     state_spans: Vec<StateStrip>,
     tracepoints: Vec<RankedRow<'a>>,
@@ -103,6 +111,9 @@ struct RankedRow<'a> {
     rate_text: String,
     lost: u64,
     lost_text: String,
+    /// The rung in words, and the part of the time in which it was not recorded. Empty without a budget.
+    rung_text: String,
+    rung: f64,
     bars: String,
 }
 
@@ -173,20 +184,25 @@ fn row<'a, N>(
     number: String,
     group: &'a str,
     lost: Option<u64>,
+    is_incomplete: bool,
+    rung: Option<RungParts>,
     counts: Option<&Vec<f64>>,
 ) -> RankedRow<'a> {
+    let words = RankedWords::of(ranked, is_incomplete);
     RankedRow {
         number,
         name: OneLine(&ranked.name),
         group: OneLine(group),
         events: ranked.events,
-        events_text: Grouped(ranked.events).to_string(),
+        events_text: words.hits,
         share: ranked.share,
-        share_text: Share(ranked.share).to_string(),
+        share_text: words.share,
         rate: ranked.rate.unwrap_or(0.0),
-        rate_text: ranked.rate.map(|rate| Rate(rate).to_string()).unwrap_or_default(),
+        rate_text: words.rate,
         lost: lost.unwrap_or(0),
         lost_text: lost.map(|lost| Grouped(lost).to_string()).unwrap_or_default(),
+        rung_text: rung.map(|rung| rung.words()).unwrap_or_default(),
+        rung: rung.map_or(0.0, |rung| 1.0 - rung.recorded),
         bars: counts.map(|counts| sparkline(counts)).unwrap_or_default(),
     }
 }
@@ -194,6 +210,7 @@ fn row<'a, N>(
 fn section(number: usize, source: &SourceReport) -> Section<'_> {
     let SourceReport { summary, ranking, table, selection, .. } = source;
     let (of_tracepoints, of_groups) = source.columns(BARS);
+    let rungs = source.rungs();
     let lost: HashMap<Tpid, u64> =
         summary.per_tracepoint.iter().filter_map(|account| Some((account.tpid, account.lost?))).collect();
     let known = |value: Option<u64>| value.map_or("unknown".to_owned(), |value| Grouped(value).to_string());
@@ -206,6 +223,8 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
         label: shown(&source.label),
         facts: facts(source).into_iter().map(|(name, fact)| (name, shown(&fact))).collect(),
         is_range: source.is_range,
+        has_budget: rungs.is_some(),
+        unit: format!("{}s", source.unit()),
         states: source.states.as_ref().map(states::rows).unwrap_or_default(),
         state_spans: strips(number, source),
         unlisted: ranking.tracepoints.len().saturating_sub(MOST_LISTED),
@@ -216,7 +235,10 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
             .map(|ranked| {
                 let group = &table.get(ranked.number).group;
                 let lost = lost.get(&ranked.number).copied();
-                row(ranked, ranked.number.to_string(), group, lost, of_tracepoints.get(&ranked.number))
+                let rung = rungs.as_ref().and_then(|rungs| rungs.of(ranked.number));
+                let is_incomplete = rung.is_some_and(|rung| rung.is_incomplete());
+                let bars = of_tracepoints.get(&ranked.number);
+                row(ranked, ranked.number.to_string(), group, lost, is_incomplete, rung, bars)
             })
             .collect(),
         groups: ranking
@@ -224,7 +246,8 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
             .iter()
             .map(|ranked| {
                 let number = ranked.number.map(|gid| gid.to_string()).unwrap_or_default();
-                row(ranked, number, &ranked.name, None, of_groups.get(&ranked.name))
+                let is_incomplete = rungs.as_ref().is_some_and(|rungs| rungs.is_incomplete(&ranked.name));
+                row(ranked, number, &ranked.name, None, is_incomplete, None, of_groups.get(&ranked.name))
             })
             .collect(),
         cpus: summary
@@ -284,9 +307,10 @@ fn differing(differences: &Differences) -> Differing<'_> {
         for (number, source) in sources.iter().enumerate() {
             let mut here: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
             here.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
-            let rows = here.iter().take(MOST_DIFFERENCES).map(|only| {
-                (OneLine(only.name.as_str()), Grouped(only.events(number)).to_string(), only.why_only_in(number))
-            });
+            let rows = here
+                .iter()
+                .take(MOST_DIFFERENCES)
+                .map(|only| (OneLine(only.name.as_str()), only.hits(number), only.why_only_in(number)));
             only.push(Only { what, source: shown(source), number: here.len(), rows: rows.collect() });
         }
     }
@@ -300,10 +324,11 @@ fn differing(differences: &Differences) -> Differing<'_> {
 
 fn presence(presence: &Presence) -> String {
     match presence {
-        Presence::Hit { share, rate: Some(rate), .. } => {
-            format!("{} · {}/s", Share(*share), Rate(*rate))
+        Presence::Hit { share, rate: Some(rate), is_estimate, .. } => {
+            let mark = mark(*is_estimate);
+            format!("{mark}{} · {mark}{}/s", Share(*share), Rate(*rate))
         }
-        Presence::Hit { share, .. } => Share(*share).to_string(),
+        Presence::Hit { share, is_estimate, .. } => format!("{}{}", mark(*is_estimate), Share(*share)),
         other => other.word().to_owned(),
     }
 }

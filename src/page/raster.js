@@ -1,12 +1,12 @@
 /** Colours on paper, as the style sheet has them for light screens. */
-const PAPER = { paper: "#ffffff", shade: "#f1f4f8", line: "#d5dbe3", frame: "#9aa4b2", ink: "#14181f", text: "#3b4450", dim: "#5f6a79", accent: "#2f6fd0", lost: "#e5484d", gap: "#8a94a3", unwatched: "#c9821f" };
+const PAPER = { paper: "#ffffff", shade: "#f1f4f8", line: "#d5dbe3", frame: "#9aa4b2", ink: "#14181f", text: "#3b4450", dim: "#5f6a79", accent: "#2f6fd0", lost: "#e5484d", gap: "#8a94a3", unwatched: "#c9821f", detached: "#8a4fd0", stripe: "#4a5563" };
 
 /** Colours of the page, as the style sheet has them now. */
 function palette(isPrinted) {
   if (isPrinted) return PAPER;
   const style = getComputedStyle(document.documentElement);
   const value = (name) => style.getPropertyValue(`--${name}`).trim();
-  return Object.fromEntries(["paper", "shade", "line", "frame", "ink", "text", "dim", "accent", "lost", "gap", "unwatched"].map((name) => [name, value(name)]));
+  return Object.fromEntries(["paper", "shade", "line", "frame", "ink", "text", "dim", "accent", "lost", "gap", "unwatched", "detached", "stripe"].map((name) => [name, value(name)]));
 }
 
 /** 256 colours from few to many, each legible on light and dark, as 0xAABBGGRR. */
@@ -67,4 +67,22 @@ function paintRows(grid, columns, rows, lit, height) {
   }
   context.putImageData(image, 0, 0);
   return { canvas, most };
+}
+
+/** Stripes of a colour over what is painted there, as wide apart on every screen. */
+function stripes(context, colour) {
+  const size = Math.round(6 * devicePixelRatio);
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = size;
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = colour;
+  pen.lineWidth = devicePixelRatio;
+  pen.beginPath();
+  // The stripe, and the corners of its neighbours.
+  for (const shift of [-size, 0, size]) {
+    pen.moveTo(shift, size);
+    pen.lineTo(shift + size, 0);
+  }
+  pen.stroke();
+  return context.createPattern(tile, "repeat");
 }

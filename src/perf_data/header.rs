@@ -6,6 +6,7 @@ use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::features::Features;
 use crate::perf_data::tracing_data::{self, Named};
 use crate::perf_data::{Attr, Fault, Shortfall, kind};
+use crate::text::shortened;
 use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
 use std::collections::HashMap;
@@ -15,6 +16,11 @@ pub(super) const MARK: [u8; 8] = *b"tp-perf\0";
 
 /// The memory in bytes that the facts in a note take for each byte of the note. Its shortest facts are `0,`.
 const OF_NOTE: u64 = 32;
+/// The memory in bytes that a note with steps takes for each byte of the note, until it is parsed. Its shortest counters are
+/// `[0,0,0,0],`.
+const OF_NOTE_OF_STEPS: u64 = 13;
+/// The begin of a note with steps, as [`Steps::of_note`] knows it.
+const STEPS: &[u8] = br#"{"steps":"#;
 /// The memory in bytes of an event without its ids.
 const OF_EVENT: u64 = 320;
 /// The memory in bytes of an entry in an index of CPUs.
@@ -24,6 +30,9 @@ const OF_UPDATE: u64 = 160;
 
 /// The maximum number of notes in a file. tp-perf writes one before the events, and one or two behind them.
 const MOST_NOTES: usize = 16;
+
+/// The most characters of the reason why a note cannot be read. It may quote the note.
+const LONGEST_REASON: usize = 200;
 
 /// The type of EVENT_UPDATE that contains an event's name (`PERF_EVENT_UPDATE__NAME`).
 const UPDATE_NAME: u64 = 2;
@@ -77,14 +86,17 @@ impl Default for Header {
 #[derive(Debug)]
 pub struct Notes {
     partial: Vec<u8>,
-    held: Held,
+    /// The memory of the note in the making.
+    making: Held,
+    /// The memory of each complete note.
+    held: Vec<Held>,
     /// The complete notes.
     pub whole: Vec<String>,
 }
 
 impl Default for Notes {
     fn default() -> Self {
-        Notes { partial: Vec::new(), held: Held::nothing(MemoryOf::Header), whole: Vec::new() }
+        Notes { partial: Vec::new(), making: Held::nothing(MemoryOf::Header), held: Vec::new(), whole: Vec::new() }
     }
 }
 
@@ -96,18 +108,25 @@ impl Notes {
     pub fn take(&mut self, body: &[u8]) -> Result<(), Fault> {
         let Some(text) = body.strip_prefix(&MARK) else { return Ok(()) };
         let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        self.held.grow(OF_NOTE * end as u64)?;
+        let begin = if self.partial.is_empty() { text } else { &self.partial };
+        let has_steps = begin.starts_with(STEPS);
+        self.making.grow(if has_steps { OF_NOTE_OF_STEPS } else { OF_NOTE } * end as u64)?;
         self.partial.extend(&text[..end]);
         if self.whole.len() > MOST_NOTES {
             return Err(format!("it has more than {MOST_NOTES} notes of tp-perf").into());
         }
         if self.partial.ends_with(b"\n") {
-            self.whole.push(String::from_utf8_lossy(&std::mem::take(&mut self.partial)).into_owned());
+            let note = String::from_utf8(std::mem::take(&mut self.partial));
+            self.whole.push(note.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()));
+            if !has_steps {
+                self.held.push(std::mem::replace(&mut self.making, Held::nothing(MemoryOf::Header)));
+            }
         }
         Ok(())
     }
 
-    /// Takes the steps of tracepoints out of the last note, if it has some. They are not facts, and there can be many.
+    /// Takes the steps of tracepoints out of the last note, if it has some, and returns the memory of the note. Steps are not
+    /// facts, and there can be many.
     ///
     /// # Errors
     /// If the note is damaged.
@@ -115,7 +134,11 @@ impl Notes {
         let steps = self.whole.last().and_then(|note| Steps::of_note(note));
         let Some(steps) = steps.filter(|_| self.partial.is_empty()) else { return Ok(Vec::new()) };
         self.whole.pop();
-        steps.map(|steps| steps.steps).map_err(|error| error.to_string().into())
+        self.making = Held::nothing(MemoryOf::Header);
+        let unreadable = |error: serde_json::Error| {
+            format!("tp-perf's note of steps cannot be read: {}", shortened(&error.to_string(), LONGEST_REASON)).into()
+        };
+        steps.map(|steps| steps.steps).map_err(unreadable)
     }
 
     /// Whether no note is incomplete.

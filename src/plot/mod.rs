@@ -7,6 +7,7 @@
 
 mod density;
 mod font;
+mod hatch;
 mod png;
 mod scene;
 mod style;
@@ -16,7 +17,7 @@ mod ticks;
 pub use png::Error;
 
 use crate::activity::Activity;
-use crate::recording::{Summary, Unwatched};
+use crate::recording::{Summary, ThinnedStretch, Unwatched};
 use crate::report::{SourceReport, StateSpan};
 use crate::text::OneLine;
 use crate::tracefs::{Table, Tpid, Tracepoint};
@@ -76,6 +77,8 @@ pub struct Subject<'a> {
     pub summary: &'a Summary,
     /// The stretches in which a CPU was not watched, from the start of the activity.
     pub unwatched: &'a [Unwatched],
+    /// The stretches in which a tracepoint was thinned or detached, from the start of the activity.
+    pub thinned: &'a [ThinnedStretch],
     /// Its states. Empty if they are not known.
     pub states: &'a [StateSpan],
 }
@@ -83,8 +86,8 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// Takes them from a source that was read.
     pub fn of(source: &'a SourceReport) -> Self {
-        let SourceReport { label, activity, table, summary, unwatched, state_spans, .. } = source;
-        Subject { label, activity, table, summary, unwatched, states: state_spans }
+        let SourceReport { label, activity, table, summary, unwatched, thinned, state_spans, .. } = source;
+        Subject { label, activity, table, summary, unwatched, thinned, states: state_spans }
     }
 }
 
@@ -135,6 +138,8 @@ pub struct Plot<'a> {
     rows: Vec<Row>,
     /// The row of each tpid.
     row_of: Vec<u32>,
+    /// The stretches in which a tracepoint was thinned or detached, and the row of each.
+    stretches: Vec<(usize, &'a ThinnedStretch)>,
 }
 
 /// One row.
@@ -163,6 +168,12 @@ impl<'a> Plot<'a> {
             rows[*place].events += events;
             row_of[tpid as usize] = *place as u32;
         }
-        Plot { figure, subject, rows, row_of }
+        let mut row_of_thinned = BTreeMap::<Tpid, Option<usize>>::new();
+        let stretches = subject.thinned.iter().filter_map(|stretch| {
+            let row = || places.get(figure.row(subject.table.get(stretch.tpid)).0.as_str()).copied();
+            Some(((*row_of_thinned.entry(stretch.tpid).or_insert_with(row))?, stretch))
+        });
+        let stretches = stretches.collect();
+        Plot { figure, subject, rows, row_of, stretches }
     }
 }

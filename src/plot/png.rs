@@ -3,12 +3,16 @@
 use super::density::Density;
 use super::font::{ROBOTO, SetLine};
 use super::scene::{Anchor, Area, Item, Line, Scene, Stroke, Text};
-use super::style::{self, Style};
+use super::style::{self, HATCH, Style};
 use ab_glyph_rasterizer::{Rasterizer, point};
 use std::collections::HashMap;
 
 /// Pixels per unit of the scene.
 const SCALE: f64 = 1.5;
+
+/// The distance of stripes and their thickness in pixels, as a scene has them in an SVG.
+const STRIPES: usize = (HATCH * SCALE) as usize;
+const STRIPE: usize = 2;
 
 /// Why a picture cannot be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +71,13 @@ impl Painter<'_> {
                     ] {
                         self.canvas.fill(pixels(side, origin), 1.0, |_, _| Some(colour));
                     }
+                }
+            }
+            Item::Hatch { class, areas } => {
+                let Some(colour) = self.style(class).stroke else { return };
+                for area in areas {
+                    let is_stripe = |x, y| (x + y) % STRIPES < STRIPE;
+                    self.canvas.fill(pixels(*area, origin), 1.0, |x, y| is_stripe(x, y).then_some(colour));
                 }
             }
             Item::Line(line) => self.line(line, origin),
@@ -290,6 +301,15 @@ mod tests {
         let points = Item::Points { class: "pen".into(), size: 1.0, rows: vec![(1.5, runs.into())] };
         let canvas = drawn(vec![points]);
         assert_eq!([1, 2, 3, 4].map(|x| at(&canvas, x, 2)), [128, 0, 0, 32]);
+    }
+
+    #[test]
+    fn stripes_lie_over_what_is_below_them() {
+        let area = Area { x: 0.0, y: 0.0, width: 20.0, height: 2.0 };
+        let canvas = drawn(vec![Item::Hatch { class: "pen".into(), areas: vec![area] }]);
+        let dark = |y| (0..30).filter(|x| at(&canvas, *x, y) == 0).collect::<Vec<_>>();
+        assert_eq!(dark(0), [0, 1, 9, 10, 18, 19, 27, 28]);
+        assert_eq!((dark(1), dark(3)), (vec![0, 8, 9, 17, 18, 26, 27], vec![]));
     }
 
     #[test]

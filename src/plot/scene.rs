@@ -49,6 +49,11 @@ pub(super) enum Item {
         class: Class,
         area: Area,
     },
+    /// Areas with stripes over what is drawn there.
+    Hatch {
+        class: Class,
+        areas: Vec<Area>,
+    },
     Line(Line),
     Text(Text),
     /// Rows of points. Each row has runs of columns.
@@ -182,6 +187,8 @@ impl Plot<'_> {
         for (class, spans) in [("gap", gaps), ("unwatched", unwatched), ("lost", losses)] {
             items.extend(spans.into_iter().map(|run| Item::rect(class, run.x, top, run.length, plot_height)));
         }
+        let detached = self.thinned_areas(true, x, (bottom, row_height)).into_iter();
+        items.extend(detached.map(|area| Item::Rect { class: "detached".into(), area }));
         for span in self.subject.states {
             let (run, text) = strip(span, x);
             items.push(Item::rect(span.colour(), run.x, top - 21.0, run.length, 16.0));
@@ -206,6 +213,10 @@ impl Plot<'_> {
             items.push(Item::Points { class: "point".into(), size, rows });
         } else {
             items.push(Item::Density { area, columns: density.width, levels: density.levels() });
+        }
+        let thinned = self.thinned_areas(false, x, (bottom, row_height));
+        if !thinned.is_empty() {
+            items.push(Item::Hatch { class: "thinned".into(), areas: thinned });
         }
         items.push(Item::Rect { class: "frame".into(), area });
         let end = left + plot_width;
@@ -280,6 +291,10 @@ impl Plot<'_> {
                 "point" => {
                     notes.push(Item::Line(Line { thickness: Some(3.0), ..Line::new(mark, x + 4.0, 0.0, false, 4.0) }))
                 }
+                "thinned" => {
+                    let area = Area { x, y: -6.0, width: 12.0, height: 12.0 };
+                    notes.push(Item::Hatch { class: mark.into(), areas: vec![area] });
+                }
                 _ => notes.push(Item::rect(mark, x, -6.0, 12.0, 12.0)),
             }
             notes.push(Item::Text(Text::new("text", x + 17.0, 4.0, Anchor::Start, text)));
@@ -294,6 +309,12 @@ impl Plot<'_> {
             let text = format!("{} lost, of any tracepoint", Plural(within, "event"));
             let letters = text.chars().count();
             add("lost", text, letters);
+        }
+        for (mark, text) in ["thinned", "detached"].into_iter().zip(self.thinned_notes()) {
+            if let Some(text) = text {
+                let letters = text.chars().count();
+                add(mark, text, letters);
+            }
         }
         let mut cpus: Vec<Cpu> = self.subject.unwatched.iter().map(|stretch| stretch.cpu).collect();
         cpus.dedup();
@@ -341,7 +362,7 @@ fn short(name: &str) -> String {
 }
 
 /// Draws stretches as bands that are wide enough to be seen. Bands that touch are joined.
-fn spans(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<Stroke> {
+pub(super) fn spans(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<Stroke> {
     const LEAST: f64 = 1.5;
     let mut stretches: Vec<_> = stretches.collect();
     stretches.sort_by(|a, b| a.0.total_cmp(&b.0));

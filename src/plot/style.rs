@@ -9,6 +9,9 @@ pub(super) const STATES: &str = include_str!("states.css");
 /// The colours on a dark background.
 pub(super) const DARK: &str = include_str!("dark.css");
 
+/// The distance between stripes, to the right and down.
+pub(super) const HATCH: f64 = 6.0;
+
 /// The default size of letters.
 pub(super) const FONT_SIZE: f64 = 11.0;
 
@@ -73,6 +76,8 @@ mod tests {
             with_fill(&format!("state-{state}"));
         }
         with_fill("state-unknown");
+        with_fill("detached");
+        assert!(styles["thinned"].stroke.is_some());
         assert_eq!(styles.len(), PLOT.matches('{').count() + STATES.matches('{').count());
     }
 }

@@ -48,9 +48,30 @@ impl Scene {
         writeln!(out, "<title>{}</title>\n<desc>{}</desc>", Escaped(title), Escaped(subtitle))?;
         writeln!(out, "<style>\n{}{}{}</style>", style::PLOT, style::STATES, style::DARK)?;
         writeln!(out, r#"<rect class="paper" width="{width}" height="{height}"/>"#)?;
+        if has_stripes(items) {
+            write_stripes(out)?;
+        }
         items.iter().try_for_each(|item| write_item(item, out))?;
         out.write_str("</svg>")
     }
+}
+
+fn has_stripes(items: &[Item]) -> bool {
+    items.iter().any(|item| match item {
+        Item::Hatch { .. } => true,
+        Item::Group { items, .. } => has_stripes(items),
+        _ => false,
+    })
+}
+
+/// The pattern that `Item::Hatch` uses: one stripe, and the corners of its neighbours.
+fn write_stripes(out: &mut String) -> fmt::Result {
+    let size = style::HATCH;
+    let (before, behind) = (size - 1.0, size + 1.0);
+    writeln!(
+        out,
+        r#"<pattern id="stripes" width="{size}" height="{size}" patternUnits="userSpaceOnUse"><path class="thinned" d="M-1 1L1 -1M0 {size}L{size} 0M{before} {behind}L{behind} {before}"/></pattern>"#
+    )
 }
 
 fn write_item(item: &Item, out: &mut String) -> fmt::Result {
@@ -61,6 +82,12 @@ fn write_item(item: &Item, out: &mut String) -> fmt::Result {
             writeln!(out, "</g>")
         }
         Item::Rect { class, area } => writeln!(out, r#"<rect class="{class}" {area}/>"#),
+        Item::Hatch { class, areas } => {
+            // The class colours the stripes of the pattern, and hides nothing between them.
+            writeln!(out, r#"<g class="{class}-areas" fill="url(#stripes)">"#)?;
+            areas.iter().try_for_each(|area| writeln!(out, "<rect {area}/>"))?;
+            writeln!(out, "</g>")
+        }
         Item::Line(line) => write_line(line, out),
         Item::Text(text) => write_text(text, out),
         Item::Points { class, size, rows } => {

@@ -2,7 +2,7 @@
 
 use super::{Error, NewFile};
 use crate::events::thinning::rows::RowHits;
-use crate::events::{Event, RungStep, Sink};
+use crate::events::{Event, RowRun, RowRuns, RungStep, Sink};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::os::stdout::stdout;
 use crate::text::CsvCell;
@@ -12,6 +12,9 @@ use std::path::PathBuf;
 
 /// The number of bytes after which the buffer is written.
 const CHUNK: usize = 256 << 10;
+
+/// The memory in bytes of a step on a CPU until events behind it come.
+const OF_STEP_AHEAD: u64 = 240;
 
 /// The name of standard output in errors.
 const STDOUT: &str = "standard output";
@@ -28,6 +31,10 @@ pub struct LogWriter<'a> {
     header: &'static [u8],
     /// The number of hits that each event stands for, if the log has them.
     hits: Option<RowHits>,
+    /// The same numbers in the rows of a log that is read, which count instead.
+    runs: RowRuns,
+    /// The memory of the steps ahead.
+    held: Held,
     /// Per write: the length of the file and its number of rows. The file can be cut at these places.
     cuts: Vec<Cut>,
     logged: u64,
@@ -58,8 +65,17 @@ impl<'a> LogWriter<'a> {
 
     fn with(to: To<'a>) -> Self {
         let buffer = Vec::with_capacity(CHUNK * 2);
-        let mut log =
-            LogWriter { to, rows: Rows::default(), buffer, header: HEADER, hits: None, cuts: Vec::new(), logged: 0 };
+        let mut log = LogWriter {
+            to,
+            rows: Rows::default(),
+            buffer,
+            header: HEADER,
+            hits: None,
+            runs: RowRuns::default(),
+            held: Held::nothing(MemoryOf::Steps),
+            cuts: Vec::new(),
+            logged: 0,
+        };
         log.buffer.extend_from_slice(log.header);
         log
     }
@@ -85,7 +101,7 @@ impl<'a> LogWriter<'a> {
                 if let Some(hits) = &mut self.hits {
                     self.buffer.pop();
                     self.buffer.push(b',');
-                    let hits = hits.of_next(event);
+                    let hits = self.runs.of_next(event.tpid, event.time).unwrap_or_else(|| hits.of_next(event));
                     self.buffer.extend_from_slice(itoa::Buffer::new().format(hits).as_bytes());
                     self.buffer.push(b'\n');
                 }
@@ -212,8 +228,21 @@ impl Sink for LogSink<'_> {
     fn steps(&mut self, steps: &[RungStep]) {
         if let Stage::Open(log) = &mut self.state
             && let Some(hits) = &mut log.hits
+            && self.failed.is_none()
         {
-            hits.add(steps);
+            let on = steps.iter().map(|step| step.on.len() as u64).sum::<u64>();
+            match log.held.grow(OF_STEP_AHEAD * on) {
+                Ok(()) => hits.add(steps),
+                Err(cause) => {
+                    self.failed = Some(Error::Io { verb: "write", path: log.path(), cause: cause.into() });
+                }
+            }
+        }
+    }
+
+    fn row_runs(&mut self, runs: &[RowRun]) {
+        if let Stage::Open(log) = &mut self.state {
+            log.runs.add(runs);
         }
     }
 

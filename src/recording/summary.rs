@@ -48,14 +48,14 @@ pub struct Summary {
     pub arguments: Vec<String>,
     /// The time at which the events were switched on, by the wall clock in UTC.
     pub started: Option<String>,
-    /// Why the capture stopped; null also if it was killed.
+    /// Why the capture stopped; null also if the source does not have the end of the recording.
     pub stop_reason: Option<StopReason>,
     /// False if the log has fewer events than requested, because of a second interrupt, a full disk, or a
     /// source that ends early.
     pub log_complete: bool,
     /// The size of each CPU's ring in bytes.
     pub ring_size: Option<usize>,
-    /// The budget of the recording; the field is missing if there was none.
+    /// The budget of the recording; the field is missing if it had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetSummary>,
     /// The restriction of a replay; the field is missing if there was none.
@@ -127,6 +127,10 @@ pub struct EventsSummary {
     /// Events that arrived below the merge's watermark: they are recorded, but not in the log. Counted as far
     /// as the log was written.
     pub late: u64,
+    /// The hits, estimated from the recorded events and the hits that each stands for. Only if there are no kernel's counters,
+    /// and tracepoints were thinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<u64>,
     /// Hits by the kernel's counters. This and `unaccounted` are null everywhere if a replayed file has no
     /// counters.
     pub counted: Option<u64>,
@@ -181,6 +185,9 @@ pub struct TracepointSummary {
     /// See [`EventsSummary`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub thinned: u64,
+    /// See [`EventsSummary`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<u64>,
     /// Null if losses are known only per CPU (before Linux 6.0, and without counters).
     pub lost: Option<u64>,
     /// See [`EventsSummary`].
@@ -248,9 +255,10 @@ fn cpu_of_any_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 }
 
 impl EventsSummary {
-    /// All hits: the kernel's count, or recorded + thinned + lost if there is no count.
+    /// All hits: the kernel's count, or the estimate, or recorded + thinned + lost if there is neither.
     pub fn all(&self) -> u64 {
-        self.counted.unwrap_or(self.recorded.saturating_add(self.thinned).saturating_add(self.lost))
+        let known = self.recorded.saturating_add(self.thinned).saturating_add(self.lost);
+        self.counted.or(self.estimated).unwrap_or(known)
     }
 
     /// The counts of an accounting. `logged` is the number of rows in the log.
@@ -262,6 +270,7 @@ impl EventsSummary {
             lost: total.lost,
             thinned: total.thinned,
             late: accounting.total_late(),
+            estimated: None,
             counted: accounting.counted.then_some(total.counted),
             unaccounted: accounting.counted.then(|| total.unaccounted()),
             unknown: accounting.unknown,
@@ -285,6 +294,7 @@ pub fn accounts(
         recorded: account.recorded,
         lost: lost_known.then_some(account.lost),
         thinned: account.thinned,
+        estimated: None,
         counted: accounting.counted.then_some(account.counted),
         unaccounted: (lost_known && accounting.counted).then(|| account.unaccounted()),
         weighted: table.get(tpid).is_weighted(),

@@ -1,10 +1,11 @@
 //! Finds the differences between sources. Tracepoints are matched by `group:name`, never by number.
 
-use super::SourceReport;
+use super::{SourceReport, mark};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::ranking::Ranked;
 use crate::recording::Summary;
 use crate::stats::extremes;
+use crate::units::Grouped;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -16,6 +17,9 @@ pub enum Presence {
     Hit {
         /// Its hits.
         events: u64,
+        /// Whether its hits are an estimate, and so its share and its rate.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        is_estimate: bool,
         /// Its part of all hits, from 0 to 1.
         share: f64,
         /// Hits per second. `None` (in JSON null) if the source has no duration.
@@ -175,6 +179,12 @@ impl Compared {
         self.sources.iter().enumerate().filter(move |(number, _)| *number != source).map(|(_, presence)| presence)
     }
 
+    /// How often it was hit in a source, in words.
+    pub fn hits(&self, source: usize) -> String {
+        let is_estimate = matches!(self.sources[source], Presence::Hit { is_estimate: true, .. });
+        format!("{}{}", mark(is_estimate), Grouped(self.events(source)))
+    }
+
     /// How often it was hit in a source.
     pub fn events(&self, source: usize) -> u64 {
         match self.sources[source] {
@@ -223,6 +233,7 @@ fn compared<N: Clone>(sources: &[Side<'_, N>]) -> Vec<Compared> {
             match named.get_mut(&ranked.name) {
                 Some(same) => {
                     same.events = same.events.saturating_add(ranked.events);
+                    same.is_estimate |= ranked.is_estimate;
                     same.share += ranked.share;
                     same.rate = same.rate.zip(ranked.rate).map(|(a, b)| a + b);
                 }
@@ -237,8 +248,8 @@ fn compared<N: Clone>(sources: &[Side<'_, N>]) -> Vec<Compared> {
         .map(|name| {
             let presences =
                 sources.iter().zip(&hits).map(|(side, hits)| match (hits.get(name), side.captured.get(name)) {
-                    (Some(Ranked { events, share, rate, .. }), _) => {
-                        Presence::Hit { events: *events, share: *share, rate: *rate }
+                    (Some(Ranked { events, is_estimate, share, rate, .. }), _) => {
+                        Presence::Hit { events: *events, is_estimate: *is_estimate, share: *share, rate: *rate }
                     }
                     (None, Some(true)) => Presence::NotHit,
                     (None, Some(false)) => Presence::NotCaptured,
@@ -318,7 +329,14 @@ mod tests {
     use crate::tracefs::Tpid;
 
     fn ranked(name: &str, events: u64, share: f64) -> Ranked<Tpid> {
-        Ranked { name: name.to_owned(), number: Tpid::new(1), events, share, rate: Some(events as f64) }
+        Ranked {
+            name: name.to_owned(),
+            number: Tpid::new(1),
+            events,
+            is_estimate: false,
+            share,
+            rate: Some(events as f64),
+        }
     }
 
     fn known(names: &[(&str, bool)]) -> BTreeMap<String, bool> {

@@ -1,6 +1,6 @@
 //! The facts about a source, for people who did not record it.
 
-use super::{SourceReport, budget_facts, equation, lost_unassigned, own_share, stopped_by, unwatched};
+use super::{SourceReport, budget_facts, equation, lost_unassigned, mark_of_all, own_share, stopped_by, unwatched};
 use crate::recording::Summary;
 use crate::text::shortened;
 use crate::tracefs::{Exclusion, Status};
@@ -15,7 +15,8 @@ const LONGEST: usize = 1_000;
 
 /// The facts of a source, each with its name.
 pub fn facts(source: &SourceReport) -> Vec<Fact> {
-    let mut facts = vec![("events", events(source))];
+    let name = if source.summary.budget.is_some() { "hits" } else { "events" };
+    let mut facts = vec![(name, events(source))];
     facts.extend(machine(&source.summary));
     facts.extend(tracepoints(source));
     facts.extend(capture(source));
@@ -31,9 +32,11 @@ pub fn facts(source: &SourceReport) -> Vec<Fact> {
 
 fn events(source: &SourceReport) -> String {
     let ranking = &source.ranking;
-    let rate = ranking.rate().map(|rate| format!(" in {} ({} per second)", Seconds(ranking.duration), Rate(rate)));
+    let mark = mark_of_all(&source.summary, ranking);
+    let rate =
+        ranking.rate().map(|rate| format!(" in {} ({mark}{} per second)", Seconds(ranking.duration), Rate(rate)));
     let range = if source.is_range { ", in the requested range" } else { "" };
-    format!("{}{}{range}", Grouped(ranking.events), rate.unwrap_or_default())
+    format!("{mark}{}{}{range}", Grouped(ranking.events), rate.unwrap_or_default())
 }
 
 /// The machine that it was recorded on.
@@ -127,20 +130,7 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     if summary.events.lost_unassigned > 0 {
         facts.push(("unassigned", lost_unassigned(summary.events.lost_unassigned)));
     }
-    let is_thinned = summary.budget.as_ref().is_some_and(|budget| budget.thinned_tracepoints() > 0);
-    if source.is_range && is_thinned {
-        let text =
-            "graphs, bars, and tables show recorded events; an event of a thinned tracepoint stands for more hits";
-        facts.push(("shown", text.to_owned()));
-    }
-    let differs = is_thinned || summary.events.lost > 0 || summary.events.unaccounted.unwrap_or(0) != 0;
-    if !source.is_range && differs {
-        let samples = Grouped(activity.tracepoints.events());
-        facts.push((
-            "shown",
-            format!("graphs and bars show the {samples} recorded events; tables show the kernel's counts"),
-        ));
-    }
+    facts.extend(shown(source).map(|text| ("shown", text)));
     if summary.events.late > 0 {
         facts.push((
             "late",
@@ -148,6 +138,23 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
         ));
     }
     facts
+}
+
+/// What the graphs and the tables show, where that is not the same.
+fn shown(source: &SourceReport) -> Option<String> {
+    let SourceReport { summary, ranking, .. } = source;
+    let is_thinned = summary.budget.as_ref().is_some_and(|budget| budget.thinned_tracepoints() > 0);
+    let differs = is_thinned || summary.events.lost > 0 || summary.events.unaccounted.unwrap_or(0) != 0;
+    let events = Grouped(source.activity.tracepoints.events());
+    let hatched = if is_thinned { ", with hatches where a tracepoint was thinned" } else { "" };
+    let graphs = format!("graphs and bars show the {events} recorded events{hatched}");
+    match (ranking.is_estimate, source.is_range) {
+        (true, _) => {
+            Some(format!("{graphs}; tables show hits, which are estimated (`~`) where an event stands for several"))
+        }
+        (false, false) if differs => Some(format!("{graphs}; tables show the kernel's counts")),
+        _ => None,
+    }
 }
 
 fn lost(source: &SourceReport) -> String {

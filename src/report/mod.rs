@@ -16,6 +16,7 @@ mod facts;
 pub mod formats;
 mod label;
 mod read;
+mod rungs;
 mod sparkline;
 pub mod states;
 mod words;
@@ -26,6 +27,7 @@ pub use example::{EXAMPLE_ALPHA, example_states};
 pub use facts::facts;
 pub use label::{file_name, labels};
 pub use read::{Detail, ReportOptions, compare, read};
+pub use rungs::{RankedWords, RungParts, SourceRungs, mark, mark_of_all, marks, unit};
 pub use sparkline::sparkline;
 pub use states::{Identifier, StateSpan};
 pub use words::{equation, lost_unassigned, own_share, share_of_time, stopped_by, stopping, unwatched};
@@ -35,7 +37,7 @@ pub use crate::activity::Activity;
 pub use crate::ranking::{Ranked, Ranking};
 
 use crate::drain::Problem;
-use crate::recording::{Summary, Unwatched};
+use crate::recording::{Summary, ThinnedStretch, Unwatched};
 use crate::state::Identification;
 use crate::tracefs::{Selection, Table, Tpid};
 use std::collections::HashMap;
@@ -64,8 +66,8 @@ pub struct SourceReport {
     pub table: Table,
     /// Which of them were captured, and why the others were not.
     pub selection: Selection,
-    /// Tracepoints and groups by hits. In a range these are the recorded events; in a whole capture, the
-    /// kernel's counts.
+    /// Tracepoints and groups by hits. In a range these are the recorded events, and the hits that events of thinned
+    /// tracepoints stand for; in a whole capture, the kernel's counts.
     pub ranking: Ranking,
     /// Whether it covers only a range, or only the part up to where the user stopped it.
     pub is_range: bool,
@@ -75,6 +77,9 @@ pub struct SourceReport {
     pub activity: Activity,
     /// The stretches in which a CPU was not watched, within the span of the activity and in nanoseconds from its start.
     pub unwatched: Vec<Unwatched>,
+    /// The stretches in which a tracepoint was thinned or detached, within the span of the activity and in nanoseconds from its
+    /// start. Empty without a budget.
+    pub thinned: Vec<ThinnedStretch>,
     /// Its states, if they were asked for and could be identified.
     pub states: Option<Identification>,
     /// The same states, ready to be drawn.

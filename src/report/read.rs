@@ -1,5 +1,6 @@
 //! Reads sources into a report.
 
+use super::rungs::{InTime, between};
 use super::states::spans;
 use super::{Differences, Identifier, Report, SourceReport, labels};
 use crate::activity::Activity;
@@ -8,8 +9,8 @@ use crate::drain::replay;
 use crate::drain::{Problem, Request, Results, drain};
 use crate::events::{Filter, Ns, Sink};
 use crate::memory::{Held, MemoryOf, TooMuch};
-use crate::ranking::Ranking;
-use crate::recording::{Summary, Unwatched};
+use crate::ranking::{HitNumber, Ranking};
+use crate::recording::{BudgetSummary, Summary, ThinnedStretch};
 use crate::source::{self, About, Place};
 use crate::state::{self, Identification, Session, Windows};
 use crate::tracefs::{Table, Tpid};
@@ -169,7 +170,8 @@ fn read_source(
         selection,
         ranking,
         is_range: is_range || is_stopped,
-        unwatched: unwatched_within(&summary, span, &activity),
+        unwatched: within(&summary.unwatched, span, &activity),
+        thinned: within(stretches(summary.budget.as_ref()), span, &activity),
         activity,
         summary,
         state_spans: states.as_ref().map(spans).unwrap_or_default(),
@@ -179,14 +181,16 @@ fn read_source(
     })
 }
 
-/// The stretches in which a CPU was not watched, within the span of the activity. `span` is that of the whole source.
-fn unwatched_within(summary: &Summary, span: Option<(Ns, Ns)>, activity: &Activity) -> Vec<Unwatched> {
-    let (Some((origin, _)), Some((first, last))) = (span, activity.span()) else { return Vec::new() };
-    let within = |time: Ns| Ns(origin.saturating_add(time.0).clamp(first, last) - first);
-    let stretches = summary.unwatched.iter();
-    let stretches =
-        stretches.map(|stretch| Unwatched { from: within(stretch.from), to: within(stretch.to), ..*stretch });
-    stretches.filter(|stretch| stretch.from < stretch.to).collect()
+/// The parts of stretches within the span of the activity. `span` is that of the whole source.
+fn within<T: InTime>(stretches: &[T], span: Option<(Ns, Ns)>, activity: &Activity) -> Vec<T> {
+    match (span, activity.span()) {
+        (Some((origin, _)), Some(part)) => between(stretches, origin, part),
+        _ => Vec::new(),
+    }
+}
+
+fn stretches(budget: Option<&BudgetSummary>) -> &[ThinnedStretch] {
+    budget.map_or(&[], |budget| &budget.stretches)
 }
 
 /// The results, unless the source takes too much memory.
@@ -245,16 +249,22 @@ fn is_unnamed(table: &Table) -> bool {
     !tracepoints.is_empty() && tracepoints.iter().all(|tracepoint| tracepoint.group == format!("gid{}", tracepoint.gid))
 }
 
-/// The ranking of a range: the recorded events in it, over the requested time. Parts of that time outside the
-/// capture do not count.
+/// The ranking of a range: the recorded events in it, and the hits that those of thinned tracepoints stand for, over the
+/// requested time. Parts of that time outside the capture do not count.
 fn ranking_of_range(activity: &Activity, summary: &Summary, span: Option<(Ns, Ns)>, table: &Table) -> Ranking {
-    let events = activity.tracepoints.events();
     let (first, last) = activity.span().unwrap_or_default();
     let (earliest, latest) = span.unwrap_or((first, last));
     let asked = summary.restricted.as_ref();
     let from = asked.and_then(|asked| asked.from).map_or(first, |from| from.max(earliest)).min(first);
     let is_cut = asked.is_some_and(|asked| asked.events.is_some());
     let to = asked.and_then(|asked| asked.to).filter(|_| !is_cut).map_or(last, |to| to.min(latest)).max(last);
-    let hits = activity.tracepoints.hit().map(|(tpid, hits)| (Tpid::new(tpid), hits));
-    Ranking::of_hits(hits, events, Duration::from_nanos(to.since(from)), table)
+    let hits = || {
+        activity.tracepoints.hit().map(|(tpid, events)| {
+            let tpid = Tpid::new(tpid);
+            let more = activity.more_hits(tpid);
+            (tpid, HitNumber { hits: events.saturating_add(more), is_estimate: more > 0 })
+        })
+    };
+    let all = hits().fold(HitNumber::default(), |sum, (_, number)| sum.and(number));
+    Ranking::of_hits(hits(), all, Duration::from_nanos(to.since(from)), table)
 }

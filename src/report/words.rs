@@ -1,5 +1,6 @@
 //! Words the facts of a summary, for tables, pages and the terminal.
 
+use super::mark;
 use crate::os::cpus::Cpu;
 use crate::recording::{EventsSummary, SelfSummary, StopReason, Summary, Unwatched};
 use crate::units::{Grouped, Plural, Seconds};
@@ -21,8 +22,13 @@ pub fn share_of_time(own: &SelfSummary, length_ns: u64) -> f64 {
 
 /// The accounting: the hits that the kernel counted, next to those recorded and lost.
 pub fn equation(events: &EventsSummary) -> String {
-    let EventsSummary { recorded, thinned, lost, counted, unaccounted, .. } = *events;
-    let thinned = if thinned > 0 { format!(" + {} thinned away", Grouped(thinned)) } else { String::new() };
+    let EventsSummary { recorded, thinned, lost, counted, unaccounted, estimated, .. } = *events;
+    let estimated = estimated.filter(|_| counted.is_none());
+    let thinned = estimated.map_or(thinned, |all| all.saturating_sub(recorded).saturating_sub(lost));
+    let thinned = match thinned {
+        0 => String::new(),
+        thinned => format!(" + {}{} thinned", mark(estimated.is_some()), Grouped(thinned)),
+    };
     let known = format!("{} recorded{thinned} + {} lost", Grouped(recorded), Grouped(lost));
     match (counted, unaccounted) {
         (Some(counted), Some(0)) => format!("{} counted = {known}", Grouped(counted)),

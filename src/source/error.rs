@@ -86,6 +86,9 @@ pub enum Error {
     /// A log with its columns in another order.
     #[error("line 1: its columns are not `timestamp,tpid,gid,tracepoint name`, in this order")]
     ColumnOrder,
+    /// A log with other columns behind its own.
+    #[error("line 1: behind its four columns, a log may have one column `hits`, and no other; remove the others")]
+    MoreColumns,
     /// The notes of tp-perf in it cannot be read.
     #[error(
         "tp-perf cannot read its own notes in this file ({0}); a newer tp-perf may have written them: update tp-perf"

@@ -1,10 +1,11 @@
 //! Events from a `log.csv`.
 
 use super::Error;
+use super::hits_column::{HitsColumn, MOST_HITS};
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, DecodedCpu};
-use crate::events::{Event, Gid, Ns, Slot, Tpid};
+use crate::events::{Event, Gid, Ns, RowRun, RungStep, Slot, Tpid};
 use crate::memory::{Held, MemoryOf};
 use crate::text::of_csv_cell;
 use crate::tracefs::{Table, Tracepoint};
@@ -25,9 +26,9 @@ const OF_TRACEPOINT: u64 = 512;
 /// The memory in bytes that each byte of a name takes there.
 const OF_NAME: u64 = 4;
 
-const FIELDS: [&str; 4] = ["timestamp", "tpid", "gid", "tracepoint name"];
-/// A recording with a budget has this column behind the others. Nothing here needs it: a row is an event.
-const HITS: &str = "hits";
+const FIELDS: [&str; 5] = ["timestamp", "tpid", "gid", "tracepoint name", "hits"];
+/// The number of columns that each log has. Only a recording with a budget has the last column.
+const USUAL: usize = 4;
 
 /// Decodes rows. A log contains neither CPUs nor losses. It is in time order, except for steps back that a merge corrects.
 pub struct LogCsv {
@@ -44,6 +45,8 @@ pub struct LogCsv {
     length: Option<u64>,
     count_only: bool,
     earliest: Ns,
+    /// The column `hits`, if the log has it.
+    hits: Option<HitsColumn>,
 }
 
 /// Checks lines while they are read. It notes whether the last line has its end. It refuses a line that is too long to be a
@@ -112,14 +115,21 @@ impl LogCsv {
         let reader = Tail { reader, line: 1, length: 0, quotes: 0, last: b'\n', torn: Rc::clone(&torn), problem: None };
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(256 << 10).from_reader(reader);
         let header = reader.byte_headers().map_err(|error| Error::Read(io_error(error)))?;
-        let missing: Vec<_> =
-            FIELDS.into_iter().filter(|field| !header.iter().any(|found| found == field.as_bytes())).collect();
+        let missing: Vec<_> = FIELDS[..USUAL]
+            .iter()
+            .copied()
+            .filter(|field| !header.iter().any(|found| found == field.as_bytes()))
+            .collect();
         if !missing.is_empty() {
             return Err(Error::Columns { missing: missing.join("`, `") });
         }
-        let known = header.iter().take(FIELDS.len()).eq(FIELDS.map(str::as_bytes));
-        if !known || header.iter().skip(FIELDS.len()).any(|more| more != HITS.as_bytes()) {
+        let fields = |fields: &'static [&str]| fields.iter().map(|field| field.as_bytes());
+        if !header.iter().take(USUAL).eq(fields(&FIELDS[..USUAL])) {
             return Err(Error::ColumnOrder);
+        }
+        let has_hits = header.len() > USUAL;
+        if has_hits && !header.iter().skip(USUAL).eq(fields(&FIELDS[USUAL..])) {
+            return Err(Error::MoreColumns);
         }
         Ok(LogCsv {
             reader,
@@ -133,7 +143,13 @@ impl LogCsv {
             length,
             count_only: false,
             earliest: Ns::MAX,
+            hits: has_hits.then(HitsColumn::new),
         })
+    }
+
+    /// Whether the log has the column `hits`.
+    pub fn has_hits(&self) -> bool {
+        self.hits.is_some()
     }
 
     fn line(&self) -> u64 {
@@ -155,6 +171,10 @@ impl LogCsv {
             })
         };
         let (time, tpid, gid) = (Ns(number(time, 0)?), number(tpid, 1)?, number(gid, 2)?);
+        let hits = self.hits.is_some().then(|| number(parse(&self.row[USUAL]), USUAL)).transpose()?;
+        if let Some(hits) = hits.filter(|hits| !(1..=MOST_HITS).contains(hits)) {
+            return Err(self.bad(format!("{hits} is not a number of hits (1 to {MOST_HITS})")));
+        }
         if time < watermark {
             return Err(self.bad("its time is far earlier than that of a row above it; a log must be in time order"));
         }
@@ -188,6 +208,13 @@ impl LogCsv {
         }
         let (filter, table) = (&self.filter, &self.table);
         let (rows, wanted) = self.tracepoints[index].get_or_insert_with(|| (0, filter.takes(table.get(tpid))));
+        if let (Some(column), Some(hits)) = (&mut self.hits, hits)
+            && !column.row(tpid, time, hits, *wanted)?
+        {
+            return Err(self.bad(
+                "a row above it of the same tracepoint is later, and has another number of hits; sort the log by time",
+            ));
+        }
         if !*wanted {
             return Ok(None);
         }
@@ -228,7 +255,7 @@ impl Decode for LogCsv {
         self.count_only = true;
     }
 
-    fn decoded(&self, merge: &Merge) -> Decoded {
+    fn decoded(&mut self, merge: &Merge) -> Decoded {
         let late = self.queue.map_or(0, |queue| merge.late(queue));
         let rows = (0u32..).zip(&self.tracepoints);
         let samples = rows.filter_map(|(tpid, rows)| match rows {
@@ -243,8 +270,17 @@ impl Decode for LogCsv {
             counted: None,
             lost: None,
             lost_unassigned: 0,
-            steps: Vec::new(),
+            more_hits: self.hits.as_ref().map(HitsColumn::more_hits).unwrap_or_default(),
+            steps: self.hits.as_mut().map(|hits| std::mem::take(&mut hits.steps)).unwrap_or_default(),
         }
+    }
+
+    fn steps(&self) -> &[RungStep] {
+        self.hits.as_ref().map_or(&[], |hits| &hits.steps)
+    }
+
+    fn row_runs(&self) -> &[RowRun] {
+        self.hits.as_ref().map_or(&[], |hits| &hits.runs)
     }
 
     fn earliest(&self) -> Option<Ns> {

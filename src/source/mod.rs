@@ -13,6 +13,7 @@
 //! ```
 
 mod error;
+mod hits_column;
 mod log_csv;
 mod newest;
 mod readers;
@@ -85,6 +86,8 @@ pub struct Source {
     pub about: About,
     /// Whether it contains the CPU of each event.
     pub knows_cpus: bool,
+    /// Whether its events may stand for several hits each: it is a recording with a budget, or the log of one.
+    pub has_hits: bool,
     /// Remarks for the user that are not errors.
     pub remarks: Vec<String>,
     /// The part that is missing from it, if that is already known.
@@ -247,10 +250,12 @@ impl Candidate<'_> {
             return self.zstd(head, reader, length);
         } else if is_log(&head) {
             let log = LogCsv::open(Box::new(Cursor::new(head).chain(reader)), self.table, length)?;
+            let has_hits = log.has_hits();
             return Ok(Source {
                 stream: EventStream::new(log),
                 about: About::Log,
                 knows_cpus: false,
+                has_hits,
                 remarks: Vec::new(),
                 problem: None,
                 file: None,
@@ -309,7 +314,8 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
         perf.set_clock_offset(facts.clock_offset_ns);
     }
     let knows_cpus = perf.knows_cpus();
-    Ok(Source { stream: EventStream::new(perf), about, knows_cpus, remarks, problem, file: None })
+    let has_hits = matches!(&about, About::Capture(facts) if facts.budget.is_some());
+    Ok(Source { stream: EventStream::new(perf), about, knows_cpus, has_hits, remarks, problem, file: None })
 }
 
 impl Source {

@@ -381,7 +381,7 @@ mod tests {
         let advice = of_states.chain(found.advice.clone()).collect::<Vec<_>>().join("\n");
         for said in [
             "sessions s1 of idle and copy of idle have the same counts",
-            "session s0 of lossy is not used: only 0 of its 30 windows",
+            "session s0 of lossy is not used: it has 0 usable windows, of 30",
             "learn 3 more sessions of lossy",
             "session odd of web is unlike its other sessions",
             "the library has 10 usable sessions",

@@ -145,8 +145,9 @@ pub enum Error {
     },
     /// The session lost too much, or is too short, to show a state.
     #[error(
-        "`{place}`: {usable} of its {} of {window} lost at most a tenth of their events; a session needs {}, and half of all",
-        Plural(*.windows as u64, "window"), Plural(LEAST_WINDOWS as u64, "such window")
+        "`{place}`: {} of {window}, of {windows} in all; a session needs at least {LEAST_WINDOWS}, and half of all. A window is \
+         usable if it lost at most a tenth of its events",
+        Plural(*.usable as u64, "usable window")
     )]
     TooLittle {
         /// The source.

@@ -328,11 +328,11 @@ impl NotLearned {
     /// Why it was not learned, in a sentence.
     pub fn sentence(&self, state: &str) -> String {
         format!(
-            "session {} of {state} is not used: only {} of its {} lost at most a tenth of the events, and at least {LEAST_WINDOWS} \
-             and half of them are needed; remove it, and learn another one",
+            "session {} of {state} is not used: it has {}, of {} in all, and at least {LEAST_WINDOWS} and half of all are needed (a \
+             window is usable if it lost at most a tenth of its events); remove it, and learn another one",
             self.session,
-            self.usable,
-            Plural(self.windows as u64, "window")
+            Plural(self.usable as u64, "usable window"),
+            self.windows
         )
     }
 }

@@ -188,7 +188,7 @@ fn print_cost(cost: &CostSummary, windows: u64, own: f64, screen: &mut Screen<'_
     }
     if own >= cost.budget.unwrap_or(1.0) {
         screen.more(format_args!(
-            "{WARNING}tp-perf itself takes {} of all CPUs{WARNING:#}, so this budget cannot be held. Use longer windows \
+            "{WARNING}tp-perf itself takes {} of all CPUs{WARNING:#}, so this budget cannot be kept. Use longer windows \
              (--every), fewer tracepoints (-t, -x), or a larger budget.",
             part(own)
         ))?;

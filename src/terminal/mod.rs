@@ -13,6 +13,7 @@ mod progress;
 mod report;
 mod report_files;
 mod report_states;
+mod report_top;
 mod rights;
 mod root;
 mod states;

@@ -2,9 +2,9 @@
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use super::report_states::print_stretches;
-use super::summary::{SummaryOf, print_accounting, print_headline};
-use crate::ranking::Ranked;
-use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, sparkline};
+use super::report_top::top_table;
+use super::summary::{SummaryOf, print_accounting, print_budget, print_headline};
+use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, mark};
 use crate::text::{OneLine, shortened};
 use crate::units::{Grouped, Plural, Rate, Share};
 use anstyle::{AnsiColor, Style};
@@ -52,9 +52,11 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
         screen.prose(format_args!("Linux {} on {}{started}", OneLine(kernel), OneLine(hostname)))?;
     }
     if source.is_range {
-        screen.prose(
-            "Counts, shares, and rates cover the recorded events in the range. The accounting covers the whole source.",
-        )?;
+        let covered = match summary.budget {
+            Some(_) => "Hits, shares, and rates come from the recorded events in the range",
+            None => "Counts, shares, and rates cover the recorded events in the range",
+        };
+        screen.prose(format_args!("{covered}. The accounting covers the whole source."))?;
     }
     if let Some(logged) = source.logged {
         let first = Grouped(logged);
@@ -67,6 +69,7 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
     screen.blank()?;
     print_stretches(source, screen)?;
     print_accounting(summary, screen)?;
+    print_budget(summary, screen)?;
     if let Some(problem) = &source.problem {
         let problem = format!("{problem:#}");
         screen.fact("problem", format_args!("{WARNING}{}{WARNING:#}", OneLine(&problem)))?;
@@ -82,53 +85,15 @@ fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::
         return screen.table(&without);
     }
     screen.table(&top_table(source, top, bars))?;
-    match source.summary.events.lost {
-        0 => Ok(()),
-        _ => screen.prose("The bars show recorded events. Where events were lost, the bars are too low."),
-    }
-}
-
-fn top_table(source: &SourceReport, top: usize, bars: usize) -> TextTable {
-    let (tracepoints, groups) = source.columns(bars.max(1));
-    let drawn = |counts: Option<&Vec<f64>>| match bars {
-        0 => String::new(),
-        _ => counts.map(|counts| sparkline(counts).trim_end().to_owned()).unwrap_or_default(),
-    };
-    let mut table = TextTable::new([
-        TextColumn::RIGHT,
-        TextColumn::RIGHT,
-        TextColumn::RIGHT.optional(),
-        TextColumn::NAME,
-        TextColumn::LEFT,
-    ]);
-    let of_tracepoint = |ranked: &Ranked<_>| drawn(tracepoints.get(&ranked.number));
-    add_top(&mut table, "tracepoint", &source.ranking.tracepoints, top, bars, of_tracepoint);
-    let of_group = |ranked: &Ranked<_>| drawn(groups.get(&ranked.name));
-    add_top(&mut table, "group", &source.ranking.groups, top, bars, of_group);
-    table
-}
-
-fn add_top<N>(
-    table: &mut TextTable,
-    what: &str,
-    ranked: &[Ranked<N>],
-    top: usize,
-    bars: usize,
-    drawn: impl Fn(&Ranked<N>) -> String,
-) {
-    let over_time = if bars > 0 { "over time" } else { "" };
-    table.head(["events", "share", "per second", &format!("top {what}s"), over_time]);
-    for ranked in ranked.iter().take(top) {
-        let Ranked { name, events, share, rate, .. } = ranked;
-        let share = format!("{:.1} %", 100.0 * share);
-        let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
-        let cells = [Grouped(*events).into(), share.into(), rate.into(), OneLine(name).into(), drawn(ranked).into()];
-        table.row(Style::new(), cells);
-    }
-    if let Some(more) = ranked.len().checked_sub(top).filter(|more| *more > 0) {
-        let more = format!("and {} more (--top {} shows all)", Grouped(more as u64), ranked.len());
-        let empty = TextCell::default;
-        table.row(DIM, [empty(), empty(), empty(), more.into(), empty()]);
+    match (source.summary.events.lost, source.thinned.is_empty()) {
+        (0, true) => Ok(()),
+        (0, false) => {
+            screen.prose("The bars show recorded events. Where a tracepoint was thinned, its bars are too low.")
+        }
+        (_, true) => screen.prose("The bars show recorded events. Where events were lost, the bars are too low."),
+        (_, false) => screen.prose(
+            "The bars show recorded events. Where events were lost or a tracepoint was thinned, the bars are too low.",
+        ),
     }
 }
 
@@ -159,8 +124,12 @@ fn print_differences(differences: &Differences, top: usize, screen: &mut Screen<
 
 fn cell(presence: &Presence, by: By) -> String {
     match presence {
-        Presence::Hit { share, .. } if by == By::Share => Share(*share).to_string(),
-        Presence::Hit { rate, .. } => rate.map(|rate| format!("{}/s", Rate(rate))).unwrap_or_default(),
+        Presence::Hit { share, is_estimate, .. } if by == By::Share => {
+            format!("{}{}", mark(*is_estimate), Share(*share))
+        }
+        Presence::Hit { rate, is_estimate, .. } => {
+            rate.map(|rate| format!("{}{}/s", mark(*is_estimate), Rate(rate))).unwrap_or_default()
+        }
         other => other.word().to_owned(),
     }
 }
@@ -220,7 +189,7 @@ fn print_only(
     let mut table = TextTable::new([TextColumn::RIGHT.at_least(10), TextColumn::NAME, TextColumn::LEFT.cut_to(SOURCE)]);
     for compared in only.iter().take(top) {
         let why = TextCell::styled(compared.why_only_in(number), DIM);
-        table.row(Style::new(), [Grouped(compared.events(number)).into(), OneLine(&compared.name).into(), why]);
+        table.row(Style::new(), [compared.hits(number).into(), OneLine(&compared.name).into(), why]);
     }
     screen.table(&table)?;
     match only.len().checked_sub(top) {

@@ -3,11 +3,15 @@
 use super::layout::{LABEL, Screen, TextColumn, TextTable};
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
-use crate::recording::{EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
-use crate::report::{BudgetFact, budget_facts, equation, lost_unassigned, own_share, stopped_by, unwatched};
+use crate::recording::{BudgetSummary, EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
+use crate::report::{
+    BudgetFact, budget_facts, equation, lost_unassigned, mark, mark_of_all, marks, own_share, stopped_by, unit,
+    unwatched,
+};
 use crate::text::OneLine;
 use crate::units::{Grouped, Plural, Rate, Seconds, Signed};
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -44,7 +48,7 @@ pub fn print_summary(
     print_headline(summary, origin, &ranking, screen)?;
     if ranking.events > 0 {
         screen.blank()?;
-        print_top(&ranking, screen)?;
+        print_top(&ranking, summary, screen)?;
     }
     screen.blank()?;
     print_accounting(summary, screen)?;
@@ -69,9 +73,11 @@ pub(super) fn print_headline(
     ranking: &Ranking,
     screen: &mut Screen<'_>,
 ) -> io::Result<()> {
-    let events = Plural(ranking.events, "event");
-    let rate = ranking.rate().map(|rate| format!(" in {} ({} per second)", Seconds(ranking.duration), Rate(rate)));
-    screen.prose(format_args!("{BOLD}{events}{BOLD:#}{}", rate.unwrap_or_default()))?;
+    let mark = mark_of_all(summary, ranking);
+    let hits = Plural(ranking.events, unit(summary.budget.is_some()));
+    let rate =
+        ranking.rate().map(|rate| format!(" in {} ({mark}{} per second)", Seconds(ranking.duration), Rate(rate)));
+    screen.prose(format_args!("{BOLD}{mark}{hits}{BOLD:#}{}", rate.unwrap_or_default()))?;
     let mut line = number_of_tracepoints(&summary.tracepoints);
     if !summary.cpus.is_empty() {
         line += &format!(" on {}", crate::os::cpus::named(&summary.cpus));
@@ -127,18 +133,24 @@ pub(super) fn counted(number: usize) -> (Grouped, &'static str) {
     (Grouped(number as u64), if number == 1 { "is" } else { "are" })
 }
 
-fn print_top(ranking: &Ranking, screen: &mut Screen<'_>) -> io::Result<()> {
+fn print_top(ranking: &Ranking, summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
+    let detached = summary.budget.as_ref().map(BudgetSummary::detached).unwrap_or_default();
+    let names = summary.per_tracepoint.iter().filter(|of| detached.contains(&of.tpid)).map(|of| of.name.as_str());
+    let groups: BTreeSet<&str> = names.map(|name| name.split_once(':').map_or(name, |(group, _)| group)).collect();
     let mut table = TextTable::new([TextColumn::RIGHT.at_least(LABEL - 2), TextColumn::RIGHT, TextColumn::NAME]);
-    add_top("tracepoint", &ranking.tracepoints, &mut table);
-    add_top("group", &ranking.groups, &mut table);
+    let unit = format!("{}s", unit(summary.budget.is_some()));
+    table.head([unit.as_str(), "share", "top tracepoints"]);
+    add_top(&ranking.tracepoints, |ranked| detached.contains(&ranked.number), &mut table);
+    table.head([unit.as_str(), "share", "top groups"]);
+    add_top(&ranking.groups, |ranked| groups.contains(ranked.name.as_str()), &mut table);
     screen.table(&table)
 }
 
-fn add_top<N>(what: &str, ranked: &[Ranked<N>], table: &mut TextTable) {
-    table.head(["events", "share", &format!("top {what}s")]);
-    for Ranked { name, events, share, .. } in ranked.iter().take(TOP) {
-        let share = format!("{:.1} %", 100.0 * share);
-        table.row(Style::new(), [Grouped(*events).into(), share.into(), OneLine(name).into()]);
+fn add_top<N>(ranked: &[Ranked<N>], is_incomplete: impl Fn(&Ranked<N>) -> bool, table: &mut TextTable) {
+    for ranked in ranked.iter().take(TOP) {
+        let hits = format!("{}{}", marks(is_incomplete(ranked), ranked.is_estimate), Grouped(ranked.events));
+        let share = format!("{}{:.1} %", mark(ranked.is_estimate), 100.0 * ranked.share);
+        table.row(Style::new(), [hits.into(), share.into(), OneLine(&ranked.name).into()]);
     }
 }
 
@@ -219,7 +231,7 @@ fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io
 }
 
 /// The cost of a recording with a budget, and what it left out.
-fn print_budget(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
+pub(super) fn print_budget(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
     for BudgetFact { name, text, is_warning } in summary.budget.iter().flat_map(budget_facts) {
         match is_warning {
             true => screen.fact(name, format_args!("{WARNING}{}{WARNING:#}", OneLine(&text)))?,

@@ -40,6 +40,7 @@ mod screens;
 mod simpleperf;
 mod simulated;
 mod states;
+mod thinned;
 
 use common::{Needs, Test, nothing_more};
 use kernel::rig::{can_trace, can_trace_as_root};
@@ -80,6 +81,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("simpleperf", nothing_more, simpleperf::TESTS),
     ("simulated", nothing_more, simulated::TESTS),
     ("states", nothing_more, states::TESTS),
+    ("thinned", nothing_more, thinned::TESTS),
 ];
 
 /// Tests that run one at a time, after all others. They share one kernel, and two browsers at a time need

@@ -11,6 +11,7 @@ use tp_perf::perf_data::MAGIC;
 pub const TESTS: &[Test] = tests![
     a_log_of_long_or_many_names_is_refused,
     a_log_of_large_numbers_is_refused,
+    a_log_whose_hits_change_with_each_row_is_refused,
     the_table_beside_a_log_is_bounded,
     what_zstd_needs_is_bounded,
     the_windows_of_a_session_are_bounded,
@@ -99,6 +100,19 @@ fn a_log_of_large_numbers_is_refused() {
     refused(&["replay", path(&log)]);
     fs::write(&log, format!("{LOG}5,100000,100000,a\n")).unwrap();
     read(&["report", path(&log)]);
+}
+
+fn a_log_whose_hits_change_with_each_row_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.csv");
+    for (rows, is_refused) in [(20_000u64, false), (200_000, true)] {
+        let rows: String = (0..rows).map(|n| format!("{n},1,1,a,{}\n", 1 + n % 2 * 16)).collect();
+        fs::write(&log, format!("timestamp,tpid,gid,tracepoint name,hits\n{rows}")).unwrap();
+        match is_refused {
+            false => read(&["report", path(&log)]),
+            true => assert!(refused(&["replay", path(&log)]).contains("the steps of its tracepoints")),
+        }
+    }
 }
 
 fn the_table_beside_a_log_is_bounded() {

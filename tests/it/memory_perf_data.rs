@@ -1,15 +1,17 @@
 //! Files of perf.data that take much memory: tp-perf refuses them, or reads them within its bound.
 
+use crate::common::budget::budget_facts;
 use crate::common::report::{fixture, path};
-use crate::common::{Test, tests};
+use crate::common::{Test, perf_file_with, tests};
 use crate::memory::{packed, pipe_form, read, refused, run};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use tp_perf::events::{Cpu, SampleId, SampleIds, Slot, Tpid};
+use tp_perf::events::thinning::Steps;
+use tp_perf::events::{Cpu, Ns, RungStep, SampleId, SampleIds, Slot, StepOnCpu, Tpid};
 use tp_perf::os::clock::Clock;
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
-use tp_perf::perf_data::{Attr, Features, Head, kind};
+use tp_perf::perf_data::{Attr, Features, Head, document, kind};
 use tp_perf::tracefs::Table;
 
 pub const TESTS: &[Test] = tests![
@@ -19,6 +21,7 @@ pub const TESTS: &[Test] = tests![
     a_tracepoint_on_each_of_many_cpus_is_bounded,
     losses_on_many_cpus_are_bounded,
     the_sections_of_a_seekable_file_are_bounded,
+    many_steps_of_a_long_name_are_bounded,
 ];
 
 /// A record of perf, or of the kernel.
@@ -97,7 +100,8 @@ fn every_kind_of_record_in_a_header_is_bounded() {
     let note = [&b"tp-perf\0"[..], &[b'x'; 60_000]].concat();
     // Each case: the record by its number, and the number of records.
     type Case<'a> = (&'a str, &'a dyn Fn(u64) -> Vec<u8>, u64);
-    let cases: [Case<'_>; 10] = [
+    let steps = [&b"tp-perf\0{\"steps\":["[..], &[b'1'; 60_000]].concat();
+    let cases: [Case<'_>; 11] = [
         ("ids", &|n| record(kind::HEADER_ATTR, &[attribute(n, false), words([n])].concat()), 200_000),
         ("command lines", &|_| feature(11, &[60_000u32.to_ne_bytes().to_vec(), vec![0; 60_000]].concat()), 200),
         (
@@ -113,6 +117,7 @@ fn every_kind_of_record_in_a_header_is_bounded() {
         ("types", &|_| feature(129, &[b"event_type_info\0".to_vec(), b"a,1,1\n".repeat(10_000)].concat()), 200),
         ("updates", &update, 300_000),
         ("an index of CPUs", &index, 620_000),
+        ("a note of steps", &|_| record(kind::HEADER_EVENT_TYPE, &steps), 200),
         ("notes", &|_| record(kind::HEADER_EVENT_TYPE, &note), 200),
         ("names", &names, 1),
         (
@@ -224,5 +229,45 @@ fn the_sections_of_a_seekable_file_are_bounded() {
         fs::write(&file, &bytes).unwrap();
         File::options().write(true).open(&file).unwrap().set_len(1 << 35).unwrap();
         refused(&["replay", path(&file)]);
+    }
+}
+
+/// The steps of a tracepoint share its name, however long it is, and a note takes memory only until it is read.
+fn many_steps_of_a_long_name_are_bounded() {
+    let (name, folder) = ("n".repeat(50_000), tempfile::tempdir().unwrap());
+    for (notes, is_refused) in [(300, false), (900, true)] {
+        let step = |n: u64| RungStep {
+            tpid: Tpid::new(1),
+            at: Ns(1_000 + n * 1_000),
+            one_in: if n.is_multiple_of(2) { 17 } else { 257 },
+            on: vec![StepOnCpu {
+                cpu: Cpu::new(0),
+                at: Ns(1_000 + n * 1_000),
+                before: n * 1_000_000,
+                after: n * 1_000_000,
+            }],
+        };
+        let note = |number: u64| {
+            let steps = (0..100).map(|n| step(number * 100 + n)).collect();
+            document(&serde_json::to_string(&Steps { steps }).unwrap())
+        };
+        let steps: Vec<u8> = (0..notes).flat_map(note).collect();
+        let samples: Vec<_> = (0..100).map(|n| (1_000 + n * notes * 1_000, 1, 0)).collect();
+        let file = perf_file_with(&budget_facts(), &[("g", &name)], &steps, &[&samples], None, |_| Vec::new());
+        let source = path(file.path());
+        let [page, plots] = ["page.html", "plots"].map(|name| folder.path().join(name));
+        for words in [
+            &["replay", source][..],
+            &["report", source],
+            &["report", source, "--html", path(&page), "--plots", path(&plots), "--force"],
+        ] {
+            // The file lacks its end.
+            let output = run(words);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(errors.contains("would bring the memory of all inputs"), is_refused, "{words:?}: {errors}");
+            assert!(is_refused || errors.contains("lacks its end"), "{words:?}: {errors}");
+        }
+        assert_eq!(page.exists() && plots.exists(), !is_refused);
+        drop((fs::remove_file(page), fs::remove_dir_all(plots)));
     }
 }

@@ -374,7 +374,7 @@ fn a_recording_with_a_budget_notes_what_it_thins() {
     let refused = learned.unwrap_err().to_string();
     assert!(refused.contains("2 tracepoints were thinned or detached"), "{refused}");
     let printed = String::from_utf8_lossy(context.out.kept()).into_owned();
-    assert!(printed.contains("the budget was not held") && printed.contains("by the costs of"), "{printed}");
+    assert!(printed.contains("the budget was not kept") && printed.contains("by the costs of"), "{printed}");
     assert!(printed.contains("2 tracepoints, from "), "{printed}");
 }
 

@@ -3,6 +3,7 @@
 mod behind;
 mod head;
 mod records;
+mod steps;
 mod targets;
 
 use crate::events::Filter;
@@ -308,15 +309,22 @@ impl PerfData {
         if let Some(cause) = self.records.too_much() {
             return cause.into();
         }
-        let message = format!("the COMPRESSED record before byte {}: {what}", self.position);
+        let message = format!("the COMPRESSED record before byte {}: {what}{}", self.position, self.reason());
         io::Error::new(io::ErrorKind::InvalidData, message)
     }
 
     fn damaged(&self, damaged: Damaged) -> io::Error {
-        match self.records.too_much() {
-            Some(cause) => cause.into(),
-            None => Damaged { offset: self.position + damaged.offset, ..damaged }.into(),
+        let damaged = Damaged { offset: self.position + damaged.offset, ..damaged };
+        match (self.records.too_much(), self.records.reason()) {
+            (Some(cause), _) => cause.into(),
+            (None, Some(_)) => io::Error::new(io::ErrorKind::InvalidData, format!("{damaged}{}", self.reason())),
+            (None, None) => damaged.into(),
         }
+    }
+
+    /// What is wrong with a damaged record, behind the words that it is damaged. Empty if no more is known.
+    fn reason(&self) -> String {
+        self.records.reason().map(|reason| format!(" ({})", OneLine(reason))).unwrap_or_default()
     }
 }
 
@@ -350,7 +358,7 @@ impl Decode for PerfData {
         self.records.count_only = true;
     }
 
-    fn decoded(&self, merge: &Merge) -> Decoded {
+    fn decoded(&mut self, merge: &Merge) -> Decoded {
         self.records.decoded(merge)
     }
 
@@ -363,7 +371,7 @@ impl Decode for PerfData {
     }
 
     fn steps(&self) -> &[RungStep] {
-        &self.records.steps
+        &self.records.steps.all
     }
 
     fn last_note(&self) -> Option<&str> {

@@ -4,10 +4,11 @@ use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decoded, DecodedCpu, Loss};
-use crate::events::{Counted, Cpu, Ns, Reading, RungStep, SampleId, SampleIds, Tpid};
+use crate::events::{Counted, Cpu, MoreHits, Ns, Reading, SampleId, SampleIds, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::Error;
 use crate::perf_data::read::is_dummy;
+use crate::perf_data::read::steps::StepsRead;
 use crate::perf_data::read::targets::{OF_ID, OfCpu, SamplesOf, Target, is_one, last_of_each_id, told_cpu};
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
 use crate::perf_data::{Attr, Described, Fault, Header, Layout, Notes, Trailer, kind};
@@ -58,6 +59,8 @@ pub(super) struct Records {
     held: Held,
     /// The reason if decoding stopped because it takes too much memory.
     too_much: Option<TooMuch>,
+    /// What is wrong with the last record, if more is known than that it is damaged.
+    reason: Option<String>,
     pub notes: Notes,
     pub table: Table,
     pub unnamed: usize,
@@ -66,8 +69,7 @@ pub(super) struct Records {
     pub count_only: bool,
     /// Losses since the last [`take_losses`](crate::events::stream::Decode::take_losses).
     pub losses: Vec<Loss>,
-    /// The steps of tracepoints to other rungs.
-    pub steps: Vec<RungStep>,
+    pub steps: StepsRead,
 }
 
 impl Records {
@@ -109,6 +111,7 @@ impl Records {
             earliest: Ns::MAX,
             held: Held::nothing(MemoryOf::Ids),
             too_much: None,
+            reason: None,
             notes: Notes::default(),
             table: Table::default(),
             unnamed,
@@ -116,7 +119,7 @@ impl Records {
             clock_offset: 0,
             count_only: false,
             losses: Vec::new(),
-            steps: Vec::new(),
+            steps: StepsRead::default(),
         };
         let mut last_of = last_of_each_id(header, &mut records.held)?;
         let mut ids = Vec::with_capacity(last_of.len());
@@ -158,6 +161,11 @@ impl Records {
     /// The reason if decoding stopped because it takes too much memory.
     pub fn too_much(&self) -> Option<TooMuch> {
         self.too_much
+    }
+
+    /// What is wrong with a damaged record, if that is known.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// Makes the target of one id of an event, or of the event itself. `listed_cpu` is the CPU of the id in
@@ -278,6 +286,10 @@ impl Records {
         };
         let target = &mut self.targets[index];
         target.samples += 1;
+        let time = time.wrapping_add_signed(self.clock_offset);
+        if let Some(more_hits) = &mut self.steps.more_hits {
+            more_hits.event(Event { time, cpu: target.cpu, tpid });
+        }
         if self.count_only {
             return Ok(());
         }
@@ -287,7 +299,6 @@ impl Records {
             Some(queue) => queue,
             None => *of_cpu.queue.insert(merge.add_queue(cpu)),
         };
-        let time = time.wrapping_add_signed(self.clock_offset);
         merge.push(queue, Event { time, cpu, tpid });
         Ok(())
     }
@@ -362,19 +373,13 @@ impl Records {
             }
             abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record).ok_or_else(|| record.damaged())?,
             abi::PERF_RECORD_READ if self.own => self.counter(record),
-            kind::HEADER_EVENT_TYPE => {
-                let taken = self.notes.take(&record.bytes[HEADER_SIZE..]).and_then(|()| self.notes.take_steps());
-                match taken {
-                    Ok(steps) if steps.iter().all(|step| self.table.find(step.tpid).is_some()) => self.add_steps(steps),
-                    Ok(_) => return Err(record.damaged()),
-                    Err(fault) => {
-                        if let Fault::TooMuch(cause) = fault {
-                            self.too_much = Some(cause);
-                        }
-                        return Err(record.damaged());
-                    }
+            kind::HEADER_EVENT_TYPE => self.note(&record.bytes[HEADER_SIZE..]).map_err(|fault| {
+                match fault {
+                    Fault::TooMuch(cause) => self.too_much = Some(cause),
+                    Fault::Damaged(reason) => self.reason = Some(reason),
                 }
-            }
+                record.damaged()
+            })?,
             // Other types of the kernel and of perf, with room for types that future versions add.
             1..=40 | 64..=100 => {}
             _ => return Err(record.damaged()),
@@ -382,9 +387,19 @@ impl Records {
         Ok(())
     }
 
-    /// Adds steps of tracepoints to other rungs.
-    fn add_steps(&mut self, steps: Vec<RungStep>) {
-        self.steps.extend(steps.into_iter().map(|step| step.later_by(self.clock_offset)));
+    /// Takes the body of a record with a part of a note.
+    fn note(&mut self, body: &[u8]) -> Result<(), Fault> {
+        self.notes.take(body)?;
+        let steps = self.notes.take_steps()?;
+        if let Some(step) = steps.iter().find(|step| self.table.find(step.tpid).is_none()) {
+            return Err(format!("tp-perf's note has a step of tpid {}, which the file does not have", step.tpid).into());
+        }
+        let mut cpus = steps.iter().flat_map(|step| &step.on).map(|on| on.cpu);
+        if let Some(cpu) = cpus.find(|cpu| !self.places.contains_key(&Some(*cpu))) {
+            return Err(format!("tp-perf's note has a counter of CPU {cpu}, which the file does not have").into());
+        }
+        let slots = self.table.tracepoints().len() as u64 * self.places.len() as u64;
+        Ok(self.steps.add(steps, self.clock_offset, slots)?)
     }
 
     /// Whether the records since the last FINISHED_ROUND come from a ring. Whenever perf has taken something from
@@ -484,7 +499,9 @@ impl Records {
         (self.earliest != Ns::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
     }
 
-    pub fn decoded(&self, merge: &Merge) -> Decoded {
+    /// The counts so far. The steps move into them.
+    pub fn decoded(&mut self, merge: &Merge) -> Decoded {
+        let steps = std::mem::take(&mut self.steps.all);
         // A target without a place has no samples of its own: they are in the targets per CPU.
         let real = || {
             let real = self.targets.iter().filter(|target| target.wanted && target.place.is_some());
@@ -508,7 +525,8 @@ impl Records {
             counted: self.counted(),
             lost: self.lost_told.then(|| real().map(|(slot, target)| (slot, target.lost)).collect()),
             lost_unassigned: if self.lost_told { 0 } else { self.lost_unassigned },
-            steps: self.steps.clone(),
+            more_hits: self.steps.more_hits.as_ref().map(MoreHits::all).unwrap_or_default(),
+            steps,
         }
     }
 }

@@ -1,10 +1,13 @@
 //! A report as CSV: one row for each source and tracepoint.
 
-use crate::report::Report;
+use crate::report::{Report, RungParts};
 use crate::text::{CsvCell, of_csv_error};
 use crate::tracefs::Tpid;
 use std::collections::HashMap;
 use std::io::{self, Write};
+
+/// The columns behind the others, if a source had a budget.
+const OF_BUDGET: [&str; 4] = ["estimated", "recorded part", "thinned part", "detached part"];
 
 const FIELDS: [&str; 12] = [
     "source",
@@ -24,8 +27,11 @@ const FIELDS: [&str; 12] = [
 /// Writes the rows, most events first, and at most `top` rows for each source.
 pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(FIELDS).map_err(of_csv_error)?;
+    let has_budget = report.sources.iter().any(|source| source.summary.budget.is_some());
+    let more = if has_budget { &OF_BUDGET[..] } else { &[] };
+    writer.write_record(FIELDS.iter().chain(more)).map_err(of_csv_error)?;
     for source in &report.sources {
+        let rungs = source.rungs();
         let accounts: HashMap<Tpid, _> =
             source.summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
         for ranked in source.ranking.tracepoints.iter().take(top) {
@@ -33,22 +39,27 @@ pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result
             let account = accounts.get(&ranked.number);
             let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
             let unaccounted = account.and_then(|account| account.unaccounted);
-            writer
-                .write_record([
-                    CsvCell(&source.label).to_string(),
-                    tracepoint.tpid.to_string(),
-                    tracepoint.gid.to_string(),
-                    CsvCell(&tracepoint.group).to_string(),
-                    CsvCell(&tracepoint.name).to_string(),
-                    ranked.events.to_string(),
-                    format!("{:.6}", ranked.share),
-                    ranked.rate.map(|rate| format!("{rate:.3}")).unwrap_or_default(),
-                    number(account.map(|account| account.recorded)),
-                    number(account.and_then(|account| account.lost)),
-                    number(account.and_then(|account| account.counted)),
-                    unaccounted.map(|unaccounted| unaccounted.to_string()).unwrap_or_default(),
-                ])
-                .map_err(of_csv_error)?;
+            let mut row = vec![
+                CsvCell(&source.label).to_string(),
+                tracepoint.tpid.to_string(),
+                tracepoint.gid.to_string(),
+                CsvCell(&tracepoint.group).to_string(),
+                CsvCell(&tracepoint.name).to_string(),
+                ranked.events.to_string(),
+                format!("{:.6}", ranked.share),
+                ranked.rate.map(|rate| format!("{rate:.3}")).unwrap_or_default(),
+                number(account.map(|account| account.recorded)),
+                number(account.and_then(|account| account.lost)),
+                number(account.and_then(|account| account.counted)),
+                unaccounted.map(|unaccounted| unaccounted.to_string()).unwrap_or_default(),
+            ];
+            if has_budget {
+                row.push(ranked.is_estimate.to_string());
+                let parts = rungs.as_ref().and_then(|rungs| rungs.of(ranked.number));
+                let parts = parts.map(|RungParts { recorded, thinned, detached }| [recorded, thinned, detached]);
+                row.extend(parts.map_or_else(Default::default, |parts| parts.map(|part| format!("{part:.4}"))));
+            }
+            writer.write_record(&row).map_err(of_csv_error)?;
         }
     }
     writer.flush()

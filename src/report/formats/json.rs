@@ -5,7 +5,7 @@ use crate::memory::{Held, MemoryOf};
 use crate::os::cpus::Cpu;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{Summary, Tool};
-use crate::report::{Differences, Report, SourceReport, StateSpan};
+use crate::report::{Differences, Report, RungParts, SourceReport, StateSpan};
 use crate::text::write_json_pretty;
 use crate::tracefs::{Gid, Tpid};
 use crate::units::Ns;
@@ -34,11 +34,14 @@ struct SourceJson<'a> {
     /// Why the source is incomplete, if it is.
     problem: Option<String>,
     summary: &'a Summary,
-    /// Whether `events` counts the recorded events of a range. If false, it has the kernel's counts.
+    /// Whether `events` counts the recorded events of a range, and the hits that those of thinned tracepoints stand for. If false, it has the kernel's counts.
     is_range: bool,
     /// The number of events in log.csv, if it does not have all.
     logged: Option<u64>,
     events: u64,
+    /// Whether `events` is an estimate, because events of thinned tracepoints stand for several hits.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_estimate: bool,
     duration_ns: u64,
     /// The time of the first event.
     start: Option<Ns>,
@@ -62,6 +65,9 @@ struct TracepointRow<'a> {
     lost: Option<u64>,
     counted: Option<u64>,
     unaccounted: Option<i64>,
+    /// The parts of the time on each rung, if the recording had a budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rungs: Option<RungParts>,
     /// The recorded events in each sixtieth of the time from the first event to the last. A number has
     /// decimals if its events were counted in a bin that spans several columns.
     activity: Vec<f64>,
@@ -112,6 +118,7 @@ fn source(report: &SourceReport, top: usize) -> SourceJson<'_> {
     let SourceReport { activity, ranking, summary, table, .. } = report;
     let accounts: HashMap<Tpid, _> = summary.per_tracepoint.iter().map(|account| (account.tpid, account)).collect();
     let (of_tracepoints, of_groups) = report.columns(COLUMNS);
+    let rungs = report.rungs();
     let tracepoints = ranking.tracepoints.iter().take(top).map(|ranked| {
         let account = accounts.get(&ranked.number);
         TracepointRow {
@@ -122,6 +129,7 @@ fn source(report: &SourceReport, top: usize) -> SourceJson<'_> {
             lost: account.and_then(|account| account.lost),
             counted: account.and_then(|account| account.counted),
             unaccounted: account.and_then(|account| account.unaccounted),
+            rungs: rungs.as_ref().and_then(|rungs| rungs.of(ranked.number)),
             activity: rounded(of_tracepoints.get(&ranked.number)),
         }
     });
@@ -144,6 +152,7 @@ fn source(report: &SourceReport, top: usize) -> SourceJson<'_> {
         is_range: report.is_range,
         logged: report.logged,
         events: ranking.events,
+        is_estimate: ranking.is_estimate,
         duration_ns: crate::units::nanoseconds(ranking.duration),
         start: activity.span().map(|(first, _)| first),
         span_ns: activity.span().map(|(first, last)| last - first),

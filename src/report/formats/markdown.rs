@@ -1,9 +1,10 @@
 //! A report as Markdown, for an issue, a wiki or a pull request.
 
 use crate::ranking::Ranked;
-use crate::report::{By, Presence, Report, SourceReport, facts};
+use crate::report::{By, Presence, RankedWords, Report, SourceReport, facts, mark};
 use crate::text::OneLine;
-use crate::units::{Grouped, Plural, Rate, Share};
+use crate::tracefs::Tpid;
+use crate::units::{Plural, Rate, Share};
 use std::io::{self, Write};
 
 /// Writes the report with the `top` tracepoints and groups.
@@ -40,11 +41,19 @@ pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::R
 }
 
 fn presence(presence: &Presence) -> String {
-    match presence {
-        Presence::Hit { share, rate: Some(rate), .. } => format!("{}, {}/s", Share(*share), Rate(*rate)),
-        Presence::Hit { share, .. } => Share(*share).to_string(),
+    unstruck(&match presence {
+        Presence::Hit { share, rate: Some(rate), is_estimate, .. } => {
+            let mark = mark(*is_estimate);
+            format!("{mark}{}, {mark}{}/s", Share(*share), Rate(*rate))
+        }
+        Presence::Hit { share, is_estimate, .. } => format!("{}{}", mark(*is_estimate), Share(*share)),
         other => other.word().to_owned(),
-    }
+    })
+}
+
+/// Escapes `~`, with which Markdown strikes through.
+fn unstruck(numbers: &str) -> String {
+    numbers.replace('~', "\\~")
 }
 
 fn section(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -52,16 +61,39 @@ fn section(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::Result
     for (name, fact) in facts(source) {
         writeln!(out, "- {name}: {}", escaped(&fact))?;
     }
-    print_top("tracepoint", &source.ranking.tracepoints, top, out)?;
-    print_top("group", &source.ranking.groups, top, out)?;
+    let rungs = source.rungs();
+    let rungs = rungs.as_ref();
+    let of_tracepoint = |ranked: &Ranked<Tpid>| {
+        let rung = rungs.and_then(|rungs| rungs.of(ranked.number));
+        (
+            rung.is_some_and(|rung| rung.is_incomplete()),
+            rungs.map(|_| rung.map(|rung| rung.words()).unwrap_or_default()),
+        )
+    };
+    print_top(source, "tracepoint", &source.ranking.tracepoints, top, of_tracepoint, out)?;
+    let of_group = |ranked: &Ranked<_>| (rungs.is_some_and(|rungs| rungs.is_incomplete(&ranked.name)), None);
+    print_top(source, "group", &source.ranking.groups, top, of_group, out)?;
     writeln!(out)
 }
 
-fn print_top<N>(what: &str, ranked: &[Ranked<N>], top: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n| {what} | events | share | per second |\n|---|---:|---:|---:|")?;
-    for Ranked { name, events, share, rate, .. } in ranked.iter().take(top) {
-        let rate = rate.map(|rate| Rate(rate).to_string()).unwrap_or_default();
-        writeln!(out, "| {} | {} | {} | {rate} |", escaped(name), Grouped(*events), Share(*share))?;
+/// Prints rows. `of` is whether hits of a row are missing, and its rung in words, if rows have one.
+fn print_top<N>(
+    source: &SourceReport,
+    what: &str,
+    ranked: &[Ranked<N>],
+    top: usize,
+    of: impl Fn(&Ranked<N>) -> (bool, Option<String>),
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (head, line) =
+        if ranked.first().is_some_and(|ranked| of(ranked).1.is_some()) { (" rung |", "---|") } else { ("", "") };
+    writeln!(out, "\n| {what} | {}s | share | per second |{head}\n|---|---:|---:|---:|{line}", source.unit())?;
+    for ranked in ranked.iter().take(top) {
+        let (is_incomplete, rung) = of(ranked);
+        let row = RankedWords::of(ranked, is_incomplete);
+        let numbers = unstruck(&[row.hits, row.share, row.rate].join(" | "));
+        let rung = rung.map(|rung| format!(" {} |", escaped(&rung))).unwrap_or_default();
+        writeln!(out, "| {} | {numbers} |{rung}", escaped(&ranked.name))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Shared by the tests: lists of tests, checks that must hold for every stream, and files made by tests.
 
+pub mod budget;
 pub mod report;
 pub mod screen;
 pub mod sudo;
@@ -80,6 +81,18 @@ pub fn perf_file_of(
     rounds: &[&[(u64, u32, u32)]],
     lost: Option<(u64, u64)>,
 ) -> NamedTempFile {
+    perf_file_with(facts, tracepoints, &[], rounds, lost, |_| document(&serde_json::to_string(ending).unwrap()))
+}
+
+/// A perf.data file like that of [`perf_file`], with this behind its head, and with the end that `end` makes of its sample ids.
+pub fn perf_file_with(
+    facts: &Facts,
+    tracepoints: &[(&str, &str)],
+    behind_head: &[u8],
+    rounds: &[&[(u64, u32, u32)]],
+    lost: Option<(u64, u64)>,
+    end: impl FnOnce(&SampleIds) -> Vec<u8>,
+) -> NamedTempFile {
     let entries = (500..).zip(tracepoints).map(|(id, (group, name))| ((*group).to_owned(), (*name).to_owned(), id));
     let table = Table::from_entries(entries.collect());
     let id = |tpid: u32, cpu: u32| u64::from(100 + tpid * 4 + cpu);
@@ -98,6 +111,7 @@ pub fn perf_file_of(
         facts: &facts,
     };
     let mut bytes = head.encode();
+    bytes.extend(behind_head);
     for (number, round) in rounds.iter().enumerate() {
         if let (1, Some((lost, time))) = (number, lost) {
             push_lost(&mut bytes, id(1, 0), lost, time);
@@ -105,7 +119,7 @@ pub fn perf_file_of(
         round.iter().for_each(|(time, tpid, cpu)| push_sample(&mut bytes, id(*tpid, *cpu), *time));
         bytes.extend(finished_round());
     }
-    bytes.extend(document(&serde_json::to_string(ending).unwrap()));
+    bytes.extend(end(&ids));
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&bytes).unwrap();
     file

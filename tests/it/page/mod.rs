@@ -3,6 +3,7 @@
 
 mod browser;
 
+use crate::common::budget::{FileEnd, budgeted};
 use crate::common::report::fixture;
 use crate::common::{Test, nothing_more, perf_file};
 use browser::Page;
@@ -23,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("dense_sources_of_several_show_their_counts", nothing_more, dense),
     ("it_fits_a_phone_and_prints", nothing_more, narrow),
     ("states_stand_above_the_graphs_at_their_times", nothing_more, states),
+    ("what_was_thinned_is_hatched_and_what_was_detached_has_a_band", nothing_more, thinned),
 ];
 
 pub fn has_browser() -> Result<(), String> {
@@ -358,4 +360,57 @@ fn states() {
         assert!((edges(".states span:nth-child(2)")[0] - change).abs() < 2.0, "{zoom}: {change}");
     }
     assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+/// The places of a part of the time, in a row of a graph, of which a pixel has this colour: 30 pixels from there on.
+fn pixels_of(page: &Page, graph: &str, (rows, row): (usize, usize), part: f64, colour: [u8; 3]) -> f64 {
+    let (x, y) = place(page, graph, rows, row, part);
+    page.numbers(&format!(
+        "(() => {{ const canvas = document.querySelector('[data-graph={graph}] canvas'); \
+         const box = canvas.getBoundingClientRect(); const scale = canvas.width / box.width; \
+         const [x, y] = [({x} - box.left) * scale, ({y} - box.top) * scale].map(Math.round); \
+         const {{data}} = canvas.getContext('2d').getImageData(x, y, 30, 1); \
+         const near = (at) => {colour:?}.every((value, n) => Math.abs(data[at * 4 + n] - value) < 30); \
+         return [Array.from({{length: 30}}, (_, at) => at).filter(near).length]; }})()"
+    ))[0]
+}
+
+fn thinned() {
+    let made = Made::of(&[budgeted(FileEnd::Whole).path(), &fixture("idle.perf.zst")]);
+    let page = made.open();
+    // The canvas is transparent, so a band has its own colour, and a low opacity.
+    // Stripes are over the row of the hot tracepoint from 0.3 to 0.9 of the time, and a band is behind that of the detached
+    // one from the middle on.
+    let (stripe, band) = ([0x4a, 0x55, 0x63], [0x8a, 0x4f, 0xd0]);
+    for (graph, rows, gone) in [("tracepoints", 3, 2), ("groups", 2, 1)] {
+        for (row, part, has_stripes) in
+            [(0, 0.1, false), (0, 0.4, true), (0, 0.8, true), (0, 0.93, false), (gone, 0.4, false)]
+        {
+            let stripes = pixels_of(&page, graph, (rows, row), part, stripe);
+            assert_eq!(stripes >= 3.0, has_stripes, "{graph} {row} {part}: {stripes}");
+        }
+        let of_band = [0.3, 0.6, 0.8].map(|part| pixels_of(&page, graph, (rows, gone), part, band) > 20.0);
+        assert_eq!(of_band, [false, true, true], "{graph}");
+    }
+    assert!(pixels_of(&page, "cpus", (3, 2), 0.8, stripe) < 3.0, "a CPU is on no rung");
+    let told = |graph, rows, row, part| {
+        page.hover(place(&page, graph, rows, row, part));
+        tip(&page, graph).lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(told("tracepoints", 3, 0, 0.5), "irq:hot was thinned here: one in 17 hits is an event");
+    assert_eq!(told("groups", 2, 0, 0.71), "irq:hot was thinned here: one in 257 hits is an event");
+    assert_eq!(told("tracepoints", 3, 2, 0.75), "sched:gone was detached here: its hits were not counted");
+    assert!(!told("tracepoints", 3, 0, 0.1).contains("thinned"));
+    // Only the source with a budget has a column for the rung, and the legend.
+    let count = |selector: &str| page.numbers(&format!("[document.querySelectorAll('{selector}').length]"))[0];
+    assert_eq!(["th.rung", ".mark.thinned", ".mark.detached"].map(count), [1.0; 3]);
+    page.click_on("th.rung button");
+    let first = visible(&page, "tracepoints");
+    assert_eq!(first[0], "irq:hot", "the part of the time that was not recorded sorts");
+    page.resize(360, 740);
+    let [scroll, inner] = page.numbers("[document.documentElement.scrollWidth, innerWidth]")[..] else { panic!() };
+    assert!(scroll <= inner, "it is {scroll} wide on a screen of {inner}");
+    // Chromium remarks that this test reads pixels.
+    let complaints: Vec<_> = page.complaints().into_iter().filter(|it| !it.contains("willReadFrequently")).collect();
+    assert_eq!(complaints, Vec::<String>::new());
 }
