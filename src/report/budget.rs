@@ -89,14 +89,19 @@ fn after(time: Ns) -> Seconds {
 
 fn cost(budget: f64, cost: Option<CostOfRecording>) -> BudgetFact {
     let allowed = Share(budget);
-    let Some(CostOfRecording { part, most, windows, over, hit, .. }) = cost else {
+    let Some(CostOfRecording { part, most, windows, over, over_later, hit, .. }) = cost else {
         let text = format!(
             "{allowed} of all CPUs' time. The source lacks the end of the recording, and with it the cost, and the number of \
              thinned hits after the last step of each tracepoint"
         );
         return BudgetFact { name: "budget", text, is_warning: false };
     };
-    let is_warning = part > budget;
+    if windows == 0 {
+        let text = format!("{allowed} of all CPUs' time. The recording was too short to measure its cost");
+        return BudgetFact { name: "budget", text, is_warning: false };
+    }
+    // In the first windows, tp-perf cannot have acted.
+    let is_warning = part > budget && over_later > 0;
     let kept = match is_warning {
         true => {
             "the budget was not kept: allow more (--budget), select fewer tracepoints (-t, -x), or count them \
@@ -107,7 +112,7 @@ fn cost(budget: f64, cost: Option<CostOfRecording>) -> BudgetFact {
     let exceeded = match over {
         0 => String::new(),
         over => format!(
-            "; {} of {} of a quarter of a second exceeded the budget, one of them with {}",
+            "; {} of {} exceeded the budget, one of them with {}",
             Grouped(over),
             Plural(windows, "window"),
             Share(most)
@@ -163,6 +168,11 @@ mod tests {
         assert!(facts.iter().all(|fact| fact.is_warning), "{facts:?}");
         assert!(facts[0].text.starts_with("the budget was not kept: allow more (--budget)"), "{facts:?}");
         assert!(facts[1].text.starts_with("kmem:t1, kmem:t2, kmem:t3 and 2 more, from 1.00 s on"), "{facts:?}");
+        let first = CostOfRecording { over_later: 0, ..summary(0.09, 1, Vec::new()).cost.unwrap() };
+        let of = |cost| budget_facts(&BudgetSummary { cost: Some(cost), ..summary(0.0, 0, Vec::new()) }).remove(0);
+        assert!(!of(first).is_warning && of(first).text.contains("took about 9.00 %"), "{:?}", of(first));
+        let short = of(CostOfRecording { windows: 0, part: 0.42, ..first });
+        assert!(!short.is_warning && short.text.contains("too short") && !short.text.contains("42"), "{short:?}");
         // A file that ends early may have been cut, by anybody.
         let cut = BudgetSummary { cost: None, ..summary(0.0, 0, Vec::new()) };
         assert!(budget_facts(&cut)[0].text.contains("lacks the end of the recording"));

@@ -334,7 +334,7 @@ fn a_recording_with_a_budget_notes_what_it_thins() {
     let (folder, hits) = (tempfile::tempdir().unwrap(), 100_000_000);
     let simulated = kernel(3);
     let script = |ids: &SampleIds| Script {
-        windows: [0, hits].map(|hits| vec![hits; ids.slots().len()]).into(),
+        windows: [0, 0, 0, hits].map(|hits| vec![hits; ids.slots().len()]).into(),
         counted: ids
             .slots()
             .iter()

@@ -394,6 +394,9 @@ impl Records {
         if let Some(step) = steps.iter().find(|step| self.table.find(step.tpid).is_none()) {
             return Err(format!("tp-perf's note has a step of tpid {}, which the file does not have", step.tpid).into());
         }
+        if steps.iter().flat_map(|step| &step.on).any(|on| on.before.max(on.after) > MOST_HITS) {
+            return Err(format!("a note of steps has more than {MOST_HITS} hits").into());
+        }
         let mut cpus = steps.iter().flat_map(|step| &step.on).map(|on| on.cpu);
         if let Some(cpu) = cpus.find(|cpu| !self.places.contains_key(&Some(*cpu))) {
             return Err(format!("tp-perf's note has a counter of CPU {cpu}, which the file does not have").into());
