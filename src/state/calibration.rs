@@ -15,7 +15,7 @@
 //! state if the distance is larger than that of every learned session: p(t) knows little of distances that nobody has seen.
 //!
 //! With few sessions, s is hardly known. It is moderated by the value that 26 states of one machine had, 0.5,
-//! which counts as much as four sessions. Values beyond twice that from the median count as if they were there (winsorized), so
+//! which counts as much as four sessions. Values beyond three times that from the median count as if they were there (winsorized), so
 //! that one session under a wrong name does not widen what is usual. What is new and what is gone are calibrated in the same way. The
 //! intensity is a Student's t already.
 //!
@@ -30,8 +30,8 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 /// The standard deviation of ln D of sessions about their mean, before any session is known, and how many
 /// sessions this counts for.
 const USUAL_DEVIATION: f64 = 0.5;
-/// Values this far from the median are rare: two usual deviations.
-const USUAL_SPAN: f64 = 2.0 * USUAL_DEVIATION;
+/// Values this far from the median are rare: three usual deviations.
+const USUAL_SPAN: f64 = 3.0 * USUAL_DEVIATION;
 const USUAL_FREEDOM: f64 = 4.0;
 
 /// The part of the level that each score has.
