@@ -255,6 +255,9 @@ fn of_capture(error: &capture::Error) -> Option<String> {
             "; if it is a script, its first line must name an interpreter that exists"
         }
         capture::Error::Scratch { .. } => "; run tp-perf in a folder that it can write to",
+        capture::Error::LittleMemory { .. } => {
+            "; allow more (`ulimit -v unlimited`, or a higher limit of the control group)"
+        }
         capture::Error::Memory(_) => "; allow more (`ulimit -v unlimited`), or make the rings smaller (--ring-size)",
         _ => return None,
     };
@@ -279,6 +282,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
             }
             io::ErrorKind::FileTooLarge => "; allow larger files (`ulimit -f unlimited`), or choose another filesystem",
             io::ErrorKind::NotFound => "; the directory above it must exist",
+            io::ErrorKind::NotConnected => "; start its reader first",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; choose a directory that you can write to"
             }
