@@ -86,6 +86,17 @@ fn place(page: &Page, graph: &str, rows: usize, row: usize, part: f64) -> (f64, 
     (left + part * width, top + height * (1.0 - (row as f64 + 0.5) / rows as f64))
 }
 
+/// The colour of the pixel at a [`place`]. Chromium complains about reading it, so read it after the complaints.
+fn pixel(page: &Page, graph: &str, rows: usize, row: usize, part: f64) -> Vec<f64> {
+    let (x, y) = place(page, graph, rows, row, part);
+    page.numbers(&format!(
+        "(() => {{ const canvas = document.querySelector('[data-graph={graph}] canvas'); \
+         const box = canvas.getBoundingClientRect(); const scale = canvas.width / box.width; \
+         const [x, y] = [({x} - box.left) * scale, ({y} - box.top) * scale].map(Math.round); \
+         return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]; }})()"
+    ))
+}
+
 fn tip(page: &Page, graph: &str) -> String {
     page.text(&format!("(tip => tip.hidden ? '' : tip.innerText)(document.querySelector('[data-graph={graph}] .tip'))"))
 }
@@ -134,13 +145,7 @@ fn hovering() {
 
     // They are painted there, too, and nothing is where nothing is: coloured or grey.
     let colour = |graph, rows, row, part| {
-        let (x, y) = place(&page, graph, rows, row, part);
-        let pixel = page.numbers(&format!(
-            "(() => {{ const canvas = document.querySelector('[data-graph={graph}] canvas'); \
-             const box = canvas.getBoundingClientRect(); const scale = canvas.width / box.width; \
-             const [x, y] = [({x} - box.left) * scale, ({y} - box.top) * scale].map(Math.round); \
-             return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]; }})()"
-        ));
+        let pixel = pixel(&page, graph, rows, row, part);
         let most = pixel[..3].iter().copied().fold(0.0, f64::max);
         most - pixel[..3].iter().copied().fold(255.0, f64::min)
     };
@@ -419,18 +424,7 @@ fn thinned() {
 
 fn unwatched() {
     let page = Made::of(&[crate::unwatched::recording(true).path()]).open();
-    // CPUs 0, 1, and 2, which has no event.
-    let colour = |graph: &str, rows: usize, row: usize, part: f64| {
-        let (x, y) = place(&page, graph, rows, row, part);
-        page.numbers(&format!(
-            "(canvas => {{ const box = canvas.getBoundingClientRect(); const scale = canvas.width / box.width; \
-             const [x, y] = [({x} - box.left) * scale, ({y} - box.top) * scale].map(Math.round); \
-             return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]; }})\
-             (document.querySelector('[data-graph={graph}] canvas'))"
-        ))
-    };
-    let [before, within, after] = [0.2, 0.5, 0.8].map(|part| colour("cpus", 3, 2, part));
-    assert!(before == after && before != within, "{before:?} {within:?} {after:?}");
+    // The rows are CPUs 0, 1, and 2, which has no event.
     for (part, said) in [(0.2, ""), (0.5, "tp-perf did not watch CPU 2 here"), (0.8, "")] {
         page.hover(place(&page, "cpus", 3, 2, part));
         assert_eq!(tip(&page, "cpus"), said, "at {part}");
@@ -445,4 +439,6 @@ fn unwatched() {
     let key = page.text("document.querySelector('.key').innerText");
     assert!(key.contains("did not watch"), "{key}");
     assert_eq!(page.complaints(), Vec::<String>::new());
+    let [before, within, after] = [0.2, 0.5, 0.8].map(|part| pixel(&page, "cpus", 3, 2, part));
+    assert!(before == after && before != within, "{before:?} {within:?} {after:?}");
 }
