@@ -5,6 +5,7 @@ use crate::os::files::open_to_write;
 use crate::os::signals::writing_to_others;
 use crate::recording::Error;
 use crate::terminal::{Stdout, print_on_stderr, width_of_stderr};
+use nix::errno::Errno;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ impl Destination {
                 let path = path.to_owned();
                 match open_to_write(&path) {
                     Ok(file) => Ok(Destination::File { path, file }),
+                    Err(cause) if cause.raw_os_error() == Some(Errno::ELOOP as i32) => {
+                        Err(Error::SymbolicLink(path).into())
+                    }
                     Err(cause) => Err(Error::Io { verb: "create", path, cause }.into()),
                 }
             }

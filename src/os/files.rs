@@ -2,7 +2,7 @@
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -18,10 +18,20 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
 /// end at a signal. Writing waits as usual.
 ///
 /// # Errors
-/// If the file cannot be created, or is a FIFO that nobody reads.
+/// If the file cannot be created, or is a FIFO that nobody reads. [`Errno::LOOP`] for a symbolic link, unless it leads to a
+/// FIFO or a device, as `/dev/stdout` does.
 pub fn open_to_write(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    let file = File::options().write(true).create(true).truncate(true).custom_flags(flags).open(path);
+    let open = |flags: OFlags| {
+        let flags = (OFlags::NONBLOCK | flags).bits() as i32;
+        File::options().write(true).create(true).truncate(true).custom_flags(flags).open(path)
+    };
+    let is_loop = |error: &io::Error| Errno::from_io_error(error) == Some(Errno::LOOP);
+    let file = match open(OFlags::NOFOLLOW) {
+        Err(error) if is_loop(&error) && fs::metadata(path).is_ok_and(|target| !target.is_file()) => {
+            open(OFlags::empty())
+        }
+        file => file,
+    };
     let file = file.map_err(|error| match Errno::from_io_error(&error) {
         Some(Errno::NXIO) => io::Error::new(io::ErrorKind::NotConnected, "nobody reads this FIFO or device"),
         _ => error,

@@ -275,7 +275,7 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
         Error::NotAFile(_) => ": choose another name, or `-` for standard output",
         Error::InUse(_) => ": choose another directory with -o",
         Error::OtherOwner { .. } => ": choose another directory, or let its owner run tp-perf with sudo",
-        Error::SymbolicLink(_) => ": name the directory itself",
+        Error::SymbolicLink(_) => ": name what it leads to",
         Error::Io { cause, .. } => match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 "; free some space, or choose a directory on another filesystem"

@@ -6,12 +6,14 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tp_perf::os::cpus::Cpu;
 
 pub const TESTS: &[Test] = &[
     ("counts_do_not_wait_for_the_reader_of_a_fifo", nothing_more, fifo),
+    ("counts_do_not_go_through_a_link_to_another_file", nothing_more, link),
     ("a_file_that_is_full_has_whole_windows", nothing_more, full),
     ("the_second_signal_ends_a_count_that_nobody_reads", nothing_more, unread),
 ];
@@ -38,7 +40,34 @@ fn fifo() {
     // The reader may open the FIFO a moment later.
     eventually("the counts are in the FIFO", || count().status.success());
     let read = reader.wait_with_output().unwrap();
-    assert!(String::from_utf8_lossy(&read.stdout).contains("hits in"), "{}", shown(&read));
+    assert!(String::from_utf8_lossy(&read.stdout).contains("stopped by"), "{}", shown(&read));
+}
+
+fn link() {
+    let rig = Rig::new();
+    let count = |output: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        command.args(["count", "-q", "-t", RENAME, "-d", "10ms", "-o"]).arg(output).output().unwrap()
+    };
+    std::fs::write(rig.path("victim"), "precious").unwrap();
+    for target in ["victim", "missing"] {
+        let link = rig.path("link");
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let output = count(&link);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+        assert!(error.contains("is a symbolic link") && error.contains("name what it leads to"), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(rig.path("victim")).unwrap(), "precious");
+    assert!(!rig.path("missing").exists());
+    // A link to a stream is how a program names its own stdout.
+    let output = count(Path::new("/dev/stdout"));
+    assert!(
+        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("stopped by"),
+        "{}",
+        shown(&output)
+    );
 }
 
 fn full() {

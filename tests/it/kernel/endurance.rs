@@ -166,13 +166,10 @@ fn soak() {
     let rig = Rig::new();
     let capture = Background::start(&mut rig.command(&["-q", "--compress"]));
     capture.wait_until_it_polls();
-    // Each process that starts and ends hits dozens of tracepoints.
-    let loads: Vec<_> = CpuList::online()
-        .unwrap()
-        .as_slice()
-        .iter()
-        .map(|_| Background::start(Command::new("sh").args(["-c", "while :; do /bin/true; done"])))
-        .collect();
+    // Each process that starts and ends hits dozens of tracepoints. An hour of many more would fill the disk.
+    let programs = || Background::start(Command::new("sh").args(["-c", "while :; do /bin/true; sleep 0.02; done"]));
+    let cpus = CpuList::online().unwrap();
+    let loads: Vec<_> = cpus.as_slice().iter().flat_map(|_| [Background::busy(), programs()]).collect();
     // The first tenth fills the buffers.
     let mut samples = Vec::new();
     for _ in 0..100 {
