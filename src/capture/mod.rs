@@ -32,6 +32,7 @@ use crate::recording::{self, RecordingDir, write_groups, write_tracepoints};
 use crate::source;
 use crate::spool::{Arena, Backed, Keeping};
 use crate::tracefs::{self, Selection, Table};
+use crate::units::Bytes;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -103,6 +104,16 @@ pub enum Error {
     /// There is no memory for the spool.
     #[error("failed to reserve memory for events: {0}")]
     Memory(io::Error),
+    /// This process may use less memory than any capture takes.
+    #[error("a capture needs {} of {kind}, but only {} are available", Bytes(*needed), Bytes(*available))]
+    LittleMemory {
+        /// Memory, or address space.
+        kind: &'static str,
+        /// The bytes that it needs.
+        needed: u64,
+        /// The bytes that are available.
+        available: u64,
+    },
     /// The captured bytes could not be read back.
     #[error("failed to read back the captured events: {0}")]
     Replay(io::Error),

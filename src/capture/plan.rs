@@ -5,7 +5,7 @@ use crate::control::{CommandLine, Progress};
 use crate::engine::{Attached, Kernel, LEAST_RING, Sampling};
 use crate::events::Ns;
 use crate::os::machine::{hostname, kernel_release};
-use crate::os::memory::available_memory;
+use crate::os::memory::{address_space, available_memory};
 use crate::perf_data::record::SAMPLE_SIZE;
 use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
 use crate::recording::{Facts, Tool};
@@ -85,6 +85,18 @@ fn features(options: &CaptureOptions, facts: &Facts) -> Result<Features, Error> 
     })
 }
 
+/// Refuses a capture that would run out of memory before its end, when its events would be lost.
+fn enough_memory() -> Result<(), Error> {
+    // With less, captures of the default tracepoints on two CPUs were killed or aborted.
+    let needs = [("memory", 20 << 20, available_memory()), ("address space", 64 << 20, address_space())];
+    for (kind, needed, available) in needs {
+        if let Some(available) = available.filter(|available| *available < needed) {
+            return Err(Error::LittleMemory { kind, needed, available });
+        }
+    }
+    Ok(())
+}
+
 /// The options with rings that together take at most an eighth of the available memory: one round of full rings must fit
 /// in memory, and the events of a round again when they are sorted.
 pub(super) fn within_memory(
@@ -92,6 +104,7 @@ pub(super) fn within_memory(
     options: &CaptureOptions,
     progress: &mut dyn Progress,
 ) -> Result<CaptureOptions, Error> {
+    enough_memory()?;
     let cpus = options.attach.choice.chosen_cpus(kernel)?.len();
     let mut options = options.clone();
     if let Some(available) = available_memory() {

@@ -1,8 +1,8 @@
 //! `tp-perf count`: counts until something stops it, and prints the counts.
 
 use super::context::Context;
+use super::destination::Destination;
 use super::detach::finish_detach;
-use super::observe::unless_closed;
 use super::stop::stopped;
 use super::wait::wait_for_command;
 use crate::capture::StopRules;
@@ -14,14 +14,10 @@ use crate::engine::{Kernel, Live};
 use crate::events::{Ns, Sink, Tick};
 use crate::os::privileges::{self, Starts};
 use crate::recording::{StopReason, missed_cpus};
-use crate::terminal::{
-    Stdout, TerminalProgress, WindowLines, messages, print_count, print_on_stderr, print_repeated, width_of_stderr,
-};
-use crate::text::OneLine;
+use crate::terminal::{TerminalProgress, WindowLines, messages, print_count, print_repeated};
 use crate::tracefs::Table;
 use anyhow::Context as _;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 /// Counts on this machine. With COMMAND, returns COMMAND's exit code.
@@ -39,7 +35,7 @@ pub fn count<K: Kernel>(kernel: &K, args: CountArgs, context: &mut Context) -> a
     }
     let mut counters = Counters::attach(kernel, &count.options, &mut context.signals, &mut context.progress)?;
     // A count that cannot begin leaves an existing file alone.
-    let mut to = match Destination::of(&count) {
+    let mut to = match Destination::of(count.output.as_deref(), count.options.command.is_some()) {
         Ok(to) => to,
         Err(error) => {
             finish_detach(&mut counters.detach(), count.manner.wait_detach, context)?;
@@ -71,46 +67,6 @@ pub fn count<K: Kernel>(kernel: &K, args: CountArgs, context: &mut Context) -> a
     code
 }
 
-/// Where the counts go.
-enum Destination {
-    Stdout,
-    /// stdout belongs to COMMAND.
-    Stderr,
-    File(File),
-}
-
-impl Destination {
-    fn of(count: &CountCommand) -> anyhow::Result<Self> {
-        match (&count.output, &count.options.command) {
-            (Some(path), _) if path.as_os_str() != "-" => {
-                let file = File::create(path);
-                let file = file.with_context(|| format!("failed to create `{}`", OneLine(path.display())))?;
-                Ok(Destination::File(file))
-            }
-            (Some(_), _) | (None, None) => Ok(Destination::Stdout),
-            (None, Some(_)) => Ok(Destination::Stderr),
-        }
-    }
-
-    fn width(&self, out: &Stdout) -> usize {
-        match self {
-            Destination::Stderr => width_of_stderr(),
-            _ => out.width(),
-        }
-    }
-
-    /// Writes text for people, or data for programs.
-    fn put(&mut self, bytes: &[u8], is_text: bool, out: &mut Stdout) -> io::Result<()> {
-        match self {
-            Destination::Stdout if is_text => out.print(bytes),
-            Destination::Stdout => out.print_data(bytes),
-            Destination::Stderr => print_on_stderr(bytes),
-            Destination::File(file) if is_text => anstream::StripStream::new(file).write_all(bytes),
-            Destination::File(file) => file.write_all(bytes),
-        }
-    }
-}
-
 /// Counts once, and prints the windows if they were asked for, and the sums. Returns the exit code.
 fn once<K: Kernel>(
     kernel: &K,
@@ -134,7 +90,8 @@ fn once<K: Kernel>(
                 table: &counters.table.clone(),
                 lines: WindowLines::new(width, *per_cpu, options.budget.is_some()),
             };
-            to.put(&printing.head()?, is_text, out).context("failed to print the counts")?;
+            let head = to.put(&printing.head()?, is_text, out);
+            to.unless_closed(head)?;
             let mut begin = None;
             let mut windows = EachWindow::new(|number, tick| {
                 let begin = *begin.get_or_insert(tick.from);
@@ -147,7 +104,7 @@ fn once<K: Kernel>(
                 RunWith { command, sinks, running, signals, progress: &mut NoticesOnly(progress) },
             )?;
             let failed = windows.failed.take();
-            unless_closed(failed.map_or(Ok(()), Err))?;
+            to.unless_closed(failed.map_or(Ok(()), Err))?;
             run
         }
         false => {
@@ -168,7 +125,8 @@ fn once<K: Kernel>(
         CountFormat::Json => Ok(counting::json(&summary, *each_window).into_bytes()),
     }
     .context("failed to encode the counts")?;
-    unless_closed(to.put(&bytes, is_text, out))?;
+    let put = to.put(&bytes, is_text, out);
+    to.unless_closed(put)?;
     end(run, running)
 }
 
@@ -253,7 +211,8 @@ fn repeat<K: Kernel>(
         CountFormat::Json => Ok(counting::json(&repeated, false).into_bytes()),
     }
     .context("failed to encode the counts")?;
-    unless_closed(to.put(&bytes, count.format == CountFormat::Text, &mut context.out))?;
+    let put = to.put(&bytes, count.format == CountFormat::Text, &mut context.out);
+    to.unless_closed(put)?;
     code
 }
 

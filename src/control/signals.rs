@@ -1,6 +1,6 @@
 //! The signals that ask tp-perf to stop, and SIGCHLD, as descriptors to poll.
 
-use crate::os::signals::write_on;
+use crate::os::signals::{ask_on, write_on};
 use nix::errno::Errno;
 use nix::libc::{SIGRTMAX, SIGRTMIN};
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -61,12 +61,12 @@ impl Signals {
         // A signal that was ignored at the start (SIGHUP by nohup) stays ignored, also for COMMAND. But shells start
         // background jobs with SIGINT and SIGQUIT ignored, and there they must still stop a capture.
         let is_heeded = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
-        write_on([SIGINT], senders.interrupt.try_clone()?)?;
-        write_on(
+        ask_on([SIGINT], senders.interrupt.try_clone()?)?;
+        ask_on(
             [SIGTERM, SIGQUIT].into_iter().chain([SIGHUP].into_iter().filter(is_heeded)),
             senders.terminate.try_clone()?,
         )?;
-        write_on(ending().filter(is_heeded), senders.other.try_clone()?)?;
+        ask_on(ending().filter(is_heeded), senders.other.try_clone()?)?;
         // With SIGXFSZ handled, a file that grows past `ulimit -f` is an error to report and does not kill
         // tp-perf.
         write_on([SIGCHLD, SIGXFSZ], senders.child.try_clone()?)

@@ -19,13 +19,22 @@ pub fn available_memory() -> Option<u64> {
         // Without a limit, the file of version 2 has the word `max`, and that of version 1 a huge number.
         Some(number(group.limit)?.saturating_sub(number(group.used).unwrap_or(0).saturating_sub(cache)))
     });
-    let used = read("/proc/self/statm").and_then(|text| in_statm(&text, super::process::page_size() as u64));
-    let of_process = [Resource::RLIMIT_AS, Resource::RLIMIT_DATA].into_iter().filter_map(|resource| {
-        let (limit, _) = getrlimit(resource).ok()?;
-        let used = used.map_or(0, |(all, data)| if resource == Resource::RLIMIT_AS { all } else { data });
-        Some(limit.saturating_sub(used))
-    });
-    machine.into_iter().chain(in_groups).chain(of_process).min()
+    machine.into_iter().chain(in_groups).chain(left_of_process(Resource::RLIMIT_DATA)).chain(address_space()).min()
+}
+
+/// Bytes of addresses that this process can still use: the room below RLIMIT_AS. Other than memory, a map takes them before it
+/// is touched.
+pub fn address_space() -> Option<u64> {
+    left_of_process(Resource::RLIMIT_AS)
+}
+
+/// The bytes below RLIMIT_AS or RLIMIT_DATA.
+fn left_of_process(resource: Resource) -> Option<u64> {
+    let (limit, _) = getrlimit(resource).ok()?;
+    let statm = fs::read_to_string("/proc/self/statm").ok();
+    let used = statm.and_then(|text| in_statm(&text, super::process::page_size() as u64));
+    let used = used.map_or(0, |(all, data)| if resource == Resource::RLIMIT_AS { all } else { data });
+    Some(limit.saturating_sub(used))
 }
 
 /// Returns the whole pages of this range to the system. They read as zeros afterwards.

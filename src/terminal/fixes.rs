@@ -255,6 +255,9 @@ fn of_capture(error: &capture::Error) -> Option<String> {
             "; if it is a script, its first line must name an interpreter that exists"
         }
         capture::Error::Scratch { .. } => "; run tp-perf in a folder that it can write to",
+        capture::Error::LittleMemory { .. } => {
+            "; allow more (`ulimit -v unlimited`, or a higher limit of the control group)"
+        }
         capture::Error::Memory(_) => "; allow more (`ulimit -v unlimited`), or make the rings smaller (--ring-size)",
         _ => return None,
     };
@@ -272,13 +275,14 @@ fn of_recording(error: &recording::Error) -> Option<&'static str> {
         Error::NotAFile(_) => ": choose another name, or `-` for standard output",
         Error::InUse(_) => ": choose another directory with -o",
         Error::OtherOwner { .. } => ": choose another directory, or let its owner run tp-perf with sudo",
-        Error::SymbolicLink(_) => ": name the directory itself",
+        Error::SymbolicLink(_) => ": name what it leads to",
         Error::Io { cause, .. } => match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 "; free some space, or choose a directory on another filesystem"
             }
             io::ErrorKind::FileTooLarge => "; allow larger files (`ulimit -f unlimited`), or choose another filesystem",
             io::ErrorKind::NotFound => "; the directory above it must exist",
+            io::ErrorKind::NotConnected => "; start its reader first",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "; choose a directory that you can write to"
             }

@@ -6,6 +6,8 @@
 
 use super::fixes::{advice, fix, lacks_rights};
 use super::root::command_as_root;
+use super::stdout::print_on_stderr;
+use crate::os::signals::writing_to_others;
 use crate::state::LibraryError;
 use crate::text::OneLine;
 use std::error::Error;
@@ -15,7 +17,7 @@ use std::io::{self, Write};
 /// Prints an error or a note as one message.
 pub fn say(message: impl Display) {
     // If stderr cannot be written, nobody can read an error either.
-    let _ = anstream::stderr().write_all(line(message).as_bytes());
+    let _ = print_on_stderr(line(message).as_bytes());
 }
 
 fn line(message: impl Display) -> String {
@@ -25,13 +27,13 @@ fn line(message: impl Display) -> String {
 /// Prints a whole message about wrong usage, with its colours. Its author has escaped the text from outside.
 pub fn say_usage(text: &str) {
     // If stderr cannot be written, nobody can read an error either.
-    let _ = anstream::stderr().write_all(text.as_bytes());
+    let _ = print_on_stderr(text.as_bytes());
 }
 
 /// Passes on the output of a COMMAND, unchanged.
 pub fn pass_on(output: &[u8]) {
     // If stderr cannot be written, nobody can read an error either.
-    let _ = io::stderr().write_all(output);
+    let _ = writing_to_others(|| io::stderr().write_all(output));
 }
 
 /// An error of the library and its fix, in one sentence.
@@ -57,7 +59,7 @@ pub fn say_failure<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)> + 
         Some(command) => {
             say(format!("needs root: {command}"));
             // If stderr cannot be written, nobody can read an error either.
-            let _ = anstream::stderr().write_all(format!("  {}\n", OneLine(causes)).as_bytes());
+            let _ = print_on_stderr(format!("  {}\n", OneLine(causes)).as_bytes());
         }
         None => say(format!("{causes}{}", chain.clone().find_map(fix).unwrap_or_default())),
     }

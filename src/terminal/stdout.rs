@@ -1,5 +1,6 @@
 //! Results on stdout.
 
+use crate::os::signals::writing_to_others;
 use crate::os::stdout::stdout;
 use crate::text::Visible;
 use std::io::{self, IsTerminal, Write};
@@ -32,7 +33,7 @@ impl Stdout {
             return anstream::StripStream::new(kept).write_all(text);
         }
         let mut stdout = anstream::AutoStream::auto(stdout()?.lock());
-        stdout.write_all(text).and_then(|()| stdout.flush())
+        writing_to_others(|| stdout.write_all(text).and_then(|()| stdout.flush()))
     }
 
     /// Prints data for programs unchanged. On a terminal, makes control characters visible, so the terminal does not obey them.
@@ -42,11 +43,13 @@ impl Stdout {
             return Ok(());
         }
         let mut stdout = stdout()?.lock();
-        match stdout.is_terminal() {
-            true => write!(stdout, "{}", Visible(String::from_utf8_lossy(data))),
-            false => stdout.write_all(data),
-        }
-        .and_then(|()| stdout.flush())
+        writing_to_others(|| {
+            match stdout.is_terminal() {
+                true => write!(stdout, "{}", Visible(String::from_utf8_lossy(data))),
+                false => stdout.write_all(data),
+            }
+            .and_then(|()| stdout.flush())
+        })
     }
 
     /// Columns of the terminal; 80 where there is none.
@@ -71,5 +74,5 @@ pub fn width_of_stderr() -> usize {
 
 /// Prints text for people on stderr, when stdout is in use.
 pub fn print_on_stderr(text: &[u8]) -> io::Result<()> {
-    anstream::stderr().lock().write_all(text)
+    writing_to_others(|| anstream::stderr().lock().write_all(text))
 }

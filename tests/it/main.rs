@@ -15,6 +15,7 @@ mod counting;
 mod floors;
 mod fuzz;
 mod hostile;
+mod incomplete;
 mod kernel;
 mod library;
 mod log_csv;
@@ -41,6 +42,7 @@ mod simpleperf;
 mod simulated;
 mod states;
 mod thinned;
+mod unwatched;
 
 use common::{Needs, Test, nothing_more};
 use kernel::rig::{can_trace, can_trace_as_root};
@@ -58,6 +60,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("floors", nothing_more, floors::TESTS),
     ("fuzz", nothing_more, fuzz::TESTS),
     ("hostile", nothing_more, hostile::TESTS),
+    ("incomplete", nothing_more, incomplete::TESTS),
     ("library", nothing_more, library::TESTS),
     ("log_csv", nothing_more, log_csv::TESTS),
     ("matrix", nothing_more, matrix::TESTS),
@@ -82,6 +85,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("simulated", nothing_more, simulated::TESTS),
     ("states", nothing_more, states::TESTS),
     ("thinned", nothing_more, thinned::TESTS),
+    ("unwatched", nothing_more, unwatched::TESTS),
 ];
 
 /// Tests that run one at a time, after all others. They share one kernel, and two browsers at a time need
@@ -90,6 +94,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::accounting", can_trace, kernel::accounting::TESTS),
     ("kernel::capture", can_trace, kernel::capture::TESTS),
     ("kernel::count", can_trace, kernel::count::TESTS),
+    ("kernel::destination", can_trace, kernel::destination::TESTS),
     ("kernel::endurance", can_trace, kernel::endurance::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
     ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),

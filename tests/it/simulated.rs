@@ -2,6 +2,7 @@
 //! failure.
 
 use crate::common::{Test, tests};
+use crate::fuzz::targets::assert_adds_up;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::Path;
@@ -358,7 +359,9 @@ fn a_recording_with_a_budget_notes_what_it_thins() {
     let (signals, _senders) = Signals::pair().unwrap();
     let mut context = Context::of_test(signals);
     assert_eq!(record(&kernel, cli.record, &mut context).unwrap(), 0);
-    let summary: Summary = serde_json::from_str(&read(&rec, "summary.json")).unwrap();
+    let summary = read(&rec, "summary.json");
+    assert_adds_up(&serde_json::from_str(&summary).unwrap(), "a recording with a budget");
+    let summary: Summary = serde_json::from_str(&summary).unwrap();
     let budget = summary.budget.unwrap();
     let thinned: Vec<_> = budget.stretches.iter().map(|stretch| (stretch.tpid.get(), stretch.one_in)).collect();
     assert_eq!(thinned, [(1, 257), (3, 257)]);

@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("a_full_disk_leaves_a_recording_of_everything_that_fits", small_disk, full_disk),
     ("a_capture_in_a_small_memory_cgroup_loses_nothing", memory_cgroup, small_cgroup),
     ("a_capture_with_little_address_space_loses_nothing", nothing_more, little_address_space),
+    ("too_little_memory_is_refused_before_the_capture", memory_cgroup, too_little_memory),
     ("a_log_larger_than_ulimit_f_is_cut_and_reported", nothing_more, file_too_large),
     ("an_unwritable_stderr_does_not_stop_a_capture", nothing_more, unwritable_stderr),
     ("in_a_pid_namespace_tp_perf_does_not_exclude_itself", unshare, pid_namespace),
@@ -37,12 +38,12 @@ const SMALL: u64 = 64 << 20;
 struct MemoryGroup(PathBuf);
 
 impl MemoryGroup {
-    fn new() -> std::io::Result<Self> {
+    fn new(bytes: u64) -> std::io::Result<Self> {
         let versions = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
         let (root, limit) = versions.into_iter().find(|(root, _)| Path::new(root).exists()).unwrap();
         let group = MemoryGroup(Path::new(root).join(format!("tp-perf-test-{}", std::process::id())));
         std::fs::create_dir(&group.0)?;
-        std::fs::write(group.0.join(limit), SMALL.to_string())?;
+        std::fs::write(group.0.join(limit), bytes.to_string())?;
         Ok(group)
     }
 }
@@ -59,7 +60,7 @@ impl Drop for MemoryGroup {
 }
 
 fn memory_cgroup() -> Result<(), String> {
-    MemoryGroup::new().map(drop).map_err(|cause| format!("a control group for memory ({cause})"))
+    MemoryGroup::new(SMALL).map(drop).map_err(|cause| format!("a control group for memory ({cause})"))
 }
 
 /// Runs a bounded capture of [`MANY`] hits in a shell that first runs `limit`.
@@ -79,12 +80,30 @@ fn assert_nothing_lost(recording: &Recording) {
 }
 
 fn small_cgroup() {
-    let group = MemoryGroup::new().unwrap();
+    let group = MemoryGroup::new(SMALL).unwrap();
     assert_nothing_lost(&limited(&format!("echo $$ > {}/cgroup.procs", group.0.display())));
 }
 
 fn little_address_space() {
     assert_nothing_lost(&limited("ulimit -v 250000"));
+}
+
+/// With less memory, the kernel or an allocation that fails would end the capture in the middle.
+fn too_little_memory() {
+    let group = MemoryGroup::new(16 << 20).unwrap();
+    let in_group = format!("echo $$ > {}/cgroup.procs", group.0.display());
+    for (limit, said) in
+        [("ulimit -v 75000", "needs 64 MiB of address space"), (&in_group[..], "needs 20 MiB of memory")]
+    {
+        let (rig, mut command) = (Rig::new(), Command::new("sh"));
+        command.args(["-c", &format!("{limit} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_tp-perf"), "-o"]);
+        command.arg(rig.path("rec")).args(["--", "touch"]).arg(rig.path("it-ran"));
+        let output = command.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{limit}: {}", shown(&output));
+        assert!(error.contains(said) && error.contains("; allow more"), "{limit}: {error}");
+        assert!(!rig.path("rec").exists() && !rig.path("it-ran").exists(), "{limit}: the capture began");
+    }
 }
 
 /// All signals that end a process by default, except SIGKILL and those for faults of the program. The capture

@@ -1,5 +1,6 @@
 //! Long tests, to be run by hand: `TP_PERF_ENDURANCE=1 cargo test --release --test it endurance`. They need an
-//! otherwise idle machine. The seed of the random moments is printed; `TP_PERF_SEED` sets it.
+//! otherwise idle machine. The seed of the random moments is printed; `TP_PERF_SEED` sets it. `TP_PERF_SOAK_SECONDS` is the
+//! length of the long capture, by default an hour.
 
 use crate::common::Test;
 use crate::kernel::rig::{Background, RENAME, Recording, Rig, shown};
@@ -17,6 +18,7 @@ pub const TESTS: &[Test] = &[
     ("a_storm_into_small_rings_is_accounted_for_exactly", asked_for, small_rings),
     ("a_storm_while_tp_perf_stands_still_is_accounted_for_exactly", asked_for, stopped),
     ("five_captures_at_once_are_each_accounted_for_exactly", asked_for, five_at_once),
+    ("a_long_capture_takes_no_more_memory_and_no_more_descriptors", asked_for, soak),
 ];
 
 /// How often a capture is killed.
@@ -149,4 +151,41 @@ fn five_at_once() {
             eprintln!("one of five: {recorded} recorded + {lost} lost");
         }
     }
+}
+
+/// The kilobytes of memory that belong to a process alone, and the number of its descriptors.
+fn taken(pid: u32) -> (u64, usize) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let memory = line.trim().trim_end_matches(" kB").parse().unwrap();
+    (memory, std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count())
+}
+
+fn soak() {
+    let seconds = env::var("TP_PERF_SOAK_SECONDS").map_or(3_600, |seconds| seconds.parse().expect("a number"));
+    let rig = Rig::new();
+    let capture = Background::start(&mut rig.command(&["-q", "--compress"]));
+    capture.wait_until_it_polls();
+    // Each process that starts and ends hits dozens of tracepoints. An hour of many more would fill the disk.
+    let programs = || Background::start(Command::new("sh").args(["-c", "while :; do /bin/true; sleep 0.02; done"]));
+    let cpus = CpuList::online().unwrap();
+    let loads: Vec<_> = cpus.as_slice().iter().flat_map(|_| [Background::busy(), programs()]).collect();
+    // The first tenth fills the buffers.
+    let mut samples = Vec::new();
+    for _ in 0..100 {
+        sleep(Duration::from_millis(seconds * 10));
+        samples.push(taken(capture.id()));
+    }
+    let descriptors: Vec<usize> = samples.iter().map(|(_, descriptors)| *descriptors).collect();
+    assert!(descriptors.iter().all(|number| *number == descriptors[0]), "{descriptors:?}");
+    let most = |part: &[(u64, usize)]| part.iter().map(|(memory, _)| *memory).max().unwrap();
+    let (early, late) = (most(&samples[10..40]), most(&samples[70..]));
+    drop(loads);
+    capture.signal(Signal::SIGINT);
+    let output = capture.end();
+    assert!(output.status.success(), "{}", shown(&output));
+    let recording = std::fs::read(rig.path("rec/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&recording).unwrap();
+    eprintln!("{seconds} s: {early} kB early, {late} kB late, {} descriptors, {}", descriptors[0], summary["events"]);
+    assert!(late <= early + early / 10 + 1024, "{samples:?}");
 }

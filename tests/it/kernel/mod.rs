@@ -3,6 +3,7 @@
 pub mod accounting;
 pub mod capture;
 pub mod count;
+pub mod destination;
 pub mod ends;
 pub mod endurance;
 pub mod hotplug;

@@ -1,6 +1,7 @@
 //! Recordings with a budget on this kernel: known numbers of hits while a tracepoint is recorded, thinned, and detached.
 
 use crate::common::{Test, nothing_more};
+use crate::fuzz::targets::assert_adds_up;
 use crate::kernel::accounting::WEIGHTED;
 use crate::kernel::rig::{Background, GETSID, RENAME, Rig, shown};
 use serde_json::Value;
@@ -161,6 +162,7 @@ fn recording() {
     let output = output.unwrap();
     assert!(output.status.success(), "{}", shown(&output));
     let summary: Value = serde_json::from_slice(&std::fs::read(rig.path("rec/summary.json")).unwrap()).unwrap();
+    assert_adds_up(&summary, "a recording with a budget");
     let all = summary["per_tracepoint"].as_array().unwrap();
     let account = all.iter().find(|account| account["name"] == GETSID).unwrap();
     let of = |field: &str| account[field].as_u64().unwrap_or_default();

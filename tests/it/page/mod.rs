@@ -25,6 +25,7 @@ pub const TESTS: &[Test] = &[
     ("it_fits_a_phone_and_prints", nothing_more, narrow),
     ("states_stand_above_the_graphs_at_their_times", nothing_more, states),
     ("what_was_thinned_is_hatched_and_what_was_detached_has_a_band", nothing_more, thinned),
+    ("a_cpu_that_was_not_watched_has_a_band_at_the_time", nothing_more, unwatched),
 ];
 
 pub fn has_browser() -> Result<(), String> {
@@ -50,7 +51,8 @@ impl Made {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // The page of a source with missing hits is whole, and the exit code is 1.
+        assert!(output.status.code() < Some(2), "{}", String::from_utf8_lossy(&output.stderr));
         Made { folder }
     }
 
@@ -82,6 +84,17 @@ fn place(page: &Page, graph: &str, rows: usize, row: usize, part: f64) -> (f64, 
     ));
     let [left, top, width, height] = frame[..] else { panic!("a frame has four numbers: {frame:?}") };
     (left + part * width, top + height * (1.0 - (row as f64 + 0.5) / rows as f64))
+}
+
+/// The colour of the pixel at a [`place`]. Chromium complains about reading it, so read it after the complaints.
+fn pixel(page: &Page, graph: &str, rows: usize, row: usize, part: f64) -> Vec<f64> {
+    let (x, y) = place(page, graph, rows, row, part);
+    page.numbers(&format!(
+        "(() => {{ const canvas = document.querySelector('[data-graph={graph}] canvas'); \
+         const box = canvas.getBoundingClientRect(); const scale = canvas.width / box.width; \
+         const [x, y] = [({x} - box.left) * scale, ({y} - box.top) * scale].map(Math.round); \
+         return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]; }})()"
+    ))
 }
 
 fn tip(page: &Page, graph: &str) -> String {
@@ -132,13 +145,7 @@ fn hovering() {
 
     // They are painted there, too, and nothing is where nothing is: coloured or grey.
     let colour = |graph, rows, row, part| {
-        let (x, y) = place(&page, graph, rows, row, part);
-        let pixel = page.numbers(&format!(
-            "(() => {{ const canvas = document.querySelector('[data-graph={graph}] canvas'); \
-             const box = canvas.getBoundingClientRect(); const scale = canvas.width / box.width; \
-             const [x, y] = [({x} - box.left) * scale, ({y} - box.top) * scale].map(Math.round); \
-             return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]; }})()"
-        ));
+        let pixel = pixel(&page, graph, rows, row, part);
         let most = pixel[..3].iter().copied().fold(0.0, f64::max);
         most - pixel[..3].iter().copied().fold(255.0, f64::min)
     };
@@ -413,4 +420,25 @@ fn thinned() {
     // Chromium remarks that this test reads pixels.
     let complaints: Vec<_> = page.complaints().into_iter().filter(|it| !it.contains("willReadFrequently")).collect();
     assert_eq!(complaints, Vec::<String>::new());
+}
+
+fn unwatched() {
+    let page = Made::of(&[crate::unwatched::recording(true).path()]).open();
+    // The rows are CPUs 0, 1, and 2, which has no event.
+    for (part, said) in [(0.2, ""), (0.5, "tp-perf did not watch CPU 2 here"), (0.8, "")] {
+        page.hover(place(&page, "cpus", 3, 2, part));
+        assert_eq!(tip(&page, "cpus"), said, "at {part}");
+    }
+    // In the other graphs, any row may have missed hits.
+    for (graph, rows) in [("tracepoints", 2), ("groups", 1)] {
+        page.hover(place(&page, graph, rows, 0, 0.5));
+        assert!(tip(&page, graph).contains("tp-perf did not watch CPU 2 here"), "{graph}: {}", tip(&page, graph));
+        page.hover(place(&page, graph, rows, 0, 0.8));
+        assert!(!tip(&page, graph).contains("did not watch"), "{graph}: {}", tip(&page, graph));
+    }
+    let key = page.text("document.querySelector('.key').innerText");
+    assert!(key.contains("did not watch"), "{key}");
+    assert_eq!(page.complaints(), Vec::<String>::new());
+    let [before, within, after] = [0.2, 0.5, 0.8].map(|part| pixel(&page, "cpus", 3, 2, part));
+    assert!(before == after && before != within, "{before:?} {within:?} {after:?}");
 }
