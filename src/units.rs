@@ -133,6 +133,24 @@ impl fmt::Display for Rate {
     }
 }
 
+/// A factor between two rates, such as `12×` or `0.0041×`. A small one keeps two digits, because `0.00×` would hide how small it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Times(pub f64);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = match self.0 {
+            9.995.. => Grouped(self.0.round() as u64).to_string(),
+            0.0995.. => format!("{:.2}", self.0),
+            0.00995.. => format!("{:.3}", self.0),
+            0.0001.. => format!("{:.4}", self.0),
+            times if times > 0.0 => "<0.0001".to_owned(),
+            _ => "0".to_owned(),
+        };
+        f.pad(&format!("{digits}×"))
+    }
+}
+
 /// A part of a whole, from 0 to 1, shown in percent. A tiny part is shown as `<0.01 %`, not as 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Share(pub f64);

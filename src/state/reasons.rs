@@ -4,7 +4,7 @@ use super::logs::TOTAL;
 use super::names::Names;
 use super::profile::{Means, Profile, Term};
 use super::windows::Length;
-use crate::units::Rate;
+use crate::units::Times;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -35,12 +35,12 @@ impl Reason {
         (self.nearest > 0.0).then(|| self.here / self.nearest)
     }
 
-    /// A factor in words: `12×`, `0.08×`, `new`, or `gone`.
+    /// A factor in words: `12×`, `0.081×`, `new`, or `gone`.
     pub fn factor(&self) -> String {
         match self.times() {
             None => "new".to_owned(),
             Some(0.0) => "gone".to_owned(),
-            Some(times) => format!("{}×", Rate(times)),
+            Some(times) => Times(times).to_string(),
         }
     }
 

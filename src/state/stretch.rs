@@ -94,23 +94,11 @@ impl Judged<'_> {
     }
 
     fn answer(&self, judge: &mut Judge<'_>, windows: &Range<usize>) -> Answer {
-        Answer::of(judge, &self.inner(windows), self.alpha)
-    }
-
-    /// A stretch without the windows in which the state changes: they belong to both states. A short stretch keeps them.
-    fn inner(&self, windows: &Range<usize>) -> Range<usize> {
-        let Range { mut start, mut end } = windows.clone();
-        if start > 0 && end - start > LEAST_WINDOWS {
-            start += 1;
-        }
-        if end < self.windows.len() && end - start > LEAST_WINDOWS {
-            end -= 1;
-        }
-        start..end
+        Answer::of(judge, &inner(windows, self.windows.len()), self.alpha)
     }
 
     fn stretch(&self, judge: &Judge<'_>, windows: Range<usize>, answer: Answer) -> Stretch {
-        let inner = self.inner(&windows);
+        let inner = inner(&windows, self.windows.len());
         let nearest = answer.nearest();
         let other = answer.order.iter().copied().find(|state| Some(*state) != nearest);
         let mean = judge.mean(&inner);
@@ -138,6 +126,19 @@ impl Judged<'_> {
             answer,
         }
     }
+}
+
+/// A stretch without the windows in which the state changes: they belong to both states. A short stretch keeps them. `all` is the
+/// number of windows of the source.
+pub(super) fn inner(windows: &Range<usize>, all: usize) -> Range<usize> {
+    let Range { mut start, mut end } = windows.clone();
+    if start > 0 && end - start > LEAST_WINDOWS {
+        start += 1;
+    }
+    if end < all && end - start > LEAST_WINDOWS {
+        end -= 1;
+    }
+    start..end
 }
 
 /// The block of windows around one, within a stretch.

@@ -51,11 +51,11 @@ pub struct Finding {
     /// The tracepoints that differ most from the state. Only a finding about a composition has them.
     #[serde(skip)]
     pub because: Vec<Reason>,
-    /// The first window.
+    /// The window in which it begins.
     pub from: usize,
-    /// One past the last window.
+    /// One past the window in which it ends.
     pub to: usize,
-    /// In the first block of the finding: events per second, or for a share the part of all events. For a
+    /// In the windows of the finding: events per second, or for a share the part of all events. For a
     /// composition, the mean distance of its windows.
     pub here: f64,
     /// The lowest value, the mean and the highest value of the learned blocks. A finding about a composition

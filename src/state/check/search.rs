@@ -1,6 +1,7 @@
 //! Searches a source for differences from the learned states, by tracepoint and by whole windows.
 
 use super::blocks::{Blocks, nearest};
+use super::dating::Dating;
 use super::spread::{Measure, Spread, Test, Usual};
 use super::{BLOCK, Finding, FindingKind, LEAST_IN_A_ROW};
 use crate::state::identify::Identification;
@@ -26,30 +27,31 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The finding for a tracepoint: of its rate and its share, the less likely one.
+    /// The finding for a tracepoint. If its rate and its share are both outside their learned ranges, it is about the rate.
     pub fn of_tracepoint(&self, name: Name) -> Option<Finding> {
-        let found = [Measure::Rate, Measure::Share].map(|measure| self.persisting(name, measure));
-        let found = found.into_iter().flatten().min_by(|a, b| a.least.test.p.total_cmp(&b.least.test.p))?;
+        let found = [Measure::Rate, Measure::Share].into_iter().find_map(|measure| self.persisting(name, measure))?;
         let Persisting { first, last, least: Tested { state, measure, test, .. } } = found;
-        let kind = match (test.learned[2] == 0.0, test.here == 0.0, measure) {
+        let allowed = &self.identification.states.states[self.allowed[state]];
+        let dating = Dating { windows: &self.identification.windows, block: self.blocks.size, name, measure };
+        let windows = dating.windows_of(first, last, allowed.parts().iter().map(|part| &part.windows[..]));
+        let kind = match (test.learned[2] == 0.0, dating.value(&windows, Measure::Rate) == 0.0, measure) {
             (true, ..) => FindingKind::New,
             (_, true, _) => FindingKind::Vanished,
             (.., Measure::Rate) => FindingKind::Rate,
             (.., Measure::Share) => FindingKind::Share,
         };
         // New and vanished tracepoints are reported with their rates.
-        let rate = || self.spreads[state].of_tracepoint(name, Measure::Rate).test(&self.blocks.all[first]);
-        let told = if kind == FindingKind::Share { test } else { rate() };
+        let told = if kind == FindingKind::Share { Measure::Share } else { Measure::Rate };
         Some(Finding {
             kind,
             tracepoint: Some(self.identification.names.name(name).unwrap_or_default().to_owned()),
-            state: self.identification.states.states[self.allowed[state]].name.clone(),
+            state: allowed.name.clone(),
             looks_like: None,
             because: Vec::new(),
-            from: first * self.blocks.size,
-            to: (last + 1) * self.blocks.size,
-            here: told.here,
-            learned: Some(told.learned),
+            from: windows.start,
+            to: windows.end,
+            here: dating.value(&windows, told),
+            learned: Some(self.spreads[state].of_tracepoint(name, told).learned()),
             p: test.p,
         })
     }
@@ -161,7 +163,7 @@ mod tests {
                 index: *index,
                 state: *state,
                 measure: Measure::Rate,
-                test: Test { here: 2.0, learned: [1.0; 3], is_more: true, p },
+                test: Test { learned: [1.0; 3], is_more: true, p },
             });
             let found = persisting(&tested.collect::<Vec<_>>(), 1e-6, 2);
             found.map(|found| (found.first, found.last, found.least.test.p))
