@@ -333,6 +333,16 @@ mod tests {
     }
 
     #[test]
+    fn a_small_factor_keeps_its_digits() {
+        let shown =
+            [12_345.0, 9.999, 3.5, 1.0, 0.14, 0.041, 0.004_12, 0.000_3, 0.000_03, 0.0].map(|by| Times(by).to_string());
+        assert_eq!(
+            shown,
+            ["12,345×", "10×", "3.50×", "1.00×", "0.14×", "0.041×", "0.0041×", "0.0003×", "<0.0001×", "0×"]
+        );
+    }
+
+    #[test]
     fn durations_need_a_unit_and_a_value() {
         assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
         for text in ["", "10", "0s", "-1s", "10 parsecs", "1000000y", "999999999999999999999s"] {

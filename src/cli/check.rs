@@ -62,6 +62,9 @@ pub struct CheckArgs {
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: CheckFormat,
+    /// Show all tracepoints, and not only the strongest
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
     #[command(flatten)]
     library: LibraryArgs,
     #[command(flatten)]
@@ -83,6 +86,8 @@ pub struct CheckRequest {
     pub per_day: f64,
     /// The format of the answer.
     pub format: CheckFormat,
+    /// Whether the text shows all tracepoints.
+    pub verbose: bool,
     /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
@@ -108,8 +113,9 @@ impl CheckArgs {
         let mut against = self.against;
         against.sort();
         against.dedup();
-        let (library, per_day, format) = (self.library.library()?, self.false_alarms, self.format);
-        Ok(CheckRequest { observation, length, against, library, per_day, format, manner })
+        let (library, per_day, format, verbose) =
+            (self.library.library()?, self.false_alarms, self.format, self.verbose);
+        Ok(CheckRequest { observation, length, against, library, per_day, format, verbose, manner })
     }
 }
 

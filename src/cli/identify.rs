@@ -68,6 +68,9 @@ pub struct IdentifyArgs {
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: IdentifyFormat,
+    /// Show all tracepoints, and not only the strongest
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
     #[command(flatten)]
     library: LibraryArgs,
     #[command(flatten)]
@@ -89,6 +92,8 @@ pub struct IdentifyRequest {
     pub fail_unknown: bool,
     /// The format of the answer.
     pub format: IdentifyFormat,
+    /// Whether the text shows all tracepoints.
+    pub verbose: bool,
     /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
@@ -111,9 +116,9 @@ impl IdentifyArgs {
     pub fn request(self) -> Result<IdentifyRequest, clap::Error> {
         let sources = self.source.into_iter().collect();
         let (observation, length, manner) = self.observation.request(sources, Duration::from_secs(10))?;
-        let (library, alpha, fail_unknown, format) =
-            (self.library.library()?, self.alpha, self.fail_unknown, self.format);
-        Ok(IdentifyRequest { observation, length, library, alpha, fail_unknown, format, manner })
+        let IdentifyArgs { alpha, fail_unknown, format, verbose, .. } = self;
+        let library = self.library.library()?;
+        Ok(IdentifyRequest { observation, length, library, alpha, fail_unknown, format, verbose, manner })
     }
 }
 

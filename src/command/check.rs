@@ -6,7 +6,7 @@ use super::stop::compare;
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
 use crate::memory::{HeldBytes, MemoryOf};
 use crate::state::{self, Check, Error, Known, Learned, Length, Library, Names, Session};
-use crate::terminal::print_check;
+use crate::terminal::{Extent, print_check};
 use anyhow::Context as _;
 
 /// The exit code of a check that found a difference.
@@ -14,19 +14,20 @@ const ALARM: u8 = 3;
 
 /// Checks a source or this machine, and prints the differences.
 pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let CheckRequest { observation, length, against, library, per_day, format, manner } = args.request()?;
+    let CheckRequest { observation, length, against, library, per_day, format, verbose, manner } = args.request()?;
     let states = against.iter().map(|name| library.state(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(state) = states.iter().find(|state| state.sessions.len() < 2) {
         let (state, sessions) = (state.name.clone(), state.sessions.len());
         return Err(Error::TooFewSessions { state, sessions, block: state::BLOCK }.into());
     }
+    let extent = if verbose { Extent::Full } else { Extent::Brief };
     let known = with_others(&library, &against, states, length)?;
     may_compare(&observation, &known)?;
     let observed = match Observed::of(&observation, Some(known.length()), &manner, context)? {
         Ok(observed) => observed,
         Err(code) => return Ok(code),
     };
-    let code = print(observed.only(), known, &against, per_day, format, manner.quiet, context);
+    let code = print(observed.only(), known, &against, per_day, format, extent, manner.quiet, context);
     observed.end(code, context)
 }
 
@@ -54,13 +55,14 @@ fn print(
     against: &[String],
     per_day: f64,
     format: CheckFormat,
+    extent: Extent,
     quiet: bool,
     context: &mut Context,
 ) -> anyhow::Result<u8> {
     let check = compare(|| Check::of(session, known, against, state::ALPHA, per_day)).with_context(|| place.clone())?;
     let mut out = HeldBytes::nothing(MemoryOf::Rows);
     match format {
-        CheckFormat::Text => print_check(&check, place, context.out.width(), &mut out),
+        CheckFormat::Text => print_check(&check, place, extent, context.out.width(), &mut out),
         CheckFormat::Json => state::write_check_json(&check, place, &mut out),
         CheckFormat::Junit => state::write_junit(&check, place, &mut out),
     }

@@ -9,7 +9,7 @@ use crate::observation::Observation;
 use crate::os::thread::Work;
 use crate::source::Place;
 use crate::state::{self, Identification, Known, Session, Usable};
-use crate::terminal::{messages, print_identification};
+use crate::terminal::{Extent, messages, print_identification};
 use anyhow::Context as _;
 
 /// The exit code for an unknown stretch, with --fail-unknown.
@@ -17,8 +17,9 @@ const UNKNOWN: u8 = 3;
 
 /// Observes a source or this machine, and prints the states that it was in.
 pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let IdentifyRequest { observation, length: asked, library, alpha, fail_unknown, format, manner } =
+    let IdentifyRequest { observation, length: asked, library, alpha, fail_unknown, format, verbose, manner } =
         args.request()?;
+    let extent = if verbose { Extent::Full } else { Extent::Brief };
     library.has_states()?;
     // tp-perf reads the library while it reads a source. A capture begins only after the library is read, because the library
     // decides whether a comparison is possible, and how long the windows are.
@@ -48,7 +49,7 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
     {
         return Ok(code);
     }
-    let printed = print(observed.only(), known, alpha, format, context);
+    let printed = print(observed.only(), known, alpha, format, extent, context);
     let code = printed.map(|is_unknown| if is_unknown && fail_unknown { UNKNOWN } else { 0 });
     observed.end(code, context)
 }
@@ -59,6 +60,7 @@ fn print(
     known: Known,
     alpha: f64,
     format: IdentifyFormat,
+    extent: Extent,
     context: &mut Context,
 ) -> anyhow::Result<bool> {
     let identification = compare(|| Identification::of(session, known, alpha)).with_context(|| place.clone())?;
@@ -69,7 +71,7 @@ fn print(
     let _held = Held::take(MemoryOf::Rows, bytes).map_err(state::Error::from)?;
     let mut out = HeldBytes::nothing(MemoryOf::Rows);
     match format {
-        IdentifyFormat::Text => print_identification(&identification, place, context.out.width(), &mut out),
+        IdentifyFormat::Text => print_identification(&identification, place, extent, context.out.width(), &mut out),
         IdentifyFormat::Json => state::write_json(&identification, place, &mut out),
         IdentifyFormat::Csv => state::write_csv(&identification, &mut out),
     }

@@ -4,6 +4,7 @@
 use super::answer::Answer;
 use super::changes::changes;
 use super::composition::Composition;
+use super::deviation::{Deviation, GroupDeviation};
 use super::model::{Judge, LEAST_WINDOWS, States};
 use super::names::{Names, Seen};
 use super::reasons::{Reason, Reasons, by_group};
@@ -44,6 +45,11 @@ impl Stretch {
     /// The nearest state. `None` if too few windows were usable.
     pub fn nearest(&self) -> Option<usize> {
         self.answer.nearest()
+    }
+
+    /// How it deviates from the nearest state, by group.
+    pub fn deviations(&self) -> Vec<GroupDeviation> {
+        GroupDeviation::of(Deviation::of_reasons(&self.against, &(self.from..self.to)))
     }
 
     /// How many windows.

@@ -48,7 +48,12 @@ pub struct Finding {
     /// The state of the library that the windows look like. Only a finding about a composition has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looks_like: Option<String>,
-    /// The tracepoints that differ most from the state. Only a finding about a composition has them.
+    /// The state of the whole library that is nearest to the windows, even if it is rejected. Only a finding about a
+    /// composition has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    /// The tracepoints that differ most from the state. Only a finding about a composition has them. The JSON form has
+    /// those that are named in the episode.
     #[serde(skip)]
     pub because: Vec<Reason>,
     /// The window in which it begins.

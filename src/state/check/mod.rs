@@ -15,11 +15,13 @@
 
 mod blocks;
 mod dating;
+mod episode;
 mod finding;
 mod search;
 mod spread;
 mod words;
 
+pub use episode::Episode;
 pub use finding::{Finding, FindingKind};
 pub use words::said_beside;
 
@@ -30,6 +32,7 @@ use super::model::States;
 use super::session::Session;
 use super::{Error, Name};
 use blocks::Blocks;
+use episode::episodes;
 use search::{Search, unlike};
 use serde::{Serialize, Serializer};
 use spread::Spread;
@@ -83,6 +86,8 @@ pub struct Check {
     pub brief: Vec<(String, Duration)>,
     /// The findings by kind, and within a kind the least likely first.
     pub findings: Vec<Finding>,
+    /// The findings joined by time, in order of time.
+    pub episodes: Vec<Episode>,
 }
 
 fn as_seconds_by_name<S: Serializer>(brief: &[(String, Duration)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -124,8 +129,22 @@ impl Check {
         let mut findings: Vec<Finding> = names.into_iter().filter_map(|name| search.of_tracepoint(name)).collect();
         findings.extend(unlike(&identification, &allowed, block));
         findings.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.p.total_cmp(&b.p)).then(a.tracepoint.cmp(&b.tracepoint)));
+        let episodes = episodes(&identification, &findings, block);
         let (blocks, lossy) = (blocks.held.len(), blocks.lossy());
-        Ok(Check { allowed, block, in_a_row, brief, blocks, lossy, tests, per_day, level, findings, identification })
+        Ok(Check {
+            allowed,
+            block,
+            in_a_row,
+            brief,
+            blocks,
+            lossy,
+            tests,
+            per_day,
+            level,
+            findings,
+            episodes,
+            identification,
+        })
     }
 }
 

@@ -5,9 +5,7 @@ use super::dating::Dating;
 use super::spread::{Measure, Spread, Test, Usual};
 use super::{BLOCK, Finding, FindingKind, LEAST_IN_A_ROW};
 use crate::state::identify::Identification;
-use crate::state::{Answer, Name, Reason};
-use std::collections::BTreeMap;
-use std::ops::Range;
+use crate::state::{Answer, Name};
 
 /// A window is unlike a state if the p-value of the five windows around it is at most this.
 const UNLIKE: f64 = 0.01;
@@ -47,6 +45,7 @@ impl Search<'_> {
             tracepoint: Some(self.identification.names.name(name).unwrap_or_default().to_owned()),
             state: allowed.name.clone(),
             looks_like: None,
+            nearest: None,
             because: Vec::new(),
             from: windows.start,
             to: windows.end,
@@ -88,15 +87,17 @@ pub(super) fn unlike(identification: &Identification, allowed: &[usize], block: 
         let to = from + run.len();
         if run[0] && run.len() >= least {
             let state = allowed[nearest(identification, allowed, from..to)];
-            let (looks_like, because) = looks(identification, state, from..to);
+            let (looks, name) =
+                (identification.looks(from..to), |state: usize| identification.states.states[state].name.clone());
             let distances =
                 identification.answers[from..to].iter().filter_map(|answer| answer.opinions[state].as_ref());
             findings.push(Finding {
                 kind: FindingKind::Composition,
                 tracepoint: None,
-                state: identification.states.states[state].name.clone(),
-                looks_like,
-                because,
+                state: name(state),
+                looks_like: looks.states.first().copied().map(name),
+                nearest: looks.nearest.map(name),
+                because: identification.against(state, from..to),
                 from,
                 to,
                 here: distances.map(|opinion| opinion.distance).sum::<f64>() / run.len() as f64,
@@ -107,18 +108,6 @@ pub(super) fn unlike(identification: &Identification, allowed: &[usize], block: 
         from = to;
     }
     findings
-}
-
-/// The state of the library that most of these windows look like, and the reasons against an allowed state.
-fn looks(identification: &Identification, state: usize, windows: Range<usize>) -> (Option<String>, Vec<Reason>) {
-    let mut windows_by_state = BTreeMap::<usize, usize>::new();
-    for answer in &identification.answers[windows.clone()] {
-        answer.states.iter().for_each(|state| *windows_by_state.entry(*state).or_default() += 1);
-    }
-    let half = windows.len() / 2;
-    let most = windows_by_state.into_iter().filter(|(_, number)| *number > half).max_by_key(|(_, number)| *number);
-    let name = most.map(|(state, _)| identification.states.states[state].name.clone());
-    (name, identification.against(state, windows))
 }
 
 /// The test of one block against its nearest state.

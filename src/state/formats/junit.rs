@@ -7,16 +7,16 @@ use std::io::{self, Write};
 
 /// Writes a check in JUnit's XML, with one test case for each kind of finding.
 pub fn write_junit(check: &Check, source: &str, out: &mut dyn Write) -> io::Result<()> {
+    // CI systems show the message first, and often only that of the first failure.
+    let headline = check.headline();
     let case = |kind: FindingKind| {
         let findings = check.findings.iter().filter(|finding| finding.kind == kind);
         let sentences: Vec<String> = findings.map(|finding| finding.sentence(check)).collect();
-        let message = match &sentences[..] {
-            [] => return Case { name: kind.words(), failure: None },
-            [only] => only.clone(),
-            more => format!("{} findings", more.len()),
-        };
+        if sentences.is_empty() {
+            return Case { name: kind.words(), failure: None };
+        }
         let kind_name = format!("{kind:?}").to_lowercase();
-        let failure = Failure { kind: kind_name, message, description: one_each(&sentences) };
+        let failure = Failure { kind: kind_name, message: headline.clone(), description: one_each(&sentences) };
         Case { name: kind.words(), failure: Some(failure) }
     };
     let cases = FindingKind::ALL.map(case).into();
