@@ -19,6 +19,7 @@ mod episode;
 mod finding;
 mod search;
 mod spread;
+mod unlike;
 mod words;
 
 pub use episode::Episode;
@@ -33,11 +34,12 @@ use super::session::Session;
 use super::{Error, Name};
 use blocks::Blocks;
 use episode::episodes;
-use search::{Search, unlike};
+use search::Search;
 use serde::{Serialize, Serializer};
 use spread::Spread;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use unlike::unlike;
 
 /// Windows in a block.
 pub const BLOCK: usize = 10;

@@ -1,14 +1,11 @@
-//! Searches a source for differences from the learned states, by tracepoint and by whole windows.
+//! Searches a source for differences from the learned states, tracepoint by tracepoint.
 
-use super::blocks::{Blocks, nearest};
+use super::blocks::Blocks;
 use super::dating::Dating;
 use super::spread::{Measure, Spread, Test, Usual};
-use super::{BLOCK, Finding, FindingKind, LEAST_IN_A_ROW};
+use super::{Finding, FindingKind};
+use crate::state::Name;
 use crate::state::identify::Identification;
-use crate::state::{Answer, Name};
-
-/// A window is unlike a state if the p-value of the five windows around it is at most this.
-const UNLIKE: f64 = 0.01;
 
 /// The input of a search.
 pub(super) struct Search<'a> {
@@ -66,48 +63,6 @@ impl Search<'_> {
         let tested: Vec<Tested> = self.blocks.held.iter().map(test).collect();
         persisting(&tested, self.level, self.in_a_row)
     }
-}
-
-/// Runs of consecutive windows that are unlike all allowed states. A run needs ten windows, or two blocks if these
-/// are shorter. Windows that lost too many events to be judged count as normal.
-pub(super) fn unlike(identification: &Identification, allowed: &[usize], block: usize) -> Vec<Finding> {
-    let least = BLOCK.min(LEAST_IN_A_ROW * block);
-    let best = |answer: &Answer| match answer.is_judged() {
-        true => {
-            let opinions = allowed.iter().filter_map(|state| answer.opinions[*state]);
-            opinions.map(|opinion| opinion.p.unwrap_or(1.0)).fold(0.0, f64::max)
-        }
-        false => 1.0,
-    };
-    let p_values: Vec<f64> = identification.answers.iter().map(best).collect();
-    let is_unlike: Vec<bool> = p_values.iter().map(|p| *p <= UNLIKE).collect();
-    let mut findings = Vec::new();
-    let mut from = 0;
-    for run in is_unlike.chunk_by(|a, b| a == b) {
-        let to = from + run.len();
-        if run[0] && run.len() >= least {
-            let state = allowed[nearest(identification, allowed, from..to)];
-            let (looks, name) =
-                (identification.looks(from..to), |state: usize| identification.states.states[state].name.clone());
-            let distances =
-                identification.answers[from..to].iter().filter_map(|answer| answer.opinions[state].as_ref());
-            findings.push(Finding {
-                kind: FindingKind::Composition,
-                tracepoint: None,
-                state: name(state),
-                looks_like: looks.states.first().copied().map(name),
-                nearest: looks.nearest.map(name),
-                because: identification.against(state, from..to),
-                from,
-                to,
-                here: distances.map(|opinion| opinion.distance).sum::<f64>() / run.len() as f64,
-                learned: None,
-                p: p_values[from..to].iter().copied().fold(0.0, f64::max),
-            });
-        }
-        from = to;
-    }
-    findings
 }
 
 /// The test of one block against its nearest state.

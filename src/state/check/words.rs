@@ -109,9 +109,12 @@ impl Episode {
     /// When it is: `since 9.0 s` if it lasts to the end of the source, otherwise `from 9.0 to 20.0 s`.
     pub fn when(&self, identification: &Identification) -> String {
         let seconds = |window: usize| identification.seconds_since(window);
-        match self.to == identification.windows.len() {
-            true => format!("since {} s", seconds(self.from)),
-            false => format!("from {} to {} s", seconds(self.from), seconds(self.to)),
+        match (self.from, self.to == identification.windows.len()) {
+            // It may have begun before the source.
+            (0, true) => "since the start".to_owned(),
+            (0, false) => format!("from the start to {} s", seconds(self.to)),
+            (from, true) => format!("since {} s", seconds(from)),
+            (from, false) => format!("from {} to {} s", seconds(from), seconds(self.to)),
         }
     }
 
@@ -207,6 +210,8 @@ mod tests {
         for (stretches, headline) in [
             (&[(40, IDLE)][..], "as learned"),
             (&[(14, IDLE), (66, WEB)], "looks like web since 14.0 s"),
+            (&[(40, WEB)], "looks like web since the start"),
+            (&[(23, WEB), (20, IDLE)], "looked like web from the start to 23.0 s"),
             (&[(14, IDLE), (23, WEB), (20, IDLE)], "looked like web from 14.0 to 37.0 s"),
             (
                 &[(14, IDLE), (21, [20, 70, 5, 5])],
@@ -218,6 +223,23 @@ mod tests {
             assert_eq!(check.headline(), headline, "{:#?}", check.episodes);
             assert!(check.episodes.len() < 2, "all findings have one cause: {:#?}", check.episodes);
         }
+    }
+
+    #[test]
+    fn no_episode_has_two_states() {
+        let check = check(&[(10, IDLE), (12, WEB), (9, [20, 70, 5, 5]), (10, IDLE)]);
+        let of = |episode: &Episode| (episode.from, episode.to, episode.looks_like.join(" "));
+        assert_eq!(
+            check.episodes.iter().map(of).collect::<Vec<_>>(),
+            [(10, 22, "web".to_owned()), (22, 31, String::new())]
+        );
+        let headline = check.headline();
+        assert!(
+            headline.starts_with(
+                "looked like web from 10.0 to 22.0 s; no state of the library was near from 22.0 to 31.0 s"
+            ),
+            "{headline}"
+        );
     }
 
     #[test]
