@@ -48,7 +48,8 @@ pub use check::{BLOCK, Check, Episode, Finding, FindingKind, PER_DAY, said_besid
 pub use composition::{Composition, Name, Part};
 pub use deviation::{Deviation, DeviationKind, GroupDeviation};
 pub use evaluate::{Evaluation, Repeated, StateEvaluation, Told, repeated};
-pub use formats::{write_check_json, write_csv, write_evaluation_json, write_json, write_junit};
+pub use formats::{Suite, write_check_json, write_csv, write_csv_header};
+pub use formats::{write_error_json, write_evaluation_json, write_json, write_junit};
 pub use identify::{ALPHA, Identification};
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, read_session, state_name};

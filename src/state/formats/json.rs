@@ -127,6 +127,19 @@ pub fn write_check_json(check: &Check, source: &str, out: &mut dyn Write) -> io:
 }
 
 #[derive(Serialize)]
+struct ErrorJson<'a> {
+    schema: u32,
+    tool: Tool,
+    source: &'a str,
+    error: &'a str,
+}
+
+/// Writes the error of a source that stands among others.
+pub fn write_error_json(source: &str, error: &str, out: &mut dyn Write) -> io::Result<()> {
+    write_json_pretty(&ErrorJson { schema: SCHEMA, tool: Tool::this(), source, error }, out)
+}
+
+#[derive(Serialize)]
 struct EvaluationJson<'a> {
     schema: u32,
     tool: Tool,
