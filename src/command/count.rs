@@ -15,7 +15,8 @@ use crate::events::{Ns, Sink, Tick};
 use crate::os::privileges::{self, Starts};
 use crate::recording::{StopReason, missed_cpus};
 use crate::terminal::{
-    Stdout, TerminalProgress, WindowLines, messages, print_count, print_on_stderr, print_repeated, width_of_stderr,
+    Stdout, TerminalProgress, Width, WindowLines, messages, print_count, print_on_stderr, print_repeated,
+    width_of_stderr,
 };
 use crate::text::OneLine;
 use crate::tracefs::Table;
@@ -92,10 +93,11 @@ impl Destination {
         }
     }
 
-    fn width(&self, out: &Stdout) -> usize {
+    fn width(&self, out: &Stdout) -> Width {
         match self {
             Destination::Stderr => width_of_stderr(),
-            _ => out.width(),
+            Destination::Stdout => out.width(),
+            Destination::File(_) => Width::UNLIMITED,
         }
     }
 

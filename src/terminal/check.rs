@@ -2,6 +2,7 @@
 
 use super::deviations::{Extent, print_deviations};
 use super::layout::Screen;
+use super::width::Width;
 use crate::state::{Check, said_beside};
 use crate::text::OneLine;
 use crate::units::Plural;
@@ -17,7 +18,13 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Prints whether a source is as learned, on lines of `width` columns: the headline, then each episode with its groups and
 /// tracepoints, then the conditions of the check.
-pub fn print_check(check: &Check, source: &str, extent: Extent, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_check(
+    check: &Check,
+    source: &str,
+    extent: Extent,
+    width: impl Into<Width>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let identification = &check.identification;
     let (source, headline) = (OneLine(source), check.headline());

@@ -20,6 +20,7 @@ mod root;
 mod states;
 mod stdout;
 mod summary;
+mod width;
 
 pub use check::print_check;
 pub use count::{WindowLines, print_count, print_repeated};
@@ -34,3 +35,4 @@ pub use report_files::{Unopened, how_to_open, newest_recording, no_states, writt
 pub use states::{print_identification, print_learned, print_removed, print_state, print_states};
 pub use stdout::{Stdout, print_on_stderr, width_of_stderr};
 pub use summary::{SummaryOf, print_summary};
+pub use width::Width;

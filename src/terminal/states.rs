@@ -2,6 +2,7 @@
 
 use super::deviations::{Extent, print_deviations};
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
+use super::width::Width;
 use crate::state::{Identification, Learned, Reason, Session, SessionEngine, ShareRange, Stretch};
 use crate::text::OneLine;
 use crate::units::{Grouped, Plural, Probability, Rate, Share, Times};
@@ -29,7 +30,7 @@ pub fn print_learned(
     paths: &[PathBuf],
     sessions: &[(String, Session)],
     now: Option<&Learned>,
-    width: usize,
+    width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
@@ -78,12 +79,17 @@ pub fn print_learned(
 }
 
 /// Prints how many sessions of a state were removed.
-pub fn print_removed(state: &str, removed: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_removed(state: &str, removed: usize, width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     Screen::new(width, out).prose(format_args!("{state}: removed {}", Plural(removed as u64, "session")))
 }
 
 /// Prints all states of a library on lines of `width` columns.
-pub fn print_states(states: &[Learned], library: &Path, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_states(
+    states: &[Learned],
+    library: &Path,
+    width: impl Into<Width>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let [state, kernel_column] = [TextColumn::LEFT.cut_to(NAME), TextColumn::LEFT.cut_to(10)];
     let mut table = TextTable::new([
@@ -110,7 +116,7 @@ pub fn print_states(states: &[Learned], library: &Path, width: usize, out: &mut 
 }
 
 /// Prints one state on lines of `width` columns.
-pub fn print_state(state: &Learned, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_state(state: &Learned, width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let Learned { name, sessions } = state;
     screen.prose(format_args!("{BOLD}{name}{BOLD:#}: {}", Plural(sessions.len() as u64, "session")))?;
@@ -180,7 +186,7 @@ pub fn print_identification(
     identification: &Identification,
     source: &str,
     extent: Extent,
-    width: usize,
+    width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
