@@ -35,15 +35,15 @@ pub fn print_check(
             screen.hanging("", "  ", format_args!("{BOLD}{source}{BOLD:#}: {BAD}not as learned{BAD:#}: {headline}"))?;
         }
     }
-    for episode in check.episodes.iter().take(extent.most(EPISODES)) {
+    let earlier = check.episodes.len().saturating_sub(extent.most(EPISODES));
+    if earlier > 0 {
+        let episodes = Plural(earlier as u64, "earlier episode");
+        screen.hanging("", "  ", format_args!("without {episodes} (`--verbose` shows all)"))?;
+    }
+    for episode in &check.episodes[earlier..] {
         screen.blank()?;
         screen.hanging("", "  ", OneLine(episode.title(identification)))?;
         print_deviations(&episode.state, &episode.groups, extent, screen)?;
-    }
-    let more = check.episodes.len().saturating_sub(extent.most(EPISODES));
-    if more > 0 {
-        screen.blank()?;
-        screen.prose(format_args!("and {} (`--verbose` shows all)", Plural(more as u64, "more episode")))?;
     }
     if !check.episodes.is_empty() {
         screen.blank()?;

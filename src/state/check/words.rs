@@ -60,17 +60,16 @@ impl Check {
         if self.episodes.is_empty() {
             return "as learned".to_owned();
         }
-        let mut parts: Vec<String> =
-            self.episodes.iter().take(EPISODES).filter_map(|episode| episode.looks(identification)).collect();
-        // Two episodes can look alike.
-        parts.dedup();
-        if self.episodes.len() > EPISODES {
-            let more = Plural((self.episodes.len() - EPISODES) as u64, "more episode");
-            parts.push(more.to_string());
+        // The last episodes show the state now.
+        let earlier = self.episodes.len().saturating_sub(EPISODES);
+        let episodes = &self.episodes[earlier..];
+        let mut parts: Vec<String> = episodes.iter().filter_map(|episode| episode.looks(identification)).collect();
+        if earlier > 0 {
+            parts.push(Plural(earlier as u64, "earlier episode").to_string());
         }
         let of_kind = |kind: DeviationKind| {
             let mut groups: Vec<&GroupDeviation> =
-                self.episodes.iter().flat_map(|episode| &episode.groups).filter(|group| group.kind == kind).collect();
+                episodes.iter().flat_map(|episode| &episode.groups).filter(|group| group.kind == kind).collect();
             groups.sort_by(|a, b| b.part.total_cmp(&a.part));
             groups
         };
@@ -79,7 +78,7 @@ impl Check {
         parts.extend(named("new", &new, GroupDeviation::name));
         parts.extend(named("gone", &gone, GroupDeviation::name));
         // The rates of another known state are known too.
-        if !self.episodes.iter().any(Episode::is_other_state) {
+        if !episodes.iter().any(Episode::is_other_state) {
             let with_factor = |group: &GroupDeviation| format!("{} {}", group.name(), group.factor());
             parts.extend(named("more", &more, with_factor));
             parts.extend(named("less", &less, with_factor));
@@ -128,6 +127,9 @@ impl Episode {
     fn looks(&self, identification: &Identification) -> Option<String> {
         let (when, lasts) = (self.when(identification), self.to == identification.windows.len());
         Some(match (&self.looks_like[..], self.nearest.as_ref()?) {
+            _ if self.distance.is_none() && !self.looks_like.contains(&self.state) => {
+                format!("single tracepoints {} not as in {} {when}", if lasts { "are" } else { "were" }, self.state)
+            }
             ([], nearest) => {
                 let is = if lasts { "is" } else { "was" };
                 format!("no state of the library {is} near {when} (nearest: {nearest})")
@@ -140,13 +142,17 @@ impl Episode {
         })
     }
 
-    /// When it is, the state that it deviates from, and how far.
+    /// When it is, what it looks like, the state that it deviates from, and how far.
     pub fn title(&self, identification: &Identification) -> String {
-        let how_far = match self.distance {
-            Some(distance) => format!("{distance:.1} times as far from {} as its sessions usually are", self.state),
-            None => format!("single tracepoints are not as in {}", self.state),
+        let when = self.when(identification);
+        let Some(distance) = self.distance else {
+            return format!("{when}: single tracepoints are not as in {}", self.state);
         };
-        format!("{}: {how_far}", self.when(identification))
+        let like = match &self.looks_like[..] {
+            [] => "no state of the library".to_owned(),
+            states => states.join(" or "),
+        };
+        format!("{when}, like {like}: {distance:.1} times as far from {} as its sessions usually are", self.state)
     }
 }
 
@@ -255,7 +261,10 @@ mod tests {
         assert_eq!((composition.looks_like.as_deref(), composition.nearest.as_deref()), (Some("web"), Some("web")));
         assert_eq!(
             episode.title(&check.identification),
-            format!("since 14.0 s: {:.1} times as far from idle as its sessions usually are", composition.here)
+            format!(
+                "since 14.0 s, like web: {:.1} times as far from idle as its sessions usually are",
+                composition.here
+            )
         );
     }
 
