@@ -133,6 +133,24 @@ impl fmt::Display for Rate {
     }
 }
 
+/// A factor between two rates, such as `12×` or `0.0041×`. A small one keeps two digits, because `0.00×` would hide how small it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Times(pub f64);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = match self.0 {
+            9.995.. => Grouped(self.0.round() as u64).to_string(),
+            0.0995.. => format!("{:.2}", self.0),
+            0.00995.. => format!("{:.3}", self.0),
+            0.0001.. => format!("{:.4}", self.0),
+            times if times > 0.0 => "<0.0001".to_owned(),
+            _ => "0".to_owned(),
+        };
+        f.pad(&format!("{digits}×"))
+    }
+}
+
 /// A part of a whole, from 0 to 1, shown in percent. A tiny part is shown as `<0.01 %`, not as 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Share(pub f64);
@@ -312,6 +330,16 @@ mod tests {
         for text in ["", "M", "-1", "8X", "1.5M", "0", "99999999999999999999", "99999999999G", "8M8"] {
             assert!(parse_size(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_small_factor_keeps_its_digits() {
+        let shown =
+            [12_345.0, 9.999, 3.5, 1.0, 0.14, 0.041, 0.004_12, 0.000_3, 0.000_03, 0.0].map(|by| Times(by).to_string());
+        assert_eq!(
+            shown,
+            ["12,345×", "10×", "3.50×", "1.00×", "0.14×", "0.041×", "0.0041×", "0.0003×", "<0.0001×", "0×"]
+        );
     }
 
     #[test]

@@ -14,11 +14,12 @@ const EXAMPLES: &str = "\
 Examples:
   # Check that this machine is as idle as when `idle` was learned
   sudo tp-perf check --against idle -d 60s
-  # Check in CI that each part of a recording is like one of two states
-  tp-perf check --against apache,nginx rec --format junit > check.xml";
+  # Check in CI that each part of two recordings is like one of two states
+  tp-perf check --against apache,nginx rec1 rec2 --format junit > check.xml";
 
 const CODES: &str = "\
-Exit codes: 0 as learned, 3 not as learned, 1 failed, 2 wrong usage.";
+Exit codes: 0 as learned, 3 not as learned, 1 failed, 2 wrong usage. Of several sources, a failed one decides the exit code, \
+and otherwise one that is not as learned.";
 
 fn parse_per_day(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -33,7 +34,7 @@ pub enum CheckFormat {
     /// For people
     #[default]
     Text,
-    /// Everything, as one object
+    /// Everything, as one object; for several sources, as an array of objects
     Json,
     /// Test results for CI systems, as JUnit writes them
     Junit,
@@ -42,7 +43,7 @@ pub enum CheckFormat {
 /// The arguments of `tp-perf check`.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "tp-perf check [OPTIONS] --against <STATE> [SOURCE]\n       tp-perf check --against <STATE> -- <COMMAND>..."
+    override_usage = "tp-perf check [OPTIONS] --against <STATE> [SOURCE]...\n       tp-perf check --against <STATE> -- <COMMAND>..."
 )]
 #[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{CODES}\n\n{SEE_CAPTURE_OPTIONS}"))]
@@ -50,18 +51,21 @@ pub struct CheckArgs {
     /// Allow these states (separated by commas)
     #[arg(long, value_name = "STATE", required = true, value_delimiter = ',', value_parser = parse_state)]
     against: Vec<String>,
-    /// Check this source; without one, watch this machine for a minute
+    /// Check these sources; without any, watch this machine for a minute
     ///
     /// A source is a recording's directory, a file that `perf record` wrote, a log.csv, a session of a library, or `-` for
     /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
-    source: Option<PathBuf>,
+    sources: Vec<PathBuf>,
     /// Allow N false alarms of single tracepoints per day of watching
     #[arg(long, value_name = "N", default_value_t = PER_DAY, value_parser = parse_per_day)]
     false_alarms: f64,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: CheckFormat,
+    /// Show all tracepoints, and not only the strongest
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
     #[command(flatten)]
     library: LibraryArgs,
     #[command(flatten)]
@@ -83,6 +87,8 @@ pub struct CheckRequest {
     pub per_day: f64,
     /// The format of the answer.
     pub format: CheckFormat,
+    /// Whether the text shows all tracepoints.
+    pub verbose: bool,
     /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
@@ -90,7 +96,7 @@ pub struct CheckRequest {
 impl CheckArgs {
     /// Whether it watches this machine, and reads no source.
     pub fn watches_machine(&self) -> bool {
-        self.source.is_none()
+        self.sources.is_empty()
     }
 
     /// The bound of the memory that inputs take, in bytes, if the user set it.
@@ -103,13 +109,13 @@ impl CheckArgs {
     /// # Errors
     /// Wrong usage: options that do not go together, or no library.
     pub fn request(self) -> Result<CheckRequest, clap::Error> {
-        let sources = self.source.into_iter().collect();
-        let (observation, length, manner) = self.observation.request(sources, Duration::from_secs(60))?;
+        let (observation, length, manner) = self.observation.request(self.sources, Duration::from_secs(60))?;
         let mut against = self.against;
         against.sort();
         against.dedup();
-        let (library, per_day, format) = (self.library.library()?, self.false_alarms, self.format);
-        Ok(CheckRequest { observation, length, against, library, per_day, format, manner })
+        let (library, per_day, format, verbose) =
+            (self.library.library()?, self.false_alarms, self.format, self.verbose);
+        Ok(CheckRequest { observation, length, against, library, per_day, format, verbose, manner })
     }
 }
 
@@ -120,12 +126,13 @@ mod tests {
 
     #[test]
     fn a_check_takes_several_states() {
-        let words = "--against b,a --against a rec --library l --format junit --false-alarms 0.1";
+        let words = "--against b,a --against a rec other - --library l --format junit --false-alarms 0.1";
         let request = parse::<CheckArgs>(words).and_then(CheckArgs::request).unwrap();
         assert_eq!(
             (request.against.join(" ").as_str(), request.per_day, request.format),
             ("a b", 0.1, CheckFormat::Junit)
         );
+        assert!(matches!(request.observation, Observation::Source { places, .. } if places.len() == 3));
         for words in ["a", "--against a/b rec"] {
             assert_eq!(parse::<CheckArgs>(words).unwrap_err().exit_code(), 2, "{words}");
         }

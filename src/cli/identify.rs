@@ -41,7 +41,7 @@ pub enum IdentifyFormat {
     /// For people
     #[default]
     Text,
-    /// Everything, as one object
+    /// Everything, as one object; for several sources, as an array of objects
     Json,
     /// A row for each window and state
     Csv,
@@ -49,16 +49,16 @@ pub enum IdentifyFormat {
 
 /// The arguments of `tp-perf identify`.
 #[derive(Debug, Args)]
-#[command(override_usage = "tp-perf identify [OPTIONS] [SOURCE]\n       tp-perf identify [OPTIONS] -- <COMMAND>...")]
+#[command(override_usage = "tp-perf identify [OPTIONS] [SOURCE]...\n       tp-perf identify [OPTIONS] -- <COMMAND>...")]
 #[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{ANSWER}\n\n{SEE_CAPTURE_OPTIONS}"))]
 pub struct IdentifyArgs {
-    /// Identify the states of this source; without one, watch this machine for ten seconds
+    /// Identify the states of these sources; without any, watch this machine for ten seconds
     ///
     /// A source is a recording's directory, a file that `perf record` wrote, a log.csv, a session of a library, or `-` for
     /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
-    source: Option<PathBuf>,
+    sources: Vec<PathBuf>,
     /// Reject a state if at most this part of its own sessions is as far away
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha)]
     alpha: f64,
@@ -68,6 +68,9 @@ pub struct IdentifyArgs {
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: IdentifyFormat,
+    /// Show all tracepoints, and not only the strongest
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
     #[command(flatten)]
     library: LibraryArgs,
     #[command(flatten)]
@@ -89,6 +92,8 @@ pub struct IdentifyRequest {
     pub fail_unknown: bool,
     /// The format of the answer.
     pub format: IdentifyFormat,
+    /// Whether the text shows all tracepoints.
+    pub verbose: bool,
     /// How much tp-perf shows, and whether it waits for the detach.
     pub manner: Manner,
 }
@@ -96,7 +101,7 @@ pub struct IdentifyRequest {
 impl IdentifyArgs {
     /// Whether it watches this machine, and reads no source.
     pub fn watches_machine(&self) -> bool {
-        self.source.is_none()
+        self.sources.is_empty()
     }
 
     /// The bound of the memory that inputs take, in bytes, if the user set it.
@@ -109,11 +114,10 @@ impl IdentifyArgs {
     /// # Errors
     /// Wrong usage: options that do not go together, or no library.
     pub fn request(self) -> Result<IdentifyRequest, clap::Error> {
-        let sources = self.source.into_iter().collect();
-        let (observation, length, manner) = self.observation.request(sources, Duration::from_secs(10))?;
-        let (library, alpha, fail_unknown, format) =
-            (self.library.library()?, self.alpha, self.fail_unknown, self.format);
-        Ok(IdentifyRequest { observation, length, library, alpha, fail_unknown, format, manner })
+        let (observation, length, manner) = self.observation.request(self.sources, Duration::from_secs(10))?;
+        let IdentifyArgs { alpha, fail_unknown, format, verbose, .. } = self;
+        let library = self.library.library()?;
+        Ok(IdentifyRequest { observation, length, library, alpha, fail_unknown, format, verbose, manner })
     }
 }
 
@@ -127,8 +131,11 @@ mod tests {
         let words = "- --alpha 0.01 --format csv --library l";
         let request = parse::<IdentifyArgs>(words).and_then(IdentifyArgs::request).unwrap();
         assert_eq!((request.alpha, request.format), (0.01, IdentifyFormat::Csv));
-        for words in ["a b", "a --alpha 1"] {
-            assert_eq!(parse::<IdentifyArgs>(words).unwrap_err().exit_code(), 2, "{words}");
+        let several = parse::<IdentifyArgs>("a b - --library l").and_then(IdentifyArgs::request).unwrap();
+        assert!(matches!(several.observation, Observation::Source { places, .. } if places.len() == 3));
+        for words in ["- -", "a --alpha 1", "a --quiet --verbose"] {
+            let error = parse::<IdentifyArgs>(words).and_then(IdentifyArgs::request).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words}");
         }
     }
 }

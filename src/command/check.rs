@@ -1,20 +1,21 @@
-//! `tp-perf check`: whether a source or this machine is as learned.
+//! `tp-perf check`: whether sources or this machine are as learned.
 
 use super::context::Context;
-use super::observe::{Observed, may_compare, unless_closed};
+use super::observe::{may_compare, unless_closed};
+use super::sources::{Comparison, JointForm, JointOutput, compare_each};
 use super::stop::compare;
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
 use crate::memory::{HeldBytes, MemoryOf};
-use crate::state::{self, Check, Error, Known, Learned, Length, Library, Names, Session};
-use crate::terminal::print_check;
+use crate::state::{self, Check, Error, Known, Learned, Length, Library, Names, Session, Suite};
+use crate::terminal::{Extent, print_check};
 use anyhow::Context as _;
 
 /// The exit code of a check that found a difference.
 const ALARM: u8 = 3;
 
-/// Checks a source or this machine, and prints the differences.
+/// Checks sources or this machine, and prints the differences.
 pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let CheckRequest { observation, length, against, library, per_day, format, manner } = args.request()?;
+    let CheckRequest { observation, length, against, library, per_day, format, verbose, manner } = args.request()?;
     let states = against.iter().map(|name| library.state(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(state) = states.iter().find(|state| state.sessions.len() < 2) {
         let (state, sessions) = (state.name.clone(), state.sessions.len());
@@ -22,12 +23,23 @@ pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
     }
     let known = with_others(&library, &against, states, length)?;
     may_compare(&observation, &known)?;
-    let observed = match Observed::of(&observation, Some(known.length()), &manner, context)? {
-        Ok(observed) => observed,
-        Err(code) => return Ok(code),
+    let form = match format {
+        CheckFormat::Text => JointForm::Text,
+        CheckFormat::Json => JointForm::Json,
+        CheckFormat::Junit => JointForm::Whole,
     };
-    let code = print(observed.only(), known, &against, per_day, format, manner.quiet, context);
-    observed.end(code, context)
+    let mut checks = Checks {
+        length: known.length(),
+        known: Some(known),
+        against,
+        per_day,
+        format,
+        extent: if verbose { Extent::Full } else { Extent::Brief },
+        is_quiet: manner.quiet,
+        suites: Vec::new(),
+        output: JointOutput::of(&observation, form),
+    };
+    compare_each(&mut checks, &observation, &manner, context)
 }
 
 /// The states of a check, with all other states of the library: they show how much sessions differ, and what the source looks like.
@@ -47,29 +59,80 @@ fn with_others(
     Known::of(all, length).or_else(|_| Known::of(states, length))
 }
 
-/// Prints the findings, and returns the exit code.
-fn print(
-    (place, session): &(String, Session),
-    known: Known,
-    against: &[String],
+/// The checks of sources.
+struct Checks {
+    /// `None` after the last source.
+    known: Option<Known>,
+    length: Length,
+    against: Vec<String>,
     per_day: f64,
     format: CheckFormat,
-    quiet: bool,
-    context: &mut Context,
-) -> anyhow::Result<u8> {
-    let check = compare(|| Check::of(session, known, against, state::ALPHA, per_day)).with_context(|| place.clone())?;
-    let mut out = HeldBytes::nothing(MemoryOf::Rows);
-    match format {
-        CheckFormat::Text => print_check(&check, place, context.out.width(), &mut out),
-        CheckFormat::Json => state::write_check_json(&check, place, &mut out),
-        CheckFormat::Junit => state::write_junit(&check, place, &mut out),
+    extent: Extent,
+    is_quiet: bool,
+    /// For JUnit, the sources so far: its file begins with sums over all of them.
+    suites: Vec<Suite>,
+    output: JointOutput,
+}
+
+impl Comparison for Checks {
+    fn length(&self) -> Option<Length> {
+        Some(self.length)
     }
-    .context("failed to encode the check")?;
-    match format {
-        // A quiet check reports its result by the exit code only.
-        CheckFormat::Text if quiet => {}
-        CheckFormat::Text => unless_closed(context.out.print(out.as_slice()))?,
-        _ => unless_closed(context.out.print_data(out.as_slice()))?,
+
+    fn prepare(&mut self, _: &mut Context) -> anyhow::Result<()> {
+        Ok(())
     }
-    Ok(if check.findings.is_empty() { 0 } else { ALARM })
+
+    fn compare(
+        &mut self,
+        (place, session): &(String, Session),
+        is_last: bool,
+        context: &mut Context,
+    ) -> anyhow::Result<u8> {
+        let known = if is_last { self.known.take() } else { self.known.clone() };
+        let known = known.expect("no source follows the last one");
+        let check = compare(|| Check::of(session, known, &self.against, state::ALPHA, self.per_day))
+            .with_context(|| place.clone())?;
+        let mut out = HeldBytes::nothing(MemoryOf::Rows);
+        match self.format {
+            CheckFormat::Text => print_check(&check, place, self.extent, context.out.width(), &mut out),
+            CheckFormat::Json => state::write_check_json(&check, place, &mut out),
+            CheckFormat::Junit => {
+                self.suites.push(Suite::of_check(&check, place));
+                Ok(())
+            }
+        }
+        .context("failed to encode the check")?;
+        match self.format {
+            CheckFormat::Junit => {}
+            // A quiet check reports its result by the exit code only.
+            CheckFormat::Text if self.is_quiet => {}
+            _ => self.output.print(out.as_slice(), context)?,
+        }
+        Ok(if check.findings.is_empty() { 0 } else { ALARM })
+    }
+
+    fn failed(&mut self, place: &str, error: &str, context: &mut Context) -> anyhow::Result<()> {
+        match self.format {
+            CheckFormat::Text => Ok(()),
+            CheckFormat::Json => {
+                let mut out = Vec::new();
+                state::write_error_json(place, error, &mut out).context("failed to encode the check")?;
+                self.output.print(&out, context)
+            }
+            CheckFormat::Junit => {
+                self.suites.push(Suite::of_error(place, error.to_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&mut self, context: &mut Context) -> anyhow::Result<()> {
+        if self.format == CheckFormat::Junit {
+            let mut out = HeldBytes::nothing(MemoryOf::Rows);
+            state::write_junit(&self.suites, &mut out).context("failed to encode the check")?;
+            unless_closed(context.out.print_data(out.as_slice()))?;
+        }
+        self.output.end(context)
+    }
 }

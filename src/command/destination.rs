@@ -4,7 +4,7 @@ use super::observe::unless_closed;
 use crate::os::files::open_to_write;
 use crate::os::signals::writing_to_others;
 use crate::recording::Error;
-use crate::terminal::{Stdout, print_on_stderr, width_of_stderr};
+use crate::terminal::{Stdout, Width, print_on_stderr, width_of_stderr};
 use nix::errno::Errno;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -40,11 +40,12 @@ impl Destination {
         }
     }
 
-    /// The width of text in columns.
-    pub fn width(&self, out: &Stdout) -> usize {
+    /// The room that text has.
+    pub fn width(&self, out: &Stdout) -> Width {
         match self {
             Destination::Stderr => width_of_stderr(),
-            _ => out.width(),
+            Destination::Stdout => out.width(),
+            Destination::File { .. } => Width::UNLIMITED,
         }
     }
 

@@ -1,82 +1,133 @@
-//! `tp-perf identify`: identifies the states that a source or this machine is in.
+//! `tp-perf identify`: identifies the states that sources or this machine are in.
 
 use super::context::Context;
-use super::observe::{Observed, may_compare, unless_closed};
+use super::observe::may_compare;
+use super::sources::{Comparison, JointForm, JointOutput, compare_each};
 use super::stop::compare;
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 use crate::memory::{Held, HeldBytes, MemoryOf};
 use crate::observation::Observation;
 use crate::os::thread::Work;
-use crate::source::Place;
-use crate::state::{self, Identification, Known, Session, Usable};
-use crate::terminal::{messages, print_identification};
+use crate::state::{self, Identification, Known, Length, LibraryError, Session, Usable};
+use crate::terminal::{Extent, messages, print_identification};
 use anyhow::Context as _;
 
 /// The exit code for an unknown stretch, with --fail-unknown.
 const UNKNOWN: u8 = 3;
 
-/// Observes a source or this machine, and prints the states that it was in.
+/// Observes sources or this machine, and prints the states that they were in.
 pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let IdentifyRequest { observation, length: asked, library, alpha, fail_unknown, format, manner } =
+    let IdentifyRequest { observation, length: asked, library, alpha, fail_unknown, format, verbose, manner } =
         args.request()?;
     library.has_states()?;
-    // tp-perf reads the library while it reads a source. A capture begins only after the library is read, because the library
-    // decides whether a comparison is possible, and how long the windows are.
+    // tp-perf reads the library while it reads a source.
     let read = move || -> Result<_, state::Error> {
         let Usable { usable, left_out } = library.states()?;
         Ok((Known::of(usable, asked)?, left_out))
     };
-    let mut reading = Work::begin(read);
-    let mut length = asked;
-    if let Observation::Machine(_) = observation {
-        let (known, left_out) = reading.result()?;
-        may_compare(&observation, &known)?;
-        length = Some(known.length());
-        reading = Work::done(Ok((known, left_out)));
-    }
-    let mut observed = match Observed::of(&observation, length, &manner, context)? {
-        Ok(observed) => observed,
-        Err(code) => return Ok(code),
+    let form = match format {
+        IdentifyFormat::Text => JointForm::Text,
+        IdentifyFormat::Json => JointForm::Json,
+        IdentifyFormat::Csv => JointForm::Whole,
     };
-    let (known, left_out) = compare(|| reading.result())?;
-    messages::say_left_out(&left_out);
-    // The first reading counts windows of a second. A few libraries have other windows, which take a second reading.
-    if let (Observation::Source { places, part }, None) = (&observation, asked)
-        && known.length().of(observed.only().1.window).is_none()
-        && places.iter().all(|place| matches!(place, Place::Path(_)))
-        && let Err(code) = observed.read(places, part, Some(known.length()), context)?
-    {
-        return Ok(code);
+    let mut answers = Answers {
+        reading: Some(Work::begin(read)),
+        known: None,
+        length: asked,
+        alpha,
+        fail_unknown,
+        format,
+        extent: if verbose { Extent::Full } else { Extent::Brief },
+        has_header: false,
+        output: JointOutput::of(&observation, form),
+    };
+    // A capture begins only after the library is read, because the library decides whether a comparison is possible, and
+    // how long the windows are.
+    if let Observation::Machine(_) = observation {
+        answers.prepare(context)?;
+        answers.known.as_ref().map_or(Ok(()), |known| may_compare(&observation, known))?;
     }
-    let printed = print(observed.only(), known, alpha, format, context);
-    let code = printed.map(|is_unknown| if is_unknown && fail_unknown { UNKNOWN } else { 0 });
-    observed.end(code, context)
+    compare_each(&mut answers, &observation, &manner, context)
 }
 
-/// Prints the answer. Returns whether a stretch is unknown, or could not be judged.
-fn print(
-    (place, session): &(String, Session),
-    known: Known,
+/// A library that is being read: its states, and the sessions that were left out.
+type ReadLibrary = Work<'static, Result<(Known, Vec<LibraryError>), state::Error>>;
+
+/// The answers for sources.
+struct Answers {
+    /// `None` once the library is read.
+    reading: Option<ReadLibrary>,
+    /// `None` until the library is read, and after the last source.
+    known: Option<Known>,
+    length: Option<Length>,
     alpha: f64,
+    fail_unknown: bool,
     format: IdentifyFormat,
-    context: &mut Context,
-) -> anyhow::Result<bool> {
-    let identification = compare(|| Identification::of(session, known, alpha)).with_context(|| place.clone())?;
-    // What a state's opinion on a window takes before it is text.
-    const OF_FORM: u64 = 128;
-    let rows = identification.windows.len() as u64 * (1 + identification.states.states.len() as u64);
-    let bytes = if matches!(format, IdentifyFormat::Text) { 0 } else { rows.saturating_mul(OF_FORM) };
-    let _held = Held::take(MemoryOf::Rows, bytes).map_err(state::Error::from)?;
-    let mut out = HeldBytes::nothing(MemoryOf::Rows);
-    match format {
-        IdentifyFormat::Text => print_identification(&identification, place, context.out.width(), &mut out),
-        IdentifyFormat::Json => state::write_json(&identification, place, &mut out),
-        IdentifyFormat::Csv => state::write_csv(&identification, &mut out),
+    extent: Extent,
+    /// Whether the header of the CSV is printed.
+    has_header: bool,
+    output: JointOutput,
+}
+
+impl Comparison for Answers {
+    fn length(&self) -> Option<Length> {
+        self.length
     }
-    .context("failed to encode the states")?;
-    unless_closed(match format {
-        IdentifyFormat::Text => context.out.print(out.as_slice()),
-        _ => context.out.print_data(out.as_slice()),
-    })?;
-    Ok(identification.stretches.iter().any(|stretch| stretch.state().is_none()))
+
+    fn prepare(&mut self, _: &mut Context) -> anyhow::Result<()> {
+        if let Some(reading) = self.reading.take() {
+            let (known, left_out) = compare(|| reading.result())?;
+            messages::say_left_out(&left_out);
+            self.length = Some(known.length());
+            self.known = Some(known);
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        (place, session): &(String, Session),
+        is_last: bool,
+        context: &mut Context,
+    ) -> anyhow::Result<u8> {
+        self.prepare(context)?;
+        let known = if is_last { self.known.take() } else { self.known.clone() };
+        let known = known.expect("the library is read, and no source follows the last one");
+        let identification =
+            compare(|| Identification::of(session, known, self.alpha)).with_context(|| place.clone())?;
+        // What a state's opinion on a window takes before it is text.
+        const OF_FORM: u64 = 128;
+        let rows = identification.windows.len() as u64 * (1 + identification.states.states.len() as u64);
+        let bytes = if matches!(self.format, IdentifyFormat::Text) { 0 } else { rows.saturating_mul(OF_FORM) };
+        let _held = Held::take(MemoryOf::Rows, bytes).map_err(state::Error::from)?;
+        let mut out = HeldBytes::nothing(MemoryOf::Rows);
+        match self.format {
+            IdentifyFormat::Text => {
+                print_identification(&identification, place, self.extent, context.out.width(), &mut out)
+            }
+            IdentifyFormat::Json => state::write_json(&identification, place, &mut out),
+            IdentifyFormat::Csv => {
+                let header = if self.has_header { Ok(()) } else { state::write_csv_header(&mut out) };
+                self.has_header = true;
+                header.and_then(|()| state::write_csv(&identification, place, &mut out))
+            }
+        }
+        .context("failed to encode the states")?;
+        self.output.print(out.as_slice(), context)?;
+        let is_unknown = identification.stretches.iter().any(|stretch| stretch.state().is_none());
+        Ok(if is_unknown && self.fail_unknown { UNKNOWN } else { 0 })
+    }
+
+    fn failed(&mut self, place: &str, error: &str, context: &mut Context) -> anyhow::Result<()> {
+        let mut out = Vec::new();
+        if self.format == IdentifyFormat::Json {
+            state::write_error_json(place, error, &mut out).context("failed to encode the states")?;
+            self.output.print(&out, context)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, context: &mut Context) -> anyhow::Result<()> {
+        self.output.end(context)
+    }
 }

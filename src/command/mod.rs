@@ -25,6 +25,7 @@ mod overhead;
 mod record;
 mod replay;
 mod report;
+mod sources;
 mod states;
 mod stop;
 mod wait;

@@ -39,8 +39,7 @@ impl Observed {
     ) -> anyhow::Result<Result<Self, u8>> {
         match observation {
             Observation::Source { places, part } => {
-                context.begin(TerminalProgress::of_replay(manner.quiet), manner)?;
-                end_at_second_signal()?;
+                begin_reading(manner, context)?;
                 let mut observed = Observed { sessions: Vec::new(), detaching: None, wait_detach: false };
                 Ok(observed.read(places, part, length, context)?.map(|()| observed))
             }
@@ -82,29 +81,21 @@ impl Observed {
         Ok(Ok(observed))
     }
 
-    /// Reads sources. Their sessions replace those that were read before.
-    pub fn read(
+    /// Reads sources.
+    fn read(
         &mut self,
         places: &[Place],
         part: &Filter,
         length: Option<Length>,
         context: &mut Context,
     ) -> anyhow::Result<Result<(), u8>> {
-        self.sessions.clear();
         for place in places {
-            let session = state::read(place, part, length, &mut context.signals, &mut context.progress);
-            context.progress.phase_ends();
-            match session {
-                Err(error) if error.is_interrupt() => return Ok(Err(stopped(context))),
-                session => self.sessions.push((place.to_string(), session?)),
+            match read_source(place, part, length, context)? {
+                Ok(source) => self.sessions.push(source),
+                Err(code) => return Ok(Err(code)),
             }
         }
         Ok(Ok(()))
-    }
-
-    /// The source, if there is exactly one.
-    pub fn only(&self) -> &(String, Session) {
-        &self.sessions[0]
     }
 
     /// Reports the detach in the background, or waits for it. Does so even if `result` is an error.
@@ -115,6 +106,28 @@ impl Observed {
         };
         let code = result?;
         detached.map(|()| code)
+    }
+}
+
+/// Gets ready to read sources.
+pub fn begin_reading(manner: &Manner, context: &mut Context) -> anyhow::Result<()> {
+    context.begin(TerminalProgress::of_replay(manner.quiet), manner)?;
+    end_at_second_signal()
+}
+
+/// Reads one source and counts its events by windows of this length, or of the default length. Returns an exit code if the user
+/// stopped it.
+pub fn read_source(
+    place: &Place,
+    part: &Filter,
+    length: Option<Length>,
+    context: &mut Context,
+) -> anyhow::Result<Result<(String, Session), u8>> {
+    let session = state::read(place, part, length, &mut context.signals, &mut context.progress);
+    context.progress.phase_ends();
+    match session {
+        Err(error) if error.is_interrupt() => Ok(Err(stopped(context))),
+        session => Ok(Ok((place.to_string(), session?))),
     }
 }
 

@@ -5,14 +5,12 @@ use super::known::{Known, sessions, windows_of};
 use super::logs::Logs;
 use super::model::{Judge, LEAST_WINDOWS, State, States};
 use super::names::{Names, Seen};
-use super::reasons::{Reason, Reasons};
 use super::session::Session;
 use super::stretch::{Judged, Stretch};
 use super::windows::Length;
 use super::{Error, What};
 use crate::memory::{Held, MemoryOf};
 use crate::units::{Ns, Plural};
-use std::ops::Range;
 use std::time::Duration;
 
 /// The default significance level at which a state is rejected.
@@ -182,21 +180,6 @@ impl Identification {
         bounds
     }
 
-    /// The reasons against a state in some windows, largest first. Empty if too few of them are usable.
-    pub(super) fn against(&self, state: usize, windows: Range<usize>) -> Vec<Reason> {
-        let logs = Logs::of(&self.windows[windows.clone()], self.length, self.names.len());
-        let mean = Judge::of(&self.states, &logs).mean(&(0..windows.len()));
-        let nearest = self.states.states[state].profile();
-        let reasons = mean.as_ref().zip(nearest).map(|(here, nearest)| Reasons {
-            names: &self.names,
-            length: self.length,
-            here,
-            nearest,
-            other: None,
-        });
-        reasons.map(|reasons| reasons.against()).unwrap_or_default()
-    }
-
     /// Joins the names of states.
     pub fn named(&self, states: &[usize], between: &str) -> String {
         states.iter().map(|state| self.states.states[*state].name.as_str()).collect::<Vec<_>>().join(between)
@@ -214,6 +197,7 @@ fn begins(first: Ns, windows: &[Seen]) -> Vec<Ns> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Reason;
     use crate::state::library::Learned;
     use crate::state::testing::{SECOND, drawn, learned, session};
 

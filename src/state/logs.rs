@@ -6,7 +6,7 @@
 //! that a window should have, because ticks come a little early or late, and by the part that was lost.
 
 use super::names::Seen;
-use super::windows::{Length, MOST_LOST};
+use super::windows::Length;
 use std::ops::Range;
 
 /// The column of all events together. The column of a name is its number plus one.
@@ -25,7 +25,7 @@ impl Logs {
     /// The rows of these windows, for this number of names.
     pub fn of(windows: &[Seen], length: Length, names: usize) -> Self {
         let width = names + 1;
-        let usable = windows.iter().enumerate().filter(|(_, seen)| seen.weight() >= 1.0 - MOST_LOST);
+        let usable = windows.iter().enumerate().filter(|(_, seen)| seen.is_usable());
         let mut logs = Logs { width, ..Logs::default() };
         for (index, seen) in usable {
             let start = logs.values.len();

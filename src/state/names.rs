@@ -2,7 +2,7 @@
 
 use super::composition::{Composition, Name};
 use super::session::{CapturedNames, Session};
-use super::windows::Length;
+use super::windows::{Length, MOST_LOST};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -122,6 +122,11 @@ impl Seen {
     /// Events per second, including lost ones.
     pub fn rate(&self) -> f64 {
         (self.composition.events() + self.lost) as f64 * 1e9 / self.ns.max(1) as f64
+    }
+
+    /// Whether it lost at most a tenth of its events.
+    pub fn is_usable(&self) -> bool {
+        self.weight() >= 1.0 - MOST_LOST
     }
 
     /// The part of its events that were not lost. It is the weight of the window.

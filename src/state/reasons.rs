@@ -4,7 +4,6 @@ use super::logs::TOTAL;
 use super::names::Names;
 use super::profile::{Means, Profile, Term};
 use super::windows::Length;
-use crate::units::Rate;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -27,27 +26,6 @@ pub struct Reason {
     /// In a reason against the nearest state: its part of the squared distance D² from that state. In a reason in favour: its
     /// part of D² from the other state, minus its part of D² from the nearest state.
     pub part: f64,
-}
-
-impl Reason {
-    /// How many times as often as in the nearest state. `None` if it is new.
-    pub fn times(&self) -> Option<f64> {
-        (self.nearest > 0.0).then(|| self.here / self.nearest)
-    }
-
-    /// A factor in words: `12×`, `0.08×`, `new`, or `gone`.
-    pub fn factor(&self) -> String {
-        match self.times() {
-            None => "new".to_owned(),
-            Some(0.0) => "gone".to_owned(),
-            Some(times) => format!("{}×", Rate(times)),
-        }
-    }
-
-    /// The tracepoint with its factor.
-    pub fn words(&self) -> String {
-        format!("{} {}", self.name, self.factor())
-    }
 }
 
 /// What the reasons are computed from.

@@ -4,6 +4,7 @@
 use super::answer::Answer;
 use super::changes::changes;
 use super::composition::Composition;
+use super::deviation::{Deviation, GroupDeviation};
 use super::model::{Judge, LEAST_WINDOWS, States};
 use super::names::{Names, Seen};
 use super::reasons::{Reason, Reasons, by_group};
@@ -44,6 +45,11 @@ impl Stretch {
     /// The nearest state. `None` if too few windows were usable.
     pub fn nearest(&self) -> Option<usize> {
         self.answer.nearest()
+    }
+
+    /// How it deviates from the nearest state, by group.
+    pub fn deviations(&self) -> Vec<GroupDeviation> {
+        GroupDeviation::of(Deviation::of_reasons(&self.against, &(self.from..self.to)))
     }
 
     /// How many windows.
@@ -94,23 +100,11 @@ impl Judged<'_> {
     }
 
     fn answer(&self, judge: &mut Judge<'_>, windows: &Range<usize>) -> Answer {
-        Answer::of(judge, &self.inner(windows), self.alpha)
-    }
-
-    /// A stretch without the windows in which the state changes: they belong to both states. A short stretch keeps them.
-    fn inner(&self, windows: &Range<usize>) -> Range<usize> {
-        let Range { mut start, mut end } = windows.clone();
-        if start > 0 && end - start > LEAST_WINDOWS {
-            start += 1;
-        }
-        if end < self.windows.len() && end - start > LEAST_WINDOWS {
-            end -= 1;
-        }
-        start..end
+        Answer::of(judge, &inner(windows, self.windows.len()), self.alpha)
     }
 
     fn stretch(&self, judge: &Judge<'_>, windows: Range<usize>, answer: Answer) -> Stretch {
-        let inner = self.inner(&windows);
+        let inner = inner(&windows, self.windows.len());
         let nearest = answer.nearest();
         let other = answer.order.iter().copied().find(|state| Some(*state) != nearest);
         let mean = judge.mean(&inner);
@@ -138,6 +132,19 @@ impl Judged<'_> {
             answer,
         }
     }
+}
+
+/// A stretch without the windows in which the state changes: they belong to both states. A short stretch keeps them. `all` is the
+/// number of windows of the source.
+pub(super) fn inner(windows: &Range<usize>, all: usize) -> Range<usize> {
+    let Range { mut start, mut end } = windows.clone();
+    if start > 0 && end - start > LEAST_WINDOWS {
+        start += 1;
+    }
+    if end < all && end - start > LEAST_WINDOWS {
+        end -= 1;
+    }
+    start..end
 }
 
 /// The block of windows around one, within a stretch.

@@ -2,6 +2,7 @@
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable, columns, cut};
 use super::summary::{SummaryOf, number_of_tracepoints, print_left_out};
+use super::width::Width;
 use crate::counting::{CostSummary, CountRow, CountSummary, CpuHits, EstimatedHits, Mean, MeanRow, RepeatedCount};
 use crate::events::{Cpu, Rung, Tick, Tpid};
 use crate::recording::TracepointsSummary;
@@ -27,7 +28,7 @@ fn seconds(ns: u64) -> Seconds {
 }
 
 /// Prints a count with the `top` tracepoints and groups on lines of `width` columns.
-pub fn print_count(summary: &CountSummary, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_count(summary: &CountSummary, top: usize, width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let mark = if summary.estimated.is_some() { "~" } else { "" };
     let rate = summary.per_second.map(|rate| format!(" ({mark}{} per second)", Rate(rate))).unwrap_or_default();
@@ -55,7 +56,12 @@ pub fn print_count(summary: &CountSummary, top: usize, width: usize, out: &mut d
 }
 
 /// Prints the means of several runs.
-pub fn print_repeated(repeated: &RepeatedCount, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_repeated(
+    repeated: &RepeatedCount,
+    top: usize,
+    width: impl Into<Width>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let RepeatedCount { first_run: first, runs, run_hits, .. } = repeated;
     let (mean, within) = (Grouped(run_hits.mean.round() as u64), relative(run_hits));
@@ -350,7 +356,7 @@ fn add_more(table: &mut TextTable, rows: usize, top: usize, columns: usize) {
 /// Prints a line for each window, or for each window and CPU.
 #[derive(Debug)]
 pub struct WindowLines {
-    width: usize,
+    width: Width,
     per_cpu: bool,
     has_budget: bool,
 }
@@ -363,8 +369,8 @@ const COST: usize = 9;
 
 impl WindowLines {
     /// Lines of `width` columns. With a budget, they have the cost.
-    pub fn new(width: usize, per_cpu: bool, has_budget: bool) -> Self {
-        WindowLines { width, per_cpu, has_budget }
+    pub fn new(width: impl Into<Width>, per_cpu: bool, has_budget: bool) -> Self {
+        WindowLines { width: width.into(), per_cpu, has_budget }
     }
 
     /// The line above all windows.
@@ -408,11 +414,11 @@ impl WindowLines {
             let share = 100.0 * hits / all.max(1.0);
             let gap = if number == 0 { "  " } else { ", " };
             let part = format!("{gap}{}{} {share:.0} %", mark(*is_estimate), OneLine(name));
-            let room = self.width.saturating_sub(columns(&line));
-            match (columns(&part) <= room, number) {
+            let room = |width: usize| width.saturating_sub(columns(&line));
+            match (columns(&part) <= room(self.width.columns()), number) {
                 (true, _) => line += &part,
                 // At least one name.
-                (false, 0) => line += &cut(&part, room),
+                (false, 0) => line += &cut(&part, room(self.width.of_tables())),
                 (false, _) => break,
             }
         }

@@ -1,6 +1,7 @@
 //! The doctor's diagnoses, for people.
 
 use super::layout::Screen;
+use super::width::Width;
 use crate::doctor::{Diagnosis, Health};
 use crate::text::OneLine;
 use anstyle::AnsiColor;
@@ -13,7 +14,7 @@ const WITHOUT_CAPTURE: &str = "`tp-perf replay --example` shows what a capture l
 const INDENT: usize = 23;
 
 /// Prints each diagnosis with its fix below it, and whether a capture works. Lines have `width` columns.
-pub fn print_diagnoses(diagnoses: &[Diagnosis], width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_diagnoses(diagnoses: &[Diagnosis], width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let style = |color: AnsiColor| color.on_default().bold();
     for Diagnosis { name, finding, health } in diagnoses {

@@ -1,6 +1,7 @@
 //! How well a library tells its states apart, for people.
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
+use super::width::Width;
 use crate::state::{Evaluation, Learned, Repeated, Session, StateEvaluation, Told};
 use crate::text::OneLine;
 use crate::units::{Plural, Share};
@@ -14,7 +15,12 @@ const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Yellow.on_default();
 
 /// Prints an evaluation on lines of `width` columns.
-pub fn print_evaluation(evaluation: &Evaluation, library: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_evaluation(
+    evaluation: &Evaluation,
+    library: &str,
+    width: impl Into<Width>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     screen.prose(format_args!(
         "{BOLD}{}{BOLD:#}: {} of {}. Each was left out and judged as a new session, at level {}.",
@@ -120,7 +126,7 @@ pub fn print_quality(
     repeated: &[Repeated],
     sessions: &[(String, Session)],
     state: &Learned,
-    width: usize,
+    width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);

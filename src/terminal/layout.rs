@@ -1,5 +1,6 @@
 //! Text and tables on the columns of a terminal. A Chinese, Japanese or Korean letter takes two columns.
 
+use super::width::Width;
 use crate::text::{Coloured, OneLine};
 use anstyle::Style;
 use std::fmt::Display;
@@ -39,18 +40,18 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 /// The lines of a terminal, on which text and tables are laid out.
 pub(super) struct Screen<'a> {
     out: &'a mut dyn Write,
-    width: usize,
+    width: Width,
 }
 
 impl<'a> Screen<'a> {
     /// Lines of `width` columns.
-    pub(super) fn new(width: usize, out: &'a mut dyn Write) -> Self {
-        Screen { out, width: width.max(NARROWEST) }
+    pub(super) fn new(width: impl Into<Width>, out: &'a mut dyn Write) -> Self {
+        Screen { out, width: width.into().at_least(NARROWEST) }
     }
 
     /// Columns of a line.
     pub(super) fn width(&self) -> usize {
-        self.width
+        self.width.columns()
     }
 
     /// An empty line.
@@ -65,7 +66,7 @@ impl<'a> Screen<'a> {
 
     /// A paragraph after `first`. Each further line begins with `rest`.
     pub(super) fn hanging(&mut self, first: &str, rest: &str, text: impl Display) -> io::Result<()> {
-        let options = textwrap::Options::new(self.width.min(LONGEST_LINE))
+        let options = textwrap::Options::new(self.width.columns().min(LONGEST_LINE))
             .initial_indent(first)
             .subsequent_indent(rest)
             .break_words(false)
@@ -88,7 +89,7 @@ impl<'a> Screen<'a> {
 
     /// A table.
     pub(super) fn table(&mut self, table: &TextTable) -> io::Result<()> {
-        let widths = table.widths(self.width);
+        let widths = table.widths(self.width.of_tables());
         for (style, cells) in &table.rows {
             let mut line = String::new();
             // Blanks are written only once something follows them.
@@ -365,6 +366,20 @@ mod tests {
         assert_eq!(wide(15), [Some(1), Some(12), None, None]);
         assert_eq!(wide(1), [Some(1), Some(SHORTEST_CELL), None, None]);
         assert_eq!((table.room(60), table.room(40)), (60 - 51, 0));
+    }
+
+    #[test]
+    fn without_a_terminal_nothing_is_cut_or_left_out() {
+        let name = "n".repeat(100);
+        let mut table = TextTable::new([TextColumn::NAME, TextColumn::LEFT.optional()]);
+        table.row(Style::new(), [name.clone().into(), "optional".into()]);
+        let mut out = Vec::new();
+        let screen = &mut Screen::new(Width::UNLIMITED, &mut out);
+        screen.table(&table).unwrap();
+        screen.prose("word ".repeat(20)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines[0], lines.len()), (format!("{name}  optional").as_str(), 3), "text is wrapped: {lines:?}");
     }
 
     #[test]

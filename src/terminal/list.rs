@@ -2,6 +2,7 @@
 
 use super::layout::{Screen, TextColumn, TextTable};
 use super::summary::counted;
+use super::width::Width;
 use crate::recording::tracepoint_fields;
 use crate::text::write_json_pretty;
 use crate::tracefs::{Exclusion, Selection, Status, Table, Tracepoint};
@@ -21,7 +22,7 @@ pub fn print_list(
     shown: &[&Tracepoint],
     table: &Table,
     selection: &Selection,
-    width: usize,
+    width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
@@ -96,7 +97,7 @@ fn print_total(shown: &[&Tracepoint], table: &Table, selection: &Selection, scre
 pub fn print_default_exclusions(
     shown: &[&Tracepoint],
     by_default: &Selection,
-    width: usize,
+    width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let excluded = shown.iter().filter(|tracepoint| !by_default.status(tracepoint.tpid).is_captured()).count();

@@ -51,9 +51,14 @@ pub fn say_left_out(sessions: &[LibraryError]) {
     sessions.iter().for_each(|session| say(format!("a session is left out: {}", sentence(session))));
 }
 
+/// An error with the chain of its causes.
+pub fn causes<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)>) -> String {
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Prints why tp-perf failed: the error's chain of causes and its fix. A second message has advice for newcomers, if there is any.
 pub fn say_failure<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)> + Clone) {
-    let causes = chain.clone().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let causes = causes(chain.clone());
     let as_root = chain.clone().any(lacks_rights).then(command_as_root).flatten();
     match as_root {
         Some(command) => {

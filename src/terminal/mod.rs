@@ -1,6 +1,8 @@
 //! Everything that people read: results on stdout, progress and messages on stderr.
 
+mod check;
 mod count;
+mod deviations;
 mod doctor;
 mod evaluation;
 mod fixes;
@@ -19,8 +21,11 @@ mod root;
 mod states;
 mod stdout;
 mod summary;
+mod width;
 
+pub use check::print_check;
 pub use count::{WindowLines, print_count, print_repeated};
+pub use deviations::Extent;
 pub use doctor::print_diagnoses;
 pub use evaluation::{print_evaluation, print_quality};
 pub use list::{print_default_exclusions, print_list, write_list_json};
@@ -28,6 +33,7 @@ pub use overhead::print_overhead;
 pub use progress::{TerminalProgress, erase_progress};
 pub use report::print_report;
 pub use report_files::{Unopened, how_to_open, newest_recording, no_states, written_files};
-pub use states::{print_check, print_identification, print_learned, print_removed, print_state, print_states};
+pub use states::{print_identification, print_learned, print_removed, print_state, print_states};
 pub use stdout::{Stdout, print_on_stderr, width_of_stderr};
 pub use summary::{SummaryOf, print_summary};
+pub use width::Width;

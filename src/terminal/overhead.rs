@@ -1,6 +1,7 @@
 //! The overhead of each way of watching, for people.
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
+use super::width::Width;
 use crate::overhead::{ArmComparison, Comparison, Overhead, RunTimes};
 use crate::overhead::{confidence, findings, interval, percent, rows, what_was_run};
 use crate::text::{OneLine, shortened};
@@ -14,7 +15,7 @@ const COMMAND: usize = 60;
 const BOLD: Style = Style::new().bold();
 
 /// Prints a measurement on lines of `width` columns.
-pub fn print_overhead(overhead: &Overhead, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_overhead(overhead: &Overhead, width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let figures = overhead.figures();
     screen.prose(format_args!("{BOLD}{}{BOLD:#}", OneLine(&shortened(&overhead.command.join(" "), COMMAND))))?;

@@ -110,7 +110,7 @@ impl ProgressLine {
 
 impl TermLike for ProgressLine {
     fn width(&self) -> u16 {
-        u16::try_from(super::width_of_stderr().saturating_sub(FREE)).unwrap_or(u16::MAX).max(1)
+        u16::try_from(super::width_of_stderr().columns().saturating_sub(FREE)).unwrap_or(u16::MAX).max(1)
     }
 
     fn move_cursor_up(&self, lines: usize) -> io::Result<()> {

@@ -4,6 +4,7 @@ use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use super::report_states::print_stretches;
 use super::report_top::top_table;
 use super::summary::{SummaryOf, print_accounting, print_budget, print_headline};
+use super::width::Width;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, mark};
 use crate::text::{OneLine, shortened};
 use crate::units::{Grouped, Plural, Rate, Share};
@@ -23,7 +24,7 @@ const HEADING: Style = AnsiColor::Cyan.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
 /// Prints a report with the `top` tracepoints and groups on lines of `width` columns.
-pub fn print_report(report: &Report, top: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_report(report: &Report, top: usize, width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     for (number, source) in report.sources.iter().enumerate() {
         if number > 0 {

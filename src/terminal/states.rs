@@ -1,20 +1,19 @@
 //! States, for people.
 
+use super::deviations::{Extent, print_deviations};
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
-use crate::state::{Check, FindingKind, Identification, Learned, Reason, Session, SessionEngine, ShareRange};
-use crate::state::{Stretch, said_beside};
+use super::width::Width;
+use crate::state::{Identification, Learned, Reason, Session, SessionEngine, ShareRange, Stretch};
 use crate::text::OneLine;
-use crate::units::{Grouped, Plural, Probability, Rate, Share};
+use crate::units::{Grouped, Plural, Probability, Rate, Share, Times};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// At most this many stretches are explained. The table has all.
 const EXPLAINED: usize = 8;
-/// At most this many tracepoints are named for a state, and against it.
+/// At most this many tracepoints are named for a state.
 const REASONS: usize = 3;
-/// At most this many findings of a kind are shown.
-const FINDINGS: usize = 8;
 /// At most this many tracepoints of a state are shown.
 const TRACEPOINTS: usize = 12;
 /// A state's name and a kernel's take up to this many columns before another column is left out.
@@ -23,7 +22,6 @@ const NAME: usize = 24;
 const BOLD: Style = Style::new().bold();
 const UNKNOWN: Style = AnsiColor::Yellow.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Prints each learned session with its file, and how many sessions the state has now, if that is known. Lines have `width`
 /// columns.
@@ -32,7 +30,7 @@ pub fn print_learned(
     paths: &[PathBuf],
     sessions: &[(String, Session)],
     now: Option<&Learned>,
-    width: usize,
+    width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
@@ -81,12 +79,17 @@ pub fn print_learned(
 }
 
 /// Prints how many sessions of a state were removed.
-pub fn print_removed(state: &str, removed: usize, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_removed(state: &str, removed: usize, width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     Screen::new(width, out).prose(format_args!("{state}: removed {}", Plural(removed as u64, "session")))
 }
 
 /// Prints all states of a library on lines of `width` columns.
-pub fn print_states(states: &[Learned], library: &Path, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_states(
+    states: &[Learned],
+    library: &Path,
+    width: impl Into<Width>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let [state, kernel_column] = [TextColumn::LEFT.cut_to(NAME), TextColumn::LEFT.cut_to(10)];
     let mut table = TextTable::new([
@@ -113,7 +116,7 @@ pub fn print_states(states: &[Learned], library: &Path, width: usize, out: &mut 
 }
 
 /// Prints one state on lines of `width` columns.
-pub fn print_state(state: &Learned, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn print_state(state: &Learned, width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
     let Learned { name, sessions } = state;
     screen.prose(format_args!("{BOLD}{name}{BOLD:#}: {}", Plural(sessions.len() as u64, "session")))?;
@@ -182,7 +185,8 @@ fn different(sessions: &[(String, Session)], of: impl Fn(&Session) -> String) ->
 pub fn print_identification(
     identification: &Identification,
     source: &str,
-    width: usize,
+    extent: Extent,
+    width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
@@ -204,13 +208,13 @@ pub fn print_identification(
     }
     screen.blank()?;
     print_stretches(identification, screen)?;
-    for stretch in identification.stretches.iter().take(EXPLAINED) {
-        explain(identification, stretch, screen)?;
+    for stretch in identification.stretches.iter().take(extent.most(EXPLAINED)) {
+        explain(identification, stretch, extent, screen)?;
     }
-    if identification.stretches.len() > EXPLAINED {
+    if identification.stretches.len() > extent.most(EXPLAINED) {
         screen.blank()?;
         screen.prose(format_args!(
-            "Only the first {EXPLAINED} stretches are explained here; `--format json` explains all."
+            "Only the first {EXPLAINED} stretches are explained here; `--verbose` explains all."
         ))?;
     }
     let bounds = identification.bounds();
@@ -245,7 +249,7 @@ fn print_stretches(identification: &Identification, screen: &mut Screen<'_>) -> 
             TextCell::styled(identification.said(stretch), style(stretch)),
             opinion.map(|opinion| format!("{:.1}", opinion.distance)).unwrap_or_default().into(),
             p.unwrap_or_default().into(),
-            format!("{:.2}×", stretch.intensity).into(),
+            Times(stretch.intensity).to_string().into(),
             format!("{} of {}", identification.agreeing(stretch), stretch.windows()).into(),
             if has_lost { Grouped(identification.lost_in(stretch)).into() } else { TextCell::default() },
         ];
@@ -260,7 +264,12 @@ fn style(stretch: &Stretch) -> Style {
 
 /// Explains a stretch: a known state by the tracepoints that only it has so, an unknown one by those that differ from the
 /// nearest state.
-fn explain(identification: &Identification, stretch: &Stretch, screen: &mut Screen<'_>) -> io::Result<()> {
+fn explain(
+    identification: &Identification,
+    stretch: &Stretch,
+    extent: Extent,
+    screen: &mut Screen<'_>,
+) -> io::Result<()> {
     let name = |state: usize| identification.states.states[state].name.as_str();
     let style = style(stretch);
     let [from, to] = [stretch.from, stretch.to].map(|window| identification.seconds_since(window));
@@ -280,25 +289,22 @@ fn explain(identification: &Identification, stretch: &Stretch, screen: &mut Scre
         (None, None) => format!("{nearest} cannot be excluded"),
         _ => format!("nearest to {nearest}"),
     };
-    let intensity = format!("at {:.2} times its usual rate", stretch.intensity);
+    let intensity = format!("at {} its usual rate", Times(stretch.intensity));
     screen.hanging("", "  ", format_args!("{title}: {why}, {intensity}"))?;
     if stretch.state().is_none() {
-        let [times, in_state] = ["times".to_owned(), format!("in {nearest}")];
-        print_reasons(&format!("against {nearest}"), [&in_state, &times], &stretch.against, screen, |reason| {
-            [Rate(reason.nearest).to_string(), reason.factor()]
-        })?;
-        return print_groups(&stretch.groups_against, screen);
+        return print_deviations(nearest, &stretch.deviations(), extent, screen);
     }
     let (Some(other), false) = (stretch.other, stretch.in_favour.is_empty()) else { return Ok(()) };
     let title = format!("for {nearest}, against {}", name(other));
     let [in_state, in_other] = [nearest, name(other)].map(|name| format!("in {name}"));
-    print_reasons(&title, [&in_state, &in_other], &stretch.in_favour, screen, |reason| {
+    let reasons = &stretch.in_favour[..stretch.in_favour.len().min(extent.most(REASONS))];
+    print_reasons(&title, [&in_state, &in_other], reasons, screen, |reason| {
         [reason.nearest, reason.other].map(|rate| Rate(rate).to_string())
     })?;
     print_groups(&stretch.groups_in_favour, screen)
 }
 
-/// A row for each of the first tracepoints, with the rate here and two more columns.
+/// A row for each of these tracepoints, with the rate here and two more columns.
 fn print_reasons(
     title: &str,
     columns: [&str; 2],
@@ -309,7 +315,7 @@ fn print_reasons(
     let number = TextColumn::RIGHT.at_least(7).cut_to(NAME / 2);
     let mut table = TextTable::new([TextColumn::NAME.at_least(30), number, number, number]).indented(2);
     table.head([title, "here/s", columns[0], columns[1]]);
-    for reason in reasons.iter().take(REASONS) {
+    for reason in reasons {
         let name = format!("  {}", OneLine(&reason.name)).into();
         let [first, second] = cells(reason).map(TextCell::from);
         table.row(Style::new(), [name, Rate(reason.here).to_string().into(), first, second]);
@@ -329,47 +335,4 @@ fn print_groups(groups: &[Reason], screen: &mut Screen<'_>) -> io::Result<()> {
         .map(|group| format!("{} {:.0} %", OneLine(&group.name), 100.0 * group.part / all))
         .collect();
     screen.hanging("    ", "      ", format_args!("by group: {}", parts.join(", ")))
-}
-
-/// Prints whether a source is as learned, on lines of `width` columns.
-pub fn print_check(check: &Check, source: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let screen = &mut Screen::new(width, out);
-    let identification = &check.identification;
-    let (style, verdict) = match check.findings.is_empty() {
-        true => (GOOD, "as learned"),
-        false => (BAD, "not as learned"),
-    };
-    screen.hanging(
-        "",
-        "  ",
-        format_args!(
-            "{BOLD}{}{BOLD:#}: {style}{verdict}{style:#}, compared with {} ({} of {}, in blocks of {}; {} in a row raise \
-             an alarm)",
-            OneLine(source),
-            identification.named(&check.allowed, " and "),
-            Plural(identification.windows.len() as u64, "window"),
-            identification.length,
-            check.block,
-            Plural(check.in_a_row as u64, "block"),
-        ),
-    )?;
-    for sentence in said_beside(check) {
-        screen.hanging("", "  ", OneLine(sentence))?;
-    }
-    for kind in FindingKind::ALL {
-        let findings: Vec<_> = check.findings.iter().filter(|finding| finding.kind == kind).collect();
-        if findings.is_empty() {
-            continue;
-        }
-        screen.blank()?;
-        screen.prose(format_args!("{BOLD}{}{BOLD:#}: {}", kind.words(), findings.len()))?;
-        for finding in findings.iter().take(FINDINGS) {
-            screen.hanging("  ", "    ", OneLine(&finding.sentence(check)))?;
-        }
-        if findings.len() > FINDINGS {
-            let more = findings.len() - FINDINGS;
-            screen.hanging("  ", "    ", format_args!("and {more} more (`--format json` has all)"))?;
-        }
-    }
-    Ok(())
 }

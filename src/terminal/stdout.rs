@@ -1,13 +1,11 @@
 //! Results on stdout.
 
+use super::width::Width;
 use crate::os::signals::writing_to_others;
 use crate::os::stdout::stdout;
 use crate::text::Visible;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
-
-/// The columns without a terminal.
-const WITHOUT_TERMINAL: usize = 80;
 
 /// The output for results.
 #[derive(Debug, Default)]
@@ -52,23 +50,23 @@ impl Stdout {
         })
     }
 
-    /// Columns of the terminal; 80 where there is none.
-    pub fn width(&self) -> usize {
+    /// The width of the terminal. Unlimited where there is none.
+    pub fn width(&self) -> Width {
         if self.kept.is_some() {
-            return WITHOUT_TERMINAL;
+            return Width::UNLIMITED;
         }
         width_of(io::stdout())
     }
 }
 
-/// Columns of a terminal; 80 where there is none.
-fn width_of(stream: impl AsFd) -> usize {
+/// The width of a terminal. Unlimited where there is none.
+fn width_of(stream: impl AsFd) -> Width {
     terminal_size::terminal_size_of(stream)
-        .map_or(WITHOUT_TERMINAL, |(terminal_size::Width(width), _)| usize::from(width))
+        .map_or(Width::UNLIMITED, |(terminal_size::Width(columns), _)| usize::from(columns).into())
 }
 
-/// Columns of the terminal that stderr goes to; 80 where there is none.
-pub fn width_of_stderr() -> usize {
+/// The width of the terminal that stderr goes to. Unlimited where there is none.
+pub fn width_of_stderr() -> Width {
     width_of(io::stderr())
 }
 

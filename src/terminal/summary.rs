@@ -1,6 +1,7 @@
 //! The short summary of a capture.
 
 use super::layout::{LABEL, Screen, TextColumn, TextTable};
+use super::width::Width;
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{BudgetSummary, EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
@@ -40,7 +41,7 @@ pub fn print_summary(
     summary: &Summary,
     origin: SummaryOf,
     files: Option<(&Path, &[&'static str])>,
-    width: usize,
+    width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);

@@ -40,4 +40,5 @@ pub const TESTS: &[Test] = &[
     ("list_of_a_small_kernel", machine::mounts, machine::list),
     ("doctor_of_some_machines", nothing_more, machine::doctor),
     ("piped_output_is_that_of_80_columns", nothing_more, states::piped),
+    ("whole_names_in_a_pipe", nothing_more, states::whole_names_in_a_pipe),
 ];

@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = tests![
     recordings_of_a_real_kernel_are_told_apart,
     a_session_holds_every_event_of_its_windows,
     a_check_ends_with_0_or_3_and_says_what_for,
+    several_sources_are_compared_one_after_another,
     what_cannot_be_said_is_not_said,
     a_report_has_the_states_over_its_graphs,
     one_damaged_session_disables_nothing_else,
@@ -251,6 +252,65 @@ fn a_check_ends_with_0_or_3_and_says_what_for() {
 
     let output = rig.call(&["check", "--against", "web", path(&same), "-q"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
+}
+
+/// Each source has its result. One that cannot be read does not stop the others, and its exit code is the worst.
+fn several_sources_are_compared_one_after_another() {
+    let rig = Rig::new();
+    rig.learn("idle", IDLE, 5);
+    rig.learn("web", WEB, 5);
+    let same = rig.session("same", &session(&[(40, IDLE)], 77));
+    let other = rig.session("other", &session(&[(14, IDLE), (26, WEB)], 78));
+    let nothing = rig.path("nothing.json");
+    let [same, other, nothing] = [&same, &other, &nothing].map(|file| path(file));
+    let check = |sources: &[&str], format: &str| {
+        let output = rig.call(&[&["check", "--against", "idle", "--format", format], sources].concat());
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap(), output.stderr.len())
+    };
+    let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let (code, one, _) = check(&[other], "json");
+    assert_eq!((code, value(&one)["source"].as_str()), (3, Some(other)), "one source is an object");
+    let (code, two, said) = check(&[same, other], "json");
+    assert_eq!((code, said), (3, 0));
+    let alarms: Vec<_> = value(&two).as_array().unwrap().iter().map(|of| of["check"]["alarm"].clone()).collect();
+    assert_eq!(alarms, [json!(false), json!(true)]);
+    assert_eq!(value(&two)[1], value(&one), "the same as alone");
+    let (code, three, said) = check(&[other, nothing, same], "json");
+    assert!(code == 1 && said > 0 && value(&three).as_array().unwrap().len() == 3, "{three}");
+    assert!(value(&three)[1]["error"].as_str().unwrap().contains("nothing.json"), "{three}");
+
+    let episode = &value(&one)["check"]["episodes"][0];
+    assert_eq!((&episode["from"], &episode["looks_like"][0]), (&json!(14), &json!("web")), "{episode:#}");
+    assert_eq!(value(&one)["check"]["headline"], "looks like web since 14.0 s");
+    let (code, junit, _) = check(&[other, nothing, same], "junit");
+    let file = roxmltree::Document::parse(&junit).unwrap();
+    let suites: Vec<_> = file.descendants().filter(|node| node.has_tag_name("testsuite")).collect();
+    let names: Vec<_> = suites.iter().map(|suite| suite.attribute("name").unwrap()).collect();
+    assert_eq!((code, names), (1, vec![other, nothing, same]));
+    let messages = file.descendants().filter(|node| node.has_tag_name("failure"));
+    assert!(
+        messages.clone().count() > 0
+            && messages.clone().all(|node| node.attribute("message") == Some("looks like web since 14.0 s"))
+    );
+    let (_, text, _) = check(&[same, other], "text");
+    assert!(
+        text.starts_with(&format!("{same}: as learned")) && text.contains(&format!("\n\n{other}: not as")),
+        "{text}"
+    );
+
+    let csv = rig.well(&["identify", same, other, "--format", "csv"]);
+    let mut rows = csv::Reader::from_reader(csv.as_bytes());
+    assert_eq!(rows.headers().unwrap().iter().next_back(), Some("source"));
+    let sources: Vec<String> = rows.records().map(|row| row.unwrap().iter().next_back().unwrap().to_owned()).collect();
+    assert_eq!((sources.len(), sources[0].as_str(), sources[2 * 80 - 1].as_str()), (2 * 80, same, other));
+    let silent = rig.session("silent", &session(&[(30, [0, 0, 0])], 7));
+    for (sources, code) in
+        [([same, other], 0), ([path(&silent), same], 3), ([same, path(&silent)], 3), ([path(&silent), nothing], 1)]
+    {
+        let output = rig.call(&[&["identify", "--fail-unknown", "--format", "json"], &sources[..]].concat());
+        assert_eq!(output.status.code(), Some(code), "{sources:?}");
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap().as_array().unwrap().len(), 2);
+    }
 }
 
 /// The number of tests in a JUnit file, and the number of failures.

@@ -48,14 +48,19 @@ pub struct Finding {
     /// The state of the library that the windows look like. Only a finding about a composition has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looks_like: Option<String>,
-    /// The tracepoints that differ most from the state. Only a finding about a composition has them.
+    /// The state of the whole library that is nearest to the windows, even if it is rejected. Only a finding about a
+    /// composition has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    /// The tracepoints that differ most from the state. Only a finding about a composition has them. The JSON form has
+    /// those that are named in the episode.
     #[serde(skip)]
     pub because: Vec<Reason>,
-    /// The first window.
+    /// The window in which it begins.
     pub from: usize,
-    /// One past the last window.
+    /// One past the window in which it ends.
     pub to: usize,
-    /// In the first block of the finding: events per second, or for a share the part of all events. For a
+    /// In the windows of the finding: events per second, or for a share the part of all events. For a
     /// composition, the mean distance of its windows.
     pub here: f64,
     /// The lowest value, the mean and the highest value of the learned blocks. A finding about a composition

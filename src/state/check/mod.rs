@@ -8,16 +8,21 @@
 //! outside the learned range if its Student t is less likely than the level. The level allows one false alarm
 //! (by default) among all tests of a day. Few sessions give few degrees of freedom (Satterthwaite, Biometrics
 //! Bulletin 2, 1946), and so a wide range. An alarm needs six consecutive blocks that deviate in the same
-//! direction, or all blocks of a shorter source. A deviation that passes within a minute raises no alarm.
+//! direction, or all blocks of a shorter source. A deviation that passes within a minute raises no alarm. A
+//! finding is dated to the windows at which it begins and ends, which are searched within its blocks.
 //!
 //! Ten consecutive windows that `identify` would call unlike all states are a finding of their own.
 
 mod blocks;
+mod dating;
+mod episode;
 mod finding;
 mod search;
 mod spread;
+mod unlike;
 mod words;
 
+pub use episode::Episode;
 pub use finding::{Finding, FindingKind};
 pub use words::said_beside;
 
@@ -28,11 +33,13 @@ use super::model::States;
 use super::session::Session;
 use super::{Error, Name};
 use blocks::Blocks;
-use search::{Search, unlike};
+use episode::episodes;
+use search::Search;
 use serde::{Serialize, Serializer};
 use spread::Spread;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use unlike::unlike;
 
 /// Windows in a block.
 pub const BLOCK: usize = 10;
@@ -81,6 +88,8 @@ pub struct Check {
     pub brief: Vec<(String, Duration)>,
     /// The findings by kind, and within a kind the least likely first.
     pub findings: Vec<Finding>,
+    /// The findings joined by time, in order of time.
+    pub episodes: Vec<Episode>,
 }
 
 fn as_seconds_by_name<S: Serializer>(brief: &[(String, Duration)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -122,8 +131,22 @@ impl Check {
         let mut findings: Vec<Finding> = names.into_iter().filter_map(|name| search.of_tracepoint(name)).collect();
         findings.extend(unlike(&identification, &allowed, block));
         findings.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.p.total_cmp(&b.p)).then(a.tracepoint.cmp(&b.tracepoint)));
+        let episodes = episodes(&identification, &findings, block);
         let (blocks, lossy) = (blocks.held.len(), blocks.lossy());
-        Ok(Check { allowed, block, in_a_row, brief, blocks, lossy, tests, per_day, level, findings, identification })
+        Ok(Check {
+            allowed,
+            block,
+            in_a_row,
+            brief,
+            blocks,
+            lossy,
+            tests,
+            per_day,
+            level,
+            findings,
+            episodes,
+            identification,
+        })
     }
 }
 
@@ -190,7 +213,15 @@ mod tests {
         let states = [learned(&mut random, "idle", IDLE, 5)];
         let new = check(&drawn(&mut random, &[(20, IDLE), (65, [65, 20, 10, 5])], 500), &states);
         let rare = new.findings.iter().find(|finding| finding.tracepoint.as_deref() == Some("c:rare")).unwrap();
-        assert_eq!((rare.kind, rare.from, rare.to, rare.learned), (FindingKind::New, 20, 80, Some([0.0; 3])));
+        assert_eq!((rare.kind, rare.from, rare.to, rare.learned), (FindingKind::New, 20, 85, Some([0.0; 3])));
+        // The change begins and ends within blocks.
+        let within = check(&drawn(&mut random, &[(14, IDLE), (69, [65, 20, 10, 5]), (17, IDLE)], 500), &states);
+        let rare = within.findings.iter().find(|finding| finding.tracepoint.as_deref() == Some("c:rare")).unwrap();
+        assert_eq!((rare.kind, rare.from, rare.to), (FindingKind::New, 14, 83));
+        assert!((20.0..30.0).contains(&rare.here), "5 % of 500: {}", rare.here);
+        let gone = check(&drawn(&mut random, &[(14, IDLE), (66, [80, 20, 0, 0])], 500), &states);
+        let gone = gone.findings.iter().find(|finding| finding.tracepoint.as_deref() == Some("b:z")).unwrap();
+        assert_eq!((gone.kind, gone.from, gone.to, gone.here), (FindingKind::Vanished, 14, 80, 0.0));
         let vanished = check(&drawn(&mut random, &[(40, [80, 20, 0, 0])], 500), &states);
         assert!(kinds(&vanished).contains(&(FindingKind::Vanished, Some("b:z"))), "{:?}", kinds(&vanished));
         // Everything doubles: every rate changes, and no share does.

@@ -1,15 +1,11 @@
-//! Searches a source for differences from the learned states, by tracepoint and by whole windows.
+//! Searches a source for differences from the learned states, tracepoint by tracepoint.
 
-use super::blocks::{Blocks, nearest};
+use super::blocks::Blocks;
+use super::dating::Dating;
 use super::spread::{Measure, Spread, Test, Usual};
-use super::{BLOCK, Finding, FindingKind, LEAST_IN_A_ROW};
+use super::{Finding, FindingKind};
+use crate::state::Name;
 use crate::state::identify::Identification;
-use crate::state::{Answer, Name, Reason};
-use std::collections::BTreeMap;
-use std::ops::Range;
-
-/// A window is unlike a state if the p-value of the five windows around it is at most this.
-const UNLIKE: f64 = 0.01;
 
 /// The input of a search.
 pub(super) struct Search<'a> {
@@ -26,30 +22,32 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The finding for a tracepoint: of its rate and its share, the less likely one.
+    /// The finding for a tracepoint. If its rate and its share are both outside their learned ranges, it is about the rate.
     pub fn of_tracepoint(&self, name: Name) -> Option<Finding> {
-        let found = [Measure::Rate, Measure::Share].map(|measure| self.persisting(name, measure));
-        let found = found.into_iter().flatten().min_by(|a, b| a.least.test.p.total_cmp(&b.least.test.p))?;
+        let found = [Measure::Rate, Measure::Share].into_iter().find_map(|measure| self.persisting(name, measure))?;
         let Persisting { first, last, least: Tested { state, measure, test, .. } } = found;
-        let kind = match (test.learned[2] == 0.0, test.here == 0.0, measure) {
+        let allowed = &self.identification.states.states[self.allowed[state]];
+        let dating = Dating { windows: &self.identification.windows, block: self.blocks.size, name, measure };
+        let windows = dating.windows_of(first, last, allowed.parts().iter().map(|part| &part.windows[..]));
+        let kind = match (test.learned[2] == 0.0, dating.value(&windows, Measure::Rate) == 0.0, measure) {
             (true, ..) => FindingKind::New,
             (_, true, _) => FindingKind::Vanished,
             (.., Measure::Rate) => FindingKind::Rate,
             (.., Measure::Share) => FindingKind::Share,
         };
         // New and vanished tracepoints are reported with their rates.
-        let rate = || self.spreads[state].of_tracepoint(name, Measure::Rate).test(&self.blocks.all[first]);
-        let told = if kind == FindingKind::Share { test } else { rate() };
+        let told = if kind == FindingKind::Share { Measure::Share } else { Measure::Rate };
         Some(Finding {
             kind,
             tracepoint: Some(self.identification.names.name(name).unwrap_or_default().to_owned()),
-            state: self.identification.states.states[self.allowed[state]].name.clone(),
+            state: allowed.name.clone(),
             looks_like: None,
+            nearest: None,
             because: Vec::new(),
-            from: first * self.blocks.size,
-            to: (last + 1) * self.blocks.size,
-            here: told.here,
-            learned: Some(told.learned),
+            from: windows.start,
+            to: windows.end,
+            here: dating.value(&windows, told),
+            learned: Some(self.spreads[state].of_tracepoint(name, told).learned()),
             p: test.p,
         })
     }
@@ -65,58 +63,6 @@ impl Search<'_> {
         let tested: Vec<Tested> = self.blocks.held.iter().map(test).collect();
         persisting(&tested, self.level, self.in_a_row)
     }
-}
-
-/// Runs of consecutive windows that are unlike all allowed states. A run needs ten windows, or two blocks if these
-/// are shorter. Windows that lost too many events to be judged count as normal.
-pub(super) fn unlike(identification: &Identification, allowed: &[usize], block: usize) -> Vec<Finding> {
-    let least = BLOCK.min(LEAST_IN_A_ROW * block);
-    let best = |answer: &Answer| match answer.is_judged() {
-        true => {
-            let opinions = allowed.iter().filter_map(|state| answer.opinions[*state]);
-            opinions.map(|opinion| opinion.p.unwrap_or(1.0)).fold(0.0, f64::max)
-        }
-        false => 1.0,
-    };
-    let p_values: Vec<f64> = identification.answers.iter().map(best).collect();
-    let is_unlike: Vec<bool> = p_values.iter().map(|p| *p <= UNLIKE).collect();
-    let mut findings = Vec::new();
-    let mut from = 0;
-    for run in is_unlike.chunk_by(|a, b| a == b) {
-        let to = from + run.len();
-        if run[0] && run.len() >= least {
-            let state = allowed[nearest(identification, allowed, from..to)];
-            let (looks_like, because) = looks(identification, state, from..to);
-            let distances =
-                identification.answers[from..to].iter().filter_map(|answer| answer.opinions[state].as_ref());
-            findings.push(Finding {
-                kind: FindingKind::Composition,
-                tracepoint: None,
-                state: identification.states.states[state].name.clone(),
-                looks_like,
-                because,
-                from,
-                to,
-                here: distances.map(|opinion| opinion.distance).sum::<f64>() / run.len() as f64,
-                learned: None,
-                p: p_values[from..to].iter().copied().fold(0.0, f64::max),
-            });
-        }
-        from = to;
-    }
-    findings
-}
-
-/// The state of the library that most of these windows look like, and the reasons against an allowed state.
-fn looks(identification: &Identification, state: usize, windows: Range<usize>) -> (Option<String>, Vec<Reason>) {
-    let mut windows_by_state = BTreeMap::<usize, usize>::new();
-    for answer in &identification.answers[windows.clone()] {
-        answer.states.iter().for_each(|state| *windows_by_state.entry(*state).or_default() += 1);
-    }
-    let half = windows.len() / 2;
-    let most = windows_by_state.into_iter().filter(|(_, number)| *number > half).max_by_key(|(_, number)| *number);
-    let name = most.map(|(state, _)| identification.states.states[state].name.clone());
-    (name, identification.against(state, windows))
 }
 
 /// The test of one block against its nearest state.
@@ -161,7 +107,7 @@ mod tests {
                 index: *index,
                 state: *state,
                 measure: Measure::Rate,
-                test: Test { here: 2.0, learned: [1.0; 3], is_more: true, p },
+                test: Test { learned: [1.0; 3], is_more: true, p },
             });
             let found = persisting(&tested.collect::<Vec<_>>(), 1e-6, 2);
             found.map(|found| (found.first, found.last, found.least.test.p))

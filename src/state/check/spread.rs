@@ -26,6 +26,30 @@ pub(super) enum Measure {
     Share,
 }
 
+impl Measure {
+    /// Its value for a tracepoint in these windows together.
+    pub fn over<'a>(self, windows: impl IntoIterator<Item = &'a Seen>, name: Name) -> f64 {
+        let (mut count, mut events, mut lost, mut seconds) = (0.0, 0.0, 0.0, 0.0);
+        for seen in windows {
+            let its = seen.composition.events() as f64;
+            count += (seen.composition.share(name) * its).round();
+            events += its;
+            lost += seen.lost as f64;
+            seconds += seen.ns as f64 / 1e9;
+        }
+        self.value(count, events, lost, seconds)
+    }
+
+    fn value(self, count: f64, events: f64, lost: f64, seconds: f64) -> f64 {
+        match self {
+            // A lost event has an unknown tracepoint. Scaling assumes that losses are spread like the other
+            // events.
+            Measure::Rate => count * (events + lost) / events.max(1.0) / seconds.max(1e-9),
+            Measure::Share => count / events.max(1.0),
+        }
+    }
+}
+
 impl Block {
     pub fn of(windows: &[Seen]) -> Self {
         let mut counts = BTreeMap::<Name, f64>::new();
@@ -50,12 +74,7 @@ impl Block {
     fn value(&self, name: Name, measure: Measure) -> f64 {
         let count =
             self.counts.binary_search_by_key(&name, |(name, _)| *name).map_or(0.0, |place| self.counts[place].1);
-        match measure {
-            // A lost event has an unknown tracepoint. Scaling assumes that losses are spread like the other
-            // events.
-            Measure::Rate => count * (self.events + self.lost) / self.events.max(1.0) / self.seconds.max(1e-9),
-            Measure::Share => count / self.events.max(1.0),
-        }
+        measure.value(count, self.events, self.lost, self.seconds)
     }
 
     /// The variance that chance alone gives to the root of a measure. The root of a Poisson count has a
@@ -78,7 +97,6 @@ pub(super) struct Spread {
 /// The comparison of a block with a spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Test {
-    pub here: f64,
     /// The lowest value, the mean and the highest value of the learned blocks.
     pub learned: [f64; 3],
     /// Whether the value is above the mean.
@@ -125,12 +143,17 @@ pub(super) struct Usual {
 }
 
 impl Usual {
+    /// The lowest value, the mean and the highest value of the learned blocks.
+    pub fn learned(&self) -> [f64; 3] {
+        self.learned
+    }
+
     pub fn test(&self, block: &Block) -> Test {
         let here = block.value(self.name, self.measure);
         let expected = Expected::of(&self.roots, block.least_variance(self.measure));
         let t = (here.sqrt() - expected.mean) / expected.variance.sqrt();
         let p = StudentsT::new(0.0, 1.0, expected.freedom).map_or(1.0, |student| 2.0 * student.sf(t.abs()));
-        Test { here, learned: self.learned, is_more: t > 0.0, p }
+        Test { learned: self.learned, is_more: t > 0.0, p }
     }
 }
 

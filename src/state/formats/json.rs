@@ -46,6 +46,7 @@ struct NotExcludedJson<'a> {
 #[derive(Serialize)]
 struct CheckJson<'a> {
     alarm: bool,
+    headline: String,
     #[serde(flatten)]
     check: &'a Check,
 }
@@ -121,8 +122,21 @@ pub fn write_json(identification: &Identification, source: &str, out: &mut dyn W
 
 /// Writes a check, without its windows.
 pub fn write_check_json(check: &Check, source: &str, out: &mut dyn Write) -> io::Result<()> {
-    let form = CheckJson { alarm: !check.findings.is_empty(), check };
+    let form = CheckJson { alarm: !check.findings.is_empty(), headline: check.headline(), check };
     write(&StatesJson { check: Some(form), ..of_source(&check.identification, source) }, out)
+}
+
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    schema: u32,
+    tool: Tool,
+    source: &'a str,
+    error: &'a str,
+}
+
+/// Writes the error of a source that stands among others.
+pub fn write_error_json(source: &str, error: &str, out: &mut dyn Write) -> io::Result<()> {
+    write_json_pretty(&ErrorJson { schema: SCHEMA, tool: Tool::this(), source, error }, out)
 }
 
 #[derive(Serialize)]

@@ -5,57 +5,77 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 /// A suite of tests.
-pub(super) struct Suite<'a> {
-    /// The tool that runs the tests. It is also the class of each test case.
-    pub tool: &'a str,
-    pub name: &'a str,
-    pub cases: Vec<Case>,
+#[derive(Debug, Clone)]
+pub struct Suite {
+    pub(super) name: String,
+    pub(super) cases: Vec<Case>,
     /// Text that accompanies the results. If it is empty, the element is omitted.
-    pub output: String,
+    pub(super) output: String,
 }
 
 /// A test.
+#[derive(Debug, Clone)]
 pub(super) struct Case {
     pub name: &'static str,
     pub failure: Option<Failure>,
 }
 
 /// How a test failed.
+#[derive(Debug, Clone)]
 pub(super) struct Failure {
+    /// Whether the test could not run.
+    pub is_error: bool,
     pub kind: String,
     pub message: String,
     pub description: String,
 }
 
-impl Suite<'_> {
-    /// Writes the suite as a complete XML document.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let (tool, name) = (Attribute(self.tool), Attribute(self.name));
-        let (tests, failures) = (self.cases.len(), self.cases.iter().filter(|case| case.failure.is_some()).count());
-        writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+/// Writes suites as a complete XML document. `tool` runs the tests. It is also the class of each test case.
+pub(super) fn write_suites(tool: &str, suites: &[Suite], out: &mut dyn Write) -> io::Result<()> {
+    let sum = |of: fn(&Suite) -> usize| suites.iter().map(of).sum::<usize>();
+    let (tests, failures, errors) = (sum(|suite| suite.cases.len()), sum(Suite::failures), sum(Suite::errors));
+    let tool = Attribute(tool);
+    writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+    writeln!(out, r#"<testsuites name="{tool}" tests="{tests}" skipped="0" failures="{failures}" errors="{errors}">"#)?;
+    suites.iter().try_for_each(|suite| suite.write(&tool, out))?;
+    writeln!(out, "</testsuites>")
+}
+
+impl Suite {
+    fn errors(&self) -> usize {
+        self.cases.iter().filter(|case| case.failure.as_ref().is_some_and(|failure| failure.is_error)).count()
+    }
+
+    fn failures(&self) -> usize {
+        self.cases.iter().filter(|case| case.failure.is_some()).count() - self.errors()
+    }
+
+    fn write(&self, tool: &Attribute<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let (name, tests) = (Attribute(&self.name), self.cases.len());
+        let (failures, errors) = (self.failures(), self.errors());
         writeln!(
             out,
-            r#"<testsuites name="{tool}" tests="{tests}" skipped="0" failures="{failures}" errors="0">
-    <testsuite name="{name}" tests="{tests}" skipped="0" errors="0" failures="{failures}">"#
+            r#"    <testsuite name="{name}" tests="{tests}" skipped="0" errors="{errors}" failures="{failures}">"#
         )?;
         for Case { name, failure } in &self.cases {
             write!(out, r#"        <testcase name="{}" classname="{tool}""#, Attribute(name))?;
-            let Some(Failure { kind, message, description }) = failure else {
+            let Some(Failure { is_error, kind, message, description }) = failure else {
                 writeln!(out, "/>")?;
                 continue;
             };
+            let tag = if *is_error { "error" } else { "failure" };
             let (message, kind, description) = (Attribute(message), Attribute(kind), Content(description));
             writeln!(
                 out,
                 r#">
-            <failure message="{message}" type="{kind}">{description}</failure>
+            <{tag} message="{message}" type="{kind}">{description}</{tag}>
         </testcase>"#
             )?;
         }
         if !self.output.is_empty() {
             writeln!(out, "        <system-out>{}</system-out>", Content(&self.output))?;
         }
-        writeln!(out, "    </testsuite>\n</testsuites>")
+        writeln!(out, "    </testsuite>")
     }
 }
 
@@ -101,20 +121,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn written(suite: &Suite<'_>) -> String {
+    fn written(suites: &[Suite]) -> String {
         let mut out = Vec::new();
-        suite.write(&mut out).unwrap();
+        write_suites("tp-perf check", suites, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
+    fn failure(is_error: bool, text: &str) -> Option<Failure> {
+        let [kind, message, description] = ["new", text, text].map(str::to_owned);
+        Some(Failure { is_error, kind, message, description })
+    }
+
     fn suite(name: &str, text: &str) -> String {
-        let failure = Failure { kind: "new".to_owned(), message: text.to_owned(), description: text.to_owned() };
-        written(&Suite {
-            tool: "tp-perf check",
-            name,
-            cases: vec![Case { name: "good", failure: None }, Case { name: "bad", failure: Some(failure) }],
-            output: text.to_owned(),
-        })
+        let cases = vec![Case { name: "good", failure: None }, Case { name: "bad", failure: failure(false, text) }];
+        written(&[Suite { name: name.to_owned(), cases, output: text.to_owned() }])
     }
 
     #[test]
@@ -133,8 +153,27 @@ mod tests {
 </testsuites>
 "
         );
-        let nothing = written(&Suite { tool: "t", name: "n", cases: Vec::new(), output: String::new() });
+        let nothing = written(&[Suite { name: "n".to_owned(), cases: Vec::new(), output: String::new() }]);
         assert!(!nothing.contains("system-out"));
+    }
+
+    #[test]
+    fn each_source_is_a_suite_and_an_error_is_no_failure() {
+        let of = |name: &str, failure| Suite {
+            name: name.to_owned(),
+            cases: vec![Case { name: "it", failure }],
+            output: String::new(),
+        };
+        let xml = written(&[of("a", None), of("b", failure(false, "x")), of("c", failure(true, "y"))]);
+        let document = roxmltree::Document::parse(&xml).unwrap();
+        let numbers = |node: roxmltree::Node<'_, '_>| {
+            ["tests", "failures", "errors"].map(|name| node.attribute(name).unwrap().to_owned())
+        };
+        assert_eq!(numbers(document.root_element()), ["3", "1", "1"]);
+        let suites = document.descendants().filter(|node| node.has_tag_name("testsuite"));
+        assert_eq!(suites.map(numbers).collect::<Vec<_>>(), [["1", "0", "0"], ["1", "1", "0"], ["1", "0", "1"]]);
+        let error = document.descendants().find(|node| node.has_tag_name("error")).unwrap();
+        assert_eq!(error.attribute("message"), Some("y"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::stage::{Stage, heads, screen};
 use crate::common::screen::{assert_screen, on_terminal, visible};
-use crate::states::long_recording;
+use crate::states::{IDLE, long_recording, session};
 use std::fs;
 
 /// The library of these screens.
@@ -68,6 +68,7 @@ pub fn identify() {
         "identify silent.json --fail-unknown",
         "identify new.json --alpha 0.2",
         "identify evening.json --window 2s",
+        "identify same.json evening.json --verbose",
         "states --evaluate",
     ]);
     assert_screen("identify", &screen(learned, &lines.each_ref().map(String::as_str)));
@@ -88,6 +89,8 @@ pub fn check() {
         "check --against idle new.json",
         "check --against web same.json",
         "check --against idle lossy.json",
+        "check --against idle evening.json",
+        "check --against idle same.json nothing.json new.json",
         "check --against idle same.json -q",
         "check --against web same.json -q",
     ]);
@@ -97,13 +100,45 @@ pub fn check() {
     let [passed, failed, lossy, json] = with_library([
         "check --against idle same.json --format junit",
         "check --against idle new.json --format junit",
-        "check --against idle lossy.json --format junit",
-        "check --against idle new.json --format json",
+        "check --against idle lossy.json nothing.json --format junit",
+        "check --against idle evening.json --format json",
     ]);
-    assert_screen("check_for_programs", &heads(&stage, &[(&passed, 40), (&failed, 40), (&lossy, 40), (&json, 60)]));
+    assert_screen("check_for_programs", &heads(&stage, &[(&passed, 40), (&failed, 40), (&lossy, 40), (&json, 200)]));
 }
 
-/// Without a terminal, the output is laid out for 80 columns.
+/// Without a terminal, tables have whole names and all columns, so programs can read them.
+pub fn whole_names_in_a_pipe() {
+    let stage = Stage::new();
+    stage.sessions();
+    let state = "a-state-whose-name-is-longer-than-any-column-of-a-table-on-a-terminal-of-80-columns";
+    let tracepoint = "a_group_with_a_long_name:and_a_tracepoint_whose_name_is_longer_than_any_column_of_a_table";
+    let mut new = session(&[(40, IDLE)], 78);
+    new["counts"][tracepoint] = (0..40).map(|_| 5_000u64).collect::<Vec<_>>().into();
+    stage.write("new.json", new.to_string());
+    for number in 1..=5 {
+        let mut session = session(&[(30, IDLE)], number);
+        session["not_hit"][tracepoint.split_once(':').unwrap().0] = vec![tracepoint.split_once(':').unwrap().1].into();
+        stage.write(&format!("idle{number}.json"), session.to_string());
+    }
+    let learn = format!("learn {state} idle1.json idle2.json idle3.json idle4.json idle5.json -q {LIBRARY}");
+    assert!(stage.command(&learn).output().unwrap().status.success());
+    for (line, names) in [
+        ("states", &[state][..]),
+        ("states --evaluate", &[state]),
+        ("identify idle1.json", &[state]),
+        ("identify new.json", &[state, tracepoint]),
+        (&format!("check --against {state} new.json"), &[state, tracepoint]),
+    ] {
+        let line = format!("{line} {LIBRARY}");
+        let piped = visible(&stage.command(&line).output().unwrap().stdout);
+        assert!(names.iter().all(|name| piped.contains(name)) && !piped.contains('…'), "{line}: {piped}");
+        let shown = visible(&on_terminal(stage.command(&line), 80).stdout);
+        let is_too_long = |line: &&str| line.chars().count() > 80 && line.split_whitespace().count() > 1;
+        assert_eq!(shown.lines().find(is_too_long), None, "a terminal has no longer lines: {line}: {shown}");
+    }
+}
+
+/// Without a terminal, the output is laid out for 80 columns, as far as no name is cut.
 pub fn piped() {
     let stage = Stage::new();
     learned(&stage);
