@@ -135,9 +135,9 @@ impl fmt::Display for Rate {
 
 /// A factor between two rates, such as `12×` or `0.0041×`. A small one keeps two digits, because `0.00×` would hide how small it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Times(pub f64);
+pub struct Factor(pub f64);
 
-impl fmt::Display for Times {
+impl fmt::Display for Factor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = match self.0 {
             9.995.. => Grouped(self.0.round() as u64).to_string(),
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn a_small_factor_keeps_its_digits() {
         let shown =
-            [12_345.0, 9.999, 3.5, 1.0, 0.14, 0.041, 0.004_12, 0.000_3, 0.000_03, 0.0].map(|by| Times(by).to_string());
+            [12_345.0, 9.999, 3.5, 1.0, 0.14, 0.041, 0.004_12, 0.000_3, 0.000_03, 0.0].map(|by| Factor(by).to_string());
         assert_eq!(
             shown,
             ["12,345×", "10×", "3.50×", "1.00×", "0.14×", "0.041×", "0.0041×", "0.0003×", "<0.0001×", "0×"]

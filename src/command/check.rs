@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::observe::{may_compare, unless_closed};
-use super::sources::{Comparison, JointForm, JointOutput, compare_each};
+use super::sources::{JointForm, JointOutput, SourceComparison, compare_each};
 use super::stop::compare;
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
 use crate::memory::{HeldBytes, MemoryOf};
@@ -74,7 +74,7 @@ struct Checks {
     output: JointOutput,
 }
 
-impl Comparison for Checks {
+impl SourceComparison for Checks {
     fn length(&self) -> Option<Length> {
         Some(self.length)
     }

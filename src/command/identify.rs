@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::observe::may_compare;
-use super::sources::{Comparison, JointForm, JointOutput, compare_each};
+use super::sources::{JointForm, JointOutput, SourceComparison, compare_each};
 use super::stop::compare;
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 use crate::memory::{Held, HeldBytes, MemoryOf};
@@ -69,7 +69,7 @@ struct Answers {
     output: JointOutput,
 }
 
-impl Comparison for Answers {
+impl SourceComparison for Answers {
     fn length(&self) -> Option<Length> {
         self.length
     }

@@ -13,7 +13,7 @@ use crate::terminal::messages;
 const FAILED: u8 = 1;
 
 /// A comparison of sessions with the states of a library.
-pub trait Comparison {
+pub trait SourceComparison {
     /// The length of the windows, as far as it is known.
     fn length(&self) -> Option<Length>;
 
@@ -33,7 +33,7 @@ pub trait Comparison {
 /// Compares each source, or this machine, and returns the worst exit code. If there are several sources, one that cannot be
 /// compared does not stop the others.
 pub fn compare_each(
-    comparison: &mut dyn Comparison,
+    comparison: &mut dyn SourceComparison,
     observation: &Observation,
     manner: &Manner,
     context: &mut Context,
@@ -74,18 +74,18 @@ pub fn compare_each(
 }
 
 /// What came of reading a source: its session, or the exit code if the user stopped it.
-type Reading = anyhow::Result<Result<(String, Session), u8>>;
+type ReadSource = anyhow::Result<Result<(String, Session), u8>>;
 
 /// Reads a source, and gets ready to compare it.
 ///
 /// # Errors
 /// The outer one: nothing can be compared. The inner one: this source cannot be read.
 fn read(
-    comparison: &mut dyn Comparison,
+    comparison: &mut dyn SourceComparison,
     place: &Place,
     part: &Filter,
     context: &mut Context,
-) -> anyhow::Result<Reading> {
+) -> anyhow::Result<ReadSource> {
     let length = comparison.length();
     let reading = read_source(place, part, length, context);
     let Ok(Ok((_, session))) = &reading else { return Ok(reading) };

@@ -2,7 +2,7 @@
 //! have in common.
 
 use super::reasons::Reason;
-use crate::units::Times;
+use crate::units::Factor;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -77,7 +77,7 @@ pub(super) fn factor_in_words(times: Option<f64>) -> String {
     match times {
         None => "new".to_owned(),
         Some(0.0) => "gone".to_owned(),
-        Some(times) => Times(times).to_string(),
+        Some(times) => Factor(times).to_string(),
     }
 }
 

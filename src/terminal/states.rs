@@ -5,7 +5,7 @@ use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use super::width::Width;
 use crate::state::{Identification, Learned, Reason, Session, SessionEngine, ShareRange, Stretch};
 use crate::text::OneLine;
-use crate::units::{Grouped, Plural, Probability, Rate, Share, Times};
+use crate::units::{Factor, Grouped, Plural, Probability, Rate, Share};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -249,7 +249,7 @@ fn print_stretches(identification: &Identification, screen: &mut Screen<'_>) -> 
             TextCell::styled(identification.said(stretch), style(stretch)),
             opinion.map(|opinion| format!("{:.1}", opinion.distance)).unwrap_or_default().into(),
             p.unwrap_or_default().into(),
-            Times(stretch.intensity).to_string().into(),
+            Factor(stretch.intensity).to_string().into(),
             format!("{} of {}", identification.agreeing(stretch), stretch.windows()).into(),
             if has_lost { Grouped(identification.lost_in(stretch)).into() } else { TextCell::default() },
         ];
@@ -289,7 +289,7 @@ fn explain(
         (None, None) => format!("{nearest} cannot be excluded"),
         _ => format!("nearest to {nearest}"),
     };
-    let intensity = format!("at {} its usual rate", Times(stretch.intensity));
+    let intensity = format!("at {} its usual rate", Factor(stretch.intensity));
     screen.hanging("", "  ", format_args!("{title}: {why}, {intensity}"))?;
     if stretch.state().is_none() {
         return print_deviations(nearest, &stretch.deviations(), extent, screen);
