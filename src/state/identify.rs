@@ -244,6 +244,38 @@ mod tests {
         assert!(found.bounds().iter().all(|bound| bound.starts_with("the source is session")), "{:?}", found.bounds());
     }
 
+    /// Like `drawn`, with as many events as each stretch says.
+    fn with_rates(random: &mut fastrand::Rng, stretches: &[(usize, u64)]) -> Session {
+        let mut parts = stretches.iter().map(|(windows, events)| drawn(random, &[(*windows, IDLE)], *events));
+        let mut all = parts.next().unwrap();
+        for part in parts {
+            all.windows += part.windows;
+            for (name, counts) in &part.counts {
+                all.counts.get_mut(name).unwrap().extend(counts);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_mean_does_not_hide_a_change_of_the_rate() {
+        let mut random = fastrand::Rng::with_seed(29);
+        let library = library(&mut random);
+        // A storm of six seconds has the composition of idle.
+        let storm = with_rates(&mut random, &[(27, 500), (6, 100_000), (27, 500)]);
+        let found = identify(&storm, &library, SECOND).unwrap();
+        let [before, storm, after] = &found.stretches[..] else { panic!("{:?}", stretches(&found)) };
+        assert_eq!([before, storm, after].map(Stretch::state), [Some(0), None, Some(0)]);
+        assert!((22..=27).contains(&storm.from) && (33..=38).contains(&storm.to), "{:?}", stretches(&found));
+        // Its mean is that of idle, and no window is.
+        let blocks: Vec<_> = (0..12).map(|n| (5, if n % 2 == 0 { 5_000 } else { 50 })).collect();
+        let found = identify(&with_rates(&mut random, &blocks), &library, SECOND).unwrap();
+        assert!(found.stretches.iter().all(|stretch| stretch.state().is_none()), "{:?}", stretches(&found));
+        // The same rate all the time is one stretch.
+        let found = identify(&with_rates(&mut random, &[(30, 500), (30, 500)]), &library, SECOND).unwrap();
+        assert_eq!(stretches(&found), [(0, 60, vec![0])]);
+    }
+
     #[test]
     fn two_states_that_are_the_same_are_both_possible() {
         let mut random = fastrand::Rng::with_seed(23);

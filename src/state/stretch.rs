@@ -11,6 +11,10 @@ use super::reasons::{Reason, Reasons, by_group};
 use super::windows::Length;
 use std::ops::Range;
 
+/// Windows that disagree with their stretch cut it if they are so many in a row. The windows around one that differs by chance
+/// share its block, so there are up to five of them.
+const DISAGREE: usize = 8;
+
 /// The windows between two changes of state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stretch {
@@ -22,6 +26,9 @@ pub struct Stretch {
     pub usable: usize,
     /// The answer.
     pub answer: Answer,
+    /// If the windows together look like a state, but most of them alone do not: how many do, and of how many. The stretch is
+    /// then unknown.
+    pub few_agree: Option<[usize; 2]>,
     /// How many times as many events as usual in the nearest state.
     pub intensity: f64,
     /// The nearest state after that of the answer, if the library has more than one.
@@ -45,6 +52,18 @@ impl Stretch {
     /// The nearest state. `None` if too few windows were usable.
     pub fn nearest(&self) -> Option<usize> {
         self.answer.nearest()
+    }
+
+    /// Makes the stretch unknown if fewer than half of its windows alone may be in its state.
+    fn require_agreement(&mut self, windows: &[Answer]) {
+        let Some(state) = self.state() else { return };
+        let judged = windows.iter().filter(|answer| answer.is_judged());
+        let agree = judged.clone().filter(|answer| answer.states.contains(&state)).count();
+        let judged = judged.count();
+        if 2 * agree < judged {
+            self.few_agree = Some([agree, judged]);
+            self.answer.states.clear();
+        }
     }
 
     /// How it deviates from the nearest state, by group.
@@ -76,11 +95,13 @@ impl Judged<'_> {
     /// The stretches, and the answer for each window. The answer for a window is that for the block of windows around
     /// it, within its stretch.
     pub fn stretches(&self, judge: &mut Judge<'_>) -> (Vec<Stretch>, Vec<Answer>) {
+        let parts: Vec<Range<usize>> =
+            phases(self.windows).into_iter().flat_map(|phase| self.consistent(judge, phase)).collect();
         let phases: Vec<(Range<usize>, Answer)> =
-            phases(self.windows).into_iter().map(|phase| (phase.clone(), self.answer(judge, &phase))).collect();
+            parts.into_iter().map(|part| (part.clone(), self.answer(judge, &part))).collect();
         // Neighbouring phases of one state form one stretch.
         let key = |answer: &Answer| (answer.states.first().copied(), answer.nearest());
-        let stretches: Vec<Stretch> = phases
+        let mut stretches: Vec<Stretch> = phases
             .chunk_by(|a, b| key(&a.1) == key(&b.1))
             .map(|same| match same {
                 [(phase, answer)] => self.stretch(judge, phase.clone(), answer.clone()),
@@ -91,12 +112,41 @@ impl Judged<'_> {
                 }
             })
             .collect();
-        let of_window = |window: usize, stretch: &Stretch| around(window, &(stretch.from..stretch.to));
-        let blocks = stretches
-            .iter()
-            .flat_map(|stretch| (stretch.from..stretch.to).map(move |window| of_window(window, stretch)));
-        let answers = blocks.map(|block| Answer::of(judge, &block, self.alpha)).collect();
+        let ranges = stretches.iter().map(|stretch| stretch.from..stretch.to);
+        let answers: Vec<Answer> = ranges.flat_map(|range| self.answers_within(judge, range)).collect();
+        for stretch in &mut stretches {
+            stretch.require_agreement(&answers[stretch.from..stretch.to]);
+        }
         (stretches, answers)
+    }
+
+    /// The answer for each window of a range: that for the block of windows around it.
+    fn answers_within(&self, judge: &mut Judge<'_>, range: Range<usize>) -> Vec<Answer> {
+        range.clone().map(|window| Answer::of(judge, &around(window, &range), self.alpha)).collect()
+    }
+
+    /// Cuts a phase of one composition where its windows disagree for some time with the state that most of them may be in. So
+    /// the mean over the phase does not hide a change of the rate, and a short storm does not make the whole phase unknown.
+    fn consistent(&self, judge: &mut Judge<'_>, phase: Range<usize>) -> Vec<Range<usize>> {
+        let answers = self.answers_within(judge, phase.clone());
+        let agree = |state: &usize| answers.iter().filter(|answer| answer.states.contains(state)).count();
+        let most = (0..self.states.states.len()).max_by_key(agree).filter(|state| 2 * agree(state) > answers.len());
+        let Some(state) = most else { return vec![phase] };
+        let disagrees: Vec<bool> =
+            answers.iter().map(|answer| answer.is_judged() && !answer.states.contains(&state)).collect();
+        let mut parts = Vec::new();
+        let mut from = phase.start;
+        for run in runs(&disagrees).filter(|run| run.len() >= DISAGREE) {
+            let run = phase.start + run.start..phase.start + run.end;
+            for cut in [run.start, run.end] {
+                if cut - from >= LEAST_WINDOWS && phase.end - cut >= LEAST_WINDOWS {
+                    parts.push(from..cut);
+                    from = cut;
+                }
+            }
+        }
+        parts.push(from..phase.end);
+        parts
     }
 
     fn answer(&self, judge: &mut Judge<'_>, windows: &Range<usize>) -> Answer {
@@ -130,6 +180,7 @@ impl Judged<'_> {
             in_favour,
             against,
             answer,
+            few_agree: None,
         }
     }
 }
@@ -145,6 +196,16 @@ pub(super) fn inner(windows: &Range<usize>, all: usize) -> Range<usize> {
         end -= 1;
     }
     start..end
+}
+
+/// The ranges of `true`.
+fn runs(of: &[bool]) -> impl Iterator<Item = Range<usize>> {
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        let start = end + of[end..].iter().position(|is| *is)?;
+        end = start + of[start..].iter().position(|is| !is).unwrap_or(of.len() - start);
+        Some(start..end)
+    })
 }
 
 /// The block of windows around one, within a stretch.
@@ -166,6 +227,13 @@ fn phases(windows: &[Seen]) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_are_the_ranges_of_true() {
+        assert_eq!(runs(&[]).count(), 0);
+        let of = [true, false, false, true, true, false, true];
+        assert_eq!(runs(&of).collect::<Vec<_>>(), [0..1, 3..5, 6..7]);
+    }
 
     #[test]
     fn the_block_around_a_window_stays_within_its_stretch() {

@@ -284,9 +284,12 @@ fn explain(
         );
     };
     let nearest = name(state);
-    let why = match (opinion.score, stretch.state()) {
-        (Some(score), None) => format!("{nearest} is rejected for {}", score.words()),
-        (None, None) => format!("{nearest} cannot be excluded"),
+    let why = match (stretch.few_agree, opinion.score, stretch.state()) {
+        (Some([agree, judged]), ..) => {
+            format!("its mean looks like {nearest}, but only {agree} of its {judged} windows do")
+        }
+        (None, Some(score), None) => format!("{nearest} is rejected for {}", score.words()),
+        (None, None, None) => format!("{nearest} cannot be excluded"),
         _ => format!("nearest to {nearest}"),
     };
     let intensity = format!("at {} its usual rate", Factor(stretch.intensity));
