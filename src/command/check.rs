@@ -1,13 +1,13 @@
 //! `tp-perf check`: whether sources or this machine are as learned.
 
 use super::context::Context;
-use super::observe::{may_compare, unless_closed};
-use super::sources::{JointForm, JointOutput, SourceComparison, compare_each};
+use super::observe::may_compare;
+use super::sources::{JointForm, SourceComparison, SourceResult, compare_each};
 use super::stop::compare;
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
 use crate::memory::{HeldBytes, MemoryOf};
 use crate::state::{self, Check, Error, Known, Learned, Length, Library, Names, Session, Suite};
-use crate::terminal::{Extent, print_check};
+use crate::terminal::{Extent, Width, print_check};
 use anyhow::Context as _;
 
 /// The exit code of a check that found a difference.
@@ -37,9 +37,8 @@ pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
         extent: if verbose { Extent::Full } else { Extent::Brief },
         is_quiet: manner.quiet,
         suites: Vec::new(),
-        output: JointOutput::of(&observation, form),
     };
-    compare_each(&mut checks, &observation, &manner, context)
+    compare_each(&mut checks, &observation, form, &manner, context)
 }
 
 /// The states of a check, with all other states of the library: they show how much sessions differ, and what the source looks like.
@@ -71,7 +70,6 @@ struct Checks {
     is_quiet: bool,
     /// For JUnit, the sources so far: its file begins with sums over all of them.
     suites: Vec<Suite>,
-    output: JointOutput,
 }
 
 impl SourceComparison for Checks {
@@ -79,7 +77,7 @@ impl SourceComparison for Checks {
         Some(self.length)
     }
 
-    fn prepare(&mut self, _: &mut Context) -> anyhow::Result<()> {
+    fn prepare(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
 
@@ -87,15 +85,17 @@ impl SourceComparison for Checks {
         &mut self,
         (place, session): &(String, Session),
         is_last: bool,
-        context: &mut Context,
-    ) -> anyhow::Result<u8> {
+        width: Width,
+    ) -> anyhow::Result<SourceResult> {
         let known = if is_last { self.known.take() } else { self.known.clone() };
         let known = known.expect("no source follows the last one");
         let check = compare(|| Check::of(session, known, &self.against, state::ALPHA, self.per_day))
             .with_context(|| place.clone())?;
         let mut out = HeldBytes::nothing(MemoryOf::Rows);
         match self.format {
-            CheckFormat::Text => print_check(&check, place, self.extent, context.out.width(), &mut out),
+            // A quiet check reports its result by the exit code only.
+            CheckFormat::Text if self.is_quiet => Ok(()),
+            CheckFormat::Text => print_check(&check, place, self.extent, width, &mut out),
             CheckFormat::Json => state::write_check_json(&check, place, &mut out),
             CheckFormat::Junit => {
                 self.suites.push(Suite::of_check(&check, place));
@@ -103,36 +103,26 @@ impl SourceComparison for Checks {
             }
         }
         .context("failed to encode the check")?;
-        match self.format {
-            CheckFormat::Junit => {}
-            // A quiet check reports its result by the exit code only.
-            CheckFormat::Text if self.is_quiet => {}
-            _ => self.output.print(out.as_slice(), context)?,
-        }
-        Ok(if check.findings.is_empty() { 0 } else { ALARM })
+        Ok(SourceResult { code: if check.findings.is_empty() { 0 } else { ALARM }, out })
     }
 
-    fn failed(&mut self, place: &str, error: &str, context: &mut Context) -> anyhow::Result<()> {
+    fn failed(&mut self, place: &str, error: &str) -> anyhow::Result<Vec<u8>> {
+        let mut out = Vec::new();
         match self.format {
-            CheckFormat::Text => Ok(()),
+            CheckFormat::Text => {}
             CheckFormat::Json => {
-                let mut out = Vec::new();
                 state::write_error_json(place, error, &mut out).context("failed to encode the check")?;
-                self.output.print(&out, context)
             }
-            CheckFormat::Junit => {
-                self.suites.push(Suite::of_error(place, error.to_owned()));
-                Ok(())
-            }
+            CheckFormat::Junit => self.suites.push(Suite::of_error(place, error.to_owned())),
         }
+        Ok(out)
     }
 
-    fn end(&mut self, context: &mut Context) -> anyhow::Result<()> {
+    fn last(&mut self) -> anyhow::Result<HeldBytes> {
+        let mut out = HeldBytes::nothing(MemoryOf::Rows);
         if self.format == CheckFormat::Junit {
-            let mut out = HeldBytes::nothing(MemoryOf::Rows);
             state::write_junit(&self.suites, &mut out).context("failed to encode the check")?;
-            unless_closed(context.out.print_data(out.as_slice()))?;
         }
-        self.output.end(context)
+        Ok(out)
     }
 }

@@ -2,14 +2,14 @@
 
 use super::context::Context;
 use super::observe::may_compare;
-use super::sources::{JointForm, JointOutput, SourceComparison, compare_each};
+use super::sources::{JointForm, SourceComparison, SourceResult, compare_each};
 use super::stop::compare;
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 use crate::memory::{Held, HeldBytes, MemoryOf};
 use crate::observation::Observation;
 use crate::os::thread::Work;
 use crate::state::{self, Identification, Known, Length, LibraryError, Session, Usable};
-use crate::terminal::{Extent, messages, print_identification};
+use crate::terminal::{Extent, Width, messages, print_identification};
 use anyhow::Context as _;
 
 /// The exit code for an unknown stretch, with --fail-unknown.
@@ -39,15 +39,14 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
         format,
         extent: if verbose { Extent::Full } else { Extent::Brief },
         has_header: false,
-        output: JointOutput::of(&observation, form),
     };
     // A capture begins only after the library is read, because the library decides whether a comparison is possible, and
     // how long the windows are.
     if let Observation::Machine(_) = observation {
-        answers.prepare(context)?;
+        answers.prepare()?;
         answers.known.as_ref().map_or(Ok(()), |known| may_compare(&observation, known))?;
     }
-    compare_each(&mut answers, &observation, &manner, context)
+    compare_each(&mut answers, &observation, form, &manner, context)
 }
 
 /// A library that is being read: its states, and the sessions that were left out.
@@ -66,7 +65,6 @@ struct Answers {
     extent: Extent,
     /// Whether the header of the CSV is printed.
     has_header: bool,
-    output: JointOutput,
 }
 
 impl SourceComparison for Answers {
@@ -74,7 +72,7 @@ impl SourceComparison for Answers {
         self.length
     }
 
-    fn prepare(&mut self, _: &mut Context) -> anyhow::Result<()> {
+    fn prepare(&mut self) -> anyhow::Result<()> {
         if let Some(reading) = self.reading.take() {
             let (known, left_out) = compare(|| reading.result())?;
             messages::say_left_out(&left_out);
@@ -88,9 +86,8 @@ impl SourceComparison for Answers {
         &mut self,
         (place, session): &(String, Session),
         is_last: bool,
-        context: &mut Context,
-    ) -> anyhow::Result<u8> {
-        self.prepare(context)?;
+        width: Width,
+    ) -> anyhow::Result<SourceResult> {
         let known = if is_last { self.known.take() } else { self.known.clone() };
         let known = known.expect("the library is read, and no source follows the last one");
         let identification =
@@ -102,9 +99,7 @@ impl SourceComparison for Answers {
         let _held = Held::take(MemoryOf::Rows, bytes).map_err(state::Error::from)?;
         let mut out = HeldBytes::nothing(MemoryOf::Rows);
         match self.format {
-            IdentifyFormat::Text => {
-                print_identification(&identification, place, self.extent, context.out.width(), &mut out)
-            }
+            IdentifyFormat::Text => print_identification(&identification, place, self.extent, width, &mut out),
             IdentifyFormat::Json => state::write_json(&identification, place, &mut out),
             IdentifyFormat::Csv => {
                 let header = if self.has_header { Ok(()) } else { state::write_csv_header(&mut out) };
@@ -113,21 +108,19 @@ impl SourceComparison for Answers {
             }
         }
         .context("failed to encode the states")?;
-        self.output.print(out.as_slice(), context)?;
         let is_unknown = identification.stretches.iter().any(|stretch| stretch.state().is_none());
-        Ok(if is_unknown && self.fail_unknown { UNKNOWN } else { 0 })
+        Ok(SourceResult { code: if is_unknown && self.fail_unknown { UNKNOWN } else { 0 }, out })
     }
 
-    fn failed(&mut self, place: &str, error: &str, context: &mut Context) -> anyhow::Result<()> {
+    fn failed(&mut self, place: &str, error: &str) -> anyhow::Result<Vec<u8>> {
         let mut out = Vec::new();
         if self.format == IdentifyFormat::Json {
             state::write_error_json(place, error, &mut out).context("failed to encode the states")?;
-            self.output.print(&out, context)?;
         }
-        Ok(())
+        Ok(out)
     }
 
-    fn end(&mut self, context: &mut Context) -> anyhow::Result<()> {
-        self.output.end(context)
+    fn last(&mut self) -> anyhow::Result<HeldBytes> {
+        Ok(HeldBytes::nothing(MemoryOf::Rows))
     }
 }

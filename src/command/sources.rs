@@ -4,10 +4,11 @@ use super::context::Context;
 use super::observe::{Observed, begin_reading, read_source, unless_closed};
 use crate::control::Manner;
 use crate::events::Filter;
+use crate::memory::HeldBytes;
 use crate::observation::Observation;
 use crate::source::Place;
 use crate::state::{Length, Session};
-use crate::terminal::messages;
+use crate::terminal::{Width, messages};
 
 /// The exit code of a source that could not be compared.
 const FAILED: u8 = 1;
@@ -18,16 +19,25 @@ pub trait SourceComparison {
     fn length(&self) -> Option<Length>;
 
     /// Gets ready to compare. The first source may be read before that.
-    fn prepare(&mut self, context: &mut Context) -> anyhow::Result<()>;
+    fn prepare(&mut self) -> anyhow::Result<()>;
 
-    /// Compares a session, prints the result, and returns the exit code. `is_last` means that no other session follows.
-    fn compare(&mut self, source: &(String, Session), is_last: bool, context: &mut Context) -> anyhow::Result<u8>;
+    /// Compares a session. `is_last` means that no other session follows. Text has lines of this width.
+    fn compare(&mut self, source: &(String, Session), is_last: bool, width: Width) -> anyhow::Result<SourceResult>;
 
-    /// Notes that one of several sources cannot be compared. The error was printed.
-    fn failed(&mut self, place: &str, error: &str, context: &mut Context) -> anyhow::Result<()>;
+    /// The output that shows one of several sources that cannot be compared. The error was printed.
+    fn failed(&mut self, place: &str, error: &str) -> anyhow::Result<Vec<u8>>;
 
-    /// Prints what follows the last source.
-    fn end(&mut self, context: &mut Context) -> anyhow::Result<()>;
+    /// The output that comes after that of all sources.
+    fn last(&mut self) -> anyhow::Result<HeldBytes>;
+}
+
+/// The result of comparing a session.
+#[derive(Debug)]
+pub struct SourceResult {
+    /// The exit code.
+    pub code: u8,
+    /// The output. It may be empty.
+    pub out: HeldBytes,
 }
 
 /// Compares each source, or this machine, and returns the worst exit code. If there are several sources, one that cannot be
@@ -35,16 +45,21 @@ pub trait SourceComparison {
 pub fn compare_each(
     comparison: &mut dyn SourceComparison,
     observation: &Observation,
+    form: JointForm,
     manner: &Manner,
     context: &mut Context,
 ) -> anyhow::Result<u8> {
+    let mut output = JointOutput::of(observation, form);
     let Observation::Source { places, part } = observation else {
         let observed = match Observed::of(observation, comparison.length(), manner, context)? {
             Ok(observed) => observed,
             Err(code) => return Ok(code),
         };
-        let source = &observed.sessions[0];
-        let code = comparison.compare(source, true, context).and_then(|code| comparison.end(context).map(|()| code));
+        let compared = comparison.compare(&observed.sessions[0], true, context.out.width());
+        let code = compared.and_then(|SourceResult { code, out }| {
+            output.print(out.as_slice(), context)?;
+            output.end(comparison.last()?.as_slice(), context).map(|()| code)
+        });
         return observed.end(code, context);
     };
     begin_reading(manner, context)?;
@@ -52,24 +67,29 @@ pub fn compare_each(
     for (number, place) in places.iter().enumerate() {
         let source = match read(comparison, place, part, context)? {
             Ok(Err(stopped)) => {
-                comparison.end(context)?;
+                output.end(comparison.last()?.as_slice(), context)?;
                 return Ok(stopped);
             }
             Ok(Ok(source)) => Ok(source),
             Err(error) => Err(error),
         };
         let is_last = number + 1 == places.len();
-        let code = match source.and_then(|source| comparison.compare(&source, is_last, context)) {
+        let width = context.out.width();
+        match source.and_then(|source| comparison.compare(&source, is_last, width)) {
+            Ok(SourceResult { code, out }) => {
+                output.print(out.as_slice(), context)?;
+                worst = worse(worst, code);
+            }
             Err(error) if places.len() > 1 => {
                 messages::say_failure(error.chain());
-                comparison.failed(&place.to_string(), &messages::causes(error.chain()), context)?;
-                FAILED
+                let out = comparison.failed(&place.to_string(), &messages::causes(error.chain()))?;
+                output.print(&out, context)?;
+                worst = FAILED;
             }
-            code => code?,
-        };
-        worst = worse(worst, code);
+            Err(error) => return Err(error),
+        }
     }
-    comparison.end(context)?;
+    output.end(comparison.last()?.as_slice(), context)?;
     Ok(worst)
 }
 
@@ -89,7 +109,7 @@ fn read(
     let length = comparison.length();
     let reading = read_source(place, part, length, context);
     let Ok(Ok((_, session))) = &reading else { return Ok(reading) };
-    comparison.prepare(context)?;
+    comparison.prepare()?;
     // The first reading counts windows of a second. A few libraries have other windows, which take a second reading.
     match comparison.length() {
         Some(wanted) if length.is_none() && wanted.of(session.window).is_none() && matches!(place, Place::Path(_)) => {
@@ -120,7 +140,7 @@ pub enum JointForm {
 
 /// The output for several sources.
 #[derive(Debug)]
-pub struct JointOutput {
+struct JointOutput {
     form: JointForm,
     is_array: bool,
     printed: usize,
@@ -128,13 +148,16 @@ pub struct JointOutput {
 
 impl JointOutput {
     /// For the results of this input.
-    pub fn of(observation: &Observation, form: JointForm) -> Self {
+    fn of(observation: &Observation, form: JointForm) -> Self {
         let is_of_several = matches!(observation, Observation::Source { places, .. } if places.len() > 1);
         JointOutput { form, is_array: is_of_several && form == JointForm::Json, printed: 0 }
     }
 
     /// Prints the result of the next source.
-    pub fn print(&mut self, result: &[u8], context: &mut Context) -> anyhow::Result<()> {
+    fn print(&mut self, result: &[u8], context: &mut Context) -> anyhow::Result<()> {
+        if result.is_empty() {
+            return Ok(());
+        }
         let is_first = self.printed == 0;
         self.printed += 1;
         let out = &mut context.out;
@@ -150,12 +173,16 @@ impl JointOutput {
     }
 
     /// Prints what follows the last result.
-    pub fn end(&self, context: &mut Context) -> anyhow::Result<()> {
-        match (self.is_array, self.printed) {
-            (false, _) => Ok(()),
-            (true, 0) => unless_closed(context.out.print_data(b"[]\n")),
-            (true, _) => unless_closed(context.out.print_data(b"\n]\n")),
+    fn end(&self, last: &[u8], context: &mut Context) -> anyhow::Result<()> {
+        let end: &[u8] = match (self.is_array, self.printed) {
+            (false, _) => last,
+            (true, 0) => b"[]\n",
+            (true, _) => b"\n]\n",
+        };
+        if end.is_empty() {
+            return Ok(());
         }
+        unless_closed(context.out.print_data(end))
     }
 }
 

@@ -292,6 +292,12 @@ fn several_sources_are_compared_one_after_another() {
         messages.clone().count() > 0
             && messages.clone().all(|node| node.attribute("message") == Some("looks like web since 14.0 s"))
     );
+    // A full disk is an error of all of them, and is reported once.
+    let mut full = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    full.args(["check", "--against", "idle", same, other, "--library"]).arg(rig.path("library"));
+    let output = full.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.matches("failed to print").count()), (Some(1), 1), "{said}");
     let (_, text, _) = check(&[same, other], "text");
     assert!(
         text.starts_with(&format!("{same}: as learned")) && text.contains(&format!("\n\n{other}: not as")),
