@@ -102,19 +102,32 @@ impl<'a> Joined<'a> {
         self.windows.end.min(finding.to).saturating_sub(self.windows.start.max(finding.from))
     }
 
+    /// When it begins and ends. The findings about tracepoints show this best: the shares of all tracepoints together vary
+    /// more than those that change. Their middle is taken, because one of them may vary much too.
+    fn dates(&self) -> Range<usize> {
+        let middle = |of: fn(&Finding) -> usize| {
+            let mut dates: Vec<usize> = self.tracepoints.iter().map(|finding| of(finding)).collect();
+            dates.sort_unstable();
+            dates.get(dates.len() / 2).copied()
+        };
+        let Range { start, end } = self.windows;
+        middle(|finding| finding.from).unwrap_or(start)..middle(|finding| finding.to).unwrap_or(end)
+    }
+
     fn episode(&self, identification: &Identification, is_ranked: bool) -> Episode {
+        let windows = self.dates();
         let reasons: Vec<Reason> = match self.composition {
             Some(composition) => composition.because.clone(),
-            None if is_ranked => identification.against(self.state_number(identification), self.windows.clone()),
+            None if is_ranked => identification.against(self.state_number(identification), windows.clone()),
             None => Vec::new(),
         };
-        let looks = identification.looks(self.windows.clone());
+        let looks = identification.looks(windows.clone());
         let name = |state: &usize| identification.states.states[*state].name.clone();
         Episode {
-            from: self.windows.start,
-            to: self.windows.end,
-            begin_ns: identification.begins[self.windows.start],
-            end_ns: identification.begins[self.windows.end],
+            from: windows.start,
+            to: windows.end,
+            begin_ns: identification.begins[windows.start],
+            end_ns: identification.begins[windows.end],
             state: self.state.to_owned(),
             distance: self.composition.map(|composition| composition.here),
             looks_like: looks.states.iter().map(name).collect(),
@@ -135,7 +148,7 @@ impl<'a> Joined<'a> {
         };
         let found = self.tracepoints.iter().map(of_finding);
         let because = if self.composition.is_some() { reasons } else { &[] };
-        let because = Deviation::of_reasons(because, &self.windows);
+        let because = Deviation::of_reasons(because, &self.dates());
         let mut named = BTreeSet::new();
         let all = found.chain(because).chain(self.others.iter().map(of_finding));
         all.filter(|deviation| named.insert(deviation.tracepoint.clone())).collect()
@@ -165,6 +178,16 @@ mod tests {
             learned: Some([1.0; 3]),
             p: 0.0,
         }
+    }
+
+    #[test]
+    fn an_episode_has_the_dates_of_its_tracepoints() {
+        let unlike = finding(FindingKind::Composition, 13..101);
+        let tracepoints = [11..100, 16..100, 11..118].map(|windows| finding(FindingKind::Rate, windows));
+        let mut joined = Joined::of(&unlike);
+        assert_eq!(joined.dates(), 13..101);
+        joined.tracepoints = tracepoints.iter().collect();
+        assert_eq!(joined.dates(), 11..100);
     }
 
     #[test]
