@@ -39,6 +39,8 @@ pub struct Episode {
 struct Joined<'a> {
     state: &'a str,
     windows: Range<usize>,
+    /// Windows in a block.
+    block: usize,
     composition: Option<&'a Finding>,
     /// Findings that begin and end with it.
     tracepoints: Vec<&'a Finding>,
@@ -53,14 +55,14 @@ pub(super) fn episodes(identification: &Identification, findings: &[Finding], bl
     let (compositions, mut tracepoints): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| finding.kind == FindingKind::Composition);
     tracepoints.sort_by_key(|finding| (finding.from, finding.to));
-    let mut all: Vec<Joined<'_>> = compositions.into_iter().map(Joined::of).collect();
+    let mut all: Vec<Joined<'_>> = compositions.into_iter().map(|finding| Joined::of(finding, block)).collect();
     for finding in tracepoints {
-        if let Some(joined) = all.iter_mut().find(|joined| joined.has_dates_of(finding, block)) {
+        if let Some(joined) = all.iter_mut().find(|joined| joined.has_dates_of(finding)) {
             joined.tracepoints.push(finding);
         } else if let Some(joined) = explaining(&mut all, finding) {
             joined.others.push(finding);
         } else {
-            all.push(Joined::of(finding));
+            all.push(Joined::of(finding, block));
         }
     }
     all.sort_by_key(|joined| (joined.windows.start, joined.windows.end));
@@ -81,20 +83,22 @@ fn explaining<'a, 'b>(all: &'b mut [Joined<'a>], finding: &Finding) -> Option<&'
 }
 
 impl<'a> Joined<'a> {
-    fn of(finding: &'a Finding) -> Self {
+    fn of(finding: &'a Finding, block: usize) -> Self {
         let is_composition = finding.kind == FindingKind::Composition;
         Joined {
             state: &finding.state,
             windows: finding.from..finding.to,
+            block,
             composition: is_composition.then_some(finding),
             tracepoints: if is_composition { Vec::new() } else { vec![finding] },
             others: Vec::new(),
         }
     }
 
-    fn has_dates_of(&self, finding: &Finding, block: usize) -> bool {
+    fn has_dates_of(&self, finding: &Finding) -> bool {
         let Range { start, end } = self.windows;
-        self.state == finding.state && start.abs_diff(finding.from) < block && end.abs_diff(finding.to) < block
+        let is_near = |window: usize, date: usize| window.abs_diff(date) < self.block;
+        self.state == finding.state && is_near(start, finding.from) && is_near(end, finding.to)
     }
 
     /// How many windows it has in common with a finding.
@@ -105,13 +109,15 @@ impl<'a> Joined<'a> {
     /// When it begins and ends. The findings about tracepoints show this best: the shares of all tracepoints together vary
     /// more than those that change. Their middle is taken, because one of them may vary much too.
     fn dates(&self) -> Range<usize> {
-        let middle = |of: fn(&Finding) -> usize| {
-            let mut dates: Vec<usize> = self.tracepoints.iter().map(|finding| of(finding)).collect();
+        let middle = |window: usize, of: fn(&Finding) -> usize| {
+            let dates = self.tracepoints.iter().chain(&self.others).map(|finding| of(finding));
+            let mut dates: Vec<usize> = dates.filter(|date| date.abs_diff(window) < self.block).collect();
             dates.sort_unstable();
-            dates.get(dates.len() / 2).copied()
+            dates.get(dates.len() / 2).copied().unwrap_or(window)
         };
         let Range { start, end } = self.windows;
-        middle(|finding| finding.from).unwrap_or(start)..middle(|finding| finding.to).unwrap_or(end)
+        let dates = middle(start, |finding| finding.from)..middle(end, |finding| finding.to);
+        if dates.is_empty() { start..end } else { dates }
     }
 
     fn episode(&self, identification: &Identification, is_ranked: bool) -> Episode {
@@ -184,23 +190,26 @@ mod tests {
     fn an_episode_has_the_dates_of_its_tracepoints() {
         let unlike = finding(FindingKind::Composition, 13..101);
         let tracepoints = [11..100, 16..100, 11..118].map(|windows| finding(FindingKind::Rate, windows));
-        let mut joined = Joined::of(&unlike);
+        let mut joined = Joined::of(&unlike, 10);
         assert_eq!(joined.dates(), 13..101);
         joined.tracepoints = tracepoints.iter().collect();
         assert_eq!(joined.dates(), 11..100);
+        // Those of which only a part is in it have one of the dates.
+        (joined.others, joined.tracepoints) = (tracepoints.iter().skip(2).collect(), Vec::new());
+        assert_eq!(joined.dates(), 11..101);
     }
 
     #[test]
     fn a_tracepoint_joins_the_episodes_that_explain_it() {
         let unlike = [finding(FindingKind::Composition, 0..20), finding(FindingKind::Composition, 30..44)];
-        let mut all: Vec<Joined<'_>> = unlike.iter().map(Joined::of).collect();
+        let mut all: Vec<Joined<'_>> = unlike.iter().map(|finding| Joined::of(finding, 10)).collect();
         let mut explained = |windows: Range<usize>| {
             explaining(&mut all, &finding(FindingKind::Rate, windows)).map(|joined| joined.windows.start)
         };
         assert_eq!([explained(0..60), explained(28..50), explained(10..30)], [Some(0), Some(30), Some(0)]);
         assert_eq!([explained(0..90), explained(44..60)], [None, None], "most of it is outside");
-        let [first, _] = unlike.each_ref().map(Joined::of);
-        let has_dates = |windows: Range<usize>| first.has_dates_of(&finding(FindingKind::Rate, windows), 10);
+        let [first, _] = unlike.each_ref().map(|finding| Joined::of(finding, 10));
+        let has_dates = |windows: Range<usize>| first.has_dates_of(&finding(FindingKind::Rate, windows));
         assert_eq!([has_dates(9..20), has_dates(10..20), has_dates(0..30)], [true, false, false]);
     }
 }
