@@ -131,7 +131,7 @@ fn killed() {
         let output = replay(&[&rig.path("rec"), Path::new("-o"), &rig.path("again")]);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
-        assert!(error.contains("incomplete") || error.contains("ends within the record at byte"), "{error}");
+        assert!(error.contains("lacks its end") || error.contains("ends within the record at byte"), "{error}");
         let recording = Recording::read(&rig.path("again"));
         let events = recording.events("recorded") as u64;
         assert_eq!(recording.rows.len() as u64, events);
