@@ -73,7 +73,6 @@ fn newest(context: &mut Context) -> anyhow::Result<Place> {
 /// The states to identify. `None` if the user's library has no states: the report then leaves them out.
 fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Option<report::Identifier>> {
     let is_asked = states != StatesFrom::Example;
-    let alpha = if is_asked { state::ALPHA } else { report::EXAMPLE_ALPHA };
     let known = match states {
         StatesFrom::Example => report::example_states(),
         StatesFrom::Library(library) => match compare(|| library.states()) {
@@ -88,7 +87,7 @@ fn identifier(states: StatesFrom, context: &mut Context) -> anyhow::Result<Optio
             }
         },
     };
-    Ok(Some(report::Identifier { known, alpha, is_asked }))
+    Ok(Some(report::Identifier { known, alpha: state::ALPHA, is_asked }))
 }
 
 fn print(report: &Report, format: ReportFormat, top: usize, context: &mut Context) -> anyhow::Result<()> {

@@ -2,12 +2,9 @@
 
 use crate::state::{Known, Learned, Session};
 
-/// For each state its name, and its sessions by name, as `fixtures/make-example` puts them together.
+/// For each state its name, and its sessions by name, as `fixtures/make-example` puts them together. Each session is from a
+/// capture of its own: `identify` rejects a state if the example is further from it than every session.
 const STATES: &[u8] = include_bytes!("../../fixtures/example-states.json.zst");
-
-/// The level at which a state of the example is rejected. All its sessions are from one minute of one capture. They differ
-/// less than sessions of different times would, and a recording that lost samples is further away from them.
-pub const EXAMPLE_ALPHA: f64 = 0.005;
 
 /// What is known of the states of the example.
 pub fn example_states() -> Known {
@@ -26,10 +23,11 @@ mod tests {
     use crate::control::Signals;
     use crate::report::{Identifier, ReportOptions, labels, read};
     use crate::source::Place;
+    use crate::state::ALPHA;
 
     #[test]
     fn the_example_is_idle_and_then_a_build_and_its_accounting_balances() {
-        let identifier = Identifier { known: example_states(), alpha: EXAMPLE_ALPHA, is_asked: true };
+        let identifier = Identifier { known: example_states(), alpha: ALPHA, is_asked: true };
         let places = vec![Place::Example];
         let names = labels(&places);
         let options = ReportOptions { identifier: Some(identifier), ..ReportOptions::of(places) };

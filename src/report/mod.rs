@@ -23,7 +23,7 @@ mod words;
 
 pub use budget::{BudgetFact, budget_facts};
 pub use differences::{By, Compared, Differences, Presence};
-pub use example::{EXAMPLE_ALPHA, example_states};
+pub use example::example_states;
 pub use facts::facts;
 pub use label::{file_name, labels};
 pub use read::{Detail, ReportOptions, compare, read};
