@@ -158,7 +158,7 @@ mod tests {
         );
         let alike = budget_facts(&summary(0.031, 1, vec![stretch(3, 17, 0), stretch(4, 17, 1)]));
         assert!(alike[1].text.contains(": one in 17 hits was recorded"), "{alike:?}");
-        assert!(alike[0].text.contains("1 of 40 windows of a quarter"), "{alike:?}");
+        assert!(alike[0].text.contains("1 of 40 windows exceeded"), "{alike:?}");
         assert_eq!(budget_facts(&summary(0.02, 0, vec![stretch(3, 2, 0)])).len(), 1, "the start is not worth a line");
     }
 
