@@ -30,8 +30,9 @@ tp-perf then reports that it cannot be excluded.";
 
 pub(super) fn parse_alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
-        _ => Err("write a number between 0 and 1, as in `0.02`".to_owned()),
+        // With a smaller level, no distance is far enough, and every state would have a name.
+        Ok(alpha) if (0.001..=0.5).contains(&alpha) => Ok(alpha),
+        _ => Err("write a number from 0.001 to 0.5, as in `0.02`".to_owned()),
     }
 }
 
@@ -59,7 +60,7 @@ pub struct IdentifyArgs {
     /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     sources: Vec<PathBuf>,
-    /// Reject a state if at most this part of its own sessions is as far away
+    /// Reject a state if at most this share of its sessions would be this far away
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha)]
     alpha: f64,
     /// Exit with code 3 if a stretch is unknown

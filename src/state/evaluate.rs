@@ -173,7 +173,7 @@ impl Evaluation {
             self.states.iter().filter(|state| state.is_brief).map(|state| state.state.as_str()).collect();
         if !brief.is_empty() {
             advice.push(format!(
-                "all sessions are from within an hour: {}; learn them at another time too",
+                "all sessions were recorded within one hour: {}; learn them at another time too",
                 brief.join(", ")
             ));
         }

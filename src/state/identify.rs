@@ -200,6 +200,7 @@ mod tests {
     use crate::state::Reason;
     use crate::state::library::Learned;
     use crate::state::testing::{SECOND, drawn, learned, session};
+    use std::collections::BTreeMap;
 
     fn identify(source: &Session, library: &[Learned], ns: u64) -> Result<Identification, Error> {
         Identification::of(source, Known::of(library.to_vec(), Some(Length::Ns(ns)))?, 0.05)
@@ -394,7 +395,7 @@ mod tests {
         library[1].sessions[2].1.origin.kernel = Some("6.12".to_owned());
         let said = identify(&source, &library, SECOND).unwrap().other_machines;
         assert!(
-            said.len() == 2 && said[0].starts_with("1 session of the library captured another number of CPUs"),
+            said.len() == 2 && said[0].starts_with("1 session of the library captured a different number of CPUs"),
             "{said:?}"
         );
     }
@@ -432,5 +433,19 @@ mod tests {
             matches!(of(&narrow, SECOND), Err(Error::Narrow { what: What::Session { .. }, .. })),
             "the library itself is sound"
         );
+        // Most events of one session belong to a tracepoint that no other session captured. That session is named, because no
+        // other one captured fewer tracepoints.
+        let mut odd = library.clone();
+        let mut counts = odd[0].sessions[2].1.counts.clone();
+        counts.insert("z:other".to_owned(), vec![1_000_000; 30]);
+        odd[0].sessions[2].1 = Session { counts, not_hit: BTreeMap::new(), ..odd[0].sessions[2].1.clone() };
+        let named = |library: Vec<Learned>| match Known::of(library, Some(Length::Ns(SECOND))).unwrap_err() {
+            Error::Coverage { what: What::Session { state, name }, .. } => format!("{state} {name}"),
+            error => panic!("{error}"),
+        };
+        assert_eq!(named(odd), "idle s2");
+        let mut narrow = library.clone();
+        narrow[1].sessions[0].1.counts.retain(|name, _| name == "a:x");
+        assert_eq!(named(narrow), "web s0");
     }
 }

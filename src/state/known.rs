@@ -44,12 +44,14 @@ impl Known {
     pub fn of(library: Vec<Learned>, length: Option<Length>) -> Result<Self, Error> {
         let lengths: Vec<Length> = library.iter().flat_map(sessions).map(|session| session.window).collect();
         let names = Names::common(library.iter().flat_map(sessions));
-        let narrowest = narrowest(&library);
+        let captured = captured_numbers(&library);
         Self::under(names, library, length.unwrap_or_else(|| usual_length(&lengths)), 0).map_err(|error| match error {
-            // The names in common are few because of the session that captured least, so the error names that
-            // one.
+            // If a session captured fewer tracepoints than this one, the names in common are few because of that session.
             Error::Coverage { what, coverage, names } => {
-                Error::Coverage { what: narrowest.unwrap_or(what), coverage, names }
+                let this = captured.iter().find(|(of, _)| *of == what).map_or(0, |(_, number)| *number);
+                let narrower = captured.into_iter().filter(|(_, number)| *number < this);
+                let narrowest = narrower.min_by_key(|(_, number)| *number);
+                Error::Coverage { what: narrowest.map_or(what, |(narrowest, _)| narrowest), coverage, names }
             }
             error => error,
         })
@@ -112,15 +114,16 @@ impl Known {
         let mut said = Vec::new();
         if let of @ 1.. = number(&is_of_other_cpus) {
             said.push(format!(
-                "{} of the library captured another number of CPUs than the source ({cpus}); rates are compared as they are, so a \
+                "{} of the library captured a different number of CPUs than the source ({cpus}); rates are compared as they are, so a \
                  known state may look unknown",
                 Plural(of, "session")
             ));
         }
         if let of @ 1.. = number(&is_of_other_kernel) {
             said.push(format!(
-                "{} of the library are from another kernel than the source; only tracepoints of both are compared",
-                Plural(of, "session")
+                "{} of the library {} from another kernel than the source; only tracepoints of both are compared",
+                Plural(of, "session"),
+                if of == 1 { "is" } else { "are" }
             ));
         }
         said
@@ -147,12 +150,16 @@ impl Known {
     }
 }
 
-/// The session that captured the fewest tracepoints.
-fn narrowest(library: &[Learned]) -> Option<What> {
-    let all =
-        library.iter().flat_map(|learned| learned.sessions.iter().map(move |(name, session)| (learned, name, session)));
-    let (learned, name, _) = all.min_by_key(|(_, _, session)| session.captured_number())?;
-    Some(What::Session { state: learned.name.clone(), name: name.clone() })
+/// How many tracepoints each session captured.
+fn captured_numbers(library: &[Learned]) -> Vec<(What, usize)> {
+    let of_session = |state: &str, name: &str, session: &Session| {
+        (What::Session { state: state.to_owned(), name: name.to_owned() }, session.captured_number())
+    };
+    let of_state = |learned: &Learned| {
+        let all = learned.sessions.iter().map(|(name, session)| of_session(&learned.name, name, session));
+        all.collect::<Vec<_>>()
+    };
+    library.iter().flat_map(of_state).collect()
 }
 
 /// The windows of each session of a state, restricted to these names.

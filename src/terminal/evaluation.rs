@@ -87,7 +87,7 @@ fn print_table(evaluation: &Evaluation, screen: &mut Screen<'_>) -> io::Result<(
 fn summary(evaluation: &Evaluation) -> Vec<String> {
     let mut lines = Vec::new();
     match evaluation.limit {
-        Some(limit) => lines.push(format!("a session further away than {limit:.1} is rejected")),
+        Some(limit) => lines.push(format!("tp-perf rejects a state for a whole session at a distance above {limit:.1}")),
         None => lines.push(
             "the library does not show how much sessions of one state differ, so tp-perf names no state: every answer is unknown"
                 .to_owned(),
@@ -157,7 +157,7 @@ pub fn print_quality(
         ))?;
     }
     if quality.is_brief {
-        line("all sessions are from within an hour; learn the state at another time too".to_owned())?;
+        line("all sessions were recorded within one hour; learn the state at another time too".to_owned())?;
     }
     quality.advice.iter().try_for_each(|advice| line(OneLine(advice).to_string()))?;
     repeated.iter().try_for_each(|repeated| line(OneLine(repeated.sentence()).to_string()))

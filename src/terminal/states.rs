@@ -290,15 +290,15 @@ fn explain(
         }
         (None, Some(score), None) => format!("{nearest} is rejected for {}", score.words()),
         (None, None, None) => format!("{nearest} cannot be excluded"),
-        _ => format!("nearest to {nearest}"),
+        _ => format!("like {nearest}"),
     };
-    let intensity = format!("at {} its usual rate", Factor(stretch.intensity));
+    let intensity = format!("with {} its usual rate", Factor(stretch.intensity));
     screen.hanging("", "  ", format_args!("{title}: {why}, {intensity}"))?;
     if stretch.state().is_none() {
         return print_deviations(nearest, &stretch.deviations(), extent, screen);
     }
     let (Some(other), false) = (stretch.other, stretch.in_favour.is_empty()) else { return Ok(()) };
-    let title = format!("for {nearest}, against {}", name(other));
+    let title = format!("closer to {nearest} than to {}", name(other));
     let [in_state, in_other] = [nearest, name(other)].map(|name| format!("in {name}"));
     let reasons = &stretch.in_favour[..stretch.in_favour.len().min(extent.most(REASONS))];
     print_reasons(&title, [&in_state, &in_other], reasons, screen, |reason| {
