@@ -146,7 +146,8 @@ impl RecordSteering {
         self.cost.most = self.cost.most.max(cost);
     }
 
-    /// Ends the last window. The events are off. `samples` is the number of samples. Returns the cost of the recording.
+    /// Ends the last window, and returns the cost of the recording. The events are off by now. `samples` is the number of
+    /// samples in the whole recording.
     pub fn end<E: Sampling>(mut self, engine: &mut E, samples: u64) -> io::Result<CostOfRecording> {
         let WindowRead { length, cost, .. } = self.read(engine, samples)?;
         if length >= SHORTEST {
@@ -177,8 +178,8 @@ mod tests {
         Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(0)) }
     }
 
-    /// A recording of two tracepoints with these hits in each window. Returns its cost after each of them.
-    fn costs(windows: &[[u64; 2]], weighted: &[u32]) -> Vec<CostOfRecording> {
+    /// A recording of two tracepoints with these hits in each window, started.
+    fn started(windows: &[[u64; 2]], weighted: &[u32]) -> (SimulatedEngine, Spool, RecordSteering) {
         let ids = SampleIds::new(&[(SampleId(1), slot(1)), (SampleId(2), slot(2))]);
         let script = Script { windows: windows.iter().map(|hits| hits.to_vec()).collect(), ..Script::default() };
         let mut engine = SimulatedEngine::new(ids, script);
@@ -187,37 +188,34 @@ mod tests {
         let mut spool = Spool::new(&[], Keeping::within(None, 1 << 20, false), tempfile::tempfile).unwrap();
         let mut steering = RecordSteering::new(0.5, RecordCost::ELSEWHERE, &engine);
         steering.start(&mut engine, &mut spool).unwrap();
-        let mut costs = Vec::new();
-        for _ in &windows[1..] {
-            std::thread::sleep(steering.left());
-            steering.window(&mut engine, &mut spool).unwrap();
-            costs.push(steering.cost);
-        }
-        costs
+        (engine, spool, steering)
+    }
+
+    /// Its cost after the first window.
+    fn cost_of_first(windows: &[[u64; 2]], weighted: &[u32]) -> CostOfRecording {
+        let (mut engine, mut spool, mut steering) = started(windows, weighted);
+        std::thread::sleep(steering.left());
+        steering.window(&mut engine, &mut spool).unwrap();
+        steering.cost
     }
 
     #[test]
     fn hits_before_the_events_went_on_cost_nothing() {
-        let cost = costs(&[[1 << 40, 1 << 40], [10, 10]], &[])[0];
+        let cost = cost_of_first(&[[1 << 40, 1 << 40], [10, 10]], &[]);
         assert!(cost.windows == 1 && cost.over == 0 && cost.steps == 0, "{cost:?}");
-        let cost = costs(&[[0, 0], [1 << 40, 10]], &[])[0];
+        let cost = cost_of_first(&[[0, 0], [1 << 40, 10]], &[]);
         assert!(cost.windows == 1 && cost.over == 1 && cost.steps == 1, "{cost:?}");
     }
 
     #[test]
     fn the_counter_of_a_weighted_tracepoint_costs_nothing() {
-        let cost = costs(&[[0, 0], [1 << 40, 10]], &[1])[0];
+        let cost = cost_of_first(&[[0, 0], [1 << 40, 10]], &[1]);
         assert!(cost.windows == 1 && cost.over == 0 && cost.steps == 0, "{cost:?}");
     }
 
     #[test]
     fn a_recording_of_less_than_half_a_window_is_not_judged() {
-        let ids = SampleIds::new(&[(SampleId(1), slot(1))]);
-        let script = Script { windows: [vec![0], vec![1 << 40]].into(), ..Script::default() };
-        let mut engine = SimulatedEngine::new(ids, script);
-        let mut spool = Spool::new(&[], Keeping::within(None, 1 << 20, false), tempfile::tempfile).unwrap();
-        let mut steering = RecordSteering::new(0.5, RecordCost::ELSEWHERE, &engine);
-        steering.start(&mut engine, &mut spool).unwrap();
+        let (mut engine, _, mut steering) = started(&[[0, 0], [1 << 40, 0]], &[]);
         // However slow this machine is, the window has no length.
         steering.at += Duration::from_secs(3_600);
         let cost = steering.end(&mut engine, 0).unwrap();

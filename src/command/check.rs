@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::observe::may_compare;
-use super::sources::{JointForm, SourceComparison, SourceResult, compare_each};
+use super::sources::{JointForm, SourceComparison, SourceResult, compare_each, last_taken};
 use super::stop::compare;
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
 use crate::memory::{HeldBytes, MemoryOf};
@@ -87,8 +87,7 @@ impl SourceComparison for Checks {
         is_last: bool,
         width: Width,
     ) -> anyhow::Result<SourceResult> {
-        let known = if is_last { self.known.take() } else { self.known.clone() };
-        let known = known.expect("no source follows the last one");
+        let known = last_taken(&mut self.known, is_last);
         let check = compare(|| Check::of(session, known, &self.against, state::ALPHA, self.per_day))
             .with_context(|| place.clone())?;
         let mut out = HeldBytes::nothing(MemoryOf::Rows);

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::observe::may_compare;
-use super::sources::{JointForm, SourceComparison, SourceResult, compare_each};
+use super::sources::{JointForm, SourceComparison, SourceResult, compare_each, last_taken};
 use super::stop::compare;
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 use crate::memory::{Held, HeldBytes, MemoryOf};
@@ -88,8 +88,7 @@ impl SourceComparison for Answers {
         is_last: bool,
         width: Width,
     ) -> anyhow::Result<SourceResult> {
-        let known = if is_last { self.known.take() } else { self.known.clone() };
-        let known = known.expect("the library is read, and no source follows the last one");
+        let known = last_taken(&mut self.known, is_last);
         let identification =
             compare(|| Identification::of(session, known, self.alpha)).with_context(|| place.clone())?;
         // What a state's opinion on a window takes before it is text.

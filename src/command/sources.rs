@@ -7,7 +7,7 @@ use crate::events::Filter;
 use crate::memory::HeldBytes;
 use crate::observation::Observation;
 use crate::source::Place;
-use crate::state::{Length, Session};
+use crate::state::{Known, Length, Session};
 use crate::terminal::{Width, messages};
 
 /// The exit code of a source that could not be compared.
@@ -38,6 +38,15 @@ pub struct SourceResult {
     pub code: u8,
     /// The output. It may be empty.
     pub out: HeldBytes,
+}
+
+/// A copy of the known states for a source. The last source gets the states themselves, because a copy takes memory.
+///
+/// # Panics
+/// If the library was not read, or after the last source.
+pub fn last_taken(known: &mut Option<Known>, is_last: bool) -> Known {
+    let known = if is_last { known.take() } else { known.clone() };
+    known.expect("the library is read, and no source follows the last one")
 }
 
 /// Compares each source, or this machine, and returns the worst exit code. If there are several sources, one that cannot be

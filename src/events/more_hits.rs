@@ -88,7 +88,11 @@ impl MoreHits {
 
     /// The tracepoints of which events stand for several hits, and the hits beyond one per event.
     pub fn all(&self) -> Vec<(Tpid, u64)> {
-        let more = self.tracepoints.iter().map(|(tpid, of)| (*tpid, of.more));
+        Self::by_tracepoint(self.tracepoints.iter().map(|(tpid, of)| (*tpid, of.more)))
+    }
+
+    /// The tracepoints that have hits beyond one per event, in the order of their tpids.
+    pub fn by_tracepoint(more: impl Iterator<Item = (Tpid, u64)>) -> Vec<(Tpid, u64)> {
         let mut more: Vec<_> = more.filter(|(_, more)| *more > 0).collect();
         more.sort_unstable();
         more

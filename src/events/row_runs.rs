@@ -10,7 +10,7 @@ pub struct RowRun {
     pub tpid: Tpid,
     /// The time of the first row.
     pub at: Ns,
-    /// How many rows of the tracepoint have the same time and come before it.
+    /// How many rows of the tracepoint with the same time come before this one.
     pub place: u64,
     /// The hits of each row.
     pub hits: u64,

@@ -112,15 +112,11 @@ pub struct WatchedHits {
     pub lost: Option<u64>,
     /// The number of tracepoints that the budget of a recording has detached by the end of this run. They stay detached in
     /// later runs.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::recording::is_zero")]
     pub detached: u64,
     /// The CPU time of tp-perf's own process while the events were on, without the time to start COMMAND.
     #[serde(rename = "own_cpu_ns", serialize_with = "as_nanoseconds")]
     pub own_cpu: Duration,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 pub(super) fn as_nanoseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -10,7 +10,8 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct ThinnedBand(usize, u64, u64, u64, u64);
 
-/// The bands of the tracepoints that have a row. Where there are more than `most`, near neighbours of a row are joined.
+/// The bands of the tracepoints that have a row. If there are more than `most`, those of a row that are close
+/// together become one.
 pub(super) fn bands(stretches: &[ThinnedStretch], tpids: &[Tpid], most: usize) -> Vec<ThinnedBand> {
     let rows: HashMap<Tpid, usize> = tpids.iter().enumerate().map(|(row, tpid)| (*tpid, row)).collect();
     let mut bands: Vec<ThinnedBand> = stretches

@@ -32,6 +32,7 @@ pub use log::{LogSink, LogWriter};
 pub use new_file::NewFile;
 #[doc(hidden)]
 pub use readers::Readers;
+pub(crate) use summary::is_zero;
 pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, TracepointSummary,
     TracepointsSummary, UnaccountedSummary, accounts,

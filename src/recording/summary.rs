@@ -245,7 +245,7 @@ pub struct UnaccountedSummary {
 }
 
 /// Whether a field is left out.
-fn is_zero(number: &u64) -> bool {
+pub(crate) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 

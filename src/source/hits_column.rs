@@ -83,10 +83,7 @@ impl HitsColumn {
 
     /// The hits beyond one per row, of each tracepoint that has some.
     pub fn more_hits(&self) -> Vec<(Tpid, u64)> {
-        let more = self.tracepoints.iter().map(|(tpid, of)| (*tpid, of.more));
-        let mut more: Vec<_> = more.filter(|(_, more)| *more > 0).collect();
-        more.sort_unstable();
-        more
+        MoreHits::by_tracepoint(self.tracepoints.iter().map(|(tpid, of)| (*tpid, of.more)))
     }
 }
 

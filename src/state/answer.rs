@@ -4,7 +4,7 @@ use super::model::{Judge, NEAR, Opinion};
 use std::ops::Range;
 
 /// The answer for some windows: the opinion of each state on them, and the states that they may be in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {
     /// By state. `None` for a state that has no usable session. All are `None` if too few windows are usable.
     pub opinions: Vec<Option<Opinion>>,

@@ -15,15 +15,16 @@
 //! state if the distance is larger than that of every learned session: p(t) knows little of distances that nobody has seen.
 //!
 //! With few sessions, s is hardly known. It is moderated by the value that 26 states of one machine had, 0.5,
-//! which counts as much as four sessions. Values beyond three times that from the median count as if they were there (winsorized), so
-//! that one session under a wrong name does not widen what is usual. What is new and what is gone are calibrated in the same way. The
+//! which counts as much as four sessions. Values beyond three times that from the median count as if they were
+//! there (winsorized), so that one session under a wrong name does not widen what is usual. What is new and what
+//! is gone are calibrated in the same way. The
 //! intensity is a Student's t already.
 //!
 //! The four p-values are combined by Bonferroni's inequality with weights: a state is rejected at level α if
 //! one of them is at most its weight times α. That holds however they depend on each other.
 
 use super::profile::Scores;
-use crate::stats::upper_median;
+use crate::stats::{mean, upper_median};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -144,8 +145,7 @@ impl Student {
     /// count as if they were nearer: one session that was learned under a wrong name must not make all others look near.
     fn of(sessions: &[Vec<f64>]) -> Self {
         let number = sessions.len() as f64;
-        let raw_mean = |blocks: &Vec<f64>| blocks.iter().sum::<f64>() / blocks.len() as f64;
-        let centre = upper_median(sessions.iter().map(raw_mean)).unwrap_or(0.0);
+        let centre = upper_median(sessions.iter().map(|blocks| mean(blocks))).unwrap_or(0.0);
         let near = |value: f64| value.clamp(centre - USUAL_SPAN, centre + USUAL_SPAN);
         let mean_of = |blocks: &Vec<f64>, value: &dyn Fn(f64) -> f64| {
             blocks.iter().map(|block| value(near(*block))).sum::<f64>() / blocks.len() as f64

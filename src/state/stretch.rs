@@ -77,6 +77,29 @@ impl Stretch {
     }
 }
 
+/// Windows of one composition, and what tp-perf says of them.
+#[derive(Default)]
+struct JudgedPart {
+    windows: Range<usize>,
+    /// The answer for all of them.
+    answer: Answer,
+    /// The answer for each.
+    answers: Vec<Answer>,
+}
+
+impl JudgedPart {
+    /// The long runs of windows that cannot be in the state that most of the windows may be in. None if there is no such state.
+    fn disagreeing(&self, states: usize) -> Vec<Range<usize>> {
+        let agree = |state: &usize| self.answers.iter().filter(|answer| answer.states.contains(state)).count();
+        let most = (0..states).max_by_key(agree).filter(|state| 2 * agree(state) > self.answers.len());
+        let Some(state) = most else { return Vec::new() };
+        let disagrees = |answer: &Answer| answer.is_judged() && !answer.states.contains(&state);
+        let disagrees: Vec<bool> = self.answers.iter().map(disagrees).collect();
+        let long = runs(&disagrees).filter(|run| run.len() >= DISAGREE);
+        long.map(|run| self.windows.start + run.start..self.windows.start + run.end).collect()
+    }
+}
+
 /// The windows of a source, ready to be judged.
 pub(super) struct Judged<'a> {
     /// The names compared.
@@ -95,57 +118,64 @@ impl Judged<'_> {
     /// The stretches, and the answer for each window. The answer for a window is that for the block of windows around
     /// it, within its stretch.
     pub fn stretches(&self, judge: &mut Judge<'_>) -> (Vec<Stretch>, Vec<Answer>) {
-        let parts: Vec<Range<usize>> =
+        let mut parts: Vec<JudgedPart> =
             phases(self.windows).into_iter().flat_map(|phase| self.consistent(judge, phase)).collect();
-        let phases: Vec<(Range<usize>, Answer)> =
-            parts.into_iter().map(|part| (part.clone(), self.answer(judge, &part))).collect();
-        // Neighbouring phases of one state form one stretch.
-        let key = |answer: &Answer| (answer.states.first().copied(), answer.nearest());
-        let mut stretches: Vec<Stretch> = phases
-            .chunk_by(|a, b| key(&a.1) == key(&b.1))
-            .map(|same| match same {
-                [(phase, answer)] => self.stretch(judge, phase.clone(), answer.clone()),
-                several => {
-                    let whole = several[0].0.start..several[several.len() - 1].0.end;
-                    let answer = self.answer(judge, &whole);
-                    self.stretch(judge, whole, answer)
-                }
-            })
-            .collect();
-        let ranges = stretches.iter().map(|stretch| stretch.from..stretch.to);
-        let answers: Vec<Answer> = ranges.flat_map(|range| self.answers_within(judge, range)).collect();
-        for stretch in &mut stretches {
-            stretch.require_agreement(&answers[stretch.from..stretch.to]);
+        // Neighbouring parts of one state form one stretch.
+        let key = |part: &JudgedPart| (part.answer.states.first().copied(), part.answer.nearest());
+        let (mut stretches, mut answers) = (Vec::new(), Vec::new());
+        for same in parts.chunk_by_mut(|a, b| key(a) == key(b)) {
+            let whole = match same {
+                [only] => std::mem::take(only),
+                several => self.part(judge, several[0].windows.start..several[several.len() - 1].windows.end),
+            };
+            let mut stretch = self.stretch(judge, whole.windows, whole.answer);
+            stretch.require_agreement(&whole.answers);
+            stretches.push(stretch);
+            answers.extend(whole.answers);
         }
         (stretches, answers)
     }
 
+    fn part(&self, judge: &mut Judge<'_>, windows: Range<usize>) -> JudgedPart {
+        let answers = self.answers_within(judge, &windows);
+        JudgedPart { answer: self.answer(judge, &windows), windows, answers }
+    }
+
     /// The answer for each window of a range: that for the block of windows around it.
-    fn answers_within(&self, judge: &mut Judge<'_>, range: Range<usize>) -> Vec<Answer> {
-        range.clone().map(|window| Answer::of(judge, &around(window, &range), self.alpha)).collect()
+    fn answers_within(&self, judge: &mut Judge<'_>, range: &Range<usize>) -> Vec<Answer> {
+        let mut answers = Vec::<Answer>::new();
+        let mut last = 0..0;
+        for window in range.clone() {
+            let block = around(window, range);
+            // The first windows share a block, and so do the last ones.
+            let answer = match answers.last() {
+                Some(answer) if block == last => answer.clone(),
+                _ => Answer::of(judge, &block, self.alpha),
+            };
+            answers.push(answer);
+            last = block;
+        }
+        answers
     }
 
     /// Cuts a phase of one composition where its windows disagree for some time with the state that most of them may be in. So
     /// the mean over the phase does not hide a change of the rate, and a short storm does not make the whole phase unknown.
-    fn consistent(&self, judge: &mut Judge<'_>, phase: Range<usize>) -> Vec<Range<usize>> {
-        let answers = self.answers_within(judge, phase.clone());
-        let agree = |state: &usize| answers.iter().filter(|answer| answer.states.contains(state)).count();
-        let most = (0..self.states.states.len()).max_by_key(agree).filter(|state| 2 * agree(state) > answers.len());
-        let Some(state) = most else { return vec![phase] };
-        let disagrees: Vec<bool> =
-            answers.iter().map(|answer| answer.is_judged() && !answer.states.contains(&state)).collect();
+    fn consistent(&self, judge: &mut Judge<'_>, phase: Range<usize>) -> Vec<JudgedPart> {
+        let whole = self.part(judge, phase);
+        let Range { start: mut from, end } = whole.windows;
         let mut parts = Vec::new();
-        let mut from = phase.start;
-        for run in runs(&disagrees).filter(|run| run.len() >= DISAGREE) {
-            let run = phase.start + run.start..phase.start + run.end;
+        for run in whole.disagreeing(self.states.states.len()) {
             for cut in [run.start, run.end] {
-                if cut - from >= LEAST_WINDOWS && phase.end - cut >= LEAST_WINDOWS {
-                    parts.push(from..cut);
+                if cut - from >= LEAST_WINDOWS && end - cut >= LEAST_WINDOWS {
+                    parts.push(self.part(judge, from..cut));
                     from = cut;
                 }
             }
         }
-        parts.push(from..phase.end);
+        if parts.is_empty() {
+            return vec![whole];
+        }
+        parts.push(self.part(judge, from..end));
         parts
     }
 
