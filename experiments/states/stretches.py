@@ -60,7 +60,7 @@ class Sessions:
 
     def __init__(self, scratch):
         self.scratch = scratch
-        facts = read_json(COUNTS / 'sessions.json')['sessions']
+        self.facts = facts = read_json(COUNTS / 'sessions.json')['sessions']
         rounds = sorted({its['round'] for its in facts})
         documents = {number: read_zipped(COUNTS / f'round-{number}.json.gz') for number in rounds}
         self.rounds, self.all = rounds, []
@@ -141,7 +141,19 @@ class Tally:
             print(f'    taken for another: {dict(self.taken)}')
 
 
-def measure(sessions, tool, alpha, length):
+# A session of the second state is learned as one of the first, with --mislabelled.
+MISLABELLED = ('idle', 'build-j1')
+
+
+def mislabelled(sessions, its, first_round):
+    """The session that the library has in place of this one."""
+    state, other = MISLABELLED
+    if (its[1], its[2]) != (state, first_round):
+        return its
+    return next(one for one in sessions.known if (one[1], one[2]) == (other, first_round))
+
+
+def measure(sessions, tool, alpha, length, options):
     known, never, mixed = Tally(), Tally(), Tally()
     order = sessions.rounds
     for source in sessions.all:
@@ -149,12 +161,17 @@ def measure(sessions, tool, alpha, length):
         for quarter in [None] if length == 60 else range(4):
             later = [order[(order.index(number) + i) % len(order)] for i in (1, 2, 3)]
             rounds = order if length == 60 else later
+            if options.sessions:
+                rounds = later[: options.sessions]
 
             def files(without, quarter=quarter, rounds=rounds, name=name):
                 for its in sessions.known:
                     if its[0] != name and its[1] != without and its[2] in rounds:
                         other = None if quarter is None else (quarter + its[2]) % 4
-                        yield its[1], sessions.file(its, other)
+                        one = its
+                        if options.mislabelled:
+                            one = mislabelled(sessions, its, rounds[0])
+                        yield its[1], sessions.file(one, other)
 
             file = sessions.file(source, quarter)
             if '+' in truth:
@@ -177,13 +194,21 @@ def main():
     parser.add_argument('--tp-perf', metavar='FILE', type=Path, default=tool, help='this binary')
     parser.add_argument('--alpha', help='the level of `identify` (default: its own)')
     parser.add_argument('--length', type=int, choices=(15, 60), help='only this size of libraries')
+    parser.add_argument(
+        '--sessions', type=int, choices=(1, 2, 3), help='learn only so many sessions of each state'
+    )
+    parser.add_argument(
+        '--mislabelled',
+        action='store_true',
+        help='learn a session of build-j1 under the name idle, in place of one of idle',
+    )
     options = parser.parse_args()
     if not options.tp_perf.exists():
         raise Failed(f'{options.tp_perf} does not exist')
     with tempfile.TemporaryDirectory(prefix='tp-perf-stretches-') as scratch:
         sessions = Sessions(Path(scratch))
         for length in [options.length] if options.length else (60, 15):
-            measure(sessions, options.tp_perf.resolve(), options.alpha, length)
+            measure(sessions, options.tp_perf.resolve(), options.alpha, length, options)
     return 0
 
 

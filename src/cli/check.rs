@@ -3,9 +3,11 @@
 use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::{LibraryArgs, parse_state};
 use super::observation::{OF_CAPTURES, ObservationArgs};
+use super::usage::usage;
 use crate::control::Manner;
 use crate::observation::Observation;
 use crate::state::{Length, Library, PER_DAY};
+use crate::units::parse_duration;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,11 +16,15 @@ const EXAMPLES: &str = "\
 Examples:
   # Check that this machine is as idle as when `idle` was learned
   sudo tp-perf check --against idle -d 60s
+  # Watch this machine until Ctrl-C, raise alarms, and keep their windows
+  sudo tp-perf check --against idle --follow --save alarms
+  # An alarm was fine: add its windows to the state
+  tp-perf learn idle alarms/alarm-1/*.json
   # Check in CI that each part of two recordings is like one of two states
   tp-perf check --against apache,nginx rec1 rec2 --format junit > check.xml";
 
 const CODES: &str = "\
-Exit codes: 0 as learned, 3 not as learned, 1 failed, 2 wrong usage. Of several sources, a failed one decides the exit code, \
+Exit codes: 0 as learned, 3 not as learned (with --follow: an alarm was raised), 1 failed, 2 wrong usage. Of several sources, a failed one decides the exit code, \
 and otherwise one that is not as learned.";
 
 fn parse_per_day(text: &str) -> Result<f64, String> {
@@ -51,15 +57,37 @@ pub struct CheckArgs {
     /// Allow these states (separated by commas)
     #[arg(long, value_name = "STATE", required = true, value_delimiter = ',', value_parser = parse_state)]
     against: Vec<String>,
-    /// Check these sources; without any, watch this machine for a minute
+    /// Check these sources; without any, this machine for a minute
     ///
     /// A source is a recording's directory, a file that `perf record` wrote, a log.csv, a session of a library, or `-` for
     /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     sources: Vec<PathBuf>,
+    /// Go on until Ctrl-C, and report alarms and their ends
+    ///
+    /// An alarm is raised once eight windows in a row are unlike all allowed states, or once single tracepoints are outside their
+    /// learned range for a minute. It ends when thirty windows in a row are as learned. With a SOURCE, its windows are read one
+    /// after the other, as if they were watched.
+    #[arg(long)]
+    follow: bool,
+    /// Do not report an alarm that comes again this soon after its end
+    ///
+    /// It is counted. An alarm comes again if the source looks like the same states, and the same group of tracepoints deviates
+    /// most.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10m", requires = "follow", hide_short_help = true)]
+    silence: Duration,
+    /// Keep the windows of each alarm in DIR, so that `learn` can add them to a state
+    #[arg(long, value_name = "DIR", requires = "follow", conflicts_with = "sources", hide_short_help = true)]
+    save: Option<PathBuf>,
     /// Allow N false alarms of single tracepoints per day of watching
     #[arg(long, value_name = "N", default_value_t = PER_DAY, value_parser = parse_per_day)]
     false_alarms: f64,
+    /// Compare only a few tracepoints, which suffice for this library
+    ///
+    /// Watching them costs less than watching all. What is new in other tracepoints is not noticed. `tp-perf states
+    /// --suggest-tracepoints` shows them.
+    #[arg(long, hide_short_help = true, conflicts_with = "tracepoints")]
+    few_tracepoints: bool,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: CheckFormat,
@@ -70,6 +98,15 @@ pub struct CheckArgs {
     library: LibraryArgs,
     #[command(flatten)]
     observation: ObservationArgs,
+}
+
+/// How to raise alarms as they come.
+#[derive(Debug)]
+pub struct FollowedCheck {
+    /// An alarm that comes again this soon after its end is not reported.
+    pub silence: Duration,
+    /// The library that keeps the windows of each alarm.
+    pub save: Option<Library>,
 }
 
 /// A request to check.
@@ -85,6 +122,10 @@ pub struct CheckRequest {
     pub library: Library,
     /// The allowed false alarms in a day of watching.
     pub per_day: f64,
+    /// Whether to raise alarms as they come, and how.
+    pub follow: Option<FollowedCheck>,
+    /// Whether to compare only a few tracepoints.
+    pub few_tracepoints: bool,
     /// The format of the answer.
     pub format: CheckFormat,
     /// Whether the text shows all tracepoints.
@@ -109,13 +150,36 @@ impl CheckArgs {
     /// # Errors
     /// Wrong usage: options that do not go together, or no library.
     pub fn request(self) -> Result<CheckRequest, clap::Error> {
-        let (observation, length, manner) = self.observation.request(self.sources, Duration::from_secs(60))?;
+        let usual = (!self.follow).then_some(Duration::from_secs(60));
+        let (observation, length, manner) = self.observation.request(self.sources, usual)?;
+        if self.follow && self.format == CheckFormat::Junit {
+            return Err(usage(
+                "--follow has no JUnit file; use `--format json` for a line of JSON for each alarm".to_owned(),
+            ));
+        }
+        if self.follow && matches!(length, Some(Length::Events(_))) {
+            return Err(usage("--follow needs windows of a time, as in `--window 1s`".to_owned()));
+        }
+        let save = self.save.map(Library::at);
+        let follow = self.follow.then_some(FollowedCheck { silence: self.silence, save });
+        let few_tracepoints = self.few_tracepoints;
         let mut against = self.against;
         against.sort();
         against.dedup();
         let (library, per_day, format, verbose) =
             (self.library.library()?, self.false_alarms, self.format, self.verbose);
-        Ok(CheckRequest { observation, length, against, library, per_day, format, verbose, manner })
+        Ok(CheckRequest {
+            observation,
+            length,
+            against,
+            library,
+            per_day,
+            follow,
+            few_tracepoints,
+            format,
+            verbose,
+            manner,
+        })
     }
 }
 

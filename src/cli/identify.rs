@@ -3,6 +3,7 @@
 use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::LibraryArgs;
 use super::observation::{OF_CAPTURES, ObservationArgs};
+use super::usage::usage;
 use crate::control::Manner;
 use crate::observation::Observation;
 use crate::state::{ALPHA, Length, Library};
@@ -20,6 +21,8 @@ Examples:
   tp-perf identify recording --fail-unknown
   # Write a row for each window and state
   tp-perf identify recording --window 100ms --format csv
+  # Watch this machine until Ctrl-C, and report each change of its state
+  sudo tp-perf identify --follow
   # Show the states beside the graphs of a report
   tp-perf report recording --html r.html --states";
 
@@ -60,12 +63,26 @@ pub struct IdentifyArgs {
     /// standard input.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_CAPTURES)]
     sources: Vec<PathBuf>,
-    /// Reject a state if at most this share of its sessions would be this far away
+    /// Reject states at this level
+    ///
+    /// A state is rejected if at most this share of its sessions would be as far away as the source.
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha)]
     alpha: f64,
+    /// Go on until Ctrl-C, and report each change of the state
+    ///
+    /// A change is reported once eight windows in a row show it. With a SOURCE, its windows are read one after the other, as
+    /// if they were watched.
+    #[arg(long)]
+    follow: bool,
     /// Exit with code 3 if a stretch is unknown
     #[arg(long)]
     fail_unknown: bool,
+    /// Compare only a few tracepoints, which suffice for this library
+    ///
+    /// Watching them costs less than watching all. What is new in other tracepoints is not noticed. `tp-perf states
+    /// --suggest-tracepoints` shows them.
+    #[arg(long, hide_short_help = true, conflicts_with = "tracepoints")]
+    few_tracepoints: bool,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: IdentifyFormat,
@@ -89,8 +106,12 @@ pub struct IdentifyRequest {
     pub library: Library,
     /// The significance level.
     pub alpha: f64,
+    /// Whether to report changes as they come.
+    pub follow: bool,
     /// Whether an unknown stretch is a failure.
     pub fail_unknown: bool,
+    /// Whether to compare only a few tracepoints.
+    pub few_tracepoints: bool,
     /// The format of the answer.
     pub format: IdentifyFormat,
     /// Whether the text shows all tracepoints.
@@ -115,10 +136,30 @@ impl IdentifyArgs {
     /// # Errors
     /// Wrong usage: options that do not go together, or no library.
     pub fn request(self) -> Result<IdentifyRequest, clap::Error> {
-        let (observation, length, manner) = self.observation.request(self.sources, Duration::from_secs(10))?;
-        let IdentifyArgs { alpha, fail_unknown, format, verbose, .. } = self;
+        let usual = (!self.follow).then_some(Duration::from_secs(10));
+        let (observation, length, manner) = self.observation.request(self.sources, usual)?;
+        let IdentifyArgs { alpha, follow, fail_unknown, few_tracepoints, format, verbose, .. } = self;
+        if follow && format == IdentifyFormat::Csv {
+            return Err(usage(
+                "--follow has no CSV; use `--format json` for a line of JSON for each change".to_owned(),
+            ));
+        }
+        if follow && matches!(length, Some(Length::Events(_))) {
+            return Err(usage("--follow needs windows of a time, as in `--window 1s`".to_owned()));
+        }
         let library = self.library.library()?;
-        Ok(IdentifyRequest { observation, length, library, alpha, fail_unknown, format, verbose, manner })
+        Ok(IdentifyRequest {
+            observation,
+            length,
+            library,
+            alpha,
+            follow,
+            fail_unknown,
+            few_tracepoints,
+            format,
+            verbose,
+            manner,
+        })
     }
 }
 

@@ -80,7 +80,7 @@ impl LearnArgs {
     /// # Errors
     /// Wrong usage: options that do not go together, or no library.
     pub fn request(self) -> Result<LearnRequest, clap::Error> {
-        let (observation, length, manner) = self.observation.request(self.sources, Duration::from_secs(60))?;
+        let (observation, length, manner) = self.observation.request(self.sources, Some(Duration::from_secs(60)))?;
         let library = self.library.library()?;
         Ok(LearnRequest { state: self.state, observation, length, library, manner })
     }

@@ -33,7 +33,7 @@ mod testing;
 mod usage;
 mod watch;
 
-pub use check::{CheckArgs, CheckFormat, CheckRequest};
+pub use check::{CheckArgs, CheckFormat, CheckRequest, FollowedCheck};
 pub use completions::CompletionsArgs;
 pub use count::{CountArgs, CountCommand, CountFormat};
 pub use doctor::{DoctorArgs, DoctorRequest};

@@ -50,11 +50,11 @@ pub(super) struct ObservationArgs {
 
 impl ObservationArgs {
     /// The input, the length of the windows if the user set it, and the behaviour of the command. `usual` is how long tp-perf
-    /// watches this machine if neither --duration nor COMMAND limits the time.
+    /// watches this machine if neither --duration nor COMMAND limits the time; `None` is without end.
     pub fn request(
         self,
         sources: Vec<PathBuf>,
-        usual: Duration,
+        usual: Option<Duration>,
     ) -> Result<(Observation, Option<Length>, Manner), clap::Error> {
         let ObservationArgs { window, from, to, duration, attach, quiet, command, memory: _ } = self;
         if sources.is_empty() {
@@ -66,7 +66,7 @@ impl ObservationArgs {
             let command = attach.watch.find_any(command)?;
             let compress = attach.compress;
             let (attach, manner) = attach.request(quiet)?;
-            let duration = duration.or(command.is_none().then_some(usual));
+            let duration = duration.or(usual.filter(|_| command.is_none()));
             let rules = StopRules { events: None, duration };
             let arguments = own_arguments();
             let options =

@@ -15,6 +15,8 @@ Examples:
   tp-perf states show apache
   # What can the library tell apart, and what should be learned next?
   tp-perf states --evaluate
+  # Which tracepoints suffice to tell its states apart?
+  tp-perf states --suggest-tracepoints
   # Remove one session, or the whole state
   tp-perf states remove apache 20261126T101500Z
   tp-perf states remove apache";
@@ -29,13 +31,18 @@ pub struct StatesArgs {
     ///
     /// The result shows how often the library names its own states, how often it calls a state that was never learned unknown,
     /// which states it cannot tell apart, and what to learn to improve it.
-    #[arg(long)]
+    #[arg(long, group = "look")]
     evaluate: bool,
-    /// Print the evaluation in this format
-    #[arg(long, value_enum, default_value_t, requires = "evaluate")]
+    /// Find a few tracepoints that suffice for this library, and show what is lost with them
+    ///
+    /// `identify --few-tracepoints` and `check --few-tracepoints` watch only these.
+    #[arg(long, group = "look")]
+    suggest_tracepoints: bool,
+    /// Print the evaluation or the suggestion in this format
+    #[arg(long, value_enum, default_value_t, requires = "look")]
     format: EvaluationFormat,
     /// Evaluate at this level, as `identify --alpha` does
-    #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha, requires = "evaluate")]
+    #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha, requires = "look")]
     alpha: f64,
     #[command(flatten)]
     library: LibraryArgs,
@@ -97,6 +104,8 @@ pub enum StatesAct {
     List,
     /// Evaluates it at this level.
     Evaluate(f64, EvaluationFormat),
+    /// Finds tracepoints that suffice at this level.
+    Suggest(f64, EvaluationFormat),
     /// Shows one state.
     Show(String),
     /// Removes these sessions of a state. Without sessions, removes the state.
@@ -122,10 +131,12 @@ impl StatesArgs {
         // The option may stand before or after the subcommand.
         let either = |inner: LibraryArgs, outer: LibraryArgs| LibraryArgs { library: inner.library.or(outer.library) };
         let (act, library) = match self.command {
-            Some(_) if self.evaluate => {
-                return Err(usage("--evaluate is about the whole library, and goes with no subcommand".to_owned()));
+            Some(_) if self.evaluate || self.suggest_tracepoints => {
+                let option = if self.evaluate { "--evaluate" } else { "--suggest-tracepoints" };
+                return Err(usage(format!("{option} is about the whole library, and goes with no subcommand")));
             }
             None if self.evaluate => (StatesAct::Evaluate(self.alpha, self.format), self.library),
+            None if self.suggest_tracepoints => (StatesAct::Suggest(self.alpha, self.format), self.library),
             None => (StatesAct::List, self.library),
             Some(StatesCommand::List { library }) => (StatesAct::List, either(library, self.library)),
             Some(StatesCommand::Show { state, library }) => (StatesAct::Show(state), either(library, self.library)),

@@ -1,10 +1,11 @@
 //! `tp-perf check`: whether sources or this machine are as learned.
 
 use super::context::Context;
-use super::observe::may_compare;
+use super::follow::{self, FollowForm, FollowTask};
+use super::observe::{may_compare, watch_only, with_few};
 use super::sources::{JointForm, SourceComparison, SourceResult, compare_each, last_taken};
 use super::stop::compare;
-use crate::cli::{CheckArgs, CheckFormat, CheckRequest};
+use crate::cli::{CheckArgs, CheckFormat, CheckRequest, FollowedCheck};
 use crate::memory::{HeldBytes, MemoryOf};
 use crate::state::{self, Check, Error, Known, Learned, Length, Library, Names, Session, Suite};
 use crate::terminal::{Extent, Width, print_check};
@@ -15,14 +16,32 @@ const ALARM: u8 = 3;
 
 /// Checks sources or this machine, and prints the differences.
 pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let CheckRequest { observation, length, against, library, per_day, format, verbose, manner } = args.request()?;
+    let CheckRequest {
+        mut observation,
+        length,
+        against,
+        library,
+        per_day,
+        follow,
+        few_tracepoints,
+        format,
+        verbose,
+        manner,
+    } = args.request()?;
     let states = against.iter().map(|name| library.state(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(state) = states.iter().find(|state| state.sessions.len() < 2) {
         let (state, sessions) = (state.name.clone(), state.sessions.len());
         return Err(Error::TooFewSessions { state, sessions, block: state::BLOCK }.into());
     }
-    let known = with_others(&library, &against, states, length)?;
+    let known = with_few(with_others(&library, &against, states, length)?, few_tracepoints, state::ALPHA)?;
+    watch_only(&mut observation, &known, few_tracepoints)?;
     may_compare(&observation, &known)?;
+    let extent = if verbose { Extent::Full } else { Extent::Brief };
+    if let Some(FollowedCheck { silence, save }) = follow {
+        let task = FollowTask::Check { against, per_day, silence, save };
+        let form = FollowForm { is_json: format == CheckFormat::Json, extent, is_quiet: manner.quiet };
+        return follow::follow(&task, known, &observation, form, &manner, context);
+    }
     let form = match format {
         CheckFormat::Text => JointForm::Text,
         CheckFormat::Json => JointForm::Json,
@@ -34,7 +53,7 @@ pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
         against,
         per_day,
         format,
-        extent: if verbose { Extent::Full } else { Extent::Brief },
+        extent,
         is_quiet: manner.quiet,
         suites: Vec::new(),
     };

@@ -1,7 +1,8 @@
 //! `tp-perf identify`: identifies the states that sources or this machine are in.
 
 use super::context::Context;
-use super::observe::may_compare;
+use super::follow::{self, FollowForm, FollowTask};
+use super::observe::{may_compare, watch_only, with_few};
 use super::sources::{JointForm, SourceComparison, SourceResult, compare_each, last_taken};
 use super::stop::compare;
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
@@ -17,13 +18,34 @@ const UNKNOWN: u8 = 3;
 
 /// Observes sources or this machine, and prints the states that they were in.
 pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
-    let IdentifyRequest { observation, length: asked, library, alpha, fail_unknown, format, verbose, manner } =
-        args.request()?;
+    let IdentifyRequest {
+        mut observation,
+        length: asked,
+        library,
+        alpha,
+        follow,
+        fail_unknown,
+        few_tracepoints,
+        format,
+        verbose,
+        manner,
+    } = args.request()?;
     library.has_states()?;
+    let extent = if verbose { Extent::Full } else { Extent::Brief };
+    if follow {
+        let Usable { usable, left_out } = library.states()?;
+        messages::say_left_out(&left_out);
+        let known = with_few(Known::of(usable, asked)?, few_tracepoints, alpha)?;
+        watch_only(&mut observation, &known, few_tracepoints)?;
+        may_compare(&observation, &known)?;
+        let task = FollowTask::Identify { alpha, fail_unknown };
+        let form = FollowForm { is_json: format == IdentifyFormat::Json, extent, is_quiet: false };
+        return follow::follow(&task, known, &observation, form, &manner, context);
+    }
     // tp-perf reads the library while it reads a source.
     let read = move || -> Result<_, state::Error> {
         let Usable { usable, left_out } = library.states()?;
-        Ok((Known::of(usable, asked)?, left_out))
+        Ok((with_few(Known::of(usable, asked)?, few_tracepoints, alpha)?, left_out))
     };
     let form = match format {
         IdentifyFormat::Text => JointForm::Text,
@@ -37,14 +59,17 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
         alpha,
         fail_unknown,
         format,
-        extent: if verbose { Extent::Full } else { Extent::Brief },
+        extent,
         has_header: false,
     };
     // A capture begins only after the library is read, because the library decides whether a comparison is possible, and
     // how long the windows are.
     if let Observation::Machine(_) = observation {
         answers.prepare()?;
-        answers.known.as_ref().map_or(Ok(()), |known| may_compare(&observation, known))?;
+        if let Some(known) = &answers.known {
+            watch_only(&mut observation, known, few_tracepoints)?;
+            may_compare(&observation, known)?;
+        }
     }
     compare_each(&mut answers, &observation, form, &manner, context)
 }

@@ -15,6 +15,7 @@ mod count;
 mod destination;
 mod detach;
 mod doctor;
+mod follow;
 mod identify;
 mod learn;
 mod list;

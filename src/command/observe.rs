@@ -14,7 +14,7 @@ use crate::os::privileges::raised;
 use crate::source::Place;
 use crate::state::{self, Error, Known, Length, Session};
 use crate::terminal::{TerminalProgress, messages};
-use crate::tracefs;
+use crate::tracefs::{self, Pattern};
 use crate::units::nanoseconds;
 use std::collections::BTreeSet;
 use std::io;
@@ -138,6 +138,26 @@ pub fn may_compare(observation: &Observation, known: &Known) -> anyhow::Result<(
     let names: BTreeSet<String> =
         selection.tracepoints(&table).iter().map(|tracepoint| tracepoint.full_name()).collect();
     Ok(known.may_compare(|name| names.contains(name))?)
+}
+
+/// The library with the tracepoints that suffice for it, if only a few are wanted.
+pub fn with_few(known: Known, few_tracepoints: bool, alpha: f64) -> Result<Known, Error> {
+    match few_tracepoints {
+        false => Ok(known),
+        true => {
+            let suggestion = state::suggest(&known, alpha)?;
+            known.only(&suggestion.tracepoints)
+        }
+    }
+}
+
+/// Restricts the watching of this machine to the tracepoints of the library, if only a few are wanted.
+pub fn watch_only(observation: &mut Observation, known: &Known, few_tracepoints: bool) -> Result<(), tracefs::Error> {
+    if let (Observation::Machine(options), true) = (observation, few_tracepoints) {
+        let only = known.names().all().iter().map(|name| Pattern::new(name));
+        options.attach.choice.selection.only = only.collect::<Result<_, _>>()?;
+    }
+    Ok(())
 }
 
 /// Checks that windows of this length can be counted in this time, before a useless capture begins.

@@ -3,7 +3,7 @@
 use super::context::Context;
 use crate::cli::{EvaluationFormat, StatesAct, StatesArgs, StatesRequest};
 use crate::state::{self, Evaluation, Known, Usable};
-use crate::terminal::{messages, print_evaluation, print_removed, print_state, print_states};
+use crate::terminal::{messages, print_evaluation, print_removed, print_state, print_states, print_suggestion};
 
 /// Lists states, evaluates them, shows one, or removes sessions.
 pub fn run(args: StatesArgs, context: &mut Context) -> anyhow::Result<u8> {
@@ -22,6 +22,17 @@ pub fn run(args: StatesArgs, context: &mut Context) -> anyhow::Result<u8> {
             match format {
                 EvaluationFormat::Text => print_evaluation(&evaluation, &path, width, &mut out)?,
                 EvaluationFormat::Json => state::write_evaluation_json(&evaluation, &path, &mut out)?,
+            }
+            left_out
+        }
+        StatesAct::Suggest(alpha, format) => {
+            let Usable { usable, left_out } = library.states()?;
+            let suggestion = state::suggest(&Known::of(usable, None)?, alpha)?;
+            match format {
+                EvaluationFormat::Text => print_suggestion(&suggestion, width, &mut out)?,
+                EvaluationFormat::Json => {
+                    state::write_suggestion_json(&suggestion, &library.path().display().to_string(), &mut out)?
+                }
             }
             left_out
         }

@@ -6,9 +6,11 @@ use crate::counting::{CountOptions, Counters, RunWith};
 use crate::drain::Problem;
 use crate::engine::{Detaching, Kernel};
 use crate::events::{Filter, Ns};
-use crate::os::machine::{hostname, kernel_release};
+use crate::os::machine::{MachineTimes, hostname, kernel_release, machine_times};
+use crate::os::thread::cpu_of_children;
 use crate::recording::missed_cpus;
-use crate::state::{self, Length, Session, SessionOrigin, WINDOW, Windows};
+use crate::state::{self, Length, Session, SessionLoad, SessionOrigin, WINDOW, Windows};
+use crate::units::nanoseconds;
 use std::time::Duration;
 
 /// The name of the input.
@@ -57,7 +59,12 @@ fn count_machine(
     let mut counters = Counters::attach(kernel, &options, signals, progress)?;
     let sinks: &mut [&mut dyn crate::events::Sink] = &mut [&mut windows];
     let command = counters.launch(&options, Streams::Own, true);
+    let before = WorkTimes::now();
     let run = counters.run(kernel, &options, RunWith { command, sinks, running, signals, progress })?;
+    let load = before.zip(WorkTimes::now()).map(|(before, after)| {
+        let cpus = counters.attached().cpus.len() as u32;
+        after.load_since(&before, run.length * cpus, run.own_cpu, run.command_exit.is_some())
+    });
     let origin = SessionOrigin {
         kernel: Some(kernel_release()),
         hostname: Some(hostname()),
@@ -74,7 +81,31 @@ fn count_machine(
     };
     let session = match problem {
         Some(cause) => Err(state::Error::Damaged { place: PLACE.to_owned(), cause }),
-        None => Session::of_ticks(PLACE, origin, &counters.table, &counters.selection, windows),
+        None => Session::of_ticks(PLACE, origin, &counters.table, &counters.selection, windows)
+            .map(|session| Session { load, ..session }),
     };
     Ok((session, counters.detach()))
+}
+
+/// The times of the machine and of the children of tp-perf: of COMMAND and all that it waited for.
+struct WorkTimes {
+    machine: MachineTimes,
+    children: Duration,
+}
+
+impl WorkTimes {
+    fn now() -> Option<Self> {
+        Some(WorkTimes { machine: machine_times()?, children: cpu_of_children().ok()?[0] })
+    }
+
+    /// What the machine did since then, while all CPUs had this time and tp-perf took its own.
+    fn load_since(&self, before: &WorkTimes, cpus: Duration, own: Duration, ran_command: bool) -> SessionLoad {
+        let busy = self.machine.busy.saturating_sub(before.machine.busy);
+        let others = busy.saturating_sub(self.children.saturating_sub(before.children)).saturating_sub(own);
+        SessionLoad {
+            cpus_ns: nanoseconds(cpus),
+            stolen_ns: nanoseconds(self.machine.stolen.saturating_sub(before.machine.stolen)),
+            others_ns: ran_command.then(|| nanoseconds(others)),
+        }
+    }
 }

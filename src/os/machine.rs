@@ -1,4 +1,4 @@
-//! Facts about the machine: its kernel, its name, and its busy time.
+//! Facts about the machine: its kernel, its name, and its times.
 
 use std::fs;
 use std::time::Duration;
@@ -15,22 +15,32 @@ pub fn hostname() -> String {
     name.map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Busy time since boot, summed over all CPUs and processes, in steps of 10 ms. `None` if `/proc/stat` cannot
-/// be read.
-pub fn busy_time() -> Option<Duration> {
+/// Times since boot, summed over all CPUs, in steps of 10 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MachineTimes {
+    /// The time in which a CPU worked for this machine.
+    pub busy: Duration,
+    /// The time in which the hypervisor let another machine run instead.
+    pub stolen: Duration,
+}
+
+/// The times of this machine. `None` if `/proc/stat` cannot be read.
+pub fn machine_times() -> Option<MachineTimes> {
     in_stat(&fs::read_to_string("/proc/stat").ok()?)
 }
 
-/// The busy time in the text of `/proc/stat`.
-fn in_stat(stat: &str) -> Option<Duration> {
+/// The times in the text of `/proc/stat`.
+fn in_stat(stat: &str) -> Option<MachineTimes> {
     /// 1 s / USER_HZ. USER_HZ is 100 on all architectures except Alpha and IA-64.
     const TICK_MS: u64 = 10;
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let fields: Vec<u64> = line.split_whitespace().map(|field| field.parse().ok()).collect::<Option<_>>()?;
     // The fields are user, nice, system, idle, iowait, irq, softirq, steal, … Time that a hypervisor took
     // (steal) is not work of this machine. Time of guests is already part of user.
-    let [user, nice, system, _, _, irq, softirq, ..] = fields[..] else { return None };
-    Some(Duration::from_millis([user, nice, system, irq, softirq].into_iter().sum::<u64>().saturating_mul(TICK_MS)))
+    let [user, nice, system, _, _, irq, softirq, ref rest @ ..] = fields[..] else { return None };
+    let time = |ticks: u64| Duration::from_millis(ticks.saturating_mul(TICK_MS));
+    let busy = time([user, nice, system, irq, softirq].into_iter().sum());
+    Some(MachineTimes { busy, stolen: time(rest.first().copied().unwrap_or(0)) })
 }
 
 #[cfg(test)]
@@ -40,8 +50,9 @@ mod tests {
     #[test]
     fn busy_time_excludes_idle_and_stolen_time() {
         let stat = "cpu  100 10 200 9000000000 50 3 4 70 20 0\ncpu0 1 2 3\n";
-        assert_eq!(in_stat(stat), Some(Duration::from_millis(3_170)));
+        let [busy, stolen] = [3_170, 700].map(Duration::from_millis);
+        assert_eq!(in_stat(stat), Some(MachineTimes { busy, stolen }));
         assert_eq!((in_stat(""), in_stat("cpu 1 2 3\n"), in_stat("cpu x\n")), (None, None, None));
-        assert!(busy_time() > Some(Duration::ZERO));
+        assert!(machine_times().unwrap().busy > Duration::ZERO);
     }
 }

@@ -1,6 +1,8 @@
-//! Work on a thread of its own, if the system can start one, and the CPU time of a thread.
+//! Work on a thread of its own, if the system can start one, and the CPU time of a thread and of children.
 
 use super::cpus::Cpu;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use std::io;
@@ -11,6 +13,14 @@ use std::time::Duration;
 /// The CPU time of this thread.
 pub fn cpu_time() -> io::Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
+}
+
+/// The CPU time of all children that were waited for, and of their descendants: the total, and the system part.
+pub fn cpu_of_children() -> io::Result<[Duration; 2]> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let microseconds = |time: nix::sys::time::TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());
+    let (user, system) = (microseconds(usage.user_time()), microseconds(usage.system_time()));
+    Ok([user + system, system])
 }
 
 /// The CPU on which this thread runs now.
@@ -31,6 +41,36 @@ pub fn on_one_cpu<T>(work: impl FnOnce(Cpu) -> T) -> io::Result<T> {
     let result = work(cpu);
     sched_setaffinity(None, &before)?;
     Ok(result)
+}
+
+/// A thread that moves to one CPU after another. Dropping this lets the thread run where it could before.
+#[derive(Default)]
+pub struct MovingThread {
+    before: Option<CpuSet>,
+}
+
+impl MovingThread {
+    /// Moves to a CPU. If the kernel does not allow that, the thread stays.
+    pub fn move_to(&mut self, cpu: Cpu) {
+        if self.before.is_none() {
+            self.before = sched_getaffinity(None).ok();
+        }
+        // The set has no room for CPUs beyond its end.
+        if self.before.is_some() && (cpu.get() as usize) < CpuSet::MAX_CPU {
+            let mut only = CpuSet::new();
+            only.set(cpu.get() as usize);
+            let _ = sched_setaffinity(None, &only);
+        }
+    }
+}
+
+impl Drop for MovingThread {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // It was allowed there before.
+            let _ = sched_setaffinity(None, before);
+        }
+    }
 }
 
 /// Does work on this CPU, or on any other if the kernel does not let the thread run there.

@@ -7,13 +7,12 @@ use super::{Arm, CommandOutput, Error, MeasureOptions, Way};
 use crate::capture::{self, Chosen, wait_for_detach};
 use crate::control::{CommandLine, Launch, Progress, Running, Signals};
 use crate::engine::{self, Detaching, Kernel};
-use crate::os::machine::busy_time;
+use crate::os::machine::machine_times;
 use crate::os::memory::available_memory;
 use crate::os::privileges;
+use crate::os::thread::cpu_of_children;
 use crate::recording::StopReason;
 use crate::spool::{Arena, DEFAULT_MEMORY, Keeping, Spool};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use std::io;
 use std::time::Duration;
 
@@ -131,12 +130,14 @@ impl<K: Kernel> Runs<'_, K> {
         }
         // All kinds of run allocate it, so the same amount of memory is free. It lives until the times are read.
         let mut spool = if self.rings > 0 { Some(self.spool()?) } else { None };
-        let (machine_before, cpu_before) = (busy_time(), cpu_of_children()?);
+        let (machine_before, cpu_before) =
+            (machine_times().map(|times| times.busy), cpu_of_children().map_err(capture::Error::Run)?);
         let (end, hits) = match arm {
             Arm::On(way) => self.run_watched(way, spool.as_mut())?,
             Arm::Off | Arm::Nothing => (self.run_alone(&options.command)?, None),
         };
-        let (machine_after, cpu_after) = (busy_time(), cpu_of_children()?);
+        let (machine_after, cpu_after) =
+            (machine_times().map(|times| times.busy), cpu_of_children().map_err(capture::Error::Run)?);
         let RunEnd::Code(exit) = end else { return Ok(None) };
         if exit != 0 && !options.ignore_failure {
             return Err(self.failed("COMMAND", exit, kind)?);
@@ -221,13 +222,4 @@ impl<K: Kernel> Runs<'_, K> {
             Way::Count | Way::Budget => Error::Reading { run, of, cause },
         }
     }
-}
-
-/// The CPU time of all children that were waited for, and of their descendants: the total, and the system
-/// part.
-fn cpu_of_children() -> Result<[Duration; 2], Error> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|errno| capture::Error::Run(errno.into()))?;
-    let microseconds = |time: nix::sys::time::TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());
-    let (user, system) = (microseconds(usage.user_time()), microseconds(usage.system_time()));
-    Ok([user + system, system])
 }

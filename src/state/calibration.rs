@@ -35,6 +35,12 @@ const USUAL_DEVIATION: f64 = 0.5;
 const USUAL_SPAN: f64 = 3.0 * USUAL_DEVIATION;
 const USUAL_FREEDOM: f64 = 4.0;
 
+/// The default significance level at which a state is rejected.
+pub const ALPHA: f64 = 0.02;
+
+/// If sessions must be further from their state than this to be rejected, nothing can be rejected soundly.
+const MOST_LIMIT: f64 = 8.0;
+
 /// The part of the level that each score has.
 const WEIGHTS: [(Score, f64); 4] =
     [(Score::Distance, 0.85), (Score::Intensity, 0.05), (Score::New, 0.05), (Score::Gone, 0.05)];
@@ -122,6 +128,12 @@ impl Calibration {
             blocks.iter().filter(|block| block.distance >= distance).count() as f64 / blocks.len() as f64
         };
         self.sessions.iter().map(share).sum()
+    }
+
+    /// Whether a distance can be large enough to reject a state. D is at most ten, so a usual distance near that rejects
+    /// nothing.
+    pub fn can_reject(&self) -> bool {
+        self.limit(ALPHA) <= MOST_LIMIT
     }
 
     /// The distance D at which a state is rejected for its distance, at this level.

@@ -5,6 +5,7 @@ use super::reasons::Reason;
 use crate::units::Factor;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 /// A tracepoint that adds less than this part of what the first one adds to the distance is not named.
@@ -146,6 +147,16 @@ impl GroupDeviation {
     /// Its factor in words: `12×`, `0.081×`, `new`, or `gone`.
     pub fn factor(&self) -> String {
         factor_in_words(self.times)
+    }
+}
+
+/// The first so many groups with their factors: `block (7 tracepoints) 12×, ext4:ext4_foo new`.
+pub struct Factors<'a>(pub &'a [GroupDeviation], pub usize);
+
+impl fmt::Display for Factors<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.0.iter().take(self.1).map(|group| format!("{} {}", group.name(), group.factor()));
+        f.write_str(&named.collect::<Vec<_>>().join(", "))
     }
 }
 

@@ -13,9 +13,6 @@ use crate::memory::{Held, MemoryOf};
 use crate::units::{Ns, Plural};
 use std::time::Duration;
 
-/// The default significance level at which a state is rejected.
-pub const ALPHA: f64 = 0.02;
-
 /// The result of comparing a source with the known states.
 #[derive(Debug, Clone)]
 pub struct Identification {
@@ -56,16 +53,11 @@ impl Identification {
     pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
         let overlapping = known.overlapping(source);
         let other_machines = known.other_machines(source);
-        let Known { library, length, mut names, mut states, .. } = match known.names.are_captured_by(source) {
-            true => known,
-            // The source did not capture all names that the library hit. Learn again from the names it did
-            // capture.
-            false => known.under_names_of(source)?,
-        };
+        let Known { library, length, mut names, mut states, .. } = known.beside(source)?;
         let rows =
             (source.windows as u64).saturating_mul(4 * names.len() as u64 + OF_OPINION * states.states.len() as u64);
         let _held = Held::take(MemoryOf::Sessions, rows)?;
-        names.extend(source, &library.iter().flat_map(sessions).collect::<Vec<_>>());
+        names.extend(source.counts.keys().cloned(), &library.iter().flat_map(sessions).collect::<Vec<_>>());
         let windows = windows_of(&names, source, length, &|| What::Source)?;
         if windows.is_empty() {
             return Err(Error::Short { length });
@@ -74,8 +66,8 @@ impl Identification {
         states.widen(names.len());
         let begins = begins(source.origin.begin_ns, &windows);
         let logs = Logs::of(&windows, length, names.len());
-        let judged = Judged { names: &names, states: &states, length, windows: &windows, alpha };
-        let (stretches, answers) = judged.stretches(&mut Judge::of(&states, &logs));
+        let judged = Judged { names: &names, states: &states, length, windows: &windows, logs: &logs, alpha };
+        let (stretches, answers) = judged.stretches(&mut Judge::of(&states));
         Ok(Identification {
             length,
             alpha,
@@ -158,6 +150,16 @@ impl Identification {
             bounds.push(
                 "the library does not show how much sessions of one state differ, so tp-perf cannot name a state; learn two \
                  more sessions of a state, at other times"
+                    .to_owned(),
+            );
+        }
+        let is_undecided = |stretch: &&Stretch| {
+            stretch.answer.is_judged() && stretch.answer.opinions.iter().flatten().all(|opinion| opinion.p.is_none())
+        };
+        if self.states.know_spread() && self.stretches.iter().any(|stretch| is_undecided(&stretch)) {
+            bounds.push(
+                "sessions of one state differ so much in this library that no distance rejects a state, so tp-perf cannot name \
+                 one; look for wrong sessions with `tp-perf states --evaluate`"
                     .to_owned(),
             );
         }

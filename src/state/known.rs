@@ -2,13 +2,14 @@
 //! same length.
 
 use super::library::Learned;
-use super::model::{NamedWindows, States};
-use super::names::{LEAST_COVERAGE, Names, Seen};
+use super::model::{NamedWindows, NotLearned, StateWindows, States};
+use super::names::{Names, Seen};
 use super::session::Session;
 use super::windows::Length;
 use super::{Error, What};
 use crate::memory::{Held, MemoryOf};
-use crate::units::Plural;
+use crate::units::{Ns, Plural};
+use std::collections::BTreeSet;
 
 /// The default length of windows, if the windows of all sessions can be joined to it.
 pub const WINDOW: Length = Length::Ns(1_000_000_000);
@@ -57,18 +58,46 @@ impl Known {
         })
     }
 
-    /// The same library, restricted to the names that a source captured.
+    /// The same library, with only these tracepoints.
+    ///
+    /// # Errors
+    /// If it takes too much memory.
+    pub fn only(self, tracepoints: &[String]) -> Result<Self, Error> {
+        let chosen: BTreeSet<&str> = tracepoints.iter().map(String::as_str).collect();
+        Self::under(self.names.chosen(|name| chosen.contains(name)), self.library, self.length, 0)
+    }
+
+    /// The library for a comparison with a source. If the source did not capture all names that the library hit, the states
+    /// are learned again from the names that it did capture.
     ///
     /// # Errors
     /// Fails if the source and the sessions have too few names in common.
-    pub(super) fn under_names_of(self, source: &Session) -> Result<Self, Error> {
-        let names = Names::common(self.library.iter().flat_map(sessions).chain([source]));
+    pub(super) fn beside(self, source: &Session) -> Result<Self, Error> {
+        if self.names.are_captured_by(source) {
+            return Ok(self);
+        }
+        let names = self.names.captured_too(source, self.library.iter().flat_map(sessions));
         // If too little is in common, check the source first, so that the error names it.
         windows_of(&names, source, self.length, &|| What::Source)?;
         Self::under(names, self.library, self.length, source.windows).map_err(|error| match error {
             Error::Coverage { what, coverage, .. } => Error::Narrow { what, coverage },
             error => error,
         })
+    }
+
+    /// The library for following a source, of which only some windows are there yet, or none. Each tracepoint that the source
+    /// captures may be hit later.
+    ///
+    /// # Errors
+    /// Fails if the source and the sessions have too few names in common.
+    pub fn to_follow(self, source: &Session) -> Result<Self, Error> {
+        let mut known = self.beside(source)?;
+        let not_hit = source.not_hit.iter();
+        let not_hit = not_hit.flat_map(|(group, names)| names.iter().map(move |name| format!("{group}:{name}")));
+        let captured = source.counts.keys().cloned().chain(not_hit);
+        known.names.extend(captured, &known.library.iter().flat_map(sessions).collect::<Vec<_>>());
+        known.states.widen(known.names.len());
+        Ok(known)
     }
 
     /// Checks before a capture that its selection can be compared, by the events of the learned sessions. `is_selected`
@@ -80,11 +109,10 @@ impl Known {
         let names = self.names.selected(is_selected);
         for learned in &self.library {
             for (name, session) in &learned.sessions {
-                let coverage = names.coverage(session);
-                if coverage < LEAST_COVERAGE {
+                names.require_coverage(session).map_err(|coverage| {
                     let what = What::Session { state: learned.name.clone(), name: name.clone() };
-                    return Err(Error::Narrow { what, coverage });
-                }
+                    Error::Narrow { what, coverage }
+                })?;
             }
         }
         Ok(())
@@ -138,7 +166,7 @@ impl Known {
         // it.
         let of_name = 4 * rows as u64 + OF_SESSION * sessions;
         let _held = Held::take(MemoryOf::Sessions, of_name.saturating_mul(names.len() as u64 + 16))?;
-        let of_state = |learned: &Learned| Ok((learned.name.clone(), windows_by_session(&names, learned, length)?));
+        let of_state = |learned: &Learned| windows_of_state(&names, learned, length);
         let states = library.iter().map(of_state).collect::<Result<_, Error>>()?;
         let states = States::learn(states, length, names.len());
         Ok(Known { library, length, names, states, _held })
@@ -147,6 +175,30 @@ impl Known {
     /// The length of the windows.
     pub fn length(&self) -> Length {
         self.length
+    }
+
+    /// The windows of a source, ready to be followed, each with its begin by the source's clock.
+    ///
+    /// # Errors
+    /// Fails if too few of its events are compared, or if its windows cannot be joined to this length.
+    pub fn windows_of(&self, source: &Session) -> Result<Vec<(Ns, Seen)>, Error> {
+        let windows = windows_of(&self.names, source, self.length, &|| What::Source)?;
+        let begins = windows.iter().scan(source.origin.begin_ns, |end, seen| {
+            let begin = *end;
+            *end = end.saturating_add(seen.ns);
+            Some(begin)
+        });
+        Ok(begins.collect::<Vec<_>>().into_iter().zip(windows).collect())
+    }
+
+    /// The compared names.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The states.
+    pub fn states(&self) -> &States {
+        &self.states
     }
 }
 
@@ -162,16 +214,26 @@ fn captured_numbers(library: &[Learned]) -> Vec<(What, usize)> {
     library.iter().flat_map(of_state).collect()
 }
 
-/// The windows of each session of a state, restricted to these names.
-fn windows_by_session(names: &Names, learned: &Learned, length: Length) -> Result<Vec<NamedWindows>, Error> {
-    let of_session = |(name, session): &(String, Session)| {
+/// The windows of each session of a state, restricted to these names. A session that repeats another one of the state is left
+/// out: it does not show how much sessions differ.
+fn windows_of_state(names: &Names, learned: &Learned, length: Length) -> Result<StateWindows, Error> {
+    let (mut windows, mut repeated) = (Vec::<NamedWindows>::new(), Vec::new());
+    for (number, (name, session)) in learned.sessions.iter().enumerate() {
         let what = || What::Session { state: learned.name.clone(), name: name.clone() };
-        Ok((name.clone(), windows_of(names, session, length, &what)?))
-    };
-    let windows = learned.sessions.iter().map(of_session).collect::<Result<Vec<_>, Error>>()?;
+        let of_session = windows_of(names, session, length, &what)?;
+        match learned.sessions[..number].iter().find(|(_, earlier)| session.repeats(earlier)) {
+            Some((earlier, _)) => repeated.push(NotLearned {
+                session: name.clone(),
+                usable: of_session.iter().filter(|seen| seen.is_usable()).count(),
+                windows: of_session.len(),
+                repeats: Some(earlier.clone()),
+            }),
+            None => windows.push((name.clone(), of_session)),
+        }
+    }
     match windows.iter().all(|(_, windows)| windows.is_empty()) {
         true => Err(Error::NoWindows { state: learned.name.clone(), length }),
-        false => Ok(windows),
+        false => Ok(StateWindows { name: learned.name.clone(), sessions: windows, repeated }),
     }
 }
 
@@ -185,10 +247,11 @@ pub(super) fn windows_of(
     length: Length,
     what: &dyn Fn() -> What,
 ) -> Result<Vec<Seen>, Error> {
-    let coverage = names.coverage(session);
-    if coverage < LEAST_COVERAGE {
-        return Err(Error::Coverage { what: what(), coverage, names: names.len() });
-    }
+    names.require_coverage(session).map_err(|coverage| Error::Coverage {
+        what: what(),
+        coverage,
+        names: names.len(),
+    })?;
     let windows = names.windows(session, length);
     windows.ok_or_else(|| Error::Length { what: what(), has: session.window, wanted: length })
 }

@@ -22,6 +22,7 @@ mod check;
 mod composition;
 mod deviation;
 mod evaluate;
+mod follow;
 mod formats;
 mod identify;
 mod known;
@@ -34,31 +35,36 @@ mod moments;
 mod names;
 mod profile;
 mod reasons;
+mod repeats;
 mod session;
 mod source;
 mod stretch;
+mod suggest;
 #[cfg(test)]
 mod testing;
 mod windows;
 
 pub use answer::Answer;
-pub use calibration::Score;
+pub use calibration::{ALPHA, Score};
 pub use changes::changes;
 pub use check::{BLOCK, Check, Episode, Finding, FindingKind, PER_DAY, said_beside};
 pub use composition::{Composition, Name, Part};
-pub use deviation::{Deviation, DeviationKind, GroupDeviation};
+pub use deviation::{Deviation, DeviationKind, Factors, GroupDeviation};
 pub use evaluate::{Evaluation, Repeated, StateEvaluation, Told, repeated};
+pub use follow::{Alarm, AlarmKind, AllClear, CALM, Follow, FollowMessage, FollowedEnd, HOLD, Onset, StateTurn};
 pub use formats::{Suite, write_check_json, write_csv, write_csv_header};
-pub use formats::{write_error_json, write_evaluation_json, write_json, write_junit};
-pub use identify::{ALPHA, Identification};
+pub use formats::{follow_begin_json, follow_end_json, follow_message_json};
+pub use formats::{write_error_json, write_evaluation_json, write_json, write_junit, write_suggestion_json};
+pub use identify::Identification;
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, read_session, state_name};
 pub use model::{LEAST_WINDOWS, NotLearned, Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
-pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
+pub use session::{SCHEMA, Session, SessionEngine, SessionLoad, SessionOrigin};
 pub use source::{learn, read};
 pub use stretch::Stretch;
+pub use suggest::{Quality, Suggestion, suggest};
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
 
 use crate::drain::{Problem, replay};
@@ -223,6 +229,11 @@ pub enum Error {
         /// The length of a window.
         length: Length,
     },
+    /// The library has a single state.
+    #[error(
+        "the library has a single state, so no tracepoints tell states apart; learn a second state, or watch all tracepoints"
+    )]
+    OneState,
     /// Too many blocks lost too many events.
     #[error("the source cannot be checked: {lossy} of its {blocks} blocks lost more than a tenth of their events")]
     TooLossy {

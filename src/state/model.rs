@@ -76,7 +76,16 @@ pub(super) struct SessionModel {
 /// The windows of a session, with its name.
 pub(super) type NamedWindows = (String, Vec<Seen>);
 
-/// A session that lost too much, or is too short.
+/// What a state is learned from.
+pub(super) struct StateWindows {
+    pub name: String,
+    /// The windows of its sessions.
+    pub sessions: Vec<NamedWindows>,
+    /// The sessions that count already, because they repeat another one.
+    pub repeated: Vec<NotLearned>,
+}
+
+/// A session that lost too much, is too short, or counts already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotLearned {
     /// The name of the session.
@@ -85,6 +94,9 @@ pub struct NotLearned {
     pub usable: usize,
     /// All its windows.
     pub windows: usize,
+    /// The session of the state that it repeats: it has the same counts, or overlaps it in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<String>,
 }
 
 fn as_number<S: Serializer>(parts: &[Arc<SessionModel>], serializer: S) -> Result<S::Ok, S::Error> {
@@ -106,6 +118,9 @@ pub struct Opinion {
     pub is_beyond: bool,
     /// The score that `p` comes from.
     pub score: Option<Score>,
+    /// D as if a tracepoint could count without a limit. It tells states apart that are all as far away as D can be.
+    #[serde(skip)]
+    pub unlimited: f64,
     /// How many times as many events as usual in the state, as geometric means over windows.
     pub intensity: f64,
 }
@@ -118,9 +133,9 @@ impl Opinion {
 }
 
 impl States {
-    /// Learns states from the windows of their sessions. States and sessions come with their names.
-    pub(super) fn learn(states: Vec<(String, Vec<NamedWindows>)>, length: Length, names: usize) -> Self {
-        let states = states.into_iter().map(|(name, sessions)| State::of(name, sessions, length, names)).collect();
+    /// Learns states from the windows of their sessions.
+    pub(super) fn learn(states: Vec<StateWindows>, length: Length, names: usize) -> Self {
+        let states = states.into_iter().map(|state| State::of(state, length, names)).collect();
         Self::of(states, length)
     }
 
@@ -130,16 +145,16 @@ impl States {
         let all: Vec<Vec<&Moments>> =
             parts.iter().map(|parts| parts.iter().map(|part| &part.moments).collect()).collect();
         let pooled = Pooled::of(&all);
-        for (state, sessions) in states.iter_mut().zip(&all) {
+        for (number, (state, sessions)) in states.iter_mut().zip(&all).enumerate() {
             state.profile = (!sessions.is_empty()).then(|| Profile::of(sessions, &pooled));
             let without = |left_out: usize| {
                 let mut rest = sessions.clone();
                 rest.remove(left_out);
-                Profile::of(&rest, &pooled.with(&rest, sessions))
+                Profile::of(&rest, &pooled.with(number, &rest, sessions))
             };
             state.without = if sessions.len() > 1 { (0..sessions.len()).map(without).collect() } else { Vec::new() };
         }
-        States { states, freedom: pooled.between.freedom, length }
+        States { states, freedom: pooled.freedom(), length }
     }
 
     /// The states as if one session had not been learned, or a whole state.
@@ -201,6 +216,12 @@ fn blocks(logs: &Logs, windows: usize) -> Vec<Means> {
     (0..logs.len() / windows).map(|block| means(logs, block * windows..(block + 1) * windows)).collect()
 }
 
+/// The mean of the usable windows in a range. `None` if they are too few.
+pub(super) fn mean_of(logs: &Logs, range: &Range<usize>) -> Option<Means> {
+    let rows = logs.within(range);
+    are_enough(rows.len(), range.len()).then(|| means(logs, rows))
+}
+
 fn means(logs: &Logs, rows: Range<usize>) -> Means {
     let windows = rows.len();
     Means::of(logs.mean(rows), windows)
@@ -208,14 +229,14 @@ fn means(logs: &Logs, rows: Range<usize>) -> Means {
 
 impl State {
     /// The windows of its usable sessions.
-    fn of(name: String, sessions: Vec<NamedWindows>, length: Length, names: usize) -> Self {
-        let (mut parts, mut not_learned) = (Vec::new(), Vec::new());
+    fn of(StateWindows { name, sessions, repeated }: StateWindows, length: Length, names: usize) -> Self {
+        let (mut parts, mut not_learned) = (Vec::new(), repeated);
         for (session, windows) in sessions {
             let logs = Logs::of(&windows, length, names);
             if are_enough(logs.len(), windows.len()) {
                 parts.push(Arc::new(SessionModel { name: session, moments: Moments::of(&logs), windows, logs }));
             } else {
-                not_learned.push(NotLearned { session, usable: logs.len(), windows: windows.len() });
+                not_learned.push(NotLearned { session, usable: logs.len(), windows: windows.len(), repeats: None });
             }
         }
         let rate = upper_median(parts.iter().flat_map(|part| &part.windows).map(Seen::rate)).unwrap_or(0.0);
@@ -241,6 +262,7 @@ impl State {
         for profile in profiles {
             let scores = profile.scores(mean);
             sum.distance += scores.distance / number;
+            sum.unlimited += scores.unlimited / number;
             sum.intensity += scores.intensity / number;
             sum.new += scores.new / number;
             sum.gone += scores.gone / number;
@@ -249,35 +271,24 @@ impl State {
     }
 }
 
-/// Judges the windows of a source. It keeps the calibration of each length that it was asked for.
+/// Judges windows by the states. It keeps the calibration of each length that it was asked for.
 pub(super) struct Judge<'a> {
     states: &'a States,
-    logs: &'a Logs,
     calibrations: BTreeMap<usize, Rc<Calibration>>,
     twins: BTreeMap<(usize, usize, usize), bool>,
 }
 
 impl<'a> Judge<'a> {
-    pub fn of(states: &'a States, logs: &'a Logs) -> Self {
-        Judge { states, logs, calibrations: BTreeMap::new(), twins: BTreeMap::new() }
+    pub fn of(states: &'a States) -> Self {
+        Judge { states, calibrations: BTreeMap::new(), twins: BTreeMap::new() }
     }
 
-    /// The usable windows in a range.
-    pub fn usable(&self, range: &Range<usize>) -> usize {
-        self.logs.within(range).len()
-    }
-
-    /// The mean of the usable windows in a range. `None` if they are too few.
-    pub fn mean(&self, range: &Range<usize>) -> Option<Means> {
-        let rows = self.logs.within(range);
-        are_enough(rows.len(), range.len()).then(|| means(self.logs, rows))
-    }
-
-    /// The opinion of each state. `None` for a state without usable sessions. All are `None` if the range has too few
-    /// usable windows.
-    pub fn opinions(&mut self, range: &Range<usize>) -> Vec<Option<Opinion>> {
-        let Some(mean) = self.mean(range) else { return vec![None; self.states.states.len()] };
-        let calibration = self.states.know_spread().then(|| self.calibration(self.usable(range)));
+    /// The opinion of each state about a range of windows. `None` for a state without usable sessions. All are `None` if the
+    /// range has too few usable windows.
+    pub fn opinions(&mut self, logs: &Logs, range: &Range<usize>) -> Vec<Option<Opinion>> {
+        let Some(mean) = mean_of(logs, range) else { return vec![None; self.states.states.len()] };
+        let calibration = self.states.know_spread().then(|| self.calibration(logs.within(range).len()));
+        let calibration = calibration.filter(|calibration| calibration.can_reject());
         let opinion = |state: &State| {
             let (scores, freedom) = state.scores(&mean)?;
             let tested: Option<PValues> = calibration.as_ref().map(|calibration| calibration.test(&scores, freedom));
@@ -287,6 +298,7 @@ impl<'a> Judge<'a> {
                 p_sessions: tested.map(|tested| tested.p_sessions),
                 is_beyond: tested.is_some_and(|tested| tested.is_beyond),
                 score: tested.map(|tested| tested.score),
+                unlimited: scores.unlimited.exp(),
                 intensity: (mean.logs[TOTAL] - state.profile()?.mean[TOTAL]).exp(),
             })
         };
@@ -327,6 +339,12 @@ impl State {
 impl NotLearned {
     /// Why it was not learned, in a sentence.
     pub fn sentence(&self, state: &str) -> String {
+        if let Some(other) = &self.repeats {
+            return format!(
+                "session {} of {state} counts only once: it repeats session {other}; remove it: `tp-perf states remove {state} {}`",
+                self.session, self.session
+            );
+        }
         format!(
             "session {} of {state} is not used: it has {}, of {} in all, and at least {LEAST_WINDOWS} and half of all are needed (a \
              window is usable if it lost at most a tenth of its events); remove it, and learn another one",
@@ -371,7 +389,7 @@ mod tests {
         fn library(&mut self, states: &[[f64; TRACEPOINTS]], sessions: usize) -> States {
             let state = |(number, rates): (usize, &[f64; TRACEPOINTS])| {
                 let sessions = (0..sessions).map(|session| (session.to_string(), self.session(rates, 20))).collect();
-                (number.to_string(), sessions)
+                StateWindows { name: number.to_string(), sessions, repeated: Vec::new() }
             };
             States::learn(states.iter().enumerate().map(state).collect(), Length::Ns(SECOND), TRACEPOINTS)
         }
@@ -379,7 +397,7 @@ mod tests {
 
     fn opinions(states: &States, windows: &[Seen]) -> Vec<Opinion> {
         let logs = Logs::of(windows, Length::Ns(SECOND), TRACEPOINTS);
-        Judge::of(states, &logs).opinions(&(0..windows.len())).into_iter().map(Option::unwrap).collect()
+        Judge::of(states).opinions(&logs, &(0..windows.len())).into_iter().map(Option::unwrap).collect()
     }
 
     fn rates(of: impl Fn(usize) -> f64) -> [f64; TRACEPOINTS] {

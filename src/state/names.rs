@@ -16,6 +16,8 @@ pub struct Names {
     numbers: BTreeMap<String, Name>,
     /// The names by number.
     names: Vec<String>,
+    /// Whether they were chosen because they suffice. Then they need not have most of the events.
+    are_chosen: bool,
 }
 
 impl Names {
@@ -26,16 +28,19 @@ impl Names {
         let captured: Vec<CapturedNames<'_>> = sessions.iter().map(|session| session.captured()).collect();
         let common = hit.into_iter().filter(|name| captured.iter().all(|captured| captured.has(name)));
         let names: Vec<String> = common.cloned().collect();
-        Names { numbers: names.iter().cloned().zip(0..).collect(), names }
+        Names { numbers: names.iter().cloned().zip(0..).collect(), names, are_chosen: false }
     }
 
-    /// Adds the names that fired in `session` and were captured in all of `captured_by`.
-    pub fn extend(&mut self, session: &Session, captured_by: &[&Session]) {
+    /// Adds those of these names that were captured in all of `captured_by`.
+    pub fn extend(&mut self, names: impl IntoIterator<Item = String>, captured_by: &[&Session]) {
+        if self.are_chosen {
+            return;
+        }
         let captured: Vec<CapturedNames<'_>> = captured_by.iter().map(|session| session.captured()).collect();
-        for name in session.counts.keys() {
-            if !self.numbers.contains_key(name) && captured.iter().all(|captured| captured.has(name)) {
+        for name in names {
+            if !self.numbers.contains_key(&name) && captured.iter().all(|captured| captured.has(&name)) {
                 self.numbers.insert(name.clone(), self.names.len() as Name);
-                self.names.push(name.clone());
+                self.names.push(name);
             }
         }
     }
@@ -49,7 +54,42 @@ impl Names {
     /// The names that a selection has, with numbers of their own.
     pub fn selected(&self, is_selected: impl Fn(&str) -> bool) -> Names {
         let names: Vec<String> = self.names.iter().filter(|name| is_selected(name)).cloned().collect();
-        Names { numbers: names.iter().cloned().zip(0..).collect(), names }
+        Names { numbers: names.iter().cloned().zip(0..).collect(), names, are_chosen: self.are_chosen }
+    }
+
+    /// The names that suffice for a comparison, with numbers of their own.
+    pub fn chosen(&self, is_chosen: impl Fn(&str) -> bool) -> Names {
+        Names { are_chosen: true, ..self.selected(is_chosen) }
+    }
+
+    /// Those of these names that a session captured, or the names that it has in common with others too.
+    pub fn captured_too<'a>(&self, session: &'a Session, others: impl Iterator<Item = &'a Session>) -> Names {
+        if !self.are_chosen {
+            return Names::common(others.chain([session]));
+        }
+        let captured = session.captured();
+        self.selected(|name| captured.has(name))
+    }
+
+    /// All names, by number.
+    pub fn all(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Checks that these names have enough of a session's events for a comparison.
+    ///
+    /// # Errors
+    /// The part of the events that they have, if that is too little.
+    pub fn require_coverage(&self, session: &Session) -> Result<(), f64> {
+        match self.coverage(session) {
+            coverage if coverage < LEAST_COVERAGE && !self.are_chosen => Err(coverage),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of a name, if it is one of these.
+    pub fn number(&self, name: &str) -> Option<Name> {
+        self.numbers.get(name).copied()
     }
 
     /// The name that has this number.

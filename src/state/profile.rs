@@ -17,7 +17,7 @@
 //! are in nearly all windows of all its sessions, and in none here).
 
 use super::logs::TOTAL;
-use super::moments::{Moments, Pooled, Squares, means};
+use super::moments::{Moments, Squares, Variances, means};
 
 /// How many sessions, and how many windows, the pooled variances count for.
 const BETWEEN_FREEDOM: f64 = 10.0;
@@ -49,6 +49,8 @@ pub(super) struct Profile {
 pub(super) struct Scores {
     /// ln D.
     pub distance: f64,
+    /// The same without the limit of a tracepoint's part.
+    pub unlimited: f64,
     /// The z of all events together.
     pub intensity: f64,
     /// ln(1 + what is new).
@@ -64,22 +66,23 @@ pub(super) struct Term {
     pub part: f64,
 }
 
-fn weight(log: f64) -> f64 {
+/// The weight of a tracepoint with this mean.
+pub(super) fn weight(log: f64) -> f64 {
     log.exp_m1().max(0.0).sqrt().sqrt()
 }
 
 impl Profile {
     /// The profile that these sessions make; there is at least one.
-    pub fn of(sessions: &[&Moments], pooled: &Pooled) -> Self {
+    pub fn of(sessions: &[&Moments], pooled: &impl Variances) -> Self {
         let number = sessions.len() as f64;
         let (between, within) = (Squares::between(sessions), Squares::within(sessions));
         let mean = means(sessions);
         let of_between = |column: usize| {
-            let pooled = BETWEEN_FREEDOM * (pooled.between.variance(column) + LEAST_DEVIATION.powi(2));
+            let pooled = BETWEEN_FREEDOM * (pooled.between(column) + LEAST_DEVIATION.powi(2));
             (pooled + between.sums[column]) / (BETWEEN_FREEDOM + between.freedom) * (1.0 + 1.0 / number)
         };
         let of_within = |column: usize| {
-            let pooled = WITHIN_FREEDOM * pooled.within.variance(column);
+            let pooled = WITHIN_FREEDOM * pooled.within(column);
             (pooled + within.sums[column]) / (WITHIN_FREEDOM + within.freedom)
         };
         Profile {
@@ -111,12 +114,19 @@ impl Profile {
         (mean - self.mean[column]) / (self.between[column] + self.within[column] / windows).sqrt()
     }
 
+    /// z² of a column in which some windows have this mean, at most 100.
+    pub fn squared(&self, column: usize, mean: f64, windows: f64) -> f64 {
+        self.z(column, mean, windows).powi(2).min(MOST_SQUARED)
+    }
+
     /// The scores of windows with this mean.
     pub fn scores(&self, mean: &Means) -> Scores {
-        let (mut sum, mut weights, mut new, mut gone) = (0.0, 0.0, 0.0, 0.0);
+        let (mut sum, mut unlimited, mut weights, mut new, mut gone) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for (column, here) in mean.logs.iter().enumerate().skip(TOTAL + 1) {
             let weight = self.weight[column].max(mean.weights[column]);
-            sum += weight * self.z(column, *here, mean.windows).powi(2).min(MOST_SQUARED);
+            let squared = self.z(column, *here, mean.windows).powi(2);
+            sum += weight * squared.min(MOST_SQUARED);
+            unlimited += weight * squared;
             weights += weight;
             if self.mean[column] == 0.0 {
                 new += here;
@@ -124,9 +134,12 @@ impl Profile {
                 gone += self.mean[column];
             }
         }
-        let distance = if weights > 0.0 { (sum / weights).sqrt() } else { 0.0 };
+        let log_root = |sum: f64| {
+            if weights > 0.0 { (sum / weights).sqrt().max(LEAST_DISTANCE).ln() } else { LEAST_DISTANCE.ln() }
+        };
         let intensity = mean.logs.get(TOTAL).map_or(0.0, |total| self.z(TOTAL, *total, mean.windows));
-        Scores { distance: distance.max(LEAST_DISTANCE).ln(), intensity, new: f64::ln_1p(new), gone: f64::ln_1p(gone) }
+        let (distance, unlimited) = (log_root(sum), log_root(unlimited));
+        Scores { distance, unlimited, intensity, new: f64::ln_1p(new), gone: f64::ln_1p(gone) }
     }
 
     /// The contribution of each column to D².
@@ -159,6 +172,7 @@ impl Means {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::moments::Pooled;
 
     /// A session with a total and two tracepoints.
     fn session(mean: [f64; 3], squares: f64, windows: usize) -> Moments {

@@ -29,6 +29,9 @@ pub struct Session {
     /// The engine that watched; null in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<SessionEngine>,
+    /// What the machine did meanwhile; null in files of earlier versions, and for recordings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<SessionLoad>,
     /// The length of a window.
     pub window: Length,
     /// The number of windows.
@@ -49,6 +52,36 @@ pub struct Session {
     /// The memory that it takes.
     #[serde(skip, default = "nothing_held")]
     pub held: Held,
+}
+
+/// What a machine did while it was watched. The times are summed over all CPUs, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLoad {
+    /// The time that all CPUs had.
+    pub cpus_ns: u64,
+    /// The time in which the hypervisor let another machine run instead.
+    pub stolen_ns: u64,
+    /// The time of other programs than COMMAND and tp-perf; null if no COMMAND was watched.
+    pub others_ns: Option<u64>,
+}
+
+impl SessionLoad {
+    /// A larger part of stolen time changes the counts.
+    const MOST_STOLEN: f64 = 0.01;
+    /// So much of one CPU for other programs changes the counts.
+    const MOST_OTHERS: f64 = 0.05;
+
+    /// The part of the time that was stolen, if that is too much.
+    pub fn stolen(&self) -> Option<f64> {
+        let part = self.stolen_ns as f64 / self.cpus_ns.max(1) as f64;
+        (part > Self::MOST_STOLEN).then_some(part)
+    }
+
+    /// How many CPUs worked for other programs than COMMAND, on `cpus` CPUs, if that is too much.
+    pub fn others(&self, cpus: usize) -> Option<f64> {
+        let busy = self.others_ns? as f64 * cpus as f64 / self.cpus_ns.max(1) as f64;
+        (busy > Self::MOST_OTHERS).then_some(busy)
+    }
 }
 
 /// The engine that watched a session.
@@ -158,6 +191,7 @@ impl Session {
             tool: Tool::this(),
             origin,
             engine: Some(engine),
+            load: None,
             window: length,
             windows: windows.len(),
             ns: match (length, engine) {
@@ -372,6 +406,7 @@ mod tests {
                 ..SessionOrigin::default()
             },
             engine: None,
+            load: None,
             window: Length::Ns(1_000_000_000),
             windows: 3,
             ns: Vec::new(),

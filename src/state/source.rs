@@ -3,7 +3,7 @@
 use super::library::{Library, read_session};
 use super::model::are_enough;
 use super::session::{Session, SessionEngine, SessionOrigin};
-use super::windows::{Length, Windows};
+use super::windows::{Length, Window, Windows};
 use super::{Error, WINDOW};
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
@@ -110,6 +110,29 @@ impl Session {
         session.kept(place)
     }
 
+    /// A session without windows: what a source captures that has only begun.
+    pub fn without_windows(table: &Table, selection: &Selection, length: Length) -> Self {
+        let origin = SessionOrigin::default();
+        Session::of_windows(origin, table, selection, SessionEngine::Counting, length, &[])
+    }
+
+    /// Makes a session of some windows that a counting engine counted. The times of `origin` are those of the first one.
+    ///
+    /// # Errors
+    /// Fails if they take too much memory.
+    pub fn of_counted(
+        place: &str,
+        origin: SessionOrigin,
+        table: &Table,
+        selection: &Selection,
+        length: Length,
+        windows: &[Window],
+    ) -> Result<Self, Error> {
+        let begin_ns = windows.first().map_or(origin.begin_ns, |window| window.begin);
+        let origin = SessionOrigin { begin_ns, ..origin };
+        Session::of_windows(origin, table, selection, SessionEngine::Counting, length, windows).kept(place)
+    }
+
     /// Makes a session of the hits that a counting engine counted. The times of `origin` are those of the first window.
     ///
     /// # Errors
@@ -123,11 +146,7 @@ impl Session {
     ) -> Result<Self, Error> {
         let length = windows.length();
         let windows = windows.finish(None).map_err(|cause| Error::TooMany { place: place.to_owned(), cause })?;
-        let begin_ns = windows.first().map_or(origin.begin_ns, |window| window.begin);
-        let origin = SessionOrigin { begin_ns, ..origin };
-        let session = Session::of_windows(origin, table, selection, SessionEngine::Counting, length, &windows);
-        drop(windows);
-        session.kept(place)
+        Self::of_counted(place, origin, table, selection, length, &windows)
     }
 
     /// The session, if the library can hold it and read it back.

@@ -5,7 +5,8 @@ use super::answer::Answer;
 use super::changes::changes;
 use super::composition::Composition;
 use super::deviation::{Deviation, GroupDeviation};
-use super::model::{Judge, LEAST_WINDOWS, States};
+use super::logs::Logs;
+use super::model::{Judge, LEAST_WINDOWS, States, mean_of};
 use super::names::{Names, Seen};
 use super::reasons::{Reason, Reasons, by_group};
 use super::windows::Length;
@@ -110,6 +111,8 @@ pub(super) struct Judged<'a> {
     pub length: Length,
     /// The windows.
     pub windows: &'a [Seen],
+    /// The same as rows of logarithms.
+    pub logs: &'a Logs,
     /// The level at which a state is rejected.
     pub alpha: f64,
 }
@@ -128,7 +131,7 @@ impl Judged<'_> {
                 [only] => std::mem::take(only),
                 several => self.part(judge, several[0].windows.start..several[several.len() - 1].windows.end),
             };
-            let mut stretch = self.stretch(judge, whole.windows, whole.answer);
+            let mut stretch = self.stretch(whole.windows, whole.answer);
             stretch.require_agreement(&whole.answers);
             stretches.push(stretch);
             answers.extend(whole.answers);
@@ -150,7 +153,7 @@ impl Judged<'_> {
             // The first windows share a block, and so do the last ones.
             let answer = match answers.last() {
                 Some(answer) if block == last => answer.clone(),
-                _ => Answer::of(judge, &block, self.alpha),
+                _ => Answer::of(judge, self.logs, &block, self.alpha),
             };
             answers.push(answer);
             last = block;
@@ -180,14 +183,14 @@ impl Judged<'_> {
     }
 
     fn answer(&self, judge: &mut Judge<'_>, windows: &Range<usize>) -> Answer {
-        Answer::of(judge, &inner(windows, self.windows.len()), self.alpha)
+        Answer::of(judge, self.logs, &inner(windows, self.windows.len()), self.alpha)
     }
 
-    fn stretch(&self, judge: &Judge<'_>, windows: Range<usize>, answer: Answer) -> Stretch {
+    fn stretch(&self, windows: Range<usize>, answer: Answer) -> Stretch {
         let inner = inner(&windows, self.windows.len());
         let nearest = answer.nearest();
         let other = answer.order.iter().copied().find(|state| Some(*state) != nearest);
-        let mean = judge.mean(&inner);
+        let mean = mean_of(self.logs, &inner);
         let profile = |state: usize| self.states.states[state].profile();
         let reasons = mean.as_ref().zip(nearest.and_then(profile)).map(|(here, nearest)| Reasons {
             names: self.names,
@@ -202,7 +205,7 @@ impl Judged<'_> {
         Stretch {
             from: windows.start,
             to: windows.end,
-            usable: judge.usable(&windows),
+            usable: self.logs.within(&windows).len(),
             intensity: opinion.map_or(1.0, |opinion| opinion.intensity),
             other,
             groups_in_favour: by_group(&in_favour),

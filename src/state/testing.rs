@@ -17,6 +17,7 @@ pub fn session(counts: &[(&str, &[u64])], not_hit: &[&str]) -> Session {
         tool: crate::recording::Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
         origin: SessionOrigin::default(),
         engine: None,
+        load: None,
         window: Length::Ns(1_000),
         windows: counts[0].1.len(),
         ns: Vec::new(),

@@ -142,6 +142,24 @@ pub fn print_quality(
             ))?;
         }
     }
+    for (place, session) in sessions {
+        let Some(load) = session.load else { continue };
+        if let Some(part) = load.stolen() {
+            line(format!(
+                "{BAD}the hypervisor took {} of the CPUs' time{BAD:#} ({}): the state looks slower than it is; learn it again, and \
+                 remove this session",
+                Share(part),
+                OneLine(place)
+            ))?;
+        }
+        if let Some(cpus) = load.others(session.origin.cpus.len()) {
+            line(format!(
+                "{BAD}other programs kept {cpus:.2} CPUs busy{BAD:#} while COMMAND ran ({}): they are part of the state now; learn it \
+                 again without them, and remove this session",
+                OneLine(place)
+            ))?;
+        }
+    }
     let StateEvaluation { known, never_learned: never, .. } = quality;
     if known.of > 0 {
         let never = match never.of {

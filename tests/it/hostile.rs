@@ -1,10 +1,10 @@
 //! Feeds text that a terminal or a spreadsheet would obey to every command, in every place that such text can come
 //! from, and scans all bytes that come out.
 
+use crate::common::library::{IDLE, session};
 use crate::common::report::path;
 use crate::common::screen::on_terminal;
 use crate::common::{Test, ending, facts, perf_file_of, tests};
-use crate::states::{IDLE, session};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -13,6 +13,7 @@ mod cli;
 mod common;
 mod counting;
 mod floors;
+mod following;
 mod fuzz;
 mod hostile;
 mod incomplete;
@@ -58,6 +59,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("cli", nothing_more, cli::TESTS),
     ("counting", nothing_more, counting::TESTS),
     ("floors", nothing_more, floors::TESTS),
+    ("following", nothing_more, following::TESTS),
     ("fuzz", nothing_more, fuzz::TESTS),
     ("hostile", nothing_more, hostile::TESTS),
     ("incomplete", nothing_more, incomplete::TESTS),

@@ -34,6 +34,7 @@ pub const TESTS: &[Test] = &[
     ("states_of_recordings", nothing_more, states::states_of_recordings),
     ("identify", nothing_more, states::identify),
     ("check", nothing_more, states::check),
+    ("follow", nothing_more, states::follow),
     ("counts", nothing_more, count::count),
     ("windows_of_a_count", nothing_more, count::windows),
     ("overhead_figures", nothing_more, machine::overhead),

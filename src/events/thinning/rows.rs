@@ -7,13 +7,13 @@ use std::collections::{HashMap, VecDeque};
 
 /// Says how many hits each event stands for: itself, and those since the event before it that became no samples. The sum over
 /// a tracepoint lacks only the hits since its last sample, and those of lost samples.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RowHits {
     of: HashMap<Slot, SlotRows>,
 }
 
 /// The events of one tracepoint on one CPU.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct SlotRows {
     /// The steps after the last event, and how many samples since then came before the time of the step.
     ahead: VecDeque<(Ns, Thinning, u64)>,

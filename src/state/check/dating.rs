@@ -12,7 +12,7 @@ use crate::stats::mean;
 use std::ops::Range;
 
 /// The activity of a tracepoint in the windows of a source.
-pub(super) struct Dating<'a> {
+pub(in crate::state) struct Dating<'a> {
     pub windows: &'a [Seen],
     /// Windows in a block.
     pub block: usize,
@@ -63,7 +63,7 @@ impl Dating<'_> {
 }
 
 /// How many values come before the one from which on the sum is largest. A value of 0 belongs to those before.
-fn before_rise(gains: impl Iterator<Item = f64>) -> usize {
+pub(in crate::state) fn before_rise(gains: impl Iterator<Item = f64>) -> usize {
     let (mut sum, mut least, mut before) = (0.0, 0.0, 0);
     for (number, gain) in (1..).zip(gains) {
         sum += gain;

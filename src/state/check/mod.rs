@@ -14,11 +14,11 @@
 //! Ten consecutive windows that `identify` would call unlike all states are a finding of their own.
 
 mod blocks;
-mod dating;
+pub(super) mod dating;
 mod episode;
 mod finding;
 mod search;
-mod spread;
+pub(super) mod spread;
 mod unlike;
 mod words;
 
@@ -39,6 +39,7 @@ use serde::{Serialize, Serializer};
 use spread::Spread;
 use std::collections::BTreeMap;
 use std::time::Duration;
+pub(super) use unlike::UNLIKE;
 use unlike::unlike;
 
 /// Windows in a block.
@@ -47,7 +48,7 @@ pub const BLOCK: usize = 10;
 pub const PER_DAY: f64 = 1.0;
 /// Consecutive blocks that an alarm needs. The first number is the usual one: a minute, if windows are a
 /// second long. A short source needs all of its blocks, but at least the second number.
-const IN_A_ROW: usize = 6;
+pub(super) const IN_A_ROW: usize = 6;
 const LEAST_IN_A_ROW: usize = 2;
 /// Sessions that span less time than this do not show everything that the system does in a day. What the
 /// system does less often than once in that span was not learned.
@@ -156,7 +157,7 @@ fn brief(state: &Learned) -> Option<(String, Duration)> {
 }
 
 /// The learned spread of each of these states.
-fn spreads(states: &States, allowed: &[usize], block: usize) -> Result<Vec<Spread>, Error> {
+pub(super) fn spreads(states: &States, allowed: &[usize], block: usize) -> Result<Vec<Spread>, Error> {
     let spread = |state: &super::State| {
         Spread::of(state.parts().iter().map(|part| &part.windows[..]), block)
             .map_err(|sessions| Error::TooFewSessions { state: state.name.clone(), sessions, block })

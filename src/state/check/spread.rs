@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// Some consecutive windows.
 #[derive(Debug, Clone)]
-pub(super) struct Block {
+pub(in crate::state) struct Block {
     pub mean: Composition,
     /// Events by tracepoint, ascending.
     counts: Vec<(Name, f64)>,
@@ -19,7 +19,7 @@ pub(super) struct Block {
 
 /// A measure of a tracepoint's activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(in crate::state) enum Measure {
     /// Events per second.
     Rate,
     /// The part of all events.
@@ -88,7 +88,7 @@ impl Block {
 }
 
 /// The blocks of a state's sessions, which show how much its tracepoints vary.
-pub(super) struct Spread {
+pub(in crate::state) struct Spread {
     sessions: Vec<Vec<Block>>,
     /// The tracepoints that fired in any block.
     pub hit: Vec<Name>,
@@ -96,7 +96,7 @@ pub(super) struct Spread {
 
 /// The comparison of a block with a spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Test {
+pub(in crate::state) struct Test {
     /// The lowest value, the mean and the highest value of the learned blocks.
     pub learned: [f64; 3],
     /// Whether the value is above the mean.
@@ -134,7 +134,7 @@ impl Spread {
 }
 
 /// The learned values of one measure of a tracepoint.
-pub(super) struct Usual {
+pub(in crate::state) struct Usual {
     name: Name,
     measure: Measure,
     learned: [f64; 3],

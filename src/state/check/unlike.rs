@@ -7,7 +7,7 @@ use crate::state::{Answer, LEAST_WINDOWS};
 use std::ops::Range;
 
 /// A window is unlike a state if the p-value of the five windows around it is at most this.
-const UNLIKE: f64 = 0.01;
+pub(in crate::state) const UNLIKE: f64 = 0.01;
 
 /// The findings of runs of consecutive windows that are unlike all allowed states. A run needs ten windows, or two blocks if
 /// these are shorter. Windows that lost too many events to be judged count as normal. A run in which the source changes has

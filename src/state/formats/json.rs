@@ -1,14 +1,14 @@
 //! The states of a source as one JSON object.
 
 use crate::recording::Tool;
-use crate::state::{Check, Evaluation, Identification, Length, Opinion, Reason, Seen, State, Stretch};
+use crate::state::{Check, Evaluation, Identification, Length, Opinion, Reason, Seen, State, Stretch, Suggestion};
 use crate::text::write_json_pretty;
 use crate::units::Ns;
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// The version of the JSON forms. It grows when a field changes its meaning or is removed.
-const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 2;
 
 /// How many reasons of each kind the JSON of a stretch has; the rest are smaller.
 const REASONS: usize = 10;
@@ -140,17 +140,22 @@ pub fn write_error_json(source: &str, error: &str, out: &mut dyn Write) -> io::R
 }
 
 #[derive(Serialize)]
-struct EvaluationJson<'a> {
+struct OfLibrary<'a, T> {
     schema: u32,
     tool: Tool,
     library: &'a str,
     #[serde(flatten)]
-    evaluation: &'a Evaluation,
+    found: &'a T,
 }
 
 /// Writes the evaluation of a library.
 pub fn write_evaluation_json(evaluation: &Evaluation, library: &str, out: &mut dyn Write) -> io::Result<()> {
-    write_json_pretty(&EvaluationJson { schema: SCHEMA, tool: Tool::this(), library, evaluation }, out)
+    write_json_pretty(&OfLibrary { schema: SCHEMA, tool: Tool::this(), library, found: evaluation }, out)
+}
+
+/// Writes the tracepoints that suffice for a library.
+pub fn write_suggestion_json(suggestion: &Suggestion, library: &str, out: &mut dyn Write) -> io::Result<()> {
+    write_json_pretty(&OfLibrary { schema: SCHEMA, tool: Tool::this(), library, found: suggestion }, out)
 }
 
 fn write(form: &StatesJson<'_>, out: &mut dyn Write) -> io::Result<()> {

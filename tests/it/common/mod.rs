@@ -1,6 +1,7 @@
 //! Shared by the tests: lists of tests, checks that must hold for every stream, and files made by tests.
 
 pub mod budget;
+pub mod library;
 pub mod report;
 pub mod screen;
 pub mod sudo;

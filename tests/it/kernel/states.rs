@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 pub const TESTS: &[Test] = &[
     ("learning_from_the_machine_keeps_counts_only", nothing_more, learned),
     ("this_machine_is_identified_and_checked", nothing_more, identified),
+    ("a_storm_raises_an_alarm_whose_windows_can_be_learned", nothing_more, followed),
 ];
 
 fn call(rig: &Rig, words: &[&str]) -> Output {
@@ -76,4 +77,36 @@ fn identified() {
     }
     let output = watch(&rig, &["check", "--against", "storm", "-q"], &copy(2_700));
     assert!(output.status.code() == Some(3) && output.stdout.is_empty(), "{}", shown(&output));
+}
+
+/// Windows of 200 ms, so that the test is short: an alarm takes eight of them, and all clear takes thirty.
+fn followed() {
+    let rig = Rig::new();
+    let common = [&["--library", "library", "--window", "200ms"], &SELECTION[..]].concat();
+    for _ in 0..4 {
+        let output = call(&rig, &[&["learn", "quiet", "-d", "5s"], &common[..]].concat());
+        assert!(output.status.success(), "{}", shown(&output));
+    }
+    let storm = storm(500).join(" ");
+    let load = format!("sleep 4; for i in $(seq 60); do {storm}; sleep 0.05; done; sleep 12");
+    let words = ["check", "--against", "quiet", "--follow", "--save", "alarms", "--format", "json"];
+    let output = call(&rig, &[&words[..], &common, &["--", "sh", "-c", &load]].concat());
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    let lines: Vec<Value> =
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_kind = |kind: &str| lines.iter().find(|line| line["kind"] == kind).unwrap_or_else(|| panic!("{lines:#?}"));
+    let (alarm, clear) = (of_kind("alarm"), of_kind("all_clear"));
+    let groups = alarm["groups"].as_array().unwrap();
+    assert!(groups.iter().any(|group| group["group"] == "task"), "{alarm:#}");
+    assert!(alarm["time"].as_str().unwrap().ends_with('Z') && clear["number"] == alarm["number"]);
+    assert_eq!(of_kind("end")["not_reported"], 0);
+    // Its windows are a session.
+    let saved = fs::read_dir(rig.path("alarms/alarm-1")).unwrap().next().unwrap().unwrap().path();
+    let session: Value = serde_json::from_str(&fs::read_to_string(&saved).unwrap()).unwrap();
+    let renames: u64 = session["counts"][RENAME].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum();
+    assert!(renames > 10_000, "most of the renames: {renames}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("if alarm 1 was fine: `tp-perf learn quiet alarms/alarm-1/"), "{message}");
+    let output = call(&rig, &["learn", "quiet", saved.to_str().unwrap(), "--library", "library"]);
+    assert!(output.status.success(), "{}", shown(&output));
 }

@@ -1,8 +1,8 @@
 //! The stage of a golden screen: a folder in which commands run, and what they show there.
 
+use crate::common::library::{IDLE, WEB, session};
 use crate::common::report::fixture;
 use crate::common::screen::{assert_screen, on_terminal, visible};
-use crate::states::{IDLE, WEB, session};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;

@@ -1,8 +1,9 @@
 //! The screens of `learn`, `states`, `identify`, and `check`.
 
 use super::stage::{Stage, heads, screen};
+use crate::common::library::{IDLE, session};
 use crate::common::screen::{assert_screen, on_terminal, visible};
-use crate::states::{IDLE, long_recording, session};
+use crate::states::long_recording;
 use std::fs;
 
 /// The library of these screens.
@@ -104,6 +105,25 @@ pub fn check() {
         "check --against idle evening.json --format json",
     ]);
     assert_screen("check_for_programs", &heads(&stage, &[(&passed, 40), (&failed, 40), (&lossy, 40), (&json, 200)]));
+}
+
+pub fn follow() {
+    let lines = with_library([
+        "identify evening.json --follow",
+        "identify evening.json --follow --verbose",
+        "check --against idle evening.json --follow",
+        "check --against idle same.json --follow",
+        "check --against idle evening.json --follow -q",
+        "states --suggest-tracepoints",
+    ]);
+    assert_screen("follow", &screen(learned, &lines.each_ref().map(String::as_str)));
+    let stage = Stage::new();
+    learned(&stage);
+    let [identified, checked] = with_library([
+        "identify evening.json --follow --format json",
+        "check --against idle evening.json --follow --format json",
+    ]);
+    assert_screen("follow_for_programs", &heads(&stage, &[(&identified, 20), (&checked, 20)]));
 }
 
 /// Without a terminal, tables have whole names and all columns, so programs can read them.

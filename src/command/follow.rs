@@ -1,0 +1,371 @@
+//! `identify --follow` and `check --follow`: reports changes while sources or this machine are watched.
+
+use super::context::Context;
+use super::detach::finish_detach;
+use super::observe::{begin_reading, read_source, unless_closed};
+use super::stop::{compare, end_at_second_signal};
+use super::wait::wait_for_command;
+use crate::capture::CaptureOptions;
+use crate::control::{Manner, NoticesOnly, Progress, Streams};
+use crate::counting::{CountOptions, Counters, EachWindow, RunWith};
+use crate::drain::Problem;
+use crate::engine::{Kernel, Live};
+use crate::events::{Ns, Tick};
+use crate::observation::Observation;
+use crate::os::machine::{hostname, kernel_release};
+use crate::recording::missed_cpus;
+use crate::state::{
+    self, ALPHA, Composition, Follow, FollowMessage, Known, Length, Library, Name, Names, Seen, Session, SessionOrigin,
+    Window,
+};
+use crate::terminal::{Extent, FollowedFrom, Stdout, TerminalProgress, messages, print_followed, print_message};
+use crate::tracefs::{Selection, Table};
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+/// The exit code if an alarm was raised, or if the state was unknown and that is a failure.
+const FOUND: u8 = 3;
+/// At most this many windows of an alarm are kept.
+const KEPT: usize = 3_600;
+/// A window at the end that lacks more than this part of its length is not judged.
+const MOST_MISSING: f64 = 0.05;
+
+/// What the windows are followed for.
+pub enum FollowTask {
+    /// The states, at a level.
+    Identify {
+        /// The level.
+        alpha: f64,
+        /// Whether an unknown state is a failure.
+        fail_unknown: bool,
+    },
+    /// Alarms.
+    Check {
+        /// The allowed states.
+        against: Vec<String>,
+        /// Allowed false alarms of single tracepoints in a day.
+        per_day: f64,
+        /// An alarm that comes again this soon is not reported.
+        silence: Duration,
+        /// The library that keeps the windows of alarms.
+        save: Option<Library>,
+    },
+}
+
+impl FollowTask {
+    fn begin<'a>(&self, known: &'a Known) -> Result<Follow<'a>, state::Error> {
+        match self {
+            FollowTask::Identify { alpha, .. } => Follow::identify(known, *alpha),
+            FollowTask::Check { against, per_day, silence, .. } => {
+                Follow::check(known, against, ALPHA, *per_day, crate::units::nanoseconds(*silence))
+            }
+        }
+    }
+}
+
+/// How the messages are printed.
+#[derive(Debug, Clone, Copy)]
+pub struct FollowForm {
+    /// As lines of JSON.
+    pub is_json: bool,
+    /// How much text shows.
+    pub extent: Extent,
+    /// Whether text shows nothing but alarms and errors.
+    pub is_quiet: bool,
+}
+
+/// Follows each source, or this machine, and returns the exit code.
+pub fn follow(
+    task: &FollowTask,
+    known: Known,
+    observation: &Observation,
+    form: FollowForm,
+    manner: &Manner,
+    context: &mut Context,
+) -> anyhow::Result<u8> {
+    match observation {
+        Observation::Machine(options) => follow_machine(&Live, task, known, options, form, manner, context),
+        Observation::Source { places, part } => {
+            begin_reading(manner, context)?;
+            let mut code = 0;
+            for (number, place) in places.iter().enumerate() {
+                let (place, session) = match read_source(place, part, Some(known.length()), context)? {
+                    Ok(source) => source,
+                    Err(code) => return Ok(code),
+                };
+                if number > 0 && !form.is_json {
+                    unless_closed(context.out.print(b"\n"))?;
+                }
+                code = code.max(compare(|| follow_source(task, &known, &place, &session, form, &mut context.out))?);
+            }
+            Ok(code)
+        }
+    }
+}
+
+fn follow_source(
+    task: &FollowTask,
+    known: &Known,
+    place: &str,
+    session: &Session,
+    form: FollowForm,
+    out: &mut Stdout,
+) -> anyhow::Result<u8> {
+    let known = known.clone().to_follow(session)?;
+    let windows = known.windows_of(session)?;
+    let begin = windows.first().map_or(Ns(0), |(begin, _)| *begin);
+    let mut printer = Printer { form, from: FollowedFrom::Source { begin }, found: false, task };
+    let mut follow = task.begin(&known)?;
+    unless_closed(printer.begin(place, &known, out))?;
+    for (begin, seen) in windows {
+        for message in follow.window(begin, seen) {
+            unless_closed(printer.print(&message, out))?;
+        }
+    }
+    unless_closed(printer.end(&follow, out))?;
+    Ok(printer.code())
+}
+
+/// Prints messages, and remembers whether one was a finding.
+struct Printer<'a> {
+    form: FollowForm,
+    from: FollowedFrom,
+    found: bool,
+    task: &'a FollowTask,
+}
+
+impl Printer<'_> {
+    fn begin(&self, place: &str, known: &Known, out: &mut Stdout) -> io::Result<()> {
+        let against = match self.task {
+            FollowTask::Identify { .. } => &[][..],
+            FollowTask::Check { against, .. } => against,
+        };
+        match self.form {
+            FollowForm { is_json: true, .. } => out.print_data(&state::follow_begin_json(place, known, against)),
+            FollowForm { is_quiet: true, .. } => Ok(()),
+            _ => {
+                let mut text = Vec::new();
+                print_followed(place, known, against, out.width(), &mut text)?;
+                out.print(&text)
+            }
+        }
+    }
+
+    fn print(&mut self, message: &FollowMessage, out: &mut Stdout) -> io::Result<()> {
+        self.found |= match (message, self.task) {
+            (FollowMessage::Alarm(_), _) => true,
+            (FollowMessage::State(turn), FollowTask::Identify { fail_unknown: true, .. }) => turn.states.is_empty(),
+            _ => false,
+        };
+        let now = SystemTime::now();
+        if self.form.is_json {
+            return out.print_data(&state::follow_message_json(message, self.from.time(message.at_ns(), now)));
+        }
+        let mut text = Vec::new();
+        print_message(message, self.from, now, self.form.extent, out.width(), &mut text)?;
+        out.print(&text)
+    }
+
+    fn end(&self, follow: &Follow<'_>, out: &mut Stdout) -> io::Result<()> {
+        let end = follow.end();
+        match self.form {
+            FollowForm { is_json: true, .. } => out.print_data(&state::follow_end_json(&end)),
+            FollowForm { is_quiet: true, .. } => Ok(()),
+            _ => out.print(format!("{}\n", end.sentence(matches!(self.task, FollowTask::Check { .. }))).as_bytes()),
+        }
+    }
+
+    fn code(&self) -> u8 {
+        if self.found { FOUND } else { 0 }
+    }
+}
+
+fn follow_machine(
+    kernel: &impl Kernel,
+    task: &FollowTask,
+    known: Known,
+    options: &CaptureOptions,
+    form: FollowForm,
+    manner: &Manner,
+    context: &mut Context,
+) -> anyhow::Result<u8> {
+    let Length::Ns(every) = known.length() else {
+        return Err(
+            state::Error::Length { what: state::What::Source, has: known.length(), wanted: state::WINDOW }.into()
+        );
+    };
+    if let FollowTask::Check { save: Some(library), .. } = task {
+        messages::say_left_out(&library.may_add(&alarm_state(1))?);
+    }
+    let CaptureOptions { attach, rules, command, .. } = options;
+    let options = CountOptions {
+        duration: rules.duration,
+        command: command.clone(),
+        ..CountOptions::of(attach.choice.clone(), Duration::from_nanos(every))
+    };
+    context.begin(TerminalProgress::new(*rules, manner.quiet), manner)?;
+    let mut counters = Counters::attach(kernel, &options, &mut context.signals, &mut context.progress)?;
+    let mut running = None;
+    let result = (|| {
+        let (table, selection) = (counters.table.clone(), counters.selection.clone());
+        let known = known.to_follow(&Session::without_windows(&table, &selection, Length::Ns(every)))?;
+        let mut follow = task.begin(&known)?;
+        let mut printer = Printer { form, from: FollowedFrom::Machine, found: false, task };
+        let Context { signals, progress, out } = context;
+        progress.phase_ends();
+        unless_closed(printer.begin("this machine", &known, out))?;
+        let mut seen = SeenOfTick::of(known.names(), &table);
+        let origin = SessionOrigin {
+            kernel: Some(kernel_release()),
+            hostname: Some(hostname()),
+            cpus: counters.attached().cpus.as_slice().to_vec(),
+            clock: Some("monotonic".to_owned()),
+            started: None,
+            begin_ns: Ns(0),
+        };
+        let mut alarms =
+            AlarmWindows { task, origin, table: &table, selection: &selection, every, windows: VecDeque::new() };
+        let least = every - (every as f64 * MOST_MISSING) as u64;
+        let mut windows = EachWindow::new(|_, tick| {
+            // The last tick may have come early.
+            if tick.to.since(tick.from) < least {
+                return Ok(());
+            }
+            alarms.keep(tick);
+            for message in follow.window(tick.from, seen.of_tick(tick)) {
+                printer.print(&message, out)?;
+                if let Some(text) = alarms.save(&message) {
+                    messages::say(text);
+                }
+            }
+            Ok(())
+        });
+        let launch = counters.launch(&options, Streams::Own, true);
+        let with = RunWith {
+            command: launch,
+            sinks: &mut [&mut windows],
+            running: &mut running,
+            signals,
+            progress: &mut NoticesOnly(progress),
+        };
+        let run = counters.run(kernel, &options, with)?;
+        let failed = windows.failed.take();
+        unless_closed(failed.map_or(Ok(()), Err))?;
+        unless_closed(printer.end(&follow, out))?;
+        if let Some(problem) = run.problem {
+            return Err(anyhow::Error::new(problem).context("failed to read the counters"));
+        }
+        match missed_cpus(&run.unwatched) {
+            cpus if cpus.is_empty() => Ok((printer.code(), run.command_exit)),
+            cpus => Err(Problem::Unwatched { cpus }.into()),
+        }
+    })();
+    let code = match running.filter(|_| !matches!(&result, Ok((_, Some(_))))) {
+        None => result.map(|(code, _)| code),
+        Some(command) => {
+            if let Err(error) = &result {
+                // COMMAND may run for long. The user should see the failure before that.
+                messages::say_failure(error.chain());
+            }
+            wait_for_command(command, context)?;
+            Ok(result.map_or(1, |(code, _)| code))
+        }
+    };
+    end_at_second_signal()?;
+    finish_detach(&mut counters.detach(), manner.wait_detach, context)?;
+    code
+}
+
+/// Makes the compared windows of ticks.
+struct SeenOfTick {
+    /// By tpid, the number of the name; `None` if it is not compared.
+    names: Vec<Option<Name>>,
+    counts: Vec<u64>,
+}
+
+impl SeenOfTick {
+    fn of(names: &Names, table: &Table) -> Self {
+        let mut numbers = Vec::new();
+        for tracepoint in table.tracepoints() {
+            let index = tracepoint.tpid.index();
+            numbers.resize(numbers.len().max(index + 1), None);
+            numbers[index] = names.number(&tracepoint.full_name());
+        }
+        SeenOfTick { names: numbers, counts: vec![0; names.len()] }
+    }
+
+    fn of_tick(&mut self, tick: &Tick<'_>) -> Seen {
+        self.counts.fill(0);
+        for (slot, hits) in tick.hit() {
+            if let Some(Some(name)) = self.names.get(slot.tpid.index()) {
+                self.counts[*name as usize] += hits;
+            }
+        }
+        let composition = Composition::of((0..).zip(self.counts.iter().copied()));
+        Seen { ns: tick.to.since(tick.from), composition, lost: 0 }
+    }
+}
+
+/// The state under which the windows of an alarm are kept.
+fn alarm_state(number: u64) -> String {
+    format!("alarm-{number}")
+}
+
+/// Keeps the newest windows, and saves those of an alarm when it ends.
+struct AlarmWindows<'a> {
+    task: &'a FollowTask,
+    origin: SessionOrigin,
+    table: &'a Table,
+    selection: &'a Selection,
+    every: u64,
+    windows: VecDeque<Window>,
+}
+
+impl AlarmWindows<'_> {
+    fn keep(&mut self, tick: &Tick<'_>) {
+        if !matches!(self.task, FollowTask::Check { save: Some(_), .. }) {
+            return;
+        }
+        if self.windows.len() == KEPT {
+            self.windows.pop_front();
+        }
+        let mut counts = tick.by_tracepoint();
+        counts.sort_unstable();
+        self.windows.push_back(Window { begin: tick.from, ns: tick.to.since(tick.from), counts, lost: 0 });
+    }
+
+    /// Saves the windows of an alarm that has ended. Returns a sentence about it.
+    fn save(&self, message: &FollowMessage) -> Option<String> {
+        let FollowTask::Check { save: Some(library), against, .. } = self.task else { return None };
+        let FollowMessage::AllClear(clear) = message else { return None };
+        let begin = clear.since_ns.saturating_sub(clear.lasted_ns);
+        let windows: Vec<Window> = self
+            .windows
+            .iter()
+            .filter(|window| window.begin >= begin && window.begin < clear.since_ns)
+            .cloned()
+            .collect();
+        let ago = Duration::from_nanos(clear.at_ns.since(windows.first()?.begin));
+        let started = SystemTime::now().checked_sub(ago)?;
+        let origin = SessionOrigin {
+            started: Some(humantime::format_rfc3339_nanos(started).to_string()),
+            ..self.origin.clone()
+        };
+        let length = Length::Ns(self.every);
+        let place = "this machine";
+        let session = Session::of_counted(place, origin, self.table, self.selection, length, &windows);
+        let saved = session.map_err(|error| messages::sentence(&error)).and_then(|session| {
+            let added = library.add(&alarm_state(clear.number), &[(place.to_owned(), session)]);
+            added.map_err(|error| messages::sentence(&error))
+        });
+        let state = against.first().map_or("STATE", String::as_str);
+        Some(match saved {
+            Ok(paths) => {
+                let path = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+                format!("if alarm {} was fine: `tp-perf learn {state} {path}`", clear.number)
+            }
+            Err(error) => format!("the windows of alarm {} could not be saved: {error}", clear.number),
+        })
+    }
+}
