@@ -21,20 +21,20 @@ from tpx.process import Failed, exit_on_signals, main_of, only_one, run
 
 NAME = 'experiments/ways.py'
 BINARY = Path(__file__).resolve().parent.parent / 'target/release/tp-perf'
-WAYS = 'record,record-budget,count,budget'
+WAYS = 'record,count,budget'
 LOADS = ('web', 'build')
 PACKAGES = {'nginx': 'nginx-light', 'ab': 'apache2-utils', **kernel_build.PACKAGES}
-# A part of the kernel that is built in some seconds.
-PART = 'kernel/sched/'
+# A part of the kernel that is built in about ten seconds: a budget acts once a second.
+PART = 'kernel/'
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog=NAME, description=__doc__.split('\n\n')[0])
     parser.add_argument('--tp-perf', type=Path, default=BINARY, help='the binary to measure')
     parser.add_argument('--ways', default=WAYS, help=f'the ways to measure [{WAYS}]')
-    parser.add_argument('--budget', default='1%', help='the budget of two of the ways [1%%]')
-    parser.add_argument('--rounds', type=int, default=10, help='rounds of runs [10]')
-    parser.add_argument('--requests', type=int, default=60_000, help='requests of a run [60000]')
+    parser.add_argument('--budget', default='1%', help='the budget of the ways that have one [1%%]')
+    parser.add_argument('--rounds', type=int, default=8, help='rounds of runs [8]')
+    parser.add_argument('--requests', type=int, default=600_000, help='requests of a run [600000]')
     parser.add_argument('--loads', default=','.join(LOADS), help=f'the loads [{",".join(LOADS)}]')
     return parser.parse_args()
 

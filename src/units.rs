@@ -204,6 +204,25 @@ impl Plural {
 #[derive(Debug, Clone, Copy)]
 pub struct Seconds(pub Duration);
 
+/// A time that may last for days: `1.20 s`, `25m`, `2h 13m 5s`.
+#[derive(Debug, Clone, Copy)]
+pub struct Elapsed(pub Duration);
+
+/// Shorter times are shown in seconds.
+const LONG: Duration = Duration::from_secs(100);
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            long if long >= LONG => {
+                let whole = Duration::from_secs(long.as_secs_f64().round() as u64);
+                write!(f, "{}", humantime::format_duration(whole))
+            }
+            short => Seconds(short).fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs_f64();

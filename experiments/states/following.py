@@ -4,7 +4,7 @@
 It uses the counts in `counts`: rounds of nine loads (see record.py), and hours of a quiet machine.
 
   quiet   ten minutes, spread over a recording, are learned; all other minutes are followed
-  loaded  two rounds are learned; the sessions of each state in the other rounds are joined and followed
+  loaded  three rounds are learned; the sessions of each state in the other two are joined and followed
   turns   a whole round with all its loads is followed, with a library of the other rounds
 
 Each alarm in the first two is false. Sessions are joined whole, in the order of the rounds. The same minutes
@@ -92,8 +92,8 @@ class Watched:
     def add(self, messages, minutes):
         self.windows += messages[-1]['windows']
         self.distinct.update(minutes)
+        self.alarms += messages[-1]['alarms']
         for alarm in (its for its in messages if its['kind'] == 'alarm'):
-            self.alarms += 1
             groups = ', '.join(group['group'] for group in alarm['groups'][:3])
             self.first[f'{alarm["by"]}: {groups}'] += 1
 
@@ -149,7 +149,7 @@ def loaded(sessions, tool, scratch):
             source = joined([whole for _, _, _, whole in others])
             messages = library.follow(tool, ['check', '--against', state], source, scratch)
             watched.add(messages, {name for name, _, _, _ in others})
-            by_state[state] += sum(its['kind'] == 'alarm' for its in messages)
+            by_state[state] += messages[-1]['alarms']
     watched.show('loaded, three sessions of each state learned')
     print(f'    alarms by state: {dict(by_state)}')
 

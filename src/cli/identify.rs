@@ -1,6 +1,6 @@
 //! The arguments of `tp-perf identify`.
 
-use super::help::{SEE_CAPTURE_OPTIONS, listed_elsewhere};
+use super::help::{COST, SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::LibraryArgs;
 use super::observation::{OF_CAPTURES, ObservationArgs};
 use super::usage::usage;
@@ -55,7 +55,7 @@ pub enum IdentifyFormat {
 #[derive(Debug, Args)]
 #[command(override_usage = "tp-perf identify [OPTIONS] [SOURCE]...\n       tp-perf identify [OPTIONS] -- <COMMAND>...")]
 #[command(mut_args(listed_elsewhere), after_help = SEE_CAPTURE_OPTIONS)]
-#[command(after_long_help = format!("{EXAMPLES}\n\n{ANSWER}\n\n{SEE_CAPTURE_OPTIONS}"))]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{ANSWER}\n\n{COST}\n\n{SEE_CAPTURE_OPTIONS}"))]
 pub struct IdentifyArgs {
     /// Identify the states of these sources; without any, watch this machine for ten seconds
     ///
@@ -68,19 +68,20 @@ pub struct IdentifyArgs {
     /// A state is rejected if at most this share of its sessions would be as far away as the source.
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha)]
     alpha: f64,
-    /// Go on until Ctrl-C, and report each change of the state
+    /// Watch until Ctrl-C, and report each change of the state
     ///
-    /// A change is reported once eight windows in a row show it. With a SOURCE, its windows are read one after the other, as
-    /// if they were watched.
+    /// It also ends with -d, with COMMAND, or at the end of a SOURCE, whose windows are read one after the other. Each answer is for
+    /// the last five windows. A change is reported when eight answers in a row show it. Not with --format csv, and not with windows
+    /// of events.
     #[arg(long)]
     follow: bool,
     /// Exit with code 3 if a stretch is unknown
     #[arg(long)]
     fail_unknown: bool,
-    /// Compare only a few tracepoints, which suffice for this library
+    /// Compare only a few tracepoints, which suffice to tell the states of the library apart
     ///
-    /// Watching them costs less than watching all. What is new in other tracepoints is not noticed. `tp-perf states
-    /// --suggest-tracepoints` shows them.
+    /// Watching them costs less than watching all. Changes in other tracepoints are not noticed. `tp-perf states
+    /// --suggest-tracepoints` shows the chosen ones.
     #[arg(long, hide_short_help = true, conflicts_with = "tracepoints")]
     few_tracepoints: bool,
     /// Print in this format
@@ -145,7 +146,7 @@ impl IdentifyArgs {
             ));
         }
         if follow && matches!(length, Some(Length::Events(_))) {
-            return Err(usage("--follow needs windows of a time, as in `--window 1s`".to_owned()));
+            return Err(usage("--follow needs windows of a length in time, such as `--window 1s`".to_owned()));
         }
         let library = self.library.library()?;
         Ok(IdentifyRequest {

@@ -33,7 +33,7 @@ pub struct StatesArgs {
     /// which states it cannot tell apart, and what to learn to improve it.
     #[arg(long, group = "look")]
     evaluate: bool,
-    /// Find a few tracepoints that suffice for this library, and show what is lost with them
+    /// Find a few tracepoints that suffice to tell the states apart, and show what is lost with them
     ///
     /// `identify --few-tracepoints` and `check --few-tracepoints` watch only these.
     #[arg(long, group = "look")]
@@ -41,7 +41,7 @@ pub struct StatesArgs {
     /// Print the evaluation or the suggestion in this format
     #[arg(long, value_enum, default_value_t, requires = "look")]
     format: EvaluationFormat,
-    /// Evaluate at this level, as `identify --alpha` does
+    /// Reject states at this level, as `identify --alpha` does
     #[arg(long, value_name = "LEVEL", default_value_t = ALPHA, value_parser = parse_alpha, requires = "look")]
     alpha: f64,
     #[command(flatten)]

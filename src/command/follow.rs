@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::detach::finish_detach;
 use super::observe::{begin_reading, read_source, unless_closed};
+use super::sources::worse;
 use super::stop::{compare, end_at_second_signal};
 use super::wait::wait_for_command;
 use crate::capture::CaptureOptions;
@@ -15,13 +16,16 @@ use crate::observation::Observation;
 use crate::os::machine::{hostname, kernel_release};
 use crate::recording::missed_cpus;
 use crate::state::{
-    self, ALPHA, Composition, Follow, FollowMessage, Known, Length, Library, Name, Names, Seen, Session, SessionOrigin,
-    Window,
+    self, ALPHA, Alarm, Composition, Follow, FollowMessage, HOLD, Known, Length, Library, Name, Names, Seen, Session,
+    SessionOrigin, Window,
 };
 use crate::terminal::{Extent, FollowedFrom, Stdout, TerminalProgress, messages, print_followed, print_message};
 use crate::tracefs::{Selection, Table};
+use crate::units::Plural;
+use anyhow::Context as _;
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 /// The exit code if an alarm was raised, or if the state was unknown and that is a failure.
@@ -56,6 +60,7 @@ pub enum FollowTask {
 impl FollowTask {
     fn begin<'a>(&self, known: &'a Known) -> Result<Follow<'a>, state::Error> {
         match self {
+            FollowTask::Identify { .. } if !known.states().know_spread() => Err(state::Error::NoSpread),
             FollowTask::Identify { alpha, .. } => Follow::identify(known, *alpha),
             FollowTask::Check { against, per_day, silence, .. } => {
                 Follow::check(known, against, ALPHA, *per_day, crate::units::nanoseconds(*silence))
@@ -88,18 +93,33 @@ pub fn follow(
         Observation::Machine(options) => follow_machine(&Live, task, known, options, form, manner, context),
         Observation::Source { places, part } => {
             begin_reading(manner, context)?;
-            let mut code = 0;
+            let mut worst = 0;
             for (number, place) in places.iter().enumerate() {
-                let (place, session) = match read_source(place, part, Some(known.length()), context)? {
-                    Ok(source) => source,
-                    Err(code) => return Ok(code),
-                };
                 if number > 0 && !form.is_json {
                     unless_closed(context.out.print(b"\n"))?;
                 }
-                code = code.max(compare(|| follow_source(task, &known, &place, &session, form, &mut context.out))?);
+                let followed = match read_source(place, part, Some(known.length()), context) {
+                    Ok(Err(stopped)) => return Ok(stopped),
+                    Ok(Ok((place, session))) => {
+                        let out = &mut context.out;
+                        compare(|| follow_source(task, &known, &place, &session, form, out)).context(place)
+                    }
+                    Err(error) => Err(error),
+                };
+                worst = match followed {
+                    Ok(code) => worse(worst, code),
+                    Err(error) if places.len() > 1 => {
+                        messages::say_failure(error.chain());
+                        if form.is_json {
+                            let line = state::follow_error_json(&place.to_string(), &messages::causes(error.chain()));
+                            unless_closed(context.out.print_data(&line))?;
+                        }
+                        worse(worst, 1)
+                    }
+                    Err(error) => return Err(error),
+                };
             }
-            Ok(code)
+            Ok(worst)
         }
     }
 }
@@ -124,7 +144,7 @@ fn follow_source(
         }
     }
     unless_closed(printer.end(&follow, out))?;
-    Ok(printer.code())
+    printer.code(&follow)
 }
 
 /// Prints messages, and remembers whether one was a finding.
@@ -176,8 +196,18 @@ impl Printer<'_> {
         }
     }
 
-    fn code(&self) -> u8 {
-        if self.found { FOUND } else { 0 }
+    /// The exit code.
+    ///
+    /// # Errors
+    /// If there were too few windows for an answer.
+    fn code(&self, follow: &Follow<'_>) -> anyhow::Result<u8> {
+        match follow.end().windows {
+            windows if windows < HOLD => {
+                let windows = Plural(windows as u64, "window");
+                anyhow::bail!("{windows} cannot be judged; at least {HOLD} are needed, so watch for longer")
+            }
+            _ => Ok(if self.found { FOUND } else { 0 }),
+        }
     }
 }
 
@@ -191,12 +221,15 @@ fn follow_machine(
     context: &mut Context,
 ) -> anyhow::Result<u8> {
     let Length::Ns(every) = known.length() else {
-        return Err(
-            state::Error::Length { what: state::What::Source, has: known.length(), wanted: state::WINDOW }.into()
+        anyhow::bail!(
+            "the sessions of the library have windows of {}, and --follow needs windows of a length in time; learn sessions without --window",
+            known.length()
         );
     };
-    if let FollowTask::Check { save: Some(library), .. } = task {
-        messages::say_left_out(&library.may_add(&alarm_state(1))?);
+    if let FollowTask::Check { save: Some(library), against, .. } = task {
+        for state in against {
+            messages::say_left_out(&library.may_add(&alarm_state(state))?);
+        }
     }
     let CaptureOptions { attach, rules, command, .. } = options;
     let options = CountOptions {
@@ -253,11 +286,14 @@ fn follow_machine(
         let failed = windows.failed.take();
         unless_closed(failed.map_or(Ok(()), Err))?;
         unless_closed(printer.end(&follow, out))?;
+        if let Some(text) = alarms.save_at_end(follow.going_on()) {
+            messages::say(text);
+        }
         if let Some(problem) = run.problem {
             return Err(anyhow::Error::new(problem).context("failed to read the counters"));
         }
         match missed_cpus(&run.unwatched) {
-            cpus if cpus.is_empty() => Ok((printer.code(), run.command_exit)),
+            cpus if cpus.is_empty() => Ok((printer.code(&follow)?, run.command_exit)),
             cpus => Err(Problem::Unwatched { cpus }.into()),
         }
     })();
@@ -307,9 +343,9 @@ impl SeenOfTick {
     }
 }
 
-/// The state under which the windows of an alarm are kept.
-fn alarm_state(number: u64) -> String {
-    format!("alarm-{number}")
+/// The state under which the windows of alarms against a state are kept.
+fn alarm_state(state: &str) -> String {
+    format!("not-{state}")
 }
 
 /// Keeps the newest windows, and saves those of an alarm when it ends.
@@ -337,16 +373,23 @@ impl AlarmWindows<'_> {
 
     /// Saves the windows of an alarm that has ended. Returns a sentence about it.
     fn save(&self, message: &FollowMessage) -> Option<String> {
-        let FollowTask::Check { save: Some(library), against, .. } = self.task else { return None };
         let FollowMessage::AllClear(clear) = message else { return None };
         let begin = clear.since_ns.saturating_sub(clear.lasted_ns);
-        let windows: Vec<Window> = self
-            .windows
-            .iter()
-            .filter(|window| window.begin >= begin && window.begin < clear.since_ns)
-            .cloned()
-            .collect();
-        let ago = Duration::from_nanos(clear.at_ns.since(windows.first()?.begin));
+        self.save_windows(clear.number, &clear.state, begin..clear.since_ns, clear.at_ns)
+    }
+
+    /// Saves the windows of an alarm that goes on at the end.
+    fn save_at_end(&self, alarm: Option<&Alarm>) -> Option<String> {
+        let (alarm, last) = (alarm?, self.windows.back()?);
+        let end = last.begin.saturating_add(last.ns);
+        self.save_windows(alarm.number, &alarm.state, alarm.since_ns..end, end)
+    }
+
+    /// Saves the windows that begin in this time. `now` is the present.
+    fn save_windows(&self, number: u64, state: &str, time: Range<Ns>, now: Ns) -> Option<String> {
+        let FollowTask::Check { save: Some(library), .. } = self.task else { return None };
+        let windows: Vec<Window> = self.windows.iter().filter(|window| time.contains(&window.begin)).cloned().collect();
+        let ago = Duration::from_nanos(now.since(windows.first()?.begin));
         let started = SystemTime::now().checked_sub(ago)?;
         let origin = SessionOrigin {
             started: Some(humantime::format_rfc3339_nanos(started).to_string()),
@@ -356,16 +399,15 @@ impl AlarmWindows<'_> {
         let place = "this machine";
         let session = Session::of_counted(place, origin, self.table, self.selection, length, &windows);
         let saved = session.map_err(|error| messages::sentence(&error)).and_then(|session| {
-            let added = library.add(&alarm_state(clear.number), &[(place.to_owned(), session)]);
+            let added = library.add(&alarm_state(state), &[(place.to_owned(), session)]);
             added.map_err(|error| messages::sentence(&error))
         });
-        let state = against.first().map_or("STATE", String::as_str);
         Some(match saved {
             Ok(paths) => {
                 let path = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
-                format!("if alarm {} was fine: `tp-perf learn {state} {path}`", clear.number)
+                format!("if alarm {number} was fine: `tp-perf learn {state} {path}`")
             }
-            Err(error) => format!("the windows of alarm {} could not be saved: {error}", clear.number),
+            Err(error) => format!("the windows of alarm {number} could not be saved: {error}"),
         })
     }
 }

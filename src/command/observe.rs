@@ -146,14 +146,20 @@ pub fn with_few(known: Known, few_tracepoints: bool, alpha: f64) -> Result<Known
         false => Ok(known),
         true => {
             let suggestion = state::suggest(&known, alpha)?;
-            known.only(&suggestion.tracepoints)
+            match suggestion.suffice {
+                true => known.only(&suggestion.tracepoints),
+                false => {
+                    messages::say("no small set of tracepoints suffices for this library, so all are compared");
+                    Ok(known)
+                }
+            }
         }
     }
 }
 
 /// Restricts the watching of this machine to the tracepoints of the library, if only a few are wanted.
 pub fn watch_only(observation: &mut Observation, known: &Known, few_tracepoints: bool) -> Result<(), tracefs::Error> {
-    if let (Observation::Machine(options), true) = (observation, few_tracepoints) {
+    if let (Observation::Machine(options), true) = (observation, few_tracepoints && known.names().are_chosen()) {
         let only = known.names().all().iter().map(|name| Pattern::new(name));
         options.attach.choice.selection.only = only.collect::<Result<_, _>>()?;
     }

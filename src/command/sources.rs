@@ -129,7 +129,7 @@ fn read(
 }
 
 /// The worse of two exit codes. A failure is worse than a difference, because something was not compared.
-fn worse(one: u8, other: u8) -> u8 {
+pub fn worse(one: u8, other: u8) -> u8 {
     match (one, other) {
         (FAILED, _) | (_, FAILED) => FAILED,
         (one, other) => one.max(other),

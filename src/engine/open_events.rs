@@ -4,7 +4,6 @@ use super::detach::Guardian;
 use super::{Attached, Detaching};
 use crate::events::{Counted, Reading, SampleIds, Tpid};
 use crate::os::cpus::Cpu;
-use crate::os::thread::{MovingThread, cpu_time};
 use crate::perf::sys;
 use std::collections::BTreeMap;
 use std::io;
@@ -39,9 +38,6 @@ pub(super) struct OpenEvents {
     /// The result of attaching.
     pub attached: Attached,
 }
-
-/// A read that takes so much CPU time found its CPU asleep. Otherwise it takes 30 to 70 µs.
-const SLEPT: Duration = Duration::from_micros(150);
 
 impl OpenEvents {
     pub fn enable(&self) -> io::Result<()> {
@@ -109,23 +105,14 @@ impl OpenEvents {
     pub fn read_groups(&self, now: &mut [Option<u64>], bytes: &mut Vec<u8>) -> io::Result<()> {
         now.fill(None);
         let lost_known = self.attached.lost_known;
-        let mut reader = MovingThread::default();
-        for (cpu, leaders) in self.attached.cpus.as_slice().iter().zip(&self.leaders) {
-            for (number, leader) in leaders.iter().enumerate() {
-                let begin = cpu_time()?;
-                sys::read_group(leader.as_fd(), self.most_members, lost_known, bytes, |id, reading| {
-                    // The leader is a dummy event and has no slot.
-                    if let Some(slot) = self.ids.find(id) {
-                        now[slot] = Some(reading.value);
-                    }
-                })?;
-                // This thread waited until the other CPU had woken up. It falls asleep at once, and each read would wake it.
-                if number == 0 && leaders.len() > 1 && cpu_time()?.saturating_sub(begin) > SLEPT {
-                    reader.move_to(*cpu);
+        for leader in self.leaders.iter().flatten() {
+            sys::read_group(leader.as_fd(), self.most_members, lost_known, bytes, |id, reading| {
+                // The leader is a dummy event and has no slot.
+                if let Some(slot) = self.ids.find(id) {
+                    now[slot] = Some(reading.value);
                 }
-            }
+            })?;
         }
-        drop(reader);
         // Usually the groups returned every counter. The walk below would fetch the lists of events into the CPU's caches.
         if now.iter().all(Option::is_some) {
             return Ok(());

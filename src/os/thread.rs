@@ -43,36 +43,6 @@ pub fn on_one_cpu<T>(work: impl FnOnce(Cpu) -> T) -> io::Result<T> {
     Ok(result)
 }
 
-/// A thread that moves to one CPU after another. Dropping this lets the thread run where it could before.
-#[derive(Default)]
-pub struct MovingThread {
-    before: Option<CpuSet>,
-}
-
-impl MovingThread {
-    /// Moves to a CPU. If the kernel does not allow that, the thread stays.
-    pub fn move_to(&mut self, cpu: Cpu) {
-        if self.before.is_none() {
-            self.before = sched_getaffinity(None).ok();
-        }
-        // The set has no room for CPUs beyond its end.
-        if self.before.is_some() && (cpu.get() as usize) < CpuSet::MAX_CPU {
-            let mut only = CpuSet::new();
-            only.set(cpu.get() as usize);
-            let _ = sched_setaffinity(None, &only);
-        }
-    }
-}
-
-impl Drop for MovingThread {
-    fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            // It was allowed there before.
-            let _ = sched_setaffinity(None, before);
-        }
-    }
-}
-
 /// Does work on this CPU, or on any other if the kernel does not let the thread run there.
 pub fn on_cpu<T>(cpu: Cpu, work: impl FnOnce() -> T) -> T {
     let before = sched_getaffinity(None);

@@ -9,8 +9,8 @@ use super::{MeasureOptions, Way};
 use crate::capture::{self, AttachOptions, Chosen, Error, RecordSteering, RunTask, StopRules};
 use crate::control::{Launch, Progress, Running, Signals};
 use crate::counting::{self, CountOptions, RunWith, Totals, USUAL_WINDOW, hit_by_visits};
-use crate::engine::{Attached, Detaching, Engine, HitCost, Kernel, RecordCost, Sampling};
-use crate::events::{Counted, Sink, Tpid};
+use crate::engine::{Attached, Counting, Detaching, Engine, HitCost, Kernel, RecordCost, Sampling};
+use crate::events::{Counted, Rung, Sink, Tpid};
 use crate::recording::StopReason;
 use crate::spool::Spool;
 use std::io;
@@ -138,7 +138,7 @@ impl<K: Kernel> Attachments<K> {
                 let hits = WatchedHits {
                     events: totals.with_estimates().hits.round() as u64,
                     lost: Some(0),
-                    detached: 0,
+                    detached: engine.moved().iter().filter(|(_, rung)| *rung == Rung::Detached).count() as u64,
                     own_cpu: run.own_cpu,
                 };
                 Ok(WatchedRun { stop_reason: run.stop_reason, hits, problem: run.problem })

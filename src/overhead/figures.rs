@@ -42,7 +42,7 @@ pub struct WayFigures {
     pub events: u64,
     /// Lost events. `None` if the kernel does not report them.
     pub lost: Option<u64>,
-    /// The number of tracepoints that the budget of a recording has detached. Later runs were without them.
+    /// The number of tracepoints that the budget has detached. Later runs of a recording were without them.
     pub detached: u64,
     /// Hits per second of COMMAND's wall time.
     pub events_per_second: f64,

@@ -110,7 +110,7 @@ pub struct WatchedHits {
     /// Events lost because a ring was full; 0 if hits were counted. `None` if the kernel does not report losses
     /// (before Linux 6.0).
     pub lost: Option<u64>,
-    /// The number of tracepoints that the budget of a recording has detached by the end of this run. They stay detached in
+    /// The number of tracepoints that the budget has detached by the end of this run. Those of a recording stay detached in
     /// later runs.
     #[serde(skip_serializing_if = "crate::recording::is_zero")]
     pub detached: u64,

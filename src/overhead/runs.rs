@@ -62,6 +62,8 @@ impl<K: Kernel> Runs<'_, K> {
         let all_attached = steps.iter().rposition(|step| *step == MeasureStep::Attach).map_or(0, |last| last + 1);
         for (number, step) in steps.iter().enumerate() {
             if number == all_attached {
+                // A budget visits hot tracepoints, which takes new events.
+                privileges::keep_opening(self.options.ways.contains(&Way::Budget));
                 privileges::give_up(self.options.command.rights()).map_err(capture::Error::from)?;
             }
             let goes = match *step {

@@ -191,7 +191,14 @@ fn hits(figures: &WayFigures, pairs: u64) -> String {
         format!("{} {of} per run, {} per second", Grouped(figures.events / pairs), Rate(figures.events_per_second));
     let lost = match (figures.way, figures.lost) {
         // A counter loses nothing.
-        (Way::Count | Way::Budget, _) => return rates,
+        (Way::Count, _) => return rates,
+        (Way::Budget, _) => match figures.detached {
+            0 => return rates,
+            detached => {
+                let tracepoints = Plural(detached, "tracepoint");
+                return format!("at least {rates}; {tracepoints} {} detached to keep the budget", tracepoints.were());
+            }
+        },
         (Way::Record | Way::RecordBudget, None) => "this kernel does not report losses".to_owned(),
         (Way::Record | Way::RecordBudget, Some(0)) => "none lost".to_owned(),
         (Way::Record | Way::RecordBudget, Some(lost)) => {

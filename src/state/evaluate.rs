@@ -110,7 +110,7 @@ impl Told {
         }
     }
 
-    /// These and others.
+    /// Adds the numbers of others.
     pub fn and(mut self, others: &Told) -> Told {
         self.of += others.of;
         self.right += others.right;
@@ -404,7 +404,7 @@ mod tests {
         let of_states = found.states.iter().flat_map(|state| state.advice.clone());
         let advice = of_states.chain(found.advice.clone()).collect::<Vec<_>>().join("\n");
         for said in [
-            "session copy of idle counts only once: it repeats session s1",
+            "session copy of idle is not used, because it repeats session s1",
             "session s0 of lossy is not used: it has 0 usable windows, of 30",
             "learn 3 more sessions of lossy",
             "session odd of web is unlike its other sessions",

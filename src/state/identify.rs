@@ -158,8 +158,8 @@ impl Identification {
         };
         if self.states.know_spread() && self.stretches.iter().any(|stretch| is_undecided(&stretch)) {
             bounds.push(
-                "sessions of one state differ so much in this library that no distance rejects a state, so tp-perf cannot name \
-                 one; look for wrong sessions with `tp-perf states --evaluate`"
+                "the sessions of a state differ so much in this library that tp-perf cannot reject any state, so it names none; find \
+                 wrong sessions with `tp-perf states --evaluate`"
                     .to_owned(),
             );
         }

@@ -76,7 +76,12 @@ impl Known {
         if self.names.are_captured_by(source) {
             return Ok(self);
         }
-        let names = self.names.captured_too(source, self.library.iter().flat_map(sessions));
+        if self.names.are_chosen() {
+            let captured = source.captured();
+            let missing = self.names.all().iter().filter(|name| !captured.has(name)).count();
+            return Err(Error::FewMissing { missing, of: self.names.len() });
+        }
+        let names = Names::common(self.library.iter().flat_map(sessions).chain([source]));
         // If too little is in common, check the source first, so that the error names it.
         windows_of(&names, source, self.length, &|| What::Source)?;
         Self::under(names, self.library, self.length, source.windows).map_err(|error| match error {
@@ -218,17 +223,21 @@ fn captured_numbers(library: &[Learned]) -> Vec<(What, usize)> {
 /// out: it does not show how much sessions differ.
 fn windows_of_state(names: &Names, learned: &Learned, length: Length) -> Result<StateWindows, Error> {
     let (mut windows, mut repeated) = (Vec::<NamedWindows>::new(), Vec::new());
-    for (number, (name, session)) in learned.sessions.iter().enumerate() {
+    let mut used = Vec::<(&str, &Session)>::new();
+    for (name, session) in &learned.sessions {
         let what = || What::Session { state: learned.name.clone(), name: name.clone() };
         let of_session = windows_of(names, session, length, &what)?;
-        match learned.sessions[..number].iter().find(|(_, earlier)| session.repeats(earlier)) {
+        match used.iter().find(|(_, earlier)| session.repeats(earlier)) {
             Some((earlier, _)) => repeated.push(NotLearned {
                 session: name.clone(),
                 usable: of_session.iter().filter(|seen| seen.is_usable()).count(),
                 windows: of_session.len(),
-                repeats: Some(earlier.clone()),
+                repeats: Some((*earlier).to_owned()),
             }),
-            None => windows.push((name.clone(), of_session)),
+            None => {
+                used.push((name, session));
+                windows.push((name.clone(), of_session));
+            }
         }
     }
     match windows.iter().all(|(_, windows)| windows.is_empty()) {

@@ -53,7 +53,7 @@ pub use deviation::{Deviation, DeviationKind, Factors, GroupDeviation};
 pub use evaluate::{Evaluation, Repeated, StateEvaluation, Told, repeated};
 pub use follow::{Alarm, AlarmKind, AllClear, CALM, Follow, FollowMessage, FollowedEnd, HOLD, Onset, StateTurn};
 pub use formats::{Suite, write_check_json, write_csv, write_csv_header};
-pub use formats::{follow_begin_json, follow_end_json, follow_message_json};
+pub use formats::{follow_begin_json, follow_end_json, follow_error_json, follow_message_json};
 pub use formats::{write_error_json, write_evaluation_json, write_json, write_junit, write_suggestion_json};
 pub use identify::Identification;
 pub use known::{Known, WINDOW};
@@ -229,6 +229,22 @@ pub enum Error {
         /// The length of a window.
         length: Length,
     },
+    /// The source did not capture all tracepoints that were chosen because they suffice.
+    #[error(
+        "the source did not capture {missing} of the {of} tracepoints that suffice for the library; leave out --few-tracepoints"
+    )]
+    FewMissing {
+        /// How many it did not capture.
+        missing: usize,
+        /// How many were chosen.
+        of: usize,
+    },
+    /// The library does not show how much sessions of a state differ.
+    #[error(
+        "the library does not show how much sessions of one state differ, so tp-perf cannot name a state; learn two more \
+        sessions of a state, at other times"
+    )]
+    NoSpread,
     /// The library has a single state.
     #[error(
         "the library has a single state, so no tracepoints tell states apart; learn a second state, or watch all tracepoints"

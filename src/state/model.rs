@@ -81,11 +81,11 @@ pub(super) struct StateWindows {
     pub name: String,
     /// The windows of its sessions.
     pub sessions: Vec<NamedWindows>,
-    /// The sessions that count already, because they repeat another one.
+    /// The sessions that are not used, because they repeat another one.
     pub repeated: Vec<NotLearned>,
 }
 
-/// A session that lost too much, is too short, or counts already.
+/// A session that is not used: it lost too much, is too short, or repeats another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotLearned {
     /// The name of the session.
@@ -341,7 +341,7 @@ impl NotLearned {
     pub fn sentence(&self, state: &str) -> String {
         if let Some(other) = &self.repeats {
             return format!(
-                "session {} of {state} counts only once: it repeats session {other}; remove it: `tp-perf states remove {state} {}`",
+                "session {} of {state} is not used, because it repeats session {other}; remove it: `tp-perf states remove {state} {}`",
                 self.session, self.session
             );
         }

@@ -62,13 +62,9 @@ impl Names {
         Names { are_chosen: true, ..self.selected(is_chosen) }
     }
 
-    /// Those of these names that a session captured, or the names that it has in common with others too.
-    pub fn captured_too<'a>(&self, session: &'a Session, others: impl Iterator<Item = &'a Session>) -> Names {
-        if !self.are_chosen {
-            return Names::common(others.chain([session]));
-        }
-        let captured = session.captured();
-        self.selected(|name| captured.has(name))
+    /// Whether these names were chosen because they suffice.
+    pub fn are_chosen(&self) -> bool {
+        self.are_chosen
     }
 
     /// All names, by number.

@@ -146,16 +146,16 @@ pub fn print_quality(
         let Some(load) = session.load else { continue };
         if let Some(part) = load.stolen() {
             line(format!(
-                "{BAD}the hypervisor took {} of the CPUs' time{BAD:#} ({}): the state looks slower than it is; learn it again, and \
-                 remove this session",
+                "{BAD}the hypervisor took {} of the CPUs' time{BAD:#} ({}): its rates are too low; remove this session, and \
+                 learn another one",
                 Share(part),
                 OneLine(place)
             ))?;
         }
         if let Some(cpus) = load.others(session.origin.cpus.len()) {
             line(format!(
-                "{BAD}other programs kept {cpus:.2} CPUs busy{BAD:#} while COMMAND ran ({}): they are part of the state now; learn it \
-                 again without them, and remove this session",
+                "{BAD}other programs kept {cpus:.2} CPUs busy{BAD:#} while COMMAND ran ({}): their hits are in the session; remove \
+                 it, and learn another one without them",
                 OneLine(place)
             ))?;
         }

@@ -5,7 +5,7 @@ use super::layout::Screen;
 use super::width::Width;
 use crate::state::{AlarmKind, Factors, FollowMessage, Known, Onset};
 use crate::text::OneLine;
-use crate::units::{Ns, Plural, Seconds};
+use crate::units::{Elapsed, Ns, Plural};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const UNKNOWN: Style = AnsiColor::Yellow.on_default();
 
-/// The groups that the line of an alarm names.
+/// The groups that the line of a state names.
 const GROUPS: usize = 3;
 
 /// What is followed, which decides how times are shown.
@@ -31,7 +31,7 @@ pub enum FollowedFrom {
 }
 
 impl FollowedFrom {
-    /// The wall-clock time of a moment that was a moment ago. `None` for a source.
+    /// The wall-clock time of a message about this machine. `None` for a source.
     pub fn time(self, _at: Ns, now: SystemTime) -> Option<SystemTime> {
         matches!(self, FollowedFrom::Machine).then_some(now)
     }
@@ -107,7 +107,7 @@ pub fn print_message(
     let at = message.at_ns();
     let time = from.moment(at, at, now);
     let since = |moment: Ns| from.short(moment, at, now);
-    let seconds = |ns: u64| Seconds(Duration::from_nanos(ns));
+    let elapsed = |ns: u64| Elapsed(Duration::from_nanos(ns));
     match message {
         FollowMessage::State(turn) => {
             let name = match (&turn.states[..], &turn.nearest) {
@@ -127,16 +127,18 @@ pub fn print_message(
         }
         FollowMessage::Alarm(alarm) => {
             let what = match (alarm.by, &alarm.looks_like[..], &alarm.nearest) {
-                (AlarmKind::Tracepoints, ..) => format!("single tracepoints are not as in {}", alarm.state),
+                (AlarmKind::Tracepoints, ..) => {
+                    format!("tracepoints are outside their learned range in {}", alarm.state)
+                }
                 (_, [], Some(nearest)) => format!("unlike all states of the library (nearest {nearest})"),
                 (_, [], None) => "unlike all states of the library".to_owned(),
                 (_, states, _) => format!("looks like {}", states.join(" or ")),
             };
-            let times = if alarm.times > 1 { format!(" (for the {}th time)", alarm.times) } else { String::new() };
+            let times = if alarm.raised > 1 { format!(" (raised {} times)", alarm.raised) } else { String::new() };
             let since = match alarm.onset {
                 Onset::Step => format!("since {}", since(alarm.since_ns)),
                 Onset::Drift { over_ns } => {
-                    format!("after a slow change since {} (over {})", since(alarm.since_ns), seconds(over_ns))
+                    format!("after a slow change since {} (over {})", since(alarm.since_ns), elapsed(over_ns))
                 }
             };
             screen.hanging(
@@ -145,22 +147,20 @@ pub fn print_message(
                 format_args!("{time}  {BAD}alarm {}{BAD:#}{times}: {} {since}", alarm.number, OneLine(what)),
             )?;
             print_deviations(&alarm.state, &alarm.groups, extent, screen)?;
-            let evidence = match (alarm.by, alarm.distance) {
-                (AlarmKind::Windows, Some(distance)) => format!(
-                    "{} in a row, {distance:.1} times as far from {} as its sessions usually are",
-                    Plural(alarm.in_a_row as u64, "window"),
+            let evidence = match (alarm.by, alarm.distance.unwrap_or(f64::NAN)) {
+                (AlarmKind::Windows, distance) => format!(
+                    "{} in a row (each for five windows), {distance:.1} times as far from {} as its sessions usually are",
+                    Plural(alarm.in_a_row as u64, "answer"),
                     alarm.state
                 ),
-                _ => format!("{} of ten windows in a row", Plural(alarm.in_a_row as u64, "block")),
+                (AlarmKind::Tracepoints, _) => {
+                    format!("{} in a row (of ten windows each)", Plural(alarm.in_a_row as u64, "block"))
+                }
             };
             screen.hanging(
                 "  ",
                 "    ",
-                format_args!(
-                    "evidence: {}; reported {} after the change began",
-                    OneLine(evidence),
-                    seconds(alarm.delay_ns())
-                ),
+                format_args!("evidence: {}; reported {} after that", OneLine(evidence), elapsed(alarm.delay_ns())),
             )
         }
         FollowMessage::AllClear(clear) => screen.hanging(
@@ -170,7 +170,7 @@ pub fn print_message(
                 "{time}  {GOOD}all clear{GOOD:#} after alarm {}: as learned since {}; the alarm lasted {}",
                 clear.number,
                 since(clear.since_ns),
-                seconds(clear.lasted_ns)
+                elapsed(clear.lasted_ns)
             ),
         ),
     }

@@ -21,7 +21,7 @@ pub fn print_suggestion(suggestion: &Suggestion, width: impl Into<Width>, out: &
         ));
     }
     screen.prose(format_args!(
-        "{BOLD}{} of {of} suffice{BOLD:#} for this library. They have {} of its events.",
+        "{BOLD}{} of {of} that were hit suffice{BOLD:#} to tell the states apart. They have {} of the events.",
         Plural(tracepoints.len() as u64, "tracepoint"),
         Share(*share)
     ))?;
@@ -45,13 +45,13 @@ pub fn print_suggestion(suggestion: &Suggestion, width: impl Into<Width>, out: &
     row("right, or in a set", |told| told.right + told.in_set, |quality| &quality.known);
     row("unknown", |told| told.unknown, |quality| &quality.known);
     row("wrong", Told::wrong_number, |quality| &quality.known);
-    row("blocks of five windows: right, or in a set", |told| told.right + told.in_set, |quality| &quality.known_blocks);
-    row("blocks of five windows: wrong", Told::wrong_number, |quality| &quality.known_blocks);
+    row("five windows: right, or in a set", |told| told.right + told.in_set, |quality| &quality.known_blocks);
+    row("five windows: wrong", Told::wrong_number, |quality| &quality.known_blocks);
     row("never learned: unknown", |told| told.unknown, |quality| &quality.never_learned);
     screen.table(&table)?;
     screen.blank()?;
     screen.prose(
-        "`tp-perf identify --few-tracepoints` and `tp-perf check --few-tracepoints` watch only these. They do not notice what is \
-         new in other tracepoints, and their reasons name only these.",
+        "`tp-perf identify --few-tracepoints` and `tp-perf check --few-tracepoints` watch only these. Changes in \
+         other tracepoints are not noticed, and no reason names them.",
     )
 }

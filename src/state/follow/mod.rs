@@ -6,13 +6,14 @@
 //!                  └──> block of ten windows ──> tracepoints ──┘       check: tracepoints outside their range
 //! ```
 //!
-//! Each window is judged together with the four before it. Windows of one session depend on each other, so one such
-//! answer says little. tp-perf reports a change once [`HOLD`] answers in a row show it, and the end of an alarm once
+//! Each window is judged together with the four before it. Windows of one session depend on each other, so a single
+//! answer is weak evidence. tp-perf reports a change once [`HOLD`] answers in a row show it, and the end of an alarm once
 //! [`CALM`] windows in a row are as learned. So what goes to and fro makes one alarm, and not many.
 
 mod alarms;
 mod newest;
 mod onset;
+mod runs;
 mod tracepoints;
 mod turns;
 
@@ -25,7 +26,7 @@ use super::known::Known;
 use super::model::{Judge, LEAST_WINDOWS};
 use super::{Error, Seen};
 use crate::memory::{Held, MemoryOf};
-use crate::units::{Ns, Plural, Seconds};
+use crate::units::{Elapsed, Ns, Plural};
 use alarms::Alarms;
 use newest::{KEPT, NewestWindows};
 use serde::Serialize;
@@ -120,11 +121,28 @@ impl<'a> Follow<'a> {
 
     /// What was followed so far.
     pub fn end(&self) -> FollowedEnd {
-        let (alarms, not_reported) = match &self.task {
-            Task::Identify(_) => (0, 0),
-            Task::Check(alarms) => alarms.numbers(),
+        let ((alarms, not_reported), not_judged) = match &self.task {
+            Task::Identify(turns) => ((0, 0), turns.not_judged()),
+            Task::Check(alarms) => (alarms.numbers(), alarms.not_judged()),
         };
-        FollowedEnd { windows: self.newest.number(), length_ns: self.newest.length_ns(), alarms, not_reported }
+        // The first answer is the one for five windows.
+        let not_judged = not_judged - (LEAST_WINDOWS - 1).min(not_judged);
+        FollowedEnd {
+            windows: self.newest.number(),
+            not_judged,
+            length_ns: self.newest.length_ns(),
+            alarms,
+            not_reported,
+            goes_on: self.going_on().is_some(),
+        }
+    }
+
+    /// The alarm that goes on.
+    pub fn going_on(&self) -> Option<&Alarm> {
+        match &self.task {
+            Task::Identify(_) => None,
+            Task::Check(alarms) => alarms.going_on(),
+        }
     }
 }
 
@@ -133,28 +151,38 @@ impl<'a> Follow<'a> {
 pub struct FollowedEnd {
     /// The windows.
     pub windows: usize,
+    /// Windows that could not be judged, because too many of the five up to them lost much.
+    pub not_judged: usize,
     /// Their length together, in nanoseconds.
     pub length_ns: u64,
     /// The alarms.
     pub alarms: u64,
     /// How often an alarm came again within the silence, and was not reported.
     pub not_reported: u64,
+    /// Whether an alarm goes on.
+    pub goes_on: bool,
 }
 
 impl FollowedEnd {
     /// In a sentence, with the alarms if there could be any.
     pub fn sentence(&self, with_alarms: bool) -> String {
-        let time = Seconds(Duration::from_nanos(self.length_ns));
+        let time = Elapsed(Duration::from_nanos(self.length_ns));
         let windows = Plural(self.windows as u64, "window");
-        let alarms = match (with_alarms, self.alarms, self.not_reported) {
-            (false, ..) => String::new(),
-            (true, 0, _) => ": no alarm".to_owned(),
-            (true, alarms, 0) => format!(": {}", Plural(alarms, "alarm")),
-            (true, alarms, again) => {
-                format!(": {}, which came again {} within --silence", Plural(alarms, "alarm"), Plural(again, "time"))
-            }
+        let again = match self.not_reported {
+            0 => String::new(),
+            again => format!("; {again} more within --silence, not reported"),
         };
-        format!("followed {time} in {windows}{alarms}")
+        let goes_on = if self.goes_on { "; the last one goes on" } else { "" };
+        let alarms = match (with_alarms, self.alarms) {
+            (false, _) => String::new(),
+            (true, 0) => ": no alarm".to_owned(),
+            (true, alarms) => format!(": {}{again}{goes_on}", Plural(alarms, "alarm")),
+        };
+        let not_judged = match self.not_judged {
+            0 => String::new(),
+            not_judged => format!(" ({not_judged} of them could not be judged)"),
+        };
+        format!("followed {time} in {windows}{not_judged}{alarms}")
     }
 }
 
@@ -257,8 +285,15 @@ mod tests {
         let mut follow = Follow::check(&known, &["idle".to_owned()], 0.02, 1.0, SILENCE).unwrap();
         assert_eq!(follow_all(&mut follow, &known, &source), []);
         assert!(follow.newest.kept().len() <= 2 * KEPT);
-        let end = FollowedEnd { windows: 1_500, length_ns: 1_500 * SECOND, alarms: 0, not_reported: 0 };
-        assert_eq!((follow.end(), end.sentence(true).as_str()), (end, "followed 1500 s in 1,500 windows: no alarm"));
+        let end = FollowedEnd {
+            windows: 1_500,
+            not_judged: 0,
+            length_ns: 1_500 * SECOND,
+            alarms: 0,
+            not_reported: 0,
+            goes_on: false,
+        };
+        assert_eq!((follow.end(), end.sentence(true).as_str()), (end, "followed 25m in 1,500 windows: no alarm"));
     }
 
     #[test]
@@ -272,7 +307,7 @@ mod tests {
         assert_eq!(alarm.since_ns.0 / SECOND, 60);
         assert!(alarm.delay_ns() <= 13 * SECOND, "{alarm:?}");
         assert!(alarm.groups.iter().any(|group| group.name() == "b:z"), "{:?}", alarm.groups);
-        assert!((110..=114).contains(&(clear.since_ns.0 / SECOND)), "{clear:?}");
+        assert_eq!(clear.since_ns.0 / SECOND, 110, "{clear:?}");
         assert_eq!(clear.lasted_ns, clear.since_ns.since(alarm.since_ns));
         assert_eq!((end.alarms, end.not_reported), (1, 0));
     }
@@ -350,5 +385,48 @@ mod tests {
         let alarm = alarms(&messages)[0];
         assert_eq!((alarm.groups[0].name().as_str(), alarm.groups[0].factor().as_str()), ("d:never", "new"));
         assert_eq!(alarm.since_ns.0 / SECOND, 60);
+    }
+
+    #[test]
+    fn an_alarm_that_comes_again_and_stays_is_reported() {
+        let (messages, end) = check(&source(&[(40, IDLE), (20, WEB), (60, IDLE), (200, WEB)]));
+        let numbers: Vec<_> = alarms(&messages).iter().map(|alarm| (alarm.number, alarm.raised)).collect();
+        assert_eq!((numbers, end.not_reported, end.goes_on), (vec![(1, 1), (1, 2)], 0, true), "{messages:#?}");
+    }
+
+    #[test]
+    fn another_change_during_an_alarm_is_reported_with_its_own_begin() {
+        let (messages, end) = check(&source(&[(40, IDLE), (40, WEB), (40, NEITHER), (60, IDLE)]));
+        let of: Vec<_> = alarms(&messages)
+            .iter()
+            .map(|its| (its.number, its.looks_like.join(" "), its.since_ns.0 / SECOND))
+            .collect();
+        assert_eq!(of, [(1, "web".to_owned(), 40), (1, String::new(), 80)], "{messages:#?}");
+        assert_eq!((end.alarms, end.goes_on, messages.len()), (1, false, 3));
+    }
+
+    #[test]
+    fn a_block_without_the_tracepoint_ends_no_alarm_about_it() {
+        let mut rare = source(&[(400, IDLE)]);
+        let counts = rare.counts.get_mut("c:rare").unwrap();
+        // Too rare to make whole windows unlike idle.
+        (95..300).step_by(2).for_each(|window| counts[window] = 1);
+        counts[190..200].fill(0);
+        let known = known(&rare);
+        let mut follow = Follow::check(&known, &["idle".to_owned()], 0.02, 10_000.0, SILENCE).unwrap();
+        let messages = follow_all(&mut follow, &known, &rare);
+        assert_eq!(alarms(&messages)[0].by, AlarmKind::Tracepoints);
+        let clear =
+            messages.iter().find_map(|its| if let FollowMessage::AllClear(clear) = its { Some(clear) } else { None });
+        assert!(clear.unwrap().since_ns.0 / SECOND >= 300, "{messages:#?}");
+    }
+
+    #[test]
+    fn windows_that_cannot_be_judged_are_counted_and_end_no_alarm() {
+        let mut lossy = source(&[(60, IDLE), (140, WEB)]);
+        lossy.lost = (0..200).map(|window| if (80..150).contains(&window) { 900 } else { 0 }).collect();
+        let (messages, end) = check(&lossy);
+        assert_eq!((messages.len(), end.alarms, end.goes_on), (1, 1, true), "{messages:#?}");
+        assert!((70..=74).contains(&end.not_judged), "{end:?}");
     }
 }

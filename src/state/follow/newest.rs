@@ -55,6 +55,11 @@ impl<'a> NewestWindows<'a> {
         self.length_ns
     }
 
+    /// The length of so many windows like the newest one, in nanoseconds.
+    pub fn length_of(&self, windows: usize) -> u64 {
+        self.windows.last().map_or(0, |seen| seen.ns.saturating_mul(windows as u64))
+    }
+
     /// The number of the first window that is kept.
     pub fn first(&self) -> usize {
         self.forgotten

@@ -8,7 +8,7 @@ use crate::state::check::{BLOCK, IN_A_ROW, spreads};
 use crate::state::deviation::Deviation;
 use crate::state::known::Known;
 use crate::state::{Error, Name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The measures, in the order in which a finding counts: of two, the rate.
 const MEASURES: [Measure; 2] = [Measure::Rate, Measure::Share];
@@ -128,7 +128,17 @@ impl<'a> Tracepoints<'a> {
         }
     }
 
-    /// The least likely p-value of the tracepoints that stay outside.
+    /// The names of the tracepoints that stay outside.
+    pub fn names(&self) -> Vec<&str> {
+        self.outside.iter().filter_map(|its| self.known.names().name(its.name)).collect()
+    }
+
+    /// Whether one of these tracepoints was outside its range in the last block.
+    pub fn are_outside(&self, names: &BTreeSet<String>) -> bool {
+        self.runs.keys().any(|(name, _)| self.known.names().name(*name).is_some_and(|name| names.contains(name)))
+    }
+
+    /// The smallest p-value of the tracepoints that stay outside.
     pub fn least_p(&self) -> f64 {
         self.outside.iter().map(|its| its.test.p).fold(1.0, f64::min)
     }

@@ -2,6 +2,8 @@
 
 use super::HOLD;
 use super::newest::NewestWindows;
+use super::runs::AnswerRun;
+use crate::state::LEAST_WINDOWS;
 use crate::state::answer::Answer;
 use crate::state::deviation::{Deviation, GroupDeviation};
 use crate::units::Ns;
@@ -29,22 +31,24 @@ pub struct StateTurn {
 pub(super) struct Turns {
     /// `None` before the first report; empty if the state is unknown.
     reported: Option<Vec<usize>>,
-    run: usize,
+    run: AnswerRun,
+    not_judged: usize,
 }
 
 impl Turns {
     /// Takes the answer for the newest of so many windows. Returns whether it is time to look at what has changed.
     pub fn take(&mut self, answer: &Answer, windows: usize) -> bool {
-        // Windows that lost much say nothing.
-        if !answer.is_judged() {
-            return false;
-        }
-        self.run = if self.agrees(answer) { 0 } else { self.run + 1 };
-        match self.reported {
-            // The first answer is the one for five windows.
-            None => windows >= HOLD,
-            Some(_) => self.run >= HOLD,
-        }
+        let differs = answer.is_judged().then(|| !self.agrees(answer));
+        self.not_judged += usize::from(differs.is_none());
+        self.run.take(differs, windows - 1);
+        // The first answer is the one for five windows.
+        let enough = if self.reported.is_none() { HOLD + 1 - LEAST_WINDOWS } else { HOLD };
+        differs == Some(true) && self.run.number >= enough
+    }
+
+    /// The windows that could not be judged with the four before them.
+    pub fn not_judged(&self) -> usize {
+        self.not_judged
     }
 
     fn agrees(&self, answer: &Answer) -> bool {
@@ -60,11 +64,12 @@ impl Turns {
         if !answer.is_judged() || self.agrees(answer) {
             return None;
         }
-        let is_first = self.reported.is_none();
-        let shown = newest.number() - self.run;
-        let since = if is_first { newest.first() } else { newest.change_in_block(shown) };
+        let since = match self.reported {
+            None => (self.run.from + 1).saturating_sub(LEAST_WINDOWS),
+            Some(_) => newest.change_in_block(self.run.from),
+        };
         self.reported = Some(answer.states.clone());
-        self.run = 0;
+        self.run = AnswerRun::default();
         let states = &newest.known().states().states;
         let nearest = answer.nearest();
         let groups = match (answer.states.is_empty(), nearest) {

@@ -55,6 +55,18 @@ pub fn follow_message_json(message: &FollowMessage, time: Option<SystemTime>) ->
     line(&MessageLine { time, message })
 }
 
+#[derive(Serialize)]
+struct ErrorLine<'a> {
+    kind: &'static str,
+    source: &'a str,
+    error: &'a str,
+}
+
+/// The line of a source that cannot be followed, among others.
+pub fn follow_error_json(source: &str, error: &str) -> Vec<u8> {
+    line(&ErrorLine { kind: "error", source, error })
+}
+
 /// The last line: what was followed.
 pub fn follow_end_json(end: &FollowedEnd) -> Vec<u8> {
     line(&EndLine { kind: "end", end })

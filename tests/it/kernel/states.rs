@@ -101,12 +101,12 @@ fn followed() {
     assert!(alarm["time"].as_str().unwrap().ends_with('Z') && clear["number"] == alarm["number"]);
     assert_eq!(of_kind("end")["not_reported"], 0);
     // Its windows are a session.
-    let saved = fs::read_dir(rig.path("alarms/alarm-1")).unwrap().next().unwrap().unwrap().path();
+    let saved = fs::read_dir(rig.path("alarms/not-quiet")).unwrap().next().unwrap().unwrap().path();
     let session: Value = serde_json::from_str(&fs::read_to_string(&saved).unwrap()).unwrap();
     let renames: u64 = session["counts"][RENAME].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum();
     assert!(renames > 10_000, "most of the renames: {renames}");
     let message = String::from_utf8_lossy(&output.stderr);
-    assert!(message.contains("if alarm 1 was fine: `tp-perf learn quiet alarms/alarm-1/"), "{message}");
+    assert!(message.contains("if alarm 1 was fine: `tp-perf learn quiet alarms/not-quiet/"), "{message}");
     let output = call(&rig, &["learn", "quiet", saved.to_str().unwrap(), "--library", "library"]);
     assert!(output.status.success(), "{}", shown(&output));
 }
