@@ -83,7 +83,6 @@ class Round:
         self.check()
 
     def stop(self):
-        self.loads.undo()
         for load in reversed(self.running):
             load.stop()
         self.running = []

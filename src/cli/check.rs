@@ -19,7 +19,7 @@ Examples:
   # Watch this machine until Ctrl-C, raise alarms, and keep their windows
   sudo tp-perf check --against idle --follow --save alarms
   # An alarm was fine: add its windows to the state
-  tp-perf learn idle alarms/not-idle/20261129T170712Z.json
+  tp-perf learn idle alarms/not-idle/20261129T182123Z.json
   # Check in CI that each part of two recordings is like one of two states
   tp-perf check --against apache,nginx rec1 rec2 --format junit > check.xml";
 

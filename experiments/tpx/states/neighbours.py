@@ -19,7 +19,6 @@ PACKAGES = {
     'rsync': 'rsync',
     'git': 'git',
     'ab': 'apache2-utils',
-    'tc': 'iproute2',
     'openssl': 'openssl',
 }
 # Neighbours stand next to each other.
@@ -58,8 +57,8 @@ ANOMALIES = {
     'memory_hog': 'redis_get',
     'disk_writer': 'sqlite_insert',
     'fork_storm': 'redis_get',
-    'packet_loss': 'http_server',
-    'delay': 'http_server',
+    'udp_storm': 'http_server',
+    'connect_storm': 'http_server',
     'connections': 'redis_get',
     'hang': 'redis_get',
     'sync_storm': 'sqlite_select',
@@ -78,7 +77,6 @@ class Neighbours:
     def __init__(self, work):
         self.work = work
         self.data, self.tree, self.repo = work / 'data', work / 'tree', work / 'repo'
-        self.netem = False
 
     def prepare(self):
         if not self.data.exists():
@@ -109,12 +107,6 @@ class Neighbours:
         """Starts a load or an anomaly. It is added to `running` before it starts."""
         running.append(Load())
         getattr(self, name)(running[-1])
-
-    def undo(self):
-        """Undoes what outlives the processes of an anomaly."""
-        if self.netem:
-            run(['tc', 'qdisc', 'del', 'dev', 'lo', 'root'])
-            self.netem = False
 
     def idle(self, load):
         pass
@@ -209,24 +201,36 @@ class Neighbours:
     def fork_storm(self, load):
         load.again('for i in 1 2 3 4 5 6 7 8; do /bin/true; done')
 
-    def traffic(self, *words):
-        run(['tc', 'qdisc', 'add', 'dev', 'lo', 'root', 'netem', *words])
-        self.netem = True
+    def python(self, load, code):
+        load.spawn(['python3', '-c', code])
 
-    def packet_loss(self, load):
-        self.traffic('loss', '5%')
+    def udp_storm(self, load):
+        self.python(
+            load,
+            """import socket
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    one.sendto(b'x' * 100, ('127.0.0.1', 9))
+""",
+        )
 
-    def delay(self, load):
-        self.traffic('delay', '5ms')
+    def connect_storm(self, load):
+        self.python(
+            load,
+            f"""import socket
+while True:
+    socket.create_connection(('127.0.0.1', {PORTS['http']})).close()
+""",
+        )
 
     def connections(self, load):
-        code = f"""import socket, time
+        code = f"""import socket
 all = [socket.create_connection(('127.0.0.1', {PORTS['redis']})) for _ in range(200)]
 while True:
     for one in all:
         one.sendall(b'PING\\r\\n'); one.recv(100)
 """
-        load.spawn(['python3', '-c', code])
+        self.python(load, code)
 
     def hang(self, load):
         load.spawn(['sh', '-c', 'pkill -STOP redis-server; sleep 3600'])
