@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 
 from tpx import packages
-from tpx.count_cost import LOADS, PACKAGES, Counter, added, summary_of
+from tpx.count_cost import LOADS, PACKAGES, Counter, added, chosen_loads, summary_of
 from tpx.kernel_build import tarballs
 from tpx.machine import wait_for_rest
-from tpx.process import Failed, exit_on_signals, main_of, only_one
+from tpx.process import exit_on_signals, main_of, only_one
 from tpx.progress import say
 from tpx.tables import table
 
@@ -92,11 +92,7 @@ def main():
     args = arguments()
     exit_on_signals()
     only_one(__file__, 'it runs already')
-    loads = args.loads.split(',')
-    if unknown := set(loads) - set(LOADS):
-        raise Failed('no such load: ' + ', '.join(sorted(unknown)))
-    if not args.tp_perf.exists():
-        raise Failed(f'{args.tp_perf} is missing; run `cargo build --release`')
+    loads = chosen_loads(args, LOADS)
     install(loads)
     with tempfile.TemporaryDirectory(prefix='tp-perf-count-cost-') as folder:
         runs = measure(args, loads, Path(folder))

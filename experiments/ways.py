@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 
 from tpx import kernel_build, packages
-from tpx.count_cost import PORT, Web
+from tpx.count_cost import PORT, Web, chosen_loads
 from tpx.kernel_build import KernelTree, tarballs
 from tpx.loads import Load
 from tpx.machine import enter_own_mounts, wait_for_rest
-from tpx.process import Failed, exit_on_signals, main_of, only_one, run
+from tpx.process import exit_on_signals, main_of, only_one, run
 
 NAME = 'experiments/ways.py'
 BINARY = Path(__file__).resolve().parent.parent / 'target/release/tp-perf'
@@ -69,11 +69,7 @@ def main():
     args = arguments()
     exit_on_signals()
     only_one(__file__, 'it runs already')
-    loads = args.loads.split(',')
-    if unknown := set(loads) - set(LOADS):
-        raise Failed('no such load: ' + ', '.join(sorted(unknown)))
-    if not args.tp_perf.exists():
-        raise Failed(f'{args.tp_perf} is missing; run `cargo build --release`')
+    loads = chosen_loads(args, LOADS)
     needed = [package for program, package in PACKAGES.items() if not shutil.which(program)]
     needed += [] if tarballs() else ['linux-source']
     packages.install(needed)

@@ -157,6 +157,16 @@ class Build:
 LOADS = {'idle': Idle, 'web': Web, 'build': Build}
 
 
+def chosen_loads(args, known):
+    """The loads of `--loads`. Fails if one is not known, or if there is no binary to measure."""
+    loads = args.loads.split(',')
+    if unknown := set(loads) - set(known):
+        raise Failed('no such load: ' + ', '.join(sorted(unknown)))
+    if not args.tp_perf.exists():
+        raise Failed(f'{args.tp_perf} is missing; run `cargo build --release`')
+    return loads
+
+
 class Counter:
     """A running `tp-perf count`."""
 

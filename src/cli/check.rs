@@ -2,7 +2,7 @@
 
 use super::help::{COST, SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::{LibraryArgs, parse_state};
-use super::observation::{OF_CAPTURES, ObservationArgs};
+use super::observation::{OF_CAPTURES, ObservationArgs, may_follow};
 use super::usage::usage;
 use crate::control::Manner;
 use crate::observation::Observation;
@@ -167,9 +167,7 @@ impl CheckArgs {
                 "--follow has no JUnit file; use `--format json` for a line of JSON for each alarm".to_owned(),
             ));
         }
-        if self.follow && matches!(length, Some(Length::Events(_))) {
-            return Err(usage("--follow needs windows of a length in time, such as `--window 1s`".to_owned()));
-        }
+        may_follow(self.follow, length)?;
         let save = self.save.map(Library::at);
         let follow = self.follow.then_some(FollowedCheck { silence: self.silence, save });
         let few_tracepoints = self.few_tracepoints;

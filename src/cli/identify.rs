@@ -2,7 +2,7 @@
 
 use super::help::{COST, SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::LibraryArgs;
-use super::observation::{OF_CAPTURES, ObservationArgs};
+use super::observation::{OF_CAPTURES, ObservationArgs, may_follow};
 use super::usage::usage;
 use crate::control::Manner;
 use crate::observation::Observation;
@@ -145,9 +145,7 @@ impl IdentifyArgs {
                 "--follow has no CSV; use `--format json` for a line of JSON for each change".to_owned(),
             ));
         }
-        if follow && matches!(length, Some(Length::Events(_))) {
-            return Err(usage("--follow needs windows of a length in time, such as `--window 1s`".to_owned()));
-        }
+        may_follow(follow, length)?;
         let library = self.library.library()?;
         Ok(IdentifyRequest {
             observation,

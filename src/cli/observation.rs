@@ -85,6 +85,19 @@ impl ObservationArgs {
     }
 }
 
+/// Checks that windows of this length can be followed, if they are to be.
+///
+/// # Errors
+/// Wrong usage: windows of a number of events.
+pub(super) fn may_follow(follow: bool, length: Option<Length>) -> Result<(), clap::Error> {
+    match (follow, length) {
+        (true, Some(Length::Events(_))) => {
+            Err(usage("--follow needs windows of a length in time, such as `--window 1s`".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `1s`, or `100000events`.
 fn parse_length(text: &str) -> Result<Length, String> {
     match text.strip_suffix("events").or_else(|| text.strip_suffix("event")) {

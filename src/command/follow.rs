@@ -6,14 +6,14 @@ use super::observe::{begin_reading, read_source, unless_closed};
 use super::sources::worse;
 use super::stop::{compare, end_at_second_signal};
 use super::wait::wait_for_command;
+use super::watch::{PLACE, count_options, machine_origin, rfc3339};
 use crate::capture::CaptureOptions;
 use crate::control::{Manner, NoticesOnly, Progress, Streams};
-use crate::counting::{CountOptions, Counters, EachWindow, RunWith};
+use crate::counting::{Counters, EachWindow, RunWith};
 use crate::drain::Problem;
 use crate::engine::{Kernel, Live};
 use crate::events::{Ns, Tick};
 use crate::observation::Observation;
-use crate::os::machine::{hostname, kernel_release};
 use crate::recording::missed_cpus;
 use crate::state::{
     self, ALPHA, Alarm, Composition, Follow, FollowMessage, HOLD, Known, Length, Library, Name, Names, Seen, Session,
@@ -21,7 +21,7 @@ use crate::state::{
 };
 use crate::terminal::{Extent, FollowedFrom, Stdout, TerminalProgress, messages, print_followed, print_message};
 use crate::tracefs::{Selection, Table};
-use crate::units::Plural;
+use crate::units::{Plural, nanoseconds};
 use anyhow::Context as _;
 use std::collections::VecDeque;
 use std::io;
@@ -32,8 +32,6 @@ use std::time::{Duration, SystemTime};
 const FOUND: u8 = 3;
 /// At most this many windows of an alarm are kept.
 const KEPT: usize = 3_600;
-/// A window at the end that lacks more than this part of its length is not judged.
-const MOST_MISSING: f64 = 0.05;
 
 /// What the windows are followed for.
 pub enum FollowTask {
@@ -63,7 +61,7 @@ impl FollowTask {
             FollowTask::Identify { .. } if !known.states().know_spread() => Err(state::Error::NoSpread),
             FollowTask::Identify { alpha, .. } => Follow::identify(known, *alpha),
             FollowTask::Check { against, per_day, silence, .. } => {
-                Follow::check(known, against, ALPHA, *per_day, crate::units::nanoseconds(*silence))
+                Follow::check(known, against, ALPHA, *per_day, nanoseconds(*silence))
             }
         }
     }
@@ -180,7 +178,7 @@ impl Printer<'_> {
         };
         let now = SystemTime::now();
         if self.form.is_json {
-            return out.print_data(&state::follow_message_json(message, self.from.time(message.at_ns(), now)));
+            return out.print_data(&state::follow_message_json(message, self.from.time(now)));
         }
         let mut text = Vec::new();
         print_message(message, self.from, now, self.form.extent, out.width(), &mut text)?;
@@ -231,13 +229,8 @@ fn follow_machine(
             messages::say_left_out(&library.may_add(&alarm_state(state))?);
         }
     }
-    let CaptureOptions { attach, rules, command, .. } = options;
-    let options = CountOptions {
-        duration: rules.duration,
-        command: command.clone(),
-        ..CountOptions::of(attach.choice.clone(), Duration::from_nanos(every))
-    };
-    context.begin(TerminalProgress::new(*rules, manner.quiet), manner)?;
+    context.begin(TerminalProgress::new(options.rules, manner.quiet), manner)?;
+    let options = count_options(options, Duration::from_nanos(every));
     let mut counters = Counters::attach(kernel, &options, &mut context.signals, &mut context.progress)?;
     let mut running = None;
     let result = (|| {
@@ -247,19 +240,12 @@ fn follow_machine(
         let mut printer = Printer { form, from: FollowedFrom::Machine, found: false, task };
         let Context { signals, progress, out } = context;
         progress.phase_ends();
-        unless_closed(printer.begin("this machine", &known, out))?;
+        unless_closed(printer.begin(PLACE, &known, out))?;
         let mut seen = SeenOfTick::of(known.names(), &table);
-        let origin = SessionOrigin {
-            kernel: Some(kernel_release()),
-            hostname: Some(hostname()),
-            cpus: counters.attached().cpus.as_slice().to_vec(),
-            clock: Some("monotonic".to_owned()),
-            started: None,
-            begin_ns: Ns(0),
-        };
+        let origin = machine_origin(&counters, SystemTime::now());
         let mut alarms =
             AlarmWindows { task, origin, table: &table, selection: &selection, every, windows: VecDeque::new() };
-        let least = every - (every as f64 * MOST_MISSING) as u64;
+        let least = state::least_of(every);
         let mut windows = EachWindow::new(|_, tick| {
             // The last tick may have come early.
             if tick.to.since(tick.from) < least {
@@ -391,15 +377,11 @@ impl AlarmWindows<'_> {
         let windows: Vec<Window> = self.windows.iter().filter(|window| time.contains(&window.begin)).cloned().collect();
         let ago = Duration::from_nanos(now.since(windows.first()?.begin));
         let started = SystemTime::now().checked_sub(ago)?;
-        let origin = SessionOrigin {
-            started: Some(humantime::format_rfc3339_nanos(started).to_string()),
-            ..self.origin.clone()
-        };
+        let origin = SessionOrigin { started: Some(rfc3339(started)), ..self.origin.clone() };
         let length = Length::Ns(self.every);
-        let place = "this machine";
-        let session = Session::of_counted(place, origin, self.table, self.selection, length, &windows);
+        let session = Session::of_counted(PLACE, origin, self.table, self.selection, length, &windows);
         let saved = session.map_err(|error| messages::sentence(&error)).and_then(|session| {
-            let added = library.add(&alarm_state(state), &[(place.to_owned(), session)]);
+            let added = library.add(&alarm_state(state), &[(PLACE.to_owned(), session)]);
             added.map_err(|error| messages::sentence(&error))
         });
         Some(match saved {

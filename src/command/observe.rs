@@ -4,7 +4,7 @@ use super::context::Context;
 use super::detach::finish_detach;
 use super::stop::{end_at_second_signal, stopped};
 use super::wait::wait_for_command;
-use super::watch::watch_machine;
+use super::watch::{PLACE, watch_machine};
 use crate::capture;
 use crate::control::{Manner, Progress};
 use crate::engine::{Detaching, Live};
@@ -75,7 +75,7 @@ impl Observed {
         let mut observed =
             Observed { sessions: Vec::new(), detaching: Some(detaching), wait_detach: manner.wait_detach };
         match session {
-            Ok(session) => observed.sessions.push(("this machine".to_owned(), session)),
+            Ok(session) => observed.sessions.push((PLACE.to_owned(), session)),
             Err(error) => return observed.end(Err(error.into()), context).map(Err),
         }
         Ok(Ok(observed))
@@ -172,7 +172,7 @@ fn fits(duration: Option<Duration>, length: Length) -> Result<(), Error> {
     match nanoseconds(duration) / ns.max(1) {
         0 => Err(Error::Short { length }),
         windows if windows > state::MOST_WINDOWS as u64 => {
-            Err(Error::TooMany { place: "this machine".to_owned(), cause: state::TooMany::Windows })
+            Err(Error::TooMany { place: PLACE.to_owned(), cause: state::TooMany::Windows })
         }
         _ => Ok(()),
     }

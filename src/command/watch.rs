@@ -4,17 +4,43 @@ use crate::capture::{self, CaptureOptions};
 use crate::control::{Progress, Running, Signals, Streams};
 use crate::counting::{CountOptions, Counters, RunWith};
 use crate::drain::Problem;
-use crate::engine::{Detaching, Kernel};
+use crate::engine::{Counting, Detaching, Kernel};
 use crate::events::{Filter, Ns};
 use crate::os::machine::{MachineTimes, hostname, kernel_release, machine_times};
 use crate::os::thread::cpu_of_children;
 use crate::recording::missed_cpus;
 use crate::state::{self, Length, Session, SessionLoad, SessionOrigin, WINDOW, Windows};
 use crate::units::nanoseconds;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The name of the input.
-const PLACE: &str = "this machine";
+pub(super) const PLACE: &str = "this machine";
+
+/// The options of counting for those of a capture, with windows of this length.
+pub(super) fn count_options(options: &CaptureOptions, every: Duration) -> CountOptions {
+    CountOptions {
+        duration: options.rules.duration,
+        command: options.command.clone(),
+        ..CountOptions::of(options.attach.choice.clone(), every)
+    }
+}
+
+/// The origin of windows that are counted here from this time on.
+pub(super) fn machine_origin<E: Counting>(counters: &Counters<E>, started: SystemTime) -> SessionOrigin {
+    SessionOrigin {
+        kernel: Some(kernel_release()),
+        hostname: Some(hostname()),
+        cpus: counters.attached().cpus.as_slice().to_vec(),
+        clock: Some("monotonic".to_owned()),
+        started: Some(rfc3339(started)),
+        begin_ns: Ns(0),
+    }
+}
+
+/// A time as sessions have it.
+pub(super) fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_nanos(time).to_string()
+}
 
 /// Counts the hits in windows of this length, or of a second. Only windows of a number of events are recorded, because only
 /// events show when that number is reached. The detach continues afterwards, even if there is no session.
@@ -50,12 +76,7 @@ fn count_machine(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
-    let CaptureOptions { attach, rules, command, .. } = options;
-    let options = CountOptions {
-        duration: rules.duration,
-        command: command.clone(),
-        ..CountOptions::of(attach.choice.clone(), every)
-    };
+    let options = count_options(options, every);
     let mut counters = Counters::attach(kernel, &options, signals, progress)?;
     let sinks: &mut [&mut dyn crate::events::Sink] = &mut [&mut windows];
     let command = counters.launch(&options, Streams::Own, true);
@@ -65,14 +86,7 @@ fn count_machine(
         let cpus = counters.attached().cpus.len() as u32;
         after.load_since(&before, run.length * cpus, run.own_cpu, run.command_exit.is_some())
     });
-    let origin = SessionOrigin {
-        kernel: Some(kernel_release()),
-        hostname: Some(hostname()),
-        cpus: counters.attached().cpus.as_slice().to_vec(),
-        clock: Some("monotonic".to_owned()),
-        started: Some(humantime::format_rfc3339_nanos(run.started).to_string()),
-        begin_ns: Ns(0),
-    };
+    let origin = machine_origin(&counters, run.started);
     let cpus = missed_cpus(&run.unwatched);
     let problem = match run.problem {
         Some(cause) => return Err(capture::Error::Run(cause)),

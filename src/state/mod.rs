@@ -27,6 +27,7 @@ mod formats;
 mod identify;
 mod known;
 mod library;
+mod load;
 mod logs;
 mod looks;
 mod losses;
@@ -58,14 +59,15 @@ pub use formats::{write_error_json, write_evaluation_json, write_json, write_jun
 pub use identify::Identification;
 pub use known::{Known, WINDOW};
 pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, read_session, state_name};
+pub use load::SessionLoad;
 pub use model::{LEAST_WINDOWS, NotLearned, Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
 pub use reasons::Reason;
-pub use session::{SCHEMA, Session, SessionEngine, SessionLoad, SessionOrigin};
+pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
 pub use source::{learn, read};
 pub use stretch::Stretch;
 pub use suggest::{Quality, Suggestion, suggest};
-pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows};
+pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows, least_of};
 
 use crate::drain::{Problem, replay};
 use crate::memory::TooMuch;

@@ -38,8 +38,8 @@ pub(super) const MOST_LOST: f64 = 0.1;
 /// second, although its first event comes a moment after its begin.
 pub(super) const MOST_MISSING: f64 = 0.05;
 
-/// The least length in nanoseconds of a window at the end.
-fn least_of(width: u64) -> u64 {
+/// The least length in nanoseconds of a window at the end that should be `width` long.
+pub fn least_of(width: u64) -> u64 {
     width - (width as f64 * MOST_MISSING) as u64
 }
 

@@ -32,7 +32,7 @@ pub enum FollowedFrom {
 
 impl FollowedFrom {
     /// The wall-clock time of a message about this machine. `None` for a source.
-    pub fn time(self, _at: Ns, now: SystemTime) -> Option<SystemTime> {
+    pub fn time(self, now: SystemTime) -> Option<SystemTime> {
         matches!(self, FollowedFrom::Machine).then_some(now)
     }
 

@@ -96,7 +96,6 @@ pub(super) struct Alarms<'a> {
     ended: Option<(Alarm, Ns)>,
     raised: u64,
     again: u64,
-    not_judged: usize,
 }
 
 /// The alarm that goes on.
@@ -129,7 +128,6 @@ impl<'a> Alarms<'a> {
             ended: None,
             raised: 0,
             again: 0,
-            not_judged: 0,
         })
     }
 
@@ -143,11 +141,6 @@ impl<'a> Alarms<'a> {
         self.on.as_ref().map(|on| &on.alarm)
     }
 
-    /// The windows that could not be judged with the four before them.
-    pub fn not_judged(&self) -> usize {
-        self.not_judged
-    }
-
     /// Takes the newest window with its answer.
     pub fn take(&mut self, newest: &NewestWindows<'_>, answer: &Answer) -> Vec<FollowMessage> {
         let window = newest.number() - 1;
@@ -156,7 +149,6 @@ impl<'a> Alarms<'a> {
             self.levels.push(newest.begin(window), level);
         }
         let is_unlike = answer.is_judged().then_some(p <= UNLIKE);
-        self.not_judged += usize::from(is_unlike.is_none());
         self.unlike.take(is_unlike, window);
         self.most_p = if self.unlike.number > 1 { self.most_p.max(p) } else { p };
         let persist = self.tracepoints.take(newest, answer).map(|outside| !outside.is_empty());

@@ -46,6 +46,8 @@ pub struct Follow<'a> {
     judge: Judge<'a>,
     newest: NewestWindows<'a>,
     task: Task<'a>,
+    /// Windows that could not be judged with the four before them.
+    not_judged: usize,
     _held: Held,
 }
 
@@ -97,7 +99,7 @@ impl<'a> Follow<'a> {
         let of_name = 2 * KEPT as u64 * OF_CELL + sessions as u64 * OF_LEARNED;
         let held = Held::take(MemoryOf::Sessions, of_name.saturating_mul(known.names().len() as u64))?;
         let judge = Judge::of(known.states());
-        Ok(Follow { alpha, judge, newest: NewestWindows::of(known), task, _held: held })
+        Ok(Follow { alpha, judge, newest: NewestWindows::of(known), task, not_judged: 0, _held: held })
     }
 
     /// Takes the next window, and returns what is to be reported.
@@ -106,6 +108,8 @@ impl<'a> Follow<'a> {
         let end = self.newest.number();
         let range = end.saturating_sub(LEAST_WINDOWS)..end;
         let answer = Answer::of(&mut self.judge, &self.newest.logs(&range), &(0..range.len()), self.alpha);
+        // The first answer is the one for five windows.
+        self.not_judged += usize::from(end >= LEAST_WINDOWS && !answer.is_judged());
         match &mut self.task {
             Task::Identify(turns) => {
                 if !turns.take(&answer, end) {
@@ -121,15 +125,13 @@ impl<'a> Follow<'a> {
 
     /// What was followed so far.
     pub fn end(&self) -> FollowedEnd {
-        let ((alarms, not_reported), not_judged) = match &self.task {
-            Task::Identify(turns) => ((0, 0), turns.not_judged()),
-            Task::Check(alarms) => (alarms.numbers(), alarms.not_judged()),
+        let (alarms, not_reported) = match &self.task {
+            Task::Identify(_) => (0, 0),
+            Task::Check(alarms) => alarms.numbers(),
         };
-        // The first answer is the one for five windows.
-        let not_judged = not_judged - (LEAST_WINDOWS - 1).min(not_judged);
         FollowedEnd {
             windows: self.newest.number(),
-            not_judged,
+            not_judged: self.not_judged,
             length_ns: self.newest.length_ns(),
             alarms,
             not_reported,

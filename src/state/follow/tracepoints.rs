@@ -20,7 +20,7 @@ pub(super) struct Tracepoints<'a> {
     allowed: Vec<usize>,
     /// By allowed state.
     spreads: Vec<Spread>,
-    /// By allowed state, name, and measure: the learned values, once they were needed.
+    /// The learned values by allowed state, name, and measure. They are made when they are first needed.
     usual: BTreeMap<(usize, Name, usize), Usual>,
     /// By name, whether a session hit it.
     is_hit: Vec<bool>,
@@ -51,9 +51,9 @@ pub(super) struct OutsideRange {
     name: Name,
     measure: Measure,
     /// The state, as its place among the allowed ones.
-    pub state: usize,
+    state: usize,
     /// The window in which the first block begins.
-    pub from: usize,
+    from: usize,
     test: Test,
 }
 

@@ -32,23 +32,16 @@ pub(super) struct Turns {
     /// `None` before the first report; empty if the state is unknown.
     reported: Option<Vec<usize>>,
     run: AnswerRun,
-    not_judged: usize,
 }
 
 impl Turns {
     /// Takes the answer for the newest of so many windows. Returns whether it is time to look at what has changed.
     pub fn take(&mut self, answer: &Answer, windows: usize) -> bool {
         let differs = answer.is_judged().then(|| !self.agrees(answer));
-        self.not_judged += usize::from(differs.is_none());
         self.run.take(differs, windows - 1);
         // The first answer is the one for five windows.
         let enough = if self.reported.is_none() { HOLD + 1 - LEAST_WINDOWS } else { HOLD };
         differs == Some(true) && self.run.number >= enough
-    }
-
-    /// The windows that could not be judged with the four before them.
-    pub fn not_judged(&self) -> usize {
-        self.not_judged
     }
 
     fn agrees(&self, answer: &Answer) -> bool {
