@@ -63,8 +63,15 @@ fn table() -> Table {
 /// A file of rounds. Events are spread over the rings at random, and few tracepoints have most events.
 fn bytes(rings: u32, events: u64) -> Vec<u8> {
     let (features, ids) = (Features::default(), ids(rings));
-    let head =
-        Head { table: &table(), ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: "" };
+    let head = Head {
+        table: &table(),
+        ids: &ids,
+        clock: Clock::Monotonic,
+        lost_known: true,
+        threads: None,
+        features: &features,
+        facts: "",
+    };
     let mut state = 0x9E37_79B9_7F4A_7C15;
     let mut out = head.encode();
     for start in (0..events).step_by(ROUND as usize) {
@@ -112,7 +119,7 @@ fn write_csv(criterion: &mut Criterion) {
     let table = table();
     let event = |n| {
         let tpid = Tpid::new((n % u64::from(TRACEPOINTS)) as u32 + 1);
-        Event { time: Ns(2_069_046_799_106 + n * 800), cpu: None, tpid }
+        Event::new(Ns(2_069_046_799_106 + n * 800), None, tpid)
     };
     let events: Vec<_> = (0..EVENTS).map(event).collect();
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();

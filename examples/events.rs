@@ -35,10 +35,10 @@ pub fn print(place: &Place, out: &mut impl Write) -> Result<(), Box<dyn Error>> 
     while let Some((events, table)) = stream.next_with_table()? {
         for event in events {
             // A log.csv does not record the CPU.
-            let cpu = event.cpu.map_or("unknown CPU".to_owned(), |cpu| format!("CPU {cpu}"));
+            let cpu = event.cpu().map_or("unknown CPU".to_owned(), |cpu| format!("CPU {cpu}"));
             if printed < 10 {
                 printed += 1;
-                writeln!(out, "{} ns  {cpu}  {}", event.time, table.get(event.tpid).full_name())?;
+                writeln!(out, "{} ns  {cpu}  {}", event.time, table.get(event.tpid()).full_name())?;
             }
             *events_of_cpus.entry(cpu).or_insert(0) += 1;
         }

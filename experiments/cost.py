@@ -42,6 +42,7 @@ WAYS = {
     'off': None,
     'tp-perf': (TIME | IDENTIFIER, True),
     'tp-perf again': (TIME | IDENTIFIER, True),
+    'tp-perf --with pid': (TIME | TID | IDENTIFIER, True),
     'perf': (PERF, False),
     'perf --exclude-perf': (PERF, True),
     'tp-perf without filter': (TIME | IDENTIFIER, False),

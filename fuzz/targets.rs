@@ -120,8 +120,16 @@ pub fn head() -> Vec<u8> {
     let ids = SampleIds::new(&pairs);
     let features = Features::default();
     // Without facts, the file counts as one of perf. tp-perf's own facts begin the seeds.
-    Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: FACTS }
-        .encode()
+    Head {
+        table: &table,
+        ids: &ids,
+        clock: Clock::Monotonic,
+        lost_known: true,
+        threads: None,
+        features: &features,
+        facts: FACTS,
+    }
+    .encode()
 }
 
 const FACTS: &str = r#"{"schema":2,"tool":{"name":"tp-perf","version":"0"},"kernel":"6","hostname":"h","cpus":[0,1],"offline_cpus":[],"clock":"monotonic","clock_offset_ns":0,"command":null,"arguments":[],"events":null,"started":"2026-01-01T00:00:00Z","ring_size":4096,"attach_ns":1,"self_excluded":true,"pid":1,"left_out":[]}"#;
@@ -145,7 +153,7 @@ impl Sink for Checked {
         for event in events {
             assert!(event.time >= self.last, "events are in time order");
             self.last = event.time;
-            assert!(table.find(event.tpid).is_some(), "every event has a known tracepoint");
+            assert!(table.find(event.tpid()).is_some(), "every event has a known tracepoint");
         }
     }
 

@@ -72,6 +72,8 @@ pub mod overhead;
 pub mod perf;
 #[doc(hidden)]
 pub mod perf_data;
+// Which processes caused the events.
+pub mod processes;
 #[doc(hidden)]
 pub mod spool;
 #[doc(hidden)]

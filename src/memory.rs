@@ -84,6 +84,8 @@ pub enum MemoryOf {
     Comparison,
     /// The steps of tracepoints to other rungs.
     Steps,
+    /// The threads and processes.
+    Threads,
     /// A file that is read at once.
     File,
 }
@@ -101,6 +103,7 @@ impl fmt::Display for MemoryOf {
             MemoryOf::Rows => "the rows of a report",
             MemoryOf::Comparison => "the comparison of the sources",
             MemoryOf::Steps => "the steps of its tracepoints to other rungs",
+            MemoryOf::Threads => "its threads and processes",
             MemoryOf::File => "the bytes of a file",
         })
     }

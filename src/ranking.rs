@@ -97,7 +97,12 @@ impl Ranking {
 
     /// All hits per second; `None` if the duration is zero.
     pub fn rate(&self) -> Option<f64> {
-        (!self.duration.is_zero()).then(|| self.events as f64 / self.duration.as_secs_f64())
+        self.per_second(self.events)
+    }
+
+    /// So many hits as a number per second; `None` if the duration is zero.
+    pub fn per_second(&self, events: u64) -> Option<f64> {
+        (!self.duration.is_zero()).then(|| events as f64 / self.duration.as_secs_f64())
     }
 }
 

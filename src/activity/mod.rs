@@ -168,18 +168,19 @@ pub fn key_of(cpu: Option<Cpu>) -> u32 {
 
 impl Sink for Activity {
     fn events(&mut self, events: &[Event], _table: &Table) {
-        events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid.get()));
+        events.iter().for_each(|event| self.tracepoints.add(event.time, event.tpid().get()));
         if let Some(more) = &mut self.more_hits {
             events.iter().for_each(|event| more.event(*event));
         }
         let Some(cpus) = &mut self.cpus else { return };
         // Runs of events of one CPU are frequent, so each run is counted at once.
         let mut rest = events;
-        while let Some(Event { time, cpu, .. }) = rest.first() {
-            let key = key_of(*cpu);
-            cpus.add(*time, key);
+        while let Some(first) = rest.first() {
+            let cpu = first.cpu();
+            let key = key_of(cpu);
+            cpus.add(first.time, key);
             let end = cpus.end();
-            let more = rest[1..].iter().take_while(|event| event.cpu == *cpu && event.time < end).count();
+            let more = rest[1..].iter().take_while(|event| event.cpu() == cpu && event.time < end).count();
             if let Some(last) = rest[1..=more].last() {
                 cpus.add_more(last.time, key, more as u64);
             }
@@ -233,7 +234,7 @@ mod tests {
     use super::*;
 
     fn event(time: u64) -> Event {
-        Event { time: Ns(time), cpu: None, tpid: Tpid::new(1) }
+        Event::new(Ns(time), None, Tpid::new(1))
     }
 
     #[test]

@@ -52,8 +52,10 @@ pub struct AttachOptions {
     pub clock: Clock,
     /// The size of each CPU's ring in bytes, a power of two of pages.
     pub ring_size: usize,
-    /// The part of the time of all CPUs that the recording may take. To keep it, tp-perf thins tracepoints. `None` records
-    /// each hit.
+    /// Whether events have their process and thread.
+    pub threads: bool,
+    /// The part of the time of all CPUs that tp-perf may take. To keep it, a recording thins tracepoints, and a comparison
+    /// leaves out the hottest. `None` watches each hit.
     pub budget: Option<f64>,
 }
 
@@ -92,6 +94,7 @@ impl Chosen {
             clock: options.clock,
             ring_size: options.ring_size,
             exclude_thread: options.choice.excluded_thread(),
+            threads: options.threads,
             may_thin: options.budget.is_some(),
         };
         let (engine, took) = open(|opened| kernel.attach(&request, opened), signals, progress)?;

@@ -54,6 +54,7 @@ impl Captured {
         let Replayable { source, ending, in_file, request } = self.end(options)?;
         let room = if summary_room.is_reserved { 0 } else { summary_room.bytes };
         let log = LogWriter::new(directory.file(recording::LOG)?).with_hits(options.attach.budget.is_some());
+        let log = log.with_columns(&options.log_columns);
         let mut log = LogSink::new(log, room);
         let request = Request { as_captured: true, ..request };
         let Results { summary, problem, .. } =
@@ -95,7 +96,7 @@ impl Captured {
             cost: run.cost,
         };
         let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
-        let behind = [counters(&run.counted, &ids, now), note(&ending)].concat();
+        let behind = [counters(&run.counted, &ids, now, options.attach.threads), note(&ending)].concat();
         // On a full disk this may not fit in the file, but it fits in memory.
         spool.append_behind(&behind).map_err(Error::Replay)?;
         let (blocks, in_file) = spool.finish().map_err(Error::Replay)?;

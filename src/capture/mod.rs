@@ -28,9 +28,10 @@ use crate::engine::{self, Detaching, Kernel, Sampling};
 use crate::events::Sink;
 use crate::os::cpus::CpuList;
 use crate::os::privileges::{self, Starts};
-use crate::recording::{self, RecordingDir, write_groups, write_tracepoints};
+use crate::os::running_threads::{RunningThread, running_threads};
+use crate::recording::{self, LogColumn, RecordingDir, write_groups, write_tracepoints};
 use crate::source;
-use crate::spool::{Arena, Backed, Keeping};
+use crate::spool::{Arena, Backed, Keeping, Spool};
 use crate::tracefs::{self, Selection, Table};
 use crate::units::Bytes;
 use std::fs::File;
@@ -55,6 +56,8 @@ pub struct CaptureOptions {
     pub attach: AttachOptions,
     /// Whether to compress `events.perf`.
     pub compress: bool,
+    /// More columns of the log.
+    pub log_columns: Vec<LogColumn>,
     /// The COMMAND to run. The capture stops when it ends.
     pub command: Option<CommandLine>,
     /// tp-perf's arguments, for the summary.
@@ -98,6 +101,9 @@ pub enum Error {
         /// Why it could not be created.
         cause: io::Error,
     },
+    /// The threads of this machine could not be listed.
+    #[error("failed to list the threads of this machine in `/proc`: {0}")]
+    Threads(io::Error),
     /// tp-perf could not give up rights.
     #[error(transparent)]
     Rights(#[from] privileges::Error),
@@ -209,9 +215,11 @@ impl Ready {
         let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
         let (engine, attach) = chosen.attach(kernel, &options.attach, options.rules.events, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
+        // Not each user may see the threads of others. From now on, the kernel records what changes.
+        let threads = options.attach.threads.then(running_threads).transpose().map_err(Error::Threads)?;
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, selection, .. } = chosen;
-        Ok(ReadyToRun { engine, attach, table, selection, keeping, arena, steering })
+        Ok(ReadyToRun { engine, attach, table, selection, keeping, arena, steering, threads })
     }
 }
 
@@ -226,6 +234,8 @@ struct ReadyToRun<E> {
     arena: Arena,
     /// With a budget.
     steering: Option<RecordSteering>,
+    /// The threads that ran before, if events have theirs.
+    threads: Option<Vec<RunningThread>>,
 }
 
 impl<E: Sampling> ReadyToRun<E> {
@@ -239,9 +249,10 @@ impl<E: Sampling> ReadyToRun<E> {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<(Captured, Detaching), Error> {
-        let ReadyToRun { mut engine, attach, table, selection, keeping, arena, steering } = self;
+        let ReadyToRun { mut engine, attach, table, selection, keeping, arena, steering, threads } = self;
         let facts = plan::facts(options, engine.attached(), &table, &selection, attach)?;
-        let mut spool = plan::spool(options, &engine, &table, &facts, file, keeping, arena)?;
+        let head = plan::head(options, &engine, &table, threads.as_deref(), &facts)?;
+        let mut spool = Spool::in_arena(arena, &head, keeping, file).map_err(Error::Memory)?;
         let nofile_limit = engine.attached().descriptor_limit;
         let launch = |line| Launch { line, nofile_limit, streams: Streams::Own, is_last: true };
         let command = options.command.as_ref().map(launch);

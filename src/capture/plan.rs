@@ -6,15 +6,15 @@ use crate::engine::{Attached, Kernel, LEAST_RING, Sampling};
 use crate::events::Ns;
 use crate::os::machine::{hostname, kernel_release};
 use crate::os::memory::{address_space, available_memory};
+use crate::os::running_threads::RunningThread;
 use crate::perf_data::record::SAMPLE_SIZE;
-use crate::perf_data::{ClockPair, Features, Head, MOST_INFLATED};
+use crate::perf_data::{ClockPair, Features, Head, HeadThreads, MOST_INFLATED};
 use crate::recording::{Facts, Tool};
-use crate::spool::{Arena, Backed, DEFAULT_MEMORY, Keeping, Spool, expected_head};
+use crate::spool::{Backed, DEFAULT_MEMORY, Keeping, expected_head};
 use crate::text::json_line;
 use crate::tracefs::{Selection, Table};
 use crate::units::Bytes;
 use std::fs::File;
-use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -156,25 +156,24 @@ pub(crate) fn sensible(expected: usize) -> usize {
     expected.min(affordable).min(DEFAULT_MEMORY)
 }
 
-/// A spool that starts with the head of `events.perf`.
-pub(super) fn spool(
+/// The head of `events.perf`.
+pub(super) fn head(
     options: &CaptureOptions,
     engine: &impl Sampling,
     table: &Table,
+    threads: Option<&[RunningThread]>,
     facts: &Facts,
-    file: impl FnMut() -> io::Result<File> + 'static,
-    keeping: Keeping,
-    arena: Arena,
-) -> Result<Spool, Error> {
+) -> Result<Vec<u8>, Error> {
     let head = Head {
         table,
         ids: engine.sample_ids(),
         clock: options.attach.clock,
         lost_known: engine.attached().lost_known,
+        threads: threads.map(|running| HeadThreads { ids: &engine.attached().thread_ids, running }),
         features: &features(options, facts)?,
         facts: &json_line(facts),
     };
-    Spool::in_arena(arena, &head.encode(), keeping, file).map_err(Error::Memory)
+    Ok(head.encode())
 }
 
 /// The approximate number of bytes that a capture with these rules takes on a busy machine.

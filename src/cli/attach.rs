@@ -32,6 +32,6 @@ impl AttachArgs {
         let (ring_size, adjustment) = self.rings.ring_size()?;
         let (choice, mut manner) = self.watch.request(quiet);
         manner.adjustments.extend(adjustment);
-        Ok((AttachOptions { choice, clock: self.clock, ring_size, budget: None }, manner))
+        Ok((AttachOptions { choice, clock: self.clock, ring_size, threads: false, budget: None }, manner))
     }
 }

@@ -1,8 +1,9 @@
 //! The arguments of `tp-perf check`.
 
+use super::budget::{BudgetArg, parse_budget};
 use super::help::{COST, SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::{LibraryArgs, parse_state};
-use super::observation::{OF_CAPTURES, ObservationArgs, may_follow};
+use super::observation::{OF_CAPTURES, ObservationArgs, may_follow, set_budget};
 use super::usage::usage;
 use crate::control::Manner;
 use crate::observation::Observation;
@@ -87,7 +88,7 @@ pub struct CheckArgs {
     ///
     /// When an alarm ends, its windows (at most the last 3,600) become a session in DIR/not-STATE, and tp-perf prints the command that
     /// adds it to the state. Only when this machine is watched.
-    #[arg(long, value_name = "DIR", requires = "follow", conflicts_with_all = ["sources", "few_tracepoints"], hide_short_help = true)]
+    #[arg(long, value_name = "DIR", requires = "follow", conflicts_with_all = ["sources", "few_tracepoints", "budget"], hide_short_help = true)]
     save: Option<PathBuf>,
     /// Allow N false alarms of single tracepoints per day of watching
     #[arg(long, value_name = "N", default_value_t = PER_DAY, value_parser = parse_per_day)]
@@ -98,6 +99,13 @@ pub struct CheckArgs {
     /// --suggest-tracepoints` shows the chosen ones.
     #[arg(long, hide_short_help = true, conflicts_with = "tracepoints")]
     few_tracepoints: bool,
+    /// Take at most this part of all CPUs' time, as in `1%`
+    ///
+    /// tp-perf measures the cost of a hit, and leaves out the hottest tracepoints, so that no learned state would cost more. It
+    /// still counts each hit of the others. In a state that nobody learned, it can cost more, and tp-perf then reports that. Only when this
+    /// machine is watched.
+    #[arg(long, hide_short_help = true, value_name = "PART", value_parser = parse_budget, conflicts_with = "sources")]
+    budget: Option<BudgetArg>,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: CheckFormat,
@@ -161,7 +169,8 @@ impl CheckArgs {
     /// Wrong usage: options that do not go together, or no library.
     pub fn request(self) -> Result<CheckRequest, clap::Error> {
         let usual = (!self.follow).then_some(Duration::from_secs(60));
-        let (observation, length, manner) = self.observation.request(self.sources, usual)?;
+        let (mut observation, length, manner) = self.observation.request(self.sources, usual)?;
+        set_budget(&mut observation, self.budget, length)?;
         if self.follow && self.format == CheckFormat::Junit {
             return Err(usage(
                 "--follow has no JUnit file; use `--format json` for a line of JSON for each alarm".to_owned(),

@@ -18,7 +18,8 @@ All capture options, such as -t, work here too: see `tp-perf record -h`.";
 /// What it costs to watch this machine, in the help of the commands that compare it with states.
 pub(super) const COST: &str = "\
 Cost: each hit and each window costs CPU time. A hit takes about 50 ns (`tp-perf doctor` measures it here), so 100,000 hits a second \
-take 0.5 % of one CPU. A window took 1 to 9 ms on idle machines. --few-tracepoints costs less.";
+take 0.5 % of one CPU. A window took 1 to 9 ms on idle machines. --few-tracepoints costs less, and --budget limits the \
+cost.";
 
 /// Hides a capture option from the help of a command that does more than a capture. The option still works there.
 pub(super) fn listed_elsewhere(arg: Arg) -> Arg {

@@ -1,8 +1,9 @@
 //! The arguments of `tp-perf identify`.
 
+use super::budget::{BudgetArg, parse_budget};
 use super::help::{COST, SEE_CAPTURE_OPTIONS, listed_elsewhere};
 use super::library::LibraryArgs;
-use super::observation::{OF_CAPTURES, ObservationArgs, may_follow};
+use super::observation::{OF_CAPTURES, ObservationArgs, may_follow, set_budget};
 use super::usage::usage;
 use crate::control::Manner;
 use crate::observation::Observation;
@@ -84,6 +85,13 @@ pub struct IdentifyArgs {
     /// --suggest-tracepoints` shows the chosen ones.
     #[arg(long, hide_short_help = true, conflicts_with = "tracepoints")]
     few_tracepoints: bool,
+    /// Take at most this part of all CPUs' time, as in `1%`
+    ///
+    /// tp-perf measures the cost of a hit, and leaves out the hottest tracepoints, so that no learned state would cost more. It
+    /// still counts each hit of the others. In a state that nobody learned, it can cost more, and tp-perf then reports that. Only when this
+    /// machine is watched.
+    #[arg(long, hide_short_help = true, value_name = "PART", value_parser = parse_budget, conflicts_with = "sources")]
+    budget: Option<BudgetArg>,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: IdentifyFormat,
@@ -138,7 +146,8 @@ impl IdentifyArgs {
     /// Wrong usage: options that do not go together, or no library.
     pub fn request(self) -> Result<IdentifyRequest, clap::Error> {
         let usual = (!self.follow).then_some(Duration::from_secs(10));
-        let (observation, length, manner) = self.observation.request(self.sources, usual)?;
+        let (mut observation, length, manner) = self.observation.request(self.sources, usual)?;
+        set_budget(&mut observation, self.budget, length)?;
         let IdentifyArgs { alpha, follow, fail_unknown, few_tracepoints, format, verbose, .. } = self;
         if follow && format == IdentifyFormat::Csv {
             return Err(usage(

@@ -1,6 +1,7 @@
 //! The input of `learn`, `identify` and `check`: the arguments that they share.
 
 use super::attach::AttachArgs;
+use super::budget::BudgetArg;
 use super::command_line::own_arguments;
 use super::memory::MemoryArgs;
 use super::source::{part, places};
@@ -69,8 +70,16 @@ impl ObservationArgs {
             let duration = duration.or(usual.filter(|_| command.is_none()));
             let rules = StopRules { events: None, duration };
             let arguments = own_arguments();
-            let options =
-                capture::CaptureOptions { rules, output: None, force: false, attach, compress, command, arguments };
+            let options = capture::CaptureOptions {
+                rules,
+                output: None,
+                force: false,
+                attach,
+                compress,
+                log_columns: Vec::new(),
+                command,
+                arguments,
+            };
             Ok((Observation::Machine(Box::new(options)), window, manner))
         } else {
             if duration.is_some() || !command.is_empty() {
@@ -96,6 +105,23 @@ pub(super) fn may_follow(follow: bool, length: Option<Length>) -> Result<(), cla
         }
         _ => Ok(()),
     }
+}
+
+/// Sets the budget of watching this machine.
+///
+/// # Errors
+/// Wrong usage: windows of a number of events, which are recorded.
+pub(super) fn set_budget(
+    observation: &mut Observation,
+    budget: Option<BudgetArg>,
+    length: Option<Length>,
+) -> Result<(), clap::Error> {
+    let (Observation::Machine(options), Some(BudgetArg(Some(budget)))) = (observation, budget) else { return Ok(()) };
+    if let Some(Length::Events(_)) = length {
+        return Err(usage("--budget needs windows of a length in time, such as `--window 1s`".to_owned()));
+    }
+    options.attach.budget = Some(budget);
+    Ok(())
 }
 
 /// `1s`, or `100000events`.

@@ -4,6 +4,7 @@ use super::help::PATTERNS;
 use super::source::{SourceArgs, place};
 use crate::control::Manner;
 use crate::drain::replay::{self, ReplayOutput};
+use crate::recording::LogColumn;
 use crate::source::Place;
 use crate::units::parse_speed;
 use clap::Args;
@@ -46,6 +47,11 @@ pub struct ReplayArgs {
     /// This also removes the events.perf in DIR, unless it is the SOURCE.
     #[arg(long)]
     force: bool,
+    /// Add these columns to log.csv (separated by commas)
+    ///
+    /// They come behind the others, in this order. Cells whose values the SOURCE does not have are empty.
+    #[arg(long, value_enum, value_name = "FIELDS", value_delimiter = ',')]
+    log_columns: Vec<LogColumn>,
     /// Replay at the original pace, times FACTOR
     #[arg(long, value_name = "FACTOR", value_parser = parse_speed)]
     speed: Option<f64>,
@@ -89,7 +95,14 @@ impl ReplayArgs {
         };
         let filter = self.part.request()?;
         let place = self.source.map_or(Place::Example, place);
-        let options = replay::ReplayOptions { place, output, force: self.force, filter, speed: self.speed };
+        let options = replay::ReplayOptions {
+            place,
+            output,
+            force: self.force,
+            filter,
+            speed: self.speed,
+            log_columns: LogColumn::each_once(self.log_columns),
+        };
         Ok(ReplayRequest { options, manner: Manner::reading(self.quiet) })
     }
 }
@@ -105,11 +118,13 @@ mod tests {
 
     #[test]
     fn a_replay_takes_all_its_options() {
-        let words = "- -o - -n 7 -t sched:* -x *_waking --cpus 1 --from 1s --to 99000000 --speed 2 -q";
+        let words =
+            "- -o - -n 7 -t sched:* -x *_waking --cpus 1 --pid 5,6 --comm a* --from 1s --to 99000000 --speed 2 -q";
         let options = parse::<ReplayArgs>(words).and_then(ReplayArgs::request).unwrap().options;
         assert_eq!((options.place, options.output, options.speed), (Place::Stdin, ReplayOutput::Stdout, Some(2.0)));
         let (from, to) = (Moment::After(Duration::from_secs(1)), Moment::At(99_000_000));
-        let Filter { events, from: begin, to: end, cpus, only, exclude } = options.filter;
+        let Filter { events, from: begin, to: end, cpus, only, exclude, processes } = options.filter;
+        assert_eq!((processes.pids.len(), processes.names.len()), (2, 1));
         assert_eq!((events, begin, end), (Some(7), Some(from), Some(to)));
         assert_eq!(cpus.unwrap().as_slice(), [Cpu::new(1)]);
         assert_eq!((only.len(), exclude.len()), (1, 1));

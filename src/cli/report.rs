@@ -24,6 +24,8 @@ Examples:
   tp-perf report idle --plots figures
   # Show several recordings side by side, and how they differ
   tp-perf report idle build apache --html all.html
+  # Show which processes caused the events
+  tp-perf report perf.data --by process
   # Show which learned states the recording was in
   tp-perf report idle --states
   # Extract one value
@@ -52,6 +54,12 @@ pub struct ReportArgs {
     /// The default is 5 for text and markdown, and all for json and csv.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
+    /// Show who caused the events: process
+    ///
+    /// It replaces the table of tracepoints. Files of `perf record` have processes, and so have recordings that were made with
+    /// `tp-perf record --with pid`.
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "WHAT")]
+    by: Option<ReportBy>,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
@@ -67,7 +75,7 @@ pub struct ReportArgs {
     #[arg(long)]
     open: bool,
     /// Draw the graphs of each source as SVG and PNG into DIR
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, hide_short_help = true, value_name = "DIR")]
     plots: Option<PathBuf>,
     /// Replace existing files
     #[arg(long, hide_short_help = true)]
@@ -85,6 +93,13 @@ pub struct ReportArgs {
     part: SourceArgs,
 }
 
+/// What the tables of a report have rows for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportBy {
+    /// Processes, with their tracepoints, and tracepoints, with their processes
+    Process,
+}
+
 /// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ReportFormat {
@@ -93,7 +108,7 @@ pub enum ReportFormat {
     Text,
     /// All facts, as one object
     Json,
-    /// A row for each tracepoint
+    /// A row for each tracepoint, or with --by process for each process and tracepoint
     Csv,
     /// For an issue or a wiki
     Markdown,
@@ -168,7 +183,8 @@ impl ReportArgs {
             html => (html, self.force),
         };
         let files = FileOptions { html, replaces_page, plots: self.plots, force: self.force };
-        let options = ReportOptions { places, filter, detail: files.detail(), identifier: None };
+        let options =
+            ReportOptions { places, filter, detail: files.detail(), identifier: None, by_process: self.by.is_some() };
         let manner = Manner::reading(self.quiet);
         Ok(ReportRequest { options, files, open: self.open, format: self.format, top, manner, states })
     }

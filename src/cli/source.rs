@@ -3,7 +3,7 @@
 use super::memory::MemoryArgs;
 use super::selection::{Patterns, flatten};
 use super::usage::usage;
-use crate::events::Filter;
+use crate::events::{Filter, NamePattern, ProcessFilter, Tid};
 use crate::os::cpus::CpuList;
 use crate::source::Place;
 use crate::units::{Moment, Ns, parse_events, parse_moment};
@@ -25,6 +25,14 @@ pub(super) struct SourceArgs {
     /// Take only these CPUs, as in `0-3,7`
     #[arg(short = 'C', long, hide_short_help = true, alias = "cpu", value_name = "LIST")]
     cpus: Option<CpuList>,
+    /// Take only events of these processes, and of those that they start (separated by commas)
+    ///
+    /// Only if the source has processes: see `tp-perf record --with`.
+    #[arg(short, long = "pid", hide_short_help = true, value_name = "PID", value_delimiter = ',', value_parser = parse_pid)]
+    pids: Vec<Tid>,
+    /// Take only events of threads with these names, as in `gcc,redis*`
+    #[arg(long = "comm", hide_short_help = true, value_name = "GLOB", value_delimiter = ',')]
+    comms: Vec<NamePattern>,
     /// Begin at this time, as in `2s`
     ///
     /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds.
@@ -40,8 +48,15 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     pub fn request(self) -> Result<Filter, clap::Error> {
         let part = part(self.events, self.from, self.to)?;
-        Ok(Filter { only: flatten(self.tracepoints), exclude: flatten(self.exclude), cpus: self.cpus, ..part })
+        let processes = ProcessFilter { pids: self.pids, names: self.comms };
+        let (only, exclude) = (flatten(self.tracepoints), flatten(self.exclude));
+        Ok(Filter { only, exclude, cpus: self.cpus, processes, ..part })
     }
+}
+
+fn parse_pid(text: &str) -> Result<Tid, String> {
+    let pid = text.parse().ok().and_then(Tid::new);
+    pid.ok_or_else(|| "write the number of a process, as in `812`".to_owned())
 }
 
 /// The part of a source between two times, with at most this many events.

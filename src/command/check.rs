@@ -2,10 +2,11 @@
 
 use super::context::Context;
 use super::follow::{self, FollowForm, FollowTask};
-use super::observe::{may_compare, watch_only, with_few};
+use super::observe::{may_compare, watch_only, with_few, within_budget};
 use super::sources::{JointForm, SourceComparison, SourceResult, compare_each, last_taken};
 use super::stop::compare;
 use crate::cli::{CheckArgs, CheckFormat, CheckRequest, FollowedCheck};
+use crate::engine::Live;
 use crate::memory::{HeldBytes, MemoryOf};
 use crate::state::{self, Check, Error, Known, Learned, Length, Library, Names, Session, Suite};
 use crate::terminal::{Extent, Width, print_check};
@@ -35,6 +36,7 @@ pub fn run(args: CheckArgs, context: &mut Context) -> anyhow::Result<u8> {
     }
     let known = with_few(with_others(&library, &against, states, length)?, few_tracepoints, state::ALPHA)?;
     watch_only(&mut observation, &known, few_tracepoints)?;
+    let known = within_budget(&Live, &mut observation, known)?;
     may_compare(&observation, &known)?;
     let extent = if verbose { Extent::Full } else { Extent::Brief };
     if let Some(FollowedCheck { silence, save }) = follow {

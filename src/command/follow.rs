@@ -6,7 +6,7 @@ use super::observe::{begin_reading, read_source, unless_closed};
 use super::sources::worse;
 use super::stop::{compare, end_at_second_signal};
 use super::wait::wait_for_command;
-use super::watch::{PLACE, count_options, machine_origin, rfc3339};
+use super::watch::{PLACE, count_options, machine_origin, over_budget, rfc3339};
 use crate::capture::CaptureOptions;
 use crate::control::{Manner, NoticesOnly, Progress, Streams};
 use crate::counting::{Counters, EachWindow, RunWith};
@@ -135,7 +135,7 @@ fn follow_source(
     let begin = windows.first().map_or(Ns(0), |(begin, _)| *begin);
     let mut printer = Printer { form, from: FollowedFrom::Source { begin }, found: false, task };
     let mut follow = task.begin(&known)?;
-    unless_closed(printer.begin(place, &known, out))?;
+    unless_closed(printer.begin(place, &known, session, out))?;
     for (begin, seen) in windows {
         for message in follow.window(begin, seen) {
             unless_closed(printer.print(&message, out))?;
@@ -154,17 +154,20 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn begin(&self, place: &str, known: &Known, out: &mut Stdout) -> io::Result<()> {
+    fn begin(&self, place: &str, known: &Known, source: &Session, out: &mut Stdout) -> io::Result<()> {
         let against = match self.task {
             FollowTask::Identify { .. } => &[][..],
             FollowTask::Check { against, .. } => against,
         };
+        let limits = known.limits_of(source);
         match self.form {
-            FollowForm { is_json: true, .. } => out.print_data(&state::follow_begin_json(place, known, against)),
+            FollowForm { is_json: true, .. } => {
+                out.print_data(&state::follow_begin_json(place, known, against, &limits))
+            }
             FollowForm { is_quiet: true, .. } => Ok(()),
             _ => {
                 let mut text = Vec::new();
-                print_followed(place, known, against, out.width(), &mut text)?;
+                print_followed(place, known, against, &limits, out.width(), &mut text)?;
                 out.print(&text)
             }
         }
@@ -230,19 +233,21 @@ fn follow_machine(
         }
     }
     context.begin(TerminalProgress::new(options.rules, manner.quiet), manner)?;
+    let budget = options.attach.budget;
     let options = count_options(options, Duration::from_nanos(every));
     let mut counters = Counters::attach(kernel, &options, &mut context.signals, &mut context.progress)?;
     let mut running = None;
     let result = (|| {
         let (table, selection) = (counters.table.clone(), counters.selection.clone());
-        let known = known.to_follow(&Session::without_windows(&table, &selection, Length::Ns(every)))?;
+        let origin = machine_origin(&counters, SystemTime::now());
+        let nothing_yet = Session::without_windows(origin.clone(), &table, &selection, Length::Ns(every));
+        let known = known.to_follow(&nothing_yet)?;
         let mut follow = task.begin(&known)?;
         let mut printer = Printer { form, from: FollowedFrom::Machine, found: false, task };
         let Context { signals, progress, out } = context;
         progress.phase_ends();
-        unless_closed(printer.begin(PLACE, &known, out))?;
+        unless_closed(printer.begin(PLACE, &known, &nothing_yet, out))?;
         let mut seen = SeenOfTick::of(known.names(), &table);
-        let origin = machine_origin(&counters, SystemTime::now());
         let mut alarms =
             AlarmWindows { task, origin, table: &table, selection: &selection, every, windows: VecDeque::new() };
         let least = state::least_of(every);
@@ -272,6 +277,9 @@ fn follow_machine(
         let failed = windows.failed.take();
         unless_closed(failed.map_or(Ok(()), Err))?;
         unless_closed(printer.end(&follow, out))?;
+        if let Some(text) = over_budget(budget, run.cost) {
+            messages::say(text);
+        }
         if let Some(text) = alarms.save_at_end(follow.going_on()) {
             messages::say(text);
         }

@@ -2,10 +2,11 @@
 
 use super::context::Context;
 use super::follow::{self, FollowForm, FollowTask};
-use super::observe::{may_compare, watch_only, with_few};
+use super::observe::{may_compare, watch_only, with_few, within_budget};
 use super::sources::{JointForm, SourceComparison, SourceResult, compare_each, last_taken};
 use super::stop::compare;
 use crate::cli::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
+use crate::engine::Live;
 use crate::memory::{Held, HeldBytes, MemoryOf};
 use crate::observation::Observation;
 use crate::os::thread::Work;
@@ -37,6 +38,7 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
         messages::say_left_out(&left_out);
         let known = with_few(Known::of(usable, asked)?, few_tracepoints, alpha)?;
         watch_only(&mut observation, &known, few_tracepoints)?;
+        let known = within_budget(&Live, &mut observation, known)?;
         may_compare(&observation, &known)?;
         let task = FollowTask::Identify { alpha, fail_unknown };
         let form = FollowForm { is_json: format == IdentifyFormat::Json, extent, is_quiet: false };
@@ -66,9 +68,11 @@ pub fn run(args: IdentifyArgs, context: &mut Context) -> anyhow::Result<u8> {
     // how long the windows are.
     if let Observation::Machine(_) = observation {
         answers.prepare()?;
-        if let Some(known) = &answers.known {
-            watch_only(&mut observation, known, few_tracepoints)?;
-            may_compare(&observation, known)?;
+        if let Some(known) = answers.known.take() {
+            watch_only(&mut observation, &known, few_tracepoints)?;
+            let known = within_budget(&Live, &mut observation, known)?;
+            may_compare(&observation, &known)?;
+            answers.known = Some(known);
         }
     }
     compare_each(&mut answers, &observation, form, &manner, context)

@@ -7,15 +7,16 @@ use super::wait::wait_for_command;
 use super::watch::{PLACE, watch_machine};
 use crate::capture;
 use crate::control::{Manner, Progress};
-use crate::engine::{Detaching, Live};
+use crate::engine::{Detaching, Kernel, Live};
 use crate::events::Filter;
 use crate::observation::Observation;
 use crate::os::privileges::raised;
 use crate::source::Place;
 use crate::state::{self, Error, Known, Length, Session};
 use crate::terminal::{TerminalProgress, messages};
-use crate::tracefs::{self, Pattern};
-use crate::units::nanoseconds;
+use crate::tracefs::{self, Pattern, Tracepoint};
+use crate::units::{Share, nanoseconds};
+use anyhow::Context as _;
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
@@ -155,6 +156,51 @@ pub fn with_few(known: Known, few_tracepoints: bool, alpha: f64) -> Result<Known
             }
         }
     }
+}
+
+/// The part of a budget for hits. Windows take the rest.
+const FOR_HITS: f64 = 0.8;
+/// The tracepoints that a sentence names.
+const NAMED: usize = 5;
+
+/// Leaves out the hottest tracepoints, so that counting in any learned state keeps the budget of the watched machine.
+pub fn within_budget(kernel: &impl Kernel, observation: &mut Observation, known: Known) -> anyhow::Result<Known> {
+    let Observation::Machine(options) = observation else { return Ok(known) };
+    let Some(budget) = options.attach.budget else { return Ok(known) };
+    let choice = &mut options.attach.choice;
+    let cpus = choice
+        .cpus
+        .as_ref()
+        .map_or_else(|| kernel.online().map(|all| all.as_slice().len()), |cpus| Ok(cpus.as_slice().len()));
+    let cpus = cpus.context("failed to read which CPUs are online")?;
+    let table = kernel.table()?;
+    let (cost, event) = kernel.hit_cost(&table);
+    drop(event);
+    let of = known.names().len();
+    let (known, hot) = known.within_hits(FOR_HITS * budget * cpus as f64 * 1e9 / cost.counted_ns)?;
+    anyhow::ensure!(
+        !known.names().is_empty(),
+        "a budget of {} is too small for each tracepoint of the library; allow more (--budget), or select fewer tracepoints (-t)",
+        Share(budget)
+    );
+    if !hot.is_empty() {
+        let more = match hot.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let named: Vec<&str> = hot.iter().take(NAMED).map(String::as_str).collect();
+        messages::say(format!(
+            "to keep the budget of {}, tp-perf leaves out {} of {} tracepoints: {}{more}",
+            Share(budget),
+            hot.len(),
+            of,
+            named.join(", ")
+        ));
+    }
+    // The library may have tracepoints of another kernel.
+    let here = table.tracepoints().iter().map(Tracepoint::full_name).filter(|name| hot.contains(name));
+    choice.selection.exclude.extend(here.map(|name| Pattern::new(&name)).collect::<Result<Vec<_>, _>>()?);
+    Ok(known)
 }
 
 /// Restricts the watching of this machine to the tracepoints of the library, if only a few are wanted.

@@ -95,6 +95,7 @@ fn print(report: &Report, format: ReportFormat, top: usize, context: &mut Contex
     match format {
         ReportFormat::Text => print_report(report, top, context.out.width(), &mut out),
         ReportFormat::Json => formats::write_json(report, top, &mut out),
+        ReportFormat::Csv if report.is_by_process() => formats::write_process_csv(report, top, &mut out),
         ReportFormat::Csv => formats::write_csv(report, top, &mut out),
         ReportFormat::Markdown => formats::write_markdown(report, top, &mut out),
     }

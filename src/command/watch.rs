@@ -2,7 +2,7 @@
 
 use crate::capture::{self, CaptureOptions};
 use crate::control::{Progress, Running, Signals, Streams};
-use crate::counting::{CountOptions, Counters, RunWith};
+use crate::counting::{CountCost, CountOptions, Counters, RunWith};
 use crate::drain::Problem;
 use crate::engine::{Counting, Detaching, Kernel};
 use crate::events::{Filter, Ns};
@@ -10,17 +10,19 @@ use crate::os::machine::{MachineTimes, hostname, kernel_release, machine_times};
 use crate::os::thread::cpu_of_children;
 use crate::recording::missed_cpus;
 use crate::state::{self, Length, Session, SessionLoad, SessionOrigin, WINDOW, Windows};
-use crate::units::nanoseconds;
+use crate::units::{Share, nanoseconds};
 use std::time::{Duration, SystemTime};
 
 /// The name of the input.
 pub(super) const PLACE: &str = "this machine";
 
-/// The options of counting for those of a capture, with windows of this length.
+/// The options of counting for those of a capture, with windows of this length. A budget has already decided which tracepoints
+/// are counted.
 pub(super) fn count_options(options: &CaptureOptions, every: Duration) -> CountOptions {
     CountOptions {
         duration: options.rules.duration,
         command: options.command.clone(),
+        measure_cost: options.attach.budget.is_some(),
         ..CountOptions::of(options.attach.choice.clone(), every)
     }
 }
@@ -76,12 +78,16 @@ fn count_machine(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<(Result<Session, state::Error>, Detaching), capture::Error> {
+    let budget = options.attach.budget;
     let options = count_options(options, every);
     let mut counters = Counters::attach(kernel, &options, signals, progress)?;
     let sinks: &mut [&mut dyn crate::events::Sink] = &mut [&mut windows];
     let command = counters.launch(&options, Streams::Own, true);
     let before = WorkTimes::now();
     let run = counters.run(kernel, &options, RunWith { command, sinks, running, signals, progress })?;
+    if let Some(text) = over_budget(budget, run.cost) {
+        progress.note(&text);
+    }
     let load = before.zip(WorkTimes::now()).map(|(before, after)| {
         let cpus = counters.attached().cpus.len() as u32;
         after.load_since(&before, run.length * cpus, run.own_cpu, run.command_exit.is_some())
@@ -99,6 +105,18 @@ fn count_machine(
             .map(|session| Session { load, ..session }),
     };
     Ok((session, counters.detach()))
+}
+
+/// A sentence about a budget that was not kept.
+pub(super) fn over_budget(budget: Option<f64>, cost: Option<CountCost>) -> Option<String> {
+    let (budget, cost) = (budget?, cost?);
+    (cost.part > budget).then(|| {
+        format!(
+            "counting took ~{} of all CPUs' time, more than the budget of {}: this machine did more than in any learned state",
+            Share(cost.part),
+            Share(budget)
+        )
+    })
 }
 
 /// The times of the machine and of the children of tp-perf: of COMMAND and all that it waited for.

@@ -10,6 +10,7 @@
 
 mod budget;
 mod formats;
+mod observer;
 mod repeated;
 mod run;
 mod steering;

@@ -1,10 +1,11 @@
 //! Steers a count while it runs: makes the visits, computes the cost of each window, and moves tracepoints between rungs.
 
 use super::budget::{Budget, RungChange, SeenHits};
+use super::observer::Observer;
 use super::visit_times::VisitTimes;
 use crate::control::Progress;
 use crate::engine::{Counting, HitCost, rename_ns};
-use crate::events::{Rung, Tick, Tpid};
+use crate::events::{Partly, Rung, Tick, Tpid};
 use crate::os::thread::cpu_time;
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ fn seen(tick: &Tick<'_>) -> Vec<SeenHits> {
 /// The state of the steering.
 pub(super) struct Steering {
     budget: Budget,
+    observer: Observer,
+    cpus: usize,
     times: VisitTimes,
     /// The part of the current window for visits.
     visited: f64,
@@ -80,6 +83,8 @@ impl Steering {
     pub fn new(part: Option<f64>, cpus: usize, cost: HitCost) -> io::Result<Self> {
         Ok(Steering {
             budget: Budget::new(part, cpus, cost),
+            observer: Observer::default(),
+            cpus,
             times: VisitTimes::default(),
             visited: 0.0,
             random: Rng::new(),
@@ -133,6 +138,12 @@ impl Steering {
     /// Ends the visit that is under way, at the end of a window.
     pub fn end_visits<E: Counting>(&mut self, engine: &mut E) -> io::Result<()> {
         if self.times.stop() { engine.end_visit() } else { Ok(()) }
+    }
+
+    /// The tracepoints that were not counted in the whole window, with estimates that allow for the time that visits take.
+    pub fn corrected(&mut self, tick: &Tick<'_>) -> Vec<Partly> {
+        let HitCost { counted_ns, off_ns, .. } = self.at_end;
+        self.observer.corrected(tick, self.cpus, counted_ns - off_ns)
     }
 
     /// Takes the hits of a window. Returns its cost, and the changes for the next window; none unless tracepoints `can_move`.

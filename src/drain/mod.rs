@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chosen;
 mod pace;
 mod problem;
 pub mod replay;
@@ -201,11 +202,14 @@ pub fn drain(
     Results { summary, table, selection, span, problem, most: filter.events }
 }
 
-/// Whether the user asked for a part of the source by time or number. The capture's own `--events` does not
+/// Whether the user asked for a part of the source by time, number, or process. The capture's own `--events` does not
 /// count.
 fn asked_for(about: &About, filter: &Filter) -> bool {
     match about {
-        About::Capture(facts) => filter.cuts_time() || (filter.events.is_some() && filter.events != facts.events),
+        About::Capture(facts) => {
+            let other_number = filter.events.is_some() && filter.events != facts.events;
+            filter.cuts_time() || filter.processes.chooses() || other_number
+        }
         _ => filter.cuts(),
     }
 }

@@ -4,7 +4,7 @@ use super::{Request, Results, drain};
 use crate::control::{Progress, Signals};
 use crate::events::{Filter, Ns};
 use crate::memory::TooMuch;
-use crate::recording::{self, LogSink, LogWriter, RecordingDir, write_groups, write_tracepoints};
+use crate::recording::{self, LogColumn, LogSink, LogWriter, RecordingDir, write_groups, write_tracepoints};
 use crate::source::{self, About, Place, Source};
 use crate::tracefs::{self, Table, check_matches};
 use crate::units::Seconds;
@@ -25,6 +25,8 @@ pub struct ReplayOptions {
     pub filter: Filter,
     /// The speed as a multiple of the original speed; `None` is as fast as possible.
     pub speed: Option<f64>,
+    /// More columns of the log.
+    pub log_columns: Vec<LogColumn>,
 }
 
 /// The destination of a replay's results, apart from the summary, which is always printed.
@@ -71,6 +73,12 @@ pub enum Error {
         /// Whether `perf record` wrote it.
         by_perf: bool,
     },
+    /// Processes were chosen, but the source does not record them.
+    #[error("`{place}` does not have the processes of its events")]
+    NoProcesses {
+        /// The source.
+        place: Place,
+    },
     /// CPUs were chosen that were not captured.
     #[error("`{place}` has no CPU {missing}; it has CPU {captured}")]
     MissingCpus {
@@ -106,7 +114,7 @@ pub enum Error {
 /// be read.
 pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Results, Error> {
     let begin = Instant::now();
-    let ReplayOptions { place, output, force, filter, speed } = options;
+    let ReplayOptions { place, output, force, filter, speed, log_columns } = options;
     let source = open(place, filter, signals, progress)?;
 
     let directory = match output {
@@ -126,7 +134,7 @@ pub fn replay(options: &ReplayOptions, signals: &mut Signals, progress: &mut dyn
         (_, Some(directory)) => Some(LogWriter::new(directory.file(recording::LOG)?)),
         _ => None,
     };
-    let results = match log.map(|log| LogSink::new(log.with_hits(with_hits), ROOM)) {
+    let results = match log.map(|log| LogSink::new(log.with_hits(with_hits).with_columns(log_columns), ROOM)) {
         Some(mut log) => drain(source, request, &mut [&mut log], signals, progress).with_log(log)?,
         None => drain(source, request, &mut [], signals, progress),
     };
@@ -200,6 +208,9 @@ fn is_source(source: Option<(u64, u64)>, path: &Path) -> bool {
 fn check(source: &Source, place: &Place, filter: &Filter) -> Result<(), Error> {
     if !matches!(source.about, About::Log) {
         check_patterns(source.stream.table(), place, filter)?;
+    }
+    if filter.processes.chooses() && !source.knows_threads {
+        return Err(Error::NoProcesses { place: place.clone() });
     }
     let Some(wanted) = &filter.cpus else { return Ok(()) };
     if !source.knows_cpus {

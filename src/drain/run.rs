@@ -1,5 +1,6 @@
 //! Sends a stream to the sinks, batch after batch, until its end, damage, or a request to stop.
 
+use super::chosen::ChosenProcesses;
 use super::pace::Pace;
 use crate::control::{Progress, Signals};
 use crate::events::stream::EventStream;
@@ -13,6 +14,7 @@ pub(super) struct Pour<'a, 's> {
     sinks: &'a mut [&'s mut dyn Sink],
     asked: usize,
     stops_at_once: bool,
+    chosen: Option<ChosenProcesses<'a>>,
     /// The time of the first event, whether or not the filter keeps it. So a relative time means the same
     /// with every filter.
     pub origin: Option<Ns>,
@@ -51,6 +53,7 @@ impl<'a, 's> Pour<'a, 's> {
             sinks,
             asked,
             stops_at_once,
+            chosen: ChosenProcesses::of(&filter.processes),
             origin: None,
             span: None,
             given: 0,
@@ -101,8 +104,18 @@ impl<'a, 's> Pour<'a, 's> {
             let runs = stream.row_runs();
             self.sinks.iter_mut().for_each(|sink| sink.row_runs(&runs[self.ran..]));
             self.ran = runs.len();
+            let threads = stream.threads();
+            if !threads.is_empty() {
+                self.sinks.iter_mut().for_each(|sink| sink.threads(threads));
+                self.chosen.iter_mut().for_each(|chosen| chosen.threads(threads));
+            }
             let losses = stream.losses();
             self.sinks.iter_mut().for_each(|sink| sink.losses(losses));
+            let all = batch.len() as u64;
+            let batch = match &mut self.chosen {
+                Some(chosen) => chosen.part(batch),
+                None => batch,
+            };
             if end.complete && takes_more {
                 let wanted = self.filter.part(batch, self.origin.unwrap_or_default(), self.given);
                 let given = match &mut pace {
@@ -133,7 +146,7 @@ impl<'a, 's> Pour<'a, 's> {
                     break;
                 }
             }
-            self.seen += batch.len() as u64;
+            self.seen += all;
             progress.replaying(self.seen, read, length);
         }
         self.sinks.iter_mut().for_each(|sink| sink.end());

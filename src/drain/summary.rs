@@ -47,6 +47,8 @@ pub(super) fn restriction_summary(filter: &Filter, first: Option<Ns>) -> Restric
         from: absolute(filter.from),
         to: absolute(filter.to),
         events: filter.events,
+        pids: filter.processes.pids.iter().map(|pid| pid.get()).collect(),
+        comms: filter.processes.names.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The result of attaching, as a capture records it.
 
+use crate::events::{Cpu, SampleId};
 use crate::os::cpus::CpuList;
 use crate::tracefs::Tpid;
 
@@ -24,6 +25,8 @@ pub struct Attached {
     /// The tracepoints whose counters add up weights instead of hits, ascending. A counting engine does not
     /// open them.
     pub weighted: Vec<Tpid>,
+    /// On each CPU, the sample id of the event that tells of threads. Empty if it was not asked for.
+    pub thread_ids: Vec<(SampleId, Cpu)>,
     /// Whether the kernel reports losses per event (Linux 6.0 and later).
     pub lost_known: bool,
     /// The size of each CPU's ring in bytes; 0 for a counting engine.

@@ -112,7 +112,7 @@ pub(super) fn sampled(tracefs_id: u64, cpu: Cpu, sample_period: u64) -> io::Resu
     let spec = EventSpec {
         kind: EventKind::Tracepoint(tracefs_id),
         scope: Scope::AllOn(cpu),
-        output: Output::Samples { sample_period, wakeup_watermark: bytes as u32 / 2, weighted: false },
+        output: Output::Samples { sample_period, wakeup_watermark: bytes as u32 / 2, weighted: false, threads: false },
         clock: Clock::Monotonic,
         disabled: true,
         read_format: ReadFormat::default(),

@@ -18,6 +18,8 @@ use std::time::Duration;
 pub(super) struct OpenEvents {
     /// One list per CPU. If the events sample, the first leader owns the CPU's ring.
     pub leaders: Vec<Vec<OwnedFd>>,
+    /// One per CPU, if the events that tell of threads were asked for. They are on from the start.
+    pub threads: Vec<OwnedFd>,
     /// One list per tracepoint. Tracepoints that a later CPU refused come last; they only wait to be closed. The events of
     /// a tracepoint that was detached are `None`.
     pub events: Vec<Vec<Option<OwnedFd>>>,
@@ -141,8 +143,8 @@ impl OpenEvents {
     }
 
     pub fn detach(self) -> Detaching {
-        let OpenEvents { leaders, events, guardian, .. } = self;
-        drop((leaders, events));
+        let OpenEvents { leaders, threads, events, guardian, .. } = self;
+        drop((leaders, threads, events));
         guardian.map_or_else(Detaching::done, Guardian::release)
     }
 }

@@ -31,9 +31,15 @@ pub const LEAST_RING: usize = 64 << 10;
 #[derive(Debug, Clone, Copy)]
 enum How {
     /// The events sample.
-    Samples { clock: Clock, wakeup_watermark: usize, may_thin: bool },
+    Samples { clock: Clock, wakeup_watermark: usize, may_thin: bool, threads: bool },
     /// The events count.
     Counts,
+}
+
+impl How {
+    fn has_threads(self) -> bool {
+        matches!(self, How::Samples { threads: true, .. })
+    }
 }
 
 /// Events that are being opened.
@@ -48,6 +54,8 @@ pub(super) struct Opening<'a> {
     rings: Vec<Ring>,
     /// One list per CPU. The first leader owns the ring.
     leaders: Vec<Vec<OwnedFd>>,
+    /// One per CPU, if they were asked for.
+    threads: Vec<OwnedFd>,
     /// One list per tracepoint. It is empty if the kernel refused the tracepoint on the first CPU.
     events: Vec<Vec<(Cpu, OwnedFd)>>,
     refused: Vec<Refusal>,
@@ -61,8 +69,10 @@ pub(super) struct Opening<'a> {
 impl<'a> Opening<'a> {
     /// Prepares events that sample.
     pub fn of_samples(request: &'a AttachRequest<'a>) -> Result<Self, Error> {
-        let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread, may_thin } = request;
-        let how = How::Samples { clock: *clock, wakeup_watermark: *wakeup_watermark, may_thin: *may_thin };
+        let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread, may_thin, threads } =
+            request;
+        let (wakeup_watermark, may_thin, threads) = (*wakeup_watermark, *may_thin, *threads);
+        let how = How::Samples { clock: *clock, wakeup_watermark, may_thin, threads };
         Ok(Opening { ring_size: *ring_size, ..Opening::new(tracepoints, cpus, how, *exclude_thread)? })
     }
 
@@ -84,7 +94,8 @@ impl<'a> Opening<'a> {
         exclude_thread: Option<i32>,
     ) -> Result<Self, Error> {
         Ok(Opening {
-            descriptor_limit: raise_descriptor_limit(tracepoints.len(), cpus.len())?,
+            // The events that tell of threads are as many as those of a tracepoint.
+            descriptor_limit: raise_descriptor_limit(tracepoints.len() + usize::from(how.has_threads()), cpus.len())?,
             tracepoints,
             cpus,
             how,
@@ -92,6 +103,7 @@ impl<'a> Opening<'a> {
             groups: groups(tracepoints),
             rings: Vec::new(),
             leaders: Vec::new(),
+            threads: Vec::new(),
             events: tracepoints.iter().map(|_| Vec::with_capacity(cpus.len())).collect(),
             refused: Vec::new(),
             online: Vec::new(),
@@ -147,10 +159,10 @@ impl<'a> Opening<'a> {
     /// leader.
     fn spec(&self, kind: EventKind, cpu: Cpu, weighted: bool) -> EventSpec<'static> {
         let (output, clock) = match self.how {
-            How::Samples { clock, wakeup_watermark, may_thin } => {
+            How::Samples { clock, wakeup_watermark, may_thin, threads } => {
                 let watermark = u32::try_from(wakeup_watermark.min(self.ring_size / 2)).unwrap_or(u32::MAX);
                 let sample_period = if may_thin { OPENED_WITH } else { 1 };
-                (Output::Samples { sample_period, wakeup_watermark: watermark, weighted }, clock)
+                (Output::Samples { sample_period, wakeup_watermark: watermark, weighted, threads }, clock)
             }
             How::Counts => (Output::Counts, Clock::Monotonic),
         };
@@ -168,7 +180,7 @@ impl<'a> Opening<'a> {
                 Err(Error::Ring { cause, .. }) if self.ring_size > LEAST_RING => {
                     self.ring_refusal.get_or_insert_with(|| refusal(&cause));
                     self.ring_size /= 2;
-                    (self.rings, self.leaders, self.online) = Default::default();
+                    (self.rings, self.leaders, self.threads, self.online) = Default::default();
                 }
                 other => return other,
             }
@@ -186,10 +198,14 @@ impl<'a> Opening<'a> {
                     Err(cause) => return Err(self.fatal(&cause).unwrap_or(Error::Leader { cpu: *cpu, cause })),
                 }
             }
-            if let How::Samples { .. } = self.how {
+            if let How::Samples { threads, .. } = self.how {
                 let bytes = self.ring_size;
                 let ring = sys::map_ring(leaders[0].as_fd(), bytes).and_then(Ring::new);
                 self.rings.push(ring.map_err(|cause| Error::Ring { cpu: *cpu, bytes, cause })?);
+                if threads {
+                    let opened = self.open_threads(*cpu, &leaders[0]);
+                    self.threads.push(opened.map_err(|cause| Error::Leader { cpu: *cpu, cause })?);
+                }
             }
             self.leaders.push(leaders);
             self.online.push(*cpu);
@@ -205,6 +221,13 @@ impl<'a> Opening<'a> {
             return sys::open(&self.spec(EventKind::Dummy, cpu, false), None);
         }
         opened
+    }
+
+    /// Opens the event that tells of threads on a CPU. It is on from now on, so no thread that is listed later is missed.
+    fn open_threads(&self, cpu: Cpu, leader: &OwnedFd) -> io::Result<OwnedFd> {
+        let event = sys::open(&self.spec(EventKind::Threads, cpu, false), None)?;
+        sys::set_output(event.as_fd(), leader.as_fd())?;
+        Ok(event)
     }
 
     /// Opens one tracepoint on one CPU. Returns false if the CPU has gone offline.
@@ -297,11 +320,17 @@ impl<'a> Opening<'a> {
             true => None,
             false => Some(Guardian::start(&self.leaders, &events)?),
         };
+        let thread_ids = self.online.iter().zip(&self.threads).map(|(cpu, event)| {
+            let id = sys::sample_id(event.as_fd()).map_err(|cause| Error::Leader { cpu: *cpu, cause })?;
+            Ok((id, *cpu))
+        });
+        let thread_ids = thread_ids.collect::<Result<_, Error>>()?;
         let mut members = vec![0; self.groups.iter().max().map_or(1, |last| last + 1)];
         self.groups.iter().for_each(|group| members[*group] += 1);
         let events = events.into_iter().map(|descriptors| descriptors.into_iter().map(Some).collect()).collect();
         let open = OpenEvents {
             leaders: self.leaders,
+            threads: self.threads,
             events,
             in_use,
             first_slots,
@@ -313,6 +342,7 @@ impl<'a> Opening<'a> {
             attached: Attached {
                 offline: self.cpus.without(&cpus),
                 cpus,
+                thread_ids,
                 refused: self.refused,
                 weighted: self.tracepoints.iter().filter(|t| t.is_weighted()).map(|t| t.tpid).collect(),
                 lost_known: self.read_lost,

@@ -19,6 +19,8 @@ pub struct AttachRequest<'a> {
     pub wakeup_watermark: usize,
     /// A thread whose own hits are filtered out.
     pub exclude_thread: Option<i32>,
+    /// Whether samples have their process and thread, and the kernel records the names of threads.
+    pub threads: bool,
     /// Whether tracepoints may be thinned. The events are then opened with
     /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH) as their period, and need [`Sampling::record_all`] once they are on.
     ///

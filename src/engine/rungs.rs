@@ -6,8 +6,8 @@ use super::small_groups::{SmallGroups, WindowVisits};
 use crate::events::{Cpu, Estimated, Ns, Partly, Rung, Tpid};
 use crate::os::clock::Clock;
 use crate::os::privileges::raised;
-use crate::os::thread::{Work, current_cpu};
-use crate::perf::sys;
+use crate::os::thread::{Work, cpu_time, current_cpu};
+use crate::perf::{EventKind, sys};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsFd;
@@ -37,14 +37,14 @@ impl Rungs {
     /// All tracepoints are in their large groups. `quiet` is the tracefs id of an attached tracepoint with few hits.
     pub fn new(events: &OpenEvents, quiet: u64, exclude_thread: Option<i32>) -> Self {
         let cpus = events.attached.cpus.as_slice();
-        let groups = || SmallGroups::new(cpus, quiet, exclude_thread, events.attached.lost_known);
+        let groups = |leader| SmallGroups::new(cpus, leader, exclude_thread, events.attached.lost_known);
         Rungs {
             of: BTreeMap::new(),
             cpus: cpus.to_vec(),
             returned: BTreeMap::new(),
             detached: BTreeSet::new(),
-            visited: groups(),
-            counted: groups(),
+            visited: groups(EventKind::CpuClock),
+            counted: groups(EventKind::Tracepoint(quiet)),
             visits: WindowVisits::default(),
             cpu_before: Duration::ZERO,
         }
@@ -109,23 +109,25 @@ impl Rungs {
 
     /// Switches on the groups that are always on.
     pub fn enable(&mut self) -> io::Result<()> {
-        self.counted.switch(true).map(drop)
+        self.counted.switch(true)
     }
 
     /// Switches everything off.
     pub fn disable(&mut self) -> io::Result<()> {
-        self.counted.switch(false).and(self.visited.switch(false)).map(drop)
+        self.counted.switch(false).and(self.visited.switch(false))
     }
 
     /// Begins a visit.
     pub fn begin_visit(&mut self) -> io::Result<()> {
-        self.cpu_before = self.visited.switch(true)?;
+        self.visited.switch(true)?;
+        self.cpu_before = cpu_time()?;
         Ok(())
     }
 
     /// Ends a visit.
     pub fn end_visit(&mut self) -> io::Result<()> {
-        let cpu = self.visited.switch(false)?;
+        let cpu = cpu_time()?;
+        self.visited.switch(false)?;
         // While this thread runs, nobody else can cause hits on its CPU. It runs in each visit, but hardly between them, so
         // this time would make the estimates too small.
         let own = match self.cpus.contains(&current_cpu()) {

@@ -3,24 +3,27 @@
 //! Each CPU has two small groups besides those of [`groups`](super::groups). One goes on for visits; the other is always
 //! on, and has the tracepoints that are counted again.
 //!
-//! A tracepoint leads a small group, not a dummy event. The kernel keeps the two kinds of leaders apart (one context for
-//! each kind of event, since Linux 6.2). When a group goes on, the kernel takes off and puts on again the groups of its
-//! own kind only: about 30 µs for a small group, where a dummy event as the leader would take a millisecond. For the same
-//! reason, a member of a small group can be added while the group is on, and a member of a large group that went off
-//! does not go on alone.
+//! A dummy event never leads a small group. The kernel keeps the kinds of leaders apart (one context for each kind of
+//! event, since Linux 6.2). When a group goes on, the kernel takes off and puts on again the groups of its own kind only:
+//! about 30 µs for a small group, where a dummy event as the leader would take a millisecond. For the same reason, a
+//! member of a small group can be added while the group is on, and a member of a large group that went off does not go on
+//! alone.
+//!
+//! A clock leads the group for visits. It runs only while the members count. The kernel's own time of a group
+//! (PERF_FORMAT_TOTAL_TIME_ENABLED) begins earlier, before it takes off the groups that were on, and nothing can be hit
+//! meanwhile: with short visits, estimates would be too small by some percent.
 
 use super::descriptors::MOST_MEMBERS;
 use super::opening::{filter_of, is_offline};
 use crate::events::{SampleId, Tpid, Visits};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
-use crate::os::thread::cpu_time;
+use crate::os::thread::current_cpu;
 use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Scope, sys};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
 /// The part of the earlier visits that still counts after another window.
 const REMEMBERED: f64 = 0.95;
@@ -29,8 +32,7 @@ const REMEMBERED: f64 = 0.95;
 #[derive(Debug)]
 pub(super) struct SmallGroups {
     on_cpus: Vec<OnCpu>,
-    /// The tracefs id of the tracepoint that leads. Its hits are not used.
-    quiet: u64,
+    leader: EventKind,
     filter: Option<CString>,
     lost_known: bool,
     /// Whether the groups are on.
@@ -45,8 +47,8 @@ struct OnCpu {
     cpu: Cpu,
     leader: Option<OwnedFd>,
     members: Vec<Member>,
-    /// How long the group had been on at the last reading, in nanoseconds.
-    time_on: u64,
+    /// The leader's counter at the last reading.
+    leader_before: u64,
 }
 
 #[derive(Debug)]
@@ -61,12 +63,12 @@ struct Member {
 }
 
 impl SmallGroups {
-    /// No groups yet. `quiet` is a tracepoint with few hits, which is attached anyway.
-    pub fn new(cpus: &[Cpu], quiet: u64, exclude_thread: Option<i32>, lost_known: bool) -> Self {
-        let on_cpu = |cpu: &Cpu| OnCpu { cpu: *cpu, leader: None, members: Vec::new(), time_on: 0 };
+    /// No groups yet. The leader is a clock, or a tracepoint with few hits, which is attached anyway.
+    pub fn new(cpus: &[Cpu], leader: EventKind, exclude_thread: Option<i32>, lost_known: bool) -> Self {
+        let on_cpu = |cpu: &Cpu| OnCpu { cpu: *cpu, leader: None, members: Vec::new(), leader_before: 0 };
         SmallGroups {
             on_cpus: cpus.iter().map(on_cpu).collect(),
-            quiet,
+            leader,
             filter: exclude_thread.map(filter_of),
             lost_known,
             is_on: false,
@@ -109,7 +111,7 @@ impl SmallGroups {
             read_format: ReadFormat { group: leads, enabled: leads, lost: self.lost_known },
         };
         if leader.is_none() {
-            let opened = match sys::open(&spec(EventKind::Tracepoint(self.quiet), true), None) {
+            let opened = match sys::open(&spec(self.leader, true), None) {
                 Err(error) if is_offline(&error, cpu) => return Ok(None),
                 opened => opened?,
             };
@@ -143,38 +145,32 @@ impl SmallGroups {
         removed
     }
 
-    /// Switches the groups of all CPUs on or off, one after the other. Returns the CPU time of this thread when the first
-    /// one was on, or before the last one went off: between them, some group is on.
-    pub fn switch(&mut self, on: bool) -> io::Result<Duration> {
+    /// Switches the groups of all CPUs on or off, one after the other. The group of this thread's CPU goes on last and off
+    /// first, so it is on only while this thread has nothing to do for it.
+    pub fn switch(&mut self, on: bool) -> io::Result<()> {
         self.is_on = on;
         let switch = if on { sys::enable } else { sys::disable };
-        let leaders: Vec<_> = self.on_cpus.iter().filter_map(|on_cpu| on_cpu.leader.as_ref()).collect();
-        let (mut at, mut result) = (cpu_time()?, Ok(()));
-        for (number, leader) in leaders.iter().enumerate() {
-            if !on && number + 1 == leaders.len() {
-                at = cpu_time()?;
-            }
-            // Every group is tried, so one failure does not leave the others on.
-            result = result.and(switch(leader.as_fd()));
-            if on && number == 0 {
-                at = cpu_time()?;
-            }
-        }
-        result.map(|()| at)
+        let here = current_cpu();
+        let (own, others): (Vec<_>, _) = self.on_cpus.iter().partition(|on_cpu| on_cpu.cpu == here);
+        let in_order = if on { [others, own] } else { [own, others] };
+        let leaders = in_order.iter().flatten().filter_map(|on_cpu| on_cpu.leader.as_ref());
+        // Every group is tried, so one failure does not leave the others on.
+        let results: Vec<_> = leaders.map(|leader| switch(leader.as_fd())).collect();
+        results.into_iter().collect()
     }
 
-    /// Reads all counters. Calls `each` with the tracepoint and its hits on one CPU since the last reading. Returns how long
-    /// the groups were on meanwhile, in nanoseconds: the mean over the CPUs on which they were on.
+    /// Reads all counters. Calls `each` with the tracepoint and its hits on one CPU since the last reading. Returns what the
+    /// leaders counted meanwhile, a time in nanoseconds if they are clocks: the mean over the CPUs on which they were on.
     pub fn read(&mut self, mut each: impl FnMut(Tpid, u64)) -> io::Result<u64> {
         let (mut time, mut groups) = (0, 0);
-        for OnCpu { leader, members, time_on, .. } in &mut self.on_cpus {
+        for OnCpu { leader, members, leader_before, .. } in &mut self.on_cpus {
             let Some(leader) = leader else { continue };
             let (bytes, values) = (&mut self.bytes, &mut self.values);
             values.clear();
             // A member that was just removed may still be there.
             let most = MOST_MEMBERS + 1;
-            let enabled = sys::read_group(leader.as_fd(), most, self.lost_known, bytes, |id, reading| {
-                values.push((id, reading.value));
+            sys::read_group(leader.as_fd(), most, self.lost_known, bytes, |id, reading| {
+                values.push((id, reading.value))
             })?;
             // The kernel returns the leader, and then the members in the order in which they joined.
             for (place, member) in (1..).zip(members) {
@@ -188,8 +184,9 @@ impl SmallGroups {
                 each(member.tpid, now.saturating_sub(member.before));
                 member.before = now.max(member.before);
             }
-            let more = enabled.saturating_sub(*time_on);
-            *time_on = enabled;
+            let of_leader = values.first().map_or(*leader_before, |(_, value)| *value);
+            let more = of_leader.saturating_sub(*leader_before);
+            *leader_before = of_leader;
             // On a CPU that is offline, the group is not on.
             if more > 0 {
                 time += more;

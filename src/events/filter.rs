@@ -1,12 +1,12 @@
 //! Filters: the choice of events from a source.
 
-use super::{Cpu, Event, Ns};
+use super::{Cpu, Event, Ns, ProcessFilter};
 use crate::os::cpus::CpuList;
 use crate::tracefs::{Pattern, Tracepoint};
 use crate::units::Moment;
 
 /// Chooses events of a source; by default all. The choice by tracepoint and CPU applies to all results. The
-/// choice by time and number applies only to the events that sinks receive.
+/// choice by time, number, and process applies only to the events that sinks receive.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Keep only these tracepoints; all if empty.
@@ -21,6 +21,8 @@ pub struct Filter {
     pub to: Option<Moment>,
     /// Keep only the first events, at most this many.
     pub events: Option<u64>,
+    /// Keep only the events of these processes.
+    pub processes: ProcessFilter,
 }
 
 impl Filter {
@@ -29,9 +31,9 @@ impl Filter {
         !self.only.is_empty() || !self.exclude.is_empty() || self.cpus.is_some()
     }
 
-    /// Whether the filter limits the time or the number of events.
+    /// Whether the filter limits the time, the number of events, or the processes.
     pub fn cuts(&self) -> bool {
-        self.cuts_time() || self.events.is_some()
+        self.cuts_time() || self.events.is_some() || self.processes.chooses()
     }
 
     /// Whether the filter limits the time.
@@ -75,7 +77,7 @@ mod tests {
     use std::time::Duration;
 
     fn times(filter: &Filter, given: u64) -> Vec<u64> {
-        let batch = [100, 110, 120, 130].map(|time| Event { time: Ns(time), cpu: None, tpid: Tpid::new(1) });
+        let batch = [100, 110, 120, 130].map(|time| Event::new(Ns(time), None, Tpid::new(1)));
         filter.part(&batch, Ns(100), given).iter().map(|event| event.time.0).collect()
     }
 

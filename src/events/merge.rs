@@ -31,7 +31,7 @@
 mod queue;
 mod sorted;
 
-use crate::events::{Cpu, Ns, Tpid};
+use crate::events::{Cpu, Event, Ns};
 use queue::Queue;
 use sorted::merge_sorted;
 use std::collections::BTreeSet;
@@ -39,20 +39,6 @@ use std::collections::BTreeSet;
 /// The allowance in nanoseconds: how long an event may take from its timestamp to its publication without
 /// being late.
 pub const LATENESS_NS: u64 = 50_000_000;
-
-/// A hit recorded with its time, CPU, and tracepoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Event {
-    /// The time of the hit, by the capture's clock.
-    pub time: Ns,
-    /// The CPU of the hit; `None` if the source does not record it.
-    pub cpu: Option<Cpu>,
-    /// The tracepoint.
-    pub tpid: Tpid,
-}
-
-// Memory holds millions of events during a capture.
-const _: () = assert!(size_of::<Event>() == 16);
 
 /// The merge over the queues of all CPUs.
 #[derive(Debug, Default)]

@@ -2,27 +2,32 @@
 
 pub mod accounting;
 mod counted;
+mod event;
 mod filter;
 mod ids;
 pub mod merge;
 mod more_hits;
+mod process_filter;
 mod row_runs;
 mod rung;
 mod sample_ids;
 mod sink;
 pub mod stream;
 pub mod thinning;
+mod threads;
 mod tick;
 
 pub use crate::perf::Reading;
 pub use counted::Counted;
+pub use event::{Event, Tid};
 pub use filter::Filter;
 pub use ids::{Cpu, Gid, Ns, SampleId, Tpid};
-pub use merge::Event;
 pub use more_hits::MoreHits;
+pub use process_filter::{NamePattern, ProcessFilter};
 pub use row_runs::{RowRun, RowRuns};
 pub use rung::{Estimated, Partly, Rung, Visits};
 pub use sample_ids::{SampleIds, Slot};
 pub use sink::Sink;
 pub use thinning::{RungStep, StepOnCpu};
+pub use threads::{KnownThread, KnownThreads, ThreadChange, ThreadFact};
 pub use tick::Tick;

@@ -34,10 +34,10 @@ impl MoreHits {
     /// Takes an event. The events of a CPU come in time order.
     #[inline]
     pub fn event(&mut self, event: Event) {
-        let of_log = self.rows.of_next(event.tpid, event.time);
+        let of_log = self.rows.of_next(event.tpid(), event.time);
         let hits = of_log.unwrap_or_else(|| self.hits.of_next(&event));
         if hits > 1 {
-            let more = self.more.entry(event.tpid).or_default();
+            let more = self.more.entry(event.tpid()).or_default();
             *more = more.saturating_add(hits - 1);
         }
     }
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn the_hits_of_all_cpus_are_added_up_and_those_of_a_log_count_instead() {
         let (tpid, other) = (Tpid::new(3), Tpid::new(9));
-        let event = |time, cpu, tpid| Event { time: Ns(time), cpu: Some(Cpu::new(cpu)), tpid };
+        let event = |time, cpu, tpid| Event::new(Ns(time), Some(Cpu::new(cpu)), tpid);
         let on = |cpu, at, counter| StepOnCpu { cpu: Cpu::new(cpu), at: Ns(at), before: counter, after: counter };
         let mut more = MoreHits::default();
         more.event(event(5, 0, tpid));

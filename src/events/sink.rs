@@ -1,7 +1,7 @@
 //! Sinks: the consumers of events and ticks.
 
 use super::stream::Loss;
-use super::{Event, RowRun, RungStep, Tick};
+use super::{Event, RowRun, RungStep, ThreadChange, Tick};
 use crate::tracefs::Table;
 
 /// A consumer of the events of a source, or of the ticks of an engine. Several sinks can share one source.
@@ -20,6 +20,9 @@ pub trait Sink {
 
     /// Takes runs of rows of a log that stand for several hits each. They come before their events.
     fn row_runs(&mut self, _runs: &[RowRun]) {}
+
+    /// Takes what happened to threads. It comes before the events that follow it, and is in no order.
+    fn threads(&mut self, _changes: &[ThreadChange]) {}
 
     /// Takes the hits of a window.
     fn tick(&mut self, _tick: &Tick<'_>) {}

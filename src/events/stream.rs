@@ -5,7 +5,7 @@
 use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
-use crate::events::{Counted, Cpu, Ns, RowRun, RungStep, Slot, Tpid};
+use crate::events::{Counted, Cpu, Ns, RowRun, RungStep, Slot, ThreadChange, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::tracefs::Table;
 use std::io;
@@ -38,6 +38,11 @@ pub trait Decode {
 
     /// The losses reported since the last call, in time order per CPU.
     fn take_losses(&mut self) -> Vec<Loss> {
+        Vec::new()
+    }
+
+    /// What happened to threads since the last call. It comes before the events that follow it.
+    fn take_threads(&mut self) -> Vec<ThreadChange> {
         Vec::new()
     }
 
@@ -79,6 +84,7 @@ pub struct EventStream {
     merge: Merge,
     batch: Vec<Event>,
     losses: Vec<Loss>,
+    threads: Vec<ThreadChange>,
     ended: bool,
     damage: Option<io::Error>,
     /// The memory of the waiting events.
@@ -132,6 +138,7 @@ impl EventStream {
             merge: Merge::default(),
             batch: Vec::new(),
             losses: Vec::new(),
+            threads: Vec::new(),
             ended: false,
             damage: None,
             held: Held::nothing(MemoryOf::Waiting),
@@ -157,6 +164,7 @@ impl EventStream {
         let more = self.decoder.step(&mut self.merge, &mut self.batch).and_then(|more| self.fits().map(|()| more));
         let more = more.map_err(|error| self.estimated(error));
         self.losses = self.decoder.take_losses();
+        self.threads = self.decoder.take_threads();
         match more {
             Ok(true) => {}
             Ok(false) => self.end(None),
@@ -205,7 +213,7 @@ impl EventStream {
     /// # let mut stream = source::open(&Place::Example, None)?.stream;
     /// while let Some((events, table)) = stream.next_with_table()? {
     ///     for event in events {
-    ///         println!("{} {}", event.time, table.get(event.tpid).full_name());
+    ///         println!("{} {}", event.time, table.get(event.tpid()).full_name());
     ///     }
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -230,6 +238,11 @@ impl EventStream {
     /// The losses decoded together with the last batch. Their times can be later than its events.
     pub fn losses(&self) -> &[Loss] {
         &self.losses
+    }
+
+    /// What happened to threads, decoded together with the last batch. Its times can be later than the events of the batch.
+    pub fn threads(&self) -> &[ThreadChange] {
+        &self.threads
     }
 
     /// The counts of everything decoded so far; at the end, of the whole source. The steps move out of the stream.

@@ -10,6 +10,7 @@ pub mod machine;
 pub mod memory;
 pub mod privileges;
 pub mod process;
+pub mod running_threads;
 pub mod signals;
 pub mod spare;
 pub mod stdout;

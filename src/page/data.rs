@@ -10,6 +10,7 @@ use crate::events::Ns;
 use crate::os::cpus::one_named;
 use crate::page::shown;
 use crate::page::thinned::{ThinnedBand, bands};
+use crate::processes::{ProcessRanking, RankedProcess};
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
 use crate::text::OneLine;
@@ -25,6 +26,9 @@ use std::io::Write;
 
 /// The most stretches of thinned and detached tracepoints on a page.
 const MOST_THINNED: usize = 20_000;
+
+/// The most processes that have a row of their own.
+const MOST_PROCESSES: usize = 50;
 
 /// The most stretches of losses on a page. A reader could not distinguish more.
 const MOST_LOSSES: usize = 10_000;
@@ -43,6 +47,9 @@ struct SourceGraphs<'a> {
     start: String,
     tracepoints: GraphRows<'a>,
     cpus: GraphRows<'a>,
+    /// The processes, if they were asked for and the source has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<GraphRows<'a>>,
     groups: Vec<GraphRow<'a>>,
     /// For each row of `tracepoints`, the place of its group in `groups`.
     group_of: Vec<usize>,
@@ -145,6 +152,7 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
             width: cells_of_cpus.width(),
             cells: packed(cells_of_cpus, &row_of(&keys)),
         },
+        processes: report.processes.as_ref().filter(|all| all.is_known()).and_then(processes),
         groups,
         group_of,
         losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from.0, loss.to.0, loss.lost)).collect(),
@@ -155,6 +163,25 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
         thinned: bands(thinned, &hit, MOST_THINNED / sources),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
     }
+}
+
+/// The processes with the most events, and all others in one row.
+fn processes(all: &ProcessRanking) -> Option<GraphRows<'_>> {
+    let cells = all.over_time.as_ref()?;
+    let (first, others) = all.processes.split_at(all.processes.len().min(MOST_PROCESSES));
+    let row = |ranked: &RankedProcess| GraphRow {
+        name: ranked.process.words_with_pid().into(),
+        number: None,
+        events: ranked.events,
+    };
+    let mut rows: Vec<GraphRow<'_>> = first.iter().map(row).collect();
+    if !others.is_empty() {
+        let events = others.iter().map(|ranked| ranked.events).sum();
+        rows.push(GraphRow { name: format!("{} others", others.len()).into(), number: None, events });
+    }
+    let mut row_of = vec![first.len() as u32; all.processes.len()];
+    (0u32..).zip(first).for_each(|(row, ranked)| row_of[ranked.number as usize] = row);
+    Some(GraphRows { rows, width: cells.width(), cells: packed(cells, &row_of) })
 }
 
 /// For each key, its row.
@@ -169,12 +196,18 @@ fn packed(cells: &Cells, row_of: &[u32]) -> String {
     let mut before = 0;
     let mut sorted = Vec::new();
     for (bin, cells) in cells.iter() {
-        push(&mut bins, bin - before);
-        push(&mut bins, cells.len() as u64);
-        before = bin;
         sorted.clear();
         sorted.extend(cells.iter().map(|cell| (row_of[cell.key as usize], cell.count)));
         sorted.sort_unstable();
+        // Several keys can share a row.
+        sorted.dedup_by(|later, one| {
+            let is_same = later.0 == one.0;
+            one.1 += if is_same { later.1 } else { 0 };
+            is_same
+        });
+        push(&mut bins, bin - before);
+        push(&mut bins, sorted.len() as u64);
+        before = bin;
         let mut row_before = 0;
         for (row, count) in &sorted {
             push(&mut rows, u64::from(row - row_before));

@@ -58,7 +58,9 @@ async function draw(section, source) {
   const tracepoints = source.tracepoints.rows.map((row, number) => ({ ...row, group: groupNames[source.group_of[number]] }));
   const groups = source.groups.map((row) => ({ ...row, group: row.name }));
   const cpus = source.cpus.rows.map((row) => ({ ...row, group: row.name }));
-  const [cells, cpuCells] = await Promise.all([source.tracepoints, source.cpus].map((of) => Cells.unpack(of.cells, of.width, of.rows.length)));
+  const processes = source.processes?.rows.map((row) => ({ ...row, group: row.name })) ?? [];
+  const all = [source.tracepoints, source.cpus, ...(source.processes ? [source.processes] : [])];
+  const [cells, cpuCells, processCells] = await Promise.all(all.map((of) => Cells.unpack(of.cells, of.width, of.rows.length)));
   const own = (rows) => rows.map((_, number) => number);
   // [row, from, to, samples, CPU]
   const losses = source.losses.map((loss) => [...loss, cpus[loss[0]].name]);
@@ -77,6 +79,7 @@ async function draw(section, source) {
   graph("tracepoints", "Tracepoints", tracepoints, cells, own(tracepoints), everywhere, pickTracepoint);
   graph("groups", "Groups", groups, cells, source.group_of, { ...everywhere, thinned: thinnedGroups }, (row) => selection.isolate(row && { group: row.name }));
   graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses, unwatched, gaps: source.gaps, thinned: [] }, () => {});
+  if (processCells) graph("processes", "Processes", processes, processCells, own(processes), { ...everywhere, thinned: [] }, () => {});
   const strip = section.querySelector(".states");
   if (strip) new Strip(strip, view);
   views.push(view);

@@ -7,6 +7,7 @@
 mod data;
 mod files;
 mod policy;
+mod processes;
 mod thinned;
 
 pub use files::{Error, FileOptions, Files, WrittenFile};
@@ -21,6 +22,7 @@ use crate::text::{JsonInPage, OneLine};
 use crate::tracefs::Tpid;
 use crate::units::{Grouped, Rate, Share, Signed};
 use askama::Template;
+use processes::{PageProcess, process_rows};
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -83,6 +85,9 @@ struct Section<'a> {
     cpus: Vec<[String; 6]>,
     unaccounted: Vec<(String, String)>,
     refused: Vec<(OneLine<String>, String)>,
+    /// Empty if the processes are not known.
+    processes: Vec<PageProcess>,
+    unlisted_processes: usize,
 }
 
 /// A stretch of one state.
@@ -218,6 +223,7 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
         let status = selection.status(tracepoint.tpid);
         status.is_refused().then(|| (OneLine(tracepoint.full_name()), shown(&status.to_string())))
     });
+    let (processes, unlisted_processes) = process_rows(source);
     Section {
         number,
         label: shown(&source.label),
@@ -267,6 +273,8 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
             .map(|off| (format!("{} on {}", shown(&off.name), one_named(off.cpu)), Signed(off.unaccounted).to_string()))
             .collect(),
         refused: refused.collect(),
+        processes,
+        unlisted_processes,
     }
 }
 
@@ -286,7 +294,7 @@ fn strips(source_number: usize, source: &SourceReport) -> Vec<StateStrip> {
 }
 
 fn differing(differences: &Differences) -> Differing<'_> {
-    let Differences { sources, remarks, tracepoints, groups } = differences;
+    let Differences { sources, remarks, tracepoints, groups, .. } = differences;
     fn change(compared: &Compared) -> Change<'_> {
         Change { name: OneLine(&compared.name), texts: compared.sources.iter().map(presence).collect() }
     }

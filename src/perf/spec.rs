@@ -10,6 +10,11 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub enum EventKind {
     /// Nothing (PERF_COUNT_SW_DUMMY): an event that leads a group, owns a ring, or does both.
     Dummy,
+    /// The time in nanoseconds for which the event was on (PERF_COUNT_SW_CPU_CLOCK).
+    CpuClock,
+    /// Nothing, but the kernel writes a record when a thread begins, ends, or gets another name (a dummy event with `task` and
+    /// `comm`).
+    Threads,
     /// The hits of the tracepoint with this tracefs id (PERF_TYPE_TRACEPOINT).
     Tracepoint(u64),
 }
@@ -33,7 +38,7 @@ pub enum Scope<'a> {
 /// The output of an event: samples in a ring, or only a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// One sample of `IDENTIFIER|TIME` per `sample_period` hits: 24 bytes, with both fields at fixed offsets.
+    /// One sample of `IDENTIFIER|TIME` per `sample_period` hits: 24 bytes, with all fields at fixed offsets.
     Samples {
         /// Hits per sample; 1 records every hit.
         sample_period: u64,
@@ -41,8 +46,10 @@ pub enum Output {
         /// counts.
         wakeup_watermark: u32,
         /// Whether a hit can have a weight above 1. The sample then carries the weight (PERF_SAMPLE_PERIOD)
-        /// and is 32 bytes long. Without it, the kernel would write one sample per unit of weight.
+        /// and is 8 bytes longer. Without it, the kernel would write one sample per unit of weight.
         weighted: bool,
+        /// Whether a sample has its process and thread (PERF_SAMPLE_TID), which takes 8 bytes.
+        threads: bool,
     },
     /// A count, obtained with `read` (`sample_period` 0). The kernel cannot switch such an event to sampling
     /// later.
@@ -85,13 +92,19 @@ impl EventSpec<'_> {
     pub(super) fn attr(&self) -> abi::perf_event_attr {
         let mut attr = abi::perf_event_attr { size: size_of::<abi::perf_event_attr>() as u32, ..Default::default() };
         (attr.type_, attr.config) = match self.kind {
-            EventKind::Dummy => (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)),
+            EventKind::Dummy | EventKind::Threads => (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_DUMMY)),
+            EventKind::CpuClock => (abi::PERF_TYPE_SOFTWARE, u64::from(abi::PERF_COUNT_SW_CPU_CLOCK)),
             EventKind::Tracepoint(id) => (abi::PERF_TYPE_TRACEPOINT, id),
         };
-        if let Output::Samples { sample_period, wakeup_watermark, weighted } = self.output {
+        if self.kind == EventKind::Threads {
+            attr.set_task(1);
+            attr.set_comm(1);
+        }
+        if let Output::Samples { sample_period, wakeup_watermark, weighted, threads } = self.output {
             attr.__bindgen_anon_1.sample_period = sample_period;
             let weight = if weighted { abi::PERF_SAMPLE_PERIOD } else { 0 };
-            attr.sample_type = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME | weight);
+            let threads = if threads { abi::PERF_SAMPLE_TID } else { 0 };
+            attr.sample_type = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME | weight | threads);
             attr.set_sample_id_all(1);
             attr.set_watermark(1);
             attr.__bindgen_anon_2.wakeup_watermark = wakeup_watermark;
@@ -125,7 +138,8 @@ mod tests {
     use super::*;
     use std::os::fd::AsFd;
 
-    const SAMPLES: Output = Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false };
+    const SAMPLES: Output =
+        Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false, threads: false };
 
     fn spec(kind: EventKind, output: Output) -> EventSpec<'static> {
         let (scope, clock) = (Scope::AllOn(Cpu::new(3)), Clock::Tai);
@@ -142,6 +156,16 @@ mod tests {
         assert_eq!((attr.disabled(), attr.watermark(), attr.read_format), (1, 1, 0));
         // SAFETY: the unions hold integers, for which all bit patterns are valid.
         unsafe { assert_eq!((attr.__bindgen_anon_1.sample_period, attr.__bindgen_anon_2.wakeup_watermark), (1, 4096)) };
+    }
+
+    #[test]
+    fn a_sample_with_its_thread_has_one_more_field_and_a_dummy_event_tells_of_threads() {
+        let output = Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false, threads: true };
+        let usual = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME);
+        let attr = spec(EventKind::Tracepoint(77), output).attr();
+        assert_eq!((attr.sample_type, attr.task(), attr.comm()), (usual | u64::from(abi::PERF_SAMPLE_TID), 0, 0));
+        let attr = spec(EventKind::Threads, output).attr();
+        assert_eq!((attr.config, attr.task(), attr.comm()), (u64::from(abi::PERF_COUNT_SW_DUMMY), 1, 1));
     }
 
     #[test]

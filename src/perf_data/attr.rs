@@ -18,11 +18,27 @@ const ID: u64 = abi::PERF_SAMPLE_ID as u64;
 const STREAM_ID: u64 = abi::PERF_SAMPLE_STREAM_ID as u64;
 const CPU: u64 = abi::PERF_SAMPLE_CPU as u64;
 const PERIOD: u64 = abi::PERF_SAMPLE_PERIOD as u64;
+/// Fields of any length, which come between the others and the raw data.
+const BEFORE_RAW: u64 = (abi::PERF_SAMPLE_READ | abi::PERF_SAMPLE_CALLCHAIN) as u64;
+const RAW: u64 = abi::PERF_SAMPLE_RAW as u64;
+/// The position of `common_flags` in a RAW field: behind its size, and behind the tracepoint's own id.
+const FLAGS_IN_RAW: usize = 4 + 2;
 
+const COMM: u64 = 1 << 9;
 const FREQ: u64 = 1 << 10;
+const TASK: u64 = 1 << 13;
 const SAMPLE_ID_ALL: u64 = 1 << 18;
 const WATERMARK: u64 = 1 << 14;
 const USE_CLOCKID: u64 = 1 << 25;
+
+/// The fields of a sample beside its id and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SampleFields {
+    /// The weight of the hit.
+    pub weight: bool,
+    /// The process and the thread.
+    pub thread: bool,
+}
 
 /// The fields of a `perf_event_attr` that tp-perf uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,16 +60,24 @@ pub struct Attr {
 
 impl Attr {
     /// The attribute with which tp-perf opens a tracepoint.
-    pub fn tracepoint(tracefs_id: u64, clockid: i32, weighted: bool, lost_known: bool) -> Self {
+    pub fn tracepoint(tracefs_id: u64, clockid: i32, fields: SampleFields, lost_known: bool) -> Self {
+        let optional = |wanted: bool, bit: u64| if wanted { bit } else { 0 };
         Attr {
             kind: abi::PERF_TYPE_TRACEPOINT,
             config: tracefs_id,
             period: 1,
-            sample_type: IDENTIFIER | TIME | if weighted { PERIOD } else { 0 },
+            sample_type: IDENTIFIER | TIME | optional(fields.weight, PERIOD) | optional(fields.thread, TID),
             read_format: if lost_known { read_format::LOST } else { 0 },
             flags: SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID,
             clockid,
         }
+    }
+
+    /// The attribute with which tp-perf opens the events that tell of threads.
+    pub fn threads(clockid: i32, lost_known: bool) -> Self {
+        let like = Attr::tracepoint(0, clockid, SampleFields { weight: false, thread: true }, lost_known);
+        let (kind, config) = (abi::PERF_TYPE_SOFTWARE, abi::PERF_COUNT_SW_DUMMY.into());
+        Attr { kind, config, flags: like.flags | COMM | TASK, ..like }
     }
 
     /// Parses the attribute at the start of `bytes`, and returns it with its size in bytes; `None` if it is
@@ -137,11 +161,15 @@ impl Attr {
             let before = fields.iter().take_while(|field| **field != wanted).filter(|field| present(field));
             present(&wanted).then(|| 8 + 8 * before.count())
         };
+        let least = 8 + 8 * fields.iter().filter(|field| present(field)).count();
+        let has_raw = self.is_tracepoint() && self.sample_type & RAW != 0 && self.sample_type & BEFORE_RAW == 0;
         Layout {
             id: place(IDENTIFIER).or(place(ID)),
             time: place(TIME),
+            thread: place(TID),
             cpu: place(CPU),
-            least: 8 + 8 * fields.iter().filter(|field| present(field)).count(),
+            flags: has_raw.then_some(least + FLAGS_IN_RAW),
+            least,
         }
     }
 
@@ -177,8 +205,12 @@ pub struct Layout {
     pub id: Option<usize>,
     /// The timestamp.
     pub time: Option<usize>,
+    /// The process in the first 4 bytes, and the thread in the others.
+    pub thread: Option<usize>,
     /// The CPU, which is in the first 4 of the 8 bytes.
     pub cpu: Option<usize>,
+    /// The byte with the flags that the kernel sets for each hit of a tracepoint (`common_flags`).
+    pub flags: Option<usize>,
     /// The minimum size of a sample.
     pub least: usize,
 }
@@ -223,7 +255,7 @@ mod tests {
 
     #[test]
     fn an_attribute_reads_back_as_it_was_written() {
-        let attr = Attr::tracepoint(204, 1, true, true);
+        let attr = Attr::tracepoint(204, 1, SampleFields { weight: true, thread: true }, true);
         let bytes = attr.encode();
         assert_eq!(Attr::parse(&bytes), Some((attr, SIZE)));
         assert_eq!(Attr::parse(&bytes[..SIZE - 1]), None);
@@ -232,23 +264,32 @@ mod tests {
 
     #[test]
     fn fields_are_where_the_kernel_writes_them() {
-        let own = Attr::tracepoint(1, 1, true, true);
-        assert_eq!(own.layout(), Layout { id: Some(8), time: Some(16), cpu: None, least: 32 });
+        let own = Attr::tracepoint(1, 1, SampleFields { weight: true, thread: false }, true);
+        assert_eq!(
+            own.layout(),
+            Layout { id: Some(8), time: Some(16), thread: None, cpu: None, flags: None, least: 32 }
+        );
         assert_eq!(own.trailer(), Trailer { id: Some(8), cpu: None, time: Some(16) });
         // perf record -a: IDENTIFIER|IP|TID|TIME|CPU|PERIOD|RAW
         let perf = Attr { sample_type: 0x10587, ..own };
-        assert_eq!(perf.layout(), Layout { id: Some(8), time: Some(32), cpu: Some(40), least: 56 });
+        assert_eq!(
+            perf.layout(),
+            Layout { id: Some(8), time: Some(32), thread: Some(24), cpu: Some(40), flags: Some(62), least: 56 }
+        );
         assert_eq!(perf.trailer(), Trailer { id: Some(8), cpu: Some(16), time: Some(24) });
         // perf record of one event in one process: IP|TID|TIME|ID|PERIOD
         let old = Attr { sample_type: IP | TID | TIME | ID | PERIOD, ..own };
-        assert_eq!(old.layout(), Layout { id: Some(32), time: Some(24), cpu: None, least: 48 });
+        assert_eq!(
+            old.layout(),
+            Layout { id: Some(32), time: Some(24), thread: Some(16), cpu: None, flags: None, least: 48 }
+        );
         assert_eq!(old.trailer(), Trailer { id: Some(8), cpu: None, time: Some(16) });
     }
 
     #[test]
     fn a_counter_is_found_whatever_read_format_puts_before_it() {
         let words: Vec<u8> = [10u64, 20, 30, 40, 50].iter().flat_map(|word| word.to_ne_bytes()).collect();
-        let attr = |format| Attr { read_format: format, ..Attr::tracepoint(1, 1, false, false) };
+        let attr = |format| Attr { read_format: format, ..Attr::tracepoint(1, 1, SampleFields::default(), false) };
         assert_eq!(attr(0).count(&words), Some(Reading { value: 10, lost: 0 }));
         assert_eq!(attr(read_format::LOST).count(&words), Some(Reading { value: 10, lost: 20 }));
         assert_eq!(attr(1 | 2 | 4 | 16).count(&words), Some(Reading { value: 10, lost: 50 }));

@@ -38,7 +38,7 @@ pub use error::{Error, Fault, Shortfall};
 pub use features::{ClockPair, Features};
 pub use header::{Described, Header, Notes};
 pub use read::PerfData;
-pub use write::{Head, counters, document};
+pub use write::{Head, HeadThreads, counters, document};
 pub use zstd_window::ZstdWindow;
 
 /// The first 8 bytes of a file.

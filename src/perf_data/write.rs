@@ -1,8 +1,10 @@
 //! Encodes everything that tp-perf writes to a file besides the ring bytes.
 
-use crate::events::{Counted, Ns, SampleId, SampleIds, Slot};
+use crate::events::{Counted, Cpu, Ns, SampleId, SampleIds, Slot};
 use crate::os::clock::Clock;
+use crate::os::running_threads::RunningThread;
 use crate::perf_data::attr::SIZE;
+use crate::perf_data::attr::SampleFields;
 use crate::perf_data::header::MARK;
 use crate::perf_data::{Attr, Features, MAGIC, PIPE_HEADER, kind, push_record, tracing_data};
 use crate::tracefs::Table;
@@ -22,10 +24,21 @@ pub struct Head<'a> {
     pub clock: Clock,
     /// Whether the counters include the number of lost samples.
     pub lost_known: bool,
+    /// The threads, if samples have theirs.
+    pub threads: Option<HeadThreads<'a>>,
     /// Data for perf: machine, arguments, compression.
     pub features: &'a Features,
     /// tp-perf's own facts, one line of text.
     pub facts: &'a str,
+}
+
+/// The threads in the head of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadThreads<'a> {
+    /// The events that tell of threads.
+    pub ids: &'a [(SampleId, Cpu)],
+    /// The threads that ran before the events.
+    pub running: &'a [RunningThread],
 }
 
 impl Head<'_> {
@@ -39,18 +52,27 @@ impl Head<'_> {
         for events in pairs.chunk_by(|(_, a), (_, b)| a.tpid == b.tpid) {
             let tracepoint = self.table.get(events[0].1.tpid);
             let clock = self.clock.sampled().number();
-            let attr = Attr::tracepoint(tracepoint.tracefs_id, clock, tracepoint.is_weighted(), self.lost_known);
+            let fields = SampleFields { weight: tracepoint.is_weighted(), thread: self.threads.is_some() };
+            let attr = Attr::tracepoint(tracepoint.tracefs_id, clock, fields, self.lost_known);
             for events in events.chunks((MOST_IN_RECORD - SIZE) / 8) {
                 let ids: Vec<u8> = events.iter().flat_map(|(id, _)| id.0.to_ne_bytes()).collect();
                 push_record(&mut out, kind::HEADER_ATTR, &[&attr.encode(), &ids]);
             }
         }
-        for (chunk, entries) in (0u64..).zip(pairs.chunks(MOST_IN_RECORD / 32)) {
+        let of_threads = self.threads.map_or(&[][..], |threads| threads.ids);
+        if !of_threads.is_empty() {
+            let attr = Attr::threads(self.clock.sampled().number(), self.lost_known);
+            let ids: Vec<u8> = of_threads.iter().flat_map(|(id, _)| id.0.to_ne_bytes()).collect();
+            push_record(&mut out, kind::HEADER_ATTR, &[&attr.encode(), &ids]);
+        }
+        let on_cpus = pairs.iter().map(|(id, slot)| (*id, slot.cpu));
+        let on_cpus: Vec<_> = on_cpus.chain(of_threads.iter().map(|(id, cpu)| (*id, Some(*cpu)))).collect();
+        for (chunk, entries) in (0u64..).zip(on_cpus.chunks(MOST_IN_RECORD / 32)) {
             let first = chunk * (MOST_IN_RECORD / 32) as u64;
             let index = (first..).zip(entries);
             // -1 means any CPU, or any thread.
-            let cpu = |slot: &Slot| slot.cpu.map_or(u64::MAX, |cpu| cpu.get().into());
-            let words = index.flat_map(|(index, (id, slot))| [id.0, index, cpu(slot), u64::MAX]);
+            let number = |cpu: &Option<Cpu>| cpu.map_or(u64::MAX, |cpu| cpu.get().into());
+            let words = index.flat_map(|(index, (id, cpu))| [id.0, index, number(cpu), u64::MAX]);
             let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
             push_record(&mut out, kind::ID_INDEX, &[&body]);
         }
@@ -59,8 +81,25 @@ impl Head<'_> {
         push_record(&mut out, kind::TRACING_DATA, &[&(names.len() as u32).to_ne_bytes()]);
         out.extend(names);
         out.extend(document(self.facts));
+        if let Some(threads) = self.threads {
+            threads.running.iter().for_each(|thread| push_thread(&mut out, thread));
+        }
         out
     }
+}
+
+/// Appends the records of a thread that ran before the events, at time 0: FORK, and COMM with its name.
+fn push_thread(out: &mut Vec<u8>, thread: &RunningThread) {
+    let RunningThread { pid, tid, parent, name } = thread;
+    let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>();
+    // The time, and at the end pid, tid, time, and the sample id.
+    let (time, trailer) = ([0; 8], [0; 24]);
+    // The first thread of a process is forked by the parent, and the others by that first thread.
+    let by = if pid == tid { *parent } else { *pid };
+    push_record(out, abi::PERF_RECORD_FORK, &[&words(&[*pid, *parent, *tid, by]), &time, &trailer]);
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.resize((bytes.len() + 1).next_multiple_of(8), 0);
+    push_record(out, abi::PERF_RECORD_COMM, &[&words(&[*pid, *tid]), &bytes, &trailer]);
 }
 
 /// Encodes one of tp-perf's own notes, a line of text.
@@ -74,18 +113,19 @@ pub fn document(line: &str) -> Vec<u8> {
 }
 
 /// Encodes the kernel's counters at the end of a capture as READ records, in the kernel's own layout.
-/// `now_ns` is the current time by the clock of the samples.
-pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: Ns) -> Vec<u8> {
+/// `now_ns` is the current time by the clock of the samples. The records have a thread if samples do.
+pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: Ns, threads: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for (counted, id) in counted.iter().zip(ids.ids()) {
         let nobody = 0u64.to_ne_bytes();
         let value = counted.count.value.to_ne_bytes();
         let lost = counted.count.lost.to_ne_bytes();
         let lost: &[u8] = if counted.lost_known { &lost } else { &[] };
+        let thread: &[u8] = if threads { &nobody } else { &[] };
         push_record(
             &mut out,
             abi::PERF_RECORD_READ,
-            &[&nobody, &value, lost, &now_ns.0.to_ne_bytes(), &id.0.to_ne_bytes()],
+            &[&nobody, &value, lost, thread, &now_ns.0.to_ne_bytes(), &id.0.to_ne_bytes()],
         );
     }
     out

@@ -28,7 +28,7 @@ pub use directory::RecordingDir;
 pub use facts::{Ending, Facts, LeftOut, StopReason};
 #[doc(hidden)]
 pub use folder::Folder;
-pub use log::{LogSink, LogWriter};
+pub use log::{LogColumn, LogSink, LogWriter};
 pub use new_file::NewFile;
 #[doc(hidden)]
 pub use readers::Readers;

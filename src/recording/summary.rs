@@ -94,6 +94,12 @@ pub struct RestrictionSummary {
     pub to: Option<Ns>,
     /// At most this many events.
     pub events: Option<u64>,
+    /// Only events of these processes, and of those that they started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pids: Vec<u32>,
+    /// Only events of threads with these names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comms: Vec<String>,
 }
 
 /// Counts of tracepoints.

@@ -2,6 +2,7 @@
 
 use super::{SourceReport, mark};
 use crate::memory::{Held, MemoryOf, TooMuch};
+use crate::processes::{ProcessRanking, RankedProcess};
 use crate::ranking::Ranked;
 use crate::recording::Summary;
 use crate::stats::extremes;
@@ -72,6 +73,9 @@ pub struct Differences {
     pub tracepoints: Vec<Compared>,
     /// All groups that were hit in any source, in the same order.
     pub groups: Vec<Compared>,
+    /// The processes by name in any source, in the same order, if they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<Compared>,
 }
 
 impl Differences {
@@ -106,8 +110,34 @@ impl Differences {
             remarks: remarks(sources),
             tracepoints: compared(&tracepoints),
             groups: compared(&groups),
+            processes: compared_processes(sources),
         })
     }
+}
+
+/// The processes of sources, compared by name: each run of a program has another number.
+fn compared_processes(sources: &[SourceReport]) -> Vec<Compared> {
+    let ranked = |source: &SourceReport| -> Vec<Ranked<()>> {
+        let Some(all) = &source.processes else { return Vec::new() };
+        let of = |RankedProcess { process, events, .. }: &RankedProcess| Ranked {
+            name: process.words(),
+            number: (),
+            events: *events,
+            is_estimate: false,
+            share: all.share(*events),
+            rate: source.ranking.per_second(*events),
+        };
+        all.processes.iter().map(of).collect()
+    };
+    let ranked: Vec<Vec<Ranked<()>>> = sources.iter().map(ranked).collect();
+    let side = |(source, ranked)| {
+        let SourceReport { processes, .. }: &SourceReport = source;
+        let is_known = processes.as_ref().is_some_and(ProcessRanking::is_known);
+        let otherwise = if is_known { Presence::NotHit } else { Presence::NotKnown };
+        Side { captured: BTreeMap::new(), otherwise, ranked }
+    };
+    let sides: Vec<Side<'_, ()>> = sources.iter().zip(ranked.iter().map(Vec::as_slice)).map(side).collect();
+    compared(&sides)
 }
 
 /// The memory in bytes of a tracepoint or group in one source, in tables and pages.

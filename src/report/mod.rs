@@ -37,6 +37,7 @@ pub use crate::activity::Activity;
 pub use crate::ranking::{Ranked, Ranking};
 
 use crate::drain::Problem;
+use crate::processes::ProcessRanking;
 use crate::recording::{Summary, ThinnedStretch, Unwatched};
 use crate::state::Identification;
 use crate::tracefs::{Selection, Table, Tpid};
@@ -69,6 +70,8 @@ pub struct SourceReport {
     /// Tracepoints and groups by hits. In a range these are the recorded events, and the hits that events of thinned
     /// tracepoints stand for; in a whole capture, the kernel's counts.
     pub ranking: Ranking,
+    /// The processes by recorded events, if they were asked for.
+    pub processes: Option<ProcessRanking>,
     /// Whether it covers only a range, or only the part up to where the user stopped it.
     pub is_range: bool,
     /// The number of events in log.csv, if it does not have all (`--events`).
@@ -90,6 +93,13 @@ pub struct SourceReport {
     pub is_unnamed: bool,
     /// Why it is incomplete, if it is.
     pub problem: Option<Problem>,
+}
+
+impl Report {
+    /// Whether processes were asked for.
+    pub fn is_by_process(&self) -> bool {
+        self.sources.iter().any(|source| source.processes.is_some())
+    }
 }
 
 impl SourceReport {

@@ -9,6 +9,7 @@ use crate::drain::replay;
 use crate::drain::{Problem, Request, Results, drain};
 use crate::events::{Filter, Ns, Sink};
 use crate::memory::{Held, MemoryOf, TooMuch};
+use crate::processes::Processes;
 use crate::ranking::{HitNumber, Ranking};
 use crate::recording::{BudgetSummary, Summary, ThinnedStretch};
 use crate::source::{self, About, Place};
@@ -27,12 +28,20 @@ pub struct ReportOptions {
     pub detail: Detail,
     /// The states to compare the sources with, if any.
     pub identifier: Option<Identifier>,
+    /// Whether to count events by process.
+    pub by_process: bool,
 }
 
 impl ReportOptions {
     /// Whole sources, for text and tables.
     pub fn of(places: Vec<Place>) -> Self {
-        ReportOptions { places, filter: Filter::default(), detail: Detail::default(), identifier: None }
+        ReportOptions {
+            places,
+            filter: Filter::default(),
+            detail: Detail::default(),
+            identifier: None,
+            by_process: false,
+        }
     }
 }
 
@@ -62,6 +71,14 @@ impl Detail {
             Detail::Page => Activity::new(most_cells).with_cpus(most_cells / 8),
             Detail::Plots => Activity::new(most_cells),
             Detail::Text => Activity::new(Self::CELLS_OF_TEXT * 8 / sources.max(8)),
+        }
+    }
+
+    /// No processes yet, for one of this many sources. Only a page shows them over time.
+    fn processes(self, sources: usize) -> Processes {
+        match self {
+            Detail::Page => Processes::default().with_cells(Self::CELLS_OF_PICTURES / sources.max(2) / 4),
+            Detail::Plots | Detail::Text => Processes::default(),
         }
     }
 }
@@ -127,15 +144,17 @@ fn read_source(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<SourceReport, replay::Error> {
-    let ReportOptions { places, filter, detail, identifier } = options;
+    let ReportOptions { places, filter, detail, identifier, by_process } = options;
     let source = replay::open(place, filter, signals, progress)?;
     let about = source.about.clone();
     let mut activity = detail.activity(places.len());
-    if filter.chooses() {
+    if filter.chooses() || filter.processes.chooses() {
         activity = activity.of_part();
     }
     let mut windows = identifier.as_ref().map(|identifier| Windows::new(identifier.known.length()));
+    let mut processes = by_process.then(|| detail.processes(places.len()));
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut activity];
+    sinks.extend(processes.iter_mut().map(|processes| processes as &mut dyn Sink));
     sinks.extend(windows.iter_mut().map(|windows| windows as &mut dyn Sink));
     let request = Request { filter: filter.clone(), ..Request::for_a_look() };
     let results = drain(source, request, &mut sinks, signals, progress);
@@ -161,6 +180,7 @@ fn read_source(
         false => Ranking::of_capture(&summary, &table),
     };
     hold(&ranking)?.forever();
+    let processes = processes.map(Processes::ranking).transpose()?;
     Ok(SourceReport {
         label,
         place: place.to_string(),
@@ -169,6 +189,7 @@ fn read_source(
         table,
         selection,
         ranking,
+        processes,
         is_range: is_range || is_stopped,
         unwatched: within(&summary.unwatched, span, &activity),
         thinned: within(stretches(summary.budget.as_ref()), span, &activity),

@@ -87,7 +87,9 @@ pub enum Error {
     #[error("line 1: its columns are not `timestamp,tpid,gid,tracepoint name`, in this order")]
     ColumnOrder,
     /// A log with other columns behind its own.
-    #[error("line 1: behind its four columns, a log may have one column `hits`, and no other; remove the others")]
+    #[error(
+        "line 1: behind its four columns, a log may have `hits`, and then `pid`, `tid`, `comm`, and `cpu`, each once; remove other columns"
+    )]
     MoreColumns,
     /// The notes of tp-perf in it cannot be read.
     #[error(

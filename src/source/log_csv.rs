@@ -2,10 +2,11 @@
 
 use super::Error;
 use super::hits_column::{HitsColumn, MOST_HITS};
+use super::thread_columns::ThreadColumns;
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, DecodedCpu};
-use crate::events::{Event, Gid, Ns, RowRun, RungStep, Slot, Tpid};
+use crate::events::{Event, Gid, Ns, RowRun, RungStep, Slot, ThreadChange, Tpid};
 use crate::memory::{Held, MemoryOf};
 use crate::text::of_csv_cell;
 use crate::tracefs::{Table, Tracepoint};
@@ -47,6 +48,8 @@ pub struct LogCsv {
     earliest: Ns,
     /// The column `hits`, if the log has it.
     hits: Option<HitsColumn>,
+    /// The columns behind it, if there are some.
+    threads: Option<ThreadColumns>,
 }
 
 /// Checks lines while they are read. It notes whether the last line has its end. It refuses a line that is too long to be a
@@ -127,10 +130,9 @@ impl LogCsv {
         if !header.iter().take(USUAL).eq(fields(&FIELDS[..USUAL])) {
             return Err(Error::ColumnOrder);
         }
-        let has_hits = header.len() > USUAL;
-        if has_hits && !header.iter().skip(USUAL).eq(fields(&FIELDS[USUAL..])) {
-            return Err(Error::MoreColumns);
-        }
+        let has_hits = header.get(USUAL) == Some(FIELDS[USUAL].as_bytes());
+        let behind = USUAL + usize::from(has_hits);
+        let threads = (header.len() > behind).then(|| ThreadColumns::of(header, behind)).transpose()?;
         Ok(LogCsv {
             reader,
             torn,
@@ -144,7 +146,13 @@ impl LogCsv {
             count_only: false,
             earliest: Ns::MAX,
             hits: has_hits.then(HitsColumn::new),
+            threads,
         })
+    }
+
+    /// Whether the log has the thread of each event.
+    pub fn has_threads(&self) -> bool {
+        self.threads.as_ref().is_some_and(ThreadColumns::has_threads)
     }
 
     /// Whether the log has the column `hits`.
@@ -219,7 +227,11 @@ impl LogCsv {
             return Ok(None);
         }
         *rows += 1;
-        Ok(Some(Event { time, cpu: None, tpid }))
+        let event = Event::new(time, None, tpid);
+        Ok(Some(match &mut self.threads {
+            Some(threads) => threads.event(event, &self.row)?,
+            None => event,
+        }))
     }
 }
 
@@ -273,6 +285,10 @@ impl Decode for LogCsv {
             more_hits: self.hits.as_ref().map(HitsColumn::more_hits).unwrap_or_default(),
             steps: self.hits.as_mut().map(|hits| std::mem::take(&mut hits.steps)).unwrap_or_default(),
         }
+    }
+
+    fn take_threads(&mut self) -> Vec<ThreadChange> {
+        self.threads.as_mut().map(|threads| std::mem::take(&mut threads.changes)).unwrap_or_default()
     }
 
     fn steps(&self) -> &[RungStep] {

@@ -17,6 +17,7 @@ mod hits_column;
 mod log_csv;
 mod newest;
 mod readers;
+mod thread_columns;
 
 pub use error::{Error, Packer};
 pub use log_csv::LogCsv;
@@ -86,6 +87,8 @@ pub struct Source {
     pub about: About,
     /// Whether it contains the CPU of each event.
     pub knows_cpus: bool,
+    /// Whether it contains the thread of each event.
+    pub knows_threads: bool,
     /// Whether its events may stand for several hits each: it is a recording with a budget, or the log of one.
     pub has_hits: bool,
     /// Remarks for the user that are not errors.
@@ -250,11 +253,12 @@ impl Candidate<'_> {
             return self.zstd(head, reader, length);
         } else if is_log(&head) {
             let log = LogCsv::open(Box::new(Cursor::new(head).chain(reader)), self.table, length)?;
-            let has_hits = log.has_hits();
+            let (has_hits, knows_threads) = (log.has_hits(), log.has_threads());
             return Ok(Source {
                 stream: EventStream::new(log),
                 about: About::Log,
                 knows_cpus: false,
+                knows_threads,
                 has_hits,
                 remarks: Vec::new(),
                 problem: None,
@@ -313,9 +317,18 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
     if let About::Capture(facts) = &about {
         perf.set_clock_offset(facts.clock_offset_ns);
     }
-    let knows_cpus = perf.knows_cpus();
+    let (knows_cpus, knows_threads) = (perf.knows_cpus(), perf.knows_threads());
     let has_hits = matches!(&about, About::Capture(facts) if facts.budget.is_some());
-    Ok(Source { stream: EventStream::new(perf), about, knows_cpus, has_hits, remarks, problem, file: None })
+    Ok(Source {
+        stream: EventStream::new(perf),
+        about,
+        knows_cpus,
+        knows_threads,
+        has_hits,
+        remarks,
+        problem,
+        file: None,
+    })
 }
 
 impl Source {

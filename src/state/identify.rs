@@ -35,10 +35,8 @@ pub struct Identification {
     pub answers: Vec<Answer>,
     /// The stretches in order. Together they cover all windows.
     pub stretches: Vec<Stretch>,
-    /// The sessions of the library that are the source, or overlap it in time: (state, session).
-    pub overlapping: Vec<(String, String)>,
-    /// Sentences about sessions of other machines.
-    pub other_machines: Vec<String>,
+    /// Sentences about sessions that overlap the source in time, or are of other machines.
+    pub limits: Vec<String>,
 }
 
 /// The memory in bytes of a state's opinion on a window.
@@ -51,8 +49,7 @@ impl Identification {
     /// Fails if the source is shorter than one window, if its windows cannot be joined to the wanted length,
     /// or if too few of its events belong to tracepoints that the sessions captured.
     pub fn of(source: &Session, known: Known, alpha: f64) -> Result<Self, Error> {
-        let overlapping = known.overlapping(source);
-        let other_machines = known.other_machines(source);
+        let limits = known.limits_of(source);
         let Known { library, length, mut names, mut states, .. } = known.beside(source)?;
         let rows =
             (source.windows as u64).saturating_mul(4 * names.len() as u64 + OF_OPINION * states.states.len() as u64);
@@ -68,19 +65,7 @@ impl Identification {
         let logs = Logs::of(&windows, length, names.len());
         let judged = Judged { names: &names, states: &states, length, windows: &windows, logs: &logs, alpha };
         let (stretches, answers) = judged.stretches(&mut Judge::of(&states));
-        Ok(Identification {
-            length,
-            alpha,
-            coverage,
-            names,
-            states,
-            begins,
-            windows,
-            answers,
-            stretches,
-            overlapping,
-            other_machines,
-        })
+        Ok(Identification { length, alpha, coverage, names, states, begins, windows, answers, stretches, limits })
     }
 
     /// The time from the begin of the first window to the begin of this one. For the number of windows, the
@@ -136,11 +121,7 @@ impl Identification {
 
     /// The limits of this identification, in sentences.
     pub fn bounds(&self) -> Vec<String> {
-        let mut bounds: Vec<String> = self.overlapping.iter().map(|(state, session)| format!(
-            "the source is session {session} of {state}, or overlaps it in time; this answer does not show how well a \
-             new session is recognised"
-        )).collect();
-        bounds.extend(self.other_machines.iter().cloned());
+        let mut bounds = self.limits.clone();
         let excluded = self.not_excluded();
         if !excluded.is_empty() && self.stretches.iter().any(|stretch| stretch.answer.states.is_empty()) {
             let states: Vec<String> = excluded.iter().map(|(state, why)| format!("{state} ({why})")).collect();
@@ -382,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_of_other_machines_are_told() {
+    fn sessions_of_limits_are_told() {
         let mut random = fastrand::Rng::with_seed(29);
         let mut library = library(&mut random);
         let mut source = drawn(&mut random, &[(20, IDLE)], 500);
@@ -392,10 +373,15 @@ mod tests {
             .iter_mut()
             .flat_map(|state| &mut state.sessions)
             .for_each(|(_, session)| session.origin = source.origin.clone());
-        assert_eq!(identify(&source, &library, SECOND).unwrap().other_machines, Vec::<String>::new());
+        // All of these sessions have one time.
+        let limits = |library: &[Learned]| -> Vec<String> {
+            let limits = identify(&source, library, SECOND).unwrap().limits.into_iter();
+            limits.filter(|limit| !limit.starts_with("the source is session")).collect()
+        };
+        assert_eq!(limits(&library), Vec::<String>::new());
         library[0].sessions[1].1.origin.cpus.pop();
         library[1].sessions[2].1.origin.kernel = Some("6.12".to_owned());
-        let said = identify(&source, &library, SECOND).unwrap().other_machines;
+        let said = limits(&library);
         assert!(
             said.len() == 2 && said[0].starts_with("1 session of the library captured a different number of CPUs"),
             "{said:?}"

@@ -67,6 +67,36 @@ impl Known {
         Self::under(self.names.chosen(|name| chosen.contains(name)), self.library, self.length, 0)
     }
 
+    /// The same library without the hottest tracepoints, such that no learned state has more than this many hits a second;
+    /// and these tracepoints, the hottest first.
+    ///
+    /// # Errors
+    /// If it takes too much memory.
+    pub fn within_hits(self, per_second: f64) -> Result<(Self, Vec<String>), Error> {
+        let hot = self.too_hot(per_second);
+        if hot.is_empty() {
+            return Ok((self, hot));
+        }
+        let left_out: BTreeSet<&str> = hot.iter().map(String::as_str).collect();
+        let names = self.names.affordable(|name| !left_out.contains(name));
+        Ok((Self::under(names, self.library, self.length, 0)?, hot))
+    }
+
+    /// The hottest tracepoints, the hottest first, without which no learned state has more than this many hits a second.
+    fn too_hot(&self, per_second: f64) -> Vec<String> {
+        let mut states: Vec<Vec<f64>> = self.states.states.iter().map(|state| state.rates(self.names.len())).collect();
+        let mut hot = Vec::new();
+        let sum = |rates: &[f64]| rates.iter().sum::<f64>();
+        while let Some(busiest) = states.iter().max_by(|one, other| sum(one).total_cmp(&sum(other)))
+            && sum(busiest) > per_second
+            && let Some((hottest, _)) = busiest.iter().enumerate().max_by(|one, other| one.1.total_cmp(other.1))
+        {
+            hot.push(self.names.all()[hottest].clone());
+            states.iter_mut().for_each(|rates| rates[hottest] = 0.0);
+        }
+        hot
+    }
+
     /// The library for a comparison with a source. If the source did not capture all names that the library hit, the states
     /// are learned again from the names that it did capture.
     ///
@@ -81,7 +111,13 @@ impl Known {
             let missing = self.names.all().iter().filter(|name| !captured.has(name)).count();
             return Err(Error::FewMissing { missing, of: self.names.len() });
         }
-        let names = Names::common(self.library.iter().flat_map(sessions).chain([source]));
+        let names = match self.names.are_affordable() {
+            true => {
+                let captured = source.captured();
+                self.names.selected(|name| captured.has(name))
+            }
+            false => Names::common(self.library.iter().flat_map(sessions).chain([source])),
+        };
         // If too little is in common, check the source first, so that the error names it.
         windows_of(&names, source, self.length, &|| What::Source)?;
         Self::under(names, self.library, self.length, source.windows).map_err(|error| match error {
@@ -123,18 +159,21 @@ impl Known {
         Ok(())
     }
 
-    /// The sessions that are the source, or overlap it in time: (state, session).
-    pub(super) fn overlapping(&self, source: &Session) -> Vec<(String, String)> {
-        let of_state = |learned: &Learned| {
+    /// The limits of a comparison with a source, in sentences: sessions that overlap it in time, or are of another machine.
+    pub fn limits_of(&self, source: &Session) -> Vec<String> {
+        let overlapping = self.library.iter().flat_map(|learned| {
             let is_it = |(_, session): &&(String, Session)| session.is_of_the_time_of(source);
-            let of_session = |(name, _): &(String, Session)| (learned.name.clone(), name.clone());
-            learned.sessions.iter().filter(is_it).map(of_session).collect::<Vec<_>>()
-        };
-        self.library.iter().flat_map(of_state).collect()
+            learned.sessions.iter().filter(is_it).map(|(name, _)| format!(
+                "the source is session {name} of {}, or overlaps it in time; this answer does not show how well a new session is \
+                 recognised",
+                learned.name
+            ))
+        });
+        overlapping.chain(self.other_machines(source)).collect()
     }
 
     /// Sentences about sessions of machines that differ from that of the source.
-    pub(super) fn other_machines(&self, source: &Session) -> Vec<String> {
+    fn other_machines(&self, source: &Session) -> Vec<String> {
         let number = |differs: &dyn Fn(&Session) -> bool| {
             self.library.iter().flat_map(sessions).filter(|session| differs(session)).count() as u64
         };
@@ -303,6 +342,37 @@ mod tests {
         assert!(known.may_compare(|name| name == "a:y").is_ok(), "ten of eleven events");
         let error = known.may_compare(|name| name == "a:x").unwrap_err();
         assert!(matches!(error, Error::Narrow { what: What::Session { .. }, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_budget_leaves_out_the_hottest_tracepoints_and_no_others() {
+        // In hits of a microsecond.
+        let session =
+            |[x, y, z]: [u64; 3]| session(&[("a:x", &[x; 5]), ("a:y", &[y; 5]), ("b:z", &[z; 5])], &["b:never"]);
+        let (busy, calm) = (session([50, 5, 20]), session([1, 30, 1]));
+        let learned = |name: &str, session: &Session| {
+            let sessions = (0..2).map(|number| {
+                let mut session = session.clone();
+                session.origin.begin_ns = Ns(number * 1_000_000);
+                (format!("s{number}"), session)
+            });
+            Learned { name: name.to_owned(), sessions: sessions.collect() }
+        };
+        let library = vec![learned("busy", &busy), learned("calm", &calm)];
+        let known = || Known::of(library.clone(), Some(Length::Ns(1_000))).unwrap();
+        let left_out = |per_microsecond: f64| known().within_hits(per_microsecond * 1e6).unwrap().1;
+        assert_eq!(left_out(75.0), [""; 0]);
+        assert_eq!(left_out(74.0), ["a:x"]);
+        assert_eq!(left_out(24.0), ["a:x", "a:y"]);
+        assert_eq!(left_out(0.0), ["a:x", "a:y", "b:z"]);
+        // What is left need not have most of the events, and new tracepoints are compared.
+        let (affordable, _) = known().within_hits(24.0e6).unwrap();
+        let mut source = busy.clone();
+        ["a:x", "a:y"].iter().for_each(|name| drop(source.counts.remove(*name)));
+        let followed = affordable.clone().to_follow(&source).unwrap();
+        assert_eq!(followed.names().all(), ["b:z", "b:never"]);
+        source.counts.remove("b:z");
+        assert_eq!(affordable.to_follow(&source).unwrap().names().all(), ["b:never"]);
     }
 
     #[test]

@@ -249,6 +249,17 @@ impl State {
         &self.parts
     }
 
+    /// The hits of each name in a second of its sessions.
+    pub(super) fn rates(&self, names: usize) -> Vec<f64> {
+        let (mut hits, mut seconds) = (vec![0.0; names], 0.0);
+        for seen in self.parts.iter().flat_map(|part| &part.windows) {
+            seconds += seen.ns as f64 / 1e9;
+            let events = seen.composition.events() as f64;
+            seen.composition.roots().iter().for_each(|(name, root)| hits[*name as usize] += root * root * events);
+        }
+        hits.into_iter().map(|hits| if seconds > 0.0 { hits / seconds } else { 0.0 }).collect()
+    }
+
     /// Its profile, if it has a usable session.
     pub(super) fn profile(&self) -> Option<&Profile> {
         self.profile.as_ref()

@@ -16,8 +16,17 @@ pub struct Names {
     numbers: BTreeMap<String, Name>,
     /// The names by number.
     names: Vec<String>,
-    /// Whether they were chosen because they suffice. Then they need not have most of the events.
-    are_chosen: bool,
+    /// Why only some of the common names are compared. Then they need not have most of the events.
+    chosen: Option<ChosenNames>,
+}
+
+/// Why only some names are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ChosenNames {
+    /// They suffice.
+    Suffice,
+    /// The others are too hot for the budget. New tracepoints are compared too.
+    Affordable,
 }
 
 impl Names {
@@ -28,12 +37,12 @@ impl Names {
         let captured: Vec<CapturedNames<'_>> = sessions.iter().map(|session| session.captured()).collect();
         let common = hit.into_iter().filter(|name| captured.iter().all(|captured| captured.has(name)));
         let names: Vec<String> = common.cloned().collect();
-        Names { numbers: names.iter().cloned().zip(0..).collect(), names, are_chosen: false }
+        Names { numbers: names.iter().cloned().zip(0..).collect(), names, chosen: None }
     }
 
     /// Adds those of these names that were captured in all of `captured_by`.
     pub fn extend(&mut self, names: impl IntoIterator<Item = String>, captured_by: &[&Session]) {
-        if self.are_chosen {
+        if self.are_chosen() {
             return;
         }
         let captured: Vec<CapturedNames<'_>> = captured_by.iter().map(|session| session.captured()).collect();
@@ -54,17 +63,27 @@ impl Names {
     /// The names that a selection has, with numbers of their own.
     pub fn selected(&self, is_selected: impl Fn(&str) -> bool) -> Names {
         let names: Vec<String> = self.names.iter().filter(|name| is_selected(name)).cloned().collect();
-        Names { numbers: names.iter().cloned().zip(0..).collect(), names, are_chosen: self.are_chosen }
+        Names { numbers: names.iter().cloned().zip(0..).collect(), names, chosen: self.chosen }
     }
 
     /// The names that suffice for a comparison, with numbers of their own.
     pub fn chosen(&self, is_chosen: impl Fn(&str) -> bool) -> Names {
-        Names { are_chosen: true, ..self.selected(is_chosen) }
+        Names { chosen: Some(ChosenNames::Suffice), ..self.selected(is_chosen) }
+    }
+
+    /// The names that a budget allows to count, with numbers of their own.
+    pub fn affordable(&self, is_affordable: impl Fn(&str) -> bool) -> Names {
+        Names { chosen: self.chosen.or(Some(ChosenNames::Affordable)), ..self.selected(is_affordable) }
     }
 
     /// Whether these names were chosen because they suffice.
     pub fn are_chosen(&self) -> bool {
-        self.are_chosen
+        self.chosen == Some(ChosenNames::Suffice)
+    }
+
+    /// Whether other names are too hot for the budget.
+    pub fn are_affordable(&self) -> bool {
+        self.chosen == Some(ChosenNames::Affordable)
     }
 
     /// All names, by number.
@@ -78,7 +97,7 @@ impl Names {
     /// The part of the events that they have, if that is too little.
     pub fn require_coverage(&self, session: &Session) -> Result<(), f64> {
         match self.coverage(session) {
-            coverage if coverage < LEAST_COVERAGE && !self.are_chosen => Err(coverage),
+            coverage if coverage < LEAST_COVERAGE && self.chosen.is_none() => Err(coverage),
             _ => Ok(()),
         }
     }

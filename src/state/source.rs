@@ -111,8 +111,7 @@ impl Session {
     }
 
     /// A session without windows: what a source captures that has only begun.
-    pub fn without_windows(table: &Table, selection: &Selection, length: Length) -> Self {
-        let origin = SessionOrigin::default();
+    pub fn without_windows(origin: SessionOrigin, table: &Table, selection: &Selection, length: Length) -> Self {
         Session::of_windows(origin, table, selection, SessionEngine::Counting, length, &[])
     }
 

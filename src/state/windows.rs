@@ -265,9 +265,9 @@ impl Sink for Windows {
             };
             let (now, later) = rest.split_at(within);
             for event in now {
-                match self.counts.get_mut(event.tpid.index()) {
+                match self.counts.get_mut(event.tpid().index()) {
                     Some(count) if *count > 0 => *count += 1,
-                    _ => self.count(event.tpid, 1),
+                    _ => self.count(event.tpid(), 1),
                 }
             }
             self.events += now.len() as u64;
@@ -304,7 +304,7 @@ mod tests {
     use crate::events::{Cpu, Slot};
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time: Ns(time), cpu: None, tpid: Tpid::new(tpid) }
+        Event::new(Ns(time), None, Tpid::new(tpid))
     }
 
     fn windows(events: &[Event], end: Option<u64>) -> Vec<Window> {

@@ -203,6 +203,9 @@ impl<'a> Fixable<'a> {
             }
             Fixable::Replay(replay::Error::OwnLog(_)) => ": choose another directory with -o",
             Fixable::Replay(replay::Error::NoEvent { .. }) => "; choose times in this range with --from and --to",
+            Fixable::Replay(replay::Error::NoProcesses { .. }) => {
+                ", so --pid and --comm cannot select any; record them with `tp-perf record --with pid,comm`"
+            }
             Fixable::Replay(replay::Error::NoCpus { by_perf: true, .. }) => {
                 ", so --cpus cannot select any; record them with `perf record --sample-cpu`"
             }

@@ -59,11 +59,12 @@ impl FollowedFrom {
     }
 }
 
-/// Prints what is followed.
+/// Prints what is followed. `limits` are those of [`Known::limits_of`].
 pub fn print_followed(
     source: &str,
     known: &Known,
     against: &[String],
+    limits: &[String],
     width: impl Into<Width>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -91,7 +92,7 @@ pub fn print_followed(
              more sessions of a state, at other times.",
         )?;
     }
-    Ok(())
+    limits.iter().try_for_each(|limit| screen.hanging("", "  ", OneLine(limit)))
 }
 
 /// Prints a message. `now` is the present, in which this machine is followed.

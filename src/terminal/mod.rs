@@ -15,6 +15,7 @@ mod overhead;
 mod progress;
 mod report;
 mod report_files;
+mod report_processes;
 mod report_states;
 mod report_top;
 mod rights;

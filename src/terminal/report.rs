@@ -1,6 +1,7 @@
 //! A report on the terminal.
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
+use super::report_processes::print_processes;
 use super::report_states::print_stretches;
 use super::report_top::top_table;
 use super::summary::{SummaryOf, print_accounting, print_budget, print_headline};
@@ -63,9 +64,16 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
         let first = Grouped(logged);
         screen.prose(format_args!("log.csv has the first {first} of them; `-n {logged}` reports on those only."))?;
     }
-    if ranking.events > 0 {
-        screen.blank()?;
-        print_top(source, top, screen)?;
+    match &source.processes {
+        Some(processes) => {
+            screen.blank()?;
+            print_processes(source, processes, top, screen)?;
+        }
+        None if ranking.events > 0 => {
+            screen.blank()?;
+            print_top(source, top, screen)?;
+        }
+        None => {}
     }
     screen.blank()?;
     print_stretches(source, screen)?;
@@ -99,13 +107,13 @@ fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::
 }
 
 fn print_differences(differences: &Differences, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
-    let Differences { sources, remarks, tracepoints, groups } = differences;
+    let Differences { sources, remarks, tracepoints, groups, processes } = differences;
     screen.blank()?;
     heading(screen, "Largest differences")?;
     for remark in remarks {
         screen.fact("note", OneLine(remark))?;
     }
-    for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {
+    for (what, all) in [("processes", processes), ("tracepoints", tracepoints), ("groups", groups)] {
         for by in By::ALL {
             let mut changed = by.most(all);
             changed.truncate(top);

@@ -5,9 +5,11 @@
 //! escape the others, and a format for programs writes them so that its reader gets them back.
 
 mod cell;
+mod glob;
 mod json;
 
 pub use cell::{CsvCell, of_csv_cell, of_csv_error};
+pub(crate) use glob::Glob;
 pub use json::{JsonEscaping, JsonInPage, json_line, json_pretty, write_json_pretty};
 
 use std::fmt::{self, Write};

@@ -13,7 +13,6 @@
 //! # Ok::<(), tp_perf::tracefs::Error>(())
 //! ```
 
-mod glob;
 mod mount;
 mod numbers;
 mod pattern;

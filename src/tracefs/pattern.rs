@@ -1,7 +1,7 @@
 //! Patterns over `group:name`, and the nearest names for a pattern that matches nothing.
 
-use super::glob::Glob;
 use super::{Error, Table, Tracepoint};
+use crate::text::Glob;
 use std::fmt;
 
 /// Bytes of a pattern. No name is nearly as long.

@@ -32,7 +32,7 @@ fn a_log_with_any_line_ends_is_read_and_put_into_order() {
     for text in [rows.clone(), rows.replace('\n', "\r\n"), rows.replace('\n', "\r"), rows.replace("a\n", "a\n\n")] {
         let Read { events, error, .. } = log(&text);
         assert_eq!(error, None, "{text:?}");
-        let read: Vec<_> = events.iter().map(|event| (event.time.0, event.tpid.get())).collect();
+        let read: Vec<_> = events.iter().map(|event| (event.time.0, event.tpid().get())).collect();
         assert_eq!(read, [(10, 1), (20, 2), (30, 2)], "{text:?}");
     }
 }

@@ -31,6 +31,7 @@ mod perf_data;
 mod perf_data_packed;
 mod privacy;
 mod privileges;
+mod processes;
 mod progress;
 mod readme;
 mod replay;
@@ -75,6 +76,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("perf_data_packed", nothing_more, perf_data_packed::TESTS),
     ("privacy", nothing_more, privacy::TESTS),
     ("privileges", common::sudo::is_root, privileges::TESTS),
+    ("processes", nothing_more, processes::TESTS),
     ("progress", nothing_more, progress::TESTS),
     ("readme", nothing_more, readme::TESTS),
     ("replay", nothing_more, replay::TESTS),
@@ -103,6 +105,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::machine", can_trace, kernel::machine::TESTS),
     ("kernel::overhead", can_trace, kernel::overhead::TESTS),
     ("kernel::privileges", can_trace_as_root, kernel::privileges::TESTS),
+    ("kernel::processes", can_trace, kernel::processes::TESTS),
     ("kernel::replay", can_trace, kernel::replay::TESTS),
     ("kernel::rungs", can_trace, kernel::rungs::TESTS),
     ("kernel::thinning", can_trace, kernel::thinning::TESTS),
@@ -114,6 +117,10 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.first().is_some_and(|word| word == "storm") {
         kernel::rig::storm(&words[1..]);
+        return ExitCode::SUCCESS;
+    }
+    if words == ["family"] {
+        kernel::rig::FAMILY.run();
         return ExitCode::SUCCESS;
     }
     if let [word, folder] = &words[..]

@@ -72,7 +72,7 @@ fn of_tp_perf(mut stream: EventStream) -> (Hits, u64, Option<String>) {
     let problem = loop {
         match stream.next_with_table() {
             Ok(Some((batch, table))) => batch.iter().for_each(|event| {
-                *hits.entry((event.time.0, table.get(event.tpid).full_name())).or_default() += 1;
+                *hits.entry((event.time.0, table.get(event.tpid()).full_name())).or_default() += 1;
             }),
             Ok(None) => break None,
             Err(error) => break Some(error.to_string()),

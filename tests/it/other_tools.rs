@@ -25,7 +25,7 @@ fn events(mut stream: EventStream) -> Vec<(u64, String)> {
     let table = stream.table().clone();
     let mut events = Vec::new();
     while let Some(batch) = stream.next_batch().unwrap() {
-        events.extend(batch.iter().map(|event| (event.time.0, table.get(event.tpid).full_name())));
+        events.extend(batch.iter().map(|event| (event.time.0, table.get(event.tpid()).full_name())));
     }
     events
 }

@@ -103,8 +103,16 @@ pub fn head() -> Vec<u8> {
     });
     let (table, ids) = (table(), SampleIds::new(&pairs.collect::<Vec<_>>()));
     let features = Features { hostname: Some("here".to_owned()), ..Default::default() };
-    Head { table: &table, ids: &ids, clock: Clock::Monotonic, lost_known: true, features: &features, facts: "{}" }
-        .encode()
+    Head {
+        table: &table,
+        ids: &ids,
+        clock: Clock::Monotonic,
+        lost_known: true,
+        threads: None,
+        features: &features,
+        facts: "{}",
+    }
+    .encode()
 }
 
 pub fn round(events: impl IntoIterator<Item = (u64, u32, u32)>) -> Vec<u8> {
@@ -156,7 +164,7 @@ fn a_whole_file_reads_whole_in_pieces_of_any_size() {
             events
                 .iter()
                 .zip(0..)
-                .all(|(event, n)| event.time.0 == 1_000 + n * 10 && event.cpu == Some(Cpu::new(n as u32 % 4)))
+                .all(|(event, n)| event.time.0 == 1_000 + n * 10 && event.cpu() == Some(Cpu::new(n as u32 % 4)))
         );
     }
 }
@@ -444,7 +452,7 @@ proptest! {
         for bytes in [[head(), chunks.concat()].concat(), compressed] {
             let Read { events, error, .. } = read(&bytes, piece);
             prop_assert_eq!(error, None);
-            let read: Vec<_> = events.iter().map(|event| (event.time.0, event.tpid.get(), event.cpu.unwrap().get())).collect();
+            let read: Vec<_> = events.iter().map(|event| (event.time.0, event.tpid().get(), event.cpu().unwrap().get())).collect();
             prop_assert_eq!(&read, &expected);
         }
     }

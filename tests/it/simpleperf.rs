@@ -68,7 +68,7 @@ fn a_file_of_simpleperf_is_read_with_its_names() {
         let table = source.stream.table().clone();
         let Read { events, error, .. } = drain(source.stream);
         assert_eq!((events.len(), error), (3, None), "{form}");
-        assert_eq!(table.get(events[0].tpid).full_name(), "irq:softirq_entry", "{form}");
+        assert_eq!(table.get(events[0].tpid()).full_name(), "irq:softirq_entry", "{form}");
     }
     // In files of other tools, such a record is damage and hides nothing behind it.
     let foreign = [whole(), of_simpleperf(32_775, &[9; 40]), round([(9_000, 1, 1)])].concat();

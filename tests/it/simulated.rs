@@ -131,6 +131,7 @@ fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
         ids: &engine.ids,
         clock: Clock::Monotonic,
         lost_known: true,
+        threads: None,
         features: &Features::default(),
         facts: &serde_json::to_string(&facts).unwrap(),
     }

@@ -1,7 +1,7 @@
 //! Recordings with a budget in `report`, `replay`, `learn`, `identify`, and `check`: stretches in which a tracepoint was thinned
 //! or detached are shown as such, estimates are marked, and a log is read as its recording is.
 
-use crate::common::budget::{BEGIN, BUDGETED, FileEnd, HOT, SPAN, budget_facts, budgeted, steps};
+use crate::common::budget::{BEGIN, BUDGETED, FileEnd, HOT, SPAN, budget_facts, budgeted, steps, stretches_of};
 use crate::common::report::{json, path, report, well};
 use crate::common::screen::assert_screen;
 use crate::common::{Test, perf_file, perf_file_with, tests};
@@ -150,8 +150,7 @@ fn what_a_range_does_not_have_it_does_not_show() {
     let (folder, with, _) = recordings();
     let count = |words: &[&str]| {
         let report = json(&[&[path(&with)], words].concat());
-        let stretches = report["sources"][0]["summary"]["budget"]["stretches"].as_array().unwrap().clone();
-        stretches.iter().map(|stretch| stretch["one_in"].as_u64().unwrap()).collect::<Vec<_>>()
+        stretches_of(&report["sources"][0]["summary"]).into_iter().map(|(_, one_in)| one_in).collect::<Vec<_>>()
     };
     assert_eq!(count(&[]), [17, 257, 0]);
     assert_eq!(count(&["--to", "200ms"]), [0; 0]);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::events::Tpid;
 use proptest::prelude::*;
 
 /// miri is slow, so it runs these tests with fewer events. It finds the same errors with them.
@@ -7,7 +8,7 @@ const MANY_RINGS: usize = if IN_MIRI { 64 } else { 1024 };
 const MANY_EVENTS: usize = if IN_MIRI { 200 } else { 2000 };
 
 fn event(time: u64, cpu: u32, tpid: u32) -> Event {
-    Event { time: Ns(time), cpu: Some(Cpu::new(cpu)), tpid: Tpid::new(tpid) }
+    Event::new(Ns(time), Some(Cpu::new(cpu)), Tpid::new(tpid))
 }
 
 /// A merge in which each queue has the number of its CPU.
@@ -37,7 +38,7 @@ fn equal_times_are_ordered_by_cpu_then_by_arrival() {
     let round =
         vec![(1, event(5, 1, 1)), (1, event(5, 1, 2)), (0, event(5, 0, 3)), (0, event(5, 0, 4)), (0, event(4, 0, 5))];
     let (out, late) = merged(2, &[round]);
-    assert_eq!(out.iter().map(|event| event.tpid.get()).collect::<Vec<_>>(), [5, 3, 4, 1, 2]);
+    assert_eq!(out.iter().map(|event| event.tpid().get()).collect::<Vec<_>>(), [5, 3, 4, 1, 2]);
     assert_eq!(late, 0);
 }
 
@@ -50,12 +51,12 @@ fn queues_may_be_added_in_any_order_and_between_rounds() {
     merge.finish_round(&mut out);
     let unknown = merge.add_queue(None);
     let (two, nine) = (merge.add_queue(Some(Cpu::new(2))), merge.add_queue(Some(Cpu::new(9))));
-    merge.push(unknown, Event { cpu: None, ..event(1, 0, 4) });
+    merge.push(unknown, Event::new(Ns(1), None, Tpid::new(4)));
     merge.push(nine, event(1, 9, 2));
     merge.push(two, event(1, 2, 3));
     assert_eq!(merge.waiting(), 4);
     merge.finish(&mut out);
-    let cpus: Vec<_> = out.iter().map(|event| event.cpu.map(Cpu::get)).collect();
+    let cpus: Vec<_> = out.iter().map(|event| event.cpu().map(Cpu::get)).collect();
     assert_eq!(cpus, [Some(2), Some(5), Some(9), None]);
 }
 
@@ -64,8 +65,8 @@ fn among_many_equal_times_arrival_decides_even_in_disorder() {
     let mut round: Vec<_> = (1..=1_000).map(|n| (0, event(7, 0, n))).collect();
     round.push((0, event(6, 0, 1_001)));
     let (out, _) = merged(1, &[round]);
-    assert_eq!(out[0].tpid, Tpid::new(1_001));
-    assert!(out[1..].iter().map(|event| event.tpid.get()).eq(1..=1_000));
+    assert_eq!(out[0].tpid(), Tpid::new(1_001));
+    assert!(out[1..].iter().map(|event| event.tpid().get()).eq(1..=1_000));
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn expected(queues: usize, rounds: &[TakenRound]) -> (Vec<Event>, u64) {
         }
         watermark = newest_before.saturating_sub(LATENESS_NS);
         newest_before = newest;
-        waiting.sort_by_key(|event| (event.time, event.cpu));
+        waiting.sort_by_key(|event| (event.time, event.cpu()));
         out.extend(waiting.extract_if(.., |event| event.time < watermark));
     }
     out.extend(waiting);
@@ -190,7 +191,7 @@ fn machine() -> impl Strategy<Value = (usize, Vec<TakenRound>, Vec<Event>)> {
             .collect();
         events.sort_by_key(|(published, ..)| *published);
         let mut expected: Vec<_> = events.iter().map(|(.., event)| *event).collect();
-        expected.sort_by_key(|event| (event.time, event.cpu));
+        expected.sort_by_key(|event| (event.time, event.cpu()));
         let mut rounds = Vec::new();
         let mut now = 0;
         for pause in pauses.into_iter().chain([u64::MAX / 2]) {
@@ -221,7 +222,7 @@ proptest! {
         let pushed: usize = rounds.iter().map(Vec::len).sum();
         let (out, late) = merged(5, &rounds);
         prop_assert_eq!(out.len() as u64 + late, pushed as u64);
-        prop_assert!(out.is_sorted_by_key(|event| (event.time, event.cpu)));
+        prop_assert!(out.is_sorted_by_key(|event| (event.time, event.cpu())));
     }
 
     #[test]
@@ -239,7 +240,7 @@ proptest! {
     fn a_thousand_rings_merge_like_one_sort(events in proptest::collection::vec((0..MANY_RINGS, 0u64..1000), 0..MANY_EVENTS)) {
         let round: Vec<_> = events.iter().zip(1..).map(|((queue, time), n)| (*queue, event(*time, *queue as u32, n))).collect();
         let mut expected: Vec<_> = round.iter().map(|(_, event)| *event).collect();
-        expected.sort_by_key(|event| (event.time, event.cpu));
+        expected.sort_by_key(|event| (event.time, event.cpu()));
         prop_assert_eq!(merged(MANY_RINGS, &[round]).0, expected);
     }
 }

@@ -42,7 +42,7 @@ impl RowHits {
 
     /// The number of hits that the next event stands for. Events come in time order.
     pub fn of_next(&mut self, event: &Event) -> u64 {
-        let slot = Slot { tpid: event.tpid, cpu: event.cpu };
+        let slot = Slot { tpid: event.tpid(), cpu: event.cpu() };
         let Some(rows) = self.of.get_mut(&slot) else { return 1 };
         while let Some((at, thinning, early)) = rows.ahead.front()
             && *at <= event.time
@@ -67,8 +67,7 @@ mod tests {
         let on = |cpu, at, counter| StepOnCpu { cpu, at: Ns(at), before: counter, after: counter };
         let step = |one_in, on| RungStep { tpid: Tpid::new(7), at: Ns(100), one_in, on };
         let mut rows = RowHits::default();
-        let hits =
-            |rows: &mut RowHits, cpu, time| rows.of_next(&Event { time: Ns(time), cpu: Some(cpu), tpid: Tpid::new(7) });
+        let hits = |rows: &mut RowHits, cpu, time| rows.of_next(&Event::new(Ns(time), Some(cpu), Tpid::new(7)));
         assert_eq!(hits(&mut rows, zero, 50), 1);
         // On the second CPU, the step came later.
         rows.add(&[step(17, vec![on(zero, 100, 10), on(one, 110, 3)])]);
@@ -82,7 +81,7 @@ mod tests {
         rows.add(&[step(1, vec![on(one, 200, 50)])]);
         rows.add(&[step(17, vec![StepOnCpu { cpu: one, at: Ns(300), before: 99, after: 120 }])]);
         assert_eq!([200, 299, 300, 301].map(|time| hits(&mut rows, one, time)), [12, 1, 17, 17]);
-        let other = Event { time: Ns(200), cpu: None, tpid: Tpid::new(7) };
+        let other = Event::new(Ns(200), None, Tpid::new(7));
         assert_eq!(rows.of_next(&other), 1);
     }
 }

@@ -20,12 +20,22 @@ pub(super) struct Ahead<'a> {
     used: usize,
     /// The position of `used` in the file.
     position: u64,
+    /// The records about threads so far. They come between those of the header.
+    threads: Vec<u8>,
+    /// Their memory.
+    held: Held,
 }
 
 impl<'a> Ahead<'a> {
     /// Continues a stream after its first `position` bytes.
     pub fn new(input: &'a mut dyn Input, position: u64) -> Self {
-        Ahead { input, bytes: Vec::new(), used: 0, position }
+        let held = Held::nothing(MemoryOf::Threads);
+        Ahead { input, bytes: Vec::new(), used: 0, position, threads: Vec::new(), held }
+    }
+
+    /// The records about threads that were read.
+    pub fn threads(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.threads)
     }
 
     /// The bytes that were read but not taken, and their position in the file.
@@ -102,8 +112,8 @@ impl<'a> Ahead<'a> {
                 Err(_) => return Ok(()),
             };
             let at = self.position;
-            let bytes = self.peek(length)?;
-            let Ok(Some(Record { kind, bytes })) = record::first(bytes) else { return Ok(()) };
+            self.peek(length)?;
+            let Ok(Some(Record { kind, bytes })) = record::first(&self.bytes[self.used..]) else { return Ok(()) };
             let begins = matches!(
                 kind,
                 abi::PERF_RECORD_SAMPLE
@@ -122,6 +132,10 @@ impl<'a> Ahead<'a> {
             // behind them.
             if begins || (kind == kind::HEADER_EVENT_TYPE && !header.notes.whole.is_empty()) {
                 return Ok(());
+            }
+            if matches!(kind, abi::PERF_RECORD_COMM | abi::PERF_RECORD_FORK) {
+                self.held.grow(bytes.len() as u64)?;
+                self.threads.extend_from_slice(bytes);
             }
             let bad = |reason: String| Error::Header { at, reason };
             header.take(kind, &bytes[HEADER_SIZE..]).map_err(|fault: Fault| fault.at(at))?;

@@ -5,11 +5,12 @@ mod head;
 mod records;
 mod steps;
 mod targets;
+mod threads;
 
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, Loss};
-use crate::events::{Event, Ns, RungStep};
+use crate::events::{Event, Ns, RungStep, ThreadChange};
 use crate::os::clock::Clock;
 use crate::perf_data::Error;
 use crate::perf_data::input::Input;
@@ -85,8 +86,9 @@ impl PerfData {
             ahead.pipe_header()?;
         }
         ahead.records_of_header(&mut header)?;
+        let threads = ahead.threads();
         let (ahead, position) = ahead.rest();
-        let records = Records::new(&header)?;
+        let records = Records::with_threads(&header, &threads)?;
         Ok(PerfData {
             input: Some(input),
             ahead,
@@ -180,6 +182,11 @@ impl PerfData {
     /// Whether the CPU of each tracepoint's events is known.
     pub fn knows_cpus(&self) -> bool {
         self.records.knows_cpus()
+    }
+
+    /// Whether the thread of each tracepoint's events is known.
+    pub fn knows_threads(&self) -> bool {
+        self.records.knows_threads()
     }
 
     /// Sets the nanoseconds to add to all times.
@@ -368,6 +375,10 @@ impl Decode for PerfData {
 
     fn take_losses(&mut self) -> Vec<Loss> {
         std::mem::take(&mut self.records.losses)
+    }
+
+    fn take_threads(&mut self) -> Vec<ThreadChange> {
+        std::mem::take(&mut self.records.threads.changes)
     }
 
     fn steps(&self) -> &[RungStep] {

@@ -30,6 +30,10 @@ pub(super) struct Target {
     pub wanted: bool,
     pub time_at: u16,
     pub cpu_at: u16,
+    /// The position of the process and the thread in a sample; 0 if the samples do not have them.
+    pub thread_at: u16,
+    /// The position of the flags of a hit in a sample; 0 if the samples do not have them.
+    pub flags_at: u16,
     pub least: u16,
     /// The index of the event in `attrs`.
     pub event: u32,
@@ -58,6 +62,11 @@ pub(super) struct OfCpu {
     pub lost: u64,
     /// The newest time of samples that the filter leaves out.
     pub passed: Ns,
+}
+
+/// Whether these flags of a hit show that an interrupt caused it (TRACE_FLAG_HARDIRQ, TRACE_FLAG_SOFTIRQ, TRACE_FLAG_NMI).
+pub(super) fn is_interrupt(flags: u8) -> bool {
+    flags & (0x08 | 0x10 | 0x40) != 0
 }
 
 /// Whether the number is a plausible CPU number.

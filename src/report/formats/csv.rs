@@ -1,5 +1,6 @@
 //! A report as CSV: one row for each source and tracepoint.
 
+use crate::processes::RankedProcess;
 use crate::report::{Report, RungParts};
 use crate::text::{CsvCell, of_csv_error};
 use crate::tracefs::Tpid;
@@ -23,6 +24,35 @@ const FIELDS: [&str; 12] = [
     "counted",
     "unaccounted",
 ];
+
+/// The columns of a report by process.
+const BY_PROCESS: [&str; 8] = ["source", "process", "kind", "pid", "group name", "tracepoint name", "events", "share"];
+
+/// Writes a row for each process and tracepoint: at most `top` processes for each source, and `top` tracepoints for each process.
+pub fn write_process_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(BY_PROCESS).map_err(of_csv_error)?;
+    for source in &report.sources {
+        let Some(all) = &source.processes else { continue };
+        for RankedProcess { process, tracepoints, .. } in all.processes.iter().take(top) {
+            for (tpid, events) in tracepoints.iter().take(top) {
+                let tracepoint = source.table.get(*tpid);
+                let row = [
+                    CsvCell(&source.label).to_string(),
+                    process.name.as_deref().map(|name| CsvCell(name).to_string()).unwrap_or_default(),
+                    process.kind.word().to_owned(),
+                    process.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+                    CsvCell(&tracepoint.group).to_string(),
+                    CsvCell(&tracepoint.name).to_string(),
+                    events.to_string(),
+                    format!("{:.6}", all.share(*events)),
+                ];
+                writer.write_record(&row).map_err(of_csv_error)?;
+            }
+        }
+    }
+    writer.flush()
+}
 
 /// Writes the rows, most events first, and at most `top` rows for each source.
 pub fn write_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {

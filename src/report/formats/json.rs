@@ -3,6 +3,7 @@
 use crate::activity::Gap;
 use crate::memory::{Held, MemoryOf};
 use crate::os::cpus::Cpu;
+use crate::processes::{Process, ProcessRanking, RankedProcess};
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{Summary, Tool};
 use crate::report::{Differences, Report, RungParts, SourceReport, StateSpan};
@@ -53,6 +54,27 @@ struct SourceJson<'a> {
     gaps: Vec<Gap>,
     /// The states of the source, if they were asked for.
     states: &'a [StateSpan],
+    /// The processes, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<Vec<ProcessRow<'a>>>,
+}
+
+#[derive(Serialize)]
+struct ProcessRow<'a> {
+    #[serde(flatten)]
+    process: &'a Process,
+    events: u64,
+    share: f64,
+    rate: Option<f64>,
+    tracepoints: Vec<HitByProcess>,
+}
+
+/// A tracepoint that a process hit.
+#[derive(Serialize)]
+struct HitByProcess {
+    tpid: Tpid,
+    name: String,
+    events: u64,
 }
 
 #[derive(Serialize)]
@@ -97,7 +119,9 @@ const OF_ROW: u64 = 3_072;
 pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let rows = |source: &SourceReport| {
         let Ranking { tracepoints, groups, .. } = &source.ranking;
-        (tracepoints.len().min(top) + groups.len().min(top)) as u64
+        let processes = source.processes.iter().flat_map(|all| &all.processes).take(top);
+        let of_processes: usize = processes.map(|ranked| 1 + ranked.tracepoints.len().min(top)).sum();
+        (tracepoints.len().min(top) + groups.len().min(top) + of_processes) as u64
     };
     let _held = Held::take(MemoryOf::Rows, report.sources.iter().map(rows).sum::<u64>() * OF_ROW)?;
     let document = ReportJson {
@@ -161,5 +185,22 @@ fn source(report: &SourceReport, top: usize) -> SourceJson<'_> {
         losses: losses.collect(),
         gaps: activity.gaps(),
         states: &report.state_spans,
+        processes: report.processes.as_ref().map(|all| processes(report, all, top)),
     }
+}
+
+fn processes<'a>(report: &SourceReport, all: &'a ProcessRanking, top: usize) -> Vec<ProcessRow<'a>> {
+    let hit = |(tpid, events): &(Tpid, u64)| HitByProcess {
+        tpid: *tpid,
+        name: report.table.get(*tpid).full_name(),
+        events: *events,
+    };
+    let row = |ranked: &'a RankedProcess| ProcessRow {
+        process: &ranked.process,
+        events: ranked.events,
+        share: all.share(ranked.events),
+        rate: report.ranking.per_second(ranked.events),
+        tracepoints: ranked.tracepoints.iter().take(top).map(hit).collect(),
+    };
+    all.processes.iter().take(top).map(row).collect()
 }

@@ -1,10 +1,11 @@
 //! A report as Markdown, for an issue, a wiki or a pull request.
 
+use crate::processes::{ProcessRanking, RankedProcess};
 use crate::ranking::Ranked;
 use crate::report::{By, Presence, RankedWords, Report, SourceReport, facts, mark};
 use crate::text::OneLine;
 use crate::tracefs::Tpid;
-use crate::units::{Plural, Rate, Share};
+use crate::units::{Grouped, Plural, Rate, Share};
 use std::io::{self, Write};
 
 /// Writes the report with the `top` tracepoints and groups.
@@ -70,6 +71,9 @@ fn section(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::Result
             rungs.map(|_| rung.map(|rung| rung.words()).unwrap_or_default()),
         )
     };
+    if let Some(processes) = &source.processes {
+        print_processes(processes, top, out)?;
+    }
     print_top(source, "tracepoint", &source.ranking.tracepoints, top, of_tracepoint, out)?;
     let of_group = |ranked: &Ranked<_>| (rungs.is_some_and(|rungs| rungs.is_incomplete(&ranked.name)), None);
     print_top(source, "group", &source.ranking.groups, top, of_group, out)?;
@@ -94,6 +98,16 @@ fn print_top<N>(
         let numbers = unstruck(&[row.hits, row.share, row.rate].join(" | "));
         let rung = rung.map(|rung| format!(" {} |", escaped(&rung))).unwrap_or_default();
         writeln!(out, "| {} | {numbers} |{rung}", escaped(&ranked.name))?;
+    }
+    Ok(())
+}
+
+fn print_processes(all: &ProcessRanking, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n| process | pid | events | share |\n|---|---:|---:|---:|")?;
+    for RankedProcess { process, events, .. } in all.processes.iter().take(top) {
+        let pid = process.pid.map(|pid| pid.to_string()).unwrap_or_default();
+        let share = Share(all.share(*events));
+        writeln!(out, "| {} | {pid} | {} | {share} |", escaped(&process.words()), Grouped(*events))?;
     }
     Ok(())
 }

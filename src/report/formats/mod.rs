@@ -4,6 +4,6 @@ mod csv;
 mod json;
 mod markdown;
 
-pub use csv::write_csv;
+pub use csv::{write_csv, write_process_csv};
 pub use json::write_json;
 pub use markdown::write_markdown;

@@ -17,6 +17,7 @@ struct BeginLine<'a> {
     tracepoints: usize,
     states: Vec<&'a str>,
     against: &'a [String],
+    limits: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -35,8 +36,8 @@ struct EndLine<'a> {
     end: &'a FollowedEnd,
 }
 
-/// The first line: what is followed.
-pub fn follow_begin_json(source: &str, known: &Known, against: &[String]) -> Vec<u8> {
+/// The first line: what is followed. `limits` are those of [`Known::limits_of`].
+pub fn follow_begin_json(source: &str, known: &Known, against: &[String], limits: &[String]) -> Vec<u8> {
     line(&BeginLine {
         schema: SCHEMA,
         kind: "begin",
@@ -46,6 +47,7 @@ pub fn follow_begin_json(source: &str, known: &Known, against: &[String]) -> Vec
         tracepoints: known.names().len(),
         states: known.states().states.iter().map(|state| state.name.as_str()).collect(),
         against,
+        limits,
     })
 }
 

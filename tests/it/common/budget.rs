@@ -1,6 +1,7 @@
 //! A recording with a budget, made by tests: a second in which tracepoints are recorded, thinned, and detached.
 
 use super::{ending, facts, perf_file_with};
+use serde_json::Value;
 use tempfile::NamedTempFile;
 use tp_perf::engine::RecordCost;
 use tp_perf::events::thinning::Steps;
@@ -78,7 +79,7 @@ pub fn budgeted(end: FileEnd) -> NamedTempFile {
             lost_known: true,
             weighted: false,
         });
-        let counters = counters(&counted.collect::<Vec<_>>(), ids, Ns(BEGIN + SPAN));
+        let counters = counters(&counted.collect::<Vec<_>>(), ids, Ns(BEGIN + SPAN), false);
         [counters, document(&serde_json::to_string(&ending).unwrap())].concat()
     };
     let note = document(&serde_json::to_string(&Steps { steps: steps() }).unwrap());
@@ -86,4 +87,15 @@ pub fn budgeted(end: FileEnd) -> NamedTempFile {
         FileEnd::Whole => whole(ids),
         FileEnd::Cut => Vec::new(),
     })
+}
+
+/// The stretches in the part `budget` of a summary: the name of the tracepoint, and `one_in`.
+pub fn stretches_of(summary: &Value) -> Vec<(String, u64)> {
+    let mut stretches = Vec::new();
+    for tracepoint in summary["budget"]["tracepoints"].as_array().unwrap() {
+        let name = tracepoint["name"].as_str().unwrap();
+        let its = tracepoint["stretches"].as_array().unwrap().iter();
+        stretches.extend(its.map(|stretch| (name.to_owned(), stretch["one_in"].as_u64().unwrap())));
+    }
+    stretches
 }

@@ -54,13 +54,13 @@ pub fn drain(mut stream: EventStream) -> Read {
             Err(error) => break Some(error.to_string()),
         }
     };
-    assert!(events.is_sorted_by_key(|event: &Event| (event.time, event.cpu)));
+    assert!(events.is_sorted_by_key(|event: &Event| (event.time, event.cpu())));
     let decoded = stream.decoded();
     let late: u64 = decoded.per_cpu.iter().map(|cpu| cpu.late).sum();
     let samples: u64 = decoded.samples.iter().map(|(_, samples)| samples).sum();
     assert_eq!(samples, events.len() as u64 + late, "every sample came out or is counted as late");
     // The table has the tracepoint of every event.
-    events.iter().for_each(|event| assert!(stream.table().find(event.tpid).is_some()));
+    events.iter().for_each(|event| assert!(stream.table().find(event.tpid()).is_some()));
     Read { events, decoded, error }
 }
 
@@ -108,6 +108,7 @@ pub fn perf_file_with(
         ids: &ids,
         clock: Clock::Monotonic,
         lost_known: true,
+        threads: None,
         features: &features,
         facts: &facts,
     };

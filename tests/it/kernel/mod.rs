@@ -10,6 +10,7 @@ pub mod hotplug;
 pub mod machine;
 pub mod overhead;
 pub mod privileges;
+pub mod processes;
 pub mod replay;
 pub mod rig;
 pub mod rungs;

@@ -39,6 +39,52 @@ pub fn storm(words: &[String]) {
     reader.iter().for_each(|reader| kill(*reader, Signal::SIGCONT).unwrap());
 }
 
+/// How often a family of threads and children hits [`GETSID`].
+pub struct Family {
+    pub own: u64,
+    pub threads: u64,
+    /// After they have renamed themselves.
+    pub renamed: u64,
+    pub children: u64,
+    pub of_child: u64,
+}
+
+pub const FAMILY: Family = Family { own: 7, threads: 4, renamed: 13, children: 100, of_child: 10 };
+
+impl Family {
+    /// The hits of a thread before it renames itself.
+    pub fn of_thread(&self, thread: u64) -> u64 {
+        100 * (thread + 1)
+    }
+
+    /// Runs the threads and the children.
+    pub fn run(&self) {
+        let hit = |number: u64| {
+            for _ in 0..number {
+                let _ = getsid(None);
+            }
+        };
+        let name = |name: String| set_name(&std::ffi::CString::new(name).unwrap()).unwrap();
+        name("family".to_owned());
+        hit(self.own);
+        std::thread::scope(|scope| {
+            for thread in 0..self.threads {
+                scope.spawn(move || {
+                    name(format!("thread-{thread}"));
+                    hit(self.of_thread(thread));
+                    name(format!("renamed-{thread}"));
+                    hit(self.renamed);
+                });
+            }
+        });
+        let myself = std::env::current_exe().unwrap();
+        for _ in 0..self.children {
+            let mut child = Command::new(&myself);
+            assert!(child.args(["storm", &self.of_child.to_string(), "getsid"]).status().unwrap().success());
+        }
+    }
+}
+
 pub fn pin(cpu: u32) {
     let mut cpus = CpuSet::new();
     cpus.set(cpu as usize).unwrap();

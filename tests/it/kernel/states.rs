@@ -109,4 +109,14 @@ fn followed() {
     assert!(message.contains("if alarm 1 was fine: `tp-perf learn quiet alarms/not-quiet/"), "{message}");
     let output = call(&rig, &["learn", "quiet", saved.to_str().unwrap(), "--library", "library"]);
     assert!(output.status.success(), "{}", shown(&output));
+    // With that storm, renames are the hottest tracepoint of the state.
+    let words = ["check", "--against", "quiet", "--budget", "0.0001%", "-d", "3s"];
+    let output = call(&rig, &[&words[..], &common].concat());
+    let message = String::from_utf8_lossy(&output.stderr);
+    // What a hit costs, and how much others read and write meanwhile, decides whether all three are too hot.
+    let leaves_out = message.contains("tp-perf leaves out ") && message.contains(" of 3 tracepoints: task:task_rename");
+    assert!(leaves_out || message.contains("is too small for each tracepoint"), "{message}");
+    let output = call(&rig, &[&["check", "--against", "quiet", "--budget", "0.0000001%"], &common[..]].concat());
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && message.contains("is too small for each tracepoint"), "{message}");
 }

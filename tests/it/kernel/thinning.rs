@@ -1,5 +1,6 @@
 //! Recordings with a budget on this kernel: known numbers of hits while a tracepoint is recorded, thinned, and detached.
 
+use crate::common::budget::stretches_of;
 use crate::common::{Test, nothing_more};
 use crate::fuzz::targets::assert_adds_up;
 use crate::kernel::accounting::WEIGHTED;
@@ -75,6 +76,7 @@ impl Thinned {
             ring_size: 32 << 20,
             wakeup_watermark: 1 << 20,
             exclude_thread: None,
+            threads: false,
             may_thin: true,
         };
         let mut engine = Live.attach(&request, &mut unwatched).unwrap();
@@ -169,8 +171,8 @@ fn recording() {
     assert_eq!(of("counted"), of("recorded") + of("thinned") + of("lost"), "{account}");
     assert_eq!(account["unaccounted"], 0, "{account}");
     assert!(of("thinned") > 0, "{account}");
-    let stretches = summary["budget"]["stretches"].as_array().unwrap();
-    let of_it = |one_in: u64| stretches.iter().any(|it| it["name"] == GETSID && it["one_in"] == one_in);
+    let stretches = stretches_of(&summary);
+    let of_it = |one_in: u64| stretches.iter().any(|(name, its)| name == GETSID && *its == one_in);
     assert!(of_it(17) || of_it(257), "{stretches:?}");
     match of_it(0) {
         true => assert!(of("counted") <= number, "{account}"),
@@ -206,8 +208,8 @@ fn within() {
     let summary: Value = serde_json::from_slice(&std::fs::read(rig.path("rec/summary.json")).unwrap()).unwrap();
     let events = &summary["events"];
     assert_eq!((&events["recorded"], &events["counted"]), (&1_000.into(), &1_000.into()), "{events}");
-    let stretches = summary["budget"]["stretches"].as_array().unwrap();
-    assert!(stretches.iter().all(|stretch| stretch["one_in"] == 2), "{stretches:?}");
+    let stretches = stretches_of(&summary);
+    assert!(stretches.iter().all(|(_, one_in)| *one_in == 2), "{stretches:?}");
 }
 
 /// The counters of `sched_stat_runtime` add up nanoseconds. If they counted as hits, they would exceed any budget.
@@ -229,6 +231,6 @@ fn weighted() {
     assert!(recorded > 0 && thinned == 0 && counted == recorded, "{recorded} {thinned} {counted}");
     let cost = &summary["budget"]["cost"];
     assert!(cost["part"].as_f64().unwrap() < 1.0 && cost["steps"] == 0, "{cost}");
-    let stretches = summary["budget"]["stretches"].as_array().unwrap();
-    assert!(stretches.iter().all(|stretch| stretch["name"] == GETSID), "{stretches:?}");
+    let stretches = stretches_of(&summary);
+    assert!(stretches.iter().all(|(name, _)| name == GETSID), "{stretches:?}");
 }

@@ -105,6 +105,7 @@ pub fn capture_summary() {
         force: false,
         filter: Filter::default(),
         speed: None,
+        log_columns: Vec::new(),
     };
     let (mut signals, _senders) = Signals::pair().unwrap();
     let mut summary = replay(&options, &mut signals, &mut ()).unwrap().summary;

@@ -6,7 +6,7 @@ use std::str::Chars;
 
 /// A glob, as the steps of a matcher. It starts at the first step, and a match ends after the last one.
 #[derive(Debug, Clone)]
-pub(super) struct Glob {
+pub(crate) struct Glob {
     steps: Vec<Step>,
 }
 
@@ -28,7 +28,7 @@ enum Step {
 
 /// Why a text is not a glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Mistake {
+pub(crate) enum Mistake {
     #[error("unclosed character class; missing ']'")]
     UnclosedClass,
     #[error("invalid range; '{0}' > '{1}'")]

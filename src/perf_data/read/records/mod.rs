@@ -3,26 +3,25 @@
 use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
-use crate::events::stream::{Decoded, DecodedCpu, Loss};
-use crate::events::{Counted, Cpu, MoreHits, Ns, Reading, SampleId, SampleIds, Tpid};
-use crate::memory::{Held, MemoryOf, TooMuch};
-use crate::perf_data::Error;
-use crate::perf_data::read::is_dummy;
+use crate::events::stream::Loss;
+use crate::events::{Cpu, Ns, SampleId, SampleIds, Tpid};
+use crate::memory::{Held, TooMuch};
 use crate::perf_data::read::steps::StepsRead;
-use crate::perf_data::read::targets::{OF_ID, OfCpu, SamplesOf, Target, is_one, last_of_each_id, told_cpu};
+use crate::perf_data::read::targets::{OF_ID, OfCpu, SamplesOf, Target, is_interrupt, told_cpu};
+use crate::perf_data::read::threads::ThreadsRead;
 use crate::perf_data::record::{self, Damaged, HEADER_SIZE, Record};
-use crate::perf_data::{Attr, Described, Fault, Header, Layout, Notes, Trailer, kind};
+use crate::perf_data::{Attr, Fault, Layout, Notes, Trailer, kind};
 use crate::tracefs::Table;
-use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
 use std::collections::HashMap;
 use std::io;
 
+mod losses;
+mod opened;
+
 /// An upper bound for the hits of a tracepoint on a CPU: 3 million in each second of 3 years.
 const MOST_HITS: u64 = 1 << 48;
 
-/// How many copies of a tracepoint's name the summary has for each sample id of a tracepoint.
-const OF_NAME: u64 = 3;
 /// The memory in bytes of an entry that finds the target of a tracepoint on a CPU.
 const OF_ON_CPU: u64 = 80;
 
@@ -70,94 +69,10 @@ pub(super) struct Records {
     /// Losses since the last [`take_losses`](crate::events::stream::Decode::take_losses).
     pub losses: Vec<Loss>,
     pub steps: StepsRead,
+    pub threads: ThreadsRead,
 }
 
 impl Records {
-    pub fn new(header: &Header) -> Result<Self, Error> {
-        let (table, unnamed) = header.table()?;
-        let tpids: HashMap<u64, Tpid> = table.tracepoints().iter().map(|t| (t.tracefs_id, t.tpid)).collect();
-        let tracepoints = || header.events.iter().filter(|event| event.attr.is_tracepoint());
-        let name = |event: &Described| table.get(tpids[&event.attr.config]).full_name();
-        if header.events.is_empty() {
-            return Err(Error::NoAttributes);
-        }
-        let Some(first) = tracepoints().next() else { return Err(Error::NoTracepoints) };
-        if let Some(event) = tracepoints().find(|event| event.attr.layout().time.is_none()) {
-            return Err(Error::NoTime(name(event)));
-        }
-        let id_at = first.attr.layout().id;
-        let alone = header.events.iter().filter(|event| !is_dummy(event)).count() == 1;
-        if let Some(event) = tracepoints().find(|event| event.attr.layout().id != id_at || (id_at.is_none() && !alone))
-        {
-            return Err(Error::NoId(name(event)));
-        }
-
-        let mut records = Records {
-            ids: SampleIds::new(&[]),
-            samples_of: id_at.map_or(SamplesOf::One(0), SamplesOf::IdAt),
-            targets: Vec::new(),
-            on_cpu: HashMap::new(),
-            attrs: header.events.iter().map(|event| event.attr).collect(),
-            trailer: first.attr.trailer(),
-            cpus: Vec::new(),
-            places: HashMap::new(),
-            unknown: 0,
-            own: !header.notes.whole.is_empty(),
-            shared: header.events.iter().any(|event| !event.attr.is_tracepoint()),
-            lost_unassigned: 0,
-            within_round: false,
-            miscounted: false,
-            lost_told: false,
-            earliest: Ns::MAX,
-            held: Held::nothing(MemoryOf::Ids),
-            too_much: None,
-            reason: None,
-            notes: Notes::default(),
-            table: Table::default(),
-            unnamed,
-            filter: Filter::default(),
-            clock_offset: 0,
-            count_only: false,
-            losses: Vec::new(),
-            steps: StepsRead::default(),
-        };
-        let mut last_of = last_of_each_id(header, &mut records.held)?;
-        let mut ids = Vec::with_capacity(last_of.len());
-        records.targets.reserve_exact(last_of.len() + 1);
-        let mut itself = None;
-        for (number, event) in (0u32..).zip(&header.events) {
-            let layout = event.attr.layout();
-            let tpid = event.attr.is_tracepoint().then(|| tpids[&event.attr.config]);
-            for id in &event.ids {
-                if last_of.get(id) != Some(&number) {
-                    continue;
-                }
-                last_of.remove(id);
-                let listed = header.cpu(*id);
-                if let Some(cpu) = listed.filter(|cpu| !is_one(cpu) && layout.cpu.is_none()) {
-                    return Err(Error::Header { at: 0, reason: format!("a sample id has the impossible CPU {cpu}") });
-                }
-                let target = records.target(number, layout, tpid, listed.filter(is_one));
-                if let (Some(tpid), true) = (tpid, records.own) {
-                    let tracepoint = table.get(tpid);
-                    records.held.grow(OF_NAME * (tracepoint.group.len() + tracepoint.name.len()) as u64)?;
-                }
-                ids.push((*id, ()));
-                records.targets.push(target);
-            }
-            if id_at.is_none() && tpid.is_some() {
-                itself = Some(records.target(number, layout, tpid, None));
-            }
-        }
-        if let Some(itself) = itself {
-            records.samples_of = SamplesOf::One(records.targets.len());
-            records.targets.push(itself);
-        }
-        records.ids = SampleIds::new(&ids);
-        records.table = table;
-        Ok(records)
-    }
-
     /// The reason if decoding stopped because it takes too much memory.
     pub fn too_much(&self) -> Option<TooMuch> {
         self.too_much
@@ -179,6 +94,8 @@ impl Records {
             wanted: tpid.is_some(),
             time_at: layout.time.unwrap_or(0) as u16,
             cpu_at: layout.cpu.unwrap_or(0) as u16,
+            thread_at: layout.thread.unwrap_or(0) as u16,
+            flags_at: layout.flags.unwrap_or(0) as u16,
             least: layout.least as u16,
             event,
             listed_cpu,
@@ -201,6 +118,12 @@ impl Records {
     pub fn knows_cpus(&self) -> bool {
         let mut tracepoints = self.targets.iter().filter(|target| target.tpid.is_some());
         tracepoints.all(|target| target.place.is_none() || target.cpu.is_some())
+    }
+
+    /// Whether the thread of each tracepoint's events is known.
+    pub fn knows_threads(&self) -> bool {
+        let mut tracepoints = self.targets.iter().filter(|target| target.tpid.is_some());
+        tracepoints.all(|target| target.thread_at > 0)
     }
 
     pub fn restrict(&mut self, filter: Filter) {
@@ -288,18 +211,26 @@ impl Records {
         target.samples += 1;
         let time = time.wrapping_add_signed(self.clock_offset);
         if let Some(more_hits) = &mut self.steps.more_hits {
-            more_hits.event(Event { time, cpu: target.cpu, tpid });
+            more_hits.event(Event::new(time, target.cpu, tpid));
         }
         if self.count_only {
             return Ok(());
         }
-        let cpu = target.cpu;
+        let (cpu, thread_at, flags_at) = (target.cpu, usize::from(target.thread_at), usize::from(target.flags_at));
+        let mut event = Event::new(time, cpu, tpid);
+        if thread_at > 0 {
+            if flags_at > 0 && record.bytes.get(flags_at).is_some_and(|flags| is_interrupt(*flags)) {
+                event = event.in_interrupt();
+            }
+            let with_thread = self.threads.event(event, place, record.bytes, thread_at);
+            event = with_thread.map_err(|cause| self.faulty(record, cause.into()))?;
+        }
         let of_cpu = &mut self.cpus[place as usize];
         let queue = match of_cpu.queue {
             Some(queue) => queue,
             None => *of_cpu.queue.insert(merge.add_queue(cpu)),
         };
-        merge.push(queue, Event { time, cpu, tpid });
+        merge.push(queue, event);
         Ok(())
     }
 
@@ -337,7 +268,7 @@ impl Records {
             return None;
         }
         let target = &self.targets[index];
-        let (time_at, cpu_at, least, event) = (target.time_at, target.cpu_at, target.least, target.event);
+        let Target { time_at, cpu_at, thread_at, flags_at, least, event, .. } = *target;
         let of_tracepoint = target.wanted;
         let place = self.cpu(cpu);
         let wanted = of_tracepoint && self.cpus[place as usize].wanted;
@@ -350,6 +281,8 @@ impl Records {
             wanted,
             time_at,
             cpu_at,
+            thread_at,
+            flags_at,
             least,
             event,
             listed_cpu: cpu,
@@ -371,20 +304,34 @@ impl Records {
                 self.within_round = true;
                 self.lost(SampleId(id), lost, record, merge);
             }
+            abi::PERF_RECORD_COMM => {
+                let comm = self.threads.comm(record, &self.trailer, self.clock_offset);
+                comm.map_err(|fault| self.faulty(record, fault))?;
+            }
+            abi::PERF_RECORD_FORK => {
+                let fork = self.threads.fork(record, self.clock_offset);
+                fork.map_err(|fault| self.faulty(record, fault))?;
+            }
             abi::PERF_RECORD_LOST_SAMPLES => self.lost_samples(record).ok_or_else(|| record.damaged())?,
             abi::PERF_RECORD_READ if self.own => self.counter(record),
-            kind::HEADER_EVENT_TYPE => self.note(&record.bytes[HEADER_SIZE..]).map_err(|fault| {
-                match fault {
-                    Fault::TooMuch(cause) => self.too_much = Some(cause),
-                    Fault::Damaged(reason) => self.reason = Some(reason),
-                }
-                record.damaged()
-            })?,
+            kind::HEADER_EVENT_TYPE => {
+                let note = self.note(&record.bytes[HEADER_SIZE..]);
+                note.map_err(|fault| self.faulty(record, fault))?;
+            }
             // Other types of the kernel and of perf, with room for types that future versions add.
             1..=40 | 64..=100 => {}
             _ => return Err(record.damaged()),
         }
         Ok(())
+    }
+
+    /// The error for a record, whose reason is kept.
+    fn faulty(&mut self, record: Record<'_>, fault: Fault) -> Damaged {
+        match fault {
+            Fault::TooMuch(cause) => self.too_much = Some(cause),
+            Fault::Damaged(reason) => self.reason = Some(reason),
+        }
+        record.damaged()
     }
 
     /// Takes the body of a record with a part of a note.
@@ -422,114 +369,8 @@ impl Records {
         }
     }
 
-    /// Takes a LOST record: losses of a ring. The kernel writes it once a later record finds room.
-    fn lost(&mut self, id: SampleId, lost: u64, record: Record<'_>, merge: &Merge) {
-        let listed = self.ids.find(id).and_then(|index| self.targets[index].listed_cpu);
-        let told = || self.trailer.cpu(record.bytes).filter(is_one);
-        let place = self.cpu(listed.or_else(told));
-        let cpu = &mut self.cpus[place as usize];
-        if !cpu.wanted {
-            return;
-        }
-        if self.shared {
-            self.lost_unassigned = self.lost_unassigned.saturating_add(lost);
-            return;
-        }
-        cpu.lost = cpu.lost.saturating_add(lost);
-        let from = cpu.queue.map_or(Ns(0), |queue| merge.newest(queue)).max(cpu.passed);
-        let to = self.trailer.time(record.bytes).map(|time| time.wrapping_add_signed(self.clock_offset));
-        let to = to.unwrap_or(from).max(from);
-        // Without an earlier sample, the start of the loss is unknown.
-        self.losses.push(Loss { cpu: cpu.cpu, lost, from: if from == Ns(0) { to } else { from }, to });
-    }
-
-    /// Takes a LOST_SAMPLES record: all losses of one event, which perf 6.1 and later reads at the end. LOST
-    /// records count the same losses per ring. `None` if that takes too much memory.
-    fn lost_samples(&mut self, record: Record<'_>) -> Option<()> {
-        /// The flag for samples that a BPF program filtered out, which is not a loss
-        /// (`PERF_RECORD_MISC_LOST_SAMPLES_BPF`).
-        const LEFT_OUT: u16 = 1 << 15;
-        if NativeEndian::read_u16(&record.bytes[4..]) & LEFT_OUT != 0 {
-            return Some(());
-        }
-        let index = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id));
-        let (Some(mut index), Some(lost)) = (index, record.word(8)) else { return Some(()) };
-        let target = &self.targets[index];
-        // The kernel itself writes this record too, for samples that the hardware drops. Such a record does not
-        // mean that the file has the losses of all events.
-        self.lost_told |= target.tpid.is_some() || self.attrs[target.event as usize].lost_known();
-        let Some(tpid) = target.tpid else { return Some(()) };
-        if self.targets[index].place.is_none() {
-            let told = || self.trailer.cpu(record.bytes).filter(is_one);
-            let cpu = self.targets[index].listed_cpu.or_else(told);
-            (index, _) = self.target_of(index, tpid, cpu)?;
-        }
-        let target = &mut self.targets[index];
-        target.lost = target.lost.saturating_add(lost);
-        Some(())
-    }
-
-    /// Takes a READ record: the kernel's counter of one event.
-    fn counter(&mut self, record: Record<'_>) {
-        let Some(index) = self.trailer.id(record.bytes).and_then(|id| self.ids.find(id)) else { return };
-        let target = &mut self.targets[index];
-        let attr = &self.attrs[target.event as usize];
-        let is_weighted = target.tpid.is_some_and(|tpid| self.table.get(tpid).is_weighted());
-        self.miscounted |= target.count.is_some();
-        target.count = attr.count(record.bytes.get(16..).unwrap_or_default());
-        let is_impossible = |count: &Reading| count.lost > MOST_HITS || (count.value > MOST_HITS && !is_weighted);
-        self.miscounted |= target.count.as_ref().is_some_and(is_impossible);
-    }
-
-    /// The kernel's counters. `None` if an event has no counter, because the file then ended among the
-    /// counters, if an event has several, or if a counter is impossible.
-    fn counted(&self) -> Option<Vec<Counted>> {
-        let mut counted = Vec::new();
-        for target in &self.targets {
-            let Some(slot) = target.slot() else { continue };
-            let count = target.count.filter(|_| !self.miscounted)?;
-            if target.wanted {
-                let weighted = self.table.get(slot.tpid).is_weighted();
-                let lost_known = self.attrs[target.event as usize].lost_known();
-                counted.push(Counted { slot, count, lost_known, weighted });
-            }
-        }
-        Some(counted)
-    }
-
     /// The time of the earliest event so far, whether or not the filter keeps it.
     pub fn earliest(&self) -> Option<Ns> {
         (self.earliest != Ns::MAX).then(|| self.earliest.wrapping_add_signed(self.clock_offset))
-    }
-
-    /// The counts so far. The steps move into them.
-    pub fn decoded(&mut self, merge: &Merge) -> Decoded {
-        let steps = std::mem::take(&mut self.steps.all);
-        // A target without a place has no samples of its own: they are in the targets per CPU.
-        let real = || {
-            let real = self.targets.iter().filter(|target| target.wanted && target.place.is_some());
-            real.filter_map(|target| Some((target.slot()?, target)))
-        };
-        let mut per_cpu: Vec<DecodedCpu> = self
-            .cpus
-            .iter()
-            .filter(|cpu| cpu.wanted)
-            .map(|cpu| DecodedCpu {
-                cpu: cpu.cpu,
-                lost: cpu.lost,
-                late: cpu.queue.map_or(0, |queue| merge.late(queue)),
-            })
-            .collect();
-        per_cpu.sort_by_key(|cpu| cpu.cpu);
-        Decoded {
-            samples: real().map(|(slot, target)| (slot, target.samples)).collect(),
-            per_cpu,
-            unknown: self.unknown,
-            counted: self.counted(),
-            lost: self.lost_told.then(|| real().map(|(slot, target)| (slot, target.lost)).collect()),
-            lost_unassigned: if self.lost_told { 0 } else { self.lost_unassigned },
-            more_hits: self.steps.more_hits.as_ref().map(MoreHits::all).unwrap_or_default(),
-            steps,
-        }
     }
 }

@@ -2,37 +2,43 @@
 
 use super::{Error, NewFile};
 use crate::events::thinning::rows::RowHits;
-use crate::events::{Event, RowRun, RowRuns, RungStep, Sink};
-use crate::memory::{Held, MemoryOf, TooMuch};
+use crate::events::{Event, RowRuns};
+use crate::memory::{Held, MemoryOf};
 use crate::os::stdout::stdout;
-use crate::text::CsvCell;
-use crate::tracefs::{Table, Tracepoint};
+use crate::tracefs::Table;
+use rows::Rows;
 use std::io::{self, Write};
 use std::path::PathBuf;
+
+mod columns;
+mod rows;
+mod sink;
+
+pub use columns::LogColumn;
+pub use sink::LogSink;
+
+use columns::MoreColumns;
 
 /// The number of bytes after which the buffer is written.
 const CHUNK: usize = 256 << 10;
 
-/// The memory in bytes of a step on a CPU until events behind it come.
-const OF_STEP_AHEAD: u64 = 240;
-
 /// The name of standard output in errors.
 const STDOUT: &str = "standard output";
 
-const HEADER: &[u8] = b"timestamp,tpid,gid,tracepoint name\n";
-/// The header of a log with the number of hits that each event stands for.
-const HEADER_WITH_HITS: &[u8] = b"timestamp,tpid,gid,tracepoint name,hits\n";
+const HEADER: &str = "timestamp,tpid,gid,tracepoint name";
 
 /// Writes events as rows.
 pub struct LogWriter<'a> {
     to: To<'a>,
     rows: Rows,
     buffer: Vec<u8>,
-    header: &'static [u8],
+    header: Vec<u8>,
     /// The number of hits that each event stands for, if the log has them.
     hits: Option<RowHits>,
     /// The same numbers in the rows of a log that is read, which count instead.
     runs: RowRuns,
+    /// The columns behind the others.
+    more: MoreColumns,
     /// The memory of the steps ahead.
     held: Held,
     /// Per write: the length of the file and its number of rows. The file can be cut at these places.
@@ -69,24 +75,39 @@ impl<'a> LogWriter<'a> {
             to,
             rows: Rows::default(),
             buffer,
-            header: HEADER,
+            header: Vec::new(),
             hits: None,
             runs: RowRuns::default(),
+            more: MoreColumns::default(),
             held: Held::nothing(MemoryOf::Steps),
             cuts: Vec::new(),
             logged: 0,
         };
-        log.buffer.extend_from_slice(log.header);
+        log.set_header();
         log
+    }
+
+    fn set_header(&mut self) {
+        let hits = self.hits.is_some().then_some("hits");
+        let names = [HEADER].into_iter().chain(hits).chain(self.more.columns.iter().map(|column| column.name()));
+        self.header = (names.collect::<Vec<_>>().join(",") + "\n").into_bytes();
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&self.header);
     }
 
     /// Adds the column `hits`, if `wanted`: the number of hits that an event stands for. Must come before the first event.
     pub fn with_hits(mut self, wanted: bool) -> Self {
         if wanted {
-            (self.header, self.hits) = (HEADER_WITH_HITS, Some(RowHits::default()));
-            self.buffer.clear();
-            self.buffer.extend_from_slice(self.header);
+            self.hits = Some(RowHits::default());
+            self.set_header();
         }
+        self
+    }
+
+    /// Adds these columns behind the others. Must come before the first event.
+    pub fn with_columns(mut self, columns: &[LogColumn]) -> Self {
+        self.more = MoreColumns::of(columns);
+        self.set_header();
         self
     }
 
@@ -98,12 +119,8 @@ impl<'a> LogWriter<'a> {
         for events in events.chunks((CHUNK / self.rows.longest.max(1)).clamp(1, 1024)) {
             for event in events {
                 self.rows.push(&mut self.buffer, event, table);
-                if let Some(hits) = &mut self.hits {
-                    self.buffer.pop();
-                    self.buffer.push(b',');
-                    let hits = self.runs.of_next(event.tpid, event.time).unwrap_or_else(|| hits.of_next(event));
-                    self.buffer.extend_from_slice(itoa::Buffer::new().format(hits).as_bytes());
-                    self.buffer.push(b'\n');
+                if self.hits.is_some() || !self.more.columns.is_empty() {
+                    self.push_more(event);
                 }
             }
             self.logged += events.len() as u64;
@@ -112,6 +129,18 @@ impl<'a> LogWriter<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Appends more columns to the last row.
+    fn push_more(&mut self, event: &Event) {
+        self.buffer.pop();
+        if let Some(hits) = &mut self.hits {
+            self.buffer.push(b',');
+            let hits = self.runs.of_next(event.tpid(), event.time).unwrap_or_else(|| hits.of_next(event));
+            self.buffer.extend_from_slice(itoa::Buffer::new().format(hits).as_bytes());
+        }
+        self.more.push(event, &mut self.buffer);
+        self.buffer.push(b'\n');
     }
 
     fn path(&self) -> PathBuf {
@@ -162,7 +191,7 @@ impl<'a> LogWriter<'a> {
         self.buffer.clear();
         self.logged = cut.rows;
         if cut.bytes == 0 {
-            self.buffer.extend_from_slice(self.header);
+            self.buffer.extend_from_slice(&self.header);
         }
         file.cut(cut.bytes)
     }
@@ -177,174 +206,10 @@ impl<'a> LogWriter<'a> {
     }
 }
 
-/// The log as a sink. If writing fails, the end truncates the log to whole rows.
-pub struct LogSink<'a> {
-    state: Stage<'a>,
-    /// The number of bytes that stay free on a full disk for other files.
-    room: u64,
-    /// The error of the failed write.
-    failed: Option<Error>,
-}
-
-enum Stage<'a> {
-    Open(Box<LogWriter<'a>>),
-    /// The number of rows, or the error if the log could neither be written nor be truncated.
-    Ended(Result<u64, Error>),
-}
-
-impl<'a> LogSink<'a> {
-    /// A log that leaves `room` bytes of a full disk for other files.
-    pub fn new(log: LogWriter<'a>, room: u64) -> Self {
-        LogSink { state: Stage::Open(Box::new(log)), room, failed: None }
-    }
-
-    fn take(&mut self, write: impl FnOnce(&mut LogWriter<'a>) -> Result<(), Error>) {
-        if let Stage::Open(log) = &mut self.state
-            && self.failed.is_none()
-        {
-            self.failed = write(log).err();
-        }
-    }
-
-    /// Ends the log, if it has not been ended. Returns the number of rows, and the error that stopped the
-    /// log, if there was one.
-    ///
-    /// # Errors
-    /// If the log could neither be written nor be truncated.
-    pub fn outcome(mut self) -> Result<(u64, Option<Error>), Error> {
-        self.end();
-        match self.state {
-            Stage::Open(_) => unreachable!("the log has just been ended"),
-            Stage::Ended(rows) => Ok((rows?, self.failed)),
-        }
-    }
-}
-
-impl Sink for LogSink<'_> {
-    fn events(&mut self, events: &[Event], table: &Table) {
-        self.take(|log| log.write(events, table));
-    }
-
-    fn steps(&mut self, steps: &[RungStep]) {
-        if let Stage::Open(log) = &mut self.state
-            && let Some(hits) = &mut log.hits
-            && self.failed.is_none()
-        {
-            let on = steps.iter().map(|step| step.on.len() as u64).sum::<u64>();
-            match log.held.grow(OF_STEP_AHEAD * on) {
-                Ok(()) => hits.add(steps),
-                Err(cause) => {
-                    self.failed = Some(Error::Io { verb: "write", path: log.path(), cause: cause.into() });
-                }
-            }
-        }
-    }
-
-    fn row_runs(&mut self, runs: &[RowRun]) {
-        if let Stage::Open(log) = &mut self.state {
-            log.runs.add(runs);
-        }
-    }
-
-    fn pause(&mut self) {
-        self.take(LogWriter::flush);
-    }
-
-    fn end(&mut self) {
-        if matches!(self.state, Stage::Ended(_)) {
-            return;
-        }
-        self.take(LogWriter::flush);
-        let Stage::Open(mut log) = std::mem::replace(&mut self.state, Stage::Ended(Ok(0))) else { return };
-        let cut = if self.failed.is_some() { log.cut_back(self.room) } else { Ok(()) };
-        self.state = Stage::Ended(cut.and_then(|()| log.finish()));
-    }
-
-    fn takes_more(&self) -> bool {
-        self.failed.is_none()
-    }
-}
-
-/// The constant part of each tracepoint's rows: `,tpid,gid,name\n`, quoted as CSV requires.
-struct Rows {
-    ends: Vec<u8>,
-    /// The place in `ends` of the row end of tpid `i`; empty if that is too long to be kept.
-    places: Vec<(u32, u32)>,
-    /// The number of tracepoints of the table that have a row end.
-    made: usize,
-    /// The bytes of the longest row end.
-    longest: usize,
-    /// The memory of the row ends, and of copies of the longest.
-    held: Held,
-}
-
-/// The longest row end in bytes that is kept. A longer one is made for each event. The escapes of a name can be ten times as
-/// long as the name, so the row ends of long names could take more memory than the table.
-const LONGEST_KEPT: usize = 1 << 10;
-
-/// The copies of a row end that are in memory while it is made and written.
-const COPIES: usize = 5;
-
-impl Default for Rows {
-    fn default() -> Self {
-        let held = Held::nothing(MemoryOf::Names);
-        Rows { ends: Vec::new(), places: Vec::new(), made: 0, longest: 0, held }
-    }
-}
-
-impl Rows {
-    fn grow(&mut self, table: &Table) -> Result<(), TooMuch> {
-        for tracepoint in &table.tracepoints()[self.made..] {
-            let mut row = row_end(tracepoint);
-            let start = self.ends.len();
-            self.longest = self.longest.max(row.len());
-            if row.len() > LONGEST_KEPT {
-                self.held.resize((self.ends.capacity() + COPIES * self.longest) as u64)?;
-                row.clear();
-            }
-            if self.ends.capacity() - start < row.len() {
-                let more = row.len().max(self.ends.capacity() / 4).max(8 << 10);
-                self.held.resize((start + more + COPIES * self.longest) as u64)?;
-                self.ends.reserve_exact(more);
-            }
-            self.ends.extend_from_slice(&row);
-            let tpid = tracepoint.tpid.index();
-            if self.places.len() <= tpid {
-                self.places.resize(tpid + 1, (0, 0));
-            }
-            self.places[tpid] = (start as u32, self.ends.len() as u32);
-        }
-        self.made = table.tracepoints().len();
-        Ok(())
-    }
-
-    #[inline]
-    fn push(&self, out: &mut Vec<u8>, event: &Event, table: &Table) {
-        let (start, end) = self.places[event.tpid.index()];
-        out.extend_from_slice(itoa::Buffer::new().format(event.time.0).as_bytes());
-        match &self.ends[start as usize..end as usize] {
-            [] => out.extend_from_slice(&row_end(table.get(event.tpid))),
-            kept => out.extend_from_slice(kept),
-        }
-    }
-}
-
-fn row_end(tracepoint: &Tracepoint) -> Vec<u8> {
-    let mut row = csv::Writer::from_writer(Vec::new());
-    let [tpid, gid, name] =
-        [tracepoint.tpid.to_string(), tracepoint.gid.to_string(), CsvCell(&tracepoint.name).to_string()];
-    row.write_record(["", &tpid, &gid, &name]).expect("writing to a vector does not fail");
-    let mut row = row.into_inner().expect("writing to a vector does not fail");
-    // The csv crate writes a leading empty field as nothing or as quotes. The wanted part starts at the comma.
-    let comma = row.iter().position(|byte| *byte == b',').unwrap_or(0);
-    row.drain(..comma);
-    row
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{Cpu, Ns, StepOnCpu, Tpid};
+    use crate::events::{Cpu, Ns, RungStep, Sink, StepOnCpu, ThreadChange, ThreadFact, Tid, Tpid};
     use crate::recording::RecordingDir;
     use std::fs;
 
@@ -354,7 +219,7 @@ mod tests {
     }
 
     fn event(time: u64, tpid: u32) -> Event {
-        Event { time: Ns(time), cpu: Some(Cpu::new(0)), tpid: Tpid::new(tpid) }
+        Event::new(Ns(time), Some(Cpu::new(0)), Tpid::new(tpid))
     }
 
     #[test]
@@ -389,6 +254,33 @@ mod tests {
     }
 
     #[test]
+    fn more_columns_have_the_thread_the_name_and_the_cpu_of_each_event() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
+        let columns = [LogColumn::Pid, LogColumn::Tid, LogColumn::Comm, LogColumn::Cpu];
+        let log = LogWriter::new(dir.file("log.csv").unwrap()).with_hits(true).with_columns(&columns);
+        let mut log = LogSink::new(log, 0);
+        let tid = |number| Tid::new(number).unwrap();
+        let change = |time, what| ThreadChange { time: Ns(time), tid: tid(7), what };
+        log.threads(&[
+            change(15, ThreadFact::Named("a, \"b\"".into())),
+            change(0, ThreadFact::Of(tid(5))),
+            change(0, ThreadFact::Named("=1".into())),
+        ]);
+        log.events(&[event(10, 3).in_thread(tid(7)), event(20, 3).in_thread(tid(7)), event(30, 1)], &table());
+        assert_eq!(log.outcome().unwrap().0, 3);
+        dir.commit().unwrap();
+        let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
+        let header = "timestamp,tpid,gid,tracepoint name,hits,pid,tid,comm,cpu";
+        let rows = [
+            "10,3,3,sched_switch,1,5,7,'=1,0",
+            "20,3,3,sched_switch,1,5,7,\"a, \"\"b\"\"\",0",
+            "30,1,1,softirq_entry,1,,,,0",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), [&[header], &rows[..]].concat());
+    }
+
+    #[test]
     fn a_log_that_filled_the_disk_is_cut_to_whole_rows_and_leaves_room() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
@@ -414,6 +306,6 @@ mod tests {
         log.cut_back(1 << 20).unwrap();
         assert_eq!(log.finish().unwrap(), 0);
         dir.commit().unwrap();
-        assert_eq!(fs::read(dir.path().join("log.csv")).unwrap(), HEADER);
+        assert_eq!(fs::read(dir.path().join("log.csv")).unwrap(), format!("{HEADER}\n").into_bytes());
     }
 }

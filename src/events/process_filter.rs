@@ -1,0 +1,61 @@
+//! The choice of processes.
+
+use super::Tid;
+use crate::text::Glob;
+use std::fmt;
+use std::str::FromStr;
+
+/// Chooses the events of processes; by default of all.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessFilter {
+    /// Keep only these processes, and those that they start meanwhile; all if empty.
+    pub pids: Vec<Tid>,
+    /// Keep only threads with these names; all if empty.
+    pub names: Vec<NamePattern>,
+}
+
+impl ProcessFilter {
+    /// Whether it leaves out processes.
+    pub fn chooses(&self) -> bool {
+        !self.pids.is_empty() || !self.names.is_empty()
+    }
+}
+
+/// A glob over the names of threads.
+#[derive(Debug, Clone)]
+pub struct NamePattern {
+    text: String,
+    glob: Glob,
+}
+
+impl NamePattern {
+    /// Reads a glob: `*`, `?`, `[a-z]`, `{one,two}`.
+    ///
+    /// # Errors
+    /// The first mistake, in words.
+    pub fn new(text: &str) -> Result<Self, String> {
+        match Glob::new(text) {
+            Ok(glob) => Ok(NamePattern { text: text.to_owned(), glob }),
+            Err(mistake) => Err(format!("{mistake}; write a glob over names, as in `redis*`")),
+        }
+    }
+
+    /// Whether it matches this name.
+    pub fn matches(&self, name: &str) -> bool {
+        self.glob.matches(name)
+    }
+}
+
+impl FromStr for NamePattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        NamePattern::new(text)
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,36 @@
+//! What a source records about threads: the processes to which they belong, and their names.
+
+mod known;
+
+pub use known::{KnownThread, KnownThreads};
+
+use crate::events::{Ns, Tid};
+
+/// A change of a thread, or something that a source first records about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadChange {
+    /// When it happened, by the capture's clock. 0 if it was so before the capture.
+    pub time: Ns,
+    /// The thread.
+    pub tid: Tid,
+    /// What happened.
+    pub what: ThreadFact,
+}
+
+/// What happened to a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThreadFact {
+    /// It belongs to this process.
+    Of(Tid),
+    /// It began.
+    Forked {
+        /// The process to which it belongs: a new one, or that of the thread that forked it.
+        process: Tid,
+        /// The process that forked it.
+        parent: Tid,
+        /// The thread that forked it. It has the name of that thread.
+        by: Tid,
+    },
+    /// It has this name from now on: it renamed itself, or executed another program.
+    Named(Box<str>),
+}

@@ -1,0 +1,71 @@
+//! The threads that run on this machine now, as `/proc` lists them.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A thread that runs now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningThread {
+    /// The number of its process.
+    pub pid: u32,
+    /// Its own number.
+    pub tid: u32,
+    /// The number of the process that started its process; 0 for the first processes of the system.
+    pub parent: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// The threads that run now, the processes first that started others. A thread that ends meanwhile may be missing.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub fn running_threads() -> io::Result<Vec<RunningThread>> {
+    let mut threads = Vec::new();
+    for (pid, process) in numbers(Path::new("/proc"))? {
+        let Some(parent) = parent_of(&process) else { continue };
+        let Ok(tasks) = numbers(&process.join("task")) else { continue };
+        for (tid, task) in tasks {
+            let Ok(name) = fs::read(task.join("comm")) else { continue };
+            let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+            threads.push(RunningThread { pid, tid, parent, name });
+        }
+    }
+    Ok(threads)
+}
+
+/// The entries of a folder whose names are numbers, ascending.
+fn numbers(folder: &Path) -> io::Result<Vec<(u32, std::path::PathBuf)>> {
+    let entries = fs::read_dir(folder)?.filter_map(|entry| {
+        let entry = entry.ok()?;
+        Some((entry.file_name().to_str()?.parse().ok()?, entry.path()))
+    });
+    let mut entries: Vec<_> = entries.collect();
+    entries.sort_unstable();
+    Ok(entries)
+}
+
+/// The parent of a process.
+fn parent_of(process: &Path) -> Option<u32> {
+    // The name is in parentheses, and may have any letters. The state and the parent follow.
+    let stat = fs::read(process.join("stat")).ok()?;
+    let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
+    String::from_utf8_lossy(&stat[behind..]).split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_thread_is_listed_with_its_name_and_its_parent() {
+        let (tid, pid) = (nix::unistd::gettid().as_raw() as u32, std::process::id());
+        nix::sys::prctl::set_name(c"odd) 1 (name").unwrap();
+        let threads = running_threads().unwrap();
+        let this = threads.iter().find(|thread| thread.tid == tid).unwrap();
+        let parent = nix::unistd::getppid().as_raw() as u32;
+        assert_eq!(*this, RunningThread { pid, tid, parent, name: "odd) 1 (name".to_owned() });
+        assert!(threads.iter().any(|thread| (thread.pid, thread.tid) == (pid, pid)), "the main thread");
+    }
+}

@@ -1,0 +1,50 @@
+//! The table of the processes on the page.
+
+use super::shown;
+use crate::report::SourceReport;
+use crate::units::{Grouped, Rate, Share};
+
+/// The most processes in the table.
+const MOST_ROWS: usize = 500;
+/// The tracepoints that a row names.
+const NAMED: usize = 3;
+
+/// A process, ready to be shown.
+pub(super) struct PageProcess {
+    pub name: String,
+    /// Its number, for sorting; 0 if it has none.
+    pub pid: u32,
+    pub pid_text: String,
+    pub events: u64,
+    pub events_text: String,
+    pub share: f64,
+    pub share_text: String,
+    pub rate: f64,
+    pub rate_text: String,
+    /// Its tracepoints with the most events.
+    pub mostly: String,
+}
+
+/// The rows of the table, and how many processes have none. Empty if the processes are not known.
+pub(super) fn process_rows(source: &SourceReport) -> (Vec<PageProcess>, usize) {
+    let Some(all) = source.processes.as_ref().filter(|all| all.is_known()) else { return (Vec::new(), 0) };
+    let rows = all.processes.iter().take(MOST_ROWS).map(|ranked| {
+        let part = |events: u64| Share(events as f64 / ranked.events.max(1) as f64);
+        let mostly = ranked.tracepoints.iter().take(NAMED);
+        let mostly = mostly.map(|(tpid, events)| format!("{} {}", source.table.get(*tpid).full_name(), part(*events)));
+        let (share, rate) = (all.share(ranked.events), source.ranking.per_second(ranked.events));
+        PageProcess {
+            name: shown(&ranked.process.words()),
+            pid: ranked.process.pid.map_or(0, |pid| pid.get()),
+            pid_text: ranked.process.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+            events: ranked.events,
+            events_text: Grouped(ranked.events).to_string(),
+            share,
+            share_text: Share(share).to_string(),
+            rate: rate.unwrap_or(0.0),
+            rate_text: rate.map(|rate| Rate(rate).to_string()).unwrap_or_default(),
+            mostly: shown(&mostly.collect::<Vec<_>>().join(", ")),
+        }
+    });
+    (rows.collect(), all.processes.len().saturating_sub(MOST_ROWS))
+}

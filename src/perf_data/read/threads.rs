@@ -1,0 +1,119 @@
+//! The threads of events, and the records about threads: COMM and FORK.
+
+use crate::events::{Event, Ns, ThreadChange, ThreadFact, Tid};
+use crate::memory::{Held, MemoryOf, TooMuch};
+use crate::perf_data::record::Record;
+use crate::perf_data::{Fault, Trailer};
+use byteorder::{ByteOrder, NativeEndian};
+use std::collections::HashMap;
+
+/// The memory in bytes of a thread, here and in a table of processes.
+const OF_THREAD: u64 = 128;
+/// The most bytes of a thread's name. The kernel's own limit is 15.
+const LONGEST_NAME: usize = 64;
+
+/// The threads so far.
+pub(super) struct ThreadsRead {
+    /// The process of each thread that had an event.
+    process_of: HashMap<Tid, Tid>,
+    /// By place of a CPU, the thread of its last event.
+    last: Vec<Option<Tid>>,
+    /// The changes since the last time that they were taken.
+    pub changes: Vec<ThreadChange>,
+    held: Held,
+}
+
+impl Default for ThreadsRead {
+    fn default() -> Self {
+        let held = Held::nothing(MemoryOf::Threads);
+        ThreadsRead { process_of: HashMap::new(), last: Vec::new(), changes: Vec::new(), held }
+    }
+}
+
+impl ThreadsRead {
+    /// An event of this sample with its thread. `at` is the position of the process and of the thread in the sample, and
+    /// `place` that of the CPU.
+    #[inline]
+    pub fn event(&mut self, event: Event, place: u32, sample: &[u8], at: usize) -> Result<Event, TooMuch> {
+        let [process, tid] =
+            [at, at + 4].map(|at| sample.get(at..at + 4).map(NativeEndian::read_u32).and_then(Tid::new));
+        let Some(tid) = tid else { return Ok(event) };
+        let place = place as usize;
+        if self.last.get(place) != Some(&Some(tid)) {
+            if self.last.len() <= place {
+                self.last.resize(place + 1, None);
+            }
+            self.last[place] = Some(tid);
+            if let Some(process) = process
+                && self.belongs(tid, process)?
+            {
+                self.push(event.time, tid, ThreadFact::Of(process));
+            }
+        }
+        Ok(event.in_thread(tid))
+    }
+
+    /// Notes the process of a thread. Returns whether that is new.
+    fn belongs(&mut self, tid: Tid, process: Tid) -> Result<bool, TooMuch> {
+        let before = self.process_of.insert(tid, process);
+        if before.is_none() {
+            self.held.grow(OF_THREAD)?;
+        }
+        Ok(before != Some(process))
+    }
+
+    fn push(&mut self, time: Ns, tid: Tid, what: ThreadFact) {
+        self.changes.push(ThreadChange { time, tid, what });
+    }
+
+    /// Takes a COMM record: u32 pid, u32 tid, and a name that ends with a zero byte.
+    ///
+    /// # Errors
+    /// If it is damaged, or if there are too many threads.
+    pub fn comm(&mut self, record: Record<'_>, trailer: &Trailer, clock_offset: i64) -> Result<(), Fault> {
+        let (Some([process, tid]), Some(name)) = (words(record.bytes), name(record.bytes)) else {
+            return Err("a COMM record has no name".to_owned().into());
+        };
+        let time = in_clock(trailer.time(record.bytes).unwrap_or(Ns(0)), clock_offset);
+        if let (Some(process), Some(tid)) = (Tid::new(process), Tid::new(tid)) {
+            if self.belongs(tid, process)? {
+                self.push(time, tid, ThreadFact::Of(process));
+            }
+            self.push(time, tid, ThreadFact::Named(name));
+        }
+        Ok(())
+    }
+
+    /// Takes a FORK record: u32 pid, u32 ppid, u32 tid, u32 ptid, u64 time.
+    ///
+    /// # Errors
+    /// If it is damaged, or if there are too many threads.
+    pub fn fork(&mut self, record: Record<'_>, clock_offset: i64) -> Result<(), Fault> {
+        let (Some(numbers), Some(time)) = (words::<4>(record.bytes), record.word(24)) else {
+            return Err("a FORK record is too short".to_owned().into());
+        };
+        if let [Some(process), Some(parent), Some(tid), Some(by)] = numbers.map(Tid::new) {
+            self.belongs(tid, process)?;
+            self.push(in_clock(Ns(time), clock_offset), tid, ThreadFact::Forked { process, parent, by });
+        }
+        Ok(())
+    }
+}
+
+/// The first numbers in the body of a record.
+fn words<const N: usize>(record: &[u8]) -> Option<[u32; N]> {
+    let body = record.get(8..8 + 4 * N)?;
+    Some(std::array::from_fn(|place| NativeEndian::read_u32(&body[4 * place..])))
+}
+
+/// The name in a COMM record.
+fn name(record: &[u8]) -> Option<Box<str>> {
+    let name = record.get(16..)?;
+    let end = name.iter().position(|byte| *byte == 0)?;
+    Some(String::from_utf8_lossy(&name[..end.min(LONGEST_NAME)]).into_owned().into_boxed_str())
+}
+
+/// A time by the capture's clock. 0 means before the capture.
+fn in_clock(time: Ns, clock_offset: i64) -> Ns {
+    if time == Ns(0) { time } else { time.wrapping_add_signed(clock_offset) }
+}

@@ -1,0 +1,104 @@
+//! More columns of a log: the CPU of each event, and its process, thread, and name.
+
+use crate::events::{Event, KnownThreads, ThreadChange, Tid};
+use crate::text::CsvCell;
+use clap::ValueEnum;
+
+/// A column behind the usual ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogColumn {
+    /// The number of the process
+    Pid,
+    /// The number of the thread
+    Tid,
+    /// The name of the thread at that time
+    Comm,
+    /// The CPU
+    Cpu,
+}
+
+impl LogColumn {
+    /// Its name in the header.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogColumn::Pid => "pid",
+            LogColumn::Tid => "tid",
+            LogColumn::Comm => "comm",
+            LogColumn::Cpu => "cpu",
+        }
+    }
+
+    /// The same columns without repetitions.
+    pub fn each_once(columns: Vec<LogColumn>) -> Vec<LogColumn> {
+        let mut once = Vec::new();
+        columns.into_iter().for_each(|column| {
+            if !once.contains(&column) {
+                once.push(column)
+            }
+        });
+        once
+    }
+
+    /// Whether it needs the thread of an event.
+    pub fn is_of_thread(self) -> bool {
+        self != LogColumn::Cpu
+    }
+}
+
+/// The columns of a log, and what they need.
+#[derive(Default)]
+pub(super) struct MoreColumns {
+    pub columns: Vec<LogColumn>,
+    threads: KnownThreads,
+}
+
+impl MoreColumns {
+    pub fn of(columns: &[LogColumn]) -> Self {
+        MoreColumns { columns: columns.to_vec(), threads: KnownThreads::default() }
+    }
+
+    pub fn take_threads(&mut self, changes: &[ThreadChange]) {
+        if self.columns.iter().any(|column| column.is_of_thread()) {
+            self.threads.add(changes);
+        }
+    }
+
+    /// Appends the cells of an event, each after a comma. A cell is empty if the source does not have its value.
+    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+        self.threads.until(event.time);
+        let tid = event.tid();
+        let thread = tid.and_then(|tid| self.threads.of(tid));
+        for column in &self.columns {
+            out.push(b',');
+            match column {
+                LogColumn::Pid => push(out, thread.and_then(|thread| thread.process).or(tid).map(Tid::get)),
+                LogColumn::Tid => push(out, tid.map(Tid::get)),
+                LogColumn::Cpu => push(out, event.cpu().map(|cpu| cpu.get())),
+                LogColumn::Comm => {
+                    if let Some(name) = thread.and_then(|thread| thread.name.as_deref()) {
+                        push_cell(out, name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn push(out: &mut Vec<u8>, number: Option<u32>) {
+    if let Some(number) = number {
+        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+}
+
+/// Appends a text as a cell, with quotes if it needs some.
+fn push_cell(out: &mut Vec<u8>, text: &str) {
+    let cell = CsvCell(text).to_string();
+    match cell.contains([',', '"']) {
+        true => {
+            out.push(b'"');
+            out.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
+            out.push(b'"');
+        }
+        false => out.extend_from_slice(cell.as_bytes()),
+    }
+}

@@ -1,0 +1,49 @@
+//! Recordings with processes on this kernel: known numbers of hits by threads and children with known names.
+
+use crate::common::{Test, nothing_more};
+use crate::kernel::rig::{FAMILY, GETSID, Rig, shown};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::process::Command;
+
+pub const TESTS: &[Test] = &[("each_event_has_its_process_and_its_name_at_that_time", nothing_more, family)];
+
+fn family() {
+    let rig = Rig::new();
+    let mut command = rig.command(&["-t", GETSID, "--with", "pid,comm", "--"]);
+    let output = command.arg(std::env::current_exe().unwrap()).arg("family").output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let report = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        let output = command.arg("report").arg(rig.path("rec")).args(["--by", "process"]).args(words).output().unwrap();
+        assert!(output.status.success(), "{}", shown(&output));
+        output.stdout
+    };
+    let found: Value = serde_json::from_slice(&report(&["--format", "json"])).unwrap();
+    let source = &found["sources"][0];
+    let processes = source["processes"].as_array().unwrap();
+    let mut of = BTreeMap::<(String, u64), u64>::new();
+    for process in processes {
+        assert_eq!(process["kind"], "program", "{process}");
+        let name = process["name"].as_str().unwrap_or("unknown").to_owned();
+        assert!(of.insert((name, process["pid"].as_u64().unwrap()), process["events"].as_u64().unwrap()).is_none());
+    }
+    let named = |name: &str| -> Vec<(u64, u64)> {
+        of.iter().filter(|((its, _), _)| its == name).map(|((_, pid), events)| (*pid, *events)).collect()
+    };
+    let [(main, own)] = named("family")[..] else { panic!("{of:?}") };
+    assert_eq!(own, FAMILY.own);
+    for thread in 0..FAMILY.threads {
+        assert_eq!(named(&format!("thread-{thread}")), [(main, FAMILY.of_thread(thread))], "{of:?}");
+        assert_eq!(named(&format!("renamed-{thread}")), [(main, FAMILY.renamed)], "{of:?}");
+    }
+    // Each child has executed this program, whose name is cut to fifteen bytes.
+    let child = std::env::current_exe().unwrap();
+    let child = child.file_name().unwrap().to_str().unwrap().chars().take(15).collect::<String>();
+    let children = named(&child);
+    assert_eq!(children.len() as u64, FAMILY.children, "{of:?}");
+    assert!(children.iter().all(|(pid, events)| *pid != main && *events == FAMILY.of_child), "{of:?}");
+    assert_eq!(of.values().sum::<u64>(), source["summary"]["events"]["counted"].as_u64().unwrap());
+    let text = String::from_utf8(report(&[])).unwrap();
+    assert!(text.contains("top processes") && text.contains("renamed-0"), "{text}");
+}
