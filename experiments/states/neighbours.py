@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Records a round of states with near neighbours, and of anomalies within loads, in random order.
 
-Each call adds a round: every state once, and every anomaly once. One `tp-perf count` counts all the
-time. The round is a file of counts in windows of a second, with the times of its sessions."""
+Each call adds a round: every state once, and every anomaly once. A state also runs beside other
+work of half a CPU and of a CPU, in sessions of their own. One `tp-perf count` counts all the time.
+The round is a file of counts in windows of a second, with the times of its sessions."""
 
 import argparse
 import json
@@ -25,13 +26,15 @@ from tpx.io import write_zipped
 from tpx.process import Failed, exit_on_signals, ignore_signals, main_of, only_one
 from tpx.progress import tell
 from tpx.states import SECOND
-from tpx.states.neighbours import ANOMALIES, PACKAGES, STATES, Neighbours
+from tpx.states.neighbours import ANOMALIES, OTHER_WORK, PACKAGES, STATES, Neighbours
 
 ROUNDS = FOLDER / 'counts' / 'neighbours'
 NULL = subprocess.DEVNULL
 WARM_UP, REST = 3, 2
 # An anomaly begins after this time, and lasts so long.
 BEFORE, DURING = 25, 20
+# Sessions beside other work last so long.
+BESIDE = 20
 
 
 def now():
@@ -60,6 +63,14 @@ class Round:
         begin = now()
         time.sleep(self.options.seconds)
         self.note(name, begin)
+        for cpus in OTHER_WORK:
+            self.loads.other_work(cpus, self.running)
+            time.sleep(WARM_UP)
+            begin = now()
+            time.sleep(BESIDE)
+            self.note(name, begin, other_cpus=cpus)
+            self.running.pop().stop()
+        self.rest()
 
     def anomaly(self, name):
         self.loads.start(ANOMALIES[name], self.running)
@@ -70,15 +81,18 @@ class Round:
         self.loads.start(name, self.running)
         time.sleep(DURING)
         self.note(ANOMALIES[name], begin, anomaly=name, changed_ns=changed)
+        self.rest()
 
     def note(self, state, begin, **more):
         end = now()
         is_alive = all(load.alive() for load in self.running)
-        self.stop()
         if not is_alive:
             tell(f'{state} {more}: a load has ended')
         session = {'state': state, 'from_ns': begin, 'to_ns': end, 'is_alive': is_alive, **more}
         self.sessions.append(session)
+
+    def rest(self):
+        self.stop()
         time.sleep(REST)
         self.check()
 

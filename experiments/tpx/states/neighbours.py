@@ -1,4 +1,4 @@
-"""States of software that the first evaluation did not use, some of them near neighbours, and anomalies."""
+"""States of other software, some of them near neighbours, and anomalies."""
 
 import os
 import shutil
@@ -67,12 +67,43 @@ ANOMALIES = {
     'file_storm': 'redis_set',
     'pipe_storm': 'sqlite_select',
 }
+# The groups that name the cause of an anomaly. A group belongs here if the kernel hits its
+# tracepoints because of what the anomaly itself does: `sched` and `task` for processes that begin
+# and end, `jbd2` for a sync. Groups that only show a slower load (`tcp` while a program takes the
+# CPU) do not belong here, and groups that nearly all work hits (`irq`, `workqueue`, `rcu`) do not
+# either. Some anomalies have few tracepoints of their own. A program that only calculates is seen
+# by the scheduler, by the timer interrupts of busy CPUs, by the registers that it uses, and by the
+# signals that end its runs. A stopped server is seen by its signal, and by the traffic that ends.
+# This table was written before there were any results.
+CAUSES = {
+    'cpu_hog': {'sched', 'timer_migration', 'irq_vectors', 'ipi', 'x86_fpu', 'signal'},
+    'memory_hog': {
+        'exceptions', 'kmem', 'memcg', 'vmscan', 'compaction', 'pagemap', 'huge_memory', 'thp',
+        'mmap', 'mmap_lock', 'migrate', 'oom',
+    },
+    'disk_writer': {'block', 'writeback', 'ext4', 'jbd2', 'wbt', 'filemap', 'iocost'},
+    'fork_storm': {
+        'sched', 'task', 'exceptions', 'mmap', 'mmap_lock', 'maple_tree', 'percpu', 'signal',
+        'kmem',
+    },
+    'udp_storm': {'udp', 'icmp', 'net', 'skb', 'sock', 'fib', 'napi'},
+    'connect_storm': {'tcp', 'sock', 'net', 'skb', 'fib', 'napi'},
+    'connections': {'tcp', 'sock', 'net', 'skb', 'napi'},
+    'hang': {'signal', 'tcp', 'sock', 'net', 'skb', 'napi'},
+    'sync_storm': {'block', 'writeback', 'ext4', 'jbd2', 'wbt'},
+    'timer_storm': {'timer', 'irq_vectors', 'signal'},
+    'dropped_caches': {'filemap', 'vmscan', 'block', 'readahead', 'pagemap', 'ext4'},
+    'file_storm': {'ext4', 'jbd2', 'timestamp', 'writeback'},
+    'pipe_storm': {'sched', 'ipi', 'csd', 'irq_vectors', 'lock', 'timestamp', 'kmem'},
+}  # fmt: skip
+# A state is also seen beside other work of so many CPUs.
+OTHER_WORK = (0.5, 1)
 # A file of this many bytes is compressed and copied.
 DATA = 64 << 20
 
 
 class Neighbours:
-    """Starts the loads of a state, and anomalies beside it. `prepare` runs once for a work folder."""
+    """Starts the loads of a state, and anomalies. `prepare` runs once for a work folder."""
 
     def __init__(self, work):
         self.work = work
@@ -98,7 +129,7 @@ class Neighbours:
             run([*git, 'commit', '-q', '-m', 'all'])
             part.rename(self.repo)
         sql = 'create table if not exists t(a integer primary key, b text);'
-        sql += "insert into t(b) select hex(randomblob(50)) from generate_series(1, 50000);"
+        sql += 'insert into t(b) select hex(randomblob(50)) from generate_series(1, 50000);'
         if not (self.work / 'select.db').exists():
             run(['sqlite3', self.work / 'part.db', sql])
             (self.work / 'part.db').rename(self.work / 'select.db')
@@ -107,6 +138,11 @@ class Neighbours:
         """Starts a load or an anomaly. It is added to `running` before it starts."""
         running.append(Load())
         getattr(self, name)(running[-1])
+
+    def other_work(self, cpus, running):
+        """Starts calculations that take this part of a CPU."""
+        running.append(Load())
+        running[-1].again(f'stress-ng -q -t 5 --cpu 1 --cpu-load {round(100 * cpus)}')
 
     def idle(self, load):
         pass
@@ -144,7 +180,7 @@ class Neighbours:
         database = self.work / 'insert.db'
         database.unlink(missing_ok=True)
         run(['sqlite3', database, 'create table t(a integer primary key, b text)'])
-        sql = "insert into t(b) select hex(randomblob(50)) from generate_series(1, 2000);"
+        sql = 'insert into t(b) select hex(randomblob(50)) from generate_series(1, 2000);'
         load.again(f'sqlite3 {database} "{sql}"')
 
     def sqlite_select(self, load):
@@ -246,7 +282,9 @@ while True:
 
     def file_storm(self, load):
         folder = f'{self.work}/files'
-        load.again(f'mkdir -p {folder} && touch {folder}/$(seq -s " {folder}/" 200) && rm -r {folder}')
+        load.again(
+            f'mkdir -p {folder} && touch {folder}/$(seq -s " {folder}/" 200) && rm -r {folder}'
+        )
 
     def pipe_storm(self, load):
         self.stress(load, '--pipe 1')
