@@ -1,6 +1,7 @@
 import unittest
 
-from tpx.states.counts import cut, windows_within
+from tpx.states import SECOND
+from tpx.states.counts import cut, joined, seconds, windows_within
 
 SESSION = {
     'origin': {'begin_ns': 1000, 'kernel': '6.1'},
@@ -10,6 +11,9 @@ SESSION = {
     'not_hit': {'irq': ['exit']},
     'lost': [0, 0, 7, 0, 0, 0],
 }
+
+# Windows that the kernel counted have lengths of their own.
+COUNTED = {**SESSION, 'ns': [100, 103, 97, 100, 110, 90]}
 
 
 class Cut(unittest.TestCase):
@@ -31,6 +35,10 @@ class Cut(unittest.TestCase):
     def test_losses_only_where_there_are_some(self):
         self.assertEqual(cut(SESSION, 2, 4)['lost'], [7, 0])
         self.assertNotIn('lost', cut(SESSION, 3, 6))
+
+    def test_windows_with_their_own_lengths(self):
+        part = cut(COUNTED, 2, 4)
+        self.assertEqual((part['origin']['begin_ns'], part['ns']), (1203, [97, 100]))
 
     def test_parts_have_all_events(self):
         def events(session):
@@ -64,3 +72,42 @@ class WindowsWithin(unittest.TestCase):
                     if begin <= 1000 + 100 * number and 1100 + 100 * number <= end
                 ]
                 self.assertEqual(list(range(first, last)), within)
+
+    def test_windows_with_their_own_lengths(self):
+        self.assertEqual(windows_within(COUNTED, 1100, 1410), (1, 4))
+        self.assertEqual(windows_within(COUNTED, 1101, 1409), (2, 4))
+
+
+class Seconds(unittest.TestCase):
+    def setUp(self):
+        self.session = {
+            **SESSION,
+            'window': {'ns': SECOND // 2},
+            'windows': 5,
+            'counts': {'a:b': [1, 2, 3, 4, 5]},
+            'lost': [0, 1, 1, 0, 9],
+        }
+
+    def test_sums_and_no_remainder(self):
+        found = seconds(self.session)
+        self.assertEqual((found['windows'], found['window']), (2, {'ns': SECOND}))
+        self.assertEqual((found['counts'], found['lost']), ({'a:b': [3, 7]}, [1, 1]))
+
+    def test_seconds_stay(self):
+        found = seconds(self.session)
+        self.assertIs(seconds(found), found)
+
+
+class Joined(unittest.TestCase):
+    def test_rows_one_after_another(self):
+        one, other = cut(SESSION, 0, 2), cut(COUNTED, 3, 5)
+        found = joined([one, other])
+        self.assertEqual(found['windows'], 4)
+        self.assertEqual(found['counts'], {'irq:entry': [0, 0, 4, 5], 'sched:wake': [1, 2, 0, 0]})
+        self.assertEqual(found['not_hit'], {'irq': ['exit']})
+        self.assertEqual(found['ns'], [100, 100, 100, 110])
+        self.assertIsNone(found['origin']['started'])
+        self.assertNotIn('lost', found)
+
+    def test_losses_of_one_of_them(self):
+        self.assertEqual(joined([SESSION, cut(SESSION, 3, 5)])['lost'], [0, 0, 7, 0, 0, 0, 0, 0])

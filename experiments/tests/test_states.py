@@ -1,11 +1,9 @@
-import argparse
 import random
 import unittest
 from collections import Counter
 
+from tpx.states.collect import growths
 from tpx.states.counters import numbers
-from tpx.states.lengths import ALL, command, parse_windows
-from tpx.states.matching import match, nearest
 from tpx.states.plan import schedule
 from tpx.states.quiet import distinct, folds, gaps
 
@@ -72,44 +70,6 @@ class Distinct(unittest.TestCase):
         self.assertEqual(distinct(alarms), 2)
 
 
-class Match(unittest.TestCase):
-    def setUp(self):
-        self.between = {'b': (1000, 1400), 'c': (5000, 5400)}
-
-    def test_within_is_no_delay(self):
-        self.assertEqual(match([1000, 1400], self.between, 200), ({'b': [0, 0]}, []))
-
-    def test_before_is_negative_and_after_is_positive(self):
-        offsets, missed = match([900, 1500], self.between, 200)
-        self.assertEqual((offsets, missed), ({'b': [-100, 100]}, []))
-
-    def test_just_too_far_is_false(self):
-        self.assertEqual(match([799, 5601], self.between, 200), ({}, [799, 5601]))
-        self.assertEqual(match([800, 5600], self.between, 200)[1], [])
-
-    def test_one_change_may_be_near_two(self):
-        offsets, _ = match([150], {'a': (0, 100), 'b': (200, 300)}, 60)
-        self.assertEqual(offsets, {'a': [50], 'b': [-50]})
-
-    def test_the_nearest_counts(self):
-        self.assertEqual(nearest({'b': [-100, 30], 'c': [50, -20]}), [30, -20])
-
-
-class Lengths(unittest.TestCase):
-    def test_the_usual_one_is_always_there_and_they_are_sorted(self):
-        self.assertEqual(parse_windows('3,0.5'), [0.5, 1.0, 3.0])
-
-    def test_only_multiples_of_what_was_counted(self):
-        for text in ('0.25', '0', '-1', '0.05'):
-            with self.assertRaises(argparse.ArgumentTypeError):
-                parse_windows(text)
-
-    def test_command(self):
-        commands = [command(lengths) for lengths in (parse_windows(ALL), [1.0], [0.5, 1.0])]
-        options = [words.partition(' ')[2] for words in commands]
-        self.assertEqual(options, ['', '--fast', '--windows 0.5,1'])
-
-
 class Counters(unittest.TestCase):
     def test_names_and_numbers(self):
         vmstat = b'pgfault 12\nnr_free_pages 34\n'
@@ -119,3 +79,8 @@ class Counters(unittest.TestCase):
         self.assertEqual((found['cpu.user'], found['cpu.guest_nice']), (1, 10))
         self.assertEqual(found['softirq.timer'], 2)
         self.assertEqual((found['stat.ctxt'], found['stat.intr']), (99, 7))
+
+
+class Growths(unittest.TestCase):
+    def test_from_row_to_row_of_each_counter(self):
+        self.assertEqual(growths([[1, 10], [4, 10], [5, 7]]), [[3, 1], [0, -3]])

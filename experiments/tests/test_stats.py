@@ -12,6 +12,7 @@ from tpx.stats import (
     ranked_shares,
     ratio_of_means,
     student,
+    wilson,
 )
 
 
@@ -153,3 +154,18 @@ class Episodes(unittest.TestCase):
     def test_times_are_of_the_whole(self):
         found = episodes([finding(1, 2), finding(4, 5)], 100)
         self.assertEqual([(one['from'], one['to']) for one in found], [(101, 102), (104, 105)])
+
+
+class Wilson(unittest.TestCase):
+    def test_known_intervals(self):
+        for number, of, expected in ((0, 10, (0, 0.2775)), (5, 10, (0.2366, 0.7634))):
+            for bound, known in zip(wilson(number, of), expected, strict=True):
+                self.assertAlmostEqual(bound, known, places=4)
+
+    def test_is_symmetric(self):
+        low, high = wilson(3, 40)
+        self.assertAlmostEqual(wilson(37, 40)[0], 1 - high)
+        self.assertAlmostEqual(wilson(37, 40)[1], 1 - low)
+
+    def test_nothing_is_known_of_none(self):
+        self.assertEqual(wilson(0, 0), (0, 1))

@@ -1,12 +1,10 @@
 import unittest
 
 from tpx.tables import (
-    brief,
     listed,
     milliseconds,
     plural,
     range_of,
-    shown,
     spread,
     table,
     whole,
@@ -49,18 +47,6 @@ class Figures(unittest.TestCase):
     def test_with_interval(self):
         self.assertEqual(with_interval(0.5, (-0.25, 0.75), '{:.2f}'), '0.50 (−0.25 – 0.75)')
         self.assertEqual(with_interval(0.5, None, '{:.2f}'), '0.50')
-
-    def test_shown(self):
-        figure = {'value': 0.5, 'low': 0.25, 'high': 1.0}
-        self.assertEqual(shown(figure), '0.500 [0.250, 1.000]')
-        self.assertEqual(shown(figure, True), '50.0 [25.0, 100.0]')
-
-    def test_shown_without_bounds_and_without_value(self):
-        self.assertEqual(shown({'value': 0.5, 'low': None, 'high': None}), '0.500')
-        self.assertEqual(shown({'value': None, 'low': None, 'high': None}), '–')
-
-    def test_brief(self):
-        self.assertEqual([brief(None), brief(0.0), brief(1234.5)], ['–', '0', '1.23e+03'])
 
     def test_words(self):
         self.assertEqual(plural(1, 'repeat'), '1 repeat')

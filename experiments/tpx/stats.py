@@ -101,3 +101,14 @@ def episodes(findings, first=0):
     for episode in found:
         episode['from'], episode['to'] = episode['from'] + first, episode['to'] + first
     return found
+
+
+def wilson(number, of):
+    """The 95 % interval of a share (Wilson 1927), as (low, high)."""
+    if of == 0:
+        return 0.0, 1.0
+    z = statistics.NormalDist().inv_cdf(0.975)
+    share, scale = number / of, 1 + z * z / of
+    middle = (share + z * z / (2 * of)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return max(middle - half, 0.0), min(middle + half, 1.0)

@@ -47,10 +47,6 @@ def whole(number):
     return f'{number:,.0f}'
 
 
-def brief(value):
-    return '–' if value is None else f'{value:.3g}'
-
-
 def milliseconds(nanoseconds):
     value = nanoseconds / 1e6
     return f'{value:,.0f} ms' if value >= 100 else f'{value:.1f} ms'
@@ -70,16 +66,3 @@ def listed(words):
 
 def points(items):
     return '\n'.join(f'- {item}' for item in items) + '\n'
-
-
-def shown(figure, is_percent=False):
-    """`0.420 [0.310, 0.570]`: a figure of `value`, `low` and `high`, each of which may be None."""
-    if figure['value'] is None:
-        return '–'
-
-    def one(value):
-        return f'{100 * value:.1f}' if is_percent else f'{value:.3f}'
-
-    if figure['low'] is None:
-        return one(figure['value'])
-    return f'{one(figure["value"])} [{one(figure["low"])}, {one(figure["high"])}]'

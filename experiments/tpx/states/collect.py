@@ -1,8 +1,7 @@
 """Counts the recording of record.py, and stores the counts by rounds."""
 
 import json
-
-import numpy as np
+from itertools import pairwise
 
 from tpx.io import read_zipped, write_zipped
 from tpx.process import Failed
@@ -68,15 +67,38 @@ def collect_counters(folder, sessions):
     names = next(iter(found.values()))['names']
     if any(its['names'] != names for its in found.values()):
         raise Failed('sessions have different counters')
-    deltas = {
-        name: np.diff(np.array(its['values'], dtype=np.int64), axis=0)
-        for name, its in found.items()
-    }
-    changes = np.any([its.any(axis=0) for its in deltas.values()], axis=0)
+    deltas = {name: growths(its['values']) for name, its in found.items()}
+    changes = [
+        number for number in range(len(names)) if any(any(its[number]) for its in deltas.values())
+    ]
     return {
-        'names': [name for name, does in zip(names, changes, strict=True) if does],
+        'names': [names[number] for number in changes],
         'sessions': {
-            name: {'times_ns': found[name]['times_ns'][1:], 'deltas': its[:, changes].T.tolist()}
+            name: {
+                'times_ns': found[name]['times_ns'][1:],
+                'deltas': [its[number] for number in changes],
+            }
             for name, its in deltas.items()
         },
     }
+
+
+def growths(rows):
+    """The growth of each counter from row to row."""
+    columns = zip(*rows, strict=True)
+    return [[after - before for before, after in pairwise(column)] for column in columns]
+
+
+def collect_new(work, tool, target):
+    """Counts what record.py left in `work`, unless that was done."""
+    recorded, counted = work / 'sessions.json', target / 'sessions.json'
+    if (work / 'recording').exists() and recorded.exists():
+        is_counted = counted.exists() and counted.read_bytes() == recorded.read_bytes()
+        if not is_counted:
+            collect(work, tool, target)
+    quiet = target / 'quiet'
+    for file in sorted((work / 'quiet' / 'quiet').glob('*.json')):
+        quiet.mkdir(parents=True, exist_ok=True)
+        kept = quiet / f'{file.stem}.json.gz'
+        if not kept.exists():
+            write_zipped(kept, json.loads(file.read_text()))

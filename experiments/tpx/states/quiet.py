@@ -1,53 +1,36 @@
-"""False alarms of `check` on a quiet machine.
+"""False alarms of `check` without --follow on a quiet machine.
 
 Each fold learns some of its minutes and checks all others."""
 
-import json
-import shutil
-
 from tpx.io import read_zipped
 from tpx.process import Failed
+from tpx.progress import say
 from tpx.states import SECOND
 from tpx.states.counts import cut
-from tpx.states.tool import ALARM, run_tool
+from tpx.states.library import write_session
 from tpx.stats import episodes
 
 # The numbers of learned sessions, each a minute long.
 LEARNED = (5, 10)
 WAYS = ('minutes in a row', 'minutes spread over it', 'minutes spread over an earlier hour')
-# The allowed numbers of false alarms per day.
-ALLOWED = (1, 10, 100, 1000, 10000)
 
 
-def watched_quiet(tool, folder, scratch):
-    """The results of the checks of all recordings in a folder. None if it has no recordings."""
-    sessions = [read_zipped(file) for file in sorted(folder.glob('*.json.gz'))]
-    if not sessions:
-        return None
-    if any(session['window'] != {'ns': SECOND} for session in sessions):
+def checked_quiet(folder, tool, files):
+    """The false alarms by what was learned, over all recordings in a folder."""
+    recorded = [read_zipped(file) for file in sorted(folder.glob('*.json.gz'))]
+    if any(session['window'] != {'ns': SECOND} for session in recorded):
         raise Failed(f'the windows in {folder} are not a second long')
-    ways = []
+    found = []
     for size in LEARNED:
-        for way, way_folds in zip(
-            WAYS, folds([minutes_of(its) for its in sessions], size), strict=True
-        ):
-            if way_folds:
-                checked = check_way(tool, scratch, sessions, way_folds)
-                ways.append({'way': f'{size} {way}', 'folds': len(way_folds), **checked})
-    return {'recordings': list(map(facts_of, sessions)), 'ways': ways}
+        all_folds = folds([minutes_of(its) for its in recorded], size)
+        for way, way_folds in zip(WAYS, all_folds, strict=True):
+            say(f'checking a quiet machine, learned from {size} {way}')
+            found.append({'way': f'{size} {way}', **check_way(tool, files, recorded, way_folds)})
+    return found
 
 
 def minutes_of(session):
     return session['windows'] // 60
-
-
-def facts_of(session):
-    return {
-        'minutes': minutes_of(session),
-        'kernel': session['origin']['kernel'],
-        'started': session['origin']['started'][:19],
-        'events': sum(map(sum, session['counts'].values())),
-    }
 
 
 def folds(minutes, size):
@@ -74,50 +57,50 @@ def gaps(learned, minutes):
     return [(first, last) for first, last in zip(starts, ends, strict=True) if first < last]
 
 
-def check_way(tool, scratch, sessions, way_folds):
-    """By number of allowed alarms, the alarms of all folds and the checked seconds."""
-    rows = {
-        allowed: {'allowed_per_day': allowed, 'alarms': [], 'seconds': 0} for allowed in ALLOWED
+def check_way(tool, files, recorded, way_folds):
+    """The alarms of all folds, and the checked time."""
+    alarms, checked_minutes = [], 0
+    for its in tool.each(lambda fold: check_fold(tool, files, recorded, *fold), way_folds):
+        alarms += its[0]
+        checked_minutes += its[1]
+    minutes = {checked: minutes_of(recorded[checked]) for _, _, checked in way_folds}
+    return {
+        'folds': len(way_folds),
+        'hours': round(checked_minutes / 60, 3),
+        'distinct_hours': round(sum(minutes.values()) / 60, 3),
+        'alarms': len(alarms),
+        'at_different_times': sum(
+            distinct([alarm for alarm in alarms if alarm['checked'] == checked])
+            for checked in minutes
+        ),
     }
-    for number, learned, checked in way_folds:
-        library = make_library(scratch, sessions[number], learned)
-        session = sessions[checked]
-        known = learned if checked == number else []
-        for begin, end in gaps(known, minutes_of(session)):
-            first, last = begin * 60, end * 60
-            file = scratch / 'quiet.json'
-            file.write_text(json.dumps(cut(session, first, last)))
-            for allowed, row in rows.items():
-                row['seconds'] += last - first
-                row['alarms'] += [
-                    {'learned': [number, *learned], 'checked': checked, **alarm}
-                    for alarm in episodes(check(tool, file, library, allowed), first)
-                ]
-    for row in rows.values():
-        row['distinct'] = sum(
-            distinct([alarm for alarm in row['alarms'] if alarm['checked'] == checked])
-            for checked in range(len(sessions))
-        )
-    all_checked = {checked for _, _, checked in way_folds}
-    minutes = sum(minutes_of(sessions[checked]) for checked in all_checked)
-    return {'minutes': minutes, 'rows': list(rows.values())}
 
 
-def make_library(scratch, session, learned):
-    """A library whose state `quiet` has a session of each of these minutes."""
-    library = scratch / 'quiet'
-    shutil.rmtree(library, ignore_errors=True)
-    (library / 'quiet').mkdir(parents=True)
-    for minute in learned:
-        part = cut(session, minute * 60, minute * 60 + 60)
-        (library / 'quiet' / f'minute-{minute:03}.json').write_text(json.dumps(part))
-    return library
+def check_fold(tool, files, recorded, number, learned, checked):
+    """The alarms of a fold, and the minutes that it checked."""
+    library = [('quiet', minute_file(files, recorded, number, minute)) for minute in learned]
+    parts = gaps(learned if checked == number else [], minutes_of(recorded[checked]))
+    sources = [part_file(files, recorded, checked, *part) for part in parts]
+    with files.library(library) as folder:
+        answers = tool.check(folder, 'quiet', sources)
+    alarms = [
+        {'checked': checked, **alarm}
+        for (first, _), answer in zip(parts, answers, strict=True)
+        for alarm in episodes(answer['check']['findings'], first * 60)
+    ]
+    return alarms, sum(last - first for first, last in parts)
 
 
-def check(tool, file, library, allowed):
-    words = [tool, 'check', '--against', 'quiet', file, '--library', library, '--window', '1s']
-    words += ['--false-alarms', allowed, '--format', 'json']
-    return json.loads(run_tool(words, allowed=(0, ALARM)).stdout)['check']['findings']
+def minute_file(files, recorded, number, minute):
+    return part_file(files, recorded, number, minute, minute + 1)
+
+
+def part_file(files, recorded, number, first, last):
+    path = files.scratch / f'quiet-{number}-minutes-{first}-{last}.json'
+    with files.lock:
+        if not path.exists():
+            write_session(path, cut(recorded[number], first * 60, last * 60))
+    return path
 
 
 def distinct(alarms):
