@@ -31,7 +31,7 @@ from tpx.progress import say
 from tpx.states.collect import collect_new
 from tpx.states.evaluation import FOLLOWING, PARTS, Evaluation
 from tpx.states.library import Files
-from tpx.states.page import page, section
+from tpx.states.page import page, remarks_in, section
 from tpx.states.sizes import chosen
 from tpx.states.targets import targets
 from tpx.states.tool import Tool
@@ -67,12 +67,6 @@ def arguments():
     text = 'make RESULTS.md again from results.json, and measure nothing'
     option('--page', action='store_true', help=text)
     return parser.parse_args()
-
-
-def remarks_in(counts):
-    """The notes of the person who recorded the data."""
-    files = [counts / 'remarks.md', counts / 'neighbours/remarks.md', counts / 'quiet/remarks.md']
-    return '\n\n'.join(file.read_text().strip() for file in files if file.exists())
 
 
 def write_page(output, results, counts):

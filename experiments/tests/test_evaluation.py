@@ -5,16 +5,18 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from tpx.io import write_zipped
 from tpx.states import SECOND
 from tpx.states.anomalies import judged, of_kind
 from tpx.states.following import parts_between, quiet_folds, reported_turns
 from tpx.states.library import Files
 from tpx.states.neighbours import ANOMALIES, CAUSES
+from tpx.states.page import page
 from tpx.states.poisson import at_most, so_few
-from tpx.states.sessions import Dataset, Session, sorted_out
+from tpx.states.sessions import Dataset, Session, neighbours, sorted_out
 from tpx.states.sizes import SIZES, Size, chosen, possible
 from tpx.states.stretches import Fold
-from tpx.states.targets import MISSED, NOT_YET, REACHED, at_least, no_more, targets
+from tpx.states.targets import MISSED, NOT_YET, REACHED, at_least, false_alarms, no_more, targets
 from tpx.states.thresholds import known_verdicts, limit, never_verdicts, rows_without
 from tpx.states.tool import by_source
 from tpx.states.verdicts import Tally, nearest, number_of, verdict
@@ -102,6 +104,30 @@ class Folds(unittest.TestCase):
         for quarter, expected in ((0, [None]), (2, [])):
             sources = Fold(self.dataset, Size(3, 15), 1, quarter).sources()
             self.assertEqual([q for its, q in sources if its.other_cpus], expected)
+
+
+class Loaded(unittest.TestCase):
+    def test_a_round_of_neighbours(self):
+        counted = session('x', 1, windows=100).counts
+        counted = {**counted, 'ns': [SECOND + 7] * 100}
+        sessions = [
+            {'state': 'a', 'from_ns': 0, 'to_ns': 20 * SECOND, 'is_alive': True},
+            {'state': 'a', 'from_ns': 30 * SECOND, 'to_ns': 40 * SECOND, 'is_alive': True},
+            {'state': 'b', 'from_ns': 50 * SECOND, 'to_ns': 60 * SECOND, 'is_alive': False},
+        ]
+        sessions[0]['other_cpus'] = 0.5
+        sessions[1].update(anomaly='hang', changed_ns=35 * SECOND)
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertIsNone(neighbours(Path(folder)))
+            document = {'seed': 1, 'sessions': sessions, 'counted': counted}
+            write_zipped(Path(folder) / 'round-12.json.gz', document)
+            found = neighbours(Path(folder))
+        one, other = found.sessions
+        self.assertEqual((one.round, one.other_cpus, one.counts['windows']), (12, 0.5, 19))
+        self.assertEqual((other.anomaly, other.is_plain), ('hang', False))
+        self.assertEqual(other.counts['origin']['begin_ns'], 30 * (SECOND + 7))
+        self.assertEqual(other.counts['counts']['a:b'], list(range(31, 40)))
+        self.assertEqual(list(found.left_out.values()), ['a load ended'])
 
 
 class LeftOut(unittest.TestCase):
@@ -247,6 +273,12 @@ class Delays(unittest.TestCase):
         found = judged([alarm(25, 20, 'tcp')], 25 * SECOND, {'tcp'})
         self.assertEqual((found['before'], found['delay_s'], found['has_cause']), (1, None, False))
 
+    def test_an_alarm_that_began_long_before_has_another_cause(self):
+        found = judged([alarm(27, 20, 'tcp')], 25 * SECOND, {'tcp'})
+        self.assertEqual((found['before'], found['delay_s']), (1, None))
+        found = judged([alarm(33, 21, 'tcp')], 25 * SECOND, {'tcp'})
+        self.assertEqual((found['before'], found['delay_s']), (0, 8))
+
     def test_no_alarm(self):
         self.assertIsNone(judged([{'kind': 'begin'}], 0, set())['delay_s'])
 
@@ -320,6 +352,17 @@ class Targets(unittest.TestCase):
         verdicts = {its.verdict.partition(':')[0] for its in targets(found)}
         self.assertEqual(verdicts, {NOT_YET})
 
+    def test_few_hours_prove_nothing(self):
+        def followed(alarms, hours):
+            its = {'alarms': alarms, 'hours': hours, 'distinct_hours': hours / 2}
+            nothing = {'alarms': 0, 'hours': 0, 'distinct_hours': 0}
+            found = {'quiet': {'same': its, 'another': nothing}, 'loaded': nothing}
+            return false_alarms(found).kind()
+
+        self.assertEqual(followed(1, 30), NOT_YET)
+        self.assertEqual(followed(2, 30), MISSED)
+        self.assertEqual(followed(1, 300), REACHED)
+
     def test_the_worst_come_first(self):
         tally = Tally()
         for names in (['a'], ['b'], []):
@@ -327,11 +370,23 @@ class Targets(unittest.TestCase):
         counted = tally.results()
         size = {'is_all': True, 'known': counted, 'never': counted, 'beside': {}}
         found = targets({'nine': {'missing': {}, 'sizes': {'3 × 15 s': size}}})
-        verdicts = [its.verdict.partition(':')[0] for its in found]
+        verdicts = [its.kind() for its in found]
         order = [MISSED, NOT_YET, REACHED]
         self.assertEqual(verdicts, sorted(verdicts, key=order.index))
         margins = [its.margin for its in found if its.verdict == MISSED]
         self.assertEqual(margins, sorted(margins))
+
+
+class Page(unittest.TestCase):
+    def test_leads_with_the_targets_and_reports_what_is_missing(self):
+        counts = {**session('a', 1).counts, 'origin': {'kernel': '6', 'cpus': [0], 'started': None}}
+        dataset = Dataset('neighbours', [Session('s', 'a', 1, counts)], {})
+        found = {'facts': dataset.facts(), 'missing': possible(SIZES, 1)[1], 'sizes': {}}
+        results = {'command': 'x', 'tp_perf': 'y', 'alpha': 0.02, 'neighbours': found}
+        text = page(results, 'remarks')
+        self.assertLess(text.index('## Targets'), text.index('## Method'))
+        self.assertIn('Not measured yet, 5 × 60 s: needs 6 rounds, there are 1.', text)
+        self.assertIn('once in each round (1 round)', text)
 
 
 if __name__ == '__main__':

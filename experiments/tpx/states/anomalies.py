@@ -10,6 +10,9 @@ from tpx.states.sizes import LEAST_ROUNDS
 
 # An alarm within this time after an anomaly began is soon.
 SOON_S = 10
+# The begin that an alarm reports is within the five windows that show the change first. If it is
+# further before the anomaly than this, the alarm has another cause.
+MOST_EARLY_S = 4
 # So many groups of an alarm are looked at for the cause.
 FIRST = 3
 # What is learned of the other rounds, with the quarter of each session.
@@ -17,9 +20,13 @@ WAYS = {'whole sessions': None, 'the first 15 s': 0}
 
 
 def judged(messages, changed_ns, causes):
-    """The alarms about one session, whose anomaly began at this time."""
+    """The alarms about one session, whose anomaly began at this time.
+
+    An alarm is false if it comes before the anomaly, or begins too long before it.
+    """
     alarms = [its for its in messages if its['kind'] == 'alarm']
-    after = [its for its in alarms if its['at_ns'] > changed_ns]
+    earliest = changed_ns - MOST_EARLY_S * SECOND
+    after = [its for its in alarms if its['at_ns'] > changed_ns and its['since_ns'] >= earliest]
     found = {
         'before': len(alarms) - len(after),
         'delay_s': None,

@@ -5,7 +5,7 @@ from tpx.states.page_baselines import baselines
 from tpx.states.page_following import checks, following
 from tpx.states.page_stretches import stretches
 from tpx.states.targets import targets
-from tpx.tables import table
+from tpx.tables import plural, table
 
 DATASETS = {'nine': 'Nine loads', 'neighbours': 'Neighbours'}
 
@@ -37,10 +37,24 @@ def target_table(results):
 ## Targets
 
 The worst figures come first: the targets that were missed, and among them those that were missed most. If
-several libraries were measured, the row has the worst of them. Brackets have 95 % intervals (Wilson). The
+several libraries were measured, the row has the worst of them. Each share has its 95 % interval (Wilson). The
 stretches of a state come from few sessions, so they are not independent, and the true intervals are wider.
 
 {table(['target', 'measured', ''], rows)}"""
+
+
+REMARKS = {
+    'remarks.md': 'Nine loads',
+    'neighbours/remarks.md': 'Neighbours',
+    'quiet/remarks.md': 'Quiet machine',
+}
+
+
+def remarks_in(counts):
+    """The notes of the person who recorded the data."""
+    files = {title: counts / name for name, title in REMARKS.items()}
+    found = {title: file.read_text().strip() for title, file in files.items() if file.exists()}
+    return '\n\n'.join(f'**{title}.** {text}' for title, text in found.items())
 
 
 def method(results, remarks):
@@ -55,8 +69,10 @@ def method(results, remarks):
 
 def of_dataset(facts):
     states = ', '.join(facts['states'])
-    text = f'- **The {facts["title"]}**: {len(facts["states"])} states ({states}), once in each of '
-    text += f'{facts["rounds"]} rounds, as sessions of about a minute; and {facts["other_sessions"]} other sessions. '
+    text = (
+        f'- **The {facts["title"]}**: {len(facts["states"])} states ({states}), once in each round '
+    )
+    text += f'({plural(facts["rounds"], "round")}), as sessions of about a minute; and {facts["other_sessions"]} other sessions. '
     text += f'Linux {", ".join(facts["kernels"])}, {", ".join(map(str, facts["cpus"]))} CPUs, recorded on {", ".join(facts["days"]) or "one day"}. '
     text += f'{facts["tracepoints"]} tracepoints were hit, {facts["hits"]:,} times; {facts["lost"]:,} events were lost. '
     left_out = ', '.join(f'`{name}` ({why})' for name, why in facts['left_out'].items())
@@ -73,8 +89,10 @@ Evaluated with {tool}, windows of one second, level {alpha}.
 - **Each round is compared with a library of other rounds.** A *known* state has sessions of other rounds in
   the library. A state that was *never learned* has none. `5 × 60 s` is a library with five sessions of a minute of
   each state: the five rounds after the source's round, in a circle. Its sources are whole sessions. The
-  library of `3 × 15 s` has a quarter of the sessions of three rounds, and its sources are quarters.
-- **One machine, one kernel.** The figures do not show how well a library works on another machine or kernel.
+  library of `3 × 15 s` has a quarter of each session of three rounds, and its sources are quarters.
+- A *stretch* is what tp-perf finds between two changes of a source. Most sources are one stretch. tp-perf judges a
+  *window* together with the two on each side.
+- **One machine with one kernel for each set of data.** The figures do not show how well a library works elsewhere.
 - **The loads and their clients run on the recorded machine**, and belong to a state: `apache` is a server *and*
   `ab`. The recorder runs in each state too.
 - **The hours are few**, and rounds are recorded one after another. What happens less often than that is not in the data.

@@ -1,6 +1,6 @@
 """The section of RESULTS.md on anomalies."""
 
-from tpx.states.anomalies import FIRST, SOON_S, is_soon
+from tpx.states.anomalies import FIRST, MOST_EARLY_S, SOON_S, is_soon
 from tpx.states.neighbours import ANOMALIES, CAUSES
 from tpx.states.page_stretches import percent_between
 from tpx.tables import table
@@ -12,7 +12,8 @@ An anomaly begins 25 s after a session of its load began, and lasts 20 s. `tp-pe
 reads the session window by window. The library has the sessions of all other rounds. *Delay* is the time from the begin of
 the anomaly to the alarm, and *since* is the begin that the alarm reports, both in seconds (median). *Cause* counts the alarms that have
 a plausible group among their first {FIRST}; `CAUSES` in `experiments/tpx/states/neighbours.py` lists these
-groups, and was written before the first results. An alarm before the anomaly is false.
+groups, and was written before the first results. An alarm is false if it comes before the anomaly, or if the begin that it reports
+is more than {MOST_EARLY_S} s before it; such alarms are the *false alarms before*.
 """
 
 
@@ -40,7 +41,14 @@ def of_way(way, kinds):
                 ', '.join(groups) or '–',
             ]
         )
-    head = ['anomaly', 'within', 'sessions', 'alarms before', f'found within {SOON_S} s', 'found']
+    head = [
+        'anomaly',
+        'within',
+        'sessions',
+        'false alarms before',
+        f'found within {SOON_S} s',
+        'found',
+    ]
     head += [
         'delay',
         'since',

@@ -11,7 +11,7 @@ Other methods on the same windows, with libraries of all other rounds. A method 
 best score, or reports unknown if that score is beyond a limit. The limit comes from the library alone: each of at most four rounds of
 it is left out (one session of each state), and 5 % of the left-out stretches or windows exceed the limit. A stretch of a
 baseline is a whole session, and its score is the mean over its windows. tp-perf has to find the stretches itself. A window's score is the mean over
-five windows, as in tp-perf. The SVM and the models of single states learn at most 12 windows of each session. For a state that was never learned, the limit of the SVM, the scale of the counts, and the
+five windows, as in tp-perf. The SVM and the models of single states learn at most 12 windows of each session. The baselines also use windows that lost events. For a state that was never learned, the limit of the SVM, the scale of the counts, and the
 rarity of tracepoints still come from the library with all states, which favours the baselines.
 
 *Total rate* is the logarithm of all hits. */proc counters* are the growths of /proc/vmstat and /proc/stat: logarithms, standardised. *tf-idf*
