@@ -180,6 +180,7 @@ def answer(*stretches):
     """An answer of `identify` with these names and nearest states, each in two windows."""
     opinions = [{'state': 'a', 'distance': 1.0}, {'state': 'b', 'distance': 3.0}]
     return {
+        'not_excluded': [],
         'stretches': [
             {'states': names, 'nearest': near, 'opinions': opinions} for names, near in stretches
         ],
@@ -212,11 +213,16 @@ class Tallies(unittest.TestCase):
 
     def test_what_cannot_be_judged_does_not_count(self):
         tally = Tally()
-        tally.add(
-            {'stretches': [{'states': [], 'nearest': None, 'opinions': []}], 'windows': []}, 'a'
-        )
+        stretch = {'states': [], 'nearest': None, 'opinions': []}
+        tally.add({'stretches': [stretch], 'windows': [], 'not_excluded': []}, 'a')
         found = tally.results()['stretches']
         self.assertEqual((found['of'], found['verdicts']), (0, {'not judged': 1}))
+
+    def test_no_name_is_no_answer_if_a_state_cannot_be_excluded(self):
+        tally = Tally()
+        tally.add({**answer(([], 'a'), (['a'], 'a')), 'not_excluded': [{'state': 'b'}]}, 'a')
+        found = tally.results()['stretches']
+        self.assertEqual(found['verdicts'], {'not judged': 1, 'right alone': 1})
 
     def test_merged_tallies_are_those_of_all_answers(self):
         one, other, both = Tally(), Tally(), Tally()

@@ -4,6 +4,7 @@ from tpx.states.verdicts import (
     KNOWN,
     LARGER,
     NEVER,
+    NOT_JUDGED,
     PAIR,
     RIGHT,
     UNITS,
@@ -68,7 +69,23 @@ def known(found):
         WRONG_SET,
     ]
     text = 'What tp-perf names for **known states**, in percent, with 95 % intervals:\n\n'
-    return text + table([*head, 'nearest right'], rows)
+    return text + table([*head, 'nearest right'], rows) + not_judged(found)
+
+
+def not_judged(found):
+    """How many stretches and windows have no answer, if there are any."""
+    counted = [
+        (f'{number_of(its[key][unit], NOT_JUDGED)} {unit} ({size}, {what})')
+        for size, its in found['sizes'].items()
+        for key, what in QUESTIONS.items()
+        for unit in UNITS
+        if number_of(its[key][unit], NOT_JUDGED)
+    ]
+    return (
+        f'\nNot counted, because tp-perf gives no answer: {", ".join(counted)}.\n'
+        if counted
+        else ''
+    )
 
 
 def never(found):

@@ -4,7 +4,8 @@ from collections import Counter
 
 RIGHT, PAIR, LARGER = 'right alone', 'in a pair', 'in a larger set'
 UNKNOWN, WRONG, WRONG_SET = 'unknown', 'wrong alone', 'wrong set'
-# tp-perf gives no answer, because too few windows were usable.
+# tp-perf gives no answer, because too few windows were usable, or because it knows too little of a
+# state to exclude it.
 NOT_JUDGED = 'not judged'
 KNOWN = (RIGHT, PAIR, LARGER, UNKNOWN, WRONG, WRONG_SET)
 NEVER = (UNKNOWN, WRONG, WRONG_SET)
@@ -25,6 +26,12 @@ def nearest(opinions):
     return min(opinions, key=lambda its: its['distance'])['state'] if opinions else None
 
 
+def verdict_of(names, its_nearest, truth, can_exclude):
+    """The verdict about an answer, or that it is none."""
+    is_judged = its_nearest is not None and (names or can_exclude)
+    return verdict(names, truth) if is_judged else NOT_JUDGED
+
+
 class Tally:
     """Verdicts about stretches and windows, by true state."""
 
@@ -34,16 +41,19 @@ class Tally:
 
     def add(self, answer, truth, twins=frozenset()):
         """Adds an answer of `identify`. Wrong names are excused if all are twins of the truth."""
+        can_exclude = not answer['not_excluded']
         for stretch in answer['stretches']:
             its_nearest = stretch['nearest'] if stretch['opinions'] else None
-            self.add_one('stretches', stretch['states'], its_nearest, truth, twins)
+            its = verdict_of(stretch['states'], its_nearest, truth, can_exclude)
+            self.add_one('stretches', its, stretch['states'], its_nearest, truth, twins)
         for window in answer['windows']:
-            self.add_one('windows', window['states'], nearest(window['opinions']), truth, twins)
+            its_nearest = nearest(window['opinions'])
+            its = verdict_of(window['states'], its_nearest, truth, can_exclude)
+            self.add_one('windows', its, window['states'], its_nearest, truth, twins)
 
-    def add_one(self, unit, names, its_nearest, truth, twins):
-        its = NOT_JUDGED if its_nearest is None else verdict(names, truth)
+    def add_one(self, unit, its, names, its_nearest, truth, twins):
         self.verdicts[unit, truth, its] += 1
-        self.nearest[unit, truth] += its_nearest == truth
+        self.nearest[unit, truth] += its_nearest == truth and its != NOT_JUDGED
         if its in (WRONG, WRONG_SET):
             self.taken[unit, truth, ' or '.join(names)] += 1
             self.excused[unit, truth] += set(names) <= set(twins)
