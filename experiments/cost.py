@@ -128,7 +128,7 @@ def main():
     options = parser.parse_args()
     ids = tracepoint_ids()
     if os.uname().machine != 'x86_64':
-        raise Failed("needs x86-64: it knows the number of the system call only there")
+        raise Failed('needs x86-64: it knows the number of the system call only there')
     cpus = sorted(os.sched_getaffinity(0))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

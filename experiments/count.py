@@ -23,7 +23,8 @@ BINARY = Path(__file__).resolve().parent.parent / 'target/release/tp-perf'
 # A build of many small files, without anything to install but a compiler.
 BUILD = (
     'd=$(mktemp -d); trap "rm -rf $d" EXIT; while :; do for n in 1 2 3 4 5 6 7 8; do '
-    'printf "#include <stdio.h>\\n#include <stdlib.h>\\nint f$n(void){return $n;}\\n" > $d/$n.c; done; '
+    'printf "#include <stdio.h>\\n#include <stdlib.h>\\nint f$n(void){return $n;}\\n" '
+    '> $d/$n.c; done; '
     'ls $d/*.c | xargs -P 2 -n 1 sh -c \'gcc -O1 -c "$0" -o "$0.o"\'; done'
 )
 
@@ -32,7 +33,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.add_argument('--tp-perf', type=Path, default=BINARY, help='the binary to check')
     parser.add_argument('--budget', default='1%', help='the budget [1%%]')
-    parser.add_argument('--load', default=BUILD, help='a shell line: the load between two calm phases')
+    text = 'a shell line: the load between two calm phases'
+    parser.add_argument('--load', default=BUILD, help=text)
     parser.add_argument('--calm', type=float, default=15, help='seconds of each calm phase [15]')
     parser.add_argument('--busy', type=float, default=60, help='seconds of the load [60]')
     parser.add_argument('--output', type=Path, help='keep all windows in this folder')
@@ -45,7 +47,7 @@ def start(binary, output, *words):
 
 
 def measure(args, folder):
-    """Runs both counters over the phases. Returns their files, and the begin and end of the load."""
+    """Runs both counters over the phases. Returns their files, and when the load was on."""
     files = [folder / 'budget.jsonl', folder / 'exact.jsonl']
     counters = [start(args.tp_perf, files[1], '--every', '100ms')]
     load = Load()
@@ -86,7 +88,8 @@ def main():
         exact = Exact(windows_of(exact_file)[0])
     compared = compare(windows, exact)
     steps = cost_after_steps(windows, begin, end, float(args.budget.rstrip('%')) / 100)
-    print(json.dumps({**compared, **steps, 'cost': summary['cost'], 'self': summary['self']}, indent=2))
+    of_tool = {'cost': summary['cost'], 'self': summary['self']}
+    print(json.dumps({**compared, **steps, **of_tool}, indent=2))
     return 0
 
 

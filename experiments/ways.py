@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Measures what each way of watching adds to a web server and to a kernel build: `tp-perf overhead` of both.
+"""Measures what each way of watching adds to a web server and to a kernel build.
 
-It needs root, Debian, a kernel that can be traced, and a machine with nothing else to do. The runs with and
-without watching alternate every few seconds, so the machine's speed, which changes within minutes, hardly
-matters. All tracepoints stay attached, also in the runs without watching; `count_cost.py` compares with
-nothing attached, but far less precisely."""
+It runs `tp-perf overhead` of both. It needs root, Debian, a kernel that can be traced, and a
+machine with nothing else to do. The runs with and without watching alternate every few seconds, so
+the machine's speed, which changes within minutes, hardly matters. All tracepoints stay attached,
+also in the runs without watching; `count_cost.py` compares with nothing attached, but far less
+precisely."""
 
 import argparse
 import os

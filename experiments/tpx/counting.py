@@ -86,7 +86,8 @@ def compare(windows, exact):
     errors = {
         key: estimate / truth - 1 for key, (estimate, truth) in totals.items() if truth >= ENOUGH
     }
-    all_estimates, all_truth = (sum(column) for column in zip(*totals.values(), strict=True)) if totals else (0, 0)
+    columns = zip(*totals.values(), strict=True) if totals else ((), ())
+    all_estimates, all_truth = map(sum, columns)
     return {
         'compared_windows': compared,
         'coverage': within / compared if compared else None,
@@ -98,10 +99,11 @@ def compare(windows, exact):
 
 
 def cost_after_steps(windows, begin, end, budget):
-    """The cost of the windows after the load begins, as reported; and the windows over the budget."""
+    """The reported cost of the windows after the load begins, and the windows over the budget."""
     costs = [(window['timestamp_ns'], window['cost']) for window in windows]
     busy = [cost for time, cost in costs if begin <= time < end]
-    calm = [cost for time, cost in costs if time < begin - 1_000_000_000 or time > end + 2_000_000_000]
+    first, last = begin - 1_000_000_000, end + 2_000_000_000
+    calm = [cost for time, cost in costs if time < first or time > last]
     return {
         'first_busy_windows': busy[:4],
         'busy_windows': len(busy),

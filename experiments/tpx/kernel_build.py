@@ -6,7 +6,6 @@ from pathlib import Path
 from tpx.process import Failed, run
 from tpx.progress import say
 
-
 # Packages by the program that they install, which a build needs.
 PACKAGES = {
     'gcc': 'gcc',

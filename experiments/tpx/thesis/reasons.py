@@ -1,4 +1,4 @@
-"""Reasons why this machine differs from that of the thesis. Unmeasured reasons are marked as such."""
+"""Reasons why this machine differs from that of the thesis. Those not measured are marked."""
 
 import re
 from collections import Counter
@@ -109,8 +109,8 @@ def a_build_that_compiles(experiment):
     return (
         'The build compiles: '
         + ', '.join(f'`{name}` {spread(build[name], percent)} here' for name in telling)
-        + '. *Conjecture:* a build on 5.15 also faults and allocates pages. A top five without them '
-        'would then suggest mixed-up numbers and names rather than another kernel.'
+        + '. *Conjecture:* a build on 5.15 also faults and allocates pages. A top five without '
+        'them would then suggest mixed-up numbers and names rather than another kernel.'
     )
 
 
