@@ -90,7 +90,8 @@ their own state, {own['alarms']} of {own['of']} sessions raise a (false) alarm. 
     if not rows:
         return text
     text += """
-On a quiet machine, each fold learns some minutes, each as a session, and checks all others; consecutive minutes are one source. The folds
+On a quiet machine, each fold learns some minutes, each as a session, and checks all others; consecutive minutes are one source. The
+library has no other state. The folds
 overlap, so they are not independent. Findings at the same time count as one alarm. `--false-alarms` limits only the alarms of single
 tracepoints, and not those of windows that are unlike the state.
 
