@@ -100,7 +100,7 @@ impl Ranking {
         self.per_second(self.events)
     }
 
-    /// So many hits as a number per second; `None` if the duration is zero.
+    /// This many hits as a rate per second; `None` if the duration is zero.
     pub fn per_second(&self, events: u64) -> Option<f64> {
         (!self.duration.is_zero()).then(|| events as f64 / self.duration.as_secs_f64())
     }

@@ -132,6 +132,9 @@ impl Chosen {
             progress
                 .note("in a PID namespace, tp-perf cannot exclude its own thread, so tp-perf watches its own hits too");
         }
+        if !attached.thread_ids.is_empty() && !in_initial_pid_namespace() {
+            progress.note("in a PID namespace, the kernel gives no number for threads outside it, so their events appear as `idle`");
+        }
         if !attached.offline.is_empty() {
             progress.note(&format!("CPU {} went offline, so tp-perf does not watch it", attached.offline));
         }

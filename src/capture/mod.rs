@@ -215,7 +215,7 @@ impl Ready {
         let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
         let (engine, attach) = chosen.attach(kernel, &options.attach, options.rules.events, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
-        // Not each user may see the threads of others. From now on, the kernel records what changes.
+        // Later, tp-perf may no longer see the threads of other users. From now on, the kernel records what changes.
         let threads = options.attach.threads.then(running_threads).transpose().map_err(Error::Threads)?;
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, selection, .. } = chosen;

@@ -194,7 +194,7 @@ impl Rounds<'_> {
         progress: &mut dyn Progress,
     ) -> io::Result<StopReason> {
         let Rounds { rules, on, .. } = *self;
-        let rings = engine.wake_descriptors().len();
+        let rings = engine.attached().cpus.as_slice().len();
         let mut look = longest_sleep(rules.events, rings, spool.streams(), progress.is_shown());
         loop {
             let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));

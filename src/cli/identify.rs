@@ -87,8 +87,8 @@ pub struct IdentifyArgs {
     few_tracepoints: bool,
     /// Take at most this part of all CPUs' time, as in `1%`
     ///
-    /// tp-perf measures the cost of a hit, and leaves out the hottest tracepoints, so that no learned state would cost more. It
-    /// still counts each hit of the others. In a state that nobody learned, it can cost more, and tp-perf then reports that. Only when this
+    /// tp-perf measures the cost of a hit. It leaves out the hottest tracepoints until each learned state keeps the budget, and counts
+    /// each hit of the others. A state that was not learned can cost more; tp-perf then reports the cost. This works only when this
     /// machine is watched.
     #[arg(long, hide_short_help = true, value_name = "PART", value_parser = parse_budget, conflicts_with = "sources")]
     budget: Option<BudgetArg>,

@@ -50,7 +50,7 @@ pub struct RecordArgs {
     /// or with `none`, tp-perf records every hit.
     #[arg(long, value_name = "PART", value_parser = parse_budget)]
     budget: Option<BudgetArg>,
-    /// Record these of each event: pid,tid,comm,cpu
+    /// Record these fields with each event: pid,tid,comm,cpu
     ///
     /// tp-perf always records the CPU. `pid`, `tid`, and `comm` come together: an event then takes 32 bytes instead of 24. The names
     /// are those at the time of the event. A report shows them with `--by process`.
@@ -58,7 +58,7 @@ pub struct RecordArgs {
     with: Vec<LogColumn>,
     /// Add these columns to log.csv (separated by commas)
     ///
-    /// They come behind the others, in this order. tp-perf then records what they need.
+    /// They follow the other columns, in the order that you give. tp-perf also records the fields that they need, as with --with.
     #[arg(long, value_enum, hide_short_help = true, value_name = "FIELDS", value_delimiter = ',')]
     log_columns: Vec<LogColumn>,
     /// Write the recording into this directory

@@ -49,7 +49,7 @@ pub struct ReplayArgs {
     force: bool,
     /// Add these columns to log.csv (separated by commas)
     ///
-    /// They come behind the others, in this order. Cells whose values the SOURCE does not have are empty.
+    /// They follow the other columns, in the order that you give. A cell is empty if SOURCE does not have the value.
     #[arg(long, value_enum, value_name = "FIELDS", value_delimiter = ',')]
     log_columns: Vec<LogColumn>,
     /// Replay at the original pace, times FACTOR

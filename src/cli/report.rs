@@ -54,9 +54,9 @@ pub struct ReportArgs {
     /// The default is 5 for text and markdown, and all for json and csv.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// Show who caused the events: process
+    /// Show which processes caused the events: `process`
     ///
-    /// It replaces the table of tracepoints. Files of `perf record` have processes, and so have recordings that were made with
+    /// The table of processes replaces the table of tracepoints. Files of `perf record` have processes, and so have recordings that were made with
     /// `tp-perf record --with pid`.
     #[arg(long, value_enum, hide_possible_values = true, value_name = "WHAT")]
     by: Option<ReportBy>,
@@ -93,7 +93,7 @@ pub struct ReportArgs {
     part: SourceArgs,
 }
 
-/// What the tables of a report have rows for.
+/// The rows of a report's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ReportBy {
     /// Processes, with their tracepoints, and tracepoints, with their processes

@@ -9,6 +9,7 @@ use crate::source::Place;
 use crate::units::{Moment, Ns, parse_events, parse_moment};
 use clap::Args;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Part of the source")]
@@ -27,12 +28,14 @@ pub(super) struct SourceArgs {
     cpus: Option<CpuList>,
     /// Take only events of these processes, and of those that they start (separated by commas)
     ///
-    /// Only if the source has processes: see `tp-perf record --with`.
+    /// The source must have processes: see `tp-perf record --with`.
     #[arg(short, long = "pid", hide_short_help = true, value_name = "PID", value_delimiter = ',', value_parser = parse_pid)]
     pids: Vec<Tid>,
     /// Take only events of threads with these names, as in `gcc,redis*`
-    #[arg(long = "comm", hide_short_help = true, value_name = "GLOB", value_delimiter = ',')]
-    comms: Vec<NamePattern>,
+    ///
+    /// With --pid, both must match.
+    #[arg(long = "comm", hide_short_help = true, value_name = "GLOB")]
+    comms: Vec<NamePatterns>,
     /// Begin at this time, as in `2s`
     ///
     /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds.
@@ -48,15 +51,30 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     pub fn request(self) -> Result<Filter, clap::Error> {
         let part = part(self.events, self.from, self.to)?;
-        let processes = ProcessFilter { pids: self.pids, names: self.comms };
+        let processes = ProcessFilter {
+            pids: self.pids,
+            names: self.comms.into_iter().flat_map(|NamePatterns(patterns)| patterns).collect(),
+        };
         let (only, exclude) = (flatten(self.tracepoints), flatten(self.exclude));
         Ok(Filter { only, exclude, cpus: self.cpus, processes, ..part })
     }
 }
 
+/// Patterns of names as they are typed, with commas between them.
+#[derive(Debug, Clone)]
+struct NamePatterns(Vec<NamePattern>);
+
+impl FromStr for NamePatterns {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        NamePattern::list(text).map(NamePatterns)
+    }
+}
+
 fn parse_pid(text: &str) -> Result<Tid, String> {
-    let pid = text.parse().ok().and_then(Tid::new);
-    pid.ok_or_else(|| "write the number of a process, as in `812`".to_owned())
+    let number = text.parse().map_err(|_| "write the number of a process, as in `812`".to_owned())?;
+    Tid::new(number).ok_or_else(|| "no process has this number; the highest is 4194303".to_owned())
 }
 
 /// The part of a source between two times, with at most this many events.

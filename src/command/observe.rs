@@ -14,8 +14,8 @@ use crate::os::privileges::raised;
 use crate::source::Place;
 use crate::state::{self, Error, Known, Length, Session};
 use crate::terminal::{TerminalProgress, messages};
-use crate::tracefs::{self, Pattern, Tracepoint};
-use crate::units::{Share, nanoseconds};
+use crate::tracefs::{self, Pattern, Selection, Tracepoint};
+use crate::units::nanoseconds;
 use anyhow::Context as _;
 use std::collections::BTreeSet;
 use std::io;
@@ -176,12 +176,15 @@ pub fn within_budget(kernel: &impl Kernel, observation: &mut Observation, known:
     let table = kernel.table()?;
     let (cost, event) = kernel.hit_cost(&table);
     drop(event);
-    let of = known.names().len();
-    let (known, hot) = known.within_hits(FOR_HITS * budget * cpus as f64 * 1e9 / cost.counted_ns)?;
+    let selection = Selection::choose(&table, &choice.selection)?;
+    let counted: BTreeSet<String> = selection.tracepoints(&table).into_iter().map(Tracepoint::full_name).collect();
+    let of = known.names().all().iter().filter(|name| counted.contains(*name)).count();
+    let allowed = FOR_HITS * budget * cpus as f64 * 1e9 / cost.counted_ns;
+    let (known, hot) = known.within_hits(allowed, |name| counted.contains(name))?;
     anyhow::ensure!(
         !known.names().is_empty(),
-        "a budget of {} is too small for each tracepoint of the library; allow more (--budget), or select fewer tracepoints (-t)",
-        Share(budget)
+        "the budget ({}% of all CPUs' time) is too small to count any tracepoint of the library; give a larger one (--budget)",
+        100.0 * budget
     );
     if !hot.is_empty() {
         let more = match hot.len().saturating_sub(NAMED) {
@@ -190,16 +193,14 @@ pub fn within_budget(kernel: &impl Kernel, observation: &mut Observation, known:
         };
         let named: Vec<&str> = hot.iter().take(NAMED).map(String::as_str).collect();
         messages::say(format!(
-            "to keep the budget of {}, tp-perf leaves out {} of {} tracepoints: {}{more}",
-            Share(budget),
+            "to keep the budget of {}%, tp-perf leaves out {} of the {} tracepoints that it would compare, the hottest first: {}{more}",
+            100.0 * budget,
             hot.len(),
             of,
             named.join(", ")
         ));
     }
-    // The library may have tracepoints of another kernel.
-    let here = table.tracepoints().iter().map(Tracepoint::full_name).filter(|name| hot.contains(name));
-    choice.selection.exclude.extend(here.map(|name| Pattern::new(&name)).collect::<Result<Vec<_>, _>>()?);
+    choice.selection.exclude.extend(hot.iter().map(|name| Pattern::new(name)).collect::<Result<Vec<_>, _>>()?);
     Ok(known)
 }
 

@@ -35,6 +35,12 @@ pub fn run(args: ReportArgs, context: &mut Context) -> anyhow::Result<u8> {
         Err(replay::Error::Interrupted) => return Ok(stopped(context)),
         read => read?,
     };
+    for source in report.sources.iter().filter(|source| source.processes.as_ref().is_some_and(|all| !all.is_known)) {
+        context.progress.note(&format!(
+            "{} does not have the processes of its events; record with `--with pid,comm`, or with `perf record`",
+            source.place
+        ));
+    }
     let mut written = match report.stopped {
         true => None,
         false => to_write.write(&report, &mut || context.signals.asked() > 0)?,

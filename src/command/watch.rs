@@ -112,9 +112,9 @@ pub(super) fn over_budget(budget: Option<f64>, cost: Option<CountCost>) -> Optio
     let (budget, cost) = (budget?, cost?);
     (cost.part > budget).then(|| {
         format!(
-            "counting took ~{} of all CPUs' time, more than the budget of {}: this machine did more than in any learned state",
+            "counting took ~{} of all CPUs' time, more than the budget of {}%; this machine probably did more than in any learned state",
             Share(cost.part),
-            Share(budget)
+            100.0 * budget
         )
     })
 }

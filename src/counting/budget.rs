@@ -35,7 +35,7 @@ const MOST_RETURNS: usize = 4;
 const MOST_DETACHED: usize = 8;
 /// If a tracepoint leaves again soon after it returned, it waits longer before the next return, but no longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
-/// A detached tracepoint is tried again after this time, and only one in this time.
+/// A detached tracepoint whose last rate would cost too much is tried again after this time, and only one in this time.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the controller knows of a tracepoint.
@@ -50,6 +50,8 @@ struct KnownRate {
     since: Duration,
     /// How long it stays away before it returns.
     wait: Duration,
+    /// The rate of all others when it was detached.
+    others: f64,
 }
 
 /// A tracepoint to move.
@@ -129,7 +131,8 @@ impl Budget {
 
     /// Takes over a tracepoint that an earlier run has moved.
     pub fn adopt(&mut self, tpid: Tpid, rung: Rung) {
-        self.known.insert(tpid, KnownRate { rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM });
+        self.known
+            .insert(tpid, KnownRate { rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM, others: 0.0 });
     }
 
     /// Learns from the CPU time that the visits of a window took in tp-perf's own thread.
@@ -201,7 +204,8 @@ impl Budget {
         let seconds = window.as_secs_f64().max(1e-9);
         let decay = 0.9f64.powf(seconds);
         for seen in seen {
-            let first = KnownRate { rung: seen.rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM };
+            let first =
+                KnownRate { rung: seen.rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM, others: 0.0 };
             let known = self.known.entry(seen.tpid).or_insert(first);
             known.rung = seen.rung;
             known.since += window;
@@ -236,12 +240,21 @@ impl Budget {
         hits + self.visits_cost * visits
     }
 
+    /// The rate of all tracepoints that are watched.
+    fn watched_rate(&self) -> f64 {
+        self.known.values().filter(|known| known.rung != Rung::Detached).map(|known| known.rate).sum()
+    }
+
     fn set(&mut self, tpid: Tpid, to: Rung) -> RungChange {
+        let others = self.watched_rate();
         if let Some(known) = self.known.get_mut(&tpid) {
             // A tracepoint that returned and soon had to leave again waits longer.
             let soon = known.since < known.wait.saturating_mul(6);
             if to > known.rung {
                 known.wait = if soon && known.wait > CALM { (known.wait * 2).min(LONGEST_WAIT) } else { CALM * 2 };
+            }
+            if to == Rung::Detached {
+                known.others = (others - known.rate).max(0.0);
             }
             (known.rung, known.since) = (to, Duration::ZERO);
         }
@@ -309,45 +322,56 @@ impl Budget {
 
     /// Moves tracepoints up, as far as the cost surely fits.
     fn come_back(&mut self, allowed: f64) -> Vec<RungChange> {
-        let most_rate = |known: &KnownRate| known.most;
+        // Nobody knows the rate of a detached tracepoint. The others show how much less happens now.
+        let watched = self.watched_rate();
+        let most_rate = |known: &KnownRate| match known.rung {
+            Rung::Detached => known.most * (watched / known.others.max(1.0)).min(1.0),
+            _ => known.most,
+        };
         let mut moves = Vec::new();
-        for (from, to) in [(Rung::Visited, Rung::Counted), (Rung::Detached, Rung::Visited)] {
+        for from in [Rung::Visited, Rung::Detached] {
             let mut coldest = self.hottest(from);
             coldest.reverse();
             for tpid in coldest {
                 let Some(known) = self.known.get(&tpid).copied() else { continue };
-                let to = if self.disturbed.contains(&tpid) { Rung::Counted } else { to };
-                // The rate of a detached tracepoint is not known, so only a trial shows it.
-                let wait = if from == Rung::Detached { known.wait.max(TRY_AGAIN) } else { known.wait };
-                let is_full = match from {
-                    Rung::Detached => self.since_trial < TRY_AGAIN,
-                    _ => moves.len() >= MOST_RETURNS,
-                };
-                if known.since < wait || is_full {
+                if known.since < known.wait || moves.len() >= MOST_RETURNS {
                     continue;
                 }
-                let before = known;
-                if let Some(known) = self.known.get_mut(&tpid) {
-                    known.rung = to;
-                }
-                let cost =
-                    self.planned(PLANNED_VISITED, |known| if known.rung == to { most_rate(known) } else { known.rate });
-                let fits = cost <= PLANNED_RETURN * allowed;
-                if let Some(known) = self.known.get_mut(&tpid) {
-                    *known = before;
-                }
-                if fits || from == Rung::Detached && known.since >= wait {
-                    moves.push(self.set(tpid, to));
-                    if from == Rung::Detached {
-                        self.since_trial = Duration::ZERO;
-                    }
-                }
-                if !fits {
+                let expected = most_rate(&known);
+                // A tiny budget cannot afford visits at all.
+                let upward: &[Rung] = match from == Rung::Visited || self.disturbed.contains(&tpid) {
+                    true => &[Rung::Counted],
+                    false => &[Rung::Counted, Rung::Visited],
+                };
+                let fitting = upward.iter().find(|to| self.fits_there(tpid, **to, expected, allowed)).copied();
+                // If the expected rate does not fit, only a trial shows the true one.
+                let is_due = known.since >= TRY_AGAIN && self.since_trial >= TRY_AGAIN;
+                let is_trial = fitting.is_none() && from == Rung::Detached && is_due;
+                let to = match (fitting, is_trial, upward.last()) {
+                    (Some(to), ..) => to,
+                    (None, true, Some(to)) => *to,
+                    _ => break,
+                };
+                moves.push(self.set(tpid, to));
+                if is_trial {
+                    self.since_trial = Duration::ZERO;
                     break;
+                }
+                if let Some(known) = self.known.get_mut(&tpid) {
+                    (known.rate, known.most) = (expected.min(known.rate), expected);
                 }
             }
         }
         moves
+    }
+
+    /// Whether the cost surely fits with a tracepoint on this rung, if it then has this rate.
+    fn fits_there(&mut self, tpid: Tpid, to: Rung, rate: f64, allowed: f64) -> bool {
+        let Some(before) = self.known.get(&tpid).copied() else { return false };
+        self.known.insert(tpid, KnownRate { rung: to, rate, most: rate, ..before });
+        let cost = self.planned(PLANNED_VISITED, |known| if known.rung == to { known.most } else { known.rate });
+        self.known.insert(tpid, before);
+        cost <= PLANNED_RETURN * allowed
     }
 
     /// The part of the time for visits that the budget allows.
@@ -467,6 +491,21 @@ mod tests {
         // It is tried again from time to time, and leaves at once.
         let over = (0..600).filter(|_| machine.second(&storm) > 1.0).count();
         assert!(over < 60, "{over} of 600 seconds are over the budget");
+    }
+
+    #[test]
+    fn after_a_storm_the_detached_ones_return_within_minutes() {
+        let mut machine = Machine::new(0.001);
+        let storm: Vec<f64> = build().iter().map(|rate| rate * 10.0).collect();
+        for _ in 0..20 {
+            machine.second(&storm);
+        }
+        let detached = machine.on(Rung::Detached);
+        assert!(detached > 12, "only {detached} are detached");
+        for _ in 0..600 {
+            machine.second(&[0.1; 300]);
+        }
+        assert!(machine.on(Rung::Detached) < detached / 4, "{} of {detached} are detached", machine.on(Rung::Detached));
     }
 
     #[test]

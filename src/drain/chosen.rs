@@ -1,12 +1,15 @@
 //! Chooses the events of processes.
 
 use crate::events::{Event, KnownThreads, Ns, ProcessFilter, ThreadChange, ThreadFact, Tid};
+use crate::memory::TooMuch;
 use std::collections::HashSet;
 
 /// Keeps the events of the chosen processes. A process that a chosen one starts meanwhile is chosen too.
 pub(super) struct ChosenProcesses<'a> {
     filter: &'a ProcessFilter,
     pids: HashSet<Tid>,
+    /// The processes that were seen. If one of them begins, another process has its number now.
+    born: HashSet<Tid>,
     threads: KnownThreads,
     /// The thread of the last event, and whether it is chosen.
     last: Option<(Option<Tid>, bool)>,
@@ -19,6 +22,7 @@ impl<'a> ChosenProcesses<'a> {
         filter.chooses().then(|| ChosenProcesses {
             filter,
             pids: filter.pids.iter().copied().collect(),
+            born: HashSet::new(),
             threads: KnownThreads::default(),
             last: None,
             kept: Vec::new(),
@@ -26,8 +30,11 @@ impl<'a> ChosenProcesses<'a> {
     }
 
     /// Takes what happened to threads.
-    pub fn threads(&mut self, changes: &[ThreadChange]) {
-        self.threads.add(changes);
+    ///
+    /// # Errors
+    /// If that takes too much memory.
+    pub fn threads(&mut self, changes: &[ThreadChange]) -> Result<(), TooMuch> {
+        self.threads.add(changes)
     }
 
     /// The chosen events of a batch.
@@ -42,14 +49,19 @@ impl<'a> ChosenProcesses<'a> {
     }
 
     fn takes(&mut self, event: &Event) -> bool {
-        let ChosenProcesses { pids, threads, .. } = self;
+        let ChosenProcesses { pids, born, threads, .. } = self;
         let has_changed = threads.until_noting(event.time, &mut |change: &ThreadChange| {
+            let ThreadFact::Forked { process, parent, .. } = change.what else { return };
+            if process != change.tid {
+                // Another thread of a process.
+                return;
+            }
             // Those that were forked before the capture do not count as started meanwhile.
-            if let ThreadFact::Forked { process, parent, .. } = change.what
-                && change.time > Ns(0)
-                && pids.contains(&parent)
-            {
+            let is_reused = !born.insert(process);
+            if change.time > Ns(0) && pids.contains(&parent) {
                 pids.insert(process);
+            } else if is_reused {
+                pids.remove(&process);
             }
         });
         if has_changed {
@@ -58,7 +70,10 @@ impl<'a> ChosenProcesses<'a> {
         let tid = event.tid();
         let takes = match self.last {
             Some((last, takes)) if last == tid => takes,
-            _ => tid.is_some_and(|tid| self.takes_thread(tid)),
+            _ => {
+                self.born.extend(tid);
+                tid.is_some_and(|tid| self.takes_thread(tid))
+            }
         };
         self.last = Some((tid, takes));
         // An interrupt belongs to no process.
@@ -68,10 +83,11 @@ impl<'a> ChosenProcesses<'a> {
     fn takes_thread(&self, tid: Tid) -> bool {
         let thread = self.threads.of(tid);
         let process = thread.and_then(|thread| thread.process).unwrap_or(tid);
-        let name = thread.and_then(|thread| thread.name.as_deref()).unwrap_or_default();
+        let name = thread.and_then(|thread| thread.name.as_deref());
         let ProcessFilter { pids, names } = self.filter;
-        (pids.is_empty() || self.pids.contains(&process))
-            && (names.is_empty() || names.iter().any(|pattern| pattern.matches(name)))
+        // No pattern matches a thread without a name.
+        let is_named = |name: &str| names.iter().any(|pattern| pattern.matches(name));
+        (pids.is_empty() || self.pids.contains(&process)) && (names.is_empty() || name.is_some_and(is_named))
     }
 }
 
@@ -96,7 +112,7 @@ mod tests {
     /// The threads of the kept events, which are one at each of these times.
     fn kept(filter: &ProcessFilter, changes: &[ThreadChange], events: &[(u64, u32)]) -> Vec<(u64, u32)> {
         let mut chosen = ChosenProcesses::of(filter).unwrap();
-        chosen.threads(changes);
+        chosen.threads(changes).unwrap();
         let event = |(time, thread): &(u64, u32)| Event::new(Ns(*time), None, Tpid::new(1)).in_thread(tid(*thread));
         let mut events: Vec<Event> = events.iter().map(event).collect();
         events.push(Event::new(Ns(99), None, Tpid::new(1)));
@@ -111,6 +127,17 @@ mod tests {
         let changes = [forked(0, 5, 1), forked(0, 6, 5), forked(20, 7, 5), forked(30, 8, 7), forked(30, 9, 1)];
         let events = [(10, 5), (10, 6), (10, 7), (20, 7), (30, 8), (40, 9), (50, 6)];
         assert_eq!(kept(&filter, &changes, &events), [(10, 5), (20, 7), (30, 8)]);
+    }
+
+    #[test]
+    fn a_number_that_another_process_has_later_is_not_chosen() {
+        let filter = ProcessFilter { pids: vec![tid(5)], names: Vec::new() };
+        let changes = [forked(0, 5, 1), forked(20, 7, 5), forked(40, 7, 1), forked(50, 5, 1), forked(60, 8, 5)];
+        let events = [(10, 5), (20, 7), (40, 7), (50, 5), (60, 8)];
+        assert_eq!(kept(&filter, &changes, &events), [(10, 5), (20, 7)]);
+        // The chosen process may itself begin during the capture.
+        let changes = [forked(5, 5, 1), forked(20, 7, 5)];
+        assert_eq!(kept(&filter, &changes, &[(10, 5), (20, 7)]), [(10, 5), (20, 7)]);
     }
 
     #[test]

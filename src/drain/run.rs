@@ -105,13 +105,17 @@ impl<'a, 's> Pour<'a, 's> {
             self.sinks.iter_mut().for_each(|sink| sink.row_runs(&runs[self.ran..]));
             self.ran = runs.len();
             let threads = stream.threads();
-            if !threads.is_empty() {
+            // Who takes no events needs no threads.
+            if !threads.is_empty() && end.complete && takes_more {
                 self.sinks.iter_mut().for_each(|sink| sink.threads(threads));
-                self.chosen.iter_mut().for_each(|chosen| chosen.threads(threads));
+                if let Some(Err(cause)) = self.chosen.as_mut().map(|chosen| chosen.threads(threads)) {
+                    end.damage = Some(cause.into());
+                    break;
+                }
             }
             let losses = stream.losses();
             self.sinks.iter_mut().for_each(|sink| sink.losses(losses));
-            let all = batch.len() as u64;
+            let (all, last) = (batch.len() as u64, batch.last().map(|event| event.time));
             let batch = match &mut self.chosen {
                 Some(chosen) => chosen.part(batch),
                 None => batch,
@@ -145,6 +149,9 @@ impl<'a, 's> Pour<'a, 's> {
                     end.stopped = true;
                     break;
                 }
+            }
+            if let Some(last) = last {
+                self.sinks.iter_mut().for_each(|sink| sink.passed(last));
             }
             self.seen += all;
             progress.replaying(self.seen, read, length);

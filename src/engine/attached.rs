@@ -25,7 +25,7 @@ pub struct Attached {
     /// The tracepoints whose counters add up weights instead of hits, ascending. A counting engine does not
     /// open them.
     pub weighted: Vec<Tpid>,
-    /// On each CPU, the sample id of the event that tells of threads. Empty if it was not asked for.
+    /// On each CPU, the sample id of the event that records changes of threads. Empty if it was not asked for.
     pub thread_ids: Vec<(SampleId, Cpu)>,
     /// Whether the kernel reports losses per event (Linux 6.0 and later).
     pub lost_known: bool,

@@ -4,7 +4,7 @@
 //! until their leader is on. So opening needs no call to the CPU, and one PERF_EVENT_IOC_ENABLE starts a
 //! whole group. The leader is not a tracepoint, because the kernel refuses some tracepoints, and a group
 //! cannot do without its leader. Events that sample write to one ring per CPU, which the first leader of the
-//! CPU owns.
+//! CPU owns. Records about threads have rings of their own: if samples fill a ring, no name is lost.
 
 use super::descriptors::MOST_MOVED;
 use super::detach::Guardian;
@@ -26,6 +26,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// The smallest ring that is tried, in bytes.
 pub const LEAST_RING: usize = 64 << 10;
+
+/// The largest ring for the records about threads of a CPU, in bytes: room for the starts of about a thousand threads.
+const RING_OF_THREADS: usize = 256 << 10;
 
 /// Whether the events sample or count.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +57,9 @@ pub(super) struct Opening<'a> {
     rings: Vec<Ring>,
     /// One list per CPU. The first leader owns the ring.
     leaders: Vec<Vec<OwnedFd>>,
-    /// One per CPU, if they were asked for.
+    /// One per CPU, if they were asked for. Each owns a ring.
     threads: Vec<OwnedFd>,
+    thread_rings: Vec<Ring>,
     /// One list per tracepoint. It is empty if the kernel refused the tracepoint on the first CPU.
     events: Vec<Vec<(Cpu, OwnedFd)>>,
     refused: Vec<Refusal>,
@@ -94,7 +98,7 @@ impl<'a> Opening<'a> {
         exclude_thread: Option<i32>,
     ) -> Result<Self, Error> {
         Ok(Opening {
-            // The events that tell of threads are as many as those of a tracepoint.
+            // The events that record changes of threads are as many as those of a tracepoint.
             descriptor_limit: raise_descriptor_limit(tracepoints.len() + usize::from(how.has_threads()), cpus.len())?,
             tracepoints,
             cpus,
@@ -104,6 +108,7 @@ impl<'a> Opening<'a> {
             rings: Vec::new(),
             leaders: Vec::new(),
             threads: Vec::new(),
+            thread_rings: Vec::new(),
             events: tracepoints.iter().map(|_| Vec::with_capacity(cpus.len())).collect(),
             refused: Vec::new(),
             online: Vec::new(),
@@ -160,7 +165,8 @@ impl<'a> Opening<'a> {
     fn spec(&self, kind: EventKind, cpu: Cpu, weighted: bool) -> EventSpec<'static> {
         let (output, clock) = match self.how {
             How::Samples { clock, wakeup_watermark, may_thin, threads } => {
-                let watermark = u32::try_from(wakeup_watermark.min(self.ring_size / 2)).unwrap_or(u32::MAX);
+                let most = if kind == EventKind::Threads { self.ring_of_threads() } else { self.ring_size } / 2;
+                let watermark = u32::try_from(wakeup_watermark.min(most)).unwrap_or(u32::MAX);
                 let sample_period = if may_thin { OPENED_WITH } else { 1 };
                 (Output::Samples { sample_period, wakeup_watermark: watermark, weighted, threads }, clock)
             }
@@ -180,7 +186,8 @@ impl<'a> Opening<'a> {
                 Err(Error::Ring { cause, .. }) if self.ring_size > LEAST_RING => {
                     self.ring_refusal.get_or_insert_with(|| refusal(&cause));
                     self.ring_size /= 2;
-                    (self.rings, self.leaders, self.threads, self.online) = Default::default();
+                    (self.rings, self.leaders, self.online) = Default::default();
+                    (self.threads, self.thread_rings) = Default::default();
                 }
                 other => return other,
             }
@@ -200,11 +207,9 @@ impl<'a> Opening<'a> {
             }
             if let How::Samples { threads, .. } = self.how {
                 let bytes = self.ring_size;
-                let ring = sys::map_ring(leaders[0].as_fd(), bytes).and_then(Ring::new);
-                self.rings.push(ring.map_err(|cause| Error::Ring { cpu: *cpu, bytes, cause })?);
+                self.rings.push(ring(*cpu, &leaders[0], bytes)?);
                 if threads {
-                    let opened = self.open_threads(*cpu, &leaders[0]);
-                    self.threads.push(opened.map_err(|cause| Error::Leader { cpu: *cpu, cause })?);
+                    self.open_threads(*cpu)?;
                 }
             }
             self.leaders.push(leaders);
@@ -223,11 +228,17 @@ impl<'a> Opening<'a> {
         opened
     }
 
-    /// Opens the event that tells of threads on a CPU. It is on from now on, so no thread that is listed later is missed.
-    fn open_threads(&self, cpu: Cpu, leader: &OwnedFd) -> io::Result<OwnedFd> {
-        let event = sys::open(&self.spec(EventKind::Threads, cpu, false), None)?;
-        sys::set_output(event.as_fd(), leader.as_fd())?;
-        Ok(event)
+    /// Opens the event that records changes of threads on a CPU. It is on from now on, so no thread that is listed later is missed.
+    fn open_threads(&mut self, cpu: Cpu) -> Result<(), Error> {
+        let event = sys::open(&self.spec(EventKind::Threads, cpu, false), None);
+        let event = event.map_err(|cause| Error::Leader { cpu, cause })?;
+        self.thread_rings.push(ring(cpu, &event, self.ring_of_threads())?);
+        self.threads.push(event);
+        Ok(())
+    }
+
+    fn ring_of_threads(&self) -> usize {
+        self.ring_size.min(RING_OF_THREADS)
     }
 
     /// Opens one tracepoint on one CPU. Returns false if the CPU has gone offline.
@@ -351,13 +362,22 @@ impl<'a> Opening<'a> {
                 descriptor_limit: self.descriptor_limit,
             },
         };
-        Ok((self.rings, open))
+        // The rings of threads come last: a change that came before an event is then in the same round or an earlier one.
+        let mut rings = self.rings;
+        rings.extend(self.thread_rings);
+        Ok((rings, open))
     }
 }
 
 /// The filter that drops the hits of a thread.
 pub(super) fn filter_of(thread: i32) -> CString {
     CString::new(format!("common_pid != {thread}")).expect("digits hold no NUL")
+}
+
+/// Maps the ring of an event.
+fn ring(cpu: Cpu, event: &OwnedFd, bytes: usize) -> Result<Ring, Error> {
+    let ring = sys::map_ring(event.as_fd(), bytes).and_then(Ring::new);
+    ring.map_err(|cause| Error::Ring { cpu, bytes, cause })
 }
 
 fn failed_call(call: &'static str, tracepoint: &Tracepoint, cpu: Cpu) -> impl FnOnce(io::Error) -> Error {

@@ -1,4 +1,4 @@
-//! The sampling engine: one ring per CPU, to which all events of that CPU write.
+//! The sampling engine: one ring per CPU, to which all tracepoints of that CPU write, and one for records about threads.
 
 use super::open_events::OpenEvents;
 use super::opening::Opening;
@@ -82,7 +82,8 @@ impl Sampling for SamplingEngine {
     }
 
     fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.events.leaders.iter().map(|leaders| leaders[0].as_fd()).collect()
+        let leaders = self.events.leaders.iter().map(|leaders| &leaders[0]);
+        leaders.chain(&self.events.threads).map(AsFd::as_fd).collect()
     }
 
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()> {

@@ -72,6 +72,8 @@ pub struct Accounting {
     /// Records lost in rings that tracepoints share with other events, if the source does not have the losses per event.
     /// No account contains them.
     pub lost_unassigned: u64,
+    /// Records about threads that were lost. No account contains them.
+    pub threads_lost: u64,
 }
 
 impl Accounting {
@@ -128,8 +130,8 @@ impl Accounting {
             }
         }
         let late = decoded.per_cpu.iter().map(|cpu| (cpu.cpu, cpu.late)).collect();
-        let Decoded { unknown, lost_unassigned, .. } = *decoded;
-        Accounting { accounts, per_cpu, counted, lost_per_tracepoint, late, unknown, lost_unassigned }
+        let Decoded { unknown, lost_unassigned, threads_lost, .. } = *decoded;
+        Accounting { accounts, per_cpu, counted, lost_per_tracepoint, late, unknown, lost_unassigned, threads_lost }
     }
 
     /// The sum over all tracepoints and CPUs.

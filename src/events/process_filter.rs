@@ -1,9 +1,8 @@
 //! The choice of processes.
 
 use super::Tid;
-use crate::text::Glob;
+use crate::text::{Glob, globs};
 use std::fmt;
-use std::str::FromStr;
 
 /// Chooses the events of processes; by default of all.
 #[derive(Debug, Clone, Default)]
@@ -40,17 +39,17 @@ impl NamePattern {
         }
     }
 
+    /// Reads globs with commas between them.
+    ///
+    /// # Errors
+    /// The first mistake, in words.
+    pub fn list(text: &str) -> Result<Vec<Self>, String> {
+        globs(text).map(NamePattern::new).collect()
+    }
+
     /// Whether it matches this name.
     pub fn matches(&self, name: &str) -> bool {
         self.glob.matches(name)
-    }
-}
-
-impl FromStr for NamePattern {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        NamePattern::new(text)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sinks: the consumers of events and ticks.
 
 use super::stream::Loss;
-use super::{Event, RowRun, RungStep, ThreadChange, Tick};
+use super::{Event, Ns, RowRun, RungStep, ThreadChange, Tick};
 use crate::tracefs::Table;
 
 /// A consumer of the events of a source, or of the ticks of an engine. Several sinks can share one source.
@@ -23,6 +23,9 @@ pub trait Sink {
 
     /// Takes what happened to threads. It comes before the events that follow it, and is in no order.
     fn threads(&mut self, _changes: &[ThreadChange]) {}
+
+    /// All events up to this time have passed, also those that the sink does not get.
+    fn passed(&mut self, _time: Ns) {}
 
     /// Takes the hits of a window.
     fn tick(&mut self, _tick: &Tick<'_>) {}

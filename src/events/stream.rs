@@ -112,6 +112,8 @@ pub struct Decoded {
     pub lost: Option<Vec<(Slot, u64)>>,
     /// Records lost in rings that tracepoints share with other events, if the source has no losses per event.
     pub lost_unassigned: u64,
+    /// Records about threads that were lost in the rings that hold only these.
+    pub threads_lost: u64,
     /// The hits that the samples of thinned tracepoints stand for, beyond one per sample: an estimate.
     pub more_hits: Vec<(Tpid, u64)>,
     /// The steps of tracepoints to other rungs.

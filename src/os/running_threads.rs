@@ -28,11 +28,18 @@ pub fn running_threads() -> io::Result<Vec<RunningThread>> {
         let Ok(tasks) = numbers(&process.join("task")) else { continue };
         for (tid, task) in tasks {
             let Ok(name) = fs::read(task.join("comm")) else { continue };
-            let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+            let name = without_work(&String::from_utf8_lossy(name.trim_ascii_end())).to_owned();
             threads.push(RunningThread { pid, tid, parent, name });
         }
     }
     Ok(threads)
+}
+
+/// The name of a kernel's worker without its current work, which `/proc` adds: `kworker/0:1-events` becomes `kworker/0:1`.
+fn without_work(name: &str) -> &str {
+    let worker = name.strip_prefix("kworker/").and_then(|rest| rest.split_once(':'));
+    let work = worker.and_then(|(_, number)| number.find(['-', '+']).map(|at| number.len() - at));
+    work.map_or(name, |work| &name[..name.len() - work])
 }
 
 /// The entries of a folder whose names are numbers, ascending.
@@ -57,6 +64,19 @@ fn parent_of(process: &Path) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_has_no_work_in_its_name() {
+        for (listed, name) in [
+            ("kworker/0:1-events", "kworker/0:1"),
+            ("kworker/u8:0+ext4-rsv-conversion", "kworker/u8:0"),
+            ("kworker/R-rcu_gp", "kworker/R-rcu_gp"),
+            ("kworker/1:2H", "kworker/1:2H"),
+            ("a-b:c-d", "a-b:c-d"),
+        ] {
+            assert_eq!(without_work(listed), name);
+        }
+    }
 
     #[test]
     fn this_thread_is_listed_with_its_name_and_its_parent() {

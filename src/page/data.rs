@@ -152,7 +152,7 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
             width: cells_of_cpus.width(),
             cells: packed(cells_of_cpus, &row_of(&keys)),
         },
-        processes: report.processes.as_ref().filter(|all| all.is_known()).and_then(processes),
+        processes: report.processes.as_ref().filter(|all| all.is_known).and_then(processes),
         groups,
         group_of,
         losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from.0, loss.to.0, loss.lost)).collect(),

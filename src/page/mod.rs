@@ -294,12 +294,13 @@ fn strips(source_number: usize, source: &SourceReport) -> Vec<StateStrip> {
 }
 
 fn differing(differences: &Differences) -> Differing<'_> {
-    let Differences { sources, remarks, tracepoints, groups, .. } = differences;
+    let Differences { sources, remarks, tracepoints, groups, processes } = differences;
     fn change(compared: &Compared) -> Change<'_> {
         Change { name: OneLine(&compared.name), texts: compared.sources.iter().map(presence).collect() }
     }
     let mut tables = Vec::new();
-    for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
+    let of_processes = (!processes.is_empty()).then_some(("process", processes));
+    for (what, all) in of_processes.into_iter().chain([("tracepoint", tracepoints), ("group", groups)]) {
         for by in By::ALL {
             let most = by.most(all);
             tables.push(Changes {

@@ -1,7 +1,7 @@
 //! The table of the processes on the page.
 
 use super::shown;
-use crate::report::SourceReport;
+use crate::report::{SourceReport, mark};
 use crate::units::{Grouped, Rate, Share};
 
 /// The most processes in the table.
@@ -27,7 +27,8 @@ pub(super) struct PageProcess {
 
 /// The rows of the table, and how many processes have none. Empty if the processes are not known.
 pub(super) fn process_rows(source: &SourceReport) -> (Vec<PageProcess>, usize) {
-    let Some(all) = source.processes.as_ref().filter(|all| all.is_known()) else { return (Vec::new(), 0) };
+    let Some(all) = source.processes.as_ref().filter(|all| all.is_known) else { return (Vec::new(), 0) };
+    let mark = mark(all.is_estimate);
     let rows = all.processes.iter().take(MOST_ROWS).map(|ranked| {
         let part = |events: u64| Share(events as f64 / ranked.events.max(1) as f64);
         let mostly = ranked.tracepoints.iter().take(NAMED);
@@ -38,11 +39,11 @@ pub(super) fn process_rows(source: &SourceReport) -> (Vec<PageProcess>, usize) {
             pid: ranked.process.pid.map_or(0, |pid| pid.get()),
             pid_text: ranked.process.pid.map(|pid| pid.to_string()).unwrap_or_default(),
             events: ranked.events,
-            events_text: Grouped(ranked.events).to_string(),
+            events_text: format!("{mark}{}", Grouped(ranked.events)),
             share,
-            share_text: Share(share).to_string(),
+            share_text: format!("{mark}{}", Share(share)),
             rate: rate.unwrap_or(0.0),
-            rate_text: rate.map(|rate| Rate(rate).to_string()).unwrap_or_default(),
+            rate_text: rate.map(|rate| format!("{mark}{}", Rate(rate))).unwrap_or_default(),
             mostly: shown(&mostly.collect::<Vec<_>>().join(", ")),
         }
     });

@@ -73,7 +73,7 @@ impl Attr {
         }
     }
 
-    /// The attribute with which tp-perf opens the events that tell of threads.
+    /// The attribute with which tp-perf opens the events that record changes of threads.
     pub fn threads(clockid: i32, lost_known: bool) -> Self {
         let like = Attr::tracepoint(0, clockid, SampleFields { weight: false, thread: true }, lost_known);
         let (kind, config) = (abi::PERF_TYPE_SOFTWARE, abi::PERF_COUNT_SW_DUMMY.into());

@@ -35,7 +35,7 @@ pub struct Head<'a> {
 /// The threads in the head of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct HeadThreads<'a> {
-    /// The events that tell of threads.
+    /// The events that record changes of threads.
     pub ids: &'a [(SampleId, Cpu)],
     /// The threads that ran before the events.
     pub running: &'a [RunningThread],

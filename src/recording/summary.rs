@@ -149,6 +149,9 @@ pub struct EventsSummary {
     /// events lost them, so they are not in `lost`. 0 in older files.
     #[serde(default)]
     pub lost_unassigned: u64,
+    /// Records about threads that were lost, so names and processes may be wrong. Absent if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub threads_lost: u64,
 }
 
 /// Durations in nanoseconds.
@@ -281,6 +284,7 @@ impl EventsSummary {
             unaccounted: accounting.counted.then(|| total.unaccounted()),
             unknown: accounting.unknown,
             lost_unassigned: accounting.lost_unassigned,
+            threads_lost: accounting.threads_lost,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{SourceReport, mark};
 use crate::memory::{Held, MemoryOf, TooMuch};
-use crate::processes::{ProcessRanking, RankedProcess};
+use crate::processes::NamedProcesses;
 use crate::ranking::Ranked;
 use crate::recording::Summary;
 use crate::stats::extremes;
@@ -119,20 +119,20 @@ impl Differences {
 fn compared_processes(sources: &[SourceReport]) -> Vec<Compared> {
     let ranked = |source: &SourceReport| -> Vec<Ranked<()>> {
         let Some(all) = &source.processes else { return Vec::new() };
-        let of = |RankedProcess { process, events, .. }: &RankedProcess| Ranked {
+        let of = |NamedProcesses { process, events, .. }: NamedProcesses| Ranked {
             name: process.words(),
             number: (),
-            events: *events,
+            events,
             is_estimate: false,
-            share: all.share(*events),
-            rate: source.ranking.per_second(*events),
+            share: all.share(events),
+            rate: source.ranking.per_second(events),
         };
-        all.processes.iter().map(of).collect()
+        all.by_name().into_iter().map(of).collect()
     };
     let ranked: Vec<Vec<Ranked<()>>> = sources.iter().map(ranked).collect();
     let side = |(source, ranked)| {
         let SourceReport { processes, .. }: &SourceReport = source;
-        let is_known = processes.as_ref().is_some_and(ProcessRanking::is_known);
+        let is_known = processes.as_ref().is_some_and(|all| all.is_known);
         let otherwise = if is_known { Presence::NotHit } else { Presence::NotKnown };
         Side { captured: BTreeMap::new(), otherwise, ranked }
     };

@@ -1,6 +1,8 @@
 //! The facts about a source, for people who did not record it.
 
-use super::{SourceReport, budget_facts, equation, lost_unassigned, mark_of_all, own_share, stopped_by, unwatched};
+use super::{
+    SourceReport, budget_facts, equation, lost_unassigned, mark_of_all, own_share, stopped_by, threads_lost, unwatched,
+};
 use crate::recording::Summary;
 use crate::text::shortened;
 use crate::tracefs::{Exclusion, Status};
@@ -130,6 +132,9 @@ fn not_shown(source: &SourceReport) -> Vec<Fact> {
     if summary.events.lost_unassigned > 0 {
         facts.push(("unassigned", lost_unassigned(summary.events.lost_unassigned)));
     }
+    if summary.events.threads_lost > 0 {
+        facts.push(("threads", threads_lost(summary.events.threads_lost)));
+    }
     facts.extend(shown(source).map(|text| ("shown", text)));
     if summary.events.late > 0 {
         facts.push((
@@ -152,6 +157,9 @@ fn shown(source: &SourceReport) -> Option<String> {
         (true, _) => {
             Some(format!("{graphs}; tables show hits, which are estimated (`~`) where an event stands for several"))
         }
+        (false, false) if differs && source.processes.is_some() => Some(format!(
+            "{graphs}, and so does the table of processes; the tables of tracepoints and groups show the kernel's counts"
+        )),
         (false, false) if differs => Some(format!("{graphs}; tables show the kernel's counts")),
         _ => None,
     }

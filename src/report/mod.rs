@@ -30,7 +30,7 @@ pub use read::{Detail, ReportOptions, compare, read};
 pub use rungs::{RankedWords, RungParts, SourceRungs, mark, mark_of_all, marks, unit};
 pub use sparkline::sparkline;
 pub use states::{Identifier, StateSpan};
-pub use words::{equation, lost_unassigned, own_share, share_of_time, stopped_by, stopping, unwatched};
+pub use words::{equation, lost_unassigned, own_share, share_of_time, stopped_by, stopping, threads_lost, unwatched};
 
 // Users of the library need these together with a report.
 pub use crate::activity::Activity;
@@ -87,6 +87,8 @@ pub struct SourceReport {
     pub states: Option<Identification>,
     /// The same states, ready to be drawn.
     pub state_spans: Vec<StateSpan>,
+    /// Whether `perf record` wrote it.
+    pub is_by_perf: bool,
     /// Whether it is a log.csv, which has events but no facts.
     pub is_log: bool,
     /// Whether its groups have no names.

@@ -147,6 +147,7 @@ fn read_source(
     let ReportOptions { places, filter, detail, identifier, by_process } = options;
     let source = replay::open(place, filter, signals, progress)?;
     let about = source.about.clone();
+    let knows_threads = source.knows_threads;
     let mut activity = detail.activity(places.len());
     if filter.chooses() || filter.processes.chooses() {
         activity = activity.of_part();
@@ -180,7 +181,7 @@ fn read_source(
         false => Ranking::of_capture(&summary, &table),
     };
     hold(&ranking)?.forever();
-    let processes = processes.map(Processes::ranking).transpose()?;
+    let processes = processes.map(|processes| processes.ranking(knows_threads)).transpose()?;
     Ok(SourceReport {
         label,
         place: place.to_string(),
@@ -197,6 +198,7 @@ fn read_source(
         summary,
         state_spans: states.as_ref().map(spans).unwrap_or_default(),
         states,
+        is_by_perf: matches!(about, About::Perf { .. }),
         is_log,
         problem: problem.or(is_stopped.then_some(Problem::Stopped)),
     })

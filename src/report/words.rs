@@ -51,6 +51,15 @@ pub fn lost_unassigned(records: u64) -> String {
     )
 }
 
+/// Records about threads that were lost.
+pub fn threads_lost(records: u64) -> String {
+    format!(
+        "{} about threads {} lost, so some processes and names may be wrong: threads started faster than tp-perf could read",
+        Plural(records, "record"),
+        Plural(records, "record").were()
+    )
+}
+
 /// A stretch in which a CPU was not watched. `watched` are all CPUs that were watched at the begin.
 pub fn unwatched(watched: &[Cpu], stretch: &Unwatched) -> String {
     let Unwatched { cpu, from, to, was_online } = *stretch;

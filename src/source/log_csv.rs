@@ -8,7 +8,8 @@ use crate::events::merge::Merge;
 use crate::events::stream::{Decode, Decoded, DecodedCpu};
 use crate::events::{Event, Gid, Ns, RowRun, RungStep, Slot, ThreadChange, Tpid};
 use crate::memory::{Held, MemoryOf};
-use crate::text::of_csv_cell;
+use crate::perf_data::Fault;
+use crate::text::{number_of_cell, of_csv_cell};
 use crate::tracefs::{Table, Tracepoint};
 use csv::ByteRecord;
 use std::cell::Cell;
@@ -170,7 +171,7 @@ impl LogCsv {
 
     /// The event of the current row. `None` if the filter does not take it.
     fn event(&mut self, watermark: Ns) -> io::Result<Option<Event>> {
-        let [time, tpid, gid] = [0, 1, 2].map(|field| parse(&self.row[field]));
+        let [time, tpid, gid] = [0, 1, 2].map(|field| number_of_cell(&self.row[field]));
         let number = |value: Option<u64>, field: usize| {
             value.ok_or_else(|| {
                 let field_bytes = &self.row[field];
@@ -179,7 +180,7 @@ impl LogCsv {
             })
         };
         let (time, tpid, gid) = (Ns(number(time, 0)?), number(tpid, 1)?, number(gid, 2)?);
-        let hits = self.hits.is_some().then(|| number(parse(&self.row[USUAL]), USUAL)).transpose()?;
+        let hits = self.hits.is_some().then(|| number(number_of_cell(&self.row[USUAL]), USUAL)).transpose()?;
         if let Some(hits) = hits.filter(|hits| !(1..=MOST_HITS).contains(hits)) {
             return Err(self.bad(format!("{hits} is not a number of hits (1 to {MOST_HITS})")));
         }
@@ -229,7 +230,13 @@ impl LogCsv {
         *rows += 1;
         let event = Event::new(time, None, tpid);
         Ok(Some(match &mut self.threads {
-            Some(threads) => threads.event(event, &self.row)?,
+            Some(threads) => {
+                let event = threads.event(event, &self.row);
+                event.map_err(|fault| match fault {
+                    Fault::TooMuch(cause) => cause.into(),
+                    Fault::Damaged(reason) => self.bad(reason),
+                })?
+            }
             None => event,
         }))
     }
@@ -282,6 +289,7 @@ impl Decode for LogCsv {
             counted: None,
             lost: None,
             lost_unassigned: 0,
+            threads_lost: 0,
             more_hits: self.hits.as_ref().map(HitsColumn::more_hits).unwrap_or_default(),
             steps: self.hits.as_mut().map(|hits| std::mem::take(&mut hits.steps)).unwrap_or_default(),
         }
@@ -315,13 +323,6 @@ fn is_cell_of(cell: &[u8], name: &str) -> bool {
         true => cell == name.as_bytes(),
         false => of_csv_cell(&String::from_utf8_lossy(cell)) == name,
     }
-}
-
-fn parse(field: &[u8]) -> Option<u64> {
-    if field.is_empty() || !field.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(field).ok()?.parse().ok()
 }
 
 /// An error of the csv crate, with the line first.

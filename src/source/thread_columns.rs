@@ -1,10 +1,11 @@
 //! The columns `pid`, `tid`, and `comm` of a log.
 
 use super::Error;
-use crate::events::{Event, ThreadChange, ThreadFact, Tid};
-use crate::memory::{Held, MemoryOf, TooMuch};
+use crate::events::{Event, LONGEST_NAME, Ns, ThreadChange, ThreadFact, Tid};
+use crate::memory::{Held, MemoryOf};
+use crate::perf_data::Fault;
 use crate::recording::LogColumn;
-use crate::text::of_csv_cell;
+use crate::text::{number_of_cell, of_csv_cell};
 use clap::ValueEnum;
 use csv::ByteRecord;
 use std::collections::HashMap;
@@ -17,11 +18,21 @@ pub(super) struct ThreadColumns {
     pid: Option<usize>,
     tid: Option<usize>,
     comm: Option<usize>,
-    /// The process and the name of each thread in its last row.
-    threads: HashMap<Tid, (Option<Tid>, Vec<u8>)>,
+    threads: HashMap<Tid, ThreadRow>,
+    /// The newest time so far.
+    newest: Ns,
     /// The changes since the last time that they were taken.
     pub changes: Vec<ThreadChange>,
     held: Held,
+}
+
+/// What the last row of a thread said.
+#[derive(Default)]
+struct ThreadRow {
+    pid: Option<Tid>,
+    comm: Vec<u8>,
+    /// Whether it was a step back in time.
+    is_back: bool,
 }
 
 impl ThreadColumns {
@@ -44,6 +55,7 @@ impl ThreadColumns {
             tid: place(LogColumn::Tid),
             comm: place(LogColumn::Comm),
             threads: HashMap::new(),
+            newest: Ns(0),
             changes: Vec::new(),
             held: Held::nothing(MemoryOf::Threads),
         })
@@ -54,34 +66,43 @@ impl ThreadColumns {
         self.tid.or(self.pid).is_some()
     }
 
-    /// The event of a row with its thread. Without the column `tid`, the process stands for the thread. Empty cells are not
-    /// known; so is a number that no thread has.
+    /// The event of a row with its thread. Without the column `tid`, the process stands for the thread. An empty cell is not
+    /// known.
     ///
     /// # Errors
-    /// If the threads take too much memory.
-    pub fn event(&mut self, event: Event, row: &ByteRecord) -> Result<Event, TooMuch> {
-        let number = |place: Option<usize>| {
-            let text = std::str::from_utf8(row.get(place?)?).ok()?;
-            text.parse().ok().and_then(Tid::new)
-        };
-        let pid = number(self.pid);
-        let Some(tid) = number(self.tid).or(pid) else { return Ok(event) };
+    /// If a cell is not the number of a thread, or if the threads take too much memory.
+    pub fn event(&mut self, event: Event, row: &ByteRecord) -> Result<Event, Fault> {
+        let pid = number(row, self.pid, "pid")?;
+        let Some(tid) = number(row, self.tid, "tid")?.or(pid) else { return Ok(event) };
         let comm = self.comm.and_then(|place| row.get(place)).unwrap_or_default();
-        let is_new = !self.threads.contains_key(&tid);
-        let (known_pid, known_comm) = self.threads.entry(tid).or_default();
+        let comm = &comm[..comm.len().min(LONGEST_NAME)];
+        // After a step back in time, what the rows above said is not true of this row, nor this row of the next one.
+        let is_back = event.time < self.newest;
+        self.newest = self.newest.max(event.time);
+        let is_first = !self.threads.contains_key(&tid);
+        if is_first {
+            self.held.grow(OF_THREAD)?;
+        }
+        let ThreadRow { pid: known_pid, comm: known_comm, is_back: was_back } = self.threads.entry(tid).or_default();
+        let is_odd = is_back || std::mem::replace(was_back, is_back);
         let mut push = |what| self.changes.push(ThreadChange { time: event.time, tid, what });
-        if let Some(process) = pid.filter(|pid| *known_pid != Some(*pid)) {
+        if let Some(process) = pid.filter(|pid| is_odd || *known_pid != Some(*pid)) {
             *known_pid = Some(process);
             push(ThreadFact::Of(process));
         }
-        if known_comm != comm {
+        if is_odd || known_comm != comm {
             comm.clone_into(known_comm);
             let text = String::from_utf8_lossy(comm);
             push(ThreadFact::Named(of_csv_cell(&text).into()));
         }
-        if is_new {
-            self.held.grow(OF_THREAD + comm.len() as u64)?;
-        }
         Ok(event.in_thread(tid))
     }
+}
+
+/// The number of a process or of a thread in a cell; `None` if the cell is empty.
+fn number(row: &ByteRecord, place: Option<usize>, column: &str) -> Result<Option<Tid>, Fault> {
+    let Some(cell) = place.and_then(|place| row.get(place)).filter(|cell| !cell.is_empty()) else { return Ok(None) };
+    let number = number_of_cell(cell).and_then(|number| Tid::new(u32::try_from(number).ok()?));
+    let shown = String::from_utf8_lossy(&cell[..cell.len().min(40)]);
+    number.map(Some).ok_or_else(|| format!("`{shown}` is not the number of a thread ({column})").into())
 }

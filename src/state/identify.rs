@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_of_limits_are_told() {
+    fn sessions_of_other_machines_are_among_the_limits() {
         let mut random = fastrand::Rng::with_seed(29);
         let mut library = library(&mut random);
         let mut source = drawn(&mut random, &[(20, IDLE)], 500);

@@ -67,13 +67,13 @@ impl Known {
         Self::under(self.names.chosen(|name| chosen.contains(name)), self.library, self.length, 0)
     }
 
-    /// The same library without the hottest tracepoints, such that no learned state has more than this many hits a second;
-    /// and these tracepoints, the hottest first.
+    /// The same library without the hottest of the tracepoints that are counted, such that no learned state has more than this
+    /// many hits a second of them; and these hottest tracepoints, the hottest first.
     ///
     /// # Errors
     /// If it takes too much memory.
-    pub fn within_hits(self, per_second: f64) -> Result<(Self, Vec<String>), Error> {
-        let hot = self.too_hot(per_second);
+    pub fn within_hits(self, per_second: f64, is_counted: impl Fn(&str) -> bool) -> Result<(Self, Vec<String>), Error> {
+        let hot = self.too_hot(per_second, is_counted);
         if hot.is_empty() {
             return Ok((self, hot));
         }
@@ -83,8 +83,13 @@ impl Known {
     }
 
     /// The hottest tracepoints, the hottest first, without which no learned state has more than this many hits a second.
-    fn too_hot(&self, per_second: f64) -> Vec<String> {
+    fn too_hot(&self, per_second: f64, is_counted: impl Fn(&str) -> bool) -> Vec<String> {
         let mut states: Vec<Vec<f64>> = self.states.states.iter().map(|state| state.rates(self.names.len())).collect();
+        for (place, name) in self.names.all().iter().enumerate() {
+            if !is_counted(name) {
+                states.iter_mut().for_each(|rates| rates[place] = 0.0);
+            }
+        }
         let mut hot = Vec::new();
         let sum = |rates: &[f64]| rates.iter().sum::<f64>();
         while let Some(busiest) = states.iter().max_by(|one, other| sum(one).total_cmp(&sum(other)))
@@ -360,13 +365,15 @@ mod tests {
         };
         let library = vec![learned("busy", &busy), learned("calm", &calm)];
         let known = || Known::of(library.clone(), Some(Length::Ns(1_000))).unwrap();
-        let left_out = |per_microsecond: f64| known().within_hits(per_microsecond * 1e6).unwrap().1;
+        let left_out = |per_microsecond: f64| known().within_hits(per_microsecond * 1e6, |_| true).unwrap().1;
         assert_eq!(left_out(75.0), [""; 0]);
         assert_eq!(left_out(74.0), ["a:x"]);
         assert_eq!(left_out(24.0), ["a:x", "a:y"]);
         assert_eq!(left_out(0.0), ["a:x", "a:y", "b:z"]);
+        // What is not counted costs nothing.
+        assert_eq!(known().within_hits(24.0e6, |name| name != "a:x").unwrap().1, ["a:y"]);
         // What is left need not have most of the events, and new tracepoints are compared.
-        let (affordable, _) = known().within_hits(24.0e6).unwrap();
+        let (affordable, _) = known().within_hits(24.0e6, |_| true).unwrap();
         let mut source = busy.clone();
         ["a:x", "a:y"].iter().for_each(|name| drop(source.counts.remove(*name)));
         let followed = affordable.clone().to_follow(&source).unwrap();

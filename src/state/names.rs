@@ -23,7 +23,7 @@ pub struct Names {
 /// Why only some names are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChosenNames {
-    /// They suffice.
+    /// These names suffice to tell the states apart.
     Suffice,
     /// The others are too hot for the budget. New tracepoints are compared too.
     Affordable,

@@ -54,8 +54,11 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
         screen.prose(format_args!("Linux {} on {}{started}", OneLine(kernel), OneLine(hostname)))?;
     }
     if source.is_range {
+        let chosen = summary.restricted.as_ref();
+        let is_of_processes = chosen.is_some_and(|it| !it.pids.is_empty() || !it.comms.is_empty());
         let covered = match summary.budget {
             Some(_) => "Hits, shares, and rates come from the recorded events in the range",
+            None if is_of_processes => "Counts, shares, and rates cover the recorded events of the chosen processes",
             None => "Counts, shares, and rates cover the recorded events in the range",
         };
         screen.prose(format_args!("{covered}. The accounting covers the whole source."))?;
@@ -65,15 +68,15 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
         screen.prose(format_args!("log.csv has the first {first} of them; `-n {logged}` reports on those only."))?;
     }
     match &source.processes {
-        Some(processes) => {
+        Some(processes) if processes.is_known => {
             screen.blank()?;
             print_processes(source, processes, top, screen)?;
         }
-        None if ranking.events > 0 => {
+        _ if ranking.events > 0 => {
             screen.blank()?;
             print_top(source, top, screen)?;
         }
-        None => {}
+        _ => {}
     }
     screen.blank()?;
     print_stretches(source, screen)?;

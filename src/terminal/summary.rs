@@ -6,8 +6,8 @@ use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
 use crate::recording::{BudgetSummary, EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
 use crate::report::{
-    BudgetFact, budget_facts, equation, lost_unassigned, mark, mark_of_all, marks, own_share, stopped_by, unit,
-    unwatched,
+    BudgetFact, budget_facts, equation, lost_unassigned, mark, mark_of_all, marks, own_share, stopped_by, threads_lost,
+    unit, unwatched,
 };
 use crate::text::OneLine;
 use crate::units::{Grouped, Plural, Rate, Seconds, Signed};
@@ -196,7 +196,7 @@ fn print_unaccounted(sum: i64, unaccounted: &[UnaccountedSummary], screen: &mut 
 
 /// The events that are not in the log, and why.
 fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io::Result<()> {
-    let EventsSummary { lost, late, unknown, lost_unassigned: unassigned, .. } = summary.events;
+    let EventsSummary { lost, late, unknown, lost_unassigned: unassigned, threads_lost: threads, .. } = summary.events;
     for stretch in &summary.unwatched {
         screen.fact("unwatched", format_args!("{WARNING}{}{WARNING:#}", unwatched(&summary.cpus, stretch)))?;
     }
@@ -217,6 +217,9 @@ fn print_missing(summary: &Summary, counted: u64, screen: &mut Screen<'_>) -> io
     }
     if unassigned > 0 {
         screen.fact("unassigned", format_args!("{WARNING}{}{WARNING:#}", lost_unassigned(unassigned)))?;
+    }
+    if threads > 0 {
+        screen.fact("threads", format_args!("{WARNING}{}{WARNING:#}", threads_lost(threads)))?;
     }
     if late > 0 {
         let late = warned(late);
@@ -242,11 +245,16 @@ pub(super) fn print_budget(summary: &Summary, screen: &mut Screen<'_>) -> io::Re
     Ok(())
 }
 
+fn is_of_processes(summary: &Summary) -> bool {
+    summary.restricted.as_ref().is_some_and(|restricted| !restricted.pids.is_empty() || !restricted.comms.is_empty())
+}
+
 fn print_log(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
     let EventsSummary { logged, recorded, late, .. } = summary.events;
     let which = match (summary.log_complete, logged + late == recorded) {
         (true, true) if late == 0 => "all that were recorded",
         (true, true) => "all that were recorded, except the late ones",
+        (true, false) if is_of_processes(summary) => "those of the processes that you asked for",
         (true, false) if is_range(summary) => "those in the range that you asked for",
         (true, false) => "the first in time order, as many as you asked for",
         (false, _) => "incomplete",

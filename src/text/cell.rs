@@ -77,6 +77,14 @@ fn escaped(text: &str) -> Option<(char, usize)> {
     }
 }
 
+/// The number of a cell of digits only; `None` if it is not one, or too large.
+pub fn number_of_cell(cell: &[u8]) -> Option<u64> {
+    if cell.is_empty() || !cell.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(cell).ok()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

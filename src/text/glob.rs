@@ -41,6 +41,19 @@ pub(crate) enum Mistake {
     DanglingEscape,
 }
 
+/// The globs of a list: the parts between the commas that are outside braces.
+pub(crate) fn globs(list: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    list.split(move |c: char| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+}
+
 /// An open `{`.
 struct Group {
     /// Its [`Step::Fork`].

@@ -8,8 +8,8 @@ mod cell;
 mod glob;
 mod json;
 
-pub use cell::{CsvCell, of_csv_cell, of_csv_error};
-pub(crate) use glob::Glob;
+pub use cell::{CsvCell, number_of_cell, of_csv_cell, of_csv_error};
+pub(crate) use glob::{Glob, globs};
 pub use json::{JsonEscaping, JsonInPage, json_line, json_pretty, write_json_pretty};
 
 use std::fmt::{self, Write};

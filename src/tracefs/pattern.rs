@@ -1,7 +1,7 @@
 //! Patterns over `group:name`, and the nearest names for a pattern that matches nothing.
 
 use super::{Error, Table, Tracepoint};
-use crate::text::Glob;
+use crate::text::{Glob, globs};
 use std::fmt;
 
 /// Bytes of a pattern. No name is nearly as long.
@@ -40,16 +40,7 @@ impl Pattern {
     /// # Errors
     /// [`Error::BadPattern`] for the first pattern that cannot be read.
     pub fn list(text: &str) -> Result<Vec<Self>, Error> {
-        let mut depth = 0_usize;
-        let is_separator = |c: char| {
-            match c {
-                '{' => depth += 1,
-                '}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            c == ',' && depth == 0
-        };
-        text.split(is_separator).map(Pattern::new).collect()
+        globs(text).map(Pattern::new).collect()
     }
 
     /// Whether the pattern matches this tracepoint.

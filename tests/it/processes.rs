@@ -1,6 +1,6 @@
 //! `report --by process`: the processes of other tools' files are those that stock perf prints, and those of logs come back.
 
-use crate::common::report::{fixture, json, path, well};
+use crate::common::report::{fixture, json, path};
 use crate::common::{Test, tests};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ fn counts(report: &Value) -> Counts {
     let mut counts = Counts::new();
     for process in report["sources"][0]["processes"].as_array().unwrap() {
         let name = match process["kind"].as_str().unwrap() {
-            // perf calls the idle task so.
+            // perf calls the idle task `swapper`.
             "idle" => "swapper",
             "interrupt" => INTERRUPT,
             _ => process["name"].as_str().unwrap_or("unknown"),
@@ -136,6 +136,7 @@ fn a_part_can_be_chosen_by_process() {
 }
 
 fn a_source_without_processes_says_so() {
-    let text = well(&[path(&fixture("idle.perf.zst")), "--by", "process"]);
-    assert!(text.contains("does not have the processes of its events"), "{text}");
+    let output = crate::common::report::report(&[path(&fixture("idle.perf.zst")), "--by", "process"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("does not have the processes of its events"), "{said}");
 }

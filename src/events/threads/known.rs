@@ -2,19 +2,27 @@
 
 use super::{ThreadChange, ThreadFact};
 use crate::events::{Ns, Tid};
+use crate::memory::{Held, MemoryOf, TooMuch};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// The parent of all threads of the kernel.
-const KTHREADD: u32 = 2;
+/// The parent of all threads of the kernel. Its number is 2, but in a container another process can have that number.
+const KTHREADD: (u32, &str) = (2, "kthreadd");
+/// The memory in bytes of a change that is still to come, beside its name.
+const OF_LATER: u64 = 160;
 
 /// The threads, as they are at the time of the last event.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct KnownThreads {
     all: HashMap<Tid, KnownThread>,
     /// The changes that are later than that, by time and arrival.
     later: BTreeMap<(Ns, u64), ThreadChange>,
+    /// The time of the first of them.
+    next: Ns,
     arrived: u64,
+    /// The memory of these changes.
+    held: Held,
+    of_later: u64,
 }
 
 /// What is known of a thread.
@@ -24,35 +32,64 @@ pub struct KnownThread {
     pub process: Option<Tid>,
     /// Its name (comm).
     pub name: Option<Arc<str>>,
-    /// Whether the kernel itself started it.
-    pub is_kernel: bool,
+    /// The process that started it.
+    parent: Option<Tid>,
+}
+
+impl Default for KnownThreads {
+    fn default() -> Self {
+        KnownThreads {
+            all: HashMap::new(),
+            later: BTreeMap::new(),
+            next: Ns::MAX,
+            arrived: 0,
+            held: Held::nothing(MemoryOf::Threads),
+            of_later: 0,
+        }
+    }
+}
+
+fn memory_of(change: &ThreadChange) -> u64 {
+    match &change.what {
+        ThreadFact::Named(name) => OF_LATER + name.len() as u64,
+        ThreadFact::Of(_) | ThreadFact::Forked { .. } => OF_LATER,
+    }
 }
 
 impl KnownThreads {
     /// Adds changes. They take effect at their times.
-    pub fn add(&mut self, changes: &[ThreadChange]) {
+    ///
+    /// # Errors
+    /// If those that are still to come take too much memory.
+    pub fn add(&mut self, changes: &[ThreadChange]) -> Result<(), TooMuch> {
         for change in changes {
+            self.of_later += memory_of(change);
+            self.next = self.next.min(change.time);
             self.later.insert((change.time, self.arrived), change.clone());
             self.arrived += 1;
         }
+        self.held.resize(self.of_later)
     }
 
     /// Goes on to this time. Returns whether anything has changed.
+    #[inline]
     pub fn until(&mut self, time: Ns) -> bool {
-        self.until_noting(time, &mut |_| {})
+        self.next <= time && self.until_noting(time, &mut |_| {})
     }
 
-    /// The same. Calls `note` with each change that takes effect.
+    /// Like [`until`](Self::until), and calls `note` with each change that takes effect.
     pub fn until_noting(&mut self, time: Ns, note: &mut dyn FnMut(&ThreadChange)) -> bool {
         let mut has_changed = false;
         while let Some(first) = self.later.first_entry()
             && first.key().0 <= time
         {
             let change = first.remove();
+            self.of_later = self.of_later.saturating_sub(memory_of(&change));
             note(&change);
             self.apply(change);
             has_changed = true;
         }
+        self.next = self.later.first_key_value().map_or(Ns::MAX, |((time, _), _)| *time);
         has_changed
     }
 
@@ -68,8 +105,7 @@ impl KnownThreads {
             }
             ThreadFact::Forked { process, parent, by } => {
                 let name = self.all.get(&by).and_then(|by| by.name.clone());
-                let is_kernel = [parent, process].iter().any(|it| it.get() == KTHREADD);
-                self.all.insert(tid, KnownThread { process: Some(process), name, is_kernel });
+                self.all.insert(tid, KnownThread { process: Some(process), name, parent: Some(parent) });
             }
             ThreadFact::Named(name) => self.all.entry(tid).or_default().name = Some(name.into()),
         }
@@ -78,5 +114,14 @@ impl KnownThreads {
     /// What is known of a thread now.
     pub fn of(&self, tid: Tid) -> Option<&KnownThread> {
         self.all.get(&tid)
+    }
+
+    /// Whether a thread belongs to the kernel.
+    pub fn is_of_kernel(&self, tid: Tid) -> bool {
+        let (number, name) = KTHREADD;
+        let parent = self.of(tid).and_then(|thread| thread.parent);
+        let is_below = tid.get() == number || parent.is_some_and(|parent| parent.get() == number);
+        let kthreadd = Tid::new(number).and_then(|tid| self.of(tid));
+        is_below && kthreadd.and_then(|thread| thread.name.as_deref()) == Some(name)
     }
 }

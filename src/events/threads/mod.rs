@@ -6,6 +6,9 @@ pub use known::{KnownThread, KnownThreads};
 
 use crate::events::{Ns, Tid};
 
+/// The most bytes of a thread's name that are kept. The kernel's own limit is 15, and that of its workers 64.
+pub const LONGEST_NAME: usize = 64;
+
 /// A change of a thread, or something that a source first records about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadChange {

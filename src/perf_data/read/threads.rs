@@ -1,6 +1,6 @@
 //! The threads of events, and the records about threads: COMM and FORK.
 
-use crate::events::{Event, Ns, ThreadChange, ThreadFact, Tid};
+use crate::events::{Event, LONGEST_NAME, Ns, ThreadChange, ThreadFact, Tid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::record::Record;
 use crate::perf_data::{Fault, Trailer};
@@ -9,15 +9,13 @@ use std::collections::HashMap;
 
 /// The memory in bytes of a thread, here and in a table of processes.
 const OF_THREAD: u64 = 128;
-/// The most bytes of a thread's name. The kernel's own limit is 15.
-const LONGEST_NAME: usize = 64;
 
 /// The threads so far.
 pub(super) struct ThreadsRead {
     /// The process of each thread that had an event.
     process_of: HashMap<Tid, Tid>,
-    /// By place of a CPU, the thread of its last event.
-    last: Vec<Option<Tid>>,
+    /// By place of a CPU, the process and the thread of its last event.
+    last: Vec<Option<(Option<Tid>, Tid)>>,
     /// The changes since the last time that they were taken.
     pub changes: Vec<ThreadChange>,
     held: Held,
@@ -39,11 +37,11 @@ impl ThreadsRead {
             [at, at + 4].map(|at| sample.get(at..at + 4).map(NativeEndian::read_u32).and_then(Tid::new));
         let Some(tid) = tid else { return Ok(event) };
         let place = place as usize;
-        if self.last.get(place) != Some(&Some(tid)) {
+        if self.last.get(place) != Some(&Some((process, tid))) {
             if self.last.len() <= place {
                 self.last.resize(place + 1, None);
             }
-            self.last[place] = Some(tid);
+            self.last[place] = Some((process, tid));
             if let Some(process) = process
                 && self.belongs(tid, process)?
             {

@@ -1,6 +1,7 @@
 //! More columns of a log: the CPU of each event, and its process, thread, and name.
 
-use crate::events::{Event, KnownThreads, ThreadChange, Tid};
+use crate::events::{Event, KnownThreads, Ns, ThreadChange, Tid};
+use crate::memory::TooMuch;
 use crate::text::CsvCell;
 use clap::ValueEnum;
 
@@ -57,10 +58,20 @@ impl MoreColumns {
         MoreColumns { columns: columns.to_vec(), threads: KnownThreads::default() }
     }
 
-    pub fn take_threads(&mut self, changes: &[ThreadChange]) {
-        if self.columns.iter().any(|column| column.is_of_thread()) {
-            self.threads.add(changes);
+    /// Takes what happened to threads.
+    ///
+    /// # Errors
+    /// If that takes too much memory.
+    pub fn take_threads(&mut self, changes: &[ThreadChange]) -> Result<(), TooMuch> {
+        match self.columns.iter().any(|column| column.is_of_thread()) {
+            true => self.threads.add(changes),
+            false => Ok(()),
         }
+    }
+
+    /// All events up to this time have passed.
+    pub fn passed(&mut self, time: Ns) {
+        self.threads.until(time);
     }
 
     /// Appends the cells of an event, each after a comma. A cell is empty if the source does not have its value.

@@ -1,7 +1,7 @@
 //! The log as a sink of events.
 
 use super::LogWriter;
-use crate::events::{Event, RowRun, RungStep, Sink, ThreadChange};
+use crate::events::{Event, Ns, RowRun, RungStep, Sink, ThreadChange};
 use crate::recording::Error;
 use crate::tracefs::Table;
 
@@ -73,7 +73,15 @@ impl Sink for LogSink<'_> {
 
     fn threads(&mut self, changes: &[ThreadChange]) {
         if let Stage::Open(log) = &mut self.state {
-            log.more.take_threads(changes);
+            let taken = log.more.take_threads(changes);
+            let failed = taken.map_err(|cause| Error::Io { verb: "write", path: log.path(), cause: cause.into() });
+            self.failed = self.failed.take().or(failed.err());
+        }
+    }
+
+    fn passed(&mut self, time: Ns) {
+        if let Stage::Open(log) = &mut self.state {
+            log.more.passed(time);
         }
     }
 

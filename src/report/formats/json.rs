@@ -64,6 +64,9 @@ struct ProcessRow<'a> {
     #[serde(flatten)]
     process: &'a Process,
     events: u64,
+    /// Whether `events` is an estimate of hits, because events of thinned tracepoints stand for several.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_estimate: bool,
     share: f64,
     rate: Option<f64>,
     tracepoints: Vec<HitByProcess>,
@@ -114,6 +117,8 @@ struct LossRow {
 
 /// The memory in bytes of a row with its activity, and with its text.
 const OF_ROW: u64 = 3_072;
+/// The memory in bytes of a row of a process, or of its tracepoint.
+const OF_PROCESS_ROW: u64 = 256;
 
 /// Writes the report with at most `top` tracepoints and groups for each source.
 pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -121,9 +126,9 @@ pub fn write_json(report: &Report, top: usize, out: &mut dyn Write) -> io::Resul
         let Ranking { tracepoints, groups, .. } = &source.ranking;
         let processes = source.processes.iter().flat_map(|all| &all.processes).take(top);
         let of_processes: usize = processes.map(|ranked| 1 + ranked.tracepoints.len().min(top)).sum();
-        (tracepoints.len().min(top) + groups.len().min(top) + of_processes) as u64
+        OF_ROW * (tracepoints.len().min(top) + groups.len().min(top)) as u64 + OF_PROCESS_ROW * of_processes as u64
     };
-    let _held = Held::take(MemoryOf::Rows, report.sources.iter().map(rows).sum::<u64>() * OF_ROW)?;
+    let _held = Held::take(MemoryOf::Rows, report.sources.iter().map(rows).sum::<u64>())?;
     let document = ReportJson {
         schema: SCHEMA,
         tool: Tool::this(),
@@ -198,6 +203,7 @@ fn processes<'a>(report: &SourceReport, all: &'a ProcessRanking, top: usize) -> 
     let row = |ranked: &'a RankedProcess| ProcessRow {
         process: &ranked.process,
         events: ranked.events,
+        is_estimate: all.is_estimate,
         share: all.share(ranked.events),
         rate: report.ranking.per_second(ranked.events),
         tracepoints: ranked.tracepoints.iter().take(top).map(hit).collect(),

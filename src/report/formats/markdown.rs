@@ -1,8 +1,8 @@
 //! A report as Markdown, for an issue, a wiki or a pull request.
 
-use crate::processes::{ProcessRanking, RankedProcess};
+use crate::processes::{NamedProcesses, ProcessRanking};
 use crate::ranking::Ranked;
-use crate::report::{By, Presence, RankedWords, Report, SourceReport, facts, mark};
+use crate::report::{By, Compared, Differences, Presence, RankedWords, Report, SourceReport, facts, mark};
 use crate::text::OneLine;
 use crate::tracefs::Tpid;
 use crate::units::{Grouped, Plural, Rate, Share};
@@ -19,15 +19,13 @@ pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::R
         writeln!(out, "- {}", escaped(remark))?;
     }
     let sources: Vec<String> = differences.sources.iter().map(|source| escaped(source)).collect();
-    for (what, all) in [("tracepoint", &differences.tracepoints), ("group", &differences.groups)] {
-        for by in By::ALL {
-            writeln!(out, "\n| {what} whose {} differs most | {} |", by.name(), sources.join(" | "))?;
-            writeln!(out, "|---|{}", "---:|".repeat(sources.len()))?;
-            for compared in by.most(all).into_iter().take(top) {
-                let cells: Vec<String> = compared.sources.iter().map(presence).collect();
-                writeln!(out, "| {} | {} |", escaped(&compared.name), cells.join(" | "))?;
-            }
-        }
+    let Differences { processes, tracepoints, groups, .. } = differences;
+    if !processes.is_empty() {
+        print_changes("process", &sources, processes, top, out)?;
+        writeln!(out)?;
+    }
+    for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
+        print_changes(what, &sources, all, top, out)?;
         writeln!(out)?;
         for (number, source) in sources.iter().enumerate() {
             let only = all.iter().filter(|compared| compared.is_only_in(number));
@@ -36,6 +34,19 @@ pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::R
             let more = if names.len() > top { " …" } else { "" };
             let colon = if names.is_empty() { "" } else { ": " };
             writeln!(out, "- only in {source}: {}{colon}{shown}{more}", Plural(names.len() as u64, what))?;
+        }
+    }
+    Ok(())
+}
+
+/// The tables of those that differ most, one for each measure.
+fn print_changes(what: &str, sources: &[String], all: &[Compared], top: usize, out: &mut dyn Write) -> io::Result<()> {
+    for by in By::ALL {
+        writeln!(out, "\n| {what} whose {} differs most | {} |", by.name(), sources.join(" | "))?;
+        writeln!(out, "|---|{}", "---:|".repeat(sources.len()))?;
+        for compared in by.most(all).into_iter().take(top) {
+            let cells: Vec<String> = compared.sources.iter().map(presence).collect();
+            writeln!(out, "| {} | {} |", escaped(&compared.name), cells.join(" | "))?;
         }
     }
     Ok(())
@@ -71,8 +82,8 @@ fn section(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::Result
             rungs.map(|_| rung.map(|rung| rung.words()).unwrap_or_default()),
         )
     };
-    if let Some(processes) = &source.processes {
-        print_processes(processes, top, out)?;
+    if let Some(processes) = source.processes.as_ref().filter(|all| all.is_known) {
+        print_processes(source, processes, top, out)?;
     }
     print_top(source, "tracepoint", &source.ranking.tracepoints, top, of_tracepoint, out)?;
     let of_group = |ranked: &Ranked<_>| (rungs.is_some_and(|rungs| rungs.is_incomplete(&ranked.name)), None);
@@ -102,14 +113,20 @@ fn print_top<N>(
     Ok(())
 }
 
-fn print_processes(all: &ProcessRanking, top: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n| process | pid | events | share |\n|---|---:|---:|---:|")?;
-    for RankedProcess { process, events, .. } in all.processes.iter().take(top) {
-        let pid = process.pid.map(|pid| pid.to_string()).unwrap_or_default();
-        let share = Share(all.share(*events));
-        writeln!(out, "| {} | {pid} | {} | {share} |", escaped(&process.words()), Grouped(*events))?;
+fn print_processes(source: &SourceReport, all: &ProcessRanking, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let named = all.by_name();
+    writeln!(out, "\n| process | pids | recorded events | share of these | per second |\n|---|---:|---:|---:|---:|")?;
+    for NamedProcesses { process, number, events, .. } in named.iter().take(top) {
+        let (events, share) = (*events, Share(all.share(*events)));
+        let rate = source.ranking.per_second(events).map(|rate| Rate(rate).to_string()).unwrap_or_default();
+        let mark = if all.is_estimate { "\\~" } else { "" };
+        let (name, events) = (escaped(&process.words()), Grouped(events));
+        writeln!(out, "| {name} | {number} | {mark}{events} | {mark}{share} | {mark}{rate} |")?;
     }
-    Ok(())
+    match named.len().saturating_sub(top) {
+        0 => Ok(()),
+        more => writeln!(out, "\nand {} more", Grouped(more as u64)),
+    }
 }
 
 /// Escapes a text, so that Markdown shows it as it is.

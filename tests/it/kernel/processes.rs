@@ -44,6 +44,6 @@ fn family() {
     assert_eq!(children.len() as u64, FAMILY.children, "{of:?}");
     assert!(children.iter().all(|(pid, events)| *pid != main && *events == FAMILY.of_child), "{of:?}");
     assert_eq!(of.values().sum::<u64>(), source["summary"]["events"]["counted"].as_u64().unwrap());
-    let text = String::from_utf8(report(&[])).unwrap();
+    let text = String::from_utf8(report(&["--top", "200"])).unwrap();
     assert!(text.contains("top processes") && text.contains("renamed-0"), "{text}");
 }

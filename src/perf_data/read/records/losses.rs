@@ -11,7 +11,12 @@ use byteorder::{ByteOrder, NativeEndian};
 impl Records {
     /// Takes a LOST record: losses of a ring. The kernel writes it once a later record finds room.
     pub(super) fn lost(&mut self, id: SampleId, lost: u64, record: Record<'_>, merge: &Merge) {
-        let listed = self.ids.find(id).and_then(|index| self.targets[index].listed_cpu);
+        let target = self.ids.find(id).map(|index| &self.targets[index]);
+        if self.own && target.is_some_and(|target| target.tpid.is_none()) {
+            self.threads_lost = self.threads_lost.saturating_add(lost);
+            return;
+        }
+        let listed = target.and_then(|target| target.listed_cpu);
         let told = || self.trailer.cpu(record.bytes).filter(is_one);
         let place = self.cpu(listed.or_else(told));
         let cpu = &mut self.cpus[place as usize];
@@ -110,6 +115,7 @@ impl Records {
             counted: self.counted(),
             lost: self.lost_told.then(|| real().map(|(slot, target)| (slot, target.lost)).collect()),
             lost_unassigned: if self.lost_told { 0 } else { self.lost_unassigned },
+            threads_lost: self.threads_lost,
             more_hits: self.steps.more_hits.as_ref().map(MoreHits::all).unwrap_or_default(),
             steps,
         }

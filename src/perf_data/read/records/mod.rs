@@ -47,6 +47,8 @@ pub(super) struct Records {
     /// them were lost.
     shared: bool,
     lost_unassigned: u64,
+    /// Records about threads that tp-perf's own events lost.
+    threads_lost: u64,
     /// Whether a round has begun and not ended.
     within_round: bool,
     /// Whether a counter came twice, or has an impossible value.

@@ -68,6 +68,7 @@ impl Records {
                 !event.attr.is_tracepoint() && !is_of_threads
             }),
             lost_unassigned: 0,
+            threads_lost: 0,
             within_round: false,
             miscounted: false,
             lost_told: false,
