@@ -6,7 +6,7 @@ use super::unwatched::CpuChanges;
 use super::{CpuChange, Error};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
 use crate::engine::Sampling;
-use crate::events::Counted;
+use crate::events::{Counted, Reading, SampleId};
 use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
 use crate::os::thread::cpu_time;
@@ -54,6 +54,8 @@ pub struct Switched {
     pub starting_cpu: Duration,
     /// The kernel's counters.
     pub counted: Vec<Counted>,
+    /// The kernel's counters of the events that record changes of threads.
+    pub threads: Vec<(SampleId, Reading)>,
     /// When the first event was switched on.
     pub on: Instant,
     /// For each CPU, how long its events were on.
@@ -126,6 +128,7 @@ pub fn run<E: Sampling>(
     let first = engine.round(spool);
     let own_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     let counted = engine.counters().map_err(Error::Run)?;
+    let threads = engine.thread_counters().map_err(Error::Run)?;
     let cost = until.steering.map(|steering| steering.end(engine, spool.samples())).transpose().map_err(Error::Run)?;
     let time_on = engine.time_on().map_err(Error::Run)?;
     let second = engine.round(spool);
@@ -144,6 +147,7 @@ pub fn run<E: Sampling>(
         own_cpu,
         starting_cpu,
         counted,
+        threads,
         on,
         time_on,
         cpu_changes: outside.changes.into_seen(),

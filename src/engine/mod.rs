@@ -58,7 +58,7 @@ pub use crate::os::clock::Clock;
 pub use crate::os::cpus::CpuList;
 pub use crate::perf::Room;
 
-use crate::events::{Counted, Rung, RungStep, SampleIds, Tick};
+use crate::events::{Counted, Reading, Rung, RungStep, SampleId, SampleIds, Tick};
 use crate::os::cpus::Cpu;
 use crate::os::privileges::raised;
 use crate::tracefs::{self, Table, Tpid};
@@ -139,6 +139,9 @@ pub trait Sampling: Engine {
 
     /// Descriptors that poll readable when a ring is filled up to its wakeup watermark.
     fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>>;
+
+    /// The counters of the events that record changes of threads: how many of their records were lost.
+    fn thread_counters(&self) -> io::Result<Vec<(SampleId, Reading)>>;
 
     /// Runs one round: takes the bytes of every ring once.
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()>;

@@ -4,7 +4,7 @@ use super::open_events::OpenEvents;
 use super::opening::Opening;
 use super::{AttachRequest, Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
 use crate::events::thinning::OPENED_WITH;
-use crate::events::{Counted, Ns, Reading, RungStep, SampleIds, StepOnCpu, Tpid};
+use crate::events::{Counted, Ns, Reading, RungStep, SampleId, SampleIds, StepOnCpu, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::os::thread::on_cpu;
@@ -84,6 +84,12 @@ impl Sampling for SamplingEngine {
     fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let leaders = self.events.leaders.iter().map(|leaders| &leaders[0]);
         leaders.chain(&self.events.threads).map(AsFd::as_fd).collect()
+    }
+
+    fn thread_counters(&self) -> io::Result<Vec<(SampleId, Reading)>> {
+        let Attached { thread_ids, lost_known, .. } = &self.events.attached;
+        let events = thread_ids.iter().zip(&self.events.threads);
+        events.map(|((id, _), event)| Ok((*id, sys::read_count(event.as_fd(), *lost_known)?))).collect()
     }
 
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()> {

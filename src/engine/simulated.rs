@@ -4,7 +4,9 @@ use super::{
     AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
     RecordCost, Refusal, Sampling, descriptors_needed,
 };
-use crate::events::{Counted, Ns, Partly, Rung, RungStep, SampleId, SampleIds, Slot, StepOnCpu, Tick, Tpid, Visits};
+use crate::events::{
+    Counted, Ns, Partly, Reading, Rung, RungStep, SampleId, SampleIds, Slot, StepOnCpu, Tick, Tpid, Visits,
+};
 use crate::os::clock::Clock;
 use crate::os::cpus::{Cpu, CpuList};
 use crate::tracefs::{self, Table, Tracepoint};
@@ -203,6 +205,10 @@ impl Engine for SimulatedEngine {
 impl Sampling for SimulatedEngine {
     fn sample_ids(&self) -> &SampleIds {
         &self.ids
+    }
+
+    fn thread_counters(&self) -> io::Result<Vec<(SampleId, Reading)>> {
+        Ok(Vec::new())
     }
 
     fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {

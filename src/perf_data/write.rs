@@ -1,6 +1,6 @@
 //! Encodes everything that tp-perf writes to a file besides the ring bytes.
 
-use crate::events::{Counted, Cpu, Ns, SampleId, SampleIds, Slot};
+use crate::events::{Cpu, Ns, Reading, SampleId, SampleIds, Slot};
 use crate::os::clock::Clock;
 use crate::os::running_threads::RunningThread;
 use crate::perf_data::attr::SIZE;
@@ -114,13 +114,18 @@ pub fn document(line: &str) -> Vec<u8> {
 
 /// Encodes the kernel's counters at the end of a capture as READ records, in the kernel's own layout.
 /// `now_ns` is the current time by the clock of the samples. The records have a thread if samples do.
-pub fn counters(counted: &[Counted], ids: &SampleIds, now_ns: Ns, threads: bool) -> Vec<u8> {
+pub fn counters(
+    readings: impl Iterator<Item = (SampleId, Reading)>,
+    lost_known: bool,
+    now_ns: Ns,
+    threads: bool,
+) -> Vec<u8> {
     let mut out = Vec::new();
-    for (counted, id) in counted.iter().zip(ids.ids()) {
+    for (id, reading) in readings {
         let nobody = 0u64.to_ne_bytes();
-        let value = counted.count.value.to_ne_bytes();
-        let lost = counted.count.lost.to_ne_bytes();
-        let lost: &[u8] = if counted.lost_known { &lost } else { &[] };
+        let value = reading.value.to_ne_bytes();
+        let lost = reading.lost.to_ne_bytes();
+        let lost: &[u8] = if lost_known { &lost } else { &[] };
         let thread: &[u8] = if threads { &nobody } else { &[] };
         push_record(
             &mut out,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tp_perf::engine::RecordCost;
 use tp_perf::events::thinning::Steps;
-use tp_perf::events::{Counted, Cpu, Ns, Reading, RungStep, SampleIds, StepOnCpu, Tpid};
+use tp_perf::events::{Cpu, Ns, Reading, RungStep, SampleIds, StepOnCpu, Tpid};
 use tp_perf::perf_data::{counters, document};
 use tp_perf::recording::{CostOfRecording, Ending, Facts};
 
@@ -73,13 +73,12 @@ pub fn budgeted(end: FileEnd) -> NamedTempFile {
             (3, 2) => 50,
             _ => 0,
         };
-        let counted = ids.slots().iter().map(|slot| Counted {
-            slot: *slot,
-            count: Reading { value: count((slot.tpid.get(), slot.cpu.unwrap().get())), lost: 0 },
-            lost_known: true,
-            weighted: false,
-        });
-        let counters = counters(&counted.collect::<Vec<_>>(), ids, Ns(BEGIN + SPAN), false);
+        let readings = ids
+            .ids()
+            .iter()
+            .zip(ids.slots())
+            .map(|(id, slot)| (*id, Reading { value: count((slot.tpid.get(), slot.cpu.unwrap().get())), lost: 0 }));
+        let counters = counters(readings, true, Ns(BEGIN + SPAN), false);
         [counters, document(&serde_json::to_string(&ending).unwrap())].concat()
     };
     let note = document(&serde_json::to_string(&Steps { steps: steps() }).unwrap());

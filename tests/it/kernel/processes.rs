@@ -6,7 +6,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
 
-pub const TESTS: &[Test] = &[("each_event_has_its_process_and_its_name_at_that_time", nothing_more, family)];
+pub const TESTS: &[Test] = &[
+    ("each_event_has_its_process_and_its_name_at_that_time", nothing_more, family),
+    ("lost_records_about_threads_are_reported_and_lose_no_event", nothing_more, lost),
+];
 
 fn family() {
     let rig = Rig::new();
@@ -46,4 +49,24 @@ fn family() {
     assert_eq!(of.values().sum::<u64>(), source["summary"]["events"]["counted"].as_u64().unwrap());
     let text = String::from_utf8(report(&["--top", "200"])).unwrap();
     assert!(text.contains("top processes") && text.contains("renamed-0"), "{text}");
+}
+
+/// Renames fill the rings of thread records while tp-perf stands still.
+fn lost() {
+    const RENAMES: u64 = 5_000;
+    const HITS: u64 = 500;
+    let rig = Rig::new();
+    let myself = std::env::current_exe().unwrap();
+    let script = format!("kill -STOP $PPID; $0 storm {RENAMES}; $0 storm {HITS} getsid; kill -CONT $PPID");
+    let mut command =
+        rig.command(&["-t", GETSID, "--with", "pid,comm", "--ring-size", "64k", "--", "sh", "-c", &script]);
+    let output = command.arg(myself).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let summary: Value = serde_json::from_slice(&std::fs::read(rig.path("rec").join("summary.json")).unwrap()).unwrap();
+    let events = &summary["events"];
+    assert_eq!([&events["counted"], &events["recorded"], &events["lost"]], [HITS, HITS, 0].map(Value::from).each_ref());
+    // A ring of 64 KiB has room for about a thousand of them.
+    assert!(events["threads_lost"].as_u64().is_some_and(|lost| (RENAMES / 2..2 * RENAMES).contains(&lost)), "{events}");
+    let said = shown(&output);
+    assert!(said.contains("about threads were lost, so some"), "{said}");
 }

@@ -89,6 +89,12 @@ impl Records {
         Some(counted)
     }
 
+    /// Records about threads that were lost. A LOST record of the last losses may be missing, but the counters have them.
+    fn threads_lost(&self) -> u64 {
+        let of_threads = self.targets.iter().filter(|target| self.own && target.tpid.is_none());
+        self.threads_lost.max(of_threads.filter_map(|target| Some(target.count?.lost)).fold(0, u64::saturating_add))
+    }
+
     /// The counts so far. The steps move into them.
     pub fn decoded(&mut self, merge: &Merge) -> Decoded {
         let steps = std::mem::take(&mut self.steps.all);
@@ -115,7 +121,7 @@ impl Records {
             counted: self.counted(),
             lost: self.lost_told.then(|| real().map(|(slot, target)| (slot, target.lost)).collect()),
             lost_unassigned: if self.lost_told { 0 } else { self.lost_unassigned },
-            threads_lost: self.threads_lost,
+            threads_lost: self.threads_lost(),
             more_hits: self.steps.more_hits.as_ref().map(MoreHits::all).unwrap_or_default(),
             steps,
         }
