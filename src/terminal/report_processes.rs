@@ -85,7 +85,8 @@ pub(super) fn print_processes(
 fn parts(of: impl Iterator<Item = (String, u64)>, events: u64) -> String {
     let percent = |its: u64| 100.0 * its as f64 / events.max(1) as f64;
     let parts = of.take(NAMED).filter(|(_, its)| percent(*its) >= 0.5);
-    parts.map(|(name, its)| format!("{name} {:.0} %", percent(its))).collect::<Vec<_>>().join(", ")
+    let parts: Vec<_> = parts.map(|(name, its)| format!("{name} {:.0} %", percent(its))).collect();
+    if parts.is_empty() { "each below 0.5 %".to_owned() } else { parts.join(", ") }
 }
 
 fn more(all: usize, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
