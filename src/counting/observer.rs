@@ -5,12 +5,12 @@
 //! hits its tracepoints less often: by some percent in a build, and by a tenth in a load that does little else. Without a correction,
 //! all estimates would be too small by that.
 //!
-//! With all CPUs busy for a part `u` of the time, and the part `c` of a visit taken by counting, a visit makes the part
-//! `min(1, (1 − c) / u)` of the progress that the load makes elsewhere.
+//! With a CPU busy for a part `u` of the time, and the part `c` of a visit taken by counting, a visit makes the part
+//! `min(1, (1 − c) / u)` of the progress that the load on this CPU makes elsewhere.
 
-use crate::events::{Estimated, Partly, Rung, Tick, Tpid};
-use crate::os::machine::{MachineTimes, machine_times};
-use std::collections::BTreeMap;
+use crate::events::{Cpu, Estimated, Partly, Rung, Slot, Tick, Tpid};
+use crate::os::machine::{MachineTimes, cpu_times};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The least progress that is assumed. A load cannot be slowed more by what it causes itself.
@@ -22,53 +22,68 @@ const DOUBT: f64 = 1.0 / 3.0;
 /// Corrects the estimates of windows.
 #[derive(Debug, Default)]
 pub(super) struct Observer {
-    /// The times of the machine at the begin of the window, if there were visits.
-    before: Option<MachineTimes>,
+    /// The times of each CPU at the begin of the window, if there were visits.
+    before: Option<BTreeMap<Cpu, MachineTimes>>,
 }
 
 impl Observer {
+    /// Tells that visits begin.
+    pub fn begin(&mut self) {
+        self.before = self.before.take().or_else(cpu_times);
+    }
+
     /// The tracepoints of a window that were not counted all the time, with corrected estimates. A hit that is counted takes
     /// `more_ns` longer than others.
-    pub fn corrected(&mut self, tick: &Tick<'_>, cpus: usize, more_ns: f64) -> Vec<Partly> {
+    pub fn corrected(&mut self, tick: &Tick<'_>, more_ns: f64) -> Vec<Partly> {
         let mut partly = tick.partly.to_vec();
         if !partly.iter().any(|it| it.rung == Rung::Visited) {
             self.before = None;
             return partly;
         }
-        let now = machine_times();
-        let all = Duration::from_nanos(tick.to.since(tick.from)) * cpus as u32;
-        let busy = self.before.zip(now).map(|(before, now)| busy_part(&before, &now, all));
-        self.before = now;
-        if let Some(busy) = busy {
-            correct(&mut partly, &tick.by_tracepoint().into_iter().collect(), all, busy, more_ns);
+        let now = cpu_times();
+        let before = std::mem::replace(&mut self.before, now);
+        if let (Some(before), Some(now)) = (before, &self.before) {
+            let window = Duration::from_nanos(tick.to.since(tick.from));
+            let busy = |cpu| Some(busy_part(before.get(&cpu)?, now.get(&cpu)?, window));
+            correct(&mut partly, tick, busy, more_ns);
         }
         partly
     }
 }
 
-/// The part of the CPUs' time in which they were busy, of the time that the hypervisor let them run.
-fn busy_part(before: &MachineTimes, now: &MachineTimes, all: Duration) -> f64 {
-    let available = all.saturating_sub(now.stolen.saturating_sub(before.stolen));
+/// The part of a CPU's time in which it was busy, of the time that the hypervisor let it run.
+fn busy_part(before: &MachineTimes, now: &MachineTimes, window: Duration) -> f64 {
+    let available = window.saturating_sub(now.stolen.saturating_sub(before.stolen));
     let busy = now.busy.saturating_sub(before.busy);
     (busy.as_secs_f64() / available.as_secs_f64().max(1e-9)).clamp(0.0, 1.0)
 }
 
-/// Corrects estimates. `hits` are those that were counted, `all` is the time of all CPUs, and `busy` the part of it in which they
-/// were busy.
-fn correct(partly: &mut [Partly], hits: &BTreeMap<Tpid, u64>, all: Duration, busy: f64, more_ns: f64) {
-    let visited = || partly.iter().filter(|it| it.rung == Rung::Visited);
-    let of = |tpid: Tpid| hits.get(&tpid).copied().unwrap_or(0) as f64;
-    let counted: f64 = visited().map(|it| of(it.tpid)).sum();
+/// Corrects estimates. `busy` is the part of a CPU's time in which it was busy, if that is known.
+fn correct(partly: &mut [Partly], tick: &Tick<'_>, busy: impl Fn(Cpu) -> Option<f64>, more_ns: f64) {
+    let visited: BTreeSet<Tpid> = partly.iter().filter(|it| it.rung == Rung::Visited).map(|it| it.tpid).collect();
+    let mut hits = BTreeMap::<Tpid, Vec<(Cpu, u64)>>::new();
+    let mut on_cpus = BTreeMap::<Cpu, u64>::new();
+    for (Slot { tpid, cpu }, number) in tick.hit().filter(|(slot, _)| visited.contains(&slot.tpid)) {
+        let Some(cpu) = cpu else { continue };
+        hits.entry(tpid).or_default().push((cpu, number));
+        *on_cpus.entry(cpu).or_default() += number;
+    }
     // All of them are visited at the same time. One that came later was visited for a shorter time.
-    let in_visits = visited().map(|it| it.watched).fold(0.0, f64::max) * all.as_nanos() as f64;
-    let of_counting = counted * more_ns / in_visits.max(1.0);
-    let progress = ((1.0 - of_counting) / busy.max(1e-9)).clamp(LEAST_PROGRESS, 1.0);
+    let watched = partly.iter().filter(|it| it.rung == Rung::Visited).map(|it| it.watched).fold(0.0, f64::max);
+    let in_visits = watched * tick.to.since(tick.from) as f64;
+    let progress = |cpu: Cpu| {
+        let of_counting = on_cpus[&cpu] as f64 * more_ns / in_visits.max(1.0);
+        busy(cpu).map_or(1.0, |busy| ((1.0 - of_counting) / busy.max(1e-9)).clamp(LEAST_PROGRESS, 1.0))
+    };
     for it in partly.iter_mut().filter(|it| it.rung == Rung::Visited) {
-        let counted = of(it.tpid);
+        let on_cpus = hits.get(&it.tpid).map(Vec::as_slice).unwrap_or_default();
+        let counted = on_cpus.iter().map(|(_, number)| *number as f64).sum::<f64>();
+        let without_slowing: f64 = on_cpus.iter().map(|(cpu, number)| *number as f64 / progress(*cpu)).sum();
+        let more = if counted > 0.0 { without_slowing / counted } else { 1.0 };
         it.estimated = it.estimated.map(|Estimated { hits, variance }| {
             let between = (hits - counted).max(0.0);
-            let doubt = DOUBT * (between / progress - between);
-            Estimated { hits: counted + between / progress, variance: variance / (progress * progress) + doubt * doubt }
+            let doubt = DOUBT * (between * more - between);
+            Estimated { hits: counted + between * more, variance: variance * more * more + doubt * doubt }
         });
     }
 }
@@ -76,17 +91,22 @@ fn correct(partly: &mut [Partly], hits: &BTreeMap<Tpid, u64>, all: Duration, bus
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::Ns;
 
-    /// The estimate of a tracepoint that had 1,000 hits in visits of a tenth of a second, on one CPU.
+    /// The estimate of a tracepoint that had 1,000 hits on the first of two CPUs, in visits of a tenth of a second.
     fn corrected(rung: Rung, busy: f64, more_ns: f64) -> Estimated {
         let estimated = Some(Estimated { hits: 10_000.0, variance: 100.0 });
         let mut partly = [Partly { tpid: Tpid::new(1), rung, watched: 0.1, estimated }];
-        correct(&mut partly, &[(Tpid::new(1), 1_000)].into(), Duration::from_secs(1), busy, more_ns);
+        let slots = [0, 1].map(|cpu| Slot { tpid: Tpid::new(1), cpu: Some(Cpu::new(cpu)) });
+        let (from, to, late_ns) = (Ns(0), Ns(1_000_000_000), 0);
+        let tick = Tick { from, to, late_ns, slots: &slots, hits: &[1_000, 0], partly: &[], cost: None };
+        // The other CPU is idle.
+        correct(&mut partly, &tick, |cpu| Some(if cpu.get() == 0 { busy } else { 0.0 }), more_ns);
         partly[0].estimated.unwrap()
     }
 
     #[test]
-    fn a_busy_machine_is_slower_in_visits_and_an_idle_one_is_not() {
+    fn a_busy_cpu_is_slower_in_visits_and_an_idle_one_is_not() {
         let unchanged = Estimated { hits: 10_000.0, variance: 100.0 };
         // Counting takes a tenth of a visit: 1,000 hits of 10 µs in 100 ms.
         let busy = corrected(Rung::Visited, 1.0, 10_000.0);

@@ -52,7 +52,6 @@ fn seen(tick: &Tick<'_>) -> Vec<SeenHits> {
 pub(super) struct Steering {
     budget: Budget,
     observer: Observer,
-    cpus: usize,
     times: VisitTimes,
     /// The part of the current window for visits.
     visited: f64,
@@ -84,7 +83,6 @@ impl Steering {
         Ok(Steering {
             budget: Budget::new(part, cpus, cost),
             observer: Observer::default(),
-            cpus,
             times: VisitTimes::default(),
             visited: 0.0,
             random: Rng::new(),
@@ -143,7 +141,7 @@ impl Steering {
     /// The tracepoints that were not counted in the whole window, with estimates that allow for the time that visits take.
     pub fn corrected(&mut self, tick: &Tick<'_>) -> Vec<Partly> {
         let HitCost { counted_ns, off_ns, .. } = self.at_end;
-        self.observer.corrected(tick, self.cpus, counted_ns - off_ns)
+        self.observer.corrected(tick, counted_ns - off_ns)
     }
 
     /// Takes the hits of a window. Returns its cost, and the changes for the next window; none unless tracepoints `can_move`.
@@ -184,6 +182,9 @@ impl Steering {
             return Ok(());
         }
         let before = cpu_time()?;
+        if changes.iter().any(|change| change.to == Rung::Visited) {
+            self.observer.begin();
+        }
         // Those to be detached come last: while the kernel detaches, nothing else can move.
         let (down, others): (Vec<RungChange>, _) = changes.iter().partition(|change| change.to == Rung::Detached);
         for RungChange { tpid, to } in others.iter().chain(&down) {
