@@ -165,6 +165,17 @@ impl fmt::Display for Share {
     }
 }
 
+/// A part as a percentage that the user chose, without needless digits: `0.5%`.
+#[derive(Debug, Clone, Copy)]
+pub struct Percent(pub f64);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = format!("{:.10}", 100.0 * self.0);
+        write!(f, "{}%", digits.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
 /// A probability with three decimals. One that is smaller is not shown as 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probability(pub f64);
@@ -339,6 +350,12 @@ pub fn parse_events(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chosen_percentage_has_the_digits_that_were_typed() {
+        let texts = [0.01, 0.05, 1e-9, 0.075, 1.0].map(|part| Percent(part).to_string());
+        assert_eq!(texts, ["1%", "5%", "0.0000001%", "7.5%", "100%"]);
+    }
 
     #[test]
     fn sizes_are_read_with_their_units() {

@@ -15,7 +15,7 @@ use crate::source::Place;
 use crate::state::{self, Error, Known, Length, Session};
 use crate::terminal::{TerminalProgress, messages};
 use crate::tracefs::{self, Pattern, Selection, Tracepoint};
-use crate::units::nanoseconds;
+use crate::units::{Percent, nanoseconds};
 use anyhow::Context as _;
 use std::collections::BTreeSet;
 use std::io;
@@ -183,8 +183,8 @@ pub fn within_budget(kernel: &impl Kernel, observation: &mut Observation, known:
     let (known, hot) = known.within_hits(allowed, |name| counted.contains(name))?;
     anyhow::ensure!(
         !known.names().is_empty(),
-        "the budget ({}% of all CPUs' time) is too small to count any tracepoint of the library; give a larger one (--budget)",
-        100.0 * budget
+        "the budget ({} of all CPUs' time) is too small to count any tracepoint of the library; give a larger one (--budget)",
+        Percent(budget)
     );
     if !hot.is_empty() {
         let more = match hot.len().saturating_sub(NAMED) {
@@ -193,8 +193,8 @@ pub fn within_budget(kernel: &impl Kernel, observation: &mut Observation, known:
         };
         let named: Vec<&str> = hot.iter().take(NAMED).map(String::as_str).collect();
         messages::say(format!(
-            "to keep the budget of {}%, tp-perf leaves out {} of the {} tracepoints that it would compare, the hottest first: {}{more}",
-            100.0 * budget,
+            "to keep the budget of {}, tp-perf leaves out {} of the {} tracepoints that it would compare, the hottest first: {}{more}",
+            Percent(budget),
             hot.len(),
             of,
             named.join(", ")

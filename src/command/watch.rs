@@ -10,7 +10,7 @@ use crate::os::machine::{MachineTimes, hostname, kernel_release, machine_times};
 use crate::os::thread::cpu_of_children;
 use crate::recording::missed_cpus;
 use crate::state::{self, Length, Session, SessionLoad, SessionOrigin, WINDOW, Windows};
-use crate::units::{Share, nanoseconds};
+use crate::units::{Percent, Share, nanoseconds};
 use std::time::{Duration, SystemTime};
 
 /// The name of the input.
@@ -112,9 +112,9 @@ pub(super) fn over_budget(budget: Option<f64>, cost: Option<CountCost>) -> Optio
     let (budget, cost) = (budget?, cost?);
     (cost.part > budget).then(|| {
         format!(
-            "counting took ~{} of all CPUs' time, more than the budget of {}%; this machine probably did more than in any learned state",
+            "counting took ~{} of all CPUs' time, more than the budget of {}; this machine probably did more than in any learned state",
             Share(cost.part),
-            100.0 * budget
+            Percent(budget)
         )
     })
 }

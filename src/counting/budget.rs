@@ -25,6 +25,8 @@ const WORTH: f64 = 4.0;
 const PLANNED_VISITED: f64 = 0.05;
 /// The part of the budget up to which the controller plans. The next window may have more hits than the last one.
 const PLANNED: f64 = 0.8;
+/// Hits may always cost this part of what tp-perf's own ticks cost.
+const LEAST_OF_OWN: f64 = 0.25;
 /// A tracepoint returns only if the cost then stays below this part of the budget, by the largest of its recent rates.
 const PLANNED_RETURN: f64 = 0.6;
 /// After a change, tracepoints return only after this time.
@@ -215,10 +217,10 @@ impl Budget {
             }
         }
         let own = own.as_nanos() as f64 / seconds;
-        let allowed = (self.part * self.cpus * 1e9 - own).max(0.0);
+        // If tp-perf's own ticks exceed the budget, the cost of hits should at least be small beside them.
+        let allowed = (self.part * self.cpus * 1e9 - own).max(LEAST_OF_OWN * own);
         self.since_trial += window;
-        // If tp-perf's own ticks exceed the budget, no tracepoint can help.
-        let mut moves = if allowed > 0.0 { self.leave(allowed) } else { Vec::new() };
+        let mut moves = self.leave(allowed);
         if moves.is_empty() {
             self.calm += window;
             if self.calm >= CALM {
@@ -491,6 +493,17 @@ mod tests {
         // It is tried again from time to time, and leaves at once.
         let over = (0..600).filter(|_| machine.second(&storm) > 1.0).count();
         assert!(over < 60, "{over} of 600 seconds are over the budget");
+    }
+
+    #[test]
+    fn a_budget_below_the_cost_of_ticks_still_limits_the_cost_of_hits() {
+        let mut machine = Machine::new(0.0001);
+        for _ in 0..60 {
+            machine.second(&build());
+        }
+        // The ticks alone cost twice the budget.
+        assert!((2.0..2.5).contains(&machine.second(&build())), "{} detached", machine.on(Rung::Detached));
+        assert!(machine.on(Rung::Detached) > 0);
     }
 
     #[test]

@@ -118,5 +118,7 @@ fn followed() {
     assert!(leaves_out || message.contains("is too small to count any tracepoint"), "{message}");
     let output = call(&rig, &[&["check", "--against", "quiet", "--budget", "0.0000001%"], &common[..]].concat());
     let message = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && message.contains("is too small to count any tracepoint"), "{message}");
+    // A tracepoint that no session hit is never too hot.
+    let is_refused = output.status.code() == Some(1) && message.contains("is too small to count any tracepoint");
+    assert!(is_refused || message.contains("leaves out 2 of the 3 tracepoints"), "{message}");
 }
