@@ -9,7 +9,7 @@
 //! `min(1, (1 − c) / u)` of the progress that the load on this CPU makes elsewhere.
 
 use crate::events::{Cpu, Estimated, Partly, Rung, Slot, Tick, Tpid};
-use crate::os::machine::{MachineTimes, cpu_times};
+use crate::os::machine::MachineTimes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ const LEAST_PROGRESS: f64 = 0.3;
 
 /// The standard deviation of a correction, as a part of it: the cost of a hit differs between loads by such a factor.
 const DOUBT: f64 = 1.0 / 3.0;
+
+/// Reads the times of each CPU, if they are known.
+pub(super) type TimesOfCpus = fn() -> Option<BTreeMap<Cpu, MachineTimes>>;
 
 /// Corrects the estimates of windows.
 #[derive(Debug, Default)]
@@ -28,19 +31,19 @@ pub(super) struct Observer {
 
 impl Observer {
     /// Tells that visits begin.
-    pub fn begin(&mut self) {
-        self.before = self.before.take().or_else(cpu_times);
+    pub fn begin(&mut self, times: TimesOfCpus) {
+        self.before = self.before.take().or_else(times);
     }
 
     /// The tracepoints of a window that were not counted all the time, with corrected estimates. A hit that is counted takes
     /// `more_ns` longer than others.
-    pub fn corrected(&mut self, tick: &Tick<'_>, more_ns: f64) -> Vec<Partly> {
+    pub fn corrected(&mut self, tick: &Tick<'_>, more_ns: f64, times: TimesOfCpus) -> Vec<Partly> {
         let mut partly = tick.partly.to_vec();
         if !partly.iter().any(|it| it.rung == Rung::Visited) {
             self.before = None;
             return partly;
         }
-        let now = cpu_times();
+        let now = times();
         let before = std::mem::replace(&mut self.before, now);
         if let (Some(before), Some(now)) = (before, &self.before) {
             let window = Duration::from_nanos(tick.to.since(tick.from));

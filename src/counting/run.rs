@@ -234,7 +234,7 @@ impl Ticking {
     ) -> io::Result<Vec<RungChange>> {
         let can_move = self.steering.is_some() && !engine.is_detaching()?;
         let tick = engine.tick()?;
-        let partly = self.steering.as_mut().map(|steering| steering.corrected(&tick));
+        let partly = self.steering.as_mut().map(|steering| steering.corrected(&tick, E::cpu_times));
         let tick = Tick { partly: partly.as_deref().unwrap_or(tick.partly), ..tick };
         let (cost, changes) = match &mut self.steering {
             Some(steering) => steering.window(&tick, can_move).map(|(cost, changes)| (Some(cost), changes))?,

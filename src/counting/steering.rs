@@ -1,7 +1,7 @@
 //! Steers a count while it runs: makes the visits, computes the cost of each window, and moves tracepoints between rungs.
 
 use super::budget::{Budget, RungChange, SeenHits};
-use super::observer::Observer;
+use super::observer::{Observer, TimesOfCpus};
 use super::visit_times::VisitTimes;
 use crate::control::Progress;
 use crate::engine::{Counting, HitCost, rename_ns};
@@ -139,9 +139,9 @@ impl Steering {
     }
 
     /// The tracepoints that were not counted in the whole window, with estimates that allow for the time that visits take.
-    pub fn corrected(&mut self, tick: &Tick<'_>) -> Vec<Partly> {
+    pub fn corrected(&mut self, tick: &Tick<'_>, times: TimesOfCpus) -> Vec<Partly> {
         let HitCost { counted_ns, off_ns, .. } = self.at_end;
-        self.observer.corrected(tick, counted_ns - off_ns)
+        self.observer.corrected(tick, counted_ns - off_ns, times)
     }
 
     /// Takes the hits of a window. Returns its cost, and the changes for the next window; none unless tracepoints `can_move`.
@@ -183,7 +183,7 @@ impl Steering {
         }
         let before = cpu_time()?;
         if changes.iter().any(|change| change.to == Rung::Visited) {
-            self.observer.begin();
+            self.observer.begin(E::cpu_times);
         }
         // Those to be detached come last: while the kernel detaches, nothing else can move.
         let (down, others): (Vec<RungChange>, _) = changes.iter().partition(|change| change.to == Rung::Detached);

@@ -8,6 +8,7 @@ use super::{Attached, CountRequest, Counting, Detaching, Engine, Error, Opened};
 use crate::events::{Counted, Ns, Partly, Rung, Tick, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
+use crate::os::machine::{MachineTimes, cpu_times};
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
@@ -112,6 +113,10 @@ impl Engine for CountingEngine {
 }
 
 impl Counting for CountingEngine {
+    fn cpu_times() -> Option<BTreeMap<Cpu, MachineTimes>> {
+        cpu_times()
+    }
+
     fn tick(&mut self) -> io::Result<Tick<'_>> {
         // All counters are read before any state changes. So if a tick fails, the next tick includes its
         // hits.

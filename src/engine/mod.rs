@@ -60,8 +60,10 @@ pub use crate::perf::Room;
 
 use crate::events::{Counted, Reading, Rung, RungStep, SampleId, SampleIds, Tick};
 use crate::os::cpus::Cpu;
+use crate::os::machine::MachineTimes;
 use crate::os::privileges::raised;
 use crate::tracefs::{self, Table, Tpid};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -162,6 +164,11 @@ pub trait Sampling: Engine {
 
 /// An engine that delivers counts.
 pub trait Counting: Engine {
+    /// The times of each CPU until now, if they are known.
+    fn cpu_times() -> Option<BTreeMap<Cpu, MachineTimes>>
+    where
+        Self: Sized;
+
     /// Ends a window: reads all counters. The first window starts when the events go on.
     fn tick(&mut self) -> io::Result<Tick<'_>>;
 

@@ -9,6 +9,7 @@ use crate::events::{
 };
 use crate::os::clock::Clock;
 use crate::os::cpus::{Cpu, CpuList};
+use crate::os::machine::MachineTimes;
 use crate::tracefs::{self, Table, Tracepoint};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -249,6 +250,11 @@ impl Sampling for SimulatedEngine {
 }
 
 impl Counting for SimulatedEngine {
+    /// The times of this machine say nothing about the simulated one.
+    fn cpu_times() -> Option<BTreeMap<Cpu, MachineTimes>> {
+        None
+    }
+
     /// Every window is a second long.
     fn tick(&mut self) -> io::Result<Tick<'_>> {
         self.begin_round_or_tick();
