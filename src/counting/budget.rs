@@ -56,6 +56,13 @@ struct KnownRate {
     others: f64,
 }
 
+impl KnownRate {
+    /// A tracepoint on this rung whose rate nobody knows yet.
+    fn on(rung: Rung) -> Self {
+        KnownRate { rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM, others: 0.0 }
+    }
+}
+
 /// A tracepoint to move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RungChange {
@@ -133,8 +140,7 @@ impl Budget {
 
     /// Takes over a tracepoint that an earlier run has moved.
     pub fn adopt(&mut self, tpid: Tpid, rung: Rung) {
-        self.known
-            .insert(tpid, KnownRate { rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM, others: 0.0 });
+        self.known.insert(tpid, KnownRate::on(rung));
     }
 
     /// Learns from the CPU time that the visits of a window took in tp-perf's own thread.
@@ -206,9 +212,7 @@ impl Budget {
         let seconds = window.as_secs_f64().max(1e-9);
         let decay = 0.9f64.powf(seconds);
         for seen in seen {
-            let first =
-                KnownRate { rung: seen.rung, rate: 0.0, most: 0.0, since: Duration::ZERO, wait: CALM, others: 0.0 };
-            let known = self.known.entry(seen.tpid).or_insert(first);
+            let known = self.known.entry(seen.tpid).or_insert_with(|| KnownRate::on(seen.rung));
             known.rung = seen.rung;
             known.since += window;
             if let Some(hits) = seen.hits {
@@ -367,7 +371,7 @@ impl Budget {
         moves
     }
 
-    /// Whether the cost surely fits with a tracepoint on this rung, if it then has this rate.
+    /// Whether the cost surely stays within what is allowed if a tracepoint moves to this rung, with this rate.
     fn fits_there(&mut self, tpid: Tpid, to: Rung, rate: f64, allowed: f64) -> bool {
         let Some(before) = self.known.get(&tpid).copied() else { return false };
         self.known.insert(tpid, KnownRate { rung: to, rate, most: rate, ..before });
@@ -440,6 +444,11 @@ mod tests {
         (0..300).map(|n| 190_000.0 * 0.7f64.powi(n) + 20.0).collect()
     }
 
+    /// Ten times as many hits as in a build.
+    fn storm() -> Vec<f64> {
+        build().iter().map(|rate| rate * 10.0).collect()
+    }
+
     #[test]
     fn an_idle_machine_is_counted_as_a_whole() {
         let mut machine = Machine::new(0.01);
@@ -485,7 +494,7 @@ mod tests {
     #[test]
     fn a_budget_that_visits_cannot_hold_detaches_the_hottest() {
         let mut machine = Machine::new(0.001);
-        let storm: Vec<f64> = build().iter().map(|rate| rate * 10.0).collect();
+        let storm = storm();
         for _ in 0..3 {
             machine.second(&storm);
         }
@@ -509,7 +518,7 @@ mod tests {
     #[test]
     fn after_a_storm_the_detached_ones_return_within_minutes() {
         let mut machine = Machine::new(0.001);
-        let storm: Vec<f64> = build().iter().map(|rate| rate * 10.0).collect();
+        let storm = storm();
         for _ in 0..20 {
             machine.second(&storm);
         }

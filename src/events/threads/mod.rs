@@ -9,10 +9,10 @@ use crate::events::{Ns, Tid};
 /// The most bytes of a thread's name that are kept. The kernel's own limit is 15, and that of its workers 64.
 pub const LONGEST_NAME: usize = 64;
 
-/// A change of a thread, or something that a source first records about it.
+/// A fact about a thread, and the time from which it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadChange {
-    /// When it happened, by the capture's clock. 0 if it was so before the capture.
+    /// The time of the change, by the capture's clock. 0 if it came before the capture.
     pub time: Ns,
     /// The thread.
     pub tid: Tid,
