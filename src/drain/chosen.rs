@@ -94,19 +94,12 @@ impl<'a> ChosenProcesses<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::threads::testing::{self, named, tid};
     use crate::events::{NamePattern, Tpid};
 
-    fn tid(number: u32) -> Tid {
-        Tid::new(number).unwrap()
-    }
-
+    /// A new process, forked by the first thread of its parent.
     fn forked(time: u64, process: u32, parent: u32) -> ThreadChange {
-        let what = ThreadFact::Forked { process: tid(process), parent: tid(parent), by: tid(parent) };
-        ThreadChange { time: Ns(time), tid: tid(process), what }
-    }
-
-    fn named(time: u64, thread: u32, name: &str) -> ThreadChange {
-        ThreadChange { time: Ns(time), tid: tid(thread), what: ThreadFact::Named(name.into()) }
+        testing::forked(time, [process, parent, process, parent])
     }
 
     /// The threads of the kept events, which are one at each of these times.

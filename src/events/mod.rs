@@ -14,7 +14,7 @@ mod sample_ids;
 mod sink;
 pub mod stream;
 pub mod thinning;
-mod threads;
+pub(crate) mod threads;
 mod tick;
 
 pub use crate::perf::Reading;

@@ -107,24 +107,12 @@ impl Process {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::threads::testing::{forked, named, tid};
     use crate::events::{Ns, Sink, ThreadChange, ThreadFact, Tpid};
     use crate::tracefs::Table;
 
-    fn tid(number: u32) -> Tid {
-        Tid::new(number).unwrap()
-    }
-
     fn event(time: u64, thread: u32, tpid: u32) -> Event {
         Event::new(Ns(time), None, Tpid::new(tpid)).in_thread(tid(thread))
-    }
-
-    fn named(time: u64, thread: u32, name: &str) -> ThreadChange {
-        ThreadChange { time: Ns(time), tid: tid(thread), what: ThreadFact::Named(name.into()) }
-    }
-
-    fn forked(time: u64, [process, parent, thread, by]: [u32; 4]) -> ThreadChange {
-        let what = ThreadFact::Forked { process: tid(process), parent: tid(parent), by: tid(by) };
-        ThreadChange { time: Ns(time), tid: tid(thread), what }
     }
 
     fn of(time: u64, thread: u32, process: u32) -> ThreadChange {

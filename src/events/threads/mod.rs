@@ -1,6 +1,8 @@
 //! What a source records about threads: the processes to which they belong, and their names.
 
 mod known;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use known::{KnownThread, KnownThreads};
 
