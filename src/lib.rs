@@ -30,7 +30,7 @@
 //! let mut stream = source::open(&Place::Example, None)?.stream;
 //! let mut timers = 0;
 //! while let Some((events, table)) = stream.next_with_table()? {
-//!     timers += events.iter().filter(|event| table.get(event.tpid).group == "timer").count();
+//!     timers += events.iter().filter(|event| table.get(event.tpid()).group == "timer").count();
 //! }
 //! println!("{timers} timer events");
 //! # assert!(timers > 0);
