@@ -19,6 +19,7 @@ import time
 
 from tpx.machine import TRACING
 from tpx.perf_events import (
+    CGROUP,
     CPU,
     DISABLE,
     ENABLE,
@@ -36,18 +37,20 @@ from tpx.tables import table
 
 GROUPS = ['exceptions', 'kmem', 'mmap', 'mmap_lock', 'rcu', 'task', 'tlb', 'vma']
 PERF = IP | TID | TIME | CPU | PERIOD | RAW | IDENTIFIER
-# By way of recording: the fields of a sample, and whether a filter excludes one thread. `off` has
-# no events.
+# kthreadd always exists, and does nothing.
+FILTER = b'common_pid != 2'
+# By way of recording: the fields of a sample, and the filter in the kernel. `off` has no events.
 WAYS = {
     'off': None,
-    'tp-perf': (TIME | IDENTIFIER, True),
-    'tp-perf again': (TIME | IDENTIFIER, True),
-    'tp-perf --with pid': (TIME | TID | IDENTIFIER, True),
-    'perf': (PERF, False),
-    'perf --exclude-perf': (PERF, True),
-    'tp-perf without filter': (TIME | IDENTIFIER, False),
-    'tp-perf without time': (IDENTIFIER, True),
-    'an empty sample': (0, False),
+    'tp-perf': (TIME | IDENTIFIER, FILTER),
+    'tp-perf again': (TIME | IDENTIFIER, FILTER),
+    'tp-perf --with pid': (TIME | TID | IDENTIFIER, FILTER),
+    'tp-perf --with cgroup': (TIME | TID | CGROUP | IDENTIFIER, FILTER),
+    'perf': (PERF, None),
+    'perf --exclude-perf': (PERF, FILTER),
+    'tp-perf without filter': (TIME | IDENTIFIER, None),
+    'tp-perf without time': (IDENTIFIER, FILTER),
+    'an empty sample': (0, None),
 }
 
 
@@ -68,13 +71,13 @@ def cpu_ns(load):
     return time.thread_time_ns() - before
 
 
-def tracepoint_ids():
-    """The tracefs ids of the tracepoints of GROUPS."""
+def ids_of(groups):
+    """The tracefs ids of the tracepoints of the groups that this kernel has."""
     events = TRACING / 'events'
     if not events.is_dir():
         raise Failed('tracefs is not mounted; `mount -t tracefs nodev /sys/kernel/tracing`')
-    groups = [events / group for group in GROUPS if (events / group).is_dir()]
-    files = [folder / 'id' for group in groups for folder in sorted(group.iterdir())]
+    folders = [events / group for group in groups if (events / group).is_dir()]
+    files = [folder / 'id' for group in folders for folder in sorted(group.iterdir())]
     return [int(file.read_text()) for file in files if file.exists()]
 
 
@@ -126,7 +129,7 @@ def main():
         '--times', type=int, default=12, help='mebibytes to map and unmap each time'
     )
     options = parser.parse_args()
-    ids = tracepoint_ids()
+    ids = ids_of(GROUPS)
     if os.uname().machine != 'x86_64':
         raise Failed('needs x86-64: it knows the number of the system call only there')
     cpus = sorted(os.sched_getaffinity(0))

@@ -15,9 +15,13 @@ PERF_EVENT_OPEN, PIDFD_GETFD = 298, 438
 # Types of events, and the event that counts nothing.
 TRACEPOINT, SOFTWARE, DUMMY = 2, 1, 9
 # The fields of a sample.
-IP, TID, TIME, CPU, PERIOD, RAW, IDENTIFIER = (1 << bit for bit in (0, 1, 2, 7, 8, 10, 16))
+IP, TID, TIME, CPU, PERIOD, RAW, IDENTIFIER, CGROUP = (
+    1 << bit for bit in (0, 1, 2, 7, 8, 10, 16, 21)
+)
 # Flags of the attribute.
-DISABLED, SAMPLE_ID_ALL, WATERMARK, USE_CLOCKID = 1 << 0, 1 << 18, 1 << 14, 1 << 25
+DISABLED, INHERIT, SAMPLE_ID_ALL, WATERMARK, USE_CLOCKID = (1 << bit for bit in (0, 1, 18, 14, 25))
+# Flags of the system call.
+CLOEXEC, PID_CGROUP = 8, 4
 # The numbers of the ioctls.
 ENABLE, DISABLE, SET_OUTPUT, SET_FILTER = 0x2400, 0x2401, 0x2405, 0x40082406
 # Offsets in the page before the ring.
@@ -33,39 +37,46 @@ def check(result, name):
     return result
 
 
-def perf_open(kind, config, cpu, group, sample, flags, period):
-    """Opens an event of all processes on a CPU, in a group unless that is -1."""
+def perf_open(kind, config, cpu, group, sample, flags, period, of=(-1, 0)):
+    """Opens an event on a CPU, in a group unless that is -1. `of` has the process (-1 for all), or the
+    descriptor of a cgroup, and the flag for it."""
+    number, more = of
     attribute = struct.pack(
         '=IIQQQQQIIQQQQIi', kind, ATTRIBUTE_BYTES, config, period, sample, 0, flags, RING // 2,
         0, 0, 0, 0, 0, 0, time.CLOCK_MONOTONIC,
     )  # fmt: skip
     # The rest is zero.
     buffer = ctypes.create_string_buffer(attribute, ATTRIBUTE_BYTES)
-    return check(libc.syscall(PERF_EVENT_OPEN, buffer, -1, cpu, group, 8), 'perf_event_open')
+    return check(libc.syscall(PERF_EVENT_OPEN, buffer, number, cpu, group, CLOEXEC | more), 'perf_event_open')
 
 
 class EventSet:
     """Events that are recorded in one way, off at first. Each CPU has a group led by a dummy."""
 
-    def __init__(self, ids, cpus, sample, is_filtered):
-        flags = SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID
+    def __init__(self, ids, cpus, sample, kernel_filter=None, of=(-1, 0), inherit=False):
+        flags = SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID | (INHERIT if inherit else 0)
         self.leaders, self.events, self.rings = [], [], []
         for cpu in cpus:
-            leader = perf_open(SOFTWARE, DUMMY, cpu, -1, sample, flags | DISABLED, 1)
+            leader = perf_open(SOFTWARE, DUMMY, cpu, -1, sample, flags | DISABLED, 1, of)
             self.rings.append(mmap.mmap(leader, RING + mmap.PAGESIZE))
             self.leaders.append(leader)
             for number in ids:
-                event = perf_open(TRACEPOINT, number, cpu, leader, sample, flags, 1)
+                event = perf_open(TRACEPOINT, number, cpu, leader, sample, flags, 1, of)
                 check(libc.ioctl(event, SET_OUTPUT, leader), 'PERF_EVENT_IOC_SET_OUTPUT')
-                if is_filtered:
-                    # kthreadd always exists, and does nothing.
-                    result = libc.ioctl(event, SET_FILTER, b'common_pid != 2')
+                if kernel_filter:
+                    result = libc.ioctl(event, SET_FILTER, kernel_filter)
                     check(result, 'PERF_EVENT_IOC_SET_FILTER')
                 self.events.append(event)
 
     def switch(self, request):
         for leader in self.leaders:
             check(libc.ioctl(leader, request, 0), 'ioctl')
+
+    def close(self):
+        for ring in self.rings:
+            ring.close()
+        for event in self.events + self.leaders:
+            os.close(event)
 
     def hits(self):
         return sum(struct.unpack('=Q', os.read(event, 8))[0] for event in self.events)

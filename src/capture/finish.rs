@@ -94,6 +94,7 @@ impl Captured {
             gone_cpus: Vec::new(),
             unwatched,
             cost: run.cost,
+            others: run.others,
         };
         let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
         let lost_known = run.counted.iter().all(|counted| counted.lost_known);

@@ -1,6 +1,7 @@
 //! A capture: attaches, runs, detaches, and writes the results.
 
 mod attach;
+mod chosen;
 mod detach;
 mod finish;
 mod plan;
@@ -11,6 +12,7 @@ mod thinning;
 mod unwatched;
 
 pub use attach::{AttachOptions, Choice, Chosen};
+pub use chosen::{ChosenRounds, OnlyProcesses};
 pub use detach::wait_for_detach;
 pub use finish::{Captured, SummaryRoom, Written, note};
 pub use plan::scratch_file;
@@ -56,6 +58,8 @@ pub struct CaptureOptions {
     pub attach: AttachOptions,
     /// Whether to compress `events.perf`.
     pub compress: bool,
+    /// The processes to record.
+    pub only: OnlyProcesses,
     /// More columns of the log.
     pub log_columns: Vec<LogColumn>,
     /// The COMMAND to run. The capture stops when it ends.
@@ -104,6 +108,29 @@ pub enum Error {
     /// The threads of this machine could not be listed.
     #[error("failed to list the threads of this machine in `/proc`: {0}")]
     Threads(io::Error),
+    /// A chosen process does not run.
+    #[error("no process with the number {pid} runs; `ps -e` lists all")]
+    NoProcess {
+        /// Its number.
+        pid: u32,
+    },
+    /// A chosen process is only a thread of a process.
+    #[error("{tid} is a thread of process {pid}; use `--pid {pid}`")]
+    OnlyThread {
+        /// The number of the thread.
+        tid: u32,
+        /// The number of its process.
+        pid: u32,
+    },
+    /// The chosen processes ended before the events were on.
+    #[error("process {pid} ended while tp-perf attached, so there is nothing to record")]
+    ProcessEnded {
+        /// Its number.
+        pid: u32,
+    },
+    /// The changes of threads take too much memory.
+    #[error(transparent)]
+    TooMuch(#[from] crate::memory::TooMuch),
     /// tp-perf could not give up rights.
     #[error(transparent)]
     Rights(#[from] privileges::Error),
@@ -194,6 +221,7 @@ struct Ready {
 impl Ready {
     fn of(kernel: &impl Kernel, options: &CaptureOptions) -> Result<Self, Error> {
         let cpus = options.attach.choice.chosen_cpus(kernel)?.len();
+        chosen::check(&options.only)?;
         let keeping = plan::keeping(options, cpus);
         let memory = plan::memory(options, &keeping, cpus)?;
         Ok(Ready { chosen: Chosen::of(kernel, &options.attach.choice)?, keeping, memory })
@@ -212,8 +240,10 @@ impl Ready {
         let arena = memory.arena();
         // The measuring event stays open until the others are attached. The last event of a tracepoint waits for the kernel when
         // it closes.
+        // Of chosen processes, the rings may hold any part.
+        let events = options.rules.events.filter(|_| !options.only.chooses());
         let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
-        let (engine, attach) = chosen.attach(kernel, &options.attach, options.rules.events, signals, progress)?;
+        let (engine, attach) = chosen.attach(kernel, &options.attach, events, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
         // Later, tp-perf may no longer see the threads of other users. From now on, the kernel records what changes.
         let threads = options.attach.threads.then(running_threads).transpose().map_err(Error::Threads)?;
@@ -258,7 +288,10 @@ impl<E: Sampling> ReadyToRun<E> {
         let command = options.command.as_ref().map(launch);
         let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
         let before = online(&engine);
-        let task = RunTask { rules: &options.rules, command, steering };
+        let chosen = threads.as_deref().filter(|_| options.only.chooses());
+        let chosen = chosen
+            .map(|running| ChosenRounds::of(&options.only, &engine, options.attach.clock, &table, running, progress));
+        let task = RunTask { rules: &options.rules, command, chosen: chosen.transpose()?, steering };
         let run = run(&mut engine, task, running, &mut spool, signals, progress)?;
 
         let after = online(&engine);

@@ -42,7 +42,7 @@ pub(super) fn facts(
     attach: Duration,
 ) -> Result<Facts, Error> {
     Ok(Facts {
-        schema: Facts::schema_with(options.attach.budget),
+        schema: Facts::schema_with(options.attach.budget, options.only.chooses()),
         tool: Tool::this(),
         kernel: kernel_release(),
         hostname: hostname(),
@@ -56,6 +56,7 @@ pub(super) fn facts(
         started: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
         ring_size: attached.ring_size,
         budget: options.attach.budget,
+        only: options.only.chooses().then(|| options.only.summary()),
         attach_ns: crate::units::nanoseconds(attach),
         self_excluded: options.attach.choice.excludes_self(),
         pid: std::process::id() as i32,

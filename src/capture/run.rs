@@ -3,7 +3,7 @@
 use super::steering::RecordSteering;
 use super::switch_on::SwitchedOn;
 use super::unwatched::CpuChanges;
-use super::{CpuChange, Error};
+use super::{ChosenRounds, CpuChange, Error};
 use crate::control::{Launch, Progress, Running, Signals, wait_for_any};
 use crate::engine::Sampling;
 use crate::events::{Counted, Reading, SampleId};
@@ -11,7 +11,7 @@ use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
 use crate::os::thread::cpu_time;
 use crate::perf_data::record::SAMPLE_SIZE;
-use crate::recording::{CostOfRecording, StopReason, is_full};
+use crate::recording::{CostOfRecording, OtherHits, StopReason, is_full};
 use crate::spool::Spool;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -64,6 +64,8 @@ pub struct Switched {
     pub cpu_changes: Option<Vec<CpuChange>>,
     /// The cost of the recording, if it has a budget.
     pub cost: Option<CostOfRecording>,
+    /// The hits of other processes, if some were chosen.
+    pub others: Option<OtherHits>,
     /// How often the user had asked to stop by then.
     pub asked: usize,
     /// The error that stopped the taking of chunks, if there was one. Everything taken before is in the
@@ -77,6 +79,8 @@ pub struct RunTask<'a> {
     pub rules: &'a StopRules,
     /// The COMMAND to start.
     pub command: Option<Launch<'a>>,
+    /// Leaves out other processes, if some were chosen.
+    pub chosen: Option<ChosenRounds>,
     /// Keeps the budget, if there is one.
     pub steering: Option<RecordSteering>,
 }
@@ -101,7 +105,7 @@ pub fn run<E: Sampling>(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Switched, Error> {
-    let RunTask { rules, command, mut steering } = task;
+    let RunTask { rules, command, chosen, mut steering } = task;
     let mut noted = Ok(());
     let mut begin = SwitchedOn::by(signals, || {
         engine.enable()?;
@@ -116,7 +120,10 @@ pub fn run<E: Sampling>(
     if let Some(steering) = &mut steering {
         steering.leave_out(starting_cpu);
     }
-    let mut until = Rounds { rules, on: all_on, steering };
+    let mut until = Rounds { rules, on: all_on, chosen, steering };
+    if let (Some(chosen), Some(running)) = (&mut until.chosen, running.as_ref()) {
+        chosen.command_started(running.pid());
+    }
     let result = noted.and_then(|()| until.until_stop(engine, running.as_mut(), spool, &mut outside, progress));
     engine.disable().map_err(Error::Run)?;
     let stopped = Instant::now();
@@ -125,13 +132,15 @@ pub fn run<E: Sampling>(
 
     // A sample that was being written when its CPU was told to stop is published a moment later. So after the
     // counters are read, a second round takes such samples.
-    let first = engine.round(spool);
+    let first = until.last_round(engine, spool);
     let own_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
     let counted = engine.counters().map_err(Error::Run)?;
     let threads = engine.thread_counters().map_err(Error::Run)?;
-    let cost = until.steering.map(|steering| steering.end(engine, spool.samples())).transpose().map_err(Error::Run)?;
+    let cost =
+        until.steering.take().map(|steering| steering.end(engine, spool.samples())).transpose().map_err(Error::Run)?;
     let time_on = engine.time_on().map_err(Error::Run)?;
-    let second = engine.round(spool);
+    let second = until.last_round(engine, spool);
+    let others = until.chosen.map(|chosen| chosen.others(engine));
     progress.phase_ends();
     let (stop_reason, problem) = match result {
         // A full disk does not prevent the last rounds: the spool has room for them in memory.
@@ -152,6 +161,7 @@ pub fn run<E: Sampling>(
         time_on,
         cpu_changes: outside.changes.into_seen(),
         cost,
+        others,
         asked,
         problem,
     })
@@ -185,10 +195,27 @@ struct Rounds<'a> {
     rules: &'a StopRules,
     /// When all events were on.
     on: Instant,
+    chosen: Option<ChosenRounds>,
     steering: Option<RecordSteering>,
 }
 
 impl Rounds<'_> {
+    /// Takes the bytes of every ring once.
+    fn round<E: Sampling>(&mut self, engine: &mut E, spool: &mut Spool) -> io::Result<()> {
+        match &mut self.chosen {
+            Some(chosen) => chosen.round(engine, spool),
+            None => engine.round(spool),
+        }
+    }
+
+    /// The same once the events are off.
+    fn last_round<E: Sampling>(&mut self, engine: &mut E, spool: &mut Spool) -> io::Result<()> {
+        match &mut self.chosen {
+            Some(chosen) => chosen.last_round(engine, spool),
+            None => engine.round(spool),
+        }
+    }
+
     fn until_stop<E: Sampling>(
         &mut self,
         engine: &mut E,
@@ -200,10 +227,15 @@ impl Rounds<'_> {
         let Rounds { rules, on, .. } = *self;
         let rings = engine.attached().cpus.as_slice().len();
         let mut look = longest_sleep(rules.events, rings, spool.streams(), progress.is_shown());
+        if self.chosen.is_some() && rules.events.is_some() {
+            // The rings say nothing about the number of chosen events.
+            look = Some(LOOK_FOR_EVENTS_EVERY);
+        }
         loop {
             let left = rules.duration.map(|duration| duration.saturating_sub(on.elapsed()));
             let reading = self.steering.as_ref().map(RecordSteering::left);
-            let woken_by_a_ring = wait(engine, outside, left.into_iter().chain(look).chain(reading).min())?;
+            let woken_by_a_ring =
+                wait(engine, outside, self.chosen.as_ref(), left.into_iter().chain(look).chain(reading).min())?;
             if woken_by_a_ring && rules.events.is_some() {
                 // From now on, the number of events may be reached before a ring reaches its watermark again.
                 look = Some(LOOK_FOR_EVENTS_EVERY);
@@ -212,7 +244,7 @@ impl Rounds<'_> {
             if let Some(command) = &mut command {
                 command.exit_code()?;
             }
-            engine.round(spool)?;
+            self.round(engine, spool)?;
             progress.capturing(spool.samples(), on.elapsed());
 
             if let Some(reason) = outside.asked_to_stop() {
@@ -228,6 +260,11 @@ impl Rounds<'_> {
                 && command.exit_code()?.is_some()
             {
                 return Ok(StopReason::Command);
+            }
+            if let Some(chosen) = &mut self.chosen
+                && chosen.have_all_ended()?
+            {
+                return Ok(StopReason::Processes);
             }
             if let Some(steering) = &mut self.steering {
                 steering.window(engine, spool)?;
@@ -249,12 +286,19 @@ fn longest_sleep(events: Option<u64>, rings: usize, streams: bool, is_watched: b
     if streams { Some(STREAM_EVERY) } else { is_watched.then_some(LOOK_EVERY) }
 }
 
-/// Sleeps until a ring reaches its watermark, a signal arrives, a CPU comes or goes, or `patience` has passed.
+/// Sleeps until a ring reaches its watermark, a signal arrives, a CPU comes or goes, a chosen process ends, or `patience` has
+/// passed.
 /// Returns whether it was a ring.
-fn wait(engine: &impl Sampling, outside: &mut Outside<'_>, patience: Option<Duration>) -> io::Result<bool> {
+fn wait(
+    engine: &impl Sampling,
+    outside: &mut Outside<'_>,
+    chosen: Option<&ChosenRounds>,
+    patience: Option<Duration>,
+) -> io::Result<bool> {
     let rings = engine.wake_descriptors();
     let of_rings = rings.len();
-    let ready = wait_for_any(rings.into_iter().chain(outside.wake_descriptors()), patience)?;
+    let ends = chosen.into_iter().flat_map(ChosenRounds::ends);
+    let ready = wait_for_any(rings.into_iter().chain(ends).chain(outside.wake_descriptors()), patience)?;
     outside.changes.note();
     Ok(ready[..of_rings].contains(&true))
 }

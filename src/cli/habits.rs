@@ -31,9 +31,12 @@ const OPTIONS_OF_CAPTURES: [Instead; 14] = [
     (&["-c", "--count"], "leave it out: tp-perf records every hit, so it has no sampling period"),
     (
         &["-p", "--pid", "--tid", "-u", "--uid", "-G", "--cgroup"],
-        "leave it out: tp-perf watches all processes; `perf record -p PID` watches one",
+        "leave it out: tp-perf watches all processes; `tp-perf record --pid PID` records some",
     ),
-    (&["-f", "--follow-forks", "-i", "--no-inherit"], "leave it out: tp-perf watches all processes"),
+    (
+        &["-f", "--follow-forks", "-i", "--no-inherit"],
+        "leave it out: tp-perf watches all processes, and `record --pid PID` also those that they start",
+    ),
     (&["--filter"], "tp-perf does not read the arguments of tracepoints; `perf record --filter` does"),
     (&["-R", "--raw-samples"], "tp-perf records no arguments of tracepoints; `perf record` does"),
     (&["-T", "--timestamp"], "leave it out: every event has its time"),

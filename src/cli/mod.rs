@@ -21,6 +21,7 @@ mod man;
 mod memory;
 mod observation;
 mod overhead;
+mod processes;
 mod record;
 mod replay;
 mod report;

@@ -6,7 +6,7 @@ use super::command_line::own_arguments;
 use super::memory::MemoryArgs;
 use super::source::{part, places};
 use super::usage::usage;
-use crate::capture::{self, StopRules};
+use crate::capture::{self, OnlyProcesses, StopRules};
 use crate::control::Manner;
 use crate::observation::Observation;
 use crate::state::Length;
@@ -76,6 +76,7 @@ impl ObservationArgs {
                 force: false,
                 attach,
                 compress,
+                only: OnlyProcesses::default(),
                 log_columns: Vec::new(),
                 command,
                 arguments,

@@ -4,6 +4,7 @@ use super::attach::AttachArgs;
 use super::budget::{BudgetArg, parse_budget};
 use super::command_line::own_arguments;
 use super::help::PATTERNS;
+use super::processes::OnlyArgs;
 use super::usage::usage_with_tips;
 use crate::capture::{self, AttachOptions, StopRules};
 use crate::control::Manner;
@@ -25,6 +26,8 @@ Examples:
   # Record which processes cause the events, and show them
   sudo tp-perf record --with pid,comm -d 10s -o who
   tp-perf report who --by process
+  # Record only a command, and the processes that it starts
+  sudo tp-perf record --only-command make -j8
   # Record the default selection and one more tracepoint
   sudo tp-perf record --also sched_switch -d 10s -o idle";
 
@@ -78,6 +81,8 @@ pub struct RecordArgs {
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
     #[command(flatten)]
+    only: OnlyArgs,
+    #[command(flatten)]
     attach: AttachArgs,
 }
 
@@ -113,7 +118,8 @@ impl RecordArgs {
         let command = self.attach.watch.find_any(self.command)?;
         let (attach, manner) = self.attach.request(self.quiet)?;
         let budget = self.budget.and_then(|BudgetArg(budget)| budget);
-        let threads = self.with.iter().chain(&self.log_columns).any(|column| column.is_of_thread());
+        let only = self.only.only(command.is_some())?;
+        let threads = only.chooses() || self.with.iter().chain(&self.log_columns).any(|column| column.is_of_thread());
         let attach = AttachOptions { budget, threads, ..attach };
         let options = capture::CaptureOptions {
             rules: StopRules { events: self.events, duration: self.duration },
@@ -121,6 +127,7 @@ impl RecordArgs {
             force: self.force,
             attach,
             compress,
+            only,
             log_columns: LogColumn::each_once(self.log_columns),
             command,
             arguments: own_arguments(),

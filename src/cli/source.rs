@@ -1,15 +1,15 @@
 //! The part of a source that the user selects: the arguments that replays and reports share.
 
 use super::memory::MemoryArgs;
+use super::processes::{self, NamePatterns, parse_pid};
 use super::selection::{Patterns, flatten};
 use super::usage::usage;
-use crate::events::{Filter, NamePattern, ProcessFilter, Tid};
+use crate::events::{Filter, ProcessFilter, Tid};
 use crate::os::cpus::CpuList;
 use crate::source::Place;
 use crate::units::{Moment, Ns, parse_events, parse_moment};
 use clap::Args;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Part of the source")]
@@ -51,30 +51,10 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     pub fn request(self) -> Result<Filter, clap::Error> {
         let part = part(self.events, self.from, self.to)?;
-        let processes = ProcessFilter {
-            pids: self.pids,
-            names: self.comms.into_iter().flat_map(|NamePatterns(patterns)| patterns).collect(),
-        };
+        let processes = ProcessFilter { pids: self.pids, names: processes::flatten(self.comms) };
         let (only, exclude) = (flatten(self.tracepoints), flatten(self.exclude));
         Ok(Filter { only, exclude, cpus: self.cpus, processes, ..part })
     }
-}
-
-/// Patterns of names as they are typed, with commas between them.
-#[derive(Debug, Clone)]
-struct NamePatterns(Vec<NamePattern>);
-
-impl FromStr for NamePatterns {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        NamePattern::list(text).map(NamePatterns)
-    }
-}
-
-fn parse_pid(text: &str) -> Result<Tid, String> {
-    let number = text.parse().map_err(|_| "write the number of a process, as in `812`".to_owned())?;
-    Tid::new(number).ok_or_else(|| "no process has this number; the highest is 4194303".to_owned())
 }
 
 /// The part of a source between two times, with at most this many events.

@@ -5,20 +5,20 @@
 //! visits at random times. If that is not enough, the hottest are *detached*. Tracepoints return slowly, so they do not
 //! move back and forth.
 
+mod cost;
+
+pub(super) use cost::VISITS_PER_SECOND;
+
 use crate::engine::{HitCost, MOST_MEMBERS};
 use crate::events::{Rung, Tpid};
+use cost::CostModel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Visits in a second. More are more precise, and cost more.
-pub(super) const VISITS_PER_SECOND: u32 = 20;
 /// The most and the least part of the time for visits. Visits of more than half of the time would cost nearly as much as
 /// counting.
 const MOST_VISITED: f64 = 0.5;
 const LEAST_VISITED: f64 = 0.01;
-/// The cost in nanoseconds of a tracepoint in a visit on one CPU: it goes on and off, and its counter is read. Measured on
-/// Linux 6.18.
-const MEMBER_NS: f64 = 1_500.0;
 /// A tracepoint is visited only if that saves so many times the cost of its visits.
 const WORTH: f64 = 4.0;
 /// The part of the time for visits with which the controller plans. What remains of the budget makes it longer.
@@ -95,15 +95,12 @@ impl SeenHits {
 pub(super) struct Budget {
     /// The part of the time of all CPUs that counting may take; infinite without a budget.
     part: f64,
-    cpus: f64,
-    cost: HitCost,
+    cost: CostModel,
     known: BTreeMap<Tpid, KnownRate>,
     /// The tracepoints that visits themselves hit, so visits cannot estimate their hits.
     disturbed: BTreeSet<Tpid>,
     /// The part of the time for visits.
     visited: f64,
-    /// The measured cost of visits, divided by the planned cost.
-    visits_cost: f64,
     /// How long the cost has been calm.
     calm: Duration,
     /// The time since the last trial of a detached tracepoint.
@@ -114,15 +111,12 @@ impl Budget {
     /// A controller for this many CPUs. `part` is a part of the time of all of them, between 0 and 1. Without it, the
     /// controller only computes costs.
     pub fn new(part: Option<f64>, cpus: usize, cost: HitCost) -> Self {
-        let cpus = cpus.max(1) as f64;
         Budget {
             part: part.unwrap_or(f64::INFINITY),
-            cpus,
-            cost,
+            cost: CostModel::new(cpus, cost),
             known: BTreeMap::new(),
             disturbed: BTreeSet::new(),
             visited: PLANNED_VISITED,
-            visits_cost: 1.0,
             calm: Duration::ZERO,
             since_trial: Duration::ZERO,
         }
@@ -145,14 +139,7 @@ impl Budget {
 
     /// Learns from the CPU time that the visits of a window took in tp-perf's own thread.
     pub fn visits_took(&mut self, own: Duration, window: Duration) {
-        let visited = self.known.values().filter(|known| known.rung == Rung::Visited).count();
-        if visited == 0 || own.is_zero() {
-            return;
-        }
-        // Another CPU works for each interrupt too, about as long as this thread waits for it.
-        let measured = 1.5 * own.as_nanos() as f64 / window.as_secs_f64().max(1e-9);
-        let planned = self.switching() + visited as f64 * self.of_member();
-        self.visits_cost = 0.7 * self.visits_cost + 0.3 * (measured / planned).clamp(0.5, 10.0);
+        self.cost.learn_visits(self.on(Rung::Visited), own, window);
     }
 
     /// Never visits these tracepoints.
@@ -162,48 +149,29 @@ impl Budget {
 
     /// Uses another cost of a hit from now on.
     pub fn set_cost(&mut self, cost: HitCost) {
-        self.cost = cost;
+        self.cost.set_hit(cost);
     }
 
     /// The part of the time for visits; 0 if no tracepoint is visited.
     pub fn visited(&self) -> f64 {
-        let any = self.known.values().any(|known| known.rung == Rung::Visited);
-        if any { self.visited } else { 0.0 }
+        if self.on(Rung::Visited) > 0 { self.visited } else { 0.0 }
     }
 
     /// The estimated cost of a window as a part of the time of all CPUs. Its hits have numbers and rungs, visits took the
     /// part `visited` of its time, and tp-perf's own thread ran for `own` in it.
-    pub fn cost_of(
+    pub fn cost_of_window(
         &self,
         hits: impl Iterator<Item = (f64, Rung)>,
         window: Duration,
         visited: f64,
         own: Duration,
     ) -> f64 {
-        let seconds = window.as_secs_f64().max(1e-9);
-        let of_hits: f64 = hits.map(|(hits, rung)| hits * self.per_hit(rung, visited)).sum();
-        // The thread's own part of switching is in `own`.
-        let switching = if visited > 0.0 { self.switching() / 2.0 * seconds } else { 0.0 };
-        (of_hits + switching + own.as_nanos() as f64) / (seconds * self.cpus * 1e9)
+        self.cost.of_window(hits, window, visited, own)
     }
 
-    /// Nanoseconds of each second that switching for visits takes on all CPUs.
-    fn switching(&self) -> f64 {
-        2.0 * f64::from(VISITS_PER_SECOND) * self.cost.switch_ns * self.cpus
-    }
-
-    /// Nanoseconds of each second that the visits of one tracepoint take on all CPUs, beside its hits.
-    fn of_member(&self) -> f64 {
-        f64::from(VISITS_PER_SECOND) * MEMBER_NS * self.cpus
-    }
-
-    /// The cost of a hit in nanoseconds.
-    fn per_hit(&self, rung: Rung, visited: f64) -> f64 {
-        match rung {
-            Rung::Counted => self.cost.counted_ns,
-            Rung::Visited => self.cost.off_ns + visited * (self.cost.counted_ns - self.cost.off_ns),
-            Rung::Detached => 0.0,
-        }
+    /// The number of tracepoints on this rung.
+    fn on(&self, rung: Rung) -> usize {
+        self.known.values().filter(|known| known.rung == rung).count()
     }
 
     /// Takes the hits of a window, and decides what changes for the next one. `own` is the CPU time of tp-perf's own
@@ -222,7 +190,7 @@ impl Budget {
         }
         let own = own.as_nanos() as f64 / seconds;
         // If tp-perf's own ticks exceed the budget, the cost of hits should at least be small beside them.
-        let allowed = (self.part * self.cpus * 1e9 - own).max(LEAST_OF_OWN * own);
+        let allowed = (self.part * self.cost.all_cpus() - own).max(LEAST_OF_OWN * own);
         self.since_trial += window;
         let mut moves = self.leave(allowed);
         if moves.is_empty() {
@@ -240,10 +208,8 @@ impl Budget {
 
     /// The cost in nanoseconds of each second, if visits take this part of the time. `rate` is the rate that counts.
     fn planned(&self, visited: f64, rate: impl Fn(&KnownRate) -> f64) -> f64 {
-        let hits: f64 = self.known.values().map(|known| rate(known) * self.per_hit(known.rung, visited)).sum();
-        let visited = self.known.values().filter(|known| known.rung == Rung::Visited).count();
-        let visits = visited as f64 * self.of_member() + if visited > 0 { self.switching() } else { 0.0 };
-        hits + self.visits_cost * visits
+        let hits: f64 = self.known.values().map(|known| rate(known) * self.cost.of_hit(known.rung, visited)).sum();
+        hits + self.cost.of_visits(self.on(Rung::Visited))
     }
 
     /// The rate of all tracepoints that are watched.
@@ -289,10 +255,10 @@ impl Budget {
                 return moves;
             }
             let rate = self.known.get(&tpid).map_or(0.0, |known| known.rate);
-            let visited = self.known.values().filter(|known| known.rung == Rung::Visited).count();
-            let first = if visited == 0 { self.switching() } else { 0.0 };
-            let saved = rate * (self.cost.counted_ns - self.cost.off_ns);
-            if saved < WORTH * self.of_member() + first || visited >= MOST_MEMBERS {
+            let visited = self.on(Rung::Visited);
+            let first = if visited == 0 { self.cost.switching() } else { 0.0 };
+            let saved = rate * (self.cost.of_hit(Rung::Counted, 0.0) - self.cost.of_hit(Rung::Visited, 0.0));
+            if saved < WORTH * self.cost.of_member() + first || visited >= MOST_MEMBERS {
                 break;
             }
             if !self.disturbed.contains(&tpid) {
@@ -392,163 +358,4 @@ impl Budget {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-    const COST: HitCost = HitCost { counted_ns: 150.0, off_ns: 20.0, switch_ns: 30_000.0, measured: true };
-
-    /// A machine with two CPUs and these rates, under a budget.
-    struct Machine {
-        budget: Budget,
-        rungs: BTreeMap<Tpid, Rung>,
-        moves: usize,
-        part: f64,
-    }
-
-    impl Machine {
-        fn new(part: f64) -> Self {
-            Machine { budget: Budget::new(Some(part), 2, COST), rungs: BTreeMap::new(), moves: 0, part }
-        }
-
-        /// A second with these rates. Returns its cost, as a part of the budget.
-        fn second(&mut self, rates: &[f64]) -> f64 {
-            let seen: Vec<SeenHits> = (1..)
-                .map(Tpid::new)
-                .zip(rates)
-                .map(|(tpid, rate)| {
-                    let rung = self.rungs.get(&tpid).copied().unwrap_or(Rung::Counted);
-                    SeenHits { tpid, hits: (rung != Rung::Detached).then_some(*rate), rung }
-                })
-                .collect();
-            let own = Duration::from_micros(400);
-            let visited = self.budget.visited();
-            let with_visits =
-                own + Duration::from_nanos((self.budget.switching() / 2.0) as u64) * u32::from(visited > 0.0);
-            let cost = self.budget.cost_of(seen.iter().map(SeenHits::known), SECOND, visited, with_visits);
-            let moves = self.budget.decide(&seen, SECOND, own);
-            self.moves += moves.len();
-            moves.into_iter().for_each(|it| {
-                self.rungs.insert(it.tpid, it.to);
-            });
-            cost / self.part
-        }
-
-        fn on(&self, rung: Rung) -> usize {
-            self.rungs.values().filter(|it| **it == rung).count()
-        }
-    }
-
-    /// A build: the ten hottest tracepoints make most of the hits.
-    fn build() -> Vec<f64> {
-        (0..300).map(|n| 190_000.0 * 0.7f64.powi(n) + 20.0).collect()
-    }
-
-    /// Ten times as many hits as in a build.
-    fn storm() -> Vec<f64> {
-        build().iter().map(|rate| rate * 10.0).collect()
-    }
-
-    #[test]
-    fn an_idle_machine_is_counted_as_a_whole() {
-        let mut machine = Machine::new(0.01);
-        for _ in 0..100 {
-            assert!(machine.second(&[100.0; 300]) < 1.0);
-        }
-        assert_eq!((machine.moves, machine.budget.visited()), (0, 0.0));
-    }
-
-    #[test]
-    fn after_a_step_the_cost_is_within_the_budget_in_the_second_window() {
-        let mut machine = Machine::new(0.01);
-        for _ in 0..20 {
-            machine.second(&[5.0; 300]);
-        }
-        let first = machine.second(&build());
-        assert!(first > 3.0, "the step costs {first} times the budget");
-        for second in 0..600 {
-            let cost = machine.second(&build());
-            assert!(cost <= 1.0, "in second {second}, the cost is {cost} times the budget");
-        }
-        assert!((1..25).contains(&machine.on(Rung::Visited)) && machine.on(Rung::Detached) == 0);
-        assert!(machine.budget.visited() >= LEAST_VISITED);
-        // Nothing moves to and fro in ten minutes of the same load.
-        assert!(machine.moves < 60, "{} moves", machine.moves);
-    }
-
-    #[test]
-    fn when_the_load_ends_all_tracepoints_return_one_after_another() {
-        let mut machine = Machine::new(0.01);
-        for _ in 0..10 {
-            machine.second(&build());
-        }
-        assert!(machine.on(Rung::Visited) > 0);
-        for _ in 0..300 {
-            // Some are silent, and return too.
-            let calm: Vec<f64> = (0..300).map(|n| f64::from(n % 3)).collect();
-            assert!(machine.second(&calm) < 1.0);
-        }
-        assert_eq!((machine.on(Rung::Visited), machine.on(Rung::Detached)), (0, 0));
-    }
-
-    #[test]
-    fn a_budget_that_visits_cannot_hold_detaches_the_hottest() {
-        let mut machine = Machine::new(0.001);
-        let storm = storm();
-        for _ in 0..3 {
-            machine.second(&storm);
-        }
-        assert!(machine.on(Rung::Detached) > 0);
-        // It is tried again from time to time, and leaves at once.
-        let over = (0..600).filter(|_| machine.second(&storm) > 1.0).count();
-        assert!(over < 60, "{over} of 600 seconds are over the budget");
-    }
-
-    #[test]
-    fn a_budget_below_the_cost_of_ticks_still_limits_the_cost_of_hits() {
-        let mut machine = Machine::new(0.0001);
-        for _ in 0..60 {
-            machine.second(&build());
-        }
-        // The ticks alone cost twice the budget.
-        assert!((2.0..2.5).contains(&machine.second(&build())), "{} detached", machine.on(Rung::Detached));
-        assert!(machine.on(Rung::Detached) > 0);
-    }
-
-    #[test]
-    fn after_a_storm_the_detached_ones_return_within_minutes() {
-        let mut machine = Machine::new(0.001);
-        let storm = storm();
-        for _ in 0..20 {
-            machine.second(&storm);
-        }
-        let detached = machine.on(Rung::Detached);
-        assert!(detached > 12, "only {detached} are detached");
-        for _ in 0..600 {
-            machine.second(&[0.1; 300]);
-        }
-        assert!(machine.on(Rung::Detached) < detached / 4, "{} of {detached} are detached", machine.on(Rung::Detached));
-    }
-
-    #[test]
-    fn one_storm_does_not_take_the_others_with_it() {
-        let mut machine = Machine::new(0.01);
-        let mut rates = vec![4_000.0; 20];
-        rates[7] = 2_000_000.0;
-        (0..5).for_each(|_| {
-            machine.second(&rates);
-        });
-        let expected = [(Tpid::new(8), Rung::Detached)];
-        assert_eq!(machine.rungs.into_iter().collect::<Vec<_>>(), expected, "even off, it costs more than the budget");
-    }
-
-    #[test]
-    fn a_load_that_comes_and_goes_does_not_make_tracepoints_flap() {
-        let mut machine = Machine::new(0.01);
-        let (busy, calm) = (build(), vec![5.0; 300]);
-        for second in 0..1_200 {
-            machine.second(if second / 7 % 2 == 0 { &busy } else { &calm });
-        }
-        assert!(machine.moves < 20 * 60, "{} moves in twenty minutes", machine.moves);
-    }
-}
+mod tests;

@@ -153,8 +153,10 @@ impl Steering {
         let own = now.saturating_sub(self.cpu_before);
         (self.cpu_before, self.length) = (now, self.length + window);
         let cost = match &seen {
-            Some(seen) => self.budget.cost_of(seen.iter().map(SeenHits::known), window, self.visited, own),
-            None => self.budget.cost_of(iter::once((tick.total() as f64, Rung::Counted)), window, self.visited, own),
+            Some(seen) => self.budget.cost_of_window(seen.iter().map(SeenHits::known), window, self.visited, own),
+            None => {
+                self.budget.cost_of_window(iter::once((tick.total() as f64, Rung::Counted)), window, self.visited, own)
+            }
         };
         self.sum += cost * window.as_secs_f64();
         self.most = self.most.max(cost);

@@ -1,32 +1,21 @@
 //! Chooses the events of processes.
 
-use crate::events::{Event, KnownThreads, Ns, ProcessFilter, ThreadChange, ThreadFact, Tid};
+use crate::events::{ChosenThreads, Event, ProcessFilter, ThreadChange, Tid};
 use crate::memory::TooMuch;
-use std::collections::HashSet;
 
-/// Keeps the events of the chosen processes. A process that a chosen one starts meanwhile is chosen too.
-pub(super) struct ChosenProcesses<'a> {
-    filter: &'a ProcessFilter,
-    pids: HashSet<Tid>,
-    /// The processes that were seen. If one of them begins, another process has its number now.
-    born: HashSet<Tid>,
-    threads: KnownThreads,
+/// Keeps the events of the chosen processes.
+pub(super) struct ChosenProcesses {
+    threads: ChosenThreads,
     /// The thread of the last event, and whether it is chosen.
     last: Option<(Option<Tid>, bool)>,
     kept: Vec<Event>,
 }
 
-impl<'a> ChosenProcesses<'a> {
+impl ChosenProcesses {
     /// `None` if the filter keeps all processes.
-    pub fn of(filter: &'a ProcessFilter) -> Option<Self> {
-        filter.chooses().then(|| ChosenProcesses {
-            filter,
-            pids: filter.pids.iter().copied().collect(),
-            born: HashSet::new(),
-            threads: KnownThreads::default(),
-            last: None,
-            kept: Vec::new(),
-        })
+    pub fn of(filter: &ProcessFilter) -> Option<Self> {
+        let threads = ChosenThreads::of(filter);
+        filter.chooses().then_some(ChosenProcesses { threads, last: None, kept: Vec::new() })
     }
 
     /// Takes what happened to threads.
@@ -49,45 +38,20 @@ impl<'a> ChosenProcesses<'a> {
     }
 
     fn takes(&mut self, event: &Event) -> bool {
-        let ChosenProcesses { pids, born, threads, .. } = self;
-        let has_changed = threads.until_noting(event.time, &mut |change: &ThreadChange| {
-            let ThreadFact::Forked { process, parent, .. } = change.what else { return };
-            if process != change.tid {
-                // Another thread of a process.
-                return;
-            }
-            // Those that were forked before the capture do not count as started meanwhile.
-            let is_reused = !born.insert(process);
-            if change.time > Ns(0) && pids.contains(&parent) {
-                pids.insert(process);
-            } else if is_reused {
-                pids.remove(&process);
-            }
-        });
-        if has_changed {
+        if self.threads.until(event.time) {
             self.last = None;
         }
         let tid = event.tid();
         let takes = match self.last {
             Some((last, takes)) if last == tid => takes,
-            _ => {
-                self.born.extend(tid);
-                tid.is_some_and(|tid| self.takes_thread(tid))
-            }
+            _ => tid.is_some_and(|tid| {
+                self.threads.saw(tid);
+                self.threads.takes(tid)
+            }),
         };
         self.last = Some((tid, takes));
         // An interrupt belongs to no process.
         takes && !event.is_in_interrupt()
-    }
-
-    fn takes_thread(&self, tid: Tid) -> bool {
-        let thread = self.threads.of(tid);
-        let process = thread.and_then(|thread| thread.process).unwrap_or(tid);
-        let name = thread.and_then(|thread| thread.name.as_deref());
-        let ProcessFilter { pids, names } = self.filter;
-        // No pattern matches a thread without a name.
-        let is_named = |name: &str| names.iter().any(|pattern| pattern.matches(name));
-        (pids.is_empty() || self.pids.contains(&process)) && (names.is_empty() || name.is_some_and(is_named))
     }
 }
 
@@ -95,7 +59,7 @@ impl<'a> ChosenProcesses<'a> {
 mod tests {
     use super::*;
     use crate::events::threads::testing::{self, named, tid};
-    use crate::events::{NamePattern, Tpid};
+    use crate::events::{NamePattern, Ns, Tpid};
 
     /// A new process, forked by the first thread of its parent.
     fn forked(time: u64, process: u32, parent: u32) -> ThreadChange {

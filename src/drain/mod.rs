@@ -146,10 +146,11 @@ pub fn drain(
     let (origin, span, given) = (run.origin.or(stream.earliest()), run.span, run.given);
 
     let decoded = stream.decoded();
-    let accounting = Accounting::close(&decoded);
     let ending = stream.last_note().map(serde_json::from_str::<Ending>);
     let unreadable = matches!(ending, Some(Err(_)));
     let ending = ending.and_then(Result::ok);
+    let others = ending.as_ref().and_then(|ending| ending.others.as_ref());
+    let accounting = Accounting::close(&decoded, others.map_or(&[], |others| &others.of));
     let table = stream.table().clone();
     let selection = selection(&about, &accounting, &table, &filter);
     let unended = matches!(about, About::Capture(_)) && ending.is_none() && damage.is_none() && !stopped && !unreadable;
@@ -173,6 +174,7 @@ pub fn drain(
         decoded: &decoded,
         table: &table,
         selection: &selection,
+        filter: &filter,
         restricted: is_restricted.then(|| restriction_summary(&filter, origin)),
         origin,
         span,

@@ -14,7 +14,7 @@ pub(super) struct Pour<'a, 's> {
     sinks: &'a mut [&'s mut dyn Sink],
     asked: usize,
     stops_at_once: bool,
-    chosen: Option<ChosenProcesses<'a>>,
+    chosen: Option<ChosenProcesses>,
     /// The time of the first event, whether or not the filter keeps it. So a relative time means the same
     /// with every filter.
     pub origin: Option<Ns>,

@@ -3,11 +3,12 @@
 use crate::events::accounting::Accounting;
 use crate::events::stream::Decoded;
 use crate::events::thinning::Periods;
-use crate::events::{Filter, Tpid};
+use crate::events::{Cpu, Filter, Tpid};
 use crate::os::cpus::CpuList;
 use crate::recording::{BudgetSummary, Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
 use crate::recording::{
-    ThinnedStretch, TimingSummary, Tool, TracepointSummary, TracepointsSummary, Unwatched, accounts,
+    OtherHits, OthersSummary, ThinnedStretch, TimingSummary, Tool, TracepointSummary, TracepointsSummary, Unwatched,
+    accounts,
 };
 use crate::source::About;
 use crate::tracefs::{Exclusion, Pattern, Selection, Table};
@@ -62,6 +63,7 @@ pub(super) struct Parts<'a> {
     pub decoded: &'a Decoded,
     pub table: &'a Table,
     pub selection: &'a Selection,
+    pub filter: &'a Filter,
     pub restricted: Option<RestrictionSummary>,
     /// The time of the first event, whether or not the filter keeps it.
     pub origin: Option<Ns>,
@@ -145,6 +147,10 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         log_complete,
         ring_size: facts.map(|facts| facts.ring_size),
         budget,
+        only: facts.and_then(|facts| facts.only.clone()),
+        others: ending
+            .and_then(|ending| ending.others.as_ref())
+            .map(|others| others_summary(others, table, parts.filter)),
         restricted,
         tracepoints: TracepointsSummary {
             listed: table.tracepoints().len(),
@@ -170,6 +176,17 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         per_cpu,
         unaccounted,
     }
+}
+
+/// The hits of other processes, as far as they concern the wanted tracepoints and CPUs.
+fn others_summary(others: &OtherHits, table: &Table, filter: &Filter) -> OthersSummary {
+    let wanted = |tpid: Tpid, cpu: Cpu| {
+        table.find(tpid).is_some_and(|tracepoint| filter.takes(tracepoint)) && filter.takes_cpu(Some(cpu))
+    };
+    let wanted = others.of.iter().filter(|(tpid, cpu, _)| wanted(*tpid, *cpu));
+    let all = wanted.fold(0u64, |sum, (.., hits)| sum.saturating_add(*hits));
+    let in_interrupts = (!filter.chooses()).then_some(others.in_interrupts);
+    OthersSummary { hits: all.saturating_sub(in_interrupts.unwrap_or(0)), in_interrupts }
 }
 
 /// Adds the estimated hits of tracepoints of which an event stands for several.

@@ -7,6 +7,8 @@
 //! **unaccounted**: hits that the kernel counted, but for which it neither wrote a sample nor reported a loss. They are never
 //! hidden in the other numbers.
 //!
+//! A recording of chosen processes leaves out samples of others. `counted` is then the kernel's count without those samples.
+//!
 //! The counters of a few tracepoints add up nanoseconds instead of hits ([`Tracepoint::is_weighted`]). Nobody
 //! counts the hits of those, so their `counted` is `recorded + lost` by definition.
 //!
@@ -77,8 +79,11 @@ pub struct Accounting {
 }
 
 impl Accounting {
-    /// Closes the accounting: compares the decoded samples with the kernel's counts.
-    pub fn close(decoded: &Decoded) -> Self {
+    /// Closes the accounting: compares the decoded samples with the kernel's counts. `others` are the samples of other processes
+    /// that a recording of chosen processes left out. They do not count.
+    pub fn close(decoded: &Decoded, others: &[(Tpid, Cpu, u64)]) -> Self {
+        let others: HashMap<Slot, u64> =
+            others.iter().map(|(tpid, cpu, hits)| (Slot { tpid: *tpid, cpu: Some(*cpu) }, *hits)).collect();
         let mut accounts = BySlot::default();
         for (slot, recorded) in &decoded.samples {
             *accounts.of(*slot) += Account { recorded: *recorded, ..Account::default() };
@@ -102,8 +107,11 @@ impl Accounting {
         for (slot, account) in &mut accounts {
             let thinning = thinnings.get(slot).copied().unwrap_or_default();
             if exact.contains(slot) {
-                let missing = account.counted.saturating_sub(account.recorded).saturating_sub(account.lost);
+                let others = others.get(slot).copied().unwrap_or(0);
+                let samples = account.recorded.saturating_add(others).saturating_add(account.lost);
+                let missing = account.counted.saturating_sub(samples);
                 account.thinned = thinning.up_to(account.counted, account.counted).of_missing(missing);
+                account.counted = account.counted.saturating_sub(others);
             } else {
                 // Without the last counter, only the hits before the last step are known. A weighted tracepoint is never thinned.
                 let is_thinned = !with_counter.contains(slot);
@@ -240,7 +248,7 @@ mod tests {
             weighted: false,
         };
         let counted = [counted(slot(1, 0), 13, 3), counted(slot(1, 1), 9, 0), counted(slot(2, 1), 1, 0)];
-        Accounting::close(&Decoded { counted: Some(counted.to_vec()), ..decoded })
+        Accounting::close(&Decoded { counted: Some(counted.to_vec()), ..decoded }, &[])
     }
 
     #[test]
@@ -261,12 +269,12 @@ mod tests {
         let count = Reading { value: 123_456_789, lost: 2 };
         let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: true }];
         let decoded = Decoded { samples: vec![(slot(1, 0), 10)], counted: Some(counted), ..Default::default() };
-        assert_eq!(Accounting::close(&decoded).total(), account(10, 2, 12));
+        assert_eq!(Accounting::close(&decoded, &[]).total(), account(10, 2, 12));
         // Nor is it thinned, whatever the steps of a damaged file say.
         let on = |before| vec![StepOnCpu { cpu: Cpu::new(0), at: Ns(0), before, after: before }];
         let step = |one_in, before| RungStep { tpid: Tpid::new(1), at: Ns(0), one_in, on: on(before) };
         let decoded = Decoded { steps: vec![step(17, 0), step(1, 99_999)], ..decoded };
-        assert_eq!(Accounting::close(&decoded).total(), account(10, 2, 12));
+        assert_eq!(Accounting::close(&decoded, &[]).total(), account(10, 2, 12));
     }
 
     #[test]
@@ -275,7 +283,7 @@ mod tests {
         let counted = vec![Counted { slot: slot(1, 0), count, lost_known: true, weighted: false }];
         let decoded =
             Decoded { samples: vec![(slot(1, 0), 4), (slot(1, 1), 3)], counted: Some(counted), ..Default::default() };
-        let accounting = Accounting::close(&decoded);
+        let accounting = Accounting::close(&decoded, &[]);
         assert_eq!(accounting.total(), account(7, 0, 7));
         assert!(accounting.unbalanced().is_empty());
     }
@@ -293,7 +301,7 @@ mod tests {
             counted: Some(vec![counted(5, 1), counted(3, 0)]),
             ..Default::default()
         };
-        let accounting = Accounting::close(&decoded);
+        let accounting = Accounting::close(&decoded, &[]);
         assert_eq!(accounting.total(), account(7, 1, 8));
         assert!(accounting.unbalanced().is_empty());
     }
@@ -305,7 +313,7 @@ mod tests {
             per_cpu: vec![DecodedCpu { cpu: cpu(0), lost: 3, late: 0 }],
             ..Default::default()
         };
-        let accounting = Accounting::close(&decoded);
+        let accounting = Accounting::close(&decoded, &[]);
         assert!(!accounting.counted && !accounting.lost_per_tracepoint && accounting.unbalanced().is_empty());
         assert_eq!(accounting.total(), account(15, 3, 18));
     }
@@ -333,7 +341,7 @@ mod tests {
             steps: vec![step(17, 10, 12)],
             ..Default::default()
         };
-        let total = |recorded, lost| Accounting::close(&decoded(recorded, Reading { value: 1_000, lost })).total();
+        let total = |recorded, lost| Accounting::close(&decoded(recorded, Reading { value: 1_000, lost }), &[]).total();
         let balanced = total(70, 0);
         assert_eq!((balanced.thinned, balanced.unaccounted()), (930, 0));
         // Two hits of the step may be on either side of it, and a loss is a sample that is missing.
@@ -341,8 +349,11 @@ mod tests {
         assert_eq!((total(60, 0).unaccounted(), total(80, 0).unaccounted()), (10, -8));
         // Without the counter, only the hits before the last step are known.
         let killed = Decoded { counted: None, ..decoded(70, Reading::default()) };
-        assert_eq!(Accounting::close(&killed).total(), account(70, 0, 70));
+        assert_eq!(Accounting::close(&killed, &[]).total(), account(70, 0, 70));
         let later = Decoded { steps: vec![step(17, 10, 10), step(1, 1_000, 1_000)], ..killed };
-        assert_eq!(Accounting::close(&later).total(), Account { thinned: 930, counted: 1_000, ..account(70, 0, 0) });
+        assert_eq!(
+            Accounting::close(&later, &[]).total(),
+            Account { thinned: 930, counted: 1_000, ..account(70, 0, 0) }
+        );
     }
 }

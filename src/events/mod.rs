@@ -29,5 +29,5 @@ pub use rung::{Estimated, Partly, Rung, Visits};
 pub use sample_ids::{SampleIds, Slot};
 pub use sink::Sink;
 pub use thinning::{RungStep, StepOnCpu};
-pub use threads::{KnownThread, KnownThreads, LONGEST_NAME, ThreadChange, ThreadFact};
+pub use threads::{ChosenThreads, KnownThread, KnownThreads, LONGEST_NAME, ThreadChange, ThreadFact};
 pub use tick::Tick;

@@ -168,7 +168,7 @@ fn record<E: Sampling>(
 ) -> Result<WatchedRun, Error> {
     // Drawing a progress bar would add to the measured time.
     let is_thinned = steering.is_some();
-    let task = RunTask { rules: &StopRules::default(), command: Some(launch), steering };
+    let task = RunTask { rules: &StopRules::default(), command: Some(launch), chosen: None, steering };
     let run = capture::run(engine, task, running, spool, signals, &mut ())?;
     let before = *so_far;
     let detached = before.detached + run.cost.map_or(0, |cost| cost.detached);

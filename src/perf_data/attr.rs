@@ -249,6 +249,12 @@ impl Trailer {
     }
 }
 
+/// The positions in tp-perf's own samples, and in all its other records, if samples have their threads.
+pub fn own_layout() -> (Layout, Trailer) {
+    let attr = Attr::tracepoint(0, 0, SampleFields { weight: false, thread: true }, true);
+    (attr.layout(), attr.trailer())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

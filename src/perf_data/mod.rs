@@ -32,12 +32,12 @@ mod tracing_data;
 mod write;
 mod zstd_window;
 
-pub use attr::{Attr, Layout, Trailer};
+pub use attr::{Attr, Layout, Trailer, own_layout};
 pub use compress::{Compressor, Inflate, MOST_INFLATED};
 pub use error::{Error, Fault, Shortfall};
 pub use features::{ClockPair, Features};
 pub use header::{Described, Header, Notes};
-pub use read::PerfData;
+pub use read::{PerfData, ThreadsRead};
 pub use write::{Head, HeadThreads, counters, document};
 pub use zstd_window::ZstdWindow;
 

@@ -1,6 +1,6 @@
 //! tp-perf's own notes in `events.perf`. With them, the file alone replays to the same recording.
 
-use super::{CostOfRecording, Tool, Unwatched};
+use super::{CostOfRecording, OnlySummary, OtherHits, Tool, Unwatched};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Selection, Status, Table, Tpid};
@@ -9,8 +9,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The newest schema version of facts and endings. It increases when a field changes its meaning or is removed, or when the
-/// events mean something else. In version 3, an event can stand for several hits, because its tracepoint was thinned.
-const FACTS_SCHEMA: u32 = 3;
+/// events mean something else. In version 3, an event can stand for several hits, because its tracepoint was thinned. In version
+/// 4, the events may be only those of chosen processes, and the counters those of all.
+const FACTS_SCHEMA: u32 = 4;
 
 /// The facts about a capture that are known before its events go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub struct Facts {
     /// The budget, as a part of the time of all CPUs; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<f64>,
+    /// The processes that the recording was limited to; absent if it has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<OnlySummary>,
     /// How long attaching took, in nanoseconds.
     pub attach_ns: u64,
     /// Whether tp-perf excluded its own hits.
@@ -84,6 +88,9 @@ pub struct Ending {
     /// The cost of the recording; absent without a budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<CostOfRecording>,
+    /// The hits of other processes; absent if the recording has all processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<OtherHits>,
 }
 
 /// Tracepoints that share one reason for not being captured.
@@ -106,6 +113,8 @@ pub enum StopReason {
     Duration,
     /// COMMAND ended.
     Command,
+    /// The chosen processes (`--pid`) ended.
+    Processes,
     /// SIGINT.
     Interrupt,
     /// Another signal that ends a process by default, such as SIGTERM or SIGUSR1.
@@ -117,9 +126,14 @@ pub enum StopReason {
 }
 
 impl Facts {
-    /// The schema version of a recording. Older programs read those without a budget as well.
-    pub fn schema_with(budget: Option<f64>) -> u32 {
-        if budget.is_some() { FACTS_SCHEMA } else { FACTS_SCHEMA - 1 }
+    /// The schema version of a recording with this budget, which may be limited to chosen processes. Older programs read those
+    /// without either as well.
+    pub fn schema_with(budget: Option<f64>, is_of_chosen: bool) -> u32 {
+        match (is_of_chosen, budget) {
+            (true, _) => FACTS_SCHEMA,
+            (false, Some(_)) => FACTS_SCHEMA - 1,
+            (false, None) => FACTS_SCHEMA - 2,
+        }
     }
 
     /// Reads the note that contains the facts.
@@ -201,9 +215,10 @@ mod tests {
     #[test]
     fn a_newer_schema_is_an_error_that_names_it() {
         let error = Facts::of_note(r#"{"schema":9,"clock":"of the future"}"#).unwrap_err().to_string();
-        assert!(error.contains("schema is 9") && error.contains("up to 3"), "{error}");
+        assert!(error.contains("schema is 9") && error.contains("up to 4"), "{error}");
         assert!(Facts::of_note(r#"{"schema":2}"#).unwrap_err().to_string().contains("missing field"));
-        assert_eq!((Facts::schema_with(None), Facts::schema_with(Some(0.05))), (2, 3));
+        let schemas = [(None, false), (Some(0.05), false), (None, true), (Some(0.05), true)];
+        assert_eq!(schemas.map(|(budget, chosen)| Facts::schema_with(budget, chosen)), [2, 3, 4, 4]);
     }
 
     #[test]

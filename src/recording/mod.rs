@@ -16,6 +16,7 @@ mod facts;
 mod folder;
 mod log;
 mod new_file;
+mod only;
 mod readers;
 mod summary;
 mod tables;
@@ -30,6 +31,7 @@ pub use facts::{Ending, Facts, LeftOut, StopReason};
 pub use folder::Folder;
 pub use log::{LogColumn, LogSink, LogWriter};
 pub use new_file::NewFile;
+pub use only::{OnlySummary, OtherHits, OthersSummary, only_words};
 #[doc(hidden)]
 pub use readers::Readers;
 pub(crate) use summary::is_zero;

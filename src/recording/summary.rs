@@ -1,6 +1,6 @@
 //! `summary.json`: the facts about a capture, and its accounting.
 
-use super::{BudgetSummary, Error, NewFile, StopReason, Tool, Unwatched};
+use super::{BudgetSummary, Error, NewFile, OnlySummary, OthersSummary, StopReason, Tool, Unwatched};
 use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
 use crate::text::write_json_pretty;
@@ -58,6 +58,12 @@ pub struct Summary {
     /// The budget of the recording; the field is missing if it had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetSummary>,
+    /// The processes that the recording was limited to; the field is missing if it has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<OnlySummary>,
+    /// What such a recording left out; also missing if it has no counters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<OthersSummary>,
     /// The restriction of a replay; the field is missing if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restricted: Option<RestrictionSummary>,
@@ -137,7 +143,7 @@ pub struct EventsSummary {
     /// and tracepoints were thinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated: Option<u64>,
-    /// Hits by the kernel's counters. This and `unaccounted` are null everywhere if a replayed file has no
+    /// Hits by the kernel's counters, without those of other processes that a recording of chosen processes left out. This and `unaccounted` are null everywhere if a replayed file has no
     /// counters.
     pub counted: Option<u64>,
     /// counted − recorded − thinned − lost.

@@ -3,7 +3,7 @@
 use super::{
     SourceReport, budget_facts, equation, lost_unassigned, mark_of_all, own_share, stopped_by, threads_lost, unwatched,
 };
-use crate::recording::Summary;
+use crate::recording::{Summary, only_words};
 use crate::text::shortened;
 use crate::tracefs::{Exclusion, Status};
 use crate::units::{Grouped, Plural, Rate, Seconds};
@@ -22,6 +22,8 @@ pub fn facts(source: &SourceReport) -> Vec<Fact> {
     facts.extend(machine(&source.summary));
     facts.extend(tracepoints(source));
     facts.extend(capture(source));
+    let only = source.summary.only.as_ref().map(|only| only_words(only, source.summary.others));
+    facts.extend(only.map(|only| ("only", only)));
     facts.extend(source.states.as_ref().map(|states| ("states", super::states::words(states))));
     facts.push(("accounting", equation(&source.summary.events)));
     facts.extend(source.summary.budget.iter().flat_map(budget_facts).map(|fact| (fact.name, fact.text)));

@@ -85,6 +85,7 @@ pub fn stopping(reason: StopReason, command_exit: Option<i32>) -> String {
         StopReason::Events => "--events".to_owned(),
         StopReason::Duration => "--duration".to_owned(),
         StopReason::Command => format!("the end of COMMAND (exit code {})", command_exit.unwrap_or_default()),
+        StopReason::Processes => "the end of the chosen processes".to_owned(),
         StopReason::Interrupt => "Ctrl-C".to_owned(),
         StopReason::Terminate => "a signal, such as SIGTERM".to_owned(),
         StopReason::DiskFull => "a full disk".to_owned(),

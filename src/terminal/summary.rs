@@ -4,7 +4,7 @@ use super::layout::{LABEL, Screen, TextColumn, TextTable};
 use super::width::Width;
 use crate::os::cpus::one_named;
 use crate::ranking::{Ranked, Ranking};
-use crate::recording::{BudgetSummary, EventsSummary, Summary, TracepointsSummary, UnaccountedSummary};
+use crate::recording::{BudgetSummary, EventsSummary, Summary, TracepointsSummary, UnaccountedSummary, only_words};
 use crate::report::{
     BudgetFact, budget_facts, equation, lost_unassigned, mark, mark_of_all, marks, own_share, stopped_by, threads_lost,
     unit, unwatched,
@@ -52,6 +52,9 @@ pub fn print_summary(
         print_top(&ranking, summary, screen)?;
     }
     screen.blank()?;
+    if let Some(only) = &summary.only {
+        screen.fact("only", OneLine(only_words(only, summary.others)))?;
+    }
     print_accounting(summary, screen)?;
     print_budget(summary, screen)?;
     print_log(summary, screen)?;

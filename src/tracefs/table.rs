@@ -34,6 +34,19 @@ impl Tracepoint {
     pub fn is_weighted(&self) -> bool {
         self.group == "sched" && self.name.starts_with("sched_stat_")
     }
+
+    /// Whether the kernel always hits this tracepoint in an interrupt. The kernel has no list of such tracepoints. These are
+    /// the ones in its code for the entry of interrupts and in the functions that only that code calls.
+    pub fn is_of_interrupts(&self) -> bool {
+        let has_end = |ends: &[&str]| ends.iter().any(|end| self.name.ends_with(end));
+        let has_begin = |begins: &[&str]| begins.iter().any(|begin| self.name.starts_with(begin));
+        match self.group.as_str() {
+            "irq_vectors" | "irq" => has_end(&["_entry", "_exit"]),
+            "timer" => has_begin(&["hrtimer_expire_", "timer_expire_"]),
+            "nmi" => true,
+            _ => false,
+        }
+    }
 }
 
 /// All tracepoints of one kernel, in the order of their tpid.

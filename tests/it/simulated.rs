@@ -107,7 +107,7 @@ fn options(words: &[&str]) -> CaptureOptions {
 /// The header of `events.perf`.
 fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
     let facts = Facts {
-        schema: Facts::schema_with(None),
+        schema: Facts::schema_with(None, false),
         tool: Tool { name: "tp-perf".to_owned(), version: "test".to_owned() },
         kernel: "none".to_owned(),
         hostname: "nowhere".to_owned(),
@@ -121,6 +121,7 @@ fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
         started: String::new(),
         ring_size: 1 << 20,
         budget: None,
+        only: None,
         attach_ns: 0,
         self_excluded: true,
         pid: 1,
@@ -162,7 +163,7 @@ fn capture_watched(
     let mut spool = Spool::new(&head(&engine, options), keeping, make_file).unwrap();
     let run = run(
         &mut engine,
-        RunTask { rules: &options.rules, command: None, steering: None },
+        RunTask { rules: &options.rules, command: None, chosen: None, steering: None },
         &mut None,
         &mut spool,
         signals,
@@ -449,7 +450,7 @@ fn the_events_go_off_if_command_cannot_be_started() {
     let mut spool = Spool::new(&head(&engine, &options(&[])), keeping, tempfile::tempfile).unwrap();
     let (mut signals, _senders) = Signals::pair().unwrap();
     let rules = StopRules::default();
-    let task = RunTask { rules: &rules, command: Some(launch), steering: None };
+    let task = RunTask { rules: &rules, command: Some(launch), chosen: None, steering: None };
     let failed = run(&mut engine, task, &mut None, &mut spool, &mut signals, &mut ());
     assert!(matches!(failed, Err(Error::Command(_))), "{failed:?}");
     // This panics if the events are on.

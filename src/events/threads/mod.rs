@@ -1,9 +1,11 @@
 //! What a source records about threads: the processes to which they belong, and their names.
 
+mod chosen;
 mod known;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use chosen::ChosenThreads;
 pub use known::{KnownThread, KnownThreads};
 
 use crate::events::{Ns, Tid};

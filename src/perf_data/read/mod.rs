@@ -25,6 +25,7 @@ use perf_event_open_sys::bindings as abi;
 use records::Records;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+pub use threads::ThreadsRead;
 
 /// The maximum number of bytes decompressed at once.
 const INFLATED: usize = 512 << 10;

@@ -34,6 +34,8 @@ pub(super) struct Target {
     pub thread_at: u16,
     /// The position of the flags of a hit in a sample; 0 if the samples do not have them.
     pub flags_at: u16,
+    /// Whether all samples are hits in interrupts.
+    pub of_interrupts: bool,
     pub least: u16,
     /// The index of the event in `attrs`.
     pub event: u32,

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 const OF_THREAD: u64 = 128;
 
 /// The threads so far.
-pub(super) struct ThreadsRead {
+pub struct ThreadsRead {
     /// The process of each thread that had an event.
     process_of: HashMap<Tid, Tid>,
     /// By place of a CPU, the process and the thread of its last event.

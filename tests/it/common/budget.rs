@@ -57,7 +57,7 @@ pub fn samples() -> Vec<(u64, u32, u32)> {
 
 /// The facts of the recording.
 pub fn budget_facts() -> Facts {
-    Facts { schema: Facts::schema_with(Some(0.05)), budget: Some(0.05), ..facts() }
+    Facts { schema: Facts::schema_with(Some(0.05), false), budget: Some(0.05), ..facts() }
 }
 
 /// The recording.

@@ -129,7 +129,7 @@ pub fn perf_file_with(
 
 pub fn facts() -> Facts {
     Facts {
-        schema: Facts::schema_with(None),
+        schema: Facts::schema_with(None, false),
         tool: Tool { name: "tp-perf".to_owned(), version: "0".to_owned() },
         kernel: "6.18.0".to_owned(),
         hostname: "here".to_owned(),
@@ -143,6 +143,7 @@ pub fn facts() -> Facts {
         started: "2026-01-01T00:00:00Z".to_owned(),
         ring_size: 4096,
         budget: None,
+        only: None,
         attach_ns: 1,
         self_excluded: true,
         pid: 1,
@@ -163,5 +164,6 @@ pub fn ending() -> Ending {
         gone_cpus: Vec::new(),
         unwatched: Vec::new(),
         cost: None,
+        others: None,
     }
 }

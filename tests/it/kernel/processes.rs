@@ -1,13 +1,15 @@
 //! Recordings with processes on this kernel: known numbers of hits by threads and children with known names.
 
 use crate::common::{Test, nothing_more};
-use crate::kernel::rig::{FAMILY, GETSID, Rig, shown};
+use crate::kernel::rig::{Background, FAMILY, GETSID, Rig, shown};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub const TESTS: &[Test] = &[
     ("each_event_has_its_process_and_its_name_at_that_time", nothing_more, family),
+    ("only_the_chosen_processes_are_recorded", nothing_more, only),
+    ("a_chosen_process_must_run", nothing_more, gone),
     ("lost_records_about_threads_are_reported_and_lose_no_event", nothing_more, lost),
 ];
 
@@ -49,6 +51,77 @@ fn family() {
     assert_eq!(of.values().sum::<u64>(), source["summary"]["events"]["counted"].as_u64().unwrap());
     let text = String::from_utf8(report(&["--top", "200"])).unwrap();
     assert!(text.contains("top processes") && text.contains("renamed-0"), "{text}");
+}
+
+/// A family is recorded while another process hits the same tracepoint.
+fn only() {
+    let myself = std::env::current_exe().unwrap();
+    let mut other = Command::new(&myself);
+    let _other = Background::start(other.args(["storm", &u64::MAX.to_string(), "getsid"]));
+    let check = |rig: &Rig, said: &str, reason: &str| {
+        let summary = std::fs::read(rig.path("rec").join("summary.json")).unwrap();
+        let summary: Value = serde_json::from_slice(&summary).unwrap();
+        let events = &summary["events"];
+        let counts = ["counted", "recorded", "logged", "lost", "unaccounted"].map(|count| events[count].as_u64());
+        assert_eq!(counts, [FAMILY.all(), FAMILY.all(), FAMILY.all(), 0, 0].map(Some), "{summary}");
+        assert_eq!(summary["unaccounted"], serde_json::json!([]));
+        assert!(summary["others"]["hits"].as_u64().unwrap() > 0, "{summary}");
+        assert_eq!(summary["stop_reason"], reason);
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("started; left out: ") && words.contains("hits of other processes"), "{said}");
+        // Nobody else is in the file either.
+        let mut report = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        let report = report.arg("report").arg(rig.path("rec")).args(["--by", "process", "--format", "json"]);
+        let found: Value = serde_json::from_slice(&report.output().unwrap().stdout).unwrap();
+        let processes = found["sources"][0]["processes"].as_array().unwrap();
+        let hits: u64 = processes.iter().map(|process| process["events"].as_u64().unwrap()).sum();
+        assert_eq!(hits, FAMILY.all(), "{found}");
+    };
+
+    let rig = Rig::new();
+    let output = rig.command(&["-t", GETSID, "--only-command", "--"]).arg(&myself).arg("family").output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    check(&rig, &shown(&output), "command");
+
+    // COMMAND lets the chosen process begin.
+    let rig = Rig::new();
+    let mut family =
+        Command::new("sh").args(["-c", "read go; exec $0 family"]).arg(&myself).stdin(Stdio::piped()).spawn().unwrap();
+    let go = family.stdin.take().unwrap();
+    let pid = family.id().to_string();
+    let mut command = rig.command(&["-t", GETSID, "--pid", &pid, "--", "sh", "-c", "echo; exec sleep 2"]);
+    let waiting = std::thread::spawn(move || family.wait());
+    let output = command.stdout(go).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert!(waiting.join().unwrap().unwrap().success());
+    check(&rig, &shown(&output), "processes");
+
+    // The names count at their times.
+    let rig = Rig::new();
+    let words = ["-t", GETSID, "--comm", "renamed-*,thread-3", "--only-command", "--"];
+    let output = rig.command(&words).arg(&myself).arg("family").output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let summary: Value = serde_json::from_slice(&std::fs::read(rig.path("rec").join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["events"]["logged"], FAMILY.threads * FAMILY.renamed + FAMILY.of_thread(3));
+}
+
+fn gone() {
+    let mut ended = Command::new("true").spawn().unwrap();
+    let pid = ended.id().to_string();
+    ended.wait().unwrap();
+    let rig = Rig::new();
+    let output = rig.command(&["-t", GETSID, "-d", "1s", "--pid", &pid]).output().unwrap();
+    let said = shown(&output);
+    assert!(!output.status.success() && said.contains(&format!("no process with the number {pid} runs")), "{said}");
+    assert!(!rig.path("rec").exists());
+    let said = std::thread::scope(|scope| {
+        let of_thread = || {
+            let tid = nix::unistd::gettid().to_string();
+            shown(&rig.command(&["-t", GETSID, "-d", "1s", "--pid", &tid]).output().unwrap())
+        };
+        scope.spawn(of_thread).join().unwrap()
+    });
+    assert!(said.contains(&format!("use `--pid {}`", std::process::id())), "{said}");
 }
 
 /// Renames fill the rings of thread records while tp-perf stands still.

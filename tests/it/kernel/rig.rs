@@ -57,6 +57,12 @@ impl Family {
         100 * (thread + 1)
     }
 
+    /// All hits.
+    pub fn all(&self) -> u64 {
+        let of_threads: u64 = (0..self.threads).map(|thread| self.of_thread(thread) + self.renamed).sum();
+        self.own + of_threads + self.children * self.of_child
+    }
+
     /// Runs the threads and the children.
     pub fn run(&self) {
         let hit = |number: u64| {

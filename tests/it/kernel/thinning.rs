@@ -99,7 +99,7 @@ impl Thinned {
         let counted = self.engine.counters().unwrap();
         let decoded =
             Decoded { samples: samples.collect(), counted: Some(counted), steps: self.steps, ..Decoded::default() };
-        Accounting::close(&decoded).total()
+        Accounting::close(&decoded, &[]).total()
     }
 }
 

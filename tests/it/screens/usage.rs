@@ -56,7 +56,7 @@ pub fn wrong_usage() {
             "lsit",
             "script",
             "-g",
-            "-p 1",
+            "--tid 1",
             "record -F 99 -a",
             "--ring-size 63K",
             "list --format xml",

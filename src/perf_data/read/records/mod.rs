@@ -98,6 +98,7 @@ impl Records {
             cpu_at: layout.cpu.unwrap_or(0) as u16,
             thread_at: layout.thread.unwrap_or(0) as u16,
             flags_at: layout.flags.unwrap_or(0) as u16,
+            of_interrupts: false,
             least: layout.least as u16,
             event,
             listed_cpu,
@@ -219,9 +220,11 @@ impl Records {
             return Ok(());
         }
         let (cpu, thread_at, flags_at) = (target.cpu, usize::from(target.thread_at), usize::from(target.flags_at));
+        let of_interrupts = target.of_interrupts;
         let mut event = Event::new(time, cpu, tpid);
         if thread_at > 0 {
-            if flags_at > 0 && record.bytes.get(flags_at).is_some_and(|flags| is_interrupt(*flags)) {
+            let is_flagged = || flags_at > 0 && record.bytes.get(flags_at).is_some_and(|flags| is_interrupt(*flags));
+            if of_interrupts || is_flagged() {
                 event = event.in_interrupt();
             }
             let with_thread = self.threads.event(event, place, record.bytes, thread_at);
@@ -270,7 +273,7 @@ impl Records {
             return None;
         }
         let target = &self.targets[index];
-        let Target { time_at, cpu_at, thread_at, flags_at, least, event, .. } = *target;
+        let Target { time_at, cpu_at, thread_at, flags_at, of_interrupts, least, event, .. } = *target;
         let of_tracepoint = target.wanted;
         let place = self.cpu(cpu);
         let wanted = of_tracepoint && self.cpus[place as usize].wanted;
@@ -285,6 +288,7 @@ impl Records {
             cpu_at,
             thread_at,
             flags_at,
+            of_interrupts,
             least,
             event,
             listed_cpu: cpu,

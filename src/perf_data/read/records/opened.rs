@@ -119,6 +119,9 @@ impl Records {
             records.targets.push(itself);
         }
         records.ids = SampleIds::new(&ids);
+        for target in &mut records.targets {
+            target.of_interrupts = target.tpid.is_some_and(|tpid| table.get(tpid).is_of_interrupts());
+        }
         records.table = table;
         Ok(records)
     }
