@@ -12,7 +12,7 @@ pub enum Observation {
         /// The sources.
         places: Vec<Place>,
         /// The part of each source to use, by time.
-        part: Filter,
+        part: Box<Filter>,
     },
     /// This machine, now: a capture that keeps only counts.
     Machine(Box<capture::CaptureOptions>),

@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::control::{Progress, Signals};
-use crate::engine::{self, AttachRequest, Attached, CountRequest, Engine, Kernel, Opened};
+use crate::engine::{self, AttachRequest, Attached, CountRequest, Engine, Kernel, Opened, ProcessFields};
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
 use crate::os::process::page_size;
@@ -52,8 +52,8 @@ pub struct AttachOptions {
     pub clock: Clock,
     /// The size of each CPU's ring in bytes, a power of two of pages.
     pub ring_size: usize,
-    /// Whether events have their process and thread.
-    pub threads: bool,
+    /// The fields of events about their process.
+    pub process: ProcessFields,
     /// The part of the time of all CPUs that tp-perf may take. To keep it, a recording thins tracepoints, and a comparison
     /// leaves out the hottest. `None` watches each hit.
     pub budget: Option<f64>,
@@ -94,7 +94,7 @@ impl Chosen {
             clock: options.clock,
             ring_size: options.ring_size,
             exclude_thread: options.choice.excluded_thread(),
-            threads: options.threads,
+            process: options.process,
             may_thin: options.budget.is_some(),
         };
         let (engine, took) = open(|opened| kernel.attach(&request, opened), signals, progress)?;

@@ -11,10 +11,13 @@
 //! Whether a thread is chosen can depend on records in any ring, such as the start of its parent. All records that were written
 //! before a round began are in the rings when the round takes them. So a round decides up to its begin.
 
-use super::Error;
+use super::{AtStart, AttachOptions, Error};
 use crate::control::Progress;
-use crate::engine::{Chunks, Sampling};
-use crate::events::{ChosenThreads, Ns, ProcessFilter, SampleId, ThreadChange, ThreadFact, Tid};
+use crate::engine::{Chunks, ProcessFields, Sampling};
+use crate::events::{
+    CgroupId, CgroupPattern, ChosenThreads, Ns, ProcessFilter, SampleId, ThreadChange, ThreadFact, Tid,
+};
+use crate::os::cgroups::{RunningCgroup, cgroups};
 use crate::os::clock::Clock;
 use crate::os::process::{ProcessEnd, end_of_process};
 use crate::os::running_threads::{RunningThread, running_threads};
@@ -44,19 +47,46 @@ impl OnlyProcesses {
         self.command || self.processes.chooses()
     }
 
+    /// The fields of a sample that the choice needs.
+    pub fn fields(&self) -> ProcessFields {
+        match (self.processes.cgroups.is_empty(), self.chooses()) {
+            (false, _) => ProcessFields::Cgroup,
+            (true, true) => ProcessFields::Thread,
+            (true, false) => ProcessFields::None,
+        }
+    }
+
     /// The choice, as a recording notes it.
     pub fn summary(&self) -> OnlySummary {
         OnlySummary {
             pids: self.processes.pids.iter().map(|pid| pid.get()).collect(),
             comms: self.processes.names.iter().map(ToString::to_string).collect(),
+            cgroups: self.processes.cgroups.iter().map(ToString::to_string).collect(),
             command: self.command,
         }
     }
 }
 
-/// Checks that all chosen processes run.
+/// Checks that all chosen processes run, and that the chosen cgroups exist.
 pub(super) fn check(only: &OnlyProcesses) -> Result<(), Error> {
-    if only.processes.pids.is_empty() {
+    let ProcessFilter { pids, cgroups: patterns, .. } = &only.processes;
+    if !patterns.is_empty() {
+        let existing = cgroups().map_err(Error::Cgroups)?;
+        if existing.is_empty() {
+            return Err(Error::CgroupsNotMounted);
+        }
+        for pattern in patterns {
+            if !existing.iter().any(|cgroup| pattern.matches(&cgroup.path)) {
+                let list = match pattern {
+                    CgroupPattern::Path(_) => "find /sys/fs/cgroup -type d",
+                    CgroupPattern::Unit(_) => "systemctl list-units",
+                    CgroupPattern::Container(_) => "docker ps",
+                };
+                return Err(Error::NoCgroup { pattern: pattern.to_string(), list });
+            }
+        }
+    }
+    if pids.is_empty() {
         return Ok(());
     }
     let running = running_threads().map_err(Error::Threads)?;
@@ -65,7 +95,7 @@ pub(super) fn check(only: &OnlyProcesses) -> Result<(), Error> {
         Some(RunningThread { tid, pid, .. }) if tid != pid => Err(Error::OnlyThread { tid: *tid, pid: *pid }),
         Some(_) => Ok(()),
     };
-    only.processes.pids.iter().try_for_each(check)
+    pids.iter().try_for_each(check)
 }
 
 /// Rounds that keep only the samples of chosen processes.
@@ -73,6 +103,10 @@ pub struct ChosenRounds {
     threads: ChosenThreads,
     /// Whether COMMAND is chosen.
     of_command: bool,
+    /// The chosen cgroups. Samples have theirs.
+    cgroups: Vec<CgroupPattern>,
+    /// Whether they have a cgroup that had samples.
+    of_cgroup: HashMap<CgroupId, bool>,
     clock: Clock,
     layout: Layout,
     trailer: Trailer,
@@ -102,33 +136,35 @@ pub struct ChosenRounds {
 }
 
 impl ChosenRounds {
-    /// Keeps the samples of the chosen processes from now on. `running` are the threads of this machine.
+    /// Keeps the samples of the chosen processes from now on.
     ///
     /// # Errors
     /// If none of the chosen processes runs any more.
     pub fn of(
         only: &OnlyProcesses,
         engine: &impl Sampling,
-        clock: Clock,
+        attach: &AttachOptions,
         table: &Table,
-        running: &[RunningThread],
+        at_start: &AtStart,
         progress: &mut dyn Progress,
     ) -> Result<Self, Error> {
         let ProcessFilter { pids, .. } = &only.processes;
         let (alive, gone): (Vec<Tid>, Vec<Tid>) =
-            pids.iter().partition(|pid| running.iter().any(|thread| thread.pid == pid.get()));
+            pids.iter().partition(|pid| at_start.threads.iter().any(|thread| thread.pid == pid.get()));
         if let (Some(pid), true) = (gone.first(), alive.is_empty()) {
             return Err(Error::ProcessEnded { pid: pid.get() });
         }
         for pid in gone {
             progress.note(&format!("process {pid} ended while tp-perf attached"));
         }
-        let (layout, trailer) = own_layout();
+        let (layout, trailer) = own_layout(attach.process);
         let slots = engine.sample_ids().slots();
         let mut rounds = ChosenRounds {
-            threads: ChosenThreads::of(&only.processes),
+            threads: ChosenThreads::of(&ProcessFilter { cgroups: Vec::new(), ..only.processes.clone() }),
             of_command: only.command,
-            clock: clock.sampled(),
+            cgroups: only.processes.cgroups.clone(),
+            of_cgroup: HashMap::new(),
+            clock: attach.clock.sampled(),
             layout,
             trailer,
             reader: ThreadsRead::default(),
@@ -145,7 +181,8 @@ impl ChosenRounds {
             kept: Vec::new(),
             left_out: Vec::new(),
         };
-        rounds.waiting.extend(running.iter().flat_map(changes_of));
+        rounds.waiting.extend(at_start.threads.iter().flat_map(changes_of));
+        rounds.waiting.extend(at_start.cgroups.iter().map(change_of));
         rounds.apply(Ns(0))?;
         Ok(rounds)
     }
@@ -251,6 +288,7 @@ impl ChosenRounds {
             let _ = match record.kind {
                 abi::PERF_RECORD_COMM => self.reader.comm(record, &self.trailer, 0),
                 abi::PERF_RECORD_FORK => self.reader.fork(record, 0),
+                abi::PERF_RECORD_CGROUP => self.reader.cgroup(record, &self.trailer, 0),
                 _ => Ok(()),
             };
         }
@@ -302,7 +340,8 @@ impl ChosenRounds {
                     return Ok(read);
                 }
                 if let Some(slot) = engine.sample_ids().find(id) {
-                    let is_of_chosen = tid.is_some_and(|tid| self.is_chosen(tid, time));
+                    let is_of_chosen =
+                        tid.is_some_and(|tid| self.is_chosen(tid, time)) && self.is_in_chosen_cgroup(record);
                     if !is_of_chosen || self.of_interrupts[slot] {
                         self.left_out.push((slot, is_of_chosen));
                         continue;
@@ -311,6 +350,20 @@ impl ChosenRounds {
             }
             self.kept.extend_from_slice(record.bytes);
         }
+    }
+
+    fn is_in_chosen_cgroup(&mut self, record: Record<'_>) -> bool {
+        if self.cgroups.is_empty() {
+            return true;
+        }
+        let at = self.layout.cgroup_from_end.and_then(|from_end| record.bytes.len().checked_sub(from_end));
+        let Some(cgroup) = at.and_then(|at| record.word(at)).map(CgroupId) else { return false };
+        if let Some(is_chosen) = self.of_cgroup.get(&cgroup) {
+            return *is_chosen;
+        }
+        let Some(is_chosen) = self.threads.takes_cgroup(&self.cgroups, cgroup) else { return false };
+        self.of_cgroup.insert(cgroup, is_chosen);
+        is_chosen
     }
 
     fn is_chosen(&mut self, tid: Tid, time: Ns) -> bool {
@@ -354,6 +407,12 @@ fn changes_of(thread: &RunningThread) -> Vec<ThreadChange> {
     vec![change(tid, began), change(tid, ThreadFact::Named(thread.name.as_str().into()))]
 }
 
+/// The path of a cgroup that existed before the events.
+fn change_of(cgroup: &RunningCgroup) -> ThreadChange {
+    let what = ThreadFact::Cgroup { id: CgroupId(cgroup.id), path: cgroup.path.as_str().into() };
+    ThreadChange { time: Ns(0), tid: Tid::IDLE, what }
+}
+
 /// The bytes that a round has taken, ring by ring.
 #[derive(Default)]
 struct RingBytes {
@@ -387,6 +446,7 @@ impl Chunks for RingBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::Choice;
     use crate::engine::simulated::{Script, SimulatedEngine};
     use crate::events::threads::testing::tid;
     use crate::events::{Cpu, NamePattern, SampleIds, Slot, Tpid};
@@ -464,7 +524,23 @@ mod tests {
     }
 
     fn chosen(only: &OnlyProcesses, engine: &SimulatedEngine, running: &[RunningThread]) -> ChosenRounds {
-        ChosenRounds::of(only, engine, Clock::Monotonic, &table(), running, &mut ()).unwrap()
+        started(only, engine, running).unwrap()
+    }
+
+    fn started(
+        only: &OnlyProcesses,
+        engine: &SimulatedEngine,
+        running: &[RunningThread],
+    ) -> Result<ChosenRounds, Error> {
+        let attach = AttachOptions {
+            choice: Choice::default(),
+            clock: Clock::Monotonic,
+            ring_size: 0,
+            process: ProcessFields::Thread,
+            budget: None,
+        };
+        let at_start = AtStart { threads: running.to_vec(), cgroups: Vec::new() };
+        ChosenRounds::of(only, engine, &attach, &table(), &at_start, &mut ())
     }
 
     fn running(pid: u32, parent: u32, name: &str) -> RunningThread {
@@ -472,7 +548,10 @@ mod tests {
     }
 
     fn of_pid(pid: u32) -> OnlyProcesses {
-        OnlyProcesses { processes: ProcessFilter { pids: vec![tid(pid)], names: Vec::new() }, command: false }
+        OnlyProcesses {
+            processes: ProcessFilter { pids: vec![tid(pid)], names: Vec::new(), cgroups: Vec::new() },
+            command: false,
+        }
     }
 
     #[test]
@@ -508,10 +587,7 @@ mod tests {
     #[test]
     fn a_process_that_ended_before_is_an_error() {
         let engine = engine(VecDeque::new());
-        let of = |running: &[RunningThread]| {
-            ChosenRounds::of(&of_pid(5), &engine, Clock::Monotonic, &table(), running, &mut ()).map(drop)
-        };
-        let error = of(&[running(6, 1, "sh")]).unwrap_err().to_string();
+        let error = started(&of_pid(5), &engine, &[running(6, 1, "sh")]).map(drop).unwrap_err().to_string();
         assert!(error.contains("process 5 ended while tp-perf attached"), "{error}");
     }
 
@@ -561,7 +637,7 @@ mod tests {
             }
             let names = if random.bool() { patterns() } else { Vec::new() };
             let pids = if names.is_empty() || random.bool() { vec![tid(5)] } else { Vec::new() };
-            let only = OnlyProcesses { processes: ProcessFilter { pids, names }, command: false };
+            let only = OnlyProcesses { processes: ProcessFilter { pids, names, cgroups: Vec::new() }, command: false };
 
             let mut sorted = ChosenThreads::of(&only.processes);
             sorted.add(&changes).unwrap();

@@ -100,7 +100,7 @@ impl Captured {
         let lost_known = run.counted.iter().all(|counted| counted.lost_known);
         let readings = ids.ids().iter().copied().zip(run.counted.iter().map(|counted| counted.count));
         let readings = readings.chain(run.threads);
-        let behind = [counters(readings, lost_known, now, options.attach.threads), note(&ending)].concat();
+        let behind = [counters(readings, lost_known, now, options.attach.process.has_thread()), note(&ending)].concat();
         // On a full disk this may not fit in the file, but it fits in memory.
         spool.append_behind(&behind).map_err(Error::Replay)?;
         let (blocks, in_file) = spool.finish().map_err(Error::Replay)?;

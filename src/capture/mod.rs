@@ -28,6 +28,7 @@ use crate::control::{self, CommandLine, Launch, Progress, Running, Signals, Stre
 use crate::drain::Results;
 use crate::engine::{self, Detaching, Kernel, Sampling};
 use crate::events::Sink;
+use crate::os::cgroups::{RunningCgroup, cgroups};
 use crate::os::cpus::CpuList;
 use crate::os::privileges::{self, Starts};
 use crate::os::running_threads::{RunningThread, running_threads};
@@ -131,6 +132,20 @@ pub enum Error {
     /// The changes of threads take too much memory.
     #[error(transparent)]
     TooMuch(#[from] crate::memory::TooMuch),
+    /// The cgroups of this machine could not be listed.
+    #[error("failed to list the cgroups of this machine: {0}")]
+    Cgroups(io::Error),
+    /// The hierarchy of perf's cgroups is not mounted.
+    #[error("the cgroups that perf knows are not mounted here; `tp-perf doctor` shows how to mount them")]
+    CgroupsNotMounted,
+    /// A chosen cgroup does not exist.
+    #[error("no cgroup matches {pattern}; `{list}` lists all")]
+    NoCgroup {
+        /// The choice in words.
+        pattern: String,
+        /// A command that lists the cgroups.
+        list: &'static str,
+    },
     /// tp-perf could not give up rights.
     #[error(transparent)]
     Rights(#[from] privileges::Error),
@@ -246,11 +261,23 @@ impl Ready {
         let (engine, attach) = chosen.attach(kernel, &options.attach, events, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
         // Later, tp-perf may no longer see the threads of other users. From now on, the kernel records what changes.
-        let threads = options.attach.threads.then(running_threads).transpose().map_err(Error::Threads)?;
+        let process = options.attach.process;
+        let threads = process.has_thread().then(running_threads).transpose().map_err(Error::Threads)?;
+        let cgroups = if process.has_cgroup() { cgroups().map_err(Error::Cgroups)? } else { Vec::new() };
+        let at_start = threads.map(|threads| AtStart { threads, cgroups });
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, selection, .. } = chosen;
-        Ok(ReadyToRun { engine, attach, table, selection, keeping, arena, steering, threads })
+        Ok(ReadyToRun { engine, attach, table, selection, keeping, arena, steering, at_start })
     }
+}
+
+/// What runs on this machine before the events go on.
+#[derive(Debug, Clone, Default)]
+pub struct AtStart {
+    /// The threads.
+    pub threads: Vec<RunningThread>,
+    /// The cgroups; empty if events do not have theirs.
+    pub cgroups: Vec<RunningCgroup>,
 }
 
 /// The state of a capture before the events go on.
@@ -264,8 +291,8 @@ struct ReadyToRun<E> {
     arena: Arena,
     /// With a budget.
     steering: Option<RecordSteering>,
-    /// The threads that ran before, if events have theirs.
-    threads: Option<Vec<RunningThread>>,
+    /// What ran before, if events have their process.
+    at_start: Option<AtStart>,
 }
 
 impl<E: Sampling> ReadyToRun<E> {
@@ -279,18 +306,18 @@ impl<E: Sampling> ReadyToRun<E> {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<(Captured, Detaching), Error> {
-        let ReadyToRun { mut engine, attach, table, selection, keeping, arena, steering, threads } = self;
+        let ReadyToRun { mut engine, attach, table, selection, keeping, arena, steering, at_start } = self;
         let facts = plan::facts(options, engine.attached(), &table, &selection, attach)?;
-        let head = plan::head(options, &engine, &table, threads.as_deref(), &facts)?;
+        let head = plan::head(options, &engine, &table, at_start.as_ref(), &facts)?;
         let mut spool = Spool::in_arena(arena, &head, keeping, file).map_err(Error::Memory)?;
         let nofile_limit = engine.attached().descriptor_limit;
         let launch = |line| Launch { line, nofile_limit, streams: Streams::Own, is_last: true };
         let command = options.command.as_ref().map(launch);
         let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
         let before = online(&engine);
-        let chosen = threads.as_deref().filter(|_| options.only.chooses());
+        let chosen = at_start.as_ref().filter(|_| options.only.chooses());
         let chosen = chosen
-            .map(|running| ChosenRounds::of(&options.only, &engine, options.attach.clock, &table, running, progress));
+            .map(|at_start| ChosenRounds::of(&options.only, &engine, &options.attach, &table, at_start, progress));
         let task = RunTask { rules: &options.rules, command, chosen: chosen.transpose()?, steering };
         let run = run(&mut engine, task, running, &mut spool, signals, progress)?;
 

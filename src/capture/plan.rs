@@ -1,12 +1,11 @@
 //! Prepares a capture before its events go on: memory, files, and facts.
 
-use super::{CaptureOptions, Error, StopRules};
+use super::{AtStart, CaptureOptions, Error, StopRules};
 use crate::control::{CommandLine, Progress};
 use crate::engine::{Attached, Kernel, LEAST_RING, Sampling};
 use crate::events::Ns;
 use crate::os::machine::{hostname, kernel_release};
 use crate::os::memory::{address_space, available_memory};
-use crate::os::running_threads::RunningThread;
 use crate::perf_data::record::SAMPLE_SIZE;
 use crate::perf_data::{ClockPair, Features, Head, HeadThreads, MOST_INFLATED};
 use crate::recording::{Facts, Tool};
@@ -162,7 +161,7 @@ pub(super) fn head(
     options: &CaptureOptions,
     engine: &impl Sampling,
     table: &Table,
-    threads: Option<&[RunningThread]>,
+    at_start: Option<&AtStart>,
     facts: &Facts,
 ) -> Result<Vec<u8>, Error> {
     let head = Head {
@@ -170,7 +169,11 @@ pub(super) fn head(
         ids: engine.sample_ids(),
         clock: options.attach.clock,
         lost_known: engine.attached().lost_known,
-        threads: threads.map(|running| HeadThreads { ids: &engine.attached().thread_ids, running }),
+        threads: at_start.map(|AtStart { threads, cgroups }| HeadThreads {
+            ids: &engine.attached().thread_ids,
+            running: threads,
+            cgroups: options.attach.process.has_cgroup().then_some(cgroups),
+        }),
         features: &features(options, facts)?,
         facts: &json_line(facts),
     };

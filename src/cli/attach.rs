@@ -5,6 +5,7 @@ use super::rings::RingArgs;
 use super::watch::WatchArgs;
 use crate::capture::AttachOptions;
 use crate::control::Manner;
+use crate::engine::ProcessFields;
 use crate::os::clock::Clock;
 use clap::Args;
 
@@ -32,6 +33,6 @@ impl AttachArgs {
         let (ring_size, adjustment) = self.rings.ring_size()?;
         let (choice, mut manner) = self.watch.request(quiet);
         manner.adjustments.extend(adjustment);
-        Ok((AttachOptions { choice, clock: self.clock, ring_size, threads: false, budget: None }, manner))
+        Ok((AttachOptions { choice, clock: self.clock, ring_size, process: ProcessFields::None, budget: None }, manner))
     }
 }

@@ -5,6 +5,7 @@
 
 mod attach;
 mod budget;
+mod cgroups;
 mod check;
 mod command_line;
 mod completions;

@@ -89,7 +89,7 @@ impl ObservationArgs {
                         .to_owned(),
                 ));
             }
-            let observation = Observation::Source { places: places(sources)?, part: part(None, from, to)? };
+            let observation = Observation::Source { places: places(sources)?, part: Box::new(part(None, from, to)?) };
             Ok((observation, window, Manner::reading(quiet)))
         }
     }

@@ -1,5 +1,6 @@
 //! The options that choose processes.
 
+use super::cgroups::CgroupArgs;
 use super::help::CAPTURE_OPTIONS;
 use super::usage::usage;
 use crate::capture::OnlyProcesses;
@@ -23,6 +24,8 @@ pub(super) struct OnlyArgs {
     /// A name counts from the time at which the thread has it. With --pid or --only-command, both must match.
     #[arg(long = "comm", hide_short_help = true, value_name = "GLOB")]
     comms: Vec<NamePatterns>,
+    #[command(flatten)]
+    cgroups: CgroupArgs,
     /// Record only COMMAND, and the processes that it starts
     #[arg(long, hide_short_help = true, conflicts_with = "pids")]
     only_command: bool,
@@ -37,7 +40,7 @@ impl OnlyArgs {
         if self.only_command && !has_command {
             return Err(usage("--only-command needs a COMMAND, as in `tp-perf record --only-command make`".to_owned()));
         }
-        let processes = ProcessFilter { pids: self.pids, names: flatten(self.comms) };
+        let processes = ProcessFilter { pids: self.pids, names: flatten(self.comms), cgroups: self.cgroups.patterns() };
         Ok(OnlyProcesses { processes, command: self.only_command })
     }
 }

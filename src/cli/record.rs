@@ -53,10 +53,11 @@ pub struct RecordArgs {
     /// or with `none`, tp-perf records every hit.
     #[arg(long, value_name = "PART", value_parser = parse_budget)]
     budget: Option<BudgetArg>,
-    /// Record these fields with each event: pid,tid,comm,cpu
+    /// Record more of each event: pid,tid,comm,cgroup,cpu
     ///
-    /// tp-perf always records the CPU. `pid`, `tid`, and `comm` come together: an event then takes 32 bytes instead of 24. The names
-    /// are those at the time of the event. A report shows them with `--by process`.
+    /// tp-perf always records the CPU. `pid`, `tid`, and `comm` come together: an event then takes 32 bytes instead of 24. With
+    /// `cgroup`, it has these too, and takes 40 bytes. The names and cgroups are those at the time of the event. A report shows them
+    /// with `--by process`.
     #[arg(long, value_enum, hide_possible_values = true, value_name = "FIELDS", value_delimiter = ',')]
     with: Vec<LogColumn>,
     /// Add these columns to log.csv (separated by commas)
@@ -119,8 +120,9 @@ impl RecordArgs {
         let (attach, manner) = self.attach.request(self.quiet)?;
         let budget = self.budget.and_then(|BudgetArg(budget)| budget);
         let only = self.only.only(command.is_some())?;
-        let threads = only.chooses() || self.with.iter().chain(&self.log_columns).any(|column| column.is_of_thread());
-        let attach = AttachOptions { budget, threads, ..attach };
+        let of_columns = self.with.iter().chain(&self.log_columns).map(|column| column.fields());
+        let process = of_columns.chain([only.fields()]).max().unwrap_or_default();
+        let attach = AttachOptions { budget, process, ..attach };
         let options = capture::CaptureOptions {
             rules: StopRules { events: self.events, duration: self.duration },
             output: self.output,

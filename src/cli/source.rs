@@ -1,5 +1,6 @@
 //! The part of a source that the user selects: the arguments that replays and reports share.
 
+use super::cgroups::CgroupArgs;
 use super::memory::MemoryArgs;
 use super::processes::{self, NamePatterns, parse_pid};
 use super::selection::{Patterns, flatten};
@@ -36,6 +37,8 @@ pub(super) struct SourceArgs {
     /// With --pid, both must match.
     #[arg(long = "comm", hide_short_help = true, value_name = "GLOB")]
     comms: Vec<NamePatterns>,
+    #[command(flatten)]
+    cgroups: CgroupArgs,
     /// Begin at this time, as in `2s`
     ///
     /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds.
@@ -51,7 +54,8 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     pub fn request(self) -> Result<Filter, clap::Error> {
         let part = part(self.events, self.from, self.to)?;
-        let processes = ProcessFilter { pids: self.pids, names: processes::flatten(self.comms) };
+        let processes =
+            ProcessFilter { pids: self.pids, names: processes::flatten(self.comms), cgroups: self.cgroups.patterns() };
         let (only, exclude) = (flatten(self.tracepoints), flatten(self.exclude));
         Ok(Filter { only, exclude, cpus: self.cpus, processes, ..part })
     }

@@ -1,6 +1,7 @@
 //! Collects what the machine provides, and what a capture needs of it.
 
 use crate::engine::cost_of_ways;
+use crate::os::cgroups::{self, Hierarchy};
 use crate::os::cpus::CpuList;
 use crate::os::limits::{Capabilities, DescriptorLimit, sysctl};
 use crate::perf::sys;
@@ -21,6 +22,10 @@ pub struct Machine {
     pub capabilities: Capabilities,
     /// The result of a trial: opening an event for all processes on one CPU.
     pub trial: Result<(), String>,
+    /// Whether samples can have their cgroup.
+    pub samples_cgroups: bool,
+    /// The hierarchy of the cgroups in samples, and the number of its cgroups. `None` if it cannot be found.
+    pub cgroups: Option<(Hierarchy, usize)>,
     /// The limits of descriptors: RLIMIT_NOFILE and fs.nr_open.
     pub descriptors: DescriptorLimit,
     /// How many bytes of rings per CPU every user may map: kernel.perf_event_mlock_kb.
@@ -84,16 +89,22 @@ pub fn examine(
 
 impl Machine {
     fn look(tracefs: Result<(Origin, usize), String>, online: CpuList) -> Self {
+        let cpu = online.as_slice().first().copied();
         let number = |path| sysctl(path).and_then(|value| value.parse::<i64>().ok());
         Machine {
             kernel: crate::os::machine::kernel_release(),
             tracefs,
             paranoid: number("kernel/perf_event_paranoid"),
             capabilities: Capabilities::of_this_process(),
-            trial: online.as_slice().first().map_or_else(
+            trial: cpu.map_or_else(
                 || Err("no CPU is online".to_owned()),
-                |cpu| sys::try_to_open(*cpu).map_err(|error| error.to_string()),
+                |cpu| sys::try_to_open(cpu).map_err(|error| error.to_string()),
             ),
+            samples_cgroups: cpu.is_some_and(|cpu| sys::try_cgroups(cpu).is_ok()),
+            cgroups: cgroups::hierarchy()
+                .ok()
+                .flatten()
+                .map(|hierarchy| (hierarchy, cgroups::cgroups().map_or(0, |all| all.len()))),
             descriptors: DescriptorLimit::read(),
             perf_mlock: number("kernel/perf_event_mlock_kb").map(|kilobytes| kilobytes.unsigned_abs() << 10),
             memlock: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft),

@@ -12,11 +12,12 @@ mod machine;
 pub use machine::{Error, Machine, Needs, examine};
 
 use crate::engine::{descriptors_needed, expected_detach};
+use crate::os::cgroups::Hierarchy;
 use crate::os::limits::{Capabilities, DescriptorLimit};
 use crate::os::process::page_size;
 use crate::spool::{Keeping, expected_head, memory_needed};
 use crate::tracefs::Origin;
-use crate::units::{Bytes, Grouped, Seconds, Share};
+use crate::units::{Bytes, Grouped, Plural, Seconds, Share};
 
 /// The kernel memory of one opened event in bytes, as measured on Linux 6.18.
 const EVENT_MEMORY: u64 = 1_800;
@@ -55,6 +56,7 @@ pub fn diagnose(machine: &Machine, needs: &Needs) -> Vec<Diagnosis> {
     let mut diagnoses = vec![kernel(machine), tracefs(machine), permission(machine), cpus(machine, needs)];
     if machine.tracefs.is_ok() {
         diagnoses.extend([descriptors(machine, needs), rings(machine, needs), memory(machine, needs), detach(needs)]);
+        diagnoses.extend(machine.trial.is_ok().then(|| cgroups(machine)));
         diagnoses.extend(machine.costs.map(|costs| cost(machine, costs)));
     }
     diagnoses
@@ -202,6 +204,33 @@ fn detach(needs: &Needs) -> Diagnosis {
     Diagnosis { name: "detach time", finding, health: Health::Ok }
 }
 
+/// Whether the hits of some processes can be chosen by their cgroup. Choosing them by number or name needs nothing more.
+fn cgroups(machine: &Machine) -> Diagnosis {
+    let warn =
+        |text: &str| Health::Warn(format!("--with cgroup, --cgroup, --unit, and --container do not work: {text}"));
+    let (finding, health) = match (machine.samples_cgroups, &machine.cgroups) {
+        (true, Some((Hierarchy { version, mount: Some(mount) }, number))) => {
+            let units = match version {
+                1 => "; containers are there, but usually not the units of systemd (--unit)",
+                _ => "",
+            };
+            let cgroups = Plural(*number as u64, "cgroup");
+            (format!("version {version}, mounted at {}, with {cgroups}{units}", mount.display()), Health::Ok)
+        }
+        (true, Some((Hierarchy { version, mount: None }, _))) => {
+            let mount = match version {
+                1 => {
+                    "mkdir -p /sys/fs/cgroup/perf_event && sudo mount -t cgroup -o perf_event none /sys/fs/cgroup/perf_event"
+                }
+                _ => "mount -t cgroup2 none /sys/fs/cgroup",
+            };
+            (format!("version {version}, not mounted"), warn(&format!("run `sudo {mount}`")))
+        }
+        _ => ("not in samples".to_owned(), warn("the kernel must be Linux 5.7 or later, with CONFIG_CGROUP_PERF")),
+    };
+    Diagnosis { name: "cgroups", finding, health }
+}
+
 /// What each way to watch costs on this machine.
 fn cost(machine: &Machine, (counted, recorded): (f64, f64)) -> Diagnosis {
     /// An idle machine has a few thousand hits a second, and a kernel build has about a million.
@@ -236,6 +265,8 @@ mod tests {
             paranoid: Some(2),
             capabilities: Capabilities::in_status("CapEff: 000001ffffffffff"),
             trial: Ok(()),
+            samples_cgroups: true,
+            cgroups: Some((Hierarchy { version: 2, mount: Some("/sys/fs/cgroup".into()) }, 80)),
             descriptors: DescriptorLimit { soft: 1024, hard: 524_288, nr_open: 1 << 20 },
             perf_mlock: Some(516 << 10),
             memlock: 8 << 20,
@@ -279,6 +310,10 @@ mod tests {
         assert!(fix("perf_event_open", &refused, &needs()).contains("sudo setcap cap_perfmon"));
         let old = of(|machine| machine.kernel = "5.15.0-58-generic".to_owned());
         assert!(fix("kernel", &old, &needs()).contains("before Linux 6.0"));
+        let without = of(|machine| machine.samples_cgroups = false);
+        assert!(fix("cgroups", &without, &needs()).contains("CONFIG_CGROUP_PERF"));
+        let unmounted = of(|machine| machine.cgroups = Some((Hierarchy { version: 2, mount: None }, 0)));
+        assert!(fix("cgroups", &unmounted, &needs()).contains("sudo mount -t cgroup2"));
         let poor = of(|machine| machine.memory = Some(64 << 20));
         assert!(fix("memory", &poor, &needs()).contains("--ring-size"));
         let far = Needs { cpus: "500".parse().unwrap(), ..needs() };

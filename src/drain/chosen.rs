@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_process_is_chosen_with_those_that_it_starts_from_then_on() {
-        let filter = ProcessFilter { pids: vec![tid(5)], names: Vec::new() };
+        let filter = ProcessFilter { pids: vec![tid(5)], names: Vec::new(), cgroups: Vec::new() };
         let changes = [forked(0, 5, 1), forked(0, 6, 5), forked(20, 7, 5), forked(30, 8, 7), forked(30, 9, 1)];
         let events = [(10, 5), (10, 6), (10, 7), (20, 7), (30, 8), (40, 9), (50, 6)];
         assert_eq!(kept(&filter, &changes, &events), [(10, 5), (20, 7), (30, 8)]);
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_number_that_another_process_has_later_is_not_chosen() {
-        let filter = ProcessFilter { pids: vec![tid(5)], names: Vec::new() };
+        let filter = ProcessFilter { pids: vec![tid(5)], names: Vec::new(), cgroups: Vec::new() };
         let changes = [forked(0, 5, 1), forked(20, 7, 5), forked(40, 7, 1), forked(50, 5, 1), forked(60, 8, 5)];
         let events = [(10, 5), (20, 7), (40, 7), (50, 5), (60, 8)];
         assert_eq!(kept(&filter, &changes, &events), [(10, 5), (20, 7)]);
@@ -100,11 +100,11 @@ mod tests {
     #[test]
     fn a_name_is_that_of_the_time_and_both_choices_must_match() {
         let names = vec![NamePattern::new("gc*").unwrap()];
-        let filter = ProcessFilter { pids: Vec::new(), names: names.clone() };
+        let filter = ProcessFilter { pids: Vec::new(), names: names.clone(), cgroups: Vec::new() };
         let changes = [forked(0, 5, 1), named(0, 5, "make"), named(20, 5, "gcc"), forked(25, 6, 5)];
         let events = [(10, 5), (20, 5), (30, 6), (30, 7)];
         assert_eq!(kept(&filter, &changes, &events), [(20, 5), (30, 6)]);
-        let filter = ProcessFilter { pids: vec![tid(6)], names };
+        let filter = ProcessFilter { pids: vec![tid(6)], names, cgroups: Vec::new() };
         assert_eq!(kept(&filter, &changes, &events), [(30, 6)]);
         assert!(ChosenProcesses::of(&ProcessFilter::default()).is_none());
     }

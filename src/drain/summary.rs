@@ -50,6 +50,7 @@ pub(super) fn restriction_summary(filter: &Filter, first: Option<Ns>) -> Restric
         events: filter.events,
         pids: filter.processes.pids.iter().map(|pid| pid.get()).collect(),
         comms: filter.processes.names.iter().map(ToString::to_string).collect(),
+        cgroups: filter.processes.cgroups.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::os::thread::{cpu_time, on_one_cpu};
-use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Ring, Scope, sys};
+use crate::perf::{EventKind, EventSpec, Output, ProcessFields, ReadFormat, Ring, Scope, sys};
 use crate::stats::median;
 use crate::tracefs::Table;
 use nix::sys::prctl::{get_name, set_name};
@@ -112,7 +112,12 @@ pub(super) fn sampled(tracefs_id: u64, cpu: Cpu, sample_period: u64) -> io::Resu
     let spec = EventSpec {
         kind: EventKind::Tracepoint(tracefs_id),
         scope: Scope::AllOn(cpu),
-        output: Output::Samples { sample_period, wakeup_watermark: bytes as u32 / 2, weighted: false, threads: false },
+        output: Output::Samples {
+            sample_period,
+            wakeup_watermark: bytes as u32 / 2,
+            weighted: false,
+            process: ProcessFields::None,
+        },
         clock: Clock::Monotonic,
         disabled: true,
         read_format: ReadFormat::default(),

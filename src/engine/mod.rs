@@ -56,7 +56,7 @@ pub use sampling::SamplingEngine;
 // Users of this module need these types, and some of their modules are not part of the library's API.
 pub use crate::os::clock::Clock;
 pub use crate::os::cpus::CpuList;
-pub use crate::perf::Room;
+pub use crate::perf::{ProcessFields, Room};
 
 use crate::events::{Counted, Reading, Rung, RungStep, SampleId, SampleIds, Tick};
 use crate::os::cpus::Cpu;

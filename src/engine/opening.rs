@@ -16,7 +16,7 @@ use crate::events::{SampleIds, Slot};
 use crate::os::clock::Clock;
 use crate::os::cpus::{Cpu, CpuList};
 use crate::os::limits::DescriptorLimit;
-use crate::perf::{EventKind, EventSpec, Output, ReadFormat, Ring, Scope, sys};
+use crate::perf::{EventKind, EventSpec, Output, ProcessFields, ReadFormat, Ring, Scope, sys};
 use crate::tracefs::Tracepoint;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
@@ -34,14 +34,14 @@ const RING_OF_THREADS: usize = 256 << 10;
 #[derive(Debug, Clone, Copy)]
 enum How {
     /// The events sample.
-    Samples { clock: Clock, wakeup_watermark: usize, may_thin: bool, threads: bool },
+    Samples { clock: Clock, wakeup_watermark: usize, may_thin: bool, process: ProcessFields },
     /// The events count.
     Counts,
 }
 
 impl How {
     fn has_threads(self) -> bool {
-        matches!(self, How::Samples { threads: true, .. })
+        matches!(self, How::Samples { process, .. } if process.has_thread())
     }
 }
 
@@ -73,10 +73,10 @@ pub(super) struct Opening<'a> {
 impl<'a> Opening<'a> {
     /// Prepares events that sample.
     pub fn of_samples(request: &'a AttachRequest<'a>) -> Result<Self, Error> {
-        let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread, may_thin, threads } =
+        let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread, may_thin, process } =
             request;
-        let (wakeup_watermark, may_thin, threads) = (*wakeup_watermark, *may_thin, *threads);
-        let how = How::Samples { clock: *clock, wakeup_watermark, may_thin, threads };
+        let (wakeup_watermark, may_thin, process) = (*wakeup_watermark, *may_thin, *process);
+        let how = How::Samples { clock: *clock, wakeup_watermark, may_thin, process };
         Ok(Opening { ring_size: *ring_size, ..Opening::new(tracepoints, cpus, how, *exclude_thread)? })
     }
 
@@ -164,11 +164,11 @@ impl<'a> Opening<'a> {
     /// leader.
     fn spec(&self, kind: EventKind, cpu: Cpu, weighted: bool) -> EventSpec<'static> {
         let (output, clock) = match self.how {
-            How::Samples { clock, wakeup_watermark, may_thin, threads } => {
+            How::Samples { clock, wakeup_watermark, may_thin, process } => {
                 let most = if kind == EventKind::Threads { self.ring_of_threads() } else { self.ring_size } / 2;
                 let watermark = u32::try_from(wakeup_watermark.min(most)).unwrap_or(u32::MAX);
                 let sample_period = if may_thin { OPENED_WITH } else { 1 };
-                (Output::Samples { sample_period, wakeup_watermark: watermark, weighted, threads }, clock)
+                (Output::Samples { sample_period, wakeup_watermark: watermark, weighted, process }, clock)
             }
             How::Counts => (Output::Counts, Clock::Monotonic),
         };
@@ -205,10 +205,10 @@ impl<'a> Opening<'a> {
                     Err(cause) => return Err(self.fatal(&cause).unwrap_or(Error::Leader { cpu: *cpu, cause })),
                 }
             }
-            if let How::Samples { threads, .. } = self.how {
+            if let How::Samples { process, .. } = self.how {
                 let bytes = self.ring_size;
                 self.rings.push(ring(*cpu, &leaders[0], bytes)?);
-                if threads {
+                if process.has_thread() {
                     self.open_threads(*cpu)?;
                 }
             }

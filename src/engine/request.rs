@@ -2,6 +2,7 @@
 
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
+use crate::perf::ProcessFields;
 use crate::tracefs::{Tpid, Tracepoint};
 
 /// A request to sample.
@@ -19,8 +20,9 @@ pub struct AttachRequest<'a> {
     pub wakeup_watermark: usize,
     /// A thread whose own hits are filtered out.
     pub exclude_thread: Option<i32>,
-    /// Whether samples have their process and thread, and the kernel records the names of threads.
-    pub threads: bool,
+    /// The fields of samples about their process. If they have some, the kernel also records the names of threads, or of
+    /// threads and cgroups.
+    pub process: ProcessFields,
     /// Whether tracepoints may be thinned. The events are then opened with
     /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH) as their period, and need [`Sampling::record_all`] once they are on.
     ///

@@ -1,6 +1,7 @@
 //! Events, losses and ticks, independent of where they come from.
 
 pub mod accounting;
+mod cgroup_pattern;
 mod counted;
 mod event;
 mod filter;
@@ -18,6 +19,7 @@ pub(crate) mod threads;
 mod tick;
 
 pub use crate::perf::Reading;
+pub use cgroup_pattern::CgroupPattern;
 pub use counted::Counted;
 pub use event::{Event, Tid};
 pub use filter::Filter;
@@ -29,5 +31,7 @@ pub use rung::{Estimated, Partly, Rung, Visits};
 pub use sample_ids::{SampleIds, Slot};
 pub use sink::Sink;
 pub use thinning::{RungStep, StepOnCpu};
-pub use threads::{ChosenThreads, KnownThread, KnownThreads, LONGEST_NAME, ThreadChange, ThreadFact};
+pub use threads::{
+    CgroupId, ChosenThreads, KnownThread, KnownThreads, LONGEST_NAME, LONGEST_PATH, ThreadChange, ThreadFact,
+};
 pub use tick::Tick;

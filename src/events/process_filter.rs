@@ -1,6 +1,6 @@
 //! The choice of processes.
 
-use super::Tid;
+use super::{CgroupPattern, Tid};
 use crate::text::{Glob, globs};
 use std::fmt;
 
@@ -11,12 +11,14 @@ pub struct ProcessFilter {
     pub pids: Vec<Tid>,
     /// Keep only threads with these names; all if empty.
     pub names: Vec<NamePattern>,
+    /// Keep only these cgroups; all if empty.
+    pub cgroups: Vec<CgroupPattern>,
 }
 
 impl ProcessFilter {
     /// Whether it leaves out processes.
     pub fn chooses(&self) -> bool {
-        !self.pids.is_empty() || !self.names.is_empty()
+        !self.pids.is_empty() || !self.names.is_empty() || !self.cgroups.is_empty()
     }
 }
 

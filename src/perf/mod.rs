@@ -7,4 +7,4 @@ pub mod sys;
 
 pub use reading::{Reading, SampleId};
 pub use ring::{Ring, Room};
-pub use spec::{EventKind, EventSpec, Output, ReadFormat, Scope};
+pub use spec::{EventKind, EventSpec, Output, ProcessFields, ReadFormat, Scope};

@@ -13,7 +13,7 @@ pub enum EventKind {
     /// The time in nanoseconds for which the event was on (PERF_COUNT_SW_CPU_CLOCK).
     CpuClock,
     /// Nothing, but the kernel writes a record when a thread begins, ends, or gets another name (a dummy event with `task` and
-    /// `comm`).
+    /// `comm`). If samples have their cgroup, it also writes one when a cgroup is made (`cgroup`).
     Threads,
     /// The hits of the tracepoint with this tracefs id (PERF_TYPE_TRACEPOINT).
     Tracepoint(u64),
@@ -48,12 +48,36 @@ pub enum Output {
         /// Whether a hit can have a weight above 1. The sample then carries the weight (PERF_SAMPLE_PERIOD)
         /// and is 8 bytes longer. Without it, the kernel would write one sample per unit of weight.
         weighted: bool,
-        /// Whether a sample has its process and thread (PERF_SAMPLE_TID), which takes 8 bytes.
-        threads: bool,
+        /// The fields about the process.
+        process: ProcessFields,
     },
     /// A count, obtained with `read` (`sample_period` 0). The kernel cannot switch such an event to sampling
     /// later.
     Counts,
+}
+
+/// The fields of a sample about the process that ran. Each variant also has the fields of those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ProcessFields {
+    /// None.
+    #[default]
+    None,
+    /// The process and the thread (PERF_SAMPLE_TID), which take 8 bytes.
+    Thread,
+    /// The cgroup (PERF_SAMPLE_CGROUP, since Linux 5.7), which takes 8 bytes more.
+    Cgroup,
+}
+
+impl ProcessFields {
+    /// Whether a sample has its process and thread.
+    pub fn has_thread(self) -> bool {
+        self >= ProcessFields::Thread
+    }
+
+    /// Whether a sample has its cgroup.
+    pub fn has_cgroup(self) -> bool {
+        self >= ProcessFields::Cgroup
+    }
 }
 
 /// The fields that `read` returns: `read_format`.
@@ -100,11 +124,19 @@ impl EventSpec<'_> {
             attr.set_task(1);
             attr.set_comm(1);
         }
-        if let Output::Samples { sample_period, wakeup_watermark, weighted, threads } = self.output {
+        if let Output::Samples { sample_period, wakeup_watermark, weighted, process } = self.output {
+            if self.kind == EventKind::Threads && process.has_cgroup() {
+                attr.set_cgroup(1);
+            }
             attr.__bindgen_anon_1.sample_period = sample_period;
-            let weight = if weighted { abi::PERF_SAMPLE_PERIOD } else { 0 };
-            let threads = if threads { abi::PERF_SAMPLE_TID } else { 0 };
-            attr.sample_type = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME | weight | threads);
+            let optional = |wanted: bool, bit: u32| if wanted { bit } else { 0 };
+            attr.sample_type = u64::from(
+                abi::PERF_SAMPLE_IDENTIFIER
+                    | abi::PERF_SAMPLE_TIME
+                    | optional(weighted, abi::PERF_SAMPLE_PERIOD)
+                    | optional(process.has_thread(), abi::PERF_SAMPLE_TID)
+                    | optional(process.has_cgroup(), abi::PERF_SAMPLE_CGROUP),
+            );
             attr.set_sample_id_all(1);
             attr.set_watermark(1);
             attr.__bindgen_anon_2.wakeup_watermark = wakeup_watermark;
@@ -139,7 +171,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     const SAMPLES: Output =
-        Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false, threads: false };
+        Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false, process: ProcessFields::None };
 
     fn spec(kind: EventKind, output: Output) -> EventSpec<'static> {
         let (scope, clock) = (Scope::AllOn(Cpu::new(3)), Clock::Tai);
@@ -160,12 +192,18 @@ mod tests {
 
     #[test]
     fn a_sample_with_its_thread_has_one_more_field_and_a_dummy_event_tells_of_threads() {
-        let output = Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false, threads: true };
+        let with = |process| Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false, process };
+        let output = with(ProcessFields::Thread);
         let usual = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME);
         let attr = spec(EventKind::Tracepoint(77), output).attr();
         assert_eq!((attr.sample_type, attr.task(), attr.comm()), (usual | u64::from(abi::PERF_SAMPLE_TID), 0, 0));
         let attr = spec(EventKind::Threads, output).attr();
         assert_eq!((attr.config, attr.task(), attr.comm()), (u64::from(abi::PERF_COUNT_SW_DUMMY), 1, 1));
+        assert_eq!(attr.cgroup(), 0);
+        let output = with(ProcessFields::Cgroup);
+        let (attr, threads) = (spec(EventKind::Tracepoint(77), output).attr(), spec(EventKind::Threads, output).attr());
+        assert_eq!(attr.sample_type, usual | u64::from(abi::PERF_SAMPLE_TID | abi::PERF_SAMPLE_CGROUP));
+        assert_eq!((attr.cgroup(), threads.cgroup()), (0, 1));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! The names follow perf_event_open(2).
 
-use super::spec::{EventKind, EventSpec, Output, ReadFormat, Scope};
+use super::spec::{EventKind, EventSpec, Output, ProcessFields, ReadFormat, Scope};
 use super::{Reading, SampleId};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
@@ -31,10 +31,21 @@ pub fn open(spec: &EventSpec<'_>, group: Option<BorrowedFd<'_>>) -> io::Result<O
 /// Checks whether this process may open an event for all processes on this CPU: opens a dummy event, and
 /// closes it.
 pub fn try_to_open(cpu: Cpu) -> io::Result<()> {
+    try_with(cpu, Output::Counts)
+}
+
+/// Checks whether this kernel can put the cgroup into samples (Linux 5.7 and later, with CONFIG_CGROUP_PERF).
+pub fn try_cgroups(cpu: Cpu) -> io::Result<()> {
+    let process = ProcessFields::Cgroup;
+    try_with(cpu, Output::Samples { sample_period: 1, wakeup_watermark: 1, weighted: false, process })
+}
+
+/// Opens a dummy event, and closes it.
+fn try_with(cpu: Cpu, output: Output) -> io::Result<()> {
     let trial = EventSpec {
         kind: EventKind::Dummy,
         scope: Scope::AllOn(cpu),
-        output: Output::Counts,
+        output,
         clock: Clock::Monotonic,
         disabled: true,
         read_format: ReadFormat::default(),

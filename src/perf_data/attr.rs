@@ -1,6 +1,7 @@
 //! `perf_event_attr` as stored in a file, and the positions of the fields in its records.
 
 use crate::events::{Cpu, Ns, Reading, SampleId};
+use crate::perf::ProcessFields;
 use crate::perf_data::read_format;
 use byteorder::{ByteOrder, NativeEndian};
 use perf_event_open_sys::bindings as abi;
@@ -18,6 +19,11 @@ const ID: u64 = abi::PERF_SAMPLE_ID as u64;
 const STREAM_ID: u64 = abi::PERF_SAMPLE_STREAM_ID as u64;
 const CPU: u64 = abi::PERF_SAMPLE_CPU as u64;
 const PERIOD: u64 = abi::PERF_SAMPLE_PERIOD as u64;
+const CGROUP: u64 = abi::PERF_SAMPLE_CGROUP as u64;
+/// Fields of fixed lengths behind the cgroup.
+const BEHIND_CGROUP: [u64; 2] = [abi::PERF_SAMPLE_DATA_PAGE_SIZE as u64, abi::PERF_SAMPLE_CODE_PAGE_SIZE as u64];
+/// Fields of any length behind the cgroup.
+const AUX: u64 = abi::PERF_SAMPLE_AUX as u64;
 /// Fields of any length, which come between the others and the raw data.
 const BEFORE_RAW: u64 = (abi::PERF_SAMPLE_READ | abi::PERF_SAMPLE_CALLCHAIN) as u64;
 const RAW: u64 = abi::PERF_SAMPLE_RAW as u64;
@@ -30,14 +36,15 @@ const TASK: u64 = 1 << 13;
 const SAMPLE_ID_ALL: u64 = 1 << 18;
 const WATERMARK: u64 = 1 << 14;
 const USE_CLOCKID: u64 = 1 << 25;
+const CGROUPS: u64 = 1 << 32;
 
 /// The fields of a sample beside its id and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SampleFields {
     /// The weight of the hit.
     pub weight: bool,
-    /// The process and the thread.
-    pub thread: bool,
+    /// The process, the thread, and the cgroup.
+    pub process: ProcessFields,
 }
 
 /// The fields of a `perf_event_attr` that tp-perf uses.
@@ -62,11 +69,12 @@ impl Attr {
     /// The attribute with which tp-perf opens a tracepoint.
     pub fn tracepoint(tracefs_id: u64, clockid: i32, fields: SampleFields, lost_known: bool) -> Self {
         let optional = |wanted: bool, bit: u64| if wanted { bit } else { 0 };
+        let of_process = optional(fields.process.has_thread(), TID) | optional(fields.process.has_cgroup(), CGROUP);
         Attr {
             kind: abi::PERF_TYPE_TRACEPOINT,
             config: tracefs_id,
             period: 1,
-            sample_type: IDENTIFIER | TIME | optional(fields.weight, PERIOD) | optional(fields.thread, TID),
+            sample_type: IDENTIFIER | TIME | optional(fields.weight, PERIOD) | of_process,
             read_format: if lost_known { read_format::LOST } else { 0 },
             flags: SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID,
             clockid,
@@ -74,10 +82,11 @@ impl Attr {
     }
 
     /// The attribute with which tp-perf opens the events that record changes of threads.
-    pub fn threads(clockid: i32, lost_known: bool) -> Self {
-        let like = Attr::tracepoint(0, clockid, SampleFields { weight: false, thread: true }, lost_known);
+    pub fn threads(clockid: i32, process: ProcessFields, lost_known: bool) -> Self {
+        let like = Attr::tracepoint(0, clockid, SampleFields { weight: false, process }, lost_known);
         let (kind, config) = (abi::PERF_TYPE_SOFTWARE, abi::PERF_COUNT_SW_DUMMY.into());
-        Attr { kind, config, flags: like.flags | COMM | TASK, ..like }
+        let cgroups = if process.has_cgroup() { CGROUPS } else { 0 };
+        Attr { kind, config, flags: like.flags | COMM | TASK | cgroups, ..like }
     }
 
     /// Parses the attribute at the start of `bytes`, and returns it with its size in bytes; `None` if it is
@@ -161,15 +170,17 @@ impl Attr {
             let before = fields.iter().take_while(|field| **field != wanted).filter(|field| present(field));
             present(&wanted).then(|| 8 + 8 * before.count())
         };
-        let least = 8 + 8 * fields.iter().filter(|field| present(field)).count();
+        let fixed = 8 + 8 * fields.iter().filter(|field| present(field)).count();
         let has_raw = self.is_tracepoint() && self.sample_type & RAW != 0 && self.sample_type & BEFORE_RAW == 0;
         Layout {
             id: place(IDENTIFIER).or(place(ID)),
             time: place(TIME),
             thread: place(TID),
             cpu: place(CPU),
-            flags: has_raw.then_some(least + FLAGS_IN_RAW),
-            least,
+            cgroup_from_end: (present(&CGROUP) && !present(&AUX))
+                .then(|| 8 + 8 * BEHIND_CGROUP.iter().filter(|field| present(field)).count()),
+            flags: has_raw.then_some(fixed + FLAGS_IN_RAW),
+            least: fixed + if present(&CGROUP) { 8 } else { 0 },
         }
     }
 
@@ -209,6 +220,8 @@ pub struct Layout {
     pub thread: Option<usize>,
     /// The CPU, which is in the first 4 of the 8 bytes.
     pub cpu: Option<usize>,
+    /// The cgroup, in bytes back from the end of the record.
+    pub cgroup_from_end: Option<usize>,
     /// The byte with the flags that the kernel sets for each hit of a tracepoint (`common_flags`).
     pub flags: Option<usize>,
     /// The minimum size of a sample.
@@ -250,8 +263,8 @@ impl Trailer {
 }
 
 /// The positions in tp-perf's own samples, and in all its other records, if samples have their threads.
-pub fn own_layout() -> (Layout, Trailer) {
-    let attr = Attr::tracepoint(0, 0, SampleFields { weight: false, thread: true }, true);
+pub fn own_layout(process: ProcessFields) -> (Layout, Trailer) {
+    let attr = Attr::tracepoint(0, 0, SampleFields { weight: false, process }, true);
     (attr.layout(), attr.trailer())
 }
 
@@ -261,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_attribute_reads_back_as_it_was_written() {
-        let attr = Attr::tracepoint(204, 1, SampleFields { weight: true, thread: true }, true);
+        let attr = Attr::tracepoint(204, 1, SampleFields { weight: true, process: ProcessFields::Thread }, true);
         let bytes = attr.encode();
         assert_eq!(Attr::parse(&bytes), Some((attr, SIZE)));
         assert_eq!(Attr::parse(&bytes[..SIZE - 1]), None);
@@ -270,24 +283,48 @@ mod tests {
 
     #[test]
     fn fields_are_where_the_kernel_writes_them() {
-        let own = Attr::tracepoint(1, 1, SampleFields { weight: true, thread: false }, true);
+        let own = Attr::tracepoint(1, 1, SampleFields { weight: true, process: ProcessFields::None }, true);
         assert_eq!(
             own.layout(),
-            Layout { id: Some(8), time: Some(16), thread: None, cpu: None, flags: None, least: 32 }
+            Layout {
+                id: Some(8),
+                time: Some(16),
+                thread: None,
+                cpu: None,
+                cgroup_from_end: None,
+                flags: None,
+                least: 32
+            }
         );
         assert_eq!(own.trailer(), Trailer { id: Some(8), cpu: None, time: Some(16) });
         // perf record -a: IDENTIFIER|IP|TID|TIME|CPU|PERIOD|RAW
         let perf = Attr { sample_type: 0x10587, ..own };
         assert_eq!(
             perf.layout(),
-            Layout { id: Some(8), time: Some(32), thread: Some(24), cpu: Some(40), flags: Some(62), least: 56 }
+            Layout {
+                id: Some(8),
+                time: Some(32),
+                thread: Some(24),
+                cpu: Some(40),
+                cgroup_from_end: None,
+                flags: Some(62),
+                least: 56
+            }
         );
         assert_eq!(perf.trailer(), Trailer { id: Some(8), cpu: Some(16), time: Some(24) });
         // perf record of one event in one process: IP|TID|TIME|ID|PERIOD
         let old = Attr { sample_type: IP | TID | TIME | ID | PERIOD, ..own };
         assert_eq!(
             old.layout(),
-            Layout { id: Some(32), time: Some(24), thread: Some(16), cpu: None, flags: None, least: 48 }
+            Layout {
+                id: Some(32),
+                time: Some(24),
+                thread: Some(16),
+                cpu: None,
+                cgroup_from_end: None,
+                flags: None,
+                least: 48
+            }
         );
         assert_eq!(old.trailer(), Trailer { id: Some(8), cpu: None, time: Some(16) });
     }

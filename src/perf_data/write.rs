@@ -1,8 +1,10 @@
 //! Encodes everything that tp-perf writes to a file besides the ring bytes.
 
 use crate::events::{Cpu, Ns, Reading, SampleId, SampleIds, Slot};
+use crate::os::cgroups::RunningCgroup;
 use crate::os::clock::Clock;
 use crate::os::running_threads::RunningThread;
+use crate::perf::ProcessFields;
 use crate::perf_data::attr::SIZE;
 use crate::perf_data::attr::SampleFields;
 use crate::perf_data::header::MARK;
@@ -39,6 +41,14 @@ pub struct HeadThreads<'a> {
     pub ids: &'a [(SampleId, Cpu)],
     /// The threads that ran before the events.
     pub running: &'a [RunningThread],
+    /// The cgroups that existed before the events, if samples have theirs.
+    pub cgroups: Option<&'a Vec<RunningCgroup>>,
+}
+
+impl HeadThreads<'_> {
+    fn fields(&self) -> ProcessFields {
+        if self.cgroups.is_some() { ProcessFields::Cgroup } else { ProcessFields::Thread }
+    }
 }
 
 impl Head<'_> {
@@ -49,10 +59,11 @@ impl Head<'_> {
         self.features.encode(&mut out);
         let pairs: Vec<(SampleId, Slot)> =
             self.ids.ids().iter().copied().zip(self.ids.slots().iter().copied()).collect();
+        let process = self.threads.map_or(ProcessFields::None, |threads| threads.fields());
         for events in pairs.chunk_by(|(_, a), (_, b)| a.tpid == b.tpid) {
             let tracepoint = self.table.get(events[0].1.tpid);
             let clock = self.clock.sampled().number();
-            let fields = SampleFields { weight: tracepoint.is_weighted(), thread: self.threads.is_some() };
+            let fields = SampleFields { weight: tracepoint.is_weighted(), process };
             let attr = Attr::tracepoint(tracepoint.tracefs_id, clock, fields, self.lost_known);
             for events in events.chunks((MOST_IN_RECORD - SIZE) / 8) {
                 let ids: Vec<u8> = events.iter().flat_map(|(id, _)| id.0.to_ne_bytes()).collect();
@@ -61,7 +72,7 @@ impl Head<'_> {
         }
         let of_threads = self.threads.map_or(&[][..], |threads| threads.ids);
         if !of_threads.is_empty() {
-            let attr = Attr::threads(self.clock.sampled().number(), self.lost_known);
+            let attr = Attr::threads(self.clock.sampled().number(), process, self.lost_known);
             let ids: Vec<u8> = of_threads.iter().flat_map(|(id, _)| id.0.to_ne_bytes()).collect();
             push_record(&mut out, kind::HEADER_ATTR, &[&attr.encode(), &ids]);
         }
@@ -83,6 +94,7 @@ impl Head<'_> {
         out.extend(document(self.facts));
         if let Some(threads) = self.threads {
             threads.running.iter().for_each(|thread| push_thread(&mut out, thread));
+            threads.cgroups.into_iter().flatten().for_each(|cgroup| push_cgroup(&mut out, cgroup));
         }
         out
     }
@@ -92,14 +104,26 @@ impl Head<'_> {
 fn push_thread(out: &mut Vec<u8>, thread: &RunningThread) {
     let RunningThread { pid, tid, parent, name } = thread;
     let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>();
-    // The time, and at the end pid, tid, time, and the sample id.
-    let (time, trailer) = ([0; 8], [0; 24]);
+    let time = [0; 8];
     // The first thread of a process is forked by the parent, and the others by that first thread.
     let by = if pid == tid { *parent } else { *pid };
-    push_record(out, abi::PERF_RECORD_FORK, &[&words(&[*pid, *parent, *tid, by]), &time, &trailer]);
-    let mut bytes = name.as_bytes().to_vec();
+    push_record(out, abi::PERF_RECORD_FORK, &[&words(&[*pid, *parent, *tid, by]), &time, &AT_ZERO]);
+    push_record(out, abi::PERF_RECORD_COMM, &[&words(&[*pid, *tid]), &text(name), &AT_ZERO]);
+}
+
+/// Appends the record of a cgroup that existed before the events, at time 0.
+fn push_cgroup(out: &mut Vec<u8>, RunningCgroup { id, path }: &RunningCgroup) {
+    push_record(out, abi::PERF_RECORD_CGROUP, &[&id.to_ne_bytes(), &text(path), &AT_ZERO]);
+}
+
+/// The end of a record at time 0: pid, tid, time, and the sample id.
+const AT_ZERO: [u8; 24] = [0; 24];
+
+/// A text in a record, with at least one zero byte behind it.
+fn text(text: &str) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
     bytes.resize((bytes.len() + 1).next_multiple_of(8), 0);
-    push_record(out, abi::PERF_RECORD_COMM, &[&words(&[*pid, *tid]), &bytes, &trailer]);
+    bytes
 }
 
 /// Encodes one of tp-perf's own notes, a line of text.

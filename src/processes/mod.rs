@@ -5,7 +5,7 @@ mod count;
 mod ranking;
 
 pub use count::Processes;
-pub use ranking::{NamedProcesses, ProcessRanking, RankedProcess};
+pub use ranking::{CgroupEvents, NamedProcesses, ProcessRanking, RankedProcess};
 
 use crate::events::{Event, KnownThreads, Tid};
 use serde::Serialize;
@@ -22,6 +22,9 @@ pub struct Process {
     /// The number of the process (pid); `None` if the source does not have it.
     #[serde(serialize_with = "number")]
     pub pid: Option<Tid>,
+    /// The path of its cgroup; `None` if the source does not have it.
+    #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<Arc<str>>,
 }
 
 /// A kind of process.
@@ -67,19 +70,20 @@ fn number<S: serde::Serializer>(tid: &Option<Tid>, serializer: S) -> Result<S::O
 impl Process {
     /// The process that caused an event now.
     fn of(event: Event, threads: &KnownThreads) -> Self {
-        let nobody = |kind| Process { kind, name: None, pid: None };
+        let nobody = |kind| Process { kind, name: None, pid: None, cgroup: None };
         if event.is_in_interrupt() {
             return nobody(ProcessKind::Interrupt);
         }
         let Some(tid) = event.tid() else { return nobody(ProcessKind::Unknown) };
         if tid == Tid::IDLE {
-            return Process { kind: ProcessKind::Idle, name: None, pid: Some(tid) };
+            return Process { pid: Some(tid), ..nobody(ProcessKind::Idle) };
         }
         let thread = threads.of(tid);
         Process {
             kind: if threads.is_of_kernel(tid) { ProcessKind::Kernel } else { ProcessKind::Program },
             name: thread.and_then(|thread| thread.name.clone()),
             pid: thread.and_then(|thread| thread.process).or(Some(tid)),
+            cgroup: threads.cgroup_of(tid).cloned(),
         }
     }
 

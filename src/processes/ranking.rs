@@ -46,6 +46,17 @@ impl NamedProcesses {
     }
 }
 
+/// A cgroup with its events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CgroupEvents<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Its events.
+    pub events: u64,
+    /// The names of its processes with their events, the most first.
+    pub processes: Vec<(String, u64)>,
+}
+
 /// A process with its events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedProcess {
@@ -81,6 +92,24 @@ impl ProcessRanking {
         }
         named.sort_by(|one, other| other.events.cmp(&one.events).then_with(|| one.process.cmp(&other.process)));
         named
+    }
+
+    /// The sums by cgroup, the most events first. Events without a known cgroup are left out.
+    pub fn by_cgroup(&self) -> Vec<CgroupEvents<'_>> {
+        let mut sums = HashMap::<&str, HashMap<String, u64>>::new();
+        for RankedProcess { process, events, .. } in &self.processes {
+            if let Some(path) = process.cgroup.as_deref() {
+                *sums.entry(path).or_default().entry(process.words()).or_default() += events;
+            }
+        }
+        let cgroup = |(path, of): (_, HashMap<String, u64>)| {
+            let mut processes: Vec<_> = of.into_iter().collect();
+            processes.sort_by(|(one, its), (other, others)| others.cmp(its).then_with(|| one.cmp(other)));
+            CgroupEvents { path, events: processes.iter().map(|(_, events)| events).sum(), processes }
+        };
+        let mut cgroups: Vec<_> = sums.into_iter().map(cgroup).collect();
+        cgroups.sort_by_key(|of| (Reverse(of.events), of.path));
+        cgroups
     }
 
     /// The tracepoints by events, the most first.

@@ -14,6 +14,9 @@ pub struct OnlySummary {
     /// Only threads with these names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comms: Vec<String>,
+    /// Only these cgroups, and those below them: `cgroup /system.slice`, `unit nginx.service`, `container 3f29ab`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cgroups: Vec<String>,
     /// Only COMMAND, and the processes that it started.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub command: bool,
@@ -22,7 +25,7 @@ pub struct OnlySummary {
 impl OnlySummary {
     /// The chosen processes in words: `process 812 and those that it started`.
     pub fn words(&self) -> String {
-        let OnlySummary { pids, comms, command } = self;
+        let OnlySummary { pids, comms, cgroups, command } = self;
         let mut words = Vec::new();
         if *command {
             words.push("COMMAND and the processes that it started".to_owned());
@@ -37,6 +40,9 @@ impl OnlySummary {
         }
         if !comms.is_empty() {
             words.push(format!("threads named {}", comms.join(" or ")));
+        }
+        if !cgroups.is_empty() {
+            words.push(format!("threads in {}", cgroups.join(" or ")));
         }
         words.join(", and of these only ")
     }
@@ -79,6 +85,7 @@ mod tests {
         let only = |pids: &[u32], comms: &[&str], command| OnlySummary {
             pids: pids.to_vec(),
             comms: comms.iter().map(ToString::to_string).collect(),
+            cgroups: Vec::new(),
             command,
         };
         for (only, words) in [
@@ -90,6 +97,9 @@ mod tests {
         ] {
             assert_eq!(only.words(), words);
         }
+        let unit =
+            OnlySummary { cgroups: vec!["unit a.service".to_owned(), "cgroup /b".to_owned()], ..only(&[], &[], false) };
+        assert_eq!(unit.words(), "threads in unit a.service or cgroup /b");
         let others = OthersSummary { hits: 1_234, in_interrupts: Some(5) };
         let words = only_words(&only(&[], &[], true), Some(others));
         assert!(words.ends_with("; left out: 1,234 hits of other processes, and 5 in interrupts"), "{words}");

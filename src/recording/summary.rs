@@ -106,6 +106,9 @@ pub struct RestrictionSummary {
     /// Only events of threads with these names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comms: Vec<String>,
+    /// Only events of these cgroups, and of those below them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cgroups: Vec<String>,
 }
 
 /// Counts of tracepoints.

@@ -1,7 +1,7 @@
-//! The columns `pid`, `tid`, and `comm` of a log.
+//! The columns `pid`, `tid`, `comm`, and `cgroup` of a log.
 
 use super::Error;
-use crate::events::{Event, LONGEST_NAME, Ns, ThreadChange, ThreadFact, Tid};
+use crate::events::{CgroupId, Event, LONGEST_NAME, LONGEST_PATH, Ns, ThreadChange, ThreadFact, Tid};
 use crate::memory::{Held, MemoryOf};
 use crate::perf_data::Fault;
 use crate::recording::LogColumn;
@@ -18,6 +18,9 @@ pub(super) struct ThreadColumns {
     pid: Option<usize>,
     tid: Option<usize>,
     comm: Option<usize>,
+    cgroup: Option<usize>,
+    /// The numbers that the paths get here.
+    cgroups: HashMap<Vec<u8>, CgroupId>,
     threads: HashMap<Tid, ThreadRow>,
     /// The newest time so far.
     newest: Ns,
@@ -31,6 +34,7 @@ pub(super) struct ThreadColumns {
 struct ThreadRow {
     pid: Option<Tid>,
     comm: Vec<u8>,
+    cgroup: Option<CgroupId>,
     /// Whether it was a step back in time.
     is_back: bool,
 }
@@ -54,6 +58,8 @@ impl ThreadColumns {
             pid: place(LogColumn::Pid),
             tid: place(LogColumn::Tid),
             comm: place(LogColumn::Comm),
+            cgroup: place(LogColumn::Cgroup),
+            cgroups: HashMap::new(),
             threads: HashMap::new(),
             newest: Ns(0),
             changes: Vec::new(),
@@ -83,12 +89,18 @@ impl ThreadColumns {
         if is_first {
             self.held.grow(OF_THREAD)?;
         }
-        let ThreadRow { pid: known_pid, comm: known_comm, is_back: was_back } = self.threads.entry(tid).or_default();
+        let cgroup = self.cgroup_of(row)?;
+        let ThreadRow { pid: known_pid, comm: known_comm, cgroup: known_cgroup, is_back: was_back } =
+            self.threads.entry(tid).or_default();
         let is_odd = is_back || std::mem::replace(was_back, is_back);
         let mut push = |what| self.changes.push(ThreadChange { time: event.time, tid, what });
         if let Some(process) = pid.filter(|pid| is_odd || *known_pid != Some(*pid)) {
             *known_pid = Some(process);
             push(ThreadFact::Of(process));
+        }
+        if let Some(cgroup) = cgroup.filter(|cgroup| is_odd || *known_cgroup != Some(*cgroup)) {
+            *known_cgroup = Some(cgroup);
+            push(ThreadFact::In(cgroup));
         }
         if is_odd || known_comm != comm {
             comm.clone_into(known_comm);
@@ -96,6 +108,25 @@ impl ThreadColumns {
             push(ThreadFact::Named(of_csv_cell(&text).into()));
         }
         Ok(event.in_thread(tid))
+    }
+}
+
+impl ThreadColumns {
+    /// The cgroup in a row; `None` if the cell is empty.
+    fn cgroup_of(&mut self, row: &ByteRecord) -> Result<Option<CgroupId>, Fault> {
+        let Some(cell) = self.cgroup.and_then(|place| row.get(place)).filter(|cell| !cell.is_empty()) else {
+            return Ok(None);
+        };
+        let path = &cell[..cell.len().min(LONGEST_PATH)];
+        if let Some(id) = self.cgroups.get(path) {
+            return Ok(Some(*id));
+        }
+        self.held.grow(OF_THREAD + 2 * path.len() as u64)?;
+        let id = CgroupId(self.cgroups.len() as u64);
+        self.cgroups.insert(path.to_vec(), id);
+        let path = of_csv_cell(&String::from_utf8_lossy(path)).into();
+        self.changes.push(ThreadChange { time: Ns(0), tid: Tid::IDLE, what: ThreadFact::Cgroup { id, path } });
+        Ok(Some(id))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The processes of a report, and the processes of its tracepoints, as tables on the terminal.
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
-use crate::processes::{NamedProcesses, ProcessRanking};
+use crate::processes::{CgroupEvents, NamedProcesses, ProcessRanking};
 use crate::report::{SourceReport, mark};
+use crate::text::OneLine;
 use crate::units::{Grouped, Plural, Rate, Share};
 use anstyle::Style;
 use std::cmp::Reverse;
@@ -59,6 +60,7 @@ pub(super) fn print_processes(
     screen.table(&table)?;
     more(named.len(), top, screen)?;
     screen.blank()?;
+    print_cgroups(all, top, screen)?;
     let tracepoints = all.tracepoints();
     let columns = [TextColumn::RIGHT, TextColumn::RIGHT, TextColumn::LEFT.cut_to(NAME), TextColumn::LEFT.cut_to(LIST)];
     let mut table = TextTable::new(columns);
@@ -76,9 +78,32 @@ pub(super) fn print_processes(
     screen.blank()?;
     let interrupts = match source.is_by_perf {
         true => "",
-        false => " An event in an interrupt counts for the program that was interrupted, or for `idle`.",
+        false => {
+            " `in interrupts` has the tracepoints that are only hit there. Other events in interrupts count for the program that was \
+             interrupted, or for `idle`."
+        }
     };
     screen.prose(format_args!("A thread with a name of its own has its own row.{interrupts}"))
+}
+
+/// Prints the cgroups with the most events, if the source has them.
+fn print_cgroups(all: &ProcessRanking, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
+    let cgroups = all.by_cgroup();
+    if cgroups.is_empty() {
+        return Ok(());
+    }
+    let (mark, unit) = (mark(all.is_estimate), if all.is_estimate { "hits" } else { "events" });
+    let columns = [TextColumn::RIGHT, TextColumn::RIGHT, TextColumn::LEFT.cut_to(NAME), TextColumn::LEFT.cut_to(LIST)];
+    let mut table = TextTable::new(columns);
+    table.row(BOLD, [unit, "share", "top cgroups", "mostly"].map(TextCell::from));
+    for CgroupEvents { path, events, processes } in cgroups.iter().take(top) {
+        let mostly = parts(processes.iter().cloned(), *events);
+        let (count, share) = (format!("{mark}{}", Grouped(*events)), format!("{mark}{}", Share(all.share(*events))));
+        table.row(Style::new(), [count.into(), share.into(), OneLine(path).into(), mostly.into()]);
+    }
+    screen.table(&table)?;
+    more(cgroups.len(), top, screen)?;
+    screen.blank()
 }
 
 /// The first parts of events in words: `gcc (812) 60 %, make (7) 30 %`. Those that round to 0 % are left out.

@@ -249,7 +249,9 @@ pub(super) fn print_budget(summary: &Summary, screen: &mut Screen<'_>) -> io::Re
 }
 
 fn is_of_processes(summary: &Summary) -> bool {
-    summary.restricted.as_ref().is_some_and(|restricted| !restricted.pids.is_empty() || !restricted.comms.is_empty())
+    summary.restricted.as_ref().is_some_and(|restricted| {
+        !restricted.pids.is_empty() || !restricted.comms.is_empty() || !restricted.cgroups.is_empty()
+    })
 }
 
 fn print_log(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {

@@ -4,16 +4,16 @@ const SECOND: Duration = Duration::from_secs(1);
 const COST: HitCost = HitCost { counted_ns: 150.0, off_ns: 20.0, switch_ns: 30_000.0, measured: true };
 
 /// A machine with two CPUs and these rates, under a budget.
-struct Machine {
+struct BudgetedMachine {
     budget: Budget,
     rungs: BTreeMap<Tpid, Rung>,
     moves: usize,
     part: f64,
 }
 
-impl Machine {
+impl BudgetedMachine {
     fn new(part: f64) -> Self {
-        Machine { budget: Budget::new(Some(part), 2, COST), rungs: BTreeMap::new(), moves: 0, part }
+        BudgetedMachine { budget: Budget::new(Some(part), 2, COST), rungs: BTreeMap::new(), moves: 0, part }
     }
 
     /// A second with these rates. Returns its cost, as a part of the budget.
@@ -56,7 +56,7 @@ fn storm() -> Vec<f64> {
 
 #[test]
 fn an_idle_machine_is_counted_as_a_whole() {
-    let mut machine = Machine::new(0.01);
+    let mut machine = BudgetedMachine::new(0.01);
     for _ in 0..100 {
         assert!(machine.second(&[100.0; 300]) < 1.0);
     }
@@ -65,7 +65,7 @@ fn an_idle_machine_is_counted_as_a_whole() {
 
 #[test]
 fn after_a_step_the_cost_is_within_the_budget_in_the_second_window() {
-    let mut machine = Machine::new(0.01);
+    let mut machine = BudgetedMachine::new(0.01);
     for _ in 0..20 {
         machine.second(&[5.0; 300]);
     }
@@ -83,7 +83,7 @@ fn after_a_step_the_cost_is_within_the_budget_in_the_second_window() {
 
 #[test]
 fn when_the_load_ends_all_tracepoints_return_one_after_another() {
-    let mut machine = Machine::new(0.01);
+    let mut machine = BudgetedMachine::new(0.01);
     for _ in 0..10 {
         machine.second(&build());
     }
@@ -98,7 +98,7 @@ fn when_the_load_ends_all_tracepoints_return_one_after_another() {
 
 #[test]
 fn a_budget_that_visits_cannot_hold_detaches_the_hottest() {
-    let mut machine = Machine::new(0.001);
+    let mut machine = BudgetedMachine::new(0.001);
     let storm = storm();
     for _ in 0..3 {
         machine.second(&storm);
@@ -111,7 +111,7 @@ fn a_budget_that_visits_cannot_hold_detaches_the_hottest() {
 
 #[test]
 fn a_budget_below_the_cost_of_ticks_still_limits_the_cost_of_hits() {
-    let mut machine = Machine::new(0.0001);
+    let mut machine = BudgetedMachine::new(0.0001);
     for _ in 0..60 {
         machine.second(&build());
     }
@@ -122,7 +122,7 @@ fn a_budget_below_the_cost_of_ticks_still_limits_the_cost_of_hits() {
 
 #[test]
 fn after_a_storm_the_detached_ones_return_within_minutes() {
-    let mut machine = Machine::new(0.001);
+    let mut machine = BudgetedMachine::new(0.001);
     let storm = storm();
     for _ in 0..20 {
         machine.second(&storm);
@@ -137,7 +137,7 @@ fn after_a_storm_the_detached_ones_return_within_minutes() {
 
 #[test]
 fn one_storm_does_not_take_the_others_with_it() {
-    let mut machine = Machine::new(0.01);
+    let mut machine = BudgetedMachine::new(0.01);
     let mut rates = vec![4_000.0; 20];
     rates[7] = 2_000_000.0;
     (0..5).for_each(|_| {
@@ -149,7 +149,7 @@ fn one_storm_does_not_take_the_others_with_it() {
 
 #[test]
 fn a_load_that_comes_and_goes_does_not_make_tracepoints_flap() {
-    let mut machine = Machine::new(0.01);
+    let mut machine = BudgetedMachine::new(0.01);
     let (busy, calm) = (build(), vec![5.0; 300]);
     for second in 0..1_200 {
         machine.second(if second / 7 % 2 == 0 { &busy } else { &calm });

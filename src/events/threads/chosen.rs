@@ -1,7 +1,7 @@
 //! The threads of chosen processes, at each time.
 
 use super::{KnownThreads, ThreadChange, ThreadFact};
-use crate::events::{Ns, ProcessFilter, Tid};
+use crate::events::{CgroupId, CgroupPattern, Ns, ProcessFilter, Tid};
 use crate::memory::TooMuch;
 use std::collections::HashSet;
 
@@ -13,6 +13,11 @@ pub struct ChosenThreads {
     /// The processes that were seen. If one of them begins, another process has its number now.
     born: HashSet<Tid>,
     threads: KnownThreads,
+}
+
+/// Whether one of the patterns matches the path of a cgroup.
+fn is_in(cgroups: &[CgroupPattern], path: &str) -> bool {
+    cgroups.iter().any(|pattern| pattern.matches(path))
 }
 
 impl ChosenThreads {
@@ -64,14 +69,21 @@ impl ChosenThreads {
         self.born.insert(tid);
     }
 
+    /// Whether a filter of cgroups takes this one now. `None` if its path is not known yet.
+    pub fn takes_cgroup(&self, cgroups: &[CgroupPattern], cgroup: CgroupId) -> Option<bool> {
+        self.threads.path_of(cgroup).map(|path| is_in(cgroups, path))
+    }
+
     /// Whether a thread is chosen now.
     pub fn takes(&self, tid: Tid) -> bool {
         let thread = self.threads.of(tid);
         let process = thread.and_then(|thread| thread.process).unwrap_or(tid);
         let name = thread.and_then(|thread| thread.name.as_deref());
-        let ProcessFilter { pids, names, .. } = &self.filter;
+        let ProcessFilter { pids, names, cgroups } = &self.filter;
         // No pattern matches a thread without a name.
         let is_named = |name: &str| names.iter().any(|pattern| pattern.matches(name));
-        (pids.is_empty() || self.pids.contains(&process)) && (names.is_empty() || name.is_some_and(is_named))
+        (pids.is_empty() || self.pids.contains(&process))
+            && (names.is_empty() || name.is_some_and(is_named))
+            && (cgroups.is_empty() || self.threads.cgroup_of(tid).is_some_and(|path| is_in(cgroups, path)))
     }
 }

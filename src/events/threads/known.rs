@@ -1,6 +1,6 @@
 //! The process and the name of each thread at a time.
 
-use super::{ThreadChange, ThreadFact};
+use super::{CgroupId, ThreadChange, ThreadFact};
 use crate::events::{Ns, Tid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +15,8 @@ const OF_LATER: u64 = 160;
 #[derive(Debug)]
 pub struct KnownThreads {
     all: HashMap<Tid, KnownThread>,
+    /// The paths of cgroups.
+    cgroups: HashMap<CgroupId, Arc<str>>,
     /// The changes that are later than that, by time and arrival.
     later: BTreeMap<(Ns, u64), ThreadChange>,
     /// The time of the first of them.
@@ -34,12 +36,15 @@ pub struct KnownThread {
     pub name: Option<Arc<str>>,
     /// The process that started it.
     parent: Option<Tid>,
+    /// Its cgroup.
+    pub cgroup: Option<CgroupId>,
 }
 
 impl Default for KnownThreads {
     fn default() -> Self {
         KnownThreads {
             all: HashMap::new(),
+            cgroups: HashMap::new(),
             later: BTreeMap::new(),
             next: Ns::MAX,
             arrived: 0,
@@ -51,8 +56,8 @@ impl Default for KnownThreads {
 
 fn memory_of(change: &ThreadChange) -> u64 {
     match &change.what {
-        ThreadFact::Named(name) => OF_LATER + name.len() as u64,
-        ThreadFact::Of(_) | ThreadFact::Forked { .. } => OF_LATER,
+        ThreadFact::Named(text) | ThreadFact::Cgroup { path: text, .. } => OF_LATER + text.len() as u64,
+        ThreadFact::Of(_) | ThreadFact::In(_) | ThreadFact::Forked { .. } => OF_LATER,
     }
 }
 
@@ -104,16 +109,30 @@ impl KnownThreads {
                 thread.process = Some(process);
             }
             ThreadFact::Forked { process, parent, by } => {
-                let name = self.all.get(&by).and_then(|by| by.name.clone());
-                self.all.insert(tid, KnownThread { process: Some(process), name, parent: Some(parent) });
+                let by = self.all.get(&by).cloned().unwrap_or_default();
+                self.all.insert(tid, KnownThread { process: Some(process), parent: Some(parent), ..by });
             }
             ThreadFact::Named(name) => self.all.entry(tid).or_default().name = Some(name.into()),
+            ThreadFact::In(cgroup) => self.all.entry(tid).or_default().cgroup = Some(cgroup),
+            ThreadFact::Cgroup { id, path } => {
+                self.cgroups.insert(id, path.into());
+            }
         }
     }
 
     /// What is known of a thread now.
     pub fn of(&self, tid: Tid) -> Option<&KnownThread> {
         self.all.get(&tid)
+    }
+
+    /// The path of the cgroup of a thread now. `None` if the cgroup is not known.
+    pub fn cgroup_of(&self, tid: Tid) -> Option<&Arc<str>> {
+        self.cgroups.get(&self.of(tid)?.cgroup?)
+    }
+
+    /// The path of a cgroup.
+    pub fn path_of(&self, cgroup: CgroupId) -> Option<&Arc<str>> {
+        self.cgroups.get(&cgroup)
     }
 
     /// Whether a thread belongs to the kernel.

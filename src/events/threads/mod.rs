@@ -1,4 +1,4 @@
-//! What a source records about threads: the processes to which they belong, and their names.
+//! What a source records about threads: the processes and cgroups to which they belong, and their names.
 
 mod chosen;
 mod known;
@@ -12,6 +12,13 @@ use crate::events::{Ns, Tid};
 
 /// The most bytes of a thread's name that are kept. The kernel's own limit is 15, and that of its workers 64.
 pub const LONGEST_NAME: usize = 64;
+
+/// The most bytes of the path of a cgroup that are kept (PATH_MAX).
+pub const LONGEST_PATH: usize = 4096;
+
+/// The number of a cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CgroupId(pub u64);
 
 /// A fact about a thread, and the time from which it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,4 +47,13 @@ pub enum ThreadFact {
     },
     /// It has this name from now on: it renamed itself, or executed another program.
     Named(Box<str>),
+    /// It is in this cgroup from now on.
+    In(CgroupId),
+    /// A cgroup has this path. This is no fact about the thread.
+    Cgroup {
+        /// The cgroup.
+        id: CgroupId,
+        /// Its path below the root of its hierarchy.
+        path: Box<str>,
+    },
 }

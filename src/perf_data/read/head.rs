@@ -133,7 +133,7 @@ impl<'a> Ahead<'a> {
             if begins || (kind == kind::HEADER_EVENT_TYPE && !header.notes.whole.is_empty()) {
                 return Ok(());
             }
-            if matches!(kind, abi::PERF_RECORD_COMM | abi::PERF_RECORD_FORK) {
+            if matches!(kind, abi::PERF_RECORD_COMM | abi::PERF_RECORD_FORK | abi::PERF_RECORD_CGROUP) {
                 self.held.grow(bytes.len() as u64)?;
                 self.threads.extend_from_slice(bytes);
             }

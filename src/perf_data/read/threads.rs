@@ -1,6 +1,6 @@
-//! The threads of events, and the records about threads: COMM and FORK.
+//! The threads and cgroups of events, and the records about them: COMM, FORK, and CGROUP.
 
-use crate::events::{Event, LONGEST_NAME, Ns, ThreadChange, ThreadFact, Tid};
+use crate::events::{CgroupId, Event, LONGEST_NAME, LONGEST_PATH, Ns, ThreadChange, ThreadFact, Tid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::perf_data::record::Record;
 use crate::perf_data::{Fault, Trailer};
@@ -14,17 +14,23 @@ const OF_THREAD: u64 = 128;
 pub struct ThreadsRead {
     /// The process of each thread that had an event.
     process_of: HashMap<Tid, Tid>,
-    /// By place of a CPU, the process and the thread of its last event.
-    last: Vec<Option<(Option<Tid>, Tid)>>,
+    /// The cgroup of each thread that had an event, and the newest time at which it was known.
+    cgroup_of: HashMap<Tid, (CgroupId, Ns)>,
+    /// By place of a CPU, the process, the thread, and the cgroup of its last event.
+    last: Vec<Option<Ran>>,
     /// The changes since the last time that they were taken.
     pub changes: Vec<ThreadChange>,
     held: Held,
 }
 
+/// Who ran: the process, the thread, and the cgroup.
+type Ran = (Option<Tid>, Tid, Option<CgroupId>);
+
 impl Default for ThreadsRead {
     fn default() -> Self {
         let held = Held::nothing(MemoryOf::Threads);
-        ThreadsRead { process_of: HashMap::new(), last: Vec::new(), changes: Vec::new(), held }
+        let (process_of, cgroup_of) = (HashMap::new(), HashMap::new());
+        ThreadsRead { process_of, cgroup_of, last: Vec::new(), changes: Vec::new(), held }
     }
 }
 
@@ -32,23 +38,44 @@ impl ThreadsRead {
     /// An event of this sample with its thread. `at` is the position of the process and of the thread in the sample, and
     /// `place` that of the CPU.
     #[inline]
-    pub fn event(&mut self, event: Event, place: u32, sample: &[u8], at: usize) -> Result<Event, TooMuch> {
+    pub fn event(
+        &mut self,
+        event: Event,
+        place: u32,
+        sample: &[u8],
+        at: usize,
+        cgroup: Option<CgroupId>,
+    ) -> Result<Event, TooMuch> {
         let [process, tid] =
             [at, at + 4].map(|at| sample.get(at..at + 4).map(NativeEndian::read_u32).and_then(Tid::new));
         let Some(tid) = tid else { return Ok(event) };
         let place = place as usize;
-        if self.last.get(place) != Some(&Some((process, tid))) {
+        if self.last.get(place) != Some(&Some((process, tid, cgroup))) {
             if self.last.len() <= place {
                 self.last.resize(place + 1, None);
             }
-            self.last[place] = Some((process, tid));
+            self.last[place] = Some((process, tid, cgroup));
             if let Some(process) = process
                 && self.belongs(tid, process)?
             {
                 self.push(event.time, tid, ThreadFact::Of(process));
             }
+            if let Some(cgroup) = cgroup
+                && self.is_in(tid, cgroup, event.time)?
+            {
+                self.push(event.time, tid, ThreadFact::In(cgroup));
+            }
         }
         Ok(event.in_thread(tid))
+    }
+
+    /// Notes the cgroup of a thread at a time. Returns whether that is new. CPUs are read one after another, so an older time can
+    /// follow.
+    fn is_in(&mut self, tid: Tid, cgroup: CgroupId, time: Ns) -> Result<bool, TooMuch> {
+        match self.cgroup_of.insert(tid, (cgroup, time)) {
+            None => self.held.grow(OF_THREAD).map(|()| true),
+            Some((before, at)) => Ok(before != cgroup || time < at),
+        }
     }
 
     /// Notes the process of a thread. Returns whether that is new.
@@ -69,7 +96,7 @@ impl ThreadsRead {
     /// # Errors
     /// If it is damaged, or if there are too many threads.
     pub fn comm(&mut self, record: Record<'_>, trailer: &Trailer, clock_offset: i64) -> Result<(), Fault> {
-        let (Some([process, tid]), Some(name)) = (words(record.bytes), name(record.bytes)) else {
+        let (Some([process, tid]), Some(name)) = (words(record.bytes), text(record.bytes, LONGEST_NAME)) else {
             return Err("a COMM record has no name".to_owned().into());
         };
         let time = in_clock(trailer.time(record.bytes).unwrap_or(Ns(0)), clock_offset);
@@ -79,6 +106,20 @@ impl ThreadsRead {
             }
             self.push(time, tid, ThreadFact::Named(name));
         }
+        Ok(())
+    }
+
+    /// Takes a CGROUP record: u64 id, and a path that ends with a zero byte.
+    ///
+    /// # Errors
+    /// If it is damaged, or if there are too many cgroups.
+    pub fn cgroup(&mut self, record: Record<'_>, trailer: &Trailer, clock_offset: i64) -> Result<(), Fault> {
+        let (Some(id), Some(path)) = (record.word(8), text(record.bytes, LONGEST_PATH)) else {
+            return Err("a CGROUP record has no path".to_owned().into());
+        };
+        self.held.grow(OF_THREAD + path.len() as u64)?;
+        let time = in_clock(trailer.time(record.bytes).unwrap_or(Ns(0)), clock_offset);
+        self.push(time, Tid::IDLE, ThreadFact::Cgroup { id: CgroupId(id), path });
         Ok(())
     }
 
@@ -104,11 +145,11 @@ fn words<const N: usize>(record: &[u8]) -> Option<[u32; N]> {
     Some(std::array::from_fn(|place| NativeEndian::read_u32(&body[4 * place..])))
 }
 
-/// The name in a COMM record.
-fn name(record: &[u8]) -> Option<Box<str>> {
-    let name = record.get(16..)?;
-    let end = name.iter().position(|byte| *byte == 0)?;
-    Some(String::from_utf8_lossy(&name[..end.min(LONGEST_NAME)]).into_owned().into_boxed_str())
+/// The text behind the first word of a record's body, or as many of its bytes.
+fn text(record: &[u8], longest: usize) -> Option<Box<str>> {
+    let text = record.get(16..)?;
+    let end = text.iter().position(|byte| *byte == 0)?;
+    Some(String::from_utf8_lossy(&text[..end.min(longest)]).into_owned().into_boxed_str())
 }
 
 /// A time by the capture's clock. 0 means before the capture.

@@ -1,7 +1,8 @@
-//! More columns of a log: the CPU of each event, and its process, thread, and name.
+//! More columns of a log: the CPU of each event, and its process, thread, name, and cgroup.
 
 use crate::events::{Event, KnownThreads, Ns, ThreadChange, Tid};
 use crate::memory::TooMuch;
+use crate::perf::ProcessFields;
 use crate::text::CsvCell;
 use clap::ValueEnum;
 
@@ -16,6 +17,8 @@ pub enum LogColumn {
     Comm,
     /// The CPU
     Cpu,
+    /// The path of the cgroup
+    Cgroup,
 }
 
 impl LogColumn {
@@ -26,6 +29,7 @@ impl LogColumn {
             LogColumn::Tid => "tid",
             LogColumn::Comm => "comm",
             LogColumn::Cpu => "cpu",
+            LogColumn::Cgroup => "cgroup",
         }
     }
 
@@ -43,6 +47,15 @@ impl LogColumn {
     /// Whether it needs the thread of an event.
     pub fn is_of_thread(self) -> bool {
         self != LogColumn::Cpu
+    }
+
+    /// The fields of an event that it needs.
+    pub fn fields(self) -> ProcessFields {
+        match self {
+            LogColumn::Cpu => ProcessFields::None,
+            LogColumn::Pid | LogColumn::Tid | LogColumn::Comm => ProcessFields::Thread,
+            LogColumn::Cgroup => ProcessFields::Cgroup,
+        }
     }
 }
 
@@ -85,6 +98,11 @@ impl MoreColumns {
                 LogColumn::Pid => push(out, thread.and_then(|thread| thread.process).or(tid).map(Tid::get)),
                 LogColumn::Tid => push(out, tid.map(Tid::get)),
                 LogColumn::Cpu => push(out, event.cpu().map(|cpu| cpu.get())),
+                LogColumn::Cgroup => {
+                    if let Some(path) = tid.and_then(|tid| self.threads.cgroup_of(tid)) {
+                        push_cell(out, path);
+                    }
+                }
                 LogColumn::Comm => {
                     if let Some(name) = thread.and_then(|thread| thread.name.as_deref()) {
                         push_cell(out, name);

@@ -26,8 +26,8 @@ const FIELDS: [&str; 12] = [
 ];
 
 /// The columns of a report by process.
-const BY_PROCESS: [&str; 9] =
-    ["source", "process", "kind", "pid", "group name", "tracepoint name", "events", "share", "estimated"];
+const BY_PROCESS: [&str; 10] =
+    ["source", "process", "kind", "pid", "group name", "tracepoint name", "events", "share", "estimated", "cgroup"];
 
 /// Writes a row for each process and tracepoint: at most `top` processes for each source, and `top` tracepoints for each process.
 pub fn write_process_csv(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -48,6 +48,7 @@ pub fn write_process_csv(report: &Report, top: usize, out: &mut dyn Write) -> io
                     events.to_string(),
                     format!("{:.6}", all.share(*events)),
                     all.is_estimate.to_string(),
+                    process.cgroup.as_deref().map(|path| CsvCell(path).to_string()).unwrap_or_default(),
                 ];
                 writer.write_record(&row).map_err(of_csv_error)?;
             }

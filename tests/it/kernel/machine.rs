@@ -52,7 +52,7 @@ fn request<'a>(tracepoints: Vec<&'a Tracepoint>, cpus: &str) -> AttachRequest<'a
         ring_size: 1 << 20,
         wakeup_watermark: 1 << 19,
         exclude_thread: None,
-        threads: false,
+        process: tp_perf::engine::ProcessFields::None,
         may_thin: false,
     }
 }

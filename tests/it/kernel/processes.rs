@@ -1,15 +1,18 @@
 //! Recordings with processes on this kernel: known numbers of hits by threads and children with known names.
 
 use crate::common::{Test, nothing_more};
-use crate::kernel::rig::{Background, FAMILY, GETSID, Rig, shown};
+use crate::kernel::rig::{Background, FAMILY, GETSID, Rig, can_trace_as_root, shown};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use tp_perf::os::cgroups::hierarchy;
 
 pub const TESTS: &[Test] = &[
     ("each_event_has_its_process_and_its_name_at_that_time", nothing_more, family),
     ("only_the_chosen_processes_are_recorded", nothing_more, only),
     ("a_chosen_process_must_run", nothing_more, gone),
+    ("each_event_has_its_cgroup_and_only_the_chosen_ones_are_recorded", cgroups_exist, in_cgroups),
     ("lost_records_about_threads_are_reported_and_lose_no_event", nothing_more, lost),
 ];
 
@@ -56,8 +59,9 @@ fn family() {
 /// A family is recorded while another process hits the same tracepoint.
 fn only() {
     let myself = std::env::current_exe().unwrap();
-    let mut other = Command::new(&myself);
-    let _other = Background::start(other.args(["storm", &u64::MAX.to_string(), "getsid"]));
+    // Not so fast that a ring overflows.
+    let mut other = Command::new("sh");
+    let _other = Background::start(other.args(["-c", "while :; do $0 storm 200 getsid; done"]).arg(&myself));
     let check = |rig: &Rig, said: &str, reason: &str| {
         let summary = std::fs::read(rig.path("rec").join("summary.json")).unwrap();
         let summary: Value = serde_json::from_slice(&summary).unwrap();
@@ -122,6 +126,99 @@ fn gone() {
         scope.spawn(of_thread).join().unwrap()
     });
     assert!(said.contains(&format!("use `--pid {}`", std::process::id())), "{said}");
+}
+
+/// Cgroups that perf knows, and that this user may make.
+fn cgroups_exist() -> Result<(), String> {
+    can_trace_as_root()?;
+    mount_of_cgroups().map(drop).ok_or_else(|| "the cgroups that perf knows".to_owned())
+}
+
+fn mount_of_cgroups() -> Option<PathBuf> {
+    hierarchy().ok().flatten()?.mount
+}
+
+/// A cgroup that is removed at the end.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(name: &str) -> Self {
+        let path = mount_of_cgroups().unwrap().join(format!("tp-perf-test-{}-{name}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Cgroup(path)
+    }
+
+    /// The path below the root.
+    fn name(&self) -> String {
+        format!("/{}", self.0.file_name().unwrap().to_str().unwrap())
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// COMMAND hits in two cgroups and outside, and makes another cgroup meanwhile.
+fn in_cgroups() {
+    let (one, other) = (Cgroup::new("one"), Cgroup::new("other"));
+    let below = one.0.join("made-meanwhile");
+    let enter = |cgroup: &Path, hits: u64| {
+        format!("sh -c 'echo $$ > {}/cgroup.procs; exec $0 storm {hits} getsid' \"$0\"", cgroup.display())
+    };
+    let run = format!(
+        "{}; {}; mkdir {below}; {}; rmdir {below}; $0 storm 40 getsid",
+        enter(&one.0, 10),
+        enter(&other.0, 20),
+        enter(&below, 30),
+        below = below.display()
+    );
+    let record = |words: &[&str]| {
+        let rig = Rig::new();
+        let mut command = rig.command(&[&["-t", GETSID], words, &["--", "sh", "-c", &run]].concat());
+        let output = command.arg(std::env::current_exe().unwrap()).output().unwrap();
+        assert!(output.status.success(), "{}", shown(&output));
+        rig
+    };
+    let by_cgroup = |rig: &Rig, words: &[&str]| -> BTreeMap<String, u64> {
+        let mut report = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        let report =
+            report.arg("report").arg(rig.path("rec")).args(["--by", "process", "--format", "json"]).args(words);
+        let output = report.output().unwrap();
+        assert!(output.status.success(), "{}", shown(&output));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut sums = BTreeMap::new();
+        for process in found["sources"][0]["processes"].as_array().unwrap() {
+            let path = process["cgroup"].as_str().unwrap_or("unknown").to_owned();
+            *sums.entry(path).or_default() += process["events"].as_u64().unwrap();
+        }
+        sums
+    };
+    let made = format!("{}/made-meanwhile", one.name());
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/").to_owned();
+
+    let rig = record(&["--with", "cgroup", "--log-columns", "cgroup"]);
+    let expected = BTreeMap::from([(one.name(), 10), (other.name(), 20), (made.clone(), 30), (own, 40)]);
+    assert_eq!(by_cgroup(&rig, &[]), expected);
+    // The log has the same.
+    let log = std::fs::read_to_string(rig.path("rec").join("log.csv")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.ends_with(&format!(",{made}"))).count(), 30);
+    let of_one = BTreeMap::from([(one.name(), 10), (made.clone(), 30)]);
+    assert_eq!(by_cgroup(&rig, &["--cgroup", &one.name()]), of_one);
+
+    // The same choice, made while recording.
+    let rig = record(&["--cgroup", &one.name()]);
+    assert_eq!(by_cgroup(&rig, &[]), of_one);
+    let summary: Value = serde_json::from_slice(&std::fs::read(rig.path("rec").join("summary.json")).unwrap()).unwrap();
+    assert_eq!([&summary["events"]["counted"], &summary["events"]["recorded"]], [40, 40]);
+    assert_eq!(summary["others"]["hits"], 60);
+
+    let rig = Rig::new();
+    let output = rig.command(&["-t", GETSID, "-d", "1s", "--cgroup", "/no/such"]).output().unwrap();
+    let said = shown(&output);
+    assert!(!output.status.success() && said.contains("no cgroup matches cgroup /no/such"), "{said}");
 }
 
 /// Renames fill the rings of thread records while tp-perf stands still.

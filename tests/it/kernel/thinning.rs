@@ -76,7 +76,7 @@ impl Thinned {
             ring_size: 32 << 20,
             wakeup_watermark: 1 << 20,
             exclude_thread: None,
-            threads: false,
+            process: tp_perf::engine::ProcessFields::None,
             may_thin: true,
         };
         let mut engine = Live.attach(&request, &mut unwatched).unwrap();

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tp_perf::doctor::{Machine, Needs, diagnose};
+use tp_perf::os::cgroups::Hierarchy;
 use tp_perf::os::cpus::{Cpu, CpuList};
 use tp_perf::os::limits::{Capabilities, DescriptorLimit};
 use tp_perf::overhead::{Arm, MeasuredRun, Overhead, WatchedHits, Way, write_json, write_markdown};
@@ -199,6 +200,8 @@ pub fn doctor() {
         paranoid: Some(2),
         capabilities: Capabilities::in_status("CapEff: 000001ffffffffff"),
         trial: Ok(()),
+        samples_cgroups: true,
+        cgroups: Some((Hierarchy { version: 2, mount: Some("/sys/fs/cgroup".into()) }, 80)),
         descriptors: DescriptorLimit { soft: 1024, hard: 524_288, nr_open: 1 << 20 },
         perf_mlock: Some(516 << 10),
         memlock: 8 << 20,

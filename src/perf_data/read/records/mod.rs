@@ -4,7 +4,7 @@ use crate::events::Event;
 use crate::events::Filter;
 use crate::events::merge::Merge;
 use crate::events::stream::Loss;
-use crate::events::{Cpu, Ns, SampleId, SampleIds, Tpid};
+use crate::events::{CgroupId, Cpu, Ns, SampleId, SampleIds, Tpid};
 use crate::memory::{Held, TooMuch};
 use crate::perf_data::read::steps::StepsRead;
 use crate::perf_data::read::targets::{OF_ID, OfCpu, SamplesOf, Target, is_interrupt, told_cpu};
@@ -97,6 +97,7 @@ impl Records {
             time_at: layout.time.unwrap_or(0) as u16,
             cpu_at: layout.cpu.unwrap_or(0) as u16,
             thread_at: layout.thread.unwrap_or(0) as u16,
+            cgroup_from_end: layout.cgroup_from_end.unwrap_or(0) as u16,
             flags_at: layout.flags.unwrap_or(0) as u16,
             of_interrupts: false,
             least: layout.least as u16,
@@ -220,14 +221,17 @@ impl Records {
             return Ok(());
         }
         let (cpu, thread_at, flags_at) = (target.cpu, usize::from(target.thread_at), usize::from(target.flags_at));
-        let of_interrupts = target.of_interrupts;
+        let (of_interrupts, cgroup_from_end) = (target.of_interrupts, usize::from(target.cgroup_from_end));
         let mut event = Event::new(time, cpu, tpid);
         if thread_at > 0 {
             let is_flagged = || flags_at > 0 && record.bytes.get(flags_at).is_some_and(|flags| is_interrupt(*flags));
             if of_interrupts || is_flagged() {
                 event = event.in_interrupt();
             }
-            let with_thread = self.threads.event(event, place, record.bytes, thread_at);
+            let cgroup_at =
+                record.bytes.len().checked_sub(cgroup_from_end).filter(|at| (8..record.bytes.len()).contains(at));
+            let cgroup = cgroup_at.and_then(|at| record.word(at)).map(CgroupId);
+            let with_thread = self.threads.event(event, place, record.bytes, thread_at, cgroup);
             event = with_thread.map_err(|cause| self.faulty(record, cause.into()))?;
         }
         let of_cpu = &mut self.cpus[place as usize];
@@ -273,7 +277,7 @@ impl Records {
             return None;
         }
         let target = &self.targets[index];
-        let Target { time_at, cpu_at, thread_at, flags_at, of_interrupts, least, event, .. } = *target;
+        let Target { time_at, cpu_at, thread_at, cgroup_from_end, flags_at, of_interrupts, least, event, .. } = *target;
         let of_tracepoint = target.wanted;
         let place = self.cpu(cpu);
         let wanted = of_tracepoint && self.cpus[place as usize].wanted;
@@ -287,6 +291,7 @@ impl Records {
             time_at,
             cpu_at,
             thread_at,
+            cgroup_from_end,
             flags_at,
             of_interrupts,
             least,
@@ -313,6 +318,10 @@ impl Records {
             abi::PERF_RECORD_COMM => {
                 let comm = self.threads.comm(record, &self.trailer, self.clock_offset);
                 comm.map_err(|fault| self.faulty(record, fault))?;
+            }
+            abi::PERF_RECORD_CGROUP => {
+                let cgroup = self.threads.cgroup(record, &self.trailer, self.clock_offset);
+                cgroup.map_err(|fault| self.faulty(record, fault))?;
             }
             abi::PERF_RECORD_FORK => {
                 let fork = self.threads.fork(record, self.clock_offset);
