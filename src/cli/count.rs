@@ -5,7 +5,7 @@ use super::help::{CAPTURE_OPTIONS, PATTERNS};
 use super::usage::usage;
 use super::watch::WatchArgs;
 use crate::control::Manner;
-use crate::counting::{CountOptions, USUAL_WINDOW};
+use crate::counting::{CountBy, CountOptions, USUAL_WINDOW};
 use crate::units::parse_duration;
 use clap::{Arg, Args, ValueEnum};
 use std::ffi::OsString;
@@ -18,6 +18,8 @@ Examples:
   sudo tp-perf count -d 10s
   # Print a line each second, until Ctrl-C
   sudo tp-perf count --every 1s
+  # Show which services and containers cause the hits
+  sudo tp-perf count --by cgroup -d 5s
   # Count while a command runs, and exit with its code
   sudo tp-perf count make -j8
   # Run a command ten times, and print means with their intervals
@@ -63,6 +65,12 @@ pub struct CountArgs {
     /// the hottest if that is not enough. `~` marks estimates. `none` counts each hit, whatever it costs.
     #[arg(long, value_name = "PART", value_parser = parse_budget, conflicts_with = "per_cpu")]
     budget: Option<BudgetArg>,
+    /// Show who causes the hits: `process` or `cgroup`
+    ///
+    /// tp-perf counts all hits, and records some of them with their process, within the budget (1% of all CPUs' time, if you
+    /// set none). The hits of each process are estimated from that. `~` marks estimates.
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "WHAT", conflicts_with_all = ["every", "per_cpu", "repeat"])]
+    by: Option<CountBy>,
     /// Show the top N tracepoints and groups [default: 10]
     #[arg(long, hide_short_help = true, value_name = "N")]
     top: Option<u32>,
@@ -105,6 +113,8 @@ pub struct CountCommand {
     pub per_cpu: bool,
     /// How often to run COMMAND, if the user set it.
     pub repeat: Option<u32>,
+    /// Whose hits to show, if the user set it.
+    pub by: Option<CountBy>,
     /// How many tracepoints and groups the text shows.
     pub top: usize,
     /// The format.
@@ -119,7 +129,7 @@ pub struct CountCommand {
 /// short help must fit one screen.
 fn under_own_heading(arg: Arg) -> Arg {
     match arg.get_help_heading() {
-        Some(CAPTURE_OPTIONS) if ["all", "exclude"].contains(&arg.get_id().as_str()) => {
+        Some(CAPTURE_OPTIONS) if ["all", "also", "exclude"].contains(&arg.get_id().as_str()) => {
             arg.help_heading("Tracepoints and CPUs").hide_short_help(true)
         }
         Some(CAPTURE_OPTIONS) => arg.help_heading("Tracepoints and CPUs"),
@@ -133,7 +143,8 @@ impl CountArgs {
     /// # Errors
     /// Wrong usage: windows that are too short, or a COMMAND that is missing or cannot be run.
     pub fn request(self) -> Result<CountCommand, clap::Error> {
-        let CountArgs { duration, every, per_cpu, repeat, budget, top, format, output, quiet, command, watch } = self;
+        let CountArgs { duration, every, per_cpu, repeat, budget, by, top, format, output, quiet, command, watch } =
+            self;
         if let Some(every) = every.filter(|every| *every < SHORTEST_WINDOW) {
             let every = humantime::format_duration(every);
             return Err(usage(format!("--every: {every} is too short to read all counters; use at least 1ms")));
@@ -154,7 +165,7 @@ impl CountArgs {
         let (choice, manner) = watch.request(quiet);
         let options = CountOptions { choice, every, duration, budget, measure_cost: true, command };
         let top = top.map_or(USUAL_TOP, |top| top as usize);
-        Ok(CountCommand { options, each_window, per_cpu, repeat, top, format, output, manner })
+        Ok(CountCommand { options, each_window, per_cpu, repeat, by, top, format, output, manner })
     }
 }
 
@@ -200,6 +211,8 @@ mod tests {
             ("--budget 0", "as in `1%`"),
             ("--budget much", "as in `1%`"),
             ("--repeat 2 --every 1s true", "--every"),
+            ("--by cgroup --every 1s", "--every"),
+            ("--by user", "process"),
             ("-- no-such-program-at-all", "was not found in"),
             ("--ring-size 1M", "--ring-size"),
         ] {

@@ -36,6 +36,7 @@ mod usage;
 mod watch;
 
 pub use check::{CheckArgs, CheckFormat, CheckRequest, FollowedCheck};
+pub(crate) use command_line::own_arguments;
 pub use completions::CompletionsArgs;
 pub use count::{CountArgs, CountCommand, CountFormat};
 pub use doctor::{DoctorArgs, DoctorRequest};

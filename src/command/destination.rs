@@ -40,6 +40,20 @@ impl Destination {
         }
     }
 
+    /// Checks that the file can probably be written, and leaves it alone.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn check(output: Option<&Path>) -> anyhow::Result<()> {
+        let Some(path) = output.filter(|path| path.as_os_str() != "-") else { return Ok(()) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let result = match File::options().append(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => folder.read_dir().map(drop),
+            other => other.map(drop),
+        };
+        result.map_err(|cause| Error::Io { verb: "create", path: path.to_owned(), cause }.into())
+    }
+
     /// The room that text has.
     pub fn width(&self, out: &Stdout) -> Width {
         match self {

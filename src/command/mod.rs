@@ -12,6 +12,7 @@ mod check;
 mod completions;
 mod context;
 mod count;
+mod count_by;
 mod destination;
 mod detach;
 mod doctor;

@@ -88,6 +88,8 @@ struct Section<'a> {
     /// Empty if the processes are not known.
     processes: Vec<PageProcess>,
     unlisted_processes: usize,
+    /// Whether the cgroups of processes are known.
+    has_cgroups: bool,
 }
 
 /// A stretch of one state.
@@ -273,6 +275,7 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
             .map(|off| (format!("{} on {}", shown(&off.name), one_named(off.cpu)), Signed(off.unaccounted).to_string()))
             .collect(),
         refused: refused.collect(),
+        has_cgroups: processes.iter().any(|process| !process.cgroup.is_empty()),
         processes,
         unlisted_processes,
     }

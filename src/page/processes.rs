@@ -23,6 +23,8 @@ pub(super) struct PageProcess {
     pub rate_text: String,
     /// Its tracepoints with the most events.
     pub mostly: String,
+    /// The path of its cgroup; empty if it is not known.
+    pub cgroup: String,
 }
 
 /// The rows of the table, and how many processes have none. Empty if the processes are not known.
@@ -45,6 +47,7 @@ pub(super) fn process_rows(source: &SourceReport) -> (Vec<PageProcess>, usize) {
             rate: rate.unwrap_or(0.0),
             rate_text: rate.map(|rate| format!("{mark}{}", Rate(rate))).unwrap_or_default(),
             mostly: shown(&mostly.collect::<Vec<_>>().join(", ")),
+            cgroup: ranked.process.cgroup.as_deref().map(shown).unwrap_or_default(),
         }
     });
     (rows.collect(), all.processes.len().saturating_sub(MOST_ROWS))

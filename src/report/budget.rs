@@ -37,7 +37,7 @@ pub fn budget_facts(summary: &BudgetSummary) -> Vec<BudgetFact> {
         facts.push(BudgetFact {
             name: "thinned",
             text: format!(
-                "{}, from {} on: {one_in} hits was recorded. The column `hits` of log.csv shows how many hits a row stands for",
+                "{}, from {} on: {one_in} hits was recorded",
                 Plural(thinned.len() as u64, "tracepoint"),
                 after(first.from_ns),
             ),

@@ -2,6 +2,7 @@
 
 mod check;
 mod count;
+mod count_by;
 mod deviations;
 mod doctor;
 mod evaluation;
@@ -28,6 +29,7 @@ mod width;
 
 pub use check::print_check;
 pub use count::{WindowLines, print_count, print_repeated};
+pub use count_by::print_count_by;
 pub use deviations::Extent;
 pub use doctor::print_diagnoses;
 pub use evaluation::{print_evaluation, print_quality};

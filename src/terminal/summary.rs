@@ -264,7 +264,9 @@ fn print_log(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
         (true, false) => "the first in time order, as many as you asked for",
         (false, _) => "incomplete",
     };
-    screen.fact("log", format_args!("{}: {which}", Plural(logged, "event")))
+    let is_thinned = summary.budget.as_ref().is_some_and(|budget| budget.thinned_tracepoints() > 0);
+    let hits = if is_thinned { "; its column `hits` shows how many hits a row stands for" } else { "" };
+    screen.fact("log", format_args!("{}: {which}{hits}", Plural(logged, "event")))
 }
 
 fn is_range(summary: &Summary) -> bool {

@@ -1,6 +1,6 @@
 //! A report as Markdown, for an issue, a wiki or a pull request.
 
-use crate::processes::{NamedProcesses, ProcessRanking};
+use crate::processes::{CgroupEvents, NamedProcesses, ProcessRanking};
 use crate::ranking::Ranked;
 use crate::report::{By, Compared, Differences, Presence, RankedWords, Report, SourceReport, facts, mark};
 use crate::text::OneLine;
@@ -123,7 +123,23 @@ fn print_processes(source: &SourceReport, all: &ProcessRanking, top: usize, out:
         let (name, events) = (escaped(&process.words()), Grouped(events));
         writeln!(out, "| {name} | {number} | {mark}{events} | {mark}{share} | {mark}{rate} |")?;
     }
-    match named.len().saturating_sub(top) {
+    more(named.len(), top, out)?;
+    let cgroups = all.by_cgroup();
+    if cgroups.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| cgroup | recorded events | share of these | per second |\n|---|---:|---:|---:|")?;
+    for CgroupEvents { path, events, .. } in cgroups.iter().take(top) {
+        let rate = source.ranking.per_second(*events).map(|rate| Rate(rate).to_string()).unwrap_or_default();
+        let mark = if all.is_estimate { "\\~" } else { "" };
+        let (events, share) = (Grouped(*events), Share(all.share(*events)));
+        writeln!(out, "| {} | {mark}{events} | {mark}{share} | {mark}{rate} |", escaped(path))?;
+    }
+    more(cgroups.len(), top, out)
+}
+
+fn more(all: usize, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    match all.saturating_sub(top) {
         0 => Ok(()),
         more => writeln!(out, "\nand {} more", Grouped(more as u64)),
     }

@@ -13,6 +13,7 @@ pub const TESTS: &[Test] = &[
     ("only_the_chosen_processes_are_recorded", nothing_more, only),
     ("a_chosen_process_must_run", nothing_more, gone),
     ("each_event_has_its_cgroup_and_only_the_chosen_ones_are_recorded", cgroups_exist, in_cgroups),
+    ("hits_by_cgroup_are_estimated_within_a_budget", cgroups_exist, estimated),
     ("lost_records_about_threads_are_reported_and_lose_no_event", nothing_more, lost),
 ];
 
@@ -219,6 +220,51 @@ fn in_cgroups() {
     let output = rig.command(&["-t", GETSID, "-d", "1s", "--cgroup", "/no/such"]).output().unwrap();
     let said = shown(&output);
     assert!(!output.status.success() && said.contains("no cgroup matches cgroup /no/such"), "{said}");
+}
+
+/// Two cgroups hit so often that the budget thins the tracepoint.
+fn estimated() {
+    const RUNS: [u64; 2] = [1_000, 500];
+    const HITS_OF_RUN: u64 = 400;
+    let cgroups = [Cgroup::new("most"), Cgroup::new("few")];
+    let enter = |cgroup: &Cgroup, runs: u64| {
+        let script = format!(
+            "echo $$ > {}/cgroup.procs; for i in $(seq {runs}); do $0 storm {HITS_OF_RUN} getsid; done",
+            cgroup.0.display()
+        );
+        format!("sh -c '{script}' \"$0\" &")
+    };
+    let run = format!("{} {} wait", enter(&cgroups[0], RUNS[0]), enter(&cgroups[1], RUNS[1]));
+    let rig = Rig::new();
+    let file = rig.path("hits");
+    let budget = format!("{}%", 6.0 / tp_perf::os::cpus::CpuList::online().unwrap().len() as f64);
+    let count = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        command.args(["count", "-t", GETSID, "--by", "cgroup", "--budget", &budget]).args(words);
+        command.args(["--", "sh", "-c", &run]).arg(std::env::current_exe().unwrap()).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", shown(&output));
+        output
+    };
+    count(&["--format", "json", "-o", file.to_str().unwrap()]);
+    let found: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let events = &found["summary"]["events"];
+    let mut all = found["unknown"].as_u64().unwrap() as f64;
+    let is_whole = events["counted"] == HITS_OF_RUN * RUNS.iter().sum::<u64>();
+    for (cgroup, runs) in cgroups.iter().zip(RUNS) {
+        let truth = (runs * HITS_OF_RUN) as f64;
+        let rows = found["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == cgroup.name().as_str()).unwrap();
+        let [hits, low, high] = ["hits", "low", "high"].map(|key| row[key].as_f64().unwrap());
+        assert!(low <= hits && hits <= high && row["names"][0][0].is_string(), "{row}");
+        // The interval misses the truth once in twenty times. If the budget could not be kept, the tracepoint was detached.
+        assert!(!is_whole || (hits - truth).abs() <= 2.0 * (high - low), "{row}");
+        all += hits;
+    }
+    assert!((all - events["counted"].as_u64().unwrap() as f64).abs() < 1.0, "{found}");
+    println!("thinned {} of {} hits, and counted all: {is_whole}", events["thinned"], events["counted"]);
+    let text = shown(&count(&[]));
+    assert!(text.contains("top cgroups") && text.contains(&cgroups[0].name()[..20]), "{text}");
 }
 
 /// Renames fill the rings of thread records while tp-perf stands still.
