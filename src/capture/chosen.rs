@@ -17,16 +17,19 @@ use crate::engine::{Chunks, ProcessFields, Sampling};
 use crate::events::{
     CgroupId, CgroupPattern, ChosenThreads, Ns, ProcessFilter, SampleId, ThreadChange, ThreadFact, Tid,
 };
+use crate::memory;
 use crate::os::cgroups::{RunningCgroup, cgroups};
 use crate::os::clock::Clock;
+use crate::os::privileges::raised;
 use crate::os::process::{ProcessEnd, end_of_process};
 use crate::os::running_threads::{RunningThread, running_threads};
 use crate::perf::Room;
 use crate::perf_data::record::{self, Record};
-use crate::perf_data::{Layout, ThreadsRead, Trailer, own_layout};
+use crate::perf_data::{Fault, Layout, ThreadsRead, Trailer, own_layout};
 use crate::recording::{OnlySummary, OtherHits};
 use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
+use nix::errno::Errno;
 use perf_event_open_sys::bindings as abi;
 use std::collections::HashMap;
 use std::io;
@@ -67,35 +70,48 @@ impl OnlyProcesses {
     }
 }
 
-/// Checks that all chosen processes run, and that the chosen cgroups exist.
-pub(super) fn check(only: &OnlyProcesses) -> Result<(), Error> {
+/// Checks that all chosen processes run, and that the chosen cgroups exist. Returns the ends of the processes to wait for.
+pub(super) fn check(only: &OnlyProcesses) -> Result<Vec<(u32, ProcessEnd)>, Error> {
     let ProcessFilter { pids, cgroups: patterns, .. } = &only.processes;
     if !patterns.is_empty() {
-        let existing = cgroups().map_err(Error::Cgroups)?;
+        let existing = raised(cgroups).map_err(Error::Cgroups)?;
         if existing.is_empty() {
             return Err(Error::CgroupsNotMounted);
         }
-        for pattern in patterns {
-            if !existing.iter().any(|cgroup| pattern.matches(&cgroup.path)) {
-                let list = match pattern {
-                    CgroupPattern::Path(_) => "find /sys/fs/cgroup -type d",
-                    CgroupPattern::Unit(_) => "systemctl list-units",
-                    CgroupPattern::Container(_) => "docker ps",
-                };
-                return Err(Error::NoCgroup { pattern: pattern.to_string(), list });
-            }
-        }
+        patterns.iter().try_for_each(|pattern| exists(pattern, &existing))?;
     }
     if pids.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let running = running_threads().map_err(Error::Threads)?;
+    let running = raised(running_threads).map_err(Error::Threads)?;
     let check = |pid: &Tid| match running.iter().find(|thread| thread.tid == pid.get()) {
         None => Err(Error::NoProcess { pid: pid.get() }),
         Some(RunningThread { tid, pid, .. }) if tid != pid => Err(Error::OnlyThread { tid: *tid, pid: *pid }),
         Some(_) => Ok(()),
     };
-    pids.iter().try_for_each(check)
+    pids.iter().try_for_each(check)?;
+    let end = |pid: &Tid| match end_of_process(pid.get()) {
+        Ok(end) => Some(Ok((pid.get(), end))),
+        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => {
+            Some(Err(Error::NoProcess { pid: pid.get() }))
+        }
+        // Linux before 5.3 cannot wait for the end of a process.
+        Err(_) => None,
+    };
+    pids.iter().filter_map(end).collect()
+}
+
+/// Checks that a pattern matches a cgroup.
+fn exists(pattern: &CgroupPattern, existing: &[RunningCgroup]) -> Result<(), Error> {
+    if existing.iter().any(|cgroup| pattern.matches(&cgroup.path)) {
+        return Ok(());
+    }
+    let list = match pattern {
+        CgroupPattern::Path(_) => "find /sys/fs/cgroup -type d",
+        CgroupPattern::Unit(_) => "systemctl list-units",
+        CgroupPattern::Container(_) => "docker ps",
+    };
+    Err(Error::NoCgroup { pattern: pattern.to_string(), list })
 }
 
 /// Rounds that keep only the samples of chosen processes.
@@ -103,6 +119,8 @@ pub struct ChosenRounds {
     threads: ChosenThreads,
     /// Whether COMMAND is chosen.
     of_command: bool,
+    /// Whether nothing else is chosen than cgroups.
+    only_cgroups: bool,
     /// The chosen cgroups. Samples have theirs.
     cgroups: Vec<CgroupPattern>,
     /// Whether they have a cgroup that had samples.
@@ -112,8 +130,10 @@ pub struct ChosenRounds {
     trailer: Trailer,
     reader: ThreadsRead,
     rings: RingBytes,
-    /// The number of rings with samples. The rings behind them have records about threads.
-    cpus: usize,
+    /// By ring with records about threads: the bytes that were read.
+    scanned: Vec<usize>,
+    /// The number of rings with records about threads. They are behind those with samples.
+    of_threads: usize,
     /// The changes of threads that are not in effect yet.
     waiting: Vec<ThreadChange>,
     /// The threads that changed in this round or the last one: from when on they were chosen, or were not.
@@ -139,29 +159,40 @@ impl ChosenRounds {
     /// Keeps the samples of the chosen processes from now on.
     ///
     /// # Errors
-    /// If none of the chosen processes runs any more.
+    /// If none of the chosen processes or cgroups is there any more.
     pub fn of(
         only: &OnlyProcesses,
+        ends: Vec<(u32, ProcessEnd)>,
         engine: &impl Sampling,
         attach: &AttachOptions,
         table: &Table,
         at_start: &AtStart,
         progress: &mut dyn Progress,
     ) -> Result<Self, Error> {
-        let ProcessFilter { pids, .. } = &only.processes;
-        let (alive, gone): (Vec<Tid>, Vec<Tid>) =
-            pids.iter().partition(|pid| at_start.threads.iter().any(|thread| thread.pid == pid.get()));
-        if let (Some(pid), true) = (gone.first(), alive.is_empty()) {
-            return Err(Error::ProcessEnded { pid: pid.get() });
+        memory::raise_bound_for_capture();
+        let mut running = Vec::new();
+        let mut gone = Vec::new();
+        for (pid, end) in ends {
+            if end.has_come().map_err(Error::Run)? { gone.push(pid) } else { running.push(end) }
+        }
+        if let (Some(pid), true) = (gone.first(), running.is_empty()) {
+            return Err(Error::ProcessEnded { pid: *pid });
         }
         for pid in gone {
             progress.note(&format!("process {pid} ended while tp-perf attached"));
+        }
+        let patterns = &only.processes.cgroups;
+        if let [first, ..] = patterns.as_slice()
+            && patterns.iter().all(|pattern| exists(pattern, &at_start.cgroups).is_err())
+        {
+            exists(first, &at_start.cgroups)?;
         }
         let (layout, trailer) = own_layout(attach.process);
         let slots = engine.sample_ids().slots();
         let mut rounds = ChosenRounds {
             threads: ChosenThreads::of(&ProcessFilter { cgroups: Vec::new(), ..only.processes.clone() }),
             of_command: only.command,
+            only_cgroups: !only.command && only.processes.pids.is_empty() && only.processes.names.is_empty(),
             cgroups: only.processes.cgroups.clone(),
             of_cgroup: HashMap::new(),
             clock: attach.clock.sampled(),
@@ -169,7 +200,8 @@ impl ChosenRounds {
             trailer,
             reader: ThreadsRead::default(),
             rings: RingBytes::default(),
-            cpus: engine.attached().cpus.len(),
+            scanned: Vec::new(),
+            of_threads: engine.attached().thread_ids.len(),
             waiting: Vec::new(),
             recent: HashMap::new(),
             known: HashMap::new(),
@@ -177,7 +209,7 @@ impl ChosenRounds {
             of_interrupts: slots.iter().map(|slot| table.get(slot.tpid).is_of_interrupts()).collect(),
             others: vec![0; slots.len()],
             in_interrupts: 0,
-            ends: alive.iter().filter_map(|pid| end_of_process(pid.get()).ok()).collect(),
+            ends: running,
             kept: Vec::new(),
             left_out: Vec::new(),
         };
@@ -227,7 +259,12 @@ impl ChosenRounds {
         self.keep(begin, engine, out)?;
         // A sample that was just being written can still come, and be older than this round.
         let before = std::mem::replace(&mut self.before, begin);
-        self.recent.retain(|_, changes| changes.iter().any(|(time, _)| *time >= before));
+        self.recent.retain(|_, changes| {
+            // The last one before that is still in effect then.
+            let old = changes.partition_point(|(time, _)| *time < before).saturating_sub(1);
+            changes.drain(..old);
+            changes.last().is_some_and(|(time, _)| *time >= before)
+        });
         Ok(())
     }
 
@@ -260,9 +297,12 @@ impl ChosenRounds {
         engine: &impl Sampling,
         out: &mut dyn Chunks,
     ) -> io::Result<()> {
-        let (samples, threads) = rings.split_at_mut(self.cpus.min(rings.len()));
-        for bytes in threads.iter() {
-            self.read_changes(bytes)?;
+        let (samples, threads) = rings.split_at_mut(rings.len().saturating_sub(self.of_threads));
+        self.scanned.resize(threads.len(), 0);
+        for (number, bytes) in threads.iter().enumerate() {
+            // After a failure, the records of the last round are still here.
+            self.read_changes(&bytes[self.scanned[number]..])?;
+            self.scanned[number] = bytes.len();
         }
         self.apply(end).map_err(io::Error::from)?;
         for bytes in samples {
@@ -274,9 +314,10 @@ impl ChosenRounds {
                 self.in_interrupts += u64::from(in_interrupt);
             }
         }
-        for bytes in threads {
+        for (bytes, scanned) in threads.iter_mut().zip(&mut self.scanned) {
             out.append(bytes.len(), &mut |room| room.fill(bytes))?;
             bytes.clear();
+            *scanned = 0;
         }
         Ok(())
     }
@@ -284,20 +325,23 @@ impl ChosenRounds {
     /// Reads the records about threads in a chunk.
     fn read_changes(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while let Some(record) = next_record(&mut bytes)? {
-            // They are as the kernel wrote them.
-            let _ = match record.kind {
+            let read = match record.kind {
                 abi::PERF_RECORD_COMM => self.reader.comm(record, &self.trailer, 0),
                 abi::PERF_RECORD_FORK => self.reader.fork(record, 0),
                 abi::PERF_RECORD_CGROUP => self.reader.cgroup(record, &self.trailer, 0),
                 _ => Ok(()),
             };
+            read.map_err(|fault| match fault {
+                Fault::TooMuch(cause) => cause.into(),
+                Fault::Damaged(reason) => io::Error::new(io::ErrorKind::InvalidData, reason),
+            })?;
         }
         self.waiting.append(&mut self.reader.changes);
         Ok(())
     }
 
     /// Lets the changes up to this time take effect, and notes which threads are chosen from then on.
-    fn apply(&mut self, end: Ns) -> Result<(), crate::memory::TooMuch> {
+    fn apply(&mut self, end: Ns) -> Result<(), memory::TooMuch> {
         self.waiting.sort_by_key(|change| change.time);
         let due = self.waiting.partition_point(|change| change.time <= end);
         let due: Vec<ThreadChange> = self.waiting.drain(..due).collect();
@@ -314,7 +358,8 @@ impl ChosenRounds {
             if time > Ns(0) {
                 for change in changes {
                     let takes = self.threads.takes(change.tid);
-                    self.recent.entry(change.tid).or_default().push((time, takes));
+                    let recent = self.recent.entry(change.tid).or_default();
+                    recent.insert(recent.partition_point(|(at, _)| *at <= time), (time, takes));
                 }
             }
         }
@@ -340,8 +385,9 @@ impl ChosenRounds {
                     return Ok(read);
                 }
                 if let Some(slot) = engine.sample_ids().find(id) {
-                    let is_of_chosen =
-                        tid.is_some_and(|tid| self.is_chosen(tid, time)) && self.is_in_chosen_cgroup(record);
+                    // The kernel gives no number to a thread that has ended, but still its cgroup.
+                    let is_of_chosen = (self.only_cgroups || tid.is_some_and(|tid| self.is_chosen(tid, time)))
+                        && self.is_in_chosen_cgroup(record);
                     if !is_of_chosen || self.of_interrupts[slot] {
                         self.left_out.push((slot, is_of_chosen));
                         continue;
@@ -371,7 +417,8 @@ impl ChosenRounds {
             return *takes;
         }
         match self.recent.get(&tid) {
-            Some(changes) => changes[changes.partition_point(|(at, _)| *at <= time) - 1].1,
+            // Before the first one, nothing else is known.
+            Some(changes) => changes[changes.partition_point(|(at, _)| *at <= time).saturating_sub(1)].1,
             None => {
                 let takes = self.threads.takes(tid);
                 self.known.insert(tid, takes);
@@ -520,27 +567,33 @@ mod tests {
         let pairs: Vec<_> = (1..).map(SampleId).zip(slots).collect();
         let mut engine = SimulatedEngine::new(SampleIds::new(&pairs), Script { rounds, ..Script::default() });
         engine.attached.cpus = [0, 1].map(Cpu::new).into_iter().collect();
+        engine.attached.thread_ids = [(90, 0), (91, 1)].map(|(id, cpu)| (SampleId(id), Cpu::new(cpu))).to_vec();
         engine
     }
 
     fn chosen(only: &OnlyProcesses, engine: &SimulatedEngine, running: &[RunningThread]) -> ChosenRounds {
-        started(only, engine, running).unwrap()
+        with_ends(only, Vec::new(), engine, running).unwrap()
     }
 
-    fn started(
+    fn with_ends(
         only: &OnlyProcesses,
+        ends: Vec<(u32, ProcessEnd)>,
         engine: &SimulatedEngine,
         running: &[RunningThread],
     ) -> Result<ChosenRounds, Error> {
-        let attach = AttachOptions {
+        let attach = attach();
+        let at_start = AtStart { threads: running.to_vec(), cgroups: Vec::new() };
+        ChosenRounds::of(only, ends, engine, &attach, &table(), &at_start, &mut ())
+    }
+
+    fn attach() -> AttachOptions {
+        AttachOptions {
             choice: Choice::default(),
             clock: Clock::Monotonic,
             ring_size: 0,
             process: ProcessFields::Thread,
             budget: None,
-        };
-        let at_start = AtStart { threads: running.to_vec(), cgroups: Vec::new() };
-        ChosenRounds::of(only, engine, &attach, &table(), &at_start, &mut ())
+        }
     }
 
     fn running(pid: u32, parent: u32, name: &str) -> RunningThread {
@@ -575,7 +628,7 @@ mod tests {
     #[test]
     fn what_happens_in_an_interrupt_belongs_to_no_process_and_is_counted() {
         let bytes = [sample(1, 3, [5, 5]), sample(2, 1, [5, 5]), sample(3, 3, [9, 9])].concat();
-        let mut engine = engine([vec![bytes]].into());
+        let mut engine = engine([vec![bytes, Vec::new(), Vec::new(), Vec::new()]].into());
         let mut rounds = chosen(&of_pid(5), &engine, &[running(5, 1, "sh")]);
         let mut kept = Collected::default();
         rounds.last_round(&mut engine, &mut kept).unwrap();
@@ -585,10 +638,57 @@ mod tests {
     }
 
     #[test]
+    fn a_cgroup_is_chosen_by_the_sample_also_if_it_is_made_meanwhile_or_the_thread_has_ended() {
+        let in_cgroup = |time, thread: u32, cgroup: u64| {
+            let mut bytes = sample(time, 1, [thread, thread]);
+            bytes.extend(cgroup.to_ne_bytes());
+            bytes[6] = 40;
+            bytes
+        };
+        let made = record(abi::PERF_RECORD_CGROUP, &[&8u64.to_ne_bytes(), b"/web/new\0\0\0\0\0\0\0\0", &trailer(2)]);
+        let samples = [in_cgroup(1, 5, 7), in_cgroup(3, 5, 8), in_cgroup(4, 5, 9), in_cgroup(5, u32::MAX, 7)].concat();
+        let mut engine = engine([vec![samples, Vec::new(), made, Vec::new()]].into());
+        let only = OnlyProcesses {
+            processes: ProcessFilter {
+                cgroups: vec![CgroupPattern::path("/web").unwrap()],
+                ..ProcessFilter::default()
+            },
+            command: false,
+        };
+        let cgroup = |id, path: &str| RunningCgroup { id, path: path.to_owned() };
+        let attach = AttachOptions { process: ProcessFields::Cgroup, ..attach() };
+        let start = |cgroups| {
+            let at_start = AtStart { threads: Vec::new(), cgroups };
+            ChosenRounds::of(&only, Vec::new(), &engine, &attach, &table(), &at_start, &mut ())
+        };
+        let error = start(vec![cgroup(1, "/"), cgroup(9, "/webs")]).map(drop).unwrap_err().to_string();
+        assert!(error.contains("there is no cgroup /web"), "{error}");
+        let mut rounds = start(vec![cgroup(1, "/"), cgroup(7, "/web"), cgroup(9, "/webs")]).unwrap();
+        let mut kept = Collected::default();
+        rounds.last_round(&mut engine, &mut kept).unwrap();
+        assert_eq!(kept.0, [(1, 5), (3, 5), (5, u32::MAX)]);
+    }
+
+    #[test]
+    fn command_is_chosen_from_its_start_whatever_had_its_number_before() {
+        let samples = [sample(5, 1, [7, 7]), sample(6, 1, [5, 5])].concat();
+        let mut engine = engine([vec![samples, Vec::new(), fork(4, [7, 5, 7, 5]), Vec::new()]].into());
+        let only = OnlyProcesses { processes: ProcessFilter::default(), command: true };
+        let mut rounds = chosen(&only, &engine, &[running(5, 1, "tp-perf"), running(7, 1, "ended")]);
+        rounds.command_started(7);
+        let mut kept = Collected::default();
+        rounds.last_round(&mut engine, &mut kept).unwrap();
+        assert_eq!(kept.0, [(5, 7)]);
+    }
+
+    #[test]
     fn a_process_that_ended_before_is_an_error() {
         let engine = engine(VecDeque::new());
-        let error = started(&of_pid(5), &engine, &[running(6, 1, "sh")]).map(drop).unwrap_err().to_string();
-        assert!(error.contains("process 5 ended while tp-perf attached"), "{error}");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let end = end_of_process(child.id()).unwrap();
+        child.wait().unwrap();
+        let error = with_ends(&of_pid(5), vec![(5, end)], &engine, &[running(6, 1, "sh")]).map(drop).unwrap_err();
+        assert!(error.to_string().contains("process 5 ended while tp-perf attached"), "{error}");
     }
 
     /// Random threads on two CPUs. Rounds cut each ring at any time behind their begin. What they keep is what a look at the

@@ -30,8 +30,10 @@ use crate::engine::{self, Detaching, Kernel, Sampling};
 use crate::events::Sink;
 use crate::os::cgroups::{RunningCgroup, cgroups};
 use crate::os::cpus::CpuList;
-use crate::os::privileges::{self, Starts};
+use crate::os::privileges::{self, Starts, raised};
+use crate::os::process::ProcessEnd;
 use crate::os::running_threads::{RunningThread, running_threads};
+use crate::perf::sys;
 use crate::recording::{self, LogColumn, RecordingDir, write_groups, write_tracepoints};
 use crate::source;
 use crate::spool::{Arena, Backed, Keeping, Spool};
@@ -135,11 +137,16 @@ pub enum Error {
     /// The cgroups of this machine could not be listed.
     #[error("failed to list the cgroups of this machine: {0}")]
     Cgroups(io::Error),
+    /// Samples cannot have their cgroup.
+    #[error(
+        "this kernel does not record the cgroups of hits (it needs Linux 5.7 or later, with CONFIG_CGROUP_PERF): {0}"
+    )]
+    NoCgroupsInSamples(io::Error),
     /// The hierarchy of perf's cgroups is not mounted.
     #[error("the cgroups that perf knows are not mounted here; `tp-perf doctor` shows how to mount them")]
     CgroupsNotMounted,
     /// A chosen cgroup does not exist.
-    #[error("no cgroup matches {pattern}; `{list}` lists all")]
+    #[error("there is no {pattern}; `{list}` lists all")]
     NoCgroup {
         /// The choice in words.
         pattern: String,
@@ -229,6 +236,8 @@ pub fn watch(
 /// The state of a capture before it attaches.
 struct Ready {
     chosen: Chosen,
+    /// The ends of the chosen processes.
+    ends: Vec<(u32, ProcessEnd)>,
     keeping: Keeping,
     memory: Backed,
 }
@@ -236,10 +245,15 @@ struct Ready {
 impl Ready {
     fn of(kernel: &impl Kernel, options: &CaptureOptions) -> Result<Self, Error> {
         let cpus = options.attach.choice.chosen_cpus(kernel)?.len();
-        chosen::check(&options.only)?;
+        if options.attach.process.has_cgroup()
+            && let Some(cpu) = options.attach.choice.chosen_cpus(kernel)?.as_slice().first()
+        {
+            raised(|| sys::try_cgroups(*cpu)).map_err(Error::NoCgroupsInSamples)?;
+        }
+        let ends = chosen::check(&options.only)?;
         let keeping = plan::keeping(options, cpus);
         let memory = plan::memory(options, &keeping, cpus)?;
-        Ok(Ready { chosen: Chosen::of(kernel, &options.attach.choice)?, keeping, memory })
+        Ok(Ready { chosen: Chosen::of(kernel, &options.attach.choice)?, ends, keeping, memory })
     }
 
     fn attach<K: Kernel>(
@@ -249,25 +263,25 @@ impl Ready {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<ReadyToRun<K::Sampling>, Error> {
-        let Ready { mut chosen, keeping, memory } = self;
+        let Ready { mut chosen, ends, keeping, memory } = self;
+        // If processes are chosen, the rings do not show how many of their events there are.
+        let events = options.rules.events.filter(|_| !options.only.chooses());
         // Wait for the memory first: opening events repeatedly waits for all CPUs, and another busy thread
         // slows it.
         let arena = memory.arena();
         // The measuring event stays open until the others are attached. The last event of a tracepoint waits for the kernel when
         // it closes.
-        // Of chosen processes, the rings may hold any part.
-        let events = options.rules.events.filter(|_| !options.only.chooses());
         let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
         let (engine, attach) = chosen.attach(kernel, &options.attach, events, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
         // Later, tp-perf may no longer see the threads of other users. From now on, the kernel records what changes.
         let process = options.attach.process;
-        let threads = process.has_thread().then(running_threads).transpose().map_err(Error::Threads)?;
-        let cgroups = if process.has_cgroup() { cgroups().map_err(Error::Cgroups)? } else { Vec::new() };
+        let threads = process.has_thread().then(|| raised(running_threads)).transpose().map_err(Error::Threads)?;
+        let cgroups = if process.has_cgroup() { raised(cgroups).map_err(Error::Cgroups)? } else { Vec::new() };
         let at_start = threads.map(|threads| AtStart { threads, cgroups });
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, selection, .. } = chosen;
-        Ok(ReadyToRun { engine, attach, table, selection, keeping, arena, steering, at_start })
+        Ok(ReadyToRun { ends, engine, attach, table, selection, keeping, arena, steering, at_start })
     }
 }
 
@@ -282,6 +296,8 @@ pub struct AtStart {
 
 /// The state of a capture before the events go on.
 struct ReadyToRun<E> {
+    /// The ends of the chosen processes.
+    ends: Vec<(u32, ProcessEnd)>,
     engine: E,
     /// The time that attaching took.
     attach: Duration,
@@ -306,7 +322,7 @@ impl<E: Sampling> ReadyToRun<E> {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<(Captured, Detaching), Error> {
-        let ReadyToRun { mut engine, attach, table, selection, keeping, arena, steering, at_start } = self;
+        let ReadyToRun { ends, mut engine, attach, table, selection, keeping, arena, steering, at_start } = self;
         let facts = plan::facts(options, engine.attached(), &table, &selection, attach)?;
         let head = plan::head(options, &engine, &table, at_start.as_ref(), &facts)?;
         let mut spool = Spool::in_arena(arena, &head, keeping, file).map_err(Error::Memory)?;
@@ -316,8 +332,9 @@ impl<E: Sampling> ReadyToRun<E> {
         let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
         let before = online(&engine);
         let chosen = at_start.as_ref().filter(|_| options.only.chooses());
-        let chosen = chosen
-            .map(|at_start| ChosenRounds::of(&options.only, &engine, &options.attach, &table, at_start, progress));
+        let chosen = chosen.map(|at_start| {
+            ChosenRounds::of(&options.only, ends, &engine, &options.attach, &table, at_start, progress)
+        });
         let task = RunTask { rules: &options.rules, command, chosen: chosen.transpose()?, steering };
         let run = run(&mut engine, task, running, &mut spool, signals, progress)?;
 

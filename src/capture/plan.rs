@@ -109,7 +109,8 @@ pub(super) fn within_memory(
     let mut options = options.clone();
     if let Some(available) = available_memory() {
         let asked = options.attach.ring_size;
-        options.attach.ring_size = affordable_rings(asked, cpus, available);
+        let copies = if options.only.chooses() { 3 } else { 1 };
+        options.attach.ring_size = affordable_rings(asked, cpus * copies, available);
         if options.attach.ring_size < asked {
             progress.note(&format!(
                 "only {} of memory are available; tp-perf uses rings of {} per CPU instead of {}, which lose events sooner \
@@ -137,7 +138,8 @@ fn affordable_rings(asked: usize, cpus: usize, available: u64) -> usize {
 pub(super) fn keeping(options: &CaptureOptions, cpus: usize) -> Keeping {
     // A capture without a stop rule may run for days and then be killed, so it streams to the disk.
     let is_bounded = options.rules != StopRules::default() || options.command.is_some();
-    let rings = options.attach.ring_size * cpus;
+    // A round of chosen processes can have what the last one left.
+    let rings = options.attach.ring_size * cpus * if options.only.chooses() { 2 } else { 1 };
     let keeping = Keeping::within(available_memory(), rings, options.compress);
     if is_bounded { keeping } else { Keeping { memory: 0, ..keeping } }
 }

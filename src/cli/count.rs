@@ -67,7 +67,7 @@ pub struct CountArgs {
     budget: Option<BudgetArg>,
     /// Show who causes the hits: `process` or `cgroup`
     ///
-    /// tp-perf counts all hits, and records some of them with their process, within the budget (1% of all CPUs' time, if you
+    /// tp-perf counts all hits, and records some of them with their process, within the budget (5% of all CPUs' time, if you
     /// set none). The hits of each process are estimated from that. `~` marks estimates.
     #[arg(long, value_enum, hide_possible_values = true, value_name = "WHAT", conflicts_with_all = ["every", "per_cpu", "repeat"])]
     by: Option<CountBy>,

@@ -31,11 +31,11 @@ const OPTIONS_OF_CAPTURES: [Instead; 14] = [
     (&["-c", "--count"], "leave it out: tp-perf records every hit, so it has no sampling period"),
     (
         &["-p", "--pid", "--tid", "-u", "--uid", "-G", "--cgroup"],
-        "leave it out: tp-perf watches all processes; `tp-perf record --pid PID` records some",
+        "leave it out: tp-perf watches all processes; `tp-perf record` can choose some with --pid, --cgroup, or --comm",
     ),
     (
         &["-f", "--follow-forks", "-i", "--no-inherit"],
-        "leave it out: tp-perf watches all processes, and `record --pid PID` also those that they start",
+        "leave it out: tp-perf watches all processes; `tp-perf record --pid PID` follows those that the process starts",
     ),
     (&["--filter"], "tp-perf does not read the arguments of tracepoints; `perf record --filter` does"),
     (&["-R", "--raw-samples"], "tp-perf records no arguments of tracepoints; `perf record` does"),

@@ -14,9 +14,8 @@ use std::str::FromStr;
 pub(super) struct OnlyArgs {
     /// Record only these processes, and those that they start from then on (separated by commas)
     ///
-    /// The recording stops when all of them have ended. tp-perf leaves out what happens in interrupts, as far as it knows, and counts
-    /// it. The hits of other processes cost as much as without this option: the kernel still records them, and tp-perf leaves them
-    /// out.
+    /// The recording stops when all of them have ended. tp-perf leaves out tracepoints that are hit only in interrupts, and counts
+    /// their hits. The hits of other processes still cost time: the kernel records them, and tp-perf leaves them out.
     #[arg(short, long = "pid", hide_short_help = true, value_name = "PID", value_delimiter = ',', value_parser = parse_pid)]
     pids: Vec<Tid>,
     /// Record only threads with these names, as in `gcc,redis*`

@@ -5,7 +5,7 @@ use super::budget::{BudgetArg, parse_budget};
 use super::command_line::own_arguments;
 use super::help::PATTERNS;
 use super::processes::OnlyArgs;
-use super::usage::usage_with_tips;
+use super::usage::{usage, usage_with_tips};
 use crate::capture::{self, AttachOptions, StopRules};
 use crate::control::Manner;
 use crate::recording::LogColumn;
@@ -56,7 +56,7 @@ pub struct RecordArgs {
     /// Record more of each event: pid,tid,comm,cgroup,cpu
     ///
     /// tp-perf always records the CPU. `pid`, `tid`, and `comm` come together: an event then takes 32 bytes instead of 24. With
-    /// `cgroup`, it has these too, and takes 40 bytes. The names and cgroups are those at the time of the event. A report shows them
+    /// `cgroup`, an event also has pid, tid, and comm, and takes 40 bytes. The names and cgroups are those at the time of the event. A report shows them
     /// with `--by process`.
     #[arg(long, value_enum, hide_possible_values = true, value_name = "FIELDS", value_delimiter = ',')]
     with: Vec<LogColumn>,
@@ -120,6 +120,13 @@ impl RecordArgs {
         let (attach, manner) = self.attach.request(self.quiet)?;
         let budget = self.budget.and_then(|BudgetArg(budget)| budget);
         let only = self.only.only(command.is_some())?;
+        if budget.is_some() && only.chooses() {
+            return Err(usage(
+                "--budget thins the hits of all processes together, so it cannot be used with a choice of processes; limit the \
+                 tracepoints instead (-t, -x)"
+                    .to_owned(),
+            ));
+        }
         let of_columns = self.with.iter().chain(&self.log_columns).map(|column| column.fields());
         let process = of_columns.chain([only.fields()]).max().unwrap_or_default();
         let attach = AttachOptions { budget, process, ..attach };
@@ -205,6 +212,10 @@ mod tests {
             ("--budget 0%", "more than 0%"),
             ("--budget 200%", "at most 100%"),
             ("--budget 5", "as in `1%`"),
+            ("--budget 5% --pid 1", "choice of processes"),
+            ("--only-command", "needs a COMMAND"),
+            ("--pid 1 --only-command true", "--only-command"),
+            ("--container web", "not a name"),
             ("--cpus 1-", "--cpus"),
             ("--clock sundial", "--clock"),
             ("-t a[", "--tracepoint"),

@@ -15,8 +15,9 @@ use crate::processes::Processes;
 use crate::terminal::{TerminalProgress, messages, print_count_by};
 use anyhow::Context as _;
 
-/// The budget if the user sets none, as a part of the time of all CPUs.
-const USUAL_BUDGET: f64 = 0.01;
+/// The budget if the user sets none, as a part of the time of all CPUs. With less, the hottest tracepoints of a busy machine would
+/// have to be detached.
+const USUAL_BUDGET: f64 = 0.05;
 
 /// Counts on a kernel. With COMMAND, returns COMMAND's exit code.
 pub fn count_by(kernel: &impl Kernel, by: CountBy, count: CountCommand, context: &mut Context) -> anyhow::Result<u8> {

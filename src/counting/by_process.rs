@@ -79,7 +79,7 @@ impl ByRow {
 
 /// What is known of the hits of a tracepoint.
 #[derive(Debug, Clone, Copy, Default)]
-struct OfTracepoint {
+struct SampledHits {
     /// The hits that samples stand for: recorded and thinned ones.
     hits: f64,
     /// The recorded ones among them.
@@ -88,7 +88,7 @@ struct OfTracepoint {
     sampled: f64,
 }
 
-impl OfTracepoint {
+impl SampledHits {
     /// The hits of which the samples of a process stand for `sampled`, and the variance of that number.
     fn of(&self, sampled: f64) -> (f64, f64) {
         let part = sampled / self.sampled.max(1.0);
@@ -112,10 +112,10 @@ struct Sum {
 impl HitsByProcess {
     /// Estimates the hits of each row.
     pub fn of(by: CountBy, summary: Summary, ranking: &ProcessRanking, table: &Table) -> Self {
-        let mut of = HashMap::<Tpid, OfTracepoint>::new();
+        let mut of = HashMap::<Tpid, SampledHits>::new();
         for account in &summary.per_tracepoint {
             let hits = account.recorded.saturating_add(account.thinned) as f64;
-            of.insert(account.tpid, OfTracepoint { hits, recorded: account.recorded as f64, sampled: 0.0 });
+            of.insert(account.tpid, SampledHits { hits, recorded: account.recorded as f64, sampled: 0.0 });
         }
         let mut sums = BTreeMap::<(Option<String>, Option<ProcessKind>, String), Sum>::new();
         for RankedProcess { process, tracepoints, .. } in &ranking.processes {
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_tracepoint_that_is_recorded_hit_by_hit_is_exact() {
-        let of = OfTracepoint { hits: 100.0, recorded: 100.0, sampled: 100.0 };
+        let of = SampledHits { hits: 100.0, recorded: 100.0, sampled: 100.0 };
         assert_eq!(of.of(30.0), (30.0, 0.0));
     }
 
@@ -226,7 +226,7 @@ mod tests {
                     own_recorded += f64::from(u8::from(is_own));
                 }
             }
-            let of = OfTracepoint { hits: f64::from(hits), recorded, sampled: 17.0 * recorded };
+            let of = SampledHits { hits: f64::from(hits), recorded, sampled: 17.0 * recorded };
             let (estimate, variance) = of.of(17.0 * own_recorded);
             within += u32::from((estimate - own).abs() <= DEVIATIONS * variance.sqrt());
         }
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn no_sample_is_no_certainty() {
-        let of = OfTracepoint { hits: 10_000.0, recorded: 588.0, sampled: 9_996.0 };
+        let of = SampledHits { hits: 10_000.0, recorded: 588.0, sampled: 9_996.0 };
         let (estimate, variance) = of.of(0.0);
         assert!(estimate == 0.0 && variance.sqrt() > 10.0);
     }

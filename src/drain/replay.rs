@@ -79,6 +79,12 @@ pub enum Error {
         /// The source.
         place: Place,
     },
+    /// Cgroups were chosen, but the source does not record them.
+    #[error("`{place}` does not have the cgroups of its events")]
+    NoCgroups {
+        /// The source.
+        place: Place,
+    },
     /// CPUs were chosen that were not captured.
     #[error("`{place}` has no CPU {missing}; it has CPU {captured}")]
     MissingCpus {
@@ -211,6 +217,9 @@ fn check(source: &Source, place: &Place, filter: &Filter) -> Result<(), Error> {
     }
     if filter.processes.chooses() && !source.knows_threads {
         return Err(Error::NoProcesses { place: place.clone() });
+    }
+    if !filter.processes.cgroups.is_empty() && !source.knows_cgroups {
+        return Err(Error::NoCgroups { place: place.clone() });
     }
     let Some(wanted) = &filter.cpus else { return Ok(()) };
     if !source.knows_cpus {

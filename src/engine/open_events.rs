@@ -18,8 +18,8 @@ use std::time::Duration;
 pub(super) struct OpenEvents {
     /// One list per CPU. If the events sample, the first leader owns the CPU's ring.
     pub leaders: Vec<Vec<OwnedFd>>,
-    /// One per CPU, if the events that record changes of threads were asked for. They are on from the start, and own a ring
-    /// each.
+    /// One per online CPU, if the events that record changes of threads were asked for. They are on from the end of attaching,
+    /// and own a ring each.
     pub threads: Vec<OwnedFd>,
     /// One list per tracepoint. Tracepoints that a later CPU refused come last; they only wait to be closed. The events of
     /// a tracepoint that was detached are `None`.

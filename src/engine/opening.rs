@@ -57,8 +57,8 @@ pub(super) struct Opening<'a> {
     rings: Vec<Ring>,
     /// One list per CPU. The first leader owns the ring.
     leaders: Vec<Vec<OwnedFd>>,
-    /// One per CPU, if they were asked for. Each owns a ring.
-    threads: Vec<OwnedFd>,
+    /// One per online CPU, also those that were not chosen, if they were asked for: a thread may begin anywhere. Each owns a ring.
+    threads: Vec<(Cpu, OwnedFd)>,
     thread_rings: Vec<Ring>,
     /// One list per tracepoint. It is empty if the kernel refused the tracepoint on the first CPU.
     events: Vec<Vec<(Cpu, OwnedFd)>>,
@@ -97,9 +97,11 @@ impl<'a> Opening<'a> {
         how: How,
         exclude_thread: Option<i32>,
     ) -> Result<Self, Error> {
+        // The events that record changes of threads, as so many events on each chosen CPU.
+        let online = if how.has_threads() { CpuList::online().map_or(cpus.len(), |all| all.len()) } else { 0 };
+        let of_threads = online.div_ceil(cpus.len().max(1));
         Ok(Opening {
-            // The events that record changes of threads are as many as those of a tracepoint.
-            descriptor_limit: raise_descriptor_limit(tracepoints.len() + usize::from(how.has_threads()), cpus.len())?,
+            descriptor_limit: raise_descriptor_limit(tracepoints.len() + of_threads, cpus.len())?,
             tracepoints,
             cpus,
             how,
@@ -173,9 +175,10 @@ impl<'a> Opening<'a> {
             How::Counts => (Output::Counts, Clock::Monotonic),
         };
         let leads = kind == EventKind::Dummy;
+        let disabled = leads || kind == EventKind::Threads;
         let group = leads && matches!(self.how, How::Counts | How::Samples { may_thin: true, .. });
         let read_format = ReadFormat { group, enabled: leads, lost: self.read_lost };
-        EventSpec { kind, scope: Scope::AllOn(cpu), output, clock, disabled: leads, read_format }
+        EventSpec { kind, scope: Scope::AllOn(cpu), output, clock, disabled, read_format }
     }
 
     /// Opens the group leaders and maps the ring of each CPU. All rings have the same size. If the kernel
@@ -205,17 +208,14 @@ impl<'a> Opening<'a> {
                     Err(cause) => return Err(self.fatal(&cause).unwrap_or(Error::Leader { cpu: *cpu, cause })),
                 }
             }
-            if let How::Samples { process, .. } = self.how {
+            if let How::Samples { .. } = self.how {
                 let bytes = self.ring_size;
                 self.rings.push(ring(*cpu, &leaders[0], bytes)?);
-                if process.has_thread() {
-                    self.open_threads(*cpu)?;
-                }
             }
             self.leaders.push(leaders);
             self.online.push(*cpu);
         }
-        Ok(())
+        self.open_threads()
     }
 
     fn open_leader(&mut self, cpu: Cpu) -> io::Result<OwnedFd> {
@@ -228,12 +228,22 @@ impl<'a> Opening<'a> {
         opened
     }
 
-    /// Opens the event that records changes of threads on a CPU. It is on from now on, so no thread that is listed later is missed.
-    fn open_threads(&mut self, cpu: Cpu) -> Result<(), Error> {
-        let event = sys::open(&self.spec(EventKind::Threads, cpu, false), None);
-        let event = event.map_err(|cause| Error::Leader { cpu, cause })?;
-        self.thread_rings.push(ring(cpu, &event, self.ring_of_threads())?);
-        self.threads.push(event);
+    /// Opens the events that record changes of threads, if they were asked for. They are off at first.
+    fn open_threads(&mut self) -> Result<(), Error> {
+        if !self.how.has_threads() {
+            return Ok(());
+        }
+        let online = CpuList::online().unwrap_or_else(|_| self.cpus.clone());
+        for cpu in online.as_slice().iter().copied() {
+            match sys::open(&self.spec(EventKind::Threads, cpu, false), None) {
+                Ok(event) => {
+                    self.thread_rings.push(ring(cpu, &event, self.ring_of_threads())?);
+                    self.threads.push((cpu, event));
+                }
+                Err(error) if is_offline(&error, cpu) => {}
+                Err(cause) => return Err(self.fatal(&cause).unwrap_or(Error::Leader { cpu, cause })),
+            }
+        }
         Ok(())
     }
 
@@ -331,9 +341,10 @@ impl<'a> Opening<'a> {
             true => None,
             false => Some(Guardian::start(&self.leaders, &events)?),
         };
-        let thread_ids = self.online.iter().zip(&self.threads).map(|(cpu, event)| {
-            let id = sys::sample_id(event.as_fd()).map_err(|cause| Error::Leader { cpu: *cpu, cause })?;
-            Ok((id, *cpu))
+        // They go on now, so no thread that is listed later is missed. Before, they would only fill their rings.
+        let thread_ids = self.threads.iter().map(|(cpu, event)| {
+            let id = sys::enable(event.as_fd()).and_then(|()| sys::sample_id(event.as_fd()));
+            Ok((id.map_err(|cause| Error::Leader { cpu: *cpu, cause })?, *cpu))
         });
         let thread_ids = thread_ids.collect::<Result<_, Error>>()?;
         let mut members = vec![0; self.groups.iter().max().map_or(1, |last| last + 1)];
@@ -341,7 +352,7 @@ impl<'a> Opening<'a> {
         let events = events.into_iter().map(|descriptors| descriptors.into_iter().map(Some).collect()).collect();
         let open = OpenEvents {
             leaders: self.leaders,
-            threads: self.threads,
+            threads: self.threads.into_iter().map(|(_, event)| event).collect(),
             events,
             in_use,
             first_slots,

@@ -222,6 +222,28 @@ mod tests {
     use crate::events::stream::DecodedCpu;
     use crate::events::{Ns, Reading, StepOnCpu};
 
+    #[test]
+    fn samples_of_other_processes_do_not_count() {
+        let slot = |tpid| Slot { tpid: Tpid::new(tpid), cpu: cpu(0) };
+        let counted = |tpid, value| Counted {
+            slot: slot(tpid),
+            count: Reading { value, lost: 1 },
+            lost_known: true,
+            weighted: false,
+        };
+        let decoded = Decoded {
+            samples: vec![(slot(1), 10), (slot(2), 3)],
+            counted: Some(vec![counted(1, 111), counted(2, 4)]),
+            ..Decoded::default()
+        };
+        let others = |hits| [(Tpid::new(1), Cpu::new(0), hits), (Tpid::new(9), Cpu::new(0), 5)];
+        let account = |others: &[_]| Accounting::close(&decoded, others).per_tracepoint()[&Tpid::new(1)];
+        let of_it = account(&others(100));
+        assert_eq!((of_it.counted, of_it.recorded, of_it.lost, of_it.unaccounted()), (11, 10, 1, 0));
+        // A damaged file can have more of them than hits.
+        assert_eq!(account(&others(500)).counted, 0);
+    }
+
     fn cpu(number: u32) -> Option<Cpu> {
         Some(Cpu::new(number))
     }

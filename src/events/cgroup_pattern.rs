@@ -12,17 +12,22 @@ pub enum CgroupPattern {
     Path(String),
     /// The cgroup of this unit of systemd, and those below it.
     Unit(String),
-    /// The cgroup of the container whose id begins like this, and those below it.
+    /// The cgroup of the container whose id begins with this, and those below it.
     Container(String),
 }
 
 impl CgroupPattern {
     /// A path below the root of the hierarchy, as in `/system.slice`, or the path of the folder below `/sys/fs/cgroup`.
     pub fn path(path: &str) -> Result<Self, String> {
-        let below = path.strip_prefix("/sys/fs/cgroup").unwrap_or(path).trim_matches('/');
+        let rest = match below(path, "/sys/fs/cgroup") {
+            // With version 1 of cgroups, a folder per hierarchy follows.
+            Some(rest) => ["/unified", "/perf_event"].iter().find_map(|folder| below(rest, folder)).unwrap_or(rest),
+            None => path,
+        };
+        let rest = rest.trim_matches('/');
         match path.is_empty() {
             true => Err("write the path of a cgroup, as in `/system.slice`".to_owned()),
-            false => Ok(CgroupPattern::Path(format!("/{below}"))),
+            false => Ok(CgroupPattern::Path(format!("/{rest}"))),
         }
     }
 
@@ -35,7 +40,7 @@ impl CgroupPattern {
         Ok(CgroupPattern::Unit(if has_ending { name.to_owned() } else { format!("{name}.service") }))
     }
 
-    /// The begin of the id of a container.
+    /// The beginning of the id of a container.
     pub fn container(id: &str) -> Result<Self, String> {
         match !id.is_empty() && id.len() <= 64 && id.bytes().all(is_hexadecimal) {
             true => Ok(CgroupPattern::Container(id.to_owned())),
@@ -57,6 +62,11 @@ impl CgroupPattern {
             CgroupPattern::Container(id) => names.filter_map(container_of).any(|of| of.starts_with(id.as_str())),
         }
     }
+}
+
+/// The rest of a path behind a folder, if it begins with it.
+fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    path.strip_prefix(folder).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn is_hexadecimal(byte: u8) -> bool {
@@ -93,6 +103,9 @@ mod tests {
             ("/system.slice/", "/system.slice/nginx.service", true),
             ("/sys/fs/cgroup/system.slice", "/system.slice/nginx.service", true),
             ("system.slice", "/system.slice", true),
+            ("/sys/fs/cgroup/unified/system.slice", "/system.slice/a", true),
+            ("/sys/fs/cgroup/perf_event/docker/1", "/docker/1", true),
+            ("/sys/fs/cgroups", "/sys/fs/cgroups", true),
             ("/system.slice", "/system.slice2", false),
             ("/system.slice", "/user.slice/system.slice", false),
             ("/", "/user.slice", true),

@@ -273,6 +273,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_cgroup_is_found_from_the_end() {
+        let of = |sample_type| Attr { sample_type, ..Attr::tracepoint(1, 1, SampleFields::default(), true) }.layout();
+        let (own, _) = own_layout(ProcessFields::Cgroup);
+        assert_eq!((own.thread, own.time, own.cgroup_from_end, own.least), (Some(16), Some(24), Some(8), 40));
+        let with_raw = of(IDENTIFIER | TIME | RAW | CGROUP);
+        assert_eq!((with_raw.flags, with_raw.cgroup_from_end, with_raw.least), (Some(30), Some(8), 32));
+        assert_eq!(of(IDENTIFIER | TIME | CGROUP | BEHIND_CGROUP[0] | BEHIND_CGROUP[1]).cgroup_from_end, Some(24));
+        assert_eq!(of(IDENTIFIER | TIME | CGROUP | AUX).cgroup_from_end, None);
+    }
+
+    #[test]
     fn an_attribute_reads_back_as_it_was_written() {
         let attr = Attr::tracepoint(204, 1, SampleFields { weight: true, process: ProcessFields::Thread }, true);
         let bytes = attr.encode();

@@ -146,7 +146,8 @@ pub struct EventsSummary {
     /// and tracepoints were thinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated: Option<u64>,
-    /// Hits by the kernel's counters, without those of other processes that a recording of chosen processes left out. This and `unaccounted` are null everywhere if a replayed file has no
+    /// Hits by the kernel's counters, without those of other processes that a recording of chosen processes left out.
+    /// This and `unaccounted` are null everywhere if a replayed file has no
     /// counters.
     pub counted: Option<u64>,
     /// counted − recorded − thinned − lost.

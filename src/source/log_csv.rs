@@ -156,6 +156,11 @@ impl LogCsv {
         self.threads.as_ref().is_some_and(ThreadColumns::has_threads)
     }
 
+    /// Whether the log has the cgroup of each event.
+    pub fn has_cgroups(&self) -> bool {
+        self.threads.as_ref().is_some_and(ThreadColumns::has_cgroups)
+    }
+
     /// Whether the log has the column `hits`.
     pub fn has_hits(&self) -> bool {
         self.hits.is_some()

@@ -30,7 +30,6 @@ use crate::control::Signals;
 use crate::events::stream::{EventStream, Packed};
 use crate::memory;
 use crate::os::files::open_to_read;
-use crate::os::memory::available_memory;
 use crate::perf_data::input::{Input, ReaderInput};
 use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, ZstdWindow, seekable};
 use crate::recording::{self, Facts};
@@ -89,6 +88,8 @@ pub struct Source {
     pub knows_cpus: bool,
     /// Whether it contains the thread of each event.
     pub knows_threads: bool,
+    /// Whether the source has the cgroup of each event.
+    pub knows_cgroups: bool,
     /// Whether its events may stand for several hits each: it is a recording with a budget, or the log of one.
     pub has_hits: bool,
     /// Remarks for the user that are not errors.
@@ -253,12 +254,13 @@ impl Candidate<'_> {
             return self.zstd(head, reader, length);
         } else if is_log(&head) {
             let log = LogCsv::open(Box::new(Cursor::new(head).chain(reader)), self.table, length)?;
-            let (has_hits, knows_threads) = (log.has_hits(), log.has_threads());
+            let (has_hits, knows_threads, knows_cgroups) = (log.has_hits(), log.has_threads(), log.has_cgroups());
             return Ok(Source {
                 stream: EventStream::new(log),
                 about: About::Log,
                 knows_cpus: false,
                 knows_threads,
+                knows_cgroups,
                 has_hits,
                 remarks: Vec::new(),
                 problem: None,
@@ -317,13 +319,14 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
     if let About::Capture(facts) = &about {
         perf.set_clock_offset(facts.clock_offset_ns);
     }
-    let (knows_cpus, knows_threads) = (perf.knows_cpus(), perf.knows_threads());
+    let (knows_cpus, knows_threads, knows_cgroups) = (perf.knows_cpus(), perf.knows_threads(), perf.knows_cgroups());
     let has_hits = matches!(&about, About::Capture(facts) if facts.budget.is_some());
     Ok(Source {
         stream: EventStream::new(perf),
         about,
         knows_cpus,
         knows_threads,
+        knows_cgroups,
         has_hits,
         remarks,
         problem,
@@ -335,7 +338,7 @@ impl Source {
     /// The bytes of a capture that has just ended, from the first one. Raises the bound of the memory that inputs take: its
     /// largest rings must not make a capture useless.
     pub fn captured(input: impl Input + 'static) -> Result<Self, Error> {
-        memory::raise_bound((2 * memory::DEFAULT).max(available_memory().unwrap_or(0) / 16));
+        memory::raise_bound_for_capture();
         of_perf(PerfData::piped(input)?, None)
     }
 }

@@ -72,6 +72,11 @@ impl ThreadColumns {
         self.tid.or(self.pid).is_some()
     }
 
+    /// Whether the columns have the cgroup of each event, and its thread.
+    pub fn has_cgroups(&self) -> bool {
+        self.has_threads() && self.cgroup.is_some()
+    }
+
     /// The event of a row with its thread. Without the column `tid`, the process stands for the thread. An empty cell is not
     /// known.
     ///

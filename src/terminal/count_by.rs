@@ -1,10 +1,11 @@
 //! Hits by process or cgroup on the terminal.
 
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
-use super::summary::{SummaryOf, print_accounting, print_budget, print_headline};
+use super::summary::{SummaryOf, print_budget, print_headline};
 use super::width::Width;
 use crate::counting::{ByRow, CountBy, HitsByProcess};
 use crate::ranking::Ranking;
+use crate::report::equation;
 use crate::text::OneLine;
 use crate::units::{Grouped, Plural, Rate, Share};
 use anstyle::Style;
@@ -70,9 +71,12 @@ pub fn print_count_by(
         )?;
     }
     if *unknown > 0 {
-        screen.prose(format_args!("The process of {} is not known.", Plural(*unknown, "hit")))?;
+        screen.prose(format_args!(
+            "Nobody knows the process of {}, which were lost or unaccounted.",
+            Plural(*unknown, "hit")
+        ))?;
     }
-    print_accounting(summary, screen)?;
+    screen.fact("accounting", equation(&summary.events))?;
     print_budget(summary, screen)
 }
 

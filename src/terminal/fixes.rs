@@ -204,7 +204,10 @@ impl<'a> Fixable<'a> {
             Fixable::Replay(replay::Error::OwnLog(_)) => ": choose another directory with -o",
             Fixable::Replay(replay::Error::NoEvent { .. }) => "; choose times in this range with --from and --to",
             Fixable::Replay(replay::Error::NoProcesses { .. }) => {
-                ", so --pid and --comm cannot select any; record them with `tp-perf record --with pid,comm`"
+                ", so nothing can be selected by process; record them with `tp-perf record --with pid,comm`, or with `cgroup` too"
+            }
+            Fixable::Replay(replay::Error::NoCgroups { .. }) => {
+                ", so --cgroup, --unit, and --container cannot select any; record them with `tp-perf record --with cgroup`"
             }
             Fixable::Replay(replay::Error::NoCpus { by_perf: true, .. }) => {
                 ", so --cpus cannot select any; record them with `perf record --sample-cpu`"

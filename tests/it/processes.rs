@@ -129,7 +129,7 @@ fn a_part_can_be_chosen_by_process() {
         String::from_utf8(crate::common::report::report(&[path(&fixture("idle.perf.zst")), "--pid", "1"]).stderr)
             .unwrap();
     assert!(
-        text.contains("does not have the processes of its events, so --pid and --comm cannot select any"),
+        text.contains("does not have the processes of its events, so nothing can be selected by process"),
         "{text}"
     );
     assert_eq!(crate::common::report::report(&[path(&file), "--pid", "4194304"]).status.code(), Some(2));

@@ -35,6 +35,8 @@ impl ChosenThreads {
     pub fn add_process(&mut self, pid: Tid) {
         self.filter.pids.push(pid);
         self.pids.insert(pid);
+        // An ended process may have had the number.
+        self.born.remove(&pid);
     }
 
     /// Adds changes. They take effect at their times.

@@ -190,6 +190,11 @@ impl PerfData {
         self.records.knows_threads()
     }
 
+    /// Whether the cgroup of each tracepoint's events is known.
+    pub fn knows_cgroups(&self) -> bool {
+        self.records.knows_cgroups()
+    }
+
     /// Sets the nanoseconds to add to all times.
     pub fn set_clock_offset(&mut self, nanoseconds: i64) {
         self.records.clock_offset = nanoseconds;

@@ -63,6 +63,8 @@ impl ThreadsRead {
             if let Some(cgroup) = cgroup
                 && self.is_in(tid, cgroup, event.time)?
             {
+                // The thread may come back to another CPU, whose last event it was in another cgroup.
+                self.last.fill(None);
                 self.push(event.time, tid, ThreadFact::In(cgroup));
             }
         }

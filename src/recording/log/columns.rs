@@ -46,7 +46,7 @@ impl LogColumn {
 
     /// Whether it needs the thread of an event.
     pub fn is_of_thread(self) -> bool {
-        self != LogColumn::Cpu
+        self.fields().has_thread()
     }
 
     /// The fields of an event that it needs.

@@ -101,6 +101,19 @@ fn only() {
     assert!(waiting.join().unwrap().unwrap().success());
     check(&rig, &shown(&output), "processes");
 
+    // On one CPU, the children that another CPU started count too.
+    let rig = Rig::new();
+    let words = ["-t", GETSID, "-C", "0", "--only-command", "--"];
+    let output = rig.command(&words).arg(&myself).arg("family").output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let rows = |rig: &Rig| {
+        let mut report = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+        let report = report.arg("report").arg(rig.path("rec")).args(["--by", "process", "--format", "json"]);
+        let found: Value = serde_json::from_slice(&report.output().unwrap().stdout).unwrap();
+        found["sources"][0]["processes"].as_array().unwrap().clone()
+    };
+    assert!(rows(&rig).iter().all(|process| process["name"].is_string()), "{:?}", rows(&rig));
+
     // The names count at their times.
     let rig = Rig::new();
     let words = ["-t", GETSID, "--comm", "renamed-*,thread-3", "--only-command", "--"];
@@ -219,7 +232,7 @@ fn in_cgroups() {
     let rig = Rig::new();
     let output = rig.command(&["-t", GETSID, "-d", "1s", "--cgroup", "/no/such"]).output().unwrap();
     let said = shown(&output);
-    assert!(!output.status.success() && said.contains("no cgroup matches cgroup /no/such"), "{said}");
+    assert!(!output.status.success() && said.contains("there is no cgroup /no/such"), "{said}");
 }
 
 /// Two cgroups hit so often that the budget thins the tracepoint.

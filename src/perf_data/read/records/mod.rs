@@ -130,6 +130,12 @@ impl Records {
         tracepoints.all(|target| target.thread_at > 0)
     }
 
+    /// Whether the cgroup of each tracepoint's events is known.
+    pub fn knows_cgroups(&self) -> bool {
+        let mut tracepoints = self.targets.iter().filter(|target| target.tpid.is_some());
+        self.knows_threads() && tracepoints.all(|target| target.cgroup_from_end > 0)
+    }
+
     pub fn restrict(&mut self, filter: Filter) {
         for target in &mut self.targets {
             target.wanted = target.tpid.is_some_and(|tpid| filter.takes(self.table.get(tpid)))
