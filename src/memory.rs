@@ -7,7 +7,6 @@
 //!
 //! The bound belongs to the process, as its memory does. A capture raises it: its own bytes are no foreign input.
 
-use crate::os::memory::available_memory;
 use crate::units::Bytes;
 use std::cell::RefCell;
 use std::error::Error;
@@ -50,11 +49,6 @@ pub fn set_bound(bytes: u64) {
 /// Raises the bound of the process to this many bytes, if it is lower.
 pub fn raise_bound(bytes: u64) {
     limit().bound.fetch_max(bytes, Relaxed);
-}
-
-/// Raises the bound for the records of a capture on this machine, which are no foreign input.
-pub fn raise_bound_for_capture() {
-    raise_bound((2 * DEFAULT).max(available_memory().unwrap_or(0) / 16));
 }
 
 /// Does work that has a bound of its own.

@@ -20,6 +20,7 @@ use crate::events::{
 use crate::memory;
 use crate::os::cgroups::{RunningCgroup, cgroups};
 use crate::os::clock::Clock;
+use crate::os::memory::raise_bound_for_capture;
 use crate::os::privileges::raised;
 use crate::os::process::{ProcessEnd, end_of_process};
 use crate::os::running_threads::{RunningThread, running_threads};
@@ -169,7 +170,7 @@ impl ChosenRounds {
         at_start: &AtStart,
         progress: &mut dyn Progress,
     ) -> Result<Self, Error> {
-        memory::raise_bound_for_capture();
+        raise_bound_for_capture();
         let mut running = Vec::new();
         let mut gone = Vec::new();
         for (pid, end) in ends {

@@ -1,7 +1,7 @@
 //! `tp-perf count`: counts until something stops it, and prints the counts.
 
 use super::context::Context;
-use super::count_by::count_by;
+use super::count_by;
 use super::destination::Destination;
 use super::detach::finish_detach;
 use super::stop::stopped;
@@ -30,7 +30,7 @@ pub fn run(args: CountArgs, context: &mut Context) -> anyhow::Result<u8> {
 pub fn count<K: Kernel>(kernel: &K, args: CountArgs, context: &mut Context) -> anyhow::Result<u8> {
     let count = args.request()?;
     if let Some(by) = count.by {
-        return count_by(kernel, by, count, context);
+        return count_by::run(kernel, by, count, context);
     }
     let rules = StopRules { events: None, duration: count.options.duration };
     context.begin(TerminalProgress::new(rules, count.manner.quiet), &count.manner)?;

@@ -7,11 +7,10 @@ use super::wait::wait_for_command;
 use crate::capture::{self, AttachOptions, CaptureOptions, DEFAULT_RING_SIZE, OnlyProcesses, StopRules};
 use crate::cli::{CountCommand, CountFormat};
 use crate::control::Progress;
-use crate::counting::{CountBy, HitsByProcess};
 use crate::drain::Results;
 use crate::engine::{Kernel, ProcessFields};
 use crate::os::clock::Clock;
-use crate::processes::Processes;
+use crate::processes::{CountBy, HitsByProcess, Processes};
 use crate::terminal::{TerminalProgress, messages, print_count_by};
 use anyhow::Context as _;
 
@@ -20,7 +19,7 @@ use anyhow::Context as _;
 const USUAL_BUDGET: f64 = 0.05;
 
 /// Counts on a kernel. With COMMAND, returns COMMAND's exit code.
-pub fn count_by(kernel: &impl Kernel, by: CountBy, count: CountCommand, context: &mut Context) -> anyhow::Result<u8> {
+pub fn run(kernel: &impl Kernel, by: CountBy, count: CountCommand, context: &mut Context) -> anyhow::Result<u8> {
     let CountCommand { options, top, format, output, manner, .. } = count;
     Destination::check(output.as_deref())?;
     let rules = StopRules { events: None, duration: options.duration };

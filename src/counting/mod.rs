@@ -9,7 +9,6 @@
 //! [`CountSummary`] has everything that a run found.
 
 mod budget;
-mod by_process;
 mod formats;
 mod observer;
 mod repeated;
@@ -19,7 +18,6 @@ mod summary;
 mod totals;
 mod visit_times;
 
-pub use by_process::{ByRow, CountBy, HitsByProcess};
 pub use formats::{EachWindow, csv, csv_repeated, csv_window, csv_windows_head, json, json_window};
 pub use repeated::{CONFIDENCE, Mean, MeanRow, OneRun, RepeatedCount};
 pub use run::{CountRun, RunWith, run};

@@ -1,5 +1,6 @@
 //! The memory that this process may use.
 
+use crate::memory::{DEFAULT, raise_bound};
 use memmap2::{MmapMut, UncheckedAdvice};
 use nix::sys::resource::{Resource, getrlimit};
 use std::fs;
@@ -20,6 +21,11 @@ pub fn available_memory() -> Option<u64> {
         Some(number(group.limit)?.saturating_sub(number(group.used).unwrap_or(0).saturating_sub(cache)))
     });
     machine.into_iter().chain(in_groups).chain(left_of_process(Resource::RLIMIT_DATA)).chain(address_space()).min()
+}
+
+/// Raises the bound of inputs for the records of a capture on this machine, which are no foreign input.
+pub fn raise_bound_for_capture() {
+    raise_bound((2 * DEFAULT).max(available_memory().unwrap_or(0) / 16));
 }
 
 /// Bytes of addresses that this process can still use: the room below RLIMIT_AS. Other than memory, a map takes them before it

@@ -2,9 +2,11 @@
 //! and counts events by process and tracepoint.
 
 mod count;
+mod hits;
 mod ranking;
 
 pub use count::Processes;
+pub use hits::{ByRow, CountBy, HitsByProcess};
 pub use ranking::{CgroupEvents, NamedProcesses, ProcessRanking, RankedProcess};
 
 use crate::events::{Event, KnownThreads, Tid};

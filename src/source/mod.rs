@@ -28,8 +28,8 @@ pub use crate::perf_data::{Features, Shortfall};
 
 use crate::control::Signals;
 use crate::events::stream::{EventStream, Packed};
-use crate::memory;
 use crate::os::files::open_to_read;
+use crate::os::memory::raise_bound_for_capture;
 use crate::perf_data::input::{Input, ReaderInput};
 use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, ZstdWindow, seekable};
 use crate::recording::{self, Facts};
@@ -338,7 +338,7 @@ impl Source {
     /// The bytes of a capture that has just ended, from the first one. Raises the bound of the memory that inputs take: its
     /// largest rings must not make a capture useless.
     pub fn captured(input: impl Input + 'static) -> Result<Self, Error> {
-        memory::raise_bound_for_capture();
+        raise_bound_for_capture();
         of_perf(PerfData::piped(input)?, None)
     }
 }

@@ -3,7 +3,7 @@
 use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use super::summary::{SummaryOf, print_budget, print_headline};
 use super::width::Width;
-use crate::counting::{ByRow, CountBy, HitsByProcess};
+use crate::processes::{ByRow, CountBy, HitsByProcess};
 use crate::ranking::Ranking;
 use crate::report::equation;
 use crate::text::OneLine;

@@ -5,7 +5,7 @@
 //! approximation of the binomial distribution, with two more hits on either side (Agresti and Coull, 1998), and narrower by the part
 //! that was recorded (sampling without replacement). A tracepoint that was recorded hit by hit adds nothing to the interval.
 
-use crate::processes::{ProcessKind, ProcessRanking, RankedProcess};
+use super::{ProcessKind, ProcessRanking, RankedProcess};
 use crate::recording::Summary;
 use crate::text::{CsvCell, json_pretty};
 use crate::tracefs::{Table, Tpid};
