@@ -4,6 +4,7 @@ mod attach;
 mod chosen;
 mod detach;
 mod finish;
+mod only;
 mod plan;
 mod run;
 mod steering;
@@ -12,9 +13,10 @@ mod thinning;
 mod unwatched;
 
 pub use attach::{AttachOptions, Choice, Chosen};
-pub use chosen::{ChosenRounds, OnlyProcesses};
+pub use chosen::ChosenRounds;
 pub use detach::wait_for_detach;
 pub use finish::{Captured, SummaryRoom, Written, note};
+pub use only::OnlyProcesses;
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
 pub(crate) use run::Outside;
@@ -244,15 +246,15 @@ struct Ready {
 
 impl Ready {
     fn of(kernel: &impl Kernel, options: &CaptureOptions) -> Result<Self, Error> {
-        let cpus = options.attach.choice.chosen_cpus(kernel)?.len();
+        let cpus = options.attach.choice.chosen_cpus(kernel)?;
         if options.attach.process.has_cgroup()
-            && let Some(cpu) = options.attach.choice.chosen_cpus(kernel)?.as_slice().first()
+            && let Some(cpu) = cpus.as_slice().first()
         {
             raised(|| sys::try_cgroups(*cpu)).map_err(Error::NoCgroupsInSamples)?;
         }
-        let ends = chosen::check(&options.only)?;
-        let keeping = plan::keeping(options, cpus);
-        let memory = plan::memory(options, &keeping, cpus)?;
+        let ends = only::check(&options.only)?;
+        let keeping = plan::keeping(options, cpus.len());
+        let memory = plan::memory(options, &keeping, cpus.len())?;
         Ok(Ready { chosen: Chosen::of(kernel, &options.attach.choice)?, ends, keeping, memory })
     }
 

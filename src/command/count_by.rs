@@ -67,12 +67,13 @@ pub fn run(kernel: &impl Kernel, by: CountBy, count: CountCommand, context: &mut
                 // COMMAND may run for long. The user should see the failure before that.
                 messages::say_error(error);
             }
-            u8::try_from(wait_for_command(command, context)?.unwrap_or(130)).unwrap_or(1)
+            let code = wait_for_command(command, context)?.unwrap_or(130);
+            if watched.is_err() {
+                return Ok(1);
+            }
+            u8::try_from(code).unwrap_or(1)
         }
     };
-    if watched.is_err() && has_command {
-        return Ok(1);
-    }
     let (Results { summary, table, problem, .. }, mut detaching) = watched?;
     let printed = (|| {
         let ranking = processes.ranking(true)?;

@@ -95,7 +95,8 @@ impl SeenHits {
 pub(super) struct Budget {
     /// The part of the time of all CPUs that counting may take; infinite without a budget.
     part: f64,
-    cost: CostModel,
+    /// What counting costs.
+    pub cost: CostModel,
     known: BTreeMap<Tpid, KnownRate>,
     /// The tracepoints that visits themselves hit, so visits cannot estimate their hits.
     disturbed: BTreeSet<Tpid>,
@@ -147,26 +148,9 @@ impl Budget {
         self.disturbed.extend(tpids);
     }
 
-    /// Uses another cost of a hit from now on.
-    pub fn set_cost(&mut self, cost: HitCost) {
-        self.cost.set_hit(cost);
-    }
-
     /// The part of the time for visits; 0 if no tracepoint is visited.
     pub fn visited(&self) -> f64 {
         if self.on(Rung::Visited) > 0 { self.visited } else { 0.0 }
-    }
-
-    /// The estimated cost of a window as a part of the time of all CPUs. Its hits have numbers and rungs, visits took the
-    /// part `visited` of its time, and tp-perf's own thread ran for `own` in it.
-    pub fn cost_of_window(
-        &self,
-        hits: impl Iterator<Item = (f64, Rung)>,
-        window: Duration,
-        visited: f64,
-        own: Duration,
-    ) -> f64 {
-        self.cost.of_window(hits, window, visited, own)
     }
 
     /// The number of tracepoints on this rung.

@@ -153,9 +153,9 @@ impl Steering {
         let own = now.saturating_sub(self.cpu_before);
         (self.cpu_before, self.length) = (now, self.length + window);
         let cost = match &seen {
-            Some(seen) => self.budget.cost_of_window(seen.iter().map(SeenHits::known), window, self.visited, own),
+            Some(seen) => self.budget.cost.of_window(seen.iter().map(SeenHits::known), window, self.visited, own),
             None => {
-                self.budget.cost_of_window(iter::once((tick.total() as f64, Rung::Counted)), window, self.visited, own)
+                self.budget.cost.of_window(iter::once((tick.total() as f64, Rung::Counted)), window, self.visited, own)
             }
         };
         self.sum += cost * window.as_secs_f64();
@@ -241,7 +241,7 @@ impl Steering {
             off_ns: refined(self.at_end.off_ns, self.at_start.off_ns),
             ..self.at_end
         };
-        self.budget.set_cost(self.at_end);
+        self.budget.cost.set_hit(self.at_end);
         Ok(())
     }
 

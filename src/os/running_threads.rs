@@ -17,6 +17,14 @@ pub struct RunningThread {
     pub name: String,
 }
 
+impl RunningThread {
+    /// The number of the thread that started it: the first thread of a process is started by the parent, and the others by that
+    /// first thread, as far as `/proc` tells.
+    pub fn forked_by(&self) -> u32 {
+        if self.pid == self.tid { self.parent } else { self.pid }
+    }
+}
+
 /// The threads that run now, the processes first that started others. A thread that ends meanwhile may be missing.
 ///
 /// # Errors

@@ -105,8 +105,7 @@ fn push_thread(out: &mut Vec<u8>, thread: &RunningThread) {
     let RunningThread { pid, tid, parent, name } = thread;
     let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>();
     let time = [0; 8];
-    // The first thread of a process is forked by the parent, and the others by that first thread.
-    let by = if pid == tid { *parent } else { *pid };
+    let by = thread.forked_by();
     push_record(out, abi::PERF_RECORD_FORK, &[&words(&[*pid, *parent, *tid, by]), &time, &AT_ZERO]);
     push_record(out, abi::PERF_RECORD_COMM, &[&words(&[*pid, *tid]), &text(name), &AT_ZERO]);
 }

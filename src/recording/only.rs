@@ -60,7 +60,7 @@ pub struct OtherHits {
 /// The number of hits that a recording of chosen processes left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OthersSummary {
-    /// Samples of other processes.
+    /// Samples of other processes; also those in interrupts if `in_interrupts` is null.
     pub hits: u64,
     /// Samples in interrupts, while a chosen process ran. Null if a replay shows only a part of the tracepoints or CPUs.
     pub in_interrupts: Option<u64>,
@@ -69,9 +69,12 @@ pub struct OthersSummary {
 /// The processes of a recording, and what it left out, in words.
 pub fn only_words(only: &OnlySummary, others: Option<OthersSummary>) -> String {
     let left_out = others.map(|OthersSummary { hits, in_interrupts }| {
-        let interrupts =
-            in_interrupts.filter(|hits| *hits > 0).map(|hits| format!(", and {} in interrupts", Grouped(hits)));
-        format!("; left out: {} of other processes{}", Plural(hits, "hit"), interrupts.unwrap_or_default())
+        let interrupts = match in_interrupts {
+            Some(0) => String::new(),
+            Some(hits) => format!(", and {} in interrupts", Grouped(hits)),
+            None => " or in interrupts".to_owned(),
+        };
+        format!("; left out: {} of other processes{interrupts}", Plural(hits, "hit"))
     });
     format!("{}{}", only.words(), left_out.unwrap_or_default())
 }
@@ -103,5 +106,7 @@ mod tests {
         let others = OthersSummary { hits: 1_234, in_interrupts: Some(5) };
         let words = only_words(&only(&[], &[], true), Some(others));
         assert!(words.ends_with("; left out: 1,234 hits of other processes, and 5 in interrupts"), "{words}");
+        let words = only_words(&only(&[], &[], true), Some(OthersSummary { in_interrupts: None, ..others }));
+        assert!(words.ends_with("; left out: 1,234 hits of other processes or in interrupts"), "{words}");
     }
 }

@@ -12,7 +12,7 @@ const MEMBER_NS: f64 = 1_500.0;
 
 /// Computes the cost of counting on this machine.
 #[derive(Debug)]
-pub(super) struct CostModel {
+pub(in crate::counting) struct CostModel {
     cpus: f64,
     hit: HitCost,
     /// The measured cost of visits, divided by the planned cost.

@@ -30,7 +30,7 @@ impl BudgetedMachine {
         let visited = self.budget.visited();
         let with_visits =
             own + Duration::from_nanos((self.budget.cost.switching() / 2.0) as u64) * u32::from(visited > 0.0);
-        let cost = self.budget.cost_of_window(seen.iter().map(SeenHits::known), SECOND, visited, with_visits);
+        let cost = self.budget.cost.of_window(seen.iter().map(SeenHits::known), SECOND, visited, with_visits);
         let moves = self.budget.decide(&seen, SECOND, own);
         self.moves += moves.len();
         moves.into_iter().for_each(|it| {

@@ -32,7 +32,7 @@ pub(super) struct Target {
     pub cpu_at: u16,
     /// The position of the process and the thread in a sample; 0 if the samples do not have them.
     pub thread_at: u16,
-    /// The position of the cgroup, back from the end of a sample; 0 if the samples do not have it.
+    /// How many bytes before the end of a sample its cgroup begins; 0 if the samples do not have it.
     pub cgroup_from_end: u16,
     /// The position of the flags of a hit in a sample; 0 if the samples do not have them.
     pub flags_at: u16,
