@@ -63,6 +63,8 @@ pub mod counting;
 #[doc(hidden)]
 pub mod doctor;
 #[doc(hidden)]
+pub mod live;
+#[doc(hidden)]
 pub mod memory;
 #[doc(hidden)]
 pub mod os;

@@ -30,7 +30,7 @@ impl Choice {
     }
 
     /// The thread whose hits are filtered out.
-    fn excluded_thread(&self) -> Option<i32> {
+    pub(crate) fn excluded_thread(&self) -> Option<i32> {
         self.excludes_self().then(|| nix::unistd::gettid().as_raw())
     }
 

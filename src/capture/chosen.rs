@@ -12,21 +12,16 @@
 //! before a round began are in the rings when the round takes them. So a round decides up to its beginning.
 
 use super::only::{OnlyProcesses, exists};
-use super::{AtStart, AttachOptions, Error};
+use super::{AtStart, AttachOptions, Error, RingBytes, next_record, read_changes};
 use crate::control::Progress;
 use crate::engine::{Chunks, Sampling};
-use crate::events::{
-    CgroupId, CgroupPattern, ChosenThreads, Ns, ProcessFilter, SampleId, ThreadChange, ThreadFact, Tid,
-};
+use crate::events::{CgroupId, CgroupPattern, ChosenThreads, Ns, ProcessFilter, SampleId, ThreadChange, Tid};
 use crate::memory;
-use crate::os::cgroups::RunningCgroup;
 use crate::os::clock::Clock;
 use crate::os::memory::raise_bound_for_capture;
 use crate::os::process::ProcessEnd;
-use crate::os::running_threads::RunningThread;
-use crate::perf::Room;
-use crate::perf_data::record::{self, Record};
-use crate::perf_data::{Fault, Layout, ThreadsRead, Trailer, own_layout};
+use crate::perf_data::record::Record;
+use crate::perf_data::{Layout, ThreadsRead, Trailer, own_layout};
 use crate::recording::OtherHits;
 use crate::tracefs::Table;
 use byteorder::{ByteOrder, NativeEndian};
@@ -130,8 +125,7 @@ impl ChosenRounds {
             kept: Vec::new(),
             left_out: Vec::new(),
         };
-        rounds.waiting.extend(at_start.threads.iter().flat_map(changes_of));
-        rounds.waiting.extend(at_start.cgroups.iter().map(change_of));
+        rounds.waiting.extend(at_start.changes());
         rounds.apply(Ns(0))?;
         Ok(rounds)
     }
@@ -218,7 +212,8 @@ impl ChosenRounds {
         self.scanned.resize(threads.len(), 0);
         for (number, bytes) in threads.iter().enumerate() {
             // After a failure, the records of the last round are still here.
-            self.read_changes(&bytes[self.scanned[number]..])?;
+            read_changes(&bytes[self.scanned[number]..], &mut self.reader, &self.trailer)?;
+            self.waiting.append(&mut self.reader.changes);
             self.scanned[number] = bytes.len();
         }
         self.apply(end).map_err(io::Error::from)?;
@@ -236,24 +231,6 @@ impl ChosenRounds {
             bytes.clear();
             *scanned = 0;
         }
-        Ok(())
-    }
-
-    /// Reads the records about threads in a chunk.
-    fn read_changes(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while let Some(record) = next_record(&mut bytes)? {
-            let read = match record.kind {
-                abi::PERF_RECORD_COMM => self.reader.comm(record, &self.trailer, 0),
-                abi::PERF_RECORD_FORK => self.reader.fork(record, 0),
-                abi::PERF_RECORD_CGROUP => self.reader.cgroup(record, &self.trailer, 0),
-                _ => Ok(()),
-            };
-            read.map_err(|fault| match fault {
-                Fault::TooMuch(cause) => cause.into(),
-                Fault::Damaged(reason) => io::Error::new(io::ErrorKind::InvalidData, reason),
-            })?;
-        }
-        self.waiting.append(&mut self.reader.changes);
         Ok(())
     }
 
@@ -348,63 +325,6 @@ impl ChosenRounds {
 /// The thread in the second half of a word. The process is in the first half.
 fn tid_of(word: u64) -> u32 {
     NativeEndian::read_u32(&word.to_ne_bytes()[4..])
-}
-
-/// The first record of these bytes, which then begin behind it. `None` at the end.
-fn next_record<'a>(bytes: &mut &'a [u8]) -> io::Result<Option<Record<'a>>> {
-    let record = record::first(bytes)?;
-    if let Some(record) = record {
-        *bytes = &bytes[record.bytes.len()..];
-    }
-    Ok(record)
-}
-
-/// What is known of a thread that ran before the events.
-fn changes_of(thread: &RunningThread) -> Vec<ThreadChange> {
-    let change = |tid, what| ThreadChange { time: Ns(0), tid, what };
-    let numbers = [thread.tid, thread.pid, thread.parent].map(Tid::new);
-    let [Some(tid), Some(process), parent] = numbers else { return Vec::new() };
-    let began = match (parent, Tid::new(thread.forked_by())) {
-        (Some(parent), Some(by)) => ThreadFact::Forked { process, parent, by },
-        _ => ThreadFact::Of(process),
-    };
-    vec![change(tid, began), change(tid, ThreadFact::Named(thread.name.as_str().into()))]
-}
-
-/// The path of a cgroup that existed before the events.
-fn change_of(cgroup: &RunningCgroup) -> ThreadChange {
-    let what = ThreadFact::Cgroup { id: CgroupId(cgroup.id), path: cgroup.path.as_str().into() };
-    ThreadChange { time: Ns(0), tid: Tid::IDLE, what }
-}
-
-/// The bytes that a round has taken, ring by ring.
-#[derive(Default)]
-struct RingBytes {
-    bytes: Vec<Vec<u8>>,
-    next: usize,
-}
-
-impl Chunks for RingBytes {
-    fn append(&mut self, _most: usize, take: &mut dyn FnMut(&mut dyn Room) -> io::Result<()>) -> io::Result<()> {
-        if self.bytes.len() == self.next {
-            self.bytes.push(Vec::new());
-        }
-        let bytes = &mut self.bytes[self.next];
-        self.next += 1;
-        let before = bytes.len();
-        let result = take(bytes);
-        if result.is_err() {
-            // The ring still has them.
-            bytes.truncate(before);
-            self.next = 0;
-        }
-        result
-    }
-
-    fn finish_round(&mut self) -> io::Result<()> {
-        self.next = 0;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

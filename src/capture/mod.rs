@@ -1,17 +1,20 @@
 //! A capture: attaches, runs, detaches, and writes the results.
 
+mod at_start;
 mod attach;
 mod chosen;
 mod detach;
 mod finish;
 mod only;
 mod plan;
+mod ring_bytes;
 mod run;
 mod steering;
 mod switch_on;
 mod thinning;
 mod unwatched;
 
+pub use at_start::AtStart;
 pub use attach::{AttachOptions, Choice, Chosen};
 pub use chosen::ChosenRounds;
 pub use detach::wait_for_detach;
@@ -19,6 +22,7 @@ pub use finish::{Captured, SummaryRoom, Written, note};
 pub use only::OnlyProcesses;
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
+pub(crate) use ring_bytes::{RingBytes, next_record, read_changes};
 pub(crate) use run::Outside;
 pub use run::{RunTask, StopRules, Switched, run};
 pub use steering::RecordSteering;
@@ -30,11 +34,9 @@ use crate::control::{self, CommandLine, Launch, Progress, Running, Signals, Stre
 use crate::drain::Results;
 use crate::engine::{self, Detaching, Kernel, Sampling};
 use crate::events::Sink;
-use crate::os::cgroups::{RunningCgroup, cgroups};
 use crate::os::cpus::CpuList;
 use crate::os::privileges::{self, Starts, raised};
 use crate::os::process::ProcessEnd;
-use crate::os::running_threads::{RunningThread, running_threads};
 use crate::perf::sys;
 use crate::recording::{self, LogColumn, RecordingDir, write_groups, write_tracepoints};
 use crate::source;
@@ -277,23 +279,11 @@ impl Ready {
         let (engine, attach) = chosen.attach(kernel, &options.attach, events, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
         // Later, tp-perf may no longer see the threads of other users. From now on, the kernel records what changes.
-        let process = options.attach.process;
-        let threads = process.has_thread().then(|| raised(running_threads)).transpose().map_err(Error::Threads)?;
-        let cgroups = if process.has_cgroup() { raised(cgroups).map_err(Error::Cgroups)? } else { Vec::new() };
-        let at_start = threads.map(|threads| AtStart { threads, cgroups });
+        let at_start = AtStart::read(options.attach.process)?;
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, selection, .. } = chosen;
         Ok(ReadyToRun { ends, engine, attach, table, selection, keeping, arena, steering, at_start })
     }
-}
-
-/// What runs on this machine before the events go on.
-#[derive(Debug, Clone, Default)]
-pub struct AtStart {
-    /// The threads.
-    pub threads: Vec<RunningThread>,
-    /// The cgroups; empty if events do not have theirs.
-    pub cgroups: Vec<RunningCgroup>,
 }
 
 /// The state of a capture before the events go on.

@@ -164,7 +164,7 @@ impl CountArgs {
         }
         let command = watch.find_any(command)?;
         let (choice, manner) = watch.request(quiet);
-        let options = CountOptions { choice, every, duration, budget, measure_cost: true, command };
+        let options = CountOptions { duration, budget, measure_cost: true, command, ..CountOptions::of(choice, every) };
         let top = top.map_or(USUAL_TOP, |top| top as usize);
         Ok(CountCommand { options, each_window, per_cpu, repeat, by, top, format, output, manner })
     }

@@ -9,10 +9,9 @@ use std::ffi::OsString;
 type Instead = (&'static [&'static str], &'static str);
 
 /// Subcommands of perf.
-const SUBCOMMANDS: [Instead; 9] = [
+const SUBCOMMANDS: [Instead; 8] = [
     (&["script"], "`tp-perf replay RECORDING -o -` prints the events"),
     (&["stat"], "`sudo tp-perf record -d 10s`, or with a command, shows how often each tracepoint was hit"),
-    (&["top"], "tp-perf has no live view; `sudo tp-perf record -d 10s` shows ten seconds"),
     (&["diff"], "`tp-perf report ONE OTHER` shows how recordings differ"),
     (&["evlist"], "`tp-perf report RECORDING` shows its tracepoints"),
     (&["trace", "ftrace"], "`sudo tp-perf record -t syscalls -d 10s` records system calls, without their arguments"),

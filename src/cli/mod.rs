@@ -32,6 +32,8 @@ mod source;
 mod states;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "top")]
+mod top;
 mod usage;
 mod watch;
 
@@ -49,6 +51,8 @@ pub use record::{RecordArgs, RecordRequest};
 pub use replay::{ReplayArgs, ReplayRequest};
 pub use report::{ReportArgs, ReportFormat, ReportRequest, StatesFrom};
 pub use states::{EvaluationFormat, StatesAct, StatesArgs, StatesRequest};
+#[cfg(feature = "top")]
+pub use top::TopArgs;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use help::PATTERNS;
@@ -61,6 +65,8 @@ Examples:
   sudo tp-perf --events 100000
   # Record while a command runs
   sudo tp-perf -o build make -j8
+  # Show the hits live
+  sudo tp-perf top
   # Count the hits of each tracepoint while a command runs
   sudo tp-perf count make -j8
   # Show a recording: tables, or a page with graphs
@@ -94,7 +100,13 @@ Exit codes:
 /// By default, tp-perf excludes about a third of all tracepoints: system calls, ftrace's own events, and tracepoints that fire
 /// very often. `tp-perf list` shows them; --all and --also select them.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(
+    version,
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
 #[command(mut_args(short_at_the_root), after_help = "", after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}\n\n{EXIT_CODES}"))]
 #[command(override_usage = "tp-perf [OPTIONS] [COMMAND...]\n       tp-perf <SUBCOMMAND> ...")]
 #[command(subcommand_help_heading = "Subcommands", subcommand_value_name = "SUBCOMMAND")]
@@ -105,6 +117,9 @@ pub struct Cli {
     /// The capture.
     #[command(flatten)]
     pub record: RecordArgs,
+    /// Print version
+    #[arg(short = 'V', long, action = clap::ArgAction::Version, hide_short_help = true)]
+    pub version: (),
 }
 
 impl Cli {
@@ -115,6 +130,8 @@ impl Cli {
             | Some(
                 Command::Record(_) | Command::Count(_) | Command::Overhead(_) | Command::List(_) | Command::Doctor(_),
             ) => true,
+            #[cfg(feature = "top")]
+            Some(Command::Top(_)) => true,
             Some(Command::Learn(args)) => args.watches_machine(),
             Some(Command::Identify(args)) => args.watches_machine(),
             Some(Command::Check(args)) => args.watches_machine(),
@@ -138,6 +155,8 @@ impl Command {
             Command::States(args) => args.only_prints(),
             Command::Identify(args) => !args.watches_machine(),
             Command::Check(args) => !args.watches_machine(),
+            #[cfg(feature = "top")]
+            Command::Top(_) => false,
             Command::Man(args) => args.dir.is_none(),
             Command::Completions(_) => true,
             Command::Record(_)
@@ -165,6 +184,9 @@ pub enum Command {
     Record(Box<RecordArgs>),
     /// Count hits, at a fifth of the cost of recording
     Count(Box<CountArgs>),
+    /// Show live which tracepoints are hit, and by whom
+    #[cfg(feature = "top")]
+    Top(Box<TopArgs>),
     /// Show recordings: tables, graphs, a page, differences
     Report(ReportArgs),
     /// Reproduce the log and the summary of a recording

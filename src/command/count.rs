@@ -9,7 +9,7 @@ use super::wait::wait_for_command;
 use crate::capture::StopRules;
 use crate::cli::{CountArgs, CountCommand, CountFormat};
 use crate::control::{NoticesOnly, Progress, Running, Streams};
-use crate::counting::{self, CountRun, CountSummary, Counters, EachWindow, RepeatedCount, RunWith, Totals};
+use crate::counting::{self, CountRun, CountSummary, Counters, EachWindow, NoBeside, RepeatedCount, RunWith, Totals};
 use crate::drain::Problem;
 use crate::engine::{Kernel, Live};
 use crate::events::{Ns, Sink, Tick};
@@ -105,7 +105,14 @@ fn once<K: Kernel>(
             let run = counters.run(
                 kernel,
                 options,
-                RunWith { command, sinks, running, signals, progress: &mut NoticesOnly(progress) },
+                RunWith {
+                    command,
+                    sinks,
+                    running,
+                    signals,
+                    progress: &mut NoticesOnly(progress),
+                    beside: &mut NoBeside,
+                },
             )?;
             let failed = windows.failed.take();
             to.unless_closed(failed.map_or(Ok(()), Err))?;
@@ -113,7 +120,11 @@ fn once<K: Kernel>(
         }
         false => {
             let sinks: &mut [&mut dyn Sink] = &mut [&mut totals];
-            counters.run(kernel, options, RunWith { command, sinks, running, signals, progress })?
+            counters.run(
+                kernel,
+                options,
+                RunWith { command, sinks, running, signals, progress, beside: &mut NoBeside },
+            )?
         }
     };
     progress.phase_ends();
@@ -185,6 +196,7 @@ fn repeat<K: Kernel>(
             running,
             signals: &mut context.signals,
             progress: &mut NoticesOnly(&mut context.progress),
+            beside: &mut NoBeside,
         };
         let run = counters.run(kernel, &count.options, with)?;
         let summary = CountSummary::of(&count.options, counters, &run, &totals, false);

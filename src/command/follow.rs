@@ -9,7 +9,7 @@ use super::wait::wait_for_command;
 use super::watch::{PLACE, count_options, machine_origin, over_budget, rfc3339};
 use crate::capture::CaptureOptions;
 use crate::control::{Manner, NoticesOnly, Progress, Streams};
-use crate::counting::{Counters, EachWindow, RunWith};
+use crate::counting::{Counters, EachWindow, NoBeside, RunWith};
 use crate::drain::Problem;
 use crate::engine::{Kernel, Live};
 use crate::events::{Ns, Tick};
@@ -272,6 +272,7 @@ fn follow_machine(
             running: &mut running,
             signals,
             progress: &mut NoticesOnly(progress),
+            beside: &mut NoBeside,
         };
         let run = counters.run(kernel, &options, with)?;
         let failed = windows.failed.take();

@@ -30,6 +30,8 @@ mod report;
 mod sources;
 mod states;
 mod stop;
+#[cfg(feature = "top")]
+mod top;
 mod wait;
 mod watch;
 
@@ -85,6 +87,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         None => record::run(cli.record, context),
         Some(Command::Record(args)) => record::run(*args, context),
         Some(Command::Count(args)) => count::run(*args, context),
+        #[cfg(feature = "top")]
+        Some(Command::Top(args)) => top::run(*args, context),
         Some(Command::Replay(args)) => replay::run(args, context),
         Some(Command::Report(args)) => report::run(args, context),
         Some(Command::Overhead(args)) => overhead::run(*args, context),

@@ -2,7 +2,7 @@
 
 use crate::capture::{self, CaptureOptions};
 use crate::control::{Progress, Running, Signals, Streams};
-use crate::counting::{CountCost, CountOptions, Counters, RunWith};
+use crate::counting::{CountCost, CountOptions, Counters, NoBeside, RunWith};
 use crate::drain::Problem;
 use crate::engine::{Counting, Detaching, Kernel};
 use crate::events::{Filter, Ns};
@@ -84,7 +84,11 @@ fn count_machine(
     let sinks: &mut [&mut dyn crate::events::Sink] = &mut [&mut windows];
     let command = counters.launch(&options, Streams::Own, true);
     let before = WorkTimes::now();
-    let run = counters.run(kernel, &options, RunWith { command, sinks, running, signals, progress })?;
+    let run = counters.run(
+        kernel,
+        &options,
+        RunWith { command, sinks, running, signals, progress, beside: &mut NoBeside },
+    )?;
     if let Some(text) = over_budget(budget, run.cost) {
         progress.note(&text);
     }

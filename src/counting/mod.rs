@@ -20,7 +20,7 @@ mod visit_times;
 
 pub use formats::{EachWindow, csv, csv_repeated, csv_window, csv_windows_head, json, json_window};
 pub use repeated::{CONFIDENCE, Mean, MeanRow, OneRun, RepeatedCount};
-pub use run::{CountRun, RunWith, run};
+pub use run::{Beside, CountRun, NoBeside, RunWith, run};
 pub use steering::CountCost;
 pub use summary::{CostSummary, CountRow, CountSummary, CpuHits, EstimatedHits, NotCounted};
 pub use totals::{PartlyTotal, TotalHits, Totals};
@@ -43,6 +43,8 @@ pub struct CountOptions {
     pub choice: Choice,
     /// The length of a window.
     pub every: Duration,
+    /// The length of the first window, if it differs.
+    pub first: Option<Duration>,
     /// Stop after this time.
     pub duration: Option<Duration>,
     /// The part of the time of all CPUs that counting may take, between 0 and 1. `None` counts each hit, whatever it
@@ -50,6 +52,8 @@ pub struct CountOptions {
     pub budget: Option<f64>,
     /// Whether to measure the cost of a hit before the start. A budget needs it.
     pub measure_cost: bool,
+    /// Whether events will be opened while counting, beside those that a budget moves.
+    pub opens_later: bool,
     /// The COMMAND to run. Counting stops when it ends.
     pub command: Option<CommandLine>,
 }
@@ -57,7 +61,16 @@ pub struct CountOptions {
 impl CountOptions {
     /// Counts each hit in windows of this length, until somebody stops it.
     pub fn of(choice: Choice, every: Duration) -> Self {
-        CountOptions { choice, every, duration: None, budget: None, measure_cost: false, command: None }
+        CountOptions {
+            choice,
+            every,
+            first: None,
+            duration: None,
+            budget: None,
+            measure_cost: false,
+            opens_later: false,
+            command: None,
+        }
     }
 }
 
@@ -100,7 +113,7 @@ impl<E: Counting> Counters<E> {
             drop(event);
             hit_cost
         });
-        privileges::keep_opening(options.budget.is_some());
+        privileges::keep_opening(options.budget.is_some() || options.opens_later);
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
         let Chosen { table, mut selection, .. } = chosen;
         engine.attached().weighted.iter().for_each(|tpid| selection.exclude(*tpid, Exclusion::NotCounted));

@@ -13,6 +13,7 @@ use crate::os::thread::cpu_time;
 use crate::recording::{StopReason, Unwatched};
 use crate::units::nanoseconds;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What a run works with, beside the engine.
@@ -27,7 +28,38 @@ pub struct RunWith<'a, 's> {
     pub signals: &'a mut Signals,
     /// The progress.
     pub progress: &'a mut dyn Progress,
+    /// Work beside the run; [`NoBeside`] if there is none.
+    pub beside: &'a mut dyn Beside,
 }
+
+/// Work in the thread of a run, between its ticks, such as a screen with keys. tp-perf excludes the hits of this thread only.
+pub trait Beside: Sink {
+    /// A descriptor that polls readable when there is something to do.
+    fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+    /// When there is something to do without that.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+    /// Does what there is to do. Returns whether the run goes on.
+    fn act(&mut self) -> bool {
+        true
+    }
+}
+
+/// Those who take the ticks of a run.
+struct Takers<'a, 's> {
+    sinks: &'a mut [&'s mut dyn Sink],
+    beside: &'a mut dyn Beside,
+}
+
+/// No work beside a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoBeside;
+
+impl Sink for NoBeside {}
+impl Beside for NoBeside {}
 
 /// The facts about a run whose events are off again.
 #[derive(Debug)]
@@ -70,7 +102,7 @@ pub fn run<E: Counting>(
     cost: Option<(HitCost, &[Tpid])>,
     with: RunWith<'_, '_>,
 ) -> Result<CountRun, Error> {
-    let RunWith { command, sinks, running, signals, progress } = with;
+    let RunWith { command, sinks, running, signals, progress, beside } = with;
     let online = |engine: &E| kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
     let before = online(engine);
     let time_on_before = engine.time_on().map_err(Error::Run)?;
@@ -87,14 +119,15 @@ pub fn run<E: Counting>(
     let steering = cost.map(steering).transpose().map_err(Error::Run)?;
     let mut windows =
         Ticking { on: all_on, due: all_on, done: 0, most_late: Duration::ZERO, skipped: 0, hits: 0, steering };
-    let result = windows.until_stop(engine, options, running.as_mut(), sinks, &mut outside, progress);
+    let mut takers = Takers { sinks, beside };
+    let result = windows.until_stop(engine, options, running.as_mut(), &mut takers, &mut outside, progress);
     let visits = windows.steering.as_mut().map_or(Ok(()), |steering| steering.end_visits(engine));
     engine.disable().map_err(Error::Run)?;
     let off = Instant::now();
     outside.changes.note();
-    let last = visits.and_then(|()| windows.end(engine, 0, sinks)).map(drop);
+    let last = visits.and_then(|()| windows.end(engine, 0, &mut takers)).map(drop);
     let own_cpu = cpu_time().map_err(Error::Run)?.saturating_sub(cpu_before);
-    sinks.iter_mut().for_each(|sink| sink.end());
+    takers.sinks.iter_mut().for_each(|sink| sink.end());
     progress.phase_ends();
 
     let time_on = since(&time_on_before, engine.time_on().map_err(Error::Run)?);
@@ -162,20 +195,20 @@ impl Ticking {
         engine: &mut E,
         options: &CountOptions,
         mut command: Option<&mut Running>,
-        sinks: &mut [&mut dyn Sink],
+        takers: &mut Takers<'_, '_>,
         outside: &mut Outside<'_>,
         progress: &mut dyn Progress,
     ) -> io::Result<StopReason> {
         let on = self.on;
         let end = options.duration.map(|duration| on + duration);
-        self.due = on + options.every;
+        self.due = on + options.first.unwrap_or(options.every);
         self.begin_window(on)?;
         loop {
             let visit = self.steering.as_ref().and_then(Steering::next);
-            let next = [end, visit].into_iter().flatten().fold(self.due, Instant::min);
+            let next = [end, visit, takers.beside.due()].into_iter().flatten().fold(self.due, Instant::min);
             let left = next.saturating_duration_since(Instant::now());
             if !left.is_zero() {
-                wait_for_any(outside.wake_descriptors(), Some(left))?;
+                wait_for_any(outside.wake_descriptors().chain(takers.beside.wake_descriptor()), Some(left))?;
                 outside.changes.note();
             }
             if let Some(command) = &mut command
@@ -189,6 +222,9 @@ impl Ticking {
             if let Some(steering) = &mut self.steering {
                 steering.visit(engine)?;
             }
+            if !takers.beside.act() {
+                return Ok(StopReason::Interrupt);
+            }
             let now = Instant::now();
             if end.is_some_and(|end| now >= end) {
                 return Ok(StopReason::Duration);
@@ -201,12 +237,12 @@ impl Ticking {
             if let Some(steering) = &mut self.steering {
                 steering.end_visits(engine)?;
             }
-            let changes = self.end(engine, nanoseconds(late), sinks)?;
+            let changes = self.end(engine, nanoseconds(late), takers)?;
             if let Some(steering) = &mut self.steering {
                 steering.carry_out(engine, &changes, progress)?;
             }
             progress.counting(self.hits, on.elapsed());
-            if !sinks.iter().all(|sink| sink.takes_more()) {
+            if !takers.sinks.iter().all(|sink| sink.takes_more()) {
                 // The reader of the results has gone, as `head` does.
                 return Ok(StopReason::Terminate);
             }
@@ -230,7 +266,7 @@ impl Ticking {
         &mut self,
         engine: &mut E,
         late_ns: u64,
-        sinks: &mut [&mut dyn Sink],
+        takers: &mut Takers<'_, '_>,
     ) -> io::Result<Vec<RungChange>> {
         let can_move = self.steering.is_some() && !engine.is_detaching()?;
         let tick = engine.tick()?;
@@ -241,7 +277,8 @@ impl Ticking {
             None => (None, Vec::new()),
         };
         let tick = Tick { late_ns, cost, ..tick };
-        sinks.iter_mut().for_each(|sink| sink.tick(&tick));
+        takers.sinks.iter_mut().for_each(|sink| sink.tick(&tick));
+        takers.beside.tick(&tick);
         self.done += 1;
         self.hits = self.hits.saturating_add(tick.total());
         Ok(changes)

@@ -182,6 +182,12 @@ impl Detaching {
         self.progress.as_ref().map(std::os::fd::AsFd::as_fd)
     }
 
+    /// Whether [`wait_for_more`](Self::wait_for_more) would return at once.
+    pub fn has_news(&self) -> bool {
+        let Some(progress) = &self.progress else { return true };
+        poll(&mut [PollFd::new(progress.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
     /// Waits until more tracepoints are detached, and returns their number. Returns 0 once the child has
     /// ended.
     pub fn wait_for_more(&mut self) -> io::Result<usize> {

@@ -8,7 +8,7 @@ use super::measurement::WatchedHits;
 use super::{MeasureOptions, Way};
 use crate::capture::{self, AttachOptions, Chosen, Error, RecordSteering, RunTask, StopRules};
 use crate::control::{Launch, Progress, Running, Signals};
-use crate::counting::{self, CountOptions, RunWith, Totals, USUAL_WINDOW, hit_by_visits};
+use crate::counting::{self, CountOptions, NoBeside, RunWith, Totals, USUAL_WINDOW, hit_by_visits};
 use crate::engine::{Attached, Counting, Detaching, Engine, HitCost, Kernel, RecordCost, Sampling};
 use crate::events::{Counted, Rung, Sink, Tpid};
 use crate::recording::StopReason;
@@ -133,7 +133,7 @@ impl<K: Kernel> Attachments<K> {
                 let mut totals = Totals::default();
                 let sinks: &mut [&mut dyn Sink] = &mut [&mut totals];
                 let command = Some(launch);
-                let with = RunWith { command, sinks, running, signals, progress: &mut () };
+                let with = RunWith { command, sinks, running, signals, progress: &mut (), beside: &mut NoBeside };
                 let run = counting::run(engine.as_mut(), kernel, options, Some((*cost, hit_by_visits)), with)?;
                 let hits = WatchedHits {
                     events: totals.with_estimates().hits.round() as u64,

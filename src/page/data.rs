@@ -8,9 +8,9 @@
 use crate::activity::{Cells, cpu_of, key_of};
 use crate::events::Ns;
 use crate::os::cpus::one_named;
+use crate::page::process_graph::{ProcessGraph, process_graph};
 use crate::page::shown;
 use crate::page::thinned::{ThinnedBand, bands};
-use crate::processes::{ProcessRanking, RankedProcess};
 use crate::recording::CpuSummary;
 use crate::report::{Report, SourceReport};
 use crate::text::OneLine;
@@ -26,9 +26,6 @@ use std::io::Write;
 
 /// The most stretches of thinned and detached tracepoints on a page.
 const MOST_THINNED: usize = 20_000;
-
-/// The most processes that have a row of their own.
-const MOST_PROCESSES: usize = 50;
 
 /// The most stretches of losses on a page. A reader could not distinguish more.
 const MOST_LOSSES: usize = 10_000;
@@ -49,7 +46,7 @@ struct SourceGraphs<'a> {
     cpus: GraphRows<'a>,
     /// The processes, if they were asked for and the source has them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    processes: Option<GraphRows<'a>>,
+    processes: Option<ProcessGraph<'a>>,
     groups: Vec<GraphRow<'a>>,
     /// For each row of `tracepoints`, the place of its group in `groups`.
     group_of: Vec<usize>,
@@ -72,12 +69,12 @@ struct GraphRows<'a> {
 }
 
 #[derive(Serialize)]
-struct GraphRow<'a> {
+pub(super) struct GraphRow<'a> {
     /// The name. Its escapes are made when it is written, because they can be several times as long.
     #[serde(serialize_with = "on_one_line")]
-    name: Cow<'a, str>,
-    number: Option<u32>,
-    events: u64,
+    pub name: Cow<'a, str>,
+    pub number: Option<u32>,
+    pub events: u64,
 }
 
 /// The data of all sources.
@@ -152,7 +149,11 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
             width: cells_of_cpus.width(),
             cells: packed(cells_of_cpus, &row_of(&keys)),
         },
-        processes: report.processes.as_ref().filter(|all| all.is_known).and_then(processes),
+        processes: report
+            .processes
+            .as_ref()
+            .filter(|all| all.is_known)
+            .and_then(|all| process_graph(all, &row_of(&tpids), &row_of(&keys))),
         groups,
         group_of,
         losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from.0, loss.to.0, loss.lost)).collect(),
@@ -165,25 +166,6 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
     }
 }
 
-/// The processes with the most events, and all others in one row.
-fn processes(all: &ProcessRanking) -> Option<GraphRows<'_>> {
-    let cells = all.over_time.as_ref()?;
-    let (first, others) = all.processes.split_at(all.processes.len().min(MOST_PROCESSES));
-    let row = |ranked: &RankedProcess| GraphRow {
-        name: ranked.process.words_with_pid().into(),
-        number: None,
-        events: ranked.events,
-    };
-    let mut rows: Vec<GraphRow<'_>> = first.iter().map(row).collect();
-    if !others.is_empty() {
-        let events = others.iter().map(|ranked| ranked.events).sum();
-        rows.push(GraphRow { name: format!("{} others", others.len()).into(), number: None, events });
-    }
-    let mut row_of = vec![first.len() as u32; all.processes.len()];
-    (0u32..).zip(first).for_each(|(row, ranked)| row_of[ranked.number as usize] = row);
-    Some(GraphRows { rows, width: cells.width(), cells: packed(cells, &row_of) })
-}
-
 /// For each key, its row.
 fn row_of(keys: &[u32]) -> Vec<u32> {
     let mut rows = vec![0; keys.iter().max().map_or(0, |most| *most as usize + 1)];
@@ -191,7 +173,8 @@ fn row_of(keys: &[u32]) -> Vec<u32> {
     rows
 }
 
-fn packed(cells: &Cells, row_of: &[u32]) -> String {
+/// The cells as text; `row_of` gives for each key its row.
+pub(super) fn packed(cells: &Cells, row_of: &[u32]) -> String {
     let (mut bins, mut rows, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let mut before = 0;
     let mut sorted = Vec::new();

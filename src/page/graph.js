@@ -14,10 +14,11 @@ class Graph {
    */
   constructor(element, { label, kind, rows, cells, map, view, bands, onPick }) {
     Object.assign(this, { element, label, kind, rows, cells, map, view, bands, onPick });
+    this.whole = { cells, map, rows };
     this.lit = rows.map(() => true);
     this.span = [-0.5, Math.max(rows.length, 1) - 0.5];
     this.chosen = -1;
-    this.byEvents = rows.map((_, row) => row).sort((a, b) => rows[b].events - rows[a].events || a - b);
+    this.order();
     element.tabIndex = 0;
     element.setAttribute("role", "group");
     element.setAttribute("aria-label", `${label}: ${rows.length} rows. Keys: plus and minus zoom, left and right move, up and down choose a row, Enter isolates it, Escape shows all.`);
@@ -30,6 +31,26 @@ class Graph {
     new ResizeObserver(() => this.resize()).observe(element);
     this.listen();
     view.graphs.push(this);
+  }
+
+  order() {
+    const { rows } = this;
+    this.byEvents = rows.map((_, row) => row).sort((a, b) => rows[b].events - rows[a].events || a - b);
+  }
+
+  /** Shows other cells in the same rows: `hits` has those of each row. If it is `null`, shows all events again. */
+  follow(part) {
+    const { cells, map, rows } = this.whole;
+    const of = (row, number) => ({ ...row, events: part.hits.get(number) ?? 0 });
+    Object.assign(this, part ? { cells: part.cells, map: part.map, rows: rows.map(of) } : { cells, map, rows });
+    this.order();
+    this.redraw();
+  }
+
+  /** A row's events over all the time, as bars of text. */
+  bars(row) {
+    const map = this.map.map((its) => (its === row ? 0 : -1));
+    return sparkline(this.cells.grid(0, this.view.span, BARS, map, 1, this.view.span));
   }
 
   width() {

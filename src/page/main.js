@@ -8,6 +8,8 @@ const selection = {
   search: "",
   /** `{ group }` or `{ group, name }`. */
   isolated: null,
+  /** The process whose events are shown: `{ processes, row }`. */
+  process: null,
   graphs: [],
 
   /** Whether a tracepoint is to be seen; of a group, whose name is `undefined`, whether any of it may be. */
@@ -34,6 +36,20 @@ const selection = {
     chip.firstElementChild.textContent = this.isolated ? this.isolated.name ?? `group ${this.isolated.group}` : "";
   },
 
+  /** Shows only the events of a process of a source; the same once more, or nothing, shows those of all processes. */
+  follow(processes, row) {
+    const { process } = this;
+    const same = process && process.processes === processes && process.row === row;
+    process?.processes.show(null);
+    this.process = row === null || same ? null : { processes, row };
+    this.process?.processes.show(row);
+    const name = this.process && processes.rows[row].name + (views.length > 1 ? ` in ${processes.label}` : "");
+    const chip = document.getElementById("followed");
+    chip.hidden = !name;
+    chip.firstElementChild.textContent = name ?? "";
+    announce(name ? `only events of ${name} are shown` : "the events of all processes are shown");
+  },
+
   /** Isolates a tracepoint or a group; the same once more, or nothing, shows all again. */
   isolate(what) {
     const same = what && this.isolated && what.group === this.isolated.group && what.name === this.isolated.name;
@@ -58,9 +74,7 @@ async function draw(section, source) {
   const tracepoints = source.tracepoints.rows.map((row, number) => ({ ...row, group: groupNames[source.group_of[number]] }));
   const groups = source.groups.map((row) => ({ ...row, group: row.name }));
   const cpus = source.cpus.rows.map((row) => ({ ...row, group: row.name }));
-  const processes = source.processes?.rows.map((row) => ({ ...row, group: row.name })) ?? [];
-  const all = [source.tracepoints, source.cpus, ...(source.processes ? [source.processes] : [])];
-  const [cells, cpuCells, processCells] = await Promise.all(all.map((of) => Cells.unpack(of.cells, of.width, of.rows.length)));
+  const [cells, cpuCells] = await Promise.all([source.tracepoints, source.cpus].map((of) => Cells.unpack(of.cells, of.width, of.rows.length)));
   const own = (rows) => rows.map((_, number) => number);
   // [row, from, to, samples, CPU]
   const losses = source.losses.map((loss) => [...loss, cpus[loss[0]].name]);
@@ -70,16 +84,25 @@ async function draw(section, source) {
   const thinnedGroups = thinned.map((band) => ({ ...band, row: source.group_of[band.row] }));
   const inAllRows = ([, ...band]) => [-1, ...band];
   const everywhere = { losses: losses.map(inAllRows), unwatched: unwatched.map(inAllRows), gaps: source.gaps, thinned };
+  const graphs = {};
   const graph = (kind, label, rows, cells, map, bands, pick) => {
     const element = section.querySelector(`[data-graph="${kind}"]`);
-    const onPick = (row) => pick(row < 0 ? null : rows[row]);
-    selection.graphs.push(new Graph(element, { label: `${label} of ${source.label} over time`, kind, rows, cells, map, view, bands, onPick }));
+    const onPick = (row) => pick(row < 0 ? null : rows[row], row);
+    graphs[kind] = new Graph(element, { label: `${label} of ${source.label} over time`, kind, rows, cells, map, view, bands, onPick });
+    selection.graphs.push(graphs[kind]);
   };
   const pickTracepoint = (row) => selection.isolate(row && { group: row.group, name: row.name });
   graph("tracepoints", "Tracepoints", tracepoints, cells, own(tracepoints), everywhere, pickTracepoint);
   graph("groups", "Groups", groups, cells, source.group_of, { ...everywhere, thinned: thinnedGroups }, (row) => selection.isolate(row && { group: row.name }));
   graph("cpus", "CPUs", cpus, cpuCells, own(cpus), { losses, unwatched, gaps: source.gaps, thinned: [] }, () => {});
-  if (processCells) graph("processes", "Processes", processes, processCells, own(processes), { ...everywhere, thinned: [] }, () => {});
+  if (source.processes) {
+    const [tracepointPairs, cpuPairs] = await Promise.all([source.processes.tracepoints, source.processes.cpus].map(Pairs.unpack));
+    const rows = source.processes.rows.map((row) => ({ ...row, group: row.name }));
+    const pick = (row, number) => selection.follow(processes, row && number);
+    graph("processes", "Processes", rows, tracepointPairs.cells, tracepointPairs.processes(), { ...everywhere, thinned: [] }, pick);
+    const processes = new Processes(section, source, { tracepoints: tracepointPairs, cpus: cpuPairs }, graphs, source.group_of);
+    section.querySelectorAll("[data-process]").forEach((row) => row.querySelector("button").addEventListener("click", () => selection.follow(processes, Number(row.dataset.process))));
+  }
   const strip = section.querySelector(".states");
   if (strip) new Strip(strip, view);
   views.push(view);
@@ -88,11 +111,12 @@ async function draw(section, source) {
 async function main() {
   const data = JSON.parse(document.getElementById("data").textContent);
   document.querySelectorAll("table.sortable").forEach(sortable);
-  document.querySelectorAll("section.source tbody th button").forEach((button) => {
+  document.querySelectorAll("section.source [data-group] > th button").forEach((button) => {
     const { name, group } = button.closest("tr").dataset;
     button.addEventListener("click", () => selection.isolate({ group, ...(name && { name }) }));
   });
   document.getElementById("isolated").querySelector("button").addEventListener("click", () => selection.isolate(null));
+  document.getElementById("followed").querySelector("button").addEventListener("click", () => selection.follow(null, null));
   document.getElementById("search").addEventListener("input", (event) => {
     selection.search = event.target.value.trim().toLowerCase();
     selection.apply();

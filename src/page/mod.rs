@@ -7,6 +7,7 @@
 mod data;
 mod files;
 mod policy;
+mod process_graph;
 mod processes;
 mod thinned;
 
@@ -46,6 +47,7 @@ const CODE: &str = concat!(
     include_str!("view.js"),
     include_str!("strip.js"),
     include_str!("graph.js"),
+    include_str!("processes.js"),
     include_str!("tables.js"),
     include_str!("main.js"),
 );

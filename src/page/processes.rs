@@ -1,5 +1,6 @@
 //! The table of the processes on the page.
 
+use super::process_graph::MOST_PROCESSES;
 use super::shown;
 use crate::report::{SourceReport, mark};
 use crate::units::{Grouped, Rate, Share};
@@ -11,6 +12,8 @@ const NAMED: usize = 3;
 
 /// A process, ready to be shown.
 pub(super) struct PageProcess {
+    /// Its row in the graph of processes, if it has one.
+    pub graph: Option<usize>,
     pub name: String,
     /// Its number, for sorting; 0 if it has none.
     pub pid: u32,
@@ -31,12 +34,13 @@ pub(super) struct PageProcess {
 pub(super) fn process_rows(source: &SourceReport) -> (Vec<PageProcess>, usize) {
     let Some(all) = source.processes.as_ref().filter(|all| all.is_known) else { return (Vec::new(), 0) };
     let mark = mark(all.is_estimate);
-    let rows = all.processes.iter().take(MOST_ROWS).map(|ranked| {
+    let rows = all.processes.iter().take(MOST_ROWS).enumerate().map(|(number, ranked)| {
         let part = |events: u64| Share(events as f64 / ranked.events.max(1) as f64);
         let mostly = ranked.tracepoints.iter().take(NAMED);
         let mostly = mostly.map(|(tpid, events)| format!("{} {}", source.table.get(*tpid).full_name(), part(*events)));
         let (share, rate) = (all.share(ranked.events), source.ranking.per_second(ranked.events));
         PageProcess {
+            graph: (number < MOST_PROCESSES).then_some(number),
             name: shown(&ranked.process.words()),
             pid: ranked.process.pid.map_or(0, |pid| pid.get()),
             pid_text: ranked.process.pid.map(|pid| pid.to_string()).unwrap_or_default(),

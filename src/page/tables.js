@@ -8,20 +8,30 @@ function sortable(table) {
     button.textContent = head.textContent;
     head.replaceChildren(button);
     button.addEventListener("click", () => {
-      const isNumber = head.classList.contains("number");
       const now = head.getAttribute("aria-sort");
-      const ascending = now ? now === "descending" : !isNumber;
+      const ascending = now ? now === "descending" : !head.classList.contains("number");
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-      const value = (row) => {
-        const cell = row.cells[column];
-        return isNumber ? Number(cell.dataset.value ?? cell.textContent) : cell.textContent;
-      };
-      const rows = [...table.tBodies[0].rows].map((row) => [value(row), row]);
-      rows.sort(([a], [b]) => (isNumber ? a - b : a < b ? -1 : a > b ? 1 : 0) * (ascending ? 1 : -1));
-      table.tBodies[0].append(...rows.map(([, row]) => row));
+      sort(table, column);
     });
   });
+  // Its numbers have changed.
+  table.addEventListener("sort", () => sort(table, heads.findIndex((head) => head.hasAttribute("aria-sort"))));
+}
+
+/** Sorts a table by a column, as the head of the column says. */
+function sort(table, column) {
+  if (column < 0) return;
+  const head = table.tHead.rows[0].cells[column];
+  const isNumber = head.classList.contains("number");
+  const direction = head.getAttribute("aria-sort") === "ascending" ? 1 : -1;
+  const value = (row) => {
+    const cell = row.cells[column];
+    return isNumber ? Number(cell.dataset.value ?? cell.textContent) : cell.textContent;
+  };
+  const rows = [...table.tBodies[0].rows].map((row) => [value(row), row]);
+  rows.sort(([a], [b]) => (isNumber ? a - b : a < b ? -1 : a > b ? 1 : 0) * direction);
+  table.tBodies[0].append(...rows.map(([, row]) => row));
 }
 
 /** Shows the rows of all tables whose tracepoint and group are wanted. */

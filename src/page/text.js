@@ -37,3 +37,25 @@ function marks(times, step) {
   while (decimals < 9 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals++;
   return times.map((time) => time.toFixed(decimals));
 }
+
+/** A share as a percentage, like those in the tables. */
+function percent(share) {
+  if (share >= 0.0001) return `${(100 * share).toFixed(2)} %`;
+  return share > 0 ? "<0.01 %" : "0 %";
+}
+
+/** A rate, like those in the tables. */
+function perSecond(rate) {
+  if (rate >= 10) return grouped(rate);
+  if (rate >= 0.01) return rate.toFixed(rate >= 1 ? 1 : 2);
+  return rate > 0 ? "<0.01" : "0";
+}
+
+/** The number of bars in a row of a table. */
+const BARS = 24;
+
+/** Counts as bars of text. Only 0 is blank. */
+function sparkline(counts) {
+  const most = counts.reduce((a, b) => Math.max(a, b), 0);
+  return [...counts].map((count) => (count === 0 ? " " : "▁▂▃▄▅▆▇█"[Math.min(Math.max(Math.round((count / most) * 8), 1), 8) - 1])).join("");
+}

@@ -1,7 +1,6 @@
 //! Counts events by process and tracepoint.
 
-use super::{Process, ProcessKind, ProcessRanking, RankedProcess};
-use crate::activity::Cells;
+use super::{OverTime, Process, ProcessKind, ProcessRanking, RankedProcess};
 use crate::events::thinning::rows::RowHits;
 use crate::events::{Event, KnownThreads, Ns, RowRun, RowRuns, RungStep, Sink, ThreadChange, Tid, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
@@ -19,9 +18,9 @@ const OF_STEP_AHEAD: u64 = 240;
 /// Hashes numbers quickly: an event needs two such look-ups. The order of numbers that a file chooses can make it slow, but the
 /// memory of the maps is bounded.
 #[derive(Debug, Clone, Copy, Default)]
-struct Quick(u64);
+pub(super) struct Quick(u64);
 
-type BuildQuick = BuildHasherDefault<Quick>;
+pub(super) type BuildQuick = BuildHasherDefault<Quick>;
 
 impl Hasher for Quick {
     fn write(&mut self, bytes: &[u8]) {
@@ -52,8 +51,8 @@ pub struct Processes {
     /// How many hits events stand for, if tracepoints were thinned.
     hits: Option<RowHits>,
     runs: Option<RowRuns>,
-    /// The events of each process over time, by its number, if they are kept.
-    over_time: Option<Cells>,
+    /// The events over time, if they are kept.
+    over_time: Option<OverTime>,
     held: Held,
     too_much: Option<TooMuch>,
 }
@@ -78,7 +77,7 @@ impl Default for Processes {
 impl Processes {
     /// Also keeps at most about this many cells over time.
     pub fn with_cells(self, most_cells: usize) -> Self {
-        Processes { over_time: Some(Cells::new(most_cells)), ..self }
+        Processes { over_time: Some(OverTime::new(most_cells)), ..self }
     }
 
     /// The number of the process that caused an event now.
@@ -115,7 +114,7 @@ impl Processes {
         }
         *count = count.saturating_add(hits);
         if let Some(over_time) = &mut self.over_time {
-            over_time.add(event.time, number);
+            over_time.add(&event, number, &mut self.held)?;
         }
         Ok(())
     }
@@ -150,7 +149,7 @@ impl Processes {
         processes.sort_by(|one, other| other.events.cmp(&one.events).then_with(|| one.process.cmp(&other.process)));
         let events = processes.iter().map(|process| process.events).sum();
         let mut over_time = self.over_time;
-        over_time.iter_mut().for_each(Cells::finish);
+        over_time.iter_mut().for_each(OverTime::finish);
         let is_estimate = self.hits.is_some() || self.runs.is_some();
         Ok(ProcessRanking { processes, events, over_time, is_known, is_estimate })
     }

@@ -3,10 +3,12 @@
 
 mod count;
 mod hits;
+mod over_time;
 mod ranking;
 
 pub use count::Processes;
 pub use hits::{ByRow, CountBy, HitsByProcess};
+pub use over_time::{OverTime, PairCells};
 pub use ranking::{CgroupEvents, NamedProcesses, ProcessRanking, RankedProcess};
 
 use crate::events::{Event, KnownThreads, Tid};
@@ -71,7 +73,7 @@ fn number<S: serde::Serializer>(tid: &Option<Tid>, serializer: S) -> Result<S::O
 
 impl Process {
     /// The process that caused an event now.
-    fn of(event: Event, threads: &KnownThreads) -> Self {
+    pub(crate) fn of(event: Event, threads: &KnownThreads) -> Self {
         let nobody = |kind| Process { kind, name: None, pid: None, cgroup: None };
         if event.is_in_interrupt() {
             return nobody(ProcessKind::Interrupt);

@@ -1,7 +1,6 @@
 //! Processes by events.
 
-use super::{Process, ProcessKind};
-use crate::activity::Cells;
+use super::{OverTime, Process, ProcessKind};
 use crate::events::Tpid;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -13,8 +12,8 @@ pub struct ProcessRanking {
     pub processes: Vec<RankedProcess>,
     /// All events.
     pub events: u64,
-    /// The events over time by the number of the process, if they were kept.
-    pub over_time: Option<Cells>,
+    /// The events over time, if they were kept.
+    pub over_time: Option<OverTime>,
     /// Whether the source has the threads of events.
     pub is_known: bool,
     /// Whether events stand for several hits each, because tracepoints were thinned. The numbers are then estimated hits.
@@ -60,7 +59,7 @@ pub struct CgroupEvents<'a> {
 /// A process with its events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedProcess {
-    /// Its key in the events over time.
+    /// Its number in the events over time.
     pub number: u32,
     /// The process.
     pub process: Process,

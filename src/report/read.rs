@@ -77,7 +77,7 @@ impl Detail {
     /// No processes yet, for one of this many sources. Only a page shows them over time.
     fn processes(self, sources: usize) -> Processes {
         match self {
-            Detail::Page => Processes::default().with_cells(Self::CELLS_OF_PICTURES / sources.max(2) / 4),
+            Detail::Page => Processes::default().with_cells(Self::CELLS_OF_PICTURES / sources.max(2)),
             Detail::Plots | Detail::Text => Processes::default(),
         }
     }

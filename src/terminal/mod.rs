@@ -25,6 +25,8 @@ mod states;
 mod stdout;
 mod suggestion;
 mod summary;
+#[cfg(feature = "top")]
+mod top;
 mod width;
 
 pub use check::print_check;
@@ -43,4 +45,6 @@ pub use states::{print_identification, print_learned, print_removed, print_state
 pub use stdout::{Stdout, print_on_stderr, width_of_stderr};
 pub use suggestion::print_suggestion;
 pub use summary::{SummaryOf, print_summary};
+#[cfg(feature = "top")]
+pub use top::{NotATerminal, TopFacts, TopScreen, TopTerminal, WhoShown};
 pub use width::Width;

@@ -110,6 +110,8 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::rungs", can_trace, kernel::rungs::TESTS),
     ("kernel::thinning", can_trace, kernel::thinning::TESTS),
     ("kernel::states", can_trace, kernel::states::TESTS),
+    #[cfg(feature = "top")]
+    ("kernel::top", can_trace, kernel::top::TESTS),
     ("page", page::has_browser, page::TESTS),
 ];
 

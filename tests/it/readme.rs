@@ -138,7 +138,7 @@ fn filled_in(line: &Line) -> Vec<String> {
 
 /// Validates the words as tp-perf does before it starts to work.
 fn parse(words: &[String]) -> Result<(), clap::Error> {
-    let Cli { command, record } = match Cli::try_parse_from(words) {
+    let Cli { command, record, .. } = match Cli::try_parse_from(words) {
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | MISSING) => return Ok(()),
         parsed => parsed?,
     };
@@ -146,6 +146,8 @@ fn parse(words: &[String]) -> Result<(), clap::Error> {
         None => record.request().map(drop),
         Some(cli::Command::Record(args)) => args.request().map(drop),
         Some(cli::Command::Count(args)) => args.request().map(drop),
+        #[cfg(feature = "top")]
+        Some(cli::Command::Top(args)) => args.request().map(drop),
         Some(cli::Command::Replay(args)) => args.request().map(drop),
         Some(cli::Command::Report(args)) => args.request().map(drop),
         Some(cli::Command::Overhead(args)) => args.request().map(drop),

@@ -3,8 +3,11 @@ use crate::capture::Choice;
 use crate::engine::ProcessFields;
 use crate::engine::simulated::{Script, SimulatedEngine};
 use crate::events::threads::testing::tid;
-use crate::events::{Cpu, NamePattern, SampleIds, Slot, Tpid};
+use crate::events::{Cpu, NamePattern, SampleIds, Slot, ThreadFact, Tpid};
+use crate::os::cgroups::RunningCgroup;
 use crate::os::process::end_of_process;
+use crate::os::running_threads::RunningThread;
+use crate::perf::Room;
 use crate::perf_data::push_record;
 use std::collections::VecDeque;
 
@@ -206,8 +209,8 @@ fn rounds_keep_what_a_replay_of_all_records_would_choose() {
         let mut random = fastrand::Rng::with_seed(seed);
         // By CPU: samples, and records about threads.
         let mut rings: [Vec<Timed>; 4] = Default::default();
-        let mut changes: Vec<ThreadChange> =
-            [running(5, 1, "make"), running(6, 1, "gcc")].iter().flat_map(changes_of).collect();
+        let threads = vec![running(5, 1, "make"), running(6, 1, "gcc")];
+        let mut changes: Vec<ThreadChange> = AtStart { threads, ..AtStart::default() }.changes().collect();
         let (mut samples, mut alive) = (Vec::new(), vec![[5, 5], [6, 6]]);
         for time in 1..400 {
             let (cpu, [process, thread]) = (random.usize(0..2), alive[random.usize(0..alive.len())]);

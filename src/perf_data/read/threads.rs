@@ -11,6 +11,7 @@ use std::collections::HashMap;
 const OF_THREAD: u64 = 128;
 
 /// The threads so far.
+#[derive(Debug)]
 pub struct ThreadsRead {
     /// The process of each thread that had an event.
     process_of: HashMap<Tid, Tid>,

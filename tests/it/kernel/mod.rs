@@ -15,5 +15,7 @@ pub mod replay;
 pub mod rig;
 pub mod rungs;
 pub mod thinning;
+#[cfg(feature = "top")]
+pub mod top;
 
 pub mod states;

@@ -4,7 +4,7 @@
 mod browser;
 
 use crate::common::budget::{FileEnd, budgeted};
-use crate::common::report::fixture;
+use crate::common::report::{fixture, json};
 use crate::common::{Test, nothing_more, perf_file};
 use browser::Page;
 use std::ffi::OsStr;
@@ -26,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("states_stand_above_the_graphs_at_their_times", nothing_more, states),
     ("what_was_thinned_is_hatched_and_what_was_detached_has_a_band", nothing_more, thinned),
     ("a_cpu_that_was_not_watched_has_a_band_at_the_time", nothing_more, unwatched),
+    ("a_process_is_followed_by_the_other_graphs_and_the_tables", nothing_more, following),
 ];
 
 pub fn has_browser() -> Result<(), String> {
@@ -441,4 +442,75 @@ fn unwatched() {
     assert_eq!(page.complaints(), Vec::<String>::new());
     let [before, within, after] = [0.2, 0.5, 0.8].map(|part| pixel(&page, "cpus", 3, 2, part));
     assert!(before == after && before != within, "{before:?} {within:?} {after:?}");
+}
+
+/// The visible rows of a table: the first cell, and the cell in the column of hits.
+fn rows_with_hits(page: &Page, table: &str) -> Vec<(String, u64)> {
+    let text = page.text(&format!(
+        "(table => {{ const column = [...table.tHead.rows[0].cells].findIndex(head => head.dataset.column === 'hits'); \
+         return [...table.tBodies[0].rows].filter(row => row.checkVisibility()).map(row => row.cells[0].innerText + '\\t' + row.cells[column].innerText).join('\\n'); }}) \
+         (document.querySelector('table.{table}'))"
+    ));
+    let row = |line: &str| {
+        let (name, hits) = line.split_once('\t').unwrap();
+        (name.trim().to_owned(), hits.replace(',', "").trim().parse().unwrap())
+    };
+    text.lines().map(row).collect()
+}
+
+/// The events that a graph shows, by row.
+fn shown_events(page: &Page, graph: &str) -> Vec<f64> {
+    page.numbers(&format!(
+        "(graph => [...graph.cells.grid(0, graph.view.span, 1, graph.map, graph.rows.length, graph.view.span)]) \
+         (selection.graphs.find(graph => graph.kind === '{graph}'))"
+    ))
+}
+
+fn following() {
+    let file = fixture("perf-tasks.data");
+    let page = Made::with(["--by".as_ref(), "process".as_ref(), file.as_os_str()].into_iter()).open();
+    let all = ["tracepoints", "groups", "cpus"].map(|table| rows_with_hits(&page, table));
+    let everything = shown_events(&page, "tracepoints");
+    let chip = || page.text("(chip => chip.hidden ? '' : chip.innerText)(document.getElementById('followed'))");
+    // The truth comes from the report as JSON.
+    let report = json(&[file.to_str().unwrap(), "--by", "process"]);
+    let processes = report["sources"][0]["processes"].as_array().unwrap();
+    assert!(processes.len() > 3);
+    for (number, process) in processes.iter().enumerate().take(4) {
+        page.click_on(&format!("tr[data-process=\"{number}\"] button"));
+        let mut truth: Vec<(String, u64)> = process["tracepoints"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| (it["name"].as_str().unwrap().to_owned(), it["events"].as_u64().unwrap()))
+            .collect();
+        let mut shown = rows_with_hits(&page, "tracepoints");
+        assert!(shown.is_sorted_by_key(|(_, hits)| std::cmp::Reverse(*hits)), "the table is sorted again");
+        truth.sort();
+        shown.sort();
+        assert_eq!(shown, truth);
+        let events: u64 = truth.iter().map(|(_, hits)| hits).sum();
+        for table in ["groups", "cpus"] {
+            assert_eq!(rows_with_hits(&page, table).iter().map(|(_, hits)| hits).sum::<u64>(), events, "{table}");
+        }
+        for graph in ["tracepoints", "groups", "cpus"] {
+            assert_eq!(shown_events(&page, graph).iter().sum::<f64>().round() as u64, events, "{graph}");
+        }
+        let name = process["name"].as_str().unwrap_or_default();
+        assert!(chip().contains(name), "{} lacks {name}", chip());
+    }
+    page.click_on("#followed button");
+    assert_eq!(
+        (["tracepoints", "groups", "cpus"].map(|table| rows_with_hits(&page, table)), chip()),
+        (all.clone(), String::new())
+    );
+    assert_eq!(shown_events(&page, "tracepoints"), everything);
+    // A click on the row in the graph does the same, and Escape takes it back.
+    page.text("(() => { const graph = selection.graphs.find(graph => graph.kind === 'processes'); graph.onPick(1); return ''; })()");
+    assert!(!chip().is_empty());
+    page.click_on("[data-graph=processes]");
+    page.press("Escape");
+    assert_eq!(chip(), "");
+    assert_eq!(rows_with_hits(&page, "tracepoints"), all[0]);
+    assert_eq!(page.complaints(), Vec::<String>::new());
 }

@@ -1,0 +1,304 @@
+//! The rows of the table and of the graph.
+
+use super::windows::{LiveHits, LiveWindow, LiveWindows};
+use crate::events::{Cpu, Rung, Tpid};
+use crate::tracefs::Table;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A rate is compared with that of this time before it.
+pub const MINUTE: Duration = Duration::from_secs(60);
+
+/// The column by which rows are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortBy {
+    /// The most hits first.
+    #[default]
+    Rate,
+    /// The most surprising change against the previous minute first.
+    Change,
+    /// By name.
+    Name,
+}
+
+impl SortBy {
+    /// All of them, in the order of the columns.
+    pub const ALL: [SortBy; 3] = [SortBy::Name, SortBy::Rate, SortBy::Change];
+}
+
+/// What a row is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowName {
+    /// A group.
+    Group(String),
+    /// A tracepoint, `group:name`.
+    Tracepoint(String),
+}
+
+impl RowName {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            RowName::Group(name) | RowName::Tracepoint(name) => name,
+        }
+    }
+}
+
+/// A row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveRow {
+    /// What it is about.
+    pub name: RowName,
+    /// Whether it is a tracepoint below its open group.
+    pub is_below_group: bool,
+    /// For a group: whether it is open.
+    pub is_open: bool,
+    /// Its tracepoints that were not detached, with their rates, the highest first.
+    pub tracepoints: Vec<(Tpid, f64)>,
+    /// Its hits per second in the window.
+    pub rate: f64,
+    /// The part of all hits of the window, from 0 to 1.
+    pub share: f64,
+    /// Its hits per second in the minute before the window; `None` if there was none.
+    pub usual: Option<f64>,
+    /// How surprising the change is: the difference in hits, in standard deviations of a Poisson process.
+    pub surprise: f64,
+    /// Its hits per second in the last windows, the newest last. `None` where they are unknown.
+    pub recent: Vec<Option<f64>>,
+    /// How it was watched in the window; for a group, the rung of the tracepoint that was watched least.
+    pub rung: Rung,
+    /// Its hits per second on each CPU, if they are known.
+    pub cpus: Option<BTreeMap<Cpu, f64>>,
+}
+
+impl LiveRow {
+    /// Whether its hits are estimated.
+    pub fn is_estimate(&self) -> bool {
+        self.rung == Rung::Visited
+    }
+
+    /// Whether hits are missing, because a tracepoint was detached.
+    pub fn is_incomplete(&self) -> bool {
+        self.rung == Rung::Detached
+    }
+}
+
+/// Which rows there are.
+#[derive(Debug, Clone)]
+pub(super) struct RowsWanted<'a> {
+    /// The number of the window.
+    pub at: u64,
+    /// Lowercase words that names must contain.
+    pub words: &'a [String],
+    /// The order.
+    pub sort: SortBy,
+    /// The order, reversed.
+    pub is_reversed: bool,
+    /// Whether rows are groups, with the tracepoints of those that are open.
+    pub open: Option<&'a BTreeSet<String>>,
+    /// How many windows [`LiveRow::recent`] has.
+    pub recent: usize,
+    /// Whether rows have the rates of each CPU.
+    pub per_cpu: bool,
+}
+
+/// The rows of a window.
+pub(super) fn rows(windows: &LiveWindows, table: &Table, wanted: &RowsWanted<'_>) -> Vec<LiveRow> {
+    let Some(window) = windows.get(wanted.at) else { return Vec::new() };
+    let all = Span::of(windows, wanted);
+    let mut shown: Vec<(Tpid, String)> = all
+        .tpids
+        .iter()
+        .map(|tpid| (*tpid, table.get(*tpid).full_name()))
+        .filter(|(_, name)| is_wanted(name, wanted.words))
+        .collect();
+    shown.sort_by(|one, other| one.1.cmp(&other.1));
+    let of_tracepoints = |shown: &[(Tpid, String)], is_below_group| {
+        let rows = shown.iter().map(|(tpid, name)| {
+            let row = all.row(RowName::Tracepoint(name.clone()), &[*tpid], window, wanted);
+            LiveRow { is_below_group, ..row }
+        });
+        sorted(rows.collect(), wanted)
+    };
+    let Some(open) = wanted.open else { return of_tracepoints(&shown, false) };
+    let group_of = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
+    let mut groups = Vec::new();
+    let mut members = BTreeMap::new();
+    for of_group in shown.chunk_by(|one, other| group_of(&one.1) == group_of(&other.1)) {
+        let name = group_of(&of_group[0].1);
+        let tpids: Vec<Tpid> = of_group.iter().map(|(tpid, _)| *tpid).collect();
+        let is_open = open.contains(&name);
+        groups.push(LiveRow { is_open, ..all.row(RowName::Group(name.clone()), &tpids, window, wanted) });
+        if is_open {
+            members.insert(name, of_tracepoints(of_group, true));
+        }
+    }
+    let with_members = |group: LiveRow| {
+        let members = members.remove(group.name.name()).unwrap_or_default();
+        [group].into_iter().chain(members)
+    };
+    sorted(groups, wanted).into_iter().flat_map(with_members).collect()
+}
+
+/// Whether a name contains all words.
+fn is_wanted(name: &str, words: &[String]) -> bool {
+    let name = name.to_lowercase();
+    words.iter().all(|word| name.contains(word.as_str()))
+}
+
+fn sorted(mut rows: Vec<LiveRow>, wanted: &RowsWanted<'_>) -> Vec<LiveRow> {
+    // The sort is stable, and rows come in the order of their names.
+    rows.sort_by(|one, other| match wanted.sort {
+        SortBy::Rate => other.rate.total_cmp(&one.rate),
+        SortBy::Change => other.surprise.abs().total_cmp(&one.surprise.abs()),
+        SortBy::Name => Ordering::Equal,
+    });
+    if wanted.is_reversed {
+        rows.reverse();
+    }
+    rows
+}
+
+/// The windows that rows are about.
+struct Span<'a> {
+    /// The windows of the minute before the window, and their length in seconds.
+    before: Vec<&'a LiveWindow>,
+    seconds_before: f64,
+    /// The last windows, the oldest first.
+    recent: Vec<&'a LiveWindow>,
+    /// The hits of all tracepoints in the window.
+    total: f64,
+    /// The tracepoints that were hit in one of these windows, ascending.
+    tpids: Vec<Tpid>,
+}
+
+impl<'a> Span<'a> {
+    fn of(windows: &'a LiveWindows, wanted: &RowsWanted<'_>) -> Self {
+        let mut recent: Vec<&LiveWindow> = windows.back_from(wanted.at).take(wanted.recent.max(1)).collect();
+        recent.reverse();
+        let (mut before, mut seconds_before) = (Vec::new(), 0.0);
+        for window in windows.back_from(wanted.at).skip(1) {
+            if seconds_before >= MINUTE.as_secs_f64() {
+                break;
+            }
+            seconds_before += window.seconds();
+            before.push(window);
+        }
+        let tpids: BTreeSet<Tpid> =
+            recent.iter().chain(&before).flat_map(|window| window.hits.iter().map(|hits| hits.tpid)).collect();
+        let total = recent.last().map_or(0.0, |window| window.total());
+        Span { before, seconds_before, recent, total, tpids: tpids.into_iter().collect() }
+    }
+
+    fn row(&self, name: RowName, tpids: &[Tpid], window: &LiveWindow, wanted: &RowsWanted<'_>) -> LiveRow {
+        let in_window: Vec<LiveHits> = tpids.iter().filter_map(|tpid| window.of(*tpid)).collect();
+        // The sum of nothing is -0.
+        let now = in_window.iter().filter_map(|hits| hits.hits).fold(0.0, |sum, hits| sum + hits);
+        let rate = |tpid: &Tpid| match window.of(*tpid) {
+            None => Some((*tpid, 0.0)),
+            Some(LiveHits { hits, .. }) => Some((*tpid, hits? / window.seconds())),
+        };
+        let mut tracepoints: Vec<(Tpid, f64)> = tpids.iter().filter_map(rate).collect();
+        tracepoints.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let before: f64 = self.before.iter().filter_map(|window| known(window, tpids)).sum();
+        let usual = (self.seconds_before > 0.0).then(|| before / self.seconds_before);
+        let expected = usual.unwrap_or(0.0) * window.seconds();
+        LiveRow {
+            name,
+            is_below_group: false,
+            is_open: false,
+            tracepoints,
+            rate: now / window.seconds(),
+            share: now / self.total.max(1.0),
+            usual,
+            surprise: usual.map_or(0.0, |_| (now - expected) / (expected + 1.0).sqrt()),
+            recent: self.recent.iter().map(|window| Some(known(window, tpids)? / window.seconds())).collect(),
+            rung: in_window.iter().map(|hits| hits.rung).max().unwrap_or(Rung::Counted),
+            cpus: wanted.per_cpu.then(|| per_cpu(window, tpids)).flatten(),
+        }
+    }
+}
+
+/// The hits of these tracepoints in a window. `None` if one of them was detached.
+fn known(window: &LiveWindow, tpids: &[Tpid]) -> Option<f64> {
+    let hits = tpids.iter().filter_map(|tpid| window.of(*tpid));
+    hits.map(|LiveHits { hits, .. }| hits).sum()
+}
+
+fn per_cpu(window: &LiveWindow, tpids: &[Tpid]) -> Option<BTreeMap<Cpu, f64>> {
+    let is_counted = |tpid: &Tpid| window.of(*tpid).is_none_or(|hits| hits.rung == Rung::Counted);
+    if (window.cpus.is_empty() && !window.hits.is_empty()) || !tpids.iter().all(is_counted) {
+        return None;
+    }
+    let mut rates = BTreeMap::new();
+    for (_, cpu, hits) in window.cpus.iter().filter(|(tpid, ..)| tpids.contains(tpid)) {
+        *rates.entry(*cpu).or_insert(0.0) += *hits as f64 / window.seconds();
+    }
+    Some(rates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::testing::{table, windows};
+
+    fn wanted(at: u64) -> RowsWanted<'static> {
+        RowsWanted { at, words: &[], sort: SortBy::Rate, is_reversed: false, open: None, recent: 4, per_cpu: false }
+    }
+
+    fn names(rows: &[LiveRow]) -> Vec<&str> {
+        rows.iter().map(|row| row.name.name()).collect()
+    }
+
+    #[test]
+    fn rows_have_rates_shares_and_the_change_against_the_minute_before() {
+        // Two seconds long each: `irq:entry` has 20 hits, then 80; `sched:wakeup` always 20.
+        let windows = windows(2, &[[20, 0, 20], [20, 0, 20], [80, 0, 20]]);
+        let rows = rows(&windows, &table(), &wanted(2));
+        assert_eq!(names(&rows), ["irq:entry", "sched:wakeup"]);
+        assert_eq!((rows[0].rate, rows[0].share, rows[0].usual), (40.0, 0.8, Some(10.0)));
+        assert_eq!(rows[0].surprise, 60.0 / 21.0_f64.sqrt());
+        assert_eq!(rows[0].recent, [Some(10.0), Some(10.0), Some(40.0)]);
+        assert_eq!((rows[1].surprise, rows[1].rung), (0.0, Rung::Counted));
+        let first = super::rows(&windows, &table(), &wanted(0));
+        assert_eq!((first[0].usual, first[0].surprise), (None, 0.0));
+        assert!(super::rows(&windows, &table(), &wanted(3)).is_empty());
+    }
+
+    #[test]
+    fn a_change_is_against_the_last_minute_only() {
+        let mut hits = vec![[1_000, 0, 0]; 10];
+        hits.extend([[10, 0, 0]; 61]);
+        let rows = rows(&windows(1, &hits), &table(), &wanted(70));
+        assert_eq!(rows[0].usual, Some(10.0));
+    }
+
+    #[test]
+    fn rows_are_sorted_and_filtered_and_groups_open() {
+        let windows = windows(1, &[[5, 9, 30], [5, 9, 3]]);
+        let table = &table();
+        let with = |wanted: RowsWanted<'_>| {
+            rows(&windows, table, &wanted).iter().map(|row| row.name.name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(with(wanted(1)), ["irq:exit", "irq:entry", "sched:wakeup"]);
+        assert_eq!(with(RowsWanted { sort: SortBy::Change, ..wanted(1) })[0], "sched:wakeup");
+        assert_eq!(with(RowsWanted { sort: SortBy::Name, is_reversed: true, ..wanted(1) })[0], "sched:wakeup");
+        let words = ["irq".to_owned(), "ex".to_owned()];
+        assert_eq!(with(RowsWanted { words: &words, ..wanted(1) }), ["irq:exit"]);
+        let mut open = BTreeSet::new();
+        assert_eq!(with(RowsWanted { open: Some(&open), ..wanted(1) }), ["irq", "sched"]);
+        open.insert("irq".to_owned());
+        assert_eq!(with(RowsWanted { open: Some(&open), ..wanted(1) }), ["irq", "irq:exit", "irq:entry", "sched"]);
+        let groups = rows(&windows, table, &RowsWanted { open: Some(&open), ..wanted(1) });
+        assert_eq!((groups[0].rate, groups[0].tracepoints.len(), groups[0].is_open), (14.0, 2, true));
+        assert!(groups[1].is_below_group && !groups[3].is_open);
+    }
+
+    #[test]
+    fn hits_per_cpu_are_known_only_of_counted_tracepoints() {
+        let windows = windows(2, &[[6, 0, 4]]);
+        let rows = rows(&windows, &table(), &RowsWanted { per_cpu: true, ..wanted(0) });
+        assert_eq!(rows[0].cpus, Some(BTreeMap::from([(Cpu::new(0), 2.0), (Cpu::new(1), 1.0)])));
+    }
+}

@@ -1,0 +1,100 @@
+/** The events of pairs over time: of a process, with a tracepoint or a CPU. */
+class Pairs {
+  static async unpack({ pairs, cells, width }) {
+    return new Pairs(pairs, await Cells.unpack(cells, width, pairs.length));
+  }
+
+  constructor(pairs, cells) {
+    Object.assign(this, { pairs, cells });
+  }
+
+  /** For each pair, the row of its process. */
+  processes() {
+    return this.pairs.map(([process]) => process);
+  }
+
+  /** The events of one process as a graph shows them; `rowOf` gives the graph's row of a pair's tracepoint or CPU. */
+  of(process, rowOf) {
+    return { cells: this.cells, map: this.pairs.map(([its, of]) => (its === process ? rowOf(of) : -1)) };
+  }
+
+  /** The hits of one process, by the same rows. */
+  hits(process, rowOf) {
+    const hits = new Map();
+    for (const [its, of, number] of this.pairs) if (its === process) hits.set(rowOf(of), (hits.get(rowOf(of)) ?? 0) + number);
+    return hits;
+  }
+}
+
+/** The processes of a source. If the user chooses one, the other graphs and the tables show only its events. */
+class Processes {
+  /** `graphs` are the graphs of the source by kind, `rowsOf` gives for each kind the graph's row of a tracepoint or CPU. */
+  constructor(section, source, { tracepoints, cpus }, graphs, groupOf) {
+    Object.assign(this, { section, graphs });
+    this.rows = source.processes.rows;
+    this.label = source.label;
+    this.seconds = source.span / 1e9;
+    this.mark = source.processes.is_estimate ? "~" : "";
+    const same = (row) => row;
+    this.kinds = {
+      tracepoints: { pairs: tracepoints, rowOf: same },
+      groups: { pairs: tracepoints, rowOf: (row) => groupOf[row] },
+      cpus: { pairs: cpus, rowOf: same },
+    };
+    this.tables = Object.fromEntries(Object.keys(this.kinds).map((kind) => [kind, new ProcessTable(section.querySelector(`table.${kind}`))]));
+  }
+
+  /** Shows only the events of a process, or of all if it is `null`. */
+  show(process) {
+    for (const [kind, { pairs, rowOf }] of Object.entries(this.kinds)) {
+      const graph = this.graphs[kind];
+      const hits = process === null ? null : pairs.hits(process, rowOf);
+      graph.follow(process === null ? null : { ...pairs.of(process, rowOf), hits });
+      const names = hits && new Map([...hits].map(([row, number]) => [graph.rows[row].name, number]));
+      this.tables[kind].follow(names, (name) => this.words(process, name, names.get(name) ?? 0, graph));
+    }
+    this.graphs.processes.light(this.rows.map((_, row) => process === null || row === process));
+    this.section.querySelectorAll("[data-process]").forEach((row) => row.toggleAttribute("data-chosen", Number(row.dataset.process) === process));
+  }
+
+  /** The cells of a table's row: the number and what is shown of it, by the kind of the column. */
+  words(process, name, hits, graph) {
+    const share = hits / Math.max(this.rows[process].events, 1);
+    const rate = this.seconds > 0 ? hits / this.seconds : 0;
+    const row = graph.rows.findIndex((row) => row.name === name);
+    return {
+      hits: [hits, this.mark + grouped(hits)],
+      share: [share, this.mark + percent(share)],
+      rate: [rate, this.seconds > 0 ? this.mark + perSecond(rate) : ""],
+      bars: [0, graph.bars(row)],
+    };
+  }
+}
+
+/** A table that shows the hits of all, or of one process. */
+class ProcessTable {
+  constructor(table) {
+    this.table = table;
+    if (!table) return;
+    this.columns = [...table.tHead.rows[0].cells].map((head) => head.dataset.column);
+    // What the page has for all processes.
+    this.all = [...table.tBodies[0].rows].map((row) => [row, [...row.cells].map((cell) => [cell.dataset.value, cell.textContent])]);
+  }
+
+  /** `words` gives the cells of a row by its name, and `names` has the rows to show; it is `null` for all processes. */
+  follow(names, words) {
+    if (!this.table) return;
+    for (const [row, whole] of this.all) {
+      const name = row.dataset.name ?? row.dataset.group ?? row.cells[0].textContent;
+      row.toggleAttribute("data-other", names !== null && !names.has(name));
+      const of = names?.has(name) ? words(name) : null;
+      [...row.cells].forEach((cell, column) => {
+        if (column === 0 || this.columns[column] === "number") return;
+        const [value, text] = names === null ? whole[column] : of?.[this.columns[column]] ?? [0, ""];
+        cell.textContent = text;
+        if (value !== undefined) cell.dataset.value = value;
+      });
+    }
+    this.table.dispatchEvent(new Event("sort"));
+  }
+}

@@ -1,0 +1,242 @@
+//! The screen of `tp-perf top`.
+//!
+//! ```text
+//!   two lines: the machine and the time; the hits, the cost, the budget
+//!   the page: a table of tracepoints or groups, or the graph
+//!   who causes the hits of the row under the cursor
+//!   one line: the keys, a message, or the filter
+//! ```
+
+mod canvas;
+mod graph;
+mod help;
+mod screen;
+mod table;
+mod who;
+
+pub use screen::{NotATerminal, TopTerminal};
+
+use crate::events::Rung;
+use crate::live::{LivePage, LiveRow, LiveWindow, LiveWindows, View, WhoAnswer, WhoBy};
+use crate::os::cpus::CpuList;
+use crate::text::OneLine;
+use crate::tracefs::Table;
+use crate::units::{Elapsed, Grouped, Plural, Rate};
+use canvas::{ACCENT, BOLD, DIM, TopCanvas, WARNING};
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+use std::time::Duration;
+
+/// Who is shown only if so many lines are left for the table.
+const LEAST_FOR_WHO: u16 = 8;
+
+/// The lines around the table: the two first ones, a blank one, the heads, and the last one.
+const AROUND: u16 = 5;
+
+/// What does not change while it is shown.
+#[derive(Debug, Clone)]
+pub struct TopFacts {
+    /// The name of the machine.
+    pub hostname: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The number of tracepoints that are counted.
+    pub tracepoints: usize,
+    /// The CPUs.
+    pub cpus: CpuList,
+    /// The budget as a part of the time of all CPUs.
+    pub budget: Option<f64>,
+    /// Whether terminals show colours.
+    pub has_colours: bool,
+}
+
+/// Who causes the hits of the row under the cursor.
+#[derive(Debug, Clone, Default)]
+pub enum WhoShown {
+    /// No row is under the cursor, or nobody was asked for.
+    #[default]
+    Nothing,
+    /// The answer comes soon.
+    Waiting,
+    /// The answer, and the hits per second of the row.
+    Answer(WhoAnswer),
+    /// Why there is no answer.
+    Failed(String),
+}
+
+/// What a screen shows.
+pub struct TopScreen<'a> {
+    /// What does not change.
+    pub facts: &'a TopFacts,
+    /// The windows.
+    pub windows: &'a LiveWindows,
+    /// All tracepoints.
+    pub table: &'a Table,
+    /// Who causes the hits.
+    pub who: &'a WhoShown,
+    /// tp-perf's own CPU time as a part of one CPU, if it is known.
+    pub own: Option<f64>,
+    /// The last note, such as that of a failure.
+    pub note: Option<&'a str>,
+}
+
+impl TopScreen<'_> {
+    /// The rows of a screen of this size.
+    pub fn rows(&self, view: &View, width: u16) -> Vec<LiveRow> {
+        view.rows(self.windows, self.table, usize::from(width))
+    }
+
+    /// The number of rows that a screen of this size has room for.
+    pub fn height(&self, view: &View, height: u16) -> u16 {
+        let page = height.saturating_sub(AROUND);
+        page.saturating_sub(self.height_of_who(view, page))
+    }
+
+    fn height_of_who(&self, view: &View, page: u16) -> u16 {
+        let is_shown = view.who != WhoBy::Nobody && page >= LEAST_FOR_WHO + who::LINES;
+        if is_shown { who::LINES } else { 0 }
+    }
+
+    /// Draws the screen.
+    pub fn draw(&self, view: &mut View, area: Rect, buffer: &mut Buffer) {
+        let canvas = &mut TopCanvas { area, buffer, has_colours: self.facts.has_colours };
+        let Rect { width, height, .. } = area;
+        if width < 20 || height < 6 {
+            canvas.text(0, 0, width, "enlarge me", BOLD);
+            return;
+        }
+        let rows = self.rows(view, width);
+        self.draw_head(view, canvas);
+        let page = self.height(view, height);
+        let top = view.first(&rows, usize::from(page));
+        let shown = &rows[top..rows.len().min(top + usize::from(page))];
+        let cursor = view.cursor(&rows).and_then(|place| place.checked_sub(top));
+        match view.page {
+            LivePage::Graph => graph::draw(self, view, shown, cursor, canvas),
+            LivePage::Tracepoints | LivePage::Groups => table::draw(self, view, shown, cursor, canvas),
+        }
+        if rows.is_empty() {
+            let text = match (view.at(self.windows), view.filter.is_empty()) {
+                (None, _) => "counting the first window…",
+                (Some(_), false) => "no tracepoint with this name was hit lately; Esc clears the filter",
+                (Some(_), true) => "no tracepoint was hit lately",
+            };
+            canvas.text(0, 4, width, text, DIM);
+        }
+        if self.height_of_who(view, height.saturating_sub(AROUND)) > 0 {
+            who::draw(self, view, rows.get(view.cursor(&rows).unwrap_or(usize::MAX)), height - 1 - who::LINES, canvas);
+        }
+        self.draw_foot(view, canvas);
+        if view.shows_help {
+            help::draw(canvas);
+        }
+    }
+
+    fn draw_head(&self, view: &View, canvas: &mut TopCanvas<'_>) {
+        let width = canvas.area.width;
+        let TopFacts { hostname, kernel, tracepoints, cpus, .. } = self.facts;
+        let at = view.at(self.windows);
+        let window = at.and_then(|at| self.windows.get(at));
+        let time = window.zip(self.windows.begin()).map(|(window, begin)| window.to.since(begin)).unwrap_or(0);
+        let newest = self.windows.numbers().end.saturating_sub(1);
+        let state = match (view.frozen_at, at) {
+            (Some(_), Some(at)) if at < newest => {
+                let behind = self.windows.get(newest).zip(window).map_or(0, |(newest, at)| newest.to.since(at.to));
+                format!("frozen, {} ago", Elapsed(Duration::from_nanos(behind)))
+            }
+            (Some(_), _) => "frozen".to_owned(),
+            (None, None) => String::new(),
+            (None, Some(_)) => Elapsed(Duration::from_nanos(time)).to_string(),
+        };
+        let state_width = canvas.width_of(&state);
+        canvas.text(
+            width.saturating_sub(state_width),
+            0,
+            width,
+            &state,
+            if view.frozen_at.is_some() { WARNING } else { BOLD },
+        );
+        let room = width.saturating_sub(state_width + 1);
+        let machine = [
+            format!("  {}", OneLine(hostname)),
+            format!("  Linux {}", OneLine(kernel)),
+            format!("  {} on {}", Plural(*tracepoints as u64, "tracepoint"), Plural(cpus.len() as u64, "CPU")),
+        ];
+        let x = canvas.text(0, 0, room, "tp-perf top", BOLD);
+        canvas.parts(x, 0, room, &machine.map(|text| (text, DIM)));
+        if let Some(window) = window {
+            self.draw_window(view, window, canvas);
+        }
+    }
+
+    /// The hits and the cost of a window.
+    fn draw_window(&self, view: &View, window: &LiveWindow, canvas: &mut TopCanvas<'_>) {
+        let mark = if window.hits.iter().any(|hits| hits.hits.is_none()) {
+            "≥"
+        } else if window.hits.iter().any(|hits| hits.rung != Rung::Counted) {
+            "~"
+        } else {
+            ""
+        };
+        let hits = format!("{mark}{} hits/s", Rate(window.total() / window.seconds()));
+        let is_over = window.cost.zip(self.facts.budget).is_some_and(|(cost, budget)| cost > budget);
+        let filter = Some(&view.filter).filter(|filter| !filter.is_empty() && !view.is_typing);
+        let parts = [
+            filter.map(|filter| (format!("   only “{}”", OneLine(filter)), ACCENT)),
+            window.cost.map(|cost| {
+                (format!("   cost ~{:.2} % of all CPUs", 100.0 * cost), if is_over { WARNING } else { DIM })
+            }),
+            self.facts.budget.map(|budget| (format!(" (budget {} %)", 100.0 * budget), DIM)),
+            self.own.map(|own| (format!("   self {:.1} % of a CPU", 100.0 * own), DIM)),
+        ];
+        let x = canvas.text(0, 1, canvas.area.width, &hits, BOLD);
+        canvas.parts(x, 1, canvas.area.width, &parts.into_iter().flatten().collect::<Vec<_>>());
+    }
+
+    fn draw_foot(&self, view: &View, canvas: &mut TopCanvas<'_>) {
+        let Rect { width, height, .. } = canvas.area;
+        let y = height - 1;
+        if view.is_typing {
+            let x = canvas.text(0, y, width, "/", ACCENT);
+            let x = canvas.text(x, y, width, &OneLine(&view.filter).to_string(), BOLD);
+            let x = canvas.text(x, y, width, "▏", ACCENT);
+            canvas.text(x, y, width, "  Enter keeps it, Esc clears it", DIM);
+        } else if let Some(text) = view.message.as_deref().or(self.note) {
+            canvas.text(0, y, width, &OneLine(text).to_string(), ACCENT);
+        } else {
+            const KEYS: [(&str, &str); 10] = [
+                ("?", "help"),
+                ("q", "quit"),
+                ("↑↓", "who"),
+                ("Tab", "page"),
+                ("/", "filter"),
+                ("<>", "sort"),
+                ("Space", "freeze"),
+                ("←→", "time"),
+                ("c", "CPUs"),
+                ("w", "write"),
+            ];
+            let mut x = 0;
+            for (key, what) in KEYS {
+                if x + (key.chars().count() + what.len() + 3) as u16 > width {
+                    break;
+                }
+                x = canvas.text(x, y, width, key, BOLD);
+                x = canvas.text(x, y, width, &format!(" {what}  "), DIM);
+            }
+        }
+    }
+}
+
+/// A share of the hits: `12.3 %`.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// A number of processes that is worth telling: `×14`.
+fn times(number: usize) -> String {
+    if number > 1 { format!("×{}", Grouped(number as u64)) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Who causes the hits of the row under the cursor.
+
+use super::canvas::{BOLD, DIM, HEAD, TopCanvas, WARNING};
+use super::{TopScreen, WhoShown, percent, times};
+use crate::live::{LiveRow, View, WhoAnswer, WhoBy};
+use crate::text::OneLine;
+use crate::units::{Elapsed, Plural, Rate};
+
+/// The lines: a head, and the first rows.
+pub const LINES: u16 = 6;
+const OF_SHARE: u16 = 8;
+const OF_INTERVAL: u16 = 13;
+const OF_RATE: u16 = 12;
+
+/// Draws it from a line on.
+pub fn draw(screen: &TopScreen<'_>, view: &View, row: Option<&LiveRow>, y: u16, canvas: &mut TopCanvas<'_>) {
+    let width = canvas.area.width;
+    canvas.restyle(y, HEAD);
+    let Some(row) = row else {
+        canvas.text(0, y, width, "who", BOLD);
+        canvas.text(
+            0,
+            y + 1,
+            width,
+            "Choose a row with ↑ and ↓ to see which processes cause its hits. p shows cgroups.",
+            DIM,
+        );
+        return;
+    };
+    let by = if view.who == WhoBy::Cgroup { "cgroups" } else { "processes" };
+    let x = canvas.text(0, y, width, &format!("{by} that hit {}", OneLine(row.name.name())), BOLD);
+    match screen.who {
+        WhoShown::Nothing | WhoShown::Waiting => {
+            canvas.text(0, y + 1, width, "looking…", DIM);
+        }
+        WhoShown::Failed(why) => {
+            canvas.text(0, y + 1, width, &OneLine(why).to_string(), WARNING);
+        }
+        WhoShown::Answer(answer) if answer.samples == 0 => {
+            canvas.text(0, y + 1, width, &format!("no hit for {}", Elapsed(answer.time)), DIM);
+        }
+        WhoShown::Answer(answer) => {
+            let from = format!("   estimated from {} in {}", Plural(answer.samples, "sample"), Elapsed(answer.time));
+            canvas.text(x, y, width, &from, DIM);
+            draw_answer(answer, row.rate, y + 1, canvas);
+        }
+    }
+}
+
+fn draw_answer(answer: &WhoAnswer, rate: f64, y: u16, canvas: &mut TopCanvas<'_>) {
+    let width = canvas.area.width;
+    let has_interval = width >= 70;
+    for (y, row) in (y..y + LINES - 1).zip(&answer.rows) {
+        let mut x = OF_SHARE;
+        canvas.right(x, y, OF_SHARE, &format!("~{}", percent(row.share)), BOLD);
+        if has_interval {
+            x += OF_INTERVAL;
+            let interval = format!("{:.0}–{:.0} %", 100.0 * row.low, 100.0 * row.high);
+            canvas.right(x, y, OF_INTERVAL, &interval, DIM);
+        }
+        x += OF_RATE;
+        canvas.right(x, y, OF_RATE, &format!("~{}/s", Rate(rate * row.share)), DIM);
+        x = canvas.text(x + 2, y, width, &OneLine(&row.words).to_string(), BOLD);
+        let number = times(row.processes);
+        x = canvas.text(x + u16::from(!number.is_empty()), y, width, &number, DIM);
+        if let Some(mostly) = &row.mostly {
+            canvas.name(x + 2, y, width.saturating_sub(x + 2), &OneLine(mostly).to_string(), DIM);
+        }
+    }
+}
