@@ -73,6 +73,8 @@ pub struct View {
     cursor: Option<(RowName, usize)>,
     /// The groups that are open.
     open: BTreeSet<String>,
+    /// The first row on the screen.
+    first: usize,
 }
 
 impl View {
@@ -113,9 +115,10 @@ impl View {
         self.cursor.as_ref().map(|(name, _)| name)
     }
 
-    /// The first row on a screen for this many rows: the first of all, if the cursor is on the screen then.
+    /// The first row on a screen for this many rows. When the chosen row moves away because its rate changes, the screen stays:
+    /// the hottest rows matter more.
     pub fn first(&self, rows: &[LiveRow], height: usize) -> usize {
-        self.cursor(rows).map_or(0, |place| (place + 1).saturating_sub(height))
+        self.first.min(rows.len().saturating_sub(height))
     }
 
     /// Takes a key. `height` is the number of rows on the screen.
@@ -144,13 +147,15 @@ impl View {
             Key::Char(' ') => self.frozen_at = if self.frozen_at.is_some() { None } else { self.at(windows) },
             Key::Left | Key::Right => self.move_in_time(key == Key::Right, windows),
             Key::Tab | Key::BackTab => self.turn_page(key == Key::Tab),
-            Key::Char(number @ '1'..='3') => self.page = LivePage::ALL[number as usize - '1' as usize],
-            Key::Up | Key::Char('k') => self.go(-1, rows),
-            Key::Down | Key::Char('j') => self.go(1, rows),
-            Key::PageUp => self.go(-(height as isize), rows),
-            Key::PageDown => self.go(height as isize, rows),
-            Key::Home => self.go(isize::MIN / 2, rows),
-            Key::End => self.go(isize::MAX / 2, rows),
+            Key::Char(number @ '1'..='3') => {
+                (self.page, self.first) = (LivePage::ALL[number as usize - '1' as usize], 0)
+            }
+            Key::Up | Key::Char('k') => self.go(-1, rows, height),
+            Key::Down | Key::Char('j') => self.go(1, rows, height),
+            Key::PageUp => self.go(-(height as isize), rows, height),
+            Key::PageDown => self.go(height as isize, rows, height),
+            Key::Home => self.go(isize::MIN / 2, rows, height),
+            Key::End => self.go(isize::MAX / 2, rows, height),
             Key::Enter => self.open_group(rows),
             Key::Escape => self.step_back(),
             Key::Backspace | Key::Char(_) => {}
@@ -181,6 +186,7 @@ impl View {
         let place = LivePage::ALL.iter().position(|page| *page == self.page).unwrap_or(0);
         let place = if is_next { place + 1 } else { place + LivePage::ALL.len() - 1 };
         self.page = LivePage::ALL[place % LivePage::ALL.len()];
+        self.first = 0;
     }
 
     fn mark(&mut self, windows: &LiveWindows) {
@@ -202,14 +208,15 @@ impl View {
     }
 
     /// Moves the cursor by so many rows. The first move sets it on the first or the last row.
-    fn go(&mut self, by: isize, rows: &[LiveRow]) {
+    fn go(&mut self, by: isize, rows: &[LiveRow], height: usize) {
         let Some(last) = rows.len().checked_sub(1) else { return };
         let place = match self.cursor(rows) {
             Some(place) => place.saturating_add_signed(by).min(last),
-            None if by > 0 => 0,
+            None if by > 0 => self.first(rows, height),
             None => last,
         };
         self.cursor = Some((rows[place].name.clone(), place));
+        self.first = self.first(rows, height).clamp((place + 1).saturating_sub(height.max(1)), place);
     }
 
     fn open_group(&mut self, rows: &[LiveRow]) {
@@ -287,6 +294,13 @@ mod tests {
         screen.press(&[Key::End]);
         let rows = screen.rows();
         assert_eq!((screen.view.cursor(&rows), screen.view.first(&rows, 2)), (Some(2), 1));
+        screen.press(&[Key::Up, Key::Up]);
+        assert_eq!(screen.view.first(&screen.rows(), 2), 0);
+        // A row that moves away takes the screen with it only when the user moves.
+        screen.press(&[Key::Right, Key::Right]);
+        let rows = screen.rows();
+        assert_eq!((screen.view.cursor(&rows), screen.view.first(&rows, 2)), (Some(1), 0));
+        screen.press(&[Key::End]);
         screen.press(&[Key::Home]);
         assert_eq!(screen.view.first(&screen.rows(), 2), 0);
         screen.press(&[Key::PageDown]);

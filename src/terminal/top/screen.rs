@@ -3,6 +3,8 @@
 use crate::live::Key;
 use crate::os::signals::writing_to_others;
 use anstream::ColorChoice;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, raise};
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::terminal::Terminal;
@@ -91,6 +93,12 @@ impl TopTerminal {
     /// # Errors
     /// If the terminal cannot be read, for example because it is gone.
     pub fn keys(&mut self) -> io::Result<(Vec<Key>, bool)> {
+        let mut polled = [PollFd::new(self.stdin.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, PollTimeout::ZERO)?;
+        if polled[0].revents().is_some_and(|ready| ready.intersects(PollFlags::POLLHUP | PollFlags::POLLERR)) {
+            // It would poll readable for ever. SIGHUP comes too, but a parent may have ignored it.
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal is gone"));
+        }
         let (mut keys, mut is_resized) = (Vec::new(), false);
         while event::poll(Duration::ZERO)? {
             match event::read()? {
@@ -108,7 +116,7 @@ impl TopTerminal {
     /// If the terminal refuses.
     pub fn suspend(&mut self) -> io::Result<()> {
         restore()?;
-        nix::sys::signal::raise(nix::sys::signal::Signal::SIGTSTP)?;
+        raise(Signal::SIGTSTP)?;
         take_over()?;
         self.terminal.clear()
     }

@@ -6,13 +6,15 @@ use crate::kernel::rig::{Background, GETSID};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 pub const TESTS: &[Test] = &[
     ("it_shows_the_hits_and_the_process_that_causes_them", nothing_more, who),
     ("a_hot_tracepoint_shows_its_process_too", nothing_more, hot),
     ("the_terminal_comes_back_after_each_end", nothing_more, ends),
+    ("it_ends_when_its_terminal_goes_away", nothing_more, gone),
     ("without_a_terminal_it_says_what_to_do", nothing_more, no_terminal),
 ];
 
@@ -105,6 +107,29 @@ fn ends() {
         assert!(end.contains(SHOW_CURSOR) && !end.contains(ENTER), "{keys:?} leaves {seen:?}");
         assert_eq!(status.code(), Some(code), "{keys:?}: {seen:?}");
     }
+}
+
+/// The parent has ignored SIGHUP, so only the terminal itself shows its end.
+fn gone() {
+    let (mut terminal, programs_end) = open_terminal(100);
+    let end = || Stdio::from(programs_end.try_clone().unwrap());
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec $0 top -t $1", env!("CARGO_BIN_EXE_tp-perf"), GETSID]);
+    let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    drop((command, programs_end));
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("hits/s") {
+        let mut bytes = [0; 4096];
+        let length = terminal.read(&mut bytes).unwrap();
+        seen.extend_from_slice(&bytes[..length]);
+    }
+    drop(terminal);
+    let has_ended = (0..300).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        child.try_wait().unwrap().is_some()
+    });
+    child.kill().unwrap();
+    assert!(has_ended, "it goes on without a terminal");
 }
 
 fn no_terminal() {
