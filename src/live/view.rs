@@ -147,9 +147,7 @@ impl View {
             Key::Char(' ') => self.frozen_at = if self.frozen_at.is_some() { None } else { self.at(windows) },
             Key::Left | Key::Right => self.move_in_time(key == Key::Right, windows),
             Key::Tab | Key::BackTab => self.turn_page(key == Key::Tab),
-            Key::Char(number @ '1'..='3') => {
-                (self.page, self.first) = (LivePage::ALL[number as usize - '1' as usize], 0)
-            }
+            Key::Char(number @ '1'..='3') => self.turn_to(LivePage::ALL[number as usize - '1' as usize]),
             Key::Up | Key::Char('k') => self.go(-1, rows, height),
             Key::Down | Key::Char('j') => self.go(1, rows, height),
             Key::PageUp => self.go(-(height as isize), rows, height),
@@ -185,8 +183,15 @@ impl View {
     fn turn_page(&mut self, is_next: bool) {
         let place = LivePage::ALL.iter().position(|page| *page == self.page).unwrap_or(0);
         let place = if is_next { place + 1 } else { place + LivePage::ALL.len() - 1 };
-        self.page = LivePage::ALL[place % LivePage::ALL.len()];
-        self.first = 0;
+        self.turn_to(LivePage::ALL[place % LivePage::ALL.len()]);
+    }
+
+    fn turn_to(&mut self, page: LivePage) {
+        (self.page, self.first) = (page, 0);
+        // Only the page of groups has groups.
+        if page != LivePage::Groups && matches!(self.cursor, Some((RowName::Group(_), _))) {
+            self.cursor = None;
+        }
     }
 
     fn mark(&mut self, windows: &LiveWindows) {

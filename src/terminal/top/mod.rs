@@ -124,7 +124,9 @@ impl TopScreen<'_> {
             canvas.text(0, 4, width, text, DIM);
         }
         if self.height_of_who(view, height.saturating_sub(AROUND)) > 0 {
-            who::draw(self, view, rows.get(view.cursor(&rows).unwrap_or(usize::MAX)), height - 1 - who::LINES, canvas);
+            let chosen = view.chosen();
+            let rate = rows.iter().find(|row| Some(&row.name) == chosen).map(|row| row.rate);
+            who::draw(self, view, chosen.zip(Some(rate)), height - 1 - who::LINES, canvas);
         }
         self.draw_foot(view, canvas);
         if view.shows_help {

@@ -2,7 +2,7 @@
 
 use super::canvas::{BOLD, DIM, HEAD, TopCanvas, WARNING};
 use super::{TopScreen, WhoShown, percent, times};
-use crate::live::{LiveRow, View, WhoAnswer, WhoBy};
+use crate::live::{RowName, View, WhoAnswer, WhoBy};
 use crate::text::OneLine;
 use crate::units::{Elapsed, Plural, Rate};
 
@@ -12,11 +12,17 @@ const OF_SHARE: u16 = 8;
 const OF_INTERVAL: u16 = 13;
 const OF_RATE: u16 = 12;
 
-/// Draws it from a line on.
-pub fn draw(screen: &TopScreen<'_>, view: &View, row: Option<&LiveRow>, y: u16, canvas: &mut TopCanvas<'_>) {
+/// Draws it from a line on. `chosen` is the chosen row, and its hits per second if it is on the page.
+pub fn draw(
+    screen: &TopScreen<'_>,
+    view: &View,
+    chosen: Option<(&RowName, Option<f64>)>,
+    y: u16,
+    canvas: &mut TopCanvas<'_>,
+) {
     let width = canvas.area.width;
     canvas.restyle(y, HEAD);
-    let Some(row) = row else {
+    let Some((name, rate)) = chosen else {
         canvas.text(0, y, width, "who", BOLD);
         canvas.text(
             0,
@@ -28,7 +34,7 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, row: Option<&LiveRow>, y: u16, 
         return;
     };
     let by = if view.who == WhoBy::Cgroup { "cgroups" } else { "processes" };
-    let x = canvas.text(0, y, width, &format!("{by} that hit {}", OneLine(row.name.name())), BOLD);
+    let x = canvas.text(0, y, width, &format!("{by} that hit {}", OneLine(name.name())), BOLD);
     match screen.who {
         WhoShown::Nothing | WhoShown::Waiting => {
             canvas.text(0, y + 1, width, "looking…", DIM);
@@ -42,12 +48,12 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, row: Option<&LiveRow>, y: u16, 
         WhoShown::Answer(answer) => {
             let from = format!("   estimated from {} in {}", Plural(answer.samples, "sample"), Elapsed(answer.time));
             canvas.text(x, y, width, &from, DIM);
-            draw_answer(answer, row.rate, y + 1, canvas);
+            draw_answer(answer, rate, y + 1, canvas);
         }
     }
 }
 
-fn draw_answer(answer: &WhoAnswer, rate: f64, y: u16, canvas: &mut TopCanvas<'_>) {
+fn draw_answer(answer: &WhoAnswer, rate: Option<f64>, y: u16, canvas: &mut TopCanvas<'_>) {
     let width = canvas.area.width;
     let has_interval = width >= 70;
     for (y, row) in (y..y + LINES - 1).zip(&answer.rows) {
@@ -59,7 +65,8 @@ fn draw_answer(answer: &WhoAnswer, rate: f64, y: u16, canvas: &mut TopCanvas<'_>
             canvas.right(x, y, OF_INTERVAL, &interval, DIM);
         }
         x += OF_RATE;
-        canvas.right(x, y, OF_RATE, &format!("~{}/s", Rate(rate * row.share)), DIM);
+        let rate = rate.map(|rate| format!("~{}/s", Rate(rate * row.share)));
+        canvas.right(x, y, OF_RATE, rate.as_deref().unwrap_or_default(), DIM);
         x = canvas.text(x + 2, y, width, &OneLine(&row.words).to_string(), BOLD);
         let number = times(row.processes);
         x = canvas.text(x + u16::from(!number.is_empty()), y, width, &number, DIM);
