@@ -52,7 +52,7 @@ pub use replay::{ReplayArgs, ReplayRequest};
 pub use report::{ReportArgs, ReportFormat, ReportRequest, StatesFrom};
 pub use states::{EvaluationFormat, StatesAct, StatesArgs, StatesRequest};
 #[cfg(feature = "top")]
-pub use top::TopArgs;
+pub use top::{TopArgs, TopRequest};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use help::PATTERNS;
@@ -131,7 +131,7 @@ impl Cli {
                 Command::Record(_) | Command::Count(_) | Command::Overhead(_) | Command::List(_) | Command::Doctor(_),
             ) => true,
             #[cfg(feature = "top")]
-            Some(Command::Top(_)) => true,
+            Some(Command::Top(args)) => args.watches_machine(),
             Some(Command::Learn(args)) => args.watches_machine(),
             Some(Command::Identify(args)) => args.watches_machine(),
             Some(Command::Check(args)) => args.watches_machine(),
@@ -184,7 +184,7 @@ pub enum Command {
     Record(Box<RecordArgs>),
     /// Count hits, at a fifth of the cost of recording
     Count(Box<CountArgs>),
-    /// Show live which tracepoints are hit, and by whom
+    /// Show live which tracepoints are hit, by which processes
     #[cfg(feature = "top")]
     Top(Box<TopArgs>),
     /// Show recordings: tables, graphs, a page, differences

@@ -2,12 +2,15 @@
 
 use super::budget::{BudgetArg, parse_budget};
 use super::help::{CAPTURE_OPTIONS, PATTERNS};
+use super::source::place;
 use super::usage::usage;
 use super::watch::WatchArgs;
 use crate::control::Manner;
 use crate::counting::{CountOptions, USUAL_WINDOW};
+use crate::source::Place;
 use crate::units::parse_duration;
 use clap::{Arg, Args};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -16,14 +19,16 @@ Examples:
   sudo tp-perf top
   # Show memory and block tracepoints, ten times a second
   sudo tp-perf top -t kmem,block --every 100ms
-  # Take at most 1 % of the time of all CPUs
-  sudo tp-perf top --budget 1%";
+  # Limit the cost to 1 % of the time of all CPUs
+  sudo tp-perf top --budget 1%
+  # Move through a recording, without root
+  tp-perf top first";
 
 const KEYS: &str = "\
-Keys: `?` shows all of them. ↑ and ↓ choose a row, and the lowest lines then show which processes cause its hits.
+Keys: `?` shows them. ↑ and ↓ choose a row, and the lowest lines then show which processes cause its hits.
 Tab shows groups, and then the graph. `/` filters by name. `q` quits.
 
-tp-perf counts all hits within the budget; `~` marks estimates. Who causes hits is estimated from samples of the chosen row.";
+tp-perf counts hits and keeps to the budget; `~` marks estimates. It estimates the processes from samples of the chosen row.";
 
 /// The shortest and the longest window: a budget acts once in each.
 const LEAST_WINDOW: Duration = Duration::from_millis(100);
@@ -33,11 +38,30 @@ const FIRST_WINDOW: Duration = Duration::from_millis(300);
 /// The budget if the user sets none, as a part of the time of all CPUs.
 const USUAL_BUDGET: f64 = 0.05;
 
+/// The options that have no meaning for a recording.
+const OF_MACHINE: [&str; 8] = ["budget", "duration", "tracepoints", "also", "exclude", "all", "cpus", "all_cpus"];
+
+/// What to show.
+#[derive(Debug)]
+pub enum TopRequest {
+    /// This machine.
+    Machine(Box<CountOptions>, Manner),
+    /// A recording, in windows of this length if it is set.
+    Source(Place, Option<Duration>),
+}
+
 /// The arguments of `tp-perf top`.
 #[derive(Debug, Args)]
-#[command(mut_args(under_own_heading), after_help = "Keys: `?` shows all of them. `q` quits.", after_long_help = format!("{EXAMPLES}\n\n{KEYS}\n\n{PATTERNS}"))]
+#[command(mut_args(under_own_heading), after_help = "Keys: `?` shows them. `q` quits.", after_long_help = format!("{EXAMPLES}\n\n{KEYS}\n\n{PATTERNS}"))]
 pub struct TopArgs {
-    /// Show a new window this often, from 100ms to 10s [default: 1s]
+    /// Show this recording instead of this machine
+    ///
+    /// A recording, a file of `perf record`, or a log.csv. ← and → move through time.
+    #[arg(value_name = "SOURCE", conflicts_with_all = OF_MACHINE)]
+    source: Option<PathBuf>,
+    /// Set the length of a window, from 100ms to 10s [default: 1s]
+    ///
+    /// A recording is shown in about 120 windows, unless this option sets their length.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     every: Option<Duration>,
     /// Limit the cost to this share of CPU time [default: 5%]
@@ -67,8 +91,11 @@ impl TopArgs {
     ///
     /// # Errors
     /// Wrong usage: windows that are too short or too long.
-    pub fn request(self) -> Result<(CountOptions, Manner), clap::Error> {
-        let TopArgs { every, budget, duration, watch } = self;
+    pub fn request(self) -> Result<TopRequest, clap::Error> {
+        let TopArgs { source, every, budget, duration, watch } = self;
+        if let Some(source) = source {
+            return Ok(TopRequest::Source(place(source), every));
+        }
         let every = every.unwrap_or(USUAL_WINDOW);
         if !(LEAST_WINDOW..=MOST_WINDOW).contains(&every) {
             let [least, most] = [LEAST_WINDOW, MOST_WINDOW].map(humantime::format_duration);
@@ -84,7 +111,12 @@ impl TopArgs {
             opens_later: true,
             ..CountOptions::of(choice, every)
         };
-        Ok((options, manner))
+        Ok(TopRequest::Machine(Box::new(options), manner))
+    }
+
+    /// Whether it attaches to this machine.
+    pub fn watches_machine(&self) -> bool {
+        self.source.is_none()
     }
 }
 
@@ -93,22 +125,34 @@ mod tests {
     use super::*;
     use crate::cli::testing::parse;
 
-    fn request(words: &str) -> Result<(CountOptions, Manner), clap::Error> {
+    fn request(words: &str) -> Result<TopRequest, clap::Error> {
         parse::<TopArgs>(words).and_then(TopArgs::request)
+    }
+
+    fn of_machine(words: &str) -> (CountOptions, Manner) {
+        let Ok(TopRequest::Machine(options, manner)) = request(words) else { panic!("{words:?}") };
+        (*options, manner)
     }
 
     #[test]
     fn it_has_a_budget_unless_the_user_wants_none() {
-        let (options, _) = request("").unwrap();
+        let (options, _) = of_machine("");
         assert_eq!((options.budget, options.every, options.opens_later), (Some(USUAL_BUDGET), USUAL_WINDOW, true));
-        let (options, manner) = request("--budget none --every 100ms -t kmem -C 0 -d 5s --wait-detach").unwrap();
+        let (options, manner) = of_machine("--budget none --every 100ms -t kmem -C 0 -d 5s --wait-detach");
         assert_eq!((options.budget, options.first), (None, Some(LEAST_WINDOW)));
         assert!(options.duration == Some(Duration::from_secs(5)) && manner.wait_detach);
     }
 
     #[test]
+    fn a_recording_has_windows_of_any_length() {
+        assert!(matches!(request("first"), Ok(TopRequest::Source(Place::Path(_), None))));
+        assert!(matches!(request("first --every 10ms"), Ok(TopRequest::Source(_, Some(_)))));
+    }
+
+    #[test]
     fn wrong_usage_names_the_fix() {
         for (words, said) in [
+            ("first -t kmem", "cannot be used"),
             ("--every 10ms", "from 100ms to 10s"),
             ("--every 1m", "from 100ms to 10s"),
             ("--budget 0%", "more than 0%"),

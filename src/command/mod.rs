@@ -32,6 +32,10 @@ mod states;
 mod stop;
 #[cfg(feature = "top")]
 mod top;
+#[cfg(feature = "top")]
+mod top_recorded;
+#[cfg(feature = "top")]
+mod top_screen;
 mod wait;
 mod watch;
 

@@ -52,7 +52,7 @@ pub struct CountOptions {
     pub budget: Option<f64>,
     /// Whether to measure the cost of a hit before the start. A budget needs it.
     pub measure_cost: bool,
-    /// Whether events will be opened while counting, beside those that a budget moves.
+    /// Whether events will be opened while counting, in addition to those of tracepoints that move between rungs.
     pub opens_later: bool,
     /// The COMMAND to run. Counting stops when it ends.
     pub command: Option<CommandLine>,

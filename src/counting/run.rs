@@ -32,13 +32,14 @@ pub struct RunWith<'a, 's> {
     pub beside: &'a mut dyn Beside,
 }
 
-/// Work in the thread of a run, between its ticks, such as a screen with keys. tp-perf excludes the hits of this thread only.
+/// Work in the thread of a run, between its ticks, such as a screen with keys. It stays in this thread, because tp-perf excludes only the hits
+/// of this thread.
 pub trait Beside: Sink {
     /// A descriptor that polls readable when there is something to do.
     fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
-    /// When there is something to do without that.
+    /// When there is something to do, even if the descriptor is not readable.
     fn due(&self) -> Option<Instant> {
         None
     }
@@ -48,7 +49,7 @@ pub trait Beside: Sink {
     }
 }
 
-/// Those who take the ticks of a run.
+/// What takes the ticks of a run.
 struct Takers<'a, 's> {
     sinks: &'a mut [&'s mut dyn Sink],
     beside: &'a mut dyn Beside,

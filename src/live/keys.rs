@@ -37,7 +37,7 @@ pub enum Key {
     Suspend,
 }
 
-/// What a key asks for, beside a change of the view.
+/// What a key asks for, in addition to a change of the view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyRequest {
     /// Nothing.

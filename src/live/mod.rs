@@ -9,6 +9,7 @@
 
 mod csv;
 mod keys;
+mod recorded;
 mod rows;
 #[cfg(test)]
 mod testing;
@@ -18,6 +19,7 @@ mod windows;
 
 pub use csv::csv;
 pub use keys::{Key, KeyRequest};
+pub use recorded::RecordedWindows;
 pub use rows::{LiveRow, RowName, SortBy};
 pub use view::{LivePage, View, WhoBy};
 pub use who::{Who, WhoAnswer, WhoRow, WhoTarget};

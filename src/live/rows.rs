@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A rate is compared with that of this time before it.
+/// The time before a window, with whose mean rate the window's rate is compared.
 pub const MINUTE: Duration = Duration::from_secs(60);
 
 /// The column by which rows are sorted.
@@ -60,7 +60,7 @@ pub struct LiveRow {
     pub rate: f64,
     /// The part of all hits of the window, from 0 to 1.
     pub share: f64,
-    /// Its hits per second in the minute before the window; `None` if there was none.
+    /// Its hits per second in the minute before the window; `None` if there is no earlier window.
     pub usual: Option<f64>,
     /// How surprising the change is: the difference in hits, in standard deviations of a Poisson process.
     pub surprise: f64,
@@ -84,7 +84,7 @@ impl LiveRow {
     }
 }
 
-/// Which rows there are.
+/// The rows to make.
 #[derive(Debug, Clone)]
 pub(super) struct RowsWanted<'a> {
     /// The number of the window.

@@ -40,7 +40,7 @@ pub enum WhoBy {
     Process,
     /// The cgroups.
     Cgroup,
-    /// Nobody, which costs nothing.
+    /// Neither, which costs nothing.
     Nobody,
 }
 
@@ -115,8 +115,8 @@ impl View {
         self.cursor.as_ref().map(|(name, _)| name)
     }
 
-    /// The first row on a screen for this many rows. When the chosen row moves away because its rate changes, the screen stays:
-    /// the hottest rows matter more.
+    /// The first row on a screen for this many rows. If a change of rates moves the chosen row off the screen, the screen does
+    /// not follow it: the hottest rows matter more.
     pub fn first(&self, rows: &[LiveRow], height: usize) -> usize {
         self.first.min(rows.len().saturating_sub(height))
     }
@@ -200,7 +200,7 @@ impl View {
         if !is_new {
             self.marks.remove(&at);
         }
-        self.message = Some(if is_new { "marked this moment" } else { "removed the mark" }.to_owned());
+        self.message = Some(if is_new { "marked this window" } else { "removed the mark" }.to_owned());
     }
 
     fn move_in_time(&mut self, is_later: bool, windows: &LiveWindows) {

@@ -2,7 +2,7 @@
 //!
 //! The count has the number of hits, and the samples have the shares: of `n` samples of a tracepoint, a part belongs to a process,
 //! and the same part of its hits is the estimate. The kernel records one in N hits with its process. N depends on the rate, so
-//! that a second has some hundred samples. Records about threads are always on, so that names are right at their time.
+//! that a second has at least 500 samples, if there are enough hits. Records about threads are always on, so that names are right at their time.
 //!
 //! ```text
 //!   window        │ on  off                 │ on  off                 │      a hot tracepoint
@@ -23,11 +23,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Samples that a second should have, if there are so many hits.
+/// The least number of samples in a second, if there are enough hits.
 const SAMPLES_A_SECOND: f64 = 500.0;
-/// A tracepoint with more hits per second is sampled in a part of each window only: each hit costs more while it is sampled.
+/// Tracepoints with more hits per second in total are sampled only in a part of each window, because each of their hits then costs
+/// more.
 const HOT: f64 = 20_000.0;
-/// That part of a second.
+/// The length of that part, in seconds.
 const HOT_PART: f64 = 0.1;
 /// One in so many hits is a sample. These are prime, because a multiple of a loop's length would always find the same process.
 const ONE_IN: [u64; 6] = [1, 7, 61, 509, 4_093, 32_749];
@@ -81,6 +82,8 @@ pub struct WhoAnswer {
     pub time: Duration,
     /// The processes or cgroups, the largest share first.
     pub rows: Vec<WhoRow>,
+    /// Whether all events were looked at, so nothing is estimated.
+    pub is_exact: bool,
 }
 
 /// A process or a cgroup.
@@ -261,7 +264,7 @@ impl<E: Sampling> Who<E> {
 
     /// The answer so far.
     pub fn answer(&self, by: WhoBy) -> WhoAnswer {
-        answer(&self.counts, &self.samples, &self.target, by, self.began.elapsed())
+        answer(&self.counts, &self.samples, &self.one_in, by, self.began.elapsed())
     }
 
     /// Detaches in the background.
@@ -270,43 +273,70 @@ impl<E: Sampling> Who<E> {
     }
 }
 
-/// Estimates the shares. Those of several tracepoints count by their rates.
-fn answer(
-    counts: &HashMap<Process, BTreeMap<Tpid, u64>>,
-    samples: &BTreeMap<Tpid, u64>,
-    target: &WhoTarget,
+/// Sums by the name of processes, or by cgroup.
+pub(super) struct WhoSums {
     by: WhoBy,
-    time: Duration,
-) -> WhoAnswer {
-    #[derive(Default)]
-    struct Sum {
-        processes: usize,
-        of: BTreeMap<Tpid, u64>,
-        others: BTreeMap<String, u64>,
+    sums: BTreeMap<String, WhoSum>,
+}
+
+#[derive(Default)]
+struct WhoSum {
+    processes: usize,
+    of: BTreeMap<Tpid, u64>,
+    others: BTreeMap<String, u64>,
+}
+
+impl WhoSums {
+    pub fn new(by: WhoBy) -> Self {
+        WhoSums { by, sums: BTreeMap::new() }
     }
-    let mut sums = BTreeMap::<String, Sum>::new();
-    for (process, of) in counts {
+
+    /// Adds the hits of a process.
+    pub fn add(&mut self, process: &Process, of: impl IntoIterator<Item = (Tpid, u64)>) {
         let cgroup = process.cgroup.as_deref().map(str::to_owned);
-        let (words, other) = match by {
+        let (words, other) = match self.by {
             WhoBy::Cgroup => (cgroup.unwrap_or_else(|| "no cgroup".to_owned()), Some(process.words())),
             WhoBy::Process | WhoBy::Nobody => (process.words(), cgroup),
         };
-        let sum = sums.entry(words).or_default();
+        let sum = self.sums.entry(words).or_default();
         sum.processes += 1;
         for (tpid, number) in of {
-            *sum.of.entry(*tpid).or_default() += number;
+            *sum.of.entry(tpid).or_default() += number;
             if let Some(other) = &other {
                 *sum.others.entry(other.clone()).or_default() += number;
             }
         }
     }
-    let sampled = target.tracepoints.iter().filter(|(tpid, _)| samples.contains_key(tpid));
-    let weights: Vec<(Tpid, f64)> = sampled.copied().collect();
-    let all = weights.iter().map(|(_, rate)| rate).sum::<f64>().max(f64::MIN_POSITIVE);
-    let row = |(words, Sum { processes, of, others }): (String, Sum)| {
+
+    /// The rows, the largest share first. `row` makes one from its name, the number of processes, their hits, and the other name.
+    pub fn rows(self, row: impl Fn(String, usize, &BTreeMap<Tpid, u64>, Option<String>) -> WhoRow) -> Vec<WhoRow> {
+        let rows = self.sums.into_iter().map(|(words, WhoSum { processes, of, others })| {
+            let mostly = others.into_iter().max_by_key(|(_, number)| *number).map(|(name, _)| name);
+            row(words, processes, &of, mostly)
+        });
+        let mut rows: Vec<WhoRow> = rows.collect();
+        rows.sort_by(|one, other| other.share.total_cmp(&one.share).then_with(|| one.words.cmp(&other.words)));
+        rows
+    }
+}
+
+/// Estimates the shares. A sample counts for the hits that it stands for.
+fn answer(
+    counts: &HashMap<Process, BTreeMap<Tpid, u64>>,
+    samples: &BTreeMap<Tpid, u64>,
+    one_in: &[(Tpid, u64)],
+    by: WhoBy,
+    time: Duration,
+) -> WhoAnswer {
+    let mut sums = WhoSums::new(by);
+    counts.iter().for_each(|(process, of)| sums.add(process, of.iter().map(|(tpid, number)| (*tpid, *number))));
+    let hits = |(tpid, one_in): &(Tpid, u64)| Some((*tpid, *samples.get(tpid)? as f64 * *one_in as f64));
+    let hits: Vec<(Tpid, f64)> = one_in.iter().filter_map(hits).collect();
+    let all: f64 = hits.iter().map(|(_, hits)| hits).sum();
+    let row = |words, processes, of: &BTreeMap<Tpid, u64>, mostly| {
         let (mut share, mut centre, mut variance) = (0.0, 0.0, 0.0);
-        for (tpid, rate) in &weights {
-            let weight = rate / all;
+        for (tpid, hits) in &hits {
+            let weight = hits / all;
             let number = samples[tpid] as f64;
             let its = of.get(tpid).copied().unwrap_or(0) as f64;
             share += weight * its / number;
@@ -316,13 +346,12 @@ fn answer(
             variance += weight * weight * likely * (1.0 - likely) / (number + 4.0);
         }
         let within = DEVIATIONS * variance.sqrt();
+        // Rounding must not make it more than all.
+        let share = share.min(1.0);
         let (low, high) = ((centre - within).clamp(0.0, share), (centre + within).clamp(share, 1.0));
-        let mostly = others.into_iter().max_by_key(|(_, number)| *number).map(|(name, _)| name);
         WhoRow { words, processes, mostly, share, low, high }
     };
-    let mut rows: Vec<WhoRow> = sums.into_iter().map(row).collect();
-    rows.sort_by(|one, other| other.share.total_cmp(&one.share).then_with(|| one.words.cmp(&other.words)));
-    WhoAnswer { samples: samples.values().sum(), time, rows }
+    WhoAnswer { samples: samples.values().sum(), time, rows: sums.rows(row), is_exact: false }
 }
 
 #[cfg(test)]
@@ -335,13 +364,13 @@ mod tests {
 
     const SAMPLE: u32 = abi::PERF_RECORD_SAMPLE;
 
-    fn target(rates: &[(u32, f64)]) -> WhoTarget {
-        let tracepoints = rates.iter().map(|(tpid, rate)| (Tpid::new(*tpid), *rate)).collect();
+    fn target(rates: &[(u32, u64)]) -> WhoTarget {
+        let tracepoints = rates.iter().map(|(tpid, one_in)| (Tpid::new(*tpid), *one_in as f64)).collect();
         WhoTarget { tracepoints, cpus: "0".parse().unwrap() }
     }
 
-    /// A look at tracepoints 1 and 2 of CPU 0, at the threads `make` (5) and `gcc` (6).
-    fn who(rates: &[(u32, f64)]) -> Who<SimulatedEngine> {
+    /// A look at tracepoints 1 and 2 of CPU 0, with one sample in so many hits, at the threads `make` (5) and `gcc` (6).
+    fn who(one_in: &[(u32, u64)]) -> Who<SimulatedEngine> {
         let slot = |tpid| Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(0)) };
         let ids = SampleIds::new(&[(SampleId(1), slot(1)), (SampleId(2), slot(2))]);
         let engine = SimulatedEngine::new(ids, Script::default());
@@ -352,8 +381,8 @@ mod tests {
         let (layout, trailer) = own_layout(ProcessFields::Thread);
         Who {
             engine,
-            target: target(rates),
-            one_in: Vec::new(),
+            target: target(one_in),
+            one_in: one_in.iter().map(|(tpid, one_in)| (Tpid::new(*tpid), *one_in)).collect(),
             is_hot: false,
             is_on: false,
             off_at: None,
@@ -384,8 +413,8 @@ mod tests {
     }
 
     #[test]
-    fn samples_count_for_the_process_of_their_time_and_by_the_rates_of_their_tracepoints() {
-        let mut who = who(&[(1, 300.0), (2, 100.0)]);
+    fn samples_count_for_the_process_of_their_time_and_for_the_hits_that_they_stand_for() {
+        let mut who = who(&[(1, 3), (2, 2)]);
         let mut bytes = Vec::new();
         (0..8).for_each(|time| sample(&mut bytes, 1, if time < 6 { 6 } else { 5 }, 10 + time));
         (0..4).for_each(|time| sample(&mut bytes, 2, 6, 20 + time));
@@ -401,7 +430,7 @@ mod tests {
 
     #[test]
     fn samples_newer_than_the_round_wait_for_the_next_one() {
-        let mut who = who(&[(1, 10.0)]);
+        let mut who = who(&[(1, 1)]);
         let mut bytes = Vec::new();
         sample(&mut bytes, 1, 5, 90);
         sample(&mut bytes, 1, 6, 110);
@@ -418,7 +447,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(3);
         let (mut within, rounds) = (0, 2_000);
         for _ in 0..rounds {
-            let mut who = who(&[(1, 300.0), (2, 100.0)]);
+            let mut who = who(&[(1, 3), (2, 2)]);
             who.of_interrupts = vec![false, false];
             let mut bytes = Vec::new();
             for time in 0..60 {
@@ -427,7 +456,7 @@ mod tests {
             }
             who.rings.bytes = vec![bytes];
             who.take(Ns(100)).unwrap();
-            let truth = 0.75 * 0.3 + 0.25 * 0.8;
+            let truth = 0.6 * 0.3 + 0.4 * 0.8;
             within += usize::from(
                 who.answer(WhoBy::Process)
                     .rows
@@ -440,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_hot_tracepoint_is_sampled_for_a_part_of_a_window() {
-        let mut who = who(&[(1, 1e6)]);
+        let mut who = who(&[(1, 509)]);
         who.is_hot = true;
         who.begin_window().unwrap();
         assert!(who.is_on && who.due().is_some());

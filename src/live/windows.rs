@@ -13,7 +13,7 @@ const WITH_CPUS: usize = 16;
 pub struct LiveHits {
     /// The tracepoint.
     pub tpid: Tpid,
-    /// Its hits, counted or estimated. `None` if it was detached, so nobody knows.
+    /// Its hits, counted or estimated. `None` if it was detached: its hits are unknown.
     pub hits: Option<f64>,
     /// Its rung.
     pub rung: Rung,
@@ -78,9 +78,14 @@ impl LiveWindows {
         }
         cpus.sort_unstable();
         let hits: Vec<LiveHits> = hits.into_values().collect();
-        self.begin.get_or_insert(tick.from);
-        self.cells += hits.len();
-        self.kept.push_back(LiveWindow { from: tick.from, to: tick.to, hits, cpus, cost: tick.cost });
+        self.push(LiveWindow { from: tick.from, to: tick.to, hits, cpus, cost: tick.cost });
+    }
+
+    /// Adds a window, like [`add`](Self::add).
+    pub fn push(&mut self, window: LiveWindow) {
+        self.begin.get_or_insert(window.from);
+        self.cells += window.hits.len();
+        self.kept.push_back(window);
         if let Some(old) = self.kept.len().checked_sub(WITH_CPUS + 1) {
             self.kept[old].cpus = Vec::new();
         }

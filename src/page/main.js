@@ -36,7 +36,7 @@ const selection = {
     chip.firstElementChild.textContent = this.isolated ? this.isolated.name ?? `group ${this.isolated.group}` : "";
   },
 
-  /** Shows only the events of a process of a source; the same once more, or nothing, shows those of all processes. */
+  /** Shows only the events of a process of a source; the same process once more, or `null`, shows the events of all processes. */
   follow(processes, row) {
     const { process } = this;
     const same = process && process.processes === processes && process.row === row;
@@ -47,7 +47,7 @@ const selection = {
     const chip = document.getElementById("followed");
     chip.hidden = !name;
     chip.firstElementChild.textContent = name ?? "";
-    announce(name ? `only events of ${name} are shown` : "the events of all processes are shown");
+    announce(name ? `the page shows only events of ${name}` : "the page shows the events of all processes");
   },
 
   /** Isolates a tracepoint or a group; the same once more, or nothing, shows all again. */

@@ -65,13 +65,13 @@ pub(super) fn process_graph<'a>(
     })
 }
 
-/// The pairs with rows instead of numbers. Those of processes that share a row become one.
-fn pair_graph(of: &PairCells, processes: &[u32], seconds: &[u32], hits: impl Fn(usize) -> u64) -> PairGraph {
+/// The pairs, with rows instead of numbers. Pairs become one if their processes share a row.
+fn pair_graph(of: &PairCells, processes: &[u32], others: &[u32], hits: impl Fn(usize) -> u64) -> PairGraph {
     let mut pairs = Vec::<(u32, u32, u64)>::new();
     let mut places = HashMap::<(u32, u32), u32>::new();
     let mut place_of = Vec::with_capacity(of.pairs.len());
-    for (place, (process, second)) in of.pairs.iter().enumerate() {
-        let rows = (processes[*process as usize], seconds[*second as usize]);
+    for (place, (process, other)) in of.pairs.iter().enumerate() {
+        let rows = (processes[*process as usize], others[*other as usize]);
         let joined = *places.entry(rows).or_insert_with(|| {
             pairs.push((rows.0, rows.1, 0));
             pairs.len() as u32 - 1

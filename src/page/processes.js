@@ -1,4 +1,4 @@
-/** The events of pairs over time: of a process, with a tracepoint or a CPU. */
+/** Events over time, by pairs of a process and a tracepoint or CPU. */
 class Pairs {
   static async unpack({ pairs, cells, width }) {
     return new Pairs(pairs, await Cells.unpack(cells, width, pairs.length));

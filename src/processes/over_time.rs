@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// The memory in bytes of a pair.
 const OF_PAIR: u64 = 64;
 
-/// One part in this many of the cells is for CPUs, which are fewer than tracepoints.
+/// One in this many cells is for CPUs, which are fewer than tracepoints.
 const PART_OF_CPUS: usize = 4;
 
 /// The events of processes over time.

@@ -60,21 +60,12 @@ fn draw_times(screen: &TopScreen<'_>, view: &View, from: u16, columns: usize, mo
     let width = canvas.area.width;
     canvas.text(0, Y, from, "tracepoint", BOLD);
     let Some(at) = view.at(screen.windows) else { return };
-    let shown: Vec<_> = screen.windows.back_from(at).take(columns).collect();
-    let length =
-        shown.first().zip(shown.last()).map_or(0.0, |(newest, oldest)| newest.to.since(oldest.from) as f64 / 1e9);
-    let begin = width - shown.len() as u16;
-    let scale = format!("the brightest: {} hits/s (logarithmic)", Rate(most));
-    let (begins, ends) = (format!("−{length:.0} s"), "now");
-    canvas.right(width, Y, 3, ends, DIM);
-    let end = width.saturating_sub(4);
-    if begin + canvas.width_of(&begins) <= end {
-        canvas.text(begin, Y, end, &begins, DIM);
-    }
+    let behind = screen.draw_span(view, from, columns as u16, Y, canvas);
+    let shown = screen.windows.back_from(at).take(columns).count() as u16;
+    let scale = format!("logarithmic, up to {} hits/s", Rate(most));
     // In the gap on either side of the begin.
-    let behind = begin + canvas.width_of(&begins) + 3;
-    let x = if from + canvas.width_of(&scale) < begin { from } else { behind };
-    canvas.parts(x, Y, end, &[(scale, DIM)]);
+    let x = if from + canvas.width_of(&scale) < width - shown { from } else { behind + 3 };
+    canvas.parts(x, Y, width.saturating_sub(5), &[(scale, DIM)]);
     for mark in view.marks.iter().filter(|mark| **mark <= at && at - **mark < columns as u64) {
         let back = u16::try_from(at - mark).unwrap_or(u16::MAX);
         canvas.text(width.saturating_sub(1 + back), Y, width, "▼", ACCENT);

@@ -3,23 +3,26 @@
 use super::canvas::{BOLD, DIM, TopCanvas};
 use ratatui_core::style::Style;
 
-const KEYS: [(&str, &str); 16] = [
-    ("↑ ↓  PgUp PgDn", "choose a row: who causes its hits"),
-    ("p", "show processes, cgroups, or nobody"),
+const KEYS: [(&str, &str); 19] = [
+    ("↑ ↓  PgUp PgDn", "choose a row to see who causes its hits"),
+    ("p", "show processes, cgroups, or neither"),
     ("Tab  1 2 3", "tracepoints, groups, graph"),
     ("Enter", "open or close a group"),
-    ("/", "show only names with these words"),
-    ("< >", "sort by another column"),
+    ("/", "show only names with all these words"),
+    ("<  >", "sort by another column"),
     ("r", "reverse the order"),
-    ("c", "show each CPU"),
-    ("Space", "freeze, and go on"),
-    ("← →", "go back and forth in time"),
-    ("m", "mark a moment, or remove the mark"),
-    ("w", "write the windows into a CSV file"),
-    ("Esc", "take back the filter, the row, the time"),
+    ("c", "show the hits on each CPU"),
+    ("Space", "freeze the screen, or continue"),
+    ("← →", "go to the previous or the next window"),
+    ("m", "mark this window, or remove the mark"),
+    ("w", "write all windows to a CSV file"),
+    ("Esc", "clear the filter, the row, the freeze"),
     ("q  Ctrl-C", "quit"),
-    ("", ""),
-    ("change", "compared with the minute before"),
+    ("change", "times the mean of the minute before"),
+    ("new", "no hits in the minute before"),
+    ("bars", "each row has its own scale"),
+    ("rung", "how it is counted; blank: all the time"),
+    ("×14", "14 processes of this name"),
 ];
 
 pub fn draw(canvas: &mut TopCanvas<'_>) {
@@ -32,5 +35,5 @@ pub fn draw(canvas: &mut TopCanvas<'_>) {
         canvas.text(x + 2, line, end, key, BOLD);
         canvas.text(x + 19, line, end, what, Style::new());
     }
-    canvas.text(x + 2, y + height - 2, end, "~ estimated   ≥ at least   ? unknown   any key goes on", DIM);
+    canvas.text(x + 2, y + height - 2, end, "~ estimated   ≥ at least   ? unknown   any key closes", DIM);
 }

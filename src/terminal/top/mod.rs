@@ -16,7 +16,7 @@ mod who;
 
 pub use screen::{NotATerminal, TopTerminal};
 
-use crate::events::Rung;
+use crate::events::{Ns, Rung};
 use crate::live::{LivePage, LiveRow, LiveWindow, LiveWindows, View, WhoAnswer, WhoBy};
 use crate::os::cpus::CpuList;
 use crate::text::OneLine;
@@ -30,7 +30,7 @@ use std::time::Duration;
 /// Who is shown only if so many lines are left for the table.
 const LEAST_FOR_WHO: u16 = 8;
 
-/// The lines around the table: the two first ones, a blank one, the heads, and the last one.
+/// The lines around the table: the first two, a blank one, the heads, and the last one.
 const AROUND: u16 = 5;
 
 /// What does not change while it is shown.
@@ -48,17 +48,19 @@ pub struct TopFacts {
     pub budget: Option<f64>,
     /// Whether terminals show colours.
     pub has_colours: bool,
+    /// Whether new windows come.
+    pub is_live: bool,
 }
 
 /// Who causes the hits of the row under the cursor.
 #[derive(Debug, Clone, Default)]
 pub enum WhoShown {
-    /// No row is under the cursor, or nobody was asked for.
+    /// No row is under the cursor, or the user wants neither processes nor cgroups.
     #[default]
     Nothing,
     /// The answer comes soon.
     Waiting,
-    /// The answer, and the hits per second of the row.
+    /// The answer.
     Answer(WhoAnswer),
     /// Why there is no answer.
     Failed(String),
@@ -88,13 +90,38 @@ impl TopScreen<'_> {
 
     /// The number of rows that a screen of this size has room for.
     pub fn height(&self, view: &View, height: u16) -> u16 {
-        let page = height.saturating_sub(AROUND);
-        page.saturating_sub(self.height_of_who(view, page))
+        height.saturating_sub(AROUND + self.height_of_who(view, height))
     }
 
-    fn height_of_who(&self, view: &View, page: u16) -> u16 {
-        let is_shown = view.who != WhoBy::Nobody && page >= LEAST_FOR_WHO + who::LINES;
-        if is_shown { who::LINES } else { 0 }
+    /// Whether a screen of this height has room for who causes the hits.
+    pub fn has_room_for_who(height: u16) -> bool {
+        height >= AROUND + LEAST_FOR_WHO + who::LINES
+    }
+
+    fn height_of_who(&self, view: &View, height: u16) -> u16 {
+        if view.who != WhoBy::Nobody && Self::has_room_for_who(height) { who::LINES } else { 0 }
+    }
+
+    /// Writes the span of the last windows above their columns: how long before now they begin, and `now`. Returns the column behind
+    /// the begin.
+    fn draw_span(&self, view: &View, from: u16, columns: u16, y: u16, canvas: &mut TopCanvas<'_>) -> u16 {
+        let Some(at) = view.at(self.windows) else { return from };
+        let shown: Vec<&LiveWindow> = self.windows.back_from(at).take(usize::from(columns)).collect();
+        let newest = self.windows.get(self.windows.numbers().end - 1);
+        let before = |time: Ns| newest.map_or(0.0, |newest| newest.to.since(time) as f64 / 1e9);
+        let ago =
+            |seconds: f64| format!("−{:.*} s", if seconds < 10.0 && !self.facts.is_live { 2 } else { 0 }, seconds);
+        let end = match shown.first().map_or(0.0, |window| before(window.to)) {
+            0.0 if self.facts.is_live => "now".to_owned(),
+            0.0 => "end".to_owned(),
+            seconds => ago(seconds),
+        };
+        let begin = shown.last().map_or(String::new(), |window| ago(before(window.from)));
+        let behind = from + columns;
+        let x = behind - shown.len() as u16;
+        let last = behind - canvas.width_of(&end).min(columns);
+        canvas.text(last, y, behind, &end, DIM);
+        if x + canvas.width_of(&begin) < last { canvas.text(x, y, last, &begin, DIM) } else { x }
     }
 
     /// Draws the screen.
@@ -102,7 +129,7 @@ impl TopScreen<'_> {
         let canvas = &mut TopCanvas { area, buffer, has_colours: self.facts.has_colours };
         let Rect { width, height, .. } = area;
         if width < 20 || height < 6 {
-            canvas.text(0, 0, width, "enlarge me", BOLD);
+            canvas.text(0, 0, width, "too small", BOLD);
             return;
         }
         let rows = self.rows(view, width);
@@ -118,12 +145,12 @@ impl TopScreen<'_> {
         if rows.is_empty() {
             let text = match (view.at(self.windows), view.filter.is_empty()) {
                 (None, _) => "counting the first window…",
-                (Some(_), false) => "no tracepoint with this name was hit lately; Esc clears the filter",
-                (Some(_), true) => "no tracepoint was hit lately",
+                (Some(_), false) => "no tracepoint hit recently has these words in its name; Esc clears the filter",
+                (Some(_), true) => "no tracepoint was hit recently",
             };
             canvas.text(0, 4, width, text, DIM);
         }
-        if self.height_of_who(view, height.saturating_sub(AROUND)) > 0 {
+        if self.height_of_who(view, height) > 0 {
             let chosen = view.chosen();
             let rate = rows.iter().find(|row| Some(&row.name) == chosen).map(|row| row.rate);
             who::draw(self, view, chosen.zip(Some(rate)), height - 1 - who::LINES, canvas);
@@ -142,13 +169,18 @@ impl TopScreen<'_> {
         let time = window.zip(self.windows.begin()).map(|(window, begin)| window.to.since(begin)).unwrap_or(0);
         let newest = self.windows.numbers().end.saturating_sub(1);
         let state = match (view.frozen_at, at) {
+            _ if !self.facts.is_live => {
+                let end =
+                    self.windows.get(newest).zip(self.windows.begin()).map_or(0, |(end, begin)| end.to.since(begin));
+                format!("{} of {}", Elapsed(Duration::from_nanos(time)), Elapsed(Duration::from_nanos(end)))
+            }
             (Some(_), Some(at)) if at < newest => {
                 let behind = self.windows.get(newest).zip(window).map_or(0, |(newest, at)| newest.to.since(at.to));
-                format!("frozen, {} ago", Elapsed(Duration::from_nanos(behind)))
+                format!("frozen, shows {} ago", Elapsed(Duration::from_nanos(behind)))
             }
             (Some(_), _) => "frozen".to_owned(),
             (None, None) => String::new(),
-            (None, Some(_)) => Elapsed(Duration::from_nanos(time)).to_string(),
+            (None, Some(_)) => format!("running {}", Elapsed(Duration::from_nanos(time))),
         };
         let state_width = canvas.width_of(&state);
         canvas.text(
@@ -156,7 +188,7 @@ impl TopScreen<'_> {
             0,
             width,
             &state,
-            if view.frozen_at.is_some() { WARNING } else { BOLD },
+            if view.frozen_at.is_some() && self.facts.is_live { WARNING } else { BOLD },
         );
         let room = width.saturating_sub(state_width + 1);
         let machine = [
@@ -184,12 +216,12 @@ impl TopScreen<'_> {
         let is_over = window.cost.zip(self.facts.budget).is_some_and(|(cost, budget)| cost > budget);
         let filter = Some(&view.filter).filter(|filter| !filter.is_empty() && !view.is_typing);
         let parts = [
-            filter.map(|filter| (format!("   only “{}”", OneLine(filter)), ACCENT)),
+            filter.map(|filter| (format!("   rows with “{}”", OneLine(filter)), ACCENT)),
             window.cost.map(|cost| {
-                (format!("   cost ~{:.2} % of all CPUs", 100.0 * cost), if is_over { WARNING } else { DIM })
+                (format!("  cost ~{:.2} % of all CPUs", 100.0 * cost), if is_over { WARNING } else { DIM })
             }),
             self.facts.budget.map(|budget| (format!(" (budget {} %)", 100.0 * budget), DIM)),
-            self.own.map(|own| (format!("   self {:.1} % of a CPU", 100.0 * own), DIM)),
+            self.own.map(|own| (format!("  tp-perf {:.1} % of a CPU", 100.0 * own), DIM)),
         ];
         let x = canvas.text(0, 1, canvas.area.width, &hits, BOLD);
         canvas.parts(x, 1, canvas.area.width, &parts.into_iter().flatten().collect::<Vec<_>>());
@@ -202,21 +234,21 @@ impl TopScreen<'_> {
             let x = canvas.text(0, y, width, "/", ACCENT);
             let x = canvas.text(x, y, width, &OneLine(&view.filter).to_string(), BOLD);
             let x = canvas.text(x, y, width, "▏", ACCENT);
-            canvas.text(x, y, width, "  Enter keeps it, Esc clears it", DIM);
+            canvas.text(x, y, width, "  Enter keeps the filter, Esc clears it", DIM);
         } else if let Some(text) = view.message.as_deref().or(self.note) {
             canvas.text(0, y, width, &OneLine(text).to_string(), ACCENT);
         } else {
             const KEYS: [(&str, &str); 10] = [
                 ("?", "help"),
                 ("q", "quit"),
-                ("↑↓", "who"),
-                ("Tab", "page"),
+                ("↑↓", "choose"),
+                ("Tab", "view"),
                 ("/", "filter"),
                 ("<>", "sort"),
                 ("Space", "freeze"),
                 ("←→", "time"),
                 ("c", "CPUs"),
-                ("w", "write"),
+                ("w", "CSV"),
             ];
             let mut x = 0;
             for (key, what) in KEYS {
@@ -235,7 +267,7 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// A number of processes that is worth telling: `×14`.
+/// A number of processes, if it is more than one: `×14`.
 fn times(number: usize) -> String {
     if number > 1 { format!("×{}", Grouped(number as u64)) } else { String::new() }
 }

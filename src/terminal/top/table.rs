@@ -15,7 +15,7 @@ const OF_SHARE: u16 = 8;
 const OF_CHANGE: u16 = 9;
 const OF_RUNG: u16 = 10;
 const OF_CPU: u16 = 10;
-/// A name has at least so many columns, and the bars too.
+/// The least numbers of columns of a name and of the bars.
 const LEAST_NAME: u16 = 18;
 /// Names that are cut to so many columns can still be told apart.
 const ENOUGH_OF_NAME: u16 = 26;
@@ -62,7 +62,7 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Optio
         false => Vec::new(),
     };
     let of_cpus = usize::from(width.saturating_sub(places.rate) / OF_CPU);
-    draw_heads(view, &places, &cpus[..cpus.len().min(of_cpus)], cpus.len().saturating_sub(of_cpus), canvas);
+    draw_heads(screen, view, &places, &cpus[..cpus.len().min(of_cpus)], canvas);
     for (number, (row, name)) in rows.iter().zip(&names).enumerate() {
         let y = Y + 1 + number as u16;
         let style = if matches!(row.name, RowName::Group(_)) { BOLD } else { Default::default() };
@@ -74,10 +74,8 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Optio
         } else {
             ""
         };
-        let rate = match row.is_incomplete() && row.rate == 0.0 {
-            true => "?".to_owned(),
-            false => format!("{mark}{}", Rate(row.rate)),
-        };
+        let is_unknown = row.is_incomplete() && row.rate == 0.0;
+        let rate = if is_unknown { "?".to_owned() } else { format!("{mark}{}", Rate(row.rate)) };
         canvas.right(places.rate, y, OF_RATE, &rate, Default::default());
         if view.per_cpu {
             for (place, cpu) in (1..).zip(cpus.iter().take(of_cpus)) {
@@ -91,7 +89,8 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Optio
                 );
             }
         } else {
-            canvas.right(places.share, y, OF_SHARE, &percent(row.share), DIM);
+            let share = if is_unknown { "?".to_owned() } else { percent(row.share) };
+            canvas.right(places.share, y, OF_SHARE, &share, DIM);
             let (text, style) = change(row);
             canvas.right(places.change, y, OF_CHANGE, &text, style);
             if let Some((from, of_bars)) = places.bars {
@@ -112,8 +111,9 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Optio
     }
 }
 
-fn draw_heads(view: &View, places: &ColumnPlaces, cpus: &[Cpu], more_cpus: usize, canvas: &mut TopCanvas<'_>) {
+fn draw_heads(screen: &TopScreen<'_>, view: &View, places: &ColumnPlaces, cpus: &[Cpu], canvas: &mut TopCanvas<'_>) {
     let width = canvas.area.width;
+    let more_cpus = screen.facts.cpus.len() - cpus.len();
     let arrow = |sort: SortBy| match (view.sort == sort, view.is_reversed == (sort == SortBy::Name)) {
         (false, _) => "",
         (true, true) => "↓",
@@ -136,7 +136,7 @@ fn draw_heads(view: &View, places: &ColumnPlaces, cpus: &[Cpu], more_cpus: usize
     canvas.right(places.share, Y, OF_SHARE, "share", BOLD);
     canvas.right(places.change, Y, OF_CHANGE, &format!("change{}", arrow(SortBy::Change)), BOLD);
     if let Some((from, of_bars)) = places.bars {
-        canvas.right(from + of_bars, Y, of_bars, "now", DIM);
+        screen.draw_span(view, from, of_bars, Y, canvas);
     }
     if let Some(from) = places.rung {
         canvas.text(from, Y, width, "rung", BOLD);
@@ -156,6 +156,9 @@ fn name(row: &LiveRow) -> String {
 /// The change against the previous minute, and its style.
 fn change(row: &LiveRow) -> (String, ratatui_core::style::Style) {
     let Some(usual) = row.usual else { return (String::new(), DIM) };
+    if row.is_incomplete() {
+        return ("?".to_owned(), DIM);
+    }
     let style = match row.surprise {
         NOTABLE.. => MORE,
         surprise if surprise <= -NOTABLE => LESS,
@@ -164,7 +167,6 @@ fn change(row: &LiveRow) -> (String, ratatui_core::style::Style) {
     let text = match (row.rate, usual) {
         (0.0, 0.0) => String::new(),
         (_, 0.0) => "new".to_owned(),
-        (0.0, _) => "none".to_owned(),
         (rate, usual) => Factor(rate / usual).to_string(),
     };
     (text, style)

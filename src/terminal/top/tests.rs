@@ -51,6 +51,7 @@ fn facts(has_colours: bool) -> TopFacts {
         cpus: "0-1".parse().unwrap(),
         budget: Some(0.05),
         has_colours,
+        is_live: true,
     }
 }
 
@@ -71,6 +72,7 @@ fn answer() -> WhoShown {
             row("[kworker/0:1-events]", 1, None, 0.25),
             row("evil\u{1b}[2J", 1, Some("/user.slice"), 0.13),
         ],
+        is_exact: false,
     })
 }
 

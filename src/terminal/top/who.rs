@@ -11,6 +11,8 @@ pub const LINES: u16 = 6;
 const OF_SHARE: u16 = 8;
 const OF_INTERVAL: u16 = 13;
 const OF_RATE: u16 = 12;
+/// Narrower screens have no intervals.
+const WITH_INTERVAL: u16 = 70;
 
 /// Draws it from a line on. `chosen` is the chosen row, and its hits per second if it is on the page.
 pub fn draw(
@@ -23,31 +25,35 @@ pub fn draw(
     let width = canvas.area.width;
     canvas.restyle(y, HEAD);
     let Some((name, rate)) = chosen else {
-        canvas.text(0, y, width, "who", BOLD);
-        canvas.text(
-            0,
-            y + 1,
-            width,
-            "Choose a row with ↑ and ↓ to see which processes cause its hits. p shows cgroups.",
-            DIM,
-        );
+        canvas.text(0, y, width, "processes", BOLD);
+        canvas.text(0, y + 1, width, "Choose a row with ↑ and ↓ to see which processes hit it", DIM);
         return;
     };
     let by = if view.who == WhoBy::Cgroup { "cgroups" } else { "processes" };
     let x = canvas.text(0, y, width, &format!("{by} that hit {}", OneLine(name.name())), BOLD);
     match screen.who {
         WhoShown::Nothing | WhoShown::Waiting => {
-            canvas.text(0, y + 1, width, "looking…", DIM);
+            canvas.text(0, y + 1, width, "taking samples…", DIM);
         }
         WhoShown::Failed(why) => {
             canvas.text(0, y + 1, width, &OneLine(why).to_string(), WARNING);
         }
         WhoShown::Answer(answer) if answer.samples == 0 => {
-            canvas.text(0, y + 1, width, &format!("no hit for {}", Elapsed(answer.time)), DIM);
+            let text = match answer.is_exact {
+                true => "no event in this window".to_owned(),
+                false => format!("no sample in {}", Elapsed(answer.time)),
+            };
+            canvas.text(0, y + 1, width, &text, DIM);
         }
         WhoShown::Answer(answer) => {
-            let from = format!("   estimated from {} in {}", Plural(answer.samples, "sample"), Elapsed(answer.time));
-            canvas.text(x, y, width, &from, DIM);
+            let from = match (answer.is_exact, width >= WITH_INTERVAL) {
+                (true, _) => format!("   {} in this window", Plural(answer.samples, "event")),
+                (false, has_interval) => {
+                    let what = if has_interval { "95 % intervals" } else { "estimated" };
+                    format!("   {what} from {} in {}", Plural(answer.samples, "sample"), Elapsed(answer.time))
+                }
+            };
+            canvas.parts(x, y, width, &[(from, DIM)]);
             draw_answer(answer, rate, y + 1, canvas);
         }
     }
@@ -55,17 +61,18 @@ pub fn draw(
 
 fn draw_answer(answer: &WhoAnswer, rate: Option<f64>, y: u16, canvas: &mut TopCanvas<'_>) {
     let width = canvas.area.width;
-    let has_interval = width >= 70;
+    let has_interval = width >= WITH_INTERVAL && !answer.is_exact;
+    let mark = if answer.is_exact { "" } else { "~" };
     for (y, row) in (y..y + LINES - 1).zip(&answer.rows) {
         let mut x = OF_SHARE;
-        canvas.right(x, y, OF_SHARE, &format!("~{}", percent(row.share)), BOLD);
+        canvas.right(x, y, OF_SHARE, &format!("{mark}{}", percent(row.share)), BOLD);
         if has_interval {
             x += OF_INTERVAL;
             let interval = format!("{:.0}–{:.0} %", 100.0 * row.low, 100.0 * row.high);
             canvas.right(x, y, OF_INTERVAL, &interval, DIM);
         }
         x += OF_RATE;
-        let rate = rate.map(|rate| format!("~{}/s", Rate(rate * row.share)));
+        let rate = rate.map(|rate| format!("{mark}{}/s", Rate(rate * row.share)));
         canvas.right(x, y, OF_RATE, rate.as_deref().unwrap_or_default(), DIM);
         x = canvas.text(x + 2, y, width, &OneLine(&row.words).to_string(), BOLD);
         let number = times(row.processes);
