@@ -96,6 +96,7 @@ impl Chosen {
             exclude_thread: options.choice.excluded_thread(),
             process: options.process,
             may_thin: options.budget.is_some(),
+            one_in: None,
         };
         let (engine, took) = open(|opened| kernel.attach(&request, opened), signals, progress)?;
         self.note_deviations(&options.choice, engine.attached(), "(see tracepoints.csv)", progress);

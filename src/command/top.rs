@@ -17,6 +17,7 @@ use crate::os::privileges::{self, Starts};
 use crate::os::thread::cpu_time;
 use crate::recording::missed_cpus;
 use crate::terminal::{TerminalProgress, TopFacts, TopTerminal, WhoShown};
+use crate::tracefs::Tpid;
 use anyhow::Context as _;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -69,7 +70,7 @@ fn show<K: Kernel>(
     let facts = TopFacts {
         hostname: hostname(),
         kernel: kernel_release(),
-        tracepoints: counters.selection.tracepoints(&counters.table).len(),
+        tracepoints: (counters.selection.tracepoints(&counters.table).len(), counters.table.tracepoints().len()),
         cpus: counters.attached().cpus.clone(),
         budget: options.budget,
         has_colours: TopTerminal::has_colours(),
@@ -80,7 +81,8 @@ fn show<K: Kernel>(
     let mut notes = screen.notes.clone();
     let cpu = (cpu_time().unwrap_or_default(), Instant::now());
     let choice = options.choice.clone();
-    let mut top = LiveTop { kernel, choice, screen, chosen: None, detaching: Vec::new(), cpu };
+    let every = options.every;
+    let mut top = LiveTop { kernel, choice, every, screen, chosen: None, detaching: Vec::new(), cpu };
     top.screen.draw();
     let with = RunWith {
         command: None,
@@ -100,6 +102,16 @@ fn show<K: Kernel>(
     }
 }
 
+/// The hits per second of these tracepoints in the newest window. `None` if one of them was detached, or there is no window.
+fn rate_now(windows: &LiveWindows, tpids: &[Tpid]) -> Option<f64> {
+    let window = windows.back_from(u64::MAX - 1).next()?;
+    tpids
+        .iter()
+        .map(|tpid| window.of(*tpid).map_or(Some(0.0), |hits| hits.hits))
+        .sum::<Option<f64>>()
+        .map(|hits| hits / window.seconds())
+}
+
 /// The chosen row, and its samples.
 struct ChosenRow<E> {
     row: RowName,
@@ -114,6 +126,7 @@ struct ChosenRow<E> {
 struct LiveTop<'k, K: Kernel> {
     kernel: &'k K,
     choice: Choice,
+    every: Duration,
     screen: ShownScreen,
     chosen: Option<ChosenRow<K::Sampling>>,
     /// Samples that are being detached.
@@ -167,8 +180,9 @@ impl<K: Kernel> LiveTop<'_, K> {
             chosen.since = Instant::now();
             return;
         };
-        let tracepoints = row.tracepoints.into_iter().take(MOST_TRACEPOINTS).collect();
-        let target = WhoTarget { tracepoints, cpus: self.screen.facts.cpus.clone() };
+        let tracepoints: Vec<Tpid> = row.tracepoints.into_iter().take(MOST_TRACEPOINTS).map(|(tpid, _)| tpid).collect();
+        let rate = rate_now(&self.screen.windows, &tracepoints).unwrap_or(0.0);
+        let target = WhoTarget { tracepoints, rate, cpus: self.screen.facts.cpus.clone() };
         if target.tracepoints.is_empty() {
             self.fail("its tracepoints are detached, so tp-perf cannot sample them".to_owned());
             return;
@@ -176,10 +190,13 @@ impl<K: Kernel> LiveTop<'_, K> {
         let attach = |fields| Who::attach(self.kernel, &self.screen.table, target.clone(), &self.choice, fields);
         // Linux before 5.7, and systems without mounted cgroups, have only threads.
         match attach(ProcessFields::Cgroup).or_else(|_| attach(ProcessFields::Thread)) {
-            Ok(who) => {
-                chosen.who = Some(who);
-                chosen.look_at = Some(Instant::now() + LOOK_AGAIN);
-            }
+            Ok(mut who) => match who.begin_window(self.every) {
+                Ok(()) => {
+                    chosen.who = Some(who);
+                    chosen.look_at = Some(Instant::now() + LOOK_AGAIN);
+                }
+                Err(error) => self.fail(format!("failed to sample this row: {error}")),
+            },
             Err(error) => self.fail(format!("failed to sample this row: {error}")),
         }
     }
@@ -195,7 +212,25 @@ impl<K: Kernel> LiveTop<'_, K> {
 
     fn answer(&mut self) {
         if let Some(ChosenRow { who: Some(who), .. }) = &self.chosen {
-            self.screen.who = WhoShown::Answer(who.answer(self.screen.view.who));
+            let ShownScreen { view, windows, .. } = &self.screen;
+            let WhoTarget { tracepoints, .. } = who.target();
+            // The samples are those of the last seconds, whatever the screen shows.
+            let rate = rate_now(windows, tracepoints).filter(|_| view.frozen_at.is_none());
+            self.screen.who = WhoShown::Answer(who.answer(view.who), tracepoints.len(), rate);
+        }
+    }
+
+    /// Goes on sampling in the next window. If the rate of the row has changed, another N suits it, so sampling begins again.
+    fn begin_window(&mut self) {
+        let Some(chosen) = &mut self.chosen else { return };
+        let Some(who) = &mut chosen.who else { return };
+        // A tracepoint that the budget has detached must not stay attached for samples.
+        let rate = rate_now(&self.screen.windows, &who.target().tracepoints);
+        if rate.is_none_or(|rate| who.is_stale(rate)) {
+            chosen.since = Instant::now();
+            self.stop_sampling();
+        } else if let Err(error) = who.begin_window(self.every) {
+            self.fail(format!("failed to switch samples on: {error}"));
         }
     }
 
@@ -221,7 +256,7 @@ impl<K: Kernel> LiveTop<'_, K> {
         }
         chosen.look_at = None;
         self.take_samples();
-        if let (WhoShown::Answer(answer), Some(chosen)) = (&self.screen.who, &mut self.chosen) {
+        if let (WhoShown::Answer(answer, ..), Some(chosen)) = (&self.screen.who, &mut self.chosen) {
             chosen.look_at = (answer.samples < FEW_SAMPLES).then(|| Instant::now() + LOOK_AGAIN);
         }
         true
@@ -236,11 +271,7 @@ impl<K: Kernel> Sink for LiveTop<'_, K> {
         (self.screen.own, self.cpu) = (Some(part), (cpu, at));
         self.reap();
         self.take_samples();
-        if let Some(ChosenRow { who: Some(who), .. }) = &mut self.chosen
-            && let Err(error) = who.begin_window()
-        {
-            self.fail(format!("failed to switch samples on: {error}"));
-        }
+        self.begin_window();
         self.screen.draw();
     }
 }

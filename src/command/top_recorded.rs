@@ -48,7 +48,7 @@ fn show(
     let facts = TopFacts {
         hostname: source.label.clone(),
         kernel: summary.kernel.clone().unwrap_or_else(|| "of an unknown version".to_owned()),
-        tracepoints: summary.tracepoints.captured,
+        tracepoints: (summary.tracepoints.captured, summary.tracepoints.listed),
         cpus,
         budget: None,
         has_colours: TopTerminal::has_colours(),
@@ -76,6 +76,7 @@ fn who(screen: &ShownScreen, recorded: &RecordedWindows, source: &SourceReport) 
     let view = &screen.view;
     let Some(chosen) = view.chosen().filter(|_| view.who != WhoBy::Nobody) else { return WhoShown::Nothing };
     let row = screen.rows().0.into_iter().find(|row| row.name == *chosen);
+    let rate = row.as_ref().map(|row| row.rate);
     let tpids: Vec<_> = row.into_iter().flat_map(|row| row.tracepoints).map(|(tpid, _)| tpid).collect();
     let answer = source
         .processes
@@ -83,7 +84,7 @@ fn who(screen: &ShownScreen, recorded: &RecordedWindows, source: &SourceReport) 
         .zip(view.at(&screen.windows))
         .and_then(|(processes, at)| recorded.who(processes, at, &tpids, view.who));
     match answer {
-        Some(answer) => WhoShown::Answer(answer),
+        Some(answer) => WhoShown::Answer(answer, tpids.len(), rate),
         None => {
             WhoShown::Failed("it does not have the processes of its events; record with `--with pid,comm`".to_owned())
         }

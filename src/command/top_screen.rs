@@ -81,9 +81,9 @@ impl ShownScreen {
     /// The rows of the screen, and how many of them have room.
     pub fn rows(&self) -> (Vec<LiveRow>, usize) {
         let ShownScreen { view, facts, windows, table, who, .. } = self;
-        let (width, height) = self.terminal.size();
+        let (_, height) = self.terminal.size();
         let screen = TopScreen { facts, windows, table, who, own: None, note: None };
-        (screen.rows(view, width), usize::from(screen.height(view, height)))
+        (screen.rows(view), usize::from(screen.height(view, height)))
     }
 
     /// Whether the screen has room for who causes the hits.

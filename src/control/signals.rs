@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTRAP, SIGUSR1, SIGUSR2, SIGVTALRM,
-    SIGXCPU, SIGXFSZ,
+    SIGWINCH, SIGXCPU, SIGXFSZ,
 };
 use std::fs;
 use std::io::{self, Read};
@@ -69,7 +69,8 @@ impl Signals {
         ask_on(ending().filter(is_heeded), senders.other.try_clone()?)?;
         // With SIGXFSZ handled, a file that grows past `ulimit -f` is an error to report and does not kill
         // tp-perf.
-        write_on([SIGCHLD, SIGXFSZ], senders.child.try_clone()?)
+        // SIGWINCH only wakes the thread that draws on the terminal.
+        write_on([SIGCHLD, SIGXFSZ, SIGWINCH], senders.child.try_clone()?)
     }
 
     /// Creates the descriptors, and leaves the sending ends to the caller.

@@ -34,7 +34,14 @@ const RING_OF_THREADS: usize = 256 << 10;
 #[derive(Debug, Clone, Copy)]
 enum How {
     /// The events sample.
-    Samples { clock: Clock, wakeup_watermark: usize, may_thin: bool, process: ProcessFields },
+    Samples {
+        clock: Clock,
+        wakeup_watermark: usize,
+        period: u64,
+        groups: bool,
+        process: ProcessFields,
+        leader: EventKind,
+    },
     /// The events count.
     Counts,
 }
@@ -73,10 +80,24 @@ pub(super) struct Opening<'a> {
 impl<'a> Opening<'a> {
     /// Prepares events that sample.
     pub fn of_samples(request: &'a AttachRequest<'a>) -> Result<Self, Error> {
-        let AttachRequest { tracepoints, cpus, clock, ring_size, wakeup_watermark, exclude_thread, may_thin, process } =
-            request;
-        let (wakeup_watermark, may_thin, process) = (*wakeup_watermark, *may_thin, *process);
-        let how = How::Samples { clock: *clock, wakeup_watermark, may_thin, process };
+        let AttachRequest {
+            tracepoints,
+            cpus,
+            clock,
+            ring_size,
+            wakeup_watermark,
+            exclude_thread,
+            may_thin,
+            process,
+            one_in,
+        } = request;
+        let (clock, wakeup_watermark, groups, process) = (*clock, *wakeup_watermark, *may_thin, *process);
+        // The kernel keeps the kinds of leaders apart (see `small_groups`).
+        let (period, leader) = match one_in {
+            Some(one_in) => (*one_in, EventKind::CpuClock),
+            None => (if *may_thin { OPENED_WITH } else { 1 }, EventKind::Dummy),
+        };
+        let how = How::Samples { clock, wakeup_watermark, period, groups, process, leader };
         Ok(Opening { ring_size: *ring_size, ..Opening::new(tracepoints, cpus, how, *exclude_thread)? })
     }
 
@@ -166,17 +187,18 @@ impl<'a> Opening<'a> {
     /// leader.
     fn spec(&self, kind: EventKind, cpu: Cpu, weighted: bool) -> EventSpec<'static> {
         let (output, clock) = match self.how {
-            How::Samples { clock, wakeup_watermark, may_thin, process } => {
+            How::Samples { clock, wakeup_watermark, period, process, .. } => {
                 let most = if kind == EventKind::Threads { self.ring_of_threads() } else { self.ring_size } / 2;
                 let watermark = u32::try_from(wakeup_watermark.min(most)).unwrap_or(u32::MAX);
-                let sample_period = if may_thin { OPENED_WITH } else { 1 };
+                // A leader that is a clock would otherwise take samples of its own.
+                let sample_period = if kind == EventKind::CpuClock { 0 } else { period };
                 (Output::Samples { sample_period, wakeup_watermark: watermark, weighted, process }, clock)
             }
             How::Counts => (Output::Counts, Clock::Monotonic),
         };
-        let leads = kind == EventKind::Dummy;
+        let leads = matches!(kind, EventKind::Dummy | EventKind::CpuClock);
         let disabled = leads || kind == EventKind::Threads;
-        let group = leads && matches!(self.how, How::Counts | How::Samples { may_thin: true, .. });
+        let group = leads && matches!(self.how, How::Counts | How::Samples { groups: true, .. });
         let read_format = ReadFormat { group, enabled: leads, lost: self.read_lost };
         EventSpec { kind, scope: Scope::AllOn(cpu), output, clock, disabled, read_format }
     }
@@ -219,11 +241,15 @@ impl<'a> Opening<'a> {
     }
 
     fn open_leader(&mut self, cpu: Cpu) -> io::Result<OwnedFd> {
-        let opened = sys::open(&self.spec(EventKind::Dummy, cpu, false), None);
+        let kind = match self.how {
+            How::Samples { leader, .. } => leader,
+            How::Counts => EventKind::Dummy,
+        };
+        let opened = sys::open(&self.spec(kind, cpu, false), None);
         if self.read_lost && is(&opened, Errno::EINVAL) && !is_offline_now(cpu) {
             // Linux before 6.0 has no PERF_FORMAT_LOST. Losses are then known only per ring.
             self.read_lost = false;
-            return sys::open(&self.spec(EventKind::Dummy, cpu, false), None);
+            return sys::open(&self.spec(kind, cpu, false), None);
         }
         opened
     }

@@ -28,6 +28,9 @@ pub struct AttachRequest<'a> {
     ///
     /// [`Sampling::record_all`]: super::Sampling::record_all
     pub may_thin: bool,
+    /// Record one in so many hits of each tracepoint, all the time. The events then lead groups of their own kind, so that switching
+    /// them on and off does not disturb events that count.
+    pub one_in: Option<u64>,
 }
 
 /// A request to count.

@@ -1,7 +1,7 @@
 //! The windows of a recording, and who caused the events of one.
 
 use super::view::WhoBy;
-use super::who::{WhoAnswer, WhoRow, WhoSums};
+use super::who::{WhoAnswer, WhoSums};
 use super::windows::{LiveHits, LiveWindow, LiveWindows};
 use crate::activity::Activity;
 use crate::events::{Ns, Rung, Tpid};
@@ -46,7 +46,12 @@ impl RecordedWindows {
         for number in 0..=span / length {
             let from = Ns(first.0.saturating_add(number.saturating_mul(length)));
             let hits = of.remove(&number).unwrap_or_default();
-            let hits = hits.into_iter().map(|(tpid, hits)| LiveHits { tpid, hits: Some(hits), rung: Rung::Counted });
+            let hits = hits.into_iter().map(|(tpid, hits)| LiveHits {
+                tpid,
+                hits: Some(hits),
+                rung: Rung::Counted,
+                is_estimate: false,
+            });
             let to = Ns(from.0.saturating_add(length));
             windows.push(LiveWindow { from, to, hits: hits.collect(), cpus: Vec::new(), cost: None });
         }
@@ -70,14 +75,12 @@ impl RecordedWindows {
         let mut sums = WhoSums::new(by);
         for ranked in &processes.processes {
             if let Some(events) = events.get(&ranked.number) {
-                sums.add(&ranked.process, tpids.first().map(|tpid| (*tpid, *events)));
+                sums.add(&ranked.process, 0, *events);
             }
         }
-        let row = |words, processes, of: &BTreeMap<Tpid, u64>, mostly| {
-            let share = of.values().sum::<u64>() as f64 / all.max(1) as f64;
-            WhoRow { words, processes, mostly, share, low: share, high: share }
-        };
-        Some(WhoAnswer { samples: all, time: Duration::from_nanos(self.length), rows: sums.rows(row), is_exact: true })
+        let share = |of: &BTreeMap<usize, u64>| (of.values().sum::<u64>() as f64 / all.max(1) as f64, None);
+        let (time, rows) = (Duration::from_nanos(self.length), sums.rows(share));
+        Some(WhoAnswer { samples: all, lost: 0, time, rows, is_exact: true })
     }
 }
 

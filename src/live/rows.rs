@@ -60,24 +60,22 @@ pub struct LiveRow {
     pub rate: f64,
     /// The part of all hits of the window, from 0 to 1.
     pub share: f64,
-    /// Its hits per second in the minute before the window; `None` if there is no earlier window.
+    /// Its hits per second in the minute before the window, as far as they are known; `None` if nothing is known.
     pub usual: Option<f64>,
-    /// How surprising the change is: the difference in hits, in standard deviations of a Poisson process.
+    /// How surprising the change is: the difference in hits, in standard deviations of the windows of the minute before, or of a Poisson
+    /// process if those differ less.
     pub surprise: f64,
-    /// Its hits per second in the last windows, the newest last. `None` where they are unknown.
-    pub recent: Vec<Option<f64>>,
     /// How it was watched in the window; for a group, the rung of the tracepoint that was watched least.
     pub rung: Rung,
+    /// Whether some of its hits are estimated.
+    pub is_estimate: bool,
     /// Its hits per second on each CPU, if they are known.
     pub cpus: Option<BTreeMap<Cpu, f64>>,
+    /// All its tracepoints.
+    tpids: Vec<Tpid>,
 }
 
 impl LiveRow {
-    /// Whether its hits are estimated.
-    pub fn is_estimate(&self) -> bool {
-        self.rung == Rung::Visited
-    }
-
     /// Whether hits are missing, because a tracepoint was detached.
     pub fn is_incomplete(&self) -> bool {
         self.rung == Rung::Detached
@@ -97,8 +95,6 @@ pub(super) struct RowsWanted<'a> {
     pub is_reversed: bool,
     /// Whether rows are groups, with the tracepoints of those that are open.
     pub open: Option<&'a BTreeSet<String>>,
-    /// How many windows [`LiveRow::recent`] has.
-    pub recent: usize,
     /// Whether rows have the rates of each CPU.
     pub per_cpu: bool,
 }
@@ -106,7 +102,7 @@ pub(super) struct RowsWanted<'a> {
 /// The rows of a window.
 pub(super) fn rows(windows: &LiveWindows, table: &Table, wanted: &RowsWanted<'_>) -> Vec<LiveRow> {
     let Some(window) = windows.get(wanted.at) else { return Vec::new() };
-    let all = Span::of(windows, wanted);
+    let all = Span::of(windows, table, wanted, window);
     let mut shown: Vec<(Tpid, String)> = all
         .tpids
         .iter()
@@ -160,35 +156,61 @@ fn sorted(mut rows: Vec<LiveRow>, wanted: &RowsWanted<'_>) -> Vec<LiveRow> {
     rows
 }
 
-/// The windows that rows are about.
-struct Span<'a> {
-    /// The windows of the minute before the window, and their length in seconds.
-    before: Vec<&'a LiveWindow>,
-    seconds_before: f64,
-    /// The last windows, the oldest first.
-    recent: Vec<&'a LiveWindow>,
+/// The windows that rows are about, added up.
+struct Span {
+    /// By tpid: what the windows of the minute before have.
+    before: Vec<Before>,
     /// The hits of all tracepoints in the window.
     total: f64,
-    /// The tracepoints that were hit in one of these windows, ascending.
+    /// The tracepoints that were hit in one of these windows, or were not counted all the time.
     tpids: Vec<Tpid>,
+    /// The windows of the minute before, and their length in seconds.
+    windows: f64,
+    seconds: f64,
 }
 
-impl<'a> Span<'a> {
-    fn of(windows: &'a LiveWindows, wanted: &RowsWanted<'_>) -> Self {
-        let mut recent: Vec<&LiveWindow> = windows.back_from(wanted.at).take(wanted.recent.max(1)).collect();
-        recent.reverse();
-        let (mut before, mut seconds_before) = (Vec::new(), 0.0);
+/// The windows of the minute before in which the hits of a tracepoint are known.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    is_there: bool,
+    /// The windows in which it was detached, and their length in seconds.
+    unknown: f64,
+    unknown_seconds: f64,
+    hits: f64,
+    /// The sum of the squares of the rates.
+    squares: f64,
+}
+
+impl Span {
+    fn of(windows: &LiveWindows, table: &Table, wanted: &RowsWanted<'_>, window: &LiveWindow) -> Self {
+        let mut before = vec![Before::default(); table.tracepoints().len() + 1];
+        let mut span =
+            Span { before: Vec::new(), total: window.total(), tpids: Vec::new(), windows: 0.0, seconds: 0.0 };
+        window.hits.iter().for_each(|hits| before[hits.tpid.get() as usize].is_there = true);
         for window in windows.back_from(wanted.at).skip(1) {
-            if seconds_before >= MINUTE.as_secs_f64() {
+            if span.seconds >= MINUTE.as_secs_f64() {
                 break;
             }
-            seconds_before += window.seconds();
-            before.push(window);
+            let seconds = window.seconds();
+            (span.seconds, span.windows) = (span.seconds + seconds, span.windows + 1.0);
+            for hits in &window.hits {
+                let before = &mut before[hits.tpid.get() as usize];
+                before.is_there = true;
+                match hits.hits {
+                    Some(hits) => {
+                        before.hits += hits;
+                        before.squares += (hits / seconds) * (hits / seconds);
+                    }
+                    None => {
+                        before.unknown += 1.0;
+                        before.unknown_seconds += seconds;
+                    }
+                }
+            }
         }
-        let tpids: BTreeSet<Tpid> =
-            recent.iter().chain(&before).flat_map(|window| window.hits.iter().map(|hits| hits.tpid)).collect();
-        let total = recent.last().map_or(0.0, |window| window.total());
-        Span { before, seconds_before, recent, total, tpids: tpids.into_iter().collect() }
+        let there = table.tracepoints().iter().map(|tracepoint| tracepoint.tpid);
+        span.tpids = there.filter(|tpid| before[tpid.get() as usize].is_there).collect();
+        Span { before, ..span }
     }
 
     fn row(&self, name: RowName, tpids: &[Tpid], window: &LiveWindow, wanted: &RowsWanted<'_>) -> LiveRow {
@@ -201,9 +223,20 @@ impl<'a> Span<'a> {
         };
         let mut tracepoints: Vec<(Tpid, f64)> = tpids.iter().filter_map(rate).collect();
         tracepoints.sort_by(|one, other| other.1.total_cmp(&one.1));
-        let before: f64 = self.before.iter().filter_map(|window| known(window, tpids)).sum();
-        let usual = (self.seconds_before > 0.0).then(|| before / self.seconds_before);
+        let mut usual = None;
+        let mut variance = 0.0;
+        // Only tracepoints that are known now and then can be compared.
+        for tpid in tracepoints.iter().map(|(tpid, _)| tpid) {
+            let before = &self.before[tpid.get() as usize];
+            let (seconds, windows) = (self.seconds - before.unknown_seconds, self.windows - before.unknown);
+            if seconds > 0.0 && windows > 0.5 {
+                let mean = before.hits / seconds;
+                *usual.get_or_insert(0.0) += mean;
+                variance += (before.squares / windows - mean * mean).max(0.0);
+            }
+        }
         let expected = usual.unwrap_or(0.0) * window.seconds();
+        let deviation = (variance * window.seconds() * window.seconds()).max(expected + 1.0).sqrt();
         LiveRow {
             name,
             is_below_group: false,
@@ -212,10 +245,11 @@ impl<'a> Span<'a> {
             rate: now / window.seconds(),
             share: now / self.total.max(1.0),
             usual,
-            surprise: usual.map_or(0.0, |_| (now - expected) / (expected + 1.0).sqrt()),
-            recent: self.recent.iter().map(|window| Some(known(window, tpids)? / window.seconds())).collect(),
+            surprise: usual.map_or(0.0, |_| (now - expected) / deviation),
             rung: in_window.iter().map(|hits| hits.rung).max().unwrap_or(Rung::Counted),
+            is_estimate: in_window.iter().any(|hits| hits.is_estimate),
             cpus: wanted.per_cpu.then(|| per_cpu(window, tpids)).flatten(),
+            tpids: tpids.to_vec(),
         }
     }
 }
@@ -226,8 +260,21 @@ fn known(window: &LiveWindow, tpids: &[Tpid]) -> Option<f64> {
     hits.map(|LiveHits { hits, .. }| hits).sum()
 }
 
+impl LiveRow {
+    /// Its hits per second in the last windows up to a number, the newest last, at most so many. `None` where they are unknown.
+    pub fn recent(&self, windows: &LiveWindows, at: u64, most: usize) -> Vec<Option<f64>> {
+        let mut rates: Vec<_> = windows
+            .back_from(at)
+            .take(most)
+            .map(|window| Some(known(window, &self.tpids)? / window.seconds()))
+            .collect();
+        rates.reverse();
+        rates
+    }
+}
+
 fn per_cpu(window: &LiveWindow, tpids: &[Tpid]) -> Option<BTreeMap<Cpu, f64>> {
-    let is_counted = |tpid: &Tpid| window.of(*tpid).is_none_or(|hits| hits.rung == Rung::Counted);
+    let is_counted = |tpid: &Tpid| window.of(*tpid).is_none_or(|hits| hits.rung == Rung::Counted && !hits.is_estimate);
     if (window.cpus.is_empty() && !window.hits.is_empty()) || !tpids.iter().all(is_counted) {
         return None;
     }
@@ -244,7 +291,7 @@ mod tests {
     use crate::live::testing::{table, windows};
 
     fn wanted(at: u64) -> RowsWanted<'static> {
-        RowsWanted { at, words: &[], sort: SortBy::Rate, is_reversed: false, open: None, recent: 4, per_cpu: false }
+        RowsWanted { at, words: &[], sort: SortBy::Rate, is_reversed: false, open: None, per_cpu: false }
     }
 
     fn names(rows: &[LiveRow]) -> Vec<&str> {
@@ -259,7 +306,8 @@ mod tests {
         assert_eq!(names(&rows), ["irq:entry", "sched:wakeup"]);
         assert_eq!((rows[0].rate, rows[0].share, rows[0].usual), (40.0, 0.8, Some(10.0)));
         assert_eq!(rows[0].surprise, 60.0 / 21.0_f64.sqrt());
-        assert_eq!(rows[0].recent, [Some(10.0), Some(10.0), Some(40.0)]);
+        assert_eq!(rows[0].recent(&windows, 2, 4), [Some(10.0), Some(10.0), Some(40.0)]);
+        assert_eq!(rows[0].recent(&windows, 1, 1), [Some(10.0)]);
         assert_eq!((rows[1].surprise, rows[1].rung), (0.0, Rung::Counted));
         let first = super::rows(&windows, &table(), &wanted(0));
         assert_eq!((first[0].usual, first[0].surprise), (None, 0.0));
@@ -272,6 +320,36 @@ mod tests {
         hits.extend([[10, 0, 0]; 61]);
         let rows = rows(&windows(1, &hits), &table(), &wanted(70));
         assert_eq!(rows[0].usual, Some(10.0));
+    }
+
+    #[test]
+    fn what_varies_a_lot_surprises_less() {
+        let hits: Vec<_> = (0..40).map(|n| [if n % 2 == 0 { 10_000 } else { 20_000 }, 15_000, 0]).collect();
+        let windows = windows(1, &[hits, vec![[20_500, 15_500, 0]]].concat());
+        let rows = rows(&windows, &table(), &wanted(40));
+        assert!((rows[0].surprise - 5_500.0 / 5_000.0).abs() < 1e-9, "{rows:?}");
+        assert!(rows[1].surprise > 4.0, "{rows:?}");
+    }
+
+    #[test]
+    fn time_in_which_a_tracepoint_was_detached_is_left_out_of_its_change() {
+        use crate::events::{Ns, Partly, Slot, Tick};
+        let mut windows = LiveWindows::default();
+        let slots = [1, 2].map(|tpid| Slot { tpid: Tpid::new(tpid), cpu: None });
+        for n in 0..10 {
+            let detached = Partly { tpid: Tpid::new(1), rung: Rung::Detached, watched: 0.0, estimated: None };
+            let partly: &[Partly] = if n < 8 { &[detached] } else { &[] };
+            let (from, to) = (Ns(n * 1_000_000_000), Ns((n + 1) * 1_000_000_000));
+            let hits = [if n < 8 { 0 } else { 300 }, 10];
+            windows.add(&Tick { from, to, late_ns: 0, slots: &slots, hits: &hits, partly, cost: None });
+        }
+        let open = BTreeSet::from(["irq".to_owned()]);
+        let rows = rows(&windows, &table(), &RowsWanted { open: Some(&open), ..wanted(9) });
+        assert_eq!(rows.iter().map(|row| row.usual).collect::<Vec<_>>(), [Some(310.0), Some(300.0), Some(10.0)]);
+        let rows = super::rows(&windows, &table(), &RowsWanted { open: Some(&open), ..wanted(7) });
+        // Of the group, only the member that is known can be compared.
+        assert_eq!(rows[0].usual, Some(10.0));
+        assert!(rows[0].is_incomplete() && rows[0].surprise == 0.0);
     }
 
     #[test]

@@ -85,8 +85,8 @@ impl View {
         Some(self.frozen_at.map_or(newest, |at| at.clamp(numbers.start, newest)))
     }
 
-    /// The rows to show. Each has the rates of this many windows.
-    pub fn rows(&self, windows: &LiveWindows, table: &Table, recent: usize) -> Vec<LiveRow> {
+    /// The rows to show.
+    pub fn rows(&self, windows: &LiveWindows, table: &Table) -> Vec<LiveRow> {
         let Some(at) = self.at(windows) else { return Vec::new() };
         let words: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
         let is_graph = self.page == LivePage::Graph;
@@ -97,17 +97,15 @@ impl View {
             sort: if is_graph { SortBy::Name } else { self.sort },
             is_reversed: self.is_reversed && !is_graph,
             open: (self.page == LivePage::Groups).then_some(&self.open),
-            recent,
             per_cpu: self.per_cpu && !is_graph,
         };
         rows(windows, table, &wanted)
     }
 
-    /// The place of the row under the cursor.
+    /// The place of the chosen row, if it is among these.
     pub fn cursor(&self, rows: &[LiveRow]) -> Option<usize> {
-        let (name, place) = self.cursor.as_ref()?;
-        let found = rows.iter().position(|row| row.name == *name);
-        found.or_else(|| rows.len().checked_sub(1).map(|last| last.min(*place)))
+        let (name, _) = self.cursor.as_ref()?;
+        rows.iter().position(|row| row.name == *name)
     }
 
     /// The name of the row under the cursor.
@@ -215,7 +213,8 @@ impl View {
     /// Moves the cursor by so many rows. The first move sets it on the first or the last row.
     fn go(&mut self, by: isize, rows: &[LiveRow], height: usize) {
         let Some(last) = rows.len().checked_sub(1) else { return };
-        let place = match self.cursor(rows) {
+        // A row that is not here any more was at its last place.
+        let place = match self.cursor(rows).or(self.cursor.as_ref().map(|(_, place)| *place)) {
             Some(place) => place.saturating_add_signed(by).min(last),
             None if by > 0 => self.first(rows, height),
             None => last,
@@ -264,7 +263,7 @@ mod tests {
         }
 
         fn rows(&self) -> Vec<LiveRow> {
-            self.view.rows(&self.windows, &table(), 2)
+            self.view.rows(&self.windows, &table())
         }
 
         fn names(&self) -> Vec<String> {

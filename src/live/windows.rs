@@ -1,9 +1,9 @@
 //! The last windows of a count, in a fixed amount of memory.
 
-use crate::events::{Cpu, Ns, Rung, Tick, Tpid};
+use crate::events::{Cpu, Ns, Partly, Rung, Tick, Tpid};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The most cells of all windows: a cell is a tracepoint that was hit in a window.
+/// The most cells of all windows: a tracepoint that was hit in a window, or a CPU on which it was.
 const MOST_CELLS: usize = 1 << 19;
 /// The newest windows that keep the hits of each CPU.
 const WITH_CPUS: usize = 16;
@@ -17,6 +17,8 @@ pub struct LiveHits {
     pub hits: Option<f64>,
     /// Its rung.
     pub rung: Rung,
+    /// Whether the hits are estimated.
+    pub is_estimate: bool,
 }
 
 /// A window.
@@ -51,6 +53,11 @@ impl LiveWindow {
     }
 }
 
+/// The cells that a window takes. One without hits takes memory too.
+fn cells_of(window: &LiveWindow) -> usize {
+    1 + window.hits.len() + window.cpus.len()
+}
+
 /// The last windows. A window has a number, which it keeps.
 #[derive(Debug, Default)]
 pub struct LiveWindows {
@@ -67,14 +74,15 @@ impl LiveWindows {
         let mut hits = BTreeMap::<Tpid, LiveHits>::new();
         let mut cpus = Vec::new();
         for (slot, number) in tick.hit() {
-            let counted = LiveHits { tpid: slot.tpid, hits: Some(0.0), rung: Rung::Counted };
+            let counted = LiveHits { tpid: slot.tpid, hits: Some(0.0), rung: Rung::Counted, is_estimate: false };
             let of_it = hits.entry(slot.tpid).or_insert(counted);
             of_it.hits = of_it.hits.map(|hits| hits + number as f64);
             cpus.extend(slot.cpu.map(|cpu| (slot.tpid, cpu, number)));
         }
         for partly in tick.partly {
             let estimated = partly.estimated.map(|estimated| estimated.hits);
-            hits.insert(partly.tpid, LiveHits { tpid: partly.tpid, hits: estimated, rung: partly.rung });
+            let Partly { tpid, rung, .. } = *partly;
+            hits.insert(tpid, LiveHits { tpid, hits: estimated, rung, is_estimate: estimated.is_some() });
         }
         cpus.sort_unstable();
         let hits: Vec<LiveHits> = hits.into_values().collect();
@@ -84,13 +92,13 @@ impl LiveWindows {
     /// Adds a window, like [`add`](Self::add).
     pub fn push(&mut self, window: LiveWindow) {
         self.begin.get_or_insert(window.from);
-        self.cells += window.hits.len();
+        self.cells += cells_of(&window);
         self.kept.push_back(window);
         if let Some(old) = self.kept.len().checked_sub(WITH_CPUS + 1) {
-            self.kept[old].cpus = Vec::new();
+            self.cells -= std::mem::take(&mut self.kept[old].cpus).len();
         }
         while self.cells > MOST_CELLS && self.kept.len() > 1 {
-            self.cells -= self.kept.pop_front().map_or(0, |window| window.hits.len());
+            self.cells -= self.kept.pop_front().map_or(0, |window| cells_of(&window));
             self.first += 1;
         }
     }
@@ -125,7 +133,7 @@ impl LiveWindows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{Estimated, Partly, Slot};
+    use crate::events::{Estimated, Slot};
 
     fn slot(tpid: u32, cpu: u32) -> Slot {
         Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }
@@ -169,7 +177,10 @@ mod tests {
             windows.add(&Tick { from, to, late_ns: 0, slots: &slots, hits: &hits, partly: &[], cost: None });
         }
         let numbers = windows.numbers();
-        assert_eq!((numbers.end, numbers.end - numbers.start), (1_000, (MOST_CELLS / 1_000) as u64));
+        assert_eq!(
+            (numbers.end, numbers.end - numbers.start),
+            (1_000, ((MOST_CELLS - WITH_CPUS * 1_000) / 1_001) as u64)
+        );
         assert_eq!(windows.get(numbers.start).unwrap().from, Ns(numbers.start * 10));
         assert!(windows.get(numbers.start - 1).is_none() && windows.get(1_000).is_none());
         assert_eq!(windows.back_from(998).next().unwrap().from, Ns(9_980));

@@ -22,11 +22,12 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Optio
     let of_names = longest.min(MOST_NAME).min(width / 2);
     let from = of_names + 1;
     let columns = usize::from(width.saturating_sub(from));
-    let last = |row: &LiveRow| row.recent[row.recent.len().saturating_sub(columns)..].to_vec();
-    let most = rows.iter().flat_map(last).flatten().fold(0.0, f64::max);
+    let at = view.at(screen.windows).unwrap_or(0);
+    let recent: Vec<Vec<Option<f64>>> = rows.iter().map(|row| row.recent(screen.windows, at, columns)).collect();
+    let most = recent.iter().flatten().flatten().copied().fold(0.0, f64::max);
     let scale = |rate: f64| (rate.ln_1p() / most.ln_1p().max(f64::MIN_POSITIVE) * RAMP.len() as f64).ceil();
     draw_times(screen, view, from, columns, most, canvas);
-    for (number, row) in rows.iter().enumerate() {
+    for (number, (row, recent)) in rows.iter().zip(recent).enumerate() {
         let y = Y + 1 + number as u16;
         let is_chosen = cursor == Some(number);
         canvas.name(
@@ -36,7 +37,6 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Optio
             &OneLine(row.name.name()).to_string(),
             if is_chosen { CURSOR } else { Style::new() },
         );
-        let recent = last(row);
         let first = width - recent.len() as u16;
         for (x, rate) in (first..).zip(recent) {
             let (text, style) = match rate {

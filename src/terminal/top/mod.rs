@@ -10,13 +10,14 @@
 mod canvas;
 mod graph;
 mod help;
+mod input;
 mod screen;
 mod table;
 mod who;
 
 pub use screen::{NotATerminal, TopTerminal};
 
-use crate::events::{Ns, Rung};
+use crate::events::Ns;
 use crate::live::{LivePage, LiveRow, LiveWindow, LiveWindows, View, WhoAnswer, WhoBy};
 use crate::os::cpus::CpuList;
 use crate::text::OneLine;
@@ -40,8 +41,8 @@ pub struct TopFacts {
     pub hostname: String,
     /// The kernel's release.
     pub kernel: String,
-    /// The number of tracepoints that are counted.
-    pub tracepoints: usize,
+    /// The numbers of tracepoints that are counted, and that there are.
+    pub tracepoints: (usize, usize),
     /// The CPUs.
     pub cpus: CpuList,
     /// The budget as a part of the time of all CPUs.
@@ -60,8 +61,8 @@ pub enum WhoShown {
     Nothing,
     /// The answer comes soon.
     Waiting,
-    /// The answer.
-    Answer(WhoAnswer),
+    /// The answer, the number of tracepoints that it is about, and their hits per second, if they are known.
+    Answer(WhoAnswer, usize, Option<f64>),
     /// Why there is no answer.
     Failed(String),
 }
@@ -83,9 +84,9 @@ pub struct TopScreen<'a> {
 }
 
 impl TopScreen<'_> {
-    /// The rows of a screen of this size.
-    pub fn rows(&self, view: &View, width: u16) -> Vec<LiveRow> {
-        view.rows(self.windows, self.table, usize::from(width))
+    /// All rows.
+    pub fn rows(&self, view: &View) -> Vec<LiveRow> {
+        view.rows(self.windows, self.table)
     }
 
     /// The number of rows that a screen of this size has room for.
@@ -132,7 +133,7 @@ impl TopScreen<'_> {
             canvas.text(0, 0, width, "too small", BOLD);
             return;
         }
-        let rows = self.rows(view, width);
+        let rows = self.rows(view);
         self.draw_head(view, canvas);
         let page = self.height(view, height);
         let top = view.first(&rows, usize::from(page));
@@ -145,15 +146,13 @@ impl TopScreen<'_> {
         if rows.is_empty() {
             let text = match (view.at(self.windows), view.filter.is_empty()) {
                 (None, _) => "counting the first window…",
-                (Some(_), false) => "no tracepoint hit recently has these words in its name; Esc clears the filter",
+                (Some(_), false) => self.why_nothing_matches(view),
                 (Some(_), true) => "no tracepoint was hit recently",
             };
             canvas.text(0, 4, width, text, DIM);
         }
         if self.height_of_who(view, height) > 0 {
-            let chosen = view.chosen();
-            let rate = rows.iter().find(|row| Some(&row.name) == chosen).map(|row| row.rate);
-            who::draw(self, view, chosen.zip(Some(rate)), height - 1 - who::LINES, canvas);
+            who::draw(self, view, height - 1 - who::LINES, canvas);
         }
         self.draw_foot(view, canvas);
         if view.shows_help {
@@ -194,7 +193,8 @@ impl TopScreen<'_> {
         let machine = [
             format!("  {}", OneLine(hostname)),
             format!("  Linux {}", OneLine(kernel)),
-            format!("  {} on {}", Plural(*tracepoints as u64, "tracepoint"), Plural(cpus.len() as u64, "CPU")),
+            format!("  {} of {} tracepoints", Grouped(tracepoints.0 as u64), Grouped(tracepoints.1 as u64)),
+            format!("  {}", Plural(cpus.len() as u64, "CPU")),
         ];
         let x = canvas.text(0, 0, room, "tp-perf top", BOLD);
         canvas.parts(x, 0, room, &machine.map(|text| (text, DIM)));
@@ -207,7 +207,7 @@ impl TopScreen<'_> {
     fn draw_window(&self, view: &View, window: &LiveWindow, canvas: &mut TopCanvas<'_>) {
         let mark = if window.hits.iter().any(|hits| hits.hits.is_none()) {
             "≥"
-        } else if window.hits.iter().any(|hits| hits.rung != Rung::Counted) {
+        } else if window.hits.iter().any(|hits| hits.is_estimate) {
             "~"
         } else {
             ""
@@ -225,6 +225,14 @@ impl TopScreen<'_> {
         ];
         let x = canvas.text(0, 1, canvas.area.width, &hits, BOLD);
         canvas.parts(x, 1, canvas.area.width, &parts.into_iter().flatten().collect::<Vec<_>>());
+    }
+
+    fn why_nothing_matches(&self, view: &View) -> &'static str {
+        let is_wanted = |name: &str| view.filter.split_whitespace().all(|word| name.contains(&word.to_lowercase()));
+        match self.table.tracepoints().iter().any(|tracepoint| is_wanted(&tracepoint.full_name().to_lowercase())) {
+            true => "no tracepoint with these words was hit recently, or it is not counted (`tp-perf list`)",
+            false => "no tracepoint has these words in its name; Esc clears the filter",
+        }
     }
 
     fn draw_foot(&self, view: &View, canvas: &mut TopCanvas<'_>) {

@@ -1,15 +1,14 @@
 //! The terminal as a screen: it goes back to its old state at the end, whatever the end is.
 
+use super::input;
 use crate::live::Key;
 use crate::os::signals::writing_to_others;
 use anstream::ColorChoice;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::terminal::Terminal;
 use ratatui_crossterm::CrosstermBackend;
-use ratatui_crossterm::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui_crossterm::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
@@ -18,7 +17,6 @@ use std::io::{self, IsTerminal, Stdin, Stdout};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic;
 use std::sync::Once;
-use std::time::Duration;
 
 /// There is no terminal to show a screen on.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +27,8 @@ pub struct NotATerminal;
 pub struct TopTerminal {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     stdin: Stdin,
+    /// The size at the last look.
+    last_size: (u16, u16),
 }
 
 impl TopTerminal {
@@ -62,7 +62,11 @@ impl TopTerminal {
         });
         let terminal = take_over().and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match terminal {
-            Ok(terminal) => Ok(TopTerminal { terminal, stdin: io::stdin() }),
+            Ok(terminal) => {
+                let mut terminal = TopTerminal { terminal, stdin: io::stdin(), last_size: (0, 0) };
+                terminal.last_size = terminal.size();
+                Ok(terminal)
+            }
             Err(error) => {
                 let _ = restore();
                 Err(error)
@@ -93,20 +97,9 @@ impl TopTerminal {
     /// # Errors
     /// If the terminal cannot be read, for example because it is gone.
     pub fn keys(&mut self) -> io::Result<(Vec<Key>, bool)> {
-        let mut polled = [PollFd::new(self.stdin.as_fd(), PollFlags::POLLIN)];
-        poll(&mut polled, PollTimeout::ZERO)?;
-        if polled[0].revents().is_some_and(|ready| ready.intersects(PollFlags::POLLHUP | PollFlags::POLLERR)) {
-            // It would poll readable for ever. SIGHUP comes too, but a parent may have ignored it.
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal is gone"));
-        }
-        let (mut keys, mut is_resized) = (Vec::new(), false);
-        while event::poll(Duration::ZERO)? {
-            match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => keys.extend(key_of(key)),
-                Event::Resize(..) => is_resized = true,
-                _ => {}
-            }
-        }
+        let keys = input::keys(self.stdin.as_fd())?;
+        let size = self.size();
+        let is_resized = std::mem::replace(&mut self.last_size, size) != size;
         Ok((keys, is_resized))
     }
 
@@ -136,28 +129,4 @@ fn take_over() -> io::Result<()> {
 fn restore() -> io::Result<()> {
     let shown = writing_to_others(|| execute!(io::stdout(), LeaveAlternateScreen, cursor::Show));
     disable_raw_mode().and(shown)
-}
-
-fn key_of(KeyEvent { code, modifiers, .. }: KeyEvent) -> Option<Key> {
-    let key = match code {
-        KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => Key::Interrupt,
-        KeyCode::Char('z') if modifiers.contains(KeyModifiers::CONTROL) => Key::Suspend,
-        KeyCode::Char(_) if modifiers.contains(KeyModifiers::CONTROL) => return None,
-        KeyCode::Char(letter) => Key::Char(letter),
-        KeyCode::Enter => Key::Enter,
-        KeyCode::Esc => Key::Escape,
-        KeyCode::Tab => Key::Tab,
-        KeyCode::BackTab => Key::BackTab,
-        KeyCode::Backspace => Key::Backspace,
-        KeyCode::Up => Key::Up,
-        KeyCode::Down => Key::Down,
-        KeyCode::Left => Key::Left,
-        KeyCode::Right => Key::Right,
-        KeyCode::PageUp => Key::PageUp,
-        KeyCode::PageDown => Key::PageDown,
-        KeyCode::Home => Key::Home,
-        KeyCode::End => Key::End,
-        _ => return None,
-    };
-    Some(key)
 }

@@ -21,7 +21,7 @@ const LEAST_NAME: u16 = 18;
 const ENOUGH_OF_NAME: u16 = 26;
 const LEAST_BARS: u16 = 10;
 const MOST_BARS: u16 = 60;
-/// A change with this surprise is coloured. Windows differ by less if nothing happens.
+/// A change with this surprise is coloured.
 const NOTABLE: f64 = 6.0;
 
 /// The places of the columns: the column behind each.
@@ -53,6 +53,7 @@ impl ColumnPlaces {
 
 pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Option<usize>, canvas: &mut TopCanvas<'_>) {
     let width = canvas.area.width;
+    let at = view.at(screen.windows).unwrap_or(0);
     let names: Vec<String> = rows.iter().map(name).collect();
     let longest = names.iter().map(|name| canvas.width_of(name)).max().unwrap_or(0).max(LEAST_NAME);
     let has_rungs = rows.iter().any(|row| row.rung != Rung::Counted);
@@ -69,7 +70,7 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Optio
         canvas.name(0, y, places.name, name, style);
         let mark = if row.is_incomplete() {
             "≥"
-        } else if row.is_estimate() {
+        } else if row.is_estimate {
             "~"
         } else {
             ""
@@ -94,9 +95,9 @@ pub fn draw(screen: &TopScreen<'_>, view: &View, rows: &[LiveRow], cursor: Optio
             let (text, style) = change(row);
             canvas.right(places.change, y, OF_CHANGE, &text, style);
             if let Some((from, of_bars)) = places.bars {
-                let recent = &row.recent[row.recent.len().saturating_sub(usize::from(of_bars))..];
+                let recent = row.recent(screen.windows, at, usize::from(of_bars));
                 let missing = of_bars - recent.len() as u16;
-                canvas.text(from + missing, y, width, &bars(recent), super::ACCENT);
+                canvas.text(from + missing, y, width, &bars(&recent), super::ACCENT);
             }
             if let Some(from) = places.rung
                 && row.rung != Rung::Counted

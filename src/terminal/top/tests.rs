@@ -47,7 +47,7 @@ fn facts(has_colours: bool) -> TopFacts {
     TopFacts {
         hostname: "db1".to_owned(),
         kernel: "6.18.44".to_owned(),
-        tracepoints: 1_568,
+        tracepoints: (1_568, 2_307),
         cpus: "0-1".parse().unwrap(),
         budget: Some(0.05),
         has_colours,
@@ -61,11 +61,11 @@ fn answer() -> WhoShown {
         processes,
         mostly: mostly.map(str::to_owned),
         share,
-        low: share - 0.05,
-        high: share + 0.05,
+        interval: Some((share - 0.05, share + 0.05)),
     };
-    WhoShown::Answer(WhoAnswer {
+    let answer = WhoAnswer {
         samples: 1_234,
+        lost: 0,
         time: Duration::from_secs(4),
         rows: vec![
             row("postgres", 14, Some("/system.slice/postgresql.service"), 0.62),
@@ -73,7 +73,8 @@ fn answer() -> WhoShown {
             row("evil\u{1b}[2J", 1, Some("/user.slice"), 0.13),
         ],
         is_exact: false,
-    })
+    };
+    WhoShown::Answer(answer, 1, Some(1_004.0))
 }
 
 /// The screen as text, after these keys.
@@ -82,7 +83,7 @@ fn screen(width: u16, height: u16, keys: &[Key], who: WhoShown) -> (String, Buff
     let mut view = View::default();
     let screen = TopScreen { facts: &facts, windows: &windows, table: &table, who: &who, own: Some(0.004), note: None };
     for key in keys {
-        let rows = screen.rows(&view, width);
+        let rows = screen.rows(&view);
         view.key(*key, &rows, usize::from(screen.height(&view, height)), &windows);
     }
     let area = Rect { x: 0, y: 0, width, height };
@@ -140,7 +141,7 @@ fn without_colours_nothing_is_coloured() {
         let mut view = View::default();
         let screen = TopScreen { facts: &facts, windows: &windows, table: &table, who: &who, own: None, note: None };
         for key in [page, Key::Down, Key::Char(' ')] {
-            view.key(key, &screen.rows(&view, 100), 10, &windows);
+            view.key(key, &screen.rows(&view), 10, &windows);
         }
         let area = Rect { x: 0, y: 0, width: 100, height: 24 };
         let mut buffer = Buffer::empty(area);

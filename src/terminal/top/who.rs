@@ -4,7 +4,7 @@ use super::canvas::{BOLD, DIM, HEAD, TopCanvas, WARNING};
 use super::{TopScreen, WhoShown, percent, times};
 use crate::live::{RowName, View, WhoAnswer, WhoBy};
 use crate::text::OneLine;
-use crate::units::{Elapsed, Plural, Rate};
+use crate::units::{Elapsed, Grouped, Plural, Rate};
 
 /// The lines: a head, and the first rows.
 pub const LINES: u16 = 6;
@@ -14,23 +14,23 @@ const OF_RATE: u16 = 12;
 /// Narrower screens have no intervals.
 const WITH_INTERVAL: u16 = 70;
 
-/// Draws it from a line on. `chosen` is the chosen row, and its hits per second if it is on the page.
-pub fn draw(
-    screen: &TopScreen<'_>,
-    view: &View,
-    chosen: Option<(&RowName, Option<f64>)>,
-    y: u16,
-    canvas: &mut TopCanvas<'_>,
-) {
+/// Draws it from a line on.
+pub fn draw(screen: &TopScreen<'_>, view: &View, y: u16, canvas: &mut TopCanvas<'_>) {
     let width = canvas.area.width;
     canvas.restyle(y, HEAD);
-    let Some((name, rate)) = chosen else {
+    let Some(name) = view.chosen() else {
         canvas.text(0, y, width, "processes", BOLD);
         canvas.text(0, y + 1, width, "Choose a row with ↑ and ↓ to see which processes hit it", DIM);
         return;
     };
     let by = if view.who == WhoBy::Cgroup { "cgroups" } else { "processes" };
-    let x = canvas.text(0, y, width, &format!("{by} that hit {}", OneLine(name.name())), BOLD);
+    let of = match (name, screen.who) {
+        (RowName::Group(_), WhoShown::Answer(_, tracepoints, _)) => {
+            format!("{} of ", Plural(*tracepoints as u64, "tracepoint"))
+        }
+        _ => String::new(),
+    };
+    let x = canvas.text(0, y, width, &format!("{by} that hit {of}{}", OneLine(name.name())), BOLD);
     match screen.who {
         WhoShown::Nothing | WhoShown::Waiting => {
             canvas.text(0, y + 1, width, "taking samples…", DIM);
@@ -38,14 +38,14 @@ pub fn draw(
         WhoShown::Failed(why) => {
             canvas.text(0, y + 1, width, &OneLine(why).to_string(), WARNING);
         }
-        WhoShown::Answer(answer) if answer.samples == 0 => {
+        WhoShown::Answer(answer, ..) if answer.samples == 0 => {
             let text = match answer.is_exact {
                 true => "no event in this window".to_owned(),
                 false => format!("no sample in {}", Elapsed(answer.time)),
             };
             canvas.text(0, y + 1, width, &text, DIM);
         }
-        WhoShown::Answer(answer) => {
+        WhoShown::Answer(answer, _, rate) => {
             let from = match (answer.is_exact, width >= WITH_INTERVAL) {
                 (true, _) => format!("   {} in this window", Plural(answer.samples, "event")),
                 (false, has_interval) => {
@@ -53,8 +53,9 @@ pub fn draw(
                     format!("   {what} from {} in {}", Plural(answer.samples, "sample"), Elapsed(answer.time))
                 }
             };
-            canvas.parts(x, y, width, &[(from, DIM)]);
-            draw_answer(answer, rate, y + 1, canvas);
+            let lost = if answer.lost > 0 { format!(", {} lost", Grouped(answer.lost)) } else { String::new() };
+            canvas.parts(x, y, width, &[(from, DIM), (lost, WARNING)]);
+            draw_answer(answer, *rate, y + 1, canvas);
         }
     }
 }
@@ -68,8 +69,8 @@ fn draw_answer(answer: &WhoAnswer, rate: Option<f64>, y: u16, canvas: &mut TopCa
         canvas.right(x, y, OF_SHARE, &format!("{mark}{}", percent(row.share)), BOLD);
         if has_interval {
             x += OF_INTERVAL;
-            let interval = format!("{:.0}–{:.0} %", 100.0 * row.low, 100.0 * row.high);
-            canvas.right(x, y, OF_INTERVAL, &interval, DIM);
+            let interval = row.interval.map(|(low, high)| format!("{:.0}–{:.0} %", 100.0 * low, 100.0 * high));
+            canvas.right(x, y, OF_INTERVAL, interval.as_deref().unwrap_or("?"), DIM);
         }
         x += OF_RATE;
         let rate = rate.map(|rate| format!("{mark}{}/s", Rate(rate * row.share)));

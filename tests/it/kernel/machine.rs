@@ -54,6 +54,7 @@ fn request<'a>(tracepoints: Vec<&'a Tracepoint>, cpus: &str) -> AttachRequest<'a
         exclude_thread: None,
         process: tp_perf::engine::ProcessFields::None,
         may_thin: false,
+        one_in: None,
     }
 }
 

@@ -78,6 +78,7 @@ impl Thinned {
             exclude_thread: None,
             process: tp_perf::engine::ProcessFields::None,
             may_thin: true,
+            one_in: None,
         };
         let mut engine = Live.attach(&request, &mut unwatched).unwrap();
         engine.enable().unwrap();
