@@ -58,6 +58,11 @@ fn show(
     let windows = std::mem::take(&mut recorded.windows);
     let mut screen = ShownScreen::new(facts, source.table.clone(), windows, terminal);
     screen.view.frozen_at = Some(0);
+    if !source.thinned.is_empty() {
+        screen
+            .notes
+            .note("some tracepoints were thinned: the numbers are those of recorded events, and not of all hits");
+    }
     while !screen.quits {
         screen.who = who(&screen, &recorded, source);
         screen.draw();
@@ -77,12 +82,14 @@ fn who(screen: &ShownScreen, recorded: &RecordedWindows, source: &SourceReport) 
     let Some(chosen) = view.chosen().filter(|_| view.who != WhoBy::Nobody) else { return WhoShown::Nothing };
     let row = screen.rows().0.into_iter().find(|row| row.name == *chosen);
     let rate = row.as_ref().map(|row| row.rate);
+    let window = view.at(&screen.windows).and_then(|at| screen.windows.get(at));
+    let all = window.zip(rate).map_or(0.0, |(window, rate)| rate * window.seconds()).round() as u64;
     let tpids: Vec<_> = row.into_iter().flat_map(|row| row.tracepoints).map(|(tpid, _)| tpid).collect();
     let answer = source
         .processes
         .as_ref()
         .zip(view.at(&screen.windows))
-        .and_then(|(processes, at)| recorded.who(processes, at, &tpids, view.who));
+        .and_then(|(processes, at)| recorded.who(processes, at, &tpids, all, view.who));
     match answer {
         Some(answer) => WhoShown::Answer(answer, tpids.len(), rate),
         None => {

@@ -1,7 +1,7 @@
 //! The windows of a recording, and who caused the events of one.
 
 use super::view::WhoBy;
-use super::who::{WhoAnswer, WhoSums};
+use super::who::{WhoAnswer, WhoRow, WhoSums};
 use super::windows::{LiveHits, LiveWindow, LiveWindows};
 use crate::activity::Activity;
 use crate::events::{Ns, Rung, Tpid};
@@ -58,8 +58,16 @@ impl RecordedWindows {
         RecordedWindows { windows, length }
     }
 
-    /// Who caused the events of these tracepoints in a window. `None` if the recording does not have the processes of its events.
-    pub fn who(&self, processes: &ProcessRanking, number: u64, tpids: &[Tpid], by: WhoBy) -> Option<WhoAnswer> {
+    /// Who caused the `all` events of these tracepoints in a window. `None` if the recording does not have the processes of its
+    /// events.
+    pub fn who(
+        &self,
+        processes: &ProcessRanking,
+        number: u64,
+        tpids: &[Tpid],
+        all: u64,
+        by: WhoBy,
+    ) -> Option<WhoAnswer> {
         let over_time = processes.over_time.as_ref().filter(|_| processes.is_known)?;
         let pairs = &over_time.tracepoints;
         let width = pairs.cells.width();
@@ -71,7 +79,6 @@ impl RecordedWindows {
                 *events.entry(process).or_default() += cell.count;
             }
         }
-        let all: u64 = events.values().sum();
         let mut sums = WhoSums::new(by);
         for ranked in &processes.processes {
             if let Some(events) = events.get(&ranked.number) {
@@ -79,7 +86,13 @@ impl RecordedWindows {
             }
         }
         let share = |of: &BTreeMap<usize, u64>| (of.values().sum::<u64>() as f64 / all.max(1) as f64, None);
-        let (time, rows) = (Duration::from_nanos(self.length), sums.rows(share));
+        let (time, mut rows) = (Duration::from_nanos(self.length), sums.rows(share));
+        // With very many processes, those that came late are not known by window.
+        let rest = all.saturating_sub(events.values().sum());
+        if rest > 0 {
+            let words = "others".to_owned();
+            rows.push(WhoRow { words, processes: 1, mostly: None, share: rest as f64 / all as f64, interval: None });
+        }
         Some(WhoAnswer { samples: all, lost: 0, time, rows, is_exact: true })
     }
 }
@@ -126,15 +139,17 @@ mod tests {
         let tpids = [1, 2].map(Tpid::new);
         let numbers = recorded.windows.numbers();
         let shares = |number| {
-            let answer = recorded.who(&processes, number, &tpids, WhoBy::Process).unwrap();
-            assert_eq!(answer.samples as f64, recorded.windows.get(number).unwrap().total());
+            let all = recorded.windows.get(number).unwrap().total() as u64;
+            let answer = recorded.who(&processes, number, &tpids, all, WhoBy::Process).unwrap();
+            assert!(answer.rows.iter().all(|row| row.words != "others"), "{answer:?}");
             answer.rows.iter().map(|row| (row.share, row.processes)).collect::<Vec<_>>()
         };
         assert_eq!(shares(numbers.start), [(1.0, 1)]);
         // Both threads have no name, so they share a row.
         assert!(numbers.map(shares).any(|shares| shares == [(1.0, 2)]));
-        let only =
-            recorded.who(&processes, recorded.windows.numbers().end - 1, &[Tpid::new(2)], WhoBy::Process).unwrap();
+        let last = recorded.windows.numbers().end - 1;
+        let only = recorded.who(&processes, last, &[Tpid::new(2)], 1_000, WhoBy::Process).unwrap();
+        assert_eq!(only.rows.last().unwrap().words, "others");
         assert_eq!(only.rows[0].processes, 1);
     }
 }

@@ -153,7 +153,7 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
             .processes
             .as_ref()
             .filter(|all| all.is_known)
-            .and_then(|all| process_graph(all, &row_of(&tpids), &row_of(&keys))),
+            .and_then(|all| process_graph(all, &row_of(&tpids), &row_of(&keys), report.ranking.duration.as_secs_f64())),
         groups,
         group_of,
         losses: losses.iter().map(|loss| (cpu_row(key_of(loss.cpu)), loss.from.0, loss.to.0, loss.lost)).collect(),

@@ -47,10 +47,11 @@ class Graph {
     this.redraw();
   }
 
-  /** A row's events over all the time, as bars of text. */
-  bars(row) {
-    const map = this.map.map((its) => (its === row ? 0 : -1));
-    return sparkline(this.cells.grid(0, this.view.span, BARS, map, 1, this.view.span));
+  /** The events of each row over all the time, as bars of text. */
+  bars() {
+    const { span } = this.view;
+    const grid = this.cells.grid(0, span, BARS, this.map, this.rows.length, span);
+    return this.rows.map((_, row) => sparkline(grid.subarray(row * BARS, (row + 1) * BARS)));
   }
 
   width() {

@@ -98,8 +98,9 @@ async function draw(section, source) {
   if (source.processes) {
     const [tracepointPairs, cpuPairs] = await Promise.all([source.processes.tracepoints, source.processes.cpus].map(Pairs.unpack));
     const rows = source.processes.rows.map((row) => ({ ...row, group: row.name }));
-    const pick = (row, number) => selection.follow(processes, row && number);
-    graph("processes", "Processes", rows, tracepointPairs.cells, tracepointPairs.processes(), { ...everywhere, thinned: [] }, pick);
+    const processCells = await Cells.unpack(source.processes.cells, source.processes.width, rows.length);
+    const pick = (row, number) => (row && !source.processes.followed[number] ? announce(`the events of ${row.name} are not known by tracepoint`) : selection.follow(processes, row && number));
+    graph("processes", "Processes", rows, processCells, own(rows), { ...everywhere, thinned: [] }, pick);
     const processes = new Processes(section, source, { tracepoints: tracepointPairs, cpus: cpuPairs }, graphs, source.group_of);
     section.querySelectorAll("[data-process]").forEach((row) => row.querySelector("button").addEventListener("click", () => selection.follow(processes, Number(row.dataset.process))));
   }

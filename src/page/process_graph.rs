@@ -11,6 +11,13 @@ pub(super) const MOST_PROCESSES: usize = 50;
 #[derive(Serialize)]
 pub(super) struct ProcessGraph<'a> {
     rows: Vec<GraphRow<'a>>,
+    /// For each row, whether the other graphs can show its events.
+    followed: Vec<bool>,
+    /// The length of a bin of all events of processes, in nanoseconds.
+    width: u64,
+    cells: String,
+    /// The length of the source in seconds, for rates.
+    seconds: f64,
     /// Whether the hits of tracepoints are estimated.
     is_estimate: bool,
     tracepoints: PairGraph,
@@ -33,6 +40,7 @@ pub(super) fn process_graph<'a>(
     all: &'a ProcessRanking,
     tracepoints: &[u32],
     cpus: &[u32],
+    seconds: f64,
 ) -> Option<ProcessGraph<'a>> {
     let over_time = all.over_time.as_ref()?;
     let (first, others) = all.processes.split_at(all.processes.len().min(MOST_PROCESSES));
@@ -57,8 +65,15 @@ pub(super) fn process_graph<'a>(
     }
     let hits = |place: usize| hits.get(&over_time.tracepoints.pairs[place]).copied().unwrap_or(0);
     let events = over_time.cpus.cells.totals();
+    let is_whole = |ranked: &RankedProcess| over_time.is_whole(ranked.number);
+    let followed =
+        first.iter().map(is_whole).chain((!others.is_empty()).then(|| others.iter().all(is_whole))).collect();
     Some(ProcessGraph {
         rows,
+        followed,
+        width: over_time.processes.width(),
+        cells: packed(&over_time.processes, &row_of),
+        seconds,
         is_estimate: all.is_estimate,
         tracepoints: pair_graph(&over_time.tracepoints, &row_of, tracepoints, hits),
         cpus: pair_graph(&over_time.cpus, &row_of, cpus, |place| events.get(place).copied().unwrap_or(0)),
@@ -92,7 +107,7 @@ mod tests {
 
     #[test]
     fn pairs_of_processes_that_share_a_row_are_joined_and_no_event_is_lost() {
-        let mut processes = Processes::default().with_cells(1_000);
+        let mut processes = Processes::default().with_cells(100_000);
         let threads = MOST_PROCESSES as u32 + 3;
         // Thread n has 100 + n events of tracepoint 1 and one of tracepoint 2. The three with the fewest are not listed.
         let event = |time: u32, tpid, tid: u32| {
@@ -105,7 +120,8 @@ mod tests {
         let ranking = processes.ranking(true).unwrap();
         let keys = [0, 1].map(|cpu| key_of(Some(Cpu::new(cpu))));
         assert_eq!(keys, [0, 1]);
-        let graph = process_graph(&ranking, &[9, 5, 7], &[0, 1]).unwrap();
+        let graph = process_graph(&ranking, &[9, 5, 7], &[0, 1], 1.0).unwrap();
+        assert!(graph.followed.iter().all(|is_followed| *is_followed));
         assert_eq!(graph.rows.len(), MOST_PROCESSES + 1);
         let last = MOST_PROCESSES as u32;
         let mut of_others: Vec<_> = graph.tracepoints.pairs.iter().filter(|pair| pair.0 == last).collect();

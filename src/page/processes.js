@@ -8,11 +8,6 @@ class Pairs {
     Object.assign(this, { pairs, cells });
   }
 
-  /** For each pair, the row of its process. */
-  processes() {
-    return this.pairs.map(([process]) => process);
-  }
-
   /** The events of one process as a graph shows them; `rowOf` gives the graph's row of a pair's tracepoint or CPU. */
   of(process, rowOf) {
     return { cells: this.cells, map: this.pairs.map(([its, of]) => (its === process ? rowOf(of) : -1)) };
@@ -33,7 +28,7 @@ class Processes {
     Object.assign(this, { section, graphs });
     this.rows = source.processes.rows;
     this.label = source.label;
-    this.seconds = source.span / 1e9;
+    this.seconds = source.processes.seconds;
     this.mark = source.processes.is_estimate ? "~" : "";
     const same = (row) => row;
     this.kinds = {
@@ -50,23 +45,25 @@ class Processes {
       const graph = this.graphs[kind];
       const hits = process === null ? null : pairs.hits(process, rowOf);
       graph.follow(process === null ? null : { ...pairs.of(process, rowOf), hits });
-      const names = hits && new Map([...hits].map(([row, number]) => [graph.rows[row].name, number]));
-      this.tables[kind].follow(names, (name) => this.words(process, name, names.get(name) ?? 0, graph));
+      const names = hits && new Map([...hits].map(([row, number]) => [graph.rows[row].name, { row, number }]));
+      const bars = hits && this.tables[kind].has("bars") ? graph.bars() : [];
+      this.tables[kind].follow(names, ({ row, number }) => this.words(process, number, bars[row] ?? "", kind));
     }
     this.graphs.processes.light(this.rows.map((_, row) => process === null || row === process));
     this.section.querySelectorAll("[data-process]").forEach((row) => row.toggleAttribute("data-chosen", Number(row.dataset.process) === process));
   }
 
   /** The cells of a table's row: the number and what is shown of it, by the kind of the column. */
-  words(process, name, hits, graph) {
+  words(process, hits, bars, kind) {
+    // The CPUs have events, and only hits are estimated.
+    const mark = kind === "cpus" ? "" : this.mark;
     const share = hits / Math.max(this.rows[process].events, 1);
     const rate = this.seconds > 0 ? hits / this.seconds : 0;
-    const row = graph.rows.findIndex((row) => row.name === name);
     return {
-      hits: [hits, this.mark + grouped(hits)],
-      share: [share, this.mark + percent(share)],
-      rate: [rate, this.seconds > 0 ? this.mark + perSecond(rate) : ""],
-      bars: [0, graph.bars(row)],
+      hits: [hits, mark + grouped(hits)],
+      share: [share, mark + percent(share)],
+      rate: [rate, this.seconds > 0 ? mark + perSecond(rate) : ""],
+      bars: [0, bars],
     };
   }
 }
@@ -81,13 +78,18 @@ class ProcessTable {
     this.all = [...table.tBodies[0].rows].map((row) => [row, [...row.cells].map((cell) => [cell.dataset.value, cell.textContent])]);
   }
 
-  /** `words` gives the cells of a row by its name, and `names` has the rows to show; it is `null` for all processes. */
+  /** Whether it has a kind of column. */
+  has(column) {
+    return this.columns?.includes(column) ?? false;
+  }
+
+  /** `names` has what to show by the names of rows, and `words` makes cells of that. `names` is `null` for all processes. */
   follow(names, words) {
     if (!this.table) return;
     for (const [row, whole] of this.all) {
       const name = row.dataset.name ?? row.dataset.group ?? row.cells[0].textContent;
       row.toggleAttribute("data-other", names !== null && !names.has(name));
-      const of = names?.has(name) ? words(name) : null;
+      const of = names?.has(name) ? words(names.get(name)) : null;
       [...row.cells].forEach((cell, column) => {
         if (column === 0 || this.columns[column] === "number") return;
         const [value, text] = names === null ? whole[column] : of?.[this.columns[column]] ?? [0, ""];

@@ -34,13 +34,14 @@ pub(super) struct PageProcess {
 pub(super) fn process_rows(source: &SourceReport) -> (Vec<PageProcess>, usize) {
     let Some(all) = source.processes.as_ref().filter(|all| all.is_known) else { return (Vec::new(), 0) };
     let mark = mark(all.is_estimate);
+    let can_follow = |process| all.over_time.as_ref().is_some_and(|over_time| over_time.is_whole(process));
     let rows = all.processes.iter().take(MOST_ROWS).enumerate().map(|(number, ranked)| {
         let part = |events: u64| Share(events as f64 / ranked.events.max(1) as f64);
         let mostly = ranked.tracepoints.iter().take(NAMED);
         let mostly = mostly.map(|(tpid, events)| format!("{} {}", source.table.get(*tpid).full_name(), part(*events)));
         let (share, rate) = (all.share(ranked.events), source.ranking.per_second(ranked.events));
         PageProcess {
-            graph: (number < MOST_PROCESSES).then_some(number),
+            graph: (number < MOST_PROCESSES && can_follow(ranked.number)).then_some(number),
             name: shown(&ranked.process.words()),
             pid: ranked.process.pid.map_or(0, |pid| pid.get()),
             pid_text: ranked.process.pid.map(|pid| pid.to_string()).unwrap_or_default(),

@@ -3,7 +3,7 @@
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::style::{Color, Modifier, Style};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Headlines.
 pub const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
@@ -108,11 +108,20 @@ pub fn shortened(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let letters: Vec<char> = text.chars().collect();
-    let end = width.saturating_sub(1) / 2;
-    let begin = width.saturating_sub(1) - end;
-    let (begin, end) = (letters.iter().take(begin), letters.iter().rev().take(end).rev());
-    begin.chain([&'…'].into_iter().take(width)).chain(end).collect()
+    let of_end = width.saturating_sub(1) / 2;
+    let of_begin = width.saturating_sub(1) - of_end;
+    /// As many of these letters as fit.
+    fn fitting(letters: impl Iterator<Item = char>, room: usize) -> Vec<char> {
+        let mut used = 0;
+        let fits = |letter: &char| {
+            used += letter.width().unwrap_or(0);
+            used <= room
+        };
+        letters.take_while(fits).collect()
+    }
+    let (begin, end) = (fitting(text.chars(), of_begin), fitting(text.chars().rev(), of_end));
+    let ellipsis = (width > 0).then_some('…');
+    begin.into_iter().chain(ellipsis).chain(end.into_iter().rev()).collect()
 }
 
 /// Numbers as bars of one column each. `None` is unknown.
@@ -135,6 +144,7 @@ mod tests {
     fn names_lose_their_middle() {
         assert_eq!(shortened("kmem:mm_page_alloc", 18), "kmem:mm_page_alloc");
         assert_eq!(shortened("kmem:mm_page_alloc", 11), "kmem:…alloc");
+        assert_eq!(shortened("中中中中中", 6), "中…中");
         assert_eq!((shortened("abc", 1), shortened("abc", 0)), ("…".to_owned(), String::new()));
     }
 
