@@ -13,6 +13,7 @@ use std::time::Duration;
 pub const TESTS: &[Test] = &[
     ("it_shows_the_hits_and_the_process_that_causes_them", nothing_more, who),
     ("a_hot_tracepoint_shows_its_process_too", nothing_more, hot),
+    ("samples_of_the_chosen_row_cost_the_count_no_hit", nothing_more, exact),
     ("the_terminal_comes_back_after_each_end", nothing_more, ends),
     ("it_ends_when_its_terminal_goes_away", nothing_more, gone),
     ("without_a_terminal_it_says_what_to_do", nothing_more, no_terminal),
@@ -96,6 +97,48 @@ fn hot() {
     let name = name_of_test();
     let (status, seen) = top(&["--every", "500ms"], &[(GETSID, DOWN), (name.as_str(), "q")]);
     assert!(status.success(), "{seen:?}");
+}
+
+/// Bursts of a known number, while the samples of the row go on and off in each window.
+fn exact() {
+    const BURSTS: u64 = 25;
+    const BURST: u64 = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (mut terminal, programs_end) = open_terminal(100);
+    let end = || Stdio::from(programs_end.try_clone().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    command.args(["top", "-d", "60s", "-t", GETSID, "--budget", "none", "--every", "200ms"]);
+    command.current_dir(folder.path()).env("TERM", "xterm-256color");
+    let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    let mut bursts: Option<std::process::Child> = None;
+    let (mut step, mut from, mut frames) = (0, 0, 0);
+    let (status, seen) = read_terminal(&mut terminal, programs_end, &mut child, |terminal, seen| {
+        let new = String::from_utf8_lossy(&seen[from..]).into_owned();
+        match step {
+            0 if new.contains("hits/s") => {
+                let mut command = Command::new("sh");
+                let bursting = format!("for i in $(seq {BURSTS}); do $0 storm {BURST} getsid; sleep 0.1; done");
+                bursts = Some(command.args(["-c", &bursting]).arg(std::env::current_exe().unwrap()).spawn().unwrap());
+            }
+            1 if new.contains(GETSID) => terminal.write_all(DOWN.as_bytes()).unwrap(),
+            2 if new.contains("intervals") && bursts.as_mut().unwrap().try_wait().unwrap().is_some() => {}
+            // The window with the last hits has ended by then.
+            3 if frames < 20 => {
+                frames += 1;
+                return;
+            }
+            3 => terminal.write_all(b"w").unwrap(),
+            4 if new.contains("wrote") => terminal.write_all(b"q").unwrap(),
+            _ => return,
+        }
+        step += 1;
+        from = seen.len();
+    });
+    assert!(status.success() && step == 5, "step {step}: {:?}", String::from_utf8_lossy(&seen));
+    let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let mut csv = csv::Reader::from_path(file).unwrap();
+    let hits: u64 = csv.records().map(|row| row.unwrap()[4].parse::<u64>().unwrap()).sum();
+    assert_eq!(hits, BURSTS * BURST);
 }
 
 fn ends() {
