@@ -86,6 +86,15 @@ impl Stage {
             tracepoints.write_record([&tpid, &tpid, &name, &group]).unwrap();
         }
         drop((rows, tracepoints));
+        let mut processes = csv::Writer::from_path(stage.path("processes.csv")).unwrap();
+        let columns = ["timestamp", "tpid", "gid", "tracepoint name", "cpu", "pid", "tid", "comm", "cgroup"];
+        processes.write_record(columns).unwrap();
+        let texts = FORMULAS.iter().copied().chain([OBEYED]).map(|text| text.replace(['\r', '\n'], ""));
+        for (time, text) in (1..).zip(texts) {
+            let (time, path) = (time.to_string(), format!("/{text}"));
+            processes.write_record([&time, "1", "1", "usual", "0", &time, &time, &text, &path]).unwrap();
+        }
+        drop(processes);
         fs::write(stage.path("bad.csv"), format!("timestamp,tpid,gid,tracepoint name\n{OBEYED}\n")).unwrap();
         fs::write(stage.path("unknown"), OBEYED).unwrap();
 
@@ -148,6 +157,17 @@ fn lines() -> Vec<Vec<String>> {
         "report :one.perf :log --format json",
         "report :log --format markdown",
         "report :one.perf :log --format markdown",
+        "report :processes.csv --by process --top 50",
+        "report :processes.csv --by process --format csv",
+        "report :processes.csv --by process --format json",
+        "report :processes.csv --by process --format markdown",
+        "report :processes.csv :one.perf --by process",
+        "report :processes.csv --by process --html :processes.html",
+        "report :processes.csv --by process --comm HOSTILE",
+        "report :processes.csv --by process --cgroup HOSTILE",
+        "report :processes.csv --by process --unit HOSTILE",
+        "replay :processes.csv -o - --log-columns comm,cgroup",
+        "replay :processes.csv -o :rec7 --log-columns comm,cgroup",
         "report :none :unknown",
         "report :unknown",
         "report :bad.csv",
