@@ -6,7 +6,7 @@ use super::top_recorded::show_source;
 use super::top_screen::ShownScreen;
 use crate::capture::{self, Choice, StopRules};
 use crate::cli::{TopArgs, TopRequest};
-use crate::control::Manner;
+use crate::control::{Manner, Progress};
 use crate::counting::{Beside, CountOptions, CountRun, Counters, RunWith};
 use crate::drain::Problem;
 use crate::engine::{self, Detaching, Kernel, Live, ProcessFields};
@@ -28,6 +28,8 @@ const REST: Duration = Duration::from_millis(250);
 /// With fewer samples, tp-perf takes samples again after this time, without waiting for the end of the window.
 const FEW_SAMPLES: u64 = 100;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// After a failure to sample, tp-perf tries again after this time.
+const RETRY: Duration = Duration::from_secs(5);
 /// For a row of a group, tp-perf samples at most this many tracepoints, the hottest ones.
 const MOST_TRACEPOINTS: usize = 4;
 
@@ -165,12 +167,13 @@ impl<K: Kernel> LiveTop<'_, K> {
     fn fail(&mut self, failure: String) {
         self.screen.who = WhoShown::Failed(failure);
         self.stop_sampling();
+        self.chosen.iter_mut().for_each(|chosen| chosen.since = Instant::now() + RETRY);
     }
 
     /// Begins to sample the chosen row, if the cursor has rested on it.
     fn sample(&mut self) {
         let is_due = |chosen: &ChosenRow<_>| chosen.who.is_none() && chosen.since.elapsed() >= REST;
-        if matches!(self.screen.who, WhoShown::Failed(_)) || !self.chosen.as_ref().is_some_and(is_due) {
+        if !self.chosen.as_ref().is_some_and(is_due) {
             return;
         }
         let rows = self.screen.rows().0;
@@ -234,6 +237,15 @@ impl<K: Kernel> LiveTop<'_, K> {
         }
     }
 
+    /// The kernel removes the events of a CPU that goes offline, and they do not return with it.
+    fn note_missing_cpus(&mut self) {
+        let missing = self.kernel.online().map(|online| self.screen.facts.cpus.without(&online));
+        if let Some(missing) = missing.ok().filter(|missing| !missing.is_empty()) {
+            let text = format!("CPU {missing} went offline: its hits are missing; start tp-perf again when it is back");
+            self.screen.notes.note(&text);
+        }
+    }
+
     /// Waits for the children that have detached samples.
     fn reap(&mut self) {
         self.detaching.retain_mut(|detaching| {
@@ -270,6 +282,7 @@ impl<K: Kernel> Sink for LiveTop<'_, K> {
         let part = cpu.saturating_sub(self.cpu.0).as_secs_f64() / (at - self.cpu.1).as_secs_f64().max(1e-9);
         (self.screen.own, self.cpu) = (Some(part), (cpu, at));
         self.reap();
+        self.note_missing_cpus();
         self.take_samples();
         self.begin_window();
         self.screen.draw();
@@ -285,7 +298,6 @@ impl<K: Kernel> Beside for LiveTop<'_, K> {
         let chosen = self.chosen.as_ref()?;
         match &chosen.who {
             Some(who) => [who.due(), chosen.look_at].into_iter().flatten().min(),
-            None if matches!(self.screen.who, WhoShown::Failed(_)) => None,
             None => Some(chosen.since + REST),
         }
     }
