@@ -11,7 +11,7 @@ use crate::counting::{Beside, CountOptions, CountRun, Counters, RunWith};
 use crate::drain::Problem;
 use crate::engine::{self, Detaching, Kernel, Live, ProcessFields};
 use crate::events::{Sink, Tick};
-use crate::live::{LiveWindows, RowName, Who, WhoBy, WhoTarget};
+use crate::live::{LiveWindow, LiveWindows, RowName, Who, WhoBy, WhoTarget};
 use crate::os::machine::{hostname, kernel_release};
 use crate::os::privileges::{self, Starts};
 use crate::os::thread::cpu_time;
@@ -30,6 +30,8 @@ const FEW_SAMPLES: u64 = 100;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// After a failure to sample, tp-perf tries again after this time.
 const RETRY: Duration = Duration::from_secs(5);
+/// The rate that decides how much is sampled is that of so many windows: a row may have hits in every second one only.
+const WINDOWS_OF_RATE: usize = 5;
 /// For a row of a group, tp-perf samples at most this many tracepoints, the hottest ones.
 const MOST_TRACEPOINTS: usize = 4;
 
@@ -104,14 +106,14 @@ fn show<K: Kernel>(
     }
 }
 
-/// The hits per second of these tracepoints in the newest window. `None` if one of them was detached, or there is no window.
-fn rate_now(windows: &LiveWindows, tpids: &[Tpid]) -> Option<f64> {
-    let window = windows.back_from(u64::MAX - 1).next()?;
-    tpids
-        .iter()
-        .map(|tpid| window.of(*tpid).map_or(Some(0.0), |hits| hits.hits))
-        .sum::<Option<f64>>()
-        .map(|hits| hits / window.seconds())
+/// The hits per second of these tracepoints in the newest windows, at most so many. `None` if one of them is detached, or there is no
+/// window.
+fn rate_of_last(most: usize, windows: &LiveWindows, tpids: &[Tpid]) -> Option<f64> {
+    let of = |window: &LiveWindow| tpids.iter().map(|tpid| window.of(*tpid).map_or(Some(0.0), |hits| hits.hits)).sum();
+    let newest = || windows.back_from(u64::MAX - 1).take(most);
+    let now: Option<f64> = of(newest().next()?);
+    let hits: f64 = now.map(|_| newest().filter_map(of).sum())?;
+    Some(hits / newest().map(LiveWindow::seconds).sum::<f64>())
 }
 
 /// The chosen row, and its samples.
@@ -184,12 +186,14 @@ impl<K: Kernel> LiveTop<'_, K> {
             return;
         };
         let tracepoints: Vec<Tpid> = row.tracepoints.into_iter().take(MOST_TRACEPOINTS).map(|(tpid, _)| tpid).collect();
-        let rate = rate_now(&self.screen.windows, &tracepoints).unwrap_or(0.0);
-        let target = WhoTarget { tracepoints, rate, cpus: self.screen.facts.cpus.clone() };
-        if target.tracepoints.is_empty() {
-            self.fail("its tracepoints are detached, so tp-perf cannot sample them".to_owned());
+        let rate =
+            rate_of_last(WINDOWS_OF_RATE, &self.screen.windows, &tracepoints).filter(|_| !tracepoints.is_empty());
+        // Samples would attach them again, and the budget would not be kept.
+        let Some(rate) = rate else {
+            self.fail("its tracepoints are detached, so tp-perf does not sample them".to_owned());
             return;
-        }
+        };
+        let target = WhoTarget { tracepoints, rate, cpus: self.screen.facts.cpus.clone() };
         let attach = |fields| Who::attach(self.kernel, &self.screen.table, target.clone(), &self.choice, fields);
         // Linux before 5.7, and systems without mounted cgroups, have only threads.
         match attach(ProcessFields::Cgroup).or_else(|_| attach(ProcessFields::Thread)) {
@@ -218,7 +222,7 @@ impl<K: Kernel> LiveTop<'_, K> {
             let ShownScreen { view, windows, .. } = &self.screen;
             let WhoTarget { tracepoints, .. } = who.target();
             // The samples are those of the last seconds, whatever the screen shows.
-            let rate = rate_now(windows, tracepoints).filter(|_| view.frozen_at.is_none());
+            let rate = rate_of_last(1, windows, tracepoints).filter(|_| view.frozen_at.is_none());
             self.screen.who = WhoShown::Answer(who.answer(view.who), tracepoints.len(), rate);
         }
     }
@@ -228,7 +232,7 @@ impl<K: Kernel> LiveTop<'_, K> {
         let Some(chosen) = &mut self.chosen else { return };
         let Some(who) = &mut chosen.who else { return };
         // A tracepoint that the budget has detached must not stay attached for samples.
-        let rate = rate_now(&self.screen.windows, &who.target().tracepoints);
+        let rate = rate_of_last(WINDOWS_OF_RATE, &self.screen.windows, &who.target().tracepoints);
         if rate.is_none_or(|rate| who.is_stale(rate)) {
             chosen.since = Instant::now();
             self.stop_sampling();

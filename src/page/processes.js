@@ -60,7 +60,7 @@ class Processes {
     const share = hits / Math.max(this.rows[process].events, 1);
     const rate = this.seconds > 0 ? hits / this.seconds : 0;
     return {
-      hits: [hits, mark + grouped(hits)],
+      events: [hits, mark + grouped(hits)],
       share: [share, mark + percent(share)],
       rate: [rate, this.seconds > 0 ? mark + perSecond(rate) : ""],
       bars: [0, bars],

@@ -447,7 +447,7 @@ fn unwatched() {
 /// The visible rows of a table: the first cell, and the cell in the column of hits.
 fn rows_with_hits(page: &Page, table: &str) -> Vec<(String, u64)> {
     let text = page.text(&format!(
-        "(table => {{ const column = [...table.tHead.rows[0].cells].findIndex(head => head.dataset.column === 'hits'); \
+        "(table => {{ const column = [...table.tHead.rows[0].cells].findIndex(head => head.dataset.column === 'events'); \
          return [...table.tBodies[0].rows].filter(row => row.checkVisibility()).map(row => row.cells[0].innerText + '\\t' + row.cells[column].innerText).join('\\n'); }}) \
          (document.querySelector('table.{table}'))"
     ));
