@@ -106,11 +106,11 @@ fn show<K: Kernel>(
     }
 }
 
-/// The hits per second of these tracepoints in the newest windows, at most so many. `None` if one of them is detached, or there is no
-/// window.
+/// The hits per second of these tracepoints in the `most` newest windows. `None` if one of the tracepoints is detached, or if there is
+/// no window.
 fn rate_of_last(most: usize, windows: &LiveWindows, tpids: &[Tpid]) -> Option<f64> {
     let of = |window: &LiveWindow| tpids.iter().map(|tpid| window.of(*tpid).map_or(Some(0.0), |hits| hits.hits)).sum();
-    let newest = || windows.back_from(u64::MAX - 1).take(most);
+    let newest = || windows.iter().rev().take(most);
     let now: Option<f64> = of(newest().next()?);
     let hits: f64 = now.map(|_| newest().filter_map(of).sum())?;
     Some(hits / newest().map(LiveWindow::seconds).sum::<f64>())

@@ -11,6 +11,7 @@ mod csv;
 mod keys;
 mod recorded;
 mod rows;
+mod shares;
 #[cfg(test)]
 mod testing;
 mod view;
@@ -21,6 +22,7 @@ pub use csv::csv;
 pub use keys::{Key, KeyRequest};
 pub use recorded::RecordedWindows;
 pub use rows::{LiveRow, RowName, SortBy};
+pub use shares::{WhoAnswer, WhoRow};
 pub use view::{LivePage, View, WhoBy};
-pub use who::{Who, WhoAnswer, WhoRow, WhoTarget};
+pub use who::{Who, WhoTarget};
 pub use windows::{LiveHits, LiveWindow, LiveWindows};

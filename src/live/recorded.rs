@@ -1,7 +1,7 @@
 //! The windows of a recording, and who caused the events of one.
 
+use super::shares::{WhoAnswer, WhoRow, WhoSums};
 use super::view::WhoBy;
-use super::who::{WhoAnswer, WhoRow, WhoSums};
 use super::windows::{LiveHits, LiveWindow, LiveWindows};
 use crate::activity::Activity;
 use crate::events::{Ns, Rung, Tpid};

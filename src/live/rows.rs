@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn rows_have_rates_shares_and_the_change_against_the_minute_before() {
-        // Two seconds long each: `irq:entry` has 20 hits, then 80; `sched:wakeup` always 20.
+        // Each window is two seconds long. `irq:entry` has 20 hits, then 80, and `sched:wakeup` has 20 in each window.
         let windows = windows(2, &[[20, 0, 20], [20, 0, 20], [80, 0, 20]]);
         let rows = rows(&windows, &table(), &wanted(2));
         assert_eq!(names(&rows), ["irq:entry", "sched:wakeup"]);

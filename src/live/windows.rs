@@ -125,7 +125,7 @@ impl LiveWindows {
     }
 
     /// All windows that are kept, the oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &LiveWindow> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &LiveWindow> {
         self.kept.iter()
     }
 }

@@ -1,5 +1,6 @@
 //! Text and colours on the screen.
 
+use crate::report::sparkline;
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::style::{Color, Modifier, Style};
@@ -126,14 +127,9 @@ pub fn shortened(text: &str, width: usize) -> String {
 
 /// Numbers as bars of one column each. `None` is unknown.
 pub fn bars(numbers: &[Option<f64>]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = numbers.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let bar = |number: &Option<f64>| match number {
-        None => '?',
-        Some(0.0) => ' ',
-        Some(number) => BARS[((number / most * 8.0).round() as usize).clamp(1, 8) - 1],
-    };
-    numbers.iter().map(bar).collect()
+    let known: Vec<f64> = numbers.iter().map(|number| number.unwrap_or(0.0)).collect();
+    let bars = sparkline(&known);
+    bars.chars().zip(numbers).map(|(bar, number)| if number.is_none() { '?' } else { bar }).collect()
 }
 
 #[cfg(test)]

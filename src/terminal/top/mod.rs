@@ -270,11 +270,6 @@ impl TopScreen<'_> {
     }
 }
 
-/// A share of the hits: `12.3 %`.
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
 /// A number of processes, if it is more than one: `×14`.
 fn times(number: usize) -> String {
     if number > 1 { format!("×{}", Grouped(number as u64)) } else { String::new() }

@@ -1,10 +1,11 @@
 //! The table of tracepoints or groups.
 
+use super::TopScreen;
 use super::canvas::{BOLD, CURSOR, DIM, HEAD, LESS, MORE, TopCanvas, WARNING, bars};
-use super::{TopScreen, percent};
 use crate::events::Rung;
 use crate::live::{LivePage, LiveRow, RowName, SortBy, View};
 use crate::os::cpus::Cpu;
+use crate::terminal::count::percent;
 use crate::text::OneLine;
 use crate::units::{Factor, Rate};
 

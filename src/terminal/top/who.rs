@@ -1,8 +1,9 @@
 //! Who causes the hits of the row under the cursor.
 
 use super::canvas::{BOLD, DIM, HEAD, TopCanvas, WARNING};
-use super::{TopScreen, WhoShown, percent, times};
+use super::{TopScreen, WhoShown, times};
 use crate::live::{RowName, View, WhoAnswer, WhoBy};
+use crate::terminal::count::percent;
 use crate::text::OneLine;
 use crate::units::{Elapsed, Grouped, Plural, Rate};
 
