@@ -62,10 +62,16 @@ pub mod control;
 pub mod counting;
 #[doc(hidden)]
 pub mod doctor;
+#[cfg(feature = "monitor")]
+#[doc(hidden)]
+pub mod history;
 #[doc(hidden)]
 pub mod live;
 #[doc(hidden)]
 pub mod memory;
+#[cfg(feature = "monitor")]
+#[doc(hidden)]
+pub mod metrics;
 #[doc(hidden)]
 pub mod os;
 #[doc(hidden)]

@@ -1,0 +1,1 @@
+//! Histories: the hits of each window, kept for weeks.

@@ -1,0 +1,1 @@
+//! Metrics: the sums of a count, for Prometheus.
