@@ -49,6 +49,9 @@ pub mod tracefs;
 // because the program, the integration tests, the benches and the fuzz targets are separate crates.
 #[doc(hidden)]
 pub mod activity;
+#[cfg(feature = "monitor")]
+#[doc(hidden)]
+pub mod alarms;
 #[doc(hidden)]
 pub mod capture;
 #[doc(hidden)]

@@ -33,7 +33,7 @@ False alarms: seen with --follow, in 3.4 hours of stored windows that were follo
 learned: one on a quiet machine, and none under nine loads. This is too little to promise less than one a day. --false-alarms limits \
 only alarms of single tracepoints, and only if the learned sessions show all that the system does.";
 
-fn parse_per_day(text: &str) -> Result<f64, String> {
+pub(super) fn parse_per_day(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
         _ => Err("write a number greater than 0, as in `1` or `0.1`".to_owned()),

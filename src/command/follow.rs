@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::detach::finish_detach;
 use super::observe::{begin_reading, read_source, unless_closed};
+use super::seen::SeenOfTick;
 use super::sources::worse;
 use super::stop::{compare, end_at_second_signal};
 use super::wait::wait_for_command;
@@ -16,8 +17,7 @@ use crate::events::{Ns, Tick};
 use crate::observation::Observation;
 use crate::recording::missed_cpus;
 use crate::state::{
-    self, ALPHA, Alarm, Composition, Follow, FollowMessage, HOLD, Known, Length, Library, Name, Names, Seen, Session,
-    SessionOrigin, Window,
+    self, ALPHA, Alarm, Follow, FollowMessage, HOLD, Known, Length, Library, Session, SessionOrigin, Window,
 };
 use crate::terminal::{Extent, FollowedFrom, Stdout, TerminalProgress, messages, print_followed, print_message};
 use crate::tracefs::{Selection, Table};
@@ -257,7 +257,7 @@ fn follow_machine(
                 return Ok(());
             }
             alarms.keep(tick);
-            for message in follow.window(tick.from, seen.of_tick(tick)) {
+            for message in follow.window(tick.from, seen.of_hits(tick, &tick.window_hits())) {
                 printer.print(&message, out)?;
                 if let Some(text) = alarms.save(&message) {
                     messages::say(text);
@@ -306,36 +306,6 @@ fn follow_machine(
     end_at_second_signal()?;
     finish_detach(&mut counters.detach(), manner.wait_detach, context)?;
     code
-}
-
-/// Makes the compared windows of ticks.
-struct SeenOfTick {
-    /// By tpid, the number of the name; `None` if it is not compared.
-    names: Vec<Option<Name>>,
-    counts: Vec<u64>,
-}
-
-impl SeenOfTick {
-    fn of(names: &Names, table: &Table) -> Self {
-        let mut numbers = Vec::new();
-        for tracepoint in table.tracepoints() {
-            let index = tracepoint.tpid.index();
-            numbers.resize(numbers.len().max(index + 1), None);
-            numbers[index] = names.number(&tracepoint.full_name());
-        }
-        SeenOfTick { names: numbers, counts: vec![0; names.len()] }
-    }
-
-    fn of_tick(&mut self, tick: &Tick<'_>) -> Seen {
-        self.counts.fill(0);
-        for (slot, hits) in tick.hit() {
-            if let Some(Some(name)) = self.names.get(slot.tpid.index()) {
-                self.counts[*name as usize] += hits;
-            }
-        }
-        let composition = Composition::of((0..).zip(self.counts.iter().copied()));
-        Seen { ns: tick.to.since(tick.from), composition, lost: 0 }
-    }
 }
 
 /// The state under which the windows of alarms against a state are kept.

@@ -27,6 +27,7 @@ mod overhead;
 mod record;
 mod replay;
 mod report;
+mod seen;
 mod sources;
 mod states;
 mod stop;

@@ -5,7 +5,7 @@ use super::detach::finish_detach;
 use super::stop::{end_at_second_signal, stopped};
 use super::wait::wait_for_command;
 use super::watch::{PLACE, watch_machine};
-use crate::capture;
+use crate::capture::{self, Choice};
 use crate::control::{Manner, Progress};
 use crate::engine::{Detaching, Kernel, Live};
 use crate::events::Filter;
@@ -135,7 +135,12 @@ pub fn read_source(
 /// Checks that the selection can be compared with the known sessions, before a useless capture begins.
 pub fn may_compare(observation: &Observation, known: &Known) -> anyhow::Result<()> {
     let Observation::Machine(options) = observation else { return Ok(()) };
-    let (table, selection) = raised(|| tracefs::choose(&options.attach.choice.selection))?;
+    may_compare_choice(&options.attach.choice, known)
+}
+
+/// The same for a choice of this machine's tracepoints.
+pub fn may_compare_choice(choice: &Choice, known: &Known) -> anyhow::Result<()> {
+    let (table, selection) = raised(|| tracefs::choose(&choice.selection))?;
     let names: BTreeSet<String> =
         selection.tracepoints(&table).iter().map(|tracepoint| tracepoint.full_name()).collect();
     Ok(known.may_compare(|name| names.contains(name))?)
@@ -168,6 +173,19 @@ pub fn within_budget(kernel: &impl Kernel, observation: &mut Observation, known:
     let Observation::Machine(options) = observation else { return Ok(known) };
     let Some(budget) = options.attach.budget else { return Ok(known) };
     let choice = &mut options.attach.choice;
+    let (known, hot) = comparable_within(kernel, choice, budget, known)?;
+    choice.selection.exclude.extend(hot.iter().map(|name| Pattern::new(name)).collect::<Result<Vec<_>, _>>()?);
+    Ok(known)
+}
+
+/// The library without the hottest tracepoints, such that counting each hit of the others keeps the budget in any learned state; and
+/// these hottest ones.
+pub fn comparable_within(
+    kernel: &impl Kernel,
+    choice: &Choice,
+    budget: f64,
+    known: Known,
+) -> anyhow::Result<(Known, Vec<String>)> {
     let cpus = choice
         .cpus
         .as_ref()
@@ -200,8 +218,7 @@ pub fn within_budget(kernel: &impl Kernel, observation: &mut Observation, known:
             named.join(", ")
         ));
     }
-    choice.selection.exclude.extend(hot.iter().map(|name| Pattern::new(name)).collect::<Result<Vec<_>, _>>()?);
-    Ok(known)
+    Ok((known, hot))
 }
 
 /// Restricts the watching of this machine to the tracepoints of the library, if only a few are wanted.

@@ -294,8 +294,8 @@ impl<K: Kernel> Sink for LiveTop<'_, K> {
 }
 
 impl<K: Kernel> Beside for LiveTop<'_, K> {
-    fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.screen.terminal.wake_descriptor())
+    fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.screen.terminal.wake_descriptor()]
     }
 
     fn due(&self) -> Option<Instant> {

@@ -10,5 +10,5 @@ pub use command::{CommandLine, Error, Launch, Running, Streams};
 pub use manner::Manner;
 pub use progress::{NoticesOnly, Progress};
 pub(crate) use signals::wait_for_any;
-pub use signals::{Senders, Signals};
+pub use signals::{OwnSignal, Senders, Signals};
 pub use stoppable::unless_stopped;

@@ -27,6 +27,26 @@ pub struct Signals {
     others: usize,
     /// Kept open, because a stream without a sender always polls readable, and nobody would sleep.
     senders: Option<Senders>,
+    /// The signals that do not ask for the end, with their sending ends.
+    apart: Vec<(i32, UnixStream)>,
+}
+
+/// A signal that does something else than ask tp-perf to stop.
+#[derive(Debug)]
+pub struct OwnSignal(UnixStream);
+
+impl OwnSignal {
+    /// Whether it has arrived since the last call.
+    pub fn has_arrived(&mut self) -> bool {
+        arrived(&mut self.0) > 0
+    }
+}
+
+impl AsFd for OwnSignal {
+    /// Polls readable once the signal has arrived.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 /// The sending ends. Signal handlers write to them; in tests, the test does.
@@ -49,6 +69,14 @@ impl Signals {
         Ok(Signals { senders: Some(senders), ..signals })
     }
 
+    /// From [`take_over`](Self::take_over) on, this signal does not ask tp-perf to stop.
+    pub fn set_apart(&mut self, signal: i32) -> io::Result<OwnSignal> {
+        let (reader, sender) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        self.apart.push((signal, sender));
+        Ok(OwnSignal(reader))
+    }
+
     /// Handles the signals of this process from now on. exec resets the handlers, so COMMAND gets the
     /// defaults.
     pub fn take_over(&mut self) -> io::Result<()> {
@@ -60,7 +88,8 @@ impl Signals {
         let Some(senders) = &self.senders else { return Ok(()) };
         // A signal that was ignored at the start (SIGHUP by nohup) stays ignored, also for COMMAND. But shells start
         // background jobs with SIGINT and SIGQUIT ignored, and there they must still stop a capture.
-        let is_heeded = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
+        let is_apart = |signal: &i32| self.apart.iter().any(|(apart, _)| apart == signal);
+        let is_heeded = |signal: &i32| ignored & (1 << (signal - 1)) == 0 && !is_apart(signal);
         ask_on([SIGINT], senders.interrupt.try_clone()?)?;
         ask_on(
             [SIGTERM, SIGQUIT].into_iter().chain([SIGHUP].into_iter().filter(is_heeded)),
@@ -70,7 +99,8 @@ impl Signals {
         // With SIGXFSZ handled, a file that grows past `ulimit -f` is an error to report and does not kill
         // tp-perf.
         // SIGWINCH only wakes the thread that draws on the terminal.
-        write_on([SIGCHLD, SIGXFSZ, SIGWINCH], senders.child.try_clone()?)
+        write_on([SIGCHLD, SIGXFSZ, SIGWINCH], senders.child.try_clone()?)?;
+        self.apart.iter().try_for_each(|(signal, sender)| write_on([*signal], sender.try_clone()?))
     }
 
     /// Creates the descriptors, and leaves the sending ends to the caller.
@@ -83,7 +113,18 @@ impl Signals {
         let ((interrupt, i), (terminate, t), (other, o), (child, c)) = (pair()?, pair()?, pair()?, pair()?);
         let senders = Senders { interrupt: i, terminate: t, other: o, child: c };
         let (interrupts, terminates, others) = (0, 0, 0);
-        Ok((Signals { interrupt, terminate, other, child, interrupts, terminates, others, senders: None }, senders))
+        let signals = Signals {
+            interrupt,
+            terminate,
+            other,
+            child,
+            interrupts,
+            terminates,
+            others,
+            senders: None,
+            apart: Vec::new(),
+        };
+        Ok((signals, senders))
     }
 
     /// Descriptors that poll readable once a signal has arrived.

@@ -35,9 +35,9 @@ pub struct RunWith<'a, 's> {
 /// Work in the thread of a run, between its ticks, such as a screen with keys. It stays in this thread, because tp-perf excludes only the hits
 /// of this thread.
 pub trait Beside: Sink {
-    /// A descriptor that polls readable when there is something to do.
-    fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
+    /// Descriptors that poll readable when there is something to do.
+    fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
     }
     /// When there is something to do, even if the descriptor is not readable.
     fn due(&self) -> Option<Instant> {
@@ -209,7 +209,7 @@ impl Ticking {
             let next = [end, visit, takers.beside.due()].into_iter().flatten().fold(self.due, Instant::min);
             let left = next.saturating_duration_since(Instant::now());
             if !left.is_zero() {
-                wait_for_any(outside.wake_descriptors().chain(takers.beside.wake_descriptor()), Some(left))?;
+                wait_for_any(outside.wake_descriptors().chain(takers.beside.wake_descriptors()), Some(left))?;
                 outside.changes.note();
             }
             if let Some(command) = &mut command

@@ -34,4 +34,4 @@ pub use thinning::{RungStep, StepOnCpu};
 pub use threads::{
     CgroupId, ChosenThreads, KnownThread, KnownThreads, LONGEST_NAME, LONGEST_PATH, ThreadChange, ThreadFact,
 };
-pub use tick::Tick;
+pub use tick::{Tick, WindowHits};

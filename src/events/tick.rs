@@ -1,6 +1,6 @@
 //! Ticks: the results of counting.
 
-use super::{Ns, Partly, Slot, Tpid};
+use super::{Ns, Partly, Rung, Slot, Tpid};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -26,7 +26,35 @@ pub struct Tick<'a> {
     pub cost: Option<f64>,
 }
 
+/// The hits of a tracepoint in a window, on all CPUs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WindowHits {
+    /// The tracepoint.
+    pub tpid: Tpid,
+    /// Its hits, counted or estimated. `None` if it was detached: its hits are unknown.
+    pub hits: Option<f64>,
+    /// Its rung.
+    pub rung: Rung,
+    /// Whether the hits are estimated.
+    pub is_estimate: bool,
+}
+
 impl Tick<'_> {
+    /// The tracepoints that were hit or that were not counted all the time, by tpid.
+    pub fn window_hits(&self) -> Vec<WindowHits> {
+        let mut hits = BTreeMap::<Tpid, WindowHits>::new();
+        for (Slot { tpid, .. }, number) in self.hit() {
+            let counted = WindowHits { tpid, hits: Some(0.0), rung: Rung::Counted, is_estimate: false };
+            let of_it = hits.entry(tpid).or_insert(counted);
+            of_it.hits = of_it.hits.map(|hits| hits + number as f64);
+        }
+        for Partly { tpid, rung, estimated, .. } in self.partly.iter().copied() {
+            let estimated = estimated.map(|estimated| estimated.hits);
+            hits.insert(tpid, WindowHits { tpid, hits: estimated, rung, is_estimate: estimated.is_some() });
+        }
+        hits.into_values().collect()
+    }
+
     /// Each slot that was hit, with its number of hits.
     pub fn hit(&self) -> impl Iterator<Item = (Slot, u64)> {
         self.slots.iter().copied().zip(self.hits.iter().copied()).filter(|(_, hits)| *hits > 0)

@@ -25,4 +25,4 @@ pub use rows::{LiveRow, RowName, SortBy};
 pub use shares::{WhoAnswer, WhoRow};
 pub use view::{LivePage, View, WhoBy};
 pub use who::{Who, WhoTarget};
-pub use windows::{LiveHits, LiveWindow, LiveWindows};
+pub use windows::{LiveWindow, LiveWindows};

@@ -2,9 +2,9 @@
 
 use super::shares::{WhoAnswer, WhoRow, WhoSums};
 use super::view::WhoBy;
-use super::windows::{LiveHits, LiveWindow, LiveWindows};
+use super::windows::{LiveWindow, LiveWindows};
 use crate::activity::Activity;
-use crate::events::{Ns, Rung, Tpid};
+use crate::events::{Ns, Rung, Tpid, WindowHits};
 use crate::processes::ProcessRanking;
 use crate::units::nanoseconds;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl RecordedWindows {
         for number in 0..=span / length {
             let from = Ns(first.0.saturating_add(number.saturating_mul(length)));
             let hits = of.remove(&number).unwrap_or_default();
-            let hits = hits.into_iter().map(|(tpid, hits)| LiveHits {
+            let hits = hits.into_iter().map(|(tpid, hits)| WindowHits {
                 tpid,
                 hits: Some(hits),
                 rung: Rung::Counted,

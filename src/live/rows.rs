@@ -1,7 +1,7 @@
 //! The rows of the table and of the graph.
 
-use super::windows::{LiveHits, LiveWindow, LiveWindows};
-use crate::events::{Cpu, Rung, Tpid};
+use super::windows::{LiveWindow, LiveWindows};
+use crate::events::{Cpu, Rung, Tpid, WindowHits};
 use crate::tracefs::Table;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,12 +214,12 @@ impl Span {
     }
 
     fn row(&self, name: RowName, tpids: &[Tpid], window: &LiveWindow, wanted: &RowsWanted<'_>) -> LiveRow {
-        let in_window: Vec<LiveHits> = tpids.iter().filter_map(|tpid| window.of(*tpid)).collect();
+        let in_window: Vec<WindowHits> = tpids.iter().filter_map(|tpid| window.of(*tpid)).collect();
         // The sum of nothing is -0.
         let now = in_window.iter().filter_map(|hits| hits.hits).fold(0.0, |sum, hits| sum + hits);
         let rate = |tpid: &Tpid| match window.of(*tpid) {
             None => Some((*tpid, 0.0)),
-            Some(LiveHits { hits, .. }) => Some((*tpid, hits? / window.seconds())),
+            Some(WindowHits { hits, .. }) => Some((*tpid, hits? / window.seconds())),
         };
         let mut tracepoints: Vec<(Tpid, f64)> = tpids.iter().filter_map(rate).collect();
         tracepoints.sort_by(|one, other| other.1.total_cmp(&one.1));
@@ -257,7 +257,7 @@ impl Span {
 /// The hits of these tracepoints in a window. `None` if one of them was detached.
 fn known(window: &LiveWindow, tpids: &[Tpid]) -> Option<f64> {
     let hits = tpids.iter().filter_map(|tpid| window.of(*tpid));
-    hits.map(|LiveHits { hits, .. }| hits).sum()
+    hits.map(|WindowHits { hits, .. }| hits).sum()
 }
 
 impl LiveRow {

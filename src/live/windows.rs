@@ -1,25 +1,12 @@
 //! The last windows of a count, in a fixed amount of memory.
 
-use crate::events::{Cpu, Ns, Partly, Rung, Tick, Tpid};
-use std::collections::{BTreeMap, VecDeque};
+use crate::events::{Cpu, Ns, Slot, Tick, Tpid, WindowHits};
+use std::collections::VecDeque;
 
 /// The most cells of all windows: a tracepoint that was hit in a window, or a CPU on which it was.
 const MOST_CELLS: usize = 1 << 19;
 /// The newest windows that keep the hits of each CPU.
 const WITH_CPUS: usize = 16;
-
-/// The hits of a tracepoint in a window.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LiveHits {
-    /// The tracepoint.
-    pub tpid: Tpid,
-    /// Its hits, counted or estimated. `None` if it was detached: its hits are unknown.
-    pub hits: Option<f64>,
-    /// Its rung.
-    pub rung: Rung,
-    /// Whether the hits are estimated.
-    pub is_estimate: bool,
-}
 
 /// A window.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +16,7 @@ pub struct LiveWindow {
     /// Its end.
     pub to: Ns,
     /// The tracepoints that were hit or that were not counted all the time, by tpid.
-    pub hits: Vec<LiveHits>,
+    pub hits: Vec<WindowHits>,
     /// The hits on each CPU by tpid and CPU, of the newest windows.
     pub cpus: Vec<(Tpid, Cpu, u64)>,
     /// Its cost as a part of the time of all CPUs, if it is known.
@@ -43,7 +30,7 @@ impl LiveWindow {
     }
 
     /// The hits of a tracepoint, if it was hit or was not counted all the time.
-    pub fn of(&self, tpid: Tpid) -> Option<LiveHits> {
+    pub fn of(&self, tpid: Tpid) -> Option<WindowHits> {
         self.hits.binary_search_by_key(&tpid, |hits| hits.tpid).ok().map(|place| self.hits[place])
     }
 
@@ -71,21 +58,10 @@ pub struct LiveWindows {
 impl LiveWindows {
     /// Adds a window. Forgets the oldest ones if there are too many.
     pub fn add(&mut self, tick: &Tick<'_>) {
-        let mut hits = BTreeMap::<Tpid, LiveHits>::new();
-        let mut cpus = Vec::new();
-        for (slot, number) in tick.hit() {
-            let counted = LiveHits { tpid: slot.tpid, hits: Some(0.0), rung: Rung::Counted, is_estimate: false };
-            let of_it = hits.entry(slot.tpid).or_insert(counted);
-            of_it.hits = of_it.hits.map(|hits| hits + number as f64);
-            cpus.extend(slot.cpu.map(|cpu| (slot.tpid, cpu, number)));
-        }
-        for partly in tick.partly {
-            let estimated = partly.estimated.map(|estimated| estimated.hits);
-            let Partly { tpid, rung, .. } = *partly;
-            hits.insert(tpid, LiveHits { tpid, hits: estimated, rung, is_estimate: estimated.is_some() });
-        }
+        let of_cpu = |(slot, hits): (Slot, u64)| Some((slot.tpid, slot.cpu?, hits));
+        let mut cpus: Vec<_> = tick.hit().filter_map(of_cpu).collect();
         cpus.sort_unstable();
-        let hits: Vec<LiveHits> = hits.into_values().collect();
+        let hits = tick.window_hits();
         self.push(LiveWindow { from: tick.from, to: tick.to, hits, cpus, cost: tick.cost });
     }
 
@@ -133,7 +109,7 @@ impl LiveWindows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{Estimated, Slot};
+    use crate::events::{Estimated, Partly, Rung};
 
     fn slot(tpid: u32, cpu: u32) -> Slot {
         Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(cpu)) }
