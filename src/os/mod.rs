@@ -9,6 +9,7 @@ pub mod landlock;
 pub mod limits;
 pub mod machine;
 pub mod memory;
+pub mod own_usage;
 pub mod privileges;
 pub mod process;
 pub mod running_threads;
