@@ -1,1 +1,49 @@
 //! Histories: the hits of each window, kept for weeks.
+//!
+//! ```text
+//!   ticks ──> HistoryWriter ──> journal of the hour ──(the hour ends)──> windows/…/14.parquet
+//!                                                                  └──> minutes/…/14.parquet
+//!   History <── any of these files, or a folder of them
+//! ```
+//!
+//! `docs/history.md` describes the files for users.
+
+mod backlog;
+mod closing;
+mod crc;
+mod error;
+mod facts;
+mod footer;
+mod frame;
+mod history;
+mod journal;
+mod journal_reader;
+mod keep;
+mod layout;
+mod lock;
+mod notes;
+mod pages;
+mod reports;
+mod rollup;
+mod row_groups;
+mod rows;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod wall;
+mod window;
+mod window_stream;
+mod writer;
+
+pub use error::Error;
+pub use facts::{HistoryFacts, LeftOutNames};
+pub use frame::HistoryEvent;
+pub use history::{History, HistoryChoice};
+pub use keep::{Keep, RemovedBecause, RemovedFile};
+pub use layout::HistoryLevel;
+pub use reports::{HistoryFigures, HistoryReport};
+pub use wall::{ClockReading, HistoryClock, MachineClock};
+pub use window::{HistoryHits, HistoryWindow};
+pub use window_stream::HistoryWindows;
+pub use writer::HistoryWriter;

@@ -17,6 +17,12 @@ pub fn hostname() -> String {
     name.map_or_else(|_| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
+/// The kernel's random number of this boot.
+pub fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    id.map_or_else(|_| "unknown".to_owned(), |id| id.trim().to_owned())
+}
+
 /// Times since boot of all CPUs together, or of one, in steps of 10 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MachineTimes {

@@ -1,0 +1,103 @@
+//! The footer of a Parquet file: its metadata, with tp-perf's notes.
+
+use super::error::{Error, damaged, failed, too_much};
+use super::facts::SCHEMA;
+use super::journal::open_file;
+use super::notes::{FileNotes, NOTES_KEY};
+use super::rows::schema;
+use crate::memory::{Held, MemoryOf};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::schema::types::Type;
+use serde::Deserialize;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// The longest footer in bytes that is read. The notes of an hour take up to 2 MiB.
+const LONGEST_FOOTER: u64 = 4 << 20;
+/// The memory that each byte of a footer takes at most, until it is read.
+const OF_FOOTER_BYTE: u64 = 4;
+/// The last bytes of a Parquet file: the length of its footer, and `PAR1`.
+const TAIL: usize = 8;
+
+/// A Parquet file of a history, open.
+#[derive(Debug)]
+pub(super) struct OpenParquet {
+    pub(super) file: File,
+    pub(super) metadata: ParquetMetaData,
+    pub(super) notes: FileNotes,
+}
+
+/// All that is read of notes that may have another form.
+#[derive(Deserialize)]
+struct NotesVersion {
+    schema: u32,
+}
+
+impl OpenParquet {
+    /// Opens a file, and reads its footer.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let file = open_file(path).map_err(failed("open", path))?;
+        let length = file.metadata().map_err(failed("read the length of", path))?.len();
+        let footer = footer_length(&file, length).map_err(failed("read", path))?;
+        let footer = footer.ok_or_else(|| damaged(path, "it does not end as a Parquet file does"))?;
+        if footer > LONGEST_FOOTER {
+            return Err(damaged(
+                path,
+                format!("its footer has {footer} bytes, and those of tp-perf have up to {LONGEST_FOOTER}"),
+            ));
+        }
+        let _held = Held::take(MemoryOf::Header, footer * OF_FOOTER_BYTE).map_err(too_much(path))?;
+        let metadata = guarded(path, || ParquetMetaDataReader::new().parse_and_finish(&file))?;
+        let notes = notes_of(&metadata, path)?;
+        let (expected, has) = (schema(), metadata.file_metadata().schema());
+        if !is_same(&expected, has) {
+            return Err(damaged(path, "it has other columns than a history"));
+        }
+        Ok(OpenParquet { file, metadata, notes })
+    }
+}
+
+/// Does work of the crate `parquet`. A panic in it becomes an error: no bytes of a file may end the program.
+pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| damaged(path, error)),
+        Err(_) => Err(damaged(path, "the crate `parquet` gave up on it")),
+    }
+}
+
+/// The length of the footer. `None` if this is no Parquet file.
+fn footer_length(file: &File, length: u64) -> std::io::Result<Option<u64>> {
+    let Some(end) = length.checked_sub(TAIL as u64) else { return Ok(None) };
+    let mut tail = [0; TAIL];
+    file.read_exact_at(&mut tail, end)?;
+    let [a, b, c, d, magic @ ..] = tail;
+    let footer = u64::from(u32::from_le_bytes([a, b, c, d]));
+    Ok((magic == *b"PAR1" && footer <= end).then_some(footer))
+}
+
+fn notes_of(metadata: &ParquetMetaData, path: &Path) -> Result<FileNotes, Error> {
+    let values = metadata.file_metadata().key_value_metadata();
+    let value = values.into_iter().flatten().find(|value| value.key == NOTES_KEY);
+    let other = || Error::OtherParquet(path.to_owned());
+    let json = value.and_then(|value| value.value.as_deref()).ok_or_else(other)?;
+    let wrong = |error| damaged(path, format!("its metadata `{NOTES_KEY}` is wrong: {error}"));
+    let NotesVersion { schema } = serde_json::from_str(json).map_err(wrong)?;
+    if schema > SCHEMA {
+        return Err(Error::Newer { path: path.to_owned(), schema, known: SCHEMA });
+    }
+    serde_json::from_str(json).map_err(wrong)
+}
+
+/// Whether the columns have the same names and types. Other programs may describe the types in more words.
+fn is_same(expected: &Type, has: &Type) -> bool {
+    let (expected, has) = (expected.get_fields(), has.get_fields());
+    let same = |(one, other): (&std::sync::Arc<Type>, &std::sync::Arc<Type>)| {
+        one.name() == other.name()
+            && other.is_primitive()
+            && one.get_physical_type() == other.get_physical_type()
+            && one.get_basic_info().repetition() == other.get_basic_info().repetition()
+    };
+    expected.len() == has.len() && expected.iter().zip(has).all(same)
+}

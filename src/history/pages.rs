@@ -1,0 +1,210 @@
+//! Checks the pages of a column before the crate `parquet` reads them.
+//!
+//! The header of a page promises sizes, and the crate reserves memory for them. So a file of some bytes could take
+//! gigabytes. The headers are in Thrift's compact protocol:
+//! <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// The longest page in bytes, unpacked. Those of tp-perf take up to 2 MiB.
+const LONGEST_PAGE: u64 = 16 << 20;
+/// The longest header of a page in bytes.
+const LONGEST_HEADER: u64 = 4 << 10;
+/// The deepest nesting in a header.
+const DEEPEST: u32 = 8;
+
+/// The facts in the header of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct PageHeader {
+    unpacked: i64,
+    packed: i64,
+    values: i64,
+    is_dictionary: bool,
+}
+
+/// Checks all pages of a column, which has this place in the file and this many rows. Returns what is wrong, if something is.
+pub(super) fn check_pages(file: &File, mut at: u64, length: u64, rows: u64) -> io::Result<Result<(), &'static str>> {
+    let end = at.saturating_add(length);
+    if end > file.metadata()?.len() {
+        return Ok(Err("a column is not within the file"));
+    }
+    let mut left = rows;
+    while at < end {
+        let mut bytes = vec![0; (end - at).min(LONGEST_HEADER) as usize];
+        file.read_exact_at(&mut bytes, at)?;
+        let mut thrift = Thrift { rest: &bytes };
+        let Some(header) = thrift.page_header() else { return Ok(Err("the header of a page is wrong")) };
+        at += (bytes.len() - thrift.rest.len()) as u64;
+        let sizes = [header.unpacked, header.packed, header.values].map(u64::try_from);
+        let [Ok(unpacked), Ok(packed), Ok(values)] = sizes else { return Ok(Err("a page has a negative size")) };
+        if unpacked > LONGEST_PAGE || packed > end - at {
+            return Ok(Err("a page is too long"));
+        }
+        if values > left {
+            return Ok(Err("a page has more values than the file has rows"));
+        }
+        left -= if header.is_dictionary { 0 } else { values };
+        at += packed;
+    }
+    Ok(Ok(()))
+}
+
+/// The rest of a structure in Thrift's compact protocol.
+struct Thrift<'a> {
+    rest: &'a [u8],
+}
+
+impl Thrift<'_> {
+    fn page_header(&mut self) -> Option<PageHeader> {
+        let mut header = PageHeader::default();
+        let mut field = 0;
+        while let Some(kind) = self.field(&mut field)? {
+            match (field, kind) {
+                (2, 5) => header.unpacked = self.signed()?,
+                (3, 5) => header.packed = self.signed()?,
+                // A data page, a dictionary, or a data page of version 2. Each begins with its number of values.
+                (5 | 7 | 8, 12) => {
+                    header.is_dictionary = field == 7;
+                    header.values = self.first_number()?;
+                }
+                _ => self.skip(kind, 0)?,
+            }
+        }
+        Some(header)
+    }
+
+    /// The number in the first field of a structure. Reads the structure to its end.
+    fn first_number(&mut self) -> Option<i64> {
+        let (mut number, mut field) = (0, 0);
+        while let Some(kind) = self.field(&mut field)? {
+            match (field, kind) {
+                (1, 5) => number = self.signed()?,
+                _ => self.skip(kind, 1)?,
+            }
+        }
+        Some(number)
+    }
+
+    /// The kind of the next field, whose number replaces `field`. `Some(None)` at the end of a structure.
+    fn field(&mut self, field: &mut i64) -> Option<Option<u8>> {
+        let byte = self.byte()?;
+        let (more, kind) = (byte >> 4, byte & 0x0F);
+        if kind == 0 {
+            return Some(None);
+        }
+        *field = if more == 0 { self.signed()? } else { field.checked_add(i64::from(more))? };
+        Some(Some(kind))
+    }
+
+    fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
+        if depth > DEEPEST {
+            return None;
+        }
+        match kind {
+            // True and false have no bytes.
+            1 | 2 => Some(()),
+            3 => self.byte().map(drop),
+            4..=6 => self.unsigned().map(drop),
+            7 => self.skip_bytes(8),
+            8 => {
+                let length = self.unsigned()?;
+                self.skip_bytes(length)
+            }
+            9 | 10 => {
+                let byte = self.byte()?;
+                let number = if byte >> 4 == 15 { self.unsigned()? } else { u64::from(byte >> 4) };
+                // In a list, true and false have a byte each.
+                let kind = if matches!(byte & 0x0F, 1 | 2) { 3 } else { byte & 0x0F };
+                (0..number).try_for_each(|_| self.skip(kind, depth + 1))
+            }
+            12 => {
+                let mut field = 0;
+                while let Some(kind) = self.field(&mut field)? {
+                    self.skip(kind, depth + 1)?;
+                }
+                Some(())
+            }
+            // No header of a page has a map.
+            _ => None,
+        }
+    }
+
+    fn skip_bytes(&mut self, number: u64) -> Option<()> {
+        self.rest = self.rest.get(usize::try_from(number).ok()?..)?;
+        Some(())
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    fn unsigned(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7F) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// A number whose lowest bit is its sign.
+    fn signed(&mut self) -> Option<i64> {
+        let number = self.unsigned()?;
+        Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn check(bytes: &[u8], rows: u64) -> Result<(), &'static str> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        check_pages(&file, 0, bytes.len() as u64, rows).unwrap()
+    }
+
+    /// A data page of 3 values and 2 bytes: its type, its sizes, and a structure with its number of values.
+    const PAGE: [u8; 13] = [0x15, 0, 0x15, 8, 0x15, 4, 0x2C, 0x15, 6, 0, 0, 0xAA, 0xBB];
+
+    #[test]
+    fn pages_are_walked_and_impossible_sizes_refused() {
+        assert_eq!(check(&PAGE, 3), Ok(()));
+        assert_eq!(check(&PAGE.repeat(2), 6), Ok(()));
+        assert_eq!(check(&PAGE.repeat(2), 5), Err("a page has more values than the file has rows"));
+        let mut longer = PAGE;
+        longer[5] = 6;
+        assert_eq!(check(&longer, 3), Err("a page is too long"));
+        longer[5] = 3;
+        assert_eq!(check(&longer, 3), Err("a page has a negative size"));
+        assert_eq!(check(&PAGE[..9], 3), Err("the header of a page is wrong"));
+        // 1 GiB, unpacked.
+        let huge = [&PAGE[..3], &[0x80, 0x80, 0x80, 0x80, 0x08], &PAGE[4..]].concat();
+        assert_eq!(check(&huge, 3), Err("a page is too long"));
+        let mut outside = tempfile::tempfile().unwrap();
+        outside.write_all(&PAGE).unwrap();
+        let error = check_pages(&outside, 1, PAGE.len() as u64, 3).unwrap();
+        assert_eq!(error, Err("a column is not within the file"));
+    }
+
+    #[test]
+    fn any_bytes_end() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..2_000 {
+            let bytes: Vec<u8> = (0..random.usize(..60)).map(|_| random.u8(..)).collect();
+            let _ = Thrift { rest: &bytes }.page_header();
+        }
+        // A list of 2^60 booleans, lists in lists, and a string without an end.
+        for bytes in [&[0x19, 0xF3, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F][..], &[0x19; 100], &[0x18, 0xFF, 0xFF, 0x7F]] {
+            assert_eq!(Thrift { rest: bytes }.page_header(), None);
+        }
+    }
+}
