@@ -75,6 +75,9 @@ pub mod memory;
 #[cfg(feature = "monitor")]
 #[doc(hidden)]
 pub mod metrics;
+#[cfg(feature = "monitor")]
+#[doc(hidden)]
+pub mod monitor;
 #[doc(hidden)]
 pub mod os;
 #[doc(hidden)]

@@ -1,5 +1,6 @@
 //! The command that each alarm runs.
 
+use crate::os::privileges::start_without_rights;
 use crate::os::process::start_with_nofile_limit;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -110,6 +111,7 @@ impl AlarmHook {
         // stdout has lines of JSON. With a process group of its own, all that the command starts can be killed.
         command.stdin(Stdio::null()).stdout(stderr()?).stderr(stderr()?).process_group(0);
         start_with_nofile_limit(&mut command, self.nofile_limit);
+        start_without_rights(&mut command);
         command.spawn()
     }
 
@@ -215,7 +217,8 @@ mod tests {
         let fifo = folder.path().join("fifo");
         mkfifo(&fifo, Mode::S_IRWXU).unwrap();
         let mut held = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&fifo).unwrap();
-        let mut hook = hook(&format!("exec 9> {}; sleep 1000 & sleep 1000", fifo.display()), Duration::from_millis(200));
+        let mut hook =
+            hook(&format!("exec 9> {}; sleep 1000 & sleep 1000", fifo.display()), Duration::from_millis(200));
         assert_eq!((hook.run(1, "{}"), hook.due().is_some()), (None, true));
         assert_eq!(reports(&mut hook), [HookReport { alarm: 1, end: HookEnd::Killed }]);
         // The end of the file comes once no process holds it open.

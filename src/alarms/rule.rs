@@ -48,7 +48,9 @@ pub enum Condition {
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
     /// It has another form.
-    #[error("`{rule}` is not a rule; write it as in `kmem:* > 1M/s for 10s`, `net:* < 10/s for 1m` or `new block:* after 10m`")]
+    #[error(
+        "`{rule}` is not a rule; write it as in `kmem:* > 1M/s for 10s`, `net:* < 10/s for 1m` or `new block:* after 10m`"
+    )]
     Form {
         /// The rule.
         rule: String,
@@ -86,9 +88,8 @@ impl FromStr for Rule {
         // Blanks around the sign are not needed.
         let spaced = text.replace('>', " > ").replace('<', " < ");
         let words: Vec<&str> = spaced.split_whitespace().collect();
-        let time = |time: &str| {
-            parse_duration(time).map_err(|reason| RuleError::Time { time: time.to_owned(), reason })
-        };
+        let time =
+            |time: &str| parse_duration(time).map_err(|reason| RuleError::Time { time: time.to_owned(), reason });
         let (patterns, condition) = match words[..] {
             ["new"] => ("*:*", Condition::New { after: USUAL_AFTER }),
             ["new", "after", after] => ("*:*", Condition::New { after: time(after)? }),
@@ -149,7 +150,11 @@ mod tests {
         for (text, shown, condition) in [
             ("kmem:* > 1M/s for 10s", "kmem:* > 1M/s for 10s", Condition::Above { rate: 1e6, lasts: seconds(10) }),
             ("kmem:*>1.5k/s", "kmem:* > 1.5k/s", Condition::Above { rate: 1_500.0, lasts: Duration::ZERO }),
-            ("net,sock <  30/min for 1m", "net,sock < 30/min for 1m", Condition::Below { rate: 0.5, lasts: seconds(60) }),
+            (
+                "net,sock <  30/min for 1m",
+                "net,sock < 30/min for 1m",
+                Condition::Below { rate: 0.5, lasts: seconds(60) },
+            ),
             ("oom > 0/h", "oom > 0/h", Condition::Above { rate: 0.0, lasts: Duration::ZERO }),
             ("new", "new", Condition::New { after: USUAL_AFTER }),
             ("new after 5s", "new after 5s", Condition::New { after: seconds(5) }),

@@ -80,11 +80,7 @@ impl RuleWatch {
     ///
     /// # Errors
     /// If a pattern matches no tracepoint, with the nearest names.
-    pub fn new(
-        rules: &[Rule],
-        table: &Table,
-        was_hit: impl Fn(&Tracepoint) -> bool,
-    ) -> Result<Self, tracefs::Error> {
+    pub fn new(rules: &[Rule], table: &Table, was_hit: impl Fn(&Tracepoint) -> bool) -> Result<Self, tracefs::Error> {
         let end = table.tracepoints().iter().map(|tracepoint| tracepoint.tpid.index() + 1).max().unwrap_or(0);
         let mut watch = RuleWatch { names: vec![String::new(); end], was_hit: vec![false; end], ..Self::default() };
         for tracepoint in table.tracepoints() {
@@ -160,6 +156,11 @@ impl RuleWatch {
     }
 }
 
+/// A rate for people: with two decimals.
+fn rounded(rate: f64) -> f64 {
+    (rate * 100.0).round() / 100.0
+}
+
 fn is_hit(hits: &WindowHits) -> bool {
     hits.hits.is_some_and(|hits| hits > 0.0)
 }
@@ -210,10 +211,14 @@ impl WatchedRule {
             rule: self.rule.to_string(),
             since_ns,
             at_ns: tick.to,
-            rate: Some(sum / (tick.to.since(since_ns).max(1) as f64 / 1e9)),
+            rate: Some(rounded(sum / (tick.to.since(since_ns).max(1) as f64 / 1e9))),
             is_estimate: hits.iter().any(|hits| hits.is_estimate),
             more: hit.len().saturating_sub(NAMED),
-            tracepoints: hit.into_iter().take(NAMED).map(|(tpid, hits)| (name(tpid), hits / seconds)).collect(),
+            tracepoints: hit
+                .into_iter()
+                .take(NAMED)
+                .map(|(tpid, hits)| (name(tpid), rounded(hits / seconds)))
+                .collect(),
         }
     }
 }

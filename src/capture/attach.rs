@@ -72,7 +72,11 @@ pub struct Chosen {
 impl Chosen {
     /// Reads the tracepoints and CPUs of this machine, and chooses.
     pub fn of(kernel: &impl Kernel, choice: &Choice) -> Result<Self, Error> {
-        let table = kernel.table()?;
+        Self::again(kernel, kernel.table()?, choice)
+    }
+
+    /// Chooses from tracepoints that were read before.
+    pub fn again(kernel: &impl Kernel, table: Table, choice: &Choice) -> Result<Self, Error> {
         let selection = Selection::choose(&table, &choice.selection)?;
         Ok(Chosen { table, selection, cpus: choice.chosen_cpus(kernel)? })
     }

@@ -9,6 +9,8 @@ mod cgroups;
 mod check;
 mod command_line;
 mod completions;
+#[cfg(feature = "monitor")]
+mod config_file;
 mod count;
 mod doctor;
 mod habits;
@@ -20,6 +22,8 @@ mod list;
 mod machine;
 mod man;
 mod memory;
+#[cfg(feature = "monitor")]
+mod monitor;
 mod observation;
 mod overhead;
 mod processes;
@@ -46,6 +50,8 @@ pub use identify::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 pub use learn::{LearnArgs, LearnRequest};
 pub use list::{ListArgs, ListFormat, ListRequest};
 pub use man::ManArgs;
+#[cfg(feature = "monitor")]
+pub use monitor::{MonitorArgs, monitor_request_again};
 pub use overhead::{OverheadArgs, OverheadFormat, OverheadRequest};
 pub use record::{RecordArgs, RecordRequest};
 pub use replay::{ReplayArgs, ReplayRequest};
@@ -67,6 +73,8 @@ Examples:
   sudo tp-perf -o build make -j8
   # Show the hits live
   sudo tp-perf top
+  # Keep a history of the hits for weeks, and serve metrics
+  sudo tp-perf monitor --history /var/lib/tp-perf --metrics 127.0.0.1:9464
   # Count the hits of each tracepoint while a command runs
   sudo tp-perf count make -j8
   # Show a recording: tables, or a page with graphs
@@ -108,7 +116,7 @@ Exit codes:
     max_term_width = 100
 )]
 #[command(mut_args(short_at_the_root), after_help = "", after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}\n\n{EXIT_CODES}"))]
-#[command(override_usage = "tp-perf [OPTIONS] [COMMAND...]\n       tp-perf <SUBCOMMAND> ...")]
+#[command(override_usage = "tp-perf [OPTIONS] [COMMAND...] | tp-perf <SUBCOMMAND> ...")]
 #[command(subcommand_help_heading = "Subcommands", subcommand_value_name = "SUBCOMMAND")]
 pub struct Cli {
     /// The subcommand. Without one, tp-perf records.
@@ -132,6 +140,8 @@ impl Cli {
             ) => true,
             #[cfg(feature = "top")]
             Some(Command::Top(args)) => args.watches_machine(),
+            #[cfg(feature = "monitor")]
+            Some(Command::Monitor(args)) => args.watches_machine(),
             Some(Command::Learn(args)) => args.watches_machine(),
             Some(Command::Identify(args)) => args.watches_machine(),
             Some(Command::Check(args)) => args.watches_machine(),
@@ -157,6 +167,8 @@ impl Command {
             Command::Check(args) => !args.watches_machine(),
             #[cfg(feature = "top")]
             Command::Top(_) => false,
+            #[cfg(feature = "monitor")]
+            Command::Monitor(_) => false,
             Command::Man(args) => args.dir.is_none(),
             Command::Completions(_) => true,
             Command::Record(_)
@@ -187,6 +199,9 @@ pub enum Command {
     /// Show live which tracepoints are hit, by which processes
     #[cfg(feature = "top")]
     Top(Box<TopArgs>),
+    /// Count for weeks: history, metrics, alarms
+    #[cfg(feature = "monitor")]
+    Monitor(Box<MonitorArgs>),
     /// Show recordings: tables, graphs, a page, differences
     Report(ReportArgs),
     /// Reproduce the log and the summary of a recording

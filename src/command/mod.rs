@@ -21,6 +21,18 @@ mod identify;
 mod learn;
 mod list;
 mod man;
+#[cfg(feature = "monitor")]
+mod monitor;
+#[cfg(feature = "monitor")]
+mod monitor_alarms;
+#[cfg(feature = "monitor")]
+mod monitor_events;
+#[cfg(feature = "monitor")]
+mod monitor_outputs;
+#[cfg(feature = "monitor")]
+mod monitor_run;
+#[cfg(feature = "monitor")]
+mod monitor_states;
 mod observe;
 mod open;
 mod overhead;
@@ -94,6 +106,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Count(args)) => count::run(*args, context),
         #[cfg(feature = "top")]
         Some(Command::Top(args)) => top::run(*args, context),
+        #[cfg(feature = "monitor")]
+        Some(Command::Monitor(args)) => monitor::run(*args, context),
         Some(Command::Replay(args)) => replay::run(args, context),
         Some(Command::Report(args)) => report::run(args, context),
         Some(Command::Overhead(args)) => overhead::run(*args, context),

@@ -105,19 +105,49 @@ impl<E: Counting> Counters<E> {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Self, Error> {
-        let mut chosen = Chosen::of(kernel, &options.choice)?;
+        let chosen = Chosen::of(kernel, &options.choice)?;
         let cost = options.measure_cost.then(|| kernel.hit_cost(&chosen.table));
-        let (engine, attach) = chosen.count(kernel, &options.choice, options.budget.is_some(), signals, progress)?;
+        let mut counters = Self::of_chosen(kernel, chosen, options, signals, progress)?;
         // Others are attached to its tracepoint now, so closing it takes no time.
-        let hit_cost = cost.map(|(hit_cost, event)| {
+        counters.hit_cost = cost.map(|(hit_cost, event)| {
             drop(event);
             hit_cost
         });
         privileges::keep_opening(options.budget.is_some() || options.opens_later);
         privileges::give_up(options.command.as_ref().map_or(Starts::Nothing, CommandLine::rights))?;
+        Ok(counters)
+    }
+
+    fn of_chosen<K: Kernel<Counting = E>>(
+        kernel: &K,
+        mut chosen: Chosen,
+        options: &CountOptions,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, Error> {
+        let (engine, attach) = chosen.count(kernel, &options.choice, options.budget.is_some(), signals, progress)?;
         let Chosen { table, mut selection, .. } = chosen;
         engine.attached().weighted.iter().for_each(|tpid| selection.exclude(*tpid, Exclusion::NotCounted));
-        Ok(Counters { engine, table, selection, attach, hit_cost })
+        Ok(Counters { engine, table, selection, attach, hit_cost: None })
+    }
+
+    /// Detaches in the background, and attaches again: to the CPUs that are online now, and without reading tracefs, for which the
+    /// rights may be gone.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach). The detach goes on even then.
+    pub fn attach_again<K: Kernel<Counting = E>>(
+        self,
+        kernel: &K,
+        options: &CountOptions,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> (Detaching, Result<Self, Error>) {
+        let Counters { engine, table, hit_cost, .. } = self;
+        let detaching = engine.detach();
+        let chosen = Chosen::again(kernel, table, &options.choice);
+        let again = chosen.and_then(|chosen| Self::of_chosen(kernel, chosen, options, signals, progress));
+        (detaching, again.map(|counters| Counters { hit_cost, ..counters }))
     }
 
     /// The result of attaching.

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use std::fs;
 
-/// Descriptors that a capture needs besides its events: files, pipes, tracefs, COMMAND's pipes.
-pub const RESERVED_DESCRIPTORS: u64 = 64;
+/// Descriptors that a capture needs besides its events: files, pipes, tracefs, COMMAND's pipes, and the connections of `monitor`.
+pub const RESERVED_DESCRIPTORS: u64 = 128;
 
 /// The most members of a small group. More would make each visit slow.
 pub const MOST_MEMBERS: usize = 128;

@@ -11,7 +11,7 @@ const LONGEST_NAME: usize = 200;
 
 /// The figures of the history, since the start if nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HistoryFigures {
+pub struct WrittenHistory {
     /// The windows that were written.
     pub windows: u64,
     /// The failed attempts to write.
@@ -72,7 +72,7 @@ pub(super) struct SetFigures {
     pub state: Option<Labels>,
     pub budget: Option<f64>,
     pub cpus_unwatched_ns: u64,
-    pub history: Option<HistoryFigures>,
+    pub history: Option<WrittenHistory>,
     pub flight: Option<FlightFigures>,
     pub server: Option<ServerFigures>,
     /// By rule, up to the most that may have series.
@@ -117,10 +117,10 @@ impl SetFigures {
         of_rule.active = figures.active;
     }
 
-    pub fn set_history(&mut self, figures: HistoryFigures) {
+    pub fn set_history(&mut self, figures: WrittenHistory) {
         let before = self.history.get_or_insert(figures);
-        let HistoryFigures { windows, failures, .. } = *before;
-        *before = HistoryFigures {
+        let WrittenHistory { windows, failures, .. } = *before;
+        *before = WrittenHistory {
             windows: windows.max(figures.windows),
             failures: failures.max(figures.failures),
             ..figures
@@ -166,7 +166,7 @@ impl SetFigures {
 
     /// Writes the figures of the history, the flight recorder, and the server.
     pub fn write_parts(&self, text: &mut Exposition) {
-        if let Some(HistoryFigures { windows, failures, bytes, files }) = self.history {
+        if let Some(WrittenHistory { windows, failures, bytes, files }) = self.history {
             text.alone(&families::HISTORY_WINDOWS, MetricValue::Whole(windows));
             text.alone(&families::HISTORY_FAILURES, MetricValue::Whole(failures));
             text.alone(&families::HISTORY_SIZE, MetricValue::Whole(bytes));

@@ -21,7 +21,7 @@ mod windows;
 #[cfg(test)]
 mod testing;
 
-pub use figures::{AlarmFigures, FlightFigures, HistoryFigures, ServerFigures};
+pub use figures::{AlarmFigures, FlightFigures, ServerFigures, WrittenHistory};
 pub use format::MetricsFormat;
 pub use registry::{Metrics, MetricsOptions};
 pub use server::{FlightAnswer, MetricsServer, RequestAnswers, ServerAddress};

@@ -1,7 +1,7 @@
 //! The metrics of a monitor.
 
 use super::exposition::{Exposition, Labels, MetricValue};
-use super::figures::{AlarmFigures, FlightFigures, HistoryFigures, ServerFigures, SetFigures};
+use super::figures::{AlarmFigures, FlightFigures, ServerFigures, SetFigures, WrittenHistory};
 use super::hits::HitSeries;
 use super::shares::SeriesShares;
 use super::windows::WindowFigures;
@@ -121,7 +121,7 @@ impl Metrics {
     }
 
     /// Sets the figures of the history.
-    pub fn set_history(&mut self, figures: HistoryFigures) {
+    pub fn set_history(&mut self, figures: WrittenHistory) {
         self.set.set_history(figures);
         self.changed();
     }

@@ -244,6 +244,12 @@ pub fn start_with(rights: Starts, command: &mut Command) {
     }
 }
 
+/// Makes `command` start without any capability, and without a way to gain rights.
+pub fn start_without_rights(command: &mut Command) {
+    // SAFETY: the closure makes only system calls, which is allowed between fork and exec.
+    unsafe { command.pre_exec(|| Ok(give_up_in_thread()?)) };
+}
+
 /// Makes `command` start with all capabilities that were set aside. If this process has become the user, the child
 /// becomes root again.
 fn start_as_root(command: &mut Command, root: Option<&Root>) {

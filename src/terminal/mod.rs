@@ -10,6 +10,8 @@ mod fixes;
 mod follow;
 mod kernel;
 mod layout;
+#[cfg(feature = "monitor")]
+mod lines;
 mod list;
 pub mod messages;
 mod overhead;
@@ -36,6 +38,8 @@ pub use deviations::Extent;
 pub use doctor::print_diagnoses;
 pub use evaluation::{print_evaluation, print_quality};
 pub use follow::{FollowedFrom, print_followed, print_message};
+#[cfg(feature = "monitor")]
+pub use lines::JsonLines;
 pub use list::{print_default_exclusions, print_list, write_list_json};
 pub use overhead::print_overhead;
 pub use progress::{TerminalProgress, erase_progress};

@@ -103,6 +103,8 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::ends", can_trace, kernel::ends::TESTS),
     ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),
+    #[cfg(feature = "monitor")]
+    ("kernel::monitor", can_trace, kernel::monitor::TESTS),
     ("kernel::overhead", can_trace, kernel::overhead::TESTS),
     ("kernel::privileges", can_trace_as_root, kernel::privileges::TESTS),
     ("kernel::processes", can_trace, kernel::processes::TESTS),

@@ -21,7 +21,7 @@ fn everything() -> Metrics {
     metrics.set_state(Some("web \"eu\""));
     metrics.set_alarms("kmem:* > 1M/s for 10s", AlarmFigures { raised: 3, active: 1 });
     metrics.set_alarms("state web", AlarmFigures::default());
-    metrics.set_history(HistoryFigures { windows: 3_600, failures: 1, bytes: 1 << 20, files: 2 });
+    metrics.set_history(WrittenHistory { windows: 3_600, failures: 1, bytes: 1 << 20, files: 2 });
     metrics.set_flight(FlightFigures {
         events: 123_456,
         bytes: 3 << 20,
@@ -121,7 +121,7 @@ fn counters_that_other_parts_set_never_fall() {
     let mut metrics = everything();
     metrics.set_alarms("state web", AlarmFigures { raised: 5, active: 2 });
     metrics.set_alarms("state web", AlarmFigures { raised: 4, active: 0 });
-    metrics.set_history(HistoryFigures { bytes: 5, ..HistoryFigures::default() });
+    metrics.set_history(WrittenHistory { bytes: 5, ..WrittenHistory::default() });
     metrics.set_flight(FlightFigures::default());
     metrics.set_cpus_unwatched(Duration::ZERO);
     let text = metrics.text(MetricsFormat::Prometheus, &usage(), true);

@@ -17,10 +17,10 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// The last CPU, which is online again when this is dropped.
-struct LastCpu(Cpu);
+pub struct LastCpu(pub Cpu);
 
 impl LastCpu {
-    fn new() -> Self {
+    pub fn new() -> Self {
         LastCpu(*CpuList::online().unwrap().as_slice().last().unwrap())
     }
 
@@ -28,7 +28,7 @@ impl LastCpu {
         format!("/sys/devices/system/cpu/cpu{}/online", self.0)
     }
 
-    fn set(&self, online: bool) {
+    pub fn set(&self, online: bool) {
         fs::write(self.file(), if online { "1" } else { "0" }).unwrap();
     }
 
@@ -46,7 +46,7 @@ impl Drop for LastCpu {
     }
 }
 
-fn second_cpu() -> Result<(), String> {
+pub fn second_cpu() -> Result<(), String> {
     let cpu = LastCpu::new();
     // Writing what is there changes nothing, and shows whether it is allowed.
     match CpuList::online().unwrap().len() > 1 && fs::write(cpu.file(), "1").is_ok() {

@@ -8,6 +8,8 @@ pub mod ends;
 pub mod endurance;
 pub mod hotplug;
 pub mod machine;
+#[cfg(feature = "monitor")]
+pub mod monitor;
 pub mod overhead;
 pub mod privileges;
 pub mod processes;

@@ -1,0 +1,336 @@
+//! `tp-perf monitor`: counts for weeks, keeps a history, serves metrics, and raises alarms.
+
+use super::context::Context;
+use super::detach::finish_detach;
+use super::monitor_alarms::AlarmNumbers;
+use super::monitor_events::{Begin, End, MonitorEvent};
+use super::monitor_outputs::{Outputs, names_of_history};
+use super::monitor_run::{EndOfRun, MonitorNotes, MonitorRun};
+use super::monitor_states::{FollowedStates, nothing_yet, read_states};
+use super::watch::machine_origin;
+use crate::alarms::{AlarmHook, Condition, Rule, RuleWatch};
+use crate::capture::{self, StopRules};
+use crate::cli::{MonitorArgs, monitor_request_again};
+use crate::control::{OwnSignal, Progress};
+use crate::counting::{CountRun, Counters, RunWith};
+use crate::engine::{self, Counting, Kernel, Live};
+use crate::monitor::MonitorRequest;
+use crate::os::cpus::CpuList;
+use crate::os::machine::{hostname, kernel_release};
+use crate::os::privileges::{self, Starts};
+use crate::recording::Tool;
+use crate::state::Known;
+use crate::terminal::{TerminalProgress, messages};
+use crate::tracefs::Table;
+use crate::units::{Grouped, Percent, nanoseconds};
+use anyhow::Context as _;
+use nix::libc::SIGHUP;
+use sd_notify::NotifyState;
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+/// Counts until somebody stops it.
+pub fn run(args: MonitorArgs, context: &mut Context) -> anyhow::Result<u8> {
+    let request = args.request()?;
+    match request.only_check {
+        true => check(&request, context),
+        false => monitor(&Live, request, context),
+    }
+}
+
+/// Says that the options are fine, as far as this can be known without watching.
+fn check(request: &MonitorRequest, context: &mut Context) -> anyhow::Result<u8> {
+    if let Some(states) = &request.states {
+        let read = states.library.states()?;
+        messages::say_left_out(&read.left_out);
+        states.against.iter().try_for_each(|name| states.library.state(name).map(drop))?;
+    }
+    context.out.print(
+        b"the options are valid; `tp-perf monitor` checks its rules against the kernel's tracepoints when it starts\n",
+    )?;
+    Ok(0)
+}
+
+/// What the monitor works with, over all its runs.
+struct Monitor {
+    request: MonitorRequest,
+    outputs: Outputs,
+    rules: RuleWatch,
+    numbers: AlarmNumbers,
+    hook: Option<AlarmHook>,
+    reload: OwnSignal,
+    known: Option<Known>,
+    total: End,
+    /// The sum of the costs of all windows, each with its length in nanoseconds as its weight.
+    cost: (f64, f64),
+}
+
+fn monitor<K: Kernel>(kernel: &K, request: MonitorRequest, context: &mut Context) -> anyhow::Result<u8> {
+    let reload = context.signals.set_apart(SIGHUP).context("failed to take over signals")?;
+    let rules = StopRules { events: None, duration: request.count.duration };
+    context.begin(TerminalProgress::new(rules, request.manner.quiet), &request.manner)?;
+    let states = request.states.as_ref();
+    let known = states.map(|states| read_states(kernel, states, &request.count)).transpose()?;
+    let outputs = Outputs::open(&request)?;
+    let counters = Counters::attach(kernel, &request.count, &mut context.signals, &mut context.progress)?;
+    context.progress.phase_ends();
+    let rules = rule_watch(&request, &counters.table)?;
+    let nofile_limit = counters.attached().descriptor_limit;
+    let hook = request.on_alarm.clone().map(|(command, timeout)| AlarmHook::new(command, timeout, nofile_limit));
+    let mut monitor = Monitor {
+        request,
+        outputs,
+        rules,
+        numbers: AlarmNumbers::default(),
+        hook,
+        reload,
+        known,
+        total: End::default(),
+        cost: (0.0, 0.0),
+    };
+    let (counters, result) = monitor.runs(kernel, counters, context);
+    monitor.end(&result);
+    privileges::keep_opening(false);
+    privileges::give_up(Starts::Nothing)?;
+    if let Some(counters) = counters {
+        finish_detach(&mut counters.detach(), monitor.request.manner.wait_detach, context)?;
+    }
+    result
+}
+
+/// The rules. A tracepoint that the history has hits of is not new.
+fn rule_watch(request: &MonitorRequest, table: &Table) -> anyhow::Result<RuleWatch> {
+    let is_about_new = |rule: &Rule| matches!(rule.condition, Condition::New { .. });
+    let known = match &request.history {
+        Some((folder, _)) if folder.exists() && request.rules.iter().any(is_about_new) => names_of_history(folder)
+            .unwrap_or_else(|error| {
+                let causes = messages::causes(error.chain());
+                messages::say(format!("the history cannot be read, so its tracepoints may look new: {causes}"));
+                BTreeSet::new()
+            }),
+        _ => BTreeSet::new(),
+    };
+    let watch = RuleWatch::new(&request.rules, table, |tracepoint| known.contains(&tracepoint.full_name()));
+    watch.context("--rule")
+}
+
+impl Monitor {
+    /// Counts until the monitor is to end. Returns the counters, unless attaching again has failed.
+    fn runs<K: Kernel>(
+        &mut self,
+        kernel: &K,
+        mut counters: Counters<K::Counting>,
+        context: &mut Context,
+    ) -> (Option<Counters<K::Counting>>, anyhow::Result<u8>) {
+        loop {
+            match self.count(kernel, &mut counters, context) {
+                Ok(Some(EndOfRun::Reload)) => {
+                    let nofile_limit = counters.attached().descriptor_limit;
+                    self.reload(kernel, &counters.table, nofile_limit);
+                }
+                Ok(Some(EndOfRun::Attach)) => {
+                    let Context { signals, progress, .. } = context;
+                    let (mut detaching, again) = counters.attach_again(kernel, &self.request.count, signals, progress);
+                    let detached = finish_detach(&mut detaching, false, context);
+                    let again = again.context("failed to attach again after CPUs came online");
+                    match detached.and(again) {
+                        Ok(again) => counters = again,
+                        Err(error) => return (None, Err(error)),
+                    }
+                }
+                Ok(Some(EndOfRun::Closed) | None) => return (Some(counters), Ok(0)),
+                Err(error) => return (Some(counters), Err(error)),
+            }
+        }
+    }
+
+    /// Counts until a signal, the duration, or an event ends the run. `None` if the monitor is to end.
+    fn count<K: Kernel>(
+        &mut self,
+        kernel: &K,
+        counters: &mut Counters<K::Counting>,
+        context: &mut Context,
+    ) -> anyhow::Result<Option<EndOfRun>> {
+        let every = nanoseconds(self.request.count.every);
+        let known = match &self.known {
+            None => None,
+            Some(known) => {
+                let origin = machine_origin(counters, SystemTime::now());
+                Some(known.clone().to_follow(&nothing_yet(origin, &counters.table, &counters.selection, every))?)
+            }
+        };
+        let states = match (&known, &self.request.states) {
+            (Some(known), Some(states)) => Some(FollowedStates::new(known, states, &counters.table, every)?),
+            _ => None,
+        };
+        self.outputs.begin(counters, &self.request)?;
+        let begin = self.begin_event(counters);
+        self.say_ready(&begin, context);
+        let notes = MonitorNotes::default();
+        let mut beside = MonitorRun {
+            kernel,
+            watched: counters.attached().cpus.clone(),
+            chosen: self.request.count.choice.cpus.clone(),
+            outputs: &mut self.outputs,
+            rules: &mut self.rules,
+            states,
+            numbers: &mut self.numbers,
+            hook: &mut self.hook,
+            reload: &mut self.reload,
+            notes: notes.clone(),
+            offline: CpuList::default(),
+            came_online: 0,
+            begin: Some(begin),
+            end: None,
+        };
+        let with = RunWith {
+            command: None,
+            sinks: &mut [],
+            running: &mut None,
+            signals: &mut context.signals,
+            progress: &mut notes.clone(),
+            beside: &mut beside,
+        };
+        let run = match counters.run(kernel, &self.request.count, with) {
+            // A signal came before the first window.
+            Err(capture::Error::Perf(engine::Error::Interrupted)) => return Ok(None),
+            run => run?,
+        };
+        let end = beside.end;
+        self.add(&run);
+        match run.problem {
+            Some(problem) => Err(anyhow::Error::new(problem).context("failed to read the counters")),
+            None => Ok(end),
+        }
+    }
+
+    fn begin_event<E: Counting>(&self, counters: &Counters<E>) -> Begin {
+        let MonitorRequest { count, history, rules, states, .. } = &self.request;
+        let attached = counters.attached();
+        Begin {
+            schema: Begin::SCHEMA,
+            tool: Tool::this(),
+            hostname: hostname(),
+            kernel: kernel_release(),
+            cpus: attached.cpus.to_string(),
+            tracepoints: counters.selection.tracepoints(&counters.table).len() - attached.refused.len(),
+            of: counters.table.tracepoints().len(),
+            refused: attached.refused.len(),
+            window_ns: nanoseconds(count.every),
+            budget: count.budget,
+            history: history.as_ref().map(|(folder, _)| folder.display().to_string()),
+            metrics: self.outputs.address(),
+            rules: rules.iter().map(ToString::to_string).collect(),
+            against: states.as_ref().map(|states| states.against.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Tells a person what runs now.
+    fn say_ready(&self, begin: &Begin, context: &mut Context) {
+        let budget =
+            begin.budget.map_or_else(|| "no budget".to_owned(), |budget| format!("budget {}", Percent(budget)));
+        let history = begin.history.iter().map(|folder| format!("; history in {folder}")).collect::<String>();
+        let metrics = begin.metrics.iter().map(|address| format!("; metrics at {address}")).collect::<String>();
+        context.progress.note(&format!(
+            "watching {} of {} tracepoints on CPUs {}; {budget}{history}{metrics}; Ctrl-C ends it",
+            Grouped(begin.tracepoints as u64),
+            Grouped(begin.of as u64),
+            begin.cpus
+        ));
+    }
+
+    /// Adds what a run found.
+    fn add(&mut self, run: &CountRun) {
+        let total = &mut self.total;
+        total.reason = serde_json::to_value(run.stop_reason)
+            .ok()
+            .and_then(|reason| reason.as_str().map(str::to_owned))
+            .unwrap_or_default();
+        total.windows += run.windows;
+        total.skipped += run.skipped;
+        total.most_late_ns = total.most_late_ns.max(nanoseconds(run.most_late));
+        if let Some(cost) = run.cost {
+            let length = run.length.as_secs_f64();
+            self.cost = (self.cost.0 + cost.part * length, self.cost.1 + length);
+        }
+    }
+
+    /// Reads the options and the states again. Options that cannot be read change nothing.
+    fn reload(&mut self, kernel: &impl Kernel, table: &Table, nofile_limit: (u64, u64)) {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+        }
+        match self.read_again(kernel, table) {
+            Ok((request, rules, known)) => {
+                let needs_restart = needs_restart(&self.request, &request);
+                let mut rules = rules;
+                rules.continue_from(std::mem::take(&mut self.rules));
+                self.numbers.keep_rules(rules.going_on());
+                self.numbers.forget_states();
+                (self.rules, self.known) = (rules, known);
+                match (&mut self.hook, &request.on_alarm) {
+                    (Some(hook), Some((command, timeout))) => hook.change(command.clone(), *timeout),
+                    (hook @ None, Some((command, timeout))) => {
+                        *hook = Some(AlarmHook::new(command.clone(), *timeout, nofile_limit));
+                    }
+                    (hook, None) => {
+                        hook.iter_mut().for_each(AlarmHook::end);
+                        *hook = None;
+                    }
+                }
+                self.outputs.change(&request);
+                // These need a restart, so the old values stay.
+                let (count, history, metrics) =
+                    (self.request.count.clone(), self.request.history.clone(), self.request.metrics.clone());
+                self.request = MonitorRequest { count, history, metrics, ..request };
+                self.outputs.report(&MonitorEvent::Reload { needs_restart });
+            }
+            Err(error) => {
+                let error = format!("nothing has changed: {}", messages::causes(error.chain()));
+                self.outputs.report(&MonitorEvent::Fault { what: "reload", error });
+            }
+        }
+    }
+
+    fn read_again(
+        &self,
+        kernel: &impl Kernel,
+        table: &Table,
+    ) -> anyhow::Result<(MonitorRequest, RuleWatch, Option<Known>)> {
+        let request = monitor_request_again()?;
+        let states = request.states.as_ref();
+        let known = states.map(|states| read_states(kernel, states, &self.request.count)).transpose()?;
+        let rules = rule_watch(&request, table)?;
+        Ok((request, rules, known))
+    }
+
+    /// Ends all outputs.
+    fn end(&mut self, result: &anyhow::Result<u8>) {
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        self.hook.iter_mut().for_each(AlarmHook::end);
+        if let Err(error) = result {
+            self.total.reason = "error".to_owned();
+            let error = messages::causes(error.chain());
+            self.outputs.report(&MonitorEvent::Fault { what: "count", error });
+        }
+        let alarms = self.numbers.raised();
+        let cost = (self.cost.1 > 0.0).then(|| self.cost.0 / self.cost.1);
+        let total = std::mem::take(&mut self.total);
+        self.outputs.end(&MonitorEvent::End(End { alarms, cost, ..total }));
+    }
+}
+
+/// The options that differ and take effect only after a restart.
+fn needs_restart(old: &MonitorRequest, new: &MonitorRequest) -> Vec<&'static str> {
+    let patterns = |request: &MonitorRequest| format!("{:?}", request.count.choice);
+    let folder = |request: &MonitorRequest| request.history.as_ref().map(|(folder, _)| folder.clone());
+    let changed = [
+        ("every", old.count.every != new.count.every),
+        ("budget", old.count.budget != new.count.budget),
+        ("duration", old.count.duration != new.count.duration),
+        ("tracepoints or CPUs", patterns(old) != patterns(new)),
+        ("history", folder(old) != folder(new)),
+        ("metrics", old.metrics != new.metrics),
+    ];
+    changed.into_iter().filter(|(_, has_changed)| *has_changed).map(|(name, _)| name).collect()
+}

@@ -1,0 +1,73 @@
+//! The numbers of alarms, whatever raises them.
+
+use crate::alarms::RuleMessage;
+use crate::state::FollowMessage;
+use std::collections::BTreeMap;
+
+/// Gives each alarm of this process a number, from 1.
+#[derive(Debug, Default)]
+pub(super) struct AlarmNumbers {
+    last: u64,
+    /// The alarms that go on, by rule.
+    of_rules: BTreeMap<String, u64>,
+    /// The alarms of states that go on, by their own numbers.
+    of_states: BTreeMap<u64, u64>,
+}
+
+impl AlarmNumbers {
+    /// The number of the last alarm: how many were raised.
+    pub fn raised(&self) -> u64 {
+        self.last
+    }
+
+    /// How many alarms of states go on.
+    pub fn of_states(&self) -> u64 {
+        self.of_states.len() as u64
+    }
+
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// The number of the alarm that a rule's message is about.
+    pub fn of_rule(&mut self, message: &RuleMessage) -> u64 {
+        match message {
+            RuleMessage::Alarm(alarm) => {
+                let number = self.next();
+                // A new tracepoint is an alarm without an end.
+                if alarm.rate.is_some() {
+                    self.of_rules.insert(alarm.rule.clone(), number);
+                }
+                number
+            }
+            RuleMessage::Clear(clear) => self.of_rules.remove(&clear.rule).unwrap_or(self.last),
+        }
+    }
+
+    /// Puts the number into a message about states.
+    pub fn number(&mut self, message: &mut FollowMessage) {
+        match message {
+            FollowMessage::Alarm(alarm) => {
+                let number = self.next();
+                self.of_states.insert(alarm.number, number);
+                alarm.number = number;
+            }
+            FollowMessage::AllClear(clear) => {
+                clear.number = self.of_states.remove(&clear.number).unwrap_or(self.last);
+            }
+            FollowMessage::State(_) => {}
+        }
+    }
+
+    /// Forgets the alarms of states, because the states are read again.
+    pub fn forget_states(&mut self) {
+        self.of_states.clear();
+    }
+
+    /// Forgets the alarms of rules that are gone.
+    pub fn keep_rules<'a>(&mut self, rules: impl Iterator<Item = &'a crate::alarms::Rule>) {
+        let kept: Vec<String> = rules.map(ToString::to_string).collect();
+        self.of_rules.retain(|rule, _| kept.contains(rule));
+    }
+}

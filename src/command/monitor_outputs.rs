@@ -1,0 +1,323 @@
+//! Where the results of `tp-perf monitor` go: lines, the history, and metrics. An output that fails does not stop the others.
+
+use super::monitor_events::MonitorEvent;
+use crate::counting::Counters;
+use crate::engine::Counting;
+use crate::events::{Ns, Sink, Tick};
+use crate::history::{
+    History, HistoryChoice, HistoryFacts, HistoryFigures, HistoryLevel, HistoryReport, HistoryWriter, MachineClock,
+};
+use crate::metrics::{
+    AlarmFigures, Metrics, MetricsOptions, MetricsServer, ServerAddress, USUAL_SERIES, WrittenHistory, write_textfile,
+};
+use crate::monitor::MonitorRequest;
+use crate::os::clock::Clock;
+use crate::terminal::messages;
+use crate::terminal::{JsonLines, Stdout};
+use crate::units::{Bytes, Plural, Seconds};
+use sd_notify::NotifyState;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A textfile is written this often. node_exporter reads it at each scrape.
+const TEXTFILE_EVERY: Duration = Duration::from_secs(10);
+/// Lines that wait for a slow reader are tried again after this time.
+const LINES_AGAIN: Duration = Duration::from_millis(100);
+/// For a rule about new tracepoints, those count as known that were hit in this time before the start.
+const KNOWN_FOR: u64 = 7 * 86_400 * 1_000_000_000;
+
+/// All outputs.
+pub(super) struct Outputs {
+    lines: JsonLines,
+    out: Stdout,
+    /// What fails at the moment, with its error.
+    faults: BTreeMap<&'static str, String>,
+    /// Events of the moment, for the history.
+    history: Option<HistoryWriter>,
+    metrics: Option<Metrics>,
+    server: Option<MetricsServer>,
+    textfile: Option<PathBuf>,
+    textfile_due: Instant,
+    /// The alarms, by what raised them.
+    alarms: BTreeMap<String, AlarmFigures>,
+    /// Whether the monitor must end when nobody reads its lines.
+    only_lines: bool,
+}
+
+impl Outputs {
+    /// Opens what can fail before the tracepoints are attached.
+    pub fn open(request: &MonitorRequest) -> anyhow::Result<Self> {
+        let addresses: Vec<ServerAddress> = request.metrics.iter().cloned().collect();
+        let server = (!addresses.is_empty()).then(|| MetricsServer::listen(&addresses)).transpose()?;
+        let has_files = request.history.is_some() || request.textfile.is_some() || server.is_some();
+        Ok(Outputs {
+            lines: JsonLines::default(),
+            out: Stdout::default(),
+            faults: BTreeMap::new(),
+            history: None,
+            metrics: None,
+            server,
+            textfile: request.textfile.clone(),
+            textfile_due: Instant::now(),
+            alarms: BTreeMap::new(),
+            only_lines: !has_files && request.on_alarm.is_none(),
+        })
+    }
+
+    /// Begins with these tracepoints, when they are attached.
+    ///
+    /// # Errors
+    /// If the history cannot be opened.
+    pub fn begin<E: Counting>(&mut self, counters: &Counters<E>, request: &MonitorRequest) -> anyhow::Result<()> {
+        let Counters { table, selection, .. } = counters;
+        let options = MetricsOptions {
+            every: request.count.every,
+            budget: request.count.budget,
+            series: USUAL_SERIES,
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        if self.metrics.is_none() && (self.server.is_some() || self.textfile.is_some()) {
+            let mut metrics = Metrics::new(table, selection, &options);
+            for refusal in &counters.attached().refused {
+                metrics.add_failure(table, refusal.tpid, &refusal.reason);
+            }
+            self.metrics = Some(metrics);
+        }
+        for rule in &request.rules {
+            self.set_alarms(&rule.to_string());
+        }
+        if request.states.as_ref().is_some_and(|states| !states.against.is_empty()) {
+            self.set_alarms("state");
+        }
+        if let (None, Some((folder, keep))) = (&self.history, &request.history) {
+            let facts = HistoryFacts::of(table, selection, counters.attached().cpus.as_slice().to_vec());
+            self.history = Some(HistoryWriter::open(folder, facts, table, *keep, MachineClock)?);
+            self.take_history_reports();
+        }
+        Ok(())
+    }
+
+    /// Where metrics are served, with the port that the kernel chose.
+    pub fn address(&self) -> Option<String> {
+        Some(self.server.as_ref()?.addresses().ok()?.first()?.to_string())
+    }
+
+    /// Takes over options that need no restart.
+    pub fn change(&mut self, request: &MonitorRequest) {
+        self.textfile = request.textfile.clone();
+        for rule in &request.rules {
+            self.set_alarms(&rule.to_string());
+        }
+    }
+
+    /// Reports an event: as a line, and in the history. Returns the line.
+    pub fn report(&mut self, event: &MonitorEvent) -> String {
+        match event {
+            MonitorEvent::Fault { what, error } if self.faults.get(what) == Some(error) => return String::new(),
+            MonitorEvent::Fault { what, error } => drop(self.faults.insert(what, error.clone())),
+            MonitorEvent::FaultEnd { what, .. } if self.faults.remove(what).is_none() => return String::new(),
+            _ => {}
+        }
+        let line = event.line(SystemTime::now());
+        if let Err(error) = self.lines.print(line.as_bytes(), &mut self.out) {
+            messages::say(format_args!("failed to write to standard output: {error}"));
+        }
+        if let (Some(history), true) = (&mut self.history, event.belongs_to_history()) {
+            history.note(event.kind(), event.facts());
+        }
+        line
+    }
+
+    fn fault(&mut self, what: &'static str, result: Result<(), String>) {
+        let _ = match result {
+            Ok(()) => self.report(&MonitorEvent::FaultEnd { what, lost: None }),
+            Err(error) => self.report(&MonitorEvent::Fault { what, error }),
+        };
+    }
+
+    /// Whether nobody reads the only results.
+    pub fn is_closed(&self) -> bool {
+        self.only_lines && self.lines.is_closed()
+    }
+
+    /// Counts an alarm.
+    pub fn count_alarm(&mut self, by: &str) {
+        self.alarms.entry(by.to_owned()).or_default().raised += 1;
+        self.set_alarms(by);
+    }
+
+    /// Sets whether an alarm goes on.
+    pub fn set_active(&mut self, by: &str, active: u64) {
+        self.alarms.entry(by.to_owned()).or_default().active = active;
+        self.set_alarms(by);
+    }
+
+    fn set_alarms(&mut self, by: &str) {
+        let figures = *self.alarms.entry(by.to_owned()).or_default();
+        if let Some(metrics) = &mut self.metrics {
+            metrics.set_alarms(by, figures);
+        }
+    }
+
+    /// Sets the states that were identified.
+    pub fn set_states(&mut self, states: &[String]) {
+        if let Some(metrics) = &mut self.metrics {
+            let name = states.join(" or ");
+            metrics.set_state((!states.is_empty()).then_some(name.as_str()));
+        }
+    }
+
+    /// Takes a window.
+    pub fn window(&mut self, tick: &Tick<'_>) {
+        if let Some(history) = &mut self.history {
+            history.tick(tick);
+        }
+        self.take_history_reports();
+        if let Some(metrics) = &mut self.metrics {
+            metrics.tick(tick);
+            if let Some(server) = &self.server {
+                metrics.set_server(server.figures());
+            }
+        }
+        self.write_textfile();
+        let dropped = self.lines.take_dropped();
+        if dropped > 0 {
+            let lines = Plural(dropped, "line");
+            let error = format!("{lines} dropped, because the reader of standard output is too slow");
+            self.report(&MonitorEvent::Fault { what: "lines", error });
+        }
+        // Without systemd, this does nothing.
+        let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+    }
+
+    fn write_textfile(&mut self) {
+        let (Some(metrics), Some(path)) = (&mut self.metrics, &self.textfile) else { return };
+        if Instant::now() < self.textfile_due {
+            return;
+        }
+        self.textfile_due = Instant::now() + TEXTFILE_EVERY;
+        let written = write_textfile(metrics, path).map_err(|error| error.to_string());
+        self.fault("textfile", written);
+    }
+
+    fn take_history_reports(&mut self) {
+        let Some(history) = &mut self.history else { return };
+        let (reports, figures) = (history.take_reports(), history.figures());
+        if let Some(metrics) = &mut self.metrics {
+            metrics.set_history(written(figures));
+        }
+        for report in reports {
+            self.report(&event_of(report));
+        }
+    }
+
+    /// Descriptors that poll readable when there is something to do.
+    pub fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.server.iter().filter_map(MetricsServer::wake_descriptor).collect()
+    }
+
+    /// When there is something to do.
+    pub fn due(&self) -> Option<Instant> {
+        let has_work = self.history.as_ref().is_some_and(HistoryWriter::has_work);
+        let lines = (!self.lines.waiting().is_empty()).then(|| Instant::now() + LINES_AGAIN);
+        let server = self.server.as_ref().and_then(MetricsServer::due);
+        [has_work.then(Instant::now), lines, server].into_iter().flatten().min()
+    }
+
+    /// Does what there is to do.
+    pub fn act(&mut self) {
+        if let (Some(server), Some(metrics)) = (&mut self.server, &mut self.metrics) {
+            server.act(Instant::now(), metrics);
+        }
+        if let Some(history) = self.history.as_mut().filter(|history| history.has_work()) {
+            history.step();
+            self.take_history_reports();
+        }
+        if let Err(error) = self.lines.flush(&mut self.out) {
+            messages::say(format_args!("failed to write to standard output: {error}"));
+        }
+    }
+
+    /// Ends all outputs. The last line is that of `end`.
+    pub fn end(&mut self, end: &MonitorEvent) {
+        if let Some(history) = &mut self.history {
+            history.note(end.kind(), end.facts());
+            history.finish();
+        }
+        self.take_history_reports();
+        self.history = None;
+        self.server = None;
+        self.report(end);
+    }
+}
+
+/// The tracepoints that the newest part of a history has hits of.
+pub(super) fn names_of_history(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let from = Clock::Realtime.now_ns().ok().map(|now| now.saturating_sub(KNOWN_FOR));
+    let mut names = BTreeSet::new();
+    for level in HistoryLevel::ALL {
+        // The minutes of the current hour are not yet known.
+        let from =
+            if level == HistoryLevel::Windows { from.map(|from| from.saturating_add(KNOWN_FOR - HOUR)) } else { from };
+        let history = History::open(folder, HistoryChoice { level, from, ..HistoryChoice::default() })?;
+        let mut was_hit = BTreeSet::new();
+        for window in history.windows() {
+            let (window, _) = window?;
+            was_hit
+                .extend(window.hits.iter().filter(|hits| hits.hits.is_some_and(|hits| hits > 0)).map(|hits| hits.tpid));
+        }
+        names.extend(was_hit.into_iter().filter_map(|tpid| Some(history.table().find(tpid)?.full_name())));
+    }
+    Ok(names)
+}
+
+const HOUR: u64 = 3_600 * 1_000_000_000;
+
+fn written(figures: HistoryFigures) -> WrittenHistory {
+    WrittenHistory { windows: figures.written, failures: figures.lost, ..WrittenHistory::default() }
+}
+
+/// What a report of the history means for the user.
+fn event_of(report: HistoryReport) -> MonitorEvent {
+    let note = |text: String| MonitorEvent::Note { text };
+    let fault = |error: String| MonitorEvent::Fault { what: "history", error };
+    let time = |time: Ns| humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_nanos(time.0));
+    let length = |ns: u64| Seconds(Duration::from_nanos(ns));
+    match report {
+        HistoryReport::Recovered { path, windows } => note(format!(
+            "history: an earlier monitor ended without closing {}; its {} are kept",
+            path.display(),
+            Plural(windows, "window")
+        )),
+        HistoryReport::DamagedJournal { path, bytes } => {
+            fault(format!("{} of {} could not be read; everything else in it is kept", Bytes(bytes), path.display()))
+        }
+        HistoryReport::Closed { path, windows, rows, bytes } => note(format!(
+            "history: wrote {} with {} in {} ({})",
+            path.display(),
+            Plural(windows, "window"),
+            Plural(rows, "row"),
+            Bytes(bytes)
+        )),
+        HistoryReport::Failing { error, .. } => fault(format!("{error}; windows are kept in memory for about an hour")),
+        HistoryReport::Losing { since } => {
+            fault(format!("the memory for windows is used up: from {} on, the oldest ones are lost", time(since)))
+        }
+        HistoryReport::WorksAgain { lost, .. } => MonitorEvent::FaultEnd { what: "history", lost: Some(lost) },
+        HistoryReport::NotClosed { error, .. } => {
+            fault(format!("an hour could not be closed, so its journal stays: {error}"))
+        }
+        HistoryReport::NotRemoved { error } => fault(format!("old files could not be removed: {error}")),
+        HistoryReport::Removed(files) => note(format!(
+            "history: removed {}, as the limits of age and size ask",
+            Plural(files.len() as u64, "old file")
+        )),
+        HistoryReport::ClockStepped { by_ns } => {
+            let direction = if by_ns < 0 { "back" } else { "forward" };
+            note(format!("the wall clock was set {direction} by {}", length(by_ns.unsigned_abs())))
+        }
+        HistoryReport::Slept { for_ns } => note(format!("the machine slept for {}", length(for_ns))),
+    }
+}

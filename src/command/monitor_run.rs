@@ -1,0 +1,199 @@
+//! One run of `tp-perf monitor`: takes the ticks of a count, and reports what happens.
+
+use super::monitor_alarms::AlarmNumbers;
+use super::monitor_events::{Begin, ByRule, MonitorEvent, rfc3339_millis, wall_time};
+use super::monitor_outputs::Outputs;
+use super::monitor_states::FollowedStates;
+use crate::alarms::{AlarmHook, RuleMessage, RuleWatch};
+use crate::control::{OwnSignal, Progress};
+use crate::counting::Beside;
+use crate::engine::Kernel;
+use crate::events::{Sink, Tick};
+use crate::os::cpus::CpuList;
+use crate::state::FollowMessage;
+use sd_notify::NotifyState;
+use std::cell::RefCell;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+/// CPUs that have come online are watched after so many windows: several may come one after the other.
+const SETTLE: u32 = 3;
+
+/// Notes of a count, which become events.
+#[derive(Clone, Default)]
+pub(super) struct MonitorNotes(Rc<RefCell<Vec<String>>>);
+
+impl Progress for MonitorNotes {
+    fn note(&mut self, message: &str) {
+        self.0.borrow_mut().push(message.to_owned());
+    }
+}
+
+/// Why a run ends, if neither a signal nor its duration ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndOfRun {
+    /// SIGHUP: read the options again.
+    Reload,
+    /// CPUs came online: attach again.
+    Attach,
+    /// Nobody reads the results any more.
+    Closed,
+}
+
+/// What a run works with.
+pub(super) struct MonitorRun<'a, 'k, K> {
+    pub kernel: &'k K,
+    /// The CPUs that are watched, and those that the user chose.
+    pub watched: CpuList,
+    pub chosen: Option<CpuList>,
+    pub outputs: &'a mut Outputs,
+    pub rules: &'a mut RuleWatch,
+    pub states: Option<FollowedStates<'a>>,
+    pub numbers: &'a mut AlarmNumbers,
+    pub hook: &'a mut Option<AlarmHook>,
+    pub reload: &'a mut OwnSignal,
+    pub notes: MonitorNotes,
+    /// The watched CPUs that are offline.
+    pub offline: CpuList,
+    /// Windows since CPUs came online.
+    pub came_online: u32,
+    /// What to report once the events are on.
+    pub begin: Option<Begin>,
+    pub end: Option<EndOfRun>,
+}
+
+impl<K: Kernel> MonitorRun<'_, '_, K> {
+    fn report(&mut self, event: &MonitorEvent) {
+        self.outputs.report(event);
+    }
+
+    /// Reports an alarm, and runs its command.
+    fn raise(&mut self, number: u64, event: &MonitorEvent) {
+        let line = self.outputs.report(event);
+        if let Some(report) = self.hook.as_mut().and_then(|hook| hook.run(number, &line)) {
+            self.outputs.report(&MonitorEvent::Hook(report));
+        }
+    }
+
+    fn rule(&mut self, message: RuleMessage, tick: &Tick<'_>, wall: SystemTime) {
+        let number = self.numbers.of_rule(&message);
+        let since = |since| rfc3339_millis(wall_time(since, tick.to, wall));
+        match message {
+            RuleMessage::Alarm(alarm) => {
+                self.outputs.count_alarm(&alarm.rule);
+                self.outputs.set_active(&alarm.rule, u64::from(alarm.rate.is_some()));
+                let since = since(alarm.since_ns);
+                self.raise(number, &MonitorEvent::RuleAlarm { number, by: ByRule::Rule, alarm, since });
+            }
+            RuleMessage::Clear(clear) => {
+                self.outputs.set_active(&clear.rule, 0);
+                let since = since(clear.since_ns);
+                self.report(&MonitorEvent::RuleClear { number, by: ByRule::Rule, clear, since });
+            }
+        }
+    }
+
+    fn state(&mut self, mut message: FollowMessage, tick: &Tick<'_>, wall: SystemTime) {
+        self.numbers.number(&mut message);
+        let since = |since| rfc3339_millis(wall_time(since, tick.to, wall));
+        match message {
+            FollowMessage::State(turn) => {
+                self.outputs.set_states(&turn.states);
+                let since = since(turn.since_ns);
+                self.report(&MonitorEvent::State { turn, since });
+            }
+            FollowMessage::Alarm(alarm) => {
+                self.outputs.count_alarm("state");
+                self.outputs.set_active("state", self.numbers.of_states());
+                let (number, since) = (alarm.number, since(alarm.since_ns));
+                self.raise(number, &MonitorEvent::StateAlarm { alarm, since });
+            }
+            FollowMessage::AllClear(clear) => {
+                self.outputs.set_active("state", self.numbers.of_states());
+                let since = since(clear.since_ns);
+                self.report(&MonitorEvent::StateClear { clear, since });
+            }
+        }
+    }
+
+    /// Notes CPUs that go or come. The kernel removes the events of a CPU that goes offline, and they do not return with it.
+    fn note_cpus(&mut self) {
+        let Ok(online) = self.kernel.online() else { return };
+        let missing = self.watched.without(&online);
+        let gone = missing.without(&self.offline);
+        if !gone.is_empty() {
+            self.report(&MonitorEvent::CpusOffline { cpus: gone.to_string() });
+        }
+        // A CPU that was offline for a moment has lost its events too.
+        let returned = self.offline.without(&missing);
+        self.offline = missing.as_slice().iter().chain(returned.as_slice()).copied().collect();
+        let unwatched = match &self.chosen {
+            Some(chosen) => online.without(&online.without(chosen)).without(&self.watched),
+            None => online.without(&self.watched),
+        };
+        if returned.is_empty() && unwatched.is_empty() {
+            self.came_online = 0;
+            return;
+        }
+        self.came_online += 1;
+        if self.came_online == SETTLE {
+            let cpus: CpuList = returned.as_slice().iter().chain(unwatched.as_slice()).copied().collect();
+            self.report(&MonitorEvent::CpusOnline { cpus: cpus.to_string() });
+            self.end = Some(EndOfRun::Attach);
+        }
+    }
+}
+
+impl<K: Kernel> Sink for MonitorRun<'_, '_, K> {
+    fn tick(&mut self, tick: &Tick<'_>) {
+        let wall = SystemTime::now();
+        let hits = tick.window_hits();
+        for text in self.notes.0.take() {
+            self.report(&MonitorEvent::Note { text });
+        }
+        for message in self.rules.window(tick, &hits) {
+            self.rule(message, tick, wall);
+        }
+        let messages = self.states.as_mut().map(|states| states.window(tick, &hits)).unwrap_or_default();
+        for message in messages {
+            self.state(message, tick, wall);
+        }
+        self.note_cpus();
+        self.outputs.window(tick);
+    }
+}
+
+impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
+    fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let mut all = self.outputs.wake_descriptors();
+        all.push(self.reload.as_fd());
+        all
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let hook = self.hook.as_ref().and_then(AlarmHook::due);
+        let begin = self.begin.as_ref().map(|_| Instant::now());
+        [begin, hook, self.outputs.due()].into_iter().flatten().min()
+    }
+
+    fn act(&mut self) -> bool {
+        if let Some(begin) = self.begin.take() {
+            self.report(&MonitorEvent::Begin(begin));
+            // Without systemd, this does nothing. If systemd cannot be told, it reports that itself.
+            let _ = sd_notify::notify(&[NotifyState::Ready]);
+        }
+        if self.reload.has_arrived() {
+            self.end = Some(EndOfRun::Reload);
+        }
+        let reports = self.hook.as_mut().map(AlarmHook::act).unwrap_or_default();
+        for report in reports {
+            self.report(&MonitorEvent::Hook(report));
+        }
+        self.outputs.act();
+        if self.outputs.is_closed() {
+            self.end = Some(EndOfRun::Closed);
+        }
+        self.end.is_none()
+    }
+}

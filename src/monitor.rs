@@ -1,0 +1,48 @@
+//! The options of `monitor`.
+
+use crate::alarms::Rule;
+use crate::control::Manner;
+use crate::counting::CountOptions;
+use crate::history::Keep;
+use crate::metrics::ServerAddress;
+use crate::state::Library;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What to monitor, and where the results go.
+#[derive(Debug)]
+pub struct MonitorRequest {
+    /// How to count.
+    pub count: CountOptions,
+    /// How much tp-perf shows, and whether it waits for the detach.
+    pub manner: Manner,
+    /// Only check the options.
+    pub only_check: bool,
+    /// The folder of the history, and how much of it is kept.
+    pub history: Option<(PathBuf, Keep)>,
+    /// Where metrics are served.
+    pub metrics: Option<ServerAddress>,
+    /// The file for metrics.
+    pub textfile: Option<PathBuf>,
+    /// The learned states.
+    pub states: Option<WatchedStates>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// The command that an alarm runs, and for how long it may.
+    pub on_alarm: Option<(String, Duration)>,
+}
+
+/// How the windows are compared with learned states.
+#[derive(Debug)]
+pub struct WatchedStates {
+    /// The library of the states.
+    pub library: Library,
+    /// Report changes of state.
+    pub identify: bool,
+    /// The states in which the machine should be. Without any, there are no alarms.
+    pub against: Vec<String>,
+    /// The allowed false alarms in a day.
+    pub per_day: f64,
+    /// An alarm that comes again this soon after its end is not reported.
+    pub silence: Duration,
+}

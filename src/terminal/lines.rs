@@ -1,0 +1,103 @@
+//! Lines of JSON on stdout that never make tp-perf wait for their reader.
+
+use super::stdout::Stdout;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io;
+use std::os::fd::AsFd;
+
+/// A pipe that polls writable takes at least this many bytes at once (PIPE_BUF).
+const PIECE: usize = 4_096;
+/// Lines that wait for a slow reader take at most this many bytes.
+const MOST_WAITING: usize = 1 << 20;
+
+/// Lines of JSON. A reader that does not read delays nothing: its lines wait, and if there are too many, new ones are dropped and counted.
+#[derive(Debug, Default)]
+pub struct JsonLines {
+    waiting: Vec<u8>,
+    /// Lines that were dropped since the last one that was not.
+    dropped: u64,
+    is_closed: bool,
+    /// Kept lines, in a test.
+    keeps: bool,
+}
+
+impl JsonLines {
+    /// Keeps all lines in memory, for a test.
+    pub fn keeping() -> Self {
+        JsonLines { keeps: true, ..Self::default() }
+    }
+
+    /// The lines that wait for their reader.
+    pub fn waiting(&self) -> &[u8] {
+        &self.waiting
+    }
+
+    /// Whether nobody reads the lines any more.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Lines that were dropped, because the reader is too slow. The next call returns 0, unless more were dropped meanwhile.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
+    }
+
+    /// Prints a line, which ends with a line feed, as far as the reader takes it now.
+    ///
+    /// # Errors
+    /// If stdout fails. A reader that has gone is no error.
+    pub fn print(&mut self, line: &[u8], out: &mut Stdout) -> io::Result<()> {
+        if self.is_closed {
+            return Ok(());
+        }
+        if self.waiting.len() + line.len() > MOST_WAITING {
+            self.dropped += 1;
+        } else {
+            self.waiting.extend_from_slice(line);
+        }
+        self.flush(out)
+    }
+
+    /// Prints what waits, as far as the reader takes it now.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub fn flush(&mut self, out: &mut Stdout) -> io::Result<()> {
+        while !self.waiting.is_empty() && !self.keeps && takes_more()? {
+            let piece = self.waiting.len().min(PIECE);
+            match out.print_data(&self.waiting[..piece]) {
+                Ok(()) => drop(self.waiting.drain(..piece)),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    self.is_closed = true;
+                    self.waiting = Vec::new();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether stdout takes bytes without waiting.
+fn takes_more() -> io::Result<bool> {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut polled, PollTimeout::ZERO)?;
+    // A pipe without a reader polls an error, and the write then tells.
+    Ok(polled[0].any().unwrap_or(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_nobody_reads_are_dropped_and_counted() {
+        let mut lines = JsonLines::keeping();
+        let line = vec![b'x'; 100_000];
+        for _ in 0..12 {
+            lines.print(&line, &mut Stdout::keeping()).unwrap();
+        }
+        assert_eq!((lines.waiting().len(), lines.take_dropped(), lines.take_dropped()), (1_000_000, 2, 0));
+    }
+}
