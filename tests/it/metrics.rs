@@ -185,56 +185,7 @@ fn promtool_rules() {
 }
 
 /// Series of an hour, and the alerts that they raise.
-const RULE_TESTS: &str = r#"
-rule_files: ["RULES"]
-evaluation_interval: 1m
-tests:
-  - interval: 1m
-    input_series:
-      - {series: 'up{job="tp-perf",instance="quiet"}', values: "1x60"}
-      - {series: 'up{job="tp-perf",instance="down"}', values: "1x10 0x50"}
-      - {series: 'tpperf_window_length_seconds{instance="quiet"}', values: "1x60"}
-      - {series: 'tpperf_last_window_timestamp_seconds{instance="quiet"}', values: "0+60x60"}
-      - {series: 'tpperf_window_length_seconds{instance="hangs"}', values: "1x60"}
-      - {series: 'tpperf_last_window_timestamp_seconds{instance="hangs"}', values: "0+60x10 600x50"}
-      - {series: 'tpperf_alarms_active{instance="quiet",rule="r"}', values: "0x60"}
-      - {series: 'tpperf_alarms_total{instance="quiet",rule="r"}', values: "0x60"}
-      - {series: 'tpperf_alarms_active{instance="long",rule="r"}', values: "0x29 1x30"}
-      - {series: 'tpperf_alarms_total{instance="long",rule="r"}', values: "0x29 1x30"}
-      - {series: 'tpperf_alarms_active{instance="short",rule="r"}', values: "0x60"}
-      - {series: 'tpperf_alarms_total{instance="short",rule="r"}', values: "0x33 1x27"}
-      - {series: 'tpperf_budget_ratio{instance="quiet"}', values: "0.01x60"}
-      - {series: 'tpperf_cost_seconds_total{instance="quiet"}', values: "0+0.6x60"}
-      - {series: 'tpperf_budget_ratio{instance="dear"}', values: "0.01x60"}
-      - {series: 'tpperf_cost_seconds_total{instance="dear"}', values: "0+1.2x60"}
-      - {series: 'tpperf_windows_total{instance="late"}', values: "0+30x60"}
-      - {series: 'tpperf_windows_skipped_total{instance="late"}', values: "0+30x60"}
-      - {series: 'tpperf_windows_total{instance="quiet"}', values: "0+60x60"}
-      - {series: 'tpperf_windows_skipped_total{instance="quiet"}', values: "0+1x60"}
-      - {series: 'tpperf_lost_events_total{instance="quiet"}', values: "7x60"}
-      - {series: 'tpperf_lost_events_total{instance="loses"}', values: "7+1x60"}
-      - {series: 'tpperf_tracepoints_open_failed{instance="quiet"}', values: "0x70"}
-      - {series: 'tpperf_tracepoints_open_failed{instance="refused"}', values: "3x70"}
-      - {series: 'tpperf_history_write_failures_total{instance="quiet"}', values: "1x60"}
-      - {series: 'tpperf_history_write_failures_total{instance="full"}', values: "0+1x60"}
-    promql_expr_test:
-      - {expr: 'count(ALERTS{alertstate="firing",instance="quiet"}) or vector(0)', eval_time: 55m, exp_samples: [{value: 0}]}
-      - expr: 'sum by (alertname, instance) (ALERTS{alertstate="firing"})'
-        eval_time: 40m
-        exp_samples:
-          - {labels: '{alertname="TpPerfDown",instance="down"}', value: 1}
-          - {labels: '{alertname="TpPerfDown",instance="hangs"}', value: 1}
-          - {labels: '{alertname="TpPerfAlarm",instance="long"}', value: 1}
-          - {labels: '{alertname="TpPerfShortAlarm",instance="short"}', value: 1}
-          - {labels: '{alertname="TpPerfOverBudget",instance="dear"}', value: 1}
-          - {labels: '{alertname="TpPerfWindowsLate",instance="late"}', value: 1}
-          - {labels: '{alertname="TpPerfLosesEvents",instance="loses"}', value: 1}
-          - {labels: '{alertname="TpPerfHistoryFails",instance="full"}', value: 1}
-      - expr: 'sum by (alertname, instance) (ALERTS{alertstate="firing",alertname="TpPerfTracepointsNotOpened"})'
-        eval_time: 62m
-        exp_samples:
-          - {labels: '{alertname="TpPerfTracepointsNotOpened",instance="refused"}', value: 1}
-"#;
+const RULE_TESTS: &str = include_str!("metrics/alerts.test.yml");
 
 /// A server with the metrics, in a thread of its own.
 struct Served {
