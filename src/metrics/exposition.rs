@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_series_without_a_number_is_left_out_and_so_is_its_head() {
         let mut text = Exposition::new(MetricsFormat::OpenMetrics, 0);
-        [f64::NAN, f64::INFINITY].map(|number| text.alone(&AGE, MetricValue::Real(number)));
+        [f64::NAN, f64::INFINITY].into_iter().for_each(|number| text.alone(&AGE, MetricValue::Real(number)));
         assert_eq!(text.end(), "# EOF\n");
     }
 }

@@ -62,6 +62,9 @@ pub enum Error {
         /// The kernel's error.
         cause: io::Error,
     },
+    /// The descriptor that waits for connections could not be made.
+    #[error("failed to wait for connections: {0}")]
+    Wait(io::Error),
     /// The name of a textfile has another ending.
     #[error("`{path}` does not end in .prom, so node_exporter would not read it")]
     NoTextfile {

@@ -23,6 +23,8 @@ mod log_csv;
 mod matrix;
 mod memory;
 mod memory_perf_data;
+#[cfg(feature = "monitor")]
+mod metrics;
 mod names;
 mod other_tools;
 mod package;
@@ -69,6 +71,8 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("matrix", nothing_more, matrix::TESTS),
     ("memory", nothing_more, memory::TESTS),
     ("memory_perf_data", nothing_more, memory_perf_data::TESTS),
+    #[cfg(feature = "monitor")]
+    ("metrics", nothing_more, metrics::TESTS),
     ("names", nothing_more, names::TESTS),
     ("other_tools", nothing_more, other_tools::TESTS),
     ("package", nothing_more, package::TESTS),

@@ -92,19 +92,14 @@ impl MetricsServer {
     pub fn listen(addresses: &[ServerAddress]) -> Result<Self, Error> {
         let listeners = addresses.iter().map(Listener::listen).collect::<Result<Vec<_>, _>>()?;
         let add = |epoll: &OwnedFd| {
-            let places = listeners.iter().zip(0..);
-            places.into_iter().try_for_each(|(listener, place)| {
+            listeners.iter().zip(0..).try_for_each(|(listener, place)| {
                 epoll::add(epoll, listener, EventData::new_u64(place), EventFlags::IN)
             })
         };
         let epoll = epoll::create(CreateFlags::CLOEXEC).and_then(|epoll| add(&epoll).map(|()| epoll));
-        let failed = |cause: rustix::io::Errno| {
-            let address = addresses.first().cloned().unwrap_or_else(|| ServerAddress::Unix("".into()));
-            Error::Listen { address, cause: cause.into() }
-        };
         let now = Instant::now();
         Ok(MetricsServer {
-            epoll: epoll.map_err(failed)?,
+            epoll: epoll.map_err(|errno| Error::Wait(errno.into()))?,
             listeners,
             connections: Vec::new(),
             accepts_after: None,
@@ -218,7 +213,10 @@ impl MetricsServer {
             Next::Bytes => EventFlags::IN,
             Next::Room => EventFlags::OUT,
             Next::Turn => {
-                self.turns.push(place);
+                // If the client hangs up meanwhile, an event comes for it too.
+                if !self.turns.contains(&place) {
+                    self.turns.push(place);
+                }
                 self.turns_since = now;
                 EventFlags::empty()
             }
