@@ -3,7 +3,7 @@
 use super::host::{BEGIN, Host, S};
 use std::fs;
 use std::path::{Path, PathBuf};
-use tp_perf::events::Ns;
+use tp_perf::events::{Estimated, Ns, Partly, Rung, Tpid};
 use tp_perf::history::{Error, History, HistoryChoice, HistoryLevel};
 use tp_perf::memory::apart;
 
@@ -14,9 +14,14 @@ const MEMORY: u64 = 16 << 20;
 pub fn three_hours(root: &Path) {
     let mut host = Host::start(root, 0, TRACEPOINTS);
     for n in 0..180 {
+        if n == 130 {
+            host.writer.note("mark", "here".into());
+        }
         let hits: Vec<u64> =
             (0..u64::from(TRACEPOINTS)).map(|place| if n % 7 == place % 5 { 0 } else { n + place }).collect();
-        host.window(60 * S, &hits, &[]);
+        let estimated = (n % 3 > 0).then_some(Estimated { hits: 70.0, variance: 9.0 });
+        let rung = if estimated.is_some() { Rung::Visited } else { Rung::Detached };
+        host.window(60 * S, &hits, &[Partly { tpid: Tpid::new(3), rung, watched: 0.25, estimated }]);
         host.work();
     }
 }

@@ -71,8 +71,11 @@ pub fn kills() {
     for _ in 0..number_of_kills() {
         let mut monitor = Monitor::start(folder.path(), first);
         let mut line = String::new();
-        monitor.out.read_line(&mut line).unwrap();
-        std::thread::sleep(Duration::from_micros(random.u64(..12_000)));
+        for _ in 0..random.u32(1..80) {
+            line.clear();
+            monitor.out.read_line(&mut line).unwrap();
+        }
+        std::thread::sleep(Duration::from_micros(random.u64(..2_000)));
         let last = monitor.kill().unwrap_or_else(|| line.trim().parse().unwrap());
         written.extend(first..=last);
         // The next window may be written, or half written.

@@ -31,3 +31,16 @@ pub fn child(words: &[String]) {
         _ => panic!("history {words:?}"),
     }
 }
+
+/// The seeds of the fuzz targets: their targets, names, and bytes.
+pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    damage::three_hours(folder.path());
+    let read = |name: &str| std::fs::read(damage::path_of(folder.path(), name)).unwrap();
+    let minutes = std::fs::read(folder.path().join("minutes/host=here/date=2026-11-30/14.parquet")).unwrap();
+    vec![
+        ("journal", "hour", read(".16.journal")),
+        ("hour", "windows", read("14.parquet")),
+        ("hour", "minutes", minutes),
+    ]
+}
