@@ -29,7 +29,15 @@ pub const TARGETS: &[Target] = &[
     ("tables", tables),
     ("session", session),
     ("library", library),
+    #[cfg(feature = "monitor")]
+    ("journal", histories::journal),
+    #[cfg(feature = "monitor")]
+    ("hour", histories::hour),
 ];
+
+#[cfg(feature = "monitor")]
+#[path = "histories.rs"]
+pub mod histories;
 
 /// The bound in bytes of the memory that an input takes.
 const MEMORY: u64 = 48 << 20;

@@ -70,12 +70,4 @@ impl Journal {
         self.length += frame.len() as u64;
         Ok(())
     }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) fn length(&self) -> u64 {
-        self.length
-    }
 }

@@ -30,6 +30,8 @@ pub(super) struct JournalReader<R> {
     pub(super) header: Option<Box<JournalHeader>>,
     /// The number of tracepoints in the header.
     names: usize,
+    /// The begin of the last window.
+    last: Option<Ns>,
     bytes: Vec<u8>,
     /// The place of the next frame in `bytes`.
     at: usize,
@@ -56,8 +58,18 @@ impl JournalReader<File> {
 
 impl<R: Read> JournalReader<R> {
     pub(super) fn new(input: R) -> Self {
-        let (header, bytes) = (None, Vec::new());
-        JournalReader { input, header, names: 0, bytes, at: 0, base: 0, is_end: false, whole: 0, search: MOST_SEARCH }
+        JournalReader {
+            input,
+            header: None,
+            names: 0,
+            last: None,
+            bytes: Vec::new(),
+            at: 0,
+            base: 0,
+            is_end: false,
+            whole: 0,
+            search: MOST_SEARCH,
+        }
     }
 
     /// The next thing behind the header. `None` at the end; behind the last whole frame, there may be a part of another one.
@@ -78,7 +90,10 @@ impl<R: Read> JournalReader<R> {
                     continue;
                 }
                 JournalFrame::Event(event) if self.header.is_some() => JournalItem::Event(event),
-                JournalFrame::Window(window) if self.fits(&window) => JournalItem::Window(window),
+                JournalFrame::Window(window) if self.fits(&window) => {
+                    self.last = Some(window.start);
+                    JournalItem::Window(window)
+                }
                 // tp-perf did not write it there.
                 _ => JournalItem::Damage(length as u64),
             }));
@@ -104,8 +119,11 @@ impl<R: Read> JournalReader<R> {
         self.whole
     }
 
+    /// Whether tp-perf can have written a window here: it has known tracepoints, and in a journal, time goes forward.
     fn fits(&self, window: &HistoryWindow) -> bool {
-        self.header.is_some() && window.hits.last().is_none_or(|last| last.tpid.index() <= self.names)
+        self.header.is_some()
+            && window.hits.last().is_none_or(|last| last.tpid.index() <= self.names)
+            && self.last.is_none_or(|last| last < window.start)
     }
 
     /// Goes to the next whole frame.
@@ -193,7 +211,7 @@ pub(super) fn scan<R: Read>(input: R) -> io::Result<Scanned> {
         match item {
             JournalItem::Window(HistoryWindow { start, .. }) => {
                 scanned.windows += 1;
-                scanned.last = scanned.last.max(Some(start));
+                scanned.last = Some(start);
             }
             JournalItem::Damage(bytes) => scanned.damage += bytes,
             JournalItem::Event(_) => {}
@@ -267,6 +285,15 @@ mod tests {
                 assert!(read.iter().eq(expected), "{place}: {read:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_window_that_is_there_twice_is_read_once() {
+        let (mut bytes, ends) = journal();
+        let (mut expected, _) = items(&bytes);
+        bytes.extend_from_within(ends[1]..ends[2]);
+        expected.push(JournalItem::Damage((ends[2] - ends[1]) as u64));
+        assert_eq!(items(&bytes), (expected, bytes.len() as u64));
     }
 
     #[test]

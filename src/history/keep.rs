@@ -122,7 +122,7 @@ mod tests {
         let (windows, minutes) = (HistoryLevel::Windows, HistoryLevel::Minutes);
         let old: Vec<_> = [50, 30, 3, 2].map(|ago| make(&place, windows, ago, FileKind::Parquet, 100)).into();
         let journal = make(&place, windows, 40, FileKind::Journal, 1_000);
-        let damaged = make(&place, windows, 49, FileKind::Damaged, 10);
+        let damaged = make(&place, windows, 50, FileKind::Damaged, 10);
         let coarse: Vec<_> = [100, 50].map(|ago| make(&place, minutes, ago, FileKind::Parquet, 10)).into();
         let other = old[0].with_file_name("notes.txt");
         fs::write(&other, "mine").unwrap();

@@ -186,12 +186,13 @@ impl HistoryPlace {
         let mut most = 0;
         for level in HistoryLevel::ALL {
             let path = self.path(level, first, FileKind::Parquet);
-            let files = path.parent().map_or(Ok(Vec::new()), files_of_date)?;
-            most = files
-                .iter()
-                .filter(|file| file.hour.hour == first.hour)
-                .map(|file| file.hour.part)
-                .fold(most, u32::max);
+            let files = match path.parent().map_or(Ok(Vec::new()), files_of_date) {
+                // Closing finds another number, if the minutes have this one.
+                Err(_) if level == HistoryLevel::Minutes => Vec::new(),
+                files => files?,
+            };
+            let parts = files.iter().filter(|file| file.hour.hour == first.hour).map(|file| file.hour.part);
+            most = parts.fold(most, u32::max);
         }
         Ok(HourPart { part: most.saturating_add(1), ..first })
     }

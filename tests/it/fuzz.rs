@@ -11,7 +11,7 @@
 pub mod targets;
 
 use crate::common::report::fixture;
-use crate::common::{Test, perf_file, tests};
+use crate::common::{Test, nothing_more, perf_file};
 use fastrand::Rng;
 use std::fs;
 use std::panic::catch_unwind;
@@ -23,8 +23,20 @@ use targets::{TARGETS, Target};
 use tp_perf::perf_data::record::{finished_round, push_lost, push_sample};
 use tp_perf::perf_data::{document, kind};
 
-pub const TESTS: &[Test] =
-    tests![perf_data, records, compressed, log_csv, tables, session, library, every_target_has_seeds];
+pub const TESTS: &[Test] = &[
+    ("perf_data", nothing_more, perf_data),
+    ("records", nothing_more, records),
+    ("compressed", nothing_more, compressed),
+    ("log_csv", nothing_more, log_csv),
+    ("tables", nothing_more, tables),
+    ("session", nothing_more, session),
+    ("library", nothing_more, library),
+    #[cfg(feature = "monitor")]
+    ("journal", nothing_more, journal),
+    #[cfg(feature = "monitor")]
+    ("hour", nothing_more, hour),
+    ("every_target_has_seeds", nothing_more, every_target_has_seeds),
+];
 
 fn perf_data() {
     fuzz("perf_data");
@@ -52,6 +64,16 @@ fn session() {
 
 fn library() {
     fuzz("library");
+}
+
+#[cfg(feature = "monitor")]
+fn journal() {
+    fuzz("journal");
+}
+
+#[cfg(feature = "monitor")]
+fn hour() {
+    fuzz("hour");
 }
 
 /// The number of mutated inputs of each target, unless the time is given.
@@ -233,6 +255,11 @@ pub fn write_seeds(folder: &Path) {
         .zip(["whole", "other", "damaged"])
         .for_each(|(session, name)| write("session", name, session.as_bytes()));
     write("library", "four", [&sessions[..], &sessions[..1]].concat().join("\0").as_bytes());
+
+    #[cfg(feature = "monitor")]
+    for (target, name, bytes) in crate::history::seeds() {
+        write(target, name, &bytes);
+    }
 }
 
 /// A session with only some of its tracepoints.

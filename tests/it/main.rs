@@ -3,7 +3,8 @@
 //! The program has its own `main`, and uses libtest-mimic instead of Rust's harness, for three reasons. Tests
 //! of the kernel and of the page run one at a time, after all others. A test that cannot run here reports
 //! `skipped: needs …` and counts as ignored. And the program is also the load that the kernel tests capture
-//! (`it storm N [CPU]`), and writes the seeds of the fuzz targets (`it seeds FOLDER`).
+//! (`it storm N [CPU]`), the monitor that the tests of histories kill (`it history …`), and writes the seeds of the fuzz
+//! targets (`it seeds FOLDER`).
 //!
 //! Each module lists its tests in `TESTS`. A test that is missing there is dead code, and the compiler warns
 //! about it.
@@ -15,6 +16,8 @@ mod counting;
 mod floors;
 mod following;
 mod fuzz;
+#[cfg(feature = "monitor")]
+mod history;
 mod hostile;
 mod incomplete;
 mod kernel;
@@ -64,6 +67,8 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("floors", nothing_more, floors::TESTS),
     ("following", nothing_more, following::TESTS),
     ("fuzz", nothing_more, fuzz::TESTS),
+    #[cfg(feature = "monitor")]
+    ("history", nothing_more, history::TESTS),
     ("hostile", nothing_more, hostile::TESTS),
     ("incomplete", nothing_more, incomplete::TESTS),
     ("library", nothing_more, library::TESTS),
@@ -129,6 +134,13 @@ fn main() -> ExitCode {
     }
     if words == ["family"] {
         kernel::rig::FAMILY.run();
+        return ExitCode::SUCCESS;
+    }
+    #[cfg(feature = "monitor")]
+    if let [word, rest @ ..] = &words[..]
+        && word == "history"
+    {
+        history::child(rest);
         return ExitCode::SUCCESS;
     }
     if let [word, folder] = &words[..]
