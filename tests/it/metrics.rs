@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tp_perf::events::{Cpu, Estimated, Ns, Partly, Rung, Sink, Slot, Tick, Tpid};
 use tp_perf::metrics::{
-    AlarmFigures, FlightAnswer, FlightFigures, HistoryFigures, Metrics, MetricsFormat, MetricsOptions, MetricsServer,
+    AlarmFigures, FlightAnswer, FlightFigures, WrittenHistory, Metrics, MetricsFormat, MetricsOptions, MetricsServer,
     RequestAnswers, ServerAddress, ServerFigures, USUAL_SERIES,
 };
 use tp_perf::tracefs::{Selection, Status, Table};
@@ -68,7 +68,7 @@ fn metrics() -> Metrics {
     let mut metrics = Metrics::new(&table, &selection, &options);
     metrics.set_state(Some("web"));
     metrics.set_alarms("kmem:* > 1M/s for 10s", AlarmFigures { raised: 2, active: 1 });
-    metrics.set_history(HistoryFigures { windows: 3, ..HistoryFigures::default() });
+    metrics.set_history(WrittenHistory { windows: 3, ..WrittenHistory::default() });
     metrics.set_flight(FlightFigures { lost: 5, ..FlightFigures::default() });
     metrics.set_server(ServerFigures::default());
     metrics
