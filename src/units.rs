@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A point in time, in nanoseconds of a clock: a clock of the kernel, or a clock that starts at the first event. A length of
 /// time is a `Duration` or a plain number of nanoseconds, not an `Ns`.
@@ -268,29 +268,52 @@ pub enum Moment {
     At(u64),
     /// This long after its first event.
     After(Duration),
+    /// A time of the wall clock, in nanoseconds since 1970 in UTC. Only a history has such times.
+    Wall(u64),
 }
 
 impl Moment {
     /// The moment on the recording's clock. `first` is the time of its first event.
     pub fn absolute(self, first: Ns) -> Ns {
         match self {
-            Moment::At(time) => Ns(time),
+            Moment::At(time) | Moment::Wall(time) => Ns(time),
             Moment::After(duration) => first.saturating_add(nanoseconds(duration)),
         }
     }
 }
 
-/// Reads a moment: with a unit, the time since the first event; without one, a timestamp of log.csv in nanoseconds.
+/// Reads a moment: with a unit, the time since the first event; without one, a timestamp of log.csv in nanoseconds. For a history, a
+/// time in UTC, or the time until now.
 pub fn parse_moment(text: &str) -> Result<Moment, String> {
     /// The kernel's clocks are past this value before the first program runs. A smaller number is a time without its unit.
     const LEAST_TIMESTAMP: u64 = 1_000_000;
     match text.parse::<u64>() {
         Ok(time) if time == 0 || time >= LEAST_TIMESTAMP => Ok(Moment::At(time)),
         Ok(time) => Err(format!("it has no unit: write `{time}s` for seconds after the first event, or `{time}ms`")),
-        Err(_) => humantime::parse_duration(text).map(Moment::After).map_err(|_| {
-            "write the time since the first event, as in `500ms` or `2s`, or a timestamp of log.csv".to_owned()
-        }),
+        Err(_) => match wall_time(text) {
+            Some(time) => Ok(Moment::Wall(time)),
+            None => humantime::parse_duration(text).map(Moment::After).map_err(|_| {
+                "write the time since the first event, as in `500ms` or `2s`, or a timestamp of log.csv; for a history, also \
+                 `2026-11-30 14:00` (UTC) or `2h ago`"
+                    .to_owned()
+            }),
+        },
     }
+}
+
+/// `2026-11-30`, `2026-11-30 14:00`, `2026-11-30T14:00:05Z`, or `2h ago`, in nanoseconds since 1970.
+fn wall_time(text: &str) -> Option<u64> {
+    if let Some(ago) = text.strip_suffix("ago") {
+        let time = SystemTime::now().checked_sub(humantime::parse_duration(ago.trim()).ok()?)?;
+        return time.duration_since(SystemTime::UNIX_EPOCH).ok().map(nanoseconds);
+    }
+    let with_seconds = match text.len() {
+        10 => format!("{text} 00:00:00"),
+        16 => format!("{text}:00"),
+        _ => text.to_owned(),
+    };
+    let time = humantime::parse_rfc3339_weak(&with_seconds).ok()?;
+    time.duration_since(SystemTime::UNIX_EPOCH).ok().map(nanoseconds)
 }
 
 /// Reads a speed: 1 is the pace of the recording, 10 is ten times as fast.
@@ -391,9 +414,14 @@ mod tests {
         assert_eq!(parse_moment("5882303738116").map(|moment| moment.absolute(Ns(7))), Ok(Ns(5_882_303_738_116)));
         assert_eq!(parse_moment("1500ms").map(|moment| moment.absolute(Ns(7))), Ok(Ns(1_500_000_007)));
         assert_eq!(parse_moment("0s").map(|moment| moment.absolute(Ns::MAX)), Ok(Ns::MAX));
-        for text in ["soon", "-1", "2", "999999", "1.5"] {
+        for text in ["soon", "-1", "2", "999999", "1.5", "2026-11-31", "2026-11-30 25:00", "ago", "yesterday"] {
             assert!(parse_moment(text).is_err(), "{text}");
         }
+        for text in ["2026-11-30 14:00", "2026-11-30T14:00:00Z", "2026-11-30 14:00:00"] {
+            assert_eq!(parse_moment(text), Ok(Moment::Wall(1_796_047_200_000_000_000)), "{text}");
+        }
+        assert_eq!(parse_moment("1970-01-02"), Ok(Moment::Wall(86_400_000_000_000)));
+        assert!(matches!(parse_moment("2h ago"), Ok(Moment::Wall(_))));
     }
 
     #[test]

@@ -21,6 +21,8 @@ const MOST_OF_ALL: usize = 1 << 16;
 /// The least losses kept for each CPU.
 const FEWEST_LOSSES: usize = 8;
 
+/// The hits of a window are spread over so many parts of it.
+const PARTS_OF_WINDOW: u64 = 8;
 /// A gap is at least this many times as long as the average time between two events.
 const GAP_INTERVALS: u64 = 20;
 /// A gap is at least one part in this many of the whole time.
@@ -79,6 +81,23 @@ impl Activity {
     /// Also keeps at most about this many cells for CPUs.
     pub fn with_cpus(self, most_cells: usize) -> Self {
         Activity { cpus: Some(Cells::new(most_cells)), ..self }
+    }
+
+    /// Adds the hits of a window, spread evenly over its time, because bins and windows have different lengths. Its begin must not be earlier than
+    /// the end of the window before.
+    pub fn add_window(&mut self, from: Ns, length_ns: u64, hits: &[(Tpid, u64)]) {
+        for part in 0..PARTS_OF_WINDOW {
+            let time = from.saturating_add(
+                u64::try_from(u128::from(length_ns) * u128::from(part) / u128::from(PARTS_OF_WINDOW)).unwrap_or(0),
+            );
+            for (tpid, hits) in hits {
+                let in_part = hits * (part + 1) / PARTS_OF_WINDOW - hits * part / PARTS_OF_WINDOW;
+                if in_part > 0 {
+                    self.tracepoints.add(time, tpid.get());
+                    self.tracepoints.add_more(time, tpid.get(), in_part - 1);
+                }
+            }
+        }
     }
 
     /// Marks that it will have only some of the tracepoints or CPUs.

@@ -7,7 +7,7 @@ use crate::memory::TooMuch;
 use crate::recording::{self, LogColumn, LogSink, LogWriter, RecordingDir, write_groups, write_tracepoints};
 use crate::source::{self, About, Place, Source};
 use crate::tracefs::{self, Table, check_matches};
-use crate::units::Seconds;
+use crate::units::{Moment, Seconds};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -95,6 +95,15 @@ pub enum Error {
         /// All captured CPUs.
         captured: crate::os::cpus::CpuList,
     },
+    /// The part was chosen by the wall clock, which only histories have.
+    #[error("`{place}` has no wall-clock times: write --from and --to as the time since its first event, as in `2s`")]
+    NoWallTime {
+        /// The source.
+        place: Place,
+    },
+    /// A source of another kind, such as a history, cannot be read.
+    #[error("{0}")]
+    Other(Box<dyn std::error::Error + Send + Sync>),
     /// The chosen part of the time has no event.
     #[error(
         "`{place}` has no event in this range: it lasts from 0 s to {} (timestamps {} to {})",
@@ -187,6 +196,9 @@ pub fn open(
     let source = source.map_err(|cause| Error::Source { place: place.clone(), cause })?;
     source.remarks.iter().for_each(|remark| progress.note(remark));
     check(&source, place, filter)?;
+    if [filter.from, filter.to].iter().flatten().any(|moment| matches!(moment, Moment::Wall(_))) {
+        return Err(Error::NoWallTime { place: place.clone() });
+    }
     Ok(source)
 }
 

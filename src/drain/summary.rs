@@ -148,6 +148,7 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         log_complete,
         ring_size: facts.map(|facts| facts.ring_size),
         budget,
+        history: None,
         only: facts.and_then(|facts| facts.only.clone()),
         others: ending
             .and_then(|ending| ending.others.as_ref())

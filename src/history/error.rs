@@ -77,6 +77,22 @@ pub enum Error {
         /// The fault.
         what: String,
     },
+    /// A part was chosen by something that a history does not have.
+    #[error("`{path}` is a history, which has no {what}: choose a part of it with --from and --to")]
+    HasNo {
+        /// The history.
+        path: PathBuf,
+        /// What it does not have.
+        what: &'static str,
+    },
+    /// The chosen time has no window.
+    #[error("`{path}` has no window in this time{}", span.as_ref().map(|(from, to)| format!(": it reaches from {from} to {to}")).unwrap_or_default())]
+    NoWindow {
+        /// The history.
+        path: PathBuf,
+        /// The wall-clock times at which it begins and ends, if it has a window.
+        span: Option<(String, String)>,
+    },
     /// Reading needs too much memory.
     #[error("failed to read `{path}`: {cause}")]
     Memory {

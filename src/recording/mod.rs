@@ -37,7 +37,7 @@ pub use readers::Readers;
 pub(crate) use summary::is_zero;
 pub use summary::{
     CpuSummary, EventsSummary, RestrictionSummary, SCHEMA, SelfSummary, Summary, TimingSummary, TracepointSummary,
-    TracepointsSummary, UnaccountedSummary, accounts,
+    TracepointsSummary, UnaccountedSummary, WindowsSummary, accounts,
 };
 pub use tables::{
     TableError, encode_tracepoints, read_tracepoints, tracepoint_fields, write_groups, write_tracepoints,

@@ -5,9 +5,10 @@ use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
 use crate::text::write_json_pretty;
 use crate::tracefs::{Table, Tpid};
-use crate::units::Ns;
+use crate::units::{Elapsed, Ns, Plural};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The schema version. It increases when a field changes its meaning or is removed.
 ///
@@ -64,6 +65,9 @@ pub struct Summary {
     /// What such a recording left out; also missing if it has no counters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<OthersSummary>,
+    /// The windows, if the source is a history: it has counted hits, and no events. Otherwise, the field is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<WindowsSummary>,
     /// The restriction of a replay; the field is missing if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restricted: Option<RestrictionSummary>,
@@ -83,6 +87,50 @@ pub struct Summary {
     /// The accounts of all tracepoints and CPUs that do not balance, the largest difference first.
     #[serde(alias = "residuals")]
     pub unaccounted: Vec<UnaccountedSummary>,
+}
+
+/// The windows of a history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowsSummary {
+    /// The number of windows.
+    pub windows: u64,
+    /// The time that was counted, in nanoseconds.
+    pub counted_ns: u64,
+    /// The begin of the first window and the end of the last one, by the wall clock in UTC.
+    pub from: String,
+    /// See `from`.
+    pub to: String,
+    /// The files that were read.
+    pub files: usize,
+    /// The tracepoints that were visited at times, so their hits are estimates.
+    pub visited: usize,
+    /// The tracepoints that were detached at times, so some of their hits are unknown.
+    pub detached: usize,
+}
+
+impl WindowsSummary {
+    /// In a sentence.
+    pub fn words(&self) -> String {
+        let WindowsSummary { windows, counted_ns, from, to, files, visited, detached } = self;
+        let time = Elapsed(Duration::from_nanos(*counted_ns));
+        let (windows, files) = (Plural(*windows, "window"), Plural(*files as u64, "file"));
+        let tracepoints = |number: usize| Plural(number as u64, "tracepoint");
+        let visited = match visited {
+            0 => String::new(),
+            visited => {
+                format!("; {} visited at times, so the hits marked with ~ are estimates", were(tracepoints(*visited)))
+            }
+        };
+        let detached = match detached {
+            0 => String::new(),
+            detached => format!("; {} detached at times, so some hits are unknown", were(tracepoints(*detached))),
+        };
+        format!("{windows} from {from} to {to}, {time} in all, in {files}{visited}{detached}")
+    }
+}
+
+fn were(number: Plural) -> String {
+    format!("{number} {}", number.were())
 }
 
 /// The restriction of a replay.
@@ -271,6 +319,13 @@ pub(crate) fn is_zero(number: &u64) -> bool {
 /// Reads a CPU. Schema 1 has 4294967295 for an unknown one.
 fn cpu_of_any_schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cpu>, D::Error> {
     Ok(Option::<u32>::deserialize(deserializer)?.filter(|cpu| *cpu != u32::MAX).map(Cpu::new))
+}
+
+impl Summary {
+    /// Whether its numbers are hits, of which only some or none are events.
+    pub fn is_of_hits(&self) -> bool {
+        self.budget.is_some() || self.history.is_some()
+    }
 }
 
 impl EventsSummary {

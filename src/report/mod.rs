@@ -14,6 +14,8 @@ mod differences;
 mod example;
 mod facts;
 pub mod formats;
+#[cfg(feature = "monitor")]
+mod history;
 mod label;
 mod read;
 mod rungs;

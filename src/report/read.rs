@@ -64,7 +64,7 @@ impl Detail {
     const CELLS_OF_PICTURES: usize = 1 << 18;
 
     /// An empty activity for one of this many sources.
-    fn activity(self, sources: usize) -> Activity {
+    pub(super) fn activity(self, sources: usize) -> Activity {
         // Many sources must not take much more room than few.
         let most_cells = Self::CELLS_OF_PICTURES * 2 / sources.max(2);
         match self {
@@ -144,6 +144,12 @@ fn read_source(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<SourceReport, replay::Error> {
+    #[cfg(feature = "monitor")]
+    if let Place::Path(path) = place
+        && crate::history::is_history(path)
+    {
+        return super::history::read_history(path, place, label, options, signals, progress);
+    }
     let ReportOptions { places, filter, detail, identifier, by_process } = options;
     let source = replay::open(place, filter, signals, progress)?;
     let about = source.about.clone();
@@ -231,14 +237,14 @@ const OF_ROW: u64 = 1_536;
 const OF_NAME: u64 = 8;
 
 /// Takes the memory for the rows of a ranking.
-fn hold(ranking: &Ranking) -> Result<Held, TooMuch> {
+pub(super) fn hold(ranking: &Ranking) -> Result<Held, TooMuch> {
     let Ranking { tracepoints, groups, .. } = ranking;
     let names = tracepoints.iter().map(|hit| &hit.name).chain(groups.iter().map(|hit| &hit.name));
     Held::take(MemoryOf::Rows, names.map(|name| OF_ROW + OF_NAME * name.len() as u64).sum())
 }
 
 /// The states, if they were identified. Otherwise a user who asked for them reads why not.
-fn told(
+pub(super) fn told(
     identified: Option<Result<Option<Identification>, state::Error>>,
     is_asked: bool,
     place: &Place,

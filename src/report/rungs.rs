@@ -103,13 +103,13 @@ impl SourceReport {
 
     /// What the numbers of tracepoints count: `hit` in a recording with a budget, of which only some hits are events.
     pub fn unit(&self) -> &'static str {
-        unit(self.summary.budget.is_some())
+        unit(self.summary.is_of_hits())
     }
 }
 
-/// What the numbers of tracepoints count: hits in a recording with a budget. In others, each hit is an event.
-pub fn unit(has_budget: bool) -> &'static str {
-    if has_budget { "hit" } else { "event" }
+/// What the numbers of tracepoints count: hits in a history and in a recording with a budget. In others, each hit is an event.
+pub fn unit(is_of_hits: bool) -> &'static str {
+    if is_of_hits { "hit" } else { "event" }
 }
 
 /// The mark before a number that is estimated.

@@ -39,6 +39,12 @@ pub fn read(
             true => Err(Error::Counted { place: place.to_string(), window: session.window }),
         };
     }
+    #[cfg(feature = "monitor")]
+    if let Place::Path(path) = place
+        && crate::history::is_history(path)
+    {
+        return super::read_history(path, part, length, signals, progress);
+    }
     let source = replay::open(place, &Filter::default(), signals, progress)?;
     let mut windows = Windows::new(length.unwrap_or(WINDOW));
     let request = Request { filter: part.clone(), ..Request::for_a_look() };

@@ -78,7 +78,7 @@ pub(super) fn print_headline(
     screen: &mut Screen<'_>,
 ) -> io::Result<()> {
     let mark = mark_of_all(summary, ranking);
-    let hits = Plural(ranking.events, unit(summary.budget.is_some()));
+    let hits = Plural(ranking.events, unit(summary.is_of_hits()));
     let rate =
         ranking.rate().map(|rate| format!(" in {} ({mark}{} per second)", Seconds(ranking.duration), Rate(rate)));
     screen.prose(format_args!("{BOLD}{mark}{hits}{BOLD:#}{}", rate.unwrap_or_default()))?;
@@ -142,7 +142,7 @@ fn print_top(ranking: &Ranking, summary: &Summary, screen: &mut Screen<'_>) -> i
     let names = summary.per_tracepoint.iter().filter(|of| detached.contains(&of.tpid)).map(|of| of.name.as_str());
     let groups: BTreeSet<&str> = names.map(|name| name.split_once(':').map_or(name, |(group, _)| group)).collect();
     let mut table = TextTable::new([TextColumn::RIGHT.at_least(LABEL - 2), TextColumn::RIGHT, TextColumn::NAME]);
-    let unit = format!("{}s", unit(summary.budget.is_some()));
+    let unit = format!("{}s", unit(summary.is_of_hits()));
     table.head([unit.as_str(), "share", "top tracepoints"]);
     add_top(&ranking.tracepoints, |ranked| detached.contains(&ranked.number), &mut table);
     table.head([unit.as_str(), "share", "top groups"]);
@@ -159,6 +159,9 @@ fn add_top<N>(ranked: &[Ranked<N>], is_incomplete: impl Fn(&Ranked<N>) -> bool, 
 }
 
 pub(super) fn print_accounting(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
+    if let Some(history) = &summary.history {
+        return screen.fact("counted", OneLine(history.words()));
+    }
     let EventsSummary { recorded, lost, counted, unaccounted, .. } = summary.events;
     let equation = equation(&summary.events);
     let (Some(counted), Some(unaccounted)) = (counted, unaccounted) else {

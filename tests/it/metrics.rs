@@ -14,8 +14,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tp_perf::events::{Cpu, Estimated, Ns, Partly, Rung, Sink, Slot, Tick, Tpid};
 use tp_perf::metrics::{
-    AlarmFigures, FlightAnswer, FlightFigures, WrittenHistory, Metrics, MetricsFormat, MetricsOptions, MetricsServer,
-    RequestAnswers, ServerAddress, ServerFigures, USUAL_SERIES,
+    AlarmFigures, FlightAnswer, FlightFigures, Metrics, MetricsFormat, MetricsOptions, MetricsServer, RequestAnswers,
+    ServerAddress, ServerFigures, USUAL_SERIES, WrittenHistory,
 };
 use tp_perf::tracefs::{Selection, Status, Table};
 
