@@ -81,13 +81,15 @@ fn serve<T: Send + 'static>(
 
 /// Lets the server do all that it can at this time.
 fn settle(server: &mut MetricsServer, answers: &mut Noted, now: Instant) {
-    while let Some(descriptor) = server.wake_descriptor() {
+    for _ in 0..100_000 {
+        let Some(descriptor) = server.wake_descriptor() else { return };
         let is_ready = wait_for_any([descriptor].into_iter(), Some(Duration::ZERO)).unwrap()[0];
         if !is_ready && server.turns.is_empty() {
-            break;
+            return;
         }
         server.act(now, answers);
     }
+    panic!("the descriptor wakes the count without end");
 }
 
 fn open(server: &MetricsServer) -> usize {
