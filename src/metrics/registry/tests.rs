@@ -139,6 +139,25 @@ fn counters_that_other_parts_set_never_fall() {
 }
 
 #[test]
+fn the_rules_beyond_the_cap_share_their_series() {
+    let mut metrics = example();
+    for number in 0..60 {
+        metrics.set_alarms(&format!("rule {number:02}"), AlarmFigures { raised: number, active: 1 });
+    }
+    metrics.set_alarms("(other)", AlarmFigures { raised: 1_000, active: 0 });
+    metrics.set_alarms("rule 59", AlarmFigures { raised: 60, active: 0 });
+    let text = metrics.text(MetricsFormat::Prometheus, &usage(), true);
+    for line in [
+        "tpperf_alarms_total{rule=\"rule 49\"} 49",
+        "tpperf_alarms_total{rule=\"(other)\"} 1546",
+        "tpperf_alarms_active{rule=\"(other)\"} 9",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("rule 50"), "{text}");
+}
+
+#[test]
 fn a_state_can_become_unknown_and_long_names_are_cut() {
     let mut metrics = example();
     metrics.set_state(Some(&"x".repeat(10_000)));

@@ -272,6 +272,20 @@ fn a_recording_can_be_asked_for_on_the_unix_socket() {
 }
 
 #[test]
+fn the_rest_of_a_refused_request_is_read_so_that_the_client_gets_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let mut server = unix(path.clone());
+    // A unix socket that is closed with unread bytes gives the client an error instead of the end.
+    let mut stream = UnixStream::connect(&path).unwrap();
+    let answer = serve(&mut server, &mut Noted::of(3), move || {
+        stream.write_all(format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(100_000)).as_bytes()).unwrap();
+        rest(stream)
+    });
+    assert_eq!(status(&answer), "HTTP/1.1 431 Request Header Fields Too Large");
+}
+
+#[test]
 fn one_server_listens_on_several_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
