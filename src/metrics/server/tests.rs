@@ -92,6 +92,22 @@ fn settle(server: &mut MetricsServer, answers: &mut Noted, now: Instant) {
     panic!("the descriptor wakes the count without end");
 }
 
+/// Lets the server work at this time until something has happened.
+fn act_until(
+    server: &mut MetricsServer,
+    answers: &mut Noted,
+    now: Instant,
+    has_happened: impl Fn(&MetricsServer) -> bool,
+) {
+    for _ in 0..1_000_000 {
+        if has_happened(server) {
+            return;
+        }
+        server.act(now, answers);
+    }
+    panic!("it does not happen: {:?}", server.figures());
+}
+
 fn open(server: &MetricsServer) -> usize {
     server.connections.iter().flatten().count()
 }

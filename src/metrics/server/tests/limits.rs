@@ -31,9 +31,7 @@ fn half_a_request_gets_an_answer_after_its_time_and_no_request_gets_none() {
     let begun = |server: &MetricsServer| {
         server.connections.iter().flatten().filter(|open| open.connection.quiet_since().is_none()).count()
     };
-    while open(&server) < 2 || begun(&server) == 0 {
-        server.act(now, &mut answers);
-    }
+    act_until(&mut server, &mut answers, now, |server| open(server) == 2 && begun(server) == 1);
     server.act(now + PATIENCE - Duration::from_millis(1), &mut answers);
     assert_eq!((open(&server), server.due()), (2, Some(now + PATIENCE)));
     server.act(now + PATIENCE, &mut answers);
@@ -50,9 +48,7 @@ fn an_idle_connection_stays_and_makes_room_when_there_are_too_many() {
     let mut first = connect(&server);
     first.write_all(GET.as_bytes()).unwrap();
     let now = Instant::now();
-    while server.figures().requests == 0 {
-        server.act(now, &mut answers);
-    }
+    act_until(&mut server, &mut answers, now, |server| server.figures().requests == 1);
     settle(&mut server, &mut answers, now);
     server.act(now + IDLE - Duration::from_secs(1), &mut answers);
     assert_eq!((open(&server), server.figures().overdue), (1, 0));
@@ -61,19 +57,15 @@ fn an_idle_connection_stays_and_makes_room_when_there_are_too_many() {
     // One connects after the other, so that none waits in the kernel.
     while others.len() < MOST_CONNECTIONS - 1 {
         others.push(connect(&server));
-        while open(&server) <= others.len() {
-            server.act(now, &mut answers);
-        }
+        act_until(&mut server, &mut answers, now, |server| open(server) > others.len());
     }
     // The oldest one is quiet, and leaves. The others have just come, so the next one is refused.
     let mut next = connect(&server);
-    while server.connections[0].as_ref().is_none_or(|open| open.connection.deadline() > now + PATIENCE) {
-        server.act(now, &mut answers);
-    }
+    act_until(&mut server, &mut answers, now, |server| {
+        server.connections[0].as_ref().is_some_and(|open| open.connection.deadline() == now + PATIENCE)
+    });
     let refused = connect(&server);
-    while server.figures().refused == 0 {
-        server.act(now, &mut answers);
-    }
+    act_until(&mut server, &mut answers, now, |server| server.figures().refused == 1);
     assert_eq!(status(&rest(refused)), "HTTP/1.1 503 Service Unavailable");
     assert_eq!(open(&server), MOST_CONNECTIONS);
     let next = serve(&mut server, &mut answers, move || {
