@@ -60,7 +60,7 @@ impl MediaRange {
         let (of_type, subtype) = media.split_once('/')?;
         let mut range =
             MediaRange { of_type: of_type.to_owned(), subtype: subtype.to_owned(), version: None, quality: 1_000 };
-        for (name, value) in pieces.filter_map(|piece| Some(piece.split_once('=')?).map(owned)) {
+        for (name, value) in pieces.filter_map(|piece| Some(owned(piece.split_once('=')?))) {
             match name.as_str() {
                 "version" => range.version = Some(value),
                 "q" => range.quality = quality_of(&value)?,
