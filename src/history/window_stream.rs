@@ -2,9 +2,9 @@
 
 use super::error::{Error, damaged, failed};
 use super::facts::HistoryFacts;
-use super::history::{History, SourceFile};
 use super::journal_reader::{JournalItem, JournalReader};
 use super::layout::FileKind;
+use super::reader::{History, SourceFile};
 use super::row_groups::ParquetWindows;
 use super::window::HistoryWindow;
 use crate::events::{Ns, Tpid};
