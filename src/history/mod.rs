@@ -13,6 +13,7 @@ mod closing;
 mod crc;
 mod error;
 mod facts;
+mod files;
 mod footer;
 mod frame;
 mod journal;
@@ -27,6 +28,7 @@ mod reports;
 mod rollup;
 mod row_groups;
 mod rows;
+mod sources;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -41,8 +43,9 @@ pub use facts::{HistoryFacts, LeftOutNames};
 pub use frame::HistoryEvent;
 pub use keep::{Keep, RemovedBecause, RemovedFile};
 pub use layout::HistoryLevel;
-pub use reader::{History, HistoryChoice};
+pub use reader::History;
 pub use reports::{HistoryFigures, HistoryReport};
+pub use sources::HistoryChoice;
 pub use wall::{ClockReading, HistoryClock, MachineClock};
 pub use window::{HistoryHits, HistoryWindow};
 pub use window_stream::HistoryWindows;

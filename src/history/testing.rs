@@ -3,8 +3,9 @@
 use super::facts::HistoryFacts;
 use super::keep::Keep;
 use super::layout::HistoryLevel;
-use super::reader::{History, HistoryChoice};
+use super::reader::History;
 use super::reports::HistoryReport;
+use super::sources::HistoryChoice;
 use super::wall::{ClockReading, HistoryClock};
 use super::window::{HistoryHits, HistoryWindow};
 use super::writer::HistoryWriter;
