@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn the_oldest_frames_go_when_there_are_too_many() {
         let mut backlog = Backlog::default();
-        let frame = |n: u64| WaitingFrame { time: Ns(n), is_window: n % 2 == 0, bytes: vec![0; 1_000] };
+        let frame = |n: u64| WaitingFrame { time: Ns(n), is_window: n.is_multiple_of(2), bytes: vec![0; 1_000] };
         let mut gone = Vec::new();
         for n in 0..5_000 {
             gone.extend(backlog.push(frame(n)).iter().map(|frame| frame.time.0));

@@ -13,9 +13,9 @@
 
 use super::error::{Error, failed};
 use super::facts::HistoryFacts;
+use super::files::{make_folder, new_file};
 use super::footer::OpenParquet;
 use super::frame::JournalHeader;
-use super::journal::new_file;
 use super::journal_reader::{JournalItem, JournalReader};
 use super::layout::{FileKind, HistoryLevel, HistoryPlace, HourPart};
 use super::notes::{FileNotes, NOTES_KEY};
@@ -26,18 +26,9 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::writer::SerializedFileWriter;
 use rustix::fs::{Advice, fadvise};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-
-/// The permissions of new folders, before the umask.
-pub(super) const FOLDER_MODE: u32 = 0o750;
-
-/// Makes a folder and those above it.
-pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(failed("create the folder", path))
-}
 
 /// An hour that is being closed.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::error::{Error, damaged, failed, too_much};
 use super::facts::SCHEMA;
-use super::journal::open_file;
+use super::files::open_file;
 use super::notes::{FileNotes, NOTES_KEY};
 use super::rows::schema;
 use crate::memory::{Held, MemoryOf};

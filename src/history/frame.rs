@@ -112,7 +112,7 @@ fn encode_window(window: &HistoryWindow) -> Vec<u8> {
         last = tpid;
         if !row.is_exact() {
             let known =
-                u8::from(row.hits.is_some()) * HITS_KNOWN | u8::from(row.standard_error.is_some()) * ERROR_KNOWN;
+                u8::from(row.hits.is_some()) * HITS_KNOWN + u8::from(row.standard_error.is_some()) * ERROR_KNOWN;
             bytes.push(known);
             bytes.extend(row.watched.to_le_bytes());
             bytes.extend(row.standard_error.into_iter().flat_map(f64::to_le_bytes));

@@ -1,32 +1,14 @@
 //! The journal: the windows of the current hour, appended one by one.
 
 use super::error::{Error, failed};
+use super::files::new_file;
 use super::journal_reader::Scanned;
 use super::layout::HourPart;
 use crate::events::Ns;
 use rustix::fs::OFlags;
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-
-/// The permissions of new files, before the umask: a history shows what the machine did, so it is not for everyone.
-pub(super) const FILE_MODE: u32 = 0o640;
-
-/// Makes a new file. No file and no link may have its name.
-pub(super) fn new_file(path: &Path) -> io::Result<File> {
-    File::options().write(true).create_new(true).mode(FILE_MODE).open(path)
-}
-
-/// Opens a file for reading. Follows no link in its place, and does not wait for the writer of a FIFO.
-pub(super) fn open_file(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
-    }
-}
+use std::path::PathBuf;
 
 /// A journal that is being written.
 #[derive(Debug)]

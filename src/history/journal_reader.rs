@@ -4,9 +4,9 @@
 //! since each frame has its own checksum.
 
 use super::error::{Error, failed};
+use super::files::open_file;
 use super::frame::{BEFORE_PAYLOAD, HistoryEvent, JournalFrame, JournalHeader, LONGEST_PAYLOAD, MARKER};
 use super::frame::{payload_length, whole_payload};
-use super::journal::open_file;
 use super::window::HistoryWindow;
 use crate::events::Ns;
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! The lock of a history: two monitors of one host must not write to the same folder.
 
 use super::error::{Error, failed};
-use super::journal::FILE_MODE;
+use super::files::FILE_MODE;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use std::fs::{self, File};

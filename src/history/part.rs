@@ -1,8 +1,9 @@
 //! A history as a source: the part of it that a user asks for.
 
 use super::error::Error;
-use super::history::{History, HistoryChoice};
 use super::layout::HistoryLevel;
+use super::reader::History;
+use super::sources::HistoryChoice;
 use crate::events::{Filter, Ns};
 use crate::units::Moment;
 use std::ffi::OsStr;

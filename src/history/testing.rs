@@ -1,10 +1,11 @@
 //! Facts, windows and clocks for tests.
 
 use super::facts::HistoryFacts;
-use super::history::{History, HistoryChoice};
 use super::keep::Keep;
 use super::layout::HistoryLevel;
+use super::reader::History;
 use super::reports::HistoryReport;
+use super::sources::HistoryChoice;
 use super::wall::{ClockReading, HistoryClock};
 use super::window::{HistoryHits, HistoryWindow};
 use super::writer::HistoryWriter;
@@ -86,6 +87,9 @@ pub(super) fn table(tracepoints: u32) -> Table {
     Table::from_entries(entries)
 }
 
+/// A tracepoint that was visited: its tpid, and the part, the hits and their variance; or that was detached.
+pub(super) type PartlyWatched = (u32, Option<(f64, f64, f64)>);
+
 /// A host with a monitor.
 pub(super) struct Host {
     pub(super) clock: TestClock,
@@ -117,8 +121,8 @@ impl Host {
         self.reports.extend(self.writer.take_reports());
     }
 
-    /// Lets a window pass, in which these tracepoints were visited: the part, the hits, and the variance; or were detached.
-    pub(super) fn window_of(&mut self, length_ns: u64, hits: &[(u32, u64)], partly: &[(u32, Option<(f64, f64, f64)>)]) {
+    /// Lets a window pass, in which some tracepoints were watched partly. Work may wait.
+    pub(super) fn window_of(&mut self, length_ns: u64, hits: &[(u32, u64)], partly: &[PartlyWatched]) {
         let before = self.clock.get();
         self.clock.pass(length_ns);
         let slots: Vec<Slot> =

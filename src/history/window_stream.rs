@@ -2,12 +2,13 @@
 
 use super::error::{Error, damaged, failed};
 use super::facts::HistoryFacts;
-use super::history::{History, SourceFile};
 use super::journal_reader::{JournalItem, JournalReader};
 use super::layout::FileKind;
 use super::row_groups::ParquetWindows;
+use super::sources::{HistoryChoice, SourceFile};
 use super::window::HistoryWindow;
 use crate::events::{Ns, Tpid};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -17,7 +18,8 @@ use std::rc::Rc;
 ///
 /// An error concerns one file: the windows of the others follow it.
 pub struct HistoryWindows<'a> {
-    history: &'a History,
+    tpids: &'a BTreeMap<(String, String), Tpid>,
+    choice: &'a HistoryChoice,
     /// The files that are not open yet, the earliest last.
     waiting: Vec<&'a SourceFile>,
     open: Vec<OpenFile>,
@@ -46,9 +48,13 @@ struct JournalFile {
 }
 
 impl<'a> HistoryWindows<'a> {
-    pub(super) fn of(history: &'a History) -> Self {
-        let waiting = history.files.iter().rev().collect();
-        HistoryWindows { history, waiting, open: Vec::new(), errors: Vec::new() }
+    /// The windows of files, which are in the order of their begins.
+    pub(super) fn of(
+        files: &'a [SourceFile],
+        tpids: &'a BTreeMap<(String, String), Tpid>,
+        choice: &'a HistoryChoice,
+    ) -> Self {
+        HistoryWindows { tpids, choice, waiting: files.iter().rev().collect(), open: Vec::new(), errors: Vec::new() }
     }
 
     /// Opens each file that may have the next window.
@@ -56,7 +62,7 @@ impl<'a> HistoryWindows<'a> {
         loop {
             let first = self.open.iter().map(|file| file.next.start).min();
             let Some(file) = self.waiting.pop_if(|file| first.is_none_or(|first| file.start <= first)) else { return };
-            match FileWindows::open(file, self.history) {
+            match FileWindows::open(file, self.tpids) {
                 Ok(windows) => self.advance(windows, Rc::clone(&file.facts)),
                 Err(error) => self.errors.push(error),
             }
@@ -68,7 +74,7 @@ impl<'a> HistoryWindows<'a> {
         loop {
             match windows.next() {
                 Ok(Some(next)) if !self.is_before_range(next.start) => {
-                    if self.history.choice.has(next.start) {
+                    if self.choice.has(next.start) {
                         self.open.push(OpenFile { windows, facts, next });
                     }
                     return;
@@ -85,7 +91,7 @@ impl<'a> HistoryWindows<'a> {
     }
 
     fn is_before_range(&self, time: Ns) -> bool {
-        self.history.choice.from.is_some_and(|from| time < from)
+        self.choice.from.is_some_and(|from| time < from)
     }
 }
 
@@ -106,8 +112,8 @@ impl Iterator for HistoryWindows<'_> {
 }
 
 impl FileWindows {
-    fn open(file: &SourceFile, history: &History) -> Result<Self, Error> {
-        let tpid = |group: &str, name: &str| history.tpids.get(&(group.to_owned(), name.to_owned())).copied();
+    fn open(file: &SourceFile, tpids: &BTreeMap<(String, String), Tpid>) -> Result<Self, Error> {
+        let tpid = |group: &str, name: &str| tpids.get(&(group.to_owned(), name.to_owned())).copied();
         let parquet = |path: &std::path::Path| {
             let (windows, facts) = ParquetWindows::open(path, tpid)?;
             match facts == *file.facts {

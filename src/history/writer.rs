@@ -1,11 +1,12 @@
 //! Writes a history.
 
 use super::backlog::{Backlog, WaitingFrame};
-use super::closing::{ClosedHour, Closing, ClosingStep, make_folder};
+use super::closing::{ClosedHour, Closing, ClosingStep};
 use super::error::{Error, failed};
 use super::facts::{HistoryFacts, SCHEMA};
+use super::files::{make_folder, open_file};
 use super::frame::{HistoryEvent, JournalFrame, JournalHeader};
-use super::journal::{Journal, open_file};
+use super::journal::Journal;
 use super::journal_reader::scan;
 use super::keep::{Keep, remove_old};
 use super::layout::{FileKind, HistoryFile, HistoryLevel, HistoryPlace, HourPart};

@@ -5,7 +5,8 @@ use super::facts::HistoryFacts;
 use super::footer::OpenParquet;
 use super::frame::HistoryEvent;
 use super::journal_reader::{JournalItem, JournalReader};
-use super::layout::{FileKind, HistoryFile, HistoryLevel, HourPart, decode_host, files_of_date, files_of_host, hosts};
+use super::layout::{FileKind, HistoryFile, HourPart, decode_host, files_of_date, files_of_host, hosts};
+use super::sources::{HistoryChoice, SourceFile};
 use super::window_stream::HistoryWindows;
 use crate::events::{Ns, Tpid};
 use crate::memory::{Held, MemoryOf};
@@ -14,31 +15,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Which part of a history is read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HistoryChoice {
-    /// The host, if the history has several.
-    pub host: Option<String>,
-    /// The level, if the path leads to both.
-    pub level: HistoryLevel,
-    /// Only windows that begin at this time or later, by the wall clock in nanoseconds since 1970 in UTC.
-    pub from: Option<Ns>,
-    /// Only windows that begin before this time.
-    pub to: Option<Ns>,
-}
-
-impl HistoryChoice {
-    /// Whether a time is in the range.
-    pub(super) fn has(&self, time: Ns) -> bool {
-        self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time < to)
-    }
-
-    /// Whether a part of an hour is in the range.
-    fn has_hour(&self, hour: HourPart) -> bool {
-        self.from.is_none_or(|from| hour.end() > from) && self.to.is_none_or(|to| hour.begin() < to)
-    }
-}
-
 /// A history of one host.
 #[derive(Debug)]
 pub struct History {
@@ -46,20 +22,9 @@ pub struct History {
     pub(super) files: Vec<SourceFile>,
     hostname: String,
     table: Table,
-    pub(super) tpids: BTreeMap<(String, String), Tpid>,
+    tpids: BTreeMap<(String, String), Tpid>,
     problems: Vec<Error>,
     _held: Vec<Held>,
-}
-
-/// A file of a history.
-#[derive(Debug, Clone)]
-pub(super) struct SourceFile {
-    pub(super) path: PathBuf,
-    pub(super) kind: FileKind,
-    pub(super) start: Ns,
-    end: Ns,
-    pub(super) facts: Rc<HistoryFacts>,
-    journal: String,
 }
 
 impl History {
@@ -129,7 +94,7 @@ impl History {
 
     /// The windows in time order.
     pub fn windows(&self) -> HistoryWindows<'_> {
-        HistoryWindows::of(self)
+        HistoryWindows::of(&self.files, &self.tpids, &self.choice)
     }
 
     /// The events in time order.
