@@ -2,7 +2,7 @@
 
 use super::open_events::OpenEvents;
 use super::opening::Opening;
-use super::{AttachRequest, Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
+use super::{AttachRequest, Attached, Chunks, CountersRead, Detaching, Engine, Error, Opened, Sampling};
 use crate::events::thinning::OPENED_WITH;
 use crate::events::{Counted, Ns, Reading, RungStep, SampleId, SampleIds, StepOnCpu, Tpid};
 use crate::os::clock::Clock;
@@ -107,6 +107,10 @@ impl Sampling for SamplingEngine {
         Ok(&self.hits)
     }
 
+    fn read_counters(&mut self, read: &mut CountersRead) -> io::Result<()> {
+        self.events.read_with_times(|| self.clock.now_ns(), read, &mut self.bytes)
+    }
+
     fn record_all(&mut self) -> io::Result<Vec<RungStep>> {
         let mut of = BTreeMap::<Tpid, Vec<StepOnCpu>>::new();
         for cpu in self.events.attached.cpus.as_slice() {
@@ -126,8 +130,8 @@ impl Sampling for SamplingEngine {
         of.retain(|tpid, on| !self.events.attached.weighted.contains(tpid) && on.iter().any(|step| step.after > 0));
         let steps = of.into_iter().flat_map(|(tpid, on)| {
             let opened = on.iter().map(|step| StepOnCpu { cpu: step.cpu, at: self.on, before: 0, after: 0 });
-            let opened = RungStep { tpid, at: self.on, one_in: OPENED_WITH, on: opened.collect() };
-            [opened, RungStep { tpid, at: on[0].at, one_in: 1, on }]
+            let opened = RungStep { tpid, at: self.on, one_in: OPENED_WITH, on: opened.collect(), earlier: Vec::new() };
+            [opened, RungStep { tpid, at: on[0].at, one_in: 1, on, earlier: Vec::new() }]
         });
         Ok(steps.collect())
     }
@@ -135,7 +139,8 @@ impl Sampling for SamplingEngine {
     fn thin(&mut self, moves: &[(Tpid, u64)], steps: &mut Vec<RungStep>) -> io::Result<()> {
         let (mut detached, from) = (Vec::new(), steps.len());
         for (tpid, one_in) in moves {
-            steps.push(RungStep { tpid: *tpid, at: self.clock.now_ns()?, one_in: *one_in, on: Vec::new() });
+            let at = self.clock.now_ns()?;
+            steps.push(RungStep { tpid: *tpid, at, one_in: *one_in, on: Vec::new(), earlier: Vec::new() });
             let step = steps.last_mut().expect("it was just pushed");
             for (place, cpu, event) in self.events.of(*tpid) {
                 let (on, reading) = self.change(event, cpu, *one_in)?;

@@ -1,7 +1,7 @@
 //! A simulated kernel for tests, with any number of CPUs and any failure. It does not use the real kernel.
 
 use super::{
-    AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
+    AttachRequest, Attached, Chunks, CountRequest, CountersRead, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
     RecordCost, Refusal, Sampling, descriptors_needed,
 };
 use crate::events::{
@@ -29,8 +29,19 @@ pub struct Script {
     pub counted: Vec<Counted>,
     /// Per window: the hits of each slot. After the last one, windows have no hits.
     pub windows: VecDeque<Vec<u64>>,
+    /// What each reading of the counters with their times finds. After the last one, readings find the same again.
+    pub readings: VecDeque<SimulatedReading>,
     /// Called at each round and tick, with its number from 0.
     pub at_round: Option<Box<dyn FnMut(usize)>>,
+}
+
+/// A reading of the counters with their times.
+#[derive(Debug, Clone, Default)]
+pub struct SimulatedReading {
+    /// When each CPU's counters were read: between these times. The last one counts for all further CPUs.
+    pub at: Vec<(Ns, Ns)>,
+    /// The counter of each slot.
+    pub readings: Vec<Reading>,
 }
 
 /// A simulated kernel.
@@ -133,6 +144,8 @@ pub struct SimulatedEngine {
     /// The number of rounds and ticks so far.
     taken: usize,
     hits: Vec<u64>,
+    /// The last reading with times.
+    reading: SimulatedReading,
     at: Ns,
     /// The rungs of the tracepoints that were moved.
     rungs: BTreeMap<Tpid, Rung>,
@@ -157,6 +170,7 @@ impl SimulatedEngine {
             was_on: Duration::ZERO,
             taken: 0,
             hits,
+            reading: SimulatedReading::default(),
             at: Ns(0),
             rungs: BTreeMap::new(),
             partly: Vec::new(),
@@ -231,6 +245,22 @@ impl Sampling for SimulatedEngine {
         Ok(&self.hits)
     }
 
+    fn read_counters(&mut self, read: &mut CountersRead) -> io::Result<()> {
+        if let Some(next) = self.script.readings.pop_front() {
+            self.reading = next;
+        }
+        let (cpus, SimulatedReading { at, readings }) = (self.attached.cpus.as_slice(), &self.reading);
+        read.begin(self.ids.slots().len());
+        let last = at.last().copied().unwrap_or_default();
+        read.reads = (0..cpus.len().max(1)).map(|cpu| at.get(cpu).copied().unwrap_or(last)).collect();
+        for (place, slot) in self.ids.slots().iter().enumerate() {
+            read.readings[place] = readings.get(place).copied().unwrap_or_default();
+            read.of_read[place] = cpus.iter().position(|cpu| slot.cpu == Some(*cpu)).unwrap_or(0) as u32;
+        }
+        read.time_on = self.time_on()?;
+        Ok(())
+    }
+
     fn record_all(&mut self) -> io::Result<Vec<RungStep>> {
         Ok(Vec::new())
     }
@@ -243,7 +273,7 @@ impl Sampling for SimulatedEngine {
                 (slot.tpid == *tpid).then_some(step)
             };
             let on = self.ids.slots().iter().zip(&self.hits).filter_map(on_cpu).collect();
-            RungStep { tpid: *tpid, at, one_in: *one_in, on }
+            RungStep { tpid: *tpid, at, one_in: *one_in, on, earlier: Vec::new() }
         }));
         Ok(())
     }

@@ -17,9 +17,11 @@ mod arena;
 mod file;
 mod input;
 mod keeping;
+mod last;
 
 pub use arena::{Arena, Backed};
 pub use input::SpoolInput;
+pub use last::{ChunkEnd, LastRounds};
 pub use keeping::{DEFAULT_MEMORY, Keeping, expected_head, memory_needed};
 
 use crate::engine::Chunks;
