@@ -147,6 +147,10 @@ pub trait Sampling: Engine {
     /// The counters of the events that record changes of threads: how many of their records were lost.
     fn thread_counters(&self) -> io::Result<Vec<(SampleId, Reading)>>;
 
+    /// The part of the fullest ring that is filled, from 0 to 1. Polling a [wake descriptor](Self::wake_descriptors) shows only once
+    /// that its ring has reached its watermark.
+    fn fullest(&self) -> f64;
+
     /// Runs one round: takes the bytes of every ring once.
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()>;
 

@@ -92,6 +92,10 @@ impl Sampling for SamplingEngine {
         events.map(|((id, _), event)| Ok((*id, sys::read_count(event.as_fd(), *lost_known)?))).collect()
     }
 
+    fn fullest(&self) -> f64 {
+        self.rings.iter().map(|ring| ring.waiting() as f64 / ring.size() as f64).fold(0.0, f64::max)
+    }
+
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()> {
         for ring in &mut self.rings {
             chunks.append(ring.size(), &mut |room| ring.take(room).map(drop))?;

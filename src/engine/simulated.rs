@@ -42,6 +42,8 @@ pub struct SimulatedReading {
     pub at: Vec<(Ns, Ns)>,
     /// The counter of each slot.
     pub readings: Vec<Reading>,
+    /// How long the events have been on; the real time if `None`.
+    pub on: Option<Duration>,
 }
 
 /// A simulated kernel.
@@ -230,6 +232,11 @@ impl Sampling for SimulatedEngine {
         vec![self.ready.as_fd()]
     }
 
+    /// As [`ready`](Self::ready), its rings are always filled.
+    fn fullest(&self) -> f64 {
+        1.0
+    }
+
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()> {
         self.begin_round_or_tick();
         for ring in self.script.rounds.pop_front().unwrap_or_default() {
@@ -249,7 +256,7 @@ impl Sampling for SimulatedEngine {
         if let Some(next) = self.script.readings.pop_front() {
             self.reading = next;
         }
-        let (cpus, SimulatedReading { at, readings }) = (self.attached.cpus.as_slice(), &self.reading);
+        let (cpus, SimulatedReading { at, readings, on }) = (self.attached.cpus.as_slice(), &self.reading);
         read.begin(self.ids.slots().len());
         let last = at.last().copied().unwrap_or_default();
         read.reads = (0..cpus.len().max(1)).map(|cpu| at.get(cpu).copied().unwrap_or(last)).collect();
@@ -257,7 +264,10 @@ impl Sampling for SimulatedEngine {
             read.readings[place] = readings.get(place).copied().unwrap_or_default();
             read.of_read[place] = cpus.iter().position(|cpu| slot.cpu == Some(*cpu)).unwrap_or(0) as u32;
         }
-        read.time_on = self.time_on()?;
+        read.time_on = match on {
+            Some(on) => cpus.iter().map(|cpu| (*cpu, *on)).collect(),
+            None => self.time_on()?,
+        };
         Ok(())
     }
 

@@ -31,10 +31,19 @@ const PIECE: usize = 1 << 20;
 pub(super) struct AroundMark {
     /// Those whose hits were counted before the counter was read.
     pub before: u64,
-    /// Those within the moment of the read.
-    pub unsure: u64,
+    /// Those within the moment of the read, before its middle and behind it.
+    pub unsure: (u64, u64),
     /// Those after the read, but before the recording begins.
     pub early: u64,
+}
+
+impl AroundMark {
+    fn unsure(&mut self, half: Half) {
+        match half {
+            Half::First => self.unsure.0 += 1,
+            Half::Second => self.unsure.1 += 1,
+        }
+    }
 }
 
 /// How to find the fields of samples.
@@ -93,7 +102,7 @@ pub(super) fn begin(
         Some((slot, time)) => {
             match side(mark, slot, time) {
                 Side::Before => cut.around.entry(slot).or_default().before += 1,
-                Side::Unsure => cut.around.entry(slot).or_default().unsure += 1,
+                Side::Unsure(half) => cut.around.entry(slot).or_default().unsure(half),
                 Side::Behind if time < begin => cut.around.entry(slot).or_default().early += 1,
                 Side::Behind => {}
             }
@@ -125,8 +134,8 @@ pub(super) fn end(
                 cut.around.entry(slot).or_default().before += 1;
                 cut.keep(record.bytes);
             }
-            Side::Unsure => {
-                cut.around.entry(slot).or_default().unsure += 1;
+            Side::Unsure(half) => {
+                cut.around.entry(slot).or_default().unsure(half);
                 cut.unsure.push((slot, record.bytes.to_vec()));
             }
             Side::Behind => {}
@@ -150,8 +159,14 @@ impl Fields {
 /// Where a sample is, seen from the read of its counter.
 enum Side {
     Before,
-    Unsure,
+    Unsure(Half),
     Behind,
+}
+
+/// The half of the moment of a read.
+enum Half {
+    First,
+    Second,
 }
 
 fn side(mark: &CounterMark, slot: usize, time: Ns) -> Side {
@@ -159,6 +174,7 @@ fn side(mark: &CounterMark, slot: usize, time: Ns) -> Side {
     match time {
         time if time.saturating_add(MOMENT) < from => Side::Before,
         time if time >= to.saturating_add(MOMENT) => Side::Behind,
-        _ => Side::Unsure,
+        time if time.0 <= from.0.midpoint(to.0) => Side::Unsure(Half::First),
+        _ => Side::Unsure(Half::Second),
     }
 }

@@ -231,11 +231,12 @@ impl StepsBySlot {
         let most_thinned = thinning.up_to(change.hits, change.hits).most;
         let samples = change.hits.saturating_sub(change.lost).saturating_sub(most_thinned);
         let AroundMark { before, unsure, early } = at_begin;
-        let sure = change.samples.saturating_sub(before + unsure).saturating_add(at_end.before);
+        let all_unsure = |(first, second): (u64, u64)| first + second;
+        let sure = change.samples.saturating_sub(before + all_unsure(unsure)).saturating_add(at_end.before);
         let lacking = samples.saturating_sub(sure);
-        let unsure_early = lacking.min(unsure);
-        let unsure_at_end = (lacking - unsure_early).min(at_end.unsure);
-        let dropped = early + unsure_early;
+        // A counter is read in the middle of a read, if the account allows that.
+        let unsure_at_end = lacking.saturating_sub(unsure.1).min(all_unsure(at_end.unsure));
+        let dropped = early + (lacking - unsure_at_end).min(all_unsure(unsure));
         let shift = match earlier {
             _ if dropped == 0 => 0,
             Some((_, EarlierHits { hits, .. })) => {

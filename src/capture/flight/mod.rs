@@ -23,7 +23,7 @@ pub(super) use run::record_last;
 use super::steering::RecordSteering;
 use super::unwatched::{CpuChanges, Watched, clock_of};
 use super::{AttachOptions, CaptureOptions, Chosen, CpuChange, Error, Switched, plan};
-use crate::control::{Progress, Signals, wait_for_any};
+use crate::control::{Progress, Signals};
 use crate::engine::{Detaching, Kernel, ProcessFields, Sampling};
 use crate::os::any_ready::AnyReady;
 use crate::os::cpus::CpuList;
@@ -50,6 +50,8 @@ const LEAST_BETWEEN_MARKS: Duration = Duration::from_millis(100);
 const MARKS: u32 = 16;
 /// The number of bytes that one call of [`FlightRecorder::act`] writes at most, apart from the rest of a round.
 const SLICE: usize = 8 << 20;
+/// A round is due if the fullest ring is filled to this part. Its wake descriptor polls readable at one half.
+const FULL: f64 = 0.25;
 /// The memory in bytes that events take by default.
 pub const DEFAULT_LAST_BYTES: u64 = 256 << 20;
 
@@ -295,7 +297,7 @@ impl<E: Sampling> FlightRecorder<E> {
     pub fn act(&mut self) -> io::Result<Vec<FlightNews>> {
         self.enter()?;
         self.changes.note();
-        if self.is_woken()? || Instant::now() >= self.due() {
+        if self.engine.fullest() >= FULL || Instant::now() >= self.due() {
             self.round()?;
             self.keep_budget()?;
             if Instant::now() >= self.next_mark() {
@@ -347,11 +349,6 @@ impl<E: Sampling> FlightRecorder<E> {
         self.status.own_cpu += now.saturating_sub(self.cpu_before);
         self.cpu_before = now;
         Ok(())
-    }
-
-    fn is_woken(&self) -> io::Result<bool> {
-        let Some(wake) = &self.wake else { return Ok(true) };
-        Ok(wait_for_any([wake.as_fd()].into_iter(), Some(Duration::ZERO))? == [true])
     }
 
     fn round(&mut self) -> io::Result<()> {
@@ -569,3 +566,6 @@ fn online_after(first: &CpuList, changes: &[CpuChange], time: Instant) -> CpuLis
     }
     online.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests;

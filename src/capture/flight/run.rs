@@ -88,13 +88,12 @@ fn until_stop<E: Sampling>(
 fn show(news: Vec<FlightNews>, progress: &mut dyn Progress) {
     for news in news {
         match news {
-            FlightNews::Written { path, bytes, covers, took, .. } => progress.note(&format!(
-                "wrote the last {} into `{}` ({}, in {}); `tp-perf report {0}` shows them",
-                Seconds(covers),
-                path.display(),
-                Bytes(bytes),
-                Seconds(took),
-            )),
+            FlightNews::Written { path, bytes, covers, took, .. } => {
+                let (covers, bytes, took, path) = (Seconds(covers), Bytes(bytes), Seconds(took), path.display());
+                progress.note(&format!(
+                    "wrote the last {covers} ({bytes}) in {took}; `tp-perf report {path}` shows them"
+                ));
+            }
             FlightNews::Failed { cause, .. } => progress.note_failure("a recording was not written", &cause),
             FlightNews::Removed { path } => progress.note(&format!("removed the older recording `{}`", path.display())),
             FlightNews::NotRemoved { path, cause } => {

@@ -86,6 +86,13 @@ impl Writing {
         }
     }
 
+    /// From now on, the disk is full.
+    #[cfg(test)]
+    pub fn fill_disk(&mut self) {
+        let keeping = Keeping { memory: 0, rings: 2 << 20, compress: false, frugal: false };
+        self.spool = Spool::new(&[], keeping, || Err(std::io::ErrorKind::StorageFull.into())).unwrap();
+    }
+
     /// Removes what was written.
     pub fn abandon(self) -> Vec<Trigger> {
         self.directory.remove_all();
