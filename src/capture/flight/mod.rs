@@ -396,7 +396,8 @@ impl<E: Sampling> FlightRecorder<E> {
         while let (Some(oldest), Some(second)) = (self.marks.all.front(), self.marks.all.get(1)) {
             let is_old = end.saturating_duration_since(second.time) >= self.limits.time;
             let is_much = self.rounds.kept().end - oldest.at > most;
-            if !is_old && !is_much {
+            // The newest rounds stay, however large they are.
+            if !is_old && (!is_much || self.marks.all.len() == 2) {
                 break;
             }
             if let Some(waiting) = &mut self.waiting

@@ -5,13 +5,17 @@ use crate::capture::switch_on::SwitchedOn;
 use crate::capture::{CaptureOptions, Captured, Error, Outside, Recorded, StopRules, SummaryRoom};
 use crate::control::{CommandLine, Launch, Progress, Running, Signals, Streams, wait_for_any};
 use crate::engine::{Detaching, Engine, Kernel, Sampling};
+use crate::os::background::start_again;
 use crate::os::privileges;
 use crate::os::thread::cpu_time;
 use crate::recording::{
     self, RecordingDir, StopReason, Trigger, TriggerKind, is_full, write_groups, write_tracepoints,
 };
 use crate::units::{Bytes, Seconds};
+use std::ffi::OsStr;
 use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -38,10 +42,12 @@ pub(in crate::capture) fn record_last(
     let launch = |line| Launch { line, nofile_limit, streams: Streams::Own, is_last: true };
     begin.start(options.command.as_ref().map(launch), running, &mut recorder.engine)?;
     let SwitchedOn { mut outside, all_on, .. } = begin;
-    let result = until_stop(&mut recorder, &options.rules, all_on, running.as_mut(), &mut outside, progress);
+    let mut logs = Logs::default();
+    let result = until_stop(&mut recorder, &options.rules, all_on, running.as_mut(), &mut outside, &mut logs, progress);
     let asked = outside.signals.asked();
-    let (captured, detaching) = recorder.end(&directory, result, asked, running, progress)?;
+    let (captured, detaching) = recorder.end(&directory, result, asked, running, &mut logs, progress)?;
     let written = captured.write(options, &directory, summary_room, signals, progress)?;
+    logs.wait(progress);
     Ok(Recorded { written, directory: Rc::clone(&directory), detaching })
 }
 
@@ -52,6 +58,7 @@ fn until_stop<E: Sampling>(
     on: Instant,
     mut command: Option<&mut Running>,
     outside: &mut Outside<'_>,
+    logs: &mut Logs,
     progress: &mut dyn Progress,
 ) -> io::Result<StopReason> {
     loop {
@@ -68,7 +75,8 @@ fn until_stop<E: Sampling>(
         for _ in 0..outside.signals.take_triggers() {
             recorder.trigger(TriggerKind::Signal, "")?;
         }
-        show(recorder.act()?, progress);
+        logs.make(&recorder.act()?, progress);
+        logs.check(progress);
         progress.capturing(recorder.rounds.samples(), on.elapsed());
         if let Some(reason) = outside.asked_to_stop() {
             return Ok(reason);
@@ -84,23 +92,78 @@ fn until_stop<E: Sampling>(
     }
 }
 
-/// Shows what happened to recordings.
-fn show(news: Vec<FlightNews>, progress: &mut dyn Progress) {
-    for news in news {
-        match news {
-            FlightNews::Written { path, bytes, covers, took, .. } => {
-                let (covers, bytes, took, path) = (Seconds(covers), Bytes(bytes), Seconds(took), path.display());
-                progress.note(&format!(
-                    "wrote the last {covers} ({bytes}) in {took}; `tp-perf report {path}` shows them"
-                ));
-            }
-            FlightNews::Failed { cause, .. } => progress.note_failure("a recording was not written", &cause),
-            FlightNews::Removed { path } => progress.note(&format!("removed the older recording `{}`", path.display())),
-            FlightNews::NotRemoved { path, cause } => {
-                progress.note_failure(&format!("the older recording `{}` was not removed", path.display()), &cause);
+/// Makes the logs and the summaries of recordings that SIGUSR2 has written. Each takes a process of its own, which gives way to others,
+/// because this thread must be back at the rings in time.
+#[derive(Default)]
+struct Logs(Vec<(PathBuf, Child)>);
+
+impl Logs {
+    /// Shows the news, and begins to make the logs of recordings that were written.
+    fn make(&mut self, news: &[FlightNews], progress: &mut dyn Progress) {
+        for news in news {
+            match news {
+                FlightNews::Written { path, bytes, covers, took, .. } => {
+                    let (covers, bytes, took) = (Seconds(*covers), Bytes(*bytes), Seconds(*took));
+                    progress.note(&format!(
+                        "wrote the last {covers} ({bytes}) in {took}; `tp-perf report {}` shows them",
+                        path.display()
+                    ));
+                    match begin(path) {
+                        Ok(child) => self.0.extend(child.map(|child| (path.clone(), child))),
+                        Err(error) => failed(path, &error, progress),
+                    }
+                }
+                FlightNews::Failed { cause, .. } => progress.note_failure("a recording was not written", cause),
+                FlightNews::Removed { path } => {
+                    progress.note(&format!("removed the older recording `{}`", path.display()));
+                }
+                FlightNews::NotRemoved { path, cause } => {
+                    progress.note_failure(&format!("the older recording `{}` was not removed", path.display()), cause);
+                }
             }
         }
     }
+
+    /// Forgets the processes that have ended.
+    fn check(&mut self, progress: &mut dyn Progress) {
+        self.0.retain_mut(|(path, child)| match child.try_wait() {
+            Ok(None) => true,
+            ended => {
+                judge(path, ended.map(Option::unwrap_or_default), progress);
+                false
+            }
+        });
+    }
+
+    /// Waits for all.
+    fn wait(self, progress: &mut dyn Progress) {
+        for (path, mut child) in self.0 {
+            judge(&path, child.wait(), progress);
+        }
+    }
+}
+
+/// Begins to make the log of a recording. `None` in a program that is not tp-perf, such as a test.
+fn begin(path: &Path) -> io::Result<Option<Child>> {
+    let is_itself = std::env::current_exe()?.file_name().is_some_and(|name| name == "tp-perf");
+    let path = path.as_os_str();
+    let words = ["replay", "-q", "--force", "-o"].map(OsStr::new).into_iter().chain([path, OsStr::new("--"), path]);
+    is_itself.then(|| start_again(words)).transpose()
+}
+
+fn judge(path: &Path, ended: io::Result<ExitStatus>, progress: &mut dyn Progress) {
+    match ended {
+        // A recording with a problem has a log, too.
+        Ok(_) if path.join(recording::SUMMARY).exists() => {}
+        Ok(status) => failed(path, &io::Error::other(format!("the replay ended with {status}")), progress),
+        Err(error) => failed(path, &error, progress),
+    }
+}
+
+fn failed(path: &Path, cause: &io::Error, progress: &mut dyn Progress) {
+    let path = path.display();
+    let what = format!("the log of `{path}` was not made; `tp-perf replay {path} -o {path} --force` makes it");
+    progress.note_failure(&what, cause);
 }
 
 impl<E: Sampling> FlightRecorder<E> {
@@ -111,6 +174,7 @@ impl<E: Sampling> FlightRecorder<E> {
         result: io::Result<StopReason>,
         asked: usize,
         running: &mut Option<Running>,
+        logs: &mut Logs,
         progress: &mut dyn Progress,
     ) -> Result<(Captured, Detaching), Error> {
         self.engine.disable().map_err(Error::Run)?;
@@ -120,7 +184,7 @@ impl<E: Sampling> FlightRecorder<E> {
         while self.writing.is_some() {
             self.write(&mut news);
         }
-        show(news, progress);
+        logs.make(&news, progress);
         let triggers = self.pending_triggers();
         // A sample that was being written when its CPU was told to stop is published a moment later.
         let second = self.round();
