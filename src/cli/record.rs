@@ -30,9 +30,8 @@ Examples:
   tp-perf report who --by process
   # Record only a command, and the processes that it starts
   sudo tp-perf record --only-command make -j8
-  # Keep the last 30 seconds in memory, and write them at Ctrl-C; write them without stopping at SIGUSR2
+  # Keep the last 30 seconds in memory, and write them at Ctrl-C, or at `kill -USR2` without stopping
   sudo tp-perf record --last 30s -o flight
-  sudo pkill -USR2 -x tp-perf
   # Record the default selection and one more tracepoint
   sudo tp-perf record --also sched_switch -d 10s -o idle";
 
@@ -55,9 +54,8 @@ pub struct RecordArgs {
     duration: Option<Duration>,
     /// Keep only the events of the last TIME, as in `30s`, and write them at the end
     ///
-    /// tp-perf keeps the events in memory, and forgets the oldest ones. SIGUSR2 (`pkill -USR2 -x tp-perf`) writes those that it has
-    /// into a directory of their own, and tp-perf goes on: DIR-2, DIR-3 and so on. Their log.csv and summary.json follow a little
-    /// later.
+    /// tp-perf keeps the events in memory, and forgets the oldest ones. SIGUSR2 (`kill -USR2 PID`) writes those that it has into a
+    /// directory of their own, and tp-perf goes on: DIR-2, DIR-3 and so on. Their log.csv and summary.json follow a little later.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     last: Option<Duration>,
     /// Take at most this much memory for the events of --last
@@ -152,7 +150,9 @@ impl RecordArgs {
         let process = of_columns.chain([only.fields()]).max().unwrap_or_default();
         if self.last.is_some() {
             if self.events.is_some() {
-                return Err(usage("--last keeps the newest events, and --events the first ones; use one of the two".to_owned()));
+                return Err(usage(
+                    "--last keeps the newest events, and --events the first ones; use one of the two".to_owned(),
+                ));
             }
             if process != ProcessFields::None {
                 return Err(usage(

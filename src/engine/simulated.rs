@@ -1,8 +1,8 @@
 //! A simulated kernel for tests, with any number of CPUs and any failure. It does not use the real kernel.
 
 use super::{
-    AttachRequest, Attached, Chunks, CountRequest, CountersRead, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
-    RecordCost, Refusal, Sampling, descriptors_needed,
+    AttachRequest, Attached, Chunks, CountRequest, CountersRead, Counting, Detaching, Engine, Error, HitCost, Kernel,
+    Opened, RecordCost, Refusal, Sampling, descriptors_needed,
 };
 use crate::events::{
     Counted, Ns, Partly, Reading, Rung, RungStep, SampleId, SampleIds, Slot, StepOnCpu, Tick, Tpid, Visits,

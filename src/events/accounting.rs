@@ -294,7 +294,8 @@ mod tests {
         assert_eq!(Accounting::close(&decoded, &[]).total(), account(10, 2, 12));
         // Nor is it thinned, whatever the steps of a damaged file say.
         let on = |before| vec![StepOnCpu { cpu: Cpu::new(0), at: Ns(0), before, after: before }];
-        let step = |one_in, before| RungStep { tpid: Tpid::new(1), at: Ns(0), one_in, on: on(before), earlier: Vec::new() };
+        let step =
+            |one_in, before| RungStep { tpid: Tpid::new(1), at: Ns(0), one_in, on: on(before), earlier: Vec::new() };
         let decoded = Decoded { steps: vec![step(17, 0), step(1, 99_999)], ..decoded };
         assert_eq!(Accounting::close(&decoded, &[]).total(), account(10, 2, 12));
     }

@@ -168,7 +168,13 @@ mod tests {
 
     #[test]
     fn stretches_end_where_the_next_step_starts() {
-        let step = |tpid, at, one_in| RungStep { tpid: Tpid::new(tpid), at: Ns(at), one_in, on: Vec::new(), earlier: Vec::new() };
+        let step = |tpid, at, one_in| RungStep {
+            tpid: Tpid::new(tpid),
+            at: Ns(at),
+            one_in,
+            on: Vec::new(),
+            earlier: Vec::new(),
+        };
         let mut periods = Periods::default();
         periods.add(&[step(7, 100, 17), step(9, 100, 0), step(7, 200, 257)]);
         periods.add(&[step(7, 300, 1), step(7, 400, 0)]);

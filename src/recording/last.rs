@@ -24,7 +24,8 @@ impl LastSummary {
     /// The limits in words.
     pub fn words(&self) -> String {
         let seconds = |time| Seconds(Duration::from_nanos(time));
-        let after = if self.after_ns > 0 { format!(", and {} after it", seconds(self.after_ns)) } else { String::new() };
+        let after =
+            if self.after_ns > 0 { format!(", and {} after it", seconds(self.after_ns)) } else { String::new() };
         format!("at most {} and {} of events{after}", seconds(self.time_ns), Bytes(self.bytes))
     }
 }

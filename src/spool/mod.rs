@@ -21,8 +21,8 @@ mod last;
 
 pub use arena::{Arena, Backed};
 pub use input::SpoolInput;
-pub use last::{ChunkEnd, LastRounds};
 pub use keeping::{DEFAULT_MEMORY, Keeping, expected_head, memory_needed};
+pub use last::{ChunkEnd, LastRounds};
 
 use crate::engine::Chunks;
 use crate::perf::Room;

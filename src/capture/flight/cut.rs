@@ -38,10 +38,10 @@ pub(super) struct AroundMark {
 }
 
 impl AroundMark {
-    fn unsure(&mut self, half: Half) {
+    fn unsure(&mut self, half: HalfOfRead) {
         match half {
-            Half::First => self.unsure.0 += 1,
-            Half::Second => self.unsure.1 += 1,
+            HalfOfRead::First => self.unsure.0 += 1,
+            HalfOfRead::Second => self.unsure.1 += 1,
         }
     }
 }
@@ -101,10 +101,10 @@ pub(super) fn begin(
     rounds.records(round, |record| match fields.slot_and_time(record, ids) {
         Some((slot, time)) => {
             match side(mark, slot, time) {
-                Side::Before => cut.around.entry(slot).or_default().before += 1,
-                Side::Unsure(half) => cut.around.entry(slot).or_default().unsure(half),
-                Side::Behind if time < begin => cut.around.entry(slot).or_default().early += 1,
-                Side::Behind => {}
+                CutSide::Before => cut.around.entry(slot).or_default().before += 1,
+                CutSide::Unsure(half) => cut.around.entry(slot).or_default().unsure(half),
+                CutSide::Behind if time < begin => cut.around.entry(slot).or_default().early += 1,
+                CutSide::Behind => {}
             }
             if time >= begin {
                 cut.keep(record.bytes);
@@ -130,15 +130,15 @@ pub(super) fn end(
     rounds.records(round, |record| match fields.slot_and_time(record, ids) {
         Some((_, time)) if time < begin => {}
         Some((slot, time)) => match side(mark, slot, time) {
-            Side::Before => {
+            CutSide::Before => {
                 cut.around.entry(slot).or_default().before += 1;
                 cut.keep(record.bytes);
             }
-            Side::Unsure(half) => {
+            CutSide::Unsure(half) => {
                 cut.around.entry(slot).or_default().unsure(half);
                 cut.unsure.push((slot, record.bytes.to_vec()));
             }
-            Side::Behind => {}
+            CutSide::Behind => {}
         },
         None if fields.trailer.time(record.bytes).is_some_and(|time| time < end) => cut.keep(record.bytes),
         None => {}
@@ -157,24 +157,24 @@ impl Fields {
 }
 
 /// Where a sample is, seen from the read of its counter.
-enum Side {
+enum CutSide {
     Before,
-    Unsure(Half),
+    Unsure(HalfOfRead),
     Behind,
 }
 
 /// The half of the moment of a read.
-enum Half {
+enum HalfOfRead {
     First,
     Second,
 }
 
-fn side(mark: &CounterMark, slot: usize, time: Ns) -> Side {
+fn side(mark: &CounterMark, slot: usize, time: Ns) -> CutSide {
     let (from, to) = mark.time_of(slot);
     match time {
-        time if time.saturating_add(MOMENT) < from => Side::Before,
-        time if time >= to.saturating_add(MOMENT) => Side::Behind,
-        time if time.0 <= from.0.midpoint(to.0) => Side::Unsure(Half::First),
-        _ => Side::Unsure(Half::Second),
+        time if time.saturating_add(MOMENT) < from => CutSide::Before,
+        time if time >= to.saturating_add(MOMENT) => CutSide::Behind,
+        time if time.0 <= from.0.midpoint(to.0) => CutSide::Unsure(HalfOfRead::First),
+        _ => CutSide::Unsure(HalfOfRead::Second),
     }
 }

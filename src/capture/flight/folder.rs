@@ -143,8 +143,11 @@ mod tests {
         let mut news = Vec::new();
         let keep = |most, bytes| FlightFolder { path: path.to_owned(), most, bytes };
         keep(3, 1 << 20).make_room(&mut news);
-        assert!(matches!(&news[..], [FlightNews::Removed { path: a }, FlightNews::Removed { path: b }]
-            if a.ends_with("flight-20261127T144707Z") && b.ends_with("flight-20261127T144707Z-2")), "{news:?}");
+        assert!(
+            matches!(&news[..], [FlightNews::Removed { path: a }, FlightNews::Removed { path: b }]
+            if a.ends_with("flight-20261127T144707Z") && b.ends_with("flight-20261127T144707Z-2")),
+            "{news:?}"
+        );
         news.clear();
         // The newest one stays, whatever its size.
         keep(3, 10).make_room(&mut news);

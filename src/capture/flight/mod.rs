@@ -297,16 +297,17 @@ impl<E: Sampling> FlightRecorder<E> {
     pub fn act(&mut self) -> io::Result<Vec<FlightNews>> {
         self.enter()?;
         self.changes.note();
-        if self.engine.fullest() >= FULL || Instant::now() >= self.due() {
+        // The time of now is read last, because something may be due at once.
+        if self.engine.fullest() >= FULL || self.due() <= Instant::now() {
             self.round()?;
             self.keep_budget()?;
-            if Instant::now() >= self.next_mark() {
+            if self.next_mark() <= Instant::now() {
                 self.mark()?;
             }
             self.forget()?;
         }
         let mut news = Vec::new();
-        if self.waiting.as_ref().is_some_and(|waiting| Instant::now() >= waiting.until)
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.until <= Instant::now())
             && let Some(waiting) = self.waiting.take()
         {
             self.begin_writing(waiting, &mut news)?;
@@ -486,8 +487,8 @@ impl<E: Sampling> FlightRecorder<E> {
             None => CpuList::online().unwrap_or_else(|_| self.online.clone()),
         };
         let (on, off) = (excerpt.began.0, excerpt.ended);
-        let within: Option<Vec<CpuChange>> =
-            changes.map(|changes| changes.iter().filter(|change| change.at >= on && change.at < off).copied().collect());
+        let within: Option<Vec<CpuChange>> = changes
+            .map(|changes| changes.iter().filter(|change| change.at >= on && change.at < off).copied().collect());
         let watched = Watched {
             on,
             off,

@@ -42,7 +42,7 @@ pub(in crate::capture) fn record_last(
     let launch = |line| Launch { line, nofile_limit, streams: Streams::Own, is_last: true };
     begin.start(options.command.as_ref().map(launch), running, &mut recorder.engine)?;
     let SwitchedOn { mut outside, all_on, .. } = begin;
-    let mut logs = Logs::default();
+    let mut logs = FlightLogs::default();
     let result = until_stop(&mut recorder, &options.rules, all_on, running.as_mut(), &mut outside, &mut logs, progress);
     let asked = outside.signals.asked();
     let (captured, detaching) = recorder.end(&directory, result, asked, running, &mut logs, progress)?;
@@ -58,7 +58,7 @@ fn until_stop<E: Sampling>(
     on: Instant,
     mut command: Option<&mut Running>,
     outside: &mut Outside<'_>,
-    logs: &mut Logs,
+    logs: &mut FlightLogs,
     progress: &mut dyn Progress,
 ) -> io::Result<StopReason> {
     loop {
@@ -95,9 +95,9 @@ fn until_stop<E: Sampling>(
 /// Makes the logs and the summaries of recordings that SIGUSR2 has written. Each takes a process of its own, which gives way to others,
 /// because this thread must be back at the rings in time.
 #[derive(Default)]
-struct Logs(Vec<(PathBuf, Child)>);
+struct FlightLogs(Vec<(PathBuf, Child)>);
 
-impl Logs {
+impl FlightLogs {
     /// Shows the news, and begins to make the logs of recordings that were written.
     fn make(&mut self, news: &[FlightNews], progress: &mut dyn Progress) {
         for news in news {
@@ -174,7 +174,7 @@ impl<E: Sampling> FlightRecorder<E> {
         result: io::Result<StopReason>,
         asked: usize,
         running: &mut Option<Running>,
-        logs: &mut Logs,
+        logs: &mut FlightLogs,
         progress: &mut dyn Progress,
     ) -> Result<(Captured, Detaching), Error> {
         self.engine.disable().map_err(Error::Run)?;

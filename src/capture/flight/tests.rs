@@ -111,7 +111,8 @@ fn script(hits: &[Hit], seconds: u64, ids: &SampleIds) -> Script {
             .collect(),
         on: Some(Duration::from_secs(second)),
     };
-    let at_start = SimulatedReading { at: vec![(Ns(0), Ns(0))], on: Some(Duration::ZERO), ..SimulatedReading::default() };
+    let at_start =
+        SimulatedReading { at: vec![(Ns(0), Ns(0))], on: Some(Duration::ZERO), ..SimulatedReading::default() };
     Script {
         rounds: (1..seconds).map(|round| vec![ring(round, 0), ring(round, 1)]).collect(),
         // The first reading is that of the start, before any hit.
@@ -388,6 +389,19 @@ fn the_kept_bytes_are_bounded_by_time_and_by_size() {
         assert!(flight.recorder.marks.all.len() <= 7, "{}", flight.recorder.marks.all.len());
     }
     assert!(flight.recorder.status().memory <= 2 << 20);
+}
+
+#[test]
+fn many_bytes_make_a_mark_before_its_time() {
+    let mut flight = Flight::new(LastLimits { bytes: 100_000, ..limits(600, 0) }, &[]);
+    for second in 1..20 {
+        // No mark is due by its time.
+        flight.recorder.marks.all.back_mut().unwrap().time = Instant::now() + Duration::from_secs(3_600);
+        assert!(flight.recorder.act().unwrap().is_empty());
+        let kept = flight.recorder.rounds.kept();
+        assert!(kept.end - kept.start <= 120_000, "{} in second {second}", kept.end - kept.start);
+    }
+    assert!(flight.recorder.marks.all.len() >= 2);
 }
 
 #[test]

@@ -238,7 +238,8 @@ mod tests {
                 }
                 counter += hits;
                 if let Some(late) = &late {
-                    let (whole, part) = (thinning.up_to(counter, counter), late.up_to(counter - begin, counter - begin));
+                    let (whole, part) =
+                        (thinning.up_to(counter, counter), late.up_to(counter - begin, counter - begin));
                     assert_eq!(whole.least - thinned_before, part.least, "from {begin} to {counter}");
                     assert_eq!(part.least, part.most);
                     let since = counter.saturating_sub(hits).max(begin);
