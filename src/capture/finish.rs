@@ -82,31 +82,45 @@ impl Captured {
     /// all of it.
     fn end(self, options: &CaptureOptions) -> Result<Replayable, Error> {
         let Captured { run, mut spool, ids, unwatched, command_exit, detach_expected } = self;
-        let ending = Ending {
-            started: humantime::format_rfc3339_nanos(run.started).to_string(),
-            stop_reason: run.stop_reason,
-            problem: run.problem.as_ref().map(ToString::to_string),
-            command_exit,
-            capture_ns: nanoseconds(run.capture),
-            detach_ns: None,
-            detach_expected_ns: nanoseconds(detach_expected),
-            own_cpu_ns: nanoseconds(run.own_cpu),
-            gone_cpus: Vec::new(),
-            unwatched,
-            cost: run.cost,
-            others: run.others,
-        };
-        let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
-        let lost_known = run.counted.iter().all(|counted| counted.lost_known);
-        let readings = ids.ids().iter().copied().zip(run.counted.iter().map(|counted| counted.count));
-        let readings = readings.chain(run.threads);
-        let behind = [counters(readings, lost_known, now, options.attach.process.has_thread()), note(&ending)].concat();
+        let (behind, ending) = behind(&run, &ids, unwatched, command_exit, detach_expected, options)?;
         // On a full disk this may not fit in the file, but it fits in memory.
         spool.append_behind(&behind).map_err(Error::Replay)?;
         let (blocks, in_file) = spool.finish().map_err(Error::Replay)?;
         let request = Request { asked: run.asked, stops_at_once: false, begin: run.stopped, ..Request::for_a_look() };
         Ok(Replayable { source: Source::captured(blocks).map_err(Error::Source)?, ending, in_file, request })
     }
+}
+
+/// The bytes behind the events: the counters, and how the capture ended.
+pub(super) fn behind(
+    run: &Switched,
+    ids: &SampleIds,
+    unwatched: Vec<Unwatched>,
+    command_exit: Option<i32>,
+    detach_expected: Duration,
+    options: &CaptureOptions,
+) -> Result<(Vec<u8>, Ending), Error> {
+    let ending = Ending {
+        started: humantime::format_rfc3339_nanos(run.started).to_string(),
+        stop_reason: run.stop_reason,
+        problem: run.problem.as_ref().map(ToString::to_string),
+        command_exit,
+        capture_ns: nanoseconds(run.capture),
+        detach_ns: None,
+        detach_expected_ns: nanoseconds(detach_expected),
+        own_cpu_ns: nanoseconds(run.own_cpu),
+        gone_cpus: Vec::new(),
+        unwatched,
+        cost: run.cost,
+        others: run.others.clone(),
+        triggers: run.triggers.clone(),
+    };
+    let now = options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
+    let lost_known = run.counted.iter().all(|counted| counted.lost_known);
+    let readings = ids.ids().iter().copied().zip(run.counted.iter().map(|counted| counted.count));
+    let readings = readings.chain(run.threads.iter().copied());
+    let behind = [counters(readings, lost_known, now, options.attach.process.has_thread()), note(&ending)].concat();
+    Ok((behind, ending))
 }
 
 /// A capture, ready to be replayed.

@@ -5,6 +5,7 @@ mod attach;
 mod chosen;
 mod detach;
 mod finish;
+pub mod flight;
 mod only;
 mod plan;
 mod ring_bytes;
@@ -69,6 +70,8 @@ pub struct CaptureOptions {
     pub only: OnlyProcesses,
     /// More columns of the log.
     pub log_columns: Vec<LogColumn>,
+    /// Keep only the last events. `None` keeps all.
+    pub last: Option<flight::LastLimits>,
     /// The COMMAND to run. The capture stops when it ends.
     pub command: Option<CommandLine>,
     /// tp-perf's arguments, for the summary.
@@ -98,6 +101,9 @@ pub enum Error {
     /// The list of CPUs could not be read.
     #[error("failed to read the list of CPUs, `{path}`: {0}", path = crate::os::cpus::ONLINE)]
     Cpus(io::Error),
+    /// The last seconds of a capture could not be written.
+    #[error("failed to write the last seconds of the capture: {0}")]
+    Flight(io::Error),
     /// An error while the events were on.
     #[error("the capture failed: {0}")]
     Run(io::Error),
@@ -201,12 +207,16 @@ pub fn capture(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<Recorded, Error> {
+    let create = || match &options.output {
+        Some(path) => RecordingDir::create(path, options.force),
+        None => RecordingDir::create_new(&plan::default_output()),
+    };
+    if options.last.is_some() {
+        return flight::record_last(kernel, options, create()?, running, signals, progress);
+    }
     let options = &plan::within_memory(kernel, options, progress)?;
     let ready = Ready::of(kernel, options)?;
-    let directory = Rc::new(match &options.output {
-        Some(path) => RecordingDir::create(path, options.force)?,
-        None => RecordingDir::create_new(&plan::default_output())?,
-    });
+    let directory = Rc::new(create()?);
     let attached = ready.attach(kernel, options, signals, progress)?;
     // These files are written before the events go on, so a full disk is noticed in time.
     let ReadyToRun { engine, table, selection, .. } = &attached;

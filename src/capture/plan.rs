@@ -56,6 +56,7 @@ pub(super) fn facts(
         ring_size: attached.ring_size,
         budget: options.attach.budget,
         only: options.only.chooses().then(|| options.only.summary()),
+        last: None,
         attach_ns: crate::units::nanoseconds(attach),
         self_excluded: options.attach.choice.excludes_self(),
         pid: std::process::id() as i32,

@@ -1,6 +1,6 @@
 //! Runs a capture while the events are on: rounds until a stop rule applies.
 
-use super::steering::RecordSteering;
+use super::steering::{RecordSteering, note_steps};
 use super::switch_on::SwitchedOn;
 use super::unwatched::CpuChanges;
 use super::{ChosenRounds, CpuChange, Error};
@@ -11,7 +11,7 @@ use crate::os::cpus::Cpu;
 use crate::os::process::page_size;
 use crate::os::thread::cpu_time;
 use crate::perf_data::record::SAMPLE_SIZE;
-use crate::recording::{CostOfRecording, OtherHits, StopReason, is_full};
+use crate::recording::{CostOfRecording, OtherHits, StopReason, Trigger, is_full};
 use crate::spool::Spool;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -66,6 +66,8 @@ pub struct Switched {
     pub cost: Option<CostOfRecording>,
     /// The hits of other processes, if some were chosen.
     pub others: Option<OtherHits>,
+    /// What made tp-perf write the recording, if it has only the last seconds.
+    pub triggers: Vec<Trigger>,
     /// How often the user had asked to stop by then.
     pub asked: usize,
     /// The error that stopped the taking of chunks, if there was one. Everything taken before is in the
@@ -110,7 +112,8 @@ pub fn run<E: Sampling>(
     let mut begin = SwitchedOn::by(signals, || {
         engine.enable()?;
         // A full disk ends the capture in order.
-        noted = steering.as_mut().map_or(Ok(()), |steering| steering.start(engine, spool));
+        let steps = steering.as_mut().map(|steering| steering.start(engine, spool.samples())).transpose();
+        noted = steps.and_then(|steps| note_steps(spool, steps.unwrap_or_default()));
         Ok(())
     })?;
     if noted.is_ok() {
@@ -162,6 +165,7 @@ pub fn run<E: Sampling>(
         cpu_changes: outside.changes.into_seen(),
         cost,
         others,
+        triggers: Vec::new(),
         asked,
         problem,
     })
@@ -267,7 +271,9 @@ impl Rounds<'_> {
                 return Ok(StopReason::Processes);
             }
             if let Some(steering) = &mut self.steering {
-                steering.window(engine, spool)?;
+                let mut steps = Vec::new();
+                let kept = steering.window(engine, spool.samples(), &mut steps);
+                note_steps(spool, steps).and(kept)?;
             }
         }
     }

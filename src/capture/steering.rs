@@ -1,5 +1,5 @@
-//! Keeps the budget of a recording while it runs: reads the counters, moves tracepoints between rungs, and notes each move
-//! among the events.
+//! Keeps the budget of a recording while it runs: reads the counters, moves tracepoints between rungs, and returns each move, for
+//! a note among the events.
 
 use super::thinning::{EVERY, OwnTime, Thinner};
 use crate::engine::{RecordCost, Sampling};
@@ -74,12 +74,13 @@ impl RecordSteering {
     }
 
     /// Starts, just after the events went on: makes each event record every hit.
-    pub fn start<E: Sampling>(&mut self, engine: &mut E, spool: &mut Spool) -> io::Result<()> {
-        note(spool, engine.record_all()?)?;
+    /// `samples` is the number of samples so far. Returns the steps.
+    pub fn start<E: Sampling>(&mut self, engine: &mut E, samples: u64) -> io::Result<Vec<RungStep>> {
+        let steps = engine.record_all()?;
         self.before.copy_from_slice(engine.hits()?);
-        self.samples = spool.samples();
+        self.samples = samples;
         (self.at, self.cpu) = (Instant::now(), cpu_time()?);
-        Ok(())
+        Ok(steps)
     }
 
     /// Takes CPU time of this thread that is no cost of the recording.
@@ -93,21 +94,35 @@ impl RecordSteering {
         length.saturating_sub(self.at.elapsed())
     }
 
-    /// Ends a window if it is time to, and keeps the budget in the next one.
-    pub fn window<E: Sampling>(&mut self, engine: &mut E, spool: &mut Spool) -> io::Result<()> {
+    /// Ends a window if it is time to, and keeps the budget in the next one. `samples` is the number of samples so far. Appends
+    /// the steps to `steps`, also if it fails: the file needs them.
+    pub fn window<E: Sampling>(&mut self, engine: &mut E, samples: u64, steps: &mut Vec<RungStep>) -> io::Result<()> {
         if !self.left().is_zero() {
             return Ok(());
         }
-        let WindowRead { length, own, hits, cost } = self.read(engine, spool.samples())?;
+        let WindowRead { length, own, hits, cost } = self.read(engine, samples)?;
         self.count(cost);
-        let mut steps = Vec::new();
-        let moved = engine.thin(&self.thinner.decide(&hits, length, own), &mut steps);
+        let from = steps.len();
+        let moved = engine.thin(&self.thinner.decide(&hits, length, own), steps);
+        let steps = &steps[from..];
         self.cost.steps += steps.len() as u64;
         self.cost.detached += steps.iter().filter(|step| step.one_in == 0).count() as u64;
-        // The file needs the steps that were made, also if another one failed.
-        note(spool, steps).and(moved)?;
+        moved?;
         self.moving = cpu_time()?.saturating_sub(self.cpu);
         Ok(())
+    }
+
+    /// The cost so far: that of a recording which ends with the last window.
+    fn so_far(&self) -> CostOfRecording {
+        let (sum, length) = self.sums;
+        CostOfRecording { part: sum / length.max(1e-9), ..self.cost }
+    }
+
+    /// The cost so far, and the length of the windows in seconds. Its `most` is that of the windows since the last call.
+    pub(super) fn mark(&mut self) -> (CostOfRecording, f64) {
+        let so_far = self.so_far();
+        self.cost.most = 0.0;
+        (so_far, self.sums.1)
     }
 
     /// Reads the hits of the window, and adds up its cost. `samples` is the number of samples so far.
@@ -153,18 +168,22 @@ impl RecordSteering {
         if length >= SHORTEST {
             self.count(cost);
         }
-        let (sum, length) = self.sums;
-        Ok(CostOfRecording { part: sum / length.max(1e-9), ..self.cost })
+        Ok(self.so_far())
     }
 }
 
 /// Notes steps among the events.
-fn note(spool: &mut Spool, steps: Vec<RungStep>) -> io::Result<()> {
+pub(super) fn note_steps(spool: &mut Spool, steps: Vec<RungStep>) -> io::Result<()> {
     if steps.is_empty() {
         return Ok(());
     }
-    let note = document(&json_line(&Steps { steps }));
+    let note = encode_steps(steps);
     spool.append(note.len(), |room| room.fill(&note))
+}
+
+/// A note of steps.
+pub(super) fn encode_steps(steps: Vec<RungStep>) -> Vec<u8> {
+    document(&json_line(&Steps { steps }))
 }
 
 #[cfg(test)]
@@ -172,30 +191,28 @@ mod tests {
     use super::*;
     use crate::engine::simulated::{Script, SimulatedEngine};
     use crate::events::{Cpu, SampleId, SampleIds};
-    use crate::spool::Keeping;
 
     fn slot(tpid: u32) -> Slot {
         Slot { tpid: Tpid::new(tpid), cpu: Some(Cpu::new(0)) }
     }
 
     /// A recording of two tracepoints with these hits in each window, started.
-    fn started(windows: &[[u64; 2]], weighted: &[u32]) -> (SimulatedEngine, Spool, RecordSteering) {
+    fn started(windows: &[[u64; 2]], weighted: &[u32]) -> (SimulatedEngine, RecordSteering) {
         let ids = SampleIds::new(&[(SampleId(1), slot(1)), (SampleId(2), slot(2))]);
         let script = Script { windows: windows.iter().map(|hits| hits.to_vec()).collect(), ..Script::default() };
         let mut engine = SimulatedEngine::new(ids, script);
         engine.attached.cpus = "0".parse().unwrap();
         engine.attached.weighted = weighted.iter().copied().map(Tpid::new).collect();
-        let mut spool = Spool::new(&[], Keeping::within(None, 1 << 20, false), tempfile::tempfile).unwrap();
         let mut steering = RecordSteering::new(0.5, RecordCost::ELSEWHERE, &engine);
-        steering.start(&mut engine, &mut spool).unwrap();
-        (engine, spool, steering)
+        steering.start(&mut engine, 0).unwrap();
+        (engine, steering)
     }
 
     /// Its cost after the first window.
     fn cost_of_first(windows: &[[u64; 2]], weighted: &[u32]) -> CostOfRecording {
-        let (mut engine, mut spool, mut steering) = started(windows, weighted);
+        let (mut engine, mut steering) = started(windows, weighted);
         std::thread::sleep(steering.left());
-        steering.window(&mut engine, &mut spool).unwrap();
+        steering.window(&mut engine, 0, &mut Vec::new()).unwrap();
         steering.cost
     }
 
@@ -215,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_recording_of_less_than_half_a_window_is_not_judged() {
-        let (mut engine, _, mut steering) = started(&[[0, 0], [1 << 40, 0]], &[]);
+        let (mut engine, mut steering) = started(&[[0, 0], [1 << 40, 0]], &[]);
         // However slow this machine is, the window has no length.
         steering.at += Duration::from_secs(3_600);
         let cost = steering.end(&mut engine, 0).unwrap();

@@ -49,6 +49,11 @@ impl CpuChanges {
         }
     }
 
+    /// All changes so far; `None` if tp-perf may not know all.
+    pub fn seen(&self) -> Option<&[CpuChange]> {
+        self.hotplug.as_ref().map(|_| self.seen.as_slice())
+    }
+
     /// All changes; `None` if tp-perf may not know all.
     pub fn into_seen(self) -> Option<Vec<CpuChange>> {
         self.hotplug.is_some().then_some(self.seen)

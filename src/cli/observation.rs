@@ -78,6 +78,7 @@ impl ObservationArgs {
                 compress,
                 only: OnlyProcesses::default(),
                 log_columns: Vec::new(),
+                last: None,
                 command,
                 arguments,
             };

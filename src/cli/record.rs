@@ -6,10 +6,12 @@ use super::command_line::own_arguments;
 use super::help::PATTERNS;
 use super::processes::OnlyArgs;
 use super::usage::{usage, usage_with_tips};
+use crate::capture::flight::LastLimits;
 use crate::capture::{self, AttachOptions, StopRules};
 use crate::control::Manner;
+use crate::engine::ProcessFields;
 use crate::recording::LogColumn;
-use crate::units::{parse_duration, parse_events};
+use crate::units::{Bytes, parse_duration, parse_events, parse_size};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -28,8 +30,13 @@ Examples:
   tp-perf report who --by process
   # Record only a command, and the processes that it starts
   sudo tp-perf record --only-command make -j8
+  # Keep the last 30 seconds in memory, and write them at Ctrl-C, or at `kill -USR2` without stopping
+  sudo tp-perf record --last 30s -o flight
   # Record the default selection and one more tracepoint
   sudo tp-perf record --also sched_switch -d 10s -o idle";
+
+/// The least memory for the events of `--last`, in bytes.
+const LEAST_LAST_BYTES: usize = 1 << 20;
 
 const SHORT: &str = "`tp-perf record --help` has more options, and examples.";
 
@@ -45,6 +52,18 @@ pub struct RecordArgs {
     /// Stop after this time, as in `500ms`, `10s` or `1m30s`
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
+    /// Keep only the events of the last TIME, as in `30s`, and write them at the end
+    ///
+    /// tp-perf keeps the events in memory, and forgets the oldest ones. SIGUSR2 (`kill -USR2 PID`) writes those that it has into a
+    /// directory of their own, and tp-perf goes on: DIR-2, DIR-3 and so on. Their log.csv and summary.json follow a little later.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    last: Option<Duration>,
+    /// Take at most this much memory for the events of --last
+    ///
+    /// If the events of TIME take more, tp-perf forgets them earlier. An event takes 24 bytes.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "last", hide_short_help = true,
+          default_value = "256M")]
+    last_bytes: usize,
     /// Take at most this part of all CPUs' time, as in `5%`
     ///
     /// To keep the budget, tp-perf thins the tracepoints that cost most: it counts all their hits, and records one in 17 or
@@ -129,6 +148,26 @@ impl RecordArgs {
         }
         let of_columns = self.with.iter().chain(&self.log_columns).map(|column| column.fields());
         let process = of_columns.chain([only.fields()]).max().unwrap_or_default();
+        if self.last.is_some() {
+            if self.events.is_some() {
+                return Err(usage(
+                    "--last keeps the newest events, and --events the first ones; use one of the two".to_owned(),
+                ));
+            }
+            if process != ProcessFields::None {
+                return Err(usage(
+                    "--last does not keep the processes of events yet; leave out --last, or the choice of processes and their columns"
+                        .to_owned(),
+                ));
+            }
+            if self.last_bytes < LEAST_LAST_BYTES {
+                return Err(usage(format!(
+                    "--last-bytes is at least {}, because a round of the rings must fit",
+                    Bytes(LEAST_LAST_BYTES as u64)
+                )));
+            }
+        }
+        let last = self.last.map(|time| LastLimits { time, after: Duration::ZERO, bytes: self.last_bytes as u64 });
         let attach = AttachOptions { budget, process, ..attach };
         let options = capture::CaptureOptions {
             rules: StopRules { events: self.events, duration: self.duration },
@@ -137,6 +176,7 @@ impl RecordArgs {
             attach,
             compress,
             only,
+            last,
             log_columns: LogColumn::each_once(self.log_columns),
             command,
             arguments: own_arguments(),
@@ -188,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn the_last_events_are_kept_within_limits() {
+        let last = |words| parse::<RecordArgs>(words).and_then(RecordArgs::request).unwrap().options.last;
+        let limits = |bytes| LastLimits { time: Duration::from_secs(30), after: Duration::ZERO, bytes };
+        assert_eq!((last(""), last("--last 30s")), (None, Some(limits(256 << 20))));
+        assert_eq!(last("--last 30s --last-bytes 64M"), Some(limits(64 << 20)));
+    }
+
+    #[test]
     fn a_command_needs_no_dashes_and_keeps_its_options() {
         let options = parse::<RecordArgs>("-a -e sched,irq:* -C 0 -n 10k sh -c true -n 5").unwrap_err();
         assert_eq!(options.exit_code(), 2, "-a and -C contradict each other");
@@ -216,6 +264,11 @@ mod tests {
             ("--only-command", "needs a COMMAND"),
             ("--pid 1 --only-command true", "--only-command"),
             ("--container web", "not a name"),
+            ("--last soon", "--last"),
+            ("--last-bytes 64M", "--last"),
+            ("--last 3s -n 5", "--events"),
+            ("--last 3s --with pid", "processes"),
+            ("--last 3s --last-bytes 64k", "at least 1 MiB"),
             ("--cpus 1-", "--cpus"),
             ("--clock sundial", "--clock"),
             ("-t a[", "--tracepoint"),

@@ -46,6 +46,7 @@ pub fn run(kernel: &impl Kernel, by: CountBy, count: CountCommand, context: &mut
         compress: false,
         only: OnlyProcesses::default(),
         log_columns: Vec::new(),
+        last: None,
         command: options.command,
         arguments: crate::cli::own_arguments(),
     };

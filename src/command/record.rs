@@ -10,7 +10,7 @@ use crate::drain::Problem;
 use crate::engine::{Kernel, Live};
 use crate::recording::{self, FILES, RecordingDir};
 use crate::terminal::{SummaryOf, TerminalProgress, messages, print_on_stderr, print_summary, width_of_stderr};
-use crate::units::nanoseconds;
+use crate::units::{Seconds, nanoseconds};
 use std::io;
 
 /// Captures this machine. With COMMAND, returns COMMAND's exit code.
@@ -21,8 +21,18 @@ pub fn run(args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
 /// Captures a kernel.
 pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
     let RecordRequest { options, manner } = args.request()?;
+    if options.last.is_some() {
+        context.signals.trigger_on_user();
+    }
     context.begin(TerminalProgress::new(options.rules, manner.quiet), &manner)?;
 
+    if let Some(last) = options.last {
+        context.progress.note(&format!(
+            "keeping the last {} in memory; `kill -USR2 {}` writes them without stopping",
+            Seconds(last.time),
+            std::process::id()
+        ));
+    }
     if options.command.is_none() && options.rules.events.is_none() && options.rules.duration.is_none() {
         context.progress.note("recording until Ctrl-C; `-d 10s` or `-n 100k` would set an end");
     }

@@ -21,10 +21,14 @@ pub struct Signals {
     interrupt: UnixStream,
     terminate: UnixStream,
     other: UnixStream,
+    /// SIGUSR2.
+    user: UnixStream,
     child: UnixStream,
     interrupts: usize,
     terminates: usize,
     others: usize,
+    /// If SIGUSR2 triggers something: the number of SIGUSR2 that nobody has taken yet.
+    triggers: Option<usize>,
     /// Kept open, because a stream without a sender always polls readable, and nobody would sleep.
     senders: Option<Senders>,
     /// The signals that do not ask for the end, with their sending ends.
@@ -58,6 +62,8 @@ pub struct Senders {
     pub terminate: UnixStream,
     /// Each byte is another signal that ends a process by default.
     pub other: UnixStream,
+    /// Each byte is a SIGUSR2.
+    pub user: UnixStream,
     /// Each byte is a SIGCHLD.
     pub child: UnixStream,
 }
@@ -96,6 +102,10 @@ impl Signals {
             senders.terminate.try_clone()?,
         )?;
         ask_on(ending().filter(is_heeded), senders.other.try_clone()?)?;
+        match self.triggers {
+            Some(_) => write_on([SIGUSR2], senders.user.try_clone()?)?,
+            None => ask_on([SIGUSR2].into_iter().filter(is_heeded), senders.user.try_clone()?)?,
+        }
         // With SIGXFSZ handled, a file that grows past `ulimit -f` is an error to report and does not kill
         // tp-perf.
         // SIGWINCH only wakes the thread that draws on the terminal.
@@ -110,32 +120,46 @@ impl Signals {
             reader.set_nonblocking(true)?;
             Ok::<_, io::Error>((reader, sender))
         };
-        let ((interrupt, i), (terminate, t), (other, o), (child, c)) = (pair()?, pair()?, pair()?, pair()?);
-        let senders = Senders { interrupt: i, terminate: t, other: o, child: c };
-        let (interrupts, terminates, others) = (0, 0, 0);
+        let ((interrupt, i), (terminate, t), (other, o)) = (pair()?, pair()?, pair()?);
+        let ((user, u), (child, c)) = (pair()?, pair()?);
+        let (interrupts, terminates, others, triggers) = (0, 0, 0, None);
         let signals = Signals {
             interrupt,
             terminate,
             other,
+            user,
             child,
             interrupts,
             terminates,
             others,
+            triggers,
             senders: None,
             apart: Vec::new(),
         };
-        Ok((signals, senders))
+        Ok((signals, Senders { interrupt: i, terminate: t, other: o, user: u, child: c }))
     }
 
     /// Descriptors that poll readable once a signal has arrived.
-    pub fn wake_descriptors(&self) -> [BorrowedFd<'_>; 4] {
-        [&self.interrupt, &self.terminate, &self.other, &self.child].map(AsFd::as_fd)
+    pub fn wake_descriptors(&self) -> [BorrowedFd<'_>; 5] {
+        [&self.interrupt, &self.terminate, &self.other, &self.user, &self.child].map(AsFd::as_fd)
+    }
+
+    /// From now on, SIGUSR2 does not ask to stop, but triggers something: [`take_triggers`](Self::take_triggers). Call it before
+    /// [`take_over`](Self::take_over).
+    pub fn trigger_on_user(&mut self) {
+        self.triggers.get_or_insert(0);
+    }
+
+    /// The number of SIGUSR2 since the last call, if they trigger something.
+    pub fn take_triggers(&mut self) -> usize {
+        self.check();
+        self.triggers.as_mut().map_or(0, std::mem::take)
     }
 
     /// Duplicates of the descriptors of all signals but SIGCHLD. They poll readable until
     /// [`check`](Self::check) has counted the signal.
     pub fn wakers(&self) -> io::Result<Vec<OwnedFd>> {
-        [&self.interrupt, &self.terminate, &self.other]
+        [&self.interrupt, &self.terminate, &self.other, &self.user]
             .into_iter()
             .map(|stream| stream.as_fd().try_clone_to_owned())
             .collect()
@@ -151,6 +175,11 @@ impl Signals {
         self.interrupts += arrived(&mut self.interrupt);
         self.terminates += arrived(&mut self.terminate);
         self.others += arrived(&mut self.other);
+        let of_user = arrived(&mut self.user);
+        match &mut self.triggers {
+            Some(triggers) => *triggers += of_user,
+            None => self.others += of_user,
+        }
         arrived(&mut self.child);
     }
 
@@ -176,13 +205,13 @@ impl Signals {
     }
 }
 
-/// The signals besides SIGINT, SIGTERM, SIGQUIT and SIGHUP that end a process by default, and that can be handled. The
+/// The signals besides SIGINT, SIGTERM, SIGQUIT, SIGHUP and SIGUSR2 that end a process by default, and that can be handled. The
 /// kernel sends SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGSYS for faults of the program, which must end it.
 fn ending() -> impl Iterator<Item = i32> {
     /// Linux has these signals, and POSIX does not.
     const SIGSTKFLT: i32 = 16;
     const SIGPWR: i32 = 30;
-    let named = [SIGTRAP, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGSTKFLT, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR];
+    let named = [SIGTRAP, SIGABRT, SIGUSR1, SIGALRM, SIGSTKFLT, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR];
     named.into_iter().chain(SIGRTMIN()..=SIGRTMAX())
 }
 
@@ -221,7 +250,18 @@ mod tests {
         let mut signals = Signals::new().unwrap();
         signals.take_over_except(u64::MAX).unwrap();
         let ready = wait_for_any(signals.wake_descriptors().into_iter(), Some(Duration::ZERO)).unwrap();
-        assert_eq!(ready, [false; 4]);
+        assert_eq!(ready, [false; 5]);
+    }
+
+    #[test]
+    fn sigusr2_asks_to_stop_unless_it_triggers_something() {
+        use std::io::Write;
+        let (mut signals, mut senders) = Signals::pair().unwrap();
+        senders.user.write_all(b"S").unwrap();
+        assert_eq!((signals.asked(), signals.take_triggers()), (1, 0));
+        signals.trigger_on_user();
+        senders.user.write_all(b"SS").unwrap();
+        assert_eq!((signals.asked(), signals.take_triggers(), signals.take_triggers()), (1, 2, 0));
     }
 
     #[test]

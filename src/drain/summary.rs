@@ -7,8 +7,8 @@ use crate::events::{Cpu, Filter, Tpid};
 use crate::os::cpus::CpuList;
 use crate::recording::{BudgetSummary, Ending, EventsSummary, Facts, RestrictionSummary, SCHEMA, SelfSummary, Summary};
 use crate::recording::{
-    OtherHits, OthersSummary, ThinnedStretch, TimingSummary, Tool, TracepointSummary, TracepointsSummary, Unwatched,
-    accounts,
+    OtherHits, OthersSummary, ThinnedStretch, TimingSummary, Tool, TracepointSummary, TracepointsSummary, Trigger,
+    Unwatched, accounts,
 };
 use crate::source::About;
 use crate::tracefs::{Exclusion, Pattern, Selection, Table};
@@ -153,6 +153,8 @@ pub(super) fn summary(parts: Parts<'_>) -> Summary {
         others: ending
             .and_then(|ending| ending.others.as_ref())
             .map(|others| others_summary(others, table, parts.filter)),
+        last: facts.and_then(|facts| facts.last),
+        triggers: triggers(facts, ending, origin),
         restricted,
         tracepoints: TracepointsSummary {
             listed: table.tracepoints().len(),
@@ -231,6 +233,16 @@ fn stretches(parts: &Parts<'_>, wanted: Option<&RestrictionSummary>) -> Vec<Thin
         to_ns: since_first(to),
     };
     wanted.map(stretch).collect()
+}
+
+/// The triggers, with their times in nanoseconds from the first event.
+fn triggers(facts: Option<&Facts>, ending: Option<&Ending>, origin: Option<Ns>) -> Vec<Trigger> {
+    let (Some(facts), Some(ending)) = (facts, ending) else { return Vec::new() };
+    let since_first = |time: Ns| {
+        let time = Ns(time.0.saturating_add_signed(facts.clock_offset_ns));
+        Ns(time.since(origin.unwrap_or(time)))
+    };
+    ending.triggers.iter().map(|trigger| Trigger { at: since_first(trigger.at), ..trigger.clone() }).collect()
 }
 
 /// The stretches in which a CPU was not watched, in nanoseconds from the first event, as far as they concern the wanted

@@ -26,6 +26,7 @@
 //! ```
 
 mod attached;
+mod counters_read;
 mod counting;
 mod descriptors;
 mod detach;
@@ -42,6 +43,7 @@ pub mod simulated;
 mod small_groups;
 
 pub use attached::{Attached, Refusal};
+pub use counters_read::CountersRead;
 pub use counting::CountingEngine;
 pub use descriptors::{MOST_MEMBERS, RESERVED_DESCRIPTORS, descriptors_needed, raise_descriptor_limit};
 pub use detach::{Detaching, expected_detach, held_by_others};
@@ -145,12 +147,20 @@ pub trait Sampling: Engine {
     /// The counters of the events that record changes of threads: how many of their records were lost.
     fn thread_counters(&self) -> io::Result<Vec<(SampleId, Reading)>>;
 
+    /// The part of the fullest ring that is filled, from 0 to 1. Polling a [wake descriptor](Self::wake_descriptors) shows only once
+    /// that its ring has reached its watermark.
+    fn fullest(&self) -> f64;
+
     /// Runs one round: takes the bytes of every ring once.
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()>;
 
     /// The kernel's counters since the events were opened, one per slot, group by group. Call this only
     /// if the request had [`AttachRequest::may_thin`]: groups cannot be read otherwise.
     fn hits(&mut self) -> io::Result<&[u64]>;
+
+    /// Reads the kernel's counters of all slots, whether or not the events are on. Call this only if the request had
+    /// [`AttachRequest::may_thin`].
+    fn read_counters(&mut self, read: &mut CountersRead) -> io::Result<()>;
 
     /// Makes all tracepoints record each hit, just after the events went on. Until then, they record one in
     /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH). Returns the steps of those that were hit before. Call

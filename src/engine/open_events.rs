@@ -1,8 +1,8 @@
 //! Open events, and the operations that both engines share.
 
 use super::detach::Guardian;
-use super::{Attached, Detaching};
-use crate::events::{Counted, Reading, SampleIds, Tpid};
+use super::{Attached, CountersRead, Detaching};
+use crate::events::{Counted, Ns, Reading, SampleIds, Tpid};
 use crate::os::cpus::Cpu;
 use crate::perf::sys;
 use std::collections::BTreeMap;
@@ -125,6 +125,48 @@ impl OpenEvents {
             let Some(event) = event else { continue };
             *now = Some(sys::read_count(event.as_fd(), lost_known)?.value);
         }
+        Ok(())
+    }
+
+    /// Reads the counter of each slot with its time, which `now` returns. As [`read_groups`](Self::read_groups), it needs leaders that
+    /// read their groups.
+    pub fn read_with_times(
+        &self,
+        now: impl Fn() -> io::Result<Ns>,
+        read: &mut CountersRead,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let (lost_known, slots) = (self.attached.lost_known, self.ids.slots().len());
+        read.begin(slots);
+        for (cpu, leaders) in self.attached.cpus.as_slice().iter().zip(&self.leaders) {
+            for (number, leader) in leaders.iter().enumerate() {
+                let (from, index) = (now()?, read.reads.len() as u32);
+                let on = sys::read_group(leader.as_fd(), self.most_members, lost_known, bytes, |id, reading| {
+                    if let Some(slot) = self.ids.find(id) {
+                        (read.readings[slot], read.of_read[slot]) = (reading, index);
+                    }
+                })?;
+                read.reads.push((from, now()?));
+                if number == 0 {
+                    read.time_on.push((*cpu, Duration::from_nanos(on)));
+                }
+            }
+        }
+        if read.of_read.iter().all(|read| *read != CountersRead::UNREAD) {
+            return Ok(());
+        }
+        // Those that no group returns: closed ones, and those of a CPU that went offline.
+        let (from, index) = (now()?, read.reads.len() as u32);
+        for (slot, event) in self.in_use().enumerate() {
+            if read.of_read[slot] == CountersRead::UNREAD {
+                read.readings[slot] = match event {
+                    Some(event) => sys::read_count(event.as_fd(), lost_known)?,
+                    None => self.last.get(&slot).copied().unwrap_or_default(),
+                };
+                read.of_read[slot] = index;
+            }
+        }
+        read.reads.push((from, now()?));
         Ok(())
     }
 

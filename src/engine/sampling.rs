@@ -2,7 +2,7 @@
 
 use super::open_events::OpenEvents;
 use super::opening::Opening;
-use super::{AttachRequest, Attached, Chunks, Detaching, Engine, Error, Opened, Sampling};
+use super::{AttachRequest, Attached, Chunks, CountersRead, Detaching, Engine, Error, Opened, Sampling};
 use crate::events::thinning::OPENED_WITH;
 use crate::events::{Counted, Ns, Reading, RungStep, SampleId, SampleIds, StepOnCpu, Tpid};
 use crate::os::clock::Clock;
@@ -92,6 +92,10 @@ impl Sampling for SamplingEngine {
         events.map(|((id, _), event)| Ok((*id, sys::read_count(event.as_fd(), *lost_known)?))).collect()
     }
 
+    fn fullest(&self) -> f64 {
+        self.rings.iter().map(|ring| ring.waiting() as f64 / ring.size() as f64).fold(0.0, f64::max)
+    }
+
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()> {
         for ring in &mut self.rings {
             chunks.append(ring.size(), &mut |room| ring.take(room).map(drop))?;
@@ -105,6 +109,10 @@ impl Sampling for SamplingEngine {
             *hits = now.unwrap_or(*hits).max(*hits);
         }
         Ok(&self.hits)
+    }
+
+    fn read_counters(&mut self, read: &mut CountersRead) -> io::Result<()> {
+        self.events.read_with_times(|| self.clock.now_ns(), read, &mut self.bytes)
     }
 
     fn record_all(&mut self) -> io::Result<Vec<RungStep>> {
@@ -126,8 +134,8 @@ impl Sampling for SamplingEngine {
         of.retain(|tpid, on| !self.events.attached.weighted.contains(tpid) && on.iter().any(|step| step.after > 0));
         let steps = of.into_iter().flat_map(|(tpid, on)| {
             let opened = on.iter().map(|step| StepOnCpu { cpu: step.cpu, at: self.on, before: 0, after: 0 });
-            let opened = RungStep { tpid, at: self.on, one_in: OPENED_WITH, on: opened.collect() };
-            [opened, RungStep { tpid, at: on[0].at, one_in: 1, on }]
+            let opened = RungStep { tpid, at: self.on, one_in: OPENED_WITH, on: opened.collect(), earlier: Vec::new() };
+            [opened, RungStep { tpid, at: on[0].at, one_in: 1, on, earlier: Vec::new() }]
         });
         Ok(steps.collect())
     }
@@ -135,7 +143,8 @@ impl Sampling for SamplingEngine {
     fn thin(&mut self, moves: &[(Tpid, u64)], steps: &mut Vec<RungStep>) -> io::Result<()> {
         let (mut detached, from) = (Vec::new(), steps.len());
         for (tpid, one_in) in moves {
-            steps.push(RungStep { tpid: *tpid, at: self.clock.now_ns()?, one_in: *one_in, on: Vec::new() });
+            let at = self.clock.now_ns()?;
+            steps.push(RungStep { tpid: *tpid, at, one_in: *one_in, on: Vec::new(), earlier: Vec::new() });
             let step = steps.last_mut().expect("it was just pushed");
             for (place, cpu, event) in self.events.of(*tpid) {
                 let (on, reading) = self.change(event, cpu, *one_in)?;

@@ -1,8 +1,8 @@
 //! A simulated kernel for tests, with any number of CPUs and any failure. It does not use the real kernel.
 
 use super::{
-    AttachRequest, Attached, Chunks, CountRequest, Counting, Detaching, Engine, Error, HitCost, Kernel, Opened,
-    RecordCost, Refusal, Sampling, descriptors_needed,
+    AttachRequest, Attached, Chunks, CountRequest, CountersRead, Counting, Detaching, Engine, Error, HitCost, Kernel,
+    Opened, RecordCost, Refusal, Sampling, descriptors_needed,
 };
 use crate::events::{
     Counted, Ns, Partly, Reading, Rung, RungStep, SampleId, SampleIds, Slot, StepOnCpu, Tick, Tpid, Visits,
@@ -29,8 +29,21 @@ pub struct Script {
     pub counted: Vec<Counted>,
     /// Per window: the hits of each slot. After the last one, windows have no hits.
     pub windows: VecDeque<Vec<u64>>,
+    /// What each reading of the counters with their times finds. After the last one, readings find the same again.
+    pub readings: VecDeque<SimulatedReading>,
     /// Called at each round and tick, with its number from 0.
     pub at_round: Option<Box<dyn FnMut(usize)>>,
+}
+
+/// A reading of the counters with their times.
+#[derive(Debug, Clone, Default)]
+pub struct SimulatedReading {
+    /// When each CPU's counters were read: between these times. The last one counts for all further CPUs.
+    pub at: Vec<(Ns, Ns)>,
+    /// The counter of each slot.
+    pub readings: Vec<Reading>,
+    /// How long the events have been on; the real time if `None`.
+    pub on: Option<Duration>,
 }
 
 /// A simulated kernel.
@@ -133,6 +146,8 @@ pub struct SimulatedEngine {
     /// The number of rounds and ticks so far.
     taken: usize,
     hits: Vec<u64>,
+    /// The last reading with times.
+    reading: SimulatedReading,
     at: Ns,
     /// The rungs of the tracepoints that were moved.
     rungs: BTreeMap<Tpid, Rung>,
@@ -157,6 +172,7 @@ impl SimulatedEngine {
             was_on: Duration::ZERO,
             taken: 0,
             hits,
+            reading: SimulatedReading::default(),
             at: Ns(0),
             rungs: BTreeMap::new(),
             partly: Vec::new(),
@@ -216,6 +232,11 @@ impl Sampling for SimulatedEngine {
         vec![self.ready.as_fd()]
     }
 
+    /// As [`ready`](Self::ready), its rings are always filled.
+    fn fullest(&self) -> f64 {
+        1.0
+    }
+
     fn round(&mut self, chunks: &mut dyn Chunks) -> io::Result<()> {
         self.begin_round_or_tick();
         for ring in self.script.rounds.pop_front().unwrap_or_default() {
@@ -231,6 +252,25 @@ impl Sampling for SimulatedEngine {
         Ok(&self.hits)
     }
 
+    fn read_counters(&mut self, read: &mut CountersRead) -> io::Result<()> {
+        if let Some(next) = self.script.readings.pop_front() {
+            self.reading = next;
+        }
+        let (cpus, SimulatedReading { at, readings, on }) = (self.attached.cpus.as_slice(), &self.reading);
+        read.begin(self.ids.slots().len());
+        let last = at.last().copied().unwrap_or_default();
+        read.reads = (0..cpus.len().max(1)).map(|cpu| at.get(cpu).copied().unwrap_or(last)).collect();
+        for (place, slot) in self.ids.slots().iter().enumerate() {
+            read.readings[place] = readings.get(place).copied().unwrap_or_default();
+            read.of_read[place] = cpus.iter().position(|cpu| slot.cpu == Some(*cpu)).unwrap_or(0) as u32;
+        }
+        read.time_on = match on {
+            Some(on) => cpus.iter().map(|cpu| (*cpu, *on)).collect(),
+            None => self.time_on()?,
+        };
+        Ok(())
+    }
+
     fn record_all(&mut self) -> io::Result<Vec<RungStep>> {
         Ok(Vec::new())
     }
@@ -243,7 +283,7 @@ impl Sampling for SimulatedEngine {
                 (slot.tpid == *tpid).then_some(step)
             };
             let on = self.ids.slots().iter().zip(&self.hits).filter_map(on_cpu).collect();
-            RungStep { tpid: *tpid, at, one_in: *one_in, on }
+            RungStep { tpid: *tpid, at, one_in: *one_in, on, earlier: Vec::new() }
         }));
         Ok(())
     }

@@ -182,10 +182,10 @@ impl Accounting {
 /// The thinning of each tracepoint and CPU that has steps.
 fn thinnings(steps: &[RungStep]) -> HashMap<Slot, Thinning> {
     let mut thinnings = HashMap::<Slot, Thinning>::new();
-    for RungStep { tpid, one_in, on, .. } in steps {
-        for on in on {
-            let slot = Slot { tpid: *tpid, cpu: Some(on.cpu) };
-            thinnings.entry(slot).or_default().step(*one_in, *on);
+    for step in steps {
+        for (on, earlier) in step.on_cpus() {
+            let slot = Slot { tpid: step.tpid, cpu: Some(on.cpu) };
+            thinnings.entry(slot).or_default().take(step.one_in, on, earlier);
         }
     }
     thinnings
@@ -294,7 +294,8 @@ mod tests {
         assert_eq!(Accounting::close(&decoded, &[]).total(), account(10, 2, 12));
         // Nor is it thinned, whatever the steps of a damaged file say.
         let on = |before| vec![StepOnCpu { cpu: Cpu::new(0), at: Ns(0), before, after: before }];
-        let step = |one_in, before| RungStep { tpid: Tpid::new(1), at: Ns(0), one_in, on: on(before) };
+        let step =
+            |one_in, before| RungStep { tpid: Tpid::new(1), at: Ns(0), one_in, on: on(before), earlier: Vec::new() };
         let decoded = Decoded { steps: vec![step(17, 0), step(1, 99_999)], ..decoded };
         assert_eq!(Accounting::close(&decoded, &[]).total(), account(10, 2, 12));
     }
@@ -355,6 +356,7 @@ mod tests {
             at: Ns(0),
             one_in,
             on: vec![StepOnCpu { cpu: Cpu::new(0), at: Ns(0), before, after }],
+            earlier: Vec::new(),
         };
         // Of 10 to 12 hits before the first step, all were recorded; of the 990 to 988 since then, 60.
         let decoded = |recorded, count| Decoded {

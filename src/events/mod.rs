@@ -30,7 +30,7 @@ pub use row_runs::{RowRun, RowRuns};
 pub use rung::{Estimated, Partly, Rung, Visits};
 pub use sample_ids::{SampleIds, Slot};
 pub use sink::Sink;
-pub use thinning::{RungStep, StepOnCpu};
+pub use thinning::{EarlierHits, RungStep, StepOnCpu};
 pub use threads::{
     CgroupId, ChosenThreads, KnownThread, KnownThreads, LONGEST_NAME, LONGEST_PATH, ThreadChange, ThreadFact,
 };

@@ -74,7 +74,13 @@ mod tests {
         let mut more = MoreHits::default();
         more.event(event(5, 0, tpid));
         assert_eq!(more.all(), [], "each event is one hit");
-        more.steps(&[RungStep { tpid, at: Ns(100), one_in: 17, on: vec![on(0, 100, 10), on(1, 110, 3)] }]);
+        more.steps(&[RungStep {
+            tpid,
+            at: Ns(100),
+            one_in: 17,
+            on: vec![on(0, 100, 10), on(1, 110, 3)],
+            earlier: Vec::new(),
+        }]);
         // The first sample after a step is the first hit, and the next interval has the period before.
         [99, 100, 101, 102].iter().for_each(|time| more.event(event(*time, 0, tpid)));
         [105, 110].iter().for_each(|time| more.event(event(*time, 1, tpid)));

@@ -37,6 +37,35 @@ pub struct RungStep {
     pub one_in: u64,
     /// The step on each CPU.
     pub on: Vec<StepOnCpu>,
+    /// If the tracepoint was on this rung before the recording began: the hits before, in the order of `on`. Otherwise empty. A
+    /// recording of the last seconds of a capture begins with such steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierHits>,
+}
+
+/// The hits of a tracepoint on one CPU between its step to a rung and the begin of the recording. In a note, it is a list of
+/// its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64, u64)", into = "(u64, u64, u64, u64)")]
+pub struct EarlierHits {
+    /// At least so many.
+    pub hits: u64,
+    /// So many more may have come after the step. They came in its moment.
+    pub unsure: u64,
+    /// The period before that step, which rules the first interval after it: at least and at most.
+    pub period: (u64, u64),
+}
+
+impl From<(u64, u64, u64, u64)> for EarlierHits {
+    fn from((hits, unsure, least, most): (u64, u64, u64, u64)) -> Self {
+        EarlierHits { hits, unsure, period: (least, most) }
+    }
+}
+
+impl From<EarlierHits> for (u64, u64, u64, u64) {
+    fn from(EarlierHits { hits, unsure, period: (least, most) }: EarlierHits) -> Self {
+        (hits, unsure, least, most)
+    }
 }
 
 /// The step of a tracepoint on one CPU. In a note, it is a list of its fields.
@@ -73,6 +102,11 @@ impl RungStep {
             1 => "recorded".to_owned(),
             one_in => format!("thinned (1 in {})", Grouped(one_in)),
         }
+    }
+
+    /// The step on each CPU, with the hits before the recording began, if it began on this rung.
+    pub fn on_cpus(&self) -> impl Iterator<Item = (StepOnCpu, Option<EarlierHits>)> {
+        self.on.iter().enumerate().map(|(place, on)| (*on, self.earlier.get(place).copied()))
     }
 
     /// The step with its times moved by this many nanoseconds.
@@ -134,7 +168,13 @@ mod tests {
 
     #[test]
     fn stretches_end_where_the_next_step_starts() {
-        let step = |tpid, at, one_in| RungStep { tpid: Tpid::new(tpid), at: Ns(at), one_in, on: Vec::new() };
+        let step = |tpid, at, one_in| RungStep {
+            tpid: Tpid::new(tpid),
+            at: Ns(at),
+            one_in,
+            on: Vec::new(),
+            earlier: Vec::new(),
+        };
         let mut periods = Periods::default();
         periods.add(&[step(7, 100, 17), step(9, 100, 0), step(7, 200, 257)]);
         periods.add(&[step(7, 300, 1), step(7, 400, 0)]);
@@ -149,12 +189,16 @@ mod tests {
     #[test]
     fn steps_are_notes() {
         let on = StepOnCpu { cpu: Cpu::new(1), at: Ns(6), before: 2, after: 3 };
-        let step = RungStep { tpid: Tpid::new(7), at: Ns(5), one_in: 17, on: vec![on] };
+        let step = RungStep { tpid: Tpid::new(7), at: Ns(5), one_in: 17, on: vec![on], earlier: Vec::new() };
         let steps = Steps { steps: vec![step.clone()] };
         let line = crate::text::json_line(&steps);
         assert_eq!(line, r#"{"steps":[{"tpid":7,"at":5,"one_in":17,"on":[[1,6,2,3]]}]}"#);
         assert_eq!(Steps::of_note(&line).unwrap().unwrap(), steps);
         assert!(Steps::of_note(r#"{"schema":2}"#).is_none() && Steps::of_note(r#"{"steps":[{}]}"#).unwrap().is_err());
+        let begun = RungStep { earlier: vec![EarlierHits { hits: 9, unsure: 1, period: (2, 3) }], ..step.clone() };
+        let line = crate::text::json_line(&Steps { steps: vec![begun.clone()] });
+        assert_eq!(line, r#"{"steps":[{"tpid":7,"at":5,"one_in":17,"on":[[1,6,2,3]],"earlier":[[9,1,2,3]]}]}"#);
+        assert_eq!(Steps::of_note(&line).unwrap().unwrap().steps, [begun]);
         let later = step.later_by(-2);
         assert_eq!((later.at, later.on[0].at), (Ns(3), Ns(4)));
     }

@@ -1,5 +1,7 @@
 //! The machine and this process: CPUs, clocks, files, limits, memory. Nothing here deals with tracing.
 
+pub mod any_ready;
+pub mod background;
 pub mod cgroups;
 pub mod clock;
 pub mod cpus;

@@ -80,6 +80,13 @@ impl Ring {
         self.data_size
     }
 
+    /// The number of bytes that are in the ring.
+    pub fn waiting(&self) -> u64 {
+        // ATOMICS: the number alone is of interest, and no byte of the ring is read.
+        let (head, tail) = (self.data_head().load(Ordering::Relaxed), self.data_tail().load(Ordering::Relaxed));
+        head.wrapping_sub(tail)
+    }
+
     /// Takes everything that is in the ring: copies it to `out`, then returns the space to the kernel.
     /// Returns the number of bytes.
     ///
@@ -193,7 +200,9 @@ mod tests {
         let (mut ring, mut kernel) = ring(64);
         let mut out = Vec::new();
         kernel.write(&[1; 48]);
+        assert_eq!(ring.waiting(), 48);
         assert_eq!(ring.take(&mut out).unwrap(), 48);
+        assert_eq!(ring.waiting(), 0);
         let record: Vec<u8> = (10..34).collect();
         kernel.write(&record);
         out.clear();

@@ -105,6 +105,33 @@ impl RecordingDir {
         self.folder.remove(EVENTS, "remove")
     }
 
+    /// Removes all files of the recording, as far as possible. If this process created the directory, it goes with them.
+    pub fn remove_all(&self) {
+        self.folder.finished.take().iter().for_each(|name| self.folder.discard(name));
+        for name in FILES {
+            self.folder.discard(name);
+            // What cannot be removed stays, and is visible.
+            let _ = self.folder.remove(name, "remove");
+        }
+    }
+
+    /// Removes the directory of a recording. Returns false if it has other files too, or if somebody writes to it.
+    ///
+    /// # Errors
+    /// If the directory cannot be opened or removed.
+    pub fn remove(path: &Path) -> io::Result<bool> {
+        let mut folder = Folder::open(path, Readers::Owner).map_err(io::Error::other)?;
+        if folder.lock().is_err() || folder.has_others(&FILES) {
+            return Ok(false);
+        }
+        folder.created = true;
+        RecordingDir { folder, events: RefCell::default() }.remove_all();
+        match path.try_exists() {
+            Ok(true) => Err(io::Error::other("some of its files cannot be removed")),
+            other => other.map(|_| true),
+        }
+    }
+
     /// Appends to the file that [`Self::events`] created, whatever has its name now.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! tp-perf's own notes in `events.perf`. With them, the file alone replays to the same recording.
 
-use super::{CostOfRecording, OnlySummary, OtherHits, Tool, Unwatched};
+use super::{CostOfRecording, LastSummary, OnlySummary, OtherHits, Tool, Trigger, Unwatched};
 use crate::os::clock::Clock;
 use crate::os::cpus::Cpu;
 use crate::tracefs::{Selection, Status, Table, Tpid};
@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 /// The newest schema version of facts and endings. It increases when a field changes its meaning or is removed, or when the
 /// events mean something else. In version 3, an event can stand for several hits, because its tracepoint was thinned. In version
-/// 4, the events may be only those of chosen processes, and the counters those of all.
-const FACTS_SCHEMA: u32 = 4;
+/// 4, the events may be only those of chosen processes, and the counters those of all. In version 5, the events may be only the last
+/// ones of a capture, and a tracepoint may have been thinned before the first of them.
+const FACTS_SCHEMA: u32 = 5;
 
 /// The facts about a capture that are known before its events go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct Facts {
     /// The processes that the recording was limited to; absent if it has all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<OnlySummary>,
+    /// How much of the capture the recording keeps; absent if it has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastSummary>,
     /// How long attaching took, in nanoseconds.
     pub attach_ns: u64,
     /// Whether tp-perf excluded its own hits.
@@ -91,6 +95,9 @@ pub struct Ending {
     /// The hits of other processes; absent if the recording has all processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<OtherHits>,
+    /// What made tp-perf write the last seconds of the capture.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
 }
 
 /// Tracepoints that share one reason for not being captured.
@@ -119,6 +126,8 @@ pub enum StopReason {
     Interrupt,
     /// Another signal that ends a process by default, such as SIGTERM or SIGUSR1.
     Terminate,
+    /// The capture went on: a trigger made tp-perf write its last seconds.
+    Trigger,
     /// The disk had no room for the chunks.
     DiskFull,
     /// Another error while taking chunks.
@@ -130,10 +139,15 @@ impl Facts {
     /// without either as well.
     pub fn schema_with(budget: Option<f64>, is_of_chosen: bool) -> u32 {
         match (is_of_chosen, budget) {
-            (true, _) => FACTS_SCHEMA,
-            (false, Some(_)) => FACTS_SCHEMA - 1,
-            (false, None) => FACTS_SCHEMA - 2,
+            (true, _) => 4,
+            (false, Some(_)) => 3,
+            (false, None) => 2,
         }
+    }
+
+    /// The same facts, for a recording that keeps only so much of the capture.
+    pub fn of_last(self, last: LastSummary) -> Self {
+        Facts { schema: FACTS_SCHEMA, last: Some(last), ..self }
     }
 
     /// Reads the note that contains the facts.
@@ -215,7 +229,7 @@ mod tests {
     #[test]
     fn a_newer_schema_is_an_error_that_names_it() {
         let error = Facts::of_note(r#"{"schema":9,"clock":"of the future"}"#).unwrap_err().to_string();
-        assert!(error.contains("schema is 9") && error.contains("up to 4"), "{error}");
+        assert!(error.contains("schema is 9") && error.contains("up to 5"), "{error}");
         assert!(Facts::of_note(r#"{"schema":2}"#).unwrap_err().to_string().contains("missing field"));
         let schemas = [(None, false), (Some(0.05), false), (None, true), (Some(0.05), true)];
         assert_eq!(schemas.map(|(budget, chosen)| Facts::schema_with(budget, chosen)), [2, 3, 4, 4]);

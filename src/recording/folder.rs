@@ -101,10 +101,15 @@ impl Folder {
 
     /// Whether the directory contains anything but the unfinished files of a capture that was killed.
     pub(super) fn holds_more_than_leftovers(&self) -> bool {
+        self.has_others(&[])
+    }
+
+    /// Whether the directory contains anything but files with these names, and unfinished files.
+    pub(super) fn has_others(&self, names: &[&str]) -> bool {
         let Ok(dir) = Dir::read_from(&self.dir) else { return true };
         let is_other = |name: &[u8]| {
             let is_leftover = name.starts_with(b".") && name.ends_with(b".partial");
-            !matches!(name, b"." | b"..") && !is_leftover
+            !matches!(name, b"." | b"..") && !is_leftover && !names.iter().any(|known| known.as_bytes() == name)
         };
         dir.flatten().any(|entry| is_other(entry.file_name().to_bytes()))
     }

@@ -14,6 +14,7 @@ mod cost;
 mod directory;
 mod facts;
 mod folder;
+mod last;
 mod log;
 mod new_file;
 mod only;
@@ -29,6 +30,7 @@ pub use directory::RecordingDir;
 pub use facts::{Ending, Facts, LeftOut, StopReason};
 #[doc(hidden)]
 pub use folder::Folder;
+pub use last::{LastSummary, Trigger, TriggerKind};
 pub use log::{LogColumn, LogSink, LogWriter};
 pub use new_file::NewFile;
 pub use only::{OnlySummary, OtherHits, OthersSummary, only_words};

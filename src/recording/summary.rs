@@ -1,6 +1,8 @@
 //! `summary.json`: the facts about a capture, and its accounting.
 
-use super::{BudgetSummary, Error, NewFile, OnlySummary, OthersSummary, StopReason, Tool, Unwatched};
+use super::{
+    BudgetSummary, Error, LastSummary, NewFile, OnlySummary, OthersSummary, StopReason, Tool, Trigger, Unwatched,
+};
 use crate::events::accounting::{Account, Accounting};
 use crate::os::cpus::Cpu;
 use crate::text::write_json_pretty;
@@ -68,6 +70,13 @@ pub struct Summary {
     /// The windows, if the source is a history: it has counted hits, and no events. Otherwise, the field is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<WindowsSummary>,
+    /// How much of the capture the recording keeps; the field is missing if it has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastSummary>,
+    /// What made tp-perf write it; also missing if it has all, or if the capture just ended. The time is in nanoseconds from the first
+    /// event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
     /// The restriction of a replay; the field is missing if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restricted: Option<RestrictionSummary>,

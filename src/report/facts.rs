@@ -119,8 +119,10 @@ fn capture(source: &SourceReport) -> Vec<Fact> {
         ("started", summary.started.clone()),
         ("command", summary.command.as_ref().map(|command| command.join(" "))),
         ("stopped by", stopped_by(summary)),
+        ("keeps", summary.last.map(|last| last.words())),
     ];
-    facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))).collect()
+    let triggers = summary.triggers.iter().map(|trigger| ("trigger", Some(trigger.words())));
+    facts.into_iter().chain(triggers).filter_map(|(name, fact)| Some((name, fact?))).collect()
 }
 
 /// What the graphs and tables do not show.

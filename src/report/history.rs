@@ -258,6 +258,8 @@ fn summary(
         per_tracepoint: hits.iter().map(of_tracepoint).collect(),
         per_cpu: Vec::new(),
         unaccounted: Vec::new(),
+        last: None,
+        triggers: Vec::new(),
         history: Some(history),
     }
 }

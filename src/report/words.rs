@@ -88,6 +88,7 @@ pub fn stopping(reason: StopReason, command_exit: Option<i32>) -> String {
         StopReason::Processes => "the end of the chosen processes".to_owned(),
         StopReason::Interrupt => "Ctrl-C".to_owned(),
         StopReason::Terminate => "a signal, such as SIGTERM".to_owned(),
+        StopReason::Trigger => "a trigger; the capture went on".to_owned(),
         StopReason::DiskFull => "a full disk".to_owned(),
         StopReason::Error => "an error".to_owned(),
     }

@@ -60,7 +60,7 @@ impl HitsColumn {
                     self.held.grow(MoreHits::MEMORY_OF_STEP)?;
                     let at = if is_pair { of.since } else { time };
                     of.guessed = (!is_pair).then_some(self.steps.len());
-                    self.steps.push(RungStep { tpid, at, one_in: hits, on: Vec::new() });
+                    self.steps.push(RungStep { tpid, at, one_in: hits, on: Vec::new(), earlier: Vec::new() });
                 }
             }
             of.period = hits;

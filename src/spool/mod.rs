@@ -17,10 +17,12 @@ mod arena;
 mod file;
 mod input;
 mod keeping;
+mod last;
 
 pub use arena::{Arena, Backed};
 pub use input::SpoolInput;
 pub use keeping::{DEFAULT_MEMORY, Keeping, expected_head, memory_needed};
+pub use last::{ChunkEnd, LastRounds};
 
 use crate::engine::Chunks;
 use crate::perf::Room;

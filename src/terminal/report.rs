@@ -4,7 +4,7 @@ use super::layout::{Screen, TextCell, TextColumn, TextTable};
 use super::report_processes::print_processes;
 use super::report_states::print_stretches;
 use super::report_top::top_table;
-use super::summary::{SummaryOf, print_accounting, print_budget, print_headline};
+use super::summary::{SummaryOf, print_accounting, print_budget, print_headline, print_triggers};
 use super::width::Width;
 use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, mark};
 use crate::text::{OneLine, shortened};
@@ -80,6 +80,7 @@ fn print_source(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> i
     }
     screen.blank()?;
     print_stretches(source, screen)?;
+    print_triggers(summary, screen)?;
     print_accounting(summary, screen)?;
     print_budget(summary, screen)?;
     if let Some(problem) = &source.problem {

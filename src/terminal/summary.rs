@@ -55,6 +55,7 @@ pub fn print_summary(
     if let Some(only) = &summary.only {
         screen.fact("only", OneLine(only_words(only, summary.others)))?;
     }
+    print_triggers(summary, screen)?;
     print_accounting(summary, screen)?;
     print_budget(summary, screen)?;
     print_log(summary, screen)?;
@@ -156,6 +157,11 @@ fn add_top<N>(ranked: &[Ranked<N>], is_incomplete: impl Fn(&Ranked<N>) -> bool, 
         let share = format!("{}{:.1} %", mark(ranked.is_estimate), 100.0 * ranked.share);
         table.row(Style::new(), [hits.into(), share.into(), OneLine(&ranked.name).into()]);
     }
+}
+
+/// What made tp-perf write a recording of the last seconds.
+pub(super) fn print_triggers(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {
+    summary.triggers.iter().try_for_each(|trigger| screen.fact("trigger", OneLine(trigger.words())))
 }
 
 pub(super) fn print_accounting(summary: &Summary, screen: &mut Screen<'_>) -> io::Result<()> {

@@ -110,6 +110,7 @@ const ONE_BY_ONE: &[Module] = &[
     ("kernel::destination", can_trace, kernel::destination::TESTS),
     ("kernel::endurance", can_trace, kernel::endurance::TESTS),
     ("kernel::ends", can_trace, kernel::ends::TESTS),
+    ("kernel::flight", can_trace, kernel::flight::TESTS),
     ("kernel::hotplug", can_trace, kernel::hotplug::TESTS),
     ("kernel::machine", can_trace, kernel::machine::TESTS),
     #[cfg(feature = "monitor")]

@@ -247,6 +247,7 @@ fn many_steps_of_a_long_name_are_bounded() {
                 before: n * 1_000_000,
                 after: n * 1_000_000,
             }],
+            earlier: Vec::new(),
         };
         let note = |number: u64| {
             let steps = (0..100).map(|n| step(number * 100 + n)).collect();

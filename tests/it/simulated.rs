@@ -122,6 +122,7 @@ fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
         ring_size: 1 << 20,
         budget: None,
         only: None,
+        last: None,
         attach_ns: 0,
         self_excluded: true,
         pid: 1,

@@ -29,10 +29,11 @@ impl RowHits {
     /// Takes steps. They come before the events that follow them.
     pub fn add(&mut self, steps: &[RungStep]) {
         // The last events of a tracepoint that is detached may be a moment later than its step.
-        for RungStep { tpid, one_in, on, .. } in steps.iter().filter(|step| step.one_in > 0) {
-            for on in on {
+        for step in steps.iter().filter(|step| step.one_in > 0) {
+            let RungStep { tpid, one_in, .. } = step;
+            for (on, earlier) in step.on_cpus() {
                 let rows = self.of.entry(Slot { tpid: *tpid, cpu: Some(on.cpu) }).or_default();
-                rows.newest.step(*one_in, *on);
+                rows.newest.take(*one_in, on, earlier);
                 // If hits came during the step, the first two samples after it come at once, and have a time before it.
                 let early = if *one_in > 1 { on.after.saturating_sub(on.before).min(2) } else { 0 };
                 rows.ahead.push_back((on.at, rows.newest, early));
@@ -65,7 +66,7 @@ mod tests {
     fn a_row_stands_for_the_hits_since_the_row_before() {
         let (zero, one) = (Cpu::new(0), Cpu::new(1));
         let on = |cpu, at, counter| StepOnCpu { cpu, at: Ns(at), before: counter, after: counter };
-        let step = |one_in, on| RungStep { tpid: Tpid::new(7), at: Ns(100), one_in, on };
+        let step = |one_in, on| RungStep { tpid: Tpid::new(7), at: Ns(100), one_in, on, earlier: Vec::new() };
         let mut rows = RowHits::default();
         let hits = |rows: &mut RowHits, cpu, time| rows.of_next(&Event::new(Ns(time), Some(cpu), Tpid::new(7)));
         assert_eq!(hits(&mut rows, zero, 50), 1);

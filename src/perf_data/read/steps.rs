@@ -3,10 +3,10 @@
 use crate::events::{MoreHits, RungStep};
 use crate::memory::{Held, MemoryOf, TooMuch};
 
-/// The memory in bytes of a counter of a step.
+/// The memory in bytes of a counter of a step, and of the hits before it.
 const OF_COUNTER: u64 = 32;
 /// The memory in bytes of a tracepoint on a CPU that has counters in steps: its account, and the events since its last step.
-const OF_FOLLOWED: u64 = 288;
+const OF_FOLLOWED: u64 = 352;
 
 /// The steps so far.
 pub(super) struct StepsRead {
@@ -35,7 +35,7 @@ impl StepsRead {
         if steps.is_empty() {
             return Ok(());
         }
-        let counters = steps.iter().map(|step| step.on.len() as u64).sum::<u64>();
+        let counters = steps.iter().map(|step| (step.on.len() + step.earlier.len()) as u64).sum::<u64>();
         let followed = (self.counters + counters).min(slots).saturating_sub(self.counters);
         self.held
             .grow(MoreHits::MEMORY_OF_STEP * steps.len() as u64 + OF_COUNTER * counters + OF_FOLLOWED * followed)?;
@@ -44,6 +44,7 @@ impl StepsRead {
         self.all.extend(steps.into_iter().map(|step| {
             let mut step = step.later_by(clock_offset);
             step.on.shrink_to_fit();
+            step.earlier.shrink_to_fit();
             step
         }));
         self.more_hits.get_or_insert_default().steps(&self.all[begin..]);

@@ -243,7 +243,7 @@ mod tests {
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
         let mut log = LogSink::new(LogWriter::new(dir.file("log.csv").unwrap()).with_hits(true), 0);
         let on = StepOnCpu { cpu: Cpu::new(0), at: Ns(20), before: 1, after: 1 };
-        log.steps(&[RungStep { tpid: Tpid::new(3), at: Ns(20), one_in: 17, on: vec![on] }]);
+        log.steps(&[RungStep { tpid: Tpid::new(3), at: Ns(20), one_in: 17, on: vec![on], earlier: Vec::new() }]);
         log.events(&[event(10, 3), event(20, 3), event(21, 3), event(22, 3), event(30, 1)], &table());
         assert_eq!(log.outcome().unwrap().0, 5);
         dir.commit().unwrap();

@@ -37,6 +37,7 @@ pub fn steps() -> Vec<RungStep> {
         at: Ns(BEGIN + at * MS),
         one_in,
         on: vec![StepOnCpu { cpu: Cpu::new(0), at: Ns(BEGIN + at * MS), before: counter, after: counter }],
+        earlier: Vec::new(),
     };
     vec![step(1, 300, 17, 300), step(3, 500, 0, 50), step(1, 700, 257, 700), step(1, 900, 1, 900)]
 }

@@ -144,6 +144,7 @@ pub fn facts() -> Facts {
         ring_size: 4096,
         budget: None,
         only: None,
+        last: None,
         attach_ns: 1,
         self_excluded: true,
         pid: 1,
@@ -165,5 +166,6 @@ pub fn ending() -> Ending {
         unwatched: Vec::new(),
         cost: None,
         others: None,
+        triggers: Vec::new(),
     }
 }

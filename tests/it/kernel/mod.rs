@@ -6,6 +6,7 @@ pub mod count;
 pub mod destination;
 pub mod ends;
 pub mod endurance;
+pub mod flight;
 pub mod hotplug;
 pub mod machine;
 #[cfg(feature = "monitor")]

@@ -362,7 +362,11 @@ impl Records {
         if let Some(step) = steps.iter().find(|step| self.table.find(step.tpid).is_none()) {
             return Err(format!("tp-perf's note has a step of tpid {}, which the file does not have", step.tpid).into());
         }
-        if steps.iter().flat_map(|step| &step.on).any(|on| on.before.max(on.after) > MOST_HITS) {
+        let earlier = steps.iter().flat_map(|step| &step.earlier);
+        let mut earlier = earlier.map(|earlier| earlier.hits.saturating_add(earlier.unsure));
+        if steps.iter().flat_map(|step| &step.on).any(|on| on.before.max(on.after) > MOST_HITS)
+            || earlier.any(|hits| hits > MOST_HITS)
+        {
             return Err(format!("a note of steps has more than {MOST_HITS} hits").into());
         }
         let mut cpus = steps.iter().flat_map(|step| &step.on).map(|on| on.cpu);
