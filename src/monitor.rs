@@ -1,6 +1,7 @@
 //! The options of `monitor`.
 
 use crate::alarms::Rule;
+use crate::capture::flight::{FlightFolder, LastLimits};
 use crate::control::Manner;
 use crate::counting::CountOptions;
 use crate::history::Keep;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What to monitor, and where the results go.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MonitorRequest {
     /// How to count.
     pub count: CountOptions,
@@ -21,7 +22,7 @@ pub struct MonitorRequest {
     /// The folder of the history, and how much of it is kept.
     pub history: Option<(PathBuf, Keep)>,
     /// Where metrics are served.
-    pub metrics: Option<ServerAddress>,
+    pub metrics: Vec<ServerAddress>,
     /// The file for metrics.
     pub textfile: Option<PathBuf>,
     /// The learned states.
@@ -30,10 +31,23 @@ pub struct MonitorRequest {
     pub rules: Vec<Rule>,
     /// The command that an alarm runs, and for how long it may.
     pub on_alarm: Option<(String, Duration)>,
+    /// The flight recorder.
+    pub flight: Option<FlightRequest>,
+}
+
+/// How the events of the last seconds are kept.
+#[derive(Debug, Clone)]
+pub struct FlightRequest {
+    /// How much is kept.
+    pub limits: LastLimits,
+    /// Where recordings go, and how many of them stay.
+    pub folder: FlightFolder,
+    /// The part of the time of all CPUs that recording may take. `None` records each hit, whatever it costs.
+    pub budget: Option<f64>,
 }
 
 /// How the windows are compared with learned states.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct WatchedStates {
     /// The library of the states.
     pub library: Library,

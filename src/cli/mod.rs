@@ -13,6 +13,8 @@ mod completions;
 mod config_file;
 mod count;
 mod doctor;
+#[cfg(feature = "monitor")]
+mod flight;
 mod habits;
 mod help;
 mod identify;
@@ -46,6 +48,8 @@ pub(crate) use command_line::own_arguments;
 pub use completions::CompletionsArgs;
 pub use count::{CountArgs, CountCommand, CountFormat};
 pub use doctor::{DoctorArgs, DoctorRequest};
+#[cfg(feature = "monitor")]
+pub use flight::{FlightAct, FlightArgs};
 pub use identify::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
 pub use learn::{LearnArgs, LearnRequest};
 pub use list::{ListArgs, ListFormat, ListRequest};
@@ -145,6 +149,8 @@ impl Cli {
             Some(Command::Learn(args)) => args.watches_machine(),
             Some(Command::Identify(args)) => args.watches_machine(),
             Some(Command::Check(args)) => args.watches_machine(),
+            #[cfg(feature = "monitor")]
+            Some(Command::Flight(_)) => false,
             Some(
                 Command::Report(_)
                 | Command::Replay(_)
@@ -168,7 +174,7 @@ impl Command {
             #[cfg(feature = "top")]
             Command::Top(_) => false,
             #[cfg(feature = "monitor")]
-            Command::Monitor(_) => false,
+            Command::Monitor(_) | Command::Flight(_) => false,
             Command::Man(args) => args.dir.is_none(),
             Command::Completions(_) => true,
             Command::Record(_)
@@ -220,8 +226,12 @@ pub enum Command {
     List(ListArgs),
     /// Check what this machine allows, and show the fixes
     Doctor(DoctorArgs),
-    /// Print a completion script for a shell
+    /// Ask a monitor for a recording of the last seconds
+    #[cfg(feature = "monitor")]
     #[command(hide = true)] // The short help must fit one screen.
+    Flight(FlightArgs),
+    /// Print a completion script for a shell
+    #[command(hide = true)]
     Completions(CompletionsArgs),
     /// Print the manual page
     #[command(hide = true)]

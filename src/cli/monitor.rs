@@ -8,10 +8,11 @@ use super::library::{LibraryArgs, parse_state};
 use super::usage::usage;
 use super::watch::WatchArgs;
 use crate::alarms::{Rule, RuleError};
+use crate::capture::flight::{DEFAULT_LAST_BYTES, FlightFolder, LastLimits};
 use crate::counting::{CountOptions, USUAL_WINDOW};
 use crate::history::Keep;
 use crate::metrics::ServerAddress;
-use crate::monitor::{MonitorRequest, WatchedStates};
+use crate::monitor::{FlightRequest, MonitorRequest, WatchedStates};
 use crate::state::PER_DAY;
 use crate::units::{parse_duration, parse_size};
 use clap::{Arg, Args, Parser};
@@ -27,6 +28,8 @@ Examples:
   sudo tp-perf monitor --against idle --rule 'kmem:* > 1M/s for 10s'
   # Run a command for each alarm
   sudo tp-perf monitor --rule 'new after 10m' --on-alarm 'logger \"$TP_PERF_ALARM\"'
+  # Keep the last 30 seconds event by event, and write them at an alarm
+  sudo tp-perf monitor --flight 30s --rule 'block:*_issue > 10k/s for 5s'
   # Check a config file
   tp-perf monitor --config monitor.toml --check-config";
 
@@ -53,11 +56,18 @@ const USUAL_BUDGET: f64 = 0.01;
 const USUAL_KEEP: Duration = Duration::from_secs(30 * 86_400);
 const USUAL_KEEP_MINUTES: Duration = Duration::from_secs(400 * 86_400);
 const USUAL_KEEP_SIZE: usize = 2 << 30;
+/// The budget, the number and the size of the recordings of the flight recorder, if the user sets nothing.
+const FLIGHT_BUDGET: f64 = 0.02;
+const FLIGHT_KEEP: u32 = 10;
+const FLIGHT_SIZE: usize = 4 << 30;
+/// A round of the rings must fit into the memory of the flight recorder.
+const LEAST_FLIGHT_MEMORY: usize = 1 << 20;
 
 /// The headings of the help.
 const HISTORY: &str = "History";
 const METRICS: &str = "Metrics";
 const ALARMS: &str = "Alarms";
+const FLIGHT: &str = "Flight recorder";
 
 /// The arguments of `tp-perf monitor`.
 #[derive(Debug, Args)]
@@ -103,9 +113,10 @@ pub struct MonitorArgs {
     keep_size: Option<usize>,
     /// Serve metrics here, as in `127.0.0.1:9464` or `unix:/run/tp-perf/socket`
     ///
-    /// The server has no password and no encryption. Use an address that only this machine can reach.
+    /// Repeatable. The server has no password and no encryption. Use an address that only this machine can reach. A POST to /flight on a
+    /// unix socket makes the flight recorder write a recording.
     #[arg(long, value_name = "ADDRESS", help_heading = METRICS)]
-    metrics: Option<ServerAddress>,
+    metrics: Vec<ServerAddress>,
     /// Write metrics into FILE, for the textfile collector of node_exporter
     #[arg(long, value_name = "FILE", help_heading = METRICS, hide_short_help = true)]
     textfile: Option<PathBuf>,
@@ -133,6 +144,31 @@ pub struct MonitorArgs {
     /// Only count an alarm of a state that comes again within TIME
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10m", requires = "against", help_heading = ALARMS, hide_short_help = true)]
     silence: Duration,
+    /// Keep the events of the last TIME in memory, and write them at an alarm
+    ///
+    /// `kill -USR2` and `tp-perf flight dump` write them, too. Each recording is a directory in --flight-dir, which `tp-perf report` reads.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = FLIGHT)]
+    flight: Option<Duration>,
+    /// Also write the events of this time after the alarm
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
+    flight_after: Option<Duration>,
+    /// Write recordings into DIR [default: flight]
+    #[arg(long, value_name = "DIR", requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
+    flight_dir: Option<PathBuf>,
+    /// Keep at most N recordings [default: 10]
+    #[arg(long, value_name = "N", requires = "flight", value_parser = clap::value_parser!(u32).range(1..), help_heading = FLIGHT, hide_short_help = true)]
+    flight_keep: Option<u32>,
+    /// Keep at most so many bytes of recordings [default: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
+    flight_size: Option<usize>,
+    /// Take at most this much memory for events [default: 256M]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
+    flight_memory: Option<usize>,
+    /// Limit the cost of keeping events [default: 2%]
+    ///
+    /// It comes in addition to --budget. Hot tracepoints are thinned: one hit in N is recorded, and all are counted.
+    #[arg(long, value_name = "PART", value_parser = parse_budget, requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
+    flight_budget: Option<BudgetArg>,
     #[command(flatten)]
     library: LibraryArgs,
     #[command(flatten)]
@@ -210,6 +246,22 @@ impl MonitorArgs {
                 silence: self.silence,
             }),
         };
+        let flight = self.flight.map(|time| {
+            let bytes = self.flight_memory.unwrap_or(DEFAULT_LAST_BYTES as usize);
+            if bytes < LEAST_FLIGHT_MEMORY {
+                return Err(usage("--flight-memory: use at least 1M".to_owned()));
+            }
+            Ok(FlightRequest {
+                limits: LastLimits { time, after: self.flight_after.unwrap_or_default(), bytes: bytes as u64 },
+                folder: FlightFolder {
+                    path: self.flight_dir.unwrap_or_else(|| "flight".into()),
+                    most: self.flight_keep.unwrap_or(FLIGHT_KEEP) as usize,
+                    bytes: self.flight_size.unwrap_or(FLIGHT_SIZE) as u64,
+                },
+                budget: self.flight_budget.map_or(Some(FLIGHT_BUDGET), |BudgetArg(budget)| budget),
+            })
+        });
+        let flight = flight.transpose()?;
         let (choice, manner) = self.watch.request(self.quiet);
         let count = CountOptions {
             // A busy machine should not cost more than the budget for a whole window.
@@ -230,6 +282,7 @@ impl MonitorArgs {
             states,
             rules,
             on_alarm: self.on_alarm.map(|command| (command, self.on_alarm_timeout.unwrap_or(Duration::from_secs(30)))),
+            flight,
         })
     }
 
@@ -276,7 +329,7 @@ mod tests {
     fn it_has_a_budget_and_a_window_unless_the_user_sets_others() {
         let usual = request(&[]).unwrap();
         assert_eq!((usual.count.budget, usual.count.every), (Some(USUAL_BUDGET), USUAL_WINDOW));
-        assert!(usual.history.is_none() && usual.metrics.is_none() && usual.states.is_none());
+        assert!(usual.history.is_none() && usual.metrics.is_empty() && usual.states.is_none());
         let other =
             request(&["--budget", "none", "--every", "5s", "--history", "h", "--keep", "1d", "--against", "b,a"]);
         let other = other.unwrap();
@@ -319,6 +372,8 @@ mod tests {
             (vec!["--metrics", "nowhere"], "--metrics"),
             (vec!["--silence", "1m"], "--against"),
             (vec!["--config", "/no/such/file"], "cannot be read"),
+            (vec!["--flight-keep", "3"], "--flight"),
+            (vec!["--flight", "3s", "--flight-memory", "1k"], "at least 1M"),
         ] {
             let error = request(&words).unwrap_err();
             assert!(error.exit_code() == 2 && error.to_string().contains(said), "{words:?} gave {error}");

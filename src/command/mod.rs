@@ -16,6 +16,8 @@ mod count_by;
 mod destination;
 mod detach;
 mod doctor;
+#[cfg(feature = "monitor")]
+mod flight;
 mod follow;
 mod identify;
 mod learn;
@@ -27,6 +29,8 @@ mod monitor;
 mod monitor_alarms;
 #[cfg(feature = "monitor")]
 mod monitor_events;
+#[cfg(feature = "monitor")]
+mod monitor_flight;
 #[cfg(feature = "monitor")]
 mod monitor_outputs;
 #[cfg(feature = "monitor")]
@@ -108,6 +112,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Top(args)) => top::run(*args, context),
         #[cfg(feature = "monitor")]
         Some(Command::Monitor(args)) => monitor::run(*args, context),
+        #[cfg(feature = "monitor")]
+        Some(Command::Flight(args)) => flight::run(args, context),
         Some(Command::Replay(args)) => replay::run(args, context),
         Some(Command::Report(args)) => report::run(args, context),
         Some(Command::Overhead(args)) => overhead::run(*args, context),

@@ -1,19 +1,20 @@
 //! `tp-perf monitor`: counts for weeks, keeps a history, serves metrics, and raises alarms.
 
 use super::context::Context;
-use super::detach::finish_detach;
+use super::detach::{finish_detach, finish_detaches};
 use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, End, MonitorEvent};
+use super::monitor_flight::MonitorFlight;
 use super::monitor_outputs::{Outputs, names_of_history};
 use super::monitor_run::{EndOfRun, MonitorNotes, MonitorRun};
 use super::monitor_states::{FollowedStates, nothing_yet, read_states};
 use super::watch::machine_origin;
 use crate::alarms::{AlarmHook, Condition, Rule, RuleWatch};
 use crate::capture::{self, StopRules};
-use crate::cli::{MonitorArgs, monitor_request_again};
+use crate::cli::{MonitorArgs, monitor_request_again, own_arguments};
 use crate::control::{OwnSignal, Progress};
 use crate::counting::{CountRun, Counters, RunWith};
-use crate::engine::{self, Counting, Kernel, Live};
+use crate::engine::{self, Counting, Detaching, Kernel, Live, Sampling};
 use crate::monitor::MonitorRequest;
 use crate::os::cpus::CpuList;
 use crate::os::machine::{hostname, kernel_release};
@@ -24,7 +25,7 @@ use crate::terminal::{TerminalProgress, messages};
 use crate::tracefs::Table;
 use crate::units::{Grouped, Percent, nanoseconds};
 use anyhow::Context as _;
-use nix::libc::SIGHUP;
+use nix::libc::{SIGHUP, SIGUSR2};
 use sd_notify::NotifyState;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -52,13 +53,15 @@ fn check(request: &MonitorRequest, context: &mut Context) -> anyhow::Result<u8> 
 }
 
 /// What the monitor works with, over all its runs.
-struct Monitor {
+struct Monitor<S> {
     request: MonitorRequest,
     outputs: Outputs,
     rules: RuleWatch,
     numbers: AlarmNumbers,
     hook: Option<AlarmHook>,
+    flight: Option<MonitorFlight<S>>,
     reload: OwnSignal,
+    dump: OwnSignal,
     known: Option<Known>,
     total: End,
     /// The sum of the costs of all windows, each with its length in nanoseconds as its weight.
@@ -66,35 +69,43 @@ struct Monitor {
 }
 
 fn monitor<K: Kernel>(kernel: &K, request: MonitorRequest, context: &mut Context) -> anyhow::Result<u8> {
-    let reload = context.signals.set_apart(SIGHUP).context("failed to take over signals")?;
+    let mut apart = |signal| context.signals.set_apart(signal).context("failed to take over signals");
+    let (reload, dump) = (apart(SIGHUP)?, apart(SIGUSR2)?);
     let rules = StopRules { events: None, duration: request.count.duration };
     context.begin(TerminalProgress::new(rules, request.manner.quiet), &request.manner)?;
     let states = request.states.as_ref();
     let known = states.map(|states| read_states(kernel, states, &request.count)).transpose()?;
     let outputs = Outputs::open(&request)?;
+    let Context { signals, progress, .. } = context;
+    let mut flight = MonitorFlight::attach(kernel, &request, own_arguments(), signals, progress)?;
     let counters = Counters::attach(kernel, &request.count, &mut context.signals, &mut context.progress)?;
     context.progress.phase_ends();
     let rules = rule_watch(&request, &counters.table)?;
     let nofile_limit = counters.attached().descriptor_limit;
     let hook = request.on_alarm.clone().map(|(command, timeout)| AlarmHook::new(command, timeout, nofile_limit));
+    if let Some(flight) = &mut flight {
+        flight.start().context("failed to switch on the flight recorder")?;
+    }
     let mut monitor = Monitor {
         request,
         outputs,
         rules,
         numbers: AlarmNumbers::default(),
         hook,
+        flight,
         reload,
+        dump,
         known,
         total: End::default(),
         cost: (0.0, 0.0),
     };
     let (counters, result) = monitor.runs(kernel, counters, context);
     monitor.end(&result);
+    let mut detaching: Vec<Detaching> = monitor.flight.take().and_then(MonitorFlight::detach).into_iter().collect();
     privileges::keep_opening(false);
     privileges::give_up(Starts::Nothing)?;
-    if let Some(counters) = counters {
-        finish_detach(&mut counters.detach(), monitor.request.manner.wait_detach, context)?;
-    }
+    detaching.extend(counters.map(Counters::detach));
+    finish_detaches(&mut detaching, monitor.request.manner.wait_detach, context)?;
     result
 }
 
@@ -114,9 +125,9 @@ fn rule_watch(request: &MonitorRequest, table: &Table) -> anyhow::Result<RuleWat
     watch.context("--rule")
 }
 
-impl Monitor {
+impl<S: Sampling> Monitor<S> {
     /// Counts until the monitor is to end. Returns the counters, unless attaching again has failed.
-    fn runs<K: Kernel>(
+    fn runs<K: Kernel<Sampling = S>>(
         &mut self,
         kernel: &K,
         mut counters: Counters<K::Counting>,
@@ -145,7 +156,7 @@ impl Monitor {
     }
 
     /// Counts until a signal, the duration, or an event ends the run. `None` if the monitor is to end.
-    fn count<K: Kernel>(
+    fn count<K: Kernel<Sampling = S>>(
         &mut self,
         kernel: &K,
         counters: &mut Counters<K::Counting>,
@@ -176,7 +187,9 @@ impl Monitor {
             states,
             numbers: &mut self.numbers,
             hook: &mut self.hook,
+            flight: &mut self.flight,
             reload: &mut self.reload,
+            dump: &mut self.dump,
             notes: notes.clone(),
             offline: CpuList::default(),
             came_online: 0,
@@ -205,7 +218,7 @@ impl Monitor {
     }
 
     fn begin_event<E: Counting>(&self, counters: &Counters<E>) -> Begin {
-        let MonitorRequest { count, history, rules, states, .. } = &self.request;
+        let MonitorRequest { count, history, rules, states, flight, .. } = &self.request;
         let attached = counters.attached();
         Begin {
             schema: Begin::SCHEMA,
@@ -219,7 +232,8 @@ impl Monitor {
             window_ns: nanoseconds(count.every),
             budget: count.budget,
             history: history.as_ref().map(|(folder, _)| folder.display().to_string()),
-            metrics: self.outputs.address(),
+            metrics: self.outputs.addresses(),
+            flight: flight.as_ref().map(|flight| flight.folder.path.display().to_string()),
             rules: rules.iter().map(ToString::to_string).collect(),
             against: states.as_ref().map(|states| states.against.clone()).unwrap_or_default(),
         }
@@ -231,8 +245,9 @@ impl Monitor {
             begin.budget.map_or_else(|| "no budget".to_owned(), |budget| format!("budget {}", Percent(budget)));
         let history = begin.history.iter().map(|folder| format!("; history in {folder}")).collect::<String>();
         let metrics = begin.metrics.iter().map(|address| format!("; metrics at {address}")).collect::<String>();
+        let flight = begin.flight.iter().map(|folder| format!("; the last seconds go to {folder}")).collect::<String>();
         context.progress.note(&format!(
-            "watching {} of {} tracepoints on CPUs {}; {budget}{history}{metrics}; Ctrl-C ends it",
+            "watching {} of {} tracepoints on CPUs {}; {budget}{history}{metrics}{flight}; Ctrl-C ends it",
             Grouped(begin.tracepoints as u64),
             Grouped(begin.of as u64),
             begin.cpus
@@ -280,9 +295,8 @@ impl Monitor {
                 }
                 self.outputs.change(&request);
                 // These need a restart, so the old values stay.
-                let (count, history, metrics) =
-                    (self.request.count.clone(), self.request.history.clone(), self.request.metrics.clone());
-                self.request = MonitorRequest { count, history, metrics, ..request };
+                let MonitorRequest { count, history, metrics, flight, .. } = self.request.clone();
+                self.request = MonitorRequest { count, history, metrics, flight, ..request };
                 self.outputs.report(&MonitorEvent::Reload { needs_restart });
             }
             Err(error) => {
@@ -331,6 +345,7 @@ fn needs_restart(old: &MonitorRequest, new: &MonitorRequest) -> Vec<&'static str
         ("tracepoints or CPUs", patterns(old) != patterns(new)),
         ("history", folder(old) != folder(new)),
         ("metrics", old.metrics != new.metrics),
+        ("flight", format!("{:?}", old.flight) != format!("{:?}", new.flight)),
     ];
     changed.into_iter().filter(|(_, has_changed)| *has_changed).map(|(name, _)| name).collect()
 }

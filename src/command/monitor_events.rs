@@ -2,7 +2,7 @@
 
 use crate::alarms::{HookReport, RuleAlarm, RuleClear};
 use crate::events::Ns;
-use crate::recording::Tool;
+use crate::recording::{Tool, TriggerKind};
 use crate::state::{Alarm, AllClear, StateTurn};
 use crate::text::json_line;
 use serde::Serialize;
@@ -74,6 +74,28 @@ pub(super) enum MonitorEvent {
     },
     /// A remark.
     Note { text: String },
+    /// The flight recorder was triggered.
+    Trigger {
+        /// What triggered it.
+        by: TriggerKind,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        text: String,
+        /// `begun`, `merged` into a recording that is to be written, or `queued` behind one that is being written.
+        recording: &'static str,
+    },
+    /// A recording of the flight recorder was written.
+    Flight {
+        /// Its directory.
+        path: String,
+        /// What triggered it.
+        triggers: Vec<String>,
+        /// The size of its events.perf.
+        bytes: u64,
+        /// The time that its events cover.
+        covers_ns: u64,
+        /// How long writing took.
+        took_ns: u64,
+    },
     /// CPUs went offline. Their hits are missing.
     CpusOffline { cpus: String },
     /// CPUs came online. tp-perf attaches again, to watch them too.
@@ -113,7 +135,9 @@ pub(super) struct Begin {
     /// The budget, as a part of the time of all CPUs.
     pub budget: Option<f64>,
     pub history: Option<String>,
-    pub metrics: Option<String>,
+    pub metrics: Vec<String>,
+    /// Where the flight recorder writes.
+    pub flight: Option<String>,
     pub rules: Vec<String>,
     pub against: Vec<String>,
 }
@@ -164,6 +188,8 @@ impl MonitorEvent {
             MonitorEvent::Fault { .. } => "fault",
             MonitorEvent::FaultEnd { .. } => "fault_end",
             MonitorEvent::Note { .. } => "note",
+            MonitorEvent::Trigger { .. } => "trigger",
+            MonitorEvent::Flight { .. } => "flight",
             MonitorEvent::CpusOffline { .. } => "cpus_offline",
             MonitorEvent::CpusOnline { .. } => "cpus_online",
             MonitorEvent::Reload { .. } => "reload",

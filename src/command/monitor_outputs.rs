@@ -8,7 +8,8 @@ use crate::history::{
     History, HistoryChoice, HistoryFacts, HistoryFigures, HistoryLevel, HistoryReport, HistoryWriter, MachineClock,
 };
 use crate::metrics::{
-    AlarmFigures, Metrics, MetricsOptions, MetricsServer, ServerAddress, USUAL_SERIES, WrittenHistory, write_textfile,
+    AlarmFigures, FlightAnswer, FlightFigures, Metrics, MetricsFormat, MetricsOptions, MetricsServer, RequestAnswers,
+    USUAL_SERIES, WrittenHistory, write_textfile,
 };
 use crate::monitor::MonitorRequest;
 use crate::os::clock::Clock;
@@ -19,6 +20,7 @@ use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// A textfile is written this often. node_exporter reads it at each scrape.
@@ -49,8 +51,7 @@ pub(super) struct Outputs {
 impl Outputs {
     /// Opens what can fail before the tracepoints are attached.
     pub fn open(request: &MonitorRequest) -> anyhow::Result<Self> {
-        let addresses: Vec<ServerAddress> = request.metrics.iter().cloned().collect();
-        let server = (!addresses.is_empty()).then(|| MetricsServer::listen(&addresses)).transpose()?;
+        let server = (!request.metrics.is_empty()).then(|| MetricsServer::listen(&request.metrics)).transpose()?;
         let has_files = request.history.is_some() || request.textfile.is_some() || server.is_some();
         Ok(Outputs {
             lines: JsonLines::default(),
@@ -100,8 +101,9 @@ impl Outputs {
     }
 
     /// Where metrics are served, with the port that the kernel chose.
-    pub fn address(&self) -> Option<String> {
-        Some(self.server.as_ref()?.addresses().ok()?.first()?.to_string())
+    pub fn addresses(&self) -> Vec<String> {
+        let addresses = self.server.as_ref().and_then(|server| server.addresses().ok()).unwrap_or_default();
+        addresses.iter().map(ToString::to_string).collect()
     }
 
     /// Takes over options that need no restart.
@@ -226,10 +228,17 @@ impl Outputs {
         [has_work.then(Instant::now), lines, server].into_iter().flatten().min()
     }
 
-    /// Does what there is to do.
-    pub fn act(&mut self) {
+    /// Sets the figures of the flight recorder.
+    pub fn set_flight(&mut self, figures: FlightFigures) {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.set_flight(figures);
+        }
+    }
+
+    /// Does what there is to do. `flight` answers requests for a recording.
+    pub fn act(&mut self, flight: &mut dyn FnMut(&str) -> FlightAnswer) {
         if let (Some(server), Some(metrics)) = (&mut self.server, &mut self.metrics) {
-            server.act(Instant::now(), metrics);
+            server.act(Instant::now(), &mut Answers { metrics, flight });
         }
         if let Some(history) = self.history.as_mut().filter(|history| history.has_work()) {
             history.step();
@@ -250,6 +259,22 @@ impl Outputs {
         self.history = None;
         self.server = None;
         self.report(end);
+    }
+}
+
+/// The answers of the server.
+struct Answers<'a> {
+    metrics: &'a mut Metrics,
+    flight: &'a mut dyn FnMut(&str) -> FlightAnswer,
+}
+
+impl RequestAnswers for Answers<'_> {
+    fn metrics(&mut self, format: MetricsFormat) -> Rc<[u8]> {
+        self.metrics.scrape(format)
+    }
+
+    fn flight(&mut self, note: &str) -> FlightAnswer {
+        (self.flight)(note)
     }
 }
 

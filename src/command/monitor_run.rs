@@ -2,6 +2,7 @@
 
 use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, ByRule, MonitorEvent, rfc3339_millis, wall_time};
+use super::monitor_flight::MonitorFlight;
 use super::monitor_outputs::Outputs;
 use super::monitor_states::FollowedStates;
 use crate::alarms::{AlarmHook, RuleMessage, RuleWatch};
@@ -9,7 +10,9 @@ use crate::control::{OwnSignal, Progress};
 use crate::counting::Beside;
 use crate::engine::Kernel;
 use crate::events::{Sink, Tick};
+use crate::metrics::FlightAnswer;
 use crate::os::cpus::CpuList;
+use crate::recording::TriggerKind;
 use crate::state::FollowMessage;
 use sd_notify::NotifyState;
 use std::cell::RefCell;
@@ -42,7 +45,7 @@ pub(super) enum EndOfRun {
 }
 
 /// What a run works with.
-pub(super) struct MonitorRun<'a, 'k, K> {
+pub(super) struct MonitorRun<'a, 'k, K: Kernel> {
     pub kernel: &'k K,
     /// The CPUs that are watched, and those that the user chose.
     pub watched: CpuList,
@@ -52,7 +55,10 @@ pub(super) struct MonitorRun<'a, 'k, K> {
     pub states: Option<FollowedStates<'a>>,
     pub numbers: &'a mut AlarmNumbers,
     pub hook: &'a mut Option<AlarmHook>,
+    pub flight: &'a mut Option<MonitorFlight<K::Sampling>>,
     pub reload: &'a mut OwnSignal,
+    /// SIGUSR2.
+    pub dump: &'a mut OwnSignal,
     pub notes: MonitorNotes,
     /// The watched CPUs that are offline.
     pub offline: CpuList,
@@ -68,8 +74,11 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
         self.outputs.report(event);
     }
 
-    /// Reports an alarm, and runs its command.
-    fn raise(&mut self, number: u64, event: &MonitorEvent) {
+    /// Reports an alarm, triggers the flight recorder, and runs the command of alarms.
+    fn raise(&mut self, number: u64, event: &MonitorEvent, (kind, text): (TriggerKind, &str)) {
+        if let Some(flight) = self.flight {
+            flight.trigger(kind, text, self.outputs);
+        }
         let line = self.outputs.report(event);
         if let Some(report) = self.hook.as_mut().and_then(|hook| hook.run(number, &line)) {
             self.outputs.report(&MonitorEvent::Hook(report));
@@ -83,8 +92,9 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
             RuleMessage::Alarm(alarm) => {
                 self.outputs.count_alarm(&alarm.rule);
                 self.outputs.set_active(&alarm.rule, u64::from(alarm.rate.is_some()));
-                let since = since(alarm.since_ns);
-                self.raise(number, &MonitorEvent::RuleAlarm { number, by: ByRule::Rule, alarm, since });
+                let (since, rule) = (since(alarm.since_ns), alarm.rule.clone());
+                let event = MonitorEvent::RuleAlarm { number, by: ByRule::Rule, alarm, since };
+                self.raise(number, &event, (TriggerKind::Rule, &rule));
             }
             RuleMessage::Clear(clear) => {
                 self.outputs.set_active(&clear.rule, 0);
@@ -107,7 +117,8 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
                 self.outputs.count_alarm("state");
                 self.outputs.set_active("state", self.numbers.of_states());
                 let (number, since) = (alarm.number, since(alarm.since_ns));
-                self.raise(number, &MonitorEvent::StateAlarm { alarm, since });
+                let text = format!("unlike {}", alarm.state);
+                self.raise(number, &MonitorEvent::StateAlarm { alarm, since }, (TriggerKind::Alarm, &text));
             }
             FollowMessage::AllClear(clear) => {
                 self.outputs.set_active("state", self.numbers.of_states());
@@ -160,6 +171,9 @@ impl<K: Kernel> Sink for MonitorRun<'_, '_, K> {
             self.state(message, tick, wall);
         }
         self.note_cpus();
+        if let Some(flight) = self.flight {
+            self.outputs.set_flight(flight.figures());
+        }
         self.outputs.window(tick);
     }
 }
@@ -167,14 +181,16 @@ impl<K: Kernel> Sink for MonitorRun<'_, '_, K> {
 impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
     fn wake_descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let mut all = self.outputs.wake_descriptors();
-        all.push(self.reload.as_fd());
+        all.extend([self.reload.as_fd(), self.dump.as_fd()]);
+        all.extend(self.flight.as_ref().and_then(MonitorFlight::wake_descriptor));
         all
     }
 
     fn due(&self) -> Option<Instant> {
         let hook = self.hook.as_ref().and_then(AlarmHook::due);
         let begin = self.begin.as_ref().map(|_| Instant::now());
-        [begin, hook, self.outputs.due()].into_iter().flatten().min()
+        let flight = self.flight.as_ref().and_then(MonitorFlight::due);
+        [begin, hook, flight, self.outputs.due()].into_iter().flatten().min()
     }
 
     fn act(&mut self) -> bool {
@@ -190,7 +206,30 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
         for report in reports {
             self.report(&MonitorEvent::Hook(report));
         }
-        self.outputs.act();
+        let asked = self.dump.has_arrived();
+        match self.flight {
+            Some(flight) => {
+                if asked {
+                    flight.trigger(TriggerKind::Signal, "", self.outputs);
+                }
+                let mut requests = Vec::new();
+                self.outputs.act(&mut |note| {
+                    requests.push(note.to_owned());
+                    FlightAnswer::Begun("the recording is begun; a line `flight` tells when it is written\n".to_owned())
+                });
+                for note in requests {
+                    flight.trigger(TriggerKind::Request, &note, self.outputs);
+                }
+                flight.act(self.outputs);
+            }
+            None => {
+                if asked {
+                    let text = "SIGUSR2 came, but there is no flight recorder (--flight)".to_owned();
+                    self.outputs.report(&MonitorEvent::Note { text });
+                }
+                self.outputs.act(&mut |_| FlightAnswer::Off("there is no flight recorder (--flight)\n".to_owned()));
+            }
+        }
         if self.outputs.is_closed() {
             self.end = Some(EndOfRun::Closed);
         }

@@ -1,6 +1,7 @@
 //! Lines of JSON on stdout that never make tp-perf wait for their reader.
 
 use super::stdout::Stdout;
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::AsFd;
@@ -82,7 +83,12 @@ impl JsonLines {
 fn takes_more() -> io::Result<bool> {
     let stdout = io::stdout();
     let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut polled, PollTimeout::ZERO)?;
+    match poll(&mut polled, PollTimeout::ZERO) {
+        Ok(_) => {}
+        // A signal came. The lines wait for the next call.
+        Err(Errno::EINTR) => return Ok(false),
+        Err(errno) => return Err(errno.into()),
+    }
     // A pipe without a reader polls an error, and the write then tells.
     Ok(polled[0].any().unwrap_or(true))
 }

@@ -163,6 +163,8 @@ fn parse(words: &[String]) -> Result<(), clap::Error> {
         Some(cli::Command::Check(args)) => args.request().map(drop),
         // clap validates all of their arguments.
         Some(cli::Command::Completions(_) | cli::Command::Man(_)) => Ok(()),
+        #[cfg(feature = "monitor")]
+        Some(cli::Command::Flight(_)) => Ok(()),
         Some(cli::Command::Doctor(args)) => args.request().map(drop),
         Some(cli::Command::List(_)) => Ok(()),
     }

@@ -22,6 +22,7 @@ pub const TESTS: &[Test] = &[
     ("a_broken_rule_is_a_line_and_runs_a_command_without_rights", nothing_more, alarm),
     ("it_reads_its_config_again_and_keeps_the_old_one_if_that_is_wrong", nothing_more, reload),
     ("systemd_is_told_what_it_does", nothing_more, notify),
+    ("an_alarm_and_a_request_write_the_events_before_them", nothing_more, flight),
     ("a_reader_that_does_not_read_stops_nothing", nothing_more, unread),
     ("a_cpu_that_returns_is_watched_again", second_cpu, returns),
     ("a_textfile_that_cannot_be_written_is_a_fault_and_no_end", nothing_more, no_textfile),
@@ -114,7 +115,7 @@ fn known_hits() {
         storm(hits);
         all += hits;
     }
-    let address = begin["metrics"].as_str().unwrap().to_owned();
+    let address = begin["metrics"][0].as_str().unwrap().to_owned();
     // The window of the last hits must have ended.
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(metric(&address, SERIES), all.to_string());
@@ -227,6 +228,69 @@ fn notify() {
     monitor.signal(Signal::SIGTERM);
     next("STOPPING=1");
     assert_eq!(monitor.child.wait().unwrap().code(), Some(0));
+}
+
+/// The events of the tracepoint in a recording, and its triggers.
+fn of_recording(path: &Path) -> (u64, Vec<String>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    let output = command.args(["report", "--format", "json"]).arg(path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let summary = &report["sources"][0]["summary"];
+    let events = &summary["events"];
+    assert_eq!((&events["lost"], &events["unaccounted"]), (&Value::from(0), &Value::from(0)), "{events}");
+    assert_eq!(events["counted"], events["recorded"]);
+    let triggers = summary["triggers"].as_array().unwrap().iter();
+    (
+        events["recorded"].as_u64().unwrap(),
+        triggers.map(|trigger| trigger["kind"].as_str().unwrap().to_owned()).collect(),
+    )
+}
+
+fn flight() {
+    let rule = format!("{GETSID} > 10k/s");
+    let mut monitor = Monitor::start(&[
+        "--rule",
+        &rule,
+        "--flight",
+        "20s",
+        "--flight-dir",
+        "f",
+        "--flight-budget",
+        "none",
+        "--budget",
+        "none",
+        "--metrics",
+        "unix:socket",
+    ]);
+    monitor.line("begin");
+    // A burst that breaks no rule comes a second before the one that does.
+    storm(700);
+    std::thread::sleep(Duration::from_secs(1));
+    storm(30_000);
+    let alarm = monitor.line("trigger");
+    assert_eq!((&alarm["by"], &alarm["text"], &alarm["recording"]), (&"rule".into(), &rule.into(), &"begun".into()));
+    let written = monitor.line("flight");
+    let path = monitor.folder.path().join(written["path"].as_str().unwrap());
+    let (events, triggers) = of_recording(&path);
+    assert!(events == 30_700 && triggers == ["rule"], "{events} {triggers:?}");
+    storm(50);
+    let mut dump = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    dump.args(["flight", "dump", "by hand", "--socket", "socket"]).current_dir(monitor.folder.path());
+    let answer = dump.output().unwrap();
+    assert!(answer.status.success() && !answer.stdout.is_empty(), "{answer:?}");
+    assert_eq!(monitor.line("trigger")["text"], "by hand");
+    let written = monitor.line("flight");
+    let (events, triggers) = of_recording(&monitor.folder.path().join(written["path"].as_str().unwrap()));
+    assert!(events == 30_750 && triggers == ["request"], "{events} {triggers:?}");
+    monitor.signal(Signal::SIGUSR2);
+    assert_eq!(monitor.line("trigger")["by"], "signal");
+    monitor.line("flight");
+    let (_, _folder) = monitor.end();
+    let answer = dump.output().unwrap();
+    let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+    assert!(answer.status.code() == Some(1), "{answer:?}");
+    assert!(said.contains("no monitor listens on socket: start one with"), "{said}");
 }
 
 fn unread() {
