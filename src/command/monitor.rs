@@ -15,8 +15,10 @@ use crate::cli::{MonitorArgs, monitor_request_again, own_arguments};
 use crate::control::{OwnSignal, Progress};
 use crate::counting::{CountRun, Counters, RunWith};
 use crate::engine::{self, Counting, Detaching, Kernel, Live, Sampling};
+use crate::metrics::ServerAddress;
 use crate::monitor::MonitorRequest;
 use crate::os::cpus::CpuList;
+use crate::os::landlock::forbid_changes_outside;
 use crate::os::machine::{hostname, kernel_release};
 use crate::os::privileges::{self, Starts};
 use crate::recording::Tool;
@@ -25,9 +27,10 @@ use crate::terminal::{TerminalProgress, messages};
 use crate::tracefs::Table;
 use crate::units::{Grouped, Percent, nanoseconds};
 use anyhow::Context as _;
-use nix::libc::{SIGHUP, SIGUSR2};
+use nix::libc::{ENOSYS, SIGHUP, SIGUSR2};
 use sd_notify::NotifyState;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Counts until somebody stops it.
@@ -63,6 +66,7 @@ struct Monitor<S> {
     reload: OwnSignal,
     dump: OwnSignal,
     known: Option<Known>,
+    is_restricted: bool,
     total: End,
     /// The sum of the costs of all windows, each with its length in nanoseconds as its weight.
     cost: (f64, f64),
@@ -96,6 +100,7 @@ fn monitor<K: Kernel>(kernel: &K, request: MonitorRequest, context: &mut Context
         reload,
         dump,
         known,
+        is_restricted: false,
         total: End::default(),
         cost: (0.0, 0.0),
     };
@@ -107,6 +112,31 @@ fn monitor<K: Kernel>(kernel: &K, request: MonitorRequest, context: &mut Context
     detaching.extend(counters.map(Counters::detach));
     finish_detaches(&mut detaching, monitor.request.manner.wait_detach, context)?;
     result
+}
+
+/// Forbids changes of files outside the monitor's own folders, unless it will run commands, which would be restricted too. An older
+/// kernel cannot forbid them.
+fn restrict(request: &MonitorRequest, context: &mut Context) {
+    let above = |path: &'_ Path| match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let sockets = request.metrics.iter().filter_map(|address| match address {
+        ServerAddress::Unix(path) => Some(above(path)),
+        ServerAddress::Tcp(_) => None,
+    });
+    let history = request.history.iter().map(|(folder, _)| folder.clone());
+    let flight = request.flight.iter().map(|flight| flight.folder.path.clone());
+    let textfile = request.textfile.iter().map(|path| above(path));
+    let folders: Vec<PathBuf> =
+        history.chain(flight).chain(textfile).chain(sockets).filter(|folder| folder.is_dir()).collect();
+    let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    if request.on_alarm.is_none()
+        && let Err(error) = forbid_changes_outside(&folders)
+        && error.raw_os_error() != Some(ENOSYS)
+    {
+        context.progress.note(&format!("the kernel does not restrict this process to its own folders: {error}"));
+    }
 }
 
 /// The rules. A tracepoint that the history has hits of is not new.
@@ -135,10 +165,7 @@ impl<S: Sampling> Monitor<S> {
     ) -> (Option<Counters<K::Counting>>, anyhow::Result<u8>) {
         loop {
             match self.count(kernel, &mut counters, context) {
-                Ok(Some(EndOfRun::Reload)) => {
-                    let nofile_limit = counters.attached().descriptor_limit;
-                    self.reload(kernel, &counters.table, nofile_limit);
-                }
+                Ok(Some(EndOfRun::Reload)) => self.reload(kernel, &counters.table),
                 Ok(Some(EndOfRun::Attach)) => {
                     let Context { signals, progress, .. } = context;
                     let (mut detaching, again) = counters.attach_again(kernel, &self.request.count, signals, progress);
@@ -175,6 +202,9 @@ impl<S: Sampling> Monitor<S> {
             _ => None,
         };
         self.outputs.begin(counters, &self.request)?;
+        if !std::mem::replace(&mut self.is_restricted, true) {
+            restrict(&self.request, context);
+        }
         let begin = self.begin_event(counters);
         self.say_ready(&begin, context);
         let notes = MonitorNotes::default();
@@ -271,7 +301,7 @@ impl<S: Sampling> Monitor<S> {
     }
 
     /// Reads the options and the states again. Options that cannot be read change nothing.
-    fn reload(&mut self, kernel: &impl Kernel, table: &Table, nofile_limit: (u64, u64)) {
+    fn reload(&mut self, kernel: &impl Kernel, table: &Table) {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
         }
@@ -285,9 +315,7 @@ impl<S: Sampling> Monitor<S> {
                 (self.rules, self.known) = (rules, known);
                 match (&mut self.hook, &request.on_alarm) {
                     (Some(hook), Some((command, timeout))) => hook.change(command.clone(), *timeout),
-                    (hook @ None, Some((command, timeout))) => {
-                        *hook = Some(AlarmHook::new(command.clone(), *timeout, nofile_limit));
-                    }
+                    (None, Some(_)) => {}
                     (hook, None) => {
                         hook.iter_mut().for_each(AlarmHook::end);
                         *hook = None;
@@ -295,8 +323,8 @@ impl<S: Sampling> Monitor<S> {
                 }
                 self.outputs.change(&request);
                 // These need a restart, so the old values stay.
-                let MonitorRequest { count, history, metrics, flight, .. } = self.request.clone();
-                self.request = MonitorRequest { count, history, metrics, flight, ..request };
+                let MonitorRequest { count, history, metrics, textfile, flight, .. } = self.request.clone();
+                self.request = MonitorRequest { count, history, metrics, textfile, flight, ..request };
                 self.outputs.report(&MonitorEvent::Reload { needs_restart });
             }
             Err(error) => {
@@ -345,6 +373,9 @@ fn needs_restart(old: &MonitorRequest, new: &MonitorRequest) -> Vec<&'static str
         ("tracepoints or CPUs", patterns(old) != patterns(new)),
         ("history", folder(old) != folder(new)),
         ("metrics", old.metrics != new.metrics),
+        // This process may have forbidden itself to run commands, and to write elsewhere.
+        ("on-alarm", old.on_alarm.is_none() && new.on_alarm.is_some()),
+        ("textfile", old.textfile != new.textfile),
         ("flight", format!("{:?}", old.flight) != format!("{:?}", new.flight)),
     ];
     changed.into_iter().filter(|(_, has_changed)| *has_changed).map(|(name, _)| name).collect()

@@ -108,7 +108,6 @@ impl Outputs {
 
     /// Takes over options that need no restart.
     pub fn change(&mut self, request: &MonitorRequest) {
-        self.textfile = request.textfile.clone();
         for rule in &request.rules {
             self.set_alarms(&rule.to_string());
         }

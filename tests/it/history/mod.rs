@@ -6,6 +6,7 @@ mod kills;
 mod limits;
 mod python;
 mod size;
+mod sources;
 
 use crate::common::{Test, nothing_more};
 
@@ -15,6 +16,8 @@ pub const TESTS: &[Test] = &[
     ("files_of_other_programs_are_refused", nothing_more, damage::other_files),
     ("a_file_size_limit_costs_no_window", nothing_more, limits::file_size_limit),
     ("a_full_disk_costs_no_window", limits::can_mount, limits::full_disk),
+    ("a_report_has_the_sums_of_all_windows", nothing_more, sources::report),
+    ("states_are_learned_and_told_from_histories", nothing_more, sources::states),
     ("memory_is_flat", nothing_more, limits::memory),
     ("a_busy_host_takes_at_most_50_mb_a_day", nothing_more, size::busy_host),
     ("duckdb_and_pandas_read_what_was_counted", python::has_duckdb_and_pandas, python::sums),
