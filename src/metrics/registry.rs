@@ -10,6 +10,7 @@ use crate::events::{Sink, Tick};
 use crate::os::own_usage::{OwnUsage, OwnUsageReader};
 use crate::tracefs::{Selection, Status, Table, Tpid};
 use crate::units::nanoseconds;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,9 @@ pub struct Metrics {
     hits: HitSeries,
     windows: WindowFigures,
     set: SetFigures,
-    /// The tracepoints that could not be opened: the labels of the first ones, and the number of all.
-    failures: (Vec<Labels>, u64),
+    /// The tracepoints that could not be opened, and the labels of the first ones.
+    failed: BTreeSet<Tpid>,
+    failures: Vec<Labels>,
     most_failures: usize,
     /// The tracepoints that were left out on purpose.
     excluded: u64,
@@ -63,7 +65,8 @@ impl Metrics {
             hits: HitSeries::new(table, selection, options.series),
             windows: WindowFigures::new(options.every),
             set,
-            failures: (Vec::new(), 0),
+            failed: BTreeSet::new(),
+            failures: Vec::new(),
             most_failures: shares.failures,
             excluded: excluded as u64,
             usage: OwnUsageReader::open(),
@@ -78,19 +81,15 @@ impl Metrics {
         metrics
     }
 
-    /// Notes that a tracepoint could not be opened, for example when it should have returned from another rung.
+    /// Notes that a tracepoint could not be opened, for example when it should have returned from another rung. Its first reason
+    /// stays.
     pub fn add_failure(&mut self, table: &Table, tpid: Tpid, reason: &str) {
-        let Some(tracepoint) = table.find(tpid) else { return };
+        let Some(tracepoint) = table.find(tpid).filter(|_| self.failed.insert(tpid)) else { return };
         let reason = crate::text::shortened(reason, 200);
         let labels =
             Labels::new([("group", &*tracepoint.group), ("tracepoint", &*tracepoint.name), ("reason", &*reason)]);
-        let (shown, number) = &mut self.failures;
-        if shown.contains(&labels) {
-            return;
-        }
-        *number += 1;
-        if shown.len() < self.most_failures {
-            shown.push(labels);
+        if self.failures.len() < self.most_failures {
+            self.failures.push(labels);
         }
         self.changed();
     }
@@ -174,9 +173,8 @@ impl Metrics {
         self.set.write_state(&mut text);
         self.set.write_parts(&mut text);
         text.alone(&families::EXCLUDED, MetricValue::Whole(self.excluded));
-        let (failures, number) = &self.failures;
-        text.alone(&families::OPEN_FAILED, MetricValue::Whole(*number));
-        failures.iter().for_each(|labels| text.labelled(&families::OPEN_FAILURE, labels, MetricValue::Whole(1)));
+        text.alone(&families::OPEN_FAILED, MetricValue::Whole(self.failed.len() as u64));
+        self.failures.iter().for_each(|labels| text.labelled(&families::OPEN_FAILURE, labels, MetricValue::Whole(1)));
         self.hits.write(&mut text);
         if with_process {
             let duration = |time: Duration| MetricValue::Nanoseconds(nanoseconds(time));

@@ -88,6 +88,8 @@ fn a_scrape_has_at_most_the_chosen_number_of_series_on_any_number_of_cpus() {
     for series in [0, LEAST_SERIES, 500, 2_000] {
         let options = MetricsOptions { every: Duration::from_secs(1), budget: Some(0.01), series, version: "1" };
         let mut metrics = Metrics::new(&table, &selection, &options);
+        // The selection has them already.
+        (2_001..=3_000).for_each(|tpid| metrics.add_failure(&table, Tpid::new(tpid), "again"));
         let of = everything();
         metrics.set = of.set;
         metrics.set.limit_rules(SeriesShares::new(series, 0, 0).rules);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// An address for the metrics server: a TCP address such as `127.0.0.1:9464`, or the path of a unix socket such as
-/// `unix:/run/tp-perf.sock`.
+/// `unix:/run/tp-perf/socket`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerAddress {
     /// An IP address and a port.
@@ -27,7 +27,7 @@ impl FromStr for ServerAddress {
         let bad = |reason: String| Error::BadAddress { text: text.to_owned(), reason };
         if let Some(path) = text.strip_prefix("unix:") {
             return match path.len() {
-                0 => Err(bad("write the path of the socket, as in `unix:/run/tp-perf.sock`".to_owned())),
+                0 => Err(bad("write the path of the socket, as in `unix:/run/tp-perf/socket`".to_owned())),
                 length if length > LONGEST_PATH => {
                     Err(bad(format!("the path has {length} bytes, and a socket's path has at most {LONGEST_PATH}")))
                 }
@@ -55,7 +55,7 @@ impl FromStr for ServerAddress {
             _ if text == "localhost" || text.parse::<IpAddr>().is_ok() => {
                 format!("write the port too, as in `{text}:9464`")
             }
-            _ => "write an IP address and a port, as in `127.0.0.1:9464`, or a path, as in `unix:/run/tp-perf.sock`"
+            _ => "write an IP address and a port, as in `127.0.0.1:9464`, or a path, as in `unix:/run/tp-perf/socket`"
                 .to_owned(),
         };
         Err(bad(reason))
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn an_address_is_what_it_was_typed_as() {
-        for text in ["127.0.0.1:9464", "0.0.0.0:0", "[::1]:9464", "unix:/run/tp-perf.sock", "unix:a b"] {
+        for text in ["127.0.0.1:9464", "0.0.0.0:0", "[::1]:9464", "unix:/run/tp-perf/socket", "unix:a b"] {
             assert_eq!(text.parse::<ServerAddress>().unwrap().to_string(), text);
         }
         assert_eq!("localhost:1".parse::<ServerAddress>().unwrap().to_string(), "127.0.0.1:1");
@@ -92,8 +92,8 @@ mod tests {
             ("127.0.0.1", "`127.0.0.1:9464`"),
             ("localhost", "`localhost:9464`"),
             ("::1", "`[::1]:9464`"),
-            ("/run/tp-perf.sock", "`unix:/run/tp-perf.sock`"),
-            ("unix:", "`unix:/run/tp-perf.sock`"),
+            ("/run/tp-perf/socket", "`unix:/run/tp-perf/socket`"),
+            ("unix:", "`unix:/run/tp-perf/socket`"),
             (&long, "108 bytes"),
             ("example.org:9464", "an IP address"),
             ("127.0.0.1:99999", "an IP address"),
