@@ -18,6 +18,7 @@ use crate::terminal::{JsonLines, Stdout};
 use crate::units::{Bytes, Plural, Seconds};
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -25,6 +26,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A textfile is written this often. node_exporter reads it at each scrape.
 const TEXTFILE_EVERY: Duration = Duration::from_secs(10);
+/// The files of the history are measured this often.
+const SIZE_EVERY: Duration = Duration::from_secs(600);
 /// Lines that wait for a slow reader are tried again after this time.
 const LINES_AGAIN: Duration = Duration::from_millis(100);
 /// For a rule about new tracepoints, those count as known that were hit in this time before the start.
@@ -36,8 +39,9 @@ pub(super) struct Outputs {
     out: Stdout,
     /// What fails at the moment, with its error.
     faults: BTreeMap<&'static str, String>,
-    /// Events of the moment, for the history.
     history: Option<HistoryWriter>,
+    /// The folder of the history; the number and the size of its files, and when they were measured.
+    history_size: Option<(PathBuf, (u64, u64), Option<Instant>)>,
     metrics: Option<Metrics>,
     server: Option<MetricsServer>,
     textfile: Option<PathBuf>,
@@ -58,6 +62,7 @@ impl Outputs {
             out: Stdout::default(),
             faults: BTreeMap::new(),
             history: None,
+            history_size: request.history.as_ref().map(|(folder, _)| (folder.clone(), (0, 0), None)),
             metrics: None,
             server,
             textfile: request.textfile.clone(),
@@ -205,9 +210,13 @@ impl Outputs {
 
     fn take_history_reports(&mut self) {
         let Some(history) = &mut self.history else { return };
-        let (reports, figures) = (history.take_reports(), history.figures());
-        if let Some(metrics) = &mut self.metrics {
-            metrics.set_history(written(figures));
+        let (reports, HistoryFigures { written, waiting, lost, .. }) = (history.take_reports(), history.figures());
+        if let (Some(metrics), Some((folder, (files, bytes), measured))) = (&mut self.metrics, &mut self.history_size) {
+            if measured.is_none_or(|at| at.elapsed() >= SIZE_EVERY) {
+                (*files, *bytes) = size_of(folder);
+                *measured = Some(Instant::now());
+            }
+            metrics.set_history(WrittenHistory { windows: written, waiting, lost, bytes: *bytes, files: *files });
         }
         for report in reports {
             self.report(&event_of(report));
@@ -299,8 +308,17 @@ pub(super) fn names_of_history(folder: &Path) -> anyhow::Result<BTreeSet<String>
 
 const HOUR: u64 = 3_600 * 1_000_000_000;
 
-fn written(figures: HistoryFigures) -> WrittenHistory {
-    WrittenHistory { windows: figures.written, failures: figures.lost, ..WrittenHistory::default() }
+/// The number and the size in bytes of all files in a folder.
+fn size_of(folder: &Path) -> (u64, u64) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.fold((0, 0), |(files, bytes), entry| match entry.metadata() {
+        Ok(file) if file.is_file() => (files + 1, bytes + file.len()),
+        Ok(file) if file.is_dir() => {
+            let (more, size) = size_of(&entry.path());
+            (files + more, bytes + size)
+        }
+        _ => (files, bytes),
+    })
 }
 
 /// What a report of the history means for the user.

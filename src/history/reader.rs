@@ -82,6 +82,11 @@ impl History {
         self.files.iter().map(|file| file.end).max().map(|last| (first, last))
     }
 
+    /// The number of files that are read.
+    pub fn files(&self) -> usize {
+        self.files.len()
+    }
+
     /// The files that could not be read.
     pub fn problems(&self) -> &[Error] {
         &self.problems

@@ -14,8 +14,10 @@ const LONGEST_NAME: usize = 200;
 pub struct WrittenHistory {
     /// The windows that were written.
     pub windows: u64,
-    /// The failed attempts to write.
-    pub failures: u64,
+    /// The windows that wait in memory now, because writing fails.
+    pub waiting: u64,
+    /// The windows that are lost.
+    pub lost: u64,
     /// The size of all files now, in bytes.
     pub bytes: u64,
     /// The number of files now.
@@ -119,10 +121,10 @@ impl SetFigures {
 
     pub fn set_history(&mut self, figures: WrittenHistory) {
         let before = self.history.get_or_insert(figures);
-        let WrittenHistory { windows, failures, .. } = *before;
+        let WrittenHistory { windows, lost, .. } = *before;
         *before = WrittenHistory {
             windows: windows.max(figures.windows),
-            failures: failures.max(figures.failures),
+            lost: lost.max(figures.lost),
             ..figures
         };
     }
@@ -166,9 +168,10 @@ impl SetFigures {
 
     /// Writes the figures of the history, the flight recorder, and the server.
     pub fn write_parts(&self, text: &mut Exposition) {
-        if let Some(WrittenHistory { windows, failures, bytes, files }) = self.history {
+        if let Some(WrittenHistory { windows, waiting, lost, bytes, files }) = self.history {
             text.alone(&families::HISTORY_WINDOWS, MetricValue::Whole(windows));
-            text.alone(&families::HISTORY_FAILURES, MetricValue::Whole(failures));
+            text.alone(&families::HISTORY_WAITING, MetricValue::Whole(waiting));
+            text.alone(&families::HISTORY_LOST, MetricValue::Whole(lost));
             text.alone(&families::HISTORY_SIZE, MetricValue::Whole(bytes));
             text.alone(&families::HISTORY_FILES, MetricValue::Whole(files));
         }

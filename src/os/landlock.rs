@@ -90,7 +90,8 @@ pub fn forbid_changes_outside(folders: &[&Path]) -> io::Result<()> {
         let rule = PathBeneath { allowed, parent: parent.as_raw_fd() };
         const OF_PATH: libc::c_uint = 1;
         // SAFETY: `rule` lives during the call, and is what this type of rule needs.
-        let added = unsafe { libc::syscall(libc::SYS_landlock_add_rule, created.as_raw_fd(), OF_PATH, &raw const rule, 0) };
+        let added =
+            unsafe { libc::syscall(libc::SYS_landlock_add_rule, created.as_raw_fd(), OF_PATH, &raw const rule, 0) };
         if added < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -151,7 +152,10 @@ mod tests {
                 std::fs::rename(own.join("a/file"), own.join("moved")).unwrap();
                 std::fs::write(own.join("moved"), "again").unwrap();
                 std::fs::remove_dir(own.join("a")).unwrap();
-                Some([std::fs::write(other.join("file"), "").err(), std::fs::rename(own.join("moved"), other.join("x")).err()])
+                Some([
+                    std::fs::write(other.join("file"), "").err(),
+                    std::fs::rename(own.join("moved"), other.join("x")).err(),
+                ])
             });
             restricted.join().unwrap()
         });

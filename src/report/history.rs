@@ -128,7 +128,7 @@ pub(super) fn read_history(
         counted_ns: sums.counted_ns,
         from: wall_words(from),
         to: wall_words(sums.to),
-        files: files.len(),
+        files: history.files(),
         visited: sums.visited.len(),
         detached: sums.detached.len(),
     };

@@ -21,7 +21,7 @@ fn everything() -> Metrics {
     metrics.set_state(Some("web \"eu\""));
     metrics.set_alarms("kmem:* > 1M/s for 10s", AlarmFigures { raised: 3, active: 1 });
     metrics.set_alarms("state web", AlarmFigures::default());
-    metrics.set_history(WrittenHistory { windows: 3_600, failures: 1, bytes: 1 << 20, files: 2 });
+    metrics.set_history(WrittenHistory { windows: 3_600, waiting: 2, lost: 1, bytes: 1 << 20, files: 2 });
     metrics.set_flight(FlightFigures {
         events: 123_456,
         bytes: 3 << 20,
