@@ -86,9 +86,10 @@ impl Writing {
         }
     }
 
-    /// From now on, the disk is full.
+    /// From now on, the disk is full. The tables and the begin of events.perf are there.
     #[cfg(test)]
     pub fn fill_disk(&mut self) {
+        drop(self.directory.events().unwrap());
         let keeping = Keeping { memory: 0, rings: 2 << 20, compress: false, frugal: false };
         self.spool = Spool::new(&[], keeping, || Err(std::io::ErrorKind::StorageFull.into())).unwrap();
     }
