@@ -84,10 +84,14 @@ pub(super) const ALARMS_ACTIVE: Family =
 
 pub(super) const HISTORY_WINDOWS: Family =
     Family::counter("tpperf_history_windows", "Windows that were written to the history.");
-pub(super) const HISTORY_WAITING: Family =
-    Family::gauge("tpperf_history_windows_waiting", "Windows that wait in memory, because writing to the history fails.");
-pub(super) const HISTORY_LOST: Family =
-    Family::counter("tpperf_history_windows_lost", "Windows that are lost, because writing to the history failed for long.");
+pub(super) const HISTORY_WAITING: Family = Family::gauge(
+    "tpperf_history_windows_waiting",
+    "Windows that wait in memory, because writing to the history fails.",
+);
+pub(super) const HISTORY_LOST: Family = Family::counter(
+    "tpperf_history_windows_lost",
+    "Windows that are lost, because writing to the history failed for long.",
+);
 pub(super) const HISTORY_SIZE: Family =
     Family::gauge("tpperf_history_size_bytes", "The size of all files of the history.").in_unit("bytes");
 pub(super) const HISTORY_FILES: Family = Family::gauge("tpperf_history_files", "The number of files of the history.");

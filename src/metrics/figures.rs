@@ -122,11 +122,7 @@ impl SetFigures {
     pub fn set_history(&mut self, figures: WrittenHistory) {
         let before = self.history.get_or_insert(figures);
         let WrittenHistory { windows, lost, .. } = *before;
-        *before = WrittenHistory {
-            windows: windows.max(figures.windows),
-            lost: lost.max(figures.lost),
-            ..figures
-        };
+        *before = WrittenHistory { windows: windows.max(figures.windows), lost: lost.max(figures.lost), ..figures };
     }
 
     pub fn set_flight(&mut self, figures: FlightFigures) {

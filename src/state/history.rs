@@ -36,13 +36,13 @@ pub fn read_history(
     let Length::Ns(width) = length else {
         return Err(Error::Counted { place, window: WINDOW });
     };
-    let history = History::open_part(path, part).map_err(|error| unreadable(error))?;
+    let history = History::open_part(path, part).map_err(unreadable)?;
     history.problems().iter().for_each(|problem| progress.note_failure("a file is left out", problem));
     let mut joined = JoinedWindows { width, done: Vec::new(), open: None, partly: BTreeSet::new() };
     let mut files = Vec::<Rc<HistoryFacts>>::new();
     let mut longest = 0;
     for (number, window) in history.windows().enumerate() {
-        let (window, facts) = window.map_err(|error| unreadable(error))?;
+        let (window, facts) = window.map_err(unreadable)?;
         if !files.iter().any(|known| Rc::ptr_eq(known, &facts)) {
             files.push(facts);
         }
