@@ -101,3 +101,14 @@ fn is_same(expected: &Type, has: &Type) -> bool {
     };
     expected.len() == has.len() && expected.iter().zip(has).all(same)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_crate_is_an_error_of_the_file() {
+        let error = guarded(Path::new("x.parquet"), || -> parquet::errors::Result<()> { panic!("a shift overflows") });
+        assert_eq!(error.unwrap_err().to_string(), "`x.parquet` is damaged: the crate `parquet` gave up on it");
+    }
+}

@@ -48,13 +48,12 @@ fn a_day_is_read_as_it_was_counted() {
     // Most windows begin where the last one ended.
     let is_next = |pair: &[HistoryWindow]| pair[1].start.0.abs_diff(pair[0].end().0) <= 1_000;
     assert!(host.truth.windows(2).all(is_next));
-    let part = HistoryChoice {
-        from: Some(Ns(BEGIN + 5 * HOUR * S)),
-        to: Some(Ns(BEGIN + 6 * HOUR * S)),
-        ..HistoryChoice::default()
-    };
+    let range = BEGIN + 5 * HOUR * S + 600 * S..BEGIN + 6 * HOUR * S;
+    let part =
+        HistoryChoice { from: Some(Ns(range.start)), to: Some(Ns(range.end - 900 * S)), ..HistoryChoice::default() };
+    let range = range.start..range.end - 900 * S;
     let hour = History::open(folder.path(), part).unwrap();
-    let is_in = |window: &&HistoryWindow| (BEGIN + 5 * HOUR * S..BEGIN + 6 * HOUR * S).contains(&window.start.0);
+    let is_in = |window: &&HistoryWindow| range.contains(&window.start.0);
     assert!(hour.windows().map(|window| window.unwrap().0).eq(host.truth.iter().filter(is_in).cloned()));
     assert_eq!(hour.files.len(), 1);
 }
@@ -122,6 +121,38 @@ fn a_kill_between_the_two_names_makes_the_minutes_again() {
     assert_eq!(files_in(killed.path()), [".host=here.lock", "14.parquet", "14.parquet"]);
     assert!(windows_in(killed.path(), HistoryLevel::Windows) == host.truth);
     assert_eq!(sums(&windows_in(killed.path(), HistoryLevel::Minutes)), sums(&host.truth));
+}
+
+#[test]
+fn a_kill_before_the_journal_is_removed_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(BEGIN);
+    let mut host = Host::start(folder.path(), &clock, 12);
+    (0..100).for_each(|_| host.window(S, &[(1, 1)]));
+    let killed = tempfile::tempdir().unwrap();
+    copy(folder.path(), killed.path());
+    host.writer.finish();
+    copy(folder.path(), killed.path());
+    // A kill of an earlier version of the same hour, whose journal somebody removed.
+    let date = killed.path().join("windows/host=here/date=2026-11-30");
+    fs::write(date.join(".03.parquet.partial"), "PAR1").unwrap();
+    assert_eq!(files_in(&date), [".03.parquet.partial", ".14.journal", "14.parquet"]);
+    assert!(windows_in(killed.path(), HistoryLevel::Windows) == host.truth);
+    let mut next = Host::start(killed.path(), &clock, 12);
+    next.writer.finish();
+    assert_eq!(files_in(&date), ["14.parquet"]);
+    assert!(windows_in(killed.path(), HistoryLevel::Windows) == host.truth);
+    drop(next);
+    // A file that came from elsewhere has another number, so the journal is another part.
+    copy(folder.path(), killed.path());
+    let other = tempfile::tempdir().unwrap();
+    let mut host = Host::start(other.path(), &TestClock::at(BEGIN + 200 * S), 12);
+    (0..10).for_each(|_| host.window(S, &[(1, 1)]));
+    let path = "windows/host=here/date=2026-11-30/.14.journal";
+    fs::copy(other.path().join(path), killed.path().join(path)).unwrap();
+    Host::start(killed.path(), &clock, 12).writer.finish();
+    assert_eq!(files_in(&date), ["14-2.parquet", "14.parquet"]);
+    assert_eq!(windows_in(killed.path(), HistoryLevel::Windows).len(), 110);
 }
 
 #[test]

@@ -31,7 +31,7 @@ const DUCKDB: &str = r#"
 import duckdb, sys
 for level in "windows", "minutes":
     sums = duckdb.sql(f"""
-        SELECT tracepoint_group || ':' || tracepoint AS name, sum(hits)::BIGINT, count(*), count(standard_error),
+        SELECT tracepoint_group || ':' || tracepoint AS name, sum(hits)::BIGINT, count(*), count(hits), count(standard_error),
                min(epoch_us(window_start)), sum(length_ns)::BIGINT, any_value(host), any_value(date)
         FROM read_parquet('{sys.argv[1]}/{level}/**/*.parquet', hive_partitioning = true) GROUP BY name ORDER BY name
     """).fetchall()
@@ -47,17 +47,19 @@ for level in "windows", "minutes":
     for name, its in rows.groupby("name", sort=True):
         start = its.window_start.min().value // 1000
         host, date = its.host.astype(str).iloc[0], its.date.astype(str).iloc[0]
-        print(level, name, int(its.hits.fillna(0).sum()), len(its), its.standard_error.count(), start, its.length_ns.sum(), host, date)
+        print(level, name, int(its.hits.fillna(0).sum()), len(its), its.hits.count(), its.standard_error.count(), start, its.length_ns.sum(), host, date)
 "#;
 
 pub fn sums() {
     let folder = tempfile::tempdir().unwrap();
     let mut host = Host::start(folder.path(), 0, 60);
     let mut random = fastrand::Rng::with_seed(3);
+    let mut truth = vec![0; 60];
     for n in 0..5_000_u64 {
         let mut hits: Vec<u64> =
             (0..60).map(|place| if random.u64(..60) < place { 0 } else { random.u64(..1 << place.min(40)) }).collect();
         hits[59] = 0;
+        truth.iter_mut().zip(&hits).for_each(|(sum, hits)| *sum += hits);
         let estimated = (n % 3 > 0).then(|| Estimated { hits: random.f64() * 1e6, variance: random.f64() * 1e4 });
         let rung = if estimated.is_some() { Rung::Visited } else { Rung::Detached };
         let watched = if estimated.is_some() { 0.1 } else { 0.0 };
@@ -73,6 +75,11 @@ pub fn sums() {
     assert_eq!(run(PANDAS, folder.path()), expected);
     assert_ne!(with_journal, expected);
     assert_eq!(expected.lines().count(), 2 * 59);
+    for (level, place) in [("windows", 9), ("minutes", 40), ("windows", 58)] {
+        let (group, tracepoint) = name(place);
+        let line = format!("{level} {group}:{tracepoint} {} ", truth[place as usize]);
+        assert!(expected.contains(&line), "{line}");
+    }
 }
 
 /// The lines that the programs print, from tp-perf's own reader.
@@ -84,6 +91,7 @@ fn expected(root: &Path) -> String {
         for tracepoint in history.table().tracepoints() {
             let rows = windows.iter().flat_map(|window| window.hits.iter().map(move |hits| (window, hits)));
             let rows: Vec<_> = rows.filter(|(_, hits)| hits.tpid == tracepoint.tpid).collect();
+            let known = rows.iter().filter(|(_, hits)| hits.hits.is_some()).count();
             let errors = rows.iter().filter(|(_, hits)| hits.standard_error.is_some()).count();
             let sum: u64 = rows.iter().filter_map(|(_, hits)| hits.hits).sum();
             let length: u64 = rows.iter().map(|(window, _)| window.length_ns).sum();
@@ -91,7 +99,10 @@ fn expected(root: &Path) -> String {
             let Some(start) = rows.iter().map(|(window, _)| window.start.0 / 1_000).min() else { continue };
             let name = tracepoint.full_name();
             let number = rows.len();
-            lines.push(format!("{} {name} {sum} {number} {errors} {start} {length} here 2026-11-30", level.folder()));
+            lines.push(format!(
+                "{} {name} {sum} {number} {known} {errors} {start} {length} here 2026-11-30",
+                level.folder()
+            ));
         }
     }
     lines.join("\n")
