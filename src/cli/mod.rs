@@ -120,7 +120,7 @@ Exit codes:
     max_term_width = 100
 )]
 #[command(mut_args(short_at_the_root), after_help = "", after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}\n\n{EXIT_CODES}"))]
-#[command(override_usage = "tp-perf [OPTIONS] [COMMAND...] | tp-perf <SUBCOMMAND> ...")]
+#[command(override_usage = "tp-perf [OPTIONS] [COMMAND...] | <SUBCOMMAND> ...")]
 #[command(subcommand_help_heading = "Subcommands", subcommand_value_name = "SUBCOMMAND")]
 pub struct Cli {
     /// The subcommand. Without one, tp-perf records.

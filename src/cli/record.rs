@@ -52,7 +52,7 @@ pub struct RecordArgs {
     /// Stop after this time, as in `500ms`, `10s` or `1m30s`
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// Keep only the events of the last TIME, as in `30s`, and write them at the end
+    /// Keep the last TIME, as in `30s`; write it at the end
     ///
     /// tp-perf keeps the events in memory, and forgets the oldest ones. SIGUSR2 (`kill -USR2 PID`) writes those that it has into a
     /// directory of their own, and tp-perf goes on: DIR-2, DIR-3 and so on. Their log.csv and summary.json follow a little later.
@@ -93,7 +93,7 @@ pub struct RecordArgs {
     #[arg(long, hide_short_help = true)]
     force: bool,
     /// Print nothing but errors
-    #[arg(short, long)]
+    #[arg(short, long, hide_short_help = true)]
     quiet: bool,
     /// Run this command, and stop when it ends
     ///

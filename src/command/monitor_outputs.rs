@@ -246,7 +246,7 @@ impl Outputs {
     /// Does what there is to do. `flight` answers requests for a recording.
     pub fn act(&mut self, flight: &mut dyn FnMut(&str) -> FlightAnswer) {
         if let (Some(server), Some(metrics)) = (&mut self.server, &mut self.metrics) {
-            server.act(Instant::now(), &mut Answers { metrics, flight });
+            server.act(Instant::now(), &mut ServerAnswers { metrics, flight });
         }
         if let Some(history) = self.history.as_mut().filter(|history| history.has_work()) {
             history.step();
@@ -271,12 +271,12 @@ impl Outputs {
 }
 
 /// The answers of the server.
-struct Answers<'a> {
+struct ServerAnswers<'a> {
     metrics: &'a mut Metrics,
     flight: &'a mut dyn FnMut(&str) -> FlightAnswer,
 }
 
-impl RequestAnswers for Answers<'_> {
+impl RequestAnswers for ServerAnswers<'_> {
     fn metrics(&mut self, format: MetricsFormat) -> Rc<[u8]> {
         self.metrics.scrape(format)
     }

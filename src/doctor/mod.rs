@@ -325,13 +325,13 @@ mod tests {
                 || page_size() != 4096
         );
         let user = Machine { descriptors: DescriptorLimit { hard: 4096, ..user.descriptors }, ..user };
-        assert!(fix("descriptors", &user, &many).contains("`ulimit -n 201792` as root"));
+        assert!(fix("descriptors", &user, &many).contains("`ulimit -n 201856` as root"));
         let small = of(|machine| machine.descriptors.nr_open = 100_000);
         let fix_of_small = fix(
             "descriptors",
             &Machine { descriptors: DescriptorLimit { hard: 4096, ..small.descriptors }, ..small },
             &many,
         );
-        assert!(fix_of_small.contains("sudo sysctl fs.nr_open=201792"), "{fix_of_small}");
+        assert!(fix_of_small.contains("sudo sysctl fs.nr_open=201856"), "{fix_of_small}");
     }
 }

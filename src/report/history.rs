@@ -1,8 +1,9 @@
 //! Reads a history into a report.
 
-use super::read::{hold, told};
-use super::states::spans;
-use super::{ReportOptions, SourceReport};
+use super::SourceReport;
+use super::options::ReportOptions;
+use super::rows::hold;
+use super::states::{spans, told};
 use crate::control::{Progress, Signals};
 use crate::drain::{Problem, replay};
 use crate::events::{Ns, Tpid};

@@ -1,87 +1,22 @@
 //! Reads sources into a report.
 
+use super::options::ReportOptions;
+use super::rows::hold;
 use super::rungs::{InTime, between};
-use super::states::spans;
-use super::{Differences, Identifier, Report, SourceReport, labels};
+use super::states::{spans, told};
+use super::{Differences, Report, SourceReport, labels};
 use crate::activity::Activity;
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
 use crate::drain::{Problem, Request, Results, drain};
-use crate::events::{Filter, Ns, Sink};
-use crate::memory::{Held, MemoryOf, TooMuch};
-use crate::processes::Processes;
+use crate::events::{Ns, Sink};
+use crate::memory::TooMuch;
 use crate::ranking::{HitNumber, Ranking};
 use crate::recording::{BudgetSummary, Summary, ThinnedStretch};
 use crate::source::{self, About, Place};
-use crate::state::{self, Identification, Session, Windows};
+use crate::state::{Session, Windows};
 use crate::tracefs::{Table, Tpid};
 use std::time::Duration;
-
-/// The sources to read, and how to read them.
-#[derive(Debug, Clone)]
-pub struct ReportOptions {
-    /// The sources.
-    pub places: Vec<Place>,
-    /// The events to take.
-    pub filter: Filter,
-    /// The resolution of the activity over time.
-    pub detail: Detail,
-    /// The states to compare the sources with, if any.
-    pub identifier: Option<Identifier>,
-    /// Whether to count events by process.
-    pub by_process: bool,
-}
-
-impl ReportOptions {
-    /// Whole sources, for text and tables.
-    pub fn of(places: Vec<Place>) -> Self {
-        ReportOptions {
-            places,
-            filter: Filter::default(),
-            detail: Detail::default(),
-            identifier: None,
-            by_process: false,
-        }
-    }
-}
-
-/// The resolution of the activity over time. It is as fine as the output can show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Detail {
-    /// For the terminal and for tables: a row of a few dozen columns.
-    #[default]
-    Text,
-    /// For plots.
-    Plots,
-    /// For a page, which also shows CPUs.
-    Page,
-}
-
-impl Detail {
-    /// Cells that a report on the terminal needs.
-    const CELLS_OF_TEXT: usize = 1 << 16;
-    /// Cells that plots and pages need.
-    const CELLS_OF_PICTURES: usize = 1 << 18;
-
-    /// An empty activity for one of this many sources.
-    pub(super) fn activity(self, sources: usize) -> Activity {
-        // Many sources must not take much more room than few.
-        let most_cells = Self::CELLS_OF_PICTURES * 2 / sources.max(2);
-        match self {
-            Detail::Page => Activity::new(most_cells).with_cpus(most_cells / 8),
-            Detail::Plots => Activity::new(most_cells),
-            Detail::Text => Activity::new(Self::CELLS_OF_TEXT * 8 / sources.max(8)),
-        }
-    }
-
-    /// No processes yet, for one of this many sources. Only a page shows them over time.
-    fn processes(self, sources: usize) -> Processes {
-        match self {
-            Detail::Page => Processes::default().with_cells(Self::CELLS_OF_PICTURES / sources.max(2)),
-            Detail::Plots | Detail::Text => Processes::default(),
-        }
-    }
-}
 
 /// Reads sources with these labels and compares them. If the user stops it, the report has what was read
 /// so far.
@@ -229,38 +164,6 @@ fn unless_too_much(results: Results, place: &Place) -> Result<Results, replay::E
             Err(replay::Error::Source { place: place.clone(), cause: cause.into() })
         }
         _ => Ok(results),
-    }
-}
-
-/// The memory in bytes of a row in rankings, tables, and pages; and that of each byte of its name there.
-const OF_ROW: u64 = 1_536;
-const OF_NAME: u64 = 8;
-
-/// Takes the memory for the rows of a ranking.
-pub(super) fn hold(ranking: &Ranking) -> Result<Held, TooMuch> {
-    let Ranking { tracepoints, groups, .. } = ranking;
-    let names = tracepoints.iter().map(|hit| &hit.name).chain(groups.iter().map(|hit| &hit.name));
-    Held::take(MemoryOf::Rows, names.map(|name| OF_ROW + OF_NAME * name.len() as u64).sum())
-}
-
-/// The states, if they were identified. Otherwise a user who asked for them reads why not.
-pub(super) fn told(
-    identified: Option<Result<Option<Identification>, state::Error>>,
-    is_asked: bool,
-    place: &Place,
-    progress: &mut dyn Progress,
-) -> Option<Identification> {
-    match identified? {
-        Ok(Some(states)) => Some(states),
-        _ if !is_asked => None,
-        Ok(None) => {
-            progress.note(&format!("{place}: its states are not identified, because you stopped tp-perf"));
-            None
-        }
-        Err(reason) => {
-            progress.note_failure(&format!("{place}: its states cannot be identified"), &reason);
-            None
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The states of a source over time, for plots and pages.
 
-use crate::control::{Signals, unless_stopped};
+use crate::control::{Progress, Signals, unless_stopped};
+use crate::source::Place;
 use crate::state::{Error, Identification, Known, Reason, Session, Stretch};
 use crate::text::OneLine;
 use crate::units::{Probability, Rate, Seconds, nanoseconds};
@@ -25,6 +26,27 @@ impl Identifier {
     pub fn identify(&self, session: Session, signals: &mut Signals) -> Option<Result<Identification, Error>> {
         let (known, alpha) = (self.known.clone(), self.alpha);
         unless_stopped(signals, move || Identification::of(&session, known, alpha))
+    }
+}
+
+/// The states, if they were identified. Otherwise a user who asked for them reads why not.
+pub(super) fn told(
+    identified: Option<Result<Option<Identification>, Error>>,
+    is_asked: bool,
+    place: &Place,
+    progress: &mut dyn Progress,
+) -> Option<Identification> {
+    match identified? {
+        Ok(Some(states)) => Some(states),
+        _ if !is_asked => None,
+        Ok(None) => {
+            progress.note(&format!("{place}: its states are not identified, because you stopped tp-perf"));
+            None
+        }
+        Err(reason) => {
+            progress.note_failure(&format!("{place}: its states cannot be identified"), &reason);
+            None
+        }
     }
 }
 
