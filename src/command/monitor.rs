@@ -10,7 +10,7 @@ use super::monitor_run::{EndOfRun, MonitorNotes, MonitorRun};
 use super::monitor_states::{FollowedStates, nothing_yet, read_states};
 use super::watch::machine_origin;
 use crate::alarms::{AlarmHook, Condition, Rule, RuleWatch};
-use crate::capture::{self, StopRules};
+use crate::capture::{self, CpuChanges, StopRules};
 use crate::cli::{MonitorArgs, monitor_request_again, own_arguments};
 use crate::control::{OwnSignal, Progress};
 use crate::counting::{CountRun, Counters, RunWith};
@@ -221,6 +221,8 @@ impl<S: Sampling> Monitor<S> {
             reload: &mut self.reload,
             dump: &mut self.dump,
             notes: notes.clone(),
+            changes: CpuChanges::watch(),
+            noted: 0,
             offline: CpuList::default(),
             came_online: 0,
             begin: Some(begin),

@@ -28,6 +28,8 @@ use std::time::{Duration, Instant, SystemTime};
 const TEXTFILE_EVERY: Duration = Duration::from_secs(10);
 /// The files of the history are measured this often.
 const SIZE_EVERY: Duration = Duration::from_secs(600);
+/// At the end, lines that wait for a slow reader have this time.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// Lines that wait for a slow reader are tried again after this time.
 const LINES_AGAIN: Duration = Duration::from_millis(100);
 /// For a rule about new tracepoints, those count as known that were hit in this time before the start.
@@ -267,6 +269,8 @@ impl Outputs {
         self.history = None;
         self.server = None;
         self.report(end);
+        // If the reader has gone or does not read, nothing can be done about it.
+        let _ = self.lines.flush_within(LAST_LINES, &mut self.out);
     }
 }
 

@@ -6,6 +6,7 @@ use super::monitor_flight::MonitorFlight;
 use super::monitor_outputs::Outputs;
 use super::monitor_states::FollowedStates;
 use crate::alarms::{AlarmHook, RuleMessage, RuleWatch};
+use crate::capture::CpuChanges;
 use crate::control::{OwnSignal, Progress};
 use crate::counting::Beside;
 use crate::engine::Kernel;
@@ -60,7 +61,10 @@ pub(super) struct MonitorRun<'a, 'k, K: Kernel> {
     /// SIGUSR2.
     pub dump: &'a mut OwnSignal,
     pub notes: MonitorNotes,
-    /// The watched CPUs that are offline.
+    /// The CPUs that went offline or came online, and how many of these changes are noted.
+    pub changes: CpuChanges,
+    pub noted: usize,
+    /// The watched CPUs that are offline, or were.
     pub offline: CpuList,
     /// Windows since CPUs came online.
     pub came_online: u32,
@@ -132,12 +136,20 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
     fn note_cpus(&mut self) {
         let Ok(online) = self.kernel.online() else { return };
         let missing = self.watched.without(&online);
+        // A CPU that was offline only between two ticks has lost its events too.
+        self.changes.note();
+        let seen = self.changes.seen().unwrap_or_default();
+        let went = seen.iter().skip(self.noted).filter(|change| !change.online).map(|change| change.cpu);
+        let went: CpuList = went.filter(|cpu| self.watched.as_slice().contains(cpu)).collect();
+        self.noted = seen.len();
+        let missing: CpuList = missing.as_slice().iter().chain(went.as_slice()).copied().collect();
         let gone = missing.without(&self.offline);
         if !gone.is_empty() {
             self.report(&MonitorEvent::CpusOffline { cpus: gone.to_string() });
         }
-        // A CPU that was offline for a moment has lost its events too.
+        let missing = missing.without(&online);
         let returned = self.offline.without(&missing);
+        let returned: CpuList = returned.as_slice().iter().chain(gone.without(&missing).as_slice()).copied().collect();
         self.offline = missing.as_slice().iter().chain(returned.as_slice()).copied().collect();
         let unwatched = match &self.chosen {
             Some(chosen) => online.without(&online.without(chosen)).without(&self.watched),

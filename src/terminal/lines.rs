@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 /// A pipe that polls writable takes at least this many bytes at once (PIPE_BUF).
 const PIECE: usize = 4_096;
@@ -64,7 +65,23 @@ impl JsonLines {
     /// # Errors
     /// As [`print`](Self::print).
     pub fn flush(&mut self, out: &mut Stdout) -> io::Result<()> {
-        while !self.waiting.is_empty() && !self.keeps && takes_more()? {
+        self.flush_within(Duration::ZERO, out)
+    }
+
+    /// Prints what waits. Waits for the reader for this time at most.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub fn flush_within(&mut self, patience: Duration, out: &mut Stdout) -> io::Result<()> {
+        let end = Instant::now() + patience;
+        while !self.waiting.is_empty() && !self.keeps {
+            let left = end.saturating_duration_since(Instant::now());
+            if !takes_more(left)? {
+                if left.is_zero() {
+                    break;
+                }
+                continue;
+            }
             let piece = self.waiting.len().min(PIECE);
             match out.print_data(&self.waiting[..piece]) {
                 Ok(()) => drop(self.waiting.drain(..piece)),
@@ -79,11 +96,11 @@ impl JsonLines {
     }
 }
 
-/// Whether stdout takes bytes without waiting.
-fn takes_more() -> io::Result<bool> {
+/// Whether stdout takes bytes without waiting, or after this time at most.
+fn takes_more(patience: Duration) -> io::Result<bool> {
     let stdout = io::stdout();
     let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
-    match poll(&mut polled, PollTimeout::ZERO) {
+    match poll(&mut polled, PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX)) {
         Ok(_) => {}
         // A signal came. The lines wait for the next call.
         Err(Errno::EINTR) => return Ok(false),

@@ -32,6 +32,13 @@ impl LastCpu {
         fs::write(self.file(), if online { "1" } else { "0" }).unwrap();
     }
 
+    /// Hits the tracepoint of getsid(2) there.
+    pub fn storm_of_getsid(&self, hits: u64) {
+        let mut storm = Command::new(std::env::current_exe().unwrap());
+        storm.args(["storm", &hits.to_string(), &self.0.to_string(), "getsid"]);
+        assert!(storm.status().unwrap().success());
+    }
+
     fn storm(&self, hits: u64) {
         let storm = Command::new(std::env::current_exe().unwrap())
             .args(["storm", &hits.to_string(), &self.0.to_string()])

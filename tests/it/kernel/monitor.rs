@@ -15,6 +15,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 use tp_perf::history::{History, HistoryChoice};
+use tp_perf::os::cpus::CpuList;
 
 pub const TESTS: &[Test] = &[
     ("its_history_and_its_metrics_have_each_hit", nothing_more, known_hits),
@@ -25,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("an_alarm_and_a_request_write_the_events_before_them", nothing_more, flight),
     ("a_reader_that_does_not_read_stops_nothing", nothing_more, unread),
     ("a_cpu_that_returns_is_watched_again", second_cpu, returns),
+    ("a_cpu_that_was_offline_for_a_moment_is_watched_again", second_cpu, returns_at_once),
     ("a_textfile_that_cannot_be_written_is_a_fault_and_no_end", nothing_more, no_textfile),
 ];
 
@@ -43,7 +45,10 @@ impl Monitor {
     fn start_in(folder: TempDir, words: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
         // If the test fails to end it, it ends anyway.
-        command.args(["monitor", "-q", "-t", GETSID, "--every", "100ms", "-d", "90s"]).args(words);
+        command.args(["monitor", "-q", "-t", GETSID, "-d", "90s"]).args(words);
+        if !words.contains(&"--every") {
+            command.args(["--every", "100ms"]);
+        }
         command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
         prepare(&mut command);
         let mut child = command.spawn().unwrap();
@@ -323,12 +328,27 @@ fn returns() {
     cpu.set(true);
     assert_eq!(monitor.line("cpus_online")["cpus"], cpu.0.to_string());
     let begin = monitor.line("begin");
-    let storm_there =
-        Command::new(std::env::current_exe().unwrap()).args(["storm", "4000", &cpu.0.to_string(), "getsid"]).status();
-    assert!(storm_there.unwrap().success(), "{begin}");
+    assert_eq!(begin["cpus"], CpuList::online().unwrap().to_string());
+    cpu.storm_of_getsid(4_000);
     std::thread::sleep(Duration::from_millis(400));
     let (_, folder) = monitor.end();
     assert_eq!(of_history(&folder.path().join("h")).1, 7_000);
+}
+
+/// A CPU that is offline for less than a window has lost its events as well.
+fn returns_at_once() {
+    let cpu = LastCpu::new();
+    let mut monitor = Monitor::start(&["--history", "h", "--budget", "none", "--every", "1s"]);
+    monitor.line("begin");
+    cpu.set(false);
+    cpu.set(true);
+    assert_eq!(monitor.line("cpus_offline")["cpus"], cpu.0.to_string());
+    assert_eq!(monitor.line("cpus_online")["cpus"], cpu.0.to_string());
+    monitor.line("begin");
+    cpu.storm_of_getsid(5_000);
+    std::thread::sleep(Duration::from_millis(1_400));
+    let (_, folder) = monitor.end();
+    assert_eq!(of_history(&folder.path().join("h")).1, 5_000);
 }
 
 fn no_textfile() {
