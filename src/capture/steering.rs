@@ -51,6 +51,11 @@ struct WindowRead {
 }
 
 impl RecordSteering {
+    /// Whether it has detached a tracepoint.
+    pub fn has_detached(&self) -> bool {
+        self.cost.detached > 0
+    }
+
     /// Steers a recording with this budget, a part of the time of all CPUs.
     pub fn new(budget: f64, cost: RecordCost, engine: &impl Sampling) -> Self {
         let attached = engine.attached();

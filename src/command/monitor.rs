@@ -1,7 +1,7 @@
 //! `tp-perf monitor`: counts for weeks, keeps a history, serves metrics, and raises alarms.
 
 use super::context::Context;
-use super::detach::{finish_detach, finish_detaches};
+use super::detach::finish_detaches;
 use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, End, MonitorEvent};
 use super::monitor_flight::MonitorFlight;
@@ -67,6 +67,8 @@ struct Monitor<S> {
     dump: OwnSignal,
     known: Option<Known>,
     is_restricted: bool,
+    /// What is being detached in the background.
+    detaching: Vec<Detaching>,
     total: End,
     /// The sum of the costs of all windows, each with its length in nanoseconds as its weight.
     cost: (f64, f64),
@@ -101,12 +103,14 @@ fn monitor<K: Kernel>(kernel: &K, request: MonitorRequest, context: &mut Context
         dump,
         known,
         is_restricted: false,
+        detaching: Vec::new(),
         total: End::default(),
         cost: (0.0, 0.0),
     };
     let (counters, result) = monitor.runs(kernel, counters, context);
     monitor.end(&result);
-    let mut detaching: Vec<Detaching> = monitor.flight.take().and_then(MonitorFlight::detach).into_iter().collect();
+    let mut detaching = std::mem::take(&mut monitor.detaching);
+    detaching.extend(monitor.flight.take().and_then(MonitorFlight::detach));
     privileges::keep_opening(false);
     privileges::give_up(Starts::Nothing)?;
     detaching.extend(counters.map(Counters::detach));
@@ -168,10 +172,12 @@ impl<S: Sampling> Monitor<S> {
                 Ok(Some(EndOfRun::Reload)) => self.reload(kernel, &counters.table),
                 Ok(Some(EndOfRun::Attach)) => {
                     let Context { signals, progress, .. } = context;
-                    let (mut detaching, again) = counters.attach_again(kernel, &self.request.count, signals, progress);
-                    let detached = finish_detach(&mut detaching, false, context);
-                    let again = again.context("failed to attach again after CPUs came online");
-                    match detached.and(again) {
+                    let (detaching, again) = counters.attach_again(kernel, &self.request.count, signals, progress);
+                    self.detaching.push(detaching);
+                    if let Some(flight) = &mut self.flight {
+                        self.detaching.extend(flight.attach_again(kernel, true, &mut self.outputs));
+                    }
+                    match again.context("failed to attach again after CPUs came online") {
                         Ok(again) => counters = again,
                         Err(error) => return (None, Err(error)),
                     }
@@ -225,6 +231,7 @@ impl<S: Sampling> Monitor<S> {
             noted: 0,
             offline: CpuList::default(),
             came_online: 0,
+            detaching: &mut self.detaching,
             begin: Some(begin),
             end: None,
         };

@@ -5,7 +5,7 @@ use super::monitor_outputs::Outputs;
 use crate::capture::flight::{FlightNews, FlightPlace, FlightRecorder, TriggerTaken};
 use crate::capture::{AttachOptions, CaptureOptions, OnlyProcesses, StopRules};
 use crate::control::{Progress, Signals};
-use crate::engine::{Kernel, ProcessFields, Sampling};
+use crate::engine::{Detaching, Kernel, ProcessFields, Sampling};
 use crate::metrics::{FlightAnswer, FlightFigures};
 use crate::monitor::{FlightRequest, MonitorRequest};
 use crate::os::clock::Clock;
@@ -15,15 +15,20 @@ use anyhow::Context as _;
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The size of each ring in bytes. They are emptied several times a second.
 const RING: usize = 2 << 20;
+
+/// A tracepoint that the recorder has detached to keep its budget returns after this time.
+const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// A flight recorder, and what became of its triggers.
 pub(super) struct MonitorFlight<E> {
     /// `None` after it has failed.
     recorder: Option<FlightRecorder<E>>,
+    /// When it attached.
+    attached: Instant,
     merged: u64,
 }
 
@@ -60,12 +65,44 @@ impl<E: Sampling> MonitorFlight<E> {
         };
         let place = FlightPlace::Folder(folder.clone());
         let recorder = FlightRecorder::attach(kernel, &options, place, signals, progress)?;
-        Ok(Some(MonitorFlight { recorder: Some(recorder), merged: 0 }))
+        Ok(Some(MonitorFlight { recorder: Some(recorder), attached: Instant::now(), merged: 0 }))
     }
 
     /// Begins to keep events.
     pub fn start(&mut self) -> io::Result<()> {
         self.recorder.as_mut().map_or(Ok(()), FlightRecorder::start)
+    }
+
+    /// Attaches again, if tracepoints were detached to keep the budget, or `always`. Between two of them there is some time, because what
+    /// was kept is lost.
+    pub fn attach_again<K: Kernel<Sampling = E>>(
+        &mut self,
+        kernel: &K,
+        always: bool,
+        outputs: &mut Outputs,
+    ) -> Option<Detaching> {
+        let is_due = |recorder: &FlightRecorder<E>| {
+            recorder.has_detached() && !recorder.is_busy() && self.attached.elapsed() >= AGAIN_AFTER
+        };
+        if !self.recorder.as_ref().is_some_and(|recorder| always || is_due(recorder)) {
+            return None;
+        }
+        self.attached = Instant::now();
+        // No signal of the user ends this; it takes less than a second.
+        let mut signals = Signals::new().ok()?;
+        let (detaching, again) = self.recorder.take()?.attach_again(kernel, &mut signals, &mut ());
+        let started = again.map_err(|error| error.to_string()).and_then(|mut recorder| {
+            recorder.start().map_err(|error| error.to_string())?;
+            Ok(recorder)
+        });
+        match started {
+            Ok(recorder) => self.recorder = Some(recorder),
+            Err(error) => {
+                let error = format!("the flight recorder has ended: it could not attach again: {error}");
+                outputs.report(&MonitorEvent::Fault { what: "flight", error });
+            }
+        }
+        Some(detaching)
     }
 
     pub fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -129,7 +166,7 @@ impl<E: Sampling> MonitorFlight<E> {
     }
 
     /// Detaches in the background, if it has not failed.
-    pub fn detach(self) -> Option<crate::engine::Detaching> {
+    pub fn detach(self) -> Option<Detaching> {
         self.recorder.map(FlightRecorder::detach)
     }
 }

@@ -9,7 +9,7 @@ use crate::alarms::{AlarmHook, RuleMessage, RuleWatch};
 use crate::capture::CpuChanges;
 use crate::control::{OwnSignal, Progress};
 use crate::counting::Beside;
-use crate::engine::Kernel;
+use crate::engine::{Detaching, Kernel};
 use crate::events::{Sink, Tick};
 use crate::metrics::FlightAnswer;
 use crate::os::cpus::CpuList;
@@ -68,6 +68,8 @@ pub(super) struct MonitorRun<'a, 'k, K: Kernel> {
     pub offline: CpuList,
     /// Windows since CPUs came online.
     pub came_online: u32,
+    /// What is being detached in the background.
+    pub detaching: &'a mut Vec<Detaching>,
     /// What to report once the events are on.
     pub begin: Option<Begin>,
     pub end: Option<EndOfRun>,
@@ -184,8 +186,12 @@ impl<K: Kernel> Sink for MonitorRun<'_, '_, K> {
         }
         self.note_cpus();
         if let Some(flight) = self.flight {
+            self.detaching.extend(flight.attach_again(self.kernel, false, self.outputs));
             self.outputs.set_flight(flight.figures());
         }
+        // An error means that somebody else has waited for the child.
+        self.detaching
+            .retain_mut(|detaching| !detaching.has_news() || detaching.wait_for_more().is_ok_and(|more| more > 0));
         self.outputs.window(tick);
     }
 }

@@ -5,7 +5,7 @@ use super::stop::stopped;
 use super::top_screen::ShownScreen;
 use crate::control::{Progress, wait_for_any};
 use crate::drain::replay;
-use crate::live::{RecordedWindows, WhoBy};
+use crate::live::{RecordedWindows, USUAL_WINDOWS, WhoBy};
 use crate::os::cpus::CpuList;
 use crate::report::{self, Detail, ReportOptions, SourceReport};
 use crate::source::Place;
@@ -26,6 +26,13 @@ pub(super) fn show_source(place: Place, every: Option<Duration>, context: &mut C
         read => read?,
     };
     let Some(source) = report.sources.pop() else { return Ok(1) };
+    // Shorter windows than those of a history would show what it does not know.
+    let stored = source.summary.history.as_ref().and_then(|history| history.counted_ns.checked_div(history.windows));
+    let every = stored.map_or(every, |stored| {
+        let stored = Duration::from_nanos(stored);
+        let span = source.activity.span().map_or(0, |(first, last)| last.since(first));
+        Some(every.unwrap_or(Duration::from_nanos(span / USUAL_WINDOWS)).max(stored))
+    });
     let recorded = RecordedWindows::of(&source.activity, source.processes.as_ref(), every);
     let failed = show(&source, recorded, context)?;
     if let Some(error) = failed {
@@ -44,7 +51,10 @@ fn show(
     context: &mut Context,
 ) -> anyhow::Result<Option<std::io::Error>> {
     let summary = &source.summary;
-    let cpus: CpuList = summary.per_cpu.iter().filter_map(|cpu| cpu.cpu).collect();
+    let cpus: CpuList = match &summary.history {
+        Some(_) => summary.cpus.iter().copied().collect(),
+        None => summary.per_cpu.iter().filter_map(|cpu| cpu.cpu).collect(),
+    };
     let facts = TopFacts {
         hostname: source.label.clone(),
         kernel: summary.kernel.clone().unwrap_or_else(|| "of an unknown version".to_owned()),

@@ -20,7 +20,7 @@ mod windows;
 
 pub use csv::csv;
 pub use keys::{Key, KeyRequest};
-pub use recorded::RecordedWindows;
+pub use recorded::{RecordedWindows, USUAL_WINDOWS};
 pub use rows::{LiveRow, RowName, SortBy};
 pub use shares::{WhoAnswer, WhoRow};
 pub use view::{LivePage, View, WhoBy};

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A recording is shown in about so many windows, unless the user sets their length.
-const USUAL_WINDOWS: u64 = 120;
+pub const USUAL_WINDOWS: u64 = 120;
 /// The most windows.
 const MOST_WINDOWS: u64 = 5_000;
 

@@ -197,7 +197,53 @@ impl<E: Sampling> FlightRecorder<E> {
             after: Duration::ZERO,
             bytes: DEFAULT_LAST_BYTES,
         });
-        let mut chosen = Chosen::of(kernel, &options.attach.choice)?;
+        let chosen = Chosen::of(kernel, &options.attach.choice)?;
+        Self::attach_chosen(kernel, options, limits, chosen, place, signals, progress)
+    }
+
+    /// Detaches in the background, and attaches again: to the CPUs that are online now, and with all tracepoints that the budget has
+    /// detached. Needs the right to open events, but not to read tracefs. What was kept is lost. Nothing is recorded before
+    /// [`start`](Self::start).
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach). The detach goes on even then.
+    pub fn attach_again<K: Kernel<Sampling = E>>(
+        mut self,
+        kernel: &K,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> (Detaching, Result<Self, Error>) {
+        if let Some(writing) = self.writing.take() {
+            writing.abandon();
+        }
+        let FlightRecorder { engine, options, limits, table, place, wake, .. } = self;
+        drop(wake);
+        let detaching = engine.detach();
+        let chosen = Chosen::again(kernel, table, &options.attach.choice);
+        let again =
+            chosen.and_then(|chosen| Self::attach_chosen(kernel, options, limits, chosen, place, signals, progress));
+        (detaching, again)
+    }
+
+    /// Whether tracepoints were detached to keep the budget.
+    pub fn has_detached(&self) -> bool {
+        self.steering.as_ref().is_some_and(RecordSteering::has_detached)
+    }
+
+    /// Whether a recording is being written, or waits for its time behind the trigger.
+    pub fn is_busy(&self) -> bool {
+        self.writing.is_some() || self.waiting.is_some()
+    }
+
+    fn attach_chosen<K: Kernel<Sampling = E>>(
+        kernel: &K,
+        options: CaptureOptions,
+        limits: LastLimits,
+        mut chosen: Chosen,
+        place: FlightPlace,
+        signals: &mut Signals,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, Error> {
         // The measuring event stays open until the others are attached, as in a recording with a budget.
         let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
         // Marks read the counters group by group, as a budget does.

@@ -320,7 +320,9 @@ fn unread() {
 
 fn returns() {
     let cpu = LastCpu::new();
-    let mut monitor = Monitor::start(&["--history", "h", "--budget", "none"]);
+    let flight = ["--flight", "30s", "--flight-dir", "f", "--flight-budget", "none"];
+    let words = [&["--history", "h", "--budget", "none"], &flight[..]].concat();
+    let mut monitor = Monitor::start(&words);
     monitor.line("begin");
     cpu.set(false);
     assert_eq!(monitor.line("cpus_offline")["cpus"], cpu.0.to_string());
@@ -331,6 +333,10 @@ fn returns() {
     assert_eq!(begin["cpus"], CpuList::online().unwrap().to_string());
     cpu.storm_of_getsid(4_000);
     std::thread::sleep(Duration::from_millis(400));
+    monitor.signal(Signal::SIGUSR2);
+    let written = monitor.line("flight");
+    let (events, _) = of_recording(&monitor.folder.path().join(written["path"].as_str().unwrap()));
+    assert_eq!(events, 4_000, "the recorder attaches again, too");
     let (_, folder) = monitor.end();
     assert_eq!(of_history(&folder.path().join("h")).1, 7_000);
 }
