@@ -37,7 +37,7 @@ struct RunningHook {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HookReport {
     /// The number of the alarm.
-    pub alarm: u64,
+    pub number: u64,
     /// Its end.
     #[serde(flatten)]
     pub end: HookEnd,
@@ -45,10 +45,10 @@ pub struct HookReport {
 
 /// How the command of an alarm ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "hook", rename_all = "snake_case")]
+#[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum HookEnd {
     /// By itself.
-    Done {
+    Exited {
         /// Its exit code, or 128 + n if signal n killed it.
         exit_code: i32,
     },
@@ -87,7 +87,7 @@ impl AlarmHook {
             return self.start(alarm, line);
         }
         if self.waiting.len() >= WAITING {
-            return Some(HookReport { alarm, end: HookEnd::LeftOut });
+            return Some(HookReport { number: alarm, end: HookEnd::LeftOut });
         }
         self.waiting.push_back((alarm, line.to_owned()));
         None
@@ -100,7 +100,7 @@ impl AlarmHook {
                 self.running = Some(RunningHook { alarm, child, deadline, is_killed: false });
                 None
             }
-            Err(error) => Some(HookReport { alarm, end: HookEnd::NotStarted { error: error.to_string() } }),
+            Err(error) => Some(HookReport { number: alarm, end: HookEnd::NotStarted { error: error.to_string() } }),
         }
     }
 
@@ -126,7 +126,7 @@ impl AlarmHook {
         loop {
             if let Some(running) = &mut self.running {
                 let Some(end) = running.end(Instant::now()) else { break };
-                reports.push(HookReport { alarm: running.alarm, end });
+                reports.push(HookReport { number: running.alarm, end });
                 self.running = None;
             }
             let Some((alarm, line)) = self.waiting.pop_front() else { break };
@@ -158,7 +158,7 @@ impl RunningHook {
             Ok(Some(_)) if self.is_killed => Some(HookEnd::Killed),
             Ok(Some(status)) => {
                 let exit_code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-                Some(HookEnd::Done { exit_code })
+                Some(HookEnd::Exited { exit_code })
             }
             Ok(None) => {
                 if now >= self.deadline && !self.is_killed {
@@ -206,7 +206,8 @@ mod tests {
         for alarm in 1..=3 {
             assert_eq!(hook.run(alarm, &format!("{{\"alarm\":{alarm}}}\n")), None);
         }
-        let done: Vec<_> = (1..=3).map(|alarm| HookReport { alarm, end: HookEnd::Done { exit_code: 3 } }).collect();
+        let done: Vec<_> =
+            (1..=3).map(|alarm| HookReport { number: alarm, end: HookEnd::Exited { exit_code: 3 } }).collect();
         assert_eq!(reports(&mut hook), done);
         assert_eq!(fs::read_to_string(file).unwrap(), "{\"alarm\":1}\n{\"alarm\":2}\n{\"alarm\":3}\n");
     }
@@ -220,7 +221,7 @@ mod tests {
         let mut hook =
             hook(&format!("exec 9> {}; sleep 1000 & sleep 1000", fifo.display()), Duration::from_millis(200));
         assert_eq!((hook.run(1, "{}"), hook.due().is_some()), (None, true));
-        assert_eq!(reports(&mut hook), [HookReport { alarm: 1, end: HookEnd::Killed }]);
+        assert_eq!(reports(&mut hook), [HookReport { number: 1, end: HookEnd::Killed }]);
         // The end of the file comes once no process holds it open.
         while held.read(&mut [0]).is_err() {
             yield_now();
@@ -233,14 +234,14 @@ mod tests {
         for alarm in 0..=WAITING as u64 {
             assert_eq!(hook.run(alarm, "{}"), None);
         }
-        assert_eq!(hook.run(99, "{}"), Some(HookReport { alarm: 99, end: HookEnd::LeftOut }));
+        assert_eq!(hook.run(99, "{}"), Some(HookReport { number: 99, end: HookEnd::LeftOut }));
         hook.end();
         assert!(!hook.is_busy());
     }
 
     #[test]
     fn a_report_is_a_part_of_a_line() {
-        let report = HookReport { alarm: 2, end: HookEnd::Done { exit_code: 137 } };
-        assert_eq!(serde_json::to_string(&report).unwrap(), r#"{"alarm":2,"hook":"done","exit_code":137}"#);
+        let report = HookReport { number: 2, end: HookEnd::Exited { exit_code: 137 } };
+        assert_eq!(serde_json::to_string(&report).unwrap(), r#"{"number":2,"outcome":"exited","exit_code":137}"#);
     }
 }

@@ -12,4 +12,4 @@ mod watch;
 
 pub use hook::{AlarmHook, HookEnd, HookReport};
 pub use rule::{Condition, Rule, RuleError};
-pub use watch::{RuleAlarm, RuleClear, RuleMessage, RuleWatch};
+pub use watch::{HitTracepoint, RuleAlarm, RuleClear, RuleMessage, RuleWatch};

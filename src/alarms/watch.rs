@@ -12,7 +12,16 @@ const LEAST_CALM: Duration = Duration::from_secs(10);
 /// An alarm names so many tracepoints.
 const NAMED: usize = 5;
 
-/// A rule is broken. Its serialized form is a part of a line of JSON.
+/// A tracepoint of an alarm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HitTracepoint {
+    /// `group:name`.
+    pub tracepoint: String,
+    /// Its hits per second.
+    pub per_second: f64,
+}
+
+/// A rule is true. Its serialized form is a part of a line of JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RuleAlarm {
     /// The rule.
@@ -23,23 +32,25 @@ pub struct RuleAlarm {
     pub at_ns: Ns,
     /// The hits per second since then. `None` for a rule about new tracepoints.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate: Option<f64>,
+    pub per_second: Option<f64>,
     /// Whether some of the hits are estimates.
     pub is_estimate: bool,
-    /// The tracepoints with the most hits in the last window, at most five, each with its hits per second.
-    pub tracepoints: Vec<(String, f64)>,
+    /// The tracepoints with the most hits in the last window, at most five.
+    pub tracepoints: Vec<HitTracepoint>,
     /// How many more tracepoints of the rule were hit in the last window.
     pub more: usize,
 }
 
-/// A rule is kept again.
+/// A rule is false again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RuleClear {
     /// The rule.
     pub rule: String,
-    /// Since when it is kept.
+    /// Since when it is false.
     pub since_ns: Ns,
-    /// How long it was broken, in nanoseconds.
+    /// The end of the window that ended the alarm.
+    pub at_ns: Ns,
+    /// How long it was true, in nanoseconds.
     pub lasted_ns: u64,
 }
 
@@ -133,7 +144,7 @@ impl RuleWatch {
                         hits.into_iter().filter(|hits| is_hit(hits) && !self.was_hit[hits.tpid.index()]).collect();
                     (!new.is_empty()).then(|| {
                         let alarm = watched.alarm(tick, &new, &self.names);
-                        RuleMessage::Alarm(RuleAlarm { rate: None, since_ns: tick.from, ..alarm })
+                        RuleMessage::Alarm(RuleAlarm { per_second: None, since_ns: tick.from, ..alarm })
                     })
                 }
                 Condition::New { .. } => None,
@@ -196,7 +207,7 @@ impl WatchedRule {
         }
         (self.alarm, self.calm) = (None, None);
         let lasted_ns = calm.since(since);
-        Some(RuleMessage::Clear(RuleClear { rule: self.rule.to_string(), since_ns: calm, lasted_ns }))
+        Some(RuleMessage::Clear(RuleClear { rule: self.rule.to_string(), since_ns: calm, at_ns: tick.to, lasted_ns }))
     }
 
     /// The alarm in this window.
@@ -206,19 +217,18 @@ impl WatchedRule {
             hits.iter().filter(|hits| is_hit(hits)).map(|hits| (hits.tpid, hits.hits.unwrap_or(0.0))).collect();
         hit.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let (since_ns, sum) = self.broken.unwrap_or((tick.from, 0.0));
-        let name = |tpid: Tpid| names.get(tpid.index()).cloned().unwrap_or_default();
+        let of = |(tpid, hits): (Tpid, f64)| HitTracepoint {
+            tracepoint: names.get(tpid.index()).cloned().unwrap_or_default(),
+            per_second: rounded(hits / seconds),
+        };
         RuleAlarm {
             rule: self.rule.to_string(),
             since_ns,
             at_ns: tick.to,
-            rate: Some(rounded(sum / (tick.to.since(since_ns).max(1) as f64 / 1e9))),
+            per_second: Some(rounded(sum / (tick.to.since(since_ns).max(1) as f64 / 1e9))),
             is_estimate: hits.iter().any(|hits| hits.is_estimate),
             more: hit.len().saturating_sub(NAMED),
-            tracepoints: hit
-                .into_iter()
-                .take(NAMED)
-                .map(|(tpid, hits)| (name(tpid), rounded(hits / seconds)))
-                .collect(),
+            tracepoints: hit.into_iter().take(NAMED).map(of).collect(),
         }
     }
 }
@@ -253,6 +263,10 @@ mod tests {
         all
     }
 
+    fn of(name: &str, per_second: f64) -> HitTracepoint {
+        HitTracepoint { tracepoint: name.to_owned(), per_second }
+    }
+
     fn times(messages: &[(u64, RuleMessage)]) -> Vec<(u64, &'static str, u64)> {
         let of = |(at, message): &(u64, RuleMessage)| match message {
             RuleMessage::Alarm(alarm) => (*at, "alarm", alarm.since_ns.0 / SECOND),
@@ -274,8 +288,11 @@ mod tests {
         let messages = messages(&mut watch, &windows, &[]);
         assert_eq!(times(&messages), [(10, "alarm", 7), (27, "clear", 17)]);
         let RuleMessage::Alarm(alarm) = &messages[0].1 else { panic!("{messages:?}") };
-        assert_eq!((alarm.rule.as_str(), alarm.rate, alarm.is_estimate), ("irq:* > 10/s for 3s", Some(30.0), false));
-        let named = [("irq:entry".to_owned(), 20.0), ("irq:exit".to_owned(), 10.0)];
+        assert_eq!(
+            (alarm.rule.as_str(), alarm.per_second, alarm.is_estimate),
+            ("irq:* > 10/s for 3s", Some(30.0), false)
+        );
+        let named = [("irq:entry", 20.0), ("irq:exit", 10.0)].map(|(name, rate)| of(name, rate));
         assert_eq!((alarm.tracepoints.as_slice(), alarm.more), (named.as_slice(), 0));
         let RuleMessage::Clear(clear) = &messages[1].1 else { panic!("{messages:?}") };
         assert_eq!(clear.lasted_ns, 10 * SECOND);
@@ -300,7 +317,7 @@ mod tests {
         let mut above = watch(&["irq:* > 100/s"]);
         let raised = messages(&mut above, &[[50, 0, 0]], &[visited]);
         let [(1, RuleMessage::Alarm(alarm))] = &raised[..] else { panic!("{raised:?}") };
-        assert!(alarm.is_estimate && alarm.rate == Some(500.0), "{alarm:?}");
+        assert!(alarm.is_estimate && alarm.per_second == Some(500.0), "{alarm:?}");
         let detached = Partly { rung: Rung::Detached, watched: 0.0, estimated: None, ..visited };
         assert_eq!(messages(&mut watch(&["irq:* < 100/s"]), &[[0, 0, 0]; 3], &[detached]), []);
         assert_eq!(times(&messages(&mut watch(&["irq:* > 3/s"]), &[[0, 4, 0]], &[detached])), [(1, "alarm", 0)]);
@@ -312,7 +329,7 @@ mod tests {
         let windows = [[0, 0, 1], [0, 0, 1], [0, 9, 1], [7, 9, 1], [7, 9, 1]];
         let raised = messages(&mut watch(&["new after 2s"]), &windows, &[]);
         let [(4, RuleMessage::Alarm(alarm))] = &raised[..] else { panic!("{raised:?}") };
-        assert_eq!((alarm.tracepoints.as_slice(), alarm.rate), ([("irq:entry".to_owned(), 7.0)].as_slice(), None));
+        assert_eq!((alarm.tracepoints.as_slice(), alarm.per_second), ([of("irq:entry", 7.0)].as_slice(), None));
         assert_eq!(messages(&mut watch(&["new sched after 2s"]), &windows, &[]), []);
         assert_eq!(messages(&mut watch(&["new"]), &windows, &[]), [], "the first hour");
     }

@@ -51,6 +51,11 @@ struct WindowRead {
 }
 
 impl RecordSteering {
+    /// The numbers of tracepoints that are thinned, and that are detached.
+    pub fn thinned_and_detached(&self) -> (u64, u64) {
+        self.thinner.thinned_and_detached()
+    }
+
     /// Whether it has detached a tracepoint.
     pub fn has_detached(&self) -> bool {
         self.cost.detached > 0

@@ -233,6 +233,13 @@ impl Thinner {
         }
     }
 
+    /// The numbers of tracepoints that are thinned, and that are detached.
+    pub fn thinned_and_detached(&self) -> (u64, u64) {
+        let detached = self.known.values().filter(|known| known.is_detached()).count() as u64;
+        let below = self.known.values().filter(|known| known.rung > 0).count() as u64;
+        (below - detached, detached)
+    }
+
     fn down(&mut self, tpid: Tpid) {
         if let Some(known) = self.known.get_mut(&tpid) {
             // A tracepoint that returned and soon had to leave again waits longer.

@@ -25,9 +25,9 @@ pub enum FlightAct {
     ///
     /// The monitor must run with --flight, and with --metrics and a unix socket. It writes the recording without stopping.
     Dump {
-        /// Why; the recording keeps it
-        #[arg(value_name = "NOTE", default_value = "")]
-        note: String,
+        /// A note for the recording, such as 'the site is slow'
+        #[arg(value_name = "NOTE")]
+        note: Option<String>,
         /// The unix socket of the monitor
         #[arg(long, value_name = "PATH", default_value = "/run/tp-perf/socket")]
         socket: PathBuf,

@@ -78,7 +78,7 @@ Examples:
   # Show the hits live
   sudo tp-perf top
   # Keep a history of the hits for weeks, and serve metrics
-  sudo tp-perf monitor --history /var/lib/tp-perf --metrics 127.0.0.1:9464
+  sudo tp-perf monitor --history /var/lib/tp-perf/history --metrics 127.0.0.1:9464
   # Count the hits of each tracepoint while a command runs
   sudo tp-perf count make -j8
   # Show a recording: tables, or a page with graphs

@@ -23,8 +23,8 @@ use std::time::Duration;
 const EXAMPLES: &str = "\
 Examples:
   # Keep a history, and serve metrics to Prometheus
-  sudo tp-perf monitor --history /var/lib/tp-perf --metrics 127.0.0.1:9464
-  # Raise alarms when this machine is not as learned, or when a rule is broken
+  sudo tp-perf monitor --history /var/lib/tp-perf/history --metrics 127.0.0.1:9464
+  # Raise alarms when this machine is not as learned, or when a rule is true
   sudo tp-perf monitor --against idle --rule 'kmem:* > 1M/s for 10s'
   # Run a command for each alarm
   sudo tp-perf monitor --rule 'new after 10m' --on-alarm 'logger \"$TP_PERF_ALARM\"'
@@ -37,9 +37,9 @@ const RULES: &str = "\
 Rules:
   PATTERN > RATE [for TIME]     the sum of the rates is higher, as in 'kmem:* > 1M/s for 10s'
   PATTERN < RATE [for TIME]     it is lower, as in 'net:* < 10/min for 5m'
-  new [PATTERN] [after TIME]    a tracepoint is hit that was never hit before; in TIME (1h) after the start, or in the history, tp-perf \
-learns which are hit
-The alarm ends when the rule was kept for the same time, and for at least 10s.";
+  new [PATTERN] [after TIME]    a tracepoint is hit for the first time. tp-perf knows those that are hit in the first TIME (1h), and in the last \
+7 days of the history
+An alarm ends when its rule has been false for the same time, and for at least 10s. An alarm about a new tracepoint has no end.";
 
 const EVENTS: &str = "\
 Each event is one line of JSON on stdout: the start, alarms and their ends, changes of state, faults, and the end. SIGHUP makes tp-perf \
@@ -75,17 +75,17 @@ const FLIGHT: &str = "Flight recorder";
 pub struct MonitorArgs {
     /// Read options from a TOML file
     ///
-    /// Each key is the long name of an option, as in `history = "/var/lib/tp-perf"` or `rule = ["new after 10m"]`. An option on the
+    /// Each key is the long name of an option, as in `budget = "1%"` or `rule = ["new after 10m"]`. An option on the
     /// command line overrides its key.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Check the options, and end
+    /// Check the options and the config file; do not start
     #[arg(long)]
     check_config: bool,
     /// Set the length of a window, from 100ms to 10s [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     every: Option<Duration>,
-    /// Limit the cost to this share of CPU time [default: 1%]
+    /// Limit the cost to this part of CPU time [default: 1%]
     ///
     /// tp-perf counts rare tracepoints all the time. It visits hot ones at random times and estimates their hits, and detaches
     /// the hottest if that is not enough. `none` counts each hit, whatever it costs.
@@ -141,7 +141,7 @@ pub struct MonitorArgs {
     /// Allow N false alarms of single tracepoints per day
     #[arg(long, value_name = "N", default_value_t = PER_DAY, value_parser = parse_per_day, requires = "against", help_heading = ALARMS, hide_short_help = true)]
     false_alarms: f64,
-    /// Only count an alarm of a state that comes again within TIME
+    /// Do not report a state's alarm again within TIME
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10m", requires = "against", help_heading = ALARMS, hide_short_help = true)]
     silence: Duration,
     /// Keep the events of the last TIME in memory, and write them at an alarm
@@ -149,7 +149,7 @@ pub struct MonitorArgs {
     /// `kill -USR2` and `tp-perf flight dump` write them, too. Each recording is a directory in --flight-dir, which `tp-perf report` reads.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = FLIGHT)]
     flight: Option<Duration>,
-    /// Also write the events of this time after the alarm
+    /// Also write the events of TIME after the alarm
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
     flight_after: Option<Duration>,
     /// Write recordings into DIR [default: flight]
@@ -158,7 +158,7 @@ pub struct MonitorArgs {
     /// Keep at most N recordings [default: 10]
     #[arg(long, value_name = "N", requires = "flight", value_parser = clap::value_parser!(u32).range(1..), help_heading = FLIGHT, hide_short_help = true)]
     flight_keep: Option<u32>,
-    /// Keep at most so many bytes of recordings [default: 4G]
+    /// Keep at most this many bytes of recordings [default: 4G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
     flight_size: Option<usize>,
     /// Take at most this much memory for events [default: 256M]
@@ -231,6 +231,18 @@ impl MonitorArgs {
         let budget = self.budget.map_or(Some(USUAL_BUDGET), |BudgetArg(budget)| budget);
         let rules = self.rule.iter().map(|rule| rule.parse()).collect::<Result<Vec<Rule>, RuleError>>();
         let rules = rules.map_err(|error| usage(format!("--rule: {error}")))?;
+        if let Some(path) = &self.textfile {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            if path.extension().is_none_or(|extension| extension != "prom") {
+                return Err(usage(format!(
+                    "--textfile: `{}` must end in .prom, or node_exporter does not read it",
+                    path.display()
+                )));
+            }
+            if let Some(above) = above.filter(|above| !above.is_dir()) {
+                return Err(usage(format!("--textfile: there is no folder `{}`", above.display())));
+            }
+        }
         let keep = Keep {
             windows_for: self.keep.unwrap_or(USUAL_KEEP),
             minutes_for: self.keep_minutes.unwrap_or(USUAL_KEEP_MINUTES),
@@ -372,6 +384,8 @@ mod tests {
             (vec!["--metrics", "nowhere"], "--metrics"),
             (vec!["--silence", "1m"], "--against"),
             (vec!["--config", "/no/such/file"], "cannot be read"),
+            (vec!["--textfile", "metrics.txt"], "must end in .prom"),
+            (vec!["--textfile", "/no/such/metrics.prom"], "there is no folder"),
             (vec!["--flight-keep", "3"], "--flight"),
             (vec!["--flight", "3s", "--flight-memory", "1k"], "at least 1M"),
         ] {

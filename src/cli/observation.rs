@@ -28,7 +28,8 @@ pub(super) struct ObservationArgs {
     window: Option<Length>,
     /// Begin at this time in a SOURCE, as in `2s`
     ///
-    /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds.
+    /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds. For a history:
+    /// `2026-11-30 14:00` (UTC) or `2h ago`.
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = parse_moment, conflicts_with = "duration")]
     from: Option<Moment>,
     /// End before this time in a SOURCE

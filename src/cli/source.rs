@@ -41,7 +41,8 @@ pub(super) struct SourceArgs {
     cgroups: CgroupArgs,
     /// Begin at this time, as in `2s`
     ///
-    /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds.
+    /// A time with a unit counts from the first event. A number without a unit is a timestamp of log.csv, in nanoseconds. For a history:
+    /// `2026-11-30 14:00` (UTC) or `2h ago`.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     from: Option<Moment>,
     /// End before this time

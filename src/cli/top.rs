@@ -56,7 +56,7 @@ pub enum TopRequest {
 pub struct TopArgs {
     /// Show this recording instead of this machine
     ///
-    /// A recording, a file of `perf record`, or a log.csv. ← and → move through time.
+    /// A recording, a history of `monitor`, a file of `perf record`, or a log.csv. ← and → move through time.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_MACHINE)]
     source: Option<PathBuf>,
     /// Set the length of a window, from 100ms to 10s [default: 1s]

@@ -16,19 +16,22 @@ const LONGEST: u64 = 64 << 10;
 /// Asks, and prints the answer.
 pub fn run(args: FlightArgs, context: &mut Context) -> anyhow::Result<u8> {
     let FlightAct::Dump { note, socket } = args.act;
-    let shown = socket.display();
+    let (note, shown) = (note.unwrap_or_default(), socket.display());
     let answer = match ask(&socket, &note) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             bail!(
                 "no monitor listens on {shown}: start one with `--metrics unix:{shown}`, or name its socket with --socket"
             )
         }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            bail!("you may not write to {shown}: use sudo")
+        }
         answer => answer.with_context(|| format!("failed to ask the monitor at {shown}"))?,
     };
     let (status, text) = parts(&answer).with_context(|| format!("{shown} is not the socket of a monitor"))?;
     match status {
         200..=299 => {
-            context.out.print(text.as_bytes())?;
+            context.out.print(format!("{}\n", text.trim_end()).as_bytes())?;
             Ok(0)
         }
         _ => bail!("{}", text.trim_end()),

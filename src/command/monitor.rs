@@ -31,7 +31,7 @@ use nix::libc::{ENOSYS, SIGHUP, SIGUSR2};
 use sd_notify::NotifyState;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Counts until somebody stops it.
 pub fn run(args: MonitorArgs, context: &mut Context) -> anyhow::Result<u8> {
@@ -49,9 +49,7 @@ fn check(request: &MonitorRequest, context: &mut Context) -> anyhow::Result<u8> 
         messages::say_left_out(&read.left_out);
         states.against.iter().try_for_each(|name| states.library.state(name).map(drop))?;
     }
-    context.out.print(
-        b"the options are valid; `tp-perf monitor` checks its rules against the kernel's tracepoints when it starts\n",
-    )?;
+    context.out.print(b"the options are valid; whether their patterns match tracepoints is checked at the start\n")?;
     Ok(0)
 }
 
@@ -67,6 +65,10 @@ struct Monitor<S> {
     dump: OwnSignal,
     known: Option<Known>,
     is_restricted: bool,
+    /// When the monitor ends, over all runs.
+    deadline: Option<Instant>,
+    /// Whether the next run has attached.
+    has_attached: bool,
     /// What is being detached in the background.
     detaching: Vec<Detaching>,
     total: End,
@@ -103,6 +105,8 @@ fn monitor<K: Kernel>(kernel: &K, request: MonitorRequest, context: &mut Context
         dump,
         known,
         is_restricted: false,
+        deadline: None,
+        has_attached: true,
         detaching: Vec::new(),
         total: End::default(),
         cost: (0.0, 0.0),
@@ -178,7 +182,10 @@ impl<S: Sampling> Monitor<S> {
                         self.detaching.extend(flight.attach_again(kernel, true, &mut self.outputs));
                     }
                     match again.context("failed to attach again after CPUs came online") {
-                        Ok(again) => counters = again,
+                        Ok(again) => {
+                            self.has_attached = true;
+                            counters = again;
+                        }
                         Err(error) => return (None, Err(error)),
                     }
                 }
@@ -211,8 +218,15 @@ impl<S: Sampling> Monitor<S> {
         if !std::mem::replace(&mut self.is_restricted, true) {
             restrict(&self.request, context);
         }
-        let begin = self.begin_event(counters);
-        self.say_ready(&begin, context);
+        let begin = std::mem::take(&mut self.has_attached).then(|| self.begin_event(counters));
+        if let Some(begin) = &begin {
+            self.say_ready(begin, context);
+        }
+        let mut options = self.request.count.clone();
+        if let Some(duration) = options.duration {
+            let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + duration);
+            options.duration = Some(deadline.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1)));
+        }
         let notes = MonitorNotes::default();
         let mut beside = MonitorRun {
             kernel,
@@ -232,7 +246,8 @@ impl<S: Sampling> Monitor<S> {
             offline: CpuList::default(),
             came_online: 0,
             detaching: &mut self.detaching,
-            begin: Some(begin),
+            begin,
+            is_ready: false,
             end: None,
         };
         let with = RunWith {
@@ -243,7 +258,7 @@ impl<S: Sampling> Monitor<S> {
             progress: &mut notes.clone(),
             beside: &mut beside,
         };
-        let run = match counters.run(kernel, &self.request.count, with) {
+        let run = match counters.run(kernel, &options, with) {
             // A signal came before the first window.
             Err(capture::Error::Perf(engine::Error::Interrupted)) => return Ok(None),
             run => run?,
@@ -319,8 +334,7 @@ impl<S: Sampling> Monitor<S> {
                 let needs_restart = needs_restart(&self.request, &request);
                 let mut rules = rules;
                 rules.continue_from(std::mem::take(&mut self.rules));
-                self.numbers.keep_rules(rules.going_on());
-                self.numbers.forget_states();
+                self.end_alarms(&request);
                 (self.rules, self.known) = (rules, known);
                 match (&mut self.hook, &request.on_alarm) {
                     (Some(hook), Some((command, timeout))) => hook.change(command.clone(), *timeout),
@@ -337,9 +351,25 @@ impl<S: Sampling> Monitor<S> {
                 self.outputs.report(&MonitorEvent::Reload { needs_restart });
             }
             Err(error) => {
-                let error = format!("nothing has changed: {}", messages::causes(error.chain()));
+                let causes = messages::causes(error.chain());
+                let error = format!("the old options stay: {}", causes.trim_start_matches("error: "));
                 self.outputs.report(&MonitorEvent::Fault { what: "reload", error });
             }
+        }
+    }
+
+    /// Ends the alarms of rules that are gone, and of states, which begin anew.
+    fn end_alarms(&mut self, request: &MonitorRequest) {
+        let rules: Vec<String> = request.rules.iter().map(ToString::to_string).collect();
+        for (rule, number) in self.numbers.keep_rules(&rules) {
+            self.outputs.set_active(&rule, 0);
+            let reason = format!("the rule `{rule}` is gone");
+            self.outputs.report(&MonitorEvent::AlarmDropped { number, reason });
+        }
+        for number in self.numbers.forget_states() {
+            self.outputs.set_active("state", 0);
+            let reason = "the states were read again".to_owned();
+            self.outputs.report(&MonitorEvent::AlarmDropped { number, reason });
         }
     }
 
@@ -362,7 +392,7 @@ impl<S: Sampling> Monitor<S> {
         if let Err(error) = result {
             self.total.reason = "error".to_owned();
             let error = messages::causes(error.chain());
-            self.outputs.report(&MonitorEvent::Fault { what: "count", error });
+            self.outputs.report(&MonitorEvent::Fault { what: "monitor", error });
         }
         let alarms = self.numbers.raised();
         let cost = (self.cost.1 > 0.0).then(|| self.cost.0 / self.cost.1);
@@ -373,13 +403,17 @@ impl<S: Sampling> Monitor<S> {
 
 /// The options that differ and take effect only after a restart.
 fn needs_restart(old: &MonitorRequest, new: &MonitorRequest) -> Vec<&'static str> {
-    let patterns = |request: &MonitorRequest| format!("{:?}", request.count.choice);
+    let selection = |request: &MonitorRequest| format!("{:?}", request.count.choice.selection);
     let folder = |request: &MonitorRequest| request.history.as_ref().map(|(folder, _)| folder.clone());
     let changed = [
         ("every", old.count.every != new.count.every),
         ("budget", old.count.budget != new.count.budget),
         ("duration", old.count.duration != new.count.duration),
-        ("tracepoints or CPUs", patterns(old) != patterns(new)),
+        ("tracepoint, also, exclude or all", selection(old) != selection(new)),
+        ("cpus", old.count.choice.cpus != new.count.choice.cpus),
+        ("include-self", old.count.choice.include_self != new.count.choice.include_self),
+        ("quiet", old.manner.quiet != new.manner.quiet),
+        ("wait-detach", old.manner.wait_detach != new.manner.wait_detach),
         ("history", folder(old) != folder(new)),
         ("metrics", old.metrics != new.metrics),
         // This process may have forbidden itself to run commands, and to write elsewhere.

@@ -36,7 +36,7 @@ impl AlarmNumbers {
             RuleMessage::Alarm(alarm) => {
                 let number = self.next();
                 // A new tracepoint is an alarm without an end.
-                if alarm.rate.is_some() {
+                if alarm.per_second.is_some() {
                     self.of_rules.insert(alarm.rule.clone(), number);
                 }
                 number
@@ -60,14 +60,16 @@ impl AlarmNumbers {
         }
     }
 
-    /// Forgets the alarms of states, because the states are read again.
-    pub fn forget_states(&mut self) {
-        self.of_states.clear();
+    /// Forgets the alarms of states, because the states are read again. Returns their numbers.
+    pub fn forget_states(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.of_states).into_values().collect()
     }
 
-    /// Forgets the alarms of rules that are gone.
-    pub fn keep_rules<'a>(&mut self, rules: impl Iterator<Item = &'a crate::alarms::Rule>) {
-        let kept: Vec<String> = rules.map(ToString::to_string).collect();
-        self.of_rules.retain(|rule, _| kept.contains(rule));
+    /// Forgets the alarms of other rules than these. Returns the rules with the numbers of their alarms.
+    pub fn keep_rules(&mut self, rules: &[String]) -> Vec<(String, u64)> {
+        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.of_rules).into_iter().partition(|(rule, _)| rules.contains(rule));
+        self.of_rules = kept;
+        gone.into_iter().collect()
     }
 }

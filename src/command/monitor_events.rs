@@ -49,6 +49,13 @@ pub(super) enum MonitorEvent {
         clear: AllClear,
         since: String,
     },
+    /// An alarm ended because the options have changed.
+    #[serde(rename = "all_clear")]
+    AlarmDropped {
+        /// The number of the alarm.
+        number: u64,
+        reason: String,
+    },
     /// The machine is in another state.
     State {
         #[serde(flatten)]
@@ -88,7 +95,7 @@ pub(super) enum MonitorEvent {
         /// Its directory.
         path: String,
         /// What triggered it.
-        triggers: Vec<String>,
+        triggers: Vec<TriggeredBy>,
         /// The size of its events.perf.
         bytes: u64,
         /// The time that its events cover.
@@ -107,6 +114,14 @@ pub(super) enum MonitorEvent {
     },
     /// The events are off.
     End(End),
+}
+
+/// A trigger of a recording.
+#[derive(Debug, Serialize)]
+pub(super) struct TriggeredBy {
+    pub by: TriggerKind,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub text: String,
 }
 
 /// That an alarm comes from a rule.
@@ -182,7 +197,9 @@ impl MonitorEvent {
         match self {
             MonitorEvent::Begin(_) => "begin",
             MonitorEvent::RuleAlarm { .. } | MonitorEvent::StateAlarm { .. } => "alarm",
-            MonitorEvent::RuleClear { .. } | MonitorEvent::StateClear { .. } => "all_clear",
+            MonitorEvent::RuleClear { .. } | MonitorEvent::StateClear { .. } | MonitorEvent::AlarmDropped { .. } => {
+                "all_clear"
+            }
             MonitorEvent::State { .. } => "state",
             MonitorEvent::Hook(_) => "hook",
             MonitorEvent::Fault { .. } => "fault",
@@ -222,7 +239,7 @@ pub(super) fn wall_time(time: Ns, now: Ns, wall: SystemTime) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarms::HookEnd;
+    use crate::alarms::{HitTracepoint, HookEnd};
 
     #[test]
     fn each_event_is_one_line_with_its_time_and_kind() {
@@ -236,22 +253,22 @@ mod tests {
             rule: "irq > 5/s".to_owned(),
             since_ns: Ns(7),
             at_ns: Ns(9),
-            rate: Some(6.5),
+            per_second: Some(6.5),
             is_estimate: false,
-            tracepoints: vec![("irq:entry".to_owned(), 6.5)],
+            tracepoints: vec![HitTracepoint { tracepoint: "irq:entry".to_owned(), per_second: 6.5 }],
             more: 0,
         };
         let since = rfc3339_millis(wall_time(Ns(1_000_000_000), Ns(2_000_000_000), now));
         assert_eq!(
             line(MonitorEvent::RuleAlarm { number: 3, by: ByRule::Rule, alarm, since }),
             "{\"time\":\"1970-01-01T00:00:01.500Z\",\"kind\":\"alarm\",\"number\":3,\"by\":\"rule\",\"rule\":\"irq > 5/s\",\"since_ns\":7,\
-             \"at_ns\":9,\"rate\":6.5,\"is_estimate\":false,\"tracepoints\":[[\"irq:entry\",6.5]],\"more\":0,\
+             \"at_ns\":9,\"per_second\":6.5,\"is_estimate\":false,\"tracepoints\":[{\"tracepoint\":\"irq:entry\",\"per_second\":6.5}],\"more\":0,\
              \"since\":\"1970-01-01T00:00:00.500Z\"}\n"
         );
-        let hook = HookReport { alarm: 3, end: HookEnd::Killed };
+        let hook = HookReport { number: 3, end: HookEnd::Killed };
         assert_eq!(
             line(MonitorEvent::Hook(hook)),
-            "{\"time\":\"1970-01-01T00:00:01.500Z\",\"kind\":\"hook\",\"alarm\":3,\"hook\":\"killed\"}\n"
+            "{\"time\":\"1970-01-01T00:00:01.500Z\",\"kind\":\"hook\",\"number\":3,\"outcome\":\"killed\"}\n"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The flight recorder beside `tp-perf monitor`.
 
-use super::monitor_events::MonitorEvent;
+use super::monitor_events::{MonitorEvent, TriggeredBy};
 use super::monitor_outputs::Outputs;
 use crate::capture::flight::{FlightNews, FlightPlace, FlightRecorder, TriggerTaken};
 use crate::capture::{AttachOptions, CaptureOptions, OnlyProcesses, StopRules};
@@ -9,9 +9,10 @@ use crate::engine::{Detaching, Kernel, ProcessFields, Sampling};
 use crate::metrics::{FlightAnswer, FlightFigures};
 use crate::monitor::{FlightRequest, MonitorRequest};
 use crate::os::clock::Clock;
-use crate::recording::TriggerKind;
+use crate::recording::{Trigger, TriggerKind};
 use crate::units::nanoseconds;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use rustix::fs::{FlockOperation, flock};
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -30,6 +31,8 @@ pub(super) struct MonitorFlight<E> {
     /// When it attached.
     attached: Instant,
     merged: u64,
+    /// The folder, locked.
+    _lock: fs::File,
 }
 
 impl<E: Sampling> MonitorFlight<E> {
@@ -64,8 +67,13 @@ impl<E: Sampling> MonitorFlight<E> {
             arguments,
         };
         let place = FlightPlace::Folder(folder.clone());
+        // Two monitors would remove each other's recordings.
+        let lock = fs::File::open(&folder.path).with_context(|| format!("failed to open the folder `{path}`"))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            bail!("another monitor writes its recordings into `{path}`: choose another folder with --flight-dir");
+        }
         let recorder = FlightRecorder::attach(kernel, &options, place, signals, progress)?;
-        Ok(Some(MonitorFlight { recorder: Some(recorder), attached: Instant::now(), merged: 0 }))
+        Ok(Some(MonitorFlight { recorder: Some(recorder), attached: Instant::now(), merged: 0, _lock: lock }))
     }
 
     /// Begins to keep events.
@@ -116,18 +124,18 @@ impl<E: Sampling> MonitorFlight<E> {
     /// Takes a trigger, and reports what becomes of it.
     pub fn trigger(&mut self, kind: TriggerKind, text: &str, outputs: &mut Outputs) -> FlightAnswer {
         let Some(recorder) = &mut self.recorder else {
-            return FlightAnswer::Failed("the flight recorder has failed\n".to_owned());
+            return FlightAnswer::Failed("the flight recorder has failed".to_owned());
         };
         match recorder.trigger(kind, text) {
             Ok(taken) => {
                 self.merged += u64::from(taken == TriggerTaken::Merged);
                 let recording = words(taken);
                 outputs.report(&MonitorEvent::Trigger { by: kind, text: text.to_owned(), recording });
-                FlightAnswer::Begun(format!("the recording is {recording}\n"))
+                FlightAnswer::Begun(format!("the recording is {recording}"))
             }
             Err(error) => {
                 self.fail(&error, outputs);
-                FlightAnswer::Failed(format!("{error}\n"))
+                FlightAnswer::Failed(format!("{error}"))
             }
         }
     }
@@ -157,8 +165,8 @@ impl<E: Sampling> MonitorFlight<E> {
             bytes: status.memory,
             span: status.covers,
             lost: status.lost,
-            recorded: 0,
-            thinned: 0,
+            recorded: status.recorded,
+            thinned: status.thinned,
             dumps: status.written,
             failures: status.failed,
             merged: self.merged,
@@ -185,7 +193,10 @@ fn report(news: FlightNews, outputs: &mut Outputs) {
             outputs.report(&MonitorEvent::FaultEnd { what: "flight", lost: None });
             MonitorEvent::Flight {
                 path: path.display().to_string(),
-                triggers: triggers.iter().map(|trigger| trigger.kind.words().to_owned()).collect(),
+                triggers: triggers
+                    .into_iter()
+                    .map(|Trigger { kind, text, .. }| TriggeredBy { by: kind, text })
+                    .collect(),
                 bytes,
                 covers_ns: nanoseconds(covers),
                 took_ns: nanoseconds(took),

@@ -5,7 +5,8 @@ use crate::counting::Counters;
 use crate::engine::Counting;
 use crate::events::{Ns, Sink, Tick};
 use crate::history::{
-    History, HistoryChoice, HistoryFacts, HistoryFigures, HistoryLevel, HistoryReport, HistoryWriter, MachineClock,
+    self, History, HistoryChoice, HistoryFacts, HistoryFigures, HistoryLevel, HistoryReport, HistoryWriter,
+    MachineClock,
 };
 use crate::metrics::{
     AlarmFigures, FlightAnswer, FlightFigures, Metrics, MetricsFormat, MetricsOptions, MetricsServer, RequestAnswers,
@@ -16,6 +17,7 @@ use crate::os::clock::Clock;
 use crate::terminal::messages;
 use crate::terminal::{JsonLines, Stdout};
 use crate::units::{Bytes, Plural, Seconds};
+use anyhow::bail;
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -101,7 +103,13 @@ impl Outputs {
         }
         if let (None, Some((folder, keep))) = (&self.history, &request.history) {
             let facts = HistoryFacts::of(table, selection, counters.attached().cpus.as_slice().to_vec());
-            self.history = Some(HistoryWriter::open(folder, facts, table, *keep, MachineClock)?);
+            let opened = HistoryWriter::open(folder, facts, table, *keep, MachineClock);
+            self.history = Some(match opened {
+                Err(error @ history::Error::InUse { .. }) => {
+                    bail!("{error}: stop that one, or choose another folder with --history")
+                }
+                opened => opened?,
+            });
             self.take_history_reports();
         }
         Ok(())
@@ -193,7 +201,7 @@ impl Outputs {
         let dropped = self.lines.take_dropped();
         if dropped > 0 {
             let lines = Plural(dropped, "line");
-            let error = format!("{lines} dropped, because the reader of standard output is too slow");
+            let error = format!("{lines} dropped: the reader of standard output is too slow");
             self.report(&MonitorEvent::Fault { what: "lines", error });
         }
         // Without systemd, this does nothing.
@@ -221,6 +229,11 @@ impl Outputs {
             metrics.set_history(WrittenHistory { windows: written, waiting, lost, bytes: *bytes, files: *files });
         }
         for report in reports {
+            if let (HistoryReport::Closed { .. } | HistoryReport::Removed(_), Some((_, _, measured))) =
+                (&report, &mut self.history_size)
+            {
+                *measured = None;
+            }
             self.report(&event_of(report));
         }
     }

@@ -72,6 +72,8 @@ pub(super) struct MonitorRun<'a, 'k, K: Kernel> {
     pub detaching: &'a mut Vec<Detaching>,
     /// What to report once the events are on.
     pub begin: Option<Begin>,
+    /// Whether systemd knows that the events are on.
+    pub is_ready: bool,
     pub end: Option<EndOfRun>,
 }
 
@@ -82,10 +84,10 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
 
     /// Reports an alarm, triggers the flight recorder, and runs the command of alarms.
     fn raise(&mut self, number: u64, event: &MonitorEvent, (kind, text): (TriggerKind, &str)) {
-        if let Some(flight) = self.flight {
-            flight.trigger(kind, text, self.outputs);
-        }
         let line = self.outputs.report(event);
+        if let Some(flight) = self.flight {
+            flight.trigger(kind, &format!("alarm {number}: {text}"), self.outputs);
+        }
         if let Some(report) = self.hook.as_mut().and_then(|hook| hook.run(number, &line)) {
             self.outputs.report(&MonitorEvent::Hook(report));
         }
@@ -97,7 +99,7 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
         match message {
             RuleMessage::Alarm(alarm) => {
                 self.outputs.count_alarm(&alarm.rule);
-                self.outputs.set_active(&alarm.rule, u64::from(alarm.rate.is_some()));
+                self.outputs.set_active(&alarm.rule, u64::from(alarm.per_second.is_some()));
                 let (since, rule) = (since(alarm.since_ns), alarm.rule.clone());
                 let event = MonitorEvent::RuleAlarm { number, by: ByRule::Rule, alarm, since };
                 self.raise(number, &event, (TriggerKind::Rule, &rule));
@@ -206,7 +208,7 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
 
     fn due(&self) -> Option<Instant> {
         let hook = self.hook.as_ref().and_then(AlarmHook::due);
-        let begin = self.begin.as_ref().map(|_| Instant::now());
+        let begin = (!self.is_ready).then(Instant::now);
         let flight = self.flight.as_ref().and_then(MonitorFlight::due);
         [begin, hook, flight, self.outputs.due()].into_iter().flatten().min()
     }
@@ -214,6 +216,8 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
     fn act(&mut self) -> bool {
         if let Some(begin) = self.begin.take() {
             self.report(&MonitorEvent::Begin(begin));
+        }
+        if !std::mem::replace(&mut self.is_ready, true) {
             // Without systemd, this does nothing. If systemd cannot be told, it reports that itself.
             let _ = sd_notify::notify(&[NotifyState::Ready]);
         }
@@ -233,7 +237,9 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
                 let mut requests = Vec::new();
                 self.outputs.act(&mut |note| {
                     requests.push(note.to_owned());
-                    FlightAnswer::Begun("the recording is begun; a line `flight` tells when it is written\n".to_owned())
+                    FlightAnswer::Begun(
+                        "the monitor writes a recording; its line `flight` names the directory".to_owned(),
+                    )
                 });
                 for note in requests {
                     flight.trigger(TriggerKind::Request, &note, self.outputs);
@@ -245,7 +251,8 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
                     let text = "SIGUSR2 came, but there is no flight recorder (--flight)".to_owned();
                     self.outputs.report(&MonitorEvent::Note { text });
                 }
-                self.outputs.act(&mut |_| FlightAnswer::Off("there is no flight recorder (--flight)\n".to_owned()));
+                self.outputs
+                    .act(&mut |_| FlightAnswer::Off("this monitor has no flight recorder (--flight)".to_owned()));
             }
         }
         if self.outputs.is_closed() {

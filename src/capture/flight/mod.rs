@@ -135,6 +135,10 @@ pub struct FlightStatus {
     pub lost: u64,
     /// The CPU time that the recorder took so far.
     pub own_cpu: Duration,
+    /// The tracepoints whose hits are all recorded now, and those of which one in N is.
+    pub recorded: u64,
+    /// See `recorded`.
+    pub thinned: u64,
     /// The recordings written so far.
     pub written: u64,
     /// Those that could not be written.
@@ -366,12 +370,17 @@ impl<E: Sampling> FlightRecorder<E> {
     /// The state now.
     pub fn status(&self) -> FlightStatus {
         let kept = self.rounds.kept();
+        let all = self.selection.captured().count() as u64;
+        let (thinned, detached) = self.steering.as_ref().map_or((0, 0), RecordSteering::thinned_and_detached);
+        let recorded = all.saturating_sub(thinned + detached);
         FlightStatus {
             covers: self.marks.all.front().map_or(Duration::ZERO, |oldest| oldest.time.elapsed()),
             kept_bytes: kept.end - kept.start,
             memory: self.rounds.memory(),
             samples: self.rounds.samples(),
             lost: self.marks.lost(),
+            recorded,
+            thinned,
             ..self.status
         }
     }

@@ -163,10 +163,13 @@ fn alarm() {
     let [first, second] = [monitor.line("alarm"), monitor.line("alarm")];
     let (of_rule, of_new) = if first["rule"] == rule { (first, second) } else { (second, first) };
     assert_eq!((&of_rule["rule"], &of_rule["by"]), (&Value::from(rule), &Value::from("rule")));
-    assert_eq!((&of_new["rule"], &of_new["tracepoints"][0][0]), (&Value::from("new after 1ms"), &Value::from(GETSID)));
+    assert_eq!(
+        (&of_new["rule"], &of_new["tracepoints"][0]["tracepoint"]),
+        (&Value::from("new after 1ms"), &Value::from(GETSID))
+    );
     for _ in 0..2 {
         let hook = monitor.line("hook");
-        assert_eq!((&hook["hook"], &hook["exit_code"]), (&Value::from("done"), &Value::from(0)));
+        assert_eq!((&hook["outcome"], &hook["exit_code"]), (&Value::from("exited"), &Value::from(0)));
     }
     let (end, folder) = monitor.end();
     assert_eq!(end["alarms"], 2);
@@ -193,7 +196,7 @@ fn reload() {
         monitor.signal(Signal::SIGHUP);
         let fault = monitor.line("fault");
         assert!(
-            fault["what"] == "reload" && fault["error"].as_str().unwrap().contains("nothing has changed"),
+            fault["what"] == "reload" && fault["error"].as_str().unwrap().contains("the old options stay"),
             "{fault}"
         );
     }
@@ -201,9 +204,13 @@ fn reload() {
     monitor.signal(Signal::SIGHUP);
     let reload = monitor.line("reload");
     assert_eq!(reload["needs_restart"], serde_json::json!(["budget"]), "--every was typed");
-    monitor.line("begin");
     storm(50_000);
     assert_eq!(monitor.line("alarm")["number"], 1);
+    // An alarm of a rule that is gone has no other end.
+    fs::write(&config, "").unwrap();
+    monitor.signal(Signal::SIGHUP);
+    let clear = monitor.line("all_clear");
+    assert!(clear["number"] == 1 && clear["reason"].as_str().unwrap().contains("is gone"), "{clear}");
     monitor.end();
 }
 
@@ -274,8 +281,12 @@ fn flight() {
     std::thread::sleep(Duration::from_secs(1));
     storm(30_000);
     let alarm = monitor.line("trigger");
-    assert_eq!((&alarm["by"], &alarm["text"], &alarm["recording"]), (&"rule".into(), &rule.into(), &"begun".into()));
+    assert_eq!(
+        (&alarm["by"], &alarm["text"], &alarm["recording"]),
+        (&"rule".into(), &format!("alarm 1: {rule}").into(), &"begun".into())
+    );
     let written = monitor.line("flight");
+    assert_eq!(written["triggers"][0]["by"], "rule");
     let path = monitor.folder.path().join(written["path"].as_str().unwrap());
     let (events, triggers) = of_recording(&path);
     assert!(events == 30_700 && triggers == ["rule"], "{events} {triggers:?}");
@@ -358,10 +369,14 @@ fn returns_at_once() {
 }
 
 fn no_textfile() {
-    let mut monitor = Monitor::start(&["--history", "h", "--textfile", "t/metrics.prom", "--budget", "none"]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("t")).unwrap();
+    let words = ["--history", "h", "--textfile", "t/metrics.prom", "--budget", "none"];
+    let mut monitor = Monitor::start_in(folder, &words, |_| {});
     monitor.line("begin");
+    fs::remove_dir_all(monitor.folder.path().join("t")).unwrap();
     let fault = monitor.line("fault");
-    assert_eq!(fault["what"], "textfile", "the folder t is missing");
+    assert_eq!(fault["what"], "textfile", "the folder t is gone");
     storm(1_000);
     let (_, folder) = monitor.end();
     assert_eq!(of_history(&folder.path().join("h")).1, 1_000);
