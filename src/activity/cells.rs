@@ -92,7 +92,8 @@ impl Cells {
     /// Counts more events with the key and in the bin of the last event. `time` is the time of the last of
     /// them.
     pub fn add_more(&mut self, time: Ns, key: u32, events: u64) {
-        self.open.counts[key as usize] += events;
+        let count = &mut self.open.counts[key as usize];
+        *count = count.saturating_add(events);
         self.open.last = time;
     }
 

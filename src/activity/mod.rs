@@ -86,12 +86,15 @@ impl Activity {
     /// Adds the hits of a window, spread evenly over its time, because bins and windows have different lengths. Its begin must not be earlier than
     /// the end of the window before.
     pub fn add_window(&mut self, from: Ns, length_ns: u64, hits: &[(Tpid, u64)]) {
+        // So many parts of `PARTS_OF_WINDOW`.
+        let parts = |whole: u64, number: u64| {
+            let part = u128::from(whole) * u128::from(number) / u128::from(PARTS_OF_WINDOW);
+            u64::try_from(part).unwrap_or(whole)
+        };
         for part in 0..PARTS_OF_WINDOW {
-            let time = from.saturating_add(
-                u64::try_from(u128::from(length_ns) * u128::from(part) / u128::from(PARTS_OF_WINDOW)).unwrap_or(0),
-            );
+            let time = from.saturating_add(parts(length_ns, part));
             for (tpid, hits) in hits {
-                let in_part = hits * (part + 1) / PARTS_OF_WINDOW - hits * part / PARTS_OF_WINDOW;
+                let in_part = parts(*hits, part + 1) - parts(*hits, part);
                 if in_part > 0 {
                     self.tracepoints.add(time, tpid.get());
                     self.tracepoints.add_more(time, tpid.get(), in_part - 1);

@@ -75,6 +75,12 @@ pub enum RuleError {
         /// The mistake.
         reason: String,
     },
+    /// Its tracepoints are not watched.
+    #[error("`{rule}`: none of its tracepoints is watched; add them with --also, or select them with -t")]
+    NotWatched {
+        /// The rule.
+        rule: String,
+    },
     /// The pattern cannot be read.
     #[error(transparent)]
     Pattern(#[from] tracefs::Error),
@@ -93,7 +99,7 @@ impl FromStr for Rule {
         let (patterns, condition) = match words[..] {
             ["new"] => ("*:*", Condition::New { after: USUAL_AFTER }),
             ["new", "after", after] => ("*:*", Condition::New { after: time(after)? }),
-            ["new", patterns] => (patterns, Condition::New { after: USUAL_AFTER }),
+            ["new", patterns] if patterns != "after" => (patterns, Condition::New { after: USUAL_AFTER }),
             ["new", patterns, "after", after] => (patterns, Condition::New { after: time(after)? }),
             [patterns, sign @ (">" | "<"), rate] => (patterns, limit(sign, rate, Duration::ZERO)?),
             [patterns, sign @ (">" | "<"), rate, "for", lasts] => (patterns, limit(sign, rate, time(lasts)?)?),

@@ -1,14 +1,17 @@
 //! Applies rules to the windows of a count.
 
+use super::rule::RuleError;
 use super::rule::{Condition, Rule};
 use crate::events::{Ns, Tick, Tpid, WindowHits};
-use crate::tracefs::{self, Table, Tracepoint, check_matches};
+use crate::tracefs::{Selection, Table, Tracepoint, check_matches};
 use crate::units::nanoseconds;
 use serde::Serialize;
 use std::time::Duration;
 
 /// After an alarm, the rate must be within the limit for at least this time before the alarm ends.
 const LEAST_CALM: Duration = Duration::from_secs(10);
+/// More nanoseconds between two windows are a gap.
+const MOST_BETWEEN: u64 = 50_000_000;
 /// An alarm names so many tracepoints.
 const NAMED: usize = 5;
 
@@ -71,6 +74,10 @@ pub struct RuleWatch {
     /// By the number of a tracepoint, whether it was ever hit.
     was_hit: Vec<bool>,
     begin: Option<Ns>,
+    /// The end of the last window.
+    last: Option<Ns>,
+    /// Whether CPUs are offline that should be watched: their hits are unknown.
+    pub is_partial: bool,
 }
 
 #[derive(Debug)]
@@ -87,11 +94,16 @@ struct WatchedRule {
 }
 
 impl RuleWatch {
-    /// Applies these rules to the tracepoints of a table. `was_hit` tells whether a tracepoint was ever hit before the start.
+    /// Applies these rules to the watched tracepoints of a table. `was_hit` tells whether a tracepoint was ever hit before the start.
     ///
     /// # Errors
-    /// If a pattern matches no tracepoint, with the nearest names.
-    pub fn new(rules: &[Rule], table: &Table, was_hit: impl Fn(&Tracepoint) -> bool) -> Result<Self, tracefs::Error> {
+    /// If a pattern matches no tracepoint, with the nearest names, or none that is watched.
+    pub fn new(
+        rules: &[Rule],
+        table: &Table,
+        selection: &Selection,
+        was_hit: impl Fn(&Tracepoint) -> bool,
+    ) -> Result<Self, RuleError> {
         let end = table.tracepoints().iter().map(|tracepoint| tracepoint.tpid.index() + 1).max().unwrap_or(0);
         let mut watch = RuleWatch { names: vec![String::new(); end], was_hit: vec![false; end], ..Self::default() };
         for tracepoint in table.tracepoints() {
@@ -104,6 +116,11 @@ impl RuleWatch {
             for tracepoint in table.tracepoints() {
                 is_about[tracepoint.tpid.index()] = rule.patterns.iter().any(|pattern| pattern.matches(tracepoint));
             }
+            let is_watched = |tracepoint: &&Tracepoint| selection.status(tracepoint.tpid).is_captured();
+            let of_rule = |tracepoint: &&Tracepoint| is_about[tracepoint.tpid.index()];
+            if !table.tracepoints().iter().filter(is_watched).any(|tracepoint| of_rule(&tracepoint)) {
+                return Err(RuleError::NotWatched { rule: rule.to_string() });
+            }
             watch.rules.push(WatchedRule { rule: rule.clone(), is_about, broken: None, alarm: None, calm: None });
         }
         Ok(watch)
@@ -111,7 +128,7 @@ impl RuleWatch {
 
     /// Takes over what `earlier` knows: the tracepoints that were hit, and the alarms of rules that both have.
     pub fn continue_from(&mut self, earlier: RuleWatch) {
-        self.begin = earlier.begin;
+        (self.begin, self.last) = (earlier.begin, earlier.last);
         for (was_hit, before) in self.was_hit.iter_mut().zip(earlier.was_hit) {
             *was_hit |= before;
         }
@@ -134,8 +151,14 @@ impl RuleWatch {
             return Vec::new();
         }
         let begin = *self.begin.get_or_insert(tick.from);
+        // What happened between two runs is not known.
+        let has_gap = self.last.is_some_and(|last| tick.from.since(last) > MOST_BETWEEN);
+        self.last = Some(tick.to);
         let mut messages = Vec::new();
         for watched in &mut self.rules {
+            if has_gap {
+                (watched.broken, watched.calm) = (None, None);
+            }
             let about = |hits: &&WindowHits| watched.is_about.get(hits.tpid.index()).copied().unwrap_or(false);
             let hits: Vec<WindowHits> = hits.iter().filter(about).copied().collect();
             messages.extend(match watched.rule.condition {
@@ -152,7 +175,10 @@ impl RuleWatch {
                     watched.limit(tick, &hits, |seen| (seen > rate).then_some(seen), lasts, &self.names)
                 }
                 // Hits that are unknown may be many.
-                Condition::Below { .. } if hits.iter().any(|hits| hits.hits.is_none()) => None,
+                Condition::Below { .. } if self.is_partial || hits.iter().any(|hits| hits.hits.is_none()) => {
+                    (watched.broken, watched.calm) = (None, None);
+                    None
+                }
                 Condition::Below { rate, lasts } => {
                     watched.limit(tick, &hits, |seen| (seen < rate).then_some(seen), lasts, &self.names)
                 }
@@ -246,9 +272,14 @@ mod tests {
         Table::from_entries(names.map(|(group, name)| (group.to_owned(), name.to_owned(), 1)).to_vec())
     }
 
+    /// All of them are watched.
+    fn all() -> Selection {
+        Selection::of_statuses(&table(), std::iter::empty())
+    }
+
     fn watch(rules: &[&str]) -> RuleWatch {
         let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        RuleWatch::new(&rules, &table(), |tracepoint| tracepoint.name == "exit").unwrap()
+        RuleWatch::new(&rules, &table(), &all(), |tracepoint| tracepoint.name == "exit").unwrap()
     }
 
     /// Windows of a second with these hits of the three tracepoints. Returns each message with the second at whose end it came.
@@ -347,7 +378,12 @@ mod tests {
     #[test]
     fn a_pattern_that_matches_nothing_is_an_error_with_the_nearest_name() {
         let rule: Rule = "shed:wakeup > 1/s".parse().unwrap();
-        let error = RuleWatch::new(&[rule], &table(), |_| false).unwrap_err().to_string();
+        let error = RuleWatch::new(&[rule], &table(), &all(), |_| false).unwrap_err().to_string();
         assert!(error.contains("shed:wakeup"), "{error}");
+        let mut without = all();
+        without.exclude(Tpid::new(3), crate::tracefs::Exclusion::TooOften);
+        let rule: Rule = "sched:* < 1/s".parse().unwrap();
+        let error = RuleWatch::new(&[rule], &table(), &without, |_| false).unwrap_err().to_string();
+        assert!(error.contains("none of its tracepoints is watched"), "{error}");
     }
 }

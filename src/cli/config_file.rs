@@ -2,9 +2,11 @@
 
 use super::usage::usage;
 use clap::{Arg, ArgAction, Command};
+use nix::libc::O_NONBLOCK;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -22,7 +24,13 @@ pub(super) fn with_config(command: &Command, path: &Path, typed: &[OsString]) ->
     let shown = path.display();
     let bad = |what: String| usage(format!("{shown}: {what}"));
     let mut text = String::new();
-    let read = fs::File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
+    // A pipe might have no writer, and the monitor would wait for one.
+    let file = fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path);
+    let file = file.and_then(|file| match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(std::io::Error::other("it is not a file")),
+    });
+    let read = file.and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
     read.map_err(|error| bad(format!("the config file cannot be read: {error}")))?;
     if text.len() as u64 > MOST_BYTES {
         return Err(bad("it is larger than 1 MiB, so it is not a config file".to_owned()));

@@ -37,8 +37,8 @@ const RULES: &str = "\
 Rules:
   PATTERN > RATE [for TIME]     the sum of the rates is higher, as in 'kmem:* > 1M/s for 10s'
   PATTERN < RATE [for TIME]     it is lower, as in 'net:* < 10/min for 5m'
-  new [PATTERN] [after TIME]    a tracepoint is hit for the first time. tp-perf knows those that are hit in the first TIME (1h), and in the last \
-7 days of the history
+  new [PATTERN] [after TIME]    a tracepoint is hit for the first time. tp-perf knows those that are hit in the first TIME (1h), and those of \
+the history
 An alarm ends when its rule has been false for the same time, and for at least 10s. An alarm about a new tracepoint has no end.";
 
 const EVENTS: &str = "\
@@ -52,10 +52,6 @@ const MOST_WINDOW: Duration = Duration::from_secs(10);
 const FIRST_WINDOW: Duration = Duration::from_millis(300);
 /// The budget if the user sets none, as a part of the time of all CPUs.
 const USUAL_BUDGET: f64 = 0.01;
-/// How long and how large a history is, if the user sets nothing.
-const USUAL_KEEP: Duration = Duration::from_secs(30 * 86_400);
-const USUAL_KEEP_MINUTES: Duration = Duration::from_secs(400 * 86_400);
-const USUAL_KEEP_SIZE: usize = 2 << 30;
 /// The budget, the number and the size of the recordings of the flight recorder, if the user sets nothing.
 const FLIGHT_BUDGET: f64 = 0.02;
 const FLIGHT_KEEP: u32 = 10;
@@ -231,6 +227,11 @@ impl MonitorArgs {
         let budget = self.budget.map_or(Some(USUAL_BUDGET), |BudgetArg(budget)| budget);
         let rules = self.rule.iter().map(|rule| rule.parse()).collect::<Result<Vec<Rule>, RuleError>>();
         let rules = rules.map_err(|error| usage(format!("--rule: {error}")))?;
+        for (number, rule) in rules.iter().map(Rule::to_string).enumerate() {
+            if rules[..number].iter().any(|other| other.to_string() == rule) {
+                return Err(usage(format!("--rule: `{rule}` is there twice")));
+            }
+        }
         if let Some(path) = &self.textfile {
             let above = path.parent().filter(|above| !above.as_os_str().is_empty());
             if path.extension().is_none_or(|extension| extension != "prom") {
@@ -243,10 +244,11 @@ impl MonitorArgs {
                 return Err(usage(format!("--textfile: there is no folder `{}`", above.display())));
             }
         }
+        let usual = Keep::default();
         let keep = Keep {
-            windows_for: self.keep.unwrap_or(USUAL_KEEP),
-            minutes_for: self.keep_minutes.unwrap_or(USUAL_KEEP_MINUTES),
-            bytes: self.keep_size.unwrap_or(USUAL_KEEP_SIZE) as u64,
+            windows_for: self.keep.unwrap_or(usual.windows_for),
+            minutes_for: self.keep_minutes.unwrap_or(usual.minutes_for),
+            bytes: self.keep_size.map_or(usual.bytes, |bytes| bytes as u64),
         };
         let states = match self.identify || !self.against.is_empty() {
             false => None,
@@ -347,7 +349,7 @@ mod tests {
         let other = other.unwrap();
         assert_eq!((other.count.budget, other.count.every), (None, Duration::from_secs(5)));
         let (_, keep) = other.history.unwrap();
-        assert_eq!((keep.windows_for, keep.minutes_for), (Duration::from_secs(86_400), USUAL_KEEP_MINUTES));
+        assert_eq!((keep.windows_for, keep.minutes_for), (Duration::from_secs(86_400), Keep::default().minutes_for));
         assert_eq!(other.states.unwrap().against, ["a", "b"]);
     }
 
@@ -384,6 +386,8 @@ mod tests {
             (vec!["--metrics", "nowhere"], "--metrics"),
             (vec!["--silence", "1m"], "--against"),
             (vec!["--config", "/no/such/file"], "cannot be read"),
+            (vec!["--rule", "irq>1/s", "--rule", "irq > 1/s"], "is there twice"),
+            (vec!["--rule", "new after"], "is not a rule"),
             (vec!["--textfile", "metrics.txt"], "must end in .prom"),
             (vec!["--textfile", "/no/such/metrics.prom"], "there is no folder"),
             (vec!["--flight-keep", "3"], "--flight"),

@@ -6,12 +6,12 @@ use anyhow::{Context as _, bail};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A monitor answers between two ticks, so within its window.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// No answer of a monitor is nearly as long.
-const LONGEST: u64 = 64 << 10;
+const LONGEST: usize = 64 << 10;
 
 /// Asks, and prints the answer.
 pub fn run(args: FlightArgs, context: &mut Context) -> anyhow::Result<u8> {
@@ -41,7 +41,6 @@ pub fn run(args: FlightArgs, context: &mut Context) -> anyhow::Result<u8> {
 /// Sends the request, and reads the answer.
 fn ask(socket: &Path, note: &str) -> io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let head = format!(
         "POST /flight HTTP/1.1\r\nHost: tp-perf\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -49,9 +48,20 @@ fn ask(socket: &Path, note: &str) -> io::Result<String> {
     );
     stream.write_all(head.as_bytes())?;
     stream.write_all(note.as_bytes())?;
-    let mut answer = String::new();
-    stream.take(LONGEST).read_to_string(&mut answer)?;
-    Ok(answer)
+    let end = Instant::now() + PATIENCE;
+    let mut answer = Vec::new();
+    let mut bytes = [0; 4_096];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || answer.len() > LONGEST {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut bytes)? {
+            0 => return String::from_utf8(answer).map_err(|_| io::ErrorKind::InvalidData.into()),
+            length => answer.extend_from_slice(&bytes[..length]),
+        }
+    }
 }
 
 /// The status and the text of an answer.

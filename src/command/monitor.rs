@@ -6,7 +6,7 @@ use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, End, MonitorEvent};
 use super::monitor_flight::MonitorFlight;
 use super::monitor_outputs::{Outputs, names_of_history};
-use super::monitor_run::{EndOfRun, MonitorNotes, MonitorRun};
+use super::monitor_run::{EndOfRun, MonitorNotes, MonitorRun, NextOptions};
 use super::monitor_states::{FollowedStates, nothing_yet, read_states};
 use super::watch::machine_origin;
 use crate::alarms::{AlarmHook, Condition, Rule, RuleWatch};
@@ -24,7 +24,7 @@ use crate::os::privileges::{self, Starts};
 use crate::recording::Tool;
 use crate::state::Known;
 use crate::terminal::{TerminalProgress, messages};
-use crate::tracefs::Table;
+use crate::tracefs::{Selection, Table};
 use crate::units::{Grouped, Percent, nanoseconds};
 use anyhow::Context as _;
 use nix::libc::{ENOSYS, SIGHUP, SIGUSR2};
@@ -88,7 +88,7 @@ fn monitor<K: Kernel>(kernel: &K, request: MonitorRequest, context: &mut Context
     let mut flight = MonitorFlight::attach(kernel, &request, own_arguments(), signals, progress)?;
     let counters = Counters::attach(kernel, &request.count, &mut context.signals, &mut context.progress)?;
     context.progress.phase_ends();
-    let rules = rule_watch(&request, &counters.table)?;
+    let rules = rule_watch(&request, &counters.table, &counters.selection)?;
     let nofile_limit = counters.attached().descriptor_limit;
     let hook = request.on_alarm.clone().map(|(command, timeout)| AlarmHook::new(command, timeout, nofile_limit));
     if let Some(flight) = &mut flight {
@@ -148,7 +148,7 @@ fn restrict(request: &MonitorRequest, context: &mut Context) {
 }
 
 /// The rules. A tracepoint that the history has hits of is not new.
-fn rule_watch(request: &MonitorRequest, table: &Table) -> anyhow::Result<RuleWatch> {
+fn rule_watch(request: &MonitorRequest, table: &Table, selection: &Selection) -> anyhow::Result<RuleWatch> {
     let is_about_new = |rule: &Rule| matches!(rule.condition, Condition::New { .. });
     let known = match &request.history {
         Some((folder, _)) if folder.exists() && request.rules.iter().any(is_about_new) => names_of_history(folder)
@@ -159,7 +159,7 @@ fn rule_watch(request: &MonitorRequest, table: &Table) -> anyhow::Result<RuleWat
             }),
         _ => BTreeSet::new(),
     };
-    let watch = RuleWatch::new(&request.rules, table, |tracepoint| known.contains(&tracepoint.full_name()));
+    let watch = RuleWatch::new(&request.rules, table, selection, |tracepoint| known.contains(&tracepoint.full_name()));
     watch.context("--rule")
 }
 
@@ -173,7 +173,7 @@ impl<S: Sampling> Monitor<S> {
     ) -> (Option<Counters<K::Counting>>, anyhow::Result<u8>) {
         loop {
             match self.count(kernel, &mut counters, context) {
-                Ok(Some(EndOfRun::Reload)) => self.reload(kernel, &counters.table),
+                Ok(Some(EndOfRun::Reload)) => {}
                 Ok(Some(EndOfRun::Attach)) => {
                     let Context { signals, progress, .. } = context;
                     let (detaching, again) = counters.attach_again(kernel, &self.request.count, signals, progress);
@@ -184,8 +184,10 @@ impl<S: Sampling> Monitor<S> {
                     match again.context("failed to attach again after CPUs came online") {
                         Ok(again) => {
                             self.has_attached = true;
+                            self.drop_alarms_of_states("tp-perf attached again");
                             counters = again;
                         }
+                        Err(_) if context.signals.asked() > 0 => return (None, Ok(0)),
                         Err(error) => return (None, Err(error)),
                     }
                 }
@@ -215,6 +217,15 @@ impl<S: Sampling> Monitor<S> {
             _ => None,
         };
         self.outputs.begin(counters, &self.request)?;
+        let (count, table, selection) =
+            (self.request.count.clone(), counters.table.clone(), counters.selection.clone());
+        let reread = || {
+            let request = monitor_request_again()?;
+            let states = request.states.as_ref();
+            let known = states.map(|states| read_states(kernel, states, &count)).transpose()?;
+            let rules = rule_watch(&request, &table, &selection)?;
+            Ok(NextOptions { request, rules, known })
+        };
         if !std::mem::replace(&mut self.is_restricted, true) {
             restrict(&self.request, context);
         }
@@ -249,6 +260,8 @@ impl<S: Sampling> Monitor<S> {
             begin,
             is_ready: false,
             end: None,
+            reread: &reread,
+            next: None,
         };
         let with = RunWith {
             command: None,
@@ -263,11 +276,14 @@ impl<S: Sampling> Monitor<S> {
             Err(capture::Error::Perf(engine::Error::Interrupted)) => return Ok(None),
             run => run?,
         };
-        let end = beside.end;
+        let (end, next) = (beside.end, beside.next.take());
         self.add(&run);
         match run.problem {
             Some(problem) => Err(anyhow::Error::new(problem).context("failed to read the counters")),
-            None => Ok(end),
+            None => {
+                next.into_iter().for_each(|next| self.reload(next));
+                Ok(end)
+            }
         }
     }
 
@@ -324,38 +340,28 @@ impl<S: Sampling> Monitor<S> {
         }
     }
 
-    /// Reads the options and the states again. Options that cannot be read change nothing.
-    fn reload(&mut self, kernel: &impl Kernel, table: &Table) {
-        if let Ok(now) = NotifyState::monotonic_usec_now() {
-            let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
-        }
-        match self.read_again(kernel, table) {
-            Ok((request, rules, known)) => {
-                let needs_restart = needs_restart(&self.request, &request);
-                let mut rules = rules;
-                rules.continue_from(std::mem::take(&mut self.rules));
-                self.end_alarms(&request);
-                (self.rules, self.known) = (rules, known);
-                match (&mut self.hook, &request.on_alarm) {
-                    (Some(hook), Some((command, timeout))) => hook.change(command.clone(), *timeout),
-                    (None, Some(_)) => {}
-                    (hook, None) => {
-                        hook.iter_mut().for_each(AlarmHook::end);
-                        *hook = None;
-                    }
-                }
-                self.outputs.change(&request);
-                // These need a restart, so the old values stay.
-                let MonitorRequest { count, history, metrics, textfile, flight, .. } = self.request.clone();
-                self.request = MonitorRequest { count, history, metrics, textfile, flight, ..request };
-                self.outputs.report(&MonitorEvent::Reload { needs_restart });
-            }
-            Err(error) => {
-                let causes = messages::causes(error.chain());
-                let error = format!("the old options stay: {}", causes.trim_start_matches("error: "));
-                self.outputs.report(&MonitorEvent::Fault { what: "reload", error });
+    /// Takes over options that were read again.
+    fn reload(&mut self, next: NextOptions) {
+        let NextOptions { request, mut rules, known } = next;
+        let needs_restart = needs_restart(&self.request, &request);
+        rules.continue_from(std::mem::take(&mut self.rules));
+        self.end_alarms(&request);
+        (self.rules, self.known) = (rules, known);
+        match (&mut self.hook, &request.on_alarm) {
+            (Some(hook), Some((command, timeout))) => hook.change(command.clone(), *timeout),
+            (None, Some(_)) => {}
+            (hook, None) => {
+                hook.iter_mut().for_each(AlarmHook::end);
+                *hook = None;
             }
         }
+        self.outputs.change(&request);
+        // These need a restart, so the old values stay.
+        let MonitorRequest { count, history, metrics, textfile, flight, .. } = self.request.clone();
+        let keep = request.history.as_ref().map(|(_, keep)| *keep);
+        let history = history.map(|(folder, old)| (folder, keep.unwrap_or(old)));
+        self.request = MonitorRequest { count, history, metrics, textfile, flight, ..request };
+        self.outputs.report(&MonitorEvent::Reload { needs_restart });
     }
 
     /// Ends the alarms of rules that are gone, and of states, which begin anew.
@@ -366,23 +372,15 @@ impl<S: Sampling> Monitor<S> {
             let reason = format!("the rule `{rule}` is gone");
             self.outputs.report(&MonitorEvent::AlarmDropped { number, reason });
         }
-        for number in self.numbers.forget_states() {
-            self.outputs.set_active("state", 0);
-            let reason = "the states were read again".to_owned();
-            self.outputs.report(&MonitorEvent::AlarmDropped { number, reason });
-        }
+        self.drop_alarms_of_states("the states were read again");
     }
 
-    fn read_again(
-        &self,
-        kernel: &impl Kernel,
-        table: &Table,
-    ) -> anyhow::Result<(MonitorRequest, RuleWatch, Option<Known>)> {
-        let request = monitor_request_again()?;
-        let states = request.states.as_ref();
-        let known = states.map(|states| read_states(kernel, states, &self.request.count)).transpose()?;
-        let rules = rule_watch(&request, table)?;
-        Ok((request, rules, known))
+    /// Ends the alarms of states, whose windows begin anew.
+    fn drop_alarms_of_states(&mut self, reason: &str) {
+        for number in self.numbers.forget_states() {
+            self.outputs.set_active("state", 0);
+            self.outputs.report(&MonitorEvent::AlarmDropped { number, reason: reason.to_owned() });
+        }
     }
 
     /// Ends all outputs.
@@ -394,9 +392,15 @@ impl<S: Sampling> Monitor<S> {
             let error = messages::causes(error.chain());
             self.outputs.report(&MonitorEvent::Fault { what: "monitor", error });
         }
+        if let Some(flight) = &mut self.flight {
+            flight.finish(&mut self.outputs);
+        }
         let alarms = self.numbers.raised();
         let cost = (self.cost.1 > 0.0).then(|| self.cost.0 / self.cost.1);
-        let total = std::mem::take(&mut self.total);
+        let mut total = std::mem::take(&mut self.total);
+        if total.reason.is_empty() {
+            total.reason = "signal".to_owned();
+        }
         self.outputs.end(&MonitorEvent::End(End { alarms, cost, ..total }));
     }
 }

@@ -10,6 +10,7 @@ use crate::metrics::{FlightAnswer, FlightFigures};
 use crate::monitor::{FlightRequest, MonitorRequest};
 use crate::os::clock::Clock;
 use crate::recording::{Trigger, TriggerKind};
+use crate::text::shortened;
 use crate::units::nanoseconds;
 use anyhow::{Context as _, bail};
 use rustix::fs::{FlockOperation, flock};
@@ -24,6 +25,11 @@ const RING: usize = 2 << 20;
 /// A tracepoint that the recorder has detached to keep its budget returns after this time.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
+/// The longest text of a trigger, in characters.
+const LONGEST_TEXT: usize = 256;
+/// Between two lines about triggers that become a part of the same recording.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
 /// A flight recorder, and what became of its triggers.
 pub(super) struct MonitorFlight<E> {
     /// `None` after it has failed.
@@ -31,6 +37,8 @@ pub(super) struct MonitorFlight<E> {
     /// When it attached.
     attached: Instant,
     merged: u64,
+    /// When a trigger was reported.
+    reported: Instant,
     /// The folder, locked.
     _lock: fs::File,
 }
@@ -73,7 +81,13 @@ impl<E: Sampling> MonitorFlight<E> {
             bail!("another monitor writes its recordings into `{path}`: choose another folder with --flight-dir");
         }
         let recorder = FlightRecorder::attach(kernel, &options, place, signals, progress)?;
-        Ok(Some(MonitorFlight { recorder: Some(recorder), attached: Instant::now(), merged: 0, _lock: lock }))
+        Ok(Some(MonitorFlight {
+            recorder: Some(recorder),
+            attached: Instant::now(),
+            merged: 0,
+            reported: Instant::now(),
+            _lock: lock,
+        }))
     }
 
     /// Begins to keep events.
@@ -122,21 +136,62 @@ impl<E: Sampling> MonitorFlight<E> {
     }
 
     /// Takes a trigger, and reports what becomes of it.
-    pub fn trigger(&mut self, kind: TriggerKind, text: &str, outputs: &mut Outputs) -> FlightAnswer {
-        let Some(recorder) = &mut self.recorder else {
-            return FlightAnswer::Failed("the flight recorder has failed".to_owned());
-        };
-        match recorder.trigger(kind, text) {
+    pub fn trigger(&mut self, kind: TriggerKind, text: &str, outputs: &mut Outputs) {
+        let taken = self.take(kind, text);
+        self.report(kind, text, &taken, outputs);
+    }
+
+    /// Takes a trigger. Returns what becomes of it.
+    pub fn take(&mut self, kind: TriggerKind, text: &str) -> Result<TriggerTaken, String> {
+        let recorder = self.recorder.as_mut().ok_or("the flight recorder has ended")?;
+        let taken = recorder.trigger(kind, shortened(text, LONGEST_TEXT)).map_err(|error| error.to_string())?;
+        self.merged += u64::from(taken == TriggerTaken::Merged);
+        Ok(taken)
+    }
+
+    /// Reports what became of a trigger. Many that become a part of the same recording are one line a second.
+    pub fn report(
+        &mut self,
+        kind: TriggerKind,
+        text: &str,
+        taken: &Result<TriggerTaken, String>,
+        outputs: &mut Outputs,
+    ) {
+        match taken {
+            Ok(TriggerTaken::Merged | TriggerTaken::Queued) if self.reported.elapsed() < BETWEEN_LINES => {}
             Ok(taken) => {
-                self.merged += u64::from(taken == TriggerTaken::Merged);
-                let recording = words(taken);
-                outputs.report(&MonitorEvent::Trigger { by: kind, text: text.to_owned(), recording });
-                FlightAnswer::Begun(format!("the recording is {recording}"))
+                self.reported = Instant::now();
+                let text = shortened(text, LONGEST_TEXT);
+                outputs.report(&MonitorEvent::Trigger { by: kind, text, recording: words(*taken) });
             }
             Err(error) => {
-                self.fail(&error, outputs);
-                FlightAnswer::Failed(format!("{error}"))
+                outputs.report(&MonitorEvent::Fault { what: "flight", error: error.clone() });
             }
+        }
+    }
+
+    /// The answer to a request.
+    pub fn answer(&self, taken: &Result<TriggerTaken, String>) -> FlightAnswer {
+        match taken {
+            Ok(TriggerTaken::Begun) => {
+                FlightAnswer::Begun("the monitor writes a recording; its line `flight` names the directory".to_owned())
+            }
+            Ok(TriggerTaken::Merged) => {
+                FlightAnswer::Begun("merged: this is a part of the recording that is about to be written".to_owned())
+            }
+            Ok(TriggerTaken::Queued) => {
+                FlightAnswer::Begun("queued: the recording comes after the one that is being written".to_owned())
+            }
+            Err(error) => FlightAnswer::Failed(error.clone()),
+        }
+    }
+
+    /// Writes what is not written yet.
+    pub fn finish(&mut self, outputs: &mut Outputs) {
+        match self.recorder.as_mut().map(FlightRecorder::finish) {
+            None => {}
+            Some(Ok(news)) => news.into_iter().for_each(|news| report(news, outputs)),
+            Some(Err(error)) => self.fail(&error, outputs),
         }
     }
 

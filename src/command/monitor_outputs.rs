@@ -14,13 +14,15 @@ use crate::metrics::{
 };
 use crate::monitor::MonitorRequest;
 use crate::os::clock::Clock;
+use crate::os::machine::hostname;
 use crate::terminal::messages;
 use crate::terminal::{JsonLines, Stdout};
 use crate::units::{Bytes, Plural, Seconds};
-use anyhow::bail;
+use anyhow::anyhow;
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -34,8 +36,6 @@ const SIZE_EVERY: Duration = Duration::from_secs(600);
 const LAST_LINES: Duration = Duration::from_secs(2);
 /// Lines that wait for a slow reader are tried again after this time.
 const LINES_AGAIN: Duration = Duration::from_millis(100);
-/// For a rule about new tracepoints, those count as known that were hit in this time before the start.
-const KNOWN_FOR: u64 = 7 * 86_400 * 1_000_000_000;
 
 /// All outputs.
 pub(super) struct Outputs {
@@ -54,12 +54,19 @@ pub(super) struct Outputs {
     alarms: BTreeMap<String, AlarmFigures>,
     /// Whether the monitor must end when nobody reads its lines.
     only_lines: bool,
+    /// Whether standard output fails.
+    stdout_fails: bool,
+    /// The time in which CPUs were offline, as a sum over CPUs.
+    cpus_unwatched: Duration,
 }
 
 impl Outputs {
     /// Opens what can fail before the tracepoints are attached.
     pub fn open(request: &MonitorRequest) -> anyhow::Result<Self> {
         let server = (!request.metrics.is_empty()).then(|| MetricsServer::listen(&request.metrics)).transpose()?;
+        if let Some((folder, _)) = &request.history {
+            HistoryWriter::check(folder, &hostname()).map_err(in_use)?;
+        }
         let has_files = request.history.is_some() || request.textfile.is_some() || server.is_some();
         Ok(Outputs {
             lines: JsonLines::default(),
@@ -72,7 +79,9 @@ impl Outputs {
             textfile: request.textfile.clone(),
             textfile_due: Instant::now(),
             alarms: BTreeMap::new(),
-            only_lines: !has_files && request.on_alarm.is_none(),
+            only_lines: !has_files && request.on_alarm.is_none() && request.flight.is_none(),
+            stdout_fails: false,
+            cpus_unwatched: Duration::ZERO,
         })
     }
 
@@ -104,12 +113,7 @@ impl Outputs {
         if let (None, Some((folder, keep))) = (&self.history, &request.history) {
             let facts = HistoryFacts::of(table, selection, counters.attached().cpus.as_slice().to_vec());
             let opened = HistoryWriter::open(folder, facts, table, *keep, MachineClock);
-            self.history = Some(match opened {
-                Err(error @ history::Error::InUse { .. }) => {
-                    bail!("{error}: stop that one, or choose another folder with --history")
-                }
-                opened => opened?,
-            });
+            self.history = Some(opened.map_err(in_use)?);
             self.take_history_reports();
         }
         Ok(())
@@ -123,6 +127,9 @@ impl Outputs {
 
     /// Takes over options that need no restart.
     pub fn change(&mut self, request: &MonitorRequest) {
+        if let (Some(history), Some((_, keep))) = (&mut self.history, &request.history) {
+            history.set_keep(*keep);
+        }
         for rule in &request.rules {
             self.set_alarms(&rule.to_string());
         }
@@ -137,13 +144,31 @@ impl Outputs {
             _ => {}
         }
         let line = event.line(SystemTime::now());
-        if let Err(error) = self.lines.print(line.as_bytes(), &mut self.out) {
-            messages::say(format_args!("failed to write to standard output: {error}"));
-        }
+        let printed = self.lines.print(line.as_bytes(), &mut self.out);
+        self.note_stdout(printed);
         if let (Some(history), true) = (&mut self.history, event.belongs_to_history()) {
             history.note(event.kind(), event.facts());
         }
         line
+    }
+
+    /// Says once that standard output fails.
+    fn note_stdout(&mut self, printed: io::Result<()>) {
+        match printed {
+            Err(error) if !std::mem::replace(&mut self.stdout_fails, true) => {
+                messages::say_unless_full(format_args!("failed to write to standard output: {error}"));
+            }
+            Err(_) => {}
+            Ok(()) => self.stdout_fails = false,
+        }
+    }
+
+    /// The answer to a signal: it is reported even if it is the same as the last one.
+    pub fn answer(&mut self, what: &'static str, result: Result<(), String>) {
+        if result.is_err() {
+            self.faults.remove(what);
+        }
+        self.fault(what, result);
     }
 
     fn fault(&mut self, what: &'static str, result: Result<(), String>) {
@@ -177,6 +202,14 @@ impl Outputs {
         }
     }
 
+    /// Adds the time of a window in which so many CPUs were not watched.
+    pub fn add_unwatched(&mut self, cpus: usize, window: Duration) {
+        self.cpus_unwatched += window * u32::try_from(cpus).unwrap_or(u32::MAX);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.set_cpus_unwatched(self.cpus_unwatched);
+        }
+    }
+
     /// Sets the states that were identified.
     pub fn set_states(&mut self, states: &[String]) {
         if let Some(metrics) = &mut self.metrics {
@@ -198,11 +231,12 @@ impl Outputs {
             }
         }
         self.write_textfile();
-        let dropped = self.lines.take_dropped();
-        if dropped > 0 {
+        if let Some(dropped) = self.lines.take_dropped() {
             let lines = Plural(dropped, "line");
             let error = format!("{lines} dropped: the reader of standard output is too slow");
-            self.report(&MonitorEvent::Fault { what: "lines", error });
+            self.answer("lines", Err(error));
+        } else if self.lines.waiting().is_empty() {
+            self.fault("lines", Ok(()));
         }
         // Without systemd, this does nothing.
         let _ = sd_notify::notify(&[NotifyState::Watchdog]);
@@ -233,6 +267,11 @@ impl Outputs {
                 (&report, &mut self.history_size)
             {
                 *measured = None;
+            }
+            match &report {
+                HistoryReport::Closed { .. } => self.fault("history-close", Ok(())),
+                HistoryReport::Removed(_) => self.fault("history-remove", Ok(())),
+                _ => {}
             }
             self.report(&event_of(report));
         }
@@ -267,9 +306,8 @@ impl Outputs {
             history.step();
             self.take_history_reports();
         }
-        if let Err(error) = self.lines.flush(&mut self.out) {
-            messages::say(format_args!("failed to write to standard output: {error}"));
-        }
+        let printed = self.lines.flush(&mut self.out);
+        self.note_stdout(printed);
     }
 
     /// Ends all outputs. The last line is that of `end`.
@@ -284,6 +322,16 @@ impl Outputs {
         self.report(end);
         // If the reader has gone or does not read, nothing can be done about it.
         let _ = self.lines.flush_within(LAST_LINES, &mut self.out);
+    }
+}
+
+/// Adds the fix to the error of a history.
+fn in_use(error: history::Error) -> anyhow::Error {
+    match error {
+        history::Error::InUse { .. } => {
+            anyhow!("{error}: stop that one, or choose another folder with --history")
+        }
+        error => error.into(),
     }
 }
 
@@ -303,18 +351,21 @@ impl RequestAnswers for ServerAnswers<'_> {
     }
 }
 
-/// The tracepoints that the newest part of a history has hits of.
+/// The tracepoints that a history has hits of.
 pub(super) fn names_of_history(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
-    let from = Clock::Realtime.now_ns().ok().map(|now| now.saturating_sub(KNOWN_FOR));
+    let now = Clock::Realtime.now_ns().ok();
     let mut names = BTreeSet::new();
     for level in HistoryLevel::ALL {
         // The minutes of the current hour are not yet known.
-        let from =
-            if level == HistoryLevel::Windows { from.map(|from| from.saturating_add(KNOWN_FOR - HOUR)) } else { from };
-        let history = History::open(folder, HistoryChoice { level, from, ..HistoryChoice::default() })?;
+        let from = if level == HistoryLevel::Windows { now.map(|now| now.saturating_sub(HOUR)) } else { None };
+        let history = match History::open(folder, HistoryChoice { level, from, ..HistoryChoice::default() }) {
+            // Nothing was written yet.
+            Err(history::Error::NotAHistory(_)) => continue,
+            history => history?,
+        };
         let mut was_hit = BTreeSet::new();
-        for window in history.windows() {
-            let (window, _) = window?;
+        // What is damaged has no names, and the rest has.
+        for (window, _) in history.windows().flatten() {
             was_hit
                 .extend(window.hits.iter().filter(|hits| hits.hits.is_some_and(|hits| hits > 0)).map(|hits| hits.tpid));
         }
@@ -329,10 +380,10 @@ const HOUR: u64 = 3_600 * 1_000_000_000;
 fn size_of(folder: &Path) -> (u64, u64) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.fold((0, 0), |(files, bytes), entry| match entry.metadata() {
-        Ok(file) if file.is_file() => (files + 1, bytes + file.len()),
+        Ok(file) if file.is_file() => (files + 1, bytes.saturating_add(file.len())),
         Ok(file) if file.is_dir() => {
             let (more, size) = size_of(&entry.path());
-            (files + more, bytes + size)
+            (files + more, bytes.saturating_add(size))
         }
         _ => (files, bytes),
     })
@@ -346,13 +397,15 @@ fn event_of(report: HistoryReport) -> MonitorEvent {
     let length = |ns: u64| Seconds(Duration::from_nanos(ns));
     match report {
         HistoryReport::Recovered { path, windows } => note(format!(
-            "history: an earlier monitor ended without closing {}; its {} are kept",
-            path.display(),
-            Plural(windows, "window")
+            "history: kept {} of {}, which an earlier monitor did not close",
+            Plural(windows, "window"),
+            path.display()
         )),
-        HistoryReport::DamagedJournal { path, bytes } => {
-            fault(format!("{} of {} could not be read; everything else in it is kept", Bytes(bytes), path.display()))
-        }
+        HistoryReport::DamagedJournal { path, bytes } => note(format!(
+            "history: {} of {} could not be read; everything else in it is kept",
+            Bytes(bytes),
+            path.display()
+        )),
         HistoryReport::Closed { path, windows, rows, bytes } => note(format!(
             "history: wrote {} with {} in {} ({})",
             path.display(),
@@ -365,10 +418,13 @@ fn event_of(report: HistoryReport) -> MonitorEvent {
             fault(format!("the memory for windows is used up: from {} on, the oldest ones are lost", time(since)))
         }
         HistoryReport::WorksAgain { lost, .. } => MonitorEvent::FaultEnd { what: "history", lost: Some(lost) },
-        HistoryReport::NotClosed { error, .. } => {
-            fault(format!("an hour could not be closed, so its journal stays: {error}"))
+        HistoryReport::NotClosed { error, .. } => MonitorEvent::Fault {
+            what: "history-close",
+            error: format!("an hour could not be closed, so its journal stays: {error}"),
+        },
+        HistoryReport::NotRemoved { error } => {
+            MonitorEvent::Fault { what: "history-remove", error: format!("old files could not be removed: {error}") }
         }
-        HistoryReport::NotRemoved { error } => fault(format!("old files could not be removed: {error}")),
         HistoryReport::Removed(files) => note(format!(
             "history: removed {}, as the limits of age and size ask",
             Plural(files.len() as u64, "old file")

@@ -12,14 +12,16 @@ use crate::counting::Beside;
 use crate::engine::{Detaching, Kernel};
 use crate::events::{Sink, Tick};
 use crate::metrics::FlightAnswer;
+use crate::monitor::MonitorRequest;
 use crate::os::cpus::CpuList;
 use crate::recording::TriggerKind;
-use crate::state::FollowMessage;
+use crate::state::{FollowMessage, Known};
+use crate::terminal::messages;
 use sd_notify::NotifyState;
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// CPUs that have come online are watched after so many windows: several may come one after the other.
 const SETTLE: u32 = 3;
@@ -43,6 +45,13 @@ pub(super) enum EndOfRun {
     Attach,
     /// Nobody reads the results any more.
     Closed,
+}
+
+/// Options that were read again, with what follows from them.
+pub(super) struct NextOptions {
+    pub request: MonitorRequest,
+    pub rules: RuleWatch,
+    pub known: Option<Known>,
 }
 
 /// What a run works with.
@@ -75,6 +84,9 @@ pub(super) struct MonitorRun<'a, 'k, K: Kernel> {
     /// Whether systemd knows that the events are on.
     pub is_ready: bool,
     pub end: Option<EndOfRun>,
+    /// Reads the options again, and what was read.
+    pub reread: &'a dyn Fn() -> anyhow::Result<NextOptions>,
+    pub next: Option<NextOptions>,
 }
 
 impl<K: Kernel> MonitorRun<'_, '_, K> {
@@ -172,6 +184,28 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
     }
 }
 
+impl<K: Kernel> MonitorRun<'_, '_, K> {
+    /// Reads the options again while the count goes on. Options that cannot be read change nothing.
+    fn read_again(&mut self) {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+        }
+        match (self.reread)() {
+            Ok(next) => {
+                self.outputs.answer("reload", Ok(()));
+                self.next = Some(next);
+                self.end = Some(EndOfRun::Reload);
+            }
+            Err(error) => {
+                let causes = messages::causes(error.chain());
+                let error = format!("the old options stay: {}", causes.trim_start_matches("error: "));
+                self.outputs.answer("reload", Err(error));
+                let _ = sd_notify::notify(&[NotifyState::Ready]);
+            }
+        }
+    }
+}
+
 impl<K: Kernel> Sink for MonitorRun<'_, '_, K> {
     fn tick(&mut self, tick: &Tick<'_>) {
         let wall = SystemTime::now();
@@ -187,6 +221,10 @@ impl<K: Kernel> Sink for MonitorRun<'_, '_, K> {
             self.state(message, tick, wall);
         }
         self.note_cpus();
+        if !self.offline.is_empty() {
+            self.outputs.add_unwatched(self.offline.len(), Duration::from_nanos(tick.to.since(tick.from)));
+        }
+        self.rules.is_partial = !self.offline.is_empty();
         if let Some(flight) = self.flight {
             self.detaching.extend(flight.attach_again(self.kernel, false, self.outputs));
             self.outputs.set_flight(flight.figures());
@@ -222,7 +260,7 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
             let _ = sd_notify::notify(&[NotifyState::Ready]);
         }
         if self.reload.has_arrived() {
-            self.end = Some(EndOfRun::Reload);
+            self.read_again();
         }
         let reports = self.hook.as_mut().map(AlarmHook::act).unwrap_or_default();
         for report in reports {
@@ -236,13 +274,13 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
                 }
                 let mut requests = Vec::new();
                 self.outputs.act(&mut |note| {
-                    requests.push(note.to_owned());
-                    FlightAnswer::Begun(
-                        "the monitor writes a recording; its line `flight` names the directory".to_owned(),
-                    )
+                    let taken = flight.take(TriggerKind::Request, note);
+                    let answer = flight.answer(&taken);
+                    requests.push((note.to_owned(), taken));
+                    answer
                 });
-                for note in requests {
-                    flight.trigger(TriggerKind::Request, &note, self.outputs);
+                for (note, taken) in requests {
+                    flight.report(TriggerKind::Request, &note, &taken, self.outputs);
                 }
                 flight.act(self.outputs);
             }

@@ -122,10 +122,18 @@ fn encode_window(window: &HistoryWindow) -> Vec<u8> {
     bytes
 }
 
+/// A window of a year, and the hits that a machine of a thousand CPUs may have in it.
+const LONGEST_NS: u64 = 366 * 86_400 * 1_000_000_000;
+const MOST_HITS: u64 = 1 << 60;
+
 fn decode_window(mut bytes: &[u8]) -> Option<HistoryWindow> {
     let rest = &mut bytes;
     let start = Ns(take(rest)?.checked_mul(1_000)?);
+    // No window and no number of hits is nearly as large.
     let length_ns = take(rest)?;
+    if length_ns > LONGEST_NS {
+        return None;
+    }
     let number = usize::try_from(take(rest)?).ok()?;
     // Each row takes two bytes at least.
     let mut hits = Vec::with_capacity(number.min(rest.len() / 2));
@@ -147,6 +155,9 @@ fn decode_window(mut bytes: &[u8]) -> Option<HistoryWindow> {
             return None;
         }
         let number = if known & HITS_KNOWN != 0 { Some(take(rest)?) } else { None };
+        if number.is_some_and(|number| number > MOST_HITS) {
+            return None;
+        }
         hits.push(HistoryHits { tpid: Tpid::new(last), hits: number, watched, standard_error });
     }
     rest.is_empty().then_some(HistoryWindow { start, length_ns, hits })

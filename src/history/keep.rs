@@ -21,10 +21,10 @@ pub struct Keep {
 }
 
 impl Default for Keep {
-    /// Two weeks of windows (up to 700 MB on a busy host), and a year of minutes.
+    /// A month of windows (up to 1.5 GB on a busy host), and 400 days of minutes.
     fn default() -> Self {
         let days = |days: u64| Duration::from_secs(days * 86_400);
-        Keep { windows_for: days(14), minutes_for: days(365), bytes: 2 << 30 }
+        Keep { windows_for: days(30), minutes_for: days(400), bytes: 2 << 30 }
     }
 }
 

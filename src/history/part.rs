@@ -32,11 +32,11 @@ pub fn is_history(path: &Path) -> bool {
 
 impl History {
     /// Opens the part of a history that `part` chooses by time. Its times are those of the wall clock, or count from the first window.
-    /// Of a long time, it reads the sums of minutes.
+    /// Of a long time, it reads the sums of minutes if `least` allows them. Of a time before the first window, it always does.
     ///
     /// # Errors
     /// As [`open`](Self::open). Also if the part is chosen by something that a history does not have.
-    pub fn open_part(path: &Path, part: &Filter) -> Result<Self, Error> {
+    pub fn open_part(path: &Path, part: &Filter, least: HistoryLevel) -> Result<Self, Error> {
         let unknown = [
             (part.events.is_some(), "numbers of events"),
             (part.cpus.is_some(), "CPUs"),
@@ -45,20 +45,26 @@ impl History {
         if let Some((_, what)) = unknown.iter().find(|(is_chosen, _)| *is_chosen) {
             return Err(Error::HasNo { path: path.to_owned(), what });
         }
-        let whole = Self::open(path, HistoryChoice::default())?;
-        let Some((first, last)) = whole.span() else { return Ok(whole) };
+        let open = |level, from, to| Self::open(path, HistoryChoice { level, from, to, host: None });
+        let has_both = HistoryLevel::ALL.iter().all(|level| path.join(level.folder()).is_dir());
+        let windows = open(HistoryLevel::Windows, None, None)?;
+        let minutes = if has_both { Some(open(HistoryLevel::Minutes, None, None)?) } else { None };
+        let (of_windows, of_minutes) = (windows.span(), minutes.as_ref().and_then(History::span));
+        let Some((first, last)) = of_windows.or(of_minutes) else { return Ok(windows) };
         let time = |moment: Moment| moment.absolute(first);
         let (from, to) = (part.from.map(time), part.to.map(time));
-        let length = to.unwrap_or(last).min(last).since(from.unwrap_or(first).max(first));
-        let has_both = HistoryLevel::ALL.iter().all(|level| path.join(level.folder()).is_dir());
-        let level = match length > LONG_NS && has_both {
-            true => HistoryLevel::Minutes,
-            false => HistoryLevel::Windows,
-        };
-        if (from, to, level) == (None, None, HistoryLevel::Windows) {
-            return Ok(whole);
+        let begin = from.unwrap_or(first);
+        let is_long = to.unwrap_or(last).min(last).since(begin) > LONG_NS;
+        // Minutes are kept for longer than windows.
+        let is_old = begin < first || of_windows.is_none();
+        match minutes {
+            Some(minutes) if is_old || is_long && least == HistoryLevel::Minutes => match (from, to) {
+                (None, None) => Ok(minutes),
+                (from, to) => open(HistoryLevel::Minutes, from, to),
+            },
+            _ if (from, to) == (None, None) => Ok(windows),
+            _ => open(HistoryLevel::Windows, from, to),
         }
-        Self::open(path, HistoryChoice { level, from, to, host: None })
     }
 
     /// Whether it has the sums of minutes instead of all windows.

@@ -62,6 +62,18 @@ pub struct HistoryWriter<C = MachineClock> {
     _lock: HistoryLock,
 }
 
+impl HistoryWriter {
+    /// Checks that a folder can be opened, and makes it if it is missing. The error is the one that [`open`](Self::open) would return.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn check(root: &Path, hostname: &str) -> Result<(), Error> {
+        make_folder(root)?;
+        refuse_other_owner(root)?;
+        HistoryLock::take(root, &HistoryPlace::new(root, hostname).lock()).map(drop)
+    }
+}
+
 impl<C: HistoryClock> HistoryWriter<C> {
     /// Opens a folder, makes it if it is missing, and takes up the journals that it has. `table` has the tpids of the ticks.
     ///
@@ -143,6 +155,12 @@ impl<C: HistoryClock> HistoryWriter<C> {
         let time = self.clock.now().map_or_else(|_| self.times.last(), |now| now.wall);
         self.push_event(time, kind, facts);
         self.flush();
+    }
+
+    /// Changes how much is kept.
+    pub fn set_keep(&mut self, keep: Keep) {
+        self.removal_is_due |= keep != self.keep;
+        self.keep = keep;
     }
 
     /// Whether [`step`](Self::step) has work to do.

@@ -7,7 +7,7 @@ use super::states::{spans, told};
 use crate::control::{Progress, Signals};
 use crate::drain::{Problem, replay};
 use crate::events::{Ns, Tpid};
-use crate::history::{Error, History, HistoryChoice, HistoryFacts, HistoryWindow, wall_words};
+use crate::history::{Error, History, HistoryChoice, HistoryFacts, HistoryLevel, HistoryWindow, wall_words};
 use crate::ranking::{HitNumber, Ranking};
 use crate::recording::{
     EventsSummary, SCHEMA, Summary, TimingSummary, TracepointSummary, TracepointsSummary, WindowsSummary,
@@ -39,12 +39,14 @@ struct WindowSums {
 impl WindowSums {
     fn add(&mut self, window: &HistoryWindow) {
         self.windows += 1;
-        self.counted_ns += window.length_ns;
+        self.counted_ns = self.counted_ns.saturating_add(window.length_ns);
         self.from.get_or_insert(window.start);
         self.to = self.to.max(window.end());
         for hits in &window.hits {
             let Some(number) = hits.hits else {
                 self.detached.insert(hits.tpid);
+                // The sum and the rate are too low.
+                self.hits.entry(hits.tpid).or_default().is_estimate = true;
                 continue;
             };
             let is_estimate = !hits.is_exact();
@@ -68,12 +70,11 @@ pub(super) fn read_history(
 ) -> Result<SourceReport, replay::Error> {
     let begin = Instant::now();
     let failed = |error: Error| replay::Error::Other(Box::new(error));
-    let history = History::open_part(path, &options.filter).map_err(failed)?;
+    let history = History::open_part(path, &options.filter, HistoryLevel::Minutes).map_err(failed)?;
     history.problems().iter().for_each(|problem| progress.note_failure("a file is left out", problem));
     if history.has_minutes() {
         progress.note(&format!(
-            "{place}: this is the history of more than two days, so the sums of minutes are read; \
-             name its folder `windows` for all windows"
+            "{place}: the sums of minutes are read, because the time is longer than two days or older than the windows"
         ));
     }
     let (table, filter) = (history.table(), &options.filter);

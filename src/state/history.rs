@@ -6,7 +6,8 @@ use super::{Error, WINDOW};
 use crate::control::{Progress, Signals};
 use crate::drain::replay;
 use crate::events::{Filter, Tpid};
-use crate::history::{self, History, HistoryFacts, HistoryWindow, wall_words};
+use crate::history::{self, History, HistoryFacts, HistoryLevel, HistoryWindow, wall_words};
+use crate::stats::upper_median;
 use crate::tracefs::{Exclusion, Selection, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -36,24 +37,28 @@ pub fn read_history(
     let Length::Ns(width) = length else {
         return Err(Error::Counted { place, window: WINDOW });
     };
-    let history = History::open_part(path, part).map_err(unreadable)?;
+    let history = History::open_part(path, part, HistoryLevel::Windows).map_err(unreadable)?;
     history.problems().iter().for_each(|problem| progress.note_failure("a file is left out", problem));
     let mut joined = JoinedWindows { width, done: Vec::new(), open: None, partly: BTreeSet::new() };
     let mut files = Vec::<Rc<HistoryFacts>>::new();
-    let mut longest = 0;
+    let mut lengths = Vec::new();
     for (number, window) in history.windows().enumerate() {
         let (window, facts) = window.map_err(unreadable)?;
         if !files.iter().any(|known| Rc::ptr_eq(known, &facts)) {
             files.push(facts);
         }
-        longest = longest.max(window.length_ns);
+        lengths.push(window.length_ns);
         joined.add(&window);
         if number.is_multiple_of(LOOK) && signals.asked() > 0 {
             return Err(Error::Interrupted);
         }
     }
-    if joined.done.is_empty() && longest > width {
-        return Err(Error::Counted { place, window: Length::Ns(longest) });
+    // Windows of 0.7 s make none of 1 s, and those of 4 s none of 10 s.
+    if joined.done.len() as u64 * width < lengths.iter().fold(0_u64, |sum, length| sum.saturating_add(*length)) / 2
+        && let Some(usual) = upper_median(lengths)
+    {
+        let ms = 1_000_000;
+        return Err(Error::Counted { place, window: Length::Ns((usual + ms / 2) / ms * ms) });
     }
     let table = history.table();
     let selection = selection(&files, &joined.partly, table);
@@ -114,6 +119,8 @@ struct JoinedWindows {
 struct OpenWindow {
     window: Window,
     counts: BTreeMap<Tpid, u64>,
+    /// The tracepoints of which some hits are estimated or unknown.
+    partly: Vec<Tpid>,
 }
 
 impl JoinedWindows {
@@ -134,17 +141,19 @@ impl JoinedWindows {
         let open = self.open.get_or_insert_with(|| OpenWindow {
             window: Window { begin: next.start, ..Window::default() },
             counts: BTreeMap::new(),
+            partly: Vec::new(),
         });
         open.window.ns += next.length_ns;
         for hits in &next.hits {
             if !hits.is_exact() {
-                self.partly.insert(hits.tpid);
+                open.partly.push(hits.tpid);
             }
             *open.counts.entry(hits.tpid).or_default() += hits.hits.unwrap_or(0);
         }
         if open.window.ns >= least_of(self.width)
-            && let Some(OpenWindow { window, counts }) = self.open.take()
+            && let Some(OpenWindow { window, counts, partly }) = self.open.take()
         {
+            self.partly.extend(partly);
             let counts = counts.into_iter().filter(|(_, hits)| *hits > 0).collect();
             self.done.push(Window { counts, ..window });
         }

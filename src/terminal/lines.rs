@@ -3,7 +3,7 @@
 use super::stdout::Stdout;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -39,9 +39,10 @@ impl JsonLines {
         self.is_closed
     }
 
-    /// Lines that were dropped, because the reader is too slow. The next call returns 0, unless more were dropped meanwhile.
-    pub fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
+    /// Lines that were dropped, because the reader is too slow. Once there is room for a line about them, they are forgotten.
+    pub fn take_dropped(&mut self) -> Option<u64> {
+        let has_room = self.waiting.len() + PIECE <= MOST_WAITING;
+        (self.dropped > 0 && has_room).then(|| std::mem::take(&mut self.dropped))
     }
 
     /// Prints a line, which ends with a line feed, as far as the reader takes it now.
@@ -82,7 +83,11 @@ impl JsonLines {
                 }
                 continue;
             }
-            let piece = self.waiting.len().min(PIECE);
+            // A terminal promises less than a pipe: one character.
+            let piece = match io::stdout().is_terminal() {
+                true => 1 + self.waiting[1..].iter().take_while(|byte| **byte & 0xC0 == 0x80).count(),
+                false => self.waiting.len().min(PIECE),
+            };
             match out.print_data(&self.waiting[..piece]) {
                 Ok(()) => drop(self.waiting.drain(..piece)),
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -121,6 +126,6 @@ mod tests {
         for _ in 0..12 {
             lines.print(&line, &mut Stdout::keeping()).unwrap();
         }
-        assert_eq!((lines.waiting().len(), lines.take_dropped(), lines.take_dropped()), (1_000_000, 2, 0));
+        assert_eq!((lines.waiting().len(), lines.take_dropped(), lines.take_dropped()), (1_000_000, Some(2), None));
     }
 }

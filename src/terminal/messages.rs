@@ -10,14 +10,25 @@ use super::stdout::print_on_stderr;
 use crate::os::signals::writing_to_others;
 use crate::state::LibraryError;
 use crate::text::OneLine;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 /// Prints an error or a note as one message.
 pub fn say(message: impl Display) {
     // If stderr cannot be written, nobody can read an error either.
     let _ = print_on_stderr(line(message).as_bytes());
+}
+
+/// Prints a message if that needs no waiting for its reader.
+pub fn say_unless_full(message: impl Display) {
+    let stderr = io::stderr();
+    let mut polled = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+        say(message);
+    }
 }
 
 fn line(message: impl Display) -> String {

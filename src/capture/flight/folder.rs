@@ -40,10 +40,10 @@ impl FlightPlace {
         })?)
     }
 
-    /// Removes the oldest recordings that are too many, or too much.
-    pub(super) fn make_room(&self, news: &mut Vec<FlightNews>) {
+    /// Removes the oldest recordings that are too many, or too much, but not the one that was just `written`.
+    pub(super) fn make_room(&self, written: &Path, news: &mut Vec<FlightNews>) {
         if let FlightPlace::Folder(folder) = self {
-            folder.make_room(news);
+            folder.make_room(written, news);
         }
     }
 }
@@ -70,19 +70,20 @@ fn order_of(name: &str) -> Option<(&str, u32)> {
 }
 
 impl FlightFolder {
-    fn make_room(&self, news: &mut Vec<FlightNews>) {
+    fn make_room(&self, written: &Path, news: &mut Vec<FlightNews>) {
         let mut recordings = self.recordings();
         recordings.sort();
-        let (mut number, mut bytes) = (recordings.len(), recordings.iter().map(|(.., bytes)| bytes).sum::<u64>());
-        // The newest one always stays.
-        recordings.pop();
+        let sizes = recordings.iter().map(|(.., bytes)| *bytes);
+        let (mut number, mut bytes) = (recordings.len(), sizes.fold(0, u64::saturating_add));
+        // The newest one always stays. The clock may have been set back, so it need not have the latest name.
+        recordings.retain(|(_, path, _)| path.file_name() != written.file_name());
         for (_, path, its_bytes) in recordings {
             if number <= self.most && bytes <= self.bytes {
                 return;
             }
             match RecordingDir::remove(&path) {
                 Ok(true) => {
-                    (number, bytes) = (number - 1, bytes - its_bytes);
+                    (number, bytes) = (number - 1, bytes.saturating_sub(its_bytes));
                     news.push(FlightNews::Removed { path });
                 }
                 // Something else is in it, or somebody uses it.
@@ -107,7 +108,7 @@ impl FlightFolder {
 
 /// The size in bytes of the files in a directory.
 fn size_of(directory: &Path) -> io::Result<u64> {
-    fs::read_dir(directory)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
+    fs::read_dir(directory)?.try_fold(0_u64, |sum, entry| Ok(sum.saturating_add(entry?.metadata()?.len())))
 }
 
 #[cfg(test)]
@@ -142,7 +143,8 @@ mod tests {
         fs::write(path.join("flight-20261101T144707Z/notes.txt"), "mine").unwrap();
         let mut news = Vec::new();
         let keep = |most, bytes| FlightFolder { path: path.to_owned(), most, bytes };
-        keep(3, 1 << 20).make_room(&mut news);
+        let newest = path.join("flight-20261129T144707Z");
+        keep(3, 1 << 20).make_room(&newest, &mut news);
         assert!(
             matches!(&news[..], [FlightNews::Removed { path: a }, FlightNews::Removed { path: b }]
             if a.ends_with("flight-20261127T144707Z") && b.ends_with("flight-20261127T144707Z-2")),
@@ -150,7 +152,7 @@ mod tests {
         );
         news.clear();
         // The newest one stays, whatever its size.
-        keep(3, 10).make_room(&mut news);
+        keep(3, 10).make_room(&newest, &mut news);
         assert!(matches!(&news[..], [FlightNews::Removed { path }] if path.ends_with("flight-20261127T144707Z-10")));
         let left = [
             "flight-20261101T144707",
@@ -161,5 +163,17 @@ mod tests {
         ];
         assert_eq!(names(path), left);
         assert_eq!(names(&path.join("flight-20261101T144707Z")), ["events.perf", "notes.txt"]);
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_the_newest_recording_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["flight-20991231T000000Z", "flight-20991231T000001Z", "flight-20261130T160352Z"] {
+            recording(folder.path(), name, 10);
+        }
+        let mut news = Vec::new();
+        let written = folder.path().join("flight-20261130T160352Z");
+        FlightFolder { path: folder.path().to_owned(), most: 2, bytes: 1 << 20 }.make_room(&written, &mut news);
+        assert_eq!(names(folder.path()), ["flight-20261130T160352Z", "flight-20991231T000001Z"]);
     }
 }

@@ -52,6 +52,8 @@ const MARKS: u32 = 16;
 const SLICE: usize = 8 << 20;
 /// A round is due if the fullest ring is filled to this part. Its wake descriptor polls readable at one half.
 const FULL: f64 = 0.25;
+/// A recording lists at most so many triggers, the first ones.
+const MOST_TRIGGERS: usize = 64;
 /// The memory in bytes that events take by default.
 pub const DEFAULT_LAST_BYTES: u64 = 256 << 20;
 
@@ -321,11 +323,11 @@ impl<E: Sampling> FlightRecorder<E> {
         };
         Ok(match (&mut self.waiting, &self.writing) {
             (Some(waiting), _) => {
-                waiting.triggers.push(trigger);
+                keep_trigger(&mut waiting.triggers, trigger);
                 TriggerTaken::Merged
             }
             (None, Some(_)) => {
-                self.queued.push(trigger);
+                keep_trigger(&mut self.queued, trigger);
                 TriggerTaken::Queued
             }
             (None, None) => {
@@ -364,6 +366,21 @@ impl<E: Sampling> FlightRecorder<E> {
         }
         self.write(&mut news);
         self.leave()?;
+        Ok(news)
+    }
+
+    /// Writes what waits for its time behind a trigger, or is being written, to its end.
+    ///
+    /// # Errors
+    /// As [`act`](Self::act).
+    pub fn finish(&mut self) -> io::Result<Vec<FlightNews>> {
+        let mut news = Vec::new();
+        while self.is_busy() || !self.queued.is_empty() {
+            if let Some(waiting) = &mut self.waiting {
+                waiting.until = Instant::now();
+            }
+            news.extend(self.act()?);
+        }
         Ok(news)
     }
 
@@ -581,8 +598,12 @@ impl<E: Sampling> FlightRecorder<E> {
         match writing.finish() {
             Ok(written) => {
                 self.status.written += 1;
+                let path = match &written {
+                    FlightNews::Written { path, .. } => path.clone(),
+                    _ => PathBuf::new(),
+                };
                 news.push(written);
-                self.place.make_room(news);
+                self.place.make_room(&path, news);
             }
             Err((triggers, cause)) => self.failed(triggers, cause, news),
         }
@@ -609,6 +630,13 @@ impl<E: Sampling> FlightRecorder<E> {
         }
         drop(self.wake);
         self.engine.detach()
+    }
+}
+
+/// Adds a trigger to those of a recording, unless it has very many.
+fn keep_trigger(triggers: &mut Vec<Trigger>, trigger: Trigger) {
+    if triggers.len() < MOST_TRIGGERS {
+        triggers.push(trigger);
     }
 }
 

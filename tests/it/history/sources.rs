@@ -110,4 +110,7 @@ pub fn states() {
         run(folder.path(), &words).0
     };
     assert_eq!((check("0s", "30s"), check("31s", "60s")), (Some(0), Some(3)));
+    let words = ["learn", "other", "h1", "--library", "lib", "--window", "700ms"];
+    let (code, _, err) = run(folder.path(), &words);
+    assert!(code == Some(1) && err.contains("1s"), "the windows cannot be divided: {err}");
 }
