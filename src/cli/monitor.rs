@@ -60,8 +60,8 @@ const FLIGHT_SIZE: usize = 4 << 30;
 const LEAST_FLIGHT_MEMORY: usize = 1 << 20;
 
 /// The headings of the help.
-const HISTORY: &str = "History";
-const METRICS: &str = "Metrics";
+const HISTORY: &str = "History and metrics";
+const METRICS: &str = HISTORY;
 const ALARMS: &str = "Alarms";
 const FLIGHT: &str = "Flight recorder";
 
@@ -76,9 +76,11 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Check the options and the config file; do not start
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     check_config: bool,
-    /// Set the length of a window, from 100ms to 10s [default: 1s]
+    /// Set the length of a window [default: 1s]
+    ///
+    /// From 100ms to 10s.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     every: Option<Duration>,
     /// Limit the cost to this part of CPU time [default: 1%]
@@ -97,7 +99,7 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "DIR", help_heading = HISTORY)]
     history: Option<PathBuf>,
     /// Keep windows for this time [default: 30d]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "history", help_heading = HISTORY)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "history", help_heading = HISTORY, hide_short_help = true)]
     keep: Option<Duration>,
     /// Keep sums of each minute for this time [default: 400d]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "history", help_heading = HISTORY, hide_short_help = true)]
@@ -107,22 +109,22 @@ pub struct MonitorArgs {
     /// tp-perf removes the oldest files, and those with minutes last.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "history", help_heading = HISTORY, hide_short_help = true)]
     keep_size: Option<usize>,
-    /// Serve metrics here, as in `127.0.0.1:9464` or `unix:/run/tp-perf/socket`
+    /// Serve metrics to Prometheus, as at 127.0.0.1:9464
     ///
-    /// Repeatable. The server has no password and no encryption. Use an address that only this machine can reach. A POST to /flight on a
+    /// Or on a unix socket, as in `unix:/run/tp-perf/socket`. Repeatable. The server has no password and no encryption. Use an address that only this machine can reach. A POST to /flight on a
     /// unix socket makes the flight recorder write a recording.
     #[arg(long, value_name = "ADDRESS", help_heading = METRICS)]
     metrics: Vec<ServerAddress>,
     /// Write metrics into FILE, for the textfile collector of node_exporter
     #[arg(long, value_name = "FILE", help_heading = METRICS, hide_short_help = true)]
     textfile: Option<PathBuf>,
-    /// Raise an alarm when this machine is in none of these learned states
+    /// Raise an alarm when in none of these learned states
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = parse_state, help_heading = ALARMS)]
     against: Vec<String>,
     /// Report the learned state in which this machine is, when it changes
-    #[arg(long, help_heading = ALARMS)]
+    #[arg(long, help_heading = ALARMS, hide_short_help = true)]
     identify: bool,
-    /// Raise an alarm by a rule, as in 'kmem:* > 1M/s for 10s'
+    /// Raise an alarm by a rule, as in 'kmem:* > 1M/s'
     #[arg(long, value_name = "RULE", help_heading = ALARMS)]
     rule: Vec<String>,
     /// Run this shell command for each alarm
@@ -140,9 +142,9 @@ pub struct MonitorArgs {
     /// Do not report a state's alarm again within TIME
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10m", requires = "against", help_heading = ALARMS, hide_short_help = true)]
     silence: Duration,
-    /// Keep the events of the last TIME in memory, and write them at an alarm
+    /// Keep the last TIME event by event; an alarm writes it
     ///
-    /// `kill -USR2` and `tp-perf flight dump` write them, too. Each recording is a directory in --flight-dir, which `tp-perf report` reads.
+    /// The events stay in memory until an alarm. `kill -USR2` and `tp-perf flight dump` write them, too. Each recording is a directory in --flight-dir, which `tp-perf report` reads.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = FLIGHT)]
     flight: Option<Duration>,
     /// Also write the events of TIME after the alarm
@@ -176,7 +178,6 @@ fn under_own_heading(arg: Arg) -> Arg {
     let is_of_command = ["command_as_root"].contains(&arg.get_id().as_str());
     match (arg.get_help_heading(), arg.get_id().as_str()) {
         (_, "library") => arg.help_heading(ALARMS).hide_short_help(true),
-        (Some(CAPTURE_OPTIONS), "tracepoints") => arg.help_heading("Tracepoints and CPUs"),
         (Some(CAPTURE_OPTIONS), _) => {
             arg.help_heading("Tracepoints and CPUs").hide_short_help(true).hide(is_of_command)
         }

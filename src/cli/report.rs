@@ -38,7 +38,7 @@ const OWN_PAGE: &str = "tp-perf-report.html";
 #[derive(Debug, Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATTERNS}"))]
 pub struct ReportArgs {
-    /// Recordings, histories, files of `perf record`, log.csv files, or `-`
+    /// Recordings, histories, perf.data, log.csv files, or `-`
     ///
     /// A history is a folder that `tp-perf monitor --history` wrote, or a Parquet file in it.
     /// For a recording, name its directory or its events.perf, which may be compressed with zstd. `-` is standard input.

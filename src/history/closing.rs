@@ -11,6 +11,7 @@
 //! A part of a file is removed at the next start, and the journal is closed again. If both the journal and the file are
 //! there, they have the same random number, so the journal is only removed.
 
+use super::crc::{crc32, crc32_of_file};
 use super::error::{Error, failed};
 use super::facts::HistoryFacts;
 use super::files::{make_folder, new_file};
@@ -18,10 +19,11 @@ use super::footer::OpenParquet;
 use super::frame::JournalHeader;
 use super::journal_reader::{JournalItem, JournalReader};
 use super::layout::{FileKind, HistoryLevel, HistoryPlace, HourPart};
-use super::notes::{FileNotes, NOTES_KEY};
+use super::notes::{CHECK_KEY, FileCheck, FileNotes, NOTES_KEY};
 use super::rollup::MinuteRollup;
 use super::rows::{RowGroup, RowNames, properties, schema};
 use super::window::HistoryWindow;
+use crate::text::json_line;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::writer::SerializedFileWriter;
@@ -307,7 +309,13 @@ impl LevelFile {
 
     /// Writes the footer.
     fn finish(&mut self) -> Result<(), Error> {
-        self.writer.append_key_value_metadata(KeyValue::new(NOTES_KEY.to_owned(), self.notes.to_json()));
+        let notes = self.notes.to_json();
+        self.writer.flush().map_err(failed("write", &self.partial))?;
+        let bytes = self.writer.bytes_written() as u64;
+        let of_data = crc32_of_file(&self.file, bytes).map_err(failed("read", &self.partial))?;
+        let check = FileCheck { bytes, crc32: of_data, notes_crc32: crc32(&[notes.as_bytes()]) };
+        self.writer.append_key_value_metadata(KeyValue::new(NOTES_KEY.to_owned(), notes));
+        self.writer.append_key_value_metadata(KeyValue::new(CHECK_KEY.to_owned(), json_line(&check)));
         self.writer.finish().map_err(unwritten(&self.partial))?;
         self.bytes = self.file.metadata().map_err(failed("read the length of", &self.partial))?.len();
         self.start_writing();

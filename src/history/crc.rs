@@ -1,5 +1,12 @@
 //! CRC-32 as Ethernet and zlib have it (the polynomial 0x04C11DB7, reflected).
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// A file is read in pieces of this many bytes.
+const PIECE: usize = 64 << 10;
+
 const TABLE: [u32; 256] = table();
 
 const fn table() -> [u32; 256] {
@@ -20,8 +27,23 @@ const fn table() -> [u32; 256] {
 
 /// The checksum of all parts, one after the other.
 pub(super) fn crc32(parts: &[&[u8]]) -> u32 {
-    let step = |crc: u32, byte: &u8| crc >> 8 ^ TABLE[((crc ^ u32::from(*byte)) & 0xFF) as usize];
-    !parts.iter().fold(!0, |crc, part| part.iter().fold(crc, step))
+    !parts.iter().fold(!0, |crc, part| step(crc, part))
+}
+
+/// The checksum of the first bytes of a file.
+pub(super) fn crc32_of_file(file: &File, length: u64) -> io::Result<u32> {
+    let (mut crc, mut at, mut bytes) = (!0, 0, vec![0; PIECE]);
+    while at < length {
+        let piece = &mut bytes[..(length - at).min(PIECE as u64) as usize];
+        file.read_exact_at(piece, at)?;
+        crc = step(crc, piece);
+        at += piece.len() as u64;
+    }
+    Ok(!crc)
+}
+
+fn step(crc: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(crc, |crc, byte| crc >> 8 ^ TABLE[((crc ^ u32::from(*byte)) & 0xFF) as usize])
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) const FILE_MODE: u32 = 0o640;
 
 /// Makes a new file. No file and no link may have its name.
 pub(super) fn new_file(path: &Path) -> io::Result<File> {
-    File::options().write(true).create_new(true).mode(FILE_MODE).open(path)
+    File::options().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
 /// Opens a file for reading. Follows no link in its place, and does not wait for the writer of a FIFO.

@@ -1,9 +1,10 @@
 //! The footer of a Parquet file: its metadata, with tp-perf's notes.
 
+use super::crc::{crc32, crc32_of_file};
 use super::error::{Error, damaged, failed, too_much};
 use super::facts::SCHEMA;
 use super::files::open_file;
-use super::notes::{FileNotes, NOTES_KEY};
+use super::notes::{CHECK_KEY, FileCheck, FileNotes, NOTES_KEY};
 use super::rows::schema;
 use crate::memory::{Held, MemoryOf};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
@@ -27,6 +28,7 @@ pub(super) struct OpenParquet {
     pub(super) file: File,
     pub(super) metadata: ParquetMetaData,
     pub(super) notes: FileNotes,
+    check: FileCheck,
 }
 
 /// All that is read of notes that may have another form.
@@ -50,12 +52,22 @@ impl OpenParquet {
         }
         let _held = Held::take(MemoryOf::Header, footer * OF_FOOTER_BYTE).map_err(too_much(path))?;
         let metadata = guarded(path, || ParquetMetaDataReader::new().parse_and_finish(&file))?;
-        let notes = notes_of(&metadata, path)?;
+        let (notes, check) = notes_of(&metadata, path)?;
         let (expected, has) = (schema(), metadata.file_metadata().schema());
         if !is_same(&expected, has) {
             return Err(damaged(path, "it has other columns than a history"));
         }
-        Ok(OpenParquet { file, metadata, notes })
+        Ok(OpenParquet { file, metadata, notes, check })
+    }
+
+    /// Checks the bytes before the footer.
+    pub(super) fn check(&self, path: &Path) -> Result<(), Error> {
+        let length = self.file.metadata().map_err(failed("read the length of", path))?.len();
+        if self.check.bytes > length {
+            return Err(damaged(path, "it is shorter than it was"));
+        }
+        let crc32 = crc32_of_file(&self.file, self.check.bytes).map_err(failed("read", path))?;
+        if crc32 == self.check.crc32 { Ok(()) } else { Err(damaged(path, "its checksum is wrong")) }
     }
 }
 
@@ -77,17 +89,19 @@ fn footer_length(file: &File, length: u64) -> std::io::Result<Option<u64>> {
     Ok((magic == *b"PAR1" && footer <= end).then_some(footer))
 }
 
-fn notes_of(metadata: &ParquetMetaData, path: &Path) -> Result<FileNotes, Error> {
-    let values = metadata.file_metadata().key_value_metadata();
-    let value = values.into_iter().flatten().find(|value| value.key == NOTES_KEY);
-    let other = || Error::OtherParquet(path.to_owned());
-    let json = value.and_then(|value| value.value.as_deref()).ok_or_else(other)?;
+fn notes_of(metadata: &ParquetMetaData, path: &Path) -> Result<(FileNotes, FileCheck), Error> {
+    let values = || metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    let value = |key: &str| values().find(|value| value.key == key).and_then(|value| value.value.as_deref());
+    let json = value(NOTES_KEY).ok_or_else(|| Error::OtherParquet(path.to_owned()))?;
     let wrong = |error| damaged(path, format!("its metadata `{NOTES_KEY}` is wrong: {error}"));
     let NotesVersion { schema } = serde_json::from_str(json).map_err(wrong)?;
     if schema > SCHEMA {
         return Err(Error::Newer { path: path.to_owned(), schema, known: SCHEMA });
     }
-    serde_json::from_str(json).map_err(wrong)
+    let check = value(CHECK_KEY).and_then(|check| serde_json::from_str::<FileCheck>(check).ok());
+    let check = check.filter(|check| check.notes_crc32 == crc32(&[json.as_bytes()]));
+    let check = check.ok_or_else(|| damaged(path, "the checksum of its metadata is wrong"))?;
+    Ok((serde_json::from_str(json).map_err(wrong)?, check))
 }
 
 /// Whether the columns have the same names and types. Other programs may describe the types in more words.

@@ -53,6 +53,18 @@ fn is_none(number: &u64) -> bool {
     *number == 0
 }
 
+/// The key of the checksums in a file's metadata.
+pub(super) const CHECK_KEY: &str = "tp_perf.check";
+
+/// The checksums of a file (CRC-32): of the bytes before its footer, and of its notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileCheck {
+    /// The number of bytes before the footer.
+    pub(super) bytes: u64,
+    pub(super) crc32: u32,
+    pub(super) notes_crc32: u32,
+}
+
 impl FileNotes {
     /// The notes of a file without windows.
     pub(super) fn new(level: HistoryLevel, header: &JournalHeader) -> Self {

@@ -45,7 +45,9 @@ pub(super) struct ParquetWindows {
 impl ParquetWindows {
     /// Opens a file. `tpid` has the numbers for names.
     pub(super) fn open(path: &Path, tpid: impl Fn(&str, &str) -> Option<Tpid>) -> Result<(Self, HistoryFacts), Error> {
-        let OpenParquet { file, metadata, notes } = OpenParquet::open(path)?;
+        let open = OpenParquet::open(path)?;
+        open.check(path)?;
+        let OpenParquet { file, metadata, notes, .. } = open;
         let mut silent: Vec<(Ns, u64)> =
             notes.silent_windows.iter().map(|(start, length)| (Ns(*start), *length)).collect();
         let held = Held::take(MemoryOf::Windows, silent.len() as u64 * OF_SILENT).map_err(too_much(path))?;
