@@ -32,6 +32,10 @@ mod monitor_events;
 #[cfg(feature = "monitor")]
 mod monitor_flight;
 #[cfg(feature = "monitor")]
+mod monitor_history;
+#[cfg(feature = "monitor")]
+mod monitor_options;
+#[cfg(feature = "monitor")]
 mod monitor_outputs;
 #[cfg(feature = "monitor")]
 mod monitor_run;

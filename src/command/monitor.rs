@@ -5,11 +5,12 @@ use super::detach::finish_detaches;
 use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, End, MonitorEvent};
 use super::monitor_flight::MonitorFlight;
-use super::monitor_outputs::{Outputs, names_of_history};
-use super::monitor_run::{EndOfRun, MonitorNotes, MonitorRun, NextOptions};
+use super::monitor_options::{NextOptions, needs_restart, rule_watch};
+use super::monitor_outputs::Outputs;
+use super::monitor_run::{EndOfRun, MonitorNotes, MonitorRun};
 use super::monitor_states::{FollowedStates, nothing_yet, read_states};
 use super::watch::machine_origin;
-use crate::alarms::{AlarmHook, Condition, Rule, RuleWatch};
+use crate::alarms::{AlarmHook, RuleWatch};
 use crate::capture::{self, CpuChanges, StopRules};
 use crate::cli::{MonitorArgs, monitor_request_again, own_arguments};
 use crate::control::{OwnSignal, Progress};
@@ -24,12 +25,10 @@ use crate::os::privileges::{self, Starts};
 use crate::recording::Tool;
 use crate::state::Known;
 use crate::terminal::{TerminalProgress, messages};
-use crate::tracefs::{Selection, Table};
 use crate::units::{Grouped, Percent, nanoseconds};
 use anyhow::Context as _;
 use nix::libc::{ENOSYS, SIGHUP, SIGUSR2};
 use sd_notify::NotifyState;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -147,22 +146,6 @@ fn restrict(request: &MonitorRequest, context: &mut Context) {
     }
 }
 
-/// The rules. A tracepoint that the history has hits of is not new.
-fn rule_watch(request: &MonitorRequest, table: &Table, selection: &Selection) -> anyhow::Result<RuleWatch> {
-    let is_about_new = |rule: &Rule| matches!(rule.condition, Condition::New { .. });
-    let known = match &request.history {
-        Some((folder, _)) if folder.exists() && request.rules.iter().any(is_about_new) => names_of_history(folder)
-            .unwrap_or_else(|error| {
-                let causes = messages::causes(error.chain());
-                messages::say(format!("the history cannot be read, so its tracepoints may look new: {causes}"));
-                BTreeSet::new()
-            }),
-        _ => BTreeSet::new(),
-    };
-    let watch = RuleWatch::new(&request.rules, table, selection, |tracepoint| known.contains(&tracepoint.full_name()));
-    watch.context("--rule")
-}
-
 impl<S: Sampling> Monitor<S> {
     /// Counts until the monitor is to end. Returns the counters, unless attaching again has failed.
     fn runs<K: Kernel<Sampling = S>>(
@@ -219,13 +202,7 @@ impl<S: Sampling> Monitor<S> {
         self.outputs.begin(counters, &self.request)?;
         let (count, table, selection) =
             (self.request.count.clone(), counters.table.clone(), counters.selection.clone());
-        let reread = || {
-            let request = monitor_request_again()?;
-            let states = request.states.as_ref();
-            let known = states.map(|states| read_states(kernel, states, &count)).transpose()?;
-            let rules = rule_watch(&request, &table, &selection)?;
-            Ok(NextOptions { request, rules, known })
-        };
+        let reread = || NextOptions::of(kernel, monitor_request_again()?, &count, &table, &selection);
         if !std::mem::replace(&mut self.is_restricted, true) {
             restrict(&self.request, context);
         }
@@ -403,27 +380,4 @@ impl<S: Sampling> Monitor<S> {
         }
         self.outputs.end(&MonitorEvent::End(End { alarms, cost, ..total }));
     }
-}
-
-/// The options that differ and take effect only after a restart.
-fn needs_restart(old: &MonitorRequest, new: &MonitorRequest) -> Vec<&'static str> {
-    let selection = |request: &MonitorRequest| format!("{:?}", request.count.choice.selection);
-    let folder = |request: &MonitorRequest| request.history.as_ref().map(|(folder, _)| folder.clone());
-    let changed = [
-        ("every", old.count.every != new.count.every),
-        ("budget", old.count.budget != new.count.budget),
-        ("duration", old.count.duration != new.count.duration),
-        ("tracepoint, also, exclude or all", selection(old) != selection(new)),
-        ("cpus", old.count.choice.cpus != new.count.choice.cpus),
-        ("include-self", old.count.choice.include_self != new.count.choice.include_self),
-        ("quiet", old.manner.quiet != new.manner.quiet),
-        ("wait-detach", old.manner.wait_detach != new.manner.wait_detach),
-        ("history", folder(old) != folder(new)),
-        ("metrics", old.metrics != new.metrics),
-        // This process may have forbidden itself to run commands, and to write elsewhere.
-        ("on-alarm", old.on_alarm.is_none() && new.on_alarm.is_some()),
-        ("textfile", old.textfile != new.textfile),
-        ("flight", format!("{:?}", old.flight) != format!("{:?}", new.flight)),
-    ];
-    changed.into_iter().filter(|(_, has_changed)| *has_changed).map(|(name, _)| name).collect()
 }

@@ -3,6 +3,7 @@
 use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, ByRule, MonitorEvent, rfc3339_millis, wall_time};
 use super::monitor_flight::MonitorFlight;
+use super::monitor_options::NextOptions;
 use super::monitor_outputs::Outputs;
 use super::monitor_states::FollowedStates;
 use crate::alarms::{AlarmHook, RuleMessage, RuleWatch};
@@ -12,10 +13,9 @@ use crate::counting::Beside;
 use crate::engine::{Detaching, Kernel};
 use crate::events::{Sink, Tick};
 use crate::metrics::FlightAnswer;
-use crate::monitor::MonitorRequest;
 use crate::os::cpus::CpuList;
 use crate::recording::TriggerKind;
-use crate::state::{FollowMessage, Known};
+use crate::state::FollowMessage;
 use crate::terminal::messages;
 use sd_notify::NotifyState;
 use std::cell::RefCell;
@@ -45,13 +45,6 @@ pub(super) enum EndOfRun {
     Attach,
     /// Nobody reads the results any more.
     Closed,
-}
-
-/// Options that were read again, with what follows from them.
-pub(super) struct NextOptions {
-    pub request: MonitorRequest,
-    pub rules: RuleWatch,
-    pub known: Option<Known>,
 }
 
 /// What a run works with.
