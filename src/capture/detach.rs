@@ -16,7 +16,7 @@ pub fn wait_for_detach(
     let mut done = 0;
     loop {
         let Some(progress) = detaching.wake_descriptor() else { return Ok(Some(detaching.took())) };
-        let descriptors = signals.wake_descriptors().into_iter().chain([progress]);
+        let descriptors = signals.wake_descriptors().chain([progress]);
         let ready = wait_for_any(descriptors, None)?;
         if signals.asked() > asked_before {
             return Ok(None);

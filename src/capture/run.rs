@@ -180,7 +180,7 @@ pub(crate) struct Outside<'a> {
 impl Outside<'_> {
     /// The descriptors that poll readable at a signal, or when a CPU comes or goes.
     pub fn wake_descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.signals.wake_descriptors().into_iter().chain(self.changes.wake_descriptor())
+        self.signals.wake_descriptors().chain(self.changes.wake_descriptor())
     }
 
     /// Whether a signal asked to stop, and of which kind it was.

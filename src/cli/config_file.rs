@@ -15,8 +15,8 @@ const MOST_BYTES: u64 = 1 << 20;
 /// A less similar name does not help.
 const ALIKE: f64 = 0.75;
 
-/// The words of the command line that mean the same as this config file together with `typed`, which are the words that the user typed
-/// behind the name of `command`. An option that the user typed overrides the config file.
+/// Turns a config file into words of the command line, and adds `typed`: what the user typed behind the name of `command`. An option
+/// that the user typed overrides its key in the file.
 ///
 /// # Errors
 /// Wrong usage, with the file and the key: a file that cannot be read, or a key that is no option.

@@ -8,9 +8,11 @@ use crate::units::{Bytes, Plural, Seconds};
 use anyhow::anyhow;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
+/// The files are measured this often.
+const MEASURED_EVERY: Duration = Duration::from_secs(600);
 /// An hour in nanoseconds.
 const HOUR: u64 = 3_600 * 1_000_000_000;
 
@@ -47,8 +49,36 @@ pub(super) fn names_of_history(folder: &Path) -> anyhow::Result<BTreeSet<String>
     Ok(names)
 }
 
+/// The files of a history, measured from time to time.
+pub(super) struct HistorySize {
+    folder: PathBuf,
+    /// Their number, and their size in bytes.
+    files: (u64, u64),
+    measured: Option<Instant>,
+}
+
+impl HistorySize {
+    /// The files in this folder, not yet measured.
+    pub fn of(folder: &Path) -> Self {
+        HistorySize { folder: folder.to_owned(), files: (0, 0), measured: None }
+    }
+
+    /// The number of files, and their size in bytes.
+    pub fn files(&mut self) -> (u64, u64) {
+        if self.measured.is_none_or(|at| at.elapsed() >= MEASURED_EVERY) {
+            (self.files, self.measured) = (size_of(&self.folder), Some(Instant::now()));
+        }
+        self.files
+    }
+
+    /// Files came or went, so the next call measures again.
+    pub fn changed(&mut self) {
+        self.measured = None;
+    }
+}
+
 /// The number and the size in bytes of all files in a folder.
-pub(super) fn size_of(folder: &Path) -> (u64, u64) {
+fn size_of(folder: &Path) -> (u64, u64) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.fold((0, 0), |(files, bytes), entry| match entry.metadata() {
         Ok(file) if file.is_file() => (files + 1, bytes.saturating_add(file.len())),

@@ -1,7 +1,7 @@
 //! Where the results of `tp-perf monitor` go: lines, the history, and metrics. An output that fails does not stop the others.
 
 use super::monitor_events::MonitorEvent;
-use super::monitor_history::{event_of, in_use, size_of};
+use super::monitor_history::{HistorySize, event_of, in_use};
 use crate::counting::Counters;
 use crate::engine::Counting;
 use crate::events::{Sink, Tick};
@@ -25,8 +25,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A textfile is written this often. node_exporter reads it at each scrape.
 const TEXTFILE_EVERY: Duration = Duration::from_secs(10);
-/// The files of the history are measured this often.
-const SIZE_EVERY: Duration = Duration::from_secs(600);
 /// At the end, lines that wait for a slow reader have this time.
 const LAST_LINES: Duration = Duration::from_secs(2);
 /// Lines that wait for a slow reader are tried again after this time.
@@ -39,8 +37,7 @@ pub(super) struct Outputs {
     /// What fails at the moment, with its error.
     faults: BTreeMap<&'static str, String>,
     history: Option<HistoryWriter>,
-    /// The folder of the history; the number and the size of its files, and when they were measured.
-    history_size: Option<(PathBuf, (u64, u64), Option<Instant>)>,
+    history_size: Option<HistorySize>,
     metrics: Option<Metrics>,
     server: Option<MetricsServer>,
     textfile: Option<PathBuf>,
@@ -68,7 +65,7 @@ impl Outputs {
             out: Stdout::default(),
             faults: BTreeMap::new(),
             history: None,
-            history_size: request.history.as_ref().map(|(folder, _)| (folder.clone(), (0, 0), None)),
+            history_size: request.history.as_ref().map(|(folder, _)| HistorySize::of(folder)),
             metrics: None,
             server,
             textfile: request.textfile.clone(),
@@ -250,23 +247,19 @@ impl Outputs {
     fn take_history_reports(&mut self) {
         let Some(history) = &mut self.history else { return };
         let (reports, HistoryFigures { written, waiting, lost, .. }) = (history.take_reports(), history.figures());
-        if let (Some(metrics), Some((folder, (files, bytes), measured))) = (&mut self.metrics, &mut self.history_size) {
-            if measured.is_none_or(|at| at.elapsed() >= SIZE_EVERY) {
-                (*files, *bytes) = size_of(folder);
-                *measured = Some(Instant::now());
-            }
-            metrics.set_history(WrittenHistory { windows: written, waiting, lost, bytes: *bytes, files: *files });
+        if let (Some(metrics), Some(size)) = (&mut self.metrics, &mut self.history_size) {
+            let (files, bytes) = size.files();
+            metrics.set_history(WrittenHistory { windows: written, waiting, lost, bytes, files });
         }
         for report in reports {
-            if let (HistoryReport::Closed { .. } | HistoryReport::Removed(_), Some((_, _, measured))) =
-                (&report, &mut self.history_size)
-            {
-                *measured = None;
-            }
-            match &report {
-                HistoryReport::Closed { .. } => self.fault("history-close", Ok(())),
-                HistoryReport::Removed(_) => self.fault("history-remove", Ok(())),
-                _ => {}
+            let works_again = match &report {
+                HistoryReport::Closed { .. } => Some("history-close"),
+                HistoryReport::Removed(_) => Some("history-remove"),
+                _ => None,
+            };
+            if let Some(what) = works_again {
+                self.history_size.iter_mut().for_each(HistorySize::changed);
+                self.fault(what, Ok(()));
             }
             self.report(&event_of(report));
         }

@@ -11,6 +11,7 @@ use crate::engine::{Kernel, Live};
 use crate::recording::{self, FILES, RecordingDir};
 use crate::terminal::{SummaryOf, TerminalProgress, messages, print_on_stderr, print_summary, width_of_stderr};
 use crate::units::{Seconds, nanoseconds};
+use anyhow::Context as _;
 use std::io;
 
 /// Captures this machine. With COMMAND, returns COMMAND's exit code.
@@ -22,7 +23,7 @@ pub fn run(args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
 pub fn record(kernel: &impl Kernel, args: RecordArgs, context: &mut Context) -> anyhow::Result<u8> {
     let RecordRequest { options, manner } = args.request()?;
     if options.last.is_some() {
-        context.signals.trigger_on_user();
+        context.signals.trigger_on_user().context("failed to take over signals")?;
     }
     context.begin(TerminalProgress::new(options.rules, manner.quiet), &manner)?;
 

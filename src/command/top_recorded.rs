@@ -76,7 +76,7 @@ fn show(
     while !screen.quits {
         screen.who = who(&screen, &recorded, source);
         screen.draw();
-        let wakers = context.signals.wake_descriptors().into_iter();
+        let wakers = context.signals.wake_descriptors();
         wait_for_any(wakers.chain([screen.terminal.wake_descriptor()]), None).context("failed to wait for keys")?;
         if context.signals.asked() > 0 {
             break;

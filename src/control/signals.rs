@@ -21,14 +21,12 @@ pub struct Signals {
     interrupt: UnixStream,
     terminate: UnixStream,
     other: UnixStream,
-    /// SIGUSR2.
-    user: UnixStream,
     child: UnixStream,
     interrupts: usize,
     terminates: usize,
     others: usize,
-    /// If SIGUSR2 triggers something: the number of SIGUSR2 that nobody has taken yet.
-    triggers: Option<usize>,
+    /// SIGUSR2, if it triggers something, and the number of those that nobody has taken yet.
+    triggers: Option<(OwnSignal, usize)>,
     /// Kept open, because a stream without a sender always polls readable, and nobody would sleep.
     senders: Option<Senders>,
     /// The signals that do not ask for the end, with their sending ends.
@@ -62,8 +60,6 @@ pub struct Senders {
     pub terminate: UnixStream,
     /// Each byte is another signal that ends a process by default.
     pub other: UnixStream,
-    /// Each byte is a SIGUSR2.
-    pub user: UnixStream,
     /// Each byte is a SIGCHLD.
     pub child: UnixStream,
 }
@@ -102,10 +98,6 @@ impl Signals {
             senders.terminate.try_clone()?,
         )?;
         ask_on(ending().filter(is_heeded), senders.other.try_clone()?)?;
-        match self.triggers {
-            Some(_) => write_on([SIGUSR2], senders.user.try_clone()?)?,
-            None => ask_on([SIGUSR2].into_iter().filter(is_heeded), senders.user.try_clone()?)?,
-        }
         // With SIGXFSZ handled, a file that grows past `ulimit -f` is an error to report and does not kill
         // tp-perf.
         // SIGWINCH only wakes the thread that draws on the terminal.
@@ -120,14 +112,12 @@ impl Signals {
             reader.set_nonblocking(true)?;
             Ok::<_, io::Error>((reader, sender))
         };
-        let ((interrupt, i), (terminate, t), (other, o)) = (pair()?, pair()?, pair()?);
-        let ((user, u), (child, c)) = (pair()?, pair()?);
+        let ((interrupt, i), (terminate, t), (other, o), (child, c)) = (pair()?, pair()?, pair()?, pair()?);
         let (interrupts, terminates, others, triggers) = (0, 0, 0, None);
         let signals = Signals {
             interrupt,
             terminate,
             other,
-            user,
             child,
             interrupts,
             terminates,
@@ -136,38 +126,41 @@ impl Signals {
             senders: None,
             apart: Vec::new(),
         };
-        Ok((signals, Senders { interrupt: i, terminate: t, other: o, user: u, child: c }))
+        Ok((signals, Senders { interrupt: i, terminate: t, other: o, child: c }))
     }
 
     /// Descriptors that poll readable once a signal has arrived.
-    pub fn wake_descriptors(&self) -> [BorrowedFd<'_>; 5] {
-        [&self.interrupt, &self.terminate, &self.other, &self.user, &self.child].map(AsFd::as_fd)
+    pub fn wake_descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let streams = [&self.interrupt, &self.terminate, &self.other, &self.child].map(AsFd::as_fd);
+        streams.into_iter().chain(self.triggers.iter().map(|(signal, _)| signal.as_fd()))
     }
 
     /// From now on, SIGUSR2 does not ask to stop, but triggers something: [`take_triggers`](Self::take_triggers). Call it before
     /// [`take_over`](Self::take_over).
-    pub fn trigger_on_user(&mut self) {
-        self.triggers.get_or_insert(0);
+    pub fn trigger_on_user(&mut self) -> io::Result<()> {
+        if self.triggers.is_none() {
+            self.triggers = Some((self.set_apart(SIGUSR2)?, 0));
+        }
+        Ok(())
     }
 
     /// The number of SIGUSR2 since the last call, if they trigger something.
     pub fn take_triggers(&mut self) -> usize {
         self.check();
-        self.triggers.as_mut().map_or(0, std::mem::take)
+        self.triggers.as_mut().map_or(0, |(_, number)| std::mem::take(number))
     }
 
     /// Duplicates of the descriptors of all signals but SIGCHLD. They poll readable until
     /// [`check`](Self::check) has counted the signal.
     pub fn wakers(&self) -> io::Result<Vec<OwnedFd>> {
-        [&self.interrupt, &self.terminate, &self.other, &self.user]
-            .into_iter()
-            .map(|stream| stream.as_fd().try_clone_to_owned())
-            .collect()
+        let streams = [&self.interrupt, &self.terminate, &self.other].map(AsFd::as_fd);
+        let all = streams.into_iter().chain(self.triggers.iter().map(|(signal, _)| signal.as_fd()));
+        all.map(|stream| stream.try_clone_to_owned()).collect()
     }
 
     /// Sleeps until a signal arrives.
     pub fn wait(&self) -> io::Result<()> {
-        wait_for_any(self.wake_descriptors().into_iter(), None).map(drop)
+        wait_for_any(self.wake_descriptors(), None).map(drop)
     }
 
     /// Counts the signals that have arrived since the last call.
@@ -175,10 +168,8 @@ impl Signals {
         self.interrupts += arrived(&mut self.interrupt);
         self.terminates += arrived(&mut self.terminate);
         self.others += arrived(&mut self.other);
-        let of_user = arrived(&mut self.user);
-        match &mut self.triggers {
-            Some(triggers) => *triggers += of_user,
-            None => self.others += of_user,
+        if let Some((signal, number)) = &mut self.triggers {
+            *number += arrived(&mut signal.0);
         }
         arrived(&mut self.child);
     }
@@ -205,13 +196,13 @@ impl Signals {
     }
 }
 
-/// The signals besides SIGINT, SIGTERM, SIGQUIT, SIGHUP and SIGUSR2 that end a process by default, and that can be handled. The
+/// The signals besides SIGINT, SIGTERM, SIGQUIT and SIGHUP that end a process by default, and that can be handled. The
 /// kernel sends SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGSYS for faults of the program, which must end it.
 fn ending() -> impl Iterator<Item = i32> {
     /// Linux has these signals, and POSIX does not.
     const SIGSTKFLT: i32 = 16;
     const SIGPWR: i32 = 30;
-    let named = [SIGTRAP, SIGABRT, SIGUSR1, SIGALRM, SIGSTKFLT, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR];
+    let named = [SIGTRAP, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGSTKFLT, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR];
     named.into_iter().chain(SIGRTMIN()..=SIGRTMAX())
 }
 
@@ -249,18 +240,20 @@ mod tests {
     fn without_a_signal_nothing_wakes_even_if_all_are_ignored() {
         let mut signals = Signals::new().unwrap();
         signals.take_over_except(u64::MAX).unwrap();
-        let ready = wait_for_any(signals.wake_descriptors().into_iter(), Some(Duration::ZERO)).unwrap();
-        assert_eq!(ready, [false; 5]);
+        let ready = wait_for_any(signals.wake_descriptors(), Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready, [false; 4]);
     }
 
     #[test]
     fn sigusr2_asks_to_stop_unless_it_triggers_something() {
         use std::io::Write;
         let (mut signals, mut senders) = Signals::pair().unwrap();
-        senders.user.write_all(b"S").unwrap();
+        senders.other.write_all(b"S").unwrap();
         assert_eq!((signals.asked(), signals.take_triggers()), (1, 0));
-        signals.trigger_on_user();
-        senders.user.write_all(b"SS").unwrap();
+        signals.trigger_on_user().unwrap();
+        let (signal, sender) = &mut signals.apart[0];
+        assert_eq!(*signal, SIGUSR2);
+        sender.write_all(b"SS").unwrap();
         assert_eq!((signals.asked(), signals.take_triggers(), signals.take_triggers()), (1, 2, 0));
     }
 

@@ -26,7 +26,7 @@ pub fn unless_stopped<T: Send + 'static>(
         work()
     });
     loop {
-        let wakers = signals.wake_descriptors().into_iter().chain([ended.as_fd()]);
+        let wakers = signals.wake_descriptors().chain([ended.as_fd()]);
         match wait_for_any(wakers, None) {
             Ok(ready) if ready.last() == Some(&false) => {}
             _ => return Some(work.result()),

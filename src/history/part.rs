@@ -48,23 +48,23 @@ impl History {
         let open = |level, from, to| Self::open(path, HistoryChoice { level, from, to, host: None });
         let has_both = HistoryLevel::ALL.iter().all(|level| path.join(level.folder()).is_dir());
         let windows = open(HistoryLevel::Windows, None, None)?;
-        let minutes = if has_both { Some(open(HistoryLevel::Minutes, None, None)?) } else { None };
-        let (of_windows, of_minutes) = (windows.span(), minutes.as_ref().and_then(History::span));
-        let Some((first, last)) = of_windows.or(of_minutes) else { return Ok(windows) };
+        let of_windows = windows.span();
+        let span = match of_windows {
+            None if has_both => open(HistoryLevel::Minutes, None, None)?.span(),
+            span => span,
+        };
+        let Some((first, last)) = span else { return Ok(windows) };
         let time = |moment: Moment| moment.absolute(first);
         let (from, to) = (part.from.map(time), part.to.map(time));
         let begin = from.unwrap_or(first);
         let is_long = to.unwrap_or(last).min(last).since(begin) > LONG_NS;
         // Minutes are kept for longer than windows.
         let is_old = begin < first || of_windows.is_none();
-        match minutes {
-            Some(minutes) if is_old || is_long && least == HistoryLevel::Minutes => match (from, to) {
-                (None, None) => Ok(minutes),
-                (from, to) => open(HistoryLevel::Minutes, from, to),
-            },
-            _ if (from, to) == (None, None) => Ok(windows),
-            _ => open(HistoryLevel::Windows, from, to),
-        }
+        let level = match has_both && (is_old || is_long && least == HistoryLevel::Minutes) {
+            true => HistoryLevel::Minutes,
+            false => HistoryLevel::Windows,
+        };
+        if (level, from, to) == (HistoryLevel::Windows, None, None) { Ok(windows) } else { open(level, from, to) }
     }
 
     /// Whether it has the sums of minutes instead of all windows.

@@ -82,7 +82,7 @@ pub(super) fn read_history(
     let is_taken = |tpid: Tpid| table.find(tpid).is_some_and(|tracepoint| filter.takes(tracepoint));
     let mut activity = options.detail.activity(options.places.len());
     let mut sums = WindowSums::default();
-    let mut files = Vec::<Rc<HistoryFacts>>::new();
+    let mut newest = None;
     let mut is_stopped = false;
     for window in history.windows() {
         let (mut window, facts) = match window {
@@ -93,9 +93,7 @@ pub(super) fn read_history(
             }
         };
         window.hits.retain(|hits| is_taken(hits.tpid));
-        if !files.iter().any(|known| Rc::ptr_eq(known, &facts)) {
-            files.push(facts);
-        }
+        newest = Some(facts);
         // After a step of the wall clock, windows can overlap.
         let start = window.start.max(sums.to);
         let hits: Vec<(Tpid, u64)> = window.hits.iter().filter_map(|hits| Some((hits.tpid, hits.hits?))).collect();
@@ -134,7 +132,7 @@ pub(super) fn read_history(
         visited: sums.visited.len(),
         detached: sums.detached.len(),
     };
-    let summary = summary(&files, table, &selection, &sums.hits, history_words, begin.elapsed());
+    let summary = summary(newest.as_deref(), table, &selection, &sums.hits, history_words, begin.elapsed());
     Ok(SourceReport {
         label,
         place: place.to_string(),
@@ -187,14 +185,13 @@ fn identified(
 }
 
 fn summary(
-    files: &[Rc<HistoryFacts>],
+    facts: Option<&HistoryFacts>,
     table: &Table,
     selection: &Selection,
     hits: &BTreeMap<Tpid, HitNumber>,
     history: WindowsSummary,
     took: Duration,
 ) -> Summary {
-    let facts = files.last();
     let (captured, excluded, refused) = selection.counts(table);
     let of_tracepoint = |(tpid, HitNumber { hits, is_estimate }): (&Tpid, &HitNumber)| TracepointSummary {
         tpid: *tpid,

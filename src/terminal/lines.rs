@@ -74,8 +74,27 @@ impl JsonLines {
     /// # Errors
     /// As [`print`](Self::print).
     pub fn flush_within(&mut self, patience: Duration, out: &mut Stdout) -> io::Result<()> {
-        let end = Instant::now() + patience;
-        while !self.waiting.is_empty() && !self.keeps {
+        if self.keeps || self.waiting.is_empty() {
+            return Ok(());
+        }
+        let mut printed = 0;
+        let result = self.print_within(Instant::now() + patience, &mut printed, out);
+        // All at once: what waits may be long, and the pieces are short.
+        self.waiting.drain(..printed);
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                self.waiting = Vec::new();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Prints what waits until then, and counts the bytes.
+    fn print_within(&self, end: Instant, printed: &mut usize, out: &mut Stdout) -> io::Result<()> {
+        let is_terminal = io::stdout().is_terminal();
+        while let rest @ [_, behind @ ..] = &self.waiting[*printed..] {
             let left = end.saturating_duration_since(Instant::now());
             if !takes_more(left)? {
                 if left.is_zero() {
@@ -84,18 +103,12 @@ impl JsonLines {
                 continue;
             }
             // A terminal promises less than a pipe: one character.
-            let piece = match io::stdout().is_terminal() {
-                true => 1 + self.waiting[1..].iter().take_while(|byte| **byte & 0xC0 == 0x80).count(),
-                false => self.waiting.len().min(PIECE),
+            let piece = match is_terminal {
+                true => 1 + behind.iter().take_while(|byte| **byte & 0xC0 == 0x80).count(),
+                false => rest.len().min(PIECE),
             };
-            match out.print_data(&self.waiting[..piece]) {
-                Ok(()) => drop(self.waiting.drain(..piece)),
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    self.is_closed = true;
-                    self.waiting = Vec::new();
-                }
-                Err(error) => return Err(error),
-            }
+            out.print_data(&rest[..piece])?;
+            *printed += piece;
         }
         Ok(())
     }
