@@ -6,14 +6,18 @@ use super::facts::SCHEMA;
 use super::files::open_file;
 use super::notes::{CHECK_KEY, FileCheck, FileNotes, NOTES_KEY};
 use super::rows::schema;
+use super::thrift::{Thrift, kind};
 use crate::memory::{Held, MemoryOf};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
-use parquet::schema::types::Type;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::FileReader as _;
+use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use serde::Deserialize;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The longest footer in bytes that is read. The notes of an hour take up to 2 MiB.
 const LONGEST_FOOTER: u64 = 4 << 20;
@@ -23,10 +27,9 @@ const OF_FOOTER_BYTE: u64 = 4;
 const TAIL: usize = 8;
 
 /// A Parquet file of a history, open.
-#[derive(Debug)]
 pub(super) struct OpenParquet {
     pub(super) file: File,
-    pub(super) metadata: ParquetMetaData,
+    pub(super) reader: SerializedFileReader<File>,
     pub(super) notes: FileNotes,
     check: FileCheck,
 }
@@ -51,13 +54,24 @@ impl OpenParquet {
             ));
         }
         let _held = Held::take(MemoryOf::Header, footer * OF_FOOTER_BYTE).map_err(too_much(path))?;
-        let metadata = guarded(path, || ParquetMetaDataReader::new().parse_and_finish(&file))?;
-        let (notes, check) = notes_of(&metadata, path)?;
-        let (expected, has) = (schema(), metadata.file_metadata().schema());
-        if !is_same(&expected, has) {
+        let mut bytes = vec![0; footer as usize];
+        file.read_exact_at(&mut bytes, length - TAIL as u64 - footer).map_err(failed("read", path))?;
+        let footer = Footer::of(&bytes).ok_or_else(|| damaged(path, "its footer is wrong"))?;
+        let (notes, check) = footer.notes(path)?;
+        if !footer.has_columns_of_a_history() {
             return Err(damaged(path, "it has other columns than a history"));
         }
-        Ok(OpenParquet { file, metadata, notes, check })
+        // The crate would reserve memory for as many columns as a schema promises, so it does not get that of the file.
+        let schema = Arc::new(SchemaDescriptor::new(schema()));
+        let options = ReadOptionsBuilder::new().with_parquet_schema(schema).build();
+        let copy = file.try_clone().map_err(failed("open", path))?;
+        let reader = guarded(path, || SerializedFileReader::new_with_options(copy, options))?;
+        Ok(OpenParquet { file, reader, notes, check })
+    }
+
+    /// The rows and columns of the file.
+    pub(super) fn metadata(&self) -> &ParquetMetaData {
+        self.reader.metadata()
     }
 
     /// Checks the bytes before the footer.
@@ -89,40 +103,168 @@ fn footer_length(file: &File, length: u64) -> std::io::Result<Option<u64>> {
     Ok((magic == *b"PAR1" && footer <= end).then_some(footer))
 }
 
-fn notes_of(metadata: &ParquetMetaData, path: &Path) -> Result<(FileNotes, FileCheck), Error> {
-    let values = || metadata.file_metadata().key_value_metadata().into_iter().flatten();
-    let value = |key: &str| values().find(|value| value.key == key).and_then(|value| value.value.as_deref());
-    let json = value(NOTES_KEY).ok_or_else(|| Error::OtherParquet(path.to_owned()))?;
-    let wrong = |error| damaged(path, format!("its metadata `{NOTES_KEY}` is wrong: {error}"));
-    let NotesVersion { schema } = serde_json::from_str(json).map_err(wrong)?;
-    if schema > SCHEMA {
-        return Err(Error::Newer { path: path.to_owned(), schema, known: SCHEMA });
-    }
-    let check = value(CHECK_KEY).and_then(|check| serde_json::from_str::<FileCheck>(check).ok());
-    let check = check.filter(|check| check.notes_crc32 == crc32(&[json.as_bytes()]));
-    let check = check.ok_or_else(|| damaged(path, "the checksum of its metadata is wrong"))?;
-    Ok((serde_json::from_str(json).map_err(wrong)?, check))
+/// The part of a footer that tp-perf reads itself: the structure `FileMetaData` of
+/// <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
+#[derive(Debug, Default)]
+struct Footer<'a> {
+    /// The elements of the schema. The first one is its root.
+    schema: Vec<SchemaElement<'a>>,
+    /// The notes of all programs, by their keys.
+    values: Vec<(&'a [u8], &'a [u8])>,
 }
 
-/// Whether the columns have the same names and types. Other programs may describe the types in more words.
-fn is_same(expected: &Type, has: &Type) -> bool {
-    let (expected, has) = (expected.get_fields(), has.get_fields());
-    let same = |(one, other): (&std::sync::Arc<Type>, &std::sync::Arc<Type>)| {
-        one.name() == other.name()
-            && other.is_primitive()
-            && one.get_physical_type() == other.get_physical_type()
-            && one.get_basic_info().repetition() == other.get_basic_info().repetition()
-    };
-    expected.len() == has.len() && expected.iter().zip(has).all(same)
+/// A column, or the root of the schema.
+#[derive(Debug, Default)]
+struct SchemaElement<'a> {
+    physical_type: Option<i64>,
+    repetition: Option<i64>,
+    name: &'a [u8],
+    children: Option<i64>,
+}
+
+impl<'a> Footer<'a> {
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let mut thrift = Thrift { rest: bytes };
+        let (mut footer, mut field) = (Footer::default(), 0);
+        while let Some(kind) = thrift.field(&mut field)? {
+            match (field, kind) {
+                (2, kind::LIST) => footer.schema = structures(&mut thrift, SchemaElement::of)?,
+                (5, kind::LIST) => footer.values = structures(&mut thrift, key_and_value)?,
+                _ => thrift.skip(kind, 0)?,
+            }
+        }
+        Some(footer)
+    }
+
+    fn value(&self, wanted: &str) -> Option<&'a str> {
+        let (_, value) = self.values.iter().find(|(key, _)| *key == wanted.as_bytes())?;
+        std::str::from_utf8(value).ok()
+    }
+
+    fn notes(&self, path: &Path) -> Result<(FileNotes, FileCheck), Error> {
+        let json = self.value(NOTES_KEY).ok_or_else(|| Error::OtherParquet(path.to_owned()))?;
+        let wrong = |error| damaged(path, format!("its metadata `{NOTES_KEY}` is wrong: {error}"));
+        let NotesVersion { schema } = serde_json::from_str(json).map_err(wrong)?;
+        if schema > SCHEMA {
+            return Err(Error::Newer { path: path.to_owned(), schema, known: SCHEMA });
+        }
+        let check = self.value(CHECK_KEY).and_then(|check| serde_json::from_str::<FileCheck>(check).ok());
+        let check = check.filter(|check| check.notes_crc32 == crc32(&[json.as_bytes()]));
+        let check = check.ok_or_else(|| damaged(path, "the checksum of its metadata is wrong"))?;
+        Ok((serde_json::from_str(json).map_err(wrong)?, check))
+    }
+
+    /// Whether the columns have the names and types of a history's. Other programs may describe the types in more words.
+    fn has_columns_of_a_history(&self) -> bool {
+        let schema = schema();
+        let expected = schema.get_fields();
+        let is_same = |(one, other): (&TypePtr, &SchemaElement<'_>)| {
+            one.name().as_bytes() == other.name
+                && other.physical_type == Some(one.get_physical_type() as i64)
+                && other.repetition == Some(one.get_basic_info().repetition() as i64)
+                && other.children.is_none_or(|number| number == 0)
+        };
+        self.schema.split_first().is_some_and(|(root, columns)| {
+            root.children == Some(expected.len() as i64)
+                && columns.len() == expected.len()
+                && expected.iter().zip(columns).all(is_same)
+        })
+    }
+}
+
+impl<'a> SchemaElement<'a> {
+    fn of(thrift: &mut Thrift<'a>) -> Option<Self> {
+        let (mut element, mut field) = (SchemaElement::default(), 0);
+        while let Some(kind) = thrift.field(&mut field)? {
+            match (field, kind) {
+                (1, kind::I32) => element.physical_type = Some(thrift.signed()?),
+                (3, kind::I32) => element.repetition = Some(thrift.signed()?),
+                (4, kind::BINARY) => element.name = thrift.bytes()?,
+                (5, kind::I32) => element.children = Some(thrift.signed()?),
+                _ => thrift.skip(kind, 1)?,
+            }
+        }
+        Some(element)
+    }
+}
+
+/// Reads a list of structures.
+fn structures<'a, T>(thrift: &mut Thrift<'a>, mut read: impl FnMut(&mut Thrift<'a>) -> Option<T>) -> Option<Vec<T>> {
+    let (number, kind) = thrift.list()?;
+    // Each structure has at least a byte, so wrong numbers end with the bytes.
+    if kind == kind::STRUCT { (0..number).map(|_| read(thrift)).collect() } else { None }
+}
+
+fn key_and_value<'a>(thrift: &mut Thrift<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let (mut key, mut value, mut field): (&[u8], &[u8], _) = (&[], &[], 0);
+    while let Some(kind) = thrift.field(&mut field)? {
+        match (field, kind) {
+            (1, kind::BINARY) => key = thrift.bytes()?,
+            (2, kind::BINARY) => value = thrift.bytes()?,
+            _ => thrift.skip(kind, 1)?,
+        }
+    }
+    Some((key, value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::testing::{BEGIN, Host, S, TestClock};
+
+    /// The file of an hour, and its bytes.
+    fn hour(root: &Path) -> (std::path::PathBuf, Vec<u8>) {
+        let clock = TestClock::at(BEGIN);
+        let mut host = Host::start(root, &clock, 3);
+        host.window(S, &[(1, 5), (3, 7)]);
+        host.writer.finish();
+        drop(host);
+        clock.pass(2 * 3_600 * S);
+        // The next monitor closes the hour.
+        Host::start(root, &clock, 3).window(S, &[]);
+        let path = root.join("windows/host=here/date=2026-11-30/14.parquet");
+        let bytes = std::fs::read(&path).unwrap();
+        (path, bytes)
+    }
+
+    /// Puts other bytes in the place of some bytes of the footer, and makes its length right.
+    fn with(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+        let end = bytes.len() - TAIL;
+        let length = u32::from_le_bytes(bytes[end..end + 4].try_into().unwrap()) as usize;
+        let at = end - length + bytes[end - length..end].windows(old.len()).position(|part| part == old).unwrap();
+        let length = (length + new.len() - old.len()) as u32;
+        [&bytes[..at], new, &bytes[at + old.len()..end], &length.to_le_bytes(), b"PAR1"].concat()
+    }
 
     #[test]
     fn a_panic_of_the_crate_is_an_error_of_the_file() {
         let error = guarded(Path::new("x.parquet"), || -> parquet::errors::Result<()> { panic!("a shift overflows") });
         assert_eq!(error.unwrap_err().to_string(), "`x.parquet` is damaged: the crate `parquet` gave up on it");
+    }
+
+    #[test]
+    fn a_schema_that_promises_too_much_or_other_columns_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, bytes) = hour(root.path());
+        OpenParquet::open(&path).unwrap().check(&path).unwrap();
+        // The root has a name, and 7 columns: numbers have their sign in the lowest bit.
+        let root = b"\x48\x07history\x15\x0E\x00";
+        let tracepoint = b"\x18\x0Atracepoint";
+        let changes: [(&[u8], &[u8], &str); 6] = [
+            // 2^31 - 1 columns.
+            (root, b"\x48\x07history\x15\xFE\xFF\xFF\xFF\x0F\x00", "it has other columns than a history"),
+            (root, b"\x48\x07history\x15\x0D\x00", "it has other columns than a history"),
+            (root, b"\x48\x07history\x00", "it has other columns than a history"),
+            (tracepoint, b"\x18\x0Atracepaint", "it has other columns than a history"),
+            // A column with a column in it.
+            (tracepoint, b"\x18\x0Atracepoint\x15\x02", "it has other columns than a history"),
+            // A text that is longer than the footer.
+            (root, b"\x48\xFF\xFF\x7Fhistory\x15\x0E\x00", "its footer is wrong"),
+        ];
+        for (old, new, why) in changes {
+            std::fs::write(&path, with(&bytes, old, new)).unwrap();
+            let error = OpenParquet::open(&path).map(drop).unwrap_err().to_string();
+            assert!(error.ends_with(why), "{error}");
+        }
     }
 }

@@ -34,6 +34,7 @@ mod sources;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod thrift;
 mod wall;
 mod window;
 mod window_stream;

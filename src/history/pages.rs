@@ -1,9 +1,9 @@
 //! Checks the pages of a column before the crate `parquet` reads them.
 //!
 //! The header of a page promises sizes, and the crate reserves memory for them. So a file of some bytes could take
-//! gigabytes. The headers are in Thrift's compact protocol:
-//! <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>
+//! gigabytes.
 
+use super::thrift::{Thrift, kind};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -12,8 +12,6 @@ use std::os::unix::fs::FileExt;
 const LONGEST_PAGE: u64 = 16 << 20;
 /// The longest header of a page in bytes.
 const LONGEST_HEADER: u64 = 4 << 10;
-/// The deepest nesting in a header.
-const DEEPEST: u32 = 8;
 
 /// The facts in the header of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,7 +33,7 @@ pub(super) fn check_pages(file: &File, mut at: u64, length: u64, rows: u64) -> i
         let mut bytes = vec![0; (end - at).min(LONGEST_HEADER) as usize];
         file.read_exact_at(&mut bytes, at)?;
         let mut thrift = Thrift { rest: &bytes };
-        let Some(header) = thrift.page_header() else { return Ok(Err("the header of a page is wrong")) };
+        let Some(header) = PageHeader::of(&mut thrift) else { return Ok(Err("the header of a page is wrong")) };
         at += (bytes.len() - thrift.rest.len()) as u64;
         let sizes = [header.unpacked, header.packed, header.values].map(u64::try_from);
         let [Ok(unpacked), Ok(packed), Ok(values)] = sizes else { return Ok(Err("a page has a negative size")) };
@@ -51,114 +49,37 @@ pub(super) fn check_pages(file: &File, mut at: u64, length: u64, rows: u64) -> i
     Ok(Ok(()))
 }
 
-/// The rest of a structure in Thrift's compact protocol.
-struct Thrift<'a> {
-    rest: &'a [u8],
-}
-
-impl Thrift<'_> {
-    fn page_header(&mut self) -> Option<PageHeader> {
+impl PageHeader {
+    /// Reads a header.
+    fn of(thrift: &mut Thrift<'_>) -> Option<PageHeader> {
         let mut header = PageHeader::default();
         let mut field = 0;
-        while let Some(kind) = self.field(&mut field)? {
+        while let Some(kind) = thrift.field(&mut field)? {
             match (field, kind) {
-                (2, 5) => header.unpacked = self.signed()?,
-                (3, 5) => header.packed = self.signed()?,
+                (2, kind::I32) => header.unpacked = thrift.signed()?,
+                (3, kind::I32) => header.packed = thrift.signed()?,
                 // A data page, a dictionary, or a data page of version 2. Each begins with its number of values.
-                (5 | 7 | 8, 12) => {
+                (5 | 7 | 8, kind::STRUCT) => {
                     header.is_dictionary = field == 7;
-                    header.values = self.first_number()?;
+                    header.values = first_number(thrift)?;
                 }
-                _ => self.skip(kind, 0)?,
+                _ => thrift.skip(kind, 0)?,
             }
         }
         Some(header)
     }
+}
 
-    /// The number in the first field of a structure. Reads the structure to its end.
-    fn first_number(&mut self) -> Option<i64> {
-        let (mut number, mut field) = (0, 0);
-        while let Some(kind) = self.field(&mut field)? {
-            match (field, kind) {
-                (1, 5) => number = self.signed()?,
-                _ => self.skip(kind, 1)?,
-            }
-        }
-        Some(number)
-    }
-
-    /// The kind of the next field, whose number replaces `field`. `Some(None)` at the end of a structure.
-    fn field(&mut self, field: &mut i64) -> Option<Option<u8>> {
-        let byte = self.byte()?;
-        let (more, kind) = (byte >> 4, byte & 0x0F);
-        if kind == 0 {
-            return Some(None);
-        }
-        *field = if more == 0 { self.signed()? } else { field.checked_add(i64::from(more))? };
-        Some(Some(kind))
-    }
-
-    fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
-        if depth > DEEPEST {
-            return None;
-        }
-        match kind {
-            // True and false have no bytes.
-            1 | 2 => Some(()),
-            3 => self.byte().map(drop),
-            4..=6 => self.unsigned().map(drop),
-            7 => self.skip_bytes(8),
-            8 => {
-                let length = self.unsigned()?;
-                self.skip_bytes(length)
-            }
-            9 | 10 => {
-                let byte = self.byte()?;
-                let number = if byte >> 4 == 15 { self.unsigned()? } else { u64::from(byte >> 4) };
-                // In a list, true and false have a byte each.
-                let kind = if matches!(byte & 0x0F, 1 | 2) { 3 } else { byte & 0x0F };
-                (0..number).try_for_each(|_| self.skip(kind, depth + 1))
-            }
-            12 => {
-                let mut field = 0;
-                while let Some(kind) = self.field(&mut field)? {
-                    self.skip(kind, depth + 1)?;
-                }
-                Some(())
-            }
-            // No header of a page has a map.
-            _ => None,
+/// The number in the first field of a structure. Reads the structure to its end.
+fn first_number(thrift: &mut Thrift<'_>) -> Option<i64> {
+    let (mut number, mut field) = (0, 0);
+    while let Some(kind) = thrift.field(&mut field)? {
+        match (field, kind) {
+            (1, kind::I32) => number = thrift.signed()?,
+            _ => thrift.skip(kind, 1)?,
         }
     }
-
-    fn skip_bytes(&mut self, number: u64) -> Option<()> {
-        self.rest = self.rest.get(usize::try_from(number).ok()?..)?;
-        Some(())
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*first)
-    }
-
-    fn unsigned(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7F) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    /// A number whose lowest bit is its sign.
-    fn signed(&mut self) -> Option<i64> {
-        let number = self.unsigned()?;
-        Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
-    }
+    Some(number)
 }
 
 #[cfg(test)]
@@ -200,11 +121,11 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..2_000 {
             let bytes: Vec<u8> = (0..random.usize(..60)).map(|_| random.u8(..)).collect();
-            let _ = Thrift { rest: &bytes }.page_header();
+            let _ = PageHeader::of(&mut Thrift { rest: &bytes });
         }
         // A list of 2^60 booleans, lists in lists, and a string without an end.
         for bytes in [&[0x19, 0xF3, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F][..], &[0x19; 100], &[0x18, 0xFF, 0xFF, 0x7F]] {
-            assert_eq!(Thrift { rest: bytes }.page_header(), None);
+            assert_eq!(PageHeader::of(&mut Thrift { rest: bytes }), None);
         }
     }
 }

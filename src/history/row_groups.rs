@@ -47,7 +47,8 @@ impl ParquetWindows {
     pub(super) fn open(path: &Path, tpid: impl Fn(&str, &str) -> Option<Tpid>) -> Result<(Self, HistoryFacts), Error> {
         let open = OpenParquet::open(path)?;
         open.check(path)?;
-        let OpenParquet { file, metadata, notes, .. } = open;
+        check_groups(open.metadata()).map_err(|what| damaged(path, what))?;
+        let OpenParquet { file, reader, notes, .. } = open;
         let mut silent: Vec<(Ns, u64)> =
             notes.silent_windows.iter().map(|(start, length)| (Ns(*start), *length)).collect();
         let held = Held::take(MemoryOf::Windows, silent.len() as u64 * OF_SILENT).map_err(too_much(path))?;
@@ -57,14 +58,6 @@ impl ParquetWindows {
             .names()
             .filter_map(|(group, name)| Some(((group.to_owned(), name.to_owned()), tpid(group, name)?)));
         let tpids = names.collect();
-        let copy = file.try_clone().map_err(failed("open", path))?;
-        // The crate reads the footer again, which is a small part of the file.
-        let reader = guarded(path, || SerializedFileReader::new(copy))?;
-        let groups = metadata.num_row_groups();
-        check_groups(&metadata).map_err(|what| damaged(path, what))?;
-        if reader.num_row_groups() != groups {
-            return Err(damaged(path, "it changes while it is read"));
-        }
         let windows = ParquetWindows {
             path: path.to_owned(),
             reader,
