@@ -10,35 +10,34 @@
 //! [`due`](FlightRecorder::due), or until [`wake_descriptor`](FlightRecorder::wake_descriptor) is readable, and then calls
 //! [`act`](FlightRecorder::act).
 
+mod attach;
 mod cut;
+mod dump;
 mod excerpt;
 mod folder;
 mod marks;
+mod news;
 mod run;
 mod writing;
 
 pub use folder::{FlightFolder, FlightPlace};
+pub use news::{FlightNews, FlightStatus, LastLimits, TriggerTaken};
 pub(super) use run::record_last;
 
+use super::CaptureOptions;
 use super::steering::RecordSteering;
-use super::unwatched::{CpuChanges, Watched, clock_of};
-use super::{AttachOptions, CaptureOptions, Chosen, CpuChange, Error, Switched, plan};
-use crate::control::{Progress, Signals};
-use crate::engine::{Detaching, Kernel, ProcessFields, Sampling};
+use super::unwatched::CpuChanges;
+use crate::engine::{Detaching, Sampling};
 use crate::os::any_ready::AnyReady;
 use crate::os::cpus::CpuList;
 use crate::os::thread::cpu_time;
-use crate::perf_data::own_layout;
-use crate::recording::{Facts, LastSummary, StopReason, Trigger, TriggerKind, Unwatched};
+use crate::recording::{Trigger, TriggerKind};
 use crate::spool::LastRounds;
 use crate::tracefs::{Selection, Table};
-use crate::units::nanoseconds;
 use cut::Fields;
-use excerpt::{Excerpt, ExcerptOf};
 use marks::{AtMark, Marks};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 use writing::Writing;
 
@@ -56,96 +55,6 @@ const FULL: f64 = 0.25;
 const MOST_TRIGGERS: usize = 64;
 /// The memory in bytes that events take by default.
 pub const DEFAULT_LAST_BYTES: u64 = 256 << 20;
-
-/// How much of a capture is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastLimits {
-    /// The events of this time before a trigger.
-    pub time: Duration,
-    /// The events of this time behind it.
-    pub after: Duration,
-    /// The most memory for events, in bytes. If they take more, the oldest are forgotten earlier.
-    pub bytes: u64,
-}
-
-impl LastLimits {
-    fn summary(&self) -> LastSummary {
-        LastSummary { time_ns: nanoseconds(self.time), after_ns: nanoseconds(self.after), bytes: self.bytes }
-    }
-}
-
-/// What becomes of a trigger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TriggerTaken {
-    /// It begins a recording.
-    Begun,
-    /// Another trigger has begun a recording, whose time behind it is not over. The recording lists both.
-    Merged,
-    /// A recording is being written. The next one begins when that is done, for this trigger and all that come until then.
-    Queued,
-}
-
-/// What happened in a call of [`FlightRecorder::act`].
-#[derive(Debug)]
-pub enum FlightNews {
-    /// A recording was written: its events.perf and its tables. A replay into its directory makes the log and the summary.
-    Written {
-        /// Its directory.
-        path: PathBuf,
-        /// What triggered it.
-        triggers: Vec<Trigger>,
-        /// The size of its events.perf in bytes.
-        bytes: u64,
-        /// The time that its events cover.
-        covers: Duration,
-        /// How long writing took.
-        took: Duration,
-    },
-    /// A recording could not be written. Nothing of it is left, and the capture goes on.
-    Failed {
-        /// What triggered it.
-        triggers: Vec<Trigger>,
-        /// Why it could not be written.
-        cause: Error,
-    },
-    /// An older recording was removed, to make room.
-    Removed {
-        /// Its directory.
-        path: PathBuf,
-    },
-    /// An older recording could not be removed.
-    NotRemoved {
-        /// Its directory.
-        path: PathBuf,
-        /// The cause.
-        cause: io::Error,
-    },
-}
-
-/// The state of a flight recorder, for people and metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FlightStatus {
-    /// The time that a recording would have now.
-    pub covers: Duration,
-    /// The bytes of the events that are kept.
-    pub kept_bytes: u64,
-    /// The memory in bytes that they take.
-    pub memory: u64,
-    /// The events taken so far, kept or not.
-    pub samples: u64,
-    /// The events that the kernel dropped because a ring was full, until the last mark.
-    pub lost: u64,
-    /// The CPU time that the recorder took so far.
-    pub own_cpu: Duration,
-    /// The tracepoints whose hits are all recorded now, and those of which one in N is.
-    pub recorded: u64,
-    /// See `recorded`.
-    pub thinned: u64,
-    /// The recordings written so far.
-    pub written: u64,
-    /// Those that could not be written.
-    pub failed: u64,
-}
 
 /// Triggers whose recording waits for the time behind the first of them.
 #[derive(Debug)]
@@ -183,54 +92,6 @@ pub struct FlightRecorder<E> {
 }
 
 impl<E: Sampling> FlightRecorder<E> {
-    /// Attaches. Needs the right to open events. Nothing is recorded before [`start`](Self::start). `options.last` limits what is
-    /// kept, and `place` is where recordings go.
-    ///
-    /// # Errors
-    /// If the tracepoints cannot be chosen, or the events cannot be opened.
-    pub fn attach<K: Kernel<Sampling = E>>(
-        kernel: &K,
-        options: &CaptureOptions,
-        place: FlightPlace,
-        signals: &mut Signals,
-        progress: &mut dyn Progress,
-    ) -> Result<Self, Error> {
-        let mut options = plan::within_memory(kernel, options, progress)?;
-        // Names of threads from before the kept time are not kept yet.
-        options.attach.process = ProcessFields::None;
-        let limits = options.last.unwrap_or(LastLimits {
-            time: Duration::from_secs(30),
-            after: Duration::ZERO,
-            bytes: DEFAULT_LAST_BYTES,
-        });
-        let chosen = Chosen::of(kernel, &options.attach.choice)?;
-        Self::attach_chosen(kernel, options, limits, chosen, place, signals, progress)
-    }
-
-    /// Detaches in the background, and attaches again: to the CPUs that are online now, and with all tracepoints that the budget has
-    /// detached. Needs the right to open events, but not to read tracefs. What was kept is lost. Nothing is recorded before
-    /// [`start`](Self::start).
-    ///
-    /// # Errors
-    /// As [`attach`](Self::attach). The detach goes on even then.
-    pub fn attach_again<K: Kernel<Sampling = E>>(
-        mut self,
-        kernel: &K,
-        signals: &mut Signals,
-        progress: &mut dyn Progress,
-    ) -> (Detaching, Result<Self, Error>) {
-        if let Some(writing) = self.writing.take() {
-            writing.abandon();
-        }
-        let FlightRecorder { engine, options, limits, table, place, wake, .. } = self;
-        drop(wake);
-        let detaching = engine.detach();
-        let chosen = Chosen::again(kernel, table, &options.attach.choice);
-        let again =
-            chosen.and_then(|chosen| Self::attach_chosen(kernel, options, limits, chosen, place, signals, progress));
-        (detaching, again)
-    }
-
     /// Whether tracepoints were detached to keep the budget.
     pub fn has_detached(&self) -> bool {
         self.steering.as_ref().is_some_and(RecordSteering::has_detached)
@@ -239,47 +100,6 @@ impl<E: Sampling> FlightRecorder<E> {
     /// Whether a recording is being written, or waits for its time behind the trigger.
     pub fn is_busy(&self) -> bool {
         self.writing.is_some() || self.waiting.is_some()
-    }
-
-    fn attach_chosen<K: Kernel<Sampling = E>>(
-        kernel: &K,
-        options: CaptureOptions,
-        limits: LastLimits,
-        mut chosen: Chosen,
-        place: FlightPlace,
-        signals: &mut Signals,
-        progress: &mut dyn Progress,
-    ) -> Result<Self, Error> {
-        // The measuring event stays open until the others are attached, as in a recording with a budget.
-        let measured = options.attach.budget.map(|budget| (budget, kernel.record_cost(&chosen.table)));
-        // Marks read the counters group by group, as a budget does.
-        let budget = Some(options.attach.budget.unwrap_or(1.0));
-        let attach = AttachOptions { budget, ..options.attach.clone() };
-        let (engine, took) = chosen.attach(kernel, &attach, None, signals, progress)?;
-        let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
-        let online = kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
-        let (layout, trailer) = own_layout(options.attach.process);
-        Ok(FlightRecorder {
-            limits,
-            attach: took,
-            place,
-            rounds: LastRounds::new(engine.sample_ids()),
-            marks: Marks::new(engine.sample_ids().slots()),
-            fields: Fields { layout, trailer },
-            steering,
-            wake: AnyReady::of(engine.wake_descriptors()).map_err(Error::Run)?,
-            changes: CpuChanges::watch(),
-            online,
-            waiting: None,
-            writing: None,
-            queued: Vec::new(),
-            cpu_before: Duration::ZERO,
-            status: FlightStatus::default(),
-            table: chosen.table,
-            selection: chosen.selection,
-            engine,
-            options,
-        })
     }
 
     /// Switches the events on, and begins to keep.
@@ -488,141 +308,6 @@ impl<E: Sampling> FlightRecorder<E> {
         Ok(())
     }
 
-    /// The part of the capture from the oldest mark until now.
-    fn excerpt(&self, is_off: bool) -> io::Result<Excerpt> {
-        Excerpt::of(&ExcerptOf {
-            marks: &self.marks,
-            rounds: &self.rounds,
-            ids: self.engine.sample_ids(),
-            attached: self.engine.attached(),
-            fields: self.fields,
-            is_off,
-        })
-    }
-
-    fn begin_writing(&mut self, waiting: Waiting, news: &mut Vec<FlightNews>) -> io::Result<()> {
-        self.round()?;
-        self.mark()?;
-        // Samples of hits that were counted may still be in the rings.
-        self.round()?;
-        let excerpt = self.excerpt(false)?;
-        match self.start_writing(excerpt, waiting.triggers.clone()) {
-            Ok(writing) => self.writing = Some(writing),
-            Err(cause) => self.failed(waiting.triggers, cause, news),
-        }
-        Ok(())
-    }
-
-    fn start_writing(&mut self, excerpt: Excerpt, triggers: Vec<Trigger>) -> Result<Writing, Error> {
-        let head = self.head(&excerpt)?;
-        let run = self.switched(&excerpt, StopReason::Trigger, triggers)?;
-        let unwatched = self.unwatched(&excerpt)?;
-        let directory = self.place.next()?;
-        Writing::begin(self, excerpt, &head, run, unwatched, directory)
-    }
-
-    /// The head of an excerpt's events.perf.
-    fn head(&self, excerpt: &Excerpt) -> Result<Vec<u8>, Error> {
-        let facts = plan::facts(&self.options, self.engine.attached(), &self.table, &self.selection, self.attach)?;
-        let started = humantime::format_rfc3339_nanos(excerpt.began.1).to_string();
-        let facts = Facts { started, ..facts.of_last(self.limits.summary()) };
-        plan::head(&self.options, &self.engine, &self.table, None, &facts)
-    }
-
-    /// The facts about an excerpt, as those of a capture.
-    fn switched(&self, excerpt: &Excerpt, stop_reason: StopReason, triggers: Vec<Trigger>) -> Result<Switched, Error> {
-        Ok(Switched {
-            stop_reason,
-            started: excerpt.began.1,
-            capture: excerpt.ended - excerpt.began.0,
-            stopped: excerpt.ended,
-            own_cpu: excerpt.own_cpu,
-            starting_cpu: Duration::ZERO,
-            counted: excerpt.counted.clone(),
-            threads: Vec::new(),
-            on: excerpt.began.0,
-            time_on: excerpt.time_on.clone(),
-            cpu_changes: None,
-            cost: excerpt.cost,
-            others: None,
-            triggers,
-            asked: 0,
-            problem: None,
-        })
-    }
-
-    /// The stretches of an excerpt in which a CPU was not watched.
-    fn unwatched(&self, excerpt: &Excerpt) -> Result<Vec<Unwatched>, Error> {
-        let changes = self.changes.seen();
-        let until = |end: Instant| match changes {
-            Some(changes) => online_after(&self.online, changes, end),
-            None => CpuList::online().unwrap_or_else(|_| self.online.clone()),
-        };
-        let (on, off) = (excerpt.began.0, excerpt.ended);
-        let within: Option<Vec<CpuChange>> = changes
-            .map(|changes| changes.iter().filter(|change| change.at >= on && change.at < off).copied().collect());
-        let watched = Watched {
-            on,
-            off,
-            time_on: &excerpt.time_on,
-            chosen: self.options.attach.choice.cpus.as_ref(),
-            before: &until(on),
-            after: &until(off),
-            changes: within.as_deref(),
-        };
-        let now = self.options.attach.clock.sampled().now_ns().map_err(Error::Run)?;
-        Ok(watched.unwatched(clock_of(now, Instant::now())))
-    }
-
-    /// Writes the next slice.
-    fn write(&mut self, news: &mut Vec<FlightNews>) {
-        let Some(writing) = &mut self.writing else { return };
-        let before = cpu_time().unwrap_or_default();
-        let done = writing.feed(&self.rounds, SLICE);
-        if let (Some(steering), Ok(now)) = (&mut self.steering, cpu_time()) {
-            // No thinning makes a recording that was triggered cheaper.
-            steering.leave_out(now.saturating_sub(before));
-        }
-        match done {
-            Ok(false) => return,
-            Ok(true) => {}
-            Err(cause) => {
-                if let Some(writing) = self.writing.take() {
-                    let triggers = writing.abandon();
-                    self.failed(triggers, cause, news);
-                }
-                return self.next_queued();
-            }
-        }
-        let Some(writing) = self.writing.take() else { return };
-        match writing.finish() {
-            Ok(written) => {
-                self.status.written += 1;
-                let path = match &written {
-                    FlightNews::Written { path, .. } => path.clone(),
-                    _ => PathBuf::new(),
-                };
-                news.push(written);
-                self.place.make_room(&path, news);
-            }
-            Err((triggers, cause)) => self.failed(triggers, cause, news),
-        }
-        self.next_queued();
-    }
-
-    fn failed(&mut self, triggers: Vec<Trigger>, cause: Error, news: &mut Vec<FlightNews>) {
-        self.status.failed += 1;
-        news.push(FlightNews::Failed { triggers, cause });
-    }
-
-    /// Begins with the triggers that came while a recording was written.
-    fn next_queued(&mut self) {
-        if !self.queued.is_empty() {
-            let triggers = std::mem::take(&mut self.queued);
-            self.wait_behind(triggers, Instant::now());
-        }
-    }
-
     /// Detaches in the background. A recording that is being written is lost.
     pub fn detach(mut self) -> Detaching {
         if let Some(writing) = self.writing.take() {
@@ -638,18 +323,6 @@ fn keep_trigger(triggers: &mut Vec<Trigger>, trigger: Trigger) {
     if triggers.len() < MOST_TRIGGERS {
         triggers.push(trigger);
     }
-}
-
-/// The CPUs that were online at this time.
-fn online_after(first: &CpuList, changes: &[CpuChange], time: Instant) -> CpuList {
-    let mut online: Vec<_> = first.as_slice().to_vec();
-    for change in changes.iter().filter(|change| change.at < time) {
-        online.retain(|cpu| *cpu != change.cpu);
-        if change.online {
-            online.push(change.cpu);
-        }
-    }
-    online.into_iter().collect()
 }
 
 #[cfg(test)]

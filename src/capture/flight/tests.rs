@@ -1,17 +1,19 @@
 //! Flight recorders of a simulated machine with two CPUs, whose hits are all known.
 
 use super::*;
-use crate::capture::{Choice, OnlyProcesses, StopRules};
+use crate::capture::{AttachOptions, Choice, Error, OnlyProcesses, StopRules};
+use crate::control::Signals;
 use crate::drain::{Request, Results, drain};
+use crate::engine::ProcessFields;
 use crate::engine::simulated::{Script, Simulated, SimulatedEngine, SimulatedReading};
 use crate::events::thinning::model::Thinning;
 use crate::events::{Cpu, Event, Ns, Reading, RungStep, SampleIds, Sink, StepOnCpu, Tpid};
 use crate::os::clock::Clock;
 use crate::perf_data::record::{push_lost, push_sample};
-use crate::recording::{EVENTS, GROUPS, SUMMARY, TRACEPOINTS};
+use crate::recording::{EVENTS, GROUPS, SUMMARY, StopReason, TRACEPOINTS};
 use crate::source::{self, Place};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A round each second.
