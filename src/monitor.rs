@@ -6,6 +6,7 @@ use crate::control::Manner;
 use crate::counting::CountOptions;
 use crate::history::Keep;
 use crate::metrics::ServerAddress;
+use crate::processes::CountBy;
 use crate::state::Library;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,13 +36,15 @@ pub struct MonitorRequest {
     pub flight: Option<FlightRequest>,
 }
 
-/// How the events of the last seconds are kept.
+/// How events are recorded beside the counts.
 #[derive(Debug, Clone)]
 pub struct FlightRequest {
     /// How much is kept.
     pub limits: LastLimits,
-    /// Where recordings go, and how many of them stay.
-    pub folder: FlightFolder,
+    /// Where recordings go, and how many of them stay. `None` if no recording is wanted, only the hits `by` process or cgroup.
+    pub folder: Option<FlightFolder>,
+    /// Count the hits by process or by cgroup.
+    pub by: Option<CountBy>,
     /// The part of the time of all CPUs that recording may take. `None` records each hit, whatever it costs.
     pub budget: Option<f64>,
 }

@@ -212,7 +212,7 @@ impl ChosenRounds {
         self.scanned.resize(threads.len(), 0);
         for (number, bytes) in threads.iter().enumerate() {
             // After a failure, the records of the last round are still here.
-            read_changes(&bytes[self.scanned[number]..], &mut self.reader, &self.trailer)?;
+            read_changes(&bytes[self.scanned[number]..], &mut self.reader, &self.trailer, false)?;
             self.waiting.append(&mut self.reader.changes);
             self.scanned[number] = bytes.len();
         }

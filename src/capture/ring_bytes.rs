@@ -16,10 +16,16 @@ pub(crate) fn next_record<'a>(bytes: &mut &'a [u8]) -> io::Result<Option<Record<
     Ok(record)
 }
 
-/// Reads the records about threads in a chunk.
-pub(crate) fn read_changes(mut bytes: &[u8], reader: &mut ThreadsRead, trailer: &Trailer) -> io::Result<()> {
+/// Reads the records about threads in a chunk. Those about the ends of threads are read too if `with_ends`.
+pub(crate) fn read_changes(
+    mut bytes: &[u8],
+    reader: &mut ThreadsRead,
+    trailer: &Trailer,
+    with_ends: bool,
+) -> io::Result<()> {
     while let Some(record) = next_record(&mut bytes)? {
         let read = match record.kind {
+            abi::PERF_RECORD_EXIT if with_ends => reader.exit(record, 0),
             abi::PERF_RECORD_COMM => reader.comm(record, trailer, 0),
             abi::PERF_RECORD_FORK => reader.fork(record, 0),
             abi::PERF_RECORD_CGROUP => reader.cgroup(record, trailer, 0),

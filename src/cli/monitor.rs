@@ -13,6 +13,7 @@ use crate::counting::{CountOptions, USUAL_WINDOW};
 use crate::history::Keep;
 use crate::metrics::ServerAddress;
 use crate::monitor::{FlightRequest, MonitorRequest, WatchedStates};
+use crate::processes::CountBy;
 use crate::state::PER_DAY;
 use crate::units::{parse_duration, parse_size};
 use clap::{Arg, Args, Parser};
@@ -30,6 +31,8 @@ Examples:
   sudo tp-perf monitor --rule 'new after 10m' --on-alarm 'logger \"$TP_PERF_ALARM\"'
   # Keep the last 30 seconds event by event, and write them at an alarm
   sudo tp-perf monitor --flight 30s --rule 'block:*_issue > 10k/s for 5s'
+  # Name the services and containers that cause an alarm
+  sudo tp-perf monitor --by cgroup --rule 'kmem:* > 1M/s for 10s'
   # Check a config file
   tp-perf monitor --config monitor.toml --check-config";
 
@@ -58,6 +61,9 @@ const FLIGHT_KEEP: u32 = 10;
 const FLIGHT_SIZE: usize = 4 << 30;
 /// A round of the rings must fit into the memory of the flight recorder.
 const LEAST_FLIGHT_MEMORY: usize = 1 << 20;
+
+/// The limits for events that are only counted by process or cgroup.
+const ONLY_COUNTED: LastLimits = LastLimits { time: Duration::from_secs(1), after: Duration::ZERO, bytes: 32 << 20 };
 
 /// The headings of the help.
 const HISTORY: &str = "History and metrics";
@@ -162,11 +168,17 @@ pub struct MonitorArgs {
     /// Take at most this much memory for events [default: 256M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
     flight_memory: Option<usize>,
-    /// Limit the cost of keeping events [default: 2%]
+    /// Limit the cost of recording events [default: 2%]
     ///
-    /// It comes in addition to --budget. Hot tracepoints are thinned: one hit in N is recorded, and all are counted.
-    #[arg(long, value_name = "PART", value_parser = parse_budget, requires = "flight", help_heading = FLIGHT, hide_short_help = true)]
+    /// For --flight and --by. It comes in addition to --budget. Hot tracepoints are thinned: one hit in N is recorded, and all are counted.
+    #[arg(long, value_name = "PART", value_parser = parse_budget, help_heading = FLIGHT, hide_short_help = true)]
     flight_budget: Option<BudgetArg>,
+    /// Also count by process or by cgroup
+    ///
+    /// The hits are in the metrics, and alarms name the processes or cgroups with the most hits. tp-perf records events for this, as
+    /// with --flight. The hits of thinned tracepoints are estimates.
+    #[arg(long, value_name = "WHAT", value_enum, help_heading = METRICS, hide_short_help = true)]
+    by: Option<CountBy>,
     #[command(flatten)]
     library: LibraryArgs,
     #[command(flatten)]
@@ -261,22 +273,28 @@ impl MonitorArgs {
                 silence: self.silence,
             }),
         };
-        let flight = self.flight.map(|time| {
-            let bytes = self.flight_memory.unwrap_or(DEFAULT_LAST_BYTES as usize);
-            if bytes < LEAST_FLIGHT_MEMORY {
-                return Err(usage("--flight-memory: use at least 1M".to_owned()));
-            }
-            Ok(FlightRequest {
-                limits: LastLimits { time, after: self.flight_after.unwrap_or_default(), bytes: bytes as u64 },
-                folder: FlightFolder {
-                    path: self.flight_dir.unwrap_or_else(|| "flight".into()),
-                    most: self.flight_keep.unwrap_or(FLIGHT_KEEP) as usize,
-                    bytes: self.flight_size.unwrap_or(FLIGHT_SIZE) as u64,
-                },
-                budget: self.flight_budget.map_or(Some(FLIGHT_BUDGET), |BudgetArg(budget)| budget),
-            })
+        let bytes = self.flight_memory.unwrap_or(DEFAULT_LAST_BYTES as usize);
+        if bytes < LEAST_FLIGHT_MEMORY {
+            return Err(usage("--flight-memory: use at least 1M".to_owned()));
+        }
+        if self.flight_budget.is_some() && self.flight.is_none() && self.by.is_none() {
+            return Err(usage("--flight-budget needs --flight or --by: nothing else records events".to_owned()));
+        }
+        let limits = match self.flight {
+            Some(time) => LastLimits { time, after: self.flight_after.unwrap_or_default(), bytes: bytes as u64 },
+            None => ONLY_COUNTED,
+        };
+        let folder = self.flight.map(|_| FlightFolder {
+            path: self.flight_dir.unwrap_or_else(|| "flight".into()),
+            most: self.flight_keep.unwrap_or(FLIGHT_KEEP) as usize,
+            bytes: self.flight_size.unwrap_or(FLIGHT_SIZE) as u64,
         });
-        let flight = flight.transpose()?;
+        let flight = (folder.is_some() || self.by.is_some()).then(|| FlightRequest {
+            limits,
+            folder,
+            by: self.by,
+            budget: self.flight_budget.map_or(Some(FLIGHT_BUDGET), |BudgetArg(budget)| budget),
+        });
         let (choice, manner) = self.watch.request(self.quiet);
         let count = CountOptions {
             // A busy machine should not cost more than the budget for a whole window.
@@ -392,6 +410,8 @@ mod tests {
             (vec!["--textfile", "metrics.txt"], "must end in .prom"),
             (vec!["--textfile", "/no/such/metrics.prom"], "there is no folder"),
             (vec!["--flight-keep", "3"], "--flight"),
+            (vec!["--flight-budget", "3%"], "--flight or --by"),
+            (vec!["--by", "host"], "cgroup"),
             (vec!["--flight", "3s", "--flight-memory", "1k"], "at least 1M"),
         ] {
             let error = request(&words).unwrap_err();

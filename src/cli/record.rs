@@ -9,7 +9,6 @@ use super::usage::{usage, usage_with_tips};
 use crate::capture::flight::LastLimits;
 use crate::capture::{self, AttachOptions, StopRules};
 use crate::control::Manner;
-use crate::engine::ProcessFields;
 use crate::recording::LogColumn;
 use crate::units::{Bytes, parse_duration, parse_events, parse_size};
 use clap::Args;
@@ -154,9 +153,9 @@ impl RecordArgs {
                     "--last keeps the newest events, and --events the first ones; use one of the two".to_owned(),
                 ));
             }
-            if process != ProcessFields::None {
+            if only.chooses() {
                 return Err(usage(
-                    "--last does not keep the processes of events yet; leave out --last, or the choice of processes and their columns"
+                    "--last records all processes; choose some when you read the recording, as in `tp-perf report REC --pid 812`"
                         .to_owned(),
                 ));
             }
@@ -267,7 +266,7 @@ mod tests {
             ("--last soon", "--last"),
             ("--last-bytes 64M", "--last"),
             ("--last 3s -n 5", "--events"),
-            ("--last 3s --with pid", "processes"),
+            ("--last 3s --with pid --pid 1", "all processes"),
             ("--last 3s --last-bytes 64k", "at least 1 MiB"),
             ("--cpus 1-", "--cpus"),
             ("--clock sundial", "--clock"),

@@ -133,7 +133,7 @@ fn restrict(request: &MonitorRequest, context: &mut Context) {
         ServerAddress::Tcp(_) => None,
     });
     let history = request.history.iter().map(|(folder, _)| folder.clone());
-    let flight = request.flight.iter().map(|flight| flight.folder.path.clone());
+    let flight = request.flight.iter().filter_map(|flight| flight.folder.as_ref()).map(|folder| folder.path.clone());
     let textfile = request.textfile.iter().map(|path| above(path));
     let folders: Vec<PathBuf> =
         history.chain(flight).chain(textfile).chain(sockets).filter(|folder| folder.is_dir()).collect();
@@ -218,6 +218,7 @@ impl<S: Sampling> Monitor<S> {
         let notes = MonitorNotes::default();
         let mut beside = MonitorRun {
             kernel,
+            table: &table,
             watched: counters.attached().cpus.clone(),
             chosen: self.request.count.choice.cpus.clone(),
             outputs: &mut self.outputs,
@@ -280,7 +281,11 @@ impl<S: Sampling> Monitor<S> {
             budget: count.budget,
             history: history.as_ref().map(|(folder, _)| folder.display().to_string()),
             metrics: self.outputs.addresses(),
-            flight: flight.as_ref().map(|flight| flight.folder.path.display().to_string()),
+            flight: flight
+                .as_ref()
+                .and_then(|flight| flight.folder.as_ref())
+                .map(|folder| folder.path.display().to_string()),
+            by: flight.as_ref().and_then(|flight| flight.by),
             rules: rules.iter().map(ToString::to_string).collect(),
             against: states.as_ref().map(|states| states.against.clone()).unwrap_or_default(),
         }

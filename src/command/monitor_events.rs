@@ -2,6 +2,7 @@
 
 use crate::alarms::{HookReport, RuleAlarm, RuleClear};
 use crate::events::Ns;
+use crate::processes::{CountBy, HitShare};
 use crate::recording::{Tool, TriggerKind};
 use crate::state::{Alarm, AllClear, StateTurn};
 use crate::text::json_line;
@@ -24,6 +25,9 @@ pub(super) enum MonitorEvent {
         alarm: RuleAlarm,
         /// The wall-clock time since which the rule is broken.
         since: String,
+        /// The processes or cgroups with the most hits of its tracepoints in the last seconds.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        top: Vec<HitShare>,
     },
     /// A rule is kept again.
     #[serde(rename = "all_clear")]
@@ -41,6 +45,9 @@ pub(super) enum MonitorEvent {
         #[serde(flatten)]
         alarm: Alarm,
         since: String,
+        /// The processes or cgroups with the most hits in the last seconds.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        top: Vec<HitShare>,
     },
     /// The machine is in one of these states again.
     #[serde(rename = "all_clear")]
@@ -153,6 +160,9 @@ pub(super) struct Begin {
     pub metrics: Vec<String>,
     /// Where the flight recorder writes.
     pub flight: Option<String>,
+    /// Whether hits are also counted by process or by cgroup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<CountBy>,
     pub rules: Vec<String>,
     pub against: Vec<String>,
 }
@@ -260,7 +270,7 @@ mod tests {
         };
         let since = rfc3339_millis(wall_time(Ns(1_000_000_000), Ns(2_000_000_000), now));
         assert_eq!(
-            line(MonitorEvent::RuleAlarm { number: 3, by: ByRule::Rule, alarm, since }),
+            line(MonitorEvent::RuleAlarm { number: 3, by: ByRule::Rule, alarm, since, top: Vec::new() }),
             "{\"time\":\"1970-01-01T00:00:01.500Z\",\"kind\":\"alarm\",\"number\":3,\"by\":\"rule\",\"rule\":\"irq > 5/s\",\"since_ns\":7,\
              \"at_ns\":9,\"per_second\":6.5,\"is_estimate\":false,\"tracepoints\":[{\"tracepoint\":\"irq:entry\",\"per_second\":6.5}],\"more\":0,\
              \"since\":\"1970-01-01T00:00:00.500Z\"}\n"

@@ -2,15 +2,18 @@
 
 use super::monitor_events::{MonitorEvent, TriggeredBy};
 use super::monitor_outputs::Outputs;
-use crate::capture::flight::{FlightNews, FlightPlace, FlightRecorder, TriggerTaken};
+use crate::capture::flight::{FlightFolder, FlightNews, FlightPlace, FlightRecorder, TriggerTaken};
 use crate::capture::{AttachOptions, CaptureOptions, OnlyProcesses, StopRules};
 use crate::control::{Progress, Signals};
 use crate::engine::{Detaching, Kernel, ProcessFields, Sampling};
+use crate::events::EventTap;
 use crate::metrics::{FlightAnswer, FlightFigures};
 use crate::monitor::{FlightRequest, MonitorRequest};
 use crate::os::clock::Clock;
+use crate::processes::{CountBy, HitShare, HitTotals};
 use crate::recording::{Trigger, TriggerKind};
 use crate::text::shortened;
+use crate::tracefs::Tpid;
 use crate::units::nanoseconds;
 use anyhow::{Context as _, bail};
 use rustix::fs::{FlockOperation, flock};
@@ -27,6 +30,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// The longest text of a trigger, in characters.
 const LONGEST_TEXT: usize = 256;
+/// The answer to a trigger if no recordings are written.
+pub(super) const NO_RECORDER: &str = "this monitor has no flight recorder (--flight)";
 /// Between two lines about triggers that become a part of the same recording.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
@@ -39,8 +44,10 @@ pub(super) struct MonitorFlight<E> {
     merged: u64,
     /// When a trigger was reported.
     reported: Instant,
-    /// The folder, locked.
-    _lock: fs::File,
+    /// The folder, locked. `None` if no recordings are written.
+    lock: Option<fs::File>,
+    /// The hits by process or cgroup.
+    totals: Option<HitTotals>,
 }
 
 impl<E: Sampling> MonitorFlight<E> {
@@ -52,14 +59,13 @@ impl<E: Sampling> MonitorFlight<E> {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> anyhow::Result<Option<Self>> {
-        let Some(FlightRequest { limits, folder, budget }) = &request.flight else { return Ok(None) };
-        let path = folder.path.display();
-        fs::create_dir_all(&folder.path).with_context(|| format!("failed to create the folder `{path}`"))?;
+        let Some(FlightRequest { limits, folder, by, budget }) = &request.flight else { return Ok(None) };
+        let lock = folder.as_ref().map(lock_folder).transpose()?;
         let attach = AttachOptions {
             choice: request.count.choice.clone(),
             clock: Clock::Monotonic,
             ring_size: RING,
-            process: ProcessFields::None,
+            process: if *by == Some(CountBy::Cgroup) { ProcessFields::Cgroup } else { ProcessFields::Thread },
             budget: *budget,
         };
         let options = CaptureOptions {
@@ -74,19 +80,15 @@ impl<E: Sampling> MonitorFlight<E> {
             command: None,
             arguments,
         };
-        let place = FlightPlace::Folder(folder.clone());
-        // Two monitors would remove each other's recordings.
-        let lock = fs::File::open(&folder.path).with_context(|| format!("failed to open the folder `{path}`"))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            bail!("another monitor writes its recordings into `{path}`: choose another folder with --flight-dir");
-        }
+        let place = folder.clone().map_or(FlightPlace::Nowhere, FlightPlace::Folder);
         let recorder = FlightRecorder::attach(kernel, &options, place, signals, progress)?;
         Ok(Some(MonitorFlight {
+            totals: by.map(|by| HitTotals::new(by, recorder.selection().0)),
             recorder: Some(recorder),
             attached: Instant::now(),
             merged: 0,
             reported: Instant::now(),
-            _lock: lock,
+            lock,
         }))
     }
 
@@ -118,7 +120,10 @@ impl<E: Sampling> MonitorFlight<E> {
             Ok(recorder)
         });
         match started {
-            Ok(recorder) => self.recorder = Some(recorder),
+            Ok(recorder) => {
+                self.recorder = Some(recorder);
+                self.totals.iter_mut().for_each(HitTotals::begin_again);
+            }
             Err(error) => {
                 let error = format!("the flight recorder has ended: it could not attach again: {error}");
                 outputs.report(&MonitorEvent::Fault { what: "flight", error });
@@ -135,6 +140,24 @@ impl<E: Sampling> MonitorFlight<E> {
         self.recorder.as_ref().map(FlightRecorder::due)
     }
 
+    /// Whether it writes recordings.
+    pub fn writes(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Ends a window of the hits by process or cgroup. Returns them.
+    pub fn end_window(&mut self) -> Option<&HitTotals> {
+        self.totals.as_mut().map(|totals| {
+            totals.end_window();
+            &*totals
+        })
+    }
+
+    /// The largest shares of the hits of these tracepoints in the last seconds, or of all hits if there are none.
+    pub fn shares_of(&self, tracepoints: &[Tpid]) -> Vec<HitShare> {
+        self.totals.as_ref().map(|totals| totals.recent(tracepoints)).unwrap_or_default()
+    }
+
     /// Takes a trigger, and reports what becomes of it.
     pub fn trigger(&mut self, kind: TriggerKind, text: &str, outputs: &mut Outputs) {
         let taken = self.take(kind, text);
@@ -143,6 +166,9 @@ impl<E: Sampling> MonitorFlight<E> {
 
     /// Takes a trigger. Returns what becomes of it.
     pub fn take(&mut self, kind: TriggerKind, text: &str) -> Result<TriggerTaken, String> {
+        if !self.writes() {
+            return Err(NO_RECORDER.to_owned());
+        }
         let recorder = self.recorder.as_mut().ok_or("the flight recorder has ended")?;
         let taken = recorder.trigger(kind, shortened(text, LONGEST_TEXT)).map_err(|error| error.to_string())?;
         self.merged += u64::from(taken == TriggerTaken::Merged);
@@ -198,7 +224,7 @@ impl<E: Sampling> MonitorFlight<E> {
     /// Does what there is to do.
     pub fn act(&mut self, outputs: &mut Outputs) {
         let Some(recorder) = &mut self.recorder else { return };
-        match recorder.act() {
+        match recorder.act(self.totals.as_mut().map(|totals| totals as &mut dyn EventTap)) {
             Ok(news) => news.into_iter().for_each(|news| report(news, outputs)),
             Err(error) => self.fail(&error, outputs),
         }
@@ -232,6 +258,18 @@ impl<E: Sampling> MonitorFlight<E> {
     pub fn detach(self) -> Option<Detaching> {
         self.recorder.map(FlightRecorder::detach)
     }
+}
+
+/// Makes the folder of recordings, and locks it.
+fn lock_folder(folder: &FlightFolder) -> anyhow::Result<fs::File> {
+    let path = folder.path.display();
+    fs::create_dir_all(&folder.path).with_context(|| format!("failed to create the folder `{path}`"))?;
+    // Two monitors would remove each other's recordings.
+    let lock = fs::File::open(&folder.path).with_context(|| format!("failed to open the folder `{path}`"))?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!("another monitor writes its recordings into `{path}`: choose another folder with --flight-dir");
+    }
+    Ok(lock)
 }
 
 fn words(taken: TriggerTaken) -> &'static str {

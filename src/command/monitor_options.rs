@@ -68,7 +68,7 @@ pub(super) fn needs_restart(old: &MonitorRequest, new: &MonitorRequest) -> Vec<&
         // This process may have forbidden itself to run commands, and to write elsewhere.
         ("on-alarm", old.on_alarm.is_none() && new.on_alarm.is_some()),
         ("textfile", old.textfile != new.textfile),
-        ("flight", format!("{:?}", old.flight) != format!("{:?}", new.flight)),
+        ("flight or by", format!("{:?}", old.flight) != format!("{:?}", new.flight)),
     ];
     changed.into_iter().filter(|(_, has_changed)| *has_changed).map(|(name, _)| name).collect()
 }

@@ -12,6 +12,7 @@ use crate::metrics::{
 };
 use crate::monitor::MonitorRequest;
 use crate::os::machine::hostname;
+use crate::processes::HitTotals;
 use crate::terminal::messages;
 use crate::terminal::{JsonLines, Stdout};
 use crate::units::Plural;
@@ -59,6 +60,7 @@ impl Outputs {
         if let Some((folder, _)) = &request.history {
             HistoryWriter::check(folder, &hostname()).map_err(in_use)?;
         }
+        let writes_recordings = request.flight.as_ref().is_some_and(|flight| flight.folder.is_some());
         let has_files = request.history.is_some() || request.textfile.is_some() || server.is_some();
         Ok(Outputs {
             lines: JsonLines::default(),
@@ -71,7 +73,7 @@ impl Outputs {
             textfile: request.textfile.clone(),
             textfile_due: Instant::now(),
             alarms: BTreeMap::new(),
-            only_lines: !has_files && request.on_alarm.is_none() && request.flight.is_none(),
+            only_lines: !has_files && request.on_alarm.is_none() && !writes_recordings,
             stdout_fails: false,
             cpus_unwatched: Duration::ZERO,
         })
@@ -87,6 +89,7 @@ impl Outputs {
             every: request.count.every,
             budget: request.count.budget,
             series: USUAL_SERIES,
+            by: request.flight.as_ref().and_then(|flight| flight.by),
             version: env!("CARGO_PKG_VERSION"),
         };
         if self.metrics.is_none() && (self.server.is_some() || self.textfile.is_some()) {
@@ -276,6 +279,13 @@ impl Outputs {
         let lines = (!self.lines.waiting().is_empty()).then(|| Instant::now() + LINES_AGAIN);
         let server = self.server.as_ref().and_then(MetricsServer::due);
         [has_work.then(Instant::now), lines, server].into_iter().flatten().min()
+    }
+
+    /// Sets the hits by process or cgroup.
+    pub fn set_totals(&mut self, totals: &HitTotals) {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.set_rows(totals);
+        }
     }
 
     /// Sets the figures of the flight recorder.

@@ -2,7 +2,7 @@
 
 use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, ByRule, MonitorEvent, rfc3339_millis, wall_time};
-use super::monitor_flight::MonitorFlight;
+use super::monitor_flight::{MonitorFlight, NO_RECORDER};
 use super::monitor_options::NextOptions;
 use super::monitor_outputs::Outputs;
 use super::monitor_states::FollowedStates;
@@ -14,9 +14,11 @@ use crate::engine::{Detaching, Kernel};
 use crate::events::{Sink, Tick};
 use crate::metrics::FlightAnswer;
 use crate::os::cpus::CpuList;
+use crate::processes::HitShare;
 use crate::recording::TriggerKind;
 use crate::state::FollowMessage;
 use crate::terminal::messages;
+use crate::tracefs::{Table, Tpid, Tracepoint};
 use sd_notify::NotifyState;
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -50,6 +52,7 @@ pub(super) enum EndOfRun {
 /// What a run works with.
 pub(super) struct MonitorRun<'a, 'k, K: Kernel> {
     pub kernel: &'k K,
+    pub table: &'a Table,
     /// The CPUs that are watched, and those that the user chose.
     pub watched: CpuList,
     pub chosen: Option<CpuList>,
@@ -90,12 +93,20 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
     /// Reports an alarm, triggers the flight recorder, and runs the command of alarms.
     fn raise(&mut self, number: u64, event: &MonitorEvent, (kind, text): (TriggerKind, &str)) {
         let line = self.outputs.report(event);
-        if let Some(flight) = self.flight {
+        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.writes()) {
             flight.trigger(kind, &format!("alarm {number}: {text}"), self.outputs);
         }
         if let Some(report) = self.hook.as_mut().and_then(|hook| hook.run(number, &line)) {
             self.outputs.report(&MonitorEvent::Hook(report));
         }
+    }
+
+    /// The processes or cgroups with the most hits of these tracepoints in the last seconds, or of all.
+    fn top(&self, names: Vec<&str>) -> Vec<HitShare> {
+        let Some(flight) = &self.flight else { return Vec::new() };
+        let is_named = |tracepoint: &&Tracepoint| names.contains(&tracepoint.full_name().as_str());
+        let tpids: Vec<Tpid> = self.table.tracepoints().iter().filter(is_named).map(|it| it.tpid).collect();
+        flight.shares_of(&tpids)
     }
 
     fn rule(&mut self, message: RuleMessage, tick: &Tick<'_>, wall: SystemTime) {
@@ -106,7 +117,9 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
                 self.outputs.count_alarm(&alarm.rule);
                 self.outputs.set_active(&alarm.rule, u64::from(alarm.per_second.is_some()));
                 let (since, rule) = (since(alarm.since_ns), alarm.rule.clone());
-                let event = MonitorEvent::RuleAlarm { number, by: ByRule::Rule, alarm, since };
+                let names = alarm.tracepoints.iter().map(|hit| hit.tracepoint.as_str());
+                let top = self.top(names.collect());
+                let event = MonitorEvent::RuleAlarm { number, by: ByRule::Rule, alarm, since, top };
                 self.raise(number, &event, (TriggerKind::Rule, &rule));
             }
             RuleMessage::Clear(clear) => {
@@ -131,7 +144,8 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
                 self.outputs.set_active("state", self.numbers.of_states());
                 let (number, since) = (alarm.number, since(alarm.since_ns));
                 let text = format!("unlike {}", alarm.state);
-                self.raise(number, &MonitorEvent::StateAlarm { alarm, since }, (TriggerKind::Alarm, &text));
+                let top = self.top(Vec::new());
+                self.raise(number, &MonitorEvent::StateAlarm { alarm, since, top }, (TriggerKind::Alarm, &text));
             }
             FollowMessage::AllClear(clear) => {
                 self.outputs.set_active("state", self.numbers.of_states());
@@ -206,6 +220,9 @@ impl<K: Kernel> Sink for MonitorRun<'_, '_, K> {
         for text in self.notes.0.take() {
             self.report(&MonitorEvent::Note { text });
         }
+        if let Some(totals) = self.flight.as_mut().and_then(MonitorFlight::end_window) {
+            self.outputs.set_totals(totals);
+        }
         for message in self.rules.window(tick, &hits) {
             self.rule(message, tick, wall);
         }
@@ -260,7 +277,7 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
             self.report(&MonitorEvent::Hook(report));
         }
         let asked = self.dump.has_arrived();
-        match self.flight {
+        match self.flight.as_mut().filter(|flight| flight.writes()) {
             Some(flight) => {
                 if asked {
                     flight.trigger(TriggerKind::Signal, "", self.outputs);
@@ -275,16 +292,17 @@ impl<K: Kernel> Beside for MonitorRun<'_, '_, K> {
                 for (note, taken) in requests {
                     flight.report(TriggerKind::Request, &note, &taken, self.outputs);
                 }
-                flight.act(self.outputs);
             }
             None => {
                 if asked {
                     let text = "SIGUSR2 came, but there is no flight recorder (--flight)".to_owned();
                     self.outputs.report(&MonitorEvent::Note { text });
                 }
-                self.outputs
-                    .act(&mut |_| FlightAnswer::Off("this monitor has no flight recorder (--flight)".to_owned()));
+                self.outputs.act(&mut |_| FlightAnswer::Off(NO_RECORDER.to_owned()));
             }
+        }
+        if let Some(flight) = self.flight {
+            flight.act(self.outputs);
         }
         if self.outputs.is_closed() {
             self.end = Some(EndOfRun::Closed);

@@ -14,6 +14,7 @@ mod rung;
 mod sample_ids;
 mod sink;
 pub mod stream;
+mod tap;
 pub mod thinning;
 pub(crate) mod threads;
 mod tick;
@@ -30,6 +31,7 @@ pub use row_runs::{RowRun, RowRuns};
 pub use rung::{Estimated, Partly, Rung, Visits};
 pub use sample_ids::{SampleIds, Slot};
 pub use sink::Sink;
+pub use tap::EventTap;
 pub use thinning::{EarlierHits, RungStep, StepOnCpu};
 pub use threads::{
     CgroupId, ChosenThreads, KnownThread, KnownThreads, LONGEST_NAME, LONGEST_PATH, ThreadChange, ThreadFact,

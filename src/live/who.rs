@@ -232,7 +232,7 @@ impl<E: Sampling> Who<E> {
         let of_samples = rings.len().saturating_sub(of_threads);
         let (samples, threads) = rings.split_at_mut(of_samples);
         for bytes in threads {
-            read_changes(bytes, &mut self.reader, &self.trailer)?;
+            read_changes(bytes, &mut self.reader, &self.trailer, false)?;
             bytes.clear();
         }
         for bytes in samples {

@@ -13,6 +13,7 @@ mod figures;
 mod format;
 mod hits;
 mod registry;
+mod rows;
 mod server;
 mod shares;
 mod textfile;

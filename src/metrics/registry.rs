@@ -3,11 +3,13 @@
 use super::exposition::{Exposition, Labels, MetricValue};
 use super::figures::{AlarmFigures, FlightFigures, ServerFigures, SetFigures, WrittenHistory};
 use super::hits::HitSeries;
+use super::rows::{MOST_SERIES, RowSeries};
 use super::shares::SeriesShares;
 use super::windows::WindowFigures;
 use super::{MetricsFormat, families};
 use crate::events::{Sink, Tick};
 use crate::os::own_usage::{OwnUsage, OwnUsageReader};
+use crate::processes::{CountBy, HitTotals};
 use crate::tracefs::{Selection, Status, Table, Tpid};
 use crate::units::nanoseconds;
 use std::collections::BTreeSet;
@@ -26,6 +28,8 @@ pub struct MetricsOptions<'a> {
     pub budget: Option<f64>,
     /// The most series of a scrape; at least [`LEAST_SERIES`](super::LEAST_SERIES).
     pub series: usize,
+    /// Whether hits are also counted by process or by cgroup.
+    pub by: Option<CountBy>,
     /// The version of tp-perf.
     pub version: &'a str,
 }
@@ -36,6 +40,8 @@ pub struct MetricsOptions<'a> {
 pub struct Metrics {
     build: Labels,
     hits: HitSeries,
+    /// By process or by cgroup.
+    rows: Option<RowSeries>,
     windows: WindowFigures,
     set: SetFigures,
     /// The tracepoints that could not be opened, and the labels of the first ones.
@@ -56,13 +62,15 @@ impl Metrics {
     /// kernel refused are shown as such.
     pub fn new(table: &Table, selection: &Selection, options: &MetricsOptions<'_>) -> Self {
         // The shares of rules and failures do not depend on the tracepoints.
-        let shares = SeriesShares::new(options.series, 0, 0);
+        let of_rows = if options.by.is_some() { MOST_SERIES } else { 0 };
+        let shares = SeriesShares::new(options.series.saturating_sub(of_rows), 0, 0);
         let (_, excluded, _) = selection.counts(table);
         let mut set = SetFigures::new(shares.rules);
         set.budget = options.budget;
         let mut metrics = Metrics {
             build: Labels::new([("version", options.version)]),
-            hits: HitSeries::new(table, selection, options.series),
+            hits: HitSeries::new(table, selection, options.series.saturating_sub(of_rows)),
+            rows: None,
             windows: WindowFigures::new(options.every),
             set,
             failed: BTreeSet::new(),
@@ -125,6 +133,12 @@ impl Metrics {
         self.changed();
     }
 
+    /// Sets the hits by process or by cgroup.
+    pub fn set_rows(&mut self, totals: &HitTotals) {
+        self.rows = Some(RowSeries::of(totals));
+        self.changed();
+    }
+
     /// Sets the figures of the flight recorder.
     pub fn set_flight(&mut self, figures: FlightFigures) {
         self.set.set_flight(figures);
@@ -176,6 +190,7 @@ impl Metrics {
         text.alone(&families::OPEN_FAILED, MetricValue::Whole(self.failed.len() as u64));
         self.failures.iter().for_each(|labels| text.labelled(&families::OPEN_FAILURE, labels, MetricValue::Whole(1)));
         self.hits.write(&mut text);
+        self.rows.iter().for_each(|rows| rows.write(&mut text));
         if with_process {
             let duration = |time: Duration| MetricValue::Nanoseconds(nanoseconds(time));
             text.known(&families::PROCESS_CPU, usage.cpu.map(duration));

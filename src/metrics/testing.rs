@@ -24,8 +24,13 @@ pub fn example() -> Metrics {
         (Tpid::new(3), Status::Excluded(Exclusion::NotCounted)),
     ];
     let selection = Selection::of_statuses(&table, others.into_iter());
-    let options =
-        MetricsOptions { every: Duration::from_secs(1), budget: Some(0.01), series: USUAL_SERIES, version: "1.2.3" };
+    let options = MetricsOptions {
+        every: Duration::from_secs(1),
+        budget: Some(0.01),
+        series: USUAL_SERIES,
+        by: None,
+        version: "1.2.3",
+    };
     Metrics::new(&table, &selection, &options)
 }
 

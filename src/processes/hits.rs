@@ -79,18 +79,18 @@ impl ByRow {
 
 /// What is known of the hits of a tracepoint.
 #[derive(Debug, Clone, Copy, Default)]
-struct SampledHits {
+pub(super) struct SampledHits {
     /// The hits that samples stand for: recorded and thinned ones.
-    hits: f64,
+    pub hits: f64,
     /// The recorded ones among them.
-    recorded: f64,
+    pub recorded: f64,
     /// The sum of the hits over all processes, as far as the samples tell.
-    sampled: f64,
+    pub sampled: f64,
 }
 
 impl SampledHits {
     /// The hits of which the samples of a process stand for `sampled`, and the variance of that number.
-    fn of(&self, sampled: f64) -> (f64, f64) {
+    pub fn of(&self, sampled: f64) -> (f64, f64) {
         let part = sampled / self.sampled.max(1.0);
         if self.recorded >= self.hits {
             return (sampled, 0.0);

@@ -5,11 +5,13 @@ mod count;
 mod hits;
 mod over_time;
 mod ranking;
+mod totals;
 
 pub use count::Processes;
 pub use hits::{ByRow, CountBy, HitsByProcess};
 pub use over_time::{OverTime, PairCells};
 pub use ranking::{CgroupEvents, NamedProcesses, ProcessRanking, RankedProcess};
+pub use totals::{HitShare, HitTotals, MOST_GROUPS, MOST_ROWS, TotalRow};
 
 use crate::events::{Event, KnownThreads, Tid};
 use serde::Serialize;

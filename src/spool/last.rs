@@ -41,6 +41,8 @@ pub struct LastRounds {
     /// Per slot, the samples since they were last [taken](Self::take_counts).
     counts: Vec<u32>,
     samples: u64,
+    /// The records about threads since they were last [taken](Self::take_thread_records).
+    thread_records: Vec<u8>,
     /// Scratch space: a record that two blocks have a part of.
     torn: Vec<u8>,
 }
@@ -67,6 +69,7 @@ impl LastRounds {
             counts: vec![0; ids.slots().len()],
             ids: ids.clone(),
             samples: 0,
+            thread_records: Vec::new(),
             torn: Vec::new(),
         }
     }
@@ -90,6 +93,11 @@ impl LastRounds {
     pub fn take_counts(&mut self) -> impl Iterator<Item = (usize, u32)> + '_ {
         let counts = self.counts.iter_mut().enumerate();
         counts.filter(|(_, count)| **count > 0).map(|(slot, count)| (slot, std::mem::take(count)))
+    }
+
+    /// The records about threads and cgroups since the last call: COMM, FORK, EXIT, and CGROUP.
+    pub fn take_thread_records(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.thread_records)
     }
 
     /// Forgets all bytes before this one.
@@ -149,20 +157,25 @@ impl LastRounds {
         let mut torn = std::mem::take(&mut self.torn);
         let mut counts = std::mem::take(&mut self.counts);
         torn.clear();
+        let mut thread_records = std::mem::take(&mut self.thread_records);
         let mut samples = 0;
-        let mut count = |record: Record<'_>| {
-            if record.kind == abi::PERF_RECORD_SAMPLE {
+        let mut count = |record: Record<'_>| match record.kind {
+            abi::PERF_RECORD_SAMPLE => {
                 samples += 1;
                 let slot = record.word(8).and_then(|id| self.ids.find(SampleId(id)));
                 if let Some(count) = slot.and_then(|slot| counts.get_mut(slot)) {
                     *count = count.saturating_add(1);
                 }
             }
+            abi::PERF_RECORD_COMM | abi::PERF_RECORD_FORK | abi::PERF_RECORD_EXIT | abi::PERF_RECORD_CGROUP => {
+                thread_records.extend_from_slice(record.bytes);
+            }
+            _ => {}
         };
         let result = self.pieces(start..self.next).try_for_each(|piece| walk(piece, &mut torn, &mut count));
         let result = result.and_then(|()| if torn.is_empty() { Ok(()) } else { Err(not_whole()) });
         self.samples += samples;
-        (self.counts, self.torn) = (counts, torn);
+        (self.counts, self.torn, self.thread_records) = (counts, torn, thread_records);
         result
     }
 

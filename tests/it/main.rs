@@ -133,6 +133,9 @@ fn main() -> ExitCode {
         kernel::rig::storm(&words[1..]);
         return ExitCode::SUCCESS;
     }
+    if words == ["steady"] {
+        kernel::rig::steady();
+    }
     if words == ["family"] {
         kernel::rig::FAMILY.run();
         return ExitCode::SUCCESS;

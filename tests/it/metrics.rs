@@ -12,11 +12,12 @@ use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use tp_perf::events::{Cpu, Estimated, Ns, Partly, Rung, Sink, Slot, Tick, Tpid};
+use tp_perf::events::{Cpu, Estimated, Event, EventTap, Ns, Partly, Rung, Sink, Slot, Tick, Tpid};
 use tp_perf::metrics::{
     AlarmFigures, FlightAnswer, FlightFigures, Metrics, MetricsFormat, MetricsOptions, MetricsServer, RequestAnswers,
     ServerAddress, ServerFigures, USUAL_SERIES, WrittenHistory,
 };
+use tp_perf::processes::{CountBy, HitTotals};
 use tp_perf::tracefs::{Selection, Status, Table};
 
 pub const TESTS: &[Test] = &[
@@ -56,15 +57,24 @@ const NAMES: [(&str, &str); 5] = [
 const WINDOWS: [[u64; 10]; 3] =
     [[1, 2, 30, 40, 0, 0, 7, 0, 1, 0], [0, 0, 5, 5, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 1 << 40, 2, 2]];
 
-/// The metrics of the tracepoints of [`NAMES`], and of one that the kernel refused.
-fn metrics() -> Metrics {
+/// The tracepoints of [`NAMES`], and one that the kernel refused.
+fn table() -> Table {
     let names = NAMES.iter().copied().chain([("zz", "refused")]).zip(1..);
-    let entries = names.map(|((group, name), id)| (group.to_owned(), name.to_owned(), id)).collect();
-    let table = Table::from_entries(entries);
+    Table::from_entries(names.map(|((group, name), id)| (group.to_owned(), name.to_owned(), id)).collect())
+}
+
+/// Their metrics.
+fn metrics() -> Metrics {
+    let table = table();
     let refused = (Tpid::new(6), Status::Refused { reason: "Invalid argument (os error 22)".to_owned() });
     let selection = Selection::of_statuses(&table, [refused].into_iter());
-    let options =
-        MetricsOptions { every: Duration::from_secs(1), budget: Some(0.01), series: USUAL_SERIES, version: "1.2.3" };
+    let options = MetricsOptions {
+        every: Duration::from_secs(1),
+        budget: Some(0.01),
+        series: USUAL_SERIES,
+        by: None,
+        version: "1.2.3",
+    };
     let mut metrics = Metrics::new(&table, &selection, &options);
     metrics.set_state(Some("web"));
     metrics.set_alarms("kmem:* > 1M/s for 10s", AlarmFigures { raised: 2, active: 1 });
@@ -120,8 +130,17 @@ fn metric_names(text: &str) -> BTreeSet<String> {
 
 /// The names of all series.
 fn series_names() -> BTreeSet<String> {
-    let text = text(&mut all_metrics(), MetricsFormat::Prometheus);
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let mut metrics = all_metrics();
+    let mut text_of_all = String::new();
+    for by in [CountBy::Process, CountBy::Cgroup] {
+        let mut totals = HitTotals::new(by, &table());
+        totals.event(Event::new(Ns(1), None, Tpid::new(1)), None);
+        totals.end_round();
+        totals.end_window();
+        metrics.set_rows(&totals);
+        text_of_all += &text(&mut metrics, MetricsFormat::Prometheus);
+    }
+    let lines = text_of_all.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
 }
 

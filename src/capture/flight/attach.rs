@@ -2,12 +2,14 @@
 
 use super::cut::Fields;
 use super::marks::Marks;
+use super::tap::Untapped;
+use super::threads::FlightThreads;
 use super::{DEFAULT_LAST_BYTES, FlightPlace, FlightRecorder, FlightStatus, LastLimits};
 use crate::capture::steering::RecordSteering;
 use crate::capture::unwatched::CpuChanges;
-use crate::capture::{AttachOptions, CaptureOptions, Chosen, Error, plan};
+use crate::capture::{AtStart, AttachOptions, CaptureOptions, Chosen, Error, plan};
 use crate::control::{Progress, Signals};
-use crate::engine::{Detaching, Kernel, ProcessFields, Sampling};
+use crate::engine::{Detaching, Kernel, Sampling};
 use crate::os::any_ready::AnyReady;
 use crate::perf_data::own_layout;
 use crate::spool::LastRounds;
@@ -26,9 +28,7 @@ impl<E: Sampling> FlightRecorder<E> {
         signals: &mut Signals,
         progress: &mut dyn Progress,
     ) -> Result<Self, Error> {
-        let mut options = plan::within_memory(kernel, options, progress)?;
-        // Names of threads from before the kept time are not kept yet.
-        options.attach.process = ProcessFields::None;
+        let options = plan::within_memory(kernel, options, progress)?;
         let limits = options.last.unwrap_or(LastLimits {
             time: Duration::from_secs(30),
             after: Duration::ZERO,
@@ -80,6 +80,13 @@ impl<E: Sampling> FlightRecorder<E> {
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
         let online = kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
         let (layout, trailer) = own_layout(options.attach.process);
+        // From now on, the kernel records what changes.
+        let at_start = AtStart::read(options.attach.process)?;
+        let changes: Vec<_> = at_start.iter().flat_map(AtStart::changes).collect();
+        let threads =
+            at_start.map(|_| FlightThreads::of(&changes, trailer, options.attach.process.has_cgroup())).transpose()?;
+        let slots = engine.sample_ids().slots().iter();
+        let of_interrupts = slots.map(|slot| chosen.table.get(slot.tpid).is_of_interrupts()).collect();
         Ok(FlightRecorder {
             limits,
             attach: took,
@@ -88,6 +95,8 @@ impl<E: Sampling> FlightRecorder<E> {
             marks: Marks::new(engine.sample_ids().slots()),
             fields: Fields { layout, trailer },
             steering,
+            threads,
+            untapped: Untapped { changes, of_interrupts, ..Untapped::default() },
             wake: AnyReady::of(engine.wake_descriptors()).map_err(Error::Run)?,
             changes: CpuChanges::watch(),
             online,

@@ -1,6 +1,7 @@
 //! Writes what a flight recorder keeps, slice by slice, without stopping it.
 
 use super::excerpt::{Excerpt, ExcerptOf};
+use super::threads::FlightThreads;
 use super::writing::Writing;
 use super::{FlightNews, FlightRecorder, SLICE, Waiting};
 use crate::capture::unwatched::{Watched, clock_of};
@@ -52,7 +53,8 @@ impl<E: Sampling> FlightRecorder<E> {
         let facts = plan::facts(&self.options, self.engine.attached(), &self.table, &self.selection, self.attach)?;
         let started = humantime::format_rfc3339_nanos(excerpt.began.1).to_string();
         let facts = Facts { started, ..facts.of_last(self.limits.summary()) };
-        plan::head(&self.options, &self.engine, &self.table, None, &facts)
+        let at_start = self.threads.as_ref().map(FlightThreads::at_start);
+        plan::head(&self.options, &self.engine, &self.table, at_start.as_ref(), &facts)
     }
 
     /// The facts about an excerpt, as those of a capture.
@@ -70,7 +72,7 @@ impl<E: Sampling> FlightRecorder<E> {
             own_cpu: excerpt.own_cpu,
             starting_cpu: Duration::ZERO,
             counted: excerpt.counted.clone(),
-            threads: Vec::new(),
+            threads: excerpt.threads.clone(),
             on: excerpt.began.0,
             time_on: excerpt.time_on.clone(),
             cpu_changes: None,

@@ -11,7 +11,7 @@ use super::marks::{CounterMark, Marks, SlotChange};
 use crate::capture::steering::encode_steps;
 use crate::engine::Attached;
 use crate::events::thinning::model::Thinning;
-use crate::events::{Counted, EarlierHits, Ns, Reading, RungStep, SampleIds, StepOnCpu, Tpid};
+use crate::events::{Counted, EarlierHits, Ns, Reading, RungStep, SampleId, SampleIds, StepOnCpu, Tpid};
 use crate::os::cpus::Cpu;
 use crate::recording::CostOfRecording;
 use crate::spool::{LastRounds, Spool};
@@ -28,6 +28,8 @@ pub(super) struct Excerpt {
     pub ended: Instant,
     /// The counters at its end. They are 0 at its begin.
     pub counted: Vec<Counted>,
+    /// The counters of the events that record changes of threads; their losses since the oldest mark.
+    pub threads: Vec<(SampleId, Reading)>,
     /// For each CPU, how long its events were on in between.
     pub time_on: Vec<(Cpu, Duration)>,
     /// The CPU time of the recorder in between.
@@ -123,10 +125,17 @@ impl Excerpt {
             if noted.at <= first.start { ahead.push(note) } else { notes.push_back((noted.at, note)) }
         }
         ahead.extend(begin.pieces);
+        let lost_before =
+            |id: SampleId| oldest.threads.iter().find(|(other, _)| *other == id).map_or(0, |(_, it)| it.lost);
+        let threads = newest
+            .threads
+            .iter()
+            .map(|(id, now)| (*id, Reading { lost: now.lost.saturating_sub(lost_before(*id)), ..*now }));
         Ok(Excerpt {
             began: (oldest.time, oldest.wall),
             ended: newest.time,
             counted,
+            threads: threads.collect(),
             time_on: since(&oldest.time_on, &newest.time_on),
             own_cpu: newest.own_cpu.saturating_sub(oldest.own_cpu),
             cost: cost_between(marks),

@@ -18,6 +18,8 @@ pub enum FlightPlace {
     Numbered(PathBuf),
     /// Directories in a folder.
     Folder(FlightFolder),
+    /// Nowhere: no recording is written.
+    Nowhere,
 }
 
 /// A folder for recordings. It keeps the newest ones.
@@ -37,6 +39,7 @@ impl FlightPlace {
         Ok(RecordingDir::create_new(&match self {
             FlightPlace::Numbered(path) => path.clone(),
             FlightPlace::Folder(folder) => folder.path.join(name_at(SystemTime::now())),
+            FlightPlace::Nowhere => return Err(Error::Flight(io::Error::other("there is no place for recordings"))),
         })?)
     }
 

@@ -10,7 +10,7 @@
 
 use crate::engine::{CountersRead, Sampling};
 use crate::events::thinning::model::Thinning;
-use crate::events::{Ns, Reading, RungStep, Slot};
+use crate::events::{Ns, Reading, RungStep, SampleId, Slot};
 use crate::os::cpus::Cpu;
 use crate::recording::CostOfRecording;
 use std::collections::{HashMap, VecDeque};
@@ -34,6 +34,8 @@ pub(super) struct CounterMark {
     /// What changed since the mark before it.
     changes: Vec<SlotChange>,
     pub time_on: Vec<(Cpu, Duration)>,
+    /// The counters of the events that record changes of threads.
+    pub threads: Vec<(SampleId, Reading)>,
     /// The CPU time of the recorder so far.
     pub own_cpu: Duration,
     /// The cost so far, and the seconds that it is about, if there is a budget.
@@ -157,6 +159,7 @@ impl Marks {
             of_read: of_read.unwrap_or_else(|| Rc::new(self.read.of_read.clone())),
             changes,
             time_on: self.read.time_on.clone(),
+            threads: engine.thread_counters()?,
             own_cpu,
             cost,
         });

@@ -18,16 +18,19 @@ mod folder;
 mod marks;
 mod news;
 mod run;
+mod tap;
+mod threads;
 mod writing;
 
 pub use folder::{FlightFolder, FlightPlace};
 pub use news::{FlightNews, FlightStatus, LastLimits, TriggerTaken};
 pub(super) use run::record_last;
 
-use super::CaptureOptions;
 use super::steering::RecordSteering;
 use super::unwatched::CpuChanges;
+use super::{AtStart, CaptureOptions};
 use crate::engine::{Detaching, Sampling};
+use crate::events::{EventTap, RungStep};
 use crate::os::any_ready::AnyReady;
 use crate::os::cpus::CpuList;
 use crate::os::thread::cpu_time;
@@ -39,6 +42,8 @@ use marks::{AtMark, Marks};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime};
+use tap::Untapped;
+use threads::FlightThreads;
 use writing::Writing;
 
 /// The most time between two marks. A recording begins at a mark, so it is at most so much longer than asked.
@@ -79,6 +84,9 @@ pub struct FlightRecorder<E> {
     marks: Marks,
     fields: Fields,
     steering: Option<RecordSteering>,
+    /// If events have their threads.
+    threads: Option<FlightThreads>,
+    untapped: Untapped,
     wake: Option<AnyReady>,
     changes: CpuChanges,
     /// The CPUs that were online when the events went on.
@@ -107,14 +115,35 @@ impl<E: Sampling> FlightRecorder<E> {
     /// # Errors
     /// If the events cannot be switched on, or their counters cannot be read.
     pub fn start(&mut self) -> io::Result<()> {
+        self.list_threads_again()?;
         self.engine.enable()?;
         let steps = match &mut self.steering {
             Some(steering) => steering.start(&mut self.engine, 0)?,
             None => self.engine.record_all()?,
         };
-        self.marks.add_steps(self.rounds.kept().end, steps);
+        self.add_steps(steps);
         self.cpu_before = cpu_time()?;
         self.mark()
+    }
+
+    /// If records about threads were lost since the events were attached, what runs now replaces all that is known. A monitor measures
+    /// the cost of a hit meanwhile, by renaming itself very often.
+    fn list_threads_again(&mut self) -> io::Result<()> {
+        let Some(threads) = &mut self.threads else { return Ok(()) };
+        if self.engine.thread_counters()?.iter().all(|(_, counter)| counter.lost == 0) {
+            return Ok(());
+        }
+        self.engine.round(&mut self.rounds)?;
+        // They are older than the list.
+        drop(self.rounds.take_thread_records());
+        self.untapped.at = self.rounds.kept().end;
+        self.rounds.forget(self.untapped.at);
+        if let Some(now) = AtStart::read(self.options.attach.process).map_err(io::Error::other)? {
+            let changes: Vec<_> = now.changes().collect();
+            *threads = FlightThreads::of(&changes, self.fields.trailer, self.options.attach.process.has_cgroup())?;
+            self.untapped.changes = changes;
+        }
+        Ok(())
     }
 
     /// Polls readable when a ring is half full. `None` if only [`due`](Self::due) says when there is something to do.
@@ -161,17 +190,19 @@ impl<E: Sampling> FlightRecorder<E> {
         self.waiting = Some(Waiting { triggers, since, until: since + self.limits.after });
     }
 
-    /// Does what there is to do: takes the bytes of the rings, keeps the budget, and writes the next slice of a recording.
+    /// Does what there is to do: takes the bytes of the rings, keeps the budget, and writes the next slice of a recording. `tap` gets
+    /// all events.
     ///
     /// # Errors
     /// If the rings or the counters cannot be read. Nothing can be recorded then. A recording that cannot be written is no error
     /// ([`FlightNews::Failed`]).
-    pub fn act(&mut self) -> io::Result<Vec<FlightNews>> {
+    pub fn act(&mut self, tap: Option<&mut dyn EventTap>) -> io::Result<Vec<FlightNews>> {
         self.enter()?;
         self.changes.note();
         // The time of now is read last, because something may be due at once.
         if self.engine.fullest() >= FULL || self.due() <= Instant::now() {
             self.round()?;
+            self.pass_on(tap)?;
             self.keep_budget()?;
             if self.next_mark() <= Instant::now() {
                 self.mark()?;
@@ -199,7 +230,7 @@ impl<E: Sampling> FlightRecorder<E> {
             if let Some(waiting) = &mut self.waiting {
                 waiting.until = Instant::now();
             }
-            news.extend(self.act()?);
+            news.extend(self.act(None)?);
         }
         Ok(news)
     }
@@ -245,14 +276,24 @@ impl<E: Sampling> FlightRecorder<E> {
     }
 
     fn round(&mut self) -> io::Result<()> {
-        self.engine.round(&mut self.rounds)
+        self.engine.round(&mut self.rounds)?;
+        let records = self.rounds.take_thread_records();
+        if let Some(threads) = self.threads.as_mut().filter(|_| !records.is_empty()) {
+            self.untapped.changes.extend(threads.take(&records)?);
+        }
+        Ok(())
+    }
+
+    fn add_steps(&mut self, steps: Vec<RungStep>) {
+        self.untapped.steps.extend_from_slice(&steps);
+        self.marks.add_steps(self.rounds.kept().end, steps);
     }
 
     fn keep_budget(&mut self) -> io::Result<()> {
         let Some(steering) = &mut self.steering else { return Ok(()) };
         let mut steps = Vec::new();
         let kept = steering.window(&mut self.engine, self.rounds.samples(), &mut steps);
-        self.marks.add_steps(self.rounds.kept().end, steps);
+        self.add_steps(steps);
         kept
     }
 
@@ -271,7 +312,9 @@ impl<E: Sampling> FlightRecorder<E> {
             own_cpu: self.status.own_cpu,
             cost: self.steering.as_mut().map(RecordSteering::mark),
         };
-        self.marks.read(&mut self.engine, now, self.rounds.take_counts())
+        self.marks.read(&mut self.engine, now, self.rounds.take_counts())?;
+        self.bring_threads_on();
+        Ok(())
     }
 
     /// Forgets what is too old, or too much.
@@ -288,7 +331,8 @@ impl<E: Sampling> FlightRecorder<E> {
         };
         while let (Some(oldest), Some(second)) = (self.marks.all.front(), self.marks.all.get(1)) {
             let is_old = end.saturating_duration_since(second.time) >= self.limits.time;
-            let is_much = self.rounds.kept().end - oldest.at > most;
+            let of_threads = self.threads.as_ref().map_or(0, FlightThreads::memory);
+            let is_much = self.rounds.kept().end - oldest.at + of_threads > most;
             // The newest rounds stay, however large they are.
             if !is_old && (!is_much || self.marks.all.len() == 2) {
                 break;
@@ -302,10 +346,18 @@ impl<E: Sampling> FlightRecorder<E> {
                 break;
             }
             self.marks.forget_oldest();
+            self.bring_threads_on();
         }
         let oldest = self.marks.all.front().map_or(0, |oldest| oldest.at);
         self.rounds.forget(still_needed.map_or(oldest, |needs| needs.min(oldest)));
         Ok(())
+    }
+
+    /// Brings the threads to the time of the oldest mark, with which a recording begins.
+    fn bring_threads_on(&mut self) {
+        if let (Some(threads), Some(oldest)) = (&mut self.threads, self.marks.all.front()) {
+            threads.until(cut::begin_at(oldest));
+        }
     }
 
     /// Detaches in the background. A recording that is being written is lost.

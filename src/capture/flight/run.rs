@@ -75,7 +75,7 @@ fn until_stop<E: Sampling>(
         for _ in 0..outside.signals.take_triggers() {
             recorder.trigger(TriggerKind::Signal, "")?;
         }
-        logs.make(&recorder.act()?, progress);
+        logs.make(&recorder.act(None)?, progress);
         logs.check(progress);
         progress.capturing(recorder.rounds.samples(), on.elapsed());
         if let Some(reason) = outside.asked_to_stop() {

@@ -216,7 +216,7 @@ impl Flight {
             self.recorder.engine.script.rounds.push_front(Vec::new());
             let before = self.recorder.engine.script.rounds.len();
             self.recorder.marks.all.back_mut().unwrap().time = Instant::now() + Duration::from_secs(3_600);
-            news.extend(self.recorder.act().unwrap());
+            news.extend(self.recorder.act(None).unwrap());
             if self.recorder.engine.script.rounds.len() + 1 < before {
                 self.rounds += 2;
                 self.recorder.engine.script.readings.pop_front();
@@ -399,7 +399,7 @@ fn many_bytes_make_a_mark_before_its_time() {
     for second in 1..20 {
         // No mark is due by its time.
         flight.recorder.marks.all.back_mut().unwrap().time = Instant::now() + Duration::from_secs(3_600);
-        assert!(flight.recorder.act().unwrap().is_empty());
+        assert!(flight.recorder.act(None).unwrap().is_empty());
         let kept = flight.recorder.rounds.kept();
         assert!(kept.end - kept.start <= 120_000, "{} in second {second}", kept.end - kept.start);
     }

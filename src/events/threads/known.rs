@@ -35,7 +35,7 @@ pub struct KnownThread {
     /// Its name (comm).
     pub name: Option<Arc<str>>,
     /// The process that started it.
-    parent: Option<Tid>,
+    pub parent: Option<Tid>,
     /// Its cgroup.
     pub cgroup: Option<CgroupId>,
 }
@@ -57,7 +57,7 @@ impl Default for KnownThreads {
 fn memory_of(change: &ThreadChange) -> u64 {
     match &change.what {
         ThreadFact::Named(text) | ThreadFact::Cgroup { path: text, .. } => OF_LATER + text.len() as u64,
-        ThreadFact::Of(_) | ThreadFact::In(_) | ThreadFact::Forked { .. } => OF_LATER,
+        ThreadFact::Of(_) | ThreadFact::In(_) | ThreadFact::Forked { .. } | ThreadFact::Ended => OF_LATER,
     }
 }
 
@@ -114,10 +114,31 @@ impl KnownThreads {
             }
             ThreadFact::Named(name) => self.all.entry(tid).or_default().name = Some(name.into()),
             ThreadFact::In(cgroup) => self.all.entry(tid).or_default().cgroup = Some(cgroup),
+            ThreadFact::Ended => drop(self.all.remove(&tid)),
             ThreadFact::Cgroup { id, path } => {
                 self.cgroups.insert(id, path.into());
             }
         }
+    }
+
+    /// The memory in bytes of the changes that are still to come.
+    pub fn memory_of_later(&self) -> u64 {
+        self.of_later
+    }
+
+    /// All threads that are known now.
+    pub fn all(&self) -> impl Iterator<Item = (Tid, &KnownThread)> {
+        self.all.iter().map(|(tid, thread)| (*tid, thread))
+    }
+
+    /// All cgroups that are known now, with their paths.
+    pub fn cgroups(&self) -> impl Iterator<Item = (CgroupId, &Arc<str>)> {
+        self.cgroups.iter().map(|(id, path)| (*id, path))
+    }
+
+    /// Forgets all cgroups except these.
+    pub fn keep_cgroups(&mut self, is_kept: impl Fn(CgroupId) -> bool) {
+        self.cgroups.retain(|id, _| is_kept(*id));
     }
 
     /// What is known of a thread now.

@@ -86,7 +86,8 @@ fn a_scrape_has_at_most_the_chosen_number_of_series_on_any_number_of_cpus() {
     let refused = (2_001..=3_000).map(|tpid| (Tpid::new(tpid), Status::Refused { reason: "no \"\\\n".to_owned() }));
     let selection = Selection::of_statuses(&table, refused);
     for series in [0, LEAST_SERIES, 500, 2_000] {
-        let options = MetricsOptions { every: Duration::from_secs(1), budget: Some(0.01), series, version: "1" };
+        let options =
+            MetricsOptions { every: Duration::from_secs(1), budget: Some(0.01), series, by: None, version: "1" };
         let mut metrics = Metrics::new(&table, &selection, &options);
         // The selection has them already.
         (2_001..=3_000).for_each(|tpid| metrics.add_failure(&table, Tpid::new(tpid), "again"));
@@ -219,7 +220,7 @@ fn time_of_a_scrape() {
     let names: Vec<_> = names.iter().map(|(group, name)| (group.as_str(), name.as_str())).collect();
     let table = table(&names);
     let selection = Selection::of_statuses(&table, std::iter::empty());
-    let options = MetricsOptions { every: Duration::from_secs(1), budget: None, series: 2_000, version: "1" };
+    let options = MetricsOptions { every: Duration::from_secs(1), budget: None, series: 2_000, by: None, version: "1" };
     let mut metrics = Metrics::new(&table, &selection, &options);
     for cpus in [2, 128] {
         let slots: Vec<Slot> = (1..=2_000).flat_map(|tpid| (0..cpus).map(move |cpu| slot(tpid, cpu))).collect();

@@ -140,6 +140,20 @@ impl ThreadsRead {
         }
         Ok(())
     }
+
+    /// Takes an EXIT record, which has the same fields. Only [who keeps threads for weeks](ThreadFact::Ended) calls this.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn exit(&mut self, record: Record<'_>, clock_offset: i64) -> Result<(), Fault> {
+        let (Some([_, _, tid, _]), Some(time)) = (words::<4>(record.bytes), record.word(24)) else {
+            return Err("an EXIT record is too short".to_owned().into());
+        };
+        if let Some(tid) = Tid::new(tid) {
+            self.push(in_clock(Ns(time), clock_offset), tid, ThreadFact::Ended);
+        }
+        Ok(())
+    }
 }
 
 /// The first numbers in the body of a record.

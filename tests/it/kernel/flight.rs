@@ -12,6 +12,7 @@ use std::process::{Command, Output};
 pub const TESTS: &[Test] = &[
     ("a_recording_on_a_signal_has_every_event_of_the_bursts_before_it", nothing_more, bursts),
     ("the_memory_for_the_last_events_is_bounded", nothing_more, bounded),
+    ("the_last_events_have_processes_that_began_long_before_them", nothing_more, early_processes),
     ("the_last_events_of_a_capture_with_a_budget_are_accounted_for", nothing_more, with_budget),
 ];
 
@@ -83,6 +84,37 @@ fn bounded() {
     let most = ((4 << 20) + (summary["cpus"].as_array().unwrap().len() << 20)) / 24;
     assert!(recorded > 10_000 && recorded <= most as u64, "{recorded} of at most {most}");
     assert!(counted < number && unaccounted == 0, "{summary}");
+}
+
+/// The kernel's records about the processes are forgotten by then, also those about processes that began after the capture.
+fn early_processes() {
+    let steady = || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        Background::start(command.arg("steady"))
+    };
+    let (rig, before) = (Rig::new(), steady());
+    let capture = Background::start(&mut rig.command(&["--last", "300ms", "--with", "pid,comm", "-t", GETSID]));
+    capture.wait_until_it_polls();
+    let meanwhile = steady();
+    // Marks are at least 100 ms apart.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    capture.signal(Signal::SIGINT);
+    succeeded(&capture.end());
+    let summary = summary(&rig.path("rec"));
+    let mut report = Command::new(env!("CARGO_BIN_EXE_tp-perf"));
+    let report = report.arg("report").arg(rig.path("rec")).args(["--by", "process", "--format", "json"]);
+    let output = report.output().unwrap();
+    succeeded(&output);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = found["sources"][0]["processes"].as_array().unwrap();
+    let mut names: Vec<_> =
+        rows.iter().map(|row| (row["pid"].as_u64(), row["name"].as_str(), row["kind"].as_str())).collect();
+    names.sort();
+    let pids = [&before, &meanwhile].map(|steady| Some(u64::from(steady.id())));
+    let of = |pid| [(pid, Some("steady"), Some("program")), (pid, Some("steady-too"), Some("program"))];
+    let mut expected = pids.map(of).concat();
+    expected.sort();
+    assert_eq!(names, expected, "{summary}");
 }
 
 /// Any storm exceeds this budget, so the recording may begin when the tracepoint has been thinned.

@@ -2,6 +2,7 @@
 
 use crate::common::{Test, nothing_more};
 use crate::kernel::hotplug::{LastCpu, second_cpu};
+use crate::kernel::processes::{Cgroup, cgroups_exist};
 use crate::kernel::rig::GETSID;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,6 +25,7 @@ pub const TESTS: &[Test] = &[
     ("it_reads_its_config_again_and_keeps_the_old_one_if_that_is_wrong", nothing_more, reload),
     ("systemd_is_told_what_it_does", nothing_more, notify),
     ("an_alarm_and_a_request_write_the_events_before_them", nothing_more, flight),
+    ("its_metrics_and_alarms_have_the_cgroups_of_the_hits", cgroups_exist, by_cgroup),
     ("a_reader_that_does_not_read_stops_nothing", nothing_more, unread),
     ("a_cpu_that_returns_is_watched_again", second_cpu, returns),
     ("a_cpu_that_was_offline_for_a_moment_is_watched_again", second_cpu, returns_at_once),
@@ -128,6 +130,35 @@ fn known_hits() {
     let (windows, hits) = of_history(&folder.path().join("h"));
     assert_eq!((Value::from(windows), hits), (end["windows"].clone(), all));
     assert_eq!(end["reason"], "terminate");
+}
+
+/// Hits of two cgroups, one of which is removed before the metrics are read.
+fn by_cgroup() {
+    let words = ["--metrics", "127.0.0.1:0", "--budget", "none", "--by", "cgroup", "--flight-budget", "none"];
+    let rule = format!("{GETSID} > 10/s");
+    let mut monitor = Monitor::start(&[&words[..], &["--rule", &rule]].concat());
+    let begin = monitor.line("begin");
+    assert_eq!((&begin["by"], &begin["flight"]), (&Value::from("cgroup"), &Value::Null));
+    let cgroups = [Cgroup::new("many"), Cgroup::new("few")];
+    let names = cgroups.each_ref().map(Cgroup::name);
+    for (cgroup, hits) in cgroups.iter().zip([9_000, 1_000]) {
+        let script = format!("echo $$ > {}/cgroup.procs; exec $0 storm {hits} getsid", cgroup.0.display());
+        let mut storm = Command::new("sh");
+        assert!(storm.args(["-c", &script]).arg(std::env::current_exe().unwrap()).status().unwrap().success());
+    }
+    drop(cgroups);
+    let alarm = monitor.line("alarm");
+    let top = alarm["top"].as_array().unwrap();
+    assert!(top.iter().any(|row| row["name"] == names[0].as_str()), "{alarm}");
+    // The window of the last hits must have ended.
+    std::thread::sleep(Duration::from_millis(800));
+    let address = begin["metrics"][0].as_str().unwrap().to_owned();
+    for (name, hits) in names.iter().zip([9_000, 1_000]) {
+        let series = format!(r#"tpperf_cgroup_hits_total{{cgroup="{name}",group="syscalls"}}"#);
+        assert_eq!(metric(&address, &series), hits.to_string());
+        assert_eq!(metric(&address, &format!(r#"tpperf_cgroup_hits_variance_total{{cgroup="{name}"}}"#)), "0");
+    }
+    monitor.end();
 }
 
 fn killed() {

@@ -143,7 +143,7 @@ fn gone() {
 }
 
 /// Cgroups that perf knows, and that this user may make.
-fn cgroups_exist() -> Result<(), String> {
+pub fn cgroups_exist() -> Result<(), String> {
     can_trace_as_root()?;
     mount_of_cgroups().map(drop).ok_or_else(|| "the cgroups that perf knows".to_owned())
 }
@@ -153,17 +153,17 @@ fn mount_of_cgroups() -> Option<PathBuf> {
 }
 
 /// A cgroup that is removed at the end.
-struct Cgroup(PathBuf);
+pub struct Cgroup(pub PathBuf);
 
 impl Cgroup {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = mount_of_cgroups().unwrap().join(format!("tp-perf-test-{}-{name}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
         Cgroup(path)
     }
 
     /// The path below the root.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("/{}", self.0.file_name().unwrap().to_str().unwrap())
     }
 }

@@ -5,6 +5,7 @@ use nix::sys::prctl::set_name;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid, getsid};
 use serde_json::Value;
+use std::ffi::CStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -18,6 +19,19 @@ pub const RENAME: &str = "task:task_rename";
 
 /// The tracepoint that a storm of `getsid` hits. Hardly any program calls getsid(2).
 pub const GETSID: &str = "syscalls:sys_enter_getsid";
+
+/// Hits [`GETSID`] a thousand times a second until it is killed: in this process under the name `steady`, and in a thread `steady-too`.
+pub fn steady() -> ! {
+    fn hit(name: &CStr) -> ! {
+        set_name(name).unwrap();
+        loop {
+            let _ = getsid(None);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+    std::thread::spawn(|| hit(c"steady-too"));
+    hit(c"steady")
+}
 
 /// Hits [`RENAME`] exactly N times, or [`GETSID`] with `getsid` as the last word. `words` are N, and a CPU to stay on or `stopped`,
 /// which stops the parent (tp-perf) meanwhile.

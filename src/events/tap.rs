@@ -1,0 +1,15 @@
+//! What takes events while they are recorded, and not from a source.
+
+use super::{CgroupId, Event, RungStep, ThreadChange};
+
+/// Takes events while they are recorded. They come CPU by CPU in each round, so they are not in time order.
+pub trait EventTap {
+    /// Takes the steps of tracepoints to other rungs. They come before the events that follow them.
+    fn steps(&mut self, steps: &[RungStep]);
+    /// Takes what happened to threads and cgroups. It comes before the events that follow it.
+    fn changes(&mut self, changes: &[ThreadChange]);
+    /// Takes an event with its thread, and the cgroup of the thread.
+    fn event(&mut self, event: Event, cgroup: Option<CgroupId>);
+    /// All events of the rounds so far were passed on.
+    fn end_round(&mut self);
+}
