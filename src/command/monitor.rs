@@ -20,8 +20,9 @@ use crate::metrics::ServerAddress;
 use crate::monitor::MonitorRequest;
 use crate::os::cpus::CpuList;
 use crate::os::landlock::forbid_changes_outside;
-use crate::os::machine::{hostname, kernel_release};
+use crate::os::machine::{has_seccomp, hostname, kernel_release};
 use crate::os::privileges::{self, Starts};
+use crate::os::seccomp;
 use crate::recording::Tool;
 use crate::state::Known;
 use crate::terminal::{TerminalProgress, messages};
@@ -121,8 +122,8 @@ fn monitor<K: Kernel>(kernel: &K, request: MonitorRequest, context: &mut Context
     result
 }
 
-/// Forbids changes of files outside the monitor's own folders, unless it will run commands, which would be restricted too. An older
-/// kernel cannot forbid them.
+/// Forbids changes of files outside the monitor's own folders, and system calls that it does not need. A monitor that will run commands
+/// is not restricted, because they would be restricted too. An older kernel cannot forbid these things.
 fn restrict(request: &MonitorRequest, context: &mut Context) {
     let above = |path: &'_ Path| match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -138,11 +139,18 @@ fn restrict(request: &MonitorRequest, context: &mut Context) {
     let folders: Vec<PathBuf> =
         history.chain(flight).chain(textfile).chain(sockets).filter(|folder| folder.is_dir()).collect();
     let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-    if request.on_alarm.is_none()
-        && let Err(error) = forbid_changes_outside(&folders)
+    if request.on_alarm.is_some() {
+        return;
+    }
+    if let Err(error) = forbid_changes_outside(&folders)
         && error.raw_os_error() != Some(ENOSYS)
     {
         context.progress.note(&format!("the kernel does not restrict this process to its own folders: {error}"));
+    }
+    if has_seccomp()
+        && let Err(error) = seccomp::forbid_calls()
+    {
+        context.progress.note(&format!("the kernel does not restrict the system calls of this process: {error}"));
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::engine::cost_of_ways;
 use crate::os::cgroups::{self, Hierarchy};
 use crate::os::cpus::CpuList;
+use crate::os::landlock;
 use crate::os::limits::{Capabilities, DescriptorLimit, sysctl};
 use crate::perf::sys;
 use crate::tracefs::{self, Origin, Selection, SelectionRequest, Table, Tracefs};
@@ -36,6 +37,10 @@ pub struct Machine {
     pub online: CpuList,
     /// MemAvailable of /proc/meminfo in bytes.
     pub memory: Option<u64>,
+    /// The version of Landlock, and whether there are seccomp filters, with which a monitor restricts itself.
+    pub landlock: Option<i64>,
+    /// See `landlock`.
+    pub seccomp: bool,
     /// The measured costs of a hit that is counted, and of one that is recorded, in nanoseconds.
     pub costs: Option<(f64, f64)>,
 }
@@ -110,6 +115,8 @@ impl Machine {
             memlock: getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft),
             online,
             memory: crate::os::memory::available_memory(),
+            landlock: landlock::version().ok(),
+            seccomp: crate::os::machine::has_seccomp(),
             costs: None,
         }
     }

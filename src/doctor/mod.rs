@@ -57,6 +57,7 @@ pub fn diagnose(machine: &Machine, needs: &Needs) -> Vec<Diagnosis> {
     if machine.tracefs.is_ok() {
         diagnoses.extend([descriptors(machine, needs), rings(machine, needs), memory(machine, needs), detach(needs)]);
         diagnoses.extend(machine.trial.is_ok().then(|| cgroups(machine)));
+        diagnoses.push(privileges(machine));
         diagnoses.extend(machine.costs.map(|costs| cost(machine, costs)));
     }
     diagnoses
@@ -109,6 +110,21 @@ fn permission(machine: &Machine) -> Diagnosis {
         ),
     };
     Diagnosis { name: "perf_event_open", finding, health }
+}
+
+/// What tp-perf may still do once it has attached.
+fn privileges(machine: &Machine) -> Diagnosis {
+    let files = machine.landlock.map(|version| format!("changes of files outside its folders (Landlock {version})"));
+    let calls = machine.seccomp.then(|| "system calls that it does not need (seccomp)".to_owned());
+    let forbidden: Vec<String> = files.into_iter().chain(calls).collect();
+    let kept = "after attaching, a capture keeps no capability, and a monitor keeps CAP_PERFMON";
+    let finding = match forbidden.is_empty() {
+        true => format!(
+            "{kept}; this kernel has neither Landlock nor seccomp, with which a monitor restricts itself further"
+        ),
+        false => format!("{kept}; it forbids itself {}", forbidden.join(" and ")),
+    };
+    Diagnosis { name: "privileges", finding, health: Health::Ok }
 }
 
 fn cpus(machine: &Machine, needs: &Needs) -> Diagnosis {
@@ -272,6 +288,8 @@ mod tests {
             memlock: 8 << 20,
             online: "0-127".parse().unwrap(),
             memory: Some(64 << 30),
+            landlock: Some(7),
+            seccomp: true,
             costs: Some((130.4, 612.7)),
         }
     }

@@ -55,6 +55,17 @@ struct PathBeneath {
     parent: i32,
 }
 
+/// The version of the kernel's Landlock.
+///
+/// # Errors
+/// If the kernel has none.
+pub fn version() -> io::Result<libc::c_long> {
+    const VERSION: libc::c_uint = 1;
+    // SAFETY: with this flag, the kernel reads no memory.
+    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<Ruleset>(), 0, VERSION) };
+    if version < 1 { Err(io::Error::last_os_error()) } else { Ok(version) }
+}
+
 /// Forbids this thread, and all threads and processes that it starts, to change or run any file, to use TCP, and to
 /// signal other processes, as far as the kernel can forbid that. The process must have NoNewPrivs.
 ///
@@ -69,12 +80,7 @@ pub fn forbid_changes() -> io::Result<()> {
 /// # Errors
 /// Also if a folder cannot be opened. Then nothing is forbidden.
 pub fn forbid_changes_outside(folders: &[&Path]) -> io::Result<()> {
-    const VERSION: libc::c_uint = 1;
-    // SAFETY: with this flag, the kernel reads no memory.
-    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<Ruleset>(), 0, VERSION) };
-    if version < 1 {
-        return Err(io::Error::last_os_error());
-    }
+    let version = version()?;
     let (ruleset, size) = Ruleset::of_version(version);
     // SAFETY: `ruleset` lives during the call, and has at least `size` bytes.
     let created = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const ruleset, size, 0) };

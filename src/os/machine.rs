@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
+/// Whether the kernel has seccomp filters.
+pub fn has_seccomp() -> bool {
+    std::path::Path::new("/proc/sys/kernel/seccomp/actions_avail").exists()
+}
+
 /// The kernel's release, as `uname -r` prints it.
 pub fn kernel_release() -> String {
     let uname = nix::sys::utsname::uname();

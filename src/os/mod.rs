@@ -15,6 +15,8 @@ pub mod own_usage;
 pub mod privileges;
 pub mod process;
 pub mod running_threads;
+#[cfg(feature = "monitor")]
+pub mod seccomp;
 pub mod signals;
 pub mod spare;
 pub mod stdout;

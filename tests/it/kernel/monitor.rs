@@ -126,6 +126,11 @@ fn known_hits() {
     // The window of the last hits must have ended.
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(metric(&address, SERIES), all.to_string());
+    // It keeps CAP_PERFMON, and has a filter of system calls.
+    let status = fs::read_to_string(format!("/proc/{}/status", monitor.child.id())).unwrap();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+    assert_eq!(u64::from_str_radix(field("CapPrm:"), 16).unwrap() & !(1 << 38), 0, "{status}");
+    assert_eq!((field("NoNewPrivs:"), field("Seccomp:")), ("1", "2"));
     let (end, folder) = monitor.end();
     let (windows, hits) = of_history(&folder.path().join("h"));
     assert_eq!((Value::from(windows), hits), (end["windows"].clone(), all));

@@ -195,6 +195,8 @@ pub fn list() {
 /// The findings and fixes of doctor for several machines.
 pub fn doctor() {
     let good = Machine {
+        landlock: Some(7),
+        seccomp: true,
         kernel: "6.18.0".to_owned(),
         tracefs: Ok((Origin::Found, 2307)),
         paranoid: Some(2),
