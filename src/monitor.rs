@@ -7,7 +7,7 @@ use crate::counting::CountOptions;
 use crate::history::Keep;
 use crate::metrics::ServerAddress;
 use crate::processes::CountBy;
-use crate::state::Library;
+use crate::state::WatchedStates;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,19 +47,4 @@ pub struct FlightRequest {
     pub by: Option<CountBy>,
     /// The part of the time of all CPUs that recording may take. `None` records each hit, whatever it costs.
     pub budget: Option<f64>,
-}
-
-/// How the windows are compared with learned states.
-#[derive(Debug, Clone)]
-pub struct WatchedStates {
-    /// The library of the states.
-    pub library: Library,
-    /// Report changes of state.
-    pub identify: bool,
-    /// The states in which the machine should be. Without any, there are no alarms.
-    pub against: Vec<String>,
-    /// The allowed false alarms in a day.
-    pub per_day: f64,
-    /// An alarm that comes again this soon after its end is not reported.
-    pub silence: Duration,
 }

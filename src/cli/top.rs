@@ -2,12 +2,14 @@
 
 use super::budget::{BudgetArg, parse_budget};
 use super::help::{CAPTURE_OPTIONS, PATTERNS};
+use super::library::LibraryArgs;
 use super::source::place;
 use super::usage::usage;
 use super::watch::WatchArgs;
 use crate::control::Manner;
 use crate::counting::{CountOptions, USUAL_WINDOW};
 use crate::source::Place;
+use crate::state::WatchedStates;
 use crate::units::parse_duration;
 use clap::{Arg, Args};
 use std::path::PathBuf;
@@ -21,6 +23,8 @@ Examples:
   sudo tp-perf top -t kmem,block --every 100ms
   # Limit the cost to 1 % of the time of all CPUs
   sudo tp-perf top --budget 1%
+  # Show in which learned state this machine is
+  sudo tp-perf top --identify --library states
   # Move through a recording, without root
   tp-perf top first";
 
@@ -39,13 +43,14 @@ const FIRST_WINDOW: Duration = Duration::from_millis(300);
 const USUAL_BUDGET: f64 = 0.05;
 
 /// The options that have no meaning for a recording.
-const OF_MACHINE: [&str; 8] = ["budget", "duration", "tracepoints", "also", "exclude", "all", "cpus", "all_cpus"];
+const OF_MACHINE: [&str; 10] =
+    ["identify", "library", "budget", "duration", "tracepoints", "also", "exclude", "all", "cpus", "all_cpus"];
 
 /// What to show.
 #[derive(Debug)]
 pub enum TopRequest {
-    /// This machine.
-    Machine(Box<CountOptions>, Manner),
+    /// This machine, and the states in which it may be.
+    Machine(Box<CountOptions>, Manner, Option<WatchedStates>),
     /// A recording, in windows of this length if it is set.
     Source(Place, Option<Duration>),
 }
@@ -59,9 +64,9 @@ pub struct TopArgs {
     /// A recording, a history of `monitor`, a file of `perf record`, or a log.csv. ← and → move through time.
     #[arg(value_name = "SOURCE", conflicts_with_all = OF_MACHINE)]
     source: Option<PathBuf>,
-    /// Set the length of a window, from 100ms to 10s [default: 1s]
+    /// Set the length of a window [default: 1s]
     ///
-    /// A recording is shown in about 120 windows, unless this option sets their length.
+    /// From 100ms to 10s. A recording is shown in about 120 windows, unless this option sets their length.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     every: Option<Duration>,
     /// Limit the cost to this share of CPU time [default: 5%]
@@ -70,6 +75,13 @@ pub struct TopArgs {
     /// the hottest if that is not enough. `none` counts each hit, whatever it costs.
     #[arg(long, value_name = "PART", value_parser = parse_budget)]
     budget: Option<BudgetArg>,
+    /// Show the learned state in which this machine is
+    ///
+    /// `tp-perf learn` keeps states. tp-perf names one after some windows, and `unknown` if it is like none of them.
+    #[arg(long)]
+    identify: bool,
+    #[command(flatten)]
+    library: LibraryArgs,
     /// Quit after this time
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
@@ -80,6 +92,7 @@ pub struct TopArgs {
 /// The options of other commands have a heading of captures.
 fn under_own_heading(arg: Arg) -> Arg {
     let is_of_command = ["command_as_root"].contains(&arg.get_id().as_str());
+    let arg = if arg.get_id() == "library" { arg.hide_short_help(true) } else { arg };
     match arg.get_help_heading() {
         Some(CAPTURE_OPTIONS) => arg.help_heading("Tracepoints and CPUs").hide(is_of_command),
         _ => arg,
@@ -92,7 +105,7 @@ impl TopArgs {
     /// # Errors
     /// Wrong usage: windows that are too short or too long.
     pub fn request(self) -> Result<TopRequest, clap::Error> {
-        let TopArgs { source, every, budget, duration, watch } = self;
+        let TopArgs { source, every, budget, identify, library, duration, watch } = self;
         if let Some(source) = source {
             return Ok(TopRequest::Source(place(source), every));
         }
@@ -111,7 +124,8 @@ impl TopArgs {
             opens_later: true,
             ..CountOptions::of(choice, every)
         };
-        Ok(TopRequest::Machine(Box::new(options), manner))
+        let states = identify.then(|| library.library().map(WatchedStates::to_identify));
+        Ok(TopRequest::Machine(Box::new(options), manner, states.transpose()?))
     }
 
     /// Whether it attaches to this machine.
@@ -130,7 +144,7 @@ mod tests {
     }
 
     fn of_machine(words: &str) -> (CountOptions, Manner) {
-        let Ok(TopRequest::Machine(options, manner)) = request(words) else { panic!("{words:?}") };
+        let Ok(TopRequest::Machine(options, manner, _)) = request(words) else { panic!("{words:?}") };
         (*options, manner)
     }
 

@@ -19,6 +19,8 @@ mod doctor;
 #[cfg(feature = "monitor")]
 mod flight;
 mod follow;
+#[cfg(any(feature = "monitor", feature = "top"))]
+mod followed_states;
 mod identify;
 mod learn;
 mod list;
@@ -39,8 +41,6 @@ mod monitor_options;
 mod monitor_outputs;
 #[cfg(feature = "monitor")]
 mod monitor_run;
-#[cfg(feature = "monitor")]
-mod monitor_states;
 mod observe;
 mod open;
 mod overhead;

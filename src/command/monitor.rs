@@ -2,13 +2,13 @@
 
 use super::context::Context;
 use super::detach::finish_detaches;
+use super::followed_states::{FollowedStates, nothing_yet, read_states};
 use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, End, MonitorEvent};
 use super::monitor_flight::MonitorFlight;
 use super::monitor_options::{NextOptions, needs_restart, rule_watch};
 use super::monitor_outputs::Outputs;
 use super::monitor_run::{EndOfRun, MonitorNotes, MonitorRun};
-use super::monitor_states::{FollowedStates, nothing_yet, read_states};
 use super::watch::machine_origin;
 use crate::alarms::{AlarmHook, RuleWatch};
 use crate::capture::{self, CpuChanges, StopRules};

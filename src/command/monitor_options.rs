@@ -1,7 +1,7 @@
 //! The options of `tp-perf monitor`, and what follows from them when they are read again.
 
+use super::followed_states::read_states;
 use super::monitor_history::names_of_history;
-use super::monitor_states::read_states;
 use crate::alarms::{Condition, Rule, RuleWatch};
 use crate::counting::CountOptions;
 use crate::engine::Kernel;

@@ -1,11 +1,11 @@
 //! One run of `tp-perf monitor`: takes the ticks of a count, and reports what happens.
 
+use super::followed_states::FollowedStates;
 use super::monitor_alarms::AlarmNumbers;
 use super::monitor_events::{Begin, ByRule, MonitorEvent, rfc3339_millis, wall_time};
 use super::monitor_flight::{MonitorFlight, NO_RECORDER};
 use super::monitor_options::NextOptions;
 use super::monitor_outputs::Outputs;
-use super::monitor_states::FollowedStates;
 use crate::alarms::{AlarmHook, RuleMessage, RuleWatch};
 use crate::capture::CpuChanges;
 use crate::control::{OwnSignal, Progress};

@@ -2,8 +2,10 @@
 
 use super::context::Context;
 use super::detach::finish_detach;
+use super::followed_states::{FollowedStates, nothing_yet, read_states};
 use super::top_recorded::show_source;
 use super::top_screen::ShownScreen;
+use super::watch::machine_origin;
 use crate::capture::{self, Choice, StopRules};
 use crate::cli::{TopArgs, TopRequest};
 use crate::control::{Manner, Progress};
@@ -16,12 +18,14 @@ use crate::os::machine::{hostname, kernel_release};
 use crate::os::privileges::{self, Starts};
 use crate::os::thread::cpu_time;
 use crate::recording::missed_cpus;
+use crate::state::{FollowMessage, WatchedStates};
 use crate::terminal::{TerminalProgress, TopFacts, TopTerminal, WhoShown};
 use crate::tracefs::Tpid;
+use crate::units::nanoseconds;
 use anyhow::Context as _;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The cursor rests for this time before tp-perf samples the hits of the row.
 const REST: Duration = Duration::from_millis(250);
@@ -40,17 +44,35 @@ pub fn run(args: TopArgs, context: &mut Context) -> anyhow::Result<u8> {
     let request = args.request()?;
     TopTerminal::check()?;
     match request {
-        TopRequest::Machine(options, manner) => watch(&options, &manner, context),
+        TopRequest::Machine(options, manner, states) => watch(&options, &manner, states.as_ref(), context),
         TopRequest::Source(place, every) => show_source(place, every, context),
     }
 }
 
 /// Shows the hits of this machine.
-fn watch(options: &CountOptions, manner: &Manner, context: &mut Context) -> anyhow::Result<u8> {
+fn watch(
+    options: &CountOptions,
+    manner: &Manner,
+    states: Option<&WatchedStates>,
+    context: &mut Context,
+) -> anyhow::Result<u8> {
+    let known = states.map(|states| read_states(&Live, states, options)).transpose()?;
     let rules = StopRules { events: None, duration: options.duration };
     context.begin(TerminalProgress::new(rules, manner.quiet), manner)?;
     let mut counters = Counters::attach(&Live, options, &mut context.signals, &mut context.progress)?;
-    let ran = show(&Live, &mut counters, options, context);
+    let every = nanoseconds(options.every);
+    let followed = match (known, states) {
+        (Some(known), Some(states)) => {
+            let origin = machine_origin(&counters, SystemTime::now());
+            Some((known.to_follow(&nothing_yet(origin, &counters.table, &counters.selection, every))?, states))
+        }
+        _ => None,
+    };
+    let states = match &followed {
+        Some((known, states)) => Some(FollowedStates::new(known, states, &counters.table, every)?),
+        None => None,
+    };
+    let ran = show(&Live, &mut counters, options, states, context);
     privileges::keep_opening(false);
     privileges::give_up(Starts::Nothing)?;
     finish_detach(&mut counters.detach(), manner.wait_detach, context)?;
@@ -69,6 +91,7 @@ fn show<K: Kernel>(
     kernel: &K,
     counters: &mut Counters<K::Counting>,
     options: &CountOptions,
+    states: Option<FollowedStates<'_>>,
     context: &mut Context,
 ) -> anyhow::Result<Option<CountRun>> {
     let facts = TopFacts {
@@ -81,12 +104,13 @@ fn show<K: Kernel>(
         is_live: true,
     };
     let terminal = TopTerminal::enter().context("failed to take over the terminal")?;
-    let screen = ShownScreen::new(facts, counters.table.clone(), LiveWindows::default(), terminal);
+    let mut screen = ShownScreen::new(facts, counters.table.clone(), LiveWindows::default(), terminal);
+    screen.states = states.as_ref().map(|_| None);
     let mut notes = screen.notes.clone();
     let cpu = (cpu_time().unwrap_or_default(), Instant::now());
     let choice = options.choice.clone();
     let every = options.every;
-    let mut top = LiveTop { kernel, choice, every, screen, chosen: None, detaching: Vec::new(), cpu };
+    let mut top = LiveTop { kernel, choice, every, screen, states, chosen: None, detaching: Vec::new(), cpu };
     top.screen.draw();
     let with = RunWith {
         command: None,
@@ -132,6 +156,8 @@ struct LiveTop<'k, K: Kernel> {
     choice: Choice,
     every: Duration,
     screen: ShownScreen,
+    /// Follows the learned states, if the user wants that.
+    states: Option<FollowedStates<'k>>,
     chosen: Option<ChosenRow<K::Sampling>>,
     /// Samples that are being detached.
     detaching: Vec<Detaching>,
@@ -282,6 +308,13 @@ impl<K: Kernel> LiveTop<'_, K> {
 impl<K: Kernel> Sink for LiveTop<'_, K> {
     fn tick(&mut self, tick: &Tick<'_>) {
         self.screen.windows.add(tick);
+        if let Some(states) = &mut self.states {
+            for message in states.window(tick, &tick.window_hits()) {
+                if let FollowMessage::State(turn) = message {
+                    self.screen.states = Some(Some(turn.states));
+                }
+            }
+        }
         let (cpu, at) = (cpu_time().unwrap_or_default(), Instant::now());
         let part = cpu.saturating_sub(self.cpu.0).as_secs_f64() / (at - self.cpu.1).as_secs_f64().max(1e-9);
         (self.screen.own, self.cpu) = (Some(part), (cpu, at));

@@ -37,6 +37,8 @@ pub(super) struct ShownScreen {
     pub terminal: TopTerminal,
     /// Who causes the hits of the chosen row.
     pub who: WhoShown,
+    /// The learned states in which the machine may be, if the user wants to know that.
+    pub states: Option<Option<Vec<String>>>,
     pub notes: ScreenNotes,
     /// tp-perf's own CPU time as a part of one CPU, if it is known.
     pub own: Option<f64>,
@@ -55,6 +57,7 @@ impl ShownScreen {
             view: View::default(),
             terminal,
             who: WhoShown::Nothing,
+            states: None,
             notes: ScreenNotes::default(),
             own: None,
             quits: false,
@@ -63,9 +66,10 @@ impl ShownScreen {
     }
 
     pub fn draw(&mut self) {
-        let ShownScreen { view, terminal, facts, windows, table, who, own, notes, .. } = self;
+        let ShownScreen { view, terminal, facts, windows, table, who, states, own, notes, .. } = self;
         let notes = notes.0.borrow();
-        let screen = TopScreen { facts, windows, table, who, own: *own, note: notes.as_deref() };
+        let states = states.as_ref().map(Option::as_deref);
+        let screen = TopScreen { facts, windows, table, who, states, own: *own, note: notes.as_deref() };
         let drawn = terminal.draw(|area: Rect, buffer: &mut Buffer| screen.draw(view, area, buffer));
         drop(notes);
         self.note_failure(drawn);
@@ -82,7 +86,7 @@ impl ShownScreen {
     pub fn rows(&self) -> (Vec<LiveRow>, usize) {
         let ShownScreen { view, facts, windows, table, who, .. } = self;
         let (_, height) = self.terminal.size();
-        let screen = TopScreen { facts, windows, table, who, own: None, note: None };
+        let screen = TopScreen { facts, windows, table, who, states: None, own: None, note: None };
         (screen.rows(view), usize::from(screen.height(view, height)))
     }
 

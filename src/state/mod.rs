@@ -45,6 +45,7 @@ mod stretch;
 mod suggest;
 #[cfg(test)]
 mod testing;
+mod watched;
 mod windows;
 
 pub use answer::Answer;
@@ -71,6 +72,7 @@ pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
 pub use source::{learn, read};
 pub use stretch::Stretch;
 pub use suggest::{Quality, Suggestion, suggest};
+pub use watched::WatchedStates;
 pub use windows::{Length, MOST_WINDOWS, TooMany, Window, Windows, least_of};
 
 use crate::drain::{Problem, replay};

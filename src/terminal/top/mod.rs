@@ -79,6 +79,9 @@ pub struct TopScreen<'a> {
     pub who: &'a WhoShown,
     /// tp-perf's own CPU time as a part of one CPU, if it is known.
     pub own: Option<f64>,
+    /// The learned states in which the machine may be, if the user wants to know that: none if it is unknown, and `None` if it is too early
+    /// to say.
+    pub states: Option<Option<&'a [String]>>,
     /// The last note, such as that of a failure.
     pub note: Option<&'a str>,
 }
@@ -214,8 +217,14 @@ impl TopScreen<'_> {
         };
         let hits = format!("{mark}{} hits/s", Rate(window.total() / window.seconds()));
         let is_over = window.cost.zip(self.facts.budget).is_some_and(|(cost, budget)| cost > budget);
+        let state = self.states.map(|states| match states {
+            None => ("  state: not known yet".to_owned(), DIM),
+            Some([]) => ("  state: unknown".to_owned(), WARNING),
+            Some(names) => (format!("  state: {}", OneLine(names.join(" or "))), ACCENT),
+        });
         let filter = Some(&view.filter).filter(|filter| !filter.is_empty() && !view.is_typing);
         let parts = [
+            state,
             filter.map(|filter| (format!("   rows with “{}”", OneLine(filter)), ACCENT)),
             window.cost.map(|cost| {
                 (format!("  cost ~{:.2} % of all CPUs", 100.0 * cost), if is_over { WARNING } else { DIM })

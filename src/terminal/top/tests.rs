@@ -81,7 +81,15 @@ fn answer() -> WhoShown {
 fn screen(width: u16, height: u16, keys: &[Key], who: WhoShown) -> (String, Buffer) {
     let (windows, table, facts) = (windows(), table(), facts(true));
     let mut view = View::default();
-    let screen = TopScreen { facts: &facts, windows: &windows, table: &table, who: &who, own: Some(0.004), note: None };
+    let screen = TopScreen {
+        facts: &facts,
+        windows: &windows,
+        table: &table,
+        who: &who,
+        states: None,
+        own: Some(0.004),
+        note: None,
+    };
     for key in keys {
         let rows = screen.rows(&view);
         view.key(*key, &rows, usize::from(screen.height(&view, height)), &windows);
@@ -139,7 +147,15 @@ fn without_colours_nothing_is_coloured() {
     let (windows, table, facts, who) = (windows(), table(), facts(false), answer());
     for page in [Key::Char('1'), Key::Char('2'), Key::Char('3')] {
         let mut view = View::default();
-        let screen = TopScreen { facts: &facts, windows: &windows, table: &table, who: &who, own: None, note: None };
+        let screen = TopScreen {
+            facts: &facts,
+            windows: &windows,
+            table: &table,
+            who: &who,
+            states: None,
+            own: None,
+            note: None,
+        };
         for key in [page, Key::Down, Key::Char(' ')] {
             view.key(key, &screen.rows(&view), 10, &windows);
         }
@@ -156,10 +172,31 @@ fn without_colours_nothing_is_coloured() {
 }
 
 #[test]
+fn the_learned_state_is_in_the_second_line() {
+    let (windows, table, facts, who) = (windows(), table(), facts(true), WhoShown::Nothing);
+    let names = ["redis-get".to_owned(), "redis\u{1b}set".to_owned()];
+    let known: Option<&[String]> = Some(&names);
+    for (states, shown) in [
+        (Some(None), "state: not known yet"),
+        (Some(Some(&[][..])), "state: unknown"),
+        (Some(known), "state: redis-get or redis\\u{1b}set"),
+    ] {
+        let screen =
+            TopScreen { facts: &facts, windows: &windows, table: &table, who: &who, states, own: None, note: None };
+        let area = Rect { x: 0, y: 0, width: 100, height: 24 };
+        let mut buffer = Buffer::empty(area);
+        screen.draw(&mut View::default(), area, &mut buffer);
+        let text = text_of(&buffer);
+        assert!(text.lines().nth(1).unwrap().contains(shown), "{text}");
+    }
+}
+
+#[test]
 fn the_first_screen_says_that_it_counts() {
     let (table, facts) = (table(), facts(true));
     let (windows, who) = (LiveWindows::default(), WhoShown::Nothing);
-    let screen = TopScreen { facts: &facts, windows: &windows, table: &table, who: &who, own: None, note: None };
+    let screen =
+        TopScreen { facts: &facts, windows: &windows, table: &table, who: &who, states: None, own: None, note: None };
     let area = Rect { x: 0, y: 0, width: 80, height: 24 };
     let mut buffer = Buffer::empty(area);
     screen.draw(&mut View::default(), area, &mut buffer);

@@ -1,18 +1,17 @@
-//! What `tp-perf monitor` knows of learned states.
+//! What `tp-perf monitor` and `top` know of learned states.
 
 use super::observe::{comparable_within, may_compare_choice};
 use super::seen::SeenOfTick;
 use crate::counting::CountOptions;
 use crate::engine::Kernel;
 use crate::events::{Tick, WindowHits};
-use crate::monitor::WatchedStates;
-use crate::state::{self, ALPHA, Error, Follow, FollowMessage, Known, Learned, Length, Session};
+use crate::state::{self, ALPHA, Error, Follow, FollowMessage, Known, Learned, Length, Session, WatchedStates};
 use crate::terminal::messages;
 use crate::tracefs::Table;
 use crate::units::nanoseconds;
 use anyhow::ensure;
 
-/// The library, prepared for windows of the monitor's length.
+/// The library, prepared for windows of this length.
 pub(super) fn read_states(
     kernel: &impl Kernel,
     states: &WatchedStates,
