@@ -31,6 +31,17 @@ function seconds(ns, step) {
   return (ns / 1e9).toFixed(decimals);
 }
 
+/** A time or a duration in nanoseconds as the command line takes it. */
+function timeWord(ns) {
+  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["us", 1e3]]) if (ns % size === 0) return `${ns / size}${unit}`;
+  return `${ns}ns`;
+}
+
+/** A time of the wall clock in nanoseconds since 1970 as the command line takes it. */
+function wallWord(ns) {
+  return new Date(Number(ns / 1_000_000n)).toISOString().replace(/\.\d*Z$/, `.${String(ns % 1_000_000_000n).padStart(9, "0")}Z`);
+}
+
 /** Marks of a time axis, which are `step` seconds apart: with as many decimals as tell them apart exactly. */
 function marks(times, step) {
   let decimals = 0;
