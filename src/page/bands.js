@@ -23,7 +23,7 @@ function paintBack(graph, { ctx, left, top, width, height, x, y, colours }) {
   const { gaps, unwatched, losses } = graph.bands;
   const least = (LEAST_SILENCE * devicePixelRatio * (to - from)) / width;
   graph.view.cells.silences(from, to, least).forEach(([start, end]) => band(colours.gap, 0.15, start, end, -1));
-  gaps.forEach(([start, end]) => band(colours.gap, 0.22, start, end, -1));
+  gaps.forEach(([start, end]) => band(colours.gap, 0.18, start, end, -1));
   // Marks differ in their patterns, too, for readers and printers without colours.
   const dots = unwatched.length > 0 && pattern(ctx, colours.unwatched, "dots");
   unwatched.forEach(([member, start, end]) => {

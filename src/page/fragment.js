@@ -38,8 +38,8 @@ function readFragment() {
   selection.isolated = row ? { group: row.group, ...(words.has("tracepoint") && { name: row.name }) } : null;
   const [source, process] = pair("process") ?? [];
   const processes = selection.processes.get(views[source]);
+  selection.follow(null, null);
   if (processes?.isKnown(process)) selection.follow(processes, process);
-  else selection.follow(null, null);
   selection.apply();
   for (const graph of selection.graphs) {
     const [first, last] = pair(`${graph.kind}${views.indexOf(graph.view)}`) ?? [];

@@ -53,7 +53,6 @@ class Overview {
       const isInside = !view.isWhole && time >= view.from && time < view.to;
       begin = { time, wanted: isInside ? view.wanted : null };
       element.setPointerCapture(event.pointerId);
-      event.preventDefault();
     });
     element.addEventListener("pointermove", (event) => {
       if (!begin) return;
@@ -64,6 +63,8 @@ class Overview {
         view.set(from + shift, to + shift);
       } else if (Math.abs(time - begin.time) * element.clientWidth > 3 * view.span) view.set(Math.max(0, Math.min(begin.time, time)), Math.min(view.span, Math.max(begin.time, time)));
     });
+    // Otherwise the browser would select the line, and drag the selection.
+    element.addEventListener("mousedown", (event) => event.preventDefault());
     for (const end of ["pointerup", "pointercancel"]) element.addEventListener(end, () => (begin = null));
     element.addEventListener("dblclick", () => view.all());
   }

@@ -22,7 +22,7 @@ class Shown {
   /** From the begin to the end or to the last event, in seconds: the time that rates are of. */
   length() {
     const { from, to, span } = this.view;
-    return (Math.min(to, span - 1) - from) / 1e9;
+    return (to < span || this.source.command.is_cut ? to - from : span - 1 - from) / 1e9;
   }
 
   /** Shows the numbers after the graphs, which are what the reader looks at. */
@@ -105,7 +105,10 @@ class Shown {
     const words = [duration(length * 1e9), `${mark}${grouped(total)} ${source.command.is_wall ? "hits" : "recorded events"}`, ...rate];
     if (lost > 0) words.push(`${grouped(lost)} lost`);
     this.part.textContent = words.join(" · ");
-    this.section.querySelector(".limit").hidden = !view.isClosest || view.isWhole;
+    // In the place of the hint, so that the graphs stay where they are.
+    const isLimit = view.isClosest && !view.isWhole;
+    this.section.querySelector(".limit").hidden = !isLimit;
+    this.section.querySelector(".tools ~ .hint").hidden = isLimit;
     this.code.textContent = this.command();
   }
 

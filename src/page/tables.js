@@ -19,9 +19,13 @@ function sortable(table) {
   table.addEventListener("sort", () => sort(table, heads.findIndex((head) => head.hasAttribute("aria-sort"))));
 }
 
+/** The rows of each sorted table as they were at first. Rows with the same value keep this order. */
+const ORIGINAL = new Map();
+
 /** Sorts a table by a column, as the head of the column says. */
 function sort(table, column) {
   if (column < 0) return;
+  if (!ORIGINAL.has(table)) ORIGINAL.set(table, [...table.tBodies[0].rows]);
   const head = table.tHead.rows[0].cells[column];
   const isNumber = head.classList.contains("number");
   const direction = head.getAttribute("aria-sort") === "ascending" ? 1 : -1;
@@ -29,7 +33,7 @@ function sort(table, column) {
     const cell = row.cells[column];
     return isNumber ? Number(cell.dataset.value ?? cell.textContent) : cell.textContent;
   };
-  const rows = [...table.tBodies[0].rows].map((row) => [value(row), row]);
+  const rows = ORIGINAL.get(table).map((row) => [value(row), row]);
   rows.sort(([a], [b]) => (isNumber ? a - b : a < b ? -1 : a > b ? 1 : 0) * direction);
   table.tBodies[0].append(...rows.map(([, row]) => row));
 }

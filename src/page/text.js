@@ -21,7 +21,7 @@ const grouped = (number) => Math.round(number).toLocaleString("en-US");
 
 /** A duration of nanoseconds with three significant digits. */
 function duration(ns) {
-  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]) if (ns >= size) return `${Number((ns / size).toPrecision(3))} ${unit}`;
+  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]) if (ns >= 0.9995 * size) return `${Number((ns / size).toPrecision(3))} ${unit}`;
   return `${Math.round(ns)} ns`;
 }
 

@@ -45,8 +45,8 @@ use crate::drain::Problem;
 use crate::events::{Filter, Ns};
 use crate::processes::ProcessRanking;
 use crate::recording::{Summary, ThinnedStretch, Unwatched};
-use crate::state::Identification;
 use crate::source::Place;
+use crate::state::Identification;
 use crate::tracefs::{Selection, Table, Tpid};
 use std::collections::HashMap;
 
