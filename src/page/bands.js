@@ -17,7 +17,9 @@ function paintBack(graph, { ctx, left, top, width, height, x, y, colours }) {
     ctx.fillStyle = fill;
     ctx.globalAlpha = alpha;
     const [y0, y1] = member < 0 ? [top, top + height] : [y(row + 0.5), y(row - 0.5)];
-    ctx.fillRect(x(start), y0, Math.max(x(end) - x(start), 1.5 * devicePixelRatio), y1 - y0);
+    const long = x(end) - x(start);
+    // In a narrow band, a pattern would be a broken line.
+    if (typeof fill === "string" || long >= 8 * devicePixelRatio) ctx.fillRect(x(start), y0, Math.max(long, 1.5 * devicePixelRatio), y1 - y0);
     ctx.globalAlpha = 1;
   };
   const { gaps, unwatched, losses } = graph.bands;
@@ -30,7 +32,11 @@ function paintBack(graph, { ctx, left, top, width, height, x, y, colours }) {
     band(colours.unwatched, 0.25, start, end, member);
     band(dots, 1, start, end, member);
   });
-  losses.forEach(([member, start, end]) => band(colours.lost, 0.35, start, end, member));
+  const stripes = losses.length > 0 && pattern(ctx, colours.lost, "falling");
+  losses.forEach(([member, start, end]) => {
+    band(colours.lost, 0.35, start, end, member);
+    band(stripes, 0.7, start, end, member);
+  });
   paintDetached(graph, { ctx, x, y, colours });
 }
 
@@ -46,7 +52,7 @@ function paintDetached(graph, { ctx, x, y, colours }) {
 
 /** Stripes where tracepoints were thinned, over their events: these are only some of the hits. */
 function paintThinned(graph, { ctx, x, y, colours }) {
-  fillBands(graph, { ctx, x, y }, () => pattern(ctx, colours.stripe, "stripes"), ({ least }) => least > 0);
+  fillBands(graph, { ctx, x, y }, () => pattern(ctx, colours.stripe, "rising"), ({ least }) => least > 0);
 }
 
 /** Fills the bands of a rung. A row that stands for several tracepoints has those of all, which are no darker where they overlap. */
@@ -79,11 +85,12 @@ function pattern(context, colour, kind) {
   if (kind === "dots") pen.arc(size / 2, size / 2, devicePixelRatio, 0, 7);
   if (kind === "lines") pen.rect(0, 0, size, devicePixelRatio);
   // The stripe, and the corners of its neighbours.
-  for (const shift of kind === "stripes" ? [-size, 0, size] : []) {
-    pen.moveTo(shift, size);
-    pen.lineTo(shift + size, 0);
+  const isStripes = kind === "rising" || kind === "falling";
+  for (const shift of isStripes ? [-size, 0, size] : []) {
+    pen.moveTo(shift, kind === "rising" ? size : 0);
+    pen.lineTo(shift + size, kind === "rising" ? 0 : size);
   }
-  if (kind === "stripes") pen.stroke();
+  if (isStripes) pen.stroke();
   else pen.fill();
   return context.createPattern(tile, "repeat");
 }

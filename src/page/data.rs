@@ -208,7 +208,7 @@ pub(super) fn packed(cells: &Cells, row_of: &[u32]) -> String {
             row_before = *row;
         }
     }
-    let mut packer = GzEncoder::new(Vec::new(), Compression::new(4));
+    let mut packer = GzEncoder::new(Vec::new(), Compression::new(6));
     for part in [bins, rows, counts] {
         let mut length = Vec::new();
         push(&mut length, part.len() as u64);

@@ -14,8 +14,14 @@ function writeFragment() {
   if (isolated) add(...(isolated.name ? ["tracepoint", isolated.name] : ["group", isolated.group]));
   if (process) add("process", `${views.indexOf(process.processes.numbers.view)}-${process.row}`);
   for (const graph of selection.graphs.filter((graph) => graph.isRowZoom)) add(`${graph.kind}${views.indexOf(graph.view)}`, graph.span.map((row) => Math.round(row)).join("-"));
+  for (const [name, table] of sortedTables()) if (sortOf(table) !== table.dataset.sort) add(name, sortOf(table));
   const fragment = words.length > 0 ? `#${words.join("&")}` : "";
   if (fragment !== location.hash) history.replaceState(null, "", fragment || location.pathname + location.search);
+}
+
+/** The tables that can be sorted, by their names in the address. */
+function sortedTables() {
+  return views.flatMap(({ section }, number) => [...section.querySelectorAll("table.sortable")].map((table) => [`sort-${table.classList[1]}${number}`, table]));
 }
 
 /** Shows the state that the address has. Whatever it has that this page does not know changes nothing. */
@@ -41,6 +47,10 @@ function readFragment() {
   selection.follow(null, null);
   if (processes?.isKnown(process)) selection.follow(processes, process);
   selection.apply();
+  for (const [name, table] of sortedTables()) {
+    const [, column, up] = /^(\d{1,2})(-up)?$/.exec(words.get(name) ?? table.dataset.sort) ?? [];
+    sortBy(table, Number(column), up !== undefined);
+  }
   for (const graph of selection.graphs) {
     const [first, last] = pair(`${graph.kind}${views.indexOf(graph.view)}`) ?? [];
     if (first <= last && last < graph.rows.length) graph.showRows(first, last);

@@ -18,6 +18,7 @@ class Graph {
     /** Other cells, of one process; `null` for those of all. */
     this.part = null;
     this.isLit = () => true;
+    [this.isNear, this.isStale] = [false, true];
     this.rows = base.rows.map((row, member) => ({ ...row, members: [member] }));
     this.showAllRows();
     element.tabIndex = 0;
@@ -33,6 +34,11 @@ class Graph {
     this.plot = new uPlot(this.options(), [[0, 1], [null, null]], element);
     this.gutter = new Gutter(this);
     new ResizeObserver(() => this.resize()).observe(element);
+    // Only a graph near the window is painted.
+    new IntersectionObserver(([entry]) => {
+      this.isNear = entry.isIntersecting;
+      if (this.isNear && this.isStale) this.redraw();
+    }, { rootMargin: "50%" }).observe(element);
     listen(this);
     view.graphs.push(this);
   }
@@ -165,8 +171,8 @@ class Graph {
         },
       ],
       hooks: {
-        drawClear: [(plot) => this.within(plot, (frame) => paintBack(this, frame))],
-        drawAxes: [(plot) => this.within(plot, (frame) => this.paint(frame))],
+        drawClear: [(plot) => this.isStale || this.within(plot, (frame) => paintBack(this, frame))],
+        drawAxes: [(plot) => this.isStale || this.within(plot, (frame) => this.paint(frame))],
         setCursor: [() => this.tip.hover()],
         setSelect: [(plot) => this.zoomTo(plot.select)],
       },
@@ -309,6 +315,8 @@ class Graph {
   }
 
   redraw() {
+    this.isStale = !this.isNear && !this.isPrinted;
+    if (this.isStale) return;
     // uPlot asks for the ranges of its scales again when it gets data, and for the labels only when told to.
     this.plot.batch(() => {
       this.plot.setData(this.plot.data);

@@ -88,7 +88,7 @@ async function main() {
   listenToKeys();
   // All graphs use the width of the widest label, which is known only when all graphs exist.
   readFragment();
-  redraw();
+  views.forEach((view) => view.others.forEach((other) => other.place()));
   document.documentElement.dataset.ready = "true";
 }
 

@@ -89,6 +89,10 @@ struct Section<'a> {
     is_range: bool,
     /// What a time without any event means.
     silence: &'static str,
+    /// Whether the graphs have such marks.
+    has_gaps: bool,
+    has_losses: bool,
+    has_unwatched: bool,
     /// Whether the recording had a budget. Then tables show hits, and the rung of each tracepoint.
     has_budget: bool,
     /// What the numbers in tables count, in the plural.
@@ -252,6 +256,9 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
             true => "no CPU recorded anything",
             false => "nothing that the report selects was recorded",
         },
+        has_gaps: !source.activity.gaps().is_empty(),
+        has_losses: !source.activity.losses().is_empty(),
+        has_unwatched: !source.unwatched.is_empty(),
         has_budget: rungs.is_some(),
         unit: format!("{}s", source.unit()),
         states: source.states.as_ref().map(states::rows).unwrap_or_default(),

@@ -104,11 +104,12 @@ class Shown {
     const rate = length > 0 ? [`${mark}${perSecond(total / length)} a second`] : [];
     const words = [duration(length * 1e9), `${mark}${grouped(total)} ${source.command.is_wall ? "hits" : "recorded events"}`, ...rate];
     if (lost > 0) words.push(`${grouped(lost)} lost`);
+    if (source.thinned.length > 0 && !view.isWhole) words.push("the command also estimates the other hits");
     this.part.textContent = words.join(" · ");
     // In the place of the hint, so that the graphs stay where they are.
     const isLimit = view.isClosest && !view.isWhole;
     this.section.querySelector(".limit").hidden = !isLimit;
-    this.section.querySelector(".tools ~ .hint").hidden = isLimit;
+    this.section.querySelector(".tools .hint").hidden = isLimit;
     this.code.textContent = this.command();
   }
 

@@ -33,6 +33,8 @@ pub const TESTS: &[Test] = &[
     ("a_part_of_the_time_shows_the_processes_in_it", nothing_more, processes::part),
     ("tables_have_the_numbers_of_the_time_shown", nothing_more, part::numbers),
     ("the_command_of_a_part_runs_as_it_is_shown", nothing_more, part::commands),
+    #[cfg(feature = "monitor")]
+    ("a_part_of_a_history_has_estimates", nothing_more, part::history),
     ("the_closest_zoom_is_a_step_of_the_page", nothing_more, part::closest),
     ("sources_show_the_same_time_until_they_are_unlinked", nothing_more, part::linked),
     ("the_overview_moves_and_draws_the_frame", nothing_more, part::overview),
@@ -446,6 +448,16 @@ fn thinned() {
     // Only the source with a budget has a column for the rung, and the legend.
     let count = |selector: &str| page.numbers(&format!("[document.querySelectorAll('{selector}').length]"))[0];
     assert_eq!(["th.rung", ".mark.thinned", ".mark.detached"].map(count), [1.0; 3]);
+    // In a part of the time, the tables have events, and not estimates of hits.
+    let unit = || page.text("document.querySelector('table.tracepoints th[data-column=events]').innerText.trim()");
+    assert_eq!(unit(), "hits");
+    page.text("(views[0].set(views[0].span / 2, views[0].span), '')");
+    page.scroll_to("#source-0 .tools");
+    assert_eq!(unit(), "events");
+    let line = page.text("document.querySelector('#source-0 .part').innerText");
+    assert!(line.ends_with(" · the command also estimates the other hits"), "{line}");
+    page.click_on("#source-0 [data-zoom=all]");
+    assert_eq!(unit(), "hits");
     page.click_on("th.rung button");
     let first = visible(&page, "tracepoints");
     assert_eq!(first[0], "irq:hot", "the part of the time that was not recorded sorts");

@@ -234,3 +234,21 @@ pub fn silence() {
     let text = tip(&page, "cpus");
     assert!(text.contains("nothing that the report selects was recorded from 1.23"), "{text}");
 }
+
+/// A history has windows, which the cells of the page divide: so its numbers are estimates.
+#[cfg(feature = "monitor")]
+pub fn history() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::history::damage::three_hours(folder.path());
+    let page = Made::of(&[folder.path()]).open();
+    show(&page, 0, 0.25, 0.75);
+    let command = page.text("document.querySelector('.command code').innerText");
+    assert!(command.contains(" --from 2026-1") && command.contains(" --to 2026-1"), "{command}");
+    let truth = printed(&page, 0)["events"].as_u64().unwrap();
+    let rows = table(&page, 0, "tracepoints");
+    let sum: u64 = rows.values().map(|(events, ..)| *events).sum();
+    assert!(sum.abs_diff(truth) < truth / 20, "{sum} and {truth}");
+    assert!(rows.values().all(|(.., shown)| shown.starts_with('~')));
+    assert!(page.text("document.querySelector('.part').innerText").contains(" hits · ~"));
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}

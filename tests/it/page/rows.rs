@@ -224,6 +224,7 @@ pub fn address() {
         "views[0].set(views[0].span / 4, views[0].span / 2)",
         "selection.follow([...selection.processes.values()][1], 1)",
         "selection.graphs.at(-1).showRows(1, 2)",
+        "document.querySelector('#source-1 table.tracepoints th button').click()",
         "selection.toggle(selection.graphs[0].rows[0].group)",
         "selection.link(false)",
         "views[1].set(views[0].span / 8, views[0].span)",
@@ -265,7 +266,7 @@ pub fn hostile_address() {
         "#order=__proto__&closed=constructor&closed=no&tracepoint=no:such&process=7-9&linked=%FF",
         "#tracepoints0=5-9&groups0=3-1&cpus0=0-99",
         "#process=0-0&group=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
-        "#&&=&=x&%",
+        "#&&=&=x&%&sort-tracepoints0=77-up&sort-groups0=-1",
     ] {
         let page = made.open_at(fragment);
         assert_eq!(state(&page), whole, "{fragment}");
