@@ -62,8 +62,6 @@ struct SourceGraphs<'a> {
     is_all: bool,
     /// The command for a part of the source.
     command: PartCommand,
-    /// What the tables of the whole page count, in the plural.
-    unit: String,
 }
 
 /// The number of rows that have cells.
@@ -172,7 +170,6 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
         is_all: activity.is_all(),
         command: part_command(report),
-        unit: format!("{}s", report.unit()),
     }
 }
 

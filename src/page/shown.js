@@ -13,8 +13,8 @@ class Shown {
     view.others.push(this);
   }
 
-  /** The number of events, and whether it is an estimate, because a cell lies across the begin or the end. */
-  isEstimate({ cells }) {
+  /** Whether these cells give estimates: one lies across the begin or the end, or they are parts of the windows of a history. */
+  isEstimate(cells) {
     const { from, to, span } = this.view;
     return this.source.command.is_wall || !cells.isExact(from, to, span);
   }
@@ -44,8 +44,8 @@ class Shown {
       const bars = part && table.has("bars") ? graphs[kind].bars() : [];
       const known = part && new Map([...numbers[kind].sums].flatMap((hits, row) => (hits > 0 ? [[rows[row].name, { row, hits }]] : [])));
       table.show(known, ({ row, hits }) => this.words(hits, total, numbers[kind].mark, bars[row] ?? ""));
-      // In a part, the tables have the recorded events.
-      table.head("events", kind !== "cpus" && part && process === null ? "events" : null);
+      // In a part, the tables have the recorded events, and not estimates of hits.
+      table.head("events", kind !== "cpus" && !view.isWhole && this.source.thinned.length > 0 ? "events" : null);
     }
     this.showProcesses(total, numbers.tracepoints.mark);
     this.tell(total, numbers.tracepoints.mark);
@@ -64,7 +64,7 @@ class Shown {
       // The CPUs have events, and only hits are estimated.
       return { sums: Float64Array.from({ length: rows }, (_, row) => hits.get(row) ?? 0), mark: kind === "cpus" ? "" : processes.mark };
     }
-    return { sums: cells.sums(from, to, map, rows, span), mark: this.isEstimate({ cells }) ? "~" : "" };
+    return { sums: cells.sums(from, to, map, rows, span), mark: this.isEstimate(cells) ? "~" : "" };
   }
 
   /** The cells of a table's row: the number and what is shown of it, by the kind of the column. */
@@ -87,7 +87,7 @@ class Shown {
     if (view.isWhole) return tables.processes.show(null);
     const { from, to, span } = view;
     const { cells, map, rows } = graphs.processes.base;
-    const mark = this.isEstimate({ cells }) ? "~" : "";
+    const mark = this.isEstimate(cells) ? "~" : "";
     const sums = cells.sums(from, to, map, rows.length, span);
     const all = processes.shown === null ? total : sums.reduce((sum, number) => sum + number, 0);
     const mostly = processes.mostly(from, to, span, graphs.tracepoints.base.rows);
@@ -100,10 +100,13 @@ class Shown {
     const { view, source } = this;
     const { from, to } = view;
     const length = this.length();
-    const lost = source.losses.reduce((sum, [, start, end, lost]) => sum + (end >= from && start < to ? lost : 0), 0);
+    const losses = source.losses.filter(([, start, end]) => end >= from && start < to);
+    const lost = losses.reduce((sum, [, , , number]) => sum + number, 0);
+    // It is not known when within a stretch events were lost.
+    const markOfLost = losses.some(([, start, end]) => start < from || end >= to) ? "~" : "";
     const rate = length > 0 ? [`${mark}${perSecond(total / length)} a second`] : [];
     const words = [duration(length * 1e9), `${mark}${grouped(total)} ${source.command.is_wall ? "hits" : "recorded events"}`, ...rate];
-    if (lost > 0) words.push(`${grouped(lost)} lost`);
+    if (lost > 0) words.push(`${markOfLost}${grouped(lost)} lost`);
     if (source.thinned.length > 0 && !view.isWhole) words.push("the command also estimates the other hits");
     this.part.textContent = words.join(" · ");
     // In the place of the hint, so that the graphs stay where they are.

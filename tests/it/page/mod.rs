@@ -449,7 +449,7 @@ fn thinned() {
     let count = |selector: &str| page.numbers(&format!("[document.querySelectorAll('{selector}').length]"))[0];
     assert_eq!(["th.rung", ".mark.thinned", ".mark.detached"].map(count), [1.0; 3]);
     // In a part of the time, the tables have events, and not estimates of hits.
-    let unit = || page.text("document.querySelector('table.tracepoints th[data-column=events]').innerText.trim()");
+    let unit = || page.text("document.querySelector('table.tracepoints th[data-column=events]').textContent.trim()");
     assert_eq!(unit(), "hits");
     page.text("(views[0].set(views[0].span / 2, views[0].span), '')");
     page.scroll_to("#source-0 .tools");

@@ -28,7 +28,7 @@ fn table(page: &Page, number: usize, table: &str) -> BTreeMap<String, (u64, f64,
     let text = page.text(&format!(
         "(table => {{ const columns = ['events', 'share', 'rate'].map(kind => [...table.tHead.rows[0].cells].findIndex(head => head.dataset.column === kind)); \
          return JSON.stringify([...table.tBodies[0].rows].filter(row => row.checkVisibility()).map(row => \
-           [row.cells[0].innerText.trim(), ...columns.map(column => Number(row.cells[column]?.dataset.value ?? row.cells[column]?.innerText.replace(/[,~]/g, '') ?? 0)), row.cells[columns[0]].innerText])); }}) \
+           [row.cells[0].textContent.trim(), ...columns.map(column => Number(row.cells[column]?.dataset.value ?? row.cells[column]?.textContent.replace(/[,~]/g, '') ?? 0)), row.cells[columns[0]].textContent])); }}) \
          (document.querySelector('#source-{number} table.{table}'))"
     ));
     let rows: Vec<(String, f64, f64, f64, String)> = serde_json::from_str(&text).unwrap();
@@ -99,7 +99,7 @@ pub fn numbers() {
         }
         // The bars are those of the part, and then of all again.
         show(&page, 0, 0.9, 1.0);
-        let bars = "document.querySelector('table.tracepoints tbody td.bars').innerText";
+        let bars = "document.querySelector('table.tracepoints tbody td.bars').textContent";
         let of_part = page.text(bars);
         page.click_on("[data-zoom=all]");
         assert!(is_dense || page.text(bars) != of_part);
