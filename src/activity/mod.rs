@@ -108,6 +108,11 @@ impl Activity {
         Activity { is_all: false, ..self }
     }
 
+    /// Whether it has all tracepoints, CPUs, and processes of the source.
+    pub fn is_all(&self) -> bool {
+        self.is_all
+    }
+
     /// Ends it. No events may follow.
     pub fn finish(&mut self) {
         self.tracepoints.finish();

@@ -79,6 +79,69 @@ class Cells {
     return grid;
   }
 
+  /**
+   * The events between two times of each of `map`'s target rows. A bin that is only partly between them counts in part; `isExact`
+   * knows whether there is such a bin.
+   */
+  sums(from, to, map, targets, end) {
+    const sums = new Float64Array(targets);
+    for (let index = this.from(from); index < this.bins.length; index++) {
+      const start = this.bins[index] * this.width;
+      if (start >= to) break;
+      const last = Math.min(start + this.width, Math.max(end, start + 1));
+      const part = start >= from && last <= to ? 1 : (Math.min(last, to) - Math.max(start, from)) / (last - start);
+      for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) {
+        const target = map[this.row[cell]];
+        if (target >= 0) sums[target] += this.count[cell] * part;
+      }
+    }
+    return sums;
+  }
+
+  /** Whether no bin lies across one of two times. */
+  isExact(from, to, end) {
+    return from % this.width === 0 && (to % this.width === 0 || to >= end);
+  }
+
+  /** When each of `map`'s target rows has its first events. */
+  firsts(map, targets) {
+    const firsts = new Float64Array(targets).fill(Infinity);
+    for (let index = this.bins.length - 1; index >= 0; index--) {
+      for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) {
+        const target = map[this.row[cell]];
+        if (target >= 0) firsts[target] = this.bins[index] * this.width;
+      }
+    }
+    return firsts;
+  }
+
+  /** The time without events around another time, as far as from 0 to `end`: of a row, or of all if it is `null`. */
+  silence(time, end, map, target) {
+    const has = (index) => {
+      if (target === null) return true;
+      for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) if (map[this.row[cell]] === target) return true;
+      return false;
+    };
+    let next = this.from(time);
+    let before = next - 1;
+    while (next < this.bins.length && !has(next)) next++;
+    while (before >= 0 && !has(before)) before--;
+    return [before < 0 ? 0 : (this.bins[before] + 1) * this.width, next < this.bins.length ? this.bins[next] * this.width : end];
+  }
+
+  /** The times between two others in which no row has events for at least so long. */
+  silences(from, to, least) {
+    const silences = [];
+    let before = from;
+    for (let index = this.from(from); index < this.bins.length; index++) {
+      const start = this.bins[index] * this.width;
+      if (Math.min(start, to) - before >= least) silences.push([before, Math.min(start, to)]);
+      before = start + this.width;
+      if (before >= to) return silences;
+    }
+    return silences;
+  }
+
   /** The bin with events of a row that is nearest to a time, no further than `reach` nanoseconds; `null` if there is none. */
   nearest(map, target, time, reach) {
     let best = null;

@@ -8,6 +8,7 @@
 use crate::activity::{Cells, cpu_of, key_of};
 use crate::events::Ns;
 use crate::os::cpus::one_named;
+use crate::page::command::{PartCommand, part_command};
 use crate::page::process_graph::{ProcessGraph, process_graph};
 use crate::page::shown;
 use crate::page::thinned::{ThinnedBand, bands};
@@ -57,6 +58,10 @@ struct SourceGraphs<'a> {
     /// The stretches in which a tracepoint was thinned or detached.
     thinned: Vec<ThinnedBand>,
     gaps: Vec<(u64, u64)>,
+    /// Whether the activity has all tracepoints, CPUs, and processes of the source.
+    is_all: bool,
+    /// The command for a part of the source.
+    command: PartCommand,
 }
 
 /// The number of rows that have cells.
@@ -163,6 +168,8 @@ fn of_source(report: &SourceReport, sources: usize) -> SourceGraphs<'_> {
             .collect(),
         thinned: bands(thinned, &hit, MOST_THINNED / sources),
         gaps: activity.gaps().iter().map(|gap| (gap.from_ns, gap.to_ns)).collect(),
+        is_all: activity.is_all(),
+        command: part_command(report),
     }
 }
 
@@ -198,7 +205,7 @@ pub(super) fn packed(cells: &Cells, row_of: &[u32]) -> String {
             row_before = *row;
         }
     }
-    let mut packer = GzEncoder::new(Vec::new(), Compression::new(4));
+    let mut packer = GzEncoder::new(Vec::new(), Compression::new(6));
     for part in [bins, rows, counts] {
         let mut length = Vec::new();
         push(&mut length, part.len() as u64);

@@ -4,6 +4,7 @@
 //! The HTML itself contains the text and the tables, so people can read and print the page without scripts. uPlot draws the axes
 //! and handles the cursor. Every page contains its MIT licence (`vendor/uPlot.LICENSE`). `raster.js` paints the rows of the graphs.
 
+mod command;
 mod data;
 mod files;
 mod policy;
@@ -44,11 +45,23 @@ const CODE: &str = concat!(
     include_str!("cells.js"),
     include_str!("raster.js"),
     include_str!("text.js"),
+    include_str!("search.js"),
+    include_str!("order.js"),
+    include_str!("selection.js"),
     include_str!("view.js"),
     include_str!("strip.js"),
+    include_str!("overview.js"),
+    include_str!("bands.js"),
+    include_str!("tip.js"),
+    include_str!("gutter.js"),
+    include_str!("pointer.js"),
     include_str!("graph.js"),
     include_str!("processes.js"),
     include_str!("tables.js"),
+    include_str!("shown.js"),
+    include_str!("save.js"),
+    include_str!("keys.js"),
+    include_str!("fragment.js"),
     include_str!("main.js"),
 );
 /// The style sheet, without the places of the states.
@@ -74,6 +87,12 @@ struct Section<'a> {
     label: String,
     facts: Vec<(&'static str, String)>,
     is_range: bool,
+    /// What a time without any event means.
+    silence: &'static str,
+    /// Whether the graphs have such marks.
+    has_gaps: bool,
+    has_losses: bool,
+    has_unwatched: bool,
     /// Whether the recording had a budget. Then tables show hits, and the rung of each tracepoint.
     has_budget: bool,
     /// What the numbers in tables count, in the plural.
@@ -233,6 +252,13 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
         label: shown(&source.label),
         facts: facts(source).into_iter().map(|(name, fact)| (name, shown(&fact))).collect(),
         is_range: source.is_range,
+        silence: match source.activity.is_all() {
+            true => "no CPU recorded anything",
+            false => "nothing that the report selects was recorded",
+        },
+        has_gaps: !source.activity.gaps().is_empty(),
+        has_losses: !source.activity.losses().is_empty(),
+        has_unwatched: !source.unwatched.is_empty(),
         has_budget: rungs.is_some(),
         unit: format!("{}s", source.unit()),
         states: source.states.as_ref().map(states::rows).unwrap_or_default(),

@@ -9,16 +9,25 @@ function palette(isPrinted) {
   return Object.fromEntries(["paper", "shade", "line", "frame", "ink", "text", "dim", "accent", "lost", "gap", "unwatched", "detached", "stripe"].map((name) => [name, value(name)]));
 }
 
-/** 256 colours from few to many, each legible on light and dark, as 0xAABBGGRR. */
-const RAMP = (() => {
-  const stops = [[96, 142, 218], [38, 163, 155], [120, 170, 60], [226, 142, 26], [214, 45, 80]];
-  return Uint32Array.from({ length: 256 }, (_, level) => {
-    const place = (level / 255) * (stops.length - 1);
-    const below = Math.min(Math.floor(place), stops.length - 2);
-    const [r, g, b] = stops[below].map((from, n) => Math.round(from + (stops[below + 1][n] - from) * (place - below)));
+/**
+ * Colours from few to many, as 0xAABBGGRR: parts of viridis, so that the lightness goes one way, also in grey. On paper and on light screens
+ * many is dark, and on dark screens many is light.
+ */
+const [DARKENING, LIGHTENING] = (() => {
+  const viridis = [[68, 1, 84], [72, 33, 115], [67, 62, 133], [56, 88, 140], [45, 112, 142], [37, 133, 142], [30, 155, 138], [42, 176, 127], [82, 197, 105], [134, 213, 73], [194, 223, 35], [253, 231, 37]];
+  const ramp = (first, last) => Uint32Array.from({ length: 256 }, (_, level) => {
+    const place = first + (level / 255) * (last - first);
+    const below = Math.min(Math.floor(place), viridis.length - 2);
+    const [r, g, b] = viridis[below].map((from, n) => Math.round(from + (viridis[below + 1][n] - from) * (place - below)));
     return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
   });
+  return [ramp(8.4, 0), ramp(3.2, 11)];
 })();
+
+/** The colours for this screen, or for paper. */
+function rampOf(isPrinted) {
+  return !isPrinted && matchMedia("(prefers-color-scheme: dark)").matches ? LIGHTENING : DARKENING;
+}
 
 /** What is not searched for, or not isolated. */
 const FADED = (0x38 << 24 | 0x94 << 16 | 0x86 << 8 | 0x80) >>> 0;
@@ -28,7 +37,7 @@ const FADED = (0x38 << 24 | 0x94 << 16 | 0x86 << 8 | 0x80) >>> 0;
  * logarithm, so that one event can be seen beside thousands. Of rows that share a pixel the one with more shows; what is rare
  * is drawn a little wider than it is.
  */
-function paintRows(grid, columns, rows, lit, height) {
+function paintRows(grid, columns, rows, lit, height, ramp) {
   const canvas = document.createElement("canvas");
   canvas.width = columns;
   canvas.height = height;
@@ -51,7 +60,7 @@ function paintRows(grid, columns, rows, lit, height) {
       const value = grid[row * columns + column];
       if (value === 0) continue;
       const level = 1 + Math.min(255, Math.floor(Math.log1p(value) * scale));
-      const colour = lit[row] ? RAMP[level - 1] : FADED;
+      const colour = lit[row] ? ramp[level - 1] : FADED;
       const [from, to] = [Math.max(0, column - wider), Math.min(columns - 1, column + wider)];
       for (let y = Math.max(0, top + gap); y < Math.min(height, bottom); y++) {
         for (let x = from; x <= to; x++) {
@@ -67,22 +76,4 @@ function paintRows(grid, columns, rows, lit, height) {
   }
   context.putImageData(image, 0, 0);
   return { canvas, most };
-}
-
-/** Stripes of a colour over what is painted there, as wide apart on every screen. */
-function stripes(context, colour) {
-  const size = Math.round(6 * devicePixelRatio);
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = size;
-  const pen = tile.getContext("2d");
-  pen.strokeStyle = colour;
-  pen.lineWidth = devicePixelRatio;
-  pen.beginPath();
-  // The stripe, and the corners of its neighbours.
-  for (const shift of [-size, 0, size]) {
-    pen.moveTo(shift, size);
-    pen.lineTo(shift + size, 0);
-  }
-  pen.stroke();
-  return context.createPattern(tile, "repeat");
 }

@@ -3,7 +3,7 @@ class Strip {
   constructor(element, view) {
     Object.assign(this, { element, view });
     this.spans = [...element.children].map((span) => ({ span, from: Number(span.dataset.from), to: Number(span.dataset.to) }));
-    view.strip = this;
+    view.others.push(this);
     new ResizeObserver(() => this.place()).observe(element.parentElement);
   }
 

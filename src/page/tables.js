@@ -1,5 +1,9 @@
+/** The rows of each sorted table as they were at first. Rows with the same value keep this order. */
+const ORIGINAL = new Map();
+
 /** Makes a table's columns sort it. */
 function sortable(table) {
+  ORIGINAL.set(table, [...table.tBodies[0].rows]);
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
     if (head.classList.contains("bars")) return;
@@ -9,18 +13,37 @@ function sortable(table) {
     head.replaceChildren(button);
     button.addEventListener("click", () => {
       const now = head.getAttribute("aria-sort");
-      const ascending = now ? now === "descending" : !head.classList.contains("number");
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-      sort(table, column);
+      sortBy(table, column, now ? now === "descending" : !head.classList.contains("number"));
+      selection.remember();
     });
   });
+  table.dataset.sort = sortOf(table);
   // Its numbers have changed.
-  table.addEventListener("sort", () => sort(table, heads.findIndex((head) => head.hasAttribute("aria-sort"))));
+  table.addEventListener("sort", () => sort(table));
 }
 
-/** Sorts a table by a column, as the head of the column says. */
-function sort(table, column) {
+/** The column that sorts a table, and its direction, as the address has them: `2` or `2-up`. */
+function sortOf(table) {
+  const column = sortColumn(table);
+  return column < 0 ? "" : `${column}${table.tHead.rows[0].cells[column].getAttribute("aria-sort") === "ascending" ? "-up" : ""}`;
+}
+
+function sortColumn(table) {
+  return [...table.tHead.rows[0].cells].findIndex((head) => head.hasAttribute("aria-sort"));
+}
+
+/** Sorts a table by a column. */
+function sortBy(table, column, ascending) {
+  const heads = [...table.tHead.rows[0].cells];
+  if (!heads[column]?.querySelector("button")) return;
+  heads.forEach((head) => head.removeAttribute("aria-sort"));
+  heads[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  sort(table);
+}
+
+/** Sorts a table as the heads of its columns say. */
+function sort(table) {
+  const column = sortColumn(table);
   if (column < 0) return;
   const head = table.tHead.rows[0].cells[column];
   const isNumber = head.classList.contains("number");
@@ -29,9 +52,10 @@ function sort(table, column) {
     const cell = row.cells[column];
     return isNumber ? Number(cell.dataset.value ?? cell.textContent) : cell.textContent;
   };
-  const rows = [...table.tBodies[0].rows].map((row) => [value(row), row]);
+  const rows = ORIGINAL.get(table).map((row) => [value(row), row]);
   rows.sort(([a], [b]) => (isNumber ? a - b : a < b ? -1 : a > b ? 1 : 0) * direction);
-  table.tBodies[0].append(...rows.map(([, row]) => row));
+  const isSame = rows.every(([, row], at) => table.tBodies[0].rows[at] === row);
+  if (!isSame) table.tBodies[0].append(...rows.map(([, row]) => row));
 }
 
 /** Shows the rows of all tables whose tracepoint and group are wanted. */

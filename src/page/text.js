@@ -21,7 +21,7 @@ const grouped = (number) => Math.round(number).toLocaleString("en-US");
 
 /** A duration of nanoseconds with three significant digits. */
 function duration(ns) {
-  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]) if (ns >= size) return `${Number((ns / size).toPrecision(3))} ${unit}`;
+  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]) if (ns >= 0.9995 * size) return `${Number((ns / size).toPrecision(3))} ${unit}`;
   return `${Math.round(ns)} ns`;
 }
 
@@ -29,6 +29,17 @@ function duration(ns) {
 function seconds(ns, step) {
   const decimals = Math.min(9, Math.max(0, 9 - Math.floor(Math.log10(Math.max(step, 1)))));
   return (ns / 1e9).toFixed(decimals);
+}
+
+/** A time or a duration in nanoseconds as the command line takes it. */
+function timeWord(ns) {
+  for (const [unit, size] of [["s", 1e9], ["ms", 1e6], ["us", 1e3]]) if (ns % size === 0) return `${ns / size}${unit}`;
+  return `${ns}ns`;
+}
+
+/** A time of the wall clock in nanoseconds since 1970 as the command line takes it. */
+function wallWord(ns) {
+  return new Date(Number(ns / 1_000_000n)).toISOString().replace(/\.\d*Z$/, `.${String(ns % 1_000_000_000n).padStart(9, "0")}Z`);
 }
 
 /** Marks of a time axis, which are `step` seconds apart: with as many decimals as tell them apart exactly. */

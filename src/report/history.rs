@@ -135,13 +135,15 @@ pub(super) fn read_history(
     let summary = summary(newest.as_deref(), table, &selection, &sums.hits, history_words, begin.elapsed());
     Ok(SourceReport {
         label,
-        place: place.to_string(),
+        place: place.clone(),
         summary,
         table: table.clone(),
         selection,
         ranking,
         processes: None,
         is_range: false,
+        filter: filter.clone(),
+        origin: Some(from),
         logged: None,
         activity,
         unwatched: Vec::new(),

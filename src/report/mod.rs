@@ -42,8 +42,10 @@ pub use crate::activity::Activity;
 pub use crate::ranking::{Ranked, Ranking};
 
 use crate::drain::Problem;
+use crate::events::{Filter, Ns};
 use crate::processes::ProcessRanking;
 use crate::recording::{Summary, ThinnedStretch, Unwatched};
+use crate::source::Place;
 use crate::state::Identification;
 use crate::tracefs::{Selection, Table, Tpid};
 use std::collections::HashMap;
@@ -64,8 +66,8 @@ pub struct Report {
 pub struct SourceReport {
     /// A short and unique name, for headings and files.
     pub label: String,
-    /// The source, as the user named it.
-    pub place: String,
+    /// The source.
+    pub place: Place,
     /// The facts about it, and its accounting.
     pub summary: Summary,
     /// Its tracepoints.
@@ -79,6 +81,10 @@ pub struct SourceReport {
     pub processes: Option<ProcessRanking>,
     /// Whether it covers only a range, or only the part up to where the user stopped it.
     pub is_range: bool,
+    /// The part of the source that was asked for.
+    pub filter: Filter,
+    /// The time of the source's first event, from which times on the command line count. The activity can begin later.
+    pub origin: Option<Ns>,
     /// The number of events in log.csv, if it does not have all (`--events`).
     pub logged: Option<u64>,
     /// The activity of tracepoints and CPUs over time.

@@ -125,7 +125,7 @@ fn read_source(
     let processes = processes.map(|processes| processes.ranking(knows_threads)).transpose()?;
     Ok(SourceReport {
         label,
-        place: place.to_string(),
+        place: place.clone(),
         logged: if is_range { None } else { logged(&about, &summary) },
         is_unnamed: is_log && is_unnamed(&table),
         table,
@@ -133,6 +133,8 @@ fn read_source(
         ranking,
         processes,
         is_range: is_range || is_stopped,
+        filter: filter.clone(),
+        origin: span.map(|(first, _)| first),
         unwatched: within(&summary.unwatched, span, &activity),
         thinned: within(stretches(summary.budget.as_ref()), span, &activity),
         activity,

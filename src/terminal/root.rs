@@ -1,6 +1,7 @@
 //! The command line to type again as root.
 
 use crate::os::privileges::is_run_by_root;
+use crate::text::ShellWord;
 use std::path::Path;
 
 /// The folders of sudo's usual `secure_path`.
@@ -26,7 +27,7 @@ pub(super) fn command_of_root_itself() -> String {
 }
 
 fn line(program: &str, words: impl Iterator<Item = String>) -> String {
-    let words = [program.to_owned()].into_iter().chain(words).map(|word| quoted(&word));
+    let words = [program.to_owned()].into_iter().chain(words).map(|word| ShellWord(&word).to_string());
     ["sudo".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
@@ -37,15 +38,6 @@ fn program(typed: &str, path: Option<&Path>) -> String {
     match path {
         Some(path) if !typed.contains('/') && !is_found(path) => path.display().to_string(),
         _ => typed.to_owned(),
-    }
-}
-
-/// A word, quoted for a shell if necessary.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

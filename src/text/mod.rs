@@ -7,10 +7,12 @@
 mod cell;
 mod glob;
 mod json;
+mod shell;
 
 pub use cell::{CsvCell, number_of_cell, of_csv_cell, of_csv_error};
 pub(crate) use glob::{Glob, globs};
 pub use json::{JsonEscaping, JsonInPage, json_line, json_pretty, write_json_pretty};
+pub use shell::ShellWord;
 
 use std::fmt::{self, Write};
 

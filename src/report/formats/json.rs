@@ -31,7 +31,7 @@ struct ReportJson<'a> {
 #[derive(Serialize)]
 struct SourceJson<'a> {
     source: &'a str,
-    place: &'a str,
+    place: String,
     /// Why the source is incomplete, if it is.
     problem: Option<String>,
     summary: &'a Summary,
@@ -175,7 +175,7 @@ fn source(report: &SourceReport, top: usize) -> SourceJson<'_> {
     });
     SourceJson {
         source: &report.label,
-        place: &report.place,
+        place: report.place.to_string(),
         problem: report.problem.as_ref().map(|problem| format!("{problem:#}")),
         summary,
         is_range: report.is_range,

@@ -1,6 +1,6 @@
 //! Histories, as other programs read them, and as kills and full disks leave them.
 
-mod damage;
+pub mod damage;
 mod host;
 mod kills;
 mod limits;

@@ -26,12 +26,17 @@ pub struct Page {
 }
 
 impl Page {
-    /// Opens a file, and waits until its graphs are drawn.
-    pub fn open(file: &Path) -> Self {
+    /// Opens a file with a fragment of its address, and waits until its graphs are drawn.
+    pub fn open(file: &Path, fragment: &str) -> Self {
+        Self::open_in(file, fragment, (1_300, 1_000))
+    }
+
+    /// Opens a file in a window of this size.
+    pub fn open_in(file: &Path, fragment: &str, window: (u32, u32)) -> Self {
         let options = LaunchOptions::default_builder()
             .path(path())
             .sandbox(false)
-            .window_size(Some((1_300, 1_000)))
+            .window_size(Some(window))
             .args(
                 ["--disable-background-networking", "--disable-gpu", "--force-color-profile=srgb"]
                     .map(AsRef::as_ref)
@@ -74,7 +79,7 @@ impl Page {
             told.lock().unwrap().extend(complaint);
         };
         tab.add_event_listener(Arc::new(listener)).unwrap();
-        tab.navigate_to(&format!("file://{}", file.display())).unwrap().wait_until_navigated().unwrap();
+        tab.navigate_to(&format!("file://{}{fragment}", file.display())).unwrap().wait_until_navigated().unwrap();
         let page = Page { tab, complaints, requests, _browser: browser };
         page.wait("document.documentElement.dataset.ready === 'true' || !document.getElementById('failure').hidden");
         page
@@ -103,7 +108,8 @@ impl Page {
         }
     }
 
-    fn wait(&self, condition: &str) {
+    /// Waits until a condition is true.
+    pub fn wait(&self, condition: &str) {
         let begin = Instant::now();
         while self.text(&format!("String({condition})")) != "true" {
             assert!(begin.elapsed() < Duration::from_secs(60), "`{condition}` does not come true");
@@ -125,9 +131,9 @@ impl Page {
         serde_json::from_str(&self.text(&format!("JSON.stringify({expression})"))).unwrap()
     }
 
-    /// Until what was asked for is drawn: two frames.
+    /// Until what was asked for is drawn: two frames, and the tables after them.
     fn settle(&self) {
-        self.text("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done('drawn'))))");
+        self.text("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => setTimeout(() => done('drawn')), 1))))");
     }
 
     /// Brings an element into the middle of the window.

@@ -2,9 +2,12 @@
 //! asks nothing of any network.
 
 mod browser;
+mod part;
+mod processes;
+mod rows;
 
 use crate::common::budget::{FileEnd, budgeted};
-use crate::common::report::{fixture, json};
+use crate::common::report::fixture;
 use crate::common::{Test, nothing_more, perf_file};
 use browser::Page;
 use std::ffi::OsStr;
@@ -26,7 +29,26 @@ pub const TESTS: &[Test] = &[
     ("states_stand_above_the_graphs_at_their_times", nothing_more, states),
     ("what_was_thinned_is_hatched_and_what_was_detached_has_a_band", nothing_more, thinned),
     ("a_cpu_that_was_not_watched_has_a_band_at_the_time", nothing_more, unwatched),
-    ("a_process_is_followed_by_the_other_graphs_and_the_tables", nothing_more, following),
+    ("a_process_is_followed_by_the_other_graphs_and_the_tables", nothing_more, processes::following),
+    ("a_part_of_the_time_shows_the_processes_in_it", nothing_more, processes::part),
+    ("tables_have_the_numbers_of_the_time_shown", nothing_more, part::numbers),
+    ("the_command_of_a_part_runs_as_it_is_shown", nothing_more, part::commands),
+    #[cfg(feature = "monitor")]
+    ("a_part_of_a_history_has_estimates", nothing_more, part::history),
+    ("the_closest_zoom_is_a_step_of_the_page", nothing_more, part::closest),
+    ("sources_show_the_same_time_until_they_are_unlinked", nothing_more, part::linked),
+    ("the_overview_moves_and_draws_the_frame", nothing_more, part::overview),
+    ("a_place_without_events_explains_itself", nothing_more, part::silence),
+    ("rows_are_sorted_in_each_order", nothing_more, rows::orders),
+    ("groups_close_to_one_row_and_open", nothing_more, rows::groups),
+    ("searching_means_the_globs_of_the_command_line", nothing_more, rows::globs),
+    ("the_name_of_each_row_is_under_the_pointer", nothing_more, rows::names),
+    ("keys_work_wherever_the_keyboard_is", nothing_more, rows::keys),
+    ("the_address_has_the_state", nothing_more, rows::address),
+    ("an_address_with_anything_in_it_does_no_harm", nothing_more, rows::hostile_address),
+    ("what_is_on_the_screen_is_saved", nothing_more, rows::saving),
+    ("colours_go_from_light_to_dark_or_from_dark_to_light", nothing_more, rows::colours),
+    ("facts_fold_on_a_phone", nothing_more, rows::folding),
 ];
 
 pub fn has_browser() -> Result<(), String> {
@@ -58,7 +80,17 @@ impl Made {
     }
 
     fn open(&self) -> Page {
-        Page::open(&self.folder.path().join("page.html"))
+        self.open_at("")
+    }
+
+    /// Opens it on a phone.
+    fn open_narrow(&self) -> Page {
+        Page::open_in(&self.folder.path().join("page.html"), "", (500, 800))
+    }
+
+    /// Opens it with a fragment of its address.
+    fn open_at(&self, fragment: &str) -> Page {
+        Page::open(&self.folder.path().join("page.html"), fragment)
     }
 }
 
@@ -141,7 +173,10 @@ fn hovering() {
         assert_eq!(tip(&page, graph).lines().collect::<Vec<_>>(), said, "{graph}");
     }
     page.hover(place(&page, "tracepoints", 3, 2, 0.3));
-    assert_eq!(tip(&page, "tracepoints"), "", "where nothing is nothing is said");
+    assert_eq!(
+        tip(&page, "tracepoints").lines().collect::<Vec<_>>()[..2],
+        ["sched:wakeup", "no events from 0.0000000 to 0.0007500 s (750 µs)"]
+    );
     assert_eq!(page.complaints(), Vec::<String>::new());
 
     // They are painted there, too, and nothing is where nothing is: coloured or grey.
@@ -171,10 +206,10 @@ fn clicking() {
     assert_eq!(visible(&page, "tracepoints"), ["irq:entry", "sched:wakeup", "irq:exit"]);
     page.click(place(&page, "tracepoints", 3, 1, 250_001.0 / SPAN));
     assert_eq!((chip().as_str(), visible(&page, "tracepoints")), ("irq:exit", vec!["irq:exit".to_owned()]));
-    // Of its group the rows are shown, and it alone is lit.
+    // The rows of its group are shown, and it alone is lit.
     assert_eq!(
         page.text("JSON.stringify([selection.graphs[0].span, selection.graphs[0].lit])"),
-        "[[-0.5,1.5],[false,true,false]]"
+        "[[-0.5,1.5],[false,true]]"
     );
     page.click_on("#isolated button");
     assert_eq!((chip().as_str(), visible(&page, "tracepoints").len()), ("", 3));
@@ -200,8 +235,8 @@ fn searching() {
         (vec!["sched:wakeup".to_owned()], vec!["sched".to_owned()])
     );
     assert_eq!(
-        page.text("JSON.stringify(selection.graphs.map(graph => graph.lit))"),
-        "[[false,false,true],[false,true],[true,true,true]]"
+        page.text("JSON.stringify(selection.graphs.map(graph => graph.rows.map(row => row.name)))"),
+        r#"[["sched:wakeup"],["sched"],["CPU 0","CPU 1","CPU 3"]]"#
     );
     page.type_into("#search", "no such thing");
     assert!(visible(&page, "tracepoints").is_empty() && visible(&page, "groups").is_empty());
@@ -242,7 +277,8 @@ fn zooming() {
         ("0", [0.0, 1.0]),
     ] {
         page.press(key);
-        assert_eq!(shown(&page), expected, "{key}");
+        let [from, to] = exactly_shown(&page);
+        assert!((from - expected[0]).abs() < 0.001 && (to - expected[1]).abs() < 0.001, "{key}: {from} to {to}");
     }
     page.drag(place(&page, "groups", 2, 1, 0.7), place(&page, "groups", 2, 1, 0.8), false);
     let [from, to] = exactly_shown(&page);
@@ -338,7 +374,7 @@ fn narrow() {
     page.resize(360, 740);
     let [scroll, inner] = page.numbers("[document.documentElement.scrollWidth, innerWidth]")[..] else { panic!() };
     assert!(scroll <= inner, "it is {scroll} wide on a screen of {inner}");
-    let canvas = page.numbers("[document.querySelector('canvas').getBoundingClientRect().width]")[0];
+    let canvas = page.numbers("[document.querySelector('.graph canvas').getBoundingClientRect().width]")[0];
     assert!((250.0..=inner).contains(&canvas), "the graph is {canvas} wide");
     page.click_on("[data-zoom=in]");
     assert_eq!(shown(&page), [0.25, 0.75]);
@@ -412,6 +448,16 @@ fn thinned() {
     // Only the source with a budget has a column for the rung, and the legend.
     let count = |selector: &str| page.numbers(&format!("[document.querySelectorAll('{selector}').length]"))[0];
     assert_eq!(["th.rung", ".mark.thinned", ".mark.detached"].map(count), [1.0; 3]);
+    // In a part of the time, the tables have events, and not estimates of hits.
+    let unit = || page.text("document.querySelector('table.tracepoints th[data-column=events]').textContent.trim()");
+    assert_eq!(unit(), "hits");
+    page.text("(views[0].set(views[0].span / 2, views[0].span), '')");
+    page.scroll_to("#source-0 .tools");
+    assert_eq!(unit(), "events");
+    let line = page.text("document.querySelector('#source-0 .part').innerText");
+    assert!(line.ends_with(" · the command also estimates the other hits"), "{line}");
+    page.click_on("#source-0 [data-zoom=all]");
+    assert_eq!(unit(), "hits");
     page.click_on("th.rung button");
     let first = visible(&page, "tracepoints");
     assert_eq!(first[0], "irq:hot", "the part of the time that was not recorded sorts");
@@ -426,9 +472,11 @@ fn thinned() {
 fn unwatched() {
     let page = Made::of(&[crate::unwatched::recording(true).path()]).open();
     // The rows are CPUs 0, 1, and 2, which has no event.
-    for (part, said) in [(0.2, ""), (0.5, "tp-perf did not watch CPU 2 here"), (0.8, "")] {
+    for (part, is_said) in [(0.2, false), (0.5, true), (0.8, false)] {
         page.hover(place(&page, "cpus", 3, 2, part));
-        assert_eq!(tip(&page, "cpus"), said, "at {part}");
+        let tip = tip(&page, "cpus");
+        assert!(tip.starts_with("CPU 2\nno events from"), "at {part}: {tip}");
+        assert_eq!(tip.trim_end().ends_with("tp-perf did not watch CPU 2 here"), is_said, "at {part}: {tip}");
     }
     // In the other graphs, any row may have missed hits.
     for (graph, rows) in [("tracepoints", 2), ("groups", 1)] {
@@ -442,75 +490,4 @@ fn unwatched() {
     assert_eq!(page.complaints(), Vec::<String>::new());
     let [before, within, after] = [0.2, 0.5, 0.8].map(|part| pixel(&page, "cpus", 3, 2, part));
     assert!(before == after && before != within, "{before:?} {within:?} {after:?}");
-}
-
-/// The visible rows of a table: the first cell, and the cell in the column of hits.
-fn rows_with_hits(page: &Page, table: &str) -> Vec<(String, u64)> {
-    let text = page.text(&format!(
-        "(table => {{ const column = [...table.tHead.rows[0].cells].findIndex(head => head.dataset.column === 'events'); \
-         return [...table.tBodies[0].rows].filter(row => row.checkVisibility()).map(row => row.cells[0].innerText + '\\t' + row.cells[column].innerText).join('\\n'); }}) \
-         (document.querySelector('table.{table}'))"
-    ));
-    let row = |line: &str| {
-        let (name, hits) = line.split_once('\t').unwrap();
-        (name.trim().to_owned(), hits.replace(',', "").trim().parse().unwrap())
-    };
-    text.lines().map(row).collect()
-}
-
-/// The events that a graph shows, by row.
-fn shown_events(page: &Page, graph: &str) -> Vec<f64> {
-    page.numbers(&format!(
-        "(graph => [...graph.cells.grid(0, graph.view.span, 1, graph.map, graph.rows.length, graph.view.span)]) \
-         (selection.graphs.find(graph => graph.kind === '{graph}'))"
-    ))
-}
-
-fn following() {
-    let file = fixture("perf-tasks.data");
-    let page = Made::with(["--by".as_ref(), "process".as_ref(), file.as_os_str()].into_iter()).open();
-    let all = ["tracepoints", "groups", "cpus"].map(|table| rows_with_hits(&page, table));
-    let everything = shown_events(&page, "tracepoints");
-    let chip = || page.text("(chip => chip.hidden ? '' : chip.innerText)(document.getElementById('followed'))");
-    // The truth comes from the report as JSON.
-    let report = json(&[file.to_str().unwrap(), "--by", "process"]);
-    let processes = report["sources"][0]["processes"].as_array().unwrap();
-    assert!(processes.len() > 3);
-    for (number, process) in processes.iter().enumerate().take(4) {
-        page.click_on(&format!("tr[data-process=\"{number}\"] button"));
-        let mut truth: Vec<(String, u64)> = process["tracepoints"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|it| (it["name"].as_str().unwrap().to_owned(), it["events"].as_u64().unwrap()))
-            .collect();
-        let mut shown = rows_with_hits(&page, "tracepoints");
-        assert!(shown.is_sorted_by_key(|(_, hits)| std::cmp::Reverse(*hits)), "the table is sorted again");
-        truth.sort();
-        shown.sort();
-        assert_eq!(shown, truth);
-        let events: u64 = truth.iter().map(|(_, hits)| hits).sum();
-        for table in ["groups", "cpus"] {
-            assert_eq!(rows_with_hits(&page, table).iter().map(|(_, hits)| hits).sum::<u64>(), events, "{table}");
-        }
-        for graph in ["tracepoints", "groups", "cpus"] {
-            assert_eq!(shown_events(&page, graph).iter().sum::<f64>().round() as u64, events, "{graph}");
-        }
-        let name = process["name"].as_str().unwrap_or_default();
-        assert!(chip().contains(name), "{} lacks {name}", chip());
-    }
-    page.click_on("#followed button");
-    assert_eq!(
-        (["tracepoints", "groups", "cpus"].map(|table| rows_with_hits(&page, table)), chip()),
-        (all.clone(), String::new())
-    );
-    assert_eq!(shown_events(&page, "tracepoints"), everything);
-    // A click on the row in the graph does the same, and Escape takes it back.
-    page.text("(() => { const graph = selection.graphs.find(graph => graph.kind === 'processes'); graph.onPick(1); return ''; })()");
-    assert!(!chip().is_empty());
-    page.click_on("[data-graph=processes]");
-    page.press("Escape");
-    assert_eq!(chip(), "");
-    assert_eq!(rows_with_hits(&page, "tracepoints"), all[0]);
-    assert_eq!(page.complaints(), Vec::<String>::new());
 }
