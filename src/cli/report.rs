@@ -45,14 +45,20 @@ pub struct ReportArgs {
     /// Without SOURCE, tp-perf takes the newest recording in the current directory.
     #[arg(value_name = "SOURCE")]
     sources: Vec<PathBuf>,
+    /// Recordings to compare with those before `--`
+    ///
+    /// The recordings on each side are repeats of one thing. tp-perf then shows the rates that change by more than they vary between the
+    /// repeats.
+    #[arg(last = true, value_name = "SOURCE")]
+    others: Vec<PathBuf>,
     /// Report on the built-in recording
     ///
     /// It shows a build that starts on an idle machine.
-    #[arg(long, conflicts_with = "sources")]
+    #[arg(long, conflicts_with_all = ["sources", "others"])]
     example: bool,
     /// Show the top N tracepoints and groups
     ///
-    /// The default is 5 for text and markdown, and all for json and csv.
+    /// The default is 5 for text and markdown, 20 for latex, and all for json and csv.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
     /// Show which processes caused the events: `process`
@@ -113,6 +119,8 @@ pub enum ReportFormat {
     Csv,
     /// For an issue or a wiki
     Markdown,
+    /// Tables for a paper
+    Latex,
 }
 
 /// A report, and how much it shows.
@@ -167,11 +175,20 @@ impl ReportArgs {
     pub fn request(self) -> Result<ReportRequest, clap::Error> {
         let places: Vec<Place> = match self.example {
             true => vec![Place::Example],
-            false => places(self.sources)?,
+            false => places(self.sources.iter().chain(&self.others).cloned().collect())?,
+        };
+        // Without sources before it, `--` only ends the options.
+        let sides = match self.sources.is_empty() || self.others.is_empty() {
+            true => Vec::new(),
+            false => vec![self.sources.len(), self.others.len()],
         };
         let filter = self.part.request()?;
-        let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
-        let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
+        let usual = match self.format {
+            ReportFormat::Json | ReportFormat::Csv => usize::MAX,
+            ReportFormat::Latex => 20,
+            ReportFormat::Text | ReportFormat::Markdown => 5,
+        };
+        let top = self.top.map_or(usual, |top| top as usize);
         let states = match (self.example, self.library) {
             (true, None) => Some(StatesFrom::Example),
             (_, path) => self.states.then(|| library(path)).transpose()?.map(StatesFrom::Library),
@@ -184,8 +201,14 @@ impl ReportArgs {
             html => (html, self.force),
         };
         let files = FileOptions { html, replaces_page, plots: self.plots, force: self.force };
-        let options =
-            ReportOptions { places, filter, detail: files.detail(), identifier: None, by_process: self.by.is_some() };
+        let options = ReportOptions {
+            places,
+            sides,
+            filter,
+            detail: files.detail(),
+            identifier: None,
+            by_process: self.by.is_some(),
+        };
         let manner = Manner::reading(self.quiet);
         Ok(ReportRequest { options, files, open: self.open, format: self.format, top, manner, states })
     }
@@ -214,7 +237,7 @@ mod tests {
 
     #[test]
     fn all_rows_are_for_programs_and_five_for_people() {
-        for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX)] {
+        for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX), ("latex", 20)] {
             assert_eq!(request(&format!("a --format {format}")).unwrap().top, top, "{format}");
         }
         assert!(request("- -").is_err() && request("a --top 0").is_err() && request("a --example").is_err());
