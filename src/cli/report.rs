@@ -2,10 +2,13 @@
 
 use super::help::PATTERNS;
 use super::library::library;
+use super::plots::{Size, paper, plot_format, rows, size};
 use super::source::{SourceArgs, places};
 use super::usage::usage;
 use crate::control::Manner;
 use crate::page::FileOptions;
+use crate::plot::PlotFormat;
+use crate::plot::paper::PaperRows;
 use crate::report::ReportOptions;
 use crate::source::Place;
 use crate::state::Library;
@@ -22,8 +25,14 @@ Examples:
   tp-perf report idle --html idle.html
   # Draw the graphs as SVG and PNG into a directory
   tp-perf report idle --plots figures
-  # Show several recordings side by side, and how they differ
+  # Draw figures for a column of a paper, as PDF
+  tp-perf report idle build --plots figures --size 3.5in --plot-format pdf --no-title
+  # Show how recordings differ, and each of them
   tp-perf report idle build apache --html all.html
+  # Show the rates that change by more than they vary between repeats
+  tp-perf report idle1 idle2 idle3 -- build1 build2 build3
+  # Write the differences as a table for a paper
+  tp-perf report idle build --format latex > differences.tex
   # Show which processes caused the events
   tp-perf report perf.data --by process
   # Show which learned states the recording was in
@@ -82,8 +91,26 @@ pub struct ReportArgs {
     #[arg(long)]
     open: bool,
     /// Draw the graphs of each source as SVG and PNG into DIR
+    ///
+    /// With --size, --rows, --title, or --no-title, the graphs are figures for a paper. Each figure has all sources: tracepoints
+    /// and groups over time, events per second over time, and the differences as bars.
     #[arg(long, hide_short_help = true, value_name = "DIR")]
     plots: Option<PathBuf>,
+    /// Draw the graphs as `svg`, `png`, or `pdf` [default: svg,png]
+    #[arg(long, hide_short_help = true, value_name = "FORMAT", requires = "plots", value_delimiter = ',', value_parser = plot_format)]
+    plot_format: Vec<PlotFormat>,
+    /// Draw figures of this width, or width and height, as in 3.5in, 9cm, or 3.5x2in [default: 3.5in]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", requires = "plots", value_parser = size)]
+    size: Option<Size>,
+    /// Draw the rows with the most hits, as in top:30, or `all` [default: top:20]
+    #[arg(long, hide_short_help = true, value_name = "ROWS", requires = "plots", value_parser = rows)]
+    rows: Option<PaperRows>,
+    /// Write this title above each figure
+    #[arg(long, hide_short_help = true, value_name = "TEXT", requires = "plots", conflicts_with = "no_title")]
+    title: Option<String>,
+    /// Draw figures without a title
+    #[arg(long, hide_short_help = true, requires = "plots")]
+    no_title: bool,
     /// Replace existing files
     #[arg(long, hide_short_help = true)]
     force: bool,
@@ -200,7 +227,12 @@ impl ReportArgs {
             None if self.open => (Some(OWN_PAGE.into()), true),
             html => (html, self.force),
         };
-        let files = FileOptions { html, replaces_page, plots: self.plots, force: self.force };
+        let paper = paper(self.size, self.rows, self.title, self.no_title);
+        let formats = match self.plot_format.is_empty() {
+            true => vec![PlotFormat::Svg, PlotFormat::Png],
+            false => PlotFormat::ALL.into_iter().filter(|format| self.plot_format.contains(format)).collect(),
+        };
+        let files = FileOptions { html, replaces_page, plots: self.plots, formats, paper, force: self.force };
         let options = ReportOptions {
             places,
             sides,

@@ -6,6 +6,7 @@
 
 mod data;
 mod files;
+mod plot_files;
 mod policy;
 mod process_graph;
 mod processes;
