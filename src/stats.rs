@@ -82,6 +82,14 @@ pub fn extremes(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), widen)
 }
 
+/// How many of these p-values are discoveries if this share of the discoveries may be false on average: those with
+/// p ≤ `share` · discoveries / values (Benjamini and Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57, 1995).
+pub fn discoveries(p: impl IntoIterator<Item = f64>, share: f64) -> usize {
+    let p = sorted(p);
+    let level = |number: usize| share * number as f64 / p.len() as f64;
+    (1..=p.len()).rev().find(|number| p[number - 1] <= level(*number)).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +109,18 @@ mod tests {
     fn quantiles_range_from_the_first_value_to_the_last() {
         let values = sorted((0..10).rev().map(f64::from));
         assert_eq!([0.0, 0.05, 0.5, 0.99, 1.0].map(|share| quantile(&values, share)), [0.0, 0.0, 5.0, 9.0, 9.0]);
+    }
+
+    #[test]
+    fn discoveries_are_those_of_benjamini_and_hochberg() {
+        // The example of their paper: 15 comparisons, of which 4 are significant at 0.05.
+        let p = [
+            0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528,
+            0.7590, 1.0,
+        ];
+        assert_eq!(discoveries(p.into_iter().rev(), 0.05), 4);
+        // A step up: the second makes the first one.
+        assert_eq!((discoveries([0.04, 0.03], 0.05), discoveries([0.9], 0.05), discoveries([], 0.05)), (2, 0, 0));
     }
 
     #[test]

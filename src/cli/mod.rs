@@ -28,6 +28,7 @@ mod memory;
 mod monitor;
 mod observation;
 mod overhead;
+mod plots;
 mod processes;
 mod record;
 mod replay;

@@ -2,10 +2,13 @@
 
 use super::help::PATTERNS;
 use super::library::library;
+use super::plots::{Size, paper, plot_format, rows, size};
 use super::source::{SourceArgs, places};
 use super::usage::usage;
 use crate::control::Manner;
 use crate::page::FileOptions;
+use crate::plot::PlotFormat;
+use crate::plot::paper::PaperRows;
 use crate::report::ReportOptions;
 use crate::source::Place;
 use crate::state::Library;
@@ -22,8 +25,14 @@ Examples:
   tp-perf report idle --html idle.html
   # Draw the graphs as SVG and PNG into a directory
   tp-perf report idle --plots figures
-  # Show several recordings side by side, and how they differ
+  # Draw figures for a column of a paper, as PDF
+  tp-perf report idle build --plots figures --size 3.5in --plot-format pdf --no-title
+  # Show how recordings differ, and each of them
   tp-perf report idle build apache --html all.html
+  # Show the rates that change by more than they vary between repeats
+  tp-perf report idle1 idle2 idle3 -- build1 build2 build3
+  # Write the differences as a table for a paper
+  tp-perf report idle build --format latex > differences.tex
   # Show which processes caused the events
   tp-perf report perf.data --by process
   # Show which learned states the recording was in
@@ -45,14 +54,20 @@ pub struct ReportArgs {
     /// Without SOURCE, tp-perf takes the newest recording in the current directory.
     #[arg(value_name = "SOURCE")]
     sources: Vec<PathBuf>,
+    /// Recordings to compare with those before `--`
+    ///
+    /// The recordings on each side are repeats of one thing. tp-perf then shows the rates that change by more than they vary between the
+    /// repeats.
+    #[arg(last = true, value_name = "SOURCE")]
+    others: Vec<PathBuf>,
     /// Report on the built-in recording
     ///
     /// It shows a build that starts on an idle machine.
-    #[arg(long, conflicts_with = "sources")]
+    #[arg(long, conflicts_with_all = ["sources", "others"])]
     example: bool,
     /// Show the top N tracepoints and groups
     ///
-    /// The default is 5 for text and markdown, and all for json and csv.
+    /// The default is 5 for text and markdown, 20 for latex, and all for json and csv.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
     /// Show which processes caused the events: `process`
@@ -76,8 +91,26 @@ pub struct ReportArgs {
     #[arg(long)]
     open: bool,
     /// Draw the graphs of each source as SVG and PNG into DIR
+    ///
+    /// With --size, --rows, --title, or --no-title, the graphs are figures for a paper. Each figure has all sources: tracepoints
+    /// and groups over time, events per second over time, and the differences as bars.
     #[arg(long, hide_short_help = true, value_name = "DIR")]
     plots: Option<PathBuf>,
+    /// Draw the graphs as `svg`, `png`, or `pdf` [default: svg,png]
+    #[arg(long, hide_short_help = true, value_name = "FORMAT", requires = "plots", value_delimiter = ',', value_parser = plot_format)]
+    plot_format: Vec<PlotFormat>,
+    /// Draw figures of this width, or width and height, as in 3.5in, 9cm, or 3.5x2in [default: 3.5in]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", requires = "plots", value_parser = size)]
+    size: Option<Size>,
+    /// Draw the rows with the most hits, as in top:30, or `all` [default: top:20]
+    #[arg(long, hide_short_help = true, value_name = "ROWS", requires = "plots", value_parser = rows)]
+    rows: Option<PaperRows>,
+    /// Write this title above each figure
+    #[arg(long, hide_short_help = true, value_name = "TEXT", requires = "plots", conflicts_with = "no_title")]
+    title: Option<String>,
+    /// Draw figures without a title
+    #[arg(long, hide_short_help = true, requires = "plots")]
+    no_title: bool,
     /// Replace existing files
     #[arg(long, hide_short_help = true)]
     force: bool,
@@ -113,6 +146,8 @@ pub enum ReportFormat {
     Csv,
     /// For an issue or a wiki
     Markdown,
+    /// Tables for a paper
+    Latex,
 }
 
 /// A report, and how much it shows.
@@ -167,11 +202,20 @@ impl ReportArgs {
     pub fn request(self) -> Result<ReportRequest, clap::Error> {
         let places: Vec<Place> = match self.example {
             true => vec![Place::Example],
-            false => places(self.sources)?,
+            false => places(self.sources.iter().chain(&self.others).cloned().collect())?,
+        };
+        // Without sources before it, `--` only ends the options.
+        let sides = match self.sources.is_empty() || self.others.is_empty() {
+            true => Vec::new(),
+            false => vec![self.sources.len(), self.others.len()],
         };
         let filter = self.part.request()?;
-        let all = matches!(self.format, ReportFormat::Json | ReportFormat::Csv);
-        let top = self.top.map_or(if all { usize::MAX } else { 5 }, |top| top as usize);
+        let usual = match self.format {
+            ReportFormat::Json | ReportFormat::Csv => usize::MAX,
+            ReportFormat::Latex => 20,
+            ReportFormat::Text | ReportFormat::Markdown => 5,
+        };
+        let top = self.top.map_or(usual, |top| top as usize);
         let states = match (self.example, self.library) {
             (true, None) => Some(StatesFrom::Example),
             (_, path) => self.states.then(|| library(path)).transpose()?.map(StatesFrom::Library),
@@ -183,9 +227,20 @@ impl ReportArgs {
             None if self.open => (Some(OWN_PAGE.into()), true),
             html => (html, self.force),
         };
-        let files = FileOptions { html, replaces_page, plots: self.plots, force: self.force };
-        let options =
-            ReportOptions { places, filter, detail: files.detail(), identifier: None, by_process: self.by.is_some() };
+        let paper = paper(self.size, self.rows, self.title, self.no_title);
+        let formats = match self.plot_format.is_empty() {
+            true => vec![PlotFormat::Svg, PlotFormat::Png],
+            false => PlotFormat::ALL.into_iter().filter(|format| self.plot_format.contains(format)).collect(),
+        };
+        let files = FileOptions { html, replaces_page, plots: self.plots, formats, paper, force: self.force };
+        let options = ReportOptions {
+            places,
+            sides,
+            filter,
+            detail: files.detail(),
+            identifier: None,
+            by_process: self.by.is_some(),
+        };
         let manner = Manner::reading(self.quiet);
         Ok(ReportRequest { options, files, open: self.open, format: self.format, top, manner, states })
     }
@@ -214,7 +269,7 @@ mod tests {
 
     #[test]
     fn all_rows_are_for_programs_and_five_for_people() {
-        for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX)] {
+        for (format, top) in [("text", 5), ("markdown", 5), ("json", usize::MAX), ("csv", usize::MAX), ("latex", 20)] {
             assert_eq!(request(&format!("a --format {format}")).unwrap().top, top, "{format}");
         }
         assert!(request("- -").is_err() && request("a --top 0").is_err() && request("a --example").is_err());

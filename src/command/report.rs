@@ -104,6 +104,7 @@ fn print(report: &Report, format: ReportFormat, top: usize, context: &mut Contex
         ReportFormat::Csv if report.is_by_process() => formats::write_process_csv(report, top, &mut out),
         ReportFormat::Csv => formats::write_csv(report, top, &mut out),
         ReportFormat::Markdown => formats::write_markdown(report, top, &mut out),
+        ReportFormat::Latex => formats::write_latex(report, top, &mut out),
     }
     .context("failed to encode the report")?;
     Ok(match format {

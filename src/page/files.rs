@@ -1,20 +1,20 @@
 //! The files of a report: plots and the page.
 
+use super::plot_files::{PlotFiles, plot_names};
 use super::write_page;
 use crate::memory::{HeldBytes, MemoryOf};
 use crate::os::stdout::stdout;
 use crate::os::thread::Work;
-use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot, Subject};
+use crate::plot::paper::{NoRoom, Paper};
+use crate::plot::{self, MOST_ROWS, PlotFormat};
 use crate::recording::{self, FILES, Folder, LOG, Readers};
-use crate::report::{Detail, Report, SourceReport, file_name};
+use crate::report::{Detail, Report};
 use crate::source::Place;
 use nix::sys::stat::fstat;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-
-const FIGURES: [Figure; 2] = [Figure::Tracepoints, Figure::Groups];
 
 /// The files that the user asked for.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,10 @@ pub struct FileOptions {
     pub replaces_page: bool,
     /// The folder to write plots into.
     pub plots: Option<PathBuf>,
+    /// The formats of the plots.
+    pub formats: Vec<PlotFormat>,
+    /// How the plots look on paper. `None` if they are for a screen.
+    pub paper: Option<Paper>,
     /// Replace existing plots.
     pub force: bool,
 }
@@ -62,6 +66,14 @@ pub enum Error {
         /// Why not.
         cause: plot::Error,
     },
+    /// A figure for a paper has no room.
+    #[error("failed to draw {file}: {cause}")]
+    NoRoom {
+        /// The file.
+        file: String,
+        /// Why not.
+        cause: NoRoom,
+    },
     /// The page has no name.
     #[error("`{0}` is not the name of a file that can be written")]
     NoFile(PathBuf),
@@ -91,8 +103,7 @@ pub struct WrittenFile {
 #[derive(Debug)]
 pub struct Files {
     page: Option<PageTo>,
-    /// The folder of the plots, and its path as the user named it.
-    plots: Option<(Folder, PathBuf)>,
+    plots: Option<PlotFiles>,
 }
 
 /// The place of the page.
@@ -109,12 +120,12 @@ impl Files {
     /// # Errors
     /// If one of the files cannot be written.
     pub fn new(options: &FileOptions, places: &[Place], labels: &[String]) -> Result<Self, Error> {
-        let FileOptions { html, replaces_page, plots, force } = options;
+        let FileOptions { html, replaces_page, plots, .. } = options;
+        let names = plot_names(options, labels);
         let plots = match plots.as_deref() {
             Some(path) => {
-                let names = labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names);
-                names.map(|name| path.join(name)).try_for_each(|path| refuse_sources(places, &path))?;
-                Some((plot_folder(path, labels, *force)?, path.to_owned()))
+                names.iter().map(|name| path.join(name)).try_for_each(|path| refuse_sources(places, &path))?;
+                Some(PlotFiles::new(options, path, &names)?)
             }
             None => None,
         };
@@ -127,9 +138,9 @@ impl Files {
             }
             None => None,
         };
-        if let (Some((plots, _)), Some(PageTo::File(folder, name, _))) = (&plots, &page)
-            && folder.is(plots)
-            && labels.iter().flat_map(|label| plot_names(label)).any(|(_, names)| names.contains(name))
+        if let (Some(plots), Some(PageTo::File(folder, name, _))) = (&plots, &page)
+            && folder.is(&plots.folder)
+            && names.contains(name)
         {
             return Err(Error::OwnPlot(folder.path().join(name)));
         }
@@ -154,7 +165,7 @@ impl Files {
                     write_page(report, &mut page).map(|()| page)
                 })
             });
-            let drawn = self.plots.as_ref().map_or(Ok(Vec::new()), |plots| draw(&report.sources, plots, stop));
+            let drawn = self.plots.as_ref().map_or(Ok(Vec::new()), |plots| plots.draw(report, stop));
             (made.map(Work::result), drawn)
         });
         let drawn = drawn?;
@@ -170,7 +181,7 @@ impl Files {
             Some(PageTo::File(folder, ..)) => Some(folder),
             _ => None,
         };
-        self.plots.iter().map(|(folder, _)| folder).chain(of_page).try_for_each(Folder::commit)?;
+        self.plots.iter().map(|plots| &plots.folder).chain(of_page).try_for_each(Folder::commit)?;
         // Last, because its reader may close the pipe early.
         if let (Some(made), Some(PageTo::Stdout)) = (made, &self.page) {
             let write = |mut stdout: io::Stdout| stdout.write_all(made.as_slice()).and_then(|()| stdout.flush());
@@ -220,62 +231,11 @@ fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
 }
 
 /// The place of a folder, which a link may name.
-fn unlinked(folder: &Path) -> PathBuf {
+pub(super) fn unlinked(folder: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
 
-fn plot_folder(path: &Path, labels: &[String], force: bool) -> Result<Folder, Error> {
-    let folder = Folder::create(&unlinked(path), Readers::Umask)?.shared(force)?;
-    for name in labels.iter().flat_map(|label| plot_names(label)).flat_map(|(_, names)| names) {
-        folder.check(&name, force)?;
-    }
-    Ok(folder)
-}
-
-/// Each figure of a source, and the names of its SVG and its PNG.
-fn plot_names(label: &str) -> impl Iterator<Item = (Figure, [String; 2])> {
-    let name = file_name(label);
-    FIGURES
-        .into_iter()
-        .map(move |figure| (figure, ["svg", "png"].map(|extension| format!("{name}.{}.{extension}", figure.name()))))
-}
-
-/// Draws every figure of every source. Draws the figures of one source at the same time.
-fn draw(
-    sources: &[SourceReport],
-    (folder, path): &(Folder, PathBuf),
-    stop: &mut dyn FnMut() -> bool,
-) -> Result<Vec<WrittenFile>, Error> {
-    let subjects: Vec<_> = sources.iter().map(Subject::of).collect();
-    let axes = FIGURES.map(|figure| Axis::new(figure, &subjects));
-    if let Some(axis) = axes.iter().find(|axis| axis.rows() > MOST_ROWS) {
-        return Err(Error::TooManyRows(axis.rows()));
-    }
-    let mut written = Vec::new();
-    for subject in &subjects {
-        if stop() {
-            return Ok(written);
-        }
-        let drawn: Vec<_> = thread::scope(|scope| {
-            let figures = plot_names(subject.label).zip(&axes).map(|((figure, names), axis)| {
-                Work::begin_in(scope, move || {
-                    let scene = Plot::new(figure, axis, subject).scene();
-                    (names, scene.svg(), scene.png())
-                })
-            });
-            let drawing: Vec<_> = figures.collect();
-            drawing.into_iter().map(Work::result).collect()
-        });
-        for ([svg_name, png_name], svg, png) in drawn {
-            written.push(write(folder, &svg_name, path.join(&svg_name), svg.as_bytes())?);
-            let png = png.map_err(|cause| Error::Plot { file: png_name.clone(), cause })?;
-            written.push(write(folder, &png_name, path.join(&png_name), &png)?);
-        }
-    }
-    Ok(written)
-}
-
-fn write(folder: &Folder, name: &str, path: PathBuf, bytes: &[u8]) -> Result<WrittenFile, Error> {
+pub(super) fn write(folder: &Folder, name: &str, path: PathBuf, bytes: &[u8]) -> Result<WrittenFile, Error> {
     let mut file = folder.file(name)?;
     file.write(bytes)?;
     file.finish();

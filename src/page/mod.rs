@@ -7,6 +7,7 @@
 mod command;
 mod data;
 mod files;
+mod plot_files;
 mod policy;
 mod process_graph;
 mod processes;
@@ -325,7 +326,7 @@ fn strips(source_number: usize, source: &SourceReport) -> Vec<StateStrip> {
 }
 
 fn differing(differences: &Differences) -> Differing<'_> {
-    let Differences { sources, remarks, tracepoints, groups, processes } = differences;
+    let Differences { sources, sides, remarks, tracepoints, groups, processes, .. } = differences;
     fn change(compared: &Compared) -> Change<'_> {
         Change { name: OneLine(&compared.name), texts: compared.sources.iter().map(presence).collect() }
     }
@@ -344,7 +345,7 @@ fn differing(differences: &Differences) -> Differing<'_> {
     }
     let mut only = Vec::new();
     for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {
-        for (number, source) in sources.iter().enumerate() {
+        for (number, source) in sides.iter().enumerate() {
             let mut here: Vec<&Compared> = all.iter().filter(|compared| compared.is_only_in(number)).collect();
             here.sort_by_key(|compared| (std::cmp::Reverse(compared.events(number)), &compared.name));
             let rows = here

@@ -1,6 +1,10 @@
 //! The density of events, by row and column of time.
 
 use super::Plot;
+use super::colours::viridis;
+
+/// The part of the colours that is used. Lighter ones are hard to see on white.
+const LIGHTEST: f64 = 0.92;
 
 /// The number of events in each row and column.
 pub(super) struct Density {
@@ -55,18 +59,8 @@ impl Density {
         levels
     }
 
-    /// The colour of a level. All colours are visible on white and on black.
+    /// The colour of a level: the more events, the darker.
     pub fn colour(level: u8) -> [u8; 3] {
-        const STOPS: [[f32; 3]; 5] = [
-            [96.0, 142.0, 218.0],
-            [38.0, 163.0, 155.0],
-            [120.0, 170.0, 60.0],
-            [226.0, 142.0, 26.0],
-            [214.0, 45.0, 80.0],
-        ];
-        let place = f32::from(level.saturating_sub(1)) / 254.0 * (STOPS.len() - 1) as f32;
-        let (below, part) = (place.floor(), place.fract());
-        let (from, to) = (STOPS[below as usize], STOPS[(below as usize + 1).min(STOPS.len() - 1)]);
-        std::array::from_fn(|n| (from[n] + (to[n] - from[n]) * part).round() as u8)
+        viridis((1.0 - f64::from(level.saturating_sub(1)) / 254.0) * LIGHTEST)
     }
 }

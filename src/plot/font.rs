@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use ttf_parser::gpos::{PairAdjustment, PositioningSubtable};
 use ttf_parser::{Face, GlyphId, OutlineBuilder, Tag};
 
-const FONT: &[u8] = include_bytes!("font/RobotoCondensed-Regular.ttf");
+/// The file of the font.
+pub(super) const FONT: &[u8] = include_bytes!("font/RobotoCondensed-Regular.ttf");
 
 pub(super) static ROBOTO: LazyLock<Font> = LazyLock::new(Font::new);
 
@@ -16,11 +17,28 @@ pub(super) struct Font {
     kerning: Vec<PairAdjustment<'static>>,
 }
 
+/// The sizes of a font, in thousandths of the size of its letters.
+pub(super) struct FontShape {
+    /// The left, lower, right, and upper end of all glyphs.
+    pub bounds: [f32; 4],
+    pub ascent: f32,
+    pub descent: f32,
+    /// The height of capital letters.
+    pub capitals: f32,
+}
+
 /// A line of text after typesetting: its glyphs and their positions.
 pub(super) struct SetLine {
     glyphs: Vec<(GlyphId, f32)>,
     /// Its width.
     pub width: f32,
+}
+
+impl SetLine {
+    /// The glyphs, each with its distance from the begin of the line.
+    pub fn glyphs(&self) -> impl Iterator<Item = (GlyphId, f32)> {
+        self.glyphs.iter().copied()
+    }
 }
 
 impl Font {
@@ -62,6 +80,29 @@ impl Font {
             width += f32::from(self.face.glyph_hor_advance(glyph).unwrap_or(0)) * scale;
         }
         SetLine { glyphs, width }
+    }
+
+    /// The sizes of the font.
+    pub fn shape(&self) -> FontShape {
+        let face = &self.face;
+        let thousandths = |length: i16| 1_000.0 * self.scale(1.0) * f32::from(length);
+        let bounds = face.global_bounding_box();
+        FontShape {
+            bounds: [bounds.x_min, bounds.y_min, bounds.x_max, bounds.y_max].map(thousandths),
+            ascent: thousandths(face.ascender()),
+            descent: thousandths(face.descender()),
+            capitals: thousandths(face.capital_height().unwrap_or(face.ascender())),
+        }
+    }
+
+    /// The width of a glyph in letters of size 1.
+    pub fn advance(&self, glyph: GlyphId) -> f32 {
+        f32::from(self.face.glyph_hor_advance(glyph).unwrap_or(0)) * self.scale(1.0)
+    }
+
+    /// The glyphs of a text, each with its character.
+    pub fn characters(&self, text: &str) -> impl Iterator<Item = (u16, char)> {
+        text.chars().filter_map(|c| Some((self.face.glyph_index(c)?.0, c)))
     }
 
     /// Draws a line of this size that begins at this point.

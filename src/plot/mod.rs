@@ -1,13 +1,17 @@
-//! Plots of tracepoints over time and of groups over time. The thesis shows each of its experiments this way.
+//! Plots of tracepoints over time and of groups over time. The thesis shows each of its experiments this way. [`paper`] has the figures for a
+//! paper.
 //!
 //! The vertical axis has a row for each tracepoint (or group) that was hit, in the order of their numbers.
 //! Those that were never hit have no row, so every row is at least one pixel high, and a frequent tracepoint
 //! does not hide a rare neighbour. Sources that are reported together have the same rows, so that their plots
 //! can be compared side by side.
 
+pub mod colours;
 mod density;
 mod font;
 mod hatch;
+pub mod paper;
+mod pdf;
 mod png;
 mod scene;
 mod style;
@@ -15,6 +19,7 @@ mod svg;
 mod ticks;
 
 pub use png::Error;
+pub use scene::Scene;
 
 use crate::activity::Activity;
 use crate::recording::{Summary, ThinnedStretch, Unwatched};
@@ -28,6 +33,45 @@ pub const MOST_POINTS: u64 = 100_000;
 
 /// The most rows of a plot, which is more than any kernel has tracepoints.
 pub const MOST_ROWS: usize = 8_000;
+
+/// The format of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlotFormat {
+    /// SVG.
+    Svg,
+    /// PNG, with its resolution.
+    Png,
+    /// PDF, with its font.
+    Pdf,
+}
+
+impl PlotFormat {
+    /// All formats.
+    pub const ALL: [PlotFormat; 3] = [PlotFormat::Svg, PlotFormat::Png, PlotFormat::Pdf];
+
+    /// Its name, which is also the extension of a file.
+    pub fn name(self) -> &'static str {
+        match self {
+            PlotFormat::Svg => "svg",
+            PlotFormat::Png => "png",
+            PlotFormat::Pdf => "pdf",
+        }
+    }
+}
+
+impl Scene {
+    /// The bytes of a file with this scene.
+    ///
+    /// # Errors
+    /// If it is too large for a PNG.
+    pub fn picture(&self, format: PlotFormat) -> Result<Vec<u8>, Error> {
+        match format {
+            PlotFormat::Svg => Ok(self.svg().into_bytes()),
+            PlotFormat::Png => self.png(),
+            PlotFormat::Pdf => Ok(self.pdf()),
+        }
+    }
+}
 
 /// The subject that a plot shows over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,13 +7,6 @@ use super::style::{self, HATCH, Style};
 use ab_glyph_rasterizer::{Rasterizer, point};
 use std::collections::HashMap;
 
-/// Pixels per unit of the scene.
-const SCALE: f64 = 1.5;
-
-/// The distance of stripes and their thickness in pixels, as a scene has them in an SVG.
-const STRIPES: usize = (HATCH * SCALE) as usize;
-const STRIPE: usize = 2;
-
 /// Why a picture cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -30,10 +23,12 @@ impl Scene {
     pub fn png(&self) -> Result<Vec<u8>, Error> {
         let styles = style::styles();
         let paper = styles.get("paper").and_then(|style| style.fill).unwrap_or([255; 3]);
-        let mut canvas = Canvas::new((self.width * SCALE) as usize, (self.height * SCALE) as usize, paper);
-        let mut painter = Painter { canvas: &mut canvas, styles };
+        let (scale, per_inch) = self.pixels();
+        let mut canvas =
+            Canvas::new((self.width * scale).round() as usize, (self.height * scale).round() as usize, paper);
+        let mut painter = Painter { canvas: &mut canvas, styles, scale };
         self.items.iter().for_each(|item| painter.draw(item, (0.0, 0.0)));
-        canvas.encode()
+        canvas.encode(per_inch)
     }
 }
 
@@ -41,9 +36,17 @@ impl Scene {
 struct Painter<'a> {
     canvas: &'a mut Canvas,
     styles: HashMap<&'static str, Style>,
+    /// Pixels per unit of the scene.
+    scale: f64,
 }
 
 impl Painter<'_> {
+    fn pixels(&self, area: Area, origin: (f64, f64)) -> Bounds {
+        let (x, y) = (area.x + origin.0, area.y + origin.1);
+        let scaled = |length: f64| (length * self.scale) as f32;
+        Bounds { left: scaled(x), top: scaled(y), right: scaled(x + area.width), bottom: scaled(y + area.height) }
+    }
+
     fn style(&self, class: &str) -> Style {
         self.styles.get(class).copied().unwrap_or_default()
     }
@@ -58,7 +61,8 @@ impl Painter<'_> {
                 let style = self.style(class);
                 if let Some(colour) = style.fill {
                     let opacity = style.fill_opacity.unwrap_or(1.0);
-                    self.canvas.fill(pixels(*area, origin), opacity, |_, _| Some(colour));
+                    let bounds = self.pixels(*area, origin);
+                    self.canvas.fill(bounds, opacity, |_, _| Some(colour));
                 }
                 if let Some(colour) = style.stroke {
                     let Area { x, y, width, height } = *area;
@@ -69,15 +73,19 @@ impl Painter<'_> {
                         side(x, y + 1.0, 1.0, height - 1.0),
                         side(x + width, y + 1.0, 1.0, height - 1.0),
                     ] {
-                        self.canvas.fill(pixels(side, origin), 1.0, |_, _| Some(colour));
+                        let bounds = self.pixels(side, origin);
+                        self.canvas.fill(bounds, 1.0, |_, _| Some(colour));
                     }
                 }
             }
             Item::Hatch { class, areas } => {
                 let Some(colour) = self.style(class).stroke else { return };
                 for area in areas {
-                    let is_stripe = |x, y| (x + y) % STRIPES < STRIPE;
-                    self.canvas.fill(pixels(*area, origin), 1.0, |x, y| is_stripe(x, y).then_some(colour));
+                    // As a scene has them in an SVG.
+                    let (apart, thickness) = ((HATCH * self.scale) as usize, (1.5 * self.scale) as usize);
+                    let is_stripe = |x, y| (x + y) % apart < thickness;
+                    let bounds = self.pixels(*area, origin);
+                    self.canvas.fill(bounds, 1.0, |x, y| is_stripe(x, y).then_some(colour));
                 }
             }
             Item::Line(line) => self.line(line, origin),
@@ -87,12 +95,13 @@ impl Painter<'_> {
                 for (y, runs) in rows {
                     for Stroke { x, length } in joined(runs) {
                         let area = Area { x, y: y - size / 2.0, width: length, height: *size };
-                        self.canvas.fill(pixels(area, origin), 1.0, |_, _| Some(colour));
+                        let bounds = self.pixels(area, origin);
+                        self.canvas.fill(bounds, 1.0, |_, _| Some(colour));
                     }
                 }
             }
             Item::Density { area, columns, levels } => {
-                let bounds = pixels(*area, origin);
+                let bounds = self.pixels(*area, origin);
                 let rows = levels.len() / columns;
                 let place = |at: usize, from: f32, length: f32, places: usize| {
                     ((at as f32 + 0.5 - from) / length * places as f32).clamp(0.0, places as f32 - 1.0) as usize
@@ -107,7 +116,7 @@ impl Painter<'_> {
                 });
             }
             Item::Ramp { area, colours } => {
-                let bounds = pixels(*area, origin);
+                let bounds = self.pixels(*area, origin);
                 let parts = colours.len().saturating_sub(1) as f32;
                 self.canvas.fill(bounds, 1.0, |x, _| {
                     let place = ((x as f32 + 0.5 - bounds.left) / (bounds.right - bounds.left)).clamp(0.0, 1.0) * parts;
@@ -126,18 +135,16 @@ impl Painter<'_> {
             true => Area { x: x - thickness / 2.0, y, width: thickness, height: length },
             false => Area { x, y: y - thickness / 2.0, width: length, height: thickness },
         };
-        self.canvas.fill(pixels(area, origin), 1.0, |_, _| Some(colour));
+        let bounds = self.pixels(area, origin);
+        self.canvas.fill(bounds, 1.0, |_, _| Some(colour));
     }
 
     fn text(&mut self, text: &Text, origin: (f64, f64)) {
         let style = self.style(&text.class);
-        let size = (style.font_size.or(text.size).unwrap_or(style::FONT_SIZE) * SCALE) as f32;
-        // A space separates the number from the text. Without a number, trailing spaces are dropped.
-        let number = text.number.as_deref().filter(|number| !number.is_empty());
-        let name = if number.is_some() { format!("{} ", text.text) } else { text.text.trim_end().to_owned() };
-        let name = ROBOTO.set(name.trim_start(), size);
-        let number = ROBOTO.set(number.unwrap_or_default(), size);
-        let (x, y) = (((text.x + origin.0) * SCALE) as f32, ((text.y + origin.1) * SCALE) as f32);
+        let size = (text.size_in(style) * self.scale) as f32;
+        let (name, number) = text.parts();
+        let (name, number) = (ROBOTO.set(&name, size), ROBOTO.set(number, size));
+        let (x, y) = (((text.x + origin.0) * self.scale) as f32, ((text.y + origin.1) * self.scale) as f32);
         let start = match text.anchor {
             Anchor::Start => x,
             Anchor::Middle => x - (name.width + number.width) / 2.0,
@@ -183,12 +190,6 @@ struct Bounds {
     bottom: f32,
 }
 
-fn pixels(area: Area, origin: (f64, f64)) -> Bounds {
-    let (x, y) = (area.x + origin.0, area.y + origin.1);
-    let scaled = |length: f64| (length * SCALE) as f32;
-    Bounds { left: scaled(x), top: scaled(y), right: scaled(x + area.width), bottom: scaled(y + area.height) }
-}
-
 /// Mixes two values of a colour channel. `part` is the share of `above`, from 0 to 1.
 fn mixed(below: u8, above: u8, part: f32) -> u8 {
     (f32::from(below) + (f32::from(above) - f32::from(below)) * part).round() as u8
@@ -227,11 +228,15 @@ impl Canvas {
         }
     }
 
-    fn encode(&self) -> Result<Vec<u8>, Error> {
+    /// The PNG, with so many pixels per inch.
+    fn encode(&self, per_inch: f64) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
         let mut encoder = ::png::Encoder::new(&mut out, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
+        let per_metre = (per_inch / 0.0254).round() as u32;
+        let unit = png::Unit::Meter;
+        encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit }));
         let mut writer = encoder.write_header()?;
         writer.write_image_data(self.pixels.as_flattened())?;
         writer.finish()?;
@@ -254,7 +259,7 @@ mod tests {
 
     fn drawn(items: Vec<Item>) -> Canvas {
         let mut canvas = Canvas::new(30, 30, WHITE);
-        let mut painter = Painter { canvas: &mut canvas, styles: style::styles() };
+        let mut painter = Painter { canvas: &mut canvas, styles: style::styles(), scale: 1.5 };
         painter
             .styles
             .insert("black", Style { fill: Some(BLACK), stroke: None, fill_opacity: Some(0.5), font_size: None });

@@ -1,6 +1,7 @@
 //! The items of a plot and their places. [`svg`](super::svg) and [`png`](super::png) draw the same scene.
 
 use super::density::Density;
+use super::style::{FONT_SIZE, Style};
 use super::ticks::ticks;
 use super::{MOST_POINTS, Plot, Row, StateSpan};
 use crate::os::cpus::{Cpu, named};
@@ -32,6 +33,34 @@ pub struct Scene {
     pub(super) width: f64,
     pub(super) height: f64,
     pub(super) items: Vec<Item>,
+    pub(super) medium: Medium,
+}
+
+/// Where a scene is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// On a screen, on which a unit is a pixel of CSS. The SVG also has dark colours.
+    Screen,
+    /// On paper, on which a unit is a point: a 72nd of an inch.
+    Paper,
+}
+
+impl Scene {
+    /// Points per unit.
+    pub(super) fn points(&self) -> f64 {
+        match self.medium {
+            Medium::Screen => 72.0 / 96.0,
+            Medium::Paper => 1.0,
+        }
+    }
+
+    /// Pixels of a PNG per unit, and per inch.
+    pub(super) fn pixels(&self) -> (f64, f64) {
+        match self.medium {
+            Medium::Screen => (1.5, 144.0),
+            Medium::Paper => (300.0 / 72.0, 300.0),
+        }
+    }
 }
 
 /// The name of a rule in `plot.css`, which defines the colours.
@@ -124,19 +153,31 @@ pub(super) struct Stroke {
 }
 
 impl Text {
-    fn new(class: impl Into<Class>, x: f64, y: f64, anchor: Anchor, text: impl Into<String>) -> Self {
+    /// The size of its letters, with the style of its class.
+    pub(super) fn size_in(&self, style: Style) -> f64 {
+        style.font_size.or(self.size).unwrap_or(FONT_SIZE)
+    }
+
+    /// The text and its number, as they are set: a blank separates them. Without a number, trailing blanks are dropped.
+    pub(super) fn parts(&self) -> (String, &str) {
+        let number = self.number.as_deref().unwrap_or_default();
+        let name = if number.is_empty() { self.text.trim_end().to_owned() } else { format!("{} ", self.text) };
+        (name.trim_start().to_owned(), number)
+    }
+
+    pub(super) fn new(class: impl Into<Class>, x: f64, y: f64, anchor: Anchor, text: impl Into<String>) -> Self {
         Text { class: class.into(), x, y, size: None, anchor, text: text.into(), number: None }
     }
 }
 
 impl Line {
-    fn new(class: &'static str, x: f64, y: f64, is_down: bool, length: f64) -> Self {
+    pub(super) fn new(class: &'static str, x: f64, y: f64, is_down: bool, length: f64) -> Self {
         Line { class: class.into(), x, y, is_down, length, thickness: None }
     }
 }
 
 impl Item {
-    fn rect(class: impl Into<Class>, x: f64, y: f64, width: f64, height: f64) -> Self {
+    pub(super) fn rect(class: impl Into<Class>, x: f64, y: f64, width: f64, height: f64) -> Self {
         Item::Rect { class: class.into(), area: Area { x, y, width, height } }
     }
 }
@@ -229,7 +270,7 @@ impl Plot<'_> {
         items.push(Item::Group { x: left, y: bottom + 46.0, items: below });
         // The height is a whole number of pixels, in a PNG too.
         let height = ((bottom + BOTTOM) / 2.0).ceil() * 2.0;
-        Scene { title, subtitle, width: WIDTH, height, items }
+        Scene { title, subtitle, width: WIDTH, height, items, medium: Medium::Screen }
     }
 
     fn events(&self) -> u64 {

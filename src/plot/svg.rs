@@ -1,7 +1,8 @@
 //! Draws a scene as SVG.
 
 use super::density::Density;
-use super::scene::{Anchor, Area, Item, Line, Scene, Text};
+use super::font::FONT;
+use super::scene::{Anchor, Area, Item, Line, Medium, Scene, Text};
 use super::style;
 use crate::text::is_obeyed;
 use base64::Engine;
@@ -39,20 +40,35 @@ impl Scene {
     }
 
     fn write_svg(&self, out: &mut String) -> fmt::Result {
-        let Scene { title, subtitle, width, height, items } = self;
+        let Scene { title, subtitle, width, height, items, medium } = self;
+        let (unit, dark) = match medium {
+            Medium::Screen => ("", style::DARK),
+            Medium::Paper => ("pt", ""),
+        };
         writeln!(
             out,
-            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" font-family="'Roboto Condensed', 'Arial Narrow', 'Liberation Sans Narrow', sans-serif" font-size="{}">"#,
+            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}{unit}" height="{height}{unit}" role="img" font-family="'Roboto Condensed', 'Arial Narrow', 'Liberation Sans Narrow', sans-serif" font-size="{}">"#,
             style::FONT_SIZE
         )?;
         writeln!(out, "<title>{}</title>\n<desc>{}</desc>", Escaped(title), Escaped(subtitle))?;
-        writeln!(out, "<style>\n{}{}{}</style>", style::PLOT, style::STATES, style::DARK)?;
+        writeln!(out, "<style>\n{}{}{}{}</style>", font(*medium), style::PLOT, style::STATES, dark)?;
         writeln!(out, r#"<rect class="paper" width="{width}" height="{height}"/>"#)?;
         if has_stripes(items) {
             write_stripes(out)?;
         }
         items.iter().try_for_each(|item| write_item(item, out))?;
         out.write_str("</svg>")
+    }
+}
+
+/// The font, if letters of another one could overlap: on paper, lines have just the room that they need.
+fn font(medium: Medium) -> String {
+    match medium {
+        Medium::Screen => String::new(),
+        Medium::Paper => format!(
+            "@font-face {{ font-family: 'Roboto Condensed'; src: url(data:font/ttf;base64,{}) }}\n",
+            STANDARD.encode(FONT)
+        ),
     }
 }
 
@@ -110,7 +126,7 @@ fn write_item(item: &Item, out: &mut String) -> fmt::Result {
             let image = STANDARD.encode(image(*columns, levels));
             writeln!(
                 out,
-                r#"<image {area} preserveAspectRatio="none" image-rendering="optimizeSpeed" style="image-rendering:pixelated" href="data:image/png;base64,{image}"/>"#
+                r#"<image class="density" {area} preserveAspectRatio="none" image-rendering="optimizeSpeed" style="image-rendering:pixelated" href="data:image/png;base64,{image}"/>"#
             )
         }
         Item::Ramp { area, colours } => {
@@ -119,7 +135,7 @@ fn write_item(item: &Item, out: &mut String) -> fmt::Result {
                 let percent = place * 100 / (colours.len() - 1).max(1);
                 writeln!(out, r##"<stop offset="{percent}%" stop-color="#{red:02x}{green:02x}{blue:02x}"/>"##)?;
             }
-            writeln!(out, "</linearGradient>\n<rect {area} fill=\"url(#key)\"/>")
+            writeln!(out, "</linearGradient>\n<rect class=\"density\" {area} fill=\"url(#key)\"/>")
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Finds the differences between sources. Tracepoints are matched by `group:name`, never by number.
 
+use super::change::{RateChange, Samples, changes};
+use super::remarks::remarks;
+use super::sides::{Basis, SourceSamples, side_name};
 use super::{SourceReport, mark};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::processes::NamedProcesses;
 use crate::ranking::Ranked;
-use crate::recording::Summary;
 use crate::stats::extremes;
+use crate::tracefs::Tracepoint;
 use crate::units::Grouped;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -47,6 +50,49 @@ impl Presence {
             Presence::NotKnown => "unknown",
         }
     }
+
+    /// Its hits. `None` if it was not captured.
+    pub fn hits(&self) -> Option<u64> {
+        match self {
+            Presence::Hit { events, .. } => Some(*events),
+            Presence::NotHit => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Its hits per second. `None` if it was not captured, or if the source has no duration.
+    pub fn rate(&self) -> Option<f64> {
+        match self {
+            Presence::Hit { rate, .. } => *rate,
+            Presence::NotHit => Some(0.0),
+            _ => None,
+        }
+    }
+
+    /// The presence in several sources together, each with its duration in seconds. Sources that did not capture it do not count.
+    fn of_side(sources: &[(Presence, f64)]) -> Presence {
+        let captured = || sources.iter().filter(|(presence, _)| presence.hits().is_some());
+        let (number, time) = captured().fold((0.0, 0.0), |(number, time), (_, seconds)| (number + 1.0, time + seconds));
+        let events = captured().filter_map(|(presence, _)| presence.hits()).fold(0, u64::saturating_add);
+        match sources {
+            [(only, _)] => *only,
+            [(first, _), ..] if number == 0.0 => *first,
+            _ if events == 0 => Presence::NotHit,
+            _ => {
+                let share = |(presence, _): &(Presence, f64)| match presence {
+                    Presence::Hit { share, .. } => *share,
+                    _ => 0.0,
+                };
+                Presence::Hit {
+                    events,
+                    is_estimate: captured()
+                        .any(|(presence, _)| matches!(presence, Presence::Hit { is_estimate: true, .. })),
+                    share: captured().map(share).sum::<f64>() / number,
+                    rate: (time > 0.0).then(|| events as f64 / time),
+                }
+            }
+        }
+    }
 }
 
 /// A tracepoint or group, compared in all sources.
@@ -56,6 +102,10 @@ pub struct Compared {
     pub name: String,
     /// Its presence in each source, in the order of the sources.
     pub sources: Vec<Presence>,
+    /// Its presence on each side. Of several recordings, the hits are added, and the shares are averaged.
+    pub sides: Vec<Presence>,
+    /// Its largest change from a side to another one. `None` (in JSON null) if it cannot be judged.
+    pub change: Option<RateChange>,
     /// The largest difference of its share between two sources that captured it, from 0 to 1.
     pub share_change: f64,
     /// The largest difference of its rate between two sources that captured it.
@@ -67,24 +117,30 @@ pub struct Compared {
 pub struct Differences {
     /// The labels of the sources, in their order.
     pub sources: Vec<String>,
+    /// The names of the sides, which have one source or several.
+    pub sides: Vec<String>,
+    /// The samples by which changes are judged.
+    pub basis: Basis,
     /// Reasons why the sources are hard to compare.
     pub remarks: Vec<String>,
-    /// All tracepoints that were hit in any source, largest difference of the share first.
+    /// All tracepoints that were hit in any source. The most surprising change comes first.
     pub tracepoints: Vec<Compared>,
     /// All groups that were hit in any source, in the same order.
     pub groups: Vec<Compared>,
-    /// The processes by name in any source, in the same order, if they were asked for.
+    /// The processes by name in any source, if they were asked for. The largest difference of the share comes first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Compared>,
 }
 
 impl Differences {
-    /// Compares these sources.
+    /// Compares these sources. A side is a number of sources that follow each other; without any, each source is a side.
     ///
     /// # Errors
     /// If that takes too much memory.
-    pub fn between(sources: &[SourceReport]) -> Result<Self, TooMuch> {
-        hold(sources)?.forever();
+    pub fn between(sources: &[SourceReport], sides: &[usize]) -> Result<Self, TooMuch> {
+        let sides = sides_of(sources.len(), sides);
+        let basis = Basis::of(&sides, sources);
+        hold(sources, basis)?.forever();
         let tracepoints = Side::of_each(
             sources,
             |source| {
@@ -105,14 +161,87 @@ impl Differences {
             },
             |source| &source.ranking.groups,
         );
+        let side = |side: &Vec<usize>| {
+            let labels: Vec<&str> = side.iter().map(|source| sources[*source].label.as_str()).collect();
+            side_name(&labels)
+        };
         Ok(Differences {
             sources: sources.iter().map(|source| source.label.clone()).collect(),
+            sides: sides.iter().map(side).collect(),
+            basis,
             remarks: remarks(sources),
-            tracepoints: compared(&tracepoints),
-            groups: compared(&groups),
+            tracepoints: judged(compared(&tracepoints), sources, &sides, basis, Tracepoint::full_name),
+            groups: judged(compared(&groups), sources, &sides, basis, |tracepoint| tracepoint.group.clone()),
             processes: compared_processes(sources),
         })
     }
+
+    /// Whether the sources are on two sides, and one of them has several.
+    pub fn has_repeats(&self) -> bool {
+        self.sides.len() < self.sources.len()
+    }
+}
+
+/// The sources of each side.
+fn sides_of(sources: usize, sides: &[usize]) -> Vec<Vec<usize>> {
+    let mut first = 0;
+    let mut sides: Vec<Vec<usize>> = sides
+        .iter()
+        .map(|length| {
+            // The user may have stopped the report before the last source.
+            let side = (first..(first + length).min(sources)).collect();
+            first += length;
+            side
+        })
+        .filter(|side: &Vec<usize>| !side.is_empty())
+        .collect();
+    if sides.len() < 2 {
+        sides = (0..sources).map(|source| vec![source]).collect();
+    }
+    sides
+}
+
+/// Judges the changes, and puts the most surprising ones first.
+fn judged(
+    mut all: Vec<Compared>,
+    sources: &[SourceReport],
+    sides: &[Vec<usize>],
+    basis: Basis,
+    row: fn(&Tracepoint) -> String,
+) -> Vec<Compared> {
+    let seconds: Vec<f64> = sources.iter().map(|source| source.ranking.duration.as_secs_f64()).collect();
+    for compared in &mut all {
+        let of_side = |side: &Vec<usize>| {
+            let times = side.iter().map(|source| (compared.sources[*source], seconds[*source]));
+            Presence::of_side(&times.collect::<Vec<_>>())
+        };
+        compared.sides = sides.iter().map(of_side).collect();
+    }
+    if basis == Basis::Nothing {
+        return all;
+    }
+    let shortest = sources.iter().map(|source| source.ranking.duration).min().unwrap_or_default();
+    let samples: Vec<_> = sources.iter().map(|source| SourceSamples::of(source, basis, shortest, row)).collect();
+    let of_row = |compared: &Compared| {
+        let of_source = |source: &usize| {
+            let hits = compared.sources[*source].hits()?;
+            samples[*source].of_row(&compared.name, hits as f64)
+        };
+        Samples {
+            sides: sides.iter().map(|side| side.iter().filter_map(of_source).flatten().collect()).collect(),
+            rates: compared.sides.iter().map(|presence| presence.rate().unwrap_or(0.0)).collect(),
+        }
+    };
+    let rows: Vec<Samples> = all.iter().map(of_row).collect();
+    for (compared, change) in all.iter_mut().zip(changes(&rows, basis.between())) {
+        compared.change = change;
+    }
+    let surprise = |compared: &Compared| compared.change.as_ref().map_or(-1.0, RateChange::surprise);
+    let p = |compared: &Compared| compared.change.as_ref().map_or(1.0, |change| change.p);
+    all.sort_by(|a, b| {
+        surprise(b).total_cmp(&surprise(a)).then(p(a).total_cmp(&p(b))).then_with(|| a.name.cmp(&b.name))
+    });
+    all
 }
 
 /// The processes of sources, compared by name: each run of a program has another number.
@@ -142,14 +271,17 @@ fn compared_processes(sources: &[SourceReport]) -> Vec<Compared> {
 
 /// The memory in bytes of a tracepoint or group in one source, in tables and pages.
 const OF_CELL: u64 = 128;
+/// The memory in bytes of a sample: the count, and the logarithm with its variance.
+const OF_SAMPLE: u64 = 24;
 
 /// Takes the memory for a table with each tracepoint and group that was hit, and each source.
-fn hold(sources: &[SourceReport]) -> Result<Held, TooMuch> {
+fn hold(sources: &[SourceReport], basis: Basis) -> Result<Held, TooMuch> {
     let rankings = || sources.iter().map(|source| &source.ranking);
     let tracepoints: HashSet<&str> = rankings().flat_map(|all| &all.tracepoints).map(|hit| hit.name.as_str()).collect();
     let groups: HashSet<&str> = rankings().flat_map(|all| &all.groups).map(|hit| hit.name.as_str()).collect();
     let rows = (tracepoints.len() + groups.len()) as u64;
-    Held::take(MemoryOf::Comparison, rows * sources.len() as u64 * OF_CELL)
+    let samples: u64 = sources.iter().map(|source| OF_SAMPLE * basis.samples(source) as u64).sum();
+    Held::take(MemoryOf::Comparison, rows * (sources.len() as u64 * OF_CELL + samples))
 }
 
 /// A measure by which sources differ.
@@ -186,17 +318,17 @@ impl By {
 }
 
 impl Compared {
-    /// Whether it was hit in this source and in no other.
-    pub fn is_only_in(&self, source: usize) -> bool {
-        let is_hit = matches!(self.sources[source], Presence::Hit { .. });
-        is_hit && !self.others(source).any(|other| matches!(other, Presence::Hit { .. } | Presence::NotKnown))
+    /// Whether it was hit on this side and on no other.
+    pub fn is_only_in(&self, side: usize) -> bool {
+        let is_hit = matches!(self.sides[side], Presence::Hit { .. });
+        is_hit && !self.others(side).any(|other| matches!(other, Presence::Hit { .. } | Presence::NotKnown))
     }
 
-    /// Why no other source has hits of it. It is empty if all of them captured it.
-    pub fn why_only_in(&self, source: usize) -> &'static str {
+    /// Why no other side has hits of it. It is empty if all of them captured it.
+    pub fn why_only_in(&self, side: usize) -> &'static str {
         match (
-            self.others(source).any(|presence| *presence == Presence::NotCaptured),
-            self.others(source).any(|presence| *presence == Presence::NotThere),
+            self.others(side).any(|presence| *presence == Presence::NotCaptured),
+            self.others(side).any(|presence| *presence == Presence::NotThere),
         ) {
             (false, false) => "",
             (true, false) => "not captured elsewhere",
@@ -205,22 +337,19 @@ impl Compared {
         }
     }
 
-    fn others(&self, source: usize) -> impl Iterator<Item = &Presence> {
-        self.sources.iter().enumerate().filter(move |(number, _)| *number != source).map(|(_, presence)| presence)
+    fn others(&self, side: usize) -> impl Iterator<Item = &Presence> {
+        self.sides.iter().enumerate().filter(move |(number, _)| *number != side).map(|(_, presence)| presence)
     }
 
-    /// How often it was hit in a source, in words.
-    pub fn hits(&self, source: usize) -> String {
-        let is_estimate = matches!(self.sources[source], Presence::Hit { is_estimate: true, .. });
-        format!("{}{}", mark(is_estimate), Grouped(self.events(source)))
+    /// How often it was hit on a side, in words.
+    pub fn hits(&self, side: usize) -> String {
+        let is_estimate = matches!(self.sides[side], Presence::Hit { is_estimate: true, .. });
+        format!("{}{}", mark(is_estimate), Grouped(self.events(side)))
     }
 
-    /// How often it was hit in a source.
-    pub fn events(&self, source: usize) -> u64 {
-        match self.sources[source] {
-            Presence::Hit { events, .. } => events,
-            _ => 0,
-        }
+    /// How often it was hit on a side.
+    pub fn events(&self, side: usize) -> u64 {
+        self.sides[side].hits().unwrap_or(0)
     }
 }
 
@@ -296,7 +425,7 @@ fn compared<N: Clone>(sources: &[Side<'_, N>]) -> Vec<Compared> {
                 Presence::NotHit => Some(0.0),
                 _ => None,
             });
-            Compared { name: name.to_owned(), sources, share_change, rate_change }
+            Compared { name: name.to_owned(), sides: sources.clone(), sources, change: None, share_change, rate_change }
         })
         .collect();
     compared.sort_by(|a, b| b.share_change.total_cmp(&a.share_change).then_with(|| a.name.cmp(&b.name)));
@@ -307,50 +436,6 @@ fn compared<N: Clone>(sources: &[Side<'_, N>]) -> Vec<Compared> {
 fn change(sources: &[Presence], value: impl Fn(&Presence) -> Option<f64>) -> f64 {
     let (least, most) = extremes(sources.iter().filter_map(value));
     (most - least).max(0.0)
-}
-
-fn remarks(sources: &[SourceReport]) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let differing = |fact: fn(&Summary) -> Option<String>| {
-        let facts: BTreeSet<String> = sources.iter().filter_map(|source| fact(&source.summary)).collect();
-        (facts.len() > 1).then(|| facts.into_iter().collect::<Vec<_>>().join(", "))
-    };
-    if let Some(kernels) = differing(|summary| summary.kernel.clone()) {
-        let mut tables = sources.iter().map(|source| {
-            source.table.tracepoints().iter().map(|tracepoint| tracepoint.full_name()).collect::<BTreeSet<_>>()
-        });
-        let first = tables.next().unwrap_or_default();
-        let (common, all) =
-            tables.fold((first.clone(), first), |(common, all), table| (&common & &table, &all | &table));
-        remarks.push(format!(
-            "the sources come from different kernels ({kernels}); {} of {} tracepoints exist in all of them",
-            common.len(),
-            all.len()
-        ));
-    }
-    if let Some(hosts) = differing(|summary| summary.hostname.clone()) {
-        remarks.push(format!("the sources come from different machines ({hosts})"));
-    }
-    let captured = |source: &SourceReport| -> BTreeSet<String> {
-        let all = source.table.tracepoints().iter().filter(|t| source.selection.status(t.tpid).is_captured());
-        all.map(|tracepoint| tracepoint.full_name()).collect()
-    };
-    let mut sets = sources.iter().filter(|source| !source.is_log).map(captured);
-    if let Some(first) = sets.next()
-        && sets.any(|set| set != first)
-    {
-        remarks.push(
-            "the sources captured different tracepoints, and each share refers to its own source; use -t and -x to compare the same ones"
-                .to_owned(),
-        );
-    }
-    for source in sources.iter().filter(|source| source.is_unnamed) {
-        remarks.push(format!(
-            "{} is a bare log.csv without group names, so nothing in it matches the others; use the recording's directory instead",
-            source.label
-        ));
-    }
-    remarks
 }
 
 #[cfg(test)]

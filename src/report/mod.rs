@@ -10,6 +10,8 @@
 //! ```
 
 mod budget;
+mod change;
+mod change_words;
 mod differences;
 mod example;
 mod facts;
@@ -17,15 +19,20 @@ pub mod formats;
 #[cfg(feature = "monitor")]
 mod history;
 mod label;
+mod moderation;
 mod options;
 mod read;
+mod remarks;
 mod rows;
 mod rungs;
+mod sides;
 mod sparkline;
 pub mod states;
 mod words;
 
 pub use budget::{BudgetFact, budget_facts};
+pub use change::{FALSE_SHARE, RateChange};
+pub use change_words::ChangeWords;
 pub use differences::{By, Compared, Differences, Presence};
 pub use example::example_states;
 pub use facts::facts;
@@ -33,6 +40,7 @@ pub use label::{file_name, labels};
 pub use options::{Detail, ReportOptions};
 pub use read::{compare, read};
 pub use rungs::{RankedWords, RungParts, SourceRungs, mark, mark_of_all, marks, unit};
+pub use sides::Basis;
 pub use sparkline::sparkline;
 pub use states::{Identifier, StateSpan};
 pub use words::{equation, lost_unassigned, own_share, share_of_time, stopped_by, stopping, threads_lost, unwatched};

@@ -11,6 +11,8 @@ use crate::source::Place;
 pub struct ReportOptions {
     /// The sources.
     pub places: Vec<Place>,
+    /// How many of the sources are on each side of the comparison, in their order. If it is empty, each source is a side.
+    pub sides: Vec<usize>,
     /// The events to take.
     pub filter: Filter,
     /// The resolution of the activity over time.
@@ -26,6 +28,7 @@ impl ReportOptions {
     pub fn of(places: Vec<Place>) -> Self {
         ReportOptions {
             places,
+            sides: Vec::new(),
             filter: Filter::default(),
             detail: Detail::default(),
             identifier: None,

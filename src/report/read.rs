@@ -41,7 +41,7 @@ pub fn read(
         }
     }
     let differences = match sources.len() > 1 {
-        true => Some(Differences::between(&sources)?),
+        true => Some(Differences::between(&sources, &options.sides)?),
         false => None,
     };
     Ok(Report { sources, differences, stopped: signals.asked() > 0 })
@@ -85,7 +85,7 @@ fn read_source(
     {
         return super::history::read_history(path, place, label, options, signals, progress);
     }
-    let ReportOptions { places, filter, detail, identifier, by_process } = options;
+    let ReportOptions { places, filter, detail, identifier, by_process, .. } = options;
     let source = replay::open(place, filter, signals, progress)?;
     let about = source.about.clone();
     let knows_threads = source.knows_threads;

@@ -67,6 +67,7 @@ pub use library::{Error as LibraryError, Learned, Library, ShareRange, Usable, r
 pub use load::SessionLoad;
 pub use model::{LEAST_WINDOWS, NotLearned, Opinion, State, States};
 pub use names::{LEAST_COVERAGE, Names, Seen};
+pub use profile::{BETWEEN_FREEDOM, LEAST_DEVIATION};
 pub use reasons::Reason;
 pub use session::{SCHEMA, Session, SessionEngine, SessionOrigin};
 pub use source::{learn, read};

@@ -19,11 +19,12 @@
 use super::logs::TOTAL;
 use super::moments::{Moments, Squares, Variances, means};
 
-/// How many sessions, and how many windows, the pooled variances count for.
-const BETWEEN_FREEDOM: f64 = 10.0;
+/// How many sessions the pooled variance between them counts for.
+pub const BETWEEN_FREEDOM: f64 = 10.0;
+/// How many windows the pooled variance within sessions counts for.
 const WITHIN_FREEDOM: f64 = 100.0;
 /// Sessions are taken to differ by at least a tenth, even if those learned do not.
-const LEAST_DEVIATION: f64 = 0.1;
+pub const LEAST_DEVIATION: f64 = 0.1;
 /// No tracepoint counts for more than this.
 const MOST_SQUARED: f64 = 100.0;
 /// The least distance. Stretches that are nearer than this are alike.

@@ -235,9 +235,10 @@ impl TextTable {
         width.saturating_sub(self.indent + used)
     }
 
-    /// Whether all columns have room, even if cells are cut.
+    /// Whether all columns have room, except those that can be left out, even if cells are cut.
     pub(super) fn fits(&self, width: usize) -> bool {
-        let mut widths = self.natural().into_iter().map(Some).collect::<Vec<_>>();
+        let natural = self.natural().into_iter().zip(&self.columns);
+        let mut widths: Vec<_> = natural.map(|(width, column)| Some(width).filter(|_| !column.is_optional)).collect();
         let room = width.saturating_sub(self.indent);
         self.cut_cells(&mut widths, room, |column| column.cut_to);
         excess(&widths, room) == 0

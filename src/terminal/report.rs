@@ -6,9 +6,9 @@ use super::report_states::print_stretches;
 use super::report_top::top_table;
 use super::summary::{SummaryOf, print_accounting, print_budget, print_headline, print_triggers};
 use super::width::Width;
-use crate::report::{By, Compared, Differences, Presence, Report, SourceReport, mark};
+use crate::report::{Basis, By, ChangeWords, Compared, Differences, Presence, Report, SourceReport, mark};
 use crate::text::{OneLine, shortened};
-use crate::units::{Grouped, Plural, Rate, Share};
+use crate::units::{Grouped, Plural, Share};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 
@@ -27,16 +27,16 @@ const WARNING: Style = AnsiColor::Yellow.on_default();
 /// Prints a report with the `top` tracepoints and groups on lines of `width` columns.
 pub fn print_report(report: &Report, top: usize, width: impl Into<Width>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
+    if let Some(differences) = &report.differences {
+        print_differences(differences, top, screen)?;
+    }
     for (number, source) in report.sources.iter().enumerate() {
-        if number > 0 {
+        if number > 0 || report.differences.is_some() {
             screen.blank()?;
         }
         print_source(source, top, screen)?;
     }
-    match &report.differences {
-        Some(differences) => print_differences(differences, top, screen),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn heading(screen: &mut Screen<'_>, text: &str) -> io::Result<()> {
@@ -110,83 +110,139 @@ fn print_top(source: &SourceReport, top: usize, screen: &mut Screen<'_>) -> io::
     }
 }
 
+/// The differences, the most surprising ones first.
 fn print_differences(differences: &Differences, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
-    let Differences { sources, remarks, tracepoints, groups, processes } = differences;
-    screen.blank()?;
-    heading(screen, "Largest differences")?;
+    let Differences { sides, basis, remarks, tracepoints, groups, processes, .. } = differences;
+    heading(screen, &format!("Differences between {}", sides.join(if sides.len() == 2 { " and " } else { ", " })))?;
     for remark in remarks {
         screen.fact("note", OneLine(remark))?;
     }
-    for (what, all) in [("processes", processes), ("tracepoints", tracepoints), ("groups", groups)] {
-        for by in By::ALL {
-            let mut changed = by.most(all);
-            changed.truncate(top);
-            if !changed.is_empty() {
-                print_changes(sources, what, by, &changed, screen)?;
+    screen.prose(basis.words())?;
+    for by in By::ALL {
+        print_most(differences, "processes", by, processes, top, screen)?;
+    }
+    for (what, whats, all) in [("tracepoint", "tracepoints", tracepoints), ("group", "groups", groups)] {
+        match basis {
+            Basis::Nothing => print_most(differences, whats, By::Share, all, top, screen)?,
+            _ => {
+                let sure: Vec<&Compared> = Differences::sure(all).take(top).collect();
+                screen.blank()?;
+                screen.prose(format_args!("{BOLD}{}{BOLD:#}", differences.verdict(what, all)))?;
+                if !sure.is_empty() {
+                    print_changes(differences, whats, &sure, screen)?;
+                }
+                print_more(Differences::sure(all).count(), top, screen)?;
             }
         }
     }
     for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
         screen.blank()?;
-        for (number, source) in sources.iter().enumerate() {
-            print_only(source, number, what, all, top, screen)?;
+        for (number, side) in sides.iter().enumerate() {
+            print_only(side, number, what, all, top, screen)?;
         }
     }
     Ok(())
 }
 
-fn cell(presence: &Presence, by: By) -> String {
-    match presence {
+/// A table of sources side by side, with those that differ most in one measure.
+fn print_most(
+    differences: &Differences,
+    what: &str,
+    by: By,
+    all: &[Compared],
+    top: usize,
+    screen: &mut Screen<'_>,
+) -> io::Result<()> {
+    let mut rows = by.most(all);
+    rows.truncate(top);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let cell = |presence: &Presence| match presence {
         Presence::Hit { share, is_estimate, .. } if by == By::Share => {
             format!("{}{}", mark(*is_estimate), Share(*share))
         }
-        Presence::Hit { rate, is_estimate, .. } => {
-            rate.map(|rate| format!("{}{}/s", mark(*is_estimate), Rate(rate))).unwrap_or_default()
-        }
-        other => other.word().to_owned(),
-    }
+        other => Differences::rate(other),
+    };
+    let columns = differences
+        .sources
+        .iter()
+        .enumerate()
+        .map(|(number, source)| (source.as_str(), rows.iter().map(|row| cell(&row.sources[number])).collect()));
+    print_beside(columns.collect(), Vec::new(), &format!("{what}, by {}", by.name()), &rows, screen)
 }
 
-/// A table with a column for each source. If the sources have no room side by side, several tables.
-fn print_changes(
-    sources: &[String],
-    what: &str,
-    by: By,
-    changed: &[&Compared],
+/// The changes: the rate on each side, the difference, the ratio, and the ratio that it is at least.
+fn print_changes(differences: &Differences, what: &str, rows: &[&Compared], screen: &mut Screen<'_>) -> io::Result<()> {
+    let sides =
+        differences.sides.iter().enumerate().map(|(number, side)| {
+            (side.as_str(), rows.iter().map(|row| Differences::rate(&row.sides[number])).collect())
+        });
+    let words: Vec<ChangeWords> = rows.iter().map(|row| differences.words(row)).collect();
+    let of = |cell: fn(&ChangeWords) -> &String| words.iter().map(|words| cell(words).clone()).collect();
+    let between = TextColumn::LEFT.cut_to(SOURCE).optional();
+    let changes: Vec<(TextColumn, &str, Vec<String>)> = vec![
+        (TextColumn::RIGHT, "×", of(|words| &words.times)),
+        (TextColumn::RIGHT.optional(), "at least", of(|words| &words.at_least)),
+        (TextColumn::RIGHT.optional(), "Δ", of(|words| &words.difference)),
+        (between, if differences.sides.len() > 2 { "from → to" } else { "" }, of(|words| &words.between)),
+    ];
+    print_beside(sides.collect(), changes, what, rows, screen)
+}
+
+/// A table with a column for each source or side, and behind them these columns. If there is no room for all side by side, several tables;
+/// the first one has the columns behind the sides.
+fn print_beside(
+    sides: Vec<(&str, Vec<String>)>,
+    mut behind: Vec<(TextColumn, &str, Vec<String>)>,
+    title: &str,
+    rows: &[&Compared],
     screen: &mut Screen<'_>,
 ) -> io::Result<()> {
-    let title = format!("{what}, by {}", by.name());
-    let mut from = 0;
-    while from < sources.len() {
-        let fitting = (from + 1..=sources.len()).rev();
-        let tables = fitting.map(|to| (to, changes_table(&sources[from..to], from, &title, by, changed)));
+    let mut rest = &sides[..];
+    while !rest.is_empty() {
+        let fitting = (1..=rest.len()).rev();
+        let tables = fitting.map(|number| (number, table_beside(&rest[..number], &behind, title, rows)));
         // If even one source does not fit, its names are cut.
-        let mut fits = tables.filter(|(to, table)| *to == from + 1 || table.fits(screen.width()));
-        let Some((to, table)) = fits.next() else { break };
+        let mut fits = tables.filter(|(number, table)| *number == 1 || table.fits(screen.width()));
+        let Some((number, table)) = fits.next() else { break };
         screen.blank()?;
         screen.table(&table)?;
-        from = to;
+        rest = &rest[number..];
+        behind.clear();
     }
     Ok(())
 }
 
-/// The columns of these sources, of which the first has this number.
-fn changes_table(sources: &[String], first: usize, title: &str, by: By, changed: &[&Compared]) -> TextTable {
-    let mut columns = vec![TextColumn::RIGHT.at_least(10).cut_to(SOURCE); sources.len()];
+fn table_beside(
+    sides: &[(&str, Vec<String>)],
+    behind: &[(TextColumn, &str, Vec<String>)],
+    title: &str,
+    rows: &[&Compared],
+) -> TextTable {
+    let mut columns = vec![TextColumn::RIGHT.at_least(10).cut_to(SOURCE); sides.len()];
+    columns.extend(behind.iter().map(|(column, ..)| *column));
     // The sources are side by side as long as there is room for a part of each name.
     columns.push(TextColumn::NAME.cut_to(SOURCE));
     let mut table = TextTable::new(columns);
-    let heads = sources.iter().map(|source| TextCell::from(OneLine(source)));
-    table.row(BOLD, heads.chain([title.into()]).collect::<Vec<_>>());
-    for compared in changed {
-        let cells = compared.sources.iter().skip(first).take(sources.len());
-        let cells = cells.map(|presence| TextCell::from(cell(presence, by)));
-        table.row(Style::new(), cells.chain([OneLine(&compared.name).into()]).collect::<Vec<_>>());
+    let heads = sides.iter().map(|(side, _)| *side).chain(behind.iter().map(|(_, head, _)| *head)).chain([title]);
+    table.row(BOLD, heads.map(|head| TextCell::from(OneLine(head))).collect::<Vec<_>>());
+    for (number, row) in rows.iter().enumerate() {
+        let cells = sides.iter().map(|(_, cells)| cells).chain(behind.iter().map(|(.., cells)| cells));
+        let cells = cells.map(|cells| TextCell::from(&cells[number])).chain([OneLine(&row.name).into()]);
+        table.row(Style::new(), cells.collect::<Vec<_>>());
     }
     table
 }
 
-/// The tracepoints or groups that were hit in one source only.
+fn print_more(all: usize, top: usize, screen: &mut Screen<'_>) -> io::Result<()> {
+    match all.checked_sub(top) {
+        Some(more) if more > 0 => screen.prose(format_args!("            and {} more", Grouped(more as u64))),
+        _ => Ok(()),
+    }
+}
+
+/// The tracepoints or groups that were hit on one side only.
 fn print_only(
     source: &str,
     number: usize,
@@ -205,8 +261,5 @@ fn print_only(
         table.row(Style::new(), [compared.hits(number).into(), OneLine(&compared.name).into(), why]);
     }
     screen.table(&table)?;
-    match only.len().checked_sub(top) {
-        Some(more) if more > 0 => screen.prose(format_args!("            and {} more", Grouped(more as u64))),
-        _ => Ok(()),
-    }
+    print_more(only.len(), top, screen)
 }

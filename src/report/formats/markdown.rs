@@ -2,7 +2,9 @@
 
 use crate::processes::{CgroupEvents, NamedProcesses, ProcessRanking};
 use crate::ranking::Ranked;
-use crate::report::{By, Compared, Differences, Presence, RankedWords, Report, SourceReport, facts, mark};
+use crate::report::{
+    Basis, By, ChangeWords, Compared, Differences, Presence, RankedWords, Report, SourceReport, facts, mark,
+};
 use crate::text::OneLine;
 use crate::tracefs::Tpid;
 use crate::units::{Grouped, Plural, Rate, Share};
@@ -10,37 +12,72 @@ use std::io::{self, Write};
 
 /// Writes the report with the `top` tracepoints and groups.
 pub fn write_markdown(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
-    for source in &report.sources {
-        section(source, top, out)?;
+    if let Some(differences) = &report.differences {
+        print_differences(differences, top, out)?;
     }
-    let Some(differences) = &report.differences else { return Ok(()) };
+    report.sources.iter().try_for_each(|source| section(source, top, out))
+}
+
+fn print_differences(differences: &Differences, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let Differences { sides, basis, remarks, processes, tracepoints, groups, .. } = differences;
     writeln!(out, "## Differences\n")?;
-    for remark in &differences.remarks {
+    for remark in remarks.iter().chain([&basis.words()]) {
         writeln!(out, "- {}", escaped(remark))?;
     }
-    let sources: Vec<String> = differences.sources.iter().map(|source| escaped(source)).collect();
-    let Differences { processes, tracepoints, groups, .. } = differences;
     if !processes.is_empty() {
-        print_changes("process", &sources, processes, top, out)?;
-        writeln!(out)?;
+        print_most("process", differences, processes, top, out)?;
     }
     for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
-        print_changes(what, &sources, all, top, out)?;
+        match basis {
+            Basis::Nothing => print_most(what, differences, all, top, out)?,
+            _ => print_changes(what, differences, all, top, out)?,
+        }
         writeln!(out)?;
-        for (number, source) in sources.iter().enumerate() {
+        for (number, side) in sides.iter().enumerate() {
             let only = all.iter().filter(|compared| compared.is_only_in(number));
             let names: Vec<String> = only.map(|compared| escaped(&compared.name)).collect();
             let shown = names.iter().take(top).cloned().collect::<Vec<_>>().join(", ");
             let more = if names.len() > top { " …" } else { "" };
             let colon = if names.is_empty() { "" } else { ": " };
-            writeln!(out, "- only in {source}: {}{colon}{shown}{more}", Plural(names.len() as u64, what))?;
+            writeln!(out, "- only in {}: {}{colon}{shown}{more}", escaped(side), Plural(names.len() as u64, what))?;
         }
     }
-    Ok(())
+    writeln!(out)
+}
+
+/// The changes, the most surprising one first.
+fn print_changes(
+    what: &'static str,
+    differences: &Differences,
+    all: &[Compared],
+    top: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let sides: Vec<String> = differences.sides.iter().map(|side| escaped(side)).collect();
+    writeln!(out, "\n{}\n", differences.verdict(what, all))?;
+    let (head, line) = if sides.len() > 2 { (" from → to |", "---|") } else { ("", "") };
+    writeln!(out, "| {what} | {} | × | at least | Δ |{head}", sides.join(" | "))?;
+    writeln!(out, "|---|{}---:|---:|---:|{line}", "---:|".repeat(sides.len()))?;
+    for compared in Differences::sure(all).take(top) {
+        let rates = compared.sides.iter().map(|presence| unstruck(&Differences::rate(presence)));
+        let rates: Vec<String> = rates.collect();
+        let ChangeWords { between, difference, times, at_least } = differences.words(compared);
+        let between = if between.is_empty() { String::new() } else { format!(" {} |", escaped(&between)) };
+        let (name, times) = (escaped(&compared.name), escaped(&times));
+        writeln!(out, "| {name} | {} | {times} | {} | {difference} |{between}", rates.join(" | "), escaped(&at_least))?;
+    }
+    more(Differences::sure(all).count(), top, out)
 }
 
 /// The tables of those that differ most, one for each measure.
-fn print_changes(what: &str, sources: &[String], all: &[Compared], top: usize, out: &mut dyn Write) -> io::Result<()> {
+fn print_most(
+    what: &str,
+    differences: &Differences,
+    all: &[Compared],
+    top: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let sources: Vec<String> = differences.sources.iter().map(|source| escaped(source)).collect();
     for by in By::ALL {
         writeln!(out, "\n| {what} whose {} differs most | {} |", by.name(), sources.join(" | "))?;
         writeln!(out, "|---|{}", "---:|".repeat(sources.len()))?;

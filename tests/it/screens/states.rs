@@ -164,7 +164,7 @@ pub fn piped() {
     learned(&stage);
     for line in [
         "replay fixtures/idle.perf.zst",
-        "report fixtures/idle.perf.zst fixtures/make.perf.zst",
+        "report fixtures/idle.perf.zst",
         "identify evening.json --library library",
         "check --against idle new.json --library library",
         "states --library library",
