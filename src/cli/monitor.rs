@@ -170,12 +170,13 @@ pub struct MonitorArgs {
     flight_memory: Option<usize>,
     /// Limit the cost of recording events [default: 2%]
     ///
-    /// For --flight and --by. It comes in addition to --budget. Hot tracepoints are thinned: one hit in N is recorded, and all are counted.
+    /// This budget limits --flight and --by, in addition to --budget. tp-perf thins hot tracepoints: it records one hit in N, and
+    /// counts all hits.
     #[arg(long, value_name = "PART", value_parser = parse_budget, help_heading = FLIGHT, hide_short_help = true)]
     flight_budget: Option<BudgetArg>,
     /// Also count by process or by cgroup
     ///
-    /// The hits are in the metrics, and alarms name the processes or cgroups with the most hits. tp-perf records events for this, as
+    /// The metrics show the hits. Alarms name the processes or cgroups with the most hits. For this count, tp-perf records events, as
     /// with --flight. The hits of thinned tracepoints are estimates.
     #[arg(long, value_name = "WHAT", value_enum, help_heading = METRICS, hide_short_help = true)]
     by: Option<CountBy>,
@@ -278,7 +279,7 @@ impl MonitorArgs {
             return Err(usage("--flight-memory: use at least 1M".to_owned()));
         }
         if self.flight_budget.is_some() && self.flight.is_none() && self.by.is_none() {
-            return Err(usage("--flight-budget needs --flight or --by: nothing else records events".to_owned()));
+            return Err(usage("--flight-budget limits the recording of events; add --flight or --by".to_owned()));
         }
         let limits = match self.flight {
             Some(time) => LastLimits { time, after: self.flight_after.unwrap_or_default(), bytes: bytes as u64 },

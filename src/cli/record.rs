@@ -155,7 +155,8 @@ impl RecordArgs {
             }
             if only.chooses() {
                 return Err(usage(
-                    "--last records all processes; choose some when you read the recording, as in `tp-perf report REC --pid 812`"
+                    "--last records all processes; leave out the choice of processes, and make it when you read the recording, as in \
+                     `tp-perf report REC --pid 812`"
                         .to_owned(),
                 ));
             }

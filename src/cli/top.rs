@@ -66,7 +66,7 @@ pub struct TopArgs {
     source: Option<PathBuf>,
     /// Set the length of a window [default: 1s]
     ///
-    /// From 100ms to 10s. A recording is shown in about 120 windows, unless this option sets their length.
+    /// TIME is from 100ms to 10s. tp-perf shows a recording in about 120 windows, unless this option sets their length.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     every: Option<Duration>,
     /// Limit the cost to this share of CPU time [default: 5%]
@@ -77,7 +77,8 @@ pub struct TopArgs {
     budget: Option<BudgetArg>,
     /// Show the learned state in which this machine is
     ///
-    /// `tp-perf learn` keeps states. tp-perf names one after some windows, and `unknown` if it is like none of them.
+    /// `tp-perf learn` stores states. After some windows, tp-perf shows the name of the state, or `unknown` if this machine is like
+    /// none of them.
     #[arg(long)]
     identify: bool,
     #[command(flatten)]

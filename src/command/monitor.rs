@@ -150,7 +150,7 @@ fn restrict(request: &MonitorRequest, context: &mut Context) {
     if has_seccomp()
         && let Err(error) = seccomp::forbid_calls()
     {
-        context.progress.note(&format!("the kernel does not restrict the system calls of this process: {error}"));
+        context.progress.note(&format!("failed to restrict the system calls of this process: {error}"));
     }
 }
 

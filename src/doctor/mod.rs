@@ -114,15 +114,15 @@ fn permission(machine: &Machine) -> Diagnosis {
 
 /// What tp-perf may still do once it has attached.
 fn privileges(machine: &Machine) -> Diagnosis {
-    let files = machine.landlock.map(|version| format!("changes of files outside its folders (Landlock {version})"));
-    let calls = machine.seccomp.then(|| "system calls that it does not need (seccomp)".to_owned());
+    let files = machine.landlock.map(|version| format!("change files outside its folders (Landlock {version})"));
+    let calls = machine.seccomp.then(|| "make system calls that it does not need (seccomp)".to_owned());
     let forbidden: Vec<String> = files.into_iter().chain(calls).collect();
     let kept = "after attaching, a capture keeps no capability, and a monitor keeps CAP_PERFMON";
     let finding = match forbidden.is_empty() {
-        true => format!(
-            "{kept}; this kernel has neither Landlock nor seccomp, with which a monitor restricts itself further"
-        ),
-        false => format!("{kept}; it forbids itself {}", forbidden.join(" and ")),
+        true => {
+            format!("{kept}; this kernel has neither Landlock nor seccomp, so a monitor cannot restrict itself further")
+        }
+        false => format!("{kept}; without --on-alarm, a monitor cannot {}", forbidden.join(" or ")),
     };
     Diagnosis { name: "privileges", finding, health: Health::Ok }
 }

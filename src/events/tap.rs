@@ -1,4 +1,4 @@
-//! What takes events while they are recorded, and not from a source.
+//! A receiver of events that are just being recorded.
 
 use super::{CgroupId, Event, RungStep, ThreadChange};
 

@@ -46,21 +46,23 @@ pub(super) const TRACEPOINTS_UNWATCHED: Family = Family::counter(
 
 pub(super) const PROCESS_HITS: Family = Family::counter(
     "tpperf_process_hits",
-    "Hits by the name of the process that caused them, and by group of tracepoints. Those of thinned tracepoints are estimated, and \
-     those of detached ones are missing.",
+    "Hits by the name of the process that caused them, and by group of tracepoints. Hits of thinned tracepoints are \
+     estimated. Hits of detached tracepoints are missing.",
 );
 pub(super) const PROCESS_VARIANCE: Family = Family::counter(
     "tpperf_process_hits_variance",
-    "The variance of the estimated hits of a process, as a sum over time. The root of its increase is a standard error.",
+    "The summed variance of the estimated hits of a process. The square root of its increase is the standard error of the increase \
+     of the hits.",
 );
 pub(super) const CGROUP_HITS: Family = Family::counter(
     "tpperf_cgroup_hits",
-    "Hits by the cgroup of the process that caused them, and by group of tracepoints. Those of thinned tracepoints are estimated, and \
-     those of detached ones are missing.",
+    "Hits by the cgroup of the process that caused them, and by group of tracepoints. Hits of thinned tracepoints are \
+     estimated. Hits of detached tracepoints are missing.",
 );
 pub(super) const CGROUP_VARIANCE: Family = Family::counter(
     "tpperf_cgroup_hits_variance",
-    "The variance of the estimated hits of a cgroup, as a sum over time. The root of its increase is a standard error.",
+    "The summed variance of the estimated hits of a cgroup. The square root of its increase is the standard error of the increase \
+     of the hits.",
 );
 
 pub(super) const WINDOWS: Family = Family::counter("tpperf_windows", "Windows that have ended.");

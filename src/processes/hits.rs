@@ -23,9 +23,9 @@ const DEVIATIONS: f64 = 1.96;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum CountBy {
-    /// Processes of the same name
+    /// Count by the name of the process
     Process,
-    /// Cgroups: services and containers
+    /// Count by cgroup, that is, by service or container
     Cgroup,
 }
 

@@ -113,7 +113,7 @@ impl<E: Sampling> FlightRecorder<E> {
         let before = cpu_time().unwrap_or_default();
         let done = writing.feed(&self.rounds, SLICE);
         if let (Some(steering), Ok(now)) = (&mut self.steering, cpu_time()) {
-            // No thinning makes a recording that was triggered cheaper.
+            // Thinning does not make a triggered recording cheaper.
             steering.leave_out(now.saturating_sub(before));
         }
         match done {

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct LastLimits {
     /// The events of this time before a trigger.
     pub time: Duration,
-    /// The events of this time behind it.
+    /// The events of this time after the trigger.
     pub after: Duration,
     /// The most memory for events, in bytes. If they take more, the oldest are forgotten earlier.
     pub bytes: u64,

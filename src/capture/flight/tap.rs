@@ -1,4 +1,4 @@
-//! Passes on the events of a flight recorder, round by round, to who counts them.
+//! Passes on the events of a flight recorder, round by round, to the counter.
 
 use super::FlightRecorder;
 use crate::engine::Sampling;

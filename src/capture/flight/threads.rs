@@ -1,6 +1,6 @@
 //! The threads as they were before the events that a flight recorder keeps.
 //!
-//! A recording has the records about threads from its begin on. What was before comes from here: the threads that ran when the
+//! A recording has the records about threads from its start on. What was before comes from here: the threads that ran when the
 //! recorder attached, and all changes since then, until the oldest event that is kept.
 
 use crate::capture::{AtStart, read_changes};

@@ -49,7 +49,7 @@ pub enum ThreadFact {
     Named(Box<str>),
     /// It is in this cgroup from now on.
     In(CgroupId),
-    /// It has ended. Only who keeps the threads of weeks needs this: the kernel fires some events of a thread after its end.
+    /// It has ended. Only a recorder that runs for weeks needs this: the kernel fires some events of a thread after its end.
     Ended,
     /// A cgroup has this path. This is no fact about the thread.
     Cgroup {
