@@ -45,6 +45,8 @@ pub struct SampleFields {
     pub weight: bool,
     /// The process, the thread, and the cgroup.
     pub process: ProcessFields,
+    /// The CPU.
+    pub cpu: bool,
 }
 
 /// The fields of a `perf_event_attr` that tp-perf uses.
@@ -74,7 +76,7 @@ impl Attr {
             kind: abi::PERF_TYPE_TRACEPOINT,
             config: tracefs_id,
             period: 1,
-            sample_type: IDENTIFIER | TIME | optional(fields.weight, PERIOD) | of_process,
+            sample_type: IDENTIFIER | TIME | optional(fields.cpu, CPU) | optional(fields.weight, PERIOD) | of_process,
             read_format: if lost_known { read_format::LOST } else { 0 },
             flags: SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID,
             clockid,
@@ -83,10 +85,15 @@ impl Attr {
 
     /// The attribute with which tp-perf opens the events that record changes of threads.
     pub fn threads(clockid: i32, process: ProcessFields, lost_known: bool) -> Self {
-        let like = Attr::tracepoint(0, clockid, SampleFields { weight: false, process }, lost_known);
+        let like = Attr::tracepoint(0, clockid, SampleFields { process, ..SampleFields::default() }, lost_known);
         let (kind, config) = (abi::PERF_TYPE_SOFTWARE, abi::PERF_COUNT_SW_DUMMY.into());
         let cgroups = if process.has_cgroup() { CGROUPS } else { 0 };
         Attr { kind, config, flags: like.flags | COMM | TASK | cgroups, ..like }
+    }
+
+    /// The same attribute with perf's default clock.
+    pub fn with_default_clock(self) -> Self {
+        Attr { flags: self.flags & !USE_CLOCKID, clockid: 0, ..self }
     }
 
     /// Parses the attribute at the start of `bytes`, and returns it with its size in bytes; `None` if it is
@@ -264,7 +271,7 @@ impl Trailer {
 
 /// The positions in tp-perf's own samples, and in all its other records, if samples have their threads.
 pub fn own_layout(process: ProcessFields) -> (Layout, Trailer) {
-    let attr = Attr::tracepoint(0, 0, SampleFields { weight: false, process }, true);
+    let attr = Attr::tracepoint(0, 0, SampleFields { process, ..SampleFields::default() }, true);
     (attr.layout(), attr.trailer())
 }
 
@@ -285,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_attribute_reads_back_as_it_was_written() {
-        let attr = Attr::tracepoint(204, 1, SampleFields { weight: true, process: ProcessFields::Thread }, true);
+        let attr = Attr::tracepoint(204, 1, SampleFields { weight: true, process: ProcessFields::Thread, cpu: false }, true);
         let bytes = attr.encode();
         assert_eq!(Attr::parse(&bytes), Some((attr, SIZE)));
         assert_eq!(Attr::parse(&bytes[..SIZE - 1]), None);
@@ -294,7 +301,7 @@ mod tests {
 
     #[test]
     fn fields_are_where_the_kernel_writes_them() {
-        let own = Attr::tracepoint(1, 1, SampleFields { weight: true, process: ProcessFields::None }, true);
+        let own = Attr::tracepoint(1, 1, SampleFields { weight: true, ..SampleFields::default() }, true);
         assert_eq!(
             own.layout(),
             Layout {

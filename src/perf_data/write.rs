@@ -63,7 +63,7 @@ impl Head<'_> {
         for events in pairs.chunk_by(|(_, a), (_, b)| a.tpid == b.tpid) {
             let tracepoint = self.table.get(events[0].1.tpid);
             let clock = self.clock.sampled().number();
-            let fields = SampleFields { weight: tracepoint.is_weighted(), process };
+            let fields = SampleFields { weight: tracepoint.is_weighted(), process, cpu: false };
             let attr = Attr::tracepoint(tracepoint.tracefs_id, clock, fields, self.lost_known);
             for events in events.chunks((MOST_IN_RECORD - SIZE) / 8) {
                 let ids: Vec<u8> = events.iter().flat_map(|(id, _)| id.0.to_ne_bytes()).collect();
@@ -78,19 +78,8 @@ impl Head<'_> {
         }
         let on_cpus = pairs.iter().map(|(id, slot)| (*id, slot.cpu));
         let on_cpus: Vec<_> = on_cpus.chain(of_threads.iter().map(|(id, cpu)| (*id, Some(*cpu)))).collect();
-        for (chunk, entries) in (0u64..).zip(on_cpus.chunks(MOST_IN_RECORD / 32)) {
-            let first = chunk * (MOST_IN_RECORD / 32) as u64;
-            let index = (first..).zip(entries);
-            // -1 means any CPU, or any thread.
-            let number = |cpu: &Option<Cpu>| cpu.map_or(u64::MAX, |cpu| cpu.get().into());
-            let words = index.flat_map(|(index, (id, cpu))| [id.0, index, number(cpu), u64::MAX]);
-            let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
-            push_record(&mut out, kind::ID_INDEX, &[&body]);
-        }
-        let mut names = tracing_data::encode(self.table);
-        names.resize(names.len().next_multiple_of(8), 0);
-        push_record(&mut out, kind::TRACING_DATA, &[&(names.len() as u32).to_ne_bytes()]);
-        out.extend(names);
+        push_cpus(&mut out, &on_cpus);
+        push_names(&mut out, self.table);
         out.extend(document(self.facts));
         if let Some(threads) = self.threads {
             threads.running.iter().for_each(|thread| push_thread(&mut out, thread));
@@ -98,6 +87,27 @@ impl Head<'_> {
         }
         out
     }
+}
+
+/// Appends the CPU of each sample id.
+pub(super) fn push_cpus(out: &mut Vec<u8>, on_cpus: &[(SampleId, Option<Cpu>)]) {
+    for (chunk, entries) in (0u64..).zip(on_cpus.chunks(MOST_IN_RECORD / 32)) {
+        let first = chunk * (MOST_IN_RECORD / 32) as u64;
+        let index = (first..).zip(entries);
+        // -1 means any CPU, or any thread.
+        let number = |cpu: &Option<Cpu>| cpu.map_or(u64::MAX, |cpu| cpu.get().into());
+        let words = index.flat_map(|(index, (id, cpu))| [id.0, index, number(cpu), u64::MAX]);
+        let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
+        push_record(out, kind::ID_INDEX, &[&body]);
+    }
+}
+
+/// Appends the names of all tracepoints.
+pub(super) fn push_names(out: &mut Vec<u8>, table: &Table) {
+    let mut names = tracing_data::encode(table);
+    names.resize(names.len().next_multiple_of(8), 0);
+    push_record(out, kind::TRACING_DATA, &[&(names.len() as u32).to_ne_bytes()]);
+    out.extend(names);
 }
 
 /// Appends the records of a thread that ran before the events, at time 0: FORK, and COMM with its name.
@@ -119,7 +129,7 @@ fn push_cgroup(out: &mut Vec<u8>, RunningCgroup { id, path }: &RunningCgroup) {
 const AT_ZERO: [u8; 24] = [0; 24];
 
 /// A text in a record, with at least one zero byte behind it.
-fn text(text: &str) -> Vec<u8> {
+pub(super) fn text(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     bytes.resize((bytes.len() + 1).next_multiple_of(8), 0);
     bytes
