@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn an_export_takes_all_its_options() {
-        let words = "rec out --format csv --columns tracepoint,cpu --windows 10ms --force -t sched -x *_waking --from 1s -q";
+        let words =
+            "rec out --format csv --columns tracepoint,cpu --windows 10ms --force -t sched -x *_waking --from 1s -q";
         let ExportRequest { options, manner } = parse::<ExportArgs>(words).and_then(ExportArgs::request).unwrap();
         assert_eq!((options.place, options.output), (Place::Path("rec".into()), PathBuf::from("out")));
         assert_eq!((options.format, options.windows_ns, options.force), (ExportFormat::Csv, Some(10_000_000), true));

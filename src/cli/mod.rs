@@ -216,13 +216,14 @@ pub enum Command {
     Report(ReportArgs),
     /// Reproduce the log and the summary of a recording
     Replay(ReplayArgs),
-    /// Write a recording or a history for Perfetto, DuckDB, pandas, perf
+    /// Export for Perfetto, DuckDB, pandas, perf, spreadsheets
     Export(ExportArgs),
     /// Measure what tp-perf costs a command
     Overhead(Box<OverheadArgs>),
-    /// Learn a state, from this machine or from recordings
+    /// Learn a state; `tp-perf states` lists and removes them
     Learn(Box<LearnArgs>),
     /// List, show and remove learned states
+    #[command(hide = true)] // The short help must fit one screen.
     States(StatesArgs),
     /// Identify the state of this machine, or of a recording
     Identify(Box<IdentifyArgs>),

@@ -46,6 +46,9 @@ pub enum Error {
     /// The source is a history already.
     #[error("`{0}` is a history already")]
     IsHistory(Place),
+    /// The length of windows was chosen, and a history has windows of its own.
+    #[error("`{0}` is a history, which has windows of its own, so their length cannot be chosen")]
+    OwnWindows(Place),
     /// A log has no tracefs ids.
     #[error("`{0}` is a log, which does not have the tracefs ids of its tracepoints; perf needs them")]
     NoTracefsIds(Place),

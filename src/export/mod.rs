@@ -40,7 +40,7 @@ use output::{ExportWriter, Output};
 use perf::PerfEvents;
 use perfetto::{PerfettoEvents, PerfettoWindows, TraceClock};
 use rows::{EventRows, RowWriter, WindowRows};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use text_rows::TextRows;
 use windows::{EventWindows, TakesWindows};
 
@@ -78,7 +78,7 @@ pub struct Exported {
     pub bytes: u64,
     /// What became of the events in a trace for Perfetto.
     pub perfetto: Option<PerfettoFacts>,
-    /// The events that the kernel lost, if the source reports them.
+    /// The events that the kernel lost, if the source reports them and no part of the time or of the processes was chosen.
     pub lost: u64,
     /// Why the export is incomplete, if it is.
     pub problem: Option<Problem>,
@@ -97,11 +97,7 @@ pub enum Number {
 ///
 /// # Errors
 /// If the source cannot be read, does not fit the format, or if the file cannot be written. No file is left then.
-pub fn export(
-    options: &ExportOptions,
-    signals: &mut Signals,
-    progress: &mut dyn Progress,
-) -> Result<Exported, Error> {
+pub fn export(options: &ExportOptions, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Exported, Error> {
     if options.place.reads(&options.output) {
         return Err(Error::OwnSource(options.output.clone()));
     }
@@ -156,7 +152,7 @@ pub fn export(
     let Made { number, perfetto, results } = made;
     let bytes = open.finish()?;
     let (path, format) = (options.output.clone(), *format);
-    let lost = results.summary.events.lost;
+    let lost = lost_in(&results, options);
     Ok(Exported { path, format, number, bytes, perfetto, lost, problem: results.problem })
 }
 
@@ -188,6 +184,11 @@ fn pour(
     }
     replay::refuse_missed_range(&results, place, signals)?;
     Ok(results)
+}
+
+/// The events that the kernel lost. Those of a part are not known.
+fn lost_in(results: &Results, options: &ExportOptions) -> u64 {
+    if options.filter.cuts() { 0 } else { results.summary.events.lost }
 }
 
 /// Makes windows of a source.
@@ -309,16 +310,12 @@ fn row_writer(format: ExportFormat, columns: Vec<Column>, out: ExportWriter) -> 
 
 /// Exports a recording as a history.
 #[cfg(feature = "history")]
-fn history_of(
-    options: &ExportOptions,
-    signals: &mut Signals,
-    progress: &mut dyn Progress,
-) -> Result<Exported, Error> {
+fn history_of(options: &ExportOptions, signals: &mut Signals, progress: &mut dyn Progress) -> Result<Exported, Error> {
     use crate::history::HistoryFacts;
     /// The usual length of a window.
     const SECOND: u64 = 1_000_000_000;
 
-    let folder = history::HistoryFolder::new(Path::new(&options.output))?;
+    let folder = history::HistoryFolder::new(&options.output)?;
     let source = replay::open(&options.place, &options.filter, signals, progress)?;
     let of_source = source.wall_offset_ns;
     if of_source.or(options.began.map(|_| 0)).is_none() {
@@ -346,7 +343,7 @@ fn history_of(
         number: Number::Windows(number),
         bytes,
         perfetto: None,
-        lost: summary.events.lost,
+        lost: lost_in(&results, options),
         problem: results.problem,
     })
 }

@@ -28,13 +28,15 @@ pub(super) fn export_history(
         ExportFormat::Perf => {
             return Err(Error::OnlyWindows { place: place.clone(), format: options.format });
         }
+        _ if options.windows_ns.is_some() => return Err(Error::OwnWindows(place.clone())),
         _ => {}
     }
     let other = |error: crate::history::Error| Error::Source(replay::Error::Other(Box::new(error)));
     let history = History::open_part(path, &options.filter, HistoryLevel::Windows).map_err(other)?;
     history.problems().iter().for_each(|problem| progress.note_failure("a file is left out", problem));
     if history.has_minutes() {
-        progress.note(&format!("{place}: the sums of minutes are exported, because the time is older than the windows"));
+        progress
+            .note(&format!("{place}: the sums of minutes are exported, because the time is older than the windows"));
     }
     replay::check_patterns(history.table(), place, &options.filter)?;
     let output = Output::of(&options.output, options.force)?;

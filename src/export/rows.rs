@@ -66,8 +66,9 @@ impl Row {
 
 /// A format of tables.
 pub(super) trait RowWriter {
-    /// Writes rows. `table` has their tracepoints. It is the same table in every call, but it may have grown.
-    fn write(&mut self, rows: &[Row], table: &Table) -> io::Result<()>;
+    /// Takes rows out of `rows`, and writes them. `table` has their tracepoints. It is the same table in every call, but it may have
+    /// grown.
+    fn write(&mut self, rows: &mut Vec<Row>, table: &Table) -> io::Result<()>;
 
     /// Writes the rest.
     fn finish(self: Box<Self>) -> io::Result<()>;
@@ -133,13 +134,12 @@ impl Sink for EventRows {
             if self.failed.is_some() {
                 return;
             }
-            self.batch.clear();
             for event in events {
                 let row = self.row(event);
                 self.batch.push(row);
             }
             self.number += events.len() as u64;
-            self.failed = self.writer.write(&self.batch, table).err();
+            self.failed = self.writer.write(&mut self.batch, table).err();
         }
     }
 
@@ -186,7 +186,6 @@ impl WindowRows {
 
 impl TakesWindows for WindowRows {
     fn window(&mut self, window: &ExportedWindow, table: &Table) -> io::Result<()> {
-        self.batch.clear();
         self.batch.extend(window.hits.iter().map(|hits| Row {
             time: window.from,
             length_ns: window.length_ns,
@@ -201,6 +200,6 @@ impl TakesWindows for WindowRows {
             watched: hits.watched,
             standard_error: hits.standard_error,
         }));
-        self.writer.write(&self.batch, table)
+        self.writer.write(&mut self.batch, table)
     }
 }

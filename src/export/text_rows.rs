@@ -35,9 +35,9 @@ impl<W: Write> TextRows<W> {
 }
 
 impl<W: Write> RowWriter for TextRows<W> {
-    fn write(&mut self, rows: &[Row], table: &Table) -> io::Result<()> {
-        for row in rows {
-            (self.write_row)(row, &self.columns, table, &mut self.buffer);
+    fn write(&mut self, rows: &mut Vec<Row>, table: &Table) -> io::Result<()> {
+        for row in rows.drain(..) {
+            (self.write_row)(&row, &self.columns, table, &mut self.buffer);
             if self.buffer.len() >= CHUNK {
                 self.out.write_all(&self.buffer)?;
                 self.buffer.clear();

@@ -292,7 +292,8 @@ mod tests {
 
     #[test]
     fn an_attribute_reads_back_as_it_was_written() {
-        let attr = Attr::tracepoint(204, 1, SampleFields { weight: true, process: ProcessFields::Thread, cpu: false }, true);
+        let attr =
+            Attr::tracepoint(204, 1, SampleFields { weight: true, process: ProcessFields::Thread, cpu: false }, true);
         let bytes = attr.encode();
         assert_eq!(Attr::parse(&bytes), Some((attr, SIZE)));
         assert_eq!(Attr::parse(&bytes[..SIZE - 1]), None);

@@ -67,8 +67,7 @@ mod tests {
     #[test]
     fn the_message_says_what_became_counters_and_what_is_missing() {
         let counter = |number: u64| (format!("g:t{number}"), 1_000 * number);
-        let facts =
-            PerfettoFacts { instants: 9, counters: (1..=7).map(counter).collect(), interval_ns: 16_777_216 };
+        let facts = PerfettoFacts { instants: 9, counters: (1..=7).map(counter).collect(), interval_ns: 16_777_216 };
         let export = Exported {
             path: "a\u{1b}.pftrace".into(),
             format: ExportFormat::Perfetto,

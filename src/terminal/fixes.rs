@@ -426,6 +426,7 @@ fn of_export(error: &export::Error) -> Option<&'static str> {
         Error::OwnSource(_) => ": choose another name",
         Error::NotEmpty(_) => ": name a new folder",
         Error::OnlyWindows { .. } => ": export to Parquet, CSV, JSON lines, or Perfetto, or name a recording",
+        Error::OwnWindows(_) => ": leave out --windows",
         Error::IsHistory(_) => ": copy its folder, or export to another format",
         Error::NoTracefsIds(_) => ": name the recording's folder or its events.perf instead",
         Error::NoWallClock(_) => ": give the time of its first event, as in `--began '2026-11-30 14:00:05'` (UTC)",

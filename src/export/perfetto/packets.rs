@@ -131,14 +131,7 @@ impl<'a> Packets<'a> {
     }
 
     /// Writes an event. A tracepoint that was thinned has the hits that the event stands for.
-    pub fn instant(
-        &mut self,
-        time: Ns,
-        track: Track,
-        name: Tpid,
-        hits: Option<u64>,
-        table: &Table,
-    ) -> io::Result<()> {
+    pub fn instant(&mut self, time: Ns, track: Track, name: Tpid, hits: Option<u64>, table: &Table) -> io::Result<()> {
         self.event
             .number(track_event::TYPE, track_event::INSTANT)
             .number(track_event::TRACK, track.uuid())
