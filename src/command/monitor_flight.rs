@@ -60,6 +60,7 @@ impl<E: Sampling> MonitorFlight<E> {
             clock: Clock::Monotonic,
             ring_size: RING,
             process: ProcessFields::None,
+            sampled_cpu: false,
             budget: *budget,
         };
         let options = CaptureOptions {

@@ -45,7 +45,7 @@ impl WindowsOfHistory {
         let keep = Keep { windows_for: Duration::MAX, minutes_for: Duration::MAX, bytes: u64::MAX };
         let history = |error: crate::history::Error| Error::History(error.to_string());
         let writer = HistoryWriter::open(&folder.root(), facts, table, keep, clock.clone()).map_err(history)?;
-        let mut writing = Writing { writer, clock, length_ns, next: first.from, number: 0 };
+        let mut writing = HistoryInMaking { writer, clock, length_ns, next: first.from, number: 0 };
         for window in &self.windows {
             writing.silent_until(window.from)?;
             writing.window(window)?;
@@ -57,7 +57,7 @@ impl WindowsOfHistory {
 }
 
 /// A history that is being written.
-struct Writing {
+struct HistoryInMaking {
     writer: HistoryWriter<RecordedClock>,
     clock: RecordedClock,
     length_ns: u64,
@@ -66,7 +66,7 @@ struct Writing {
     number: u64,
 }
 
-impl Writing {
+impl HistoryInMaking {
     fn window(&mut self, window: &ExportedWindow) -> Result<(), Error> {
         self.number += 1;
         if self.number > MOST_WINDOWS {

@@ -36,7 +36,7 @@ use crate::os::clock::Clock;
 use crate::perf_data::{Features, ForPerf};
 use crate::source::{About, Place, Source};
 use columns::RowsOf;
-use output::{ExportWriter, Output};
+use output::{ExportPlace, ExportWriter};
 use perf::PerfEvents;
 use perfetto::{PerfettoEvents, PerfettoWindows, TraceClock};
 use rows::{EventRows, RowWriter, WindowRows};
@@ -112,7 +112,7 @@ pub fn export(options: &ExportOptions, signals: &mut Signals, progress: &mut dyn
     if *format == ExportFormat::History {
         return history_of(options, signals, progress);
     }
-    let output = Output::of(&options.output, options.force)?;
+    let output = ExportPlace::of(&options.output, options.force)?;
     let mut open = output.open()?;
     let source = replay::open(place, filter, signals, progress)?;
     let made = match (format, windows_ns) {

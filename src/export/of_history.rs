@@ -1,7 +1,7 @@
 //! Exports a history: its windows.
 
 use super::columns::RowsOf;
-use super::output::Output;
+use super::output::ExportPlace;
 use super::perfetto::{PerfettoWindows, TraceClock};
 use super::rows::WindowRows;
 use super::windows::{ExportedHits, ExportedWindow, TakesWindows};
@@ -39,7 +39,7 @@ pub(super) fn export_history(
             .note(&format!("{place}: the sums of minutes are exported, because the time is older than the windows"));
     }
     replay::check_patterns(history.table(), place, &options.filter)?;
-    let output = Output::of(&options.output, options.force)?;
+    let output = ExportPlace::of(&options.output, options.force)?;
     let mut open = output.open()?;
     let write = || Error::write(output.path());
     let number = match options.format {

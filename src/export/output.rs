@@ -16,59 +16,59 @@ const CHUNK: usize = 256 << 10;
 const STDOUT: &str = "standard output";
 
 /// The place of an export, checked before the source is read.
-pub(super) enum Output {
+pub(super) enum ExportPlace {
     Stdout,
     /// Its folder, its name there, and its path as the user named it.
     File(Folder, String, PathBuf),
 }
 
-impl Output {
+impl ExportPlace {
     /// The place that the user named; `-` is standard output.
     pub fn of(path: &Path, force: bool) -> Result<Self, Error> {
         if path.as_os_str() == "-" {
-            return Ok(Output::Stdout);
+            return Ok(ExportPlace::Stdout);
         }
         let file = Folder::of_file(path, force)?;
         let (folder, name) = file.ok_or_else(|| Error::NoFile(path.to_owned()))?;
-        Ok(Output::File(folder, name, path.to_owned()))
+        Ok(ExportPlace::File(folder, name, path.to_owned()))
     }
 
     /// The name in errors and messages.
     pub fn path(&self) -> PathBuf {
         match self {
-            Output::Stdout => STDOUT.into(),
-            Output::File(.., path) => path.clone(),
+            ExportPlace::Stdout => STDOUT.into(),
+            ExportPlace::File(.., path) => path.clone(),
         }
     }
 
     /// Opens the place for writing.
-    pub fn open(&self) -> Result<OpenOutput<'_>, Error> {
+    pub fn open(&self) -> Result<OpenExport<'_>, Error> {
         let (file, to) = match self {
-            Output::Stdout => (None, Destination::Stdout(stdout().map_err(Error::write(self.path()))?)),
-            Output::File(folder, name, _) => {
+            ExportPlace::Stdout => (None, ExportTo::Stdout(stdout().map_err(Error::write(self.path()))?)),
+            ExportPlace::File(folder, name, _) => {
                 let file = folder.file(name)?;
-                let to = Destination::File(file.descriptor()?);
+                let to = ExportTo::File(file.descriptor()?);
                 (Some(file), to)
             }
         };
         let written = Arc::new(AtomicU64::new(0));
-        let counting = Counting { to, written: Arc::clone(&written) };
-        Ok(OpenOutput { output: self, file, writer: Some(BufWriter::with_capacity(CHUNK, counting)), written })
+        let counting = CountedWriter { to, written: Arc::clone(&written) };
+        Ok(OpenExport { output: self, file, writer: Some(BufWriter::with_capacity(CHUNK, counting)), written })
     }
 }
 
 /// A place that is being written. If it is dropped before it is finished, no file is left.
-pub(super) struct OpenOutput<'a> {
-    output: &'a Output,
+pub(super) struct OpenExport<'a> {
+    output: &'a ExportPlace,
     file: Option<NewFile<'a>>,
     writer: Option<ExportWriter>,
     written: Arc<AtomicU64>,
 }
 
 /// Writes the bytes of an export.
-pub(super) type ExportWriter = BufWriter<Counting>;
+pub(super) type ExportWriter = BufWriter<CountedWriter>;
 
-impl OpenOutput<'_> {
+impl OpenExport<'_> {
     /// The writer. It is there once.
     ///
     /// # Panics
@@ -82,29 +82,29 @@ impl OpenOutput<'_> {
         if let Some(file) = self.file {
             file.finish();
         }
-        if let Output::File(folder, ..) = self.output {
+        if let ExportPlace::File(folder, ..) = self.output {
             folder.commit()?;
         }
         Ok(self.written.load(Relaxed))
     }
 }
 
-enum Destination {
+enum ExportTo {
     Stdout(io::Stdout),
     File(File),
 }
 
 /// Counts the bytes.
-pub(super) struct Counting {
-    to: Destination,
+pub(super) struct CountedWriter {
+    to: ExportTo,
     written: Arc<AtomicU64>,
 }
 
-impl Write for Counting {
+impl Write for CountedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let number = match &mut self.to {
-            Destination::Stdout(stdout) => stdout.write(bytes)?,
-            Destination::File(file) => file.write(bytes)?,
+            ExportTo::Stdout(stdout) => stdout.write(bytes)?,
+            ExportTo::File(file) => file.write(bytes)?,
         };
         self.written.fetch_add(number as u64, Relaxed);
         Ok(number)
@@ -112,8 +112,8 @@ impl Write for Counting {
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
-            Destination::Stdout(stdout) => stdout.flush(),
-            Destination::File(file) => file.flush(),
+            ExportTo::Stdout(stdout) => stdout.flush(),
+            ExportTo::File(file) => file.flush(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! (DELTA_BINARY_PACKED), and all others have dictionaries.
 
 use super::columns::Column;
-use super::rows::{Row, RowWriter};
+use super::rows::{RowWriter, TableRow};
 use crate::history::{optional_column, required_column, signed};
 use crate::tracefs::Table;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -26,13 +26,13 @@ const ZSTD_LEVEL: i32 = 1;
 pub(super) struct ParquetRows<W: Write + Send> {
     columns: Vec<Column>,
     file: SerializedFileWriter<W>,
-    rows: Vec<Row>,
+    rows: Vec<TableRow>,
     /// By tpid minus 1.
-    tracepoints: Vec<Names>,
+    tracepoints: Vec<TracepointNames>,
 }
 
 /// The names of a tracepoint, and the number of its group.
-struct Names {
+struct TracepointNames {
     group: ByteArray,
     name: ByteArray,
     gid: u32,
@@ -52,7 +52,7 @@ impl<W: Write + Send> ParquetRows<W> {
             return Ok(());
         }
         let rows = &self.rows[..];
-        let of = |row: &Row| &self.tracepoints[row.tpid.index() - 1];
+        let of = |row: &TableRow| &self.tracepoints[row.tpid.index() - 1];
         let mut whole = self.file.next_row_group()?;
         let group = &mut whole;
         for column in &self.columns {
@@ -83,10 +83,10 @@ impl<W: Write + Send> ParquetRows<W> {
 }
 
 impl<W: Write + Send> RowWriter for ParquetRows<W> {
-    fn write(&mut self, rows: &mut Vec<Row>, table: &Table) -> io::Result<()> {
+    fn write(&mut self, rows: &mut Vec<TableRow>, table: &Table) -> io::Result<()> {
         for tracepoint in &table.tracepoints()[self.tracepoints.len()..] {
             let (group, name) = (tracepoint.group.as_str().into(), tracepoint.name.as_str().into());
-            self.tracepoints.push(Names { group, name, gid: tracepoint.gid.get() });
+            self.tracepoints.push(TracepointNames { group, name, gid: tracepoint.gid.get() });
         }
         if self.rows.len() + rows.len() > GROUP {
             self.write_group().map_err(failed)?;
@@ -142,16 +142,16 @@ fn properties() -> WriterProperties {
 
 fn numbers<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
-    rows: &[Row],
-    number: impl Fn(&Row) -> Option<u32>,
+    rows: &[TableRow],
+    number: impl Fn(&TableRow) -> Option<u32>,
 ) -> Result<()> {
     optional_column::<Int32Type, _, _>(group, rows, |row| number(row).map(u32::cast_signed))
 }
 
 fn texts<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
-    rows: &[Row],
-    text: impl Fn(&Row) -> Option<&Arc<str>>,
+    rows: &[TableRow],
+    text: impl Fn(&TableRow) -> Option<&Arc<str>>,
 ) -> Result<()> {
     optional_column::<ByteArrayType, _, _>(group, rows, |row| text(row).map(|text| ByteArray::from(&**text)))
 }

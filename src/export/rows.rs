@@ -13,7 +13,7 @@ const BATCH: usize = 4 << 10;
 
 /// A row.
 #[derive(Debug, Clone)]
-pub(super) struct Row {
+pub(super) struct TableRow {
     pub time: Ns,
     pub length_ns: u64,
     pub tpid: Tpid,
@@ -31,7 +31,7 @@ pub(super) struct Row {
 
 /// A cell of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Value<'a> {
+pub(super) enum CellValue<'a> {
     Null,
     Number(u64),
     Real(f64),
@@ -39,27 +39,27 @@ pub(super) enum Value<'a> {
     Text(&'a str),
 }
 
-impl Row {
+impl TableRow {
     /// The cell in a column.
-    pub fn value<'a>(&'a self, column: Column, table: &'a Table) -> Value<'a> {
-        let number = |number: Option<u32>| number.map_or(Value::Null, |number| Value::Number(number.into()));
-        let text = |text: &'a Option<Arc<str>>| text.as_deref().map_or(Value::Null, Value::Text);
+    pub fn value<'a>(&'a self, column: Column, table: &'a Table) -> CellValue<'a> {
+        let number = |number: Option<u32>| number.map_or(CellValue::Null, |number| CellValue::Number(number.into()));
+        let text = |text: &'a Option<Arc<str>>| text.as_deref().map_or(CellValue::Null, CellValue::Text);
         match column {
-            Column::TimestampNs => Value::Number(self.time.0),
-            Column::LengthNs => Value::Number(self.length_ns),
-            Column::TracepointGroup => Value::Text(&table.get(self.tpid).group),
-            Column::Tracepoint => Value::Text(&table.get(self.tpid).name),
-            Column::Tpid => Value::Number(self.tpid.get().into()),
-            Column::Gid => Value::Number(table.get(self.tpid).gid.get().into()),
+            Column::TimestampNs => CellValue::Number(self.time.0),
+            Column::LengthNs => CellValue::Number(self.length_ns),
+            Column::TracepointGroup => CellValue::Text(&table.get(self.tpid).group),
+            Column::Tracepoint => CellValue::Text(&table.get(self.tpid).name),
+            Column::Tpid => CellValue::Number(self.tpid.get().into()),
+            Column::Gid => CellValue::Number(table.get(self.tpid).gid.get().into()),
             Column::Cpu => number(self.cpu.map(Cpu::get)),
             Column::Pid => number(self.pid.map(Tid::get)),
             Column::Tid => number(self.tid.map(Tid::get)),
             Column::Comm => text(&self.comm),
             Column::Cgroup => text(&self.cgroup),
-            Column::Hits => self.hits.map_or(Value::Null, Value::Number),
-            Column::IsEstimate => Value::Flag(self.is_estimate),
-            Column::Watched => Value::Real(self.watched.into()),
-            Column::StandardError => self.standard_error.map_or(Value::Null, Value::Real),
+            Column::Hits => self.hits.map_or(CellValue::Null, CellValue::Number),
+            Column::IsEstimate => CellValue::Flag(self.is_estimate),
+            Column::Watched => CellValue::Real(self.watched.into()),
+            Column::StandardError => self.standard_error.map_or(CellValue::Null, CellValue::Real),
         }
     }
 }
@@ -68,7 +68,7 @@ impl Row {
 pub(super) trait RowWriter {
     /// Takes rows out of `rows`, and writes them. `table` has their tracepoints. It is the same table in every call, but it may have
     /// grown.
-    fn write(&mut self, rows: &mut Vec<Row>, table: &Table) -> io::Result<()>;
+    fn write(&mut self, rows: &mut Vec<TableRow>, table: &Table) -> io::Result<()>;
 
     /// Writes the rest.
     fn finish(self: Box<Self>) -> io::Result<()>;
@@ -80,7 +80,7 @@ pub(super) struct EventRows {
     hits: EventHits,
     /// What is known of threads, if a column needs it.
     threads: Option<KnownThreads>,
-    batch: Vec<Row>,
+    batch: Vec<TableRow>,
     pub number: u64,
     failed: Option<io::Error>,
 }
@@ -100,10 +100,10 @@ impl EventRows {
         }
     }
 
-    fn row(&mut self, event: &Event) -> Row {
+    fn row(&mut self, event: &Event) -> TableRow {
         let hits = self.hits.of_next(event);
         let tid = event.tid();
-        let mut row = Row {
+        let mut row = TableRow {
             time: event.time,
             length_ns: 0,
             tpid: event.tpid(),
@@ -170,7 +170,7 @@ impl Sink for EventRows {
 /// Makes a row of each tracepoint that a window has.
 pub(super) struct WindowRows {
     writer: Box<dyn RowWriter>,
-    batch: Vec<Row>,
+    batch: Vec<TableRow>,
 }
 
 impl WindowRows {
@@ -186,7 +186,7 @@ impl WindowRows {
 
 impl TakesWindows for WindowRows {
     fn window(&mut self, window: &ExportedWindow, table: &Table) -> io::Result<()> {
-        self.batch.extend(window.hits.iter().map(|hits| Row {
+        self.batch.extend(window.hits.iter().map(|hits| TableRow {
             time: window.from,
             length_ns: window.length_ns,
             tpid: hits.tpid,

@@ -1,7 +1,7 @@
 //! Tables as text: CSV, and JSON lines.
 
 use super::columns::Column;
-use super::rows::{Row, RowWriter, Value};
+use super::rows::{CellValue, RowWriter, TableRow};
 use crate::text::{JsonEscaping, push_csv_cell};
 use crate::tracefs::Table;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 const CHUNK: usize = 256 << 10;
 
 /// Writes a row into a buffer.
-type WriteRow = fn(&Row, &[Column], &Table, &mut Vec<u8>);
+type WriteRow = fn(&TableRow, &[Column], &Table, &mut Vec<u8>);
 
 /// Writes each row as a line.
 pub(super) struct TextRows<W> {
@@ -35,7 +35,7 @@ impl<W: Write> TextRows<W> {
 }
 
 impl<W: Write> RowWriter for TextRows<W> {
-    fn write(&mut self, rows: &mut Vec<Row>, table: &Table) -> io::Result<()> {
+    fn write(&mut self, rows: &mut Vec<TableRow>, table: &Table) -> io::Result<()> {
         for row in rows.drain(..) {
             (self.write_row)(&row, &self.columns, table, &mut self.buffer);
             if self.buffer.len() >= CHUNK {
@@ -53,29 +53,29 @@ impl<W: Write> RowWriter for TextRows<W> {
 }
 
 /// An unknown value is an empty cell.
-fn push_csv(row: &Row, columns: &[Column], table: &Table, out: &mut Vec<u8>) {
+fn push_csv(row: &TableRow, columns: &[Column], table: &Table, out: &mut Vec<u8>) {
     for (place, column) in columns.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
         match row.value(*column, table) {
-            Value::Null => {}
-            Value::Text(text) => push_csv_cell(out, text),
+            CellValue::Null => {}
+            CellValue::Text(text) => push_csv_cell(out, text),
             value => push_plain(value, out),
         }
     }
     out.push(b'\n');
 }
 
-fn push_json(row: &Row, columns: &[Column], table: &Table, out: &mut Vec<u8>) {
+fn push_json(row: &TableRow, columns: &[Column], table: &Table, out: &mut Vec<u8>) {
     for (place, column) in columns.iter().enumerate() {
         out.push(if place == 0 { b'{' } else { b',' });
         out.push(b'"');
         out.extend_from_slice(column.name().as_bytes());
         out.extend_from_slice(b"\":");
         match row.value(*column, table) {
-            Value::Null => out.extend_from_slice(b"null"),
-            Value::Text(text) => {
+            CellValue::Null => out.extend_from_slice(b"null"),
+            CellValue::Text(text) => {
                 serde_json::to_writer(JsonEscaping::of(&mut *out), text).expect("text becomes JSON in memory");
             }
             value => push_plain(value, out),
@@ -85,11 +85,11 @@ fn push_json(row: &Row, columns: &[Column], table: &Table, out: &mut Vec<u8>) {
 }
 
 /// Appends a number or a flag, which CSV and JSON write in the same way.
-fn push_plain(value: Value<'_>, out: &mut Vec<u8>) {
+fn push_plain(value: CellValue<'_>, out: &mut Vec<u8>) {
     match value {
-        Value::Number(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Value::Real(number) => write!(out, "{number}").expect("memory takes all bytes"),
-        Value::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
-        Value::Null | Value::Text(_) => {}
+        CellValue::Number(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        CellValue::Real(number) => write!(out, "{number}").expect("memory takes all bytes"),
+        CellValue::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
+        CellValue::Null | CellValue::Text(_) => {}
     }
 }

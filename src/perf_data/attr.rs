@@ -84,10 +84,10 @@ impl Attr {
     }
 
     /// The attribute with which tp-perf opens the events that record changes of threads.
-    pub fn threads(clockid: i32, process: ProcessFields, lost_known: bool) -> Self {
-        let like = Attr::tracepoint(0, clockid, SampleFields { process, ..SampleFields::default() }, lost_known);
+    pub fn threads(clockid: i32, fields: SampleFields, lost_known: bool) -> Self {
+        let like = Attr::tracepoint(0, clockid, SampleFields { weight: false, ..fields }, lost_known);
         let (kind, config) = (abi::PERF_TYPE_SOFTWARE, abi::PERF_COUNT_SW_DUMMY.into());
-        let cgroups = if process.has_cgroup() { CGROUPS } else { 0 };
+        let cgroups = if fields.process.has_cgroup() { CGROUPS } else { 0 };
         Attr { kind, config, flags: like.flags | COMM | TASK | cgroups, ..like }
     }
 
@@ -270,8 +270,8 @@ impl Trailer {
 }
 
 /// The positions in tp-perf's own samples, and in all its other records, if samples have their threads.
-pub fn own_layout(process: ProcessFields) -> (Layout, Trailer) {
-    let attr = Attr::tracepoint(0, 0, SampleFields { process, ..SampleFields::default() }, true);
+pub fn own_layout(process: ProcessFields, cpu: bool) -> (Layout, Trailer) {
+    let attr = Attr::tracepoint(0, 0, SampleFields { weight: false, process, cpu }, true);
     (attr.layout(), attr.trailer())
 }
 
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn the_cgroup_is_found_from_the_end() {
         let of = |sample_type| Attr { sample_type, ..Attr::tracepoint(1, 1, SampleFields::default(), true) }.layout();
-        let (own, _) = own_layout(ProcessFields::Cgroup);
+        let (own, _) = own_layout(ProcessFields::Cgroup, false);
         assert_eq!((own.thread, own.time, own.cgroup_from_end, own.least), (Some(16), Some(24), Some(8), 40));
         let with_raw = of(IDENTIFIER | TIME | RAW | CGROUP);
         assert_eq!((with_raw.flags, with_raw.cgroup_from_end, with_raw.least), (Some(30), Some(8), 32));

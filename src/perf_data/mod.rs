@@ -33,7 +33,7 @@ mod tracing_data;
 mod write;
 mod zstd_window;
 
-pub use attr::{Attr, Layout, Trailer, own_layout};
+pub use attr::{Attr, Layout, SampleFields, Trailer, own_layout};
 pub use compress::{Compressor, Inflate, MOST_INFLATED};
 pub use error::{Error, Fault, Shortfall};
 pub use features::{ClockPair, Features};

@@ -258,7 +258,7 @@ impl<E: Sampling> FlightRecorder<E> {
         let (engine, took) = chosen.attach(kernel, &attach, None, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
         let online = kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
-        let (layout, trailer) = own_layout(options.attach.process);
+        let (layout, trailer) = own_layout(options.attach.process, options.attach.sampled_cpu);
         Ok(FlightRecorder {
             limits,
             attach: took,

@@ -1,7 +1,7 @@
 //! Counters: the hits of tracks in intervals.
 
 use super::packets::{Packets, Sequence};
-use super::tracks::{Names, Track, TrackKind};
+use super::tracks::{Track, TrackKind, TrackNames};
 use crate::events::Ns;
 use std::io;
 
@@ -27,7 +27,7 @@ impl CounterTracks {
         from: Ns,
         length_ns: u64,
         values: impl Iterator<Item = (u32, u64)>,
-        names: &Names<'_>,
+        names: &TrackNames<'_>,
         packets: &mut Packets<'_>,
     ) -> io::Result<()> {
         let values: Vec<(u32, u64)> = values.collect();

@@ -175,7 +175,7 @@ impl PerfettoEvents {
         ];
         for (sequence, kind, cells) in cells {
             let Some(cells) = cells else { continue };
-            let names = tracks::Names { table, threads: &self.threads };
+            let names = tracks::TrackNames { table, threads: &self.threads };
             let mut counters = CounterTracks::new(sequence, kind, Some(cells.width()));
             for (index, bin) in cells.iter() {
                 let from = begin.saturating_add(index.saturating_mul(cells.width()));
@@ -193,7 +193,7 @@ impl PerfettoEvents {
     }
 
     fn write_instants(&self, packets: &mut Packets<'_>, table: &Table) -> io::Result<()> {
-        let names = tracks::Names { table, threads: &self.threads };
+        let names = tracks::TrackNames { table, threads: &self.threads };
         for Instant { event, hits, thread } in &self.instants {
             let name = event.tpid();
             let hits = (*hits > 1).then_some(*hits);
@@ -271,7 +271,7 @@ impl TakesWindows for PerfettoWindows<'_> {
             self.packets = Some(Packets::new(out, self.clock, window.from)?);
         }
         let Some(packets) = &mut self.packets else { return Ok(()) };
-        let names = tracks::Names { table, threads: &Threads::default() };
+        let names = tracks::TrackNames { table, threads: &Threads::default() };
         let values = window.hits.iter().filter_map(|hits| Some((hits.tpid.get(), hits.hits?)));
         self.counters.window(window.from, window.length_ns, values, &names, packets)
     }

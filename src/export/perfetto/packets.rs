@@ -5,7 +5,7 @@
 
 use super::TraceClock;
 use super::proto::Message;
-use super::tracks::{Names, Track};
+use super::tracks::{Track, TrackNames};
 use crate::events::{Ns, Tpid};
 use crate::tracefs::Table;
 use std::collections::HashSet;
@@ -117,7 +117,7 @@ impl<'a> Packets<'a> {
     }
 
     /// Describes a track, and those above it, once.
-    pub fn describe(&mut self, track: Track, interval_ns: Option<u64>, names: &Names<'_>) -> io::Result<()> {
+    pub fn describe(&mut self, track: Track, interval_ns: Option<u64>, names: &TrackNames<'_>) -> io::Result<()> {
         if !self.described.insert(track) {
             return Ok(());
         }

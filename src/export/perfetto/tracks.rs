@@ -32,7 +32,7 @@ const TRACEPOINTS: Track = Track { kind: TrackKind::Root, number: 1 };
 const CPUS: Track = Track { kind: TrackKind::Root, number: 2 };
 
 /// The names of all tracks.
-pub(super) struct Names<'a> {
+pub(super) struct TrackNames<'a> {
     pub table: &'a Table,
     pub threads: &'a Threads,
 }
@@ -58,7 +58,7 @@ impl Track {
     }
 
     /// The track above it.
-    pub fn parent(self, names: &Names<'_>) -> Option<Track> {
+    pub fn parent(self, names: &TrackNames<'_>) -> Option<Track> {
         match self.kind {
             TrackKind::Root | TrackKind::Process => None,
             TrackKind::Group => Some(TRACEPOINTS),
@@ -75,7 +75,12 @@ impl Track {
     }
 
     /// Describes it. A counter has an interval; 0 means that its windows differ in length.
-    pub fn describe<'m>(self, interval_ns: Option<u64>, names: &Names<'_>, out: &'m mut Message) -> &'m mut Message {
+    pub fn describe<'m>(
+        self,
+        interval_ns: Option<u64>,
+        names: &TrackNames<'_>,
+        out: &'m mut Message,
+    ) -> &'m mut Message {
         out.number(descriptor::UUID, self.uuid());
         if let Some(parent) = self.parent(names) {
             out.number(descriptor::PARENT, parent.uuid());
@@ -119,7 +124,7 @@ impl Track {
         out
     }
 
-    fn name(self, names: &Names<'_>) -> String {
+    fn name(self, names: &TrackNames<'_>) -> String {
         let cpu = || cpu_of(self.number).map_or("unknown CPU".to_owned(), |cpu| format!("CPU {cpu}"));
         match self.kind {
             TrackKind::Root if self == CPUS => "CPUs".to_owned(),
