@@ -146,8 +146,11 @@ impl Sink for EventWindows<'_> {
 mod tests {
     use super::*;
 
+    /// The begin of a window, its length, and the hits by tpid.
+    type KeptWindow = (u64, u64, Vec<(u32, u64)>);
+
     #[derive(Default)]
-    struct Kept(Vec<(u64, u64, Vec<(u32, u64)>)>);
+    struct Kept(Vec<KeptWindow>);
 
     impl TakesWindows for Kept {
         fn window(&mut self, window: &ExportedWindow, _: &Table) -> io::Result<()> {
@@ -157,7 +160,7 @@ mod tests {
         }
     }
 
-    fn windows(length_ns: u64, end: u64, events: &[(u64, u32)]) -> Vec<(u64, u64, Vec<(u32, u64)>)> {
+    fn windows(length_ns: u64, end: u64, events: &[(u64, u32)]) -> Vec<KeptWindow> {
         let mut kept = Kept::default();
         let mut windows = EventWindows::new(length_ns, &mut kept);
         let event = |(time, tpid): &(u64, u32)| Event::new(Ns(*time), None, Tpid::new(*tpid));

@@ -160,9 +160,9 @@ pub fn instants() {
             super::sums(log.iter().filter(|row| !row["cpu"].is_empty()).map(|row| (row["cpu"].clone(), hits(row))));
         for (cpu, hits) in &of_cpus {
             let track = format!("CPUs/CPU {cpu} hits");
-            let values = trace.counters.iter().filter(|(name, ..)| *name == track);
+            let mut values = trace.counters.iter().filter(|(name, ..)| *name == track);
             assert_eq!(values.clone().map(|(.., value)| value).sum::<u64>(), *hits, "{track}");
-            assert_eq!(values.last().unwrap().2, 0, "a counter ends");
+            assert_eq!(values.next_back().unwrap().2, 0, "a counter ends");
         }
         assert_eq!(
             without_group(on(&trace, "CPUs/")).values().sum::<u64>(),
@@ -200,8 +200,9 @@ pub fn instants() {
 pub fn counters() {
     const HOT: u64 = 1_050_000;
     let names = [("irq", "hot"), ("irq", "rare"), ("sched", "calm")];
-    let event =
-        |n: u64| (1_000_000_000 + 1_000 * n, if n % 100 > 0 { 1 } else { 2 + n as u32 / 100 % 2 }, (n % 2) as u32);
+    let event = |n: u64| {
+        (1_000_000_000 + 1_000 * n, if !n.is_multiple_of(100) { 1 } else { 2 + n as u32 / 100 % 2 }, (n % 2) as u32)
+    };
     let events: Vec<_> = (0..HOT).map(event).collect();
     let rounds: Vec<&[_]> = events.chunks(100_000).collect();
     let file = perf_file(&names, &rounds, None);

@@ -123,7 +123,9 @@ fn cpus() {
             let cells: Vec<&str> = row.split(',').collect();
             let (time, cpu): (u64, u32) = (cells[0].parse().unwrap(), cells.last().unwrap().parse().unwrap());
             let time = format!("{}.{:09}:", time / 1_000_000_000, time % 1_000_000_000);
-            let tid = (cells.len() == 6).then(|| cells[4].to_owned());
+            // A thread that had ended has no number.
+            let tid =
+                (cells.len() == 6).then(|| if cells[4].is_empty() { "-1".to_owned() } else { cells[4].to_owned() });
             tid.into_iter().chain([format!("[{cpu:03}]"), time, cells[3].to_owned()]).collect::<Vec<_>>()
         };
         let mut logged: Vec<_> = log.lines().skip(1).map(row).collect();
@@ -137,6 +139,12 @@ fn cpus() {
         assert_eq!(listed, logged, "{with}");
         assert!(replay(&[&rig.path("rec"), Path::new("-q")]).status.success());
     }
+    // The counters of a budget belong to a CPU, too.
+    let rig = Rig::new();
+    let output = rig.command(&["-t", "sched:*", "-d", "300ms", "--with", "cpu", "--budget", "1%"]).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let output = replay(&[&rig.path("rec")]);
+    assert!(output.status.success() && shown(&output).contains("accounting"), "{}", shown(&output));
 }
 
 fn small() {
