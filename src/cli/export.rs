@@ -54,9 +54,9 @@ pub struct ExportArgs {
     /// Write this format, whatever the ending of FILE
     #[arg(long, value_enum)]
     format: Option<ExportFormat>,
-    /// Export windows of this length instead of events, as in `1s`
+    /// Export windows of this length, as in `1s`
     ///
-    /// A window has the hits of each tracepoint that was hit in it. The first one begins with the first event. For Perfetto, all
+    /// Without it, tp-perf exports events. A window has the hits of each tracepoint that was hit in it. The first one begins with the first event. For Perfetto, all
     /// tracepoints become counters. A history has windows of its own.
     #[arg(long, value_name = "TIME", value_parser = parse_windows)]
     windows: Option<Duration>,
@@ -75,7 +75,7 @@ pub struct ExportArgs {
     #[arg(long)]
     force: bool,
     /// Print nothing but errors
-    #[arg(short, long)]
+    #[arg(short, long, hide_short_help = true)]
     quiet: bool,
     #[command(flatten)]
     part: SourceArgs,

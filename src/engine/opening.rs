@@ -192,10 +192,9 @@ impl<'a> Opening<'a> {
         let (output, clock) = match self.how {
             How::Samples { clock, wakeup_watermark, period, process, sampled_cpu, .. } => {
                 let most = if kind == EventKind::Threads { self.ring_of_threads() } else { self.ring_size } / 2;
-                let watermark = u32::try_from(wakeup_watermark.min(most)).unwrap_or(u32::MAX);
+                let wakeup_watermark = u32::try_from(wakeup_watermark.min(most)).unwrap_or(u32::MAX);
                 // A leader that is a clock would otherwise take samples of its own.
                 let sample_period = if kind == EventKind::CpuClock { 0 } else { period };
-                let wakeup_watermark = watermark;
                 (Output::Samples { sample_period, wakeup_watermark, weighted, process, cpu: sampled_cpu }, clock)
             }
             How::Counts => (Output::Counts, Clock::Monotonic),
