@@ -68,6 +68,7 @@ fn bytes(rings: u32, events: u64) -> Vec<u8> {
         ids: &ids,
         clock: Clock::Monotonic,
         lost_known: true,
+        sampled_cpu: false,
         threads: None,
         features: &features,
         facts: "",

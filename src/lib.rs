@@ -65,7 +65,9 @@ pub mod control;
 pub mod counting;
 #[doc(hidden)]
 pub mod doctor;
-#[cfg(feature = "monitor")]
+#[doc(hidden)]
+pub mod export;
+#[cfg(feature = "history")]
 #[doc(hidden)]
 pub mod history;
 #[doc(hidden)]

@@ -179,6 +179,13 @@ impl Cells {
         }
     }
 
+    /// Makes the bins so wide that there are at most this many, including empty ones. `self` must be finished.
+    pub fn widen(&mut self, most_bins: u64) {
+        while self.bins() > u128::from(most_bins.max(1)) && self.shift < WIDEST {
+            self.coarsen(1);
+        }
+    }
+
     /// A copy with at most about `most` cells, in wider bins if necessary. `self` must be finished.
     #[cfg(test)]
     fn at_most(&self, most: usize) -> Self {

@@ -54,6 +54,8 @@ pub struct AttachOptions {
     pub ring_size: usize,
     /// The fields of events about their process.
     pub process: ProcessFields,
+    /// Whether events have their CPU in a field of their own, for perf.
+    pub sampled_cpu: bool,
     /// The part of the time of all CPUs that tp-perf may take. To keep it, a recording thins tracepoints, and a comparison
     /// leaves out the hottest. `None` watches each hit.
     pub budget: Option<f64>,
@@ -99,6 +101,7 @@ impl Chosen {
             ring_size: options.ring_size,
             exclude_thread: options.choice.excluded_thread(),
             process: options.process,
+            sampled_cpu: options.sampled_cpu,
             may_thin: options.budget.is_some(),
             one_in: None,
         };

@@ -99,7 +99,7 @@ impl ChosenRounds {
         }
         let found = only.processes.cgroups.iter().map(|pattern| exists(pattern, &at_start.cgroups));
         found.reduce(|one, other| other.or(one)).transpose()?;
-        let (layout, trailer) = own_layout(attach.process);
+        let (layout, trailer) = own_layout(attach.process, attach.sampled_cpu);
         let slots = engine.sample_ids().slots();
         let mut rounds = ChosenRounds {
             threads: ChosenThreads::of(&ProcessFilter { cgroups: Vec::new(), ..only.processes.clone() }),

@@ -4,7 +4,7 @@ use crate::capture::{CaptureOptions, Error, Switched};
 use crate::control::{Progress, Signals};
 use crate::drain::{Problem, Request, Results, drain};
 use crate::events::{SampleIds, Sink};
-use crate::perf_data::{counters, document};
+use crate::perf_data::{SampleFields, counters, document};
 use crate::recording::{self, Ending, LogSink, LogWriter, NewFile, RecordingDir, Summary, Unwatched};
 use crate::source::Source;
 use crate::spool::Spool;
@@ -119,7 +119,8 @@ pub(super) fn behind(
     let lost_known = run.counted.iter().all(|counted| counted.lost_known);
     let readings = ids.ids().iter().copied().zip(run.counted.iter().map(|counted| counted.count));
     let readings = readings.chain(run.threads.iter().copied());
-    let behind = [counters(readings, lost_known, now, options.attach.process.has_thread()), note(&ending)].concat();
+    let fields = SampleFields { process: options.attach.process, cpu: options.attach.sampled_cpu, weight: false };
+    let behind = [counters(readings, lost_known, now, fields), note(&ending)].concat();
     Ok((behind, ending))
 }
 

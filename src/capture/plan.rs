@@ -172,6 +172,7 @@ pub(super) fn head(
         ids: engine.sample_ids(),
         clock: options.attach.clock,
         lost_known: engine.attached().lost_known,
+        sampled_cpu: options.attach.sampled_cpu,
         threads: at_start.map(|AtStart { threads, cgroups }| HeadThreads {
             ids: &engine.attached().thread_ids,
             running: threads,

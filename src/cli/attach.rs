@@ -33,6 +33,14 @@ impl AttachArgs {
         let (ring_size, adjustment) = self.rings.ring_size()?;
         let (choice, mut manner) = self.watch.request(quiet);
         manner.adjustments.extend(adjustment);
-        Ok((AttachOptions { choice, clock: self.clock, ring_size, process: ProcessFields::None, budget: None }, manner))
+        let options = AttachOptions {
+            choice,
+            clock: self.clock,
+            ring_size,
+            process: ProcessFields::None,
+            sampled_cpu: false,
+            budget: None,
+        };
+        Ok((options, manner))
     }
 }

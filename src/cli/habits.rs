@@ -60,7 +60,7 @@ const OPTIONS_OF_SOURCES: [Instead; 5] = [
 fn options(subcommand: Option<&str>) -> &'static [Instead] {
     match subcommand {
         None | Some("record" | "overhead" | "learn" | "identify" | "check") => &OPTIONS_OF_CAPTURES,
-        Some("report" | "replay") => &OPTIONS_OF_SOURCES,
+        Some("report" | "replay" | "export") => &OPTIONS_OF_SOURCES,
         Some(_) => &[],
     }
 }

@@ -13,6 +13,7 @@ mod completions;
 mod config_file;
 mod count;
 mod doctor;
+mod export;
 #[cfg(feature = "monitor")]
 mod flight;
 mod habits;
@@ -49,6 +50,7 @@ pub(crate) use command_line::own_arguments;
 pub use completions::CompletionsArgs;
 pub use count::{CountArgs, CountCommand, CountFormat};
 pub use doctor::{DoctorArgs, DoctorRequest};
+pub use export::{ExportArgs, ExportRequest};
 #[cfg(feature = "monitor")]
 pub use flight::{FlightAct, FlightArgs};
 pub use identify::{IdentifyArgs, IdentifyFormat, IdentifyRequest};
@@ -155,6 +157,7 @@ impl Cli {
             Some(
                 Command::Report(_)
                 | Command::Replay(_)
+                | Command::Export(_)
                 | Command::States(_)
                 | Command::Completions(_)
                 | Command::Man(_),
@@ -169,6 +172,7 @@ impl Command {
         match self {
             Command::Report(args) => args.only_prints(),
             Command::Replay(args) => args.only_prints(),
+            Command::Export(args) => args.only_prints(),
             Command::States(args) => args.only_prints(),
             Command::Identify(args) => !args.watches_machine(),
             Command::Check(args) => !args.watches_machine(),
@@ -213,11 +217,14 @@ pub enum Command {
     Report(ReportArgs),
     /// Reproduce the log and the summary of a recording
     Replay(ReplayArgs),
+    /// Export for Perfetto, DuckDB, pandas, perf, spreadsheets
+    Export(ExportArgs),
     /// Measure what tp-perf costs a command
     Overhead(Box<OverheadArgs>),
-    /// Learn a state, from this machine or from recordings
+    /// Learn a state; `tp-perf states` lists and removes them
     Learn(Box<LearnArgs>),
     /// List, show and remove learned states
+    #[command(hide = true)] // The short help must fit one screen.
     States(StatesArgs),
     /// Identify the state of this machine, or of a recording
     Identify(Box<IdentifyArgs>),
@@ -245,6 +252,7 @@ impl Command {
         match self {
             Command::Report(args) => args.memory(),
             Command::Replay(args) => args.memory(),
+            Command::Export(args) => args.memory(),
             Command::Learn(args) => args.memory(),
             Command::States(args) => args.memory(),
             Command::Identify(args) => args.memory(),

@@ -73,9 +73,9 @@ pub struct RecordArgs {
     budget: Option<BudgetArg>,
     /// Record more of each event: pid,tid,comm,cgroup,cpu
     ///
-    /// tp-perf always records the CPU. `pid`, `tid`, and `comm` come together: an event then takes 32 bytes instead of 24. With
-    /// `cgroup`, an event also has pid, tid, and comm, and takes 40 bytes. The names and cgroups are those at the time of the event. A report shows them
-    /// with `--by process`.
+    /// `pid`, `tid`, and `comm` come together: an event then takes 32 bytes instead of 24. With `cgroup`, an event also has pid, tid,
+    /// and comm, and takes 40 bytes. The names and cgroups are those at the time of the event. A report shows them with `--by process`.
+    /// tp-perf always knows the CPU; with `cpu`, which takes 8 bytes more, `perf script -F cpu` shows it too.
     #[arg(long, value_enum, hide_possible_values = true, value_name = "FIELDS", value_delimiter = ',')]
     with: Vec<LogColumn>,
     /// Add these columns to log.csv (separated by commas)
@@ -168,7 +168,8 @@ impl RecordArgs {
             }
         }
         let last = self.last.map(|time| LastLimits { time, after: Duration::ZERO, bytes: self.last_bytes as u64 });
-        let attach = AttachOptions { budget, process, ..attach };
+        let sampled_cpu = self.with.contains(&LogColumn::Cpu);
+        let attach = AttachOptions { budget, process, sampled_cpu, ..attach };
         let options = capture::CaptureOptions {
             rules: StopRules { events: self.events, duration: self.duration },
             output: self.output,

@@ -41,6 +41,7 @@ pub fn run(kernel: &impl Kernel, by: CountBy, count: CountCommand, context: &mut
             clock: Clock::default(),
             ring_size: DEFAULT_RING_SIZE,
             process,
+            sampled_cpu: false,
             budget: options.budget.or(Some(USUAL_BUDGET)),
         },
         compress: false,

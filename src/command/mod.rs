@@ -16,6 +16,7 @@ mod count_by;
 mod destination;
 mod detach;
 mod doctor;
+mod export;
 #[cfg(feature = "monitor")]
 mod flight;
 mod follow;
@@ -119,6 +120,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         #[cfg(feature = "monitor")]
         Some(Command::Flight(args)) => flight::run(args, context),
         Some(Command::Replay(args)) => replay::run(args, context),
+        Some(Command::Export(args)) => export::run(args, context),
         Some(Command::Report(args)) => report::run(args, context),
         Some(Command::Overhead(args)) => overhead::run(*args, context),
         Some(Command::Learn(args)) => learn::run(*args, context),

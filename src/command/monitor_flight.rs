@@ -66,6 +66,7 @@ impl<E: Sampling> MonitorFlight<E> {
             clock: Clock::Monotonic,
             ring_size: RING,
             process: if *by == Some(CountBy::Cgroup) { ProcessFields::Cgroup } else { ProcessFields::Thread },
+            sampled_cpu: false,
             budget: *budget,
         };
         let options = CaptureOptions {

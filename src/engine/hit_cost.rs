@@ -117,6 +117,7 @@ pub(super) fn sampled(tracefs_id: u64, cpu: Cpu, sample_period: u64) -> io::Resu
             wakeup_watermark: bytes as u32 / 2,
             weighted: false,
             process: ProcessFields::None,
+            cpu: false,
         },
         clock: Clock::Monotonic,
         disabled: true,

@@ -40,6 +40,7 @@ enum How {
         period: u64,
         groups: bool,
         process: ProcessFields,
+        sampled_cpu: bool,
         leader: EventKind,
     },
     /// The events count.
@@ -89,15 +90,17 @@ impl<'a> Opening<'a> {
             exclude_thread,
             may_thin,
             process,
+            sampled_cpu,
             one_in,
         } = request;
-        let (clock, wakeup_watermark, groups, process) = (*clock, *wakeup_watermark, *may_thin, *process);
+        let (clock, wakeup_watermark, groups) = (*clock, *wakeup_watermark, *may_thin);
+        let (process, sampled_cpu) = (*process, *sampled_cpu);
         // The kernel keeps the kinds of leaders apart (see `small_groups`).
         let (period, leader) = match one_in {
             Some(one_in) => (*one_in, EventKind::CpuClock),
             None => (if *may_thin { OPENED_WITH } else { 1 }, EventKind::Dummy),
         };
-        let how = How::Samples { clock, wakeup_watermark, period, groups, process, leader };
+        let how = How::Samples { clock, wakeup_watermark, period, groups, process, sampled_cpu, leader };
         Ok(Opening { ring_size: *ring_size, ..Opening::new(tracepoints, cpus, how, *exclude_thread)? })
     }
 
@@ -187,12 +190,12 @@ impl<'a> Opening<'a> {
     /// leader.
     fn spec(&self, kind: EventKind, cpu: Cpu, weighted: bool) -> EventSpec<'static> {
         let (output, clock) = match self.how {
-            How::Samples { clock, wakeup_watermark, period, process, .. } => {
+            How::Samples { clock, wakeup_watermark, period, process, sampled_cpu, .. } => {
                 let most = if kind == EventKind::Threads { self.ring_of_threads() } else { self.ring_size } / 2;
-                let watermark = u32::try_from(wakeup_watermark.min(most)).unwrap_or(u32::MAX);
+                let wakeup_watermark = u32::try_from(wakeup_watermark.min(most)).unwrap_or(u32::MAX);
                 // A leader that is a clock would otherwise take samples of its own.
                 let sample_period = if kind == EventKind::CpuClock { 0 } else { period };
-                (Output::Samples { sample_period, wakeup_watermark: watermark, weighted, process }, clock)
+                (Output::Samples { sample_period, wakeup_watermark, weighted, process, cpu: sampled_cpu }, clock)
             }
             How::Counts => (Output::Counts, Clock::Monotonic),
         };

@@ -23,6 +23,8 @@ pub struct AttachRequest<'a> {
     /// The fields of samples about their process. If they have some, the kernel also records the names of threads, or of
     /// threads and cgroups.
     pub process: ProcessFields,
+    /// Whether samples have their CPU. The ring has it too, but perf shows only the one in the sample.
+    pub sampled_cpu: bool,
     /// Whether tracepoints may be thinned. The events are then opened with
     /// [`OPENED_WITH`](crate::events::thinning::OPENED_WITH) as their period, and need [`Sampling::record_all`] once they are on.
     ///

@@ -10,6 +10,7 @@
 
 mod backlog;
 mod closing;
+mod columns;
 mod crc;
 mod error;
 mod facts;
@@ -40,6 +41,7 @@ mod window;
 mod window_stream;
 mod writer;
 
+pub(crate) use columns::{optional_column, required_column, signed};
 pub use error::Error;
 pub use facts::{HistoryFacts, LeftOutNames};
 pub use frame::HistoryEvent;

@@ -11,15 +11,15 @@
 //! | `hits` | differences, packed (DELTA_BINARY_PACKED) |
 //! | `watched`, `standard_error` | dictionary: nearly always 1, and nearly always null |
 
+use super::columns::{BATCH, optional_column, required_column, signed};
 use super::facts::HistoryFacts;
 use super::window::HistoryWindow;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::writer::ColumnWriterImpl;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int64Type};
-use parquet::errors::{ParquetError, Result};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
+use parquet::errors::Result;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, TypePtr};
 use std::io::Write;
@@ -40,8 +40,6 @@ const SCHEMA: &str = "message history {
 pub(super) const MOST_ROWS: usize = 64 << 10;
 /// The most windows of a row group: their numbers fit in a byte.
 pub(super) const MOST_WINDOWS: usize = 256;
-/// The rows that the crate gets at a time.
-const BATCH: usize = 4 << 10;
 
 /// The schema.
 pub(super) fn schema() -> TypePtr {
@@ -136,65 +134,17 @@ impl RowGroup {
         let (windows, rows) = (&self.windows, &self.rows);
         let name = |row: &StoredRow| &names.0[row.tpid as usize - 1];
         let mut group = file.next_row_group()?;
-        required::<Int64Type, _>(&mut group, rows, |row| windows[row.window as usize].0)?;
-        required::<Int64Type, _>(&mut group, rows, |row| windows[row.window as usize].1)?;
-        required::<ByteArrayType, _>(&mut group, rows, |row| name(row).0.clone())?;
-        required::<ByteArrayType, _>(&mut group, rows, |row| name(row).1.clone())?;
-        optional::<Int64Type, _>(&mut group, rows, |row| row.hits.map(signed))?;
-        required::<FloatType, _>(&mut group, rows, |row| row.watched)?;
-        optional::<DoubleType, _>(&mut group, rows, |row| row.standard_error)?;
+        required_column::<Int64Type, _, _>(&mut group, rows, |row| windows[row.window as usize].0)?;
+        required_column::<Int64Type, _, _>(&mut group, rows, |row| windows[row.window as usize].1)?;
+        required_column::<ByteArrayType, _, _>(&mut group, rows, |row| name(row).0.clone())?;
+        required_column::<ByteArrayType, _, _>(&mut group, rows, |row| name(row).1.clone())?;
+        optional_column::<Int64Type, _, _>(&mut group, rows, |row| row.hits.map(signed))?;
+        required_column::<FloatType, _, _>(&mut group, rows, |row| row.watched)?;
+        optional_column::<DoubleType, _, _>(&mut group, rows, |row| row.standard_error)?;
         group.close()?;
         let number = rows.len() as u64;
         self.windows.clear();
         self.rows.clear();
         Ok(number)
     }
-}
-
-/// The number as Parquet stores it; numbers beyond that do not occur.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn required<T: DataType, W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
-    rows: &[StoredRow],
-    value: impl Fn(&StoredRow) -> T::T,
-) -> Result<()> {
-    let mut values = Vec::with_capacity(BATCH.min(rows.len()));
-    column::<T, W>(group, |column| {
-        rows.chunks(BATCH).try_for_each(|rows| {
-            values.clear();
-            values.extend(rows.iter().map(&value));
-            column.write_batch(&values, None, None).map(drop)
-        })
-    })
-}
-
-fn optional<T: DataType, W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
-    rows: &[StoredRow],
-    value: impl Fn(&StoredRow) -> Option<T::T>,
-) -> Result<()> {
-    let (mut values, mut levels) = (Vec::new(), Vec::new());
-    column::<T, W>(group, |column| {
-        rows.chunks(BATCH).try_for_each(|rows| {
-            values.clear();
-            values.extend(rows.iter().filter_map(&value));
-            levels.clear();
-            levels.extend(rows.iter().map(|row| i16::from(value(row).is_some())));
-            column.write_batch(&values, Some(&levels), None).map(drop)
-        })
-    })
-}
-
-/// Writes the next column.
-fn column<T: DataType, W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
-    write: impl FnOnce(&mut ColumnWriterImpl<'_, T>) -> Result<()>,
-) -> Result<()> {
-    let missing = || ParquetError::General("the schema has fewer columns".to_owned());
-    let mut column = group.next_column()?.ok_or_else(missing)?;
-    write(column.typed::<T>())?;
-    column.close()
 }

@@ -106,6 +106,7 @@ impl<E: Sampling> Who<E> {
             wakeup_watermark: RING / 2,
             exclude_thread: choice.excluded_thread(),
             process,
+            sampled_cpu: false,
             may_thin: false,
             one_in: Some(one_in),
         };
@@ -127,7 +128,7 @@ impl<E: Sampling> Who<E> {
         threads: KnownThreads,
         process: ProcessFields,
     ) -> Self {
-        let (layout, trailer) = own_layout(process);
+        let (layout, trailer) = own_layout(process, false);
         Who {
             engine,
             target,

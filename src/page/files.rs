@@ -7,12 +7,10 @@ use crate::os::stdout::stdout;
 use crate::os::thread::Work;
 use crate::plot::paper::{NoRoom, Paper};
 use crate::plot::{self, MOST_ROWS, PlotFormat};
-use crate::recording::{self, FILES, Folder, LOG, Readers};
+use crate::recording::{self, Folder};
 use crate::report::{Detail, Report};
 use crate::source::Place;
-use nix::sys::stat::fstat;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -198,41 +196,15 @@ impl Files {
 
 /// Fails if a file to be written is one of those to be read.
 fn refuse_sources(places: &[Place], path: &Path) -> Result<(), Error> {
-    let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
-    let Some(target) = number(path) else { return Ok(()) };
-    // A recording consists of all its files. The tables of a log are in the same folder.
-    let of_place = |place: &Place| match place {
-        Place::Path(path) => {
-            let beside = FILES.map(|name| path.with_file_name(name)).into_iter().filter(|_| path.ends_with(LOG));
-            let all = FILES.map(|name| path.join(name)).into_iter().chain(beside).chain([path.clone()]);
-            all.map(|path| number(&path)).collect()
-        }
-        Place::Stdin => vec![fstat(io::stdin()).ok().map(|file| (file.st_dev, file.st_ino))],
-        Place::Example => Vec::new(),
-    };
-    match places.iter().flat_map(of_place).any(|source| source == Some(target)) {
+    match places.iter().any(|place| place.reads(path)) {
         true => Err(Error::OwnSource(path.to_owned())),
         false => Ok(()),
     }
 }
 
 fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
-    let no_file = || Error::NoFile(path.to_owned());
-    let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_bytes()));
-    let name = name.ok_or_else(no_file)?.to_owned();
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let folder = Folder::open(&unlinked(parent), Readers::Umask)?.shared(force)?;
-    folder.check(&name, force)?;
+    let (folder, name) = Folder::of_file(path, force)?.ok_or_else(|| Error::NoFile(path.to_owned()))?;
     Ok(PageTo::File(folder, name, path.to_owned()))
-}
-
-/// The place of a folder, which a link may name.
-pub(super) fn unlinked(folder: &Path) -> PathBuf {
-    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
 
 pub(super) fn write(folder: &Folder, name: &str, path: PathBuf, bytes: &[u8]) -> Result<WrittenFile, Error> {

@@ -1,6 +1,6 @@
 //! The plots of a report as files.
 
-use super::files::{Error, FileOptions, WrittenFile, unlinked, write};
+use super::files::{Error, FileOptions, WrittenFile, write};
 use crate::os::thread::Work;
 use crate::plot::paper::{Paper, PaperFigure};
 use crate::plot::{self, Axis, Figure, MOST_ROWS, Plot, PlotFormat, Scene, Subject};
@@ -46,7 +46,7 @@ impl PlotFiles {
     /// Plots in this folder, which is made if necessary.
     pub fn new(options: &FileOptions, path: &Path, names: &[String]) -> Result<Self, Error> {
         let FileOptions { formats, paper, force, .. } = options;
-        let folder = Folder::create(&unlinked(path), Readers::Umask)?.shared(*force)?;
+        let folder = Folder::create(&Folder::unlinked(path), Readers::Umask)?.shared(*force)?;
         names.iter().try_for_each(|name| folder.check(name, *force))?;
         Ok(PlotFiles { folder, path: path.to_owned(), formats: formats.clone(), paper: paper.clone() })
     }

@@ -50,6 +50,8 @@ pub enum Output {
         weighted: bool,
         /// The fields about the process.
         process: ProcessFields,
+        /// Whether the sample has its CPU (PERF_SAMPLE_CPU), which takes 8 bytes.
+        cpu: bool,
     },
     /// A count, obtained with `read` (`sample_period` 0). The kernel cannot switch such an event to sampling
     /// later.
@@ -124,7 +126,7 @@ impl EventSpec<'_> {
             attr.set_task(1);
             attr.set_comm(1);
         }
-        if let Output::Samples { sample_period, wakeup_watermark, weighted, process } = self.output {
+        if let Output::Samples { sample_period, wakeup_watermark, weighted, process, cpu } = self.output {
             if self.kind == EventKind::Threads && process.has_cgroup() {
                 attr.set_cgroup(1);
             }
@@ -133,6 +135,7 @@ impl EventSpec<'_> {
             attr.sample_type = u64::from(
                 abi::PERF_SAMPLE_IDENTIFIER
                     | abi::PERF_SAMPLE_TIME
+                    | optional(cpu, abi::PERF_SAMPLE_CPU)
                     | optional(weighted, abi::PERF_SAMPLE_PERIOD)
                     | optional(process.has_thread(), abi::PERF_SAMPLE_TID)
                     | optional(process.has_cgroup(), abi::PERF_SAMPLE_CGROUP),
@@ -170,8 +173,13 @@ mod tests {
     use super::*;
     use std::os::fd::AsFd;
 
-    const SAMPLES: Output =
-        Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false, process: ProcessFields::None };
+    const SAMPLES: Output = Output::Samples {
+        sample_period: 1,
+        wakeup_watermark: 4096,
+        weighted: false,
+        process: ProcessFields::None,
+        cpu: false,
+    };
 
     fn spec(kind: EventKind, output: Output) -> EventSpec<'static> {
         let (scope, clock) = (Scope::AllOn(Cpu::new(3)), Clock::Tai);
@@ -192,7 +200,13 @@ mod tests {
 
     #[test]
     fn a_sample_with_its_thread_has_one_more_field_and_a_dummy_event_tells_of_threads() {
-        let with = |process| Output::Samples { sample_period: 1, wakeup_watermark: 4096, weighted: false, process };
+        let with = |process| Output::Samples {
+            sample_period: 1,
+            wakeup_watermark: 4096,
+            weighted: false,
+            process,
+            cpu: false,
+        };
         let output = with(ProcessFields::Thread);
         let usual = u64::from(abi::PERF_SAMPLE_IDENTIFIER | abi::PERF_SAMPLE_TIME);
         let attr = spec(EventKind::Tracepoint(77), output).attr();

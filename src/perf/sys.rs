@@ -37,7 +37,7 @@ pub fn try_to_open(cpu: Cpu) -> io::Result<()> {
 /// Checks whether this kernel can put the cgroup into samples (Linux 5.7 and later, with CONFIG_CGROUP_PERF).
 pub fn try_cgroups(cpu: Cpu) -> io::Result<()> {
     let process = ProcessFields::Cgroup;
-    try_with(cpu, Output::Samples { sample_period: 1, wakeup_watermark: 1, weighted: false, process })
+    try_with(cpu, Output::Samples { sample_period: 1, wakeup_watermark: 1, weighted: false, process, cpu: false })
 }
 
 /// Opens a dummy event, and closes it.

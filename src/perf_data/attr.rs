@@ -45,6 +45,8 @@ pub struct SampleFields {
     pub weight: bool,
     /// The process, the thread, and the cgroup.
     pub process: ProcessFields,
+    /// The CPU.
+    pub cpu: bool,
 }
 
 /// The fields of a `perf_event_attr` that tp-perf uses.
@@ -74,7 +76,7 @@ impl Attr {
             kind: abi::PERF_TYPE_TRACEPOINT,
             config: tracefs_id,
             period: 1,
-            sample_type: IDENTIFIER | TIME | optional(fields.weight, PERIOD) | of_process,
+            sample_type: IDENTIFIER | TIME | optional(fields.cpu, CPU) | optional(fields.weight, PERIOD) | of_process,
             read_format: if lost_known { read_format::LOST } else { 0 },
             flags: SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID,
             clockid,
@@ -82,11 +84,16 @@ impl Attr {
     }
 
     /// The attribute with which tp-perf opens the events that record changes of threads.
-    pub fn threads(clockid: i32, process: ProcessFields, lost_known: bool) -> Self {
-        let like = Attr::tracepoint(0, clockid, SampleFields { weight: false, process }, lost_known);
+    pub fn threads(clockid: i32, fields: SampleFields, lost_known: bool) -> Self {
+        let like = Attr::tracepoint(0, clockid, SampleFields { weight: false, ..fields }, lost_known);
         let (kind, config) = (abi::PERF_TYPE_SOFTWARE, abi::PERF_COUNT_SW_DUMMY.into());
-        let cgroups = if process.has_cgroup() { CGROUPS } else { 0 };
+        let cgroups = if fields.process.has_cgroup() { CGROUPS } else { 0 };
         Attr { kind, config, flags: like.flags | COMM | TASK | cgroups, ..like }
+    }
+
+    /// The same attribute with perf's default clock.
+    pub fn with_default_clock(self) -> Self {
+        Attr { flags: self.flags & !USE_CLOCKID, clockid: 0, ..self }
     }
 
     /// Parses the attribute at the start of `bytes`, and returns it with its size in bytes; `None` if it is
@@ -263,8 +270,8 @@ impl Trailer {
 }
 
 /// The positions in tp-perf's own samples, and in all its other records, if samples have their threads.
-pub fn own_layout(process: ProcessFields) -> (Layout, Trailer) {
-    let attr = Attr::tracepoint(0, 0, SampleFields { weight: false, process }, true);
+pub fn own_layout(process: ProcessFields, cpu: bool) -> (Layout, Trailer) {
+    let attr = Attr::tracepoint(0, 0, SampleFields { weight: false, process, cpu }, true);
     (attr.layout(), attr.trailer())
 }
 
@@ -275,7 +282,7 @@ mod tests {
     #[test]
     fn the_cgroup_is_found_from_the_end() {
         let of = |sample_type| Attr { sample_type, ..Attr::tracepoint(1, 1, SampleFields::default(), true) }.layout();
-        let (own, _) = own_layout(ProcessFields::Cgroup);
+        let (own, _) = own_layout(ProcessFields::Cgroup, false);
         assert_eq!((own.thread, own.time, own.cgroup_from_end, own.least), (Some(16), Some(24), Some(8), 40));
         let with_raw = of(IDENTIFIER | TIME | RAW | CGROUP);
         assert_eq!((with_raw.flags, with_raw.cgroup_from_end, with_raw.least), (Some(30), Some(8), 32));
@@ -285,7 +292,8 @@ mod tests {
 
     #[test]
     fn an_attribute_reads_back_as_it_was_written() {
-        let attr = Attr::tracepoint(204, 1, SampleFields { weight: true, process: ProcessFields::Thread }, true);
+        let attr =
+            Attr::tracepoint(204, 1, SampleFields { weight: true, process: ProcessFields::Thread, cpu: false }, true);
         let bytes = attr.encode();
         assert_eq!(Attr::parse(&bytes), Some((attr, SIZE)));
         assert_eq!(Attr::parse(&bytes[..SIZE - 1]), None);
@@ -294,7 +302,7 @@ mod tests {
 
     #[test]
     fn fields_are_where_the_kernel_writes_them() {
-        let own = Attr::tracepoint(1, 1, SampleFields { weight: true, process: ProcessFields::None }, true);
+        let own = Attr::tracepoint(1, 1, SampleFields { weight: true, ..SampleFields::default() }, true);
         assert_eq!(
             own.layout(),
             Layout {

@@ -60,6 +60,13 @@ pub struct ClockPair {
     pub clock_ns: Ns,
 }
 
+impl ClockPair {
+    /// The nanoseconds from the clock of the samples to the wall clock.
+    pub fn wall_offset_ns(self) -> i64 {
+        self.wall_ns.0.wrapping_sub(self.clock_ns.0).cast_signed()
+    }
+}
+
 impl Features {
     /// Encodes the features as HEADER_FEATURE records.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {

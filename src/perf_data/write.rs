@@ -26,6 +26,8 @@ pub struct Head<'a> {
     pub clock: Clock,
     /// Whether the counters include the number of lost samples.
     pub lost_known: bool,
+    /// Whether samples have their CPU.
+    pub sampled_cpu: bool,
     /// The threads, if samples have theirs.
     pub threads: Option<HeadThreads<'a>>,
     /// Data for perf: machine, arguments, compression.
@@ -60,10 +62,11 @@ impl Head<'_> {
         let pairs: Vec<(SampleId, Slot)> =
             self.ids.ids().iter().copied().zip(self.ids.slots().iter().copied()).collect();
         let process = self.threads.map_or(ProcessFields::None, |threads| threads.fields());
+        let fields = SampleFields { weight: false, process, cpu: self.sampled_cpu };
         for events in pairs.chunk_by(|(_, a), (_, b)| a.tpid == b.tpid) {
             let tracepoint = self.table.get(events[0].1.tpid);
             let clock = self.clock.sampled().number();
-            let fields = SampleFields { weight: tracepoint.is_weighted(), process };
+            let fields = SampleFields { weight: tracepoint.is_weighted(), ..fields };
             let attr = Attr::tracepoint(tracepoint.tracefs_id, clock, fields, self.lost_known);
             for events in events.chunks((MOST_IN_RECORD - SIZE) / 8) {
                 let ids: Vec<u8> = events.iter().flat_map(|(id, _)| id.0.to_ne_bytes()).collect();
@@ -72,54 +75,63 @@ impl Head<'_> {
         }
         let of_threads = self.threads.map_or(&[][..], |threads| threads.ids);
         if !of_threads.is_empty() {
-            let attr = Attr::threads(self.clock.sampled().number(), process, self.lost_known);
+            let attr = Attr::threads(self.clock.sampled().number(), fields, self.lost_known);
             let ids: Vec<u8> = of_threads.iter().flat_map(|(id, _)| id.0.to_ne_bytes()).collect();
             push_record(&mut out, kind::HEADER_ATTR, &[&attr.encode(), &ids]);
         }
         let on_cpus = pairs.iter().map(|(id, slot)| (*id, slot.cpu));
         let on_cpus: Vec<_> = on_cpus.chain(of_threads.iter().map(|(id, cpu)| (*id, Some(*cpu)))).collect();
-        for (chunk, entries) in (0u64..).zip(on_cpus.chunks(MOST_IN_RECORD / 32)) {
-            let first = chunk * (MOST_IN_RECORD / 32) as u64;
-            let index = (first..).zip(entries);
-            // -1 means any CPU, or any thread.
-            let number = |cpu: &Option<Cpu>| cpu.map_or(u64::MAX, |cpu| cpu.get().into());
-            let words = index.flat_map(|(index, (id, cpu))| [id.0, index, number(cpu), u64::MAX]);
-            let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
-            push_record(&mut out, kind::ID_INDEX, &[&body]);
-        }
-        let mut names = tracing_data::encode(self.table);
-        names.resize(names.len().next_multiple_of(8), 0);
-        push_record(&mut out, kind::TRACING_DATA, &[&(names.len() as u32).to_ne_bytes()]);
-        out.extend(names);
+        push_cpus(&mut out, &on_cpus);
+        push_names(&mut out, self.table);
         out.extend(document(self.facts));
         if let Some(threads) = self.threads {
-            threads.running.iter().for_each(|thread| push_thread(&mut out, thread));
-            threads.cgroups.into_iter().flatten().for_each(|cgroup| push_cgroup(&mut out, cgroup));
+            // At time 0: pid, tid, time, the CPU if samples have it, and the sample id.
+            let end = &[0; 32][..if self.sampled_cpu { 32 } else { 24 }];
+            threads.running.iter().for_each(|thread| push_thread(&mut out, thread, end));
+            threads.cgroups.into_iter().flatten().for_each(|cgroup| push_cgroup(&mut out, cgroup, end));
         }
         out
     }
 }
 
+/// Appends the CPU of each sample id.
+pub(super) fn push_cpus(out: &mut Vec<u8>, on_cpus: &[(SampleId, Option<Cpu>)]) {
+    for (chunk, entries) in (0u64..).zip(on_cpus.chunks(MOST_IN_RECORD / 32)) {
+        let first = chunk * (MOST_IN_RECORD / 32) as u64;
+        let index = (first..).zip(entries);
+        // -1 means any CPU, or any thread.
+        let number = |cpu: &Option<Cpu>| cpu.map_or(u64::MAX, |cpu| cpu.get().into());
+        let words = index.flat_map(|(index, (id, cpu))| [id.0, index, number(cpu), u64::MAX]);
+        let body: Vec<u8> = [entries.len() as u64].into_iter().chain(words).flat_map(u64::to_ne_bytes).collect();
+        push_record(out, kind::ID_INDEX, &[&body]);
+    }
+}
+
+/// Appends the names of all tracepoints.
+pub(super) fn push_names(out: &mut Vec<u8>, table: &Table) {
+    let mut names = tracing_data::encode(table);
+    names.resize(names.len().next_multiple_of(8), 0);
+    push_record(out, kind::TRACING_DATA, &[&(names.len() as u32).to_ne_bytes()]);
+    out.extend(names);
+}
+
 /// Appends the records of a thread that ran before the events, at time 0: FORK, and COMM with its name.
-fn push_thread(out: &mut Vec<u8>, thread: &RunningThread) {
+fn push_thread(out: &mut Vec<u8>, thread: &RunningThread, end: &[u8]) {
     let RunningThread { pid, tid, parent, name } = thread;
     let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>();
     let time = [0; 8];
     let by = thread.forked_by();
-    push_record(out, abi::PERF_RECORD_FORK, &[&words(&[*pid, *parent, *tid, by]), &time, &AT_ZERO]);
-    push_record(out, abi::PERF_RECORD_COMM, &[&words(&[*pid, *tid]), &text(name), &AT_ZERO]);
+    push_record(out, abi::PERF_RECORD_FORK, &[&words(&[*pid, *parent, *tid, by]), &time, end]);
+    push_record(out, abi::PERF_RECORD_COMM, &[&words(&[*pid, *tid]), &text(name), end]);
 }
 
 /// Appends the record of a cgroup that existed before the events, at time 0.
-fn push_cgroup(out: &mut Vec<u8>, RunningCgroup { id, path }: &RunningCgroup) {
-    push_record(out, abi::PERF_RECORD_CGROUP, &[&id.to_ne_bytes(), &text(path), &AT_ZERO]);
+fn push_cgroup(out: &mut Vec<u8>, RunningCgroup { id, path }: &RunningCgroup, end: &[u8]) {
+    push_record(out, abi::PERF_RECORD_CGROUP, &[&id.to_ne_bytes(), &text(path), end]);
 }
 
-/// The end of a record at time 0: pid, tid, time, and the sample id.
-const AT_ZERO: [u8; 24] = [0; 24];
-
 /// A text in a record, with at least one zero byte behind it.
-fn text(text: &str) -> Vec<u8> {
+pub(super) fn text(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     bytes.resize((bytes.len() + 1).next_multiple_of(8), 0);
     bytes
@@ -136,12 +148,12 @@ pub fn document(line: &str) -> Vec<u8> {
 }
 
 /// Encodes the kernel's counters at the end of a capture as READ records, in the kernel's own layout.
-/// `now_ns` is the current time by the clock of the samples. The records have a thread if samples do.
+/// `now_ns` is the current time by the clock of the samples. The records have a thread and a CPU if samples do.
 pub fn counters(
     readings: impl Iterator<Item = (SampleId, Reading)>,
     lost_known: bool,
     now_ns: Ns,
-    threads: bool,
+    fields: SampleFields,
 ) -> Vec<u8> {
     let mut out = Vec::new();
     for (id, reading) in readings {
@@ -149,11 +161,12 @@ pub fn counters(
         let value = reading.value.to_ne_bytes();
         let lost = reading.lost.to_ne_bytes();
         let lost: &[u8] = if lost_known { &lost } else { &[] };
-        let thread: &[u8] = if threads { &nobody } else { &[] };
+        let thread: &[u8] = if fields.process.has_thread() { &nobody } else { &[] };
+        let cpu: &[u8] = if fields.cpu { &nobody } else { &[] };
         push_record(
             &mut out,
             abi::PERF_RECORD_READ,
-            &[&nobody, &value, lost, thread, &now_ns.0.to_ne_bytes(), &id.0.to_ne_bytes()],
+            &[&nobody, &value, lost, thread, &now_ns.0.to_ne_bytes(), cpu, &id.0.to_ne_bytes()],
         );
     }
     out

@@ -77,6 +77,28 @@ impl Folder {
         }
     }
 
+    /// The folder of a file that the user names, and the name of the file in it. `None` if the path has no name that is text.
+    ///
+    /// # Errors
+    /// If the folder cannot be written to, or if something with this name is in the way.
+    pub fn of_file(path: &Path, force: bool) -> Result<Option<(Self, String)>, Error> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.filter(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_bytes()));
+        let Some(name) = name else { return Ok(None) };
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let folder = Folder::open(&Folder::unlinked(parent), Readers::Umask)?.shared(force)?;
+        folder.check(name, force)?;
+        Ok(Some((folder, name.to_owned())))
+    }
+
+    /// The place of a folder, which a link may name.
+    pub fn unlinked(path: &Path) -> PathBuf {
+        path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    }
+
     fn take(above: Above, path: PathBuf, readers: Readers, created: bool) -> Result<Self, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = match openat(&above.dir, &above.name, flags, Mode::empty()) {

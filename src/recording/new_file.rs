@@ -83,6 +83,14 @@ impl<'a> NewFile<'a> {
         change(&mut self.file).map_err(|cause| Error::Io { verb, path: self.path(), cause })
     }
 
+    /// The file, for a writer that must own one. It writes where this one does.
+    ///
+    /// # Errors
+    /// If the process has too many open files.
+    pub fn descriptor(&self) -> Result<File, Error> {
+        self.file.try_clone().map_err(|cause| Error::Io { verb: "open", path: self.path(), cause })
+    }
+
     /// The final path.
     pub fn path(&self) -> PathBuf {
         self.directory.path().join(&self.name)

@@ -16,7 +16,7 @@ mod differences;
 mod example;
 mod facts;
 pub mod formats;
-#[cfg(feature = "monitor")]
+#[cfg(feature = "history")]
 mod history;
 mod label;
 mod moderation;

@@ -79,7 +79,7 @@ fn read_source(
     signals: &mut Signals,
     progress: &mut dyn Progress,
 ) -> Result<SourceReport, replay::Error> {
-    #[cfg(feature = "monitor")]
+    #[cfg(feature = "history")]
     if let Place::Path(path) = place
         && crate::history::is_history(path)
     {

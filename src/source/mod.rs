@@ -34,6 +34,7 @@ use crate::perf_data::input::{Input, ReaderInput};
 use crate::perf_data::{self, Header, MAGIC, MAGIC_SWAPPED, PIPE_HEADER, PerfData, ZstdWindow, seekable};
 use crate::recording::{self, Facts};
 use crate::tracefs::{Table, Tpid};
+use nix::sys::stat::fstat;
 use readers::{Awaited, Metered, Unpacked};
 use std::cell::Cell;
 use std::fs::File;
@@ -78,6 +79,26 @@ impl std::fmt::Display for Place {
     }
 }
 
+impl Place {
+    /// Whether this place is read from the file at a path. A recording consists of all its files.
+    pub fn reads(&self, path: &Path) -> bool {
+        let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+        let Some(target) = number(path) else { return false };
+        let files: Vec<Option<(u64, u64)>> = match self {
+            Place::Path(path) => {
+                // The tables of a log are in the same folder.
+                let beside = recording::FILES.map(|name| path.with_file_name(name)).into_iter();
+                let beside = beside.filter(|_| path.ends_with(recording::LOG));
+                let within = recording::FILES.map(|name| path.join(name)).into_iter();
+                within.chain(beside).chain([path.clone()]).map(|path| number(&path)).collect()
+            }
+            Place::Stdin => vec![fstat(io::stdin()).ok().map(|file| (file.st_dev, file.st_ino))],
+            Place::Example => Vec::new(),
+        };
+        files.contains(&Some(target))
+    }
+}
+
 /// A source, opened.
 pub struct Source {
     /// Its events.
@@ -92,6 +113,8 @@ pub struct Source {
     pub knows_cgroups: bool,
     /// Whether its events may stand for several hits each: it is a recording with a budget, or the log of one.
     pub has_hits: bool,
+    /// The nanoseconds from the times of its events to those of the wall clock; `None` if the source does not have them.
+    pub wall_offset_ns: Option<i64>,
     /// Remarks for the user that are not errors.
     pub remarks: Vec<String>,
     /// The part that is missing from it, if that is already known.
@@ -262,6 +285,7 @@ impl Candidate<'_> {
                 knows_threads,
                 knows_cgroups,
                 has_hits,
+                wall_offset_ns: None,
                 remarks: Vec::new(),
                 problem: None,
                 file: None,
@@ -316,9 +340,13 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
             About::Perf { features: Box::new(features.clone()), clock: perf.clock(), not_sampled: perf.not_sampled() }
         }
     };
-    if let About::Capture(facts) = &about {
-        perf.set_clock_offset(facts.clock_offset_ns);
-    }
+    let clock_offset_ns = match &about {
+        About::Capture(facts) => facts.clock_offset_ns,
+        _ => 0,
+    };
+    // The pair has the clock of the samples.
+    let wall_offset_ns = features.clock.map(|pair| pair.wall_offset_ns().wrapping_sub(clock_offset_ns));
+    perf.set_clock_offset(clock_offset_ns);
     let (knows_cpus, knows_threads, knows_cgroups) = (perf.knows_cpus(), perf.knows_threads(), perf.knows_cgroups());
     let has_hits = matches!(&about, About::Capture(facts) if facts.budget.is_some());
     Ok(Source {
@@ -328,6 +356,7 @@ fn of_perf(mut perf: PerfData, problem: Option<Shortfall>) -> Result<Source, Err
         knows_threads,
         knows_cgroups,
         has_hits,
+        wall_offset_ns,
         remarks,
         problem,
         file: None,

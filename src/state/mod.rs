@@ -24,7 +24,7 @@ mod deviation;
 mod evaluate;
 mod follow;
 mod formats;
-#[cfg(feature = "monitor")]
+#[cfg(feature = "history")]
 mod history;
 mod identify;
 mod known;
@@ -59,7 +59,7 @@ pub use follow::{Alarm, AlarmKind, AllClear, CALM, Follow, FollowMessage, Follow
 pub use formats::{Suite, write_check_json, write_csv, write_csv_header};
 pub use formats::{follow_begin_json, follow_end_json, follow_error_json, follow_message_json};
 pub use formats::{write_error_json, write_evaluation_json, write_json, write_junit, write_suggestion_json};
-#[cfg(feature = "monitor")]
+#[cfg(feature = "history")]
 pub use history::read_history;
 pub use identify::Identification;
 pub use known::{Known, WINDOW};

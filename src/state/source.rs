@@ -39,7 +39,7 @@ pub fn read(
             true => Err(Error::Counted { place: place.to_string(), window: session.window }),
         };
     }
-    #[cfg(feature = "monitor")]
+    #[cfg(feature = "history")]
     if let Place::Path(path) = place
         && crate::history::is_history(path)
     {

@@ -11,7 +11,7 @@ use crate::memory::TooMuch;
 use crate::os::privileges::{self, file_rights};
 use crate::os::spare::FewDescriptors;
 use crate::state::{self, LibraryError, TooMany, What};
-use crate::{capture, control, doctor, engine, os, overhead, page, perf_data, recording, source, tracefs};
+use crate::{capture, control, doctor, engine, export, os, overhead, page, perf_data, recording, source, tracefs};
 use nix::errno::Errno;
 use std::error::Error;
 use std::io;
@@ -34,6 +34,7 @@ enum Fixable<'a> {
     State(&'a state::Error),
     Library(&'a LibraryError),
     Page(&'a page::Error),
+    Export(&'a export::Error),
     Tracefs(&'a tracefs::Error),
     Rights(&'a privileges::Error),
     /// The list of CPUs cannot be read.
@@ -64,6 +65,12 @@ impl<'a> Fixable<'a> {
                     _ => None,
                 }
                 .unwrap_or(Fixable::Page(error)),
+            })
+        } else if let Some(error) = error.downcast_ref() {
+            Some(match error {
+                export::Error::Output(error) => Fixable::Recording(error),
+                export::Error::Source(error) => Fixable::of_replay(error),
+                error => Fixable::Export(error),
             })
         } else if let Some(error) = error.downcast_ref() {
             Some(Fixable::of_state(error))
@@ -219,6 +226,7 @@ impl<'a> Fixable<'a> {
             Fixable::Page(page::Error::TooManyRows(_)) => ": select some of them with -t",
             Fixable::Page(page::Error::OwnPlot(_)) => ": choose another name for the page",
             Fixable::Page(page::Error::OwnSource(_)) => ": choose another name",
+            Fixable::Export(error) => return of_export(error).map(str::to_owned),
             _ => return None,
         };
         Some(fix.to_owned())
@@ -408,6 +416,25 @@ pub(super) fn lacks_rights(error: &(dyn Error + 'static)) -> bool {
 pub(super) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let is_of_capture = error.is::<capture::Error>() || error.is::<overhead::Error>();
     (is_of_capture && Fixable::of(error)?.cannot_trace()).then_some(WITHOUT_TRACING)
+}
+
+/// The fix for an export.
+fn of_export(error: &export::Error) -> Option<&'static str> {
+    use export::Error;
+    Some(match error {
+        Error::NoFile(_) => ": name a file in UTF-8",
+        Error::OwnSource(_) => ": choose another name",
+        Error::NotEmpty(_) => ": name a new folder",
+        Error::OnlyWindows { .. } => ": export to Parquet, CSV, JSON lines, or Perfetto, or name a recording",
+        Error::OwnWindows(_) => ": leave out --windows",
+        Error::IsHistory(_) => ": copy its folder, or export to another format",
+        Error::NoTracefsIds(_) => ": name the recording's folder or its events.perf instead",
+        Error::NoWallClock(_) => ": give the time of its first event, as in `--began '2026-11-30 14:00:05'` (UTC)",
+        Error::TooManyWindows { .. } => ": choose longer ones, as in `--windows 1m`",
+        Error::NoColumn { .. } | Error::Source(_) | Error::Output(_) | Error::History(_) | Error::Stopped(_) => {
+            return None;
+        }
+    })
 }
 
 #[cfg(test)]

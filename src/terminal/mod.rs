@@ -6,6 +6,7 @@ mod count_by;
 mod deviations;
 mod doctor;
 mod evaluation;
+mod export;
 mod fixes;
 mod follow;
 mod kernel;
@@ -37,6 +38,7 @@ pub use count_by::print_count_by;
 pub use deviations::Extent;
 pub use doctor::print_diagnoses;
 pub use evaluation::{print_evaluation, print_quality};
+pub use export::exported;
 pub use follow::{FollowedFrom, print_followed, print_message};
 #[cfg(feature = "monitor")]
 pub use lines::JsonLines;

@@ -33,6 +33,23 @@ impl fmt::Display for CsvCell<'_> {
     }
 }
 
+/// Appends a text as a cell, with quotes if it needs some.
+pub fn push_csv_cell(out: &mut Vec<u8>, text: &str) {
+    // Most names need no escapes.
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    let cell = CsvCell(text).to_string();
+    match cell.contains([',', '"']) {
+        true => {
+            out.push(b'"');
+            out.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
+            out.push(b'"');
+        }
+        false => out.extend_from_slice(cell.as_bytes()),
+    }
+}
+
 /// The error of the file within an error of writing CSV, so that its kind is known.
 pub fn of_csv_error(error: csv::Error) -> io::Error {
     match error.into_kind() {

@@ -13,6 +13,7 @@ mod accounts;
 mod cli;
 mod common;
 mod counting;
+mod export;
 mod floors;
 mod following;
 mod fuzz;
@@ -64,6 +65,7 @@ const SIDE_BY_SIDE: &[Module] = &[
     ("accounts", nothing_more, accounts::TESTS),
     ("cli", nothing_more, cli::TESTS),
     ("counting", nothing_more, counting::TESTS),
+    ("export", nothing_more, export::TESTS),
     ("floors", nothing_more, floors::TESTS),
     ("following", nothing_more, following::TESTS),
     ("fuzz", nothing_more, fuzz::TESTS),

@@ -50,8 +50,17 @@ fn attribute(tracefs_id: u64, with_cpu: bool) -> Vec<u8> {
 
 fn head(table: &Table, ids: &SampleIds) -> Vec<u8> {
     let features = Features::default();
-    Head { table, ids, clock: Clock::Monotonic, lost_known: true, threads: None, features: &features, facts: "{}" }
-        .encode()
+    Head {
+        table,
+        ids,
+        clock: Clock::Monotonic,
+        lost_known: true,
+        sampled_cpu: false,
+        threads: None,
+        features: &features,
+        facts: "{}",
+    }
+    .encode()
 }
 
 fn words(words: impl IntoIterator<Item = u64>) -> Vec<u8> {

@@ -108,6 +108,7 @@ pub fn head() -> Vec<u8> {
         ids: &ids,
         clock: Clock::Monotonic,
         lost_known: true,
+        sampled_cpu: false,
         threads: None,
         features: &features,
         facts: "{}",

@@ -156,6 +156,7 @@ fn parse(words: &[String]) -> Result<(), clap::Error> {
         },
         Some(cli::Command::Replay(args)) => args.request().map(drop),
         Some(cli::Command::Report(args)) => args.request().map(drop),
+        Some(cli::Command::Export(args)) => args.request().map(drop),
         Some(cli::Command::Overhead(args)) => args.request().map(drop),
         Some(cli::Command::Learn(args)) => args.request().map(drop),
         Some(cli::Command::States(args)) => args.request().map(drop),

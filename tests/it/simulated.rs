@@ -133,6 +133,7 @@ fn head(engine: &SimulatedEngine, options: &CaptureOptions) -> Vec<u8> {
         ids: &engine.ids,
         clock: Clock::Monotonic,
         lost_known: true,
+        sampled_cpu: false,
         threads: None,
         features: &Features::default(),
         facts: &serde_json::to_string(&facts).unwrap(),

@@ -103,6 +103,7 @@ fn attach() -> AttachOptions {
         clock: Clock::Monotonic,
         ring_size: 0,
         process: ProcessFields::Thread,
+        sampled_cpu: false,
         budget: None,
     }
 }

@@ -79,7 +79,7 @@ impl<E: Sampling> FlightRecorder<E> {
         let (engine, took) = chosen.attach(kernel, &attach, None, signals, progress)?;
         let steering = measured.map(|(budget, (cost, _event))| RecordSteering::new(budget, cost, &engine));
         let online = kernel.online().unwrap_or_else(|_| engine.attached().cpus.clone());
-        let (layout, trailer) = own_layout(options.attach.process);
+        let (layout, trailer) = own_layout(options.attach.process, options.attach.sampled_cpu);
         // From now on, the kernel records what changes.
         let at_start = AtStart::read(options.attach.process)?;
         let changes: Vec<_> = at_start.iter().flat_map(AtStart::changes).collect();

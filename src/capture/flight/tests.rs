@@ -160,6 +160,7 @@ impl Flight {
                 clock: Clock::Monotonic,
                 ring_size: 1 << 20,
                 process: ProcessFields::None,
+                sampled_cpu: false,
                 budget: None,
             },
             compress: false,

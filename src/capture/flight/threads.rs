@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn the_threads_of_a_time_are_those_that_had_begun_and_not_ended() {
         let ended = |time, thread| ThreadChange { time: Ns(time), tid: tid(thread), what: ThreadFact::Ended };
-        let (_, trailer) = crate::perf_data::own_layout(crate::perf::ProcessFields::Thread);
+        let (_, trailer) = crate::perf_data::own_layout(crate::perf::ProcessFields::Thread, false);
         let mut threads = FlightThreads::of(&[forked(0, [7, 1, 7, 1]), named(0, 7, "sh")], trailer, false).unwrap();
         // A number is used again, and a name changes. The records of two CPUs are not in time order.
         let changes = [

@@ -3,7 +3,7 @@
 use crate::events::{Event, KnownThreads, Ns, ThreadChange, Tid};
 use crate::memory::TooMuch;
 use crate::perf::ProcessFields;
-use crate::text::CsvCell;
+use crate::text::push_csv_cell;
 use clap::ValueEnum;
 
 /// A column behind the usual ones.
@@ -100,12 +100,12 @@ impl MoreColumns {
                 LogColumn::Cpu => push(out, event.cpu().map(|cpu| cpu.get())),
                 LogColumn::Cgroup => {
                     if let Some(path) = tid.and_then(|tid| self.threads.cgroup_of(tid)) {
-                        push_cell(out, path);
+                        push_csv_cell(out, path);
                     }
                 }
                 LogColumn::Comm => {
                     if let Some(name) = thread.and_then(|thread| thread.name.as_deref()) {
-                        push_cell(out, name);
+                        push_csv_cell(out, name);
                     }
                 }
             }
@@ -116,18 +116,5 @@ impl MoreColumns {
 fn push(out: &mut Vec<u8>, number: Option<u32>) {
     if let Some(number) = number {
         out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    }
-}
-
-/// Appends a text as a cell, with quotes if it needs some.
-fn push_cell(out: &mut Vec<u8>, text: &str) {
-    let cell = CsvCell(text).to_string();
-    match cell.contains([',', '"']) {
-        true => {
-            out.push(b'"');
-            out.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
-            out.push(b'"');
-        }
-        false => out.extend_from_slice(cell.as_bytes()),
     }
 }

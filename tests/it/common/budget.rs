@@ -79,7 +79,7 @@ pub fn budgeted(end: FileEnd) -> NamedTempFile {
             .iter()
             .zip(ids.slots())
             .map(|(id, slot)| (*id, Reading { value: count((slot.tpid.get(), slot.cpu.unwrap().get())), lost: 0 }));
-        let counters = counters(readings, true, Ns(BEGIN + SPAN), false);
+        let counters = counters(readings, true, Ns(BEGIN + SPAN), Default::default());
         [counters, document(&serde_json::to_string(&ending).unwrap())].concat()
     };
     let note = document(&serde_json::to_string(&Steps { steps: steps() }).unwrap());

@@ -108,6 +108,7 @@ pub fn perf_file_with(
         ids: &ids,
         clock: Clock::Monotonic,
         lost_known: true,
+        sampled_cpu: false,
         threads: None,
         features: &features,
         facts: &facts,

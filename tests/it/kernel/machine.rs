@@ -53,6 +53,7 @@ fn request<'a>(tracepoints: Vec<&'a Tracepoint>, cpus: &str) -> AttachRequest<'a
         wakeup_watermark: 1 << 19,
         exclude_thread: None,
         process: tp_perf::engine::ProcessFields::None,
+        sampled_cpu: false,
         may_thin: false,
         one_in: None,
     }

@@ -11,6 +11,7 @@ use tp_perf::os::cpus::CpuList;
 pub const TESTS: &[Test] = &[
     ("a_recording_replays_to_itself_byte_for_byte", nothing_more, replays),
     ("stock_perf_lists_the_same_events", perf, stock_perf),
+    ("stock_perf_shows_the_cpu_if_each_event_has_it", perf_that_leaves_nothing, cpus),
     ("a_small_capture_touches_no_disk_until_the_events_are_off", nothing_more, small),
     ("a_killed_capture_replays_up_to_its_last_whole_record", nothing_more, killed),
     ("a_recording_of_stock_perf_replays_to_the_events_that_it_lists", perf_that_leaves_nothing, foreign),
@@ -97,6 +98,53 @@ fn stock_perf() {
         assert!(listed.len() > 10 && listed.is_sorted_by_key(|(time, _)| *time));
         assert_eq!(sorted(listed), sorted(logged(&rig.path("rec"))));
     }
+}
+
+/// With `--with cpu`, perf prints the CPU, and the process if it was recorded too.
+fn cpus() {
+    for (with, fields) in
+        [("cpu", "cpu,time,event"), ("cpu,pid", "tid,cpu,time,event"), ("cgroup,cpu", "tid,cpu,time,event")]
+    {
+        let _load = Background::busy();
+        let rig = Rig::new();
+        let columns = if fields.starts_with("tid") { "tid,cpu" } else { "cpu" };
+        let words = ["-t", "sched:*", "-t", "irq:*", "-d", "300ms", "--with", with, "--log-columns", columns];
+        let output = rig.command(&words).output().unwrap();
+        assert!(output.status.success(), "{with}: {}", shown(&output));
+        let file = rig.path("rec").join("events.perf");
+        let mut perf = Command::new("unshare");
+        let output = perf.args(["--mount", "perf", "script", "--ns", "-F", fields, "-i"]).arg(&file).output().unwrap();
+        assert!(output.status.success(), "{with}: {}", shown(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut listed: Vec<Vec<String>> =
+            text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
+        let log = fs::read_to_string(rig.path("rec").join("log.csv")).unwrap();
+        let row = |row: &str| {
+            let cells: Vec<&str> = row.split(',').collect();
+            let (time, cpu): (u64, u32) = (cells[0].parse().unwrap(), cells.last().unwrap().parse().unwrap());
+            let time = format!("{}.{:09}:", time / 1_000_000_000, time % 1_000_000_000);
+            // A thread that had ended has no number.
+            let tid =
+                (cells.len() == 6).then(|| if cells[4].is_empty() { "-1".to_owned() } else { cells[4].to_owned() });
+            tid.into_iter().chain([format!("[{cpu:03}]"), time, cells[3].to_owned()]).collect::<Vec<_>>()
+        };
+        let mut logged: Vec<_> = log.lines().skip(1).map(row).collect();
+        for words in &mut listed {
+            let event = words.last_mut().unwrap();
+            *event = event.trim_end_matches(':').split_once(':').unwrap().1.to_owned();
+        }
+        listed.sort();
+        logged.sort();
+        assert!(logged.len() > 10, "{with}: {logged:?}");
+        assert_eq!(listed, logged, "{with}");
+        assert!(replay(&[&rig.path("rec"), Path::new("-q")]).status.success());
+    }
+    // The counters of a budget belong to a CPU, too.
+    let rig = Rig::new();
+    let output = rig.command(&["-t", "sched:*", "-d", "300ms", "--with", "cpu", "--budget", "1%"]).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let output = replay(&[&rig.path("rec")]);
+    assert!(output.status.success() && shown(&output).contains("accounting"), "{}", shown(&output));
 }
 
 fn small() {

@@ -77,6 +77,7 @@ impl Thinned {
             wakeup_watermark: 1 << 20,
             exclude_thread: None,
             process: tp_perf::engine::ProcessFields::None,
+            sampled_cpu: false,
             may_thin: true,
             one_in: None,
         };

@@ -8,7 +8,7 @@ use crate::perf_data::read::is_dummy;
 use crate::perf_data::read::steps::StepsRead;
 use crate::perf_data::read::targets::{SamplesOf, is_one, last_of_each_id};
 use crate::perf_data::read::threads::ThreadsRead;
-use crate::perf_data::{Described, Error, Header, Notes};
+use crate::perf_data::{Described, Error, Header, Layout, Notes};
 use crate::tracefs::Table;
 use std::collections::HashMap;
 
@@ -99,6 +99,11 @@ impl Records {
                 }
                 last_of.remove(id);
                 let listed = header.cpu(*id);
+                // In tp-perf's own files, an id belongs to one CPU, even if its samples also have the CPU for perf.
+                let layout = match records.own && listed.is_some() {
+                    true => Layout { cpu: None, ..layout },
+                    false => layout,
+                };
                 if let Some(cpu) = listed.filter(|cpu| !is_one(cpu) && layout.cpu.is_none()) {
                     return Err(Error::Header { at: 0, reason: format!("a sample id has the impossible CPU {cpu}") });
                 }
