@@ -22,7 +22,8 @@ class Shown {
   /** From the begin to the end or to the last event, in seconds: the time that rates are of. */
   length() {
     const { from, to, span } = this.view;
-    return (to < span || this.source.command.is_cut ? to - from : span - 1 - from) / 1e9;
+    const isToLast = this.view.isWhole || (to >= span && !this.source.command.is_cut);
+    return ((isToLast ? span - 1 : to) - from) / 1e9;
   }
 
   /** Shows the numbers after the graphs, which are what the reader looks at. */
