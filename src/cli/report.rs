@@ -6,14 +6,15 @@ use super::plots::{Size, paper, plot_format, rows, size};
 use super::source::{SourceArgs, places};
 use super::usage::usage;
 use crate::control::Manner;
-use crate::page::FileOptions;
+use crate::page::{FileOptions, PlotOptions};
 use crate::plot::PlotFormat;
 use crate::plot::paper::PaperRows;
 use crate::report::ReportOptions;
 use crate::source::Place;
 use crate::state::Library;
+use crate::text::OneLine;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -178,6 +179,11 @@ pub enum StatesFrom {
     Example,
 }
 
+/// Whether a path looks like an option.
+fn is_option(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"-") && path.as_os_str() != "-"
+}
+
 impl ReportArgs {
     /// Whether it writes no file.
     pub fn only_prints(&self) -> bool {
@@ -200,6 +206,12 @@ impl ReportArgs {
     /// # Errors
     /// Wrong usage: an empty range, standard input twice, `--open` with the page on standard output, or no library.
     pub fn request(self) -> Result<ReportRequest, clap::Error> {
+        if let Some(option) = self.others.iter().find(|path| is_option(path)).filter(|_| !self.sources.is_empty()) {
+            return Err(usage(format!(
+                "behind `--`, `{}` is a source; write options before the sources, as in `tp-perf report --top 9 a1 a2 -- b1 b2`",
+                OneLine(option.display())
+            )));
+        }
         let places: Vec<Place> = match self.example {
             true => vec![Place::Example],
             false => places(self.sources.iter().chain(&self.others).cloned().collect())?,
@@ -232,7 +244,8 @@ impl ReportArgs {
             true => vec![PlotFormat::Svg, PlotFormat::Png],
             false => PlotFormat::ALL.into_iter().filter(|format| self.plot_format.contains(format)).collect(),
         };
-        let files = FileOptions { html, replaces_page, plots: self.plots, formats, paper, force: self.force };
+        let plots = self.plots.map(|folder| PlotOptions { folder, formats, paper });
+        let files = FileOptions { html, replaces_page, plots, force: self.force };
         let options = ReportOptions {
             places,
             sides,
@@ -263,8 +276,24 @@ mod tests {
         let ReportRequest { options, files, format, top, manner, .. } = request(words).unwrap();
         assert_eq!(options.places, [Place::Path("a".into()), Place::Stdin]);
         assert_eq!((top, format, manner.quiet), (7, ReportFormat::Markdown, true));
-        assert_eq!((files.html, files.plots, files.force), (Some("p.html".into()), Some("d".into()), true));
+        let plots = files.plots.unwrap();
+        assert_eq!((files.html, plots.folder, files.force), (Some("p.html".into()), "d".into(), true));
+        assert_eq!((plots.formats, plots.paper), (vec![PlotFormat::Svg, PlotFormat::Png], None));
         assert_eq!((options.filter.events, options.filter.only.len()), (Some(9), 1));
+    }
+
+    #[test]
+    fn two_dashes_separate_the_sides_or_end_the_options() {
+        let sides =
+            |words: &str| request(words).map(|request| (request.options.places.len(), request.options.sides)).ok();
+        assert_eq!(sides("a b -- c"), Some((3, vec![2, 1])));
+        assert_eq!(
+            (sides("-- a b"), sides("a b"), sides("-- --odd")),
+            (Some((2, vec![])), Some((2, vec![])), Some((1, vec![])))
+        );
+        assert_eq!(sides("a - -- -"), None, "standard input twice");
+        assert!(request("a -- b --top 9").unwrap_err().to_string().contains("write options before the sources"));
+        assert!(request("--example -- b").is_err());
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! The files of a report: plots and the page.
 
-use super::plot_files::{PlotFiles, plot_names};
+use super::plot_files::{PlotFiles, PlotOptions};
 use super::write_page;
+use super::written::{Error, WrittenFile, write};
 use crate::memory::{HeldBytes, MemoryOf};
 use crate::os::stdout::stdout;
 use crate::os::thread::Work;
-use crate::plot::paper::{NoRoom, Paper};
-use crate::plot::{self, MOST_ROWS, PlotFormat};
 use crate::recording::{self, Folder};
 use crate::report::{Detail, Report};
 use crate::source::Place;
@@ -21,12 +20,8 @@ pub struct FileOptions {
     pub html: Option<PathBuf>,
     /// Replace an existing page.
     pub replaces_page: bool,
-    /// The folder to write plots into.
-    pub plots: Option<PathBuf>,
-    /// The formats of the plots.
-    pub formats: Vec<PlotFormat>,
-    /// How the plots look on paper. `None` if they are for a screen.
-    pub paper: Option<Paper>,
+    /// The plots to draw.
+    pub plots: Option<PlotOptions>,
     /// Replace existing plots.
     pub force: bool,
 }
@@ -45,56 +40,6 @@ impl FileOptions {
             (None, None) => Detail::Text,
         }
     }
-}
-
-/// Why a page or plots could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file could not be written.
-    #[error(transparent)]
-    Output(#[from] recording::Error),
-    /// The page could not be made.
-    #[error("failed to make the page: {0}")]
-    Page(io::Error),
-    /// A plot could not be drawn.
-    #[error("failed to draw {file}: {cause}")]
-    Plot {
-        /// The file.
-        file: String,
-        /// Why not.
-        cause: plot::Error,
-    },
-    /// A figure for a paper has no room.
-    #[error("failed to draw {file}: {cause}")]
-    NoRoom {
-        /// The file.
-        file: String,
-        /// Why not.
-        cause: NoRoom,
-    },
-    /// The page has no name.
-    #[error("`{0}` is not the name of a file that can be written")]
-    NoFile(PathBuf),
-    /// Too many rows for a picture.
-    #[error("{0} tracepoints were hit, but a plot has room for {MOST_ROWS} only")]
-    TooManyRows(usize),
-    /// The page would be one of the plots.
-    #[error("`{0}` is also the name of a plot")]
-    OwnPlot(PathBuf),
-    /// A source would be replaced.
-    #[error("`{0}` is a source of this report; tp-perf does not replace it")]
-    OwnSource(PathBuf),
-}
-
-/// A file of a report, after writing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenFile {
-    /// Whether it is the page. Otherwise it is a plot.
-    pub is_page: bool,
-    /// Its path, as the user named it.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: u64,
 }
 
 /// The places of the files, checked before any of them is written.
@@ -118,12 +63,12 @@ impl Files {
     /// # Errors
     /// If one of the files cannot be written.
     pub fn new(options: &FileOptions, places: &[Place], labels: &[String]) -> Result<Self, Error> {
-        let FileOptions { html, replaces_page, plots, .. } = options;
-        let names = plot_names(options, labels);
-        let plots = match plots.as_deref() {
-            Some(path) => {
-                names.iter().map(|name| path.join(name)).try_for_each(|path| refuse_sources(places, &path))?;
-                Some(PlotFiles::new(options, path, &names)?)
+        let FileOptions { html, replaces_page, plots, force } = options;
+        let names = plots.as_ref().map(|plots| plots.names(labels)).unwrap_or_default();
+        let plots = match plots {
+            Some(plots) => {
+                names.iter().map(|name| plots.folder.join(name)).try_for_each(|path| refuse_sources(places, &path))?;
+                Some(PlotFiles::new(plots, &names, *force)?)
             }
             None => None,
         };
@@ -205,11 +150,4 @@ fn refuse_sources(places: &[Place], path: &Path) -> Result<(), Error> {
 fn page_file(path: &Path, force: bool) -> Result<PageTo, Error> {
     let (folder, name) = Folder::of_file(path, force)?.ok_or_else(|| Error::NoFile(path.to_owned()))?;
     Ok(PageTo::File(folder, name, path.to_owned()))
-}
-
-pub(super) fn write(folder: &Folder, name: &str, path: PathBuf, bytes: &[u8]) -> Result<WrittenFile, Error> {
-    let mut file = folder.file(name)?;
-    file.write(bytes)?;
-    file.finish();
-    Ok(WrittenFile { is_page: false, path, bytes: bytes.len() as u64 })
 }

@@ -12,14 +12,17 @@ mod policy;
 mod process_graph;
 mod processes;
 mod thinned;
+mod written;
 
-pub use files::{Error, FileOptions, Files, WrittenFile};
+pub use files::{FileOptions, Files};
+pub use plot_files::PlotOptions;
+pub use written::{Error, WrittenFile};
 
 use crate::os::cpus::one_named;
 use crate::ranking::Ranked;
 use crate::report::{
-    By, Compared, Differences, Presence, RankedWords, Report, RungParts, SourceReport, StateSpan, facts, mark,
-    sparkline, states,
+    Basis, By, ChangeWords, Compared, Differences, Presence, RankedWords, RateChange, Report, RungParts, SourceReport,
+    StateSpan, facts, mark, sparkline, states,
 };
 use crate::text::{JsonInPage, OneLine};
 use crate::tracefs::Tpid;
@@ -147,25 +150,26 @@ struct RankedRow<'a> {
 }
 
 struct Differing<'a> {
-    sources: Vec<String>,
     remarks: Vec<String>,
     tables: Vec<Changes<'a>>,
     only: Vec<Only<'a>>,
 }
 
-/// A table of the largest differences by one measure.
+/// A table of the changes, or of the largest differences by one measure.
 struct Changes<'a> {
+    title: String,
+    /// The name of the rows, and of the columns behind it.
     what: &'static str,
-    by: &'static str,
+    heads: Vec<String>,
     /// The number of differences. The table may have fewer rows.
     number: usize,
     rows: Vec<Change<'a>>,
 }
 
-/// A name, and a text for each source.
+/// A name, and for each column a text and the number by which it is sorted.
 struct Change<'a> {
     name: OneLine<&'a str>,
-    texts: Vec<String>,
+    texts: Vec<(String, f64)>,
 }
 
 /// The tracepoints or groups that only one source has.
@@ -326,23 +330,24 @@ fn strips(source_number: usize, source: &SourceReport) -> Vec<StateStrip> {
 }
 
 fn differing(differences: &Differences) -> Differing<'_> {
-    let Differences { sources, sides, remarks, tracepoints, groups, processes, .. } = differences;
-    fn change(compared: &Compared) -> Change<'_> {
-        Change { name: OneLine(&compared.name), texts: compared.sources.iter().map(presence).collect() }
-    }
+    let Differences { sources, sides, basis, remarks, tracepoints, groups, processes } = differences;
     let mut tables = Vec::new();
-    let of_processes = (!processes.is_empty()).then_some(("process", processes));
-    for (what, all) in of_processes.into_iter().chain([("tracepoint", tracepoints), ("group", groups)]) {
-        for by in By::ALL {
-            let most = by.most(all);
-            tables.push(Changes {
-                what,
-                by: by.name(),
-                number: most.len(),
-                rows: most.into_iter().take(MOST_DIFFERENCES).map(change).collect(),
-            });
-        }
+    for (what, all) in [("tracepoint", tracepoints), ("group", groups)] {
+        let sure: Vec<&Compared> = Differences::sure(all).collect();
+        let heads = sides.iter().map(|side| shown(side)).chain(["×", "at least", "Δ"].map(str::to_owned));
+        tables.push(Changes {
+            title: differences.verdict(what, all),
+            what,
+            heads: heads.collect(),
+            number: sure.len(),
+            rows: sure.into_iter().take(MOST_DIFFERENCES).map(|row| changed(differences, row)).collect(),
+        });
     }
+    let of_processes = By::ALL.map(|by| ("process", by, processes)).into_iter().filter(|(.., all)| !all.is_empty());
+    // Where nothing can be judged, the shares still differ.
+    let unjudged = [("tracepoint", By::Share, tracepoints), ("group", By::Share, groups)];
+    let unjudged = unjudged.into_iter().filter(|_| *basis == Basis::Nothing);
+    tables.extend(of_processes.chain(unjudged).map(|(what, by, all)| most(sources, what, by, all)));
     let mut only = Vec::new();
     for (what, all) in [("tracepoints", tracepoints), ("groups", groups)] {
         for (number, source) in sides.iter().enumerate() {
@@ -355,12 +360,45 @@ fn differing(differences: &Differences) -> Differing<'_> {
             only.push(Only { what, source: shown(source), number: here.len(), rows: rows.collect() });
         }
     }
-    Differing {
-        sources: sources.iter().map(|source| shown(source)).collect(),
-        remarks: remarks.iter().map(|remark| shown(remark)).collect(),
-        tables,
-        only,
+    Differing { remarks: remarks.iter().map(|remark| shown(remark)).chain([basis.words()]).collect(), tables, only }
+}
+
+/// The table of those that differ most in a measure.
+fn most<'a>(sources: &[String], what: &'static str, by: By, all: &'a [Compared]) -> Changes<'a> {
+    let most = by.most(all);
+    Changes {
+        title: format!("{what}s whose {} differs most", by.name()),
+        what,
+        heads: sources.iter().map(|source| shown(source)).collect(),
+        number: most.len(),
+        rows: most.into_iter().take(MOST_DIFFERENCES).map(|row| differing_most(row, by)).collect(),
     }
+}
+
+/// The row of a change.
+fn changed<'a>(differences: &Differences, row: &'a Compared) -> Change<'a> {
+    let ChangeWords { between, difference, times, at_least } = differences.words(row);
+    let rates = row.sides.iter().map(|side| (Differences::rate(side), side.rate().unwrap_or(-1.0)));
+    let change = row.change.as_ref();
+    let number = |value: fn(&RateChange) -> f64| change.map_or(0.0, value);
+    let times = if between.is_empty() { times } else { format!("{times} ({between})") };
+    let words = [
+        // Only in the later side is more than any ratio.
+        (times, number(|change| change.times.unwrap_or(1e15))),
+        (at_least, number(RateChange::at_least)),
+        (difference, number(|change| change.difference)),
+    ];
+    Change { name: OneLine(&row.name), texts: rates.chain(words).collect() }
+}
+
+/// The row of one that differs in a measure.
+fn differing_most(row: &Compared, by: By) -> Change<'_> {
+    let number = |side: &Presence| match side {
+        Presence::Hit { share, .. } if by == By::Share => *share,
+        other => other.rate().unwrap_or(-1.0),
+    };
+    let texts = row.sources.iter().map(|source| (presence(source), number(source))).collect();
+    Change { name: OneLine(&row.name), texts }
 }
 
 fn presence(presence: &Presence) -> String {

@@ -33,7 +33,7 @@ impl Scene {
     /// The scene as PDF, with the same bytes on every machine. It needs no other file.
     pub fn pdf(&self) -> Vec<u8> {
         let scale = self.points();
-        let mut painter = Painter {
+        let mut painter = PdfPainter {
             content: Content::new(),
             styles: style::styles(),
             height: self.height,
@@ -50,7 +50,7 @@ impl Scene {
 }
 
 /// Draws items into the content of a page. In a PDF, y points up.
-struct Painter {
+struct PdfPainter {
     content: Content,
     styles: HashMap<&'static str, Style>,
     height: f64,
@@ -61,7 +61,7 @@ struct Painter {
     characters: BTreeMap<u16, char>,
 }
 
-impl Painter {
+impl PdfPainter {
     fn style(&self, class: &str) -> Style {
         self.styles.get(class).copied().unwrap_or_default()
     }
@@ -220,7 +220,7 @@ impl Painter {
     }
 
     fn write(self, width: f32, height: f32, title: &str) -> Vec<u8> {
-        let Painter { content, images, opacities, characters, .. } = self;
+        let PdfPainter { content, images, opacities, characters, .. } = self;
         let mut pdf = Pdf::new();
         pdf.catalog(CATALOG).pages(PAGES);
         pdf.document_info(INFO).title(TextStr(title)).producer(TextStr("tp-perf"));

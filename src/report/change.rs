@@ -137,21 +137,28 @@ fn variance(row: &Samples) -> Variance {
     Variance { rate: mean(&all), variance, freedom: freedom as f64 }
 }
 
+/// The mean logarithm of a side, with the variance of this mean.
+struct SideMean {
+    place: usize,
+    log: f64,
+    variance: f64,
+}
+
 fn tests(row: &Samples, variance: Variance, between: f64) -> Vec<Test> {
     let Ok(distribution) = StudentsT::new(0.0, 1.0, variance.freedom) else { return Vec::new() };
-    let of_side = |side: &Vec<Sample>| {
+    let of_side = |(place, side): (usize, &Vec<Sample>)| {
         let least = mean(&side.iter().map(|sample| sample.least).collect::<Vec<_>>());
-        (mean_of(side), variance.variance.max(least) / side.len() as f64)
+        SideMean { place, log: mean_of(side), variance: variance.variance.max(least) / side.len() as f64 }
     };
     let sides = row.sides.iter().enumerate().filter(|(_, side)| !side.is_empty());
-    let sides: Vec<(usize, (f64, f64))> = sides.map(|(place, side)| (place, of_side(side))).collect();
+    let sides: Vec<SideMean> = sides.map(of_side).collect();
     let pairs =
         sides.iter().enumerate().flat_map(|(number, from)| sides[number + 1..].iter().map(move |to| (from, to)));
-    let test = |((from, before), (to, after)): (&(usize, (f64, f64)), &(usize, (f64, f64)))| {
-        let difference = after.0 - before.0;
-        let error = (before.1 + after.1 + 2.0 * between * between).sqrt();
+    let test = |(from, to): (&SideMean, &SideMean)| {
+        let difference = to.log - from.log;
+        let error = (from.variance + to.variance + 2.0 * between * between).sqrt();
         let p = 2.0 * distribution.cdf(-(difference / error).abs());
-        Test { from: *from, to: *to, difference, error, distribution, p }
+        Test { from: from.place, to: to.place, difference, error, distribution, p }
     };
     pairs.map(test).collect()
 }

@@ -14,7 +14,7 @@ pub struct ChangeWords {
     pub between: String,
     /// The difference of the rates.
     pub difference: String,
-    /// The ratio of the rates, or the only side that has hits.
+    /// The ratio of the rates, the only side that has hits, or the one of the two that has none.
     pub times: String,
     /// The ratio that it is at least.
     pub at_least: String,
@@ -55,6 +55,11 @@ impl Differences {
     pub fn words(&self, compared: &Compared) -> ChangeWords {
         let Some(change) = &compared.change else { return ChangeWords::default() };
         let name = |side: usize| shortened(&OneLine(&self.sides[side]).to_string(), NAME);
+        // A third side can have hits, too.
+        let none_in = |hit: usize, silent: usize| match compared.is_only_in(hit) {
+            true => format!("only {}", name(hit)),
+            false => format!("none in {}", name(silent)),
+        };
         let sign = if change.difference < 0.0 { "−" } else { "+" };
         ChangeWords {
             between: if self.sides.len() > 2 {
@@ -64,8 +69,8 @@ impl Differences {
             },
             difference: format!("{sign}{}/s", Rate(change.difference.abs())),
             times: match change.times {
-                None => format!("only {}", name(change.to)),
-                Some(0.0) => format!("only {}", name(change.from)),
+                None => none_in(change.to, change.from),
+                Some(0.0) => none_in(change.from, change.to),
                 Some(times) => Factor(times).to_string(),
             },
             at_least: Factor(change.at_least()).to_string(),

@@ -125,7 +125,7 @@ mod tests {
         assert!(error(&alike) < 0.3 * error(&rows(4, truth)), "{} {}", error(&alike), error(&rows(4, truth)));
         assert!(alike[7].freedom > 11.0, "{}", alike[7].freedom);
         // Every second row varies a thousand times as much.
-        let apart = |row: usize| if row % 2 == 0 { 1.0 } else { 1_000.0 };
+        let apart = |row: usize| if row.is_multiple_of(2) { 1.0 } else { 1_000.0 };
         let (own, moderate) = (rows(4, apart), moderated(&rows(4, apart)));
         assert!(moderate[7].freedom < 5.0, "{}", moderate[7].freedom);
         assert!((1..400).step_by(2).all(|row| moderate[row].variance > 0.5 * own[row].variance));

@@ -36,7 +36,22 @@ struct Line {
 }
 
 /// The recordings that the pages name.
-const RECORDINGS: [&str; 8] = ["idle", "build", "apache", "first", "rec1", "rec2", "rec3", "recording"];
+const RECORDINGS: [&str; 14] = [
+    "idle",
+    "build",
+    "apache",
+    "first",
+    "rec1",
+    "rec2",
+    "rec3",
+    "recording",
+    "idle1",
+    "idle2",
+    "idle3",
+    "dd1",
+    "dd2",
+    "dd3",
+];
 
 /// The README and the pages in `docs`.
 fn pages() -> Vec<(String, String)> {

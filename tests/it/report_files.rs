@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = tests![
     no_report_replaces_what_it_is_made_of,
     a_stopped_report_says_so_and_leaves_no_files,
     plots_are_pictures_of_every_source,
+    figures_for_a_paper_have_all_sources_and_are_written_whole_or_not_at_all,
     a_hundred_thousand_events_are_points_and_more_are_dense,
     hostile_names_are_shown_and_not_obeyed,
     what_cannot_be_read_or_written_fails_and_leaves_nothing,
@@ -103,6 +104,45 @@ fn a_stopped_report_says_so_and_leaves_no_files() {
     let said: Vec<&str> = out.lines().filter(|line| line.contains("you stopped")).collect();
     assert_screen("report_stopped", &format!("{}\n[stderr]\n{error}", said.join("\n")));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+fn figures_for_a_paper_have_all_sources_and_are_written_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let plots = folder.path().join("plots");
+    let (idle, make) = (fixture("idle.perf.zst"), fixture("make.perf.zst"));
+    let of = |more: &[&'static str]| -> Vec<String> {
+        let words = ["-q", path(&idle), path(&make), "--plots", path(&plots)].into_iter().chain(more.iter().copied());
+        words.map(str::to_owned).collect()
+    };
+    let words = of(&["--size", "3.5in", "--plot-format", "svg,png,pdf", "--title", "<b> & more"]);
+    well(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut names: Vec<String> =
+        fs::read_dir(&plots).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let figures = ["differences", "groups", "rates", "tracepoints"];
+    let expected = figures.iter().flat_map(|figure| ["pdf", "png", "svg"].map(|format| format!("{figure}.{format}")));
+    assert_eq!(names, expected.collect::<Vec<_>>());
+    for figure in figures {
+        let svg = fs::read_to_string(plots.join(format!("{figure}.svg"))).unwrap();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let texts: Vec<&str> = document.descendants().filter_map(|node| node.text()).collect();
+        assert_eq!(document.root_element().attribute("width"), Some("252pt"));
+        assert!(texts.contains(&"<b> & more") && texts.iter().any(|text| text.contains("make")), "{figure}: {texts:?}");
+        let pdf = fs::read(plots.join(format!("{figure}.pdf"))).unwrap();
+        assert!(pdf.starts_with(b"%PDF-1") && pdf.len() > 10_000);
+    }
+    // A figure without room leaves no file of the others.
+    let other = folder.path().join("other");
+    let output =
+        report(&["-q", path(&idle), path(&make), "--plots", path(&other), "--size", "3.5x2in", "--rows", "all"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("use `--rows top:"), "{error}");
+    assert!(!other.exists() || fs::read_dir(&other).unwrap().count() == 0);
+    for wrong in [&["--size", "3in"][..], &["--plots", "a", "--size", "3"], &["--plots", "a", "--rows", "5"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tp-perf")).arg("report").arg(&idle).args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 fn plots_are_pictures_of_every_source() {
