@@ -94,6 +94,13 @@ struct WatchedRule {
 }
 
 impl RuleWatch {
+    /// The tracepoints that this rule is about.
+    pub fn tracepoints_of(&self, rule: &str) -> Vec<Tpid> {
+        let of_rule = self.rules.iter().find(|watched| watched.rule.to_string() == rule);
+        let is_about = of_rule.map(|watched| watched.is_about.as_slice()).unwrap_or_default();
+        (0..).zip(is_about).filter(|(_, is_about)| **is_about).map(|(number, _)| Tpid::new(number)).collect()
+    }
+
     /// Applies these rules to the watched tracepoints of a table. `was_hit` tells whether a tracepoint was ever hit before the start.
     ///
     /// # Errors

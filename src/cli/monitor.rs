@@ -63,7 +63,7 @@ const FLIGHT_SIZE: usize = 4 << 30;
 const LEAST_FLIGHT_MEMORY: usize = 1 << 20;
 
 /// The limits for events that are only counted by process or cgroup.
-const ONLY_COUNTED: LastLimits = LastLimits { time: Duration::from_secs(1), after: Duration::ZERO, bytes: 32 << 20 };
+const ONLY_COUNTED: LastLimits = LastLimits { time: Duration::from_secs(16), after: Duration::ZERO, bytes: 16 << 20 };
 
 /// The headings of the help.
 const HISTORY: &str = "History and metrics";

@@ -93,7 +93,7 @@ pub struct TopArgs {
 /// The options of other commands have a heading of captures.
 fn under_own_heading(arg: Arg) -> Arg {
     let is_of_command = ["command_as_root"].contains(&arg.get_id().as_str());
-    let arg = if arg.get_id() == "library" { arg.hide_short_help(true) } else { arg };
+    let arg = if arg.get_id() == "library" { arg.hide_short_help(true).requires("identify") } else { arg };
     match arg.get_help_heading() {
         Some(CAPTURE_OPTIONS) => arg.help_heading("Tracepoints and CPUs").hide(is_of_command),
         _ => arg,

@@ -170,6 +170,8 @@ impl<S: Sampling> Monitor<S> {
                     let (detaching, again) = counters.attach_again(kernel, &self.request.count, signals, progress);
                     self.detaching.push(detaching);
                     if let Some(flight) = &mut self.flight {
+                        // What waits to be written would be lost.
+                        flight.finish(&mut self.outputs);
                         self.detaching.extend(flight.attach_again(kernel, true, &mut self.outputs));
                     }
                     match again.context("failed to attach again after CPUs came online") {
@@ -226,7 +228,6 @@ impl<S: Sampling> Monitor<S> {
         let notes = MonitorNotes::default();
         let mut beside = MonitorRun {
             kernel,
-            table: &table,
             watched: counters.attached().cpus.clone(),
             chosen: self.request.count.choice.cpus.clone(),
             outputs: &mut self.outputs,

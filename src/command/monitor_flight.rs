@@ -2,7 +2,7 @@
 
 use super::monitor_events::{MonitorEvent, TriggeredBy};
 use super::monitor_outputs::Outputs;
-use crate::capture::flight::{FlightFolder, FlightNews, FlightPlace, FlightRecorder, TriggerTaken};
+use crate::capture::flight::{FlightFolder, FlightNews, FlightPlace, FlightRecorder, FlightStatus, TriggerTaken};
 use crate::capture::{AttachOptions, CaptureOptions, OnlyProcesses, StopRules};
 use crate::control::{Progress, Signals};
 use crate::engine::{Detaching, Kernel, ProcessFields, Sampling};
@@ -42,6 +42,8 @@ pub(super) struct MonitorFlight<E> {
     /// When it attached.
     attached: Instant,
     merged: u64,
+    /// The counts of the recorders before this one.
+    before: FlightStatus,
     /// When a trigger was reported.
     reported: Instant,
     /// The folder, locked. `None` if no recordings are written.
@@ -88,6 +90,7 @@ impl<E: Sampling> MonitorFlight<E> {
             recorder: Some(recorder),
             attached: Instant::now(),
             merged: 0,
+            before: FlightStatus::default(),
             reported: Instant::now(),
             lock,
         }))
@@ -113,6 +116,11 @@ impl<E: Sampling> MonitorFlight<E> {
             return None;
         }
         self.attached = Instant::now();
+        if let Some(status) = self.recorder.as_ref().map(FlightRecorder::status) {
+            let before = &mut self.before;
+            (before.lost, before.written, before.failed) =
+                (before.lost + status.lost, before.written + status.written, before.failed + status.failed);
+        }
         // No signal of the user ends this; it takes less than a second.
         let mut signals = Signals::new().ok()?;
         let (detaching, again) = self.recorder.take()?.attach_again(kernel, &mut signals, &mut ());
@@ -146,17 +154,24 @@ impl<E: Sampling> MonitorFlight<E> {
         self.lock.is_some()
     }
 
-    /// Ends a window of the hits by process or cgroup. Returns them.
-    pub fn end_window(&mut self) -> Option<&HitTotals> {
-        self.totals.as_mut().map(|totals| {
-            totals.end_window();
-            &*totals
-        })
+    /// Ends a window of the hits by process or cgroup.
+    pub fn end_window(&mut self, outputs: &mut Outputs) {
+        let Some(totals) = &mut self.totals else { return };
+        let looked = self.recorder.as_mut().map(|recorder| recorder.look(totals));
+        totals.end_window();
+        if let Some(Err(error)) = looked {
+            self.fail(&error, outputs);
+        }
     }
 
-    /// The largest shares of the hits of these tracepoints in the last seconds, or of all hits if there are none.
-    pub fn shares_of(&self, tracepoints: &[Tpid]) -> Vec<HitShare> {
-        self.totals.as_ref().map(|totals| totals.recent(tracepoints)).unwrap_or_default()
+    /// The hits by process or cgroup, if they are counted.
+    pub fn totals(&self) -> Option<&HitTotals> {
+        self.totals.as_ref()
+    }
+
+    /// The largest shares of the hits in the last seconds: of these tracepoints, or of all.
+    pub fn shares_of(&self, tracepoints: Option<&[Tpid]>) -> Vec<HitShare> {
+        self.totals.as_ref().map(|totals| totals.recent_shares(tracepoints)).unwrap_or_default()
     }
 
     /// Takes a trigger, and reports what becomes of it.
@@ -240,17 +255,16 @@ impl<E: Sampling> MonitorFlight<E> {
 
     /// The figures for metrics.
     pub fn figures(&self) -> FlightFigures {
-        let Some(recorder) = &self.recorder else { return FlightFigures { merged: self.merged, ..Default::default() } };
-        let status = recorder.status();
+        let (status, before) = (self.recorder.as_ref().map(FlightRecorder::status).unwrap_or_default(), self.before);
         FlightFigures {
             events: status.samples,
             bytes: status.memory,
             span: status.covers,
-            lost: status.lost,
+            lost: before.lost + status.lost,
             recorded: status.recorded,
             thinned: status.thinned,
-            dumps: status.written,
-            failures: status.failed,
+            dumps: before.written + status.written,
+            failures: before.failed + status.failed,
             merged: self.merged,
         }
     }

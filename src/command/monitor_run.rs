@@ -18,7 +18,7 @@ use crate::processes::HitShare;
 use crate::recording::TriggerKind;
 use crate::state::FollowMessage;
 use crate::terminal::messages;
-use crate::tracefs::{Table, Tpid, Tracepoint};
+use crate::tracefs::Tpid;
 use sd_notify::NotifyState;
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -52,7 +52,6 @@ pub(super) enum EndOfRun {
 /// What a run works with.
 pub(super) struct MonitorRun<'a, 'k, K: Kernel> {
     pub kernel: &'k K,
-    pub table: &'a Table,
     /// The CPUs that are watched, and those that the user chose.
     pub watched: CpuList,
     pub chosen: Option<CpuList>,
@@ -102,11 +101,8 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
     }
 
     /// The processes or cgroups with the most hits of these tracepoints in the last seconds, or of all.
-    fn top(&self, names: Vec<&str>) -> Vec<HitShare> {
-        let Some(flight) = &self.flight else { return Vec::new() };
-        let is_named = |tracepoint: &&Tracepoint| names.contains(&tracepoint.full_name().as_str());
-        let tpids: Vec<Tpid> = self.table.tracepoints().iter().filter(is_named).map(|it| it.tpid).collect();
-        flight.shares_of(&tpids)
+    fn top(&self, tracepoints: Option<&[Tpid]>) -> Vec<HitShare> {
+        self.flight.as_ref().map(|flight| flight.shares_of(tracepoints)).unwrap_or_default()
     }
 
     fn rule(&mut self, message: RuleMessage, tick: &Tick<'_>, wall: SystemTime) {
@@ -117,8 +113,7 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
                 self.outputs.count_alarm(&alarm.rule);
                 self.outputs.set_active(&alarm.rule, u64::from(alarm.per_second.is_some()));
                 let (since, rule) = (since(alarm.since_ns), alarm.rule.clone());
-                let names = alarm.tracepoints.iter().map(|hit| hit.tracepoint.as_str());
-                let top = self.top(names.collect());
+                let top = self.top(Some(&self.rules.tracepoints_of(&alarm.rule)));
                 let event = MonitorEvent::RuleAlarm { number, by: ByRule::Rule, alarm, since, top };
                 self.raise(number, &event, (TriggerKind::Rule, &rule));
             }
@@ -144,7 +139,7 @@ impl<K: Kernel> MonitorRun<'_, '_, K> {
                 self.outputs.set_active("state", self.numbers.of_states());
                 let (number, since) = (alarm.number, since(alarm.since_ns));
                 let text = format!("unlike {}", alarm.state);
-                let top = self.top(Vec::new());
+                let top = self.top(None);
                 self.raise(number, &MonitorEvent::StateAlarm { alarm, since, top }, (TriggerKind::Alarm, &text));
             }
             FollowMessage::AllClear(clear) => {
@@ -220,7 +215,10 @@ impl<K: Kernel> Sink for MonitorRun<'_, '_, K> {
         for text in self.notes.0.take() {
             self.report(&MonitorEvent::Note { text });
         }
-        if let Some(totals) = self.flight.as_mut().and_then(MonitorFlight::end_window) {
+        if let Some(flight) = self.flight.as_mut() {
+            flight.end_window(self.outputs);
+        }
+        if let Some(totals) = self.flight.as_ref().and_then(MonitorFlight::totals) {
             self.outputs.set_totals(totals);
         }
         for message in self.rules.window(tick, &hits) {

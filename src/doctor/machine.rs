@@ -37,9 +37,9 @@ pub struct Machine {
     pub online: CpuList,
     /// MemAvailable of /proc/meminfo in bytes.
     pub memory: Option<u64>,
-    /// The version of Landlock, and whether there are seccomp filters, with which a monitor restricts itself.
+    /// The version of Landlock, with which a monitor restricts itself.
     pub landlock: Option<i64>,
-    /// See `landlock`.
+    /// Whether the kernel has seccomp filters, with which a monitor restricts itself.
     pub seccomp: bool,
     /// The measured costs of a hit that is counted, and of one that is recorded, in nanoseconds.
     pub costs: Option<(f64, f64)>,

@@ -34,6 +34,7 @@ pub use sink::Sink;
 pub use tap::EventTap;
 pub use thinning::{EarlierHits, RungStep, StepOnCpu};
 pub use threads::{
-    CgroupId, ChosenThreads, KnownThread, KnownThreads, LONGEST_NAME, LONGEST_PATH, ThreadChange, ThreadFact,
+    CgroupId, ChosenThreads, GoneCgroups, KnownThread, KnownThreads, LONGEST_NAME, LONGEST_PATH, ThreadChange,
+    ThreadFact,
 };
 pub use tick::{Tick, WindowHits};

@@ -1,6 +1,6 @@
 //! A receiver of events that are just being recorded.
 
-use super::{CgroupId, Event, RungStep, ThreadChange};
+use super::{CgroupId, Event, Ns, RungStep, ThreadChange};
 
 /// Takes events while they are recorded. They come CPU by CPU in each round, so they are not in time order.
 pub trait EventTap {
@@ -10,6 +10,6 @@ pub trait EventTap {
     fn changes(&mut self, changes: &[ThreadChange]);
     /// Takes an event with its thread, and the cgroup of the thread.
     fn event(&mut self, event: Event, cgroup: Option<CgroupId>);
-    /// All events of the rounds so far were passed on.
-    fn end_round(&mut self);
+    /// A round has ended. All events until this time, when it began, were passed on.
+    fn end_round(&mut self, began: Ns);
 }

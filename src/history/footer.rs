@@ -6,7 +6,7 @@ use super::facts::SCHEMA;
 use super::files::open_file;
 use super::notes::{CHECK_KEY, FileCheck, FileNotes, NOTES_KEY};
 use super::rows::schema;
-use super::thrift::{Thrift, kind};
+use super::thrift::{Shape, Thrift, kind};
 use crate::memory::{Held, MemoryOf};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader as _;
@@ -103,6 +103,82 @@ fn footer_length(file: &File, length: u64) -> std::io::Result<Option<u64>> {
     Ok((magic == *b"PAR1" && footer <= end).then_some(footer))
 }
 
+/// The most elements of a schema, notes, and row groups. A history has 8, 2, and one for up to 256 windows.
+const MOST_ELEMENTS: u64 = 64;
+const MOST_VALUES: u64 = 64;
+const MOST_ROW_GROUPS: u64 = 4_096;
+
+/// The row groups, as the same page describes them: the fields that the crate reads.
+const ROW_GROUPS: Shape = Shape::List(
+    MOST_ROW_GROUPS,
+    &Shape::Struct(&[
+        (1, Shape::List(MOST_ELEMENTS, &Shape::Struct(COLUMN_CHUNK))),
+        (2, Shape::Of(kind::I64)),
+        (3, Shape::Of(kind::I64)),
+        (
+            4,
+            Shape::List(
+                MOST_ELEMENTS,
+                &Shape::Struct(&[(1, Shape::Of(kind::I32)), (2, Shape::Bool), (3, Shape::Bool)]),
+            ),
+        ),
+        (5, Shape::Of(kind::I64)),
+        (6, Shape::Of(kind::I64)),
+        (7, Shape::Of(kind::I16)),
+    ]),
+);
+
+const COLUMN_CHUNK: &[(i64, Shape)] = &[
+    (1, Shape::Of(kind::BINARY)),
+    (2, Shape::Of(kind::I64)),
+    (3, Shape::Struct(COLUMN)),
+    (4, Shape::Of(kind::I64)),
+    (5, Shape::Of(kind::I32)),
+    (6, Shape::Of(kind::I64)),
+    (7, Shape::Of(kind::I32)),
+    (8, Shape::Of(kind::STRUCT)),
+    (9, Shape::Of(kind::BINARY)),
+];
+
+const COLUMN: &[(i64, Shape)] = &[
+    (1, Shape::Of(kind::I32)),
+    (2, Shape::List(MOST_ELEMENTS, &Shape::Of(kind::I32))),
+    (3, Shape::List(MOST_ELEMENTS, &Shape::Of(kind::BINARY))),
+    (4, Shape::Of(kind::I32)),
+    (5, Shape::Of(kind::I64)),
+    (6, Shape::Of(kind::I64)),
+    (7, Shape::Of(kind::I64)),
+    (8, Shape::List(MOST_VALUES, &Shape::Struct(&[(1, Shape::Of(kind::BINARY)), (2, Shape::Of(kind::BINARY))]))),
+    (9, Shape::Of(kind::I64)),
+    (10, Shape::Of(kind::I64)),
+    (11, Shape::Of(kind::I64)),
+    (12, Shape::Struct(STATISTICS)),
+    (13, Shape::List(MOST_ELEMENTS, &Shape::Struct(ENCODING_STATISTICS))),
+    (14, Shape::Of(kind::I64)),
+    (15, Shape::Of(kind::I32)),
+    (16, Shape::Struct(SIZE_STATISTICS)),
+];
+
+const STATISTICS: &[(i64, Shape)] = &[
+    (1, Shape::Of(kind::BINARY)),
+    (2, Shape::Of(kind::BINARY)),
+    (3, Shape::Of(kind::I64)),
+    (4, Shape::Of(kind::I64)),
+    (5, Shape::Of(kind::BINARY)),
+    (6, Shape::Of(kind::BINARY)),
+    (7, Shape::Bool),
+    (8, Shape::Bool),
+];
+
+const ENCODING_STATISTICS: &[(i64, Shape)] =
+    &[(1, Shape::Of(kind::I32)), (2, Shape::Of(kind::I32)), (3, Shape::Of(kind::I32))];
+
+const SIZE_STATISTICS: &[(i64, Shape)] = &[
+    (1, Shape::Of(kind::I64)),
+    (2, Shape::List(MOST_ELEMENTS, &Shape::Of(kind::I64))),
+    (3, Shape::List(MOST_ELEMENTS, &Shape::Of(kind::I64))),
+];
+
 /// The part of a footer that tp-perf reads itself: the structure `FileMetaData` of
 /// <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
 #[derive(Debug, Default)]
@@ -128,9 +204,13 @@ impl<'a> Footer<'a> {
         let (mut footer, mut field) = (Footer::default(), 0);
         while let Some(kind) = thrift.field(&mut field)? {
             match (field, kind) {
-                (2, kind::LIST) => footer.schema = structures(&mut thrift, SchemaElement::of)?,
-                (5, kind::LIST) => footer.values = structures(&mut thrift, key_and_value)?,
-                _ => thrift.skip(kind, 0)?,
+                (2, kind::LIST) => footer.schema = structures(&mut thrift, MOST_ELEMENTS, SchemaElement::of)?,
+                (4, kind::LIST) => thrift.check(kind, &ROW_GROUPS)?,
+                (5, kind::LIST) => footer.values = structures(&mut thrift, MOST_VALUES, key_and_value)?,
+                (1, kind::I32) | (3, kind::I64) | (6, kind::BINARY) | (7, kind::LIST) | (8.., _) => {
+                    thrift.skip(kind, 0)?
+                }
+                _ => return None,
             }
         }
         Some(footer)
@@ -181,6 +261,7 @@ impl<'a> SchemaElement<'a> {
                 (3, kind::I32) => element.repetition = Some(thrift.signed()?),
                 (4, kind::BINARY) => element.name = thrift.bytes()?,
                 (5, kind::I32) => element.children = Some(thrift.signed()?),
+                (1 | 3 | 4 | 5, _) => return None,
                 _ => thrift.skip(kind, 1)?,
             }
         }
@@ -188,11 +269,14 @@ impl<'a> SchemaElement<'a> {
     }
 }
 
-/// Reads a list of structures.
-fn structures<'a, T>(thrift: &mut Thrift<'a>, mut read: impl FnMut(&mut Thrift<'a>) -> Option<T>) -> Option<Vec<T>> {
+/// Reads a list of at most so many structures.
+fn structures<'a, T>(
+    thrift: &mut Thrift<'a>,
+    most: u64,
+    mut read: impl FnMut(&mut Thrift<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
     let (number, kind) = thrift.list()?;
-    // Each structure has at least a byte, so wrong numbers end with the bytes.
-    if kind == kind::STRUCT { (0..number).map(|_| read(thrift)).collect() } else { None }
+    if kind == kind::STRUCT && number <= most { (0..number).map(|_| read(thrift)).collect() } else { None }
 }
 
 fn key_and_value<'a>(thrift: &mut Thrift<'a>) -> Option<(&'a [u8], &'a [u8])> {
@@ -201,7 +285,7 @@ fn key_and_value<'a>(thrift: &mut Thrift<'a>) -> Option<(&'a [u8], &'a [u8])> {
         match (field, kind) {
             (1, kind::BINARY) => key = thrift.bytes()?,
             (2, kind::BINARY) => value = thrift.bytes()?,
-            _ => thrift.skip(kind, 1)?,
+            _ => return None,
         }
     }
     Some((key, value))
@@ -250,7 +334,7 @@ mod tests {
         // The root has a name, and 7 columns: numbers have their sign in the lowest bit.
         let root = b"\x48\x07history\x15\x0E\x00";
         let tracepoint = b"\x18\x0Atracepoint";
-        let changes: [(&[u8], &[u8], &str); 6] = [
+        let changes: [(&[u8], &[u8], &str); 7] = [
             // 2^31 - 1 columns.
             (root, b"\x48\x07history\x15\xFE\xFF\xFF\xFF\x0F\x00", "it has other columns than a history"),
             (root, b"\x48\x07history\x15\x0D\x00", "it has other columns than a history"),
@@ -258,6 +342,8 @@ mod tests {
             (tracepoint, b"\x18\x0Atracepaint", "it has other columns than a history"),
             // A column with a column in it.
             (tracepoint, b"\x18\x0Atracepoint\x15\x02", "it has other columns than a history"),
+            // The number of columns as a number of 64 bits, which the crate would take.
+            (root, b"\x48\x07history\x16\x0E\x00", "its footer is wrong"),
             // A text that is longer than the footer.
             (root, b"\x48\xFF\xFF\x7Fhistory\x15\x0E\x00", "its footer is wrong"),
         ];

@@ -63,7 +63,8 @@ impl PageHeader {
                     header.is_dictionary = field == 7;
                     header.values = first_number(thrift)?;
                 }
-                _ => thrift.skip(kind, 0)?,
+                (1 | 4, kind::I32) | (9.., _) => thrift.skip(kind, 0)?,
+                _ => return None,
             }
         }
         Some(header)
@@ -76,6 +77,7 @@ fn first_number(thrift: &mut Thrift<'_>) -> Option<i64> {
     while let Some(kind) = thrift.field(&mut field)? {
         match (field, kind) {
             (1, kind::I32) => number = thrift.signed()?,
+            (1, _) => return None,
             _ => thrift.skip(kind, 1)?,
         }
     }
@@ -107,6 +109,12 @@ mod tests {
         longer[5] = 3;
         assert_eq!(check(&longer, 3), Err("a page has a negative size"));
         assert_eq!(check(&PAGE[..9], 3), Err("the header of a page is wrong"));
+        // A known field of another kind, which the crate would read all the same: the unpacked size, and the number of values.
+        for place in [2, 7] {
+            let mut other = PAGE;
+            other[place] += 1;
+            assert_eq!(check(&other, 3), Err("the header of a page is wrong"), "{place}");
+        }
         // 1 GiB, unpacked.
         let huge = [&PAGE[..3], &[0x80, 0x80, 0x80, 0x80, 0x08], &PAGE[4..]].concat();
         assert_eq!(check(&huge, 3), Err("a page is too long"));

@@ -2,21 +2,38 @@
 //! <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>
 //!
 //! The crate `parquet` reserves memory for the sizes that metadata promise, and nests as deep as they do. So tp-perf walks
-//! them first. All methods return `None` if the bytes are wrong.
+//! them first. The crate goes by the number of a field alone, whatever its kind is. So a known field of another kind is refused here,
+//! and both walks see the same. All methods return `None` if the bytes are wrong.
 
 /// The deepest nesting of a structure that is skipped.
 const DEEPEST: u32 = 8;
 
 /// The kinds of fields that tp-perf reads.
 pub(super) mod kind {
+    /// A number of 16 bits.
+    pub(in crate::history) const I16: u8 = 4;
     /// A number of 32 bits.
     pub(in crate::history) const I32: u8 = 5;
+    /// A number of 64 bits.
+    pub(in crate::history) const I64: u8 = 6;
     /// Bytes, or a text.
     pub(in crate::history) const BINARY: u8 = 8;
     /// A list.
     pub(in crate::history) const LIST: u8 = 9;
     /// A structure.
     pub(in crate::history) const STRUCT: u8 = 12;
+}
+
+/// What a value must be.
+pub(super) enum Shape {
+    /// True or false.
+    Bool,
+    /// A value of this kind, whatever is in it.
+    Of(u8),
+    /// A list with at most so many elements.
+    List(u64, &'static Shape),
+    /// A structure. Fields with other numbers may be anything.
+    Struct(&'static [(i64, Shape)]),
 }
 
 /// The rest of a structure.
@@ -33,8 +50,39 @@ impl<'a> Thrift<'a> {
         if kind == 0 {
             return Some(None);
         }
-        *field = if more == 0 { self.signed()? } else { field.checked_add(i64::from(more))? };
+        let next = if more == 0 { self.signed()? } else { field.checked_add(i64::from(more))? };
+        // Fields ascend, so none is there twice.
+        if next <= *field || next > i64::from(i16::MAX) {
+            return None;
+        }
+        *field = next;
         Some(Some(kind))
+    }
+
+    /// Reads a value of this kind, which must have this shape.
+    pub(super) fn check(&mut self, kind: u8, shape: &Shape) -> Option<()> {
+        match (shape, kind) {
+            (Shape::Bool, 1 | 2) => Some(()),
+            (Shape::Of(wanted), kind) if kind == *wanted => self.skip(kind, 0),
+            (Shape::List(most, shape), kind::LIST) => {
+                let (number, kind) = self.list()?;
+                if number > *most {
+                    return None;
+                }
+                (0..number).try_for_each(|_| self.check(kind, shape))
+            }
+            (Shape::Struct(fields), kind::STRUCT) => {
+                let mut number = 0;
+                while let Some(kind) = self.field(&mut number)? {
+                    match fields.iter().find(|(known, _)| *known == number) {
+                        Some((_, shape)) => self.check(kind, shape)?,
+                        None => self.skip(kind, 1)?,
+                    }
+                }
+                Some(())
+            }
+            _ => None,
+        }
     }
 
     /// Skips a value. `depth` is the number of values around it.
@@ -51,8 +99,10 @@ impl<'a> Thrift<'a> {
             kind::BINARY => self.bytes().map(drop),
             kind::LIST | 10 => {
                 let (number, kind) = self.list()?;
-                // In a list, true and false have a byte each.
-                let kind = if matches!(kind, 1 | 2) { 3 } else { kind };
+                // The crate takes no byte for true and false in a list, so it would not end for a long time.
+                if matches!(kind, 1 | 2) {
+                    return None;
+                }
                 (0..number).try_for_each(|_| self.skip(kind, depth + 1))
             }
             kind::STRUCT => {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// The calls that run programs, look into other processes, or change the system.
-const FORBIDDEN: [libc::c_long; 46] = [
+const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
     libc::SYS_ptrace,
@@ -56,7 +56,20 @@ const FORBIDDEN: [libc::c_long; 46] = [
     libc::SYS_syslog,
     libc::SYS_vhangup,
     libc::SYS_setgroups,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_mknodat,
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+    libc::SYS_kexec_file_load,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
 ];
+
+/// The same calls on x86 have other numbers for programs with short pointers (x32): this bit, and five numbers of their own.
+const X32: i64 = 1 << 30;
+const OF_X32: [i64; 5] = [520, 521, 539, 540, 545];
 
 /// Forbids this thread, and all that it starts, these calls: they fail with EPERM. The thread must have NoNewPrivs.
 ///
@@ -64,7 +77,11 @@ const FORBIDDEN: [libc::c_long; 46] = [
 /// If the kernel has no seccomp filters, or if the crate does not know this architecture. Then nothing is forbidden.
 pub fn forbid_calls() -> io::Result<()> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
-    let rules: BTreeMap<_, _> = FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
+    // The number of a call is shorter on some machines.
+    #[allow(clippy::useless_conversion)]
+    let calls = FORBIDDEN.iter().map(|call| i64::from(*call));
+    let of_x32 = calls.clone().chain(OF_X32).map(|call| call | X32).filter(|_| cfg!(target_arch = "x86_64"));
+    let rules: BTreeMap<i64, _> = calls.chain(of_x32).map(|call| (call, Vec::new())).collect();
     let denied = SeccompAction::Errno(libc::EPERM as u32);
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, denied, architecture).map_err(io::Error::other)?;
     let program = BpfProgram::try_from(filter).map_err(io::Error::other)?;

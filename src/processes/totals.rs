@@ -1,17 +1,17 @@
 //! The hits of processes or cgroups so far, counted window by window for weeks.
 //!
-//! The events of a flight recorder are the samples. Each stands for itself and for the hits before it that were thinned away, so the
-//! sum over all rows lacks only the hits that are in no event: those of detached tracepoints, lost ones, and those since the last
-//! event. A tracepoint that is recorded hit by hit is exact. The variance of the others is that of [`SampledHits`], window by window.
+//! The events of a flight recorder are the samples. Each stands for itself and for the hits before it that were thinned away. So the
+//! rows lack only the hits that are in no event: those of detached tracepoints, lost ones, and those since the last event. A
+//! tracepoint that is recorded hit by hit is exact. The variance of the others is that of [`SampledHits`], window by window.
 
 use super::hits::SampledHits;
-use super::{CountBy, Process};
+use super::{CountBy, Process, ProcessKind};
 use crate::events::thinning::rows::RowHits;
-use crate::events::{CgroupId, Event, EventTap, KnownThreads, RungStep, ThreadChange, Tpid};
+use crate::events::{CgroupId, Event, EventTap, GoneCgroups, KnownThreads, Ns, RungStep, ThreadChange, Tid, Tpid};
 use crate::os::cgroups::cgroups;
 use crate::tracefs::{Gid, Table};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,24 @@ pub const MOST_ROWS: usize = 30;
 pub const MOST_GROUPS: usize = 10;
 /// The name of what the others share.
 const OTHER: &str = "(other)";
+/// The hits of so many names are counted in a window. Further ones belong to the others.
+const MOST_NAMES: usize = 1_000;
+/// A name with this many hits in the last windows, and so many times as many as the least row has, takes its place.
+const MANY_HITS: u64 = 1_000;
+const FAR_MORE: u64 = 4;
+/// No program may look like these rows.
+const RESERVED: [&str; 5] = [OTHER, UNKNOWN, "idle", IN_INTERRUPTS, ENDED];
+const IN_INTERRUPTS: &str = "in interrupts";
+const ENDED: &str = "ended threads";
+/// So many numbers of cgroups that nobody knows are remembered.
+const MOST_UNLISTED: usize = 1_000;
 /// The row of hits whose cgroup is not known.
 const UNKNOWN: &str = "unknown";
 /// The cgroups of this machine are listed at most this often.
 const LIST_EVERY: Duration = Duration::from_secs(1);
 /// A row without a hit for this time gives way to a new one.
 const QUIET: Duration = Duration::from_secs(600);
-/// The number of windows that [`HitTotals::recent`] is about.
+/// The number of windows that [`HitTotals::recent_shares`] is about.
 const RECENT: usize = 10;
 /// It names so many rows.
 const NAMED: usize = 5;
@@ -67,16 +78,22 @@ type WindowCounts = HashMap<(Arc<str>, Tpid), RowInWindow>;
 pub struct HitTotals {
     by: CountBy,
     threads: KnownThreads,
-    rows_of_steps: RowHits,
+    row_hits: RowHits,
     /// The paths of cgroups whose records were lost.
     listed: HashMap<CgroupId, Arc<str>>,
-    /// When they were listed.
+    /// When they were listed, and those that were not in the list.
     listed_at: Option<Instant>,
+    unlisted: HashSet<CgroupId>,
+    gone: GoneCgroups,
+    /// The names of threads, until something happens to a thread.
+    of_thread: HashMap<(Option<Tid>, bool), Arc<str>>,
+    /// The names in the window that goes on.
+    window_names: HashSet<Arc<str>>,
     /// The group of each tracepoint.
     gids: HashMap<Tpid, Gid>,
     names: BTreeMap<Gid, Arc<str>>,
-    /// The events of the round, to bring them into time order.
-    round: Vec<(Event, Option<CgroupId>)>,
+    /// The events that wait for those before them: other CPUs may have older ones in the next round.
+    waiting: Vec<(Event, Option<CgroupId>)>,
     /// The window that goes on.
     window: WindowCounts,
     /// The last windows, the newest last.
@@ -92,12 +109,16 @@ impl HitTotals {
         HitTotals {
             by,
             threads: KnownThreads::default(),
-            rows_of_steps: RowHits::default(),
+            row_hits: RowHits::default(),
             listed: HashMap::new(),
             listed_at: None,
+            unlisted: HashSet::new(),
+            gone: GoneCgroups::default(),
+            of_thread: HashMap::new(),
+            window_names: HashSet::new(),
             gids: table.tracepoints().iter().map(|tracepoint| (tracepoint.tpid, tracepoint.gid)).collect(),
             names: names.collect(),
-            round: Vec::new(),
+            waiting: Vec::new(),
             window: HashMap::new(),
             recent: VecDeque::new(),
             rows: Vec::new(),
@@ -117,57 +138,98 @@ impl HitTotals {
 
     /// Begins anew after the recorder has attached again. The hits so far stay.
     pub fn begin_again(&mut self) {
-        (self.threads, self.rows_of_steps) = (KnownThreads::default(), RowHits::default());
-        self.round.clear();
+        (self.threads, self.row_hits) = (KnownThreads::default(), RowHits::default());
+        self.of_thread.clear();
+        self.unlisted.clear();
+        self.waiting.clear();
     }
 
     /// Ends a window: adds its hits to the rows.
     pub fn end_window(&mut self) {
+        self.window_names.clear();
         let window = std::mem::take(&mut self.window);
         let mut of_tracepoint = HashMap::<Tpid, RowInWindow>::new();
         for ((_, tpid), RowInWindow { events, hits }) in &window {
             let all = of_tracepoint.entry(*tpid).or_default();
             (all.events, all.hits) = (all.events + events, all.hits.saturating_add(*hits));
         }
-        let mut by_name = BTreeMap::<&Arc<str>, (u64, BTreeMap<Gid, u64>, f64)>::new();
+        let mut by_name = BTreeMap::<Arc<str>, (u64, BTreeMap<Gid, u64>, f64)>::new();
         for ((name, tpid), RowInWindow { hits, .. }) in &window {
             let all = of_tracepoint.get(tpid).copied().unwrap_or_default();
             let sampled = SampledHits { hits: all.hits as f64, recorded: all.events as f64, sampled: all.hits as f64 };
-            let (sum, groups, variance) = by_name.entry(name).or_default();
+            let (sum, groups, variance) = by_name.entry(Arc::clone(name)).or_default();
             *sum = sum.saturating_add(*hits);
             if let Some(gid) = self.gids.get(tpid) {
                 *groups.entry(*gid).or_default() += hits;
             }
             *variance += sampled.of(*hits as f64).1;
         }
+        self.recent.push_back(window);
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
         let mut by_name: Vec<_> = by_name.into_iter().collect();
-        by_name.sort_by_key(|(name, (sum, ..))| (Reverse(*sum), *name));
+        by_name.sort_by_key(|(name, (sum, ..))| (Reverse(*sum), Arc::clone(name)));
         let now = Instant::now();
         for (name, (_, groups, variance)) in by_name {
-            let names = &self.names;
-            let row = row_of(&mut self.rows, &mut self.other, name, now);
+            let place = self.place_of(&name, now);
+            let row = match place {
+                Some(place) => &mut self.rows[place],
+                None => self.other.get_or_insert_with(|| TotalRow::new(OTHER.into(), now)),
+            };
             row.last_hit = now;
             row.variance += variance;
             let mut groups: Vec<_> = groups.into_iter().collect();
             groups.sort_by_key(|(gid, hits)| (Reverse(*hits), *gid));
             for (gid, hits) in groups {
-                row.add(&names[&gid], hits);
+                row.add(&self.names[&gid], hits);
             }
-        }
-        self.recent.push_back(window);
-        if self.recent.len() > RECENT {
-            self.recent.pop_front();
         }
     }
 
-    /// The largest shares of the hits in the last ten windows: of these tracepoints, or of all if there are none.
-    pub fn recent(&self, tracepoints: &[Tpid]) -> Vec<HitShare> {
+    /// The row of a name. If all are taken, one that is quiet or has far fewer hits gives way. `None` is the row of all others.
+    fn place_of(&mut self, name: &Arc<str>, now: Instant) -> Option<usize> {
+        if let Some(place) = self.rows.iter().position(|row| row.name == *name) {
+            return Some(place);
+        }
+        if &**name == OTHER {
+            return None;
+        }
+        let row = TotalRow::new(Arc::clone(name), now);
+        if self.rows.len() < MOST_ROWS {
+            self.rows.push(row);
+            return Some(self.rows.len() - 1);
+        }
+        let recent = self.recent_sums(None);
+        let hits_of = |name: &Arc<str>| recent.get(name).copied().unwrap_or(0);
+        let quietest = (0..self.rows.len()).min_by_key(|place| self.rows[*place].last_hit)?;
+        let least = (0..self.rows.len()).min_by_key(|place| hits_of(&self.rows[*place].name))?;
+        let is_quiet = now.saturating_duration_since(self.rows[quietest].last_hit) >= QUIET;
+        let its_hits = hits_of(name);
+        let has_far_more = its_hits >= MANY_HITS && its_hits > FAR_MORE.saturating_mul(hits_of(&self.rows[least].name));
+        let place = match (is_quiet, has_far_more) {
+            (true, _) => quietest,
+            (false, true) => least,
+            (false, false) => return None,
+        };
+        self.rows[place] = row;
+        Some(place)
+    }
+
+    /// The hits in the last ten windows: of these tracepoints, or of all.
+    fn recent_sums(&self, tracepoints: Option<&[Tpid]>) -> BTreeMap<&Arc<str>, u64> {
         let mut sums = BTreeMap::<&Arc<str>, u64>::new();
         for ((name, tpid), RowInWindow { hits, .. }) in self.recent.iter().flatten() {
-            if tracepoints.is_empty() || tracepoints.contains(tpid) {
+            if tracepoints.is_none_or(|tracepoints| tracepoints.contains(tpid)) {
                 *sums.entry(name).or_default() += hits;
             }
         }
+        sums
+    }
+
+    /// The largest shares of the hits in the last ten windows: of these tracepoints, or of all.
+    pub fn recent_shares(&self, tracepoints: Option<&[Tpid]>) -> Vec<HitShare> {
+        let sums = self.recent_sums(tracepoints);
         let all = sums.values().sum::<u64>().max(1) as f64;
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|(name, hits)| (Reverse(*hits), *name));
@@ -177,13 +239,24 @@ impl HitTotals {
 
     /// The name of the row of an event now.
     fn name_of(&mut self, event: Event, cgroup: Option<CgroupId>) -> Arc<str> {
-        match self.by {
-            // The kernel gives no number to a thread that has ended.
-            CountBy::Process if event.tid().is_none() && !event.is_in_interrupt() => "ended threads".into(),
-            CountBy::Process => Process::of(event, &self.threads).words().into(),
-            CountBy::Cgroup if event.is_in_interrupt() => "in interrupts".into(),
-            CountBy::Cgroup => self.path_of(cgroup),
+        if self.by == CountBy::Cgroup && !event.is_in_interrupt() {
+            return self.path_of(cgroup);
         }
+        let key = (event.tid(), event.is_in_interrupt());
+        if let Some(name) = self.of_thread.get(&key) {
+            return Arc::clone(name);
+        }
+        let process = Process::of(event, &self.threads);
+        let name: Arc<str> = match process.words() {
+            // The kernel gives no number to a thread that has ended.
+            _ if process.kind == ProcessKind::Unknown => ENDED.into(),
+            words if process.name.is_some() && RESERVED.contains(&words.as_str()) => {
+                format!("{words} (program)").into()
+            }
+            words => words.into(),
+        };
+        self.of_thread.insert(key, Arc::clone(&name));
+        name
     }
 
     /// The path of a cgroup. If its record was lost, this machine may still have the cgroup.
@@ -193,69 +266,69 @@ impl HitTotals {
         if let Some(path) = known(self) {
             return path;
         }
-        if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_EVERY) {
+        if !self.unlisted.contains(&cgroup) && self.listed_at.is_none_or(|at| at.elapsed() >= LIST_EVERY) {
             let now = cgroups().unwrap_or_default().into_iter();
             self.listed = now.map(|cgroup| (CgroupId(cgroup.id), cgroup.path.into())).collect();
             self.listed_at = Some(Instant::now());
+            if self.unlisted.len() < MOST_UNLISTED && !self.listed.contains_key(&cgroup) {
+                self.unlisted.insert(cgroup);
+            }
         }
         known(self).unwrap_or_else(|| UNKNOWN.into())
     }
 
     fn count(&mut self, event: Event, cgroup: Option<CgroupId>) {
-        self.threads.until(event.time);
-        let hits = self.rows_of_steps.of_next(&event);
-        let name = self.name_of(event, cgroup);
+        self.go_on_until(event.time);
+        let hits = self.row_hits.of_next(&event);
+        let mut name = self.name_of(event, cgroup);
+        if !self.window_names.contains(&name) {
+            match self.window_names.len() < MOST_NAMES {
+                true => drop(self.window_names.insert(Arc::clone(&name))),
+                false => name = OTHER.into(),
+            }
+        }
         let of = self.window.entry((name, event.tpid())).or_default();
         (of.events, of.hits) = (of.events + 1, of.hits.saturating_add(hits));
+    }
+
+    fn go_on_until(&mut self, time: Ns) {
+        if self.threads.until(time) {
+            self.of_thread.clear();
+        }
     }
 }
 
 impl EventTap for HitTotals {
     fn steps(&mut self, steps: &[RungStep]) {
-        self.rows_of_steps.add(steps);
+        self.row_hits.add(steps);
     }
 
     fn changes(&mut self, changes: &[ThreadChange]) {
-        // The bound of memory is for foreign inputs. These changes wait for less than a round.
+        // The bound of memory is for foreign inputs. These changes wait for the next round at most.
         let _ = self.threads.add(changes);
     }
 
     fn event(&mut self, event: Event, cgroup: Option<CgroupId>) {
-        self.round.push((event, cgroup));
+        self.waiting.push((event, cgroup));
     }
 
-    fn end_round(&mut self) {
-        let mut round = std::mem::take(&mut self.round);
-        round.sort_by_key(|(event, _)| event.time);
-        round.drain(..).for_each(|(event, cgroup)| self.count(event, cgroup));
-        self.round = round;
+    fn end_round(&mut self, began: Ns) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_by_key(|(event, _)| event.time);
+        let ready = waiting.partition_point(|(event, _)| event.time <= began);
+        waiting.drain(..ready).for_each(|(event, cgroup)| self.count(event, cgroup));
+        self.waiting = waiting;
+        self.go_on_until(began);
+        self.row_hits.until(began);
+        self.gone.forget(&mut self.threads);
     }
-}
-
-/// The row of this name. If all are taken, a quiet one gives way, or the hits go to that of all others.
-fn row_of<'a>(
-    rows: &'a mut Vec<TotalRow>,
-    other: &'a mut Option<TotalRow>,
-    name: &Arc<str>,
-    now: Instant,
-) -> &'a mut TotalRow {
-    let new = |name: Arc<str>| TotalRow { name, groups: Vec::new(), variance: 0.0, last_hit: now };
-    if let Some(place) = rows.iter().position(|row| row.name == *name) {
-        return &mut rows[place];
-    }
-    if rows.len() >= MOST_ROWS {
-        let quietest = (0..rows.len()).min_by_key(|place| rows[*place].last_hit);
-        match quietest.filter(|place| now.saturating_duration_since(rows[*place].last_hit) >= QUIET) {
-            Some(place) => drop(rows.swap_remove(place)),
-            None => return other.get_or_insert_with(|| new(OTHER.into())),
-        }
-    }
-    rows.push(new(Arc::clone(name)));
-    let last = rows.len() - 1;
-    &mut rows[last]
 }
 
 impl TotalRow {
+    fn new(name: Arc<str>, last_hit: Instant) -> Self {
+        TotalRow { name, groups: Vec::new(), variance: 0.0, last_hit }
+    }
+
     fn add(&mut self, group: &Arc<str>, hits: u64) {
         let has_room = self.groups.len() < MOST_GROUPS;
         let is_other = |name: &str| name == OTHER;
@@ -273,7 +346,7 @@ impl TotalRow {
 mod tests {
     use super::*;
     use crate::events::threads::testing::{forked, named, tid};
-    use crate::events::{Cpu, Ns, StepOnCpu, ThreadFact, Tid};
+    use crate::events::{Cpu, StepOnCpu, ThreadFact};
 
     fn table() -> Table {
         let names = (0..15).map(|n| (format!("g{n:02}"), "hit".to_owned(), n + 1));
@@ -286,7 +359,7 @@ mod tests {
 
     fn round(totals: &mut HitTotals, events: &[(Event, Option<CgroupId>)]) {
         events.iter().for_each(|(event, cgroup)| totals.event(*event, *cgroup));
-        totals.end_round();
+        totals.end_round(Ns(u64::MAX));
     }
 
     fn sums(totals: &HitTotals) -> Vec<(&str, u64)> {
@@ -311,7 +384,8 @@ mod tests {
         totals.end_window();
         assert_eq!(sums(&totals), [("sh", 2), ("make", 1 + 1 + 1 + 17 + 17), ("in interrupts", 17)]);
         assert!(totals.rows().skip(1).all(|row| row.variance > 0.0), "{:?}", totals.rows);
-        let shares: Vec<_> = totals.recent(&[Tpid::new(1)]).into_iter().map(|it| (it.name, it.share)).collect();
+        let shares: Vec<_> =
+            totals.recent_shares(Some(&[Tpid::new(1)])).into_iter().map(|it| (it.name, it.share)).collect();
         assert_eq!(
             shares,
             [
@@ -320,6 +394,42 @@ mod tests {
                 ("sh".to_owned(), 1.0 / 55.0)
             ]
         );
+    }
+
+    #[test]
+    fn events_of_a_cpu_wait_for_older_ones_of_another() {
+        let mut totals = HitTotals::new(CountBy::Process, &table());
+        totals.changes(&[forked(0, [7, 1, 7, 1]), named(0, 7, "sh"), named(50, 7, "make")]);
+        // In a round that begins at 40, a ring that is read late has an event from after its begin.
+        totals.event(event(30, 7, 1), None);
+        totals.event(event(60, 7, 2), None);
+        totals.end_round(Ns(40));
+        totals.event(event(45, 7, 1), None);
+        totals.end_round(Ns(100));
+        totals.end_window();
+        assert_eq!(sums(&totals), [("sh", 2), ("make", 1)]);
+    }
+
+    #[test]
+    fn nothing_grows_without_events() {
+        let mut totals = HitTotals::new(CountBy::Cgroup, &table());
+        for round in 1..1_000u64 {
+            let on = StepOnCpu { cpu: Cpu::new(1), at: Ns(round), before: 0, after: 0 };
+            let step = RungStep { tpid: Tpid::new(1), at: Ns(round), one_in: round, on: vec![on], earlier: Vec::new() };
+            totals.changes(&[named(round, 7, "sh")]);
+            totals.steps(&[step]);
+            totals.end_round(Ns(round));
+            assert_eq!((totals.threads.memory_of_later(), totals.row_hits.waiting()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn no_program_looks_like_another_row() {
+        let mut totals = HitTotals::new(CountBy::Process, &table());
+        totals.changes(&[named(0, 7, OTHER), named(0, 8, UNKNOWN)]);
+        round(&mut totals, &[(event(1, 7, 1), None), (event(1, 8, 1), None), (event(1, 9, 1), None)]);
+        totals.end_window();
+        assert_eq!(sums(&totals), [("(other) (program)", 1), ("unknown", 1), ("unknown (program)", 1)]);
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn series_names() -> BTreeSet<String> {
     for by in [CountBy::Process, CountBy::Cgroup] {
         let mut totals = HitTotals::new(by, &table());
         totals.event(Event::new(Ns(1), None, Tpid::new(1)), None);
-        totals.end_round();
+        totals.end_round(Ns(1));
         totals.end_window();
         metrics.set_rows(&totals);
         text_of_all += &text(&mut metrics, MetricsFormat::Prometheus);

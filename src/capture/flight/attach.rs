@@ -96,6 +96,7 @@ impl<E: Sampling> FlightRecorder<E> {
             fields: Fields { layout, trailer },
             steering,
             threads,
+            threads_lost: (0, None),
             untapped: Untapped { changes, of_interrupts, ..Untapped::default() },
             wake: AnyReady::of(engine.wake_descriptors()).map_err(Error::Run)?,
             changes: CpuChanges::watch(),

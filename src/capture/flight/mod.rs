@@ -30,7 +30,7 @@ use super::steering::RecordSteering;
 use super::unwatched::CpuChanges;
 use super::{AtStart, CaptureOptions};
 use crate::engine::{Detaching, Sampling};
-use crate::events::{EventTap, RungStep};
+use crate::events::{EventTap, RungStep, ThreadChange};
 use crate::os::any_ready::AnyReady;
 use crate::os::cpus::CpuList;
 use crate::os::thread::cpu_time;
@@ -56,6 +56,8 @@ const MARKS: u32 = 16;
 const SLICE: usize = 8 << 20;
 /// A round is due if the fullest ring is filled to this part. Its wake descriptor polls readable at one half.
 const FULL: f64 = 0.25;
+/// The least time between two lists of all threads.
+const BETWEEN_THREAD_LISTS: Duration = Duration::from_secs(10);
 /// A recording lists at most so many triggers, the first ones.
 const MOST_TRIGGERS: usize = 64;
 /// The memory in bytes that events take by default.
@@ -86,6 +88,8 @@ pub struct FlightRecorder<E> {
     steering: Option<RecordSteering>,
     /// If events have their threads.
     threads: Option<FlightThreads>,
+    /// The records about threads that were lost, and when the threads were listed because of that.
+    threads_lost: (u64, Option<Instant>),
     untapped: Untapped,
     wake: Option<AnyReady>,
     changes: CpuChanges,
@@ -144,6 +148,37 @@ impl<E: Sampling> FlightRecorder<E> {
             self.untapped.changes = changes;
         }
         Ok(())
+    }
+
+    /// If records about threads were lost since the last mark, names may be missing, so what runs now is noted.
+    fn note_lost_threads(&mut self) -> io::Result<()> {
+        let Some(threads) = &mut self.threads else { return Ok(()) };
+        let lost = self.marks.all.back().map_or(0, |mark| mark.threads.iter().map(|(_, counter)| counter.lost).sum());
+        let (before, listed_at) = self.threads_lost;
+        let is_first = listed_at.is_none();
+        if !is_first && (lost <= before || listed_at.is_some_and(|at| at.elapsed() < BETWEEN_THREAD_LISTS)) {
+            return Ok(());
+        }
+        self.threads_lost = (lost, Some(Instant::now()));
+        // What was lost before the first mark concerns `start`.
+        if !is_first && let Ok(Some(list)) = AtStart::read(self.options.attach.process) {
+            let time = self.options.attach.clock.sampled().now_ns()?;
+            let changes: Vec<_> = list.changes().map(|change| ThreadChange { time, ..change }).collect();
+            threads.add(&changes);
+            self.untapped.changes.extend(changes);
+        }
+        Ok(())
+    }
+
+    /// Takes the bytes of the rings now, for `tap`.
+    ///
+    /// # Errors
+    /// As [`act`](Self::act).
+    pub fn look(&mut self, tap: &mut dyn EventTap) -> io::Result<()> {
+        self.enter()?;
+        self.round()?;
+        self.pass_on(Some(tap))?;
+        self.leave()
     }
 
     /// Polls readable when a ring is half full. `None` if only [`due`](Self::due) says when there is something to do.
@@ -276,6 +311,7 @@ impl<E: Sampling> FlightRecorder<E> {
     }
 
     fn round(&mut self) -> io::Result<()> {
+        self.untapped.round_began = self.options.attach.clock.sampled().now_ns()?;
         self.engine.round(&mut self.rounds)?;
         let records = self.rounds.take_thread_records();
         if let Some(threads) = self.threads.as_mut().filter(|_| !records.is_empty()) {
@@ -314,7 +350,7 @@ impl<E: Sampling> FlightRecorder<E> {
         };
         self.marks.read(&mut self.engine, now, self.rounds.take_counts())?;
         self.bring_threads_on();
-        Ok(())
+        self.note_lost_threads()
     }
 
     /// Forgets what is too old, or too much.

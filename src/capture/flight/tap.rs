@@ -14,6 +14,8 @@ pub(super) struct Untapped {
     pub changes: Vec<ThreadChange>,
     /// The number of the first byte.
     pub at: u64,
+    /// When the last round began.
+    pub round_began: Ns,
     /// By slot: whether all its hits happen in interrupts.
     pub of_interrupts: Vec<bool>,
 }
@@ -48,7 +50,7 @@ impl<E: Sampling> FlightRecorder<E> {
                 tap.event(event, cgroup);
             }
         });
-        tap.end_round();
+        tap.end_round(untapped.round_began);
         passed
     }
 }

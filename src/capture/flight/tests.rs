@@ -7,7 +7,7 @@ use crate::drain::{Request, Results, drain};
 use crate::engine::ProcessFields;
 use crate::engine::simulated::{Script, Simulated, SimulatedEngine, SimulatedReading};
 use crate::events::thinning::model::Thinning;
-use crate::events::{Cpu, Event, Ns, Reading, RungStep, SampleIds, Sink, StepOnCpu, Tpid};
+use crate::events::{CgroupId, Cpu, Event, Ns, Reading, RungStep, SampleIds, Sink, StepOnCpu, Tpid};
 use crate::os::clock::Clock;
 use crate::perf_data::record::{push_lost, push_sample};
 use crate::recording::{EVENTS, GROUPS, SUMMARY, StopReason, TRACEPOINTS};
@@ -484,4 +484,51 @@ fn a_recording_that_cannot_be_written_leaves_nothing_and_capturing_goes_on() {
     let (results, events) = read(&flight.dump());
     assert!(results.problem.is_none() && events.len() > 1_000);
     assert_eq!(results.summary.events.unaccounted, Some(0));
+}
+
+/// Notes what a tap gets.
+#[derive(Default)]
+struct Tapped {
+    events: Vec<Event>,
+    steps: usize,
+    rounds: usize,
+}
+
+impl EventTap for Tapped {
+    fn steps(&mut self, steps: &[RungStep]) {
+        self.steps += steps.len();
+    }
+
+    fn changes(&mut self, _: &[ThreadChange]) {}
+
+    fn event(&mut self, event: Event, cgroup: Option<CgroupId>) {
+        assert!(cgroup.is_none());
+        self.events.push(event);
+    }
+
+    fn end_round(&mut self, _: Ns) {
+        self.rounds += 1;
+    }
+}
+
+#[test]
+fn a_tap_gets_each_event_once_also_those_of_rounds_for_a_recording() {
+    let mut flight = Flight::new(limits(2, 0), &[(2 * SECOND + 500_000_000, 17)]);
+    let mut tap = Tapped::default();
+    for second in 0..8 {
+        flight.second();
+        if second == 4 {
+            flight.dump();
+        }
+        if second % 2 == 0 {
+            flight.recorder.pass_on(Some(&mut tap)).unwrap();
+        }
+    }
+    flight.recorder.pass_on(Some(&mut tap)).unwrap();
+    assert_eq!(tap.events.len() as u64, flight.recorder.status().samples);
+    let mut keys: Vec<_> = tap.events.iter().map(|event| (event.time, event.cpu(), event.tpid())).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), tap.events.len(), "no event comes twice");
+    assert_eq!((tap.rounds, tap.steps), (5, 0), "steps of the test's own are no steps of the recorder");
 }

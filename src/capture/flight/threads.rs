@@ -4,17 +4,14 @@
 //! recorder attached, and all changes since then, until the oldest event that is kept.
 
 use crate::capture::{AtStart, read_changes};
-use crate::events::{CgroupId, KnownThreads, Ns, ThreadChange, Tid};
+use crate::events::{CgroupId, GoneCgroups, KnownThreads, Ns, ThreadChange, Tid};
 use crate::memory::TooMuch;
 use crate::os::cgroups::{RunningCgroup, cgroups};
 use crate::os::running_threads::RunningThread;
 use crate::perf_data::{ThreadsRead, Trailer};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-
-/// Cgroups that are gone are forgotten when there are so many, and twice as many as there were after the last time.
-const MANY_CGROUPS: usize = 1_000;
 
 /// The threads and cgroups at a time, and the changes that come later.
 #[derive(Debug)]
@@ -22,8 +19,7 @@ pub(super) struct FlightThreads {
     known: KnownThreads,
     trailer: Trailer,
     with_cgroups: bool,
-    /// The number of cgroups at which those that are gone are forgotten.
-    most_cgroups: usize,
+    gone: GoneCgroups,
 }
 
 impl FlightThreads {
@@ -31,7 +27,7 @@ impl FlightThreads {
     pub fn of(at_start: &[ThreadChange], trailer: Trailer, with_cgroups: bool) -> Result<Self, TooMuch> {
         let mut known = KnownThreads::default();
         known.add(at_start)?;
-        Ok(FlightThreads { known, trailer, with_cgroups, most_cgroups: MANY_CGROUPS })
+        Ok(FlightThreads { known, trailer, with_cgroups, gone: GoneCgroups::default() })
     }
 
     /// Takes the records about threads of a round. Returns the changes.
@@ -52,13 +48,13 @@ impl FlightThreads {
     /// Goes on to the time before this one.
     pub fn until(&mut self, begin: Ns) {
         self.known.until(Ns(begin.0.saturating_sub(1)));
-        if self.known.cgroups().count() >= self.most_cgroups
-            && let Ok(now) = cgroups()
-        {
-            let now: HashSet<u64> = now.into_iter().map(|cgroup| cgroup.id).collect();
-            self.known.keep_cgroups(|id| now.contains(&id.0));
-            self.most_cgroups = MANY_CGROUPS.max(2 * self.known.cgroups().count());
-        }
+        self.gone.forget(&mut self.known);
+    }
+
+    /// Adds changes that were not recorded.
+    pub fn add(&mut self, changes: &[ThreadChange]) {
+        // See `take` for the bound of memory.
+        let _ = self.known.add(changes);
     }
 
     /// What ran at that time, for the head of a recording.
@@ -99,22 +95,25 @@ mod tests {
         let (_, trailer) = crate::perf_data::own_layout(crate::perf::ProcessFields::Thread, false);
         let mut threads = FlightThreads::of(&[forked(0, [7, 1, 7, 1]), named(0, 7, "sh")], trailer, false).unwrap();
         // A number is used again, and a name changes. The records of two CPUs are not in time order.
+        const S: u64 = 1_000_000_000;
         let changes = [
-            forked(40, [9, 7, 9, 7]),
-            named(45, 9, "new"),
-            forked(10, [9, 7, 9, 7]),
-            ended(30, 9),
-            named(35, 7, "bash"),
+            forked(40 * S, [9, 7, 9, 7]),
+            named(45 * S, 9, "new"),
+            forked(10 * S, [9, 7, 9, 7]),
+            ended(30 * S, 9),
+            named(35 * S, 7, "bash"),
         ];
         threads.known.add(&changes).unwrap();
         assert!(threads.memory() > 0);
-        let mut at = |time| -> Vec<(u32, String, u32)> {
-            threads.until(Ns(time));
+        let mut at = |seconds: u64| -> Vec<(u32, String, u32)> {
+            threads.until(Ns(seconds * S));
             threads.at_start().threads.into_iter().map(|it| (it.tid, it.name, it.parent)).collect()
         };
         let of = |tid, name: &str, parent| (tid, name.to_owned(), parent);
         assert_eq!(at(10), [of(7, "sh", 1)]);
         assert_eq!(at(11), [of(7, "sh", 1), of(9, "sh", 7)]);
+        // The kernel fires some events of a thread after its end.
+        assert_eq!(at(31), [of(7, "sh", 1), of(9, "sh", 7)]);
         assert_eq!(at(36), [of(7, "bash", 1)]);
         assert_eq!(at(50), [of(7, "bash", 1), of(9, "new", 7)]);
         assert_eq!(threads.memory(), 0);

@@ -25,6 +25,17 @@ struct SlotRows {
     seen: u64,
 }
 
+impl SlotRows {
+    fn until(&mut self, time: Ns) {
+        while let Some((at, thinning, early)) = self.ahead.front()
+            && *at <= time
+        {
+            (self.now, self.seen) = (*thinning, *early);
+            self.ahead.pop_front();
+        }
+    }
+}
+
 impl RowHits {
     /// Takes steps. They come before the events that follow them.
     pub fn add(&mut self, steps: &[RungStep]) {
@@ -41,16 +52,24 @@ impl RowHits {
         }
     }
 
+    /// The number of steps that wait for their time.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        self.of.values().map(|rows| rows.ahead.len()).sum()
+    }
+
+    /// Goes on to this time: all events until then have been taken.
+    pub fn until(&mut self, time: Ns) {
+        for rows in self.of.values_mut() {
+            rows.until(time);
+        }
+    }
+
     /// The number of hits that the next event stands for. Events come in time order.
     pub fn of_next(&mut self, event: &Event) -> u64 {
         let slot = Slot { tpid: event.tpid(), cpu: event.cpu() };
         let Some(rows) = self.of.get_mut(&slot) else { return 1 };
-        while let Some((at, thinning, early)) = rows.ahead.front()
-            && *at <= event.time
-        {
-            (rows.now, rows.seen) = (*thinning, *early);
-            rows.ahead.pop_front();
-        }
+        rows.until(event.time);
         rows.seen += 1;
         rows.now.hits_of_sample(rows.seen - 1)
     }

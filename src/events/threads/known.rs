@@ -3,11 +3,13 @@
 use super::{CgroupId, ThreadChange, ThreadFact};
 use crate::events::{Ns, Tid};
 use crate::memory::{Held, MemoryOf, TooMuch};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// The parent of all threads of the kernel. Its number is 2, but in a container another process can have that number.
 const KTHREADD: (u32, &str) = (2, "kthreadd");
+/// A thread that has ended is known for so many nanoseconds more, because the kernel fires some events of it after its end.
+const AFTER_END: u64 = 2_000_000_000;
 /// The memory in bytes of a change that is still to come, beside its name.
 const OF_LATER: u64 = 160;
 
@@ -17,6 +19,8 @@ pub struct KnownThreads {
     all: HashMap<Tid, KnownThread>,
     /// The paths of cgroups.
     cgroups: HashMap<CgroupId, Arc<str>>,
+    /// The threads that have ended, and when.
+    ended: VecDeque<(Ns, Tid)>,
     /// The changes that are later than that, by time and arrival.
     later: BTreeMap<(Ns, u64), ThreadChange>,
     /// The time of the first of them.
@@ -38,6 +42,8 @@ pub struct KnownThread {
     pub parent: Option<Tid>,
     /// Its cgroup.
     pub cgroup: Option<CgroupId>,
+    /// When it ended.
+    ended: Option<Ns>,
 }
 
 impl Default for KnownThreads {
@@ -45,6 +51,7 @@ impl Default for KnownThreads {
         KnownThreads {
             all: HashMap::new(),
             cgroups: HashMap::new(),
+            ended: VecDeque::new(),
             later: BTreeMap::new(),
             next: Ns::MAX,
             arrived: 0,
@@ -95,10 +102,19 @@ impl KnownThreads {
             has_changed = true;
         }
         self.next = self.later.first_key_value().map_or(Ns::MAX, |((time, _), _)| *time);
+        while let Some((at, tid)) = self.ended.front().copied()
+            && at.saturating_add(AFTER_END) <= time
+        {
+            self.ended.pop_front();
+            // Another thread may have the number by now.
+            if self.all.get(&tid).is_some_and(|thread| thread.ended == Some(at)) {
+                self.all.remove(&tid);
+            }
+        }
         has_changed
     }
 
-    fn apply(&mut self, ThreadChange { tid, what, .. }: ThreadChange) {
+    fn apply(&mut self, ThreadChange { time, tid, what }: ThreadChange) {
         match what {
             ThreadFact::Of(process) => {
                 let thread = self.all.entry(tid).or_default();
@@ -110,11 +126,16 @@ impl KnownThreads {
             }
             ThreadFact::Forked { process, parent, by } => {
                 let by = self.all.get(&by).cloned().unwrap_or_default();
-                self.all.insert(tid, KnownThread { process: Some(process), parent: Some(parent), ..by });
+                self.all.insert(tid, KnownThread { process: Some(process), parent: Some(parent), ended: None, ..by });
             }
             ThreadFact::Named(name) => self.all.entry(tid).or_default().name = Some(name.into()),
             ThreadFact::In(cgroup) => self.all.entry(tid).or_default().cgroup = Some(cgroup),
-            ThreadFact::Ended => drop(self.all.remove(&tid)),
+            ThreadFact::Ended => {
+                if let Some(thread) = self.all.get_mut(&tid) {
+                    thread.ended = Some(time);
+                    self.ended.push_back((time, tid));
+                }
+            }
             ThreadFact::Cgroup { id, path } => {
                 self.cgroups.insert(id, path.into());
             }
@@ -134,6 +155,11 @@ impl KnownThreads {
     /// All cgroups that are known now, with their paths.
     pub fn cgroups(&self) -> impl Iterator<Item = (CgroupId, &Arc<str>)> {
         self.cgroups.iter().map(|(id, path)| (*id, path))
+    }
+
+    /// The number of these cgroups.
+    pub fn number_of_cgroups(&self) -> usize {
+        self.cgroups.len()
     }
 
     /// Forgets all cgroups except these.

@@ -1,11 +1,13 @@
 //! What a source records about threads: the processes and cgroups to which they belong, and their names.
 
 mod chosen;
+mod gone;
 mod known;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use chosen::ChosenThreads;
+pub use gone::GoneCgroups;
 pub use known::{KnownThread, KnownThreads};
 
 use crate::events::{Ns, Tid};

@@ -217,7 +217,8 @@ impl TopScreen<'_> {
         };
         let hits = format!("{mark}{} hits/s", Rate(window.total() / window.seconds()));
         let is_over = window.cost.zip(self.facts.budget).is_some_and(|(cost, budget)| cost > budget);
-        let state = self.states.map(|states| match states {
+        // It is that of now, and not that of another time.
+        let state = self.states.filter(|_| view.frozen_at.is_none()).map(|states| match states {
             None => ("  state: not known yet".to_owned(), DIM),
             Some([]) => ("  state: unknown".to_owned(), WARNING),
             Some(names) => (format!("  state: {}", OneLine(names.join(" or "))), ACCENT),
