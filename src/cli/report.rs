@@ -59,7 +59,7 @@ pub struct ReportArgs {
     ///
     /// The recordings on each side are repeats of one thing. tp-perf then shows the rates that change by more than they vary between the
     /// repeats.
-    #[arg(last = true, value_name = "SOURCE")]
+    #[arg(last = true, value_name = "SOURCE", hide_short_help = true)]
     others: Vec<PathBuf>,
     /// Report on the built-in recording
     ///
