@@ -28,9 +28,9 @@ Examples:
   tp-perf report idle --plots figures
   # Draw figures for a column of a paper, as PDF
   tp-perf report idle build --plots figures --size 3.5in --plot-format pdf --no-title
-  # Show how recordings differ, and each of them
+  # Show how recordings differ, and then report on each
   tp-perf report idle build apache --html all.html
-  # Show the rates that change by more than they vary between repeats
+  # Compare repeats of two experiments
   tp-perf report idle1 idle2 idle3 -- build1 build2 build3
   # Write the differences as a table for a paper
   tp-perf report idle build --format latex > differences.tex
@@ -57,8 +57,8 @@ pub struct ReportArgs {
     sources: Vec<PathBuf>,
     /// Recordings to compare with those before `--`
     ///
-    /// The recordings on each side are repeats of one thing. tp-perf then shows the rates that change by more than they vary between the
-    /// repeats.
+    /// The recordings before `--` repeat one experiment, and those after it repeat another. tp-perf lists a rate only if its change
+    /// exceeds its variation between repeats.
     #[arg(last = true, value_name = "SOURCE", hide_short_help = true)]
     others: Vec<PathBuf>,
     /// Report on the built-in recording
@@ -91,16 +91,16 @@ pub struct ReportArgs {
     /// replaces an older page of that name.
     #[arg(long)]
     open: bool,
-    /// Draw the graphs of each source as SVG and PNG into DIR
+    /// Draw the graphs of each source into DIR
     ///
-    /// With --size, --rows, --title, or --no-title, the graphs are figures for a paper. Each figure has all sources: tracepoints
-    /// and groups over time, events per second over time, and the differences as bars.
+    /// With --size, --rows, --title, or --no-title, the graphs are figures for a paper. tp-perf draws tracepoints over time,
+    /// groups over time, events per second, and the differences as bars. Each figure shows all sources.
     #[arg(long, hide_short_help = true, value_name = "DIR")]
     plots: Option<PathBuf>,
     /// Draw the graphs as `svg`, `png`, or `pdf` [default: svg,png]
     #[arg(long, hide_short_help = true, value_name = "FORMAT", requires = "plots", value_delimiter = ',', value_parser = plot_format)]
     plot_format: Vec<PlotFormat>,
-    /// Draw figures of this width, or width and height, as in 3.5in, 9cm, or 3.5x2in [default: 3.5in]
+    /// Set the width of the figures, or the width and the height, as in 3.5in, 9cm, or 3.5x2in [default: 3.5in]
     #[arg(long, hide_short_help = true, value_name = "SIZE", requires = "plots", value_parser = size)]
     size: Option<Size>,
     /// Draw the rows with the most hits, as in top:30, or `all` [default: top:20]
@@ -208,7 +208,7 @@ impl ReportArgs {
     pub fn request(self) -> Result<ReportRequest, clap::Error> {
         if let Some(option) = self.others.iter().find(|path| is_option(path)).filter(|_| !self.sources.is_empty()) {
             return Err(usage(format!(
-                "behind `--`, `{}` is a source; write options before the sources, as in `tp-perf report --top 9 a1 a2 -- b1 b2`",
+                "after `--`, `{}` is a source; write options before the sources, as in `tp-perf report --top 9 a1 a2 -- b1 b2`",
                 OneLine(option.display())
             )));
         }

@@ -31,7 +31,7 @@ async function draw(section, source) {
     const [tracepointPairs, cpuPairs] = await Promise.all([source.processes.tracepoints, source.processes.cpus].map(Pairs.unpack));
     const rows = source.processes.rows.map((row) => ({ ...row, group: row.name }));
     const processCells = await Cells.unpack(source.processes.cells, source.processes.width, rows.length);
-    const pick = (row) => (row && !processes.isKnown(row.members[0]) ? announce(`the events of ${row.name} are not known by tracepoint`) : selection.follow(processes, row && row.members[0]));
+    const pick = (row) => (row && !processes.isKnown(row.members[0]) ? announce(`the page does not have the events of ${row.name} by tracepoint`) : selection.follow(processes, row && row.members[0]));
     graph("processes", "Processes", rows, processCells, own(rows), { ...everywhere, thinned: [] }, pick);
     processes = new Processes(section, source, { tracepoints: tracepointPairs, cpus: cpuPairs }, graphs, source.group_of);
     section.querySelectorAll("[data-process]").forEach((row) => row.querySelector("button").addEventListener("click", () => selection.follow(processes, Number(row.dataset.process))));
@@ -44,8 +44,8 @@ async function draw(section, source) {
   if (processes) processes.numbers = numbers;
   section.querySelectorAll("table.sortable").forEach((table) => saveTable(table, source.label, view));
   const resolution = duration(cells.width);
-  section.querySelector(".limit").textContent = cells.width > 1 ? `The page has counts of ${resolution}, so this is its closest zoom. The command with --open makes a finer page of this part.` : `This is the closest zoom: ${duration(view.least)}.`;
-  section.querySelector(".resolution").textContent = `in steps of ${resolution}`;
+  section.querySelector(".limit").textContent = cells.width > 1 ? `This is the closest zoom: the page has one count per ${resolution}. For finer counts, run the command with --open.` : `This is the closest zoom: ${duration(view.least)}.`;
+  section.querySelector(".resolution").textContent = `in cells of ${resolution}`;
 }
 
 async function main() {

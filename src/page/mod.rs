@@ -259,7 +259,7 @@ fn section(number: usize, source: &SourceReport) -> Section<'_> {
         is_range: source.is_range,
         silence: match source.activity.is_all() {
             true => "no CPU recorded anything",
-            false => "nothing that the report selects was recorded",
+            false => "no selected event was recorded",
         },
         has_gaps: !source.activity.gaps().is_empty(),
         has_losses: !source.activity.losses().is_empty(),

@@ -1,4 +1,4 @@
-/** All the time of a source in one line, with a frame around the time shown. Dragging moves the frame, or draws another one. */
+/** The whole time of a source in one line, with a frame around the time shown. Dragging moves the frame, or draws another one. */
 class Overview {
   constructor(element, view, losses) {
     Object.assign(this, { element, view, losses });

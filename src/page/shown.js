@@ -13,13 +13,13 @@ class Shown {
     view.others.push(this);
   }
 
-  /** Whether these cells give estimates: one lies across the begin or the end, or they are parts of the windows of a history. */
+  /** Whether these cells give estimates: one lies across the start or the end, or they are parts of the windows of a history. */
   isEstimate(cells) {
     const { from, to, span } = this.view;
     return this.source.command.is_wall || !cells.isExact(from, to, span);
   }
 
-  /** From the begin to the end or to the last event, in seconds: the time that rates are of. */
+  /** From the start to the end or to the last event, in seconds: the time that rates are of. */
   length() {
     const { from, to, span } = this.view;
     const isToLast = this.view.isWhole || (to >= span && !this.source.command.is_cut);
@@ -108,7 +108,7 @@ class Shown {
     const rate = length > 0 ? [`${mark}${perSecond(total / length)} a second`] : [];
     const words = [duration(length * 1e9), `${mark}${grouped(total)} ${source.command.is_wall ? "hits" : "recorded events"}`, ...rate];
     if (lost > 0) words.push(`${markOfLost}${grouped(lost)} lost`);
-    if (source.thinned.length > 0 && !view.isWhole) words.push("the command also estimates the other hits");
+    if (source.thinned.length > 0 && !view.isWhole) words.push("the command also estimates thinned hits");
     this.part.textContent = words.join(" · ");
     // In the place of the hint, so that the graphs stay where they are.
     const isLimit = view.isClosest && !view.isWhole;

@@ -5,7 +5,7 @@ use crate::tracefs::Tpid;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// A stretch on the page: its row, its begin, its end in nanoseconds, and the smallest and the largest number of hits that an
+/// A stretch on the page: its row, its start, its end in nanoseconds, and the smallest and the largest number of hits that an
 /// event of it stands for. They are 0 if the tracepoint was detached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct ThinnedBand(usize, u64, u64, u64, u64);

@@ -45,7 +45,7 @@ class Tip {
     const thinned = bands.thinned.filter((band) => place[band.row] === row && under.time >= band.from && under.time <= band.to);
     for (const { least, most, name } of thinned.slice(0, 4)) {
       if (least === 0) lines.push(`${name} was detached here: its hits were not counted`);
-      else lines.push(`${name} was thinned here: one in ${grouped(least)}${most > least ? ` to ${grouped(most)}` : ""} hits is an event`);
+      else lines.push(`${name} was thinned here: one hit in ${grouped(least)}${most > least ? ` to ${grouped(most)}` : ""} was recorded`);
     }
     this.row = row;
     graph.gutter.name(row);
@@ -61,7 +61,7 @@ class Tip {
     const within = width > 1 ? ` in ${duration(width)}` : "";
     const of = isClosed ? [`closed group of ${members.length} tracepoints`] : group !== undefined && group !== name ? [`group ${group}`] : [];
     const clock = view.start + BigInt(cell.start);
-    return [name, ...of, `${seconds(cell.start, width)} s: ${events}${within}`, `${width > 1 ? "from " : ""}${clock} of the clock`];
+    return [name, ...of, `${seconds(cell.start, width)} s: ${events}${within}`, `${width > 1 ? "from " : ""}timestamp ${clock} ns`];
   }
 
   /** The lines for a place without events: for how long, and of what. */
@@ -77,8 +77,8 @@ class Tip {
     if (own[1] > own[0]) lines.push(`no events ${words(own)}`);
     if (all[1] > all[0]) {
       const isGap = bands.gaps.some(([start, end]) => time >= start && time <= end);
-      const who = view.isAll ? "no CPU recorded anything" : "nothing that the report selects was recorded";
-      lines.push(`${who} ${words(all)}${isGap ? ", which is far longer than usual here" : ""}`);
+      const who = view.isAll ? "no CPU recorded anything" : "no selected event was recorded";
+      lines.push(`${who} ${words(all)}${isGap ? "; this is far longer than usual in this recording" : ""}`);
     }
     return lines;
   }
@@ -95,7 +95,7 @@ class Tip {
     box.style.top = `${top + 16 + height > graph.element.clientHeight ? Math.max(0, top - height - 10) : top + 16}px`;
   }
 
-  /** Chooses a row by key, and tells where it is busiest of what is shown. */
+  /** Chooses a row by key, and shows where the row is busiest in the time shown. */
   choose(step) {
     const { graph } = this;
     const rows = graph.rows.map((_, row) => row).filter((row) => graph.lit[row] && row > graph.span[0] && row < graph.span[1]);

@@ -35,7 +35,7 @@ pub(super) struct SetLine {
 }
 
 impl SetLine {
-    /// The glyphs, each with its distance from the begin of the line.
+    /// The glyphs, each with its distance from the start of the line.
     pub fn glyphs(&self) -> impl Iterator<Item = (GlyphId, f32)> {
         self.glyphs.iter().copied()
     }
@@ -136,13 +136,13 @@ struct Pen<'a> {
     origin: Point,
     scale: f32,
     into: &'a mut Rasterizer,
-    begin: Point,
+    start: Point,
     at: Point,
 }
 
 impl<'a> Pen<'a> {
     fn new(origin: Point, scale: f32, into: &'a mut Rasterizer) -> Self {
-        Pen { origin, scale, into, begin: origin, at: origin }
+        Pen { origin, scale, into, start: origin, at: origin }
     }
 
     fn place(&self, x: f32, y: f32) -> Point {
@@ -152,8 +152,8 @@ impl<'a> Pen<'a> {
 
 impl OutlineBuilder for Pen<'_> {
     fn move_to(&mut self, x: f32, y: f32) {
-        self.begin = self.place(x, y);
-        self.at = self.begin;
+        self.start = self.place(x, y);
+        self.at = self.start;
     }
 
     fn line_to(&mut self, x: f32, y: f32) {
@@ -175,8 +175,8 @@ impl OutlineBuilder for Pen<'_> {
     }
 
     fn close(&mut self) {
-        self.into.draw_line(self.at, self.begin);
-        self.at = self.begin;
+        self.into.draw_line(self.at, self.start);
+        self.at = self.start;
     }
 }
 

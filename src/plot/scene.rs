@@ -90,7 +90,7 @@ pub(super) enum Item {
         class: Class,
         /// The height of a point.
         size: f64,
-        /// The middle of each row, and its runs, ordered by their begin.
+        /// The middle of each row, and its runs, ordered by their start.
         rows: Vec<(f64, Vec<Stroke>)>,
     },
     /// A colour for each place, by [`Density::levels`]. Places of level 0 are transparent.

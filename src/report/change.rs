@@ -9,7 +9,7 @@ use crate::stats::{discoveries, mean};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Of the changes that are listed, this share may be false on average.
+/// The share of the listed changes that may be false, on average.
 pub const FALSE_SHARE: f64 = 0.05;
 
 /// The level of the tests. Half of the promised share is kept back, because the logarithms of few and rare hits are not normal.
@@ -69,8 +69,8 @@ pub(super) struct Samples {
     pub rates: Vec<f64>,
 }
 
-/// The largest change of each row, with the changes that chance makes taken into account. `between` is the standard deviation that
-/// sides have anyway. `None` for rows that have no two sides with samples, or only one sample in each.
+/// The largest change of each row, corrected for changes by chance. `between` is the standard deviation that sides usually have.
+/// `None` for rows that have no two sides with samples, or only one sample in each.
 pub(super) fn changes(rows: &[Samples], between: f64) -> Vec<Option<RateChange>> {
     let variances: Vec<Variance> = rows.iter().map(variance).collect();
     let moderated = moderated(&variances);

@@ -33,10 +33,7 @@ impl Differences {
         let sure = Self::sure(all).count() as u64;
         let not = match unknown {
             0 => String::new(),
-            _ => format!(
-                "; {} cannot be judged: not captured on all sides, or without recorded events",
-                Grouped(unknown)
-            ),
+            _ => format!("; no verdict on {}: not captured on all sides, or no recorded events", Grouped(unknown)),
         };
         format!("{} of {} {}{not}", Grouped(sure), Plural(judged, what), if sure == 1 { "changes" } else { "change" })
     }

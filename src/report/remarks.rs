@@ -57,14 +57,14 @@ pub(super) fn remarks(sources: &[SourceReport]) -> Vec<String> {
     let shortest = sources.iter().min_by_key(|source| source.ranking.duration);
     if let Some(shortest) = shortest.filter(|source| source.ranking.duration * MOST_TIMES_AS_LONG < longest) {
         remarks.push(format!(
-            "the sources last between {} and {}; a rate over a short time shows less of its variation",
+            "the sources last between {} and {}; a short source shows only a part of a rate's variation",
             Seconds(shortest.ranking.duration),
             Seconds(longest)
         ));
     }
     if let Some(numbers) = differing(|summary| (!summary.cpus.is_empty()).then(|| summary.cpus.len().to_string())) {
         remarks.push(format!(
-            "the sources watched different numbers of CPUs ({numbers}), and rates are of all watched CPUs together"
+            "the sources watched different numbers of CPUs ({numbers}); each rate is the sum over the watched CPUs"
         ));
     }
     remarks.extend(sources.iter().flat_map(of_source));
@@ -78,7 +78,7 @@ fn of_source(source: &SourceReport) -> Vec<String> {
     let lost = summary.events.lost as f64 / ranking.events.max(1) as f64;
     if lost >= LEAST_LOST && !source.is_range {
         remarks.push(format!(
-            "{label} lost {} of its hits; they are taken to be spread over the time as the others are",
+            "{label} lost {} of its hits; tp-perf assumes that they came at the same times as the recorded ones",
             Share(lost)
         ));
     }

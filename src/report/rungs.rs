@@ -154,7 +154,7 @@ impl RankedWords {
 
 /// A stretch of time, in nanoseconds from the first event of its source.
 pub(super) trait InTime: Clone {
-    /// Its begin and its end.
+    /// Its start and its end.
     fn times(&mut self) -> (&mut Ns, &mut Ns);
 }
 

@@ -56,7 +56,7 @@ impl Basis {
         }
     }
 
-    /// The standard deviation that the logarithms of rates have between sides anyway. Windows within a recording do not show by how much
+    /// The standard deviation that the logarithms of rates usually have between sides. Windows within a recording do not show by how much
     /// another recording would differ.
     pub(super) fn between(self) -> f64 {
         match self {
@@ -69,17 +69,17 @@ impl Basis {
     pub fn words(self) -> String {
         match self {
             Basis::Windows { length_ns } => format!(
-                "Each change exceeds the variation between windows of {} within the recordings, and the tenth by which two recordings \
-                 differ anyway. Further recordings can differ by more: to measure that, make several of each kind, \
-                 as in `tp-perf report a1 a2 -- b1 b2`.",
+                "Each listed change exceeds the variation between windows of {} within a recording, plus the 10 % by which two \
+                 recordings usually differ. Other recordings can differ by more. To measure this, make several recordings of \
+                 each kind, and compare them as in `tp-perf report a1 a2 -- b1 b2`.",
                 Seconds(Duration::from_nanos(length_ns))
             ),
             Basis::Recordings => {
-                "Each change exceeds the variation between the recordings of a side. On average, at most 5 % of the \
+                "Each listed change exceeds the variation between the recordings on one side. On average, at most 5 % of the \
                                   listed changes are due to chance."
                     .to_owned()
             }
-            Basis::Nothing => "A source has no duration, so the changes cannot be judged.".to_owned(),
+            Basis::Nothing => "One of the sources has no duration, so tp-perf cannot judge the changes.".to_owned(),
         }
     }
 }
@@ -100,7 +100,7 @@ impl SourceSamples {
         let duration = source.ranking.duration.as_secs_f64();
         let windows = basis.samples(source);
         let seconds = duration / windows as f64;
-        // Before the first event and behind the last one, there are windows without events.
+        // Before the first event and after the last one, there are windows without events.
         let span = source.activity.span().map_or(0.0, |(first, last)| (last - first) as f64 / 1e9);
         let with_events = ((span / seconds).round() as usize).clamp(1, windows);
         let mut counts = HashMap::<String, Vec<f64>>::new();

@@ -53,7 +53,7 @@ pub(super) fn told(
 /// A stretch of one state, ready to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StateSpan {
-    /// Its begin, in nanoseconds since the first event.
+    /// Its start, in nanoseconds since the first event.
     pub from_ns: u64,
     /// Its end, in nanoseconds since the first event.
     pub to_ns: u64,
@@ -102,7 +102,7 @@ pub fn words(identification: &Identification) -> String {
 
 /// A stretch in words.
 pub struct StretchRow {
-    /// Its begin, as in `12.0 s`.
+    /// Its start, as in `12.0 s`.
     pub from: String,
     /// Its end.
     pub to: String,

@@ -60,7 +60,7 @@ pub fn threads_lost(records: u64) -> String {
     )
 }
 
-/// A stretch in which a CPU was not watched. `watched` are all CPUs that were watched at the begin.
+/// A stretch in which a CPU was not watched. `watched` are all CPUs that were watched at the start.
 pub fn unwatched(watched: &[Cpu], stretch: &Unwatched) -> String {
     let Unwatched { cpu, from, to, was_online } = *stretch;
     let [from, to] = [from, to].map(|time| Seconds(Duration::from_nanos(time.0)));

@@ -129,7 +129,7 @@ fn the_rung_of_each_tracepoint_is_shown_only_with_a_budget() {
     let (page, plain) = (body(&page), body(&plain));
     assert_eq!(page.matches(">rung</th>").count(), 1, "the other source had no budget");
     assert!(page.contains(">thinned 60 %</td>") && page.contains(">≥50</td>") && page.contains(">hits</th>"));
-    assert_eq!(page.matches("thinned: one in N hits is an event").count(), 1);
+    assert_eq!(page.matches("thinned: one hit in N was recorded").count(), 1);
     for text in [plain, well(&[path(&without)]), well(&[path(&without), "--format", "markdown"])] {
         assert!(!text.contains("rung") && !text.contains("hits") && !text.contains("thinned"), "{text}");
     }

@@ -99,7 +99,7 @@ fn key(differences: &Differences, sure: &[(&Compared, &RateChange)]) -> Vec<(&'s
         _ => String::new(),
     };
     let words = [
-        ("only", "hit in one of them only".to_owned()),
+        ("only", "hit in one source only".to_owned()),
         ("more", format!("more{after}")),
         ("less", format!("less{after}")),
     ];

@@ -35,13 +35,13 @@ fn print_source(source: &SourceReport, top: usize, out: &mut dyn Write) -> io::R
         |name: &str, RankedWords { hits, share, rate, .. }: RankedWords| (name.to_owned(), vec![hits, share, rate]);
     let tracepoints =
         source.ranking.tracepoints.iter().take(top).map(|ranked| row(&ranked.name, of_tracepoint(ranked)));
-    table("tracepoint", &heads, &tracepoints.collect::<Vec<_>>(), &caption(&source.label), out)?;
+    table("tracepoint", &heads, &tracepoints.collect::<Vec<_>>(), &caption("tracepoint", &source.label), out)?;
     let groups = source.ranking.groups.iter().take(top).map(|ranked| row(&ranked.name, of_group(ranked)));
-    table("group", &heads, &groups.collect::<Vec<_>>(), &caption(&source.label), out)
+    table("group", &heads, &groups.collect::<Vec<_>>(), &caption("group", &source.label), out)
 }
 
-fn caption(label: &str) -> String {
-    format!("The tracepoints with the most hits in {}.", OneLine(label))
+fn caption(what: &str, label: &str) -> String {
+    format!("The {what}s with the most hits in {}.", OneLine(label))
 }
 
 fn print_differences(

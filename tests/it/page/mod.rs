@@ -155,18 +155,18 @@ fn hovering() {
             3,
             1,
             250_001.0 / SPAN,
-            &["irq:exit", "group irq", "0.000250001 s: 1 event", "5250001 of the clock"][..],
+            &["irq:exit", "group irq", "0.000250001 s: 1 event", "timestamp 5250001 ns"][..],
         ),
         (
             "tracepoints",
             3,
             2,
             750_002.0 / SPAN,
-            &["sched:wakeup", "group sched", "0.000750002 s: 3 events", "5750002 of the clock"],
+            &["sched:wakeup", "group sched", "0.000750002 s: 3 events", "timestamp 5750002 ns"],
         ),
-        ("groups", 2, 1, 750_002.0 / SPAN, &["sched", "0.000750002 s: 3 events", "5750002 of the clock"]),
-        ("groups", 2, 0, 500_000.0 / SPAN, &["irq", "0.000500000 s: 1 event", "5500000 of the clock"]),
-        ("cpus", 3, 2, 750_002.0 / SPAN, &["CPU 3", "0.000750002 s: 3 events", "5750002 of the clock"]),
+        ("groups", 2, 1, 750_002.0 / SPAN, &["sched", "0.000750002 s: 3 events", "timestamp 5750002 ns"]),
+        ("groups", 2, 0, 500_000.0 / SPAN, &["irq", "0.000500000 s: 1 event", "timestamp 5500000 ns"]),
+        ("cpus", 3, 2, 750_002.0 / SPAN, &["CPU 3", "0.000750002 s: 3 events", "timestamp 5750002 ns"]),
     ];
     for (graph, rows, row, part, said) in marks {
         page.hover(place(&page, graph, rows, row, part));
@@ -300,7 +300,7 @@ fn zooming() {
     page.press("ArrowUp");
     page.press("ArrowUp");
     let said = page.text("document.getElementById('announce').innerText");
-    assert!(said.starts_with("irq:exit, group irq, 0.000250001 s: 1 event, 5250001 of the clock; 1 in all"), "{said}");
+    assert!(said.starts_with("irq:exit, group irq, 0.000250001 s: 1 event, timestamp 5250001 ns; 1 in all"), "{said}");
     page.press("Enter");
     assert_eq!(visible(&page, "tracepoints"), ["irq:exit"]);
     assert_eq!(page.complaints(), Vec::<String>::new());
@@ -441,8 +441,8 @@ fn thinned() {
         page.hover(place(&page, graph, rows, row, part));
         tip(&page, graph).lines().last().unwrap_or_default().to_owned()
     };
-    assert_eq!(told("tracepoints", 3, 0, 0.5), "irq:hot was thinned here: one in 17 hits is an event");
-    assert_eq!(told("groups", 2, 0, 0.71), "irq:hot was thinned here: one in 257 hits is an event");
+    assert_eq!(told("tracepoints", 3, 0, 0.5), "irq:hot was thinned here: one hit in 17 was recorded");
+    assert_eq!(told("groups", 2, 0, 0.71), "irq:hot was thinned here: one hit in 257 was recorded");
     assert_eq!(told("tracepoints", 3, 2, 0.75), "sched:gone was detached here: its hits were not counted");
     assert!(!told("tracepoints", 3, 0, 0.1).contains("thinned"));
     // Only the source with a budget has a column for the rung, and the legend.
@@ -455,7 +455,7 @@ fn thinned() {
     page.scroll_to("#source-0 .tools");
     assert_eq!(unit(), "events");
     let line = page.text("document.querySelector('#source-0 .part').innerText");
-    assert!(line.ends_with(" · the command also estimates the other hits"), "{line}");
+    assert!(line.ends_with(" · the command also estimates thinned hits"), "{line}");
     page.click_on("#source-0 [data-zoom=all]");
     assert_eq!(unit(), "hits");
     page.click_on("th.rung button");

@@ -150,7 +150,7 @@ pub fn closest() {
     assert_eq!(length, width);
     assert_eq!(
         limit(),
-        "The page has counts of 4.1 µs, so this is its closest zoom. The command with --open makes a finer page of this part."
+        "This is the closest zoom: the page has one count per 4.1 µs. For finer counts, run the command with --open."
     );
     compare(&page, 0);
     page.press("s");
@@ -228,11 +228,11 @@ pub fn silence() {
     page.hover(place(&page, "cpus", 2, 0, 0.22));
     let text = tip(&page, "cpus");
     assert!(text.contains("no CPU recorded anything from 1.23"), "{text}");
-    assert!(text.trim_end().ends_with("which is far longer than usual here"), "{text}");
+    assert!(text.trim_end().ends_with("this is far longer than usual in this recording"), "{text}");
     let page = Made::with(["--example", "-t", "irq:*"].iter().map(OsStr::new)).open();
     page.hover(place(&page, "cpus", 2, 0, 0.22));
     let text = tip(&page, "cpus");
-    assert!(text.contains("nothing that the report selects was recorded from 1.23"), "{text}");
+    assert!(text.contains("no selected event was recorded from 1.23"), "{text}");
 }
 
 /// A history has windows, which the cells of the page divide: so its numbers are estimates.
