@@ -69,6 +69,9 @@ impl<'a, 's> Pour<'a, 's> {
         let mut end = Drained { complete: true, stopped: false, damage: None };
         let mut pace = self.speed.map(Pace::new);
         let mut takes_more = true;
+        if self.chosen.is_some() {
+            self.sinks.iter_mut().for_each(|sink| sink.only_some());
+        }
         loop {
             if end.complete && signals.asked() > self.asked {
                 end.complete = self.filter.events == Some(self.given);

@@ -15,6 +15,9 @@ pub trait Sink {
     /// Takes losses. They are in time order per CPU, but not in order with the events or with other CPUs.
     fn losses(&mut self, _losses: &[Loss]) {}
 
+    /// Only the events of some processes will come. So samples of others may be missing between them.
+    fn only_some(&mut self) {}
+
     /// Takes the steps of tracepoints to other rungs. They come before the events that follow them.
     fn steps(&mut self, _steps: &[RungStep]) {}
 

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// The most windows, with those that have no hits. More take too long to read.
 const MOST_WINDOWS: u64 = 1_000_000;
+/// After so many windows, it looks whether the user wants to stop.
+const LOOK: u64 = 256;
 /// The memory in bytes of a window, and of the hits of a tracepoint in it.
 const OF_WINDOW: u64 = 64;
 const OF_HITS: u64 = 40;
@@ -39,13 +41,16 @@ impl WindowsOfHistory {
         table: &Table,
         (length_ns, end): (u64, Ns),
         wall_offset_ns: i64,
+        stop: &mut dyn FnMut() -> bool,
     ) -> Result<u64, Error> {
-        let Some(first) = self.windows.first() else { return Ok(0) };
+        let no_events = || Error::History("no event was chosen, so there is no window to write".to_owned());
+        let first = self.windows.first().ok_or_else(no_events)?;
         let clock = RecordedClock { time: Rc::new(Cell::new(first.from)), wall_offset_ns };
         let keep = Keep { windows_for: Duration::MAX, minutes_for: Duration::MAX, bytes: u64::MAX };
         let history = |error: crate::history::Error| Error::History(error.to_string());
         let writer = HistoryWriter::open(&folder.root(), facts, table, keep, clock.clone()).map_err(history)?;
-        let mut writing = HistoryInMaking { writer, clock, length_ns, next: first.from, number: 0 };
+        let mut writing =
+            HistoryInMaking { writer, clock, length_ns, next: first.from, number: 0, stop, path: &folder.path };
         for window in &self.windows {
             writing.silent_until(window.from)?;
             writing.window(window)?;
@@ -57,18 +62,23 @@ impl WindowsOfHistory {
 }
 
 /// A history that is being written.
-struct HistoryInMaking {
+struct HistoryInMaking<'a> {
     writer: HistoryWriter<RecordedClock>,
     clock: RecordedClock,
     length_ns: u64,
     /// The end of the last window.
     next: Ns,
     number: u64,
+    stop: &'a mut dyn FnMut() -> bool,
+    path: &'a Path,
 }
 
-impl HistoryInMaking {
+impl HistoryInMaking<'_> {
     fn window(&mut self, window: &ExportedWindow) -> Result<(), Error> {
         self.number += 1;
+        if self.number.is_multiple_of(LOOK) && (self.stop)() {
+            return Err(Error::Stopped(self.path.display().to_string()));
+        }
         if self.number > MOST_WINDOWS {
             return Err(Error::TooManyWindows { most: MOST_WINDOWS });
         }

@@ -11,6 +11,7 @@ const OF_STEP_AHEAD: u64 = 240;
 #[derive(Debug)]
 pub(super) struct EventHits {
     hits: Option<RowHits>,
+    only_some: bool,
     /// The same numbers in the rows of a log, which count instead.
     runs: Option<RowRuns>,
     /// The memory of the steps ahead.
@@ -19,7 +20,7 @@ pub(super) struct EventHits {
 
 impl Default for EventHits {
     fn default() -> Self {
-        EventHits { hits: None, runs: None, held: Held::nothing(MemoryOf::Steps) }
+        EventHits { hits: None, only_some: false, runs: None, held: Held::nothing(MemoryOf::Steps) }
     }
 }
 
@@ -28,9 +29,18 @@ impl EventHits {
     pub fn steps(&mut self, steps: &[RungStep]) -> Result<(), TooMuch> {
         if !steps.is_empty() {
             self.held.grow(OF_STEP_AHEAD * steps.iter().map(|step| step.on.len() as u64).sum::<u64>())?;
-            self.hits.get_or_insert_default().add(steps);
+            let hits = self.hits.get_or_insert_default();
+            if self.only_some {
+                hits.only_some();
+            }
+            hits.add(steps);
         }
         Ok(())
+    }
+
+    /// See [`Sink::only_some`](crate::events::Sink::only_some).
+    pub fn only_some(&mut self) {
+        self.only_some = true;
     }
 
     /// Takes runs of the rows of a log. They come before their rows.

@@ -80,6 +80,8 @@ pub struct Exported {
     pub perfetto: Option<PerfettoFacts>,
     /// The events that the kernel lost, if the source reports them and no part of the time or of the processes was chosen.
     pub lost: u64,
+    /// How many times tracepoints were detached to keep a budget. Their hits are missing from then on.
+    pub detached: u64,
     /// Why the export is incomplete, if it is.
     pub problem: Option<Problem>,
 }
@@ -153,7 +155,8 @@ pub fn export(options: &ExportOptions, signals: &mut Signals, progress: &mut dyn
     let bytes = open.finish()?;
     let (path, format) = (options.output.clone(), *format);
     let lost = lost_in(&results, options);
-    Ok(Exported { path, format, number, bytes, perfetto, lost, problem: results.problem })
+    let detached = detached_in(&results);
+    Ok(Exported { path, format, number, bytes, perfetto, lost, detached, problem: results.problem })
 }
 
 /// What was written, and what is known of the source.
@@ -189,6 +192,11 @@ fn pour(
 /// The events that the kernel lost. Those of a part are not known.
 fn lost_in(results: &Results, options: &ExportOptions) -> u64 {
     if options.filter.cuts() { 0 } else { results.summary.events.lost }
+}
+
+/// How many times tracepoints were detached.
+fn detached_in(results: &Results) -> u64 {
+    results.summary.budget.as_ref().and_then(|budget| budget.cost).map_or(0, |cost| cost.detached)
 }
 
 /// Makes windows of a source.
@@ -335,7 +343,9 @@ fn history_of(options: &ExportOptions, signals: &mut Signals, progress: &mut dyn
         boot_id: String::new(),
         ..HistoryFacts::of(&results.table, &results.selection, summary.cpus.clone())
     };
-    let number = windows.write(&folder, facts, &results.table, (length_ns, end_of(&results)), offset)?;
+    let asked = signals.asked();
+    let mut stop = || signals.asked() > asked;
+    let number = windows.write(&folder, facts, &results.table, (length_ns, end_of(&results)), offset, &mut stop)?;
     let bytes = folder.finish()?;
     Ok(Exported {
         path: options.output.clone(),
@@ -344,6 +354,7 @@ fn history_of(options: &ExportOptions, signals: &mut Signals, progress: &mut dyn
         bytes,
         perfetto: None,
         lost: lost_in(&results, options),
+        detached: detached_in(&results),
         problem: results.problem,
     })
 }

@@ -71,6 +71,7 @@ pub(super) fn export_history(
         bytes,
         perfetto: None,
         lost: 0,
+        detached: 0,
         problem: None,
     })
 }

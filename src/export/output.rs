@@ -80,6 +80,7 @@ impl OpenExport<'_> {
     /// Gives the file its name. The writer must be flushed. Returns the number of bytes.
     pub fn finish(self) -> Result<u64, Error> {
         if let Some(file) = self.file {
+            file.sync()?;
             file.finish();
         }
         if let ExportPlace::File(folder, ..) = self.output {

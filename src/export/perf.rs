@@ -85,6 +85,10 @@ impl<W: Write> PerfEvents<W> {
 }
 
 impl<W: Write> Sink for PerfEvents<W> {
+    fn only_some(&mut self) {
+        self.hits.only_some();
+    }
+
     fn events(&mut self, events: &[Event], _table: &Table) {
         for event in events {
             if self.failed.is_some() {

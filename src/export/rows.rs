@@ -129,6 +129,10 @@ impl EventRows {
 }
 
 impl Sink for EventRows {
+    fn only_some(&mut self) {
+        self.hits.only_some();
+    }
+
     fn events(&mut self, events: &[Event], table: &Table) {
         for events in events.chunks(BATCH) {
             if self.failed.is_some() {

@@ -106,6 +106,10 @@ impl<'a> EventWindows<'a> {
 }
 
 impl Sink for EventWindows<'_> {
+    fn only_some(&mut self) {
+        self.hits.only_some();
+    }
+
     fn events(&mut self, events: &[Event], table: &Table) {
         if self.table.tracepoints().len() != table.tracepoints().len() {
             self.table = table.clone();

@@ -68,7 +68,8 @@ class Cells {
       const first = Math.max(0, Math.floor(left));
       const last = Math.min(columns - 1, Math.max(first, Math.ceil(right) - 1));
       for (let column = first; column <= last; column++) {
-        const part = Math.min(1, (Math.min(right, column + 1) - Math.max(left, column)) / (right - left));
+        // If a bin is too narrow for numbers of this size, it is a point.
+        const part = right > left ? Math.min(1, (Math.min(right, column + 1) - Math.max(left, column)) / (right - left)) : 1;
         if (part <= 1e-9) continue;
         for (let cell = this.starts[index]; cell < this.starts[index + 1]; cell++) {
           const target = map[this.row[cell]];

@@ -40,7 +40,7 @@ function bySimilarity(rows, grid) {
     for (const other of left) {
       let alike = 0;
       for (let part = 0; part < PARTS; part++) alike += shape[part] * shapes[other][part];
-      if (alike > most) [most, at] = [alike, other];
+      if (!(alike <= most)) [most, at] = [alike, other];
     }
   }
   return chain.reverse();

@@ -283,6 +283,10 @@ fn write_font(pdf: &mut Pdf, characters: &BTreeMap<u16, char>) {
     glyphs.subtype(CidFontType::Type2).base_font(BASE_FONT).system_info(system).font_descriptor(DESCRIPTOR);
     glyphs.cid_to_gid_map_predefined(Name(b"Identity"));
     let mut widths = glyphs.widths();
+    // The sign for a character that the font lacks.
+    if !characters.contains_key(&0) {
+        widths.consecutive(0, [1_000.0 * ROBOTO.advance(GlyphId(0))]);
+    }
     for glyph in characters.keys() {
         widths.consecutive(*glyph, [1_000.0 * ROBOTO.advance(GlyphId(*glyph))]);
     }

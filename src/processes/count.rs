@@ -50,6 +50,7 @@ pub struct Processes {
     of_thread: HashMap<u64, u32, BuildQuick>,
     /// How many hits events stand for, if tracepoints were thinned.
     hits: Option<RowHits>,
+    only_some: bool,
     runs: Option<RowRuns>,
     /// The events over time, if they are kept.
     over_time: Option<OverTime>,
@@ -66,6 +67,7 @@ impl Default for Processes {
             counts: HashMap::default(),
             of_thread: HashMap::default(),
             hits: None,
+            only_some: false,
             runs: None,
             over_time: None,
             held: Held::nothing(MemoryOf::Threads),
@@ -156,6 +158,10 @@ impl Processes {
 }
 
 impl Sink for Processes {
+    fn only_some(&mut self) {
+        self.only_some = true;
+    }
+
     fn events(&mut self, events: &[Event], _table: &Table) {
         if self.too_much.is_none() {
             self.too_much = events.iter().try_for_each(|event| self.count(*event)).err();
@@ -178,7 +184,13 @@ impl Sink for Processes {
         }
         let on = steps.iter().map(|step| step.on.len() as u64).sum::<u64>();
         match self.held.grow(OF_STEP_AHEAD * on) {
-            Ok(()) => self.hits.get_or_insert_default().add(steps),
+            Ok(()) => {
+                let hits = self.hits.get_or_insert_default();
+                if self.only_some {
+                    hits.only_some();
+                }
+                hits.add(steps);
+            }
             Err(cause) => self.too_much = Some(cause),
         }
     }

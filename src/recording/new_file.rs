@@ -27,6 +27,14 @@ impl<'a> NewFile<'a> {
         self.directory.finished(self.name.clone());
     }
 
+    /// Waits until the file is on the disk. A file system over the network may report only then that it is full.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.file.sync_all().map_err(|cause| Error::Io { verb: "write", path: self.path(), cause })
+    }
+
     /// Reserves room on the disk for this many bytes. Returns false if the filesystem cannot do that.
     ///
     /// # Errors

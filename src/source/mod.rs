@@ -85,6 +85,14 @@ impl Place {
         let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
         let Some(target) = number(path) else { return false };
         let files: Vec<Option<(u64, u64)>> = match self {
+            // A history consists of all files in its folder.
+            #[cfg(feature = "history")]
+            Place::Path(folder) if crate::history::is_history(folder) && folder.is_dir() => {
+                return path
+                    .canonicalize()
+                    .and_then(|path| Ok(path.starts_with(folder.canonicalize()?)))
+                    .unwrap_or(false);
+            }
             Place::Path(path) => {
                 // The tables of a log are in the same folder.
                 let beside = recording::FILES.map(|name| path.with_file_name(name)).into_iter();

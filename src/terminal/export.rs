@@ -20,7 +20,7 @@ pub fn exported(export: &Exported, width: impl Into<Width>) -> String {
 
 fn print(export: &Exported, width: Width, out: &mut dyn io::Write) -> io::Result<()> {
     let screen = &mut Screen::new(width, out);
-    let Exported { path, format, number, bytes, perfetto, lost, .. } = export;
+    let Exported { path, format, number, bytes, perfetto, lost, detached, .. } = export;
     let number = match number {
         Number::Events(events) => Plural(*events, "event"),
         Number::Windows(windows) => Plural(*windows, "window"),
@@ -32,6 +32,11 @@ fn print(export: &Exported, width: Width, out: &mut dyn io::Write) -> io::Result
     if *lost > 0 {
         let lost = Plural(*lost, "event");
         screen.fact("lost", format_args!("the kernel lost {lost} while recording; the export lacks them"))?;
+    }
+    if *detached > 0 {
+        let text =
+            "tracepoints were detached to keep the budget; their hits are missing from then on, and are not zero";
+        screen.fact("detached", text)?;
     }
     if *format == ExportFormat::Perfetto {
         screen.fact("open", "drop the file on https://ui.perfetto.dev, which reads it in the browser")?;
@@ -75,6 +80,7 @@ mod tests {
             bytes: 3 << 20,
             perfetto: Some(facts),
             lost: 1,
+            detached: 0,
             problem: None,
         };
         let expected = "\

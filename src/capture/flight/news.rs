@@ -35,7 +35,7 @@ pub enum TriggerTaken {
     Queued,
 }
 
-/// What happened in a call of [`FlightRecorder::act`].
+/// What happened in a call of [`FlightRecorder::act`](super::FlightRecorder::act).
 #[derive(Debug)]
 pub enum FlightNews {
     /// A recording was written: its events.perf and its tables. A replay into its directory makes the log and the summary.

@@ -157,6 +157,11 @@ impl Thinning {
         }
     }
 
+    /// The hits that a sample usually stands for.
+    pub fn usual_hits(&self) -> u64 {
+        self.one_in.max(1)
+    }
+
     /// The hits since the sample before, for the sample with this number since the last step. Numbers start at 0.
     pub fn hits_of_sample(&self, number: u64) -> u64 {
         let number = number.saturating_add(self.samples(self.earlier.0, self.last.0));

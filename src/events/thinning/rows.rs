@@ -10,6 +10,8 @@ use std::collections::{HashMap, VecDeque};
 #[derive(Debug, Clone, Default)]
 pub struct RowHits {
     of: HashMap<Slot, SlotRows>,
+    /// Whether other samples may be missing between the events.
+    only_some: bool,
 }
 
 /// The events of one tracepoint on one CPU.
@@ -37,6 +39,12 @@ impl SlotRows {
 }
 
 impl RowHits {
+    /// Other samples may be missing between the events. So each event stands for as many hits as the kernel counts until a sample, and
+    /// not for those since the event before it.
+    pub fn only_some(&mut self) {
+        self.only_some = true;
+    }
+
     /// Takes steps. They come before the events that follow them.
     pub fn add(&mut self, steps: &[RungStep]) {
         // The last events of a tracepoint that is detached may be a moment later than its step.
@@ -70,6 +78,9 @@ impl RowHits {
         let slot = Slot { tpid: event.tpid(), cpu: event.cpu() };
         let Some(rows) = self.of.get_mut(&slot) else { return 1 };
         rows.until(event.time);
+        if self.only_some {
+            return rows.now.usual_hits();
+        }
         rows.seen += 1;
         rows.now.hits_of_sample(rows.seen - 1)
     }
@@ -101,6 +112,11 @@ mod tests {
         rows.add(&[step(1, vec![on(one, 200, 50)])]);
         rows.add(&[step(17, vec![StepOnCpu { cpu: one, at: Ns(300), before: 99, after: 120 }])]);
         assert_eq!([200, 299, 300, 301].map(|time| hits(&mut rows, one, time)), [12, 1, 17, 17]);
+        // If events of other processes are missing, it is not known which sample since the step an event is.
+        let mut some = RowHits::default();
+        some.only_some();
+        some.add(&[step(257, vec![on(zero, 100, 10)])]);
+        assert_eq!([99, 100, 150].map(|time| hits(&mut some, zero, time)), [1, 257, 257]);
         let other = Event::new(Ns(200), None, Tpid::new(7));
         assert_eq!(rows.of_next(&other), 1);
     }

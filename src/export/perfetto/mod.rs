@@ -210,6 +210,10 @@ impl PerfettoEvents {
 }
 
 impl Sink for PerfettoEvents {
+    fn only_some(&mut self) {
+        self.hits.only_some();
+    }
+
     fn events(&mut self, events: &[Event], _table: &Table) {
         for event in events {
             if self.failed.is_none() {

@@ -113,7 +113,9 @@ impl Threads {
 
     /// A process, and its name.
     pub fn named_process(&self, number: u32) -> (Tid, Option<&str>) {
-        let thread = &self.all[self.processes[number as usize] as usize];
-        (thread.pid, thread.name.as_deref())
+        let ThreadOfTrace { pid, tid, name, .. } = &self.all[self.processes[number as usize] as usize];
+        // Without events of the main thread, its last known name counts, and not that of another thread.
+        let of_main = || self.known.of(*pid).and_then(|main| main.name.as_deref());
+        (*pid, name.as_deref().filter(|_| pid == tid).or_else(of_main))
     }
 }

@@ -34,13 +34,18 @@ pub(super) fn scene(paper: &Paper, figure: PaperFigure, subjects: &[Subject<'_>]
     // As wide as the longest label of a rate.
     let left = MARGIN + width("88.8M", LETTERS) + 4.0;
     let wide = paper.width() - left - 3.0 * MARGIN;
-    // The same time for each column of each source.
+    // About the same time for each column of each source.
     let columns = (wide / 1.5) as usize;
-    let seconds = longest as f64 / 1e9 / columns as f64;
     let rates: Vec<Vec<f64>> = subjects
         .iter()
         .map(|subject| {
             let of_source = ((span(subject) as f64 / longest as f64 * columns as f64).ceil() as usize).max(1);
+            let time = if span(subject) > 0 {
+                span(subject) as f64 / of_source as f64
+            } else {
+                longest as f64 / columns as f64
+            };
+            let seconds = time / 1e9;
             let mut rates = vec![0.0; of_source];
             subject.activity.tracepoints.spread(of_source, |_, column, events| rates[column] += events / seconds);
             rates

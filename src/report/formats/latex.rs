@@ -104,12 +104,13 @@ fn escaped(text: &str) -> String {
             '^' => escaped.push_str("\\textasciicircum{}"),
             '<' => escaped.push_str("\\textless{}"),
             '>' => escaped.push_str("\\textgreater{}"),
+            '|' => escaped.push_str("\\textbar{}"),
             '`' => escaped.push_str("\\textasciigrave{}"),
             '#' | '$' | '%' | '&' | '_' | '{' | '}' => escaped.extend(['\\', c]),
             // A bracket after a line's end would be an option of the line's end.
             '[' | ']' => escaped.extend(['{', c, '}']),
             // Two of them would become a dash or a quotation mark.
-            '-' | '\'' | '"' => escaped.extend(['{', c, '}']),
+            '-' | '\'' | '"' | ',' => escaped.extend(['{', c, '}']),
             '×' => escaped.push_str("$\\times$"),
             '−' => escaped.push_str("$-$"),
             '→' => escaped.push_str("$\\rightarrow$"),
