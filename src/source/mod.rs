@@ -85,9 +85,10 @@ impl Place {
         let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
         let Some(target) = number(path) else { return false };
         let files: Vec<Option<(u64, u64)>> = match self {
-            // A history consists of all files in its folder.
-            #[cfg(feature = "history")]
-            Place::Path(folder) if crate::history::is_history(folder) && folder.is_dir() => {
+            // A history consists of all files in its folder. A recording's folder has files of the recording.
+            Place::Path(folder)
+                if folder.is_dir() && !recording::FILES.iter().any(|name| folder.join(name).exists()) =>
+            {
                 return path
                     .canonicalize()
                     .and_then(|path| Ok(path.starts_with(folder.canonicalize()?)))
