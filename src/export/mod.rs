@@ -12,7 +12,6 @@ mod error;
 mod format;
 #[cfg(feature = "history")]
 mod history;
-mod hits;
 #[cfg(feature = "history")]
 mod of_history;
 mod output;

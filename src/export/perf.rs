@@ -3,8 +3,7 @@
 //! tp-perf records 24 bytes per event, and the CPU is not among them: the sample id belongs to one CPU. perf looks for the CPU
 //! only in the sample. So this writes each event again, with all fields that are known.
 
-use super::hits::EventHits;
-use crate::events::{Cpu, Event, KnownThreads, Ns, RowRun, RungStep, Sink, ThreadChange, ThreadFact};
+use crate::events::{Cpu, Event, EventHits, KnownThreads, Ns, RowRun, RungStep, Sink, ThreadChange, ThreadFact};
 use crate::perf_data::{Features, ForPerf, SampleForPerf, ThreadForPerf};
 use crate::tracefs::Table;
 use std::io::{self, Write};

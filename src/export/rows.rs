@@ -1,9 +1,8 @@
 //! The rows of a table: one for each event, or for each tracepoint that was hit in a window.
 
 use super::columns::Column;
-use super::hits::EventHits;
 use super::windows::{ExportedWindow, TakesWindows};
-use crate::events::{Cpu, Event, KnownThreads, Ns, RowRun, RungStep, Sink, ThreadChange, Tid, Tpid};
+use crate::events::{Cpu, Event, EventHits, KnownThreads, Ns, RowRun, RungStep, Sink, ThreadChange, Tid, Tpid};
 use crate::tracefs::Table;
 use std::io;
 use std::sync::Arc;

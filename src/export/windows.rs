@@ -1,7 +1,6 @@
 //! Windows: the hits of each tracepoint in stretches of time.
 
-use super::hits::EventHits;
-use crate::events::{Event, Ns, RowRun, RungStep, Sink, Tpid};
+use crate::events::{Event, EventHits, Ns, RowRun, RungStep, Sink, Tpid};
 use crate::tracefs::Table;
 use std::io;
 

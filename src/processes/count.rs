@@ -1,8 +1,7 @@
 //! Counts events by process and tracepoint.
 
 use super::{OverTime, Process, ProcessKind, ProcessRanking, RankedProcess};
-use crate::events::thinning::rows::RowHits;
-use crate::events::{Event, KnownThreads, Ns, RowRun, RowRuns, RungStep, Sink, ThreadChange, Tid, Tpid};
+use crate::events::{Event, EventHits, KnownThreads, Ns, RowRun, RungStep, Sink, ThreadChange, Tid, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::tracefs::Table;
 use std::cmp::Reverse;
@@ -12,8 +11,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// The memory in bytes of a process, and of a tracepoint that it hit.
 const OF_PROCESS: u64 = 256;
 const OF_COUNT: u64 = 96;
-/// The memory in bytes of a step on a CPU until events behind it come.
-const OF_STEP_AHEAD: u64 = 240;
 
 /// Hashes numbers quickly: an event needs two such look-ups. The order of numbers that a file chooses can make it slow, but the
 /// memory of the maps is bounded.
@@ -49,9 +46,7 @@ pub struct Processes {
     /// The number of the process of each thread, until something happens to a thread.
     of_thread: HashMap<u64, u32, BuildQuick>,
     /// How many hits events stand for, if tracepoints were thinned.
-    hits: Option<RowHits>,
-    only_some: bool,
-    runs: Option<RowRuns>,
+    hits: EventHits,
     /// The events over time, if they are kept.
     over_time: Option<OverTime>,
     held: Held,
@@ -66,9 +61,7 @@ impl Default for Processes {
             numbers: HashMap::new(),
             counts: HashMap::default(),
             of_thread: HashMap::default(),
-            hits: None,
-            only_some: false,
-            runs: None,
+            hits: EventHits::default(),
             over_time: None,
             held: Held::nothing(MemoryOf::Threads),
             too_much: None,
@@ -109,7 +102,7 @@ impl Processes {
                 number
             }
         };
-        let hits = self.hits_of(&event);
+        let hits = self.hits.of_next(&event);
         let count = self.counts.entry(u64::from(number) << 32 | u64::from(event.tpid().get())).or_insert(0);
         if *count == 0 {
             self.held.grow(OF_COUNT)?;
@@ -119,12 +112,6 @@ impl Processes {
             over_time.add(&event, number, &mut self.held)?;
         }
         Ok(())
-    }
-
-    /// How many hits an event stands for.
-    fn hits_of(&mut self, event: &Event) -> u64 {
-        let of_log = self.runs.as_mut().and_then(|runs| runs.of_next(event.tpid(), event.time));
-        of_log.or_else(|| self.hits.as_mut().map(|hits| hits.of_next(event))).unwrap_or(1)
     }
 
     /// The processes by events. `is_known` is whether the source has the threads of events.
@@ -152,14 +139,14 @@ impl Processes {
         let events = processes.iter().map(|process| process.events).sum();
         let mut over_time = self.over_time;
         over_time.iter_mut().for_each(OverTime::finish);
-        let is_estimate = self.hits.is_some() || self.runs.is_some();
+        let is_estimate = self.hits.is_estimate();
         Ok(ProcessRanking { processes, events, over_time, is_known, is_estimate })
     }
 }
 
 impl Sink for Processes {
     fn only_some(&mut self) {
-        self.only_some = true;
+        self.hits.only_some();
     }
 
     fn events(&mut self, events: &[Event], _table: &Table) {
@@ -179,26 +166,11 @@ impl Sink for Processes {
     }
 
     fn steps(&mut self, steps: &[RungStep]) {
-        if steps.is_empty() {
-            return;
-        }
-        let on = steps.iter().map(|step| step.on.len() as u64).sum::<u64>();
-        match self.held.grow(OF_STEP_AHEAD * on) {
-            Ok(()) => {
-                let hits = self.hits.get_or_insert_default();
-                if self.only_some {
-                    hits.only_some();
-                }
-                hits.add(steps);
-            }
-            Err(cause) => self.too_much = Some(cause),
-        }
+        self.too_much = self.too_much.or(self.hits.steps(steps).err());
     }
 
     fn row_runs(&mut self, runs: &[RowRun]) {
-        if !runs.is_empty() {
-            self.runs.get_or_insert_default().add(runs);
-        }
+        self.hits.rows(runs);
     }
 
     fn takes_more(&self) -> bool {

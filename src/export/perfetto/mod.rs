@@ -13,10 +13,9 @@ mod proto;
 mod threads;
 mod tracks;
 
-use super::hits::EventHits;
 use super::windows::{ExportedWindow, TakesWindows};
 use crate::activity::{Cells, key_of};
-use crate::events::{Event, Ns, RowRun, RungStep, Sink, ThreadChange, Tpid};
+use crate::events::{Event, EventHits, Ns, RowRun, RungStep, Sink, ThreadChange, Tpid};
 use crate::memory::{Held, MemoryOf, TooMuch};
 use crate::tracefs::Table;
 use counters::CounterTracks;

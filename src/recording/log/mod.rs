@@ -1,9 +1,7 @@
 //! `log.csv`: one row per event, as in Figure 5 of the thesis.
 
 use super::{Error, NewFile};
-use crate::events::thinning::rows::RowHits;
-use crate::events::{Event, RowRuns};
-use crate::memory::{Held, MemoryOf};
+use crate::events::{Event, EventHits};
 use crate::os::stdout::stdout;
 use crate::tracefs::Table;
 use rows::Rows;
@@ -34,13 +32,9 @@ pub struct LogWriter<'a> {
     buffer: Vec<u8>,
     header: Vec<u8>,
     /// The number of hits that each event stands for, if the log has them.
-    hits: Option<RowHits>,
-    /// The same numbers in the rows of a log that is read, which count instead.
-    runs: RowRuns,
+    hits: Option<EventHits>,
     /// The columns behind the others.
     more: MoreColumns,
-    /// The memory of the steps ahead.
-    held: Held,
     /// Per write: the length of the file and its number of rows. The file can be cut at these places.
     cuts: Vec<Cut>,
     logged: u64,
@@ -77,9 +71,7 @@ impl<'a> LogWriter<'a> {
             buffer,
             header: Vec::new(),
             hits: None,
-            runs: RowRuns::default(),
             more: MoreColumns::default(),
-            held: Held::nothing(MemoryOf::Steps),
             cuts: Vec::new(),
             logged: 0,
         };
@@ -98,7 +90,7 @@ impl<'a> LogWriter<'a> {
     /// Adds the column `hits`, if `wanted`: the number of hits that an event stands for. Must come before the first event.
     pub fn with_hits(mut self, wanted: bool) -> Self {
         if wanted {
-            self.hits = Some(RowHits::default());
+            self.hits = Some(EventHits::default());
             self.set_header();
         }
         self
@@ -136,8 +128,7 @@ impl<'a> LogWriter<'a> {
         self.buffer.pop();
         if let Some(hits) = &mut self.hits {
             self.buffer.push(b',');
-            let hits = self.runs.of_next(event.tpid(), event.time).unwrap_or_else(|| hits.of_next(event));
-            self.buffer.extend_from_slice(itoa::Buffer::new().format(hits).as_bytes());
+            self.buffer.extend_from_slice(itoa::Buffer::new().format(hits.of_next(event)).as_bytes());
         }
         self.more.push(event, &mut self.buffer);
         self.buffer.push(b'\n');

@@ -5,9 +5,6 @@ use crate::events::{Event, Ns, RowRun, RungStep, Sink, ThreadChange};
 use crate::recording::Error;
 use crate::tracefs::Table;
 
-/// The memory in bytes of a step on a CPU until events behind it come.
-const OF_STEP_AHEAD: u64 = 240;
-
 /// The log as a sink. If writing fails, the end truncates the log to whole rows.
 pub struct LogSink<'a> {
     state: Stage<'a>,
@@ -61,13 +58,8 @@ impl Sink for LogSink<'_> {
             && let Some(hits) = &mut log.hits
             && self.failed.is_none()
         {
-            let on = steps.iter().map(|step| step.on.len() as u64).sum::<u64>();
-            match log.held.grow(OF_STEP_AHEAD * on) {
-                Ok(()) => hits.add(steps),
-                Err(cause) => {
-                    self.failed = Some(Error::Io { verb: "write", path: log.path(), cause: cause.into() });
-                }
-            }
+            let taken = hits.steps(steps);
+            self.failed = taken.err().map(|cause| Error::Io { verb: "write", path: log.path(), cause: cause.into() });
         }
     }
 
@@ -86,8 +78,10 @@ impl Sink for LogSink<'_> {
     }
 
     fn row_runs(&mut self, runs: &[RowRun]) {
-        if let Stage::Open(log) = &mut self.state {
-            log.runs.add(runs);
+        if let Stage::Open(log) = &mut self.state
+            && let Some(hits) = &mut log.hits
+        {
+            hits.rows(runs);
         }
     }
 
