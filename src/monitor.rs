@@ -36,6 +36,18 @@ pub struct MonitorRequest {
     pub flight: Option<FlightRequest>,
 }
 
+impl MonitorRequest {
+    /// Where recordings go, if some are wanted.
+    pub fn flight_folder(&self) -> Option<&FlightFolder> {
+        self.flight.as_ref()?.folder.as_ref()
+    }
+
+    /// Whether hits are also counted by process or by cgroup.
+    pub fn by(&self) -> Option<CountBy> {
+        self.flight.as_ref()?.by
+    }
+}
+
 /// How events are recorded beside the counts.
 #[derive(Debug, Clone)]
 pub struct FlightRequest {

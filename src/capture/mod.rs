@@ -23,7 +23,7 @@ pub use finish::{Captured, SummaryRoom, Written, note};
 pub use only::OnlyProcesses;
 pub use plan::scratch_file;
 pub(crate) use plan::sensible;
-pub(crate) use ring_bytes::{RingBytes, next_record, read_changes};
+pub(crate) use ring_bytes::{RingBytes, next_record, read_changes, sampled_event};
 pub(crate) use run::Outside;
 pub use run::{RunTask, StopRules, Switched, run};
 pub use steering::RecordSteering;

@@ -134,7 +134,7 @@ fn restrict(request: &MonitorRequest, context: &mut Context) {
         ServerAddress::Tcp(_) => None,
     });
     let history = request.history.iter().map(|(folder, _)| folder.clone());
-    let flight = request.flight.iter().filter_map(|flight| flight.folder.as_ref()).map(|folder| folder.path.clone());
+    let flight = request.flight_folder().map(|folder| folder.path.clone());
     let textfile = request.textfile.iter().map(|path| above(path));
     let folders: Vec<PathBuf> =
         history.chain(flight).chain(textfile).chain(sockets).filter(|folder| folder.is_dir()).collect();
@@ -275,7 +275,7 @@ impl<S: Sampling> Monitor<S> {
     }
 
     fn begin_event<E: Counting>(&self, counters: &Counters<E>) -> Begin {
-        let MonitorRequest { count, history, rules, states, flight, .. } = &self.request;
+        let MonitorRequest { count, history, rules, states, .. } = &self.request;
         let attached = counters.attached();
         Begin {
             schema: Begin::SCHEMA,
@@ -290,11 +290,8 @@ impl<S: Sampling> Monitor<S> {
             budget: count.budget,
             history: history.as_ref().map(|(folder, _)| folder.display().to_string()),
             metrics: self.outputs.addresses(),
-            flight: flight
-                .as_ref()
-                .and_then(|flight| flight.folder.as_ref())
-                .map(|folder| folder.path.display().to_string()),
-            by: flight.as_ref().and_then(|flight| flight.by),
+            flight: self.request.flight_folder().map(|folder| folder.path.display().to_string()),
+            by: self.request.by(),
             rules: rules.iter().map(ToString::to_string).collect(),
             against: states.as_ref().map(|states| states.against.clone()).unwrap_or_default(),
         }

@@ -60,7 +60,6 @@ impl Outputs {
         if let Some((folder, _)) = &request.history {
             HistoryWriter::check(folder, &hostname()).map_err(in_use)?;
         }
-        let writes_recordings = request.flight.as_ref().is_some_and(|flight| flight.folder.is_some());
         let has_files = request.history.is_some() || request.textfile.is_some() || server.is_some();
         Ok(Outputs {
             lines: JsonLines::default(),
@@ -73,7 +72,7 @@ impl Outputs {
             textfile: request.textfile.clone(),
             textfile_due: Instant::now(),
             alarms: BTreeMap::new(),
-            only_lines: !has_files && request.on_alarm.is_none() && !writes_recordings,
+            only_lines: !has_files && request.on_alarm.is_none() && request.flight_folder().is_none(),
             stdout_fails: false,
             cpus_unwatched: Duration::ZERO,
         })
@@ -89,7 +88,7 @@ impl Outputs {
             every: request.count.every,
             budget: request.count.budget,
             series: USUAL_SERIES,
-            by: request.flight.as_ref().and_then(|flight| flight.by),
+            by: request.by(),
             version: env!("CARGO_PKG_VERSION"),
         };
         if self.metrics.is_none() && (self.server.is_some() || self.textfile.is_some()) {

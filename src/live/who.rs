@@ -13,9 +13,9 @@
 
 use super::shares::{FEWEST_ROUNDS, SampledRound, WhoAnswer, answer};
 use super::view::WhoBy;
-use crate::capture::{AtStart, Choice, Error, RingBytes, next_record, read_changes};
+use crate::capture::{AtStart, Choice, Error, RingBytes, next_record, read_changes, sampled_event};
 use crate::engine::{AttachRequest, Detaching, Kernel, LEAST_RING, ProcessFields, Sampling};
-use crate::events::{CgroupId, Event, KnownThreads, Ns, SampleId, Tpid};
+use crate::events::{Event, KnownThreads, Ns, Tpid};
 use crate::os::clock::Clock;
 use crate::os::cpus::CpuList;
 use crate::perf_data::{Layout, ThreadsRead, Trailer, own_layout};
@@ -253,23 +253,16 @@ impl<E: Sampling> Who<E> {
     }
 
     fn read_samples(&mut self, mut bytes: &[u8], round: &mut SampledRound) -> io::Result<()> {
-        let (time_at, thread_at) = (self.layout.time.unwrap_or(0), self.layout.thread.unwrap_or(0));
+        let thread_at = self.layout.thread.unwrap_or(0);
         while let Some(record) = next_record(&mut bytes)? {
             if record.kind == abi::PERF_RECORD_LOST {
                 round.lost += record.word(16).unwrap_or(0);
             }
-            if record.kind != abi::PERF_RECORD_SAMPLE {
-                continue;
-            }
-            let (Some(id), Some(time)) = (record.word(8), record.word(time_at)) else { continue };
-            let Some(place) = self.engine.sample_ids().find(SampleId(id)) else { continue };
-            let slot = self.engine.sample_ids().slots()[place];
-            let event = Event::new(Ns(time), slot.cpu, slot.tpid);
-            let cgroup = self.layout.cgroup_from_end.and_then(|from_end| record.bytes.len().checked_sub(from_end));
-            let cgroup = cgroup.and_then(|at| record.word(at)).map(CgroupId);
-            let of_cpu = slot.cpu.map_or(0, |cpu| cpu.get());
-            let event = self.reader.event(event, of_cpu, record.bytes, thread_at, cgroup)?;
-            self.waiting.push(if self.of_interrupts[place] { event.in_interrupt() } else { event });
+            let ids = self.engine.sample_ids();
+            let sampled = sampled_event(&record, ids, &self.layout, &self.of_interrupts);
+            let Some((_, event, cgroup)) = sampled else { continue };
+            let of_cpu = event.cpu().map_or(0, |cpu| cpu.get());
+            self.waiting.push(self.reader.event(event, of_cpu, record.bytes, thread_at, cgroup)?);
         }
         Ok(())
     }
@@ -289,7 +282,7 @@ impl<E: Sampling> Who<E> {
 mod tests {
     use super::*;
     use crate::engine::simulated::{Script, SimulatedEngine};
-    use crate::events::{Cpu, SampleIds, Slot};
+    use crate::events::{Cpu, SampleId, SampleIds, Slot};
     use crate::live::WhoRow;
     use crate::os::running_threads::RunningThread;
     use crate::perf_data::push_record;

@@ -2,7 +2,8 @@
 
 use super::exposition::{Exposition, Family, Labels, MetricValue};
 use super::families;
-use crate::processes::{CountBy, HitTotals, MOST_GROUPS, MOST_ROWS};
+use crate::processes::{CountBy, HitTotals, MOST_GROUPS, MOST_ROWS, TotalRow};
+use std::sync::Arc;
 
 /// The most series of these families: the rows and that of all others, each with its groups, with those of all other groups, and with
 /// its variance.
@@ -18,17 +19,13 @@ pub(super) struct RowSeries {
 
 impl RowSeries {
     pub fn of(totals: &HitTotals) -> Self {
-        let name = match totals.by() {
-            CountBy::Process => "process",
-            CountBy::Cgroup => "cgroup",
-        };
+        let name = totals.by().word();
         let of_groups = totals.rows().flat_map(|row| {
-            let of_group = |(group, hits): &(std::sync::Arc<str>, u64)| {
-                (Labels::new([(name, &*row.name), ("group", &**group)]), *hits)
-            };
+            let of_group =
+                |(group, hits): &(Arc<str>, u64)| (Labels::new([(name, &*row.name), ("group", &**group)]), *hits);
             row.groups.iter().map(of_group)
         });
-        let variance = |row: &crate::processes::TotalRow| (Labels::new([(name, &*row.name)]), row.variance);
+        let variance = |row: &TotalRow| (Labels::new([(name, &*row.name)]), row.variance);
         RowSeries { by: totals.by(), hits: of_groups.collect(), variances: totals.rows().map(variance).collect() }
     }
 

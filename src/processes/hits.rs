@@ -29,6 +29,16 @@ pub enum CountBy {
     Cgroup,
 }
 
+impl CountBy {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            CountBy::Process => "process",
+            CountBy::Cgroup => "cgroup",
+        }
+    }
+}
+
 /// Hits by process or cgroup.
 #[derive(Debug, Clone, Serialize)]
 pub struct HitsByProcess {
@@ -173,11 +183,16 @@ impl HitsByProcess {
     /// As CSV, a row for each process or cgroup and tracepoint. The interval is that of the process or cgroup.
     pub fn csv(&self) -> io::Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let name = match self.by {
-            CountBy::Process => "process",
-            CountBy::Cgroup => "cgroup",
-        };
-        writer.write_record([name, "kind", "processes", "hits", "low", "high", "tracepoint", "tracepoint hits"])?;
+        writer.write_record([
+            self.by.word(),
+            "kind",
+            "processes",
+            "hits",
+            "low",
+            "high",
+            "tracepoint",
+            "tracepoint hits",
+        ])?;
         for row in &self.rows {
             for (tracepoint, hits) in &row.tracepoints {
                 writer.write_record([

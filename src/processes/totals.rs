@@ -171,8 +171,13 @@ impl HitTotals {
         let mut by_name: Vec<_> = by_name.into_iter().collect();
         by_name.sort_by_key(|(name, (sum, ..))| (Reverse(*sum), Arc::clone(name)));
         let now = Instant::now();
+        // Only a new name asks for them when all rows are taken.
+        let recent = match self.rows.len() + by_name.len() > MOST_ROWS {
+            true => self.recent_sums(None).into_iter().map(|(name, hits)| (Arc::clone(name), hits)).collect(),
+            false => HashMap::new(),
+        };
         for (name, (_, groups, variance)) in by_name {
-            let place = self.place_of(&name, now);
+            let place = self.place_of(&name, &recent, now);
             let row = match place {
                 Some(place) => &mut self.rows[place],
                 None => self.other.get_or_insert_with(|| TotalRow::new(OTHER.into(), now)),
@@ -187,8 +192,8 @@ impl HitTotals {
         }
     }
 
-    /// The row of a name. If all are taken, one that is quiet or has far fewer hits gives way. `None` is the row of all others.
-    fn place_of(&mut self, name: &Arc<str>, now: Instant) -> Option<usize> {
+    /// The row of a name. If all are taken, one that is quiet or has far fewer `recent` hits gives way. `None` is the row of all others.
+    fn place_of(&mut self, name: &Arc<str>, recent: &HashMap<Arc<str>, u64>, now: Instant) -> Option<usize> {
         if let Some(place) = self.rows.iter().position(|row| row.name == *name) {
             return Some(place);
         }
@@ -200,7 +205,6 @@ impl HitTotals {
             self.rows.push(row);
             return Some(self.rows.len() - 1);
         }
-        let recent = self.recent_sums(None);
         let hits_of = |name: &Arc<str>| recent.get(name).copied().unwrap_or(0);
         let quietest = (0..self.rows.len()).min_by_key(|place| self.rows[*place].last_hit)?;
         let least = (0..self.rows.len()).min_by_key(|place| hits_of(&self.rows[*place].name))?;

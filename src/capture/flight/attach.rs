@@ -13,7 +13,7 @@ use crate::engine::{Detaching, Kernel, Sampling};
 use crate::os::any_ready::AnyReady;
 use crate::perf_data::own_layout;
 use crate::spool::LastRounds;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl<E: Sampling> FlightRecorder<E> {
     /// Attaches. Needs the right to open events. Nothing is recorded before [`start`](Self::start). `options.last` limits what is
@@ -96,7 +96,8 @@ impl<E: Sampling> FlightRecorder<E> {
             fields: Fields { layout, trailer },
             steering,
             threads,
-            threads_lost: (0, None),
+            threads_lost: 0,
+            threads_listed: Instant::now(),
             untapped: Untapped { changes, of_interrupts, ..Untapped::default() },
             wake: AnyReady::of(engine.wake_descriptors()).map_err(Error::Run)?,
             changes: CpuChanges::watch(),

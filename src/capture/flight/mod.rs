@@ -19,6 +19,8 @@ mod marks;
 mod news;
 mod run;
 mod tap;
+#[cfg(test)]
+mod testing;
 mod threads;
 mod writing;
 
@@ -88,8 +90,9 @@ pub struct FlightRecorder<E> {
     steering: Option<RecordSteering>,
     /// If events have their threads.
     threads: Option<FlightThreads>,
-    /// The records about threads that were lost, and when the threads were listed because of that.
-    threads_lost: (u64, Option<Instant>),
+    /// The records about threads that were lost when the threads were listed, and when that was.
+    threads_lost: u64,
+    threads_listed: Instant,
     untapped: Untapped,
     wake: Option<AnyReady>,
     changes: CpuChanges,
@@ -134,7 +137,8 @@ impl<E: Sampling> FlightRecorder<E> {
     /// the cost of a hit meanwhile, by renaming itself very often.
     fn list_threads_again(&mut self) -> io::Result<()> {
         let Some(threads) = &mut self.threads else { return Ok(()) };
-        if self.engine.thread_counters()?.iter().all(|(_, counter)| counter.lost == 0) {
+        self.threads_lost = self.engine.thread_counters()?.iter().map(|(_, counter)| counter.lost).sum();
+        if self.threads_lost == 0 {
             return Ok(());
         }
         self.engine.round(&mut self.rounds)?;
@@ -154,14 +158,11 @@ impl<E: Sampling> FlightRecorder<E> {
     fn note_lost_threads(&mut self) -> io::Result<()> {
         let Some(threads) = &mut self.threads else { return Ok(()) };
         let lost = self.marks.all.back().map_or(0, |mark| mark.threads.iter().map(|(_, counter)| counter.lost).sum());
-        let (before, listed_at) = self.threads_lost;
-        let is_first = listed_at.is_none();
-        if !is_first && (lost <= before || listed_at.is_some_and(|at| at.elapsed() < BETWEEN_THREAD_LISTS)) {
+        if lost <= self.threads_lost || self.threads_listed.elapsed() < BETWEEN_THREAD_LISTS {
             return Ok(());
         }
-        self.threads_lost = (lost, Some(Instant::now()));
-        // What was lost before the first mark concerns `start`.
-        if !is_first && let Ok(Some(list)) = AtStart::read(self.options.attach.process) {
+        (self.threads_lost, self.threads_listed) = (lost, Instant::now());
+        if let Ok(Some(list)) = AtStart::read(self.options.attach.process) {
             let time = self.options.attach.clock.sampled().now_ns()?;
             let changes: Vec<_> = list.changes().map(|change| ThreadChange { time, ..change }).collect();
             threads.add(&changes);

@@ -1,10 +1,9 @@
 //! Passes on the events of a flight recorder, round by round, to the counter.
 
 use super::FlightRecorder;
+use crate::capture::sampled_event;
 use crate::engine::Sampling;
-use crate::events::{CgroupId, Event, EventTap, Ns, RungStep, SampleId, ThreadChange, Tid};
-use byteorder::{ByteOrder, NativeEndian};
-use perf_event_open_sys::bindings as abi;
+use crate::events::{EventTap, Ns, RungStep, ThreadChange};
 use std::io;
 
 /// What was not passed on yet.
@@ -32,21 +31,7 @@ impl<E: Sampling> FlightRecorder<E> {
         tap.changes(&changes);
         let (ids, layout) = (self.engine.sample_ids(), self.fields.layout);
         let passed = self.rounds.records(from..kept.end, |record| {
-            let of_sample = (record.kind == abi::PERF_RECORD_SAMPLE).then(|| {
-                let place = ids.find(SampleId(record.word(8)?))?;
-                let (slot, time) = (ids.slots()[place], record.word(layout.time?)?);
-                let cgroup_at = layout.cgroup_from_end.and_then(|from_end| record.bytes.len().checked_sub(from_end));
-                let event = Event::new(Ns(time), slot.cpu, slot.tpid);
-                let thread = layout.thread.and_then(|at| record.bytes.get(at + 4..at + 8));
-                let event = match thread.map(NativeEndian::read_u32).and_then(Tid::new) {
-                    Some(tid) => event.in_thread(tid),
-                    None => event,
-                };
-                let is_in_interrupt = untapped.of_interrupts.get(place) == Some(&true);
-                let event = if is_in_interrupt { event.in_interrupt() } else { event };
-                Some((event, cgroup_at.and_then(|at| record.word(at)).map(CgroupId)))
-            });
-            if let Some((event, cgroup)) = of_sample.flatten() {
+            if let Some((_, event, cgroup)) = sampled_event(&record, ids, &layout, &untapped.of_interrupts) {
                 tap.event(event, cgroup);
             }
         });
