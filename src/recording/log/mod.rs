@@ -245,6 +245,23 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_some_processes_stands_for_one_in_n_hits() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();
+        let mut log = LogSink::new(LogWriter::new(dir.file("log.csv").unwrap()).with_hits(true), 0);
+        let on = StepOnCpu { cpu: Cpu::new(0), at: Ns(20), before: 1, after: 1 };
+        log.only_some();
+        log.steps(&[RungStep { tpid: Tpid::new(3), at: Ns(20), one_in: 17, on: vec![on], earlier: Vec::new() }]);
+        // The samples of other processes since the step are left out.
+        log.events(&[event(10, 3), event(25, 3), event(30, 1)], &table());
+        assert_eq!(log.outcome().unwrap().0, 3);
+        dir.commit().unwrap();
+        let text = fs::read_to_string(dir.path().join("log.csv")).unwrap();
+        let hits: Vec<_> = text.lines().skip(1).map(|row| row.rsplit(',').next().unwrap()).collect();
+        assert_eq!(hits, ["1", "17", "1"]);
+    }
+
+    #[test]
     fn more_columns_have_the_thread_the_name_and_the_cpu_of_each_event() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RecordingDir::create(&parent.path().join("rec"), false).unwrap();

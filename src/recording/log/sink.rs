@@ -53,6 +53,14 @@ impl Sink for LogSink<'_> {
         self.take(|log| log.write(events, table));
     }
 
+    fn only_some(&mut self) {
+        if let Stage::Open(log) = &mut self.state
+            && let Some(hits) = &mut log.hits
+        {
+            hits.only_some();
+        }
+    }
+
     fn steps(&mut self, steps: &[RungStep]) {
         if let Stage::Open(log) = &mut self.state
             && let Some(hits) = &mut log.hits
