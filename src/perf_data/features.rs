@@ -61,7 +61,7 @@ pub struct ClockPair {
 }
 
 impl ClockPair {
-    /// The nanoseconds from the clock of the samples to the wall clock.
+    /// How many nanoseconds the wall clock is ahead of the clock of the samples.
     pub fn wall_offset_ns(self) -> i64 {
         self.wall_ns.0.wrapping_sub(self.clock_ns.0).cast_signed()
     }

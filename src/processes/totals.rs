@@ -1,7 +1,7 @@
 //! The hits of processes or cgroups so far, counted window by window for weeks.
 //!
 //! The events of a flight recorder are the samples. Each stands for itself and for the hits before it that were thinned away. So the
-//! rows lack only the hits that are in no event: those of detached tracepoints, lost ones, and those since the last event. A
+//! rows lack only hits without an event: those of detached tracepoints, lost ones, and those since the last event. A
 //! tracepoint that is recorded hit by hit is exact. The variance of the others is that of [`SampledHits`], window by window.
 
 use super::hits::SampledHits;
@@ -136,7 +136,7 @@ impl HitTotals {
         self.rows.iter().chain(&self.other)
     }
 
-    /// Begins anew after the recorder has attached again. The hits so far stay.
+    /// Starts again with the threads, after the recorder has attached again. The hits so far stay.
     pub fn begin_again(&mut self) {
         (self.threads, self.row_hits) = (KnownThreads::default(), RowHits::default());
         self.of_thread.clear();

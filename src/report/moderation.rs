@@ -60,7 +60,7 @@ fn log_variance(row: &Variance) -> f64 {
     row.variance.ln() - digamma(row.freedom / 2.0) + (row.freedom / 2.0).ln()
 }
 
-/// The degrees of freedom that the usual variance counts for: the more, the less rows differ in their variance.
+/// The degrees of freedom of the usual variance. They are many if rows hardly differ in their variance.
 fn prior_freedom(beyond: f64) -> f64 {
     let (mut low, mut high) = (0.02, BETWEEN_FREEDOM);
     if beyond <= trigamma(high / 2.0) {

@@ -133,8 +133,8 @@ impl<E: Sampling> FlightRecorder<E> {
         self.mark()
     }
 
-    /// If records about threads were lost since the events were attached, what runs now replaces all that is known. A monitor measures
-    /// the cost of a hit meanwhile, by renaming itself very often.
+    /// Lists the threads again, and forgets the first list, if records about threads were lost since the events were attached. A monitor
+    /// loses some: it measures the cost of a hit meanwhile, by renaming itself very often.
     fn list_threads_again(&mut self) -> io::Result<()> {
         let Some(threads) = &mut self.threads else { return Ok(()) };
         self.threads_lost = self.engine.thread_counters()?.iter().map(|(_, counter)| counter.lost).sum();
@@ -154,7 +154,7 @@ impl<E: Sampling> FlightRecorder<E> {
         Ok(())
     }
 
-    /// If records about threads were lost since the last mark, names may be missing, so what runs now is noted.
+    /// Lists the threads again if records about threads were lost since the last list, because names may be missing.
     fn note_lost_threads(&mut self) -> io::Result<()> {
         let Some(threads) = &mut self.threads else { return Ok(()) };
         let lost = self.marks.all.back().map_or(0, |mark| mark.threads.iter().map(|(_, counter)| counter.lost).sum());
