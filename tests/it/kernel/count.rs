@@ -233,7 +233,7 @@ fn budget() {
     assert_ne!(rename["rung"], "counted", "{summary:#}");
     assert!(rename["watched"].as_f64() < Some(1.0) && rename["hits"].as_u64() > Some(0), "{rename}");
     let cost = &summary["cost"];
-    assert!(cost["at_start"]["measured"] == true && cost["at_start"]["counted_ns"].as_f64() > Some(1.0), "{cost}");
+    assert!(cost["at_start"]["counted_ns"].as_f64() >= Some(5.0), "{cost}");
     assert!(cost["moves"].as_u64() > Some(0) && cost["budget"] == 0.01, "{cost}");
     // In the windows after the first move, the storm is not counted as a whole any more.
     let of_storm = |line: &Value| {
